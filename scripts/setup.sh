@@ -1,0 +1,348 @@
+#!/usr/bin/env bash
+#
+# Sets up what Firedrill needs and this machine lacks: Docker Engine, Compose v2, the base image of the demo
+# stack, a C linker. Does nothing, quickly, when all of it is there.
+#
+# Exit codes: 0 ready · 3 something is missing that this script cannot or may not install; it says what to do.
+set -euo pipefail
+
+readonly BASE_IMAGE=debian:bookworm-slim
+readonly BASE_SUITE=bookworm
+# Where anybody's Debian comes from; used only when this machine's own apt names no mirror.
+readonly DEFAULT_MIRROR=http://deb.debian.org/debian
+readonly DEFAULT_SECURITY_MIRROR=http://deb.debian.org/debian-security
+readonly PULL_LIMIT=120 # seconds; a registry that is black-holed must not stall a fresh machine for ever
+readonly DAEMON_LIMIT=60
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+
+# fail MESSAGE [HINT…]: one line of what is missing, then one line per thing to do about it.
+fail() {
+  say "error: $1"
+  shift
+  local hint
+  for hint in "$@"; do printf '       %s\n' "$hint" >&2; done
+  exit 3
+}
+
+have() { command -v "$1" >/dev/null 2>&1; }
+is_root() { [ "$(id -u)" -eq 0 ]; }
+
+scratch=
+cleanup() { if [ -n "$scratch" ]; then rm -rf -- "$scratch"; fi; }
+trap cleanup EXIT
+# Everything temporary lives in one directory, so that one trap removes it.
+scratch_dir() {
+  if [ -z "$scratch" ]; then scratch=$(mktemp -d); fi
+  # mktemp makes it private, but apt fetches as the user _apt, and debootstrap's / must be readable by all.
+  chmod 755 "$scratch"
+}
+
+# ---------------------------------------------------------------------------------------------------------
+# The distribution
+
+os_id=unknown
+os_codename=
+os_family=other # debian · ubuntu · other
+read_os_release() {
+  [ -r /etc/os-release ] || return 0
+  # shellcheck disable=SC1091
+  os_id=$(. /etc/os-release && printf '%s' "${ID:-unknown}")
+  # shellcheck disable=SC1091
+  os_codename=$(. /etc/os-release && printf '%s' "${VERSION_CODENAME:-}")
+  case $os_id in
+    debian | ubuntu) have apt-get && os_family=$os_id ;;
+  esac
+  return 0
+}
+
+can_install() { is_root && [ "$os_family" != other ]; }
+
+apt_updated=no
+apt_update() {
+  [ "$apt_updated" = no ] || return 0
+  say "refreshing the package lists"
+  # Third-party sources that do not answer must not stop us: what is really missing, apt-get install will say.
+  apt-get update -qq >&2 || say "warning: apt-get update had errors; going on with the lists at hand"
+  apt_updated=yes
+}
+
+apt_install() {
+  apt_update
+  say "installing $*"
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2 </dev/null
+}
+
+apt_knows() { apt-cache show "$1" >/dev/null 2>&1; }
+
+# The suites of Debian that this machine's apt uses, as "URI RELEASE COMPONENT" lines.
+own_debian_targets() {
+  [ "$os_family" = debian ] || return 0
+  # shellcheck disable=SC2016  # the dollars are apt's
+  apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' 2>/dev/null |
+    sed 's,/ , ,' | sort -u
+}
+
+# Mirrors to try for a suite of Debian, this machine's own first.
+debian_mirrors() {
+  {
+    own_debian_targets | awk -v own="$os_codename" '$2 == own || $2 ~ /^(old)?stable$/ { print $1 }'
+    printf '%s\n' "$DEFAULT_MIRROR"
+  } | awk '!seen[$0]++'
+}
+
+# ---------------------------------------------------------------------------------------------------------
+# Docker Engine
+
+docker_answers() { docker version --format '{{.Server.Version}}' >/dev/null 2>&1; }
+
+install_engine() {
+  if ! can_install; then
+    fail "Docker is not installed" \
+      "Debian, Ubuntu:  sudo $0   (installs the distribution's docker.io)" \
+      "elsewhere:       https://docs.docker.com/engine/install/"
+  fi
+  apt_update
+  local packages=(docker.io) extra
+  # From trixie on the client is a package of its own; newer Compose builds images through buildx.
+  for extra in docker-cli docker-buildx; do
+    if apt_knows "$extra"; then packages+=("$extra"); fi
+  done
+  apt_install "${packages[@]}" iptables ca-certificates
+}
+
+start_engine() {
+  say "starting the Docker daemon"
+  if [ -d /run/systemd/system ]; then
+    systemctl start docker >&2 || true
+  elif have service; then
+    service docker start >&2 || true
+  fi
+  local deadline=$((SECONDS + DAEMON_LIMIT))
+  until docker_answers; do
+    if [ "$SECONDS" -ge "$deadline" ]; then
+      fail "the Docker daemon does not answer after ${DAEMON_LIMIT}s" \
+        "look at its log:  journalctl -u docker   or   /var/log/docker.log"
+    fi
+    sleep 0.2 # between two looks, not instead of one
+  done
+}
+
+ensure_engine() {
+  have docker || install_engine
+  docker_answers && return 0
+  local reason
+  reason=$(docker version --format '{{.Server.Version}}' 2>&1 >/dev/null | tail -n 1) || true
+  if [ -n "${DOCKER_HOST:-}" ]; then
+    fail "no Docker Engine answers at DOCKER_HOST=$DOCKER_HOST" "docker says: $reason"
+  fi
+  case $reason in
+    *"permission denied"*)
+      fail "this user may not use Docker" "sudo usermod -aG docker \"\$USER\"   then log in again"
+      ;;
+  esac
+  if is_root && { have dockerd || [ -x /usr/sbin/dockerd ]; }; then
+    start_engine
+  elif can_install; then
+    install_engine
+    docker_answers || start_engine
+  else
+    fail "the Docker daemon does not answer" "docker says: $reason" \
+      "Linux:           sudo systemctl start docker" \
+      "Docker Desktop:  start the application"
+  fi
+}
+
+# ---------------------------------------------------------------------------------------------------------
+# Compose v2
+
+compose_answers() {
+  case $(docker compose version --short 2>/dev/null) in
+    '' | v1.* | 1.* | 0.*) return 1 ;;
+  esac
+}
+
+# Bookworm's own docker-compose is the Python one (v1). Trixie's package holds the plugin as one Go binary that
+# runs on bookworm. It is unpacked, not installed: the machine's package sources stay as they are. No root needed.
+compose_from_trixie() {
+  scratch_dir
+  local dir=$scratch/compose mirror apt package plugin
+  mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial" "$dir/root"
+  apt=(apt-get -qq
+    -o "Dir::Etc::sourcelist=$dir/sources.list"
+    -o Dir::Etc::sourceparts=-
+    -o "Dir::State::lists=$dir/lists"
+    -o "Dir::Cache=$dir/cache")
+  # apt would warn that its unprivileged user cannot write into a directory of root's.
+  if is_root; then apt+=(-o APT::Sandbox::User=root); fi
+  for mirror in $(debian_mirrors); do
+    say "fetching Compose v2 from Debian trixie at $mirror"
+    printf 'deb %s trixie main\n' "$mirror" >"$dir/sources.list"
+    if "${apt[@]}" update >&2 && (cd "$dir" && "${apt[@]}" download docker-compose >&2); then
+      package=$(find "$dir" -maxdepth 1 -name 'docker-compose_*.deb' -print -quit)
+      [ -n "$package" ] || continue
+      dpkg -x "$package" "$dir/root"
+      plugin=$(find "$dir/root" -type f -path '*/cli-plugins/docker-compose' -print -quit)
+      [ -n "$plugin" ] || continue
+      install -D -m 755 "$plugin" "${DOCKER_CONFIG:-$HOME/.docker}/cli-plugins/docker-compose"
+      return 0
+    fi
+  done
+  return 1
+}
+
+ensure_compose() {
+  compose_answers && return 0
+  case $os_family in
+    debian)
+      # From trixie on, docker-compose is Compose v2.
+      case $os_codename in
+        bullseye | bookworm) compose_from_trixie || true ;;
+        *) if is_root; then apt_install docker-compose || true; else compose_from_trixie || true; fi ;;
+      esac
+      ;;
+    ubuntu)
+      if is_root; then apt_install docker-compose-v2 || true; fi
+      ;;
+  esac
+  compose_answers || fail "Docker Compose v2 is missing ('docker compose version' does not answer)" \
+    "Ubuntu:     sudo apt-get install docker-compose-v2" \
+    "elsewhere:  https://docs.docker.com/compose/install/linux/"
+}
+
+# ---------------------------------------------------------------------------------------------------------
+# The base image
+
+has_base_image() { docker image inspect "$BASE_IMAGE" >/dev/null 2>&1; }
+
+# How this machine's apt reaches its mirrors. What is built here must reach them the same way.
+own_apt_settings() {
+  have apt-config || return 0
+  # Proxies on the loopback interface cannot be reached from a container.
+  apt-config dump 2>/dev/null |
+    grep -E '^Acquire::(http|https)::Proxy |^Acquire::Check-(Valid-Until|Date) ' |
+    grep -vE 'localhost|127\.0\.0\.1|\[::1\]' || true
+}
+
+base_image_sources() { # MIRROR
+  local own
+  own=$(own_debian_targets |
+    awk -v s="$BASE_SUITE" '$2 == s || $2 == s "-updates" || $2 == s "-security" { print "deb", $1, $2, $3 }')
+  if [ -n "$own" ]; then
+    printf '%s\n' "$own"
+  else
+    printf 'deb %s %s main\n' "$1" "$BASE_SUITE"
+    printf 'deb %s %s-updates main\n' "$1" "$BASE_SUITE"
+    printf 'deb %s %s-security main\n' "$DEFAULT_SECURITY_MIRROR" "$BASE_SUITE"
+  fi
+}
+
+# Debian's slim image is minbase without manuals, documentation and translations; the same is done here, with the
+# same rules left inside, so that what builds here builds on the published image as well.
+slim_down() { # ROOT
+  local root=$1
+  cat >"$root/etc/dpkg/dpkg.cfg.d/docker" <<'RULES'
+path-exclude /usr/share/doc/*
+path-include /usr/share/doc/*/copyright
+path-exclude /usr/share/info/*
+path-exclude /usr/share/lintian/overrides/*
+path-exclude /usr/share/locale/*
+path-exclude /usr/share/man/*
+force-unsafe-io
+RULES
+  cat >"$root/etc/apt/apt.conf.d/docker-clean" <<'RULES'
+DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb /var/cache/apt/archives/partial/*.deb /var/cache/apt/*.bin || true"; };
+APT::Update::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb /var/cache/apt/archives/partial/*.deb /var/cache/apt/*.bin || true"; };
+Dir::Cache::pkgcache "";
+Dir::Cache::srcpkgcache "";
+Acquire::Languages "none";
+RULES
+  # No service starts while a package is being installed in an image.
+  printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
+  chmod 755 "$root/usr/sbin/policy-rc.d"
+  find "$root/usr/share/doc" -mindepth 1 ! -name copyright -type f -delete
+  find "$root/usr/share/doc" -mindepth 1 -type l -delete
+  rm -rf "$root"/usr/share/man/* "$root"/usr/share/locale/* "$root"/usr/share/info/* \
+    "$root"/usr/share/lintian/overrides "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/* \
+    "$root"/var/log/*.log "$root"/var/log/apt "$root"/etc/hostname "$root"/etc/resolv.conf
+  mkdir -p "$root/var/lib/apt/lists/partial"
+}
+
+bootstrap_base_image() {
+  is_root && [ "$os_family" != other ] || return 1
+  if ! have debootstrap || [ ! -r /usr/share/keyrings/debian-archive-keyring.gpg ]; then
+    apt_install debootstrap debian-archive-keyring gpgv
+  fi
+  scratch_dir
+  local root=$scratch/base mirror settings proxy include=()
+  settings=$(own_apt_settings)
+  # debootstrap downloads with wget, which does not know apt's proxy.
+  proxy=$(sed -n 's/^Acquire::http::Proxy "\(http[^"]*\)";$/\1/p' <<<"$settings" | head -n 1)
+  if [ -n "$proxy" ]; then export http_proxy=${http_proxy:-$proxy}; fi
+
+  for mirror in $(debian_mirrors); do
+    include=()
+    if grep -q ' https:' <<<"$(base_image_sources "$mirror")"; then include=(--include=ca-certificates); fi
+    say "making $BASE_IMAGE with debootstrap from $mirror (about a minute, once)"
+    rm -rf -- "$root"
+    if debootstrap --variant=minbase "${include[@]}" \
+      --keyring=/usr/share/keyrings/debian-archive-keyring.gpg \
+      "$BASE_SUITE" "$root" "$mirror" >"$scratch/debootstrap.log" 2>&1; then
+      base_image_sources "$mirror" >"$root/etc/apt/sources.list"
+      if [ -n "$settings" ]; then printf '%s\n' "$settings" >"$root/etc/apt/apt.conf.d/90host"; fi
+      if [ "${#include[@]}" -gt 0 ] && [ -r /etc/ssl/certs/ca-certificates.crt ]; then
+        # A mirror behind the organisation's own authority: trust what this machine trusts.
+        cp /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/ca-certificates.crt"
+      fi
+      slim_down "$root"
+      tar -C "$root" --numeric-owner --one-file-system -c . |
+        docker import --change 'CMD ["bash"]' --message "debootstrap minbase $BASE_SUITE" - "$BASE_IMAGE" >/dev/null
+      return 0
+    fi
+    tail -n 5 "$scratch/debootstrap.log" >&2
+  done
+  return 1
+}
+
+ensure_base_image() {
+  has_base_image && return 0
+  say "pulling $BASE_IMAGE"
+  scratch_dir
+  # Tried first everywhere: the published image is what the Dockerfiles name.
+  if timeout "$PULL_LIMIT" docker pull --quiet "$BASE_IMAGE" >/dev/null 2>"$scratch/pull.log"; then
+    return 0
+  fi
+  say "no registry gave it: $(tail -n 1 "$scratch/pull.log")"
+  bootstrap_base_image && has_base_image && return 0
+  fail "the base image $BASE_IMAGE can neither be pulled nor made here" \
+    "with a registry:           docker pull $BASE_IMAGE" \
+    "as root on Debian/Ubuntu:  sudo $0   (makes it with debootstrap)" \
+    "from another machine:      docker save $BASE_IMAGE | ssh this-machine docker load"
+}
+
+# ---------------------------------------------------------------------------------------------------------
+# Rust
+
+ensure_rust() {
+  # rustup puts cargo where a non-login shell does not look.
+  if ! have cargo && [ -x "$HOME/.cargo/bin/cargo" ]; then PATH=$HOME/.cargo/bin:$PATH; fi
+  have cargo || fail "cargo is not installed" \
+    "https://rustup.rs:  curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh"
+  if ! have cc; then
+    if can_install; then
+      apt_install gcc libc6-dev
+    else
+      fail "no C linker (cc) for cargo" "Debian, Ubuntu:  sudo apt-get install gcc libc6-dev"
+    fi
+  fi
+}
+
+main() {
+  read_os_release
+  ensure_engine
+  ensure_compose
+  ensure_base_image
+  ensure_rust
+}
+
+main "$@"
