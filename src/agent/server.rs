@@ -1,0 +1,1 @@
+//! The agent itself: `firedrill agent serve` (the container) and `firedrill agent control` (the exec session).

@@ -1,0 +1,1 @@
+//! The phases of a drill in order; the ledger of undos; shutdown; the reaper.

@@ -1,0 +1,102 @@
+//! What is broken on purpose: the contract of a fault, the list of kinds, and one file per kind.
+
+mod http_status;
+
+use crate::agent::AgentClient;
+use crate::source::{Diagnostics, Node, Source};
+use crate::stack::{AgentRole, ContainerOp, Stack};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+
+/// Why a fault could not be injected, confirmed or reverted.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{operation}: {cause}")]
+pub struct FaultError {
+    /// What was tried.
+    pub operation: String,
+    /// Why it failed.
+    pub cause: String,
+}
+
+/// Where a fault stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Presence {
+    /// It is in place; the text is the evidence.
+    InPlace(String),
+    /// It is not; the text is the evidence.
+    Gone(String),
+}
+
+/// What a fault works with: the stack and the agents inside it.
+pub struct Field<'a, S: Stack> {
+    /// The stack.
+    pub stack: &'a S,
+    /// The connected agents.
+    pub agents: &'a BTreeMap<AgentRole, AgentClient>,
+    /// Seed of the drill.
+    pub seed: u64,
+}
+
+/// Everything that undoing a fault needs, in a form that another process can read from the ledger. What an agent
+/// holds is lifted by the agent itself as soon as its channel ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "undo", rename_all = "snake_case")]
+pub enum Undo {
+    /// An agent lifts it.
+    Agent {
+        /// Compose service of the agent (`AgentRole::name`).
+        agent: String,
+        /// Id of the fault.
+        fault: String,
+    },
+    /// An operation on containers, skipped where the state already is as it should be.
+    Containers {
+        /// Container ids.
+        containers: Vec<String>,
+        /// What to do to each.
+        op: ContainerOp,
+    },
+}
+
+/// The contract of a fault. `plan` → (ledger) → `inject` → `confirm` → drill → `revert` → `confirm` says `Gone`.
+pub trait Inject {
+    /// What it does, in one line.
+    fn summary(&self) -> String;
+    /// The service whose ports an agent must stand in front of, with the ports that the scenario gives.
+    fn interposes(&self) -> Option<(String, Vec<u16>)> {
+        None
+    }
+    /// Services of the stack that it names, for `check`.
+    fn services(&self) -> Vec<String>;
+    /// Looks at the stack and says how the fault will be undone; changes nothing.
+    fn plan<S: Stack>(&self, id: &str, field: &Field<'_, S>) -> impl Future<Output = Result<Undo, FaultError>> + Send;
+    /// Breaks it.
+    fn inject<S: Stack>(&self, id: &str, field: &Field<'_, S>) -> impl Future<Output = Result<(), FaultError>> + Send;
+    /// Proves where it can be seen that the fault is in place, or that it is gone. The engine polls this after
+    /// `inject`, asks it after the recovery, and polls it after `revert`.
+    fn confirm<S: Stack>(
+        &self,
+        id: &str,
+        undo: &Undo,
+        field: &Field<'_, S>,
+    ) -> impl Future<Output = Result<Presence, FaultError>> + Send;
+    /// Undoes it; idempotent.
+    fn revert<S: Stack>(
+        &self,
+        id: &str,
+        undo: &Undo,
+        field: &Field<'_, S>,
+    ) -> impl Future<Output = Result<(), FaultError>> + Send;
+}
+
+/// Reads the parameters of a fault from a scenario; mistakes go to `diags`.
+pub trait FromNode: Sized {
+    /// `None` when there were errors.
+    fn from_node(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Self>;
+}
+
+/// A fault of a scenario.
+#[derive(Debug, Clone)]
+pub enum Fault {}

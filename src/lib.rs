@@ -1,0 +1,32 @@
+//! Firedrill proves that runbooks work: it starts a real stack in Docker, breaks it on purpose, follows the
+//! team's Markdown runbook while the fault is still on, and fails when the users' indicators do not recover.
+//!
+//! ```text
+//! scenario.yaml + runbook.md + compose.yaml
+//!    │  spec::load        every mistake in the files, all at once, before Docker is touched
+//!    ▼
+//!   Plan
+//!    │  engine::run       up → steady → inject → impact → detect → respond → recover → revert → down
+//!    ▼
+//!   Event ─┬─► console        live, on stderr
+//!          ├─► events.jsonl   appended and flushed as it happens
+//!          └─► Record         Record::apply(event)
+//!                 └─► report::*   pure functions of a Record: junit, json, console summary
+//! ```
+//!
+//! `ARCHITECTURE.md` draws the rooms and says who may import whom.
+
+pub mod agent;
+pub mod cli;
+pub mod engine;
+pub mod error;
+pub mod faults;
+pub mod load;
+pub mod record;
+pub mod report;
+pub mod runbook;
+pub mod shell;
+pub mod slis;
+pub mod source;
+pub mod spec;
+pub mod stack;

@@ -1,0 +1,20 @@
+//! Parse, run one command, print the error, exit.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // Two threads do: the runner mostly waits, and its memory is counted.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    match runtime {
+        Ok(runtime) => {
+            let code = runtime.block_on(firedrill::cli::main());
+            // A blocked read of stdin must not keep the process alive.
+            runtime.shutdown_background();
+            ExitCode::from(code)
+        }
+        Err(error) => {
+            eprintln!("error: no async runtime could be started: {error}");
+            ExitCode::from(firedrill::error::Exit::Harness.code())
+        }
+    }
+}

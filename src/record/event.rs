@@ -1,0 +1,471 @@
+//! Everything that can happen in a drill. Events are the only output of execution: the console, `events.jsonl`, the
+//! record and through it every report are readers of this one stream.
+
+use super::{Check, CheckOutcome, DrillTime, Location, Verdict};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// An event with its number and time: one line of `events.jsonl`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Stamped {
+    /// Number of the event, from 0, without gaps.
+    pub seq: u64,
+    /// When it happened.
+    pub at_us: DrillTime,
+    /// What happened.
+    pub event: Event,
+}
+
+/// The phases of a drill, in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// The stack is started and becomes healthy.
+    Up,
+    /// Load runs and every SLI meets its objective.
+    Steady,
+    /// The faults go in and are confirmed.
+    Inject,
+    /// An SLI must fall; the alert condition must hold (watched side by side).
+    Impact,
+    /// The alert condition is still waited for after the impact was seen.
+    Detect,
+    /// The runbook is followed.
+    Respond,
+    /// The SLIs must recover and hold.
+    Recover,
+    /// Every fault is undone.
+    Revert,
+    /// Everything is removed.
+    Down,
+}
+
+impl Phase {
+    /// Every phase, in order.
+    pub const ALL: [Phase; 9] = [
+        Phase::Up,
+        Phase::Steady,
+        Phase::Inject,
+        Phase::Impact,
+        Phase::Detect,
+        Phase::Respond,
+        Phase::Recover,
+        Phase::Revert,
+        Phase::Down,
+    ];
+
+    /// The name as it stands in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Phase::Up => "up",
+            Phase::Steady => "steady",
+            Phase::Inject => "inject",
+            Phase::Impact => "impact",
+            Phase::Detect => "detect",
+            Phase::Respond => "respond",
+            Phase::Recover => "recover",
+            Phase::Revert => "revert",
+            Phase::Down => "down",
+        }
+    }
+}
+
+/// What a drill set out to do: known before anything is started, so that reports can name what was not reached.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Announcement {
+    /// `RECORD_FORMAT` of the writer.
+    pub format: u32,
+    /// Version of the tool.
+    pub tool_version: String,
+    /// Id of the run: unique, sorts by time.
+    pub run: String,
+    /// When the drill began, RFC 3339 in UTC.
+    pub started_utc: String,
+    /// The scenario's name: its file name without `.yaml`.
+    pub scenario: String,
+    /// Its title.
+    pub title: String,
+    /// `SEV1` …, when given.
+    pub severity: Option<String>,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// The scenario file.
+    pub scenario_file: FileRef,
+    /// The runbook file, unless the scenario tests that the system heals by itself.
+    pub runbook_file: Option<FileRef>,
+    /// The stack file.
+    pub stack_file: FileRef,
+    /// Whether this is the control: the same drill without the runbook.
+    pub control: bool,
+    /// Seed of everything random in the drill.
+    pub seed: u64,
+    /// The verdict that the scenario expects.
+    pub expect: Verdict,
+    /// The SLIs.
+    pub slis: Vec<SliInfo>,
+    /// The loads.
+    pub loads: Vec<LoadInfo>,
+    /// The faults.
+    pub faults: Vec<FaultInfo>,
+    /// The steps of the runbook that the scenario selects, in order.
+    pub steps: Vec<StepInfo>,
+    /// The alert condition as it was written, when there is one.
+    pub detect: Option<String>,
+    /// The windows and deadlines of the scenario.
+    pub windows: Windows,
+    /// Values of inputs, secrets already hidden.
+    pub vars: BTreeMap<String, String>,
+}
+
+/// A file as it was when the drill began.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileRef {
+    /// The path as the user knows it.
+    pub path: String,
+    /// SHA-256 of its bytes, in lower-case hex.
+    pub sha256: String,
+}
+
+/// An SLI as it was asked for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SliInfo {
+    /// Name.
+    pub name: String,
+    /// The load that it looks at.
+    pub load: String,
+    /// The condition that makes an event good, as it was written.
+    pub good: String,
+    /// Objective as a ratio in 0..=1.
+    pub objective: f64,
+    /// Whether the impact must show in this SLI.
+    pub must_breach: bool,
+}
+
+/// A load as it was asked for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LoadInfo {
+    /// Name.
+    pub name: String,
+    /// Method and URL.
+    pub request: String,
+    /// Requests per second.
+    pub rate: f64,
+}
+
+/// A fault as it was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FaultInfo {
+    /// Id, unique within the drill.
+    pub id: String,
+    /// Kind, as in the scenario file.
+    pub kind: String,
+    /// What it does, in one line.
+    pub summary: String,
+    /// Where it stands in the scenario.
+    pub at: Location,
+}
+
+/// A step of the runbook as Firedrill read it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepInfo {
+    /// Id: phase and title.
+    pub id: String,
+    /// Phase of the runbook.
+    pub phase: String,
+    /// Title as a person reads it.
+    pub title: String,
+    /// Whether it has commands; otherwise it is for a person.
+    pub manual: bool,
+    /// SHA-256 of its content, in lower-case hex.
+    pub hash: String,
+    /// Where it stands.
+    pub at: Location,
+}
+
+/// Declared windows and deadlines, in microseconds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Windows {
+    /// `steady.for`.
+    pub steady_us: u64,
+    /// `impact.within`.
+    pub impact_within_us: u64,
+    /// `impact.window`.
+    pub impact_window_us: u64,
+    /// `detect.within`.
+    pub detect_within_us: Option<u64>,
+    /// `recover.within`.
+    pub recover_within_us: u64,
+    /// `recover.hold`.
+    pub recover_hold_us: u64,
+    /// `revert.hold`.
+    pub revert_hold_us: u64,
+    /// Whether `impact: none` turns the drill round.
+    pub impact_none: bool,
+}
+
+/// 100 ms of one load: the requests that were due in it, all of them ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Slice {
+    /// Name of the load.
+    pub load: String,
+    /// Number of the slice since the load began, from 0.
+    pub index: u64,
+    /// Start of the slice in drill time.
+    pub start_us: DrillTime,
+    /// Requests due in it.
+    pub due: u64,
+    /// Good events of each SLI over this load (valid events are all that were due).
+    pub good: BTreeMap<String, u64>,
+    /// Events by result: `200`, `503`, `timeout`, `refused`, `reset`, `no_connection`, `dns` …
+    pub results: BTreeMap<String, u64>,
+    /// Latency from the time due to the end, in microseconds: median, 99th percentile and maximum.
+    pub latency_us: [u64; 3],
+}
+
+/// Which stream a line of output came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+/// How a step ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepStatus {
+    /// Every command did what it should.
+    Passed,
+    /// A command failed where that is only a warning (detect, diagnose).
+    Warned,
+    /// A command failed.
+    Failed,
+    /// An input has no value; nothing of the step ran.
+    Blocked,
+    /// For a person, or conditional, or not selected.
+    Skipped,
+}
+
+/// How a fault stood when it was asked after the recovery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FaultAfter {
+    /// The runbook cleared it.
+    ClearedByRunbook,
+    /// The runbook worked around it.
+    StillActive,
+    /// It could not be told.
+    Unknown,
+}
+
+/// Everything that can happen in a drill.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Event {
+    /// The first event: what will be done.
+    Announced(Box<Announcement>),
+    /// A phase began.
+    PhaseStarted {
+        /// Which.
+        phase: Phase,
+    },
+    /// A phase ended, however it did.
+    PhaseEnded {
+        /// Which.
+        phase: Phase,
+    },
+    /// The stack is up: its Compose project and the image digest of every service.
+    StackUp {
+        /// Compose project name.
+        project: String,
+        /// Service → image id.
+        images: BTreeMap<String, String>,
+    },
+    /// What `docker compose` itself took, for the breakdown of time.
+    ComposeTook {
+        /// `build`, `up` or `down`.
+        what: String,
+        /// Microseconds.
+        took_us: u64,
+    },
+    /// Something was waited for: every wait is a poll with a deadline, and says so.
+    Waited {
+        /// What for.
+        what: String,
+        /// How long it took.
+        took_us: u64,
+        /// The deadline.
+        deadline_us: u64,
+        /// Whether it came.
+        met: bool,
+    },
+    /// Clock offset of an agent, measured by the channel's own round trips.
+    ClockOffset {
+        /// The agent.
+        agent: String,
+        /// Agent's clock minus runner's, in microseconds.
+        offset_us: i64,
+        /// Round trip of the best probe, in microseconds.
+        rtt_us: u64,
+    },
+    /// 100 ms of a load.
+    Slice(Slice),
+    /// The generator woke late: the measurement is disturbed when it was more than allowed.
+    Late {
+        /// The load.
+        load: String,
+        /// Worst lateness, in microseconds.
+        worst_us: u64,
+        /// Requests sent late by more than allowed.
+        count: u64,
+    },
+    /// A scraped sample of the alert condition's metric changed what the condition says.
+    Condition {
+        /// The condition as it was written.
+        when: String,
+        /// Value that decided, when there was one.
+        value: Option<f64>,
+        /// Whether it holds.
+        holds: bool,
+    },
+    /// A fault goes through its life.
+    Fault {
+        /// Id of the fault.
+        fault: String,
+        /// What happened to it.
+        what: FaultEvent,
+        /// Evidence, or why not.
+        detail: String,
+    },
+    /// An SLI fell below its impact threshold.
+    Impacted {
+        /// The SLI.
+        sli: String,
+        /// When, in drill time (end of the trailing window).
+        impact_us: DrillTime,
+        /// The ratio then.
+        ratio: f64,
+    },
+    /// The alert condition held.
+    Detected {
+        /// When.
+        detected_us: DrillTime,
+    },
+    /// A step began.
+    StepStarted {
+        /// Id of the step.
+        step: String,
+    },
+    /// A command began.
+    CommandStarted {
+        /// Id of the step.
+        step: String,
+        /// Number within the step, from 0.
+        command: usize,
+        /// The text as it is run.
+        text: String,
+        /// Where it stands.
+        at: Location,
+        /// Attempt, from 1 (verify tries again).
+        attempt: u32,
+    },
+    /// Output of a command, bounded and with secrets hidden.
+    Output {
+        /// Id of the step.
+        step: String,
+        /// Number of the command.
+        command: usize,
+        /// Which stream.
+        stream: Stream,
+        /// The text; may hold partial lines.
+        text: String,
+    },
+    /// A command ended.
+    CommandEnded {
+        /// Id of the step.
+        step: String,
+        /// Number of the command.
+        command: usize,
+        /// Exit code, 128 + n for signal n.
+        exit: i32,
+        /// How long it took.
+        took_us: u64,
+        /// Whether its deadline killed it.
+        timed_out: bool,
+        /// Bytes of output left out from its middle.
+        omitted: u64,
+    },
+    /// A step ended.
+    StepEnded {
+        /// Id of the step.
+        step: String,
+        /// How.
+        status: StepStatus,
+        /// Why, where that needs a reason.
+        reason: Option<String>,
+        /// Where the reason stands.
+        at: Option<Location>,
+    },
+    /// The first command of the mitigate phase starts now.
+    MitigationStarted,
+    /// The last mitigating step ended.
+    MitigationEnded,
+    /// An SLI recovered: at `recovered_us` by the design's definition.
+    Recovered {
+        /// The SLI, or every one when it is empty.
+        sli: String,
+        /// When.
+        recovered_us: DrillTime,
+    },
+    /// An assertion was decided.
+    CheckEnded {
+        /// Which.
+        check: Check,
+        /// When it was begun.
+        started_us: DrillTime,
+        /// How it came out.
+        outcome: CheckOutcome,
+    },
+    /// Something that people should know, and that decides nothing.
+    Note {
+        /// The text.
+        text: String,
+    },
+    /// The verdict; the first one counts, a later one may only be `not_reverted`, `leaked` or `harness_error`
+    /// after `passed`.
+    Judged {
+        /// The verdict.
+        verdict: Verdict,
+        /// Why.
+        reason: String,
+        /// Where in the user's files.
+        at: Option<Location>,
+    },
+    /// Last event: the drill is over and everything is undone.
+    Ended {
+        /// What was left behind, in plain words; empty when nothing was.
+        left: Vec<String>,
+        /// Whether the stack was kept on the user's wish.
+        kept: bool,
+    },
+}
+
+/// A station in the life of a fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FaultEvent {
+    /// The undo is on disk; the injection begins.
+    Injecting,
+    /// It was injected and seen in place.
+    Confirmed,
+    /// It was asked again after the recovery and had been cleared by the runbook.
+    ClearedByRunbook,
+    /// It was asked again after the recovery and is still active.
+    StillActive,
+    /// It was undone, and seen to be gone.
+    Reverted,
+    /// Something about it failed.
+    Failed,
+}

@@ -1,0 +1,90 @@
+//! Where events go: stamped, cleaned of secrets, appended to `events.jsonl` and flushed before anyone else sees
+//! them, then handed to the observers.
+
+use super::{DrillTime, Event, Redactor, Stamped};
+use std::fs::File;
+use std::io::Write;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+/// A reader of the stream of events.
+pub trait Observer: Send {
+    /// Takes note of one event.
+    fn on_event(&mut self, event: &Stamped);
+}
+
+/// Hands out drill time and takes events. Cheap to clone; every clone writes to the same stream.
+#[derive(Clone)]
+pub struct EventSink {
+    started: Instant,
+    inner: Arc<Mutex<Inner>>,
+}
+
+struct Inner {
+    seq: u64,
+    file: Option<File>,
+    failed: Option<String>,
+    redactor: Redactor,
+    observers: Vec<Box<dyn Observer>>,
+}
+
+impl EventSink {
+    /// A sink that starts the drill's clock now. `file` is `events.jsonl`, opened for appending.
+    pub fn new(file: Option<File>, redactor: Redactor, observers: Vec<Box<dyn Observer>>) -> Self {
+        let inner = Inner { seq: 0, file, failed: None, redactor, observers };
+        EventSink { started: Instant::now(), inner: Arc::new(Mutex::new(inner)) }
+    }
+
+    /// Now, in drill time.
+    pub fn now(&self) -> DrillTime {
+        DrillTime::from_duration(self.started.elapsed())
+    }
+
+    /// The instant at which drill time is zero.
+    pub fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// Replaces the redactor, once more secrets are known (the resolved stack has its own).
+    pub fn set_redactor(&self, redactor: Redactor) {
+        self.lock().redactor = redactor;
+    }
+
+    /// The redactor in force.
+    pub fn redactor(&self) -> Redactor {
+        self.lock().redactor.clone()
+    }
+
+    /// Stamps an event, writes it to disk and shows it to the observers.
+    pub fn emit(&self, event: Event) {
+        let mut inner = self.lock();
+        let event = inner.redactor.event(event);
+        let stamped = Stamped { seq: inner.seq, at_us: self.now(), event };
+        inner.seq += 1;
+        let line = serde_json::to_vec(&stamped).map(|mut line| {
+            line.push(b'\n');
+            line
+        });
+        let written = match (&mut inner.file, line) {
+            (Some(file), Ok(line)) => file.write_all(&line).map_err(|e| e.to_string()),
+            (None, _) => Ok(()),
+            (_, Err(e)) => Err(e.to_string()),
+        };
+        if let Err(error) = written {
+            inner.failed.get_or_insert(error);
+        }
+        for observer in &mut inner.observers {
+            observer.on_event(&stamped);
+        }
+    }
+
+    /// The first error of writing `events.jsonl`, if there was one: a drill whose story is not on disk is a
+    /// `harness_error`.
+    pub fn write_error(&self) -> Option<String> {
+        self.lock().failed.clone()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

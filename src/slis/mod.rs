@@ -1,0 +1,23 @@
+//! What users feel: SLIs, their objectives, the windows they are judged over. One file per source.
+
+mod good;
+mod ratio;
+pub mod window;
+
+pub use good::{Comparison, Good, Outcome, Term};
+pub use ratio::Ratio;
+
+use serde::{Deserialize, Serialize};
+
+/// An SLI over a load: good events / valid events, with its objective.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SliSpec {
+    /// Its name in the scenario.
+    pub name: String,
+    /// The load whose requests are its events.
+    pub load: String,
+    /// What makes an event good.
+    pub good: Good,
+    /// The share of good events that users are promised.
+    pub objective: Ratio,
+}

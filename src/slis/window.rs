@@ -1,0 +1,1 @@
+//! Windows over slices: steady, impact and recovery as `ARCHITECTURE.md` defines them.

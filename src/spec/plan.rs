@@ -1,0 +1,127 @@
+//! A drill that is fit to run.
+
+use crate::agent::protocol::MetricCondition;
+use crate::faults::Fault;
+use crate::load::LoadSpec;
+use crate::record::Verdict;
+use crate::runbook::{Runbook, RunbookPhase};
+use crate::slis::{Ratio, SliSpec};
+use crate::source::Source;
+use crate::stack::StackSpec;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A scenario with everything that it names, read and checked.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// File name without `.yaml`.
+    pub name: String,
+    /// The scenario file.
+    pub source: Arc<Source>,
+    /// Title.
+    pub title: String,
+    /// `SEV1` …
+    pub severity: Option<String>,
+    /// Tags.
+    pub tags: Vec<String>,
+    /// The stack.
+    pub stack: StackSpec,
+    /// The user's Compose file as text, for the record.
+    pub stack_source: Arc<Source>,
+    /// The runbook; without one the scenario tests that the system heals by itself.
+    pub runbook: Option<Runbook>,
+    /// The loads.
+    pub loads: Vec<LoadSpec>,
+    /// The SLIs.
+    pub slis: Vec<SliSpec>,
+    /// `steady.for`.
+    pub steady_for: Duration,
+    /// `steady.within`: how long the load may take to become steady at first (warm-up), 30 s by default.
+    pub steady_within: Duration,
+    /// The faults, in order.
+    pub faults: Vec<PlannedFault>,
+    /// What the impact must be.
+    pub impact: Impact,
+    /// The alert condition.
+    pub detect: Option<Detect>,
+    /// How the runbook is followed.
+    pub respond: Respond,
+    /// `recover.within`.
+    pub recover_within: Duration,
+    /// `recover.hold`.
+    pub recover_hold: Duration,
+    /// `revert.hold`, 2 s by default.
+    pub revert_hold: Duration,
+    /// The verdict that must come out; `passed` unless the scenario exists to fail.
+    pub expect: Verdict,
+}
+
+/// A fault with its id and its place in the scenario.
+#[derive(Debug, Clone)]
+pub struct PlannedFault {
+    /// Its kind, with an ordinal if taken.
+    pub id: String,
+    /// What it is.
+    pub fault: Fault,
+    /// Line in the scenario, from 1.
+    pub line: usize,
+}
+
+/// What the impact must be.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Impact {
+    /// `impact: none`: every SLI must keep its objective instead.
+    pub none: bool,
+    /// The SLIs one of which must fall; all of them when the scenario names none.
+    pub breaches: Vec<String>,
+    /// Below this ratio.
+    pub below: Ratio,
+    /// Within this time of the confirmed injection.
+    pub within: Duration,
+    /// Trailing window.
+    pub window: Duration,
+}
+
+/// The alert condition.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Detect {
+    /// The metrics page.
+    pub url: String,
+    /// The condition.
+    pub when: MetricCondition,
+    /// Deadline from the confirmed injection.
+    pub within: Duration,
+}
+
+/// How the runbook is followed.
+#[derive(Debug, Clone)]
+pub struct Respond {
+    /// Phases to follow.
+    pub phases: Vec<RunbookPhase>,
+    /// Values of inputs, by unified name as well as as written.
+    pub vars: BTreeMap<String, Var>,
+    /// Deadline of a command, unless the step says otherwise.
+    pub timeout: Duration,
+    /// Where commands run; `None` is the toolbox.
+    pub service: Option<String>,
+}
+
+/// A value of an input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Var {
+    /// The value.
+    pub value: String,
+    /// Whether it must never be shown.
+    pub secret: bool,
+}
+
+/// What the command line adds to a scenario.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// `--var K=V`.
+    pub vars: BTreeMap<String, String>,
+    /// The directory from which names of scenarios are looked up.
+    pub project: PathBuf,
+}

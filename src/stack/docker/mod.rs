@@ -1,0 +1,1 @@
+//! The Docker stack: a Compose project of its own for each drill.

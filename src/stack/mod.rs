@@ -1,0 +1,185 @@
+//! The target system. `Stack` is a trait because a second kind will come (a Kubernetes namespace); nothing above this
+//! room may know about Compose.
+
+mod channel;
+pub mod docker;
+
+pub use channel::Channel;
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// An agent of the drill.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum AgentRole {
+    /// The one for the drill: load, scraping, held database sessions.
+    Drill,
+    /// The proxy in front of a service.
+    Proxy {
+        /// The service.
+        service: String,
+    },
+}
+
+impl AgentRole {
+    /// A name for messages, and the Compose service that runs it: `fd-agent`, `fd-payments`.
+    pub fn name(&self) -> String {
+        match self {
+            AgentRole::Drill => "fd-agent".into(),
+            AgentRole::Proxy { service } => format!("fd-{service}"),
+        }
+    }
+}
+
+/// Where a step's commands run.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// The toolbox container.
+    Toolbox,
+    /// A service of the stack (its first running container).
+    Service(String),
+}
+
+/// What is asked for of a stack, known when the plan is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StackSpec {
+    /// The user's Compose file.
+    pub compose_file: PathBuf,
+    /// Compose profiles to enable.
+    pub profiles: Vec<String>,
+    /// Additional env files for interpolation, as `docker compose --env-file`.
+    pub env_files: Vec<PathBuf>,
+    /// Makes every network internal, so that nothing outside can be reached.
+    pub isolate: bool,
+    /// Bind mounts that can be written to are allowed (they reach the developer's own files).
+    pub allow_bind_writes: bool,
+    /// The services that a proxy fault names, each with the ports that the scenario gives (may be empty: then
+    /// the model's `expose`, `ports` and the image's `EXPOSE` say).
+    pub interposed: BTreeMap<String, Vec<u16>>,
+    /// Image of the toolbox, unless the built-in one is meant.
+    pub toolbox_image: Option<String>,
+    /// How long the stack may take to become healthy.
+    pub up_within: Duration,
+}
+
+/// What came up.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StackUp {
+    /// Compose project name.
+    pub project: String,
+    /// Service → image id.
+    pub images: BTreeMap<String, String>,
+    /// What `docker compose build` took.
+    pub build_took: Duration,
+    /// What `docker compose up -d` took.
+    pub up_took: Duration,
+    /// What was then waited until everything was healthy.
+    pub healthy_took: Duration,
+}
+
+/// What removing the stack came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StackDown {
+    /// What `docker compose down` took.
+    pub took: Duration,
+    /// What a last look found: `container x`, `network y`, `volume z`; empty when nothing is left.
+    pub left: Vec<String>,
+}
+
+/// State of one container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContainerState {
+    /// Container id.
+    pub id: String,
+    /// Container name.
+    pub name: String,
+    /// `running`, `paused`, `exited`, `restarting`, `created`, `dead`.
+    pub status: String,
+    /// Exit code, when it has exited.
+    pub exit_code: Option<i64>,
+    /// `RestartCount` and start time, to see that a container is not the one that was killed.
+    pub started_at: String,
+}
+
+/// Something done to the containers of a service.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ContainerOp {
+    /// Freezes every process.
+    Pause,
+    /// Lets them go on.
+    Unpause,
+    /// Sends a signal (`SIGKILL`).
+    Kill {
+        /// Name of the signal.
+        signal: String,
+    },
+    /// Starts it again.
+    Start,
+}
+
+/// Why the stack could not do what was asked.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StackError {
+    /// Docker, Compose or the machine: exit 3.
+    #[error("{operation}: {cause}")]
+    Environment {
+        /// What was tried.
+        operation: String,
+        /// Why it failed.
+        cause: String,
+        /// What to do about it.
+        hint: Option<String>,
+    },
+    /// An image could not be built: exit 3; `tail` holds the last lines of the build, the reason first.
+    #[error("the stack does not build: {reason}")]
+    Build {
+        /// The reason in one line.
+        reason: String,
+        /// The build's last lines.
+        tail: String,
+    },
+    /// It was started and did not become healthy: the verdict `unsteady`.
+    #[error("{service} is not healthy: {reason}")]
+    Unhealthy {
+        /// The service.
+        service: String,
+        /// The reason in one line.
+        reason: String,
+        /// Last lines of its log.
+        tail: String,
+    },
+    /// The caller gave up (Ctrl-C).
+    #[error("cancelled")]
+    Cancelled,
+}
+
+/// A target system that can be started, broken and removed. Everything is done under the drill's own name and labels.
+pub trait Stack: Send + Sync + 'static {
+    /// Builds what must be built, starts everything, waits until it is healthy. On an error or a cancellation what was
+    /// started so far stays for `down`.
+    fn up(&self, cancel: &CancellationToken) -> impl Future<Output = Result<StackUp, StackError>> + Send;
+    /// Opens the control channel of an agent: JSON lines of `agent::protocol`. Dropping it lifts everything that the agent holds.
+    fn connect(&self, role: &AgentRole) -> impl Future<Output = Result<Channel, StackError>> + Send;
+    /// Opens a shell supervisor: JSON lines of `shell::protocol`. Dropping it kills what runs there.
+    fn shell(&self, place: &Place) -> impl Future<Output = Result<Channel, StackError>> + Send;
+    /// The containers of a service (the team's services and the drill's own), running or not.
+    fn containers(&self, service: &str) -> impl Future<Output = Result<Vec<ContainerState>, StackError>> + Send;
+    /// Does something to one container of this drill, named by id.
+    fn operate(&self, container: &str, op: &ContainerOp) -> impl Future<Output = Result<(), StackError>> + Send;
+    /// Environment of a service as the resolved model has it.
+    fn environment(&self, service: &str) -> BTreeMap<String, String>;
+    /// Names of the team's services.
+    fn services(&self) -> Vec<String>;
+    /// Writes the log of every container into `dir`, secrets hidden by `clean`.
+    fn save_logs(
+        &self,
+        dir: &Path,
+        clean: &(dyn Fn(&str) -> String + Sync),
+    ) -> impl Future<Output = Result<(), StackError>> + Send;
+    /// Removes everything that carries this drill's label, then looks again. Idempotent.
+    fn down(&self) -> impl Future<Output = Result<StackDown, StackError>> + Send;
+}
