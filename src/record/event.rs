@@ -283,9 +283,9 @@ pub enum Event {
         /// Service → image id.
         images: BTreeMap<String, String>,
     },
-    /// What `docker compose` itself took, for the breakdown of time.
+    /// What `docker compose` itself took, for the breakdown of time. Emitted within the phase in which it was spent.
     ComposeTook {
-        /// `build`, `up` or `down`.
+        /// `build`, `up`, `healthy` (what was then waited until everything was healthy) or `down`.
         what: String,
         /// Microseconds.
         took_us: u64,
@@ -418,6 +418,15 @@ pub enum Event {
         sli: String,
         /// When.
         recovered_us: DrillTime,
+    },
+    /// Every SLI met its objective over a window that a phase had to show: steady, recover or revert.
+    WindowHeld {
+        /// The phase.
+        phase: Phase,
+        /// Start of the window.
+        from_us: DrillTime,
+        /// End of the window.
+        to_us: DrillTime,
     },
     /// An assertion was decided.
     CheckEnded {

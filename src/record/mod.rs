@@ -1,21 +1,40 @@
 //! What happened: events, the record they add up to, verdicts, and the run directory on disk. Imports nothing of
 //! the other rooms, so that any report can be made again from a saved record.
 
+mod breakdown;
 mod check;
 mod event;
+mod figures;
+mod journal;
+mod observer;
+mod outcome;
+mod output;
+mod parts;
 #[allow(clippy::module_inception)]
 mod record;
 mod redact;
+mod replay;
 mod rundir;
+mod series;
 mod sink;
+#[cfg(test)]
+pub(crate) mod testing;
 mod time;
 mod verdict;
 
+pub use breakdown::{Breakdown, ComposeTimes, DeclaredTimes, PhaseShare};
 pub use check::{Check, CheckOutcome, CheckResult, Location};
 pub use event::*;
-pub use record::*;
+pub use figures::{Figures, SliFigures, StepFigures};
+pub use journal::Journal;
+pub use observer::RecordObserver;
+pub use outcome::Outcome;
+pub use output::{Chunk, Output};
+pub use parts::*;
+pub use record::Record;
 pub use redact::Redactor;
-pub use rundir::RunDir;
+pub use rundir::{RunDir, write_atomic};
+pub use series::{Counts, LoadSeries, SLICE_US};
 pub use sink::{EventSink, Observer};
 pub use time::{DrillTime, utc_now, utc_text};
 pub use verdict::Verdict;

@@ -1,16 +1,467 @@
-//! The directory of a run: `events.jsonl`, `record.json`, `junit.xml`, logs, and the files as they were.
+//! The directory of a run: `events.jsonl`, `record.json`, `junit.xml`, logs, the files as they were, and the lock that
+//! says that its runner lives.
+//!
+//! ```text
+//! .firedrill/runs/                     or the directory of `--out`
+//!   latest → 20261120T064112Z-db-pool-3f9a
+//!   20261120T064112Z-db-pool-3f9a/     id of the run: sorts by time
+//!     events.jsonl  record.json  junit.xml  ledger.jsonl  lock  kept
+//!     logs/                            of every container
+//!     files/                           runbook, scenario and stack file as they were
+//! ```
 
+use super::{FileRef, Journal};
+use sha2::{Digest, Sha256};
+use std::fs::{self, DirBuilder, File, TryLockError};
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use time::OffsetDateTime;
+use time::macros::format_description;
 
-/// The directory of one run.
+/// Ids that are tried before giving up: with 65,536 of them per second and name, one try nearly always does.
+const TRIES: usize = 64;
+/// A directory without a lock file that is younger than this belongs to a runner that is just making it.
+const NEWBORN: Duration = Duration::from_secs(10);
+/// Characters of the scenario's name that go into an id.
+const NAME_LENGTH: usize = 40;
+
+/// The directory of one run. The one that `create` returns, and its clones, hold the lock; it falls with the last of
+/// them, or with the process, however that ends.
 #[derive(Debug, Clone)]
 pub struct RunDir {
     path: PathBuf,
+    id: String,
+    lock: Option<Arc<File>>,
 }
 
 impl RunDir {
+    /// The directory that holds run directories: `out` when `--out` names one, otherwise `.firedrill/runs` in the
+    /// project, which Git is told to ignore. Makes it.
+    pub fn root(project: &Path, out: Option<&Path>) -> io::Result<PathBuf> {
+        if let Some(out) = out {
+            fs::create_dir_all(out)?;
+            return Ok(out.to_path_buf());
+        }
+        let own = project.join(".firedrill");
+        let root = own.join("runs");
+        fs::create_dir_all(&root)?;
+        match File::create_new(own.join(".gitignore")) {
+            Ok(mut file) => file.write_all(b"*\n")?,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+        Ok(root)
+    }
+
+    /// Makes the directory of a new run of the scenario `name` under `root`, locks it, and points `latest` at it where
+    /// symbolic links work. The id is unique also among runners that start in the same instant.
+    pub fn create(root: &Path, name: &str) -> io::Result<RunDir> {
+        RunDir::create_at(root, name, OffsetDateTime::now_utc())
+    }
+
+    fn create_at(root: &Path, name: &str, now: OffsetDateTime) -> io::Result<RunDir> {
+        fs::create_dir_all(root)?;
+        let format = format_description!("[year][month][day]T[hour][minute][second]Z");
+        let stamp = now.format(&format).map_err(io::Error::other)?;
+        let name = slug(name);
+        for _ in 0..TRIES {
+            let id = format!("{stamp}-{name}-{:04x}", random_u16());
+            let path = root.join(&id);
+            // Making the directory is the arbiter between runners that chose the same id.
+            match DirBuilder::new().create(&path) {
+                Ok(()) => return RunDir::furnish(root, path, id),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(io::Error::new(
+            io::ErrorKind::AlreadyExists,
+            format!("no free id for {stamp}-{name} in {}", root.display()),
+        ))
+    }
+
+    fn furnish(root: &Path, path: PathBuf, id: String) -> io::Result<RunDir> {
+        // Locked under another name first: whoever finds `lock` finds it held.
+        let newborn = path.join("lock.new");
+        let lock = File::create_new(&newborn)?;
+        lock.lock()?;
+        fs::rename(&newborn, path.join("lock"))?;
+        fs::create_dir(path.join("logs"))?;
+        fs::create_dir(path.join("files"))?;
+        point_latest(root, &id);
+        Ok(RunDir { path, id, lock: Some(Arc::new(lock)) })
+    }
+
+    /// An existing run, without its lock.
+    pub fn open(path: &Path) -> io::Result<RunDir> {
+        let id = path.file_name().and_then(|name| name.to_str());
+        let id =
+            id.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the path does not end in the id of a run"))?;
+        if !fs::metadata(path)?.is_dir() {
+            return Err(io::Error::new(io::ErrorKind::NotADirectory, format!("{} is no directory", path.display())));
+        }
+        Ok(RunDir { path: path.to_path_buf(), id: id.to_string(), lock: None })
+    }
+
+    /// Every run under `root`, oldest first; none when there is no such directory. `latest` is not one of them.
+    pub fn list(root: &Path) -> io::Result<Vec<RunDir>> {
+        let entries = match fs::read_dir(root) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let mut runs = Vec::new();
+        for entry in entries {
+            let entry = entry?;
+            let is_run = entry.file_name().to_str().is_some_and(is_id);
+            if is_run && entry.file_type()?.is_dir() {
+                runs.push(RunDir::open(&entry.path())?);
+            }
+        }
+        runs.sort_by(|a, b| a.id.cmp(&b.id));
+        Ok(runs)
+    }
+
     /// The path.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Id of the run.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Whether this value holds the lock.
+    pub fn holds_lock(&self) -> bool {
+        self.lock.is_some()
+    }
+
+    /// Whether the runner of this run lives: its lock is held, by whatever process, or it is just being made.
+    pub fn is_alive(&self) -> io::Result<bool> {
+        let file = match File::open(self.path.join("lock")) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return self.is_newborn(),
+            Err(error) => return Err(error),
+        };
+        // Shared, so that two who ask at once do not take each other for the runner.
+        match file.try_lock_shared() {
+            Ok(()) => Ok(false),
+            Err(TryLockError::WouldBlock) => Ok(true),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    fn is_newborn(&self) -> io::Result<bool> {
+        let made = fs::metadata(&self.path)?.modified()?;
+        // A time in the future (a clock that was set back) counts as just now.
+        Ok(SystemTime::now().duration_since(made).unwrap_or_default() < NEWBORN)
+    }
+
+    /// `events.jsonl`.
+    pub fn events_path(&self) -> PathBuf {
+        self.path.join("events.jsonl")
+    }
+
+    /// `record.json`.
+    pub fn record_path(&self) -> PathBuf {
+        self.path.join("record.json")
+    }
+
+    /// `junit.xml`.
+    pub fn junit_path(&self) -> PathBuf {
+        self.path.join("junit.xml")
+    }
+
+    /// The ledger of undos.
+    pub fn ledger_path(&self) -> PathBuf {
+        self.path.join("ledger.jsonl")
+    }
+
+    /// Where the logs of the containers go.
+    pub fn logs(&self) -> PathBuf {
+        self.path.join("logs")
+    }
+
+    /// Where the files as they were go.
+    pub fn files(&self) -> PathBuf {
+        self.path.join("files")
+    }
+
+    /// Makes `events.jsonl`, for appending; an error when there is one already.
+    pub fn create_events(&self) -> io::Result<File> {
+        File::options().append(true).create_new(true).open(self.events_path())
+    }
+
+    /// Opens the events of a run that was cut off, to complete its story.
+    pub fn journal(&self) -> io::Result<Journal> {
+        Journal::open(&self.events_path())
+    }
+
+    /// Writes a file of this directory whole or not at all: whoever reads it sees the old content or the new one,
+    /// also after a power cut.
+    pub fn write(&self, name: &str, content: &[u8]) -> io::Result<()> {
+        write_atomic(&self.path.join(name), content)
+    }
+
+    /// Keeps a copy of a file as it was. `path` is how the user knows it, `clean` takes secrets out of what is kept; the
+    /// checksum is that of the original. Two files of the same name get different copies.
+    pub fn keep_file(&self, path: &str, content: &[u8], clean: impl FnOnce(&str) -> String) -> io::Result<FileRef> {
+        let kept = clean(&String::from_utf8_lossy(content));
+        let base = Path::new(path).file_name().and_then(|n| n.to_str()).unwrap_or("file");
+        let mut name = base.to_string();
+        for ordinal in 2_u32.. {
+            match File::create_new(self.files().join(&name)) {
+                Ok(mut file) => {
+                    file.write_all(kept.as_bytes())?;
+                    break;
+                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => name = format!("{ordinal}-{base}"),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(FileRef { path: path.to_string(), sha256: hex(&Sha256::digest(content)) })
+    }
+
+    /// Marks the stack of this run as kept on the user's wish; `how` says how to look into it and how to remove it.
+    pub fn mark_kept(&self, how: &str) -> io::Result<()> {
+        self.write("kept", how.as_bytes())
+    }
+
+    /// Takes the mark away, once the stack was removed.
+    pub fn unmark_kept(&self) -> io::Result<()> {
+        match fs::remove_file(self.path.join("kept")) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the stack of this run was kept.
+    pub fn is_kept(&self) -> bool {
+        self.path.join("kept").exists()
+    }
+}
+
+/// Writes a file by way of a temporary one beside it, synced, and a rename. Makes its directory.
+pub fn write_atomic(path: &Path, content: &[u8]) -> io::Result<()> {
+    let dir = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    fs::create_dir_all(dir)?;
+    let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the path names no file"))?;
+    let temporary = dir.join(format!(".{}.{}-{:04x}.tmp", name.to_string_lossy(), std::process::id(), random_u16()));
+    let written = File::create(&temporary).and_then(|mut file| {
+        file.write_all(content)?;
+        file.sync_all()
+    });
+    let renamed = written.and_then(|()| fs::rename(&temporary, path));
+    if let Err(error) = renamed {
+        let _ = fs::remove_file(&temporary);
+        return Err(error);
+    }
+    // The name is safe only once the directory is on disk too; where directories cannot be synced there is nothing to do.
+    #[cfg(unix)]
+    File::open(dir)?.sync_all()?;
+    Ok(())
+}
+
+/// Points `latest` at a run; a convenience, so that trouble with it is no error.
+fn point_latest(root: &Path, id: &str) {
+    #[cfg(unix)]
+    {
+        let temporary = root.join(format!(".latest-{id}"));
+        if std::os::unix::fs::symlink(id, &temporary).is_ok() && fs::rename(&temporary, root.join("latest")).is_err() {
+            let _ = fs::remove_file(&temporary);
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = (root, id);
+}
+
+/// A scenario's name as part of an id: lower-case letters, digits and single dashes.
+fn slug(name: &str) -> String {
+    let mut slug = String::new();
+    for c in name.chars().flat_map(char::to_lowercase) {
+        if c.is_ascii_alphanumeric() {
+            slug.push(c);
+        } else if !slug.is_empty() && !slug.ends_with('-') {
+            slug.push('-');
+        }
+        if slug.len() >= NAME_LENGTH {
+            break;
+        }
+    }
+    let slug = slug.trim_end_matches('-');
+    if slug.is_empty() { "drill".into() } else { slug.into() }
+}
+
+/// Whether a name looks like the id of a run.
+fn is_id(name: &str) -> bool {
+    let stamp = name.as_bytes().get(..17);
+    stamp.is_some_and(|s| {
+        s.iter().enumerate().all(|(i, b)| match i {
+            8 => *b == b'T',
+            15 => *b == b'Z',
+            16 => *b == b'-',
+            _ => b.is_ascii_digit(),
+        })
+    })
+}
+
+/// Random enough to tell runs apart; the standard library seeds its hash maps from the system.
+fn random_u16() -> u16 {
+    let mut hasher = RandomState::new().build_hasher();
+    hasher.write_u32(std::process::id());
+    let [a, b, ..] = hasher.finish().to_le_bytes();
+    u16::from_le_bytes([a, b])
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+    use time::macros::datetime;
+
+    #[test]
+    fn an_id_has_time_name_and_a_random_part() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = RunDir::create_at(dir.path(), "DB pool", datetime!(2026-11-20 06:41:12.9 UTC)).unwrap();
+        let (front, random) = run.id().split_at(run.id().len() - 4);
+        assert_eq!(front, "20261120T064112Z-db-pool-");
+        assert!(random.chars().all(|c| c.is_ascii_hexdigit()), "{random}");
+        assert!(run.logs().is_dir() && run.files().is_dir());
+    }
+
+    #[test]
+    fn names_are_made_safe() {
+        assert_eq!(slug("../../etc/passwd"), "etc-passwd");
+        assert_eq!(slug("Ähm, ja"), "hm-ja");
+        assert_eq!(slug("…"), "drill");
+        assert!(slug(&"x-".repeat(200)).len() <= NAME_LENGTH);
+    }
+
+    #[test]
+    fn runners_that_start_in_the_same_instant_get_ids_of_their_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let now = datetime!(2026-11-20 06:41:12 UTC);
+        let runs: Vec<RunDir> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8)
+                .map(|_| {
+                    let root = dir.path();
+                    scope.spawn(move || (0..8).map(|_| RunDir::create_at(root, "a", now).unwrap()).collect::<Vec<_>>())
+                })
+                .collect();
+            threads.into_iter().flat_map(|t| t.join().unwrap()).collect()
+        });
+        let ids: BTreeSet<&str> = runs.iter().map(RunDir::id).collect();
+        assert_eq!(ids.len(), 64);
+        assert_eq!(RunDir::list(dir.path()).unwrap().len(), 64, "and `latest` is not one of them");
+        let latest = fs::read_link(dir.path().join("latest")).unwrap();
+        assert!(ids.contains(latest.to_str().unwrap()));
+    }
+
+    #[test]
+    fn runs_are_listed_oldest_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let late = RunDir::create_at(dir.path(), "a", datetime!(2026-11-20 06:41:13 UTC)).unwrap();
+        let early = RunDir::create_at(dir.path(), "z", datetime!(2026-11-20 06:41:12 UTC)).unwrap();
+        fs::create_dir(dir.path().join("notes")).unwrap();
+        let ids: Vec<String> = RunDir::list(dir.path()).unwrap().into_iter().map(|r| r.id).collect();
+        assert_eq!(ids, [early.id, late.id]);
+        assert!(RunDir::list(&dir.path().join("nowhere")).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_run_lives_as_long_as_someone_holds_its_lock() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = RunDir::create(dir.path(), "a").unwrap();
+        let seen = RunDir::open(run.path()).unwrap();
+        assert!(run.holds_lock() && !seen.holds_lock());
+        let clone = run.clone();
+        assert!(seen.is_alive().unwrap());
+        drop(run);
+        assert!(seen.is_alive().unwrap(), "the clone still holds it");
+        drop(clone);
+        assert!(!seen.is_alive().unwrap());
+    }
+
+    #[test]
+    fn a_directory_without_a_lock_lives_only_while_it_is_new() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("20261120T064112Z-a-0000");
+        fs::create_dir(&path).unwrap();
+        let run = RunDir::open(&path).unwrap();
+        assert!(run.is_alive().unwrap());
+        let old = SystemTime::now() - 2 * NEWBORN;
+        File::open(&path).unwrap().set_modified(old).unwrap();
+        assert!(!run.is_alive().unwrap());
+    }
+
+    #[test]
+    fn a_write_leaves_the_old_file_or_the_new_one_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = RunDir::create(dir.path(), "a").unwrap();
+        run.write("record.json", b"old").unwrap();
+        run.write("record.json", b"new").unwrap();
+        assert_eq!(fs::read(run.record_path()).unwrap(), b"new");
+        let names: BTreeSet<String> =
+            fs::read_dir(run.path()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        assert_eq!(names, BTreeSet::from(["files", "lock", "logs", "record.json"].map(String::from)));
+        fs::create_dir(run.path().join("junit.xml")).unwrap();
+        assert!(run.write("junit.xml", b"x").is_err());
+        assert_eq!(fs::read_dir(run.path()).unwrap().count(), 5, "the temporary file is gone");
+    }
+
+    #[test]
+    fn files_are_kept_as_they_were_with_secrets_taken_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = RunDir::create(dir.path(), "a").unwrap();
+        let clean = |text: &str| text.replace("hunter2", "***");
+        let first = run.keep_file("stacks/a/compose.yaml", b"abc", clean).unwrap();
+        let second = run.keep_file("stacks/b/compose.yaml", b"password: hunter2", clean).unwrap();
+        assert_eq!(first.sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!(second.path, "stacks/b/compose.yaml");
+        assert_eq!(fs::read(run.files().join("compose.yaml")).unwrap(), b"abc");
+        assert_eq!(fs::read(run.files().join("2-compose.yaml")).unwrap(), b"password: ***");
+    }
+
+    #[test]
+    fn the_default_root_is_ignored_by_git_and_another_one_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = RunDir::root(dir.path(), None).unwrap();
+        assert_eq!(root, dir.path().join(".firedrill/runs"));
+        assert_eq!(fs::read_to_string(dir.path().join(".firedrill/.gitignore")).unwrap(), "*\n");
+        RunDir::root(dir.path(), None).unwrap();
+        let out = RunDir::root(dir.path(), Some(&dir.path().join("out"))).unwrap();
+        assert!(out.is_dir() && !out.join(".gitignore").exists());
+    }
+
+    #[test]
+    fn kept_is_a_mark() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = RunDir::create(dir.path(), "a").unwrap();
+        assert!(!run.is_kept());
+        run.unmark_kept().unwrap();
+        run.mark_kept("docker compose -p x down").unwrap();
+        assert!(run.is_kept());
+        run.unmark_kept().unwrap();
+        assert!(!run.is_kept());
+    }
+
+    #[test]
+    fn events_are_made_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = RunDir::create(dir.path(), "a").unwrap();
+        run.create_events().unwrap();
+        assert_eq!(run.create_events().unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(run.journal().unwrap().record().next_seq, 0);
     }
 }

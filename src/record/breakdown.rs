@@ -1,0 +1,307 @@
+//! Where the wall time of a drill went: Docker Compose, the windows and waits that the scenario declares, the
+//! runbook's own commands, and the rest, which is what Firedrill itself adds.
+//!
+//! The rest is computed per phase as its length minus what can be shown to belong to somebody else, so that every
+//! slowness of Firedrill ends up in its own figure: a window is over for it as soon as its last request can have
+//! ended (`LoadSeries::closed_us`), a command when its shell said so, Compose when its process did.
+
+use super::{DrillTime, FaultEvent, Phase, Record};
+use serde::{Deserialize, Serialize};
+
+/// The wall time of a drill, in microseconds. `total = compose + declared + firedrill`, to the microsecond.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Breakdown {
+    /// From the beginning of the drill to its last event.
+    pub total_us: u64,
+    /// What Docker Compose took, and what the stack took to become healthy.
+    pub compose: ComposeTimes,
+    /// What the scenario and the runbook ask for.
+    pub declared: DeclaredTimes,
+    /// What Firedrill itself added: the rest.
+    pub firedrill_us: u64,
+    /// The same by phase; `None` is what lies between the phases.
+    pub firedrill: Vec<PhaseShare>,
+}
+
+/// What Docker Compose took, in microseconds.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ComposeTimes {
+    /// `docker compose build`.
+    pub build_us: u64,
+    /// `docker compose up -d`.
+    pub up_us: u64,
+    /// Until everything was healthy.
+    pub healthy_us: u64,
+    /// `docker compose down`.
+    pub down_us: u64,
+}
+
+/// What the scenario and the runbook ask for, in microseconds.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeclaredTimes {
+    /// `steady.for`, with the warm-up before it.
+    pub steady_us: u64,
+    /// Waiting for the impact (with `impact: none`: watching that there is none).
+    pub impact_us: u64,
+    /// Waiting for the alert condition after that.
+    pub detect_us: u64,
+    /// The runbook's commands, and what was waited between attempts.
+    pub steps_us: u64,
+    /// Waiting for the recovery.
+    pub recover_us: u64,
+    /// `recover.hold`.
+    pub hold_us: u64,
+    /// `revert.hold`.
+    pub revert_us: u64,
+}
+
+/// What Firedrill added in a phase.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PhaseShare {
+    /// The phase; `None` is what lies between the phases.
+    pub phase: Option<Phase>,
+    /// Microseconds.
+    pub us: u64,
+}
+
+impl ComposeTimes {
+    /// All of it.
+    pub fn total_us(&self) -> u64 {
+        [self.build_us, self.up_us, self.healthy_us, self.down_us].into_iter().fold(0, u64::saturating_add)
+    }
+}
+
+impl DeclaredTimes {
+    /// All of it.
+    pub fn total_us(&self) -> u64 {
+        let all = [
+            self.steady_us,
+            self.impact_us,
+            self.detect_us,
+            self.steps_us,
+            self.recover_us,
+            self.hold_us,
+            self.revert_us,
+        ];
+        all.into_iter().fold(0, u64::saturating_add)
+    }
+}
+
+/// A stretch of a phase that is not yet given to anybody, from its front on.
+struct Stretch {
+    from: DrillTime,
+    to: DrillTime,
+    given: u64,
+}
+
+impl Stretch {
+    /// Gives what lies before `until` away. What lies before `from` stays with Firedrill.
+    fn give(&mut self, from: DrillTime, until: DrillTime) -> u64 {
+        let start = from.max(self.from).min(self.to);
+        let end = until.max(start).min(self.to);
+        self.from = end;
+        let us = end.0 - start.0;
+        self.given += us;
+        us
+    }
+
+    /// Gives this much away, wherever in the phase it was, but not more than there is.
+    fn give_amount(&mut self, us: u64, length: u64) -> u64 {
+        let us = us.min(length.saturating_sub(self.given));
+        self.given += us;
+        us
+    }
+}
+
+impl Record {
+    /// Where the wall time went.
+    pub fn breakdown(&self) -> Breakdown {
+        let mut sum = Breakdown { total_us: self.last_us.0, ..Breakdown::default() };
+        let mut in_phases = 0_u64;
+        let mut floor = DrillTime(0);
+        for (at, begun) in self.phases.iter().enumerate() {
+            let next = self.phases.get(at + 1).map_or(self.last_us, |p| p.started_us);
+            // Phases follow each other; where a damaged story says otherwise, nothing is counted twice.
+            let from = begun.started_us.max(floor).min(self.last_us);
+            let to = begun.ended_us.unwrap_or(next).max(from).min(self.last_us);
+            floor = to;
+            let length = to.0 - from.0;
+            let mut stretch = Stretch { from, to, given: 0 };
+            self.attribute(begun.phase, &mut stretch, length, &mut sum);
+            in_phases = in_phases.saturating_add(length);
+            sum.share(Some(begun.phase), length.saturating_sub(stretch.given));
+        }
+        sum.share(None, sum.total_us.saturating_sub(in_phases));
+        sum.firedrill_us = sum.firedrill.iter().map(|share| share.us).fold(0, u64::saturating_add);
+        sum
+    }
+
+    fn attribute(&self, phase: Phase, stretch: &mut Stretch, length: u64, sum: &mut Breakdown) {
+        let (from, to) = (stretch.from, stretch.to);
+        let plan = self.plan.as_deref();
+        let window = |us: fn(&super::Windows) -> u64| plan.map_or(0, |plan| us(&plan.windows));
+        match phase {
+            Phase::Up => {
+                let compose = &mut sum.compose;
+                compose.build_us += stretch.give_amount(self.compose_us("build"), length);
+                compose.up_us += stretch.give_amount(self.compose_us("up"), length);
+                compose.healthy_us += stretch.give_amount(self.compose_us("healthy"), length);
+            }
+            Phase::Steady => {
+                let begun = self.loads.iter().map(|load| load.start_us).min().unwrap_or(from);
+                let held = self.windows.iter().find(|w| w.phase == Phase::Steady);
+                let closed = held.map_or(to, |w| self.closed_us(w.from_us, w.to_us));
+                sum.declared.steady_us += stretch.give(begun, closed);
+            }
+            // Putting a fault in and seeing it there is Firedrill's own work.
+            Phase::Inject => {}
+            Phase::Impact => {
+                let seen = self.impact_us().map(|t| {
+                    let start = DrillTime(t.0.saturating_sub(window(|w| w.impact_window_us)));
+                    self.closed_us(start, t)
+                });
+                sum.declared.impact_us += stretch.give(from, seen.unwrap_or(to));
+                // Where both are watched within one phase, the wait for the alert condition follows in it.
+                if seen.is_some() && !self.phases.iter().any(|p| p.phase == Phase::Detect) {
+                    sum.declared.detect_us += stretch.give(from, self.detected_us.unwrap_or(from));
+                }
+            }
+            Phase::Detect => sum.declared.detect_us += stretch.give(from, self.detected_us.unwrap_or(to)),
+            Phase::Respond => sum.declared.steps_us += stretch.give_amount(self.commands_us(to), length),
+            Phase::Recover => match self.recovered_us() {
+                Some(t) => {
+                    sum.declared.recover_us += stretch.give(from, t);
+                    let end = DrillTime(t.0.saturating_add(window(|w| w.recover_hold_us)));
+                    sum.declared.hold_us += stretch.give(from, self.closed_us(t, end));
+                }
+                None => sum.declared.recover_us += stretch.give(from, to),
+            },
+            Phase::Revert => {
+                let undone = self.faults.iter().filter_map(|f| f.at(FaultEvent::Reverted)).max();
+                let held = self.windows.iter().rev().find(|w| w.phase == Phase::Revert);
+                let (start, end) = match (held, undone) {
+                    (Some(held), _) => (undone.unwrap_or(held.from_us), self.closed_us(held.from_us, held.to_us)),
+                    (None, Some(t)) => (t, DrillTime(t.0.saturating_add(window(|w| w.revert_hold_us)))),
+                    (None, None) => return,
+                };
+                sum.declared.revert_us += stretch.give(start, end);
+            }
+            Phase::Down => sum.compose.down_us += stretch.give_amount(self.compose_us("down"), length),
+        }
+    }
+
+    fn compose_us(&self, what: &str) -> u64 {
+        self.compose.iter().filter(|c| c.what == what).map(|c| c.took_us).fold(0, u64::saturating_add)
+    }
+
+    /// When a window was closed on every load.
+    fn closed_us(&self, from: DrillTime, to: DrillTime) -> DrillTime {
+        self.loads.iter().map(|load| load.closed_us(from, to)).max().unwrap_or(to)
+    }
+
+    /// What the runbook's commands took, with the waits between attempts; one that never ended took until `end`.
+    fn commands_us(&self, end: DrillTime) -> u64 {
+        let commands = self.steps.iter().flat_map(|step| &step.commands);
+        let each = commands.map(|c| {
+            let open = if c.ended_us.is_none() { end.0.saturating_sub(c.attempt_started_us.0) } else { 0 };
+            c.all_took_us.saturating_add(c.waited_us).saturating_add(open)
+        });
+        each.fold(0, u64::saturating_add)
+    }
+}
+
+impl Breakdown {
+    fn share(&mut self, phase: Option<Phase>, us: u64) {
+        match self.firedrill.iter_mut().find(|share| share.phase == phase) {
+            Some(share) => share.us = share.us.saturating_add(us),
+            None => self.firedrill.push(PhaseShare { phase, us }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::testing::{Story, events_of, record_of};
+    use proptest::prelude::*;
+
+    fn adds_up(b: &Breakdown) -> bool {
+        b.total_us == b.compose.total_us() + b.declared.total_us() + b.firedrill_us
+    }
+
+    #[test]
+    fn every_story_adds_up_to_the_microsecond() {
+        for story in Story::ALL {
+            let b = record_of(story).breakdown();
+            assert!(adds_up(&b), "{story:?}: {b:#?}");
+        }
+    }
+
+    #[test]
+    fn a_pass_is_taken_apart() {
+        let b = record_of(Story::Passed).breakdown();
+        insta::assert_snapshot!(serde_json::to_string_pretty(&b).unwrap());
+    }
+
+    #[test]
+    fn slowness_between_the_events_is_firedrills_own() {
+        let fast = record_of(Story::Passed).breakdown();
+        // The same drill with everything from the end of the steady window on one second later.
+        let mut events = events_of(Story::Passed);
+        let steady_ends = events
+            .iter()
+            .position(|e| matches!(e.event, super::super::Event::PhaseEnded { phase: Phase::Steady }))
+            .unwrap();
+        let mut record = Record::default();
+        for (i, event) in events.iter_mut().enumerate() {
+            if i == steady_ends {
+                event.at_us.0 += 1_000_000;
+            }
+            record.apply(event);
+        }
+        record.phases.iter_mut().filter(|p| p.phase > Phase::Steady).for_each(|p| {
+            p.started_us.0 += 1_000_000;
+            p.ended_us = p.ended_us.map(|t| DrillTime(t.0 + 1_000_000));
+        });
+        record.last_us.0 += 1_000_000;
+        let slow = record.breakdown();
+        let steady = |b: &Breakdown| b.firedrill.iter().find(|s| s.phase == Some(Phase::Steady)).unwrap().us;
+        assert_eq!(slow.declared.steady_us, fast.declared.steady_us);
+        assert_eq!(steady(&slow), steady(&fast) + 1_000_000);
+    }
+
+    #[test]
+    fn a_late_answer_keeps_the_window_open() {
+        let mut record = record_of(Story::Passed);
+        let before = record.breakdown();
+        let held = record.windows.iter().find(|w| w.phase == Phase::Steady).unwrap().clone();
+        let series = &mut record.loads[0];
+        let last = ((held.to_us.0 - series.start_us.0) / crate::record::SLICE_US - 1) as usize;
+        series.max_us[last] = 100_000 + 20_000;
+        assert_eq!(record.breakdown().declared.steady_us, before.declared.steady_us + 20_000);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn it_adds_up_wherever_the_story_is_cut_and_however_times_jump(
+            keep in 0.0..1.0_f64,
+            jumps in proptest::collection::vec((any::<proptest::sample::Index>(), 0..60_000_000_u64), 0..8),
+        ) {
+            let mut events = events_of(Story::Passed);
+            events.truncate((events.len() as f64 * keep) as usize);
+            for (index, at) in jumps {
+                if !events.is_empty() {
+                    let i = index.index(events.len());
+                    events[i].at_us = DrillTime(at);
+                }
+            }
+            let mut record = Record::default();
+            for event in &events {
+                record.apply(event);
+            }
+            let b = record.breakdown();
+            prop_assert!(adds_up(&b), "{b:#?}");
+        }
+    }
+}

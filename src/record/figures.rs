@@ -1,0 +1,189 @@
+//! The figures of a drill: how long until users suffered, until someone could know, until they recovered; and what
+//! they felt before, during and after. Pure functions of a record.
+
+use super::{Breakdown, Counts, DrillTime, FaultEvent, Phase, Record};
+use serde::{Deserialize, Serialize};
+
+/// What a drill measured. Durations are in microseconds.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Figures {
+    /// First confirmed fault → impact.
+    pub to_impact_us: Option<u64>,
+    /// First confirmed fault → the alert condition held.
+    pub to_detect_us: Option<u64>,
+    /// First confirmed fault → first command of the mitigate phase.
+    pub to_mitigation_us: Option<u64>,
+    /// First confirmed fault → recovered: the actual recovery time (RTO).
+    pub to_recover_us: Option<u64>,
+    /// Start of the respond phase → recovered.
+    pub respond_to_recover_us: Option<u64>,
+    /// First command of the mitigate phase → recovered.
+    pub mitigation_to_recover_us: Option<u64>,
+    /// The steps that ran.
+    pub steps: Vec<StepFigures>,
+    /// What users felt.
+    pub slis: Vec<SliFigures>,
+    /// Where the time went.
+    pub time: Breakdown,
+}
+
+/// What a step took.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepFigures {
+    /// Id of the step.
+    pub step: String,
+    /// From its start to its end; `None` when it was cut off.
+    pub took_us: Option<u64>,
+}
+
+/// An SLI before, during and after.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SliFigures {
+    /// The SLI.
+    pub sli: String,
+    /// Its objective as a ratio in 0..=1.
+    pub objective: f64,
+    /// Over the steady window.
+    pub before: Counts,
+    /// From the first confirmed fault to the recovery, or to the revert when there was none.
+    pub during: Counts,
+    /// Over `recover.hold` from the recovery on; empty when there was none.
+    pub after: Counts,
+}
+
+impl Record {
+    /// When the first fault was confirmed: every deadline of the drill counts from there.
+    pub fn injected_us(&self) -> Option<DrillTime> {
+        self.faults.iter().filter_map(|fault| fault.at(FaultEvent::Confirmed)).min()
+    }
+
+    /// When the first SLI fell.
+    pub fn impact_us(&self) -> Option<DrillTime> {
+        self.impacts.iter().map(|impact| impact.impact_us).min()
+    }
+
+    /// When users had recovered: as the engine said for all SLIs together, otherwise when the last of them had.
+    pub fn recovered_us(&self) -> Option<DrillTime> {
+        if let Some(all) = self.recoveries.iter().find(|r| r.sli.is_empty()) {
+            return Some(all.recovered_us);
+        }
+        let slis = &self.plan.as_ref()?.slis;
+        let times = slis.iter().map(|sli| self.recoveries.iter().find(|r| r.sli == sli.name).map(|r| r.recovered_us));
+        times.collect::<Option<Vec<_>>>()?.into_iter().max()
+    }
+
+    /// Start and end of a phase, where it was begun; one that never ended ends with the next one, or with the record.
+    pub fn phase_span(&self, phase: Phase) -> Option<(DrillTime, DrillTime)> {
+        let at = self.phases.iter().position(|p| p.phase == phase)?;
+        let begun = self.phases.get(at)?;
+        let next = self.phases.get(at + 1).map_or(self.last_us, |p| p.started_us);
+        Some((begun.started_us, begun.ended_us.unwrap_or(next).max(begun.started_us)))
+    }
+
+    /// Good and valid events of an SLI over the slices that start in `from..to`.
+    pub fn counts(&self, sli: &str, from: DrillTime, to: DrillTime) -> Counts {
+        let load = self.plan.as_ref().and_then(|p| p.slis.iter().find(|s| s.name == sli)).map(|s| s.load.as_str());
+        let series = self.loads.iter().find(|series| Some(series.load.as_str()) == load);
+        series.map_or(Counts::default(), |series| series.counts(sli, from, to))
+    }
+
+    /// The steady window: as the engine said, otherwise the last `steady.for` before the injection began.
+    fn before(&self) -> Option<(DrillTime, DrillTime)> {
+        if let Some(held) = self.windows.iter().rev().find(|w| w.phase == Phase::Steady) {
+            return Some((held.from_us, held.to_us));
+        }
+        let (from, end) = self.phase_span(Phase::Steady)?;
+        let steady_us = self.plan.as_ref()?.windows.steady_us;
+        Some((DrillTime(end.0.saturating_sub(steady_us)).max(from), end))
+    }
+
+    fn sli_figures(&self) -> Vec<SliFigures> {
+        let Some(plan) = &self.plan else { return Vec::new() };
+        let over = |sli: &str, window: Option<(DrillTime, DrillTime)>| {
+            window.map_or(Counts::default(), |(from, to)| self.counts(sli, from, to))
+        };
+        let recovered = self.recovered_us();
+        let revert = self.phases.iter().find(|p| p.phase == Phase::Revert).map(|p| p.started_us);
+        let until = recovered.or(revert).unwrap_or(self.last_us);
+        let during = self.injected_us().map(|from| (from, until));
+        let after = recovered.map(|t| (t, DrillTime(t.0.saturating_add(plan.windows.recover_hold_us))));
+        let figures = plan.slis.iter().map(|sli| SliFigures {
+            sli: sli.name.clone(),
+            objective: sli.objective,
+            before: over(&sli.name, self.before()),
+            during: over(&sli.name, during),
+            after: over(&sli.name, after),
+        });
+        figures.collect()
+    }
+
+    /// Every figure of the drill.
+    pub fn figures(&self) -> Figures {
+        let between = |from: Option<DrillTime>, to: Option<DrillTime>| Some(to?.0.saturating_sub(from?.0));
+        let injected = self.injected_us();
+        let recovered = self.recovered_us();
+        let respond = self.phase_span(Phase::Respond).map(|(from, _)| from);
+        let ran = self.steps.iter().filter(|step| !step.commands.is_empty());
+        Figures {
+            to_impact_us: between(injected, self.impact_us()),
+            to_detect_us: between(injected, self.detected_us),
+            to_mitigation_us: between(injected, self.mitigation_started_us),
+            to_recover_us: between(injected, recovered),
+            respond_to_recover_us: between(respond, recovered),
+            mitigation_to_recover_us: between(self.mitigation_started_us, recovered),
+            steps: ran.map(|step| StepFigures { step: step.step.clone(), took_us: step.took_us() }).collect(),
+            slis: self.sli_figures(),
+            time: self.breakdown(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::RecoveryRecord;
+    use crate::record::testing::{Story, record_of};
+
+    #[test]
+    fn the_figures_of_a_pass() {
+        let record = record_of(Story::Passed);
+        let figures = record.figures();
+        assert_eq!(figures.to_impact_us, Some(1_500_000));
+        assert_eq!(figures.to_detect_us, Some(1_800_000));
+        assert_eq!(figures.to_recover_us, Some(4_000_000));
+        assert!(figures.mitigation_to_recover_us < figures.respond_to_recover_us);
+        assert!(figures.respond_to_recover_us < figures.to_recover_us);
+        let availability = &figures.slis[0];
+        assert_eq!(availability.before.ratio(), Some(1.0));
+        assert!(availability.during.ratio().unwrap() < 0.9);
+        assert!(availability.after.meets(availability.objective));
+    }
+
+    #[test]
+    fn without_a_recovery_there_is_no_time_to_it() {
+        let figures = record_of(Story::NotRecovered).figures();
+        assert!(figures.to_impact_us.is_some());
+        assert_eq!((figures.to_recover_us, figures.mitigation_to_recover_us), (None, None));
+        assert_eq!(figures.slis[0].after.ratio(), None);
+        assert!(figures.slis[0].during.valid > 0);
+    }
+
+    #[test]
+    fn recovered_is_when_the_last_sli_had() {
+        let mut record = record_of(Story::Passed);
+        let at = |sli: &str, t| RecoveryRecord { sli: sli.into(), recovered_us: DrillTime(t) };
+        record.recoveries = vec![at("availability", 5)];
+        assert_eq!(record.recovered_us(), None, "one of two is not enough");
+        record.recoveries = vec![at("availability", 5), at("latency", 9)];
+        assert_eq!(record.recovered_us(), Some(DrillTime(9)));
+        record.recoveries.push(at("", 7));
+        assert_eq!(record.recovered_us(), Some(DrillTime(7)), "the engine's word for all of them counts");
+    }
+
+    #[test]
+    fn an_empty_record_has_no_figures_and_does_not_fail() {
+        let figures = Record::default().figures();
+        assert_eq!(figures.to_impact_us, None);
+        assert_eq!(figures.time.total_us, 0);
+    }
+}

@@ -1,0 +1,192 @@
+//! From a verdict to what it means for whoever ran the drill: whether it is the expected one, and the exit code.
+
+use super::{Check, Judgement, Record, Verdict};
+
+/// How a drill came out for the one who ran it, from best to worst: the worst of several is their `max`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Outcome {
+    /// The verdict is the expected one and everything is undone.
+    Passed,
+    /// It is not.
+    Failed,
+    /// The harness or its environment broke: nothing can be said about the runbook.
+    Broken,
+    /// Ctrl-C or SIGTERM.
+    Interrupted,
+}
+
+impl Outcome {
+    /// The exit code of the process.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Outcome::Passed => 0,
+            Outcome::Failed => 1,
+            Outcome::Broken => 3,
+            Outcome::Interrupted => 130,
+        }
+    }
+}
+
+impl Record {
+    /// Whether this is the control: the same drill without the runbook.
+    pub fn is_control(&self) -> bool {
+        self.plan.as_ref().is_some_and(|plan| plan.control)
+    }
+
+    /// The verdict that counts as a pass. A control must not recover, whatever the scenario expects of its runbook;
+    /// the engine may call that `passed` (the control held) or `not_recovered` (what was seen).
+    pub fn expected(&self) -> Verdict {
+        match &self.plan {
+            Some(plan) if !plan.control => plan.expect,
+            Some(_) if self.verdict == Verdict::NotRecovered => Verdict::NotRecovered,
+            _ => Verdict::Passed,
+        }
+    }
+
+    /// Whether the scenario exists to fail, and that is how it is run.
+    pub fn expects_failure(&self) -> bool {
+        !self.is_control() && self.expected() != Verdict::Passed
+    }
+
+    /// Whether the drill passed: it ended, its verdict is the expected one, and the clean-up left no trouble.
+    pub fn passed(&self) -> bool {
+        self.outcome() == Outcome::Passed
+    }
+
+    /// What was judged after the verdict and spoils it, also where the verdict is the expected failure.
+    pub fn spoilers(&self) -> impl Iterator<Item = &Judgement> {
+        self.aftermath
+            .iter()
+            .filter(|j| matches!(j.verdict, Verdict::NotReverted | Verdict::Leaked | Verdict::HarnessError))
+    }
+
+    /// How the drill came out. Nothing passes by default.
+    pub fn outcome(&self) -> Outcome {
+        let as_expected = self.plan.is_some() && self.verdict == self.expected();
+        let spoiled = self.spoilers().next();
+        match self.verdict {
+            _ if !self.ended => match self.verdict {
+                Verdict::Interrupted => Outcome::Interrupted,
+                _ => Outcome::Broken,
+            },
+            Verdict::Incomplete => Outcome::Broken,
+            _ if as_expected && !self.left.is_empty() => Outcome::Broken,
+            _ if as_expected => match spoiled {
+                None => Outcome::Passed,
+                Some(j) if j.verdict == Verdict::NotReverted => Outcome::Failed,
+                Some(_) => Outcome::Broken,
+            },
+            Verdict::Interrupted => Outcome::Interrupted,
+            verdict if verdict.is_harness() => Outcome::Broken,
+            _ => Outcome::Failed,
+        }
+    }
+
+    /// The assertions that the drill set out to decide, in the order in which it would. Empty without a plan.
+    pub fn planned_checks(&self) -> Vec<Check> {
+        let Some(plan) = &self.plan else { return Vec::new() };
+        let mut checks = vec![Check::Steady];
+        checks.extend(plan.faults.iter().map(|fault| Check::Injection { fault: fault.id.clone() }));
+        checks.push(Check::Impact);
+        if plan.detect.is_some() {
+            checks.push(Check::Detection);
+        }
+        if plan.control {
+            checks.push(Check::Control);
+        } else {
+            let mut asked = false;
+            for step in &plan.steps {
+                if step.phase == "mitigate" && !step.manual && !asked {
+                    checks.push(Check::StillBroken);
+                    asked = true;
+                }
+                checks.push(Check::Step { step: step.id.clone() });
+            }
+            if !plan.windows.impact_none || !plan.steps.is_empty() {
+                checks.extend(plan.slis.iter().map(|sli| Check::Recovery { sli: sli.name.clone() }));
+            }
+        }
+        checks.push(Check::Revert);
+        checks.push(Check::NothingLeft);
+        checks
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::testing::{Story, record_of};
+
+    #[test]
+    fn every_story_has_its_outcome() {
+        let all = [
+            (Story::Passed, Outcome::Passed),
+            (Story::NotRecovered, Outcome::Failed),
+            (Story::StepFailed, Outcome::Failed),
+            (Story::StepBlocked, Outcome::Failed),
+            (Story::Unsteady, Outcome::Failed),
+            (Story::HarnessError, Outcome::Broken),
+            (Story::Interrupted, Outcome::Interrupted),
+            (Story::ExpectedFailure, Outcome::Passed),
+            (Story::UnexpectedPass, Outcome::Failed),
+            (Story::Control, Outcome::Passed),
+            (Story::ControlRecovered, Outcome::Failed),
+            (Story::Killed, Outcome::Broken),
+        ];
+        for (story, outcome) in all {
+            assert_eq!(record_of(story).outcome(), outcome, "{story:?}");
+        }
+    }
+
+    #[test]
+    fn an_empty_record_is_no_pass() {
+        assert_eq!(Record::default().outcome(), Outcome::Broken);
+        assert!(!Record { verdict: Verdict::Passed, ended: true, ..Record::default() }.passed(), "without a plan");
+    }
+
+    #[test]
+    fn a_pass_needs_its_end() {
+        let record = Record { ended: false, ..record_of(Story::Passed) };
+        assert_eq!(record.outcome(), Outcome::Broken);
+    }
+
+    #[test]
+    fn an_expected_failure_that_left_something_behind_is_no_pass() {
+        let mut record = record_of(Story::ExpectedFailure);
+        record.left.push("network x".into());
+        assert_eq!(record.outcome(), Outcome::Broken);
+        let mut record = record_of(Story::ExpectedFailure);
+        record.aftermath.push(Judgement {
+            verdict: Verdict::NotReverted,
+            reason: "the lock is still held".into(),
+            at: None,
+            judged_us: Default::default(),
+        });
+        assert_eq!(record.outcome(), Outcome::Failed);
+    }
+
+    #[test]
+    fn the_control_may_be_called_by_what_was_seen() {
+        let mut record = record_of(Story::Control);
+        record.verdict = Verdict::NotRecovered;
+        assert!(record.passed());
+        record.verdict = Verdict::NoImpact;
+        assert_eq!(record.outcome(), Outcome::Failed);
+    }
+
+    #[test]
+    fn the_worst_of_several_is_the_maximum() {
+        let worst = [Outcome::Passed, Outcome::Broken, Outcome::Failed].into_iter().max();
+        assert_eq!(worst.map(Outcome::exit_code), Some(3));
+    }
+
+    #[test]
+    fn still_broken_stands_before_the_first_mitigating_step() {
+        let checks = record_of(Story::Passed).planned_checks();
+        let at = checks.iter().position(|c| *c == Check::StillBroken).unwrap();
+        assert!(matches!(&checks[at + 1], Check::Step { step } if step.starts_with("mitigate/")));
+        assert!(matches!(&checks[at - 1], Check::Step { step } if step.starts_with("diagnose/")));
+        assert_eq!(checks.first(), Some(&Check::Steady));
+        assert_eq!(checks.last(), Some(&Check::NothingLeft));
+    }
+}

@@ -1,0 +1,228 @@
+//! The parts of a record: what it keeps of phases, faults, steps, commands, waits and clocks.
+
+use super::{DrillTime, FaultAfter, FaultEvent, Location, Output, Phase, StepStatus, Verdict};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A verdict as it was given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Judgement {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Why.
+    pub reason: String,
+    /// Where in the user's files.
+    pub at: Option<Location>,
+    /// When it was given.
+    pub judged_us: DrillTime,
+}
+
+/// A phase of the drill.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PhaseRecord {
+    /// Which.
+    pub phase: Phase,
+    /// When it began.
+    pub started_us: DrillTime,
+    /// When it ended; `None` when the run was cut off in it.
+    pub ended_us: Option<DrillTime>,
+}
+
+/// The stack that came up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StackRecord {
+    /// Compose project name.
+    pub project: String,
+    /// Service → image id.
+    pub images: BTreeMap<String, String>,
+}
+
+/// What `docker compose` took for one thing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ComposeRecord {
+    /// `build`, `up`, `healthy` or `down`.
+    pub what: String,
+    /// Microseconds.
+    pub took_us: u64,
+}
+
+/// A poll with a deadline.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitRecord {
+    /// When it ended.
+    pub ended_us: DrillTime,
+    /// What for.
+    pub what: String,
+    /// How long it took.
+    pub took_us: u64,
+    /// The deadline.
+    pub deadline_us: u64,
+    /// Whether it came.
+    pub met: bool,
+}
+
+/// The clock of an agent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClockRecord {
+    /// The agent.
+    pub agent: String,
+    /// Agent's clock minus runner's, in microseconds.
+    pub offset_us: i64,
+    /// Round trip of the best probe: the offset is known to half of it.
+    pub rtt_us: u64,
+}
+
+/// Requests that the generator sent late, of one load, added up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LateRecord {
+    /// The load.
+    pub load: String,
+    /// Worst lateness, in microseconds.
+    pub worst_us: u64,
+    /// Requests sent late by more than allowed.
+    pub count: u64,
+}
+
+/// A change of what the alert condition says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ConditionRecord {
+    /// When.
+    pub at_us: DrillTime,
+    /// Value that decided, when there was one.
+    pub value: Option<f64>,
+    /// Whether it holds.
+    pub holds: bool,
+}
+
+/// A station in the life of a fault.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FaultMoment {
+    /// When.
+    pub at_us: DrillTime,
+    /// What happened to it.
+    pub what: FaultEvent,
+    /// Evidence, or why not.
+    pub detail: String,
+}
+
+/// The life of a fault.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FaultRecord {
+    /// Its id.
+    pub fault: String,
+    /// Every station, in order.
+    pub life: Vec<FaultMoment>,
+    /// How it stood when it was asked after the recovery; `None` when it was not asked.
+    pub after: Option<FaultAfter>,
+}
+
+impl FaultRecord {
+    /// When it first reached a station.
+    pub fn at(&self, what: FaultEvent) -> Option<DrillTime> {
+        self.life.iter().find(|moment| moment.what == what).map(|moment| moment.at_us)
+    }
+
+    /// Why something about it failed, if something did.
+    pub fn failure(&self) -> Option<&str> {
+        self.life.iter().find(|moment| moment.what == FaultEvent::Failed).map(|moment| moment.detail.as_str())
+    }
+}
+
+/// An SLI fell below its impact threshold.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ImpactRecord {
+    /// The SLI.
+    pub sli: String,
+    /// When: the end of the trailing window.
+    pub impact_us: DrillTime,
+    /// The ratio then.
+    pub ratio: f64,
+}
+
+/// An SLI recovered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecoveryRecord {
+    /// The SLI, or every one when it is empty.
+    pub sli: String,
+    /// When.
+    pub recovered_us: DrillTime,
+}
+
+/// A window over which every SLI met its objective.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WindowRecord {
+    /// The phase that had to show it.
+    pub phase: Phase,
+    /// Start.
+    pub from_us: DrillTime,
+    /// End.
+    pub to_us: DrillTime,
+}
+
+/// A note.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NoteRecord {
+    /// When.
+    pub at_us: DrillTime,
+    /// The text.
+    pub text: String,
+}
+
+/// A step of the runbook as it was carried out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepRecord {
+    /// Its id.
+    pub step: String,
+    /// When it began.
+    pub started_us: DrillTime,
+    /// When it ended; `None` when the run was cut off in it.
+    pub ended_us: Option<DrillTime>,
+    /// How it ended.
+    pub status: Option<StepStatus>,
+    /// Why, where that needs a reason.
+    pub reason: Option<String>,
+    /// Where the reason stands.
+    pub at: Option<Location>,
+    /// Its commands, as far as they were begun.
+    pub commands: Vec<CommandRecord>,
+}
+
+impl StepRecord {
+    /// What it took, in microseconds, once it has ended.
+    pub fn took_us(&self) -> Option<u64> {
+        Some(self.ended_us?.0.saturating_sub(self.started_us.0))
+    }
+}
+
+/// A command as it was run. Of several attempts the last one's exit and output are kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandRecord {
+    /// Number within the step, from 0.
+    pub command: usize,
+    /// The text as it was run.
+    pub text: String,
+    /// Where it stands.
+    pub at: Location,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When the first attempt began.
+    pub started_us: DrillTime,
+    /// When the attempt that is kept began.
+    pub attempt_started_us: DrillTime,
+    /// When the attempt that is kept ended; `None` when the run was cut off in it.
+    pub ended_us: Option<DrillTime>,
+    /// Its exit code, 128 + n for signal n.
+    pub exit: Option<i32>,
+    /// How long it took, in microseconds, measured beside the command.
+    pub took_us: u64,
+    /// What all attempts took, in microseconds.
+    pub all_took_us: u64,
+    /// What was waited between attempts, in microseconds.
+    pub waited_us: u64,
+    /// Whether its deadline killed it.
+    pub timed_out: bool,
+    /// What it wrote, bounded.
+    pub output: Output,
+    /// Bytes of output that the shell had left out already.
+    pub omitted: u64,
+}
