@@ -245,8 +245,14 @@ impl RunDir {
     }
 }
 
-/// Writes a file by way of a temporary one beside it, synced, and a rename. Makes its directory.
+/// Writes a file by way of a temporary one beside it, synced, and a rename. Makes its directory. What is no ordinary file
+/// (`/dev/stdout`, a pipe) is written to as it is, and of a symbolic link the file behind it is replaced.
 pub fn write_atomic(path: &Path, content: &[u8]) -> io::Result<()> {
+    if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
+        return File::options().write(true).open(path)?.write_all(content);
+    }
+    let behind = fs::canonicalize(path);
+    let path = behind.as_deref().unwrap_or(path);
     let dir = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -418,6 +424,20 @@ mod tests {
         fs::create_dir(run.path().join("junit.xml")).unwrap();
         assert!(run.write("junit.xml", b"x").is_err());
         assert_eq!(fs::read_dir(run.path()).unwrap().count(), 5, "the temporary file is gone");
+    }
+
+    #[test]
+    fn a_write_follows_links_and_leaves_devices_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, link) = (dir.path().join("file"), dir.path().join("link"));
+        write_atomic(&file, b"old").unwrap();
+        std::os::unix::fs::symlink("file", &link).unwrap();
+        write_atomic(&link, b"new").unwrap();
+        assert_eq!(fs::read(&file).unwrap(), b"new");
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        write_atomic(Path::new("/dev/null"), b"gone").unwrap();
+        assert!(!fs::metadata("/dev/null").unwrap().is_file());
+        write_atomic(&dir.path().join("a/b/junit.xml"), b"made").unwrap();
     }
 
     #[test]

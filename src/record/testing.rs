@@ -186,7 +186,7 @@ impl Script {
             if start + SLICE_US + 20 * MS > until {
                 break;
             }
-            self.now = start + SLICE_US + 10 * MS;
+            self.now = self.now.max(start + SLICE_US + 10 * MS);
             let bad = start >= self.bad_from && start < self.bad_to;
             let good = if bad { 1 } else { 5 };
             let mut results = BTreeMap::from([("200".to_string(), good)]);
@@ -285,7 +285,8 @@ impl Script {
             return self.control();
         }
         if !self.respond() {
-            return if self.story == Story::Killed { self.events } else { self.clean_up(12_000, true) };
+            let now = self.now / MS;
+            return if self.story == Story::Killed { self.events } else { self.clean_up(now + 1, true) };
         }
         self.recover()
     }
@@ -474,7 +475,7 @@ impl Script {
             self.fault(FaultEvent::Reverted, "no session holds a lock on inventory");
             if recovered {
                 let held = DrillTime((ms / 100 + 1) * 100 * MS);
-                self.at(ms + 2_240);
+                self.at(ms + 2_080);
                 let to_us = DrillTime(held.0 + 2_000_000);
                 self.push(Event::WindowHeld { phase: Phase::Revert, from_us: held, to_us });
                 self.pass(Check::Revert, ms, "every SLI held for 2 s after the faults were undone");

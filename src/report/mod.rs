@@ -1,1 +1,19 @@
 //! One file per format, each a pure function of a `Record`. One place writes them.
+
+mod cases;
+mod clock;
+mod console;
+mod events_json;
+mod json;
+mod junit;
+mod lines;
+mod live;
+mod paint;
+mod summary;
+mod text;
+
+pub use console::{Console, ConsoleOptions, Verbosity};
+pub use events_json::EventsJson;
+pub use json::{json, read_json};
+pub use junit::junit;
+pub use summary::summary;

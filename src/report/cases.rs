@@ -1,0 +1,291 @@
+//! From a record to test cases: one per assertion that the drill set out to decide, whether it was reached or not.
+
+use super::text::{percent, seconds};
+use crate::record::{
+    Check, CheckOutcome, CommandRecord, Counts, Location, Outcome, Record, StepRecord, StepStatus, Verdict,
+};
+
+/// One test case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Case {
+    /// The name: the same in every drill of the scenario, so that CI servers can follow it.
+    pub name: String,
+    /// How long it took, in microseconds.
+    pub took_us: u64,
+    /// How it came out.
+    pub result: CaseResult,
+    /// What was seen: evidence, commands, output.
+    pub text: String,
+}
+
+/// How a test case came out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CaseResult {
+    /// It held.
+    Passed,
+    /// The assertion failed.
+    Failed {
+        /// In one line, the place first.
+        message: String,
+    },
+    /// The harness broke.
+    Error {
+        /// In one line, the place first.
+        message: String,
+    },
+    /// For a person, or not reached.
+    Skipped {
+        /// Why.
+        message: String,
+    },
+}
+
+/// The test cases of a drill.
+pub fn cases(record: &Record) -> Vec<Case> {
+    let planned = record.planned_checks();
+    let unplanned = record.checks.iter().map(|result| &result.check).filter(|check| !planned.contains(check));
+    let mut checks: Vec<&Check> = planned.iter().collect();
+    for check in unplanned {
+        if !checks.contains(&check) {
+            checks.push(check);
+        }
+    }
+    let mut cases: Vec<Case> = checks.into_iter().map(|check| case(record, check)).collect();
+    cases.extend(verdict_case(record, &cases));
+    cases
+}
+
+fn case(record: &Record, check: &Check) -> Case {
+    let (result, mut text) = match outcome(record, check) {
+        Some(CheckOutcome::Passed { evidence }) => (CaseResult::Passed, evidence),
+        Some(CheckOutcome::Failed { reason, at }) if failed_as_expected(record, check) => {
+            let verdict = record.verdict;
+            let text = format!("failed as the scenario expects (verdict {verdict}): {}", placed(at.as_ref(), &reason));
+            (CaseResult::Passed, text)
+        }
+        Some(CheckOutcome::Failed { reason, at }) => {
+            let message = placed(at.as_ref(), &reason);
+            (CaseResult::Failed { message: message.clone() }, message)
+        }
+        Some(CheckOutcome::Error { reason, at }) => {
+            let message = placed(at.as_ref(), &reason);
+            (CaseResult::Error { message: message.clone() }, message)
+        }
+        Some(CheckOutcome::Skipped { reason }) => (CaseResult::Skipped { message: reason }, String::new()),
+        None => (CaseResult::Skipped { message: undecided(record, check) }, String::new()),
+    };
+    if let Some(more) = detail(record, check) {
+        if !text.is_empty() {
+            text.push_str("\n\n");
+        }
+        text.push_str(&more);
+    }
+    Case { name: name(check), took_us: took_us(record, check), result, text }
+}
+
+/// How a check came out: as the engine decided it; for a step that it did not, as the step ended.
+fn outcome(record: &Record, check: &Check) -> Option<CheckOutcome> {
+    if let Some(result) = record.check(check) {
+        return Some(result.outcome.clone());
+    }
+    let Check::Step { step } = check else { return None };
+    let ran = step_record(record, step)?;
+    let reason = ran.reason.clone().unwrap_or_default();
+    match ran.status? {
+        StepStatus::Passed | StepStatus::Warned => Some(CheckOutcome::Passed { evidence: reason }),
+        StepStatus::Failed | StepStatus::Blocked => Some(CheckOutcome::Failed { reason, at: ran.at.clone() }),
+        StepStatus::Skipped => Some(CheckOutcome::Skipped { reason }),
+    }
+}
+
+/// Whether a check may fail because that is what the drill is for.
+fn failed_as_expected(record: &Record, check: &Check) -> bool {
+    let control = record.is_control() && matches!(check, Check::Recovery { .. });
+    record.passed() && (record.expects_failure() || control)
+}
+
+/// The case of the verdict itself, where the others do not tell it: when a failure is expected, or when none of
+/// them says why the drill did not pass.
+fn verdict_case(record: &Record, cases: &[Case]) -> Option<Case> {
+    let verdict = record.verdict;
+    let case = |result, text| Some(Case { name: "verdict".into(), took_us: 0, result, text });
+    let reason = placed(record.at.as_ref(), &record.reason);
+    let trouble = || {
+        let spoilers = record.spoilers().map(|j| format!("{}: {}", j.verdict, placed(j.at.as_ref(), &j.reason)));
+        let left = record.left.iter().map(|left| format!("left behind: {left}"));
+        let cut = record.under_way().map(|under_way| format!("the run was cut off during {under_way}"));
+        spoilers.chain(left).chain(cut).collect::<Vec<_>>().join("; ")
+    };
+    let has = |kind: fn(&CaseResult) -> bool| cases.iter().any(|case| kind(&case.result));
+    let failed = has(|r| matches!(r, CaseResult::Failed { .. }));
+    let broken = has(|r| matches!(r, CaseResult::Error { .. }));
+    let said = if verdict == record.expected() || verdict == Verdict::Incomplete && record.reason.is_empty() {
+        trouble()
+    } else {
+        reason
+    };
+    match record.outcome() {
+        Outcome::Passed if record.expects_failure() => case(
+            CaseResult::Passed,
+            format!("verdict {verdict}, as the scenario expects: {reason}", reason = record.reason),
+        ),
+        Outcome::Passed => None,
+        Outcome::Failed if record.expects_failure() && verdict != record.expected() => {
+            let message = format!("expected verdict {}, got {verdict}", record.expected());
+            case(CaseResult::Failed { message: message.clone() }, format!("{message}: {}", record.reason))
+        }
+        Outcome::Failed if failed || broken => None,
+        Outcome::Failed => {
+            let message = said;
+            case(CaseResult::Failed { message: message.clone() }, message)
+        }
+        Outcome::Broken | Outcome::Interrupted if broken => None,
+        Outcome::Broken | Outcome::Interrupted => {
+            let message = if said.is_empty() { verdict.to_string() } else { said };
+            case(CaseResult::Error { message: message.clone() }, format!("verdict {verdict}: {message}"))
+        }
+    }
+}
+
+/// `runbooks/db-pool.md:42: reason`.
+fn placed(at: Option<&Location>, reason: &str) -> String {
+    match at {
+        Some(at) => format!("{at}: {reason}"),
+        None => reason.to_string(),
+    }
+}
+
+/// Why a check was not decided.
+fn undecided(record: &Record, check: &Check) -> String {
+    if let Check::Step { step } = check
+        && step_record(record, step).is_some()
+    {
+        return match record.verdict {
+            Verdict::Incomplete => "not finished: the run was cut off in it".into(),
+            verdict => format!("not finished: the drill ended in it as {verdict}"),
+        };
+    }
+    not_reached(record)
+}
+
+fn not_reached(record: &Record) -> String {
+    match (record.under_way(), record.verdict) {
+        (Some(under_way), _) => format!("not reached: the run was cut off during {under_way}"),
+        (None, Verdict::Incomplete) => "not reached: the run was cut off".to_string(),
+        (None, Verdict::Passed) => "not asked for in this drill".to_string(),
+        (None, verdict) => format!("not reached: the drill ended as {verdict}"),
+    }
+}
+
+/// The name of a check's test case.
+fn name(check: &Check) -> String {
+    match check {
+        Check::Steady => "steady state".into(),
+        Check::Injection { fault } => format!("injection of {fault}"),
+        Check::Impact => "impact".into(),
+        Check::Detection => "detection".into(),
+        Check::StillBroken => "still broken when the mitigation starts".into(),
+        Check::Step { step } => format!("step {step}"),
+        Check::Recovery { sli } => format!("recovery of {sli}"),
+        Check::Control => "control: no recovery without the runbook".into(),
+        Check::Revert => "revert".into(),
+        Check::NothingLeft => "nothing left behind".into(),
+    }
+}
+
+fn took_us(record: &Record, check: &Check) -> u64 {
+    if let Check::Step { step } = check
+        && let Some(took) = step_record(record, step).and_then(StepRecord::took_us)
+    {
+        return took;
+    }
+    record.check(check).map_or(0, |result| result.ended_us.0.saturating_sub(result.started_us.0))
+}
+
+fn step_record<'a>(record: &'a Record, id: &str) -> Option<&'a StepRecord> {
+    record.steps.iter().find(|step| step.step == id)
+}
+
+/// What belongs to a check beyond its evidence.
+fn detail(record: &Record, check: &Check) -> Option<String> {
+    match check {
+        Check::Step { step } => step_detail(record, step),
+        Check::Injection { fault } => {
+            let info = record.plan.as_ref()?.faults.iter().find(|f| f.id == *fault)?;
+            Some(format!("{} ({}, {})", info.summary, info.kind, info.at))
+        }
+        Check::Steady => {
+            let figures = record.figures();
+            let lines = figures.slis.iter().map(|s| window_line(&s.sli, s.before, s.objective));
+            Some(lines.collect::<Vec<_>>().join("\n")).filter(|text| !text.is_empty())
+        }
+        Check::Recovery { sli } => {
+            record.check(check)?;
+            let figures = record.figures();
+            let s = figures.slis.into_iter().find(|s| s.sli == *sli)?;
+            Some(format!("during: {}\nafter: {}", counts(s.during), counts(s.after)))
+        }
+        _ => None,
+    }
+}
+
+fn window_line(sli: &str, window: Counts, objective: f64) -> String {
+    format!("{sli}: {} (objective {})", counts(window), percent(objective))
+}
+
+fn counts(c: Counts) -> String {
+    match c.ratio() {
+        Some(ratio) => format!("{}, {} of {} requests good", percent(ratio), c.good, c.valid),
+        None => "no data".into(),
+    }
+}
+
+/// The commands of a step as a transcript.
+fn step_detail(record: &Record, id: &str) -> Option<String> {
+    let info = record.step_info(id);
+    let mut text = info.map_or(String::new(), |info| format!("{}: {} ({})", info.phase, info.title, info.at));
+    let ran = step_record(record, id);
+    if let Some(ran) = ran.filter(|ran| ran.status == Some(StepStatus::Warned)) {
+        let reason = placed(ran.at.as_ref(), ran.reason.as_deref().unwrap_or("a command failed"));
+        text.push_str(&format!("\n\npassed with a warning: {reason}"));
+    }
+    for command in ran.map_or(&[][..], |ran| &ran.commands) {
+        if !text.is_empty() {
+            text.push_str("\n\n");
+        }
+        text.push_str(&transcript(command));
+    }
+    Some(text).filter(|text| !text.is_empty())
+}
+
+fn transcript(command: &CommandRecord) -> String {
+    let mut text = format!("{}\n", command.at);
+    for (i, line) in command.text.lines().enumerate() {
+        text.push_str(if i == 0 { "$ " } else { "> " });
+        text.push_str(line);
+        text.push('\n');
+    }
+    let output = command.output.text();
+    text.push_str(&output);
+    if !output.is_empty() && !output.ends_with('\n') {
+        text.push('\n');
+    }
+    if command.omitted > 0 {
+        text.push_str(&format!("… {} bytes of output left out by the shell …\n", command.omitted));
+    }
+    text.push_str(&ending(command));
+    text
+}
+
+/// How a command ended: `exit 1 after 0.08 s, attempt 2`.
+pub fn ending(command: &CommandRecord) -> String {
+    let mut text = match command.exit {
+        _ if command.timed_out => format!("killed by its deadline after {}", seconds(command.took_us)),
+        Some(exit) => format!("exit {exit} after {}", seconds(command.took_us)),
+        None => "cut off".into(),
+    };
+    if command.attempts > 1 {
+        text.push_str(&format!(", attempt {}", command.attempts));
+    }
+    text
+}

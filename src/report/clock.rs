@@ -1,0 +1,32 @@
+//! Instants of a drill as UTC, for reports that want a calendar.
+
+use crate::record::Record;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use time::macros::format_description;
+
+/// When the drill began; the epoch when the record does not say.
+pub fn started(record: &Record) -> OffsetDateTime {
+    let text = record.plan.as_ref().map_or("", |plan| plan.started_utc.as_str());
+    OffsetDateTime::parse(text, &Rfc3339).unwrap_or(OffsetDateTime::UNIX_EPOCH).to_offset(time::UtcOffset::UTC)
+}
+
+/// `YYYY-MM-DDTHH:MM:SS` in UTC, without fraction and zone: what the strict schemas of CI servers ask for.
+pub fn schema_time(at: OffsetDateTime) -> String {
+    let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]");
+    at.to_offset(time::UtcOffset::UTC).format(&format).unwrap_or_else(|_| "1970-01-01T00:00:00".to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::testing::{Story, record_of};
+    use time::macros::datetime;
+
+    #[test]
+    fn the_time_is_utc_without_fraction_or_zone() {
+        assert_eq!(schema_time(started(&record_of(Story::Passed))), "2026-11-20T06:41:12");
+        assert_eq!(schema_time(datetime!(2026-11-20 07:41:12.9 +1)), "2026-11-20T06:41:12");
+        assert_eq!(schema_time(started(&Record::default())), "1970-01-01T00:00:00");
+    }
+}

@@ -1,0 +1,230 @@
+//! JUnit XML, as CI servers read it: one suite per drill, one test case per assertion.
+//!
+//! Written with `junit-report` and then adjusted to the strict schemas (Jenkins xUnit `junit-10.xsd`, and the one of Ant
+//! and Surefire): timestamps without fraction and zone, the number of skipped cases, properties, seconds with three
+//! decimals, the suite's time by the clock.
+
+use super::cases::{Case, CaseResult, cases};
+use super::clock::{schema_time, started};
+use super::summary::summary;
+use super::text::{one_line, xml_text};
+use crate::record::Record;
+use junit_report::{Duration, ReportBuilder, TestCase, TestCaseBuilder, TestSuite, TestSuiteBuilder};
+use quick_xml::events::{BytesStart, Event};
+use quick_xml::{Reader, Writer};
+use std::collections::BTreeSet;
+
+/// Characters of a message: it stands in an attribute, and the whole text below it.
+const MESSAGE_LENGTH: usize = 600;
+
+/// The JUnit report of these drills. Always well-formed XML 1.0, whatever the runbook's commands wrote.
+pub fn junit(records: &[&Record]) -> Vec<u8> {
+    write(records).unwrap_or_else(|error| {
+        // Cannot happen for all that is known: memory does not fail to be written to, and the XML is our own.
+        let error = quick_xml::escape::escape(xml_text(&error)).into_owned();
+        format!(
+            "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<testsuites><testsuite id=\"0\" name=\"firedrill\" \
+             package=\"firedrill\" tests=\"1\" errors=\"1\" failures=\"0\" skipped=\"0\" hostname=\"localhost\" \
+             timestamp=\"1970-01-01T00:00:00\" time=\"0\"><testcase name=\"report\" classname=\"firedrill\" time=\"0\">\
+             <error type=\"harness_error\" message=\"the report could not be written: {error}\"/></testcase>\
+             </testsuite></testsuites>\n"
+        )
+        .into_bytes()
+    })
+}
+
+/// What `junit-report` does not write of a suite.
+struct Extra {
+    timestamp: String,
+    time: String,
+    skipped: usize,
+    properties: Vec<(&'static str, String)>,
+}
+
+fn write(records: &[&Record]) -> Result<Vec<u8>, String> {
+    let mut report = ReportBuilder::new();
+    let mut extras = Vec::new();
+    let mut names = BTreeSet::new();
+    for record in records {
+        let name = unique(&mut names, &suite_name(record));
+        let cases = cases(record);
+        report.add_testsuite(suite(record, &name, &cases));
+        extras.push(Extra {
+            timestamp: schema_time(started(record)),
+            time: decimal(record.last_us.0),
+            skipped: cases.iter().filter(|case| matches!(case.result, CaseResult::Skipped { .. })).count(),
+            properties: properties(record),
+        });
+    }
+    let mut raw = Vec::new();
+    report.build().write_xml(&mut raw).map_err(|e| e.to_string())?;
+    adjust(&raw, &extras)
+}
+
+fn suite(record: &Record, name: &str, cases: &[Case]) -> TestSuite {
+    let class = format!("firedrill.{}", name.replace('.', "_"));
+    let mut suite = TestSuiteBuilder::new(name);
+    suite.set_timestamp(started(record));
+    let mut names = BTreeSet::new();
+    for case in cases {
+        suite.add_testcase(test_case(case, &unique(&mut names, &attribute(&case.name)), &class));
+    }
+    suite.set_system_out(&cdata(&summary(record, None, false)));
+    // The schema of Ant wants the element, empty or not.
+    suite.set_system_err("");
+    let mut suite = suite.build();
+    suite.package = "firedrill".into();
+    suite
+}
+
+fn test_case(case: &Case, name: &str, class: &str) -> TestCase {
+    let time = Duration::microseconds(i64::try_from(case.took_us).unwrap_or(i64::MAX));
+    let mut test = match &case.result {
+        CaseResult::Passed => TestCaseBuilder::success(name, time),
+        CaseResult::Failed { message } => TestCaseBuilder::failure(name, time, "failure", &attribute(message)),
+        CaseResult::Error { message } => TestCaseBuilder::error(name, time, "error", &attribute(message)),
+        CaseResult::Skipped { message } => TestCaseBuilder::skipped_with_cause(name, "skipped", &attribute(message)),
+    };
+    test.set_classname(class);
+    match case.result {
+        // Some CI servers show the text of a failure and nothing else: all that is known stands there.
+        CaseResult::Failed { .. } | CaseResult::Error { .. } => test.set_trace(&cdata(&case.text)),
+        _ if case.text.is_empty() => &mut test,
+        _ => test.set_system_out(&cdata(&case.text)),
+    };
+    test.build()
+}
+
+fn suite_name(record: &Record) -> String {
+    let Some(plan) = &record.plan else { return "drill".into() };
+    let name = attribute(&plan.scenario);
+    let name = if name.is_empty() { "drill".to_string() } else { name };
+    if plan.control { format!("{name} (control)") } else { name }
+}
+
+/// What a reader of the report wants to know of the drill beside its cases.
+fn properties(record: &Record) -> Vec<(&'static str, String)> {
+    let figures = record.figures();
+    let mut all = Vec::new();
+    if let Some(plan) = &record.plan {
+        all.push(("run", plan.run.clone()));
+        all.push(("title", plan.title.clone()));
+        all.extend(plan.severity.clone().map(|severity| ("severity", severity)));
+        all.push(("scenario", plan.scenario_file.path.clone()));
+        all.extend(plan.runbook_file.as_ref().map(|file| ("runbook", file.path.clone())));
+        all.extend(plan.runbook_file.as_ref().map(|file| ("runbook_sha256", file.sha256.clone())));
+        all.push(("control", plan.control.to_string()));
+        all.push(("expected_verdict", record.expected().to_string()));
+        all.push(("seed", plan.seed.to_string()));
+        all.push(("firedrill_version", plan.tool_version.clone()));
+    }
+    all.push(("verdict", record.verdict.to_string()));
+    all.push(("reason", record.reason.clone()));
+    let times = [
+        ("time_to_impact_seconds", figures.to_impact_us),
+        ("time_to_detect_seconds", figures.to_detect_us),
+        ("time_to_recover_seconds", figures.to_recover_us),
+        ("time_from_mitigation_to_recover_seconds", figures.mitigation_to_recover_us),
+        ("firedrill_added_seconds", Some(figures.time.firedrill_us)),
+    ];
+    all.extend(times.into_iter().filter_map(|(name, us)| Some((name, decimal(us?)))));
+    all.iter().map(|(name, value)| (*name, attribute(value))).filter(|(_, value)| !value.is_empty()).collect()
+}
+
+/// Goes once through the XML and brings suites and cases into the form of the strict schemas.
+fn adjust(raw: &[u8], extras: &[Extra]) -> Result<Vec<u8>, String> {
+    let mut reader = Reader::from_reader(raw);
+    let mut writer = Writer::new_with_indent(Vec::new(), b' ', 2);
+    let mut extras = extras.iter();
+    loop {
+        let event = reader.read_event().map_err(|e| e.to_string())?;
+        let written = match event {
+            Event::Eof => break,
+            Event::Start(tag) if tag.name().as_ref() == b"testsuite" => {
+                let extra = extras.next().ok_or("more suites than drills")?;
+                let skipped = extra.skipped.to_string();
+                let tag = with(&tag, &[("timestamp", &extra.timestamp), ("time", &extra.time), ("skipped", &skipped)])?;
+                writer.write_event(Event::Start(tag)).and_then(|()| write_properties(&mut writer, &extra.properties))
+            }
+            Event::Start(tag) if tag.name().as_ref() == b"testcase" => {
+                writer.write_event(Event::Start(with_decimal_time(&tag)?))
+            }
+            Event::Empty(tag) if tag.name().as_ref() == b"testcase" => {
+                writer.write_event(Event::Empty(with_decimal_time(&tag)?))
+            }
+            other => writer.write_event(other),
+        };
+        written.map_err(|e| e.to_string())?;
+    }
+    let mut xml = writer.into_inner();
+    xml.push(b'\n');
+    Ok(xml)
+}
+
+fn write_properties(writer: &mut Writer<Vec<u8>>, properties: &[(&'static str, String)]) -> std::io::Result<()> {
+    let all = writer.create_element("properties");
+    all.write_inner_content(|writer| {
+        for (name, value) in properties {
+            let property = writer.create_element("property");
+            property.with_attributes([("name", *name), ("value", value.as_str())]).write_empty()?;
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
+fn with_decimal_time(tag: &BytesStart<'_>) -> Result<BytesStart<'static>, String> {
+    let time = tag.try_get_attribute("time").map_err(|e| e.to_string())?;
+    let seconds = time.and_then(|a| std::str::from_utf8(&a.value).ok().and_then(|v| v.parse::<f64>().ok()));
+    with(tag, &[("time", &format!("{:.3}", seconds.unwrap_or(0.0)))])
+}
+
+/// The tag with these attributes set; the others stay as they are, byte for byte.
+fn with(tag: &BytesStart<'_>, set: &[(&str, &str)]) -> Result<BytesStart<'static>, String> {
+    let name = String::from_utf8_lossy(tag.name().as_ref()).into_owned();
+    let mut changed = BytesStart::new(name);
+    for attribute in tag.attributes() {
+        let attribute = attribute.map_err(|e| e.to_string())?;
+        if !set.iter().any(|(name, _)| attribute.key.as_ref() == name.as_bytes()) {
+            changed.push_attribute(attribute);
+        }
+    }
+    for (name, value) in set {
+        changed.push_attribute((*name, *value));
+    }
+    Ok(changed.into_owned())
+}
+
+/// Text for an attribute: one line, bounded, only characters that XML bears.
+fn attribute(text: &str) -> String {
+    let line = xml_text(&one_line(text));
+    match line.char_indices().nth(MESSAGE_LENGTH) {
+        Some((at, _)) => line.get(..at).unwrap_or_default().to_string() + "…",
+        None => line,
+    }
+}
+
+/// Text for a CDATA section, which is written as it is: its end mark is split between two sections.
+fn cdata(text: &str) -> String {
+    xml_text(text).replace("]]>", "]]]]><![CDATA[>")
+}
+
+/// Seconds with three decimals and no exponent.
+fn decimal(us: u64) -> String {
+    format!("{}.{:03}", us / 1_000_000, us % 1_000_000 / 1000)
+}
+
+/// The name, with an ordinal when it is taken.
+fn unique(taken: &mut BTreeSet<String>, name: &str) -> String {
+    let mut candidate = name.to_string();
+    for ordinal in 2_u64.. {
+        if taken.insert(candidate.clone()) {
+            break;
+        }
+        candidate = format!("{name} ({ordinal})");
+    }
+    candidate
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,283 @@
+//! The JUnit report against a strict XML parser, the schemas of CI servers, and hostile text.
+
+use super::*;
+use crate::record::testing::{Story, record_of};
+use crate::record::{Check, CheckOutcome, CheckResult, Stream};
+use proptest::prelude::*;
+use roxmltree::{Document, Node};
+
+fn xml(records: &[&Record]) -> String {
+    String::from_utf8(junit(records)).expect("UTF-8")
+}
+
+fn suites<'a>(doc: &'a Document<'a>) -> Vec<Node<'a, 'a>> {
+    doc.root_element().children().filter(Node::is_element).collect()
+}
+
+fn test_cases<'a>(suite: &Node<'a, 'a>) -> Vec<Node<'a, 'a>> {
+    suite.children().filter(|n| n.has_tag_name("testcase")).collect()
+}
+
+fn find<'a>(suite: &Node<'a, 'a>, name: &str) -> Node<'a, 'a> {
+    let all = test_cases(suite);
+    *all.iter().find(|c| c.attribute("name") == Some(name)).unwrap_or_else(|| panic!("no case {name}"))
+}
+
+fn result<'a>(case: &Node<'a, 'a>) -> Option<Node<'a, 'a>> {
+    case.children().find(|n| ["failure", "error", "skipped"].contains(&n.tag_name().name()))
+}
+
+/// Everything that a node holds as text, CDATA sections joined.
+fn text(node: &Node<'_, '_>) -> String {
+    node.children().filter(|n| n.is_text()).filter_map(|n| n.text()).collect()
+}
+
+fn is_decimal(text: &str) -> bool {
+    let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
+    !whole.is_empty() && [whole, part].iter().all(|digits| digits.bytes().all(|b| b.is_ascii_digit()))
+}
+
+fn is_time(text: &str) -> bool {
+    let pattern = "dddd-dd-ddTdd:dd:dd";
+    text.len() == pattern.len()
+        && text.bytes().zip(pattern.bytes()).all(|(b, p)| if p == b'd' { b.is_ascii_digit() } else { b == p })
+}
+
+/// What Jenkins' `junit-10.xsd` and the stricter schema of Ant and Surefire (order of elements, required attributes,
+/// form of timestamps) ask for, of what Firedrill writes.
+fn assert_schema(doc: &Document<'_>) {
+    let only = |node: &Node<'_, '_>, allowed: &[&str], required: &[&str]| {
+        let names: Vec<&str> = node.attributes().map(|a| a.name()).collect();
+        assert!(names.iter().all(|name| allowed.contains(name)), "{:?}: {names:?}", node.tag_name());
+        assert!(required.iter().all(|name| names.contains(name)), "{:?}: {names:?}", node.tag_name());
+    };
+    let root = doc.root_element();
+    assert!(root.has_tag_name("testsuites"));
+    let suite_attributes =
+        ["id", "name", "package", "tests", "errors", "failures", "skipped", "hostname", "timestamp", "time"];
+    for (id, suite) in suites(doc).iter().enumerate() {
+        assert!(suite.has_tag_name("testsuite"));
+        only(suite, &suite_attributes, &suite_attributes);
+        assert_eq!(suite.attribute("id"), Some(id.to_string().as_str()));
+        assert!(!suite.attribute("name").unwrap().trim().is_empty());
+        assert!(is_time(suite.attribute("timestamp").unwrap()));
+        assert!(is_decimal(suite.attribute("time").unwrap()));
+        let order: Vec<&str> = suite.children().filter(Node::is_element).map(|n| n.tag_name().name()).collect();
+        let cases = order.iter().filter(|name| **name == "testcase").count();
+        let expected: Vec<&str> = ["properties"]
+            .into_iter()
+            .chain(std::iter::repeat_n("testcase", cases))
+            .chain(["system-out", "system-err"])
+            .collect();
+        assert_eq!(order, expected);
+        for property in suite.children().find(|n| n.has_tag_name("properties")).unwrap().children() {
+            if property.is_element() {
+                assert!(property.has_tag_name("property") && !property.attribute("name").unwrap().is_empty());
+                only(&property, &["name", "value"], &["name", "value"]);
+            }
+        }
+        let count =
+            |kind: &str| test_cases(suite).iter().filter(|c| result(c).is_some_and(|r| r.has_tag_name(kind))).count();
+        let said = |name: &str| suite.attribute(name).unwrap().parse::<usize>().unwrap();
+        assert_eq!(said("tests"), cases);
+        assert_eq!(
+            (said("failures"), said("errors"), said("skipped")),
+            (count("failure"), count("error"), count("skipped"))
+        );
+        for case in test_cases(suite) {
+            only(&case, &["name", "classname", "time"], &["name", "classname", "time"]);
+            assert!(is_decimal(case.attribute("time").unwrap()), "{:?}", case.attribute("time"));
+            let children: Vec<&str> = case.children().filter(Node::is_element).map(|n| n.tag_name().name()).collect();
+            let allowed: [&[&str]; 6] =
+                [&[], &["system-out"], &["failure"], &["error"], &["skipped"], &["skipped", "system-out"]];
+            assert!(allowed.contains(&children.as_slice()), "{children:?}");
+            if let Some(result) = result(&case) {
+                only(&result, &["type", "message"], &["type", "message"]);
+                assert!(!result.attribute("message").unwrap().is_empty());
+            }
+        }
+    }
+    let mut names: Vec<_> = suites(doc)
+        .iter()
+        .flat_map(test_cases)
+        .map(|c| (c.attribute("classname").unwrap().to_string(), c.attribute("name").unwrap().to_string()))
+        .collect();
+    let all = names.len();
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), all, "two cases share classname and name");
+}
+
+#[test]
+fn every_story_as_junit() {
+    for story in Story::ALL {
+        let xml = xml(&[&record_of(story)]);
+        let doc = Document::parse(&xml).unwrap_or_else(|e| panic!("{story:?}: {e}\n{xml}"));
+        assert_schema(&doc);
+        insta::assert_snapshot!(format!("{story:?}"), xml);
+    }
+}
+
+#[test]
+fn all_stories_in_one_file() {
+    let records: Vec<Record> = Story::ALL.into_iter().chain([Story::Passed]).map(record_of).collect();
+    let xml = xml(&records.iter().collect::<Vec<_>>());
+    let doc = Document::parse(&xml).unwrap();
+    assert_schema(&doc);
+    assert_eq!(suites(&doc).len(), records.len());
+}
+
+#[test]
+fn no_drill_at_all_is_well_formed_too() {
+    let xml = xml(&[]);
+    assert_schema(&Document::parse(&xml).unwrap());
+    let empty = self::xml(&[&Record::default()]);
+    let doc = Document::parse(&empty).unwrap();
+    assert_schema(&doc);
+    assert!(empty.contains("<error"), "a drill that never began is no success: {empty}");
+}
+
+/// A CI server that counts failures and errors must come to the same end as the exit code.
+#[test]
+fn the_suite_is_green_exactly_when_the_drill_passed() {
+    for story in Story::ALL {
+        let record = record_of(story);
+        let xml = xml(&[&record]);
+        let doc = Document::parse(&xml).unwrap();
+        let suite = suites(&doc)[0];
+        let said = |name: &str| suite.attribute(name).unwrap().parse::<usize>().unwrap();
+        assert_eq!(said("failures") + said("errors") == 0, record.passed(), "{story:?}");
+        let broken = record.outcome() > crate::record::Outcome::Failed;
+        assert_eq!(said("errors") > 0, broken, "{story:?}: an error is for the harness, a failure for an assertion");
+    }
+}
+
+#[test]
+fn a_failed_step_names_its_line_and_shows_its_output() {
+    let xml = xml(&[&record_of(Story::StepFailed)]);
+    let doc = Document::parse(&xml).unwrap();
+    let suite = suites(&doc)[0];
+    let case = find(&suite, "step mitigate/terminate-the-session-that-holds-the-lock");
+    let failure = result(&case).unwrap();
+    assert!(failure.has_tag_name("failure"));
+    let message = failure.attribute("message").unwrap();
+    assert!(message.starts_with("runbooks/db-pool.md:44: command 1 exited 1"), "{message}");
+    let body = text(&failure);
+    assert!(body.contains("$ psql -c") && body.contains("relation \"pg_lock\" does not exist"), "{body}");
+    let after = find(&suite, "step verify/place-an-order");
+    let skipped = result(&after).unwrap();
+    assert!(skipped.has_tag_name("skipped"));
+    assert_eq!(skipped.attribute("message"), Some("not reached: the drill ended as step_failed"));
+    let manual = result(&find(&suite, "step diagnose/ask-who-deployed-last")).unwrap();
+    assert_eq!(manual.attribute("message"), Some("for a person: it has no command"));
+}
+
+#[test]
+fn an_expected_failure_is_green_and_says_so() {
+    let xml = xml(&[&record_of(Story::ExpectedFailure)]);
+    let doc = Document::parse(&xml).unwrap();
+    let suite = suites(&doc)[0];
+    assert_eq!(suite.attribute("failures"), Some("0"));
+    let case = find(&suite, "recovery of availability");
+    assert!(result(&case).is_none());
+    assert!(text(&case.first_element_child().unwrap()).starts_with("failed as the scenario expects"));
+    assert!(result(&find(&suite, "verdict")).is_none());
+}
+
+#[test]
+fn an_expected_failure_that_did_not_come_is_red() {
+    let xml = xml(&[&record_of(Story::UnexpectedPass)]);
+    let doc = Document::parse(&xml).unwrap();
+    let verdict = result(&find(&suites(&doc)[0], "verdict")).unwrap();
+    assert!(verdict.has_tag_name("failure"));
+    assert_eq!(verdict.attribute("message"), Some("expected verdict not_recovered, got passed"));
+}
+
+#[test]
+fn the_same_name_twice_gets_an_ordinal() {
+    let mut record = record_of(Story::Passed);
+    let plan = record.plan.as_mut().unwrap();
+    // Two ids that differ only in what XML cannot bear.
+    plan.steps[0].id = "a\u{0}".into();
+    plan.steps[1].id = "a\u{1}".into();
+    let xml = xml(&[&record, &record]);
+    assert_schema(&Document::parse(&xml).unwrap());
+    assert!(xml.contains("name=\"db-pool (2)\""));
+}
+
+/// Text that is hostile to XML, to terminals, or to both.
+fn hostile() -> impl Strategy<Value = String> {
+    let pieces = prop_oneof![
+        Just("]]>".to_string()),
+        Just("]]".to_string()),
+        Just(">".to_string()),
+        Just("<![CDATA[".to_string()),
+        Just("</testcase></system-out>".to_string()),
+        Just("&amp;&#0;&lt;".to_string()),
+        Just("\"'<&>".to_string()),
+        Just("\u{0}\u{1}\u{b}\u{1f}\u{7f}".to_string()),
+        Just("\u{fffe}\u{ffff}\u{85}\u{9b}".to_string()),
+        Just("\u{1b}[31m\u{1b}]0;t\u{7}".to_string()),
+        Just("\r\n\r\t".to_string()),
+        Just("\u{202e}\u{2028}\u{1f600}".to_string()),
+        any::<String>(),
+    ];
+    proptest::collection::vec(pieces, 0..8).prop_map(|parts| parts.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+    #[test]
+    fn whatever_the_text_the_report_is_well_formed_and_has_its_shape(texts in proptest::collection::vec(hostile(), 12)) {
+        let mut record = record_of(Story::StepFailed);
+        let plain = xml(&[&record]);
+        let shape = |xml: &str| {
+            let doc = Document::parse(xml).unwrap_or_else(|e| panic!("{e}\n{xml}"));
+            assert_schema(&doc);
+            // Properties of which nothing is left are left out.
+            let names = doc.descendants().filter(Node::is_element).map(|n| n.tag_name().name().to_string());
+            names.filter(|name| name != "property").collect::<Vec<_>>()
+        };
+        let plan = record.plan.as_mut().unwrap();
+        plan.title = texts[0].clone();
+        plan.scenario = texts[1].clone();
+        plan.severity = Some(texts[2].clone());
+        plan.steps[1].title = texts[3].clone();
+        plan.scenario_file.path = texts[4].clone();
+        record.reason = texts[5].clone();
+        for step in &mut record.steps {
+            for command in &mut step.commands {
+                command.text = texts[6].clone();
+                command.at.path = texts[7].clone();
+                // A line end, because an escape sequence may go on in the next chunk.
+                command.output.push(Stream::Stdout, &format!("{}\n", texts[8]));
+                command.output.push(Stream::Stderr, &texts[9]);
+            }
+        }
+        for CheckResult { outcome, .. } in &mut record.checks {
+            if let CheckOutcome::Failed { reason, .. } | CheckOutcome::Skipped { reason } = outcome {
+                // Something must be left of it, for a message that is empty says nothing.
+                *reason = format!("because {}", texts[10]);
+            }
+        }
+        let hostile = xml(&[&record]);
+        prop_assert_eq!(shape(&hostile), shape(&plain));
+        let doc = Document::parse(&hostile).unwrap();
+        let case = find(&suites(&doc)[0], "step mitigate/terminate-the-session-that-holds-the-lock");
+        let body = text(&result(&case).unwrap());
+        let output = super::super::text::xml_text(&texts[9]);
+        prop_assert!(body.contains(output.trim_end_matches('\n')), "{body:?} lacks {output:?}");
+    }
+
+    #[test]
+    fn names_of_checks_that_nobody_planned_are_hostile_too(name in hostile()) {
+        let mut record = record_of(Story::Passed);
+        let outcome = CheckOutcome::Error { reason: format!("e{name}"), at: None };
+        let check = Check::Injection { fault: name };
+        record.checks.push(CheckResult { check, outcome, started_us: Default::default(), ended_us: Default::default() });
+        let xml = xml(&[&record]);
+        let doc = Document::parse(&xml).unwrap();
+        assert_schema(&doc);
+        prop_assert_eq!(suites(&doc)[0].attribute("errors"), Some("1"));
+    }
+}

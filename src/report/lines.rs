@@ -1,0 +1,419 @@
+//! The plain account of a drill: one line per event that matters, for logs and as what scrolls by above the live view.
+
+use super::console::Verbosity;
+use super::paint::{Mark, Paint};
+use super::text::{cut, declared, fold, one_line, percent, seconds, terminal_lines, wrap};
+use crate::record::{
+    Announcement, Check, CheckOutcome, Event, FaultEvent, Location, Phase, Stamped, StepStatus, Verdict,
+};
+use std::collections::VecDeque;
+
+/// Lines of a failed command's output that are shown when its output is not.
+const OUTPUT_LINES: usize = 10;
+/// Columns before the text of a line.
+const INDENT: usize = 21;
+/// What a command and its output begin with: they are shown as they are.
+const VERBATIM: &str = "  ";
+/// Bytes of a line of output that are kept while it is not ended.
+const PARTIAL_BYTES: usize = 4096;
+
+/// The last lines of a command's output.
+#[derive(Debug, Default)]
+pub struct Tail {
+    lines: VecDeque<String>,
+    partial: String,
+}
+
+impl Tail {
+    /// Adds text; returns the lines that it ended, cleaned.
+    pub fn push(&mut self, text: &str) -> Vec<String> {
+        let mut ended = Vec::new();
+        for part in text.split_inclusive('\n') {
+            if self.partial.len() < PARTIAL_BYTES {
+                self.partial.push_str(part.trim_end_matches('\n'));
+            }
+            if part.ends_with('\n') {
+                let line = std::mem::take(&mut self.partial);
+                // An empty line is a line as well.
+                ended.push(terminal_lines(&line).into_iter().next().unwrap_or_default());
+            }
+        }
+        for line in &ended {
+            self.lines.push_back(line.clone());
+        }
+        while self.lines.len() > OUTPUT_LINES {
+            self.lines.pop_front();
+        }
+        ended
+    }
+
+    /// The last `count` lines, the one that is not ended among them.
+    pub fn last(&self, count: usize) -> Vec<String> {
+        let open = terminal_lines(&self.partial);
+        let all: Vec<String> = self.lines.iter().cloned().chain(open).collect();
+        all.into_iter().rev().take(count).rev().collect()
+    }
+
+    /// The line that is not ended yet, if any; it counts as ended from now on.
+    fn finish(&mut self) -> Option<String> {
+        let line = std::mem::take(&mut self.partial);
+        let line = terminal_lines(&line).into_iter().next()?;
+        self.lines.push_back(line.clone());
+        Some(line)
+    }
+}
+
+/// Makes lines of events.
+pub struct Lines {
+    verbosity: Verbosity,
+    paint: Paint,
+    label: Option<String>,
+    plan: Option<Box<Announcement>>,
+    phase: Option<Phase>,
+    compose: Vec<String>,
+    tail: Tail,
+    attempt: u32,
+}
+
+impl Lines {
+    /// For this verbosity; `label` stands before every line, to tell drills apart that run side by side.
+    pub fn new(verbosity: Verbosity, color: bool, label: Option<String>) -> Self {
+        Lines {
+            verbosity,
+            paint: Paint { color },
+            label,
+            plan: None,
+            phase: None,
+            compose: Vec::new(),
+            tail: Tail::default(),
+            attempt: 1,
+        }
+    }
+
+    /// The lines that an event is worth, each in one piece, or broken into lines of `width` columns with a hanging indent.
+    pub fn of(&mut self, stamped: &Stamped, width: Option<usize>) -> Vec<String> {
+        if let Event::PhaseStarted { phase } = &stamped.event {
+            self.phase = Some(*phase);
+        }
+        let said = self.say(&stamped.event);
+        let every = self.verbosity == Verbosity::Debug && said.is_empty();
+        let said = if every { vec![(Mark::Plain, debug(&stamped.event))] } else { said };
+        if let Event::Announced(plan) = &stamped.event {
+            self.plan = Some(plan.clone());
+        }
+        if matches!(stamped.event, Event::PhaseEnded { .. }) {
+            self.phase = None;
+        }
+        said.into_iter().map(|(mark, text)| self.line(stamped, mark, &text, width)).collect()
+    }
+
+    fn line(&self, stamped: &Stamped, mark: Mark, text: &str, width: Option<usize>) -> String {
+        let at = format!("{:>8.2}s", stamped.at_us.0 as f64 / 1e6);
+        let word = format!("{:<8}", self.phase.map_or("", Phase::name));
+        let label = self.label.as_ref().map(|l| format!("{l}  ")).unwrap_or_default();
+        // Commands and their output need no mark of their own.
+        let verbatim = text.starts_with(VERBATIM);
+        let sign = if verbatim { " ".to_string() } else { self.paint.marked(mark, mark.sign()) };
+        let indent = console::measure_text_width(&label) + INDENT;
+        let room = width.map(|width| width.saturating_sub(indent)).filter(|room| *room >= INDENT);
+        let pieces = match room {
+            None => vec![text.to_string()],
+            Some(room) if verbatim => fold(text, room),
+            Some(room) => wrap(text, room),
+        };
+        let paint = |piece: &String| if mark == Mark::Bad { self.paint.marked(mark, piece) } else { piece.clone() };
+        let pieces: Vec<String> = pieces.iter().map(paint).collect();
+        let text = pieces.join(&format!("\n{}", " ".repeat(indent)));
+        let line = format!("{label}{} {} {sign} {text}", self.paint.dim(&at), self.paint.bold(&word));
+        line.trim_end().to_string()
+    }
+
+    fn verbose(&self) -> bool {
+        self.verbosity >= Verbosity::Verbose
+    }
+
+    /// What an event is worth saying; texts are clean.
+    fn say(&mut self, event: &Event) -> Vec<(Mark, String)> {
+        let one = |mark: Mark, text: String| vec![(mark, one_line(&text))];
+        let verbose = |on: bool, text: String| if on { one(Mark::Plain, text) } else { Vec::new() };
+        let v = self.verbose();
+        match event {
+            Event::Announced(plan) => {
+                let severity = plan.severity.as_ref().map(|s| format!(" ({s})")).unwrap_or_default();
+                let control = if plan.control { ", without its runbook (control)" } else { "" };
+                one(Mark::Plain, format!("{}: {}{severity}{control}", plan.scenario, plan.title))
+            }
+            Event::PhaseStarted { phase } => self.begins(*phase).map(|t| one(Mark::Plain, t)).unwrap_or_default(),
+            Event::PhaseEnded { phase } => verbose(v, format!("{} ends", phase.name())),
+            Event::StackUp { project, .. } => {
+                let took = std::mem::take(&mut self.compose).join(", ");
+                let project = if v { format!(" as {project}") } else { String::new() };
+                one(Mark::Good, format!("the stack is up and healthy{project}: {took}"))
+            }
+            Event::ComposeTook { what, took_us } => {
+                self.compose.push(format!("{what} {}", seconds(*took_us)));
+                verbose(v && what == "down", format!("docker compose down took {}", seconds(*took_us)))
+            }
+            Event::Waited { what, took_us, met: true, .. } => {
+                verbose(v, format!("waited {} for {what}", seconds(*took_us)))
+            }
+            Event::Waited { what, took_us, met: false, .. } => {
+                one(Mark::Warn, format!("waited {} in vain for {what}", seconds(*took_us)))
+            }
+            Event::ClockOffset { agent, offset_us, rtt_us } => {
+                let known = *rtt_us as f64 / 2000.0;
+                verbose(v, format!("the clock of {agent} is {offset_us} µs off, known to {known:.2} ms"))
+            }
+            Event::Slice(_) => Vec::new(),
+            Event::Late { load, worst_us, count } => {
+                one(Mark::Warn, format!("{count} requests of {load} were sent late, by up to {}", seconds(*worst_us)))
+            }
+            Event::Condition { when, value, holds } => {
+                let value = value.map(|value| format!(" (value {value})")).unwrap_or_default();
+                let holds = if *holds { "holds" } else { "does not hold" };
+                verbose(v, format!("the alert condition {when} {holds}{value}"))
+            }
+            Event::Fault { fault, what, detail } => one(fault_mark(*what), self.fault(fault, *what, detail)),
+            Event::Impacted { sli, ratio, .. } => verbose(v, format!("{sli} fell to {}", percent(*ratio))),
+            Event::Detected { .. } => verbose(v, "the alert condition held".into()),
+            Event::Recovered { sli, .. } => {
+                let who = if sli.is_empty() { "every SLI" } else { sli.as_str() };
+                verbose(v, format!("{who} recovered"))
+            }
+            Event::WindowHeld { from_us, to_us, .. } => {
+                verbose(v, format!("every SLI held for {}", seconds(to_us.0.saturating_sub(from_us.0))))
+            }
+            Event::MitigationStarted => verbose(v, "the mitigation starts".into()),
+            Event::MitigationEnded => verbose(v, "the mitigation ends".into()),
+            Event::StepStarted { step } => self.step_starts(step).map(|t| one(Mark::Plain, t)).unwrap_or_default(),
+            Event::CommandStarted { text, attempt, .. } => self.command_starts(text, *attempt),
+            Event::Output { text, .. } => {
+                let ended = self.tail.push(text);
+                if v { ended.into_iter().map(output).collect() } else { Vec::new() }
+            }
+            Event::CommandEnded { exit, took_us, timed_out, .. } => self.command_ends(*exit, *took_us, *timed_out),
+            Event::StepEnded { step, status, reason, at } => {
+                self.step_ends(step, *status, reason.as_deref(), at.as_ref())
+            }
+            Event::CheckEnded { check, outcome, .. } => checked(check, outcome),
+            Event::Note { text } => one(Mark::Plain, text.clone()),
+            Event::Judged { verdict, reason, at } => {
+                let mark = if *verdict == Verdict::Passed { Mark::Good } else { Mark::Bad };
+                one(mark, format!("verdict {verdict}: {}{reason}", place(at.as_ref())))
+            }
+            Event::Ended { left, kept } => {
+                let mut said: Vec<_> =
+                    left.iter().map(|left| (Mark::Bad, one_line(&format!("left behind: {left}")))).collect();
+                if *kept {
+                    said.push((Mark::Warn, "the stack was kept, as asked for".into()));
+                }
+                said
+            }
+        }
+    }
+
+    fn begins(&self, phase: Phase) -> Option<String> {
+        let plan = self.plan.as_deref()?;
+        let windows = &plan.windows;
+        let text = match phase {
+            Phase::Up => format!("starting {}", plan.stack_file.path),
+            Phase::Steady => format!("every SLI must meet its objective for {}", declared(windows.steady_us)),
+            Phase::Impact if windows.impact_none => {
+                format!("no SLI may miss its objective for {}", declared(windows.impact_within_us))
+            }
+            Phase::Impact => format!("an SLI must fall within {}", declared(windows.impact_within_us)),
+            Phase::Respond => {
+                let path = plan.runbook_file.as_ref().map_or("the runbook", |file| file.path.as_str());
+                format!("following {path}, {} steps", plan.steps.len())
+            }
+            Phase::Recover if plan.control => {
+                format!("without the runbook no recovery may come within {}", declared(windows.recover_within_us))
+            }
+            Phase::Recover => {
+                let (within, hold) = (declared(windows.recover_within_us), declared(windows.recover_hold_us));
+                format!("every SLI must recover within {within} and hold for {hold}")
+            }
+            Phase::Revert => "undoing every fault".into(),
+            Phase::Down => "removing the stack".into(),
+            Phase::Inject | Phase::Detect => return None,
+        };
+        Some(text)
+    }
+
+    fn fault(&self, id: &str, what: FaultEvent, detail: &str) -> String {
+        let info = self.plan.as_ref().and_then(|p| p.faults.iter().find(|f| f.id == id));
+        match what {
+            FaultEvent::Injecting => format!("{id}: {}", info.map_or(detail, |f| f.summary.as_str())),
+            FaultEvent::Confirmed => format!("{id} is in place: {detail}"),
+            FaultEvent::ClearedByRunbook => format!("{id} was cleared by the runbook: {detail}"),
+            FaultEvent::StillActive => format!("{id} is still active: {detail}"),
+            FaultEvent::Reverted => format!("{id} is undone: {detail}"),
+            FaultEvent::Failed => format!("{id} failed: {detail}"),
+        }
+    }
+
+    fn step_starts(&mut self, id: &str) -> Option<String> {
+        let plan = self.plan.as_deref()?;
+        let at = plan.steps.iter().position(|step| step.id == id)?;
+        let step = plan.steps.get(at)?;
+        Some(format!("step {} of {}: {} ({}, {})", at + 1, plan.steps.len(), step.title, step.phase, step.at))
+    }
+
+    fn command_starts(&mut self, text: &str, attempt: u32) -> Vec<(Mark, String)> {
+        self.tail = Tail::default();
+        self.attempt = attempt;
+        if attempt > 1 && !self.verbose() {
+            return Vec::new();
+        }
+        let again = if attempt > 1 { format!("  (attempt {attempt})") } else { String::new() };
+        let lines = terminal_lines(text);
+        let sign = |i| if i == 0 { "$" } else { ">" };
+        let mut said: Vec<_> =
+            lines.iter().enumerate().map(|(i, line)| (Mark::Plain, format!("{VERBATIM}{} {line}", sign(i)))).collect();
+        if let Some((_, last)) = said.last_mut() {
+            last.push_str(&again);
+        }
+        said
+    }
+
+    fn command_ends(&mut self, exit: i32, took_us: u64, timed_out: bool) -> Vec<(Mark, String)> {
+        let mut said = Vec::new();
+        let rest = self.tail.finish();
+        if self.verbose() {
+            said.extend(rest.map(output));
+        }
+        if exit == 0 && !timed_out {
+            return said;
+        }
+        // Of a command that is tried again and again the first failure says enough.
+        if !self.verbose() && self.attempt > 1 {
+            return said;
+        }
+        if !self.verbose() {
+            said.extend(self.tail.last(OUTPUT_LINES).into_iter().map(output));
+        }
+        let how = if timed_out { "killed by its deadline".to_string() } else { format!("exit {exit}") };
+        said.push((Mark::Warn, format!("{how} after {}", seconds(took_us))));
+        said
+    }
+
+    fn step_ends(
+        &self,
+        id: &str,
+        status: StepStatus,
+        reason: Option<&str>,
+        at: Option<&Location>,
+    ) -> Vec<(Mark, String)> {
+        let reason = reason.map(|reason| format!(": {}{reason}", place(at))).unwrap_or_default();
+        let said = match status {
+            StepStatus::Passed => (Mark::Good, format!("step passed{reason}")),
+            StepStatus::Warned => (Mark::Warn, format!("step passed with a warning{reason}")),
+            StepStatus::Failed => (Mark::Bad, format!("step failed{reason}")),
+            StepStatus::Blocked => (Mark::Bad, format!("step blocked, nothing of it ran{reason}")),
+            // It never started, so its name is said here.
+            StepStatus::Skipped => {
+                let info = self.plan.as_ref().and_then(|p| p.steps.iter().find(|s| s.id == id));
+                let why = reason.strip_prefix(": ").map(|why| format!(" ({why})")).unwrap_or_default();
+                (Mark::Skip, format!("step skipped: {}{why}", info.map_or(id, |s| s.title.as_str())))
+            }
+        };
+        vec![(said.0, one_line(&said.1))]
+    }
+}
+
+fn fault_mark(what: FaultEvent) -> Mark {
+    match what {
+        FaultEvent::Injecting => Mark::Plain,
+        FaultEvent::Confirmed | FaultEvent::ClearedByRunbook | FaultEvent::Reverted => Mark::Good,
+        FaultEvent::StillActive => Mark::Warn,
+        FaultEvent::Failed => Mark::Bad,
+    }
+}
+
+fn output(line: String) -> (Mark, String) {
+    (Mark::Plain, format!("{VERBATIM}│ {line}"))
+}
+
+fn place(at: Option<&Location>) -> String {
+    at.map(|at| format!("{at}: ")).unwrap_or_default()
+}
+
+/// What a check is worth saying: what its own events have told already is not told again.
+fn checked(check: &Check, outcome: &CheckOutcome) -> Vec<(Mark, String)> {
+    let told = matches!(check, Check::Step { .. } | Check::Injection { .. });
+    let name = match check {
+        Check::Steady => "steady".to_string(),
+        Check::Injection { fault } => format!("injection of {fault}"),
+        Check::Impact => "impact".to_string(),
+        Check::Detection => "detected".to_string(),
+        Check::StillBroken => "still broken".to_string(),
+        Check::Step { step } => format!("step {step}"),
+        Check::Recovery { sli } => format!("recovery of {sli}"),
+        Check::Control => "control".to_string(),
+        Check::Revert => "reverted".to_string(),
+        Check::NothingLeft => "nothing left behind".to_string(),
+    };
+    let said = match outcome {
+        CheckOutcome::Passed { .. } | CheckOutcome::Skipped { .. } if told => return Vec::new(),
+        CheckOutcome::Failed { .. } if matches!(check, Check::Step { .. }) => return Vec::new(),
+        CheckOutcome::Passed { evidence } => (Mark::Good, format!("{name}: {evidence}")),
+        CheckOutcome::Failed { reason, at } => (Mark::Bad, format!("{name}: {}{reason}", place(at.as_ref()))),
+        CheckOutcome::Error { reason, at } => {
+            (Mark::Bad, format!("{name} could not be told: {}{reason}", place(at.as_ref())))
+        }
+        CheckOutcome::Skipped { reason } => (Mark::Skip, format!("{name} skipped: {reason}")),
+    };
+    vec![(said.0, one_line(&said.1))]
+}
+
+/// An event in short, for those who want to see every one.
+fn debug(event: &Event) -> String {
+    let text = serde_json::to_string(event).unwrap_or_else(|error| format!("{event:?} ({error})"));
+    cut(&one_line(&text), 400)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_tail_holds_the_last_lines_and_the_open_one() {
+        let mut tail = Tail::default();
+        assert_eq!(tail.push("one\ntw"), ["one"]);
+        assert_eq!(tail.last(5), ["one", "tw"]);
+        assert_eq!(tail.push("o\n\nthree"), ["two", ""]);
+        assert_eq!(tail.last(2), ["", "three"]);
+        assert_eq!(tail.finish(), Some("three".into()));
+        assert_eq!(tail.finish(), None);
+        assert_eq!(tail.last(9), ["one", "two", "", "three"]);
+    }
+
+    #[test]
+    fn a_line_without_end_is_bounded() {
+        let mut tail = Tail::default();
+        for _ in 0..1000 {
+            tail.push(&"x".repeat(1000));
+        }
+        assert!(tail.last(1)[0].len() <= PARTIAL_BYTES + 1000);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn how_output_is_cut_into_chunks_does_not_matter(
+            lines in proptest::collection::vec("[a-z\u{1b}\\[0-9m ]{0,12}", 0..12),
+            cuts in proptest::collection::vec(any::<proptest::sample::Index>(), 0..6),
+        ) {
+            let text = lines.join("\n");
+            let mut at: Vec<usize> = cuts.iter().map(|cut| cut.index(text.len() + 1)).chain([0, text.len()]).collect();
+            at.sort();
+            let mut whole = Tail::default();
+            let all = whole.push(&text);
+            let mut parts = Tail::default();
+            let pieces: Vec<String> = at.windows(2).flat_map(|w| parts.push(&text[w[0]..w[1]])).collect();
+            prop_assert_eq!(pieces, all);
+            prop_assert_eq!(parts.last(9), whole.last(9));
+        }
+    }
+}

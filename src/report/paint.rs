@@ -1,0 +1,90 @@
+//! Colours and marks. Every mark is followed by a word, so that neither carries meaning alone.
+
+use console::Style;
+
+/// How something came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mark {
+    /// It held.
+    Good,
+    /// It did not.
+    Bad,
+    /// Worth a look.
+    Warn,
+    /// Not done.
+    Skip,
+    /// Neither: it goes on.
+    Plain,
+}
+
+impl Mark {
+    /// Its sign, one column wide.
+    pub fn sign(self) -> &'static str {
+        match self {
+            Mark::Good => "✓",
+            Mark::Bad => "✗",
+            Mark::Warn => "!",
+            Mark::Skip => "-",
+            Mark::Plain => "·",
+        }
+    }
+}
+
+/// Paints, or leaves text as it is.
+#[derive(Debug, Clone, Copy)]
+pub struct Paint {
+    /// Whether to paint.
+    pub color: bool,
+}
+
+impl Paint {
+    fn with(self, text: &str, style: Style) -> String {
+        if !self.color || text.is_empty() {
+            return text.to_string();
+        }
+        style.force_styling(true).apply_to(text).to_string()
+    }
+
+    /// Names and headings.
+    pub fn bold(self, text: &str) -> String {
+        self.with(text, Style::new().bold())
+    }
+
+    /// What matters less.
+    pub fn dim(self, text: &str) -> String {
+        self.with(text, Style::new().dim())
+    }
+
+    /// Text in the colour of a mark.
+    pub fn marked(self, mark: Mark, text: &str) -> String {
+        self.with(text, Paint::style(mark))
+    }
+
+    /// The same, bold.
+    pub fn headline(self, mark: Mark, text: &str) -> String {
+        self.with(text, Paint::style(mark).bold())
+    }
+
+    fn style(mark: Mark) -> Style {
+        match mark {
+            Mark::Good => Style::new().green(),
+            Mark::Bad => Style::new().red(),
+            Mark::Warn => Style::new().yellow(),
+            Mark::Skip => Style::new().dim(),
+            Mark::Plain => Style::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paint_adds_nothing_but_colour() {
+        let painted = Paint { color: true }.headline(Mark::Bad, "failed");
+        assert_ne!(painted, "failed");
+        assert_eq!(console::strip_ansi_codes(&painted), "failed");
+        assert_eq!(Paint { color: false }.headline(Mark::Bad, "failed"), "failed");
+    }
+}

@@ -1,0 +1,431 @@
+//! What a person reads when a drill is over: the verdict and why, how long users suffered, what each step did, and
+//! where the time went. At most 80 columns, unless a path or a word of the user's own is longer.
+
+use super::cases::ending;
+use super::paint::{Mark, Paint};
+use super::text::{column, cut, declared, one_line, percent, right, seconds, terminal_lines, wrap};
+use crate::record::{
+    Breakdown, Counts, FaultAfter, FaultEvent, Figures, Outcome, Phase, Record, StepInfo, StepRecord, StepStatus,
+    Verdict,
+};
+use std::path::Path;
+
+/// Columns of the summary.
+const WIDTH: usize = 80;
+/// Columns before what is said about a step.
+const INDENT: usize = 14;
+/// A clock offset that is known no better than this is worth a word: half a slice.
+const VAGUE_US: u64 = 50_000;
+/// Lines of a failed command's output that are shown.
+const OUTPUT_LINES: usize = 12;
+
+/// The summary of a drill. `files` is the directory of the run.
+pub fn summary(record: &Record, files: Option<&Path>, color: bool) -> String {
+    let mut page = Page { paint: Paint { color }, text: String::new() };
+    let figures = record.figures();
+    page.headline(record);
+    page.timeline(record, &figures);
+    page.steps(record);
+    page.users(record, &figures);
+    page.faults(record);
+    page.time(&figures.time);
+    page.trouble(record);
+    if let Some(files) = files {
+        page.section("files", &one_line(&files.display().to_string()));
+    }
+    page.text
+}
+
+struct Page {
+    paint: Paint,
+    text: String,
+}
+
+impl Page {
+    fn line(&mut self, line: &str) {
+        self.text.push_str(line.trim_end());
+        self.text.push('\n');
+    }
+
+    fn section(&mut self, name: &str, rest: &str) {
+        let name = self.paint.bold(name);
+        self.line("");
+        self.line(&format!("  {name}  {rest}"));
+    }
+
+    fn headline(&mut self, record: &Record) {
+        let (mark, word) = headline(record);
+        let head = format!("{} {word}", mark.sign());
+        let plan = record.plan.as_deref();
+        let severity = plan.and_then(|p| p.severity.as_deref()).map(one_line).unwrap_or_default();
+        let room = WIDTH.saturating_sub(console::measure_text_width(&head) + severity.len() + 4);
+        let name = plan.map_or("(nothing was announced)".into(), |p| one_line(&format!("{}: {}", p.scenario, p.title)));
+        let name = column(&name, room);
+        let paint = self.paint;
+        self.line(&paint.dim(&"─".repeat(WIDTH)));
+        self.line(&format!("{}  {}  {severity}", paint.headline(mark, &head), paint.bold(&name)));
+        for line in why(record) {
+            for line in wrap(&line, WIDTH - 2) {
+                self.line(&format!("  {line}"));
+            }
+        }
+    }
+
+    fn timeline(&mut self, record: &Record, figures: &Figures) {
+        let plan = record.plan.as_deref();
+        let mut rows: Vec<(u64, &str, String)> = Vec::new();
+        if let (Some(us), Some(first)) = (figures.to_impact_us, record.impacts.iter().min_by_key(|i| i.impact_us)) {
+            rows.push((us, "impact", format!("{} fell to {}", first.sli, percent(first.ratio))));
+        }
+        if let Some(us) = figures.to_detect_us {
+            rows.push((us, "detected", plan.and_then(|p| p.detect.clone()).unwrap_or_default()));
+        }
+        if let Some(us) = figures.to_mitigation_us {
+            let first = record.steps.iter().find_map(|s| {
+                let info = record.step_info(&s.step)?;
+                (info.phase == "mitigate" && !s.commands.is_empty()).then(|| info.at.to_string())
+            });
+            rows.push((us, "mitigation", first.map(|at| format!("starts at {at}")).unwrap_or_default()));
+        }
+        if let Some(us) = figures.to_recover_us {
+            let since = figures.mitigation_to_recover_us.filter(|_| us >= figures.to_mitigation_us.unwrap_or(0));
+            let since = since.map(|us| format!("{} after the mitigation began", seconds(us)));
+            rows.push((us, "recovered", since.unwrap_or_default()));
+        }
+        if rows.is_empty() {
+            return;
+        }
+        rows.sort_by_key(|(us, ..)| *us);
+        self.section("after the injection", "");
+        for (us, what, text) in rows {
+            let text = cut(&one_line(&text), WIDTH - 30);
+            self.line(&format!("  {}  {}  {text}", right(&seconds(us), 12), column(what, 10)));
+        }
+    }
+
+    fn steps(&mut self, record: &Record) {
+        let Some(plan) = &record.plan else { return };
+        if plan.control || plan.steps.is_empty() {
+            return;
+        }
+        let path = plan.runbook_file.as_ref().map_or("", |file| file.path.as_str());
+        self.section("runbook", &one_line(path));
+        for info in &plan.steps {
+            self.step(info, record.steps.iter().find(|s| s.step == info.id), &record.reason);
+        }
+    }
+
+    fn step(&mut self, info: &StepInfo, ran: Option<&StepRecord>, said: &str) {
+        let (mark, word) = match ran.map(|s| s.status) {
+            None => (Mark::Skip, "not run"),
+            Some(None) => (Mark::Warn, "cut off"),
+            Some(Some(StepStatus::Passed)) => (Mark::Good, "passed"),
+            Some(Some(StepStatus::Warned)) => (Mark::Warn, "warned"),
+            Some(Some(StepStatus::Failed)) => (Mark::Bad, "failed"),
+            Some(Some(StepStatus::Blocked)) => (Mark::Bad, "blocked"),
+            Some(Some(StepStatus::Skipped)) => (Mark::Skip, "skipped"),
+        };
+        let took = ran.filter(|s| !s.commands.is_empty()).and_then(StepRecord::took_us).map(seconds);
+        let line = format!(":{}", info.at.line);
+        let title = column(&one_line(&info.title), 42);
+        let (status, phase) = (format!("{} {}", mark.sign(), column(word, 7)), column(&info.phase, 8));
+        let status = self.paint.marked(mark, &status);
+        let took = right(&took.unwrap_or_default(), 8);
+        self.line(&format!("    {status} {phase} {title} {took} {line}"));
+        let Some(ran) = ran else { return };
+        // What stands at the top already is not said again.
+        let reason = ran.reason.as_ref().filter(|reason| reason.as_str() != said);
+        if let Some(reason) = reason.filter(|_| ran.status != Some(StepStatus::Passed)) {
+            let place = ran.at.as_ref().map(|at| format!("{at}: ")).unwrap_or_default();
+            for line in wrap(&one_line(&format!("{place}{reason}")), WIDTH - INDENT) {
+                self.line(&format!("{}{line}", " ".repeat(INDENT)));
+            }
+        }
+        let bad = matches!(ran.status, Some(StepStatus::Failed) | None);
+        if let Some(command) = ran.commands.last().filter(|_| bad) {
+            let text = format!("$ {}", one_line(&command.text));
+            self.line(&format!("{}{}", " ".repeat(INDENT), cut(&text, WIDTH - INDENT)));
+            let lines = terminal_lines(&command.output.text());
+            for line in lines.iter().skip(lines.len().saturating_sub(OUTPUT_LINES)) {
+                self.line(&format!("{}{}", " ".repeat(INDENT), cut(&format!("│ {line}"), WIDTH - INDENT)));
+            }
+            if command.ended_us.is_some() {
+                self.line(&format!("{}{}", " ".repeat(INDENT), ending(command)));
+            }
+        }
+    }
+
+    fn users(&mut self, record: &Record, figures: &Figures) {
+        if figures.slis.iter().all(|s| s.before.valid + s.during.valid + s.after.valid == 0) {
+            return;
+        }
+        let injected = record.injected_us().is_some();
+        let cell = |counts: Counts, objective: f64| match counts.ratio() {
+            None => "-".to_string(),
+            Some(ratio) => {
+                let sign = if counts.meets(objective) { Mark::Good } else { Mark::Bad }.sign();
+                format!("{} {} {}/{}", sign, percent(ratio), counts.good, counts.valid)
+            }
+        };
+        let rows: Vec<[String; 5]> = figures
+            .slis
+            .iter()
+            .map(|s| {
+                let cells = [s.before, s.during, s.after].map(|counts| cell(counts, s.objective));
+                let [before, during, after] = cells;
+                [one_line(&s.sli), percent(s.objective), before, during, after]
+            })
+            .collect();
+        let head = ["", "objective", "before", "during", "after"].map(String::from);
+        let columns = if injected { 5 } else { 3 };
+        let width = |i: usize| {
+            let cells = rows.iter().chain([&head]).filter_map(|row| row.get(i));
+            cells.map(|cell| console::measure_text_width(cell)).max().unwrap_or(0).min(24)
+        };
+        let layout = |row: &[String; 5]| {
+            let cells = row.iter().enumerate().take(columns);
+            let cells = cells.map(|(i, text)| if i < 1 { column(text, width(i)) } else { right(text, width(i)) });
+            cells.collect::<Vec<_>>().join("   ")
+        };
+        // The heading stands in the place of the first column's name.
+        let head = layout(&head);
+        let name = self.paint.bold("users");
+        self.line("");
+        self.line(&format!("  {name}{}", head.get(3..).unwrap_or_default()));
+        for row in &rows {
+            self.line(&format!("    {}", layout(row)));
+        }
+    }
+
+    fn faults(&mut self, record: &Record) {
+        let Some(plan) = &record.plan else { return };
+        if record.faults.is_empty() {
+            return;
+        }
+        self.section("faults", "");
+        let width = plan.faults.iter().map(|f| console::measure_text_width(&f.id)).max().unwrap_or(0).min(30);
+        for info in &plan.faults {
+            let Some(fault) = record.fault_record(&info.id) else { continue };
+            let after = match fault.after {
+                Some(FaultAfter::ClearedByRunbook) => Some("cleared by the runbook"),
+                Some(FaultAfter::StillActive) if record.recovered_us().is_some() => {
+                    Some("still active, the runbook worked around it")
+                }
+                Some(FaultAfter::StillActive) => Some("still active after the runbook"),
+                Some(FaultAfter::Unknown) => Some("its state after the recovery could not be told"),
+                None => None,
+            };
+            let (mark, undone) = match (fault.at(FaultEvent::Reverted), fault.failure()) {
+                (Some(_), _) => (Mark::Good, "undone".to_string()),
+                (None, Some(why)) => (Mark::Bad, format!("failed: {}", one_line(why))),
+                (None, None) => (Mark::Warn, "not undone".to_string()),
+            };
+            let text = after.map_or(undone.clone(), |after| format!("{after}, {undone}"));
+            let sign = self.paint.marked(mark, mark.sign());
+            self.line(&format!("    {sign} {}  {}", column(&one_line(&info.id), width), cut(&text, WIDTH - width - 8)));
+        }
+    }
+
+    fn time(&mut self, time: &Breakdown) {
+        let (compose, declared) = (&time.compose, &time.declared);
+        self.section("wall time", &seconds(time.total_us));
+        let parts = [
+            ("build", compose.build_us),
+            ("up", compose.up_us),
+            ("healthy", compose.healthy_us),
+            ("down", compose.down_us),
+        ];
+        self.share("Docker Compose", compose.total_us(), &parts);
+        let parts = [
+            ("steady", declared.steady_us),
+            ("impact", declared.impact_us),
+            ("detect", declared.detect_us),
+            ("steps", declared.steps_us),
+            ("recovery", declared.recover_us),
+            ("hold", declared.hold_us),
+            ("revert", declared.revert_us),
+        ];
+        self.share("windows, steps", declared.total_us(), &parts);
+        let name = |phase: Option<Phase>| phase.map_or("between phases", Phase::name);
+        let parts: Vec<(&str, u64)> = time.firedrill.iter().map(|share| (name(share.phase), share.us)).collect();
+        self.share("Firedrill itself", time.firedrill_us, &parts);
+    }
+
+    fn share(&mut self, name: &str, total_us: u64, parts: &[(&str, u64)]) {
+        let parts: Vec<String> = parts
+            .iter()
+            // Below what is shown as 0.01 a part says nothing.
+            .filter(|(_, us)| *us >= 5_000)
+            .map(|(name, us)| format!("{name} {}", seconds(*us).trim_end_matches(" s")))
+            .collect();
+        let mut lines = wrap_list(&parts, WIDTH - 32).into_iter();
+        let first = lines.next().unwrap_or_default();
+        self.line(&format!("    {} {}  {}", column(name, 16), right(&seconds(total_us), 9), self.paint.dim(&first)));
+        for line in lines {
+            self.line(&format!("{}{}", " ".repeat(32), self.paint.dim(&line)));
+        }
+    }
+
+    /// What should trouble the reader, whatever the verdict says.
+    fn trouble(&mut self, record: &Record) {
+        let mut all = Vec::new();
+        for judgement in &record.aftermath {
+            let place = judgement.at.as_ref().map(|at| format!("{at}: ")).unwrap_or_default();
+            all.push(format!("then {}: {place}{}", judgement.verdict, judgement.reason));
+        }
+        for late in record.late.iter().filter(|late| late.count > 0) {
+            let worst = seconds(late.worst_us);
+            all.push(format!("{} requests of {} were sent late, by up to {worst}", late.count, late.load));
+        }
+        let vague = record.clocks.iter().filter(|clock| clock.rtt_us / 2 > VAGUE_US);
+        all.extend(vague.map(|clock| {
+            let known = declared(clock.rtt_us / 2);
+            format!("the clock of {} is known to {known} only: times are as vague", clock.agent)
+        }));
+        let waits = record.waits.iter().filter(|wait| !wait.met);
+        all.extend(waits.map(|wait| format!("waited {} in vain for {}", seconds(wait.took_us), wait.what)));
+        all.extend(record.left.iter().map(|left| format!("left behind: {left}")));
+        if record.kept {
+            all.push("the stack was kept, as asked for".into());
+        }
+        // An incomplete drill has said so at the top.
+        if !record.ended && record.verdict != Verdict::Incomplete {
+            let under_way = record.under_way().map(|u| format!(" during {u}")).unwrap_or_default();
+            all.push(format!("the run was cut off{under_way}"));
+        }
+        all.extend(record.damage.iter().map(|damage| format!("events: {damage}")));
+        if all.is_empty() {
+            return;
+        }
+        self.section("worth a look", "");
+        for text in all {
+            let mut indent = format!("    {} ", self.paint.marked(Mark::Warn, Mark::Warn.sign()));
+            for line in wrap(&one_line(&text), WIDTH - 6) {
+                self.line(&format!("{indent}{line}"));
+                indent = " ".repeat(6);
+            }
+        }
+    }
+}
+
+/// The items with commas between them, broken into lines of at most `width` columns between items only.
+fn wrap_list(items: &[String], width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for (i, item) in items.iter().enumerate() {
+        let item = if i + 1 < items.len() { format!("{item},") } else { item.clone() };
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + item.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(&item);
+            }
+            _ => lines.push(item),
+        }
+    }
+    lines
+}
+
+/// The mark and the words at the top.
+fn headline(record: &Record) -> (Mark, String) {
+    let verdict = record.verdict.name().replace('_', " ").to_uppercase();
+    let control = if record.is_control() { " (control)" } else { "" };
+    match record.outcome() {
+        Outcome::Passed if record.expects_failure() => (Mark::Good, format!("PASSED ({} as expected)", record.verdict)),
+        Outcome::Passed => (Mark::Good, format!("PASSED{control}")),
+        Outcome::Failed if record.expects_failure() && record.verdict != record.expected() => {
+            (Mark::Bad, format!("FAILED (expected {}, got {})", record.expected(), record.verdict))
+        }
+        // The verdict is as it should be and the clean-up is not.
+        Outcome::Failed | Outcome::Broken if record.verdict == record.expected() => {
+            (Mark::Bad, format!("FAILED{control}"))
+        }
+        Outcome::Failed => (Mark::Bad, format!("{verdict}{control}")),
+        Outcome::Broken | Outcome::Interrupted => (Mark::Warn, format!("{verdict}{control}")),
+    }
+}
+
+/// Why, and where.
+fn why(record: &Record) -> Vec<String> {
+    let mut lines = Vec::new();
+    if !record.reason.is_empty() {
+        let place = record.at.as_ref().map(|at| format!("{at}: ")).unwrap_or_default();
+        lines.push(one_line(&format!("{place}{}", record.reason)));
+    }
+    if record.verdict == Verdict::Incomplete {
+        let under_way = record.under_way().map(|u| format!(" during {u}")).unwrap_or_default();
+        lines.push(format!("the run was cut off{under_way}: nothing passes by default"));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::testing::{Story, record_of};
+
+    fn shown(story: Story) -> String {
+        summary(&record_of(story), Some(Path::new(".firedrill/runs/20261120T064112Z-db-pool-3f9a")), false)
+    }
+
+    #[test]
+    fn every_story_reads_well() {
+        for story in Story::ALL {
+            insta::assert_snapshot!(format!("{story:?}"), shown(story));
+        }
+    }
+
+    #[test]
+    fn it_stays_within_eighty_columns() {
+        for story in Story::ALL {
+            for line in shown(story).lines() {
+                assert!(console::measure_text_width(line) <= WIDTH, "{story:?}: {line}");
+            }
+        }
+    }
+
+    #[test]
+    fn colour_adds_nothing_but_colour() {
+        for story in Story::ALL {
+            let colored = summary(&record_of(story), None, true);
+            assert!(colored.contains('\u{1b}'));
+            assert_eq!(console::strip_ansi_codes(&colored), summary(&record_of(story), None, false), "{story:?}");
+        }
+    }
+
+    #[test]
+    fn output_cannot_reach_the_terminal() {
+        let mut record = record_of(Story::StepFailed);
+        let command = &mut record.steps.last_mut().unwrap().commands[0];
+        command.output.push(crate::record::Stream::Stderr, "\u{1b}]0;owned\u{7}\u{1b}[2Jcleared\u{8}\u{0}\n");
+        record.reason = "\u{1b}[31mred\u{1b}[0m\nsecond line".into();
+        let text = summary(&record, None, false);
+        assert!(!text.contains('\u{1b}') && !text.contains('\u{0}') && !text.contains('\u{8}'));
+        assert!(text.contains("│ cleared") && text.contains("red second line"));
+    }
+
+    #[test]
+    fn what_is_worth_a_look_is_said_whatever_the_verdict() {
+        let mut record = record_of(Story::Passed);
+        let load = "checkout".to_string();
+        record.late.push(crate::record::LateRecord { load, worst_us: 312_000, count: 17 });
+        record.clocks[0].rtt_us = 240_000;
+        record.left.push("network fd-20261120t064112z-db-pool-3f9a_default".into());
+        record.aftermath.push(crate::record::Judgement {
+            verdict: Verdict::HarnessError,
+            reason: "docker compose down: exit 1".into(),
+            at: None,
+            judged_us: Default::default(),
+        });
+        record.kept = true;
+        let text = summary(&record, None, false);
+        let (_, shown) = text.split_once("worth a look\n").unwrap();
+        insta::assert_snapshot!(shown);
+        assert!(text.contains("✗ FAILED  db-pool"), "something was left behind: {text}");
+    }
+
+    #[test]
+    fn an_empty_record_has_a_summary() {
+        let text = summary(&Record::default(), None, false);
+        assert!(text.contains("! INCOMPLETE"), "{text}");
+        assert!(text.contains("nothing passes by default"), "{text}");
+    }
+}
