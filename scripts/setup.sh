@@ -6,6 +6,10 @@
 # Exit codes: 0 ready · 3 something is missing that this script cannot or may not install; it says what to do.
 set -euo pipefail
 
+# CI systems may leave HOME out; the tilde then comes from the password file.
+HOME=${HOME:-$(cd ~ && pwd)}
+export HOME
+
 readonly BASE_IMAGE=debian:bookworm-slim
 readonly BASE_SUITE=bookworm
 # Where anybody's Debian comes from; used only when this machine's own apt names no mirror.

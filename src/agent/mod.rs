@@ -2,7 +2,13 @@
 //! controlled by JSON lines over `docker exec -i`; when the channel ends or goes silent, everything is lifted.
 
 pub mod client;
+pub mod clock;
+pub mod pg;
+pub mod prometheus;
 pub mod protocol;
+pub mod proxy;
+pub mod scrape;
 pub mod server;
 
 pub use client::{AgentClient, AgentError};
+pub use clock::Clock;

@@ -1,12 +1,73 @@
 //! `firedrill agent`: what the agent container runs.
 
+use crate::agent::proxy::ProxyConfig;
+use crate::agent::server::{self, ServeConfig};
 use crate::error::{Error, Exit};
+use std::path::PathBuf;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 
 /// What the agent container runs.
 #[derive(Debug, clap::Args)]
-pub struct AgentArgs {}
+pub struct AgentArgs {
+    #[command(subcommand)]
+    command: AgentCommand,
+    /// The unix socket on which the agent is controlled.
+    #[arg(long, global = true, env = "FIREDRILL_SOCKET", default_value = "/firedrill.sock", value_name = "PATH")]
+    socket: PathBuf,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum AgentCommand {
+    /// Runs the agent: the container's main process.
+    Serve {
+        /// The service to stand in front of, as JSON: `{"service":"payments","ports":[{"port":8000,"http":true}]}`.
+        #[arg(long, env = "FIREDRILL_PROXY", value_name = "JSON")]
+        proxy: Option<String>,
+    },
+    /// Connects standard input and output to the agent: the exec session of the runner.
+    Control,
+    /// Checks that the agent answers: exit 0, otherwise 1.
+    Ping,
+}
 
 /// Runs the command.
-pub async fn run(_args: AgentArgs, _globals: &super::Globals) -> Result<Exit, Error> {
-    Err(Error::harness("`agent` is not written yet"))
+pub async fn run(args: AgentArgs, _globals: &super::Globals) -> Result<Exit, Error> {
+    match args.command {
+        AgentCommand::Serve { proxy } => serve(args.socket, proxy).await,
+        AgentCommand::Control => server::control(&args.socket, tokio::io::stdin(), tokio::io::stdout())
+            .await
+            .map(|()| Exit::Passed)
+            .map_err(|error| Error::harness(format!("the session with the agent broke: {error}"))),
+        AgentCommand::Ping => match server::ping(&args.socket).await {
+            Ok(()) => Ok(Exit::Passed),
+            Err(error) => {
+                eprintln!("the agent does not answer on {}: {error}", args.socket.display());
+                Ok(Exit::Failed)
+            }
+        },
+    }
+}
+
+async fn serve(socket: PathBuf, proxy: Option<String>) -> Result<Exit, Error> {
+    let proxy: Option<ProxyConfig> = proxy
+        .filter(|json| !json.trim().is_empty())
+        .map(|json| serde_json::from_str(&json))
+        .transpose()
+        .map_err(|error| Error::usage(format!("`FIREDRILL_PROXY` cannot be read: {error}")))?;
+    let shutdown = CancellationToken::new();
+    // The first process of a container gets no signal that it does not handle.
+    for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
+        let mut signals =
+            signal(kind).map_err(|error| Error::harness(format!("signals cannot be handled: {error}")))?;
+        let shutdown = shutdown.clone();
+        tokio::spawn(async move {
+            signals.recv().await;
+            shutdown.cancel();
+        });
+    }
+    server::serve(ServeConfig { socket, proxy }, shutdown)
+        .await
+        .map(|()| Exit::Passed)
+        .map_err(|error| Error::harness(error.to_string()))
 }

@@ -1,12 +1,89 @@
 //! `firedrill check`: checks every scenario, runbook and stack of the project; starts nothing.
 
+use super::output::print;
 use crate::error::{Error, Exit};
+use crate::source::{Diagnostics, Source, render};
+use crate::spec::{Overrides, Plan, check_services, find, load, project_files, project_scenarios};
+use crate::stack::docker::{ResolveError, resolve};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
-/// Checks every scenario, runbook and stack of the project; starts nothing.
+/// Checks every scenario, runbook and stack of the project: every mistake at once, and nothing is started.
 #[derive(Debug, clap::Args)]
-pub struct CheckArgs {}
+pub struct CheckArgs {
+    /// Scenarios (names or paths) and runbooks (paths) to check; all of the project when none is named.
+    #[arg(value_name = "SCENARIO|RUNBOOK")]
+    files: Vec<String>,
+}
 
 /// Runs the command.
-pub async fn run(_args: CheckArgs, _globals: &super::Globals) -> Result<Exit, Error> {
-    Err(Error::harness("`check` is not written yet"))
+pub async fn run(args: CheckArgs, globals: &super::Globals) -> Result<Exit, Error> {
+    let (scenarios, runbooks) = selected(&args, &globals.project)?;
+    let overrides = Overrides { vars: BTreeMap::new(), project: globals.project.clone() };
+    let mut diags = Diagnostics::default();
+    let mut plans = Vec::new();
+    for path in &scenarios {
+        let (plan, mistakes) = load(path, &overrides);
+        diags.all.extend(mistakes.all);
+        plans.extend(plan);
+    }
+    for path in &runbooks {
+        check_runbook(path, &mut diags);
+    }
+    resolve_stacks(&plans, &mut diags).await?;
+    report(&diags, scenarios.len(), runbooks.len(), globals)
+}
+
+/// The scenarios and runbooks that are meant.
+fn selected(args: &CheckArgs, project: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), Error> {
+    if !args.files.is_empty() {
+        let (runbooks, scenarios): (Vec<&String>, Vec<&String>) =
+            args.files.iter().partition(|file| file.ends_with(".md") || file.ends_with(".markdown"));
+        let scenarios = scenarios.into_iter().map(|name| find(name, project)).collect::<Result<_, _>>()?;
+        return Ok((scenarios, runbooks.into_iter().map(PathBuf::from).collect()));
+    }
+    let scenarios = project_scenarios(project);
+    let runbooks = project_files(project, "runbooks", &["md", "markdown"]);
+    if scenarios.is_empty() && runbooks.is_empty() {
+        return Err(Error::usage(format!("there is neither scenarios/ nor runbooks/ in {}", project.display()))
+            .hint("run Firedrill in the project's folder, or name it with `-C DIR`"));
+    }
+    Ok((scenarios, runbooks))
+}
+
+fn check_runbook(path: &Path, diags: &mut Diagnostics) {
+    match Source::read(path) {
+        // Its mistakes are all that is asked for; those that a scenario has told already are shown once.
+        Ok(source) => drop(crate::runbook::parse(&source, diags)),
+        Err(error) => error.report("the runbook", None, diags),
+    }
+}
+
+/// Resolves the stacks of these plans and notes what only the resolved model tells: services that do not exist
+/// (`spec::check_services`), settings that a drill cannot have or should not have (`spec::place_in_stack`).
+async fn resolve_stacks(plans: &[Plan], diags: &mut Diagnostics) -> Result<(), Error> {
+    for plan in plans {
+        match resolve(&plan.stack).await {
+            Ok(model) => {
+                check_services(plan, &model.services(), diags);
+                super::findings::place(plan, &model.findings(&plan.stack), diags);
+            }
+            Err(ResolveError::Environment(error)) => return Err(super::conduct::environment(error)),
+            Err(error) => super::findings::invalid(plan, &error, diags),
+        }
+    }
+    Ok(())
+}
+
+fn report(diags: &Diagnostics, scenarios: usize, runbooks: usize, globals: &super::Globals) -> Result<Exit, Error> {
+    if !diags.all.is_empty() {
+        eprint!("{}", render(diags, globals.color()));
+    }
+    if diags.has_errors() {
+        return Ok(Exit::Usage);
+    }
+    let count = |count: usize, what: &str| if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") };
+    let verdict = if diags.all.is_empty() { "no mistakes" } else { "no errors" };
+    print(&format!("{}, {}: {verdict}\n", count(scenarios, "scenario"), count(runbooks, "runbook")))?;
+    Ok(Exit::Passed)
 }

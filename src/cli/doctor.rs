@@ -1,12 +1,88 @@
 //! `firedrill doctor`: says what is there, what is missing and how to mend it.
 
 use crate::error::{Error, Exit};
+use crate::stack::docker::{Probe, State, probe};
 
 /// Says what is there, what is missing and how to mend it.
 #[derive(Debug, clap::Args)]
-pub struct DoctorArgs {}
+pub struct DoctorArgs {
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
 
-/// Runs the command.
-pub async fn run(_args: DoctorArgs, _globals: &super::Globals) -> Result<Exit, Error> {
-    Err(Error::harness("`doctor` is not written yet"))
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Format {
+    /// For people.
+    Text,
+    /// One JSON array.
+    Json,
+}
+
+/// Runs the command: exit 0 when drills can run here, else 3.
+pub async fn run(args: DoctorArgs, _globals: &super::Globals) -> Result<Exit, Error> {
+    let probes = probe().await;
+    match args.format {
+        Format::Text => print!("{}", text(&probes)),
+        Format::Json => println!("{:#}", json(&probes)),
+    }
+    let missing = probes.iter().any(|probe| probe.state == State::Missing);
+    Ok(if missing { Exit::Harness } else { Exit::Passed })
+}
+
+fn word(state: State) -> &'static str {
+    match state {
+        State::Ok => "ok",
+        State::Warn => "warn",
+        State::Missing => "missing",
+    }
+}
+
+fn text(probes: &[Probe]) -> String {
+    let mut text = String::new();
+    for probe in probes {
+        text.push_str(&format!("{:<8} {:<15} {}\n", word(probe.state), probe.what, probe.seen));
+        if let Some(mend) = &probe.mend {
+            text.push_str(&format!("{:<24} help: {mend}\n", ""));
+        }
+    }
+    let missing = probes.iter().filter(|probe| probe.state == State::Missing).count();
+    text.push_str(&match missing {
+        0 => "drills can run here\n".to_string(),
+        1 => "drills cannot run here: 1 thing is missing\n".to_string(),
+        n => format!("drills cannot run here: {n} things are missing\n"),
+    });
+    text
+}
+
+fn json(probes: &[Probe]) -> serde_json::Value {
+    let one = |probe: &Probe| serde_json::json!({ "what": probe.what, "state": word(probe.state), "seen": probe.seen, "help": probe.mend });
+    probes.iter().map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_says_what_is_missing_and_how_to_mend_it() {
+        let mut probes = vec![
+            Probe { what: "engine", state: State::Ok, seen: "28.0.1".into(), mend: None },
+            Probe {
+                what: "compose",
+                state: State::Missing,
+                seen: "1.29".into(),
+                mend: Some("install Compose 2.20".into()),
+            },
+        ];
+        insta::assert_snapshot!(text(&probes), @r"
+        ok       engine          28.0.1
+        missing  compose         1.29
+                                 help: install Compose 2.20
+        drills cannot run here: 1 thing is missing
+        ");
+        probes.truncate(1);
+        assert!(text(&probes).ends_with("drills can run here\n"));
+        assert_eq!(json(&probes).to_string(), r#"[{"what":"engine","state":"ok","seen":"28.0.1","help":null}]"#);
+    }
 }

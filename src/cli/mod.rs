@@ -2,8 +2,11 @@
 
 mod agent;
 mod check;
+mod conduct;
 mod doctor;
+mod findings;
 mod list;
+mod output;
 mod reaper;
 mod scenario;
 mod shell;

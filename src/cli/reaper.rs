@@ -1,12 +1,44 @@
-//! `firedrill reaper`: undoes a drill whose runner was killed.
+//! `firedrill reaper`: undoes a drill whose runner was killed. Started by the runner before `up`; waits for the
+//! end-of-file of its standard input.
 
+use super::conduct::{environment, save};
+use crate::engine::reaper::{complete, cut_off};
 use crate::error::{Error, Exit};
+use crate::record::RunDir;
+use crate::stack::docker::{Endpoint, SweepOptions, kill_children, remove_run, sweep};
+use std::io::Read;
+use std::path::PathBuf;
 
 /// Undoes a drill whose runner was killed.
 #[derive(Debug, clap::Args)]
-pub struct ReaperArgs {}
+pub struct ReaperArgs {
+    /// The run directory.
+    dir: PathBuf,
+}
 
 /// Runs the command.
-pub async fn run(_args: ReaperArgs, _globals: &super::Globals) -> Result<Exit, Error> {
-    Err(Error::harness("`reaper` is not written yet"))
+pub async fn run(args: ReaperArgs, _globals: &super::Globals) -> Result<Exit, Error> {
+    // Nothing that ends the runner may end the reaper; it has a process group of its own, and no use for signals.
+    let _signals = super::conduct::listen()?;
+    // In a thread, because nothing is ever written to this pipe: it only ends.
+    let _ = tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new())).await;
+    let on_disk = |error: std::io::Error| Error::harness(format!("{}: {error}", args.dir.display()));
+    let run_dir = RunDir::open(&args.dir).map_err(on_disk)?;
+    let Some(found) = cut_off(&run_dir).map_err(on_disk)? else { return Ok(Exit::Passed) };
+    let run = found.run.clone().unwrap_or_default();
+    println!("the runner of {run} is gone: undoing its drill");
+    // A `docker compose up` of the dead runner would go on creating what is being removed.
+    kill_children(&run);
+    let endpoint = Endpoint::resolve().await.map_err(environment)?;
+    let left = if found.keep {
+        // The sweep reverts the faults of kept runs and leaves the rest.
+        sweep(&endpoint, SweepOptions::default()).await.map_err(environment)?;
+        Vec::new()
+    } else {
+        remove_run(&endpoint, &run).await.left
+    };
+    println!("left: {left:?}");
+    let record = complete(&run_dir, left, found.keep).map_err(on_disk)?;
+    save(&record, &run_dir).map_err(on_disk)?;
+    Ok(Exit::Passed)
 }

@@ -1,12 +1,83 @@
 //! `firedrill scenario`: runs drills.
 
+use super::conduct::{self, Format, Wishes};
 use crate::error::{Error, Exit};
+use crate::spec::{self, Overrides, Plan};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 
-/// Runs drills.
+/// Runs drills: breaks a real stack and follows the runbook until users recover, or do not.
 #[derive(Debug, clap::Args)]
-pub struct ScenarioArgs {}
+pub struct ScenarioArgs {
+    /// Names (`db-pool` is `scenarios/db-pool.yaml`) or paths of scenarios, run one after the other.
+    #[arg(required = true, value_name = "SCENARIO")]
+    scenarios: Vec<String>,
+    /// Gives an input of the runbook its value; wins over the scenario's `respond.vars`.
+    #[arg(long = "var", value_name = "KEY=VALUE", value_parser = key_value)]
+    vars: Vec<(String, String)>,
+    /// Seed of everything random in the drill; drawn and recorded when it is not given.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Leave the stack up when the drill does not pass, and say how to look into it and how to remove it.
+    #[arg(long)]
+    keep: bool,
+    /// The same drill without the runbook: users must not recover.
+    #[arg(long)]
+    control: bool,
+    /// Never build images; an image that is missing is an error.
+    #[arg(long)]
+    no_build: bool,
+    /// Write a JUnit report of all drills to this file, saved again after each drill.
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Directory in which each drill gets a directory of its own [default: .firedrill/runs].
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// What to print: for people, or every event as a line of JSON on standard output.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().to_string(), value.to_string())),
+        _ => Err("write it as KEY=VALUE".to_string()),
+    }
+}
 
 /// Runs the command.
-pub async fn run(_args: ScenarioArgs, _globals: &super::Globals) -> Result<Exit, Error> {
-    Err(Error::harness("`scenario` is not written yet"))
+pub async fn run(args: ScenarioArgs, globals: &super::Globals) -> Result<Exit, Error> {
+    let overrides = Overrides { vars: BTreeMap::from_iter(args.vars), project: globals.project.clone() };
+    let plans = load(&args.scenarios, &overrides, globals)?;
+    let wishes = Wishes {
+        control: args.control,
+        keep: args.keep,
+        no_build: args.no_build,
+        seed: args.seed,
+        junit: args.junit,
+        out: args.out,
+        project: globals.project.clone(),
+        format: args.format,
+        quiet: globals.quiet,
+        verbose: globals.verbose,
+        color: globals.color(),
+    };
+    conduct::all(&plans, &wishes).await
+}
+
+/// Reads every scenario; the mistakes of all of them are one error.
+fn load(names: &[String], overrides: &Overrides, globals: &super::Globals) -> Result<Vec<Plan>, Error> {
+    let mut plans = Vec::new();
+    let mut diagnostics = crate::source::Diagnostics::default();
+    for name in names {
+        let path = spec::find(name, &globals.project)?;
+        let (plan, found) = spec::load(&path, overrides);
+        diagnostics.all.extend(found.all);
+        plans.extend(plan);
+    }
+    if diagnostics.has_errors() || plans.len() < names.len() {
+        let text = crate::source::render(&diagnostics, globals.color());
+        return Err(Error::usage(format!("nothing was started\n{text}")));
+    }
+    Ok(plans)
 }

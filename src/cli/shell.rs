@@ -1,12 +1,48 @@
 //! `firedrill shell`: what a shell session in a container runs.
 
 use crate::error::{Error, Exit};
+use crate::shell::supervisor;
+use crate::stack::Channel;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 
-/// What a shell session in a container runs.
+/// What a shell session in a container runs: JSON lines on standard input and output.
 #[derive(Debug, clap::Args)]
 pub struct ShellArgs {}
 
-/// Runs the command.
+/// Runs the command: ends when standard input does, and on SIGTERM, SIGINT and SIGHUP.
 pub async fn run(_args: ShellArgs, _globals: &super::Globals) -> Result<Exit, Error> {
-    Err(Error::harness("`shell` is not written yet"))
+    let stop = CancellationToken::new();
+    for kind in [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()] {
+        let mut signals = signal(kind).map_err(|e| Error::harness(format!("signals cannot be received: {e}")))?;
+        let stop = stop.clone();
+        tokio::spawn(async move {
+            signals.recv().await;
+            stop.cancel();
+        });
+    }
+    let (near, mut far) = Channel::pair(64);
+    tokio::spawn(async move {
+        let mut lines = BufReader::new(tokio::io::stdin()).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            if far.tx.send(line).await.is_err() {
+                break;
+            }
+        }
+    });
+    let writer = tokio::spawn(async move {
+        let mut stdout = tokio::io::stdout();
+        while let Some(mut line) = far.rx.recv().await {
+            line.push('\n');
+            if stdout.write_all(line.as_bytes()).await.is_err() || stdout.flush().await.is_err() {
+                break;
+            }
+        }
+    });
+    supervisor::serve(near, stop).await;
+    // What was said last is still on its way; a runner that is gone will not read it.
+    let _ = tokio::time::timeout(Duration::from_secs(1), writer).await;
+    Ok(Exit::Passed)
 }

@@ -1,1 +1,18 @@
 //! The phases of a drill in order; the ledger of undos; shutdown; the reaper.
+
+mod announce;
+mod drill;
+mod impact;
+mod inject;
+pub mod ledger;
+mod monitor;
+pub mod reaper;
+mod recover;
+mod respond;
+mod revert;
+mod steady;
+mod stop;
+mod up;
+
+pub use announce::{Identity, announce};
+pub use drill::{Job, Options, Outcome, Shutdown, run};

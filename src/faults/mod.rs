@@ -3,7 +3,7 @@
 mod http_status;
 
 use crate::agent::AgentClient;
-use crate::source::{Diagnostics, Node, Source};
+use crate::source::{Diagnostics, MapReader, Node, Source, Span, did_you_mean};
 use crate::stack::{AgentRole, ContainerOp, Stack};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -99,4 +99,62 @@ pub trait FromNode: Sized {
 
 /// A fault of a scenario.
 #[derive(Debug, Clone)]
-pub enum Fault {}
+pub struct Fault {
+    kind: String,
+    service: String,
+}
+
+impl Fault {
+    /// Every kind.
+    pub const KINDS: &'static [&'static str] =
+        &["postgres_lock", "postgres_connections", "container_pause", "container_kill", "http_status"];
+
+    /// Its kind.
+    pub fn kind(&self) -> &str {
+        &self.kind
+    }
+
+    /// Reads one.
+    pub fn from_entry(
+        kind: &str,
+        kind_span: Span,
+        node: &Node,
+        source: &Arc<Source>,
+        diags: &mut Diagnostics,
+    ) -> Option<Fault> {
+        if !Fault::KINDS.contains(&kind) {
+            diags
+                .error(source, kind_span, format!("there is no fault `{kind}`"))
+                .help(did_you_mean(kind, Fault::KINDS.iter().copied()));
+            return None;
+        }
+        let mut map = MapReader::new(node, format!("`{kind}`"), source, diags)?;
+        let service: Option<String> = map.require("service");
+        for key in ["database", "table", "status", "path", "method", "returns"] {
+            map.entry(key);
+        }
+        map.finish()?;
+        Some(Fault { kind: kind.into(), service: service? })
+    }
+}
+
+impl Inject for Fault {
+    fn summary(&self) -> String {
+        self.kind.clone()
+    }
+    fn services(&self) -> Vec<String> {
+        vec![self.service.clone()]
+    }
+    async fn plan<S: Stack>(&self, _: &str, _: &Field<'_, S>) -> Result<Undo, FaultError> {
+        Err(FaultError { operation: self.kind.clone(), cause: "not written yet".into() })
+    }
+    async fn inject<S: Stack>(&self, _: &str, _: &Field<'_, S>) -> Result<(), FaultError> {
+        Ok(())
+    }
+    async fn confirm<S: Stack>(&self, _: &str, _: &Undo, _: &Field<'_, S>) -> Result<Presence, FaultError> {
+        Ok(Presence::Gone(String::new()))
+    }
+    async fn revert<S: Stack>(&self, _: &str, _: &Undo, _: &Field<'_, S>) -> Result<(), FaultError> {
+        Ok(())
+    }
+}

@@ -1,10 +1,32 @@
 //! Open-loop load: request i is due at t0 + i/rate whatever came before. Runs in the agent.
+//!
+//! ```text
+//! Schedule ── due ──► Generator ── one task a request ──► Client (template, pool, HTTP) ── Ending ──► Tally ──► slices
+//! ```
+
+mod client;
+mod ending;
+mod generator;
+mod pool;
+mod resolve;
+mod schedule;
+mod tally;
+mod template;
+
+pub use client::Client;
+pub use ending::{Ending, Failure};
+pub use generator::{Generator, Report, Totals};
+pub use schedule::Schedule;
+pub(crate) use tally::micros;
+pub use tally::{SliceCounts, Tally};
 
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// Length of a slice: the resolution of times in a record.
 pub const SLICE: Duration = Duration::from_millis(100);
+/// How late a generator may wake for a request without the measurement being called disturbed.
+pub const ALLOWED_LATE: Duration = Duration::from_millis(50);
 
 /// One load of a scenario.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -32,7 +32,7 @@ pub use outcome::Outcome;
 pub use output::{Chunk, Output};
 pub use parts::*;
 pub use record::Record;
-pub use redact::Redactor;
+pub use redact::{HIDDEN, Redactor, StreamRedactor, looks_secret, url_password};
 pub use rundir::{RunDir, write_atomic};
 pub use series::{Counts, LoadSeries, SLICE_US};
 pub use sink::{EventSink, Observer};

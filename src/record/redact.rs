@@ -1,24 +1,163 @@
-//! Secrets never reach a record: their values, and the same in base64, URL and JSON spelling, become `***`.
+//! Secrets never reach a record: their values, and the same in base64, URL, JSON and shell spelling, become `***`.
+
+mod find;
+mod spell;
+mod stream;
+
+pub use find::{looks_secret, url_password};
+pub use stream::StreamRedactor;
 
 use super::Event;
+use aho_corasick::{AhoCorasick, MatchKind};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
-/// Replaces the secrets that it knows by `***`.
+/// What stands in the place of a secret.
+pub const HIDDEN: &str = "***";
+/// Shortest value that is hidden, in characters: shorter ones stand in too many words that are none.
+const SHORTEST: usize = 6;
+
+/// Replaces the secrets that it knows by `***`. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct Redactor {}
+pub struct Redactor {
+    inner: Option<Arc<Inner>>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    find: AhoCorasick,
+    patterns: BTreeSet<String>,
+    /// Length of the longest pattern in bytes.
+    longest: usize,
+}
 
 impl Redactor {
     /// A redactor for these values; values of fewer than six characters are left alone.
-    pub fn new(_secrets: impl IntoIterator<Item = String>) -> Self {
-        Redactor {}
+    pub fn new(secrets: impl IntoIterator<Item = String>) -> Self {
+        let secrets = secrets.into_iter();
+        let patterns: BTreeSet<String> = secrets.flat_map(|secret| spell::spellings(&secret)).collect();
+        Redactor::of(patterns)
+    }
+
+    /// This redactor with more secrets.
+    pub fn with(&self, secrets: impl IntoIterator<Item = String>) -> Self {
+        let mut patterns = self.inner.as_ref().map(|inner| inner.patterns.clone()).unwrap_or_default();
+        patterns.extend(secrets.into_iter().flat_map(|secret| spell::spellings(&secret)));
+        Redactor::of(patterns)
+    }
+
+    fn of(patterns: BTreeSet<String>) -> Self {
+        if patterns.is_empty() {
+            return Redactor::default();
+        }
+        // Of a secret and a longer one that begins with it, the longer one is hidden as a whole.
+        let find = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&patterns);
+        // Building fails beyond 2^31 states: some hundred megabytes of secrets.
+        Redactor {
+            inner: find.ok().map(|find| {
+                Arc::new(Inner { find, longest: patterns.iter().map(String::len).max().unwrap_or(0), patterns })
+            }),
+        }
+    }
+
+    /// Whether it knows no secret at all.
+    pub fn is_empty(&self) -> bool {
+        self.inner.is_none()
     }
 
     /// The text with every secret replaced.
     pub fn text(&self, text: &str) -> String {
-        text.to_string()
+        let mut result = String::with_capacity(text.len());
+        let mut from = 0;
+        for (start, end) in self.spans(text) {
+            result.push_str(text.get(from..start).unwrap_or_default());
+            result.push_str(HIDDEN);
+            from = end;
+        }
+        result.push_str(text.get(from..).unwrap_or_default());
+        result
     }
 
     /// The event with every secret replaced in every text of it.
     pub fn event(&self, event: Event) -> Event {
-        event
+        let Some(inner) = &self.inner else { return event };
+        // The spelling of a secret in JSON is among the patterns, so the line as a whole tells whether there is any.
+        let Ok(line) = serde_json::to_string(&event) else { return event };
+        if !inner.find.is_match(&line) {
+            return event;
+        }
+        // A secret that is spelt like a word of ours (`passed`) would leave no event: then those words stay.
+        let clean = |keep_words| {
+            let mut value = serde_json::from_str::<Value>(&line)?;
+            self.value(&mut value, keep_words);
+            serde_json::from_value(value)
+        };
+        clean(false).or_else(|_| clean(true)).unwrap_or_else(|_| Event::Note { text: self.text(&line) })
+    }
+
+    fn value(&self, value: &mut Value, keep_words: bool) {
+        match value {
+            Value::String(text) => *text = self.text(text),
+            Value::Array(values) => values.iter_mut().for_each(|value| self.value(value, keep_words)),
+            Value::Object(fields) => {
+                for (key, mut value) in std::mem::take(fields) {
+                    let word = keep_words && WORDS.contains(&key.as_str()) && value.as_str().is_some_and(is_word);
+                    if !word {
+                        self.value(&mut value, keep_words);
+                    }
+                    // Names of services, loads and inputs are keys.
+                    let key = if keep_words && is_word(&key) { key } else { self.text(&key) };
+                    fields.insert(key, value);
+                }
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+
+    /// Bytes of every secret in a text. Secrets that overlap, or of which one begins where another ends, are one span.
+    fn spans(&self, text: &str) -> Vec<(usize, usize)> {
+        let mut spans: Vec<(usize, usize)> = Vec::new();
+        let Some(inner) = &self.inner else { return spans };
+        let mut from = 0;
+        while let Some(found) = inner.find.find(aho_corasick::Input::new(text).range(from..)) {
+            match spans.last_mut() {
+                Some(last) if found.start() < last.1 => last.1 = last.1.max(found.end()),
+                _ => spans.push((found.start(), found.end())),
+            }
+            // One that begins inside of this one counts as well.
+            from = found.start() + text.get(found.start()..).and_then(|t| t.chars().next()).map_or(1, char::len_utf8);
+        }
+        spans
+    }
+
+    /// Where the text ends with what could be the beginning of a secret; its length when it does not.
+    fn undecided(&self, text: &str) -> usize {
+        let Some(inner) = &self.inner else { return text.len() };
+        let earliest = text.len().saturating_sub(inner.longest.saturating_sub(1));
+        let beginnings = text.char_indices().map(|(at, _)| at);
+        let could_begin = |at: &usize| {
+            let rest = text.get(*at..).unwrap_or_default();
+            // The first pattern that is longer than the rest and sorts after it begins with it, if any does.
+            let after = (std::ops::Bound::Excluded(rest), std::ops::Bound::Unbounded);
+            inner.patterns.range::<str, _>(after).next().is_some_and(|pattern| pattern.starts_with(rest))
+        };
+        beginnings.skip_while(|at| *at < earliest).find(could_begin).unwrap_or(text.len())
+    }
+
+    /// A redactor for text that comes in pieces.
+    pub fn stream(&self) -> StreamRedactor {
+        StreamRedactor::new(self.clone())
     }
 }
+
+/// Fields of events whose values are words of our own.
+const WORDS: [&str; 9] = ["type", "check", "outcome", "phase", "what", "stream", "status", "verdict", "expect"];
+
+fn is_word(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+}
+
+#[cfg(test)]
+#[path = "redact/tests.rs"]
+mod tests;

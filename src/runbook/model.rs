@@ -2,6 +2,7 @@
 
 use crate::source::{Source, Span};
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// Phase of a runbook, from its headings.
@@ -89,6 +90,8 @@ pub struct Step {
     pub hash: String,
     /// What to do.
     pub kind: StepKind,
+    /// Commands that stand in a manual step and are not run by themselves: conditional ones, for instance.
+    pub held: Vec<Command>,
 }
 
 /// What a step consists of.
@@ -113,8 +116,21 @@ pub struct Command {
     pub language: String,
     /// Sample output below a prompt, if any.
     pub expected: Option<String>,
-    /// Inputs that it uses.
+    /// Inputs that it uses, in the order of the text.
     pub inputs: Vec<Input>,
+    /// Variables that it expands before it has set them itself; those that no earlier command sets are inputs.
+    pub reads: Vec<VariableRead>,
+    /// Variables that are set for the commands after it.
+    pub sets: Vec<String>,
+}
+
+/// A variable that a command expands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VariableRead {
+    /// The variable as an input.
+    pub input: Input,
+    /// Whether it stands in the body of a function, which may be called after a later command has set the variable.
+    pub in_function: bool,
 }
 
 /// An input: something that the reader must fill in.
@@ -132,12 +148,128 @@ pub struct Input {
     pub column: usize,
 }
 
+impl Input {
+    /// The name of the variable, when it is written as one: `$POD_NAME` → `POD_NAME`. Such an input is not replaced in
+    /// the text; it is given to the session's environment.
+    pub fn variable(&self) -> Option<&str> {
+        let name = self.spelling.strip_prefix('$')?;
+        let name = name.strip_prefix('{').unwrap_or(name).trim_start_matches(['#', '!']);
+        let end = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(name.len());
+        name.get(..end).filter(|name| !name.is_empty())
+    }
+}
+
+/// The name under which all spellings of an input are one: lower case, words joined by `_`, a leading `YOUR_` taken
+/// away (`pod-name`, `POD_NAME`, `Pod name`, `podName`, `YOUR_POD_NAME` → `pod_name`).
+pub fn unified_name(name: &str) -> String {
+    let mut out = String::with_capacity(name.len());
+    let mut before = ' ';
+    for c in name.chars() {
+        if c.is_alphanumeric() {
+            if c.is_uppercase() && (before.is_lowercase() || before.is_ascii_digit()) {
+                out.push('_');
+            }
+            out.extend(c.to_lowercase());
+        } else if !out.is_empty() && !out.ends_with('_') && c != '\'' {
+            out.push('_');
+        }
+        before = c;
+    }
+    let out = out.trim_end_matches('_');
+    out.strip_prefix("your_").unwrap_or(out).to_string()
+}
+
 /// A command with its inputs filled in, or the inputs that have no value.
 pub type Filled = Result<String, Vec<Input>>;
+
+impl Step {
+    /// The commands that it runs; none for a manual step.
+    pub fn commands(&self) -> &[Command] {
+        match &self.kind {
+            StepKind::Commands(commands) => commands,
+            StepKind::Manual(_) => &[],
+        }
+    }
+}
 
 impl Runbook {
     /// The steps of these phases, in the order of the runbook.
     pub fn select<'a>(&'a self, phases: &'a [RunbookPhase]) -> impl Iterator<Item = &'a Step> {
         self.steps.iter().filter(move |step| phases.contains(&step.phase))
+    }
+
+    /// The runbook as if it had only these steps: a variable that only a step left out would have set is an input
+    /// of those that stay.
+    pub fn only(&self, keep: impl Fn(&Step) -> bool) -> Runbook {
+        let mut steps: Vec<Step> = self.steps.iter().filter(|step| keep(step)).cloned().collect();
+        link_variables(&mut steps);
+        Runbook { source: self.source.clone(), title: self.title.clone(), steps }
+    }
+}
+
+/// Makes inputs of the variables that no command before sets.
+pub(super) fn link_variables(steps: &mut [Step]) {
+    let ever: HashSet<String> =
+        steps.iter().flat_map(Step::commands).flat_map(|command| command.sets.iter().cloned()).collect();
+    let mut set: HashSet<String> = HashSet::new();
+    for step in steps {
+        if let StepKind::Commands(commands) = &mut step.kind {
+            for command in commands {
+                link(command, &set, &ever);
+                set.extend(command.sets.iter().cloned());
+            }
+        }
+        // What is held sets nothing for those after it, because it does not run.
+        let mut held_set = set.clone();
+        for command in &mut step.held {
+            link(command, &held_set, &ever);
+            held_set.extend(command.sets.iter().cloned());
+        }
+    }
+}
+
+fn link(command: &mut Command, set: &HashSet<String>, ever: &HashSet<String>) {
+    command.inputs.retain(|input| input.variable().is_none());
+    let unset = command.reads.iter().filter(|read| {
+        let name = read.input.variable().unwrap_or_default();
+        !set.contains(name) && !(read.in_function && ever.contains(name))
+    });
+    command.inputs.extend(unset.map(|read| read.input.clone()));
+    command.inputs.sort_by_key(|input| input.span.start);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spellings_of_one_input_have_one_name() {
+        for spelling in ["pod-name", "POD_NAME", "Pod name", "podName", "YOUR_POD_NAME", "your pod-name", "pod.name"] {
+            assert_eq!(unified_name(spelling), "pod_name", "{spelling}");
+        }
+        assert_eq!(unified_name("INSTANCE_ID2"), "instance_id2");
+        assert_eq!(unified_name("user's name"), "users_name");
+        assert_eq!(unified_name("--"), "");
+    }
+
+    #[test]
+    fn variables_are_known_by_their_spelling() {
+        let input = |spelling: &str| Input {
+            name: String::new(),
+            spelling: spelling.into(),
+            span: Span::default(),
+            line: 1,
+            column: 1,
+        };
+        for (spelling, name) in [
+            ("$A_1", Some("A_1")),
+            ("${A}", Some("A")),
+            ("${#A", Some("A")),
+            ("${A[1]", Some("A")),
+            ("<a>", None),
+            ("$", None),
+        ] {
+            assert_eq!(input(spelling).variable(), name, "{spelling}");
+        }
     }
 }

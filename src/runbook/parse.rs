@@ -1,10 +1,160 @@
-//! From CommonMark events to a runbook.
+//! From CommonMark to a runbook: size, title, sections with their phases, and the mistakes that make a runbook
+//! unfit, each with its place.
 
-use super::Runbook;
-use crate::source::{Diagnostics, Source};
+use super::language::{self, Language};
+use super::markdown::{self, Block, Code};
+use super::model::link_variables;
+use super::shell::Bash;
+use super::steps::{self, Section};
+use super::text::Lines;
+use super::{Runbook, RunbookPhase, condition, phase};
+use crate::source::{Diagnostics, Source, Span};
 use std::sync::Arc;
 
-/// Reads a runbook. Mistakes go to `diags`; `None` means that nothing can be run.
-pub fn parse(_source: &Arc<Source>, _diags: &mut Diagnostics) -> Option<Runbook> {
-    None
+/// The largest runbook that is read, in bytes: hundreds of times what people write.
+pub const MAX_SIZE: usize = 1024 * 1024;
+
+/// Reads a runbook. Mistakes go to `diags`, all of them; a runbook with errors is still returned as far as it could
+/// be read, so that it can be shown. `None` means that the file was not read at all.
+pub fn parse(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Runbook> {
+    if source.text.len() > MAX_SIZE {
+        let size = source.text.len();
+        diags
+            .error(
+                source,
+                Span::new(0, 0),
+                format!("the runbook is too large: {size} bytes, at most {MAX_SIZE} are read"),
+            )
+            .help("split it into one file per alert");
+        return None;
+    }
+    let known = diags.all.len();
+    let document = markdown::read(&source.text);
+    for code in codes(&document.blocks) {
+        check_fence(source, code, diags);
+    }
+    let sections = sections(&document.blocks);
+    let lines = Lines::new(&source.text);
+    let mut bash = Bash::new();
+    let mut steps = steps::of_sections(&mut bash, &source.text, &lines, &sections);
+    link_variables(&mut steps);
+    // A fence that swallowed the commands was told of already.
+    let broken = diags.all.len() > known;
+    if steps.iter().all(|step| step.commands().is_empty()) && !broken {
+        let held = steps.iter().any(|step| !step.held.is_empty());
+        let why = match (steps.is_empty(), held) {
+            (true, _) => "no step was found in it",
+            (_, true) => "what could be run is conditional",
+            _ => "every step is for a person",
+        };
+        diags
+            .error(source, Span::new(0, first_line(&source.text)), "the runbook has no step that can be run")
+            .label(why)
+            .help("put the commands into blocks tagged `bash`, below a heading such as `## Mitigation`");
+    }
+    let title = title(&document, source);
+    Some(Runbook { source: source.clone(), title, steps })
 }
+
+fn first_line(text: &str) -> usize {
+    text.find('\n').unwrap_or(text.len())
+}
+
+/// First H1, else the frontmatter's `title`, else the file name.
+fn title(document: &markdown::Document, source: &Source) -> String {
+    let heading = document.blocks.iter().find_map(|block| match block {
+        Block::Heading { level: 1, text, .. } if !text.is_empty() => Some(text.clone()),
+        _ => None,
+    });
+    let file = || source.path.file_stem().map_or_else(|| "runbook".into(), |name| name.to_string_lossy().into_owned());
+    heading.or_else(|| frontmatter_title(document.frontmatter.as_deref()?)).unwrap_or_else(file)
+}
+
+fn frontmatter_title(text: &str) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Front {
+        title: Option<String>,
+    }
+    // Frontmatter is another tool's business: what cannot be read has no title, and that is no mistake of ours to tell.
+    let front: Front = serde_yaml::from_str(text).ok()?;
+    front.title.map(|title| title.trim().to_string()).filter(|title| !title.is_empty())
+}
+
+/// Cuts the document at its headings; phases and conditions are handed down.
+fn sections(blocks: &[Block]) -> Vec<Section<'_>> {
+    let titles = blocks.iter().filter(|block| matches!(block, Block::Heading { level: 1, .. })).count();
+    let mut out = vec![Section {
+        heading: None,
+        blocks: Vec::new(),
+        phase: RunbookPhase::Other,
+        condition: None,
+        has_children: false,
+    }];
+    // Open headings: level, phase, condition, index of the section.
+    let mut open: Vec<(u8, RunbookPhase, Option<String>, usize)> = Vec::new();
+    for block in blocks {
+        let Block::Heading { level, text, span } = block else {
+            if let Some(section) = out.last_mut() {
+                section.blocks.push(block);
+            }
+            continue;
+        };
+        open.retain(|&(above, ..)| above < *level);
+        for &(.., index) in &open {
+            if let Some(section) = out.get_mut(index) {
+                section.has_children = true;
+            }
+        }
+        let (inherited, above) = open.last().map_or((RunbookPhase::Other, None), |(_, p, c, _)| (*p, c.clone()));
+        // "# Disaster recovery" names the document, not what is to be done in all of its sections.
+        let is_title = *level == 1 && (titles == 1 || out.len() == 1);
+        let phase = if is_title { RunbookPhase::Other } else { phase::of_heading(text, inherited) };
+        let condition = if is_title { None } else { above.or_else(|| condition::of_heading(text)) };
+        open.push((*level, phase, condition.clone(), out.len()));
+        out.push(Section { heading: Some((text, *span)), blocks: Vec::new(), phase, condition, has_children: false });
+    }
+    out
+}
+
+fn codes(blocks: &[Block]) -> Vec<&Code> {
+    let mut out = Vec::new();
+    for block in blocks {
+        match block {
+            Block::Code(code) => out.push(code),
+            Block::List { items, .. } => items.iter().for_each(|item| out.extend(codes(&item.blocks))),
+            Block::Heading { .. } | Block::Paragraph { .. } => {}
+        }
+    }
+    out
+}
+
+/// A fence that never ends, or one that ends where the next one should have begun, swallows what stands between.
+fn check_fence(source: &Arc<Source>, code: &Code, diags: &mut Diagnostics) {
+    let text = source.text.get(code.span.start..code.span.end).unwrap_or_default();
+    let opening = Span::new(code.span.start, code.span.start + first_line(text).min(text.len()));
+    if !code.is_closed(&source.text) {
+        diags
+            .error(source, opening, "this code block never ends")
+            .label("its closing fence is missing, or indented differently")
+            .help("close it with a fence of the same kind and indentation");
+        return;
+    }
+    let runs = !matches!(language::of_tag(&language::tag(&code.info)), Language::Data | Language::Foreign);
+    let Some(fence) = code.fenced.then(|| text.chars().next()).flatten().filter(|_| runs) else { return };
+    let inner = code.body.lines().find(|(line, _)| {
+        let line = line.trim_start();
+        let tag = line.trim_start_matches(fence);
+        line.len() - tag.len() >= 3 && tag.starts_with(|c: char| c.is_ascii_alphabetic())
+    });
+    if let Some((line, span)) = inner {
+        let at = code.body.origin(span.start);
+        diags
+            .error(source, opening, "this code block does not end before the next one begins")
+            .label("its closing fence is missing")
+            .help(format!("close it before line {}, where `{}` begins another", source.pos(at).line, line.trim()));
+    }
+}
+
+#[cfg(test)]
+#[path = "parse_tests.rs"]
+mod tests;

@@ -1,8 +1,18 @@
 //! Runner side of the session.
 
+use super::protocol::{FromShell, ToShell};
 use crate::record::Stream;
 use crate::stack::Channel;
 use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout, timeout_at};
+
+/// Deadline for the supervisor to be ready.
+const READY_WITHIN: Duration = Duration::from_secs(15);
+/// How much later than a command's own deadline its end may be told: TERM, two seconds, KILL, and a loaded machine.
+const SLACK: Duration = Duration::from_secs(15);
+/// Bytes of output kept of each stream of a command.
+pub const KEEP_BYTES: u64 = 128 << 10;
 
 /// Why a session could not go on.
 #[derive(Debug, thiserror::Error)]
@@ -28,25 +38,140 @@ pub struct CommandResult {
     pub omitted: u64,
 }
 
-/// A bash session in a container of the stack.
+/// A bash session in a container of the stack. Dropping it ends the session and kills what runs there.
 pub struct Shell {
-    _channel: Channel,
+    tx: mpsc::Sender<String>,
+    rx: mpsc::Receiver<String>,
+    bash: String,
+    next_id: u64,
+    /// The command whose end was not seen yet, because its future was dropped.
+    unfinished: Option<u64>,
 }
 
 impl Shell {
     /// Waits for the supervisor at the other end of `channel` and sets the session's environment.
-    pub async fn open(channel: Channel, _vars: &[(String, String)]) -> Result<Shell, ShellError> {
-        Ok(Shell { _channel: channel })
+    pub async fn open(channel: Channel, vars: &[(String, String)]) -> Result<Shell, ShellError> {
+        let Channel { tx, mut rx } = channel;
+        let deadline = Instant::now() + READY_WITHIN;
+        let mut said = String::new();
+        let bash = loop {
+            match timeout_at(deadline, rx.recv()).await {
+                Err(_) => {
+                    let seconds = READY_WITHIN.as_secs();
+                    return Err(ShellError::NoShell(format!("it was not ready within {seconds} s{said}")));
+                }
+                Ok(None) => return Err(ShellError::NoShell(format!("its process ended before it was ready{said}"))),
+                Ok(Some(line)) => match serde_json::from_str(&line) {
+                    Ok(FromShell::Ready { bash }) => break bash,
+                    Ok(FromShell::Failed { message }) => return Err(ShellError::NoShell(message)),
+                    Ok(_) => {}
+                    // A loader that cannot start the executable has its say in plain words.
+                    Err(_) => said = format!(": {}", line.trim()),
+                },
+            }
+        };
+        let shell = Shell { tx, rx, bash, next_id: 1, unfinished: None };
+        if !vars.is_empty() {
+            shell.send(&ToShell::Env { vars: vars.to_vec() }).await?;
+        }
+        Ok(shell)
+    }
+
+    /// First line of `bash --version` in the container.
+    pub fn bash(&self) -> &str {
+        &self.bash
     }
 
     /// Runs one command; output goes to `on_output` as it comes. Cancel-safe: when the future is dropped the
-    /// command is killed.
+    /// command is killed, and the next one waits until it has ended.
     pub async fn run(
         &mut self,
-        _text: &str,
-        _timeout: Duration,
-        _on_output: impl FnMut(Stream, String),
+        text: &str,
+        timeout: Duration,
+        mut on_output: impl FnMut(Stream, String),
     ) -> Result<CommandResult, ShellError> {
-        Err(ShellError::NoShell("not written yet".into()))
+        if let Some(unfinished) = self.unfinished {
+            // Once more, in case there was no room for it when the future was dropped.
+            self.send(&ToShell::Cancel).await?;
+            self.end_of(unfinished, SLACK, &mut |_, _| {}).await?;
+        }
+        let id = self.next_id;
+        let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+        let run = ToShell::Run { id, text: text.to_owned(), timeout_ms, keep_bytes: KEEP_BYTES };
+        let line = encode(&run)?;
+        let guard = CancelOnDrop { tx: Some(self.tx.clone()) };
+        let permit = self.tx.reserve().await.map_err(|_| closed())?;
+        // Nothing is awaited from here until both are done, so a dropped future leaves them in step.
+        permit.send(line);
+        self.next_id += 1;
+        self.unfinished = Some(id);
+        let result = self.end_of(id, timeout.saturating_add(SLACK), &mut on_output).await;
+        if result.is_ok() {
+            guard.disarm();
+        }
+        result
+    }
+
+    /// Waits for the end of a command; what is said of others is old.
+    async fn end_of(
+        &mut self,
+        wanted: u64,
+        within: Duration,
+        on_output: &mut impl FnMut(Stream, String),
+    ) -> Result<CommandResult, ShellError> {
+        let waited = timeout(within, async {
+            loop {
+                let line = self.rx.recv().await.ok_or_else(closed)?;
+                match serde_json::from_str(&line) {
+                    Ok(FromShell::Output { id, stream, text }) if id == wanted => on_output(stream, text),
+                    Ok(FromShell::Ended { id, exit, took_us, timed_out, omitted }) if id == wanted => {
+                        return Ok(CommandResult { exit, took: Duration::from_micros(took_us), timed_out, omitted });
+                    }
+                    Ok(FromShell::Failed { message }) => return Err(ShellError::Closed(message)),
+                    Ok(_) => {}
+                    Err(error) => {
+                        return Err(ShellError::Closed(format!("its supervisor sent what is no message: {error}")));
+                    }
+                }
+            }
+        });
+        let result = waited.await.unwrap_or_else(|_| {
+            Err(ShellError::Closed("its supervisor does not answer (is the container paused or out of memory?)".into()))
+        })?;
+        self.unfinished = None;
+        Ok(result)
+    }
+
+    async fn send(&self, message: &ToShell) -> Result<(), ShellError> {
+        let sent = timeout(SLACK, self.tx.send(encode(message)?)).await;
+        sent.map_err(|_| ShellError::Closed("its supervisor takes no messages".into()))?.map_err(|_| closed())
+    }
+}
+
+fn encode(message: &ToShell) -> Result<String, ShellError> {
+    serde_json::to_string(message).map_err(|e| ShellError::Closed(e.to_string()))
+}
+
+fn closed() -> ShellError {
+    ShellError::Closed("its container stopped or was recreated, or the supervisor in it was killed".into())
+}
+
+/// Asks for the end of the command that runs, unless that end was seen.
+struct CancelOnDrop {
+    tx: Option<mpsc::Sender<String>>,
+}
+
+impl CancelOnDrop {
+    fn disarm(mut self) {
+        self.tx = None;
+    }
+}
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        if let (Some(tx), Ok(line)) = (self.tx.take(), encode(&ToShell::Cancel)) {
+            // Full: the next command says it again.
+            let _ = tx.try_send(line);
+        }
     }
 }

@@ -2,7 +2,10 @@
 //! container; the client half lives in the runner; they speak JSON lines.
 
 pub mod client;
+mod output;
+mod processes;
 pub mod protocol;
+mod session;
 pub mod supervisor;
 
 pub use client::{CommandResult, Shell, ShellError};

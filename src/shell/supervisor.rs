@@ -1,1 +1,430 @@
-//! Container side of the session: runs each command in a bash of its own process group and carries state over.
+//! Container side of the session: runs each command in a bash of its own process group and carries state over. Whatever
+//! a command does to its bash (`exit`, `exec`, an endless loop), the session goes on with the last state that was saved.
+
+use super::output::Bounded;
+use super::processes::{self, Identity, Target};
+use super::protocol::{FromShell, ToShell};
+use super::session::{self, Session};
+use crate::record::Stream;
+use crate::stack::Channel;
+use rustix::process::Signal;
+use std::collections::{BTreeSet, VecDeque};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::{Child, Command};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// From TERM to KILL.
+const GRACE: Duration = Duration::from_secs(2);
+/// How often a stop looks who is still alive, and how often orphans are looked for.
+const POLL: Duration = Duration::from_millis(20);
+/// For how long after KILL a process is waited for; one that the kernel holds (a dead NFS server) stays.
+const GIVE_UP: Duration = Duration::from_secs(3);
+/// A pipe that a background job holds open has nothing more of its command's when it was quiet for this long.
+const QUIET: Duration = Duration::from_millis(50);
+/// Longest wait for such a pipe to become quiet.
+const DRAIN: Duration = Duration::from_millis(500);
+
+/// Serves one session over `channel` until it ends or `stop` is cancelled; nothing of the session is alive afterwards,
+/// except what went off into a session of its own (a daemon that a runbook started on purpose).
+pub async fn serve(channel: Channel, stop: CancellationToken) {
+    let Channel { tx, rx } = channel;
+    let (bash, version) = match find_bash().await {
+        Ok(found) => found,
+        Err(message) => return fail(&tx, message).await,
+    };
+    let dir = match session::private_dir() {
+        Ok(dir) => dir,
+        Err(message) => return fail(&tx, message).await,
+    };
+    let mut supervisor = Supervisor {
+        bash,
+        dir: dir.clone(),
+        session: Session::new(std::env::vars_os(), &session::current_dir()),
+        own_session: processes::own_session(),
+        groups: BTreeSet::new(),
+        queue: VecDeque::new(),
+        commands: 0,
+        tx,
+        rx,
+        stop,
+    };
+    if supervisor.send(&FromShell::Ready { bash: version }).await.is_some() {
+        while supervisor.next().await.is_some() {}
+    }
+    supervisor.end().await;
+    let _ = std::fs::remove_dir_all(&dir);
+}
+
+async fn fail(tx: &mpsc::Sender<String>, message: String) {
+    if let Ok(line) = serde_json::to_string(&FromShell::Failed { message }) {
+        let _ = tx.send(line).await;
+    }
+}
+
+/// The container's bash, and the first line of `bash --version`.
+async fn find_bash() -> Result<(PathBuf, String), String> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let known = ["/bin", "/usr/bin", "/usr/local/bin", "/opt/bin"].into_iter().map(PathBuf::from);
+    let dirs = std::env::split_paths(&path).filter(|dir| dir.is_absolute()).chain(known);
+    let mut broken = None;
+    for bash in dirs.map(|dir| dir.join("bash")).filter(|bash| bash.is_file()) {
+        let mut command = Command::new(&bash);
+        command.arg("--version").stdin(Stdio::null()).env_remove("BASH_ENV").kill_on_drop(true);
+        match tokio::time::timeout(Duration::from_secs(10), command.output()).await {
+            Ok(Ok(output)) if output.status.success() => {
+                let version = String::from_utf8_lossy(&output.stdout);
+                return Ok((bash, version.lines().next().unwrap_or_default().to_owned()));
+            }
+            Ok(Ok(output)) => broken = Some(format!("{} --version: {}", bash.display(), output.status)),
+            Ok(Err(error)) => broken = Some(format!("{}: {error}", bash.display())),
+            Err(_) => broken = Some(format!("{} --version does not answer", bash.display())),
+        }
+    }
+    Err(match broken {
+        Some(why) => format!("the bash of this container does not work: {why}"),
+        None => "there is no bash in this container; run the step in the toolbox, or install bash in the image".into(),
+    })
+}
+
+struct Supervisor {
+    bash: PathBuf,
+    dir: PathBuf,
+    session: Session,
+    own_session: Option<i32>,
+    /// Process groups of earlier commands, for a process that does not lead its session.
+    groups: BTreeSet<i32>,
+    queue: VecDeque<ToShell>,
+    commands: u64,
+    tx: mpsc::Sender<String>,
+    rx: mpsc::Receiver<String>,
+    stop: CancellationToken,
+}
+
+/// One command as it was asked for.
+struct Order {
+    id: u64,
+    text: String,
+    timeout: Duration,
+    keep_bytes: u64,
+}
+
+/// Why a command is being stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stopped {
+    TimedOut,
+    Cancelled,
+}
+
+impl Supervisor {
+    /// Sends a message; `None` when the session is over.
+    async fn send(&self, message: &FromShell) -> Option<()> {
+        let line = serde_json::to_string(message).ok()?;
+        tokio::select! {
+            sent = self.tx.send(line) => sent.ok(),
+            () = self.stop.cancelled() => None,
+        }
+    }
+
+    /// Does the next thing that is asked for; `None` when the session is over.
+    async fn next(&mut self) -> Option<()> {
+        let message = match self.queue.pop_front() {
+            Some(message) => message,
+            None => loop {
+                tokio::select! {
+                    line = self.rx.recv() => break parse(&line?)?,
+                    () = self.stop.cancelled() => return None,
+                    () = tokio::time::sleep(POLL * 25) => processes::reap(None),
+                }
+            },
+        };
+        match message {
+            ToShell::Env { vars } => {
+                for (name, value) in &vars {
+                    self.session.set_env(name, value);
+                }
+                Some(())
+            }
+            // What it was meant for has ended by itself.
+            ToShell::Cancel => Some(()),
+            ToShell::Run { id, text, timeout_ms, keep_bytes } => {
+                self.run(Order { id, text, timeout: Duration::from_millis(timeout_ms), keep_bytes }).await
+            }
+        }
+    }
+
+    async fn run(&mut self, order: Order) -> Option<()> {
+        self.commands += 1;
+        let dir = self.dir.join(format!("c{}", self.commands));
+        let started = Instant::now();
+        let (mut child, prefix) = match self.start(&dir, &order.text) {
+            Ok(started) => started,
+            Err(message) => {
+                self.note(order.id, &message).await?;
+                let took_us = micros(started.elapsed());
+                return self.ended(order.id, 126, took_us, false, 0).await;
+            }
+        };
+        let Some(group) = child.id().and_then(|pid| i32::try_from(pid).ok()) else {
+            return self.ended(order.id, 126, 0, false, 0).await;
+        };
+        self.groups.remove(&group);
+        let before = processes::in_session(self.own_session).map(|p| p.identity);
+        let before: BTreeSet<Identity> = before.filter(|identity| identity.pid != group).collect();
+        let target = Target { group, session: self.own_session, before, others: self.groups.clone() };
+        self.groups.insert(group);
+
+        let (over, watched) = watch::channel(false);
+        let stdout = child.stdout.take().map(|pipe| self.pump(pipe, Stream::Stdout, &order, String::new(), &watched));
+        let stderr = child.stderr.take().map(|pipe| self.pump(pipe, Stream::Stderr, &order, prefix, &watched));
+        let outcome = self.watch(&mut child, &target, started, order.timeout).await;
+        let took = started.elapsed();
+        let Some((status, stopped)) = outcome else {
+            target.signal(Signal::KILL);
+            return None;
+        };
+        let exit = exit_code(status);
+        let _ = over.send(true);
+        let mut omitted = 0_u64;
+        for pump in [stdout, stderr].into_iter().flatten() {
+            // A runner that does not read keeps a pump waiting; that the session is over must be seen all the same.
+            tokio::select! {
+                left_out = pump => omitted = omitted.saturating_add(left_out.unwrap_or(0)),
+                () = self.gone() => return None,
+            }
+        }
+        // What a command that had to be stopped left half done does not count.
+        let adopted = match stopped {
+            None => self.session.adopt(&dir, exit),
+            Some(_) => {
+                self.session.failed(exit);
+                Ok(())
+            }
+        };
+        let _ = std::fs::remove_dir_all(&dir);
+        if let Err(message) = adopted {
+            self.note(order.id, &message).await?;
+        }
+        processes::reap(None);
+        self.ended(order.id, exit, micros(took), stopped == Some(Stopped::TimedOut), omitted).await
+    }
+
+    fn start(&self, dir: &Path, text: &str) -> Result<(Child, String), String> {
+        if text.contains('\0') {
+            return Err("the command holds a NUL byte, which bash cannot read".into());
+        }
+        let prefix =
+            self.session.prepare(dir, text).map_err(|e| format!("the command cannot be written to {dir:?}: {e}"))?;
+        let mut command = Command::new(&self.bash);
+        command
+            .arg("bash")
+            .env_clear()
+            .envs(self.session.environment())
+            .env("BASH_ENV", "./env")
+            .current_dir(dir)
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let child = command.spawn().map_err(|e| format!("{} cannot be started: {e}", self.bash.display()))?;
+        Ok((child, prefix))
+    }
+
+    /// Waits for the command's end, stops it when its time is over or when that is asked for; `None` when the session is
+    /// over.
+    async fn watch(
+        &mut self,
+        child: &mut Child,
+        target: &Target,
+        started: Instant,
+        timeout: Duration,
+    ) -> Option<(Option<ExitStatus>, Option<Stopped>)> {
+        let mut stopped: Option<(Stopped, Instant)> = None;
+        let mut status = None;
+        let mut signalled_again = false;
+        // A time-out beyond what the clock can hold is none.
+        let deadline = started.checked_add(timeout).map(tokio::time::Instant::from_std);
+        loop {
+            let reason = tokio::select! {
+                ended = child.wait(), if status.is_none() => {
+                    status = Some(ended.ok());
+                    None
+                }
+                line = self.rx.recv() => match parse(&line?)? {
+                    ToShell::Cancel => Some(Stopped::Cancelled),
+                    later => {
+                        self.queue.push_back(later);
+                        None
+                    }
+                },
+                () = self.stop.cancelled() => return None,
+                () = at(deadline), if stopped.is_none() => Some(Stopped::TimedOut),
+                () = tokio::time::sleep(POLL), if stopped.is_some() => None,
+            };
+            if let (Some(reason), None) = (reason, stopped) {
+                stopped = Some((reason, Instant::now()));
+                target.signal(Signal::TERM);
+                // One that is stopped cannot end.
+                target.signal(Signal::CONT);
+            }
+            match (stopped, status) {
+                (None, Some(status)) => return Some((status, None)),
+                (Some((reason, _)), Some(status)) if target.alive().is_empty() => return Some((status, Some(reason))),
+                (Some((reason, since)), _) if since.elapsed() >= GRACE + GIVE_UP => {
+                    return Some((status.flatten(), Some(reason)));
+                }
+                (Some((_, since)), _) if since.elapsed() >= GRACE => target.signal(Signal::KILL),
+                (Some((_, since)), _) if since.elapsed() >= GRACE / 20 && !signalled_again => {
+                    // Those that were being started when the first one came.
+                    signalled_again = true;
+                    target.signal(Signal::TERM);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn pump(
+        &self,
+        pipe: impl AsyncRead + Unpin + Send + 'static,
+        stream: Stream,
+        order: &Order,
+        prefix: String,
+        over: &watch::Receiver<bool>,
+    ) -> JoinHandle<u64> {
+        let bounded = Bounded::new(order.keep_bytes);
+        tokio::spawn(pump(pipe, bounded, Outlet { id: order.id, stream, tx: self.tx.clone(), prefix }, over.clone()))
+    }
+
+    async fn note(&self, id: u64, message: &str) -> Option<()> {
+        self.send(&FromShell::Output { id, stream: Stream::Stderr, text: format!("firedrill: {message}\n") }).await
+    }
+
+    async fn ended(&self, id: u64, exit: i32, took_us: u64, timed_out: bool, omitted: u64) -> Option<()> {
+        self.send(&FromShell::Ended { id, exit, took_us, timed_out, omitted }).await
+    }
+
+    /// Resolves when the runner is gone or the session is to end; what else arrives is kept for later.
+    async fn gone(&mut self) {
+        loop {
+            tokio::select! {
+                line = self.rx.recv() => match line.as_deref().and_then(parse) {
+                    Some(ToShell::Cancel) => {}
+                    Some(message) => self.queue.push_back(message),
+                    None => return,
+                },
+                () = self.stop.cancelled() => return,
+            }
+        }
+    }
+
+    /// Kills everything of the session, at once.
+    async fn end(&mut self) {
+        let deadline = Instant::now() + GIVE_UP;
+        loop {
+            let mut alive: BTreeSet<i32> = BTreeSet::new();
+            for process in processes::all().into_iter().filter(|p| !p.zombie) {
+                let ours = match self.own_session {
+                    Some(session) => process.session == session,
+                    None => self.groups.contains(&process.group),
+                };
+                if ours {
+                    alive.insert(process.identity.pid);
+                }
+            }
+            if alive.is_empty() || Instant::now() > deadline {
+                break;
+            }
+            alive.into_iter().for_each(|pid| processes::kill(pid, Signal::KILL));
+            processes::reap(None);
+            tokio::time::sleep(POLL / 10).await;
+        }
+    }
+}
+
+fn parse(line: &str) -> Option<ToShell> {
+    serde_json::from_str(line).ok()
+}
+
+async fn at(deadline: Option<tokio::time::Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Exit code as a shell gives it: 128 + n for signal n; 137 for one that could not be waited for.
+fn exit_code(status: Option<ExitStatus>) -> i32 {
+    let code = status.and_then(|s| s.code().or_else(|| s.signal().map(|signal| 128 + signal)));
+    code.unwrap_or(128 + Signal::KILL.as_raw())
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Where the output of one stream goes.
+struct Outlet {
+    id: u64,
+    stream: Stream,
+    tx: mpsc::Sender<String>,
+    /// What stands before the user's text in the script's first line: a syntax error there quotes the line as a whole.
+    prefix: String,
+}
+
+impl Outlet {
+    async fn send(&self, texts: Vec<String>) {
+        for text in texts {
+            let text = if self.prefix.is_empty() { text } else { text.replace(&self.prefix, "") };
+            let message = FromShell::Output { id: self.id, stream: self.stream, text };
+            if let Ok(line) = serde_json::to_string(&message) {
+                // The end of the session is noticed where messages are received.
+                let _ = self.tx.send(line).await;
+            }
+        }
+    }
+}
+
+/// Reads a pipe to its end, or until the command is over and the pipe is quiet. A background job may go on writing: what
+/// it writes is read and dropped, as a broken pipe would kill it.
+async fn pump(
+    mut pipe: impl AsyncRead + Unpin + Send + 'static,
+    mut bounded: Bounded,
+    outlet: Outlet,
+    mut over: watch::Receiver<bool>,
+) -> u64 {
+    let mut buffer = vec![0_u8; 64 << 10];
+    let mut drain_until = None;
+    let at_end = loop {
+        let read = match drain_until {
+            None => tokio::select! {
+                biased;
+                read = pipe.read(&mut buffer) => read,
+                _ = over.wait_for(|over| *over) => {
+                    drain_until = Some(Instant::now() + DRAIN);
+                    continue;
+                }
+            },
+            Some(until) if Instant::now() > until => break false,
+            Some(_) => match tokio::time::timeout(QUIET, pipe.read(&mut buffer)).await {
+                Ok(read) => read,
+                Err(_) => break false,
+            },
+        };
+        match read {
+            Ok(0) | Err(_) => break true,
+            Ok(n) => outlet.send(bounded.push(buffer.get(..n).unwrap_or_default())).await,
+        }
+    };
+    let (rest, omitted) = bounded.finish();
+    outlet.send(rest).await;
+    if !at_end {
+        tokio::spawn(async move { while pipe.read(&mut buffer).await.is_ok_and(|n| n > 0) {} });
+    }
+    omitted
+}

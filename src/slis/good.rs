@@ -1,5 +1,6 @@
 //! The condition that makes a request a good event: `status < 500`, `latency < 300ms`, joined by `and`.
 
+use crate::source::{nearest, parse_duration};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -71,8 +72,144 @@ impl Good {
         })
     }
 
-    /// Reads a condition.
+    /// Reads a condition: `status < 500`, `latency < 300ms`, joined by `and`; `<`, `<=`, `>`, `>=`, `==` and `!=`.
+    /// The error says in one line what is wrong.
     pub fn parse(text: &str) -> Result<Good, String> {
-        Err(format!("`{text}`: not written yet"))
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        if text.is_empty() {
+            return Err(format!("no condition: {EXAMPLE}"));
+        }
+        if text.split(' ').any(|word| matches!(word.to_lowercase().as_str(), "or" | "not" | "||")) {
+            return Err("terms can only be joined by `and`: an SLI of its own says the rest".into());
+        }
+        let terms = text.split(" and ").map(Term::parse).collect::<Result<Vec<_>, _>>()?;
+        Ok(Good { text, terms })
+    }
+}
+
+const EXAMPLE: &str = "write it like `status < 500` or `status < 500 and latency < 300ms`";
+
+impl Term {
+    fn parse(text: &str) -> Result<Term, String> {
+        let (left, op, right) = Comparison::split(text, text, EXAMPLE)?;
+        if right.contains(' ') {
+            return Err(format!("`{right}`: terms are joined by `and`, and nothing else can follow"));
+        }
+        match left {
+            "status" => match right.parse::<u16>() {
+                Ok(status @ 100..=599) => Ok(Term::Status(op, status)),
+                // `status < 600` is how one writes "any complete answer".
+                Ok(600) if op == Comparison::Less => Ok(Term::Status(op, 600)),
+                _ => Err(format!("`{right}` is not an HTTP status (100 to 599)")),
+            },
+            "latency" => {
+                if matches!(op, Comparison::Equal | Comparison::NotEqual) {
+                    return Err("no latency is exactly this: use `<` or `<=`".into());
+                }
+                parse_duration(right).map(|latency| Term::Latency(op, latency))
+            }
+            "" => Err(format!("`{text}` has no left side: {EXAMPLE}")),
+            other => Err(match nearest(other, ["status", "latency"]) {
+                Some(name) => format!("`{other}` is not known: did you mean `{name}`?"),
+                None => format!("`{other}` is not known: a condition is about `status` or `latency`"),
+            }),
+        }
+    }
+}
+
+impl Comparison {
+    /// Every operator, longer ones first so that `<=` is not read as `<`.
+    const SPELLED: [(&'static str, Comparison); 6] = [
+        ("<=", Comparison::LessOrEqual),
+        (">=", Comparison::GreaterOrEqual),
+        ("==", Comparison::Equal),
+        ("!=", Comparison::NotEqual),
+        ("<", Comparison::Less),
+        (">", Comparison::Greater),
+    ];
+
+    /// As it is written.
+    pub fn sign(self) -> &'static str {
+        Comparison::SPELLED.iter().find(|(_, op)| *op == self).map_or("", |(sign, _)| sign)
+    }
+
+    /// Splits `left <op> right` at its first operator; the sides are trimmed. `whole` and `example` are for the
+    /// message of an error.
+    pub(super) fn split<'t>(
+        text: &'t str,
+        whole: &str,
+        example: &str,
+    ) -> Result<(&'t str, Comparison, &'t str), String> {
+        let split = text.find(['<', '>', '=', '!']).and_then(|at| text.split_at_checked(at));
+        let (left, rest) = split.ok_or_else(|| format!("`{whole}` compares nothing: {example}"))?;
+        let found = Comparison::SPELLED.into_iter().find(|(sign, _)| rest.starts_with(sign));
+        let (sign, op) = found.ok_or_else(|| match rest.starts_with('=') {
+            true => format!("`=` compares nothing: write `==` in `{whole}`"),
+            false => format!("`{whole}` compares nothing: {example}"),
+        })?;
+        Ok((left.trim(), op, rest.get(sign.len()..).unwrap_or_default().trim()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn outcome(status: u16, millis: u64) -> Outcome {
+        Outcome { status: Some(status), latency: Duration::from_millis(millis) }
+    }
+
+    #[test]
+    fn conditions_are_read_and_judged() {
+        let good = Good::parse("status < 400  and latency<1s").expect("a condition");
+        assert_eq!(good.text, "status < 400 and latency<1s");
+        assert!(good.judge(outcome(399, 999)));
+        assert!(!good.judge(outcome(400, 999)));
+        assert!(!good.judge(outcome(200, 1000)));
+        assert!(!good.judge(Outcome { status: None, latency: Duration::ZERO }), "no answer is never good");
+        assert!(Good::parse("status == 202").expect("a condition").judge(outcome(202, 5)));
+        assert!(Good::parse("status != 503").expect("a condition").judge(outcome(502, 5)));
+        assert!(Good::parse("latency <= 300ms").expect("a condition").judge(outcome(500, 300)));
+    }
+
+    #[test]
+    fn mistakes_are_told() {
+        let why = |text| Good::parse(text).expect_err(text);
+        insta::assert_snapshot!(
+            [
+                "",
+                "status",
+                "status = 200",
+                "status < 5xx",
+                "status < 700",
+                "latency < 300",
+                "latency == 1s",
+                "statsu < 500",
+                "errors < 1",
+                "< 500",
+                "status < 500 or latency < 1s",
+                "status < 500 and",
+                "status < 500 latency < 1s",
+            ]
+            .map(why)
+            .join("\n")
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in "\\PC*|[a-z<>=! .0-9]{0,30}") {
+            let _ = Good::parse(&text);
+        }
+
+        #[test]
+        fn what_was_read_says_what_was_written(status in 100u16..600, millis in 1u64..100_000, op in 0usize..6, strict: bool) {
+            let (sign, op) = Comparison::SPELLED[op];
+            let less = if strict { Comparison::Less } else { Comparison::LessOrEqual };
+            let good = Good::parse(&format!("status {sign} {status} and latency {}{millis}ms", less.sign())).expect("a condition");
+            let latency = Term::Latency(less, Duration::from_millis(millis));
+            prop_assert_eq!(good.terms, vec![Term::Status(op, status), latency]);
+        }
     }
 }

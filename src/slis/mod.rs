@@ -1,6 +1,7 @@
 //! What users feel: SLIs, their objectives, the windows they are judged over. One file per source.
 
 mod good;
+mod metric;
 mod ratio;
 pub mod window;
 

@@ -1,1 +1,425 @@
-//! Windows over slices: steady, impact and recovery as `ARCHITECTURE.md` defines them.
+//! Windows over slices: the design's definitions of steady, impact, still broken, recovered and held, as pure
+//! functions of the slices known so far.
+//!
+//! # Formulas
+//!
+//! A window of a load is a run of whole slices (100 ms each, `load::SLICE`); a length is rounded up to whole slices.
+//! It is *closed* when every slice of it is known, which means that all of its requests have ended. Over a closed
+//! window W an SLI has
+//!
+//! ```text
+//! valid(W) = Σ due(s)    good(W) = Σ good(s)    bad(W) = valid(W) − good(W)      s ∈ W
+//! ratio(W) = good(W) / valid(W)                                no data when valid(W) = 0
+//! W meets the objective  ⇔  valid(W) > 0 and ratio(W) ≥ objective
+//! ```
+//!
+//! Slices may arrive in any order, but only the run without a gap from the first one on is looked at: what lies behind
+//! a missing slice is not known yet, and never counts as good. Ratios are compared with a tolerance of 10⁻⁹, as
+//! 99.9 / 100 and 999 / 1000 are not the same `f64`.
+
+use super::{Ratio, SliSpec};
+use crate::load::SLICE;
+use crate::record::{DrillTime, Slice};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+/// Fewer bad events than these are never an impact.
+pub const MIN_BAD: u64 = 5;
+
+const TOLERANCE: f64 = 1e-9;
+
+/// What the slices known so far say.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer<Y, N> {
+    /// It is so.
+    Yes(Y),
+    /// It is not so; in a query about an instant still to come, it cannot become so any more.
+    No(N),
+    /// A slice that decides it is not known yet.
+    NotYet,
+}
+
+/// An SLI over one window.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Level {
+    /// The SLI.
+    pub sli: String,
+    /// Its objective.
+    pub objective: Ratio,
+    /// Start of the window.
+    pub from: DrillTime,
+    /// End of the window.
+    pub to: DrillTime,
+    /// Good events.
+    pub good: u64,
+    /// Valid events.
+    pub valid: u64,
+}
+
+impl Level {
+    /// good / valid, or `None` without data.
+    pub fn ratio(&self) -> Option<f64> {
+        (self.valid > 0).then(|| self.good as f64 / self.valid as f64)
+    }
+
+    /// Bad events.
+    pub fn bad(&self) -> u64 {
+        self.valid.saturating_sub(self.good)
+    }
+
+    /// Whether the objective is met; never without data.
+    pub fn met(&self) -> bool {
+        self.ratio().is_some_and(|ratio| ratio + TOLERANCE >= self.objective.get())
+    }
+
+    /// Whether the ratio is below a threshold; never without data.
+    pub fn below(&self, threshold: Ratio) -> bool {
+        self.ratio().is_some_and(|ratio| ratio + TOLERANCE < threshold.get())
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(ratio) = self.ratio() else {
+            return write!(f, "{}: no data, objective {}", self.sli, self.objective);
+        };
+        // Rounded towards zero, so that a missed objective is never shown as a met one.
+        let percent = (ratio * 10_000.0 + TOLERANCE).floor() / 100.0;
+        write!(
+            f,
+            "{}: {percent}%, objective {} ({} of {} events were good)",
+            self.sli, self.objective, self.good, self.valid
+        )
+    }
+}
+
+/// An SLI that fell below the impact threshold.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hit {
+    /// End of the trailing window in which it did.
+    pub at: DrillTime,
+    /// That window.
+    pub level: Level,
+}
+
+/// What must be seen for an impact.
+#[derive(Debug, Clone, Copy)]
+pub struct ImpactQuery<'a> {
+    /// The SLIs one of which must fall.
+    pub slis: &'a [String],
+    /// Below this ratio.
+    pub below: Ratio,
+    /// Trailing window.
+    pub window: Duration,
+    /// The confirmed injection.
+    pub from: DrillTime,
+    /// Deadline from then on.
+    pub within: Duration,
+}
+
+/// How the SLIs that were hit stood in the last closed window before the mitigation.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct StillBroken {
+    /// These miss their objective.
+    pub broken: Vec<Level>,
+    /// These meet it again.
+    pub healed: Vec<Level>,
+    /// There is no data on these: neither healed nor proof that they are broken.
+    pub unknown: Vec<String>,
+}
+
+impl StillBroken {
+    /// Whether users are known to suffer still: one of the SLIs that were hit misses its objective. An SLI may leave
+    /// its trouble to another one (slow answers that become fast errors), so one is enough, and needs data.
+    pub fn users_suffer(&self) -> bool {
+        !self.broken.is_empty()
+    }
+}
+
+/// What recovery means in a drill.
+#[derive(Debug, Clone, Copy)]
+pub struct RecoveryQuery {
+    /// Start of the first mitigating command (without a runbook: the confirmed injection). Slices that began before do not count.
+    pub from: DrillTime,
+    /// End of the last mitigating step (without a runbook: the confirmed injection); `None` while it is under way.
+    pub ended: Option<DrillTime>,
+    /// `recover.within`, from `ended` on.
+    pub within: Duration,
+    /// `recover.hold`.
+    pub hold: Duration,
+}
+
+/// The slices of a drill, in the order of their load, with the SLIs over them.
+#[derive(Debug, Clone)]
+pub struct Timeline {
+    slis: Vec<SliSpec>,
+    loads: BTreeMap<String, Line>,
+}
+
+/// One load: running totals over the slices without a gap, and those that wait for an earlier one.
+#[derive(Debug, Clone, Default)]
+struct Line {
+    known: Vec<Total>,
+    waiting: BTreeMap<u64, Slice>,
+}
+
+/// A slice with the totals of everything before it.
+#[derive(Debug, Clone)]
+struct Total {
+    start: DrillTime,
+    due: u64,
+    due_before: u64,
+    good_before: Vec<u64>,
+    good: Vec<u64>,
+}
+
+fn slices(window: Duration) -> usize {
+    usize::try_from(window.as_micros().div_ceil(SLICE.as_micros())).unwrap_or(usize::MAX).max(1)
+}
+
+impl Timeline {
+    /// An empty timeline of these SLIs.
+    pub fn new(slis: &[SliSpec]) -> Self {
+        Timeline { slis: slis.to_vec(), loads: BTreeMap::new() }
+    }
+
+    /// Takes a slice; a slice that is known already changes nothing. Good events of an SLI that the slice does not
+    /// name are none.
+    pub fn push(&mut self, slice: Slice) {
+        let line = self.loads.entry(slice.load.clone()).or_default();
+        if slice.index < line.known.len() as u64 {
+            return;
+        }
+        line.waiting.entry(slice.index).or_insert(slice);
+        while let Some(next) = line.waiting.remove(&(line.known.len() as u64)) {
+            let of_load: Vec<&SliSpec> = self.slis.iter().filter(|s| s.load == next.load).collect();
+            let good: Vec<u64> =
+                of_load.iter().map(|s| next.good.get(&s.name).copied().unwrap_or(0).min(next.due)).collect();
+            let (due_before, good_before) = match line.known.last() {
+                Some(last) => (
+                    last.due_before.saturating_add(last.due),
+                    last.good_before.iter().zip(&last.good).map(|(a, b)| a.saturating_add(*b)).collect(),
+                ),
+                None => (0, vec![0; good.len()]),
+            };
+            line.known.push(Total { start: next.start_us, due: next.due, due_before, good_before, good });
+        }
+    }
+
+    /// Until when everything is known about a load: the end of its last slice before the first gap.
+    pub fn covered_until(&self, load: &str) -> Option<DrillTime> {
+        self.loads.get(load)?.covered_until()
+    }
+
+    /// The SLIs over the last closed window of this length, or a shorter one at the beginning.
+    pub fn latest(&self, window: Duration) -> Vec<Level> {
+        self.sli_lines()
+            .filter_map(|(sli, at, line)| {
+                let end = line?.known.len();
+                self.level(sli, at, line?, end.saturating_sub(slices(window)), end)
+            })
+            .collect()
+    }
+
+    /// **Steady**: every SLI meets its objective over the trailing `window` of slices that began at `since` or later.
+    /// `Yes` carries the end of that window, `No` the SLIs that miss; more slices can still turn `No` into `Yes`.
+    pub fn steady(&self, window: Duration, since: DrillTime) -> Answer<DrillTime, Vec<Level>> {
+        let wanted = slices(window);
+        let (mut until, mut missed) = (None, Vec::new());
+        for (sli, at, line) in self.sli_lines() {
+            let Some(line) = line else { return Answer::NotYet };
+            let end = line.known.len();
+            let Some(begin) = end.checked_sub(wanted).filter(|begin| *begin >= line.first_from(since)) else {
+                return Answer::NotYet;
+            };
+            let Some(level) = self.level(sli, at, line, begin, end) else { return Answer::NotYet };
+            until = until.max(Some(level.to));
+            if !level.met() {
+                missed.push(level);
+            }
+        }
+        match until {
+            Some(until) if missed.is_empty() => Answer::Yes(until),
+            Some(_) => Answer::No(missed),
+            None => Answer::NotYet,
+        }
+    }
+
+    /// **Impact**: over a trailing `window`, cut off at the injection (only slices that began at `from` or later count),
+    /// the ratio is below `below` with at least [`MIN_BAD`] bad events, and that window ends by `from + within`.
+    /// `Yes` carries the first such window of every SLI that had one, the earliest first; `No` comes when everything
+    /// until the deadline is known.
+    pub fn impact(&self, query: &ImpactQuery<'_>) -> Answer<Vec<Hit>, ()> {
+        let deadline = query.from.plus(query.within);
+        let wanted = slices(query.window);
+        let (mut hits, mut open) = (Vec::new(), false);
+        for (sli, at, line) in self.sli_lines().filter(|(sli, _, _)| query.slis.contains(&sli.name)) {
+            let Some(line) = line else {
+                open = true;
+                continue;
+            };
+            let first = line.first_from(query.from);
+            let hit = (first + 1..=line.known.len())
+                .map_while(|end| {
+                    let level = self.level(sli, at, line, first.max(end.saturating_sub(wanted)), end)?;
+                    (level.to <= deadline).then_some(level)
+                })
+                .find(|level| level.below(query.below) && level.bad() >= MIN_BAD);
+            match hit {
+                Some(level) => hits.push(Hit { at: level.to, level }),
+                None => open |= line.covered_until().is_none_or(|until| until.plus(SLICE) <= deadline),
+            }
+        }
+        hits.sort_by_key(|hit| hit.at);
+        match (hits.is_empty(), open) {
+            (false, _) => Answer::Yes(hits),
+            (true, true) => Answer::NotYet,
+            (true, false) => Answer::No(()),
+        }
+    }
+
+    /// **Still broken**, to be asked when the first mitigating command is about to start: the last closed window of
+    /// this length, cut off at `since` (the confirmed injection), of each SLI that was hit.
+    ///
+    /// Only closed slices count, although they end up to one time-out before now: a request that is under way
+    /// may still be rescued by the mitigation, and would then testify that nothing was broken.
+    pub fn still_broken(&self, hit: &[String], window: Duration, since: DrillTime) -> StillBroken {
+        let mut answer = StillBroken::default();
+        for (sli, at, line) in self.sli_lines().filter(|(sli, _, _)| hit.contains(&sli.name)) {
+            let level = line.and_then(|line| {
+                let end = line.known.len();
+                let begin = end.saturating_sub(slices(window)).max(line.first_from(since));
+                self.level(sli, at, line, begin, end)
+            });
+            match level {
+                Some(level) if level.valid == 0 => answer.unknown.push(sli.name.clone()),
+                Some(level) if level.met() => answer.healed.push(level),
+                Some(level) => answer.broken.push(level),
+                None => answer.unknown.push(sli.name.clone()),
+            }
+        }
+        answer
+    }
+
+    /// **Recovered** at t, for all SLIs or (`only`) for one of them: t is the start of the first slice that began at
+    /// `from` or later, has events and no bad one, and from which every objective is met over [t, t + `hold`]; it must
+    /// come by `ended + within`. Where SLIs look at several loads, the first slice with events from t on must be without
+    /// a bad event in each of them. `No` comes when every t until the deadline has been looked at, and carries the SLIs
+    /// over the last window.
+    pub fn recovered(&self, only: Option<&str>, query: &RecoveryQuery) -> Answer<DrillTime, Vec<Level>> {
+        let chosen: Vec<_> = self.sli_lines().filter(|(sli, _, _)| only.is_none_or(|only| only == sli.name)).collect();
+        let deadline = query.ended.map(|ended| ended.plus(query.within));
+        let mut starts = Vec::new();
+        for (_, _, line) in &chosen {
+            let Some(line) = line else { return Answer::NotYet };
+            starts.extend(line.known.iter().filter(|s| s.due > 0 && s.start >= query.from).map(|s| s.start));
+        }
+        starts.sort_unstable();
+        starts.dedup();
+        for t in starts.into_iter().take_while(|t| deadline.is_none_or(|deadline| *t <= deadline)) {
+            match self.recovered_at(&chosen, t, query.hold) {
+                Answer::Yes(()) => return Answer::Yes(t),
+                Answer::No(()) => {}
+                Answer::NotYet => return Answer::NotYet,
+            }
+        }
+        // A slice that is not known yet begins where the known ones end; once that is past the deadline no t is left.
+        let all_seen = deadline.is_some_and(|deadline| {
+            !chosen.is_empty()
+                && chosen.iter().all(|(_, _, l)| l.and_then(Line::covered_until).is_some_and(|until| until > deadline))
+        });
+        if all_seen {
+            let latest = self.latest(query.hold);
+            Answer::No(latest.into_iter().filter(|l| only.is_none_or(|only| only == l.sli)).collect())
+        } else {
+            Answer::NotYet
+        }
+    }
+
+    fn recovered_at(
+        &self,
+        chosen: &[(&SliSpec, usize, Option<&Line>)],
+        t: DrillTime,
+        hold: Duration,
+    ) -> Answer<(), ()> {
+        let mut open = false;
+        for (sli, at, line) in chosen {
+            let Some(line) = line else { return Answer::NotYet };
+            let begin = line.first_from(t);
+            match line.known.iter().skip(begin).find(|slice| slice.due > 0) {
+                Some(first) if first.good.get(*at) != Some(&first.due) => return Answer::No(()),
+                Some(_) => {}
+                None => open = true,
+            }
+            let end = begin.saturating_add(slices(hold));
+            match self.level(sli, *at, line, begin, end) {
+                Some(level) if !level.met() => return Answer::No(()),
+                Some(_) => {}
+                None => open = true,
+            }
+        }
+        if open { Answer::NotYet } else { Answer::Yes(()) }
+    }
+
+    /// **Held**: every SLI meets its objective over [from, from + window], from the first slice that began at `from`
+    /// or later. Both ways carry the levels, `No` only those that miss. With `impact: none`, `No` over
+    /// [injection, injection + `impact.within`] means that the promise was *breached*.
+    pub fn held(&self, from: DrillTime, window: Duration) -> Answer<Vec<Level>, Vec<Level>> {
+        let (mut levels, mut open) = (Vec::new(), self.slis.is_empty());
+        for (sli, at, line) in self.sli_lines() {
+            let level = line.and_then(|line| {
+                let begin = line.first_from(from);
+                self.level(sli, at, line, begin, begin.saturating_add(slices(window)))
+            });
+            match level {
+                Some(level) => levels.push(level),
+                None => open = true,
+            }
+        }
+        if levels.iter().any(|level| !level.met()) {
+            levels.retain(|level| !level.met());
+            Answer::No(levels)
+        } else if open {
+            Answer::NotYet
+        } else {
+            Answer::Yes(levels)
+        }
+    }
+
+    /// Every SLI with its place among the SLIs of its load, and the line of that load.
+    fn sli_lines(&self) -> impl Iterator<Item = (&SliSpec, usize, Option<&Line>)> {
+        self.slis.iter().enumerate().map(|(i, sli)| {
+            let at = self.slis.iter().take(i).filter(|other| other.load == sli.load).count();
+            (sli, at, self.loads.get(&sli.load))
+        })
+    }
+
+    /// The SLI over the slices `begin..end`, or `None` when not all of them are known or there are none.
+    fn level(&self, sli: &SliSpec, at: usize, line: &Line, begin: usize, end: usize) -> Option<Level> {
+        let first = line.known.get(begin)?;
+        let last = line.known.get(end.checked_sub(1)?)?;
+        if begin >= end {
+            return None;
+        }
+        let valid = last.due_before.saturating_add(last.due).saturating_sub(first.due_before);
+        let good =
+            last.good_before.get(at)?.saturating_add(*last.good.get(at)?).saturating_sub(*first.good_before.get(at)?);
+        let (from, to) = (first.start, last.start.plus(SLICE));
+        Some(Level { sli: sli.name.clone(), objective: sli.objective, from, to, good, valid })
+    }
+}
+
+impl Line {
+    fn covered_until(&self) -> Option<DrillTime> {
+        self.known.last().map(|last| last.start.plus(SLICE))
+    }
+
+    /// The number of the first slice that began at `from` or later; one past the last when there is none yet.
+    fn first_from(&self, from: DrillTime) -> usize {
+        self.known.partition_point(|slice| slice.start < from)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,18 @@
 //! which every value knows where it stands. The lowest room of the house: it imports nothing of the others.
 
 mod diagnostic;
+mod read;
+mod reader;
+mod render;
+mod syntax;
+mod values;
 mod yaml;
+#[cfg(test)]
+mod yaml_tests;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Level, Pos, Source, Span};
-pub use yaml::{Entry, Node, Value, parse};
+pub use read::{ReadError, beside, tidy};
+pub use reader::{MapReader, did_you_mean, list, nearest};
+pub use render::{render, visible};
+pub use values::{FromYaml, MAX_DURATION, MAX_RATE, Mistake, parse_duration, parse_rate, shorten};
+pub use yaml::{Entry, MAX_BYTES, Node, Value, parse};

@@ -1,1 +1,35 @@
 //! The Docker stack: a Compose project of its own for each drill.
+
+mod builds;
+mod bundle;
+mod compose;
+mod containers;
+mod content;
+mod dial;
+mod endpoint;
+mod errors;
+mod exec;
+mod findings;
+mod health;
+mod images;
+mod labels;
+mod logs;
+mod model;
+mod outside;
+mod ports;
+mod probe;
+mod remove;
+mod secrets;
+mod stack;
+mod sweep;
+mod transform;
+mod up;
+
+pub use containers::operate_in;
+pub use endpoint::{Endpoint, kill_children};
+pub use findings::Finding;
+pub use model::{ResolveError, ResolvedModel};
+pub use probe::{Probe, State, probe};
+pub use remove::remove_run;
+pub use stack::{DockerOptions, DockerStack, RunIdentity, resolve};
+pub use sweep::{Fate, SweepOptions, SweepReport, SweptRun, quick_sweep, sweep};

@@ -1,0 +1,34 @@
+# What people and CI run. `make` alone explains itself.
+
+CARGO    ?= cargo
+SCENARIO ?= db-pool
+ARGS     ?=
+
+# rustup installs here; shells that are not login shells (CI, make from an editor) do not look there.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup drill test lint
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## set up what is missing: Docker, Compose v2, the base image
+	@./scripts/setup.sh
+
+drill: setup ## run one drill; SCENARIO=upstream-503 for another, ARGS="--junit out/junit.xml" for options
+	$(CARGO) run --release -- scenario $(SCENARIO) $(ARGS)
+
+# Doc tests first, so that the last thing on the screen is the summary of the suite.
+test: setup ## the whole test suite
+	$(CARGO) test --doc
+	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
+	  set -x; $(CARGO) nextest run; \
+	else \
+	  set -x; $(CARGO) test --lib --bins --tests --no-fail-fast; \
+	fi
+
+lint: ## formatting, clippy and rustdoc, without warnings
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps

@@ -1,0 +1,247 @@
+//! A connected agent: numbered requests over the channel, heartbeats, and the reader of what comes back.
+
+use super::AgentError;
+use super::offset::{ClockOffset, Offsets};
+use crate::agent::protocol::{Answer, Ask, HEARTBEAT, LEASE, Message, Request};
+use crate::stack::Channel;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{MissedTickBehavior, interval_at, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+/// How long the agent may take to say hello: the exec session and the agent itself may just be starting.
+const HELLO_WITHIN: Duration = Duration::from_secs(15);
+/// How long an answer may take. Everything that an agent does has a shorter deadline of its own, so that this one
+/// means that it hangs.
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+/// How long the agent may take to lift everything once its channel was closed.
+const CLOSED_WITHIN: Duration = Duration::from_secs(10);
+/// Round trips that measure the clock at first.
+const PROBES: usize = 5;
+
+/// A connected agent. Cheap to clone; the channel ends when the last clone is dropped or `close` is called.
+#[derive(Clone)]
+pub struct AgentClient(Arc<Inner>);
+
+struct Inner {
+    shared: Arc<Shared>,
+    next: AtomicU64,
+    /// Lines to the agent; `None` once closed.
+    lines: Mutex<Option<mpsc::Sender<String>>>,
+    heartbeat: Mutex<Option<AbortOnDropHandle<()>>>,
+}
+
+/// What the reader and the heartbeat need as well; they must not keep the channel open.
+struct Shared {
+    name: String,
+    now_us: Box<dyn Fn() -> u64 + Send + Sync>,
+    state: Mutex<State>,
+    /// Cancelled when the agent is to be given up.
+    gone: CancellationToken,
+    /// Cancelled when the reader has ended.
+    ended: CancellationToken,
+}
+
+#[derive(Default)]
+struct State {
+    /// Why nothing more can be asked.
+    cause: Option<String>,
+    /// Requests without an answer: when they were sent in drill time, and who waits.
+    pending: HashMap<u64, (u64, oneshot::Sender<Answer>)>,
+    offsets: Offsets,
+}
+
+impl AgentClient {
+    /// Waits for the agent's hello, measures its clock with a few round trips against `now_us` (the runner's drill
+    /// time in µs), and starts the heartbeat. Messages that are not replies arrive at the receiver, which ends when
+    /// the agent is gone; a `LeaseLost` is its last message.
+    pub async fn open(
+        name: String,
+        channel: Channel,
+        now_us: impl Fn() -> u64 + Send + Sync + 'static,
+    ) -> Result<(AgentClient, mpsc::UnboundedReceiver<Message>), AgentError> {
+        let Channel { tx, mut rx } = channel;
+        let shared = Arc::new(Shared {
+            name,
+            now_us: Box::new(now_us),
+            state: Mutex::new(State::default()),
+            gone: CancellationToken::new(),
+            ended: CancellationToken::new(),
+        });
+        hello(&mut rx).await.map_err(|cause| shared.error(cause))?;
+        let (messages, receiver) = mpsc::unbounded_channel();
+        tokio::spawn(read(shared.clone(), rx, messages));
+        let client = AgentClient(Arc::new(Inner {
+            shared,
+            next: AtomicU64::new(1),
+            lines: Mutex::new(Some(tx)),
+            heartbeat: Mutex::new(None),
+        }));
+        for _ in 0..PROBES {
+            client.ask(Ask::Heartbeat).await?;
+        }
+        *lock(&client.0.heartbeat) = Some(AbortOnDropHandle::new(tokio::spawn(beat(Arc::downgrade(&client.0)))));
+        Ok((client, receiver))
+    }
+
+    /// Asks and waits for the answer, 30 s at most; `Answer::Failed` becomes `AgentError::Failed`.
+    pub async fn ask(&self, ask: Ask) -> Result<Answer, AgentError> {
+        match timeout(ANSWER_WITHIN, self.0.ask(ask)).await {
+            Ok(Ok(Answer::Failed { reason })) => Err(AgentError::Failed(reason)),
+            Ok(answer) => answer,
+            Err(_) => Err(self.0.shared.error(format!("it did not answer within {} s", ANSWER_WITHIN.as_secs()))),
+        }
+    }
+
+    /// The agent's clock offset, by the best round trip of the last ten seconds.
+    pub fn offset(&self) -> ClockOffset {
+        // `open` returns only after the first probes.
+        lock(&self.0.shared.state).offsets.best().unwrap_or(ClockOffset { offset_us: 0, rtt_us: u64::MAX })
+    }
+
+    /// Closes the channel, which makes the agent lift everything, and waits for it to have done so; `false` when
+    /// that took too long. Clones can ask nothing more.
+    pub async fn close(&self) -> bool {
+        lock(&self.0.heartbeat).take();
+        lock(&self.0.lines).take();
+        let ended = timeout(CLOSED_WITHIN, self.0.shared.ended.cancelled()).await.is_ok();
+        self.0.shared.give_up("its channel was closed");
+        ended
+    }
+}
+
+impl Inner {
+    async fn ask(&self, ask: Ask) -> Result<Answer, AgentError> {
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        let line = serde_json::to_string(&Request { id, ask })
+            .map_err(|error| AgentError::Failed(format!("the request cannot be written: {error}")))?;
+        let lines = lock(&self.lines).clone().ok_or_else(|| self.shared.error("its channel was closed".into()))?;
+        // A place in the channel first: time spent in our own queue is no part of the round trip.
+        let place = tokio::select! {
+            () = self.shared.gone.cancelled() => return Err(self.shared.error("it was given up".into())),
+            place = lines.reserve_owned() => place.map_err(|_| self.shared.error("its channel ended".into()))?,
+        };
+        let answer = self.shared.expect(id)?;
+        place.send(line);
+        answer.await.map_err(|_| self.shared.error("its channel ended".into()))
+    }
+}
+
+impl Shared {
+    /// The error of whatever is asked now; the first cause stands.
+    fn error(&self, otherwise: String) -> AgentError {
+        let cause = lock(&self.state).cause.clone().unwrap_or(otherwise);
+        AgentError::Gone { agent: self.name.clone(), cause }
+    }
+
+    fn expect(&self, id: u64) -> Result<oneshot::Receiver<Answer>, AgentError> {
+        let (tx, rx) = oneshot::channel();
+        let sent_us = (self.now_us)();
+        let mut state = lock(&self.state);
+        if let Some(cause) = &state.cause {
+            return Err(AgentError::Gone { agent: self.name.clone(), cause: cause.clone() });
+        }
+        state.pending.insert(id, (sent_us, tx));
+        Ok(rx)
+    }
+
+    fn reply(&self, id: u64, clock_us: u64, answer: Answer) {
+        let received_us = (self.now_us)();
+        let mut state = lock(&self.state);
+        let Some((sent_us, waiting)) = state.pending.remove(&id) else { return };
+        // Any round trip is a probe; slow requests are slow probes, and lose.
+        state.offsets.push(ClockOffset::of_probe(sent_us, clock_us, received_us));
+        drop(state);
+        // Whoever asked may have given up.
+        let _ = waiting.send(answer);
+    }
+
+    /// Fails everything that waits and everything to come.
+    fn give_up(&self, cause: &str) {
+        let mut state = lock(&self.state);
+        state.cause.get_or_insert_with(|| cause.to_string());
+        state.pending.clear();
+        drop(state);
+        self.gone.cancel();
+    }
+}
+
+async fn hello(rx: &mut mpsc::Receiver<String>) -> Result<(), String> {
+    let line = match timeout(HELLO_WITHIN, rx.recv()).await {
+        Ok(Some(line)) => line,
+        Ok(None) => return Err("its channel ended before it said anything".into()),
+        Err(_) => return Err(format!("it did not say hello within {} s", HELLO_WITHIN.as_secs())),
+    };
+    match serde_json::from_str(&line) {
+        Ok(Message::Hello { version, .. }) if version == env!("CARGO_PKG_VERSION") => Ok(()),
+        Ok(Message::Hello { version, .. }) => {
+            Err(format!("it is version {version} and the runner is {}", env!("CARGO_PKG_VERSION")))
+        }
+        // A refusal: another runner controls it.
+        Ok(Message::Reply { answer: Answer::Failed { reason }, .. }) => Err(reason),
+        Ok(_) | Err(_) => Err(format!("it began with something else than hello: {}", head(&line))),
+    }
+}
+
+async fn read(shared: Arc<Shared>, mut rx: mpsc::Receiver<String>, messages: mpsc::UnboundedSender<Message>) {
+    let cause = loop {
+        let line = tokio::select! {
+            () = shared.gone.cancelled() => break "it was given up".to_string(),
+            line = rx.recv() => line,
+        };
+        let Some(line) = line else { break "its channel ended".into() };
+        match serde_json::from_str(&line) {
+            Ok(Message::Reply { id, clock_us, answer }) => shared.reply(id, clock_us, answer),
+            Ok(message) => {
+                let lost = message == Message::LeaseLost;
+                // A runner that wants no messages still wants its answers.
+                let _ = messages.send(message);
+                if lost {
+                    break format!("it heard nothing from the runner for {} s and lifted everything", LEASE.as_secs());
+                }
+            }
+            Err(error) => break format!("it sent a line that cannot be read: {error}: {}", head(&line)),
+        }
+    };
+    shared.give_up(&cause);
+    shared.ended.cancel();
+}
+
+/// Renews the lease. Gives the agent up when it has answered none of the heartbeats of a whole lease: they are counted
+/// and not timed, as a runner that stood still itself must read what is waiting first.
+async fn beat(inner: std::sync::Weak<Inner>) {
+    let mut ticks = interval_at(tokio::time::Instant::now() + HEARTBEAT, HEARTBEAT);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let patience = LEASE.as_millis().checked_div(HEARTBEAT.as_millis()).unwrap_or(1);
+    let unanswered = Arc::new(AtomicU64::new(0));
+    loop {
+        ticks.tick().await;
+        let Some(inner) = inner.upgrade() else { return };
+        if u128::from(unanswered.fetch_add(1, Ordering::Relaxed)) >= patience {
+            inner.shared.give_up(&format!("it answered no heartbeat for {} s", LEASE.as_secs()));
+            // Should it live after all, end-of-file makes it lift everything.
+            lock(&inner.lines).take();
+            return;
+        }
+        let unanswered = unanswered.clone();
+        // Not awaited here: one answer that is late must not hold the next heartbeat back.
+        tokio::spawn(async move {
+            if inner.ask(Ask::Heartbeat).await.is_ok() {
+                unanswered.store(0, Ordering::Relaxed);
+            }
+        });
+    }
+}
+
+/// As much of a line as a message can bear.
+fn head(line: &str) -> String {
+    line.chars().take(200).collect()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

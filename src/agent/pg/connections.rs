@@ -1,0 +1,345 @@
+//! Clients that use the server's connection slots up, as an application that leaks connections would.
+//!
+//! An ordinary role may take a slot while more than `superuser_reserved_connections` (and, from PostgreSQL 16 on,
+//! `reserved_connections`) are free, so with `clients` sessions there are
+//! `max_connections − reserved − clients` slots for ordinary roles. The fault fills them up to `leave`. A pool that
+//! is already connected would not notice, so the sessions of ordinary roles are ended while the slots are being filled; those of
+//! superusers and replication are left alone, and the reserved slots stay free for people on call.
+
+use super::admin::{Admin, FaultRole, role_name};
+use super::session::{PgError, Session};
+use crate::agent::protocol::{Answer, Message, PgHold};
+use futures_util::future::join_all;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
+
+/// The name that people on call see in `pg_stat_activity`.
+const ROLE: &str = "firedrill_clients";
+const APPLICATION: &str = "firedrill";
+/// How often the slots are looked at while they are being filled: a pool reconnects within milliseconds.
+const FILLING: Duration = Duration::from_millis(20);
+/// How often they are looked at from then on.
+const HOLDING: Duration = Duration::from_millis(200);
+/// Sessions that are opened at the same time.
+const AT_ONCE: usize = 16;
+
+/// Sessions that use the slots up.
+#[derive(Debug)]
+pub struct Connections {
+    admin: Arc<Admin>,
+    role: FaultRole,
+    leave: i64,
+    state: Arc<Mutex<State>>,
+    task: Mutex<Option<AbortOnDropHandle<()>>>,
+    lifted: tokio::sync::Mutex<bool>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct State {
+    held: usize,
+    /// All slots were taken at some time.
+    once: bool,
+    /// Sessions ended; they come back unless this says why they cannot.
+    ended: Option<String>,
+    cannot: Option<String>,
+    coming_back: bool,
+    /// The last error of looking at the slots or filling them.
+    error: Option<String>,
+}
+
+/// The server's slots, as its catalogue has them.
+#[derive(Debug, Clone, Copy)]
+struct Slots {
+    /// For ordinary roles, below 0 when superusers have taken some of the reserved ones.
+    free: i64,
+    /// Sessions of ordinary roles that are not the fault's.
+    others: i64,
+    /// Sessions of superusers.
+    superusers: i64,
+    may_log_in: bool,
+    /// `ALTER ROLE … CONNECTION LIMIT`, −1 for none.
+    limit: i64,
+}
+
+struct Task {
+    fault: String,
+    admin: Arc<Admin>,
+    role: FaultRole,
+    leave: i64,
+    returns: Option<Duration>,
+    state: Arc<Mutex<State>>,
+    notes: UnboundedSender<Message>,
+}
+
+impl Connections {
+    /// Makes the role and begins to fill the slots.
+    pub(super) async fn take(
+        fault: &str,
+        hold: PgHold,
+        notes: UnboundedSender<Message>,
+    ) -> Result<Connections, String> {
+        let PgHold::Connections { target, leave, returns_ms } = hold else {
+            return Err("these are no connections".into());
+        };
+        let leave = i64::from(leave);
+        let admin = Arc::new(Admin::connect(target).await?);
+        let role = admin.create_role(&role_name(ROLE, fault), &[]).await?;
+        let state = Arc::new(Mutex::new(State::default()));
+        let task = Task {
+            fault: fault.into(),
+            admin: admin.clone(),
+            role: role.clone(),
+            leave,
+            returns: returns_ms.map(Duration::from_millis),
+            state: state.clone(),
+            notes,
+        };
+        let task = AbortOnDropHandle::new(tokio::spawn(task.run()));
+        Ok(Connections {
+            admin,
+            role,
+            leave,
+            state,
+            task: Mutex::new(Some(task)),
+            lifted: tokio::sync::Mutex::new(false),
+        })
+    }
+
+    /// In place when no more than `leave` slots are free for ordinary roles, as the connection held since before sees them,
+    /// and, with `leave: 0`, when a new connection is refused. Sessions that were ended and come back soon
+    /// are in place as well: nothing lasting was done about them.
+    pub(super) async fn confirm(&self) -> Answer {
+        if *self.lifted.lock().await {
+            return Answer::Gone { detail: "its sessions were ended and its role was dropped".into() };
+        }
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let slots = match slots(&self.admin, &self.role.name).await {
+            Ok(slots) => slots,
+            Err(error) if state.held == 0 => {
+                let why = state.ended.unwrap_or_else(|| "no session is held".into());
+                return Answer::Gone { detail: format!("{why}; the database cannot be asked: {error}") };
+            }
+            Err(error) => return Answer::Failed { reason: format!("look at the connection slots: {error}") },
+        };
+        let facts = format!(
+            "{} sessions of {}, {} slots free for ordinary roles, {} sessions of others, {} of superusers",
+            state.held,
+            self.role.name,
+            slots.free.max(0),
+            slots.others,
+            slots.superusers
+        );
+        if let Some(why) = state.cannot {
+            return Answer::Gone { detail: format!("{why}; {facts}") };
+        }
+        if state.once && state.coming_back {
+            let why = state.ended.unwrap_or_default();
+            return Answer::InPlace { detail: format!("{why}; they are coming back; {facts}") };
+        }
+        if state.held == 0 || !state.once || slots.free > self.leave {
+            let why = state.ended.or(state.error).map_or_else(String::new, |why| format!("{why}; "));
+            return Answer::Gone { detail: format!("{why}{facts}") };
+        }
+        if self.leave > 0 {
+            return Answer::InPlace { detail: facts };
+        }
+        match Session::open(&self.role.target, APPLICATION).await {
+            Ok(_) => Answer::Gone { detail: format!("a new connection was let in; {facts}") },
+            Err(error) if error.is_full() => Answer::InPlace { detail: format!("{error}; {facts}") },
+            Err(error) => Answer::Gone { detail: format!("a new connection: {error}; {facts}") },
+        }
+    }
+
+    /// Closes the sessions and removes the role.
+    pub(super) async fn lift(&self) -> Result<String, String> {
+        let mut lifted = self.lifted.lock().await;
+        if *lifted {
+            return Ok("it had been lifted already".into());
+        }
+        drop(self.task.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let detail = match self.admin.remove_role(&self.role.name).await {
+            Ok(_) => format!("the sessions were ended, the role {} was dropped", self.role.name),
+            Err(_) if self.admin.restarted().await.is_err() => {
+                format!("the sessions were closed; the database is away, so the role {} is left", self.role.name)
+            }
+            Err(error) => return Err(error),
+        };
+        *lifted = true;
+        Ok(detail)
+    }
+}
+
+async fn slots(admin: &Admin, role: &str) -> Result<Slots, PgError> {
+    let sql = "SELECT current_setting('max_connections')::int8
+                      - current_setting('superuser_reserved_connections')::int8
+                      - coalesce(current_setting('reserved_connections', true), '0')::int8
+                      - count(*),
+                      count(*) FILTER (WHERE NOT u.rolsuper AND u.rolname <> $1 AND a.pid <> pg_backend_pid()),
+                      count(*) FILTER (WHERE u.rolsuper),
+                      (SELECT rolcanlogin FROM pg_roles WHERE rolname = $1),
+                      (SELECT rolconnlimit::int8 FROM pg_roles WHERE rolname = $1)
+               FROM pg_stat_activity a JOIN pg_roles u ON u.oid = a.usesysid
+               WHERE a.backend_type = 'client backend'";
+    let rows = admin.query(sql, &[&role]).await?;
+    let row = rows.first().ok_or_else(|| PgError::new("no answer"))?;
+    Ok(Slots {
+        free: row.try_get(0)?,
+        others: row.try_get(1)?,
+        superusers: row.try_get(2)?,
+        may_log_in: row.try_get::<_, Option<bool>>(3)?.unwrap_or(false),
+        limit: row.try_get::<_, Option<i64>>(4)?.unwrap_or(0),
+    })
+}
+
+/// Ends the sessions of ordinary roles that are not the fault's own.
+async fn evict(admin: &Admin, role: &str) -> Result<(), PgError> {
+    let sql = "SELECT pg_terminate_backend(a.pid)
+               FROM pg_stat_activity a JOIN pg_roles u ON u.oid = a.usesysid
+               WHERE a.backend_type = 'client backend' AND NOT u.rolsuper AND u.rolname <> $1
+                 AND a.pid <> pg_backend_pid()";
+    admin.query(sql, &[&role]).await.map(|_| ())
+}
+
+/// What the sessions are about to do.
+#[derive(Clone, Copy, PartialEq)]
+enum Mode {
+    /// Taking every slot, whoever has it.
+    Filling,
+    /// Taking slots that become free.
+    Holding,
+    /// Some were ended by somebody: what that freed stays free.
+    Cleared,
+    /// Some were ended by somebody, and come back then.
+    Away(Instant),
+}
+
+impl Task {
+    async fn run(self) {
+        let mut held: JoinSet<PgError> = JoinSet::new();
+        let mut mode = Mode::Filling;
+        loop {
+            let mut ending = None;
+            while let Some(ended) = held.try_join_next() {
+                ending = ended.ok();
+            }
+            self.state(|state| state.held = held.len());
+            if let Some(ending) = ending {
+                let why = self.admin.explain(&ending).await;
+                mode = self.ended(why, held.len());
+            }
+            if matches!(mode, Mode::Away(until) if Instant::now() >= until) {
+                mode = Mode::Filling;
+            }
+            if matches!(mode, Mode::Filling | Mode::Holding) {
+                match self.fill(&mut held, mode).await {
+                    Ok(next) => mode = next,
+                    Err(error) => self.state(|state| state.error = Some(error.text)),
+                }
+                self.state(|state| state.held = held.len());
+            }
+            let pause = if mode == Mode::Filling { FILLING } else { HOLDING };
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                Some(ended) = held.join_next() => {
+                    self.state(|state| state.held = held.len());
+                    if let Ok(ending) = ended {
+                        let why = self.admin.explain(&ending).await;
+                        mode = self.ended(why, held.len());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes note that sessions were ended.
+    fn ended(&self, why: String, left: usize) -> Mode {
+        let why = format!("{why}, {left} sessions are left");
+        let known = self.state(|state| std::mem::replace(&mut state.ended, Some(why.clone())).is_some());
+        if !known {
+            self.note(why);
+        }
+        match self.returns {
+            Some(after) => {
+                self.state(|state| state.coming_back = true);
+                Mode::Away(Instant::now() + after)
+            }
+            None => Mode::Cleared,
+        }
+    }
+
+    /// Takes the slots that are to be taken; says how it goes on.
+    async fn fill(&self, held: &mut JoinSet<PgError>, mode: Mode) -> Result<Mode, PgError> {
+        let slots = slots(&self.admin, &self.role.name).await?;
+        let room = if slots.limit < 0 { i64::MAX } else { slots.limit - i64::try_from(held.len()).unwrap_or(i64::MAX) };
+        if !slots.may_log_in || room <= 0 {
+            return Ok(self.shut_out(&slots));
+        }
+        self.state(|state| state.cannot = None);
+        // Slots that others have count as left to them.
+        let open = slots.free.saturating_add(slots.others);
+        let want = usize::try_from((open - self.leave).min(slots.free).min(room)).unwrap_or(0);
+        if mode == Mode::Filling && slots.others > self.leave {
+            evict(&self.admin, &self.role.name).await?;
+        }
+        for chunk in std::iter::repeat_n((), want).collect::<Vec<_>>().chunks(AT_ONCE) {
+            let opened = join_all(chunk.iter().map(|()| Session::open(&self.role.target, APPLICATION))).await;
+            for session in opened {
+                match session {
+                    Ok(session) => {
+                        held.spawn(session.ended());
+                    }
+                    // Somebody else was faster; the next look at the slots says what is to be done.
+                    Err(error) if error.is_full() => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        let full = want == 0 && open <= self.leave;
+        if mode == Mode::Filling && !full {
+            return Ok(Mode::Filling);
+        }
+        let came_back = self.state(|state| {
+            state.once = true;
+            state.error = None;
+            state.ended = None;
+            std::mem::take(&mut state.coming_back)
+        });
+        if came_back {
+            self.note(format!("{} came back: {} sessions", self.role.name, held.len()));
+        }
+        Ok(Mode::Holding)
+    }
+
+    /// The role is kept out: the fault stays as far back as it was driven, and looks again later.
+    fn shut_out(&self, slots: &Slots) -> Mode {
+        let why = if slots.may_log_in {
+            format!("the role {} may have no more than {} connections", self.role.name, slots.limit)
+        } else {
+            format!("the role {} may not log in any more", self.role.name)
+        };
+        let known = self.state(|state| {
+            state.coming_back = false;
+            std::mem::replace(&mut state.cannot, Some(why.clone())).is_some()
+        });
+        if !known {
+            self.note(why);
+        }
+        match self.returns {
+            Some(after) => Mode::Away(Instant::now() + after),
+            None => Mode::Cleared,
+        }
+    }
+
+    fn state<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn note(&self, text: String) {
+        // Nobody listens any more only when the agent ends.
+        let _ = self.notes.send(Message::Note { text: format!("{}: {text}", self.fault) });
+    }
+}

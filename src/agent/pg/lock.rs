@@ -1,0 +1,317 @@
+//! A lock held by sessions that idle in a transaction, as a batch job or a forgotten `BEGIN` would hold it.
+//!
+//! The first session takes the lock and idles; further ones queue behind it. While the lock itself waits for
+//! transactions under way, everybody else queues behind it: that is what it does in production, too.
+
+use super::admin::{Admin, FaultRole, role_name};
+use super::session::{PgError, Session, quote_name};
+use crate::agent::protocol::{Answer, Message, PgHold, PgTarget};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio_postgres::SimpleQueryMessage;
+use tokio_util::task::AbortOnDropHandle;
+
+/// The name that people on call see in `pg_stat_activity`.
+const ROLE: &str = "firedrill_batch";
+const APPLICATION: &str = "firedrill";
+
+/// Sessions that hold a lock, or queue for it.
+#[derive(Debug)]
+pub struct Lock {
+    admin: Arc<Admin>,
+    role: FaultRole,
+    table: Table,
+    sessions: Arc<Mutex<Vec<Held>>>,
+    tasks: Mutex<Option<Vec<AbortOnDropHandle<()>>>>,
+    lifted: tokio::sync::Mutex<bool>,
+}
+
+/// The locked table.
+#[derive(Debug, Clone)]
+struct Table {
+    name: String,
+    oid: u32,
+}
+
+/// Where one of the sessions stands.
+#[derive(Debug, Clone, Default)]
+struct Held {
+    /// It held the lock at some time.
+    once: bool,
+    stage: Stage,
+}
+
+#[derive(Debug, Clone, Default)]
+enum Stage {
+    /// It connects for the first time.
+    #[default]
+    Connecting,
+    /// It has asked for the lock and waits.
+    Waiting { pid: i32 },
+    /// It idles in its transaction; `rows` were locked one by one, none when the whole table was.
+    Holding { pid: i32, rows: u64 },
+    /// It ended and will come back; `failed` says why it could not when it tried.
+    Away { why: String, failed: Option<String> },
+    /// It ended for good.
+    Over { why: String },
+}
+
+/// What a session's task needs.
+struct Task {
+    fault: String,
+    number: usize,
+    admin: Arc<Admin>,
+    target: PgTarget,
+    search_path: String,
+    statements: Vec<String>,
+    returns: Option<Duration>,
+    sessions: Arc<Mutex<Vec<Held>>>,
+    notes: UnboundedSender<Message>,
+}
+
+impl Lock {
+    /// Makes the role and sends the sessions off to take the lock.
+    pub(super) async fn take(fault: &str, hold: PgHold, notes: UnboundedSender<Message>) -> Result<Lock, String> {
+        let PgHold::Lock { target, statements, table, sessions, returns_ms } = hold else {
+            return Err("this is no lock".into());
+        };
+        let admin = Arc::new(Admin::connect(target).await?);
+        let find = "SELECT c.oid, n.nspname::text, c.relname::text,
+                           array_to_string(ARRAY(SELECT quote_ident(s) FROM unnest(current_schemas(false)) AS s), ', ')
+                    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                    WHERE c.oid = $1::text::regclass";
+        let failed = |e: PgError| format!("find the table {table}: {e}");
+        let rows = admin.query(find, &[&table]).await.map_err(failed)?;
+        let row = rows.first().ok_or_else(|| format!("there is no table {table}"))?;
+        let column = |e: tokio_postgres::Error| failed(e.into());
+        let (schema, name): (String, String) = (row.try_get(1).map_err(column)?, row.try_get(2).map_err(column)?);
+        let (oid, search_path): (u32, String) = (row.try_get(0).map_err(column)?, row.try_get(3).map_err(column)?);
+        let grants = [
+            format!("USAGE ON SCHEMA {}", quote_name(&schema)),
+            format!("ALL ON TABLE {}.{}", quote_name(&schema), quote_name(&name)),
+        ];
+        let role = admin.create_role(&role_name(ROLE, fault), &grants).await?;
+        let count = usize::try_from(sessions.max(1)).unwrap_or(usize::MAX);
+        let states = Arc::new(Mutex::new(vec![Held::default(); count]));
+        let tasks = (0..count)
+            .map(|number| {
+                let task = Task {
+                    fault: fault.into(),
+                    number,
+                    admin: admin.clone(),
+                    target: role.target.clone(),
+                    search_path: search_path.clone(),
+                    statements: statements.clone(),
+                    returns: returns_ms.map(Duration::from_millis),
+                    sessions: states.clone(),
+                    notes: notes.clone(),
+                };
+                AbortOnDropHandle::new(tokio::spawn(task.run()))
+            })
+            .collect();
+        Ok(Lock {
+            admin,
+            role,
+            table: Table { name: table, oid },
+            sessions: states,
+            tasks: Mutex::new(Some(tasks)),
+            lifted: tokio::sync::Mutex::new(false),
+        })
+    }
+
+    /// In place when a session of the fault is seen in `pg_locks` to have the lock, over the connection held since before.
+    /// A session that was ended and comes back soon is in place as well: nothing lasting was done about it.
+    pub(super) async fn confirm(&self) -> Answer {
+        if *self.lifted.lock().await {
+            return Answer::Gone { detail: "its sessions were ended and its role was dropped".into() };
+        }
+        let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let holding: Vec<i32> = sessions.iter().filter_map(|s| s.stage.holding()).map(|(pid, _)| pid).collect();
+        if !holding.is_empty() {
+            match self.granted(&holding).await {
+                Ok(Some(evidence)) => {
+                    let rows: u64 = sessions.iter().filter_map(|s| s.stage.holding()).map(|(_, rows)| rows).sum();
+                    let rows = if rows > 0 { format!(", {rows} rows locked") } else { String::new() };
+                    return Answer::InPlace { detail: format!("{evidence}{rows}") };
+                }
+                Ok(None) => {}
+                Err(error) if self.admin.restarted().await.is_err() => {
+                    return Answer::Gone { detail: format!("the database went away: {error}") };
+                }
+                Err(error) => return Answer::Failed { reason: format!("look at pg_locks: {error}") },
+            }
+        }
+        let returning = sessions.iter().any(|session| match &session.stage {
+            Stage::Waiting { .. } => session.once,
+            Stage::Away { failed, .. } => session.once && failed.is_none(),
+            _ => false,
+        });
+        let detail = match sessions.iter().max_by_key(|session| session.stage.rank()) {
+            Some(session) => session.stage.describe(&self.role.name, &self.table.name),
+            None => "there are no sessions".into(),
+        };
+        if returning { Answer::InPlace { detail } } else { Answer::Gone { detail } }
+    }
+
+    /// The evidence, when one of these server processes has a lock on the table.
+    async fn granted(&self, pids: &[i32]) -> Result<Option<String>, PgError> {
+        let sql = "SELECT l.pid, string_agg(DISTINCT l.mode, ', '), max(a.state),
+                          (SELECT count(*) FROM pg_stat_activity w WHERE pg_blocking_pids(w.pid) && $2)
+                   FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+                   WHERE l.locktype = 'relation' AND l.relation = $1 AND l.granted AND l.pid = ANY($2)
+                     AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                   GROUP BY l.pid ORDER BY l.pid LIMIT 1";
+        let rows = self.admin.query(sql, &[&self.table.oid, &pids]).await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        let (pid, modes): (i32, String) = (row.try_get(0)?, row.try_get(1)?);
+        let (state, waiting): (Option<String>, i64) = (row.try_get(2)?, row.try_get(3)?);
+        let (role, table, state) = (&self.role.name, &self.table.name, state.unwrap_or_default());
+        Ok(Some(format!("{role} (pid {pid}) holds {modes} on {table}, {state}; {waiting} sessions wait for it")))
+    }
+
+    /// Closes the sessions and removes the role.
+    pub(super) async fn lift(&self) -> Result<String, String> {
+        let mut lifted = self.lifted.lock().await;
+        if *lifted {
+            return Ok("it had been lifted already".into());
+        }
+        // A closed socket ends an idle transaction at once; a session that queues for the lock does not look at its
+        // socket and has to be ended by the server.
+        drop(self.tasks.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let detail = match self.admin.remove_role(&self.role.name).await {
+            Ok(_) => format!("the sessions were ended, the role {} was dropped", self.role.name),
+            // Sessions end with their sockets; without a server there is nothing left that could hold anything.
+            Err(_) if self.admin.restarted().await.is_err() => {
+                format!("the sessions were closed; the database is away, so the role {} is left", self.role.name)
+            }
+            Err(error) => return Err(error),
+        };
+        *lifted = true;
+        Ok(detail)
+    }
+}
+
+impl Stage {
+    fn holding(&self) -> Option<(i32, u64)> {
+        match self {
+            Stage::Holding { pid, rows } => Some((*pid, *rows)),
+            _ => None,
+        }
+    }
+
+    /// Which session to speak of: the one nearest to holding the lock.
+    fn rank(&self) -> u8 {
+        match self {
+            Stage::Over { .. } => 0,
+            Stage::Connecting => 1,
+            Stage::Away { .. } => 2,
+            Stage::Waiting { .. } => 3,
+            Stage::Holding { .. } => 4,
+        }
+    }
+
+    fn describe(&self, role: &str, table: &str) -> String {
+        match self {
+            Stage::Connecting => format!("{role} is connecting"),
+            Stage::Waiting { pid } => format!("{role} (pid {pid}) waits for the lock on {table}"),
+            Stage::Holding { pid, .. } => format!("{role} (pid {pid}) has no lock on {table} in pg_locks any more"),
+            Stage::Away { why, failed: None } => format!("{why}; it is coming back"),
+            Stage::Away { why, failed: Some(failed) } => format!("{why}, and could not come back: {failed}"),
+            Stage::Over { why } => why.clone(),
+        }
+    }
+}
+
+impl Task {
+    async fn run(self) {
+        loop {
+            match self.session().await {
+                // The session stood, and ended.
+                Ok(ending) => {
+                    let why = self.admin.explain(&ending).await;
+                    match self.returns {
+                        Some(after) => {
+                            self.note(format!("{why}; it comes back in {} ms", after.as_millis()));
+                            self.set(Stage::Away { why, failed: None });
+                        }
+                        None => {
+                            self.note(why.clone());
+                            return self.set(Stage::Over { why });
+                        }
+                    }
+                }
+                Err(error) => {
+                    let before = match self.why() {
+                        // Ended while it queued for the lock: as good as ended while it held it.
+                        None if error.is_terminated() => Some(self.admin.explain(&error).await),
+                        before => before,
+                    };
+                    if error.is_refused() || self.returns.is_none() || before.is_none() {
+                        let why = match before {
+                            Some(before) => format!("{before}, and cannot come back: {error}"),
+                            None => format!("the lock could not be taken: {error}"),
+                        };
+                        self.note(why.clone());
+                        return self.set(Stage::Over { why });
+                    }
+                    let why = before.unwrap_or_default();
+                    self.set(Stage::Away { why, failed: Some(error.text) });
+                }
+            }
+            match self.returns {
+                Some(after) => tokio::time::sleep(after).await,
+                None => return,
+            }
+        }
+    }
+
+    /// One session from its beginning to its end. `Err` when it did not come to hold the lock.
+    async fn session(&self) -> Result<PgError, PgError> {
+        let session = Session::open(&self.target, APPLICATION).await?;
+        let pid = session.pid().await?;
+        if self.why().is_none() {
+            self.set(Stage::Waiting { pid });
+        }
+        let search_path = format!("SET search_path TO {}", self.search_path);
+        let mut rows = 0u64;
+        for statement in [search_path.as_str(), "BEGIN"].into_iter().chain(self.statements.iter().map(String::as_str)) {
+            // Without a deadline: a lock waits for as long as others hold it, and the runner polls `confirm`.
+            let messages = session.client.simple_query(statement).await?;
+            let got = messages.iter().filter(|message| matches!(message, SimpleQueryMessage::Row(_))).count();
+            // `SELECT … FOR UPDATE` locks what it returns.
+            if got == 0 && messages.iter().any(|message| matches!(message, SimpleQueryMessage::RowDescription(_))) {
+                return Err(PgError::new(format!("no row matches, so nothing is locked: {statement}")));
+            }
+            rows = rows.saturating_add(u64::try_from(got).unwrap_or(u64::MAX));
+        }
+        let came_back = self.why().is_some();
+        self.set(Stage::Holding { pid, rows });
+        if came_back {
+            self.note(format!("{} came back (pid {pid})", self.target.user));
+        }
+        Ok(session.ended().await)
+    }
+
+    fn set(&self, stage: Stage) {
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(session) = sessions.get_mut(self.number) {
+            session.once |= stage.holding().is_some();
+            session.stage = stage;
+        }
+    }
+
+    /// Why it ended before, when it is to come back.
+    fn why(&self) -> Option<String> {
+        let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        match &sessions.get(self.number)?.stage {
+            Stage::Away { why, .. } => Some(why.clone()),
+            _ => None,
+        }
+    }
+
+    fn note(&self, text: String) {
+        // Nobody listens any more only when the agent ends.
+        let _ = self.notes.send(Message::Note { text: format!("{}: {text}", self.fault) });
+    }
+}

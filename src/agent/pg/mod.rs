@@ -1,0 +1,49 @@
+//! Database sessions that are held as a fault: one file per kind of hold.
+
+mod admin;
+mod connections;
+mod lock;
+mod session;
+
+use super::protocol::{Answer, Message, PgHold};
+use connections::Connections;
+use lock::Lock;
+use tokio::sync::mpsc::UnboundedSender;
+
+/// Sessions that are held in a database. Dropping it closes its connections, too: a server process ends its
+/// transaction when its client is gone.
+#[derive(Debug)]
+pub enum PgHeld {
+    /// A lock.
+    Lock(Lock),
+    /// The server's connection slots.
+    Connections(Connections),
+}
+
+/// Opens the sessions and begins to take what they hold; returns without waiting for it to be taken (the runner
+/// polls `confirm`). `fault` is the fault's id, for names and notes; `notes` takes `Message::Note`. It is cancelled by
+/// being dropped, after which nothing is held any more.
+pub async fn hold(fault: &str, hold: PgHold, notes: UnboundedSender<Message>) -> Result<PgHeld, String> {
+    match hold {
+        PgHold::Lock { .. } => Lock::take(fault, hold, notes).await.map(PgHeld::Lock),
+        PgHold::Connections { .. } => Connections::take(fault, hold, notes).await.map(PgHeld::Connections),
+    }
+}
+
+impl PgHeld {
+    /// `InPlace` or `Gone` with evidence, `Failed` when it cannot be told.
+    pub async fn confirm(&self) -> Answer {
+        match self {
+            PgHeld::Lock(lock) => lock.confirm().await,
+            PgHeld::Connections(connections) => connections.confirm().await,
+        }
+    }
+
+    /// Ends it; idempotent. What was done, or what could not be undone.
+    pub async fn lift(&self) -> Result<String, String> {
+        match self {
+            PgHeld::Lock(lock) => lock.lift().await,
+            PgHeld::Connections(connections) => connections.lift().await,
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! One connection to a PostgreSQL server, and in plain words why it ended.
+
+use crate::agent::protocol::PgTarget;
+use std::error::Error as _;
+use std::future::Future;
+use std::time::Duration;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, Config, Error, NoTls};
+use tokio_util::task::AbortOnDropHandle;
+
+/// How long a server may take to let a client in.
+const CONNECT_WITHIN: Duration = Duration::from_secs(3);
+/// How long it may take to answer a query that waits for nothing.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+
+/// Why something could not be done in a database.
+#[derive(Debug, Clone)]
+pub(super) struct PgError {
+    /// What the server or the connection said.
+    pub(super) text: String,
+    /// SQLSTATE, when the server said it.
+    pub(super) code: Option<SqlState>,
+}
+
+impl PgError {
+    pub(super) fn new(text: impl Into<String>) -> Self {
+        PgError { text: text.into(), code: None }
+    }
+
+    /// Whether the server has no slot for another client (or the role, or the database, has reached its limit).
+    pub(super) fn is_full(&self) -> bool {
+        self.code == Some(SqlState::TOO_MANY_CONNECTIONS)
+    }
+
+    /// Whether the role is kept from logging in, or its password or rights were changed: trying again is in vain.
+    pub(super) fn is_refused(&self) -> bool {
+        [
+            SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
+            SqlState::INVALID_PASSWORD,
+            SqlState::INSUFFICIENT_PRIVILEGE,
+            SqlState::INVALID_CATALOG_NAME,
+        ]
+        .iter()
+        .any(|code| self.code.as_ref() == Some(code))
+    }
+
+    /// Whether the connection is of no use any more.
+    pub(super) fn is_broken(&self) -> bool {
+        self.code.is_none() || self.is_terminated()
+    }
+
+    /// Whether a person or a program ended the session, or the server was shut down.
+    pub(super) fn is_terminated(&self) -> bool {
+        self.code == Some(SqlState::ADMIN_SHUTDOWN)
+    }
+}
+
+impl From<Error> for PgError {
+    fn from(error: Error) -> Self {
+        if let Some(db) = error.as_db_error() {
+            let text = format!("{}: {}", db.severity(), db.message());
+            return PgError { text, code: Some(db.code().clone()) };
+        }
+        let mut text = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            text = format!("{text}: {error}");
+            cause = error.source();
+        }
+        PgError::new(text)
+    }
+}
+
+impl std::fmt::Display for PgError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// An open connection; dropping it closes the socket at once.
+pub(super) struct Session {
+    pub(super) client: Client,
+    driver: AbortOnDropHandle<Result<(), Error>>,
+}
+
+impl Session {
+    /// Connects, with `application` as the session's `application_name`.
+    pub(super) async fn open(target: &PgTarget, application: &str) -> Result<Session, PgError> {
+        let mut config = Config::new();
+        config.host(&target.host).port(target.port).user(&target.user).dbname(&target.database);
+        config.application_name(application);
+        if let Some(password) = &target.password {
+            config.password(password);
+        }
+        let (client, connection) =
+            tokio::time::timeout(CONNECT_WITHIN, config.connect(NoTls)).await.map_err(|_| {
+                let place = format!("{}:{}", target.host, target.port);
+                PgError::new(format!("{place} let nobody in within {} s", CONNECT_WITHIN.as_secs()))
+            })??;
+        Ok(Session { client, driver: AbortOnDropHandle::new(tokio::spawn(connection)) })
+    }
+
+    /// The server process of this session.
+    pub(super) async fn pid(&self) -> Result<i32, PgError> {
+        let row = answered(self.client.query_one("SELECT pg_backend_pid()", &[])).await?;
+        row.try_get(0).map_err(PgError::from)
+    }
+
+    /// Waits until the session ends, which nothing here ever asks for, and says why it did. Keeps the connection open as
+    /// long as it waits.
+    pub(super) async fn ended(self) -> PgError {
+        match self.driver.await {
+            Ok(Err(error)) => error.into(),
+            Ok(Ok(())) => PgError::new("the connection was closed"),
+            Err(error) => PgError::new(format!("the connection's task ended: {error}")),
+        }
+    }
+}
+
+/// A query that the server must answer soon.
+pub(super) async fn answered<T>(query: impl Future<Output = Result<T, Error>>) -> Result<T, PgError> {
+    match tokio::time::timeout(ANSWER_WITHIN, query).await {
+        Ok(answer) => answer.map_err(PgError::from),
+        Err(_) => Err(PgError::new(format!("the database gave no answer within {} s", ANSWER_WITHIN.as_secs()))),
+    }
+}
+
+/// A name quoted for SQL.
+pub(super) fn quote_name(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_quoted() {
+        assert_eq!(quote_name("batch"), "\"batch\"");
+        assert_eq!(quote_name("a\"; DROP"), "\"a\"\"; DROP\"");
+    }
+}

@@ -1,0 +1,213 @@
+//! The Prometheus text format, version 0.0.4, and what OpenMetrics adds to a sample line: exemplars and fractional
+//! timestamps, which are read over.
+//!
+//! Written to <https://prometheus.io/docs/instrumenting/exposition_formats/>; strict, because a page that is
+//! misread would make an alert fire or keep silent without a reason.
+
+use std::collections::BTreeMap;
+
+/// One sample of one series.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sample {
+    /// Name of the metric.
+    pub name: String,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// Its value.
+    pub value: f64,
+}
+
+impl Sample {
+    /// The value of a label.
+    pub fn label(&self, name: &str) -> Option<&str> {
+        self.labels.get(name).map(String::as_str)
+    }
+}
+
+/// Every sample of a page, or the first line that is wrong.
+pub fn parse(page: &str) -> Result<Vec<Sample>, String> {
+    let mut samples = Vec::new();
+    for (number, line) in page.split('\n').enumerate() {
+        let line = line.trim_matches([' ', '\t', '\r']);
+        // HELP, TYPE, UNIT, EOF and free comments say nothing about values.
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let sample = sample(line).map_err(|why| format!("line {} of the metrics page: {why}", number + 1))?;
+        samples.push(sample);
+    }
+    Ok(samples)
+}
+
+fn sample(line: &str) -> Result<Sample, String> {
+    let (name, rest) = name(line, |c| c == ':').ok_or("it does not begin with the name of a metric")?;
+    let rest = skip(rest);
+    let (labels, rest) = match rest.strip_prefix('{') {
+        Some(rest) => labels(rest)?,
+        None => (BTreeMap::new(), rest),
+    };
+    // An exemplar follows a `#`, which no value or timestamp holds.
+    let rest = rest.split_once(" # ").map_or(rest, |(rest, _exemplar)| rest);
+    let mut words = rest.split([' ', '\t']).filter(|word| !word.is_empty());
+    let value = words.next().ok_or("it has no value")?;
+    let value = number(value).ok_or_else(|| format!("`{}` is not a value", brief(value)))?;
+    if let Some(timestamp) = words.next()
+        && number(timestamp).is_none_or(|timestamp| !timestamp.is_finite())
+    {
+        return Err(format!("`{}` is not a timestamp", brief(timestamp)));
+    }
+    if let Some(more) = words.next() {
+        return Err(format!("`{}` is too much", brief(more)));
+    }
+    Ok(Sample { name: name.to_string(), labels, value })
+}
+
+/// `[a-zA-Z_][a-zA-Z0-9_]*`, and what else is allowed, at the beginning of a text; then the rest.
+fn name(text: &str, also: impl Fn(char) -> bool) -> Option<(&str, &str)> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || also(c);
+    let end = text.find(|c| !allowed(c)).unwrap_or(text.len());
+    let (name, rest) = text.split_at_checked(end)?;
+    let first = name.chars().next()?;
+    (!first.is_ascii_digit()).then_some((name, rest))
+}
+
+/// Labels after `{`, up to and with `}`; a comma after the last one is allowed.
+fn labels(mut text: &str) -> Result<(BTreeMap<String, String>, &str), String> {
+    let mut labels = BTreeMap::new();
+    loop {
+        text = skip(text);
+        if let Some(rest) = text.strip_prefix('}') {
+            return Ok((labels, rest));
+        }
+        let (label, rest) = name(text, |_| false).ok_or("the name of a label is missing")?;
+        let rest = skip(rest).strip_prefix('=').ok_or_else(|| format!("`{label}` has no `=`"))?;
+        let rest = skip(rest).strip_prefix('"').ok_or_else(|| format!("the value of `{label}` has no quotes"))?;
+        let (value, rest) = quoted(rest).ok_or_else(|| format!("the value of `{label}` does not end"))?;
+        if labels.insert(label.to_string(), value).is_some() {
+            return Err(format!("the label `{label}` is there twice"));
+        }
+        text = skip(rest);
+        match text.strip_prefix(',') {
+            Some(rest) => text = rest,
+            None if text.starts_with('}') => {}
+            None => return Err(format!("after the label `{label}` comes neither `,` nor `}}`")),
+        }
+    }
+}
+
+/// A quoted text after its first quote, then what follows the last one. `\\`, `\"` and `\n` are escapes; any other
+/// backslash stands for itself, as in Prometheus.
+fn quoted(text: &str) -> Option<(String, &str)> {
+    let mut value = String::new();
+    let mut chars = text.char_indices();
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '"' => return Some((value, text.get(at + 1..)?)),
+            '\\' => match chars.next()?.1 {
+                'n' => value.push('\n'),
+                c @ ('\\' | '"') => value.push(c),
+                other => value.extend(['\\', other]),
+            },
+            c => value.push(c),
+        }
+    }
+    None
+}
+
+/// A number as Go's `ParseFloat` reads it, without hexadecimal and underscores: `1e3`, `+Inf`, `-Inf`, `NaN`.
+fn number(text: &str) -> Option<f64> {
+    let word = text.trim_start_matches(['+', '-']);
+    let known = ["inf", "infinity", "nan"].iter().any(|known| word.eq_ignore_ascii_case(known));
+    let digits = word.starts_with(|c: char| c.is_ascii_digit() || c == '.');
+    if known || digits { text.parse().ok() } else { None }
+}
+
+fn skip(text: &str) -> &str {
+    text.trim_start_matches([' ', '\t'])
+}
+
+fn brief(text: &str) -> String {
+    text.chars().take(40).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn one(line: &str) -> Sample {
+        let mut samples = parse(line).expect("it is right");
+        assert_eq!(samples.len(), 1, "{line}");
+        samples.remove(0)
+    }
+
+    #[test]
+    fn samples_with_everything_that_they_may_have() {
+        assert_eq!(one("up 1"), Sample { name: "up".into(), labels: BTreeMap::new(), value: 1.0 });
+        assert_eq!(one("job:up:rate5m{} 1.5e3 1395066363000").value, 1500.0);
+        let sample = one(" http_total{ code = \"200\" , path=\"C:\\\\a\\\"b\\n\\x}\", } 3\r");
+        assert_eq!((sample.label("code"), sample.label("path")), (Some("200"), Some("C:\\a\"b\n\\x}")));
+        let exemplar = "h_bucket{le=\"+Inf\"} 17 1520879607.789 # {trace_id=\"abc\"} 0.67 1520879607.7";
+        assert_eq!((one(exemplar).value, one(exemplar).label("le").map(str::to_string)), (17.0, Some("+Inf".into())));
+        assert_eq!(one("x{a=\"ü # \"} 1").label("a"), Some("ü # "));
+    }
+
+    #[test]
+    fn values_beyond_numbers() {
+        assert_eq!(one("x +Inf").value, f64::INFINITY);
+        assert_eq!(one("x -Inf").value, f64::NEG_INFINITY);
+        assert!(one("x NaN").value.is_nan());
+    }
+
+    #[test]
+    fn comments_and_empty_lines_say_nothing() {
+        let page = "# HELP up Whether it is up.\n# TYPE up gauge\n\nup 1\n#\n# EOF\n";
+        assert_eq!(parse(page).expect("it is right").len(), 1);
+        assert_eq!(parse(""), Ok(vec![]));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_its_line() {
+        let wrong = [
+            "up",
+            "up x",
+            "up 1 x",
+            "up 1 NaN",
+            "up 1 2 3",
+            "1up 1",
+            "{a=\"b\"} 1",
+            "up{a} 1",
+            "up{a=b} 1",
+            "up{a=\"b} 1",
+            "up{a=\"b\" c=\"d\"} 1",
+            "up{a=\"b\"",
+            "up{,} 1",
+            "up{a=\"1\",a=\"2\"} 1",
+            "up 0x1p3",
+            "<html>",
+            "up \u{1}1",
+        ];
+        let told: Vec<String> =
+            wrong.iter().map(|line| format!("{line} → {}", parse(&format!("ok 1\n{line}")).expect_err(line))).collect();
+        insta::assert_snapshot!(told.join("\n"));
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_makes_it_panic(page in "[ -~\n\\\\\"{}#=,é]{0,80}") {
+            let _ = parse(&page);
+        }
+
+        #[test]
+        fn what_is_written_is_read(
+            name in "[a-zA-Z_:][a-zA-Z0-9_:]{0,8}",
+            labels in proptest::collection::btree_map("[a-zA-Z_][a-zA-Z0-9_]{0,5}", "[ -~\n\\\\\"é]{0,9}", 0..4),
+            value in any::<f64>().prop_filter("equal to itself", |v| !v.is_nan()),
+        ) {
+            let escape = |v: &str| v.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+            let text: Vec<String> = labels.iter().map(|(k, v)| format!("{k}=\"{}\"", escape(v))).collect();
+            let line = format!("{name}{{{}}} {value}", text.join(","));
+            prop_assert_eq!(parse(&line), Ok(vec![Sample { name, labels, value }]));
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! One client's HTTP/1 connection, passed on over one connection to the service: headers and bodies as they came,
+//! requests that meet a rule answered here.
+//!
+//! The connection to the service mirrors the client's: it is opened with it, and when the service closes it, the
+//! client's is closed, too, once it is idle. What the service does not say is never made up: without an answer the
+//! client's connection is closed, or reset where the service's was.
+
+use super::listener::Target;
+use super::rules::ActiveRule;
+use super::stream::{ClientStream, HangUp, Reset};
+use bytes::Bytes;
+use http_body_util::{Either, Full};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::client::conn::http1 as client;
+use hyper::header::{CONNECTION, CONTENT_TYPE, EXPECT, HeaderValue};
+use hyper::server::conn::http1 as server;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use tokio::net::TcpStream;
+
+/// As many headers as any server takes; hyper's own limit of 100 would show as an answer that nobody gave.
+const MAX_HEADERS: usize = 512;
+/// Request bodies are read up to this size before a rule answers, so that the connection can be used again.
+const MAX_DRAINED: u64 = 8 * 1024 * 1024;
+
+type Answer = Response<Either<Full<Bytes>, UpstreamBody>>;
+
+/// Serves a client until its connection ends. `seen` was read from it already.
+pub(super) async fn serve(stream: TcpStream, seen: Bytes, upstream: Option<TcpStream>, target: Arc<Target>) {
+    let (reset, hang_up) = (Reset::default(), HangUp::default());
+    let exchange = Arc::new(Exchange {
+        target,
+        reset: reset.clone(),
+        sender: Mutex::new(None),
+        hang_up: hang_up.clone(),
+        upgrading: Arc::new(AtomicBool::new(false)),
+    });
+    if let Some(upstream) = upstream {
+        match exchange.handshake(upstream).await {
+            Ok(sender) => exchange.keep(sender),
+            Err(_) => reset.set(),
+        }
+    }
+    let service = {
+        let exchange = exchange.clone();
+        service_fn(move |request| {
+            let exchange = exchange.clone();
+            async move { exchange.answer(request).await }
+        })
+    };
+    let connection = server::Builder::new()
+        .preserve_header_case(true)
+        .auto_date_header(false)
+        .half_close(true)
+        .header_read_timeout(None)
+        .max_headers(MAX_HEADERS)
+        .pipeline_flush(true)
+        .serve_connection(TokioIo::new(ClientStream::new(stream, seen, hang_up, reset)), service)
+        .with_upgrades();
+    // How a connection ended is its client's business: there is nobody else to tell.
+    let _ = connection.await;
+}
+
+/// What the requests of one client's connection share.
+struct Exchange {
+    target: Arc<Target>,
+    reset: Reset,
+    sender: Mutex<Option<client::SendRequest<Incoming>>>,
+    /// Set when the service has closed its connection.
+    hang_up: HangUp,
+    /// An upgrade ends the HTTP part of a connection without closing it.
+    upgrading: Arc<AtomicBool>,
+}
+
+/// The service gave no answer; ends the client's connection.
+#[derive(Debug)]
+struct NoAnswer;
+
+impl fmt::Display for NoAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the service gave no answer")
+    }
+}
+
+impl std::error::Error for NoAnswer {}
+
+impl Exchange {
+    async fn answer(&self, request: Request<Incoming>) -> Result<Answer, NoAnswer> {
+        match self.target.rules.answering(self.target.port, request.method(), request.uri().path()) {
+            Some(rule) => Ok(by_rule(&rule, request).await),
+            None => self.forward(request).await,
+        }
+    }
+
+    async fn forward(&self, mut request: Request<Incoming>) -> Result<Answer, NoAnswer> {
+        let method = request.method().clone();
+        let upgrade = wants_upgrade(&request).then(|| hyper::upgrade::on(&mut request));
+        self.upgrading.store(upgrade.is_some(), Ordering::Release);
+        let mut response = self.send(request).await?;
+        let switched = response.status() == StatusCode::SWITCHING_PROTOCOLS
+            || (method == Method::CONNECT && response.status().is_success());
+        match upgrade {
+            Some(client) if switched => {
+                let service = hyper::upgrade::on(&mut response);
+                tokio::spawn(async move {
+                    if let (Ok(client), Ok(service)) = tokio::join!(client, service) {
+                        let (mut client, mut service) = (TokioIo::new(client), TokioIo::new(service));
+                        // Either side may end it as it likes; both are closed then.
+                        let _ = tokio::io::copy_bidirectional(&mut client, &mut service).await;
+                    }
+                });
+            }
+            _ => self.upgrading.store(false, Ordering::Release),
+        }
+        Ok(response.map(|body| Either::Right(UpstreamBody { body, reset: self.reset.clone() })))
+    }
+
+    /// Sends a request over the open connection, or over a new one when that was closed before anything of the
+    /// request was sent. A request of which something was sent is never sent again.
+    async fn send(&self, mut request: Request<Incoming>) -> Result<Response<Incoming>, NoAnswer> {
+        let kept = self.sender.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let mut fresh = kept.is_none();
+        let mut sender = match kept {
+            Some(sender) => sender,
+            None => self.connect().await?,
+        };
+        loop {
+            let error = match sender.ready().await {
+                Ok(()) => match sender.try_send_request(request).await {
+                    Ok(response) => {
+                        self.keep(sender);
+                        return Ok(response);
+                    }
+                    Err(mut failed) => match failed.take_message() {
+                        Some(unsent) => {
+                            request = unsent;
+                            failed.into_error()
+                        }
+                        None => {
+                            self.reset.set_for(failed.error());
+                            return Err(NoAnswer);
+                        }
+                    },
+                },
+                Err(error) => error,
+            };
+            if fresh {
+                self.reset.set_for(&error);
+                return Err(NoAnswer);
+            }
+            fresh = true;
+            sender = self.connect().await?;
+        }
+    }
+
+    async fn connect(&self) -> Result<client::SendRequest<Incoming>, NoAnswer> {
+        let connected = match self.target.connect().await {
+            Ok(stream) => self.handshake(stream).await.map_err(|_| NoAnswer),
+            Err(_) => Err(NoAnswer),
+        };
+        connected.inspect_err(|_| self.reset.set())
+    }
+
+    async fn handshake(&self, stream: TcpStream) -> hyper::Result<client::SendRequest<Incoming>> {
+        let (sender, connection) = client::Builder::new()
+            .preserve_header_case(true)
+            .max_headers(MAX_HEADERS)
+            .handshake(TokioIo::new(stream))
+            .await?;
+        let (hang_up, upgrading) = (self.hang_up.clone(), self.upgrading.clone());
+        // Ends when the service closes the connection, or with the sender, which the client's connection owns.
+        tokio::spawn(async move {
+            let _ = connection.with_upgrades().await;
+            if !upgrading.load(Ordering::Acquire) {
+                hang_up.set();
+            }
+        });
+        Ok(sender)
+    }
+
+    fn keep(&self, sender: client::SendRequest<Incoming>) {
+        *self.sender.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
+    }
+}
+
+fn wants_upgrade<B>(request: &Request<B>) -> bool {
+    let named = |value: &HeaderValue| {
+        value.to_str().is_ok_and(|text| text.split(',').any(|option| option.trim().eq_ignore_ascii_case("upgrade")))
+    };
+    request.method() == Method::CONNECT || request.headers().get_all(CONNECTION).iter().any(named)
+}
+
+/// The answer of a rule, given once the request's body was read, unless that is long or held back by its client.
+async fn by_rule(rule: &ActiveRule, request: Request<Incoming>) -> Answer {
+    if !request.headers().contains_key(EXPECT) {
+        drain(request.into_body()).await;
+    }
+    let status = rule.status();
+    let bodiless = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    let body = if bodiless { Bytes::new() } else { rule.body() };
+    let mut response = Response::new(Either::Left(Full::new(body)));
+    *response.status_mut() = status;
+    if !bodiless {
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    }
+    response
+}
+
+/// Reads a body to its end; one that is too long is left, and hyper then closes the connection.
+async fn drain(mut body: Incoming) {
+    let mut seen = 0u64;
+    while let Some(Ok(frame)) = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+        seen = seen.saturating_add(frame.data_ref().map_or(0, |data| u64::try_from(data.len()).unwrap_or(u64::MAX)));
+        if seen > MAX_DRAINED {
+            return;
+        }
+    }
+}
+
+/// A body on its way from the service; when the service resets its connection, so is the client's.
+pub(super) struct UpstreamBody {
+    body: Incoming,
+    reset: Reset,
+}
+
+impl Body for UpstreamBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        if let Poll::Ready(Some(Err(error))) = &frame {
+            self.reset.set_for(error);
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

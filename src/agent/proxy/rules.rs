@@ -1,0 +1,226 @@
+//! The rules of a proxy: which requests are answered in the place of the service, and how many were.
+
+use crate::agent::protocol::{Answer, HttpRule};
+use bytes::Bytes;
+use hyper::{Method, StatusCode};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// The rules in force. Without any, asking costs one load of an atomic.
+#[derive(Debug, Default)]
+pub(super) struct Rules {
+    any: AtomicBool,
+    list: RwLock<Vec<Arc<ActiveRule>>>,
+}
+
+/// A rule in force, with its counters.
+#[derive(Debug)]
+pub(super) struct ActiveRule {
+    fault: String,
+    rule: HttpRule,
+    status: StatusCode,
+    body: Bytes,
+    matched: AtomicU64,
+    answered: AtomicU64,
+}
+
+impl Rules {
+    /// Puts a rule in; the fault's id must not be taken.
+    pub(super) fn add(self: &Arc<Self>, fault: &str, rule: HttpRule) -> Result<HttpRuleHandle, String> {
+        let status = StatusCode::from_u16(rule.status)
+            .ok()
+            .filter(|status| !status.is_informational())
+            .ok_or_else(|| format!("{} is not the status of an answer", rule.status))?;
+        if !(0.0..=1.0).contains(&rule.share) {
+            return Err(format!("the share {} is not between 0 and 1", rule.share));
+        }
+        let body = rule.body.clone().unwrap_or_else(|| format!("{status}\n"));
+        let active = Arc::new(ActiveRule {
+            fault: fault.to_string(),
+            rule,
+            status,
+            body: body.into(),
+            matched: AtomicU64::new(0),
+            answered: AtomicU64::new(0),
+        });
+        let mut list = self.list.write().unwrap_or_else(PoisonError::into_inner);
+        if list.iter().any(|other| other.fault == fault) {
+            return Err(format!("a rule for {fault} is in place already"));
+        }
+        list.push(active.clone());
+        self.any.store(true, Ordering::Release);
+        Ok(HttpRuleHandle { rules: self.clone(), rule: active })
+    }
+
+    /// The rule that answers this request, if one does.
+    pub(super) fn answering(&self, port: u16, method: &Method, path: &str) -> Option<Arc<ActiveRule>> {
+        if !self.any.load(Ordering::Acquire) {
+            return None;
+        }
+        let list = self.list.read().unwrap_or_else(PoisonError::into_inner);
+        list.iter().find(|active| active.matches(port, method, path) && active.draw()).cloned()
+    }
+
+    /// Whether any rule is in force.
+    pub(super) fn any(&self) -> bool {
+        self.any.load(Ordering::Acquire)
+    }
+
+    fn remove(&self, rule: &Arc<ActiveRule>) -> bool {
+        let mut list = self.list.write().unwrap_or_else(PoisonError::into_inner);
+        let before = list.len();
+        list.retain(|other| !Arc::ptr_eq(other, rule));
+        self.any.store(!list.is_empty(), Ordering::Release);
+        list.len() < before
+    }
+
+    fn contains(&self, rule: &Arc<ActiveRule>) -> bool {
+        let list = self.list.read().unwrap_or_else(PoisonError::into_inner);
+        list.iter().any(|other| Arc::ptr_eq(other, rule))
+    }
+}
+
+impl ActiveRule {
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    pub(super) fn body(&self) -> Bytes {
+        self.body.clone()
+    }
+
+    fn matches(&self, port: u16, method: &Method, path: &str) -> bool {
+        self.rule.port.is_none_or(|wanted| wanted == port)
+            && self.rule.method.as_ref().is_none_or(|wanted| wanted == method.as_str())
+            && self.rule.path.as_ref().is_none_or(|wanted| path_matches(wanted, path))
+    }
+
+    /// Draws for the next matching request. The n-th draw depends on the seed and on n alone.
+    fn draw(&self) -> bool {
+        let n = self.matched.fetch_add(1, Ordering::Relaxed);
+        let hit = self.rule.share >= 1.0 || unit(self.rule.seed, n) < self.rule.share;
+        if hit {
+            self.answered.fetch_add(1, Ordering::Relaxed);
+        }
+        hit
+    }
+
+    fn counts(&self) -> String {
+        let (answered, matched) = (self.answered.load(Ordering::Relaxed), self.matched.load(Ordering::Relaxed));
+        format!("{answered} of {matched} matching requests were answered with {}", self.rule.status)
+    }
+}
+
+/// Whether a path (without its query) matches; a `*` at the end of the pattern matches any rest.
+fn path_matches(pattern: &str, path: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(prefix) => path.starts_with(prefix),
+        None => path == pattern,
+    }
+}
+
+/// The n-th number in 0..1 of a seed: SplitMix64 (Steele, Lea and Flood 2014), its upper 53 bits.
+fn unit(seed: u64, n: u64) -> f64 {
+    let mut z = seed.wrapping_add(n.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64
+}
+
+/// A rule that is in a proxy, as a fault. Dropping it takes the rule out.
+#[derive(Debug)]
+pub struct HttpRuleHandle {
+    rules: Arc<Rules>,
+    rule: Arc<ActiveRule>,
+}
+
+impl HttpRuleHandle {
+    /// `InPlace` or `Gone` with evidence.
+    pub async fn confirm(&self) -> Answer {
+        let counts = self.rule.counts();
+        if self.rules.contains(&self.rule) {
+            Answer::InPlace { detail: format!("the rule is listed; {counts}") }
+        } else {
+            Answer::Gone { detail: format!("the rule is not listed; {counts}") }
+        }
+    }
+
+    /// Takes the rule out; idempotent. Requests that are being answered by it still are.
+    pub async fn lift(&self) -> Result<String, String> {
+        if self.rules.remove(&self.rule) {
+            Ok(format!("the rule was taken out; {}", self.rule.counts()))
+        } else {
+            Ok("the rule had been taken out already".into())
+        }
+    }
+}
+
+impl Drop for HttpRuleHandle {
+    fn drop(&mut self) {
+        self.rules.remove(&self.rule);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn rule(share: f64) -> HttpRule {
+        HttpRule { port: None, method: None, path: None, share, status: 503, body: None, seed: 7 }
+    }
+
+    #[test]
+    fn a_star_matches_any_rest_and_nothing_else_does() {
+        assert!(path_matches("/charge", "/charge"));
+        assert!(!path_matches("/charge", "/charge/1"));
+        assert!(path_matches("/charge*", "/charge/1"));
+        assert!(path_matches("*", "/"));
+        assert!(!path_matches("/charge/*", "/charge"));
+    }
+
+    #[tokio::test]
+    async fn a_rule_is_in_place_until_it_is_lifted_or_dropped() {
+        let rules = Arc::new(Rules::default());
+        let handle = rules.add("f", rule(1.0)).expect("a rule");
+        assert!(rules.add("f", rule(1.0)).is_err());
+        assert!(rules.answering(80, &Method::GET, "/").is_some());
+        assert!(matches!(handle.confirm().await, Answer::InPlace { detail } if detail.contains("1 of 1")));
+        handle.lift().await.expect("lifted");
+        handle.lift().await.expect("lifted again");
+        assert!(matches!(handle.confirm().await, Answer::Gone { .. }));
+        assert!(rules.answering(80, &Method::GET, "/").is_none() && !rules.any());
+        let other = rules.add("f", rule(1.0)).expect("the id is free again");
+        assert!(rules.any());
+        drop(other);
+        assert!(!rules.any());
+    }
+
+    #[test]
+    fn only_the_port_method_and_path_asked_for() {
+        let rules = Arc::new(Rules::default());
+        let asked = HttpRule { port: Some(80), method: Some("POST".into()), path: Some("/a".into()), ..rule(1.0) };
+        let _handle = rules.add("f", asked).expect("a rule");
+        assert!(rules.answering(80, &Method::POST, "/a").is_some());
+        assert!(rules.answering(81, &Method::POST, "/a").is_none());
+        assert!(rules.answering(80, &Method::GET, "/a").is_none());
+        assert!(rules.answering(80, &Method::POST, "/b").is_none());
+    }
+
+    #[test]
+    fn what_is_no_answer_is_refused() {
+        let rules = Arc::new(Rules::default());
+        assert!(rules.add("f", HttpRule { status: 100, ..rule(1.0) }).is_err());
+        assert!(rules.add("f", HttpRule { status: 42, ..rule(1.0) }).is_err());
+        assert!(rules.add("f", rule(1.1)).is_err());
+        assert!(rules.add("f", rule(f64::NAN)).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn shares_come_out_over_many_draws(seed: u64, share in 0.0f64..=1.0) {
+            let hits = (0..4000).filter(|n| unit(seed, *n) < share).count() as f64;
+            prop_assert!((hits / 4000.0 - share).abs() < 0.05);
+        }
+    }
+}

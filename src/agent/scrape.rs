@@ -1,0 +1,224 @@
+//! Scraping of a metrics page in the Prometheus text format, to watch the condition of an alert.
+
+use super::clock::Clock;
+use super::prometheus;
+use super::protocol::{Message, MetricCondition};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::header::{ACCEPT, HOST, USER_AGENT};
+use hyper::{Request, Uri};
+use hyper_util::rt::TokioIo;
+use std::error::Error as _;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::time::MissedTickBehavior;
+use tokio_util::task::AbortOnDropHandle;
+
+/// How long one scrape may take.
+const TIMEOUT: Duration = Duration::from_secs(2);
+/// A page that is longer is not read.
+const MAX_PAGE: usize = 16 * 1024 * 1024;
+/// What is asked for, as Prometheus asks for it.
+const FORMAT: &str = "text/plain;version=0.0.4";
+
+/// Where a page is.
+#[derive(Debug, Clone)]
+struct Page {
+    host: String,
+    port: u16,
+    authority: String,
+    path: String,
+}
+
+impl Page {
+    fn parse(url: &str) -> Result<Page, String> {
+        let uri: Uri = url.parse().map_err(|e| format!("`{url}` is not a URL: {e}"))?;
+        if uri.scheme_str() != Some("http") {
+            return Err(format!("`{url}`: only http:// is read"));
+        }
+        let authority = uri.authority().ok_or_else(|| format!("`{url}` names no host"))?;
+        Ok(Page {
+            host: authority.host().trim_start_matches('[').trim_end_matches(']').to_string(),
+            port: authority.port_u16().unwrap_or(80),
+            authority: authority.to_string(),
+            path: uri.path_and_query().map_or("/", |path| path.as_str()).to_string(),
+        })
+    }
+}
+
+/// Scrapes `url` every `every`, sends a `Message::Sample` for each scrape; ends when the handle is dropped or `tx` is
+/// closed. Fails at once only when the URL cannot be used.
+pub fn watch(
+    url: &str,
+    every: Duration,
+    when: MetricCondition,
+    tx: UnboundedSender<Message>,
+    clock: Clock,
+) -> Result<AbortOnDropHandle<()>, String> {
+    let page = Page::parse(url)?;
+    // A tick must be longer than nothing.
+    let every = every.max(Duration::from_millis(1));
+    Ok(AbortOnDropHandle::new(tokio::spawn(async move {
+        let mut ticks = tokio::time::interval(every);
+        // After a slow scrape the next one waits its turn: a page that is slow already is not asked twice at once.
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let scraped = match tokio::time::timeout(TIMEOUT, fetch(&page)).await {
+                Ok(scraped) => scraped,
+                Err(_) => Err(format!("no answer within {} s", TIMEOUT.as_secs())),
+            };
+            if tx.send(sample(scraped, &when, clock.now_us())).is_err() {
+                return;
+            }
+        }
+    })))
+}
+
+/// What a scrape says about the condition. Without a value it does not hold.
+fn sample(scraped: Result<String, String>, when: &MetricCondition, clock_us: u64) -> Message {
+    let value = scraped.and_then(|text| evaluate(&text, when));
+    match value {
+        Ok((value, holds)) => Message::Sample { clock_us, value: Some(value), holds, error: None },
+        Err(error) => Message::Sample { clock_us, value: None, holds: false, error: Some(error) },
+    }
+}
+
+/// The value that decides, and whether the condition holds: with any series that fulfils it, else with the first
+/// one. A series that is not a number never fulfils anything.
+fn evaluate(text: &str, when: &MetricCondition) -> Result<(f64, bool), String> {
+    let series = prometheus::parse(text)?;
+    let mut first = None;
+    for sample in series.iter().filter(|sample| sample.name == when.metric) {
+        let same = |(name, value): (&String, &String)| {
+            // An absent label and an empty one are the same, as in PromQL.
+            sample.label(name).unwrap_or_default() == value
+        };
+        if !when.labels.iter().all(same) {
+            continue;
+        }
+        if !sample.value.is_nan() && when.op.holds(sample.value, when.value) {
+            return Ok((sample.value, true));
+        }
+        first = first.filter(|first: &f64| !first.is_nan()).or(Some(sample.value));
+    }
+    match first {
+        Some(value) if value.is_nan() => Err(format!("{} is NaN", when.metric)),
+        Some(value) => Ok((value, false)),
+        None if series.iter().any(|sample| sample.name == when.metric) => {
+            Err(format!("no series of {} has these labels", when.metric))
+        }
+        None => Err(format!("the page has no metric {}", when.metric)),
+    }
+}
+
+/// One scrape over a connection of its own: it sees a new container as soon as the name does.
+async fn fetch(page: &Page) -> Result<String, String> {
+    let stream = TcpStream::connect((page.host.as_str(), page.port))
+        .await
+        .map_err(|e| format!("connect to {}: {e}", page.authority))?;
+    let failed = |e: hyper::Error| {
+        let cause = e.source().map_or_else(String::new, |cause| format!(": {cause}"));
+        format!("ask {}: {e}{cause}", page.authority)
+    };
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
+    let _connection = AbortOnDropHandle::new(tokio::spawn(connection));
+    let request = Request::get(page.path.as_str())
+        .header(HOST, &page.authority)
+        .header(ACCEPT, FORMAT)
+        .header(USER_AGENT, concat!("firedrill/", env!("CARGO_PKG_VERSION")))
+        .body(Empty::<Bytes>::new())
+        .map_err(|e| format!("ask {}: {e}", page.authority))?;
+    let response = sender.send_request(request).await.map_err(failed)?;
+    if !response.status().is_success() {
+        return Err(format!("{} answered {}", page.authority, response.status()));
+    }
+    let body = Limited::new(response.into_body(), MAX_PAGE).collect().await;
+    let body = body.map_err(|e| format!("read the page of {}: {e}", page.authority))?.to_bytes();
+    String::from_utf8(body.into()).map_err(|_| format!("the page of {} is not UTF-8", page.authority))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::slis::Comparison;
+    use std::collections::BTreeMap;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+    use tokio::sync::mpsc::unbounded_channel;
+
+    const PAGE: &str = "# TYPE pool gauge\npool{db=\"a\"} 5\npool{db=\"b\",x=\"y\"} 0\nodd NaN\n";
+
+    fn when(metric: &str, labels: &[(&str, &str)], op: Comparison, value: f64) -> MetricCondition {
+        let labels: BTreeMap<_, _> = labels.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+        MetricCondition { text: String::new(), metric: metric.into(), labels, op, value }
+    }
+
+    #[test]
+    fn any_series_with_the_labels_may_fulfil_it() {
+        assert_eq!(evaluate(PAGE, &when("pool", &[], Comparison::Less, 1.0)), Ok((0.0, true)));
+        assert_eq!(evaluate(PAGE, &when("pool", &[("db", "a")], Comparison::Less, 1.0)), Ok((5.0, false)));
+        assert_eq!(evaluate(PAGE, &when("pool", &[("db", "a"), ("x", "")], Comparison::Less, 9.0)), Ok((5.0, true)));
+        assert_eq!(evaluate(PAGE, &when("pool", &[], Comparison::Greater, 9.0)), Ok((5.0, false)));
+    }
+
+    #[test]
+    fn what_has_no_value_never_holds() {
+        for op in [Comparison::Less, Comparison::Greater, Comparison::NotEqual, Comparison::Equal] {
+            let error = |page, metric, labels: &[_]| evaluate(page, &when(metric, labels, op, 1.0)).unwrap_err();
+            assert_eq!(error(PAGE, "odd", &[]), "odd is NaN");
+            assert_eq!(error(PAGE, "none", &[]), "the page has no metric none");
+            assert_eq!(error(PAGE, "pool", &[("db", "c")]), "no series of pool has these labels");
+            assert_eq!(error("", "pool", &[]), "the page has no metric pool");
+        }
+        let broken = sample(Ok("pool{".into()), &when("pool", &[], Comparison::Less, 1.0), 7);
+        assert!(matches!(broken, Message::Sample { clock_us: 7, value: None, holds: false, error: Some(_) }));
+    }
+
+    #[test]
+    fn urls_that_cannot_be_used_are_said_at_once() {
+        for url in ["https://x/metrics", "x", "http://", "ftp://x"] {
+            assert!(Page::parse(url).is_err(), "{url}");
+        }
+        let page = Page::parse("http://checkout:9100/metrics?a=b").expect("a page");
+        assert_eq!((page.host.as_str(), page.port, page.path.as_str()), ("checkout", 9100, "/metrics?a=b"));
+        let page = Page::parse("http://[::1]").expect("a page");
+        assert_eq!((page.host.as_str(), page.port, page.path.as_str()), ("::1", 80, "/"));
+    }
+
+    #[tokio::test]
+    async fn samples_come_until_nobody_wants_them() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let server = tokio::spawn(async move {
+            // The first scrape fails, the later ones see the pool shrink.
+            for answer in ["503 Unavailable\r\n\r\n", "200 OK\r\n\r\npool 1\n", "200 OK\r\n\r\npool 0\n"] {
+                let (mut stream, _) = listener.accept().await.expect("a scrape");
+                let mut seen = Vec::new();
+                while !seen.ends_with(b"\r\n\r\n") {
+                    stream.read_buf(&mut seen).await.expect("a request");
+                }
+                let seen = String::from_utf8(seen).expect("text");
+                assert!(seen.starts_with("GET /m HTTP/1.1\r\n") && seen.contains("text/plain"), "{seen}");
+                stream.write_all(format!("HTTP/1.1 {answer}").as_bytes()).await.expect("written");
+            }
+        });
+        let (tx, mut rx) = unbounded_channel();
+        let condition = when("pool", &[], Comparison::Less, 1.0);
+        let every = Duration::from_millis(5);
+        let _watch = watch(&format!("http://{address}/m"), every, condition, tx, Clock::start()).expect("a watch");
+        let mut got = Vec::new();
+        while got.len() < 4 {
+            let next = tokio::time::timeout(Duration::from_secs(20), rx.recv()).await.expect("in time");
+            let Some(Message::Sample { value, holds, error, .. }) = next else { panic!("not a sample: {next:?}") };
+            got.push((value, holds, error));
+        }
+        server.await.expect("the server saw what it should");
+        let refused = got.pop().expect("the server is gone by then");
+        assert_eq!((refused.0, refused.1), (None, false));
+        assert!(refused.2.is_some_and(|why| why.contains("connect to")));
+        let failed = format!("{address} answered 503 Service Unavailable");
+        assert_eq!(got, [(None, false, Some(failed)), (Some(1.0), false, None), (Some(0.0), true, None)]);
+    }
+}

@@ -1,0 +1,137 @@
+//! `firedrill agent serve`: the main process of an agent's container.
+
+use super::owner::Ownership;
+use super::session::{Lines, Session};
+use super::writer::write_lines;
+use super::{CONTROL, LIFT_WITHIN, MAX_LINE, PING, PONG};
+use crate::agent::Clock;
+use crate::agent::protocol::{Answer, LEASE, Message};
+use crate::agent::proxy::{Proxy, ProxyConfig};
+use futures_util::StreamExt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::io::AsyncWriteExt;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::mpsc::unbounded_channel;
+use tokio::task::JoinSet;
+use tokio_util::codec::{FramedRead, LinesCodec};
+use tokio_util::sync::CancellationToken;
+
+/// How long a connection may take to say what it wants.
+const FIRST_LINE: Duration = Duration::from_secs(5);
+/// Pause after an `accept` that failed, for instance for want of file descriptors.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
+
+/// What an agent is started with.
+#[derive(Debug, Clone)]
+pub struct ServeConfig {
+    /// The unix socket to listen on.
+    pub socket: PathBuf,
+    /// What to stand in front of; `None` in the drill's own agent.
+    pub proxy: Option<ProxyConfig>,
+}
+
+/// Why an agent could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The proxy did not start.
+    #[error("the proxy could not be started: {0}")]
+    Proxy(String),
+    /// Another agent listens on this socket.
+    #[error("another agent already listens on {}", .0.display())]
+    Taken(PathBuf),
+    /// The socket could not be opened.
+    #[error("the control socket {} could not be opened: {cause}", path.display())]
+    Socket {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        cause: io::Error,
+    },
+}
+
+/// Serves until `shutdown`, then lifts everything. The proxy listens before the socket is there, so that an agent
+/// that answers a ping can take traffic.
+pub async fn serve(config: ServeConfig, shutdown: CancellationToken) -> Result<(), ServeError> {
+    serve_with_lease(config, shutdown, LEASE).await
+}
+
+/// As [`serve`], with a lease that a test can wait for.
+pub(super) async fn serve_with_lease(
+    config: ServeConfig,
+    shutdown: CancellationToken,
+    lease: Duration,
+) -> Result<(), ServeError> {
+    let proxy = match config.proxy {
+        Some(config) => Some(Proxy::start(config).await.map_err(ServeError::Proxy)?),
+        None => None,
+    };
+    let listener = listen(&config.socket).await?;
+    let session = Session { clock: Clock::start(), proxy, lease, shutdown: shutdown.clone() };
+    let ownership = Ownership::default();
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            biased;
+            () = shutdown.cancelled() => break,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(connection(stream, session.clone(), ownership.clone()));
+                }
+                Err(_) => tokio::time::sleep(ACCEPT_AGAIN).await,
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+    drop(listener);
+    let ended = async { while connections.join_next().await.is_some() {} };
+    // Each lift has its own deadline; this one only bounds their sum with the farewells.
+    let _ = tokio::time::timeout(LIFT_WITHIN * 2, ended).await;
+    let _ = std::fs::remove_file(&config.socket);
+    Ok(())
+}
+
+/// Opens the socket; a file left by an agent that was killed is removed, one that answers is not.
+async fn listen(path: &Path) -> Result<UnixListener, ServeError> {
+    let failed = |cause| ServeError::Socket { path: path.to_path_buf(), cause };
+    match UnixListener::bind(path) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            if UnixStream::connect(path).await.is_ok() {
+                return Err(ServeError::Taken(path.to_path_buf()));
+            }
+            std::fs::remove_file(path).map_err(failed)?;
+            UnixListener::bind(path).map_err(failed)
+        }
+        bound => bound.map_err(failed),
+    }
+}
+
+async fn connection(stream: UnixStream, session: Session, ownership: Ownership) {
+    let (from, mut to) = stream.into_split();
+    let mut lines: Lines<OwnedReadHalf> = FramedRead::new(from, LinesCodec::new_with_max_length(MAX_LINE));
+    let first = tokio::select! {
+        () = session.shutdown.cancelled() => return,
+        first = tokio::time::timeout(FIRST_LINE, lines.next()) => first,
+    };
+    let Ok(Some(Ok(first))) = first else { return };
+    match first.as_str() {
+        // A peer that is gone already needs no answer.
+        PING => drop(to.write_all(format!("{PONG}\n").as_bytes()).await),
+        CONTROL => match ownership.take().await {
+            Ok(owner) => session.run(lines, to, owner).await,
+            Err(reason) => refuse(to, session.clock, reason).await,
+        },
+        _ => {}
+    }
+}
+
+/// Says no in the protocol's own words: a reply to request 0, which nobody makes.
+async fn refuse(to: OwnedWriteHalf, clock: Clock, reason: String) {
+    let (messages, queue) = unbounded_channel();
+    let answer = Answer::Failed { reason };
+    let _ = messages.send(Message::Reply { id: 0, clock_us: clock.now_us(), answer });
+    drop(messages);
+    let _ = write_lines(to, queue, FIRST_LINE).await;
+}

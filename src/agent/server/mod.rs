@@ -1,0 +1,31 @@
+//! The agent itself: `firedrill agent serve` (the container), `firedrill agent control` (the exec session that leads
+//! to it) and `firedrill agent ping` (its health check).
+//!
+//! ```text
+//! runner ══ docker exec ══ control ── unix socket ── listen ──► session ──► abilities ──► holdings │ loads │ scrape
+//!                                                      │           └─ lease: end-of-file or silence lifts everything
+//!                                                      └─ owner: one session at a time
+//! ```
+
+mod abilities;
+mod control;
+mod held;
+mod holdings;
+mod listen;
+mod loads;
+mod owner;
+mod session;
+mod writer;
+
+pub use control::{control, ping};
+pub use held::{CONFIRM_WITHIN, HeldFault, LIFT_WITHIN};
+pub use listen::{ServeConfig, ServeError, serve};
+
+/// First line of a connection that wants to control the agent; JSON lines follow.
+const CONTROL: &str = "control";
+/// First line of a connection that only wants to know whether the agent answers.
+const PING: &str = "ping";
+/// The answer to it.
+const PONG: &str = "pong";
+/// Longest line that is taken: a request with all loads of a scenario and their bodies.
+const MAX_LINE: usize = 16 * 1024 * 1024;

@@ -1,0 +1,154 @@
+//! One connection that controls the agent, and its lease: when the other end is gone or silent, everything that the
+//! session started is ended.
+
+use super::abilities::Abilities;
+use super::owner::Owner;
+use super::writer::write_lines;
+use crate::agent::Clock;
+use crate::agent::protocol::{Answer, Ask, Message, Request};
+use crate::agent::proxy::Proxy;
+use futures_util::StreamExt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::task::JoinSet;
+use tokio_util::codec::{FramedRead, LinesCodec};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+/// How long the last messages may take to be written once a session is over.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Lines from the runner.
+pub(super) type Lines<R> = FramedRead<R, LinesCodec>;
+
+/// What sessions of one agent share.
+#[derive(Debug, Clone)]
+pub(super) struct Session {
+    pub(super) clock: Clock,
+    pub(super) proxy: Option<Proxy>,
+    /// `protocol::LEASE`, shorter in tests.
+    pub(super) lease: Duration,
+    pub(super) shutdown: CancellationToken,
+}
+
+/// Why a session is over.
+enum End {
+    /// The runner closed it, or is gone, or does not read.
+    Closed,
+    /// The runner was silent for longer than the lease.
+    LeaseLost,
+    /// The agent stops.
+    Shutdown,
+}
+
+impl Session {
+    /// Serves a runner until it is gone; returns when everything was lifted and said.
+    pub(super) async fn run(
+        self,
+        mut lines: Lines<impl AsyncRead + Unpin>,
+        to: impl AsyncWrite + Unpin + Send + 'static,
+        owner: Owner,
+    ) {
+        let (messages, queue) = unbounded_channel();
+        let mut writer = AbortOnDropHandle::new(tokio::spawn(write_lines(to, queue, self.lease)));
+        let hello = Message::Hello { version: env!("CARGO_PKG_VERSION").into(), clock_us: self.clock.now_us() };
+        tell(&messages, hello);
+        let abilities = Arc::new(Abilities::new(self.clock, self.proxy.clone(), messages.clone()));
+        let mut asks = JoinSet::new();
+        let mut heard = Instant::now();
+        let end = loop {
+            tokio::select! {
+                biased;
+                () = self.shutdown.cancelled() => break End::Shutdown,
+                _ = &mut writer => break End::Closed,
+                () = tokio::time::sleep_until((heard + self.lease).into()) => break End::LeaseLost,
+                line = lines.next() => {
+                    let Some(Ok(line)) = line else { break End::Closed };
+                    // Requests that piled up while this process stood still are those of a lease that is over.
+                    if heard.elapsed() > self.lease {
+                        break End::LeaseLost;
+                    }
+                    heard = Instant::now();
+                    self.take(&line, &abilities, &messages, &mut asks);
+                }
+                Some(_) = asks.join_next() => {}
+            }
+        };
+        owner.ending();
+        // First nothing new may begin, then what there is ends.
+        asks.shutdown().await;
+        for (fault, reason) in abilities.end().await {
+            tell(&messages, Message::Note { text: format!("the fault `{fault}` could not be lifted: {reason}") });
+        }
+        drop(owner);
+        drop(abilities);
+        if let End::LeaseLost = end {
+            tell(&messages, Message::LeaseLost);
+            self.refuse(lines, &messages).await;
+        }
+        drop(messages);
+        // A handle must not be asked again once it has answered.
+        if !writer.is_finished() {
+            let _ = tokio::time::timeout(FAREWELL, writer).await;
+        }
+    }
+
+    fn take(
+        &self,
+        line: &str,
+        abilities: &Arc<Abilities>,
+        messages: &UnboundedSender<Message>,
+        asks: &mut JoinSet<()>,
+    ) {
+        match serde_json::from_str(line) {
+            // Answered here, so that nothing stands between a heartbeat and the clock that it measures.
+            Ok(Request { id, ask: Ask::Heartbeat }) => {
+                self.reply(messages, id, Answer::Done { detail: String::new() });
+            }
+            Ok(Request { id, ask }) => {
+                let (session, abilities, messages) = (self.clone(), abilities.clone(), messages.clone());
+                asks.spawn(async move {
+                    let answer = abilities.answer(ask).await;
+                    session.reply(&messages, id, answer);
+                });
+            }
+            Err(error) => {
+                let reason = format!("this agent does not understand the request: {error}");
+                self.reply(messages, id_of(line), Answer::Failed { reason });
+            }
+        }
+    }
+
+    /// After a lost lease: whatever is asked, the answer is no, until the runner closes the connection.
+    async fn refuse(&self, mut lines: Lines<impl AsyncRead + Unpin>, messages: &UnboundedSender<Message>) {
+        loop {
+            tokio::select! {
+                () = self.shutdown.cancelled() => return,
+                line = lines.next() => {
+                    let Some(Ok(line)) = line else { return };
+                    let reason = format!(
+                        "the lease was lost: nothing was heard from the runner for {} s, and everything was lifted",
+                        self.lease.as_secs_f64()
+                    );
+                    self.reply(messages, id_of(&line), Answer::Failed { reason });
+                }
+            }
+        }
+    }
+
+    fn reply(&self, messages: &UnboundedSender<Message>, id: u64, answer: Answer) {
+        tell(messages, Message::Reply { id, clock_us: self.clock.now_us(), answer });
+    }
+}
+
+fn tell(messages: &UnboundedSender<Message>, message: Message) {
+    // The writer is gone only when the connection is, and then the session ends by that.
+    let _ = messages.send(message);
+}
+
+/// The number of a request that cannot be read as a whole; 0 is nobody's.
+fn id_of(line: &str) -> u64 {
+    serde_json::from_str::<serde_json::Value>(line).ok().and_then(|value| value.get("id")?.as_u64()).unwrap_or(0)
+}

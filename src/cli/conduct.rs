@@ -1,0 +1,230 @@
+//! Carries out drills from a checked plan to files on disk: the run directory, the reaper, the sinks, the reports.
+
+mod reaper_child;
+mod signals;
+
+pub use signals::listen;
+
+use crate::engine::{self, Identity, Job, Options, Shutdown, ledger};
+use crate::error::{Error, Exit};
+use crate::record::{
+    EventSink, Observer, Outcome, Record, RecordObserver, Redactor, RunDir, utc_now, utc_text, write_atomic,
+};
+use crate::report::{self, Console, ConsoleOptions, EventsJson, Verbosity};
+use crate::source::Diagnostics;
+use crate::spec::{self, Plan};
+use crate::stack::docker::{DockerOptions, DockerStack, Endpoint, ResolveError, RunIdentity, quick_sweep};
+use crate::stack::{Stack, StackError};
+use reaper_child::Reaper;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+/// What is printed while drills run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Format {
+    /// For people, on standard error.
+    #[default]
+    Human,
+    /// Every event as a line of JSON, on standard output.
+    Json,
+}
+
+/// What the command line asks for.
+#[derive(Debug, Clone)]
+pub struct Wishes {
+    /// The same drill without the runbook.
+    pub control: bool,
+    /// Leave the stack up when the drill does not pass.
+    pub keep: bool,
+    /// Never build images.
+    pub no_build: bool,
+    /// Seed; drawn when it is not given.
+    pub seed: Option<u64>,
+    /// A JUnit report of all drills.
+    pub junit: Option<PathBuf>,
+    /// Where run directories are made.
+    pub out: Option<PathBuf>,
+    /// The project's directory.
+    pub project: PathBuf,
+    /// What is printed.
+    pub format: Format,
+    /// Only the summary.
+    pub quiet: bool,
+    /// How much more.
+    pub verbose: u8,
+    /// Whether colours are used.
+    pub color: bool,
+}
+
+/// Runs all drills, one after the other; the worst exit is the exit.
+pub async fn all(plans: &[Plan], wishes: &Wishes) -> Result<Exit, Error> {
+    let endpoint = Endpoint::resolve().await.map_err(environment)?;
+    for line in quick_sweep(&endpoint).await {
+        if !wishes.quiet {
+            eprintln!("sweep: {line}");
+        }
+    }
+    let shutdown = listen()?;
+    if let Some(junit) = &wishes.junit {
+        save_junit(junit, &[])?;
+    }
+    let mut records: Vec<Record> = Vec::new();
+    let mut worst = Outcome::Passed;
+    for plan in plans {
+        if shutdown.cancel.is_cancelled() {
+            break;
+        }
+        let record = one(plan, wishes, &endpoint, &shutdown).await?;
+        worst = worst.max(record.outcome());
+        records.push(record);
+        if let Some(junit) = &wishes.junit {
+            save_junit(junit, &records)?;
+        }
+    }
+    Ok(match worst {
+        Outcome::Passed => Exit::Passed,
+        Outcome::Failed => Exit::Failed,
+        Outcome::Broken => Exit::Harness,
+        Outcome::Interrupted => Exit::Interrupted,
+    })
+}
+
+/// Saved after each drill, and once before the first one: a path that cannot be written is told before anything runs.
+fn save_junit(path: &Path, records: &[Record]) -> Result<(), Error> {
+    let bytes = report::junit(&records.iter().collect::<Vec<_>>());
+    write_atomic(path, &bytes).map_err(|error| on_disk(path, &error))
+}
+
+async fn one(plan: &Plan, wishes: &Wishes, endpoint: &Endpoint, shutdown: &Shutdown) -> Result<Record, Error> {
+    let made = RunDir::root(&wishes.project, wishes.out.as_deref()).and_then(|root| RunDir::create(&root, &plan.name));
+    let run_dir = made.map_err(|error| {
+        Error::harness(format!("no run directory could be made: {error}")).hint("name a directory with `--out`")
+    })?;
+    match prepared(plan, wishes, endpoint, shutdown, &run_dir).await {
+        Err(error) if error.exit == Exit::Usage => {
+            // Nothing was started: an empty run directory would only be in the way.
+            let _ = std::fs::remove_dir_all(run_dir.path());
+            Err(error)
+        }
+        other => other,
+    }
+}
+
+async fn prepared(
+    plan: &Plan,
+    wishes: &Wishes,
+    endpoint: &Endpoint,
+    shutdown: &Shutdown,
+    run_dir: &RunDir,
+) -> Result<Record, Error> {
+    let identity = RunIdentity { id: run_dir.id().to_string(), dir: run_dir.path().to_path_buf(), keep: wishes.keep };
+    let options = DockerOptions::from_env(wishes.no_build);
+    let stack = match DockerStack::prepare(&plan.stack, &identity, &options, endpoint).await {
+        Err(ResolveError::Environment(error)) => return Err(environment(error)),
+        other => fits(plan, other, wishes.color)?,
+    };
+    let ledger = ledger::Ledger::create(&run_dir.ledger_path(), run_dir.id(), wishes.keep);
+    let ledger = ledger.map_err(|error| on_disk(run_dir.path(), &error))?;
+    let reaper = Reaper::start(run_dir.path())?;
+
+    let record = RecordObserver::new();
+    let mut observers: Vec<Box<dyn Observer>> = vec![Box::new(record.clone())];
+    observers.push(display(wishes));
+    let events = run_dir.create_events().map_err(|error| on_disk(run_dir.path(), &error))?;
+    let secrets = plan.respond.vars.values().filter(|var| var.secret).map(|var| var.value.clone());
+    let redactor = Redactor::new(secrets.chain(stack.secrets()));
+    for source in sources(plan) {
+        let (path, content) = (source.path.display().to_string(), source.text.as_bytes());
+        let kept = run_dir.keep_file(&path, content, |text| redactor.text(text));
+        kept.map_err(|error| on_disk(run_dir.path(), &error))?;
+    }
+    let sink = EventSink::new(Some(events), redactor, observers);
+
+    let identity = Identity {
+        run: run_dir.id().to_string(),
+        started_utc: utc_text(utc_now()),
+        control: wishes.control,
+        seed: wishes.seed.unwrap_or_else(drawn_seed),
+    };
+    let announcement = engine::announce(plan, &identity);
+    let options = Options { control: wishes.control, keep: wishes.keep, seed: identity.seed };
+    engine::run(Job { plan, announcement, options: &options, run_dir }, &stack, ledger, sink, shutdown).await;
+    let record = record.record();
+    let saved = save(&record, run_dir);
+    reaper.dismiss().await;
+    if wishes.format == Format::Human {
+        eprint!("{}", report::summary(&record, Some(run_dir.path()), wishes.color));
+        if record.kept {
+            eprintln!("{}", stack.how_to_look().join("\n"));
+        }
+    }
+    saved.map_err(|error| on_disk(run_dir.path(), &error))?;
+    Ok(record)
+}
+
+/// Compose must accept the stack, what the plan names must be in it, and what it asks for must be allowed.
+fn fits(plan: &Plan, prepared: Result<DockerStack, ResolveError>, color: bool) -> Result<DockerStack, Error> {
+    let mut diagnostics = Diagnostics::default();
+    match prepared {
+        Err(error) => super::findings::invalid(plan, &error, &mut diagnostics),
+        Ok(stack) => {
+            spec::check_services(plan, &stack.services(), &mut diagnostics);
+            super::findings::place(plan, &stack.findings(), &mut diagnostics);
+            if !diagnostics.has_errors() {
+                return Ok(stack);
+            }
+        }
+    }
+    let text = crate::source::render(&diagnostics, color);
+    Err(Error::usage(format!("nothing was started\n{text}")))
+}
+
+/// The files that a drill was made from.
+fn sources(plan: &Plan) -> impl Iterator<Item = &crate::source::Source> {
+    let runbook = plan.runbook.as_ref().map(|runbook| &*runbook.source);
+    [&*plan.source, &*plan.stack_source].into_iter().chain(runbook)
+}
+
+/// Who shows the drill while it runs.
+fn display(wishes: &Wishes) -> Box<dyn Observer> {
+    match wishes.format {
+        Format::Json => Box::new(EventsJson::stdout()),
+        Format::Human => Box::new(Console::new(ConsoleOptions {
+            verbosity: Verbosity::from_flags(wishes.quiet, wishes.verbose),
+            color: wishes.color,
+            live: std::io::stderr().is_terminal(),
+            label: None,
+        })),
+    }
+}
+
+/// Writes the reports of a run into its directory. One that fails does not keep the others from being written.
+pub fn save(record: &Record, run_dir: &RunDir) -> std::io::Result<()> {
+    let json = run_dir.write("record.json", &report::json(record));
+    let junit = run_dir.write("junit.xml", &report::junit(&[record]));
+    json.and(junit)
+}
+
+fn drawn_seed() -> u64 {
+    use std::hash::{BuildHasher, Hasher};
+    // The standard library's own per-process random keys: no generator of ours for one number.
+    std::collections::hash_map::RandomState::new().build_hasher().finish()
+}
+
+/// An error of the stack before anything runs, as an error of the command.
+pub fn environment(error: StackError) -> Error {
+    match error {
+        StackError::Environment { operation, cause, hint } => {
+            let error = Error::harness(format!("{operation}: {cause}"));
+            match hint {
+                Some(hint) => error.hint(hint),
+                None => error.hint("`firedrill doctor` says what is missing"),
+            }
+        }
+        other => Error::harness(other.to_string()),
+    }
+}
+
+fn on_disk(path: &Path, error: &std::io::Error) -> Error {
+    Error::harness(format!("{} could not be written: {error}", path.display()))
+}

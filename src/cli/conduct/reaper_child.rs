@@ -1,0 +1,42 @@
+//! The reaper as a child of the runner: started before anything else is, holding a pipe whose end-of-file tells it
+//! that the runner is gone, however it went.
+
+use crate::error::Error;
+use std::fs::File;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::process::{Child, ChildStdin, Command};
+
+/// The running reaper.
+pub struct Reaper {
+    child: Child,
+    pipe: ChildStdin,
+}
+
+impl Reaper {
+    /// Starts it for a run directory; what it says goes to `reaper.log` there.
+    pub fn start(run_dir: &Path) -> Result<Reaper, Error> {
+        let failed = |error: std::io::Error| Error::harness(format!("the reaper could not be started: {error}"));
+        let log = File::create(run_dir.join("reaper.log")).map_err(failed)?;
+        let mut child = Command::new(std::env::current_exe().map_err(failed)?)
+            .arg("reaper")
+            .arg(run_dir)
+            .stdin(Stdio::piped())
+            .stdout(log.try_clone().map_err(failed)?)
+            .stderr(log)
+            // A Ctrl-C at the terminal is for the runner; the reaper outlives it.
+            .process_group(0)
+            .spawn()
+            .map_err(failed)?;
+        let pipe = child.stdin.take().ok_or_else(|| failed(std::io::Error::other("it has no standard input")))?;
+        Ok(Reaper { child, pipe })
+    }
+
+    /// Lets it go, once the ledger is closed.
+    pub async fn dismiss(mut self) {
+        drop(self.pipe);
+        // It reads the closed ledger and ends; one that does not must not hold up the drill's result.
+        let _ = tokio::time::timeout(Duration::from_secs(2), self.child.wait()).await;
+    }
+}

@@ -1,0 +1,132 @@
+//! From a plan to the first event of a drill: what will be done, so that reports can name what was not reached.
+
+use crate::faults::Inject;
+use crate::record::{
+    Announcement, FaultInfo, FileRef, LoadInfo, Location, RECORD_FORMAT, SliInfo, StepInfo, Verdict, Windows,
+};
+use crate::runbook::StepKind;
+use crate::source::Source;
+use crate::spec::Plan;
+use sha2::{Digest, Sha256};
+use std::time::Duration;
+
+/// Who a drill is: known before it begins.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// Id of the run.
+    pub run: String,
+    /// When it began, RFC 3339 in UTC.
+    pub started_utc: String,
+    /// Whether it is the control.
+    pub control: bool,
+    /// Seed of everything random.
+    pub seed: u64,
+}
+
+/// The first event.
+pub fn announce(plan: &Plan, identity: &Identity) -> Announcement {
+    Announcement {
+        format: RECORD_FORMAT,
+        tool_version: env!("CARGO_PKG_VERSION").to_string(),
+        run: identity.run.clone(),
+        started_utc: identity.started_utc.clone(),
+        scenario: plan.name.clone(),
+        title: plan.title.clone(),
+        severity: plan.severity.clone(),
+        tags: plan.tags.clone(),
+        scenario_file: file_ref(&plan.source),
+        runbook_file: plan.runbook.as_ref().map(|runbook| file_ref(&runbook.source)),
+        stack_file: file_ref(&plan.stack_source),
+        control: identity.control,
+        seed: identity.seed,
+        // A control that behaves passes, whatever the scenario expects of its runbook.
+        expect: if identity.control { Verdict::Passed } else { plan.expect },
+        slis: plan
+            .slis
+            .iter()
+            .map(|sli| SliInfo {
+                name: sli.name.clone(),
+                load: sli.load.clone(),
+                good: sli.good.text.clone(),
+                objective: sli.objective.get(),
+                must_breach: !plan.impact.none && must_breach(plan, &sli.name),
+            })
+            .collect(),
+        loads: plan
+            .loads
+            .iter()
+            .map(|load| LoadInfo {
+                name: load.name.clone(),
+                request: format!("{} {}", load.method, load.url),
+                rate: load.rate,
+            })
+            .collect(),
+        faults: plan
+            .faults
+            .iter()
+            .map(|planned| FaultInfo {
+                id: planned.id.clone(),
+                kind: planned.fault.kind().to_string(),
+                summary: planned.fault.summary(),
+                at: Location { path: shown(&plan.source), line: planned.line },
+            })
+            .collect(),
+        steps: if identity.control { Vec::new() } else { steps(plan) },
+        detect: plan.detect.as_ref().map(|detect| detect.when.text.clone()),
+        windows: windows(plan),
+        vars: plan
+            .respond
+            .vars
+            .iter()
+            .map(|(name, var)| (name.clone(), if var.secret { "***".into() } else { var.value.clone() }))
+            .collect(),
+    }
+}
+
+/// Whether the impact may show in this SLI.
+pub(super) fn must_breach(plan: &Plan, sli: &str) -> bool {
+    plan.impact.breaches.is_empty() || plan.impact.breaches.iter().any(|name| name == sli)
+}
+
+fn steps(plan: &Plan) -> Vec<StepInfo> {
+    let Some(runbook) = &plan.runbook else { return Vec::new() };
+    let path = shown(&runbook.source);
+    runbook
+        .select(&plan.respond.phases)
+        .map(|step| StepInfo {
+            id: step.id.clone(),
+            phase: step.phase.name().to_string(),
+            title: step.title.clone(),
+            manual: matches!(step.kind, StepKind::Manual(_)),
+            hash: step.hash.clone(),
+            at: Location { path: path.clone(), line: step.line },
+        })
+        .collect()
+}
+
+fn windows(plan: &Plan) -> Windows {
+    Windows {
+        steady_us: micros(plan.steady_for),
+        impact_within_us: micros(plan.impact.within),
+        impact_window_us: micros(plan.impact.window),
+        detect_within_us: plan.detect.as_ref().map(|detect| micros(detect.within)),
+        recover_within_us: micros(plan.recover_within),
+        recover_hold_us: micros(plan.recover_hold),
+        revert_hold_us: micros(plan.revert_hold),
+        impact_none: plan.impact.none,
+    }
+}
+
+fn micros(d: Duration) -> u64 {
+    u64::try_from(d.as_micros()).unwrap_or(u64::MAX)
+}
+
+fn file_ref(source: &Source) -> FileRef {
+    let digest = Sha256::digest(source.text.as_bytes());
+    FileRef { path: shown(source), sha256: digest.iter().map(|byte| format!("{byte:02x}")).collect() }
+}
+
+/// The path of a source as it is shown to people.
+pub(super) fn shown(source: &Source) -> String {
+    source.path.display().to_string()
+}

@@ -1,0 +1,358 @@
+//! One drill from its first event to its last. The phases may stop at any point, be cancelled or panic; revert and
+//! down run whatever happened, outside the token that was cancelled.
+
+use super::ledger::Ledger;
+use super::monitor::Monitor;
+use super::stop::Stop;
+use crate::agent::AgentClient;
+use crate::record::{Announcement, Check, CheckOutcome, DrillTime, Event, EventSink, Location, Phase, RunDir, Verdict};
+use crate::shell::{Shell, ShellError};
+use crate::spec::Plan;
+use crate::stack::{AgentRole, Stack};
+use futures_util::FutureExt;
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// How often state that announces no change (a fault, a command to try again) is asked.
+pub(super) const POLL: Duration = Duration::from_millis(100);
+
+/// How a drill is told to stop. Passed in, never reached for: tests pass their own.
+#[derive(Debug, Clone, Default)]
+pub struct Shutdown {
+    /// Stop, undo everything, remove everything.
+    pub cancel: CancellationToken,
+    /// Do not undo one by one: remove everything at once.
+    pub hurry: CancellationToken,
+}
+
+/// What the command line decides about a drill.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Do everything but the runbook; users must not recover.
+    pub control: bool,
+    /// Leave the stack up when the drill does not pass.
+    pub keep: bool,
+    /// Seed of everything random.
+    pub seed: u64,
+}
+
+/// What is to be done, and where its files go.
+pub struct Job<'a> {
+    /// The checked plan.
+    pub plan: &'a Plan,
+    /// Its first event.
+    pub announcement: Announcement,
+    /// What the command line decides.
+    pub options: &'a Options,
+    /// Where logs go.
+    pub run_dir: &'a RunDir,
+}
+
+/// What a drill came to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Whether the stack was left up.
+    pub kept: bool,
+}
+
+/// Runs a drill. Everything that happens is an event of `sink`; the outcome only repeats the last verdict.
+pub async fn run<S: Stack>(
+    job: Job<'_>,
+    stack: &S,
+    mut ledger: Ledger,
+    sink: EventSink,
+    shutdown: &Shutdown,
+) -> Outcome {
+    let Job { plan, announcement, options, run_dir } = job;
+    sink.emit(Event::Announced(Box::new(announcement)));
+    let when = plan.detect.as_ref().map(|detect| detect.when.text.clone());
+    let mut drill = Drill {
+        plan,
+        stack,
+        control: options.control,
+        seed: options.seed,
+        monitor: Monitor::new(sink.clone(), &plan.slis, when),
+        sink,
+        ledger: &mut ledger,
+        agents: BTreeMap::new(),
+        pumps: Vec::new(),
+        shell: None,
+        project: None,
+        phase: None,
+        injected: None,
+        impacted: None,
+        mitigation: None,
+        verdict: None,
+    };
+    let phases = AssertUnwindSafe(drill.phases(&shutdown.cancel)).catch_unwind();
+    let ended = tokio::select! {
+        biased;
+        () = shutdown.cancel.cancelled() => Ok(Err(Stop::new(Verdict::Interrupted, "interrupted"))),
+        ended = phases => ended,
+    };
+    let passed = match ended {
+        Ok(Ok(reason)) => reason,
+        Ok(Err(stop)) => {
+            drill.judge(stop);
+            String::new()
+        }
+        Err(panic) => {
+            drill.judge(Stop::harness(format!("a part of Firedrill panicked: {}", panic_text(&*panic))));
+            String::new()
+        }
+    };
+    drill.end_phase();
+    drill.finish(passed, options, run_dir, shutdown).await
+}
+
+/// A drill under way.
+pub(super) struct Drill<'a, S: Stack> {
+    pub plan: &'a Plan,
+    pub stack: &'a S,
+    pub control: bool,
+    pub seed: u64,
+    pub monitor: Monitor,
+    pub sink: EventSink,
+    pub ledger: &'a mut Ledger,
+    pub agents: BTreeMap<AgentRole, AgentClient>,
+    pub pumps: Vec<JoinHandle<()>>,
+    /// The session opens while the load becomes steady, so that nobody waits for it.
+    pub shell: Option<JoinHandle<Result<Shell, ShellError>>>,
+    /// Name of the Compose project, once it is up.
+    pub project: Option<String>,
+    phase: Option<Phase>,
+    /// First and last confirmation.
+    pub injected: Option<(DrillTime, DrillTime)>,
+    /// When an SLI fell, and which ones did.
+    pub impacted: Option<(DrillTime, Vec<String>)>,
+    /// First mitigating command and end of the last mitigating step.
+    pub mitigation: Option<(DrillTime, Option<DrillTime>)>,
+    verdict: Option<Stop>,
+}
+
+impl<S: Stack> Drill<'_, S> {
+    /// Every phase up to the recovery. `Ok` is why the drill passes, provided that everything can be undone.
+    async fn phases(&mut self, cancel: &CancellationToken) -> Result<String, Stop> {
+        self.begin(Phase::Up);
+        self.up(cancel).await?;
+        self.begin(Phase::Steady);
+        self.steady().await?;
+        self.begin(Phase::Inject);
+        self.inject().await?;
+        self.begin(Phase::Impact);
+        let reason = self.impact().await?;
+        if let Some(reason) = reason {
+            return Ok(reason);
+        }
+        if !self.control && self.plan.runbook.is_some() {
+            self.begin(Phase::Respond);
+            self.respond().await?;
+        }
+        self.begin(Phase::Recover);
+        let recovered = self.recover().await;
+        if let Some(reason) = self.monitor.disturbed() {
+            return Err(Stop::harness(reason));
+        }
+        recovered
+    }
+
+    /// Ends the phase that runs and begins the next one.
+    pub fn begin(&mut self, phase: Phase) {
+        self.end_phase();
+        self.phase = Some(phase);
+        self.sink.emit(Event::PhaseStarted { phase });
+    }
+
+    fn end_phase(&mut self) {
+        if let Some(phase) = self.phase.take() {
+            self.sink.emit(Event::PhaseEnded { phase });
+        }
+    }
+
+    /// Reverts and removes whatever happened before, then says what it all came to.
+    async fn finish(mut self, passed: String, options: &Options, run_dir: &RunDir, shutdown: &Shutdown) -> Outcome {
+        if !shutdown.hurry.is_cancelled() {
+            self.begin(Phase::Revert);
+            tokio::select! {
+                biased;
+                () = shutdown.hurry.cancelled() => {}
+                () = self.revert(&shutdown.cancel) => {}
+            }
+            self.end_phase();
+        }
+        if self.verdict.is_none() && shutdown.cancel.is_cancelled() {
+            self.judge(Stop::new(Verdict::Interrupted, "interrupted"));
+        }
+        if self.verdict.is_none() {
+            self.judge(Stop::new(Verdict::Passed, passed));
+        }
+        if !shutdown.hurry.is_cancelled() {
+            self.save_logs(run_dir).await;
+        }
+        let agents = std::mem::take(&mut self.agents);
+        for (_, agent) in agents {
+            agent.close().await;
+        }
+        if let Some(opening) = self.shell.take() {
+            opening.abort();
+        }
+        let interrupted = shutdown.cancel.is_cancelled();
+        let kept = options.keep && !interrupted && self.verdict_now() != Verdict::Passed;
+        let mut left = Vec::new();
+        if kept {
+            if let Err(error) = run_dir.mark_kept(&self.how_to_look()) {
+                self.sink.emit(Event::Note { text: format!("the run could not be marked as kept: {error}") });
+            }
+        } else {
+            self.begin(Phase::Down);
+            left = self.down().await;
+            self.end_phase();
+        }
+        for pump in self.pumps.drain(..) {
+            pump.abort();
+        }
+        if let Some(error) = self.sink.write_error() {
+            self.judge(Stop::harness(format!("the events could not be written to disk: {error}")));
+        }
+        if let Err(error) = self.ledger.close() {
+            self.sink.emit(Event::Note { text: format!("the ledger could not be closed: {error}") });
+        }
+        self.sink.emit(Event::Ended { left, kept });
+        Outcome { verdict: self.verdict_now(), kept }
+    }
+
+    async fn down(&mut self) -> Vec<String> {
+        let started = self.sink.now();
+        let (outcome, left) = match self.stack.down().await {
+            Ok(down) => {
+                self.sink.emit(Event::ComposeTook { what: "down".into(), took_us: micros(down.took) });
+                if down.left.is_empty() {
+                    (CheckOutcome::Passed { evidence: "no container, network or volume of this drill".into() }, vec![])
+                } else {
+                    let reason = format!("left behind: {}", down.left.join(", "));
+                    self.judge(Stop::new(Verdict::Leaked, &reason));
+                    (CheckOutcome::Failed { reason, at: None }, down.left)
+                }
+            }
+            Err(error) => {
+                let reason = format!("the stack could not be removed: {error}; `firedrill sweep` removes it");
+                self.judge(Stop::new(Verdict::Leaked, &reason));
+                (CheckOutcome::Error { reason: reason.clone(), at: None }, vec![reason])
+            }
+        };
+        self.decided(Check::NothingLeft, started, outcome);
+        left
+    }
+
+    /// How to look into a stack that was left up, and how to remove it.
+    fn how_to_look(&self) -> String {
+        let project = self.project.as_deref().unwrap_or_default();
+        format!(
+            "look into it:  docker compose -p {project} ps\n               docker compose -p {project} logs\nremove it:     firedrill sweep --kept\n"
+        )
+    }
+
+    async fn save_logs(&self, run_dir: &RunDir) {
+        let redactor = self.sink.redactor();
+        let clean = move |text: &str| redactor.text(text);
+        let logs = run_dir.logs();
+        let saved = self.stack.save_logs(&logs, &clean);
+        // Logs are evidence, not a reason to keep a broken stack up.
+        let problem = match tokio::time::timeout(Duration::from_secs(20), saved).await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "it took more than 20 s".to_string(),
+        };
+        self.sink.emit(Event::Note { text: format!("the containers' logs could not be saved: {problem}") });
+    }
+
+    /// Takes a reason why the drill did not pass: the first one is the verdict, and what was broken or left behind
+    /// afterwards still spoils a pass.
+    pub fn judge(&mut self, stop: Stop) {
+        let spoils = matches!(stop.verdict, Verdict::NotReverted | Verdict::Leaked | Verdict::HarnessError);
+        let first = self.verdict.is_none();
+        if first || spoils {
+            let (reason, at) = (stop.reason.clone(), stop.at.clone());
+            self.sink.emit(Event::Judged { verdict: stop.verdict, reason, at });
+        }
+        if first || (spoils && self.verdict_now() == Verdict::Passed) {
+            self.verdict = Some(stop);
+        }
+    }
+
+    fn verdict_now(&self) -> Verdict {
+        self.verdict.as_ref().map_or(Verdict::Incomplete, |stop| stop.verdict)
+    }
+
+    /// Whether nothing has gone wrong so far.
+    pub fn unspoiled(&self) -> bool {
+        self.verdict.is_none()
+    }
+
+    /// Notes how an assertion came out.
+    pub fn decided(&self, check: Check, started_us: DrillTime, outcome: CheckOutcome) {
+        self.sink.emit(Event::CheckEnded { check, started_us, outcome });
+    }
+
+    /// Notes that an assertion failed, and makes it the reason to stop.
+    pub fn failed(&self, check: Check, started_us: DrillTime, stop: Stop) -> Stop {
+        let (reason, at) = (stop.reason.clone(), stop.at.clone());
+        let outcome = if stop.verdict.is_harness() {
+            CheckOutcome::Error { reason, at }
+        } else {
+            CheckOutcome::Failed { reason, at }
+        };
+        self.decided(check, started_us, outcome);
+        stop
+    }
+
+    /// Notes what was waited for and how long it took.
+    pub fn waited(&self, what: impl Into<String>, since: DrillTime, deadline: Duration, met: bool) {
+        self.sink.emit(Event::Waited {
+            what: what.into(),
+            took_us: micros(self.sink.now().since(since)),
+            deadline_us: micros(deadline),
+            met,
+        });
+    }
+
+    /// The agent of the drill.
+    pub fn agent(&self) -> Result<&AgentClient, Stop> {
+        self.agents.get(&AgentRole::Drill).ok_or_else(|| Stop::harness("the drill's agent is not connected"))
+    }
+
+    /// A line of the scenario.
+    pub fn in_scenario(&self, line: usize) -> Location {
+        Location { path: super::announce::shown(&self.plan.source), line }
+    }
+
+    /// The longest time for which a request can be under way: slices close at most this much later.
+    pub fn longest_request(&self) -> Duration {
+        self.plan.loads.iter().map(|load| load.timeout).max().unwrap_or_default()
+    }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(ToString::to_string)
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "for a reason that it did not give".into())
+}
+
+/// A duration in whole microseconds.
+pub(super) fn micros(d: Duration) -> u64 {
+    u64::try_from(d.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// A duration as people read it.
+pub(super) fn seconds(d: Duration) -> String {
+    let seconds = d.as_secs_f64();
+    if seconds < 10.0 { format!("{seconds:.1} s") } else { format!("{seconds:.0} s") }
+}

@@ -1,0 +1,83 @@
+//! Inject: for each fault the undo goes to disk, then the fault goes in, then it is seen in place.
+
+use super::drill::{Drill, POLL, seconds};
+use super::stop::Stop;
+use crate::faults::{Fault, Field, Inject, Presence, Undo};
+use crate::record::{Check, CheckOutcome, Event, FaultEvent, Verdict};
+use crate::stack::Stack;
+use std::time::Duration;
+
+/// How long a fault may take until it can be seen in place.
+const CONFIRM_WITHIN: Duration = Duration::from_secs(20);
+
+impl<S: Stack> Drill<'_, S> {
+    pub(super) async fn inject(&mut self) -> Result<(), Stop> {
+        let plan = self.plan;
+        for planned in &plan.faults {
+            let check = Check::Injection { fault: planned.id.clone() };
+            let started = self.sink.now();
+            match self.inject_one(&planned.id, &planned.fault).await {
+                Ok(evidence) => {
+                    let now = self.sink.now();
+                    self.injected = Some((self.injected.map_or(now, |(first, _)| first), now));
+                    self.fault_event(&planned.id, FaultEvent::Confirmed, &evidence);
+                    self.decided(check, started, CheckOutcome::Passed { evidence });
+                }
+                Err(stop) => {
+                    let stop = stop.at(self.in_scenario(planned.line));
+                    self.fault_event(&planned.id, FaultEvent::Failed, &stop.reason);
+                    return Err(self.failed(check, started, stop));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn inject_one(&mut self, id: &str, fault: &Fault) -> Result<String, Stop> {
+        let undo = fault.plan(id, &self.field()).await?;
+        self.ledger.open(id, &undo).map_err(|error| {
+            Stop::harness(format!(
+                "the undo of `{id}` could not be written to the ledger, so it was not injected: {error}"
+            ))
+        })?;
+        self.fault_event(id, FaultEvent::Injecting, &fault.summary());
+        fault.inject(id, &self.field()).await?;
+        match self.poll_presence(id, fault, &undo, CONFIRM_WITHIN, true).await? {
+            Presence::InPlace(evidence) => Ok(evidence),
+            Presence::Gone(evidence) => Err(Stop::new(
+                Verdict::HarnessError,
+                format!("`{id}` could not be seen in place within {}: {evidence}", seconds(CONFIRM_WITHIN)),
+            )),
+        }
+    }
+
+    /// Asks a fault until it is in place (or gone), and says how it stood when the deadline passed.
+    pub(super) async fn poll_presence(
+        &self,
+        id: &str,
+        fault: &Fault,
+        undo: &Undo,
+        within: Duration,
+        in_place: bool,
+    ) -> Result<Presence, Stop> {
+        let started = self.sink.now();
+        loop {
+            let presence = fault.confirm(id, undo, &self.field()).await?;
+            let reached = matches!(presence, Presence::InPlace(_)) == in_place;
+            if reached || self.sink.now().since(started) >= within {
+                let what = if in_place { "to be in place" } else { "to be gone" };
+                self.waited(format!("`{id}` {what}"), started, within, reached);
+                return Ok(presence);
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    pub(super) fn field(&self) -> Field<'_, S> {
+        Field { stack: self.stack, agents: &self.agents, seed: self.seed }
+    }
+
+    pub(super) fn fault_event(&self, fault: &str, what: FaultEvent, detail: &str) {
+        self.sink.emit(Event::Fault { fault: fault.to_string(), what, detail: detail.to_string() });
+    }
+}

@@ -1,0 +1,159 @@
+//! The ledger of undos: what must be undone is on disk, synced, before anything is broken, so that another process
+//! can undo it when this one is killed.
+
+use crate::faults::Undo;
+use serde::{Deserialize, Serialize};
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::Path;
+
+/// One line of the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "entry", rename_all = "snake_case")]
+pub enum Entry {
+    /// The drill that the ledger belongs to; the first line.
+    Run {
+        /// Id of the run, the value of the label on everything that it starts.
+        run: String,
+        /// Whether the stack is to be left up when the drill does not pass.
+        keep: bool,
+    },
+    /// Something is about to be broken.
+    Open {
+        /// Id of the fault.
+        fault: String,
+        /// How it is undone.
+        undo: Undo,
+    },
+    /// It was undone and seen to be gone.
+    Done {
+        /// Id of the fault.
+        fault: String,
+    },
+    /// The drill has ended by itself: there is nothing for anybody else to do.
+    Closed,
+}
+
+/// The ledger of one drill, open for appending.
+#[derive(Debug)]
+pub struct Ledger {
+    file: File,
+    open: Vec<(String, Undo)>,
+}
+
+impl Ledger {
+    /// Creates the ledger of a run; an error when there is one already.
+    pub fn create(path: &Path, run: &str, keep: bool) -> io::Result<Ledger> {
+        let file = OpenOptions::new().append(true).create_new(true).open(path)?;
+        let mut ledger = Ledger { file, open: Vec::new() };
+        ledger.write(&Entry::Run { run: run.to_string(), keep })?;
+        Ok(ledger)
+    }
+
+    /// Notes how a fault is undone, before it is injected. Returns once it is on disk.
+    pub fn open(&mut self, fault: &str, undo: &Undo) -> io::Result<()> {
+        self.write(&Entry::Open { fault: fault.to_string(), undo: undo.clone() })?;
+        self.open.push((fault.to_string(), undo.clone()));
+        Ok(())
+    }
+
+    /// Notes that a fault is gone.
+    pub fn done(&mut self, fault: &str) -> io::Result<()> {
+        self.open.retain(|(id, _)| id != fault);
+        self.write(&Entry::Done { fault: fault.to_string() })
+    }
+
+    /// Notes that the drill ended by itself.
+    pub fn close(&mut self) -> io::Result<()> {
+        self.write(&Entry::Closed)
+    }
+
+    /// What is still to be undone, the last first.
+    pub fn outstanding(&self) -> Vec<(String, Undo)> {
+        self.open.iter().rev().cloned().collect()
+    }
+
+    fn write(&mut self, entry: &Entry) -> io::Result<()> {
+        let mut line = serde_json::to_vec(entry)?;
+        line.push(b'\n');
+        self.file.write_all(&line)?;
+        self.file.sync_data()
+    }
+}
+
+/// A ledger as another process finds it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Id of the run; `None` when even the first line is missing.
+    pub run: Option<String>,
+    /// Whether the stack is to be left up.
+    pub keep: bool,
+    /// What is still to be undone, the last first.
+    pub outstanding: Vec<(String, Undo)>,
+    /// Whether the drill ended by itself.
+    pub closed: bool,
+}
+
+/// Reads a ledger; a torn last line, as a killed process leaves it, is passed over: its fault had not gone in yet.
+pub fn read(path: &Path) -> io::Result<Found> {
+    let mut found = Found::default();
+    for line in BufReader::new(File::open(path)?).split(b'\n') {
+        match serde_json::from_slice(&line?) {
+            Ok(Entry::Run { run, keep }) => {
+                found.run = Some(run);
+                found.keep = keep;
+            }
+            Ok(Entry::Open { fault, undo }) => found.outstanding.insert(0, (fault, undo)),
+            Ok(Entry::Done { fault }) => found.outstanding.retain(|(id, _)| *id != fault),
+            Ok(Entry::Closed) => found.closed = true,
+            Err(_) => {}
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn undo(fault: &str) -> Undo {
+        Undo::Agent { agent: "fd-agent".into(), fault: fault.into() }
+    }
+
+    #[test]
+    fn what_was_opened_and_not_done_is_outstanding_last_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ledger.jsonl");
+        let mut ledger = Ledger::create(&path, "run-1", true).unwrap();
+        for fault in ["a", "b", "c"] {
+            ledger.open(fault, &undo(fault)).unwrap();
+        }
+        ledger.done("b").unwrap();
+        let expected = vec![("c".to_string(), undo("c")), ("a".to_string(), undo("a"))];
+        assert_eq!(ledger.outstanding(), expected);
+        let found = read(&path).unwrap();
+        assert_eq!(found, Found { run: Some("run-1".into()), keep: true, outstanding: expected, closed: false });
+        ledger.close().unwrap();
+        assert!(read(&path).unwrap().closed);
+    }
+
+    #[test]
+    fn a_torn_last_line_is_passed_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ledger.jsonl");
+        let mut ledger = Ledger::create(&path, "run-1", false).unwrap();
+        ledger.open("a", &undo("a")).unwrap();
+        let mut text = std::fs::read(&path).unwrap();
+        text.extend_from_slice(b"{\"entry\":\"open\",\"fau");
+        std::fs::write(&path, text).unwrap();
+        assert_eq!(read(&path).unwrap().outstanding.len(), 1);
+    }
+
+    #[test]
+    fn a_second_ledger_for_the_same_run_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ledger.jsonl");
+        let _first = Ledger::create(&path, "run-1", false).unwrap();
+        assert!(Ledger::create(&path, "run-1", false).is_err());
+    }
+}

@@ -1,0 +1,213 @@
+//! What the agents report while the phases run: slices, samples of the alert condition, lateness. One pump per agent
+//! turns messages into events and into the timeline that the phases ask; the phases wait for changes, never sleep.
+
+use crate::agent::AgentClient;
+use crate::agent::protocol::{Message, WireSlice};
+use crate::record::{DrillTime, Event, EventSink, Slice};
+use crate::slis::SliSpec;
+use crate::slis::window::{Level, Timeline};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+/// Share of a load's requests that may be sent late before the measurement counts as disturbed.
+const LATE_SHARE: f64 = 0.01;
+/// A request sent later than this has disturbed the measurement whatever the share.
+const LATE_LIMIT: Duration = Duration::from_secs(1);
+
+/// State of the alert condition.
+#[derive(Debug, Clone, Default)]
+pub struct Condition {
+    /// Whether it holds now.
+    pub holds: bool,
+    /// Since when it has said what it says.
+    pub since: DrillTime,
+    /// When it was last asked; `None` before the first sample.
+    pub sampled: Option<DrillTime>,
+    /// Value that decided last.
+    pub value: Option<f64>,
+    /// Why there was no value.
+    pub error: Option<String>,
+}
+
+struct State {
+    timeline: Timeline,
+    condition: Condition,
+    requests: u64,
+    late: u64,
+    worst_late: Duration,
+    gone: Option<String>,
+}
+
+/// The timeline and the alert condition, as far as they are known.
+#[derive(Clone)]
+pub struct Monitor {
+    state: Arc<Mutex<State>>,
+    changed: watch::Sender<u64>,
+    sink: EventSink,
+    when: Option<String>,
+}
+
+impl Monitor {
+    /// A monitor that knows nothing yet. `when` is the alert condition as it was written.
+    pub fn new(sink: EventSink, slis: &[SliSpec], when: Option<String>) -> Monitor {
+        let state = State {
+            timeline: Timeline::new(slis),
+            condition: Condition::default(),
+            requests: 0,
+            late: 0,
+            worst_late: Duration::ZERO,
+            gone: None,
+        };
+        Monitor { state: Arc::new(Mutex::new(state)), changed: watch::channel(0).0, sink, when }
+    }
+
+    /// Takes in what an agent reports until its channel ends.
+    pub fn pump(
+        &self,
+        name: String,
+        client: AgentClient,
+        mut messages: mpsc::UnboundedReceiver<Message>,
+    ) -> JoinHandle<()> {
+        let monitor = self.clone();
+        tokio::spawn(async move {
+            while let Some(message) = messages.recv().await {
+                monitor.take(&name, &client, message);
+            }
+            monitor.lost(format!("the control channel of {name} ended"));
+        })
+    }
+
+    fn take(&self, name: &str, client: &AgentClient, message: Message) {
+        match message {
+            Message::Slice(slice) => self.slice(client, slice),
+            Message::Sample { clock_us, value, holds, error } => {
+                self.sample(drill_time(client, clock_us), value, holds, error);
+            }
+            Message::Late { load, worst_us, count } => {
+                let mut state = self.lock();
+                state.late += count;
+                state.worst_late = state.worst_late.max(Duration::from_micros(worst_us));
+                drop(state);
+                self.sink.emit(Event::Late { load, worst_us, count });
+            }
+            Message::Note { text } => self.sink.emit(Event::Note { text: format!("{name}: {text}") }),
+            Message::LeaseLost => {
+                self.lost(format!("{name} had no heartbeat from the runner in time and lifted everything"));
+            }
+            Message::Hello { .. } | Message::Reply { .. } => {}
+        }
+        self.changed.send_modify(|n| *n += 1);
+    }
+
+    fn slice(&self, client: &AgentClient, wire: WireSlice) {
+        let slice = Slice {
+            start_us: drill_time(client, wire.start_us),
+            load: wire.load,
+            index: wire.index,
+            due: wire.due,
+            good: wire.good,
+            results: wire.results,
+            latency_us: wire.latency_us,
+        };
+        let mut state = self.lock();
+        state.requests += slice.due;
+        state.timeline.push(slice.clone());
+        drop(state);
+        self.sink.emit(Event::Slice(slice));
+    }
+
+    fn sample(&self, at: DrillTime, value: Option<f64>, holds: bool, error: Option<String>) {
+        let mut state = self.lock();
+        let first = state.condition.sampled.is_none();
+        let turned = first || state.condition.holds != holds;
+        if turned {
+            state.condition.since = at;
+        }
+        state.condition.holds = holds;
+        state.condition.sampled = Some(at);
+        state.condition.value = value;
+        state.condition.error = error;
+        drop(state);
+        if let (true, Some(when)) = (turned, &self.when) {
+            self.sink.emit(Event::Condition { when: when.clone(), value, holds });
+        }
+    }
+
+    fn lost(&self, why: String) {
+        self.lock().gone.get_or_insert(why);
+        self.changed.send_modify(|n| *n += 1);
+    }
+
+    /// Asks the timeline.
+    pub fn timeline<T>(&self, ask: impl FnOnce(&Timeline) -> T) -> T {
+        ask(&self.lock().timeline)
+    }
+
+    /// The alert condition.
+    pub fn condition(&self) -> Condition {
+        self.lock().condition.clone()
+    }
+
+    /// Why an agent is gone, if one is.
+    pub fn gone(&self) -> Option<String> {
+        self.lock().gone.clone()
+    }
+
+    /// Why the measurement cannot be trusted, if it cannot: too many requests were sent late.
+    pub fn disturbed(&self) -> Option<String> {
+        let state = self.lock();
+        let share = state.late as f64 / state.requests.max(1) as f64;
+        let too_many = state.late >= 3 && share > LATE_SHARE;
+        (too_many || state.worst_late > LATE_LIMIT).then(|| {
+            format!(
+                "the measurement was disturbed: {} of {} requests were sent late (the worst by {} ms); the machine was too busy for this drill",
+                state.late,
+                state.requests,
+                state.worst_late.as_millis()
+            )
+        })
+    }
+
+    /// Waits until `ask` answers, an agent is gone, or the deadline passes (`Ok(None)`). `ask` is asked at every
+    /// change and at the deadline once more.
+    pub async fn until<T>(
+        &self,
+        deadline: DrillTime,
+        mut ask: impl FnMut(&Monitor) -> Option<T>,
+    ) -> Result<Option<T>, super::stop::Stop> {
+        let mut changes = self.changed.subscribe();
+        loop {
+            changes.borrow_and_update();
+            if let Some(answer) = ask(self) {
+                return Ok(Some(answer));
+            }
+            if let Some(why) = self.gone() {
+                return Err(super::stop::Stop::harness(why));
+            }
+            let left = deadline.since(self.sink.now());
+            if left.is_zero() {
+                return Ok(None);
+            }
+            // The sender lives in `self`, so `changed` cannot fail; a deadline that passes ends the wait.
+            let _ = tokio::time::timeout(left, changes.changed()).await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An instant of an agent's clock as drill time.
+fn drill_time(client: &AgentClient, clock_us: u64) -> DrillTime {
+    let at = i128::from(clock_us) - i128::from(client.offset().offset_us);
+    DrillTime(u64::try_from(at.max(0)).unwrap_or(u64::MAX))
+}
+
+/// Levels as people read them.
+pub fn shown(levels: &[Level]) -> String {
+    let texts: Vec<String> = levels.iter().map(ToString::to_string).collect();
+    if texts.is_empty() { "no data".into() } else { texts.join("; ") }
+}

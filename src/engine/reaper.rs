@@ -1,0 +1,32 @@
+//! The reaper's work once the runner is gone: complete the record of a drill that was cut off, so that it says what
+//! was under way. Waiting for the runner's end and removing its stack are the caller's.
+
+use super::ledger::{self, Found};
+use crate::record::{Event, Journal, Record, RunDir, Verdict};
+use std::io;
+
+/// What a ledger says of a run whose runner has ended. `None`: it ended by itself, there is nothing to do.
+pub fn cut_off(run_dir: &RunDir) -> io::Result<Option<Found>> {
+    let found = ledger::read(&run_dir.ledger_path())?;
+    Ok((!found.closed).then_some(found))
+}
+
+/// Completes the story: how far the drill had come, and what is left of it.
+pub fn complete(run_dir: &RunDir, left: Vec<String>, kept: bool) -> io::Result<Record> {
+    let mut journal = run_dir.journal()?;
+    let reason = match journal.record().under_way() {
+        Some(what) => format!("the runner was killed during {what}"),
+        None => "the runner was killed".to_string(),
+    };
+    append_reason(&mut journal, reason)?;
+    journal.append(Event::Ended { left, kept })?;
+    journal.sync()?;
+    Ok(journal.record().clone())
+}
+
+fn append_reason(journal: &mut Journal, reason: String) -> io::Result<()> {
+    match journal.record().verdict {
+        Verdict::Incomplete => journal.append(Event::Judged { verdict: Verdict::Incomplete, reason, at: None }),
+        _ => journal.append(Event::Note { text: reason }),
+    }
+}

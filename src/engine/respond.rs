@@ -1,0 +1,288 @@
+//! Respond: the runbook's steps in order, in one shell session, while the fault is still on.
+
+use super::drill::{Drill, micros, seconds};
+use super::monitor::shown;
+use super::stop::Stop;
+use crate::record::{Check, CheckOutcome, DrillTime, Event, Location, StepStatus, Stream, Verdict};
+use crate::runbook::{RunbookPhase, Step, StepKind};
+use crate::shell::{CommandResult, Shell};
+use crate::stack::Stack;
+use std::time::Duration;
+
+/// Pause before a verifying command is tried again.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// How a phase of the runbook takes a command that fails.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Failing {
+    /// It fails the step and ends the runbook.
+    Fails,
+    /// It is a warning: `grep` and `curl -f` are honest there.
+    Warns,
+    /// It is tried again until it passes or the time to recover is over.
+    TriedAgain,
+}
+
+fn failing(phase: RunbookPhase) -> Failing {
+    match phase {
+        RunbookPhase::Detect | RunbookPhase::Diagnose => Failing::Warns,
+        RunbookPhase::Verify => Failing::TriedAgain,
+        _ => Failing::Fails,
+    }
+}
+
+/// Whether the steps of a phase are meant to help.
+fn mitigates(phase: RunbookPhase) -> bool {
+    matches!(phase, RunbookPhase::Mitigate | RunbookPhase::Rollback | RunbookPhase::Other)
+}
+
+/// Why a command did not do what it should.
+enum Fault {
+    Exit(i32),
+    TimedOut,
+    Syntax(i32),
+    NotFound(i32),
+}
+
+impl<S: Stack> Drill<'_, S> {
+    pub(super) async fn respond(&mut self) -> Result<(), Stop> {
+        let plan = self.plan;
+        let Some(runbook) = &plan.runbook else { return Ok(()) };
+        let path = super::announce::shown(&runbook.source);
+        let mut shell = self.shell().await?;
+        for step in runbook.select(&plan.respond.phases) {
+            let started = self.sink.now();
+            self.sink.emit(Event::StepStarted { step: step.id.clone() });
+            let ended = self.step(&mut shell, step, &path).await;
+            if mitigates(step.phase) {
+                self.mitigation_ended(step);
+            }
+            let check = Check::Step { step: step.id.clone() };
+            match ended {
+                Ok((status, reason)) => {
+                    let evidence = reason.clone().unwrap_or_else(|| "every command exited with 0".into());
+                    self.sink.emit(Event::StepEnded { step: step.id.clone(), status, reason, at: None });
+                    let outcome = match status {
+                        StepStatus::Skipped => CheckOutcome::Skipped { reason: evidence },
+                        _ => CheckOutcome::Passed { evidence },
+                    };
+                    self.decided(check, started, outcome);
+                }
+                Err(stop) => {
+                    let status =
+                        if stop.verdict == Verdict::StepBlocked { StepStatus::Blocked } else { StepStatus::Failed };
+                    let (reason, at) = (Some(stop.reason.clone()), stop.at.clone());
+                    if stop.verdict != Verdict::SelfHealed {
+                        self.sink.emit(Event::StepEnded { step: step.id.clone(), status, reason, at });
+                        return Err(self.failed(check, started, stop));
+                    }
+                    let reason = "users had recovered before it".to_string();
+                    let ended = Event::StepEnded {
+                        step: step.id.clone(),
+                        status: StepStatus::Skipped,
+                        reason: Some(reason.clone()),
+                        at,
+                    };
+                    self.sink.emit(ended);
+                    self.decided(check, started, CheckOutcome::Skipped { reason });
+                    return Err(stop);
+                }
+            }
+        }
+        if self.mitigation.is_none() {
+            // Nothing of the runbook mitigates by a command; what heals from here on healed by itself or by hand.
+            self.still_broken()?;
+            let now = self.sink.now();
+            self.mitigation = Some((now, Some(now)));
+        }
+        Ok(())
+    }
+
+    async fn shell(&mut self) -> Result<Shell, Stop> {
+        let opening = self.shell.take().ok_or_else(|| Stop::harness("no shell session was opened"))?;
+        match opening.await {
+            Ok(shell) => Ok(shell?),
+            Err(error) => Err(Stop::harness(format!("the shell session could not be opened: {error}"))),
+        }
+    }
+
+    fn mitigation_ended(&mut self, step: &Step) {
+        if let (Some((begun, _)), StepKind::Commands(_)) = (self.mitigation, &step.kind) {
+            self.mitigation = Some((begun, Some(self.sink.now())));
+            self.sink.emit(Event::MitigationEnded);
+        }
+    }
+
+    async fn step(&mut self, shell: &mut Shell, step: &Step, path: &str) -> Result<(StepStatus, Option<String>), Stop> {
+        let commands = match &step.kind {
+            StepKind::Manual(reason) => return Ok((StepStatus::Skipped, Some(reason.clone()))),
+            StepKind::Commands(commands) => commands,
+        };
+        let texts = self.filled(step, path)?;
+        let mut warnings = Vec::new();
+        for (number, (command, text)) in commands.iter().zip(&texts).enumerate() {
+            if mitigates(step.phase) && self.mitigation.is_none() {
+                self.still_broken()?;
+                self.mitigation = Some((self.sink.now(), None));
+                self.sink.emit(Event::MitigationStarted);
+            }
+            let at = Location { path: path.to_string(), line: command.line };
+            if let Some(warning) = self.command(shell, step, number, text, at).await? {
+                warnings.push(warning);
+            }
+        }
+        match warnings.is_empty() {
+            true => Ok((StepStatus::Passed, None)),
+            false => Ok((StepStatus::Warned, Some(warnings.join("; ")))),
+        }
+    }
+
+    /// The commands with their inputs filled in. One input without a value blocks the whole step: nothing of it runs.
+    fn filled(&self, step: &Step, path: &str) -> Result<Vec<String>, Stop> {
+        let vars = &self.plan.respond.vars;
+        step.fill(|name| vars.get(name).map(|var| var.value.clone())).map_err(|missing| {
+            let mut spellings: Vec<&str> = missing.iter().map(|input| input.spelling.as_str()).collect();
+            spellings.dedup();
+            let names: Vec<String> = missing.iter().map(|input| format!("{}: …", input.name)).collect();
+            let line = missing.first().map_or(step.line, |input| input.line);
+            let reason = format!(
+                "`{}` was not run: {} has no value; give it as `respond.vars` in the scenario ({}) or with `--var`",
+                step.title,
+                spellings.join(", "),
+                names.join(", ")
+            );
+            Stop::new(Verdict::StepBlocked, reason).at(Location { path: path.to_string(), line })
+        })
+    }
+
+    /// Runs one command as its phase wants it run. `Ok(Some(text))` is a warning.
+    async fn command(
+        &mut self,
+        shell: &mut Shell,
+        step: &Step,
+        number: usize,
+        text: &str,
+        at: Location,
+    ) -> Result<Option<String>, Stop> {
+        let mut attempt = 1;
+        loop {
+            let result = self.run(shell, step, number, text, &at, attempt).await?;
+            let Some(fault) = judge(&result, text) else { return Ok(None) };
+            let fatal = matches!(fault, Fault::TimedOut | Fault::Syntax(_) | Fault::NotFound(_));
+            let how = match fault {
+                Fault::Exit(code) => format!("exited with {code}"),
+                Fault::TimedOut => format!("did not end within {} and was killed", seconds(self.plan.respond.timeout)),
+                Fault::Syntax(code) => format!("is not valid bash (exit {code})"),
+                Fault::NotFound(126) => "cannot be executed (exit 126)".to_string(),
+                Fault::NotFound(code) => format!("was not found (exit {code})"),
+            };
+            let what = format!("`{}` {how}", first_line(text));
+            match failing(step.phase) {
+                Failing::Warns if !fatal => return Ok(Some(format!("{at}: {what}"))),
+                Failing::TriedAgain if !fatal && self.sink.now().plus(RETRY) < self.recover_by() => {
+                    attempt += 1;
+                    tokio::time::sleep(RETRY).await;
+                }
+                Failing::TriedAgain if !fatal => {
+                    let reason = format!("{what}, {attempt} times, until `recover.within` was over");
+                    return Err(Stop::new(Verdict::StepFailed, reason).at(at));
+                }
+                _ => return Err(Stop::new(Verdict::StepFailed, what).at(at)),
+            }
+        }
+    }
+
+    async fn run(
+        &mut self,
+        shell: &mut Shell,
+        step: &Step,
+        command: usize,
+        text: &str,
+        at: &Location,
+        attempt: u32,
+    ) -> Result<CommandResult, Stop> {
+        let id = step.id.clone();
+        let started =
+            Event::CommandStarted { step: id.clone(), command, text: text.to_string(), at: at.clone(), attempt };
+        self.sink.emit(started);
+        // A secret may be cut in two by the borders of the chunks, in each stream by itself.
+        let redactor = self.sink.redactor();
+        let (mut stdout, mut stderr) = (redactor.stream(), redactor.stream());
+        let (sink, output_of) = (self.sink.clone(), id.clone());
+        let show = |stream, text: String| {
+            if !text.is_empty() {
+                sink.emit(Event::Output { step: output_of.clone(), command, stream, text });
+            }
+        };
+        let on_output = |stream, text: String| match stream {
+            Stream::Stdout => show(stream, stdout.push(&text)),
+            Stream::Stderr => show(stream, stderr.push(&text)),
+        };
+        let result = shell.run(text, self.plan.respond.timeout, on_output).await;
+        show(Stream::Stdout, stdout.finish());
+        show(Stream::Stderr, stderr.finish());
+        let result = result.map_err(|error| Stop::from(error).at(at.clone()))?;
+        self.sink.emit(Event::CommandEnded {
+            step: id,
+            command,
+            exit: result.exit,
+            took_us: micros(result.took),
+            timed_out: result.timed_out,
+            omitted: result.omitted,
+        });
+        if let Some(why) = self.monitor.gone() {
+            return Err(Stop::harness(why));
+        }
+        Ok(result)
+    }
+
+    /// Until when users must have recovered.
+    pub(super) fn recover_by(&self) -> DrillTime {
+        let from = match self.mitigation {
+            Some((_, Some(ended))) => ended,
+            Some((begun, None)) => begun.max(self.sink.now()),
+            None => self.sink.now(),
+        };
+        from.plus(self.plan.recover_within)
+    }
+
+    /// The SLIs that were hit must still miss their objectives, or the drill cannot say that the runbook helped.
+    fn still_broken(&self) -> Result<(), Stop> {
+        let Some((since, hit)) = &self.impacted else { return Ok(()) };
+        let now = self.sink.now();
+        let window = self.plan.impact.window;
+        let state = self.monitor.timeline(|timeline| timeline.still_broken(hit, window, *since));
+        if state.users_suffer() {
+            let evidence = format!("when the mitigation began: {}", shown(&state.broken));
+            self.decided(Check::StillBroken, now, CheckOutcome::Passed { evidence });
+            return Ok(());
+        }
+        let stop = if state.unknown.is_empty() {
+            let reason = format!(
+                "users had recovered before the first mitigating command, so the runbook proved nothing: {}",
+                shown(&state.healed)
+            );
+            Stop::new(Verdict::SelfHealed, reason)
+        } else {
+            let unknown = state.unknown.join(", ");
+            Stop::harness(format!("there was no data on {unknown} when the mitigation began"))
+        };
+        Err(self.failed(Check::StillBroken, now, stop))
+    }
+}
+
+fn judge(result: &CommandResult, text: &str) -> Option<Fault> {
+    match result.exit {
+        _ if result.timed_out => Some(Fault::TimedOut),
+        0 => None,
+        code @ (126 | 127) => Some(Fault::NotFound(code)),
+        2 if crate::runbook::has_syntax_error(text) => Some(Fault::Syntax(2)),
+        code => Some(Fault::Exit(code)),
+    }
+}
+
+fn first_line(text: &str) -> String {
+    let mut lines = text.lines();
+    let first = lines.next().unwrap_or_default();
+    if lines.next().is_some() { format!("{first} …") } else { first.to_string() }
+}

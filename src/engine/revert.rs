@@ -1,0 +1,94 @@
+//! Revert: undo every fault, last first, each under its own deadline and never under the cancelled token; then the SLIs
+//! must hold once more.
+
+use super::drill::{Drill, seconds};
+use super::monitor::shown;
+use super::stop::Stop;
+use crate::faults::{Inject, Presence, Undo};
+use crate::record::{Check, CheckOutcome, Event, FaultEvent, Phase, Verdict};
+use crate::stack::Stack;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// How long one fault may take to be undone, and then to be seen gone.
+const REVERT_WITHIN: Duration = Duration::from_secs(15);
+
+impl<S: Stack> Drill<'_, S> {
+    pub(super) async fn revert(&mut self, cancel: &CancellationToken) {
+        let outstanding = self.ledger.outstanding();
+        if outstanding.is_empty() {
+            return;
+        }
+        let started = self.sink.now();
+        let mut problems = Vec::new();
+        for (id, undo) in outstanding {
+            match self.revert_one(&id, &undo).await {
+                Ok(evidence) => {
+                    self.fault_event(&id, FaultEvent::Reverted, &evidence);
+                    if let Err(error) = self.ledger.done(&id) {
+                        problems.push(format!("`{id}`: the ledger could not be written: {error}"));
+                    }
+                }
+                Err(reason) => {
+                    self.fault_event(&id, FaultEvent::Failed, &reason);
+                    problems.push(format!("`{id}`: {reason}"));
+                }
+            }
+        }
+        let held = match problems.is_empty() {
+            false => Err(problems.join("; ")),
+            true if !self.unspoiled() || self.control || cancel.is_cancelled() => Ok("every fault is gone".to_string()),
+            true => self.hold(cancel).await,
+        };
+        match held {
+            Ok(evidence) => self.decided(Check::Revert, started, CheckOutcome::Passed { evidence }),
+            Err(reason) => {
+                let stop = self.failed(Check::Revert, started, Stop::new(Verdict::NotReverted, reason));
+                self.judge(stop);
+            }
+        }
+    }
+
+    async fn revert_one(&self, id: &str, undo: &Undo) -> Result<String, String> {
+        let planned = self.plan.faults.iter().find(|planned| planned.id == id);
+        let planned = planned.ok_or_else(|| "it is in the ledger, but not in the scenario".to_string())?;
+        let reverted = tokio::time::timeout(REVERT_WITHIN, planned.fault.revert(id, undo, &self.field())).await;
+        match reverted {
+            Err(_) => return Err(format!("could not be undone within {}", seconds(REVERT_WITHIN))),
+            Ok(Err(error)) => return Err(format!("could not be undone: {error}")),
+            Ok(Ok(())) => {}
+        }
+        match self.poll_presence(id, &planned.fault, undo, REVERT_WITHIN, false).await {
+            Ok(Presence::Gone(evidence)) => Ok(evidence),
+            Ok(Presence::InPlace(evidence)) => Err(format!("was undone and is still there: {evidence}")),
+            Err(stop) => Err(stop.reason),
+        }
+    }
+
+    /// The SLIs hold once more for `revert.hold`, with the fault gone.
+    async fn hold(&mut self, cancel: &CancellationToken) -> Result<String, String> {
+        let hold = self.plan.revert_hold;
+        let from = self.sink.now();
+        let deadline = from.plus(hold + self.longest_request() + Duration::from_secs(5));
+        let held = tokio::select! {
+            biased;
+            () = cancel.cancelled() => return Ok("every fault is gone; interrupted before the SLIs had held".into()),
+            held = self.held(from, hold, deadline) => held,
+        };
+        self.waited("every SLI to hold after the revert", from, hold, matches!(held, Ok(Some(Ok(_)))));
+        let hold = seconds(hold);
+        match held {
+            Ok(Some(Ok(levels))) => {
+                let from_us = levels.iter().map(|level| level.from).min().unwrap_or(from);
+                let to_us = levels.iter().map(|level| level.to).max().unwrap_or(from);
+                self.sink.emit(Event::WindowHeld { phase: Phase::Revert, from_us, to_us });
+                Ok(format!("every fault is gone and every SLI held for {hold}: {}", shown(&levels)))
+            }
+            Ok(Some(Err(levels))) => {
+                Err(format!("the faults are gone, but the SLIs did not hold for {hold}: {}", shown(&levels)))
+            }
+            Ok(None) => Err("the faults are gone, but there was no complete measurement afterwards".into()),
+            Err(stop) => Err(stop.reason),
+        }
+    }
+}

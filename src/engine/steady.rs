@@ -1,0 +1,88 @@
+//! Steady: load runs, every SLI meets its objective over `steady.for`, and the alert condition does not hold.
+
+use super::drill::{Drill, micros, seconds};
+use super::monitor::shown;
+use super::stop::Stop;
+use crate::agent::protocol::Ask;
+use crate::record::{Check, CheckOutcome, DrillTime, Event, Phase};
+use crate::shell::Shell;
+use crate::slis::window::{Answer, Level};
+use crate::stack::{Place, Stack};
+use std::time::Duration;
+
+/// How often the metrics page of the alert condition is scraped, in milliseconds.
+const SCRAPE_EVERY_MS: u64 = 500;
+
+impl<S: Stack> Drill<'_, S> {
+    pub(super) async fn steady(&mut self) -> Result<(), Stop> {
+        let started = self.sink.now();
+        self.start_load().await?;
+        self.open_shell().await?;
+        let within = self.plan.steady_for + self.plan.steady_within + self.longest_request();
+        let window = self.plan.steady_for;
+        let detect = self.plan.detect.is_some();
+        let met = self
+            .monitor
+            .until(started.plus(within), |monitor| {
+                let alert = monitor.condition();
+                let quiet = !detect || (alert.sampled.is_some() && !alert.holds);
+                match monitor.timeline(|timeline| timeline.steady(window, started)) {
+                    Answer::Yes(end) if quiet => Some(end),
+                    _ => None,
+                }
+            })
+            .await?;
+        let what = format!("every SLI to meet its objective over {}", seconds(window));
+        self.waited(what, started, within, met.is_some());
+        if let Some(to_us) = met {
+            let from_us = DrillTime(to_us.0.saturating_sub(micros(window)));
+            self.sink.emit(Event::WindowHeld { phase: Phase::Steady, from_us, to_us });
+            let evidence = shown(&self.latest(window));
+            self.decided(Check::Steady, started, CheckOutcome::Passed { evidence });
+            return Ok(());
+        }
+        let stop = Stop::new(crate::record::Verdict::Unsteady, self.why_unsteady()).at(self.in_scenario(1));
+        Err(self.failed(Check::Steady, started, stop))
+    }
+
+    async fn start_load(&mut self) -> Result<(), Stop> {
+        let agent = self.agent()?.clone();
+        let ask = Ask::StartLoad { loads: self.plan.loads.clone(), slis: self.plan.slis.clone(), seed: self.seed };
+        agent.ask(ask).await?;
+        if let Some(detect) = &self.plan.detect {
+            let watch = Ask::Watch { url: detect.url.clone(), every_ms: SCRAPE_EVERY_MS, when: detect.when.clone() };
+            agent.ask(watch).await?;
+        }
+        Ok(())
+    }
+
+    async fn open_shell(&mut self) -> Result<(), Stop> {
+        let Some(runbook) = self.plan.runbook.as_ref().filter(|_| !self.control) else { return Ok(()) };
+        let place = match &self.plan.respond.service {
+            Some(service) => Place::Service(service.clone()),
+            None => Place::Toolbox,
+        };
+        let channel = self.stack.shell(&place).await?;
+        let vars = runbook.env(|name| self.plan.respond.vars.get(name).map(|var| var.value.clone()));
+        self.shell = Some(tokio::spawn(async move { Shell::open(channel, &vars).await }));
+        Ok(())
+    }
+
+    fn why_unsteady(&self) -> String {
+        let alert = self.monitor.condition();
+        if let Some(detect) = &self.plan.detect {
+            if alert.holds {
+                return format!("the alert condition `{}` holds before anything was broken", detect.when.text);
+            }
+            if let (None, Some(error)) = (alert.value, &alert.error) {
+                return format!("the alert condition `{}` cannot be asked: {error}", detect.when.text);
+            }
+        }
+        shown(&self.latest(self.plan.steady_for))
+    }
+
+    /// Every SLI over the last window of this length.
+    pub(super) fn latest(&self, window: Duration) -> Vec<Level> {
+        self.monitor.timeline(|timeline| timeline.latest(window))
+    }
+}

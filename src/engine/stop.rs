@@ -1,0 +1,73 @@
+//! Why a drill does not go on.
+
+use crate::agent::AgentError;
+use crate::faults::FaultError;
+use crate::record::{Location, Verdict};
+use crate::shell::ShellError;
+use crate::stack::StackError;
+
+/// The first reason why a drill did not pass; it ends the phases, and revert and down follow.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stop {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Why.
+    pub reason: String,
+    /// Where in the user's files.
+    pub at: Option<Location>,
+}
+
+impl Stop {
+    /// A reason without a place.
+    pub fn new(verdict: Verdict, reason: impl Into<String>) -> Stop {
+        Stop { verdict, reason: reason.into(), at: None }
+    }
+
+    /// Firedrill or its environment broke.
+    pub fn harness(reason: impl Into<String>) -> Stop {
+        Stop::new(Verdict::HarnessError, reason)
+    }
+
+    /// Adds the place in the user's files.
+    pub fn at(mut self, at: Location) -> Stop {
+        self.at = Some(at);
+        self
+    }
+}
+
+impl From<StackError> for Stop {
+    fn from(error: StackError) -> Stop {
+        match error {
+            StackError::Unhealthy { service, reason, tail } => {
+                let tail = if tail.trim().is_empty() { String::new() } else { format!("\n{}", tail.trim_end()) };
+                Stop::new(Verdict::Unsteady, format!("`{service}` is not healthy: {reason}{tail}"))
+            }
+            StackError::Build { reason, tail } => {
+                Stop::harness(format!("the stack does not build: {reason}\n{}", tail.trim_end()))
+            }
+            StackError::Environment { operation, cause, hint } => {
+                let hint = hint.map(|hint| format!("\nhelp: {hint}")).unwrap_or_default();
+                Stop::harness(format!("{operation}: {cause}{hint}"))
+            }
+            StackError::Cancelled => Stop::new(Verdict::Interrupted, "interrupted"),
+        }
+    }
+}
+
+impl From<AgentError> for Stop {
+    fn from(error: AgentError) -> Stop {
+        Stop::harness(error.to_string())
+    }
+}
+
+impl From<FaultError> for Stop {
+    fn from(error: FaultError) -> Stop {
+        Stop::harness(error.to_string())
+    }
+}
+
+impl From<ShellError> for Stop {
+    fn from(error: ShellError) -> Stop {
+        Stop::harness(error.to_string())
+    }
+}

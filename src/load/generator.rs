@@ -1,0 +1,213 @@
+//! The open loop: sends each request when it is due, counts how it ended, reports slices in order.
+
+use super::{ALLOWED_LATE, Client, Ending, Failure, LoadSpec, Schedule, SliceCounts, Tally};
+use crate::slis::SliSpec;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// What a generator reports while it runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Report {
+    /// The next slice; slices come in order and without gaps.
+    Slice(SliceCounts),
+    /// It woke late by more than [`ALLOWED_LATE`]: the machine was too busy for an honest measurement.
+    Late {
+        /// Worst lateness since the last report.
+        worst: Duration,
+        /// Requests sent late by more than allowed since the last report. 0 when it was late for the end of a slice
+        /// in which nothing was due.
+        count: u64,
+    },
+}
+
+/// What a generator did in all.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Requests sent.
+    pub requests: u64,
+    /// Slices reported.
+    pub slices: u64,
+}
+
+/// A load that is ready to run.
+#[derive(Debug)]
+pub struct Generator {
+    client: Arc<Client>,
+    schedule: Schedule,
+    tally: Tally,
+}
+
+impl Generator {
+    /// Checks a load and prepares it; says in plain words what cannot be sent.
+    pub fn new(spec: &LoadSpec, slis: &[SliSpec], seed: u64) -> Result<Generator, String> {
+        let named = |reason| format!("load `{}`: {reason}", spec.name);
+        Ok(Generator {
+            client: Arc::new(Client::new(spec, seed).map_err(named)?),
+            schedule: Schedule::new(spec.rate).map_err(named)?,
+            tally: Tally::new(&spec.name, slis),
+        })
+    }
+
+    /// Sends request i at t0 + i/rate until `stop`; then waits for those under way, which is at most the time-out.
+    /// Everything due before the stop is sent and counted, and the slice that the stop cuts short is reported, too.
+    /// Dropping the future closes every connection and reports nothing more.
+    pub async fn run(self, t0: Instant, stop: CancellationToken, report: impl FnMut(Report)) -> Totals {
+        let (ended, endings) = unbounded_channel();
+        let run = Run {
+            generator: self,
+            t0,
+            report,
+            ended,
+            requests: JoinSet::new(),
+            next: 0,
+            slices: 0,
+            late: Duration::ZERO,
+            late_count: 0,
+        };
+        run.until(stop, endings).await
+    }
+}
+
+/// A request that was sent, until its end is reported: also when its task dies.
+struct Sent {
+    slice: u64,
+    due: Instant,
+    ended: Option<UnboundedSender<(u64, Ending)>>,
+}
+
+impl Sent {
+    fn end(mut self, ending: Ending) {
+        if let Some(ended) = self.ended.take() {
+            // Nobody listens any more when the run was dropped.
+            let _ = ended.send((self.slice, ending));
+        }
+    }
+}
+
+impl Drop for Sent {
+    fn drop(&mut self) {
+        if let Some(ended) = self.ended.take() {
+            let latency = Instant::now().saturating_duration_since(self.due);
+            let _ = ended.send((self.slice, Ending { result: Err(Failure::Internal), latency }));
+        }
+    }
+}
+
+struct Run<R> {
+    generator: Generator,
+    t0: Instant,
+    report: R,
+    ended: UnboundedSender<(u64, Ending)>,
+    requests: JoinSet<()>,
+    /// Number of the next request.
+    next: u64,
+    slices: u64,
+    late: Duration,
+    late_count: u64,
+}
+
+impl<R: FnMut(Report)> Run<R> {
+    async fn until(mut self, stop: CancellationToken, mut endings: UnboundedReceiver<(u64, Ending)>) -> Totals {
+        loop {
+            let wake = self.wake_at();
+            tokio::select! {
+                // The clock first: a flood of answers must not make the next request late.
+                biased;
+                () = tokio::time::sleep_until(wake.into()) => self.on_time(wake),
+                () = stop.cancelled() => break,
+                Some((slice, ending)) = endings.recv() => self.on_end(slice, ending, &mut endings),
+            }
+        }
+        let now = Instant::now();
+        self.send_due(now);
+        self.note_late();
+        let cut = match self.next.checked_sub(1) {
+            Some(last) => self.current_slice(now).max(self.generator.schedule.slice(last).saturating_add(1)),
+            None => self.current_slice(now),
+        };
+        while self.generator.tally.outstanding() > 0 {
+            let Some((slice, ending)) = endings.recv().await else { break };
+            self.generator.tally.end(slice, ending);
+            self.close(cut);
+        }
+        self.close(cut);
+        Totals { requests: self.next, slices: self.slices }
+    }
+
+    /// The next request or the end of the slice, whichever comes first: a slice is reported as soon as it is over,
+    /// also when the next request is far away.
+    fn wake_at(&self) -> Instant {
+        let due = self.generator.schedule.due(self.next);
+        let over = Schedule::slice_start(self.current_slice(Instant::now()).saturating_add(1));
+        self.at(due.min(over))
+    }
+
+    /// An instant of the schedule; one that no clock can show is a day away, and asked for again then.
+    fn at(&self, since_t0: Duration) -> Instant {
+        self.t0.checked_add(since_t0).unwrap_or_else(|| Instant::now() + Duration::from_secs(86_400))
+    }
+
+    /// The slice that runs at `now`: those before it are over.
+    fn current_slice(&self, now: Instant) -> u64 {
+        Schedule::slice_at(now.saturating_duration_since(self.t0))
+    }
+
+    fn on_time(&mut self, wake: Instant) {
+        let now = Instant::now();
+        self.late = self.late.max(now.saturating_duration_since(wake));
+        self.send_due(now);
+        self.note_late();
+        self.close(self.current_slice(now));
+        while self.requests.try_join_next().is_some() {}
+    }
+
+    fn on_end(&mut self, slice: u64, ending: Ending, endings: &mut UnboundedReceiver<(u64, Ending)>) {
+        self.generator.tally.end(slice, ending);
+        while let Ok((slice, ending)) = endings.try_recv() {
+            self.generator.tally.end(slice, ending);
+        }
+        self.close(self.current_slice(Instant::now()));
+    }
+
+    /// Sends whatever is due, a backlog at once: nothing is ever left out, or a stall would look like good service.
+    fn send_due(&mut self, now: Instant) {
+        while let Some(due) = self.t0.checked_add(self.generator.schedule.due(self.next)).filter(|due| *due <= now) {
+            let late = now.saturating_duration_since(due);
+            self.late = self.late.max(late);
+            self.late_count += u64::from(late > ALLOWED_LATE);
+            let i = self.next;
+            self.next += 1;
+            let slice = self.generator.schedule.slice(i);
+            self.generator.tally.issue(slice);
+            let sent = Sent { slice, due, ended: Some(self.ended.clone()) };
+            let client = self.generator.client.clone();
+            self.requests.spawn(async move {
+                let (ending, rest) = client.begin(i, due).await;
+                sent.end(ending);
+                client.finish(rest).await;
+            });
+        }
+    }
+
+    fn note_late(&mut self) {
+        if self.late > ALLOWED_LATE {
+            (self.report)(Report::Late { worst: self.late, count: self.late_count });
+        }
+        self.late = Duration::ZERO;
+        self.late_count = 0;
+    }
+
+    fn close(&mut self, until: u64) {
+        for slice in self.generator.tally.close(until) {
+            self.slices += 1;
+            (self.report)(Report::Slice(slice));
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "generator_tests.rs"]
+mod tests;

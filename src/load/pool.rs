@@ -1,0 +1,172 @@
+//! Connections of one load: bounded, kept alive, renewed.
+
+use super::Failure;
+use super::resolve::Resolver;
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper_util::rt::TokioIo;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::task::AbortOnDropHandle;
+
+/// Mean age at which a connection is not used again, so that load follows services that were recreated or scaled.
+const MAX_AGE: Duration = Duration::from_secs(5);
+/// Ages differ by up to this share either way, so that connections are not all renewed at once.
+const JITTER: f64 = 0.2;
+/// A connection that lay idle for longer is not used again: common servers close theirs after 2 s and more, and a
+/// request that meets the closing would be a failure of our making.
+const MAX_IDLE: Duration = Duration::from_secs(1);
+/// So many connections are opened before the first is used again: one alone would send everything to one replica
+/// behind an address that balances by connection.
+const MIN_SPREAD: usize = 4;
+
+/// The connections of one load.
+#[derive(Debug)]
+pub(super) struct Pool {
+    resolver: Resolver,
+    limit: usize,
+    slots: Arc<Semaphore>,
+    idle: Mutex<VecDeque<Conn>>,
+    /// Connections that exist, busy or idle.
+    open: Arc<AtomicUsize>,
+    /// Connections opened so far; also picks the address.
+    opened: AtomicU64,
+    /// Addresses that the name had when it was last looked up.
+    addresses: AtomicUsize,
+}
+
+/// An open connection. Dropping it closes the socket at once, whatever is under way on it.
+#[derive(Debug)]
+pub(super) struct Conn {
+    pub(super) sender: SendRequest<Full<Bytes>>,
+    /// Whether it has carried a request before.
+    pub(super) reused: bool,
+    use_until: Instant,
+    idle_since: Instant,
+    _driver: AbortOnDropHandle<()>,
+    _count: Count,
+}
+
+/// Counts a connection for as long as it exists.
+#[derive(Debug)]
+struct Count(Arc<AtomicUsize>);
+
+impl Count {
+    fn one(open: &Arc<AtomicUsize>) -> Count {
+        open.fetch_add(1, Ordering::Relaxed);
+        Count(open.clone())
+    }
+}
+
+impl Drop for Count {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Pool {
+    /// A pool of at most `limit` connections (at least one) to `host:port`.
+    pub(super) fn new(host: String, port: u16, limit: usize) -> Pool {
+        let limit = limit.clamp(1, Semaphore::MAX_PERMITS);
+        Pool {
+            resolver: Resolver::new(host, port),
+            limit,
+            slots: Arc::new(Semaphore::new(limit)),
+            idle: Mutex::new(VecDeque::new()),
+            open: Arc::new(AtomicUsize::new(0)),
+            opened: AtomicU64::new(0),
+            addresses: AtomicUsize::new(1),
+        }
+    }
+
+    /// Waits for the right to use one connection; first come, first served. It must be held until the connection was
+    /// given back or dropped. `None` never happens while the pool exists, as its semaphore is not closed.
+    pub(super) async fn slot(&self) -> Option<OwnedSemaphorePermit> {
+        self.slots.clone().acquire_owned().await.ok()
+    }
+
+    /// The connection that has been idle for longest, if one is fit for use and enough of them are open.
+    pub(super) fn idle(&self) -> Option<Conn> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        idle.retain(|conn| conn.fit(now));
+        let spread = MIN_SPREAD.max(self.addresses.load(Ordering::Relaxed)).min(self.limit);
+        if self.open.load(Ordering::Relaxed) < spread { None } else { idle.pop_front() }
+    }
+
+    /// Opens a new connection, to the next of the addresses that the name has now.
+    pub(super) async fn connect(&self) -> Result<Conn, Failure> {
+        let count = Count::one(&self.open);
+        let addresses = self.resolver.resolve().await?;
+        self.addresses.store(addresses.len(), Ordering::Relaxed);
+        let ordinal = self.opened.fetch_add(1, Ordering::Relaxed);
+        let turn = usize::try_from(ordinal).unwrap_or(0).checked_rem(addresses.len()).unwrap_or(0);
+        let address = addresses.get(turn).ok_or(Failure::Dns)?;
+        let stream = TcpStream::connect(address).await.map_err(|error| Failure::of_io(&error))?;
+        // Without it a small request may wait 40 ms for an acknowledgement; refusing to set it changes nothing else.
+        let _ = stream.set_nodelay(true);
+        let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|error| Failure::of_http(&error))?;
+        let driver = tokio::spawn(async move {
+            // Its error also reaches the request that is under way, and there it is counted.
+            let _ = connection.await;
+        });
+        let now = Instant::now();
+        Ok(Conn {
+            sender,
+            reused: false,
+            use_until: now + age(ordinal),
+            idle_since: now,
+            _driver: AbortOnDropHandle::new(driver),
+            _count: count,
+        })
+    }
+
+    /// Takes a connection back whose answer was read to its end, once it is ready for the next request; closes it
+    /// when it never gets ready.
+    pub(super) async fn give_back(&self, mut conn: Conn) {
+        if !matches!(tokio::time::timeout(MAX_IDLE, conn.sender.ready()).await, Ok(Ok(()))) {
+            return;
+        }
+        conn.reused = true;
+        conn.idle_since = Instant::now();
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push_back(conn);
+    }
+}
+
+impl Conn {
+    fn fit(&self, now: Instant) -> bool {
+        self.sender.is_ready()
+            && !self.sender.is_closed()
+            && now < self.use_until
+            && now.saturating_duration_since(self.idle_since) < MAX_IDLE
+    }
+}
+
+/// How long the n-th connection is used: ages spread evenly over [`MAX_AGE`] ± [`JITTER`], by the multiples of the
+/// golden ratio modulo 1 (a low-discrepancy sequence: any few in a row lie far apart).
+fn age(ordinal: u64) -> Duration {
+    const GOLDEN: f64 = 0.618_033_988_749_894_9;
+    let unit = (ordinal as f64 * GOLDEN).fract();
+    MAX_AGE.mul_f64(1.0 + JITTER * (2.0 * unit - 1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_lie_around_the_mean_and_apart() {
+        let ages: Vec<Duration> = (0..100).map(age).collect();
+        assert!(ages.iter().all(|a| (MAX_AGE.mul_f64(0.8)..=MAX_AGE.mul_f64(1.2)).contains(a)));
+        let mean = ages.iter().sum::<Duration>() / 100;
+        assert!(mean.abs_diff(MAX_AGE) < Duration::from_millis(50), "{mean:?}");
+        for pair in ages.windows(2) {
+            assert!(pair[0].abs_diff(pair[1]) > Duration::from_millis(500));
+        }
+    }
+}

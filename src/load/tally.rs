@@ -1,0 +1,259 @@
+//! Exact counts per slice, handed out in order once every request of a slice has ended.
+
+use super::{Ending, Failure};
+use crate::slis::{Good, SliSpec};
+use hdrhistogram::Histogram;
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+/// Latencies above this are shown as this; none can be, as time-outs are far below.
+const MAX_LATENCY_US: u64 = 3_600_000_000;
+
+/// A slice of which every request has ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SliceCounts {
+    /// Number of the slice, from 0.
+    pub index: u64,
+    /// Requests due in it.
+    pub due: u64,
+    /// SLI → good events; every SLI of the load is there.
+    pub good: BTreeMap<String, u64>,
+    /// Result → events; they add up to `due`.
+    pub results: BTreeMap<String, u64>,
+    /// Median, 99th percentile (both to three significant digits) and exact maximum of the latency in microseconds;
+    /// zeros when nothing was due.
+    pub latency_us: [u64; 3],
+}
+
+#[derive(Debug, Default)]
+struct OpenSlice {
+    due: u64,
+    ended: u64,
+    good: Vec<u64>,
+    results: BTreeMap<Result<u16, Failure>, u64>,
+    latencies_us: Vec<u64>,
+}
+
+/// Counts of the slices that are not closed yet. An event belongs to the slice in which its request was *due*,
+/// whenever it ended.
+#[derive(Debug)]
+pub struct Tally {
+    slis: Vec<(String, Good)>,
+    open: VecDeque<OpenSlice>,
+    /// Index of the first slice of `open`: all before it have been handed out.
+    first: u64,
+    /// Emptied and used again for every slice.
+    histogram: Option<Histogram<u32>>,
+}
+
+impl Tally {
+    /// A tally of the SLIs over one load.
+    pub fn new(load: &str, slis: &[SliSpec]) -> Tally {
+        let slis = slis.iter().filter(|sli| sli.load == load).map(|sli| (sli.name.clone(), sli.good.clone())).collect();
+        // Constant bounds that the crate accepts; were they not, percentiles would be left out and counts kept.
+        let histogram = Histogram::new_with_bounds(1, MAX_LATENCY_US, 3).ok();
+        Tally { slis, open: VecDeque::new(), first: 0, histogram }
+    }
+
+    /// One more request is due in a slice, which must not have been closed.
+    pub fn issue(&mut self, slice: u64) {
+        let slis = self.slis.len();
+        let Some(offset) = slice.checked_sub(self.first).and_then(|offset| usize::try_from(offset).ok()) else {
+            return;
+        };
+        while self.open.len() <= offset {
+            self.open.push_back(OpenSlice { good: vec![0; slis], ..OpenSlice::default() });
+        }
+        if let Some(open) = self.open.get_mut(offset) {
+            open.due += 1;
+        }
+    }
+
+    /// A request that was due in `slice` has ended.
+    pub fn end(&mut self, slice: u64, ending: Ending) {
+        let offset = slice.checked_sub(self.first).and_then(|offset| usize::try_from(offset).ok());
+        let Some(open) = offset.and_then(|offset| self.open.get_mut(offset)) else { return };
+        open.ended += 1;
+        *open.results.entry(ending.result).or_default() += 1;
+        open.latencies_us.push(micros(ending.latency));
+        let outcome = ending.outcome();
+        for (count, (_, good)) in open.good.iter_mut().zip(&self.slis) {
+            *count += u64::from(good.judge(outcome));
+        }
+    }
+
+    /// Requests that were issued and have not ended.
+    pub fn outstanding(&self) -> u64 {
+        self.open.iter().map(|open| open.due.saturating_sub(open.ended)).sum()
+    }
+
+    /// Hands out, in order and without gaps, the slices before `until` of which every request has ended.
+    pub fn close(&mut self, until: u64) -> Vec<SliceCounts> {
+        let mut closed = Vec::new();
+        while self.first < until && self.open.front().is_none_or(|open| open.ended >= open.due) {
+            let open = self
+                .open
+                .pop_front()
+                .unwrap_or_else(|| OpenSlice { good: vec![0; self.slis.len()], ..OpenSlice::default() });
+            closed.push(self.counts(self.first, open));
+            self.first += 1;
+        }
+        closed
+    }
+
+    fn counts(&mut self, index: u64, open: OpenSlice) -> SliceCounts {
+        SliceCounts {
+            index,
+            due: open.due,
+            good: self.slis.iter().map(|(name, _)| name.clone()).zip(open.good).collect(),
+            results: open.results.into_iter().map(|(result, count)| (result_name(result), count)).collect(),
+            latency_us: self.percentiles(&open.latencies_us),
+        }
+    }
+
+    fn percentiles(&mut self, latencies_us: &[u64]) -> [u64; 3] {
+        let max = latencies_us.iter().copied().max().unwrap_or(0);
+        let Some(histogram) = self.histogram.as_mut().filter(|_| !latencies_us.is_empty()) else {
+            return [0, 0, max];
+        };
+        histogram.reset();
+        for latency in latencies_us {
+            histogram.saturating_record(*latency);
+        }
+        // A bucket's upper edge may lie above the largest value in it.
+        [histogram.value_at_quantile(0.5).min(max), histogram.value_at_quantile(0.99).min(max), max]
+    }
+}
+
+fn result_name(result: Result<u16, Failure>) -> String {
+    match result {
+        Ok(status) => status.to_string(),
+        Err(failure) => failure.name().to_string(),
+    }
+}
+
+/// A duration in whole microseconds.
+pub(crate) fn micros(d: Duration) -> u64 {
+    u64::try_from(d.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::slis::{Comparison, Ratio, Term};
+    use proptest::prelude::*;
+
+    fn sli(name: &str, load: &str, terms: Vec<Term>) -> SliSpec {
+        let good = Good { text: String::new(), terms };
+        SliSpec { name: name.into(), load: load.into(), good, objective: Ratio::new(0.99).unwrap() }
+    }
+
+    fn slis() -> Vec<SliSpec> {
+        vec![
+            sli("availability", "a", vec![Term::Status(Comparison::Less, 500)]),
+            sli(
+                "both",
+                "a",
+                vec![Term::Status(Comparison::Less, 400), Term::Latency(Comparison::Less, Duration::from_millis(300))],
+            ),
+            sli("elsewhere", "b", vec![]),
+        ]
+    }
+
+    fn ok(status: u16, ms: u64) -> Ending {
+        Ending { result: Ok(status), latency: Duration::from_millis(ms) }
+    }
+
+    #[test]
+    fn a_slice_waits_for_its_last_request_and_for_the_slices_before_it() {
+        let mut tally = Tally::new("a", &slis());
+        tally.issue(0);
+        tally.issue(0);
+        tally.issue(2);
+        tally.end(2, ok(200, 5));
+        assert_eq!(tally.close(3), [], "slice 0 is still open, and so holds 1 and 2 back");
+        assert_eq!(tally.outstanding(), 2);
+        tally.end(0, ok(200, 10));
+        tally.end(0, Ending { result: Err(Failure::Timeout), latency: Duration::from_secs(2) });
+        let closed = tally.close(3);
+        assert_eq!(closed.iter().map(|s| (s.index, s.due)).collect::<Vec<_>>(), [(0, 2), (1, 0), (2, 1)]);
+        let expected: BTreeMap<String, u64> = [("availability".into(), 1), ("both".into(), 1)].into();
+        assert_eq!(closed[0].good, expected);
+        assert_eq!(closed[0].results, [("200".into(), 1), ("timeout".into(), 1)].into());
+        assert_eq!(closed[0].latency_us[2], 2_000_000);
+        assert_eq!(closed[1].good.values().sum::<u64>(), 0, "an empty slice names its SLIs all the same");
+        assert_eq!(closed[1].good.len(), 2);
+        assert_eq!(tally.close(3), []);
+    }
+
+    #[test]
+    fn a_slice_is_not_handed_out_before_its_time_is_over() {
+        let mut tally = Tally::new("a", &slis());
+        tally.issue(0);
+        tally.end(0, ok(200, 1));
+        assert_eq!(tally.close(0), []);
+        assert_eq!(tally.close(1).len(), 1);
+    }
+
+    #[test]
+    fn latencies_are_within_three_digits() {
+        let mut tally = Tally::new("a", &[]);
+        for ms in 1..=100 {
+            tally.issue(0);
+            tally.end(0, ok(200, ms));
+        }
+        let [median, p99, max] = tally.close(1)[0].latency_us;
+        assert!(median.abs_diff(50_000) <= 50, "{median}");
+        assert!(p99.abs_diff(99_000) <= 99, "{p99}");
+        assert_eq!(max, 100_000);
+    }
+
+    fn ending() -> impl Strategy<Value = Ending> {
+        let result = prop_oneof![
+            prop_oneof![Just(200u16), Just(302), Just(404), Just(503)].prop_map(Ok),
+            prop_oneof![Just(Failure::Timeout), Just(Failure::NoConnection), Just(Failure::Reset)].prop_map(Err),
+        ];
+        (result, 0u64..2_500).prop_map(|(result, ms)| Ending { result, latency: Duration::from_millis(ms) })
+    }
+
+    proptest! {
+        /// Whatever order requests end in: nothing is lost, nothing is counted twice, and every SLI agrees with a
+        /// naive judgement of each request.
+        #[test]
+        fn sums_equal_a_naive_count(
+            requests in prop::collection::vec((0u64..20, ending(), any::<u32>()), 0..200),
+            closes in 1usize..5,
+        ) {
+            let slis = slis();
+            let mut tally = Tally::new("a", &slis);
+            for (slice, _, _) in &requests {
+                tally.issue(*slice);
+            }
+            let mut order: Vec<_> = requests.iter().collect();
+            order.sort_by_key(|(_, _, shuffle)| *shuffle);
+            let mut closed = Vec::new();
+            for (n, (slice, ending, _)) in order.into_iter().enumerate() {
+                tally.end(*slice, *ending);
+                if n % closes == 0 {
+                    closed.extend(tally.close(20));
+                }
+            }
+            closed.extend(tally.close(20));
+            prop_assert_eq!(tally.outstanding(), 0);
+            prop_assert_eq!(closed.iter().map(|s| s.index).collect::<Vec<_>>(), (0..20).collect::<Vec<_>>());
+            prop_assert_eq!(closed.iter().map(|s| s.due).sum::<u64>(), requests.len() as u64);
+            for slice in &closed {
+                let mine: Vec<_> = requests.iter().filter(|(s, _, _)| *s == slice.index).collect();
+                prop_assert_eq!(slice.due, mine.len() as u64);
+                prop_assert_eq!(slice.results.values().sum::<u64>(), slice.due);
+                for sli in slis.iter().filter(|sli| sli.load == "a") {
+                    let naive = mine.iter().filter(|(_, e, _)| sli.good.judge(e.outcome())).count() as u64;
+                    prop_assert_eq!(slice.good[&sli.name], naive);
+                }
+                let worst = mine.iter().map(|(_, e, _)| micros(e.latency)).max().unwrap_or(0);
+                prop_assert_eq!(slice.latency_us[2], worst);
+                prop_assert!(slice.latency_us[0] <= slice.latency_us[1] && slice.latency_us[1] <= worst);
+            }
+        }
+    }
+}

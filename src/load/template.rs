@@ -1,0 +1,265 @@
+//! Text with `{{counter}}` and `{{id}}` in it, and a whole request made of such texts.
+
+use super::LoadSpec;
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{HOST, HeaderName, HeaderValue, USER_AGENT};
+use hyper::{Method, Request, Uri};
+use sha2::{Digest, Sha256};
+
+/// A text with placeholders.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Template(Vec<Piece>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Piece {
+    Text(String),
+    Counter,
+    Id,
+}
+
+impl Template {
+    /// Reads a text. `{{word}}` with a word that is not known is an error, as it would be a typing mistake; any other
+    /// `{{` is text.
+    pub(super) fn parse(text: &str) -> Result<Template, String> {
+        let mut pieces = Vec::new();
+        let mut plain = String::new();
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once("{{") {
+            plain.push_str(before);
+            let word = after.split_once("}}").map(|(word, tail)| (word.trim(), tail));
+            match word {
+                Some((word @ ("counter" | "id"), tail)) => {
+                    if !plain.is_empty() {
+                        pieces.push(Piece::Text(std::mem::take(&mut plain)));
+                    }
+                    pieces.push(if word == "id" { Piece::Id } else { Piece::Counter });
+                    rest = tail;
+                }
+                Some((word, _)) if is_word(word) => {
+                    return Err(format!("`{{{{{word}}}}}` is not known: there are `{{{{counter}}}}` and `{{{{id}}}}`"));
+                }
+                _ => {
+                    plain.push_str("{{");
+                    rest = after;
+                }
+            }
+        }
+        plain.push_str(rest);
+        if !plain.is_empty() {
+            pieces.push(Piece::Text(plain));
+        }
+        Ok(Template(pieces))
+    }
+
+    /// The text for one request.
+    pub(super) fn fill(&self, counter: u64, id: &str) -> String {
+        let mut out = String::new();
+        for piece in &self.0 {
+            match piece {
+                Piece::Text(text) => out.push_str(text),
+                Piece::Counter => out.push_str(&counter.to_string()),
+                Piece::Id => out.push_str(id),
+            }
+        }
+        out
+    }
+}
+
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
+}
+
+/// The id of one request: 128 bits in hex, the same for the same seed, load and counter. The first half of
+/// SHA-256(seed ‖ counter ‖ name), so that ids of other loads and seeds do not meet.
+pub(super) fn id(seed: u64, load: &str, counter: u64) -> String {
+    let mut hash = Sha256::new();
+    hash.update(seed.to_be_bytes());
+    hash.update(counter.to_be_bytes());
+    hash.update(load.as_bytes());
+    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The requests of a load, checked: whatever is put into the placeholders, they can be sent.
+#[derive(Debug, Clone)]
+pub(super) struct RequestTemplate {
+    /// Host without brackets, for the resolver.
+    pub(super) host: String,
+    /// Port.
+    pub(super) port: u16,
+    method: Method,
+    authority: HeaderValue,
+    path: Template,
+    headers: Vec<(HeaderName, Template)>,
+    body: Option<Template>,
+}
+
+impl RequestTemplate {
+    /// Checks a load's request.
+    pub(super) fn new(spec: &LoadSpec) -> Result<RequestTemplate, String> {
+        let method = Method::from_bytes(spec.method.as_bytes())
+            .map_err(|_| format!("`{}` is not an HTTP method", spec.method))?;
+        if method == Method::CONNECT {
+            return Err("`CONNECT` opens a tunnel and asks for nothing: it cannot be a load".into());
+        }
+        let (authority, path) = split_url(&spec.url)?;
+        let uri: Uri =
+            format!("http://{authority}/").parse().map_err(|_| format!("`{authority}` is not a host and port"))?;
+        let host = uri.host().filter(|host| !host.is_empty());
+        let host = host.ok_or_else(|| format!("`{}` names no host", spec.url))?;
+        if authority.contains('@') {
+            return Err(format!("`{}` holds credentials: put them into a header", spec.url));
+        }
+        let mut headers = Vec::new();
+        for (name, value) in &spec.headers {
+            let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("`{name}` is not a header"))?;
+            headers.push((parsed, Template::parse(value)?));
+        }
+        let template = RequestTemplate {
+            host: host.trim_start_matches('[').trim_end_matches(']').to_string(),
+            port: uri.port_u16().unwrap_or(80),
+            method,
+            authority: HeaderValue::from_str(authority).map_err(|_| format!("`{authority}` is not a host and port"))?,
+            path: Template::parse(&path)?,
+            headers,
+            body: spec.body.as_deref().map(Template::parse).transpose()?,
+        };
+        // Placeholders become digits and hex only: when one request can be built, all of them can.
+        template.request(0, &id(0, "", 0))?;
+        Ok(template)
+    }
+
+    /// One request, with `Host` and `User-Agent` unless the scenario gives them.
+    pub(super) fn request(&self, counter: u64, id: &str) -> Result<Request<Full<Bytes>>, String> {
+        let path = self.path.fill(counter, id);
+        let uri: Uri = path.parse().map_err(|error| format!("`{path}` is not a path: {error}"))?;
+        let body = self.body.as_ref().map(|body| body.fill(counter, id)).unwrap_or_default();
+        let mut request = Request::new(Full::new(Bytes::from(body)));
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = uri;
+        let headers = request.headers_mut();
+        for (name, value) in &self.headers {
+            let value = value.fill(counter, id);
+            let value = HeaderValue::from_str(&value)
+                .map_err(|_| format!("the value of the header `{name}` cannot be sent: `{}`", value.escape_debug()))?;
+            headers.append(name, value);
+        }
+        headers.entry(HOST).or_insert_with(|| self.authority.clone());
+        headers.entry(USER_AGENT).or_insert(HeaderValue::from_static(concat!("firedrill/", env!("CARGO_PKG_VERSION"))));
+        Ok(request)
+    }
+}
+
+/// `http://host:port/path?query#fragment` → (`host:port`, `/path?query`).
+fn split_url(url: &str) -> Result<(&str, String), String> {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return Err(format!("`{url}` is not a URL: write it like `http://service:8080/path`"));
+    };
+    if !scheme.eq_ignore_ascii_case("http") {
+        return Err(format!("`{url}` cannot be loaded: only http:// is spoken inside the stack"));
+    }
+    let rest = rest.split('#').next().unwrap_or_default();
+    let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    if authority.contains("{{") {
+        return Err(format!("`{url}`: placeholders can stand in the path only, not in the host"));
+    }
+    let slash = if path.starts_with('/') { "" } else { "/" };
+    Ok((authority, format!("{slash}{path}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::time::Duration;
+
+    fn spec(url: &str) -> LoadSpec {
+        LoadSpec {
+            name: "checkout".into(),
+            method: "POST".into(),
+            url: url.into(),
+            headers: vec![("Idempotency-Key".into(), "{{id}}".into())],
+            body: Some(r#"{"n":{{ counter }},"id":"{{id}}"}"#.into()),
+            rate: 1.0,
+            timeout: Duration::from_secs(1),
+            connections: 1,
+        }
+    }
+
+    #[tokio::test]
+    async fn fills_path_headers_and_body_with_the_same_counter_and_id() {
+        use http_body_util::BodyExt;
+        let template = RequestTemplate::new(&spec("http://checkout:8080/orders/{{counter}}?key={{id}}#x")).unwrap();
+        assert_eq!((template.host.as_str(), template.port), ("checkout", 8080));
+        let request = template.request(41, "c0ffee").unwrap();
+        assert_eq!(request.uri().to_string(), "/orders/41?key=c0ffee");
+        assert_eq!(request.headers()["idempotency-key"], "c0ffee");
+        assert_eq!(request.headers()["host"], "checkout:8080");
+        let body = request.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(body, r#"{"n":41,"id":"c0ffee"}"#);
+    }
+
+    #[test]
+    fn the_scenario_may_name_another_host_header() {
+        let mut spec = spec("http://edge");
+        spec.headers.push(("host".into(), "shop.example".into()));
+        let template = RequestTemplate::new(&spec).unwrap();
+        assert_eq!(template.port, 80);
+        let request = template.request(0, "x").unwrap();
+        assert_eq!(request.uri(), "/");
+        assert_eq!(request.headers().get_all("host").iter().collect::<Vec<_>>(), ["shop.example"]);
+    }
+
+    #[test]
+    fn queries_without_a_path_and_addresses_in_brackets_are_understood() {
+        let template = RequestTemplate::new(&spec("http://[::1]:9/?a=b")).unwrap();
+        assert_eq!(template.host, "::1");
+        let template = RequestTemplate::new(&spec("http://a?b=c")).unwrap();
+        assert_eq!(template.request(0, "x").unwrap().uri().query(), Some("b=c"));
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let of = |url: &str| RequestTemplate::new(&spec(url)).unwrap_err();
+        insta::assert_snapshot!(of("checkout:8080/x"), @"`checkout:8080/x` is not a URL: write it like `http://service:8080/path`");
+        insta::assert_snapshot!(of("https://checkout/x"), @"`https://checkout/x` cannot be loaded: only http:// is spoken inside the stack");
+        insta::assert_snapshot!(of("http://{{id}}/x"), @"`http://{{id}}/x`: placeholders can stand in the path only, not in the host");
+        insta::assert_snapshot!(of("http://a:b@c/x"), @"`http://a:b@c/x` holds credentials: put them into a header");
+        insta::assert_snapshot!(of("http://a/{{ident}}"), @"`{{ident}}` is not known: there are `{{counter}}` and `{{id}}`");
+        let mut bad = spec("http://a/");
+        bad.method = "GE T".into();
+        insta::assert_snapshot!(RequestTemplate::new(&bad).unwrap_err(), @"`GE T` is not an HTTP method");
+        let mut bad = spec("http://a/");
+        bad.headers.push(("x-y".into(), "a\nb".into()));
+        insta::assert_snapshot!(RequestTemplate::new(&bad).unwrap_err(), @r"the value of the header `x-y` cannot be sent: `a\nb`");
+    }
+
+    #[test]
+    fn other_braces_are_text() {
+        for text in ["{{", "{{}}", "{{ a b }}", "}}{{", r#"{"a":{"b":{}}}"#, "{{{counter"] {
+            assert_eq!(Template::parse(text).unwrap().fill(7, "i"), text);
+        }
+        assert_eq!(Template::parse("{{counter}}{{id}}x").unwrap().fill(7, "i"), "7ix");
+    }
+
+    #[test]
+    fn ids_differ_by_counter_load_and_seed() {
+        let ids = [id(1, "a", 0), id(1, "a", 1), id(1, "b", 0), id(2, "a", 0)];
+        assert!(ids.iter().all(|id| id.len() == 32));
+        let distinct: std::collections::BTreeSet<_> = ids.iter().collect();
+        assert_eq!(distinct.len(), ids.len());
+        assert_eq!(id(1, "a", 0), id(1, "a", 0));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused_without_panic(text in ".{0,40}(\\{\\{.{0,10}\\}\\})?.{0,10}") {
+            if let Ok(template) = Template::parse(&text) {
+                let naive = text.replace("{{counter}}", "5").replace("{{id}}", "f");
+                if !text.contains("{{{") && !text.contains("{{ ") {
+                    prop_assert_eq!(template.fill(5, "f"), naive);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! The ways in which one secret is spelt in output: as it is, and as base64, URLs, JSON, XML, SQL and shells write it.
+
+use super::SHORTEST;
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+/// Shortest line of a secret of several lines (a key in PEM) that is hidden by itself.
+const SHORTEST_LINE: usize = 16;
+/// Alphabets of RFC 4648, sections 4 and 5.
+const STANDARD: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+const URL_SAFE: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/// Every spelling of a secret that is long enough to be hidden; none for a secret that is too short itself.
+pub fn spellings(secret: &str) -> BTreeSet<String> {
+    // A secret in a file ends with a newline that is no part of it.
+    let trimmed = secret.trim();
+    let mut found = BTreeSet::new();
+    if trimmed.chars().count() < SHORTEST || is_mask(trimmed) {
+        return found;
+    }
+    let mut values = vec![trimmed.to_owned()];
+    values.extend(decoded(trimmed));
+    if secret != trimmed {
+        base64(secret, &mut found);
+    }
+    let lines = trimmed.lines().map(str::trim);
+    if trimmed.contains('\n') {
+        // The first and last line of a PEM file are no secret.
+        let secret_lines = lines.filter(|line| !line.starts_with("-----") && line.chars().count() >= SHORTEST_LINE);
+        values.extend(secret_lines.map(str::to_owned));
+        values.push(trimmed.replace('\n', "\r\n"));
+    }
+    for value in values {
+        base64(&value, &mut found);
+        percent(&value, &mut found);
+        json(&value, &mut found);
+        shell(&value, &mut found);
+        found.insert(value.replace('\'', "''"));
+        found.insert(value.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;"));
+        // As Compose prints it.
+        found.insert(value.replace('$', "$$"));
+        found.insert(value);
+    }
+    found.retain(|spelling| spelling.chars().count() >= SHORTEST && !is_mask(spelling));
+    found
+}
+
+/// `******` is what others have put in the place of a secret.
+fn is_mask(text: &str) -> bool {
+    text.chars().all(|c| matches!(c, '*' | '•' | 'x' | 'X'))
+}
+
+/// The same without percent encoding: a password in a URL is decoded before it is used.
+fn decoded(value: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(value.len());
+    let mut rest = value.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let pair = if *first == b'%' { after.get(..2) } else { None };
+        match pair.and_then(|p| std::str::from_utf8(p).ok()).and_then(|p| u8::from_str_radix(p, 16).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = after.get(2..).unwrap_or_default();
+            }
+            None => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    let decoded = String::from_utf8(bytes).ok()?;
+    (decoded != value && decoded.chars().count() >= SHORTEST).then_some(decoded)
+}
+
+/// Whole, in lines as `base64` and PEM wrap it, and inside of something longer (`user:password`): there, three
+/// alignments are possible, and the characters that hold bits of the neighbours are not known.
+fn base64(value: &str, found: &mut BTreeSet<String>) {
+    for alphabet in [STANDARD, URL_SAFE] {
+        let whole = encode(value.as_bytes(), alphabet);
+        let padding = "=".repeat((4 - whole.len() % 4) % 4);
+        for width in [76, 64] {
+            let padded = format!("{whole}{padding}");
+            let lines: Vec<&str> =
+                padded.as_bytes().chunks(width).filter_map(|line| std::str::from_utf8(line).ok()).collect();
+            if lines.len() > 1 {
+                found.extend(lines.into_iter().filter(|line| line.len() >= SHORTEST_LINE).map(str::to_owned));
+            }
+        }
+        found.insert(format!("{whole}{padding}"));
+        found.insert(whole);
+        for before in 0..3_usize {
+            let mut bytes = vec![0; before];
+            bytes.extend_from_slice(value.as_bytes());
+            let text = encode(&bytes, alphabet);
+            let skip = (before * 8).div_ceil(6);
+            found.extend(text.get(skip..bytes.len() * 8 / 6).map(str::to_owned));
+        }
+    }
+}
+
+/// Base64 without padding.
+fn encode(bytes: &[u8], alphabet: &[u8; 64]) -> String {
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let byte = |n: usize| u32::from(chunk.get(n).copied().unwrap_or(0));
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for n in 0..=chunk.len() {
+            let six = usize::try_from(bits >> (18 - 6 * n) & 0x3F).unwrap_or(0);
+            text.push(char::from(alphabet.get(six).copied().unwrap_or(b'=')));
+        }
+    }
+    text
+}
+
+/// Percent encoding (RFC 3986, section 2.1), with the sets of characters that are in use: unreserved ones only, those
+/// that `encodeURIComponent` leaves, paths, and forms, where a space is `+`.
+fn percent(value: &str, found: &mut BTreeSet<String>) {
+    for kept in ["-._~", "-._~!'()*", "-._~/", "-._~!$&'()*+,;=:@/"] {
+        for (upper, plus) in [(true, false), (false, false), (true, true), (false, true)] {
+            let mut text = String::new();
+            for byte in value.bytes() {
+                let c = char::from(byte);
+                if c.is_ascii_alphanumeric() || kept.contains(c) {
+                    text.push(c);
+                } else if c == ' ' && plus {
+                    text.push('+');
+                } else if upper {
+                    // Writing to a string cannot fail, here and below.
+                    let _ = write!(text, "%{byte:02X}");
+                } else {
+                    let _ = write!(text, "%{byte:02x}");
+                }
+            }
+            found.insert(text);
+        }
+    }
+}
+
+/// JSON strings (RFC 8259, section 7): with only what must be escaped, as encoders for HTML (Go) and for ASCII (Python)
+/// write them, with escaped slashes (PHP), and JSON inside of JSON, as log shippers write it.
+fn json(value: &str, found: &mut BTreeSet<String>) {
+    let inside = |text: &str| {
+        let quoted = serde_json::to_string(text).unwrap_or_default();
+        quoted.strip_prefix('"').and_then(|t| t.strip_suffix('"')).unwrap_or_default().to_owned()
+    };
+    let plain = inside(value);
+    let html = plain.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026");
+    let slashes = plain.replace('/', "\\/");
+    let ascii = |text: &str, upper: bool| {
+        let mut ascii = String::new();
+        for c in text.chars() {
+            if c.is_ascii() {
+                ascii.push(c);
+                continue;
+            }
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = if upper { write!(ascii, "\\u{unit:04X}") } else { write!(ascii, "\\u{unit:04x}") };
+            }
+        }
+        ascii
+    };
+    for text in [&plain, &html, &slashes] {
+        for spelling in [text.clone(), ascii(text, false), ascii(text, true)] {
+            found.insert(inside(&spelling));
+            found.insert(spelling);
+        }
+    }
+}
+
+/// Inside single and double quotes, with backslashes (`printf %q`), and in `$'…'`, as bash prints it.
+fn shell(value: &str, found: &mut BTreeSet<String>) {
+    let escaped = |special: &dyn Fn(char) -> bool| {
+        let mut text = String::new();
+        for c in value.chars() {
+            if special(c) {
+                text.push('\\');
+            }
+            text.push(c);
+        }
+        text
+    };
+    found.insert(value.replace('\'', "'\\''"));
+    found.insert(value.replace('\'', "'\"'\"'"));
+    found.insert(escaped(&|c| matches!(c, '"' | '\\' | '$' | '`')));
+    found.insert(escaped(&|c| matches!(c, '"' | '\\' | '$' | '`' | '!')));
+    // bash's `sh_backslash_quote`.
+    found.insert(escaped(&|c| " \t!\"$&'()*,;<>?[\\]^`{|}".contains(c)));
+    let ansi = escaped(&|c| matches!(c, '\'' | '\\'));
+    found.insert(ansi.replace('\n', "\\n").replace('\t', "\\t").replace('\r', "\\r").replace('\u{1b}', "\\E"));
+}

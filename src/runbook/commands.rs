@@ -1,0 +1,172 @@
+//! A code block → commands that run, or the reason why it is for a person.
+
+use super::language::{self, Language};
+use super::lexer::lex;
+use super::markdown::Code;
+use super::prompt::{self, Shown, Typed};
+use super::shell::Bash;
+use super::text::{Excerpt, Lines};
+use super::{Command, Input, VariableRead, condition, placeholder, unified_name, variables};
+use crate::source::Span;
+
+/// What a block is to a reader who follows the runbook.
+#[derive(Debug)]
+pub(super) enum Block {
+    /// Commands, cut where a comment puts a condition.
+    Run(Vec<Run>),
+    /// Something for a person to do, and why.
+    Person(String),
+    /// Nothing to do: configuration, output, a picture; what it is.
+    Data(String),
+}
+
+/// Commands that follow each other.
+#[derive(Debug)]
+pub(super) struct Run {
+    /// The condition that a comment above them puts: `# If the lag is growing:`.
+    pub condition: Option<String>,
+    /// The commands.
+    pub commands: Vec<Command>,
+    /// From the comment to the end of the last one, in the source.
+    pub span: Span,
+}
+
+/// Reads a block.
+pub(super) fn read(bash: &mut Bash, lines: &Lines<'_>, code: &Code) -> Block {
+    let tag = language::tag(&code.info);
+    let language = language::of_tag(&tag);
+    match language {
+        Language::Foreign => return Block::Person(format!("`{tag}` needs a client, and none is named for it")),
+        Language::Data => return Block::Data(format!("`{tag}` is data")),
+        Language::Shell | Language::Console | Language::Untagged => {}
+    }
+    if code.body.text.starts_with("#!") {
+        return Block::Person("it shows a script to be saved as a file".to_string());
+    }
+    let (typed, prompted) = match prompt::read(bash, &code.body, language == Language::Console) {
+        Shown::Foreign(prompt) => {
+            return Block::Person(format!("it shows a session of another program (prompt `{prompt}`)"));
+        }
+        Shown::Prompted(typed) => (typed, true),
+        Shown::Plain(typed) => (typed, false),
+    };
+    if language != Language::Shell && !prompted && !typed.iter().all(|typed| all_known(bash, &typed.text)) {
+        let what = match language {
+            Language::Console => "it has no prompt, and not every line of it is a known command",
+            _ => "it has no language, and not every line of it is a known command",
+        };
+        return Block::Data(what.to_string());
+    }
+    let tag = if tag.is_empty() { "bash".to_string() } else { tag };
+    let mut runs = Vec::new();
+    for typed in &typed {
+        split(bash, lines, typed, &tag, &mut runs);
+    }
+    if runs.is_empty() {
+        return Block::Data("it holds no command".to_string());
+    }
+    Block::Run(runs)
+}
+
+/// Splits what was typed into commands; the sample output goes to the last of them.
+fn split(bash: &mut Bash, lines: &Lines<'_>, typed: &Typed, tag: &str, runs: &mut Vec<Run>) {
+    let text = &typed.text.text;
+    let masked = placeholder::mask(text, &placeholder::find(text));
+    let mut before = 0;
+    // The condition in force, and whether only the end of the block ends it.
+    let mut in_force: Option<(String, bool)> = None;
+    for span in bash.split(&masked) {
+        let comments = comments(masked.get(before..span.start).unwrap_or_default(), before == 0);
+        if let Some(stated) = condition::of_comment(&comments) {
+            in_force = Some(stated);
+        } else if !comments.is_empty() && in_force.as_ref().is_some_and(|(_, stays)| !stays) {
+            in_force = None;
+        }
+        before = span.end;
+        let command = command(bash, lines, &typed.text.part(span), tag);
+        let condition = in_force.as_ref().map(|(condition, _)| condition.clone());
+        let (start, end) = (typed.text.origin(span.start), typed.text.origin(span.end.saturating_sub(1)) + 1);
+        match runs.last_mut() {
+            Some(run) if run.condition == condition => {
+                run.commands.push(command);
+                run.span.end = end;
+            }
+            _ => runs.push(Run { condition, commands: vec![command], span: Span::new(start, end) }),
+        }
+    }
+    if let (Some(last), Some(expected)) = (runs.last_mut().and_then(|run| run.commands.last_mut()), &typed.expected) {
+        last.expected = Some(expected.clone());
+    }
+}
+
+/// The lines that are comments as a whole, of what stands between two commands. What follows a command on its own
+/// line is not one of them.
+fn comments(gap: &str, at_start: bool) -> Vec<&str> {
+    let lines = gap.split('\n').skip(usize::from(!at_start));
+    lines.map(str::trim).filter(|line| line.starts_with('#')).collect()
+}
+
+fn command(bash: &mut Bash, lines: &Lines<'_>, excerpt: &Excerpt, tag: &str) -> Command {
+    let text = &excerpt.text;
+    let start = lines.pos(excerpt.origin(0));
+    let input = |name: &str, span: Span| {
+        let at = lines.pos(excerpt.origin(span.start));
+        let spelling = text.get(span.start..span.end).unwrap_or_default().to_string();
+        Input { name: unified_name(name), spelling, span, line: at.line, column: at.column }
+    };
+    let found = placeholder::find(text);
+    let inputs = found.iter().map(|p| input(&p.name, p.span)).collect();
+    let variables = variables::of_command(bash, &placeholder::mask(text, &found));
+    let reads = variables
+        .reads
+        .into_iter()
+        .map(|(read, in_function)| VariableRead { input: input(&read.name, read.span), in_function })
+        .collect();
+    Command {
+        text: text.clone(),
+        line: start.line,
+        column: start.column,
+        language: tag.to_string(),
+        expected: None,
+        inputs,
+        reads,
+        sets: variables.assigned,
+    }
+}
+
+/// Whether everything in a block without a tag is a command that is known, a keyword or an assignment. One line that
+/// is not makes the block output, or something that merely looks like shell.
+fn all_known(bash: &mut Bash, body: &Excerpt) -> bool {
+    let text = placeholder::mask(&body.text, &placeholder::find(&body.text));
+    let pieces = bash.split(&text);
+    let known = |span: &Span| {
+        let piece = text.get(span.start..span.end).unwrap_or_default();
+        first_word(piece).is_some_and(|word| {
+            const KEYWORDS: &[&str] = &["for", "while", "until", "if", "case"];
+            KEYWORDS.contains(&word) || language::is_known_command(word)
+        })
+    };
+    // An error of syntax leaves the rest of the block in one piece, of which only the first word was looked at.
+    let whole = |span: &Span| text.get(span.start..span.end).is_some_and(|piece| bash.is_complete(piece));
+    pieces.iter().all(known) && pieces.iter().all(whole)
+}
+
+/// The first word that is no assignment; for a piece of assignments alone, an assignment is as good as `export`.
+fn first_word(piece: &str) -> Option<&str> {
+    let mut words = piece.split_whitespace();
+    let mut assigns = false;
+    for word in words.by_ref() {
+        let name = word.split('=').next().unwrap_or_default();
+        let is_assignment = word.contains('=')
+            && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        if !is_assignment {
+            return Some(word);
+        }
+        assigns = true;
+    }
+    // `timeout=30` alone is a line of a configuration file as often as not; shell variables are in capitals.
+    let capital = piece.starts_with(|c: char| c.is_ascii_uppercase());
+    let quoted = lex(piece).reads.is_empty();
+    (assigns && capital && quoted).then_some("export")
+}

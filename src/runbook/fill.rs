@@ -1,0 +1,121 @@
+//! Values of inputs → text that bash reads as exactly these values, whatever stands in them: quoted as the place of
+//! the placeholder wants it. One input without a value, and nothing is filled in at all.
+
+use super::lexer::{Quoting, lex};
+use super::placeholder::{Placeholder, mask};
+use super::{Command, Filled, Input, Runbook, Step};
+
+impl Command {
+    /// The text with its placeholders replaced by the values that `lookup` has under their unified names. Variables
+    /// (`$POD`) stay as they are: they are given to the session's environment.
+    ///
+    /// # Errors
+    /// The inputs without a value, variables included; then the command must not run.
+    pub fn fill(&self, lookup: impl Fn(&str) -> Option<String>) -> Filled {
+        let missing: Vec<Input> = self.inputs.iter().filter(|i| lookup(&i.name).is_none()).cloned().collect();
+        if !missing.is_empty() {
+            return Err(missing);
+        }
+        let replaced: Vec<&Input> = self.inputs.iter().filter(|input| input.variable().is_none()).collect();
+        let placeholders: Vec<Placeholder> =
+            replaced.iter().map(|i| Placeholder { span: i.span, name: i.name.clone() }).collect();
+        let lexed = lex(&mask(&self.text, &placeholders));
+        let mut out = String::with_capacity(self.text.len());
+        let mut at = 0;
+        for input in replaced {
+            out.push_str(self.text.get(at..input.span.start).unwrap_or_default());
+            let value = lookup(&input.name).unwrap_or_default();
+            let quoted = quote(&value, lexed.quoting(input.span.start));
+            match lexed.in_backticks(input.span.start) {
+                true => out.push_str(&escape(&quoted, &['\\', '`', '$'])),
+                false => out.push_str(&quoted),
+            }
+            at = input.span.end;
+        }
+        out.push_str(self.text.get(at..).unwrap_or_default());
+        Ok(out)
+    }
+
+    /// The inputs that are variables of the environment.
+    pub fn env_inputs(&self) -> impl Iterator<Item = &Input> {
+        self.inputs.iter().filter(|input| input.variable().is_some())
+    }
+}
+
+impl Step {
+    /// The text of each of its commands, in order, with the inputs filled in; empty for a manual step.
+    ///
+    /// # Errors
+    /// Every input of the step without a value: one is enough, and nothing of the step may run.
+    pub fn fill(&self, lookup: impl Fn(&str) -> Option<String>) -> Result<Vec<String>, Vec<Input>> {
+        let (mut texts, mut missing) = (Vec::new(), Vec::new());
+        for command in self.commands() {
+            match command.fill(&lookup) {
+                Ok(text) => texts.push(text),
+                Err(inputs) => missing.extend(inputs),
+            }
+        }
+        if missing.is_empty() { Ok(texts) } else { Err(missing) }
+    }
+
+    /// The variables of the environment that it needs, with those values that `lookup` has, each name once.
+    pub fn env(&self, lookup: impl Fn(&str) -> Option<String>) -> Vec<(String, String)> {
+        let mut out: Vec<(String, String)> = Vec::new();
+        for input in self.commands().iter().flat_map(Command::env_inputs) {
+            if let (Some(name), Some(value)) = (input.variable(), lookup(&input.name))
+                && !out.iter().any(|(known, _)| known == name)
+            {
+                out.push((name.to_string(), value));
+            }
+        }
+        out
+    }
+}
+
+impl Runbook {
+    /// The environment that its session begins with: the variables that its steps need and nothing in it sets.
+    pub fn env(&self, lookup: impl Fn(&str) -> Option<String>) -> Vec<(String, String)> {
+        let mut out: Vec<(String, String)> = Vec::new();
+        for (name, value) in self.steps.iter().flat_map(|step| step.env(&lookup)) {
+            if !out.iter().any(|(known, _)| *known == name) {
+                out.push((name, value));
+            }
+        }
+        out
+    }
+}
+
+fn quote(value: &str, quoting: Quoting) -> String {
+    match quoting {
+        Quoting::Bare => bare(value),
+        Quoting::Single => value.replace('\'', r"'\''"),
+        Quoting::AnsiC => escape(value, &['\\', '\'']),
+        Quoting::Double => escape(value, &['\\', '"', '$', '`']),
+        Quoting::Heredoc => escape(value, &['\\', '$', '`']),
+        Quoting::RawHeredoc | Quoting::Comment => value.to_string(),
+    }
+}
+
+/// A word for bash: as it is when nothing in it is special, otherwise in single quotes.
+fn bare(value: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=@%+,".contains(c);
+    if !value.is_empty() && value.chars().all(plain) {
+        return value.to_string();
+    }
+    format!("'{}'", value.replace('\'', r"'\''"))
+}
+
+fn escape(value: &str, special: &[char]) -> String {
+    let mut out = String::with_capacity(value.len());
+    for c in value.chars() {
+        if special.contains(&c) {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
+}
+
+#[cfg(test)]
+#[path = "fill_tests.rs"]
+mod tests;

@@ -1,0 +1,93 @@
+use super::*;
+use crate::runbook::{RunbookPhase, StepKind, parse};
+use crate::source::{Diagnostics, Source};
+use proptest::prelude::*;
+
+fn command(block: &str) -> Command {
+    let source = Source::new("r.md", format!("# R\n\n## Mitigation\n\n```bash\n{block}\n```\n"));
+    let runbook = parse(&source, &mut Diagnostics::default()).unwrap();
+    runbook.steps[0].commands()[0].clone()
+}
+
+fn fill(block: &str, value: &str) -> String {
+    command(block).fill(|_| Some(value.to_string())).unwrap()
+}
+
+/// Places of a placeholder, each in a command that prints it.
+const PLACES: &[&str] = &[
+    "printf %s <x>",
+    "printf %s 'x'<x>''",
+    "printf %s \"<x>\"",
+    "printf %s '<x>'",
+    "printf %s $'<x>'",
+    "cat <<EOF\n<x>\nEOF",
+    "cat <<'EOF'\n<x>\nEOF",
+    "printf %s \"$(printf %s <x>)\"",
+    "printf %s \"$(printf %s '<x>')\"",
+    "printf %s `printf %s '<x>'`",
+    "V=<x>\nprintf %s \"$V\"",
+    "printf %s {{x}}",
+    "printf %s YOUR_X",
+    "# it's\nprintf %s '<x>'",
+];
+
+#[test]
+fn values_are_quoted_for_their_place() {
+    assert_eq!(fill("echo <x>", "web-1"), "echo web-1");
+    assert_eq!(fill("echo <x>", "a b"), "echo 'a b'");
+    assert_eq!(fill("echo <x>", ""), "echo ''");
+    assert_eq!(fill("echo <x>", "it's"), r"echo 'it'\''s'");
+    assert_eq!(fill("echo \"n: <x>\"", "$(rm) \"`\\"), r#"echo "n: \$(rm) \"\`\\""#);
+    assert_eq!(fill("echo 'n: <x>'", "it's $HOME"), r"echo 'n: it'\''s $HOME'");
+    assert_eq!(fill("cat <<EOF\n<x>\nEOF", "$A \"b\""), "cat <<EOF\n\\$A \"b\"\nEOF");
+    assert_eq!(fill("cat <<'EOF'\n<x>\nEOF", "$A"), "cat <<'EOF'\n$A\nEOF");
+    assert_eq!(fill("svc/<name>-rw <name>", "shop"), "svc/shop-rw shop");
+}
+
+#[test]
+fn a_missing_input_blocks_the_whole_step() {
+    let source = Source::new("r.md", "# R\n\n## Fix\n\n### Step 1\n\n```sh\necho ok\necho <pod-name> $TOKEN\n```\n");
+    let runbook = parse(&source, &mut Diagnostics::default()).unwrap();
+    let step = &runbook.steps[0];
+    assert_eq!(step.phase, RunbookPhase::Mitigate);
+    let missing = step.fill(|name| (name == "token").then(|| "t".to_string())).unwrap_err();
+    assert_eq!(missing.iter().map(|i| (i.spelling.as_str(), i.line)).collect::<Vec<_>>(), [("<pod-name>", 9)]);
+    let missing = step.fill(|_| None).unwrap_err();
+    assert_eq!(missing.iter().map(|i| i.name.as_str()).collect::<Vec<_>>(), ["pod_name", "token"]);
+    let all = |name: &str| Some(format!("{name}!"));
+    assert_eq!(step.fill(all).unwrap(), ["echo ok", "echo 'pod_name!' $TOKEN"]);
+    assert_eq!(step.env(all), [("TOKEN".to_string(), "token!".to_string())]);
+    assert_eq!(runbook.env(all), step.env(all));
+}
+
+#[test]
+fn variables_set_by_a_step_left_out_are_inputs() {
+    let source =
+        Source::new("r.md", "# R\n\n## Diagnosis\n\n```sh\nPOD=$(x)\n```\n\n## Mitigation\n\n```sh\nkill $POD\n```\n");
+    let runbook = parse(&source, &mut Diagnostics::default()).unwrap();
+    assert_eq!(runbook.steps[1].commands()[0].inputs, []);
+    let alone = runbook.only(|step| step.phase == RunbookPhase::Mitigate);
+    assert_eq!(alone.steps[0].commands()[0].inputs[0].name, "pod");
+    assert!(matches!(alone.steps[0].kind, StepKind::Commands(_)));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// The judge is bash itself: whatever the value, it prints exactly that.
+    #[test]
+    fn bash_reads_the_value_back(value in "[ -~é]{0,12}", place in prop::sample::select(PLACES)) {
+        // A line of the here-document that is its delimiter would end it.
+        prop_assume!(value != "EOF");
+        // Command substitution removes blanks of an unquoted word, as it does for the reader.
+        prop_assume!(!place.contains('`') || !value.contains([' ', '*', '?', '[']));
+        let source = Source::new("r.md", format!("## Fix\n\n```bash\n{place}\n```\n"));
+        let runbook = parse(&source, &mut Diagnostics::default()).unwrap();
+        let script = runbook.steps[0].fill(|_| Some(value.clone())).unwrap().join("\n");
+        let output = std::process::Command::new("bash").args(["--norc", "-c", &script]).output().unwrap();
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        let printed = if place.starts_with("cat") { printed.trim_end_matches('\n') } else { &printed };
+        let expected = if place.contains("'x'<x>") { format!("x{value}") } else { value };
+        prop_assert_eq!(printed, expected, "{}", script);
+    }
+}

@@ -1,0 +1,309 @@
+//! CommonMark events → blocks with byte spans: only what a runbook is made of. Block quotes and alerts are looked
+//! through; headings inside list items count as paragraphs.
+
+use super::text::Excerpt;
+use crate::source::Span;
+use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
+
+/// Lists nested deeper than this are read as part of the list around them: nobody's runbook goes there, and it
+/// bounds the recursion of everything that reads the blocks.
+const MAX_LIST_DEPTH: usize = 16;
+
+/// A block.
+#[derive(Debug)]
+pub(super) enum Block {
+    Heading { level: u8, text: String, span: Span },
+    Paragraph { text: String, span: Span },
+    Code(Code),
+    List { start: Option<u64>, items: Vec<Item> },
+}
+
+/// A code block.
+#[derive(Debug)]
+pub(super) struct Code {
+    /// The info string after the fence; empty for indented blocks.
+    pub info: String,
+    /// Whether it has fences.
+    pub fenced: bool,
+    /// Its text, indentation of the Markdown removed.
+    pub body: Excerpt,
+    /// Bytes of the block, fences included.
+    pub span: Span,
+}
+
+/// An item of a list.
+#[derive(Debug)]
+pub(super) struct Item {
+    pub blocks: Vec<Block>,
+    pub span: Span,
+}
+
+/// A document.
+#[derive(Debug, Default)]
+pub(super) struct Document {
+    pub blocks: Vec<Block>,
+    /// Text of the YAML frontmatter.
+    pub frontmatter: Option<String>,
+}
+
+fn options() -> Options {
+    Options::ENABLE_TABLES
+        | Options::ENABLE_FOOTNOTES
+        | Options::ENABLE_STRIKETHROUGH
+        | Options::ENABLE_TASKLISTS
+        | Options::ENABLE_GFM
+        | Options::ENABLE_YAML_STYLE_METADATA_BLOCKS
+}
+
+/// Reads a document.
+pub(super) fn read(source: &str) -> Document {
+    let mut reader = Reader::default();
+    for (event, range) in Parser::new_ext(source, options()).into_offset_iter() {
+        reader.event(event, Span::new(range.start, range.end));
+    }
+    reader.flush();
+    Document { blocks: reader.blocks, frontmatter: reader.frontmatter }
+}
+
+/// A list under construction; `blocks` are those of its current item.
+struct OpenList {
+    start: Option<u64>,
+    items: Vec<Item>,
+    blocks: Vec<Block>,
+}
+
+/// Where running text goes.
+#[derive(Default)]
+enum Place {
+    /// Into a paragraph, or into a tight list item, which has none.
+    #[default]
+    Prose,
+    Code(Code),
+    Frontmatter,
+    /// Tables and HTML blocks: nothing that could be run.
+    Skipped,
+}
+
+#[derive(Default)]
+struct Reader {
+    blocks: Vec<Block>,
+    lists: Vec<OpenList>,
+    /// Lists that were too deep to be opened.
+    too_deep: usize,
+    place: Place,
+    prose: String,
+    prose_span: Option<Span>,
+    heading: Option<u8>,
+    footnotes: usize,
+    frontmatter: Option<String>,
+}
+
+impl Reader {
+    fn event(&mut self, event: Event<'_>, span: Span) {
+        match event {
+            Event::Start(tag) => self.start(tag, span),
+            Event::End(tag) => self.end(tag, span),
+            Event::Text(text) | Event::Code(text) => match &mut self.place {
+                Place::Prose => self.prose(&text, span),
+                Place::Code(code) => code.body.push(&text, span.start),
+                Place::Frontmatter => self.frontmatter.get_or_insert_default().push_str(&text),
+                Place::Skipped => {}
+            },
+            Event::SoftBreak | Event::HardBreak => self.prose(" ", span),
+            _ => {}
+        }
+    }
+
+    fn prose(&mut self, text: &str, span: Span) {
+        if matches!(self.place, Place::Prose) && self.footnotes == 0 {
+            self.prose.push_str(text);
+            let begun = self.prose_span.map_or(span.start, |s| s.start);
+            self.prose_span = Some(Span::new(begun, span.end));
+        }
+    }
+
+    fn start(&mut self, tag: Tag<'_>, span: Span) {
+        match tag {
+            Tag::Heading { level, .. } => {
+                self.flush();
+                self.heading = self.lists.is_empty().then_some(depth(level));
+            }
+            Tag::CodeBlock(kind) => {
+                self.flush();
+                let (info, fenced) = match kind {
+                    CodeBlockKind::Fenced(info) => (info.to_string(), true),
+                    CodeBlockKind::Indented => (String::new(), false),
+                };
+                self.place = Place::Code(Code { info, fenced, body: Excerpt::default(), span });
+            }
+            Tag::List(start) => {
+                self.flush();
+                if self.lists.len() < MAX_LIST_DEPTH {
+                    self.lists.push(OpenList { start, items: Vec::new(), blocks: Vec::new() });
+                } else {
+                    self.too_deep += 1;
+                }
+            }
+            Tag::MetadataBlock(_) => self.place = Place::Frontmatter,
+            Tag::HtmlBlock | Tag::Table(_) => {
+                self.flush();
+                self.place = Place::Skipped;
+            }
+            Tag::FootnoteDefinition(_) => {
+                self.flush();
+                self.footnotes += 1;
+            }
+            Tag::Paragraph | Tag::BlockQuote(_) | Tag::Item => self.flush(),
+            _ => {}
+        }
+    }
+
+    fn end(&mut self, tag: TagEnd, span: Span) {
+        match tag {
+            TagEnd::Heading(_) => {
+                // An empty heading has no text but still ends the section before it.
+                self.prose_span = Some(span);
+                self.flush();
+                self.heading = None;
+            }
+            TagEnd::CodeBlock => {
+                if let Place::Code(code) = std::mem::take(&mut self.place)
+                    && self.footnotes == 0
+                {
+                    self.push(Block::Code(code));
+                }
+            }
+            TagEnd::Item => {
+                self.flush();
+                if self.too_deep == 0
+                    && let Some(list) = self.lists.last_mut()
+                {
+                    let blocks = std::mem::take(&mut list.blocks);
+                    list.items.push(Item { blocks, span });
+                }
+            }
+            TagEnd::List(_) => {
+                self.flush();
+                if self.too_deep > 0 {
+                    self.too_deep -= 1;
+                } else if let Some(list) = self.lists.pop() {
+                    self.push(Block::List { start: list.start, items: list.items });
+                }
+            }
+            TagEnd::MetadataBlock(_) | TagEnd::HtmlBlock | TagEnd::Table => self.place = Place::Prose,
+            TagEnd::FootnoteDefinition => {
+                self.flush();
+                self.footnotes = self.footnotes.saturating_sub(1);
+            }
+            TagEnd::Paragraph | TagEnd::BlockQuote(_) => self.flush(),
+            _ => {}
+        }
+    }
+
+    /// Ends the paragraph (or heading) under construction.
+    fn flush(&mut self) {
+        let text = std::mem::take(&mut self.prose);
+        let Some(span) = self.prose_span.take() else { return };
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        match self.heading {
+            Some(level) => self.push(Block::Heading { level, text, span }),
+            None if text.is_empty() => {}
+            None => self.push(Block::Paragraph { text, span }),
+        }
+    }
+
+    fn push(&mut self, block: Block) {
+        match self.lists.last_mut() {
+            Some(list) => list.blocks.push(block),
+            None => self.blocks.push(block),
+        }
+    }
+}
+
+fn depth(level: HeadingLevel) -> u8 {
+    match level {
+        HeadingLevel::H1 => 1,
+        HeadingLevel::H2 => 2,
+        HeadingLevel::H3 => 3,
+        HeadingLevel::H4 => 4,
+        HeadingLevel::H5 => 5,
+        HeadingLevel::H6 => 6,
+    }
+}
+
+impl Code {
+    /// Whether the closing fence of a fenced block is there. CommonMark lets a block run to the end of its container
+    /// or of the file; the author of a runbook never means that.
+    pub fn is_closed(&self, source: &str) -> bool {
+        if !self.fenced {
+            return true;
+        }
+        let Some(text) = source.get(self.span.start..self.span.end) else { return true };
+        let Some(fence) = text.chars().next().filter(|c| matches!(c, '`' | '~')) else { return true };
+        let width = text.chars().take_while(|&c| c == fence).count();
+        let Some((_, rest)) = text.split_once('\n') else { return false };
+        let last = rest.trim_end_matches(['\n', '\r']).rsplit('\n').next().unwrap_or_default();
+        // Quote marks of a block quote around the fence.
+        let last = last.trim_matches([' ', '\t', '\r', '>']);
+        last.len() >= width && last.chars().all(|c| c == fence)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn codes(blocks: &[Block]) -> Vec<&Code> {
+        blocks
+            .iter()
+            .flat_map(|block| match block {
+                Block::Code(code) => vec![code],
+                Block::List { items, .. } => items.iter().flat_map(|item| codes(&item.blocks)).collect(),
+                _ => Vec::new(),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn blocks_inside_list_items_are_dedented_and_keep_their_places() {
+        let source = "1. Do\r\n   ```bash\r\n   one\r\n     two\r\n   ```\r\n";
+        let document = read(source);
+        let code = codes(&document.blocks)[0];
+        assert_eq!(code.body.text, "one\n  two\n");
+        assert_eq!(&source[code.body.origin(4)..][..5], "  two");
+        assert!(code.is_closed(source));
+    }
+
+    #[test]
+    fn closing_fences_are_seen_through_quotes_and_lists() {
+        for (source, closed) in [
+            ("```sh\na\n```\n", true),
+            ("> ```sh\n> a\n> ```\n", true),
+            ("- ~~~sh\n  a\n  ~~~~\n", true),
+            ("```sh\na\n", false),
+            ("```sh", false),
+            ("- ```sh\n  a\n\nafter\n", false),
+            ("````sh\na\n```\n", false),
+            ("    indented\n", true),
+        ] {
+            let document = read(source);
+            assert_eq!(codes(&document.blocks)[0].is_closed(source), closed, "{source:?}");
+        }
+    }
+
+    #[test]
+    fn tight_items_have_paragraphs_and_frontmatter_is_kept_apart() {
+        let document = read("---\ntitle: T\n---\n\nSetext\n===\n\n1. one\n2. two `x`\n");
+        assert_eq!(document.frontmatter.as_deref(), Some("title: T\n"));
+        assert!(matches!(&document.blocks[0], Block::Heading { level: 1, text, .. } if text == "Setext"));
+        let Block::List { start: Some(1), items } = &document.blocks[1] else { panic!("{document:?}") };
+        assert!(matches!(&items[1].blocks[0], Block::Paragraph { text, .. } if text == "two x"));
+    }
+
+    #[test]
+    fn a_hundred_thousand_nested_containers_do_no_harm() {
+        assert!(read(&">".repeat(100_000)).blocks.is_empty());
+        read(&"- ".repeat(20_000));
+        read(&format!("{}- x", "- ".repeat(100)));
+    }
+}

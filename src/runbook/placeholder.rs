@@ -1,0 +1,285 @@
+//! Placeholders that the reader of a runbook is meant to replace: `<pod-name>`, `{{pod}}`, `{pod}`, `YOUR_POD`. Told
+//! apart from redirections, comparisons, templates, jsonpath, brace expansions, regular expressions and HTML. Where it
+//! cannot be told for sure it counts as a placeholder: a blocked step does no harm.
+
+use super::lexer::{Quoting, lex};
+use crate::source::Span;
+
+/// A placeholder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Placeholder {
+    /// Bytes of the whole of it.
+    pub span: Span,
+    /// The name within it, as it was written.
+    pub name: String,
+}
+
+/// Longer names are sentences.
+const MAX_NAME: usize = 80;
+
+/// The placeholders of shell text, ascending, without overlaps.
+pub(super) fn find(text: &str) -> Vec<Placeholder> {
+    let candidates = candidates(text);
+    // An apostrophe or `<` inside a placeholder must not change the quoting of what follows.
+    let lexed = lex(&mask(text, &candidates));
+    candidates.into_iter().filter(|p| stands(text, p, lexed.quoting(p.span.start))).collect()
+}
+
+/// The text with each placeholder replaced by a word of the same length, so that bash's grammar can read it.
+pub(super) fn mask(text: &str, placeholders: &[Placeholder]) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut at = 0;
+    for placeholder in placeholders {
+        out.push_str(text.get(at..placeholder.span.start).unwrap_or_default());
+        out.extend(std::iter::repeat_n('x', placeholder.span.end - placeholder.span.start));
+        at = placeholder.span.end;
+    }
+    out.push_str(text.get(at..).unwrap_or_default());
+    out
+}
+
+/// Everything of the right shape.
+fn candidates(text: &str) -> Vec<Placeholder> {
+    let mut found: Vec<Placeholder> = Vec::new();
+    let mut at = 0;
+    while let Some(offset) = text.get(at..).and_then(|rest| rest.find(['<', '{', 'Y'])) {
+        let start = at + offset;
+        let before = text.get(..start).and_then(|before| before.chars().next_back());
+        let rest = text.get(start..).unwrap_or_default();
+        let taken = match rest.as_bytes() {
+            [b'<', ..] => angle(rest, before),
+            [b'{', b'{', ..] => double_brace(rest, before),
+            [b'{', ..] => brace(rest, before),
+            _ => yours(rest, before),
+        };
+        match taken {
+            Some((width, name)) => {
+                found.push(Placeholder { span: Span::new(start, start + width), name: name.to_string() });
+                at = start + width;
+            }
+            // A brace that opens a template is skipped as a whole, or `{{.x}}` would be looked at again at `{.x}`.
+            None => at = start + if rest.starts_with("{{") { 2 } else { 1 },
+        }
+    }
+    found
+}
+
+/// `<pod-name>`, `<value of the instance label>`.
+fn angle(rest: &str, before: Option<char>) -> Option<(usize, &str)> {
+    // `<<EOF`, `(?<name>…)`, `(?P<name>…)`, `\<word\>`, `=<`, `$<`.
+    if matches!(before, Some('<' | '?' | '\\')) || before == Some('P') && rest.contains(">)") {
+        return None;
+    }
+    let name = inside(rest, "<", ">")?;
+    let fits = |c: char| c.is_alphanumeric() || "-_ ./:,|()'*+#@".contains(c);
+    let (first, last) = (name.chars().next()?, name.chars().next_back()?);
+    if !name.chars().all(fits) || !first.is_alphanumeric() || !(last.is_alphanumeric() || ".)*'".contains(last)) {
+        return None;
+    }
+    if !name.contains(|c: char| c.is_alphabetic()) || name.contains("://") {
+        return None;
+    }
+    // `<none>` is what docker prints; `<title>` and the like are HTML when they are closed again.
+    const NO_PLACEHOLDERS: &[&str] =
+        &["none", "nil", "null", "unset", "unknown", "invalid", "no", "br", "hr", "missing"];
+    if NO_PLACEHOLDERS.contains(&name) || rest.contains(&format!("</{name}>")) {
+        return None;
+    }
+    if name.contains('@') && !name.contains(' ') && name.contains('.') {
+        return None; // `Name <user@example.com>`
+    }
+    if name.contains(' ') {
+        // `a<b and c>d` compares; `cmd <in.txt 2>err` and `cmd <in.txt -v >out` redirect.
+        let words: Vec<&str> = name.split(' ').collect();
+        let odd = |word: &&str| word.is_empty() || word.starts_with('-') || word.chars().all(|c| c.is_ascii_digit());
+        let compares = before.is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | ')' | ']'));
+        let path = words.first().is_some_and(|word| word.contains(['/', '.']) && !word.ends_with('.'));
+        let numbers_only_at_end = words.last().is_some_and(odd) || words.iter().any(|word| word.starts_with('-'));
+        if compares || path || numbers_only_at_end || words.contains(&"") {
+            return None;
+        }
+    }
+    Some((name.len() + 2, name))
+}
+
+/// `{{pod}}`, `{{ pod_name }}`; not `{{.Names}}`, `{{json .}}`, `{{end}}`, `${{ secrets.X }}`.
+fn double_brace(rest: &str, before: Option<char>) -> Option<(usize, &str)> {
+    let inner = inside(rest, "{{", "}}")?;
+    let name = inner.trim();
+    const KEYWORDS: &[&str] = &["end", "else", "break", "continue", "range", "with", "if", "json"];
+    if !is_word(name) || KEYWORDS.contains(&name) || matches!(before, Some('$' | '%')) {
+        return None;
+    }
+    Some((inner.len() + 4, name))
+}
+
+/// `{pod}`; not `${pod}`, `{a,b}`, `{1..3}`, `%{http_code}`, `@{upstream}`, `{.items}`, `{print}`, `{}`.
+fn brace(rest: &str, before: Option<char>) -> Option<(usize, &str)> {
+    if matches!(before, Some('$' | '%' | '@' | '\\' | '#' | '{')) {
+        return None;
+    }
+    let name = inside(rest, "{", "}")?;
+    const WORDS: &[&str] = &["end", "print", "next", "exit", "getline", "range"];
+    if !is_word(name) || name.len() < 2 || WORDS.contains(&name) || rest.as_bytes().get(name.len() + 2) == Some(&b'}') {
+        return None;
+    }
+    Some((name.len() + 2, name))
+}
+
+/// `YOUR_POD`.
+fn yours(rest: &str, before: Option<char>) -> Option<(usize, &str)> {
+    let name = rest.strip_prefix("YOUR_").or_else(|| rest.strip_prefix("YOUR-"))?;
+    if before.is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | '$' | '{')) {
+        return None;
+    }
+    let width =
+        name.bytes().take_while(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || matches!(c, b'_' | b'-')).count();
+    let name = name.get(..width)?.trim_end_matches(['_', '-']);
+    let after = name.len() + 5;
+    // `YOUR_POD=x` sets a variable of that name; `YOUR_Pod` is no such name.
+    let next = rest.as_bytes().get(after).copied().unwrap_or(b' ');
+    if name.is_empty() || next.is_ascii_alphanumeric() || next == b'=' && before.is_none_or(char::is_whitespace) {
+        return None;
+    }
+    Some((after, name))
+}
+
+/// Whether something of the right shape is one where it stands.
+fn stands(text: &str, placeholder: &Placeholder, quoting: Quoting) -> bool {
+    let byte = |at: usize| text.as_bytes().get(at).copied();
+    let before = placeholder.span.start.checked_sub(1).and_then(byte);
+    let after = byte(placeholder.span.end);
+    match (quoting, byte(placeholder.span.start)) {
+        (Quoting::Comment, _) => false,
+        (_, Some(b'{')) if byte(placeholder.span.start + 1) == Some(b'{') => !in_template(text, placeholder.span.start),
+        // Programs in quotes (awk, jq, Python) are full of braces: only as a part of a path or a name.
+        (Quoting::Single | Quoting::AnsiC | Quoting::Heredoc | Quoting::RawHeredoc, Some(b'{')) => {
+            matches!(before, Some(b'/' | b'=' | b'-' | b'_' | b'.')) || matches!(after, Some(b'/' | b'-' | b'_' | b'.'))
+        }
+        // `python3 -c "print(f'{total}')"`.
+        (Quoting::Double, Some(b'{')) => !in_program(text, placeholder.span.start),
+        _ => true,
+    }
+}
+
+/// Whether a template option stands before, on the same line: `--format '…`, `-o go-template=…`.
+fn in_template(text: &str, at: usize) -> bool {
+    let before = text.get(..at).unwrap_or_default();
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    ["--format", "--template", "go-template", " -f '", " -f \"", " -f="].iter().any(|option| line.contains(option))
+}
+
+/// Whether this is an argument of an interpreter (`python3 -c "…"`), in which braces are the program's.
+fn in_program(text: &str, at: usize) -> bool {
+    let before = text.get(..at).unwrap_or_default();
+    ["python", "node -e", "ruby -e", "perl ", "jq ", "awk "].iter().any(|program| before.contains(program))
+}
+
+fn inside<'a>(rest: &'a str, open: &str, close: &str) -> Option<&'a str> {
+    let inner = rest.strip_prefix(open)?;
+    // Bounded, so that a text of nothing but openings is read in linear time.
+    let limit = inner.char_indices().nth(MAX_NAME).map_or(inner.len(), |(i, _)| i);
+    let inner = inner.get(..limit)?;
+    let end = inner.find(close)?;
+    inner.get(..end)
+}
+
+fn is_word(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn names(text: &str) -> Vec<String> {
+        find(text).into_iter().map(|p| text[p.span.start..p.span.end].to_string()).collect()
+    }
+
+    #[test]
+    fn placeholders_in_all_their_spellings() {
+        for (text, expected) in [
+            ("kubectl get pod <pod-name> -n <ns>", vec!["<pod-name>", "<ns>"]),
+            ("psql -c \"SELECT pg_terminate_backend(<pid>);\"", vec!["<pid>"]),
+            ("NS='<value of namespace label from alert>'", vec!["<value of namespace label from alert>"]),
+            ("NODE=<instance label from alert>", vec!["<instance label from alert>"]),
+            ("svc/<cluster_name>-rw", vec!["<cluster_name>"]),
+            ("cp <path/to/file> /tmp", vec!["<path/to/file>"]),
+            ("x {{pod}} {{ pod_name }}", vec!["{{pod}}", "{{ pod_name }}"]),
+            ("curl http://x/users/{user_id}/y", vec!["{user_id}"]),
+            ("curl 'http://x/users/{user_id}'", vec!["{user_id}"]),
+            ("redis-cli -h {instance} ping", vec!["{instance}"]),
+            ("curl -H \"Authorization: YOUR_TOKEN\"", vec!["YOUR_TOKEN"]),
+            ("export T=YOUR_API_KEY", vec!["YOUR_API_KEY"]),
+            ("kubectl logs '<pod>' --since=<1h>", vec!["<pod>", "<1h>"]),
+            ("psql <<EOF\nselect kill(<pid>);\nEOF", vec!["<pid>"]),
+            ("git checkout <tag|branch>", vec!["<tag|branch>"]),
+        ] {
+            assert_eq!(names(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_only_looks_like_one() {
+        for text in [
+            "cat <<EOF > out\nx\nEOF",
+            "psql < dump.sql > out.log",
+            "psql <dump.sql >out.log",
+            "cmd <in.txt 2>err",
+            "cmd < /etc/file",
+            "diff <(a) >(b)",
+            "[ a \\< b ] && [ c \\> d ]",
+            "awk '$1 < 3 && $2 > 4'",
+            "psql -c 'select 1 where a<b and c>d'",
+            "docker ps --format '{{.Names}}'",
+            "docker ps --format '{{name}}'",
+            "docker inspect -f '{{range .Mounts}}{{.Source}}{{end}}' x",
+            "kubectl get po -o jsonpath='{.items[0].metadata.name}{end}'",
+            "kubectl get po -o go-template='{{range}}'",
+            "curl -w '%{http_code}' http://x",
+            "echo ${POD} {a,b} {1..3} {}",
+            "find . -exec rm {} \\;",
+            "awk '{print}' f; awk '{ print $1 }'",
+            "jq '{name}' f",
+            "jq '.[] | {name}'",
+            "git rev-parse @{upstream}",
+            "python3 -c \"print(f'{total}')\"",
+            "docker images | grep '<none>'",
+            "grep -o '<title>.*</title>'",
+            "grep -P '(?<name>x)'",
+            "echo ok # then look at <pod>",
+            "YOUR_POD=x",
+            "echo $YOUR_POD",
+            "git commit --author 'A <a@b.example>'",
+            "echo a <b> <-",
+            "gh api ${{ secrets.X }}",
+        ] {
+            let expected: &[&str] = if text == "echo a <b> <-" { &["<b>"] } else { &[] };
+            assert_eq!(names(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_mask_keeps_every_byte_in_its_place() {
+        let text = "a <pöd> 'b'";
+        let masked = mask(text, &find(text));
+        assert_eq!(masked, "a xxxxxx 'b'");
+        assert_eq!(masked.len(), text.len());
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_can_be_searched(text in "[a-cY<>{}'\" OUR_é#\\n$]{0,60}") {
+            let found = find(&text);
+            let mut at = 0;
+            for p in &found {
+                prop_assert!(at <= p.span.start && p.span.end <= text.len());
+                prop_assert!(text[p.span.start..p.span.end].contains(&p.name));
+                at = p.span.end;
+            }
+            prop_assert_eq!(mask(&text, &found).len(), text.len());
+        }
+    }
+}

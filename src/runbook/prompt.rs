@@ -1,0 +1,300 @@
+//! Blocks that show a terminal: commands behind prompts, their continuations, and the sample output below them.
+
+use super::shell::Bash;
+use super::text::Excerpt;
+use crate::source::Span;
+
+/// Shell text of a block, with the sample output that follows it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Typed {
+    /// What the reader would type, prompts removed.
+    pub text: Excerpt,
+    /// The output shown below it.
+    pub expected: Option<String>,
+}
+
+/// What a block shows.
+#[derive(Debug)]
+pub(super) enum Shown {
+    /// No prompts: the whole block is what the reader would paste, output below an `# Expected output:` left out.
+    Plain(Vec<Typed>),
+    /// Commands behind prompts.
+    Prompted(Vec<Typed>),
+    /// A session of another program; the prompt that says so.
+    Foreign(String),
+}
+
+/// Lines of a here-document or a loop that may follow a prompted line.
+const MAX_CONTINUATION: usize = 60;
+
+/// Looks for prompts. Where `#` may be the prompt of root (console blocks) it is one only if no line has another
+/// prompt: beside those it begins a comment.
+pub(super) fn read(bash: &mut Bash, body: &Excerpt, console: bool) -> Shown {
+    let lines: Vec<(&str, Span)> = body.lines().collect();
+    if let Some(prompt) = lines.iter().find_map(|(line, _)| foreign(line)) {
+        return Shown::Foreign(prompt.to_string());
+    }
+    let dollar = lines.iter().any(|(line, _)| prompt(line, false).is_some());
+    let root = console && !dollar && lines.iter().any(|(line, _)| prompt(line, true).is_some());
+    if !dollar && !root {
+        return Shown::Plain(without_output(body));
+    }
+    let mut typed: Vec<Typed> = Vec::new();
+    let mut output = String::new();
+    let mut at = 0;
+    while let Some(&(line, span)) = lines.get(at) {
+        at += 1;
+        let Some(width) = prompt(line, root) else {
+            // A comment right above a prompt explains the next command and is no output of the last one.
+            let next =
+                lines.get(at..).unwrap_or_default().iter().map(|(line, _)| line.trim()).find(|l| !l.starts_with('#'));
+            let explains = line.trim_start().starts_with('#') && next.is_some_and(|l| prompt(l, root).is_some());
+            if !explains {
+                output.push_str(line);
+                output.push('\n');
+            }
+            continue;
+        };
+        flush(&mut typed, &mut output);
+        let mut text = Excerpt::default();
+        text.push_part(body, Span::new(span.start + width, span.end));
+        at += continuation(bash, body, lines.get(at..).unwrap_or_default(), root, &mut text);
+        typed.push(Typed { text, expected: None });
+    }
+    flush(&mut typed, &mut output);
+    Shown::Prompted(typed)
+}
+
+/// Takes out what stands below a comment such as `# Expected response:` up to the next empty line, unless it begins
+/// like a command.
+fn without_output(body: &Excerpt) -> Vec<Typed> {
+    let lines: Vec<(&str, Span)> = body.lines().collect();
+    let mut typed = Vec::new();
+    let (mut from, mut at) = (0, 0);
+    while let Some(&(line, span)) = lines.get(at) {
+        at += 1;
+        let below = lines.get(at..).unwrap_or_default();
+        let first = below.first().map_or("", |(line, _)| line.trim());
+        let word = first.split_whitespace().next().unwrap_or_default();
+        if !announces_output(line)
+            || word.is_empty()
+            || word.starts_with('#')
+            || super::language::is_known_command(word)
+        {
+            continue;
+        }
+        // JSON may hold empty lines; it ends with the bracket that closes it at the margin.
+        let json = matches!(word, "{" | "[");
+        let ends = |(line, _): &(&str, Span)| if json { line.starts_with(['}', ']']) } else { line.trim().is_empty() };
+        let count = below.iter().position(ends).map_or(below.len(), |count| count + usize::from(json));
+        let output: Vec<&str> = below.iter().take(count).map(|(line, _)| *line).collect();
+        typed.push(Typed { text: body.part(Span::new(from, span.end)), expected: Some(output.join("\n")) });
+        at += count;
+        from = lines.get(at).map_or(body.text.len(), |(_, span)| span.start);
+    }
+    typed.push(Typed { text: body.part(Span::new(from, body.text.len())), expected: None });
+    typed
+}
+
+/// `# Expected output:`, `# Should show:`.
+fn announces_output(line: &str) -> bool {
+    let Some(comment) = line.trim().strip_prefix('#') else { return false };
+    let comment = comment.trim().to_lowercase();
+    let begins = ["expected", "example", "sample", "should", "output", "response", "result", "returns"];
+    comment.ends_with(':') && begins.iter().any(|word| comment.starts_with(word)) && comment.split(' ').count() <= 4
+}
+
+/// Gives the output gathered so far to the last command; what stands before the first one belongs to nobody.
+fn flush(typed: &mut [Typed], output: &mut String) {
+    let text = std::mem::take(output);
+    let text = text.trim_matches('\n').trim_end();
+    if let Some(last) = typed.last_mut()
+        && !text.is_empty()
+    {
+        last.expected = Some(text.to_string());
+    }
+}
+
+/// Appends the lines that continue a prompted one, and returns how many they are: after a `\`, behind `> `, or until
+/// a here-document, a quote or a loop is complete. A line that never becomes complete keeps to itself.
+fn continuation(bash: &mut Bash, body: &Excerpt, next: &[(&str, Span)], root: bool, text: &mut Excerpt) -> usize {
+    let mut best = (text.clone(), 0);
+    let mut complete = bash.is_complete(&masked(&text.text));
+    let mut marked = true;
+    for (count, (line, span)) in next.iter().enumerate().take(MAX_CONTINUATION) {
+        if complete || prompt(line, root).is_some() {
+            break;
+        }
+        // bash shows `> ` before every line of what is not complete.
+        let strip = line.trim_start().strip_prefix("> ").map_or(0, |rest| line.len() - rest.len());
+        let bare = if line.trim() == ">" { line.len() } else { strip };
+        let slash = text.text.ends_with('\\');
+        marked &= bare > 0 || slash;
+        text.push("\n", body.origin(span.start.saturating_sub(1)));
+        text.push_part(body, Span::new(span.start + bare, span.end));
+        complete = bash.is_complete(&masked(&text.text));
+        // Marked lines belong to the command even if the grammar does not understand the whole of it.
+        if complete || marked {
+            best = (text.clone(), count + 1);
+        }
+    }
+    let (kept, count) = best;
+    *text = kept;
+    count
+}
+
+fn masked(text: &str) -> String {
+    super::placeholder::mask(text, &super::placeholder::find(text))
+}
+
+/// The width of a shell prompt at the beginning of a line, with the blanks around it.
+fn prompt(line: &str, root: bool) -> Option<usize> {
+    let indent = line.len() - line.trim_start().len();
+    let rest = line.get(indent..)?;
+    let sign = match rest.as_bytes() {
+        [b'$', ..] => 0,
+        [b'#', ..] if root => 0,
+        _ => host_prompt(rest)?,
+    };
+    let after = rest.get(sign + 1..)?;
+    let blanks = after.len() - after.trim_start_matches([' ', '\t']).len();
+    // A bare `$` at the end of a line is an empty prompt.
+    (blanks > 0 || after.is_empty()).then_some(indent + sign + 1 + blanks)
+}
+
+/// `user@host:~/dir$ `, `[root@host dir]# `, `bash-5.2$ `: index of the sign.
+fn host_prompt(rest: &str) -> Option<usize> {
+    let at = rest.find(['$', '#'])?;
+    let head = rest.get(..at)?.trim_end();
+    let shell = ["bash-", "sh-"].iter().any(|name| {
+        head.strip_prefix(name).is_some_and(|v| !v.is_empty() && v.chars().all(|c| c.is_ascii_digit() || c == '.'))
+    });
+    let host = |c: char| c.is_ascii_alphanumeric() || "-_.@:~/".contains(c);
+    let bracket = head.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
+    let named = match bracket {
+        Some(inner) => inner.contains('@') && inner.chars().all(|c| host(c) || c == ' '),
+        None => {
+            head.split_once('@').is_some_and(|(user, _)| !user.is_empty() && !user.contains([':', '/']))
+                && head.chars().all(host)
+        }
+    };
+    (shell || named).then_some(at)
+}
+
+/// The prompt of another program at the beginning of a line: `shop=# `, `mysql> `, `irb(main):001:0> `, `>>> `.
+fn foreign(line: &str) -> Option<&str> {
+    let (first, rest) = line.trim_start().split_once(' ')?;
+    if rest.trim().is_empty() {
+        return None;
+    }
+    if first == ">>>"
+        || first == "(gdb)"
+        || first == "PS" && rest.starts_with(|c: char| c.is_ascii_uppercase()) && rest.contains(":\\")
+    {
+        return Some(first);
+    }
+    let psql = ["=#", "=>", "-#", "->", "=*#", "(#", "(>"].iter().find_map(|sign| first.strip_suffix(sign));
+    let name = |text: &str| {
+        text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    if psql.is_some_and(name) {
+        return Some(first);
+    }
+    let other = first.strip_suffix('>')?;
+    let program = ["mysql", "sqlite", "redis", "mongo", "cqlsh", "ftp", "irb", "sql", "test", "admin"];
+    let address = other
+        .split_once(':')
+        .is_some_and(|(host, port)| host.contains('.') && !port.is_empty() && port.chars().all(|c| c.is_ascii_digit()));
+    (program.contains(&other) || address || other.starts_with("irb(")).then_some(first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn typed(body: &str, console: bool) -> Vec<(String, Option<String>)> {
+        let mut excerpt = Excerpt::default();
+        excerpt.push(body, 0);
+        match read(&mut Bash::new(), &excerpt, console) {
+            Shown::Plain(typed) => {
+                typed.into_iter().filter(|t| t.expected.is_some()).map(|t| (t.text.text, t.expected)).collect()
+            }
+            Shown::Prompted(typed) => typed.into_iter().map(|t| (t.text.text, t.expected)).collect(),
+            Shown::Foreign(prompt) => vec![("foreign".into(), Some(prompt))],
+        }
+    }
+
+    fn some(text: &str) -> Option<String> {
+        Some(text.to_string())
+    }
+
+    #[test]
+    fn prompts_are_commands_and_the_rest_is_output() {
+        let block = "$ kubectl get po\nNAME  READY\nweb   1/1\n\n$ echo $HOME\n";
+        assert_eq!(
+            typed(block, false),
+            [("kubectl get po".into(), some("NAME  READY\nweb   1/1")), ("echo $HOME".into(), None)]
+        );
+        assert_eq!(typed("# ls\na\n# id\n", true), [("ls".into(), some("a")), ("id".into(), None)]);
+        assert_eq!(typed("# look\n$ ls\na\n# why\n$ id\n", true), [("ls".into(), some("a")), ("id".into(), None)]);
+        assert_eq!(typed("[root@db1 ~]# id\nme@web:~/x$ ls\nbash-5.2$ pwd\n", false).len(), 3);
+    }
+
+    #[test]
+    fn continuations_belong_to_their_command() {
+        assert_eq!(typed("$ curl \\\n    -s x\nok\n", false), [("curl \\\n    -s x".into(), some("ok"))]);
+        assert_eq!(typed("$ curl \\\n> -s x\nok\n", false), [("curl \\\n-s x".into(), some("ok"))]);
+        assert_eq!(
+            typed("$ cat <<EOF | psql\n> a\n> EOF\nok\n", false),
+            [("cat <<EOF | psql\na\nEOF".into(), some("ok"))]
+        );
+        assert_eq!(typed("$ cat <<EOF\na\nEOF\nok\n", false), [("cat <<EOF\na\nEOF".into(), some("ok"))]);
+        assert_eq!(typed("$ for i in 1; do\n>   a\n> done\n", false), [("for i in 1; do\n  a\ndone".into(), None)]);
+        assert_eq!(
+            typed("$ echo 'open\nout\n$ ls\n", false),
+            [("echo 'open".into(), some("out")), ("ls".into(), None)]
+        );
+        assert_eq!(typed("$ kill <pid>\nok\n", false), [("kill <pid>".into(), some("ok"))]);
+    }
+
+    #[test]
+    fn no_prompts_where_there_are_none() {
+        assert_eq!(typed("$VAR x\necho $X\n", false), []);
+        assert_eq!(typed("# comment\nls\n", false), []);
+        assert_eq!(typed("echo a > b\n", false), []);
+        assert_eq!(typed("ssh me@web # look\n", false), []);
+        assert_eq!(typed("git@x:y #\n", true).len(), 1);
+    }
+
+    #[test]
+    fn output_that_a_comment_announces_is_no_command() {
+        let block = "# Ask\ncurl x\n\n# Expected healthy response:\n{\n  \"a\": 1,\n\n  \"b\": 2\n}\necho y\n";
+        assert_eq!(
+            typed(block, false),
+            [("# Ask\ncurl x\n\n# Expected healthy response:".into(), some("{\n  \"a\": 1,\n\n  \"b\": 2\n}"))]
+        );
+        assert_eq!(typed("# Expected output:\nls\n", false), []);
+        assert_eq!(typed("# Expected: 3\nfoo\n", false), []);
+        assert_eq!(typed("# Expected output:\n# 3\nfoo\n", false), []);
+    }
+
+    #[test]
+    fn sessions_of_other_programs_are_known() {
+        for line in [
+            "shop=# SELECT 1;",
+            "shop=> x",
+            "mysql> show",
+            "irb(main):001:0> x",
+            ">>> x",
+            "127.0.0.1:6379> PING",
+            "PS C:\\> dir",
+        ] {
+            assert_eq!(typed(line, true)[0].0, "foreign", "{line}");
+        }
+        for line in ["key: > x", "a=> x b", "x > y", "<a> b"] {
+            let expected = usize::from(line.starts_with("a=>"));
+            assert_eq!(typed(line, true).len(), expected, "{line}");
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! Which variables a command reads before anything has set them, and which it leaves set. Reads come from the lexer,
+//! assignments from the syntax tree, because only the tree knows subshells, pipelines and prefix assignments.
+
+use super::lexer::{Read, lex};
+use super::shell::{Bash, blank};
+use tree_sitter::Node;
+
+/// What a command does with variables.
+#[derive(Debug, Default)]
+pub(super) struct Variables {
+    /// Reads that nothing earlier in the same command satisfies, with whether they stand in the body of a function,
+    /// which may be called when the variable has been set long since.
+    pub reads: Vec<(Read, bool)>,
+    /// Variables that are set for the commands after this one.
+    pub assigned: Vec<String>,
+}
+
+/// An assignment: name, where it takes effect, and where its subshell ends.
+struct Assignment {
+    name: String,
+    at: usize,
+    until: usize,
+}
+
+/// Looks at one command (placeholders replaced by words).
+pub(super) fn of_command(bash: &mut Bash, text: &str) -> Variables {
+    let lexed = lex(text);
+    let mut found = Found { text, assignments: Vec::new(), functions: Vec::new() };
+    if let Some(tree) = bash.tree(&blank(text, &lexed)) {
+        found.walk(tree.root_node());
+    }
+    for read in lexed.reads.iter().filter(|read| read.assigns) {
+        found.assign(&read.name, read.span.end, usize::MAX);
+    }
+    let assigned = found.assignments.iter().filter(|a| a.until == usize::MAX).map(|a| a.name.clone()).collect();
+    let reads = lexed
+        .reads
+        .into_iter()
+        .filter(|read| !read.has_default && !is_well_known(&read.name))
+        .filter(|read| {
+            let start = read.span.start;
+            !found.assignments.iter().any(|a| a.name == read.name && a.at <= start && start < a.until)
+        })
+        .map(|read| {
+            let start = read.span.start;
+            let in_function = found.functions.iter().any(|&(from, to)| from <= start && start < to);
+            (read, in_function)
+        })
+        .collect();
+    Variables { reads, assigned }
+}
+
+struct Found<'a> {
+    text: &'a str,
+    assignments: Vec<Assignment>,
+    functions: Vec<(usize, usize)>,
+}
+
+impl Found<'_> {
+    fn assign(&mut self, name: &str, at: usize, until: usize) {
+        if is_name(name) {
+            self.assignments.push(Assignment { name: name.to_string(), at, until });
+        }
+    }
+
+    fn str(&self, node: Node<'_>) -> &str {
+        self.text.get(node.byte_range()).unwrap_or_default()
+    }
+
+    /// A stack of its own instead of recursion: the depth of the tree is the author's.
+    fn walk(&mut self, root: Node<'_>) {
+        let mut todo = vec![(root, usize::MAX)];
+        while let Some((node, until)) = todo.pop() {
+            self.note(node, until);
+            let kind = node.kind();
+            let isolated = matches!(kind, "subshell" | "command_substitution" | "process_substitution");
+            let mut cursor = node.walk();
+            for child in node.children(&mut cursor) {
+                // What stands before a command's name is set for that command alone.
+                if kind == "command" && child.kind() == "variable_assignment" {
+                    todo.extend(child.child_by_field_name("value").map(|value| (value, until)));
+                    continue;
+                }
+                let until = match kind {
+                    "pipeline" => until.min(child.end_byte()),
+                    _ if isolated => until.min(node.end_byte()),
+                    _ => until,
+                };
+                todo.push((child, until));
+            }
+        }
+    }
+
+    fn note(&mut self, node: Node<'_>, until: usize) {
+        let end = node.end_byte();
+        match node.kind() {
+            "variable_assignment" => {
+                if let Some(name) = node.child_by_field_name("name") {
+                    let name = name.child_by_field_name("name").unwrap_or(name);
+                    let name = self.str(name).to_string();
+                    self.assign(&name, end, until);
+                }
+            }
+            "for_statement" => {
+                if let Some(variable) = node.child_by_field_name("variable") {
+                    let name = self.str(variable).to_string();
+                    self.assign(&name, variable.end_byte(), until);
+                }
+            }
+            "declaration_command" => self.declaration(node, until),
+            "binary_expression" => self.arithmetic(node, until),
+            "function_definition" => self.functions.push((node.start_byte(), end)),
+            "command" => self.builtin(node, until),
+            _ => {}
+        }
+    }
+
+    /// `local x`, `declare -a x`: declared is as good as set. `export x` and `readonly x` set nothing.
+    fn declaration(&mut self, node: Node<'_>, until: usize) {
+        let Some(keyword) = node.child(0) else { return };
+        if !matches!(self.str(keyword), "local" | "declare" | "typeset") {
+            return;
+        }
+        let mut cursor = node.walk();
+        for child in node.named_children(&mut cursor) {
+            if matches!(child.kind(), "variable_name" | "word") {
+                let name = self.str(child).to_string();
+                self.assign(&name, node.end_byte(), until);
+            }
+        }
+    }
+
+    /// `((x = 1))`.
+    fn arithmetic(&mut self, node: Node<'_>, until: usize) {
+        let (Some(left), Some(operator)) = (node.child(0), node.child(1)) else { return };
+        let operator = self.str(operator);
+        if operator.ends_with('=') && !matches!(operator, "==" | "!=" | "<=" | ">=") {
+            let name = self.str(left).to_string();
+            self.assign(&name, node.end_byte(), until);
+        }
+    }
+
+    /// The builtins that set variables by name.
+    fn builtin(&mut self, node: Node<'_>, until: usize) {
+        let Some(name) = node.child_by_field_name("name") else { return };
+        let mut cursor = node.walk();
+        let words: Vec<&str> = node
+            .named_children(&mut cursor)
+            .filter(|child| child.start_byte() >= name.end_byte() && child.kind() != "file_redirect")
+            .filter_map(|child| self.text.get(child.byte_range()))
+            .collect();
+        let names: Vec<String> = match self.str(name) {
+            "read" => read_names(&words),
+            "mapfile" | "readarray" => words.last().into_iter().map(|word| word.to_string()).collect(),
+            "printf" => after(&words, "-v"),
+            "wait" => after(&words, "-p"),
+            "getopts" => words.get(1).into_iter().map(|word| word.to_string()).collect(),
+            "let" => words.iter().filter_map(|word| word.split(['=', '+', '-']).next()).map(str::to_string).collect(),
+            "export" | "readonly" => {
+                words.iter().filter_map(|word| word.split_once('=')).map(|(name, _)| name.to_string()).collect()
+            }
+            _ => return,
+        };
+        for name in names {
+            self.assign(name.trim_matches(['"', '\'']), node.end_byte(), until);
+        }
+    }
+}
+
+/// The names in the arguments of `read`, its options and their values left out.
+fn read_names(words: &[&str]) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        match word.strip_prefix('-') {
+            // The last letter of a group may take a value: `-rp "Which? "`, `-a array`.
+            Some(flags) if flags.ends_with('a') => names.extend(words.next().map(|name| name.to_string())),
+            Some(flags) if flags.ends_with(['d', 'i', 'n', 'N', 'p', 't', 'u']) => {
+                words.next();
+            }
+            Some(_) => {}
+            None => names.push(word.to_string()),
+        }
+    }
+    names
+}
+
+fn after(words: &[&str], option: &str) -> Vec<String> {
+    let at = words.iter().position(|word| *word == option);
+    at.and_then(|i| words.get(i + 1)).into_iter().map(|word| word.to_string()).collect()
+}
+
+fn is_name(name: &str) -> bool {
+    !name.starts_with(|c: char| c.is_ascii_digit())
+        && !name.is_empty()
+        && name.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_')
+}
+
+/// Variables that a shell or its environment sets by itself (bash manual, 5.1 and 5.2; POSIX, 8.3).
+fn is_well_known(name: &str) -> bool {
+    const NAMES: &[&str] = &[
+        "_",
+        "CDPATH",
+        "COLUMNS",
+        "COMP_WORDS",
+        "COPROC",
+        "DIRSTACK",
+        "EPOCHREALTIME",
+        "EPOCHSECONDS",
+        "EUID",
+        "FUNCNAME",
+        "GROUPS",
+        "HISTFILE",
+        "HOME",
+        "HOSTNAME",
+        "HOSTTYPE",
+        "IFS",
+        "LANG",
+        "LINENO",
+        "LINES",
+        "LOGNAME",
+        "MACHTYPE",
+        "MAPFILE",
+        "OLDPWD",
+        "OPTARG",
+        "OPTIND",
+        "OSTYPE",
+        "PATH",
+        "PIPESTATUS",
+        "PPID",
+        "PS1",
+        "PS2",
+        "PS4",
+        "PWD",
+        "RANDOM",
+        "REPLY",
+        "SECONDS",
+        "SHELL",
+        "SHELLOPTS",
+        "SHLVL",
+        "SRANDOM",
+        "TERM",
+        "TMPDIR",
+        "TZ",
+        "UID",
+        "USER",
+    ];
+    NAMES.contains(&name) || name.starts_with("BASH") || name.starts_with("LC_")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reads(text: &str) -> Vec<String> {
+        of_command(&mut Bash::new(), text).reads.into_iter().map(|(read, _)| read.name).collect()
+    }
+
+    fn assigned(text: &str) -> Vec<String> {
+        let mut names = of_command(&mut Bash::new(), text).assigned;
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn reads_that_nothing_satisfies() {
+        assert_eq!(reads("echo $A $HOME ${B:-x} $1 $?"), ["A"]);
+        assert_eq!(reads("for p in a b; do echo $p $q; done"), ["q"]);
+        assert_eq!(reads("while read -r line; do echo $line; done"), Vec::<String>::new());
+        assert_eq!(reads("A=1 cmd $A"), ["A"]);
+        assert_eq!(reads("A=$A"), ["A"]);
+        assert_eq!(reads("A=1; echo $A"), Vec::<String>::new());
+        assert_eq!(reads("(A=1; echo $A); echo $A"), ["A"]);
+        assert_eq!(reads("get | while read x; do echo $x; done && echo $x"), ["x"]);
+        assert_eq!(reads("f() { local a=$1 b; echo $a $b $c; }"), ["c"]);
+        assert_eq!(reads("cat <<EOF\n$A\nEOF"), ["A"]);
+        assert_eq!(reads("read -rp 'Which? ' a b && echo $a $b"), Vec::<String>::new());
+        assert_eq!(reads("X=1 Y=$Z cmd"), ["Z"]);
+        assert_eq!(reads("bash -c 'echo $A'"), Vec::<String>::new());
+        assert_eq!(reads(": ${A:=1}; echo $A"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_stays_set() {
+        assert_eq!(assigned("A=1"), ["A"]);
+        assert_eq!(assigned("export A=1 B"), ["A"]);
+        assert_eq!(assigned("A=$(B=1; echo $B)"), ["A"]);
+        assert_eq!(assigned("(A=1)"), Vec::<String>::new());
+        assert_eq!(assigned("A=1 cmd"), Vec::<String>::new());
+        assert_eq!(assigned("read -r A B"), ["A", "B"]);
+        assert_eq!(assigned("printf -v A '%s' x"), ["A"]);
+        assert_eq!(assigned("mapfile -t A < f"), ["A"]);
+        assert_eq!(assigned("for A in x; do B=1; done"), ["A", "B"]);
+        assert_eq!(assigned("declare -A M; readonly R=1; typeset T"), ["M", "R", "T"]);
+        assert_eq!(assigned("((A = 1)); let B=2"), ["A", "B"]);
+        assert_eq!(assigned("getopts ab: opt"), ["opt"]);
+        assert_eq!(assigned("a[0]=x; b+=y"), ["a", "b"]);
+        assert_eq!(assigned("if x; then A=1; fi"), ["A"]);
+    }
+}

@@ -1,0 +1,175 @@
+//! Output of a command on its way out: streamed as it comes, valid UTF-8, and bounded however much there is. The
+//! first half of what is kept goes out at once, the last half at the end; what lies between is only counted.
+
+use std::collections::VecDeque;
+
+/// Longest text in one message, in bytes.
+const LONGEST: usize = 32 << 10;
+
+/// One stream of one command.
+#[derive(Debug)]
+pub struct Bounded {
+    head_left: usize,
+    tail: VecDeque<u8>,
+    tail_max: usize,
+    pending: Vec<u8>,
+    omitted: u64,
+}
+
+impl Bounded {
+    /// Keeps `keep` bytes: half from the beginning, half from the end.
+    pub fn new(keep: u64) -> Bounded {
+        let keep = usize::try_from(keep).unwrap_or(usize::MAX);
+        let tail_max = keep / 2;
+        Bounded { head_left: keep - tail_max, tail: VecDeque::new(), tail_max, pending: Vec::new(), omitted: 0 }
+    }
+
+    /// Takes bytes; returns the text that goes out now.
+    pub fn push(&mut self, bytes: &[u8]) -> Vec<String> {
+        let mut rest = bytes;
+        let mut text = String::new();
+        if self.head_left > 0 {
+            let mut cut = rest.len().min(self.head_left);
+            self.head_left -= cut;
+            // A character that would be cut in two goes to the tail as a whole.
+            let (head, tail) = rest.split_at(cut);
+            self.pending.extend_from_slice(head);
+            rest = tail;
+            cut = complete(&self.pending);
+            let held = self.pending.split_off(cut);
+            text.push_str(&String::from_utf8_lossy(&self.pending));
+            self.pending = held;
+        }
+        if self.head_left == 0 {
+            let held = std::mem::take(&mut self.pending);
+            self.keep(&held);
+            self.keep(rest);
+        }
+        pieces(text)
+    }
+
+    fn keep(&mut self, bytes: &[u8]) {
+        let kept = bytes.get(bytes.len().saturating_sub(self.tail_max)..).unwrap_or_default();
+        let mut lost = bytes.len() - kept.len();
+        let room = self.tail_max - kept.len();
+        if self.tail.len() > room {
+            let surplus = self.tail.len() - room;
+            self.tail.drain(..surplus);
+            lost += surplus;
+        }
+        self.tail.extend(kept);
+        self.omitted = self.omitted.saturating_add(u64::try_from(lost).unwrap_or(u64::MAX));
+    }
+
+    /// The end of the stream: what is still to go out, and how many bytes were left out before it.
+    pub fn finish(mut self) -> (Vec<String>, u64) {
+        self.pending.extend(self.tail);
+        let mut bytes = self.pending.as_slice();
+        if self.omitted > 0 {
+            // The cut may have left the end of a character.
+            let stray = bytes.iter().take(3).take_while(|byte| (0x80..0xC0).contains(*byte)).count();
+            bytes = bytes.get(stray..).unwrap_or_default();
+            self.omitted = self.omitted.saturating_add(u64::try_from(stray).unwrap_or(0));
+        }
+        (pieces(String::from_utf8_lossy(bytes).into_owned()), self.omitted)
+    }
+}
+
+/// Length of the part that does not end inside a character.
+fn complete(bytes: &[u8]) -> usize {
+    let mut from = 0;
+    loop {
+        let rest = bytes.get(from..).unwrap_or_default();
+        match std::str::from_utf8(rest) {
+            Ok(_) => return bytes.len(),
+            Err(error) => match error.error_len() {
+                None => return from + error.valid_up_to(),
+                Some(length) => from += error.valid_up_to() + length,
+            },
+        }
+    }
+}
+
+fn pieces(text: String) -> Vec<String> {
+    if text.is_empty() {
+        return Vec::new();
+    }
+    if text.len() <= LONGEST {
+        return vec![text];
+    }
+    let mut pieces = Vec::new();
+    let mut rest = text.as_str();
+    while !rest.is_empty() {
+        let (piece, next) = rest.split_at(rest.floor_char_boundary(LONGEST));
+        pieces.push(piece.to_owned());
+        rest = next;
+    }
+    pieces
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn through(keep: u64, chunks: &[&[u8]]) -> (Vec<String>, u64) {
+        let mut bounded = Bounded::new(keep);
+        let mut texts: Vec<String> = chunks.iter().flat_map(|chunk| bounded.push(chunk)).collect();
+        let (rest, omitted) = bounded.finish();
+        texts.extend(rest);
+        (texts, omitted)
+    }
+
+    #[test]
+    fn a_character_across_chunks_waits_for_its_end() {
+        let (texts, omitted) = through(100, &[b"caf\xC3", b"\xA9\n"]);
+        assert_eq!((texts, omitted), (vec!["caf".to_owned(), "é\n".to_owned()], 0));
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_replaced() {
+        assert_eq!(through(100, &[b"a\xFFb\xC3"]).0.concat(), "a\u{FFFD}b\u{FFFD}");
+    }
+
+    #[test]
+    fn the_middle_is_left_out_and_counted() {
+        let (texts, omitted) = through(6, &[b"abcd", b"efgh", b"ij"]);
+        assert_eq!((texts.concat().as_str(), omitted), ("abchij", 4));
+    }
+
+    #[test]
+    fn a_cut_inside_a_character_leaves_no_half_of_it() {
+        let (texts, omitted) = through(6, &["ab€€€€".as_bytes()]);
+        assert_eq!((texts.concat().as_str(), omitted), ("ab€", 9));
+    }
+
+    #[test]
+    fn nothing_kept_means_everything_counted() {
+        assert_eq!(through(0, &[b"abc"]), (Vec::new(), 3));
+    }
+
+    proptest! {
+        #[test]
+        fn every_byte_is_either_kept_or_counted(text in "\\PC{0,80}", keep in 0_u64..120, size in 1_usize..9) {
+            let chunks: Vec<&[u8]> = text.as_bytes().chunks(size).collect();
+            let (texts, omitted) = through(keep, &chunks);
+            let kept = texts.concat();
+            prop_assert!(!kept.contains('\u{FFFD}'));
+            prop_assert_eq!(kept.len() as u64 + omitted, text.len() as u64);
+            prop_assert!(kept.len() as u64 <= keep);
+            if text.len() as u64 <= keep {
+                prop_assert_eq!(kept, text);
+            }
+        }
+
+        #[test]
+        fn any_bytes_in_any_chunks_come_out_as_they_would_at_once(
+            bytes in prop::collection::vec(any::<u8>(), 0..200), size in 1_usize..9,
+        ) {
+            let chunks: Vec<&[u8]> = bytes.chunks(size).collect();
+            let (texts, omitted) = through(1000, &chunks);
+            prop_assert_eq!(omitted, 0);
+            prop_assert_eq!(texts.concat(), String::from_utf8_lossy(&bytes));
+        }
+    }
+}

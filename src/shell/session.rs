@@ -1,0 +1,266 @@
+//! The state that a session carries from one command to the next, and the files from which a new bash starts with it.
+//!
+//! A command's bash runs in a directory of its own that holds a script called `bash`, so that its messages read
+//! `bash: line 1: …`. It reads `env` first (as `BASH_ENV`: variables, functions, aliases: whatever decides how text is
+//! parsed), then the script, whose first line begins with a prefix that reads `pre` (directory, traps, options). When it
+//! ends, an EXIT trap writes its state; a state that is not complete does not count.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// Files that bash writes and a later bash reads as they are.
+const CARRIED: [&str; 7] = ["vars", "functions", "parse", "onexit", "traps", "place", "args"];
+/// Largest state that is carried over, in bytes: beyond it something is wrong (a variable that holds a dump).
+const LARGEST: u64 = 16 << 20;
+/// Longest `$_` that is carried over, in bytes.
+const LONGEST_LAST: usize = 4096;
+/// Options of `set -o` that would end or stop a bash that reads a script.
+const NEVER: [&str; 5] = ["noexec", "onecmd", "history", "emacs", "vi"];
+
+/// The state of a session.
+#[derive(Debug)]
+pub struct Session {
+    files: BTreeMap<&'static str, Vec<u8>>,
+    /// Exported names that bash cannot hold as variables (`my.setting`), and functions exported to us.
+    environment: Vec<(OsString, OsString)>,
+    cwd: Vec<u8>,
+    options: Vec<String>,
+    status: i32,
+    last: String,
+    pipe: Vec<i32>,
+    job: Option<u32>,
+}
+
+impl Session {
+    /// A session that begins with this environment, in this directory.
+    pub fn new(environment: impl IntoIterator<Item = (OsString, OsString)>, cwd: &Path) -> Session {
+        let mut session = Session {
+            files: BTreeMap::new(),
+            environment: Vec::new(),
+            cwd: cwd.as_os_str().as_bytes().to_vec(),
+            options: ["braceexpand", "hashall", "interactive-comments"].map(String::from).to_vec(),
+            status: 0,
+            last: "bash".to_owned(),
+            pipe: Vec::new(),
+            job: None,
+        };
+        for (name, value) in environment {
+            match name.to_str() {
+                // These would change how our own bash starts.
+                Some("SHELLOPTS" | "BASHOPTS" | "PWD" | "_") => {}
+                Some(known) if is_name(known) => session.export(known, value.as_bytes()),
+                _ => session.environment.push((name, value)),
+            }
+        }
+        // In a terminal aliases are expanded.
+        session.files.insert("parse", b"builtin shopt -s expand_aliases\n".to_vec());
+        session
+    }
+
+    /// Sets and exports a variable; names that bash cannot hold go to the environment of every command.
+    pub fn set_env(&mut self, name: &str, value: &str) {
+        if is_name(name) {
+            self.export(name, value.as_bytes());
+        } else if !name.is_empty() && !name.contains(['=', '\0']) && !value.contains('\0') {
+            self.environment.retain(|(known, _)| known != name);
+            self.environment.push((name.into(), value.into()));
+        }
+    }
+
+    fn export(&mut self, name: &str, value: &[u8]) {
+        let vars = self.files.entry("vars").or_default();
+        vars.extend_from_slice(b"declare -x ");
+        vars.extend_from_slice(name.as_bytes());
+        vars.push(b'=');
+        vars.extend_from_slice(&quote(value));
+        vars.push(b'\n');
+    }
+
+    /// What a command's bash has in its environment before it reads the session's state.
+    pub fn environment(&self) -> impl Iterator<Item = (&OsString, &OsString)> {
+        self.environment.iter().map(|(name, value)| (name, value))
+    }
+
+    /// Process id of the last background job, which `$!` stands for.
+    pub fn job(&self) -> Option<u32> {
+        self.job
+    }
+
+    /// Writes what a bash needs to run `text` in this session into `dir`, which must not exist. Returns the prefix of
+    /// the script's first line.
+    pub fn prepare(&self, dir: &Path, text: &str) -> io::Result<String> {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+        fs::DirBuilder::new().mode(0o500).create(dir.join("void"))?;
+        let in_bash = String::from_utf8_lossy(&quote(dir.as_os_str().as_bytes())).into_owned();
+        // Inside the handler of the EXIT trap, which itself stands in single quotes.
+        let nested = in_bash.replace('\'', "'\\''");
+        let env = include_str!("session.bash").replace("@DIR_IN_QUOTES@", &nested).replace("@DIR@", &in_bash);
+        let pre = include_str!("pre.bash")
+            .replace("@DIR@", &in_bash)
+            .replace("@OPTIONS@", &self.options())
+            .replace("@STATUS@", &self.status.to_string());
+        let pre = replace_bytes(pre.as_bytes(), b"@CWD@", &quote(&self.cwd));
+        let pre = replace_bytes(&pre, b"@ARGS@", self.files.get("args").map_or(&b":"[..], Vec::as_slice));
+        for name in CARRIED {
+            write(&dir.join(name), self.files.get(name).map_or(&[][..], Vec::as_slice))?;
+        }
+        write(&dir.join("env"), env.as_bytes())?;
+        write(&dir.join("pre"), &pre)?;
+        let prefix = self.prefix();
+        write(&dir.join("bash"), format!("{prefix}{text}\n").as_bytes())?;
+        Ok(prefix)
+    }
+
+    /// Begins the script's first line: goes on from the previous command, with its `$_`, `$?` and `PIPESTATUS`. A list in
+    /// which something but the last command fails neither ends the shell under `set -e` nor runs an ERR trap.
+    fn prefix(&self) -> String {
+        let and = if self.status == 0 { "" } else { "&&:" };
+        let mut prefix = format!("builtin . ./pre {}{and};", self.last);
+        let failed = self.pipe.iter().rev().find(|status| **status != 0).copied().unwrap_or(0);
+        let pipefail = self.options.iter().any(|option| option == "pipefail");
+        let status = if pipefail { failed } else { self.pipe.last().copied().unwrap_or(0) };
+        if self.pipe.len() > 1 && status == self.status {
+            let stages: Vec<String> = self.pipe.iter().map(|s| format!("(exit {s})2>/dev/null")).collect();
+            prefix.push_str(&format!("{}{and};", stages.join("|")));
+        }
+        prefix
+    }
+
+    fn options(&self) -> String {
+        let kept = self.options.iter().filter(|option| !NEVER.contains(&option.as_str()));
+        let options: Vec<String> = kept.map(|option| format!("-o {option}")).collect();
+        if options.is_empty() { "+o noexec".to_owned() } else { options.join(" ") }
+    }
+
+    /// Notes the exit code of a command whose state does not count.
+    pub fn failed(&mut self, exit: i32) {
+        self.status = exit;
+        self.pipe.clear();
+    }
+
+    /// Takes over the state that the bash of `dir` left, if it is complete; `exit` is how that bash ended.
+    pub fn adopt(&mut self, dir: &Path, exit: i32) -> Result<(), String> {
+        self.failed(exit);
+        if !dir.join("complete").exists() {
+            return Ok(());
+        }
+        let mut files = BTreeMap::new();
+        let mut left = LARGEST;
+        for name in CARRIED.into_iter().chain(["facts", "cwd"]) {
+            let bytes = read(&dir.join(name), &mut left)?;
+            files.insert(name, bytes);
+        }
+        let facts = String::from_utf8_lossy(&files.remove("facts").unwrap_or_default()).into_owned();
+        let mut cwd = files.remove("cwd").unwrap_or_default();
+        if cwd.last() == Some(&b'\n') {
+            cwd.pop();
+        }
+        if !cwd.is_empty() && !cwd.starts_with(dir.join("void").as_os_str().as_bytes()) {
+            self.cwd = cwd;
+        }
+        let mut in_function = false;
+        for (key, value) in facts.lines().filter_map(|line| line.split_once('=')) {
+            match key {
+                "options" => {
+                    let known = value.split(':').filter(|o| !o.is_empty());
+                    let known = known.filter(|o| o.chars().all(|c| c.is_ascii_lowercase() || c == '-'));
+                    self.options = known.map(str::to_owned).collect();
+                }
+                "depth" => in_function = !value.is_empty() && value != "0",
+                "last" if value.len() <= LONGEST_LAST => value.clone_into(&mut self.last),
+                "pipe" => self.pipe = value.split_whitespace().filter_map(|s| s.parse().ok()).collect(),
+                "job" => self.job = value.parse().ok().or(self.job),
+                _ => {}
+            }
+        }
+        if in_function {
+            // Inside a function the parameters are the function's.
+            files.remove("args");
+        }
+        // Exported functions are among the functions from now on.
+        self.environment.retain(|(name, _)| !name.as_bytes().starts_with(b"BASH_FUNC_"));
+        self.files.extend(files);
+        Ok(())
+    }
+}
+
+/// A place for the session's files: private, in the first directory that can be written to.
+pub fn private_dir() -> Result<PathBuf, String> {
+    let given = std::env::var_os("TMPDIR").filter(|v| !v.is_empty()).map(PathBuf::from);
+    let known = ["/tmp", "/dev/shm", "/var/tmp", "/run"].into_iter().map(PathBuf::from);
+    let mut reasons = Vec::new();
+    for parent in given.into_iter().filter(|dir| dir.is_absolute()).chain(known) {
+        for attempt in 0..100_u32 {
+            let dir = parent.join(format!("firedrill-shell-{}-{attempt}", std::process::id()));
+            match fs::DirBuilder::new().mode(0o700).create(&dir) {
+                Ok(()) => return Ok(dir),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => {
+                    reasons.push(format!("{}: {error}", parent.display()));
+                    break;
+                }
+            }
+        }
+    }
+    Err(format!("no directory for temporary files can be written to in this container ({})", reasons.join("; ")))
+}
+
+/// Bytes as one word of bash, in single quotes.
+fn quote(bytes: &[u8]) -> Vec<u8> {
+    let mut quoted = vec![b'\''];
+    for byte in bytes {
+        match byte {
+            b'\'' => quoted.extend_from_slice(b"'\\''"),
+            b'\0' => {}
+            _ => quoted.push(*byte),
+        }
+    }
+    quoted.push(b'\'');
+    quoted
+}
+
+fn replace_bytes(text: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    let mut result = Vec::with_capacity(text.len() + to.len());
+    let mut rest = text;
+    while let Some(at) = rest.windows(from.len()).position(|window| window == from) {
+        let (before, after) = rest.split_at(at);
+        result.extend_from_slice(before);
+        result.extend_from_slice(to);
+        rest = after.get(from.len()..).unwrap_or_default();
+    }
+    result.extend_from_slice(rest);
+    result
+}
+
+fn is_name(name: &str) -> bool {
+    let mut chars = name.chars();
+    chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
+        && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    io::Write::write_all(&mut file, bytes)
+}
+
+fn read(path: &Path, left: &mut u64) -> Result<Vec<u8>, String> {
+    let say = |error: io::Error| format!("the state of the session cannot be read ({error}); the last one stays");
+    let file = fs::File::open(path).map_err(say)?;
+    let mut bytes = Vec::new();
+    io::Read::read_to_end(&mut io::Read::take(file, *left + 1), &mut bytes).map_err(say)?;
+    let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    *left = left.checked_sub(length).ok_or_else(|| {
+        format!("the variables of the session take more than {} MiB; the last state stays", LARGEST >> 20)
+    })?;
+    Ok(bytes)
+}
+
+/// The directory that this process is in, `/` when it is gone.
+pub fn current_dir() -> PathBuf {
+    std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"))
+}

@@ -1,0 +1,167 @@
+//! The alert condition as people write it: `db_pool_available < 1`, `errors_total{service="a", code="503"} >= 10`, in the
+//! spelling of Prometheus.
+
+use super::Comparison;
+use crate::agent::protocol::MetricCondition;
+use std::collections::BTreeMap;
+
+const EXAMPLE: &str = "write it like `db_pool_available < 1` or `up{job=\"shop\"} == 0`";
+
+impl MetricCondition {
+    /// Reads a condition on one metric: its name, labels that must be equal in braces, a comparison, a number.
+    /// The error says in one line what is wrong.
+    pub fn parse(text: &str) -> Result<MetricCondition, String> {
+        let text = text.trim();
+        let mut rest = text;
+        if text.is_empty() {
+            return Err(format!("no condition: {EXAMPLE}"));
+        }
+        let metric = take_name(&mut rest, |c| c == ':')
+            .ok_or_else(|| format!("`{text}` does not begin with the name of a metric: {EXAMPLE}"))?;
+        rest = rest.trim_start();
+        let labels = match rest.strip_prefix('{') {
+            Some(inside) => {
+                rest = inside;
+                labels(&mut rest)?
+            }
+            None => BTreeMap::new(),
+        };
+        if rest.starts_with('(') || rest.starts_with('[') {
+            return Err(format!("`{text}` is PromQL: only a metric, its labels and a comparison can be given here"));
+        }
+        let (between, op, number) = Comparison::split(rest, text, EXAMPLE)?;
+        if !between.is_empty() {
+            return Err(format!("`{between}` cannot stand between the metric and the comparison: {EXAMPLE}"));
+        }
+        let value = number.parse::<f64>().ok().filter(|value| !value.is_nan());
+        let value = value.ok_or_else(|| match number {
+            "" => format!("`{text}` has no right side: {EXAMPLE}"),
+            _ => format!("`{number}` is not a number: {EXAMPLE}"),
+        })?;
+        Ok(MetricCondition { text: text.to_string(), metric, labels, op, value })
+    }
+}
+
+/// A name of letters, digits, `_` and what `extra` allows; it does not begin with a digit.
+fn take_name(rest: &mut &str, extra: impl Fn(char) -> bool) -> Option<String> {
+    let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || extra(c))).unwrap_or(rest.len());
+    let (name, after) = rest.split_at_checked(end)?;
+    if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
+    *rest = after;
+    Some(name.to_string())
+}
+
+fn labels(rest: &mut &str) -> Result<BTreeMap<String, String>, String> {
+    let mut labels = BTreeMap::new();
+    loop {
+        *rest = rest.trim_start();
+        if let Some(after) = rest.strip_prefix('}') {
+            *rest = after;
+            return Ok(labels);
+        }
+        let name = take_name(rest, |_| false)
+            .ok_or_else(|| "a label needs a name, like `{service=\"checkout\"}`".to_string())?;
+        *rest = rest.trim_start();
+        if ["=~", "!=", "!~"].iter().any(|op| rest.starts_with(op)) {
+            return Err(format!("label `{name}`: only `=` can be used here"));
+        }
+        let after = rest.strip_prefix('=').ok_or_else(|| format!("label `{name}` has no value: `{name}=\"…\"`"))?;
+        *rest = after.trim_start();
+        let value = quoted(rest).ok_or_else(|| format!("the value of label `{name}` must stand in double quotes"))?;
+        if labels.insert(name.clone(), value).is_some() {
+            return Err(format!("label `{name}` is given twice"));
+        }
+        *rest = rest.trim_start();
+        if let Some(after) = rest.strip_prefix(',') {
+            *rest = after;
+        } else if !rest.starts_with('}') {
+            return Err("the labels are not closed: `}` or `,` is missing".into());
+        }
+    }
+}
+
+/// A text in double quotes with the escapes of the Prometheus text format: `\\`, `\"`, `\n`.
+fn quoted(rest: &mut &str) -> Option<String> {
+    let inside = rest.strip_prefix('"')?;
+    let mut value = String::new();
+    let mut chars = inside.char_indices();
+    loop {
+        match chars.next()? {
+            (at, '"') => {
+                *rest = inside.get(at + 1..)?;
+                return Some(value);
+            }
+            (_, '\\') => match chars.next()?.1 {
+                'n' => value.push('\n'),
+                c @ ('\\' | '"') => value.push(c),
+                _ => return None,
+            },
+            (_, c) => value.push(c),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn conditions_are_read() {
+        let plain = MetricCondition::parse(" db_pool_available < 1 ").expect("a condition");
+        assert_eq!((plain.text.as_str(), plain.metric.as_str()), ("db_pool_available < 1", "db_pool_available"));
+        assert_eq!((plain.op, plain.value, plain.labels.len()), (Comparison::Less, 1.0, 0));
+        let labelled = MetricCondition::parse(r#"a:b{ x="1", y="q\"}\\\n" ,} >= -1.5e3"#).expect("a condition");
+        assert_eq!(
+            (labelled.metric.as_str(), labelled.op, labelled.value),
+            ("a:b", Comparison::GreaterOrEqual, -1500.0)
+        );
+        assert_eq!(labelled.labels.get("y").map(String::as_str), Some("q\"}\\\n"));
+        assert_eq!(MetricCondition::parse("up{}==+Inf").expect("a condition").value, f64::INFINITY);
+    }
+
+    #[test]
+    fn mistakes_are_told() {
+        let why = |text| MetricCondition::parse(text).expect_err(text);
+        insta::assert_snapshot!(
+            [
+                "",
+                "< 1",
+                "up",
+                "up = 1",
+                "up 5 < 1",
+                "up <",
+                "up < one",
+                "up < NaN",
+                "rate(x[5m]) > 1",
+                "x[5m] > 1",
+                "up{job=shop} < 1",
+                "up{job=~\"s.*\"} < 1",
+                "up{job=\"a\",job=\"b\"} < 1",
+                "up{job=\"a\" < 1",
+                "up{1=\"a\"} < 1",
+                "up{job} < 1",
+                "up{job=\"\\t\"} < 1",
+            ]
+            .map(why)
+            .join("\n")
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in "\\PC*|[a-z{}=\",<>! .0-9\\\\]{0,40}") {
+            let _ = MetricCondition::parse(&text);
+        }
+
+        #[test]
+        fn labels_come_back(value in "\\PC{0,20}", number in -1e6f64..1e6) {
+            let escaped = value.replace('\\', "\\\\").replace('"', "\\\"");
+            let read = MetricCondition::parse(&format!("m{{l=\"{escaped}\"}} == {number}")).expect("a condition");
+            prop_assert_eq!(read.labels.get("l"), Some(&value));
+            prop_assert_eq!(read.value, number);
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! The queries of a timeline against naive computations over single requests, and the cases that bite.
+
+use super::*;
+use crate::slis::Good;
+use proptest::prelude::*;
+
+const MS: u64 = 1_000;
+const SLICE_US: u64 = 100_000;
+
+fn sli(name: &str, load: &str, objective: f64) -> SliSpec {
+    SliSpec {
+        name: name.into(),
+        load: load.into(),
+        good: Good { text: String::new(), terms: vec![] },
+        objective: Ratio::new(objective).unwrap(),
+    }
+}
+
+fn slice(load: &str, index: u64, due: u64, good: &[(&str, u64)]) -> Slice {
+    Slice {
+        load: load.into(),
+        index,
+        start_us: DrillTime(index * SLICE_US),
+        due,
+        good: good.iter().map(|(name, n)| (name.to_string(), *n)).collect(),
+        results: BTreeMap::new(),
+        latency_us: [0; 3],
+    }
+}
+
+/// A timeline of one load with one SLI `a`, from (due, good) per slice.
+fn timeline(objective: f64, counts: &[(u64, u64)]) -> Timeline {
+    let mut timeline = Timeline::new(&[sli("a", "web", objective)]);
+    for (i, (due, good)) in counts.iter().enumerate() {
+        timeline.push(slice("web", i as u64, *due, &[("a", *good)]));
+    }
+    timeline
+}
+
+fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+fn at(ms: u64) -> DrillTime {
+    DrillTime(ms * MS)
+}
+
+fn recovery(from: u64, ended: Option<u64>, within: u64, hold: u64) -> RecoveryQuery {
+    RecoveryQuery { from: at(from), ended: ended.map(at), within: ms(within), hold: ms(hold) }
+}
+
+#[test]
+fn a_window_without_events_is_never_good() {
+    let line = timeline(0.0, &[(0, 0); 20]);
+    assert!(matches!(line.steady(ms(1000), at(0)), Answer::No(missed) if missed[0].ratio().is_none()));
+    assert!(matches!(line.held(at(0), ms(1000)), Answer::No(_)));
+    let broken = line.still_broken(&["a".into()], ms(1000), at(0));
+    assert_eq!(broken.unknown, ["a"]);
+    assert!(!broken.users_suffer());
+    assert_eq!(line.recovered(None, &recovery(0, Some(0), 5000, 500)), Answer::NotYet);
+    assert!(matches!(line.recovered(None, &recovery(0, Some(0), 500, 500)), Answer::No(_)));
+}
+
+#[test]
+fn a_load_that_never_reported_keeps_every_answer_open() {
+    let timeline = Timeline::new(&[sli("a", "web", 0.9)]);
+    assert_eq!(timeline.steady(ms(100), at(0)), Answer::NotYet);
+    assert_eq!(timeline.held(at(0), ms(100)), Answer::NotYet);
+    assert_eq!(timeline.recovered(None, &recovery(0, Some(0), 0, 100)), Answer::NotYet);
+    assert_eq!(timeline.still_broken(&["a".into()], ms(1000), at(0)).unknown, ["a"]);
+    assert_eq!(timeline.covered_until("web"), None);
+    assert!(timeline.latest(ms(1000)).is_empty());
+}
+
+#[test]
+fn slices_behind_a_gap_are_not_known_yet() {
+    let mut line = timeline(0.9, &[(5, 5); 3]);
+    line.push(slice("web", 4, 5, &[("a", 5)]));
+    assert_eq!(line.covered_until("web"), Some(at(300)));
+    assert_eq!(line.held(at(0), ms(500)), Answer::NotYet);
+    line.push(slice("web", 3, 5, &[("a", 5)]));
+    assert_eq!(line.covered_until("web"), Some(at(500)));
+    assert!(matches!(line.held(at(0), ms(500)), Answer::Yes(_)));
+    line.push(slice("web", 3, 5, &[("a", 0)]));
+    assert!(matches!(line.held(at(0), ms(500)), Answer::Yes(_)), "a slice is taken once");
+}
+
+#[test]
+fn an_objective_is_met_exactly() {
+    for (good, met) in [(999, true), (998, false)] {
+        let line = Timeline { slis: vec![sli("a", "web", 99.9 / 100.0)], loads: BTreeMap::new() };
+        let mut line = line;
+        line.push(slice("web", 0, 1000, &[("a", good)]));
+        assert_eq!(matches!(line.held(at(0), ms(100)), Answer::Yes(_)), met);
+    }
+}
+
+#[test]
+fn four_bad_events_are_no_impact_and_five_are() {
+    for (bad, hit) in [(4, false), (5, true)] {
+        let mut counts = vec![(5, 5); 10];
+        counts.push((5, 5 - bad));
+        counts.extend([(5, 5); 4]);
+        let line = timeline(0.99, &counts);
+        let slis = ["a".to_string()];
+        let query = ImpactQuery {
+            slis: &slis,
+            below: Ratio::new(0.95).unwrap(),
+            window: ms(1000),
+            from: at(500),
+            within: ms(1000),
+        };
+        match line.impact(&query) {
+            Answer::Yes(hits) => assert!(hit && hits[0].at == at(1100)),
+            Answer::No(()) => assert!(!hit),
+            Answer::NotYet => panic!("everything until the deadline is known"),
+        }
+    }
+}
+
+#[test]
+fn what_was_bad_before_the_injection_is_no_impact() {
+    let mut counts = vec![(5, 0); 10];
+    counts.extend([(5, 5); 10]);
+    let line = timeline(0.99, &counts);
+    let slis = ["a".to_string()];
+    let query = ImpactQuery {
+        slis: &slis,
+        below: Ratio::new(0.9).unwrap(),
+        window: ms(1000),
+        from: at(1000),
+        within: ms(1000),
+    };
+    assert_eq!(line.impact(&query), Answer::No(()));
+}
+
+#[test]
+fn recovery_begins_with_a_slice_that_has_no_bad_event() {
+    // One bad event of 1000 would still meet the objective of 99%, but recovery does not begin with it.
+    let mut counts = vec![(10, 0); 5];
+    counts.extend([(10, 9), (0, 0), (10, 10)]);
+    counts.extend([(10, 10); 20]);
+    let line = timeline(0.95, &counts);
+    assert_eq!(line.recovered(None, &recovery(200, Some(300), 1000, 1000)), Answer::Yes(at(700)));
+    assert_eq!(line.recovered(None, &recovery(200, None, 1000, 1000)), Answer::Yes(at(700)));
+    assert!(matches!(line.recovered(None, &recovery(200, Some(300), 399, 1000)), Answer::No(_)), "too late");
+    assert_eq!(line.recovered(None, &recovery(900, Some(900), 1000, 5000)), Answer::NotYet);
+}
+
+#[test]
+fn each_sli_recovers_at_its_own_time_and_all_of_them_at_the_last() {
+    let mut line = Timeline::new(&[sli("a", "web", 0.9), sli("b", "web", 0.9), sli("c", "jobs", 0.9)]);
+    for i in 0..40 {
+        line.push(slice("web", i, 2, &[("a", if i < 5 { 0 } else { 2 }), ("b", if i < 9 { 0 } else { 2 })]));
+        line.push(slice("jobs", i, i % 2, &[("c", if i < 12 { 0 } else { i % 2 })]));
+    }
+    let query = recovery(0, Some(0), 2000, 1000);
+    assert_eq!(line.recovered(Some("a"), &query), Answer::Yes(at(500)));
+    assert_eq!(line.recovered(Some("b"), &query), Answer::Yes(at(900)));
+    assert_eq!(line.recovered(Some("c"), &query), Answer::Yes(at(1300)));
+    assert_eq!(line.recovered(None, &query), Answer::Yes(at(1200)), "the next job from 1.2 s on is good");
+}
+
+#[test]
+fn one_sli_that_still_misses_is_enough_for_users_to_suffer() {
+    let mut line = Timeline::new(&[sli("a", "web", 0.9), sli("b", "web", 0.9)]);
+    for i in 0..20 {
+        line.push(slice("web", i, 2, &[("a", 0), ("b", if i < 5 { 0 } else { 2 })]));
+    }
+    let answer = line.still_broken(&["a".into(), "b".into()], ms(1000), at(100));
+    assert!(answer.users_suffer());
+    assert_eq!((answer.broken.len(), answer.healed.len()), (1, 1));
+}
+
+#[test]
+fn levels_in_words() {
+    let level = |good, valid| Level {
+        sli: "availability".into(),
+        objective: Ratio::new(0.995).unwrap(),
+        from: at(0),
+        to: at(1000),
+        good,
+        valid,
+    };
+    insta::assert_snapshot!(level(49_749, 50_000), @"availability: 99.49%, objective 99.5% (49749 of 50000 events were good)");
+    insta::assert_snapshot!(level(0, 0), @"availability: no data, objective 99.5%");
+}
+
+/// Single requests: (instant due in ms, good), one load, at most `len` slices.
+fn requests(len: u64) -> impl Strategy<Value = (u64, Vec<(u64, bool)>)> {
+    (1..=len).prop_flat_map(|n| {
+        (Just(n), proptest::collection::vec((0..n * 100, proptest::bool::weighted(0.8)), 0..(n as usize * 3)))
+    })
+}
+
+fn build(n: u64, events: &[(u64, bool)], objective: f64, shuffle: u64) -> Timeline {
+    let mut order: Vec<u64> = (0..n).collect();
+    order.sort_by_key(|i| (i / 4, (i * 7 + shuffle) % 5));
+    let mut line = Timeline::new(&[sli("a", "web", objective)]);
+    for i in order {
+        let of: Vec<_> = events.iter().filter(|(due, _)| due / 100 == i).collect();
+        let good = of.iter().filter(|(_, good)| *good).count() as u64;
+        line.push(slice("web", i, of.len() as u64, &[("a", good)]));
+    }
+    line
+}
+
+/// good and valid of the requests due in [from, to).
+fn count(events: &[(u64, bool)], from: u64, to: u64) -> (u64, u64) {
+    let of: Vec<_> = events.iter().filter(|(due, _)| (from..to).contains(due)).collect();
+    (of.iter().filter(|(_, good)| *good).count() as u64, of.len() as u64)
+}
+
+fn meets((good, valid): (u64, u64), objective: f64) -> bool {
+    valid > 0 && good as f64 >= objective * valid as f64 - 1e-7
+}
+
+proptest! {
+    #[test]
+    fn held_is_what_counting_requests_says(
+        (n, events) in requests(30), objective in prop::sample::select(vec![0.5, 0.8, 0.9, 1.0]),
+        from in 0u64..3000, len in 1u64..15, shuffle in 0u64..5,
+    ) {
+        let line = build(n, &events, objective, shuffle);
+        let begin = from.div_ceil(100) * 100;
+        let got = line.held(at(from), ms(len * 100));
+        if begin + len * 100 > n * 100 {
+            prop_assert_eq!(got, Answer::NotYet);
+        } else {
+            let want = meets(count(&events, begin, begin + len * 100), objective);
+            prop_assert_eq!(matches!(got, Answer::Yes(_)), want);
+            prop_assert_eq!(matches!(got, Answer::No(_)), !want);
+        }
+    }
+
+    #[test]
+    fn steady_is_what_counting_requests_says(
+        (n, events) in requests(30), objective in prop::sample::select(vec![0.5, 0.8, 0.9, 1.0]),
+        since in 0u64..1500, len in 1u64..15, shuffle in 0u64..5,
+    ) {
+        let line = build(n, &events, objective, shuffle);
+        let end = n * 100;
+        let got = line.steady(ms(len * 100), at(since));
+        match end.checked_sub(len * 100).filter(|begin| *begin >= since) {
+            None => prop_assert_eq!(got, Answer::NotYet),
+            Some(begin) if meets(count(&events, begin, end), objective) => prop_assert_eq!(got, Answer::Yes(at(end))),
+            Some(_) => prop_assert!(matches!(got, Answer::No(_))),
+        }
+    }
+
+    #[test]
+    fn impact_is_what_counting_requests_says(
+        (n, events) in requests(40), below in prop::sample::select(vec![0.5, 0.8, 0.9]),
+        from in 0u64..3000, within in 0u64..3000, len in 1u64..12, shuffle in 0u64..5,
+    ) {
+        let line = build(n, &events, 0.9, shuffle);
+        let slis = ["a".to_string()];
+        let query = ImpactQuery { slis: &slis, below: Ratio::new(below).unwrap(), window: ms(len * 100), from: at(from), within: ms(within) };
+        let first = from.div_ceil(100) * 100;
+        let want = (first / 100 + 1..=n).map(|i| i * 100).filter(|end| *end <= from + within).find(|end| {
+            let (good, valid) = count(&events, first.max(end.saturating_sub(len * 100)), *end);
+            valid - good >= MIN_BAD && (good as f64) < below * valid as f64 - 1e-7
+        });
+        match (line.impact(&query), want) {
+            (Answer::Yes(hits), Some(end)) => prop_assert_eq!(hits[0].at, at(end)),
+            (Answer::No(()), None) => prop_assert!(n * 100 + 100 > from + within),
+            (Answer::NotYet, None) => prop_assert!(n * 100 + 100 <= from + within),
+            (got, want) => prop_assert!(false, "{got:?} instead of {want:?}"),
+        }
+    }
+
+    #[test]
+    fn recovered_is_what_counting_requests_says(
+        (n, events) in requests(40), objective in prop::sample::select(vec![0.5, 0.8, 0.9, 1.0]),
+        from in 0u64..2000, step in 0u64..500, within in 0u64..2000, hold in 1u64..12, shuffle in 0u64..5,
+    ) {
+        let line = build(n, &events, objective, shuffle);
+        let deadline = from + step + within;
+        let candidates: Vec<u64> = (0..n)
+            .map(|i| i * 100)
+            .filter(|t| *t >= from && *t <= deadline)
+            .filter(|t| matches!(count(&events, *t, t + 100), (good, valid) if valid > 0 && good == valid))
+            .collect();
+        let known = |t: &u64| t + hold * 100 <= n * 100;
+        let first_open = candidates.iter().position(|t| !known(t)).unwrap_or(candidates.len());
+        let want = candidates[..first_open].iter().find(|t| meets(count(&events, **t, **t + hold * 100), objective));
+        let got = line.recovered(Some("a"), &recovery(from, Some(from + step), within, hold * 100));
+        match want {
+            Some(t) => prop_assert_eq!(got, Answer::Yes(at(*t))),
+            None if first_open < candidates.len() || n * 100 <= deadline => prop_assert_eq!(got, Answer::NotYet),
+            None => prop_assert!(matches!(got, Answer::No(_))),
+        }
+    }
+
+    #[test]
+    fn still_broken_is_what_counting_requests_says(
+        (n, events) in requests(30), objective in prop::sample::select(vec![0.5, 0.8, 0.9, 1.0]),
+        since in 0u64..3500, len in 1u64..15, shuffle in 0u64..5,
+    ) {
+        let line = build(n, &events, objective, shuffle);
+        let begin = (since.div_ceil(100) * 100).max((n * 100).saturating_sub(len * 100));
+        let counts = count(&events, begin, n * 100);
+        let got = line.still_broken(&["a".into()], ms(len * 100), at(since));
+        prop_assert_eq!(got.unknown.len(), usize::from(counts.1 == 0));
+        prop_assert_eq!(got.healed.len(), usize::from(meets(counts, objective)));
+        prop_assert_eq!(got.broken.len(), usize::from(counts.1 > 0 && !meets(counts, objective)));
+    }
+}

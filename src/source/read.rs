@@ -1,0 +1,171 @@
+//! Reading a file that a person named: size, kind and encoding are looked at before anything else is.
+
+use super::yaml::MAX_BYTES;
+use super::{Diagnostics, Source, Span};
+use std::io::Read;
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+/// Why a file could not be read as text.
+#[derive(Debug, Clone)]
+pub enum ReadError {
+    /// It is not there, not a file, too large, or not allowed to be read.
+    File {
+        /// The path as it is shown.
+        path: PathBuf,
+        /// Why, in a few words.
+        cause: String,
+    },
+    /// It is not UTF-8.
+    Encoding {
+        /// The text with what is not UTF-8 replaced.
+        source: Arc<Source>,
+        /// The first place that is not UTF-8.
+        span: Span,
+    },
+}
+
+impl Source {
+    /// Reads a text file of at most 1 MiB; `path` is relative to the working directory and is shown as it is given.
+    pub fn read(path: &Path) -> Result<Arc<Source>, ReadError> {
+        let failed = |cause: String| ReadError::File { path: path.to_path_buf(), cause };
+        let metadata = std::fs::metadata(path).map_err(|error| failed(cause(&error)))?;
+        // A FIFO or a device would block, or never end.
+        if !metadata.is_file() {
+            return Err(failed(if metadata.is_dir() { "it is a directory".into() } else { "it is not a file".into() }));
+        }
+        let limit = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX);
+        let mut bytes = Vec::new();
+        std::fs::File::open(path)
+            .and_then(|file| file.take(limit + 1).read_to_end(&mut bytes))
+            .map_err(|error| failed(cause(&error)))?;
+        if bytes.len() > MAX_BYTES {
+            return Err(failed(format!("it is larger than {} KiB", MAX_BYTES / 1024)));
+        }
+        match String::from_utf8(bytes) {
+            Ok(text) => Ok(Source::new(path, text)),
+            Err(error) => {
+                let at = error.utf8_error().valid_up_to();
+                let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+                let span = Span::new(at, at + char::REPLACEMENT_CHARACTER.len_utf8());
+                Err(ReadError::Encoding { source: Source::new(path, text), span })
+            }
+        }
+    }
+}
+
+impl ReadError {
+    /// Notes it: a file that was named somewhere is reported where it was named (`at`), text that is not UTF-8 in the
+    /// file itself. `what` says what the file is for (`the runbook`).
+    pub fn report(&self, what: &str, at: Option<(&Arc<Source>, Span)>, diags: &mut Diagnostics) {
+        match (self, at) {
+            (ReadError::Encoding { source, span }, _) => {
+                diags
+                    .error(source, *span, format!("{what} is not UTF-8 text"))
+                    .label("the first byte that is not")
+                    .help("save the file as UTF-8");
+            }
+            (ReadError::File { path, cause }, Some((source, span))) => {
+                diags.error(source, span, format!("{what} cannot be read: `{}`: {cause}", path.display()));
+            }
+            (ReadError::File { path, cause }, None) => {
+                let source = Source::new(path, "");
+                diags.error(&source, Span::default(), format!("{what} cannot be read: {cause}"));
+            }
+        }
+    }
+}
+
+fn cause(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file".into(),
+        std::io::ErrorKind::PermissionDenied => "it may not be read by this user".into(),
+        std::io::ErrorKind::NotADirectory => "a part of the path is a file, not a directory".into(),
+        _ => error.to_string(),
+    }
+}
+
+/// The path that `relative`, written in `file`, names: relative to the folder of `file`, and without the `..` and `.`
+/// that can be left out, so that it is shown as a person would write it.
+pub fn beside(file: &Path, relative: &str) -> PathBuf {
+    let joined = file.parent().unwrap_or_else(|| Path::new("")).join(relative);
+    tidy(&joined)
+}
+
+/// The same path without `.` and with `..` resolved, unless a symbolic link makes that another file.
+pub fn tidy(path: &Path) -> PathBuf {
+    let mut short = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => match short.components().next_back() {
+                Some(Component::Normal(_)) => {
+                    short.pop();
+                }
+                Some(Component::RootDir) => {}
+                _ => short.push(".."),
+            },
+            other => short.push(other),
+        }
+    }
+    if short.as_os_str().is_empty() {
+        short.push(".");
+    }
+    match (path.canonicalize(), short.canonicalize()) {
+        (Ok(long), Ok(same)) if long != same => path.to_path_buf(),
+        (Ok(_), Err(_)) => path.to_path_buf(),
+        _ => short,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_shown_as_people_write_them() {
+        assert_eq!(beside(Path::new("scenarios/a.yaml"), "../runbooks/a.md"), Path::new("runbooks/a.md"));
+        assert_eq!(beside(Path::new("./scenarios/a.yaml"), "b/./c.md"), Path::new("scenarios/b/c.md"));
+        assert_eq!(beside(Path::new("a.yaml"), "../../x"), Path::new("../../x"));
+        assert_eq!(beside(Path::new("a.yaml"), "/etc/../tmp"), Path::new("/tmp"));
+        assert_eq!(beside(Path::new("a/b.yaml"), ".."), Path::new("."));
+    }
+
+    #[test]
+    fn a_symbolic_link_keeps_its_dots() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let real = dir.path().join("real/deep");
+        std::fs::create_dir_all(&real).expect("a directory");
+        std::os::unix::fs::symlink(&real, dir.path().join("link")).expect("a link");
+        std::fs::write(dir.path().join("real/x"), "in real").expect("a file");
+        let path = beside(&dir.path().join("link/a.yaml"), "../x");
+        assert_eq!(Source::read(&path).expect("the file beside the real folder").text, "in real");
+    }
+
+    #[test]
+    fn what_is_no_text_file_is_refused() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let why = |path: &Path| match Source::read(path) {
+            Err(ReadError::File { cause, .. }) => cause,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(why(dir.path()), "it is a directory");
+        assert_eq!(why(&dir.path().join("none")), "there is no such file");
+        assert_eq!(why(Path::new("/dev/zero")), "it is not a file");
+        let big = dir.path().join("big");
+        std::fs::write(&big, vec![b'a'; MAX_BYTES + 1]).expect("a file");
+        assert_eq!(why(&big), "it is larger than 1024 KiB");
+        std::fs::write(&big, vec![b'a'; MAX_BYTES]).expect("a file");
+        assert!(Source::read(&big).is_ok());
+    }
+
+    #[test]
+    fn what_is_not_utf8_has_a_place() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("latin1.yaml");
+        std::fs::write(&path, b"title: ok\nname: caf\xe9 x\n").expect("a file");
+        let Err(ReadError::Encoding { source, span }) = Source::read(&path) else { panic!("it is not UTF-8") };
+        assert_eq!((source.pos(span.start).line, source.pos(span.start).column), (2, 10));
+        assert_eq!(&source.text[span.start..span.end], "\u{fffd}");
+    }
+}

@@ -1,0 +1,211 @@
+//! Reading a map key by key: what is missing, unknown or of the wrong kind is noted, and reading goes on, so that all
+//! mistakes of a file come out at once.
+//!
+//! ```text
+//! let mut map = MapReader::new(node, "`postgres_lock`", source, diags)?;
+//! let service: Option<String> = map.require("service");
+//! let sessions: Option<u32> = map.optional("sessions");
+//! map.finish()?;                                    // unknown keys; None when anything was wrong
+//! Some(Lock { service: service?, sessions: sessions.unwrap_or(1) })
+//! ```
+
+use super::values::{FromYaml, Mistake, shorten};
+use super::{Diagnostic, Diagnostics, Entry, Node, Source, Span, Value};
+use std::sync::Arc;
+
+/// Reads one map.
+pub struct MapReader<'a> {
+    /// The file, for mistakes that only the caller can see.
+    pub source: &'a Arc<Source>,
+    /// Where mistakes go; see [`MapReader::error`].
+    pub diags: &'a mut Diagnostics,
+    what: String,
+    span: Span,
+    entries: &'a [Entry],
+    known: Vec<&'static str>,
+    missing: Vec<&'static str>,
+    failed: bool,
+}
+
+impl<'a> MapReader<'a> {
+    /// A reader of `node`; `what` says what the map describes, as it should stand in a message (`the scenario`,
+    /// `` `steady` ``). `None`, with a diagnostic, when it is not a map. A value that was left out is an empty map, so that
+    /// its required keys are asked for.
+    pub fn new(
+        node: &'a Node,
+        what: impl Into<String>,
+        source: &'a Arc<Source>,
+        diags: &'a mut Diagnostics,
+    ) -> Option<Self> {
+        let what = what.into();
+        let entries: &[Entry] = match &node.value {
+            Value::Map(entries) => entries,
+            Value::Null => &[],
+            _ => {
+                diags.error(source, node.span, format!("{what} must be a map, found {}", node.describe()));
+                return None;
+            }
+        };
+        Some(MapReader {
+            source,
+            diags,
+            what,
+            span: node.span,
+            entries,
+            known: Vec::new(),
+            missing: Vec::new(),
+            failed: false,
+        })
+    }
+
+    /// Where the whole map stands.
+    pub fn span(&self) -> Span {
+        self.span
+    }
+
+    /// Where the value of a key stands, else the whole map.
+    pub fn span_of(&self, key: &str) -> Span {
+        self.entries.iter().find(|entry| entry.key == key).map_or(self.span, |entry| entry.value.span)
+    }
+
+    /// The entry of a key, if it is there; from then on the key counts as known.
+    pub fn entry(&mut self, key: &'static str) -> Option<&'a Entry> {
+        if !self.known.contains(&key) {
+            self.known.push(key);
+        }
+        self.entries.iter().find(|entry| entry.key == key)
+    }
+
+    /// The value of a key, if it is there.
+    pub fn node(&mut self, key: &'static str) -> Option<&'a Node> {
+        self.entry(key).map(|entry| &entry.value)
+    }
+
+    /// The value of a key that must be there; `finish` tells when it is not.
+    pub fn require_node(&mut self, key: &'static str) -> Option<&'a Node> {
+        let node = self.node(key);
+        if node.is_none() {
+            self.failed = true;
+            self.missing.push(key);
+        }
+        node
+    }
+
+    /// Reads a key that may be left out; `None` when it was left out or is wrong.
+    pub fn optional<T: FromYaml>(&mut self, key: &'static str) -> Option<T> {
+        let node = self.node(key)?;
+        self.take(key, T::from_yaml(node))
+    }
+
+    /// Reads a key that must be there; `None` when it is missing or wrong.
+    pub fn require<T: FromYaml>(&mut self, key: &'static str) -> Option<T> {
+        let node = self.require_node(key)?;
+        self.take(key, T::from_yaml(node))
+    }
+
+    /// Reads a key that may be left out, by a parser of texts; `expected` says what it is (`a percentage like `90%``).
+    pub fn optional_with<T>(
+        &mut self,
+        key: &'static str,
+        expected: &str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let node = self.node(key)?;
+        self.take(key, node.parse_text(expected, parse))
+    }
+
+    /// Reads a key that must be there, by a parser of texts.
+    pub fn require_with<T>(
+        &mut self,
+        key: &'static str,
+        expected: &str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let node = self.require_node(key)?;
+        self.take(key, node.parse_text(expected, parse))
+    }
+
+    /// Notes a mistake that only the caller can see; `finish` will then be `None`.
+    pub fn error(&mut self, span: Span, message: impl Into<String>) -> &mut Diagnostic {
+        self.failed = true;
+        self.diags.error(self.source, span, message)
+    }
+
+    /// Notes missing and unknown keys; `None` when anything of this map was wrong. A key that is missing because it was
+    /// misspelt is told once, where it stands.
+    pub fn finish(mut self) -> Option<()> {
+        let known = std::mem::take(&mut self.known);
+        let mut missing = std::mem::take(&mut self.missing);
+        for entry in self.entries.iter().filter(|entry| !known.contains(&entry.key.as_str())) {
+            let message = format!("{} has no key `{}`", self.what, shorten(&entry.key));
+            let near =
+                nearest(&entry.key, missing.iter().copied()).or_else(|| nearest(&entry.key, known.iter().copied()));
+            let help = match near {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => did_you_mean(&entry.key, known.iter().copied()),
+            };
+            missing.retain(|key| Some(*key) != near);
+            self.error(entry.key_span, message).label("unknown").help(help);
+        }
+        for key in missing {
+            // The caret shows where the map begins, not all of it.
+            let span = Span::new(self.span.start, self.first_line_end());
+            let message = format!("{} has no `{key}`", self.what);
+            self.error(span, message);
+        }
+        (!self.failed).then_some(())
+    }
+
+    fn take<T>(&mut self, key: &str, read: Result<T, Vec<Mistake>>) -> Option<T> {
+        match read {
+            Ok(value) => Some(value),
+            Err(mistakes) => {
+                for mistake in mistakes {
+                    self.error(mistake.span, format!("`{key}`: {}", mistake.message));
+                }
+                None
+            }
+        }
+    }
+
+    fn first_line_end(&self) -> usize {
+        let text = self.source.text.get(self.span.start..self.span.end).unwrap_or_default();
+        self.span.start + text.lines().next().unwrap_or_default().trim_end().len()
+    }
+}
+
+/// The name that was likely meant, if one is near.
+pub fn nearest<'n>(wrong: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    const LONGEST: usize = 64;
+    if wrong.len() > LONGEST {
+        return None;
+    }
+    let simple = |text: &str| text.to_lowercase().replace(['-', ' '], "_");
+    let wrong = simple(wrong);
+    names
+        .into_iter()
+        .map(|name| (strsim::damerau_levenshtein(&wrong, &simple(name)), name))
+        .filter(|(distance, name)| *distance <= (name.chars().count() / 3).max(1))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
+}
+
+/// `did you mean `x`?`, or the list of names when none is near.
+pub fn did_you_mean<'n>(wrong: &str, names: impl IntoIterator<Item = &'n str>) -> String {
+    let names: Vec<&str> = names.into_iter().collect();
+    match nearest(wrong, names.iter().copied()) {
+        Some(name) => format!("did you mean `{name}`?"),
+        None if names.is_empty() => "there are none".into(),
+        None => format!("there is {}", list(&names)),
+    }
+}
+
+/// `` `a`, `b` and `c` ``.
+pub fn list<T: AsRef<str>>(names: &[T]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{}`", shorten(name.as_ref()))).collect();
+    match quoted.split_last() {
+        None => String::new(),
+        Some((last, [])) => last.clone(),
+        Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
+    }
+}

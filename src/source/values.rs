@@ -1,0 +1,227 @@
+//! The values that people write: texts, numbers, durations, rates, lists. Each says what it should have been.
+
+use super::{Node, Span, Value};
+use std::time::Duration;
+
+/// Longest duration that is taken: a day.
+pub const MAX_DURATION: Duration = Duration::from_secs(24 * 60 * 60);
+/// Highest rate that is taken, per second.
+pub const MAX_RATE: f64 = 100_000.0;
+
+/// Why a value is not what it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistake {
+    /// Where.
+    pub span: Span,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// A type that can be read from a node.
+pub trait FromYaml: Sized {
+    /// The value, or everything that is wrong with it.
+    fn from_yaml(node: &Node) -> Result<Self, Vec<Mistake>>;
+}
+
+/// A text shortened for a message.
+pub fn shorten(text: &str) -> String {
+    const MOST: usize = 60;
+    match text.char_indices().nth(MOST) {
+        Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
+        None => text.to_string(),
+    }
+}
+
+impl Node {
+    /// The text of a scalar.
+    pub fn text(&self) -> Option<&str> {
+        match &self.value {
+            Value::Scalar { text, .. } => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The text of a scalar that was written plain: `5`, not `"5"`.
+    pub fn plain(&self) -> Option<&str> {
+        match &self.value {
+            Value::Scalar { text, plain: true } => Some(text),
+            _ => None,
+        }
+    }
+
+    /// What it is, for a message: `a list`, `a map`, `nothing`, or the text itself.
+    pub fn describe(&self) -> String {
+        match &self.value {
+            Value::Null => "nothing".into(),
+            Value::Scalar { text, .. } => format!("`{}`", shorten(text)),
+            Value::List(_) => "a list".into(),
+            Value::Map(_) => "a map".into(),
+        }
+    }
+
+    /// Reads the text of a scalar; the error of `parse` becomes the mistake's message.
+    pub fn parse_text<T>(
+        &self,
+        expected: &str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Result<T, Vec<Mistake>> {
+        match self.text() {
+            Some(text) => parse(text).map_err(|message| self.mistake(message)),
+            None => Err(self.expected(expected)),
+        }
+    }
+
+    /// The value as JSON, plain scalars typed as in the core schema of YAML 1.2.
+    pub fn to_json(&self) -> serde_json::Value {
+        match &self.value {
+            Value::Null => serde_json::Value::Null,
+            Value::Scalar { text, plain: false } => serde_json::Value::String(text.clone()),
+            Value::Scalar { text, plain: true } => plain_json(text),
+            Value::List(items) => items.iter().map(Node::to_json).collect(),
+            Value::Map(entries) => serde_json::Value::Object(
+                entries.iter().map(|entry| (entry.key.clone(), entry.value.to_json())).collect(),
+            ),
+        }
+    }
+
+    fn mistake(&self, message: String) -> Vec<Mistake> {
+        vec![Mistake { span: self.span, message }]
+    }
+
+    fn expected(&self, expected: &str) -> Vec<Mistake> {
+        self.mistake(format!("expected {expected}, found {}", self.describe()))
+    }
+}
+
+fn plain_json(text: &str) -> serde_json::Value {
+    match text {
+        "true" | "True" | "TRUE" => return true.into(),
+        "false" | "False" | "FALSE" => return false.into(),
+        _ => {}
+    }
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if !unsigned.is_empty() && unsigned.bytes().all(|b| b.is_ascii_digit()) {
+        let number = text.strip_prefix('+').unwrap_or(text);
+        if let Ok(number) = number.parse::<i64>() {
+            return number.into();
+        }
+        if let Ok(number) = number.parse::<u64>() {
+            return number.into();
+        }
+    }
+    // `inf` and `nan` are words in YAML 1.2 and unknown to JSON, so a number has a digit and nothing but its signs.
+    let numeric = unsigned.bytes().any(|b| b.is_ascii_digit())
+        && unsigned.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'+' | b'-'));
+    let float = numeric.then(|| text.parse::<f64>().ok()).flatten().and_then(serde_json::Number::from_f64);
+    float.map_or_else(|| text.into(), serde_json::Value::Number)
+}
+
+impl FromYaml for String {
+    fn from_yaml(node: &Node) -> Result<Self, Vec<Mistake>> {
+        match node.text() {
+            Some(text) if text.contains('\0') => Err(node.mistake("a text cannot hold NUL".into())),
+            Some(text) => Ok(text.to_string()),
+            None => Err(node.expected("text")),
+        }
+    }
+}
+
+impl FromYaml for bool {
+    fn from_yaml(node: &Node) -> Result<Self, Vec<Mistake>> {
+        match node.plain() {
+            Some("true") => Ok(true),
+            Some("false") => Ok(false),
+            _ => Err(node.expected("`true` or `false`")),
+        }
+    }
+}
+
+impl FromYaml for Duration {
+    fn from_yaml(node: &Node) -> Result<Self, Vec<Mistake>> {
+        node.parse_text("a duration like `5s` or `300ms`", parse_duration)
+    }
+}
+
+impl<T: FromYaml> FromYaml for Vec<T> {
+    fn from_yaml(node: &Node) -> Result<Self, Vec<Mistake>> {
+        let Value::List(items) = &node.value else {
+            let found = node.describe();
+            let example = node.text().map_or_else(String::new, |text| format!(": write `[{}]`", shorten(text)));
+            return Err(node.mistake(format!("expected a list, found {found}{example}")));
+        };
+        let mut mistakes = Vec::new();
+        let mut values = Vec::with_capacity(items.len());
+        for item in items {
+            match T::from_yaml(item) {
+                Ok(value) => values.push(value),
+                Err(more) => mistakes.extend(more),
+            }
+        }
+        if mistakes.is_empty() { Ok(values) } else { Err(mistakes) }
+    }
+}
+
+macro_rules! whole_number {
+    ($($type:ty),*) => {$(
+        impl FromYaml for $type {
+            fn from_yaml(node: &Node) -> Result<Self, Vec<Mistake>> {
+                let Some(text) = node.plain() else { return Err(node.expected("a whole number")) };
+                let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+                match text.parse::<$type>() {
+                    Ok(number) if digits => Ok(number),
+                    _ if digits => Err(node.mistake(format!("{text} is too large: at most {}", <$type>::MAX))),
+                    _ => Err(node.expected("a whole number")),
+                }
+            }
+        }
+    )*};
+}
+whole_number!(u8, u16, u32, u64, usize);
+
+/// Reads `5s`, `300ms`, `1.5s`, `2m`, `1h` (a number and its unit, at most a day).
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{}` is not a duration: write it like `5s`, `300ms` or `2m`", shorten(text));
+    let text = text.trim();
+    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at_checked(split).ok_or_else(wrong)?;
+    let per_unit: f64 = match unit.trim() {
+        "ms" => 1e-3,
+        "s" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        "" if !number.is_empty() => return Err(format!("`{number}` has no unit: write `{number}s` or `{number}ms`")),
+        _ => return Err(wrong()),
+    };
+    let seconds = decimal(number).ok_or_else(wrong)? * per_unit;
+    if seconds > MAX_DURATION.as_secs_f64() {
+        return Err(format!("`{}` is longer than a day", shorten(text)));
+    }
+    // Microseconds are the clock of a drill, and rounding keeps 0.3s from becoming 299.999 999 ms.
+    Ok(Duration::from_micros((seconds * 1e6).round() as u64))
+}
+
+/// Reads `50/s`, `3000/m`, `2.5/s`: events per second, above 0.
+pub fn parse_rate(text: &str) -> Result<f64, String> {
+    let wrong = || format!("`{}` is not a rate: write it like `50/s` or `3000/m`", shorten(text));
+    let (number, unit) = text.trim().split_once('/').ok_or_else(wrong)?;
+    let per_unit = match unit.trim() {
+        "s" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        _ => return Err(wrong()),
+    };
+    let rate = decimal(number.trim()).ok_or_else(wrong)? / per_unit;
+    if rate <= 0.0 {
+        return Err(format!("`{}`: a rate must be above 0", shorten(text)));
+    }
+    if rate > MAX_RATE {
+        return Err(format!("`{}` is more than {MAX_RATE} per second", shorten(text)));
+    }
+    Ok(rate)
+}
+
+/// Digits with at most one point; neither signs nor exponents, which nobody means here.
+fn decimal(text: &str) -> Option<f64> {
+    let plain = text.bytes().all(|b| b.is_ascii_digit() || b == b'.') && text.bytes().any(|b| b.is_ascii_digit());
+    plain.then(|| text.parse::<f64>().ok()).flatten().filter(|number| number.is_finite())
+}

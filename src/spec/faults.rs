@@ -1,0 +1,54 @@
+//! `faults:` of a scenario.
+
+use super::PlannedFault;
+use crate::faults::{Fault, Inject};
+use crate::source::{Diagnostics, Node, Source, Value};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Reads `faults`: a list of maps with one key each, the kind.
+pub fn read_faults(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Vec<PlannedFault> {
+    const EXAMPLE: &str = "write them as a list, like `- container_kill: { service: db }`";
+    let items = match &node.value {
+        Value::List(items) if !items.is_empty() => items,
+        Value::List(_) | Value::Null => {
+            diags.error(source, node.span, "`faults` is empty: a drill breaks something").help(EXAMPLE);
+            return Vec::new();
+        }
+        _ => {
+            let message = format!("`faults` must be a list, found {}", node.describe());
+            diags.error(source, node.span, message).help(EXAMPLE);
+            return Vec::new();
+        }
+    };
+    let mut faults: Vec<PlannedFault> = Vec::new();
+    for item in items {
+        let Value::Map(entries) = &item.value else {
+            diags.error(source, item.span, format!("a fault must be a map, found {}", item.describe())).help(EXAMPLE);
+            continue;
+        };
+        let [entry] = entries.as_slice() else {
+            let message = "a fault has one key, its kind, with its parameters below it";
+            let at = entries.get(1).map_or(item.span, |second| second.key_span);
+            diags.error(source, at, message).help(EXAMPLE);
+            continue;
+        };
+        let Some(fault) = Fault::from_entry(&entry.key, entry.key_span, &entry.value, source, diags) else { continue };
+        let taken = faults.iter().filter(|other| other.fault.kind() == fault.kind()).count();
+        let id = if taken == 0 { entry.key.clone() } else { format!("{}-{}", entry.key, taken + 1) };
+        faults.push(PlannedFault { id, fault, line: source.pos(entry.key_span.start).line });
+    }
+    faults
+}
+
+/// The services that need an agent in front of them, with every port that any fault gives.
+pub fn interposed(faults: &[PlannedFault]) -> BTreeMap<String, Vec<u16>> {
+    let mut interposed: BTreeMap<String, Vec<u16>> = BTreeMap::new();
+    for (service, ports) in faults.iter().filter_map(|planned| planned.fault.interposes()) {
+        let all = interposed.entry(service).or_default();
+        all.extend(ports);
+        all.sort_unstable();
+        all.dedup();
+    }
+    interposed
+}

@@ -1,0 +1,282 @@
+//! `runbook:` and `respond:` of a scenario: which phases of the runbook are followed, where, and with which inputs.
+
+use super::windows::{LONGEST, deadline};
+use super::{Overrides, Respond, Var};
+use crate::runbook::{Input, Runbook, RunbookPhase, Step, StepKind};
+use crate::source::{Diagnostics, Entry, MapReader, Node, Source, Span, Value, did_you_mean, list, nearest, shorten};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Deadline of a command unless something says otherwise.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// What is followed when the scenario selects nothing.
+const PHASES: [RunbookPhase; 3] = [RunbookPhase::Diagnose, RunbookPhase::Mitigate, RunbookPhase::Verify];
+
+/// A variable as it was named, and where.
+struct Named {
+    name: String,
+    source: Arc<Source>,
+    span: Span,
+    var: Option<Var>,
+}
+
+/// Reads the runbook that the scenario names.
+pub fn read_runbook(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Runbook> {
+    let path = super::stack::path_of(node, source, diags)?;
+    let text = super::stack::read_text(&path, "the runbook", node.span, source, diags)?;
+    let before = diags.all.len();
+    let runbook = crate::runbook::parse(&text, diags);
+    if runbook.is_none() && diags.all.len() == before {
+        diags.error(source, node.span, format!("`{}` is not a runbook", path.display()));
+    }
+    runbook
+}
+
+/// Reads `respond`, checked against the runbook, if the scenario names one that can be read. `runbook_at` is where it is
+/// named.
+pub fn read(
+    node: Option<&Node>,
+    runbook: Option<&Runbook>,
+    runbook_at: Option<Span>,
+    overrides: &Overrides,
+    source: &Arc<Source>,
+    diags: &mut Diagnostics,
+) -> Option<Respond> {
+    if let (Some(node), None) = (node, runbook_at) {
+        diags
+            .error(source, node.span, "`respond` needs a runbook to follow")
+            .help("name it with `runbook:`, or leave `respond` out to test that the system heals by itself");
+        return None;
+    }
+    let mut phases = None;
+    let mut selected = false;
+    let mut vars = Vec::new();
+    let mut service = None;
+    let mut timeout = None;
+    if let Some(node) = node {
+        let mut map = MapReader::new(node, "`respond`", source, diags)?;
+        if let Some(node) = map.node("phases") {
+            selected = true;
+            phases = read_phases(node, &mut map);
+        }
+        vars = map.node("vars").map_or_else(Vec::new, |node| read_vars(node, source, map.diags));
+        timeout = deadline(&mut map, "timeout", LONGEST);
+        service = map.optional("service");
+        map.finish()?;
+    }
+    override_vars(&mut vars, overrides);
+    let phases = phases.unwrap_or_else(|| PHASES.to_vec());
+    if let Some(runbook) = runbook {
+        check_phases(runbook, &phases, selected, runbook_at.unwrap_or_default(), source, diags);
+        check_vars(runbook, &phases, &vars, diags);
+    }
+    Some(Respond { phases, vars: both_names(vars)?, timeout: timeout.unwrap_or(TIMEOUT), service })
+}
+
+fn read_phases(node: &Node, map: &mut MapReader<'_>) -> Option<Vec<RunbookPhase>> {
+    let Value::List(items) = &node.value else {
+        map.error(node.span, format!("`phases` must be a list of phases, found {}", node.describe()));
+        return None;
+    };
+    if items.is_empty() {
+        map.error(node.span, "`phases` is empty: nothing would be followed");
+    }
+    let mut phases = Vec::new();
+    for item in items {
+        match item.text().and_then(RunbookPhase::from_name) {
+            Some(phase) if phases.contains(&phase) => {
+                map.error(item.span, format!("the phase `{}` is given twice", phase.name()));
+            }
+            Some(phase) => phases.push(phase),
+            None => {
+                let help = did_you_mean(item.text().unwrap_or_default(), RunbookPhase::ALL.map(RunbookPhase::name));
+                map.error(item.span, format!("{} is not a phase of a runbook", item.describe())).help(help);
+            }
+        }
+    }
+    Some(phases)
+}
+
+fn read_vars(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Vec<Named> {
+    let entries = match &node.value {
+        Value::Map(entries) => entries.as_slice(),
+        Value::Null => &[],
+        _ => {
+            diags.error(source, node.span, format!("`vars` must be a map, found {}", node.describe()));
+            &[]
+        }
+    };
+    let mut vars: Vec<Named> = Vec::new();
+    for entry in entries {
+        let name = shorten(&entry.key);
+        if unified(&entry.key).is_empty() {
+            diags.error(source, entry.key_span, format!("`{name}` is not the name of an input"));
+        } else if let Some(same) = vars.iter().find(|other| unified(&other.name) == unified(&entry.key)) {
+            let message = format!("`{name}` and `{}` are the same input", shorten(&same.name));
+            diags.error(source, entry.key_span, message).help("keep one of the two");
+        }
+        let var = read_var(entry, source, diags);
+        vars.push(Named { name: entry.key.clone(), source: source.clone(), span: entry.key_span, var });
+    }
+    vars
+}
+
+fn read_var(entry: &Entry, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Var> {
+    let name = shorten(&entry.key);
+    match &entry.value.value {
+        Value::Scalar { text, .. } => Some(Var { value: text.clone(), secret: false }),
+        Value::Map(_) => {
+            let mut map = MapReader::new(&entry.value, format!("variable `{name}`"), source, diags)?;
+            let secret: bool = map.optional("secret").unwrap_or_default();
+            let value: Option<String> = map.optional("value");
+            let from: Option<String> = map.optional("env");
+            let span = map.span();
+            let value = match (value, from, map.node("value").is_some(), map.node("env").is_some()) {
+                (_, _, true, true) => {
+                    map.error(span, format!("variable `{name}` has both `value` and `env`"));
+                    None
+                }
+                (_, _, false, false) => {
+                    map.error(span, format!("variable `{name}` has no value"))
+                        .help("write `value: …`, or `env: NAME` to take it from the environment");
+                    None
+                }
+                (_, Some(from), _, _) => {
+                    let at = map.span_of("env");
+                    environment(&from).map_err(|why| map.error(at, why).help("set it before the drill is run")).ok()
+                }
+                (value, ..) => value,
+            };
+            map.finish()?;
+            Some(Var { value: value?, secret })
+        }
+        _ => {
+            diags.error(
+                source,
+                entry.value.span,
+                format!("variable `{name}`: expected a value, found {}", entry.value.describe()),
+            );
+            None
+        }
+    }
+}
+
+fn environment(name: &str) -> Result<String, String> {
+    let shown = shorten(name);
+    if name.is_empty() || name.contains(['=', '\0']) {
+        return Err(format!("`{shown}` is not the name of an environment variable"));
+    }
+    std::env::var(name).map_err(|error| match error {
+        std::env::VarError::NotPresent => format!("the environment variable `{shown}` is not set"),
+        std::env::VarError::NotUnicode(_) => format!("the environment variable `{shown}` is not UTF-8"),
+    })
+}
+
+/// The command line wins; what the scenario marks as secret stays secret.
+fn override_vars(vars: &mut Vec<Named>, overrides: &Overrides) {
+    for (name, value) in &overrides.vars {
+        match vars.iter_mut().find(|var| unified(&var.name) == unified(name)) {
+            Some(known) => {
+                let secret = known.var.as_ref().is_some_and(|var| var.secret);
+                known.var = Some(Var { value: value.clone(), secret });
+            }
+            None => {
+                // The value may be a secret: only the name is shown.
+                let source = Source::new("--var", format!("{name}=…"));
+                let var = Some(Var { value: value.clone(), secret: false });
+                vars.push(Named { name: name.clone(), source, span: Span::new(0, name.len()), var });
+            }
+        }
+    }
+}
+
+fn both_names(vars: Vec<Named>) -> Option<BTreeMap<String, Var>> {
+    let mut map = BTreeMap::new();
+    for named in vars {
+        let var = named.var?;
+        map.insert(unified(&named.name), var.clone());
+        map.insert(named.name, var);
+    }
+    Some(map)
+}
+
+fn check_phases(
+    runbook: &Runbook,
+    phases: &[RunbookPhase],
+    selected: bool,
+    at: Span,
+    source: &Arc<Source>,
+    diags: &mut Diagnostics,
+) {
+    let mut there: Vec<&str> = Vec::new();
+    for step in &runbook.steps {
+        if !there.contains(&step.phase.name()) {
+            there.push(step.phase.name());
+        }
+    }
+    let has =
+        if there.is_empty() { "it has no steps".to_string() } else { format!("it has steps in {}", list(&there)) };
+    if !selected && !there.contains(&RunbookPhase::Mitigate.name()) {
+        diags.error(source, at, "the runbook has no mitigation: no heading says what helps").help(format!(
+            "{has}; name a heading `Mitigation`, or select what to follow: `respond: {{ phases: […] }}`"
+        ));
+    } else if !phases.is_empty() && runbook.select(phases).next().is_none() {
+        let wanted: Vec<&str> = phases.iter().map(|phase| phase.name()).collect();
+        diags.error(source, at, format!("the runbook has no step in {}", list(&wanted))).help(has);
+    }
+}
+
+fn check_vars(runbook: &Runbook, phases: &[RunbookPhase], vars: &[Named], diags: &mut Diagnostics) {
+    let used: Vec<&Input> = runbook.steps.iter().flat_map(inputs).collect();
+    for var in vars {
+        let name = unified(&var.name);
+        if used.iter().any(|input| input.name == name) {
+            continue;
+        }
+        let message = format!("no step of the runbook uses `{}`", shorten(&var.name));
+        let warning = diags.warning(&var.source, var.span, message);
+        if let Some(near) = nearest(&name, used.iter().map(|input| input.name.as_str()))
+            && let Some(input) = used.iter().find(|input| input.name == near)
+        {
+            warning.help(format!("did you mean `{}`?", shorten(&input.spelling)));
+        }
+    }
+    let mut told: Vec<&str> = Vec::new();
+    for input in runbook.select(phases).flat_map(inputs) {
+        if told.contains(&input.name.as_str()) || vars.iter().any(|var| unified(&var.name) == input.name) {
+            continue;
+        }
+        told.push(&input.name);
+        let start = offset(&runbook.source.text, input.line, input.column);
+        let span = Span::new(start, start + input.spelling.len());
+        diags
+            .warning(
+                &runbook.source,
+                span,
+                format!("`{}` has no value: its step would be blocked", shorten(&input.spelling)),
+            )
+            .help(format!("give it in the scenario: `respond: {{ vars: {{ {}: … }} }}`, or with `--var`", input.name));
+    }
+}
+
+fn inputs(step: &Step) -> impl Iterator<Item = &Input> {
+    let commands = match &step.kind {
+        StepKind::Commands(commands) => commands.as_slice(),
+        StepKind::Manual(_) => &[],
+    };
+    commands.iter().flat_map(|command| &command.inputs)
+}
+
+/// The byte at a line and column, both from 1.
+fn offset(text: &str, line: usize, column: usize) -> usize {
+    let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+    let rest = text.get(start..).unwrap_or_default();
+    start + rest.char_indices().nth(column.saturating_sub(1)).map_or(rest.len(), |(at, _)| at)
+}
+
+/// The one name of an input, however it is spelt: `<pod-name>`, `$POD_NAME` and `pod name` are `pod_name`.
+fn unified(name: &str) -> String {
+    let name = name.trim_matches(|c: char| !c.is_alphanumeric());
+    name.to_lowercase().chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect()
+}

@@ -1,0 +1,198 @@
+//! A scenario file, read key by key into a plan.
+
+use super::faults::{interposed, read_faults};
+use super::outcome::{read_detect, read_expect, read_impact};
+use super::windows::{self, LONGEST, Places, Windows, deadline, required_deadline, window};
+use super::{Overrides, Plan, loads, respond, stack};
+use crate::record::Verdict;
+use crate::source::{Diagnostics, MapReader, Node, Source, Span, Value, parse, tidy};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+const STEADY_FOR: Duration = Duration::from_secs(5);
+const STEADY_WITHIN: Duration = Duration::from_secs(30);
+const RECOVER_HOLD: Duration = Duration::from_secs(5);
+const REVERT_HOLD: Duration = Duration::from_secs(2);
+
+/// Reads a scenario and everything that it names. All mistakes of all of these files are in the diagnostics; there is a
+/// plan exactly when none of them is an error.
+pub fn load(path: &Path, overrides: &Overrides) -> (Option<Plan>, Diagnostics) {
+    let mut diags = Diagnostics::default();
+    let plan = read(&tidy(path), overrides, &mut diags);
+    let fit = !diags.has_errors();
+    (plan.filter(|_| fit), diags)
+}
+
+fn read(path: &Path, overrides: &Overrides, diags: &mut Diagnostics) -> Option<Plan> {
+    let source = match Source::read(path) {
+        Ok(source) => source,
+        Err(error) => {
+            error.report("the scenario", None, diags);
+            return None;
+        }
+    };
+    let root = parse(&source, diags)?;
+    let mut map = MapReader::new(&root, "the scenario", &source, diags)?;
+    let title: Option<String> = map.require("title");
+    let severity = map.optional("severity");
+    let tags = map.optional("tags").unwrap_or_default();
+    // For people who read the file, and for later reports.
+    let _: Option<String> = map.optional("description");
+    let _: Option<String> = map.optional("owner");
+    let stack = map.require_node("stack").and_then(|node| stack::read(node, &source, map.diags));
+    let loads_node = map.require_node("load");
+    let loads = loads_node.map_or_else(Vec::new, |node| loads::read_loads(node, &source, map.diags));
+    let load_names = loads_node.map_or_else(Vec::new, keys);
+    let slis_node = map.require_node("slis");
+    let slis = slis_node.map_or_else(Vec::new, |node| loads::read_slis(node, &load_names, &source, map.diags));
+    warn_unused_loads(loads_node, slis_node, &slis, &mut map);
+    let steady = read_steady(map.node("steady"), &source, map.diags);
+    let faults = map.require_node("faults").map_or_else(Vec::new, |node| read_faults(node, &source, map.diags));
+    let impact_node = map.node("impact");
+    let impact = read_impact(impact_node, &slis_node.map_or_else(Vec::new, keys), &source, map.diags);
+    let detect = map.node("detect").map(|node| read_detect(node, &source, map.diags));
+    let runbook_node = map.node("runbook");
+    let runbook = runbook_node.map(|node| respond::read_runbook(node, &source, map.diags));
+    let respond = {
+        let runbook = runbook.as_ref().and_then(Option::as_ref);
+        let at = runbook_node.map(|node| node.span);
+        respond::read(map.node("respond"), runbook, at, overrides, &source, map.diags)
+    };
+    let none = impact.as_ref().is_some_and(|impact| impact.none);
+    if let (true, Some(node)) = (none, runbook_node) {
+        map.error(node.span, "with `impact: none` nothing breaks for users, so there is no runbook to follow")
+            .help("leave one of the two out");
+    }
+    let recover_node = if none { map.node("recover") } else { map.require_node("recover") };
+    let recover = read_recover(recover_node, &source, map.diags);
+    let revert_hold = read_revert(map.node("revert"), &source, map.diags);
+    let expect = map.node("expect").map_or(Some(Verdict::Passed), |node| read_expect(node, &source, map.diags));
+
+    let complete = map.finish();
+    let place = |path: [&str; 2]| place(&root, path);
+    let windows = Windows {
+        loads: &loads,
+        slis: &slis,
+        steady: steady.map(|steady| steady.0),
+        recover: recover.map(|recover| recover.1),
+        impact: impact.as_ref(),
+        places: Places {
+            steady: place(["steady", "for"]),
+            recover: place(["recover", "hold"]),
+            impact: [place(["impact", "within"]), place(["impact", "below"]), place(["impact", "window"])],
+        },
+        source: &source,
+    };
+    windows.check(diags);
+    complete?;
+
+    let (mut stack, stack_source) = stack?;
+    stack.interposed = interposed(&faults);
+    let (steady_for, steady_within) = steady?;
+    let (recover_within, recover_hold) = recover?;
+    Some(Plan {
+        name: path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+        title: title?,
+        severity,
+        tags,
+        stack,
+        stack_source,
+        runbook: present(runbook)?,
+        loads,
+        slis,
+        steady_for,
+        steady_within,
+        faults,
+        impact: impact?,
+        detect: present(detect)?,
+        respond: respond?,
+        recover_within,
+        recover_hold,
+        revert_hold: revert_hold?,
+        expect: expect?,
+        source,
+    })
+}
+
+/// Something that may be left out, but not be wrong.
+fn present<T>(read: Option<Option<T>>) -> Option<Option<T>> {
+    match read {
+        Some(value) => value.map(Some),
+        None => Some(None),
+    }
+}
+
+/// Where a value stands, or the nearest thing that stands for it when it was left out.
+fn place(root: &Node, path: [&str; 2]) -> Span {
+    let entry = |node: &Node, key: &str| match &node.value {
+        Value::Map(entries) => entries.iter().find(|entry| entry.key == key).cloned(),
+        _ => None,
+    };
+    let [outer, inner] = path;
+    match entry(root, outer) {
+        Some(outer) => entry(&outer.value, inner).map_or(outer.key_span, |inner| inner.value.span),
+        // Left out altogether: the objective is what it cannot hold.
+        None => entry(root, "slis").map_or(root.span, |slis| slis.key_span),
+    }
+}
+
+fn keys(node: &Node) -> Vec<&str> {
+    match &node.value {
+        Value::Map(entries) => entries.iter().map(|entry| entry.key.as_str()).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn warn_unused_loads(
+    loads: Option<&Node>,
+    slis: Option<&Node>,
+    read: &[crate::slis::SliSpec],
+    map: &mut MapReader<'_>,
+) {
+    // An SLI with a mistake may well mean the load.
+    if slis.map_or(0, |node| keys(node).len()) != read.len() {
+        return;
+    }
+    if let Some(Value::Map(entries)) = loads.map(|node| &node.value) {
+        for entry in entries.iter().filter(|entry| !read.iter().any(|sli| sli.load == entry.key)) {
+            map.diags.warning(map.source, entry.key_span, format!("no SLI looks at load `{}`", entry.key));
+        }
+    }
+}
+
+fn read_steady(node: Option<&Node>, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<(Duration, Duration)> {
+    let Some(node) = node else { return Some((STEADY_FOR, STEADY_WITHIN)) };
+    let mut map = MapReader::new(node, "`steady`", source, diags)?;
+    let steady_for = window(&mut map, "for").unwrap_or(STEADY_FOR);
+    let within = deadline(&mut map, "within", LONGEST);
+    let span = map.span_of("within");
+    if let Some(within) = within.filter(|within| *within < steady_for) {
+        let message = format!(
+            "`within` is {}, shorter than `for` ({}): it could never be steady",
+            windows::Show(within),
+            windows::Show(steady_for)
+        );
+        map.error(span, message);
+    }
+    map.finish()?;
+    Some((steady_for, within.unwrap_or(STEADY_WITHIN.max(steady_for.saturating_mul(2)))))
+}
+
+fn read_recover(node: Option<&Node>, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<(Duration, Duration)> {
+    // Only `impact: none` may leave it out, and then nothing has to recover.
+    let Some(node) = node else { return Some((STEADY_WITHIN, RECOVER_HOLD)) };
+    let mut map = MapReader::new(node, "`recover`", source, diags)?;
+    let within = required_deadline(&mut map, "within", LONGEST);
+    let hold = window(&mut map, "hold").unwrap_or(RECOVER_HOLD);
+    map.finish()?;
+    Some((within?, hold))
+}
+
+fn read_revert(node: Option<&Node>, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Duration> {
+    let Some(node) = node else { return Some(REVERT_HOLD) };
+    let mut map = MapReader::new(node, "`revert`", source, diags)?;
+    let hold = window(&mut map, "hold").unwrap_or(REVERT_HOLD);
+    map.finish()?;
+    Some(hold)
+}

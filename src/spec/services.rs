@@ -1,0 +1,105 @@
+//! Services that a scenario names and the stack does not have: known once Compose has resolved the stack.
+
+use super::Plan;
+use super::loads::host_of;
+use crate::faults::Inject;
+use crate::source::{Diagnostics, Node, Source, Span, Value, did_you_mean, parse, shorten};
+use std::sync::Arc;
+
+/// Notes every service that the scenario names and that is not one of `services`: of its faults, loads, alert
+/// condition and `respond.service`.
+pub fn check_services(plan: &Plan, services: &[String], diags: &mut Diagnostics) {
+    // A plan keeps no spans; the file that it was made from is read once more for them.
+    let Some(root) = parse(&plan.source, &mut Diagnostics::default()) else { return };
+    let mut missing = |service: &str, what: &str, at: Option<&Node>| {
+        if services.iter().any(|known| known == service) {
+            return;
+        }
+        let span = at.map_or(Span::default(), |node| within(node, service, &plan.source.text));
+        diags
+            .error(&plan.source, span, format!("{what} names `{}`, which the stack does not have", shorten(service)))
+            .help(did_you_mean(service, services.iter().map(String::as_str)));
+    };
+    let faults = match get(&root, &["faults"]).map(|node| &node.value) {
+        Some(Value::List(items)) => items.as_slice(),
+        _ => &[],
+    };
+    for (index, planned) in plan.faults.iter().enumerate() {
+        let parameters = faults.get(index).and_then(|node| match &node.value {
+            Value::Map(entries) => entries.first().map(|entry| &entry.value),
+            _ => None,
+        });
+        for service in planned.fault.services() {
+            let at = parameters.and_then(|node| naming(node, &service)).or(parameters);
+            missing(&service, &format!("the fault `{}`", planned.id), at);
+        }
+    }
+    for load in &plan.loads {
+        let at = get(&root, &["load", &load.name, "request"]);
+        if let Some(host) = host_of(&load.url) {
+            missing(host, &format!("load `{}`", load.name), at);
+        }
+    }
+    if let Some(host) = plan.detect.as_ref().and_then(|detect| host_of(&detect.url)) {
+        missing(host, "`detect.metrics`", get(&root, &["detect", "metrics"]));
+    }
+    if let Some(service) = &plan.respond.service {
+        missing(service, "`respond.service`", get(&root, &["respond", "service"]));
+    }
+}
+
+/// Where a setting stands in a Compose file: `key` is `volumes`, `environment.STRIPE_URL` … of a service, or of the whole
+/// file. What cannot be found there (it came from an `extends`, an `include`, a merge) has the place of its service.
+pub fn place_in_stack(stack: &Arc<Source>, service: Option<&str>, key: &str) -> Span {
+    let Some(root) = parse(stack, &mut Diagnostics::default()) else { return Span::default() };
+    let mut span = Span::default();
+    let mut node = &root;
+    let path = service.into_iter().flat_map(|service| ["services", service]).chain(key.split('.'));
+    for key in path {
+        match &node.value {
+            Value::Map(entries) => match entries.iter().find(|entry| entry.key == key) {
+                Some(entry) => (span, node) = (entry.key_span, &entry.value),
+                None => break,
+            },
+            // `environment: [STRIPE_URL=https://…]`, `profiles: [debug]`
+            Value::List(items) => {
+                let named = |item: &&Node| {
+                    item.text().is_some_and(|text| text.split(['=', ':']).next().is_some_and(|name| name == key))
+                };
+                match items.iter().find(named) {
+                    Some(item) => return item.span,
+                    None => break,
+                }
+            }
+            _ => break,
+        }
+    }
+    span
+}
+
+fn get<'n>(node: &'n Node, path: &[&str]) -> Option<&'n Node> {
+    path.iter().try_fold(node, |node, key| match &node.value {
+        Value::Map(entries) => entries.iter().find(|entry| entry.key == *key).map(|entry| &entry.value),
+        _ => None,
+    })
+}
+
+/// The parameter that holds this very text.
+fn naming<'n>(node: &'n Node, text: &str) -> Option<&'n Node> {
+    match &node.value {
+        Value::Scalar { text: own, .. } => (own == text).then_some(node),
+        Value::List(items) => items.iter().find_map(|item| naming(item, text)),
+        Value::Map(entries) => entries.iter().find_map(|entry| naming(&entry.value, text)),
+        Value::Null => None,
+    }
+}
+
+/// The bytes of `part` within a node's text (a host within a URL), else all of the node.
+fn within(node: &Node, part: &str, text: &str) -> Span {
+    let written = text.get(node.span.start..node.span.end).unwrap_or_default();
+    let from = written.find("://").map_or(0, |at| at + 3);
+    match written.get(from..).and_then(|rest| rest.find(part)) {
+        Some(at) => Span::new(node.span.start + from + at, node.span.start + from + at + part.len()),
+        None => node.span,
+    }
+}

@@ -1,0 +1,260 @@
+//! Scenarios that are fit to run, what becomes of them, and what random changes to them come to.
+
+use super::*;
+use crate::runbook::{Command, Input, Runbook, RunbookPhase, Step, StepKind};
+use crate::source::{Diagnostics, Level, Source, Span, render};
+use proptest::prelude::*;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+const EVERYTHING: &str = r#"
+title: Everything that can be said
+severity: SEV2
+tags: [a, b]
+description: For the tests.
+owner: us
+stack:
+  file: ../stack/compose.yaml
+  profiles: [debug]
+  env_files: [../stack/.env]
+  isolate: true
+  allow_bind_writes: true
+  up_within: 3m
+  toolbox: example/toolbox:1
+load:
+  write:
+    request: PUT http://shop:8080/orders/{{counter}}?id={{id}}
+    rate: 1200/m
+    timeout: 500ms
+    headers: { X-Id: "{{id}}", Count: 5 }
+    body: { n: 1, text: "1", list: [true, null, 1.5, 0x1f, "{{id}}"] }
+    connections: 7
+  read: { request: GET http://shop/, rate: 2.5/s }
+slis:
+  ok: { load: write, good: status < 400 and latency <= 1s, objective: 99% }
+  fast: { load: read, good: latency < 100ms, objective: 90% }
+steady: { for: 10s, within: 1m }
+faults:
+  - container_kill: { service: shop }
+  - container_pause: { service: db }
+  - container_kill: { service: db }
+impact: { breaches: [ok], below: 50%, within: 5s, window: 500ms }
+detect: { metrics: http://shop:9100/metrics, when: 'up{job="shop"} == 0', within: 4s }
+recover: { within: 20s, hold: 6s }
+revert: { hold: 300ms }
+expect: { verdict: not_recovered }
+"#;
+
+/// The scenario in a project of its own, so that the files it names are there.
+fn project(scenario: &str) -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().expect("a directory");
+    for (path, text) in [
+        (
+            "stack/compose.yaml",
+            "services:\n  shop:\n    image: x\n    environment: [URL=http://x, A=b]\n  db:\n    ports: []\n",
+        ),
+        ("stack/.env", "A=b\n"),
+        ("scenarios/all.yaml", scenario),
+    ] {
+        let path = dir.path().join(path);
+        std::fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
+        std::fs::write(path, text).expect("a file");
+    }
+    let path = dir.path().join("scenarios/all.yaml");
+    (dir, path)
+}
+
+fn plan_of(scenario: &str) -> Plan {
+    let (_dir, path) = project(scenario);
+    let (plan, diags) = load(&path, &Overrides::default());
+    assert!(diags.all.is_empty(), "{}", render(&diags, false));
+    plan.expect("a plan")
+}
+
+#[test]
+fn everything_that_can_be_said_is_read() {
+    let plan = plan_of(EVERYTHING);
+    assert_eq!((plan.name.as_str(), plan.severity.as_deref(), plan.tags.len()), ("all", Some("SEV2"), 2));
+    let stack = &plan.stack;
+    assert!(stack.isolate && stack.allow_bind_writes && stack.compose_file.ends_with("stack/compose.yaml"));
+    assert!(stack.env_files[0].ends_with("stack/.env") && !stack.env_files[0].to_string_lossy().contains(".."));
+    assert_eq!((stack.profiles[0].as_str(), stack.up_within.as_secs()), ("debug", 180));
+    assert_eq!(stack.toolbox_image.as_deref(), Some("example/toolbox:1"));
+    let ids: Vec<(&str, usize)> = plan.faults.iter().map(|fault| (fault.id.as_str(), fault.line)).collect();
+    assert_eq!(ids, [("container_kill", 29), ("container_pause", 30), ("container_kill-2", 31)]);
+    insta::assert_debug_snapshot!((
+        plan.loads,
+        plan.slis,
+        plan.impact,
+        plan.detect,
+        plan.respond,
+        (plan.steady_for, plan.steady_within, plan.recover_within, plan.recover_hold, plan.revert_hold),
+        plan.expect
+    ));
+}
+
+#[test]
+fn what_is_left_out_has_the_documented_default() {
+    let least = "\
+title: Least
+stack: ../stack/compose.yaml
+load: { a: { request: GET http://shop/, rate: 50/s } }
+slis: { ok: { load: a, good: status < 500, objective: 99% } }
+faults: [container_kill: { service: db }]
+recover: { within: 20s }
+";
+    let plan = plan_of(least);
+    assert_eq!(plan.loads[0].connections, 100, "rate × timeout");
+    assert_eq!(plan.loads[0].timeout, Duration::from_secs(2));
+    assert_eq!((plan.steady_for.as_secs(), plan.steady_within.as_secs()), (5, 30));
+    assert_eq!((plan.recover_hold.as_secs(), plan.revert_hold.as_secs()), (5, 2));
+    assert_eq!(plan.impact.breaches, ["ok"]);
+    assert_eq!((plan.impact.below.to_string().as_str(), plan.impact.window.as_secs()), ("90%", 1));
+    assert_eq!(plan.stack.up_within.as_secs(), 120);
+    assert_eq!(plan.expect, crate::record::Verdict::Passed);
+    assert_eq!(plan.respond.phases, [RunbookPhase::Diagnose, RunbookPhase::Mitigate, RunbookPhase::Verify]);
+    assert!(plan.runbook.is_none() && plan.detect.is_none() && plan.respond.service.is_none());
+    let turned = least.replace("recover: { within: 20s }", "impact: none");
+    assert!(plan_of(&turned).impact.none, "nothing has to recover then");
+}
+
+#[test]
+fn services_that_the_stack_does_not_have_are_told() {
+    let plan = plan_of(EVERYTHING);
+    let mut diags = Diagnostics::default();
+    check_services(&plan, &["shop".into(), "db".into()], &mut diags);
+    assert!(diags.all.is_empty());
+    check_services(&plan, &["shopp".into(), "cache".into()], &mut diags);
+    let told: Vec<String> = diags
+        .all
+        .iter()
+        .map(|d| {
+            let pos = plan.source.pos(d.span.start);
+            let at = &plan.source.text[d.span.start..d.span.end];
+            format!("{}:{} {at}: {} ({})", pos.line, pos.column, d.message, d.help.as_deref().unwrap_or_default())
+        })
+        .collect();
+    insta::assert_snapshot!(told.join("\n"));
+}
+
+#[test]
+fn settings_of_a_stack_have_a_place() {
+    let text = "x-a: &a { volumes: [v:/v] }\nservices:\n  shop:\n    environment:\n      - URL=http://x\n    <<: *a\n  db:\n    environment: { URL: x }\n";
+    let source = Source::new("compose.yaml", text);
+    let place = |service: Option<&str>, key: &str| {
+        let span = place_in_stack(&source, service, key);
+        let pos = source.pos(span.start);
+        format!("{}:{} {}", pos.line, pos.column, &text[span.start..span.end])
+    };
+    assert_eq!(place(Some("shop"), "environment.URL"), "5:9 URL=http://x");
+    assert_eq!(place(Some("db"), "environment.URL"), "8:20 URL");
+    assert_eq!(place(Some("shop"), "volumes"), "1:11 volumes");
+    assert_eq!(place(Some("db"), "network_mode"), "7:3 db");
+    assert_eq!(place(None, "networks"), "1:1 ");
+    assert_eq!(place_in_stack(&Source::new("x", "a: !reset [\n"), Some("a"), "b"), Span::default());
+}
+
+/// A runbook with one step in a phase that uses some inputs.
+fn runbook(phase: RunbookPhase, inputs: &[(&str, &str)]) -> Runbook {
+    let text = format!("# Title\n\n{}\n", inputs.iter().map(|(_, spelling)| *spelling).collect::<Vec<_>>().join("\n"));
+    let source = Source::new("runbooks/r.md", text);
+    let inputs = inputs.iter().enumerate().map(|(i, (name, spelling))| Input {
+        name: (*name).into(),
+        spelling: (*spelling).into(),
+        span: Span::default(),
+        line: 3 + i,
+        column: 1,
+    });
+    let command = Command {
+        text: "x".into(),
+        line: 3,
+        column: 1,
+        language: "bash".into(),
+        expected: None,
+        inputs: inputs.collect(),
+    };
+    let step = Step {
+        id: "s".into(),
+        phase,
+        title: "s".into(),
+        span: Span::default(),
+        line: 3,
+        end_line: 3,
+        hash: String::new(),
+        kind: StepKind::Commands(vec![command]),
+    };
+    Runbook { source, title: "Title".into(), steps: vec![step] }
+}
+
+/// What is said about a `respond` with this runbook.
+fn respond(yaml: &str, runbook: &Runbook, overrides: &[(&str, &str)]) -> (Option<Respond>, String, bool) {
+    let source = Source::new("scenarios/s.yaml", yaml);
+    let mut diags = Diagnostics::default();
+    let node = crate::source::parse(&source, &mut diags);
+    let overrides = Overrides {
+        vars: overrides.iter().map(|(name, value)| ((*name).to_string(), (*value).to_string())).collect(),
+        project: PathBuf::from("."),
+    };
+    let at = Some(Span::default());
+    let read = super::respond::read(node.as_ref(), Some(runbook), at, &overrides, &source, &mut diags);
+    let errors = diags.all.iter().any(|d| d.level == Level::Error);
+    (read, render(&diags, false), errors)
+}
+
+#[test]
+fn variables_meet_the_inputs_of_the_runbook() {
+    let runbook = runbook(RunbookPhase::Mitigate, &[("pod_name", "<pod-name>"), ("db", "$DB"), ("unset", "$UNSET")]);
+    let yaml = "vars: { POD_NAME: x, db: { secret: true, value: hunter2 }, pid: 1 }";
+    let (read, told, errors) = respond(yaml, &runbook, &[("DB", "from the command line"), ("unsett", "hunter3")]);
+    assert!(!errors);
+    let vars = read.expect("it can be run").vars;
+    assert_eq!(vars["pod_name"].value, "x");
+    assert_eq!(vars["POD_NAME"].value, "x");
+    assert_eq!((vars["db"].value.as_str(), vars["db"].secret), ("from the command line", true));
+    assert!(!told.contains("hunter3"), "a value of the command line is not shown");
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn phases_without_steps_are_told() {
+    let other = runbook(RunbookPhase::Other, &[]);
+    assert!(respond("timeout: 5s", &other, &[]).2);
+    assert!(!respond("phases: [other]", &other, &[]).2);
+    insta::assert_snapshot!(
+        [respond("timeout: 5s", &other, &[]).1, respond("phases: [mitigate, verify]", &other, &[]).1].join("\n")
+    );
+}
+
+#[test]
+fn the_scenarios_of_this_project_are_read() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let scenarios = project_scenarios(root);
+    assert!(scenarios.len() >= 2);
+    for path in scenarios {
+        let (plan, diags) = load(&path, &Overrides::default());
+        assert!(plan.is_some() && diags.all.is_empty(), "{}", render(&diags, false));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    /// Whatever is cut out of a scenario and put in its place, there is a plan or an error with a place, and no panic.
+    #[test]
+    fn no_change_makes_it_panic(
+        from in 0usize..1400,
+        length in 0usize..40,
+        put in prop_oneof!["\\PC{0,10}", Just("{".to_string()), Just("- ".into()), Just("99999999999999999999".into()), Just("\n".into())],
+    ) {
+        let text: Vec<char> = EVERYTHING.chars().collect();
+        let from = from.min(text.len());
+        let to = (from + length).min(text.len());
+        let changed: String = text[..from].iter().copied().chain(put.chars()).chain(text[to..].iter().copied()).collect();
+        let (_dir, path) = project(&changed);
+        let (plan, diags) = load(&path, &Overrides::default());
+        prop_assert_eq!(plan.is_some(), !diags.has_errors(), "{}", render(&diags, false));
+        for diagnostic in &diags.all {
+            prop_assert!(diagnostic.source.text.get(diagnostic.span.start..diagnostic.span.end).is_some());
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! Durations of a scenario, and whether its windows can tell anything: a window in which one bad event alone breaks the
+//! objective is a mistake of the scenario, not of the stack.
+
+use super::Impact;
+use crate::load::{LoadSpec, SLICE};
+use crate::slis::{Ratio, SliSpec};
+use crate::source::{Diagnostics, MapReader, Source, Span};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Longest window and longest deadline that a scenario may ask for.
+pub const LONGEST: Duration = Duration::from_secs(3600);
+/// Bad events that an impact needs, as the definition of impact has it.
+const IMPACT_EVENTS: f64 = 5.0;
+
+/// Reads a time-out or deadline: above 0 and at most `longest`.
+pub fn deadline(map: &mut MapReader<'_>, key: &'static str, longest: Duration) -> Option<Duration> {
+    let duration: Duration = map.optional(key)?;
+    bounded(map, key, duration, longest)
+}
+
+/// Reads a deadline that must be there.
+pub fn required_deadline(map: &mut MapReader<'_>, key: &'static str, longest: Duration) -> Option<Duration> {
+    let duration: Duration = map.require(key)?;
+    bounded(map, key, duration, longest)
+}
+
+/// Reads a window: a multiple of a slice.
+pub fn window(map: &mut MapReader<'_>, key: &'static str) -> Option<Duration> {
+    let duration: Duration = map.optional(key)?;
+    let duration = bounded(map, key, duration, LONGEST)?;
+    if duration.as_nanos() % SLICE.as_nanos() != 0 {
+        let span = map.span_of(key);
+        map.error(span, format!("`{key}` must be a multiple of {}, the resolution of a record", Show(SLICE)));
+        return None;
+    }
+    Some(duration)
+}
+
+fn bounded(map: &mut MapReader<'_>, key: &str, duration: Duration, longest: Duration) -> Option<Duration> {
+    let span = map.span_of(key);
+    if duration.is_zero() {
+        map.error(span, format!("`{key}` must be above 0"));
+        return None;
+    }
+    if duration > longest {
+        map.error(span, format!("`{key}` is {}, more than {}", Show(duration), Show(longest)));
+        return None;
+    }
+    Some(duration)
+}
+
+/// A duration as people write it: `300ms`, `4.1s`, `1h`.
+pub struct Show(pub Duration);
+
+impl fmt::Display for Show {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (seconds, micros) = (self.0.as_secs(), self.0.subsec_micros());
+        match (seconds, micros) {
+            (0, 1..) => write!(f, "{}ms", f64::from(micros) / 1000.0),
+            (3600.., 0) if seconds % 3600 == 0 => write!(f, "{}h", seconds / 3600),
+            (60.., 0) if seconds % 60 == 0 => write!(f, "{}m", seconds / 60),
+            _ => write!(f, "{}s", self.0.as_secs_f64()),
+        }
+    }
+}
+
+/// The smallest window over which one bad event does not break the objective: rate × window ≥ 1 / (1 − objective), rounded
+/// up to a slice. `None` when there is no such window, as the objective allows no bad event at all.
+pub fn smallest_window(rate: f64, objective: Ratio) -> Option<Duration> {
+    let events = events_needed(objective)?;
+    let slices = (events / rate / SLICE.as_secs_f64() * (1.0 - ROUNDING)).ceil().max(1.0);
+    // A rate of one per hour and five nines give 10^10 slices, which still fits.
+    (slices < 1e12).then(|| Duration::from_millis(slices as u64 * 100))
+}
+
+/// Percentages have no exact binary fraction: 1 / (1 − 0.995) is a little less or more than 200.
+const ROUNDING: f64 = 1e-9;
+
+fn events_needed(objective: Ratio) -> Option<f64> {
+    let budget = 1.0 - objective.get();
+    (budget > ROUNDING).then(|| 1.0 / budget)
+}
+
+/// Whether one bad event alone breaks the objective over this window: rate × window < 1 / (1 − objective).
+pub fn too_short(window: Duration, rate: f64, objective: Ratio) -> bool {
+    let events = rate * window.as_secs_f64();
+    events_needed(objective).is_none_or(|needed| events < needed * (1.0 - ROUNDING))
+}
+
+/// Where the windows stand in the scenario.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Places {
+    /// `steady.for`, or what stands for it.
+    pub steady: Span,
+    /// `recover.hold`, or what stands for it.
+    pub recover: Span,
+    /// `impact`, its `below` and its `window`.
+    pub impact: [Span; 3],
+}
+
+/// What the windows are judged by; what could not be read is left out.
+pub struct Windows<'a> {
+    /// The loads.
+    pub loads: &'a [LoadSpec],
+    /// The SLIs.
+    pub slis: &'a [SliSpec],
+    /// `steady.for`.
+    pub steady: Option<Duration>,
+    /// `recover.hold`.
+    pub recover: Option<Duration>,
+    /// `impact`.
+    pub impact: Option<&'a Impact>,
+    /// Where they stand.
+    pub places: Places,
+    /// The scenario.
+    pub source: &'a Arc<Source>,
+}
+
+impl Windows<'_> {
+    /// Checks them against the loads and objectives; what is found is told with its place and a remedy.
+    pub fn check(&self, diags: &mut Diagnostics) {
+        let places = self.places;
+        for sli in self.slis {
+            let Some(load) = self.loads.iter().find(|load| load.name == sli.load) else { continue };
+            self.judge("`steady.for`", self.steady, places.steady, sli, load, diags);
+            match self.impact {
+                Some(impact) if impact.none => {
+                    self.judge("`impact.within`", Some(impact.within), places.impact[0], sli, load, diags);
+                }
+                impact => {
+                    self.judge("`recover.hold`", self.recover, places.recover, sli, load, diags);
+                    if let Some(impact) = impact.filter(|impact| impact.breaches.contains(&sli.name)) {
+                        self.check_impact(impact, sli, load, diags);
+                    }
+                }
+            }
+        }
+    }
+
+    fn judge(
+        &self,
+        what: &str,
+        window: Option<Duration>,
+        span: Span,
+        sli: &SliSpec,
+        load: &LoadSpec,
+        diags: &mut Diagnostics,
+    ) {
+        // That an objective of 100% leaves no budget was told where it stands.
+        let (Some(window), Some(smallest)) = (window, smallest_window(load.rate, sli.objective)) else { return };
+        if too_short(window, load.rate, sli.objective) {
+            let events = (load.rate * window.as_secs_f64()).floor();
+            let message = format!(
+                "{what} is too short for `{}`: of {events} requests in {} one bad one alone breaks {}",
+                sli.name,
+                Show(window),
+                sli.objective
+            );
+            let help = format!("at least {} at {}/s, or a higher rate", Show(smallest), load.rate);
+            diags.error(self.source, span, message).help(help);
+        }
+    }
+
+    fn check_impact(&self, impact: &Impact, sli: &SliSpec, load: &LoadSpec, diags: &mut Diagnostics) {
+        let [_, below, window] = self.places.impact;
+        if load.rate * impact.window.as_secs_f64() < IMPACT_EVENTS * (1.0 - ROUNDING) {
+            let slices = (IMPACT_EVENTS / load.rate / SLICE.as_secs_f64() * (1.0 - ROUNDING)).ceil();
+            let smallest = Duration::from_secs_f64((slices * SLICE.as_secs_f64()).min(1e9));
+            let message = format!(
+                "`impact.window` is too short for `{}`: an impact needs five bad events, and {} hold fewer at {}/s",
+                sli.name,
+                Show(impact.window),
+                load.rate
+            );
+            diags.error(self.source, window, message).help(format!("at least {}, or a higher rate", Show(smallest)));
+        }
+        if impact.below > sli.objective {
+            let message = format!(
+                "`impact.below` is {}, above the objective of `{}` ({}): a steady state would count as an impact",
+                impact.below, sli.name, sli.objective
+            );
+            diags.error(self.source, below, message).help("an impact is worse than a missed objective: lower it");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn ratio(text: &str) -> Ratio {
+        Ratio::parse(text).expect("a percentage")
+    }
+
+    #[test]
+    fn the_smallest_window_is_exact_at_round_numbers() {
+        for (rate, objective, millis) in [
+            (50.0, "99.5%", 4000),
+            (50.0, "99%", 2000),
+            (10.0, "99.9%", 100_000),
+            (20.0, "95%", 1000),
+            (7.0, "90%", 1500),
+        ] {
+            let window = smallest_window(rate, ratio(objective)).expect("a window");
+            assert_eq!(window, Duration::from_millis(millis), "{rate} {objective}");
+            assert!(!too_short(window, rate, ratio(objective)));
+            assert!(too_short(window - SLICE, rate, ratio(objective)));
+        }
+        assert_eq!(smallest_window(50.0, ratio("100%")), None);
+        assert!(too_short(LONGEST, 1000.0, ratio("100%")));
+    }
+
+    #[test]
+    fn durations_are_shown_as_people_write_them() {
+        let shown = [0, 100, 1500, 60_000, 90_000, 7_200_000].map(|ms| Show(Duration::from_millis(ms)).to_string());
+        assert_eq!(shown, ["0s", "100ms", "1.5s", "1m", "90s", "2h"]);
+        assert_eq!(Show(Duration::from_micros(1500)).to_string(), "1.5ms");
+    }
+
+    proptest! {
+        /// Against the definition itself: with one bad event, good / valid < objective.
+        #[test]
+        fn a_window_is_too_short_when_one_bad_event_breaks_it(events in 1u32..20_000, permille in 1u32..1000) {
+            let objective = Ratio::new(f64::from(permille) / 1000.0).expect("a ratio");
+            // Exactly, in whole numbers: (events − 1) / events < permille / 1000.
+            let broken = u64::from(events - 1) * 1000 < u64::from(permille) * u64::from(events);
+            prop_assert_eq!(too_short(Duration::from_secs(1), f64::from(events), objective), broken);
+        }
+
+        #[test]
+        fn the_smallest_window_is_the_smallest(rate in 0.1f64..5000.0, permille in 1u32..1000) {
+            let objective = Ratio::new(f64::from(permille) / 1000.0).expect("a ratio");
+            let window = smallest_window(rate, objective).expect("a window");
+            prop_assert!(!too_short(window, rate * (1.0 + 1e-9), objective));
+            prop_assert!(window <= SLICE || too_short(window - SLICE, rate * (1.0 - 1e-9), objective));
+        }
+    }
+}

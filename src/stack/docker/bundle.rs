@@ -1,0 +1,282 @@
+//! The running executable with everything that it needs to start anywhere: its C library, its other libraries and
+//! the loader. An image may have another C library, an older one, or none at all.
+
+use super::errors::{environment, hinted};
+use crate::stack::StackError;
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+use tokio::process::Command;
+
+/// Where the bundle is, in every image and container that has it.
+pub const HOME: &str = "/firedrill";
+/// Executables of at least this size are stripped before they are packed: a debug build is ten times its own code.
+const STRIP_FROM: u64 = 20 * 1024 * 1024;
+
+/// An executable that can be packed.
+#[derive(Debug, Clone)]
+pub struct Bundle {
+    executable: PathBuf,
+    /// Machine that it runs on, as Docker names it: `amd64`, `arm64`.
+    pub architecture: &'static str,
+    /// The loader, when it is linked dynamically.
+    loader: Option<PathBuf>,
+    libraries: Vec<PathBuf>,
+    /// First half of the SHA-256 of all of it, in hex.
+    pub hash: String,
+}
+
+impl Bundle {
+    /// Looks at an executable; without a path, at the one that runs now.
+    ///
+    /// # Errors
+    /// `Environment` when it is no Linux executable (macOS, Windows) or one of its libraries is not found.
+    pub async fn of(executable: Option<&Path>) -> Result<Bundle, StackError> {
+        let executable = match executable {
+            Some(path) => path.to_path_buf(),
+            // By process id, so that a loader started on it reads this file too; a replaced file is still the one that runs.
+            None if cfg!(target_os = "linux") => PathBuf::from(format!("/proc/{}/exe", std::process::id())),
+            None => std::env::current_exe().map_err(|e| environment("finding the running executable", e))?,
+        };
+        let operation = format!("packing {} for the agent", executable.display());
+        let reading = executable.clone();
+        let bytes = blocking(&operation, move || std::fs::read(reading)).await?;
+        let Some(elf) = Elf::parse(&bytes) else {
+            let hint = "build Firedrill's Linux image elsewhere and name it in FIREDRILL_AGENT_IMAGE";
+            return Err(hinted(operation, "it is not a 64-bit Linux executable", hint));
+        };
+        let loader = elf.interpreter.map(PathBuf::from);
+        let libraries = match &loader {
+            Some(loader) => list_libraries(loader, &executable, &operation).await?,
+            None => Vec::new(),
+        };
+        let (files, first) = (libraries.clone(), loader.clone());
+        let hash = blocking(&operation, move || {
+            let mut hash = Sha256::new();
+            hash.update(&bytes);
+            for file in first.iter().chain(&files) {
+                hash.update(file.display().to_string());
+                hash.update(std::fs::read(file)?);
+            }
+            Ok(hex(&hash.finalize()[..16]))
+        })
+        .await?;
+        Ok(Bundle { executable, architecture: elf.architecture, loader, libraries, hash })
+    }
+
+    /// The command that starts it: `/firedrill/lib/ld-linux-x86-64.so.2 --library-path /firedrill/lib /firedrill/firedrill`.
+    pub fn launch(&self) -> Vec<String> {
+        let executable = format!("{HOME}/firedrill");
+        match self.loader.as_deref().and_then(Path::file_name) {
+            Some(loader) => {
+                let loader = format!("{HOME}/lib/{}", loader.to_string_lossy());
+                vec![loader, "--library-path".into(), format!("{HOME}/lib"), executable]
+            }
+            None => vec![executable],
+        }
+    }
+
+    /// The root file system of the agent's image as a tar archive.
+    pub async fn root(&self) -> Result<Vec<u8>, StackError> {
+        let executable = self.stripped().await?;
+        let (loader, libraries) = (self.loader.clone(), self.libraries.clone());
+        blocking("packing the agent", move || {
+            let mut tar = tar::Builder::new(Vec::new());
+            for dir in ["etc/", "firedrill/", "firedrill/lib/", "proc/", "sys/", "dev/"] {
+                directory(&mut tar, dir, 0o755)?;
+            }
+            directory(&mut tar, "tmp/", 0o1777)?;
+            // What getaddrinfo reads; Docker mounts hosts and resolv.conf itself.
+            file(&mut tar, "etc/nsswitch.conf", b"passwd: files\ngroup: files\nhosts: files dns\n", 0o644)?;
+            file(&mut tar, "etc/passwd", b"root:x:0:0:root:/:/firedrill/firedrill\n", 0o644)?;
+            file(&mut tar, "etc/group", b"root:x:0:\n", 0o644)?;
+            file(&mut tar, "firedrill/firedrill", &executable, 0o755)?;
+            for library in loader.iter().chain(&libraries) {
+                let name = library.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+                file(&mut tar, &format!("firedrill/lib/{name}"), &std::fs::read(library)?, 0o755)?;
+            }
+            tar.into_inner()
+        })
+        .await
+    }
+
+    /// The executable's bytes, without its debug information when it has much and `strip` is there.
+    async fn stripped(&self) -> Result<Vec<u8>, StackError> {
+        let executable = self.executable.clone();
+        let size = std::fs::metadata(&executable).map_or(0, |m| m.len());
+        if size >= STRIP_FROM {
+            let target = std::env::temp_dir().join(format!("firedrill-strip-{}-{}", std::process::id(), self.hash));
+            let strip = Command::new("strip").arg("-o").arg(&target).arg(&executable).output().await;
+            let bytes = std::fs::read(&target);
+            let _ = std::fs::remove_file(&target);
+            if let (Ok(output), Ok(bytes)) = (strip, bytes)
+                && output.status.success()
+            {
+                return Ok(bytes);
+            }
+        }
+        blocking("reading the executable", move || std::fs::read(executable)).await
+    }
+}
+
+/// Lower-case hex.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+async fn blocking<T: Send + 'static>(
+    operation: &str,
+    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+) -> Result<T, StackError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result.map_err(|error| environment(operation, error)),
+        Err(error) => Err(environment(operation, error)),
+    }
+}
+
+/// The files that the loader would map, by asking it; `ldd` does the same.
+async fn list_libraries(loader: &Path, executable: &Path, operation: &str) -> Result<Vec<PathBuf>, StackError> {
+    let output = Command::new(loader).arg("--list").arg(executable).output().await;
+    let output = output.map_err(|error| environment(operation, format!("{}: {error}", loader.display())))?;
+    let listed = String::from_utf8_lossy(&output.stdout);
+    if !output.status.success() {
+        return Err(environment(operation, format!("{listed}{}", String::from_utf8_lossy(&output.stderr)).trim()));
+    }
+    read_listing(&listed).map_err(|missing| environment(operation, format!("library {missing} is not found")))
+}
+
+/// Reads `libc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x…)`; lines without a file (the vDSO, the loader) are left out.
+fn read_listing(listed: &str) -> Result<Vec<PathBuf>, String> {
+    let mut files = Vec::new();
+    for line in listed.lines() {
+        let Some((name, file)) = line.trim().split_once(" => ") else { continue };
+        let file = file.rsplit_once(" (0x").map_or(file, |(file, _)| file).trim();
+        if file == "not found" {
+            return Err(name.to_string());
+        }
+        // On musl, the loader lists itself as the C library.
+        if file.starts_with('/') && !name.starts_with('/') {
+            files.push(PathBuf::from(file));
+        }
+    }
+    Ok(files)
+}
+
+fn header(size: usize, mode: u32, kind: tar::EntryType) -> tar::Header {
+    let mut header = tar::Header::new_gnu();
+    header.set_size(size as u64);
+    header.set_mode(mode);
+    header.set_mtime(0);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_entry_type(kind);
+    header
+}
+
+fn directory(tar: &mut tar::Builder<Vec<u8>>, path: &str, mode: u32) -> std::io::Result<()> {
+    tar.append_data(&mut header(0, mode, tar::EntryType::Directory), path, std::io::empty())
+}
+
+fn file(tar: &mut tar::Builder<Vec<u8>>, path: &str, bytes: &[u8], mode: u32) -> std::io::Result<()> {
+    tar.append_data(&mut header(bytes.len(), mode, tar::EntryType::Regular), path, bytes)
+}
+
+/// What must be known of an executable: System V ABI, chapters 4 and 5 (ELF header, program header, PT_INTERP).
+#[derive(Debug, PartialEq, Eq)]
+struct Elf {
+    architecture: &'static str,
+    interpreter: Option<String>,
+}
+
+impl Elf {
+    /// `None` for anything but a little-endian 64-bit ELF file of a machine that Docker images are made for.
+    fn parse(bytes: &[u8]) -> Option<Elf> {
+        const PT_INTERP: u64 = 3;
+        if bytes.get(..6)? != b"\x7fELF\x02\x01" {
+            return None;
+        }
+        let architecture = match number(bytes, 18, 2)? {
+            62 => "amd64",
+            183 => "arm64",
+            243 => "riscv64",
+            258 => "loong64",
+            _ => return None,
+        };
+        let table = number(bytes, 32, 8)?;
+        let (size, count) = (number(bytes, 54, 2)?, number(bytes, 56, 2)?);
+        let mut interpreter = None;
+        for index in 0..count {
+            let at = usize::try_from(table.checked_add(size.checked_mul(index)?)?).ok()?;
+            if number(bytes, at, 4)? == PT_INTERP {
+                let start = usize::try_from(number(bytes, at.checked_add(8)?, 8)?).ok()?;
+                let length = usize::try_from(number(bytes, at.checked_add(32)?, 8)?).ok()?;
+                let text = bytes.get(start..start.checked_add(length)?)?;
+                let text = text.split(|byte| *byte == 0).next()?;
+                interpreter = Some(std::str::from_utf8(text).ok()?.to_string());
+            }
+        }
+        Some(Elf { architecture, interpreter })
+    }
+}
+
+/// A little-endian number of up to eight bytes.
+fn number(bytes: &[u8], at: usize, length: usize) -> Option<u64> {
+    let bytes = bytes.get(at..at.checked_add(length)?)?;
+    Some(bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_listing_of_the_loader_is_read() {
+        let listed = "\tlinux-vdso.so.1 (0x00007fff)\n\tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x7f)\n\
+                      \t/lib64/ld-linux-x86-64.so.2 => /lib/ld.so (0x1)\n\t/lib64/ld-linux-x86-64.so.2 (0x7f)\n";
+        assert_eq!(read_listing(listed), Ok(vec![PathBuf::from("/lib/x86_64-linux-gnu/libc.so.6")]));
+        assert_eq!(read_listing("libpq.so.5 => not found\n"), Err("libpq.so.5".into()));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn the_running_executable_can_be_packed_and_started_from_the_bundle_alone() {
+        let bundle = Bundle::of(None).await.unwrap();
+        let root = bundle.root().await.unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        tar::Archive::new(&root[..]).unpack(dir.path()).unwrap();
+        let launch: Vec<String> = bundle
+            .launch()
+            .iter()
+            .map(|part| part.replace("/firedrill", &format!("{}/firedrill", dir.path().display())))
+            .collect();
+        // The second half of a path like /firedrill/firedrill is replaced as well; put it back.
+        let fix = |part: &String| {
+            part.replace(&format!("/firedrill{}/firedrill", dir.path().display()), "/firedrill/firedrill")
+        };
+        let launch: Vec<String> = launch.iter().map(fix).collect();
+        // The test binary lists its tests without running them.
+        let output =
+            std::process::Command::new(&launch[0]).args(&launch[1..]).args(["--list", "bundle"]).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        assert!(String::from_utf8_lossy(&output.stdout).contains("started_from_the_bundle_alone"));
+        assert_eq!(Bundle::of(None).await.unwrap().hash, bundle.hash);
+    }
+
+    #[tokio::test]
+    async fn what_is_no_linux_executable_is_refused_with_what_to_do() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), b"\xcf\xfa\xed\xfe a Mach-O file").unwrap();
+        let error = Bundle::of(Some(file.path())).await.unwrap_err();
+        let StackError::Environment { hint: Some(hint), .. } = error else { panic!("{error:?}") };
+        assert!(hint.contains("FIREDRILL_AGENT_IMAGE"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_file_makes_the_parser_panic(tail in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let mut bytes = b"\x7fELF\x02\x01".to_vec();
+            bytes.extend(tail);
+            let _ = Elf::parse(&bytes);
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! Names for images by their content: the same Dockerfile, context, arguments and base images give the same name, so
+//! that an image is built once and not once per drill.
+
+use super::bundle::hex;
+use super::model::{scalar, unescape};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Contexts that are larger are not read; their images are built for every drill (Docker's own cache still helps).
+const MAX_CONTEXT: u64 = 200 * 1024 * 1024;
+
+/// What the name of an image is made from, as far as it can be known without building.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Content {
+    /// SHA-256 over the build section and every file of the context.
+    digest: [u8; 32],
+    /// Images that the Dockerfile starts from or copies from.
+    pub bases: Vec<String>,
+    /// TCP ports that the Dockerfile exposes.
+    pub exposes: Vec<u16>,
+}
+
+impl Content {
+    /// Reads a `build` section and its context. `None` when the image must be built every time: a remote context, one
+    /// that is too large, or a section that says so (`no_cache`, `pull`).
+    ///
+    /// # Errors
+    /// When a file of the context cannot be read; the build itself will say why.
+    pub fn of(build: &Map<String, Value>) -> io::Result<Option<Content>> {
+        let flag = |key: &str| build.get(key).is_some_and(|value| scalar(value).as_deref() == Some("true"));
+        let Some(context) = build.get("context").and_then(Value::as_str).map(unescape) else { return Ok(None) };
+        let context = PathBuf::from(context);
+        if flag("no_cache") || flag("pull") || !context.is_absolute() || !context.is_dir() {
+            return Ok(None);
+        }
+        let local = |(_, value): (&String, &Value)| value.as_str().is_some_and(|text| Path::new(text).is_dir());
+        let others = build.get("additional_contexts").and_then(Value::as_object);
+        if !others.into_iter().flatten().all(local) {
+            return Ok(None);
+        }
+        let mut hash = Sha256::new();
+        // Where the context lies does not matter, what is in it does.
+        let mut section = build.clone();
+        section.remove("context");
+        hash.update(serde_json::to_vec(&section)?);
+        let mut left = MAX_CONTEXT;
+        let dirs = others.into_iter().flatten().filter_map(|(_, dir)| dir.as_str());
+        for dir in std::iter::once(context.clone()).chain(dirs.map(PathBuf::from)) {
+            if !add_tree(&mut hash, &dir, &mut left)? {
+                return Ok(None);
+            }
+        }
+        let text = dockerfile(build, &context)?;
+        hash.update(&text);
+        let args = build.get("args").and_then(Value::as_object);
+        let args = args.into_iter().flatten().filter_map(|(k, v)| Some((k.clone(), unescape(&scalar(v)?))));
+        let (bases, exposes) = read_dockerfile(&text, args.collect());
+        Ok(Some(Content { digest: hash.finalize().into(), bases, exposes }))
+    }
+
+    /// The tag, given the ids of the base images that are there.
+    pub fn tag(&self, base_ids: &[Option<String>]) -> String {
+        let mut hash = Sha256::new();
+        hash.update(self.digest);
+        for (base, id) in self.bases.iter().zip(base_ids) {
+            hash.update(format!("{base}={}\n", id.as_deref().unwrap_or("absent")));
+        }
+        hex(&hash.finalize()[..8])
+    }
+}
+
+/// The Dockerfile's text: inline, in the context, or elsewhere.
+pub(super) fn dockerfile(build: &Map<String, Value>, context: &Path) -> io::Result<String> {
+    if let Some(inline) = build.get("dockerfile_inline").and_then(Value::as_str) {
+        return Ok(unescape(inline));
+    }
+    let name = build.get("dockerfile").and_then(Value::as_str).map_or("Dockerfile".into(), unescape);
+    Ok(String::from_utf8_lossy(&std::fs::read(context.join(name))?).into_owned())
+}
+
+/// Adds every file below `root`, by path, mode and content; `false` when there is more than is left.
+fn add_tree(hash: &mut Sha256, root: &Path, left: &mut u64) -> io::Result<bool> {
+    let ignored = plain_ignores(root);
+    let mut pending = vec![PathBuf::new()];
+    while let Some(relative) = pending.pop() {
+        let path = root.join(&relative);
+        let meta = std::fs::symlink_metadata(&path)?;
+        if meta.is_dir() {
+            let mut names =
+                std::fs::read_dir(&path)?.map(|e| e.map(|e| e.file_name())).collect::<io::Result<Vec<_>>>()?;
+            names.sort();
+            // Last in, first out: the order is fixed all the same.
+            let children = names.into_iter().map(|name| relative.join(name));
+            pending.extend(children.filter(|child| !ignored.contains(child)));
+            continue;
+        }
+        hash.update(relative.as_os_str().as_encoded_bytes());
+        hash.update([0]);
+        if meta.is_symlink() {
+            hash.update(std::fs::read_link(&path)?.as_os_str().as_encoded_bytes());
+        } else if meta.is_file() {
+            let Some(rest) = left.checked_sub(meta.len()) else { return Ok(false) };
+            *left = rest;
+            hash.update(mode(&meta).to_le_bytes());
+            hash.update(meta.len().to_le_bytes());
+            io::copy(&mut std::fs::File::open(&path)?, &mut HashWriter(hash))?;
+        }
+        hash.update([0]);
+    }
+    Ok(true)
+}
+
+/// Entries of `.dockerignore` that name one path plainly. Patterns are not read, and nothing is left out where there
+/// are exceptions (`!`): a file too many in the hash costs a build that Docker's cache answers, one too few would
+/// drill an old image.
+fn plain_ignores(root: &Path) -> Vec<PathBuf> {
+    let Ok(text) = std::fs::read_to_string(root.join(".dockerignore")) else { return Vec::new() };
+    let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    if lines().any(|line| line.starts_with('!')) {
+        return Vec::new();
+    }
+    let plain = lines().filter(|line| !line.contains(['*', '?', '[', '\\', '$']));
+    plain.map(|line| PathBuf::from(line.trim_start_matches("./").trim_matches('/'))).collect()
+}
+
+#[cfg(unix)]
+fn mode(meta: &std::fs::Metadata) -> u32 {
+    std::os::unix::fs::PermissionsExt::mode(&meta.permissions())
+}
+
+#[cfg(not(unix))]
+fn mode(_meta: &std::fs::Metadata) -> u32 {
+    0
+}
+
+struct HashWriter<'a>(&'a mut Sha256);
+
+impl io::Write for HashWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Images in `FROM` and `COPY --from=`, and ports in `EXPOSE`, with build arguments filled in. Stages of the file
+/// itself and names that cannot be resolved are left out: their text is in the hash anyway.
+pub(super) fn read_dockerfile(text: &str, given: BTreeMap<String, String>) -> (Vec<String>, Vec<u16>) {
+    let mut args = BTreeMap::new();
+    let (mut stages, mut bases, mut exposes) = (Vec::new(), Vec::new(), Vec::new());
+    let mut note = |image: String, stages: &[String]| {
+        let known = stages.contains(&image.to_ascii_lowercase()) || image.parse::<u32>().is_ok();
+        if !known && image != "scratch" && !image.contains('$') && !bases.contains(&image) {
+            bases.push(image);
+        }
+    };
+    for line in text.replace("\\\n", " ").lines() {
+        let mut words = line.split_whitespace();
+        match words.next().unwrap_or_default().to_ascii_uppercase().as_str() {
+            "ARG" => {
+                for (name, default) in words.filter_map(|word| word.split_once('=')) {
+                    let value = given.get(name).map_or(default.trim_matches(['"', '\'']), String::as_str);
+                    args.insert(name.to_string(), value.to_string());
+                }
+            }
+            "FROM" => {
+                let rest: Vec<&str> = words.filter(|word| !word.starts_with("--")).collect();
+                if let Some(image) = rest.first() {
+                    note(fill(image, &args), &stages);
+                }
+                if let [_, by, name, ..] = rest[..]
+                    && by.eq_ignore_ascii_case("as")
+                {
+                    stages.push(name.to_ascii_lowercase());
+                }
+            }
+            "EXPOSE" => exposes.extend(words.flat_map(|port| super::model::port_range(&fill(port, &args)))),
+            "COPY" | "RUN" | "ADD" => {
+                for option in words {
+                    if let Some(image) = option.strip_prefix("--from=") {
+                        note(fill(image, &args), &stages);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    (bases, exposes)
+}
+
+/// `$NAME`, `${NAME}` and `${NAME:-default}` with the values that are known; others stay.
+fn fill(text: &str, args: &BTreeMap<String, String>) -> String {
+    let mut text = text.to_string();
+    for (name, value) in args {
+        text = text.replace(&format!("${{{name}}}"), value);
+        if let Some(at) = text.find(&format!("${{{name}:-"))
+            && let Some(end) = text[at..].find('}')
+        {
+            text.replace_range(at..=at + end, value);
+        }
+        if text.ends_with(&format!("${name}"))
+            || text.contains(&format!("${name}/"))
+            || text.contains(&format!("${name}:"))
+        {
+            text = text.replace(&format!("${name}"), value);
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+#[path = "content_tests.rs"]
+mod tests;

@@ -1,0 +1,84 @@
+//! Tests of names by content.
+
+use super::*;
+use proptest::prelude::*;
+use serde_json::json;
+use std::fs;
+
+fn section(value: Value) -> Map<String, Value> {
+    value.as_object().unwrap().clone()
+}
+
+fn context() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("Dockerfile"), "FROM debian:bookworm-slim\nCOPY . /\nEXPOSE 80 443/tcp 53/udp\n")
+        .unwrap();
+    fs::create_dir(dir.path().join("src")).unwrap();
+    fs::write(dir.path().join("src/a"), "a").unwrap();
+    dir
+}
+
+fn tag(dir: &Path, args: Value, base: &str) -> String {
+    let build = section(json!({ "context": dir, "dockerfile": "Dockerfile", "args": args }));
+    Content::of(&build).unwrap().unwrap().tag(&[Some(base.into())])
+}
+
+#[test]
+fn the_same_content_has_the_same_name_and_any_change_another() {
+    let dir = context();
+    let first = tag(dir.path(), json!({}), "sha256:1");
+    assert_eq!(first, tag(dir.path(), json!({}), "sha256:1"));
+    assert_ne!(first, tag(dir.path(), json!({ "X": "2" }), "sha256:1"), "an argument");
+    assert_ne!(first, tag(dir.path(), json!({}), "sha256:2"), "the base image");
+    fs::write(dir.path().join("src/a"), "b").unwrap();
+    let second = tag(dir.path(), json!({}), "sha256:1");
+    assert_ne!(first, second, "a file's content");
+    fs::rename(dir.path().join("src/a"), dir.path().join("src/b")).unwrap();
+    assert_ne!(second, tag(dir.path(), json!({}), "sha256:1"), "a file's name");
+}
+
+#[test]
+fn plainly_ignored_paths_do_not_count_and_patterns_do_no_harm() {
+    let dir = context();
+    fs::write(dir.path().join(".dockerignore"), "./logs/\n*.tmp\n").unwrap();
+    fs::create_dir(dir.path().join("logs")).unwrap();
+    let before = tag(dir.path(), json!({}), "1");
+    fs::write(dir.path().join("logs/x"), "x").unwrap();
+    assert_eq!(before, tag(dir.path(), json!({}), "1"));
+    fs::write(dir.path().join("x.tmp"), "x").unwrap();
+    assert_ne!(before, tag(dir.path(), json!({}), "1"));
+    fs::write(dir.path().join(".dockerignore"), "logs\n!logs/keep\n").unwrap();
+    let excepted = tag(dir.path(), json!({}), "1");
+    fs::write(dir.path().join("logs/keep"), "x").unwrap();
+    assert_ne!(excepted, tag(dir.path(), json!({}), "1"));
+}
+
+#[test]
+fn what_cannot_be_known_is_built_every_time() {
+    let dir = context();
+    for build in [
+        json!({ "context": "https://github.com/a/b.git" }),
+        json!({ "context": dir.path(), "no_cache": true }),
+        json!({ "context": dir.path(), "pull": true }),
+        json!({ "context": dir.path(), "additional_contexts": { "x": "docker-image://alpine" } }),
+        json!({ "context": dir.path().join("nowhere") }),
+    ] {
+        assert_eq!(Content::of(&section(build.clone())).unwrap(), None, "{build}");
+    }
+}
+
+#[test]
+fn bases_and_ports_are_read_from_the_dockerfile() {
+    let text = "ARG BASE=debian\nARG TAG=\"slim\"\nFROM --platform=linux/amd64 ${BASE}:$TAG AS build\nFROM build\n\
+                COPY --from=busybox:1 /bin/sh /\nCOPY --from=build /x /\nFROM scratch\nEXPOSE 8080 \\\n 9000-9001/tcp\n";
+    let (bases, ports) = read_dockerfile(text, BTreeMap::from([("TAG".into(), "bookworm".into())]));
+    assert_eq!(bases, ["debian:bookworm", "busybox:1"]);
+    assert_eq!(ports, [8080, 9000, 9001]);
+}
+
+proptest! {
+    #[test]
+    fn no_dockerfile_makes_it_panic(text in "(FROM|ARG|EXPOSE|COPY|\\$|\\{|\\}|:-|=|[a-zA-Zé0-9 \n-]){0,60}") {
+        let _ = read_dockerfile(&text, BTreeMap::from([("A".into(), "é}".into())]));
+    }
+}

@@ -1,0 +1,92 @@
+//! The Docker API through `docker system dial-stdio`: for engines behind SSH or TLS the docker command has the keys,
+//! the certificates and the user's configuration, so it carries the bytes and nothing has to be done twice.
+
+use super::endpoint::apply;
+use bollard::errors::Error;
+use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker};
+use hyper::header::{HOST, HeaderValue};
+use hyper::{Response, Uri};
+use hyper_util::rt::TokioIo;
+use std::ffi::OsString;
+use std::io;
+use std::pin::Pin;
+use std::process::Stdio;
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+
+type Env = Vec<(OsString, Option<OsString>)>;
+
+/// An API client each of whose requests is carried by a docker command with these variables.
+pub(super) fn connect(env: Env, timeout: u64) -> Result<Docker, Error> {
+    let transport = move |request: BollardRequest| {
+        let env = env.clone();
+        async move { send(&env, request).await }
+    };
+    Docker::connect_with_custom_transport(transport, Some("http://docker"), timeout, API_DEFAULT_VERSION)
+}
+
+async fn send(env: &Env, request: BollardRequest) -> Result<Response<hyper::body::Incoming>, Error> {
+    let line = Dialled::open(env)?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(line)).await?;
+    // The connection works as long as the answer is read; its end is seen there.
+    tokio::spawn(async move {
+        let _ = connection.with_upgrades().await;
+    });
+    let (mut parts, body) = request.into_parts();
+    parts.headers.insert(HOST, HeaderValue::from_static("docker"));
+    if let Some(path) = parts.uri.path_and_query() {
+        parts.uri = Uri::from(path.clone());
+    }
+    Ok(sender.send_request(BollardRequest::from_parts(parts, body)).await?)
+}
+
+/// A running `docker system dial-stdio` as a stream of bytes; dropping it ends the command.
+struct Dialled {
+    stdin: Option<ChildStdin>,
+    stdout: ChildStdout,
+    _child: Child,
+}
+
+impl Dialled {
+    fn open(env: &Env) -> io::Result<Dialled> {
+        let mut command = Command::new("docker");
+        apply(&mut command, env);
+        command.args(["system", "dial-stdio"]).kill_on_drop(true);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn()?;
+        let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
+        match stdout {
+            Some(stdout) => Ok(Dialled { stdin, stdout, _child: child }),
+            None => Err(io::Error::other("docker system dial-stdio has no output")),
+        }
+    }
+}
+
+impl AsyncRead for Dialled {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stdout).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Dialled {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match &mut self.stdin {
+            Some(stdin) => Pin::new(stdin).poll_write(cx, buf),
+            None => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.stdin {
+            Some(stdin) => Pin::new(stdin).poll_flush(cx),
+            None => Poll::Ready(Ok(())),
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // Shutting a pipe down does nothing; only closing it is seen at the other end.
+        self.stdin = None;
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,45 @@
+//! Short ways to say what failed, why, and what to do about it.
+
+use crate::error::Error;
+use crate::stack::StackError;
+use std::fmt::Display;
+
+/// Docker, Compose or the machine could not do something.
+pub(super) fn environment(operation: impl Into<String>, cause: impl Display) -> StackError {
+    StackError::Environment { operation: operation.into(), cause: cause.to_string(), hint: None }
+}
+
+/// The same, with what to do about it.
+pub(super) fn hinted(operation: impl Into<String>, cause: impl Display, hint: impl Into<String>) -> StackError {
+    StackError::Environment { operation: operation.into(), cause: cause.to_string(), hint: Some(hint.into()) }
+}
+
+/// An error of the Docker API under the name of what was tried.
+pub(super) fn api(operation: impl Into<String>) -> impl FnOnce(bollard::errors::Error) -> StackError {
+    let operation = operation.into();
+    move |error| match error {
+        bollard::errors::Error::DockerResponseServerError { message, .. } => environment(operation, message.trim()),
+        other => environment(operation, other),
+    }
+}
+
+/// Whether the engine answered with this status.
+pub(super) fn is_status(error: &bollard::errors::Error, status: u16) -> bool {
+    matches!(error, bollard::errors::Error::DockerResponseServerError { status_code, .. } if *status_code == status)
+}
+
+/// For commands that work with the engine and run no drill: exit 3, with what to do about it.
+impl From<StackError> for Error {
+    fn from(error: StackError) -> Self {
+        let message = match &error {
+            StackError::Build { tail, .. } | StackError::Unhealthy { tail, .. } if !tail.is_empty() => {
+                format!("{error}\n{tail}")
+            }
+            _ => error.to_string(),
+        };
+        match error {
+            StackError::Environment { hint: Some(hint), .. } => Error::harness(message).hint(hint),
+            _ => Error::harness(message),
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! The images that Firedrill makes itself: the agent's, from the running executable and without any registry, and the
+//! toolbox with the agent's bundle in it. Named by their content, made once, removed when they are old and unused.
+
+use super::bundle::{Bundle, HOME, hex};
+use super::compose::{Compose, Watch};
+use super::content::read_dockerfile;
+use super::errors::{api, environment, hinted, is_status};
+use super::labels;
+use crate::stack::StackError;
+use bollard::Docker;
+use bollard::models::{ImageInspect, ImageSummary};
+use bollard::query_parameters::{CreateImageOptionsBuilder, ListImagesOptionsBuilder, RemoveImageOptionsBuilder};
+use futures_util::StreamExt;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+/// The built-in toolbox.
+const TOOLBOX_DOCKERFILE: &str = include_str!("../../../toolbox/Dockerfile");
+/// Repository of the agent's images.
+const AGENT: &str = "firedrill-agent";
+/// Repository of the toolbox's images.
+const TOOLBOX: &str = "firedrill-toolbox";
+/// Of images with the same purpose, so many of the newest stay although no container uses them: drills side by side
+/// may come from different builds.
+const KEEP_UNUSED: usize = 3;
+/// Nothing is removed that was made more recently, in seconds: its drill may not have started its containers yet.
+const KEEP_FOR: i64 = 3600;
+
+/// An agent's image that is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct AgentImage {
+    /// Its name.
+    pub tag: String,
+    /// The command that starts `firedrill` wherever the bundle is; arguments follow.
+    pub launch: Vec<String>,
+}
+
+/// The image of that name; `None` when it is not there.
+pub(super) async fn inspect(docker: &Docker, name: &str) -> Result<Option<ImageInspect>, StackError> {
+    match docker.inspect_image(name).await {
+        Ok(image) => Ok(Some(image)),
+        Err(error) if is_status(&error, 404) => Ok(None),
+        Err(error) => Err(api(format!("looking at image {name}"))(error)),
+    }
+}
+
+/// Makes the agent's image from a bundle, unless it is there.
+pub(super) async fn ensure_agent(docker: &Docker, bundle: &Bundle) -> Result<AgentImage, StackError> {
+    let image = AgentImage { tag: format!("{AGENT}:{}", bundle.hash), launch: bundle.launch() };
+    if inspect(docker, &image.tag).await?.is_some() {
+        return Ok(image);
+    }
+    let operation = "making the agent's image";
+    let version = docker.version().await.map_err(api(operation))?;
+    let engine = version.arch.unwrap_or_default();
+    if engine != bundle.architecture {
+        let cause = format!("the engine runs {engine}, and this executable is for {}", bundle.architecture);
+        return Err(hinted(operation, cause, "name an image for that machine in FIREDRILL_AGENT_IMAGE"));
+    }
+    let list = |words: &[String]| json!(words).to_string();
+    let options = CreateImageOptionsBuilder::default()
+        .from_src("-")
+        .repo(AGENT)
+        .tag(&bundle.hash)
+        .message("firedrill agent")
+        .changes(vec![
+            format!("ENTRYPOINT {}", list(&image.launch)),
+            format!("CMD {}", list(&["agent".into(), "serve".into()])),
+            format!("LABEL {}=agent", labels::IMAGE),
+        ])
+        .build();
+    let root = bollard::body_full(bundle.root().await?.into());
+    let mut import = docker.create_image(Some(options), Some(root), None);
+    while let Some(progress) = import.next().await {
+        progress.map_err(api(operation))?;
+    }
+    drop(import);
+    // Old ones are in nobody's way, so a failure here is no reason to stop.
+    let _ = remove_old(docker, "agent", AGENT).await;
+    Ok(image)
+}
+
+/// The image that the user names instead, pulled if need be. It starts `firedrill` by its `ENTRYPOINT`.
+pub(super) async fn ensure_named_agent(compose: &Compose, name: &str) -> Result<AgentImage, StackError> {
+    let operation = format!("using {name} for the agent");
+    let image = ensure_pulled(compose, name, &operation).await?;
+    let launch = image.config.and_then(|config| config.entrypoint).unwrap_or_default();
+    if launch.is_empty() {
+        let hint = format!("it must have its executable in {HOME} and start it by its ENTRYPOINT");
+        return Err(hinted(operation, "the image has no ENTRYPOINT", hint));
+    }
+    Ok(AgentImage { tag: name.to_string(), launch })
+}
+
+/// The image of that name, pulled when it is not there.
+pub(super) async fn ensure_pulled(compose: &Compose, name: &str, operation: &str) -> Result<ImageInspect, StackError> {
+    let docker = &compose.endpoint.docker;
+    if let Some(image) = inspect(docker, name).await? {
+        return Ok(image);
+    }
+    // By the command, which has the credentials of private registries.
+    let mut pull = compose.endpoint.command();
+    pull.args(["pull", "--quiet", name]).kill_on_drop(true);
+    let output = pull.output().await.map_err(|error| super::endpoint::no_command(operation, &error))?;
+    if !output.status.success() {
+        return Err(environment(operation, String::from_utf8_lossy(&output.stderr).trim()));
+    }
+    inspect(docker, name).await?.ok_or_else(|| environment(operation, "it was pulled and is not there"))
+}
+
+/// Makes the toolbox: its own Dockerfile (or the image that the scenario names) with the agent's bundle on top.
+pub(super) async fn ensure_toolbox(
+    compose: &Compose,
+    named: Option<&str>,
+    agent: &AgentImage,
+    watch: Watch<'_>,
+) -> Result<String, StackError> {
+    let docker = &compose.endpoint.docker;
+    let (base, base_id) = match named {
+        Some(name) => {
+            let image = ensure_pulled(compose, name, &format!("using {name} for the toolbox")).await?;
+            (name.to_string(), image.id.unwrap_or_default())
+        }
+        None => {
+            let mut hash = Sha256::new();
+            hash.update(TOOLBOX_DOCKERFILE);
+            for from in read_dockerfile(TOOLBOX_DOCKERFILE, BTreeMap::new()).0 {
+                hash.update(inspect(docker, &from).await?.and_then(|image| image.id).unwrap_or_default());
+            }
+            let tag = format!("{TOOLBOX}:base-{}", hex(&hash.finalize()[..8]));
+            let id = match inspect(docker, &tag).await? {
+                Some(image) => image.id.unwrap_or_default(),
+                None => {
+                    build(compose, &tag, TOOLBOX_DOCKERFILE, &watch).await?;
+                    inspect(docker, &tag).await?.and_then(|image| image.id).unwrap_or_default()
+                }
+            };
+            (tag, id)
+        }
+    };
+    let agent_id = inspect(docker, &agent.tag).await?.and_then(|image| image.id).unwrap_or_default();
+    let mut hash = Sha256::new();
+    hash.update(&base_id);
+    hash.update(&agent_id);
+    let tag = format!("{TOOLBOX}:{}", hex(&hash.finalize()[..8]));
+    if inspect(docker, &tag).await?.is_none() {
+        let dockerfile = format!("FROM {base}\nCOPY --from={} {HOME} {HOME}\n", agent.tag);
+        build(compose, &tag, &dockerfile, &watch).await?;
+        let _ = remove_old(docker, "toolbox", TOOLBOX).await;
+    }
+    Ok(tag)
+}
+
+/// Builds one image from a Dockerfile without a context, by Compose: its builder is there wherever Compose is, and it
+/// knows the user's proxies and registries.
+async fn build(compose: &Compose, tag: &str, dockerfile: &str, watch: &Watch<'_>) -> Result<(), StackError> {
+    let operation = format!("building {tag}");
+    let context = tempfile_dir(&operation)?;
+    let build = json!({
+        "context": context.0,
+        "dockerfile_inline": super::model::escape(dockerfile),
+        "labels": { labels::IMAGE: "toolbox" },
+    });
+    let model = json!({ "name": "firedrill", "services": { "toolbox": { "image": tag, "build": build } } }).to_string();
+    let compose = Compose { options: vec!["--file".into(), "-".into()], ..compose.clone() };
+    let watch = Watch { log: watch.log.clone(), model: Some(&model), ..*watch };
+    super::builds::run_build(&compose, &[], watch).await
+}
+
+/// An empty directory that goes when it is dropped.
+struct EmptyDir(std::path::PathBuf);
+
+impl Drop for EmptyDir {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir(&self.0);
+    }
+}
+
+fn tempfile_dir(operation: &str) -> Result<EmptyDir, StackError> {
+    static NUMBER: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let path = std::env::temp_dir().join(format!("firedrill-context-{}-{number}", std::process::id()));
+    create_empty(&path).map_err(|error| environment(operation, format!("{}: {error}", path.display())))?;
+    Ok(EmptyDir(path))
+}
+
+fn create_empty(path: &Path) -> std::io::Result<()> {
+    // A directory of a process that had the same id and was killed: removed only if it is empty, as ours are.
+    let _ = std::fs::remove_dir(path);
+    std::fs::create_dir(path)
+}
+
+/// Removes older unused images of one repository and purpose; the newest few stay.
+pub(super) async fn remove_old(docker: &Docker, purpose: &str, repository: &str) -> Result<(), StackError> {
+    let prefix = format!("{repository}:");
+    let mut images = ours(docker, Some(purpose)).await?;
+    images.retain(|image| image.repo_tags.iter().any(|tag| tag.starts_with(&prefix)));
+    images.sort_by_key(|image| std::cmp::Reverse(image.created));
+    let now = time::OffsetDateTime::now_utc().unix_timestamp();
+    for image in images.iter().skip(KEEP_UNUSED).filter(|image| image.created < now - KEEP_FOR) {
+        remove_tags(docker, image).await;
+    }
+    Ok(())
+}
+
+/// Removes every image that Firedrill made and no container uses; says which.
+pub(super) async fn remove_unused(docker: &Docker, dry_run: bool) -> Result<Vec<String>, StackError> {
+    let used: Vec<String> =
+        super::containers::list(docker, &[]).await?.into_iter().filter_map(|c| c.image_id).collect();
+    let mut removed = Vec::new();
+    for image in ours(docker, None).await? {
+        if used.contains(&image.id) {
+            continue;
+        }
+        if dry_run {
+            removed.extend(image.repo_tags);
+        } else {
+            removed.extend(remove_tags(docker, &image).await);
+        }
+    }
+    Ok(removed)
+}
+
+async fn ours(docker: &Docker, purpose: Option<&str>) -> Result<Vec<ImageSummary>, StackError> {
+    let filters: HashMap<String, Vec<String>> = labels::filter(labels::IMAGE, purpose);
+    let options = ListImagesOptionsBuilder::default().filters(&filters).build();
+    docker.list_images(Some(options)).await.map_err(api("listing images"))
+}
+
+/// Without force: the engine refuses when a container uses it.
+async fn remove_tags(docker: &Docker, image: &ImageSummary) -> Vec<String> {
+    let mut removed = Vec::new();
+    for tag in &image.repo_tags {
+        let options = RemoveImageOptionsBuilder::default().build();
+        if docker.remove_image(tag, Some(options), None).await.is_ok() {
+            removed.push(tag.clone());
+        }
+    }
+    removed
+}
+
+/// Removes the images that only one drill used.
+pub(super) async fn remove_named(docker: &Docker, names: impl IntoIterator<Item = &String>) {
+    for name in names {
+        let _ = docker.remove_image(name, Some(RemoveImageOptionsBuilder::default().build()), None).await;
+    }
+}

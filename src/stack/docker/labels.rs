@@ -1,0 +1,43 @@
+//! The labels by which Firedrill knows its own: on every container, network and volume of a drill, and on the
+//! images that it makes.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+/// Id of the run.
+pub const RUN: &str = "dev.firedrill.run";
+/// Absolute path of the run's directory, where its lock file is.
+pub const DIR: &str = "dev.firedrill.dir";
+/// `true` when the stack is to be kept if the drill fails.
+pub const KEEP: &str = "dev.firedrill.keep";
+/// What one of the drill's own containers is for: `agent`, `proxy`, `toolbox`.
+pub const ROLE: &str = "dev.firedrill.role";
+/// What an image is for: `agent`, `toolbox`, `stack`.
+pub const IMAGE: &str = "dev.firedrill.image";
+
+/// Compose's label for the project.
+pub const PROJECT: &str = "com.docker.compose.project";
+/// Compose's label for the service.
+pub const SERVICE: &str = "com.docker.compose.service";
+/// Compose's label for the number of a container within its service.
+pub const NUMBER: &str = "com.docker.compose.container-number";
+/// Compose's label for containers of `docker compose run`.
+pub const ONEOFF: &str = "com.docker.compose.oneoff";
+
+/// The labels of everything that belongs to a run.
+pub fn of_run(id: &str, dir: &Path, keep: bool) -> BTreeMap<&'static str, String> {
+    let mut labels = BTreeMap::from([(RUN, id.to_string()), (DIR, dir.display().to_string())]);
+    if keep {
+        labels.insert(KEEP, "true".to_string());
+    }
+    labels
+}
+
+/// A filter of the Docker API: `label=<key>=<value>`, or `label=<key>` for any value.
+pub fn filter(key: &str, value: Option<&str>) -> HashMap<String, Vec<String>> {
+    let label = match value {
+        Some(value) => format!("{key}={value}"),
+        None => key.to_string(),
+    };
+    HashMap::from([("label".to_string(), vec![label])])
+}

@@ -1,0 +1,386 @@
+//! `DockerStack`: the one stack trait, carried out by Docker Compose and the Docker API.
+
+use super::builds::{Builds, slug};
+use super::bundle::{Bundle, HOME, hex};
+use super::compose::{Compose, Watch};
+use super::endpoint::Endpoint;
+use super::errors::{api, environment, hinted, is_status};
+use super::findings::{Finding, findings};
+use super::model::{self, ResolveError, ResolvedModel};
+use super::transform::TOOLBOX;
+use super::{containers, exec, images, labels, logs, remove, secrets};
+use crate::record::Redactor;
+use crate::stack::{
+    AgentRole, Channel, ContainerOp, ContainerState, Place, Stack, StackDown, StackError, StackSpec, StackUp,
+};
+use bollard::query_parameters::{
+    ContainerArchiveInfoOptionsBuilder, DownloadFromContainerOptionsBuilder, UploadToContainerOptionsBuilder,
+};
+use futures_util::StreamExt;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+/// How long `docker compose down` may take before everything is removed by force.
+const DOWN_WITHIN: Duration = Duration::from_secs(45);
+
+/// Which run a stack is started for.
+#[derive(Debug, Clone)]
+pub struct RunIdentity {
+    /// Id of the run, unique on this engine: `20261120T064112Z-db-pool-3f9a`.
+    pub id: String,
+    /// The run's directory, where its lock file is and its logs go.
+    pub dir: PathBuf,
+    /// Whether the stack is kept when the drill fails.
+    pub keep: bool,
+}
+
+/// What the command line and the environment say about Docker.
+#[derive(Debug, Clone, Default)]
+pub struct DockerOptions {
+    /// Uses the images that are there or can be pulled, and builds none of the team's.
+    pub no_build: bool,
+    /// The executable that becomes the agent; by default the one that runs.
+    pub executable: Option<PathBuf>,
+    /// An image to use for the agent instead (`FIREDRILL_AGENT_IMAGE`).
+    pub agent_image: Option<String>,
+}
+
+impl DockerOptions {
+    /// Options with what the environment says: `FIREDRILL_AGENT_IMAGE`.
+    pub fn from_env(no_build: bool) -> DockerOptions {
+        let agent_image = std::env::var("FIREDRILL_AGENT_IMAGE").ok().filter(|image| !image.is_empty());
+        DockerOptions { no_build, executable: None, agent_image }
+    }
+}
+
+/// A Compose project of one drill.
+#[derive(Debug)]
+pub struct DockerStack {
+    pub(super) endpoint: Endpoint,
+    pub(super) model: ResolvedModel,
+    pub(super) spec: StackSpec,
+    pub(super) run: RunIdentity,
+    pub(super) options: DockerOptions,
+    pub(super) project: String,
+    /// First characters of a hash of the run's id.
+    pub(super) short: String,
+    secrets: Vec<String>,
+    redactor: Redactor,
+    /// The command that starts `firedrill` in a container; known once the agent's image is there.
+    pub(super) launch: OnceLock<Vec<String>>,
+    pub(super) started: Mutex<Started>,
+}
+
+/// What `up` has done so far, for `down`.
+#[derive(Debug, Default)]
+pub(super) struct Started {
+    /// The model that `docker compose up` was given.
+    pub model: Option<String>,
+    /// Images that only this drill uses.
+    pub own_images: Vec<String>,
+    /// A `docker compose up` was cut off, and the engine may still be carrying out its last request.
+    pub cut_off: bool,
+}
+
+/// The stack as Compose resolves it, for `check`: its services, what there is to say about it. Needs no engine.
+///
+/// # Errors
+/// `Invalid` when Compose does not accept the file, `Environment` when Docker or Compose is missing.
+pub async fn resolve(spec: &StackSpec) -> Result<ResolvedModel, ResolveError> {
+    model::resolve(spec, &Endpoint::find().await?).await
+}
+
+impl ResolvedModel {
+    /// Everything that there is to say about drilling it, errors included.
+    pub fn findings(&self, spec: &StackSpec) -> Vec<Finding> {
+        findings(self, spec)
+    }
+
+    /// Values that must never be written anywhere.
+    pub fn secrets(&self) -> Vec<String> {
+        secrets::secrets(self)
+    }
+}
+
+/// Compose project name: `fd-db-pool-1c2d3e4f`. Short, because names of containers are names in DNS as well, whose labels
+/// end at 63 characters.
+fn project(run: &str, short: &str) -> String {
+    let parts: Vec<&str> = run.split('-').collect();
+    // The scenario's name stands between the time and the random end; another kind of id stands for itself.
+    let name = match parts[..] {
+        [_, ref name @ .., _] if !name.is_empty() => name.join("-"),
+        _ => run.to_string(),
+    };
+    format!("fd-{}-{short}", slug(&name, 24))
+}
+
+impl DockerStack {
+    /// Resolves the stack; starts nothing. What cannot be allowed in a drill is among the `findings`, and `up` refuses it.
+    ///
+    /// # Errors
+    /// `Invalid` when Compose does not accept the file, `Environment` when Docker or Compose is missing.
+    pub async fn prepare(
+        spec: &StackSpec,
+        run: &RunIdentity,
+        options: &DockerOptions,
+        endpoint: &Endpoint,
+    ) -> Result<DockerStack, ResolveError> {
+        let mut endpoint = endpoint.clone();
+        endpoint.mark(&run.id);
+        let model = model::resolve(spec, &endpoint).await?;
+        let secrets = model.secrets();
+        let redactor = Redactor::new(secrets.clone());
+        let short = hex(&Sha256::digest(run.id.as_bytes())[..4]);
+        let mut run = run.clone();
+        run.dir = std::path::absolute(&run.dir).map_err(|error| environment("finding the run's directory", error))?;
+        Ok(DockerStack {
+            endpoint,
+            model,
+            spec: spec.clone(),
+            project: project(&run.id, &short),
+            run,
+            options: options.clone(),
+            short,
+            secrets,
+            redactor,
+            launch: OnceLock::new(),
+            started: Mutex::default(),
+        })
+    }
+
+    /// Values of the resolved model that must never be written anywhere.
+    pub fn secrets(&self) -> Vec<String> {
+        self.secrets.clone()
+    }
+
+    /// Compose project name.
+    pub fn project(&self) -> &str {
+        &self.project
+    }
+
+    /// The engine.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Everything that there is to say about drilling the stack, errors included.
+    pub fn findings(&self) -> Vec<Finding> {
+        findings(&self.model, &self.spec)
+    }
+
+    /// What cannot be allowed in a drill, as an error.
+    pub(super) fn refuse_errors(&self) -> Result<(), StackError> {
+        let wrong: Vec<Finding> = self.findings().into_iter().filter(|finding| finding.error).collect();
+        let Some(first) = wrong.first() else { return Ok(()) };
+        let cause = wrong.iter().map(|finding| finding.message.as_str()).collect::<Vec<_>>().join("; ");
+        let operation = format!("preparing {}", self.spec.compose_file.display());
+        Err(StackError::Environment { operation, cause, hint: first.help.clone() })
+    }
+
+    /// How to look into a stack that was kept, and how to remove it.
+    pub fn how_to_look(&self) -> Vec<String> {
+        let project = &self.project;
+        vec![
+            format!("look:    docker compose -p {project} ps"),
+            format!("         docker compose -p {project} logs SERVICE"),
+            format!("         docker exec -it {project}-{TOOLBOX}-1 bash"),
+            format!("remove:  docker compose -p {project} down --volumes   (or: firedrill sweep --kept)"),
+        ]
+    }
+
+    /// Compose on this drill's project; the model comes on its standard input.
+    pub(super) fn compose(&self) -> Compose {
+        let directory = self.model.directory.display().to_string();
+        let options = ["--project-directory", &directory, "--project-name", &self.project];
+        let mut options: Vec<String> = options.iter().map(|option| option.to_string()).collect();
+        options.extend(model::env_options(&self.spec));
+        options.extend(["--file".to_string(), "-".to_string()]);
+        Compose { endpoint: self.endpoint.clone(), options, redactor: self.redactor.clone() }
+    }
+
+    /// Hides the stack's secrets.
+    pub(super) fn clean(&self, text: &str) -> String {
+        self.redactor.text(text)
+    }
+
+    pub(super) fn started(&self) -> std::sync::MutexGuard<'_, Started> {
+        self.started.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The agent's image, made or pulled if need be.
+    pub(super) async fn ensure_agent(&self) -> Result<images::AgentImage, StackError> {
+        let agent = match &self.options.agent_image {
+            Some(name) => images::ensure_named_agent(&self.compose(), name).await?,
+            None => {
+                let bundle = Bundle::of(self.options.executable.as_deref()).await?;
+                images::ensure_agent(&self.endpoint.docker, &bundle).await?
+            }
+        };
+        let _ = self.launch.set(agent.launch.clone());
+        Ok(agent)
+    }
+
+    /// The first running container of a service.
+    async fn running(&self, service: &str) -> Result<String, StackError> {
+        let operation = format!("finding the container of `{service}`");
+        let all = containers::of_service(&self.endpoint.docker, &self.project, service).await?;
+        match all.iter().find(|container| container.status == "running") {
+            Some(container) => Ok(container.id.clone()),
+            None => {
+                let seen: Vec<String> = all.iter().map(|c| format!("{} is {}", c.name, c.status)).collect();
+                let cause = if seen.is_empty() { "it has none".to_string() } else { seen.join(", ") };
+                Err(environment(operation, cause))
+            }
+        }
+    }
+
+    async fn open(&self, container: &str, arguments: &[&str], what: &str) -> Result<Channel, StackError> {
+        let Some(launch) = self.launch.get() else {
+            return Err(environment(format!("starting {what}"), "the stack has not been started"));
+        };
+        let command: Vec<String> = launch.iter().cloned().chain(arguments.iter().map(|a| a.to_string())).collect();
+        exec::open(&self.endpoint.docker, container, &command, what).await
+    }
+
+    /// Copies the agent's bundle into a running container of the team's, unless it is there: a minimal image has
+    /// neither bash nor our C library.
+    async fn ensure_bundle(&self, container: &str, service: &str) -> Result<(), StackError> {
+        let docker = &self.endpoint.docker;
+        let operation = format!("copying the shell into `{service}`");
+        let executable = format!("{HOME}/firedrill");
+        let there = ContainerArchiveInfoOptionsBuilder::default().path(&executable).build();
+        match docker.get_container_archive_info(container, Some(there)).await {
+            Ok(_) => return Ok(()),
+            Err(error) if is_status(&error, 404) => {}
+            Err(error) => return Err(api(operation)(error)),
+        }
+        let agent = self.running(&AgentRole::Drill.name()).await?;
+        let from = DownloadFromContainerOptionsBuilder::default().path(HOME).build();
+        let mut download = Box::pin(docker.download_from_container(&agent, Some(from)));
+        let mut archive = Vec::new();
+        while let Some(chunk) = download.next().await {
+            archive.extend_from_slice(&chunk.map_err(api(operation.clone()))?);
+        }
+        let to = UploadToContainerOptionsBuilder::default().path("/").build();
+        let upload = docker.upload_to_container(container, Some(to), bollard::body_full(archive.into())).await;
+        upload.map_err(|error| {
+            let cause = error.to_string();
+            if cause.contains("read-only") {
+                let hint = format!("`{service}` has a read-only root file system: let its steps run in the toolbox");
+                hinted(operation, cause, hint)
+            } else {
+                api(operation)(error)
+            }
+        })
+    }
+
+    /// `docker compose down`; what it leaves is removed by label afterwards.
+    async fn compose_down(&self, model: &str) {
+        let cancel = CancellationToken::new();
+        let watch = Watch {
+            log: Some(self.run.dir.join("logs").join("down.log")),
+            deadline: Some(Instant::now() + DOWN_WITHIN),
+            cancel: &cancel,
+            model: Some(model),
+        };
+        let args = ["down", "--volumes", "--remove-orphans", "--timeout", "2"];
+        let _ = self.compose().run(&args, watch).await;
+    }
+
+    /// Stopping a paused container waits for the whole time-out, or is refused.
+    async fn unpause_all(&self) {
+        let paused = [(labels::RUN, Some(self.run.id.as_str()))];
+        for container in containers::list(&self.endpoint.docker, &paused).await.unwrap_or_default() {
+            if container.state.is_some_and(|state| state.to_string() == "paused") {
+                let _ = self.endpoint.docker.unpause_container(&container.id.unwrap_or_default()).await;
+            }
+        }
+    }
+}
+
+impl Stack for DockerStack {
+    async fn up(&self, cancel: &CancellationToken) -> Result<StackUp, StackError> {
+        super::up::up(self, cancel).await
+    }
+
+    async fn connect(&self, role: &AgentRole) -> Result<Channel, StackError> {
+        let service = role.name();
+        let container = self.running(&service).await?;
+        self.open(&container, &["agent", "control"], &format!("the agent {service}")).await
+    }
+
+    async fn shell(&self, place: &Place) -> Result<Channel, StackError> {
+        match place {
+            Place::Toolbox => {
+                let container = self.running(TOOLBOX).await?;
+                self.open(&container, &["shell"], "the shell in the toolbox").await
+            }
+            Place::Service(service) => {
+                let container = self.running(service).await?;
+                self.ensure_bundle(&container, service).await?;
+                self.open(&container, &["shell"], &format!("the shell in `{service}`")).await
+            }
+        }
+    }
+
+    async fn containers(&self, service: &str) -> Result<Vec<ContainerState>, StackError> {
+        containers::of_service(&self.endpoint.docker, &self.project, service).await
+    }
+
+    async fn operate(&self, container: &str, op: &ContainerOp) -> Result<(), StackError> {
+        containers::operate(&self.endpoint.docker, &self.run.id, container, op).await
+    }
+
+    fn environment(&self, service: &str) -> BTreeMap<String, String> {
+        self.model.environment(service)
+    }
+
+    fn services(&self) -> Vec<String> {
+        self.model.services()
+    }
+
+    async fn save_logs(&self, dir: &Path, clean: &(dyn Fn(&str) -> String + Sync)) -> Result<(), StackError> {
+        logs::save(&self.endpoint.docker, &self.project, dir, clean).await
+    }
+
+    async fn down(&self) -> Result<StackDown, StackError> {
+        let (model, own_images, cut_off) = {
+            let started = self.started();
+            (started.model.clone(), started.own_images.clone(), started.cut_off)
+        };
+        let began = Instant::now();
+        if let Some(model) = &model {
+            self.unpause_all().await;
+            self.compose_down(model).await;
+        }
+        let took = began.elapsed();
+        let by = [(labels::RUN, self.run.id.as_str()), (labels::PROJECT, self.project.as_str())];
+        let quiet = if cut_off { remove::QUIET } else { Duration::ZERO };
+        let rest = remove::remove(&self.endpoint.docker, &by, quiet).await;
+        images::remove_named(&self.endpoint.docker, &own_images).await;
+        Ok(StackDown { took, left: rest.left })
+    }
+}
+
+impl Started {
+    /// Notes what must be removed with the drill.
+    pub(super) fn note_images(&mut self, builds: &Builds) {
+        self.own_images = builds.own.iter().cloned().collect();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_project_is_named_after_the_scenario() {
+        assert_eq!(project("20261120T064112Z-db-pool-3f9a", "1c2d3e4f"), "fd-db-pool-1c2d3e4f");
+        assert_eq!(project("Weird_ID", "1c2d3e4f"), "fd-weird-id-1c2d3e4f");
+        assert_eq!(project(&format!("x-{}-y", "long".repeat(30)), "00000000").len(), "fd--00000000".len() + 24);
+    }
+}

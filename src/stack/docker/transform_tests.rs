@@ -1,0 +1,1 @@
+//! Snapshots of what a drill changes in a model.

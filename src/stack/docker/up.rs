@@ -1,0 +1,233 @@
+//! Starting a stack: build what is missing, hand the changed model to `docker compose up -d`, wait until everything is
+//! healthy; and when that fails, say whose fault it is: the build's, the stack's or the environment's.
+
+use super::builds;
+use super::compose::{Compose, Ran, Stopped, Watch};
+use super::errors::{environment, hinted};
+use super::health::{Ailing, Watcher};
+use super::stack::DockerStack;
+use super::transform::{Drill, transform};
+use super::{images, logs, ports};
+use crate::stack::{StackError, StackUp};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+/// Lines of a container's log that go into a message.
+const LOG_TAIL: usize = 25;
+
+/// Starts the stack.
+pub(super) async fn up(stack: &DockerStack, cancel: &CancellationToken) -> Result<StackUp, StackError> {
+    tokio::select! {
+        biased;
+        // The compose command ends by the same token, in order; this is for everything between the commands.
+        () = async { cancel.cancelled().await; tokio::time::sleep(Duration::from_secs(5)).await } => {
+            stack.started().cut_off = true;
+            Err(StackError::Cancelled)
+        }
+        result = start(stack, cancel) => result,
+    }
+}
+
+async fn start(stack: &DockerStack, cancel: &CancellationToken) -> Result<StackUp, StackError> {
+    stack.refuse_errors()?;
+    let compose = stack.compose();
+    let build_began = Instant::now();
+    let (agent, toolbox, built) = make_images(stack, &compose, cancel).await?;
+    let build_took = build_began.elapsed();
+    let listening = ports::of_interposed(&compose, &stack.model, &stack.spec, &built.images).await?;
+    let drill = Drill {
+        project: &stack.project,
+        run: &stack.run.id,
+        dir: &stack.run.dir,
+        keep: stack.run.keep,
+        agent_image: &agent,
+        toolbox_image: &toolbox,
+        built: &built.images,
+        ports: &listening,
+    };
+    let model = transform(&stack.model, &stack.spec, &drill);
+    keep_copy(stack, &model).await?;
+    let model = model.to_string();
+    stopped_early(cancel)?;
+    stack.started().model = Some(model.clone());
+
+    let up_began = Instant::now();
+    let deadline = up_began + stack.spec.up_within;
+    let watch = Watch { log: log(stack, "up.log"), deadline: Some(deadline), cancel, model: Some(&model) };
+    let ran = compose.run(&["up", "--detach", "--no-build", "--quiet-pull"], watch).await;
+    let up_took = up_began.elapsed();
+    let mut watcher = Watcher::new(&stack.endpoint.docker, &stack.project, stack.model.jobs());
+    match ran {
+        Ok(ran) if ran.status.success() => {}
+        Ok(ran) => return Err(not_up(stack, &mut watcher, &ran).await),
+        Err(Stopped::Error(error)) => return Err(error),
+        Err(Stopped::Cancelled) => {
+            stack.started().cut_off = true;
+            return Err(StackError::Cancelled);
+        }
+        Err(Stopped::TimedOut(tail)) => {
+            stack.started().cut_off = true;
+            return Err(too_late(stack, &mut watcher, tail).await);
+        }
+    }
+    let healthy_began = Instant::now();
+    let look = tokio::select! {
+        biased;
+        () = cancel.cancelled() => return Err(StackError::Cancelled),
+        look = watcher.wait(tokio::time::Instant::from_std(deadline)) => look?,
+    };
+    match look {
+        Ok(look) => Ok(StackUp {
+            project: stack.project.clone(),
+            images: look.images,
+            build_took,
+            up_took,
+            healthy_took: healthy_began.elapsed(),
+        }),
+        Err(ailing) => Err(unhealthy(stack, ailing).await),
+    }
+}
+
+/// The agent's image, the toolbox and the team's own images, side by side.
+async fn make_images(
+    stack: &DockerStack,
+    compose: &Compose,
+    cancel: &CancellationToken,
+) -> Result<(String, String, builds::Builds), StackError> {
+    let watch = |name: &str| Watch { log: log(stack, name), deadline: None, cancel, model: None };
+    let ours = async {
+        let agent = stack.ensure_agent().await?;
+        let named = stack.spec.toolbox_image.as_deref();
+        let toolbox = images::ensure_toolbox(compose, named, &agent, watch("toolbox.log")).await?;
+        Ok::<_, StackError>((agent.tag, toolbox))
+    };
+    let teams = async {
+        let built = builds::plan(compose, &stack.model, &stack.short, stack.options.no_build).await?;
+        stack.started().note_images(&built);
+        let nothing = BTreeMap::<String, BTreeSet<u16>>::new();
+        let drill = Drill {
+            project: &stack.project,
+            run: &stack.run.id,
+            dir: &stack.run.dir,
+            keep: stack.run.keep,
+            agent_image: "",
+            toolbox_image: "",
+            built: &built.images,
+            ports: &nothing,
+        };
+        let model = transform(&stack.model, &stack.spec, &drill).to_string();
+        built.build(compose, Watch { model: Some(&model), ..watch("build.log") }).await?;
+        Ok::<_, StackError>(built)
+    };
+    let ((agent, toolbox), built) = tokio::try_join!(ours, teams)?;
+    Ok((agent, toolbox, built))
+}
+
+fn log(stack: &DockerStack, name: &str) -> Option<std::path::PathBuf> {
+    Some(stack.run.dir.join("logs").join(name))
+}
+
+fn stopped_early(cancel: &CancellationToken) -> Result<(), StackError> {
+    if cancel.is_cancelled() { Err(StackError::Cancelled) } else { Ok(()) }
+}
+
+/// The model as it was started, beside the record, with its secrets hidden: what Compose itself reads is never a file.
+async fn keep_copy(stack: &DockerStack, model: &serde_json::Value) -> Result<(), StackError> {
+    let path = stack.run.dir.join("compose.json");
+    let text = stack.clean(&format!("{model:#}\n"));
+    let written = async {
+        tokio::fs::create_dir_all(&stack.run.dir).await?;
+        tokio::fs::write(&path, text).await
+    };
+    written.await.map_err(|error| environment(format!("writing {}", path.display()), error))
+}
+
+/// `docker compose up` failed: a service that did not become what others wait for, or the environment.
+async fn not_up(stack: &DockerStack, watcher: &mut Watcher<'_>, ran: &Ran) -> StackError {
+    let said = ran.tail.join("\n");
+    let dependency = ran.tail.iter().rfind(|line| is_about_a_dependency(line)).cloned();
+    let refused = ran.tail.iter().rfind(|line| line.contains("Error response from daemon"));
+    if let (Some(refused), None) = (refused, &dependency) {
+        return refusal(refused);
+    }
+    // Docker settles what became of the container a moment before or after Compose speaks of it.
+    if let Ok(look) = watcher.look().await
+        && let Some(ailing) = look.failed.or(look.waiting.filter(|_| dependency.is_some()))
+    {
+        return unhealthy(stack, ailing).await;
+    }
+    match dependency {
+        Some(line) => StackError::Unhealthy { service: "the stack".into(), reason: line, tail: said },
+        None => environment("docker compose up", ran.tail.last().map_or("it failed and said nothing", String::as_str)),
+    }
+}
+
+/// `dependency failed to start: container x is unhealthy`, `service "migrate" didn't complete successfully: exit 1`.
+fn is_about_a_dependency(line: &str) -> bool {
+    ["dependency failed to start", "didn't complete successfully", "dependency is not ready", "is unhealthy"]
+        .iter()
+        .any(|words| line.contains(words))
+}
+
+/// What the engine refused, with what can be done about it.
+fn refusal(line: &str) -> StackError {
+    let at = line.find("Error response from daemon").unwrap_or(0);
+    let cause = line.get(at..).unwrap_or(line).trim_start_matches("Error response from daemon:").trim().to_string();
+    let hint = if cause.contains("non-overlapping") || cause.contains("all predefined address pools") {
+        "the engine has no addresses left for networks: `firedrill sweep`, or `docker network prune`"
+    } else if cause.contains("No such image") || cause.contains("pull access denied") || cause.contains("not found") {
+        "build or pull the image first, or leave out --no-build"
+    } else if cause.contains("no space left") {
+        "free some disk space: `docker system df` shows what takes it"
+    } else if cause.contains("port is already allocated") || cause.contains("address already in use") {
+        "a service on the host's own network clashes with another program"
+    } else {
+        return environment("docker compose up", cause);
+    };
+    hinted("docker compose up", cause, hint)
+}
+
+/// The deadline passed while Compose itself was still waiting for something.
+async fn too_late(stack: &DockerStack, watcher: &mut Watcher<'_>, tail: Vec<String>) -> StackError {
+    if let Ok(look) = watcher.look().await
+        && let Some(ailing) = look.failed.or(look.waiting)
+    {
+        return unhealthy(stack, ailing).await;
+    }
+    let within = stack.spec.up_within.as_secs_f64();
+    let cause =
+        format!("it did not end within {within} s; its last words: {}", tail.last().map_or("none", String::as_str));
+    environment("docker compose up", cause)
+}
+
+async fn unhealthy(stack: &DockerStack, ailing: Ailing) -> StackError {
+    let tail = logs::tail(&stack.endpoint.docker, &ailing.container, LOG_TAIL, |text| stack.clean(text)).await;
+    StackError::Unhealthy { service: ailing.service, reason: stack.clean(&ailing.reason), tail }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_compose_says_of_dependencies_is_told_from_what_the_engine_refuses() {
+        assert!(is_about_a_dependency("dependency failed to start: container fd-x-db-1 is unhealthy"));
+        assert!(is_about_a_dependency("service \"migrate\" didn't complete successfully: exit 1"));
+        assert!(!is_about_a_dependency("Error response from daemon: No such image: x:1"));
+    }
+
+    #[test]
+    fn a_refusal_says_what_to_do() {
+        let line = "failed to create network x: Error response from daemon: could not find an available, \
+                    non-overlapping IPv4 address pool among the defaults to assign to the network";
+        let StackError::Environment { cause, hint: Some(hint), .. } = refusal(line) else { panic!() };
+        assert!(cause.starts_with("could not find an available"), "{cause}");
+        assert!(hint.contains("firedrill sweep"), "{hint}");
+        let StackError::Environment { cause, hint: None, .. } = refusal("Error response from daemon: é strange")
+        else {
+            panic!()
+        };
+        assert_eq!(cause, "é strange");
+    }
+}

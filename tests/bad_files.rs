@@ -1,0 +1,303 @@
+//! Broken files: every mistake of every file at once, with its place, exit 2, nothing started. The messages are snapshots.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+
+/// A project in a temporary folder.
+struct Project {
+    dir: tempfile::TempDir,
+    env: BTreeMap<String, String>,
+}
+
+/// A scenario without a mistake; tests change what they are about.
+const SCENARIO: &str = "\
+title: Checkout is slow
+severity: SEV1
+tags: [checkout]
+stack: ../stacks/shop/compose.yaml
+load:
+  checkout:
+    request: POST http://checkout:8080/checkout
+    rate: 50/s
+slis:
+  availability: { load: checkout, good: status < 500, objective: 99% }
+steady: { for: 5s }
+faults:
+  - container_pause: { service: db }
+impact: { breaches: [availability], below: 90%, within: 15s }
+recover: { within: 30s, hold: 5s }
+";
+
+const COMPOSE: &str = "services:\n  checkout:\n    image: shop\n  db:\n    image: db\n";
+
+const RUNBOOK: &str = "\
+# Checkout is slow
+
+## Mitigation
+
+### Step 1: Wake the database
+
+```bash
+psql -h \"$DB_HOST\" -c 'SELECT 1'
+```
+";
+
+impl Project {
+    fn empty() -> Project {
+        Project { dir: tempfile::tempdir().expect("a directory"), env: BTreeMap::new() }
+    }
+
+    fn new() -> Project {
+        Project::empty().file("stacks/shop/compose.yaml", COMPOSE).file("runbooks/slow.md", RUNBOOK)
+    }
+
+    fn file(self, path: &str, content: impl AsRef<[u8]>) -> Project {
+        let path = self.dir.path().join(path);
+        std::fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
+        std::fs::write(path, content).expect("a file");
+        self
+    }
+
+    fn scenario(self, content: impl AsRef<[u8]>) -> Project {
+        self.file("scenarios/slow.yaml", content)
+    }
+
+    fn env(mut self, name: &str, value: &str) -> Project {
+        self.env.insert(name.into(), value.into());
+        self
+    }
+
+    /// Exit code, standard output and standard error.
+    fn run(&self, args: &[&str]) -> (i32, String, String) {
+        let output = Command::new(env!("CARGO_BIN_EXE_firedrill"))
+            .args(args)
+            .current_dir(Path::new(self.dir.path()))
+            .env_remove("NOT_SET")
+            .env("NO_COLOR", "1")
+            .envs(&self.env)
+            .output()
+            .expect("firedrill runs");
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8");
+        (output.status.code().expect("an exit code"), text(&output.stdout), text(&output.stderr))
+    }
+
+    /// What `check` says about files with errors.
+    fn mistakes(&self) -> String {
+        let (code, out, err) = self.run(&["check"]);
+        assert_eq!((code, out.as_str()), (2, ""), "{err}");
+        err
+    }
+}
+
+/// The scenario with some of its text replaced.
+fn changed(changes: &[(&str, &str)]) -> String {
+    changes.iter().fold(SCENARIO.to_string(), |text, (old, new)| {
+        assert!(text.contains(old), "`{old}` is not in the scenario");
+        text.replacen(old, new, 1)
+    })
+}
+
+fn mistakes_of(changes: &[(&str, &str)]) -> String {
+    Project::new().scenario(changed(changes)).mistakes()
+}
+
+#[test]
+fn broken_yaml() {
+    insta::assert_snapshot!(mistakes_of(&[("tags: [checkout]", "tags: [checkout")]));
+    insta::assert_snapshot!(mistakes_of(&[("title: Checkout is slow", "title: Checkout: slow")]));
+}
+
+#[test]
+fn tabs() {
+    insta::assert_snapshot!(mistakes_of(&[("    rate: 50/s", "\trate: 50/s")]));
+}
+
+#[test]
+fn unknown_and_missing_keys() {
+    insta::assert_snapshot!(mistakes_of(&[
+        ("title:", "titel:"),
+        ("rate:", "rates:"),
+        ("objective", "goal"),
+        ("hold: 5s", "holds: 5s, withn: 3s"),
+        ("service: db", "servce: db"),
+    ]));
+}
+
+#[test]
+fn wrong_units_and_kinds() {
+    insta::assert_snapshot!(mistakes_of(&[
+        ("rate: 50/s", "rate: 50"),
+        ("99%", "0.99"),
+        ("for: 5s", "for: 5"),
+        ("below: 90%", "below: 190%"),
+        ("within: 15s", "within: 15 parsecs"),
+        ("within: 30s", "within: [30s]"),
+        ("hold: 5s", "hold: 5.05s"),
+        ("tags: [checkout]", "tags: checkout"),
+    ]));
+}
+
+#[test]
+fn missing_files() {
+    insta::assert_snapshot!(mistakes_of(&[(
+        "stack: ../stacks/shop/compose.yaml",
+        "stack: ../stacks/shop\nrunbook: ../runbooks/slo.md"
+    )]));
+    insta::assert_snapshot!(mistakes_of(&[(
+        "stack: ../stacks/shop/compose.yaml",
+        "stack: { file: compose.yaml, env_files: [.env, prod.env], isolated: yes, up_within: 3h }"
+    )]));
+}
+
+#[test]
+fn a_billion_laughs() {
+    let mut text = String::from("a0: &a0 [lol, lol, lol, lol, lol, lol, lol, lol, lol]\n");
+    for i in 1..10 {
+        text += &format!("a{i}: &a{i} [{}]\n", vec![format!("*a{}", i - 1); 9].join(", "));
+    }
+    let start = std::time::Instant::now();
+    insta::assert_snapshot!(Project::new().scenario(text).mistakes());
+    assert!(start.elapsed() < std::time::Duration::from_secs(10));
+}
+
+#[test]
+fn names_that_lead_nowhere() {
+    insta::assert_snapshot!(mistakes_of(&[
+        ("load: checkout, good", "load: chekout, good"),
+        ("breaches: [availability]", "breaches: [availabilty, latency]"),
+        ("container_pause", "container_paws"),
+    ]));
+}
+
+#[test]
+fn conditions_requests_and_verdicts() {
+    insta::assert_snapshot!(mistakes_of(&[
+        ("POST http://checkout:8080/checkout", "POST https://checkout/checkout"),
+        ("status < 500", "staus < 500"),
+        (
+            "recover:",
+            "detect: { metrics: 'checkout:9100', when: up = 1, within: 0s }\nexpect: { verdict: not_recoverd }\nrecover:"
+        ),
+    ]));
+}
+
+#[test]
+fn duplicate_keys() {
+    insta::assert_snapshot!(mistakes_of(&[
+        ("severity: SEV1", "severity: SEV1\nseverity: SEV2"),
+        ("good: status < 500", "good: status < 500, load: other"),
+    ]));
+}
+
+#[test]
+fn not_utf8() {
+    let bytes: Vec<u8> =
+        SCENARIO.replace("slow", "sl\u{1}w").bytes().map(|byte| if byte == 1 { 0xf6 } else { byte }).collect();
+    insta::assert_snapshot!(Project::new().scenario(bytes).mistakes());
+}
+
+#[test]
+fn empty_things() {
+    insta::assert_snapshot!(mistakes_of(&[
+        ("faults:\n  - container_pause: { service: db }", "faults: []"),
+        ("slis:\n  availability: { load: checkout, good: status < 500, objective: 99% }", "slis:"),
+        ("load:\n  checkout:\n    request: POST http://checkout:8080/checkout\n    rate: 50/s", "load: {}"),
+    ]));
+    insta::assert_snapshot!(Project::new().scenario("").mistakes());
+    insta::assert_snapshot!(Project::new().scenario("- just\n- a list\n").mistakes());
+}
+
+#[test]
+fn windows_that_can_tell_nothing() {
+    insta::assert_snapshot!(mistakes_of(&[
+        ("rate: 50/s", "rate: 4/s"),
+        ("within: 15s }", "within: 15s, window: 500ms }"),
+        ("below: 90%", "below: 99.5%"),
+    ]));
+    insta::assert_snapshot!(mistakes_of(&[("objective: 99%", "objective: 100%")]));
+}
+
+#[test]
+fn variables_and_phases() {
+    let respond = "\
+runbook: ../runbooks/slow.md
+respond:
+  phases: [mitigate, verfiy]
+  vars:
+    DB_HOST: { secret: true, env: NOT_SET }
+    db-host: x
+    OTHER: { value: 1, env: HOME }
+    LIST: [1]
+recover:";
+    insta::assert_snapshot!(mistakes_of(&[("recover:", respond)]));
+}
+
+#[test]
+fn what_contradicts_itself() {
+    let headers = "    rate: 50/s\n    headers: { X: 1, x: 2, Content-Length: 3, 'a b': 4, Y: '{{cuonter}}' }";
+    insta::assert_snapshot!(mistakes_of(&[
+        ("impact: { breaches: [availability], below: 90%, within: 15s }", "impact: { none: true, below: 90% }"),
+        ("steady: { for: 5s }", "steady: { for: 5s, within: 4s }\nrespond: { timeout: 5s }"),
+        ("    rate: 50/s", headers),
+    ]));
+}
+
+#[test]
+fn several_files_at_once() {
+    let project = Project::new()
+        .scenario(changed(&[("rate: 50/s", "rate: fast"), ("service: db", "servic: db")]))
+        .file("scenarios/other.yaml", "title: [1\n")
+        .file("scenarios/third.yml", changed(&[("severity: SEV1", "severty: SEV1")]))
+        .file("runbooks/latin1.md", b"# Caf\xe9\n");
+    insta::assert_snapshot!(project.mistakes());
+}
+
+#[test]
+fn nothing_to_check_and_wrong_names() {
+    let said = |project: &Project, args: &[&str]| {
+        let (code, out, err) = project.run(args);
+        assert_eq!((code, out.as_str()), (2, ""), "{err}");
+        err
+    };
+    let project = Project::new().scenario(SCENARIO);
+    insta::assert_snapshot!(said(&project, &["check", "slwo"]));
+    insta::assert_snapshot!(said(&project, &["check", "scenarios/fast.yaml"]));
+    insta::assert_snapshot!(said(&Project::empty(), &["check"]));
+    insta::assert_snapshot!(said(&Project::empty(), &["list"]));
+}
+
+#[test]
+fn a_project_without_mistakes_passes() {
+    let (code, out, err) = Project::new().scenario(SCENARIO).run(&["check"]);
+    assert_eq!((code, out.as_str(), err.as_str()), (0, "1 scenario, 1 runbook: no mistakes\n", ""));
+}
+
+#[test]
+fn the_environment_of_the_runner_gives_values() {
+    let text = changed(&[(
+        "recover:",
+        "runbook: ../runbooks/slow.md\nrespond: { vars: { DB_HOST: { secret: true, env: THE_HOST } } }\nrecover:",
+    )]);
+    let (code, out, err) = Project::new().scenario(text).env("THE_HOST", "db").run(&["check"]);
+    assert_eq!((code, out.as_str(), err.as_str()), (0, "1 scenario, 1 runbook: no mistakes\n", ""));
+}
+
+#[test]
+fn what_likely_is_not_meant_is_a_warning() {
+    let text = changed(&[
+        ("recover:", "runbook: ../runbooks/slow.md\nrespond: { vars: { DB_HOTS: db } }\nrecover:"),
+        ("slis:", "  unused: { request: GET http://checkout:8080/, rate: 1/s }\nslis:"),
+    ]);
+    let (code, out, err) = Project::new().scenario(text).run(&["check"]);
+    assert_eq!((code, out.as_str()), (0, "1 scenario, 1 runbook: no errors\n"), "{err}");
+    insta::assert_snapshot!(err);
+}
+
+#[test]
+fn the_list_shows_also_what_is_broken() {
+    let project = Project::new().scenario(SCENARIO).file("scenarios/broken.yaml", "title: [1\n");
+    let (code, out, err) = project.run(&["list"]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    insta::assert_snapshot!(out);
+}

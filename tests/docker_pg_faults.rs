@@ -1,0 +1,373 @@
+//! The database faults against a real PostgreSQL: the shop's own image, one container per test.
+
+use firedrill::agent::pg::{PgHeld, hold};
+use firedrill::agent::protocol::{Answer, Message, PgHold, PgTarget};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio_postgres::{Client, Error, NoTls};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(20);
+
+fn docker(args: &[&str]) -> String {
+    let output = Command::new("docker").args(args).output().expect("docker can be run");
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "docker {args:?}: {err}");
+    out.trim().to_string()
+}
+
+/// The shop's database image, built once.
+fn image() -> &'static str {
+    static IMAGE: OnceLock<()> = OnceLock::new();
+    const NAME: &str = "firedrill-test-shop-db";
+    IMAGE.get_or_init(|| {
+        let context = concat!(env!("CARGO_MANIFEST_DIR"), "/stacks/checkout/db");
+        docker(&["build", "--quiet", "--tag", NAME, context]);
+    });
+    NAME
+}
+
+/// A running server, removed when the test ends.
+struct Db {
+    id: String,
+    port: u16,
+}
+
+impl Drop for Db {
+    fn drop(&mut self) {
+        let _ = Command::new("docker").args(["rm", "--force", "--volumes", &self.id]).output();
+    }
+}
+
+impl Db {
+    async fn start(options: &[&str]) -> Db {
+        // Published on a port of our choice: Docker would choose another one after a restart.
+        let port = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
+        let publish = format!("127.0.0.1:{port}:5432");
+        let mut args = vec!["run", "--detach", "--label", "dev.firedrill.test=pg-faults", "--publish", &publish];
+        args.extend(["--env", "POSTGRES_PASSWORD=of-postgres", "--env", "SHOP_PASSWORD=of-shop"]);
+        args.extend(["--env", "ONCALL_PASSWORD=of-oncall", image(), "postgres", "-c", "fsync=off"]);
+        args.extend(options);
+        let db = Db { id: docker(&args), port };
+        db.admin().await;
+        db
+    }
+
+    /// A superuser's connection, as soon as the server lets one in.
+    async fn admin(&self) -> Client {
+        let began = Instant::now();
+        loop {
+            match self.open("postgres").await {
+                Ok(client) => return client,
+                Err(error) if began.elapsed() > PATIENCE => panic!("the database does not start: {error:?}"),
+                Err(_) => tokio::time::sleep(POLL).await,
+            }
+        }
+    }
+
+    async fn open(&self, user: &str) -> Result<Client, Error> {
+        let config = format!("host=127.0.0.1 port={} user={user} password=of-{user} dbname=shop", self.port);
+        let (client, connection) = tokio_postgres::connect(&config, NoTls).await?;
+        tokio::spawn(connection);
+        Ok(client)
+    }
+
+    async fn shop(&self) -> Client {
+        self.open("shop").await.expect("the shop may connect")
+    }
+
+    fn target(&self) -> PgTarget {
+        PgTarget {
+            host: "127.0.0.1".into(),
+            port: self.port,
+            user: "postgres".into(),
+            password: Some("of-postgres".into()),
+            database: "shop".into(),
+        }
+    }
+
+    async fn lock(&self, sql: &str, sessions: u32, returns_ms: Option<u64>) -> (PgHeld, UnboundedReceiver<Message>) {
+        let (target, table, statements) = (self.target(), "inventory".into(), vec![sql.into()]);
+        let (notes, received) = unbounded_channel();
+        let lock = PgHold::Lock { target, statements, table, sessions, returns_ms };
+        (hold("postgres_lock", lock, notes).await.expect("it can be held"), received)
+    }
+
+    async fn connections(&self, leave: u32, returns_ms: Option<u64>) -> (PgHeld, UnboundedReceiver<Message>) {
+        let connections = PgHold::Connections { target: self.target(), leave, returns_ms };
+        let (notes, received) = unbounded_channel();
+        (hold("postgres_connections", connections, notes).await.expect("it can be held"), received)
+    }
+}
+
+const TABLE: &str = "LOCK TABLE inventory IN ACCESS EXCLUSIVE MODE";
+const OUR_ROLES: &str = "SELECT count(*) FROM pg_roles WHERE rolname LIKE 'firedrill%'";
+
+/// Polls until the answer is as wanted, and returns its evidence.
+async fn until(held: &PgHeld, in_place: bool, says: &str) -> String {
+    let began = Instant::now();
+    loop {
+        let answer = held.confirm().await;
+        match &answer {
+            Answer::InPlace { detail } if in_place && detail.contains(says) => return detail.clone(),
+            Answer::Gone { detail } if !in_place && detail.contains(says) => return detail.clone(),
+            _ if began.elapsed() > PATIENCE => panic!("{answer:?} instead of {in_place} {says:?}"),
+            _ => tokio::time::sleep(POLL).await,
+        }
+    }
+}
+
+async fn note(notes: &mut UnboundedReceiver<Message>, says: &str) {
+    let found = async {
+        loop {
+            match notes.recv().await {
+                Some(Message::Note { text }) if text.contains(says) => return,
+                Some(_) => {}
+                None => panic!("no note says {says:?}"),
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, found).await.unwrap_or_else(|_| panic!("no note says {says:?}"));
+}
+
+/// Whether the shop can take a row without waiting for a lock.
+async fn free(client: &Client, sku: &str) -> bool {
+    client.batch_execute("SET lock_timeout = '200ms'").await.expect("a setting");
+    match client.query("SELECT stock FROM inventory WHERE sku = $1 FOR UPDATE", &[&sku]).await {
+        Ok(_) => true,
+        Err(error) => {
+            assert_eq!(error.code().map(|code| code.code()), Some("55P03"), "{error:?}");
+            false
+        }
+    }
+}
+
+async fn count(client: &Client, sql: &str) -> i64 {
+    client.query_one(sql, &[]).await.expect("an answer").get(0)
+}
+
+#[tokio::test]
+async fn a_table_lock_is_held_until_it_is_lifted_and_leaves_nothing() {
+    let db = Db::start(&[]).await;
+    let (admin, shop) = (db.admin().await, db.shop().await);
+    // What an agent that was killed left behind is no obstacle.
+    let remnant = "CREATE ROLE firedrill_batch LOGIN; GRANT ALL ON inventory TO firedrill_batch";
+    admin.batch_execute(remnant).await.expect("a remnant");
+    let (held, _notes) = db.lock(TABLE, 2, None).await;
+    let evidence = until(&held, true, "AccessExclusiveLock on inventory").await;
+    assert!(evidence.contains("firedrill_batch") && evidence.contains("idle in transaction"), "{evidence}");
+    until(&held, true, "1 sessions wait").await;
+    assert!(!free(&shop, "SKU-0001").await);
+    assert_eq!(count(&admin, &format!("{OUR_ROLES} AND rolsuper")).await, 0);
+
+    held.lift().await.expect("lifted");
+    assert!(free(&shop, "SKU-0001").await);
+    until(&held, false, "dropped").await;
+    assert_eq!(count(&admin, OUR_ROLES).await, 0);
+    held.lift().await.expect("lifted again");
+}
+
+#[tokio::test]
+async fn the_lock_waits_for_transactions_under_way() {
+    let db = Db::start(&[]).await;
+    let mut shop = db.shop().await;
+    let order = shop.transaction().await.expect("a transaction");
+    order.execute("UPDATE inventory SET stock = stock - 1 WHERE sku = 'SKU-0001'", &[]).await.expect("an order");
+    let (held, _notes) = db.lock(TABLE, 1, None).await;
+    until(&held, false, "waits for the lock").await;
+    order.commit().await.expect("committed");
+    until(&held, true, "AccessExclusiveLock").await;
+    held.lift().await.expect("lifted");
+}
+
+#[tokio::test]
+async fn lifting_ends_a_lock_that_is_still_queued() {
+    let db = Db::start(&[]).await;
+    let (admin, mut shop, other) = (db.admin().await, db.shop().await, db.shop().await);
+    let order = shop.transaction().await.expect("a transaction");
+    order.execute("UPDATE inventory SET stock = stock - 1 WHERE sku = 'SKU-0001'", &[]).await.expect("an order");
+    let (held, _notes) = db.lock(TABLE, 1, None).await;
+    until(&held, false, "waits for the lock").await;
+    assert!(!free(&other, "SKU-0002").await, "others queue behind it");
+    held.lift().await.expect("lifted");
+    assert!(free(&other, "SKU-0002").await);
+    assert_eq!(count(&admin, OUR_ROLES).await, 0);
+}
+
+#[tokio::test]
+async fn rows_are_locked_one_by_one_and_none_is_no_lock() {
+    let db = Db::start(&[]).await;
+    let shop = db.shop().await;
+    let (held, _notes) = db.lock("SELECT 1 FROM inventory WHERE sku = 'SKU-0001' FOR UPDATE", 1, None).await;
+    until(&held, true, "1 rows locked").await;
+    assert!(!free(&shop, "SKU-0001").await);
+    assert!(free(&shop, "SKU-0002").await);
+    held.lift().await.expect("lifted");
+    assert!(free(&shop, "SKU-0001").await);
+
+    let (held, mut notes) = db.lock("SELECT 1 FROM inventory WHERE sku = 'none' FOR UPDATE", 1, None).await;
+    until(&held, false, "no row matches").await;
+    note(&mut notes, "no row matches").await;
+    held.lift().await.expect("lifted");
+}
+
+#[tokio::test]
+async fn a_terminated_session_stays_away_unless_it_is_to_return() {
+    let db = Db::start(&[]).await;
+    let (oncall, shop) = (db.open("oncall").await.expect("on call"), db.shop().await);
+    let terminate = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = 'firedrill_batch'";
+    let (held, mut notes) = db.lock(TABLE, 1, None).await;
+    until(&held, true, "AccessExclusiveLock").await;
+    oncall.query(terminate, &[]).await.expect("terminated");
+    until(&held, false, "terminated by an administrator command").await;
+    note(&mut notes, "postgres_lock: the session was terminated by an administrator command").await;
+    assert!(free(&shop, "SKU-0001").await);
+    held.lift().await.expect("lifted");
+
+    let (held, mut notes) = db.lock(TABLE, 1, Some(300)).await;
+    until(&held, true, "AccessExclusiveLock").await;
+    oncall.query(terminate, &[]).await.expect("terminated");
+    note(&mut notes, "comes back in 300 ms").await;
+    let answer = held.confirm().await;
+    assert!(matches!(answer, Answer::InPlace { .. }), "half a cure is none: {answer:?}");
+    note(&mut notes, "came back").await;
+    until(&held, true, "AccessExclusiveLock").await;
+    assert!(!free(&shop, "SKU-0001").await);
+
+    oncall.batch_execute("ALTER ROLE firedrill_batch NOLOGIN").await.expect("locked out");
+    oncall.query(terminate, &[]).await.expect("terminated");
+    until(&held, false, "not permitted to log in").await;
+    note(&mut notes, "cannot come back").await;
+    assert!(free(&shop, "SKU-0001").await);
+    held.lift().await.expect("lifted");
+    assert_eq!(count(&db.admin().await, OUR_ROLES).await, 0);
+}
+
+#[tokio::test]
+async fn a_restart_of_the_database_clears_the_lock_and_is_said_so() {
+    let db = Db::start(&[]).await;
+    let (held, mut notes) = db.lock(TABLE, 1, None).await;
+    until(&held, true, "AccessExclusiveLock").await;
+    docker(&["restart", &db.id]);
+    let admin = db.admin().await;
+    until(&held, false, "the database").await;
+    note(&mut notes, "the database").await;
+    held.lift().await.expect("lifted");
+    assert_eq!(count(&admin, OUR_ROLES).await, 0);
+}
+
+#[tokio::test]
+async fn without_a_database_lifting_says_so_and_does_not_fail() {
+    let db = Db::start(&[]).await;
+    let (held, _notes) = db.lock(TABLE, 1, None).await;
+    until(&held, true, "AccessExclusiveLock").await;
+    docker(&["stop", &db.id]);
+    until(&held, false, "the database").await;
+    let lifted = held.lift().await.expect("nothing is held");
+    assert!(lifted.contains("away"), "{lifted}");
+}
+
+#[tokio::test]
+async fn dropping_a_lock_releases_it() {
+    let db = Db::start(&[]).await;
+    let shop = db.shop().await;
+    let (held, _notes) = db.lock(TABLE, 2, Some(1)).await;
+    until(&held, true, "1 sessions wait").await;
+    assert!(!free(&shop, "SKU-0001").await);
+    drop(held);
+    let began = Instant::now();
+    while !free(&shop, "SKU-0001").await {
+        assert!(began.elapsed() < PATIENCE, "the lock outlives its agent");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_held_is_said_at_once() {
+    let db = Db::start(&[]).await;
+    let (notes, _received) = unbounded_channel();
+    let lock = |target, table: &str| PgHold::Lock {
+        target,
+        statements: vec![TABLE.into()],
+        table: table.into(),
+        sessions: 1,
+        returns_ms: None,
+    };
+    let error = hold("f", lock(db.target(), "nothing"), notes.clone()).await.expect_err("no such table");
+    assert!(error.contains("relation \"nothing\" does not exist"), "{error}");
+    let wrong = PgTarget { password: Some("wrong".into()), ..db.target() };
+    let error = hold("f", lock(wrong, "inventory"), notes.clone()).await.expect_err("a wrong password");
+    assert!(error.contains("password authentication failed"), "{error}");
+    let nowhere = PgTarget { port: 1, ..db.target() };
+    let error = hold("f", lock(nowhere, "inventory"), notes).await.expect_err("nobody listens");
+    assert!(error.contains("127.0.0.1:1") && error.contains("refused"), "{error}");
+}
+
+#[tokio::test]
+async fn connections_are_used_up_and_pools_that_had_some_lose_them() {
+    let db = Db::start(&["-c", "max_connections=20"]).await;
+    let admin = db.admin().await;
+    let pool = [db.shop().await, db.shop().await, db.shop().await];
+    let (held, _notes) = db.connections(0, None).await;
+    let evidence = until(&held, true, "0 sessions of others").await;
+    assert!(evidence.contains("FATAL"), "{evidence}");
+    for connection in &pool {
+        connection.batch_execute("SELECT 1").await.expect_err("the pool has lost its connections");
+    }
+    let error = db.open("shop").await.err().expect("no slot is free");
+    assert_eq!(error.code().map(|code| code.code()), Some("53300"));
+    db.open("postgres").await.expect("people on call still get in");
+
+    held.lift().await.expect("lifted");
+    db.shop().await;
+    until(&held, false, "dropped").await;
+    assert_eq!(count(&admin, OUR_ROLES).await, 0);
+}
+
+#[tokio::test]
+async fn as_many_slots_are_left_as_asked_for() {
+    let db = Db::start(&["-c", "max_connections=20"]).await;
+    let (admin, pool) = (db.admin().await, [db.shop().await, db.shop().await, db.shop().await]);
+    let (held, _notes) = db.connections(2, None).await;
+    until(&held, true, "sessions of firedrill_clients").await;
+    let mut cut = 0;
+    for connection in &pool {
+        cut += u8::from(connection.batch_execute("SELECT 1").await.is_err());
+    }
+    assert!(cut > 0, "three connections are more than two");
+    let shops = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'shop'";
+    let mut clients = Vec::new();
+    for _ in count(&admin, shops).await..2 {
+        clients.push(db.shop().await);
+    }
+    assert!(db.open("shop").await.is_err());
+    held.lift().await.expect("lifted");
+    db.shop().await;
+}
+
+#[tokio::test]
+async fn ended_connections_come_back_until_the_role_is_kept_out() {
+    let db = Db::start(&["-c", "max_connections=20"]).await;
+    let admin = db.admin().await;
+    let terminate = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'firedrill_clients'";
+    let (held, mut notes) = db.connections(0, None).await;
+    until(&held, true, "FATAL").await;
+    admin.query(terminate, &[]).await.expect("terminated");
+    until(&held, false, "terminated by an administrator command").await;
+    note(&mut notes, "terminated by an administrator command").await;
+    db.shop().await;
+    held.lift().await.expect("lifted");
+
+    let (held, mut notes) = db.connections(0, Some(200)).await;
+    until(&held, true, "FATAL").await;
+    admin.query(terminate, &[]).await.expect("terminated");
+    note(&mut notes, "came back").await;
+    until(&held, true, "FATAL").await;
+    admin.batch_execute("ALTER ROLE firedrill_clients NOLOGIN").await.expect("locked out");
+    admin.query(terminate, &[]).await.expect("terminated");
+    until(&held, false, "may not log in any more").await;
+    db.shop().await;
+    held.lift().await.expect("lifted");
+    assert_eq!(count(&admin, OUR_ROLES).await, 0);
+}
