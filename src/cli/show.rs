@@ -300,3 +300,7 @@ impl<'a> ShownCommand<'a> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "show_tests.rs"]
+mod tests;

@@ -1,1 +1,219 @@
 use super::*;
+use crate::runbook::{Step, StepKind};
+use crate::source::render;
+use proptest::prelude::*;
+
+fn read(text: &str) -> (Runbook, Diagnostics) {
+    let mut diags = Diagnostics::default();
+    let runbook = parse(&Source::new("runbooks/x.md", text), &mut diags).unwrap();
+    (runbook, diags)
+}
+
+fn texts(text: &str) -> Vec<String> {
+    let (runbook, _) = read(text);
+    runbook.steps.iter().flat_map(Step::commands).map(|command| command.text.clone()).collect()
+}
+
+fn message(text: &str) -> String {
+    render(&read(text).1, false)
+}
+
+#[test]
+fn titles() {
+    for (text, title) in [
+        ("---\ntitle: Front\n---\n\n# Head\n", "Head"),
+        ("---\ntitle: \"Front: it\"\nweight: 1\n---\n\n## Fix\n", "Front: it"),
+        ("---\ntitle: [\n---\n\n## Fix\n", "x"),
+        ("Head\n====\n\n# Second\n", "Head"),
+        ("#\n\n# Second `code` *it*\n", "Second code it"),
+        ("", "x"),
+    ] {
+        assert_eq!(read(text).0.title, title, "{text}");
+    }
+}
+
+#[test]
+fn phases_are_inherited_and_the_title_is_none() {
+    let text = "# Disaster recovery\n\n```sh\na\n```\n\n## Steps\n\n### Look\n\n```sh\nb\n```\n\n## Mitigation\n\n### Restart it\n\n```sh\nc\n```\n\n#### Verify it\n\n```sh\nd\n```\n\n## Notes\n\n```sh\ne\n```\n";
+    let (runbook, _) = read(text);
+    let phases: Vec<(&str, &str)> = runbook.steps.iter().map(|s| (s.id.as_str(), s.phase.name())).collect();
+    assert_eq!(
+        phases,
+        [
+            ("other/disaster-recovery", "other"),
+            ("other/look", "other"),
+            ("mitigate/restart-it", "mitigate"),
+            ("verify/verify-it", "verify"),
+            ("other/notes", "other")
+        ]
+    );
+}
+
+#[test]
+fn several_first_level_headings_are_sections() {
+    let (runbook, _) = read("# Alert X\n\n# Mitigation\n\n```sh\na\n```\n\n# Verification\n\n```sh\nb\n```\n");
+    assert_eq!(runbook.title, "Alert X");
+    assert_eq!(runbook.steps.iter().map(|s| s.phase.name()).collect::<Vec<_>>(), ["mitigate", "verify"]);
+}
+
+#[test]
+fn ids_are_unique() {
+    let text = "## Fix\n\n### Restart\n\n```sh\na\n```\n\n### Restart 2\n\n```sh\nb\n```\n\n### Restart\n\n```sh\nc\n```\n\n### ¡!\n\n```sh\nd\n```\n";
+    let (runbook, _) = read(text);
+    let ids: Vec<&str> = runbook.steps.iter().map(|s| s.id.as_str()).collect();
+    assert_eq!(ids, ["mitigate/restart", "mitigate/restart-2", "mitigate/restart-3", "mitigate/step"]);
+}
+
+#[test]
+fn a_hash_follows_the_content_of_its_step_alone() {
+    let hashes = |text: &str| read(text).0.steps.into_iter().map(|step| step.hash).collect::<Vec<_>>();
+    let before = hashes("## Fix\n\n1. A\n\n   ```sh\n   a\n   ```\n\n2. B\n\n   ```sh\n   b\n   ```\n");
+    let after =
+        hashes("# Title\n\n## Fix\n\n1. A\n\n   ```sh\n   a\n   ```\n\n2. B\n\n   ```sh\n   b --hard\n   ```\n");
+    assert_eq!(before[0], after[0]);
+    assert_ne!(before[1], after[1]);
+    assert_eq!(before[0].len(), 64);
+}
+
+#[test]
+fn line_ends_tabs_and_quotes_do_not_matter() {
+    let unix = "## Fix\n\n1. A\n\n   ```sh\n   a \\\n     b\n   c\n   ```\n";
+    assert_eq!(texts(unix), ["a \\\n  b", "c"]);
+    assert_eq!(texts(&unix.replace('\n', "\r\n")), ["a \\\n  b", "c"]);
+    assert_eq!(texts("## Fix\n\n> ```sh\n> a\n> b\n> ```\n"), ["a", "b"]);
+    assert_eq!(texts("## Fix\n\n-\t```sh\n\ta\n\t\tb\n\t```\n"), ["a", "b"]);
+}
+
+#[test]
+fn places_of_commands_and_inputs() {
+    let text = "## Fix\n\n1. ö\n\n   ```console\n   $ ls; kill <pid>\n   $ cat <<E\n   > <x-y>\n   > E\n   ```\n";
+    let (runbook, _) = read(text);
+    let commands = runbook.steps[0].commands();
+    let places: Vec<_> = commands.iter().map(|c| (c.text.as_str(), c.line, c.column)).collect();
+    assert_eq!(places, [("ls", 6, 6), ("kill <pid>", 6, 10), ("cat <<E\n<x-y>\nE", 7, 6)]);
+    assert_eq!((commands[1].inputs[0].line, commands[1].inputs[0].column), (6, 15));
+    assert_eq!((commands[2].inputs[0].line, commands[2].inputs[0].column), (8, 6));
+    assert_eq!((runbook.steps[0].line, runbook.steps[0].end_line), (3, 10));
+}
+
+#[test]
+fn fences_that_swallow_the_rest_are_errors() {
+    insta::assert_snapshot!(message("# X\n\n## Diagnosis\n\n```shell\nls\n\n## Mitigation\n\nRestart.\n"));
+    insta::assert_snapshot!(message("# X\n\n```bash\nls\n\n## Mitigation\n\n```bash\nrestart\n```\n"));
+    insta::assert_snapshot!(message("# X\n\n1. Do\n\n   ```bash\n   ls\n```\n\n2. Do\n"));
+    for fine in [
+        "## Fix\n\n````sh\ncat <<E\n```\nE\n````\n",
+        "## Fix\n\n```sh\na\n```\n\n```markdown\n```bash\n```\n",
+        "## Fix\n\n```sh\na\n```",
+    ] {
+        assert_eq!(message(fine), "", "{fine}");
+    }
+}
+
+#[test]
+fn a_runbook_without_anything_to_run_is_an_error() {
+    insta::assert_snapshot!(message("# X\n\n## Mitigation\n\nRestart it.\n"));
+    insta::assert_snapshot!(message("# X\n\n## Mitigation\n\nIf it hangs:\n\n```sh\nkill\n```\n"));
+    insta::assert_snapshot!(message(""));
+}
+
+#[test]
+fn the_size_is_limited() {
+    let mut diags = Diagnostics::default();
+    let source = Source::new("x.md", "a\n".repeat(MAX_SIZE));
+    assert!(parse(&source, &mut diags).is_none());
+    assert!(diags.has_errors());
+}
+
+#[test]
+fn a_runbook_that_was_made_to_hurt_is_read_in_time() {
+    let begun = std::time::Instant::now();
+    for part in [
+        "- ",
+        "> ",
+        "1. a\n",
+        "```\n",
+        "```sh\na\n",
+        "# a\n",
+        "If a:\n\n```sh\nb\n```\n\n",
+        "<a ",
+        "$ a\n",
+        "```sh\n$ cat <<A\n",
+        "{{a ",
+    ] {
+        read(&part.repeat(60_000 / part.len()));
+    }
+    assert!(begun.elapsed().as_secs() < 60, "{:?}", begun.elapsed());
+}
+
+#[test]
+fn what_a_manual_step_says() {
+    let reasons = |text: &str| -> Vec<String> {
+        let (runbook, _) = read(text);
+        let reason = |step: Step| match step.kind {
+            StepKind::Manual(reason) => reason,
+            StepKind::Commands(commands) => format!("runs {}", commands.len()),
+        };
+        runbook.steps.into_iter().map(reason).collect()
+    };
+    assert_eq!(reasons("## Fix\n\n1. Call them.\n2. Run:\n\n   ```sh\n   a\n   ```\n"), ["no command in it", "runs 1"]);
+    assert_eq!(
+        reasons("## Fix\n\n### Ask\n\n```sql\nselect 1;\n```\n\n```sh\na\n```\n"),
+        ["`sql` needs a client, and none is named for it", "runs 1"]
+    );
+    assert_eq!(reasons("## Fix\n\n### Set\n\n```ini\na=1\n```\n"), ["no command in it: `ini` is data"]);
+    assert_eq!(reasons("## Fix\n\n### Set\n\n```ini\na=1\n```\n\n```sh\na\n```\n"), ["runs 1"]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn any_text_is_read_and_every_place_is_true(
+        parts in prop::collection::vec(prop::sample::select(vec![
+            "# T\n", "## Mitigation\n", "### Step 1: x\n", "Head\n---\n", "1. do <x>\n", "2. then\n", "- a\n", "  - b\n", "\n", "\r\n",
+            "```bash\n", "   ```sh\n", "\t```\n", "```\n", "   ```\n", "~~~\n", "    indented\n", "$ ls $X\n", "   $ cat <<E\n", "> q\n",
+            "   echo 'it <y> ' # é\n", "> E\n", "E\n", "# If é:\n", "a; b && c\n", "for i in a; do\n", "done\n", "<details>\n", "| a | b |\n|--|--|\n",
+            "If so:\n", "---\ntitle: x\n---\n", "text é\n", "[^1]: foot\n", "\u{0}", "\u{feff}",
+        ]), 0..24),
+    ) {
+        let text = parts.concat();
+        places_are_true(&text)?;
+    }
+
+    #[test]
+    fn any_bytes_are_read(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        places_are_true(&String::from_utf8_lossy(&bytes))?;
+    }
+}
+
+/// Every line that is reported exists and holds what is claimed.
+fn places_are_true(text: &str) -> Result<(), TestCaseError> {
+    let (runbook, diags) = read(text);
+    let lines: Vec<&str> = text.split('\n').collect();
+    let at = |line: usize, column: usize| -> String { lines[line - 1].chars().skip(column - 1).collect() };
+    let mut ids: Vec<&str> = runbook.steps.iter().map(|step| step.id.as_str()).collect();
+    ids.sort_unstable();
+    prop_assert!(ids.windows(2).all(|pair| pair[0] != pair[1]), "{:?}", ids);
+    for step in &runbook.steps {
+        prop_assert!(step.line <= step.end_line && step.end_line <= lines.len());
+        for command in step.commands().iter().chain(&step.held) {
+            let first = command.text.lines().next().unwrap_or_default();
+            prop_assert!(
+                at(command.line, command.column).starts_with(first.trim_end_matches('\r')),
+                "{:?} {:?}",
+                text,
+                command
+            );
+            prop_assert!(step.line <= command.line && command.line <= step.end_line, "{:?} {:?}", text, step);
+            for input in &command.inputs {
+                prop_assert!(at(input.line, input.column).starts_with(&input.spelling), "{:?} {:?}", text, input);
+                prop_assert_eq!(&command.text[input.span.start..input.span.end], input.spelling.as_str());
+            }
+        }
+    }
+    for diagnostic in &diags.all {
+        prop_assert!(text.get(diagnostic.span.start..diagnostic.span.end).is_some());
+    }
+    Ok(())
+}
