@@ -234,6 +234,17 @@ recover:";
 }
 
 #[test]
+fn secrets_are_not_shown() {
+    let respond = "\
+runbook: ../runbooks/slow.md
+respond: { timeout: hunter2-ü, vars: { DB_HOST: { secret: true, value: hunter2-ü }, X: 1 }, servce: checkout }
+recover:";
+    let told = mistakes_of(&[("recover:", respond)]);
+    assert!(!told.contains("hunter2"), "also where the same text stands elsewhere: {told}");
+    insta::assert_snapshot!(told);
+}
+
+#[test]
 fn what_contradicts_itself() {
     let headers = "    rate: 50/s\n    headers: { X: 1, x: 2, Content-Length: 3, 'a b': 4, Y: '{{cuonter}}' }";
     insta::assert_snapshot!(mistakes_of(&[
@@ -271,6 +282,32 @@ fn nothing_to_check_and_wrong_names() {
 fn a_project_without_mistakes_passes() {
     let (code, out, err) = Project::new().scenario(SCENARIO).run(&["check"]);
     assert_eq!((code, out.as_str(), err.as_str()), (0, "1 scenario, 1 runbook: no mistakes\n", ""));
+}
+
+#[test]
+fn services_that_the_stack_does_not_have() {
+    insta::assert_snapshot!(mistakes_of(&[
+        ("http://checkout:8080/checkout", "http://chekout:8080/checkout"),
+        ("service: db", "service: database"),
+        ("recover:", "detect: { metrics: http://prometheus:9090/metrics, when: up < 1, within: 5s }\nrecover:"),
+    ]));
+}
+
+#[test]
+fn a_stack_that_compose_does_not_accept() {
+    let project = Project::new().scenario(SCENARIO).file("stacks/shop/compose.yaml", "services:\n  db:\n    imag: x\n");
+    let told = project.mistakes();
+    assert!(told.contains("--> stacks/shop/compose.yaml") && told.contains("imag"), "{told}");
+}
+
+#[test]
+fn without_docker_the_files_are_judged_all_the_same() {
+    let broken = changed(&[("rate: 50/s", "rate: fast")]);
+    let project = Project::new().scenario(SCENARIO).file("scenarios/other.yaml", broken).env("PATH", "/nowhere");
+    let told = project.mistakes();
+    assert!(told.contains("`fast` is not a rate") && told.contains("1 error\nerror: "), "{told}");
+    let fine = Project::new().scenario(SCENARIO).env("PATH", "/nowhere");
+    assert_eq!(fine.run(&["check"]).0, 3, "what cannot be judged is not passed");
 }
 
 #[test]

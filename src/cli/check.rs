@@ -6,6 +6,7 @@ use crate::source::{Diagnostics, Source, render};
 use crate::spec::{Overrides, Plan, check_services, find, load, project_files, project_scenarios};
 use crate::stack::docker::{ResolveError, resolve};
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Checks every scenario, runbook and stack of the project: every mistake at once, and nothing is started.
@@ -30,8 +31,22 @@ pub async fn run(args: CheckArgs, globals: &super::Globals) -> Result<Exit, Erro
     for path in &runbooks {
         check_runbook(path, &mut diags);
     }
-    resolve_stacks(&plans, &mut diags).await?;
-    report(&diags, scenarios.len(), runbooks.len(), globals)
+    // Without Docker the stacks cannot be judged; what is wrong with the files is told all the same.
+    let resolved = resolve_stacks(&plans, &mut diags).await;
+    if diags.has_errors() || resolved.is_ok() {
+        let exit = report(&diags, scenarios.len(), runbooks.len(), globals)?;
+        if let Err(error) = resolved {
+            show(&format!("error: {error}\n"));
+        }
+        return Ok(exit);
+    }
+    show(&render(&diags, globals.color()));
+    resolved.map(|()| Exit::Passed)
+}
+
+/// Writes to standard error; that nobody reads it changes nothing about the exit code.
+fn show(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
 /// The scenarios and runbooks that are meant.
@@ -76,9 +91,7 @@ async fn resolve_stacks(plans: &[Plan], diags: &mut Diagnostics) -> Result<(), E
 }
 
 fn report(diags: &Diagnostics, scenarios: usize, runbooks: usize, globals: &super::Globals) -> Result<Exit, Error> {
-    if !diags.all.is_empty() {
-        eprint!("{}", render(diags, globals.color()));
-    }
+    show(&render(diags, globals.color()));
     if diags.has_errors() {
         return Ok(Exit::Usage);
     }

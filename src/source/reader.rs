@@ -209,3 +209,84 @@ pub fn list<T: AsRef<str>>(names: &[T]) -> String {
         Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::{parse, parse_rate, render};
+    use std::time::Duration;
+
+    #[derive(Debug, PartialEq)]
+    struct Fault {
+        service: String,
+        port: Option<u16>,
+        returns: Option<Duration>,
+        rate: Option<f64>,
+        replicas: Vec<String>,
+        all: bool,
+    }
+
+    fn read(text: &str) -> Result<Fault, String> {
+        let source = Source::new("a.yaml", text);
+        let mut diags = Diagnostics::default();
+        let node = parse(&source, &mut diags).expect("YAML");
+        let fault = (|| {
+            let mut map = MapReader::new(&node, "`fault`", &source, &mut diags)?;
+            let service = map.require("service");
+            let port = map.optional("port");
+            let returns = map.optional("returns");
+            let rate = map.optional_with("rate", "a rate", parse_rate);
+            let replicas = map.optional("replicas");
+            let all = map.optional("all");
+            map.finish()?;
+            let replicas = replicas.unwrap_or_default();
+            Some(Fault { service: service?, port, returns, rate, replicas, all: all.unwrap_or_default() })
+        })();
+        assert_eq!(fault.is_some(), !diags.has_errors());
+        fault.ok_or_else(|| render(&diags, false))
+    }
+
+    #[test]
+    fn a_map_is_read() {
+        let fault = read("service: db\nport: 5432\nreturns: 2s\nrate: 60/m\nreplicas: [a, 2]\nall: true\n");
+        let expected = Fault {
+            service: "db".into(),
+            port: Some(5432),
+            returns: Some(Duration::from_secs(2)),
+            rate: Some(1.0),
+            replicas: vec!["a".into(), "2".into()],
+            all: true,
+        };
+        assert_eq!(fault, Ok(expected));
+        assert!(read("service: db").is_ok());
+    }
+
+    #[test]
+    fn all_mistakes_come_out_at_once() {
+        let text =
+            "servce: db\nport: 99999\nreturns: [2s]\nrate: 5\nreplicas: [a, [b], { c: d }, ~]\nall: yes\nother: 1\n";
+        insta::assert_snapshot!(read(text).expect_err("mistakes"));
+        insta::assert_snapshot!(
+            [
+                read("- a\n"),
+                read("~\n"),
+                read("{ service: ~, port: -1 }"),
+                read("{ service: a, port: '80', all: 'true' }")
+            ]
+            .map(|told| told.expect_err("mistakes"))
+            .join("\n")
+        );
+    }
+
+    #[test]
+    fn names_that_are_near_are_found() {
+        let names = ["postgres_lock", "container_kill", "db"];
+        assert_eq!(nearest("postgres-lock", names), Some("postgres_lock"));
+        assert_eq!(nearest("PostgresLock", names), Some("postgres_lock"));
+        assert_eq!(nearest("bd", names), Some("db"));
+        assert_eq!(nearest("redis", names), None);
+        assert_eq!(nearest(&"x".repeat(1_000_000), names), None);
+        assert_eq!(did_you_mean("x", []), "there are none");
+        assert_eq!(list(&["a", "b", "c"]), "`a`, `b` and `c`");
+    }
+}

@@ -91,6 +91,13 @@ impl Node {
     fn expected(&self, expected: &str) -> Vec<Mistake> {
         self.mistake(format!("expected {expected}, found {}", self.describe()))
     }
+
+    /// The same for what must be written without quotes.
+    fn expected_plain(&self, expected: &str) -> Vec<Mistake> {
+        let quoted = matches!(self.value, Value::Scalar { plain: false, .. });
+        let quotes = if quoted { " in quotes" } else { "" };
+        self.mistake(format!("expected {expected}, found {}{quotes}", self.describe()))
+    }
 }
 
 fn plain_json(text: &str) -> serde_json::Value {
@@ -131,7 +138,7 @@ impl FromYaml for bool {
         match node.plain() {
             Some("true") => Ok(true),
             Some("false") => Ok(false),
-            _ => Err(node.expected("`true` or `false`")),
+            _ => Err(node.expected_plain("`true` or `false`")),
         }
     }
 }
@@ -165,12 +172,12 @@ macro_rules! whole_number {
     ($($type:ty),*) => {$(
         impl FromYaml for $type {
             fn from_yaml(node: &Node) -> Result<Self, Vec<Mistake>> {
-                let Some(text) = node.plain() else { return Err(node.expected("a whole number")) };
+                let Some(text) = node.plain() else { return Err(node.expected_plain("a whole number")) };
                 let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
                 match text.parse::<$type>() {
                     Ok(number) if digits => Ok(number),
                     _ if digits => Err(node.mistake(format!("{text} is too large: at most {}", <$type>::MAX))),
-                    _ => Err(node.expected("a whole number")),
+                    _ => Err(node.expected_plain("a whole number")),
                 }
             }
         }
@@ -224,4 +231,67 @@ pub fn parse_rate(text: &str) -> Result<f64, String> {
 fn decimal(text: &str) -> Option<f64> {
     let plain = text.bytes().all(|b| b.is_ascii_digit() || b == b'.') && text.bytes().any(|b| b.is_ascii_digit());
     plain.then(|| text.parse::<f64>().ok()).flatten().filter(|number| number.is_finite())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::{Diagnostics, Source, parse};
+    use proptest::prelude::*;
+
+    #[test]
+    fn durations_and_rates_are_read() {
+        let millis = |text| parse_duration(text).map(|d| d.as_micros() as f64 / 1000.0);
+        assert_eq!(millis("300ms"), Ok(300.0));
+        assert_eq!(millis("0.3s"), Ok(300.0));
+        assert_eq!(millis(" 1.5 m"), Ok(90_000.0));
+        assert_eq!(millis("2min"), Ok(120_000.0));
+        assert_eq!(millis("24h"), Ok(86_400_000.0));
+        assert_eq!(parse_rate("50/s"), Ok(50.0));
+        assert_eq!(parse_rate(" 3000 / m "), Ok(50.0));
+        assert_eq!(parse_rate("0.5/s"), Ok(0.5));
+    }
+
+    #[test]
+    fn mistakes_are_told() {
+        let durations = ["", "5", "s", "5 parsecs", "-5s", "1e3s", "1.2.3s", ".s", "25h", "5s5", "٣s"];
+        let rates = ["", "50", "50/day", "/s", "0/s", "-1/s", "1e9/s", "200000/s", "NaN/s"];
+        let told = durations
+            .iter()
+            .map(|text| parse_duration(text).expect_err(text))
+            .chain(rates.iter().map(|text| parse_rate(text).expect_err(text)));
+        insta::assert_snapshot!(told.collect::<Vec<_>>().join("\n"));
+    }
+
+    #[test]
+    fn plain_scalars_become_json_as_in_yaml_1_2() {
+        let source = Source::new(
+            "x.yaml",
+            "[1, -2, +3, 1.5, 1e3, .5, 0x1f, 012, true, yes, null, ~, '5', .inf, nan, 18446744073709551615, 99999999999999999999, 1-2, '']",
+        );
+        let node = parse(&source, &mut Diagnostics::default()).expect("a list");
+        assert_eq!(
+            node.to_json().to_string(),
+            r#"[1,-2,3,1.5,1000.0,0.5,"0x1f",12,true,"yes",null,null,"5",".inf","nan",18446744073709551615,1e+20,"1-2",""]"#
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in "\\PC*|[0-9.]{0,25}[a-z/]{0,3}") {
+            if let Ok(duration) = parse_duration(&text) {
+                prop_assert!(duration <= MAX_DURATION);
+            }
+            if let Ok(rate) = parse_rate(&text) {
+                prop_assert!(rate > 0.0 && rate <= MAX_RATE);
+            }
+        }
+
+        #[test]
+        fn milliseconds_are_exact(millis in 0u64..86_400_000) {
+            let expected = Ok(Duration::from_millis(millis));
+            prop_assert_eq!(parse_duration(&format!("{millis}ms")), expected.clone());
+            prop_assert_eq!(parse_duration(&format!("{}.{:03}s", millis / 1000, millis % 1000)), expected);
+        }
+    }
 }

@@ -33,7 +33,13 @@ pub fn read_faults(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -
             diags.error(source, at, message).help(EXAMPLE);
             continue;
         };
-        let Some(fault) = Fault::from_entry(&entry.key, entry.key_span, &entry.value, source, diags) else { continue };
+        let before = diags.all.len();
+        let Some(fault) = Fault::from_entry(&entry.key, entry.key_span, &entry.value, source, diags) else {
+            if diags.all.len() == before {
+                diags.error(source, entry.value.span, format!("the parameters of `{}` cannot be read", entry.key));
+            }
+            continue;
+        };
         let taken = faults.iter().filter(|other| other.fault.kind() == fault.kind()).count();
         let id = if taken == 0 { entry.key.clone() } else { format!("{}-{}", entry.key, taken + 1) };
         faults.push(PlannedFault { id, fault, line: source.pos(entry.key_span.start).line });

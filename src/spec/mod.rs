@@ -8,6 +8,7 @@ mod outline;
 mod plan;
 mod respond;
 mod scenario;
+mod secrets;
 mod services;
 mod stack;
 mod windows;

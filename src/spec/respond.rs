@@ -2,7 +2,7 @@
 
 use super::windows::{LONGEST, deadline};
 use super::{Overrides, Respond, Var};
-use crate::runbook::{Input, Runbook, RunbookPhase, Step, StepKind};
+use crate::runbook::{Input, Runbook, RunbookPhase, Step, unified_name};
 use crate::source::{Diagnostics, Entry, MapReader, Node, Source, Span, Value, did_you_mean, list, nearest, shorten};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -69,7 +69,7 @@ pub fn read(
     let phases = phases.unwrap_or_else(|| PHASES.to_vec());
     if let Some(runbook) = runbook {
         check_phases(runbook, &phases, selected, runbook_at.unwrap_or_default(), source, diags);
-        check_vars(runbook, &phases, &vars, diags);
+        check_vars(runbook, &phases, &vars, source, diags);
     }
     Some(Respond { phases, vars: both_names(vars)?, timeout: timeout.unwrap_or(TIMEOUT), service })
 }
@@ -110,9 +110,9 @@ fn read_vars(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Vec<
     let mut vars: Vec<Named> = Vec::new();
     for entry in entries {
         let name = shorten(&entry.key);
-        if unified(&entry.key).is_empty() {
+        if unified_name(&entry.key).is_empty() {
             diags.error(source, entry.key_span, format!("`{name}` is not the name of an input"));
-        } else if let Some(same) = vars.iter().find(|other| unified(&other.name) == unified(&entry.key)) {
+        } else if let Some(same) = vars.iter().find(|other| unified_name(&other.name) == unified_name(&entry.key)) {
             let message = format!("`{name}` and `{}` are the same input", shorten(&same.name));
             diags.error(source, entry.key_span, message).help("keep one of the two");
         }
@@ -176,7 +176,7 @@ fn environment(name: &str) -> Result<String, String> {
 /// The command line wins; what the scenario marks as secret stays secret.
 fn override_vars(vars: &mut Vec<Named>, overrides: &Overrides) {
     for (name, value) in &overrides.vars {
-        match vars.iter_mut().find(|var| unified(&var.name) == unified(name)) {
+        match vars.iter_mut().find(|var| unified_name(&var.name) == unified_name(name)) {
             Some(known) => {
                 let secret = known.var.as_ref().is_some_and(|var| var.secret);
                 known.var = Some(Var { value: value.clone(), secret });
@@ -195,7 +195,7 @@ fn both_names(vars: Vec<Named>) -> Option<BTreeMap<String, Var>> {
     let mut map = BTreeMap::new();
     for named in vars {
         let var = named.var?;
-        map.insert(unified(&named.name), var.clone());
+        map.insert(unified_name(&named.name), var.clone());
         map.insert(named.name, var);
     }
     Some(map)
@@ -227,10 +227,16 @@ fn check_phases(
     }
 }
 
-fn check_vars(runbook: &Runbook, phases: &[RunbookPhase], vars: &[Named], diags: &mut Diagnostics) {
+fn check_vars(
+    runbook: &Runbook,
+    phases: &[RunbookPhase],
+    vars: &[Named],
+    source: &Arc<Source>,
+    diags: &mut Diagnostics,
+) {
     let used: Vec<&Input> = runbook.steps.iter().flat_map(inputs).collect();
     for var in vars {
-        let name = unified(&var.name);
+        let name = unified_name(&var.name);
         if used.iter().any(|input| input.name == name) {
             continue;
         }
@@ -244,28 +250,23 @@ fn check_vars(runbook: &Runbook, phases: &[RunbookPhase], vars: &[Named], diags:
     }
     let mut told: Vec<&str> = Vec::new();
     for input in runbook.select(phases).flat_map(inputs) {
-        if told.contains(&input.name.as_str()) || vars.iter().any(|var| unified(&var.name) == input.name) {
+        if told.contains(&input.name.as_str()) || vars.iter().any(|var| unified_name(&var.name) == input.name) {
             continue;
         }
         told.push(&input.name);
         let start = offset(&runbook.source.text, input.line, input.column);
         let span = Span::new(start, start + input.spelling.len());
+        let spelling = shorten(&input.spelling);
+        let message = format!("`{spelling}` has no value in {}: its step would be blocked", source.path.display());
+        let name = input.variable().unwrap_or(&input.name);
         diags
-            .warning(
-                &runbook.source,
-                span,
-                format!("`{}` has no value: its step would be blocked", shorten(&input.spelling)),
-            )
-            .help(format!("give it in the scenario: `respond: {{ vars: {{ {}: … }} }}`, or with `--var`", input.name));
+            .warning(&runbook.source, span, message)
+            .help(format!("give it in the scenario: `respond: {{ vars: {{ {name}: … }} }}`, or with `--var`"));
     }
 }
 
 fn inputs(step: &Step) -> impl Iterator<Item = &Input> {
-    let commands = match &step.kind {
-        StepKind::Commands(commands) => commands.as_slice(),
-        StepKind::Manual(_) => &[],
-    };
-    commands.iter().flat_map(|command| &command.inputs)
+    step.commands().iter().flat_map(|command| &command.inputs)
 }
 
 /// The byte at a line and column, both from 1.
@@ -273,10 +274,4 @@ fn offset(text: &str, line: usize, column: usize) -> usize {
     let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
     let rest = text.get(start..).unwrap_or_default();
     start + rest.char_indices().nth(column.saturating_sub(1)).map_or(rest.len(), |(at, _)| at)
-}
-
-/// The one name of an input, however it is spelt: `<pod-name>`, `$POD_NAME` and `pod name` are `pod_name`.
-fn unified(name: &str) -> String {
-    let name = name.trim_matches(|c: char| !c.is_alphanumeric());
-    name.to_lowercase().chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect()
 }

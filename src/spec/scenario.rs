@@ -3,7 +3,7 @@
 use super::faults::{interposed, read_faults};
 use super::outcome::{read_detect, read_expect, read_impact};
 use super::windows::{self, LONGEST, Places, Windows, deadline, required_deadline, window};
-use super::{Overrides, Plan, loads, respond, stack};
+use super::{Overrides, Plan, loads, respond, secrets, stack};
 use crate::record::Verdict;
 use crate::source::{Diagnostics, MapReader, Node, Source, Span, Value, parse, tidy};
 use std::path::Path;
@@ -19,7 +19,13 @@ const REVERT_HOLD: Duration = Duration::from_secs(2);
 /// plan exactly when none of them is an error.
 pub fn load(path: &Path, overrides: &Overrides) -> (Option<Plan>, Diagnostics) {
     let mut diags = Diagnostics::default();
-    let plan = read(&tidy(path), overrides, &mut diags);
+    let path = tidy(path);
+    let plan = read(&path, overrides, &mut diags);
+    if plan.is_none() && !diags.has_errors() {
+        // A reader gave up without a word: still no plan.
+        diags.error(&Source::new(&path, ""), Span::default(), "the scenario cannot be read");
+    }
+    secrets::hide(&mut diags);
     let fit = !diags.has_errors();
     (plan.filter(|_| fit), diags)
 }
@@ -77,6 +83,7 @@ fn read(path: &Path, overrides: &Overrides, diags: &mut Diagnostics) -> Option<P
         steady: steady.map(|steady| steady.0),
         recover: recover.map(|recover| recover.1),
         impact: impact.as_ref(),
+        breaches_named: impact_node.is_some_and(|node| keys(node).contains(&"breaches")),
         places: Places {
             steady: place(["steady", "for"]),
             recover: place(["recover", "hold"]),

@@ -1,7 +1,7 @@
 //! Services that a scenario names and the stack does not have: known once Compose has resolved the stack.
 
-use super::Plan;
 use super::loads::host_of;
+use super::{Plan, secrets};
 use crate::faults::Inject;
 use crate::source::{Diagnostics, Node, Source, Span, Value, did_you_mean, parse, shorten};
 use std::sync::Arc;
@@ -46,6 +46,7 @@ pub fn check_services(plan: &Plan, services: &[String], diags: &mut Diagnostics)
     if let Some(service) = &plan.respond.service {
         missing(service, "`respond.service`", get(&root, &["respond", "service"]));
     }
+    secrets::hide(diags);
 }
 
 /// Where a setting stands in a Compose file: `key` is `volumes`, `environment.STRIPE_URL` … of a service, or of the whole

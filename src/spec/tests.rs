@@ -1,7 +1,7 @@
 //! Scenarios that are fit to run, what becomes of them, and what random changes to them come to.
 
 use super::*;
-use crate::runbook::{Command, Input, Runbook, RunbookPhase, Step, StepKind};
+use crate::runbook::{Runbook, RunbookPhase};
 use crate::source::{Diagnostics, Level, Source, Span, render};
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
@@ -154,36 +154,11 @@ fn settings_of_a_stack_have_a_place() {
     assert_eq!(place_in_stack(&Source::new("x", "a: !reset [\n"), Some("a"), "b"), Span::default());
 }
 
-/// A runbook with one step in a phase that uses some inputs.
-fn runbook(phase: RunbookPhase, inputs: &[(&str, &str)]) -> Runbook {
-    let text = format!("# Title\n\n{}\n", inputs.iter().map(|(_, spelling)| *spelling).collect::<Vec<_>>().join("\n"));
+/// A runbook with one step below a heading.
+fn runbook(heading: &str, command: &str) -> Runbook {
+    let text = format!("# Title\n\n## {heading}\n\n```bash\n{command}\n```\n");
     let source = Source::new("runbooks/r.md", text);
-    let inputs = inputs.iter().enumerate().map(|(i, (name, spelling))| Input {
-        name: (*name).into(),
-        spelling: (*spelling).into(),
-        span: Span::default(),
-        line: 3 + i,
-        column: 1,
-    });
-    let command = Command {
-        text: "x".into(),
-        line: 3,
-        column: 1,
-        language: "bash".into(),
-        expected: None,
-        inputs: inputs.collect(),
-    };
-    let step = Step {
-        id: "s".into(),
-        phase,
-        title: "s".into(),
-        span: Span::default(),
-        line: 3,
-        end_line: 3,
-        hash: String::new(),
-        kind: StepKind::Commands(vec![command]),
-    };
-    Runbook { source, title: "Title".into(), steps: vec![step] }
+    crate::runbook::parse(&source, &mut Diagnostics::default()).expect("a runbook")
 }
 
 /// What is said about a `respond` with this runbook.
@@ -203,7 +178,7 @@ fn respond(yaml: &str, runbook: &Runbook, overrides: &[(&str, &str)]) -> (Option
 
 #[test]
 fn variables_meet_the_inputs_of_the_runbook() {
-    let runbook = runbook(RunbookPhase::Mitigate, &[("pod_name", "<pod-name>"), ("db", "$DB"), ("unset", "$UNSET")]);
+    let runbook = runbook("Mitigation", "restart <pod-name> \"$DB\" \"$UNSET\" && echo \"$UNSET\"");
     let yaml = "vars: { POD_NAME: x, db: { secret: true, value: hunter2 }, pid: 1 }";
     let (read, told, errors) = respond(yaml, &runbook, &[("DB", "from the command line"), ("unsett", "hunter3")]);
     assert!(!errors);
@@ -217,7 +192,7 @@ fn variables_meet_the_inputs_of_the_runbook() {
 
 #[test]
 fn phases_without_steps_are_told() {
-    let other = runbook(RunbookPhase::Other, &[]);
+    let other = runbook("Something", "true");
     assert!(respond("timeout: 5s", &other, &[]).2);
     assert!(!respond("phases: [other]", &other, &[]).2);
     insta::assert_snapshot!(

@@ -112,6 +112,9 @@ pub struct Windows<'a> {
     pub recover: Option<Duration>,
     /// `impact`.
     pub impact: Option<&'a Impact>,
+    /// Whether the scenario names the SLIs that must fall. Otherwise any of them will do, and one whose load is too thin
+    /// to show an impact does no harm.
+    pub breaches_named: bool,
     /// Where they stand.
     pub places: Places,
     /// The scenario.
@@ -163,9 +166,19 @@ impl Windows<'_> {
         }
     }
 
+    /// Whether five bad events fit into the impact's window.
+    fn can_show_impact(&self, impact: &Impact, load: &LoadSpec) -> bool {
+        load.rate * impact.window.as_secs_f64() >= IMPACT_EVENTS * (1.0 - ROUNDING)
+    }
+
+    fn another_can(&self, impact: &Impact) -> bool {
+        let load = |sli: &SliSpec| self.loads.iter().find(|load| load.name == sli.load);
+        !self.breaches_named && self.slis.iter().filter_map(load).any(|load| self.can_show_impact(impact, load))
+    }
+
     fn check_impact(&self, impact: &Impact, sli: &SliSpec, load: &LoadSpec, diags: &mut Diagnostics) {
         let [_, below, window] = self.places.impact;
-        if load.rate * impact.window.as_secs_f64() < IMPACT_EVENTS * (1.0 - ROUNDING) {
+        if !self.can_show_impact(impact, load) && !self.another_can(impact) {
             let slices = (IMPACT_EVENTS / load.rate / SLICE.as_secs_f64() * (1.0 - ROUNDING)).ceil();
             let smallest = Duration::from_secs_f64((slices * SLICE.as_secs_f64()).min(1e9));
             let message = format!(

@@ -1,0 +1,70 @@
+//! A mistake is shown with its line, and that line may hold the value of a variable that is marked as secret.
+
+use crate::source::{Diagnostics, Node, Source, Span, Value, parse};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Replaces the values of secret variables by asterisks in the lines and texts that the diagnostics of scenarios show.
+pub fn hide(diags: &mut Diagnostics) {
+    let mut hidden: Vec<(PathBuf, Arc<Source>, Vec<String>)> = Vec::new();
+    for diagnostic in &mut diags.all {
+        let path = &diagnostic.source.path;
+        if !path.extension().is_some_and(|end| end == "yaml" || end == "yml") {
+            continue;
+        }
+        let at = hidden.iter().position(|(known, ..)| known == path).unwrap_or_else(|| {
+            let (source, values) = masked(&diagnostic.source);
+            hidden.push((path.clone(), source, values));
+            hidden.len() - 1
+        });
+        let Some((_, source, values)) = hidden.get(at) else { continue };
+        for value in values.iter().filter(|value| value.len() >= SHORTEST) {
+            let texts = [Some(&mut diagnostic.message), diagnostic.label.as_mut(), diagnostic.help.as_mut()];
+            for text in texts.into_iter().flatten() {
+                *text = text.replace(value.as_str(), "***");
+            }
+        }
+        diagnostic.source = source.clone();
+    }
+}
+
+/// Shorter values would turn ordinary words of a message into asterisks, and are no secrets.
+const SHORTEST: usize = 6;
+
+/// The same text with the secret values replaced byte by byte, so that every span stays where it is.
+fn masked(source: &Arc<Source>) -> (Arc<Source>, Vec<String>) {
+    let Some(root) = parse(source, &mut Diagnostics::default()) else { return (source.clone(), Vec::new()) };
+    let mut secrets = Vec::new();
+    if let Some(vars) = get(&root, "respond").and_then(|respond| get(respond, "vars"))
+        && let Value::Map(vars) = &vars.value
+    {
+        for var in vars {
+            let secret = get(&var.value, "secret").and_then(Node::text) == Some("true");
+            secrets.extend(get(&var.value, "value").filter(|_| secret));
+        }
+    }
+    if secrets.is_empty() {
+        return (source.clone(), Vec::new());
+    }
+    let values: Vec<String> = secrets.iter().filter_map(|node| node.text().map(str::to_string)).collect();
+    let mut text = source.text.clone();
+    for node in secrets {
+        let Span { start, end } = node.span;
+        let lines: String =
+            text.get(start..end).unwrap_or_default().bytes().map(|b| if b == b'\n' { '\n' } else { '*' }).collect();
+        if lines.len() == end - start {
+            text.replace_range(start..end, &lines);
+        }
+    }
+    for value in values.iter().filter(|value| value.len() >= SHORTEST && !value.contains('\n')) {
+        text = text.replace(value.as_str(), &"*".repeat(value.len()));
+    }
+    (Source::new(&source.path, text), values)
+}
+
+fn get<'n>(node: &'n Node, key: &str) -> Option<&'n Node> {
+    match &node.value {
+        Value::Map(entries) => entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value),
+        _ => None,
+    }
+}

@@ -1,0 +1,479 @@
+//! The Docker stack on a real engine: what a Compose file may hold goes up, can be spoken to, and leaves nothing.
+
+use firedrill::agent::protocol::Message;
+use firedrill::stack::docker::{
+    DockerOptions, DockerStack, Endpoint, Fate, RunIdentity, SweepOptions, kill_children, remove_run, sweep,
+};
+use firedrill::stack::{AgentRole, ContainerOp, Stack, StackError, StackSpec, StackUp};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+/// A Compose project in a directory of its own, and the directory of its run.
+struct Project {
+    dir: TempDir,
+    run: RunIdentity,
+    spec: StackSpec,
+}
+
+impl Project {
+    fn new(name: &str, compose: &str) -> Project {
+        let dir = tempfile::tempdir().unwrap();
+        let id = format!("20260101T000000Z-t-{name}-{:08x}", rand());
+        let run = RunIdentity { id, dir: dir.path().join("run"), keep: false };
+        std::fs::create_dir_all(&run.dir).unwrap();
+        let spec = StackSpec {
+            compose_file: dir.path().join("compose.yaml"),
+            profiles: Vec::new(),
+            env_files: Vec::new(),
+            isolate: false,
+            allow_bind_writes: false,
+            interposed: BTreeMap::new(),
+            toolbox_image: None,
+            up_within: Duration::from_secs(60),
+        };
+        let project = Project { dir, run, spec };
+        project.file("compose.yaml", compose);
+        project
+    }
+
+    fn file(&self, path: &str, text: &str) {
+        let path = self.dir.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    async fn stack(&self) -> DockerStack {
+        let options = DockerOptions { executable: Some(env!("CARGO_BIN_EXE_firedrill").into()), ..Default::default() };
+        let endpoint = Endpoint::resolve().await.unwrap();
+        DockerStack::prepare(&self.spec, &self.run, &options, &endpoint).await.unwrap()
+    }
+}
+
+/// Different in every process and call; tests run side by side on one engine.
+fn rand() -> u32 {
+    use std::hash::{BuildHasher, Hasher};
+    std::collections::hash_map::RandomState::new().build_hasher().finish() as u32
+}
+
+fn docker(args: &[&str]) -> String {
+    let output = Command::new("docker").args(args).output().unwrap();
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)).trim().to_string()
+}
+
+/// Containers, networks and volumes of a run, and of its project.
+fn left(run: &str, project: &str) -> String {
+    let mut all = String::new();
+    for label in [format!("label=dev.firedrill.run={run}"), format!("label=com.docker.compose.project={project}")] {
+        all += &docker(&["ps", "-aq", "--filter", &label]);
+        all += &docker(&["network", "ls", "-q", "--filter", &label]);
+        all += &docker(&["volume", "ls", "-q", "--filter", &label]);
+    }
+    all
+}
+
+/// Takes a stack down whatever happened in between, then lets the panic go on.
+async fn with_stack<T>(stack: &DockerStack, run: &str, body: impl AsyncFnOnce(&DockerStack, StackUp) -> T) -> T {
+    use futures_util::FutureExt;
+    let cancel = CancellationToken::new();
+    let up = stack.up(&cancel).await;
+    let result = match up {
+        Ok(up) => Ok(std::panic::AssertUnwindSafe(body(stack, up)).catch_unwind().await),
+        Err(error) => Err(error),
+    };
+    let down = stack.down().await.unwrap();
+    assert_eq!(down.left, Vec::<String>::new());
+    assert_eq!(left(run, stack.project()), "");
+    match result {
+        Ok(Ok(value)) => value,
+        Ok(Err(panic)) => std::panic::resume_unwind(panic),
+        Err(StackError::Build { reason, tail }) => panic!("{reason}\n{tail}"),
+        Err(StackError::Unhealthy { service, reason, tail }) => panic!("{service}: {reason}\n{tail}"),
+        Err(error) => panic!("{error:?}"),
+    }
+}
+
+fn only(stack_containers: &[firedrill::stack::ContainerState]) -> &firedrill::stack::ContainerState {
+    assert_eq!(stack_containers.len(), 1, "{stack_containers:?}");
+    &stack_containers[0]
+}
+
+const FEATURES: &str = r#"
+name: many
+services:
+  web:
+    extends: { file: base.yaml, service: base }
+    container_name: fixed-name-of-web
+    build: { context: ./web, args: { GREETING: hello } }
+    ports: ["18080:8080"]
+    env_file: [web.env]
+    environment: { FROM_ENV_FILE: "${FROM_DOT_ENV}", DATABASE_URL: "postgres://u:pw-in-url@db:5432/x" }
+    networks: { front: { aliases: [www] }, back: }
+    depends_on:
+      migrate: { condition: service_completed_successfully }
+      db: { condition: service_healthy }
+    volumes: ["./conf:/conf:ro"]
+    secrets: [token]
+    command: ["bash", "-c", "cat /run/secrets/token; echo price: $$5; exec sleep 1000"]
+  db:
+    image: debian:bookworm-slim
+    init: true
+    command: ["bash", "-c", "touch /data/ready; exec sleep 1000"]
+    networks: [back]
+    volumes: ["data:/data"]
+    healthcheck: { test: ["CMD", "test", "-f", "/data/ready"], interval: 200ms }
+  migrate:
+    image: debian:bookworm-slim
+    command: ["true"]
+    networks: [back]
+  unwanted:
+    image: debian:bookworm-slim
+    profiles: [no]
+    command: ["sleep", "1000"]
+  wanted:
+    image: debian:bookworm-slim
+    profiles: [yes]
+    init: true
+    command: ["sleep", "1000"]
+networks:
+  front: { ipam: { config: [ { subnet: 10.213.0.0/24 } ] } }
+  back: { name: fixed-name-of-back }
+volumes:
+  data: { name: fixed-name-of-data }
+secrets:
+  token: { file: ./token.txt }
+"#;
+
+fn many_features() -> Project {
+    let mut project = Project::new("many", FEATURES);
+    project.file("base.yaml", "services:\n  base:\n    init: true\n    environment: { BASE: \"a$$b\" }\n");
+    project.file(".env", "FROM_DOT_ENV=dotted\n");
+    project.file("web.env", "API_TOKEN=token-of-the-env-file\n");
+    project.file("token.txt", "secret-of-a-file\n");
+    project.file("conf/a.conf", "x\n");
+    project.file(
+        "web/Dockerfile",
+        "FROM debian:bookworm-slim\nARG GREETING\nRUN echo $GREETING > /greeting\nEXPOSE 8080\n",
+    );
+    project.spec.profiles = vec!["yes".into()];
+    project
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stack_with_many_features_goes_up_can_be_spoken_to_and_leaves_nothing() {
+    let project = many_features();
+    let stack = project.stack().await;
+    assert_eq!(stack.services(), ["db", "migrate", "wanted", "web"]);
+    assert_eq!(stack.environment("web")["BASE"], "a$b");
+    assert_eq!(stack.environment("web")["FROM_ENV_FILE"], "dotted");
+    for secret in ["token-of-the-env-file", "secret-of-a-file", "pw-in-url"] {
+        assert!(stack.secrets().iter().any(|s| s == secret), "{secret} in {:?}", stack.secrets());
+    }
+    with_stack(&stack, &project.run.id, async |stack, up| {
+        assert_eq!(up.project, stack.project());
+        assert!(up.images["web"].starts_with("sha256:"), "{up:?}");
+        let web = stack.containers("web").await.unwrap();
+        assert_eq!((only(&web).status.as_str(), only(&web).exit_code), ("running", None));
+        let job = stack.containers("migrate").await.unwrap();
+        assert_eq!((only(&job).status.as_str(), only(&job).exit_code), ("exited", Some(0)));
+        assert!(stack.containers("unwanted").await.unwrap().is_empty());
+
+        // What is not the drill's own was neither made nor used.
+        for fixed in ["fixed-name-of-web", "fixed-name-of-back", "fixed-name-of-data"] {
+            assert!(docker(&["inspect", fixed]).contains("No such object"), "{fixed}");
+        }
+        // The container's name still works as a name inside, and so does the alias.
+        let db = only(&stack.containers("wanted").await.unwrap()).id.clone();
+        assert_eq!(docker(&["exec", &db, "getent", "hosts", "nowhere-at-all"]), "");
+        let inside = only(&stack.containers("db").await.unwrap()).id.clone();
+        assert!(docker(&["exec", &inside, "getent", "hosts", "fixed-name-of-web"]).contains("fixed-name-of-web"));
+
+        // The agent speaks first, and sees the end of its input.
+        let mut channel = stack.connect(&AgentRole::Drill).await.unwrap();
+        let hello: Message = serde_json::from_str(&channel.rx.recv().await.unwrap()).unwrap();
+        assert!(matches!(hello, Message::Hello { .. }), "{hello:?}");
+        channel.tx.send(r#"{"id":7,"ask":{"op":"heartbeat"}}"#.into()).await.unwrap();
+        let reply: Message = serde_json::from_str(&channel.rx.recv().await.unwrap()).unwrap();
+        assert!(matches!(reply, Message::Reply { id: 7, .. }), "{reply:?}");
+        drop(channel.tx);
+        let ended = tokio::time::timeout(Duration::from_secs(10), async { while channel.rx.recv().await.is_some() {} });
+        ended.await.expect("the session ends when its input does");
+
+        let logs = project.run.dir.join("logs");
+        stack.save_logs(&logs, &|text| text.replace("secret-of-a-file", "***")).await.unwrap();
+        let log = std::fs::read_to_string(logs.join("web-1.log")).unwrap();
+        assert!(log.contains("***") && log.contains("price: $5") && !log.contains("secret-of-a-file"), "{log}");
+        no_secret_on_disk(&project.run.dir);
+    })
+    .await;
+    // Idempotent: nothing is there any more.
+    assert_eq!(stack.down().await.unwrap().left, Vec::<String>::new());
+}
+
+/// No file of the run's directory holds a secret of the stack.
+fn no_secret_on_disk(dir: &Path) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            no_secret_on_disk(&path);
+            continue;
+        }
+        let text = String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned();
+        for secret in ["token-of-the-env-file", "secret-of-a-file", "pw-in-url"] {
+            assert!(!text.contains(secret), "{secret} in {}", path.display());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_drills_of_the_same_stack_run_side_by_side() {
+    let (one, two) = (many_features(), many_features());
+    let (first, second) = (one.stack().await, two.stack().await);
+    assert_ne!(first.project(), second.project());
+    let (a, b) = tokio::join!(
+        with_stack(&first, &one.run.id, async |stack, up| {
+            (only(&stack.containers("db").await.unwrap()).id.clone(), up.images)
+        }),
+        with_stack(&second, &two.run.id, async |stack, up| {
+            (only(&stack.containers("db").await.unwrap()).id.clone(), up.images)
+        }),
+    );
+    assert_ne!(a.0, b.0);
+    assert_eq!(a.1, b.1, "built once, by content");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clients_of_an_interposed_service_see_its_agent_and_the_agent_sees_the_service() {
+    let compose = r#"
+services:
+  payments:
+    image: debian:bookworm-slim
+    init: true
+    command: ["sleep", "1000"]
+    expose: ["8080"]
+    networks: { default: { aliases: [pay] } }
+  checkout:
+    image: debian:bookworm-slim
+    init: true
+    command: ["sleep", "1000"]
+"#;
+    let mut project = Project::new("interposed", compose);
+    project.spec.interposed.insert("payments".into(), vec![9000]);
+    let stack = project.stack().await;
+    with_stack(&stack, &project.run.id, async |stack, _| {
+        let id = async |service: &str| only(&stack.containers(service).await.unwrap()).id.clone();
+        let format = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
+        let address = async |service: &str| docker(&["inspect", "--format", format, &id(service).await]);
+        let (agent, service) = (address("fd-payments").await, address("payments").await);
+        assert_ne!(agent, service);
+        let checkout = id("checkout").await;
+        for name in ["payments", "pay"] {
+            let seen = docker(&["exec", &checkout, "getent", "hosts", name]);
+            assert!(seen.starts_with(&format!("{agent} ")), "{name} is {seen}, the agent {agent}");
+        }
+        // The target itself, and with it everything that its own runbook does there, sees the true service.
+        let seen = docker(&["exec", &id("payments").await, "getent", "hosts", "payments"]);
+        assert!(seen.starts_with(&format!("{service} ")), "{seen}");
+        let role = AgentRole::Proxy { service: "payments".into() };
+        assert!(stack.connect(&role).await.unwrap().rx.recv().await.is_some());
+
+        // Pausing is idempotent, and only the drill's own containers can be named.
+        let target = id("payments").await;
+        for _ in 0..2 {
+            stack.operate(&target, &ContainerOp::Pause).await.unwrap();
+        }
+        assert_eq!(only(&stack.containers("payments").await.unwrap()).status, "paused");
+        for _ in 0..2 {
+            stack.operate(&target, &ContainerOp::Unpause).await.unwrap();
+        }
+        stack.operate(&target, &ContainerOp::Kill { signal: "SIGKILL".into() }).await.unwrap();
+        stack.operate(&target, &ContainerOp::Start).await.unwrap();
+        assert_eq!(only(&stack.containers("payments").await.unwrap()).status, "running");
+        // `down` copes with what a fault left.
+        stack.operate(&target, &ContainerOp::Pause).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn containers_of_others_are_not_touched() {
+    let project = Project::new("others", "services:\n  a: { image: \"debian:bookworm-slim\" }\n");
+    let stack = project.stack().await;
+    let other = docker(&["create", "debian:bookworm-slim", "true"]);
+    let error = stack.operate(&other, &ContainerOp::Start).await.unwrap_err();
+    docker(&["rm", &other]);
+    assert!(error.to_string().contains("does not belong to this drill"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stack_that_does_not_build_says_why_first() {
+    let compose = "services:\n  web: { build: ./web }\n";
+    let project = Project::new("nobuild", compose);
+    project.file("web/Dockerfile", "FROM debian:bookworm-slim\nRUN echo about to fail; exit 3\n");
+    let stack = project.stack().await;
+    let error = stack.up(&CancellationToken::new()).await.unwrap_err();
+    assert_eq!(stack.down().await.unwrap().left, Vec::<String>::new());
+    let StackError::Build { reason, tail } = error else { panic!("{error:?}") };
+    assert!(reason.contains("exit code: 3"), "{reason}");
+    assert!(tail.contains("about to fail") && tail.contains("build.log"), "{tail}");
+    assert!(std::fs::read_to_string(project.run.dir.join("logs/build.log")).unwrap().contains("about to fail"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stack_that_does_not_get_healthy_says_who_and_why() {
+    let service =
+        |extra: &str| format!("services:\n  web: {{ image: \"debian:bookworm-slim\", init: true, {extra} }}\n");
+    let check = "healthcheck: { test: [CMD, bash, -c, \"echo no route to mars; false\"], interval: 200ms, retries: 2 }";
+    let cases = [
+        (
+            "sick",
+            service(&format!("command: [bash, -c, \"echo hello; sleep 1000\"], {check}")),
+            "no route to mars",
+            "hello",
+        ),
+        ("crash", service("command: [bash, -c, \"echo goodbye; exit 7\"]"), "exited with code 7", "goodbye"),
+        (
+            "job",
+            service("command: [sleep, \"1000\"], depends_on: { job: { condition: service_completed_successfully } }")
+                + "  job: { image: \"debian:bookworm-slim\", command: [bash, -c, \"echo no table; exit 4\"] }\n",
+            "exited with code 4",
+            "no table",
+        ),
+    ];
+    for (name, compose, why, log) in cases {
+        let project = Project::new(name, &compose);
+        let stack = project.stack().await;
+        let error = stack.up(&CancellationToken::new()).await.unwrap_err();
+        assert_eq!(stack.down().await.unwrap().left, Vec::<String>::new());
+        let StackError::Unhealthy { service, reason, tail } = error else { panic!("{name}: {error:?}") };
+        assert_eq!(service, if name == "job" { "job" } else { "web" });
+        assert!(reason.contains(why), "{name}: {reason}");
+        assert!(tail.contains(log), "{name}: {tail}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deadline_ends_the_wait_for_a_restart_loop() {
+    let compose =
+        "services:\n  web: { image: \"debian:bookworm-slim\", restart: always, command: [bash, -c, \"exit 9\"] }\n";
+    let mut project = Project::new("loop", compose);
+    project.spec.up_within = Duration::from_secs(4);
+    let stack = project.stack().await;
+    let error = stack.up(&CancellationToken::new()).await.unwrap_err();
+    assert_eq!(stack.down().await.unwrap().left, Vec::<String>::new());
+    let StackError::Unhealthy { reason, .. } = error else { panic!("{error:?}") };
+    assert!(reason.contains("code 9"), "{reason}");
+}
+
+#[tokio::test]
+async fn an_image_that_is_nowhere_is_the_environments_fault() {
+    let project =
+        Project::new("noimage", "services:\n  web: { image: \"firedrill-test/nowhere:1\", pull_policy: never }\n");
+    let stack = project.stack().await;
+    let error = stack.up(&CancellationToken::new()).await.unwrap_err();
+    stack.down().await.unwrap();
+    let StackError::Environment { cause, .. } = &error else { panic!("{error:?}") };
+    assert!(cause.contains("firedrill-test/nowhere"), "{error:?}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_allowed_is_refused_before_anything_starts() {
+    let compose = "services:\n  web: { image: \"debian:bookworm-slim\", volumes: [\"./data:/data\", \"x:/x\"] }\n\
+                   volumes: { x: { external: true } }\n";
+    let mut project = Project::new("refused", compose);
+    project.file("data/x", "");
+    let stack = project.stack().await;
+    let messages: Vec<String> = stack.findings().into_iter().filter(|f| f.error).map(|f| f.message).collect();
+    assert_eq!(messages.len(), 2, "{messages:?}");
+    let error = stack.up(&CancellationToken::new()).await.unwrap_err();
+    assert!(error.to_string().contains("can write to"), "{error}");
+    project.spec.allow_bind_writes = true;
+    assert_eq!(project.stack().await.findings().iter().filter(|f| f.error).count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancelled_start_ends_promptly_and_leaves_nothing() {
+    let compose = r#"
+services:
+  slow:
+    image: debian:bookworm-slim
+    init: true
+    command: ["sleep", "1000"]
+    healthcheck: { test: ["CMD", "false"], interval: 300ms, retries: 1000 }
+  web: { image: "debian:bookworm-slim", depends_on: { slow: { condition: service_healthy } } }
+"#;
+    let project = Project::new("cancel", compose);
+    let stack = project.stack().await;
+    let cancel = CancellationToken::new();
+    let canceller = async {
+        // Once its first container runs, compose waits for it.
+        let started = async {
+            while !stack.containers("slow").await.is_ok_and(|all| all.iter().any(|c| c.status == "running")) {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), started).await.unwrap();
+        cancel.cancel();
+        std::time::Instant::now()
+    };
+    let (result, cancelled) = tokio::join!(stack.up(&cancel), canceller);
+    assert!(matches!(result, Err(StackError::Cancelled)), "{result:?}");
+    assert!(cancelled.elapsed() < Duration::from_secs(6), "{:?}", cancelled.elapsed());
+    assert_eq!(stack.down().await.unwrap().left, Vec::<String>::new());
+    assert_eq!(left(&project.run.id, stack.project()), "");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sweep_removes_dead_runs_and_leaves_living_and_kept_ones() {
+    let mut project = Project::new(
+        "swept",
+        "services:\n  web: { image: \"debian:bookworm-slim\", init: true, command: [sleep, \"1000\"] }\n",
+    );
+    project.run.keep = true;
+    let lock = std::fs::File::create(project.run.dir.join("lock")).unwrap();
+    lock.lock().unwrap();
+    let stack = project.stack().await;
+    stack.up(&CancellationToken::new()).await.unwrap();
+    let web = only(&stack.containers("web").await.unwrap()).id.clone();
+    stack.operate(&web, &ContainerOp::Pause).await.unwrap();
+    let endpoint = stack.endpoint().clone();
+    let fate = async |options| {
+        let report = sweep(&endpoint, options).await.unwrap();
+        report.runs.into_iter().find(|swept| swept.run == project.run.id).map(|swept| swept.fate)
+    };
+    // Dry: other tests' runs are on this engine, some of them without a lock.
+    let dry = SweepOptions { dry_run: true, ..Default::default() };
+    assert_eq!(fate(dry).await, Some(Fate::Alive), "its lock is held");
+    lock.unlock().unwrap();
+    let channel = stack.connect(&AgentRole::Drill).await.unwrap();
+    assert_eq!(fate(dry).await, Some(Fate::Alive), "its agent is controlled");
+    drop(channel);
+    let released = async {
+        while fate(dry).await == Some(Fate::Alive) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), released).await.expect("the session ends with its channel");
+    assert_eq!(fate(dry).await, Some(Fate::Kept { unpaused: vec![] }));
+    assert_eq!(fate(SweepOptions { kept: true, ..dry }).await, Some(Fate::WouldRemove));
+
+    let down = remove_run(&endpoint, &project.run.id).await;
+    assert_eq!(down.left, Vec::<String>::new());
+    assert_eq!(left(&project.run.id, stack.project()), "");
+    assert_eq!(fate(dry).await, None);
+}
+
+#[test]
+fn commands_of_a_dead_runner_are_found_by_their_run() {
+    let run = format!("t-children-{:08x}", rand());
+    let mut marked = Command::new("sleep").arg("1000").env("FIREDRILL_RUN", &run).spawn().unwrap();
+    let mut other = Command::new("sleep").arg("1000").env("FIREDRILL_RUN", "another").spawn().unwrap();
+    kill_children(&run);
+    assert!(!marked.wait().unwrap().success());
+    assert!(other.try_wait().unwrap().is_none(), "another run's command lives on");
+    other.kill().unwrap();
+    other.wait().unwrap();
+}
