@@ -160,7 +160,9 @@ impl Session {
         if cwd.last() == Some(&b'\n') {
             cwd.pop();
         }
-        if !cwd.is_empty() && !cwd.starts_with(dir.join("void").as_os_str().as_bytes()) {
+        // Where a command ran whose directory was gone is no place to be.
+        let ours = dir.parent().unwrap_or(dir).as_os_str().as_bytes();
+        if !cwd.is_empty() && !cwd.starts_with(ours) {
             self.cwd = cwd;
         }
         let mut in_function = false;

@@ -137,7 +137,16 @@ impl Supervisor {
             Some(message) => message,
             None => loop {
                 tokio::select! {
-                    line = self.rx.recv() => break parse(&line?)?,
+                    line = self.rx.recv() => {
+                        let line = line?;
+                        match parse(&line) {
+                            Some(message) => break message,
+                            None => {
+                                fail(&self.tx, format!("what arrived is no message of this version: {line}")).await;
+                                return None;
+                            }
+                        }
+                    }
                     () = self.stop.cancelled() => return None,
                     () = tokio::time::sleep(POLL * 25) => processes::reap(None),
                 }

@@ -218,6 +218,9 @@ fn pieces(text: &str, cuts: &[usize]) -> Vec<String> {
 }
 
 proptest! {
+    // Each case builds an automaton of some hundred spellings.
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn no_secret_comes_through_in_any_pieces(
         // A star could build a secret together with the three that hide another.

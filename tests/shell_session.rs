@@ -1,0 +1,542 @@
+//! The shell session over real pipes: the built executable runs as `firedrill shell`, as it does inside a container.
+
+use firedrill::record::Stream;
+use firedrill::shell::{CommandResult, Shell, ShellError};
+use firedrill::stack::Channel;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::process::{Child, Command};
+
+const LONG: Duration = Duration::from_secs(60);
+
+/// A supervisor with its session, and a directory of its own for everything that it writes.
+struct Rig {
+    shell: Shell,
+    child: Child,
+    tmp: tempfile::TempDir,
+}
+
+#[derive(Debug)]
+struct Ran {
+    exit: i32,
+    out: String,
+    err: String,
+    result: CommandResult,
+}
+
+impl Rig {
+    async fn new() -> Rig {
+        Rig::with(&[], |_| {}).await
+    }
+
+    async fn with(vars: &[(&str, &str)], change: impl FnOnce(&mut Command)) -> Rig {
+        let tmp = tempfile::tempdir().unwrap();
+        let (channel, child) = supervisor(tmp.path(), change);
+        let vars: Vec<(String, String)> = vars.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
+        let shell = Shell::open(channel, &vars).await.unwrap();
+        Rig { shell, child, tmp }
+    }
+
+    async fn run(&mut self, text: &str) -> Ran {
+        self.run_for(text, LONG).await
+    }
+
+    async fn run_for(&mut self, text: &str, timeout: Duration) -> Ran {
+        let (mut out, mut err) = (String::new(), String::new());
+        let result = self.shell.run(text, timeout, |stream, text| match stream {
+            Stream::Stdout => out.push_str(&text),
+            Stream::Stderr => err.push_str(&text),
+        });
+        let result = result.await.unwrap();
+        Ran { exit: result.exit, out, err, result }
+    }
+
+    /// Runs a command that must end well and say nothing on stderr; returns what it says.
+    async fn out(&mut self, text: &str) -> String {
+        let ran = self.run(text).await;
+        assert_eq!((ran.exit, ran.err.as_str()), (0, ""), "{text}: {ran:?}");
+        ran.out
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.tmp.path().join(name)
+    }
+
+    /// Waits until a command has written a number to a file.
+    async fn number(&self, name: &str) -> i32 {
+        let path = self.file(name);
+        let read =
+            || std::fs::read_to_string(&path).ok().filter(|t| t.ends_with('\n')).and_then(|t| t.trim().parse().ok());
+        poll(name, || read().is_some()).await;
+        read().unwrap()
+    }
+}
+
+/// Starts a supervisor; dropping the channel closes its stdin.
+fn supervisor(tmp: &Path, change: impl FnOnce(&mut Command)) -> (Channel, Child) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_firedrill"));
+    command.arg("shell").env("TMPDIR", tmp).env_remove("BASH_ENV").current_dir(tmp);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+    change(&mut command);
+    let mut child = command.spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let (near, mut far) = Channel::pair(16);
+    tokio::spawn(async move {
+        while let Some(line) = far.rx.recv().await {
+            if stdin.write_all(format!("{line}\n").as_bytes()).await.is_err() {
+                break;
+            }
+        }
+    });
+    tokio::spawn(async move {
+        while let Ok(Some(line)) = lines.next_line().await {
+            if far.tx.send(line).await.is_err() {
+                break;
+            }
+        }
+    });
+    (near, child)
+}
+
+async fn poll(what: &str, mut done: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !done() {
+        assert!(Instant::now() < deadline, "not within 30 s: {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Whether a process is there and has not ended.
+fn alive(pid: i32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with(['Z', 'X']))
+}
+
+#[tokio::test]
+async fn state_carries_over() {
+    let mut rig = Rig::with(&[("GIVEN", "a 'b'\n$c"), ("odd.name", "kept")], |_| {}).await;
+    assert_eq!(rig.out("echo \"$GIVEN\"; env | grep odd").await, "a 'b'\n$c\nodd.name=kept\n");
+    rig.out("cd /usr; x=1; export E='ex p'; declare -i n=40; declare -r R=ro; arr=(1 '2 3' [7]=x)").await;
+    rig.out("declare -A map=([k]=v ['a b']=$'new\\nline \"q\" \\u00e9 $(no)'); declare -n ref=x; declare nothing")
+        .await;
+    rig.out("f() { echo \"f $1\"; }; export -f f; alias ll='echo aliased'; umask 027; set -- a '' $'b\\nc'").await;
+    rig.out("shopt -s nullglob extglob; set -o pipefail -o noglob; trap 'echo usr' USR1; IFS=,").await;
+    assert_eq!(
+        rig.out("pwd; echo \"$x\" \"$E\" \"$R\" \"${#arr[@]}\" \"${arr[1]}\" \"$ref\"").await,
+        "/usr\n1 ex p ro 4 2 3 1\n"
+    );
+    assert_eq!(
+        rig.out("n+=2; echo $n; echo \"${map[k]}${map[a b]}\"; env | grep ^E=").await,
+        "42\nvnew\nline \"q\" é $(no)\nE=ex p\n"
+    );
+    assert_eq!(
+        rig.out("f 1; bash -c 'f 2'; ll 3; umask; echo $# \"[$2]\" \"$3\"").await,
+        "f 1\nf 2\naliased 3\n0027\n3 [] b\nc\n"
+    );
+    assert_eq!(
+        rig.out("shopt -q nullglob && shopt -q extglob && echo $SHELLOPTS $-; kill -USR1 $$; echo \"${arr[*]:0:2}\"")
+            .await
+            .matches("pipefail")
+            .count(),
+        1
+    );
+    assert_eq!(
+        rig.out("declare -p nothing ref R n E").await,
+        "declare -- nothing\ndeclare -n ref=\"x\"\ndeclare -r R=\"ro\"\ndeclare -i n=\"42\"\ndeclare -x E=\"ex p\"\n"
+    );
+    rig.out("unset x E PATH HOME IFS arr; unset -f f; unalias ll; unset -n ref").await;
+    assert_eq!(
+        rig.out("echo ${x-no} ${E-no} ${PATH-no} ${HOME-no} ${IFS-no} ${arr-no} ${ref-no}").await,
+        "no no no no no no no\n"
+    );
+    let ran = rig.run("f; ll").await;
+    assert_eq!(
+        (ran.exit, ran.err.matches("not found").count() + ran.err.matches("No such file").count()),
+        (127, 2),
+        "{ran:?}"
+    );
+}
+
+#[tokio::test]
+async fn status_pipe_status_and_last_argument_carry_over() {
+    let mut rig = Rig::new().await;
+    assert_eq!(rig.run("false | true | (exit 3)").await.exit, 3);
+    assert_eq!(rig.out("echo $? ${PIPESTATUS[@]}").await, "3 1 0 3\n");
+    assert_eq!(rig.out("true 'a b'").await, "");
+    assert_eq!(rig.out("echo \"$_\"").await, "a b\n");
+    rig.run("set -eo pipefail; false | true").await;
+    assert_eq!(rig.out("echo $? ${PIPESTATUS[@]}; set +eo pipefail").await, "1 1 0\n");
+    rig.run("[[ abc =~ b(.) ]]").await;
+    assert_eq!(rig.out("echo ${BASH_REMATCH[1]}").await, "c\n");
+    rig.out("cd /usr; pushd /tmp >/dev/null; pushd /etc >/dev/null").await;
+    assert_eq!(rig.out("popd; dirs -l -p; echo $OLDPWD").await, "/tmp /usr\n/tmp\n/usr\n/etc\n");
+}
+
+#[tokio::test]
+async fn the_session_survives_what_ends_a_bash() {
+    let mut rig = Rig::new().await;
+    rig.out("x=kept; cd /usr").await;
+    for (text, exit) in [
+        ("x=lost; exit 3", 3),
+        ("x=1; exec true", 0),
+        ("set -u; echo $nope", 1),
+        ("set +u; echo )", 2),
+        ("if true; then", 2),
+        ("kill -9 $$", 137),
+        ("kill $$", 143),
+        ("nope_nope", 127),
+        ("/etc/passwd", 126),
+        ("return 1", 2),
+        ("set -n; echo no", 0),
+    ] {
+        assert_eq!(rig.run(text).await.exit, exit, "{text}");
+        assert_eq!(rig.out("echo $?").await, format!("{exit}\n"), "{text}");
+    }
+    assert_eq!(rig.out("echo $x; pwd").await, "lost\n/usr\n");
+}
+
+#[tokio::test]
+async fn errexit_ends_the_command_and_not_the_session() {
+    let mut rig = Rig::new().await;
+    rig.out("set -e; a=1").await;
+    let ran = rig.run("a=2; false; echo unreachable").await;
+    assert_eq!((ran.exit, ran.out.as_str()), (1, ""));
+    // Still on, and the failed command before does not end this one.
+    assert_eq!(rig.out("echo $? $a").await, "1 2\n");
+    assert_eq!(rig.run("false; echo unreachable").await.out, "");
+    assert_eq!(rig.out("set +e; false; echo reached").await, "reached\n");
+}
+
+#[tokio::test]
+async fn exit_inside_functions_leaves_no_locals_behind() {
+    let mut rig = Rig::new().await;
+    rig.out("set -- p q; x=global; f() { local x=f only=f; g arg; }; g() { local x=g arr=(1) ; y=set; exit 7; }").await;
+    assert_eq!(rig.run("f").await.exit, 7);
+    assert_eq!(rig.out("echo $? $x $y ${only-none} ${arr-none} $# $1").await, "7 global set none none 2 p\n");
+}
+
+#[tokio::test]
+async fn an_exit_trap_runs_when_the_user_exits_and_not_between_commands() {
+    let mut rig = Rig::new().await;
+    assert_eq!(rig.out("tmp=$(mktemp); trap 'rm \"$tmp\"; echo \"bye $?\"' EXIT").await, "");
+    assert_eq!(
+        rig.out("test -e \"$tmp\" && trap -p; x=$(trap -p EXIT); echo ${#x}").await,
+        "trap -- 'rm \"$tmp\"; echo \"bye $?\"' EXIT\n42\n"
+    );
+    let ran = rig.run("v=saved; exit 5").await;
+    assert_eq!((ran.exit, ran.out.as_str(), ran.err.as_str()), (5, "bye 5\n", ""));
+    assert_eq!(rig.out("echo $? $v; trap -p; test ! -e \"$tmp\"").await, "5 saved\n");
+    let ran = rig.run("trap 'echo one' EXIT; trap 'echo two; exit 9' 0; w=1; exit 1").await;
+    assert_eq!((ran.exit, ran.out.as_str()), (9, "two\n"));
+    assert_eq!(rig.out("trap 'echo no' EXIT; trap - EXIT; (trap 'echo sub' EXIT); echo $w").await, "sub\n1\n");
+    assert_eq!(rig.run("trap 'echo on error' EXIT; set -e; false").await.out, "on error\n");
+    assert_eq!(rig.run("set +e; trap 'echo \"ERR $?\"' ERR; (exit 4)").await.out, "ERR 4\n");
+    assert_eq!(rig.run("false").await.out, "ERR 1\n");
+    assert_eq!(rig.run("trap - ERR; false").await.out, "");
+    assert_eq!(rig.run("trap x NOSUCH").await.exit, 1);
+}
+
+#[tokio::test]
+async fn options_of_every_kind_do_not_break_the_session() {
+    let mut rig = Rig::new().await;
+    let ran = rig.run("set -x").await;
+    assert_eq!((ran.out.as_str(), ran.err.as_str()), ("", ""));
+    let ran = rig.run("echo hi").await;
+    assert_eq!((ran.out.as_str(), ran.err.as_str()), ("hi\n", "+ echo hi\n"));
+    rig.run("set +x").await;
+    assert_eq!(rig.run("set -v").await.err, "");
+    assert_eq!(rig.run("echo v").await.err, "echo v\n");
+    rig.run("set +v").await;
+    rig.out("set -o posix -o noclobber -o noglob -o allexport -o errtrace -o functrace -o physical -o keyword; q=1")
+        .await;
+    assert_eq!(rig.out("env | grep -c -e ^q=1 -e firedrill -e BASH_ENV; echo *").await, "1\n*\n");
+    rig.out("set +o posix +o noclobber +o noglob +o allexport +o errtrace +o functrace +o physical +o keyword").await;
+    rig.out(
+        "shopt -s nocasematch failglob localvar_inherit localvar_unset lastpipe inherit_errexit extdebug; m=Up; M=Down",
+    )
+    .await;
+    assert_eq!(rig.out("shopt -q nocasematch && echo $m $M").await, "Up Down\n");
+    rig.out("set -eu -o pipefail -o monitor; printf() { echo mine; }; declare() { echo mine; }; read() { :; }").await;
+    assert_eq!(rig.out("printf; declare; echo $m").await, "mine\nmine\nUp\n");
+}
+
+#[tokio::test]
+async fn nothing_of_ours_shows() {
+    let mut rig = Rig::with(&[], |command| {
+        command.env("BASH_ENV", "/nonexistent/env").env("SHELLOPTS", "xtrace");
+    })
+    .await;
+    rig.out("x=1").await;
+    assert_eq!(
+        rig.out(
+            "compgen -v | grep -i firedrill; env | grep -i -v TMPDIR | grep -i firedrill; echo \"$BASH_ENV\" $0 $LINENO"
+        )
+        .await,
+        "/nonexistent/env bash 1\n"
+    );
+    let ran = rig.run("echo one\nnope\n\nf() {\n  nope2\n}\nf").await;
+    assert_eq!(ran.err, "bash: line 2: nope: command not found\nbash: line 5: nope2: command not found\n");
+    let ran = rig.run("echo )").await;
+    assert_eq!(ran.err, "bash: line 1: syntax error near unexpected token `)'\nbash: line 1: `echo )'\n");
+    assert_eq!(rig.out("tr '\\0' ' ' </proc/$$/cmdline").await.rsplit_once('/').unwrap().1, "bash bash ");
+}
+
+#[tokio::test]
+async fn commands_are_text_of_any_kind() {
+    let mut rig = Rig::new().await;
+    assert_eq!(rig.out("").await, "");
+    assert_eq!(rig.out("# a comment").await, "");
+    assert_eq!(rig.out("cat <<'X'\n$a \"b\"\nX").await, "$a \"b\"\n");
+    assert_eq!(rig.out("echo a \\\n  b").await, "a b\n");
+    assert_eq!(rig.run("cat <<X\nno end").await.out, "no end\n");
+    assert_eq!(rig.out("read x; echo \"$? [$x]\"; cat").await, "1 []\n");
+    let long = "x".repeat(300_000);
+    assert_eq!(rig.out(&format!("v={long}; echo ${{#v}}")).await, "300000\n");
+    assert_eq!(rig.out("echo ${#v}").await, "300000\n");
+    let ran = rig.run("echo a\0b").await;
+    assert_eq!(ran.exit, 126);
+    assert!(ran.err.contains("NUL"), "{ran:?}");
+    assert_eq!(rig.out("echo on").await, "on\n");
+}
+
+#[tokio::test]
+async fn output_is_kept_apart_and_streamed_as_it_comes() {
+    let mut rig = Rig::new().await;
+    let gate = rig.file("gate");
+    let text = format!(
+        "printf 'caf\\xc3'; until test -e {}; do read -t 0.01 <> <(:); done; printf '\\xa9\\n\\xff'; echo err >&2",
+        gate.display()
+    );
+    let (mut out, mut err) = (String::new(), String::new());
+    let run = rig.shell.run(&text, LONG, |stream, text| match stream {
+        Stream::Stdout => {
+            out.push_str(&text);
+            // The command waits for this: only what is streamed before its end lets it go on.
+            std::fs::write(&gate, "").unwrap();
+        }
+        Stream::Stderr => err.push_str(&text),
+    });
+    assert_eq!(run.await.unwrap().exit, 0);
+    assert_eq!((out.as_str(), err.as_str()), ("café\n\u{FFFD}", "err\n"));
+}
+
+#[tokio::test]
+async fn endless_output_neither_blocks_nor_grows() {
+    let mut rig = Rig::new().await;
+    let size = 1_u64 << 30;
+    let ran = rig
+        .run(&format!("echo begin; head -c {size} /dev/zero | tr '\\0' x; echo end; head -c 5000000 /dev/zero >&2"))
+        .await;
+    assert_eq!(ran.exit, 0);
+    let kept = u64::try_from(ran.out.len() + ran.err.len()).unwrap();
+    assert!(ran.out.starts_with("begin\nx") && ran.out.ends_with("xend\n"));
+    assert_eq!(kept + ran.result.omitted, size + 10 + 5_000_000);
+    assert!(kept <= 1 << 20, "{kept}");
+    let status = std::fs::read_to_string(format!("/proc/{}/status", rig.child.id().unwrap())).unwrap();
+    let peak = status.lines().find_map(|l| l.strip_prefix("VmHWM:")).unwrap();
+    let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    assert!(peak < 60_000, "{peak} kB");
+}
+
+#[tokio::test]
+async fn a_deadline_ends_the_whole_group_and_the_state_is_the_last_one() {
+    let mut rig = Rig::new().await;
+    rig.out("x=before").await;
+    let pid = rig.file("pid");
+    let text = format!("x=after; cd /; bash -c 'echo $$ >{}; while :; do sleep 1; done'", pid.display());
+    let begun = Instant::now();
+    let ran = rig.run_for(&text, Duration::from_millis(700)).await;
+    assert!(ran.result.timed_out && ran.exit == 143, "{ran:?}");
+    assert!(begun.elapsed() >= Duration::from_millis(700) && ran.result.took >= Duration::from_millis(700));
+    let pid = rig.number("pid").await;
+    assert!(!alive(pid));
+    assert_eq!(rig.out("echo $? $x").await, "143 before\n");
+}
+
+#[tokio::test]
+async fn what_ignores_term_is_killed() {
+    let mut rig = Rig::new().await;
+    let (a, b) = (rig.file("a"), rig.file("b"));
+    let text = format!(
+        "set -m; trap '' TERM; (echo $BASHPID >{}; while :; do sleep 0.1; done) & echo $$ >{}; while :; do sleep 0.1; done",
+        a.display(),
+        b.display()
+    );
+    let ran = rig.run_for(&text, Duration::from_millis(500)).await;
+    assert!(ran.result.timed_out && ran.exit == 137, "{ran:?}");
+    assert!(!alive(rig.number("a").await) && !alive(rig.number("b").await));
+    assert_eq!(rig.out("echo on").await, "on\n");
+}
+
+#[tokio::test]
+async fn background_jobs_do_not_hang_a_command_and_end_with_the_session() {
+    let mut rig = Rig::new().await;
+    let begun = Instant::now();
+    assert_eq!(rig.out("sleep 1000 & echo $! >a; echo started").await, "started\n");
+    let ran =
+        rig.run("(while echo chatty; do :; done) & echo $! >b; setsid sleep 1000 >/dev/null 2>&1 & echo $! >c").await;
+    assert_eq!(ran.exit, 0);
+    assert!(begun.elapsed() < Duration::from_secs(20));
+    let (a, b, c) = (rig.number("a").await, rig.number("b").await, rig.number("c").await);
+    // Also not when a later command is stopped, nor by a broken pipe.
+    assert!(rig.run_for("sleep 1000", Duration::from_millis(300)).await.result.timed_out);
+    assert!(alive(a) && alive(b) && alive(c));
+    drop(rig.shell);
+    assert!(rig.child.wait().await.unwrap().success());
+    assert!(!alive(a) && !alive(b));
+    // A daemon on purpose: it left the session.
+    assert!(alive(c));
+    std::process::Command::new("kill").arg(c.to_string()).status().unwrap();
+    assert_eq!(std::fs::read_dir(rig.tmp.path()).unwrap().filter(|e| e.as_ref().unwrap().path().is_dir()).count(), 0);
+}
+
+#[tokio::test]
+async fn a_dropped_run_is_cancelled_and_the_next_one_waits_for_it() {
+    let mut rig = Rig::new().await;
+    rig.out("x=1").await;
+    {
+        let run = rig.shell.run(
+            "x=2; echo $$ >pid; trap 'echo ended >ended' TERM; while :; do sleep 0.05; done",
+            LONG,
+            |_, _| {},
+        );
+        tokio::pin!(run);
+        let path = rig.tmp.path().join("pid");
+        while !path.exists() {
+            let waited = tokio::time::timeout(Duration::from_millis(20), &mut run).await;
+            assert!(waited.is_err());
+        }
+    }
+    let pid = rig.number("pid").await;
+    // Its trap has been run by now and it was killed later: it does not end on TERM.
+    assert_eq!(rig.out("cat ended; echo $x").await, "ended\n1\n");
+    assert!(!alive(pid));
+    // One that was dropped before it was polled even once has not begun.
+    drop(rig.shell.run("touch never", LONG, |_, _| {}));
+    assert_eq!(rig.out("test ! -e never; echo $?").await, "0\n");
+}
+
+#[tokio::test]
+async fn the_end_of_stdin_kills_everything_at_once() {
+    let mut rig = Rig::new().await;
+    let Rig { mut shell, mut child, tmp } = {
+        rig.out("sleep 1000 & echo $! >background").await;
+        rig
+    };
+    let task = tokio::spawn(async move {
+        let _ = shell.run("trap '' TERM HUP; sh -c 'echo $$ >pid; sleep 1000; :'", LONG, |_, _| {}).await;
+    });
+    let rig_tmp = tmp.path().to_owned();
+    poll("the command", || std::fs::read_to_string(rig_tmp.join("pid")).is_ok_and(|t| t.ends_with('\n'))).await;
+    let pid = |name: &str| std::fs::read_to_string(rig_tmp.join(name)).unwrap().trim().parse::<i32>().unwrap();
+    let (command, background) = (pid("pid"), pid("background"));
+    assert!(alive(command) && alive(background));
+    // What a runner that is killed with -9 leaves: closed pipes.
+    task.abort();
+    let begun = Instant::now();
+    assert!(child.wait().await.unwrap().success());
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    assert!(!alive(command) && !alive(background));
+}
+
+#[tokio::test]
+async fn sigterm_kills_everything_too() {
+    let mut rig = Rig::new().await;
+    rig.out("sleep 1000 & echo $! >background").await;
+    let background = rig.number("background").await;
+    let pid = rig.child.id().unwrap().to_string();
+    let run = rig.shell.run("kill -TERM $(cat target); sleep 1000", LONG, |_, _| {});
+    std::fs::write(rig.tmp.path().join("target"), &pid).unwrap();
+    let error = run.await.unwrap_err();
+    assert!(matches!(&error, ShellError::Closed(_)), "{error}");
+    assert!(rig.child.wait().await.unwrap().success());
+    assert!(!alive(background));
+    let error = rig.shell.run("true", LONG, |_, _| {}).await.unwrap_err();
+    assert!(matches!(&error, ShellError::Closed(_)), "{error}");
+}
+
+#[tokio::test]
+async fn a_directory_that_is_gone_is_said_and_nothing_runs_elsewhere() {
+    let mut rig = Rig::new().await;
+    rig.out("mkdir gone; cd gone").await;
+    rig.out("rmdir ../gone").await;
+    let ran = rig.run("rm -rf ./*; ls -A; echo $PWD").await;
+    assert!(ran.err.contains("gone; this command runs in an empty one"), "{ran:?}");
+    assert!(ran.out.ends_with("gone\n") && ran.out.lines().count() == 1, "{ran:?}");
+    rig.run("cd /usr").await;
+    assert_eq!(rig.out("pwd").await, "/usr\n");
+}
+
+#[tokio::test]
+async fn the_session_survives_the_loss_of_its_files() {
+    let mut rig = Rig::new().await;
+    rig.out("x=1; f() { echo f; }").await;
+    rig.run("x=2; rm -rf \"$TMPDIR\"/firedrill-shell-*").await;
+    assert_eq!(rig.out("echo $x; f").await, "1\nf\n");
+}
+
+#[tokio::test]
+async fn two_sessions_share_nothing() {
+    let mut one = Rig::new().await;
+    let mut two = Rig::new().await;
+    one.out("x=1; cd /").await;
+    assert_eq!(two.out("echo ${x-none}").await, "none\n");
+    // Stopping a command of one does not touch the other.
+    let (a, b) = tokio::join!(one.run_for("sleep 1000", Duration::from_millis(300)), two.run("sleep 0.8; echo whole"));
+    assert!(a.result.timed_out);
+    assert_eq!(b.out, "whole\n");
+}
+
+#[tokio::test]
+async fn a_container_without_bash_is_told_plainly() {
+    let tmp = tempfile::tempdir().unwrap();
+    let broken = tmp.path().join("bash");
+    std::fs::write(&broken, "#!/bin/sh\nexit 1\n").unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&broken, mode).unwrap();
+    let (channel, _child) = supervisor(tmp.path(), |command| {
+        command.env("PATH", tmp.path());
+    });
+    // One that does not work is passed over for one that does.
+    let shell = Shell::open(channel, &[]).await.unwrap();
+    assert!(shell.bash().contains("bash"), "{}", shell.bash());
+}
+
+#[tokio::test]
+async fn a_supervisor_that_does_not_start_is_told_with_its_words() {
+    let (near, far) = Channel::pair(4);
+    far.tx.send("error while loading shared libraries: libc.so.6".to_owned()).await.unwrap();
+    drop(far);
+    let error = Shell::open(near, &[]).await.err().unwrap();
+    assert!(matches!(&error, ShellError::NoShell(why) if why.contains("libc.so.6")), "{error}");
+    let (near, far) = Channel::pair(4);
+    far.tx.send(r#"{"msg":"failed","message":"there is no bash in this container"}"#.to_owned()).await.unwrap();
+    let error = Shell::open(near, &[]).await.err().unwrap();
+    assert_eq!(error.to_string(), "no shell session could be started: there is no bash in this container");
+}
+
+#[tokio::test]
+async fn stale_messages_are_told_from_those_of_the_command() {
+    let (near, mut far) = Channel::pair(16);
+    far.tx.send(r#"{"msg":"ready","bash":"b"}"#.to_owned()).await.unwrap();
+    let mut shell = Shell::open(near, &[]).await.unwrap();
+    for line in [
+        r#"{"msg":"output","id":99,"stream":"stdout","text":"old"}"#,
+        r#"{"msg":"ended","id":99,"exit":9,"took_us":1,"timed_out":false,"omitted":0}"#,
+        r#"{"msg":"output","id":1,"stream":"stderr","text":"new"}"#,
+        r#"{"msg":"ended","id":1,"exit":4,"took_us":1,"timed_out":false,"omitted":2}"#,
+    ] {
+        far.tx.send(line.to_owned()).await.unwrap();
+    }
+    let mut seen = Vec::new();
+    let result = shell.run("x", LONG, |stream, text| seen.push((stream, text))).await.unwrap();
+    assert_eq!((result.exit, result.omitted), (4, 2));
+    assert_eq!(seen, [(Stream::Stderr, "new".to_owned())]);
+    assert!(far.rx.recv().await.unwrap().contains(r#""op":"run""#));
+    drop(far);
+    let error = shell.run("x", LONG, |_, _| {}).await.unwrap_err();
+    assert!(matches!(error, ShellError::Closed(_)));
+}
