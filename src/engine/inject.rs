@@ -41,7 +41,7 @@ impl<S: Stack> Drill<'_, S> {
             ))
         })?;
         self.fault_event(id, FaultEvent::Injecting, &fault.summary());
-        fault.inject(id, &self.field()).await?;
+        fault.inject(id, &undo, &self.field()).await?;
         match self.poll_presence(id, fault, &undo, CONFIRM_WITHIN, true).await? {
             Presence::InPlace(evidence) => Ok(evidence),
             Presence::Gone(evidence) => Err(Stop::new(

@@ -1,1 +1,131 @@
-//! `http_status`: a proxy in front of a service answers in its place.
+//! `http_status`: a proxy in front of a service answers in its place; what does not match reaches the service.
+//!
+//! ```yaml
+//! - http_status: { service: payments, status: 503 }
+//! - http_status:
+//!     service: payments
+//!     port: 8080            # every HTTP port that the stack declares, when it is left out
+//!     method: POST
+//!     path: /charges/*      # a `*` at its end matches any rest; the query does not count
+//!     share: 50%            # drawn for each request
+//!     status: 429
+//!     body: '{"error": "slow down"}'
+//! ```
+
+use super::{FaultError, Field, FromNode, Inject, Presence, Undo, by_agent};
+use crate::agent::protocol::{Ask, HttpRule};
+use crate::slis::Ratio;
+use crate::source::{Diagnostics, MapReader, Node, Source};
+use crate::stack::{AgentRole, Stack};
+use std::sync::Arc;
+
+/// Answers in the place of a service.
+#[derive(Debug, Clone)]
+pub struct HttpStatus {
+    service: String,
+    port: Option<u16>,
+    method: Option<String>,
+    path: Option<String>,
+    share: Ratio,
+    status: u16,
+    body: Option<String>,
+}
+
+impl FromNode for HttpStatus {
+    fn from_node(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Self> {
+        let mut map = MapReader::new(node, "`http_status`", source, diags)?;
+        let service: Option<String> = map.require("service");
+        let status = map.require_with("status", "an HTTP status like `503`", status);
+        let port = map.optional_with("port", "a port like `8080`", port);
+        let method = map.optional_with("method", "an HTTP method like `POST`", method);
+        let path = map.optional_with("path", "a path like `/charges/*`", path);
+        let share = map.optional_with("share", "a percentage like `50%`", share);
+        let body: Option<String> = map.optional("body");
+        map.finish()?;
+        // A share that was left out is every request; `new` takes 1.
+        let share = share.or_else(|| Ratio::new(1.0))?;
+        Some(HttpStatus { service: service?, port, method, path, share, status: status?, body })
+    }
+}
+
+fn status(text: &str) -> Result<u16, String> {
+    let status = text.parse().ok().filter(|status| (200..=599).contains(status));
+    status.ok_or_else(|| format!("`{text}` is not the status of an answer: 200 to 599"))
+}
+
+pub(super) fn port(text: &str) -> Result<u16, String> {
+    text.parse().ok().filter(|port| *port > 0).ok_or_else(|| format!("`{text}` is not a port: 1 to 65535"))
+}
+
+fn method(text: &str) -> Result<String, String> {
+    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_alphabetic()) {
+        return Err(format!("`{text}` is not an HTTP method: write it like `POST`"));
+    }
+    Ok(text.to_ascii_uppercase())
+}
+
+fn path(text: &str) -> Result<String, String> {
+    let wrong = |why: &str| Err(format!("`{text}` is not a path: {why}"));
+    match text.strip_suffix('*').unwrap_or(text) {
+        rest if rest.contains('*') => wrong("a `*` may only stand at its end"),
+        rest if rest.contains(['?', '#']) => wrong("a query does not count, leave it out"),
+        rest if rest.starts_with('/') || text == "*" => Ok(text.to_string()),
+        _ => wrong("it begins with `/`"),
+    }
+}
+
+fn share(text: &str) -> Result<Ratio, String> {
+    Ratio::parse(text).and_then(|share| match share.get() {
+        0.0 => Err("a share of 0% breaks nothing".into()),
+        _ => Ok(share),
+    })
+}
+
+impl HttpStatus {
+    fn role(&self) -> AgentRole {
+        AgentRole::Proxy { service: self.service.clone() }
+    }
+}
+
+impl Inject for HttpStatus {
+    fn summary(&self) -> String {
+        let method = self.method.as_ref().map_or_else(String::new, |method| format!("{method} "));
+        let path = self.path.as_deref().unwrap_or("*");
+        let port = self.port.map_or_else(String::new, |port| format!(":{port}"));
+        let share = if self.share.get() < 1.0 { format!("{} of ", self.share) } else { String::new() };
+        format!("{share}{method}{path} on `{}{port}` is answered with {}", self.service, self.status)
+    }
+
+    fn interposes(&self) -> Option<(String, Vec<u16>)> {
+        Some((self.service.clone(), self.port.into_iter().collect()))
+    }
+
+    fn services(&self) -> Vec<String> {
+        vec![self.service.clone()]
+    }
+
+    async fn plan<S: Stack>(&self, id: &str, _field: &Field<'_, S>) -> Result<Undo, FaultError> {
+        Ok(by_agent::undo(&self.role(), id))
+    }
+
+    async fn inject<S: Stack>(&self, id: &str, _undo: &Undo, field: &Field<'_, S>) -> Result<(), FaultError> {
+        let rule = HttpRule {
+            port: self.port,
+            method: self.method.clone(),
+            path: self.path.clone(),
+            share: self.share.get(),
+            status: self.status,
+            body: self.body.clone(),
+            seed: field.seed,
+        };
+        by_agent::begin(field, &self.role(), id, Ask::HttpRule { fault: id.into(), rule }).await
+    }
+
+    async fn confirm<S: Stack>(&self, id: &str, _undo: &Undo, field: &Field<'_, S>) -> Result<Presence, FaultError> {
+        by_agent::confirm(field, &self.role(), id).await
+    }
+
+    async fn revert<S: Stack>(&self, id: &str, _undo: &Undo, field: &Field<'_, S>) -> Result<(), FaultError> {
+        by_agent::lift(field, &self.role(), id).await
+    }
+}

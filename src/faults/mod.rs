@@ -1,9 +1,27 @@
 //! What is broken on purpose: the contract of a fault, the list of kinds, and one file per kind.
 
-mod http_status;
+#[macro_use]
+mod register;
+mod by_agent;
+mod containers;
+mod postgres;
+mod replay;
+#[cfg(test)]
+mod tests;
+
+// A fault is one file and one line here: its module, which is also its kind in a scenario, and its type.
+faults! {
+    container_kill: ContainerKill,
+    container_pause: ContainerPause,
+    http_status: HttpStatus,
+    postgres_connections: PostgresConnections,
+    postgres_lock: PostgresLock,
+}
+
+pub use replay::replay;
 
 use crate::agent::AgentClient;
-use crate::source::{Diagnostics, MapReader, Node, Source, Span, did_you_mean};
+use crate::source::{Diagnostics, Node, Source};
 use crate::stack::{AgentRole, ContainerOp, Stack};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -18,6 +36,13 @@ pub struct FaultError {
     pub operation: String,
     /// Why it failed.
     pub cause: String,
+}
+
+impl FaultError {
+    /// What was tried, and why it failed.
+    pub fn new(operation: impl Into<String>, cause: impl ToString) -> Self {
+        FaultError { operation: operation.into(), cause: cause.to_string() }
+    }
 }
 
 /// Where a fault stands.
@@ -53,6 +78,8 @@ pub enum Undo {
     },
     /// An operation on containers, skipped where the state already is as it should be.
     Containers {
+        /// The service that they belong to.
+        service: String,
         /// Container ids.
         containers: Vec<String>,
         /// What to do to each.
@@ -70,10 +97,19 @@ pub trait Inject {
     }
     /// Services of the stack that it names, for `check`.
     fn services(&self) -> Vec<String>;
+    /// Values of its parameters that must never reach a record.
+    fn secrets(&self) -> Vec<String> {
+        Vec::new()
+    }
     /// Looks at the stack and says how the fault will be undone; changes nothing.
     fn plan<S: Stack>(&self, id: &str, field: &Field<'_, S>) -> impl Future<Output = Result<Undo, FaultError>> + Send;
-    /// Breaks it.
-    fn inject<S: Stack>(&self, id: &str, field: &Field<'_, S>) -> impl Future<Output = Result<(), FaultError>> + Send;
+    /// Breaks it, exactly where `undo` will undo it.
+    fn inject<S: Stack>(
+        &self,
+        id: &str,
+        undo: &Undo,
+        field: &Field<'_, S>,
+    ) -> impl Future<Output = Result<(), FaultError>> + Send;
     /// Proves where it can be seen that the fault is in place, or that it is gone. The engine polls this after
     /// `inject`, asks it after the recovery, and polls it after `revert`.
     fn confirm<S: Stack>(
@@ -95,66 +131,4 @@ pub trait Inject {
 pub trait FromNode: Sized {
     /// `None` when there were errors.
     fn from_node(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Self>;
-}
-
-/// A fault of a scenario.
-#[derive(Debug, Clone)]
-pub struct Fault {
-    kind: String,
-    service: String,
-}
-
-impl Fault {
-    /// Every kind.
-    pub const KINDS: &'static [&'static str] =
-        &["postgres_lock", "postgres_connections", "container_pause", "container_kill", "http_status"];
-
-    /// Its kind.
-    pub fn kind(&self) -> &str {
-        &self.kind
-    }
-
-    /// Reads one.
-    pub fn from_entry(
-        kind: &str,
-        kind_span: Span,
-        node: &Node,
-        source: &Arc<Source>,
-        diags: &mut Diagnostics,
-    ) -> Option<Fault> {
-        if !Fault::KINDS.contains(&kind) {
-            diags
-                .error(source, kind_span, format!("there is no fault `{kind}`"))
-                .help(did_you_mean(kind, Fault::KINDS.iter().copied()));
-            return None;
-        }
-        let mut map = MapReader::new(node, format!("`{kind}`"), source, diags)?;
-        let service: Option<String> = map.require("service");
-        for key in ["database", "table", "status", "path", "method", "returns"] {
-            map.entry(key);
-        }
-        map.finish()?;
-        Some(Fault { kind: kind.into(), service: service? })
-    }
-}
-
-impl Inject for Fault {
-    fn summary(&self) -> String {
-        self.kind.clone()
-    }
-    fn services(&self) -> Vec<String> {
-        vec![self.service.clone()]
-    }
-    async fn plan<S: Stack>(&self, _: &str, _: &Field<'_, S>) -> Result<Undo, FaultError> {
-        Err(FaultError { operation: self.kind.clone(), cause: "not written yet".into() })
-    }
-    async fn inject<S: Stack>(&self, _: &str, _: &Field<'_, S>) -> Result<(), FaultError> {
-        Ok(())
-    }
-    async fn confirm<S: Stack>(&self, _: &str, _: &Undo, _: &Field<'_, S>) -> Result<Presence, FaultError> {
-        Ok(Presence::Gone(String::new()))
-    }
-    async fn revert<S: Stack>(&self, _: &str, _: &Undo, _: &Field<'_, S>) -> Result<(), FaultError> {
-        Ok(())
-    }
 }

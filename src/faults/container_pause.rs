@@ -1,0 +1,56 @@
+//! `container_pause`: every process of a container is frozen (the cgroup freezer), so that it neither answers nor closes.
+//!
+//! ```yaml
+//! - container_pause: { service: payments }                # replicas: all
+//! - container_pause: { service: checkout, replicas: 1 }   # the first one, by name
+//! ```
+
+use super::containers::{self, Chosen};
+use super::{FaultError, Field, FromNode, Inject, Presence, Undo};
+use crate::source::{Diagnostics, MapReader, Node, Source};
+use crate::stack::{ContainerOp, Stack};
+use std::sync::Arc;
+
+/// Frozen containers.
+#[derive(Debug, Clone)]
+pub struct ContainerPause {
+    chosen: Chosen,
+}
+
+impl FromNode for ContainerPause {
+    fn from_node(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Self> {
+        let mut map = MapReader::new(node, "`container_pause`", source, diags)?;
+        let chosen = Chosen::read(&mut map);
+        map.finish()?;
+        Some(ContainerPause { chosen: chosen? })
+    }
+}
+
+impl Inject for ContainerPause {
+    fn summary(&self) -> String {
+        format!("{} is paused", self.chosen.describe())
+    }
+
+    fn services(&self) -> Vec<String> {
+        vec![self.chosen.service.clone()]
+    }
+
+    async fn plan<S: Stack>(&self, _id: &str, field: &Field<'_, S>) -> Result<Undo, FaultError> {
+        self.chosen.undo(ContainerOp::Unpause, field.stack).await
+    }
+
+    async fn inject<S: Stack>(&self, _id: &str, undo: &Undo, field: &Field<'_, S>) -> Result<(), FaultError> {
+        containers::operate(undo, &ContainerOp::Pause, field.stack).await
+    }
+
+    async fn confirm<S: Stack>(&self, _id: &str, undo: &Undo, field: &Field<'_, S>) -> Result<Presence, FaultError> {
+        let found = containers::look(undo, field.stack).await?;
+        let paused = found.iter().any(|(_, state)| state.as_ref().is_some_and(|state| state.status == "paused"));
+        let evidence = containers::describe(&found);
+        Ok(if paused { Presence::InPlace(evidence) } else { Presence::Gone(evidence) })
+    }
+
+    async fn revert<S: Stack>(&self, _id: &str, undo: &Undo, field: &Field<'_, S>) -> Result<(), FaultError> {
+        containers::restore(undo, field.stack).await.map(|_| ())
+    }
+}

@@ -1,0 +1,174 @@
+//! What the faults of containers have in common: which containers of a service, how they stand, and putting them right.
+
+use super::{FaultError, Undo};
+use crate::source::{MapReader, Node};
+use crate::stack::{ContainerOp, ContainerState, Stack};
+
+/// Which containers of a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Chosen {
+    pub(super) service: String,
+    /// How many of its replicas; `None` is all of them.
+    replicas: Option<usize>,
+}
+
+impl Chosen {
+    /// Reads `service` and `replicas` (`all`, the default, or a number from 1 on).
+    pub(super) fn read(map: &mut MapReader<'_>) -> Option<Chosen> {
+        let service: Option<String> = map.require("service");
+        let replicas = match map.node("replicas") {
+            None => Some(None),
+            Some(node) => match count(node) {
+                Ok(replicas) => Some(replicas),
+                Err(message) => {
+                    map.error(node.span, message);
+                    None
+                }
+            },
+        };
+        Some(Chosen { service: service?, replicas: replicas? })
+    }
+
+    pub(super) fn describe(&self) -> String {
+        match self.replicas {
+            None => format!("every container of `{}`", self.service),
+            Some(1) => format!("one container of `{}`", self.service),
+            Some(n) => format!("{n} containers of `{}`", self.service),
+        }
+    }
+
+    /// The undo for the chosen ones of the containers that run now, in the order of their names.
+    pub(super) async fn undo<S: Stack>(&self, op: ContainerOp, stack: &S) -> Result<Undo, FaultError> {
+        let operation = || format!("choose {}", self.describe());
+        let mut running = states(&self.service, stack).await?;
+        running.retain(|container| container.status == "running");
+        running.sort_by(|a, b| a.name.cmp(&b.name));
+        let wanted = self.replicas.unwrap_or(running.len());
+        if wanted == 0 || running.len() < wanted {
+            let cause = format!("{} of the containers of `{}` are running", running.len(), self.service);
+            return Err(FaultError::new(operation(), cause));
+        }
+        let containers = running.into_iter().take(wanted).map(|container| container.id).collect();
+        Ok(Undo::Containers { service: self.service.clone(), containers, op })
+    }
+}
+
+fn count(node: &Node) -> Result<Option<usize>, String> {
+    match node.plain() {
+        Some("all") => Ok(None),
+        Some(text) if text.parse::<u16>().is_ok_and(|n| n > 0) => Ok(text.parse().ok()),
+        _ => Err(format!("`replicas`: expected `all` or a number from 1 on, found {}", node.describe())),
+    }
+}
+
+async fn states<S: Stack>(service: &str, stack: &S) -> Result<Vec<ContainerState>, FaultError> {
+    stack
+        .containers(service)
+        .await
+        .map_err(|error| FaultError::new(format!("look at the containers of `{service}`"), error))
+}
+
+/// The containers of an undo.
+fn parts(undo: &Undo) -> Result<(&str, &[String], &ContainerOp), FaultError> {
+    match undo {
+        Undo::Containers { service, containers, op } => Ok((service, containers, op)),
+        Undo::Agent { agent, .. } => {
+            Err(FaultError::new("read the undo", format!("it belongs to the agent {agent}, not to containers")))
+        }
+    }
+}
+
+/// Does something to every container of an undo.
+pub(super) async fn operate<S: Stack>(undo: &Undo, op: &ContainerOp, stack: &S) -> Result<(), FaultError> {
+    let (service, containers, _) = parts(undo)?;
+    for container in containers {
+        stack
+            .operate(container, op)
+            .await
+            .map_err(|error| FaultError::new(format!("{} of `{service}` ({})", verb(op), short(container)), error))?;
+    }
+    Ok(())
+}
+
+/// How each container of an undo stands; `None` when it is not there any more.
+pub(super) async fn look<S: Stack>(
+    undo: &Undo,
+    stack: &S,
+) -> Result<Vec<(String, Option<ContainerState>)>, FaultError> {
+    let (service, containers, _) = parts(undo)?;
+    let states = states(service, stack).await?;
+    Ok(containers.iter().map(|id| (id.clone(), states.iter().find(|state| state.id == *id).cloned())).collect())
+}
+
+/// `shop-db-1 is paused, a1b2c3d4e5f6 is not there any more`.
+pub(super) fn describe(containers: &[(String, Option<ContainerState>)]) -> String {
+    let each = containers.iter().map(|(id, state)| match state {
+        Some(ContainerState { name, status, exit_code: Some(code), .. }) if status == "exited" => {
+            format!("{name} has exited with {code}")
+        }
+        Some(ContainerState { name, status, .. }) => format!("{name} is {status}"),
+        None => format!("{} is not there any more: removed, or replaced by another container", short(id)),
+    });
+    each.collect::<Vec<_>>().join(", ")
+}
+
+/// Puts every container of an undo right: skips what is right already and what is not there any more, and goes on after
+/// a failure. What was done, or the first failure.
+pub(super) async fn restore<S: Stack>(undo: &Undo, stack: &S) -> Result<String, FaultError> {
+    let (service, _, op) = parts(undo)?;
+    let (mut done, mut failure) = (Vec::new(), None);
+    for (id, state) in look(undo, stack).await? {
+        let Some(state) = state else {
+            done.push(format!("{} is not there any more", short(&id)));
+            continue;
+        };
+        if is_right(&state, op) {
+            done.push(format!("{} is {} already", state.name, state.status));
+            continue;
+        }
+        match stack.operate(&id, op).await {
+            Ok(()) => done.push(format!("{}: {}", state.name, verb(op))),
+            Err(error) => {
+                // Somebody else, the runbook's last command perhaps, may just have done the same.
+                let now = look(undo, stack).await?.into_iter().find(|(other, _)| *other == id).and_then(|(_, now)| now);
+                if now.is_some_and(|now| !is_right(&now, op)) {
+                    let operation = format!("{} of `{service}` ({})", verb(op), state.name);
+                    failure.get_or_insert(FaultError::new(operation, error));
+                }
+            }
+        }
+    }
+    match failure {
+        Some(failure) => Err(failure),
+        None => Ok(done.join(", ")),
+    }
+}
+
+/// Whether an undo has nothing to do.
+fn is_right(state: &ContainerState, op: &ContainerOp) -> bool {
+    match op {
+        ContainerOp::Unpause => state.status != "paused",
+        ContainerOp::Pause => state.status == "paused",
+        ContainerOp::Start => is_up(state),
+        ContainerOp::Kill { .. } => !is_up(state),
+    }
+}
+
+/// Whether its processes exist, frozen or not.
+pub(super) fn is_up(state: &ContainerState) -> bool {
+    matches!(state.status.as_str(), "running" | "paused" | "restarting")
+}
+
+fn verb(op: &ContainerOp) -> String {
+    match op {
+        ContainerOp::Pause => "pause".into(),
+        ContainerOp::Unpause => "unpause".into(),
+        ContainerOp::Kill { signal } => format!("kill with {signal}"),
+        ContainerOp::Start => "start".into(),
+    }
+}
+
+/// A container id as `docker ps` shows it.
+fn short(id: &str) -> &str {
+    id.get(..12).unwrap_or(id)
+}

@@ -1,0 +1,93 @@
+//! What the faults of PostgreSQL have in common: where the server is, and who to be there.
+
+use super::FaultError;
+use crate::agent::protocol::PgTarget;
+use crate::source::MapReader;
+use std::collections::BTreeMap;
+
+/// Where a server is and who to be there, as far as the scenario says.
+#[derive(Debug, Clone)]
+pub(super) struct Server {
+    pub(super) service: String,
+    database: Option<String>,
+    user: Option<String>,
+    password: Option<String>,
+    port: u16,
+}
+
+impl Server {
+    /// Reads `service`, `database`, `user`, `password` and `port`.
+    pub(super) fn read(map: &mut MapReader<'_>) -> Option<Server> {
+        let service: Option<String> = map.require("service");
+        let (database, user, password) = (map.optional("database"), map.optional("user"), map.optional("password"));
+        let port = map.optional_with("port", "a port like `5432`", super::http_status::port).unwrap_or(5432);
+        Some(Server { service: service?, database, user, password, port })
+    }
+
+    /// The password that the scenario gives.
+    pub(super) fn secrets(&self) -> Vec<String> {
+        self.password.iter().cloned().collect()
+    }
+
+    /// The server with what the scenario leaves out taken from the service's own environment, in the words of the
+    /// official image (`POSTGRES_USER` …) or of libpq (`PGUSER` …).
+    pub(super) fn target(&self, environment: &BTreeMap<String, String>) -> Result<PgTarget, FaultError> {
+        let from =
+            |keys: [&str; 2]| keys.iter().find_map(|key| environment.get(*key)).filter(|v| !v.is_empty()).cloned();
+        let theirs = from(["POSTGRES_USER", "PGUSER"]).unwrap_or_else(|| "postgres".into());
+        let user = self.user.clone().unwrap_or_else(|| theirs.clone());
+        // The environment's password belongs to the environment's user.
+        let password = match &self.password {
+            Some(password) => Some(password.clone()),
+            None if user == theirs => from(["POSTGRES_PASSWORD", "PGPASSWORD"]),
+            None => None,
+        };
+        if password.is_none() && user == theirs && environment.contains_key("POSTGRES_PASSWORD_FILE") {
+            return Err(FaultError::new(
+                format!("find the password of {user} on `{}`", self.service),
+                "the service reads it from a file (POSTGRES_PASSWORD_FILE); give the fault a `password:`",
+            ));
+        }
+        let database = self.database.clone().or_else(|| from(["POSTGRES_DB", "PGDATABASE"]));
+        let database = database.unwrap_or_else(|| user.clone());
+        Ok(PgTarget { host: self.service.clone(), port: self.port, user, password, database })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(user: Option<&str>, password: Option<&str>, database: Option<&str>) -> Server {
+        let own = |text: Option<&str>| text.map(str::to_string);
+        let (user, password, database) = (own(user), own(password), own(database));
+        Server { service: "db".into(), user, password, database, port: 5432 }
+    }
+
+    fn of(server: &Server, environment: &[(&str, &str)]) -> (String, Option<String>, String) {
+        let environment = environment.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+        let target = server.target(&environment).expect("a target");
+        (target.user, target.password, target.database)
+    }
+
+    #[test]
+    fn the_services_own_environment_fills_in_what_is_left_out() {
+        let whole = [("POSTGRES_USER", "root"), ("POSTGRES_PASSWORD", "x"), ("POSTGRES_DB", "shop")];
+        let some = |text: &str| Some(text.to_string());
+        assert_eq!(of(&server(None, None, None), &whole), ("root".into(), some("x"), "shop".into()));
+        assert_eq!(of(&server(None, None, Some("b")), &whole), ("root".into(), some("x"), "b".into()));
+        assert_eq!(of(&server(Some("me"), None, None), &whole), ("me".into(), None, "shop".into()));
+        assert_eq!(of(&server(Some("me"), Some("y"), None), &[]), ("me".into(), some("y"), "me".into()));
+        assert_eq!(of(&server(None, None, None), &[]), ("postgres".into(), None, "postgres".into()));
+        let libpq = [("PGUSER", "a"), ("PGPASSWORD", "b"), ("PGDATABASE", "c")];
+        assert_eq!(of(&server(None, None, None), &libpq), ("a".into(), some("b"), "c".into()));
+    }
+
+    #[test]
+    fn a_password_in_a_file_must_be_given() {
+        let environment = BTreeMap::from([("POSTGRES_PASSWORD_FILE".to_string(), "/run/secrets/x".to_string())]);
+        let error = server(None, None, None).target(&environment).expect_err("nobody can read it");
+        assert!(error.to_string().contains("`password:`"), "{error}");
+        server(None, Some("x"), None).target(&environment).expect("it is given");
+    }
+}

@@ -1,0 +1,86 @@
+//! `postgres_connections`: clients that use the server's connection slots up, as an application that leaks connections
+//! does. The sessions of ordinary roles are ended while the slots are being filled, as a pool that is already connected would
+//! not notice otherwise; superusers keep theirs and the slots reserved for them.
+//!
+//! ```yaml
+//! - postgres_connections: { service: db }
+//! - postgres_connections:
+//!     service: db
+//!     leave: 0          # slots that stay free for ordinary roles
+//!     returns: 2s       # the clients come back this long after they were ended; they stay away when left out
+//!     database: shop    # user, password and database: the service's own environment, when left out
+//!     user: postgres
+//!     password: secret
+//!     port: 5432
+//! ```
+
+use super::postgres::Server;
+use super::{FaultError, Field, FromNode, Inject, Presence, Undo, by_agent};
+use crate::agent::protocol::{Ask, PgHold};
+use crate::source::{Diagnostics, MapReader, Node, Source};
+use crate::stack::{AgentRole, Stack};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Clients that use the connection slots up.
+#[derive(Debug, Clone)]
+pub struct PostgresConnections {
+    server: Server,
+    leave: u32,
+    returns: Option<Duration>,
+}
+
+impl FromNode for PostgresConnections {
+    fn from_node(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Self> {
+        let mut map = MapReader::new(node, "`postgres_connections`", source, diags)?;
+        let server = Server::read(&mut map);
+        let leave = map.optional("leave").unwrap_or(0);
+        let returns = map.optional("returns");
+        map.finish()?;
+        Some(PostgresConnections { server: server?, leave, returns })
+    }
+}
+
+impl Inject for PostgresConnections {
+    fn summary(&self) -> String {
+        let slots = match self.leave {
+            0 => "every connection slot".to_string(),
+            leave => format!("all but {leave} connection slots"),
+        };
+        let returns = match self.returns {
+            Some(after) => format!(", and come back {after:?} after they were ended"),
+            None => String::new(),
+        };
+        format!("clients of `{}` use {slots} up{returns}", self.server.service)
+    }
+
+    fn services(&self) -> Vec<String> {
+        vec![self.server.service.clone()]
+    }
+
+    fn secrets(&self) -> Vec<String> {
+        self.server.secrets()
+    }
+
+    async fn plan<S: Stack>(&self, id: &str, field: &Field<'_, S>) -> Result<Undo, FaultError> {
+        self.server.target(&field.stack.environment(&self.server.service))?;
+        Ok(by_agent::undo(&AgentRole::Drill, id))
+    }
+
+    async fn inject<S: Stack>(&self, id: &str, _undo: &Undo, field: &Field<'_, S>) -> Result<(), FaultError> {
+        let hold = PgHold::Connections {
+            target: self.server.target(&field.stack.environment(&self.server.service))?,
+            leave: self.leave,
+            returns_ms: self.returns.map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX)),
+        };
+        by_agent::begin(field, &AgentRole::Drill, id, Ask::Hold { fault: id.into(), hold }).await
+    }
+
+    async fn confirm<S: Stack>(&self, id: &str, _undo: &Undo, field: &Field<'_, S>) -> Result<Presence, FaultError> {
+        by_agent::confirm(field, &AgentRole::Drill, id).await
+    }
+
+    async fn revert<S: Stack>(&self, id: &str, _undo: &Undo, field: &Field<'_, S>) -> Result<(), FaultError> {
+        by_agent::lift(field, &AgentRole::Drill, id).await
+    }
+}

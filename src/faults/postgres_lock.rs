@@ -1,0 +1,158 @@
+//! `postgres_lock`: a session that holds a lock and idles in its transaction, as a batch job or a forgotten `BEGIN`
+//! does, so that the application waits and its pool drains.
+//!
+//! The session belongs to a role of its own without superuser (`firedrill_batch`), so ending it is a cure, and with
+//! `returns` only keeping the role from logging in as well is one.
+//!
+//! ```yaml
+//! - postgres_lock: { service: db, database: shop, table: inventory }   # LOCK TABLE … IN ACCESS EXCLUSIVE MODE
+//! - postgres_lock:
+//!     service: db
+//!     table: inventory
+//!     mode: row                  # SELECT … FOR UPDATE
+//!     where: sku = 'SKU-0001'    # every row, when it is left out
+//!     sessions: 1                # the first holds the lock, further ones queue for it
+//!     returns: 2s                # comes back this long after it was ended; stays away when left out
+//!     user: postgres             # user, password and database: the service's own environment, when left out
+//!     password: secret
+//!     port: 5432
+//! ```
+
+use super::postgres::Server;
+use super::{FaultError, Field, FromNode, Inject, Presence, Undo, by_agent};
+use crate::agent::protocol::{Ask, PgHold};
+use crate::source::{Diagnostics, MapReader, Node, Source, did_you_mean};
+use crate::stack::{AgentRole, Stack};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// More sessions would use the server's connections up, which is another fault.
+const MAX_SESSIONS: u32 = 20;
+
+/// A lock held by an idle transaction.
+#[derive(Debug, Clone)]
+pub struct PostgresLock {
+    server: Server,
+    table: String,
+    mode: Mode,
+    sessions: u32,
+    returns: Option<Duration>,
+}
+
+/// What is locked.
+#[derive(Debug, Clone)]
+enum Mode {
+    Table,
+    Rows { condition: Option<String> },
+}
+
+impl FromNode for PostgresLock {
+    fn from_node(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Self> {
+        let mut map = MapReader::new(node, "`postgres_lock`", source, diags)?;
+        let server = Server::read(&mut map);
+        let table = map.require_with("table", "the name of a table", table);
+        let rows = map.optional_with("mode", "`table` or `row`", mode).unwrap_or(false);
+        let condition = map.optional_with("where", "a condition in SQL", condition);
+        if condition.is_some() && !rows {
+            let span = map.span_of("where");
+            map.error(span, "`where` chooses rows, and the whole table is locked").help("add `mode: row`");
+        }
+        let sessions = map.optional_with("sessions", "a number from 1 on", sessions).unwrap_or(1);
+        let returns = map.optional("returns");
+        map.finish()?;
+        let mode = if rows { Mode::Rows { condition } } else { Mode::Table };
+        Some(PostgresLock { server: server?, table: table?, mode, sessions, returns })
+    }
+}
+
+/// A table as SQL names it: `inventory`, `sales.orders`, `"Odd Name"`.
+fn table(text: &str) -> Result<String, String> {
+    let mut quoted = false;
+    let fine = text.chars().all(|c| {
+        quoted ^= c == '"';
+        c == '"' || if quoted { !c.is_control() } else { c.is_alphanumeric() || matches!(c, '_' | '$' | '.') }
+    });
+    if text.is_empty() || !fine || quoted {
+        return Err(format!("`{text}` is not the name of a table: write it like `inventory` or `sales.orders`"));
+    }
+    Ok(text.to_string())
+}
+
+fn mode(text: &str) -> Result<bool, String> {
+    match text {
+        "table" => Ok(false),
+        "row" => Ok(true),
+        _ => Err(format!("`{text}` is not a mode; {}", did_you_mean(text, ["table", "row"]))),
+    }
+}
+
+fn condition(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("it is empty".into()),
+        text if text.contains(';') => Err("one condition is meant, without `;`".into()),
+        text => Ok(text.to_string()),
+    }
+}
+
+fn sessions(text: &str) -> Result<u32, String> {
+    let number = text.parse().ok().filter(|number| (1..=MAX_SESSIONS).contains(number));
+    number.ok_or_else(|| format!("`{text}` is not a number from 1 to {MAX_SESSIONS}"))
+}
+
+impl PostgresLock {
+    fn statement(&self) -> String {
+        let table = &self.table;
+        match &self.mode {
+            Mode::Table => format!("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"),
+            Mode::Rows { condition: None } => format!("SELECT 1 FROM {table} FOR UPDATE"),
+            Mode::Rows { condition: Some(condition) } => format!("SELECT 1 FROM {table} WHERE ({condition}) FOR UPDATE"),
+        }
+    }
+}
+
+impl Inject for PostgresLock {
+    fn summary(&self) -> String {
+        let what = match &self.mode {
+            Mode::Table => format!("the table `{}`", self.table),
+            Mode::Rows { condition: None } => format!("every row of `{}`", self.table),
+            Mode::Rows { condition: Some(condition) } => format!("the rows of `{}` where {condition}", self.table),
+        };
+        let returns = match self.returns {
+            Some(after) => format!(", and comes back {after:?} after it was ended"),
+            None => String::new(),
+        };
+        format!("an idle transaction on `{}` holds a lock on {what}{returns}", self.server.service)
+    }
+
+    fn services(&self) -> Vec<String> {
+        vec![self.server.service.clone()]
+    }
+
+    fn secrets(&self) -> Vec<String> {
+        self.server.secrets()
+    }
+
+    async fn plan<S: Stack>(&self, id: &str, field: &Field<'_, S>) -> Result<Undo, FaultError> {
+        self.server.target(&field.stack.environment(&self.server.service))?;
+        Ok(by_agent::undo(&AgentRole::Drill, id))
+    }
+
+    async fn inject<S: Stack>(&self, id: &str, _undo: &Undo, field: &Field<'_, S>) -> Result<(), FaultError> {
+        let hold = PgHold::Lock {
+            target: self.server.target(&field.stack.environment(&self.server.service))?,
+            statements: vec![self.statement()],
+            table: self.table.clone(),
+            sessions: self.sessions,
+            returns_ms: self.returns.map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX)),
+        };
+        by_agent::begin(field, &AgentRole::Drill, id, Ask::Hold { fault: id.into(), hold }).await
+    }
+
+    async fn confirm<S: Stack>(&self, id: &str, _undo: &Undo, field: &Field<'_, S>) -> Result<Presence, FaultError> {
+        by_agent::confirm(field, &AgentRole::Drill, id).await
+    }
+
+    async fn revert<S: Stack>(&self, id: &str, _undo: &Undo, field: &Field<'_, S>) -> Result<(), FaultError> {
+        by_agent::lift(field, &AgentRole::Drill, id).await
+    }
+}

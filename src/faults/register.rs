@@ -1,0 +1,107 @@
+//! How a kind of fault becomes known: one line per fault makes its module, its variant of `Fault`, its name in scenarios and
+//! the dispatch to its file.
+
+macro_rules! faults {
+    ($($module:ident: $fault:ident,)*) => {
+        $(mod $module;)*
+
+        /// A fault of a scenario: one variant per kind, one file per variant.
+        #[derive(Debug, Clone)]
+        pub enum Fault {
+            $(
+                #[doc = concat!("`", stringify!($module), "`")]
+                $fault($module::$fault),
+            )*
+        }
+
+        impl Fault {
+            /// Every kind, as it is named in scenarios.
+            pub const KINDS: &'static [&'static str] = &[$(stringify!($module)),*];
+
+            /// Its kind.
+            pub fn kind(&self) -> &'static str {
+                match self {
+                    $(Fault::$fault(_) => stringify!($module),)*
+                }
+            }
+
+            /// Reads the fault `kind: node` of a scenario; mistakes go to `diags`.
+            pub fn from_entry(
+                kind: &str,
+                kind_span: $crate::source::Span,
+                node: &$crate::source::Node,
+                source: &std::sync::Arc<$crate::source::Source>,
+                diags: &mut $crate::source::Diagnostics,
+            ) -> Option<Fault> {
+                match kind {
+                    $(
+                        stringify!($module) => {
+                            <$module::$fault as FromNode>::from_node(node, source, diags).map(Fault::$fault)
+                        }
+                    )*
+                    _ => {
+                        let message = format!("there is no fault `{}`", $crate::source::shorten(kind));
+                        let help = $crate::source::did_you_mean(kind, Fault::KINDS.iter().copied());
+                        diags.error(source, kind_span, message).help(help);
+                        None
+                    }
+                }
+            }
+        }
+
+        impl Inject for Fault {
+            fn summary(&self) -> String {
+                match self {
+                    $(Fault::$fault(fault) => fault.summary(),)*
+                }
+            }
+
+            fn interposes(&self) -> Option<(String, Vec<u16>)> {
+                match self {
+                    $(Fault::$fault(fault) => fault.interposes(),)*
+                }
+            }
+
+            fn services(&self) -> Vec<String> {
+                match self {
+                    $(Fault::$fault(fault) => fault.services(),)*
+                }
+            }
+
+            fn secrets(&self) -> Vec<String> {
+                match self {
+                    $(Fault::$fault(fault) => fault.secrets(),)*
+                }
+            }
+
+            async fn plan<S: Stack>(&self, id: &str, field: &Field<'_, S>) -> Result<Undo, FaultError> {
+                match self {
+                    $(Fault::$fault(fault) => fault.plan(id, field).await,)*
+                }
+            }
+
+            async fn inject<S: Stack>(&self, id: &str, undo: &Undo, field: &Field<'_, S>) -> Result<(), FaultError> {
+                match self {
+                    $(Fault::$fault(fault) => fault.inject(id, undo, field).await,)*
+                }
+            }
+
+            async fn confirm<S: Stack>(
+                &self,
+                id: &str,
+                undo: &Undo,
+                field: &Field<'_, S>,
+            ) -> Result<Presence, FaultError> {
+                match self {
+                    $(Fault::$fault(fault) => fault.confirm(id, undo, field).await,)*
+                }
+            }
+
+            async fn revert<S: Stack>(&self, id: &str, undo: &Undo, field: &Field<'_, S>) -> Result<(), FaultError> {
+                match self {
+                    $(Fault::$fault(fault) => fault.revert(id, undo, field).await,)*
+                }
+            }
+        }
+    };
+}
