@@ -2,6 +2,7 @@
 //! container; the client half lives in the runner; they speak JSON lines.
 
 pub mod client;
+mod jobs;
 mod output;
 mod processes;
 pub mod protocol;

@@ -101,7 +101,9 @@ fn pieces(text: String) -> Vec<String> {
     let mut pieces = Vec::new();
     let mut rest = text.as_str();
     while !rest.is_empty() {
-        let (piece, next) = rest.split_at(rest.floor_char_boundary(LONGEST));
+        let boundary = |at: &usize| rest.is_char_boundary(*at);
+        let end = (1..=LONGEST.min(rest.len())).rev().find(boundary).unwrap_or(rest.len());
+        let (piece, next) = rest.split_at(end);
         pieces.push(piece.to_owned());
         rest = next;
     }

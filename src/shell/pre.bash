@@ -7,7 +7,7 @@ __firedrill_arm
 trap() {
   if [[ $BASHPID != "$$" ]]; then
     if [[ "$*" == '-p EXIT' ]]; then
-      [[ -z ${__firedrill_on_exit-} ]] || builtin printf 'trap -- %q EXIT\n' "$__firedrill_on_exit"
+      [[ -z ${__firedrill_on_exit-} ]] || builtin printf 'trap -- %s EXIT\n' "${__firedrill_on_exit@Q}"
       builtin return 0
     fi
     builtin trap "$@"
@@ -29,6 +29,29 @@ trap() {
   builtin eval "builtin declare -g +x __firedrill_on_exit=${__firedrill_line% EXIT}"
   [[ -n $__firedrill_on_exit ]] || builtin unset -v __firedrill_on_exit
   __firedrill_arm
+  builtin return "$__firedrill_status"
+}
+
+# Jobs of earlier commands are no children of this shell: `wait` knows them all the same.
+wait() {
+  { builtin local - && builtin set +eux; } 2>/dev/null
+  builtin local __firedrill_name __firedrill_status=0
+  if [[ $BASHPID != "$$" || ${1-} == -* ]]; then
+    builtin wait "$@"
+    builtin return
+  fi
+  if (($# == 0)); then
+    builtin wait
+    __firedrill_wait @RUNNING@
+    builtin return 0
+  fi
+  for __firedrill_name; do
+    case ' @KNOWN@ ' in
+      *" $__firedrill_name "*) __firedrill_wait "$__firedrill_name" ;;
+      *) builtin wait "$__firedrill_name" ;;
+    esac
+    __firedrill_status=$?
+  done
   builtin return "$__firedrill_status"
 }
 

@@ -110,14 +110,18 @@ pub fn kill(pid: i32, signal: Signal) {
     }
 }
 
-/// Notices the end of orphans that were handed to this process, but not of `own`, for which somebody waits.
-pub fn reap(own: Option<i32>) {
+/// Notices the end of orphans that were handed to this process, but not of `own`, for which somebody waits. Returns
+/// process ids and exit codes, 128 + n for signal n.
+pub fn reap(own: Option<i32>) -> Vec<(i32, i32)> {
     let parent = own_pid();
-    for orphan in all().into_iter().filter(|p| p.zombie && p.parent == parent && Some(p.identity.pid) != own) {
-        if let Some(pid) = Pid::from_raw(orphan.identity.pid) {
-            let _ = rustix::process::waitpid(Some(pid), WaitOptions::NOHANG);
-        }
-    }
+    let orphans = all().into_iter().filter(|p| p.zombie && p.parent == parent && Some(p.identity.pid) != own);
+    let ended = |orphan: Process| {
+        let pid = Pid::from_raw(orphan.identity.pid)?;
+        let (_, status) = rustix::process::waitpid(Some(pid), WaitOptions::NOHANG).ok()??;
+        let exit = status.exit_status().or_else(|| status.terminating_signal().map(|signal| 128 + signal))?;
+        Some((orphan.identity.pid, exit))
+    };
+    orphans.filter_map(ended).collect()
 }
 
 fn own_pid() -> i32 {

@@ -19,6 +19,7 @@ __firedrill_save() {
     builtin printf 'depth=%s\n' "$__firedrill_depth"
     builtin printf 'last=%q\n' "$2"
     builtin printf 'job=%s\n' "${!-}"
+    __firedrill_background
     builtin shift 5
     builtin printf 'pipe='
     builtin printf '%s ' "${@:1:__firedrill_pipes}"
@@ -72,6 +73,35 @@ __firedrill_save() {
     fi
   fi
   [[ :$__firedrill_shopts: != *:nocasematch:* ]] || builtin shopt -s nocasematch
+}
+
+# Background jobs of this shell: those that go on, and the exit codes of those that have ended.
+__firedrill_background() {
+  builtin jobs -p >|@DIR@/names
+  [[ -z ${!-} ]] || builtin printf '%s\n' "$!" >>@DIR@/names
+  while IFS= builtin read -r __firedrill_line; do
+    if builtin kill -0 "$__firedrill_line"; then
+      builtin printf 'running=%s\n' "$__firedrill_line"
+    else
+      builtin wait "$__firedrill_line"
+      builtin printf 'done=%s %s\n' "$__firedrill_line" "$?"
+    fi
+  done <@DIR@/names
+}
+
+# Waits for jobs of earlier commands, whose parent is the supervisor by now.
+__firedrill_wait() {
+  builtin local __firedrill_line __firedrill_status=0 __firedrill_late
+  for __firedrill_line; do
+    __firedrill_late=0
+    until [[ -e @JOBS@/$__firedrill_line ]] || ((__firedrill_late > 10)); do
+      builtin kill -0 "$__firedrill_line" 2>/dev/null || __firedrill_late=$((__firedrill_late + 1))
+      builtin read -r -t 0.02 <>@JOBS@/never || builtin :
+    done
+    __firedrill_status=127
+    [[ ! -e @JOBS@/$__firedrill_line ]] || IFS= builtin read -r __firedrill_status <@JOBS@/"$__firedrill_line" || builtin :
+  done
+  builtin return "$__firedrill_status"
 }
 
 # Calls back for every variable that is the user's.
@@ -129,7 +159,7 @@ __firedrill_finish() {
 }
 
 __firedrill_arm() {
-  builtin trap '{ __firedrill_save "$?" "$_" "${FUNCNAME+${#FUNCNAME[@]}}" "$BASH_COMMAND" "${#PIPESTATUS[@]}" "${PIPESTATUS[@]}" "$@"; builtin trap - EXIT; builtin trap -p >|@DIR_IN_QUOTES@/traps; __firedrill_finish; } 2>/dev/null && builtin :; builtin eval "${__firedrill_fire-}"' EXIT
+  builtin trap -- @HANDLER@ EXIT
 }
 
 {

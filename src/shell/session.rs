@@ -5,6 +5,7 @@
 //! parsed), then the script, whose first line begins with a prefix that reads `pre` (directory, traps, options). When it
 //! ends, an EXIT trap writes its state; a state that is not complete does not count.
 
+use super::jobs::Jobs;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
@@ -15,8 +16,16 @@ use std::path::{Path, PathBuf};
 
 /// Files that bash writes and a later bash reads as they are.
 const CARRIED: [&str; 7] = ["vars", "functions", "parse", "onexit", "traps", "place", "args"];
+/// Directory of the exit codes of background jobs, beside those of the commands.
+const JOBS: &str = "jobs";
 /// Largest state that is carried over, in bytes: beyond it something is wrong (a variable that holds a dump).
 const LARGEST: u64 = 16 << 20;
+/// The handler of our EXIT trap: what it hands over would be different inside a function.
+const HANDLER: &str = concat!(
+    r#"{ __firedrill_save "$?" "$_" "${FUNCNAME+${#FUNCNAME[@]}}" "$BASH_COMMAND" "#,
+    r#""${#PIPESTATUS[@]}" "${PIPESTATUS[@]}" "$@"; builtin trap - EXIT; builtin trap -p >|@DIR@/traps; "#,
+    r#"__firedrill_finish; } 2>/dev/null && builtin :; builtin eval "${__firedrill_fire-}""#
+);
 /// Longest `$_` that is carried over, in bytes.
 const LONGEST_LAST: usize = 4096;
 /// Options of `set -o` that would end or stop a bash that reads a script.
@@ -33,7 +42,7 @@ pub struct Session {
     status: i32,
     last: String,
     pipe: Vec<i32>,
-    job: Option<u32>,
+    jobs: Jobs,
 }
 
 impl Session {
@@ -47,18 +56,19 @@ impl Session {
             status: 0,
             last: "bash".to_owned(),
             pipe: Vec::new(),
-            job: None,
+            jobs: Jobs::default(),
         };
         for (name, value) in environment {
             match name.to_str() {
                 // These would change how our own bash starts.
-                Some("SHELLOPTS" | "BASHOPTS" | "PWD" | "_") => {}
+                Some("SHELLOPTS" | "BASHOPTS" | "PWD" | "OLDPWD" | "_") => {}
                 Some(known) if is_name(known) => session.export(known, value.as_bytes()),
                 _ => session.environment.push((name, value)),
             }
         }
         // In a terminal aliases are expanded.
         session.files.insert("parse", b"builtin shopt -s expand_aliases\n".to_vec());
+        session.files.insert("place", b"builtin unset -v OLDPWD\n".to_vec());
         session
     }
 
@@ -86,24 +96,26 @@ impl Session {
         self.environment.iter().map(|(name, value)| (name, value))
     }
 
-    /// Process id of the last background job, which `$!` stands for.
-    pub fn job(&self) -> Option<u32> {
-        self.job
-    }
-
-    /// Writes what a bash needs to run `text` in this session into `dir`, which must not exist. Returns the prefix of
-    /// the script's first line.
-    pub fn prepare(&self, dir: &Path, text: &str) -> io::Result<String> {
+    /// Writes what a bash needs to run `text` in this session into `dir`, which must not exist. Returns the texts of ours
+    /// that bash may quote on stderr: what stands before the user's first line (a syntax error there quotes the line as a
+    /// whole), and the handler of the EXIT trap (under `set -v`).
+    pub fn prepare(&self, dir: &Path, text: &str) -> io::Result<[String; 2]> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
         fs::DirBuilder::new().mode(0o500).create(dir.join("void"))?;
         let in_bash = String::from_utf8_lossy(&quote(dir.as_os_str().as_bytes())).into_owned();
-        // Inside the handler of the EXIT trap, which itself stands in single quotes.
-        let nested = in_bash.replace('\'', "'\\''");
-        let env = include_str!("session.bash").replace("@DIR_IN_QUOTES@", &nested).replace("@DIR@", &in_bash);
+        let handler = HANDLER.replace("@DIR@", &in_bash);
+        let quoted = String::from_utf8_lossy(&quote(handler.as_bytes())).into_owned();
+        let jobs = dir.parent().unwrap_or(dir).join(JOBS);
+        self.jobs.write(&jobs)?;
+        let jobs = String::from_utf8_lossy(&quote(jobs.as_os_str().as_bytes())).into_owned();
+        let env = include_str!("session.bash").replace("@HANDLER@", &quoted);
+        let env = env.replace("@JOBS@", &jobs).replace("@DIR@", &in_bash);
         let pre = include_str!("pre.bash")
             .replace("@DIR@", &in_bash)
             .replace("@OPTIONS@", &self.options())
-            .replace("@STATUS@", &self.status.to_string());
+            .replace("@STATUS@", &self.status.to_string())
+            .replace("@RUNNING@", &self.jobs.running())
+            .replace("@KNOWN@", &self.jobs.known());
         let pre = replace_bytes(pre.as_bytes(), b"@CWD@", &quote(&self.cwd));
         let pre = replace_bytes(&pre, b"@ARGS@", self.files.get("args").map_or(&b":"[..], Vec::as_slice));
         for name in CARRIED {
@@ -112,8 +124,9 @@ impl Session {
         write(&dir.join("env"), env.as_bytes())?;
         write(&dir.join("pre"), &pre)?;
         let prefix = self.prefix();
+        let text = self.jobs.fill_in(text);
         write(&dir.join("bash"), format!("{prefix}{text}\n").as_bytes())?;
-        Ok(prefix)
+        Ok([prefix, format!("{handler}\n")])
     }
 
     /// Begins the script's first line: goes on from the previous command, with its `$_`, `$?` and `PIPESTATUS`. A list in
@@ -135,6 +148,19 @@ impl Session {
         let kept = self.options.iter().filter(|option| !NEVER.contains(&option.as_str()));
         let options: Vec<String> = kept.map(|option| format!("-o {option}")).collect();
         if options.is_empty() { "+o noexec".to_owned() } else { options.join(" ") }
+    }
+
+    /// Whether a background job of an earlier command goes on.
+    pub fn has_jobs(&self) -> bool {
+        !self.jobs.running().is_empty()
+    }
+
+    /// Notes how an orphan ended, which may be a background job of an earlier command.
+    pub fn orphan_ended(&mut self, dir: &Path, pid: i32, exit: i32) {
+        if self.jobs.ended(pid, exit) {
+            // What cannot be written is seen as gone by the one that waits.
+            let _ = self.jobs.write(&dir.join(JOBS));
+        }
     }
 
     /// Notes the exit code of a command whose state does not count.
@@ -176,7 +202,9 @@ impl Session {
                 "depth" => in_function = !value.is_empty() && value != "0",
                 "last" if value.len() <= LONGEST_LAST => value.clone_into(&mut self.last),
                 "pipe" => self.pipe = value.split_whitespace().filter_map(|s| s.parse().ok()).collect(),
-                "job" => self.job = value.parse().ok().or(self.job),
+                "job" => self.jobs.set_last(value),
+                "running" => self.jobs.goes_on(value),
+                "done" => self.jobs.done(value),
                 _ => {}
             }
         }

@@ -34,7 +34,9 @@ const DRAIN: Duration = Duration::from_millis(500);
 /// except what went off into a session of its own (a daemon that a runbook started on purpose).
 pub async fn serve(channel: Channel, stop: CancellationToken) {
     let Channel { tx, rx } = channel;
-    let (bash, version) = match find_bash().await {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let known = ["/bin", "/usr/bin", "/usr/local/bin", "/opt/bin"].into_iter().map(PathBuf::from);
+    let (bash, version) = match find_bash(std::env::split_paths(&path).chain(known)).await {
         Ok(found) => found,
         Err(message) => return fail(&tx, message).await,
     };
@@ -68,12 +70,9 @@ async fn fail(tx: &mpsc::Sender<String>, message: String) {
 }
 
 /// The container's bash, and the first line of `bash --version`.
-async fn find_bash() -> Result<(PathBuf, String), String> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let known = ["/bin", "/usr/bin", "/usr/local/bin", "/opt/bin"].into_iter().map(PathBuf::from);
-    let dirs = std::env::split_paths(&path).filter(|dir| dir.is_absolute()).chain(known);
+async fn find_bash(dirs: impl Iterator<Item = PathBuf>) -> Result<(PathBuf, String), String> {
     let mut broken = None;
-    for bash in dirs.map(|dir| dir.join("bash")).filter(|bash| bash.is_file()) {
+    for bash in dirs.filter(|dir| dir.is_absolute()).map(|dir| dir.join("bash")).filter(|bash| bash.is_file()) {
         let mut command = Command::new(&bash);
         command.arg("--version").stdin(Stdio::null()).env_remove("BASH_ENV").kill_on_drop(true);
         match tokio::time::timeout(Duration::from_secs(10), command.output()).await {
@@ -148,7 +147,7 @@ impl Supervisor {
                         }
                     }
                     () = self.stop.cancelled() => return None,
-                    () = tokio::time::sleep(POLL * 25) => processes::reap(None),
+                    () = tokio::time::sleep(POLL * 25) => self.reap(None),
                 }
             },
         };
@@ -171,7 +170,7 @@ impl Supervisor {
         self.commands += 1;
         let dir = self.dir.join(format!("c{}", self.commands));
         let started = Instant::now();
-        let (mut child, prefix) = match self.start(&dir, &order.text) {
+        let (mut child, ours) = match self.start(&dir, &order.text) {
             Ok(started) => started,
             Err(message) => {
                 self.note(order.id, &message).await?;
@@ -189,8 +188,8 @@ impl Supervisor {
         self.groups.insert(group);
 
         let (over, watched) = watch::channel(false);
-        let stdout = child.stdout.take().map(|pipe| self.pump(pipe, Stream::Stdout, &order, String::new(), &watched));
-        let stderr = child.stderr.take().map(|pipe| self.pump(pipe, Stream::Stderr, &order, prefix, &watched));
+        let stdout = child.stdout.take().map(|pipe| self.pump(pipe, Stream::Stdout, &order, &[], &watched));
+        let stderr = child.stderr.take().map(|pipe| self.pump(pipe, Stream::Stderr, &order, &ours, &watched));
         let outcome = self.watch(&mut child, &target, started, order.timeout).await;
         let took = started.elapsed();
         let Some((status, stopped)) = outcome else {
@@ -219,15 +218,15 @@ impl Supervisor {
         if let Err(message) = adopted {
             self.note(order.id, &message).await?;
         }
-        processes::reap(None);
+        self.reap(None);
         self.ended(order.id, exit, micros(took), stopped == Some(Stopped::TimedOut), omitted).await
     }
 
-    fn start(&self, dir: &Path, text: &str) -> Result<(Child, String), String> {
+    fn start(&self, dir: &Path, text: &str) -> Result<(Child, [String; 2]), String> {
         if text.contains('\0') {
             return Err("the command holds a NUL byte, which bash cannot read".into());
         }
-        let prefix =
+        let ours =
             self.session.prepare(dir, text).map_err(|e| format!("the command cannot be written to {dir:?}: {e}"))?;
         let mut command = Command::new(&self.bash);
         command
@@ -241,7 +240,7 @@ impl Supervisor {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let child = command.spawn().map_err(|e| format!("{} cannot be started: {e}", self.bash.display()))?;
-        Ok((child, prefix))
+        Ok((child, ours))
     }
 
     /// Waits for the command's end, stops it when its time is over or when that is asked for; `None` when the session is
@@ -273,7 +272,11 @@ impl Supervisor {
                 },
                 () = self.stop.cancelled() => return None,
                 () = at(deadline), if stopped.is_none() => Some(Stopped::TimedOut),
-                () = tokio::time::sleep(POLL), if stopped.is_some() => None,
+                () = tokio::time::sleep(if stopped.is_some() || self.session.has_jobs() { POLL } else { POLL * 25 }) => {
+                    // A `wait` may be waiting for just this.
+                    self.reap(Some(target.group));
+                    None
+                }
             };
             if let (Some(reason), None) = (reason, stopped) {
                 stopped = Some((reason, Instant::now()));
@@ -303,11 +306,18 @@ impl Supervisor {
         pipe: impl AsyncRead + Unpin + Send + 'static,
         stream: Stream,
         order: &Order,
-        prefix: String,
+        ours: &[String],
         over: &watch::Receiver<bool>,
     ) -> JoinHandle<u64> {
         let bounded = Bounded::new(order.keep_bytes);
-        tokio::spawn(pump(pipe, bounded, Outlet { id: order.id, stream, tx: self.tx.clone(), prefix }, over.clone()))
+        let outlet = Outlet { id: order.id, stream, tx: self.tx.clone(), ours: ours.to_vec() };
+        tokio::spawn(pump(pipe, bounded, outlet, over.clone()))
+    }
+
+    fn reap(&mut self, own: Option<i32>) {
+        for (pid, exit) in processes::reap(own) {
+            self.session.orphan_ended(&self.dir, pid, exit);
+        }
     }
 
     async fn note(&self, id: u64, message: &str) -> Option<()> {
@@ -350,7 +360,7 @@ impl Supervisor {
                 break;
             }
             alive.into_iter().for_each(|pid| processes::kill(pid, Signal::KILL));
-            processes::reap(None);
+            self.reap(None);
             tokio::time::sleep(POLL / 10).await;
         }
     }
@@ -382,14 +392,20 @@ struct Outlet {
     id: u64,
     stream: Stream,
     tx: mpsc::Sender<String>,
-    /// What stands before the user's text in the script's first line: a syntax error there quotes the line as a whole.
-    prefix: String,
+    /// Texts of ours that are not to be seen.
+    ours: Vec<String>,
 }
 
 impl Outlet {
     async fn send(&self, texts: Vec<String>) {
         for text in texts {
-            let text = if self.prefix.is_empty() { text } else { text.replace(&self.prefix, "") };
+            let text = self
+                .ours
+                .iter()
+                .fold(text, |text, ours| if text.contains(ours) { text.replace(ours, "") } else { text });
+            if text.is_empty() {
+                continue;
+            }
             let message = FromShell::Output { id: self.id, stream: self.stream, text };
             if let Ok(line) = serde_json::to_string(&message) {
                 // The end of the session is noticed where messages are received.
@@ -436,4 +452,35 @@ async fn pump(
         tokio::spawn(async move { while pipe.read(&mut buffer).await.is_ok_and(|n| n > 0) {} });
     }
     omitted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[tokio::test]
+    async fn no_bash_and_a_broken_one_are_told_apart() {
+        let dir = tempfile::tempdir().unwrap();
+        let dirs = || [PathBuf::from("relative"), dir.path().to_owned()].into_iter();
+        insta::assert_snapshot!(
+            find_bash(dirs()).await.unwrap_err(),
+            @"there is no bash in this container; run the step in the toolbox, or install bash in the image"
+        );
+        let bash = dir.path().join("bash");
+        std::fs::write(&bash, "#!/bin/sh\nexit 3\n").unwrap();
+        std::fs::set_permissions(&bash, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let error = find_bash(dirs()).await.unwrap_err().replace(&dir.path().display().to_string(), "/dir");
+        insta::assert_snapshot!(error, @"the bash of this container does not work: /dir/bash --version: exit status: 3");
+        let (found, version) = find_bash(dirs().chain([PathBuf::from("/bin")])).await.unwrap();
+        assert_eq!(found, Path::new("/bin/bash"));
+        assert!(version.starts_with("GNU bash"), "{version}");
+    }
+
+    #[test]
+    fn exit_codes_are_those_of_a_shell() {
+        assert_eq!(exit_code(Some(ExitStatus::from_raw(3 << 8))), 3);
+        assert_eq!(exit_code(Some(ExitStatus::from_raw(15))), 143);
+        assert_eq!(exit_code(None), 137);
+    }
 }

