@@ -1,6 +1,7 @@
 //! What happened: events, the record they add up to, verdicts, and the run directory on disk. Imports nothing of
 //! the other rooms, so that any report can be made again from a saved record.
 
+mod atomic;
 mod breakdown;
 mod check;
 mod event;
@@ -22,6 +23,7 @@ pub(crate) mod testing;
 mod time;
 mod verdict;
 
+pub use atomic::write_atomic;
 pub use breakdown::{Breakdown, ComposeTimes, DeclaredTimes, PhaseShare};
 pub use check::{Check, CheckOutcome, CheckResult, Location};
 pub use event::*;
@@ -33,7 +35,7 @@ pub use output::{Chunk, Output};
 pub use parts::*;
 pub use record::Record;
 pub use redact::{HIDDEN, Redactor, StreamRedactor, looks_secret, url_password};
-pub use rundir::{RunDir, write_atomic};
+pub use rundir::RunDir;
 pub use series::{Counts, LoadSeries, SLICE_US};
 pub use sink::{EventSink, Observer};
 pub use time::{DrillTime, utc_now, utc_text};

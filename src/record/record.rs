@@ -200,25 +200,35 @@ impl Record {
                 self.faults.len() - 1
             }
         };
+        let asked_again = self.phases.last().is_some_and(|p| p.phase == Phase::Recover && p.ended_us.is_none());
         let Some(fault) = self.faults.get_mut(at) else { return };
         match what {
             FaultEvent::ClearedByRunbook => fault.after = Some(FaultAfter::ClearedByRunbook),
             FaultEvent::StillActive => fault.after = Some(FaultAfter::StillActive),
+            FaultEvent::Failed if asked_again => fault.after = Some(FaultAfter::Unknown),
             _ => {}
         }
         fault.life.push(FaultMoment { at_us, what, detail: detail.to_string() });
     }
 
-    /// The first verdict counts. What comes later may only spoil a pass, and is kept beside any other.
+    /// The first verdict counts. What comes later may only spoil a pass, and is kept beside any other. `incomplete` is none:
+    /// it says why there will be none.
     fn judge(&mut self, judgement: Judgement) {
+        if judgement.verdict == Verdict::Incomplete {
+            if self.judged_us.is_none() {
+                self.reason = judgement.reason;
+                self.at = judgement.at;
+            }
+            return;
+        }
         let spoils = matches!(judgement.verdict, Verdict::NotReverted | Verdict::Leaked | Verdict::HarnessError);
-        let first = self.judged_us.is_none() && judgement.verdict != Verdict::Incomplete;
+        let first = self.judged_us.is_none();
         if first || (self.verdict == Verdict::Passed && spoils) {
             self.verdict = judgement.verdict;
             self.reason = judgement.reason;
             self.at = judgement.at;
             self.judged_us = Some(judgement.judged_us);
-        } else if judgement.verdict != Verdict::Incomplete {
+        } else {
             self.aftermath.push(judgement);
         }
     }
@@ -354,87 +364,4 @@ impl CommandRecord {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::testing::{Story, record_of};
-    use super::*;
-
-    fn record(events: impl IntoIterator<Item = Event>) -> Record {
-        let mut record = Record::default();
-        for (seq, event) in (0_u64..).zip(events) {
-            record.apply(&Stamped { seq, at_us: DrillTime(seq * 1000), event });
-        }
-        record
-    }
-
-    fn judged(verdict: Verdict) -> Event {
-        Event::Judged { verdict, reason: verdict.to_string(), at: None }
-    }
-
-    #[test]
-    fn the_first_verdict_counts() {
-        let r = record([judged(Verdict::NotRecovered), judged(Verdict::Interrupted), judged(Verdict::Passed)]);
-        assert_eq!((r.verdict, r.reason.as_str()), (Verdict::NotRecovered, "not_recovered"));
-        assert_eq!(r.aftermath.iter().map(|j| j.verdict).collect::<Vec<_>>(), [Verdict::Interrupted, Verdict::Passed]);
-    }
-
-    #[test]
-    fn a_pass_can_be_spoilt_by_the_clean_up_and_by_nothing_else() {
-        for verdict in Verdict::ALL {
-            let r = record([judged(Verdict::Passed), judged(verdict)]);
-            let spoilt = matches!(verdict, Verdict::NotReverted | Verdict::Leaked | Verdict::HarnessError);
-            assert_eq!(r.verdict, if spoilt { verdict } else { Verdict::Passed }, "{verdict}");
-        }
-        let r = record([judged(Verdict::Passed), judged(Verdict::Leaked), judged(Verdict::HarnessError)]);
-        assert_eq!(r.verdict, Verdict::Leaked, "and only once");
-    }
-
-    #[test]
-    fn incomplete_is_no_verdict() {
-        let r = record([judged(Verdict::Incomplete), judged(Verdict::NoImpact)]);
-        assert_eq!(r.verdict, Verdict::NoImpact);
-        assert!(r.aftermath.is_empty());
-    }
-
-    #[test]
-    fn a_command_that_is_tried_again_keeps_its_last_attempt() {
-        let r = record_of(Story::Passed);
-        let order = &r.steps.iter().find(|s| s.step.starts_with("verify/")).unwrap().commands[0];
-        assert_eq!((order.attempts, order.exit), (2, Some(0)));
-        assert_eq!(order.output.text(), "{\"order\": 1017}\n");
-        assert_eq!(order.all_took_us, 1_010_000 + 55_000);
-        assert_eq!(order.waited_us, 500_000);
-        assert_eq!(order.took_us, 55_000);
-    }
-
-    #[test]
-    fn events_out_of_nowhere_are_kept_as_far_as_they_go() {
-        let step = "mitigate/x".to_string();
-        let r = record([
-            Event::PhaseEnded { phase: Phase::Up },
-            Event::Output { step: step.clone(), command: 3, stream: Stream::Stdout, text: "lost".into() },
-            Event::StepEnded { step, status: StepStatus::Failed, reason: None, at: None },
-            Event::Fault { fault: "f".into(), what: FaultEvent::Reverted, detail: String::new() },
-        ]);
-        assert!(r.phases.is_empty());
-        assert_eq!(r.steps[0].status, Some(StepStatus::Failed));
-        assert!(r.steps[0].commands.is_empty());
-        assert_eq!(r.faults[0].at(FaultEvent::Reverted), Some(DrillTime(3000)));
-        assert!(r.damage.is_empty());
-    }
-
-    #[test]
-    fn a_gap_in_the_numbers_is_seen() {
-        let mut r = record([judged(Verdict::Passed)]);
-        r.apply(&Stamped { seq: 5, at_us: DrillTime(9), event: Event::Note { text: String::new() } });
-        assert_eq!(r.damage, ["event 5 came where 1 was due"]);
-    }
-
-    #[test]
-    fn lateness_adds_up_and_clocks_are_replaced() {
-        let late = |worst_us, count| Event::Late { load: "l".into(), worst_us, count };
-        let clock = |offset_us| Event::ClockOffset { agent: "a".into(), offset_us, rtt_us: 9 };
-        let r = record([late(5, 1), clock(1), late(3, 2), clock(2)]);
-        assert_eq!(r.late, [LateRecord { load: "l".into(), worst_us: 5, count: 3 }]);
-        assert_eq!(r.clocks, [ClockRecord { agent: "a".into(), offset_us: 2, rtt_us: 9 }]);
-    }
-}
+mod tests;

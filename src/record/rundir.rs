@@ -10,10 +10,10 @@
 //!     files/                           runbook, scenario and stack file as they were
 //! ```
 
+use super::atomic::{random_u16, write_atomic};
 use super::{FileRef, Journal};
 use sha2::{Digest, Sha256};
 use std::fs::{self, DirBuilder, File, TryLockError};
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -239,40 +239,23 @@ impl RunDir {
         }
     }
 
+    /// Removes the directory of a run in which nothing was started, and points `latest` at the newest run that remains.
+    pub fn discard(self) -> io::Result<()> {
+        fs::remove_dir_all(&self.path)?;
+        let Some(root) = self.path.parent() else { return Ok(()) };
+        match RunDir::list(root)?.last() {
+            Some(newest) => point_latest(root, newest.id()),
+            None => {
+                let _ = fs::remove_file(root.join("latest"));
+            }
+        }
+        Ok(())
+    }
+
     /// Whether the stack of this run was kept.
     pub fn is_kept(&self) -> bool {
         self.path.join("kept").exists()
     }
-}
-
-/// Writes a file by way of a temporary one beside it, synced, and a rename. Makes its directory. What is no ordinary file
-/// (`/dev/stdout`, a pipe) is written to as it is, and of a symbolic link the file behind it is replaced.
-pub fn write_atomic(path: &Path, content: &[u8]) -> io::Result<()> {
-    if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
-        return File::options().write(true).open(path)?.write_all(content);
-    }
-    let behind = fs::canonicalize(path);
-    let path = behind.as_deref().unwrap_or(path);
-    let dir = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    fs::create_dir_all(dir)?;
-    let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the path names no file"))?;
-    let temporary = dir.join(format!(".{}.{}-{:04x}.tmp", name.to_string_lossy(), std::process::id(), random_u16()));
-    let written = File::create(&temporary).and_then(|mut file| {
-        file.write_all(content)?;
-        file.sync_all()
-    });
-    let renamed = written.and_then(|()| fs::rename(&temporary, path));
-    if let Err(error) = renamed {
-        let _ = fs::remove_file(&temporary);
-        return Err(error);
-    }
-    // The name is safe only once the directory is on disk too; where directories cannot be synced there is nothing to do.
-    #[cfg(unix)]
-    File::open(dir)?.sync_all()?;
-    Ok(())
 }
 
 /// Points `latest` at a run; a convenience, so that trouble with it is no error.
@@ -318,170 +301,9 @@ fn is_id(name: &str) -> bool {
     })
 }
 
-/// Random enough to tell runs apart; the standard library seeds its hash maps from the system.
-fn random_u16() -> u16 {
-    let mut hasher = RandomState::new().build_hasher();
-    hasher.write_u32(std::process::id());
-    let [a, b, ..] = hasher.finish().to_le_bytes();
-    u16::from_le_bytes([a, b])
-}
-
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::collections::BTreeSet;
-    use time::macros::datetime;
-
-    #[test]
-    fn an_id_has_time_name_and_a_random_part() {
-        let dir = tempfile::tempdir().unwrap();
-        let run = RunDir::create_at(dir.path(), "DB pool", datetime!(2026-11-20 06:41:12.9 UTC)).unwrap();
-        let (front, random) = run.id().split_at(run.id().len() - 4);
-        assert_eq!(front, "20261120T064112Z-db-pool-");
-        assert!(random.chars().all(|c| c.is_ascii_hexdigit()), "{random}");
-        assert!(run.logs().is_dir() && run.files().is_dir());
-    }
-
-    #[test]
-    fn names_are_made_safe() {
-        assert_eq!(slug("../../etc/passwd"), "etc-passwd");
-        assert_eq!(slug("Ähm, ja"), "hm-ja");
-        assert_eq!(slug("…"), "drill");
-        assert!(slug(&"x-".repeat(200)).len() <= NAME_LENGTH);
-    }
-
-    #[test]
-    fn runners_that_start_in_the_same_instant_get_ids_of_their_own() {
-        let dir = tempfile::tempdir().unwrap();
-        let now = datetime!(2026-11-20 06:41:12 UTC);
-        let runs: Vec<RunDir> = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..8)
-                .map(|_| {
-                    let root = dir.path();
-                    scope.spawn(move || (0..8).map(|_| RunDir::create_at(root, "a", now).unwrap()).collect::<Vec<_>>())
-                })
-                .collect();
-            threads.into_iter().flat_map(|t| t.join().unwrap()).collect()
-        });
-        let ids: BTreeSet<&str> = runs.iter().map(RunDir::id).collect();
-        assert_eq!(ids.len(), 64);
-        assert_eq!(RunDir::list(dir.path()).unwrap().len(), 64, "and `latest` is not one of them");
-        let latest = fs::read_link(dir.path().join("latest")).unwrap();
-        assert!(ids.contains(latest.to_str().unwrap()));
-    }
-
-    #[test]
-    fn runs_are_listed_oldest_first() {
-        let dir = tempfile::tempdir().unwrap();
-        let late = RunDir::create_at(dir.path(), "a", datetime!(2026-11-20 06:41:13 UTC)).unwrap();
-        let early = RunDir::create_at(dir.path(), "z", datetime!(2026-11-20 06:41:12 UTC)).unwrap();
-        fs::create_dir(dir.path().join("notes")).unwrap();
-        let ids: Vec<String> = RunDir::list(dir.path()).unwrap().into_iter().map(|r| r.id).collect();
-        assert_eq!(ids, [early.id, late.id]);
-        assert!(RunDir::list(&dir.path().join("nowhere")).unwrap().is_empty());
-    }
-
-    #[test]
-    fn a_run_lives_as_long_as_someone_holds_its_lock() {
-        let dir = tempfile::tempdir().unwrap();
-        let run = RunDir::create(dir.path(), "a").unwrap();
-        let seen = RunDir::open(run.path()).unwrap();
-        assert!(run.holds_lock() && !seen.holds_lock());
-        let clone = run.clone();
-        assert!(seen.is_alive().unwrap());
-        drop(run);
-        assert!(seen.is_alive().unwrap(), "the clone still holds it");
-        drop(clone);
-        assert!(!seen.is_alive().unwrap());
-    }
-
-    #[test]
-    fn a_directory_without_a_lock_lives_only_while_it_is_new() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("20261120T064112Z-a-0000");
-        fs::create_dir(&path).unwrap();
-        let run = RunDir::open(&path).unwrap();
-        assert!(run.is_alive().unwrap());
-        let old = SystemTime::now() - 2 * NEWBORN;
-        File::open(&path).unwrap().set_modified(old).unwrap();
-        assert!(!run.is_alive().unwrap());
-    }
-
-    #[test]
-    fn a_write_leaves_the_old_file_or_the_new_one_and_nothing_else() {
-        let dir = tempfile::tempdir().unwrap();
-        let run = RunDir::create(dir.path(), "a").unwrap();
-        run.write("record.json", b"old").unwrap();
-        run.write("record.json", b"new").unwrap();
-        assert_eq!(fs::read(run.record_path()).unwrap(), b"new");
-        let names: BTreeSet<String> =
-            fs::read_dir(run.path()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
-        assert_eq!(names, BTreeSet::from(["files", "lock", "logs", "record.json"].map(String::from)));
-        fs::create_dir(run.path().join("junit.xml")).unwrap();
-        assert!(run.write("junit.xml", b"x").is_err());
-        assert_eq!(fs::read_dir(run.path()).unwrap().count(), 5, "the temporary file is gone");
-    }
-
-    #[test]
-    fn a_write_follows_links_and_leaves_devices_alone() {
-        let dir = tempfile::tempdir().unwrap();
-        let (file, link) = (dir.path().join("file"), dir.path().join("link"));
-        write_atomic(&file, b"old").unwrap();
-        std::os::unix::fs::symlink("file", &link).unwrap();
-        write_atomic(&link, b"new").unwrap();
-        assert_eq!(fs::read(&file).unwrap(), b"new");
-        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
-        write_atomic(Path::new("/dev/null"), b"gone").unwrap();
-        assert!(!fs::metadata("/dev/null").unwrap().is_file());
-        write_atomic(&dir.path().join("a/b/junit.xml"), b"made").unwrap();
-    }
-
-    #[test]
-    fn files_are_kept_as_they_were_with_secrets_taken_out() {
-        let dir = tempfile::tempdir().unwrap();
-        let run = RunDir::create(dir.path(), "a").unwrap();
-        let clean = |text: &str| text.replace("hunter2", "***");
-        let first = run.keep_file("stacks/a/compose.yaml", b"abc", clean).unwrap();
-        let second = run.keep_file("stacks/b/compose.yaml", b"password: hunter2", clean).unwrap();
-        assert_eq!(first.sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-        assert_eq!(second.path, "stacks/b/compose.yaml");
-        assert_eq!(fs::read(run.files().join("compose.yaml")).unwrap(), b"abc");
-        assert_eq!(fs::read(run.files().join("2-compose.yaml")).unwrap(), b"password: ***");
-    }
-
-    #[test]
-    fn the_default_root_is_ignored_by_git_and_another_one_is_left_alone() {
-        let dir = tempfile::tempdir().unwrap();
-        let root = RunDir::root(dir.path(), None).unwrap();
-        assert_eq!(root, dir.path().join(".firedrill/runs"));
-        assert_eq!(fs::read_to_string(dir.path().join(".firedrill/.gitignore")).unwrap(), "*\n");
-        RunDir::root(dir.path(), None).unwrap();
-        let out = RunDir::root(dir.path(), Some(&dir.path().join("out"))).unwrap();
-        assert!(out.is_dir() && !out.join(".gitignore").exists());
-    }
-
-    #[test]
-    fn kept_is_a_mark() {
-        let dir = tempfile::tempdir().unwrap();
-        let run = RunDir::create(dir.path(), "a").unwrap();
-        assert!(!run.is_kept());
-        run.unmark_kept().unwrap();
-        run.mark_kept("docker compose -p x down").unwrap();
-        assert!(run.is_kept());
-        run.unmark_kept().unwrap();
-        assert!(!run.is_kept());
-    }
-
-    #[test]
-    fn events_are_made_once() {
-        let dir = tempfile::tempdir().unwrap();
-        let run = RunDir::create(dir.path(), "a").unwrap();
-        run.create_events().unwrap();
-        assert_eq!(run.create_events().unwrap_err().kind(), io::ErrorKind::AlreadyExists);
-        assert_eq!(run.journal().unwrap().record().next_seq, 0);
-    }
-}
+mod tests;

@@ -350,7 +350,7 @@ fn why(record: &Record) -> Vec<String> {
         let place = record.at.as_ref().map(|at| format!("{at}: ")).unwrap_or_default();
         lines.push(one_line(&format!("{place}{}", record.reason)));
     }
-    if record.verdict == Verdict::Incomplete {
+    if record.verdict == Verdict::Incomplete && record.reason.is_empty() {
         let under_way = record.under_way().map(|u| format!(" during {u}")).unwrap_or_default();
         lines.push(format!("the run was cut off{under_way}: nothing passes by default"));
     }
@@ -358,74 +358,4 @@ fn why(record: &Record) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::record::testing::{Story, record_of};
-
-    fn shown(story: Story) -> String {
-        summary(&record_of(story), Some(Path::new(".firedrill/runs/20261120T064112Z-db-pool-3f9a")), false)
-    }
-
-    #[test]
-    fn every_story_reads_well() {
-        for story in Story::ALL {
-            insta::assert_snapshot!(format!("{story:?}"), shown(story));
-        }
-    }
-
-    #[test]
-    fn it_stays_within_eighty_columns() {
-        for story in Story::ALL {
-            for line in shown(story).lines() {
-                assert!(console::measure_text_width(line) <= WIDTH, "{story:?}: {line}");
-            }
-        }
-    }
-
-    #[test]
-    fn colour_adds_nothing_but_colour() {
-        for story in Story::ALL {
-            let colored = summary(&record_of(story), None, true);
-            assert!(colored.contains('\u{1b}'));
-            assert_eq!(console::strip_ansi_codes(&colored), summary(&record_of(story), None, false), "{story:?}");
-        }
-    }
-
-    #[test]
-    fn output_cannot_reach_the_terminal() {
-        let mut record = record_of(Story::StepFailed);
-        let command = &mut record.steps.last_mut().unwrap().commands[0];
-        command.output.push(crate::record::Stream::Stderr, "\u{1b}]0;owned\u{7}\u{1b}[2Jcleared\u{8}\u{0}\n");
-        record.reason = "\u{1b}[31mred\u{1b}[0m\nsecond line".into();
-        let text = summary(&record, None, false);
-        assert!(!text.contains('\u{1b}') && !text.contains('\u{0}') && !text.contains('\u{8}'));
-        assert!(text.contains("│ cleared") && text.contains("red second line"));
-    }
-
-    #[test]
-    fn what_is_worth_a_look_is_said_whatever_the_verdict() {
-        let mut record = record_of(Story::Passed);
-        let load = "checkout".to_string();
-        record.late.push(crate::record::LateRecord { load, worst_us: 312_000, count: 17 });
-        record.clocks[0].rtt_us = 240_000;
-        record.left.push("network fd-20261120t064112z-db-pool-3f9a_default".into());
-        record.aftermath.push(crate::record::Judgement {
-            verdict: Verdict::HarnessError,
-            reason: "docker compose down: exit 1".into(),
-            at: None,
-            judged_us: Default::default(),
-        });
-        record.kept = true;
-        let text = summary(&record, None, false);
-        let (_, shown) = text.split_once("worth a look\n").unwrap();
-        insta::assert_snapshot!(shown);
-        assert!(text.contains("✗ FAILED  db-pool"), "something was left behind: {text}");
-    }
-
-    #[test]
-    fn an_empty_record_has_a_summary() {
-        let text = summary(&Record::default(), None, false);
-        assert!(text.contains("! INCOMPLETE"), "{text}");
-        assert!(text.contains("nothing passes by default"), "{text}");
-    }
-}
+mod tests;
