@@ -80,7 +80,7 @@ async fn resolve_stacks(plans: &[Plan], diags: &mut Diagnostics) -> Result<(), E
     for plan in plans {
         match resolve(&plan.stack).await {
             Ok(model) => {
-                check_services(plan, &model.services(), diags);
+                check_services(plan, &model.services(), &model.hosts(), diags);
                 super::findings::place(plan, &model.findings(&plan.stack), diags);
             }
             Err(ResolveError::Environment(error)) => return Err(super::conduct::environment(error)),

@@ -168,7 +168,7 @@ fn fits(plan: &Plan, prepared: Result<DockerStack, ResolveError>, color: bool) -
     match prepared {
         Err(error) => super::findings::invalid(plan, &error, &mut diagnostics),
         Ok(stack) => {
-            spec::check_services(plan, &stack.services(), &mut diagnostics);
+            spec::check_services(plan, &stack.services(), &stack.hosts(), &mut diagnostics);
             super::findings::place(plan, &stack.findings(), &mut diagnostics);
             if !diagnostics.has_errors() {
                 return Ok(stack);

@@ -6,19 +6,20 @@ use crate::faults::Inject;
 use crate::source::{Diagnostics, Node, Source, Span, Value, did_you_mean, parse, shorten};
 use std::sync::Arc;
 
-/// Notes every service that the scenario names and that is not one of `services`: of its faults, loads, alert
-/// condition and `respond.service`.
-pub fn check_services(plan: &Plan, services: &[String], diags: &mut Diagnostics) {
+/// Notes every service that the scenario names and that the stack does not have: in its faults and `respond.service`
+/// one of `services` is meant; in the URLs of its loads and alert condition one of `hosts`, every name by which a client
+/// inside the stack can call a service (network aliases, for example).
+pub fn check_services(plan: &Plan, services: &[String], hosts: &[String], diags: &mut Diagnostics) {
     // A plan keeps no spans; the file that it was made from is read once more for them.
     let Some(root) = parse(&plan.source, &mut Diagnostics::default()) else { return };
-    let mut missing = |service: &str, what: &str, at: Option<&Node>| {
-        if services.iter().any(|known| known == service) {
+    let mut missing = |names: &[String], service: &str, what: &str, at: Option<&Node>| {
+        if names.iter().any(|known| known == service) {
             return;
         }
         let span = at.map_or(Span::default(), |node| within(node, service, &plan.source.text));
         diags
             .error(&plan.source, span, format!("{what} names `{}`, which the stack does not have", shorten(service)))
-            .help(did_you_mean(service, services.iter().map(String::as_str)));
+            .help(did_you_mean(service, names.iter().map(String::as_str)));
     };
     let faults = match get(&root, &["faults"]).map(|node| &node.value) {
         Some(Value::List(items)) => items.as_slice(),
@@ -31,20 +32,20 @@ pub fn check_services(plan: &Plan, services: &[String], diags: &mut Diagnostics)
         });
         for service in planned.fault.services() {
             let at = parameters.and_then(|node| naming(node, &service)).or(parameters);
-            missing(&service, &format!("the fault `{}`", planned.id), at);
+            missing(services, &service, &format!("the fault `{}`", planned.id), at);
         }
     }
     for load in &plan.loads {
         let at = get(&root, &["load", &load.name, "request"]);
         if let Some(host) = host_of(&load.url) {
-            missing(host, &format!("load `{}`", load.name), at);
+            missing(hosts, host, &format!("load `{}`", load.name), at);
         }
     }
     if let Some(host) = plan.detect.as_ref().and_then(|detect| host_of(&detect.url)) {
-        missing(host, "`detect.metrics`", get(&root, &["detect", "metrics"]));
+        missing(hosts, host, "`detect.metrics`", get(&root, &["detect", "metrics"]));
     }
     if let Some(service) = &plan.respond.service {
-        missing(service, "`respond.service`", get(&root, &["respond", "service"]));
+        missing(services, service, "`respond.service`", get(&root, &["respond", "service"]));
     }
     secrets::hide(diags);
 }

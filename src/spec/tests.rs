@@ -122,9 +122,11 @@ recover: { within: 20s }
 fn services_that_the_stack_does_not_have_are_told() {
     let plan = plan_of(EVERYTHING);
     let mut diags = Diagnostics::default();
-    check_services(&plan, &["shop".into(), "db".into()], &mut diags);
+    check_services(&plan, &["shop".into(), "db".into()], &["shop".into(), "db".into()], &mut diags);
+    check_services(&plan, &["shop".into(), "db".into()], &["alias".into(), "shop".into()], &mut diags);
     assert!(diags.all.is_empty());
-    check_services(&plan, &["shopp".into(), "cache".into()], &mut diags);
+    let services = ["shopp".into(), "cache".into()];
+    check_services(&plan, &services, &services, &mut diags);
     let told: Vec<String> = diags
         .all
         .iter()

@@ -100,6 +100,11 @@ impl ResolvedModel {
         findings(self, spec)
     }
 
+    /// Every name by which a client inside the stack can call one of its services.
+    pub fn hosts(&self) -> Vec<String> {
+        self.services().iter().flat_map(|service| self.names_of(service)).collect()
+    }
+
     /// Values that must never be written anywhere.
     pub fn secrets(&self) -> Vec<String> {
         secrets::secrets(self)
@@ -155,6 +160,11 @@ impl DockerStack {
     /// Values of the resolved model that must never be written anywhere.
     pub fn secrets(&self) -> Vec<String> {
         self.secrets.clone()
+    }
+
+    /// Every name by which a client inside the stack can call one of its services.
+    pub fn hosts(&self) -> Vec<String> {
+        self.model.hosts()
     }
 
     /// Compose project name.
