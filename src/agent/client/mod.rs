@@ -2,6 +2,8 @@
 
 mod connection;
 mod offset;
+#[cfg(test)]
+mod tests;
 
 pub use connection::AgentClient;
 pub use offset::ClockOffset;

@@ -55,27 +55,23 @@ pub enum ServeError {
 /// Serves until `shutdown`, then lifts everything. The proxy listens before the socket is there, so that an agent
 /// that answers a ping can take traffic.
 pub async fn serve(config: ServeConfig, shutdown: CancellationToken) -> Result<(), ServeError> {
-    serve_with_lease(config, shutdown, LEASE).await
-}
-
-/// As [`serve`], with a lease that a test can wait for.
-pub(super) async fn serve_with_lease(
-    config: ServeConfig,
-    shutdown: CancellationToken,
-    lease: Duration,
-) -> Result<(), ServeError> {
     let proxy = match config.proxy {
         Some(config) => Some(Proxy::start(config).await.map_err(ServeError::Proxy)?),
         None => None,
     };
-    let listener = listen(&config.socket).await?;
-    let session = Session { clock: Clock::start(), proxy, lease, shutdown: shutdown.clone() };
+    let session = Session { clock: Clock::start(), proxy, lease: LEASE, shutdown };
+    serve_sessions(&config.socket, session).await
+}
+
+/// Listens for runners; the sessions are copies of `session`.
+pub(super) async fn serve_sessions(socket: &Path, session: Session) -> Result<(), ServeError> {
+    let listener = listen(socket).await?;
     let ownership = Ownership::default();
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             biased;
-            () = shutdown.cancelled() => break,
+            () = session.shutdown.cancelled() => break,
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
                     connections.spawn(connection(stream, session.clone(), ownership.clone()));
@@ -89,7 +85,7 @@ pub(super) async fn serve_with_lease(
     let ended = async { while connections.join_next().await.is_some() {} };
     // Each lift has its own deadline; this one only bounds their sum with the farewells.
     let _ = tokio::time::timeout(LIFT_WITHIN * 2, ended).await;
-    let _ = std::fs::remove_file(&config.socket);
+    let _ = std::fs::remove_file(socket);
     Ok(())
 }
 

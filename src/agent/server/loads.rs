@@ -13,6 +13,9 @@ use tokio_util::task::AbortOnDropHandle;
 /// From taking the request to t0: starting tasks must not make the first requests late.
 const LEAD: Duration = Duration::from_millis(20);
 
+/// How long a stop waits for what is under way; shorter than a runner waits for an answer.
+const STOP_WITHIN: Duration = Duration::from_secs(25);
+
 /// The loads that run now.
 #[derive(Debug, Default)]
 pub(super) struct Loads {
@@ -59,18 +62,23 @@ impl Loads {
     }
 
     /// Stops sending and waits for what is under way, at most the longest time-out; every slice has been reported
-    /// when it returns.
+    /// when it says that it is done.
     pub(super) async fn stop(&self) -> Answer {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(Running { stop, generators }) = running else {
             return Answer::Done { detail: "no load was running".into() };
         };
         stop.cancel();
+        let deadline = tokio::time::Instant::now() + STOP_WITHIN;
         let mut requests = 0u64;
         for generator in generators {
-            match generator.await {
-                Ok(totals) => requests = requests.saturating_add(totals.requests),
-                Err(error) => return Answer::Failed { reason: format!("a load generator died: {error}") },
+            match tokio::time::timeout_at(deadline, generator).await {
+                Ok(Ok(totals)) => requests = requests.saturating_add(totals.requests),
+                Ok(Err(error)) => return Answer::Failed { reason: format!("a load generator died: {error}") },
+                Err(_) => {
+                    let within = STOP_WITHIN.as_secs();
+                    return Answer::Failed { reason: format!("requests were still under way after {within} s") };
+                }
             }
         }
         Answer::Done { detail: format!("{requests} requests sent") }

@@ -15,6 +15,8 @@ mod listen;
 mod loads;
 mod owner;
 mod session;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub use control::{control, ping};

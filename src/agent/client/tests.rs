@@ -1,0 +1,183 @@
+//! The client against an agent that a test plays.
+
+use super::*;
+use crate::agent::protocol::{Answer, Ask, HEARTBEAT, LEASE, Message, Request};
+use crate::stack::Channel;
+use std::time::Duration;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+/// The agent's end of a channel.
+struct Agent(Channel);
+
+impl Agent {
+    async fn say(&self, message: &Message) {
+        self.0.tx.send(serde_json::to_string(message).unwrap()).await.unwrap();
+    }
+
+    async fn hello(&self) {
+        self.say(&Message::Hello { version: env!("CARGO_PKG_VERSION").into(), clock_us: 5_000_000 }).await;
+    }
+
+    async fn next(&mut self) -> Option<Request> {
+        self.0.rx.recv().await.map(|line| serde_json::from_str(&line).unwrap())
+    }
+
+    /// The next request that is no heartbeat; those are answered.
+    async fn next_ask(&mut self) -> Option<Request> {
+        loop {
+            match self.next().await? {
+                Request { id, ask: Ask::Heartbeat } => self.reply(id, 5_000_000, done()).await,
+                request => return Some(request),
+            }
+        }
+    }
+
+    async fn reply(&self, id: u64, clock_us: u64, answer: Answer) {
+        self.say(&Message::Reply { id, clock_us, answer }).await;
+    }
+}
+
+fn done() -> Answer {
+    Answer::Done { detail: "so be it".into() }
+}
+
+fn lift() -> Ask {
+    Ask::Lift { fault: "x".into() }
+}
+
+async fn connect() -> (AgentClient, UnboundedReceiver<Message>, Agent) {
+    let (near, far) = Channel::pair(16);
+    let mut agent = Agent(far);
+    agent.hello().await;
+    let open = tokio::spawn(AgentClient::open("fd-agent".into(), near, || 1_000_000));
+    for _ in 0..5 {
+        let Some(Request { id, ask: Ask::Heartbeat }) = agent.next().await else { panic!("it measures first") };
+        agent.reply(id, 5_000_000, done()).await;
+    }
+    let (client, messages) = open.await.unwrap().unwrap();
+    (client, messages, agent)
+}
+
+#[tokio::test]
+async fn measures_the_clock_and_asks() {
+    let (client, mut messages, mut agent) = connect().await;
+    assert_eq!(client.offset(), ClockOffset { offset_us: 4_000_000, rtt_us: 0 });
+    let asker = client.clone();
+    let asked = tokio::spawn(async move { asker.ask(lift()).await });
+    let request = agent.next_ask().await.unwrap();
+    assert_eq!(request.ask, lift());
+    agent.say(&Message::Note { text: "came back".into() }).await;
+    agent.reply(request.id, 5_000_001, done()).await;
+    assert_eq!(asked.await.unwrap().unwrap(), done());
+    assert_eq!(messages.recv().await, Some(Message::Note { text: "came back".into() }));
+}
+
+#[tokio::test]
+async fn a_no_is_an_error_of_its_own() {
+    let (client, _messages, mut agent) = connect().await;
+    let asked = tokio::spawn(async move { client.ask(lift()).await });
+    let request = agent.next_ask().await.unwrap();
+    agent.reply(request.id, 0, Answer::Failed { reason: "no such table".into() }).await;
+    let error = asked.await.unwrap().unwrap_err();
+    assert!(matches!(error, AgentError::Failed(_)));
+    assert_eq!(error.to_string(), "no such table");
+}
+
+#[tokio::test]
+async fn when_the_channel_ends_so_does_everything_that_waits() {
+    let (client, mut messages, mut agent) = connect().await;
+    let asker = client.clone();
+    let asked = tokio::spawn(async move { asker.ask(lift()).await });
+    agent.next_ask().await.unwrap();
+    drop(agent);
+    insta::assert_snapshot!(asked.await.unwrap().unwrap_err(), @"the agent fd-agent is gone: its channel ended");
+    assert_eq!(messages.recv().await, None);
+    insta::assert_snapshot!(client.ask(lift()).await.unwrap_err(), @"the agent fd-agent is gone: its channel ended");
+}
+
+#[tokio::test]
+async fn a_lost_lease_is_the_last_message() {
+    let (client, mut messages, agent) = connect().await;
+    agent.say(&Message::LeaseLost).await;
+    assert_eq!(messages.recv().await, Some(Message::LeaseLost));
+    assert_eq!(messages.recv().await, None);
+    insta::assert_snapshot!(client.ask(lift()).await.unwrap_err(),
+        @"the agent fd-agent is gone: it heard nothing from the runner for 6 s and lifted everything");
+}
+
+#[tokio::test(start_paused = true)]
+async fn heartbeats_go_out_and_an_agent_that_answers_none_is_given_up() {
+    let (client, mut messages, mut agent) = connect().await;
+    let start = tokio::time::Instant::now();
+    let mut beats = 0u64;
+    // Reads and answers nothing, until the client closes.
+    while let Some(Request { ask: Ask::Heartbeat, .. }) = agent.next().await {
+        beats += 1;
+    }
+    assert_eq!(beats, (LEASE.as_millis() / HEARTBEAT.as_millis()) as u64);
+    assert!(start.elapsed() >= LEASE && start.elapsed() < LEASE + Duration::from_secs(2), "{:?}", start.elapsed());
+    assert_eq!(messages.recv().await, None);
+    insta::assert_snapshot!(client.ask(lift()).await.unwrap_err(),
+        @"the agent fd-agent is gone: it answered no heartbeat for 6 s");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_does_not_even_read_is_given_up() {
+    let (client, mut messages, agent) = connect().await;
+    assert_eq!(messages.recv().await, None, "only the heartbeats can have ended it");
+    assert!(matches!(client.ask(lift()).await, Err(AgentError::Gone { .. })));
+    drop(agent);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_never_comes_is_no_hang() {
+    let (client, _messages, mut agent) = connect().await;
+    let asked = tokio::spawn(async move { client.ask(lift()).await });
+    // Answers heartbeats for ever, and nothing else.
+    let answering = tokio::spawn(async move { while agent.next_ask().await.is_some() {} });
+    insta::assert_snapshot!(asked.await.unwrap().unwrap_err(),
+        @"the agent fd-agent is gone: it did not answer within 30 s");
+    answering.await.unwrap();
+}
+
+#[tokio::test]
+async fn closing_waits_for_the_agent_and_forbids_more() {
+    let (client, _messages, mut agent) = connect().await;
+    let other = client.clone();
+    let closing = tokio::spawn(async move { client.close().await });
+    assert!(agent.next_ask().await.is_none(), "it sees end-of-file");
+    assert!(!closing.is_finished(), "it still lifts");
+    drop(agent);
+    assert!(closing.await.unwrap());
+    assert!(matches!(other.ask(lift()).await, Err(AgentError::Gone { .. })));
+}
+
+#[tokio::test]
+async fn the_last_clone_closes_the_channel() {
+    let (client, _messages, mut agent) = connect().await;
+    let other = client.clone();
+    drop(client);
+    drop(other);
+    assert!(agent.next_ask().await.is_none());
+}
+
+#[tokio::test]
+async fn first_words_that_are_not_hello_are_explained() {
+    let open = async |line: String| {
+        let (near, far) = Channel::pair(1);
+        far.tx.send(line).await.unwrap();
+        AgentClient::open("fd-agent".into(), near, || 0).await.err().map(|error| error.to_string()).unwrap()
+    };
+    let of = |message: &Message| serde_json::to_string(message).unwrap();
+    let refusal = Answer::Failed { reason: "another runner controls this agent".into() };
+    insta::assert_snapshot!(open(of(&Message::Reply { id: 0, clock_us: 0, answer: refusal })).await,
+        @"the agent fd-agent is gone: another runner controls this agent");
+    insta::assert_snapshot!(open("exec: firedrill: not found".into()).await,
+        @"the agent fd-agent is gone: it began with something else than hello: exec: firedrill: not found");
+    let old = open(of(&Message::Hello { version: "0.0.1".into(), clock_us: 0 })).await;
+    assert!(old.starts_with("the agent fd-agent is gone: it is version 0.0.1 and the runner is "), "{old}");
+    let (near, far) = Channel::pair(1);
+    drop(far);
+    let error = AgentClient::open("fd-agent".into(), near, || 0).await.err().unwrap();
+    insta::assert_snapshot!(error, @"the agent fd-agent is gone: its channel ended before it said anything");
+}

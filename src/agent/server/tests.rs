@@ -1,0 +1,376 @@
+//! A whole agent over its real socket: sessions, leases, loads, rules.
+
+use super::listen::serve_sessions;
+use super::session::Session;
+use super::*;
+use crate::agent::protocol::{Answer, Ask, HttpRule, LEASE, Message};
+use crate::agent::proxy::{Proxy, Route};
+use crate::agent::{AgentClient, AgentError, Clock};
+use crate::load::LoadSpec;
+use crate::slis::{Comparison, Good, Ratio, SliSpec, Term};
+use crate::stack::Channel;
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+const DEADLINE: Duration = Duration::from_secs(30);
+
+async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(DEADLINE, future).await.unwrap_or_else(|_| panic!("{what} did not happen in time"))
+}
+
+/// Asks again and again until the answer is yes.
+async fn until(what: &str, mut yes: impl AsyncFnMut() -> bool) {
+    within(what, async {
+        while !yes().await {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+struct Agent {
+    _dir: tempfile::TempDir,
+    socket: PathBuf,
+    shutdown: CancellationToken,
+    served: JoinHandle<Result<(), ServeError>>,
+}
+
+impl Agent {
+    async fn start(proxy: Option<Proxy>, lease: Duration) -> Agent {
+        let dir = tempfile::tempdir().unwrap();
+        let socket = dir.path().join("agent.sock");
+        let shutdown = CancellationToken::new();
+        let session = Session { clock: Clock::start(), proxy, lease, shutdown: shutdown.clone() };
+        let served = tokio::spawn({
+            let socket = socket.clone();
+            async move { serve_sessions(&socket, session).await }
+        });
+        let agent = Agent { _dir: dir, socket, shutdown, served };
+        until("listening", async || ping(&agent.socket).await.is_ok()).await;
+        agent
+    }
+
+    /// As the runner does it: through `control`.
+    async fn connect(&self) -> Result<(AgentClient, UnboundedReceiver<Message>), AgentError> {
+        let start = Instant::now();
+        AgentClient::open("fd-agent".into(), channel(&self.socket), move || start.elapsed().as_micros() as u64).await
+    }
+}
+
+/// Carries lines to and from `control`, as an exec session does.
+fn channel(socket: &Path) -> Channel {
+    let (near, mut far) = Channel::pair(64);
+    let (input, mut lines_in) = tokio::io::duplex(65_536);
+    let (output, lines_out) = tokio::io::duplex(65_536);
+    let socket = socket.to_path_buf();
+    tokio::spawn(async move { control(&socket, input, output).await });
+    tokio::spawn(async move {
+        while let Some(line) = far.rx.recv().await {
+            if lines_in.write_all(format!("{line}\n").as_bytes()).await.is_err() {
+                return;
+            }
+        }
+    });
+    tokio::spawn(async move {
+        let mut lines = BufReader::new(lines_out).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            if far.tx.send(line).await.is_err() {
+                return;
+            }
+        }
+    });
+    near
+}
+
+/// A connection that a test drives by hand.
+struct Raw {
+    lines: tokio::io::Lines<BufReader<OwnedReadHalf>>,
+    to: OwnedWriteHalf,
+}
+
+impl Raw {
+    async fn connect(socket: &Path) -> Raw {
+        let (from, to) = UnixStream::connect(socket).await.unwrap().into_split();
+        let mut raw = Raw { lines: BufReader::new(from).lines(), to };
+        raw.say(CONTROL).await;
+        raw
+    }
+
+    async fn say(&mut self, line: &str) {
+        self.to.write_all(format!("{line}\n").as_bytes()).await.unwrap();
+    }
+
+    async fn hear(&mut self) -> Option<Message> {
+        let line = within("an answer", self.lines.next_line()).await.unwrap()?;
+        Some(serde_json::from_str(&line).unwrap())
+    }
+}
+
+/// What a service has seen.
+#[derive(Default)]
+struct Seen {
+    requests: AtomicU64,
+    open_connections: AtomicU64,
+}
+
+/// A service that answers 200 to everything and counts; returns its port.
+async fn service() -> (u16, Arc<Seen>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let seen = Arc::new(Seen::default());
+    let counts = seen.clone();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let counts = counts.clone();
+            tokio::spawn(async move {
+                counts.open_connections.fetch_add(1, Ordering::SeqCst);
+                let mut bytes = Vec::new();
+                while matches!(stream.read_buf(&mut bytes).await, Ok(1..)) {
+                    while let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
+                        bytes.drain(..end + 4);
+                        counts.requests.fetch_add(1, Ordering::SeqCst);
+                        // A client that is gone shows at the next read.
+                        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
+                    }
+                }
+                counts.open_connections.fetch_sub(1, Ordering::SeqCst);
+            });
+        }
+    });
+    (port, seen)
+}
+
+/// Status of one GET on a connection of its own.
+async fn status(port: u16) -> u16 {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+    let mut head = [0; 12];
+    within("an answer", stream.read_exact(&mut head)).await.unwrap();
+    std::str::from_utf8(&head[9..]).unwrap().parse().unwrap()
+}
+
+async fn proxied() -> (Proxy, u16) {
+    let (port, _) = service().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let reach = listener.local_addr().unwrap().port();
+    (Proxy::serve(vec![Route { listener, host: "127.0.0.1".into(), port, http: true }]), reach)
+}
+
+fn rule() -> Ask {
+    let rule = HttpRule { port: None, method: None, path: None, share: 1.0, status: 503, body: None, seed: 1 };
+    Ask::HttpRule { fault: "http_status".into(), rule }
+}
+
+fn confirm() -> Ask {
+    Ask::Confirm { fault: "http_status".into() }
+}
+
+fn load(port: u16, rate: f64) -> Ask {
+    let load = LoadSpec {
+        name: "shop".into(),
+        method: "GET".into(),
+        url: format!("http://127.0.0.1:{port}/"),
+        headers: vec![],
+        body: None,
+        rate,
+        timeout: Duration::from_secs(10),
+        connections: 50,
+    };
+    let good = Good { text: "status < 500".into(), terms: vec![Term::Status(Comparison::Less, 500)] };
+    let sli = SliSpec { name: "ok".into(), load: "shop".into(), good, objective: Ratio::new(0.99).unwrap() };
+    Ask::StartLoad { loads: vec![load], slis: vec![sli], seed: 1 }
+}
+
+#[tokio::test]
+async fn a_fault_is_put_in_confirmed_and_lifted() {
+    let (proxy, port) = proxied().await;
+    let agent = Agent::start(Some(proxy), LEASE).await;
+    let (client, _messages) = agent.connect().await.unwrap();
+    assert!(matches!(client.ask(confirm()).await.unwrap(), Answer::Gone { .. }));
+    client.ask(rule()).await.unwrap();
+    assert!(matches!(client.ask(confirm()).await.unwrap(), Answer::InPlace { .. }));
+    assert_eq!(status(port).await, 503);
+    let again = client.ask(rule()).await.unwrap_err();
+    insta::assert_snapshot!(again, @"the fault `http_status` is already held");
+    for _ in 0..2 {
+        client.ask(Ask::Lift { fault: "http_status".into() }).await.unwrap();
+        assert!(matches!(client.ask(confirm()).await.unwrap(), Answer::Gone { .. }));
+        assert_eq!(status(port).await, 200);
+    }
+    client.ask(rule()).await.unwrap();
+    assert_eq!(status(port).await, 503, "a fault that was lifted can come back");
+}
+
+#[tokio::test]
+async fn end_of_file_lifts_everything_at_once() {
+    let (proxy, port) = proxied().await;
+    let agent = Agent::start(Some(proxy), LEASE).await;
+    let (client, messages) = agent.connect().await.unwrap();
+    client.ask(rule()).await.unwrap();
+    assert_eq!(status(port).await, 503);
+    let closed = Instant::now();
+    // As when the runner is killed: its end of the channel is gone.
+    drop((client, messages));
+    until("lifting", async || status(port).await == 200).await;
+    assert!(closed.elapsed() < LEASE, "it did not wait for the lease: {:?}", closed.elapsed());
+}
+
+#[tokio::test]
+async fn closing_returns_when_everything_was_lifted() {
+    let (proxy, port) = proxied().await;
+    let agent = Agent::start(Some(proxy), LEASE).await;
+    let (client, _messages) = agent.connect().await.unwrap();
+    client.ask(rule()).await.unwrap();
+    assert!(client.close().await);
+    assert_eq!(status(port).await, 200);
+}
+
+#[tokio::test]
+async fn silence_loses_the_lease() {
+    let (proxy, port) = proxied().await;
+    let agent = Agent::start(Some(proxy), Duration::from_millis(300)).await;
+    let mut raw = Raw::connect(&agent.socket).await;
+    assert!(matches!(raw.hear().await, Some(Message::Hello { .. })));
+    raw.say(&serde_json::to_string(&crate::agent::protocol::Request { id: 7, ask: rule() }).unwrap()).await;
+    assert!(matches!(raw.hear().await, Some(Message::Reply { id: 7, answer: Answer::Done { .. }, .. })));
+    assert_eq!(raw.hear().await, Some(Message::LeaseLost));
+    assert_eq!(status(port).await, 200);
+    raw.say(r#"{"id":8,"ask":{"op":"heartbeat"}}"#).await;
+    let Some(Message::Reply { id: 8, answer: Answer::Failed { reason }, .. }) = raw.hear().await else {
+        panic!("nothing is taken any more")
+    };
+    insta::assert_snapshot!(reason, @"the lease was lost: nothing was heard from the runner for 0.3 s, and everything was lifted");
+    // The place is free although the first connection still stands.
+    let mut next = Raw::connect(&agent.socket).await;
+    assert!(matches!(next.hear().await, Some(Message::Hello { .. })));
+}
+
+#[tokio::test]
+async fn one_runner_at_a_time() {
+    let agent = Agent::start(None, LEASE).await;
+    let (first, _messages) = agent.connect().await.unwrap();
+    let refused = agent.connect().await.err().unwrap();
+    insta::assert_snapshot!(refused, @"the agent fd-agent is gone: another runner controls this agent: wait until it has ended, or stop it");
+    first.ask(Ask::Unwatch).await.unwrap();
+    ping(&agent.socket).await.unwrap();
+    assert!(first.close().await);
+    agent.connect().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_not_understood_is_answered() {
+    let agent = Agent::start(None, LEASE).await;
+    let mut raw = Raw::connect(&agent.socket).await;
+    raw.hear().await;
+    for (line, id) in [(r#"{"id":3,"ask":{"op":"dance"}}"#, 3), ("not json", 0), (r#"{"ask":{"op":"unwatch"}}"#, 0)] {
+        raw.say(line).await;
+        match raw.hear().await {
+            Some(Message::Reply { id: replied, answer: Answer::Failed { reason }, .. }) => {
+                assert_eq!(replied, id);
+                assert!(reason.starts_with("this agent does not understand the request: "), "{reason}");
+            }
+            other => panic!("{line} got {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_rule_needs_a_proxy() {
+    let agent = Agent::start(None, LEASE).await;
+    let (client, _messages) = agent.connect().await.unwrap();
+    insta::assert_snapshot!(client.ask(rule()).await.unwrap_err(), @"this agent is not in front of a service");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn load_is_reported_whole_before_its_stop_is_answered() {
+    let (port, seen) = service().await;
+    let agent = Agent::start(None, LEASE).await;
+    let (client, mut messages) = agent.connect().await.unwrap();
+    let Answer::LoadStarted { t0_us } = client.ask(load(port, 70.0)).await.unwrap() else { panic!("it starts") };
+    insta::assert_snapshot!(client.ask(load(port, 1.0)).await.unwrap_err(), @"loads are running already");
+    let mut slices = Vec::new();
+    while slices.len() < 4 {
+        if let Some(Message::Slice(slice)) = within("a slice", messages.recv()).await {
+            slices.push(slice);
+        }
+    }
+    let Answer::Done { detail } = client.ask(Ask::StopLoad).await.unwrap() else { panic!("it stops") };
+    while let Ok(message) = messages.try_recv() {
+        if let Message::Slice(slice) = message {
+            slices.push(slice);
+        }
+    }
+    let requests: u64 = detail.strip_suffix(" requests sent").unwrap().parse().unwrap();
+    assert_eq!(slices.iter().map(|slice| slice.due).sum::<u64>(), requests);
+    assert_eq!(slices.iter().map(|slice| slice.good["ok"]).sum::<u64>(), requests);
+    assert_eq!(seen.requests.load(Ordering::SeqCst), requests);
+    for (n, slice) in slices.iter().enumerate() {
+        assert_eq!((slice.index, slice.start_us), (n as u64, t0_us + n as u64 * 100_000));
+    }
+    assert!(slices.iter().take(4).all(|slice| slice.due == 7), "{slices:?}");
+    assert_eq!(client.ask(Ask::StopLoad).await.unwrap(), Answer::Done { detail: "no load was running".into() });
+    client.ask(load(port, 10.0)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_runner_that_is_gone_ends_the_load() {
+    let (port, seen) = service().await;
+    let agent = Agent::start(None, LEASE).await;
+    let (client, messages) = agent.connect().await.unwrap();
+    client.ask(load(port, 500.0)).await.unwrap();
+    until("load", async || seen.requests.load(Ordering::SeqCst) >= 10).await;
+    assert!(seen.open_connections.load(Ordering::SeqCst) > 0);
+    drop((client, messages));
+    until("silence", async || seen.open_connections.load(Ordering::SeqCst) == 0).await;
+    until("the next session", async || agent.connect().await.is_ok()).await;
+}
+
+#[tokio::test]
+async fn a_load_that_cannot_be_sent_starts_nothing() {
+    let agent = Agent::start(None, LEASE).await;
+    let (client, _messages) = agent.connect().await.unwrap();
+    insta::assert_snapshot!(client.ask(load(1, -1.0)).await.unwrap_err(),
+        @"load `shop`: a rate of -1/s cannot be sent: it must be above 0 and at most 100000/s");
+    assert_eq!(client.ask(Ask::StopLoad).await.unwrap(), Answer::Done { detail: "no load was running".into() });
+}
+
+#[tokio::test]
+async fn a_stop_of_the_agent_lifts_everything_and_removes_its_socket() {
+    let (proxy, port) = proxied().await;
+    let agent = Agent::start(Some(proxy), LEASE).await;
+    let (client, mut messages) = agent.connect().await.unwrap();
+    client.ask(rule()).await.unwrap();
+    agent.shutdown.cancel();
+    within("the end", agent.served).await.unwrap().unwrap();
+    assert_eq!(status(port).await, 200);
+    assert!(!agent.socket.exists());
+    assert_eq!(messages.recv().await, None);
+    assert!(matches!(client.ask(Ask::Unwatch).await, Err(AgentError::Gone { .. })));
+}
+
+#[tokio::test]
+async fn a_stale_socket_is_replaced_and_a_living_one_is_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("agent.sock");
+    assert!(ping(&socket).await.is_err());
+    drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
+    assert!(ping(&socket).await.is_err());
+    let shutdown = CancellationToken::new();
+    let config = ServeConfig { socket: socket.clone(), proxy: None };
+    let served = tokio::spawn(serve(config.clone(), shutdown.clone()));
+    until("listening", async || ping(&socket).await.is_ok()).await;
+    let second = serve(config, shutdown.clone()).await.unwrap_err();
+    assert_eq!(second.to_string(), format!("another agent already listens on {}", socket.display()));
+    ping(&socket).await.unwrap();
+    shutdown.cancel();
+    within("the end", served).await.unwrap().unwrap();
+}
