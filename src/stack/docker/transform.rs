@@ -269,6 +269,7 @@ fn add_ours(model: &ResolvedModel, spec: &StackSpec, drill: &Drill<'_>, services
     toolbox.insert("stop_signal".into(), json!("SIGKILL"));
     // Dumps and restores run here, so it may take more than an agent.
     toolbox.insert("mem_limit".into(), json!("1073741824"));
+    toolbox.remove("cpu_shares");
     services.insert(TOOLBOX.into(), Value::Object(toolbox));
 }
 
@@ -280,6 +281,8 @@ fn our_service(drill: &Drill<'_>, role: &str, image: &str, networks: &[String]) 
     service.insert("networks".into(), Value::Object(networks));
     service.insert("mem_limit".into(), json!("268435456"));
     service.insert("stop_grace_period".into(), json!("1s"));
+    // On a machine that is busy with the team's services, the one that measures must wake up in time. It needs little.
+    service.insert("cpu_shares".into(), json!(10_240));
     add_labels(&mut service, drill);
     label(&mut service, labels::ROLE, role);
     service
