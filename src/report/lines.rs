@@ -10,6 +10,8 @@ use std::collections::VecDeque;
 
 /// Lines of a failed command's output that are shown when its output is not.
 const OUTPUT_LINES: usize = 10;
+/// Lines of a command that are shown; of a longer one the first of them, and how many there are.
+const COMMAND_LINES: usize = 8;
 /// Columns before the text of a line.
 const INDENT: usize = 21;
 /// What a command and its output begin with: they are shown as they are.
@@ -268,8 +270,16 @@ impl Lines {
         let again = if attempt > 1 { format!("  (attempt {attempt})") } else { String::new() };
         let lines = terminal_lines(text);
         let sign = |i| if i == 0 { "$" } else { ">" };
-        let mut said: Vec<_> =
-            lines.iter().enumerate().map(|(i, line)| (Mark::Plain, format!("{VERBATIM}{} {line}", sign(i)))).collect();
+        let shown = if self.verbose() || lines.len() <= COMMAND_LINES { lines.len() } else { COMMAND_LINES - 1 };
+        let mut said: Vec<_> = lines
+            .iter()
+            .take(shown)
+            .enumerate()
+            .map(|(i, line)| (Mark::Plain, format!("{VERBATIM}{} {line}", sign(i))))
+            .collect();
+        if shown < lines.len() {
+            said.push((Mark::Plain, format!("{VERBATIM}… {} more lines", lines.len() - shown)));
+        }
         if let Some((_, last)) = said.last_mut() {
             last.push_str(&again);
         }

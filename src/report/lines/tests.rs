@@ -16,6 +16,17 @@ fn the_tail_holds_the_last_lines_and_the_open_one() {
 }
 
 #[test]
+fn a_long_command_is_cut_unless_more_is_asked_for() {
+    let text = (1..=20).map(|i| format!("line {i}")).collect::<Vec<_>>().join("\n");
+    let said = |verbosity| Lines::new(verbosity, false, None).command_starts(&text, 1);
+    let short = said(Verbosity::Normal);
+    assert_eq!(short.len(), COMMAND_LINES);
+    assert_eq!(short.first().map(|(_, line)| line.as_str()), Some("  $ line 1"));
+    assert_eq!(short.last().map(|(_, line)| line.as_str()), Some("  … 13 more lines"));
+    assert_eq!(said(Verbosity::Verbose).len(), 20);
+}
+
+#[test]
 fn a_line_without_end_is_bounded() {
     let mut tail = Tail::default();
     for _ in 0..1000 {
