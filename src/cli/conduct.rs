@@ -103,7 +103,7 @@ async fn one(plan: &Plan, wishes: &Wishes, endpoint: &Endpoint, shutdown: &Shutd
     match prepared(plan, wishes, endpoint, shutdown, &run_dir).await {
         Err(error) if error.exit == Exit::Usage => {
             // Nothing was started: an empty run directory would only be in the way.
-            let _ = std::fs::remove_dir_all(run_dir.path());
+            let _ = run_dir.discard();
             Err(error)
         }
         other => other,
