@@ -44,8 +44,7 @@ fn is_conditional(sentence: &str) -> bool {
 pub(super) fn sentences(text: &str) -> Vec<&str> {
     let mut out = Vec::new();
     let mut start = 0;
-    let mut marks = text.match_indices(['.', '!', '?']).peekable();
-    while let Some((at, mark)) = marks.next() {
+    for (at, mark) in text.match_indices(['.', '!', '?']) {
         let end = at + mark.len();
         let after = text.get(end..).unwrap_or_default();
         let next = after.trim_start().chars().next();

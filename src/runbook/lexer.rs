@@ -114,6 +114,10 @@ impl Lexer<'_> {
     }
 
     fn mark(&mut self, at: usize, quoting: Quoting) {
+        // The body of a here-document may begin where the text ends.
+        if at >= self.bytes.len() {
+            return;
+        }
         let ticks = self.frames.contains(&Frame::Backtick);
         self.out.stretches.pop_if(|&mut (start, ..)| start == at);
         let last = self.out.stretches.last();

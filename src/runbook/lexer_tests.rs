@@ -90,6 +90,14 @@ fn open_ends_are_seen() {
     }
 }
 
+#[test]
+fn a_here_document_may_have_no_body_at_all() {
+    let lexed = lex("cat <<E\n");
+    assert!(lexed.open);
+    assert_eq!(lexed.heredocs, [Heredoc { operator: Span::new(4, 7), body: Span::new(8, 8) }]);
+    assert!(lexed.stretches.iter().all(|&(start, ..)| start < 8));
+}
+
 proptest! {
     #[test]
     fn any_text_is_read_to_its_end(text in "[a-z'\"`$(){}<#\\\\\\n EOF|;é]{0,80}") {

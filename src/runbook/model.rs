@@ -232,7 +232,7 @@ fn link(command: &mut Command, set: &HashSet<String>, ever: &HashSet<String>) {
     command.inputs.retain(|input| input.variable().is_none());
     let unset = command.reads.iter().filter(|read| {
         let name = read.input.variable().unwrap_or_default();
-        !set.contains(name) && !(read.in_function && ever.contains(name))
+        !set.contains(name) && (!read.in_function || !ever.contains(name))
     });
     command.inputs.extend(unset.map(|read| read.input.clone()));
     command.inputs.sort_by_key(|input| input.span.start);

@@ -151,7 +151,7 @@ fn check_fence(source: &Arc<Source>, code: &Code, diags: &mut Diagnostics) {
         diags
             .error(source, opening, "this code block does not end before the next one begins")
             .label("its closing fence is missing")
-            .help(format!("close it before line {}, where `{}` begins another", source.pos(at).line, line.trim()));
+            .help(format!("close it before line {}, where “{}” begins another", source.pos(at).line, line.trim()));
     }
 }
 

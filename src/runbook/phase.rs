@@ -246,9 +246,9 @@ fn named(heading: &str) -> Option<(RunbookPhase, Strength)> {
 
 /// Where the words of a synonym follow each other: index of the first, and how many.
 fn position(words: &[String], synonym: &str) -> Option<(usize, usize)> {
-    let synonym: Vec<&str> = synonym.split(' ').collect();
-    let at = words.windows(synonym.len()).position(|window| window.iter().zip(&synonym).all(|(a, b)| a == b))?;
-    Some((at, synonym.len()))
+    let width = synonym.split(' ').count();
+    let at = words.windows(width).position(|window| window.iter().eq(synonym.split(' ')))?;
+    Some((at, width))
 }
 
 fn words(text: &str) -> Vec<String> {

@@ -9,7 +9,7 @@ use super::shell::Bash;
 use super::text::Lines;
 use super::{Command, RunbookPhase, Step, StepKind};
 use crate::source::Span;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// A heading with what stands directly below it.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ pub(super) struct Section<'a> {
 
 /// The steps of the sections.
 pub(super) fn of_sections(bash: &mut Bash, source: &str, lines: &Lines<'_>, sections: &[Section<'_>]) -> Vec<Step> {
-    let mut builder = Builder { bash, source, lines, steps: Vec::new(), taken: HashMap::new() };
+    let mut builder = Builder { bash, source, lines, steps: Vec::new(), ids: HashSet::new(), taken: HashMap::new() };
     for section in sections {
         builder.section(section);
     }
@@ -68,6 +68,8 @@ struct Builder<'a> {
     source: &'a str,
     lines: &'a Lines<'a>,
     steps: Vec<Step>,
+    /// The ids given so far, and how often each one was wanted again.
+    ids: HashSet<String>,
     taken: HashMap<String, usize>,
 }
 
@@ -189,12 +191,11 @@ impl Builder<'_> {
         let slug = slug(&piece.title);
         let base = format!("{}/{slug}", phase.name());
         let count = self.taken.entry(base.clone()).or_insert(0);
-        *count += 1;
-        let mut id = if *count == 1 { base.clone() } else { format!("{base}-{count}") };
+        let mut id = base.clone();
         // A title may end in the very ordinal that another one was given.
-        while *count > 1 && self.steps.iter().any(|step| step.id == id) {
+        while !self.ids.insert(id.clone()) {
             *count += 1;
-            id = format!("{base}-{count}");
+            id = format!("{base}-{}", *count + 1);
         }
         self.steps.push(Step {
             id,
@@ -286,7 +287,6 @@ fn parts<'a>(blocks: &[&'a Block], phase: RunbookPhase, inherited: &Option<Strin
     let mut parts: Vec<Part<'a>> = Vec::new();
     let mut loose: Vec<&'a Block> = Vec::new();
     let mut condition = inherited.clone();
-    let mut next_number = None;
     let mut at = 0;
     while let Some(&block) = blocks.get(at) {
         at += 1;
@@ -296,7 +296,7 @@ fn parts<'a>(blocks: &[&'a Block], phase: RunbookPhase, inherited: &Option<Strin
                 for item in items {
                     parts.push(item_part(item, &condition));
                 }
-                next_number = start.checked_add(items.len() as u64);
+                let next_number = start.checked_add(items.len() as u64);
                 // Fences that fell out of the last item, and everything up to the list that counts on.
                 let fallen = fallen(&blocks[at..], next_number);
                 if let Some(Part::Item { span: of_item, codes, .. }) = parts.last_mut() {
@@ -315,7 +315,6 @@ fn parts<'a>(blocks: &[&'a Block], phase: RunbookPhase, inherited: &Option<Strin
             }
         }
     }
-    let _ = next_number;
     parts.push(Part::Loose(placed(loose, inherited)));
     parts
 }
