@@ -1,6 +1,6 @@
 //! Diagnostics as text: what is wrong, `path:line:column`, the line itself with a caret, and what to do about it.
 
-use super::{Diagnostic, Diagnostics, Level, Span};
+use super::{Diagnostic, Diagnostics, Level, Pos, Span};
 use annotate_snippets::{AnnotationKind, Group, Level as Heading, Origin, Renderer, Snippet};
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -10,11 +10,15 @@ use std::path::Path;
 const MOST_PER_FILE: usize = 50;
 /// Longest message or help that is shown, in characters.
 const LONGEST: usize = 1000;
+/// Longest line that is shown whole, in characters; of a longer one the neighbourhood of the span is.
+const WIDEST: usize = 150;
 
 /// Every diagnostic with its place, by file and position, each once, and the line `2 errors, 1 warning` at the end;
 /// nothing when there are none. Control characters of the files are made visible and do nothing.
 pub fn render(diags: &Diagnostics, color: bool) -> String {
     let renderer = if color { Renderer::styled() } else { Renderer::plain() };
+    // Lines are cropped here, where columns stay true and wide characters count as well.
+    let renderer = renderer.term_width(4 * WIDEST);
     let mut text = String::new();
     let mut shown: HashMap<&Path, usize> = HashMap::new();
     for diagnostic in diags.sorted() {
@@ -73,50 +77,83 @@ impl Diagnostic {
         };
         let path = visible(&self.source.path.to_string_lossy());
         let title = heading.primary_title(limited(&self.message));
-        let mut group = match self.line() {
-            Some((number, line, span)) => {
+        let mut group = Group::with_title(title);
+        let line = self.line();
+        group = match &line {
+            Some((pos, line, span)) => {
                 let mark = AnnotationKind::Primary.span(span.start..span.end);
                 let mark = mark.label(self.label.as_deref().map(limited));
-                Group::with_title(title).element(Snippet::source(line).path(path).line_start(number).annotation(mark))
+                group.element(Snippet::source(line).path(&path).line_start(pos.line).annotation(mark))
             }
-            None => Group::with_title(title).element(Origin::path(path)),
+            None => group.element(Origin::path(&path)),
         };
         if let Some(help) = &self.help {
             group = group.element(Heading::HELP.message(limited(help)));
         }
-        renderer.render(&[group])
+        let text = renderer.render(&[group]);
+        match line {
+            Some((pos, line, span)) => true_column(&text, &path, pos, line.get(..span.start).unwrap_or_default()),
+            None => text,
+        }
     }
 
-    /// The number of the first line of the span, the line with its control characters made visible, and the span
-    /// within that. `None` when the file has no text.
-    fn line(&self) -> Option<(usize, String, Span)> {
+    /// Where the span begins, its first line with the control characters made visible and what is too long left out, and
+    /// the span within that. `None` when the file has no text.
+    fn line(&self) -> Option<(Pos, String, Span)> {
         let text = &self.source.text;
         if text.is_empty() {
             return None;
         }
-        let mut at = self.span.start.min(text.len());
-        while !text.is_char_boundary(at) {
-            at -= 1;
-        }
-        let (before, after) = text.split_at(at);
-        let number = before.matches('\n').count() + 1;
-        let start = before.rfind('\n').map_or(0, |i| i + 1);
-        let rest = after.split('\n').next().unwrap_or_default().trim_end_matches('\r');
-        let head = visible(text.get(start..at).unwrap_or_default());
-        let marked = self.span.end.saturating_sub(at).min(rest.len());
-        let marked = (0..=marked).rev().find(|i| rest.is_char_boundary(*i)).unwrap_or_default();
-        let (marked, tail) = rest.split_at(marked);
-        let marked = visible(marked);
+        let boundary =
+            |at: usize| (0..=at.min(text.len())).rev().find(|i| text.is_char_boundary(*i)).unwrap_or_default();
+        let at = boundary(self.span.start);
+        let start = text.get(..at)?.rfind('\n').map_or(0, |i| i + 1);
+        let end = text.get(at..)?.find('\n').map_or(text.len(), |i| at + i);
+        let end = at + text.get(at..end)?.trim_end_matches('\r').len();
+        let marked_end = boundary(self.span.end).clamp(at, end);
+        let (head, marked, tail) = (text.get(start..at)?, text.get(at..marked_end)?, text.get(marked_end..end)?);
+        let column = head.chars().count() + 1;
+        let pos = Pos { line: text.get(..at)?.matches('\n').count() + 1, column };
+        let whole = column - 1 + marked.chars().count() + tail.chars().count();
+        let (head, marked, tail) = match whole > WIDEST {
+            true => (cropped_start(head, WIDEST / 3), cropped(marked, WIDEST / 3), cropped(tail, WIDEST / 3)),
+            false => (visible(head), visible(marked), visible(tail)),
+        };
         let span = Span::new(head.len(), head.len() + marked.len());
-        Some((number, format!("{head}{marked}{}", visible(tail)), span))
+        Some((pos, format!("{head}{marked}{tail}"), span))
+    }
+}
+
+/// The renderer counts the column in the line that it was given, from which the beginning may have been left out.
+fn true_column(text: &str, path: &str, pos: Pos, head: &str) -> String {
+    let column = head.chars().count() + 1;
+    match text.split_once('\n') {
+        Some((title, rest)) if column != pos.column => {
+            let shown = format!("{path}:{}:{column}", pos.line);
+            format!("{title}\n{}", rest.replacen(&shown, &format!("{path}:{}:{}", pos.line, pos.column), 1))
+        }
+        _ => text.to_string(),
+    }
+}
+
+/// The first `most` characters.
+fn cropped(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", visible(text.get(..end).unwrap_or_default())),
+        None => visible(text),
+    }
+}
+
+/// The last `most` characters.
+fn cropped_start(text: &str, most: usize) -> String {
+    match text.char_indices().nth_back(most) {
+        Some((before, c)) => format!("…{}", visible(text.get(before + c.len_utf8()..).unwrap_or_default())),
+        None => visible(text),
     }
 }
 
 fn limited(text: &str) -> String {
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", visible(text.get(..end).unwrap_or_default())),
-        None => visible(text),
-    }
+    cropped(text, LONGEST)
 }
 
 /// The text with every character that could move the cursor, hide text or turn its direction replaced by a visible
@@ -178,15 +215,23 @@ mod tests {
 
     #[test]
     fn long_lines_and_many_mistakes_stay_readable() {
-        let source = Source::new("a.yaml", format!("{}bad{}\n", "x".repeat(5_000), "y".repeat(5_000)));
+        let mut diags = Diagnostics::default();
+        for long in ["x", "日"] {
+            let text = format!("{}bad{}\n", long.repeat(100_000), long.repeat(100_000));
+            let at = 100_000 * long.len();
+            let source = Source::new(format!("{}.yaml", long.len()), text);
+            diags.error(&source, Span::new(at, at + 3), "in the middle");
+            diags.error(&source, Span::new(0, source.text.len()), "all of it");
+        }
+        insta::assert_snapshot!(render(&diags, false));
+        let source = Source::new("a.yaml", "a: b\n");
         let mut diags = Diagnostics::default();
         for i in 0..200 {
-            diags.error(&source, Span::new(5_000, 5_003), format!("mistake {i}"));
+            diags.error(&source, Span::new(0, 1), format!("mistake {i}"));
         }
         let text = render(&diags, false);
-        assert!(text.contains("a.yaml:1:5001"), "the column is that of the file");
-        assert!(text.len() < 60_000, "{} bytes", text.len());
         assert!(text.ends_with("and 150 more in a.yaml\n\n200 errors\n"));
+        assert_eq!(text.matches("error: ").count(), 50);
     }
 
     proptest! {
