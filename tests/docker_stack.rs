@@ -1,10 +1,11 @@
 //! The Docker stack on a real engine: what a Compose file may hold goes up, can be spoken to, and leaves nothing.
 
 use firedrill::agent::protocol::Message;
+use firedrill::shell::Shell;
 use firedrill::stack::docker::{
     DockerOptions, DockerStack, Endpoint, Fate, RunIdentity, SweepOptions, kill_children, remove_run, sweep,
 };
-use firedrill::stack::{AgentRole, ContainerOp, Stack, StackError, StackSpec, StackUp};
+use firedrill::stack::{AgentRole, ContainerOp, Place, Stack, StackError, StackSpec, StackUp};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
@@ -117,7 +118,7 @@ services:
       db: { condition: service_healthy }
     volumes: ["./conf:/conf:ro"]
     secrets: [token]
-    command: ["bash", "-c", "cat /run/secrets/token; echo price: $$5; exec sleep 1000"]
+    command: ["bash", "-c", "cat /run/secrets/token; echo 'price: $$5'; exec sleep 1000"]
   db:
     image: debian:bookworm-slim
     init: true
@@ -298,6 +299,35 @@ services:
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shell_works_in_the_toolbox_and_in_a_service_that_can_be_written_to() {
+    let compose = r#"
+services:
+  web: { image: "debian:bookworm-slim", init: true, command: ["sleep", "1000"] }
+  fixed: { image: "debian:bookworm-slim", init: true, command: ["sleep", "1000"], read_only: true }
+"#;
+    let project = Project::new("shell", compose);
+    let stack = project.stack().await;
+    with_stack(&stack, &project.run.id, async |stack, _| {
+        let web = Place::Service("web".into());
+        // Twice in the service: the second session finds the bundle there.
+        for place in [&Place::Toolbox, &web, &web] {
+            let channel = stack.shell(place).await.unwrap();
+            let mut shell = Shell::open(channel, &[("WHO".into(), "world".into())]).await.unwrap();
+            let mut said = String::new();
+            let run = shell.run("echo hello $WHO; exit 3", Duration::from_secs(20), |_, text| said.push_str(&text));
+            assert_eq!(run.await.unwrap().exit, 3);
+            assert_eq!(said, "hello world\n", "{place:?}");
+        }
+        let error = stack.shell(&Place::Service("fixed".into())).await.unwrap_err();
+        let StackError::Environment { hint: Some(hint), .. } = error else { panic!("{error:?}") };
+        assert!(hint.contains("toolbox"), "{hint}");
+        let error = stack.shell(&Place::Service("nobody".into())).await.unwrap_err();
+        assert!(error.to_string().contains("it has none"), "{error}");
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn containers_of_others_are_not_touched() {
     let project = Project::new("others", "services:\n  a: { image: \"debian:bookworm-slim\" }\n");
@@ -381,8 +411,8 @@ async fn an_image_that_is_nowhere_is_the_environments_fault() {
 
 #[tokio::test]
 async fn what_cannot_be_allowed_is_refused_before_anything_starts() {
-    let compose = "services:\n  web: { image: \"debian:bookworm-slim\", volumes: [\"./data:/data\", \"x:/x\"] }\n\
-                   volumes: { x: { external: true } }\n";
+    let compose = "services:\n  web: { image: \"debian:bookworm-slim\", volumes: [\"./data:/data\", \"outside:/x\"] }\n\
+                   volumes: { outside: { external: true } }\n";
     let mut project = Project::new("refused", compose);
     project.file("data/x", "");
     let stack = project.stack().await;
@@ -476,4 +506,79 @@ fn commands_of_a_dead_runner_are_found_by_their_run() {
     assert!(other.try_wait().unwrap().is_none(), "another run's command lives on");
     other.kill().unwrap();
     other.wait().unwrap();
+}
+
+#[test]
+fn the_docker_command_can_carry_the_requests() {
+    let doctor = |dial: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_firedrill"));
+        let output = command.args(["doctor", "--format", "json"]).env("FIREDRILL_DOCKER_DIAL", dial).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let probes: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        probes.as_array().unwrap().iter().find(|probe| probe["what"] == "engine").unwrap().clone()
+    };
+    assert_eq!(doctor("1"), doctor("0"));
+}
+
+/// What the next test starts and kills; by itself it does nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "started by another test"]
+async fn a_runner_to_be_killed() {
+    let Some(dir) = std::env::var_os("FIREDRILL_TEST_DIR") else { return };
+    let mut project = Project::new("killed", "");
+    project.spec.compose_file = Path::new(&dir).join("compose.yaml");
+    project.run =
+        RunIdentity { id: std::env::var("FIREDRILL_TEST_RUN").unwrap(), dir: Path::new(&dir).join("run"), keep: false };
+    let _ = project.stack().await.up(&CancellationToken::new()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_runner_takes_its_commands_along_and_the_rest_is_found_by_label() {
+    let compose = r#"
+services:
+  slow:
+    image: debian:bookworm-slim
+    init: true
+    command: ["sleep", "1000"]
+    healthcheck: { test: ["CMD", "false"], interval: 300ms, retries: 1000 }
+  web: { image: "debian:bookworm-slim", depends_on: { slow: { condition: service_healthy } } }
+"#;
+    let project = Project::new("killed", compose);
+    let run = project.run.id.clone();
+    let mut runner = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "a_runner_to_be_killed", "--ignored"])
+        .env("FIREDRILL_TEST_DIR", project.dir.path())
+        .env("FIREDRILL_TEST_RUN", &run)
+        .spawn()
+        .unwrap();
+    let label = format!("label=dev.firedrill.run={run}");
+    let composing = async {
+        // Once a container runs, `docker compose up` waits for its health.
+        while docker(&["ps", "-q", "--filter", &label, "--filter", "label=com.docker.compose.service=slow"]).is_empty()
+        {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let started = tokio::time::timeout(Duration::from_secs(120), composing).await;
+    runner.kill().unwrap();
+    runner.wait().unwrap();
+    let gone = async {
+        while commands_of(&run) > 0 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let gone = tokio::time::timeout(Duration::from_secs(10), gone).await;
+    let down = remove_run(&Endpoint::resolve().await.unwrap(), &run).await;
+    started.expect("the stack starts");
+    gone.expect("the commands go with their runner");
+    assert_eq!(down.left, Vec::<String>::new());
+    assert_eq!(left(&run, "no-such-project"), "");
+}
+
+/// Processes that work for a run.
+fn commands_of(run: &str) -> usize {
+    let wanted = format!("FIREDRILL_RUN={run}");
+    let environments = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path().join("environ"));
+    let marked = |environment: Vec<u8>| environment.split(|byte| *byte == 0).any(|v| v == wanted.as_bytes());
+    environments.filter_map(|path| std::fs::read(path).ok()).filter(|environment| marked(environment.clone())).count()
 }

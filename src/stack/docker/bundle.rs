@@ -5,6 +5,7 @@ use super::errors::{environment, hinted};
 use crate::stack::StackError;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::process::Command;
 
 /// Where the bundle is, in every image and container that has it.
@@ -104,12 +105,16 @@ impl Bundle {
         let executable = self.executable.clone();
         let size = std::fs::metadata(&executable).map_or(0, |m| m.len());
         if size >= STRIP_FROM {
-            let target = std::env::temp_dir().join(format!("firedrill-strip-{}-{}", std::process::id(), self.hash));
+            // A file of its own for each call: drills side by side pack the same executable in one process.
+            static CALL: AtomicU32 = AtomicU32::new(0);
+            let call = CALL.fetch_add(1, Ordering::Relaxed);
+            let target = std::env::temp_dir().join(format!("firedrill-strip-{}-{call}", std::process::id()));
             let strip = Command::new("strip").arg("-o").arg(&target).arg(&executable).output().await;
             let bytes = std::fs::read(&target);
             let _ = std::fs::remove_file(&target);
             if let (Ok(output), Ok(bytes)) = (strip, bytes)
                 && output.status.success()
+                && Elf::parse(&bytes).is_some()
             {
                 return Ok(bytes);
             }

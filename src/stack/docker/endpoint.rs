@@ -13,6 +13,8 @@ use tokio::process::Command;
 const REQUEST_TIMEOUT: u64 = 120;
 /// Names the run in the environment of the commands that work for it.
 const RUN_VARIABLE: &str = "FIREDRILL_RUN";
+/// Set to 1, it lets the docker command carry every request to the engine.
+const DIAL_VARIABLE: &str = "FIREDRILL_DOCKER_DIAL";
 const DEFAULT_HOST: &str = "unix:///var/run/docker.sock";
 
 /// A Docker Engine that was reached, for the API and for the command line alike. Cheap to clone.
@@ -135,6 +137,10 @@ pub(super) fn apply(command: &mut Command, env: &[(OsString, Option<OsString>)])
 }
 
 fn route(host: &str, tls: bool) -> Route {
+    // For engines that only the docker command can reach, whatever their address looks like.
+    if std::env::var_os(DIAL_VARIABLE).is_some_and(|value| value == "1") {
+        return Route::Dial;
+    }
     let direct = host.starts_with("unix://") || host.starts_with("npipe://") || host.starts_with("http://");
     if direct || (host.starts_with("tcp://") && !tls) { Route::Direct } else { Route::Dial }
 }

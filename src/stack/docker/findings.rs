@@ -205,3 +205,63 @@ pub(super) fn is_external(entry: &Value) -> bool {
         Some(_) => true,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn spec() -> StackSpec {
+        StackSpec {
+            compose_file: "/p/compose.yaml".into(),
+            profiles: Vec::new(),
+            env_files: Vec::new(),
+            isolate: false,
+            allow_bind_writes: false,
+            interposed: std::collections::BTreeMap::from([("web".into(), vec![]), ("nobody".into(), vec![])]),
+            toolbox_image: None,
+            up_within: std::time::Duration::from_secs(1),
+        }
+    }
+
+    fn model() -> ResolvedModel {
+        let json = json!({ "name": "shop", "services": {
+            "web": { "image": "w", "expose": ["80"], "environment": { "STRIPE_URL": "https://key@api.stripe.com/v1", "DB": "pg://db/x" },
+                     "volumes": [{ "type": "bind", "source": "/home/me/data", "target": "/d" },
+                                 { "type": "bind", "source": "/home/me/conf", "target": "/c", "read_only": true },
+                                 { "type": "bind", "source": "/var/run/docker.sock", "target": "/s", "read_only": true }] },
+            "db": { "image": "d", "privileged": true, "volumes_from": ["container:other"] },
+            "side": { "image": "s", "network_mode": "service:web" },
+            "fd-agent": { "image": "x", "network_mode": "host" },
+            "lost": { "image": "l", "network_mode": "container:abc" } },
+            "networks": { "proxy": { "external": true }, "lan": { "driver": "macvlan" } },
+            "volumes": { "prod": { "external": true }, "local": { "driver_opts": { "device": "/srv/x", "o": "bind", "type": "none" } } } });
+        let Value::Object(json) = json else { unreachable!("a literal mapping") };
+        let remarks = vec!["The \"TAG\" variable is not set. Defaulting to a blank string.".into()];
+        ResolvedModel { json, file: "/p/compose.yaml".into(), directory: "/p".into(), remarks }
+    }
+
+    fn text(spec: &StackSpec) -> String {
+        let line = |finding: &Finding| {
+            let level = if finding.error { "error" } else { "warning" };
+            let place = finding.service.as_ref().map_or(finding.key.clone(), |s| format!("{s}.{}", finding.key));
+            format!("{level} {place}: {}", finding.message)
+        };
+        findings(&model(), spec).iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn everything_that_a_drill_cannot_allow_or_should_know_is_found() {
+        insta::assert_snapshot!(text(&spec()));
+    }
+
+    #[test]
+    fn consent_and_isolation_change_what_is_found() {
+        let all = text(&StackSpec { allow_bind_writes: true, isolate: true, ..spec() });
+        for gone in ["can write to", "socket", "is kept in", "api.stripe.com"] {
+            assert!(!all.contains(gone), "{gone} in {all}");
+        }
+        assert!(all.contains("error fd-agent.network_mode"), "host networks cannot be isolated: {all}");
+        assert!(all.contains("error volumes.prod"), "external volumes are refused all the same: {all}");
+    }
+}

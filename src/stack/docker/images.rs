@@ -28,6 +28,9 @@ const KEEP_UNUSED: usize = 3;
 /// Nothing is removed that was made more recently, in seconds: its drill may not have started its containers yet.
 const KEEP_FOR: i64 = 3600;
 
+/// How the engine lists an image without a name.
+const NAMELESS: &str = "<none>:<none>";
+
 /// An agent's image that is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct AgentImage {
@@ -196,11 +199,13 @@ fn create_empty(path: &Path) -> std::io::Result<()> {
 pub(super) async fn remove_old(docker: &Docker, purpose: &str, repository: &str) -> Result<(), StackError> {
     let prefix = format!("{repository}:");
     let mut images = ours(docker, Some(purpose)).await?;
-    images.retain(|image| image.repo_tags.iter().any(|tag| tag.starts_with(&prefix)));
+    let nameless = |image: &ImageSummary| image.repo_tags.iter().all(|tag| tag == NAMELESS);
+    let name = |tag: &String| tag.starts_with(&prefix);
+    images.retain(|image| nameless(image) || image.repo_tags.iter().any(name));
     images.sort_by_key(|image| std::cmp::Reverse(image.created));
     let now = time::OffsetDateTime::now_utc().unix_timestamp();
     for image in images.iter().skip(KEEP_UNUSED).filter(|image| image.created < now - KEEP_FOR) {
-        remove_tags(docker, image).await;
+        remove_image(docker, image).await;
     }
     Ok(())
 }
@@ -215,9 +220,9 @@ pub(super) async fn remove_unused(docker: &Docker, dry_run: bool) -> Result<Vec<
             continue;
         }
         if dry_run {
-            removed.extend(image.repo_tags);
+            removed.extend(names(&image));
         } else {
-            removed.extend(remove_tags(docker, &image).await);
+            removed.extend(remove_image(docker, &image).await);
         }
     }
     Ok(removed)
@@ -229,13 +234,19 @@ async fn ours(docker: &Docker, purpose: Option<&str>) -> Result<Vec<ImageSummary
     docker.list_images(Some(options)).await.map_err(api("listing images"))
 }
 
-/// Without force: the engine refuses when a container uses it.
-async fn remove_tags(docker: &Docker, image: &ImageSummary) -> Vec<String> {
+/// The names of an image; its id when a newer build took its name over.
+fn names(image: &ImageSummary) -> Vec<String> {
+    let named: Vec<String> = image.repo_tags.iter().filter(|tag| *tag != NAMELESS).cloned().collect();
+    if named.is_empty() { vec![image.id.clone()] } else { named }
+}
+
+/// Without force: the engine refuses when a container uses it. Says what was removed.
+async fn remove_image(docker: &Docker, image: &ImageSummary) -> Vec<String> {
     let mut removed = Vec::new();
-    for tag in &image.repo_tags {
+    for name in names(image) {
         let options = RemoveImageOptionsBuilder::default().build();
-        if docker.remove_image(tag, Some(options), None).await.is_ok() {
-            removed.push(tag.clone());
+        if docker.remove_image(&name, Some(options), None).await.is_ok() {
+            removed.push(name);
         }
     }
     removed

@@ -1,6 +1,7 @@
 //! Secrets that a resolved model holds, so that they can be hidden before anything is written.
 
 use super::model::{ResolvedModel, scalar, unescape};
+use crate::record::{looks_secret, url_password};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -40,7 +41,7 @@ fn add(found: &mut BTreeSet<String>, key: &str, value: &str) {
     if looks_secret(key) {
         found.insert(value.to_string());
     }
-    found.extend(url_password(value));
+    found.extend(url_password(value).map(str::to_string));
 }
 
 /// The whole text, and each of its lines: output shows them one at a time.
@@ -58,15 +59,4 @@ fn read_bounded(file: &str) -> Option<String> {
         return None;
     }
     Some(String::from_utf8_lossy(&std::fs::read(file).ok()?).into_owned())
-}
-
-fn looks_secret(key: &str) -> bool {
-    let key = key.to_ascii_uppercase();
-    ["PASSWORD", "PASSWD", "SECRET", "TOKEN", "API_KEY", "APIKEY", "PRIVATE_KEY", "DSN"].iter().any(|w| key.contains(w))
-}
-
-fn url_password(value: &str) -> Option<String> {
-    let (_, rest) = value.split_once("://")?;
-    let (user, _) = rest.split(['/', '?', '#']).next()?.rsplit_once('@')?;
-    user.split_once(':').map(|(_, password)| password.to_string())
 }

@@ -16,6 +16,9 @@ use tokio_util::sync::CancellationToken;
 /// Lines of a container's log that go into a message.
 const LOG_TAIL: usize = 25;
 
+/// Held while the agent's and the toolbox's images are made.
+static MAKING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// Starts the stack.
 pub(super) async fn up(stack: &DockerStack, cancel: &CancellationToken) -> Result<StackUp, StackError> {
     tokio::select! {
@@ -80,7 +83,8 @@ async fn start(stack: &DockerStack, cancel: &CancellationToken) -> Result<StackU
     match look {
         Ok(look) => Ok(StackUp {
             project: stack.project.clone(),
-            images: look.images,
+            // The team's; ours are what this executable is.
+            images: look.images.into_iter().filter(|(name, _)| stack.model.service(name).is_some()).collect(),
             build_took,
             up_took,
             healthy_took: healthy_began.elapsed(),
@@ -97,6 +101,8 @@ async fn make_images(
 ) -> Result<(String, String, builds::Builds), StackError> {
     let watch = |name: &str| Watch { log: log(stack, name), deadline: None, cancel, model: None };
     let ours = async {
+        // Once for all drills of this process.
+        let _making = MAKING.lock().await;
         let agent = stack.ensure_agent().await?;
         let named = stack.spec.toolbox_image.as_deref();
         let toolbox = images::ensure_toolbox(compose, named, &agent, watch("toolbox.log")).await?;
