@@ -90,13 +90,21 @@ impl Pool {
         self.slots.clone().acquire_owned().await.ok()
     }
 
-    /// The connection that has been idle for longest, if one is fit for use and enough of them are open.
+    /// The connection that has been idle for longest, if one is fit for use and enough of them are open. Those that
+    /// are not fit are closed on the way.
     pub(super) fn idle(&self) -> Option<Conn> {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        idle.retain(|conn| conn.fit(now));
         let spread = MIN_SPREAD.max(self.addresses.load(Ordering::Relaxed)).min(self.limit);
-        if self.open.load(Ordering::Relaxed) < spread { None } else { idle.pop_front() }
+        if self.open.load(Ordering::Relaxed) < spread {
+            return None;
+        }
+        let now = Instant::now();
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some(conn) = idle.pop_front() {
+            if conn.fit(now) {
+                return Some(conn);
+            }
+        }
+        None
     }
 
     /// Opens a new connection, to the next of the addresses that the name has now.

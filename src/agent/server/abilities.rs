@@ -57,7 +57,7 @@ impl Abilities {
             }
             Ask::Hold { fault, hold } => {
                 let held = pg::hold(&fault, hold, self.messages.clone());
-                begun(self.holdings.begin(&fault, async { held.await.map(HeldFault::Pg) }).await)
+                begun(self.holdings.begin(&fault, async { held.await.map(|held| HeldFault::Pg(Box::new(held))) }).await)
             }
             Ask::HttpRule { fault, rule } => begun(self.holdings.begin(&fault, self.rule(&fault, rule)).await),
             Ask::Confirm { fault } => self.holdings.confirm(&fault).await,

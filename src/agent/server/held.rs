@@ -14,7 +14,7 @@ pub const CONFIRM_WITHIN: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub enum HeldFault {
     /// Sessions in a database.
-    Pg(PgHeld),
+    Pg(Box<PgHeld>),
     /// A rule in the proxy.
     Http(HttpRuleHandle),
 }
