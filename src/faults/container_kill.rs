@@ -44,7 +44,7 @@ fn signal(text: &str) -> Result<String, String> {
 
 impl Inject for ContainerKill {
     fn summary(&self) -> String {
-        format!("{} is killed with {}", self.chosen.describe(), self.signal)
+        format!("kills {} with {}", self.chosen.describe(), self.signal)
     }
 
     fn services(&self) -> Vec<String> {

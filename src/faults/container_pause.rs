@@ -28,7 +28,7 @@ impl FromNode for ContainerPause {
 
 impl Inject for ContainerPause {
     fn summary(&self) -> String {
-        format!("{} is paused", self.chosen.describe())
+        format!("pauses {}", self.chosen.describe())
     }
 
     fn services(&self) -> Vec<String> {

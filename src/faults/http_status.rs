@@ -93,7 +93,7 @@ impl Inject for HttpStatus {
         let path = self.path.as_deref().unwrap_or("*");
         let port = self.port.map_or_else(String::new, |port| format!(":{port}"));
         let share = if self.share.get() < 1.0 { format!("{} of ", self.share) } else { String::new() };
-        format!("{share}{method}{path} on `{}{port}` is answered with {}", self.service, self.status)
+        format!("answers {share}{method}{path} on `{}{port}` with {}", self.service, self.status)
     }
 
     fn interposes(&self) -> Option<(String, Vec<u16>)> {

@@ -48,10 +48,10 @@ impl Inject for PostgresConnections {
             leave => format!("all but {leave} connection slots"),
         };
         let returns = match self.returns {
-            Some(after) => format!(", and come back {after:?} after they were ended"),
+            Some(after) => format!(" that come back {after:?} after they were ended"),
             None => String::new(),
         };
-        format!("clients of `{}` use {slots} up{returns}", self.server.service)
+        format!("uses {slots} of `{}` up by clients{returns}", self.server.service)
     }
 
     fn services(&self) -> Vec<String> {

@@ -51,16 +51,18 @@ impl FromNode for PostgresLock {
         let mut map = MapReader::new(node, "`postgres_lock`", source, diags)?;
         let server = Server::read(&mut map);
         let table = map.require_with("table", "the name of a table", table);
-        let rows = map.optional_with("mode", "`table` or `row`", mode).unwrap_or(false);
+        let rows = map.optional_with("mode", "`table` or `row`", mode);
         let condition = map.optional_with("where", "a condition in SQL", condition);
-        if condition.is_some() && !rows {
+        // A mode that is none has its own message.
+        let tables = rows == Some(false) || (rows.is_none() && map.node("mode").is_none());
+        if condition.is_some() && tables {
             let span = map.span_of("where");
             map.error(span, "`where` chooses rows, and the whole table is locked").help("add `mode: row`");
         }
         let sessions = map.optional_with("sessions", "a number from 1 on", sessions).unwrap_or(1);
         let returns = map.optional("returns");
         map.finish()?;
-        let mode = if rows { Mode::Rows { condition } } else { Mode::Table };
+        let mode = if rows == Some(true) { Mode::Rows { condition } } else { Mode::Table };
         Some(PostgresLock { server: server?, table: table?, mode, sessions, returns })
     }
 }
@@ -118,10 +120,10 @@ impl Inject for PostgresLock {
             Mode::Rows { condition: Some(condition) } => format!("the rows of `{}` where {condition}", self.table),
         };
         let returns = match self.returns {
-            Some(after) => format!(", and comes back {after:?} after it was ended"),
+            Some(after) => format!(", which comes back {after:?} after it was ended"),
             None => String::new(),
         };
-        format!("an idle transaction on `{}` holds a lock on {what}{returns}", self.server.service)
+        format!("locks {what} on `{}` by an idle transaction{returns}", self.server.service)
     }
 
     fn services(&self) -> Vec<String> {

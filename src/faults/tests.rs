@@ -1,1 +1,259 @@
-//! t
+//! Reading faults from a scenario, and the faults of containers on a stack that only pretends to have some.
+
+use super::*;
+use crate::source::Value;
+use crate::stack::{Channel, ContainerState, Place, StackDown, StackError, StackUp};
+use std::path::Path;
+use std::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+
+/// Reads `yaml` as the one fault of a scenario; mistakes as `line:column message (help)`.
+fn read(yaml: &str) -> Result<Fault, String> {
+    let source = Source::new("s.yaml", yaml);
+    let mut diags = Diagnostics::default();
+    let root = crate::source::parse(&source, &mut diags).expect("YAML");
+    let Value::Map(entries) = &root.value else { panic!("a fault is a map") };
+    let entry = entries.first().expect("a fault has a kind");
+    let fault = Fault::from_entry(&entry.key, entry.key_span, &entry.value, &source, &mut diags);
+    let told = diags.all.iter().map(|d| {
+        let pos = source.pos(d.span.start);
+        let help = d.help.as_ref().map_or_else(String::new, |help| format!(" ({help})"));
+        format!("{}:{} {}{help}", pos.line, pos.column, d.message)
+    });
+    let told: Vec<String> = told.collect();
+    assert_eq!(fault.is_none(), !told.is_empty(), "{told:?}");
+    fault.ok_or_else(|| told.join("\n"))
+}
+
+#[test]
+fn what_every_kind_says_of_itself() {
+    let faults = [
+        "postgres_lock: { service: db, table: inventory }",
+        "postgres_lock: { service: db, table: sales.\"Odd Name\", mode: row, where: id = 1, sessions: 3, returns: 2s }",
+        "postgres_lock: { service: db, table: t, mode: row, user: u, password: p, database: d, port: 6432 }",
+        "postgres_connections: { service: db }",
+        "postgres_connections: { service: db, leave: 2, returns: 500ms }",
+        "container_pause: { service: payments }",
+        "container_pause: { service: payments, replicas: all }",
+        "container_kill: { service: checkout, replicas: 1 }",
+        "container_kill: { service: checkout, replicas: 2, signal: term }",
+        "http_status: { service: payments, status: 503 }",
+        "http_status: { service: payments, port: 8080, method: post, path: /a/*, share: 12.5%, status: 429, body: no }",
+    ];
+    let said: Vec<String> = faults
+        .iter()
+        .map(|yaml| {
+            let fault = read(yaml).expect(yaml);
+            let interposes =
+                fault.interposes().map_or_else(String::new, |(name, ports)| format!(" → {name} {ports:?}"));
+            format!("{} {:?}{interposes}: {}", fault.kind(), fault.services(), fault.summary())
+        })
+        .collect();
+    insta::assert_snapshot!(said.join("\n"));
+}
+
+#[test]
+fn mistakes_have_their_place_and_their_cure() {
+    let faults = [
+        "postgres_lok: { service: db }",
+        "something: {}",
+        "postgres_lock: { service: db }",
+        "postgres_lock: { tabel: x }",
+        "postgres_lock: { service: db, table: a; DROP TABLE b }",
+        "postgres_lock: { service: db, table: 'a\"b' }",
+        "postgres_lock: { service: db, table: a, where: x = 1 }",
+        "postgres_lock: { service: db, table: a, mode: rows, sessions: 0, returns: 2, port: 0 }",
+        "postgres_lock: { service: db, table: a, mode: row, where: 'true; DROP TABLE b' }",
+        "postgres_lock: [db]",
+        "postgres_connections: { service: db, leave: -1 }",
+        "container_pause: { service: [db], replicas: 0 }",
+        "container_kill: { service: db, signal: SIGTREM }",
+        "container_kill: { service: db, replicas: some, signal: SIGWINCH }",
+        "http_status: { service: payments }",
+        "http_status: { service: payments, status: 100, port: 99999, method: a b, path: charges, share: 50 }",
+        "http_status: { service: payments, status: 503, path: /a*b, share: 0% }",
+        "http_status: { service: payments, status: 503, path: '/a?b=c' }",
+    ];
+    let told: Vec<String> = faults.iter().map(|yaml| format!("{yaml}\n{}", read(yaml).expect_err(yaml))).collect();
+    insta::assert_snapshot!(told.join("\n\n"));
+}
+
+#[test]
+fn passwords_are_secrets() {
+    let fault = read("postgres_lock: { service: db, table: t, password: hunter22 }").expect("a fault");
+    assert_eq!(fault.secrets(), ["hunter22"]);
+    assert!(!fault.summary().contains("hunter22"));
+}
+
+/// Containers of one service, and every operation on them.
+#[derive(Default)]
+struct Pretend {
+    containers: Mutex<Vec<ContainerState>>,
+    done: Mutex<Vec<String>>,
+    refuses: Mutex<bool>,
+}
+
+impl Pretend {
+    fn with(containers: &[(&str, &str)]) -> Self {
+        let pretend = Pretend::default();
+        for (id, status) in containers {
+            pretend.containers.lock().expect("a lock").push(ContainerState {
+                id: (*id).into(),
+                name: format!("shop-{id}"),
+                status: (*status).into(),
+                exit_code: None,
+                started_at: String::new(),
+            });
+        }
+        pretend
+    }
+
+    fn set(&self, id: &str, status: &str) {
+        for container in self.containers.lock().expect("a lock").iter_mut().filter(|c| c.id == id) {
+            container.status = status.into();
+            container.exit_code = (status == "exited").then_some(137);
+        }
+    }
+
+    fn done(&self) -> Vec<String> {
+        std::mem::take(&mut *self.done.lock().expect("a lock"))
+    }
+}
+
+fn not_here<T>() -> Result<T, StackError> {
+    Err(StackError::Environment { operation: "pretend".into(), cause: "not in this test".into(), hint: None })
+}
+
+impl Stack for Pretend {
+    async fn up(&self, _: &CancellationToken) -> Result<StackUp, StackError> {
+        not_here()
+    }
+    async fn connect(&self, _: &AgentRole) -> Result<Channel, StackError> {
+        not_here()
+    }
+    async fn shell(&self, _: &Place) -> Result<Channel, StackError> {
+        not_here()
+    }
+    async fn containers(&self, service: &str) -> Result<Vec<ContainerState>, StackError> {
+        assert_eq!(service, "db");
+        Ok(self.containers.lock().expect("a lock").clone())
+    }
+    async fn operate(&self, container: &str, op: &ContainerOp) -> Result<(), StackError> {
+        self.done.lock().expect("a lock").push(format!("{op:?} {container}"));
+        if *self.refuses.lock().expect("a lock") {
+            return not_here();
+        }
+        let status = match op {
+            ContainerOp::Pause => "paused",
+            ContainerOp::Kill { .. } => "exited",
+            ContainerOp::Unpause | ContainerOp::Start => "running",
+        };
+        self.set(container, status);
+        Ok(())
+    }
+    fn environment(&self, _: &str) -> BTreeMap<String, String> {
+        BTreeMap::new()
+    }
+    fn services(&self) -> Vec<String> {
+        vec!["db".into()]
+    }
+    async fn save_logs(&self, _: &Path, _: &(dyn Fn(&str) -> String + Sync)) -> Result<(), StackError> {
+        not_here()
+    }
+    async fn down(&self) -> Result<StackDown, StackError> {
+        not_here()
+    }
+}
+
+fn agents() -> BTreeMap<AgentRole, AgentClient> {
+    BTreeMap::new()
+}
+
+#[tokio::test]
+async fn a_pause_goes_through_its_life() {
+    let (stack, agents) = (Pretend::with(&[("b", "running"), ("a", "running"), ("c", "exited")]), agents());
+    let field = Field { stack: &stack, agents: &agents, seed: 0 };
+    let fault = read("container_pause: { service: db }").expect("a fault");
+    let undo = fault.plan("f", &field).await.expect("an undo");
+    assert_eq!(stack.done(), Vec::<String>::new(), "a plan changes nothing");
+    let on_disk: Undo = serde_json::from_str(&serde_json::to_string(&undo).expect("JSON")).expect("an undo");
+    assert_eq!(on_disk, undo);
+
+    assert!(matches!(fault.confirm("f", &undo, &field).await.expect("told"), Presence::Gone(_)));
+    fault.inject("f", &undo, &field).await.expect("injected");
+    assert_eq!(stack.done(), ["Pause a", "Pause b"]);
+    let Presence::InPlace(evidence) = fault.confirm("f", &undo, &field).await.expect("told") else {
+        panic!("it is in place")
+    };
+    assert_eq!(evidence, "shop-a is paused, shop-b is paused");
+
+    // Half a cure is none.
+    stack.set("a", "running");
+    assert!(matches!(fault.confirm("f", &undo, &field).await.expect("told"), Presence::InPlace(_)));
+    fault.revert("f", &undo, &field).await.expect("reverted");
+    assert_eq!(stack.done(), ["Unpause b"]);
+    fault.revert("f", &undo, &field).await.expect("reverted again");
+    assert_eq!(stack.done(), Vec::<String>::new());
+    assert!(matches!(fault.confirm("f", &undo, &field).await.expect("told"), Presence::Gone(_)));
+}
+
+#[tokio::test]
+async fn a_kill_is_undone_by_a_start_unless_the_runbook_did_it() {
+    let (stack, agents) = (Pretend::with(&[("a", "running"), ("b", "running")]), agents());
+    let field = Field { stack: &stack, agents: &agents, seed: 0 };
+    let fault = read("container_kill: { service: db, replicas: 1 }").expect("a fault");
+    let undo = fault.plan("f", &field).await.expect("an undo");
+    fault.inject("f", &undo, &field).await.expect("injected");
+    assert_eq!(stack.done(), ["Kill { signal: \"SIGKILL\" } a"]);
+    let killed = fault.confirm("f", &undo, &field).await.expect("told");
+    assert_eq!(killed, Presence::InPlace("shop-a has exited with 137".into()));
+    // By another process, from the ledger alone.
+    assert_eq!(replay(&undo, &stack).await.expect("undone"), "shop-a: start");
+    assert_eq!(replay(&undo, &stack).await.expect("undone"), "shop-a is running already");
+    assert_eq!(stack.done(), ["Start a"]);
+    assert_eq!(fault.confirm("f", &undo, &field).await.expect("told"), Presence::Gone("shop-a is running".into()));
+}
+
+#[tokio::test]
+async fn a_container_that_was_replaced_is_left_alone() {
+    let (stack, agents) = (Pretend::with(&[("a", "running")]), agents());
+    let field = Field { stack: &stack, agents: &agents, seed: 0 };
+    let fault = read("container_kill: { service: db }").expect("a fault");
+    let undo = fault.plan("f", &field).await.expect("an undo");
+    fault.inject("f", &undo, &field).await.expect("injected");
+    stack.done();
+    stack.containers.lock().expect("a lock")[0].id = "new".into();
+    let Presence::Gone(evidence) = fault.confirm("f", &undo, &field).await.expect("told") else {
+        panic!("the runbook replaced it")
+    };
+    assert!(evidence.contains("replaced by another"), "{evidence}");
+    fault.revert("f", &undo, &field).await.expect("nothing to do");
+    assert_eq!(replay(&undo, &stack).await.expect("nothing to do"), "a is not there any more");
+    assert_eq!(stack.done(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn what_cannot_be_done_names_the_operation() {
+    let (stack, agents) = (Pretend::with(&[("a", "running")]), agents());
+    let field = Field { stack: &stack, agents: &agents, seed: 0 };
+    let two = read("container_pause: { service: db, replicas: 2 }").expect("a fault");
+    let error = two.plan("f", &field).await.expect_err("there is only one");
+    assert_eq!(error.to_string(), "choose 2 containers of `db`: 1 of the containers of `db` are running");
+
+    let fault = read("container_pause: { service: db }").expect("a fault");
+    let undo = fault.plan("f", &field).await.expect("an undo");
+    fault.inject("f", &undo, &field).await.expect("injected");
+    *stack.refuses.lock().expect("a lock") = true;
+    let error = fault.revert("f", &undo, &field).await.expect_err("it is refused");
+    assert_eq!(error.to_string(), "unpause of `db` (shop-a): pretend: not in this test");
+    stack.set("a", "exited");
+    fault.revert("f", &undo, &field).await.expect("a container that has exited is not paused");
+
+    let lock = read("postgres_lock: { service: db, table: t }").expect("a fault");
+    let undo = lock.plan("f", &field).await.expect("an undo");
+    assert_eq!(undo, Undo::Agent { agent: "fd-agent".into(), fault: "f".into() });
+    let error = lock.inject("f", &undo, &field).await.expect_err("there are no agents");
+    assert_eq!(error.to_string(), "inject `f`: the agent fd-agent is not connected");
+    assert!(replay(&undo, &stack).await.expect("nothing to do").contains("by itself"));
+    assert!(fault.revert("f", &undo, &field).await.is_err(), "an undo of another kind is not guessed at");
+}

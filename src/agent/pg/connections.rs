@@ -258,7 +258,7 @@ impl Task {
     /// Takes note that sessions were ended.
     fn ended(&self, why: String, left: usize) -> Mode {
         let why = format!("{why}, {left} sessions are left");
-        let known = self.state(|state| std::mem::replace(&mut state.ended, Some(why.clone())).is_some());
+        let known = self.state(|state| state.ended.replace(why.clone()).is_some());
         if !known {
             self.note(why);
         }
@@ -323,7 +323,7 @@ impl Task {
         };
         let known = self.state(|state| {
             state.coming_back = false;
-            std::mem::replace(&mut state.cannot, Some(why.clone())).is_some()
+            state.cannot.replace(why.clone()).is_some()
         });
         if !known {
             self.note(why);

@@ -15,9 +15,9 @@ use tokio::sync::mpsc::UnboundedSender;
 #[derive(Debug)]
 pub enum PgHeld {
     /// A lock.
-    Lock(Lock),
+    Lock(Box<Lock>),
     /// The server's connection slots.
-    Connections(Connections),
+    Connections(Box<Connections>),
 }
 
 /// Opens the sessions and begins to take what they hold; returns without waiting for it to be taken (the runner
@@ -25,8 +25,8 @@ pub enum PgHeld {
 /// being dropped, after which nothing is held any more.
 pub async fn hold(fault: &str, hold: PgHold, notes: UnboundedSender<Message>) -> Result<PgHeld, String> {
     match hold {
-        PgHold::Lock { .. } => Lock::take(fault, hold, notes).await.map(PgHeld::Lock),
-        PgHold::Connections { .. } => Connections::take(fault, hold, notes).await.map(PgHeld::Connections),
+        PgHold::Lock { .. } => Ok(PgHeld::Lock(Box::new(Lock::take(fault, hold, notes).await?))),
+        PgHold::Connections { .. } => Ok(PgHeld::Connections(Box::new(Connections::take(fault, hold, notes).await?))),
     }
 }
 
