@@ -8,7 +8,7 @@ use crate::agent::AgentClient;
 use crate::record::{Announcement, Check, CheckOutcome, DrillTime, Event, EventSink, Location, Phase, RunDir, Verdict};
 use crate::shell::{Shell, ShellError};
 use crate::spec::Plan;
-use crate::stack::{AgentRole, Stack};
+use crate::stack::{AgentRole, Stack, StackError};
 use futures_util::FutureExt;
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -90,7 +90,7 @@ pub async fn run<S: Stack>(
         mitigation: None,
         verdict: None,
     };
-    let phases = AssertUnwindSafe(drill.phases(&shutdown.cancel)).catch_unwind();
+    let phases = caught(drill.phases(&shutdown.cancel));
     let ended = tokio::select! {
         biased;
         () = shutdown.cancel.cancelled() => Ok(Err(Stop::new(Verdict::Interrupted, "interrupted"))),
@@ -103,7 +103,7 @@ pub async fn run<S: Stack>(
             String::new()
         }
         Err(panic) => {
-            drill.judge(Stop::harness(format!("a part of Firedrill panicked: {}", panic_text(&*panic))));
+            drill.judge(Stop::harness(format!("a part of Firedrill panicked: {panic}")));
             String::new()
         }
     };
@@ -155,11 +155,7 @@ impl<S: Stack> Drill<'_, S> {
             self.respond().await?;
         }
         self.begin(Phase::Recover);
-        let recovered = self.recover().await;
-        if let Some(reason) = self.monitor.disturbed() {
-            return Err(Stop::harness(reason));
-        }
-        recovered
+        self.recover().await
     }
 
     /// Ends the phase that runs and begins the next one.
@@ -179,10 +175,13 @@ impl<S: Stack> Drill<'_, S> {
     async fn finish(mut self, passed: String, options: &Options, run_dir: &RunDir, shutdown: &Shutdown) -> Outcome {
         if !shutdown.hurry.is_cancelled() {
             self.begin(Phase::Revert);
-            tokio::select! {
+            let undone = tokio::select! {
                 biased;
-                () = shutdown.hurry.cancelled() => {}
-                () = self.revert(&shutdown.cancel) => {}
+                () = shutdown.hurry.cancelled() => Ok(()),
+                undone = caught(self.revert(&shutdown.cancel)) => undone,
+            };
+            if let Err(panic) = undone {
+                self.judge(Stop::harness(format!("a part of Firedrill panicked while it undid the faults: {panic}")));
             }
             self.end_phase();
         }
@@ -203,7 +202,8 @@ impl<S: Stack> Drill<'_, S> {
             opening.abort();
         }
         let interrupted = shutdown.cancel.is_cancelled();
-        let kept = options.keep && !interrupted && self.verdict_now() != Verdict::Passed;
+        let expected = if self.control { Verdict::Passed } else { self.plan.expect };
+        let kept = options.keep && !interrupted && self.verdict_now() != expected;
         let mut left = Vec::new();
         if kept {
             if let Err(error) = run_dir.mark_kept(&self.how_to_look()) {
@@ -229,7 +229,11 @@ impl<S: Stack> Drill<'_, S> {
 
     async fn down(&mut self) -> Vec<String> {
         let started = self.sink.now();
-        let (outcome, left) = match self.stack.down().await {
+        let down = caught(self.stack.down()).await.unwrap_or_else(|panic| {
+            let operation = "removing the stack".to_string();
+            Err(StackError::Environment { operation, cause: format!("a panic: {panic}"), hint: None })
+        });
+        let (outcome, left) = match down {
             Ok(down) => {
                 self.sink.emit(Event::ComposeTook { what: "down".into(), took_us: micros(down.took) });
                 if down.left.is_empty() {
@@ -264,9 +268,10 @@ impl<S: Stack> Drill<'_, S> {
         let logs = run_dir.logs();
         let saved = self.stack.save_logs(&logs, &clean);
         // Logs are evidence, not a reason to keep a broken stack up.
-        let problem = match tokio::time::timeout(Duration::from_secs(20), saved).await {
-            Ok(Ok(())) => return,
-            Ok(Err(error)) => error.to_string(),
+        let problem = match tokio::time::timeout(Duration::from_secs(20), caught(saved)).await {
+            Ok(Ok(Ok(()))) => return,
+            Ok(Ok(Err(error))) => error.to_string(),
+            Ok(Err(panic)) => format!("a panic: {panic}"),
             Err(_) => "it took more than 20 s".to_string(),
         };
         self.sink.emit(Event::Note { text: format!("the containers' logs could not be saved: {problem}") });
@@ -302,6 +307,10 @@ impl<S: Stack> Drill<'_, S> {
 
     /// Notes that an assertion failed, and makes it the reason to stop.
     pub fn failed(&self, check: Check, started_us: DrillTime, stop: Stop) -> Stop {
+        let stop = match self.monitor.disturbed() {
+            Some(disturbed) if stop.is_measured() => Stop::harness(disturbed),
+            _ => stop,
+        };
         let (reason, at) = (stop.reason.clone(), stop.at.clone());
         let outcome = if stop.verdict.is_harness() {
             CheckOutcome::Error { reason, at }
@@ -336,6 +345,11 @@ impl<S: Stack> Drill<'_, S> {
     pub fn longest_request(&self) -> Duration {
         self.plan.loads.iter().map(|load| load.timeout).max().unwrap_or_default()
     }
+}
+
+/// Carries out one part of a drill; `Err` is what it said when it panicked. The parts that follow still run.
+pub(super) async fn caught<T>(part: impl Future<Output = T>) -> Result<T, String> {
+    AssertUnwindSafe(part).catch_unwind().await.map_err(|panic| panic_text(&*panic))
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> String {

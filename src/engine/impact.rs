@@ -125,6 +125,9 @@ impl<S: Stack> Drill<'_, S> {
         let deadline = until.plus(self.longest_request() + Duration::from_secs(5));
         let kept = self.held(injected, within, deadline).await?;
         self.waited("every SLI to keep its objective under the fault", injected, within, matches!(kept, Some(Ok(_))));
+        if let Some(reason) = self.monitor.disturbed() {
+            return Err(self.failed(Check::Impact, injected, Stop::harness(reason)));
+        }
         match kept {
             Some(Ok(levels)) => {
                 let evidence = format!("every SLI kept its objective for {}: {}", seconds(within), shown(&levels));

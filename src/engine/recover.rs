@@ -42,6 +42,9 @@ impl<S: Stack> Drill<'_, S> {
             return Err(Stop::harness("there was no complete measurement of the recovery"));
         };
         self.waited("every SLI to recover and hold", started, deadline.since(started), recovered.is_some());
+        if let Some(reason) = self.monitor.disturbed() {
+            return Err(Stop::harness(reason));
+        }
         match (recovered, self.control) {
             (Some(at), true) => self.control_recovered(at, from),
             (None, true) => {
@@ -97,15 +100,22 @@ impl<S: Stack> Drill<'_, S> {
     /// Decides the recovery of each SLI by itself; returns what the ones that did not recover look like.
     fn each_sli(&self, query: &RecoveryQuery, together: Option<DrillTime>) -> String {
         let from = query.from;
+        let recovered = |name: &str| self.monitor.timeline(|timeline| timeline.recovered(Some(name), query));
+        let own: Vec<_> = self.plan.slis.iter().map(|sli| (sli, recovered(&sli.name))).collect();
+        // Each for itself and never together is no recovery of any of them: users always missed something.
+        let apart = together.is_none() && own.iter().all(|(_, own)| matches!(own, Answer::Yes(_)));
         let mut missing = Vec::new();
-        for sli in &self.plan.slis {
-            let own = self.monitor.timeline(|timeline| timeline.recovered(Some(&sli.name), query));
+        for (sli, own) in own {
             let check = Check::Recovery { sli: sli.name.clone() };
             let at = match (own, together) {
-                (Answer::Yes(at), _) | (_, Some(at)) => at,
+                (Answer::Yes(at), _) if !apart => at,
+                (_, Some(at)) => at,
                 (own, None) => {
-                    let levels = if let Answer::No(levels) = own { levels } else { Vec::new() };
-                    let reason = shown(&levels);
+                    let reason = match own {
+                        Answer::Yes(_) => format!("{} recovered, but never together with the other SLIs", sli.name),
+                        Answer::No(levels) => shown(&levels),
+                        Answer::NotYet => shown(&[]),
+                    };
                     missing.push(reason.clone());
                     let at = Some(self.where_it_should_have_helped());
                     self.decided(check, from, CheckOutcome::Failed { reason, at });
@@ -116,11 +126,7 @@ impl<S: Stack> Drill<'_, S> {
             let evidence = format!("met its objective again after {}", seconds(at.since(from)));
             self.decided(check, from, CheckOutcome::Passed { evidence });
         }
-        if missing.is_empty() {
-            "the SLIs recovered one by one, but never all of them together".into()
-        } else {
-            missing.join("; ")
-        }
+        missing.join("; ")
     }
 
     /// The first mitigating step of the runbook, where a reader will look first.

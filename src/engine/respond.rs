@@ -248,10 +248,12 @@ impl<S: Stack> Drill<'_, S> {
 
     /// The SLIs that were hit must still miss their objectives, or the drill cannot say that the runbook helped.
     fn still_broken(&self) -> Result<(), Stop> {
-        let Some((since, hit)) = &self.impacted else { return Ok(()) };
+        let Some((_, hit)) = &self.impacted else { return Ok(()) };
         let now = self.sink.now();
+        // From the injection on and not from the impact: a mitigation that begins at once would find no slice yet.
+        let since = self.injected.map_or(now, |(_, last)| last);
         let window = self.plan.impact.window;
-        let state = self.monitor.timeline(|timeline| timeline.still_broken(hit, window, *since));
+        let state = self.monitor.timeline(|timeline| timeline.still_broken(hit, window, since));
         if state.users_suffer() {
             let evidence = format!("when the mitigation began: {}", shown(&state.broken));
             self.decided(Check::StillBroken, now, CheckOutcome::Passed { evidence });

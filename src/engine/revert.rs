@@ -1,7 +1,7 @@
 //! Revert: undo every fault, last first, each under its own deadline and never under the cancelled token; then the SLIs
 //! must hold once more.
 
-use super::drill::{Drill, seconds};
+use super::drill::{Drill, caught, seconds};
 use super::monitor::shown;
 use super::stop::Stop;
 use crate::faults::{Inject, Presence, Undo};
@@ -22,7 +22,9 @@ impl<S: Stack> Drill<'_, S> {
         let started = self.sink.now();
         let mut problems = Vec::new();
         for (id, undo) in outstanding {
-            match self.revert_one(&id, &undo).await {
+            // A panic over one fault must not keep the others in place.
+            let undone = caught(self.revert_one(&id, &undo)).await;
+            match undone.unwrap_or_else(|panic| Err(format!("a panic while it was undone: {panic}"))) {
                 Ok(evidence) => {
                     self.fault_event(&id, FaultEvent::Reverted, &evidence);
                     if let Err(error) = self.ledger.done(&id) {

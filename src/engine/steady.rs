@@ -25,7 +25,8 @@ impl<S: Stack> Drill<'_, S> {
             .monitor
             .until(started.plus(within), |monitor| {
                 let alert = monitor.condition();
-                let quiet = !detect || (alert.sampled.is_some() && !alert.holds);
+                // A page that could not be asked is no quiet alert.
+                let quiet = !detect || (alert.sampled.is_some() && !alert.holds && alert.error.is_none());
                 match monitor.timeline(|timeline| timeline.steady(window, started)) {
                     Answer::Yes(end) if quiet => Some(end),
                     _ => None,

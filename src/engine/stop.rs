@@ -28,6 +28,19 @@ impl Stop {
         Stop::new(Verdict::HarnessError, reason)
     }
 
+    /// Whether it rests on what the load measured, and says nothing when that was disturbed.
+    pub fn is_measured(&self) -> bool {
+        matches!(
+            self.verdict,
+            Verdict::Unsteady
+                | Verdict::NoImpact
+                | Verdict::Undetected
+                | Verdict::SelfHealed
+                | Verdict::Breached
+                | Verdict::NotRecovered
+        )
+    }
+
     /// Adds the place in the user's files.
     pub fn at(mut self, at: Location) -> Stop {
         self.at = Some(at);

@@ -1,0 +1,39 @@
+//! The control: the same drill without the runbook must not recover.
+
+use crate::support::Case;
+use firedrill::record::{Check, Verdict};
+use std::time::Duration;
+
+#[tokio::test]
+async fn a_control_that_does_not_recover_passes() {
+    let told = Case::new().options(|options| options.control = true).run().await;
+    told.verdict(Verdict::Passed, &["did not recover"]).passed(Check::Control).passed(Check::Revert);
+    assert_eq!(told.commands(), Vec::<&str>::new());
+    assert_eq!(told.lifted(), ["http_status"]);
+    assert!(told.record.passed());
+}
+
+#[tokio::test]
+async fn a_control_that_recovers_says_that_the_runbook_proves_nothing() {
+    let told = Case::new()
+        .options(|options| options.control = true)
+        .world(|world| world.ends_after = Some(Duration::from_millis(900)))
+        .run()
+        .await;
+    told.verdict(Verdict::SelfHealed, &["without the runbook"]).failed(Check::Control);
+    assert!(!told.record.passed());
+}
+
+#[tokio::test]
+async fn a_control_of_a_scenario_that_exists_to_fail_is_still_a_control() {
+    let told =
+        Case::new().options(|options| options.control = true).set("expect", "{ verdict: not_recovered }").run().await;
+    told.verdict(Verdict::Passed, &[]).passed(Check::Control);
+    assert!(told.record.passed());
+}
+
+#[tokio::test]
+async fn a_control_whose_fault_has_no_impact_proves_nothing_either() {
+    let told = Case::new().options(|options| options.control = true).world(|world| world.toothless = true).run().await;
+    told.verdict(Verdict::NoImpact, &[]).failed(Check::Impact).not_reached(Check::Control);
+}

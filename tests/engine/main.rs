@@ -1,0 +1,16 @@
+//! The engine without Docker: each verdict of the design has a drill here that produces it, on a fake of the one
+//! `Stack` trait. `support::rules` holds each of these drills to what is true of every drill.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod control;
+mod disturbed;
+mod harness;
+mod impact;
+mod passes;
+mod recover;
+mod revert;
+mod steady;
+mod steps;
+mod stop;

@@ -1,0 +1,114 @@
+//! Revert and down: what cannot be undone, what is left behind, what is kept.
+
+use crate::support::{Case, Happening, TWO};
+use firedrill::record::{Check, FaultEvent, Verdict};
+
+#[tokio::test]
+async fn a_fault_that_cannot_be_lifted_spoils_a_pass_and_the_others_are_undone_all_the_same() {
+    let told = Case::new().set("faults", TWO).world(|world| world.cannot_lift = Some("postgres_lock")).run().await;
+    told.verdict(Verdict::NotReverted, &["`postgres_lock`", "the rule is stuck"]).failed(Check::Revert);
+    assert_eq!(told.lifted(), ["postgres_lock", "http_status"]);
+    assert_eq!(told.life("http_status").last(), Some(&FaultEvent::Reverted));
+    assert_eq!(told.life("postgres_lock").last(), Some(&FaultEvent::Failed));
+    told.passed(Check::NothingLeft);
+}
+
+#[tokio::test]
+async fn a_fault_that_is_still_there_after_it_was_lifted_is_not_reverted() {
+    let told = Case::new().world(|world| world.lift_lies = Some("http_status")).run().await;
+    told.verdict(Verdict::NotReverted, &["`http_status`", "still there"]).failed(Check::Revert);
+    told.passed(Check::NothingLeft);
+}
+
+#[tokio::test]
+async fn users_who_suffer_after_the_faults_are_gone_are_not_reverted() {
+    let told = Case::new().world(|world| world.scars = true).run().await;
+    told.verdict(Verdict::NotReverted, &["did not hold", "availability"]).failed(Check::Revert);
+    assert_eq!(told.life("http_status").last(), Some(&FaultEvent::Reverted));
+}
+
+#[tokio::test]
+async fn something_left_behind_spoils_a_pass() {
+    let told = Case::new().world(|world| world.leaves = vec!["volume fake_data".into()]).run().await;
+    told.verdict(Verdict::Leaked, &["volume fake_data"]).failed(Check::NothingLeft).passed(Check::Revert);
+    assert_eq!(told.record.left, ["volume fake_data"]);
+}
+
+#[tokio::test]
+async fn a_stack_that_cannot_be_removed_is_leaked() {
+    let told = Case::new().world(|world| world.down_fails = true).run().await;
+    told.verdict(Verdict::Leaked, &["docker compose down", "sweep"]).error(Check::NothingLeft);
+    assert!(!told.record.left.is_empty());
+}
+
+#[tokio::test]
+async fn the_first_verdict_stands_when_the_clean_up_fails_as_well() {
+    let told = Case::new()
+        .replace("fix", "false")
+        .world(|world| {
+            world.cannot_lift = Some("http_status");
+            world.leaves = vec!["network fake_default".into()];
+        })
+        .run()
+        .await;
+    told.verdict(Verdict::StepFailed, &[]).failed(Check::Revert).failed(Check::NothingLeft);
+    let aftermath: Vec<Verdict> = told.record.aftermath.iter().map(|judgement| judgement.verdict).collect();
+    assert_eq!(aftermath, [Verdict::NotReverted, Verdict::Leaked]);
+}
+
+#[tokio::test]
+async fn an_expected_failure_that_cannot_be_undone_is_no_pass() {
+    let told = Case::new()
+        .replace("fix", "true")
+        .set("respond", "{ phases: [mitigate] }")
+        .set("expect", "{ verdict: not_recovered }")
+        .world(|world| world.cannot_lift = Some("http_status"))
+        .run()
+        .await;
+    told.verdict(Verdict::NotRecovered, &[]).failed(Check::Revert);
+    assert!(!told.record.passed());
+}
+
+#[tokio::test]
+async fn an_expected_failure_that_leaves_something_behind_is_no_pass() {
+    let told = Case::new()
+        .replace("fix", "true")
+        .set("respond", "{ phases: [mitigate] }")
+        .set("expect", "{ verdict: not_recovered }")
+        .world(|world| world.leaves = vec!["container fake-db-1".into()])
+        .run()
+        .await;
+    told.verdict(Verdict::NotRecovered, &[]);
+    assert!(!told.record.passed());
+}
+
+#[tokio::test]
+async fn a_drill_that_fails_is_kept_on_wish_with_its_faults_undone() {
+    let told = Case::new().replace("fix", "false").options(|options| options.keep = true).run().await;
+    told.verdict(Verdict::StepFailed, &[]).not_reached(Check::NothingLeft).passed(Check::Revert);
+    assert!(told.outcome.kept && told.record.kept);
+    assert_eq!(told.lifted(), ["http_status"]);
+    assert!(!told.happenings().any(|happening| *happening == Happening::Down));
+    assert!(told.run_dir.join("kept").exists());
+}
+
+#[tokio::test]
+async fn a_drill_that_fails_as_expected_has_passed_and_is_not_kept() {
+    let told = Case::new()
+        .replace("fix", "true")
+        .set("respond", "{ phases: [mitigate] }")
+        .set("expect", "{ verdict: not_recovered }")
+        .options(|options| options.keep = true)
+        .run()
+        .await;
+    told.verdict(Verdict::NotRecovered, &[]).passed(Check::NothingLeft);
+    assert!(told.record.passed() && !told.outcome.kept);
+}
+
+#[tokio::test]
+async fn logs_are_saved_before_the_stack_is_removed() {
+    let told = Case::new().run().await;
+    let saved = told.position("save_logs", |entry| entry.done() == Some(&Happening::LogsSaved));
+    let removed = told.position("down", |entry| entry.done() == Some(&Happening::Down));
+    assert!(saved < removed);
+}

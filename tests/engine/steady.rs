@@ -1,0 +1,66 @@
+//! Up and steady: what ends a drill before anything is broken.
+
+use crate::support::{Alert, Case, Happening};
+use firedrill::record::{Check, Phase, Verdict};
+use firedrill::stack::StackError;
+
+const DETECT: &str = "{ metrics: 'http://web:9100/metrics', when: queue > 5, within: 1s }";
+
+fn nothing_was_broken(told: &crate::support::Told) {
+    assert!(!told.happenings().any(|happening| matches!(happening, Happening::Injected { .. })));
+    assert!(!told.record.phases.iter().any(|phase| phase.phase == Phase::Inject));
+    assert_eq!(told.commands(), Vec::<&str>::new());
+}
+
+#[tokio::test]
+async fn users_who_suffer_from_the_start_are_unsteady() {
+    let told = Case::new().world(|world| world.bad_from_the_start = true).run().await;
+    told.verdict(Verdict::Unsteady, &["availability", "0%"]).at("fake.yaml", "title").failed(Check::Steady);
+    nothing_was_broken(&told);
+}
+
+#[tokio::test]
+async fn an_alert_that_holds_before_anything_is_broken_is_unsteady() {
+    let told = Case::new().set("detect", DETECT).world(|world| world.alert = Alert::Stuck).run().await;
+    told.verdict(Verdict::Unsteady, &["queue > 5", "before anything was broken"]).failed(Check::Steady);
+    nothing_was_broken(&told);
+}
+
+#[tokio::test]
+async fn an_alert_that_cannot_be_asked_is_not_a_quiet_one() {
+    let told = Case::new().set("detect", DETECT).world(|world| world.alert = Alert::Missing).run().await;
+    told.verdict(Verdict::Unsteady, &["queue > 5", "no such metric"]).failed(Check::Steady);
+    nothing_was_broken(&told);
+}
+
+#[tokio::test]
+async fn a_service_that_does_not_get_healthy_is_unsteady() {
+    let error = StackError::Unhealthy {
+        service: "db".into(),
+        reason: "the health check failed".into(),
+        tail: "FATAL: no space left\n".into(),
+    };
+    let told = Case::new().world(|world| world.up = Some(error)).run().await;
+    told.verdict(Verdict::Unsteady, &["`db`", "the health check failed", "no space left"]).failed(Check::Steady);
+    nothing_was_broken(&told);
+}
+
+#[tokio::test]
+async fn a_stack_that_does_not_build_is_the_harness_not_the_runbook() {
+    let error = StackError::Build { reason: "COPY failed".into(), tail: "step 3 of 4\nno such file".into() };
+    let told = Case::new().world(|world| world.up = Some(error)).run().await;
+    told.verdict(Verdict::HarnessError, &["COPY failed", "no such file"]).error(Check::Steady);
+    nothing_was_broken(&told);
+}
+
+#[tokio::test]
+async fn an_environment_that_is_broken_says_what_to_do() {
+    let error = StackError::Environment {
+        operation: "docker compose up".into(),
+        cause: "no engine".into(),
+        hint: Some("start the engine".into()),
+    };
+    let told = Case::new().world(|world| world.up = Some(error)).run().await;
+    told.verdict(Verdict::HarnessError, &["docker compose up", "no engine", "start the engine"]).error(Check::Steady);
+    nothing_was_broken(&told);
+}

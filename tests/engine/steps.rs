@@ -1,0 +1,116 @@
+//! Steps: how commands fail in each phase of a runbook, and where the verdict points.
+
+use crate::support::Case;
+use firedrill::record::{Check, StepStatus, Verdict};
+use std::time::Duration;
+
+#[tokio::test]
+async fn the_second_command_of_a_block_fails_the_step_and_the_third_never_runs() {
+    let told = Case::new().replace("fix", "true\nfalse\nfix").run().await;
+    told.verdict(Verdict::StepFailed, &["`false` exited with 1"]).at("runbook.md", "false");
+    told.step("work-around-it", StepStatus::Failed).failed(Check::Step { step: told.step_id("work-around-it") });
+    assert_eq!(told.commands(), ["say looking", "true", "false"]);
+    assert_eq!(told.lifted(), ["http_status"]);
+}
+
+#[tokio::test]
+async fn a_typo_in_the_first_of_two_commands_fails_the_step() {
+    let told = Case::new().replace("fix", "fxi --all\nfix").run().await;
+    told.verdict(Verdict::StepFailed, &["fxi --all", "127"]).at("runbook.md", "fxi");
+    assert_eq!(told.commands(), ["say looking", "fxi --all"]);
+}
+
+#[tokio::test]
+async fn a_command_that_fails_while_diagnosing_is_a_warning() {
+    let told = Case::new().replace("say looking", "false\nsay looking").run().await;
+    told.verdict(Verdict::Passed, &[]).step("look", StepStatus::Warned);
+    assert_eq!(told.commands(), ["false", "say looking", "fix", "healthy"]);
+    let step = told.record.steps.iter().find(|step| step.step.contains("look")).expect("a step");
+    let line = told.line("runbook.md", "false");
+    let reason = step.reason.as_deref().unwrap_or_default();
+    assert!(reason.contains(&format!("runbook.md:{line}")) && reason.contains("exited with 1"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_command_that_does_not_exist_fails_also_while_diagnosing() {
+    let told = Case::new().replace("say looking", "missing").run().await;
+    told.verdict(Verdict::StepFailed, &["`missing`", "127"]).at("runbook.md", "missing");
+    assert_eq!(told.commands(), ["missing"]);
+    told.not_reached(Check::StillBroken);
+}
+
+#[tokio::test]
+async fn a_command_that_cannot_be_executed_fails_also_while_verifying() {
+    let told = Case::new().replace("healthy", "exit 126").run().await;
+    told.verdict(Verdict::StepFailed, &["126"]).at("runbook.md", "exit 126");
+    assert_eq!(told.commands(), ["say looking", "fix", "exit 126"], "it is not tried again");
+}
+
+#[tokio::test]
+async fn a_command_that_hangs_is_killed_at_its_deadline_and_fails_everywhere() {
+    let told = Case::new()
+        .replace("say looking", "hang")
+        .set("respond", "{ phases: [diagnose, mitigate, verify], timeout: 300ms }")
+        .run()
+        .await;
+    told.verdict(Verdict::StepFailed, &["`hang`", "0.3 s"]).at("runbook.md", "hang");
+    let command = told.record.steps.first().and_then(|step| step.commands.first()).expect("a command");
+    assert!(command.timed_out);
+    assert_eq!(told.commands(), ["hang"]);
+}
+
+#[tokio::test]
+async fn a_verification_is_tried_again_until_it_passes() {
+    let told = Case::new().replace("healthy", "stubborn 2").run().await;
+    told.verdict(Verdict::Passed, &[]).step("check-that-it-helped", StepStatus::Passed);
+    assert_eq!(told.commands(), ["say looking", "fix", "stubborn 2", "stubborn 2", "stubborn 2"]);
+    let step = told.record.steps.iter().find(|step| step.step.contains("check-that-it-helped")).expect("a step");
+    assert_eq!(step.commands.first().map(|command| command.attempts), Some(3));
+}
+
+#[tokio::test]
+async fn a_verification_that_never_passes_fails_when_the_time_to_recover_is_over() {
+    let told = Case::new().replace("healthy", "false").run().await;
+    told.verdict(Verdict::StepFailed, &["`false`", "recover.within"]).at("runbook.md", "false");
+    let tries = told.commands().iter().filter(|command| **command == "false").count();
+    assert!((2..=4).contains(&tries), "every half second for 1.5 s: {tries}");
+    let ended = told.record.mitigation_ended_us.expect("a mitigation");
+    let judged = told.record.judged_us.expect("a verdict");
+    assert!(judged.since(ended) <= Duration::from_secs(4), "and not much longer");
+}
+
+#[tokio::test]
+async fn a_step_with_an_input_without_a_value_never_runs() {
+    let told = Case::new().replace("fix", "fix\nsay <pod-name>").run().await;
+    told.verdict(Verdict::StepBlocked, &["<pod-name>", "--var"]).at("runbook.md", "<pod-name>");
+    told.step("work-around-it", StepStatus::Blocked);
+    assert_eq!(told.commands(), ["say looking"], "not even its first command, which has no input");
+    assert!(told.record.mitigation_started_us.is_none());
+}
+
+#[tokio::test]
+async fn a_command_that_is_not_bash_fails_while_diagnosing() {
+    let told = Case::new().replace("say looking", "say \"looking").run().await;
+    told.verdict(Verdict::StepFailed, &["bash"]).at("runbook.md", "say \"looking");
+}
+
+#[tokio::test]
+async fn a_rollback_that_fails_fails_the_step() {
+    let rollback = "```bash\nhealthy\n```\n\n## Rollback\n\n### Step 4: Take it back\n\n```bash\nexit 3\n```\n";
+    let told = Case::new()
+        .replace("```bash\nhealthy\n```\n", rollback)
+        .set("respond", "{ phases: [diagnose, mitigate, verify, rollback], timeout: 2s }")
+        .run()
+        .await;
+    told.verdict(Verdict::StepFailed, &["`exit 3` exited with 3"]).at("runbook.md", "exit 3");
+}
+
+#[tokio::test]
+async fn output_of_a_command_is_in_the_record() {
+    let told = Case::new().run().await;
+    let step = told.record.steps.iter().find(|step| step.step.contains("look")).expect("a step");
+    let command = step.commands.first().expect("a command");
+    assert_eq!(command.exit, Some(0));
+    assert_eq!(command.at.line, told.line("runbook.md", "say looking"));
+    assert!(format!("{:?}", command.output).contains("looking"));
+}

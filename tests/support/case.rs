@@ -1,0 +1,195 @@
+//! A test's drill: real files in a temporary folder, read by `spec::load`, run by the engine on a fake stack.
+
+use super::fake::FakeStack;
+use super::log::{Act, Controls, Log, When};
+use super::rules;
+use super::told::Told;
+use super::world::{Switches, World};
+use firedrill::engine::ledger::Ledger;
+use firedrill::engine::{self, Identity, Job, Options, Shutdown};
+use firedrill::record::{EventSink, Redactor, RunDir};
+use firedrill::source;
+use firedrill::spec::{self, Overrides, Plan};
+use std::fs::{self, File};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// No drill of these tests takes nearly as long: past it the engine hangs.
+const HANGS: Duration = Duration::from_secs(90);
+
+const COMPOSE: &str = "services:\n  web: { image: example/web }\n  db: { image: example/db }\n";
+
+/// A fault that an agent in front of `web` holds.
+pub const HTTP: &str = "\n  - http_status: { service: web, port: 80, status: 503 }";
+/// A fault in front of `web` and one that the drill's agent holds in `db`.
+pub const TWO: &str = "
+  - http_status: { service: web, port: 80, status: 503 }
+  - postgres_lock: { service: db, table: orders }";
+/// A fault in front of `web` and one of a container.
+pub const MIXED: &str = "
+  - http_status: { service: web, port: 80, status: 503 }
+  - container_pause: { service: db }";
+/// A fault of a container.
+pub const PAUSE: &str = "\n  - container_pause: { service: db }";
+
+/// A runbook that helps: it works around the fault.
+pub const RUNBOOK: &str = "\
+# The shop is down
+
+## Diagnosis
+
+### Step 1: Look
+
+```bash
+say looking
+```
+
+## Mitigation
+
+### Step 2: Work around it
+
+```bash
+fix
+```
+
+## Verification
+
+### Step 3: Check that it helped
+
+```bash
+healthy
+```
+";
+
+/// A drill to be run, by default one that passes.
+pub struct Case {
+    keys: Vec<(&'static str, String)>,
+    runbook: String,
+    options: Options,
+    switches: Switches,
+    triggers: Vec<(When, Act)>,
+    events_cannot_be_written: bool,
+}
+
+impl Case {
+    /// A drill that passes: the runbook works around a fault that stays.
+    pub fn new() -> Case {
+        let keys = [
+            ("title", "A drill on a fake"),
+            ("stack", "compose.yaml"),
+            ("runbook", "runbook.md"),
+            ("load", "{ shop: { request: GET http://web:80/, rate: 100/s, timeout: 200ms } }"),
+            ("slis", "{ availability: { load: shop, good: status < 500, objective: 95% } }"),
+            ("steady", "{ for: 500ms, within: 2s }"),
+            ("faults", HTTP),
+            ("impact", "{ below: 90%, within: 1500ms, window: 500ms }"),
+            ("respond", "{ phases: [diagnose, mitigate, verify], timeout: 2s }"),
+            ("recover", "{ within: 1500ms, hold: 500ms }"),
+            ("revert", "{ hold: 300ms }"),
+        ];
+        Case {
+            keys: keys.map(|(key, value)| (key, value.to_string())).to_vec(),
+            runbook: RUNBOOK.to_string(),
+            options: Options { seed: 7, ..Options::default() },
+            switches: Switches::default(),
+            triggers: Vec::new(),
+            events_cannot_be_written: false,
+        }
+    }
+
+    /// Sets a key of the scenario, in YAML's flow style.
+    pub fn set(mut self, key: &'static str, value: &str) -> Case {
+        self.keys.retain(|(present, _)| *present != key);
+        self.keys.push((key, value.to_string()));
+        self
+    }
+
+    /// Takes a key out of the scenario.
+    pub fn without(mut self, key: &str) -> Case {
+        self.keys.retain(|(present, _)| *present != key);
+        self
+    }
+
+    /// The runbook with one piece of its text replaced.
+    pub fn replace(mut self, from: &str, to: &str) -> Case {
+        assert!(self.runbook.contains(from), "{from:?} is in the runbook");
+        self.runbook = self.runbook.replacen(from, to, 1);
+        self
+    }
+
+    /// What the command line says.
+    pub fn options(mut self, change: impl FnOnce(&mut Options)) -> Case {
+        change(&mut self.options);
+        self
+    }
+
+    /// What is wrong with the world.
+    pub fn world(mut self, change: impl FnOnce(&mut Switches)) -> Case {
+        change(&mut self.switches);
+        self
+    }
+
+    /// Does something the first time that `when` is in the log.
+    pub fn on(mut self, when: When, act: impl Fn(&Controls) + Send + 'static) -> Case {
+        self.triggers.push((when, Box::new(act)));
+        self
+    }
+
+    /// The disk that holds `events.jsonl` takes nothing.
+    pub fn events_cannot_be_written(mut self) -> Case {
+        self.events_cannot_be_written = true;
+        self
+    }
+
+    /// Runs it, and holds what happened to the rules of every drill.
+    pub async fn run(self) -> Told {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let plan = self.plan(&dir);
+        let run_dir = RunDir::create(&dir.path().join("runs"), "fake").expect("a run directory");
+        let ledger_path = run_dir.ledger_path();
+        let ledger = Ledger::create(&ledger_path, run_dir.id(), self.options.keep).expect("a ledger");
+        let mut events = run_dir.create_events().expect("events.jsonl");
+        if self.events_cannot_be_written {
+            // Opened for reading, so that every write to it fails as on a disk that is full.
+            events = File::open(run_dir.events_path()).expect("events.jsonl");
+        }
+        let log = Log::default();
+        let sink = EventSink::new(Some(events), Redactor::default(), vec![Box::new(log.clone())]);
+        let world = Arc::new(World::new(self.switches, ledger_path, log.clone()));
+        let shutdown = Shutdown::default();
+        log.arm(self.triggers, Controls { world: world.clone(), shutdown: shutdown.clone() });
+        let identity = Identity {
+            run: run_dir.id().to_string(),
+            started_utc: "2026-01-01T00:00:00Z".into(),
+            control: self.options.control,
+            seed: self.options.seed,
+        };
+        let announcement = engine::announce(&plan, &identity);
+        let stack = FakeStack::new(world);
+        let job = Job { plan: &plan, announcement, options: &self.options, run_dir: &run_dir };
+        let drill = engine::run(job, &stack, ledger, sink, &shutdown);
+        let outcome = tokio::time::timeout(HANGS, drill).await;
+        log.disarm();
+        let told = Told::new(outcome, &log, run_dir.path(), dir);
+        rules::of_every_drill(&told, !self.events_cannot_be_written);
+        told
+    }
+
+    fn plan(&self, dir: &TempDir) -> Plan {
+        let write = |name: &str, text: &str| fs::write(dir.path().join(name), text).expect("a file");
+        let lines: Vec<String> = self.keys.iter().map(|(key, value)| format!("{key}: {value}\n")).collect();
+        write("compose.yaml", COMPOSE);
+        write("runbook.md", &self.runbook);
+        write("fake.yaml", &lines.concat());
+        load(&dir.path().join("fake.yaml"), dir.path())
+    }
+}
+
+fn load(scenario: &Path, project: &Path) -> Plan {
+    let overrides = Overrides { project: project.to_path_buf(), ..Overrides::default() };
+    let (plan, diagnostics) = spec::load(scenario, &overrides);
+    assert!(!diagnostics.has_errors(), "{}", source::render(&diagnostics, false));
+    plan.expect("a plan")
+}

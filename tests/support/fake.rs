@@ -1,0 +1,138 @@
+//! A stack that is not there: the one trait, implemented on a scripted world.
+
+use super::agent::Agent;
+use super::log::Happening;
+use super::shell::Supervisor;
+use super::world::World;
+use firedrill::stack::{AgentRole, Channel, ContainerOp, ContainerState, Place, Stack, StackDown, StackError, StackUp};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// The container of a service, and at the same time the id of the fault that freezes or kills it.
+pub const DB_CONTAINER: &str = "c0ffee-db";
+
+/// A fake stack with the services `web` and `db`.
+pub struct FakeStack {
+    world: Arc<World>,
+    db: Mutex<&'static str>,
+}
+
+impl FakeStack {
+    /// A stack that shows this world.
+    pub fn new(world: Arc<World>) -> FakeStack {
+        FakeStack { world, db: Mutex::new("running") }
+    }
+
+    fn maybe_panic(&self, method: &str) {
+        if self.world.switches.panics_in == Some(method) {
+            panic!("the fake panics in {method}");
+        }
+    }
+}
+
+impl Stack for FakeStack {
+    async fn up(&self, cancel: &CancellationToken) -> Result<StackUp, StackError> {
+        self.world.log.done(Happening::Up);
+        self.maybe_panic("up");
+        if self.world.switches.up_hangs {
+            cancel.cancelled().await;
+            return Err(StackError::Cancelled);
+        }
+        if let Some(error) = &self.world.switches.up {
+            return Err(error.clone());
+        }
+        Ok(StackUp {
+            project: "fake".into(),
+            images: BTreeMap::from([("web".to_string(), "sha256:00".to_string())]),
+            build_took: Duration::ZERO,
+            up_took: Duration::from_millis(1),
+            healthy_took: Duration::from_millis(1),
+        })
+    }
+
+    async fn connect(&self, role: &AgentRole) -> Result<Channel, StackError> {
+        self.maybe_panic("connect");
+        let (near, far) = Channel::pair(256);
+        let (orders, taken) = mpsc::unbounded_channel();
+        self.world.enlist(&role.name(), orders);
+        self.world.log.done(Happening::Connected { agent: role.name() });
+        tokio::spawn(Agent::new(role.name(), far, self.world.clone(), taken).serve());
+        Ok(near)
+    }
+
+    async fn shell(&self, _place: &Place) -> Result<Channel, StackError> {
+        self.maybe_panic("shell");
+        let (near, far) = Channel::pair(256);
+        tokio::spawn(Supervisor::new(far, self.world.clone()).serve());
+        Ok(near)
+    }
+
+    async fn containers(&self, service: &str) -> Result<Vec<ContainerState>, StackError> {
+        self.maybe_panic("containers");
+        let status = match service {
+            "db" => *self.db.lock().expect("no panic while locked"),
+            _ => "running",
+        };
+        Ok(vec![ContainerState {
+            id: if service == "db" { DB_CONTAINER.into() } else { format!("c0ffee-{service}") },
+            name: format!("fake-{service}-1"),
+            status: status.into(),
+            exit_code: (status == "exited").then_some(137),
+            started_at: "2026-01-01T00:00:00Z".into(),
+        }])
+    }
+
+    async fn operate(&self, container: &str, op: &ContainerOp) -> Result<(), StackError> {
+        let ledger = self.world.ledger_text();
+        self.world.log.done(Happening::Operated { container: container.into(), op: op.clone(), ledger });
+        let status = match op {
+            ContainerOp::Pause => "paused",
+            ContainerOp::Kill { .. } => "exited",
+            ContainerOp::Unpause | ContainerOp::Start => {
+                self.maybe_panic("operate (revert)");
+                "running"
+            }
+        };
+        *self.db.lock().expect("no panic while locked") = status;
+        match status {
+            "running" => self.world.end(container),
+            _ => self.world.break_it(container),
+        }
+        Ok(())
+    }
+
+    fn environment(&self, service: &str) -> BTreeMap<String, String> {
+        let variables: &[(&str, &str)] = match service {
+            "db" => &[("POSTGRES_USER", "shop"), ("POSTGRES_PASSWORD", "not-a-secret"), ("POSTGRES_DB", "shop")],
+            _ => &[],
+        };
+        variables.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
+    }
+
+    fn services(&self) -> Vec<String> {
+        vec!["db".into(), "web".into()]
+    }
+
+    async fn save_logs(&self, _dir: &Path, _clean: &(dyn Fn(&str) -> String + Sync)) -> Result<(), StackError> {
+        self.world.log.done(Happening::LogsSaved);
+        self.maybe_panic("save_logs");
+        Ok(())
+    }
+
+    async fn down(&self) -> Result<StackDown, StackError> {
+        self.world.log.done(Happening::Down);
+        self.maybe_panic("down");
+        if self.world.switches.down_fails {
+            return Err(StackError::Environment {
+                operation: "docker compose down".into(),
+                cause: "the engine does not answer".into(),
+                hint: None,
+            });
+        }
+        Ok(StackDown { took: Duration::from_millis(1), left: self.world.switches.leaves.clone() })
+    }
+}

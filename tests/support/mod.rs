@@ -1,0 +1,17 @@
+//! What the tests of the engine stand on: a fake of the one `Stack` trait, with a world behind it that a test scripts.
+
+mod agent;
+mod case;
+mod fake;
+mod log;
+mod rules;
+mod shell;
+mod told;
+mod world;
+
+pub use agent::Order;
+pub use case::{Case, MIXED, PAUSE, TWO};
+pub use fake::DB_CONTAINER;
+pub use log::{Entry, Happening, begins, injects, lifts, removes, runs};
+pub use told::Told;
+pub use world::Alert;

@@ -1,0 +1,128 @@
+//! A shell supervisor in the test's own process: speaks `shell::protocol` and knows a few words that act on the world.
+
+use super::log::Happening;
+use super::world::World;
+use firedrill::record::Stream;
+use firedrill::runbook::has_syntax_error;
+use firedrill::shell::protocol::{FromShell, ToShell};
+use firedrill::stack::Channel;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How a command ended.
+struct Ended {
+    exit: i32,
+    timed_out: bool,
+}
+
+/// A supervisor at the far end of `channel`.
+pub struct Supervisor {
+    channel: Channel,
+    world: Arc<World>,
+}
+
+impl Supervisor {
+    /// A supervisor that is ready as soon as it is served.
+    pub fn new(channel: Channel, world: Arc<World>) -> Supervisor {
+        Supervisor { channel, world }
+    }
+
+    /// Works until the runner's end of the channel is gone.
+    pub async fn serve(mut self) {
+        if self.world.switches.no_shell {
+            self.send(FromShell::Failed { message: "the container has no bash".into() }).await;
+            return;
+        }
+        self.send(FromShell::Ready { bash: "GNU bash, a fake".into() }).await;
+        while let Some(line) = self.channel.rx.recv().await {
+            match serde_json::from_str(&line).expect("a message of the protocol") {
+                ToShell::Run { id, text, timeout_ms, .. } => {
+                    if !self.run(id, &text, Duration::from_millis(timeout_ms)).await {
+                        return;
+                    }
+                }
+                ToShell::Env { .. } | ToShell::Cancel => {}
+            }
+        }
+    }
+
+    /// Runs a command until it ends, is cancelled or its deadline has come. Whether the session goes on.
+    async fn run(&mut self, id: u64, text: &str, timeout: Duration) -> bool {
+        self.world.log.done(Happening::Ran { text: text.to_string() });
+        let begun = Instant::now();
+        let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
+        if word == "vanish" {
+            return false;
+        }
+        if word == "say" {
+            let text = format!("{}\n", rest.trim_matches(['\'', '"']));
+            self.send(FromShell::Output { id, stream: Stream::Stdout, text }).await;
+        }
+        let world = self.world.clone();
+        let ended = tokio::select! {
+            exit = interpret(&world, text) => Ended { exit, timed_out: false },
+            () = tokio::time::sleep(timeout) => Ended { exit: 143, timed_out: true },
+            message = self.channel.rx.recv() => {
+                self.world.log.done(Happening::Killed { text: text.to_string() });
+                match message {
+                    Some(_) => Ended { exit: 143, timed_out: false },
+                    None => return false,
+                }
+            }
+        };
+        let took_us = u64::try_from(begun.elapsed().as_micros()).expect("a short time");
+        self.send(FromShell::Ended { id, exit: ended.exit, took_us, timed_out: ended.timed_out, omitted: 0 }).await;
+        true
+    }
+
+    async fn send(&self, message: FromShell) {
+        let line = serde_json::to_string(&message).expect("a message");
+        // A runner that is gone is noticed when reading.
+        let _ = self.channel.tx.send(line).await;
+    }
+}
+
+/// The words of this shell; returns the exit code.
+async fn interpret(world: &World, text: &str) -> i32 {
+    if has_syntax_error(text) {
+        return 2;
+    }
+    let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
+    match word {
+        "true" | "say" => 0,
+        "false" => 1,
+        // The users are well from now on, and the fault is still in place.
+        "fix" => done(world.work_around(None)),
+        // The same, for a few moments.
+        "fix-briefly" => done(world.work_around(Some(Duration::from_millis(300)))),
+        // The same, from a second later on.
+        "fix-later" => done(world.work_around_later(Duration::from_secs(1))),
+        // One trouble for the other, and back.
+        "take-turns" => done(world.take_turns()),
+        // The fault is gone.
+        "clear" => done(world.clear()),
+        "exit" => rest.parse().expect("a number"),
+        "hang" => std::future::pending().await,
+        // Whether users are well now.
+        "healthy" => i32::from(world.broken()),
+        // Fails that many times, then passes.
+        "stubborn" => i32::from(world.count("stubborn") <= rest.parse().expect("a number")),
+        // Returns once users have been well for a second.
+        "await-health" => {
+            let second = Duration::from_secs(1);
+            let mut well_since = Instant::now();
+            while well_since.elapsed() < second {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                if world.broken() {
+                    well_since = Instant::now();
+                }
+            }
+            0
+        }
+        _ => 127,
+    }
+}
+
+fn done((): ()) -> i32 {
+    0
+}

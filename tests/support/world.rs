@@ -1,0 +1,269 @@
+//! The world that a fake stack shows: which faults are active and whether users suffer, as a function of time, so that
+//! what an agent reports does not depend on when its task happened to run.
+
+use super::agent::Order;
+use super::log::{Happening, Log};
+use firedrill::stack::StackError;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc::UnboundedSender;
+
+/// What is wrong with this world; the default is one in which everything works.
+#[derive(Debug, Clone, Default)]
+pub struct Switches {
+    /// `up` fails.
+    pub up: Option<StackError>,
+    /// `up` does not come to an end.
+    pub up_hangs: bool,
+    /// Users suffer before anything is broken.
+    pub bad_from_the_start: bool,
+    /// Faults are in place, and users do not notice.
+    pub toothless: bool,
+    /// This fault cannot be injected: the agent answers that it failed.
+    pub cannot_inject: Option<&'static str>,
+    /// Asking whether this fault is in place fails.
+    pub cannot_confirm: Option<&'static str>,
+    /// This fault is taken and never in place.
+    pub never_in_place: Option<&'static str>,
+    /// Lifting this fault fails.
+    pub cannot_lift: Option<&'static str>,
+    /// Lifting this fault is never answered.
+    pub lift_hangs: Option<&'static str>,
+    /// Lifting this fault says that it was done, and it is still in place.
+    pub lift_lies: Option<&'static str>,
+    /// Faults end by themselves after this long.
+    pub ends_after: Option<Duration>,
+    /// A fault that was cleared comes back after this long.
+    pub returns_after: Option<Duration>,
+    /// Once a fault was lifted, users suffer for good.
+    pub scars: bool,
+    /// The metric of the alert condition.
+    pub alert: Alert,
+    /// What `down` leaves behind.
+    pub leaves: Vec<String>,
+    /// `down` fails.
+    pub down_fails: bool,
+    /// Panics in this method of the stack.
+    pub panics_in: Option<&'static str>,
+    /// The container has no bash.
+    pub no_shell: bool,
+}
+
+/// How the metric of the alert condition behaves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Alert {
+    /// 10 while users suffer, 0 otherwise.
+    #[default]
+    Honest,
+    /// Always 0.
+    Deaf,
+    /// Always 10.
+    Stuck,
+    /// The metrics page does not have it.
+    Missing,
+}
+
+/// What users suffer from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// Nothing.
+    None,
+    /// Errors, fast ones.
+    Errors,
+    /// Good answers that come late.
+    Slowness,
+}
+
+/// How long errors and slowness take turns.
+const TURN: Duration = Duration::from_millis(800);
+
+/// From when until when; without an end it goes on.
+type Interval = (Instant, Option<Instant>);
+
+#[derive(Default)]
+struct State {
+    /// Fault → when it was in place.
+    faults: BTreeMap<String, Vec<Interval>>,
+    /// When users were well although a fault was in place.
+    worked_around: Vec<Interval>,
+    /// When users suffered for another reason than a fault.
+    scars: Vec<Interval>,
+    /// Since when users suffer in turns.
+    turns: Option<Instant>,
+    agents: BTreeMap<String, UnboundedSender<Order>>,
+    failures: BTreeMap<String, u32>,
+}
+
+/// The world of one drill.
+pub struct World {
+    /// What is wrong with it.
+    pub switches: Switches,
+    /// The drill's ledger, read whenever a fault is asked for.
+    pub ledger: PathBuf,
+    /// Where everything is noted.
+    pub log: Log,
+    state: Mutex<State>,
+}
+
+fn covers(intervals: &[Interval], at: Instant) -> bool {
+    intervals.iter().any(|(from, to)| *from <= at && to.is_none_or(|to| at < to))
+}
+
+/// Ends what is in place now, and takes back what was still to come.
+fn cut(intervals: &mut Vec<Interval>, now: Instant) {
+    intervals.retain(|(from, _)| *from <= now);
+    for (_, to) in intervals {
+        *to = Some(to.map_or(now, |to| to.min(now)));
+    }
+}
+
+impl World {
+    /// A world in which nothing has happened yet.
+    pub fn new(switches: Switches, ledger: PathBuf, log: Log) -> World {
+        let mut state = State::default();
+        if switches.bad_from_the_start {
+            state.scars.push((Instant::now(), None));
+        }
+        World { switches, ledger, log, state: Mutex::new(state) }
+    }
+
+    /// The ledger file as it is now.
+    pub fn ledger_text(&self) -> String {
+        std::fs::read_to_string(&self.ledger).unwrap_or_default()
+    }
+
+    /// A fault goes in.
+    pub fn break_it(&self, fault: &str) {
+        self.log.done(Happening::Injected { fault: fault.to_string(), ledger: self.ledger_text() });
+        if self.switches.never_in_place == Some(fault) {
+            return;
+        }
+        let now = Instant::now();
+        let interval = (now, self.switches.ends_after.map(|after| now + after));
+        self.lock().faults.entry(fault.to_string()).or_default().push(interval);
+    }
+
+    /// A fault ends because the runner says so; the words that the agent answers.
+    pub fn lift(&self, fault: &str) -> Result<String, String> {
+        self.log.done(Happening::Lifted { fault: fault.to_string() });
+        if self.switches.cannot_lift == Some(fault) {
+            return Err("the rule is stuck".into());
+        }
+        if self.switches.lift_lies != Some(fault) {
+            self.end(fault);
+        }
+        Ok("lifted".into())
+    }
+
+    /// A fault ends.
+    pub fn end(&self, fault: &str) {
+        let now = Instant::now();
+        let mut state = self.lock();
+        let Some(intervals) = state.faults.get_mut(fault) else { return };
+        cut(intervals, now);
+        if self.switches.scars {
+            state.scars.push((now, None));
+        }
+    }
+
+    /// The runbook clears every fault; they come back where the world says so.
+    pub fn clear(&self) {
+        let now = Instant::now();
+        for intervals in self.lock().faults.values_mut() {
+            cut(intervals, now);
+            intervals.extend(self.switches.returns_after.map(|after| (now + after, None)));
+        }
+    }
+
+    /// The runbook works around the faults, for good or for a while.
+    pub fn work_around(&self, lasts: Option<Duration>) {
+        let now = Instant::now();
+        self.lock().worked_around.push((now, lasts.map(|lasts| now + lasts)));
+    }
+
+    /// The runbook works around the faults, but that takes a while.
+    pub fn work_around_later(&self, after: Duration) {
+        self.lock().worked_around.push((Instant::now() + after, None));
+    }
+
+    /// From now on users have errors and slow answers in turns, and never both.
+    pub fn take_turns(&self) {
+        self.work_around(None);
+        self.lock().turns = Some(Instant::now());
+    }
+
+    /// What users suffered from in this time.
+    pub fn trouble(&self, from: Instant, to: Instant) -> Trouble {
+        if self.broken_within(from, to) {
+            return Trouble::Errors;
+        }
+        let Some(since) = self.lock().turns.filter(|since| *since <= from) else { return Trouble::None };
+        match (from - since).as_millis() / TURN.as_millis() % 2 {
+            0 => Trouble::Errors,
+            _ => Trouble::Slowness,
+        }
+    }
+
+    /// Users suffer from now on, whatever happens to the faults.
+    pub fn hurt(&self) {
+        self.lock().scars.push((Instant::now(), None));
+    }
+
+    /// Whether a fault is in place now.
+    pub fn in_place(&self, fault: &str) -> bool {
+        self.lock().faults.get(fault).is_some_and(|intervals| covers(intervals, Instant::now()))
+    }
+
+    /// Whether users suffer now.
+    pub fn broken(&self) -> bool {
+        let now = Instant::now();
+        self.broken_within(now, now)
+    }
+
+    /// Whether users suffered at any instant of this time.
+    pub fn broken_within(&self, from: Instant, to: Instant) -> bool {
+        let state = self.lock();
+        let all = state.faults.values().chain([&state.worked_around, &state.scars]).flatten();
+        let turns = all.flat_map(|(begin, end)| [Some(*begin), *end]).flatten();
+        let within = turns.filter(|turn| (from..to).contains(turn));
+        std::iter::once(from).chain(within).any(|at| {
+            let faulty = !self.switches.toothless && state.faults.values().any(|intervals| covers(intervals, at));
+            covers(&state.scars, at) || faulty && !covers(&state.worked_around, at)
+        })
+    }
+
+    /// The value of the alert condition's metric now.
+    pub fn metric(&self) -> Option<f64> {
+        match self.switches.alert {
+            Alert::Honest => Some(if self.broken() { 10.0 } else { 0.0 }),
+            Alert::Deaf => Some(0.0),
+            Alert::Stuck => Some(10.0),
+            Alert::Missing => None,
+        }
+    }
+
+    /// How often something was asked for, this time included.
+    pub fn count(&self, what: &str) -> u32 {
+        let mut state = self.lock();
+        let count = state.failures.entry(what.to_string()).or_default();
+        *count += 1;
+        *count
+    }
+
+    /// An agent is there and takes orders.
+    pub fn enlist(&self, agent: &str, orders: UnboundedSender<Order>) {
+        self.lock().agents.insert(agent.to_string(), orders);
+    }
+
+    /// Tells an agent to misbehave.
+    pub fn order(&self, agent: &str, order: Order) {
+        let orders = self.lock().agents.get(agent).cloned().unwrap_or_else(|| panic!("no agent {agent}"));
+        orders.send(order).expect("the agent is there");
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
