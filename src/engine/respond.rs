@@ -9,7 +9,7 @@ use crate::shell::{CommandResult, Shell};
 use crate::stack::Stack;
 use std::time::Duration;
 
-/// Pause before a verifying command is tried again.
+/// Pause before a verifying step is tried again.
 const RETRY: Duration = Duration::from_millis(500);
 
 /// How a phase of the runbook takes a command that fails.
@@ -19,7 +19,7 @@ enum Failing {
     Fails,
     /// It is a warning: `grep` and `curl -f` are honest there.
     Warns,
-    /// It is tried again until it passes or the time to recover is over.
+    /// The step is tried again until it passes or the time to recover is over.
     TriedAgain,
 }
 
@@ -42,6 +42,25 @@ enum Fault {
     TimedOut,
     Syntax(i32),
     NotFound(i32),
+}
+
+impl Fault {
+    fn told(&self, timeout: Duration) -> String {
+        match self {
+            Fault::Exit(code) => format!("exited with {code}"),
+            Fault::TimedOut => format!("did not end within {} and was killed", seconds(timeout)),
+            Fault::Syntax(code) => format!("is not valid bash (exit {code})"),
+            Fault::NotFound(126) => "cannot be executed (exit 126)".to_string(),
+            Fault::NotFound(code) => format!("was not found (exit {code})"),
+        }
+    }
+}
+
+/// What comes after a command.
+enum Ending {
+    Passed,
+    Warned(String),
+    TryAgain,
 }
 
 impl<S: Stack> Drill<'_, S> {
@@ -120,15 +139,27 @@ impl<S: Stack> Drill<'_, S> {
         };
         let texts = self.filled(step, path)?;
         let mut warnings = Vec::new();
-        for (number, (command, text)) in commands.iter().zip(&texts).enumerate() {
+        let mut attempt = 1;
+        let mut number = 0;
+        while let (Some(command), Some(text)) = (commands.get(number), texts.get(number)) {
             if mitigates(step.phase) && self.mitigation.is_none() {
                 self.still_broken()?;
                 self.mitigation = Some((self.sink.now(), None));
                 self.sink.emit(Event::MitigationStarted);
             }
             let at = Location { path: path.to_string(), line: command.line };
-            if let Some(warning) = self.command(shell, step, number, text, at).await? {
-                warnings.push(warning);
+            match self.command(shell, step, number, text, at, attempt).await? {
+                Ending::Passed => number += 1,
+                Ending::Warned(warning) => {
+                    warnings.push(warning);
+                    number += 1;
+                }
+                // From its first command on: a later one often looks at what an earlier one fetched.
+                Ending::TryAgain => {
+                    attempt += 1;
+                    number = 0;
+                    tokio::time::sleep(RETRY).await;
+                }
             }
         }
         match warnings.is_empty() {
@@ -155,7 +186,7 @@ impl<S: Stack> Drill<'_, S> {
         })
     }
 
-    /// Runs one command as its phase wants it run. `Ok(Some(text))` is a warning.
+    /// Runs one command and judges it as its phase wants it judged.
     async fn command(
         &mut self,
         shell: &mut Shell,
@@ -163,32 +194,20 @@ impl<S: Stack> Drill<'_, S> {
         number: usize,
         text: &str,
         at: Location,
-    ) -> Result<Option<String>, Stop> {
-        let mut attempt = 1;
-        loop {
-            let result = self.run(shell, step, number, text, &at, attempt).await?;
-            let Some(fault) = judge(&result, text) else { return Ok(None) };
-            let fatal = matches!(fault, Fault::TimedOut | Fault::Syntax(_) | Fault::NotFound(_));
-            let how = match fault {
-                Fault::Exit(code) => format!("exited with {code}"),
-                Fault::TimedOut => format!("did not end within {} and was killed", seconds(self.plan.respond.timeout)),
-                Fault::Syntax(code) => format!("is not valid bash (exit {code})"),
-                Fault::NotFound(126) => "cannot be executed (exit 126)".to_string(),
-                Fault::NotFound(code) => format!("was not found (exit {code})"),
-            };
-            let what = format!("`{}` {how}", first_line(text));
-            match failing(step.phase) {
-                Failing::Warns if !fatal => return Ok(Some(format!("{at}: {what}"))),
-                Failing::TriedAgain if !fatal && self.sink.now().plus(RETRY) < self.recover_by() => {
-                    attempt += 1;
-                    tokio::time::sleep(RETRY).await;
-                }
-                Failing::TriedAgain if !fatal => {
-                    let reason = format!("{what}, {attempt} times, until `recover.within` was over");
-                    return Err(Stop::new(Verdict::StepFailed, reason).at(at));
-                }
-                _ => return Err(Stop::new(Verdict::StepFailed, what).at(at)),
+        attempt: u32,
+    ) -> Result<Ending, Stop> {
+        let result = self.run(shell, step, number, text, &at, attempt).await?;
+        let Some(fault) = judge(&result, text) else { return Ok(Ending::Passed) };
+        let fatal = !matches!(fault, Fault::Exit(_));
+        let what = format!("`{}` {}", first_line(text), fault.told(self.plan.respond.timeout));
+        match failing(step.phase) {
+            Failing::Warns if !fatal => Ok(Ending::Warned(format!("{at}: {what}"))),
+            Failing::TriedAgain if !fatal && self.sink.now().plus(RETRY) < self.recover_by() => Ok(Ending::TryAgain),
+            Failing::TriedAgain if !fatal => {
+                let reason = format!("{what}; the step was tried {attempt} times, until `recover.within` was over");
+                Err(Stop::new(Verdict::StepFailed, reason).at(at))
             }
+            _ => Err(Stop::new(Verdict::StepFailed, what).at(at)),
         }
     }
 

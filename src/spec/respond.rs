@@ -234,7 +234,9 @@ fn check_vars(
     source: &Arc<Source>,
     diags: &mut Diagnostics,
 ) {
-    let used: Vec<&Input> = runbook.steps.iter().flat_map(inputs).collect();
+    // What only a step left out would set is an input of those that stay.
+    let followed = runbook.only(|step| phases.contains(&step.phase));
+    let used: Vec<&Input> = runbook.steps.iter().chain(&followed.steps).flat_map(inputs).collect();
     for var in vars {
         let name = unified_name(&var.name);
         if used.iter().any(|input| input.name == name) {
@@ -249,7 +251,7 @@ fn check_vars(
         }
     }
     let mut told: Vec<&str> = Vec::new();
-    for input in runbook.select(phases).flat_map(inputs) {
+    for input in followed.steps.iter().flat_map(inputs) {
         if told.contains(&input.name.as_str()) || vars.iter().any(|var| unified_name(&var.name) == input.name) {
             continue;
         }

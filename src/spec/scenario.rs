@@ -96,6 +96,7 @@ fn read(path: &Path, overrides: &Overrides, diags: &mut Diagnostics) -> Option<P
 
     let (mut stack, stack_source) = stack?;
     stack.interposed = interposed(&faults);
+    let respond = respond?;
     let (steady_for, steady_within) = steady?;
     let (recover_within, recover_hold) = recover?;
     Some(Plan {
@@ -105,7 +106,8 @@ fn read(path: &Path, overrides: &Overrides, diags: &mut Diagnostics) -> Option<P
         tags,
         stack,
         stack_source,
-        runbook: present(runbook)?,
+        // What only a step left out would set is an input of those that stay.
+        runbook: present(runbook)?.map(|runbook| runbook.only(|step| respond.phases.contains(&step.phase))),
         loads,
         slis,
         steady_for,
@@ -113,7 +115,7 @@ fn read(path: &Path, overrides: &Overrides, diags: &mut Diagnostics) -> Option<P
         faults,
         impact: impact?,
         detect: present(detect)?,
-        respond: respond?,
+        respond,
         recover_within,
         recover_hold,
         revert_hold: revert_hold?,
