@@ -315,7 +315,7 @@ async fn connections_are_used_up_and_pools_that_had_some_lose_them() {
     for connection in &pool {
         connection.batch_execute("SELECT 1").await.expect_err("the pool has lost its connections");
     }
-    let error = db.open("shop").await.err().expect("no slot is free");
+    let error = db.open("shop").await.expect_err("no slot is free");
     assert_eq!(error.code().map(|code| code.code()), Some("53300"));
     db.open("postgres").await.expect("people on call still get in");
 
