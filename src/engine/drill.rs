@@ -10,6 +10,7 @@ use crate::shell::{Shell, ShellError};
 use crate::spec::Plan;
 use crate::stack::{AgentRole, Stack, StackError};
 use futures_util::FutureExt;
+use futures_util::future::join_all;
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
@@ -195,8 +196,11 @@ impl<S: Stack> Drill<'_, S> {
             self.save_logs(run_dir).await;
         }
         let agents = std::mem::take(&mut self.agents);
-        for (_, agent) in agents {
-            agent.close().await;
+        // First, so that each channel is closed before a hurry is looked at.
+        tokio::select! {
+            biased;
+            _ = join_all(agents.values().map(AgentClient::close)) => {}
+            () = shutdown.hurry.cancelled() => {}
         }
         if let Some(opening) = self.shell.take() {
             opening.abort();

@@ -8,6 +8,7 @@ mod control;
 mod disturbed;
 mod harness;
 mod impact;
+mod killed;
 mod passes;
 mod recover;
 mod revert;

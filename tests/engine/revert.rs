@@ -89,7 +89,7 @@ async fn a_drill_that_fails_is_kept_on_wish_with_its_faults_undone() {
     assert!(told.outcome.kept && told.record.kept);
     assert_eq!(told.lifted(), ["http_status"]);
     assert!(!told.happenings().any(|happening| *happening == Happening::Down));
-    assert!(told.run_dir.join("kept").exists());
+    assert!(told.run_dir.is_kept());
 }
 
 #[tokio::test]

@@ -186,3 +186,15 @@ async fn a_second_signal_while_the_stack_is_removed_does_not_stop_the_removal() 
     interrupted(&told);
     assert!(told.record.left.is_empty());
 }
+
+#[tokio::test]
+async fn a_second_signal_does_not_wait_for_agents_that_do_not_end() {
+    let told = Case::new()
+        .world(|world| world.agents_cling = true)
+        .on(runs("fix"), |controls| controls.shutdown.cancel.cancel())
+        .on(Box::new(|entry| entry.done() == Some(&Happening::LogsSaved)), |controls| controls.shutdown.hurry.cancel())
+        .run()
+        .await;
+    interrupted(&told);
+    assert!(told.record.last_us.since_start().as_secs() < 8, "the agents' own ends are not waited for");
+}

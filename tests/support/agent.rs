@@ -106,6 +106,9 @@ impl Agent {
                 () = at(sample) => self.report_sample().await,
             }
         }
+        if self.world.switches.agents_cling {
+            std::future::pending::<()>().await;
+        }
         let faults: Vec<String> = self.held.iter().cloned().collect();
         faults.iter().for_each(|fault| self.world.end(fault));
         self.world.log.done(Happening::Released { agent: self.name, faults });

@@ -7,7 +7,7 @@ use super::told::Told;
 use super::world::{Switches, World};
 use firedrill::engine::ledger::Ledger;
 use firedrill::engine::{self, Identity, Job, Options, Shutdown};
-use firedrill::record::{EventSink, Redactor, RunDir};
+use firedrill::record::{EventSink, Record, Redactor, RunDir, utc_now, utc_text};
 use firedrill::source;
 use firedrill::spec::{self, Overrides, Plan};
 use std::fs::{self, File};
@@ -15,6 +15,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 
 /// No drill of these tests takes nearly as long: past it the engine hangs.
 const HANGS: Duration = Duration::from_secs(90);
@@ -62,6 +63,21 @@ fix
 healthy
 ```
 ";
+
+/// How a drill came to its end.
+enum Ended {
+    ByItself(Told),
+    Killed(Killed),
+}
+
+/// What a runner left that was killed.
+pub struct Killed {
+    /// The run directory.
+    pub run_dir: RunDir,
+    /// The record up to that instant.
+    pub record: Record,
+    _dir: TempDir,
+}
 
 /// A drill to be run, by default one that passes.
 pub struct Case {
@@ -145,6 +161,24 @@ impl Case {
 
     /// Runs it, and holds what happened to the rules of every drill.
     pub async fn run(self) -> Told {
+        let on_disk = !self.events_cannot_be_written;
+        let told = match self.start().await {
+            Ended::ByItself(told) => told,
+            Ended::Killed(_) => panic!("nobody kills this drill"),
+        };
+        rules::of_every_drill(&told, on_disk);
+        told
+    }
+
+    /// Runs it until a trigger kills the runner; what is on disk then.
+    pub async fn run_until_killed(self) -> Killed {
+        match self.start().await {
+            Ended::ByItself(told) => panic!("the drill was not killed\n{}", told.story()),
+            Ended::Killed(killed) => killed,
+        }
+    }
+
+    async fn start(self) -> Ended {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let plan = self.plan(&dir);
         let run_dir = RunDir::create(&dir.path().join("runs"), "fake").expect("a run directory");
@@ -158,11 +192,12 @@ impl Case {
         let log = Log::default();
         let sink = EventSink::new(Some(events), Redactor::default(), vec![Box::new(log.clone())]);
         let world = Arc::new(World::new(self.switches, ledger_path, log.clone()));
-        let shutdown = Shutdown::default();
-        log.arm(self.triggers, Controls { world: world.clone(), shutdown: shutdown.clone() });
+        let (shutdown, kill) = (Shutdown::default(), CancellationToken::new());
+        let controls = Controls { world: world.clone(), shutdown: shutdown.clone(), kill: kill.clone() };
+        log.arm(self.triggers, controls);
         let identity = Identity {
             run: run_dir.id().to_string(),
-            started_utc: "2026-01-01T00:00:00Z".into(),
+            started_utc: utc_text(utc_now()),
             control: self.options.control,
             seed: self.options.seed,
         };
@@ -170,11 +205,16 @@ impl Case {
         let stack = FakeStack::new(world);
         let job = Job { plan: &plan, announcement, options: &self.options, run_dir: &run_dir };
         let drill = engine::run(job, &stack, ledger, sink, &shutdown);
-        let outcome = tokio::time::timeout(HANGS, drill).await;
+        let ended = tokio::select! {
+            biased;
+            () = kill.cancelled() => None,
+            outcome = tokio::time::timeout(HANGS, drill) => Some(outcome),
+        };
         log.disarm();
-        let told = Told::new(outcome, &log, run_dir.path(), dir);
-        rules::of_every_drill(&told, !self.events_cannot_be_written);
-        told
+        match ended {
+            Some(outcome) => Ended::ByItself(Told::new(outcome, &log, run_dir, dir)),
+            None => Ended::Killed(Killed { run_dir, record: log.record(), _dir: dir }),
+        }
     }
 
     fn plan(&self, dir: &TempDir) -> Plan {

@@ -125,6 +125,8 @@ impl Stack for FakeStack {
 
     async fn down(&self) -> Result<StackDown, StackError> {
         self.world.log.done(Happening::Down);
+        // What a trigger of this entry does must come before the removal's end.
+        tokio::task::yield_now().await;
         self.maybe_panic("down");
         if self.world.switches.down_fails {
             return Err(StackError::Environment {

@@ -7,6 +7,7 @@ use firedrill::stack::ContainerOp;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::world::World;
+use tokio_util::sync::CancellationToken;
 
 /// Something that was done to the fake world.
 #[derive(Debug, Clone, PartialEq)]
@@ -68,6 +69,8 @@ pub struct Controls {
     pub world: Arc<World>,
     /// The signals.
     pub shutdown: Shutdown,
+    /// Ends the runner at once, as SIGKILL does.
+    pub kill: CancellationToken,
 }
 
 /// Whether an entry is the awaited one.

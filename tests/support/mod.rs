@@ -10,8 +10,8 @@ mod told;
 mod world;
 
 pub use agent::Order;
-pub use case::{Case, MIXED, PAUSE, TWO};
+pub use case::{Case, Killed, MIXED, PAUSE, TWO};
 pub use fake::DB_CONTAINER;
-pub use log::{Entry, Happening, begins, injects, lifts, removes, runs};
+pub use log::{Entry, Happening, When, begins, injects, lifts, removes, runs};
 pub use told::Told;
 pub use world::Alert;

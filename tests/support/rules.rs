@@ -178,7 +178,7 @@ fn undone_last_first(told: &Told) {
 }
 
 fn closed_ledger(told: &Told) {
-    let found = ledger::read(&told.run_dir.join("ledger.jsonl")).expect("a ledger");
+    let found = ledger::read(&told.run_dir.ledger_path()).expect("a ledger");
     assert!(found.closed, "the ledger is closed: the reaper has nothing to do");
     let reverted = |fault: &str| told.life(fault).contains(&FaultEvent::Reverted);
     for (fault, _) in &found.outstanding {
@@ -188,7 +188,7 @@ fn closed_ledger(told: &Told) {
 
 /// Whoever reads `events.jsonl` again gets the record that was kept while the drill ran.
 fn replayed(told: &Told) {
-    let file = File::open(told.run_dir.join("events.jsonl")).expect("events.jsonl");
+    let file = File::open(told.run_dir.events_path()).expect("events.jsonl");
     let replayed = Record::from_events(BufReader::new(file));
     assert_eq!(replayed, told.record);
     assert_eq!(replayed.damage, Vec::<String>::new());

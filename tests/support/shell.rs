@@ -88,19 +88,12 @@ async fn interpret(world: &World, text: &str) -> i32 {
         return 2;
     }
     let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
+    if act(world, word) {
+        return 0;
+    }
     match word {
         "true" | "say" => 0,
         "false" => 1,
-        // The users are well from now on, and the fault is still in place.
-        "fix" => done(world.work_around(None)),
-        // The same, for a few moments.
-        "fix-briefly" => done(world.work_around(Some(Duration::from_millis(300)))),
-        // The same, from a second later on.
-        "fix-later" => done(world.work_around_later(Duration::from_secs(1))),
-        // One trouble for the other, and back.
-        "take-turns" => done(world.take_turns()),
-        // The fault is gone.
-        "clear" => done(world.clear()),
         "exit" => rest.parse().expect("a number"),
         "hang" => std::future::pending().await,
         // Whether users are well now.
@@ -123,6 +116,20 @@ async fn interpret(world: &World, text: &str) -> i32 {
     }
 }
 
-fn done((): ()) -> i32 {
-    0
+/// The words that change the world; whether it is one of them.
+fn act(world: &World, word: &str) -> bool {
+    match word {
+        // The users are well from now on, and the fault is still in place.
+        "fix" => world.work_around(None),
+        // The same, for a few moments.
+        "fix-briefly" => world.work_around(Some(Duration::from_millis(300))),
+        // The same, from a second later on.
+        "fix-later" => world.work_around_later(Duration::from_secs(1)),
+        // One trouble for the other, and back.
+        "take-turns" => world.take_turns(),
+        // The fault is gone.
+        "clear" => world.clear(),
+        _ => return false,
+    }
+    true
 }

@@ -2,9 +2,9 @@
 
 use super::log::{Entry, Happening, Log};
 use firedrill::engine::Outcome;
-use firedrill::record::{Check, CheckOutcome, Event, FaultEvent, Record, StepStatus, Verdict};
+use firedrill::record::{Check, CheckOutcome, Event, FaultEvent, Record, RunDir, StepStatus, Verdict};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use tempfile::TempDir;
 use tokio::time::error::Elapsed;
 
@@ -17,16 +17,16 @@ pub struct Told {
     /// Events and happenings in one order.
     pub entries: Vec<Entry>,
     /// The run directory.
-    pub run_dir: PathBuf,
+    pub run_dir: RunDir,
     dir: TempDir,
 }
 
 impl Told {
     /// Takes what a drill left; one that hung is shown and fails the test.
-    pub fn new(outcome: Result<Outcome, Elapsed>, log: &Log, run_dir: &Path, dir: TempDir) -> Told {
+    pub fn new(outcome: Result<Outcome, Elapsed>, log: &Log, run_dir: RunDir, dir: TempDir) -> Told {
         let entries = log.entries();
         let Ok(outcome) = outcome else { panic!("the engine hangs:\n{}", story(&entries)) };
-        Told { outcome, record: log.record(), entries, run_dir: run_dir.to_path_buf(), dir }
+        Told { outcome, record: log.record(), entries, run_dir, dir }
     }
 
     /// Asserts the verdict, and that each of these texts is in its reason.

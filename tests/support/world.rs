@@ -47,6 +47,8 @@ pub struct Switches {
     pub down_fails: bool,
     /// Panics in this method of the stack.
     pub panics_in: Option<&'static str>,
+    /// Agents do not end when their channel does.
+    pub agents_cling: bool,
     /// The container has no bash.
     pub no_shell: bool,
 }
