@@ -7,6 +7,7 @@ pub use signals::listen;
 
 use crate::engine::{self, Identity, Job, Options, Shutdown, ledger};
 use crate::error::{Error, Exit};
+use crate::faults::Inject;
 use crate::record::{
     EventSink, Observer, Outcome, Record, RecordObserver, Redactor, RunDir, utc_now, utc_text, write_atomic,
 };
@@ -132,7 +133,8 @@ async fn prepared(
     observers.push(display(wishes));
     let events = run_dir.create_events().map_err(|error| on_disk(run_dir.path(), &error))?;
     let secrets = plan.respond.vars.values().filter(|var| var.secret).map(|var| var.value.clone());
-    let redactor = Redactor::new(secrets.chain(stack.secrets()));
+    let faults = plan.faults.iter().flat_map(|planned| planned.fault.secrets());
+    let redactor = Redactor::new(secrets.chain(faults).chain(stack.secrets()));
     for source in sources(plan) {
         let (path, content) = (source.path.display().to_string(), source.text.as_bytes());
         let kept = run_dir.keep_file(&path, content, |text| redactor.text(text));
