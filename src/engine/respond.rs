@@ -139,6 +139,7 @@ impl<S: Stack> Drill<'_, S> {
         };
         let texts = self.filled(step, path)?;
         let mut warnings = Vec::new();
+        let try_until = self.recover_by(self.sink.now());
         let mut attempt = 1;
         let mut number = 0;
         while let (Some(command), Some(text)) = (commands.get(number), texts.get(number)) {
@@ -148,7 +149,7 @@ impl<S: Stack> Drill<'_, S> {
                 self.sink.emit(Event::MitigationStarted);
             }
             let at = Location { path: path.to_string(), line: command.line };
-            match self.command(shell, step, number, text, at, attempt).await? {
+            match self.command(shell, step, number, text, at, (attempt, try_until)).await? {
                 Ending::Passed => number += 1,
                 Ending::Warned(warning) => {
                     warnings.push(warning);
@@ -194,7 +195,7 @@ impl<S: Stack> Drill<'_, S> {
         number: usize,
         text: &str,
         at: Location,
-        attempt: u32,
+        (attempt, try_until): (u32, DrillTime),
     ) -> Result<Ending, Stop> {
         let result = self.run(shell, step, number, text, &at, attempt).await?;
         let Some(fault) = judge(&result, text) else { return Ok(Ending::Passed) };
@@ -202,7 +203,7 @@ impl<S: Stack> Drill<'_, S> {
         let what = format!("`{}` {}", first_line(text), fault.told(self.plan.respond.timeout));
         match failing(step.phase) {
             Failing::Warns if !fatal => Ok(Ending::Warned(format!("{at}: {what}"))),
-            Failing::TriedAgain if !fatal && self.sink.now().plus(RETRY) < self.recover_by() => Ok(Ending::TryAgain),
+            Failing::TriedAgain if !fatal && self.sink.now().plus(RETRY) < try_until => Ok(Ending::TryAgain),
             Failing::TriedAgain if !fatal => {
                 let reason = format!("{what}; the step was tried {attempt} times, until `recover.within` was over");
                 Err(Stop::new(Verdict::StepFailed, reason).at(at))
@@ -255,14 +256,10 @@ impl<S: Stack> Drill<'_, S> {
         Ok(result)
     }
 
-    /// Until when users must have recovered.
-    pub(super) fn recover_by(&self) -> DrillTime {
-        let from = match self.mitigation {
-            Some((_, Some(ended))) => ended,
-            Some((begun, None)) => begun.max(self.sink.now()),
-            None => self.sink.now(),
-        };
-        from.plus(self.plan.recover_within)
+    /// Until when users must have recovered, for a step that began at `begun`: a runbook that verifies without having
+    /// mitigated has its deadline as well.
+    fn recover_by(&self, begun: DrillTime) -> DrillTime {
+        self.mitigation.and_then(|(_, ended)| ended).unwrap_or(begun).plus(self.plan.recover_within)
     }
 
     /// The SLIs that were hit must still miss their objectives, or the drill cannot say that the runbook helped.
