@@ -80,6 +80,20 @@ async fn a_verification_that_never_passes_fails_when_the_time_to_recover_is_over
 }
 
 #[tokio::test]
+async fn a_verification_is_tried_again_from_its_first_command() {
+    let told = Case::new().replace("healthy", "say again\nstubborn 1").run().await;
+    told.verdict(Verdict::Passed, &[]);
+    assert_eq!(told.commands(), ["say looking", "fix", "say again", "stubborn 1", "say again", "stubborn 1"]);
+}
+
+#[tokio::test]
+async fn a_verification_without_a_mitigation_before_it_has_a_deadline_too() {
+    let told = Case::new().replace("healthy", "false").set("respond", "{ phases: [verify] }").run().await;
+    told.verdict(Verdict::StepFailed, &["`false`", "recover.within"]).at("runbook.md", "false");
+    assert!(told.record.last_us.since_start() < Duration::from_secs(8));
+}
+
+#[tokio::test]
 async fn a_step_with_an_input_without_a_value_never_runs() {
     let told = Case::new().replace("fix", "fix\nsay <pod-name>").run().await;
     told.verdict(Verdict::StepBlocked, &["<pod-name>", "--var"]).at("runbook.md", "<pod-name>");
