@@ -183,6 +183,8 @@ pub enum Message {
         holds: bool,
         /// Why there is no value.
         error: Option<String>,
+        /// Whether the page could be read: a metric that is not on it (yet) is no alert, as in PromQL.
+        readable: bool,
     },
     /// The generator woke late by more than allowed (`load::ALLOWED_LATE`).
     Late {

@@ -78,17 +78,17 @@ pub fn watch(
 
 /// What a scrape says about the condition. Without a value it does not hold.
 fn sample(scraped: Result<String, String>, when: &MetricCondition, clock_us: u64) -> Message {
-    let value = scraped.and_then(|text| evaluate(&text, when));
-    match value {
-        Ok((value, holds)) => Message::Sample { clock_us, value: Some(value), holds, error: None },
-        Err(error) => Message::Sample { clock_us, value: None, holds: false, error: Some(error) },
+    let series = scraped.and_then(|text| prometheus::parse(&text));
+    let readable = series.is_ok();
+    match series.and_then(|series| evaluate(&series, when)) {
+        Ok((value, holds)) => Message::Sample { clock_us, value: Some(value), holds, error: None, readable },
+        Err(error) => Message::Sample { clock_us, value: None, holds: false, error: Some(error), readable },
     }
 }
 
 /// The value that decides, and whether the condition holds: with any series that fulfils it, else with the first
 /// one. A series that is not a number never fulfils anything.
-fn evaluate(text: &str, when: &MetricCondition) -> Result<(f64, bool), String> {
-    let series = prometheus::parse(text)?;
+fn evaluate(series: &[prometheus::Sample], when: &MetricCondition) -> Result<(f64, bool), String> {
     let mut first = None;
     for sample in series.iter().filter(|sample| sample.name == when.metric) {
         let same = |(name, value): (&String, &String)| {
@@ -144,6 +144,10 @@ mod tests {
     use super::*;
     use crate::slis::Comparison;
     use std::collections::BTreeMap;
+
+    fn read(page: &str, when: &MetricCondition) -> Result<(f64, bool), String> {
+        evaluate(&prometheus::parse(page)?, when)
+    }
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
     use tokio::sync::mpsc::unbounded_channel;
@@ -157,23 +161,25 @@ mod tests {
 
     #[test]
     fn any_series_with_the_labels_may_fulfil_it() {
-        assert_eq!(evaluate(PAGE, &when("pool", &[], Comparison::Less, 1.0)), Ok((0.0, true)));
-        assert_eq!(evaluate(PAGE, &when("pool", &[("db", "a")], Comparison::Less, 1.0)), Ok((5.0, false)));
-        assert_eq!(evaluate(PAGE, &when("pool", &[("db", "a"), ("x", "")], Comparison::Less, 9.0)), Ok((5.0, true)));
-        assert_eq!(evaluate(PAGE, &when("pool", &[], Comparison::Greater, 9.0)), Ok((5.0, false)));
+        assert_eq!(read(PAGE, &when("pool", &[], Comparison::Less, 1.0)), Ok((0.0, true)));
+        assert_eq!(read(PAGE, &when("pool", &[("db", "a")], Comparison::Less, 1.0)), Ok((5.0, false)));
+        assert_eq!(read(PAGE, &when("pool", &[("db", "a"), ("x", "")], Comparison::Less, 9.0)), Ok((5.0, true)));
+        assert_eq!(read(PAGE, &when("pool", &[], Comparison::Greater, 9.0)), Ok((5.0, false)));
     }
 
     #[test]
     fn what_has_no_value_never_holds() {
         for op in [Comparison::Less, Comparison::Greater, Comparison::NotEqual, Comparison::Equal] {
-            let error = |page, metric, labels: &[_]| evaluate(page, &when(metric, labels, op, 1.0)).unwrap_err();
+            let error = |page, metric, labels: &[_]| {
+                read(page, &when(metric, labels, op, 1.0)).unwrap_err()
+            };
             assert_eq!(error(PAGE, "odd", &[]), "odd is NaN");
             assert_eq!(error(PAGE, "none", &[]), "the page has no metric none");
             assert_eq!(error(PAGE, "pool", &[("db", "c")]), "no series of pool has these labels");
             assert_eq!(error("", "pool", &[]), "the page has no metric pool");
         }
         let broken = sample(Ok("pool{".into()), &when("pool", &[], Comparison::Less, 1.0), 7);
-        assert!(matches!(broken, Message::Sample { clock_us: 7, value: None, holds: false, error: Some(_) }));
+        assert!(matches!(broken, Message::Sample { clock_us: 7, value: None, holds: false, error: Some(_), readable: false }));
     }
 
     #[test]

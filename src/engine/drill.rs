@@ -217,6 +217,9 @@ impl<S: Stack> Drill<'_, S> {
             self.begin(Phase::Down);
             left = self.down().await;
             self.end_phase();
+            if shutdown.cancel.is_cancelled() && self.verdict_now() == Verdict::Passed {
+                self.judge(Stop::new(Verdict::Interrupted, "interrupted while the stack was removed"));
+            }
         }
         for pump in self.pumps.drain(..) {
             pump.abort();
@@ -284,7 +287,7 @@ impl<S: Stack> Drill<'_, S> {
     /// Takes a reason why the drill did not pass: the first one is the verdict, and what was broken or left behind
     /// afterwards still spoils a pass.
     pub fn judge(&mut self, stop: Stop) {
-        let spoils = matches!(stop.verdict, Verdict::NotReverted | Verdict::Leaked | Verdict::HarnessError);
+        let spoils = stop.verdict.spoils();
         let first = self.verdict.is_none();
         if first || spoils {
             let (reason, at) = (stop.reason.clone(), stop.at.clone());

@@ -32,7 +32,7 @@ impl<S: Stack> Drill<'_, S> {
                 self.plan.impact.below,
                 shown(&self.latest(self.plan.impact.window))
             );
-            let stop = Stop::new(Verdict::NoImpact, reason).at(self.in_scenario(1));
+            let stop = Stop::new(Verdict::NoImpact, reason).at(self.in_scenario(self.plan.line_of("impact")));
             return Err(self.failed(Check::Impact, injected, stop));
         };
         let evidence =
@@ -71,7 +71,7 @@ impl<S: Stack> Drill<'_, S> {
                     detect.when.text,
                     seconds(detect.within)
                 );
-                let stop = Stop::new(Verdict::Undetected, reason).at(self.in_scenario(1));
+                let stop = Stop::new(Verdict::Undetected, reason).at(self.in_scenario(self.plan.line_of("detect")));
                 Err(self.failed(Check::Detection, seen.injected, stop))
             }
         }
@@ -137,7 +137,7 @@ impl<S: Stack> Drill<'_, S> {
             Some(Err(levels)) => {
                 let reason =
                     format!("the scenario promises that users notice nothing, and they did: {}", shown(&levels));
-                let stop = Stop::new(Verdict::Breached, reason).at(self.in_scenario(1));
+                let stop = Stop::new(Verdict::Breached, reason).at(self.in_scenario(self.plan.line_of("impact")));
                 Err(self.failed(Check::Impact, injected, stop))
             }
             None => Err(self.failed(Check::Impact, injected, Stop::harness("no complete measurement under the fault"))),

@@ -29,6 +29,8 @@ pub struct Condition {
     pub value: Option<f64>,
     /// Why there was no value.
     pub error: Option<String>,
+    /// Whether the metrics page could be read.
+    pub readable: bool,
 }
 
 struct State {
@@ -82,8 +84,8 @@ impl Monitor {
     fn take(&self, name: &str, client: &AgentClient, message: Message) {
         match message {
             Message::Slice(slice) => self.slice(client, slice),
-            Message::Sample { clock_us, value, holds, error } => {
-                self.sample(drill_time(client, clock_us), value, holds, error);
+            Message::Sample { clock_us, value, holds, error, readable } => {
+                self.sample(drill_time(client, clock_us), value, holds, error, readable);
             }
             Message::Late { load, worst_us, count } => {
                 let mut state = self.lock();
@@ -118,7 +120,7 @@ impl Monitor {
         self.sink.emit(Event::Slice(slice));
     }
 
-    fn sample(&self, at: DrillTime, value: Option<f64>, holds: bool, error: Option<String>) {
+    fn sample(&self, at: DrillTime, value: Option<f64>, holds: bool, error: Option<String>, readable: bool) {
         let mut state = self.lock();
         let first = state.condition.sampled.is_none();
         let turned = first || state.condition.holds != holds;
@@ -129,6 +131,7 @@ impl Monitor {
         state.condition.sampled = Some(at);
         state.condition.value = value;
         state.condition.error = error;
+        state.condition.readable = readable;
         drop(state);
         if let (true, Some(when)) = (turned, &self.when) {
             self.sink.emit(Event::Condition { when: when.clone(), value, holds });

@@ -2,7 +2,7 @@
 //! was under way. Waiting for the runner's end and removing its stack are the caller's.
 
 use super::ledger::{self, Found};
-use crate::record::{Event, Journal, Record, RunDir, Verdict};
+use crate::record::{Check, CheckOutcome, Event, Journal, Record, RunDir, Verdict};
 use std::io;
 
 /// What a ledger says of a run whose runner has ended. `None`: it ended by itself, there is nothing to do.
@@ -19,6 +19,13 @@ pub fn complete(run_dir: &RunDir, left: Vec<String>, kept: bool) -> io::Result<R
         None => "the runner was killed".to_string(),
     };
     append_reason(&mut journal, reason)?;
+    let started_us = journal.record().last_us;
+    let outcome = match left.is_empty() {
+        _ if kept => CheckOutcome::Skipped { reason: "the stack was to be kept".into() },
+        true => CheckOutcome::Passed { evidence: "the reaper removed everything".into() },
+        false => CheckOutcome::Failed { reason: format!("left behind: {}", left.join(", ")), at: None },
+    };
+    journal.append(Event::CheckEnded { check: Check::NothingLeft, started_us, outcome })?;
     journal.append(Event::Ended { left, kept })?;
     journal.sync()?;
     Ok(journal.record().clone())

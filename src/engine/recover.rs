@@ -131,7 +131,7 @@ impl<S: Stack> Drill<'_, S> {
 
     /// The first mitigating step of the runbook, where a reader will look first.
     fn where_it_should_have_helped(&self) -> crate::record::Location {
-        let Some(runbook) = &self.plan.runbook else { return self.in_scenario(1) };
+        let Some(runbook) = &self.plan.runbook else { return self.in_scenario(self.plan.line_of("recover")) };
         let line = runbook
             .select(&self.plan.respond.phases)
             .find(|step| step.phase == crate::runbook::RunbookPhase::Mitigate)

@@ -26,7 +26,7 @@ impl<S: Stack> Drill<'_, S> {
             .until(started.plus(within), |monitor| {
                 let alert = monitor.condition();
                 // A page that could not be asked is no quiet alert.
-                let quiet = !detect || (alert.sampled.is_some() && !alert.holds && alert.error.is_none());
+                let quiet = !detect || (alert.sampled.is_some() && !alert.holds && alert.readable);
                 match monitor.timeline(|timeline| timeline.steady(window, started)) {
                     Answer::Yes(end) if quiet => Some(end),
                     _ => None,
@@ -42,7 +42,8 @@ impl<S: Stack> Drill<'_, S> {
             self.decided(Check::Steady, started, CheckOutcome::Passed { evidence });
             return Ok(());
         }
-        let stop = Stop::new(crate::record::Verdict::Unsteady, self.why_unsteady()).at(self.in_scenario(1));
+        let stop = Stop::new(crate::record::Verdict::Unsteady, self.why_unsteady())
+            .at(self.in_scenario(self.plan.line_of("steady")));
         Err(self.failed(Check::Steady, started, stop))
     }
 
@@ -75,7 +76,7 @@ impl<S: Stack> Drill<'_, S> {
             if alert.holds {
                 return format!("the alert condition `{}` holds before anything was broken", detect.when.text);
             }
-            if let (None, Some(error)) = (alert.value, &alert.error) {
+            if let (false, Some(error)) = (alert.readable, &alert.error) {
                 return format!("the alert condition `{}` cannot be asked: {error}", detect.when.text);
             }
         }

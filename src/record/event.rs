@@ -442,8 +442,7 @@ pub enum Event {
         /// The text.
         text: String,
     },
-    /// The verdict; the first one counts, a later one may only be `not_reverted`, `leaked` or `harness_error`
-    /// after `passed`.
+    /// The verdict; the first one counts, a later one may only be one that spoils a pass (`Verdict::spoils`).
     Judged {
         /// The verdict.
         verdict: Verdict,

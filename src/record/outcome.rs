@@ -55,9 +55,7 @@ impl Record {
 
     /// What was judged after the verdict and spoils it, also where the verdict is the expected failure.
     pub fn spoilers(&self) -> impl Iterator<Item = &Judgement> {
-        self.aftermath
-            .iter()
-            .filter(|j| matches!(j.verdict, Verdict::NotReverted | Verdict::Leaked | Verdict::HarnessError))
+        self.aftermath.iter().filter(|j| j.verdict.spoils())
     }
 
     /// How the drill came out. Nothing passes by default.
@@ -74,6 +72,7 @@ impl Record {
             _ if as_expected => match spoiled {
                 None => Outcome::Passed,
                 Some(j) if j.verdict == Verdict::NotReverted => Outcome::Failed,
+                Some(j) if j.verdict == Verdict::Interrupted => Outcome::Interrupted,
                 Some(_) => Outcome::Broken,
             },
             Verdict::Interrupted => Outcome::Interrupted,

@@ -221,9 +221,8 @@ impl Record {
             }
             return;
         }
-        let spoils = matches!(judgement.verdict, Verdict::NotReverted | Verdict::Leaked | Verdict::HarnessError);
         let first = self.judged_us.is_none();
-        if first || (self.verdict == Verdict::Passed && spoils) {
+        if first || (self.verdict == Verdict::Passed && judgement.verdict.spoils()) {
             self.verdict = judgement.verdict;
             self.reason = judgement.reason;
             self.at = judgement.at;

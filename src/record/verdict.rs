@@ -82,6 +82,11 @@ impl Verdict {
         Verdict::ALL.into_iter().find(|v| v.name() == name)
     }
 
+    /// Whether it spoils a drill that had passed already: what undoing and removing can come to.
+    pub fn spoils(self) -> bool {
+        matches!(self, Verdict::NotReverted | Verdict::Leaked | Verdict::HarnessError | Verdict::Interrupted)
+    }
+
     /// Whether it speaks about the tool or its environment rather than about the runbook.
     pub fn is_harness(self) -> bool {
         matches!(self, Verdict::HarnessError | Verdict::Interrupted | Verdict::Incomplete | Verdict::Leaked)

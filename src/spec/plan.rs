@@ -6,7 +6,7 @@ use crate::load::LoadSpec;
 use crate::record::Verdict;
 use crate::runbook::{Runbook, RunbookPhase};
 use crate::slis::{Ratio, SliSpec};
-use crate::source::Source;
+use crate::source::{Diagnostics, Source, Value, parse};
 use crate::stack::StackSpec;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -56,6 +56,21 @@ pub struct Plan {
     pub revert_hold: Duration,
     /// The verdict that must come out; `passed` unless the scenario exists to fail.
     pub expect: Verdict,
+}
+
+impl Plan {
+    /// Line of a key of the scenario, from 1; the first one when the scenario leaves it out.
+    pub fn line_of(&self, key: &str) -> usize {
+        // A plan keeps no spans: the file is read once more, for the one verdict that needs a place.
+        let root = parse(&self.source, &mut Diagnostics::default());
+        match root.map(|root| root.value) {
+            Some(Value::Map(entries)) => entries
+                .iter()
+                .find(|entry| entry.key == key)
+                .map_or(1, |entry| self.source.pos(entry.key_span.start).line),
+            _ => 1,
+        }
+    }
 }
 
 /// A fault with its id and its place in the scenario.

@@ -227,7 +227,7 @@ impl Agent {
         let holds = value.is_some_and(|value| watch.when.op.holds(value, watch.when.value));
         let error = value.is_none().then(|| "the page has no such metric".to_string());
         let clock_us = self.now_us();
-        self.send(Message::Sample { clock_us, value, holds, error }).await;
+        self.send(Message::Sample { clock_us, value, holds, readable: error.is_none(), error }).await;
     }
 
     async fn send(&self, message: Message) {
