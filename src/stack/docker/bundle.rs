@@ -1,9 +1,12 @@
 //! The running executable with everything that it needs to start anywhere: its C library, its other libraries and
 //! the loader. An image may have another C library, an older one, or none at all.
 
+use super::content::HashWriter;
 use super::errors::{environment, hinted};
 use crate::stack::StackError;
 use sha2::{Digest, Sha256};
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::process::Command;
@@ -12,6 +15,8 @@ use tokio::process::Command;
 pub const HOME: &str = "/firedrill";
 /// Executables of at least this size are stripped before they are packed: a debug build is ten times its own code.
 const STRIP_FROM: u64 = 20 * 1024 * 1024;
+/// Linkers put the program headers and the loader's name right behind the file's header.
+const START_OF_FILE: u64 = 1024 * 1024;
 
 /// An executable that can be packed.
 #[derive(Debug, Clone)]
@@ -40,8 +45,8 @@ impl Bundle {
         };
         let operation = format!("packing {} for the agent", executable.display());
         let reading = executable.clone();
-        let bytes = blocking(&operation, move || std::fs::read(reading)).await?;
-        let Some(elf) = Elf::parse(&bytes) else {
+        let elf = blocking(&operation, move || Elf::read(&reading)).await?;
+        let Some(elf) = elf else {
             let hint = "build Firedrill's Linux image elsewhere and name it in FIREDRILL_AGENT_IMAGE";
             return Err(hinted(operation, "it is not a 64-bit Linux executable", hint));
         };
@@ -50,13 +55,14 @@ impl Bundle {
             Some(loader) => list_libraries(loader, &executable, &operation).await?,
             None => Vec::new(),
         };
-        let (files, first) = (libraries.clone(), loader.clone());
+        let (files, hashed) = (libraries.clone(), executable.clone());
+        let first = loader.clone();
         let hash = blocking(&operation, move || {
             let mut hash = Sha256::new();
-            hash.update(&bytes);
-            for file in first.iter().chain(&files) {
-                hash.update(file.display().to_string());
-                hash.update(std::fs::read(file)?);
+            // Piece by piece: the runner's memory is counted, and this is the largest file that it reads.
+            for file in std::iter::once(&hashed).chain(&first).chain(&files) {
+                hash.update(file.file_name().unwrap_or_default().as_encoded_bytes());
+                io::copy(&mut File::open(file)?, &mut HashWriter(&mut hash))?;
             }
             Ok(hex(&hash.finalize()[..16]))
         })
@@ -90,18 +96,18 @@ impl Bundle {
             file(&mut tar, "etc/nsswitch.conf", b"passwd: files\ngroup: files\nhosts: files dns\n", 0o644)?;
             file(&mut tar, "etc/passwd", b"root:x:0:0:root:/:/firedrill/firedrill\n", 0o644)?;
             file(&mut tar, "etc/group", b"root:x:0:\n", 0o644)?;
-            file(&mut tar, "firedrill/firedrill", &executable, 0o755)?;
+            copy(&mut tar, "firedrill/firedrill", executable.path())?;
             for library in loader.iter().chain(&libraries) {
                 let name = library.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-                file(&mut tar, &format!("firedrill/lib/{name}"), &std::fs::read(library)?, 0o755)?;
+                copy(&mut tar, &format!("firedrill/lib/{name}"), library)?;
             }
             tar.into_inner()
         })
         .await
     }
 
-    /// The executable's bytes, without its debug information when it has much and `strip` is there.
-    async fn stripped(&self) -> Result<Vec<u8>, StackError> {
+    /// The executable, without its debug information when it has much and `strip` is there.
+    async fn stripped(&self) -> Result<Packed, StackError> {
         let executable = self.executable.clone();
         let size = std::fs::metadata(&executable).map_or(0, |m| m.len());
         if size >= STRIP_FROM {
@@ -109,17 +115,35 @@ impl Bundle {
             static CALL: AtomicU32 = AtomicU32::new(0);
             let call = CALL.fetch_add(1, Ordering::Relaxed);
             let target = std::env::temp_dir().join(format!("firedrill-strip-{}-{call}", std::process::id()));
+            let stripped = Packed::Stripped(target.clone());
             let strip = Command::new("strip").arg("-o").arg(&target).arg(&executable).output().await;
-            let bytes = std::fs::read(&target);
-            let _ = std::fs::remove_file(&target);
-            if let (Ok(output), Ok(bytes)) = (strip, bytes)
-                && output.status.success()
-                && Elf::parse(&bytes).is_some()
-            {
-                return Ok(bytes);
+            if strip.is_ok_and(|output| output.status.success()) && Elf::read(&target).is_ok_and(|elf| elf.is_some()) {
+                return Ok(stripped);
             }
         }
-        blocking("reading the executable", move || std::fs::read(executable)).await
+        Ok(Packed::AsIs(executable))
+    }
+}
+
+/// The file that is packed.
+enum Packed {
+    AsIs(PathBuf),
+    /// Removed when it is no longer needed.
+    Stripped(PathBuf),
+}
+
+impl Packed {
+    fn path(&self) -> &Path {
+        let (Packed::AsIs(path) | Packed::Stripped(path)) = self;
+        path
+    }
+}
+
+impl Drop for Packed {
+    fn drop(&mut self) {
+        if let Packed::Stripped(path) = self {
+            let _ = std::fs::remove_file(path);
+        }
     }
 }
 
@@ -130,7 +154,7 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 
 async fn blocking<T: Send + 'static>(
     operation: &str,
-    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> Result<T, StackError> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result.map_err(|error| environment(operation, error)),
@@ -166,6 +190,13 @@ fn read_listing(listed: &str) -> Result<Vec<PathBuf>, String> {
     Ok(files)
 }
 
+fn copy(tar: &mut tar::Builder<Vec<u8>>, path: &str, from: &Path) -> io::Result<()> {
+    let file = File::open(from)?;
+    let mut header = header(0, 0o755, tar::EntryType::Regular);
+    header.set_size(file.metadata()?.len());
+    tar.append_data(&mut header, path, file)
+}
+
 fn header(size: usize, mode: u32, kind: tar::EntryType) -> tar::Header {
     let mut header = tar::Header::new_gnu();
     header.set_size(size as u64);
@@ -177,11 +208,11 @@ fn header(size: usize, mode: u32, kind: tar::EntryType) -> tar::Header {
     header
 }
 
-fn directory(tar: &mut tar::Builder<Vec<u8>>, path: &str, mode: u32) -> std::io::Result<()> {
-    tar.append_data(&mut header(0, mode, tar::EntryType::Directory), path, std::io::empty())
+fn directory(tar: &mut tar::Builder<Vec<u8>>, path: &str, mode: u32) -> io::Result<()> {
+    tar.append_data(&mut header(0, mode, tar::EntryType::Directory), path, io::empty())
 }
 
-fn file(tar: &mut tar::Builder<Vec<u8>>, path: &str, bytes: &[u8], mode: u32) -> std::io::Result<()> {
+fn file(tar: &mut tar::Builder<Vec<u8>>, path: &str, bytes: &[u8], mode: u32) -> io::Result<()> {
     tar.append_data(&mut header(bytes.len(), mode, tar::EntryType::Regular), path, bytes)
 }
 
@@ -193,6 +224,13 @@ struct Elf {
 }
 
 impl Elf {
+    /// Reads the first part of a file, in which all of it is; `None` when it is something else.
+    fn read(path: &Path) -> io::Result<Option<Elf>> {
+        let mut start = Vec::new();
+        File::open(path)?.take(START_OF_FILE).read_to_end(&mut start)?;
+        Ok(Elf::parse(&start))
+    }
+
     /// `None` for anything but a little-endian 64-bit ELF file of a machine that Docker images are made for.
     fn parse(bytes: &[u8]) -> Option<Elf> {
         const PT_INTERP: u64 = 3;

@@ -136,7 +136,8 @@ fn mode(_meta: &std::fs::Metadata) -> u32 {
     0
 }
 
-struct HashWriter<'a>(&'a mut Sha256);
+/// Feeds a hash by `io::copy`.
+pub(super) struct HashWriter<'a>(pub &'a mut Sha256);
 
 impl io::Write for HashWriter<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -12,6 +12,8 @@ use tokio::time::Instant;
 
 /// Between two looks. A look at a small stack takes a few milliseconds.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// A container without a health check counts as running when it has stayed up this long.
+const STARTED: Duration = Duration::from_millis(300);
 /// A container that was restarted counts as running when it has stayed up this long.
 const STAYS_UP: Duration = Duration::from_secs(1);
 
@@ -54,13 +56,13 @@ pub(super) struct Watcher<'a> {
     project: &'a str,
     /// Services that must have ended with 0.
     jobs: BTreeSet<String>,
-    /// Containers that were restarted: when this start of theirs was first seen.
-    restarts: BTreeMap<String, (String, Instant)>,
+    /// When this start of each container was first seen.
+    starts: BTreeMap<String, (String, Instant)>,
 }
 
 impl<'a> Watcher<'a> {
     pub(super) fn new(docker: &'a Docker, project: &'a str, jobs: BTreeSet<String>) -> Self {
-        Watcher { docker, project, jobs, restarts: BTreeMap::new() }
+        Watcher { docker, project, jobs, starts: BTreeMap::new() }
     }
 
     /// Looks until everything is ready, something has failed, or the deadline has passed (then `Err` holds what was
@@ -100,21 +102,24 @@ impl<'a> Watcher<'a> {
         Ok(look)
     }
 
-    /// Whether a container that was restarted has stayed up since.
+    /// Whether a container has stayed up for a while since it was seen to start: without a health check nothing else
+    /// tells a service from one that crashes at once, and is seen between two crashes.
     fn settled(&mut self, id: &str, container: &ContainerInspectResponse) -> bool {
-        if container.restart_count.unwrap_or(0) == 0 {
+        if label(container, labels::ROLE).is_some() {
+            // Our own are spoken to next, which tells more.
             return true;
         }
+        let needed = if container.restart_count.unwrap_or(0) == 0 { STARTED } else { STAYS_UP };
         let started = container.state.as_ref().and_then(|s| s.started_at.clone()).unwrap_or_default();
-        let seen = self.restarts.entry(id.to_string()).or_insert_with(|| (started.clone(), Instant::now()));
+        let seen = self.starts.entry(id.to_string()).or_insert_with(|| (started.clone(), Instant::now()));
         if seen.0 != started {
             *seen = (started, Instant::now());
         }
-        seen.1.elapsed() >= STAYS_UP
+        seen.1.elapsed() >= needed
     }
 }
 
-/// How a container stands. `job`: others wait for it to end with 0. `settled`: it is not between two restarts.
+/// How a container stands. `job`: others wait for it to end with 0. `settled`: it has stayed up for a while.
 pub(super) fn standing(container: &ContainerInspectResponse, job: bool, settled: bool) -> Standing {
     let state = container.state.clone().unwrap_or_default();
     let code = state.exit_code.unwrap_or(0);
@@ -124,6 +129,7 @@ pub(super) fn standing(container: &ContainerInspectResponse, job: bool, settled:
         (_, 137) => "it was killed (exit code 137)".to_string(),
         (_, code) => format!("it exited with code {code}"),
     };
+    let crashing = || format!("it does not stay up: it was restarted {restarts} times, and {}", exited());
     let health = state.health.as_ref().and_then(|health| health.status);
     match status(container).as_str() {
         "running" => match health {
@@ -135,15 +141,17 @@ pub(super) fn standing(container: &ContainerInspectResponse, job: bool, settled:
             }),
             _ if job => Standing::Waiting("it has not ended yet, and other services wait for that".into()),
             _ if settled => Standing::Ready,
-            _ => Standing::Waiting(format!("it was restarted {restarts} times: {}", exited())),
+            _ if restarts == 0 => Standing::Waiting("it has only just started".into()),
+            // A container that runs has no exit code; its last one is in its log, if anywhere.
+            _ => Standing::Waiting(format!("it does not stay up: it was restarted {restarts} times")),
         },
         "exited" if code == 0 && health.is_some_and(|h| h != HealthStatusEnum::NONE) && !job => {
             Standing::Failed("it exited with code 0 although it has a health check".into())
         }
         "exited" if code == 0 => Standing::Ready,
-        "exited" | "dead" if comes_back(container) => Standing::Waiting(exited()),
+        "restarting" => Standing::Waiting(crashing()),
+        "exited" | "dead" if comes_back(container) => Standing::Waiting(crashing()),
         "exited" | "dead" => Standing::Failed(exited()),
-        "restarting" => Standing::Waiting(format!("it is in a restart loop ({restarts} restarts): {}", exited())),
         "created" => match state.error.as_deref().map(str::trim) {
             Some(error) if !error.is_empty() => Standing::Failed(format!("it cannot be started: {error}")),
             _ => Standing::Waiting("it has not been started yet".into()),
@@ -202,7 +210,7 @@ mod tests {
         let running = at(json!({ "Status": "running" }), "no", 0);
         assert_eq!(standing(&running, false, true), Standing::Ready);
         assert!(matches!(standing(&running, true, true), Standing::Waiting(_)), "a job must end first");
-        assert!(matches!(standing(&running, false, false), Standing::Waiting(_)), "between two restarts");
+        assert!(matches!(standing(&running, false, false), Standing::Waiting(_)), "it may crash at once");
         let done = at(json!({ "Status": "exited", "ExitCode": 0 }), "no", 0);
         assert_eq!(standing(&done, true, true), Standing::Ready);
         assert_eq!(standing(&done, false, true), Standing::Ready, "a job for which nobody waits");

@@ -270,13 +270,20 @@ impl DockerStack {
         }
         let agent = self.running(&AgentRole::Drill.name()).await?;
         let from = DownloadFromContainerOptionsBuilder::default().path(HOME).build();
-        let mut download = Box::pin(docker.download_from_container(&agent, Some(from)));
-        let mut archive = Vec::new();
-        while let Some(chunk) = download.next().await {
-            archive.extend_from_slice(&chunk.map_err(api(operation.clone()))?);
-        }
+        // From container to container, without ever holding all of it.
+        let (chunks, mut arriving) = tokio::sync::mpsc::channel(8);
+        let source = docker.clone();
+        tokio::spawn(async move {
+            let mut download = Box::pin(source.download_from_container(&agent, Some(from)));
+            while let Some(chunk) = download.next().await {
+                if chunks.send(chunk.map_err(std::io::Error::other)).await.is_err() {
+                    return;
+                }
+            }
+        });
+        let archive = bollard::body_try_stream(futures_util::stream::poll_fn(move |cx| arriving.poll_recv(cx)));
         let to = UploadToContainerOptionsBuilder::default().path("/").build();
-        let upload = docker.upload_to_container(container, Some(to), bollard::body_full(archive.into())).await;
+        let upload = docker.upload_to_container(container, Some(to), archive).await;
         upload.map_err(|error| {
             let cause = error.to_string();
             if cause.contains("read-only") {
