@@ -5,7 +5,7 @@ use super::conduct::{environment, save};
 use crate::engine::reaper::{complete, cut_off};
 use crate::error::{Error, Exit};
 use crate::record::RunDir;
-use crate::stack::docker::{Endpoint, SweepOptions, kill_children, remove_run, sweep};
+use crate::stack::docker::{Endpoint, SweepOptions, kill_children, remove_run, sweep_some};
 use std::io::Read;
 use std::path::PathBuf;
 
@@ -32,7 +32,7 @@ pub async fn run(args: ReaperArgs, _globals: &super::Globals) -> Result<Exit, Er
     let endpoint = Endpoint::resolve().await.map_err(environment)?;
     let left = if found.keep {
         // The sweep reverts the faults of kept runs and leaves the rest.
-        sweep(&endpoint, SweepOptions::default()).await.map_err(environment)?;
+        sweep_some(&endpoint, SweepOptions::default(), |other| other == run).await.map_err(environment)?;
         Vec::new()
     } else {
         remove_run(&endpoint, &run).await.left

@@ -1,11 +1,14 @@
 //! `firedrill sweep`: finds and removes what a killed run left behind.
 
 use crate::error::{Error, Exit};
-use crate::stack::docker::{Endpoint, Fate, SweepOptions, SweepReport, SweptRun, sweep};
+use crate::stack::docker::{Endpoint, Fate, SweepOptions, SweepReport, SweptRun, sweep_some};
 
 /// Finds and removes what a killed run left behind.
 #[derive(Debug, clap::Args)]
 pub struct SweepArgs {
+    /// Ids of runs, as their directories are named; every run when none is given.
+    #[arg(value_name = "RUN")]
+    runs: Vec<String>,
     /// Also remove stacks that were kept with `--keep`.
     #[arg(long)]
     kept: bool,
@@ -21,7 +24,8 @@ pub struct SweepArgs {
 pub async fn run(args: SweepArgs, globals: &super::Globals) -> Result<Exit, Error> {
     let options = SweepOptions { kept: args.kept, images: args.images, dry_run: args.dry_run };
     let endpoint = Endpoint::resolve().await?;
-    let report = sweep(&endpoint, options).await?;
+    let wanted = |run: &str| args.runs.is_empty() || args.runs.iter().any(|wanted| wanted == run);
+    let report = sweep_some(&endpoint, options, wanted).await?;
     if !globals.quiet {
         for line in lines(&report, args.dry_run) {
             println!("{line}");

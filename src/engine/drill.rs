@@ -151,12 +151,17 @@ impl<S: Stack> Drill<'_, S> {
         if let Some(reason) = reason {
             return Ok(reason);
         }
+        let mut unverified = None;
         if !self.control && self.plan.runbook.is_some() {
             self.begin(Phase::Respond);
-            self.respond().await?;
+            unverified = self.respond().await?;
         }
         self.begin(Phase::Recover);
-        self.recover().await
+        let recovered = self.recover().await?;
+        match unverified {
+            Some(stop) => Err(stop),
+            None => Ok(recovered),
+        }
     }
 
     /// Ends the phase that runs and begins the next one.
@@ -186,12 +191,6 @@ impl<S: Stack> Drill<'_, S> {
             }
             self.end_phase();
         }
-        if self.verdict.is_none() && shutdown.cancel.is_cancelled() {
-            self.judge(Stop::new(Verdict::Interrupted, "interrupted"));
-        }
-        if self.verdict.is_none() {
-            self.judge(Stop::new(Verdict::Passed, passed));
-        }
         if !shutdown.hurry.is_cancelled() {
             self.save_logs(run_dir).await;
         }
@@ -207,7 +206,8 @@ impl<S: Stack> Drill<'_, S> {
         }
         let interrupted = shutdown.cancel.is_cancelled();
         let expected = if self.control { Verdict::Passed } else { self.plan.expect };
-        let kept = options.keep && !interrupted && self.verdict_now() != expected;
+        let foreseen = self.verdict.as_ref().map_or(Verdict::Passed, |stop| stop.verdict);
+        let kept = options.keep && !interrupted && foreseen != expected;
         let mut left = Vec::new();
         if kept {
             if let Err(error) = run_dir.mark_kept(&self.how_to_look()) {
@@ -223,6 +223,13 @@ impl<S: Stack> Drill<'_, S> {
         }
         for pump in self.pumps.drain(..) {
             pump.abort();
+        }
+        // Only now: whoever is interrupted, or killed, while the stack is removed has not passed.
+        if self.verdict.is_none() && shutdown.cancel.is_cancelled() {
+            self.judge(Stop::new(Verdict::Interrupted, "interrupted"));
+        }
+        if self.verdict.is_none() {
+            self.judge(Stop::new(Verdict::Passed, passed));
         }
         if let Some(error) = self.sink.write_error() {
             self.judge(Stop::harness(format!("the events could not be written to disk: {error}")));

@@ -63,10 +63,26 @@ enum Ending {
     TryAgain,
 }
 
+/// Why a step did not do what it should.
+enum Broke {
+    /// The drill ends here.
+    Drill(Stop),
+    /// A verification did not pass until `recover.within` was over. Whether users have recovered is measured by then,
+    /// and says more than a command that gave up.
+    Verification(Stop),
+}
+
+impl From<Stop> for Broke {
+    fn from(stop: Stop) -> Broke {
+        Broke::Drill(stop)
+    }
+}
+
 impl<S: Stack> Drill<'_, S> {
-    pub(super) async fn respond(&mut self) -> Result<(), Stop> {
+    /// `Ok(Some(stop))`: a verification never passed, and is the reason to fail if users have recovered all the same.
+    pub(super) async fn respond(&mut self) -> Result<Option<Stop>, Stop> {
         let plan = self.plan;
-        let Some(runbook) = &plan.runbook else { return Ok(()) };
+        let Some(runbook) = &plan.runbook else { return Ok(None) };
         let path = super::announce::shown(&runbook.source);
         let mut shell = self.shell().await?;
         for step in runbook.select(&plan.respond.phases) {
@@ -87,7 +103,12 @@ impl<S: Stack> Drill<'_, S> {
                     };
                     self.decided(check, started, outcome);
                 }
-                Err(stop) => {
+                Err(Broke::Verification(stop)) => {
+                    let (reason, at) = (Some(stop.reason.clone()), stop.at.clone());
+                    self.sink.emit(Event::StepEnded { step: step.id.clone(), status: StepStatus::Failed, reason, at });
+                    return Ok(Some(self.failed(check, started, stop)));
+                }
+                Err(Broke::Drill(stop)) => {
                     let status =
                         if stop.verdict == Verdict::StepBlocked { StepStatus::Blocked } else { StepStatus::Failed };
                     let (reason, at) = (Some(stop.reason.clone()), stop.at.clone());
@@ -114,7 +135,7 @@ impl<S: Stack> Drill<'_, S> {
             let now = self.sink.now();
             self.mitigation = Some((now, Some(now)));
         }
-        Ok(())
+        Ok(None)
     }
 
     async fn shell(&mut self) -> Result<Shell, Stop> {
@@ -132,7 +153,12 @@ impl<S: Stack> Drill<'_, S> {
         }
     }
 
-    async fn step(&mut self, shell: &mut Shell, step: &Step, path: &str) -> Result<(StepStatus, Option<String>), Stop> {
+    async fn step(
+        &mut self,
+        shell: &mut Shell,
+        step: &Step,
+        path: &str,
+    ) -> Result<(StepStatus, Option<String>), Broke> {
         let commands = match &step.kind {
             StepKind::Manual(reason) => return Ok((StepStatus::Skipped, Some(reason.clone()))),
             StepKind::Commands(commands) => commands,
@@ -196,7 +222,7 @@ impl<S: Stack> Drill<'_, S> {
         text: &str,
         at: Location,
         (attempt, try_until): (u32, DrillTime),
-    ) -> Result<Ending, Stop> {
+    ) -> Result<Ending, Broke> {
         let result = self.run(shell, step, number, text, &at, attempt).await?;
         let Some(fault) = judge(&result, text) else { return Ok(Ending::Passed) };
         let fatal = !matches!(fault, Fault::Exit(_));
@@ -206,9 +232,9 @@ impl<S: Stack> Drill<'_, S> {
             Failing::TriedAgain if !fatal && self.sink.now().plus(RETRY) < try_until => Ok(Ending::TryAgain),
             Failing::TriedAgain if !fatal => {
                 let reason = format!("{what}; the step was tried {attempt} times, until `recover.within` was over");
-                Err(Stop::new(Verdict::StepFailed, reason).at(at))
+                Err(Broke::Verification(Stop::new(Verdict::StepFailed, reason).at(at)))
             }
-            _ => Err(Stop::new(Verdict::StepFailed, what).at(at)),
+            _ => Err(Stop::new(Verdict::StepFailed, what).at(at).into()),
         }
     }
 

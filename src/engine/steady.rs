@@ -74,7 +74,12 @@ impl<S: Stack> Drill<'_, S> {
         let alert = self.monitor.condition();
         if let Some(detect) = &self.plan.detect {
             if alert.holds {
-                return format!("the alert condition `{}` holds before anything was broken", detect.when.text);
+                // An alert that fires with good reason, and one that always does: the SLIs tell them apart.
+                let levels = shown(&self.latest(self.plan.steady_for));
+                return format!(
+                    "the alert condition `{}` holds before anything was broken; {levels}",
+                    detect.when.text
+                );
             }
             if let (false, Some(error)) = (alert.readable, &alert.error) {
                 return format!("the alert condition `{}` cannot be asked: {error}", detect.when.text);

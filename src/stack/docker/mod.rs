@@ -32,4 +32,4 @@ pub use model::{ResolveError, ResolvedModel};
 pub use probe::{Probe, State, probe};
 pub use remove::remove_run;
 pub use stack::{DockerOptions, DockerStack, RunIdentity, resolve};
-pub use sweep::{Fate, SweepOptions, SweepReport, SweptRun, quick_sweep, sweep};
+pub use sweep::{Fate, SweepOptions, SweepReport, SweptRun, quick_sweep, sweep, sweep_some};

@@ -86,9 +86,24 @@ struct Found {
 /// # Errors
 /// `Environment` when the engine does not answer.
 pub async fn sweep(endpoint: &Endpoint, options: SweepOptions) -> Result<SweepReport, StackError> {
+    sweep_some(endpoint, options, |_| true).await
+}
+
+/// The same for the runs that are `wanted`, by their ids; others are left alone and not reported.
+///
+/// # Errors
+/// `Environment` when the engine does not answer.
+pub async fn sweep_some(
+    endpoint: &Endpoint,
+    options: SweepOptions,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<SweepReport, StackError> {
     let docker = &endpoint.docker;
     let mut report = SweepReport::default();
     for (run, found) in runs(docker).await? {
+        if !wanted(&run) {
+            continue;
+        }
         let things = find(docker, &[(labels::RUN, run.as_str())]).await?;
         if things.is_empty() {
             continue;

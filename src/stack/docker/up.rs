@@ -58,21 +58,18 @@ async fn start(stack: &DockerStack, cancel: &CancellationToken) -> Result<StackU
     let up_began = Instant::now();
     let deadline = up_began + stack.spec.up_within;
     let watch = Watch { log: log(stack, "up.log"), deadline: Some(deadline), cancel, model: Some(&model) };
+    // Until Compose says otherwise: this future may be dropped at any await, and the command be killed with it.
+    stack.started().cut_off = true;
     let ran = compose.run(&["up", "--detach", "--no-build", "--quiet-pull"], watch).await;
     let up_took = up_began.elapsed();
     let mut watcher = Watcher::new(&stack.endpoint.docker, &stack.project, stack.model.jobs());
+    stack.started().cut_off = matches!(ran, Err(Stopped::Cancelled | Stopped::TimedOut(_)));
     match ran {
         Ok(ran) if ran.status.success() => {}
         Ok(ran) => return Err(not_up(stack, &mut watcher, &ran).await),
         Err(Stopped::Error(error)) => return Err(error),
-        Err(Stopped::Cancelled) => {
-            stack.started().cut_off = true;
-            return Err(StackError::Cancelled);
-        }
-        Err(Stopped::TimedOut(tail)) => {
-            stack.started().cut_off = true;
-            return Err(too_late(stack, &mut watcher, tail).await);
-        }
+        Err(Stopped::Cancelled) => return Err(StackError::Cancelled),
+        Err(Stopped::TimedOut(tail)) => return Err(too_late(stack, &mut watcher, tail).await),
     }
     let healthy_began = Instant::now();
     let look = tokio::select! {

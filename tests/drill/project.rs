@@ -1,0 +1,119 @@
+//! A project in a temporary directory: scenarios and runbooks that a test writes, or makes from the shipped ones by exact
+//! edits.
+
+use super::running::{Finished, Running};
+use super::story::Drill;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+/// Where the shipped scenarios, runbooks and stacks are.
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+/// How often a drill whose measurement was disturbed may be run again.
+const AGAIN: usize = 2;
+
+/// `scenarios/db-pool.yaml`, with short windows and objectives that allow for a machine that is busy with other tests.
+pub const DB_POOL: (&str, &[(&str, &str)]) = (
+    "db-pool",
+    &[
+        ("stack: ../stacks/checkout/compose.yaml", "stack: {ROOT}/stacks/checkout/compose.yaml"),
+        ("rate: 50/s", "rate: 40/s"),
+        ("objective: 99.5% }", "objective: 97% }"),
+        ("good: latency < 300ms, objective: 99% }", "good: latency < 500ms, objective: 90% }"),
+        ("steady: { for: 5s }", "steady: { for: 2s }\nrevert: { hold: 1s }"),
+        ("recover: { within: 30s, hold: 5s }", "recover: { within: 10s, hold: 2s }"),
+    ],
+);
+
+/// `scenarios/upstream-503.yaml`, likewise.
+pub const UPSTREAM: (&str, &[(&str, &str)]) = ("upstream-503", DB_POOL.1);
+
+/// Replaces each text by another one, each of which must be there exactly once.
+pub fn edit(text: &str, edits: &[(&str, &str)]) -> String {
+    edits.iter().fold(text.to_string(), |text, (old, new)| {
+        assert_eq!(text.matches(old).count(), 1, "`{old}` is to be replaced in\n{text}");
+        text.replacen(old, &new.replace("{ROOT}", ROOT), 1)
+    })
+}
+
+pub struct Project {
+    dir: TempDir,
+}
+
+impl Project {
+    /// An empty project.
+    pub fn empty() -> Project {
+        Project { dir: tempfile::tempdir().expect("a temporary directory") }
+    }
+
+    /// A shipped scenario and its runbook, each with edits of a test.
+    pub fn shipped(
+        scenario: (&str, &[(&str, &str)]),
+        scenario_edits: &[(&str, &str)],
+        runbook_edits: &[(&str, &str)],
+    ) -> Project {
+        let (name, shorter) = scenario;
+        let read = |path: String| {
+            let path = Path::new(ROOT).join(path);
+            std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+        };
+        let project = Project::empty();
+        let text = edit(&read(format!("scenarios/{name}.yaml")), shorter);
+        project.write(&format!("scenarios/{name}.yaml"), &edit(&text, scenario_edits));
+        project.write(&format!("runbooks/{name}.md"), &edit(&read(format!("runbooks/{name}.md")), runbook_edits));
+        project
+    }
+
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub fn write(&self, path: &str, text: &str) -> PathBuf {
+        let path = self.path().join(path);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder can be made");
+        std::fs::write(&path, text).expect("a file can be written");
+        path
+    }
+
+    pub fn read(&self, path: &str) -> String {
+        let path = self.path().join(path);
+        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    }
+
+    /// The line, from 1, of the one place at which a text stands in a file.
+    pub fn line(&self, path: &str, text: &str) -> usize {
+        let whole = self.read(path);
+        let at: Vec<usize> = whole.match_indices(text).map(|(at, _)| at).collect();
+        let [at] = at[..] else { panic!("`{text}` stands {} times in {path}", at.len()) };
+        whole[..at].matches('\n').count() + 1
+    }
+
+    /// Starts `firedrill scenario NAME …` with its events on standard output.
+    pub fn start(&self, scenario: &str, args: &[&str]) -> Running {
+        Running::start(self.path(), scenario, args)
+    }
+
+    /// Runs a drill to its end.
+    pub fn drill(&self, scenario: &str, args: &[&str]) -> Drill {
+        self.followed(scenario, args, |_| {})
+    }
+
+    /// Runs a drill to its end, with something that a test does meanwhile. A drill that says of itself that the machine
+    /// was too busy to measure is run again; any other verdict is final.
+    pub fn followed(&self, scenario: &str, args: &[&str], meanwhile: impl Fn(&mut Running)) -> Drill {
+        for again in 0.. {
+            let mut running = self.start(scenario, args);
+            meanwhile(&mut running);
+            let drill = running.end();
+            if again == AGAIN || !drill.was_disturbed() {
+                return drill;
+            }
+            println!("run again, as the machine was too busy: {}", drill.record.reason);
+        }
+        unreachable!("the loop ends by itself")
+    }
+
+    /// Runs any command of the program, as people do.
+    pub fn firedrill(&self, args: &[&str]) -> Finished {
+        Finished::of(self.path(), args)
+    }
+}
