@@ -170,16 +170,17 @@ mod tests {
     #[test]
     fn what_has_no_value_never_holds() {
         for op in [Comparison::Less, Comparison::Greater, Comparison::NotEqual, Comparison::Equal] {
-            let error = |page, metric, labels: &[_]| {
-                read(page, &when(metric, labels, op, 1.0)).unwrap_err()
-            };
+            let error = |page, metric, labels: &[_]| read(page, &when(metric, labels, op, 1.0)).unwrap_err();
             assert_eq!(error(PAGE, "odd", &[]), "odd is NaN");
             assert_eq!(error(PAGE, "none", &[]), "the page has no metric none");
             assert_eq!(error(PAGE, "pool", &[("db", "c")]), "no series of pool has these labels");
             assert_eq!(error("", "pool", &[]), "the page has no metric pool");
         }
         let broken = sample(Ok("pool{".into()), &when("pool", &[], Comparison::Less, 1.0), 7);
-        assert!(matches!(broken, Message::Sample { clock_us: 7, value: None, holds: false, error: Some(_), readable: false }));
+        assert!(matches!(
+            broken,
+            Message::Sample { clock_us: 7, value: None, holds: false, error: Some(_), readable: false }
+        ));
     }
 
     #[test]

@@ -217,9 +217,6 @@ impl<S: Stack> Drill<'_, S> {
             self.begin(Phase::Down);
             left = self.down().await;
             self.end_phase();
-            if shutdown.cancel.is_cancelled() && self.verdict_now() == Verdict::Passed {
-                self.judge(Stop::new(Verdict::Interrupted, "interrupted while the stack was removed"));
-            }
         }
         for pump in self.pumps.drain(..) {
             pump.abort();

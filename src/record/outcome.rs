@@ -72,7 +72,6 @@ impl Record {
             _ if as_expected => match spoiled {
                 None => Outcome::Passed,
                 Some(j) if j.verdict == Verdict::NotReverted => Outcome::Failed,
-                Some(j) if j.verdict == Verdict::Interrupted => Outcome::Interrupted,
                 Some(_) => Outcome::Broken,
             },
             Verdict::Interrupted => Outcome::Interrupted,

@@ -84,7 +84,7 @@ impl Verdict {
 
     /// Whether it spoils a drill that had passed already: what undoing and removing can come to.
     pub fn spoils(self) -> bool {
-        matches!(self, Verdict::NotReverted | Verdict::Leaked | Verdict::HarnessError | Verdict::Interrupted)
+        matches!(self, Verdict::NotReverted | Verdict::Leaked | Verdict::HarnessError)
     }
 
     /// Whether it speaks about the tool or its environment rather than about the runbook.
