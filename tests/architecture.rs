@@ -1,0 +1,212 @@
+//! The house is as `ARCHITECTURE.md` draws it: its table of rooms says who may import whom, and every `crate::…` in `src/`
+//! keeps to it. The table itself must not hold a circle.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+type Edges = BTreeMap<String, BTreeSet<String>>;
+
+/// What the page says.
+#[derive(Debug)]
+struct Map {
+    /// Room → the rooms that it may import; `None` is every room.
+    allowed: BTreeMap<String, Option<BTreeSet<String>>>,
+    /// Blemishes: (room, room that it borrows from, what it borrows).
+    borrowed: Vec<(String, String, String)>,
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The cells of the rows of a table, by its header.
+fn table(text: &str, header: &str) -> Vec<Vec<String>> {
+    let lines = text.lines().skip_while(|line| !line.starts_with(header)).skip(2);
+    let rows = lines.take_while(|line| line.starts_with('|'));
+    rows.map(|row| row.trim_matches('|').split('|').map(|cell| cell.trim().to_string()).collect()).collect()
+}
+
+fn bare(cell: &str) -> String {
+    cell.trim_matches('`').trim_end_matches('/').trim_end_matches(".rs").to_string()
+}
+
+fn map() -> Map {
+    let text = std::fs::read_to_string(root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md");
+    let rooms = table(&text, "| room | what it does | may import |");
+    let allowed = rooms.iter().map(|row| {
+        let may = match row[2].as_str() {
+            "everything" => None,
+            "nothing" => Some(BTreeSet::new()),
+            list => Some(list.split(',').map(|room| room.trim().to_string()).collect()),
+        };
+        (bare(&row[0]), may)
+    });
+    let borrowed = table(&text, "| from | to | what |");
+    let borrowed = borrowed.iter().map(|row| {
+        let item = row[2].split('`').nth(1).unwrap_or_default().to_string();
+        (bare(&row[0]), bare(&row[1]), item)
+    });
+    Map { allowed: allowed.collect(), borrowed: borrowed.collect() }
+}
+
+/// Every `.rs` file below a path, with its text.
+fn sources(path: &Path) -> Vec<(PathBuf, String)> {
+    if path.is_file() {
+        return vec![(path.to_path_buf(), std::fs::read_to_string(path).expect("a source file"))];
+    }
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(path).expect("a folder of sources") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() || path.extension().is_some_and(|end| end == "rs") {
+            found.extend(sources(&path));
+        }
+    }
+    found
+}
+
+/// Code without comments, in which paths into other rooms may stand as links of the documentation. The `//` of a URL
+/// begins none.
+fn code(text: &str) -> String {
+    let comment = |line: &str| line.match_indices("//").map(|(at, _)| at).find(|at| !line[..*at].ends_with(':'));
+    text.lines().map(|line| comment(line).map_or(line, |at| &line[..at])).collect::<Vec<_>>().join("\n")
+}
+
+/// What follows `crate::` wherever it stands: (room, the path behind it). `use crate::{a, b::c}` are several.
+fn paths(text: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for (at, matched) in text.match_indices("crate::") {
+        let preceded = text[..at].chars().next_back().is_some_and(|c| c.is_alphanumeric() || c == '_');
+        if preceded {
+            continue;
+        }
+        let rest = text[at + matched.len()..].trim_start();
+        match rest.strip_prefix('{') {
+            Some(group) => {
+                let mut depth = 1;
+                let mut item = String::new();
+                for c in group.chars() {
+                    depth += i32::from(c == '{') - i32::from(c == '}');
+                    if depth == 0 || (depth == 1 && c == ',') {
+                        found.push(split(&item));
+                        item.clear();
+                    } else {
+                        item.push(c);
+                    }
+                    if depth == 0 {
+                        break;
+                    }
+                }
+            }
+            None => {
+                let end = rest.find(';').unwrap_or(rest.len());
+                found.push(split(&rest[..end]));
+            }
+        }
+    }
+    found.retain(|(room, _)| !room.is_empty());
+    found
+}
+
+fn split(path: &str) -> (String, String) {
+    let path = path.trim();
+    let end = path.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(path.len());
+    (path[..end].to_string(), path[end..].to_string())
+}
+
+/// The rooms of the house: folders and files of `src/`, except the roof.
+fn rooms() -> BTreeMap<String, PathBuf> {
+    let entries = std::fs::read_dir(root().join("src")).expect("src/");
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    let named = paths.map(|path| (path.file_stem().expect("a name").to_string_lossy().into_owned(), path));
+    named.filter(|(name, _)| !matches!(name.as_str(), "lib" | "main") && !name.starts_with('.')).collect()
+}
+
+#[test]
+fn every_room_is_on_the_map() {
+    let on_the_map: BTreeSet<String> = map().allowed.into_keys().collect();
+    let built: BTreeSet<String> = rooms().into_keys().collect();
+    assert_eq!(on_the_map, built);
+}
+
+#[test]
+fn every_room_imports_only_what_it_may() {
+    let Map { allowed, borrowed } = map();
+    let rooms = rooms();
+    let mut wrong = Vec::new();
+    let mut needed = BTreeSet::new();
+    let mut seen = 0;
+    for (room, path) in &rooms {
+        let Some(may) = allowed.get(room).and_then(Option::as_ref) else { continue };
+        for (file, text) in sources(path) {
+            for (other, rest) in paths(&code(&text)) {
+                seen += 1;
+                let own = other == *room || may.contains(&other);
+                let of_the_root = !rooms.contains_key(&other);
+                if own || of_the_root {
+                    continue;
+                }
+                let borrows = borrowed.iter().position(|(from, to, what)| {
+                    let words: Vec<&str> = rest.split(|c: char| !(c.is_alphanumeric() || c == '_')).collect();
+                    from == room && *to == other && words.contains(&what.as_str())
+                });
+                match borrows {
+                    Some(at) => drop(needed.insert(at)),
+                    None => wrong.push(format!("{}: crate::{other}{}", file.display(), rest.trim_end())),
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "not allowed by the table in ARCHITECTURE.md:\n{}", wrong.join("\n"));
+    assert_eq!(needed.len(), borrowed.len(), "nobody needs every exception any more: take it out of ARCHITECTURE.md");
+    assert!(seen > 150, "only {seen} imports were found: does this test still read the sources?");
+}
+
+#[test]
+fn the_map_has_no_circles() {
+    let Map { allowed, .. } = map();
+    let mut left: Edges = allowed.into_iter().filter_map(|(room, may)| may.map(|may| (room, may))).collect();
+    while !left.is_empty() {
+        // Whoever imports nothing that is still standing can be taken away; in a circle nobody can.
+        let standing: BTreeSet<String> = left.keys().cloned().collect();
+        let free: Vec<String> =
+            left.iter().filter(|(_, may)| may.is_disjoint(&standing)).map(|(room, _)| room.clone()).collect();
+        assert!(!free.is_empty(), "these import each other in a circle: {left:?}");
+        left.retain(|room, _| !free.contains(room));
+    }
+}
+
+#[test]
+fn the_lowest_rooms_import_nothing_and_reports_only_the_record() {
+    let allowed = map().allowed;
+    let may = |room: &str| allowed[room].clone().unwrap_or_else(|| panic!("{room} may import everything"));
+    for room in ["record", "source", "error"] {
+        assert_eq!(may(room), BTreeSet::new(), "{room}");
+    }
+    assert_eq!(may("report"), BTreeSet::from(["record".to_string()]));
+    assert!(allowed.values().flatten().flatten().all(|room| allowed.contains_key(room)), "a room that is not there");
+}
+
+#[test]
+fn paths_are_found_in_every_spelling() {
+    let text = "use crate::a::B;\nuse crate::{c, d::{E, F}, g as h};\nlet x = crate::i::j();\nuse other_crate::k;\n$crate::l::M";
+    let rooms: Vec<String> = paths(&code(text)).into_iter().map(|(room, _)| room).collect();
+    assert_eq!(rooms, ["a", "c", "d", "g", "i", "l"]);
+    assert_eq!(code("/// [`crate::x`]\nuse crate::y;"), "\nuse crate::y;");
+}
+
+/// `super::super` out of a room would go around the map.
+#[test]
+fn nobody_leaves_a_room_by_the_window() {
+    for path in rooms().values() {
+        for (file, text) in sources(path) {
+            let inside = file.strip_prefix(root().join("src")).expect("below src/");
+            // Modules above this one up to the room; `super` beyond that is the crate.
+            let mut above = inside.components().count() - 1;
+            above -= usize::from(file.file_name().is_some_and(|name| name == "mod.rs"));
+            // Inline modules of tests have a `super` more.
+            let text = code(text.split("\nmod tests {").next().unwrap_or_default());
+            let highest = (1..10).rev().find(|n| text.contains(&"super::".repeat(*n))).unwrap_or(0);
+            assert!(highest <= above, "{} goes up {highest} times and leaves its room", file.display());
+        }
+    }
+}
