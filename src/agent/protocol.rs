@@ -1,7 +1,8 @@
 //! Wire protocol between runner and agent: JSON lines, one message a line.
 
 use crate::load::LoadSpec;
-use crate::slis::{Comparison, SliSpec};
+pub use crate::slis::MetricCondition;
+use crate::slis::SliSpec;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -134,21 +135,6 @@ pub struct HttpRule {
     pub body: Option<String>,
     /// Seed of the draw.
     pub seed: u64,
-}
-
-/// A condition on one metric in the Prometheus text format: any series with these labels may fulfil it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct MetricCondition {
-    /// As it was written.
-    pub text: String,
-    /// Name of the metric.
-    pub metric: String,
-    /// Labels that must be equal.
-    pub labels: BTreeMap<String, String>,
-    /// Comparison.
-    pub op: Comparison,
-    /// Right-hand side.
-    pub value: f64,
 }
 
 /// Agent → runner.

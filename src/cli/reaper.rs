@@ -1,11 +1,12 @@
 //! `firedrill reaper`: undoes a drill whose runner was killed. Started by the runner before `up`; waits for the
 //! end-of-file of its standard input.
 
-use super::conduct::{environment, save};
+use super::conduct::save;
 use crate::engine::reaper::{complete, cut_off};
 use crate::error::{Error, Exit};
+use crate::faults::Undo;
 use crate::record::RunDir;
-use crate::stack::docker::{Endpoint, SweepOptions, kill_children, remove_run, sweep_some};
+use crate::stack::docker::{Endpoint, kill_children, operate_in, remove_run};
 use std::io::Read;
 use std::path::PathBuf;
 
@@ -14,6 +15,21 @@ use std::path::PathBuf;
 pub struct ReaperArgs {
     /// The run directory.
     dir: PathBuf,
+}
+
+/// Undoes the faults of a run that is to be kept; what could not be undone. What agents held they have lifted by
+/// themselves when their channels ended.
+async fn revert(endpoint: &Endpoint, run: &str, outstanding: &[(String, Undo)]) -> Vec<String> {
+    let mut left = Vec::new();
+    for (fault, undo) in outstanding {
+        let Undo::Containers { containers, op, .. } = undo else { continue };
+        for container in containers {
+            if let Err(error) = operate_in(endpoint, run, container, op).await {
+                left.push(format!("fault {fault}: {error}"));
+            }
+        }
+    }
+    left
 }
 
 /// Runs the command.
@@ -29,13 +45,11 @@ pub async fn run(args: ReaperArgs, _globals: &super::Globals) -> Result<Exit, Er
     println!("the runner of {run} is gone: undoing its drill");
     // A `docker compose up` of the dead runner would go on creating what is being removed.
     kill_children(&run);
-    let endpoint = Endpoint::resolve().await.map_err(environment)?;
-    let left = if found.keep {
-        // The sweep reverts the faults of kept runs and leaves the rest.
-        sweep_some(&endpoint, SweepOptions::default(), |other| other == run).await.map_err(environment)?;
-        Vec::new()
-    } else {
-        remove_run(&endpoint, &run).await.left
+    let left = match Endpoint::resolve().await {
+        Ok(endpoint) if found.keep => revert(&endpoint, &run, &found.outstanding).await,
+        Ok(endpoint) => remove_run(&endpoint, &run).await.left,
+        // The record is completed all the same; `sweep` removes the rest once the engine is back.
+        Err(error) => vec![format!("everything that was up: {error}")],
     };
     println!("left: {left:?}");
     let record = complete(&run_dir, left, found.keep).map_err(on_disk)?;

@@ -84,7 +84,6 @@ pub async fn run<S: Stack>(
         agents: BTreeMap::new(),
         pumps: Vec::new(),
         shell: None,
-        project: None,
         phase: None,
         injected: None,
         impacted: None,
@@ -125,8 +124,6 @@ pub(super) struct Drill<'a, S: Stack> {
     pub pumps: Vec<JoinHandle<()>>,
     /// The session opens while the load becomes steady, so that nobody waits for it.
     pub shell: Option<JoinHandle<Result<Shell, ShellError>>>,
-    /// Name of the Compose project, once it is up.
-    pub project: Option<String>,
     phase: Option<Phase>,
     /// First and last confirmation.
     pub injected: Option<(DrillTime, DrillTime)>,
@@ -210,7 +207,7 @@ impl<S: Stack> Drill<'_, S> {
         let kept = options.keep && !interrupted && foreseen != expected;
         let mut left = Vec::new();
         if kept {
-            if let Err(error) = run_dir.mark_kept(&self.how_to_look()) {
+            if let Err(error) = run_dir.mark_kept(&self.stack.how_to_look().join("\n")) {
                 self.sink.emit(Event::Note { text: format!("the run could not be marked as kept: {error}") });
             }
         } else {
@@ -263,14 +260,6 @@ impl<S: Stack> Drill<'_, S> {
         };
         self.decided(Check::NothingLeft, started, outcome);
         left
-    }
-
-    /// How to look into a stack that was left up, and how to remove it.
-    fn how_to_look(&self) -> String {
-        let project = self.project.as_deref().unwrap_or_default();
-        format!(
-            "look into it:  docker compose -p {project} ps\n               docker compose -p {project} logs\nremove it:     firedrill sweep --kept\n"
-        )
     }
 
     async fn save_logs(&self, run_dir: &RunDir) {

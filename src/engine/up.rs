@@ -18,7 +18,6 @@ impl<S: Stack> Drill<'_, S> {
         for (what, took) in [("build", up.build_took), ("up", up.up_took), ("healthy", up.healthy_took)] {
             self.sink.emit(Event::ComposeTook { what: what.into(), took_us: micros(took) });
         }
-        self.project = Some(up.project.clone());
         self.sink.emit(Event::StackUp { project: up.project, images: up.images });
         for role in self.roles() {
             if let Err(stop) = self.connect(role).await {

@@ -5,7 +5,6 @@ mod register;
 mod by_agent;
 mod containers;
 mod postgres;
-mod replay;
 #[cfg(test)]
 mod tests;
 
@@ -17,8 +16,6 @@ faults! {
     postgres_connections: PostgresConnections,
     postgres_lock: PostgresLock,
 }
-
-pub use replay::replay;
 
 use crate::agent::AgentClient;
 use crate::source::{Diagnostics, Node, Source};

@@ -1,5 +1,6 @@
 //! Reading faults from a scenario, and the faults of containers on a stack that only pretends to have some.
 
+use super::containers::restore;
 use super::*;
 use crate::source::Value;
 use crate::stack::{Channel, ContainerState, Place, StackDown, StackError, StackUp};
@@ -154,6 +155,10 @@ impl Stack for Pretend {
     fn environment(&self, _: &str) -> BTreeMap<String, String> {
         BTreeMap::new()
     }
+    fn how_to_look(&self) -> Vec<String> {
+        vec!["look: at the fake".into()]
+    }
+
     fn services(&self) -> Vec<String> {
         vec!["db".into()]
     }
@@ -207,9 +212,8 @@ async fn a_kill_is_undone_by_a_start_unless_the_runbook_did_it() {
     assert_eq!(stack.done(), ["Kill { signal: \"SIGKILL\" } a"]);
     let killed = fault.confirm("f", &undo, &field).await.expect("told");
     assert_eq!(killed, Presence::InPlace("shop-a has exited with 137".into()));
-    // By another process, from the ledger alone.
-    assert_eq!(replay(&undo, &stack).await.expect("undone"), "shop-a: start");
-    assert_eq!(replay(&undo, &stack).await.expect("undone"), "shop-a is running already");
+    assert_eq!(restore(&undo, &stack).await.expect("undone"), "shop-a: start");
+    assert_eq!(restore(&undo, &stack).await.expect("undone"), "shop-a is running already");
     assert_eq!(stack.done(), ["Start a"]);
     assert_eq!(fault.confirm("f", &undo, &field).await.expect("told"), Presence::Gone("shop-a is running".into()));
 }
@@ -228,7 +232,7 @@ async fn a_container_that_was_replaced_is_left_alone() {
     };
     assert!(evidence.contains("replaced by another"), "{evidence}");
     fault.revert("f", &undo, &field).await.expect("nothing to do");
-    assert_eq!(replay(&undo, &stack).await.expect("nothing to do"), "a is not there any more");
+    assert_eq!(restore(&undo, &stack).await.expect("nothing to do"), "a is not there any more");
     assert_eq!(stack.done(), Vec::<String>::new());
 }
 
@@ -254,6 +258,5 @@ async fn what_cannot_be_done_names_the_operation() {
     assert_eq!(undo, Undo::Agent { agent: "fd-agent".into(), fault: "f".into() });
     let error = lock.inject("f", &undo, &field).await.expect_err("there are no agents");
     assert_eq!(error.to_string(), "inject `f`: the agent fd-agent is not connected");
-    assert!(replay(&undo, &stack).await.expect("nothing to do").contains("by itself"));
     assert!(fault.revert("f", &undo, &field).await.is_err(), "an undo of another kind is not guessed at");
 }

@@ -13,6 +13,7 @@ mod schedule;
 mod tally;
 mod template;
 
+pub use crate::slis::SLICE;
 pub use client::Client;
 pub use ending::{Ending, Failure};
 pub use generator::{Generator, Report, Totals};
@@ -23,8 +24,6 @@ pub use tally::{SliceCounts, Tally};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// Length of a slice: the resolution of times in a record.
-pub const SLICE: Duration = Duration::from_millis(100);
 /// How late a generator may wake for a request without the measurement being called disturbed.
 pub const ALLOWED_LATE: Duration = Duration::from_millis(50);
 

@@ -2,10 +2,25 @@
 //! spelling of Prometheus.
 
 use super::Comparison;
-use crate::agent::protocol::MetricCondition;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 const EXAMPLE: &str = "write it like `db_pool_available < 1` or `up{job=\"shop\"} == 0`";
+
+/// A condition on one metric in the Prometheus text format: any series with these labels may fulfil it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MetricCondition {
+    /// As it was written.
+    pub text: String,
+    /// Name of the metric.
+    pub metric: String,
+    /// Labels that must be equal.
+    pub labels: BTreeMap<String, String>,
+    /// Comparison.
+    pub op: Comparison,
+    /// Right-hand side.
+    pub value: f64,
+}
 
 impl MetricCondition {
     /// Reads a condition on one metric: its name, labels that must be equal in braces, a comparison, a number.

@@ -6,9 +6,14 @@ mod ratio;
 pub mod window;
 
 pub use good::{Comparison, Good, Outcome, Term};
+pub use metric::MetricCondition;
 pub use ratio::Ratio;
 
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// Length of a slice: the resolution of times in a record.
+pub const SLICE: Duration = Duration::from_millis(100);
 
 /// An SLI over a load: good events / valid events, with its objective.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -3,7 +3,7 @@
 //!
 //! # Formulas
 //!
-//! A window of a load is a run of whole slices (100 ms each, `load::SLICE`); a length is rounded up to whole slices.
+//! A window of a load is a run of whole slices (100 ms each, [`SLICE`]); a length is rounded up to whole slices.
 //! It is *closed* when every slice of it is known, which means that all of its requests have ended. Over a closed
 //! window W an SLI has
 //!
@@ -17,8 +17,7 @@
 //! a missing slice is not known yet, and never counts as good. Ratios are compared with a tolerance of 10⁻⁹, as
 //! 99.9 / 100 and 999 / 1000 are not the same `f64`.
 
-use super::{Ratio, SliSpec};
-use crate::load::SLICE;
+use super::{Ratio, SLICE, SliSpec};
 use crate::record::{DrillTime, Slice};
 use std::collections::BTreeMap;
 use std::fmt;

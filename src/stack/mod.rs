@@ -174,6 +174,8 @@ pub trait Stack: Send + Sync + 'static {
     fn environment(&self, service: &str) -> BTreeMap<String, String>;
     /// Names of the team's services.
     fn services(&self) -> Vec<String>;
+    /// How a person looks into a stack that is left up, and removes it: command lines, one each.
+    fn how_to_look(&self) -> Vec<String>;
     /// Writes the log of every container into `dir`, secrets hidden by `clean`.
     fn save_logs(
         &self,

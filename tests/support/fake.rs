@@ -113,6 +113,10 @@ impl Stack for FakeStack {
         variables.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
     }
 
+    fn how_to_look(&self) -> Vec<String> {
+        vec!["look: at the fake".into()]
+    }
+
     fn services(&self) -> Vec<String> {
         vec!["db".into(), "web".into()]
     }

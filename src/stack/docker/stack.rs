@@ -191,17 +191,6 @@ impl DockerStack {
         Err(StackError::Environment { operation, cause, hint: first.help.clone() })
     }
 
-    /// How to look into a stack that was kept, and how to remove it.
-    pub fn how_to_look(&self) -> Vec<String> {
-        let project = &self.project;
-        vec![
-            format!("look:    docker compose -p {project} ps"),
-            format!("         docker compose -p {project} logs SERVICE"),
-            format!("         docker exec -it {project}-{TOOLBOX}-1 bash"),
-            format!("remove:  docker compose -p {project} down --volumes   (or: firedrill sweep --kept)"),
-        ]
-    }
-
     /// Compose on this drill's project; the model comes on its standard input.
     pub(super) fn compose(&self) -> Compose {
         let directory = self.model.directory.display().to_string();
@@ -354,6 +343,16 @@ impl Stack for DockerStack {
 
     fn environment(&self, service: &str) -> BTreeMap<String, String> {
         self.model.environment(service)
+    }
+
+    fn how_to_look(&self) -> Vec<String> {
+        let project = &self.project;
+        vec![
+            format!("look:    docker compose -p {project} ps"),
+            format!("         docker compose -p {project} logs SERVICE"),
+            format!("         docker exec -it {project}-{TOOLBOX}-1 bash"),
+            format!("remove:  docker compose -p {project} down --volumes   (or: firedrill sweep --kept)"),
+        ]
     }
 
     fn services(&self) -> Vec<String> {
