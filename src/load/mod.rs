@@ -10,6 +10,7 @@ mod generator;
 mod pool;
 mod resolve;
 mod schedule;
+mod secrets;
 mod tally;
 mod template;
 
@@ -18,6 +19,7 @@ pub use client::Client;
 pub use ending::{Ending, Failure};
 pub use generator::{Generator, Report, Totals};
 pub use schedule::Schedule;
+pub use secrets::url_secrets;
 pub(crate) use tally::micros;
 pub use tally::{SliceCounts, Tally};
 

@@ -1,9 +1,9 @@
 //! A drill that is fit to run.
 
 use crate::agent::protocol::MetricCondition;
-use crate::faults::Fault;
-use crate::load::LoadSpec;
-use crate::record::Verdict;
+use crate::faults::{Fault, Inject};
+use crate::load::{LoadSpec, url_secrets};
+use crate::record::{Verdict, url_password};
 use crate::runbook::{Runbook, RunbookPhase};
 use crate::slis::{Ratio, SliSpec};
 use crate::source::{Diagnostics, Source, Value, parse};
@@ -59,6 +59,15 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Everything that the plan itself holds and that must never reach a record: values of inputs, credentials that the
+    /// load sends, parameters of faults. The stack has secrets of its own.
+    pub fn secrets(&self) -> Vec<String> {
+        let loads = self.loads.iter().flat_map(LoadSpec::secrets);
+        let metrics = self.detect.iter().flat_map(|detect| url_secrets(&detect.url));
+        let faults = self.faults.iter().flat_map(|planned| planned.fault.secrets());
+        self.respond.secrets().into_iter().chain(loads).chain(metrics).chain(faults).collect()
+    }
+
     /// Line of a key of the scenario, from 1; the first one when the scenario leaves it out.
     pub fn line_of(&self, key: &str) -> usize {
         // A plan keeps no spans: the file is read once more, for the one verdict that needs a place.
@@ -121,6 +130,18 @@ pub struct Respond {
     pub timeout: Duration,
     /// Where commands run; `None` is the toolbox.
     pub service: Option<String>,
+}
+
+impl Respond {
+    /// Values of inputs that must never be shown, and the passwords inside of those that are URLs.
+    pub fn secrets(&self) -> Vec<String> {
+        let secret = self.vars.values().filter(|var| var.secret).map(|var| var.value.as_str());
+        let mut found: Vec<String> =
+            secret.flat_map(|value| [Some(value), url_password(value)]).flatten().map(str::to_string).collect();
+        found.sort();
+        found.dedup();
+        found
+    }
 }
 
 /// A value of an input.

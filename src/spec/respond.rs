@@ -2,6 +2,7 @@
 
 use super::windows::{LONGEST, deadline};
 use super::{Overrides, Respond, Var};
+use crate::record::{looks_secret, url_password};
 use crate::runbook::{Input, Runbook, RunbookPhase, Step, unified_name};
 use crate::source::{Diagnostics, Entry, MapReader, Node, Source, Span, Value, did_you_mean, list, nearest, shorten};
 use std::collections::BTreeMap;
@@ -19,6 +20,14 @@ struct Named {
     source: Arc<Source>,
     span: Span,
     var: Option<Var>,
+    /// What the scenario itself says about its being a secret.
+    declared: Option<bool>,
+}
+
+/// Whether a value must never be shown: what the scenario says wins; otherwise what its name or the value itself says,
+/// because nobody thinks of `secret: true` when they write `--var DB_PASSWORD=…`.
+pub(super) fn is_secret(name: &str, value: &str, declared: Option<bool>) -> bool {
+    declared.unwrap_or_else(|| looks_secret(name) || url_password(value).is_some())
 }
 
 /// Reads the runbook that the scenario names.
@@ -116,19 +125,23 @@ fn read_vars(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Vec<
             let message = format!("`{name}` and `{}` are the same input", shorten(&same.name));
             diags.error(source, entry.key_span, message).help("keep one of the two");
         }
-        let var = read_var(entry, source, diags);
-        vars.push(Named { name: entry.key.clone(), source: source.clone(), span: entry.key_span, var });
+        let (var, declared) = read_var(entry, source, diags);
+        vars.push(Named { name: entry.key.clone(), source: source.clone(), span: entry.key_span, var, declared });
     }
     vars
 }
 
-fn read_var(entry: &Entry, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Var> {
+/// A variable, and what the scenario says about its being a secret.
+fn read_var(entry: &Entry, source: &Arc<Source>, diags: &mut Diagnostics) -> (Option<Var>, Option<bool>) {
     let name = shorten(&entry.key);
-    match &entry.value.value {
-        Value::Scalar { text, .. } => Some(Var { value: text.clone(), secret: false }),
+    let mut declared = None;
+    let value = match &entry.value.value {
+        Value::Scalar { text, .. } => Some(text.clone()),
         Value::Map(_) => {
-            let mut map = MapReader::new(&entry.value, format!("variable `{name}`"), source, diags)?;
-            let secret: bool = map.optional("secret").unwrap_or_default();
+            let Some(mut map) = MapReader::new(&entry.value, format!("variable `{name}`"), source, diags) else {
+                return (None, None);
+            };
+            declared = map.optional::<bool>("secret");
             let value: Option<String> = map.optional("value");
             let from: Option<String> = map.optional("env");
             let span = map.span();
@@ -148,8 +161,7 @@ fn read_var(entry: &Entry, source: &Arc<Source>, diags: &mut Diagnostics) -> Opt
                 }
                 (value, ..) => value,
             };
-            map.finish()?;
-            Some(Var { value: value?, secret })
+            map.finish().and(value)
         }
         _ => {
             diags.error(
@@ -159,7 +171,9 @@ fn read_var(entry: &Entry, source: &Arc<Source>, diags: &mut Diagnostics) -> Opt
             );
             None
         }
-    }
+    };
+    let var = value.map(|value| Var { secret: is_secret(&entry.key, &value, declared), value });
+    (var, declared)
 }
 
 fn environment(name: &str) -> Result<String, String> {
@@ -173,19 +187,17 @@ fn environment(name: &str) -> Result<String, String> {
     })
 }
 
-/// The command line wins; what the scenario marks as secret stays secret.
+/// The command line wins; what the scenario says about secrets stays.
 fn override_vars(vars: &mut Vec<Named>, overrides: &Overrides) {
     for (name, value) in &overrides.vars {
+        let var = |declared| Some(Var { value: value.clone(), secret: is_secret(name, value, declared) });
         match vars.iter_mut().find(|var| unified_name(&var.name) == unified_name(name)) {
-            Some(known) => {
-                let secret = known.var.as_ref().is_some_and(|var| var.secret);
-                known.var = Some(Var { value: value.clone(), secret });
-            }
+            Some(known) => known.var = var(known.declared),
             None => {
                 // The value may be a secret: only the name is shown.
                 let source = Source::new("--var", format!("{name}=…"));
-                let var = Some(Var { value: value.clone(), secret: false });
-                vars.push(Named { name: name.clone(), source, span: Span::new(0, name.len()), var });
+                let span = Span::new(0, name.len());
+                vars.push(Named { name: name.clone(), source, span, var: var(None), declared: None });
             }
         }
     }

@@ -1,5 +1,6 @@
-//! A mistake is shown with its line, and that line may hold the value of a variable that is marked as secret.
+//! A mistake is shown with its line, and that line may hold the value of a variable that is a secret.
 
+use super::respond::is_secret;
 use crate::source::{Diagnostics, Node, Source, Span, Value, parse};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -39,8 +40,9 @@ fn masked(source: &Arc<Source>) -> (Arc<Source>, Vec<String>) {
         && let Value::Map(vars) = &vars.value
     {
         for var in vars {
-            let secret = get(&var.value, "secret").and_then(Node::text) == Some("true");
-            secrets.extend(get(&var.value, "value").filter(|_| secret));
+            let declared = get(&var.value, "secret").and_then(Node::text).and_then(|text| text.parse().ok());
+            let value = get(&var.value, "value").or(Some(&var.value)).filter(|node| node.text().is_some());
+            secrets.extend(value.filter(|node| is_secret(&var.key, node.text().unwrap_or_default(), declared)));
         }
     }
     if secrets.is_empty() {

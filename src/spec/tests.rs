@@ -193,6 +193,59 @@ fn variables_meet_the_inputs_of_the_runbook() {
 }
 
 #[test]
+fn what_looks_like_a_secret_is_one_without_being_marked() {
+    let runbook =
+        runbook("Mitigation", "login \"$DB_PASSWORD\" \"$API_TOKEN\" \"$DSN_OF_DB\" \"$SERVICE\" \"$PAT_HINTS\"");
+    let yaml = "vars: { DB_PASSWORD: from-the-file, DSN_OF_DB: 'postgres://u:in-a-url@db/x', SERVICE: checkout, \
+                MY_TOKEN: { secret: false, value: open-on-purpose } }";
+    let overrides = [("API_TOKEN", "from-the-command-line"), ("SERVICE", "http://u:pw-of-url@x/")];
+    let (read, ..) = respond(yaml, &runbook, &overrides);
+    let read = read.expect("it can be run");
+    let secret: Vec<&str> = read.vars.iter().filter(|(_, var)| var.secret).map(|(name, _)| name.as_str()).collect();
+    assert_eq!(
+        secret,
+        ["API_TOKEN", "DB_PASSWORD", "DSN_OF_DB", "SERVICE", "api_token", "db_password", "dsn_of_db", "service"]
+    );
+    assert_eq!(
+        read.secrets(),
+        [
+            "from-the-command-line",
+            "from-the-file",
+            "http://u:pw-of-url@x/",
+            "in-a-url",
+            "postgres://u:in-a-url@db/x",
+            "pw-of-url"
+        ]
+    );
+}
+
+#[test]
+fn a_mistake_beside_a_secret_does_not_show_it() {
+    let scenario =
+        EVERYTHING.replace("recover:", "respond: { vars: { DB_PASSWORD: hunter2222 }, phasses: [] }\nrecover:");
+    let (_dir, path) = project(&scenario);
+    let (plan, diags) = load(&path, &Overrides::default());
+    let told = render(&diags, false);
+    assert!(plan.is_none() && told.contains("DB_PASSWORD"), "{told}");
+    assert!(!told.contains("hunter2222"), "{told}");
+}
+
+#[test]
+fn a_plan_knows_all_of_its_secrets() {
+    let scenario = EVERYTHING
+        .replace("Count: 5", "Authorization: Bearer of-the-load")
+        .replace("9100/metrics", "9100/metrics?token=of-the-metrics");
+    let scenario = scenario.replace(
+        "  - container_pause",
+        "  - postgres_lock: { service: db, table: t, password: of-the-fault }\n  - container_pause",
+    );
+    let secrets = plan_of(&scenario).secrets();
+    for secret in ["of-the-load", "of-the-metrics", "of-the-fault"] {
+        assert!(secrets.iter().any(|found| found == secret), "{secret} in {secrets:?}");
+    }
+}
+
+#[test]
 fn phases_without_steps_are_told() {
     let other = runbook("Something", "true");
     assert!(respond("timeout: 5s", &other, &[]).2);
