@@ -1,6 +1,7 @@
 //! The Docker stack on a real engine: what a Compose file may hold goes up, can be spoken to, and leaves nothing.
 
 use firedrill::agent::protocol::Message;
+use firedrill::record::Redactor;
 use firedrill::shell::Shell;
 use firedrill::stack::docker::{
     DockerOptions, DockerStack, Endpoint, Fate, RunIdentity, SweepOptions, kill_children, remove_run, sweep,
@@ -124,12 +125,12 @@ services:
       migrate: { condition: service_completed_successfully }
       db: { condition: service_healthy }
     volumes: ["./conf:/conf:ro"]
-    secrets: [token]
+    secrets: [token, signing]
     command: ["bash", "-c", "cat /run/secrets/token; echo 'price: $$5'; exec sleep 1000"]
   db:
     image: debian:bookworm-slim
     init: true
-    command: ["bash", "-c", "touch /data/ready; exec sleep 1000"]
+    command: ["bash", "-c", "touch /data/ready; exec sleep 1000", "--requirepass", "${DB_PASSWORD}"]
     networks: [back]
     volumes: ["data:/data"]
     healthcheck: { test: ["CMD", "test", "-f", "/data/ready"], interval: 200ms }
@@ -153,12 +154,17 @@ volumes:
   data: { name: fixed-name-of-data }
 secrets:
   token: { file: ./token.txt }
+  signing: { environment: SIGNING }
 "#;
+
+/// What no record may hold of it.
+const SECRETS: [&str; 5] =
+    ["token-of-the-env-file", "secret-of-a-file", "pw-in-url", "password-of-dot-env", "variable-of-dot-env"];
 
 fn many_features() -> Project {
     let mut project = Project::new("many", FEATURES);
     project.file("base.yaml", "services:\n  base:\n    init: true\n    environment: { BASE: \"a$$b\" }\n");
-    project.file(".env", "FROM_DOT_ENV=dotted\n");
+    project.file(".env", "FROM_DOT_ENV=dotted\nDB_PASSWORD=password-of-dot-env\nSIGNING=variable-of-dot-env\n");
     project.file("web.env", "API_TOKEN=token-of-the-env-file\n");
     project.file("token.txt", "secret-of-a-file\n");
     project.file("conf/a.conf", "x\n");
@@ -177,7 +183,7 @@ async fn a_stack_with_many_features_goes_up_can_be_spoken_to_and_leaves_nothing(
     assert_eq!(stack.services(), ["db", "migrate", "wanted", "web"]);
     assert_eq!(stack.environment("web")["BASE"], "a$b");
     assert_eq!(stack.environment("web")["FROM_ENV_FILE"], "dotted");
-    for secret in ["token-of-the-env-file", "secret-of-a-file", "pw-in-url"] {
+    for secret in SECRETS {
         assert!(stack.secrets().iter().any(|s| s == secret), "{secret} in {:?}", stack.secrets());
     }
     with_stack(&stack, &project.run.id, async |stack, up| {
@@ -211,7 +217,7 @@ async fn a_stack_with_many_features_goes_up_can_be_spoken_to_and_leaves_nothing(
         ended.await.expect("the session ends when its input does");
 
         let logs = project.run.dir.join("logs");
-        stack.save_logs(&logs, &|text| text.replace("secret-of-a-file", "***")).await.unwrap();
+        stack.save_logs(&logs, &Redactor::new(["secret-of-a-file".into()])).await.unwrap();
         let log = std::fs::read_to_string(logs.join("web-1.log")).unwrap();
         assert!(log.contains("***") && log.contains("price: $5") && !log.contains("secret-of-a-file"), "{log}");
         no_secret_on_disk(&project.run.dir);
@@ -230,7 +236,7 @@ fn no_secret_on_disk(dir: &Path) {
             continue;
         }
         let text = String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned();
-        for secret in ["token-of-the-env-file", "secret-of-a-file", "pw-in-url"] {
+        for secret in SECRETS {
             assert!(!text.contains(secret), "{secret} in {}", path.display());
         }
     }

@@ -264,9 +264,8 @@ impl<S: Stack> Drill<'_, S> {
 
     async fn save_logs(&self, run_dir: &RunDir) {
         let redactor = self.sink.redactor();
-        let clean = move |text: &str| redactor.text(text);
         let logs = run_dir.logs();
-        let saved = self.stack.save_logs(&logs, &clean);
+        let saved = self.stack.save_logs(&logs, &redactor);
         // Logs are evidence, not a reason to keep a broken stack up.
         let problem = match tokio::time::timeout(Duration::from_secs(20), caught(saved)).await {
             Ok(Ok(Ok(()))) => return,

@@ -2,6 +2,7 @@
 
 use super::containers::restore;
 use super::*;
+use crate::record::Redactor;
 use crate::source::Value;
 use crate::stack::{Channel, ContainerState, Place, StackDown, StackError, StackUp};
 use std::path::Path;
@@ -162,7 +163,7 @@ impl Stack for Pretend {
     fn services(&self) -> Vec<String> {
         vec!["db".into()]
     }
-    async fn save_logs(&self, _: &Path, _: &(dyn Fn(&str) -> String + Sync)) -> Result<(), StackError> {
+    async fn save_logs(&self, _: &Path, _: &Redactor) -> Result<(), StackError> {
         not_here()
     }
     async fn down(&self) -> Result<StackDown, StackError> {

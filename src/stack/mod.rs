@@ -6,6 +6,7 @@ pub mod docker;
 
 pub use channel::Channel;
 
+use crate::record::Redactor;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -176,12 +177,8 @@ pub trait Stack: Send + Sync + 'static {
     fn services(&self) -> Vec<String>;
     /// How a person looks into a stack that is left up, and removes it: command lines, one each.
     fn how_to_look(&self) -> Vec<String>;
-    /// Writes the log of every container into `dir`, secrets hidden by `clean`.
-    fn save_logs(
-        &self,
-        dir: &Path,
-        clean: &(dyn Fn(&str) -> String + Sync),
-    ) -> impl Future<Output = Result<(), StackError>> + Send;
+    /// Writes the log of every container into `dir`, secrets hidden.
+    fn save_logs(&self, dir: &Path, redactor: &Redactor) -> impl Future<Output = Result<(), StackError>> + Send;
     /// Removes everything that carries this drill's label, then looks again. Idempotent.
     fn down(&self) -> impl Future<Output = Result<StackDown, StackError>> + Send;
 }

@@ -4,6 +4,7 @@ use super::agent::Agent;
 use super::log::Happening;
 use super::shell::Supervisor;
 use super::world::World;
+use firedrill::record::Redactor;
 use firedrill::stack::{AgentRole, Channel, ContainerOp, ContainerState, Place, Stack, StackDown, StackError, StackUp};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -121,7 +122,7 @@ impl Stack for FakeStack {
         vec!["db".into(), "web".into()]
     }
 
-    async fn save_logs(&self, _dir: &Path, _clean: &(dyn Fn(&str) -> String + Sync)) -> Result<(), StackError> {
+    async fn save_logs(&self, _dir: &Path, _redactor: &Redactor) -> Result<(), StackError> {
         self.world.log.done(Happening::LogsSaved);
         self.maybe_panic("save_logs");
         Ok(())

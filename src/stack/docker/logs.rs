@@ -3,8 +3,10 @@
 use super::containers;
 use super::errors::environment;
 use super::labels;
+use crate::record::{Redactor, StreamRedactor};
 use crate::stack::StackError;
 use bollard::Docker;
+use bollard::container::LogOutput;
 use bollard::query_parameters::LogsOptionsBuilder;
 use futures_util::StreamExt;
 use std::path::Path;
@@ -12,31 +14,38 @@ use tokio::io::{AsyncWriteExt, BufWriter};
 
 /// A container that writes more keeps its first part; the file says so at its end.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
-/// Longest line that is cleaned of secrets in one piece.
+/// A line that is longer is written piece by piece.
 const MAX_LINE: usize = 256 * 1024;
+/// Length of the time that the engine puts before each piece of a log, with the space behind it:
+/// `2026-11-20T06:41:12.123456789Z `.
+const STAMP: usize = 31;
 
 /// The last lines of a container's log, both streams together, cleaned. Empty when there are none to be had.
-pub(super) async fn tail(docker: &Docker, id: &str, lines: usize, clean: impl Fn(&str) -> String) -> String {
+pub(super) async fn tail(docker: &Docker, id: &str, lines: usize, redactor: &Redactor) -> String {
     let options = LogsOptionsBuilder::default().stdout(true).stderr(true).tail(&lines.to_string()).build();
     let mut stream = docker.logs(id, Some(options));
     let mut text = Vec::new();
+    let mut cut = false;
     while let Some(Ok(frame)) = stream.next().await {
         text.extend_from_slice(&frame.into_bytes());
-        if text.len() > MAX_LINE {
+        cut = text.len() > MAX_LINE;
+        if cut {
             break;
         }
     }
-    clean(String::from_utf8_lossy(&text).trim_end())
+    let mut redactor = redactor.stream();
+    let mut clean = redactor.push(&String::from_utf8_lossy(&text));
+    // Where it is cut off, the end may be the first half of a secret.
+    if !cut {
+        clean.push_str(&redactor.finish());
+    }
+    clean.truncate(clean.trim_end().len());
+    clean
 }
 
 /// Writes the log of every container of a project into `<dir>/<service>-<number>.log`, each line with the time at
 /// which the engine saw it. One log that cannot be read does not keep the others from being written.
-pub(super) async fn save(
-    docker: &Docker,
-    project: &str,
-    dir: &Path,
-    clean: &(dyn Fn(&str) -> String + Sync),
-) -> Result<(), StackError> {
+pub(super) async fn save(docker: &Docker, project: &str, dir: &Path, redactor: &Redactor) -> Result<(), StackError> {
     let creating = format!("creating {}", dir.display());
     tokio::fs::create_dir_all(dir).await.map_err(|error| environment(creating, error))?;
     let mut first_error = None;
@@ -49,28 +58,26 @@ pub(super) async fn save(
             _ => id.clone(),
         };
         let path = dir.join(format!("{}.log", name.replace(['/', '\\'], "_")));
-        if let Err(error) = save_one(docker, &id, &path, clean).await {
+        if let Err(error) = save_one(docker, &id, &path, redactor).await {
             first_error.get_or_insert(error);
         }
     }
     first_error.map_or(Ok(()), Err)
 }
 
-async fn save_one(
-    docker: &Docker,
-    id: &str,
-    path: &Path,
-    clean: &(dyn Fn(&str) -> String + Sync),
-) -> Result<(), StackError> {
+async fn save_one(docker: &Docker, id: &str, path: &Path, redactor: &Redactor) -> Result<(), StackError> {
     let writing = format!("writing {}", path.display());
     let failed = |error: std::io::Error| environment(&writing, error);
     let mut file = BufWriter::new(tokio::fs::File::create(path).await.map_err(failed)?);
     let options = LogsOptionsBuilder::default().stdout(true).stderr(true).timestamps(true).build();
     let mut stream = docker.logs(id, Some(options));
-    let (mut written, mut pending) = (0u64, Vec::new());
+    let (mut written, mut out, mut err) = (0u64, Pieces::new(redactor), Pieces::new(redactor));
     while let Some(frame) = stream.next().await {
-        let frame = match frame {
-            Ok(frame) => frame.into_bytes(),
+        let (pieces, frame) = match frame {
+            Ok(LogOutput::StdErr { message }) => (&mut err, message),
+            Ok(LogOutput::Console { message } | LogOutput::StdIn { message } | LogOutput::StdOut { message }) => {
+                (&mut out, message)
+            }
             // Some log drivers cannot be read; the file then says why it is empty.
             Err(error) => {
                 let note = format!("[the log cannot be read: {error}]\n");
@@ -78,22 +85,114 @@ async fn save_one(
                 break;
             }
         };
-        pending.extend_from_slice(&frame);
-        // Only whole lines are cleaned, or a secret across two frames would be missed.
-        let end = pending.iter().rposition(|byte| *byte == b'\n').map(|at| at + 1);
-        let Some(end) = end.or_else(|| (pending.len() > MAX_LINE).then_some(pending.len())) else { continue };
-        let lines: Vec<u8> = pending.drain(..end).collect();
-        written += end as u64;
-        file.write_all(clean(&String::from_utf8_lossy(&lines)).as_bytes()).await.map_err(failed)?;
+        written += frame.len() as u64;
+        file.write_all(pieces.push(&frame).as_bytes()).await.map_err(failed)?;
         if written > MAX_BYTES {
+            // What was not written yet may end in the first half of a secret.
             let note = format!("[cut here after {} MiB]\n", MAX_BYTES / 1024 / 1024);
             file.write_all(note.as_bytes()).await.map_err(failed)?;
-            pending.clear();
-            break;
+            return file.flush().await.map_err(failed);
         }
     }
-    if !pending.is_empty() {
-        file.write_all(clean(&String::from_utf8_lossy(&pending)).as_bytes()).await.map_err(failed)?;
+    for mut pieces in [out, err] {
+        file.write_all(pieces.finish().as_bytes()).await.map_err(failed)?;
     }
     file.flush().await.map_err(failed)
+}
+
+/// One stream of a log, put together from the pieces in which the engine sends it. It cuts long lines every 16 KiB and
+/// puts a time before each piece: neither may keep a secret from being seen.
+struct Pieces {
+    pending: Vec<u8>,
+    redactor: StreamRedactor,
+    /// The last piece did not end its line.
+    open: bool,
+}
+
+impl Pieces {
+    fn new(redactor: &Redactor) -> Pieces {
+        Pieces { pending: Vec::new(), redactor: redactor.stream(), open: false }
+    }
+
+    /// Takes the next piece; returns what can be written by now: whole lines, unless one is very long.
+    fn push(&mut self, piece: &[u8]) -> String {
+        let rest = if self.open { without_stamp(piece) } else { piece };
+        self.pending.extend_from_slice(rest);
+        self.open = piece.last().is_some_and(|byte| *byte != b'\n');
+        let end = match self.pending.iter().rposition(|byte| *byte == b'\n') {
+            Some(at) => at + 1,
+            None if self.pending.len() > MAX_LINE => whole_characters(&self.pending),
+            None => return String::new(),
+        };
+        let text: Vec<u8> = self.pending.drain(..end).collect();
+        self.redactor.push(&String::from_utf8_lossy(&text))
+    }
+
+    /// The end of the stream.
+    fn finish(&mut self) -> String {
+        let text = std::mem::take(&mut self.pending);
+        let mut clean = self.redactor.push(&String::from_utf8_lossy(&text));
+        clean.push_str(&self.redactor.finish());
+        clean
+    }
+}
+
+/// A piece without the time before it.
+fn without_stamp(piece: &[u8]) -> &[u8] {
+    match piece.split_at_checked(STAMP) {
+        Some((stamp, rest)) if stamp.ends_with(b"Z ") && stamp.get(10) == Some(&b'T') => rest,
+        _ => piece,
+    }
+}
+
+/// Where the last character that is complete ends.
+fn whole_characters(bytes: &[u8]) -> usize {
+    match std::str::from_utf8(bytes) {
+        Err(error) if error.error_len().is_none() => error.valid_up_to(),
+        _ => bytes.len(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const SECRET: &str = "hunter2-the-säcret";
+
+    fn redactor() -> Redactor {
+        Redactor::new([SECRET.to_string()])
+    }
+
+    #[test]
+    fn a_secret_across_the_pieces_of_a_very_long_line_is_hidden() {
+        let mut pieces = Pieces::new(&redactor());
+        let long = "x".repeat(MAX_LINE - 5);
+        let mut written = pieces.push(format!("2026-11-20T06:41:12.123456789Z {long}").as_bytes());
+        for byte in SECRET.as_bytes() {
+            let mut piece = b"2026-11-20T06:41:13.123456789Z ".to_vec();
+            piece.push(*byte);
+            written += &pieces.push(&piece);
+        }
+        written += &pieces.push(b"2026-11-20T06:41:13.123456789Z  end\n2026-11-20T06:41:14.123456789Z next\n");
+        written += &pieces.finish();
+        assert!(
+            written.starts_with("2026-11-20T06:41:12")
+                && written.ends_with("*** end\n2026-11-20T06:41:14.123456789Z next\n")
+        );
+        assert_eq!(written.len(), STAMP + long.len() + "*** end\n".len() + STAMP + "next\n".len());
+    }
+
+    proptest! {
+        #[test]
+        fn however_a_log_is_cut_nothing_is_lost_and_no_secret_shows(
+            before in "[a-z\n]{0,20}", after in "[a-z\n]{0,20}", size in 1usize..9,
+        ) {
+            let text = format!("{before}{SECRET}{after}");
+            let mut pieces = Pieces::new(&redactor());
+            let mut written: String = text.as_bytes().chunks(size).map(|piece| pieces.push(piece)).collect();
+            written += &pieces.finish();
+            prop_assert_eq!(written, format!("{before}***{after}"));
+        }
+    }
 }

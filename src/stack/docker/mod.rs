@@ -6,6 +6,7 @@ mod compose;
 mod containers;
 mod content;
 mod dial;
+mod dotenv;
 mod endpoint;
 mod errors;
 mod exec;

@@ -1,18 +1,54 @@
 //! Secrets that a resolved model holds, so that they can be hidden before anything is written.
 
+use super::dotenv::assignments;
 use super::model::{ResolvedModel, scalar, unescape};
 use crate::record::{looks_secret, url_password};
+use crate::stack::StackSpec;
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 /// A secret file that is longer than this is no password but a bundle; its lines are hidden one by one either way.
 const MAX_SECRET_FILE: u64 = 256 * 1024;
 /// Lines of a secret file shorter than this are no secrets (`-----`, `}`), and would hide half of a record.
 const MIN_LINE: usize = 8;
 
-/// Values under keys that look like secrets, passwords in URLs, and the contents of Compose's secret files.
-pub(super) fn secrets(model: &ResolvedModel) -> Vec<String> {
+/// Variables that Compose fills into the model, each with every value that some file gives it.
+pub(super) type Variables = BTreeMap<String, BTreeSet<String>>;
+
+/// The files from which Compose takes variables: those that the scenario or `COMPOSE_ENV_FILES` names, otherwise `.env`
+/// beside the stack and in the working directory.
+pub(super) fn env_files(spec: &StackSpec) -> Vec<PathBuf> {
+    if !spec.env_files.is_empty() {
+        return spec.env_files.clone();
+    }
+    let named = std::env::var("COMPOSE_ENV_FILES").unwrap_or_default();
+    let named = named.split(',').map(str::trim).filter(|file| !file.is_empty()).map(PathBuf::from);
+    let beside = spec.compose_file.parent().unwrap_or(Path::new("")).join(".env");
+    named.chain([beside, PathBuf::from(".env")]).collect()
+}
+
+/// Reads them. Which value wins is of no interest here: each of them is hidden.
+pub(super) fn variables(files: &[PathBuf]) -> Variables {
+    let mut variables = Variables::new();
+    for text in files.iter().filter_map(|file| read_bounded(file)) {
+        for (name, value) in assignments(&text) {
+            variables.entry(name).or_default().insert(value);
+        }
+    }
+    variables
+}
+
+/// Values under keys that look like secrets, passwords in URLs, the contents of Compose's secret files and variables, and
+/// what `variables` holds that looks like a secret: the file may put it anywhere, as in
+/// `command: redis-server --requirepass $REDIS_PASSWORD`.
+pub(super) fn secrets(model: &ResolvedModel, variables: &Variables) -> Vec<String> {
     let mut found = BTreeSet::new();
+    for (key, values) in variables {
+        values.iter().for_each(|value| add(&mut found, key, value));
+    }
+    let own = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
+    found.extend(interpolated(model, own));
     for service in model.services() {
         for (key, value) in model.environment(&service) {
             add(&mut found, &key, &value);
@@ -26,12 +62,14 @@ pub(super) fn secrets(model: &ResolvedModel) -> Vec<String> {
     }
     for secret in model.section("secrets").values() {
         let file = secret.get("file").and_then(Value::as_str).map(unescape);
-        if let Some(text) = file.and_then(|file| read_bounded(&file)) {
+        if let Some(text) = file.and_then(|file| read_bounded(Path::new(&file))) {
             add_text(&mut found, &text);
         }
-        let variable = secret.get("environment").and_then(Value::as_str);
-        if let Some(text) = variable.and_then(|name| std::env::var(name).ok()) {
-            add_text(&mut found, &text);
+        if let Some(name) = secret.get("environment").and_then(Value::as_str) {
+            let of_files = variables.get(name).into_iter().flatten().cloned();
+            for text in of_files.chain(std::env::var(name)) {
+                add_text(&mut found, &text);
+            }
         }
     }
     found.into_iter().filter(|secret| !secret.is_empty()).collect()
@@ -53,10 +91,71 @@ fn add_text(found: &mut BTreeSet<String>, text: &str) {
     }
 }
 
-fn read_bounded(file: &str) -> Option<String> {
+/// Secrets of the runner's own environment that Compose has filled in: their values stand somewhere in the model.
+fn interpolated(model: &ResolvedModel, own: impl Iterator<Item = (String, String)>) -> Vec<String> {
+    let mut texts = Vec::new();
+    model.json.values().for_each(|value| collect(value, &mut texts));
+    let stands = |value: &String| !value.is_empty() && texts.iter().any(|text| text.contains(value));
+    own.filter(|(name, _)| looks_secret(name)).map(|(_, value)| value).filter(stands).collect()
+}
+
+/// Every text below a value.
+fn collect(value: &Value, texts: &mut Vec<String>) {
+    match value {
+        Value::String(text) => texts.push(unescape(text)),
+        Value::Array(values) => values.iter().for_each(|value| collect(value, texts)),
+        Value::Object(fields) => fields.values().for_each(|value| collect(value, texts)),
+        _ => {}
+    }
+}
+
+fn read_bounded(file: &Path) -> Option<String> {
     let size = std::fs::metadata(file).ok()?.len();
     if size > MAX_SECRET_FILE {
         return None;
     }
     Some(String::from_utf8_lossy(&std::fs::read(file).ok()?).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn model(json: Value) -> ResolvedModel {
+        let Value::Object(json) = json else { panic!("a model is a mapping") };
+        ResolvedModel { json, file: PathBuf::new(), directory: PathBuf::new(), remarks: Vec::new() }
+    }
+
+    #[test]
+    fn secrets_of_env_files_are_hidden_wherever_the_stack_puts_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join(".env");
+        let text = "REDIS_PASSWORD=of-redis\nAPI_TOKEN='of the api'\nURL=http://u:of-a-url@x\nSIZE=of-no-interest\n";
+        std::fs::write(&file, text).unwrap();
+        let spec = StackSpec {
+            compose_file: dir.path().join("compose.yaml"),
+            profiles: Vec::new(),
+            env_files: Vec::new(),
+            isolate: false,
+            allow_bind_writes: false,
+            interposed: BTreeMap::new(),
+            toolbox_image: None,
+            up_within: std::time::Duration::from_secs(1),
+        };
+        assert!(env_files(&spec).contains(&file));
+        let variables = variables(&[file, dir.path().join("none.env")]);
+        let model = model(json!({
+            "services": { "redis": { "command": ["redis-server", "--requirepass", "of-redis"] } },
+            "secrets": { "x": { "environment": "SIZE" } },
+        }));
+        let found = secrets(&model, &variables);
+        for secret in ["of-redis", "of the api", "of-a-url", "of-no-interest"] {
+            assert!(found.iter().any(|found| found == secret), "{secret} in {found:?}");
+        }
+        assert!(!found.iter().any(|found| found.starts_with("http")), "{found:?}");
+        let own = [("CI_TOKEN", "of-the-ci"), ("REDIS_SECRET", "of-redis"), ("PATH", "redis-server")];
+        let own = own.into_iter().map(|(name, value)| (name.to_string(), value.to_string()));
+        assert_eq!(interpolated(&model, own), ["of-redis"], "only what the stack was given");
+    }
 }

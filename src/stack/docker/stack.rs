@@ -105,9 +105,9 @@ impl ResolvedModel {
         self.services().iter().flat_map(|service| self.names_of(service)).collect()
     }
 
-    /// Values that must never be written anywhere.
-    pub fn secrets(&self) -> Vec<String> {
-        secrets::secrets(self)
+    /// Values that must never be written anywhere: of the model, and of the files that its variables come from.
+    pub fn secrets(&self, spec: &StackSpec) -> Vec<String> {
+        secrets::secrets(self, &secrets::variables(&secrets::env_files(spec)))
     }
 }
 
@@ -137,7 +137,7 @@ impl DockerStack {
         let mut endpoint = endpoint.clone();
         endpoint.mark(&run.id);
         let model = model::resolve(spec, &endpoint).await?;
-        let secrets = model.secrets();
+        let secrets = model.secrets(spec);
         let redactor = Redactor::new(secrets.clone());
         let short = hex(&Sha256::digest(run.id.as_bytes())[..4]);
         let mut run = run.clone();
@@ -204,6 +204,11 @@ impl DockerStack {
     /// Hides the stack's secrets.
     pub(super) fn clean(&self, text: &str) -> String {
         self.redactor.text(text)
+    }
+
+    /// What hides them.
+    pub(super) fn redactor(&self) -> &Redactor {
+        &self.redactor
     }
 
     pub(super) fn started(&self) -> std::sync::MutexGuard<'_, Started> {
@@ -359,8 +364,8 @@ impl Stack for DockerStack {
         self.model.services()
     }
 
-    async fn save_logs(&self, dir: &Path, clean: &(dyn Fn(&str) -> String + Sync)) -> Result<(), StackError> {
-        logs::save(&self.endpoint.docker, &self.project, dir, clean).await
+    async fn save_logs(&self, dir: &Path, redactor: &Redactor) -> Result<(), StackError> {
+        logs::save(&self.endpoint.docker, &self.project, dir, redactor).await
     }
 
     async fn down(&self) -> Result<StackDown, StackError> {

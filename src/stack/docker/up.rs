@@ -205,7 +205,7 @@ async fn too_late(stack: &DockerStack, watcher: &mut Watcher<'_>, tail: Vec<Stri
 }
 
 async fn unhealthy(stack: &DockerStack, ailing: Ailing) -> StackError {
-    let tail = logs::tail(&stack.endpoint.docker, &ailing.container, LOG_TAIL, |text| stack.clean(text)).await;
+    let tail = logs::tail(&stack.endpoint.docker, &ailing.container, LOG_TAIL, stack.redactor()).await;
     StackError::Unhealthy { service: ailing.service, reason: stack.clean(&ailing.reason), tail }
 }
 
