@@ -78,7 +78,7 @@ pub(super) async fn plan(
 
 /// `firedrill/<stack>-<service>`, in the characters that a repository may have.
 fn repository(stack: &str, service: &str) -> String {
-    format!("firedrill/{}", slug(&format!("{stack}-{service}"), 120))
+    format!("{}{}", images::TEAMS, slug(&format!("{stack}-{service}"), 120))
 }
 
 /// Lower-case letters, digits and single hyphens.

@@ -89,6 +89,18 @@ impl Endpoint {
         self.env.push((RUN_VARIABLE.into(), Some(run.into())));
     }
 
+    /// The same engine with its own builder, whichever one the user has chosen: a builder in a container of its own (as
+    /// `docker/setup-buildx-action` makes one) sees no image that only the engine has.
+    pub(super) fn with_own_builder(&self) -> Endpoint {
+        let mut endpoint = self.clone();
+        let context =
+            self.env.iter().rev().find(|(name, _)| name == "DOCKER_CONTEXT").and_then(|(_, value)| value.clone());
+        // The engine's builder has the name of its context, and without one (`DOCKER_HOST`) that is `default`.
+        endpoint.env.push(("BUILDX_BUILDER".into(), Some(context.unwrap_or_else(|| "default".into()))));
+        endpoint.env.push(("DOCKER_BUILDKIT".into(), None));
+        endpoint
+    }
+
     /// A `docker` command for this engine, with the settings of Compose taken out that would change its meaning.
     pub fn command(&self) -> Command {
         let mut command = Command::new("docker");
@@ -234,6 +246,21 @@ mod tests {
         assert_eq!(read_context(tls), Some(("tcp://b:2376".into(), true)));
         assert_eq!(read_context(b"[]"), None);
         assert_eq!(read_context(br#"[{"Endpoints":{"docker":{"Host":""}}}]"#), None);
+    }
+
+    #[tokio::test]
+    async fn our_own_images_are_built_by_the_engine_itself() {
+        for (context, builder) in [(Some("colima"), "colima"), (Some("default"), "default"), (None, "default")] {
+            let env = vec![("DOCKER_CONTEXT".into(), context.map(OsString::from))];
+            let endpoint = Endpoint::at("unix:///nonexistent/docker.sock".into(), false, env).unwrap();
+            let value = |endpoint: &Endpoint| {
+                let command = endpoint.command();
+                let set = command.as_std().get_envs().find(|(name, _)| *name == "BUILDX_BUILDER");
+                set.and_then(|(_, value)| value.map(std::ffi::OsStr::to_os_string))
+            };
+            assert_eq!(value(&endpoint.with_own_builder()), Some(builder.into()));
+            assert_eq!(value(&endpoint), None, "the team's images are built as the team builds them");
+        }
     }
 
     #[tokio::test]

@@ -28,6 +28,11 @@ const KEEP_UNUSED: usize = 3;
 /// Nothing is removed that was made more recently, in seconds: its drill may not have started its containers yet.
 const KEEP_FOR: i64 = 3600;
 
+/// Repository of the team's images, before their own names.
+pub(super) const TEAMS: &str = "firedrill/";
+/// What an import of the agent says of itself. It is not inherited, as labels are.
+const COMMENT: &str = "firedrill agent";
+
 /// How the engine lists an image without a name.
 const NAMELESS: &str = "<none>:<none>";
 
@@ -67,7 +72,7 @@ pub(super) async fn ensure_agent(docker: &Docker, bundle: &Bundle) -> Result<Age
         .from_src("-")
         .repo(AGENT)
         .tag(&bundle.hash)
-        .message("firedrill agent")
+        .message(COMMENT)
         .changes(vec![
             format!("ENTRYPOINT {}", list(&image.launch)),
             format!("CMD {}", list(&["agent".into(), "serve".into()])),
@@ -157,7 +162,8 @@ pub(super) async fn ensure_toolbox(
 }
 
 /// Builds one image from a Dockerfile without a context, by Compose: its builder is there wherever Compose is, and it
-/// knows the user's proxies and registries.
+/// knows the user's proxies and registries. The engine's own builder does it, because what the image is made from may be
+/// in the engine and nowhere else.
 async fn build(compose: &Compose, tag: &str, dockerfile: &str, watch: &Watch<'_>) -> Result<(), StackError> {
     let operation = format!("building {tag}");
     let context = tempfile_dir(&operation)?;
@@ -167,7 +173,8 @@ async fn build(compose: &Compose, tag: &str, dockerfile: &str, watch: &Watch<'_>
         "labels": { labels::IMAGE: "toolbox" },
     });
     let model = json!({ "name": "firedrill", "services": { "toolbox": { "image": tag, "build": build } } }).to_string();
-    let compose = Compose { options: vec!["--file".into(), "-".into()], ..compose.clone() };
+    let endpoint = compose.endpoint.with_own_builder();
+    let compose = Compose { endpoint, options: vec!["--file".into(), "-".into()], ..compose.clone() };
     let watch = Watch { log: watch.log.clone(), model: Some(&model), ..*watch };
     super::builds::run_build(&compose, &[], watch).await
 }
@@ -199,13 +206,11 @@ fn create_empty(path: &Path) -> std::io::Result<()> {
 pub(super) async fn remove_old(docker: &Docker, purpose: &str, repository: &str) -> Result<(), StackError> {
     let prefix = format!("{repository}:");
     let mut images = ours(docker, Some(purpose)).await?;
-    let nameless = |image: &ImageSummary| image.repo_tags.iter().all(|tag| tag == NAMELESS);
-    let name = |tag: &String| tag.starts_with(&prefix);
-    images.retain(|image| nameless(image) || image.repo_tags.iter().any(name));
-    images.sort_by_key(|image| std::cmp::Reverse(image.created));
+    images.retain(|(image, names)| image.repo_tags.is_empty() || names.iter().any(|name| name.starts_with(&prefix)));
+    images.sort_by_key(|(image, _)| std::cmp::Reverse(image.created));
     let now = time::OffsetDateTime::now_utc().unix_timestamp();
-    for image in images.iter().skip(KEEP_UNUSED).filter(|image| image.created < now - KEEP_FOR) {
-        remove_image(docker, image).await;
+    for (_, names) in images.iter().skip(KEEP_UNUSED).filter(|(image, _)| image.created < now - KEEP_FOR) {
+        remove_names(docker, names).await;
     }
     Ok(())
 }
@@ -215,46 +220,94 @@ pub(super) async fn remove_unused(docker: &Docker, dry_run: bool) -> Result<Vec<
     let used: Vec<String> =
         super::containers::list(docker, &[]).await?.into_iter().filter_map(|c| c.image_id).collect();
     let mut removed = Vec::new();
-    for image in ours(docker, None).await? {
+    for (image, names) in ours(docker, None).await? {
         if used.contains(&image.id) {
             continue;
         }
         if dry_run {
-            removed.extend(names(&image));
+            removed.extend(names);
         } else {
-            removed.extend(remove_image(docker, &image).await);
+            removed.extend(remove_names(docker, &names).await);
         }
     }
     Ok(removed)
 }
 
-async fn ours(docker: &Docker, purpose: Option<&str>) -> Result<Vec<ImageSummary>, StackError> {
+/// The images of a run: those that only its drill uses.
+pub(super) async fn of_run(docker: &Docker, run: Option<&str>) -> Result<Vec<ImageSummary>, StackError> {
+    let filters = labels::filter(labels::RUN, run);
+    let options = ListImagesOptionsBuilder::default().filters(&filters).build();
+    let mut images = docker.list_images(Some(options)).await.map_err(api("listing images"))?;
+    images.retain(|image| own_names(&image.repo_tags).is_some_and(|names| !names.is_empty()));
+    Ok(images)
+}
+
+/// Images that Firedrill made, each with what it can be removed by. Labels alone do not tell: an image that somebody
+/// built `FROM` one of ours has them as well.
+async fn ours(docker: &Docker, purpose: Option<&str>) -> Result<Vec<(ImageSummary, Vec<String>)>, StackError> {
     let filters: HashMap<String, Vec<String>> = labels::filter(labels::IMAGE, purpose);
     let options = ListImagesOptionsBuilder::default().filters(&filters).build();
-    docker.list_images(Some(options)).await.map_err(api("listing images"))
+    let mut ours = Vec::new();
+    for image in docker.list_images(Some(options)).await.map_err(api("listing images"))? {
+        match own_names(&image.repo_tags) {
+            None => {}
+            Some(names) if !names.is_empty() => ours.push((image, names)),
+            // Without a name, because a second import at the same time took it over.
+            Some(_) => {
+                let inspected = inspect(docker, &image.id).await?;
+                if inspected.is_some_and(|image| image.comment.as_deref() == Some(COMMENT)) {
+                    let names = vec![image.id.clone()];
+                    ours.push((image, names));
+                }
+            }
+        }
+    }
+    Ok(ours)
 }
 
-/// The names of an image; its id when a newer build took its name over.
-fn names(image: &ImageSummary) -> Vec<String> {
-    let named: Vec<String> = image.repo_tags.iter().filter(|tag| *tag != NAMELESS).cloned().collect();
-    if named.is_empty() { vec![image.id.clone()] } else { named }
+/// The names of an image if all of them are names that Firedrill gives; `None` when it has one of somebody else's.
+pub(super) fn own_names(tags: &[String]) -> Option<Vec<String>> {
+    let named: Vec<String> = tags.iter().filter(|tag| *tag != NAMELESS).cloned().collect();
+    named.iter().all(|name| is_own_name(name)).then_some(named)
 }
 
-/// Without force: the engine refuses when a container uses it. Says what was removed.
-async fn remove_image(docker: &Docker, image: &ImageSummary) -> Vec<String> {
+fn is_own_name(name: &str) -> bool {
+    let repository = name.rsplit_once(':').map_or(name, |(repository, _)| repository);
+    repository == AGENT || repository == TOOLBOX || repository.starts_with(TEAMS)
+}
+
+/// Without force: the engine refuses when a container uses the image. Says what was removed.
+async fn remove_names(docker: &Docker, names: &[String]) -> Vec<String> {
     let mut removed = Vec::new();
-    for name in names(image) {
+    for name in names {
         let options = RemoveImageOptionsBuilder::default().build();
-        if docker.remove_image(&name, Some(options), None).await.is_ok() {
-            removed.push(name);
+        if docker.remove_image(name, Some(options), None).await.is_ok() {
+            removed.push(name.clone());
         }
     }
     removed
 }
 
-/// Removes the images that only one drill used.
-pub(super) async fn remove_named(docker: &Docker, names: impl IntoIterator<Item = &String>) {
-    for name in names {
-        let _ = docker.remove_image(name, Some(RemoveImageOptionsBuilder::default().build()), None).await;
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_with_a_name_of_somebody_elses_are_not_ours() {
+        let own = |tags: &[&str]| own_names(&tags.iter().map(|tag| tag.to_string()).collect::<Vec<_>>());
+        let ours = ["firedrill-agent:0123", "firedrill-toolbox:base-01", "firedrill/shop-db:abc"];
+        assert_eq!(own(&ours).map(|names| names.len()), Some(3));
+        for other in [
+            "team/tools:1",
+            "firedrill-agents:1",
+            "registry:5000/firedrill-agent:1",
+            "firedrill-toolbox-mine:2",
+            "localhost:5000/x",
+        ] {
+            assert_eq!(own(&[other]), None, "{other}");
+            assert_eq!(own(&["firedrill-toolbox:t", other]), None, "{other} keeps it");
+        }
+        assert_eq!(own(&[NAMELESS]), Some(vec![]));
+        assert_eq!(own(&[]), Some(vec![]));
     }
 }

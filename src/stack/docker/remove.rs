@@ -4,12 +4,13 @@
 use super::containers;
 use super::endpoint::Endpoint;
 use super::errors::{api, is_status};
-use super::labels;
+use super::{images, labels};
 use crate::stack::{StackDown, StackError};
 use bollard::Docker;
 use bollard::errors::Error as ApiError;
 use bollard::query_parameters::{
-    ListNetworksOptionsBuilder, ListVolumesOptionsBuilder, RemoveContainerOptionsBuilder, RemoveVolumeOptions,
+    ListNetworksOptionsBuilder, ListVolumesOptionsBuilder, RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder,
+    RemoveVolumeOptions,
 };
 use futures_util::StreamExt;
 use std::collections::BTreeMap;
@@ -25,7 +26,7 @@ pub(super) const QUIET: Duration = Duration::from_secs(1);
 /// Containers removed at the same time.
 const AT_ONCE: usize = 8;
 
-/// Removes every container, network and volume of a run, whatever its state. Needs nothing but the run's id.
+/// Removes every container, network and volume of a run, whatever its state, and the images that only it used. Needs nothing but the run's id.
 pub async fn remove_run(endpoint: &Endpoint, run: &str) -> StackDown {
     remove(&endpoint.docker, &[(labels::RUN, run)], QUIET).await
 }
@@ -44,15 +45,20 @@ pub(super) enum Thing {
     Volume {
         name: String,
     },
+    /// An image that only this drill uses.
+    Image {
+        name: String,
+    },
 }
 
 impl Thing {
-    /// `container x`, `network y`, `volume z`.
+    /// `container x`, `network y`, `volume z`, `image i`.
     pub(super) fn text(&self) -> String {
         match self {
             Thing::Container { name, .. } => format!("container {name}"),
             Thing::Network { name } => format!("network {name}"),
             Thing::Volume { name } => format!("volume {name}"),
+            Thing::Image { name } => format!("image {name}"),
         }
     }
 }
@@ -78,6 +84,11 @@ pub(super) async fn find(docker: &Docker, by: &[(&str, &str)]) -> Result<BTreeMa
         let volumes = docker.list_volumes(Some(options)).await.map_err(api("listing volumes"))?;
         for volume in volumes.volumes.unwrap_or_default() {
             found.insert(format!("volume {}", volume.name), Thing::Volume { name: volume.name });
+        }
+        // By the run only: Compose labels images that many drills share with the project that happened to build them.
+        let images = if *key == labels::RUN { images::of_run(docker, Some(value)).await? } else { Vec::new() };
+        for name in images.into_iter().flat_map(|image| image.repo_tags) {
+            found.insert(format!("image {name}"), Thing::Image { name });
         }
     }
     Ok(found)
@@ -133,6 +144,10 @@ async fn remove_all(docker: &Docker, found: &BTreeMap<String, Thing>) {
             Thing::Container { .. } => Ok(()),
             Thing::Network { .. } => ignore_gone(docker.remove_network(id).await),
             Thing::Volume { name } => ignore_gone(docker.remove_volume(name, None::<RemoveVolumeOptions>).await),
+            Thing::Image { name } => {
+                let options = RemoveImageOptionsBuilder::default().build();
+                ignore_gone(docker.remove_image(name, Some(options), None).await.map(drop))
+            }
         };
     }
 }

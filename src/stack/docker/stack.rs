@@ -1,6 +1,6 @@
 //! `DockerStack`: the one stack trait, carried out by Docker Compose and the Docker API.
 
-use super::builds::{Builds, slug};
+use super::builds::slug;
 use super::bundle::{Bundle, HOME, hex};
 use super::compose::{Compose, Watch};
 use super::endpoint::Endpoint;
@@ -80,8 +80,6 @@ pub struct DockerStack {
 pub(super) struct Started {
     /// The model that `docker compose up` was given.
     pub model: Option<String>,
-    /// Images that only this drill uses.
-    pub own_images: Vec<String>,
     /// A `docker compose up` was cut off, and the engine may still be carrying out its last request.
     pub cut_off: bool,
 }
@@ -369,9 +367,9 @@ impl Stack for DockerStack {
     }
 
     async fn down(&self) -> Result<StackDown, StackError> {
-        let (model, own_images, cut_off) = {
+        let (model, cut_off) = {
             let started = self.started();
-            (started.model.clone(), started.own_images.clone(), started.cut_off)
+            (started.model.clone(), started.cut_off)
         };
         let began = Instant::now();
         if let Some(model) = &model {
@@ -382,15 +380,7 @@ impl Stack for DockerStack {
         let by = [(labels::RUN, self.run.id.as_str()), (labels::PROJECT, self.project.as_str())];
         let quiet = if cut_off { remove::QUIET } else { Duration::ZERO };
         let rest = remove::remove(&self.endpoint.docker, &by, quiet).await;
-        images::remove_named(&self.endpoint.docker, &own_images).await;
         Ok(StackDown { took, left: rest.left })
-    }
-}
-
-impl Started {
-    /// Notes what must be removed with the drill.
-    pub(super) fn note_images(&mut self, builds: &Builds) {
-        self.own_images = builds.own.iter().cloned().collect();
     }
 }
 

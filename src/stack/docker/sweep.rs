@@ -152,7 +152,7 @@ fn note(swept: &SweptRun) -> Option<String> {
     }
 }
 
-/// Every run of which a container, a network or a volume is there.
+/// Every run of which a container, a network, a volume or an image of its own is there.
 async fn runs(docker: &Docker) -> Result<BTreeMap<String, Found>, StackError> {
     let mut runs: BTreeMap<String, Found> = BTreeMap::new();
     let mut add = |labels: Option<HashMap<String, String>>, created: i64| {
@@ -175,6 +175,9 @@ async fn runs(docker: &Docker) -> Result<BTreeMap<String, Found>, StackError> {
     let volumes = docker.list_volumes(Some(options)).await.map_err(api("listing volumes"))?;
     for volume in volumes.volumes.unwrap_or_default() {
         add(Some(volume.labels), seconds(volume.created_at));
+    }
+    for image in images::of_run(docker, None).await? {
+        add(Some(image.labels), image.created);
     }
     Ok(runs)
 }

@@ -28,6 +28,8 @@ pub struct Drill<'a> {
     pub toolbox_image: &'a str,
     /// Service → the image that stands for its `build` section; services without an entry keep their own image.
     pub built: &'a BTreeMap<String, String>,
+    /// Those of them that only this drill uses, and that go with it.
+    pub own_images: &'a BTreeSet<String>,
     /// Ports on which the agent in front of each interposed service listens.
     pub ports: &'a BTreeMap<String, BTreeSet<u16>>,
 }
@@ -111,6 +113,9 @@ fn own_service(name: &str, service: &mut Map<String, Value>, drill: &Drill<'_>, 
         if let Some(Value::Object(build)) = service.get_mut("build") {
             build.remove("tags");
             label(build, labels::IMAGE, "stack");
+            if drill.own_images.contains(image) {
+                label(build, labels::RUN, drill.run);
+            }
         }
     } else if let Some(image) = service.get("image").and_then(Value::as_str).and_then(|image| images.get(image)) {
         service.insert("image".into(), json!(escape(image)));

@@ -38,6 +38,7 @@ fn changed_with(json: Value, spec: &StackSpec, built: &BTreeMap<String, String>)
         agent_image: "firedrill-agent:a",
         toolbox_image: "firedrill-toolbox:t",
         built,
+        own_images: &built.values().filter(|image| image.contains(":run-")).cloned().collect(),
         ports: &ports,
     };
     transform(&model, spec, &drill)
@@ -54,6 +55,23 @@ fn team_only(mut model: Value) -> String {
         }
     }
     format!("{model:#}")
+}
+
+#[test]
+fn only_an_image_of_one_drill_has_the_label_of_its_run() {
+    let json = json!({ "name": "shop", "services": {
+        "web": { "build": { "context": "/p" } }, "job": { "build": { "context": "/q", "labels": { "a": "b" } } },
+    } });
+    let built = BTreeMap::from([
+        ("web".to_string(), "firedrill/shop-web:0123".to_string()),
+        ("job".to_string(), "firedrill/shop-job:run-0123".to_string()),
+    ]);
+    let out = changed_with(json, &spec(&[]), &built);
+    assert_eq!(out["services"]["web"]["build"]["labels"], json!({ labels::IMAGE: "stack" }));
+    assert_eq!(
+        out["services"]["job"]["build"]["labels"],
+        json!({ "a": "b", labels::IMAGE: "stack", labels::RUN: "run-1" })
+    );
 }
 
 #[test]

@@ -47,6 +47,7 @@ async fn start(stack: &DockerStack, cancel: &CancellationToken) -> Result<StackU
         agent_image: &agent,
         toolbox_image: &toolbox,
         built: &built.images,
+        own_images: &built.own,
         ports: &listening,
     };
     let model = transform(&stack.model, &stack.spec, &drill);
@@ -107,7 +108,6 @@ async fn make_images(
     };
     let teams = async {
         let built = builds::plan(compose, &stack.model, &stack.short, stack.options.no_build).await?;
-        stack.started().note_images(&built);
         let nothing = BTreeMap::<String, BTreeSet<u16>>::new();
         let drill = Drill {
             project: &stack.project,
@@ -117,6 +117,7 @@ async fn make_images(
             agent_image: "",
             toolbox_image: "",
             built: &built.images,
+            own_images: &built.own,
             ports: &nothing,
         };
         let model = transform(&stack.model, &stack.spec, &drill).to_string();
