@@ -496,7 +496,7 @@ async fn a_sweep_removes_dead_runs_and_leaves_living_and_kept_ones() {
         }
     };
     tokio::time::timeout(Duration::from_secs(20), released).await.expect("the session ends with its channel");
-    assert_eq!(fate(dry).await, Some(Fate::Kept { unpaused: vec![] }));
+    assert_eq!(fate(dry).await, Some(Fate::Kept { undone: vec![], left: vec![] }));
     assert_eq!(fate(SweepOptions { kept: true, ..dry }).await, Some(Fate::WouldRemove));
 
     let down = remove_run(&endpoint, &project.run.id).await;

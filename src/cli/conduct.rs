@@ -5,6 +5,7 @@ mod signals;
 
 pub use signals::listen;
 
+use super::sweep::quick_sweep;
 use crate::engine::{self, Identity, Job, Options, Shutdown, ledger};
 use crate::error::{Error, Exit};
 use crate::faults::Inject;
@@ -14,7 +15,7 @@ use crate::record::{
 use crate::report::{self, Console, ConsoleOptions, EventsJson, Verbosity};
 use crate::source::Diagnostics;
 use crate::spec::{self, Plan};
-use crate::stack::docker::{DockerOptions, DockerStack, Endpoint, ResolveError, RunIdentity, quick_sweep};
+use crate::stack::docker::{DockerOptions, DockerStack, Endpoint, ResolveError, RunIdentity};
 use crate::stack::{Stack, StackError};
 use reaper_child::Reaper;
 use std::io::IsTerminal;

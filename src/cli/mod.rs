@@ -12,6 +12,7 @@ mod scenario;
 mod shell;
 mod show;
 mod sweep;
+mod undo;
 
 use crate::error::{Error, Exit};
 use clap::{Parser, Subcommand};

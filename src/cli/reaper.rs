@@ -4,9 +4,8 @@
 use super::conduct::save;
 use crate::engine::reaper::{complete, cut_off};
 use crate::error::{Error, Exit};
-use crate::faults::Undo;
 use crate::record::RunDir;
-use crate::stack::docker::{Endpoint, kill_children, operate_in, remove_run};
+use crate::stack::docker::{Endpoint, kill_children, remove_run};
 use std::io::Read;
 use std::path::PathBuf;
 
@@ -15,21 +14,6 @@ use std::path::PathBuf;
 pub struct ReaperArgs {
     /// The run directory.
     dir: PathBuf,
-}
-
-/// Undoes the faults of a run that is to be kept; what could not be undone. What agents held they have lifted by
-/// themselves when their channels ended.
-async fn revert(endpoint: &Endpoint, run: &str, outstanding: &[(String, Undo)]) -> Vec<String> {
-    let mut left = Vec::new();
-    for (fault, undo) in outstanding {
-        let Undo::Containers { containers, op, .. } = undo else { continue };
-        for container in containers {
-            if let Err(error) = operate_in(endpoint, run, container, op).await {
-                left.push(format!("fault {fault}: {error}"));
-            }
-        }
-    }
-    left
 }
 
 /// Runs the command.
@@ -46,7 +30,10 @@ pub async fn run(args: ReaperArgs, _globals: &super::Globals) -> Result<Exit, Er
     // A `docker compose up` of the dead runner would go on creating what is being removed.
     kill_children(&run);
     let left = match Endpoint::resolve().await {
-        Ok(endpoint) if found.keep => revert(&endpoint, &run, &found.outstanding).await,
+        Ok(endpoint) if found.keep => match super::undo::undo(&endpoint, &run_dir).await {
+            Ok(undone) => undone.left,
+            Err(error) => vec![format!("the faults: {}: {error}", run_dir.ledger_path().display())],
+        },
         Ok(endpoint) => remove_run(&endpoint, &run).await.left,
         // The record is completed all the same; `sweep` removes the rest once the engine is back.
         Err(error) => vec![format!("everything that was up: {error}")],

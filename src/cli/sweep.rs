@@ -1,7 +1,13 @@
 //! `firedrill sweep`: finds and removes what a killed run left behind.
 
 use crate::error::{Error, Exit};
+use crate::record::RunDir;
+use crate::stack::StackError;
 use crate::stack::docker::{Endpoint, Fate, SweepOptions, SweepReport, SweptRun, sweep_some};
+use std::time::Duration;
+
+/// The sweep at the start of a run must not hold it up.
+const QUICK: Duration = Duration::from_secs(30);
 
 /// Finds and removes what a killed run left behind.
 #[derive(Debug, clap::Args)]
@@ -25,19 +31,70 @@ pub async fn run(args: SweepArgs, globals: &super::Globals) -> Result<Exit, Erro
     let options = SweepOptions { kept: args.kept, images: args.images, dry_run: args.dry_run };
     let endpoint = Endpoint::resolve().await?;
     let wanted = |run: &str| args.runs.is_empty() || args.runs.iter().any(|wanted| wanted == run);
-    let report = sweep_some(&endpoint, options, wanted).await?;
+    let report = swept(&endpoint, options, wanted).await?;
     if !globals.quiet {
         for line in lines(&report, args.dry_run) {
             println!("{line}");
         }
     }
-    let left = |swept: &SweptRun| matches!(&swept.fate, Fate::Removed { left } if !left.is_empty());
+    let left =
+        |swept: &SweptRun| matches!(&swept.fate, Fate::Kept { left, .. } | Fate::Removed { left } if !left.is_empty());
     if report.runs.iter().any(left) {
-        return Err(Error::harness("something could not be removed").hint(
+        return Err(Error::harness("something could not be removed or undone").hint(
             "`docker ps -a --filter label=dev.firedrill.run` shows the containers; is another program using them?",
         ));
     }
     Ok(Exit::Passed)
+}
+
+/// Sweeps, and undoes what the ledgers of kept runs have open: a machine that lost power has undone nothing.
+async fn swept(
+    endpoint: &Endpoint,
+    options: SweepOptions,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<SweepReport, StackError> {
+    let mut report = sweep_some(endpoint, options, wanted).await?;
+    for swept in &mut report.runs {
+        let Some(dir) = swept.dir.as_deref().filter(|_| !options.dry_run) else { continue };
+        let Fate::Kept { undone, left } = &mut swept.fate else { continue };
+        let Ok(run_dir) = RunDir::open(dir) else { continue };
+        match super::undo::undo(endpoint, &run_dir).await {
+            Ok(more) => {
+                undone.extend(more.done);
+                left.extend(more.left);
+            }
+            // A run that was killed before it had a ledger has broken nothing.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => left.push(format!("{}: {error}", run_dir.ledger_path().display())),
+        }
+    }
+    Ok(report)
+}
+
+/// The sweep at the start of a run: removes what dead runs left and says so, one line each. Never fails the run.
+pub async fn quick_sweep(endpoint: &Endpoint) -> Vec<String> {
+    match tokio::time::timeout(QUICK, swept(endpoint, SweepOptions::default(), |_| true)).await {
+        Ok(Ok(report)) => report.runs.iter().filter_map(note).collect(),
+        Ok(Err(error)) => vec![format!("could not look for what earlier runs left: {error}")],
+        Err(_) => vec![format!("looking for what earlier runs left was given up after {} s", QUICK.as_secs())],
+    }
+}
+
+fn note(swept: &SweptRun) -> Option<String> {
+    let run = &swept.run;
+    match &swept.fate {
+        Fate::Removed { left } if left.is_empty() => {
+            Some(format!("removed what run {run} had left: {}", swept.things.join(", ")))
+        }
+        Fate::Removed { left } => Some(format!("run {run} left something that cannot be removed: {}", left.join(", "))),
+        Fate::Kept { left, .. } if !left.is_empty() => {
+            Some(format!("the kept run {run} is still broken: {}", left.join(", ")))
+        }
+        Fate::Kept { undone, .. } if !undone.is_empty() => {
+            Some(format!("in the kept run {run}: {}", undone.join(", ")))
+        }
+        _ => None,
+    }
 }
 
 /// What was found and done, a line for each run and image.
@@ -47,11 +104,10 @@ fn lines(report: &SweepReport, dry_run: bool) -> Vec<String> {
         let (run, things) = (&swept.run, swept.things.join(", "));
         lines.push(match &swept.fate {
             Fate::Alive => format!("running  {run}: left alone"),
-            Fate::Kept { unpaused } if unpaused.is_empty() => {
-                format!("kept     {run}: {things}; `firedrill sweep --kept` removes it")
-            }
-            Fate::Kept { unpaused } => {
-                format!("kept     {run}: unpaused {}; `firedrill sweep --kept` removes it", unpaused.join(", "))
+            Fate::Kept { left, .. } if !left.is_empty() => format!("BROKEN   {run}: {}", left.join(", ")),
+            Fate::Kept { undone, .. } => {
+                let what = if undone.is_empty() { things } else { undone.join(", ") };
+                format!("kept     {run}: {what}; `firedrill sweep --kept` removes it")
             }
             Fate::WouldRemove => format!("would remove  {run}: {things}"),
             Fate::Removed { left } if left.is_empty() => format!("removed  {run}: {things}"),
@@ -81,8 +137,9 @@ mod tests {
         let report = SweepReport {
             runs: vec![
                 swept("a", Fate::Alive),
-                swept("b", Fate::Kept { unpaused: vec![] }),
-                swept("c", Fate::Kept { unpaused: vec!["fd-x-db-1".into()] }),
+                swept("b", Fate::Kept { undone: vec![], left: vec![] }),
+                swept("c", Fate::Kept { undone: vec!["unpaused fd-x-db-1".into()], left: vec![] }),
+                swept("g", Fate::Kept { undone: vec![], left: vec!["fault kill: no".into()] }),
                 swept("d", Fate::Removed { left: vec![] }),
                 swept("e", Fate::Removed { left: vec!["volume fd-x_data".into()] }),
                 swept("f", Fate::WouldRemove),
@@ -93,10 +150,17 @@ mod tests {
         running  a: left alone
         kept     b: container fd-x-db-1, network fd-x_default; `firedrill sweep --kept` removes it
         kept     c: unpaused fd-x-db-1; `firedrill sweep --kept` removes it
+        BROKEN   g: fault kill: no
         removed  d: container fd-x-db-1, network fd-x_default
         LEFT     e: volume fd-x_data
         would remove  f: container fd-x-db-1, network fd-x_default
         removed  image firedrill-agent:0123
+        ");
+        insta::assert_snapshot!(report.runs.iter().filter_map(note).collect::<Vec<_>>().join("\n"), @r"
+        in the kept run c: unpaused fd-x-db-1
+        the kept run g is still broken: fault kill: no
+        removed what run d had left: container fd-x-db-1, network fd-x_default
+        run e left something that cannot be removed: volume fd-x_data
         ");
         assert_eq!(lines(&SweepReport::default(), false), ["nothing was left behind"]);
     }

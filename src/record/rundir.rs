@@ -34,7 +34,8 @@ const NAME_LENGTH: usize = 40;
 pub struct RunDir {
     path: PathBuf,
     id: String,
-    lock: Option<Arc<File>>,
+    /// Only held, never read.
+    _lock: Option<Arc<File>>,
 }
 
 impl RunDir {
@@ -92,7 +93,7 @@ impl RunDir {
         fs::create_dir(path.join("logs"))?;
         fs::create_dir(path.join("files"))?;
         point_latest(root, &id);
-        Ok(RunDir { path, id, lock: Some(Arc::new(lock)) })
+        Ok(RunDir { path, id, _lock: Some(Arc::new(lock)) })
     }
 
     /// An existing run, without its lock.
@@ -103,7 +104,7 @@ impl RunDir {
         if !fs::metadata(path)?.is_dir() {
             return Err(io::Error::new(io::ErrorKind::NotADirectory, format!("{} is no directory", path.display())));
         }
-        Ok(RunDir { path: path.to_path_buf(), id: id.to_string(), lock: None })
+        Ok(RunDir { path: path.to_path_buf(), id: id.to_string(), _lock: None })
     }
 
     /// Every run under `root`, oldest first; none when there is no such directory. `latest` is not one of them.
@@ -135,9 +136,9 @@ impl RunDir {
         &self.id
     }
 
-    /// Whether this value holds the lock.
-    pub fn holds_lock(&self) -> bool {
-        self.lock.is_some()
+    /// Whether there is a lock file, held or not: a run that another machine watches has none here.
+    pub fn has_lock_file(&self) -> bool {
+        self.path.join("lock").exists()
     }
 
     /// Whether the runner of this run lives: its lock is held, by whatever process, or it is just being made.
@@ -229,14 +230,6 @@ impl RunDir {
     /// Marks the stack of this run as kept on the user's wish; `how` says how to look into it and how to remove it.
     pub fn mark_kept(&self, how: &str) -> io::Result<()> {
         self.write("kept", how.as_bytes())
-    }
-
-    /// Takes the mark away, once the stack was removed.
-    pub fn unmark_kept(&self) -> io::Result<()> {
-        match fs::remove_file(self.path.join("kept")) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
     }
 
     /// Removes the directory of a run in which nothing was started, and points `latest` at the newest run that remains.

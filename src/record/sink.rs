@@ -45,12 +45,7 @@ impl EventSink {
         self.started
     }
 
-    /// Replaces the redactor, once more secrets are known (the resolved stack has its own).
-    pub fn set_redactor(&self, redactor: Redactor) {
-        self.lock().redactor = redactor;
-    }
-
-    /// The redactor in force.
+    /// What takes secrets out.
     pub fn redactor(&self) -> Redactor {
         self.lock().redactor.clone()
     }

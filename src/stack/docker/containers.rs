@@ -80,12 +80,31 @@ fn state(container: &ContainerInspectResponse) -> ContainerState {
     }
 }
 
+/// What doing something to a container came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Operated {
+    /// It was done.
+    Done {
+        /// Name of the container.
+        name: String,
+    },
+    /// Its state was as it should be already.
+    AlreadySo,
+    /// There is no such container (any more).
+    Gone,
+}
+
 /// Does something to a container of a run that is known by its id alone: for whoever undoes a dead runner's faults.
 ///
 /// # Errors
-/// `Environment` when the container is gone or is not one of the run's, or the engine refuses.
-pub async fn operate_in(endpoint: &Endpoint, run: &str, container: &str, op: &ContainerOp) -> Result<(), StackError> {
-    operate(&endpoint.docker, run, container, op).await
+/// `Environment` when the container is not one of the run's, or the engine refuses.
+pub async fn operate_in(
+    endpoint: &Endpoint,
+    run: &str,
+    container: &str,
+    op: &ContainerOp,
+) -> Result<Operated, StackError> {
+    carry_out(&endpoint.docker, run, container, op).await
 }
 
 /// Does something to a container of the run; nothing where its state already is as it should be.
@@ -93,22 +112,35 @@ pub async fn operate_in(endpoint: &Endpoint, run: &str, container: &str, op: &Co
 /// # Errors
 /// `Environment` when the container is gone or is not one of the run's, or the engine refuses.
 pub(super) async fn operate(docker: &Docker, run: &str, id: &str, op: &ContainerOp) -> Result<(), StackError> {
-    let (operation, done) = match op {
-        ContainerOp::Pause => ("pausing".to_string(), &["paused"][..]),
-        ContainerOp::Unpause => ("unpausing".to_string(), &["running", "exited", "dead", "created"][..]),
-        ContainerOp::Kill { signal } => (format!("sending {signal} to"), &[][..]),
-        ContainerOp::Start => ("starting".to_string(), &["running"][..]),
+    match carry_out(docker, run, id, op).await? {
+        Operated::Done { .. } | Operated::AlreadySo => Ok(()),
+        Operated::Gone => Err(environment(describe(id, op), "there is no such container")),
+    }
+}
+
+fn describe(id: &str, op: &ContainerOp) -> String {
+    let doing = match op {
+        ContainerOp::Pause => "pausing".to_string(),
+        ContainerOp::Unpause => "unpausing".to_string(),
+        ContainerOp::Kill { signal } => format!("sending {signal} to"),
+        ContainerOp::Start => "starting".to_string(),
     };
-    let operation = format!("{operation} container {id}");
-    let look = || async { inspect(docker, id).await };
-    let Some(container) = look().await? else {
-        return Err(environment(operation, "there is no such container"));
+    format!("{doing} container {id}")
+}
+
+async fn carry_out(docker: &Docker, run: &str, id: &str, op: &ContainerOp) -> Result<Operated, StackError> {
+    let done = match op {
+        ContainerOp::Pause => &["paused"][..],
+        ContainerOp::Unpause => &["running", "exited", "dead", "created"][..],
+        ContainerOp::Kill { .. } => &[][..],
+        ContainerOp::Start => &["running"][..],
     };
+    let Some(container) = inspect(docker, id).await? else { return Ok(Operated::Gone) };
     if label(&container, labels::RUN) != Some(run) {
-        return Err(environment(operation, "it does not belong to this drill"));
+        return Err(environment(describe(id, op), "it does not belong to this drill"));
     }
     if done.contains(&status(&container).as_str()) {
-        return Ok(());
+        return Ok(Operated::AlreadySo);
     }
     let result = match op {
         ContainerOp::Pause => docker.pause_container(id).await,
@@ -120,11 +152,12 @@ pub(super) async fn operate(docker: &Docker, run: &str, id: &str, op: &Container
         ContainerOp::Start => docker.start_container(id, None::<StartContainerOptions>).await,
     };
     match result {
-        Ok(()) => Ok(()),
+        Ok(()) => Ok(Operated::Done { name: state(&container).name }),
         // Somebody may have been faster: what counts is how it stands now.
-        Err(error) => match look().await? {
-            Some(container) if done.contains(&status(&container).as_str()) => Ok(()),
-            _ => Err(api(operation)(error)),
+        Err(error) => match inspect(docker, id).await? {
+            Some(container) if done.contains(&status(&container).as_str()) => Ok(Operated::AlreadySo),
+            Some(_) => Err(api(describe(id, op))(error)),
+            None => Ok(Operated::Gone),
         },
     }
 }

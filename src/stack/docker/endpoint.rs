@@ -252,7 +252,7 @@ mod tests {
     async fn our_own_images_are_built_by_the_engine_itself() {
         for (context, builder) in [(Some("colima"), "colima"), (Some("default"), "default"), (None, "default")] {
             let env = vec![("DOCKER_CONTEXT".into(), context.map(OsString::from))];
-            let endpoint = Endpoint::at("unix:///nonexistent/docker.sock".into(), false, env).unwrap();
+            let endpoint = Endpoint::at("http://127.0.0.1:1".into(), false, env).unwrap();
             let value = |endpoint: &Endpoint| {
                 let command = endpoint.command();
                 let set = command.as_std().get_envs().find(|(name, _)| *name == "BUILDX_BUILDER");

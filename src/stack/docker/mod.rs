@@ -26,11 +26,11 @@ mod sweep;
 mod transform;
 mod up;
 
-pub use containers::operate_in;
+pub use containers::{Operated, operate_in};
 pub use endpoint::{Endpoint, kill_children};
 pub use findings::Finding;
 pub use model::{ResolveError, ResolvedModel};
 pub use probe::{Probe, State, probe};
 pub use remove::remove_run;
 pub use stack::{DockerOptions, DockerStack, RunIdentity, resolve};
-pub use sweep::{Fate, SweepOptions, SweepReport, SweptRun, quick_sweep, sweep, sweep_some};
+pub use sweep::{Fate, SweepOptions, SweepReport, SweptRun, sweep, sweep_some};

@@ -6,19 +6,16 @@ use super::errors::api;
 use super::images;
 use super::remove::{Thing, find, remove_run};
 use super::{containers, labels};
+use crate::record::RunDir;
 use crate::stack::{AgentRole, StackError};
 use bollard::Docker;
 use bollard::query_parameters::{ListNetworksOptionsBuilder, ListVolumesOptionsBuilder};
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{File, TryLockError};
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::PathBuf;
 
 /// How long a run without a lock file on this machine may take from its first container to its control session: it
 /// may belong to another machine that uses the same engine.
 const STRANGER_GRACE: i64 = 600;
-/// The sweep at the start of a run must not hold it up.
-const QUICK: Duration = Duration::from_secs(30);
 
 /// What a sweep may do.
 #[derive(Debug, Clone, Copy, Default)]
@@ -36,10 +33,12 @@ pub struct SweepOptions {
 pub enum Fate {
     /// It is being watched; nothing was done.
     Alive,
-    /// It was kept on purpose; these containers were paused by its faults and run again.
+    /// It was kept on purpose; only its faults were undone.
     Kept {
-        /// Names of the containers.
-        unpaused: Vec<String>,
+        /// What was done, one line each: `unpaused fd-shop-1c2d3e4f-db-1`.
+        undone: Vec<String>,
+        /// What is still in place, and why.
+        left: Vec<String>,
     },
     /// Nobody watches it: it was removed; what could not be is listed.
     Removed {
@@ -109,12 +108,14 @@ pub async fn sweep_some(
             continue;
         }
         let texts: Vec<String> = things.values().map(Thing::text).collect();
-        let kept = found.keep || found.dir.as_ref().is_some_and(|dir| dir.join("kept").exists());
-        let fate = if is_alive(docker, &run, &found).await? {
+        let run_dir = found.dir.as_deref().and_then(|dir| RunDir::open(dir).ok());
+        let kept = found.keep || run_dir.as_ref().is_some_and(RunDir::is_kept);
+        let fate = if is_alive(docker, &run, run_dir.as_ref(), found.newest).await? {
             Fate::Alive
         } else if kept && !options.kept {
-            // Its faults are reverted all the same; what agents held was lifted when their channel ended.
-            Fate::Kept { unpaused: if options.dry_run { Vec::new() } else { unpause(docker, &things).await } }
+            // Nothing of a drill may stay paused, whatever its ledger says; the rest of the ledger is the caller's.
+            let undone = if options.dry_run { Vec::new() } else { unpause(docker, &things).await };
+            Fate::Kept { undone, left: Vec::new() }
         } else if options.dry_run {
             Fate::WouldRemove
         } else {
@@ -126,30 +127,6 @@ pub async fn sweep_some(
         report.images = images::remove_unused(docker, options.dry_run).await?;
     }
     Ok(report)
-}
-
-/// The sweep at the start of a run: removes what dead runs left and says so, one line each. Never fails the run.
-pub async fn quick_sweep(endpoint: &Endpoint) -> Vec<String> {
-    match tokio::time::timeout(QUICK, sweep(endpoint, SweepOptions::default())).await {
-        Ok(Ok(report)) => report.runs.iter().filter_map(note).collect(),
-        Ok(Err(error)) => vec![format!("could not look for what earlier runs left: {error}")],
-        Err(_) => vec![format!("looking for what earlier runs left was given up after {} s", QUICK.as_secs())],
-    }
-}
-
-fn note(swept: &SweptRun) -> Option<String> {
-    match &swept.fate {
-        Fate::Removed { left } if left.is_empty() => {
-            Some(format!("removed what run {} had left: {}", swept.run, swept.things.join(", ")))
-        }
-        Fate::Removed { left } => {
-            Some(format!("run {} left something that cannot be removed: {}", swept.run, left.join(", ")))
-        }
-        Fate::Kept { unpaused } if !unpaused.is_empty() => {
-            Some(format!("unpaused {} of the kept run {}", unpaused.join(", "), swept.run))
-        }
-        _ => None,
-    }
 }
 
 /// Every run of which a container, a network, a volume or an image of its own is there.
@@ -186,13 +163,14 @@ fn seconds(at: Option<time::OffsetDateTime>) -> i64 {
     at.map_or(0, time::OffsetDateTime::unix_timestamp)
 }
 
-/// Whether somebody watches a run: its lock is held, or a control session runs in its agent.
-async fn is_alive(docker: &Docker, run: &str, found: &Found) -> Result<bool, StackError> {
-    let lock = found.dir.as_deref().map_or(Lock::Absent, look_at_lock);
+/// Whether somebody watches a run: its lock is held, or a control session runs in its agent. `newest` is when its newest
+/// container was made, in seconds since the Unix epoch.
+async fn is_alive(docker: &Docker, run: &str, run_dir: Option<&RunDir>, newest: i64) -> Result<bool, StackError> {
+    let lock = run_dir.map_or(Lock::Absent, look_at_lock);
     if lock == Lock::Held || controlled(docker, run).await? {
         return Ok(true);
     }
-    let age = time::OffsetDateTime::now_utc().unix_timestamp() - found.newest;
+    let age = time::OffsetDateTime::now_utc().unix_timestamp() - newest;
     Ok(lock == Lock::Absent && age < STRANGER_GRACE)
 }
 
@@ -200,19 +178,15 @@ async fn is_alive(docker: &Docker, run: &str, found: &Found) -> Result<bool, Sta
 enum Lock {
     Held,
     Free,
+    /// There is none on this machine, or on a file system without locks: the control session decides.
     Absent,
 }
 
-fn look_at_lock(dir: &Path) -> Lock {
-    match File::open(dir.join("lock")) {
-        // A lock that this takes is let go with the file.
-        Ok(file) => match file.try_lock() {
-            Ok(()) => Lock::Free,
-            Err(TryLockError::WouldBlock) => Lock::Held,
-            // A file system without locks: the control session decides.
-            Err(TryLockError::Error(_)) => Lock::Absent,
-        },
-        Err(_) => Lock::Absent,
+fn look_at_lock(run_dir: &RunDir) -> Lock {
+    match run_dir.is_alive() {
+        Ok(true) => Lock::Held,
+        Ok(false) if run_dir.has_lock_file() => Lock::Free,
+        Ok(false) | Err(_) => Lock::Absent,
     }
 }
 
@@ -238,7 +212,7 @@ async fn unpause(docker: &Docker, things: &BTreeMap<String, Thing>) -> Vec<Strin
         if let Thing::Container { name, paused: true } = thing
             && docker.unpause_container(id).await.is_ok()
         {
-            unpaused.push(name.clone());
+            unpaused.push(format!("unpaused {name}"));
         }
     }
     unpaused
@@ -249,14 +223,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lock_is_held_free_or_absent() {
+    fn a_lock_is_held_free_or_absent_whoever_else_looks() {
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(look_at_lock(dir.path()), Lock::Absent);
-        let file = File::create(dir.path().join("lock")).unwrap();
-        assert_eq!(look_at_lock(dir.path()), Lock::Free);
-        file.lock().unwrap();
-        assert_eq!(look_at_lock(dir.path()), Lock::Held);
-        file.unlock().unwrap();
-        assert_eq!(look_at_lock(dir.path()), Lock::Free);
+        let run_dir = RunDir::create(dir.path(), "a").unwrap();
+        let seen = RunDir::open(run_dir.path()).unwrap();
+        assert_eq!(look_at_lock(&seen), Lock::Held);
+        drop(run_dir);
+        assert_eq!(look_at_lock(&seen), Lock::Free);
+        // Another sweep that looks at the same time is no runner.
+        let other = std::fs::File::open(seen.path().join("lock")).unwrap();
+        other.lock_shared().unwrap();
+        assert_eq!(look_at_lock(&seen), Lock::Free);
+        std::fs::remove_file(seen.path().join("lock")).unwrap();
+        assert_eq!(look_at_lock(&seen), Lock::Held, "its runner may just be making it");
     }
 }

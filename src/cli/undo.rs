@@ -1,0 +1,124 @@
+//! Undoing what the ledger of a dead runner has open, for whoever comes after it: the reaper, and `sweep`. What agents held
+//! they have lifted by themselves when their channels ended.
+
+use crate::engine::ledger::{self, Entry};
+use crate::faults::Undo;
+use crate::record::RunDir;
+use crate::stack::docker::{Endpoint, Operated, operate_in};
+use crate::stack::{ContainerOp, StackError};
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::time::Duration;
+
+/// How long undoing one container may take.
+const WITHIN: Duration = Duration::from_secs(5);
+
+/// What undoing came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Undone {
+    /// What was done, one line each.
+    pub done: Vec<String>,
+    /// What is still in place, and why.
+    pub left: Vec<String>,
+}
+
+/// Undoes every fault that a run's ledger has open, last first, and notes in the ledger what is gone, so that the next
+/// one to look does not start what somebody has stopped since.
+pub async fn undo(endpoint: &Endpoint, run_dir: &RunDir) -> io::Result<Undone> {
+    let found = ledger::read(&run_dir.ledger_path())?;
+    let Some(run) = found.run else { return Ok(Undone::default()) };
+    let operate = async |container: &str, op: &ContainerOp| operate_in(endpoint, &run, container, op).await;
+    let mut all = Undone::default();
+    for (fault, undo) in &found.outstanding {
+        let Undone { done, left } = one(fault, undo, operate).await;
+        if left.is_empty() {
+            note(run_dir, fault)?;
+        }
+        all.done.extend(done);
+        all.left.extend(left);
+    }
+    Ok(all)
+}
+
+/// Undoes one fault. A container that is gone has nothing left to be undone.
+async fn one(
+    fault: &str,
+    undo: &Undo,
+    operate: impl AsyncFn(&str, &ContainerOp) -> Result<Operated, StackError>,
+) -> Undone {
+    let mut undone = Undone::default();
+    let Undo::Containers { containers, op, .. } = undo else { return undone };
+    for container in containers {
+        match tokio::time::timeout(WITHIN, operate(container, op)).await {
+            Ok(Ok(Operated::Done { name })) => undone.done.push(format!("{} {name}", past(op))),
+            Ok(Ok(Operated::AlreadySo | Operated::Gone)) => {}
+            Ok(Err(error)) => undone.left.push(format!("fault {fault}: {error}")),
+            Err(_) => {
+                let id = container.get(..12).unwrap_or(container);
+                let seconds = WITHIN.as_secs();
+                undone.left.push(format!("fault {fault}: container {id} was not {} within {seconds} s", past(op)));
+            }
+        }
+    }
+    undone
+}
+
+fn past(op: &ContainerOp) -> &'static str {
+    match op {
+        ContainerOp::Pause => "paused",
+        ContainerOp::Unpause => "unpaused",
+        ContainerOp::Kill { .. } => "killed",
+        ContainerOp::Start => "started",
+    }
+}
+
+/// Appends to the ledger of a runner that is gone. Its last line may be torn: what follows begins a line of its own.
+fn note(run_dir: &RunDir, fault: &str) -> io::Result<()> {
+    let mut line = b"\n".to_vec();
+    serde_json::to_writer(&mut line, &Entry::Done { fault: fault.to_string() })?;
+    line.push(b'\n');
+    let mut file = OpenOptions::new().append(true).open(run_dir.ledger_path())?;
+    file.write_all(&line)?;
+    file.sync_data()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::ledger::Ledger;
+
+    fn killed(containers: &[&str]) -> Undo {
+        let containers = containers.iter().map(|id| id.to_string()).collect();
+        Undo::Containers { service: "db".into(), containers, op: ContainerOp::Start }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_container_that_is_gone_is_undone_and_one_that_hangs_holds_nobody_up() {
+        let operate = async |container: &str, _: &ContainerOp| match container {
+            "down" => Ok(Operated::Done { name: "fd-x-db-1".into() }),
+            "up" => Ok(Operated::AlreadySo),
+            "gone" => Ok(Operated::Gone),
+            "hangs" => std::future::pending().await,
+            _ => Err(StackError::Cancelled),
+        };
+        let undone = one("kill", &killed(&["gone", "hangs", "refused", "up", "down"]), operate).await;
+        assert_eq!(undone.done, ["started fd-x-db-1"]);
+        assert_eq!(undone.left, ["fault kill: container hangs was not started within 5 s", "fault kill: cancelled"]);
+        let of_agent = Undo::Agent { agent: "fd-agent".into(), fault: "lock".into() };
+        assert_eq!(one("lock", &of_agent, operate).await, Undone::default());
+    }
+
+    #[test]
+    fn what_was_undone_is_noted_behind_a_torn_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let run_dir = RunDir::create(dir.path(), "a").unwrap();
+        let mut ledger = Ledger::create(&run_dir.ledger_path(), run_dir.id(), true).unwrap();
+        ledger.open("a", &killed(&["1"])).unwrap();
+        ledger.open("b", &killed(&["2"])).unwrap();
+        let mut file = OpenOptions::new().append(true).open(run_dir.ledger_path()).unwrap();
+        file.write_all(b"{\"entry\":\"open\",\"fau").unwrap();
+        note(&run_dir, "b").unwrap();
+        let outstanding = ledger::read(&run_dir.ledger_path()).unwrap().outstanding;
+        assert_eq!(outstanding, [("a".to_string(), killed(&["1"]))]);
+    }
+}
