@@ -44,7 +44,7 @@ impl<S: Stack> Drill<'_, S> {
         fault.inject(id, &undo, &self.field()).await?;
         match self.poll_presence(id, fault, &undo, CONFIRM_WITHIN, true).await? {
             Presence::InPlace(evidence) => Ok(evidence),
-            Presence::Gone(evidence) => Err(Stop::new(
+            Presence::Partly(evidence) | Presence::Gone(evidence) => Err(Stop::new(
                 Verdict::HarnessError,
                 format!("`{id}` could not be seen in place within {}: {evidence}", seconds(CONFIRM_WITHIN)),
             )),
@@ -63,7 +63,11 @@ impl<S: Stack> Drill<'_, S> {
         let started = self.sink.now();
         loop {
             let presence = fault.confirm(id, undo, &self.field()).await?;
-            let reached = matches!(presence, Presence::InPlace(_)) == in_place;
+            let reached = match &presence {
+                Presence::InPlace(_) => in_place,
+                Presence::Partly(_) => false,
+                Presence::Gone(_) => !in_place,
+            };
             if reached || self.sink.now().since(started) >= within {
                 let what = if in_place { "to be in place" } else { "to be gone" };
                 self.waited(format!("`{id}` {what}"), started, within, reached);

@@ -143,7 +143,7 @@ impl<S: Stack> Drill<'_, S> {
         for (id, undo) in self.ledger.outstanding() {
             let Some(planned) = self.plan.faults.iter().find(|planned| planned.id == id) else { continue };
             let (what, detail) = match planned.fault.confirm(&id, &undo, &self.field()).await {
-                Ok(Presence::InPlace(evidence)) => (FaultEvent::StillActive, evidence),
+                Ok(Presence::InPlace(evidence) | Presence::Partly(evidence)) => (FaultEvent::StillActive, evidence),
                 Ok(Presence::Gone(evidence)) => (FaultEvent::ClearedByRunbook, evidence),
                 Err(error) => (FaultEvent::Failed, format!("could not be asked after the recovery: {error}")),
             };

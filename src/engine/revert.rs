@@ -62,7 +62,9 @@ impl<S: Stack> Drill<'_, S> {
         }
         match self.poll_presence(id, &planned.fault, undo, REVERT_WITHIN, false).await {
             Ok(Presence::Gone(evidence)) => Ok(evidence),
-            Ok(Presence::InPlace(evidence)) => Err(format!("was undone and is still there: {evidence}")),
+            Ok(Presence::InPlace(evidence) | Presence::Partly(evidence)) => {
+                Err(format!("was undone and is still there: {evidence}"))
+            }
             Err(stop) => Err(stop.reason),
         }
     }

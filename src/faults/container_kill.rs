@@ -61,10 +61,7 @@ impl Inject for ContainerKill {
 
     async fn confirm<S: Stack>(&self, _id: &str, undo: &Undo, field: &Field<'_, S>) -> Result<Presence, FaultError> {
         let found = containers::look(undo, field.stack).await?;
-        // A container that is not there any more was replaced or removed by the runbook: this fault is over.
-        let down = found.iter().any(|(_, state)| state.as_ref().is_some_and(|state| !containers::is_up(state)));
-        let evidence = containers::describe(&found);
-        Ok(if down { Presence::InPlace(evidence) } else { Presence::Gone(evidence) })
+        Ok(containers::presence(&found, |state| !containers::is_up(state)))
     }
 
     async fn revert<S: Stack>(&self, _id: &str, undo: &Undo, field: &Field<'_, S>) -> Result<(), FaultError> {

@@ -45,9 +45,7 @@ impl Inject for ContainerPause {
 
     async fn confirm<S: Stack>(&self, _id: &str, undo: &Undo, field: &Field<'_, S>) -> Result<Presence, FaultError> {
         let found = containers::look(undo, field.stack).await?;
-        let paused = found.iter().any(|(_, state)| state.as_ref().is_some_and(|state| state.status == "paused"));
-        let evidence = containers::describe(&found);
-        Ok(if paused { Presence::InPlace(evidence) } else { Presence::Gone(evidence) })
+        Ok(containers::presence(&found, |state| state.status == "paused"))
     }
 
     async fn revert<S: Stack>(&self, _id: &str, undo: &Undo, field: &Field<'_, S>) -> Result<(), FaultError> {

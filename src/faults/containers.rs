@@ -1,6 +1,6 @@
 //! What the faults of containers have in common: which containers of a service, how they stand, and putting them right.
 
-use super::{FaultError, Undo};
+use super::{FaultError, Presence, Undo};
 use crate::source::{MapReader, Node};
 use crate::stack::{ContainerOp, ContainerState, Stack};
 
@@ -98,6 +98,26 @@ pub(super) async fn look<S: Stack>(
     let (service, containers, _) = parts(undo)?;
     let states = states(service, stack).await?;
     Ok(containers.iter().map(|id| (id.clone(), states.iter().find(|state| state.id == *id).cloned())).collect())
+}
+
+/// Where a fault stands that has broken these containers: those that are not there any more were replaced or removed by
+/// the runbook, and count neither way.
+pub(super) fn presence(
+    containers: &[(String, Option<ContainerState>)],
+    broken: impl Fn(&ContainerState) -> bool,
+) -> Presence {
+    let evidence = describe(containers);
+    let there = containers.iter().filter_map(|(_, state)| state.as_ref());
+    let (mut broken_ones, mut all) = (0, 0);
+    for state in there {
+        all += 1;
+        broken_ones += usize::from(broken(state));
+    }
+    match broken_ones {
+        0 => Presence::Gone(evidence),
+        n if n == all => Presence::InPlace(evidence),
+        _ => Presence::Partly(evidence),
+    }
 }
 
 /// `shop-db-1 is paused, a1b2c3d4e5f6 is not there any more`.

@@ -45,8 +45,11 @@ impl FaultError {
 /// Where a fault stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Presence {
-    /// It is in place; the text is the evidence.
+    /// It is in place as a whole; the text is the evidence.
     InPlace(String),
+    /// A part of it is: not yet in place while it is injected, and not yet gone afterwards, as half a cure is none. The
+    /// text is the evidence.
+    Partly(String),
     /// It is not; the text is the evidence.
     Gone(String),
 }

@@ -193,9 +193,10 @@ async fn a_pause_goes_through_its_life() {
     };
     assert_eq!(evidence, "shop-a is paused, shop-b is paused");
 
-    // Half a cure is none.
+    // Half a cure is none, and half a fault neither.
     stack.set("a", "running");
-    assert!(matches!(fault.confirm("f", &undo, &field).await.expect("told"), Presence::InPlace(_)));
+    let half = fault.confirm("f", &undo, &field).await.expect("told");
+    assert_eq!(half, Presence::Partly("shop-a is running, shop-b is paused".into()));
     fault.revert("f", &undo, &field).await.expect("reverted");
     assert_eq!(stack.done(), ["Unpause b"]);
     fault.revert("f", &undo, &field).await.expect("reverted again");
@@ -217,6 +218,22 @@ async fn a_kill_is_undone_by_a_start_unless_the_runbook_did_it() {
     assert_eq!(restore(&undo, &stack).await.expect("undone"), "shop-a is running already");
     assert_eq!(stack.done(), ["Start a"]);
     assert_eq!(fault.confirm("f", &undo, &field).await.expect("told"), Presence::Gone("shop-a is running".into()));
+}
+
+#[tokio::test]
+async fn a_kill_is_in_place_when_every_container_that_still_exists_is_down() {
+    let (stack, agents) = (Pretend::with(&[("a", "running"), ("b", "running"), ("c", "running")]), agents());
+    let field = Field { stack: &stack, agents: &agents, seed: 0 };
+    let fault = read("container_kill: { service: db }").expect("a fault");
+    let undo = fault.plan("f", &field).await.expect("an undo");
+    stack.set("a", "exited");
+    assert!(matches!(fault.confirm("f", &undo, &field).await.expect("told"), Presence::Partly(_)));
+    stack.set("b", "exited");
+    assert!(matches!(fault.confirm("f", &undo, &field).await.expect("told"), Presence::Partly(_)));
+    stack.containers.lock().expect("a lock").retain(|container| container.id != "c");
+    assert!(matches!(fault.confirm("f", &undo, &field).await.expect("told"), Presence::InPlace(_)));
+    stack.containers.lock().expect("a lock").clear();
+    assert!(matches!(fault.confirm("f", &undo, &field).await.expect("told"), Presence::Gone(_)));
 }
 
 #[tokio::test]
