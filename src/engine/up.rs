@@ -15,7 +15,9 @@ impl<S: Stack> Drill<'_, S> {
             Ok(up) => up,
             Err(error) => return Err(self.failed(Check::Steady, started, error.into())),
         };
-        for (what, took) in [("build", up.build_took), ("up", up.up_took), ("healthy", up.healthy_took)] {
+        let pulled = (!up.pull_took.is_zero()).then_some(("pull", up.pull_took));
+        let started_by = [("up", up.up_took), ("healthy", up.healthy_took)];
+        for (what, took) in [("build", up.build_took)].into_iter().chain(pulled).chain(started_by) {
             self.sink.emit(Event::ComposeTook { what: what.into(), took_us: micros(took) });
         }
         self.sink.emit(Event::StackUp { project: up.project, images: up.images });

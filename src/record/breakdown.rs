@@ -28,6 +28,9 @@ pub struct Breakdown {
 pub struct ComposeTimes {
     /// `docker compose build`.
     pub build_us: u64,
+    /// `docker compose pull`.
+    #[serde(default)]
+    pub pull_us: u64,
     /// `docker compose up -d`.
     pub up_us: u64,
     /// Until everything was healthy.
@@ -67,7 +70,9 @@ pub struct PhaseShare {
 impl ComposeTimes {
     /// All of it.
     pub fn total_us(&self) -> u64 {
-        [self.build_us, self.up_us, self.healthy_us, self.down_us].into_iter().fold(0, u64::saturating_add)
+        [self.build_us, self.pull_us, self.up_us, self.healthy_us, self.down_us]
+            .into_iter()
+            .fold(0, u64::saturating_add)
     }
 }
 
@@ -144,6 +149,7 @@ impl Record {
             Phase::Up => {
                 let compose = &mut sum.compose;
                 compose.build_us += stretch.give_amount(self.compose_us("build"), length);
+                compose.pull_us += stretch.give_amount(self.compose_us("pull"), length);
                 compose.up_us += stretch.give_amount(self.compose_us("up"), length);
                 compose.healthy_us += stretch.give_amount(self.compose_us("healthy"), length);
             }
@@ -235,6 +241,17 @@ mod tests {
             let b = record_of(story).breakdown();
             assert!(adds_up(&b), "{story:?}: {b:#?}");
         }
+    }
+
+    #[test]
+    fn a_pull_is_composes_and_not_firedrills() {
+        let without = record_of(Story::Passed).breakdown();
+        let mut record = record_of(Story::Passed);
+        record.compose.push(super::super::ComposeRecord { what: "pull".into(), took_us: 50_000 });
+        let with = record.breakdown();
+        assert_eq!((without.compose.pull_us, with.compose.pull_us), (0, 50_000));
+        assert_eq!(with.firedrill_us + 50_000, without.firedrill_us);
+        assert!(adds_up(&with));
     }
 
     #[test]

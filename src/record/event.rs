@@ -285,7 +285,8 @@ pub enum Event {
     },
     /// What `docker compose` itself took, for the breakdown of time. Emitted within the phase in which it was spent.
     ComposeTook {
-        /// `build`, `up`, `healthy` (what was then waited until everything was healthy) or `down`.
+        /// `build`, `pull` (only when an image was missing), `up`, `healthy` (what was then waited until everything was
+        /// healthy) or `down`.
         what: String,
         /// Microseconds.
         took_us: u64,

@@ -231,6 +231,7 @@ impl Page {
         self.section("wall time", &seconds(time.total_us));
         let parts = [
             ("build", compose.build_us),
+            ("pull", compose.pull_us),
             ("up", compose.up_us),
             ("healthy", compose.healthy_us),
             ("down", compose.down_us),

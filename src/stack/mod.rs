@@ -75,6 +75,8 @@ pub struct StackUp {
     pub images: BTreeMap<String, String>,
     /// What `docker compose build` took.
     pub build_took: Duration,
+    /// What `docker compose pull` took; zero when every image was there.
+    pub pull_took: Duration,
     /// What `docker compose up -d` took.
     pub up_took: Duration,
     /// What was then waited until everything was healthy.
@@ -86,7 +88,7 @@ pub struct StackUp {
 pub struct StackDown {
     /// What `docker compose down` took.
     pub took: Duration,
-    /// What a last look found: `container x`, `network y`, `volume z`; empty when nothing is left.
+    /// What a last look found: `container x`, `network y`, `volume z`, `image i`; empty when nothing is left.
     pub left: Vec<String>,
 }
 

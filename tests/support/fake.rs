@@ -50,6 +50,7 @@ impl Stack for FakeStack {
             project: "fake".into(),
             images: BTreeMap::from([("web".to_string(), "sha256:00".to_string())]),
             build_took: Duration::ZERO,
+            pull_took: Duration::ZERO,
             up_took: Duration::from_millis(1),
             healthy_took: Duration::from_millis(1),
         })

@@ -19,6 +19,7 @@ mod model;
 mod outside;
 mod ports;
 mod probe;
+mod pull;
 mod remove;
 mod secrets;
 mod stack;

@@ -1,4 +1,4 @@
-//! Starting a stack: build what is missing, hand the changed model to `docker compose up -d`, wait until everything is
+//! Starting a stack: build and pull what is missing, hand the changed model to `docker compose up -d`, wait until everything is
 //! healthy; and when that fails, say whose fault it is: the build's, the stack's or the environment's.
 
 use super::builds;
@@ -7,7 +7,7 @@ use super::errors::{environment, hinted};
 use super::health::{Ailing, Watcher};
 use super::stack::DockerStack;
 use super::transform::{Drill, transform};
-use super::{images, logs, ports};
+use super::{images, logs, ports, pull};
 use crate::stack::{StackError, StackUp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -38,6 +38,8 @@ async fn start(stack: &DockerStack, cancel: &CancellationToken) -> Result<StackU
     let build_began = Instant::now();
     let (agent, toolbox, built) = make_images(stack, &compose, cancel).await?;
     let build_took = build_began.elapsed();
+    let watch = Watch { log: log(stack, "pull.log"), deadline: None, cancel, model: None };
+    let pull_took = pull::missing(&compose, &teams_only(stack, &built), watch).await?;
     let listening = ports::of_interposed(&compose, &stack.model, &stack.spec, &built.images).await?;
     let drill = Drill {
         project: &stack.project,
@@ -84,6 +86,7 @@ async fn start(stack: &DockerStack, cancel: &CancellationToken) -> Result<StackU
             // The team's; ours are what this executable is.
             images: look.images.into_iter().filter(|(name, _)| stack.model.service(name).is_some()).collect(),
             build_took,
+            pull_took,
             up_took,
             healthy_took: healthy_began.elapsed(),
         }),
@@ -108,24 +111,29 @@ async fn make_images(
     };
     let teams = async {
         let built = builds::plan(compose, &stack.model, &stack.short, stack.options.no_build).await?;
-        let nothing = BTreeMap::<String, BTreeSet<u16>>::new();
-        let drill = Drill {
-            project: &stack.project,
-            run: &stack.run.id,
-            dir: &stack.run.dir,
-            keep: stack.run.keep,
-            agent_image: "",
-            toolbox_image: "",
-            built: &built.images,
-            own_images: &built.own,
-            ports: &nothing,
-        };
-        let model = transform(&stack.model, &stack.spec, &drill).to_string();
+        let model = teams_only(stack, &built).to_string();
         built.build(compose, Watch { model: Some(&model), ..watch("build.log") }).await?;
         Ok::<_, StackError>(built)
     };
     let ((agent, toolbox), built) = tokio::try_join!(ours, teams)?;
     Ok((agent, toolbox, built))
+}
+
+/// The model without anything of ours: for what must be there before the stack is started.
+fn teams_only(stack: &DockerStack, built: &builds::Builds) -> serde_json::Value {
+    let nothing = BTreeMap::<String, BTreeSet<u16>>::new();
+    let drill = Drill {
+        project: &stack.project,
+        run: &stack.run.id,
+        dir: &stack.run.dir,
+        keep: stack.run.keep,
+        agent_image: "",
+        toolbox_image: "",
+        built: &built.images,
+        own_images: &built.own,
+        ports: &nothing,
+    };
+    transform(&stack.model, &stack.spec, &drill)
 }
 
 fn log(stack: &DockerStack, name: &str) -> Option<std::path::PathBuf> {
