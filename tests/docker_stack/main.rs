@@ -1,114 +1,18 @@
 //! The Docker stack on a real engine: what a Compose file may hold goes up, can be spoken to, and leaves nothing.
 
+mod images;
+mod leftovers;
+mod rig;
+
 use firedrill::agent::protocol::Message;
 use firedrill::record::Redactor;
 use firedrill::shell::Shell;
-use firedrill::stack::docker::{
-    DockerOptions, DockerStack, Endpoint, Fate, RunIdentity, SweepOptions, kill_children, remove_run, sweep,
-};
-use firedrill::stack::{AgentRole, ContainerOp, Place, Stack, StackError, StackSpec, StackUp};
-use std::collections::BTreeMap;
+use firedrill::stack::{AgentRole, ContainerOp, Place, Stack, StackError};
+use rig::{Project, docker, left, only, refused_up, with_stack};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
-use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
-
-/// A Compose project in a directory of its own, and the directory of its run.
-struct Project {
-    dir: TempDir,
-    run: RunIdentity,
-    spec: StackSpec,
-}
-
-impl Project {
-    fn new(name: &str, compose: &str) -> Project {
-        let dir = tempfile::tempdir().unwrap();
-        let id = format!("20260101T000000Z-t-{name}-{:08x}", rand());
-        let run = RunIdentity { id, dir: dir.path().join("run"), keep: false };
-        std::fs::create_dir_all(&run.dir).unwrap();
-        let spec = StackSpec {
-            compose_file: dir.path().join("compose.yaml"),
-            profiles: Vec::new(),
-            env_files: Vec::new(),
-            isolate: false,
-            allow_bind_writes: false,
-            interposed: BTreeMap::new(),
-            toolbox_image: None,
-            up_within: Duration::from_secs(60),
-        };
-        let project = Project { dir, run, spec };
-        project.file("compose.yaml", compose);
-        project
-    }
-
-    fn file(&self, path: &str, text: &str) {
-        let path = self.dir.path().join(path);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
-    }
-
-    async fn stack(&self) -> DockerStack {
-        let options = DockerOptions { executable: Some(env!("CARGO_BIN_EXE_firedrill").into()), ..Default::default() };
-        let endpoint = Endpoint::resolve().await.unwrap();
-        DockerStack::prepare(&self.spec, &self.run, &options, &endpoint).await.unwrap()
-    }
-}
-
-/// Different in every process and call; tests run side by side on one engine.
-fn rand() -> u32 {
-    use std::hash::{BuildHasher, Hasher};
-    std::collections::hash_map::RandomState::new().build_hasher().finish() as u32
-}
-
-fn docker(args: &[&str]) -> String {
-    let output = Command::new("docker").args(args).output().unwrap();
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)).trim().to_string()
-}
-
-/// Containers, networks and volumes of a run, and of its project.
-fn left(run: &str, project: &str) -> String {
-    let mut all = String::new();
-    for label in [format!("label=dev.firedrill.run={run}"), format!("label=com.docker.compose.project={project}")] {
-        all += &docker(&["ps", "-aq", "--filter", &label]);
-        all += &docker(&["network", "ls", "-q", "--filter", &label]);
-        all += &docker(&["volume", "ls", "-q", "--filter", &label]);
-    }
-    all
-}
-
-/// Takes a stack down whatever happened in between, then lets the panic go on.
-async fn with_stack<T>(stack: &DockerStack, run: &str, body: impl AsyncFnOnce(&DockerStack, StackUp) -> T) -> T {
-    use futures_util::FutureExt;
-    let cancel = CancellationToken::new();
-    let up = stack.up(&cancel).await;
-    let result = match up {
-        Ok(up) => Ok(std::panic::AssertUnwindSafe(body(stack, up)).catch_unwind().await),
-        Err(error) => Err(error),
-    };
-    let down = stack.down().await.unwrap();
-    assert_eq!(down.left, Vec::<String>::new());
-    assert_eq!(left(run, stack.project()), "");
-    match result {
-        Ok(Ok(value)) => value,
-        Ok(Err(panic)) => std::panic::resume_unwind(panic),
-        Err(StackError::Build { reason, tail }) => panic!("{reason}\n{tail}"),
-        Err(StackError::Unhealthy { service, reason, tail }) => panic!("{service}: {reason}\n{tail}"),
-        Err(error) => panic!("{error:?}"),
-    }
-}
-
-/// Starts a stack that cannot come up, and takes it down whatever came of it.
-async fn refused_up(stack: &DockerStack) -> StackError {
-    let up = stack.up(&CancellationToken::new()).await;
-    assert_eq!(stack.down().await.unwrap().left, Vec::<String>::new());
-    up.unwrap_err()
-}
-
-fn only(stack_containers: &[firedrill::stack::ContainerState]) -> &firedrill::stack::ContainerState {
-    assert_eq!(stack_containers.len(), 1, "{stack_containers:?}");
-    &stack_containers[0]
-}
 
 const FEATURES: &str = r#"
 name: many
@@ -409,16 +313,6 @@ async fn a_deadline_ends_the_wait_for_a_restart_loop() {
 }
 
 #[tokio::test]
-async fn an_image_that_is_nowhere_is_the_environments_fault() {
-    let project =
-        Project::new("noimage", "services:\n  web: { image: \"firedrill-test/nowhere:1\", pull_policy: never }\n");
-    let stack = project.stack().await;
-    let error = refused_up(&stack).await;
-    let StackError::Environment { cause, .. } = &error else { panic!("{error:?}") };
-    assert!(cause.contains("firedrill-test/nowhere"), "{error:?}");
-}
-
-#[tokio::test]
 async fn what_cannot_be_allowed_is_refused_before_anything_starts() {
     let compose = "services:\n  web: { image: \"debian:bookworm-slim\", volumes: [\"./data:/data\", \"outside:/x\"] }\n\
                    volumes: { outside: { external: true } }\n";
@@ -465,58 +359,6 @@ services:
     assert_eq!(left(&project.run.id, stack.project()), "");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_sweep_removes_dead_runs_and_leaves_living_and_kept_ones() {
-    let mut project = Project::new(
-        "swept",
-        "services:\n  web: { image: \"debian:bookworm-slim\", init: true, command: [sleep, \"1000\"] }\n",
-    );
-    project.run.keep = true;
-    let lock = std::fs::File::create(project.run.dir.join("lock")).unwrap();
-    lock.lock().unwrap();
-    let stack = project.stack().await;
-    stack.up(&CancellationToken::new()).await.unwrap();
-    let web = only(&stack.containers("web").await.unwrap()).id.clone();
-    stack.operate(&web, &ContainerOp::Pause).await.unwrap();
-    let endpoint = stack.endpoint().clone();
-    let fate = async |options| {
-        let report = sweep(&endpoint, options).await.unwrap();
-        report.runs.into_iter().find(|swept| swept.run == project.run.id).map(|swept| swept.fate)
-    };
-    // Dry: other tests' runs are on this engine, some of them without a lock.
-    let dry = SweepOptions { dry_run: true, ..Default::default() };
-    assert_eq!(fate(dry).await, Some(Fate::Alive), "its lock is held");
-    lock.unlock().unwrap();
-    let channel = stack.connect(&AgentRole::Drill).await.unwrap();
-    assert_eq!(fate(dry).await, Some(Fate::Alive), "its agent is controlled");
-    drop(channel);
-    let released = async {
-        while fate(dry).await == Some(Fate::Alive) {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), released).await.expect("the session ends with its channel");
-    assert_eq!(fate(dry).await, Some(Fate::Kept { undone: vec![], left: vec![] }));
-    assert_eq!(fate(SweepOptions { kept: true, ..dry }).await, Some(Fate::WouldRemove));
-
-    let down = remove_run(&endpoint, &project.run.id).await;
-    assert_eq!(down.left, Vec::<String>::new());
-    assert_eq!(left(&project.run.id, stack.project()), "");
-    assert_eq!(fate(dry).await, None);
-}
-
-#[test]
-fn commands_of_a_dead_runner_are_found_by_their_run() {
-    let run = format!("t-children-{:08x}", rand());
-    let mut marked = Command::new("sleep").arg("1000").env("FIREDRILL_RUN", &run).spawn().unwrap();
-    let mut other = Command::new("sleep").arg("1000").env("FIREDRILL_RUN", "another").spawn().unwrap();
-    kill_children(&run);
-    assert!(!marked.wait().unwrap().success());
-    assert!(other.try_wait().unwrap().is_none(), "another run's command lives on");
-    other.kill().unwrap();
-    other.wait().unwrap();
-}
-
 #[test]
 fn the_docker_command_can_carry_the_requests() {
     let doctor = |dial: &str| {
@@ -527,67 +369,4 @@ fn the_docker_command_can_carry_the_requests() {
         probes.as_array().unwrap().iter().find(|probe| probe["what"] == "engine").unwrap().clone()
     };
     assert_eq!(doctor("1"), doctor("0"));
-}
-
-/// What the next test starts and kills; by itself it does nothing.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "started by another test"]
-async fn a_runner_to_be_killed() {
-    let Some(dir) = std::env::var_os("FIREDRILL_TEST_DIR") else { return };
-    let mut project = Project::new("killed", "");
-    project.spec.compose_file = Path::new(&dir).join("compose.yaml");
-    project.run =
-        RunIdentity { id: std::env::var("FIREDRILL_TEST_RUN").unwrap(), dir: Path::new(&dir).join("run"), keep: false };
-    let _ = project.stack().await.up(&CancellationToken::new()).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_killed_runner_takes_its_commands_along_and_the_rest_is_found_by_label() {
-    let compose = r#"
-services:
-  slow:
-    image: debian:bookworm-slim
-    init: true
-    command: ["sleep", "1000"]
-    healthcheck: { test: ["CMD", "false"], interval: 300ms, retries: 1000 }
-  web: { image: "debian:bookworm-slim", depends_on: { slow: { condition: service_healthy } } }
-"#;
-    let project = Project::new("killed", compose);
-    let run = project.run.id.clone();
-    let mut runner = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "a_runner_to_be_killed", "--ignored"])
-        .env("FIREDRILL_TEST_DIR", project.dir.path())
-        .env("FIREDRILL_TEST_RUN", &run)
-        .spawn()
-        .unwrap();
-    let label = format!("label=dev.firedrill.run={run}");
-    let composing = async {
-        // Once a container runs, `docker compose up` waits for its health.
-        while docker(&["ps", "-q", "--filter", &label, "--filter", "label=com.docker.compose.service=slow"]).is_empty()
-        {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    let started = tokio::time::timeout(Duration::from_secs(120), composing).await;
-    runner.kill().unwrap();
-    runner.wait().unwrap();
-    let gone = async {
-        while commands_of(&run) > 0 {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    let gone = tokio::time::timeout(Duration::from_secs(10), gone).await;
-    let down = remove_run(&Endpoint::resolve().await.unwrap(), &run).await;
-    started.expect("the stack starts");
-    gone.expect("the commands go with their runner");
-    assert_eq!(down.left, Vec::<String>::new());
-    assert_eq!(left(&run, "no-such-project"), "");
-}
-
-/// Processes that work for a run.
-fn commands_of(run: &str) -> usize {
-    let wanted = format!("FIREDRILL_RUN={run}");
-    let environments = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path().join("environ"));
-    let marked = |environment: Vec<u8>| environment.split(|byte| *byte == 0).any(|v| v == wanted.as_bytes());
-    environments.filter_map(|path| std::fs::read(path).ok()).filter(|environment| marked(environment.clone())).count()
 }

@@ -1,0 +1,105 @@
+//! A Compose project of a test's own, started for a run of its own and taken down whatever happens.
+
+use firedrill::stack::docker::{DockerOptions, DockerStack, Endpoint, RunIdentity};
+use firedrill::stack::{Stack, StackError, StackSpec, StackUp};
+use std::collections::BTreeMap;
+use std::process::Command;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+/// A Compose project in a directory of its own, and the directory of its run.
+pub struct Project {
+    pub dir: TempDir,
+    pub run: RunIdentity,
+    pub spec: StackSpec,
+}
+
+impl Project {
+    pub fn new(name: &str, compose: &str) -> Project {
+        let dir = tempfile::tempdir().unwrap();
+        let id = format!("20260101T000000Z-t-{name}-{:08x}", rand());
+        let run = RunIdentity { id, dir: dir.path().join("run"), keep: false };
+        std::fs::create_dir_all(&run.dir).unwrap();
+        let spec = StackSpec {
+            compose_file: dir.path().join("compose.yaml"),
+            profiles: Vec::new(),
+            env_files: Vec::new(),
+            isolate: false,
+            allow_bind_writes: false,
+            interposed: BTreeMap::new(),
+            toolbox_image: None,
+            up_within: Duration::from_secs(60),
+        };
+        let project = Project { dir, run, spec };
+        project.file("compose.yaml", compose);
+        project
+    }
+
+    pub fn file(&self, path: &str, text: &str) {
+        let path = self.dir.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    pub async fn stack(&self) -> DockerStack {
+        let options = DockerOptions { executable: Some(env!("CARGO_BIN_EXE_firedrill").into()), ..Default::default() };
+        let endpoint = Endpoint::resolve().await.unwrap();
+        DockerStack::prepare(&self.spec, &self.run, &options, &endpoint).await.unwrap()
+    }
+}
+
+/// Different in every process and call; tests run side by side on one engine.
+pub fn rand() -> u32 {
+    use std::hash::{BuildHasher, Hasher};
+    std::collections::hash_map::RandomState::new().build_hasher().finish() as u32
+}
+
+pub fn docker(args: &[&str]) -> String {
+    let output = Command::new("docker").args(args).output().unwrap();
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)).trim().to_string()
+}
+
+/// Containers, networks and volumes of a run, and of its project.
+pub fn left(run: &str, project: &str) -> String {
+    let mut all = String::new();
+    for label in [format!("label=dev.firedrill.run={run}"), format!("label=com.docker.compose.project={project}")] {
+        all += &docker(&["ps", "-aq", "--filter", &label]);
+        all += &docker(&["network", "ls", "-q", "--filter", &label]);
+        all += &docker(&["volume", "ls", "-q", "--filter", &label]);
+    }
+    all
+}
+
+/// Takes a stack down whatever happened in between, then lets the panic go on.
+pub async fn with_stack<T>(stack: &DockerStack, run: &str, body: impl AsyncFnOnce(&DockerStack, StackUp) -> T) -> T {
+    use futures_util::FutureExt;
+    let cancel = CancellationToken::new();
+    let up = stack.up(&cancel).await;
+    let result = match up {
+        Ok(up) => Ok(std::panic::AssertUnwindSafe(body(stack, up)).catch_unwind().await),
+        Err(error) => Err(error),
+    };
+    let down = stack.down().await.unwrap();
+    assert_eq!(down.left, Vec::<String>::new());
+    assert_eq!(left(run, stack.project()), "");
+    match result {
+        Ok(Ok(value)) => value,
+        Ok(Err(panic)) => std::panic::resume_unwind(panic),
+        Err(StackError::Build { reason, tail }) => panic!("{reason}\n{tail}"),
+        Err(StackError::Unhealthy { service, reason, tail }) => panic!("{service}: {reason}\n{tail}"),
+        Err(error) => panic!("{error:?}"),
+    }
+}
+
+/// Starts a stack that cannot come up, and takes it down whatever came of it.
+pub async fn refused_up(stack: &DockerStack) -> StackError {
+    let up = stack.up(&CancellationToken::new()).await;
+    assert_eq!(stack.down().await.unwrap().left, Vec::<String>::new());
+    up.unwrap_err()
+}
+
+pub fn only(stack_containers: &[firedrill::stack::ContainerState]) -> &firedrill::stack::ContainerState {
+    assert_eq!(stack_containers.len(), 1, "{stack_containers:?}");
+    &stack_containers[0]
+}
