@@ -1,3 +1,5 @@
+//! `firedrill show` on runbooks of every shape, our own included.
+
 use super::*;
 use crate::runbook::RunbookPhase;
 

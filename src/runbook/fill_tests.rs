@@ -1,3 +1,6 @@
+//! Inputs filled into commands: quoted for their place, so that bash reads back exactly the value; nothing runs while one
+//! is missing.
+
 use super::*;
 use crate::runbook::{RunbookPhase, StepKind, parse};
 use crate::source::{Diagnostics, Source};

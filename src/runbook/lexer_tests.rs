@@ -1,3 +1,5 @@
+//! The lexer against what bash does: quoting, expansions, open ends, and any text at all.
+
 use super::*;
 use proptest::prelude::*;
 

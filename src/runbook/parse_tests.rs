@@ -1,3 +1,5 @@
+//! Whole runbooks: titles, phases, ids and hashes of steps, and the mistakes that their authors are told of.
+
 use super::*;
 use crate::runbook::{Step, StepKind};
 use crate::source::render;

@@ -1,3 +1,5 @@
+//! Blocks split into commands: what bash reads as one stays one, and no executable text is lost.
+
 use super::*;
 use proptest::prelude::*;
 

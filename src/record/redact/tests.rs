@@ -1,3 +1,6 @@
+//! What a redactor must hide and what it must leave alone: every usual spelling, overlaps, events, and streams however
+//! they are cut.
+
 use super::*;
 use crate::record::{Phase, Stream, Verdict};
 use proptest::prelude::*;
