@@ -1,22 +1,22 @@
 //! The database faults against a real PostgreSQL: the shop's own image, one container per test.
 
+mod containers;
+
+use containers::engine;
 use firedrill::agent::pg::{PgHeld, hold};
 use firedrill::agent::protocol::{Answer, Message, PgHold, PgTarget};
-use std::process::Command;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
+use testcontainers::core::{ExecCommand, IntoContainerPort, WaitFor};
+use testcontainers::runners::AsyncRunner;
+use testcontainers::{ContainerAsync, GenericImage, ImageExt};
+use tokio::io::AsyncReadExt;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio_postgres::{Client, Error, NoTls};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
-
-fn docker(args: &[&str]) -> String {
-    let output = Command::new("docker").args(args).output().expect("docker can be run");
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "docker {args:?}: {err}");
-    out.trim().to_string()
-}
 
 /// The shop's database image, built once.
 fn image() -> &'static str {
@@ -24,35 +24,45 @@ fn image() -> &'static str {
     const NAME: &str = "firedrill-test-shop-db";
     IMAGE.get_or_init(|| {
         let context = concat!(env!("CARGO_MANIFEST_DIR"), "/stacks/checkout/db");
-        docker(&["build", "--quiet", "--tag", NAME, context]);
+        engine().docker(&["build", "--quiet", "--tag", NAME, context]).expect("an image");
     });
     NAME
 }
 
-/// A running server, removed when the test ends.
+/// A running server. testcontainers removes it when the test ends or panics, and on Ctrl-C.
 struct Db {
-    id: String,
+    container: ContainerAsync<GenericImage>,
     port: u16,
-}
-
-impl Drop for Db {
-    fn drop(&mut self) {
-        let _ = Command::new("docker").args(["rm", "--force", "--volumes", &self.id]).output();
-    }
 }
 
 impl Db {
     async fn start(options: &[&str]) -> Db {
+        let name = format!("firedrill-test-{:016x}", RandomState::new().build_hasher().finish());
         // Published on a port of our choice: Docker would choose another one after a restart.
         let port = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
-        let publish = format!("127.0.0.1:{port}:5432");
-        let mut args = vec!["run", "--detach", "--label", "dev.firedrill.test=pg-faults", "--publish", &publish];
-        args.extend(["--env", "POSTGRES_PASSWORD=of-postgres", "--env", "SHOP_PASSWORD=of-shop"]);
-        args.extend(["--env", "ONCALL_PASSWORD=of-oncall", image(), "postgres", "-c", "fsync=off"]);
-        args.extend(options);
-        let db = Db { id: docker(&args), port };
-        db.admin().await;
-        db
+        let ready = WaitFor::message_on_stderr("database system is ready to accept connections");
+        let server = GenericImage::new(image(), "latest")
+            .with_wait_for(ready)
+            .with_startup_timeout(PATIENCE)
+            .with_container_name(&name)
+            .with_label("dev.firedrill.test", "pg-faults")
+            .with_env_var("POSTGRES_PASSWORD", "of-postgres")
+            .with_env_var("SHOP_PASSWORD", "of-shop")
+            .with_env_var("ONCALL_PASSWORD", "of-oncall")
+            .with_cmd(["postgres", "-c", "fsync=off"].iter().chain(options).copied())
+            .with_mapped_port(port, 5432.tcp())
+            .with_host_config_modifier(|host| {
+                let bindings = host.port_bindings.iter_mut().flat_map(|ports| ports.values_mut());
+                bindings.flatten().flatten().for_each(|binding| binding.host_ip = Some("127.0.0.1".into()));
+            });
+        match server.start().await {
+            Ok(container) => Db { container, port },
+            Err(error) => {
+                // testcontainers forgets a container that was created and could not be started.
+                let removed = engine().docker(&["rm", "--force", "--volumes", &name]);
+                panic!("the database does not start: {error}; {name} is removed: {removed:?}");
+            }
+        }
     }
 
     /// A superuser's connection, as soon as the server lets one in.
@@ -146,6 +156,19 @@ async fn free(client: &Client, sku: &str) -> bool {
 
 async fn count(client: &Client, sql: &str) -> i64 {
     client.query_one(sql, &[]).await.expect("an answer").get(0)
+}
+
+#[tokio::test]
+async fn upgraded_connections_pass_the_bridge_to_the_engine() {
+    let db = Db::start(&[]).await;
+    let command = ExecCommand::new(["sh", "-c", "seq 1 100000; psql -V >&2"]);
+    let mut exec = db.container.exec(command).await.expect("a command");
+    let (mut out, mut err) = (String::new(), String::new());
+    exec.stdout().read_to_string(&mut out).await.expect("its output");
+    exec.stderr().read_to_string(&mut err).await.expect("its errors");
+    assert!(out.lines().map(str::to_string).eq((1..=100_000).map(|line| line.to_string())));
+    assert!(err.starts_with("psql (PostgreSQL)"), "{err}");
+    assert_eq!(exec.exit_code().await.expect("inspected"), Some(0));
 }
 
 #[tokio::test]
@@ -250,7 +273,8 @@ async fn a_restart_of_the_database_clears_the_lock_and_is_said_so() {
     let db = Db::start(&[]).await;
     let (held, mut notes) = db.lock(TABLE, 1, None).await;
     until(&held, true, "AccessExclusiveLock").await;
-    docker(&["restart", &db.id]);
+    db.container.stop().await.expect("stopped");
+    db.container.start().await.expect("started again");
     let admin = db.admin().await;
     until(&held, false, "the database").await;
     note(&mut notes, "the database").await;
@@ -263,7 +287,7 @@ async fn without_a_database_lifting_says_so_and_does_not_fail() {
     let db = Db::start(&[]).await;
     let (held, _notes) = db.lock(TABLE, 1, None).await;
     until(&held, true, "AccessExclusiveLock").await;
-    docker(&["stop", &db.id]);
+    db.container.stop().await.expect("stopped");
     until(&held, false, "the database").await;
     let lifted = held.lift().await.expect("nothing is held");
     assert!(lifted.contains("away"), "{lifted}");

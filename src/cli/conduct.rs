@@ -5,7 +5,6 @@ mod signals;
 
 pub use signals::listen;
 
-use super::sweep::quick_sweep;
 use crate::engine::{self, Identity, Job, Options, Shutdown, ledger};
 use crate::error::{Error, Exit};
 use crate::faults::Inject;
@@ -15,10 +14,12 @@ use crate::record::{
 use crate::report::{self, Console, ConsoleOptions, EventsJson, Verbosity};
 use crate::source::Diagnostics;
 use crate::spec::{self, Plan};
-use crate::stack::docker::{DockerOptions, DockerStack, Endpoint, ResolveError, RunIdentity};
+use crate::stack::docker::{
+    DockerOptions, DockerStack, Endpoint, ResolveError, ResolvedModel, RunIdentity, resolve_at,
+};
 use crate::stack::{Stack, StackError};
 use reaper_child::Reaper;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 /// What is printed while drills run.
@@ -61,9 +62,10 @@ pub struct Wishes {
 /// Runs all drills, one after the other; the worst exit is the exit.
 pub async fn all(plans: &[Plan], wishes: &Wishes) -> Result<Exit, Error> {
     let endpoint = Endpoint::resolve().await.map_err(environment)?;
-    for line in quick_sweep(&endpoint).await {
+    let models = resolved(plans, &endpoint, wishes.color).await?;
+    for line in super::sweep::quick_sweep(&endpoint).await {
         if !wishes.quiet {
-            eprintln!("sweep: {line}");
+            say(&format!("sweep: {line}\n"));
         }
     }
     let shutdown = listen()?;
@@ -72,13 +74,13 @@ pub async fn all(plans: &[Plan], wishes: &Wishes) -> Result<Exit, Error> {
     }
     let mut records: Vec<Record> = Vec::new();
     let mut worst = Outcome::Passed;
-    for plan in plans {
+    for (plan, model) in plans.iter().zip(models) {
         if shutdown.cancel.is_cancelled() {
             // Drills that were asked for and never run have not passed.
             worst = Outcome::Interrupted;
             break;
         }
-        let record = one(plan, wishes, &endpoint, &shutdown).await?;
+        let record = one(plan, model, wishes, &endpoint, &shutdown).await?;
         worst = worst.max(record.outcome());
         records.push(record);
         if let Some(junit) = &wishes.junit {
@@ -99,37 +101,47 @@ fn save_junit(path: &Path, records: &[Record]) -> Result<(), Error> {
     write_atomic(path, &bytes).map_err(|error| on_disk(path, &error))
 }
 
-async fn one(plan: &Plan, wishes: &Wishes, endpoint: &Endpoint, shutdown: &Shutdown) -> Result<Record, Error> {
+/// The stacks of all plans, each accepted by Compose and fit for its plan: nothing is started before all of them are.
+async fn resolved(plans: &[Plan], endpoint: &Endpoint, color: bool) -> Result<Vec<ResolvedModel>, Error> {
+    let mut diagnostics = Diagnostics::default();
+    let mut models = Vec::new();
+    for plan in plans {
+        match resolve_at(&plan.stack, endpoint).await {
+            Err(ResolveError::Environment(error)) => return Err(environment(error)),
+            Err(error) => super::findings::invalid(plan, &error, &mut diagnostics),
+            Ok(model) => {
+                spec::check_services(plan, &model.services(), &model.hosts(), &mut diagnostics);
+                super::findings::place(plan, &model.findings(&plan.stack), &mut diagnostics);
+                models.push(model);
+            }
+        }
+    }
+    if diagnostics.has_errors() {
+        let text = crate::source::render(&diagnostics, color);
+        return Err(Error::usage(format!("nothing was started\n{text}")));
+    }
+    Ok(models)
+}
+
+/// Tells people something; a reader that went away is no reason to fail.
+fn say(text: &str) {
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}
+
+async fn one(
+    plan: &Plan,
+    model: ResolvedModel,
+    wishes: &Wishes,
+    endpoint: &Endpoint,
+    shutdown: &Shutdown,
+) -> Result<Record, Error> {
     let made = RunDir::root(&wishes.project, wishes.out.as_deref()).and_then(|root| RunDir::create(&root, &plan.name));
     let run_dir = made.map_err(|error| {
         Error::harness(format!("no run directory could be made: {error}")).hint("name a directory with `--out`")
     })?;
-    match prepared(plan, wishes, endpoint, shutdown, &run_dir).await {
-        Err(error) if error.exit == Exit::Usage => {
-            // Nothing was started: an empty run directory would only be in the way.
-            let _ = run_dir.discard();
-            Err(error)
-        }
-        other => other,
-    }
-}
-
-async fn prepared(
-    plan: &Plan,
-    wishes: &Wishes,
-    endpoint: &Endpoint,
-    shutdown: &Shutdown,
-    run_dir: &RunDir,
-) -> Result<Record, Error> {
     let identity = RunIdentity { id: run_dir.id().to_string(), dir: run_dir.path().to_path_buf(), keep: wishes.keep };
     let options = DockerOptions::from_env(wishes.no_build);
-    let stack = match DockerStack::prepare(&plan.stack, &identity, &options, endpoint).await {
-        Err(ResolveError::Environment(error)) => return Err(environment(error)),
-        other => fits(plan, other, wishes.color)?,
-    };
-    let ledger = ledger::Ledger::create(&run_dir.ledger_path(), run_dir.id(), wishes.keep);
-    let ledger = ledger.map_err(|error| on_disk(run_dir.path(), &error))?;
-    let reaper = Reaper::start(run_dir.path())?;
+    let stack = DockerStack::new(model, &plan.stack, &identity, &options, endpoint).map_err(environment)?;
 
     let record = RecordObserver::new();
     let mut observers: Vec<Box<dyn Observer>> = vec![Box::new(record.clone())];
@@ -137,12 +149,17 @@ async fn prepared(
     let events = run_dir.create_events().map_err(|error| on_disk(run_dir.path(), &error))?;
     let secrets = plan.respond.vars.values().filter(|var| var.secret).map(|var| var.value.clone());
     let faults = plan.faults.iter().flat_map(|planned| planned.fault.secrets());
-    let redactor = Redactor::new(secrets.chain(faults).chain(stack.secrets()));
+    let loads = plan.loads.iter().flat_map(crate::load::LoadSpec::secrets);
+    let redactor = Redactor::new(secrets.chain(faults).chain(loads).chain(stack.secrets()));
     for source in sources(plan) {
         let (path, content) = (source.path.display().to_string(), source.text.as_bytes());
         let kept = run_dir.keep_file(&path, content, |text| redactor.text(text));
         kept.map_err(|error| on_disk(run_dir.path(), &error))?;
     }
+    let ledger = ledger::Ledger::create(&run_dir.ledger_path(), run_dir.id(), wishes.keep);
+    let ledger = ledger.map_err(|error| on_disk(run_dir.path(), &error))?;
+    // Last, so that it never completes the record of a drill that did not begin.
+    let reaper = Reaper::start(run_dir.path())?;
     let sink = EventSink::new(Some(events), redactor, observers);
 
     let identity = Identity {
@@ -153,35 +170,18 @@ async fn prepared(
     };
     let announcement = engine::announce(plan, &identity);
     let options = Options { control: wishes.control, keep: wishes.keep, seed: identity.seed };
-    engine::run(Job { plan, announcement, options: &options, run_dir }, &stack, ledger, sink, shutdown).await;
+    engine::run(Job { plan, announcement, options: &options, run_dir: &run_dir }, &stack, ledger, sink, shutdown).await;
     let record = record.record();
-    let saved = save(&record, run_dir);
+    let saved = save(&record, &run_dir);
     reaper.dismiss().await;
     if wishes.format == Format::Human {
-        eprint!("{}", report::summary(&record, Some(run_dir.path()), wishes.color));
+        say(&report::summary(&record, Some(run_dir.path()), wishes.color));
         if record.kept {
-            eprintln!("{}", stack.how_to_look().join("\n"));
+            say(&format!("{}\n", stack.how_to_look().join("\n")));
         }
     }
     saved.map_err(|error| on_disk(run_dir.path(), &error))?;
     Ok(record)
-}
-
-/// Compose must accept the stack, what the plan names must be in it, and what it asks for must be allowed.
-fn fits(plan: &Plan, prepared: Result<DockerStack, ResolveError>, color: bool) -> Result<DockerStack, Error> {
-    let mut diagnostics = Diagnostics::default();
-    match prepared {
-        Err(error) => super::findings::invalid(plan, &error, &mut diagnostics),
-        Ok(stack) => {
-            spec::check_services(plan, &stack.services(), &stack.hosts(), &mut diagnostics);
-            super::findings::place(plan, &stack.findings(), &mut diagnostics);
-            if !diagnostics.has_errors() {
-                return Ok(stack);
-            }
-        }
-    }
-    let text = crate::source::render(&diagnostics, color);
-    Err(Error::usage(format!("nothing was started\n{text}")))
 }
 
 /// The files that a drill was made from.

@@ -23,8 +23,8 @@ enum Format {
 pub async fn run(args: DoctorArgs, _globals: &super::Globals) -> Result<Exit, Error> {
     let probes = probe().await;
     match args.format {
-        Format::Text => print!("{}", text(&probes)),
-        Format::Json => println!("{:#}", json(&probes)),
+        Format::Text => super::output::print(&text(&probes))?,
+        Format::Json => super::output::print(&format!("{:#}\n", json(&probes)))?,
     }
     let missing = probes.iter().any(|probe| probe.state == State::Missing);
     Ok(if missing { Exit::Harness } else { Exit::Passed })

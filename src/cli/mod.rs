@@ -16,6 +16,7 @@ mod undo;
 
 use crate::error::{Error, Exit};
 use clap::{Parser, Subcommand};
+use std::io::Write;
 
 /// Proves that runbooks work: breaks a real stack on purpose, follows the Markdown runbook while the fault is still
 /// on, and fails when the users' indicators do not recover.
@@ -84,7 +85,8 @@ pub async fn main() -> u8 {
     match run(cli).await {
         Ok(exit) => exit.code(),
         Err(error) => {
-            eprintln!("error: {error}");
+            // A reader that went away must not turn the exit code into that of a panic.
+            let _ = writeln!(std::io::stderr(), "error: {error}");
             error.exit.code()
         }
     }

@@ -24,7 +24,17 @@ pub async fn run(args: ReaperArgs, _globals: &super::Globals) -> Result<Exit, Er
     let _ = tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new())).await;
     let on_disk = |error: std::io::Error| Error::harness(format!("{}: {error}", args.dir.display()));
     let run_dir = RunDir::open(&args.dir).map_err(on_disk)?;
-    let Some(found) = cut_off(&run_dir).map_err(on_disk)? else { return Ok(Exit::Passed) };
+    let Some(found) = cut_off(&run_dir).map_err(on_disk)? else {
+        // It ended by itself, but may have been killed before its reports were written.
+        if !run_dir.record_path().exists() {
+            let record = run_dir.journal().map_err(on_disk)?.record().clone();
+            save(&record, &run_dir).map_err(on_disk)?;
+        }
+        return Ok(Exit::Passed);
+    };
+    // The lock falls when the runner has really gone, and with it held a sweep leaves this run to the reaper.
+    let _lock = tokio::task::spawn_blocking(move || RunDir::inherit(run_dir.path())).await;
+    let run_dir = RunDir::open(&args.dir).map_err(on_disk)?;
     let run = found.run.clone().unwrap_or_default();
     println!("the runner of {run} is gone: undoing its drill");
     // A `docker compose up` of the dead runner would go on creating what is being removed.

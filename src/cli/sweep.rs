@@ -1,9 +1,12 @@
 //! `firedrill sweep`: finds and removes what a killed run left behind.
 
+use super::conduct::save;
+use crate::engine::reaper::{complete, cut_off};
 use crate::error::{Error, Exit};
 use crate::record::RunDir;
 use crate::stack::StackError;
 use crate::stack::docker::{Endpoint, Fate, SweepOptions, SweepReport, SweptRun, sweep_some};
+use std::path::Path;
 use std::time::Duration;
 
 /// The sweep at the start of a run must not hold it up.
@@ -32,10 +35,10 @@ pub async fn run(args: SweepArgs, globals: &super::Globals) -> Result<Exit, Erro
     let endpoint = Endpoint::resolve().await?;
     let wanted = |run: &str| args.runs.is_empty() || args.runs.iter().any(|wanted| wanted == run);
     let report = swept(&endpoint, options, wanted).await?;
+    let problems = end_stories(&report);
     if !globals.quiet {
-        for line in lines(&report, args.dry_run) {
-            println!("{line}");
-        }
+        let lines = lines(&report, args.dry_run).into_iter().chain(problems);
+        super::output::print(&lines.map(|line| line + "\n").collect::<String>())?;
     }
     let left =
         |swept: &SweptRun| matches!(&swept.fate, Fate::Kept { left, .. } | Fate::Removed { left } if !left.is_empty());
@@ -45,6 +48,32 @@ pub async fn run(args: SweepArgs, globals: &super::Globals) -> Result<Exit, Erro
         ));
     }
     Ok(Exit::Passed)
+}
+
+/// Ends the stories of the runs that were removed: when runner and reaper were killed at once, nobody else has. What went
+/// wrong, a line each: a record is not worth more than the removal.
+fn end_stories(report: &SweepReport) -> Vec<String> {
+    let failed = |swept: &SweptRun| {
+        let Fate::Removed { left } = &swept.fate else { return None };
+        let dir = swept.dir.as_deref().filter(|dir| dir.is_dir())?;
+        let problem = end_story(dir, &swept.run, left).err()?;
+        Some(format!("the record of {} could not be completed: {problem}", swept.run))
+    };
+    report.runs.iter().filter_map(failed).collect()
+}
+
+fn end_story(dir: &Path, run: &str, left: &[String]) -> std::io::Result<()> {
+    // Whoever holds the lock is at it already.
+    let Some(run_dir) = RunDir::try_inherit(dir)? else { return Ok(()) };
+    if run_dir.id() != run {
+        return Ok(());
+    }
+    run_dir.unmark_kept()?;
+    if cut_off(&run_dir)?.is_some() {
+        let record = complete(&run_dir, left.to_vec(), false)?;
+        save(&record, &run_dir)?;
+    }
+    Ok(())
 }
 
 /// Sweeps, and undoes what the ledgers of kept runs have open: a machine that lost power has undone nothing.
@@ -74,7 +103,7 @@ async fn swept(
 /// The sweep at the start of a run: removes what dead runs left and says so, one line each. Never fails the run.
 pub async fn quick_sweep(endpoint: &Endpoint) -> Vec<String> {
     match tokio::time::timeout(QUICK, swept(endpoint, SweepOptions::default(), |_| true)).await {
-        Ok(Ok(report)) => report.runs.iter().filter_map(note).collect(),
+        Ok(Ok(report)) => report.runs.iter().filter_map(note).chain(end_stories(&report)).collect(),
         Ok(Err(error)) => vec![format!("could not look for what earlier runs left: {error}")],
         Err(_) => vec![format!("looking for what earlier runs left was given up after {} s", QUICK.as_secs())],
     }

@@ -85,9 +85,11 @@ pub async fn run<S: Stack>(
         pumps: Vec::new(),
         shell: None,
         phase: None,
+        inject_began: DrillTime::default(),
         injected: None,
         impacted: None,
         mitigation: None,
+        by_hand: false,
         verdict: None,
     };
     let phases = caught(drill.phases(&shutdown.cancel));
@@ -125,12 +127,16 @@ pub(super) struct Drill<'a, S: Stack> {
     /// The session opens while the load becomes steady, so that nobody waits for it.
     pub shell: Option<JoinHandle<Result<Shell, ShellError>>>,
     phase: Option<Phase>,
+    /// When the first injection was begun.
+    pub inject_began: DrillTime,
     /// First and last confirmation.
     pub injected: Option<(DrillTime, DrillTime)>,
     /// When an SLI fell, and which ones did.
     pub impacted: Option<(DrillTime, Vec<String>)>,
     /// First mitigating command and end of the last mitigating step.
     pub mitigation: Option<(DrillTime, Option<DrillTime>)>,
+    /// The runbook was followed and no command of it was meant to help.
+    pub by_hand: bool,
     verdict: Option<Stop>,
 }
 
@@ -188,8 +194,10 @@ impl<S: Stack> Drill<'_, S> {
             }
             self.end_phase();
         }
-        if !shutdown.hurry.is_cancelled() {
-            self.save_logs(run_dir).await;
+        tokio::select! {
+            biased;
+            () = shutdown.hurry.cancelled() => {}
+            () = self.save_logs(run_dir) => {}
         }
         let agents = std::mem::take(&mut self.agents);
         // First, so that each channel is closed before a hurry is looked at.
@@ -219,7 +227,7 @@ impl<S: Stack> Drill<'_, S> {
             pump.abort();
         }
         // Only now: whoever is interrupted, or killed, while the stack is removed has not passed.
-        if self.verdict.is_none() && shutdown.cancel.is_cancelled() {
+        if shutdown.cancel.is_cancelled() && self.verdict_now() != Verdict::Interrupted {
             self.judge(Stop::new(Verdict::Interrupted, "interrupted"));
         }
         if self.verdict.is_none() {
@@ -279,13 +287,13 @@ impl<S: Stack> Drill<'_, S> {
     /// Takes a reason why the drill did not pass: the first one is the verdict, and what was broken or left behind
     /// afterwards still spoils a pass.
     pub fn judge(&mut self, stop: Stop) {
-        let spoils = stop.verdict.spoils();
+        let spoils = stop.verdict.spoils() || stop.verdict == Verdict::Interrupted;
         let first = self.verdict.is_none();
         if first || spoils {
             let (reason, at) = (stop.reason.clone(), stop.at.clone());
             self.sink.emit(Event::Judged { verdict: stop.verdict, reason, at });
         }
-        if first || (spoils && self.verdict_now() == Verdict::Passed) {
+        if first || (stop.verdict.spoils() && self.verdict_now() == Verdict::Passed) {
             self.verdict = Some(stop);
         }
     }

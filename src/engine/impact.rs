@@ -50,6 +50,11 @@ impl<S: Stack> Drill<'_, S> {
             self.begin(Phase::Detect);
             self.watch(deadline.plus(SCRAPE_GRACE), seen, |seen| seen.detected.is_some()).await?;
         }
+        if seen.detected.is_some() && self.monitor.condition().since < self.inject_began {
+            let reason = format!("the alert condition `{}` held before the fault went in", detect.when.text);
+            let stop = Stop::new(Verdict::Unsteady, reason).at(self.in_scenario(self.plan.line_of("detect")));
+            return Err(self.failed(Check::Detection, seen.injected, stop));
+        }
         let in_time = seen.detected.is_some_and(|at| at <= deadline);
         self.waited("the alert condition", seen.injected, detect.within, in_time);
         match seen.detected {

@@ -2,17 +2,20 @@
 
 use super::drill::{Drill, POLL, seconds};
 use super::stop::Stop;
-use crate::faults::{Fault, Field, Inject, Presence, Undo};
+use crate::faults::{Fault, FaultError, Field, Inject, Presence, Undo};
 use crate::record::{Check, CheckOutcome, Event, FaultEvent, Verdict};
 use crate::stack::Stack;
 use std::time::Duration;
 
+/// How long a single look at a fault, or its injection, may take: Docker and a database may hang.
+const ONE_STEP_WITHIN: Duration = Duration::from_secs(30);
 /// How long a fault may take until it can be seen in place.
 const CONFIRM_WITHIN: Duration = Duration::from_secs(20);
 
 impl<S: Stack> Drill<'_, S> {
     pub(super) async fn inject(&mut self) -> Result<(), Stop> {
         let plan = self.plan;
+        self.inject_began = self.sink.now();
         for planned in &plan.faults {
             let check = Check::Injection { fault: planned.id.clone() };
             let started = self.sink.now();
@@ -34,14 +37,14 @@ impl<S: Stack> Drill<'_, S> {
     }
 
     async fn inject_one(&mut self, id: &str, fault: &Fault) -> Result<String, Stop> {
-        let undo = fault.plan(id, &self.field()).await?;
+        let undo = in_time("planning", id, fault.plan(id, &self.field())).await?;
         self.ledger.open(id, &undo).map_err(|error| {
             Stop::harness(format!(
                 "the undo of `{id}` could not be written to the ledger, so it was not injected: {error}"
             ))
         })?;
         self.fault_event(id, FaultEvent::Injecting, &fault.summary());
-        fault.inject(id, &undo, &self.field()).await?;
+        in_time("injecting", id, fault.inject(id, &undo, &self.field())).await?;
         match self.poll_presence(id, fault, &undo, CONFIRM_WITHIN, true).await? {
             Presence::InPlace(evidence) => Ok(evidence),
             Presence::Partly(evidence) | Presence::Gone(evidence) => Err(Stop::new(
@@ -62,7 +65,7 @@ impl<S: Stack> Drill<'_, S> {
     ) -> Result<Presence, Stop> {
         let started = self.sink.now();
         loop {
-            let presence = fault.confirm(id, undo, &self.field()).await?;
+            let presence = in_time("asking", id, fault.confirm(id, undo, &self.field())).await?;
             let reached = match &presence {
                 Presence::InPlace(_) => in_place,
                 Presence::Partly(_) => false,
@@ -83,5 +86,13 @@ impl<S: Stack> Drill<'_, S> {
 
     pub(super) fn fault_event(&self, fault: &str, what: FaultEvent, detail: &str) {
         self.sink.emit(Event::Fault { fault: fault.to_string(), what, detail: detail.to_string() });
+    }
+}
+
+/// Bounds one step of a fault's life; a time-out is an error, and says nothing about where the fault stands.
+async fn in_time<T>(what: &str, id: &str, step: impl Future<Output = Result<T, FaultError>>) -> Result<T, Stop> {
+    match tokio::time::timeout(ONE_STEP_WITHIN, step).await {
+        Ok(done) => Ok(done?),
+        Err(_) => Err(Stop::harness(format!("{what} `{id}` took more than {}", seconds(ONE_STEP_WITHIN)))),
     }
 }

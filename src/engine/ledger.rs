@@ -45,6 +45,10 @@ impl Ledger {
     /// Creates the ledger of a run; an error when there is one already.
     pub fn create(path: &Path, run: &str, keep: bool) -> io::Result<Ledger> {
         let file = OpenOptions::new().append(true).create_new(true).open(path)?;
+        // The name must survive a power cut as well as the content.
+        if let Some(dir) = path.parent() {
+            File::open(dir)?.sync_all()?;
+        }
         let mut ledger = Ledger { file, open: Vec::new() };
         ledger.write(&Entry::Run { run: run.to_string(), keep })?;
         Ok(ledger)

@@ -12,7 +12,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 /// Share of a load's requests that may be sent late before the measurement counts as disturbed.
-const LATE_SHARE: f64 = 0.01;
+const LATE_SHARE: f64 = 0.02;
+/// Share of the requests of one second that may be sent late.
+const STALL_SHARE: f64 = 0.5;
+const SECOND: Duration = Duration::from_secs(1);
 /// A request sent later than this has disturbed the measurement whatever the share.
 const LATE_LIMIT: Duration = Duration::from_secs(1);
 
@@ -38,8 +41,34 @@ struct State {
     condition: Condition,
     requests: u64,
     late: u64,
+    late_at: Vec<(DrillTime, u64)>,
     worst_late: Duration,
     gone: Option<String>,
+}
+
+impl State {
+    /// Whether there was a second in which most requests were sent late: enough to forge an impact, and too little to
+    /// show in the share of a long drill.
+    fn stalled(&self) -> bool {
+        let busiest = self.late_at.iter().map(|(end, _)| {
+            let second = self.late_at.iter().filter(|(at, _)| at <= end && end.since(*at) < SECOND);
+            second.map(|(_, count)| count).sum::<u64>()
+        });
+        let usual = self.timeline.requests_per_second();
+        busiest.max().is_some_and(|late| late >= 5 && late as f64 > usual * STALL_SHARE)
+    }
+}
+
+/// Tells the monitor that an agent is gone, when it is dropped.
+struct Lost {
+    monitor: Monitor,
+    why: String,
+}
+
+impl Drop for Lost {
+    fn drop(&mut self) {
+        self.monitor.lost(std::mem::take(&mut self.why));
+    }
 }
 
 /// The timeline and the alert condition, as far as they are known.
@@ -59,6 +88,7 @@ impl Monitor {
             condition: Condition::default(),
             requests: 0,
             late: 0,
+            late_at: Vec::new(),
             worst_late: Duration::ZERO,
             gone: None,
         };
@@ -74,10 +104,11 @@ impl Monitor {
     ) -> JoinHandle<()> {
         let monitor = self.clone();
         tokio::spawn(async move {
+            // Also when this task panics: without its reports nothing can be said about the drill.
+            let _lost = Lost { monitor: monitor.clone(), why: format!("the control channel of {name} ended") };
             while let Some(message) = messages.recv().await {
                 monitor.take(&name, &client, message);
             }
-            monitor.lost(format!("the control channel of {name} ended"));
         })
     }
 
@@ -90,6 +121,7 @@ impl Monitor {
             Message::Late { load, worst_us, count } => {
                 let mut state = self.lock();
                 state.late += count;
+                state.late_at.push((self.sink.now(), count));
                 state.worst_late = state.worst_late.max(Duration::from_micros(worst_us));
                 drop(state);
                 self.sink.emit(Event::Late { load, worst_us, count });
@@ -163,7 +195,7 @@ impl Monitor {
         let state = self.lock();
         let share = state.late as f64 / state.requests.max(1) as f64;
         let too_many = state.late >= 3 && share > LATE_SHARE;
-        (too_many || state.worst_late > LATE_LIMIT).then(|| {
+        (too_many || state.stalled() || state.worst_late > LATE_LIMIT).then(|| {
             format!(
                 "the measurement was disturbed: {} of {} requests were sent late (the worst by {} ms); the machine was too busy for this drill",
                 state.late,

@@ -14,6 +14,10 @@ pub fn cut_off(run_dir: &RunDir) -> io::Result<Option<Found>> {
 /// Completes the story: how far the drill had come, and what is left of it.
 pub fn complete(run_dir: &RunDir, left: Vec<String>, kept: bool) -> io::Result<Record> {
     let mut journal = run_dir.journal()?;
+    if journal.record().ended {
+        // Somebody else was faster.
+        return Ok(journal.record().clone());
+    }
     let reason = match journal.record().under_way() {
         Some(what) => format!("the runner was killed during {what}"),
         None => "the runner was killed".to_string(),

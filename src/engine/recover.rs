@@ -56,6 +56,17 @@ impl<S: Stack> Drill<'_, S> {
                 self.decided(Check::Control, from, CheckOutcome::Passed { evidence: evidence.clone() });
                 Ok(evidence)
             }
+            (Some(_), false) if self.by_hand => {
+                self.ask_faults_again().await;
+                let reason = "users recovered, but no command of the runbook was meant to help: it was not the runbook";
+                let stop = Stop::new(Verdict::SelfHealed, reason).at(self.where_it_should_have_helped());
+                for sli in &self.plan.slis {
+                    let (reason, at) = (stop.reason.clone(), stop.at.clone());
+                    let outcome = CheckOutcome::Failed { reason, at };
+                    self.decided(Check::Recovery { sli: sli.name.clone() }, from, outcome);
+                }
+                Err(stop)
+            }
             (Some(at), false) => {
                 self.sink.emit(Event::WindowHeld { phase: Phase::Recover, from_us: at, to_us: at.plus(hold) });
                 self.each_sli(&query, Some(at));

@@ -31,11 +31,6 @@ fn failing(phase: RunbookPhase) -> Failing {
     }
 }
 
-/// Whether the steps of a phase are meant to help.
-fn mitigates(phase: RunbookPhase) -> bool {
-    matches!(phase, RunbookPhase::Mitigate | RunbookPhase::Rollback | RunbookPhase::Other)
-}
-
 /// Why a command did not do what it should.
 enum Fault {
     Exit(i32),
@@ -89,7 +84,7 @@ impl<S: Stack> Drill<'_, S> {
             let started = self.sink.now();
             self.sink.emit(Event::StepStarted { step: step.id.clone() });
             let ended = self.step(&mut shell, step, &path).await;
-            if mitigates(step.phase) {
+            if self.mitigates(step.phase) {
                 self.mitigation_ended(step);
             }
             let check = Check::Step { step: step.id.clone() };
@@ -130,8 +125,9 @@ impl<S: Stack> Drill<'_, S> {
             }
         }
         if self.mitigation.is_none() {
-            // Nothing of the runbook mitigates by a command; what heals from here on healed by itself or by hand.
+            // Nothing of the runbook mitigates by a command; what heals from here on heals by itself or by hand.
             self.still_broken()?;
+            self.by_hand = true;
             let now = self.sink.now();
             self.mitigation = Some((now, Some(now)));
         }
@@ -143,6 +139,18 @@ impl<S: Stack> Drill<'_, S> {
         match opening.await {
             Ok(shell) => Ok(shell?),
             Err(error) => Err(Stop::harness(format!("the shell session could not be opened: {error}"))),
+        }
+    }
+
+    /// Whether the steps of a phase are meant to help: those of mitigate; where no command of it is followed, those of
+    /// rollback (a bad release is mitigated so) and of phases with no name of their own.
+    fn mitigates(&self, phase: RunbookPhase) -> bool {
+        let steps = self.plan.runbook.iter().flat_map(|runbook| runbook.select(&self.plan.respond.phases));
+        let by_name = steps.filter(|step| step.phase == RunbookPhase::Mitigate).any(|step| !step.commands().is_empty());
+        match phase {
+            RunbookPhase::Mitigate => true,
+            RunbookPhase::Rollback | RunbookPhase::Other => !by_name,
+            _ => false,
         }
     }
 
@@ -169,7 +177,7 @@ impl<S: Stack> Drill<'_, S> {
         let mut attempt = 1;
         let mut number = 0;
         while let (Some(command), Some(text)) = (commands.get(number), texts.get(number)) {
-            if mitigates(step.phase) && self.mitigation.is_none() {
+            if self.mitigates(step.phase) && self.mitigation.is_none() {
                 self.still_broken()?;
                 self.mitigation = Some((self.sink.now(), None));
                 self.sink.emit(Event::MitigationStarted);

@@ -38,16 +38,24 @@ impl<S: Stack> Drill<'_, S> {
             }
         }
         let held = match problems.is_empty() {
-            false => Err(problems.join("; ")),
+            false => Err(self.not_reverted(problems.join("; "))),
             true if !self.unspoiled() || self.control || cancel.is_cancelled() => Ok("every fault is gone".to_string()),
             true => self.hold(cancel).await,
         };
         match held {
             Ok(evidence) => self.decided(Check::Revert, started, CheckOutcome::Passed { evidence }),
-            Err(reason) => {
-                let stop = self.failed(Check::Revert, started, Stop::new(Verdict::NotReverted, reason));
+            Err(stop) => {
+                let stop = self.failed(Check::Revert, started, stop);
                 self.judge(stop);
             }
+        }
+    }
+
+    /// A fault that could not be undone is `not_reverted`, unless the agent that should have is gone.
+    fn not_reverted(&self, reason: String) -> Stop {
+        match self.monitor.gone() {
+            Some(why) => Stop::harness(format!("{reason} ({why})")),
+            None => Stop::new(Verdict::NotReverted, reason),
         }
     }
 
@@ -70,7 +78,7 @@ impl<S: Stack> Drill<'_, S> {
     }
 
     /// The SLIs hold once more for `revert.hold`, with the fault gone.
-    async fn hold(&mut self, cancel: &CancellationToken) -> Result<String, String> {
+    async fn hold(&mut self, cancel: &CancellationToken) -> Result<String, Stop> {
         let hold = self.plan.revert_hold;
         let from = self.sink.now();
         let deadline = from.plus(hold + self.longest_request() + Duration::from_secs(5));
@@ -88,11 +96,15 @@ impl<S: Stack> Drill<'_, S> {
                 self.sink.emit(Event::WindowHeld { phase: Phase::Revert, from_us, to_us });
                 Ok(format!("every fault is gone and every SLI held for {hold}: {}", shown(&levels)))
             }
-            Ok(Some(Err(levels))) => {
-                Err(format!("the faults are gone, but the SLIs did not hold for {hold}: {}", shown(&levels)))
-            }
-            Ok(None) => Err("the faults are gone, but there was no complete measurement afterwards".into()),
-            Err(stop) => Err(stop.reason),
+            Ok(Some(Err(levels))) => Err(match self.monitor.disturbed() {
+                Some(disturbed) => Stop::harness(disturbed),
+                None => Stop::new(
+                    Verdict::NotReverted,
+                    format!("the faults are gone, but the SLIs did not hold for {hold}: {}", shown(&levels)),
+                ),
+            }),
+            Ok(None) => Err(Stop::harness("the faults are gone, but there was no complete measurement afterwards")),
+            Err(stop) => Err(stop),
         }
     }
 }

@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Why a fault could not be injected, confirmed or reverted.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -97,6 +98,10 @@ pub trait Inject {
     }
     /// Services of the stack that it names, for `check`.
     fn services(&self) -> Vec<String>;
+    /// How soon after it was ended it comes back by itself, as real faults do.
+    fn returns(&self) -> Option<Duration> {
+        None
+    }
     /// Values of its parameters that must never reach a record.
     fn secrets(&self) -> Vec<String> {
         Vec::new()

@@ -54,6 +54,10 @@ impl Inject for PostgresConnections {
         format!("uses {slots} of `{}` up by clients{returns}", self.server.service)
     }
 
+    fn returns(&self) -> Option<Duration> {
+        self.returns
+    }
+
     fn services(&self) -> Vec<String> {
         vec![self.server.service.clone()]
     }

@@ -126,6 +126,10 @@ impl Inject for PostgresLock {
         format!("locks {what} on `{}` by an idle transaction{returns}", self.server.service)
     }
 
+    fn returns(&self) -> Option<Duration> {
+        self.returns
+    }
+
     fn services(&self) -> Vec<String> {
         vec![self.server.service.clone()]
     }

@@ -68,6 +68,12 @@ macro_rules! faults {
                 }
             }
 
+            fn returns(&self) -> Option<std::time::Duration> {
+                match self {
+                    $(Fault::$fault(fault) => fault.returns(),)*
+                }
+            }
+
             fn secrets(&self) -> Vec<String> {
                 match self {
                     $(Fault::$fault(fault) => fault.secrets(),)*

@@ -60,6 +60,9 @@ impl Record {
 
     /// How the drill came out. Nothing passes by default.
     pub fn outcome(&self) -> Outcome {
+        if self.aftermath.iter().any(|later| later.verdict == Verdict::Interrupted) {
+            return Outcome::Interrupted;
+        }
         let as_expected = self.plan.is_some() && self.verdict == self.expected();
         let spoiled = self.spoilers().next();
         match self.verdict {
@@ -92,13 +95,19 @@ impl Record {
         if plan.control {
             checks.push(Check::Control);
         } else {
+            let by_name = plan.steps.iter().any(|step| step.phase == "mitigate" && !step.manual);
+            let helps = |phase: &str| phase == "mitigate" || (!by_name && matches!(phase, "rollback" | "other"));
             let mut asked = false;
             for step in &plan.steps {
-                if step.phase == "mitigate" && !step.manual && !asked {
+                if helps(&step.phase) && !step.manual && !asked {
                     checks.push(Check::StillBroken);
                     asked = true;
                 }
                 checks.push(Check::Step { step: step.id.clone() });
+            }
+            // Where nothing is meant to help it is asked when the runbook has ended.
+            if !asked && !plan.steps.is_empty() {
+                checks.push(Check::StillBroken);
             }
             if !plan.windows.impact_none || !plan.steps.is_empty() {
                 checks.extend(plan.slis.iter().map(|sli| Check::Recovery { sli: sli.name.clone() }));

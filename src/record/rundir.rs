@@ -35,7 +35,7 @@ pub struct RunDir {
     path: PathBuf,
     id: String,
     /// Only held, never read.
-    _lock: Option<Arc<File>>,
+    lock: Option<Arc<File>>,
 }
 
 impl RunDir {
@@ -46,7 +46,8 @@ impl RunDir {
             fs::create_dir_all(out)?;
             return Ok(out.to_path_buf());
         }
-        let own = project.join(".firedrill");
+        // `./.firedrill` is right and no pleasure to read.
+        let own = project.strip_prefix(".").unwrap_or(project).join(".firedrill");
         let root = own.join("runs");
         fs::create_dir_all(&root)?;
         match File::create_new(own.join(".gitignore")) {
@@ -93,7 +94,7 @@ impl RunDir {
         fs::create_dir(path.join("logs"))?;
         fs::create_dir(path.join("files"))?;
         point_latest(root, &id);
-        Ok(RunDir { path, id, _lock: Some(Arc::new(lock)) })
+        Ok(RunDir { path, id, lock: Some(Arc::new(lock)) })
     }
 
     /// An existing run, without its lock.
@@ -104,7 +105,31 @@ impl RunDir {
         if !fs::metadata(path)?.is_dir() {
             return Err(io::Error::new(io::ErrorKind::NotADirectory, format!("{} is no directory", path.display())));
         }
-        Ok(RunDir { path: path.to_path_buf(), id: id.to_string(), _lock: None })
+        Ok(RunDir { path: path.to_path_buf(), id: id.to_string(), lock: None })
+    }
+
+    /// An existing run whose runner has gone, with its lock: for whoever undoes it and ends its story, which only one may
+    /// do at a time. Waits for the lock.
+    pub fn inherit(path: &Path) -> io::Result<RunDir> {
+        let run = RunDir::open(path)?;
+        let lock = run.open_lock()?;
+        // A file system without locks has nobody who holds one.
+        let held = lock.lock().is_ok();
+        Ok(RunDir { lock: held.then(|| Arc::new(lock)), ..run })
+    }
+
+    /// The same without waiting: `None` while somebody else holds the lock.
+    pub fn try_inherit(path: &Path) -> io::Result<Option<RunDir>> {
+        let run = RunDir::open(path)?;
+        let lock = run.open_lock()?;
+        match lock.try_lock() {
+            Err(TryLockError::WouldBlock) => Ok(None),
+            held => Ok(Some(RunDir { lock: held.is_ok().then(|| Arc::new(lock)), ..run })),
+        }
+    }
+
+    fn open_lock(&self) -> io::Result<File> {
+        File::options().append(true).create(true).open(self.path.join("lock"))
     }
 
     /// Every run under `root`, oldest first; none when there is no such directory. `latest` is not one of them.
@@ -139,6 +164,11 @@ impl RunDir {
     /// Whether there is a lock file, held or not: a run that another machine watches has none here.
     pub fn has_lock_file(&self) -> bool {
         self.path.join("lock").exists()
+    }
+
+    /// Whether this value holds the lock.
+    pub fn holds_lock(&self) -> bool {
+        self.lock.is_some()
     }
 
     /// Whether the runner of this run lives: its lock is held, by whatever process, or it is just being made.
@@ -243,6 +273,14 @@ impl RunDir {
             }
         }
         Ok(())
+    }
+
+    /// Takes the mark away, once the stack was removed.
+    pub fn unmark_kept(&self) -> io::Result<()> {
+        match fs::remove_file(self.path.join("kept")) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// Whether the stack of this run was kept.

@@ -2,7 +2,7 @@
 
 use super::console::Verbosity;
 use super::paint::{Mark, Paint};
-use super::text::{cut, declared, fold, one_line, percent, seconds, terminal_lines, wrap};
+use super::text::{cut, declared, fold, one_line, percent, requests, seconds, terminal_lines, wrap};
 use crate::record::{
     Announcement, Check, CheckOutcome, Event, FaultEvent, Location, Phase, Stamped, StepStatus, Verdict,
 };
@@ -168,7 +168,7 @@ impl Lines {
             }
             Event::Slice(_) => Vec::new(),
             Event::Late { load, worst_us, count } => {
-                one(Mark::Warn, format!("{count} requests of {load} were sent late, by up to {}", seconds(*worst_us)))
+                one(Mark::Warn, format!("{} of {load} sent late, by up to {}", requests(*count), seconds(*worst_us)))
             }
             Event::Condition { when, value, holds } => {
                 let value = value.map(|value| format!(" (value {value})")).unwrap_or_default();

@@ -3,7 +3,7 @@
 
 use super::cases::ending;
 use super::paint::{Mark, Paint};
-use super::text::{column, cut, declared, one_line, percent, right, seconds, terminal_lines, wrap};
+use super::text::{column, cut, declared, one_line, percent, requests, right, seconds, terminal_lines, wrap};
 use crate::record::{
     Breakdown, Counts, FaultAfter, FaultEvent, Figures, Outcome, Phase, Record, StepInfo, StepRecord, StepStatus,
     Verdict,
@@ -276,7 +276,7 @@ impl Page {
         }
         for late in record.late.iter().filter(|late| late.count > 0) {
             let worst = seconds(late.worst_us);
-            all.push(format!("{} requests of {} were sent late, by up to {worst}", late.count, late.load));
+            all.push(format!("{} of {} sent late, by up to {worst}", requests(late.count), late.load));
         }
         let vague = record.clocks.iter().filter(|clock| clock.rtt_us / 2 > VAGUE_US);
         all.extend(vague.map(|clock| {

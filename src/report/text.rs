@@ -172,6 +172,11 @@ pub fn declared(us: u64) -> String {
     }
 }
 
+/// `1 request`, `2 requests`.
+pub fn requests(count: u64) -> String {
+    if count == 1 { "1 request".into() } else { format!("{count} requests") }
+}
+
 /// A ratio in percent with at most two decimals, cut and not rounded: what is not all good never reads `100%`, and what
 /// misses an objective never reads as if it met it.
 pub fn percent(ratio: f64) -> String {

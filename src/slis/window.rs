@@ -206,6 +206,16 @@ impl Timeline {
         }
     }
 
+    /// Requests due per second of all loads together, over what is known.
+    pub fn requests_per_second(&self) -> f64 {
+        let per_load = self.loads.values().filter_map(|line| {
+            let last = line.known.last()?;
+            let requests = last.due_before.saturating_add(last.due);
+            Some(requests as f64 / (line.known.len() as f64 * SLICE.as_secs_f64()))
+        });
+        per_load.sum()
+    }
+
     /// Until when everything is known about a load: the end of its last slice before the first gap.
     pub fn covered_until(&self, load: &str) -> Option<DrillTime> {
         self.loads.get(load)?.covered_until()

@@ -5,6 +5,7 @@ use crate::faults::{Fault, Inject};
 use crate::source::{Diagnostics, Node, Source, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Reads `faults`: a list of maps with one key each, the kind.
 pub fn read_faults(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Vec<PlannedFault> {
@@ -57,4 +58,10 @@ pub fn interposed(faults: &[PlannedFault]) -> BTreeMap<String, Vec<u16>> {
         all.dedup();
     }
     interposed
+}
+
+/// The fault that takes longest to come back after it was ended, with that time.
+pub fn returning(faults: &[PlannedFault]) -> Option<(&str, Duration)> {
+    let returning = faults.iter().filter_map(|planned| Some((planned.id.as_str(), planned.fault.returns()?)));
+    returning.max_by_key(|(_, after)| *after)
 }

@@ -1,6 +1,6 @@
 //! A scenario file, read key by key into a plan.
 
-use super::faults::{interposed, read_faults};
+use super::faults::{interposed, read_faults, returning};
 use super::outcome::{read_detect, read_expect, read_impact};
 use super::windows::{self, LONGEST, Places, Windows, deadline, required_deadline, window};
 use super::{Overrides, Plan, loads, respond, secrets, stack};
@@ -83,6 +83,7 @@ fn read(path: &Path, overrides: &Overrides, diags: &mut Diagnostics) -> Option<P
         steady: steady.map(|steady| steady.0),
         recover: recover.map(|recover| recover.1),
         impact: impact.as_ref(),
+        returning: returning(&faults),
         breaches_named: impact_node.is_some_and(|node| keys(node).contains(&"breaches")),
         places: Places {
             steady: place(["steady", "for"]),

@@ -94,6 +94,36 @@ fn everything_that_can_be_said_is_read() {
 }
 
 #[test]
+fn a_fault_that_comes_back_must_do_so_while_the_recovery_is_watched() {
+    let scenario = |returns: &str, hold: &str| {
+        let text = EVERYTHING
+            .replace("recover: { within: 20s, hold: 6s }", &format!("recover: {{ within: 20s, hold: {hold} }}"));
+        let locks = format!("\nfaults:\n  - postgres_lock: {{ service: db, table: t, returns: {returns} }}");
+        text.replace("\nfaults:", &locks)
+    };
+    let first_error = |scenario: &str| {
+        let (_dir, path) = project(scenario);
+        let (plan, diags) = load(&path, &Overrides::default());
+        assert_eq!(plan.is_none(), diags.has_errors());
+        diags
+            .all
+            .iter()
+            .find(|found| found.message.contains("comes back"))
+            .map(|found| (found.message.clone(), found.help.clone()))
+    };
+    // `impact.window` is 500 ms: so long it must be felt.
+    assert_eq!(first_error(&scenario("5500ms", "6s")), None);
+    let (message, help) = first_error(&scenario("5600ms", "6s")).expect("an error");
+    assert_eq!(
+        message,
+        "`recover.hold` is 6s: `postgres_lock` comes back 5.6s after it was ended, and users would count as recovered before it does"
+    );
+    assert_eq!(help.as_deref(), Some("at least 6.1s: its return, and one `impact.window` to be felt"));
+    let needless = scenario("5600ms", "6s").replace(", returns: 5600ms", "");
+    assert_eq!(first_error(&needless), None);
+}
+
+#[test]
 fn what_is_left_out_has_the_documented_default() {
     let least = "\
 title: Least

@@ -112,6 +112,8 @@ pub struct Windows<'a> {
     pub recover: Option<Duration>,
     /// `impact`.
     pub impact: Option<&'a Impact>,
+    /// The fault that takes longest to come back after it was ended.
+    pub returning: Option<(&'a str, Duration)>,
     /// Whether the scenario names the SLIs that must fall. Otherwise any of them will do, and one whose load is too thin
     /// to show an impact does no harm.
     pub breaches_named: bool,
@@ -125,6 +127,7 @@ impl Windows<'_> {
     /// Checks them against the loads and objectives; what is found is told with its place and a remedy.
     pub fn check(&self, diags: &mut Diagnostics) {
         let places = self.places;
+        self.check_return(diags);
         for sli in self.slis {
             let Some(load) = self.loads.iter().find(|load| load.name == sli.load) else { continue };
             self.judge("`steady.for`", self.steady, places.steady, sli, load, diags);
@@ -140,6 +143,29 @@ impl Windows<'_> {
                 }
             }
         }
+    }
+
+    /// A fault that comes back must have done so, and been felt, before users count as recovered: otherwise the drill
+    /// passes in the gap that every half-hearted mitigation makes.
+    fn check_return(&self, diags: &mut Diagnostics) {
+        let (Some((fault, after)), Some(hold), Some(impact)) = (self.returning, self.recover, self.impact) else {
+            return;
+        };
+        let needed = after.saturating_add(impact.window);
+        if impact.none || hold >= needed {
+            return;
+        }
+        let message = format!(
+            "`recover.hold` is {}: `{fault}` comes back {} after it was ended, and users would count as recovered before it \
+             does",
+            Show(hold),
+            Show(after)
+        );
+        let slices = needed.as_secs_f64() / SLICE.as_secs_f64() * (1.0 - ROUNDING);
+        let smallest = Duration::from_secs_f64((slices.ceil() * SLICE.as_secs_f64()).min(1e9));
+        diags
+            .error(self.source, self.places.recover, message)
+            .help(format!("at least {}: its return, and one `impact.window` to be felt", Show(smallest)));
     }
 
     fn judge(

@@ -1,6 +1,6 @@
 //! A Compose project of a test's own, started for a run of its own and taken down whatever happens.
 
-use firedrill::stack::docker::{DockerOptions, DockerStack, Endpoint, RunIdentity};
+use firedrill::stack::docker::{DockerOptions, DockerStack, Endpoint, RunIdentity, resolve_at};
 use firedrill::stack::{Stack, StackError, StackSpec, StackUp};
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -45,7 +45,8 @@ impl Project {
     pub async fn stack(&self) -> DockerStack {
         let options = DockerOptions { executable: Some(env!("CARGO_BIN_EXE_firedrill").into()), ..Default::default() };
         let endpoint = Endpoint::resolve().await.unwrap();
-        DockerStack::prepare(&self.spec, &self.run, &options, &endpoint).await.unwrap()
+        let model = resolve_at(&self.spec, &endpoint).await.unwrap();
+        DockerStack::new(model, &self.spec, &self.run, &options, &endpoint).unwrap()
     }
 }
 

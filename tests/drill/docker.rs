@@ -75,15 +75,29 @@ impl fmt::Display for Leftovers {
     }
 }
 
-/// Processes whose command line names the run, such as its reaper. Empty where there is no `/proc`.
+/// Processes whose command line names the run, such as its reaper.
 fn processes(run: &str) -> Vec<String> {
+    let all = commands().into_iter().filter(|(_, command)| command.contains("firedrill") && command.contains(run));
+    all.map(|(pid, command)| format!("process {pid} ({command})")).collect()
+}
+
+/// The processes of this machine. None where there is no `/proc`, and none of the engine's where that runs elsewhere.
+fn commands() -> Vec<(String, String)> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
         let Ok(command) = std::fs::read(entry.path().join("cmdline")) else { continue };
         let command = String::from_utf8_lossy(&command).replace('\0', " ");
-        if command.contains("firedrill") && command.contains(run) {
-            found.push(format!("process {} ({})", entry.file_name().to_string_lossy(), command.trim()));
-        }
+        found.push((entry.file_name().to_string_lossy().into_owned(), command.trim().to_string()));
     }
     found
+}
+
+/// Whether a `RUN` of a Dockerfile is under way.
+pub fn building(run: &str) -> Result<(), String> {
+    commands().iter().any(|(_, command)| command == run).then_some(()).ok_or("it is not being built".into())
+}
+
+/// Whether it is not, or no longer.
+pub fn built(run: &str) -> Result<(), String> {
+    building(run).map_or(Ok(()), |()| Err("it still is being built".into()))
 }

@@ -9,8 +9,8 @@ mod project;
 mod running;
 mod story;
 
-pub use docker::{Leftovers, container, containers, docker, psql, try_docker};
-pub use project::{DB_POOL, Project, UPSTREAM, edit};
+pub use docker::{Leftovers, building, built, container, containers, docker, psql, try_docker};
+pub use project::{DB_POOL, Project, UPSTREAM, edit, undisturbed};
 pub use running::{Finished, Running};
 pub use story::Drill;
 
@@ -21,7 +21,7 @@ pub const PATIENCE: Duration = Duration::from_secs(300);
 /// How soon after a killed runner nothing may be left of its drill on a quiet machine.
 pub const PROMISED: Duration = Duration::from_secs(10);
 /// How soon on a machine that runs other drills as well.
-pub const ALLOWED: Duration = Duration::from_secs(30);
+pub const ALLOWED: Duration = Duration::from_secs(20);
 
 /// Asks again and again until there is an answer. The one place in which the tests wait.
 pub fn poll<T>(what: &str, within: Duration, mut ask: impl FnMut() -> Result<T, String>) -> T {

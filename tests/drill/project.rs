@@ -4,6 +4,7 @@
 use super::running::{Finished, Running};
 use super::story::Drill;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 use tempfile::TempDir;
 
 /// Where the shipped scenarios, runbooks and stacks are.
@@ -11,21 +12,29 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 /// How often a drill whose measurement was disturbed may be run again.
 const AGAIN: usize = 2;
 
-/// `scenarios/db-pool.yaml`, with short windows and objectives that allow for a machine that is busy with other tests.
-pub const DB_POOL: (&str, &[(&str, &str)]) = (
-    "db-pool",
-    &[
-        ("stack: ../stacks/checkout/compose.yaml", "stack: {ROOT}/stacks/checkout/compose.yaml"),
-        ("rate: 50/s", "rate: 40/s"),
-        ("objective: 99.5% }", "objective: 97% }"),
-        ("good: latency < 300ms, objective: 99% }", "good: latency < 500ms, objective: 90% }"),
-        ("steady: { for: 5s }", "steady: { for: 2s }\nrevert: { hold: 1s }"),
-        ("recover: { within: 30s, hold: 5s }", "recover: { within: 10s, hold: 2s }"),
-    ],
-);
+/// A shipped scenario with its runbook.
+#[derive(Clone, Copy)]
+pub struct Shipped {
+    name: &'static str,
+    /// Edits that make it short.
+    shorter: &'static [(&'static str, &'static str)],
+}
 
-/// `scenarios/upstream-503.yaml`, likewise.
-pub const UPSTREAM: (&str, &[(&str, &str)]) = ("upstream-503", DB_POOL.1);
+/// `scenarios/db-pool.yaml`, with short windows.
+pub const DB_POOL: Shipped = Shipped { name: "db-pool", shorter: &[("returns: 2s", "returns: 1s")] };
+
+/// `scenarios/upstream-503.yaml`, with short windows.
+pub const UPSTREAM: Shipped = Shipped { name: "upstream-503", shorter: &[] };
+
+/// What makes both of them short, with objectives that allow for a machine that is busy with other tests.
+const SHORTER: &[(&str, &str)] = &[
+    ("stack: ../stacks/checkout/compose.yaml", "stack: {ROOT}/stacks/checkout/compose.yaml"),
+    ("rate: 50/s", "rate: 40/s"),
+    ("objective: 99.5% }", "objective: 97% }"),
+    ("good: latency < 300ms, objective: 99% }", "good: latency < 500ms, objective: 90% }"),
+    ("steady: { for: 5s }", "steady: { for: 2s }\nrevert: { hold: 1s }"),
+    ("recover: { within: 30s, hold: 5s }", "recover: { within: 10s, hold: 2s }"),
+];
 
 /// Replaces each text by another one, each of which must be there exactly once.
 pub fn edit(text: &str, edits: &[(&str, &str)]) -> String {
@@ -46,21 +55,34 @@ impl Project {
     }
 
     /// A shipped scenario and its runbook, each with edits of a test.
-    pub fn shipped(
-        scenario: (&str, &[(&str, &str)]),
-        scenario_edits: &[(&str, &str)],
-        runbook_edits: &[(&str, &str)],
-    ) -> Project {
-        let (name, shorter) = scenario;
+    pub fn shipped(shipped: Shipped, scenario_edits: &[(&str, &str)], runbook_edits: &[(&str, &str)]) -> Project {
+        let Shipped { name, shorter } = shipped;
         let read = |path: String| {
             let path = Path::new(ROOT).join(path);
             std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
         };
         let project = Project::empty();
-        let text = edit(&read(format!("scenarios/{name}.yaml")), shorter);
+        let text = edit(&edit(&read(format!("scenarios/{name}.yaml")), SHORTER), shorter);
         project.write(&format!("scenarios/{name}.yaml"), &edit(&text, scenario_edits));
         project.write(&format!("runbooks/{name}.md"), &edit(&read(format!("runbooks/{name}.md")), runbook_edits));
         project
+    }
+
+    /// The shipped runbook for a stack of which one image takes longer to build than any test. Returns a text that is in
+    /// the build's log, and in the command line of its processes, once it is under way.
+    pub fn that_builds_for_ever() -> (Project, String) {
+        let project = Project::shipped(DB_POOL, &[], &[]);
+        let text = project.read("scenarios/db-pool.yaml");
+        let stack = text.lines().find(|line| line.starts_with("stack: ")).expect("a stack");
+        project.write("scenarios/db-pool.yaml", &text.replace(stack, "stack: ../compose.yaml"));
+        let compose =
+            "services:\n  checkout: { build: slow, expose: [8080, 9100] }\n  db: { image: 'debian:bookworm-slim' }\n";
+        project.write("compose.yaml", compose);
+        // Never the same twice, or it would come from the cache one day.
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("a clock");
+        let sleep = format!("sleep 3600.{:09}", now.as_nanos() % 1_000_000_000);
+        project.write("slow/Dockerfile", &format!("FROM debian:bookworm-slim\nRUN {sleep}\n"));
+        (project, sleep)
     }
 
     pub fn path(&self) -> &Path {
@@ -97,23 +119,29 @@ impl Project {
         self.followed(scenario, args, |_| {})
     }
 
-    /// Runs a drill to its end, with something that a test does meanwhile. A drill that says of itself that the machine
-    /// was too busy to measure is run again; any other verdict is final.
+    /// Runs a drill to its end, with something that a test does meanwhile.
     pub fn followed(&self, scenario: &str, args: &[&str], meanwhile: impl Fn(&mut Running)) -> Drill {
-        for again in 0.. {
+        undisturbed(|| {
             let mut running = self.start(scenario, args);
             meanwhile(&mut running);
-            let drill = running.end();
-            if again == AGAIN || !drill.was_disturbed() {
-                return drill;
-            }
-            println!("run again, as the machine was too busy: {}", drill.record.reason);
-        }
-        unreachable!("the loop ends by itself")
+            running.end()
+        })
     }
 
     /// Runs any command of the program, as people do.
     pub fn firedrill(&self, args: &[&str]) -> Finished {
         Finished::of(self.path(), args)
     }
+}
+
+/// Runs a drill again that says of itself that the machine was too busy to measure. Any other verdict is final.
+pub fn undisturbed(run: impl Fn() -> Drill) -> Drill {
+    for _ in 0..AGAIN {
+        let drill = run();
+        if !drill.was_disturbed() {
+            return drill;
+        }
+        println!("run again: {}", drill.record.reason);
+    }
+    run()
 }

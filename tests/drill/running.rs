@@ -4,9 +4,10 @@ use super::docker::Leftovers;
 use super::story::Drill;
 use super::{ALLOWED, PATIENCE, PROMISED, poll};
 use firedrill::record::{Event, Phase, Record, Stamped};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -52,6 +53,7 @@ impl Running {
             .current_dir(dir)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
+            .process_group(0)
             .stderr(File::create(&stderr).expect("a file can be made"))
             .spawn()
             .expect("firedrill runs");
@@ -103,16 +105,14 @@ impl Running {
         run.expect("the announcement was seen")
     }
 
+    /// Ctrl-C, as a terminal sends it: to the program and to every process in its group.
     pub fn interrupt(&self) {
-        self.signal(Signal::INT);
+        kill_process_group(Pid::from_child(&self.child), Signal::INT).expect("the program runs");
     }
 
+    /// SIGTERM, as whoever stops a CI job sends it: to the program alone.
     pub fn terminate(&self) {
-        self.signal(Signal::TERM);
-    }
-
-    pub fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).expect("the program runs");
+        kill_process(Pid::from_child(&self.child), Signal::TERM).expect("the program runs");
     }
 
     /// Id of the reaper's process.
@@ -166,7 +166,8 @@ impl Running {
         drill
     }
 
-    fn gather(&mut self) -> Drill {
+    /// What a runner wrote that has gone, as soon as it is complete.
+    pub fn gather(&mut self) -> Drill {
         let exit = self.child.wait().expect("the program has gone").code();
         let took = self.began.elapsed();
         while let Ok(event) = self.events.recv_timeout(PATIENCE) {

@@ -23,8 +23,10 @@ pub struct Drill {
 }
 
 impl Drill {
-    /// Reads what a run wrote. `seen` are the events on standard output.
-    pub fn gathered(exit: Option<i32>, took: Duration, stderr: String, runs: &Path, seen: Vec<Stamped>) -> Drill {
+    /// Reads what a run wrote. `seen` are the events on standard output; of several drills the first one counts.
+    pub fn gathered(exit: Option<i32>, took: Duration, stderr: String, runs: &Path, mut seen: Vec<Stamped>) -> Drill {
+        let next = seen.iter().skip(1).position(|seen| matches!(seen.event, Event::Announced(_)));
+        seen.truncate(next.map_or(seen.len(), |next| next + 1));
         let run = seen.iter().find_map(|seen| match &seen.event {
             Event::Announced(plan) => Some(plan.run.clone()),
             _ => None,
@@ -42,7 +44,8 @@ impl Drill {
         assert_eq!(again, record, "the record is what the events add up to");
         let common = events.iter().zip(&seen).take_while(|(written, seen)| written == seen).count();
         assert!(common == seen.len(), "what was shown is what was written, up to the point where the runner ended");
-        let junit = String::from_utf8(read("junit.xml").expect("junit.xml")).expect("UTF-8");
+        let junit = poll("a report", PATIENCE, || read("junit.xml"));
+        let junit = String::from_utf8(junit).expect("UTF-8");
         roxmltree::Document::parse(&junit).expect("well-formed XML");
         Drill { exit, took, stderr, dir, record, events }
     }

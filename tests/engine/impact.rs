@@ -12,7 +12,7 @@ fn the_runbook_was_not_opened(told: &Told) {
 #[tokio::test]
 async fn a_fault_that_nobody_notices_proves_nothing() {
     let told = Case::new().world(|world| world.toothless = true).run().await;
-    told.verdict(Verdict::NoImpact, &["90%", "availability: 100%"]).at("fake.yaml", "title").failed(Check::Impact);
+    told.verdict(Verdict::NoImpact, &["90%", "availability: 100%"]).at("fake.yaml", "impact:").failed(Check::Impact);
     the_runbook_was_not_opened(&told);
 }
 
@@ -40,7 +40,7 @@ async fn an_alert_condition_that_never_holds_is_undetected() {
         .world(|world| world.alert = Alert::Deaf)
         .run()
         .await;
-    told.verdict(Verdict::Undetected, &["queue > 5", "its last value was 0"]).at("fake.yaml", "title");
+    told.verdict(Verdict::Undetected, &["queue > 5", "its last value was 0"]).at("fake.yaml", "detect:");
     told.passed(Check::Impact).failed(Check::Detection);
     the_runbook_was_not_opened(&told);
 }
@@ -49,7 +49,7 @@ async fn an_alert_condition_that_never_holds_is_undetected() {
 async fn users_who_notice_when_none_should_are_breached() {
     let told =
         Case::new().without("runbook").without("respond").set("impact", "{ none: true, within: 1s }").run().await;
-    told.verdict(Verdict::Breached, &["availability"]).at("fake.yaml", "title").failed(Check::Impact);
+    told.verdict(Verdict::Breached, &["availability"]).at("fake.yaml", "impact:").failed(Check::Impact);
     the_runbook_was_not_opened(&told);
 }
 
@@ -63,4 +63,15 @@ async fn a_fault_that_ends_by_itself_before_the_mitigation_is_self_healed() {
         .await;
     told.verdict(Verdict::SelfHealed, &["before the first mitigating command"]).failed(Check::StillBroken);
     assert_eq!(told.commands(), ["await-health"], "no mitigating command ran");
+}
+
+#[tokio::test]
+async fn a_recovery_beside_a_runbook_that_mends_nothing_is_self_healed() {
+    let told = Case::new()
+        .set("respond", "{ phases: [diagnose] }")
+        .world(|world| world.ends_after = Some(Duration::from_millis(1300)))
+        .run()
+        .await;
+    told.verdict(Verdict::SelfHealed, &["no command of the runbook was meant to help"]);
+    told.passed(Check::StillBroken);
 }

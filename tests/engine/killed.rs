@@ -61,13 +61,13 @@ async fn while_faults_are_undone_those_that_are_left_are_outstanding() {
 }
 
 #[tokio::test]
-async fn while_the_stack_is_removed_the_verdict_stands_and_the_reaper_goes_on() {
+async fn while_the_stack_is_removed_nothing_has_passed_yet() {
     let killed = killed(Case::new(), removes()).await;
     assert_eq!(outstanding(&killed), Vec::<String>::new());
     let record = reaper::complete(&killed.run_dir, vec!["network fake_default".into()], false).expect("a record");
-    assert_eq!(record.verdict, Verdict::Passed);
-    assert!(!record.passed(), "something was left behind");
-    assert!(record.notes.iter().any(|note| note.text.contains("killed")));
+    assert_eq!(record.verdict, Verdict::Incomplete);
+    assert!(record.reason.contains("killed during down"), "{}", record.reason);
+    assert!(!record.passed());
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ fn nothing_was_broken(told: &crate::support::Told) {
 #[tokio::test]
 async fn users_who_suffer_from_the_start_are_unsteady() {
     let told = Case::new().world(|world| world.bad_from_the_start = true).run().await;
-    told.verdict(Verdict::Unsteady, &["availability", "0%"]).at("fake.yaml", "title").failed(Check::Steady);
+    told.verdict(Verdict::Unsteady, &["availability", "0%"]).at("fake.yaml", "steady:").failed(Check::Steady);
     nothing_was_broken(&told);
 }
 

@@ -198,3 +198,16 @@ async fn a_second_signal_does_not_wait_for_agents_that_do_not_end() {
     interrupted(&told);
     assert!(told.record.last_us.since_start().as_secs() < 8, "the agents' own ends are not waited for");
 }
+
+#[tokio::test]
+async fn while_the_faults_of_a_drill_that_had_failed_as_expected_are_undone() {
+    let told = Case::new()
+        .replace("fix", "false")
+        .set("expect", "{ verdict: step_failed }")
+        .on(begins(Phase::Revert), |controls| controls.shutdown.cancel.cancel())
+        .run()
+        .await;
+    assert_eq!(told.record.verdict, Verdict::StepFailed);
+    assert_eq!(told.record.outcome(), firedrill::record::Outcome::Interrupted, "an interruption is never a pass");
+    reverted(&told, "http_status");
+}

@@ -86,7 +86,7 @@ fn first_verdict_counts(told: &Told) {
     assert_ne!(told.record.verdict, Verdict::Incomplete, "{}", told.story());
     assert_eq!(told.outcome.verdict, told.record.verdict, "{}", told.story());
     let Some((first, later)) = verdicts.split_first() else { panic!("no verdict\n{}", told.story()) };
-    let spoils = |verdict: &Verdict| matches!(verdict, Verdict::NotReverted | Verdict::Leaked | Verdict::HarnessError);
+    let spoils = |verdict: &Verdict| verdict.spoils() || *verdict == Verdict::Interrupted;
     assert!(later.iter().all(spoils), "{verdicts:?}\n{}", told.story());
     if *first != Verdict::Passed {
         assert_eq!(told.record.verdict, *first, "{}", told.story());

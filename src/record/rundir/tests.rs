@@ -148,3 +148,20 @@ fn events_are_made_once() {
     assert_eq!(run.create_events().unwrap_err().kind(), io::ErrorKind::AlreadyExists);
     assert_eq!(run.journal().unwrap().record().next_seq, 0);
 }
+
+#[test]
+fn a_run_is_inherited_once_its_runner_has_gone_and_by_one_heir_at_a_time() {
+    let root = tempfile::tempdir().unwrap();
+    let run = RunDir::create(root.path(), "x").unwrap();
+    assert!(RunDir::try_inherit(run.path()).unwrap().is_none(), "its runner lives");
+    let path = run.path().to_path_buf();
+    drop(run);
+    let heir = RunDir::inherit(&path).unwrap();
+    assert!(heir.holds_lock() && heir.is_alive().unwrap());
+    assert!(RunDir::try_inherit(&path).unwrap().is_none());
+    drop(heir);
+    assert!(RunDir::try_inherit(&path).unwrap().is_some_and(|heir| heir.holds_lock()));
+    // A run of which even the lock is lost has nobody else to undo it.
+    std::fs::remove_file(path.join("lock")).unwrap();
+    assert!(RunDir::inherit(&path).unwrap().holds_lock());
+}

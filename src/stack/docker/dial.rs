@@ -54,6 +54,9 @@ impl Dialled {
         apply(&mut command, env);
         command.args(["system", "dial-stdio"]).kill_on_drop(true);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        // A Ctrl-C at the terminal is for the runner, which needs the engine to undo everything.
+        #[cfg(unix)]
+        command.process_group(0);
         let mut child = command.spawn()?;
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
         match stdout {

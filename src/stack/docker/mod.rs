@@ -33,5 +33,5 @@ pub use findings::Finding;
 pub use model::{ResolveError, ResolvedModel};
 pub use probe::{Probe, State, probe};
 pub use remove::remove_run;
-pub use stack::{DockerOptions, DockerStack, RunIdentity, resolve};
+pub use stack::{DockerOptions, DockerStack, RunIdentity, resolve, resolve_at};
 pub use sweep::{Fate, SweepOptions, SweepReport, SweptRun, sweep, sweep_some};

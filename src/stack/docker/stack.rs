@@ -92,6 +92,14 @@ pub async fn resolve(spec: &StackSpec) -> Result<ResolvedModel, ResolveError> {
     model::resolve(spec, &Endpoint::find().await?).await
 }
 
+/// The same at an engine that was found before.
+///
+/// # Errors
+/// As `resolve`.
+pub async fn resolve_at(spec: &StackSpec, endpoint: &Endpoint) -> Result<ResolvedModel, ResolveError> {
+    model::resolve(spec, endpoint).await
+}
+
 impl ResolvedModel {
     /// Everything that there is to say about drilling it, errors included.
     pub fn findings(&self, spec: &StackSpec) -> Vec<Finding> {
@@ -122,19 +130,20 @@ fn project(run: &str, short: &str) -> String {
 }
 
 impl DockerStack {
-    /// Resolves the stack; starts nothing. What cannot be allowed in a drill is among the `findings`, and `up` refuses it.
+    /// The stack of a model that was resolved before; starts nothing. What cannot be allowed in a drill is among the
+    /// `findings`, and `up` refuses it.
     ///
     /// # Errors
-    /// `Invalid` when Compose does not accept the file, `Environment` when Docker or Compose is missing.
-    pub async fn prepare(
+    /// `Environment` when the run's directory cannot be found.
+    pub fn new(
+        model: ResolvedModel,
         spec: &StackSpec,
         run: &RunIdentity,
         options: &DockerOptions,
         endpoint: &Endpoint,
-    ) -> Result<DockerStack, ResolveError> {
+    ) -> Result<DockerStack, StackError> {
         let mut endpoint = endpoint.clone();
         endpoint.mark(&run.id);
-        let model = model::resolve(spec, &endpoint).await?;
         let secrets = model.secrets(spec);
         let redactor = Redactor::new(secrets.clone());
         let short = hex(&Sha256::digest(run.id.as_bytes())[..4]);

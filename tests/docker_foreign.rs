@@ -1,0 +1,83 @@
+//! A Compose project that is not ours, `tests/foreign/`: nginx and Redis, a runbook that is followed inside one of its
+//! services, and much of what a Compose file may hold. It needs nothing in `src/`.
+
+mod drill;
+
+use drill::{Drill, Project, Running, docker, try_docker};
+use firedrill::record::{Check, Event, FaultAfter, Verdict};
+use std::path::Path;
+
+/// A copy, so that what a drill writes goes elsewhere.
+fn project() -> Project {
+    let project = Project::empty();
+    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/foreign"), project.path());
+    project
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a folder");
+    for entry in std::fs::read_dir(from).expect("a folder").flatten() {
+        let (path, to) = (entry.path(), to.join(entry.file_name()));
+        if path.is_dir() {
+            copy(&path, &to);
+        } else {
+            std::fs::copy(&path, &to).expect("a copy");
+        }
+    }
+}
+
+/// Services of a run with the state of their containers, our own left out.
+fn services(run: &str) -> Vec<String> {
+    let filter = format!("label=dev.firedrill.run={run}");
+    let format = "{{.Label \"com.docker.compose.service\"}} {{.State}}";
+    let all = docker(&["ps", "--all", "--filter", &filter, "--format", format]);
+    let mut all: Vec<String> = all.lines().filter(|line| !line.starts_with("fd-")).map(str::to_string).collect();
+    all.sort();
+    all
+}
+
+/// The developer's own things have names that a drill must not use.
+fn developers_own_is_untouched() {
+    assert!(try_docker(&["volume", "inspect", "price-list-cache"]).is_err());
+    assert!(try_docker(&["network", "inspect", "price-list-front"]).is_err());
+    assert!(try_docker(&["inspect", "price-list-edge"]).is_err());
+}
+
+#[test]
+fn its_runbook_is_followed_inside_its_service() {
+    let project = project();
+    let check = project.firedrill(&["check"]);
+    assert_eq!(check.exit, Some(0), "{}{}", check.stdout, check.stderr);
+    let meanwhile = |running: &mut Running| {
+        let run = running.run();
+        running.until("the stack", |event| matches!(event, Event::StackUp { .. }));
+        let expected = ["audit running", "cache running", "catalog running", "edge running", "warm-up exited"];
+        assert_eq!(services(&run), expected);
+        developers_own_is_untouched();
+    };
+    let drill = project.followed("catalog-fails", &[], meanwhile);
+    drill.came_to(Verdict::Passed, 0, &["users recovered"]).reverted();
+    drill.fault_after("http_status", FaultAfter::StillActive);
+    drill.passed_check(Check::StillBroken).passed_check(Check::Recovery { sli: "availability".into() });
+    assert!(drill.commands().contains(&"redis-cli set serve_stale yes"), "{}", drill.story());
+    assert!(said(&drill).contains("41 EUR"), "the job has run and the secret was right\n{}", drill.story());
+    for kept in ["record.json", "events.jsonl", "compose.json"] {
+        assert!(!drill.file(kept).contains("cached-and-secret"), "the secret is in {kept}");
+    }
+}
+
+/// What the commands of a runbook printed.
+fn said(drill: &Drill) -> String {
+    let said = drill.events.iter().filter_map(|stamped| match &stamped.event {
+        Event::Output { text, .. } => Some(text.as_str()),
+        _ => None,
+    });
+    said.collect()
+}
+
+#[test]
+fn what_users_must_not_notice_they_do_not() {
+    let drill = project().drill("audit-is-gone", &[]);
+    drill.came_to(Verdict::Passed, 0, &["every SLI kept its objective"]).reverted();
+    drill.passed_check(Check::Impact);
+}
