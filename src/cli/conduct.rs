@@ -7,7 +7,6 @@ pub use signals::listen;
 
 use crate::engine::{self, Identity, Job, Options, Shutdown, ledger};
 use crate::error::{Error, Exit};
-use crate::faults::Inject;
 use crate::record::{
     EventSink, Observer, Outcome, Record, RecordObserver, Redactor, RunDir, utc_now, utc_text, write_atomic,
 };
@@ -147,10 +146,7 @@ async fn one(
     let mut observers: Vec<Box<dyn Observer>> = vec![Box::new(record.clone())];
     observers.push(display(wishes));
     let events = run_dir.create_events().map_err(|error| on_disk(run_dir.path(), &error))?;
-    let secrets = plan.respond.vars.values().filter(|var| var.secret).map(|var| var.value.clone());
-    let faults = plan.faults.iter().flat_map(|planned| planned.fault.secrets());
-    let loads = plan.loads.iter().flat_map(crate::load::LoadSpec::secrets);
-    let redactor = Redactor::new(secrets.chain(faults).chain(loads).chain(stack.secrets()));
+    let redactor = Redactor::new(plan.secrets().into_iter().chain(stack.secrets()));
     for source in sources(plan) {
         let (path, content) = (source.path.display().to_string(), source.text.as_bytes());
         let kept = run_dir.keep_file(&path, content, |text| redactor.text(text));
