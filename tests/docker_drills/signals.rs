@@ -1,8 +1,6 @@
 //! Ctrl-C in each phase of a drill: it ends as interrupted, and nothing of it is left.
 
-mod drill;
-
-use drill::{DB_POOL, Drill, Leftovers, Project, container, try_docker};
+use crate::drill::{self, DB_POOL, Drill, Leftovers, Project, container, try_docker};
 use firedrill::record::{Event, FaultEvent, Phase, StepStatus, Verdict};
 use std::time::Duration;
 

@@ -1,17 +1,14 @@
 //! What the tests of whole drills stand on: a project in a temporary directory, the built program run in it on real
 //! Docker, its events as they happen, and a look at what it left behind.
 
-// Each test program uses a part of it.
-#![allow(dead_code, unused_imports)]
-
 mod docker;
 mod project;
 mod running;
 mod story;
 
 pub use docker::{Leftovers, building, built, container, containers, docker, psql, try_docker};
-pub use project::{DB_POOL, Project, UPSTREAM, edit, undisturbed};
-pub use running::{Finished, Running};
+pub use project::{DB_POOL, Project, UPSTREAM, undisturbed};
+pub use running::Running;
 pub use story::Drill;
 
 use std::time::{Duration, Instant};

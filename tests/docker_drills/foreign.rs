@@ -1,9 +1,7 @@
 //! A Compose project that is not ours, `tests/foreign/`: nginx and Redis, a runbook that is followed inside one of its
 //! services, and much of what a Compose file may hold. It needs nothing in `src/`.
 
-mod drill;
-
-use drill::{Drill, Project, Running, docker, try_docker};
+use crate::drill::{Drill, Project, Running, docker, try_docker};
 use firedrill::record::{Check, Event, FaultAfter, Verdict};
 use std::path::Path;
 

@@ -1,9 +1,7 @@
 //! kill -9 of the runner in each phase: its reaper removes everything and ends the record, which says what was under way.
 //! And what is left to `firedrill sweep` when the reaper is killed as well, or a stack was kept.
 
-mod drill;
-
-use drill::{ALLOWED, DB_POOL, Drill, Leftovers, Project, UPSTREAM, poll, psql, try_docker, undisturbed};
+use crate::drill::{self, ALLOWED, DB_POOL, Drill, Leftovers, Project, UPSTREAM, poll, psql, try_docker, undisturbed};
 use firedrill::record::{Event, Phase, Verdict};
 use rustix::process::{Signal, kill_process};
 use std::time::Duration;

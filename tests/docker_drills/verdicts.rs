@@ -1,9 +1,7 @@
 //! A drill passes only when the runbook works: the shipped runbooks pass, and every way in which a runbook, a fault, a
 //! stack or an alert can fall short has its own verdict.
 
-mod drill;
-
-use drill::{DB_POOL, Project, UPSTREAM, container, poll, psql, try_docker};
+use crate::drill::{self, DB_POOL, Project, UPSTREAM, container, poll, psql, try_docker};
 use firedrill::record::{Check, Event, FaultAfter, FaultEvent, Phase, StepStatus, Verdict};
 use std::time::Duration;
 
