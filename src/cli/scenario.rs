@@ -4,6 +4,7 @@ use super::conduct::{self, Format, Wishes};
 use crate::error::{Error, Exit};
 use crate::spec::{self, Overrides, Plan};
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::PathBuf;
 
 /// Runs drills: breaks a real stack and follows the runbook until users recover, or do not.
@@ -78,6 +79,10 @@ fn load(names: &[String], overrides: &Overrides, globals: &super::Globals) -> Re
     if diagnostics.has_errors() || plans.len() < names.len() {
         let text = crate::source::render(&diagnostics, globals.color());
         return Err(Error::usage(format!("nothing was started\n{text}")));
+    }
+    // An input without a value, a `--var` that no step uses: better said before the drill than learnt from it.
+    if !globals.quiet && !diagnostics.all.is_empty() {
+        let _ = write!(std::io::stderr(), "{}", crate::source::render(&diagnostics, globals.color()));
     }
     Ok(plans)
 }

@@ -21,6 +21,9 @@ use tokio_util::sync::CancellationToken;
 /// How often state that announces no change (a fault, a command to try again) is asked.
 pub(super) const POLL: Duration = Duration::from_millis(100);
 
+/// Why a drill is `interrupted`.
+pub(super) const BY_SIGNAL: &str = "by Ctrl-C, SIGTERM or SIGHUP";
+
 /// How a drill is told to stop. Passed in, never reached for: tests pass their own.
 #[derive(Debug, Clone, Default)]
 pub struct Shutdown {
@@ -95,7 +98,7 @@ pub async fn run<S: Stack>(
     let phases = caught(drill.phases(&shutdown.cancel));
     let ended = tokio::select! {
         biased;
-        () = shutdown.cancel.cancelled() => Ok(Err(Stop::new(Verdict::Interrupted, "interrupted"))),
+        () = shutdown.cancel.cancelled() => Ok(Err(Stop::new(Verdict::Interrupted, BY_SIGNAL))),
         ended = phases => ended,
     };
     let passed = match ended {
@@ -228,7 +231,7 @@ impl<S: Stack> Drill<'_, S> {
         }
         // Only now: whoever is interrupted, or killed, while the stack is removed has not passed.
         if shutdown.cancel.is_cancelled() && self.verdict_now() != Verdict::Interrupted {
-            self.judge(Stop::new(Verdict::Interrupted, "interrupted"));
+            self.judge(Stop::new(Verdict::Interrupted, BY_SIGNAL));
         }
         if self.verdict.is_none() {
             self.judge(Stop::new(Verdict::Passed, passed));

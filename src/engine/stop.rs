@@ -62,7 +62,7 @@ impl From<StackError> for Stop {
                 let hint = hint.map(|hint| format!("\nhelp: {hint}")).unwrap_or_default();
                 Stop::harness(format!("{operation}: {cause}{hint}"))
             }
-            StackError::Cancelled => Stop::new(Verdict::Interrupted, "interrupted"),
+            StackError::Cancelled => Stop::new(Verdict::Interrupted, super::drill::BY_SIGNAL),
         }
     }
 }

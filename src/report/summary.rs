@@ -6,7 +6,7 @@ use super::paint::{Mark, Paint};
 use super::text::{column, cut, declared, one_line, percent, requests, right, seconds, terminal_lines, wrap};
 use crate::record::{
     Breakdown, Counts, FaultAfter, FaultEvent, Figures, Outcome, Phase, Record, StepInfo, StepRecord, StepStatus,
-    Verdict,
+    Verdict, WaitRecord,
 };
 use std::path::Path;
 
@@ -283,7 +283,11 @@ impl Page {
             let known = declared(clock.rtt_us / 2);
             format!("the clock of {} is known to {known} only: times are as vague", clock.agent)
         }));
-        let waits = record.waits.iter().filter(|wait| !wait.met);
+        // The control is to wait in vain for the recovery.
+        let control = record.phases.iter().filter(|phase| record.is_control() && phase.phase == Phase::Recover);
+        let from = control.map(|phase| phase.started_us).next();
+        let meant = |wait: &WaitRecord| from.is_some_and(|from| wait.ended_us >= from);
+        let waits = record.waits.iter().filter(|wait| !wait.met && !meant(wait));
         all.extend(waits.map(|wait| format!("waited {} in vain for {}", seconds(wait.took_us), wait.what)));
         all.extend(record.left.iter().map(|left| format!("left behind: {left}")));
         if record.kept {

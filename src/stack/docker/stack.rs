@@ -360,10 +360,11 @@ impl Stack for DockerStack {
     fn how_to_look(&self) -> Vec<String> {
         let project = &self.project;
         vec![
+            "the faults are lifted: what you see is the stack after the drill".to_string(),
             format!("look:    docker compose -p {project} ps"),
             format!("         docker compose -p {project} logs SERVICE"),
             format!("         docker exec -it {project}-{TOOLBOX}-1 bash"),
-            format!("remove:  docker compose -p {project} down --volumes   (or: firedrill sweep --kept)"),
+            format!("remove:  firedrill sweep --kept {}", self.run.id),
         ]
     }
 
