@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 pub(super) const POLL: Duration = Duration::from_millis(100);
 
 /// Why a drill is `interrupted`.
-pub(super) const BY_SIGNAL: &str = "by Ctrl-C, SIGTERM or SIGHUP";
+pub(super) const BY_SIGNAL: &str = "interrupted by Ctrl-C, SIGTERM or SIGHUP";
 
 /// How a drill is told to stop. Passed in, never reached for: tests pass their own.
 #[derive(Debug, Clone, Default)]
