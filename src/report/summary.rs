@@ -147,7 +147,10 @@ impl Page {
             self.line(&format!("{}{}", " ".repeat(INDENT), cut(&text, WIDTH - INDENT)));
             let lines = terminal_lines(&command.output.text());
             for line in lines.iter().skip(lines.len().saturating_sub(OUTPUT_LINES)) {
-                self.line(&format!("{}{}", " ".repeat(INDENT), cut(&format!("│ {line}"), WIDTH - INDENT)));
+                // A line of a table stays a line; an error is told to its end.
+                for part in folded(line, WIDTH - INDENT - 2) {
+                    self.line(&format!("{}│ {part}", " ".repeat(INDENT)));
+                }
             }
             if command.ended_us.is_some() {
                 self.line(&format!("{}{}", " ".repeat(INDENT), ending(command)));
@@ -360,6 +363,14 @@ fn why(record: &Record) -> Vec<String> {
         lines.push(format!("the run was cut off{under_way}: nothing passes by default"));
     }
     lines
+}
+
+/// A line as it is where it fits; broken at spaces where it does not.
+fn folded(line: &str, width: usize) -> Vec<String> {
+    match console::measure_text_width(line) <= width {
+        true => vec![line.to_string()],
+        false => wrap(line, width).into_iter().map(|part| cut(&part, width)).collect(),
+    }
 }
 
 #[cfg(test)]
