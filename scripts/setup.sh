@@ -12,9 +12,6 @@ export HOME
 
 readonly BASE_IMAGE=debian:bookworm-slim
 readonly BASE_SUITE=bookworm
-# Where anybody's Debian comes from; used only when this machine's own apt names no mirror.
-readonly DEFAULT_MIRROR=http://deb.debian.org/debian
-readonly DEFAULT_SECURITY_MIRROR=http://deb.debian.org/debian-security
 readonly PULL_LIMIT=120 # seconds; a registry that is black-holed must not stall a fresh machine for ever
 readonly DAEMON_LIMIT=60
 
@@ -87,12 +84,9 @@ own_debian_targets() {
     sed 's,/ , ,' | sort -u
 }
 
-# Mirrors to try for a suite of Debian, this machine's own first.
+# The mirrors of Debian that this machine uses.
 debian_mirrors() {
-  {
-    own_debian_targets | awk -v own="$os_codename" '$2 == own || $2 ~ /^(old)?stable$/ { print $1 }'
-    printf '%s\n' "$DEFAULT_MIRROR"
-  } | awk '!seen[$0]++'
+  own_debian_targets | awk -v own="$os_codename" '($2 == own || $2 ~ /^(old)?stable$/) && !seen[$1]++ { print $1 }'
 }
 
 # ---------------------------------------------------------------------------------------------------------
@@ -228,16 +222,18 @@ own_apt_settings() {
     grep -vE 'localhost|127\.0\.0\.1|\[::1\]' || true
 }
 
-base_image_sources() { # MIRROR
-  local own
+base_image_sources() { # ROOT as debootstrap left it
+  local own mirror
   own=$(own_debian_targets |
     awk -v s="$BASE_SUITE" '$2 == s || $2 == s "-updates" || $2 == s "-security" { print "deb", $1, $2, $3 }')
   if [ -n "$own" ]; then
     printf '%s\n' "$own"
   else
-    printf 'deb %s %s main\n' "$1" "$BASE_SUITE"
-    printf 'deb %s %s-updates main\n' "$1" "$BASE_SUITE"
-    printf 'deb %s %s-security main\n' "$DEFAULT_SECURITY_MIRROR" "$BASE_SUITE"
+    mirror=$(awk '$1 == "deb" { print $2; exit }' "$1/etc/apt/sources.list")
+    mirror=${mirror%/}
+    printf 'deb %s %s main\n' "$mirror" "$BASE_SUITE"
+    printf 'deb %s %s-updates main\n' "$mirror" "$BASE_SUITE"
+    printf 'deb %s-security %s-security main\n' "$mirror" "$BASE_SUITE"
   fi
 }
 
@@ -284,15 +280,19 @@ bootstrap_base_image() {
   proxy=$(sed -n 's/^Acquire::http::Proxy "\(http[^"]*\)";$/\1/p' <<<"$settings" | head -n 1)
   if [ -n "$proxy" ]; then export http_proxy=${http_proxy:-$proxy}; fi
 
-  for mirror in $(debian_mirrors); do
+  # Where this machine uses no mirror of Debian (on Ubuntu), debootstrap knows one.
+  local mirrors
+  mapfile -t mirrors < <(debian_mirrors)
+  for mirror in "${mirrors[@]}" ""; do
     include=()
-    if grep -q ' https:' <<<"$(base_image_sources "$mirror")"; then include=(--include=ca-certificates); fi
-    say "making $BASE_IMAGE with debootstrap from $mirror (about a minute, once)"
+    if grep -q '^https:' <<<"$mirror"; then include=(--include=ca-certificates); fi
+    say "making $BASE_IMAGE with debootstrap${mirror:+ from $mirror} (about a minute, once)"
     rm -rf -- "$root"
     if debootstrap --variant=minbase "${include[@]}" \
       --keyring=/usr/share/keyrings/debian-archive-keyring.gpg \
-      "$BASE_SUITE" "$root" "$mirror" >"$scratch/debootstrap.log" 2>&1; then
-      base_image_sources "$mirror" >"$root/etc/apt/sources.list"
+      "$BASE_SUITE" "$root" ${mirror:+"$mirror"} >"$scratch/debootstrap.log" 2>&1; then
+      base_image_sources "$root" >"$scratch/sources.list"
+      cp "$scratch/sources.list" "$root/etc/apt/sources.list"
       if [ -n "$settings" ]; then printf '%s\n' "$settings" >"$root/etc/apt/apt.conf.d/90host"; fi
       if [ "${#include[@]}" -gt 0 ] && [ -r /etc/ssl/certs/ca-certificates.crt ]; then
         # A mirror behind the organisation's own authority: trust what this machine trusts.
