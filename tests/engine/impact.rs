@@ -20,13 +20,9 @@ async fn a_fault_that_nobody_notices_proves_nothing() {
 async fn an_impact_that_comes_too_late_is_none() {
     let told = Case::new()
         .set("impact", "{ below: 90%, within: 500ms, window: 500ms }")
-        .world(|world| world.toothless = true)
-        .on(crate::support::injects("http_status"), |controls| {
-            let world = controls.world.clone();
-            tokio::spawn(async move {
-                tokio::time::sleep(Duration::from_millis(1200)).await;
-                world.hurt();
-            });
+        .world(|world| {
+            world.toothless = true;
+            world.hurts_after = Some(Duration::from_millis(1200));
         })
         .run()
         .await;

@@ -33,6 +33,8 @@ pub struct Switches {
     pub lift_hangs: Option<&'static str>,
     /// Lifting this fault says that it was done, and it is still in place.
     pub lift_lies: Option<&'static str>,
+    /// Users suffer this long after a fault went in, whatever becomes of it.
+    pub hurts_after: Option<Duration>,
     /// Faults end by themselves after this long.
     pub ends_after: Option<Duration>,
     /// A fault that was cleared comes back after this long.
@@ -144,7 +146,9 @@ impl World {
         }
         let now = Instant::now();
         let interval = (now, self.switches.ends_after.map(|after| now + after));
-        self.lock().faults.entry(fault.to_string()).or_default().push(interval);
+        let mut state = self.lock();
+        state.faults.entry(fault.to_string()).or_default().push(interval);
+        state.scars.extend(self.switches.hurts_after.map(|after| (now + after, None)));
     }
 
     /// A fault ends because the runner says so; the words that the agent answers.
@@ -206,11 +210,6 @@ impl World {
             0 => Trouble::Errors,
             _ => Trouble::Slowness,
         }
-    }
-
-    /// Users suffer from now on, whatever happens to the faults.
-    pub fn hurt(&self) {
-        self.lock().scars.push((Instant::now(), None));
     }
 
     /// Whether a fault is in place now.
