@@ -127,6 +127,8 @@ fn command(bash: &mut Bash, lines: &Lines<'_>, excerpt: &Excerpt, tag: &str) -> 
         line: start.line,
         column: start.column,
         language: tag.to_string(),
+        block: 0,
+        origin: None,
         expected: None,
         inputs,
         reads,

@@ -12,6 +12,7 @@ pub mod parse;
 mod phase;
 mod placeholder;
 mod prompt;
+mod settings;
 mod shell;
 mod steps;
 mod text;
@@ -19,4 +20,5 @@ mod variables;
 
 pub use model::*;
 pub use parse::{MAX_SIZE, parse};
+pub use settings::{Expect, Retry, Settings};
 pub use shell::has_syntax_error;

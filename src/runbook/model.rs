@@ -1,5 +1,6 @@
 //! What a runbook is once it was read.
 
+use super::settings::Settings;
 use crate::source::{Source, Span};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
@@ -92,6 +93,34 @@ pub struct Step {
     pub kind: StepKind,
     /// Commands that stand in a manual step and are not run by themselves: conditional ones, for instance.
     pub held: Vec<Command>,
+    /// Its code blocks that hold commands (run or held), in order; `Command::block` counts them.
+    pub blocks: Vec<CodeBlock>,
+    /// What stood in the runbook, where the scenario has put something else in its place (`steps.ID.run`).
+    pub replaced: Option<Replaced>,
+}
+
+/// A code block of a step.
+#[derive(Debug, Clone, Default)]
+pub struct CodeBlock {
+    /// First line, fence included, from 1.
+    pub line: usize,
+    /// Last line.
+    pub end_line: usize,
+    /// How its commands are run and judged: the annotation's word over its heading's, the scenario's over both.
+    pub settings: Settings,
+}
+
+/// The text of the runbook that the scenario replaced.
+#[derive(Debug, Clone)]
+pub struct Replaced {
+    /// What the step was.
+    pub kind: StepKind,
+    /// Its held commands.
+    pub held: Vec<Command>,
+    /// The scenario.
+    pub by: Arc<Source>,
+    /// Line of the new text in it, from 1.
+    pub line: usize,
 }
 
 /// What a step consists of.
@@ -114,6 +143,10 @@ pub struct Command {
     pub column: usize,
     /// Language tag of its block.
     pub language: String,
+    /// Which of the step's blocks it stands in.
+    pub block: usize,
+    /// The file that `line` and `column` are meant in, where it is not the runbook: the scenario that replaced the step.
+    pub origin: Option<Arc<Source>>,
     /// Sample output below a prompt, if any.
     pub expected: Option<String>,
     /// Inputs that it uses, in the order of the text.
@@ -183,6 +216,11 @@ pub fn unified_name(name: &str) -> String {
 pub type Filled = Result<String, Vec<Input>>;
 
 impl Step {
+    /// How the commands of a block are run and judged.
+    pub fn settings(&self, block: usize) -> Settings {
+        self.blocks.get(block).map(|block| block.settings.clone()).unwrap_or_default()
+    }
+
     /// The commands that it runs; none for a manual step.
     pub fn commands(&self) -> &[Command] {
         match &self.kind {

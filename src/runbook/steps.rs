@@ -207,6 +207,8 @@ impl Builder<'_> {
             hash: sha256(text),
             kind: piece.kind,
             held: piece.held,
+            blocks: Vec::new(),
+            replaced: None,
         });
     }
 }

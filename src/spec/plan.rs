@@ -130,6 +130,17 @@ pub struct Respond {
     pub timeout: Duration,
     /// Where commands run; `None` is the toolbox.
     pub service: Option<String>,
+    /// Language of a block → the client that runs it (`clients: { sql: … }`).
+    pub clients: BTreeMap<String, Client>,
+}
+
+/// The client that runs the blocks of a language which is no shell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Client {
+    /// The service in whose container it runs; `None` is the toolbox.
+    pub service: Option<String>,
+    /// The command; a block's text is its standard input.
+    pub command: String,
 }
 
 impl Respond {

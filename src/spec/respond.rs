@@ -80,7 +80,13 @@ pub fn read(
         check_phases(runbook, &phases, selected, runbook_at.unwrap_or_default(), source, diags);
         check_vars(runbook, &phases, &vars, source, diags);
     }
-    Some(Respond { phases, vars: both_names(vars)?, timeout: timeout.unwrap_or(TIMEOUT), service })
+    Some(Respond {
+        phases,
+        vars: both_names(vars)?,
+        timeout: timeout.unwrap_or(TIMEOUT),
+        service,
+        clients: BTreeMap::new(),
+    })
 }
 
 fn read_phases(node: &Node, map: &mut MapReader<'_>) -> Option<Vec<RunbookPhase>> {
