@@ -21,6 +21,7 @@ pub mod cli;
 pub mod engine;
 pub mod error;
 pub mod faults;
+pub mod lint;
 pub mod load;
 pub mod record;
 pub mod report;

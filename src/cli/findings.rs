@@ -17,10 +17,7 @@ pub fn place(plan: &Plan, findings: &[Finding], diags: &mut Diagnostics) {
         if diags.all.iter().any(known) {
             continue;
         }
-        let noted = match level {
-            Level::Error => diags.error(&plan.stack_source, span, &finding.message),
-            Level::Warning => diags.warning(&plan.stack_source, span, &finding.message),
-        };
+        let noted = diags.push(level, &plan.stack_source, span, &finding.message);
         if let Some(help) = &finding.help {
             noted.help(help);
         }

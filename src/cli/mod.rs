@@ -5,6 +5,7 @@ mod check;
 mod conduct;
 mod doctor;
 mod findings;
+mod lint;
 mod list;
 mod output;
 mod reaper;
@@ -52,6 +53,7 @@ enum Command {
     List(list::ListArgs),
     Show(show::ShowArgs),
     Check(check::CheckArgs),
+    Lint(lint::LintArgs),
     Doctor(doctor::DoctorArgs),
     Sweep(sweep::SweepArgs),
     #[command(hide = true)]
@@ -66,8 +68,13 @@ impl Globals {
     /// Whether standard error may be coloured.
     pub fn color(&self) -> bool {
         use std::io::IsTerminal;
+        self.may_color() && std::io::stderr().is_terminal()
+    }
+
+    /// Whether a terminal may be coloured.
+    pub fn may_color(&self) -> bool {
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
-        !self.no_color && !no_color && std::io::stderr().is_terminal()
+        !self.no_color && !no_color
     }
 }
 
@@ -99,6 +106,7 @@ async fn run(cli: Cli) -> Result<Exit, Error> {
         Command::List(args) => list::run(args, globals).await,
         Command::Show(args) => show::run(args, globals).await,
         Command::Check(args) => check::run(args, globals).await,
+        Command::Lint(args) => lint::run(args, globals).await,
         Command::Doctor(args) => doctor::run(args, globals).await,
         Command::Sweep(args) => sweep::run(args, globals).await,
         Command::Agent(args) => agent::run(args, globals).await,

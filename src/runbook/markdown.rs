@@ -46,7 +46,7 @@ pub(super) struct Document {
     pub frontmatter: Option<String>,
 }
 
-fn options() -> Options {
+pub(super) fn options() -> Options {
     Options::ENABLE_TABLES
         | Options::ENABLE_FOOTNOTES
         | Options::ENABLE_STRIKETHROUGH

@@ -6,6 +6,7 @@ mod condition;
 mod fill;
 mod language;
 mod lexer;
+pub mod look;
 mod markdown;
 mod model;
 pub mod parse;

@@ -81,7 +81,7 @@ fn frontmatter_title(text: &str) -> Option<String> {
 }
 
 /// Cuts the document at its headings; phases and conditions are handed down.
-fn sections(blocks: &[Block]) -> Vec<Section<'_>> {
+pub(super) fn sections(blocks: &[Block]) -> Vec<Section<'_>> {
     let titles = blocks.iter().filter(|block| matches!(block, Block::Heading { level: 1, .. })).count();
     let mut out = vec![Section {
         heading: None,
@@ -135,6 +135,7 @@ fn check_fence(source: &Arc<Source>, code: &Code, diags: &mut Diagnostics) {
     if !code.is_closed(&source.text) {
         diags
             .error(source, opening, "this code block never ends")
+            .code("RB001")
             .label("its closing fence is missing, or indented differently")
             .help("close it with a fence of the same kind and indentation");
         return;
@@ -150,6 +151,7 @@ fn check_fence(source: &Arc<Source>, code: &Code, diags: &mut Diagnostics) {
         let at = code.body.origin(span.start);
         diags
             .error(source, opening, "this code block does not end before the next one begins")
+            .code("RB001")
             .label("its closing fence is missing")
             .help(format!("close it before line {}, where “{}” begins another", source.pos(at).line, line.trim()));
     }

@@ -68,11 +68,26 @@ pub enum Level {
     Error,
     /// The file can be used, but something is likely not meant.
     Warning,
+    /// Worth knowing; nothing has to be done.
+    Info,
+}
+
+impl Level {
+    /// The name as it stands in files and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Level::Error => "error",
+            Level::Warning => "warning",
+            Level::Info => "info",
+        }
+    }
 }
 
 /// One mistake: where, what, why it is one, and what to do.
 #[derive(Debug, Clone)]
 pub struct Diagnostic {
+    /// The rule of `firedrill lint` that it belongs to (`RB001`), if it belongs to one.
+    pub code: Option<&'static str>,
     /// Error or warning.
     pub level: Level,
     /// The file it points into.
@@ -97,16 +112,24 @@ pub struct Diagnostics {
 impl Diagnostics {
     /// Notes an error and returns it for more detail.
     pub fn error(&mut self, source: &Arc<Source>, span: Span, message: impl Into<String>) -> &mut Diagnostic {
-        self.push(Level::Error, source, span, message.into())
+        self.push(Level::Error, source, span, message)
     }
 
     /// Notes a warning and returns it for more detail.
     pub fn warning(&mut self, source: &Arc<Source>, span: Span, message: impl Into<String>) -> &mut Diagnostic {
-        self.push(Level::Warning, source, span, message.into())
+        self.push(Level::Warning, source, span, message)
     }
 
-    fn push(&mut self, level: Level, source: &Arc<Source>, span: Span, message: String) -> &mut Diagnostic {
-        self.all.push(Diagnostic { level, source: source.clone(), span, message, label: None, help: None });
+    /// Notes something of any level and returns it for more detail.
+    pub fn push(
+        &mut self,
+        level: Level,
+        source: &Arc<Source>,
+        span: Span,
+        message: impl Into<String>,
+    ) -> &mut Diagnostic {
+        let message = message.into();
+        self.all.push(Diagnostic { code: None, level, source: source.clone(), span, message, label: None, help: None });
         let last = self.all.len() - 1;
         &mut self.all[last]
     }
@@ -121,6 +144,12 @@ impl Diagnostic {
     /// Sets the text under the caret.
     pub fn label(&mut self, label: impl Into<String>) -> &mut Self {
         self.label = Some(label.into());
+        self
+    }
+
+    /// Sets the rule of `firedrill lint` that it belongs to.
+    pub fn code(&mut self, code: &'static str) -> &mut Self {
+        self.code = Some(code);
         self
     }
 

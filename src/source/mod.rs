@@ -6,14 +6,16 @@ mod read;
 mod reader;
 mod render;
 mod syntax;
+mod toml;
 mod values;
 mod yaml;
 #[cfg(test)]
 mod yaml_tests;
 
+pub use self::toml::parse_toml;
 pub use diagnostic::{Diagnostic, Diagnostics, Level, Pos, Source, Span};
 pub use read::{ReadError, beside, tidy};
 pub use reader::{MapReader, did_you_mean, list, nearest};
-pub use render::{render, visible};
+pub use render::{blocks, render, visible};
 pub use values::{FromYaml, MAX_DURATION, MAX_RATE, Mistake, parse_duration, parse_rate, shorten};
 pub use yaml::{Entry, MAX_BYTES, Node, Value, parse};

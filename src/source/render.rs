@@ -16,6 +16,16 @@ const WIDEST: usize = 150;
 /// Every diagnostic with its place, by file and position, each once, and the line `2 errors, 1 warning` at the end;
 /// nothing when there are none. Control characters of the files are made visible and do nothing.
 pub fn render(diags: &Diagnostics, color: bool) -> String {
+    let mut text = blocks(diags, color);
+    if let Some(summary) = diags.summary() {
+        text.push_str(&summary);
+        text.push('\n');
+    }
+    text
+}
+
+/// The same without the line at the end.
+pub fn blocks(diags: &Diagnostics, color: bool) -> String {
     let renderer = if color { Renderer::styled() } else { Renderer::plain() };
     // Lines are cropped here, where columns stay true and wide characters count as well.
     let renderer = renderer.term_width(4 * WIDEST);
@@ -36,10 +46,6 @@ pub fn render(diags: &Diagnostics, color: bool) -> String {
         // Writing to a string cannot fail.
         let _ = write!(text, "and {} more in {path}\n\n", count - MOST_PER_FILE);
     }
-    if let Some(summary) = diags.summary() {
-        text.push_str(&summary);
-        text.push('\n');
-    }
     text
 }
 
@@ -47,23 +53,25 @@ impl Diagnostics {
     /// `2 errors, 1 warning`; `None` when there are none.
     pub fn summary(&self) -> Option<String> {
         let all = self.sorted();
-        let errors = all.iter().filter(|d| d.level == Level::Error).count();
+        let count = |level: Level| all.iter().filter(|d| d.level == level).count();
         let plural = |count: usize, what: &str| match count {
             0 => None,
             1 => Some(format!("1 {what}")),
             _ => Some(format!("{count} {what}s")),
         };
-        let parts = [plural(errors, "error"), plural(all.len() - errors, "warning")];
+        let levels = [Level::Error, Level::Warning, Level::Info];
+        let parts = levels.map(|level| plural(count(level), level.name()));
         let parts: Vec<String> = parts.into_iter().flatten().collect();
         (!parts.is_empty()).then(|| parts.join(", "))
     }
 
     /// By path, position and message. A value that an alias repeats is read more than once and reported once.
-    fn sorted(&self) -> Vec<&Diagnostic> {
+    pub fn sorted(&self) -> Vec<&Diagnostic> {
         let mut all: Vec<&Diagnostic> = self.all.iter().collect();
         all.sort_by_key(|d| (&d.source.path, d.span.start, &d.message));
         all.dedup_by(|a, b| {
-            a.source.path == b.source.path && a.span == b.span && a.message == b.message && a.level == b.level
+            let same = a.source.path == b.source.path && a.span == b.span && a.message == b.message;
+            same && a.level == b.level && a.code == b.code
         });
         all
     }
@@ -74,9 +82,14 @@ impl Diagnostic {
         let heading = match self.level {
             Level::Error => Heading::ERROR,
             Level::Warning => Heading::WARNING,
+            Level::Info => Heading::INFO,
         };
         let path = visible(&self.source.path.to_string_lossy());
         let title = heading.primary_title(limited(&self.message));
+        let title = match self.code {
+            Some(code) => title.id(code),
+            None => title,
+        };
         let mut group = Group::with_title(title);
         let line = self.line();
         group = match &line {

@@ -1,0 +1,165 @@
+//! `firedrill.toml` at the root of the project: levels of rules, and what is left out.
+
+use super::{RULES, Rule};
+use crate::source::{
+    Diagnostics, Level, MapReader, ReadError, Source, Value, did_you_mean, list, nearest, parse_toml, shorten,
+};
+use glob::{MatchOptions, Pattern};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+/// The name of the file.
+pub const FILE: &str = "firedrill.toml";
+
+/// What the project says about lint.
+#[derive(Debug, Clone, Default)]
+pub struct Config {
+    /// Rule → its level; `None` is off.
+    levels: BTreeMap<&'static str, Option<Level>>,
+    exclude: Vec<Pattern>,
+}
+
+impl Config {
+    /// Reads the project's file; without one everything is as the rules say. `None` when it has mistakes.
+    pub fn read(root: &Path, diags: &mut Diagnostics) -> Option<Config> {
+        let path = crate::source::tidy(&root.join(FILE));
+        match Source::read(&path) {
+            Ok(source) => Config::parse(&source, diags),
+            Err(ReadError::File { path, .. }) if std::fs::symlink_metadata(&path).is_err() => Some(Config::default()),
+            Err(error) => {
+                error.report("the project's settings", None, diags);
+                None
+            }
+        }
+    }
+
+    /// Reads the text of such a file.
+    pub fn parse(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Config> {
+        let root = parse_toml(source, diags)?;
+        let mut file = MapReader::new(&root, format!("`{FILE}`"), source, diags)?;
+        file.node("lint");
+        let fine = file.finish();
+        // The reader's borrow of the mistakes lasts as long as what it hands out.
+        let config = match &root.value {
+            Value::Map(tables) => tables.iter().find(|table| table.key == "lint"),
+            _ => None,
+        };
+        let config = match config {
+            Some(table) => Config::table(MapReader::new(&table.value, "`lint`", source, diags)?),
+            None => Some(Config::default()),
+        };
+        fine.and(config)
+    }
+
+    fn table(mut map: MapReader<'_>) -> Option<Config> {
+        let mut config = Config::default();
+        if let Some(node) = map.node("rules") {
+            match &node.value {
+                Value::Map(entries) => {
+                    for entry in entries {
+                        let Some(rule) = RULES.iter().find(|rule| rule.id == entry.key) else {
+                            let help = did_you_mean(&entry.key, RULES.iter().map(|rule| rule.id));
+                            let message = format!("there is no rule `{}`", shorten(&entry.key));
+                            map.error(entry.key_span, message).help(help);
+                            continue;
+                        };
+                        match entry.value.text().and_then(level) {
+                            Some(level) => drop(config.levels.insert(rule.id, level)),
+                            None => {
+                                let found = entry.value.describe();
+                                let near = nearest(entry.value.text().unwrap_or_default(), LEVELS);
+                                let help = near.map_or_else(
+                                    || format!("the levels are {}", list(&LEVELS)),
+                                    |near| format!("did you mean `{near}`?"),
+                                );
+                                map.error(entry.value.span, format!("{found} is no level")).help(help);
+                            }
+                        }
+                    }
+                }
+                _ => {
+                    map.error(node.span, format!("`rules` must be a table, found {}", node.describe()))
+                        .help("write it like `rules = { RB107 = \"off\" }`");
+                }
+            }
+        }
+        let span = map.span_of("exclude");
+        for text in map.optional::<Vec<String>>("exclude").unwrap_or_default() {
+            match Pattern::new(text.trim_start_matches("./").trim_end_matches('/')) {
+                Ok(pattern) => config.exclude.push(pattern),
+                Err(error) => {
+                    map.error(span, format!("`{}` is no pattern: {error}", shorten(&text)))
+                        .help("`*` stands for a part of a name, `**` for any folders");
+                }
+            }
+        }
+        map.finish()?;
+        Some(config)
+    }
+
+    /// The level of a rule; `None` when it is off.
+    pub fn level(&self, rule: &Rule) -> Option<Level> {
+        self.levels.get(rule.id).copied().unwrap_or(Some(rule.level))
+    }
+
+    /// Whether a path, relative to the project's folder, is left out: it matches, or a folder above it does.
+    pub fn excludes(&self, path: &Path) -> bool {
+        let options =
+            MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: false };
+        path.ancestors().any(|part| {
+            part != Path::new("") && self.exclude.iter().any(|pattern| pattern.matches_path_with(part, options))
+        })
+    }
+}
+
+const LEVELS: [&str; 4] = ["error", "warning", "info", "off"];
+
+/// The level of that name; `Some(None)` is off.
+fn level(name: &str) -> Option<Option<Level>> {
+    match name {
+        "off" => Some(None),
+        name => [Level::Error, Level::Warning, Level::Info].into_iter().find(|level| level.name() == name).map(Some),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::render;
+
+    fn parsed(text: &str) -> Result<Config, String> {
+        let mut diags = Diagnostics::default();
+        let config = Config::parse(&Source::new(FILE, text), &mut diags);
+        config.ok_or_else(|| render(&diags, false))
+    }
+
+    #[test]
+    fn levels_and_exclusions() {
+        let config = parsed(
+            "[lint]\nrules = { RB001 = \"off\", RB107 = \"error\" }\nexclude = [\"runbooks/archive/**\", \"./old/\", \"**/x-*.md\"]\n",
+        )
+        .expect("settings");
+        let level = |id: &str| config.level(RULES.iter().find(|rule| rule.id == id).expect("a rule"));
+        assert_eq!((level("RB001"), level("RB107")), (None, Some(Level::Error)));
+        for (path, expected) in [
+            ("runbooks/archive/a.md", true),
+            ("runbooks/archive/deep/a.md", true),
+            ("old/deep/a.md", true),
+            ("runbooks/x-a.md", true),
+            ("runbooks/a.md", false),
+            ("older/a.md", false),
+        ] {
+            assert_eq!(config.excludes(Path::new(path)), expected, "{path}");
+        }
+        assert!(parsed("").is_ok());
+    }
+
+    #[test]
+    fn every_mistake_has_its_place() {
+        let mistakes = parsed(
+            "[lint]\nrules = { RB177 = \"off\", RB107 = \"eror\", RB001 = 3 }\nexclude = [\"a***\"]\nstrict = true\n[drill]\nx = 1\n",
+        );
+        insta::assert_snapshot!(mistakes.expect_err("it is full of mistakes"));
+    }
+}

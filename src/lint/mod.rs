@@ -1,0 +1,41 @@
+//! `firedrill lint`: what experienced people see in a runbook at a glance, as rules. One line here and one file per rule.
+//!
+//! To write a rule, copy `rb107_unfinished.rs`. A rule file holds:
+//! - `RULE`: id, level, one-line title, the texts of `--explain` (its bad example is linted and must be found, its good
+//!   one must not), and `Check::Page` (looks at one page) or `Check::Project` (looks at all of them at once);
+//! - `check(page, report)`: reads [`Page`] and says `report.at(span, "what is wrong").label(…).help(…)`;
+//! - `cases!`: bad Markdown with `line:column` of each finding of this rule, good Markdown without one.
+//!
+//! What a page offers: `page.source`, `page.look` (headings with phases, fences, texts, links, comments; see
+//! `runbook::look`), `page.commands()` (shell commands with their tree-sitter trees; `command.place(span)` gives the
+//! place in the file of bytes of a command), `page.runbook` (steps), `page.mistakes` (the parser's), `page.project`.
+//! A span is always one of bytes of the file. Mistakes that the parser of runbooks tells already carry the rule's id
+//! (`Diagnostic::code`), and the rule only passes them on (`report.of_the_parser(page)`).
+//!
+//! Levels, suppressions and output are not a rule's business: findings go through `Report`, the rest is done here.
+
+#[macro_use]
+mod register;
+#[cfg(test)]
+#[macro_use]
+mod cases;
+mod config;
+mod files;
+mod output;
+mod page;
+mod rule;
+mod run;
+mod suppress;
+
+// A rule is one file and one line here. The order is that of the ids.
+rules! {
+    rb001_open_fence,
+    rb107_unfinished,
+}
+
+pub use config::{Config, FILE};
+pub use files::{FilesError, collect};
+pub use output::{explain, github, json, summary, table};
+pub use page::{Page, Project};
+pub use rule::{Check, Explain, Report, Rule};
+pub use run::{Outcome, run};

@@ -1,0 +1,118 @@
+//! Findings and rules as text: JSON, annotations of GitHub, the table of rules, and the long explanation of one.
+
+use super::{Config, Outcome, RULES, Rule};
+use crate::source::{Diagnostic, Level};
+use std::fmt::Write as _;
+
+/// `12 files: 1 error, 3 warnings`.
+pub fn summary(outcome: &Outcome) -> String {
+    let files = if outcome.files == 1 { "1 file".to_string() } else { format!("{} files", outcome.files) };
+    format!("{files}: {}\n", outcome.found.summary().unwrap_or_else(|| "nothing found".into()))
+}
+
+/// One JSON object per finding and line: `rule`, `level`, `path`, `line`, `column`, `end_line`, `end_column` (from 1;
+/// the end is the place after the last character), `message`, `label`, `help`.
+pub fn json(outcome: &Outcome) -> String {
+    let mut out = String::new();
+    for finding in outcome.found.sorted() {
+        let (start, end) = (finding.source.pos(finding.span.start), finding.source.pos(finding.span.end));
+        let object = serde_json::json!({
+            "rule": finding.code,
+            "level": finding.level.name(),
+            "path": finding.source.path.to_string_lossy(),
+            "line": start.line,
+            "column": start.column,
+            "end_line": end.line,
+            "end_column": end.column,
+            "message": finding.message,
+            "label": finding.label,
+            "help": finding.help,
+        });
+        out.push_str(&object.to_string());
+        out.push('\n');
+    }
+    out
+}
+
+/// Commands of GitHub's workflows that put each finding beside its line in a pull request.
+pub fn github(outcome: &Outcome) -> String {
+    outcome.found.sorted().into_iter().map(annotation).collect()
+}
+
+fn annotation(finding: &Diagnostic) -> String {
+    let start = finding.source.pos(finding.span.start);
+    let command = match finding.level {
+        Level::Error => "error",
+        Level::Warning => "warning",
+        Level::Info => "notice",
+    };
+    let path = finding.source.path.to_string_lossy();
+    let mut message = finding.message.clone();
+    for more in [&finding.label, &finding.help].into_iter().flatten() {
+        message.push('\n');
+        message.push_str(more);
+    }
+    let (file, title) = (property(&path), property(finding.code.unwrap_or("firedrill")));
+    format!("::{command} file={file},line={},col={},title={title}::{}\n", start.line, start.column, data(&message))
+}
+
+/// As GitHub's own toolkit escapes what follows the `::`.
+fn data(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+/// As GitHub's own toolkit escapes values before the `::`.
+fn property(text: &str) -> String {
+    data(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+/// The rules with their levels in this project.
+pub fn table(config: &Config) -> String {
+    let mut out = String::new();
+    for rule in RULES {
+        let level = config.level(rule).map_or("off", Level::name);
+        // Writing to a string cannot fail.
+        let _ = writeln!(out, "{}  {level:7}  {}", rule.id, rule.title);
+    }
+    out
+}
+
+/// The long text about a rule.
+pub fn explain(rule: &Rule, config: &Config) -> String {
+    let level = config.level(rule).map_or("off", Level::name);
+    let mut out = format!("{} ({level}): {}\n\n{}\n\n{}\n", rule.id, rule.title, rule.explain.finds, rule.explain.why);
+    for (word, example) in [("Bad:", rule.explain.bad), ("Good:", rule.explain.good)] {
+        if !example.is_empty() {
+            let _ = write!(out, "\n{word}\n\n");
+            for line in example.trim().lines() {
+                let _ = writeln!(out, "{}", format!("    {line}").trim_end());
+            }
+        }
+    }
+    let _ = write!(
+        out,
+        "\nTo allow it in one place, say why, above the block or heading that it is about:\n\n    \
+         <!-- firedrill-lint: allow {} reason=\"…\" -->\n\nTo turn it off or to change its level, in firedrill.toml:\n\n    \
+         [lint]\n    rules = {{ {} = \"off\" }}\n",
+        rule.id, rule.id
+    );
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::{Diagnostics, Source, Span};
+
+    #[test]
+    fn formats() {
+        let source = Source::new("a,b:c.md", "# Größe\nx\n");
+        let mut found = Diagnostics::default();
+        found.error(&source, Span::new(2, 9), "100% wrong,\nso: mend it").code("RB001").help("mend it");
+        found.warning(&source, Span::new(10, 11), "x");
+        found.push(Level::Info, &source, Span::new(10, 11), "y").code("RB107");
+        let outcome = Outcome { files: 1, found };
+        insta::assert_snapshot!(format!("{}\n{}\n{}", github(&outcome), json(&outcome), summary(&outcome)));
+        assert_eq!(summary(&Outcome { files: 2, ..Outcome::default() }), "2 files: nothing found\n");
+    }
+}

@@ -1,0 +1,67 @@
+//! Lints files: reads them, asks every rule, drops what is off or suppressed.
+
+use super::page::Parsed;
+use super::suppress::{self, Suppression};
+use super::{Check, Config, Page, Project, RULES, Report};
+use crate::source::{Diagnostics, Level, Source};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Findings that belong to no rule: files that cannot be read, and comments to lint itself that are wrong.
+pub(super) const OWN: &str = "RB000";
+
+/// What linting came to.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// How many files were looked at.
+    pub files: usize,
+    /// The findings, in the order of the files.
+    pub found: Diagnostics,
+}
+
+impl Outcome {
+    /// How many findings are of a level.
+    pub fn count(&self, level: Level) -> usize {
+        self.found.sorted().iter().filter(|finding| finding.level == level).count()
+    }
+}
+
+/// Lints the files of a project.
+pub fn run(paths: &[PathBuf], project: &Project, config: &Config) -> Outcome {
+    let mut found = Diagnostics::default();
+    let mut parsed = Vec::new();
+    for path in paths {
+        match Source::read(path) {
+            Ok(source) => parsed.push(Parsed::new(source)),
+            Err(error) => {
+                let known = found.all.len();
+                error.report("the runbook", None, &mut found);
+                found.all.iter_mut().skip(known).for_each(|finding| finding.code = Some(OWN));
+            }
+        }
+    }
+    let pages: Vec<Page<'_>> = parsed.iter().map(|parsed| parsed.page(project)).collect();
+    let mut of_rules = Diagnostics::default();
+    for rule in RULES {
+        let Some(level) = config.level(rule) else { continue };
+        match rule.check {
+            Check::Page(check) => {
+                for page in &pages {
+                    check(page, &mut Report::new(rule.id, level, Some(page.source), &mut of_rules));
+                }
+            }
+            Check::Project(check) => check(project, &pages, &mut Report::new(rule.id, level, None, &mut of_rules)),
+        }
+    }
+    let mut suppressions: Vec<(&Arc<Source>, Vec<Suppression>)> =
+        pages.iter().map(|page| (page.source, suppress::read(page, &mut found))).collect();
+    of_rules.all.retain(|finding| {
+        let on_page = suppressions.iter_mut().find(|(source, _)| Arc::ptr_eq(source, &finding.source));
+        !on_page.is_some_and(|(_, list)| suppress::covers(list, finding))
+    });
+    for (source, list) in &suppressions {
+        suppress::unused(source, list, config, &mut found);
+    }
+    found.all.extend(of_rules.all);
+    Outcome { files: paths.len(), found }
+}

@@ -1,0 +1,68 @@
+//! A runbook as `firedrill lint` looks at it: everything that stands on the page with its place in the file (headings
+//! with their phases, fences, texts, links, comments), and every shell command with its syntax tree. A pass of its own
+//! over the Markdown: the parser of steps drops what nobody could run.
+
+mod page;
+mod reader;
+mod shell;
+
+pub use page::{Comment, Fence, Heading, Link, Look, Reading, Text, TextKind};
+pub use shell::{Quoting, Shell, commands};
+
+use super::markdown;
+use super::parse;
+use super::{Runbook, StepKind};
+use crate::source::Source;
+
+/// Looks at a page; `runbook` says what became of its fences.
+pub fn look(source: &Source, runbook: Option<&Runbook>) -> Look {
+    let mut look = reader::read(&source.text);
+    let document = markdown::read(&source.text);
+    let mut phases = Vec::new();
+    for section in parse::sections(&document.blocks) {
+        if let Some((_, span)) = section.heading {
+            phases.push((span.start, section.phase));
+        }
+    }
+    // Headings inside of list items are no headings to the parser either.
+    look.headings.retain_mut(|heading| {
+        let found = phases.binary_search_by_key(&heading.span.start, |&(at, _)| at);
+        if let Some(&(_, phase)) = found.ok().and_then(|index| phases.get(index)) {
+            heading.phase = phase;
+        }
+        found.is_ok()
+    });
+    reader::end_sections(&mut look.headings, source.text.len());
+    for fence in &mut look.fences {
+        fence.reading = reading(source, fence, runbook);
+    }
+    look
+}
+
+/// What became of a fence: commands that run, commands that wait, something for a person, or nothing.
+fn reading(source: &Source, fence: &Fence, runbook: Option<&Runbook>) -> Reading {
+    use super::language::{Language, of_tag};
+    let lines = source.pos(fence.span.start).line..=source.pos(fence.span.end.saturating_sub(1)).line;
+    let steps = runbook.map_or(&[][..], |runbook| &runbook.steps);
+    for step in steps.iter().filter(|step| step.span.start <= fence.span.end && fence.span.start <= step.span.end) {
+        let within = |command: &super::Command| lines.contains(&command.line);
+        if step.commands().iter().any(within) {
+            return Reading::Run;
+        }
+        if step.held.iter().any(within) {
+            return Reading::Held;
+        }
+    }
+    let manual = steps.iter().any(|step| {
+        let spans = step.span.start <= fence.span.start && fence.span.end <= step.span.end + 1;
+        spans && matches!(step.kind, StepKind::Manual(_))
+    });
+    match of_tag(&fence.tag) {
+        Language::Foreign => Reading::Person,
+        Language::Shell | Language::Console if manual => Reading::Person,
+        _ => Reading::Data,
+    }
+}
+
+#[cfg(test)]
+mod tests;

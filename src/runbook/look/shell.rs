@@ -1,0 +1,128 @@
+//! The shell commands of a runbook, each with its syntax tree and its place in the file.
+
+use super::super::lexer::{self, Lexed};
+use super::super::shell::{Bash, blank};
+use super::super::{Command, Runbook, Step, placeholder};
+use crate::source::{Source, Span};
+use std::cell::OnceCell;
+use tree_sitter::Tree;
+
+/// How a byte of shell is quoted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quoting {
+    /// Not at all.
+    Bare,
+    /// Inside of quotes of any kind.
+    Quoted,
+    /// In the body of a here-document.
+    Heredoc,
+    /// In a comment.
+    Comment,
+}
+
+/// A command of a runbook.
+#[derive(Debug)]
+pub struct Shell<'a> {
+    /// The command: text, line, inputs, variables.
+    pub command: &'a Command,
+    /// The step that it stands in.
+    pub step: &'a Step,
+    /// Whether it waits for somebody to choose it (a condition), and does not run by itself.
+    pub held: bool,
+    /// The text with each placeholder replaced by a word of the same length.
+    pub masked: String,
+    /// The same with here-documents blanked: what the tree is of, byte for byte.
+    pub blanked: String,
+    lexed: Lexed,
+    tree: OnceCell<Option<Tree>>,
+    /// For each line of the text: where it begins in the text, and where that is in the file.
+    lines: Vec<(usize, usize)>,
+}
+
+impl Shell<'_> {
+    /// The syntax tree of `blanked` by tree-sitter-bash, made when it is first asked for. `None` when there is none in
+    /// the time that one may take.
+    pub fn tree(&self) -> Option<&Tree> {
+        self.tree.get_or_init(|| Bash::new().tree(&self.blanked)).as_ref()
+    }
+
+    /// How the byte at `offset` of the text is quoted.
+    pub fn quoting(&self, offset: usize) -> Quoting {
+        use lexer::Quoting as Inner;
+        match self.lexed.quoting(offset) {
+            Inner::Bare => Quoting::Bare,
+            Inner::Single | Inner::AnsiC | Inner::Double => Quoting::Quoted,
+            Inner::Heredoc | Inner::RawHeredoc => Quoting::Heredoc,
+            Inner::Comment => Quoting::Comment,
+        }
+    }
+
+    /// The bodies of its here-documents, bytes of the text.
+    pub fn heredocs(&self) -> impl Iterator<Item = Span> {
+        self.lexed.heredocs.iter().map(|heredoc| heredoc.body)
+    }
+
+    /// The place in the file of bytes of the text.
+    pub fn place(&self, part: Span) -> Span {
+        let at = |offset: usize| {
+            let index = self.lines.partition_point(|&(start, _)| start <= offset).saturating_sub(1);
+            self.lines.get(index).map_or(0, |&(start, origin)| origin + (offset - start))
+        };
+        let start = at(part.start);
+        Span::new(start, (at(part.end.saturating_sub(1).max(part.start)) + 1).max(start))
+    }
+
+    /// The place of a node of the tree.
+    pub fn node(&self, node: &tree_sitter::Node<'_>) -> Span {
+        self.place(Span::new(node.start_byte(), node.end_byte()))
+    }
+
+    /// The text of a node, placeholders as they were written.
+    pub fn node_text(&self, node: &tree_sitter::Node<'_>) -> &str {
+        self.command.text.get(node.start_byte()..node.end_byte()).unwrap_or_default()
+    }
+}
+
+/// The shell commands of a runbook, in the order of the file; not those that a scenario has put into it.
+pub fn commands<'a>(source: &Source, runbook: &'a Runbook) -> Vec<Shell<'a>> {
+    let starts: Vec<usize> = std::iter::once(0).chain(source.text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+    let mut found = Vec::new();
+    for step in &runbook.steps {
+        let run = step.commands().iter().map(|command| (command, false));
+        for (command, held) in run.chain(step.held.iter().map(|command| (command, true))) {
+            if command.origin.is_none() {
+                found.push(shell(source, &starts, step, command, held));
+            }
+        }
+    }
+    found.sort_by_key(|shell| (shell.command.line, shell.command.column));
+    found
+}
+
+fn shell<'a>(source: &Source, starts: &[usize], step: &'a Step, command: &'a Command, held: bool) -> Shell<'a> {
+    let text = &command.text;
+    let masked = placeholder::mask(text, &placeholder::find(text));
+    let lexed = lexer::lex(&masked);
+    let blanked = blank(&masked, &lexed);
+    let mut lines = Vec::new();
+    let mut at = 0;
+    for (index, line) in text.split('\n').enumerate() {
+        lines.push((at, origin(source, starts, command, index, line)));
+        at += line.len() + 1;
+    }
+    Shell { command, step, held, masked, blanked, lexed, tree: OnceCell::new(), lines }
+}
+
+/// Where a line of the text begins in the file. What the Markdown takes away (indentation, prompts, quote marks) stands
+/// before it, so that the line of the file ends with it; only of the first one the column is known, as commands may
+/// follow it on its line.
+fn origin(source: &Source, starts: &[usize], command: &Command, index: usize, line: &str) -> usize {
+    let number = command.line - 1 + index;
+    let start = starts.get(number).copied().unwrap_or(source.text.len());
+    let end = starts.get(number + 1).copied().unwrap_or(source.text.len());
+    let whole = source.text.get(start..end).unwrap_or_default();
+    if index == 0 {
+        return start + whole.char_indices().nth(command.column - 1).map_or(0, |(at, _)| at);
+    }
+    start + whole.rfind(line).unwrap_or_default()
+}
