@@ -6,7 +6,7 @@ use super::markdown::Code;
 use super::prompt::{self, Shown, Typed};
 use super::shell::Bash;
 use super::text::{Excerpt, Lines};
-use super::{Command, Input, VariableRead, condition, placeholder, unified_name, variables};
+use super::{Command, Input, Reading, VariableRead, client, condition, placeholder, unified_name, variables};
 use crate::source::Span;
 
 /// What a block is to a reader who follows the runbook.
@@ -32,11 +32,14 @@ pub(super) struct Run {
 }
 
 /// Reads a block.
-pub(super) fn read(bash: &mut Bash, lines: &Lines<'_>, code: &Code) -> Block {
+pub(super) fn read(bash: &mut Bash, lines: &Lines<'_>, code: &Code, reading: &Reading) -> Block {
     let tag = language::tag(&code.info);
     let language = language::of_tag(&tag);
+    if reading.clients.contains(&tag) {
+        return client::read(lines, code, &tag);
+    }
     match language {
-        Language::Foreign => return Block::Person(format!("`{tag}` needs a client, and none is named for it")),
+        Language::Foreign => return Block::Person(client::needed(&tag)),
         Language::Data => return Block::Data(format!("`{tag}` is data")),
         Language::Shell | Language::Console | Language::Untagged => {}
     }
@@ -45,6 +48,9 @@ pub(super) fn read(bash: &mut Bash, lines: &Lines<'_>, code: &Code) -> Block {
     }
     let (typed, prompted) = match prompt::read(bash, &code.body, language == Language::Console) {
         Shown::Foreign(prompt) => {
+            if let Some(tag) = client::of_prompt(&prompt).filter(|tag| reading.clients.contains(*tag)) {
+                return client::session(lines, code, tag);
+            }
             return Block::Person(format!("it shows a session of another program (prompt `{prompt}`)"));
         }
         Shown::Prompted(typed) => (typed, true),

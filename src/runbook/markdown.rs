@@ -12,10 +12,46 @@ const MAX_LIST_DEPTH: usize = 16;
 /// A block.
 #[derive(Debug)]
 pub(super) enum Block {
-    Heading { level: u8, text: String, span: Span },
-    Paragraph { text: String, span: Span },
+    Heading {
+        level: u8,
+        text: String,
+        span: Span,
+    },
+    Paragraph {
+        text: String,
+        span: Span,
+    },
     Code(Code),
-    List { start: Option<u64>, items: Vec<Item> },
+    List {
+        start: Option<u64>,
+        items: Vec<Item>,
+    },
+    /// A comment that speaks to Firedrill; `annotation.rs` takes these out.
+    Comment(Comment),
+}
+
+/// `<!-- firedrill: … -->`.
+#[derive(Debug)]
+pub(super) struct Comment {
+    /// What stands between its marks.
+    pub text: Excerpt,
+    /// Bytes of all of it.
+    pub span: Span,
+    /// Where it stands.
+    pub place: CommentPlace,
+    /// Whether its `-->` is there.
+    pub closed: bool,
+}
+
+/// Where a comment stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CommentPlace {
+    /// On lines of its own.
+    Block,
+    /// In the heading that is the block before it.
+    Heading,
+    /// In running text.
+    Inline,
 }
 
 /// A code block.
@@ -57,7 +93,7 @@ pub(super) fn options() -> Options {
 
 /// Reads a document.
 pub(super) fn read(source: &str) -> Document {
-    let mut reader = Reader::default();
+    let mut reader = Reader { source, ..Reader::default() };
     for (event, range) in Parser::new_ext(source, options()).into_offset_iter() {
         reader.event(event, Span::new(range.start, range.end));
     }
@@ -80,12 +116,15 @@ enum Place {
     Prose,
     Code(Code),
     Frontmatter,
-    /// Tables and HTML blocks: nothing that could be run.
+    /// An HTML block, in which comments may stand.
+    Html(Excerpt),
+    /// Tables: nothing that could be run.
     Skipped,
 }
 
 #[derive(Default)]
-struct Reader {
+struct Reader<'a> {
+    source: &'a str,
     blocks: Vec<Block>,
     lists: Vec<OpenList>,
     /// Lists that were too deep to be opened.
@@ -96,19 +135,35 @@ struct Reader {
     heading: Option<u8>,
     footnotes: usize,
     frontmatter: Option<String>,
+    /// Comments in the running text under construction.
+    comments: Vec<Comment>,
 }
 
-impl Reader {
+impl Reader<'_> {
     fn event(&mut self, event: Event<'_>, span: Span) {
         match event {
             Event::Start(tag) => self.start(tag, span),
             Event::End(tag) => self.end(tag, span),
-            Event::Text(text) | Event::Code(text) => match &mut self.place {
-                Place::Prose => self.prose(&text, span),
+            Event::Text(text) => match &mut self.place {
+                Place::Prose => {
+                    self.unclosed(&text, span);
+                    self.prose(&text, span);
+                }
                 Place::Code(code) => code.body.push(&text, span.start),
                 Place::Frontmatter => self.frontmatter.get_or_insert_default().push_str(&text),
-                Place::Skipped => {}
+                Place::Html(_) | Place::Skipped => {}
             },
+            Event::Code(text) => self.prose(&text, span),
+            Event::Html(text) => {
+                if let Place::Html(html) = &mut self.place {
+                    html.push(&text, span.start);
+                }
+            }
+            Event::InlineHtml(text) if matches!(self.place, Place::Prose) && self.footnotes == 0 => {
+                let mut html = Excerpt::default();
+                html.push(&text, span.start);
+                self.comments.extend(comments(&html, CommentPlace::Inline));
+            }
             Event::SoftBreak | Event::HardBreak => self.prose(" ", span),
             _ => {}
         }
@@ -145,7 +200,11 @@ impl Reader {
                 }
             }
             Tag::MetadataBlock(_) => self.place = Place::Frontmatter,
-            Tag::HtmlBlock | Tag::Table(_) => {
+            Tag::HtmlBlock => {
+                self.flush();
+                self.place = Place::Html(Excerpt::default());
+            }
+            Tag::Table(_) => {
                 self.flush();
                 self.place = Place::Skipped;
             }
@@ -190,7 +249,16 @@ impl Reader {
                     self.push(Block::List { start: list.start, items: list.items });
                 }
             }
-            TagEnd::MetadataBlock(_) | TagEnd::HtmlBlock | TagEnd::Table => self.place = Place::Prose,
+            TagEnd::HtmlBlock => {
+                if let Place::Html(html) = std::mem::take(&mut self.place)
+                    && self.footnotes == 0
+                {
+                    comments(&html, CommentPlace::Block)
+                        .into_iter()
+                        .for_each(|comment| self.push(Block::Comment(comment)));
+                }
+            }
+            TagEnd::MetadataBlock(_) | TagEnd::Table => self.place = Place::Prose,
             TagEnd::FootnoteDefinition => {
                 self.flush();
                 self.footnotes = self.footnotes.saturating_sub(1);
@@ -203,12 +271,31 @@ impl Reader {
     /// Ends the paragraph (or heading) under construction.
     fn flush(&mut self) {
         let text = std::mem::take(&mut self.prose);
-        let Some(span) = self.prose_span.take() else { return };
-        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        match self.heading {
-            Some(level) => self.push(Block::Heading { level, text, span }),
-            None if text.is_empty() => {}
-            None => self.push(Block::Paragraph { text, span }),
+        let comments = std::mem::take(&mut self.comments);
+        if let Some(span) = self.prose_span.take() {
+            let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            match self.heading {
+                Some(level) => self.push(Block::Heading { level, text, span }),
+                None if text.is_empty() => {}
+                None => self.push(Block::Paragraph { text, span }),
+            }
+        }
+        let place = if self.heading.is_some() { CommentPlace::Heading } else { CommentPlace::Inline };
+        for comment in comments {
+            self.push(Block::Comment(Comment { place, ..comment }));
+        }
+    }
+
+    /// An annotation without its end is running text to CommonMark, and its author must hear of it.
+    fn unclosed(&mut self, text: &str, span: Span) {
+        let Some(at) = text.find('<').map(|at| span.start + at).filter(|_| self.footnotes == 0) else { return };
+        let line = self.source.get(at..).unwrap_or_default().split('\n').next().unwrap_or_default();
+        let escaped = self.source.get(..at).is_some_and(|before| before.ends_with('\\'));
+        if let Some(inner) = line.strip_prefix("<!--").filter(|inner| is_ours(inner) && !escaped) {
+            let mut excerpt = Excerpt::default();
+            excerpt.push(inner.trim_end(), at + 4);
+            let span = Span::new(at, at + line.trim_end().len());
+            self.comments.push(Comment { text: excerpt, span, place: CommentPlace::Inline, closed: false });
         }
     }
 
@@ -218,6 +305,33 @@ impl Reader {
             None => self.blocks.push(block),
         }
     }
+}
+
+/// The comments of some HTML that speak to Firedrill.
+fn comments(html: &Excerpt, place: CommentPlace) -> Vec<Comment> {
+    let (mut out, mut at) = (Vec::new(), 0);
+    while let Some(start) = html.text.get(at..).and_then(|rest| rest.find("<!--")).map(|offset| at + offset) {
+        let inner = html.text.get(start + 4..).unwrap_or_default();
+        let end = inner.find("-->");
+        // What never ends swallows the rest of the file; the caret shows its first line.
+        let length = end.unwrap_or_else(|| inner.find('\n').unwrap_or(inner.len()));
+        let inside = Span::new(start + 4, start + 4 + length);
+        let whole = Span::new(start, if end.is_some() { inside.end + 3 } else { inside.end });
+        if html.text.get(inside.start..inside.end).is_some_and(is_ours) {
+            let span = Span::new(html.origin(start), html.origin(whole.end.saturating_sub(1)) + 1);
+            out.push(Comment { text: html.part(inside), span, place, closed: end.is_some() });
+        }
+        at = whole.end;
+    }
+    out
+}
+
+/// Whether a comment speaks to Firedrill: it begins with that word, and not with another one such as `firedrill-lint`.
+fn is_ours(comment: &str) -> bool {
+    let comment = comment.trim_start();
+    let word = comment.split(|c: char| !c.is_alphanumeric() && !matches!(c, '-' | '_')).next().unwrap_or_default();
+    let speaks = comment.get(word.len()..).is_some_and(|rest| rest.trim_start().starts_with(':'));
+    word == "firedrill" || word.eq_ignore_ascii_case("firedrill") && speaks
 }
 
 fn depth(level: HeadingLevel) -> u8 {

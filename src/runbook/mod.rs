@@ -1,9 +1,12 @@
 //! Markdown → a runbook of steps with line numbers. Never regular expressions over lines: a CommonMark parser with
 //! source positions, and a real shell parser for the commands.
 
+mod annotation;
+mod client;
 mod commands;
 mod condition;
 mod fill;
+mod ids;
 mod language;
 mod lexer;
 pub mod look;
@@ -13,6 +16,8 @@ pub mod parse;
 mod phase;
 mod placeholder;
 mod prompt;
+mod replace;
+mod runme;
 mod settings;
 mod shell;
 mod steps;
@@ -20,6 +25,7 @@ mod text;
 mod variables;
 
 pub use model::*;
-pub use parse::{MAX_SIZE, parse};
-pub use settings::{Expect, Retry, Settings};
+pub use parse::{MAX_SIZE, Reading, check_runs, parse, parse_with};
+pub use replace::Written;
+pub use settings::*;
 pub use shell::has_syntax_error;

@@ -3,11 +3,11 @@
 use super::settings::Settings;
 use crate::source::{Source, Span};
 use serde::{Deserialize, Serialize};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// Phase of a runbook, from its headings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RunbookPhase {
     /// How one notices.
@@ -25,6 +25,7 @@ pub enum RunbookPhase {
     /// Background.
     Reference,
     /// Anything else; a scenario can select it.
+    #[default]
     Other,
 }
 
@@ -245,23 +246,35 @@ impl Runbook {
     }
 }
 
-/// Makes inputs of the variables that no command before sets.
+/// Makes inputs of the variables that no command before sets. Each place has a session of its own, in which alone a
+/// variable is set, and what runs in the background sets nothing for anybody.
 pub(super) fn link_variables(steps: &mut [Step]) {
     let ever: HashSet<String> =
         steps.iter().flat_map(Step::commands).flat_map(|command| command.sets.iter().cloned()).collect();
-    let mut set: HashSet<String> = HashSet::new();
+    let mut set: HashMap<Option<String>, HashSet<String>> = HashMap::new();
     for step in steps {
         if let StepKind::Commands(commands) = &mut step.kind {
-            for command in commands {
-                link(command, &set, &ever);
-                set.extend(command.sets.iter().cloned());
-            }
+            link_all(commands, &step.blocks, &mut set, &ever);
         }
         // What is held sets nothing for those after it, because it does not run.
-        let mut held_set = set.clone();
-        for command in &mut step.held {
-            link(command, &held_set, &ever);
-            held_set.extend(command.sets.iter().cloned());
+        if !step.held.is_empty() {
+            link_all(&mut step.held, &step.blocks, &mut set.clone(), &ever);
+        }
+    }
+}
+
+fn link_all(
+    commands: &mut [Command],
+    blocks: &[CodeBlock],
+    set: &mut HashMap<Option<String>, HashSet<String>>,
+    ever: &HashSet<String>,
+) {
+    for command in commands {
+        let settings = blocks.get(command.block).map(|block| &block.settings);
+        let here = set.entry(settings.and_then(|settings| settings.place.clone())).or_default();
+        link(command, here, ever);
+        if settings.and_then(|settings| settings.background) != Some(true) {
+            here.extend(command.sets.iter().cloned());
         }
     }
 }

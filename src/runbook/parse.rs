@@ -1,22 +1,38 @@
 //! From CommonMark to a runbook: size, title, sections with their phases, and the mistakes that make a runbook
 //! unfit, each with its place.
 
+use super::annotation::{self, Notes};
 use super::language::{self, Language};
 use super::markdown::{self, Block, Code};
 use super::model::link_variables;
 use super::shell::Bash;
-use super::steps::{self, Section};
+use super::steps::{self, Section, Text};
 use super::text::Lines;
-use super::{Runbook, RunbookPhase, condition, phase};
+use super::{Runbook, RunbookPhase, Settings, condition, phase};
 use crate::source::{Diagnostics, Source, Span};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The largest runbook that is read, in bytes: hundreds of times what people write.
 pub const MAX_SIZE: usize = 1024 * 1024;
 
+/// What is known beside the runbook when it is read.
+#[derive(Debug, Clone, Default)]
+pub struct Reading {
+    /// Tags of blocks that a client runs, in lower case.
+    pub clients: BTreeSet<String>,
+    /// Whether somebody gives steps other commands, so that a runbook without any is not unfit yet.
+    pub bridged: bool,
+}
+
+/// Reads a runbook of which nothing else is known.
+pub fn parse(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Runbook> {
+    parse_with(source, &Reading::default(), diags)
+}
+
 /// Reads a runbook. Mistakes go to `diags`, all of them; a runbook with errors is still returned as far as it could
 /// be read, so that it can be shown. `None` means that the file was not read at all.
-pub fn parse(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Runbook> {
+pub fn parse_with(source: &Arc<Source>, reading: &Reading, diags: &mut Diagnostics) -> Option<Runbook> {
     if source.text.len() > MAX_SIZE {
         let size = source.text.len();
         diags
@@ -29,31 +45,45 @@ pub fn parse(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Runbook> {
         return None;
     }
     let known = diags.all.len();
-    let document = markdown::read(&source.text);
+    let mut document = markdown::read(&source.text);
+    let notes = annotation::take(&mut document.blocks, source, diags);
     for code in codes(&document.blocks) {
         check_fence(source, code, diags);
     }
-    let sections = sections(&document.blocks);
+    let sections = sections(&document.blocks, &notes);
     let lines = Lines::new(&source.text);
     let mut bash = Bash::new();
-    let mut steps = steps::of_sections(&mut bash, &source.text, &lines, &sections);
+    let text = Text { source, lines: &lines, notes: &notes, reading };
+    let mut steps = steps::of_sections(&mut bash, &text, &sections, diags);
+    annotation::check_captures(&steps, &notes, source, diags);
     link_variables(&mut steps);
     // A fence that swallowed the commands was told of already.
     let broken = diags.all.len() > known;
-    if steps.iter().all(|step| step.commands().is_empty()) && !broken {
-        let held = steps.iter().any(|step| !step.held.is_empty());
-        let why = match (steps.is_empty(), held) {
-            (true, _) => "no step was found in it",
-            (_, true) => "what could be run is conditional",
-            _ => "every step is for a person",
-        };
-        diags
-            .error(source, Span::new(0, first_line(&source.text)), "the runbook has no step that can be run")
-            .label(why)
-            .help("put the commands into blocks tagged `bash`, below a heading such as `## Mitigation`");
-    }
     let title = title(&document, source);
-    Some(Runbook { source: source.clone(), title, steps })
+    let runbook = Runbook { source: source.clone(), title, steps };
+    if !broken && !reading.bridged {
+        check_runs(&runbook, diags);
+    }
+    Some(runbook)
+}
+
+/// Notes it as a mistake if nothing of the runbook can be run.
+pub fn check_runs(runbook: &Runbook, diags: &mut Diagnostics) {
+    let steps = &runbook.steps;
+    if steps.iter().any(|step| !step.commands().is_empty()) {
+        return;
+    }
+    let held = steps.iter().any(|step| !step.held.is_empty());
+    let why = match (steps.is_empty(), held) {
+        (true, _) => "no step was found in it",
+        (_, true) => "what could be run is conditional, or skipped",
+        _ => "every step is for a person",
+    };
+    let source = &runbook.source;
+    diags
+        .error(source, Span::new(0, first_line(&source.text)), "the runbook has no step that can be run")
+        .label(why)
+        .help("put the commands into blocks tagged `bash`, below a heading such as `## Mitigation`");
 }
 
 fn first_line(text: &str) -> usize {
@@ -80,18 +110,21 @@ fn frontmatter_title(text: &str) -> Option<String> {
     front.title.map(|title| title.trim().to_string()).filter(|title| !title.is_empty())
 }
 
-/// Cuts the document at its headings; phases and conditions are handed down.
-pub(super) fn sections(blocks: &[Block]) -> Vec<Section<'_>> {
+/// What a heading hands down to those below it.
+#[derive(Clone, Default)]
+struct Above {
+    phase: RunbookPhase,
+    condition: Option<String>,
+    settings: Settings,
+    annotated: Vec<Span>,
+}
+
+/// Cuts the document at its headings; phases, conditions and settings are handed down.
+pub(super) fn sections<'a>(blocks: &'a [Block], notes: &Notes) -> Vec<Section<'a>> {
     let titles = blocks.iter().filter(|block| matches!(block, Block::Heading { level: 1, .. })).count();
-    let mut out = vec![Section {
-        heading: None,
-        blocks: Vec::new(),
-        phase: RunbookPhase::Other,
-        condition: None,
-        has_children: false,
-    }];
-    // Open headings: level, phase, condition, index of the section.
-    let mut open: Vec<(u8, RunbookPhase, Option<String>, usize)> = Vec::new();
+    let mut out = vec![Section::default()];
+    // Open headings: level, what they hand down, index of the section.
+    let mut open: Vec<(u8, Above, usize)> = Vec::new();
     for block in blocks {
         let Block::Heading { level, text, span } = block else {
             if let Some(section) = out.last_mut() {
@@ -105,13 +138,20 @@ pub(super) fn sections(blocks: &[Block]) -> Vec<Section<'_>> {
                 section.has_children = true;
             }
         }
-        let (inherited, above) = open.last().map_or((RunbookPhase::Other, None), |(_, p, c, _)| (*p, c.clone()));
+        let mut here = open.last().map(|(_, above, _)| above.clone()).unwrap_or_default();
         // "# Disaster recovery" names the document, not what is to be done in all of its sections.
         let is_title = *level == 1 && (titles == 1 || out.len() == 1);
-        let phase = if is_title { RunbookPhase::Other } else { phase::of_heading(text, inherited) };
-        let condition = if is_title { None } else { above.or_else(|| condition::of_heading(text)) };
-        open.push((*level, phase, condition.clone(), out.len()));
-        out.push(Section { heading: Some((text, *span)), blocks: Vec::new(), phase, condition, has_children: false });
+        here.phase = if is_title { RunbookPhase::Other } else { phase::of_heading(text, here.phase) };
+        here.condition = if is_title { None } else { here.condition.or_else(|| condition::of_heading(text)) };
+        if let Some(note) = notes.of_heading(*span) {
+            here.phase = note.phase.unwrap_or(here.phase);
+            here.settings = note.settings.over(&here.settings);
+            here.annotated.push(*span);
+        }
+        open.push((*level, here.clone(), out.len()));
+        let Above { phase, condition, settings, annotated } = here;
+        let heading = Some((text.as_str(), *span));
+        out.push(Section { heading, blocks: Vec::new(), phase, condition, has_children: false, settings, annotated });
     }
     out
 }
@@ -122,7 +162,7 @@ fn codes(blocks: &[Block]) -> Vec<&Code> {
         match block {
             Block::Code(code) => out.push(code),
             Block::List { items, .. } => items.iter().for_each(|item| out.extend(codes(&item.blocks))),
-            Block::Heading { .. } | Block::Paragraph { .. } => {}
+            Block::Heading { .. } | Block::Paragraph { .. } | Block::Comment(_) => {}
         }
     }
     out

@@ -161,7 +161,7 @@ fn what_a_manual_step_says() {
     assert_eq!(reasons("## Fix\n\n1. Call them.\n2. Run:\n\n   ```sh\n   a\n   ```\n"), ["no command in it", "runs 1"]);
     assert_eq!(
         reasons("## Fix\n\n### Ask\n\n```sql\nselect 1;\n```\n\n```sh\na\n```\n"),
-        ["`sql` needs a client, and none is named for it", "runs 1"]
+        ["`sql` needs a client, and none is named for it (`clients: { sql: … }` in the scenario)", "runs 1"]
     );
     assert_eq!(reasons("## Fix\n\n### Set\n\n```ini\na=1\n```\n"), ["no command in it: `ini` is data"]);
     assert_eq!(reasons("## Fix\n\n### Set\n\n```ini\na=1\n```\n\n```sh\na\n```\n"), ["runs 1"]);

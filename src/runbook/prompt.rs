@@ -182,7 +182,7 @@ fn host_prompt(rest: &str) -> Option<usize> {
 }
 
 /// The prompt of another program at the beginning of a line: `shop=# `, `mysql> `, `irb(main):001:0> `, `>>> `.
-fn foreign(line: &str) -> Option<&str> {
+pub(super) fn foreign(line: &str) -> Option<&str> {
     let (first, rest) = line.trim_start().split_once(' ')?;
     if rest.trim().is_empty() {
         return None;

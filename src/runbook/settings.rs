@@ -1,8 +1,16 @@
 //! What an annotation of the runbook, or the scenario by step id, says about how commands are run and judged. Nothing
 //! in here is needed: a runbook without any of it is followed by the rules of its phases.
 
-use regex::Regex;
+use crate::source::{parse_duration, shorten};
+use regex::{Regex, RegexBuilder};
 use std::time::Duration;
+
+/// Longest time-out of a command and longest pause between attempts.
+pub const LONGEST_TIMEOUT: Duration = Duration::from_secs(3600);
+/// Most attempts of a block.
+const MOST_ATTEMPTS: u32 = 1000;
+/// Bytes that a compiled pattern may take.
+const LARGEST_PATTERN: usize = 1 << 20;
 
 /// How the commands of a block are run and judged. `None` means: as usual.
 #[derive(Debug, Clone, Default)]
@@ -82,5 +90,145 @@ impl Settings {
             && capture.is_none()
             && skip.is_none()
             && choose.is_none()
+    }
+}
+
+impl Retry {
+    /// Reads `10/2s`.
+    ///
+    /// # Errors
+    /// What is wrong with it, for its author.
+    pub fn parse(text: &str) -> Result<Retry, String> {
+        let wrong =
+            || format!("`{}` does not say how often and how long between: write it like `10/2s`", shorten(text));
+        let (attempts, pause) = text.trim().split_once('/').ok_or_else(wrong)?;
+        let digits = !attempts.is_empty() && attempts.bytes().all(|b| b.is_ascii_digit());
+        let attempts: u32 = if digits { attempts.parse().unwrap_or(u32::MAX) } else { return Err(wrong()) };
+        if !(1..=MOST_ATTEMPTS).contains(&attempts) {
+            return Err(format!("`{}`: 1 to {MOST_ATTEMPTS} attempts can be made", shorten(text)));
+        }
+        let pause = parse_duration(pause)?;
+        if pause > LONGEST_TIMEOUT {
+            return Err(format!("`{}`: the pause is longer than 1h", shorten(text)));
+        }
+        Ok(Retry { attempts, pause })
+    }
+}
+
+impl Expect {
+    /// Reads `/terminated \d+/`, in which `\/` is a slash, or the same without its slashes.
+    ///
+    /// # Errors
+    /// What is wrong with it, for its author.
+    pub fn parse(text: &str) -> Result<Expect, String> {
+        let inner = text.strip_prefix('/').and_then(|rest| rest.strip_suffix('/'));
+        let pattern = inner.map_or_else(|| text.to_string(), |inner| inner.replace("\\/", "/"));
+        if pattern.is_empty() {
+            return Err("an empty pattern fits everything: leave it out, or write `/./` for any output".to_string());
+        }
+        let built = RegexBuilder::new(&pattern).multi_line(true).size_limit(LARGEST_PATTERN).build();
+        let regex = built.map_err(|error| {
+            let why = error.to_string();
+            let why = why.lines().last().unwrap_or_default().trim_start_matches("error: ");
+            format!("`{}` is not a regular expression: {}", shorten(&pattern), shorten(why))
+        })?;
+        Ok(Expect { regex, pattern })
+    }
+}
+
+/// Reads a time-out: above 0, at most an hour.
+///
+/// # Errors
+/// What is wrong with it, for its author.
+pub fn parse_timeout(text: &str) -> Result<Duration, String> {
+    match parse_duration(text)? {
+        time if time.is_zero() => Err(format!("`{}`: it must be above 0", shorten(text))),
+        time if time > LONGEST_TIMEOUT => Err(format!("`{}` is more than 1h", shorten(text))),
+        time => Ok(time),
+    }
+}
+
+/// Reads an exit code, 0 to 255.
+///
+/// # Errors
+/// What is wrong with it, for its author.
+pub fn parse_exit(text: &str) -> Result<i32, String> {
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let code = if digits { text.parse::<u8>().ok() } else { None };
+    code.map(i32::from).ok_or_else(|| format!("`{}` is not an exit code: they go from 0 to 255", shorten(text)))
+}
+
+/// Reads the name that captured output gets: one that a shell variable can have.
+///
+/// # Errors
+/// What is wrong with it, for its author.
+pub fn parse_capture(text: &str) -> Result<String, String> {
+    let fits = text.len() <= 64
+        && text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let wrong = || format!("`{}` cannot be the name of a variable: write it like `POD_NAME`", shorten(text));
+    fits.then(|| text.to_string()).ok_or_else(wrong)
+}
+
+/// Reads the name of a service.
+///
+/// # Errors
+/// What is wrong with it, for its author.
+pub fn parse_place(text: &str) -> Result<String, String> {
+    let fits = text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'));
+    fits.then(|| text.to_string()).ok_or_else(|| format!("`{}` is not the name of a service", shorten(text)))
+}
+
+/// Reads a reason.
+///
+/// # Errors
+/// What is wrong with it, for its author.
+pub fn parse_reason(text: &str) -> Result<String, String> {
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    // `skip: true` is no reason.
+    let none = matches!(text.as_str(), "" | "true" | "false" | "yes" | "no");
+    if none { Err("say why it is skipped: the report shows it".to_string()) } else { Ok(text) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retries_and_patterns_are_read() {
+        let retry = Retry::parse("10/2s").expect("a retry");
+        assert_eq!((retry.attempts, retry.pause), (10, Duration::from_secs(2)));
+        let expect = Expect::parse(r"/^a\/b$/").expect("a pattern");
+        assert_eq!(expect.pattern, "^a/b$");
+        assert!(expect.regex.is_match("x\na/b\ny"), "the ends of a line");
+        assert_eq!(Expect::parse("terminated").expect("a pattern").pattern, "terminated");
+        assert_eq!(Expect::parse("/").expect("a pattern").pattern, "/");
+    }
+
+    #[test]
+    fn mistakes_are_told() {
+        let mut told: Vec<String> = Vec::new();
+        for text in ["10", "0/2s", "1001/2s", "-1/2s", "99999999999/2s", "10/2", "10/2h", ""] {
+            told.push(Retry::parse(text).expect_err(text));
+        }
+        for text in ["/(/", "", "//", "/a{1000000000}/", "/(?:x{1000}){1000}/"] {
+            told.push(Expect::parse(text).expect_err(text));
+        }
+        told.extend(["0s", "2h", "5"].map(|text| parse_timeout(text).expect_err(text)));
+        told.extend(["-1", "256", "", "one"].map(|text| parse_exit(text).expect_err(text)));
+        told.extend(["", "1A", "A-B", "é"].map(|text| parse_capture(text).expect_err(text)));
+        told.extend(["", "-db", "a b"].map(|text| parse_place(text).expect_err(text)));
+        told.extend([" ", "true"].map(|text| parse_reason(text).expect_err(text)));
+        insta::assert_snapshot!(told.join("\n"));
+    }
+
+    #[test]
+    fn what_is_said_closer_wins() {
+        let block = Settings { place: Some("db".into()), choose: Some(false), ..Settings::default() };
+        let heading = Settings { place: Some("shop".into()), expect_exit: Some(1), ..Settings::default() };
+        let both = block.over(&heading);
+        assert_eq!((both.place.as_deref(), both.expect_exit, both.choose), (Some("db"), Some(1), Some(false)));
+        assert!(!both.is_empty() && Settings::default().is_empty());
     }
 }

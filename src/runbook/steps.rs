@@ -1,18 +1,19 @@
 //! Blocks of a document → the steps of a runbook, by the precedence of the convention: a heading that is a step by
 //! its form, an item of an ordered list, a heading with code, a lone block with the paragraph before it.
 
+use super::annotation::{Name, Note, Notes};
 use super::commands::{self, Block as Read};
-use super::condition;
 use super::markdown::{Block, Code, Item};
-use super::phase;
 use super::shell::Bash;
 use super::text::Lines;
-use super::{Command, RunbookPhase, Step, StepKind};
-use crate::source::Span;
-use std::collections::{HashMap, HashSet};
+use super::{CodeBlock, Command, Reading, RunbookPhase, Settings, Step, StepKind};
+use super::{condition, ids, phase};
+use crate::source::{Diagnostics, Source, Span};
+use std::collections::HashSet;
+use std::sync::Arc;
 
 /// A heading with what stands directly below it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Section<'a> {
     /// Its heading; none for what stands above the first one.
     pub heading: Option<(&'a str, Span)>,
@@ -24,15 +25,44 @@ pub(super) struct Section<'a> {
     pub condition: Option<String>,
     /// Whether headings stand below it.
     pub has_children: bool,
+    /// What the annotation of its heading and of those above it say about its blocks.
+    pub settings: Settings,
+    /// The annotated headings that this comes from.
+    pub annotated: Vec<Span>,
+}
+
+/// What there is to be read.
+pub(super) struct Text<'a> {
+    /// The runbook.
+    pub source: &'a Arc<Source>,
+    /// Its lines.
+    pub lines: &'a Lines<'a>,
+    /// Its annotations.
+    pub notes: &'a Notes,
+    /// What is known beside it.
+    pub reading: &'a Reading,
 }
 
 /// The steps of the sections.
-pub(super) fn of_sections(bash: &mut Bash, source: &str, lines: &Lines<'_>, sections: &[Section<'_>]) -> Vec<Step> {
-    let mut builder = Builder { bash, source, lines, steps: Vec::new(), ids: HashSet::new(), taken: HashMap::new() };
+pub(super) fn of_sections(
+    bash: &mut Bash,
+    text: &Text<'_>,
+    sections: &[Section<'_>],
+    diags: &mut Diagnostics,
+) -> Vec<Step> {
+    let mut builder =
+        Builder { bash, text, diags, steps: Vec::new(), settings: Settings::default(), units: 0, ran: false };
+    let mut used: HashSet<usize> = HashSet::new();
     for section in sections {
         builder.section(section);
+        if builder.ran {
+            used.extend(section.annotated.iter().map(|span| span.start));
+        }
     }
-    builder.steps
+    let mut steps = std::mem::take(&mut builder.steps);
+    builder.unused(sections, &used);
+    ids::assign(&mut steps, text.source, diags);
+    steps.into_iter().map(|(step, _)| step).collect()
 }
 
 /// A code block in its place in the text.
@@ -61,20 +91,59 @@ struct Piece {
     span: Span,
     kind: StepKind,
     held: Vec<Command>,
+    blocks: Vec<CodeBlock>,
+    name: Option<Name>,
 }
 
 struct Builder<'a> {
     bash: &'a mut Bash,
-    source: &'a str,
-    lines: &'a Lines<'a>,
-    steps: Vec<Step>,
-    /// The ids given so far, and how often each one was wanted again.
-    ids: HashSet<String>,
-    taken: HashMap<String, usize>,
+    text: &'a Text<'a>,
+    diags: &'a mut Diagnostics,
+    steps: Vec<(Step, Option<Name>)>,
+    /// What the headings say about the blocks of the section.
+    settings: Settings,
+    /// How many parts of the section became steps.
+    units: usize,
+    /// Whether the section has a block that such settings can be meant for.
+    ran: bool,
 }
 
 impl Builder<'_> {
+    /// Builds the steps of a section, and gives the first one the name that stands in the heading.
     fn section(&mut self, section: &Section<'_>) {
+        self.settings.clone_from(&section.settings);
+        (self.units, self.ran) = (0, false);
+        let first = self.steps.len();
+        self.parts(section);
+        let note = section.heading.and_then(|(_, span)| self.text.notes.of_heading(span));
+        let Some(name) = note.and_then(|note| note.name.clone()) else { return };
+        match (self.units, self.steps.get_mut(first)) {
+            (1, Some((_, named))) => *named = named.take().or(Some(name)),
+            (units, _) => {
+                let why = match units {
+                    0 => "no step stands directly below this heading".to_string(),
+                    _ => format!("{units} steps stand below this heading"),
+                };
+                let error = self.diags.error(self.text.source, name.span, "this id does not name one step");
+                error.label(why).help("put it above the code block of the step that is meant");
+            }
+        }
+    }
+
+    /// Annotations of headings that nothing below them could be meant by.
+    fn unused(&mut self, sections: &[Section<'_>], used: &HashSet<usize>) {
+        for (_, heading) in sections.iter().filter_map(|section| section.heading) {
+            let Some(note) = self.text.notes.of_heading(heading) else { continue };
+            if !note.settings.is_empty() && !used.contains(&heading.start) {
+                self.diags
+                    .error(self.text.source, note.span.unwrap_or(heading), "this annotation belongs to nothing")
+                    .label("no code block that could be run stands below this heading")
+                    .help("put it above the block that it is about, or leave it out");
+            }
+        }
+    }
+
+    fn parts(&mut self, section: &Section<'_>) {
         let acts = section.phase != RunbookPhase::Reference;
         let title = section.heading.map_or("", |(text, _)| text);
         let start = section.heading.map(|(_, span)| span.start);
@@ -137,25 +206,23 @@ impl Builder<'_> {
             let title = title.unwrap_or_else(|| unit.title.clone());
             let start = placed.intro.map_or(placed.code.span.start, |(_, span)| span.start.min(placed.code.span.start));
             let whole = Span::new(start, placed.code.span.end);
-            match commands::read(self.bash, self.lines, placed.code) {
+            let note = self.text.notes.of_block(placed.code);
+            let name = note.and_then(|note| note.name.clone());
+            match commands::read(self.bash, self.text.lines, placed.code, self.text.reading) {
                 Read::Run(runs) => {
-                    let last = runs.len().saturating_sub(1);
-                    for (i, run) in runs.into_iter().enumerate() {
-                        let start = if i == 0 { whole.start } else { run.span.start };
-                        let end = if i == last { whole.end } else { run.span.end };
-                        let own = run.condition.clone();
-                        let (kind, held) = match placed.condition.clone().or(run.condition) {
-                            None => (StepKind::Commands(run.commands), Vec::new()),
-                            Some(condition) => (StepKind::Manual(conditional(&condition)), run.commands),
-                        };
-                        let title = own.unwrap_or_else(|| title.clone());
-                        add(&mut pieces, Piece { title, span: Span::new(start, end), kind, held });
-                    }
+                    self.ran = true;
+                    let block = self.block(placed.code, note);
+                    self.pieces(runs, placed, Piece::at(title, whole, block, name), &mut pieces);
                 }
                 Read::Person(why) => {
-                    add(&mut pieces, Piece { title, span: whole, kind: StepKind::Manual(why), held: Vec::new() });
+                    // A client that the scenario names makes it run.
+                    self.ran = true;
+                    let kind = StepKind::Manual(why);
+                    let piece = Piece { title, span: whole, kind, held: Vec::new(), blocks: Vec::new(), name };
+                    add(&mut pieces, piece);
                 }
                 Read::Data(what) => {
+                    self.idle(note, &what);
                     data.get_or_insert(what);
                 }
             }
@@ -165,13 +232,11 @@ impl Builder<'_> {
                 Some(what) => format!("no command in it: {what}"),
                 None => "no command in it".to_string(),
             };
-            pieces.push(Piece {
-                title: unit.title.clone(),
-                span: unit.span,
-                kind: StepKind::Manual(why),
-                held: Vec::new(),
-            });
+            let kind = StepKind::Manual(why);
+            let (title, held, blocks) = (unit.title.clone(), Vec::new(), Vec::new());
+            pieces.push(Piece { title, span: unit.span, kind, held, blocks, name: None });
         }
+        self.units += usize::from(!pieces.is_empty());
         let count = pieces.len();
         for (i, mut piece) in pieces.into_iter().enumerate() {
             if i == 0 {
@@ -185,54 +250,104 @@ impl Builder<'_> {
         }
     }
 
-    fn step(&mut self, piece: Piece, phase: RunbookPhase) {
-        let text = self.source.get(piece.span.start..piece.span.end).unwrap_or_default().trim_end();
-        let span = Span::new(piece.span.start, piece.span.start + text.len());
-        let slug = slug(&piece.title);
-        let base = format!("{}/{slug}", phase.name());
-        let count = self.taken.entry(base.clone()).or_insert(0);
-        let mut id = base.clone();
-        // A title may end in the very ordinal that another one was given.
-        while !self.ids.insert(id.clone()) {
-            *count += 1;
-            id = format!("{base}-{}", *count + 1);
+    /// A block with what its own annotation says over that of its headings.
+    fn block(&self, code: &Code, note: Option<&Note>) -> CodeBlock {
+        let settings = note.map_or_else(|| self.settings.clone(), |note| note.settings.over(&self.settings));
+        let lines = self.text.lines;
+        let end = code.span.end.saturating_sub(1).max(code.span.start);
+        CodeBlock { line: lines.line(code.span.start), end_line: lines.line(end), settings }
+    }
+
+    /// Adds the commands of a block, cut where a comment in it puts a condition. `like` is the piece that they would be
+    /// if it were not cut.
+    fn pieces(&mut self, runs: Vec<commands::Run>, placed: &Placed<'_>, like: Piece, pieces: &mut Vec<Piece>) {
+        let settings = like.blocks.first().map(|block| block.settings.clone()).unwrap_or_default();
+        let last = runs.len().saturating_sub(1);
+        let mut name = like.name;
+        for (i, run) in runs.into_iter().enumerate() {
+            let start = if i == 0 { like.span.start } else { run.span.start };
+            let end = if i == last { like.span.end } else { run.span.end };
+            let condition = placed.condition.clone().or_else(|| run.condition.clone());
+            let (kind, held) = match (&settings.skip, condition.filter(|_| settings.choose != Some(true))) {
+                (Some(why), _) => (StepKind::Manual(why.clone()), run.commands),
+                (None, Some(condition)) => (StepKind::Manual(conditional(&condition)), run.commands),
+                (None, None) => (StepKind::Commands(run.commands), Vec::new()),
+            };
+            let title = run.condition.unwrap_or_else(|| like.title.clone());
+            let (span, blocks) = (Span::new(start, end), like.blocks.clone());
+            add(pieces, Piece { title, span, kind, held, blocks, name: name.take() });
         }
-        self.steps.push(Step {
-            id,
+    }
+
+    /// An annotation above a block that is not run.
+    fn idle(&mut self, note: Option<&Note>, what: &str) {
+        if let Some(span) = note.and_then(|note| note.span) {
+            self.diags
+                .error(self.text.source, span, "this annotation belongs to nothing")
+                .label(format!("the block below it is not run: {what}"))
+                .help("tag the block `bash` if it holds commands; otherwise leave the annotation out");
+        }
+    }
+
+    fn step(&mut self, piece: Piece, phase: RunbookPhase) {
+        let source = &self.text.source.text;
+        let text = source.get(piece.span.start..piece.span.end).unwrap_or_default().trim_end();
+        let span = Span::new(piece.span.start, piece.span.start + text.len());
+        let lines = self.text.lines;
+        let step = Step {
+            id: String::new(),
             phase,
             title: piece.title,
             span,
-            line: self.lines.line(span.start),
-            end_line: self.lines.line(span.end.saturating_sub(1).max(span.start)),
+            line: lines.line(span.start),
+            end_line: lines.line(span.end.saturating_sub(1).max(span.start)),
             hash: sha256(text),
             kind: piece.kind,
             held: piece.held,
-            blocks: Vec::new(),
+            blocks: piece.blocks,
             replaced: None,
-        });
+        };
+        self.steps.push((step, piece.name));
     }
 }
 
-/// Adds a piece; it joins the one before where both run, or both wait for the same reason.
-fn add(pieces: &mut Vec<Piece>, next: Piece) {
-    let end = next.span.end;
-    let joined = match (pieces.last_mut(), next) {
-        (Some(Piece { kind: StepKind::Commands(before), span, .. }), Piece { kind: StepKind::Commands(more), .. }) => {
-            before.extend(more);
-            span.end = end;
-            return;
-        }
-        (
-            Some(Piece { kind: StepKind::Manual(a), held, span, .. }),
-            Piece { kind: StepKind::Manual(b), held: more, .. },
-        ) if *a == b => {
-            held.extend(more);
-            span.end = end;
-            return;
-        }
-        (_, next) => next,
+impl Piece {
+    fn at(title: String, span: Span, block: CodeBlock, name: Option<Name>) -> Piece {
+        Piece { title, span, kind: StepKind::Commands(Vec::new()), held: Vec::new(), blocks: vec![block], name }
+    }
+
+    /// Takes in the blocks of the next piece, and numbers its commands accordingly.
+    fn join(&mut self, blocks: Vec<CodeBlock>, end: usize, commands: &mut [Command]) {
+        // Two parts of one block stay one block.
+        let same = self.blocks.last().zip(blocks.first()).is_some_and(|(a, b)| a.line == b.line);
+        let offset = self.blocks.len() - usize::from(same);
+        commands.iter_mut().for_each(|command| command.block += offset);
+        self.blocks.extend(blocks.into_iter().skip(usize::from(same)));
+        self.span.end = end;
+    }
+}
+
+/// Adds a piece; it joins the one before where both run, or both wait for the same reason. One that its author named is
+/// a step of its own.
+fn add(pieces: &mut Vec<Piece>, mut next: Piece) {
+    let Some(before) = pieces.last_mut().filter(|_| next.name.is_none()) else {
+        pieces.push(next);
+        return;
     };
-    pieces.push(joined);
+    let end = next.span.end;
+    match (&before.kind, &mut next.kind) {
+        (StepKind::Commands(_), StepKind::Commands(more)) => {
+            before.join(next.blocks, end, more);
+            if let StepKind::Commands(commands) = &mut before.kind {
+                commands.append(more);
+            }
+        }
+        (StepKind::Manual(a), StepKind::Manual(b)) if a == b => {
+            before.join(next.blocks, end, &mut next.held);
+            before.held.append(&mut next.held);
+        }
+        _ => pieces.push(next),
+    }
 }
 
 fn conditional(condition: &str) -> String {
@@ -263,7 +378,7 @@ fn placed<'a>(blocks: impl IntoIterator<Item = &'a Block>, inherited: &Option<St
                     out.extend(placed(&item.blocks, &of_item));
                 }
             }
-            Block::Heading { .. } => {}
+            Block::Heading { .. } | Block::Comment(_) => {}
         }
     }
     out
@@ -352,6 +467,7 @@ fn span(block: &Block) -> Option<Span> {
     match block {
         Block::Heading { span, .. } | Block::Paragraph { span, .. } => Some(*span),
         Block::Code(code) => Some(code.span),
+        Block::Comment(comment) => Some(comment.span),
         Block::List { items, .. } => items.last().map(|item| item.span),
     }
 }
@@ -363,23 +479,6 @@ fn title_of(text: &str) -> String {
     let conditional = sentences.first().is_some_and(|first| condition::of_paragraph(first).is_some());
     let introducing = sentences.last().filter(|_| text.trim_end().ends_with(':') && !conditional);
     introducing.or(sentences.first()).map(|sentence| condition::shorten(sentence, 72)).unwrap_or_default()
-}
-
-/// The title in lower case, words joined by `-`, its number left out.
-fn slug(title: &str) -> String {
-    let bare = phase::strip_number(title);
-    let bare = if bare.is_empty() { title } else { bare };
-    let mut slug = String::new();
-    for word in bare.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
-        if slug.chars().count() + word.chars().count() > 48 && !slug.is_empty() {
-            break;
-        }
-        if !slug.is_empty() {
-            slug.push('-');
-        }
-        slug.extend(word.chars().take(48).flat_map(char::to_lowercase));
-    }
-    if slug.is_empty() { "step".to_string() } else { slug }
 }
 
 fn sha256(text: &str) -> String {

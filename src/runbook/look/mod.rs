@@ -9,17 +9,20 @@ mod shell;
 pub use page::{Comment, Fence, Heading, Link, Look, Reading, Text, TextKind};
 pub use shell::{Quoting, Shell, commands};
 
-use super::markdown;
+use super::{annotation, markdown};
 use super::parse;
 use super::{Runbook, StepKind};
-use crate::source::Source;
+use crate::source::{Diagnostics, Source};
+use std::sync::Arc;
 
 /// Looks at a page; `runbook` says what became of its fences.
-pub fn look(source: &Source, runbook: Option<&Runbook>) -> Look {
+pub fn look(source: &Arc<Source>, runbook: Option<&Runbook>) -> Look {
     let mut look = reader::read(&source.text);
-    let document = markdown::read(&source.text);
+    let mut document = markdown::read(&source.text);
+    // Their mistakes are told by the parser.
+    let notes = annotation::take(&mut document.blocks, source, &mut Diagnostics::default());
     let mut phases = Vec::new();
-    for section in parse::sections(&document.blocks) {
+    for section in parse::sections(&document.blocks, &notes) {
         if let Some((_, span)) = section.heading {
             phases.push((span.start, section.phase));
         }

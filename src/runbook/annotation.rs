@@ -1,0 +1,399 @@
+//! Annotations: `<!-- firedrill: id=kill-sessions in=db timeout=30s -->` right above a block or at the end of a heading,
+//! and the attributes that Runme writes behind a fence's tag. They are taken out of the document here, with every
+//! mistake in them; steps are then built as if they were not there.
+
+use super::markdown::{Block, Code, Comment, CommentPlace};
+use super::runme;
+use super::settings::{self, Expect, Retry};
+use super::text::Excerpt;
+use super::{RunbookPhase, Settings, unified_name};
+use crate::source::{Diagnostics, Source, Span, did_you_mean, shorten};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// What an annotation can say about a block.
+const OF_BLOCKS: &[&str] =
+    &["id", "in", "timeout", "retry", "expect", "expect-exit", "background", "capture", "skip", "choose"];
+/// What it can say at the end of a heading.
+const OF_HEADINGS: &[&str] =
+    &["id", "phase", "in", "timeout", "retry", "expect", "expect-exit", "background", "capture", "skip", "choose"];
+
+/// What is noted at a block or a heading.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Note {
+    /// The name that its step is to have.
+    pub name: Option<Name>,
+    /// The phase of the heading.
+    pub phase: Option<RunbookPhase>,
+    /// The rest.
+    pub settings: Settings,
+    /// The annotation; none for Runme's attributes.
+    pub span: Option<Span>,
+}
+
+/// A name that the author gave to a step.
+#[derive(Debug, Clone)]
+pub(super) struct Name {
+    /// As it was written.
+    pub text: String,
+    /// Where.
+    pub span: Span,
+    /// Whether it was given as an id; Runme's names are wishes, of which two may be the same.
+    pub exact: bool,
+}
+
+/// Everything that is noted in a document, by the first byte of the block or heading.
+#[derive(Debug, Default)]
+pub(super) struct Notes {
+    blocks: HashMap<usize, Note>,
+    headings: HashMap<usize, Note>,
+}
+
+impl Notes {
+    /// What is noted at a block.
+    pub fn of_block(&self, code: &Code) -> Option<&Note> {
+        self.blocks.get(&code.span.start)
+    }
+
+    /// What is noted at a heading.
+    pub fn of_heading(&self, heading: Span) -> Option<&Note> {
+        self.headings.get(&heading.start)
+    }
+}
+
+/// Takes the annotations out of a document.
+pub(super) fn take(blocks: &mut Vec<Block>, source: &Arc<Source>, diags: &mut Diagnostics) -> Notes {
+    let mut taker = Taker { source, diags, notes: Notes::default() };
+    taker.walk(blocks);
+    taker.notes
+}
+
+struct Taker<'a> {
+    source: &'a Arc<Source>,
+    diags: &'a mut Diagnostics,
+    notes: Notes,
+}
+
+impl Taker<'_> {
+    fn walk(&mut self, blocks: &mut Vec<Block>) {
+        let mut kept: Vec<Block> = Vec::with_capacity(blocks.len());
+        // Annotations that wait for the block below them.
+        let mut waiting: Vec<Comment> = Vec::new();
+        for mut block in std::mem::take(blocks) {
+            match &mut block {
+                Block::Comment(_) => {
+                    let Block::Comment(comment) = block else { continue };
+                    match (comment.place, kept.last()) {
+                        (CommentPlace::Heading, Some(Block::Heading { span, .. })) => self.heading(&comment, *span),
+                        (CommentPlace::Block, _) => waiting.push(comment),
+                        _ => self.astray(&comment, "it stands in running text"),
+                    }
+                    continue;
+                }
+                Block::Code(code) => {
+                    let below_list = matches!(kept.last(), Some(Block::List { .. }));
+                    self.block(code, &std::mem::take(&mut waiting), below_list);
+                }
+                Block::List { items, .. } => {
+                    self.all_astray(&mut waiting);
+                    items.iter_mut().for_each(|item| self.walk(&mut item.blocks));
+                }
+                Block::Heading { .. } | Block::Paragraph { .. } => self.all_astray(&mut waiting),
+            }
+            kept.push(block);
+        }
+        self.all_astray(&mut waiting);
+        *blocks = kept;
+    }
+
+    fn all_astray(&mut self, comments: &mut Vec<Comment>) {
+        for comment in std::mem::take(comments) {
+            self.astray(&comment, "no code block stands right below it");
+        }
+    }
+
+    /// An annotation that belongs to nothing; what is malformed as well is told as that alone.
+    fn astray(&mut self, comment: &Comment, why: &str) {
+        if let Some(begun) = self.begin(comment) {
+            self.diags.error(self.source, comment.span, "this annotation belongs to nothing").label(why).help(
+                "put it on the line above the code block that it is about, indented like it, or at the end of a heading",
+            );
+            // Its own mistakes come out at once with its place.
+            self.read(comment, begun, OF_HEADINGS, &mut Note::default());
+        }
+    }
+
+    fn heading(&mut self, comment: &Comment, heading: Span) {
+        let Some(begun) = self.begin(comment) else { return };
+        let mut note = self.notes.headings.remove(&heading.start).unwrap_or_default();
+        note.span = note.span.or(Some(comment.span));
+        self.read(comment, begun, OF_HEADINGS, &mut note);
+        self.notes.headings.insert(heading.start, note);
+    }
+
+    fn block(&mut self, code: &Code, comments: &[Comment], below_list: bool) {
+        let mut note = Note::default();
+        for comment in comments {
+            if below_list && self.splits(comment, code) {
+                let line = self.source.pos(code.span.start).line;
+                self.diags
+                    .error(self.source, comment.span, "this annotation ends the list above it")
+                    .label(format!("the block in line {line} is no part of the list any more"))
+                    .help("indent the annotation like the block below it");
+                continue;
+            }
+            let Some(begun) = self.begin(comment) else { continue };
+            note.span = note.span.or(Some(comment.span));
+            self.read(comment, begun, OF_BLOCKS, &mut note);
+        }
+        if code.fenced {
+            let attributes = runme::attributes(&code.info);
+            let fence = Span::new(code.span.start, code.span.start);
+            let name = attributes.name.map(|text| Name { text, span: fence, exact: false });
+            note.name = note.name.or(name);
+            note.settings.background = note.settings.background.or(attributes.background);
+        }
+        if note.span.is_some() || note.name.is_some() || !note.settings.is_empty() {
+            self.notes.blocks.insert(code.span.start, note);
+        }
+    }
+
+    /// Whether a block that is indented like the content of a list item is none, because the annotation above it ended
+    /// the list.
+    fn splits(&self, comment: &Comment, code: &Code) -> bool {
+        let indent = |at: usize| {
+            let before = self.source.text.get(..at).unwrap_or_default();
+            let line = before.rsplit('\n').next().unwrap_or_default();
+            line.chars().take_while(|c| matches!(c, ' ' | '\t')).count()
+        };
+        let first = code.body.text.trim_start();
+        let fence = code.fenced || first.starts_with("```") || first.starts_with("~~~");
+        fence && indent(code.span.start) > indent(comment.span.start)
+    }
+
+    /// Where the keys begin, in bytes of the comment's text; `None` when it is malformed as a whole.
+    fn begin(&mut self, comment: &Comment) -> Option<usize> {
+        if !comment.closed {
+            self.diags
+                .error(self.source, comment.span, "this annotation never ends")
+                .label("its `-->` is missing")
+                .help("close it on the same line; otherwise everything below it is a comment");
+            return None;
+        }
+        let text = comment.text.text.as_str();
+        let word = text.len() - text.trim_start().len() + "firedrill".len();
+        let rest = text.get(word..).unwrap_or_default();
+        let blanks = rest.len() - rest.trim_start().len();
+        if !rest.trim_start().starts_with(':') {
+            self.diags
+                .error(self.source, comment.span, "this annotation has no `:` after `firedrill`")
+                .help("write it like `<!-- firedrill: id=restart timeout=30s -->`");
+            return None;
+        }
+        Some(word + blanks + 1)
+    }
+
+    /// Reads the keys behind `firedrill:` into a note.
+    fn read(&mut self, comment: &Comment, begin: usize, known: &[&str], note: &mut Note) {
+        let (entries, broken) = entries(&comment.text.text, begin);
+        let place = |span: Span| place(&comment.text, span);
+        if entries.is_empty() && broken.is_none() {
+            self.diags
+                .error(self.source, comment.span, "this annotation says nothing")
+                .help(did_you_mean("", known.iter().copied()));
+        }
+        let mut seen: Vec<&str> = Vec::new();
+        for entry in &entries {
+            let key = entry.key.as_str();
+            if !known.contains(&key) {
+                self.unknown(key, place(entry.key_span), known);
+            } else if seen.contains(&key) {
+                let message = format!("`{key}` is given twice");
+                self.diags.error(self.source, place(entry.key_span), message).help("keep one of the two");
+            } else if let Err(why) = note.set(entry, place(entry.span)) {
+                self.diags.error(self.source, place(entry.span), format!("`{key}`: {why}"));
+            }
+            seen.push(key);
+        }
+        if let Some((span, message)) = broken {
+            self.diags.error(self.source, place(span), message);
+        }
+    }
+
+    fn unknown(&mut self, key: &str, span: Span, known: &[&str]) {
+        let message = format!("an annotation has no key `{}`", shorten(key));
+        let elsewhere = OF_HEADINGS.contains(&key);
+        let help = match elsewhere {
+            true => format!("`{key}` can be said at the end of a heading only"),
+            false => did_you_mean(key, known.iter().copied()),
+        };
+        self.diags.error(self.source, span, message).label("unknown").help(help);
+    }
+}
+
+/// The bytes of a part of a comment in the source.
+fn place(text: &Excerpt, span: Span) -> Span {
+    let start = text.origin(span.start);
+    let end = if span.start < span.end { text.origin(span.end - 1) + 1 } else { start };
+    Span::new(start, end)
+}
+
+/// `key=value`, or a key alone.
+#[derive(Debug)]
+struct Entry {
+    key: String,
+    key_span: Span,
+    value: Option<String>,
+    /// Its value, or the key where there is none.
+    span: Span,
+}
+
+/// Cuts the text from `at` on into entries; at what cannot be cut it ends, and says why.
+fn entries(text: &str, mut at: usize) -> (Vec<Entry>, Option<(Span, String)>) {
+    let mut out = Vec::new();
+    loop {
+        let rest = text.get(at..).unwrap_or_default();
+        at += rest.len() - rest.trim_start().len();
+        let rest = rest.trim_start();
+        if rest.is_empty() {
+            return (out, None);
+        }
+        let width = rest.find(|c: char| c.is_whitespace() || c == '=').unwrap_or(rest.len());
+        let key_span = Span::new(at, at + width);
+        let key = rest.get(..width).unwrap_or_default().to_string();
+        let Some(after) = rest.get(width..).and_then(|rest| rest.strip_prefix('=')) else {
+            out.push(Entry { key, key_span, value: None, span: key_span });
+            at = key_span.end;
+            continue;
+        };
+        if key.is_empty() {
+            return (out, Some((Span::new(at, at + 1), "a key is missing before this `=`".to_string())));
+        }
+        let from = key_span.end + 1;
+        let (value, length) = match value(after, key == "expect") {
+            Ok(found) => found,
+            Err(why) => {
+                return (out, Some((Span::new(from, from + after.trim_end().len()), format!("`{key}`: {why}"))));
+            }
+        };
+        let span = if length == 0 { key_span } else { Span::new(from, from + length) };
+        out.push(Entry { key, key_span, value: Some(value), span });
+        at = from + length;
+    }
+}
+
+/// The value at the beginning of `text` and its length: a word, `"several words"`, or `/a pattern/`.
+fn value(text: &str, may_be_pattern: bool) -> Result<(String, usize), &'static str> {
+    let close = match text.chars().next() {
+        Some('"') => '"',
+        Some('/') if may_be_pattern => '/',
+        _ => {
+            let width = text.find(char::is_whitespace).unwrap_or(text.len());
+            return Ok((text.get(..width).unwrap_or_default().to_string(), width));
+        }
+    };
+    let mut value = String::new();
+    let mut chars = text.char_indices().skip(1);
+    while let Some((at, c)) = chars.next() {
+        match c {
+            // A pattern keeps its escapes; `\/` is undone where it is read.
+            '\\' => {
+                let next = chars.next().map(|(_, next)| next);
+                if close == '/' || !matches!(next, Some('"' | '\\')) {
+                    value.push('\\');
+                }
+                value.extend(next);
+            }
+            c if c == close => {
+                let end = at + c.len_utf8();
+                if text.get(end..).is_some_and(|rest| rest.starts_with(|c: char| !c.is_whitespace())) {
+                    return Err("something stands right behind its end; put a space between");
+                }
+                return Ok((if close == '/' { format!("/{value}/") } else { value }, end));
+            }
+            c => value.push(c),
+        }
+    }
+    Err(if close == '/' { "the closing `/` is missing" } else { "the closing `\"` is missing" })
+}
+
+impl Note {
+    /// Takes one entry over; `span` is where its value stands.
+    fn set(&mut self, entry: &Entry, span: Span) -> Result<(), String> {
+        let settings = &mut self.settings;
+        let text = match (&entry.value, entry.key.as_str()) {
+            (Some(text), _) => text.as_str(),
+            (None, "background" | "choose") => "true",
+            (None, "skip") => return Err("say why it is skipped: `skip=\"needs the console\"`".to_string()),
+            (None, key) => return Err(format!("it has no value: write `{key}=…`")),
+        };
+        match entry.key.as_str() {
+            "id" => self.name = Some(Name { text: parse_id(text)?, span, exact: true }),
+            "phase" => self.phase = Some(parse_phase(text)?),
+            "in" => settings.place = Some(settings::parse_place(text)?),
+            "timeout" => settings.timeout = Some(settings::parse_timeout(text)?),
+            "retry" => settings.retry = Some(Retry::parse(text)?),
+            "expect" => settings.expect = Some(Expect::parse(text)?),
+            "expect-exit" => settings.expect_exit = Some(settings::parse_exit(text)?),
+            "background" => settings.background = Some(parse_bool(text)?),
+            "capture" => settings.capture = Some(settings::parse_capture(text)?),
+            "skip" => settings.skip = Some(settings::parse_reason(text)?),
+            "choose" => settings.choose = Some(parse_bool(text)?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+fn parse_bool(text: &str) -> Result<bool, String> {
+    match text {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err(format!("expected `true` or `false`, found `{}`", shorten(text))),
+    }
+}
+
+fn parse_phase(text: &str) -> Result<RunbookPhase, String> {
+    RunbookPhase::from_name(text).ok_or_else(|| {
+        let help = did_you_mean(text, RunbookPhase::ALL.map(RunbookPhase::name));
+        format!("`{}` is not a phase of a runbook: {help}", shorten(text))
+    })
+}
+
+fn parse_id(text: &str) -> Result<String, String> {
+    let fits = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if text.is_empty() || text.chars().count() > 64 || !text.chars().all(fits) {
+        let shown = shorten(text);
+        return Err(format!("`{shown}` cannot be an id: letters, digits, `-`, `_` and `.`, at most 64 of them"));
+    }
+    Ok(text.to_string())
+}
+
+/// Names under which two different blocks capture: a later step could not say which of the two it means.
+pub(super) fn check_captures(steps: &[super::Step], notes: &Notes, source: &Arc<Source>, diags: &mut Diagnostics) {
+    let line_of = |note: &Note| note.span.map_or(0, |span| source.pos(span.start).line);
+    let mut known: Vec<(String, &str)> = Vec::new();
+    for step in steps {
+        for block in &step.blocks {
+            let Some(name) = &block.settings.capture else { continue };
+            let unified = unified_name(name);
+            match known.iter().find(|(taken, _)| *taken == unified) {
+                Some((_, by)) if *by == step.id => {}
+                Some((_, by)) => {
+                    let mut all = notes.blocks.values().chain(notes.headings.values());
+                    let own = |note: &&Note| {
+                        note.settings.capture.as_ref() == Some(name) && (1..=block.line).contains(&line_of(note))
+                    };
+                    let nearest = all.by_ref().filter(own).max_by_key(|note| line_of(note)).and_then(|note| note.span);
+                    let message = format!("`{}` is captured twice: by `{by}` as well", shorten(name));
+                    diags.error(source, nearest.unwrap_or_default(), message).help("give one of the two another name");
+                }
+                None => known.push((unified, &step.id)),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "annotation_tests.rs"]
+mod tests;

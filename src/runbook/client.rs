@@ -1,0 +1,315 @@
+//! Blocks that a client runs instead of a shell (`clients: { sql: … }` in the scenario): SQL and the like. Such a block is
+//! one command, its text the client's standard input; a session that shows the client's prompt yields its statements.
+
+use super::commands::{Block, Run};
+use super::language::{self, Language};
+use super::markdown::Code;
+use super::placeholder::{Placeholder, mask};
+use super::prompt;
+use super::text::{Excerpt, Lines};
+use super::{Command, Filled, Input, unified_name};
+use crate::source::Span;
+
+/// Longer names are sentences.
+const MAX_NAME: usize = 80;
+
+/// Why a block of this language is for a person, and what would change that.
+pub(super) fn needed(tag: &str) -> String {
+    format!("`{tag}` needs a client, and none is named for it (`clients: {{ {tag}: … }}` in the scenario)")
+}
+
+/// Reads a whole block as one command.
+pub(super) fn read(lines: &Lines<'_>, code: &Code, tag: &str) -> Block {
+    if let Some((first, _)) = code.body.lines().find(|(line, _)| !line.trim().is_empty())
+        && prompt::foreign(first).is_some()
+    {
+        return session(lines, code, tag);
+    }
+    let text = &code.body.text;
+    let kept = text.trim_end().len();
+    // Whole lines are kept, so that what is told of them has the column that it has in the file.
+    let start =
+        text.find(|c: char| !c.is_whitespace()).and_then(|at| text.get(..at)?.rfind('\n')).map_or(0, |at| at + 1);
+    block(vec![command(lines, code.body.part(Span::new(start.min(kept), kept)), tag)])
+}
+
+/// The statements that a session of the client shows, each with the output below it.
+pub(super) fn session(lines: &Lines<'_>, code: &Code, tag: &str) -> Block {
+    let mut typed: Vec<(Excerpt, String)> = Vec::new();
+    for (line, span) in code.body.lines() {
+        let blanks = line.len() - line.trim_start().len();
+        let own = prompt::foreign(line);
+        // `shop-# `, and the `    -> ` of mysql.
+        let goes_on = own.is_some_and(|p| ["-#", "->", "(#", "(>"].iter().any(|sign| p.ends_with(sign)));
+        let bare = line.trim_start().starts_with("-> ").then_some("->").filter(|_| own.is_none());
+        let from = |prompt: &str| Span::new((span.start + blanks + prompt.len() + 1).min(span.end), span.end);
+        match (own.or(bare), typed.last_mut()) {
+            (Some(prompt), Some((text, _))) if goes_on || bare.is_some() => {
+                text.push("\n", code.body.origin(span.start.saturating_sub(1)));
+                text.push_part(&code.body, from(prompt));
+            }
+            (Some(prompt), _) => typed.push((code.body.part(from(prompt)), String::new())),
+            (None, Some((_, output))) => {
+                output.push_str(line);
+                output.push('\n');
+            }
+            (None, None) => {}
+        }
+    }
+    let commands = typed.into_iter().map(|(text, output)| {
+        let output = output.trim_matches('\n').trim_end();
+        Command { expected: (!output.is_empty()).then(|| output.to_string()), ..command(lines, text, tag) }
+    });
+    block(commands.collect())
+}
+
+/// The tag under which a client for a program with this prompt is named.
+pub(super) fn of_prompt(prompt: &str) -> Option<&'static str> {
+    let name = prompt.trim_end_matches('>');
+    match name {
+        "mysql" => Some("mysql"),
+        "sqlite" => Some("sqlite"),
+        "sql" => Some("sql"),
+        "redis" => Some("redis"),
+        "mongo" | "test" | "admin" => Some("mongodb"),
+        "cqlsh" => Some("cql"),
+        _ if name.starts_with("irb(") => Some("ruby"),
+        _ if prompt == ">>>" => Some("python"),
+        _ if prompt.ends_with('#') || prompt.ends_with("=>") => Some("psql"),
+        _ if name.contains(':') => Some("redis"),
+        _ => None,
+    }
+}
+
+fn block(mut commands: Vec<Command>) -> Block {
+    commands.retain(|command| !command.text.trim().is_empty());
+    let (Some(first), Some(last)) = (commands.first(), commands.last()) else {
+        return Block::Data("it holds no command".to_string());
+    };
+    // One piece: a client's block is never cut, and so its own span is not asked for.
+    let span = Span::new(first.line, last.line);
+    Block::Run(vec![Run { condition: None, commands, span }])
+}
+
+fn command(lines: &Lines<'_>, excerpt: Excerpt, tag: &str) -> Command {
+    let start = lines.pos(excerpt.origin(0));
+    let input = |found: Placeholder| {
+        let at = lines.pos(excerpt.origin(found.span.start));
+        let spelling = excerpt.text.get(found.span.start..found.span.end).unwrap_or_default().to_string();
+        Input { name: unified_name(&found.name), spelling, span: found.span, line: at.line, column: at.column }
+    };
+    let inputs = find(&excerpt.text, is_sql(tag)).into_iter().map(input).collect();
+    Command {
+        inputs,
+        line: start.line,
+        column: start.column,
+        language: tag.to_string(),
+        block: 0,
+        origin: None,
+        expected: None,
+        reads: Vec::new(),
+        sets: Vec::new(),
+        text: excerpt.text,
+    }
+}
+
+fn is_sql(tag: &str) -> bool {
+    matches!(
+        tag,
+        "sql" | "psql" | "pgsql" | "plpgsql" | "postgresql" | "postgres" | "mysql" | "mariadb" | "sqlite" | "cql"
+    )
+}
+
+/// How a client quotes a byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Quote {
+    Bare,
+    Single,
+    Double,
+    /// `` `…` `` and `$tag$…$tag$`.
+    Other,
+    Comment,
+}
+
+/// The beginnings of the stretches of a text, each with its quoting.
+fn stretches(text: &str, sql: bool) -> Vec<(usize, Quote)> {
+    let mut out = vec![(0, Quote::Bare)];
+    let mut at = 0;
+    while let Some(c) = text.get(at..).and_then(|rest| rest.chars().next()) {
+        let rest = text.get(at..).unwrap_or_default();
+        let dollar = if sql { dollar_tag(rest) } else { None };
+        let (quote, open, close) = match c {
+            '\'' => (Quote::Single, 1, "'"),
+            '"' => (Quote::Double, 1, "\""),
+            '`' => (Quote::Other, 1, "`"),
+            '-' if sql && rest.starts_with("--") => (Quote::Comment, 2, "\n"),
+            '/' if sql && rest.starts_with("/*") => (Quote::Comment, 2, "*/"),
+            '$' if dollar.is_some() => (Quote::Other, dollar.map_or(1, str::len), dollar.unwrap_or_default()),
+            _ => {
+                at += c.len_utf8();
+                continue;
+            }
+        };
+        // A doubled quote ends one text and begins the next, which comes to the same.
+        let end = rest.get(open..).and_then(|inner| inner.find(close));
+        out.push((at, quote));
+        at = end.map_or(text.len(), |end| at + open + end + close.len());
+        out.push((at, Quote::Bare));
+    }
+    out
+}
+
+/// `$$` or `$body$` at the beginning of a text.
+fn dollar_tag(text: &str) -> Option<&str> {
+    let inner = text.strip_prefix('$')?;
+    let width = inner.find(|c: char| !c.is_ascii_alphanumeric() && c != '_')?;
+    let tag = inner.get(..width)?;
+    let named = tag.is_empty() || tag.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    (named && inner.get(width..)?.starts_with('$')).then(|| text.get(..width + 2)).flatten()
+}
+
+fn quote_at(stretches: &[(usize, Quote)], at: usize) -> Quote {
+    let index = stretches.partition_point(|&(start, _)| start <= at);
+    index.checked_sub(1).and_then(|index| stretches.get(index)).map_or(Quote::Bare, |&(_, quote)| quote)
+}
+
+/// The placeholders of a client's text: `<pid>`, `{{pid}}`, `YOUR_TABLE`. Comparisons are none.
+fn find(text: &str, sql: bool) -> Vec<Placeholder> {
+    let mut found: Vec<Placeholder> = Vec::new();
+    let mut at = 0;
+    while let Some(start) = text.get(at..).and_then(|rest| rest.find(['<', '{', 'Y'])).map(|offset| at + offset) {
+        let before = text.get(..start).and_then(|before| before.chars().next_back());
+        let rest = text.get(start..).unwrap_or_default();
+        at = start + 1;
+        if let Some((width, name)) = angle(rest, before).or_else(|| braces(rest)).or_else(|| yours(rest, before)) {
+            found.push(Placeholder { span: Span::new(start, start + width), name: name.to_string() });
+            at = start + width;
+        }
+    }
+    // An apostrophe inside a placeholder must not change the quoting of what follows.
+    let stretches = stretches(&mask(text, &found), sql);
+    found.retain(|placeholder| match quote_at(&stretches, placeholder.span.start) {
+        Quote::Comment => false,
+        Quote::Bare | Quote::Other => !compares(&placeholder.name),
+        Quote::Single | Quote::Double => true,
+    });
+    found
+}
+
+fn angle(rest: &str, before: Option<char>) -> Option<(usize, &str)> {
+    let inner = rest.strip_prefix('<')?;
+    let limit = inner.char_indices().nth(MAX_NAME).map_or(inner.len(), |(at, _)| at);
+    let name = inner.get(..limit)?.split_once('>')?.0;
+    let fits = |c: char| c.is_alphanumeric() || "-_ ./'|".contains(c);
+    let (first, last) = (name.chars().next()?, name.chars().next_back()?);
+    let worded = first.is_alphabetic() && last.is_alphanumeric() && name.chars().all(fits) && before != Some('<');
+    // `a<b and c>d`; `<b>bold</b>`.
+    let joined = name.contains(' ') && before.is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | ')' | ']'));
+    let html = rest.contains(&format!("</{name}>"));
+    (worded && !joined && !html).then_some((name.len() + 2, name))
+}
+
+/// Whether several words between `<` and `>` read like a part of a statement.
+fn compares(name: &str) -> bool {
+    const WORDS: &[&str] =
+        &["and", "or", "not", "is", "in", "then", "else", "when", "like", "between", "where", "from"];
+    name.contains(' ') && name.split(' ').any(|word| word.is_empty() || WORDS.contains(&word.to_lowercase().as_str()))
+}
+
+fn braces(rest: &str) -> Option<(usize, &str)> {
+    let inner = rest.strip_prefix("{{")?;
+    let limit = inner.char_indices().nth(MAX_NAME).map_or(inner.len(), |(at, _)| at);
+    let inner = inner.get(..limit)?.split_once("}}")?.0;
+    let name = inner.trim();
+    let word = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
+    word.then_some((inner.len() + 4, name))
+}
+
+fn yours(rest: &str, before: Option<char>) -> Option<(usize, &str)> {
+    let name = rest.strip_prefix("YOUR_").filter(|_| !before.is_some_and(|c| c.is_alphanumeric() || c == '_'))?;
+    let width = name.bytes().take_while(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || *c == b'_').count();
+    let name = name.get(..width)?.trim_end_matches('_');
+    (!name.is_empty()).then_some((name.len() + 5, name))
+}
+
+impl Command {
+    /// Whether bash runs it; otherwise a client does, and the text is its standard input.
+    pub fn is_shell(&self) -> bool {
+        matches!(language::of_tag(&self.language), Language::Shell | Language::Console | Language::Untagged)
+    }
+
+    /// The inputs whose values cannot stand where they would be put. In shell every value can be quoted; a client's text
+    /// takes any value inside quotes (of SQL, without a backslash) and plain words, numbers and lists of them elsewhere.
+    pub fn refused(&self, lookup: impl Fn(&str) -> Option<String>) -> Vec<Input> {
+        if self.is_shell() {
+            return Vec::new();
+        }
+        let fitted = Fitting::of(self);
+        let refuses = |input: &&Input| lookup(&input.name).is_some_and(|value| fitted.fit(input, &value).is_none());
+        self.inputs.iter().filter(refuses).cloned().collect()
+    }
+
+    /// As `fill`, for the text of a client.
+    pub(super) fn fill_client(&self, lookup: impl Fn(&str) -> Option<String>) -> Filled {
+        let fitting = Fitting::of(self);
+        let (mut out, mut at, mut missing) = (String::with_capacity(self.text.len()), 0, Vec::new());
+        for input in &self.inputs {
+            match lookup(&input.name).and_then(|value| fitting.fit(input, &value)) {
+                Some(value) => {
+                    out.push_str(self.text.get(at..input.span.start).unwrap_or_default());
+                    out.push_str(&value);
+                    at = input.span.end;
+                }
+                None => missing.push(input.clone()),
+            }
+        }
+        out.push_str(self.text.get(at..).unwrap_or_default());
+        if missing.is_empty() { Ok(out) } else { Err(missing) }
+    }
+}
+
+/// How values are put into a client's text.
+struct Fitting {
+    stretches: Vec<(usize, Quote)>,
+    sql: bool,
+    /// Whether it is known for sure where the quotes end: a backslash escapes one in some dialects and not in others.
+    sure: bool,
+}
+
+impl Fitting {
+    fn of(command: &Command) -> Fitting {
+        let placeholders: Vec<Placeholder> =
+            command.inputs.iter().map(|i| Placeholder { span: i.span, name: i.name.clone() }).collect();
+        let sql = is_sql(&command.language);
+        let masked = mask(&command.text, &placeholders);
+        Fitting { stretches: stretches(&masked, sql), sql, sure: !masked.contains('\\') }
+    }
+
+    /// The value as it is to stand there; `None` when it would not stay one.
+    fn fit(&self, input: &Input, value: &str) -> Option<String> {
+        if is_plain(value) {
+            return Some(value.to_string());
+        }
+        let quote = match quote_at(&self.stretches, input.span.start) {
+            Quote::Single => '\'',
+            Quote::Double => '"',
+            Quote::Bare | Quote::Other | Quote::Comment => return None,
+        };
+        if !self.sure || value.contains(['\\', '\0']) || !self.sql && value.contains([quote, '\n']) {
+            return None;
+        }
+        Some(value.replace(quote, &format!("{quote}{quote}")))
+    }
+}
+
+/// A word, a number, or several of them behind commas: nothing that could end a statement or begin a comment.
+fn is_plain(value: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "_.:@%+-/".contains(c);
+    let word = |word: &str| !word.is_empty() && word.chars().all(fits);
+    value.split(',').all(|part| word(part.strip_prefix(' ').unwrap_or(part))) && !value.contains("--")
+}
+
+#[cfg(test)]
+#[path = "client_tests.rs"]
+mod tests;

@@ -1,0 +1,121 @@
+//! What the scenario says about a step, put into the runbook: settings over those of the annotations, other commands in
+//! place of those that cannot work in a drill. What stood there is kept, so that both texts can be shown.
+
+use super::commands::{self, Block};
+use super::markdown::Code;
+use super::model::link_variables;
+use super::shell::Bash;
+use super::text::{Excerpt, Lines};
+use super::{CodeBlock, Command, Reading, Replaced, Runbook, Settings, Step, StepKind};
+use crate::source::{Pos, Source, Span};
+use std::sync::Arc;
+
+/// Commands that stand in a scenario.
+#[derive(Debug, Clone, Copy)]
+pub struct Written<'a> {
+    /// Their text, as YAML means it.
+    pub text: &'a str,
+    /// The scenario.
+    pub source: &'a Arc<Source>,
+    /// Where the text stands in it.
+    pub span: Span,
+}
+
+impl Step {
+    /// Puts other commands in place of the step's own, or of the words of a manual step. They have these settings alone:
+    /// what annotations say is about the commands that are gone.
+    ///
+    /// # Errors
+    /// Why these are no commands.
+    pub fn replace(&mut self, written: Written<'_>, settings: Settings) -> Result<(), String> {
+        let commands = commands_of(written)?;
+        let (line, end) = (written.source.pos(written.span.start).line, written.source.pos(written.span.end).line);
+        let kind = std::mem::replace(&mut self.kind, StepKind::Commands(commands));
+        let held = std::mem::take(&mut self.held);
+        self.blocks = vec![CodeBlock { line, end_line: end, settings }];
+        self.replaced = Some(Replaced { kind, held, by: written.source.clone(), line });
+        Ok(())
+    }
+
+    /// Lays settings over those of its blocks. With `skip` none of it runs; with `choose` what was held does.
+    pub fn set(&mut self, settings: &Settings) {
+        for block in &mut self.blocks {
+            block.settings = settings.over(&block.settings);
+            if settings.choose == Some(true) {
+                block.settings.skip = None;
+            }
+        }
+        if let Some(why) = &settings.skip {
+            if let StepKind::Commands(commands) = std::mem::replace(&mut self.kind, StepKind::Manual(why.clone())) {
+                self.held = commands;
+            }
+        } else if settings.choose == Some(true) && !self.held.is_empty() {
+            self.kind = StepKind::Commands(std::mem::take(&mut self.held));
+        }
+    }
+
+    /// The names under which its blocks capture what they print, each with its block; those of a step that does not run
+    /// are none.
+    pub fn captures(&self) -> impl Iterator<Item = (usize, &str)> {
+        let runs = !self.commands().is_empty();
+        let named = self.blocks.iter().enumerate().filter(move |_| runs);
+        named.filter_map(|(index, block)| Some((index, block.settings.capture.as_deref()?)))
+    }
+}
+
+impl Runbook {
+    /// Finds out anew which variables are inputs, after steps were changed.
+    pub fn relink(&mut self) {
+        link_variables(&mut self.steps);
+    }
+}
+
+fn commands_of(written: Written<'_>) -> Result<Vec<Command>, String> {
+    let (body, exact) = excerpt(written);
+    let code = Code { info: "bash".to_string(), fenced: true, body, span: written.span };
+    let lines = Lines::new(&written.source.text);
+    let mut commands: Vec<Command> = match commands::read(&mut Bash::new(), &lines, &code, &Reading::default()) {
+        // A condition in a comment was decided by whoever wrote this.
+        Block::Run(runs) => runs.into_iter().flat_map(|run| run.commands).collect(),
+        Block::Person(why) => return Err(format!("this cannot be run: {why}")),
+        Block::Data(_) => return Err("it holds no command".to_string()),
+    };
+    let begin = written.source.pos(written.span.start);
+    for command in &mut commands {
+        command.origin = Some(written.source.clone());
+        if !exact {
+            put_at(command, begin);
+        }
+    }
+    Ok(commands)
+}
+
+/// Where YAML changed the text (escapes, folded lines, an alias), everything of it stands where the value begins.
+fn put_at(command: &mut Command, at: Pos) {
+    (command.line, command.column) = (at.line, at.column);
+    let inputs = command.inputs.iter_mut().chain(command.reads.iter_mut().map(|read| &mut read.input));
+    for input in inputs {
+        (input.line, input.column) = (at.line, at.column);
+    }
+}
+
+/// The text with the places that it has in the scenario, and whether every line of it was found there.
+fn excerpt(written: Written<'_>) -> (Excerpt, bool) {
+    let Written { text, source, span } = written;
+    let all = source.text.get(span.start..span.end).unwrap_or_default();
+    // The `|` or `>` of a block has a line of its own.
+    let header = if all.starts_with(['|', '>']) { all.find('\n').unwrap_or(0) } else { 0 };
+    let (mut out, mut at, mut exact) = (Excerpt::default(), span.start + header, true);
+    for line in text.split_inclusive('\n') {
+        let bare = line.trim_end_matches('\n');
+        let found = source.text.get(at..span.end).and_then(|rest| rest.find(bare)).map(|offset| at + offset);
+        exact &= found.is_some();
+        let origin = found.unwrap_or(span.start);
+        out.push(bare, origin);
+        if line.len() > bare.len() {
+            out.push("\n", origin + bare.len());
+        }
+        at = found.map_or(at, |found| found + bare.len());
+    }
+    (out, exact)
+}
