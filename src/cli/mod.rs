@@ -2,14 +2,17 @@
 
 mod agent;
 mod check;
+mod completions;
 mod conduct;
 mod doctor;
 mod findings;
+mod init;
 mod lint;
 mod list;
 mod output;
 mod reaper;
 mod scenario;
+mod schema;
 mod shell;
 mod show;
 mod sweep;
@@ -54,6 +57,9 @@ enum Command {
     Show(show::ShowArgs),
     Check(check::CheckArgs),
     Lint(lint::LintArgs),
+    Init(init::InitArgs),
+    Schema(schema::SchemaArgs),
+    Completions(completions::CompletionsArgs),
     Doctor(doctor::DoctorArgs),
     Sweep(sweep::SweepArgs),
     #[command(hide = true)]
@@ -107,6 +113,9 @@ async fn run(cli: Cli) -> Result<Exit, Error> {
         Command::Show(args) => show::run(args, globals).await,
         Command::Check(args) => check::run(args, globals).await,
         Command::Lint(args) => lint::run(args, globals).await,
+        Command::Init(args) => init::run(args, globals).await,
+        Command::Schema(args) => schema::run(&args),
+        Command::Completions(args) => completions::run(&args),
         Command::Doctor(args) => doctor::run(args, globals).await,
         Command::Sweep(args) => sweep::run(args, globals).await,
         Command::Agent(args) => agent::run(args, globals).await,

@@ -9,12 +9,20 @@
 
 use super::containers::{self, Chosen};
 use super::{FaultError, Field, FromNode, Inject, Presence, Undo};
-use crate::source::{Diagnostics, MapReader, Node, Source, did_you_mean};
+use crate::source::{Diagnostics, Form, MapReader, Node, Source, did_you_mean};
 use crate::stack::{ContainerOp, Stack};
 use std::sync::Arc;
 
 /// Signals that end a process which does not catch them.
 const SIGNALS: [&str; 7] = ["SIGKILL", "SIGTERM", "SIGINT", "SIGQUIT", "SIGABRT", "SIGHUP", "SIGSEGV"];
+
+const A_SIGNAL: Form = Form::new("the name of a signal like `SIGTERM`", || {
+    // An editor offers the names; `term` and `sigterm` are taken, too.
+    let any_case = |c: char| format!("[{c}{}]", c.to_ascii_lowercase());
+    let names = SIGNALS.map(|name| name.trim_start_matches("SIG").chars().map(any_case).collect::<String>());
+    let pattern = format!("^(?:[Ss][Ii][Gg])?(?:{})$", names.join("|"));
+    serde_json::json!({ "anyOf": [{ "enum": SIGNALS }, { "type": "string", "pattern": pattern }] })
+});
 
 /// Killed containers.
 #[derive(Debug, Clone)]
@@ -27,7 +35,7 @@ impl FromNode for ContainerKill {
     fn from_node(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Self> {
         let mut map = MapReader::new(node, "`container_kill`", source, diags)?;
         let chosen = Chosen::read(&mut map);
-        let signal = map.optional_with("signal", "the name of a signal like `SIGTERM`", signal);
+        let signal = map.optional_with("signal", A_SIGNAL, signal);
         map.finish()?;
         Some(ContainerKill { chosen: chosen?, signal: signal.unwrap_or_else(|| "SIGKILL".into()) })
     }

@@ -1,7 +1,7 @@
 //! What the faults of containers have in common: which containers of a service, how they stand, and putting them right.
 
 use super::{FaultError, Presence, Undo};
-use crate::source::{MapReader, Node};
+use crate::source::{FromYaml, MapReader, Mistake, Node};
 use crate::stack::{ContainerOp, ContainerState, Stack};
 
 /// Which containers of a service.
@@ -16,17 +16,9 @@ impl Chosen {
     /// Reads `service` and `replicas` (`all`, the default, or a number from 1 on).
     pub(super) fn read(map: &mut MapReader<'_>) -> Option<Chosen> {
         let service: Option<String> = map.require("service");
-        let replicas = match map.node("replicas") {
-            None => Some(None),
-            Some(node) => match count(node) {
-                Ok(replicas) => Some(replicas),
-                Err(message) => {
-                    map.error(node.span, message);
-                    None
-                }
-            },
-        };
-        Some(Chosen { service: service?, replicas: replicas? })
+        let replicas: Option<Replicas> = map.optional("replicas");
+        // `finish` is `None` when it is wrong; left out, it is all of them.
+        Some(Chosen { service: service?, replicas: replicas.and_then(|replicas| replicas.0) })
     }
 
     pub(super) fn describe(&self) -> String {
@@ -53,11 +45,27 @@ impl Chosen {
     }
 }
 
-fn count(node: &Node) -> Result<Option<usize>, String> {
-    match node.plain() {
-        Some("all") => Ok(None),
-        Some(text) if text.parse::<u16>().is_ok_and(|n| n > 0) => Ok(text.parse().ok()),
-        _ => Err(format!("`replicas`: expected `all` or a number from 1 on, found {}", node.describe())),
+/// How many; `None` is all of them.
+struct Replicas(Option<usize>);
+
+impl FromYaml for Replicas {
+    fn from_yaml(node: &Node) -> Result<Self, Vec<Mistake>> {
+        if node.text() == Some("all") {
+            return Ok(Replicas(None));
+        }
+        match node.plain() {
+            Some(text) if text.parse::<u16>().is_ok_and(|n| n > 0) => Ok(Replicas(text.parse().ok())),
+            _ => {
+                let message = format!("expected `all` or a number from 1 on, found {}", node.describe());
+                Err(vec![Mistake { span: node.span, message }])
+            }
+        }
+    }
+
+    fn shape() -> Option<serde_json::Value> {
+        Some(
+            serde_json::json!({ "anyOf": [{ "const": "all" }, { "type": "integer", "minimum": 1, "maximum": u16::MAX }] }),
+        )
     }
 }
 

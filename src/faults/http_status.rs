@@ -15,9 +15,21 @@
 use super::{FaultError, Field, FromNode, Inject, Presence, Undo, by_agent};
 use crate::agent::protocol::{Ask, HttpRule};
 use crate::slis::Ratio;
-use crate::source::{Diagnostics, MapReader, Node, Source};
+use crate::source::{Diagnostics, Form, MapReader, Node, Source, shape};
 use crate::stack::{AgentRole, Stack};
 use std::sync::Arc;
+
+const A_STATUS: Form = Form::new("an HTTP status like `503`", || shape::number(200, 599));
+pub(super) const A_PORT: Form = Form::new("a port like `8080`", || shape::number(1, 65535));
+const A_METHOD: Form = Form::new("an HTTP method like `POST`", || pattern("^[A-Za-z]+$"));
+const A_PATH: Form = Form::new("a path like `/charges/*`", || pattern("^(?:/[^*?#]*\\*?|\\*)$"));
+const A_SHARE: Form = Form::new("a percentage like `50%`", Ratio::shape);
+
+/// A text that is not trimmed.
+fn pattern(pattern: &str) -> serde_json::Value {
+    // `method: true` is a word, too.
+    serde_json::json!({ "type": ["string", "boolean"], "pattern": pattern })
+}
 
 /// Answers in the place of a service.
 #[derive(Debug, Clone)]
@@ -35,11 +47,11 @@ impl FromNode for HttpStatus {
     fn from_node(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Self> {
         let mut map = MapReader::new(node, "`http_status`", source, diags)?;
         let service: Option<String> = map.require("service");
-        let status = map.require_with("status", "an HTTP status like `503`", status);
-        let port = map.optional_with("port", "a port like `8080`", port);
-        let method = map.optional_with("method", "an HTTP method like `POST`", method);
-        let path = map.optional_with("path", "a path like `/charges/*`", path);
-        let share = map.optional_with("share", "a percentage like `50%`", share);
+        let status = map.require_with("status", A_STATUS, status);
+        let port = map.optional_with("port", A_PORT, port);
+        let method = map.optional_with("method", A_METHOD, method);
+        let path = map.optional_with("path", A_PATH, path);
+        let share = map.optional_with("share", A_SHARE, share);
         let body: Option<String> = map.optional("body");
         map.finish()?;
         // A share that was left out is every request; `new` takes 1.

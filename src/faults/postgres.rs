@@ -20,7 +20,7 @@ impl Server {
     pub(super) fn read(map: &mut MapReader<'_>) -> Option<Server> {
         let service: Option<String> = map.require("service");
         let (database, user, password) = (map.optional("database"), map.optional("user"), map.optional("password"));
-        let port = map.optional_with("port", "a port like `5432`", super::http_status::port).unwrap_or(5432);
+        let port = map.optional_with("port", super::http_status::A_PORT, super::http_status::port).unwrap_or(5432);
         Some(Server { service: service?, database, user, password, port })
     }
 

@@ -21,13 +21,20 @@
 use super::postgres::Server;
 use super::{FaultError, Field, FromNode, Inject, Presence, Undo, by_agent};
 use crate::agent::protocol::{Ask, PgHold};
-use crate::source::{Diagnostics, MapReader, Node, Source, did_you_mean};
+use crate::source::{Diagnostics, Form, MapReader, Node, Source, did_you_mean, shape};
 use crate::stack::{AgentRole, Stack};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// More sessions would use the server's connections up, which is another fault.
 const MAX_SESSIONS: u32 = 20;
+const MODES: [&str; 2] = ["table", "row"];
+const A_TABLE: Form = Form::new("the name of a table", shape::filled);
+const A_MODE: Form = Form::new("`table` or `row`", || shape::one_of(MODES));
+const A_CONDITION: Form = Form::new("a condition in SQL", || {
+    serde_json::json!({ "type": ["string", "number", "boolean"], "pattern": "^[^;]*[^;\\s][^;]*$" })
+});
+const SOME_SESSIONS: Form = Form::new("a number from 1 on", || shape::number(1, u64::from(MAX_SESSIONS)));
 
 /// A lock held by an idle transaction.
 #[derive(Debug, Clone)]
@@ -50,16 +57,16 @@ impl FromNode for PostgresLock {
     fn from_node(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Self> {
         let mut map = MapReader::new(node, "`postgres_lock`", source, diags)?;
         let server = Server::read(&mut map);
-        let table = map.require_with("table", "the name of a table", table);
-        let rows = map.optional_with("mode", "`table` or `row`", mode);
-        let condition = map.optional_with("where", "a condition in SQL", condition);
+        let table = map.require_with("table", A_TABLE, table);
+        let rows = map.optional_with("mode", A_MODE, mode);
+        let condition = map.optional_with("where", A_CONDITION, condition);
         // A mode that is none has its own message.
         let tables = rows == Some(false) || (rows.is_none() && map.node("mode").is_none());
         if condition.is_some() && tables {
             let span = map.span_of("where");
             map.error(span, "`where` chooses rows, and the whole table is locked").help("add `mode: row`");
         }
-        let sessions = map.optional_with("sessions", "a number from 1 on", sessions).unwrap_or(1);
+        let sessions = map.optional_with("sessions", SOME_SESSIONS, sessions).unwrap_or(1);
         let returns = map.optional("returns");
         map.finish()?;
         let mode = if rows == Some(true) { Mode::Rows { condition } } else { Mode::Table };
@@ -84,7 +91,7 @@ fn mode(text: &str) -> Result<bool, String> {
     match text {
         "table" => Ok(false),
         "row" => Ok(true),
-        _ => Err(format!("`{text}` is not a mode; {}", did_you_mean(text, ["table", "row"]))),
+        _ => Err(format!("`{text}` is not a mode; {}", did_you_mean(text, MODES))),
     }
 }
 

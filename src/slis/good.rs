@@ -1,6 +1,6 @@
 //! The condition that makes a request a good event: `status < 500`, `latency < 300ms`, joined by `and`.
 
-use crate::source::{nearest, parse_duration};
+use crate::source::{nearest, parse_duration, shape};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -72,6 +72,17 @@ impl Good {
         })
     }
 
+    /// What [`Good::parse`] accepts, for the schema.
+    pub fn shape() -> serde_json::Value {
+        let any = Comparison::SPELLED.map(|(sign, _)| sign).join("|");
+        let day = crate::source::MAX_DURATION.as_secs();
+        let latency = shape::duration_pattern(day, "");
+        let term = format!(
+            "(?:status\\s*(?:{any})\\s*\\+?0*[1-5][0-9]{{2}}|status\\s*<\\s*\\+?0*600|latency\\s*[<>]=?\\s*(?:{latency}))"
+        );
+        shape::text(&format!("{term}(?:\\s+and\\s+{term})*"))
+    }
+
     /// Reads a condition: `status < 500`, `latency < 300ms`, joined by `and`; `<`, `<=`, `>`, `>=`, `==` and `!=`.
     /// The error says in one line what is wrong.
     pub fn parse(text: &str) -> Result<Good, String> {
@@ -119,7 +130,7 @@ impl Term {
 
 impl Comparison {
     /// Every operator, longer ones first so that `<=` is not read as `<`.
-    const SPELLED: [(&'static str, Comparison); 6] = [
+    pub(super) const SPELLED: [(&'static str, Comparison); 6] = [
         ("<=", Comparison::LessOrEqual),
         (">=", Comparison::GreaterOrEqual),
         ("==", Comparison::Equal),

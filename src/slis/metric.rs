@@ -2,6 +2,7 @@
 //! spelling of Prometheus.
 
 use super::Comparison;
+use crate::source::shape;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -23,6 +24,12 @@ pub struct MetricCondition {
 }
 
 impl MetricCondition {
+    /// What [`MetricCondition::parse`] accepts, for the schema; what stands in braces and the number are not looked into.
+    pub fn shape() -> serde_json::Value {
+        let any = Comparison::SPELLED.map(|(sign, _)| sign).join("|");
+        shape::text(&format!("[A-Za-z_:][A-Za-z0-9_:]*\\s*(?:\\{{[\\s\\S]*\\}}\\s*)?(?:{any})\\s*[+-]?[0-9A-Za-z.+-]+"))
+    }
+
     /// Reads a condition on one metric: its name, labels that must be equal in braces, a comparison, a number.
     /// The error says in one line what is wrong.
     pub fn parse(text: &str) -> Result<MetricCondition, String> {

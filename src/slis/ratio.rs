@@ -1,5 +1,6 @@
 //! A share between 0 and 1.
 
+use crate::source::{decimal, shape};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -9,6 +10,11 @@ use std::fmt;
 pub struct Ratio(f64);
 
 impl Ratio {
+    /// What [`Ratio::parse`] accepts, for the schema.
+    pub fn shape() -> serde_json::Value {
+        shape::percentage()
+    }
+
     /// A ratio, when `value` is in 0..=1.
     pub fn new(value: f64) -> Option<Ratio> {
         (0.0..=1.0).contains(&value).then_some(Ratio(value))
@@ -21,12 +27,8 @@ impl Ratio {
 
     /// Reads `99.5%` (0 to 100, the sign is required).
     pub fn parse(text: &str) -> Result<Ratio, String> {
-        let number = text
-            .trim()
-            .strip_suffix('%')
-            .ok_or_else(|| format!("`{text}` is not a percentage: write it like `99.5%`"))?;
-        let percent: f64 =
-            number.trim().parse().map_err(|_| format!("`{text}` is not a percentage: write it like `99.5%`"))?;
+        let number = text.trim().strip_suffix('%').and_then(|number| decimal(number.trim()));
+        let percent = number.ok_or_else(|| format!("`{text}` is not a percentage: write it like `99.5%`"))?;
         Ratio::new(percent / 100.0).ok_or_else(|| format!("`{text}` is not between 0% and 100%"))
     }
 }

@@ -107,9 +107,16 @@ pub struct Diagnostic {
 pub struct Diagnostics {
     /// All of them.
     pub all: Vec<Diagnostic>,
+    /// The keys that each reader of a map asked for, when they are noted.
+    pub(super) asked: Option<Vec<Vec<super::shape::Asked>>>,
 }
 
 impl Diagnostics {
+    /// Diagnostics that also note which keys are asked for, for the schema.
+    pub fn noting() -> Diagnostics {
+        Diagnostics { asked: Some(Vec::new()), ..Diagnostics::default() }
+    }
+
     /// Notes an error and returns it for more detail.
     pub fn error(&mut self, source: &Arc<Source>, span: Span, message: impl Into<String>) -> &mut Diagnostic {
         self.push(Level::Error, source, span, message)

@@ -9,9 +9,13 @@
 //! Some(Lock { service: service?, sessions: sessions.unwrap_or(1) })
 //! ```
 
+use super::shape::Asked;
 use super::values::{FromYaml, Mistake, shorten};
-use super::{Diagnostic, Diagnostics, Entry, Node, Source, Span, Value};
+use super::{Diagnostic, Diagnostics, Entry, Form, Node, Source, Span, Value};
 use std::sync::Arc;
+
+/// The shape of a value that has a reader of its own.
+const UNKNOWN: Option<fn() -> Option<serde_json::Value>> = None;
 
 /// Reads one map.
 pub struct MapReader<'a> {
@@ -25,6 +29,8 @@ pub struct MapReader<'a> {
     known: Vec<&'static str>,
     missing: Vec<&'static str>,
     failed: bool,
+    /// Which of the noted readers this is.
+    number: usize,
 }
 
 impl<'a> MapReader<'a> {
@@ -46,9 +52,14 @@ impl<'a> MapReader<'a> {
                 return None;
             }
         };
+        let number = diags.asked.as_ref().map_or(0, Vec::len);
+        if let Some(asked) = &mut diags.asked {
+            asked.push(Vec::new());
+        }
         Some(MapReader {
             source,
             diags,
+            number,
             what,
             span: node.span,
             entries,
@@ -73,6 +84,7 @@ impl<'a> MapReader<'a> {
         if !self.known.contains(&key) {
             self.known.push(key);
         }
+        self.note(key, false, UNKNOWN);
         self.entries.iter().find(|entry| entry.key == key)
     }
 
@@ -84,6 +96,7 @@ impl<'a> MapReader<'a> {
     /// The value of a key that must be there; `finish` tells when it is not.
     pub fn require_node(&mut self, key: &'static str) -> Option<&'a Node> {
         let node = self.node(key);
+        self.note(key, true, UNKNOWN);
         if node.is_none() {
             self.failed = true;
             self.missing.push(key);
@@ -93,36 +106,45 @@ impl<'a> MapReader<'a> {
 
     /// Reads a key that may be left out; `None` when it was left out or is wrong.
     pub fn optional<T: FromYaml>(&mut self, key: &'static str) -> Option<T> {
+        self.note(key, false, Some(T::shape));
         let node = self.node(key)?;
         self.take(key, T::from_yaml(node))
     }
 
     /// Reads a key that must be there; `None` when it is missing or wrong.
     pub fn require<T: FromYaml>(&mut self, key: &'static str) -> Option<T> {
+        self.note(key, true, Some(T::shape));
         let node = self.require_node(key)?;
         self.take(key, T::from_yaml(node))
     }
 
-    /// Reads a key that may be left out, by a parser of texts; `expected` says what it is (`a percentage like `90%``).
+    /// Reads a key that may be left out, by a parser of texts; `form` says what it is (`a percentage like `90%``), and
+    /// how it is written.
     pub fn optional_with<T>(
         &mut self,
         key: &'static str,
-        expected: &str,
+        form: impl Into<Form>,
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
+        let form: Form = form.into();
+        let shape = form.shape;
+        self.note(key, false, Some(|| shape.map(|shape| shape())));
         let node = self.node(key)?;
-        self.take(key, node.parse_text(expected, parse))
+        self.take(key, node.parse_text(form.expected, parse))
     }
 
     /// Reads a key that must be there, by a parser of texts.
     pub fn require_with<T>(
         &mut self,
         key: &'static str,
-        expected: &str,
+        form: impl Into<Form>,
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
+        let form: Form = form.into();
+        let shape = form.shape;
+        self.note(key, true, Some(|| shape.map(|shape| shape())));
         let node = self.require_node(key)?;
-        self.take(key, node.parse_text(expected, parse))
+        self.take(key, node.parse_text(form.expected, parse))
     }
 
     /// Notes a mistake that only the caller can see; `finish` will then be `None`.
@@ -154,6 +176,19 @@ impl<'a> MapReader<'a> {
             self.error(span, message);
         }
         (!self.failed).then_some(())
+    }
+
+    /// Notes that a key is asked for, if somebody wants to know.
+    fn note(&mut self, key: &'static str, required: bool, shape: Option<impl FnOnce() -> Option<serde_json::Value>>) {
+        let Some(keys) = self.diags.asked.as_mut().and_then(|asked| asked.get_mut(self.number)) else { return };
+        let shape = shape.and_then(|shape| shape());
+        match keys.iter_mut().find(|known| known.key == key) {
+            Some(known) => {
+                known.required |= required;
+                known.shape = known.shape.take().or(shape);
+            }
+            None => keys.push(Asked { key, required, shape }),
+        }
     }
 
     fn take<T>(&mut self, key: &str, read: Result<T, Vec<Mistake>>) -> Option<T> {

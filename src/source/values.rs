@@ -1,6 +1,6 @@
 //! The values that people write: texts, numbers, durations, rates, lists. Each says what it should have been.
 
-use super::{Node, Span, Value};
+use super::{Node, Span, Value, shape};
 use std::time::Duration;
 
 /// Longest duration that is taken: a day.
@@ -21,6 +21,11 @@ pub struct Mistake {
 pub trait FromYaml: Sized {
     /// The value, or everything that is wrong with it.
     fn from_yaml(node: &Node) -> Result<Self, Vec<Mistake>>;
+
+    /// What it looks like in the schema of scenarios. It must not reject anything that `from_yaml` accepts.
+    fn shape() -> Option<serde_json::Value> {
+        None
+    }
 }
 
 /// A text shortened for a message.
@@ -131,6 +136,10 @@ impl FromYaml for String {
             None => Err(node.expected("text")),
         }
     }
+
+    fn shape() -> Option<serde_json::Value> {
+        Some(shape::scalar())
+    }
 }
 
 impl FromYaml for bool {
@@ -141,11 +150,19 @@ impl FromYaml for bool {
             _ => Err(node.expected_plain("`true` or `false`")),
         }
     }
+
+    fn shape() -> Option<serde_json::Value> {
+        Some(serde_json::json!({ "type": "boolean" }))
+    }
 }
 
 impl FromYaml for Duration {
     fn from_yaml(node: &Node) -> Result<Self, Vec<Mistake>> {
         node.parse_text("a duration like `5s` or `300ms`", parse_duration)
+    }
+
+    fn shape() -> Option<serde_json::Value> {
+        Some(shape::duration())
     }
 }
 
@@ -166,6 +183,10 @@ impl<T: FromYaml> FromYaml for Vec<T> {
         }
         if mistakes.is_empty() { Ok(values) } else { Err(mistakes) }
     }
+
+    fn shape() -> Option<serde_json::Value> {
+        Some(serde_json::json!({ "type": "array", "items": T::shape()? }))
+    }
 }
 
 macro_rules! whole_number {
@@ -179,6 +200,10 @@ macro_rules! whole_number {
                     _ if digits => Err(node.mistake(format!("{text} is too large: at most {}", <$type>::MAX))),
                     _ => Err(node.expected_plain("a whole number")),
                 }
+            }
+
+            fn shape() -> Option<serde_json::Value> {
+                Some(serde_json::json!({ "type": "integer", "minimum": 0, "maximum": <$type>::MAX }))
             }
         }
     )*};
@@ -228,7 +253,7 @@ pub fn parse_rate(text: &str) -> Result<f64, String> {
 }
 
 /// Digits with at most one point; neither signs nor exponents, which nobody means here.
-fn decimal(text: &str) -> Option<f64> {
+pub fn decimal(text: &str) -> Option<f64> {
     let plain = text.bytes().all(|b| b.is_ascii_digit() || b == b'.') && text.bytes().any(|b| b.is_ascii_digit());
     plain.then(|| text.parse::<f64>().ok()).flatten().filter(|number| number.is_finite())
 }

@@ -3,7 +3,9 @@
 use super::windows::deadline;
 use crate::load::LoadSpec;
 use crate::slis::{Good, Ratio, SliSpec};
-use crate::source::{Diagnostics, Entry, FromYaml, MapReader, Node, Source, Value, did_you_mean, parse_rate, shorten};
+use crate::source::{
+    Diagnostics, Entry, Form, FromYaml, MapReader, Node, Source, Value, did_you_mean, parse_rate, shape, shorten,
+};
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::{Method, Uri};
 use std::sync::Arc;
@@ -12,9 +14,20 @@ use std::time::Duration;
 const TIMEOUT: Duration = Duration::from_secs(2);
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(60);
 /// Most connections of one load: more would run out of ports before it ran out of patience.
-const MOST_CONNECTIONS: usize = 10_000;
+pub const MOST_CONNECTIONS: usize = 10_000;
 const REQUEST: &str = "write it like `GET http://service:8080/path`";
 const URL: &str = "write it like `http://service:8080/path`";
+/// Names of loads and SLIs, as a pattern of the schema.
+pub const NAME_PATTERN: &str = "^[A-Za-z0-9_.-]{1,64}$";
+/// A URL inside the stack, as a pattern of the schema.
+pub const URL_PATTERN: &str = "http://[^\\s/?#@{}]+(?:[/?][^#]*)?";
+
+const A_REQUEST: Form = Form::new("a request like `GET http://service:8080/path`", || {
+    shape::text(&format!("[!#$%&'*+.^_`|~0-9A-Z-]+\\s+{URL_PATTERN}"))
+});
+const A_RATE: Form = Form::new("a rate like `50/s`", shape::rate);
+const A_CONDITION: Form = Form::new("a condition like `status < 500`", Good::shape);
+const AN_OBJECTIVE: Form = Form::new("a percentage like `99.5%`", Ratio::shape);
 
 /// The entries of a map of named things, which must not be empty.
 fn named<'a>(
@@ -52,10 +65,11 @@ pub fn read_loads(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) ->
     entries.into_iter().filter_map(|entry| read_load(entry, source, diags)).collect()
 }
 
-fn read_load(entry: &Entry, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<LoadSpec> {
+/// Reads one load.
+pub fn read_load(entry: &Entry, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<LoadSpec> {
     let mut map = MapReader::new(&entry.value, format!("load `{}`", shorten(&entry.key)), source, diags)?;
-    let request = map.require_with("request", "a request like `GET http://service:8080/path`", parse_request);
-    let rate = map.require_with("rate", "a rate like `50/s`", parse_rate);
+    let request = map.require_with("request", A_REQUEST, parse_request);
+    let rate = map.require_with("rate", A_RATE, parse_rate);
     let timeout = deadline(&mut map, "timeout", LONGEST_TIMEOUT).unwrap_or(TIMEOUT);
     let mut headers = map.node("headers").map_or_else(Vec::new, |node| read_headers(node, source, map.diags));
     let body = map.node("body").and_then(|node| read_body(node, &mut headers, &mut map));
@@ -223,7 +237,8 @@ pub fn read_slis(node: &Node, loads: &[&str], source: &Arc<Source>, diags: &mut 
     entries.into_iter().filter_map(|entry| read_sli(entry, loads, source, diags)).collect()
 }
 
-fn read_sli(entry: &Entry, loads: &[&str], source: &Arc<Source>, diags: &mut Diagnostics) -> Option<SliSpec> {
+/// Reads one SLI.
+pub fn read_sli(entry: &Entry, loads: &[&str], source: &Arc<Source>, diags: &mut Diagnostics) -> Option<SliSpec> {
     let name = shorten(&entry.key);
     let mut map = MapReader::new(&entry.value, format!("SLI `{name}`"), source, diags)?;
     let load = map.require_node("load").and_then(|node| match String::from_yaml(node) {
@@ -234,8 +249,8 @@ fn read_sli(entry: &Entry, loads: &[&str], source: &Arc<Source>, diags: &mut Dia
             None
         }
     });
-    let good = map.require_with("good", "a condition like `status < 500`", Good::parse);
-    let objective = map.require_with("objective", "a percentage like `99.5%`", Ratio::parse);
+    let good = map.require_with("good", A_CONDITION, Good::parse);
+    let objective = map.require_with("objective", AN_OBJECTIVE, Ratio::parse);
     let span = map.span_of("objective");
     match objective.map(Ratio::get) {
         Some(value) if value >= 1.0 => {

@@ -8,6 +8,7 @@ mod outline;
 mod plan;
 mod respond;
 mod scenario;
+mod schema;
 mod secrets;
 mod services;
 mod stack;
@@ -17,6 +18,7 @@ pub use find::{find, project_files, project_scenarios};
 pub use outline::{Outline, outline};
 pub use plan::*;
 pub use scenario::load;
+pub use schema::schema;
 pub use services::{check_services, place_in_stack};
 
 #[cfg(test)]

@@ -5,13 +5,16 @@ use super::{Detect, Impact, loads};
 use crate::agent::protocol::MetricCondition;
 use crate::record::Verdict;
 use crate::slis::Ratio;
-use crate::source::{Diagnostics, FromYaml, MapReader, Node, Source, Value, did_you_mean};
+use crate::source::{Diagnostics, Form, FromYaml, MapReader, Node, Source, Value, did_you_mean, shape};
 use std::sync::Arc;
 use std::time::Duration;
 
 const IMPACT_WITHIN: Duration = Duration::from_secs(15);
 const IMPACT_WINDOW: Duration = Duration::from_secs(1);
 const IMPACT_BELOW: f64 = 0.9;
+const A_THRESHOLD: Form = Form::new("a percentage like `90%`", Ratio::shape);
+const A_PAGE: Form = Form::new("a URL like `http://service:9100/metrics`", || shape::text(loads::URL_PATTERN));
+const AN_ALERT: Form = Form::new("a condition like `db_pool_available < 1`", MetricCondition::shape);
 
 /// Reads `impact`; `slis` are the names of the SLIs, also of those with mistakes.
 pub fn read_impact(
@@ -65,7 +68,7 @@ pub fn read_impact(
             }
         }
     }
-    if let Some(below) = map.optional_with("below", "a percentage like `90%`", Ratio::parse) {
+    if let Some(below) = map.optional_with("below", A_THRESHOLD, Ratio::parse) {
         impact.below = below;
         if below.get() <= 0.0 {
             let span = map.span_of("below");
@@ -84,13 +87,13 @@ pub fn read_impact(
 /// Reads `detect`.
 pub fn read_detect(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Detect> {
     let mut map = MapReader::new(node, "`detect`", source, diags)?;
-    let url = map.require_with("metrics", "a URL like `http://service:9100/metrics`", |text| {
+    let url = map.require_with("metrics", A_PAGE, |text| {
         if text.contains("{{") {
             return Err("placeholders cannot stand in this URL".into());
         }
         loads::parse_url(text.trim())
     });
-    let when = map.require_with("when", "a condition like `db_pool_available < 1`", MetricCondition::parse);
+    let when = map.require_with("when", AN_ALERT, MetricCondition::parse);
     let within = required_deadline(&mut map, "within", LONGEST);
     map.finish()?;
     Some(Detect { url: url?, when: when?, within: within? })

@@ -138,7 +138,8 @@ fn read_vars(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Vec<
 }
 
 /// A variable, and what the scenario says about its being a secret.
-fn read_var(entry: &Entry, source: &Arc<Source>, diags: &mut Diagnostics) -> (Option<Var>, Option<bool>) {
+/// A variable, and what the scenario says about its being a secret.
+pub fn read_var(entry: &Entry, source: &Arc<Source>, diags: &mut Diagnostics) -> (Option<Var>, Option<bool>) {
     let name = shorten(&entry.key);
     let mut declared = None;
     let value = match &entry.value.value {

@@ -39,6 +39,17 @@ fn read(path: &Path, overrides: &Overrides, diags: &mut Diagnostics) -> Option<P
         }
     };
     let root = parse(&source, diags)?;
+    read_root(path, root, source, overrides, diags)
+}
+
+/// Reads the map of a scenario; the schema has it read an empty one.
+pub fn read_root(
+    path: &Path,
+    root: Node,
+    source: Arc<Source>,
+    overrides: &Overrides,
+    diags: &mut Diagnostics,
+) -> Option<Plan> {
     let mut map = MapReader::new(&root, "the scenario", &source, diags)?;
     let title: Option<String> = map.require("title");
     let severity = map.optional("severity");
@@ -171,7 +182,8 @@ fn warn_unused_loads(
     }
 }
 
-fn read_steady(node: Option<&Node>, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<(Duration, Duration)> {
+/// Reads `steady`.
+pub fn read_steady(node: Option<&Node>, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<(Duration, Duration)> {
     let Some(node) = node else { return Some((STEADY_FOR, STEADY_WITHIN)) };
     let mut map = MapReader::new(node, "`steady`", source, diags)?;
     let steady_for = window(&mut map, "for").unwrap_or(STEADY_FOR);
@@ -189,7 +201,12 @@ fn read_steady(node: Option<&Node>, source: &Arc<Source>, diags: &mut Diagnostic
     Some((steady_for, within.unwrap_or(STEADY_WITHIN.max(steady_for.saturating_mul(2)))))
 }
 
-fn read_recover(node: Option<&Node>, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<(Duration, Duration)> {
+/// Reads `recover`.
+pub fn read_recover(
+    node: Option<&Node>,
+    source: &Arc<Source>,
+    diags: &mut Diagnostics,
+) -> Option<(Duration, Duration)> {
     // Only `impact: none` may leave it out, and then nothing has to recover.
     let Some(node) = node else { return Some((STEADY_WITHIN, RECOVER_HOLD)) };
     let mut map = MapReader::new(node, "`recover`", source, diags)?;
@@ -199,7 +216,8 @@ fn read_recover(node: Option<&Node>, source: &Arc<Source>, diags: &mut Diagnosti
     Some((within?, hold))
 }
 
-fn read_revert(node: Option<&Node>, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Duration> {
+/// Reads `revert`.
+pub fn read_revert(node: Option<&Node>, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Duration> {
     let Some(node) = node else { return Some(REVERT_HOLD) };
     let mut map = MapReader::new(node, "`revert`", source, diags)?;
     let hold = window(&mut map, "hold").unwrap_or(REVERT_HOLD);

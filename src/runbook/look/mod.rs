@@ -9,9 +9,9 @@ mod shell;
 pub use page::{Comment, Fence, Heading, Link, Look, Reading, Text, TextKind};
 pub use shell::{Quoting, Shell, commands};
 
-use super::{annotation, markdown};
 use super::parse;
 use super::{Runbook, StepKind};
+use super::{annotation, markdown};
 use crate::source::{Diagnostics, Source};
 use std::sync::Arc;
 

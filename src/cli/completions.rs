@@ -1,0 +1,22 @@
+//! `firedrill completions`: prints a script by which a shell completes commands and options.
+
+use super::output::print;
+use crate::error::{Error, Exit};
+use clap::CommandFactory;
+use clap_complete::Shell;
+
+/// Prints a script by which a shell completes commands and options of Firedrill.
+#[derive(Debug, clap::Args)]
+pub struct CompletionsArgs {
+    /// The shell.
+    #[arg(value_enum)]
+    shell: Shell,
+}
+
+/// Runs the command.
+pub fn run(args: &CompletionsArgs) -> Result<Exit, Error> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut super::Cli::command(), "firedrill", &mut script);
+    print(&String::from_utf8_lossy(&script))?;
+    Ok(Exit::Passed)
+}

@@ -1,0 +1,259 @@
+//! `firedrill init`: writes a first scenario and a runbook for the project's Compose file, from what that file tells; where
+//! there is none, also a stub of a stack. Nothing is asked, and nothing is overwritten.
+
+mod choice;
+mod facts;
+mod text;
+
+use super::output::print;
+use crate::error::{Error, Exit};
+use crate::record::utc_now;
+use crate::source::{Diagnostics, list, render, tidy};
+use crate::spec::{self, Overrides, check_services};
+use crate::stack::StackSpec;
+use crate::stack::docker::{ResolveError, ResolvedModel, resolve};
+use choice::{Choice, choose};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use text::{fill, yaml};
+
+const SCENARIO: &str = include_str!("init/scenario.yaml");
+const RUNBOOK: &str = include_str!("init/runbook.md");
+const STUB: &str = include_str!("init/compose.yaml");
+/// The names under which Compose itself looks for its file, in its order.
+const COMPOSE_FILES: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml"];
+/// Where a project may keep its copy of the schema.
+const SCHEMAS: [&str; 2] = ["scenarios/scenario.schema.json", "docs/scenario.schema.json"];
+
+/// Writes a first scenario and its runbook from what the project's Compose file tells.
+#[derive(Debug, clap::Args)]
+pub struct InitArgs {
+    /// The Compose file; found by its usual names when it is not given.
+    #[arg(long, value_name = "FILE")]
+    stack: Option<PathBuf>,
+    /// Name of scenario and runbook.
+    #[arg(long)]
+    name: Option<String>,
+    /// The service that users call.
+    #[arg(long)]
+    service: Option<String>,
+    /// The kind of fault.
+    #[arg(long, value_name = "KIND")]
+    fault: Option<String>,
+    /// Print what would be written, and write nothing.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Runs the command.
+pub async fn run(args: InitArgs, globals: &super::Globals) -> Result<Exit, Error> {
+    let project = tidy(&globals.project);
+    let mut files: Vec<(PathBuf, String)> = Vec::new();
+    let (stack, model) = match compose_file(args.stack.as_deref(), &project)? {
+        Some(stack) => {
+            let model = resolved(&stack).await?;
+            (stack, model)
+        }
+        None => {
+            let stack = project.join("stacks/example/compose.yaml");
+            files.push((stack.clone(), STUB.into()));
+            (stack, stub_model())
+        }
+    };
+    let services = facts::services(&model);
+    let choice = choose(&services, args.service.as_deref(), args.fault.as_deref())?;
+    let name = args.name.unwrap_or_else(|| choice.name());
+    check_name(&name)?;
+    let (scenario, runbook) =
+        (project.join(format!("scenarios/{name}.yaml")), project.join(format!("runbooks/{name}.md")));
+    files.push((scenario.clone(), scenario_text(&choice, &name, &stack, &model, &project)));
+    files.push((runbook.clone(), runbook_text(&choice, &name, &model)));
+    refuse_to_overwrite(&files)?;
+    if args.dry_run {
+        for (path, text) in &files {
+            print(&format!("# {}\n{text}\n", tidy(path).display()))?;
+        }
+        return Ok(Exit::Passed);
+    }
+    for (path, text) in &files {
+        write_new(path, text)?;
+        print(&format!("written  {}\n", tidy(path).display()))?;
+    }
+    if let Some(advice) = choice.advice() {
+        print(&format!("note     {advice}\n"))?;
+    }
+    let exit = judge(&scenario, &model, globals)?;
+    let here = if project == Path::new(".") { String::new() } else { format!("-C {} ", project.display()) };
+    print(&format!(
+        "\nnext     edit what is marked with \"check:\", then\n         firedrill {here}check\n         firedrill show {}\n         \
+         firedrill {here}scenario {name} --control\n         firedrill {here}scenario {name}\n",
+        tidy(&runbook).display()
+    ))?;
+    Ok(exit)
+}
+
+/// The stack's file: the one that is named, else the one in the project's folder, else the only one in `stacks/`. `None`
+/// when there is none at all.
+fn compose_file(named: Option<&Path>, project: &Path) -> Result<Option<PathBuf>, Error> {
+    if let Some(path) = named {
+        let inside = COMPOSE_FILES.iter().map(|name| path.join(name)).find(|file| file.is_file());
+        return match (path.is_file(), inside) {
+            (true, _) => Ok(Some(path.to_path_buf())),
+            (false, Some(file)) => Ok(Some(file)),
+            _ => Err(Error::usage(format!("there is no Compose file `{}`", path.display()))),
+        };
+    }
+    let find = |folder: &Path| COMPOSE_FILES.iter().map(|name| folder.join(name)).find(|file| file.is_file());
+    if let Some(file) = find(project) {
+        return Ok(Some(file));
+    }
+    let folders = std::fs::read_dir(project.join("stacks")).into_iter().flatten().flatten();
+    let mut found: Vec<PathBuf> = folders.filter_map(|folder| find(&folder.path())).collect();
+    found.sort();
+    match found.as_slice() {
+        [] => Ok(None),
+        [one] => Ok(Some(one.clone())),
+        several => {
+            let names: Vec<String> = several.iter().map(|path| path.display().to_string()).collect();
+            let message = format!("there are several Compose files: {}", list(&names));
+            Err(Error::usage(message)
+                .hint(format!("name one: `--stack {}`", names.first().cloned().unwrap_or_default())))
+        }
+    }
+}
+
+async fn resolved(stack: &Path) -> Result<ResolvedModel, Error> {
+    let spec = StackSpec {
+        compose_file: stack.to_path_buf(),
+        profiles: Vec::new(),
+        env_files: Vec::new(),
+        isolate: false,
+        allow_bind_writes: false,
+        interposed: Default::default(),
+        toolbox_image: None,
+        up_within: Duration::from_secs(120),
+    };
+    resolve(&spec).await.map_err(|error| match error {
+        ResolveError::Environment(error) => super::conduct::environment(error),
+        invalid => Error::usage(format!("Docker Compose does not accept the stack: {invalid}"))
+            .hint("`docker compose config` in its folder says the same"),
+    })
+}
+
+/// What Compose would make of the stub, for choosing; `judge` asks Compose itself.
+fn stub_model() -> ResolvedModel {
+    let services = serde_json::json!({ "web": { "image": "nginx:stable", "expose": ["80"] } });
+    let json = [("name", "example".into()), ("services", services)];
+    let json = json.into_iter().map(|(key, value)| (key.to_string(), value)).collect();
+    ResolvedModel { json, file: PathBuf::new(), directory: PathBuf::new(), remarks: Vec::new() }
+}
+
+fn check_name(name: &str) -> Result<(), Error> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    if name.is_empty() || name.len() > 64 || name.starts_with(['.', '-']) || !name.chars().all(fits) {
+        return Err(Error::usage(format!("`{}` cannot be the name of a scenario", crate::source::shorten(name)))
+            .hint("names are letters, digits, `_`, `-` and `.`, at most 64 of them: `--name NAME`"));
+    }
+    Ok(())
+}
+
+fn scenario_text(choice: &Choice, name: &str, stack: &Path, model: &ResolvedModel, project: &Path) -> String {
+    let notes =
+        |notes: &[String], indent: &str| notes.iter().map(|note| format!("{indent}# {note}\n")).collect::<String>();
+    let shown = from_scenarios(stack, project);
+    // Only where it is there: a path that leads nowhere would be marked by the editor.
+    let schema = SCHEMAS.iter().find(|path| project.join(path).is_file());
+    let schema = schema.map(|path| format!("# yaml-language-server: $schema=../{path}\n")).unwrap_or_default();
+    fill(
+        SCENARIO,
+        &[
+            ("schema", &schema),
+            ("from", &one_line(&shown)),
+            ("title", &yaml(&capitalised(&choice.title()))),
+            ("tags", &yaml(model.name())),
+            ("stack", &yaml(&shown)),
+            ("name", name),
+            ("load_notes", &notes(&choice.load_notes, "    ")),
+            ("fault_notes", &notes(&choice.fault_notes, "  ")),
+            ("url", &choice.url()),
+            ("fault", &choice.fault()),
+            ("entry", &choice.entry),
+            ("target", &yaml(&choice.target)),
+        ],
+    )
+}
+
+fn runbook_text(choice: &Choice, name: &str, model: &ResolvedModel) -> String {
+    let [impact, mitigation, rollback] = choice.words();
+    let alert: String = name.split(['-', '_', '.']).map(capitalised).collect();
+    fill(
+        RUNBOOK,
+        &[
+            ("title", &capitalised(&choice.title())),
+            ("project", model.name()),
+            ("today", &utc_now().date().to_string()),
+            ("alert", &alert),
+            ("entry", &choice.entry),
+            ("target", &choice.target),
+            ("url", &choice.url()),
+            ("impact", &impact),
+            ("mitigation", &mitigation),
+            ("rollback", &rollback),
+        ],
+    )
+}
+
+/// The path of the stack as it stands in a scenario: relative to `scenarios/` where that is possible.
+fn from_scenarios(stack: &Path, project: &Path) -> String {
+    let whole = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path));
+    match (whole(stack), whole(project)) {
+        (Ok(stack), Ok(project)) => match stack.strip_prefix(&project) {
+            Ok(inside) => format!("../{}", inside.display()),
+            Err(_) => stack.display().to_string(),
+        },
+        _ => stack.display().to_string(),
+    }
+}
+
+/// Text for a comment, which ends with its line.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+fn capitalised(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}
+
+fn refuse_to_overwrite(files: &[(PathBuf, String)]) -> Result<(), Error> {
+    let there = files.iter().filter(|(path, _)| path.symlink_metadata().is_ok());
+    let there: Vec<String> = there.map(|(path, _)| tidy(path).display().to_string()).collect();
+    if there.is_empty() {
+        return Ok(());
+    }
+    let verb = if there.len() == 1 { "is" } else { "are" };
+    Err(Error::usage(format!("{} {verb} there already, and nothing was written", list(&there)))
+        .hint("give the new scenario another name: `--name NAME`"))
+}
+
+fn write_new(path: &Path, text: &str) -> Result<(), Error> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let written = std::fs::create_dir_all(folder)
+        // Somebody may have made it since it was looked for.
+        .and_then(|()| std::fs::File::create_new(path))
+        .and_then(|mut file| file.write_all(text.as_bytes()));
+    written.map_err(|error| Error::harness(format!("writing {}: {error}", path.display())))
+}
+
+/// Says at once what `check` would say: the stack may hold what a drill must not touch.
+fn judge(scenario: &Path, model: &ResolvedModel, globals: &super::Globals) -> Result<Exit, Error> {
+    let overrides = Overrides { project: globals.project.clone(), ..Overrides::default() };
+    let (plan, mut diags): (_, Diagnostics) = spec::load(scenario, &overrides);
+    if let Some(plan) = plan {
+        check_services(&plan, &model.services(), &model.hosts(), &mut diags);
+        super::findings::place(&plan, &model.findings(&plan.stack), &mut diags);
+    }
+    let _ = std::io::stderr().write_all(render(&diags, globals.color()).as_bytes());
+    Ok(if diags.has_errors() { Exit::Usage } else { Exit::Passed })
+}

@@ -1,0 +1,114 @@
+//! What an editor says about a key: the rows of the tables of `docs/scenario.md`, which a test holds to the readers.
+
+use serde_json::Value;
+
+const PAGE: &str = include_str!("../../../docs/scenario.md");
+
+/// A row of a table: its section, its key, and what there is to say.
+struct Row {
+    section: &'static str,
+    key: &'static str,
+    text: String,
+}
+
+/// The words of the documentation.
+pub struct Words {
+    rows: Vec<Row>,
+}
+
+impl Words {
+    /// Reads the page.
+    pub fn read() -> Words {
+        let mut rows = Vec::new();
+        let (mut section, mut header): (&str, Vec<&str>) = ("", Vec::new());
+        for line in PAGE.lines() {
+            if line.starts_with('#') {
+                section = line.trim_start_matches('#').trim().trim_matches('`');
+            }
+            let Some(row) = line.strip_prefix("| ") else {
+                header.clear();
+                continue;
+            };
+            let cells: Vec<&str> = row.trim_end().trim_end_matches('|').split(" | ").map(str::trim).collect();
+            if header.is_empty() {
+                header = cells;
+            } else if let Some(key) = cells.first().and_then(|key| key.strip_prefix('`')?.strip_suffix('`')) {
+                rows.push(Row { section, key, text: text(&header, &cells) });
+            }
+        }
+        Words { rows }
+    }
+
+    /// Whether there is a row for a key.
+    pub fn knows(&self, section: &str, key: &str) -> bool {
+        self.find(section, key).is_some()
+    }
+
+    /// The value with its description.
+    pub fn described(&self, mut value: Value, section: &str, key: &str) -> Value {
+        if let (Some(row), Some(map)) = (self.find(section, key), value.as_object_mut()) {
+            map.insert("description".into(), row.text.as_str().into());
+        }
+        value
+    }
+
+    fn find(&self, section: &str, key: &str) -> Option<&Row> {
+        self.rows.iter().find(|row| row.section == section && row.key == key)
+    }
+}
+
+/// The cells of a row as lines: what it is, then its type and default.
+fn text(header: &[&str], cells: &[&str]) -> String {
+    let cell = |name: &str| {
+        let at = header.iter().position(|title| *title == name)?;
+        cells.get(at).map(|cell| plain(cell)).filter(|cell| !cell.is_empty())
+    };
+    let default = cell("default").map(|default| match default.as_str() {
+        "required" => default,
+        "none" => "optional".into(),
+        default => format!("default: {default}"),
+    });
+    let kind = [cell("type"), default].into_iter().flatten().collect::<Vec<_>>().join("; ");
+    let what = cell("what it is").or_else(|| cell("what it does"));
+    [what, Some(kind)].into_iter().flatten().filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
+}
+
+/// Text without links: `[words](target)` → `words`.
+fn plain(cell: &str) -> String {
+    let mut out = String::new();
+    let mut rest = cell;
+    while let Some((before, after)) = rest.split_once('[') {
+        match after.split_once("](").and_then(|(words, target)| Some((words, target.split_once(')')?.1))) {
+            Some((words, after)) if !words.contains('[') => {
+                out.push_str(before);
+                out.push_str(words);
+                rest = after;
+            }
+            _ => {
+                out.push_str(before);
+                out.push('[');
+                rest = after;
+            }
+        }
+    }
+    out + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_become_words() {
+        let words = Words::read();
+        let says = |section, key| words.find(section, key).map(|row| row.text.as_str()).unwrap_or_default();
+        assert_eq!(
+            says("load", "timeout"),
+            "from the instant the request was **due** until the answer is complete\nduration, at most 60 s; default: `2s`"
+        );
+        assert_eq!(says("Top level", "stack"), "the Compose file, see `stack`\npath or map; required");
+        assert_eq!(says("faults", "container_pause"), "freezes every process of the container");
+        assert_eq!(says("container_pause", "service"), "service; required");
+        assert!(says("respond", "phases").contains("`[diagnose, mitigate, verify]`"), "a list is no link");
+    }
+}

@@ -1,0 +1,275 @@
+//! The schema of scenario files: every scenario of the repository fits it, it rejects nothing that the program takes, and
+//! the copy in `docs/` is the one that the program prints.
+
+use firedrill::source::{Diagnostics, Source, parse};
+use firedrill::spec::{self, Overrides};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn validator() -> jsonschema::Validator {
+    jsonschema::draft202012::new(&spec::schema()).expect("a schema")
+}
+
+/// A YAML file as an editor's language server sees it.
+fn json_of(path: &Path) -> Value {
+    let source = Source::read(path).expect("a file");
+    parse(&source, &mut Diagnostics::default()).expect("YAML").to_json()
+}
+
+fn complaints(validator: &jsonschema::Validator, value: &Value) -> String {
+    validator.iter_errors(value).map(|error| format!("{}: {error}\n", error.instance_path())).collect()
+}
+
+#[test]
+fn the_copy_in_the_documentation_is_what_the_program_prints() {
+    let output = Command::new(env!("CARGO_BIN_EXE_firedrill")).arg("schema").output().expect("firedrill runs");
+    assert!(output.status.success());
+    let printed = String::from_utf8(output.stdout).expect("UTF-8");
+    let path = root().join("docs/scenario.schema.json");
+    if std::env::var_os("UPDATE_SCHEMA").is_some() {
+        std::fs::write(&path, &printed).expect("the schema");
+    }
+    let kept = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(kept == printed, "write it anew: UPDATE_SCHEMA=1 cargo test --test schema");
+}
+
+#[test]
+fn the_scenarios_of_the_repository_fit() {
+    let validator = validator();
+    let mut seen = 0;
+    for folder in ["scenarios", "tests/foreign/scenarios"] {
+        for entry in std::fs::read_dir(root().join(folder)).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.extension().is_some_and(|end| end == "yaml") {
+                seen += 1;
+                assert_eq!(complaints(&validator, &json_of(&path)), "", "{}", path.display());
+            }
+        }
+    }
+    assert!(seen >= 4, "only {seen} scenarios");
+}
+
+/// A project with a scenario in which every key stands that the schema has, as far as they go together.
+struct Project(tempfile::TempDir);
+
+impl Project {
+    fn new() -> Project {
+        let dir = tempfile::tempdir().expect("a directory");
+        for (path, text) in [
+            ("compose.yaml", "services: { db: { image: db } }\n"),
+            ("x.env", ""),
+            ("x.md", "# X\n\n## Mitigation\n\n```bash\ncurl \"http://$HOST:$PORT/$X\"\n```\n"),
+        ] {
+            std::fs::write(dir.path().join(path), text).expect("a file");
+        }
+        Project(dir)
+    }
+
+    /// Whether the program takes a scenario, and otherwise why not. JSON is YAML.
+    fn takes(&self, scenario: &Value) -> Result<(), Diagnostics> {
+        let path = self.0.path().join("x.yaml");
+        std::fs::write(&path, format!("{scenario:#}")).expect("a scenario");
+        let (plan, diags) = spec::load(&path, &Overrides::default());
+        plan.map(drop).ok_or(diags)
+    }
+}
+
+fn whole() -> Value {
+    json!({
+        "title": "X", "severity": "SEV1", "tags": ["a"], "description": "x", "owner": "x",
+        "stack": { "file": "compose.yaml", "profiles": ["a"], "env_files": ["x.env"], "isolate": true,
+                   "allow_bind_writes": true, "toolbox": "x", "up_within": "3m" },
+        "load": { "users": { "request": "POST http://db:80/x", "rate": "50/s", "timeout": "2s", "headers": { "X": "1" },
+                             "body": { "x": 1 }, "connections": 5 } },
+        "slis": { "availability": { "load": "users", "good": "status < 500 and latency<1s", "objective": "99%" } },
+        "steady": { "for": "5s", "within": "20s" },
+        "faults": [
+            { "container_kill": { "service": "db", "replicas": 1, "signal": "SIGTERM" } },
+            { "container_pause": { "service": "db", "replicas": "all" } },
+            { "http_status": { "service": "db", "status": 503, "method": "GET", "path": "/x/*", "share": "50%", "body": "x",
+                               "port": 80 } },
+            { "postgres_connections": { "service": "db", "leave": 1, "returns": "1s", "database": "x", "user": "x",
+                                        "password": "x", "port": 5432 } },
+            { "postgres_lock": { "service": "db", "table": "x", "mode": "row", "where": "a = 1", "sessions": 2,
+                                 "returns": "1s", "database": "x", "user": "x", "password": "x", "port": 5432 } },
+        ],
+        "impact": { "breaches": ["availability"], "below": "90%", "within": "15s", "window": "1s", "none": false },
+        "detect": { "metrics": "http://db:80/metrics", "when": "up{a=\"b\"} < 1", "within": "10s" },
+        "runbook": "x.md",
+        "respond": { "phases": ["mitigate"], "timeout": "10s", "service": "db",
+                     "vars": { "HOST": "db", "PORT": { "value": "80", "secret": false },
+                               "X": { "env": "PATH", "secret": true } } },
+        "recover": { "within": "30s", "hold": "5s" },
+        "revert": { "hold": "2s" },
+        "expect": { "verdict": "passed" },
+    })
+}
+
+/// Every place of a value, as a JSON pointer.
+fn places(value: &Value, at: &str, found: &mut Vec<String>) {
+    let mut below = |key: &str, value: &Value| {
+        let at = format!("{at}/{}", key.replace('~', "~0").replace('/', "~1"));
+        found.push(at.clone());
+        places(value, &at, found);
+    };
+    match value {
+        Value::Object(map) => map.iter().for_each(|(key, value)| below(key, value)),
+        Value::Array(items) => items.iter().enumerate().for_each(|(at, value)| below(&at.to_string(), value)),
+        _ => {}
+    }
+}
+
+/// The place of a value in the schema's `properties`, without what names it.
+fn properties(schema: &Value, found: &mut Vec<String>) {
+    match schema {
+        Value::Object(map) => {
+            if let Some(Value::Object(own)) = map.get("properties") {
+                // A condition of the schema itself (`anyOf` at the top) has no closed map.
+                if map.contains_key("additionalProperties") {
+                    found.extend(own.keys().cloned());
+                }
+            }
+            map.values().for_each(|value| properties(value, found));
+        }
+        Value::Array(items) => items.iter().for_each(|value| properties(value, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn the_schema_rejects_nothing_that_the_program_takes() {
+    let (project, validator, whole) = (Project::new(), validator(), whole());
+    let taken_as_it_is = project.takes(&whole).map_err(|diags| firedrill::source::render(&diags, false));
+    assert_eq!(taken_as_it_is, Ok(()));
+    assert_eq!(complaints(&validator, &whole), "");
+    let mut all = Vec::new();
+    places(&whole, "", &mut all);
+    let mut named = Vec::new();
+    properties(&spec::schema(), &mut named);
+    for key in named {
+        assert!(all.iter().any(|place| place.ends_with(&format!("/{key}"))), "the whole scenario lacks `{key}`");
+    }
+    let pool = json!([
+        null, true, false, 0, 1, 5, 20, 80, 503, 70000, -1, 1.5, "", " ", "x", "all", "none", "5", "80", "503", "+5", "0x1",
+        "5s", " 5s ", "0.5m", "1s", "300ms", "2h", "25h", "5 s", "50/s", "3000 / m", "0/s", "90%", " 100 % ", "0%", "101%",
+        "1e1%", "status < 500", "status<600 and latency <= 1.5s", "status < 700", "latency == 1s", "latency < 5",
+        "up < 1", "a:b{c=\"}\"} >= -1e3", "up", "GET http://db", "GET  http://db:80/{{ id }}?x", "GET https://db/",
+        "http://db/x", "http://db/#x", "http://u@db/", "term", "SIGHUP", "SIGX", "post", "/x", "*", "/x*y", "row", "table",
+        "a.b", "a = 1", "a; b", "passed", "harness_error", "not_recovered", "mitigate", "diagnose", "no-phase", "users",
+        "availability", "compose.yaml", "x.md", "x.env", "true", [], ["x"], ["mitigate"], ["mitigate", "mitigate"],
+        ["availability"], [5], [["x"]], {}, { "x": 1 }, { "none": true }, { "hold": "1s" }, { "within": "40s" },
+        { "value": 1 }, { "value": "x", "env": "PATH" }, { "service": "db" }, { "file": "compose.yaml" },
+    ]);
+    let mut taken = 0;
+    // A third of the pool at each place, another one at the next: every value meets every kind of place, in a third of
+    // the time.
+    for (number, place) in all.iter().enumerate() {
+        let pool = pool.as_array().expect("a list").iter().enumerate();
+        let values = pool.filter(|(at, _)| at % 3 == number % 3).map(|(_, value)| Some(value)).chain([None]);
+        for value in values {
+            let mut changed = whole.clone();
+            match value {
+                Some(value) => *changed.pointer_mut(place).expect("a place") = value.clone(),
+                None => {
+                    let (parent, key) = place.rsplit_once('/').expect("a parent");
+                    match changed.pointer_mut(parent).expect("a parent") {
+                        Value::Object(map) => drop(map.remove(key)),
+                        Value::Array(items) => drop(items.remove(key.parse().expect("an index"))),
+                        _ => unreachable!("a parent holds values"),
+                    }
+                }
+            }
+            // What it does not take, the schema may take: names, files and windows only `check` can judge.
+            if project.takes(&changed).is_ok() {
+                taken += 1;
+                assert_eq!(complaints(&validator, &changed), "", "{place} {value:?}: the program takes it");
+            }
+        }
+        let mut more = whole.clone();
+        if let Some(Value::Object(map)) = more.pointer_mut(place)
+            && !place.ends_with("/headers")
+            && !place.ends_with("/body")
+            && !place.ends_with("/vars")
+        {
+            map.insert("qqq".into(), json!("1"));
+            assert!(project.takes(&more).is_err(), "{place}");
+            assert_ne!(complaints(&validator, &more), "", "{place}: an unknown key");
+        }
+    }
+    assert!(taken > 150, "only {taken} were taken");
+}
+
+/// What is wrong by its shape an editor marks without running anything.
+#[test]
+fn what_is_wrong_by_shape_is_rejected() {
+    let (project, validator) = (Project::new(), validator());
+    let wrong = [
+        ("/title", json!(null)),
+        ("/titel", json!("X")),
+        ("/load/users/rates", json!("50/s")),
+        ("/load/users/rate", json!(50)),
+        ("/load/a name", json!({ "request": "GET http://db/", "rate": "1/s" })),
+        ("/load", json!({})),
+        ("/slis/availability/goal", json!("99%")),
+        ("/slis/availability/objective", json!(0.99)),
+        ("/slis/availability/good", json!("staus < 500")),
+        ("/steady/for", json!(5)),
+        ("/impact/below", json!("190%")),
+        ("/impact/within", json!("15 parsecs")),
+        ("/recover/within", json!(["30s"])),
+        ("/tags", json!("checkout")),
+        ("/stack/isolated", json!("yes")),
+        ("/faults", json!([])),
+        ("/faults/0/container_paws", json!({ "service": "db" })),
+        ("/faults/0/container_kill/signal", json!("SIGNOTHING")),
+        ("/load/users/request", json!("POST https://checkout/checkout")),
+        ("/detect/metrics", json!("checkout:9100")),
+        ("/detect/when", json!("up = 1")),
+        ("/expect/verdict", json!("not_recoverd")),
+        ("/expect/verdict", json!("harness_error")),
+        ("/respond/phases", json!(["mitigate", "verfiy"])),
+        ("/respond/vars/LIST", json!([1])),
+        ("/respond/vars/BOTH", json!({ "value": 1, "env": "HOME" })),
+    ];
+    for (place, value) in wrong {
+        let mut scenario = whole();
+        let (parent, key) = place.rsplit_once('/').expect("a parent");
+        scenario.pointer_mut(parent).and_then(Value::as_object_mut).expect("a map").insert(key.into(), value);
+        assert!(project.takes(&scenario).is_err(), "{place}");
+        assert_ne!(complaints(&validator, &scenario), "", "{place}");
+    }
+    for key in ["title", "stack", "load", "slis", "faults", "recover", "runbook"] {
+        let mut scenario = whole();
+        scenario.as_object_mut().expect("a map").remove(key);
+        assert!(project.takes(&scenario).is_err(), "without {key}");
+        assert_ne!(complaints(&validator, &scenario), "", "without {key}");
+    }
+}
+
+/// Every property says what it is, so that an editor can.
+#[test]
+fn every_key_has_words() {
+    fn look(schema: &Value, at: &str) {
+        match schema {
+            Value::Object(map) => {
+                if let (Some(Value::Object(own)), true) =
+                    (map.get("properties"), map.contains_key("additionalProperties"))
+                {
+                    for (key, value) in own {
+                        let said = value.get("description").and_then(Value::as_str).unwrap_or_default();
+                        assert!(said.len() > 3, "{at}/{key}: {said:?}");
+                    }
+                }
+                map.iter().for_each(|(key, value)| look(value, &format!("{at}/{key}")));
+            }
+            Value::Array(items) => items.iter().for_each(|value| look(value, at)),
+            _ => {}
+        }
+    }
+    look(&spec::schema(), "");
+}
