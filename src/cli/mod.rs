@@ -4,6 +4,7 @@ mod agent;
 mod check;
 mod completions;
 mod conduct;
+mod docker_call;
 mod doctor;
 mod findings;
 mod init;
@@ -67,6 +68,8 @@ enum Command {
     #[command(hide = true)]
     Shell(shell::ShellArgs),
     #[command(hide = true)]
+    DockerCall(docker_call::DockerCallArgs),
+    #[command(hide = true)]
     Reaper(reaper::ReaperArgs),
 }
 
@@ -95,6 +98,9 @@ pub async fn main() -> u8 {
             return code.code();
         }
     };
+    if let Command::DockerCall(args) = &cli.command {
+        return docker_call::run(args);
+    }
     match run(cli).await {
         Ok(exit) => exit.code(),
         Err(error) => {
@@ -121,5 +127,7 @@ async fn run(cli: Cli) -> Result<Exit, Error> {
         Command::Agent(args) => agent::run(args, globals).await,
         Command::Shell(args) => shell::run(args, globals).await,
         Command::Reaper(args) => reaper::run(args, globals).await,
+        // Its exit code is not one of ours.
+        Command::DockerCall(_) => Ok(Exit::Usage),
     }
 }

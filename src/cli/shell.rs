@@ -1,7 +1,7 @@
 //! `firedrill shell`: what a shell session in a container runs.
 
 use crate::error::{Error, Exit};
-use crate::shell::supervisor;
+use crate::shell::{Programs, supervisor};
 use crate::stack::Channel;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -10,10 +10,14 @@ use tokio_util::sync::CancellationToken;
 
 /// What a shell session in a container runs: JSON lines on standard input and output.
 #[derive(Debug, clap::Args)]
-pub struct ShellArgs {}
+pub struct ShellArgs {
+    /// Where `docker` is in the session's PATH.
+    #[arg(long, value_enum, default_value_t)]
+    docker: Programs,
+}
 
 /// Runs the command: ends when standard input does, and on SIGTERM, SIGINT and SIGHUP.
-pub async fn run(_args: ShellArgs, _globals: &super::Globals) -> Result<Exit, Error> {
+pub async fn run(args: ShellArgs, _globals: &super::Globals) -> Result<Exit, Error> {
     let stop = CancellationToken::new();
     for kind in [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()] {
         let mut signals = signal(kind).map_err(|e| Error::harness(format!("signals cannot be received: {e}")))?;
@@ -41,7 +45,7 @@ pub async fn run(_args: ShellArgs, _globals: &super::Globals) -> Result<Exit, Er
             }
         }
     });
-    supervisor::serve(near, stop).await;
+    supervisor::serve(near, args.docker, stop).await;
     // What was said last is still on its way; a runner that is gone will not read it.
     let _ = tokio::time::timeout(Duration::from_secs(1), writer).await;
     Ok(Exit::Passed)

@@ -65,8 +65,9 @@ impl<S: Stack> Drill<'_, S> {
             None => Place::Toolbox,
         };
         let channel = self.stack.shell(&place).await?;
+        let tools = self.stack.tools(&place);
         let vars = runbook.env(|name| self.plan.respond.vars.get(name).map(|var| var.value.clone()));
-        self.shell = Some(tokio::spawn(async move { Shell::open(channel, &vars).await }));
+        self.shell = Some(tokio::spawn(async move { Shell::open_with(channel, &vars, tools).await }));
         Ok(())
     }
 

@@ -2,10 +2,12 @@
 
 use super::protocol::{FromShell, ToShell};
 use crate::record::Stream;
-use crate::stack::Channel;
+use crate::stack::{Channel, NoTools, Tools};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::task::AbortOnDropHandle;
 
 /// Deadline for the supervisor to be ready.
 const READY_WITHIN: Duration = Duration::from_secs(15);
@@ -41,21 +43,36 @@ pub struct CommandResult {
 /// A bash session in a container of the stack. Dropping it ends the session and kills what runs there.
 pub struct Shell {
     tx: mpsc::Sender<String>,
-    rx: mpsc::Receiver<String>,
+    rx: mpsc::UnboundedReceiver<String>,
     bash: String,
     next_id: u64,
     /// The command whose end was not seen yet, because its future was dropped.
     unfinished: Option<u64>,
+    /// Serves what steps call, also between commands: a background job may go on calling.
+    _calls: AbortOnDropHandle<()>,
 }
 
 impl Shell {
-    /// Waits for the supervisor at the other end of `channel` and sets the session's environment.
+    /// A session whose steps can call nothing of the runner's.
     pub async fn open(channel: Channel, vars: &[(String, String)]) -> Result<Shell, ShellError> {
-        let Channel { tx, mut rx } = channel;
+        Shell::open_with(channel, vars, Arc::new(NoTools)).await
+    }
+
+    /// Waits for the supervisor at the other end of `channel` and sets the session's environment. What steps call is
+    /// carried out by `tools`.
+    pub async fn open_with(
+        channel: Channel,
+        vars: &[(String, String)],
+        tools: Arc<dyn Tools>,
+    ) -> Result<Shell, ShellError> {
+        let Channel { tx, rx } = channel;
+        // What is not of a call is bounded by what commands may say.
+        let (others, mut said_by_shell) = mpsc::unbounded_channel();
+        let calls = AbortOnDropHandle::new(tokio::spawn(super::calls::serve(rx, tx.clone(), others, tools)));
         let deadline = Instant::now() + READY_WITHIN;
         let mut said = String::new();
         let bash = loop {
-            match timeout_at(deadline, rx.recv()).await {
+            match timeout_at(deadline, said_by_shell.recv()).await {
                 Err(_) => {
                     let seconds = READY_WITHIN.as_secs();
                     return Err(ShellError::NoShell(format!("it was not ready within {seconds} s{said}")));
@@ -70,7 +87,7 @@ impl Shell {
                 },
             }
         };
-        let shell = Shell { tx, rx, bash, next_id: 1, unfinished: None };
+        let shell = Shell { tx, rx: said_by_shell, bash, next_id: 1, unfinished: None, _calls: calls };
         if !vars.is_empty() {
             shell.send(&ToShell::Env { vars: vars.to_vec() }).await?;
         }

@@ -1,6 +1,8 @@
 //! Wire protocol between runner and shell supervisor: JSON lines, one message a line.
 
 use crate::record::Stream;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 
 /// Runner → supervisor.
@@ -25,6 +27,84 @@ pub enum ToShell {
     },
     /// Kills the command that runs now.
     Cancel,
+    /// Something of a program that a step called.
+    Call {
+        /// Number of the call in this session.
+        id: u64,
+        /// What of it.
+        part: ToCall,
+    },
+}
+
+/// Runner → a program that a step called.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum ToCall {
+    /// So many more bytes of its standard input are wanted; none are read before.
+    Want {
+        /// How many.
+        bytes: u32,
+    },
+    /// Output of it.
+    Output {
+        /// Which stream.
+        stream: Stream,
+        /// The bytes, in base64.
+        data: Blob,
+    },
+    /// It has ended.
+    Ended {
+        /// Its exit code.
+        exit: i32,
+    },
+}
+
+/// A program that a step called → runner.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum FromCall {
+    /// It was called.
+    Begun {
+        /// Its name: `docker`.
+        program: String,
+        /// Its arguments.
+        args: Vec<String>,
+        /// Its working directory.
+        cwd: String,
+        /// Variables that its environment has beyond the container's own, or with other values.
+        env: Vec<(String, String)>,
+    },
+    /// Bytes of its standard input.
+    Input {
+        /// The bytes, in base64.
+        data: Blob,
+    },
+    /// The end of its standard input.
+    InputEnd,
+    /// So many bytes of output were taken; as many more may come.
+    Took {
+        /// How many.
+        bytes: u32,
+    },
+    /// It was killed, or nobody reads its output any more.
+    Gone,
+}
+
+/// Bytes as base64.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blob(pub bytes::Bytes);
+
+impl Serialize for Blob {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&BASE64.encode(&self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Blob {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Blob, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        BASE64.decode(text.as_bytes()).map(|bytes| Blob(bytes.into())).map_err(serde::de::Error::custom)
+    }
 }
 
 /// Supervisor → runner.
@@ -58,9 +138,40 @@ pub enum FromShell {
         /// Bytes of output left out.
         omitted: u64,
     },
+    /// Something of a program that a step called.
+    Call {
+        /// Number of the call in this session.
+        id: u64,
+        /// What of it.
+        part: FromCall,
+    },
     /// The supervisor cannot work; the session is over.
     Failed {
         /// Why.
         message: String,
     },
+}
+
+/// How the line of every message of a call begins, in both directions: it can be told without reading all of it.
+pub(super) fn is_of_a_call(line: &str) -> bool {
+    line.starts_with("{\"op\":\"call\"") || line.starts_with("{\"msg\":\"call\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_of_calls_are_told_by_how_they_begin_and_carry_any_bytes() {
+        let data = Blob(bytes::Bytes::from((0..=255_u8).collect::<Vec<_>>()));
+        let to = ToShell::Call { id: 7, part: ToCall::Output { stream: Stream::Stdout, data: data.clone() } };
+        let line = serde_json::to_string(&to).unwrap();
+        assert!(is_of_a_call(&line), "{line}");
+        assert_eq!(serde_json::from_str::<ToShell>(&line).unwrap(), to);
+        let from = FromShell::Call { id: 7, part: FromCall::Input { data } };
+        let line = serde_json::to_string(&from).unwrap();
+        assert!(is_of_a_call(&line), "{line}");
+        assert_eq!(serde_json::from_str::<FromShell>(&line).unwrap(), from);
+        assert!(!is_of_a_call(&serde_json::to_string(&ToShell::Cancel).unwrap()));
+    }
 }

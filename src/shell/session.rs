@@ -241,7 +241,7 @@ pub fn private_dir() -> Result<PathBuf, String> {
 }
 
 /// Bytes as one word of bash, in single quotes.
-fn quote(bytes: &[u8]) -> Vec<u8> {
+pub(super) fn quote(bytes: &[u8]) -> Vec<u8> {
     let mut quoted = vec![b'\''];
     for byte in bytes {
         match byte {

@@ -1,6 +1,7 @@
 //! Container side of the session: runs each command in a bash of its own process group and carries state over. Whatever
 //! a command does to its bash (`exit`, `exec`, an endless loop), the session goes on with the last state that was saved.
 
+use super::door::{Door, Programs};
 use super::output::Bounded;
 use super::processes::{self, Identity, Target};
 use super::protocol::{FromShell, ToShell};
@@ -32,7 +33,7 @@ const DRAIN: Duration = Duration::from_millis(500);
 
 /// Serves one session over `channel` until it ends or `stop` is cancelled; nothing of the session is alive afterwards,
 /// except what went off into a session of its own (a daemon that a runbook started on purpose).
-pub async fn serve(channel: Channel, stop: CancellationToken) {
+pub async fn serve(channel: Channel, programs: Programs, stop: CancellationToken) {
     let Channel { tx, rx } = channel;
     let path = std::env::var_os("PATH").unwrap_or_default();
     let known = ["/bin", "/usr/bin", "/usr/local/bin", "/opt/bin"].into_iter().map(PathBuf::from);
@@ -44,10 +45,26 @@ pub async fn serve(channel: Channel, stop: CancellationToken) {
         Ok(dir) => dir,
         Err(message) => return fail(&tx, message).await,
     };
+    let mut session = Session::new(std::env::vars_os(), &session::current_dir());
+    let mut rx = rx;
+    let over = CancellationToken::new();
+    let _over = over.clone().drop_guard();
+    if programs != Programs::None {
+        match Door::open(&dir, &bash, tx.clone(), over) {
+            Ok(door) => {
+                session.set_env("PATH", &door.path(programs).to_string_lossy());
+                rx = door.route(rx);
+            }
+            Err(error) => {
+                let _ = std::fs::remove_dir_all(&dir);
+                return fail(&tx, format!("`docker` cannot be put into {}: {error}", dir.display())).await;
+            }
+        }
+    }
     let mut supervisor = Supervisor {
         bash,
         dir: dir.clone(),
-        session: Session::new(std::env::vars_os(), &session::current_dir()),
+        session,
         own_session: processes::own_session(),
         groups: BTreeSet::new(),
         queue: VecDeque::new(),
@@ -159,7 +176,7 @@ impl Supervisor {
                 Some(())
             }
             // What it was meant for has ended by itself.
-            ToShell::Cancel => Some(()),
+            ToShell::Cancel | ToShell::Call { .. } => Some(()),
             ToShell::Run { id, text, timeout_ms, keep_bytes } => {
                 self.run(Order { id, text, timeout: Duration::from_millis(timeout_ms), keep_bytes }).await
             }

@@ -3,13 +3,16 @@
 
 mod channel;
 pub mod docker;
+mod tools;
 
 pub use channel::Channel;
+pub use tools::{Call, CallInput, CallIo, CallOutput, CallPeer, NoTools, PIECE, REFUSED, Tools, WINDOW};
 
 use crate::record::Redactor;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -169,6 +172,10 @@ pub trait Stack: Send + Sync + 'static {
     fn connect(&self, role: &AgentRole) -> impl Future<Output = Result<Channel, StackError>> + Send;
     /// Opens a shell supervisor: JSON lines of `shell::protocol`. Dropping it kills what runs there.
     fn shell(&self, place: &Place) -> impl Future<Output = Result<Channel, StackError>> + Send;
+    /// Carries out what the steps of a place call of the runner's programs: `docker`. By default nothing.
+    fn tools(&self, _place: &Place) -> Arc<dyn Tools> {
+        Arc::new(NoTools)
+    }
     /// The containers of a service (the team's services and the drill's own), running or not.
     fn containers(&self, service: &str) -> impl Future<Output = Result<Vec<ContainerState>, StackError>> + Send;
     /// Does something to one container of this drill, named by id.

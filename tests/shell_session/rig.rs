@@ -2,9 +2,10 @@
 
 use firedrill::record::Stream;
 use firedrill::shell::{CommandResult, Shell};
-use firedrill::stack::Channel;
+use firedrill::stack::{Channel, NoTools, Tools};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, Command};
@@ -32,10 +33,14 @@ impl Rig {
     }
 
     pub async fn with(vars: &[(&str, &str)], change: impl FnOnce(&mut Command)) -> Rig {
+        Rig::with_tools(vars, Arc::new(NoTools), change).await
+    }
+
+    pub async fn with_tools(vars: &[(&str, &str)], tools: Arc<dyn Tools>, change: impl FnOnce(&mut Command)) -> Rig {
         let tmp = tempfile::tempdir().unwrap();
         let (channel, child) = supervisor(tmp.path(), change);
         let vars: Vec<(String, String)> = vars.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
-        let shell = Shell::open(channel, &vars).await.unwrap();
+        let shell = Shell::open_with(channel, &vars, tools).await.unwrap();
         Rig { shell, child, tmp }
     }
 

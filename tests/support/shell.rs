@@ -41,7 +41,7 @@ impl Supervisor {
                         return;
                     }
                 }
-                ToShell::Env { .. } | ToShell::Cancel => {}
+                ToShell::Env { .. } | ToShell::Cancel | ToShell::Call { .. } => {}
             }
         }
     }

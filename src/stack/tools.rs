@@ -1,0 +1,154 @@
+//! Programs of the runner's that a step may call from inside the stack, as if they were there: what is called, its
+//! streams, and who carries it out.
+
+use crate::record::Stream;
+use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// Largest piece of a stream that travels at once, in bytes.
+pub const PIECE: usize = 32 << 10;
+/// Bytes of one stream that may be under way.
+pub const WINDOW: u32 = 256 << 10;
+/// Exit code of what is refused: the one of a shell for what cannot be executed.
+pub const REFUSED: i32 = 126;
+
+/// A program that a step called.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Call {
+    /// Its name: `docker`, `docker-compose`.
+    pub program: String,
+    /// Its arguments.
+    pub args: Vec<String>,
+    /// Its working directory, in the container of the step.
+    pub cwd: String,
+    /// Variables that its environment has beyond the container's own, or with other values.
+    pub env: Vec<(String, String)>,
+}
+
+/// Who carries out what steps call.
+pub trait Tools: Send + Sync + 'static {
+    /// Carries it out; the exit code. What is cancelled is to be gone when the future ends, or is dropped.
+    fn call(&self, call: Call, io: CallIo, cancel: CancellationToken) -> BoxFuture<'static, i32>;
+}
+
+/// Refuses everything: for a stack in which steps can call nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct NoTools;
+
+impl Tools for NoTools {
+    fn call(&self, call: Call, io: CallIo, _cancel: CancellationToken) -> BoxFuture<'static, i32> {
+        async move {
+            io.out.say(&format!("firedrill: `{}` cannot be called in this stack\n", call.program)).await;
+            REFUSED
+        }
+        .boxed()
+    }
+}
+
+/// The streams of a call, on the side of who carries it out.
+#[derive(Debug)]
+pub struct CallIo {
+    /// Its standard input.
+    pub stdin: CallInput,
+    /// Its standard output and error.
+    pub out: CallOutput,
+}
+
+/// The other side of the streams.
+#[derive(Debug)]
+pub struct CallPeer {
+    /// Takes what arrives on standard input; dropped at its end.
+    pub chunks: Option<mpsc::UnboundedSender<Bytes>>,
+    /// How many more bytes of input are wanted; nothing is to be read before.
+    pub wants: mpsc::UnboundedReceiver<u32>,
+    /// Output as it comes, in pieces of at most `PIECE`.
+    pub out: mpsc::Receiver<(Stream, Bytes)>,
+}
+
+impl CallIo {
+    /// Streams with both of their sides.
+    pub fn pair() -> (CallIo, CallPeer) {
+        let (chunks, incoming) = mpsc::unbounded_channel();
+        let (wants, wanted) = mpsc::unbounded_channel();
+        let (tx, out) = mpsc::channel(4);
+        let stdin = CallInput { chunks: incoming, wants, asked: false };
+        (CallIo { stdin, out: CallOutput { tx } }, CallPeer { chunks: Some(chunks), wants: wanted, out })
+    }
+}
+
+/// Standard input of a call. It is read only when somebody asks for it: a `docker compose restart` in a
+/// `while read` loop must leave the loop its lines.
+#[derive(Debug)]
+pub struct CallInput {
+    chunks: mpsc::UnboundedReceiver<Bytes>,
+    wants: mpsc::UnboundedSender<u32>,
+    asked: bool,
+}
+
+impl CallInput {
+    /// The next bytes; `None` at the end.
+    pub async fn next(&mut self) -> Option<Bytes> {
+        if !self.asked {
+            self.asked = true;
+            let _ = self.wants.send(WINDOW);
+        }
+        let chunk = self.chunks.recv().await?;
+        // As much again may be sent as was taken.
+        let _ = self.wants.send(u32::try_from(chunk.len()).unwrap_or(WINDOW));
+        Some(chunk)
+    }
+}
+
+/// Output of a call.
+#[derive(Debug, Clone)]
+pub struct CallOutput {
+    tx: mpsc::Sender<(Stream, Bytes)>,
+}
+
+impl CallOutput {
+    /// Writes bytes, and waits while the reader is slow; false when there is no reader any more.
+    pub async fn write(&self, stream: Stream, mut bytes: Bytes) -> bool {
+        while !bytes.is_empty() {
+            let piece = bytes.split_to(bytes.len().min(PIECE));
+            if self.tx.send((stream, piece)).await.is_err() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Says something on standard error.
+    pub async fn say(&self, text: &str) {
+        self.write(Stream::Stderr, Bytes::from(text.to_string())).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn input_is_asked_for_only_when_it_is_read() {
+        let (mut io, mut peer) = CallIo::pair();
+        assert!(peer.wants.try_recv().is_err());
+        let chunks = peer.chunks.take().unwrap();
+        chunks.send(Bytes::from_static(b"abc")).unwrap();
+        drop(chunks);
+        assert_eq!(io.stdin.next().await.as_deref(), Some(&b"abc"[..]));
+        assert_eq!((peer.wants.try_recv().unwrap(), peer.wants.try_recv().unwrap()), (WINDOW, 3));
+        assert_eq!(io.stdin.next().await, None);
+    }
+
+    #[tokio::test]
+    async fn output_travels_in_pieces_and_ends_with_its_reader() {
+        let (io, mut peer) = CallIo::pair();
+        assert!(io.out.write(Stream::Stdout, Bytes::from(vec![b'x'; PIECE + 1])).await);
+        assert_eq!(peer.out.recv().await.unwrap().1.len(), PIECE);
+        assert_eq!(peer.out.recv().await.unwrap().1.len(), 1);
+        drop(peer);
+        assert!(!io.out.write(Stream::Stdout, Bytes::from_static(b"x")).await);
+    }
+}

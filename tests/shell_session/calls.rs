@@ -1,0 +1,173 @@
+//! `docker` in a step, over real pipes and processes; what is called is carried out by a few words in the test.
+
+use crate::rig::{Rig, alive, poll};
+use bytes::Bytes;
+use firedrill::record::Stream;
+use firedrill::stack::{Call, CallIo, Tools};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// Knows: `say`, `fail CODE`, `cat`, `count` (bytes of stdin), `zeros BYTES`, `hang`.
+#[derive(Default)]
+struct Words {
+    calls: Mutex<Vec<Call>>,
+    cancelled: AtomicUsize,
+    written: AtomicUsize,
+}
+
+async fn carry_out(words: Arc<Words>, call: Call, mut io: CallIo, cancel: CancellationToken) -> i32 {
+    let word = call.args.first().cloned().unwrap_or_default();
+    let rest = call.args.get(1).cloned().unwrap_or_default();
+    match word.as_str() {
+        "say" => {
+            io.out.write(Stream::Stdout, Bytes::from(format!("{rest}\n"))).await;
+            io.out.say("and an aside\n").await;
+            0
+        }
+        "fail" => rest.parse().unwrap(),
+        "cat" => {
+            while let Some(bytes) = io.stdin.next().await {
+                if !io.out.write(Stream::Stdout, bytes).await {
+                    return 1;
+                }
+            }
+            0
+        }
+        "count" => {
+            let mut all = 0;
+            while let Some(bytes) = io.stdin.next().await {
+                all += bytes.len();
+            }
+            io.out.write(Stream::Stdout, Bytes::from(format!("{all}\n"))).await;
+            0
+        }
+        "zeros" => {
+            let mut left: usize = rest.parse().unwrap();
+            while left > 0 {
+                let piece = left.min(1 << 16);
+                let written = tokio::select! {
+                    written = io.out.write(Stream::Stdout, Bytes::from(vec![0; piece])) => written,
+                    () = cancel.cancelled() => false,
+                };
+                if !written {
+                    words.cancelled.fetch_add(1, Ordering::SeqCst);
+                    return 1;
+                }
+                words.written.fetch_add(piece, Ordering::SeqCst);
+                left -= piece;
+            }
+            0
+        }
+        "hang" => {
+            cancel.cancelled().await;
+            words.cancelled.fetch_add(1, Ordering::SeqCst);
+            1
+        }
+        _ => panic!("{call:?}"),
+    }
+}
+
+struct Told(Arc<Words>);
+
+impl Tools for Told {
+    fn call(&self, call: Call, io: CallIo, cancel: CancellationToken) -> BoxFuture<'static, i32> {
+        self.0.calls.lock().unwrap().push(call.clone());
+        carry_out(self.0.clone(), call, io, cancel).boxed()
+    }
+}
+
+async fn rig() -> (Rig, Arc<Words>) {
+    let words = Arc::new(Words::default());
+    (Rig::with_tools(&[("GIVEN", "by the scenario")], Arc::new(Told(words.clone())), |_| {}).await, words)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_arrives_as_it_was_made_and_its_answer_as_it_was_given() {
+    let (mut rig, words) = rig().await;
+    let ran = rig.run("cd / && TAG=v1 docker say 'one  two' -- --help '' && TAG=v2 docker-compose fail 42").await;
+    assert_eq!((ran.exit, ran.out.as_str(), ran.err.as_str()), (42, "one  two\n", "and an aside\n"));
+    let calls = words.calls.lock().unwrap().clone();
+    assert_eq!(calls[0].program, "docker");
+    assert_eq!(calls[0].args, ["say", "one  two", "--", "--help", ""]);
+    assert_eq!(calls[0].cwd, "/");
+    assert_eq!(
+        (calls[1].program.as_str(), calls[1].args.as_slice()),
+        ("docker-compose", &["fail".into(), "42".into()][..])
+    );
+    let env = |call: usize, name: &str| calls[call].env.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone());
+    assert_eq!((env(0, "TAG").as_deref(), env(1, "TAG").as_deref()), (Some("v1"), Some("v2")));
+    assert_eq!(env(0, "GIVEN").as_deref(), Some("by the scenario"));
+    assert_eq!(env(0, "HOME"), None, "only what differs from the container's own");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn any_bytes_go_through_in_both_directions_and_side_by_side() {
+    let (mut rig, _) = rig().await;
+    let text = "head -c 3000000 /dev/urandom > a; docker cat < a > b && cmp a b && \
+                cat a | docker cat | docker cat | cmp - a && docker count < a & docker count < /dev/null; wait; echo done";
+    let mut out: Vec<String> = rig.out(text).await.lines().map(str::to_owned).collect();
+    out.sort();
+    assert_eq!(out, ["0", "3000000", "done"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn input_that_is_not_wanted_is_left_to_the_loop() {
+    let (mut rig, _) = rig().await;
+    let text = "printf '%s\\n' one two three | while read -r line; do docker say \"$line\" 2>/dev/null; done";
+    assert_eq!(rig.out(text).await, "one\ntwo\nthree\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_is_killed_is_cancelled() {
+    let (mut rig, words) = rig().await;
+    let ran = rig.run("timeout 1 docker hang").await;
+    assert_eq!(ran.exit, 124);
+    poll("the call to be cancelled", || words.cancelled.load(Ordering::SeqCst) == 1).await;
+    let ran = rig.run_for("docker hang", Duration::from_millis(500)).await;
+    assert!(ran.result.timed_out);
+    poll("the call to be cancelled", || words.cancelled.load(Ordering::SeqCst) == 2).await;
+    // Nobody reads: the call ends, as with a broken pipe.
+    let ran = rig.run("set -o pipefail; docker zeros 1000000000 | head -c 5 >/dev/null").await;
+    assert_eq!(ran.exit, 141);
+    poll("the call to be cancelled", || words.cancelled.load(Ordering::SeqCst) == 3).await;
+    // And the session goes on.
+    assert_eq!(rig.run("set +o pipefail; docker say on 2>/dev/null").await.out, "on\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_waits_holds_the_call_back() {
+    let (mut rig, words) = rig().await;
+    let ran = rig.run("docker zeros 20000000 | { read -r -t 0.5 <> <(:); wc -c; }").await;
+    assert_eq!(ran.out.trim(), "20000000", "{ran:?}");
+    let ran = rig.run("docker zeros 50000000 | sleep 1; :").await;
+    assert_eq!(ran.exit, 0);
+    let under_way = words.written.load(Ordering::SeqCst) - 20_000_000;
+    assert!(under_way < 2 << 20, "{under_way} bytes under way although nobody read");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_background_job_calls_between_commands_and_ends_with_the_session() {
+    let (mut rig, words) = rig().await;
+    rig.out("{ until [[ -e go ]]; do read -r -t 0.02 <> <(:) || :; done; docker say later 2>/dev/null > said; } &")
+        .await;
+    rig.out("docker hang & echo $! > pid").await;
+    let pid = rig.number("pid").await;
+    poll("the call", || words.calls.lock().unwrap().len() == 1).await;
+    std::fs::write(rig.file("go"), "").unwrap();
+    let said = rig.file("said");
+    poll("a call between commands", || std::fs::read_to_string(&said).is_ok_and(|s| s == "later\n")).await;
+    drop(rig.shell);
+    poll("the background job to be killed", || !alive(pid)).await;
+    rig.child.wait().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_anybody_to_carry_it_out_a_call_is_refused() {
+    let mut rig = Rig::new().await;
+    let ran = rig.run("docker ps").await;
+    assert_eq!((ran.exit, ran.err.as_str()), (126, "firedrill: `docker` cannot be called in this stack\n"));
+}
