@@ -135,16 +135,10 @@ fn every_kind_of_fault_can_be_asked_for() {
 
 #[test]
 fn two_services_answer() {
-    let compose = "services:\n  api: { image: api, ports: ['3000'] }\n  site: { image: nginx, ports: ['80'] }\n  cache: { image: 'redis:7' }\n";
+    let compose = "name: pair\nservices:\n  api: { image: api, ports: ['3000'] }\n  site: { image: nginx, ports: ['80'] }\n  cache: { image: 'redis:7' }\n";
     let project = Project::new(&[("docker-compose.yml", compose)]);
     let (scenario, _) = project.init("api-down", &[]);
-    insta::assert_snapshot!(
-        "two_services",
-        scenario.replace(
-            project.0.path().file_name().expect("a name").to_string_lossy().trim_start_matches('.'),
-            "(project)"
-        )
-    );
+    insta::assert_snapshot!("two_services", scenario);
     let (scenario, _) = project.init("site-down", &["--service", "site"]);
     assert!(scenario.contains("GET http://site:80/\n") && !scenario.contains("may answer"), "{scenario}");
     let (code, _, err) = project.run(&["init", "--service", "sites"]);
@@ -260,6 +254,9 @@ fn the_schema_is_named_where_it_is() {
     let project = Project::new(&[("compose.yaml", SHOP), ("docs/scenario.schema.json", "{}")]);
     let (scenario, _) = project.init("db-connections", &[]);
     assert!(scenario.starts_with("# yaml-language-server: $schema=../docs/scenario.schema.json\n"), "{scenario}");
+    let project = Project::new(&[("compose.yaml", SHOP), ("scenarios/scenario.schema.json", "{}")]);
+    let (scenario, _) = project.init("db-connections", &[]);
+    assert!(scenario.starts_with("# yaml-language-server: $schema=scenario.schema.json\n"), "{scenario}");
 }
 
 /// The demo stack of this repository, whose health checks speak HTTP in bash.

@@ -164,7 +164,11 @@ fn scenario_text(choice: &Choice, name: &str, stack: &Path, model: &ResolvedMode
     let shown = from_scenarios(stack, project);
     // Only where it is there: a path that leads nowhere would be marked by the editor.
     let schema = SCHEMAS.iter().find(|path| project.join(path).is_file());
-    let schema = schema.map(|path| format!("# yaml-language-server: $schema=../{path}\n")).unwrap_or_default();
+    let schema = schema.map(|path| match path.strip_prefix("scenarios/") {
+        Some(beside) => format!("# yaml-language-server: $schema={beside}\n"),
+        None => format!("# yaml-language-server: $schema=../{path}\n"),
+    });
+    let schema = schema.unwrap_or_default();
     fill(
         SCENARIO,
         &[

@@ -103,7 +103,7 @@ pub fn read_load(entry: &Entry, source: &Arc<Source>, diags: &mut Diagnostics) -
 }
 
 /// Reads `POST http://checkout:8080/checkout`.
-fn parse_request(text: &str) -> Result<(String, String), String> {
+pub fn parse_request(text: &str) -> Result<(String, String), String> {
     let (method, url) =
         text.trim().split_once(char::is_whitespace).ok_or_else(|| format!("`{}`: {REQUEST}", shorten(text)))?;
     let upper = method.to_uppercase();

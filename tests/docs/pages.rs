@@ -122,7 +122,8 @@ pub fn commands(text: &str) -> Vec<Vec<String>> {
     for line in lines {
         let line = line.trim().trim_start_matches("$ ").trim_start_matches("- run: ");
         let words = words(line);
-        let mut words = words.iter().map(String::as_str);
+        // What stands behind belongs to the shell.
+        let mut words = words.iter().map(String::as_str).take_while(|word| !matches!(*word, ">" | "|"));
         let arguments: Vec<String> = match words.next() {
             Some("firedrill") => words.map(str::to_string).collect(),
             // `cargo run --release -- scenario db-pool`

@@ -144,7 +144,7 @@ impl Choice {
             "postgres_lock" => format!("a lock in {target} stops everybody"),
             _ => format!("{target} is down"),
         };
-        if entry == target { what } else { format!("{entry} fails, {what}") }
+        if entry == target { what } else { format!("{entry} fails because {what}") }
     }
 
     /// The item of `faults`, as YAML.
