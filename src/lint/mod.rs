@@ -7,8 +7,8 @@
 //! - `cases!`: bad Markdown with `line:column` of each finding of this rule, good Markdown without one.
 //!
 //! What a page offers: `page.source`, `page.look` (headings with phases, fences, texts, links, comments; see
-//! `runbook::look`), `page.commands()` (shell commands with their tree-sitter trees; `command.place(span)` gives the
-//! place in the file of bytes of a command), `page.runbook` (steps), `page.mistakes` (the parser's), `page.project`.
+//! `runbook::look`), `page.commands()` (shell commands with their tree-sitter trees; `command.calls()` are the programs
+//! that one calls, word by word; `command.place(span)` is the place in the file of bytes of a command), `page.runbook` (steps), `page.mistakes` (the parser's), `page.project`.
 //! A span is always one of bytes of the file. Mistakes that the parser of runbooks tells already carry the rule's id
 //! (`Diagnostic::code`), and the rule only passes them on (`report.of_the_parser(page)`).
 //!
@@ -26,11 +26,19 @@ mod page;
 mod rule;
 mod run;
 mod suppress;
+mod words;
 
 // A rule is one file and one line here. The order is that of the ids.
 rules! {
     rb001_open_fence,
+    rb002_fallen_fence,
+    rb005_title,
+    rb101_no_mitigation,
+    rb102_no_verification,
+    rb103_no_rollback,
+    rb104_nobody,
     rb107_unfinished,
+    rb108_only_escalates,
 }
 
 pub use config::{Config, FILE};

@@ -77,10 +77,31 @@ pub fn table(config: &Config) -> String {
     out
 }
 
+/// Broken into lines that are pleasant to read.
+fn wrapped(text: &str) -> String {
+    const WIDTH: usize = 80;
+    let mut out = String::new();
+    let mut column = 0;
+    for word in text.split_whitespace() {
+        let width = word.chars().count();
+        if column > 0 && column + 1 + width > WIDTH {
+            out.push('\n');
+            column = 0;
+        } else if column > 0 {
+            out.push(' ');
+            column += 1;
+        }
+        out.push_str(word);
+        column += width;
+    }
+    out
+}
+
 /// The long text about a rule.
 pub fn explain(rule: &Rule, config: &Config) -> String {
     let level = config.level(rule).map_or("off", Level::name);
-    let mut out = format!("{} ({level}): {}\n\n{}\n\n{}\n", rule.id, rule.title, rule.explain.finds, rule.explain.why);
+    let (finds, why) = (wrapped(rule.explain.finds), wrapped(rule.explain.why));
+    let mut out = format!("{} ({level}): {}\n\n{finds}\n\n{why}\n", rule.id, rule.title);
     for (word, example) in [("Bad:", rule.explain.bad), ("Good:", rule.explain.good)] {
         if !example.is_empty() {
             let _ = write!(out, "\n{word}\n\n");

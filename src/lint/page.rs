@@ -13,6 +13,14 @@ pub struct Project {
     pub root: PathBuf,
 }
 
+impl Project {
+    /// Whether the project says by a CODEOWNERS file who answers for its pages.
+    pub fn has_codeowners(&self) -> bool {
+        let places = ["CODEOWNERS", ".github/CODEOWNERS", ".gitlab/CODEOWNERS", "docs/CODEOWNERS"];
+        !self.root.as_os_str().is_empty() && places.iter().any(|place| self.root.join(place).is_file())
+    }
+}
+
 /// What is read of a file before any rule looks at it.
 #[derive(Debug)]
 pub(super) struct Parsed {

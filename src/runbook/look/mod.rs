@@ -6,8 +6,8 @@ mod page;
 mod reader;
 mod shell;
 
-pub use page::{Comment, Fence, Heading, Link, Look, Reading, Text, TextKind};
-pub use shell::{Quoting, Shell, commands};
+pub use page::{Comment, Fence, Heading, Link, List, Look, Reading, Text, TextKind};
+pub use shell::{Call, Quoting, Shell, commands};
 
 use super::parse;
 use super::{Runbook, StepKind};

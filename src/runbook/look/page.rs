@@ -11,6 +11,8 @@ pub struct Look {
     pub headings: Vec<Heading>,
     /// The code blocks, in order, indented ones too.
     pub fences: Vec<Fence>,
+    /// The lists, in order, nested ones too.
+    pub lists: Vec<List>,
     /// Running text by its blocks, in order: headings, paragraphs, list items, cells of tables.
     pub texts: Vec<Text>,
     /// HTML comments, in order.
@@ -69,6 +71,19 @@ pub struct Fence {
     /// What became of it.
     pub reading: Reading,
     pub(super) body: Excerpt,
+}
+
+/// A list.
+#[derive(Debug)]
+pub struct List {
+    /// The number of its first item; none for bullets.
+    pub start: Option<u64>,
+    /// The whole list.
+    pub span: Span,
+    /// Its items.
+    pub items: Vec<Span>,
+    /// How many list items it stands in.
+    pub depth: usize,
 }
 
 /// What a text is.

@@ -4,13 +4,21 @@ use super::super::RunbookPhase;
 use super::super::language;
 use super::super::markdown::options;
 use super::super::text::Excerpt;
-use super::page::{Comment, Fence, Heading, Link, Look, Reading, Text, TextKind};
+use super::page::{Comment, Fence, Heading, Link, List, Look, Reading, Text, TextKind};
 use crate::source::Span;
 use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag, TagEnd};
 
 pub(super) fn read(source: &str) -> Look {
-    let mut reader =
-        Reader { source, look: Look::default(), open: Vec::new(), fence: None, heading: None, lists: 0, link: None };
+    let mut reader = Reader {
+        source,
+        look: Look::default(),
+        open: Vec::new(),
+        fence: None,
+        heading: None,
+        lists: 0,
+        in_lists: Vec::new(),
+        link: None,
+    };
     for (event, range) in Parser::new_ext(source, options()).into_offset_iter() {
         reader.event(event, Span::new(range.start, range.end));
     }
@@ -47,6 +55,8 @@ struct Reader<'a> {
     heading: Option<Heading>,
     /// Items around the current place.
     lists: usize,
+    /// The lists around the current place.
+    in_lists: Vec<usize>,
     /// Where the text of the current link began.
     link: Option<usize>,
 }
@@ -86,6 +96,9 @@ impl Reader<'_> {
             Tag::TableCell => self.open(TextKind::Cell, span),
             Tag::Item => {
                 self.lists += 1;
+                if let Some(list) = self.in_lists.last().and_then(|&index| self.look.lists.get_mut(index)) {
+                    list.items.push(span);
+                }
                 self.open(TextKind::Item, span);
             }
             Tag::CodeBlock(kind) => {
@@ -99,7 +112,12 @@ impl Reader<'_> {
                 self.look.blocks.push(span);
             }
             Tag::HtmlBlock => self.html(span),
-            Tag::List(_) | Tag::Table(_) | Tag::BlockQuote(_) => self.look.blocks.push(span),
+            Tag::List(start) => {
+                self.look.blocks.push(span);
+                self.in_lists.push(self.look.lists.len());
+                self.look.lists.push(List { start, span, items: Vec::new(), depth: self.lists });
+            }
+            Tag::Table(_) | Tag::BlockQuote(_) => self.look.blocks.push(span),
             Tag::Link { dest_url, .. } => {
                 self.look.links.push(Link { target: dest_url.to_string(), span, image: false });
                 self.link = Some(self.length());
@@ -129,6 +147,7 @@ impl Reader<'_> {
                 self.lists = self.lists.saturating_sub(1);
                 self.close();
             }
+            TagEnd::List(_) => drop(self.in_lists.pop()),
             TagEnd::Link => {
                 if let Some(from) = self.link.take() {
                     self.code(from);

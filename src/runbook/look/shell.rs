@@ -20,6 +20,18 @@ pub enum Quoting {
     Comment,
 }
 
+/// One program that a command calls: `a | b` are two, and what stands in `$(…)` is one of its own.
+#[derive(Debug)]
+pub struct Call<'t> {
+    /// The words, the name of the program first, assignments before it left out. As they were written: quotes around
+    /// a whole word are taken away, nothing is expanded.
+    pub words: Vec<&'t str>,
+    /// Where each word stands in the text of the command, quotes included.
+    pub places: Vec<Span>,
+    /// Where the whole call stands in the text of the command.
+    pub span: Span,
+}
+
 /// A command of a runbook.
 #[derive(Debug)]
 pub struct Shell<'a> {
@@ -72,6 +84,40 @@ impl Shell<'_> {
         Span::new(start, (at(part.end.saturating_sub(1).max(part.start)) + 1).max(start))
     }
 
+    /// The programs that it calls, in order, `sudo` and the like taken away. None when it cannot be parsed.
+    pub fn calls(&self) -> Vec<Call<'_>> {
+        let mut calls = Vec::new();
+        let Some(tree) = self.tree() else { return calls };
+        let mut open = vec![tree.root_node()];
+        while let Some(node) = open.pop() {
+            if node.kind() == "command" {
+                calls.extend(self.call(&node));
+            }
+            let mut cursor = node.walk();
+            open.extend(node.named_children(&mut cursor));
+        }
+        calls.sort_by_key(|call| call.span.start);
+        calls
+    }
+
+    fn call(&self, node: &tree_sitter::Node<'_>) -> Option<Call<'_>> {
+        let mut cursor = node.walk();
+        let parts = node.named_children(&mut cursor);
+        let kinds = ["variable_assignment", "file_redirect", "herestring_redirect", "heredoc_redirect"];
+        let parts = parts.filter(|part| !kinds.contains(&part.kind()));
+        let mut places: Vec<Span> = parts.map(|part| Span::new(part.start_byte(), part.end_byte())).collect();
+        let text = |span: &Span| self.command.text.get(span.start..span.end).unwrap_or_default();
+        while places.first().is_some_and(|first| matches!(text(first), "sudo" | "time" | "nohup" | "command" | "exec"))
+        {
+            places.remove(0);
+            while places.first().is_some_and(|first| text(first).starts_with('-')) {
+                places.remove(0);
+            }
+        }
+        let words: Vec<&str> = places.iter().map(|span| unquoted(text(span))).collect();
+        (!words.is_empty()).then(|| Call { words, places, span: Span::new(node.start_byte(), node.end_byte()) })
+    }
+
     /// The place of a node of the tree.
     pub fn node(&self, node: &tree_sitter::Node<'_>) -> Span {
         self.place(Span::new(node.start_byte(), node.end_byte()))
@@ -81,6 +127,14 @@ impl Shell<'_> {
     pub fn node_text(&self, node: &tree_sitter::Node<'_>) -> &str {
         self.command.text.get(node.start_byte()..node.end_byte()).unwrap_or_default()
     }
+}
+
+fn unquoted(word: &str) -> &str {
+    let inner = |quote: char| {
+        let inner = word.strip_prefix(quote)?.strip_suffix(quote)?;
+        (!inner.contains(quote)).then_some(inner)
+    };
+    inner('"').or_else(|| inner('\'')).unwrap_or(word)
 }
 
 /// The shell commands of a runbook, in the order of the file; not those that a scenario has put into it.

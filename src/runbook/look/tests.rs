@@ -58,6 +58,23 @@ fn everything_on_a_page_has_its_place() {
     assert_eq!(command.tree().expect("a tree").root_node().kind(), "program");
 }
 
+#[test]
+fn calls_are_told_apart() {
+    let text = "```bash\nA=1 sudo -E kubectl delete pod \"a b\" --now 2>/dev/null | grep $(date +%F) && psql -c 'x' <<EOF\nrm -rf /\nEOF\n```\n";
+    let (source, runbook, _) = page(text);
+    let commands = commands(&source, runbook.as_ref().expect("a runbook"));
+    let calls: Vec<Vec<&str>> = commands.iter().flat_map(|c| c.calls()).map(|call| call.words).collect();
+    assert_eq!(
+        calls,
+        [
+            vec!["kubectl", "delete", "pod", "a b", "--now"],
+            vec!["grep", "$(date +%F)"],
+            vec!["date", "+%F"],
+            vec!["psql", "-c", "x"]
+        ]
+    );
+}
+
 proptest! {
     #[test]
     fn it_never_panics_and_every_place_is_in_the_file(

@@ -1,0 +1,121 @@
+//! RB002: a fence that stands beside its list item instead of in it.
+
+use super::{Check, Explain, Page, Report, Rule};
+use crate::runbook::look::{Fence, List};
+use crate::source::{Level, Span};
+
+pub(super) const RULE: Rule = Rule {
+    id: "RB002",
+    level: Level::Warning,
+    title: "a fence that fell out of its list item",
+    explain: Explain {
+        finds: "A code block between two items of a numbered list, or indented below an item, but not far enough to \
+                belong to it. What follows a list at the margin may be meant so, and is left alone.",
+        why: "The rendered page shows a list, a block beside it, and another list: it is anybody's guess which step the \
+              command belongs to. Some renderers count from 1 again.",
+        bad: "\
+## Mitigation
+
+1. Scale it out.
+
+```bash
+kubectl scale deployment/shop --replicas=6
+```
+
+2. Watch the queue.
+",
+        good: "\
+## Mitigation
+
+1. Scale it out.
+
+   ```bash
+   kubectl scale deployment/shop --replicas=6
+   ```
+
+2. Watch the queue.
+",
+    },
+    check: Check::Page(check),
+};
+
+fn check(page: &Page<'_>, report: &mut Report<'_>) {
+    for fence in page.look.fences.iter().filter(|fence| fence.fenced) {
+        let Some(list) = list_before(page, fence) else { continue };
+        if counts_on(page, list, fence) || is_half_indented(page, list, fence) {
+            let opening = page.text(fence.span).lines().next().unwrap_or_default().trim_end().len();
+            let place = Span::new(fence.span.start, fence.span.start + opening);
+            let columns = content_column(page, list);
+            report
+                .at(place, "this code block is no part of the list item above it")
+                .help(format!("indent the block, both fences included, by {columns} spaces"));
+        }
+    }
+}
+
+/// The list that the fence stands right behind, other fences between them left out.
+fn list_before<'a>(page: &'a Page<'_>, fence: &Fence) -> Option<&'a List> {
+    let lists = page.look.lists.iter().filter(|list| list.depth == fence.list_depth);
+    let list = lists.rev().find(|list| list.span.end <= fence.span.start)?;
+    let (end, mut at) = (list.span.end, list.span.end);
+    for between in page.look.fences.iter().filter(|other| other.span.start >= end && other.span.end <= fence.span.start) {
+        if !page.text(Span::new(at, between.span.start)).trim().is_empty() {
+            return None;
+        }
+        at = between.span.end;
+    }
+    page.text(Span::new(at, fence.span.start)).trim().is_empty().then_some(list)
+}
+
+/// Whether the next list goes on counting where this one has ended, with nothing but fences between them.
+fn counts_on(page: &Page<'_>, list: &List, fence: &Fence) -> bool {
+    let Some(start) = list.start else { return false };
+    let mut lists = page.look.lists.iter().filter(|next| next.depth == list.depth);
+    let Some(next) = lists.find(|next| next.span.start >= fence.span.end) else { return false };
+    let goes_on = next.start == start.checked_add(list.items.len() as u64);
+    let same_section = page.look.section(next.span.start).map(|heading| heading.span.start)
+        == page.look.section(list.span.start).map(|heading| heading.span.start);
+    goes_on && same_section
+}
+
+/// Whether the fence is indented more than the mark of the item, and less than its text.
+fn is_half_indented(page: &Page<'_>, list: &List, fence: &Fence) -> bool {
+    let (mark, fence) = (column(page, list.span.start), column(page, fence.span.start));
+    mark < fence && fence < content_column(page, list)
+}
+
+/// The column at which the text of the last item begins.
+fn content_column(page: &Page<'_>, list: &List) -> usize {
+    let Some(item) = list.items.last() else { return 0 };
+    let text = page.text(*item);
+    let mark = text.find(char::is_whitespace).unwrap_or(text.len());
+    let blanks = text.get(mark..).unwrap_or_default().chars().take_while(|c| *c == ' ').count();
+    column(page, item.start) + mark + blanks.clamp(1, 4)
+}
+
+/// The column of a byte, from 0.
+fn column(page: &Page<'_>, at: usize) -> usize {
+    page.source.pos(at).column - 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RULE;
+
+    cases! {
+        bad: [
+            "1. a\n\n```bash\nls\n```\n\n2. b\n" => [(3, 1)],
+            "1. a\n```bash\nls\n```\n```bash\npwd\n```\n2. b\n" => [(2, 1), (5, 1)],
+            "1. a\n\n  ```bash\n  ls\n  ```\n" => [(3, 3)],
+            "- a\n\n ```bash\n ls\n ```\n" => [(3, 2)],
+            "1. a\n   - b\n\n    ```bash\n    ls\n    ```\n" => [(4, 5)],
+        ],
+        good: [
+            "1. a\n\n   ```bash\n   ls\n   ```\n\n2. b\n",
+            "1. a\n2. b\n\n```bash\nls\n```\n\nDone.\n",
+            "- a\n\n```bash\nls\n```\n\n- b\n",
+            "1. a\n\n## B\n\n```bash\nls\n```\n\n2. b\n",
+            "1. a\n\nThen:\n\n```bash\nls\n```\n",
+        ],
+    }
+}

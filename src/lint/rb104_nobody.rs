@@ -1,0 +1,79 @@
+//! RB104: a runbook that leaves its reader alone.
+
+use super::words::holds;
+use super::{Check, Explain, Page, Report, Rule};
+use crate::runbook::RunbookPhase;
+use crate::source::Level;
+
+pub(super) const RULE: Rule = Rule {
+    id: "RB104",
+    level: Level::Info,
+    title: "no owner or escalation path",
+    explain: Explain {
+        finds: "A page with a mitigation that names nobody: no escalation section, no owner, team, contact, pager, \
+                channel or support, neither in the text nor in the code nor in the frontmatter, and no CODEOWNERS in the project.",
+        why: "When the steps do not help, the next question is whom to wake up. It must not have to be found out.",
+        bad: "\
+# Checkout is down
+
+## Mitigation
+
+Restart the service.
+",
+        good: "\
+# Checkout is down
+
+Owner: Team Checkout, `#team-checkout`
+
+## Mitigation
+
+Restart the service.
+
+## Escalation
+
+Orders still fail after ten minutes: database on call, pager `db-primary`.
+",
+    },
+    check: Check::Page(check),
+};
+
+/// Words by which people say who answers for it.
+const WHO: &[&str] = &[
+    "owner*", "owned by", "team*", "maintainer*", "contact*", "escalat*", "on-call", "oncall", "on call", "pager*",
+    "opsgenie", "slack", "support", "call the", "call your", "ask the", "incident commander", "sre", "dba*",
+    "administrator*", "notify", "author*", "responsible", "engineer*", "open an issue", "issue tracker", "phone",
+];
+
+fn check(page: &Page<'_>, report: &mut Report<'_>) {
+    if !page.has_phase(RunbookPhase::Mitigate) || page.has_phase(RunbookPhase::Escalate) {
+        return;
+    }
+    let front = page.look.frontmatter.map(|span| page.text(span)).unwrap_or_default();
+    let named = page.look.texts.iter().any(|text| holds(text.text(), WHO)) || holds(front, WHO);
+    let in_code = page.look.fences.iter().any(|fence| holds(fence.text(), WHO));
+    if named || in_code || page.project.has_codeowners() {
+        return;
+    }
+    report
+        .at(page.top(), "this runbook names nobody: no owner, nobody to escalate to")
+        .help("add who owns it below the title, and `## Escalation`: when to call whom");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RULE;
+
+    cases! {
+        bad: [
+            "# T\n\n## Fix\n\nRestart it.\n" => [(1, 1)],
+            "---\ntitle: T\n---\n\n## Fix\n\nRestart it.\n" => [(5, 1)],
+        ],
+        good: [
+            "# T\n\n| **Owner** | x |\n| - | - |\n\n## Fix\n\nRestart it.\n",
+            "---\nowner: shop\n---\n# T\n\n## Fix\n\nRestart it.\n",
+            "# T\n\n## Fix\n\nRestart it, or call the database on call.\n",
+            "# T\n\n## Fix\n\nx\n\n## Contacts\n\ny\n",
+            "# T\n\n## Overview\n\nNothing to be done here.\n",
+        ],
+    }
+}

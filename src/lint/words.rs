@@ -1,0 +1,50 @@
+//! Words in running text: what several rules ask of it.
+
+use crate::source::Span;
+
+/// The words of a text with their places: letters, digits, `_`, `-` and `'`.
+pub(super) fn words(text: &str) -> impl Iterator<Item = (&str, Span)> {
+    let is_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '\'');
+    let mut at = 0;
+    text.split_inclusive(move |c| !is_word(c)).filter_map(move |part| {
+        let word = part.trim_end_matches(move |c| !is_word(c));
+        let span = Span::new(at, at + word.len());
+        at += part.len();
+        (!word.is_empty()).then_some((word, span))
+    })
+}
+
+/// Whether a text holds one of these phrases, whatever its case and what stands between the words. Words that end in
+/// `*` stand for all that begin like them. Phrases are given in lower case.
+pub(super) fn holds(text: &str, phrases: &[&str]) -> bool {
+    find(text, phrases).is_some()
+}
+
+/// Where the first of these phrases stands in the text.
+pub(super) fn find(text: &str, phrases: &[&str]) -> Option<Span> {
+    let found: Vec<(String, Span)> = words(text).map(|(word, span)| (word.to_lowercase(), span)).collect();
+    let same = |pattern: &str, word: &str| match pattern.strip_suffix('*') {
+        Some(beginning) => word.starts_with(beginning),
+        None => word == pattern,
+    };
+    phrases.iter().find_map(|phrase| {
+        let patterns: Vec<&str> = phrase.split(' ').collect();
+        let at = found
+            .windows(patterns.len())
+            .find(|window| window.iter().zip(&patterns).all(|((word, _), pattern)| same(pattern, word)))?;
+        Some(Span::new(at.first()?.1.start, at.last()?.1.end))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn phrases_are_found_as_words() {
+        assert!(holds("Then **roll  back** it", &["roll back"]));
+        assert!(holds("Escalating", &["escalat*"]));
+        assert!(!holds("scrollback", &["back", "roll back"]));
+        assert_eq!(find("a Ü to-do b", &["b", "to-do"]), Some(Span::new(11, 12)));
+    }
+}
