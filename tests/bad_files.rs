@@ -233,6 +233,37 @@ recover:";
     insta::assert_snapshot!(mistakes_of(&[("recover:", respond)]));
 }
 
+/// Every mistake in annotations, steps and clients at once, in both files.
+#[test]
+fn annotations_steps_and_clients() {
+    let runbook =
+        RUNBOOK.replace("```bash", "<!-- firedrill: id=wake retires=3 -->\n```bash") + "\n<!-- firedrill in=db -->\n";
+    let more = "\
+runbook: ../runbooks/slow.md
+clients: { sql: { servce: db, command: psql } }
+steps:
+  wak: { timeout: 5s }
+  wake: { run: 'psql', skip: it cannot work, retry: 3 }
+recover:";
+    let text = changed(&[("recover:", more)]);
+    insta::assert_snapshot!(Project::new().file("runbooks/slow.md", runbook).scenario(text).mistakes());
+}
+
+#[test]
+fn what_a_scenario_bridges_is_no_mistake() {
+    let words = "# Slow\n\n## Mitigation\n\n1. Press the button.\n";
+    let text =
+        changed(&[("recover:", "runbook: ../runbooks/slow.md\nsteps: { press-the-button: { run: press } }\nrecover:")]);
+    let project = Project::new().file("runbooks/slow.md", words).scenario(text);
+    let (code, out, err) = project.run(&["check"]);
+    assert_eq!((code, out.as_str(), err.as_str()), (0, "1 scenario, 1 runbook: no mistakes\n", ""));
+    let (code, out, err) = project.run(&["show", "--scenario", "slow"]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert!(out.contains("scenarios/slow.yaml, line 16, puts in its place:\n       16  press"), "{out}");
+    assert_eq!(project.run(&["show", "runbooks/slow.md"]).0, 2, "nothing in it can be run by itself");
+    assert_eq!(project.run(&["show"]).0, 2);
+}
+
 #[test]
 fn secrets_are_not_shown() {
     let respond = "\

@@ -28,7 +28,7 @@ pub async fn run(args: CheckArgs, globals: &super::Globals) -> Result<Exit, Erro
         diags.all.extend(mistakes.all);
         plans.extend(plan);
     }
-    for path in &runbooks {
+    for path in runbooks.iter().filter(|path| !plans.iter().any(|plan| follows(plan, path))) {
         check_runbook(path, &mut diags);
     }
     // Without Docker the stacks cannot be judged; what is wrong with the files is told all the same.
@@ -64,6 +64,15 @@ fn selected(args: &CheckArgs, project: &Path) -> Result<(Vec<PathBuf>, Vec<PathB
             .hint("run Firedrill in the project's folder, or name it with `-C DIR`"));
     }
     Ok((scenarios, runbooks))
+}
+
+/// Whether a scenario without mistakes follows this runbook: then it was read with all that the scenario says about its
+/// steps, without which it may have none that can be run.
+fn follows(plan: &Plan, path: &Path) -> bool {
+    plan.runbook.as_ref().is_some_and(|runbook| {
+        let own = &runbook.source.path;
+        own == path || own.canonicalize().ok().zip(path.canonicalize().ok()).is_some_and(|(a, b)| a == b)
+    })
 }
 
 fn check_runbook(path: &Path, diags: &mut Diagnostics) {

@@ -29,7 +29,8 @@ impl Step {
     /// Why these are no commands.
     pub fn replace(&mut self, written: Written<'_>, settings: Settings) -> Result<(), String> {
         let commands = commands_of(written)?;
-        let (line, end) = (written.source.pos(written.span.start).line, written.source.pos(written.span.end).line);
+        let Span { start, end } = written.span;
+        let (line, end) = (written.source.pos(start).line, written.source.pos(end.saturating_sub(1).max(start)).line);
         let kind = std::mem::replace(&mut self.kind, StepKind::Commands(commands));
         let held = std::mem::take(&mut self.held);
         self.blocks = vec![CodeBlock { line, end_line: end, settings }];
@@ -102,10 +103,7 @@ fn put_at(command: &mut Command, at: Pos) {
 /// The text with the places that it has in the scenario, and whether every line of it was found there.
 fn excerpt(written: Written<'_>) -> (Excerpt, bool) {
     let Written { text, source, span } = written;
-    let all = source.text.get(span.start..span.end).unwrap_or_default();
-    // The `|` or `>` of a block has a line of its own.
-    let header = if all.starts_with(['|', '>']) { all.find('\n').unwrap_or(0) } else { 0 };
-    let (mut out, mut at, mut exact) = (Excerpt::default(), span.start + header, true);
+    let (mut out, mut at, mut exact) = (Excerpt::default(), span.start, true);
     for line in text.split_inclusive('\n') {
         let bare = line.trim_end_matches('\n');
         let found = source.text.get(at..span.end).and_then(|rest| rest.find(bare)).map(|offset| at + offset);

@@ -204,8 +204,11 @@ impl Builder<'_> {
         for placed in &unit.codes {
             let title = placed.intro.map(|(text, _)| title_of(text)).filter(|title| !title.is_empty());
             let title = title.unwrap_or_else(|| unit.title.clone());
-            let start = placed.intro.map_or(placed.code.span.start, |(_, span)| span.start.min(placed.code.span.start));
-            let whole = Span::new(start, placed.code.span.end);
+            let own = placed.code.span;
+            let start = placed.intro.map_or(own.start, |(_, span)| span.start.min(own.start));
+            // An introduction belongs to the first of several blocks.
+            let taken = pieces.last().is_some_and(|piece: &Piece| piece.span.end > start);
+            let whole = Span::new(if taken { own.start } else { start }, own.end);
             let note = self.text.notes.of_block(placed.code);
             let name = note.and_then(|note| note.name.clone());
             match commands::read(self.bash, self.text.lines, placed.code, self.text.reading) {

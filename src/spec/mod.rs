@@ -1,5 +1,6 @@
 //! What people write → a checked `Plan`. Every mistake of every file at once, with its place, before Docker is touched.
 
+mod clients;
 mod faults;
 mod find;
 mod loads;
@@ -12,14 +13,18 @@ mod schema;
 mod secrets;
 mod services;
 mod stack;
+mod steps;
 mod windows;
 
 pub use find::{find, project_files, project_scenarios};
 pub use outline::{Outline, outline};
 pub use plan::*;
-pub use scenario::load;
+pub use scenario::{load, load_whole};
 pub use schema::schema;
 pub use services::{check_services, place_in_stack};
+pub use windows::Show;
 
+#[cfg(test)]
+mod steps_tests;
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,7 @@
 use super::windows::{LONGEST, deadline};
 use super::{Overrides, Respond, Var};
 use crate::record::{looks_secret, url_password};
-use crate::runbook::{Input, Runbook, RunbookPhase, Step, unified_name};
+use crate::runbook::{Input, Reading, Runbook, RunbookPhase, Step, unified_name};
 use crate::source::{Diagnostics, Entry, MapReader, Node, Source, Span, Value, did_you_mean, list, nearest, shorten};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -31,11 +31,11 @@ pub(super) fn is_secret(name: &str, value: &str, declared: Option<bool>) -> bool
 }
 
 /// Reads the runbook that the scenario names.
-pub fn read_runbook(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Runbook> {
+pub fn read_runbook(node: &Node, reading: &Reading, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Runbook> {
     let path = super::stack::path_of(node, source, diags)?;
     let text = super::stack::read_text(&path, "the runbook", node.span, source, diags)?;
     let before = diags.all.len();
-    let runbook = crate::runbook::parse(&text, diags);
+    let runbook = crate::runbook::parse_with(&text, reading, diags);
     if runbook.is_none() && diags.all.len() == before {
         diags.error(source, node.span, format!("`{}` is not a runbook", path.display()));
     }
@@ -269,20 +269,61 @@ fn check_vars(
             warning.help(format!("did you mean `{}`?", shorten(&input.spelling)));
         }
     }
+    let lookup = |name: &str| {
+        let var = vars.iter().find(|var| unified_name(&var.name) == name)?;
+        Some(var.var.as_ref().map_or_else(String::new, |var| var.value.clone()))
+    };
     let mut told: Vec<&str> = Vec::new();
-    for input in followed.steps.iter().flat_map(inputs) {
-        if told.contains(&input.name.as_str()) || vars.iter().any(|var| unified_name(&var.name) == input.name) {
-            continue;
+    let mut captured: Vec<String> = Vec::new();
+    for step in &followed.steps {
+        for (block, _) in step.blocks.iter().enumerate() {
+            for command in step.commands().iter().filter(|command| command.block == block) {
+                let file = command.origin.as_ref().unwrap_or(&runbook.source);
+                let refused = command.refused(lookup);
+                for input in &command.inputs {
+                    let known = lookup(&input.name).is_some() || captured.contains(&input.name);
+                    if told.contains(&input.name.as_str()) || known && !refused.contains(input) {
+                        continue;
+                    }
+                    told.push(&input.name);
+                    let why = match known {
+                        true => Unfit::Refused,
+                        false => Unfit::Missing,
+                    };
+                    warn_of(input, why, file, source, diags);
+                }
+            }
+            captured.extend(step.captures().filter(|(by, _)| *by == block).map(|(_, name)| unified_name(name)));
         }
-        told.push(&input.name);
-        let start = offset(&runbook.source.text, input.line, input.column);
-        let span = Span::new(start, start + input.spelling.len());
-        let spelling = shorten(&input.spelling);
-        let message = format!("`{spelling}` has no value in {}: its step would be blocked", source.path.display());
-        let name = input.variable().unwrap_or(&input.name);
-        diags
-            .warning(&runbook.source, span, message)
-            .help(format!("give it in the scenario: `respond: {{ vars: {{ {name}: … }} }}`, or with `--var`"));
+    }
+}
+
+/// Why a step would be blocked.
+enum Unfit {
+    /// The input has no value.
+    Missing,
+    /// Its value cannot stand in a client's text where it would be put.
+    Refused,
+}
+
+fn warn_of(input: &Input, why: Unfit, file: &Arc<Source>, source: &Arc<Source>, diags: &mut Diagnostics) {
+    let start = offset(&file.text, input.line, input.column);
+    let span = Span::new(start, (start + input.spelling.len()).min(file.text.len()));
+    let spelling = shorten(&input.spelling);
+    let name = input.variable().unwrap_or(&input.name);
+    match why {
+        Unfit::Missing => {
+            let message = format!("`{spelling}` has no value in {}: its step would be blocked", source.path.display());
+            diags
+                .warning(file, span, message)
+                .help(format!("give it in the scenario: `respond: {{ vars: {{ {name}: … }} }}`, or with `--var`"));
+        }
+        Unfit::Refused => {
+            let message = format!("the value of `{spelling}` cannot stand here: its step would be blocked");
+            diags
+                .warning(file, span, message)
+                .help("outside of quotes a client gets plain words and numbers only: put the placeholder in quotes");
+        }
     }
 }
 

@@ -3,8 +3,9 @@
 use super::faults::{interposed, read_faults, returning};
 use super::outcome::{read_detect, read_expect, read_impact};
 use super::windows::{self, LONGEST, Places, Windows, deadline, required_deadline, window};
-use super::{Overrides, Plan, loads, respond, secrets, stack};
+use super::{Overrides, Plan, clients, loads, respond, secrets, stack, steps};
 use crate::record::Verdict;
+use crate::runbook::{Reading, Runbook};
 use crate::source::{Diagnostics, MapReader, Node, Source, Span, Value, parse, tidy};
 use std::path::Path;
 use std::sync::Arc;
@@ -18,6 +19,12 @@ const REVERT_HOLD: Duration = Duration::from_secs(2);
 /// Reads a scenario and everything that it names. All mistakes of all of these files are in the diagnostics; there is a
 /// plan exactly when none of them is an error.
 pub fn load(path: &Path, overrides: &Overrides) -> (Option<Plan>, Diagnostics) {
+    let (whole, diags) = load_whole(path, overrides);
+    (whole.map(|(plan, _)| plan), diags)
+}
+
+/// The same with the whole runbook, the steps of phases that are not followed included: as it is to be shown.
+pub fn load_whole(path: &Path, overrides: &Overrides) -> (Option<(Plan, Option<Runbook>)>, Diagnostics) {
     let mut diags = Diagnostics::default();
     let path = tidy(path);
     let plan = read(&path, overrides, &mut diags);
@@ -30,7 +37,7 @@ pub fn load(path: &Path, overrides: &Overrides) -> (Option<Plan>, Diagnostics) {
     (plan.filter(|_| fit), diags)
 }
 
-fn read(path: &Path, overrides: &Overrides, diags: &mut Diagnostics) -> Option<Plan> {
+fn read(path: &Path, overrides: &Overrides, diags: &mut Diagnostics) -> Option<(Plan, Option<Runbook>)> {
     let source = match Source::read(path) {
         Ok(source) => source,
         Err(error) => {
@@ -49,7 +56,7 @@ pub fn read_root(
     source: Arc<Source>,
     overrides: &Overrides,
     diags: &mut Diagnostics,
-) -> Option<Plan> {
+) -> Option<(Plan, Option<Runbook>)> {
     let mut map = MapReader::new(&root, "the scenario", &source, diags)?;
     let title: Option<String> = map.require("title");
     let severity = map.optional("severity");
@@ -70,12 +77,22 @@ pub fn read_root(
     let impact = read_impact(impact_node, &slis_node.map_or_else(Vec::new, keys), &source, map.diags);
     let detect = map.node("detect").map(|node| read_detect(node, &source, map.diags));
     let runbook_node = map.node("runbook");
-    let runbook = runbook_node.map(|node| respond::read_runbook(node, &source, map.diags));
-    let respond = {
+    let clients = clients::read(map.node("clients"), &source, map.diags);
+    let steps_node = map.node("steps");
+    let reading = Reading { clients: clients.keys().cloned().collect(), bridged: steps_node.is_some() };
+    let mut runbook = runbook_node.map(|node| respond::read_runbook(node, &reading, &source, map.diags));
+    let known = runbook.as_mut().and_then(Option::as_mut);
+    let named = steps::apply(steps_node, known, runbook_node.is_some(), &source, map.diags);
+    let mut respond = {
         let runbook = runbook.as_ref().and_then(Option::as_ref);
         let at = runbook_node.map(|node| node.span);
         respond::read(map.node("respond"), runbook, at, overrides, &source, map.diags)
     };
+    let known = runbook.as_mut().and_then(Option::as_mut);
+    steps::settle(&named, known, respond.as_ref(), &source, map.diags);
+    if let Some(respond) = &mut respond {
+        respond.clients = clients;
+    }
     let none = impact.as_ref().is_some_and(|impact| impact.none);
     if let (true, Some(node)) = (none, runbook_node) {
         map.error(node.span, "with `impact: none` nothing breaks for users, so there is no runbook to follow")
@@ -111,7 +128,8 @@ pub fn read_root(
     let respond = respond?;
     let (steady_for, steady_within) = steady?;
     let (recover_within, recover_hold) = recover?;
-    Some(Plan {
+    let whole = present(runbook)?;
+    let plan = Plan {
         name: path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
         title: title?,
         severity,
@@ -119,7 +137,7 @@ pub fn read_root(
         stack,
         stack_source,
         // What only a step left out would set is an input of those that stay.
-        runbook: present(runbook)?.map(|runbook| runbook.only(|step| respond.phases.contains(&step.phase))),
+        runbook: whole.as_ref().map(|runbook| runbook.only(|step| respond.phases.contains(&step.phase))),
         loads,
         slis,
         steady_for,
@@ -133,7 +151,8 @@ pub fn read_root(
         revert_hold: revert_hold?,
         expect: expect?,
         source,
-    })
+    };
+    Some((plan, whole))
 }
 
 /// Something that may be left out, but not be wrong.

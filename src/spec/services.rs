@@ -3,6 +3,7 @@
 use super::loads::host_of;
 use super::{Plan, secrets};
 use crate::faults::Inject;
+use crate::runbook::Step;
 use crate::source::{Diagnostics, Node, Source, Span, Value, did_you_mean, parse, shorten};
 use std::sync::Arc;
 
@@ -47,7 +48,45 @@ pub fn check_services(plan: &Plan, services: &[String], hosts: &[String], diags:
     if let Some(service) = &plan.respond.service {
         missing(services, service, "`respond.service`", get(&root, &["respond", "service"]));
     }
+    if let Some(Value::Map(clients)) = get(&root, &["clients"]).map(|node| &node.value) {
+        for entry in clients {
+            let at = get(&entry.value, &["service"]);
+            if let Some(service) = at.and_then(Node::text) {
+                missing(services, service, &format!("the client `{}`", shorten(&entry.key)), at);
+            }
+        }
+    }
+    if let Some(Value::Map(steps)) = get(&root, &["steps"]).map(|node| &node.value) {
+        for entry in steps {
+            let at = get(&entry.value, &["in"]);
+            if let Some(service) = at.and_then(Node::text) {
+                missing(services, service, &format!("the step `{}`", shorten(&entry.key)), at);
+            }
+        }
+    }
+    check_annotations(plan, services, diags);
     secrets::hide(diags);
+}
+
+/// The same for `in=` of the runbook's annotations.
+fn check_annotations(plan: &Plan, services: &[String], diags: &mut Diagnostics) {
+    let Some(runbook) = &plan.runbook else { return };
+    let mut told: Vec<usize> = Vec::new();
+    // The scenario's own words were looked at where they stand.
+    for block in runbook.steps.iter().filter(|step| step.replaced.is_none()).flat_map(|step: &Step| &step.blocks) {
+        let Some(place) = block.settings.place.as_ref().filter(|place| !services.contains(place)) else { continue };
+        let above: usize =
+            runbook.source.text.split_inclusive('\n').take(block.line.saturating_sub(1)).map(str::len).sum();
+        let written = format!("in={place}");
+        let Some(at) = runbook.source.text.get(..above).and_then(|above| above.rfind(&written)) else { continue };
+        if !told.contains(&at) {
+            told.push(at);
+            let message = format!("an annotation names `{}`, which the stack does not have", shorten(place));
+            diags
+                .error(&runbook.source, Span::new(at + 3, at + written.len()), message)
+                .help(did_you_mean(place, services.iter().map(String::as_str)));
+        }
+    }
 }
 
 /// Where a setting stands in a Compose file: `key` is `volumes`, `environment.STRIPE_URL` … of a service, or of the whole

@@ -117,6 +117,8 @@ fn every_key_of_a_scenario_is_described() {
     for key in ["stack", "steady", "impact", "detect", "respond", "recover", "revert", "expect"] {
         maps.push((format!("`{key}`"), with(key, &it)));
     }
+    maps.push(("`steps`".into(), with("steps", &format!("{{ end-its-sessions: {it} }}"))));
+    maps.push(("`clients`".into(), with("clients", &format!("{{ sql: {it} }}"))));
     for kind in Fault::KINDS {
         maps.push((format!("`{kind}`"), with("faults", &format!("[ {{ {kind}: {it} }} ]"))));
     }

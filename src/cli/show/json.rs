@@ -1,0 +1,177 @@
+//! A runbook as JSON: the format of `firedrill show --format json`, described field by field in docs/runbooks.md.
+
+use super::View;
+use super::inputs::{ShownInput, inputs};
+use crate::runbook::{Command, Input, Settings, Step, StepKind};
+use serde::Serialize;
+
+/// Version of the format; it changes when a field is taken away or means something else.
+const FORMAT: u32 = 1;
+
+/// A runbook.
+#[derive(Debug, Serialize)]
+pub(super) struct Shown<'a> {
+    format: u32,
+    path: String,
+    title: &'a str,
+    scenario: Option<String>,
+    inputs: Vec<ShownInput>,
+    steps: Vec<ShownStep<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct ShownStep<'a> {
+    id: &'a str,
+    phase: &'a str,
+    kind: &'a str,
+    title: &'a str,
+    line: usize,
+    end_line: usize,
+    hash: &'a str,
+    followed: Option<bool>,
+    reason: Option<&'a str>,
+    commands: Vec<ShownCommand<'a>>,
+    blocks: Vec<ShownBlock<'a>>,
+    replaced: Option<ShownReplaced<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct ShownCommand<'a> {
+    text: &'a str,
+    filled: Option<String>,
+    file: String,
+    line: usize,
+    column: usize,
+    language: &'a str,
+    block: usize,
+    expected: Option<&'a str>,
+    inputs: Vec<ShownUse<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct ShownUse<'a> {
+    name: &'a str,
+    spelling: &'a str,
+    line: usize,
+    column: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct ShownBlock<'a> {
+    line: usize,
+    end_line: usize,
+    settings: ShownSettings<'a>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct ShownSettings<'a> {
+    #[serde(rename = "in")]
+    place: Option<&'a str>,
+    timeout: Option<String>,
+    retry: Option<String>,
+    expect: Option<&'a str>,
+    expect_exit: Option<i32>,
+    background: Option<bool>,
+    capture: Option<&'a str>,
+    skip: Option<&'a str>,
+    choose: Option<bool>,
+}
+
+#[derive(Debug, Serialize)]
+struct ShownReplaced<'a> {
+    file: String,
+    line: usize,
+    reason: Option<&'a str>,
+    commands: Vec<ShownCommand<'a>>,
+}
+
+impl<'a> Shown<'a> {
+    pub fn of(view: &'a View) -> Self {
+        Shown {
+            format: FORMAT,
+            path: view.runbook.source.path.display().to_string(),
+            title: &view.runbook.title,
+            scenario: view.plan.as_ref().map(|plan| plan.source.path.display().to_string()),
+            inputs: inputs(view),
+            steps: view.runbook.steps.iter().map(|step| ShownStep::of(view, step)).collect(),
+        }
+    }
+}
+
+/// Kind, reason and commands of what a step is, or was.
+fn parts<'a>(kind: &'a StepKind, held: &'a [Command]) -> (&'static str, Option<&'a str>, &'a [Command]) {
+    match kind {
+        StepKind::Commands(commands) => ("command", None, commands),
+        StepKind::Manual(reason) => ("manual", Some(reason.as_str()), held),
+    }
+}
+
+impl<'a> ShownStep<'a> {
+    fn of(view: &'a View, step: &'a Step) -> Self {
+        let (kind, reason, commands) = parts(&step.kind, &step.held);
+        let shown = |commands: &'a [Command]| commands.iter().map(|c| ShownCommand::of(view, c)).collect();
+        let replaced = step.replaced.as_ref().map(|replaced| {
+            let (_, reason, commands) = parts(&replaced.kind, &replaced.held);
+            let file = replaced.by.path.display().to_string();
+            ShownReplaced { file, line: replaced.line, reason, commands: shown(commands) }
+        });
+        let blocks = step.blocks.iter().map(|block| ShownBlock {
+            line: block.line,
+            end_line: block.end_line,
+            settings: ShownSettings::of(&block.settings),
+        });
+        ShownStep {
+            id: &step.id,
+            phase: step.phase.name(),
+            kind,
+            title: &step.title,
+            line: step.line,
+            end_line: step.end_line,
+            hash: &step.hash,
+            followed: view.plan.as_ref().map(|_| view.follows(step)),
+            reason,
+            commands: shown(commands),
+            blocks: blocks.collect(),
+            replaced,
+        }
+    }
+}
+
+impl<'a> ShownCommand<'a> {
+    fn of(view: &'a View, command: &'a Command) -> Self {
+        let shown = |input: &'a Input| ShownUse {
+            name: &input.name,
+            spelling: &input.spelling,
+            line: input.line,
+            column: input.column,
+        };
+        ShownCommand {
+            text: &command.text,
+            filled: view.filled(command),
+            file: command.origin.as_ref().unwrap_or(&view.runbook.source).path.display().to_string(),
+            line: command.line,
+            column: command.column,
+            language: &command.language,
+            block: command.block,
+            expected: command.expected.as_deref(),
+            inputs: command.inputs.iter().map(shown).collect(),
+        }
+    }
+}
+
+impl<'a> ShownSettings<'a> {
+    fn of(settings: &'a Settings) -> Self {
+        ShownSettings {
+            place: settings.place.as_deref(),
+            timeout: settings.timeout.map(|time| crate::spec::Show(time).to_string()),
+            retry: settings.retry.map(|retry| format!("{}/{}", retry.attempts, crate::spec::Show(retry.pause))),
+            expect: settings.expect.as_ref().map(|expect| expect.pattern.as_str()),
+            expect_exit: settings.expect_exit,
+            background: settings.background,
+            capture: settings.capture.as_deref(),
+            skip: settings.skip.as_deref(),
+            choose: settings.choose,
+        }
+    }
+}

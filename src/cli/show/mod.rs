@@ -1,0 +1,154 @@
+//! `firedrill show`: prints a runbook as the steps that Firedrill reads.
+
+mod inputs;
+mod json;
+mod text;
+
+use super::output::print;
+use crate::error::{Error, Exit};
+use crate::runbook::{self, Command, Runbook, Step};
+use crate::source::{Diagnostics, ReadError, Source, did_you_mean, render};
+use crate::spec::{self, Overrides, Plan, project_files};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Prints a runbook as the steps that Firedrill reads: phase, lines, commands, inputs, and why a step is for a person.
+#[derive(Debug, clap::Args)]
+pub struct ShowArgs {
+    /// The runbook: a path, or the name of a file in `runbooks/`.
+    #[arg(value_name = "RUNBOOK", required_unless_present = "scenario")]
+    runbook: Option<PathBuf>,
+    /// Show it as this scenario follows it: values of inputs, settings, steps that it replaces, skips or leaves out.
+    #[arg(long, value_name = "NAME")]
+    scenario: Option<String>,
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t = ShowFormat::Text)]
+    format: ShowFormat,
+}
+
+/// How to print a runbook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum ShowFormat {
+    /// For people.
+    Text,
+    /// One object.
+    Json,
+}
+
+/// Runs the command. Mistakes of the runbook go to standard error, and the exit code is that of wrong files; the steps
+/// are shown all the same, as far as they could be read.
+pub async fn run(args: ShowArgs, globals: &super::Globals) -> Result<Exit, Error> {
+    let mut diags = Diagnostics::default();
+    let named = args.runbook.as_ref().map(|path| read(path, &globals.project)).transpose()?;
+    let view = match &args.scenario {
+        Some(name) => followed(name, named.as_deref(), globals, &mut diags)?,
+        None => {
+            named.and_then(|source| runbook::parse(&source, &mut diags)).map(|runbook| View { runbook, plan: None })
+        }
+    };
+    if let Some(view) = &view {
+        match args.format {
+            ShowFormat::Text => print(&text::text(view))?,
+            ShowFormat::Json => {
+                let json = serde_json::to_string_pretty(&json::Shown::of(view))
+                    .map_err(|error| Error::harness(format!("writing the runbook as JSON: {error}")))?;
+                print(&format!("{json}\n"))?;
+            }
+        }
+    }
+    if !diags.all.is_empty() {
+        eprint!("{}", render(&diags, globals.color()));
+    }
+    Ok(if diags.has_errors() { Exit::Usage } else { Exit::Passed })
+}
+
+/// A runbook by itself, or as a scenario follows it.
+#[derive(Debug)]
+struct View {
+    runbook: Runbook,
+    plan: Option<Plan>,
+}
+
+impl View {
+    /// Whether the phase of a step is followed; without a scenario all of them count.
+    fn follows(&self, step: &Step) -> bool {
+        self.plan.as_ref().is_none_or(|plan| plan.respond.phases.contains(&step.phase))
+    }
+
+    /// The value that the scenario gives an input; a secret is not shown.
+    fn value(&self, name: &str) -> Option<String> {
+        let var = self.plan.as_ref()?.respond.vars.get(name)?;
+        Some(if var.secret { "***".to_string() } else { var.value.clone() })
+    }
+
+    /// A command with its inputs filled in, where the scenario has all of their values.
+    fn filled(&self, command: &Command) -> Option<String> {
+        let plan = self.plan.as_ref()?;
+        // Whether a value fits is decided by the value, and not by its asterisks.
+        command.fill(|name| plan.respond.vars.get(name).map(|var| var.value.clone())).ok()?;
+        command.fill(|name| self.value(name)).ok()
+    }
+}
+
+/// The runbook of a scenario, every step as it is followed. `None` if the scenario has mistakes.
+fn followed(
+    name: &str,
+    named: Option<&Source>,
+    globals: &super::Globals,
+    diags: &mut Diagnostics,
+) -> Result<Option<View>, Error> {
+    let path = spec::find(name, &globals.project)?;
+    let overrides = Overrides { vars: BTreeMap::new(), project: globals.project.clone() };
+    let (whole, found) = spec::load_whole(&path, &overrides);
+    diags.all.extend(found.all);
+    let Some((plan, whole)) = whole else { return Ok(None) };
+    let Some(mut runbook) = whole else {
+        return Err(Error::usage(format!("{} follows no runbook", path.display())));
+    };
+    if let Some(other) = named.filter(|other| other.text != runbook.source.text) {
+        let (wanted, own) = (other.path.display(), runbook.source.path.display());
+        return Err(Error::usage(format!("{} follows `{own}`, not `{wanted}`", path.display())));
+    }
+    // Of the steps that are followed, the inputs are those that are left when the others are not there.
+    for step in &mut runbook.steps {
+        let same = plan.runbook.iter().flat_map(|runbook| &runbook.steps).find(|other| other.id == step.id);
+        step.clone_from(same.unwrap_or(&step.clone()));
+    }
+    Ok(Some(View { runbook, plan: Some(plan) }))
+}
+
+/// Reads the file at the path, or else the runbook of that name in the project.
+fn read(path: &Path, project: &Path) -> Result<Arc<Source>, Error> {
+    let missing = match Source::read(path) {
+        Ok(source) => return Ok(source),
+        Err(ReadError::File { .. }) if !path.exists() => path,
+        Err(error) => {
+            let mut diags = Diagnostics::default();
+            error.report("the runbook", None, &mut diags);
+            return Err(Error::usage(render(&diags, false).trim_end().to_string()));
+        }
+    };
+    let known = project_files(project, "runbooks", &["md", "markdown"]);
+    let wanted = missing.file_stem().unwrap_or_default();
+    if missing.components().count() == 1
+        && let Some(path) = known.iter().find(|known| known.file_stem() == Some(wanted))
+        && let Ok(source) = Source::read(path)
+    {
+        return Ok(source);
+    }
+    let error = Error::usage(format!("there is no runbook `{}`", missing.display()));
+    let names: Vec<String> = known.iter().map(|path| path.display().to_string()).collect();
+    // Compared by name: `rnubooks/db-pool.md` and `db-pol` both mean the same file.
+    let stems: Vec<&str> = known.iter().filter_map(|path| path.file_stem()?.to_str()).collect();
+    let wanted = wanted.to_string_lossy();
+    let near = crate::source::nearest(&wanted, stems.iter().copied());
+    Err(match near.and_then(|near| known.iter().find(|path| path.file_stem().is_some_and(|stem| stem == near))) {
+        Some(path) => error.hint(format!("did you mean `{}`?", path.display())),
+        None if names.is_empty() => error,
+        None => error.hint(did_you_mean("", names.iter().map(String::as_str))),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,155 @@
+//! `firedrill show` on runbooks of every shape, our own included.
+
+use super::json::Shown;
+use super::text::text;
+use super::*;
+use crate::runbook::RunbookPhase;
+use std::collections::BTreeSet;
+
+fn folder(name: &str) -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let files = project_files(root, name, &["md"]);
+    assert!(!files.is_empty(), "{name} is empty");
+    files
+}
+
+/// The steps and the mistakes of a file, the path shown as in the repository.
+fn shown(path: &Path) -> (View, String) {
+    let short = path.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap();
+    let source = Source::new(short, std::fs::read_to_string(path).unwrap());
+    let mut diags = Diagnostics::default();
+    let runbook = runbook::parse(&source, &mut diags).unwrap();
+    let view = View { runbook, plan: None };
+    let text = format!("{}{}", text(&view), render(&diags, false));
+    (view, text)
+}
+
+#[test]
+fn runbooks_of_every_shape_are_read_as_a_person_reads_them() {
+    for path in folder("tests/runbooks").into_iter().chain(folder("runbooks")) {
+        let name = path.file_stem().unwrap().to_str().unwrap().to_string();
+        insta::assert_snapshot!(name, shown(&path).1);
+    }
+}
+
+#[test]
+fn our_own_runbooks_have_no_mistakes_and_a_mitigation() {
+    for path in folder("runbooks") {
+        let (view, text) = shown(&path);
+        assert!(!text.contains("error:"), "{text}");
+        let mitigations = view.runbook.select(&[RunbookPhase::Mitigate]).filter(|step| !step.commands().is_empty());
+        assert!(mitigations.count() > 0);
+    }
+}
+
+#[test]
+fn json_says_the_same() {
+    let path = folder("tests/runbooks").into_iter().find(|path| path.ends_with("prompts.md")).unwrap();
+    let (view, _) = shown(&path);
+    insta::assert_snapshot!("prompts.json", serde_json::to_string_pretty(&Shown::of(&view)).unwrap());
+}
+
+#[test]
+fn a_wrong_name_is_answered_with_the_right_one() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let message = |name: &str| {
+        let error = read(Path::new(name), root).unwrap_err();
+        error.to_string().replace(env!("CARGO_MANIFEST_DIR"), "")
+    };
+    let near = "error: there is no runbook `runbooks/db-pol.md`\nhelp: did you mean `/runbooks/db-pool.md`?";
+    assert_eq!(format!("error: {}", message("runbooks/db-pol.md")), near);
+    insta::assert_snapshot!("wrong-name", message("nothing-like-it"));
+    assert!(read(Path::new("db-pool"), root).is_ok());
+    let folder = root.join("runbooks");
+    assert!(read(&folder, root).unwrap_err().to_string().contains("it is a directory"));
+}
+
+#[test]
+fn a_terminal_is_not_obeyed() {
+    let source = Source::new("x.md", "# A \u{1b}[2J\n\n## Fix\n\n```sh\nls \u{7}\n```\n");
+    let runbook = runbook::parse(&source, &mut Diagnostics::default()).unwrap();
+    let text = text(&View { runbook, plan: None });
+    assert!(!text.contains(['\u{1b}', '\u{7}']) && text.contains("ls"), "{text}");
+}
+
+/// A project in which a scenario follows the runbook of annotations.
+fn annotated() -> (tempfile::TempDir, View) {
+    let dir = tempfile::tempdir().unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let runbook = std::fs::read_to_string(root.join("tests/runbooks/annotations.md")).unwrap();
+    let scenario = "title: T\nstack: ../compose.yaml\nrunbook: ../runbooks/annotations.md\n\
+        load: { l: { request: GET http://shop/, rate: 50/s } }\n\
+        slis: { ok: { load: l, good: status < 500, objective: 90% } }\nfaults: [ container_kill: { service: shop } ]\n\
+        recover: { within: 9s }\nclients: { sql: { service: db, command: psql } }\n\
+        respond: { phases: [mitigate], vars: { TOKEN: hunter2, HOLDER: 4711 } }\nsteps:\n  take-back:\n    run: |\n      curl -H \"<token>\" http://shop/in\n      curl http://shop/<gone>\n    retry: 3/500ms\n  book: { skip: the book is out }\n";
+    for (path, text) in [
+        ("compose.yaml", "services: { shop: { image: x }, db: { image: x } }\n"),
+        ("runbooks/annotations.md", runbook.as_str()),
+        ("scenarios/s.yaml", scenario),
+    ] {
+        let path = dir.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    let globals = super::super::Globals { project: dir.path().to_path_buf(), ..globals() };
+    let mut diags = Diagnostics::default();
+    let view = followed("s", None, &globals, &mut diags).unwrap();
+    assert!(!diags.has_errors(), "{}", render(&diags, false));
+    (dir, view.unwrap())
+}
+
+fn globals() -> super::super::Globals {
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        globals: super::super::Globals,
+    }
+    <Line as clap::Parser>::parse_from(["firedrill"]).globals
+}
+
+#[test]
+fn a_scenario_shows_what_it_makes_of_a_runbook() {
+    let (dir, view) = annotated();
+    let text = text(&view).replace(&format!("{}/", dir.path().display()), "");
+    assert!(!text.contains("hunter2"), "{text}");
+    insta::assert_snapshot!("followed", text);
+}
+
+#[test]
+fn another_runbook_than_the_scenarios_is_an_error() {
+    let (dir, _) = annotated();
+    let globals = super::super::Globals { project: dir.path().to_path_buf(), ..globals() };
+    let other = Source::new("other.md", "# Other\n");
+    let error = followed("s", Some(&other), &globals, &mut Diagnostics::default()).unwrap_err();
+    assert!(error.to_string().contains("not `other.md`"), "{error}");
+}
+
+/// The paths of all fields: `steps[].commands[].text`.
+fn fields(value: &serde_json::Value, path: &str, out: &mut BTreeSet<String>) {
+    match value {
+        serde_json::Value::Object(map) => {
+            for (key, value) in map {
+                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                out.insert(path.clone());
+                fields(value, &path, out);
+            }
+        }
+        serde_json::Value::Array(items) => items.iter().for_each(|item| fields(item, &format!("{path}[]"), out)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_field_of_the_json_is_described() {
+    let (_dir, view) = annotated();
+    let mut real = BTreeSet::new();
+    fields(&serde_json::to_value(Shown::of(&view)).unwrap(), "", &mut real);
+    // Replaced commands are commands.
+    real.retain(|path| !path.starts_with("steps[].replaced.commands[]"));
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/runbooks.md")).unwrap();
+    let section = page.split("## The JSON of `show`\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    let told: BTreeSet<String> =
+        section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).map(str::to_string).collect();
+    assert_eq!(told, real);
+    assert!(real.len() > 40 && real.contains("steps[].replaced.line"));
+}

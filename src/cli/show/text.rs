@@ -1,0 +1,143 @@
+//! A runbook for people, as `firedrill show` prints it.
+
+use super::View;
+use super::inputs::{ShownInput, inputs};
+use crate::runbook::{CodeBlock, Command, Settings, Step, StepKind};
+use crate::source::visible;
+use crate::spec::Show;
+use std::fmt::Write as _;
+
+/// The runbook for people.
+pub(super) fn text(view: &View) -> String {
+    let runbook = &view.runbook;
+    let mut out = format!("{} — {}\n", runbook.source.path.display(), runbook.title);
+    if let Some(plan) = &view.plan {
+        let _ = writeln!(out, "as {} follows it", plan.source.path.display());
+    }
+    let commands = runbook.steps.iter().filter(|step| !step.commands().is_empty()).count();
+    let skipped = runbook.steps.iter().filter(|step| is_skipped(step)).count();
+    let people = runbook.steps.len() - commands - skipped;
+    let _ = write!(out, "{}: {commands} with commands, {people} for a person", count(runbook.steps.len(), "step"));
+    out.push_str(&if skipped > 0 { format!(", {skipped} skipped\n") } else { "\n".to_string() });
+    show_inputs(&mut out, view, &inputs(view));
+    let mut phase = None;
+    for step in &runbook.steps {
+        if phase != Some(step.phase) {
+            phase = Some(step.phase);
+            let left_out = if view.follows(step) { "" } else { "  (not followed: the phase is not selected)" };
+            let _ = writeln!(out, "\n{}{left_out}", step.phase.name());
+        } else {
+            out.push('\n');
+        }
+        show_step(&mut out, view, step);
+    }
+    // A runbook may hold control characters, and a terminal would obey them.
+    out.split_inclusive('\n').map(|line| format!("{}\n", visible(line.trim_end_matches('\n')))).collect()
+}
+
+/// Whether an annotation or the scenario says that it is not run.
+fn is_skipped(step: &Step) -> bool {
+    step.commands().is_empty() && step.blocks.iter().any(|block| block.settings.skip.is_some())
+}
+
+fn show_inputs(out: &mut String, view: &View, inputs: &[ShownInput]) {
+    if inputs.is_empty() {
+        return;
+    }
+    let title = if view.plan.is_some() { "inputs:" } else { "inputs, each to be given a value:" };
+    let width = inputs.iter().map(|input| input.name.chars().count()).max().unwrap_or_default();
+    let _ = writeln!(out, "\n{title}");
+    for input in inputs {
+        let mut places = Vec::new();
+        for (file, lines) in [("", &input.lines), ("of the scenario ", &input.scenario_lines)] {
+            let numbers: Vec<String> = lines.iter().map(usize::to_string).collect();
+            match numbers.len() {
+                0 => {}
+                1 => places.push(format!("{file}line {}", numbers.concat())),
+                _ => places.push(format!("{file}lines {}", numbers.join(", "))),
+            }
+        }
+        let value = match (&input.value, &input.captured_by, &view.plan) {
+            (Some(value), ..) => format!("  = {value}"),
+            (None, Some(by), _) => format!("  captured by {by}"),
+            (None, None, Some(_)) => "  has no value: its step would be blocked".to_string(),
+            (None, None, None) => String::new(),
+        };
+        let _ = writeln!(out, "  {:width$}  {}  {}{value}", input.name, input.spellings.join(", "), places.join(", "));
+    }
+}
+
+fn show_step(out: &mut String, view: &View, step: &Step) {
+    let lines = match step.line == step.end_line {
+        true => format!("line {}", step.line),
+        false => format!("lines {}–{}", step.line, step.end_line),
+    };
+    let _ = writeln!(out, "  {}  ({lines})\n    {}", step.title, step.id);
+    if let Some(replaced) = &step.replaced {
+        let _ = writeln!(out, "    {}, line {}, puts in its place:", replaced.by.path.display(), replaced.line);
+    }
+    match &step.kind {
+        StepKind::Commands(commands) => show_commands(out, view, commands, &step.blocks, ""),
+        StepKind::Manual(reason) => {
+            let what = if is_skipped(step) { "skipped" } else { "for a person" };
+            let _ = writeln!(out, "    {what}: {reason}");
+            show_commands(out, view, &step.held, &step.blocks, "# ");
+        }
+    }
+    if let Some(replaced) = &step.replaced {
+        match &replaced.kind {
+            StepKind::Commands(commands) => {
+                let _ = writeln!(out, "    the runbook says:");
+                show_commands(out, view, commands, &[], "# ");
+            }
+            StepKind::Manual(reason) => {
+                let _ = writeln!(out, "    in the runbook it is for a person: {reason}");
+                show_commands(out, view, &replaced.held, &[], "# ");
+            }
+        }
+    }
+}
+
+/// The commands behind their line numbers; `mark` stands before those that are not run.
+fn show_commands(out: &mut String, view: &View, commands: &[Command], blocks: &[CodeBlock], mark: &str) {
+    let mut shown = None;
+    for command in commands {
+        if let Some(block) = blocks.get(command.block).filter(|_| shown != Some(command.block)) {
+            shown = Some(command.block);
+            let settings = settings(&block.settings);
+            if !settings.is_empty() {
+                let _ = writeln!(out, "           {settings}");
+            }
+        }
+        let mut number = command.line.to_string();
+        let filled = view.filled(command).filter(|_| mark.is_empty());
+        for line in filled.as_ref().unwrap_or(&command.text).lines() {
+            let _ = writeln!(out, "    {number:>5}  {}", format!("{mark}{line}").trim_end());
+            number.clear();
+        }
+        let mut named: Vec<&str> = command.inputs.iter().map(|input| input.name.as_str()).collect();
+        named.dedup();
+        if !named.is_empty() {
+            let _ = writeln!(out, "           ← {}", named.join(", "));
+        }
+    }
+}
+
+/// The settings of a block, written as an annotation has them.
+fn settings(settings: &Settings) -> String {
+    let Settings { place, timeout, retry, expect, expect_exit, background, capture, skip: _, choose } = settings;
+    let mut out: Vec<String> = Vec::new();
+    out.extend(place.iter().map(|place| format!("in={place}")));
+    out.extend(timeout.map(|time| format!("timeout={}", Show(time))));
+    out.extend(retry.map(|retry| format!("retry={}/{}", retry.attempts, Show(retry.pause))));
+    out.extend(expect.iter().map(|expect| format!("expect=/{}/", expect.pattern.replace('/', "\\/"))));
+    out.extend(expect_exit.map(|code| format!("expect-exit={code}")));
+    out.extend(background.map(|on| if on { "background".to_string() } else { "background=false".to_string() }));
+    out.extend(capture.iter().map(|name| format!("capture={name}")));
+    out.extend(choose.map(|on| if on { "choose".to_string() } else { "choose=false".to_string() }));
+    out.join(" ")
+}
+
+fn count(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}

@@ -1,0 +1,213 @@
+//! `steps:` of a scenario: what annotations say, by step id, and other commands for steps that cannot work in a drill.
+//! It is held against the whole runbook, before phases are left out.
+
+use super::Respond;
+use crate::runbook::{
+    Expect, Retry, Runbook, RunbookPhase, Settings, Step, StepKind, Written, check_runs, parse_capture, parse_exit,
+    parse_place, parse_reason, parse_timeout, unified_name,
+};
+use crate::source::{Diagnostics, Entry, MapReader, Node, Source, Span, Value, did_you_mean, list, shorten};
+use std::sync::Arc;
+
+/// A step that the scenario names.
+pub struct Named {
+    id: String,
+    phase: RunbookPhase,
+    span: Span,
+}
+
+/// Reads `steps` and applies it to the runbook, if there is one that can be read. `expected` says whether the scenario
+/// names one.
+pub fn apply(
+    node: Option<&Node>,
+    mut runbook: Option<&mut Runbook>,
+    expected: bool,
+    source: &Arc<Source>,
+    diags: &mut Diagnostics,
+) -> Vec<Named> {
+    let Some(node) = node else { return Vec::new() };
+    let Value::Map(entries) = &node.value else {
+        let message = format!("`steps` must be a map of step ids, found {}", node.describe());
+        diags.error(source, node.span, message).help("write it like `restart: { timeout: 10s }`");
+        return Vec::new();
+    };
+    if !expected {
+        diags
+            .error(source, node.span, "`steps` needs a runbook whose steps it is about")
+            .help("name it with `runbook:`");
+    }
+    let mut named: Vec<Named> = Vec::new();
+    for entry in entries {
+        let said = read(entry, source, diags);
+        let Some(runbook) = runbook.as_deref_mut() else { continue };
+        let Some(index) = find(runbook, entry, source, diags) else { continue };
+        let Some(step) = runbook.steps.get_mut(index) else { continue };
+        if let Some(other) = named.iter().find(|other| other.id == step.id) {
+            let line = source.pos(other.span.start).line;
+            diags
+                .error(source, entry.key_span, format!("the step `{}` is given twice", step.id))
+                .label(format!("line {line} names it already"));
+            continue;
+        }
+        named.push(Named { id: step.id.clone(), phase: step.phase, span: entry.key_span });
+        if let Some(said) = said {
+            put(step, entry, said, source, diags);
+        }
+    }
+    if let Some(runbook) = runbook {
+        runbook.relink();
+        check_captures(runbook, &named, source, diags);
+        if !diags.has_errors() {
+            check_runs(runbook, diags);
+        }
+    }
+    named
+}
+
+/// What the scenario says about a step.
+struct Said {
+    settings: Settings,
+    run: Option<(Span, String)>,
+}
+
+fn read(entry: &Entry, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Said> {
+    let mut map = MapReader::new(&entry.value, format!("step `{}`", shorten(&entry.key)), source, diags)?;
+    let run = map.optional::<String>("run").map(|text| (map.span_of("run"), text));
+    let settings = Settings {
+        place: map.optional_with("in", "the name of a service", parse_place),
+        timeout: map.optional_with("timeout", "a duration like `30s`", parse_timeout),
+        retry: map.optional_with("retry", "attempts and pause like `10/2s`", Retry::parse),
+        expect: map.optional_with("expect", "a pattern like `/ready/`", Expect::parse),
+        expect_exit: map.optional_with("expect-exit", "an exit code", parse_exit),
+        background: map.optional("background"),
+        capture: map.optional_with("capture", "a name like `POD`", parse_capture),
+        skip: map.optional_with("skip", "a reason", parse_reason),
+        choose: map.optional("choose"),
+    };
+    let skip = map.span_of("skip");
+    let skipped = map.node("skip").is_some();
+    for key in ["run", "choose"] {
+        if skipped && map.node(key).is_some() {
+            map.error(skip, format!("a step cannot have both `skip` and `{key}`")).help("leave out one of the two");
+        }
+    }
+    let empty =
+        matches!(&entry.value.value, Value::Null) || matches!(&entry.value.value, Value::Map(m) if m.is_empty());
+    if empty {
+        map.error(entry.key_span, format!("step `{}` says nothing", shorten(&entry.key)))
+            .help("give it `run`, `in`, `timeout`, `skip: \"why\"` …");
+    }
+    map.finish()?;
+    Some(Said { settings, run })
+}
+
+/// The step that a key means: by its whole id, or by what stands behind the phase where that is one step only.
+fn find(runbook: &Runbook, entry: &Entry, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<usize> {
+    let wanted = entry.key.as_str();
+    let slug = |step: &Step| step.id.split_once('/').map_or(step.id.clone(), |(_, slug)| slug.to_string());
+    if let Some(index) = runbook.steps.iter().position(|step| step.id == wanted) {
+        return Some(index);
+    }
+    let matching: Vec<usize> = (0..runbook.steps.len())
+        .filter(|&index| runbook.steps.get(index).is_some_and(|step| slug(step) == wanted))
+        .collect();
+    let ids = |indices: &[usize]| -> Vec<String> {
+        indices.iter().filter_map(|&index| runbook.steps.get(index)).map(|step| step.id.clone()).collect()
+    };
+    match matching.as_slice() {
+        [index] => Some(*index),
+        [] => {
+            let message = format!("the runbook has no step `{}`", shorten(wanted));
+            let all: Vec<String> = runbook.steps.iter().map(|step| step.id.clone()).collect();
+            let slugs: Vec<String> = runbook.steps.iter().map(slug).collect();
+            let near = crate::source::nearest(wanted, all.iter().chain(&slugs).map(String::as_str));
+            let help = match near {
+                Some(near) => format!("did you mean `{near}`? There is {}", list(&all)),
+                None => did_you_mean("", all.iter().map(String::as_str)),
+            };
+            diags.error(source, entry.key_span, message).help(help);
+            None
+        }
+        several => {
+            let message = format!("`{}` means more than one step", shorten(wanted));
+            diags
+                .error(source, entry.key_span, message)
+                .help(format!("write the whole id: there is {}", list(&ids(several))));
+            None
+        }
+    }
+}
+
+fn put(step: &mut Step, entry: &Entry, said: Said, source: &Arc<Source>, diags: &mut Diagnostics) {
+    let conditional = !step.held.is_empty();
+    let id = step.id.clone();
+    if let Some((span, text)) = said.run {
+        if let Err(why) = step.replace(Written { text: &text, source, span }, said.settings) {
+            diags.error(source, span, format!("`run`: {why}")).help("write commands for bash");
+        }
+        return;
+    }
+    match said.settings.choose {
+        Some(true) if !conditional => {
+            let message = format!("`{id}` is not conditional: `choose` changes nothing");
+            diags.warning(source, entry.key_span, message);
+        }
+        Some(false) if step.blocks.iter().any(|block| block.settings.choose == Some(true)) => {
+            diags
+                .error(source, entry.key_span, format!("an annotation of the runbook has chosen `{id}`"))
+                .help("leave it out with `skip: \"why\"`");
+        }
+        _ => {}
+    }
+    let words = matches!(&step.kind, StepKind::Manual(_)) && !conditional;
+    if words && said.settings.skip.is_none() {
+        let StepKind::Manual(why) = &step.kind else { return };
+        diags
+            .warning(source, entry.key_span, format!("`{id}` has no commands that this could be about ({why})"))
+            .help("give it commands with `run: …`");
+    }
+    step.set(&said.settings);
+}
+
+/// Names that the scenario lets two steps capture.
+fn check_captures(runbook: &Runbook, named: &[Named], source: &Arc<Source>, diags: &mut Diagnostics) {
+    let all: Vec<(&str, String)> = runbook
+        .steps
+        .iter()
+        .flat_map(|step| step.captures().map(|(_, name)| (step.id.as_str(), unified_name(name))))
+        .collect();
+    for own in named {
+        let mine = all.iter().filter(|(id, _)| *id == own.id);
+        let taken = mine.filter_map(|(_, name)| all.iter().find(|(id, other)| other == name && *id != own.id)).next();
+        // Of two that the scenario names, the second one is told of.
+        if let Some((by, name)) = taken
+            && !named.iter().any(|other| other.id == *by && other.span.start > own.span.start)
+        {
+            diags
+                .error(source, own.span, format!("`{}` is captured twice: by `{by}` as well", shorten(name)))
+                .help("give one of the two another name");
+        }
+    }
+}
+
+/// What can be said once it is known which phases are followed, and where.
+pub fn settle(
+    named: &[Named],
+    runbook: Option<&mut Runbook>,
+    respond: Option<&Respond>,
+    source: &Arc<Source>,
+    diags: &mut Diagnostics,
+) {
+    let (Some(runbook), Some(respond)) = (runbook, respond) else { return };
+    for step in named.iter().filter(|step| !respond.phases.contains(&step.phase)) {
+        let phases: Vec<&str> = respond.phases.iter().map(|phase| phase.name()).collect();
+        diags
+            .warning(source, step.span, format!("`{}` is not followed: its phase is not selected", step.id))
+            .help(format!("`respond.phases` is {}", list(&phases)));
+    }
+    // The same place by another word is the same session.
+    for block in runbook.steps.iter_mut().flat_map(|step| &mut step.blocks) {
+        block.settings.place = block.settings.place.take().filter(|place| respond.service.as_ref() != Some(place));
+    }
+    runbook.relink();
+}

@@ -1,0 +1,231 @@
+//! `steps:` and `clients:` of whole scenarios: what becomes of the runbook, and every mistake in them.
+
+use super::*;
+use crate::runbook::{Runbook, Step, StepKind};
+use crate::source::{Diagnostics, render};
+use std::path::Path;
+
+const RUNBOOK: &str = "\
+# Checkout hangs
+
+## Diagnosis
+
+1. Look at the dashboard.
+
+2. See who waits.
+
+   <!-- firedrill: in=db capture=PID expect=/\\d+/ -->
+   ```bash
+   psql -At -c 'SELECT 1'
+   ```
+
+## Mitigation
+
+### Scale checkout
+
+```bash
+kubectl scale deploy/checkout --replicas=3
+kubectl rollout status deploy/checkout
+```
+
+### Restart
+
+If it still hangs:
+
+<!-- firedrill: id=restart-it -->
+```bash
+restart --pid <pid>
+```
+
+### End them
+
+```sql
+SELECT pg_terminate_backend(<pid>) WHERE note = '<why>' AND 1 < 2;
+```
+
+## Rollback
+
+### Restart
+
+```bash
+restart --back
+```
+
+### Scale checkout
+
+```bash
+kubectl scale deploy/checkout --replicas=1
+```
+";
+
+/// A scenario with this at its end, in a project of its own: the plan, the whole runbook, and what is said about it.
+fn load_with(more: &str, runbook: &str) -> (Option<(Plan, Option<Runbook>)>, Diagnostics, String) {
+    let scenario = format!(
+        "title: T\nstack: ../stack/compose.yaml\nrunbook: ../runbooks/r.md\nload: {{ l: {{ request: GET http://shop/, rate: 50/s }} }}\n\
+         slis: {{ ok: {{ load: l, good: status < 500, objective: 90% }} }}\nfaults: [ container_kill: {{ service: shop }} ]\nrecover: {{ within: 9s }}\n{more}"
+    );
+    let dir = tempfile::tempdir().expect("a directory");
+    let compose = "services:\n  shop: { image: x }\n  db: { image: x }\n";
+    for (path, text) in
+        [("stack/compose.yaml", compose), ("runbooks/r.md", runbook), ("scenarios/s.yaml", scenario.as_str())]
+    {
+        let path = dir.path().join(path);
+        std::fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
+        std::fs::write(path, text).expect("a file");
+    }
+    let (whole, mut diags) = load_whole(&dir.path().join("scenarios/s.yaml"), &Overrides::default());
+    if let Some((plan, _)) = &whole {
+        let services = ["shop".to_string(), "db".to_string()];
+        check_services(plan, &services, &services, &mut diags);
+    }
+    let told = render(&diags, false).replace(&format!("{}/", dir.path().display()), "");
+    (whole, diags, told)
+}
+
+fn fine(more: &str) -> (Plan, Runbook, String) {
+    let (whole, diags, told) = load_with(more, RUNBOOK);
+    assert!(!diags.has_errors(), "{told}");
+    let (plan, runbook) = whole.expect("a plan");
+    (plan, runbook.expect("a runbook"), told)
+}
+
+fn told(more: &str) -> String {
+    load_with(more, RUNBOOK).2
+}
+
+fn step<'a>(runbook: &'a Runbook, id: &str) -> &'a Step {
+    runbook.steps.iter().find(|step| step.id == id).expect(id)
+}
+
+#[test]
+fn other_commands_stand_where_the_runbook_has_some_that_cannot_work() {
+    let more = "steps:\n  mitigate/scale-checkout:\n    run: |\n      # If you like:\n      docker compose up -d --scale checkout=$N\n\n      wait <how-long>\n    in: shop\n    timeout: 9s\n  look-at-the-dashboard: { run: \"curl http://shop/\\u0061\", expect-exit: 0 }\n";
+    let (plan, runbook, _) = fine(more);
+    let scaled = step(&runbook, "mitigate/scale-checkout");
+    let texts: Vec<_> = scaled.commands().iter().map(|c| (c.text.as_str(), c.line, c.column)).collect();
+    assert_eq!(texts, [("docker compose up -d --scale checkout=$N", 12, 7), ("wait <how-long>", 14, 7)]);
+    let inputs: Vec<_> = scaled.commands().iter().flat_map(|c| &c.inputs).map(|i| (i.line, i.column)).collect();
+    assert_eq!(inputs, [(12, 45), (14, 12)]);
+    assert_eq!(scaled.commands()[0].origin.as_ref().expect("a scenario").path, plan.source.path);
+    let [block] = scaled.blocks.as_slice() else { panic!("{scaled:?}") };
+    assert_eq!((block.settings.place.as_deref(), block.settings.timeout.map(|t| t.as_secs())), (Some("shop"), Some(9)));
+    let replaced = scaled.replaced.as_ref().expect("what the runbook says");
+    assert!(matches!(&replaced.kind, StepKind::Commands(commands) if commands.len() == 2));
+    assert_eq!((replaced.line, &replaced.by.path), (11, &plan.source.path));
+    assert_eq!((block.line, block.end_line), (11, 14));
+    // What YAML escapes has the place of its value.
+    let looked = step(&runbook, "diagnose/look-at-the-dashboard");
+    assert_eq!((looked.commands()[0].text.as_str(), looked.commands()[0].line), ("curl http://shop/a", 17));
+    assert_eq!(looked.settings(0).expect_exit, Some(0));
+    assert!(matches!(&looked.replaced.as_ref().expect("words").kind, StepKind::Manual(_)));
+    // The plan has them too.
+    assert!(step(plan.runbook.as_ref().expect("a runbook"), "mitigate/scale-checkout").replaced.is_some());
+}
+
+#[test]
+fn settings_go_over_those_of_annotations() {
+    let more = "respond: { service: shop }\nsteps:\n  see-who-waits: { in: shop, retry: 3/1s, expect: ready, background: true }\n  restart-it: { choose: true }\n  end-them: { skip: 'no SQL here' }\n";
+    let (plan, runbook, said) = fine(more);
+    let waits = step(&runbook, "diagnose/see-who-waits").settings(0);
+    assert_eq!((waits.capture.as_deref(), waits.expect.map(|e| e.pattern)), (Some("PID"), Some("ready".into())));
+    assert_eq!(waits.place, None, "the place of the whole session");
+    let restart = step(plan.runbook.as_ref().expect("a runbook"), "mitigate/restart-it");
+    assert_eq!((restart.commands().len(), restart.held.len()), (1, 0));
+    let skipped = step(&runbook, "mitigate/end-them");
+    assert!(matches!(&skipped.kind, StepKind::Manual(why) if why == "no SQL here"));
+    // <pid> is captured before.
+    assert_eq!(said, "");
+}
+
+#[test]
+fn clients_make_blocks_run() {
+    let more = "clients: { SQL: { service: db, command: ' psql -U shop ' }, mysql: { command: mysql } }\nrespond: { vars: { why: \"it's stuck\" } }\n";
+    let (plan, runbook, said) = fine(more);
+    assert_eq!(said, "", "<pid> is captured before");
+    let [command] = step(&runbook, "mitigate/end-them").commands() else { panic!("{runbook:?}") };
+    let values = |name: &str| Some(if name == "why" { "it's stuck".to_string() } else { "7".to_string() });
+    assert_eq!(
+        command.fill(values).expect("values"),
+        "SELECT pg_terminate_backend(7) WHERE note = 'it''s stuck' AND 1 < 2;"
+    );
+    let clients: Vec<_> = plan.respond.clients.iter().map(|(tag, c)| (tag.as_str(), c.command.as_str())).collect();
+    assert_eq!(
+        clients,
+        [
+            ("mysql", "mysql"),
+            ("pgsql", "psql -U shop"),
+            ("postgresql", "psql -U shop"),
+            ("psql", "psql -U shop"),
+            ("sql", "psql -U shop")
+        ]
+    );
+    assert_eq!(
+        (plan.respond.clients["psql"].service.as_deref(), &plan.respond.clients["mysql"].service),
+        (Some("db"), &None)
+    );
+    let refused = "clients: { sql: { command: psql } }\nrespond: { vars: { pid: '1; DROP TABLE x', why: x } }\n";
+    insta::assert_snapshot!(fine(refused).2);
+}
+
+#[test]
+fn a_runbook_without_a_command_can_be_bridged() {
+    let words = "# T\n\n## Mitigation\n\n1. Press the button.\n2. Wait.\n";
+    let (whole, _, told) = load_with("steps: { press-the-button: { run: press } }\n", words);
+    assert!(whole.is_some() && told.is_empty(), "{told}");
+    let (whole, _, told) = load_with("steps: { press-the-button: { skip: nobody is there } }\n", words);
+    assert!(whole.is_none());
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn steps_that_are_not_there() {
+    insta::assert_snapshot!(told(
+        "steps:\n  scale-chekout: { in: shop }\n  mitigate/restart: { in: shop }\n  restat-it: { in: shop }\n  nothing-like-it: { in: shop }\n  scale-checkout: { in: shop }\n  restart-it: { choose: true }\n  mitigate/restart-it: { choose: true }\n"
+    ));
+}
+
+#[test]
+fn mistakes_in_what_is_said_about_a_step() {
+    insta::assert_snapshot!(told(
+        "steps:\n  restart-it: { skip: true, run: x, tiemout: 5s, retry: 5, expect: '/(/', expect-exit: -1, background: 1, capture: a-b, in: [db] }\n  see-who-waits:\n  end-them: { run: '#!/bin/sh' }\n  rollback/restart: { run: ' ' }\n  mitigate/scale-checkout: [x]\n  rollback/scale-checkout: { skip: not now, choose: true }\n"
+    ));
+    insta::assert_snapshot!([told("steps: [restart-it]\n"), told("steps: ~\n")].join("\n"));
+}
+
+#[test]
+fn captures_meet() {
+    insta::assert_snapshot!(told(
+        "steps:\n  mitigate/scale-checkout: { capture: pid }\n  restart-it: { choose: true, capture: OUT }\n  rollback/restart: { capture: out }\n"
+    ));
+}
+
+#[test]
+fn what_likely_is_not_meant() {
+    insta::assert_snapshot!(fine(
+        "steps:\n  rollback/restart: { timeout: 5s }\n  look-at-the-dashboard: { timeout: 5s }\n  see-who-waits: { choose: true }\n"
+    )
+    .2);
+}
+
+#[test]
+fn mistakes_in_clients_and_services() {
+    insta::assert_snapshot!(told(
+        "clients:\n  bash: { command: bash }\n  sql: { command: ' ', servce: db }\n  SQL: { command: psql }\n  'a b': { command: x }\n  redis: redis-cli\n  mysql: { service: 'a b', command: [x] }\n"
+    ));
+    insta::assert_snapshot!([told("clients: {}\n"), told("clients: [sql]\n")].join("\n"));
+    let services =
+        "clients: { sql: { service: dbb, command: psql } }\nsteps: { restart-it: { in: shp, choose: true } }\n";
+    let runbook = RUNBOOK.replace("in=db", "in=database");
+    insta::assert_snapshot!(load_with(services, &runbook).2);
+}
+
+#[test]
+fn nothing_to_be_about() {
+    let without = |more: &str| {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("s.yaml");
+        std::fs::write(&path, more).expect("a file");
+        render(&load(Path::new(&path), &Overrides::default()).1, false)
+    };
+    assert!(without("steps: { x: { in: db } }\n").contains("`steps` needs a runbook whose steps it is about"));
+}
