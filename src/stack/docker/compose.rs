@@ -84,7 +84,7 @@ impl Compose {
             None => None,
         };
         let mut child = command.spawn().map_err(|error| no_command(&operation, &error))?;
-        let group = Group(child.id());
+        let group = Group::of(&child);
         if let (Some(mut stdin), Some(model)) = (child.stdin.take(), watch.model) {
             let model = model.to_string();
             // A command that does not read it to its end has failed by itself, and says why.
@@ -151,7 +151,7 @@ impl Compose {
 /// A process group of its own, so that the command, its plugin and what they start can be ended together; and, where
 /// the system can do it, an end of its own when the runner is killed: a `compose up` that goes on alone would start
 /// containers behind the back of whoever cleans up.
-fn own_group(command: &mut Command) {
+pub(super) fn own_group(command: &mut Command) {
     #[cfg(unix)]
     command.process_group(0);
     #[cfg(target_os = "linux")]
@@ -166,11 +166,16 @@ fn own_group(command: &mut Command) {
 }
 
 /// The process group of a running command. Whatever way the future goes, the group does not outlive it.
-struct Group(Option<u32>);
+pub(super) struct Group(Option<u32>);
 
 impl Group {
+    /// That of a command which `own_group` has prepared.
+    pub(super) fn of(child: &Child) -> Group {
+        Group(child.id())
+    }
+
     /// TERM, then KILL, until the command is gone.
-    async fn end(&self, child: &mut Child) {
+    pub(super) async fn end(&self, child: &mut Child) {
         self.signal(false);
         if tokio::time::timeout(GRACE, child.wait()).await.is_err() {
             self.signal(true);
@@ -179,7 +184,8 @@ impl Group {
         }
     }
 
-    fn forget(mut self) {
+    /// The command has gone by itself.
+    pub(super) fn forget(mut self) {
         self.0 = None;
     }
 

@@ -89,6 +89,11 @@ impl Endpoint {
         self.env.push((RUN_VARIABLE.into(), Some(run.into())));
     }
 
+    /// Sets a variable of every command that is started from here on.
+    pub(super) fn set(&mut self, name: &str, value: &str) {
+        self.env.push((name.into(), Some(value.into())));
+    }
+
     /// The same engine with its own builder, whichever one the user has chosen: a builder in a container of its own (as
     /// `docker/setup-buildx-action` makes one) sees no image that only the engine has.
     pub(super) fn with_own_builder(&self) -> Endpoint {

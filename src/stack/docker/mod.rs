@@ -23,6 +23,7 @@ mod pull;
 mod remove;
 mod secrets;
 mod stack;
+mod steps;
 mod sweep;
 mod transform;
 mod up;

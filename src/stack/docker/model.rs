@@ -70,7 +70,7 @@ pub async fn resolve(spec: &StackSpec, endpoint: &Endpoint) -> Result<ResolvedMo
 }
 
 /// The options that make Compose read the user's file in the user's place.
-fn file_options(spec: &StackSpec, file: &Path) -> Vec<String> {
+pub(super) fn file_options(spec: &StackSpec, file: &Path) -> Vec<String> {
     let mut options = vec!["--file".to_string(), file.display().to_string()];
     options.extend(env_options(spec));
     for profile in &spec.profiles {

@@ -8,19 +8,19 @@ use super::errors::{api, environment, hinted, is_status};
 use super::findings::{Finding, findings};
 use super::model::{self, ResolveError, ResolvedModel};
 use super::transform::TOOLBOX;
-use super::{containers, exec, images, labels, logs, remove, secrets};
+use super::{containers, exec, images, labels, logs, remove, secrets, steps};
 use crate::record::Redactor;
 use crate::stack::{
-    AgentRole, Channel, ContainerOp, ContainerState, Place, Stack, StackDown, StackError, StackSpec, StackUp,
+    AgentRole, Channel, ContainerOp, ContainerState, Place, Stack, StackDown, StackError, StackSpec, StackUp, Tools,
 };
 use bollard::query_parameters::{
     ContainerArchiveInfoOptionsBuilder, DownloadFromContainerOptionsBuilder, UploadToContainerOptionsBuilder,
 };
 use futures_util::StreamExt;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -57,8 +57,8 @@ impl DockerOptions {
     }
 }
 
-/// A Compose project of one drill.
-#[derive(Debug)]
+/// A Compose project of one drill. Clones are the same project.
+#[derive(Debug, Clone)]
 pub struct DockerStack {
     pub(super) endpoint: Endpoint,
     pub(super) model: ResolvedModel,
@@ -72,7 +72,7 @@ pub struct DockerStack {
     redactor: Redactor,
     /// The command that starts `firedrill` in a container; known once the agent's image is there.
     pub(super) launch: OnceLock<Vec<String>>,
-    pub(super) started: Mutex<Started>,
+    pub(super) started: Arc<Mutex<Started>>,
 }
 
 /// What `up` has done so far, for `down`.
@@ -82,6 +82,27 @@ pub(super) struct Started {
     pub model: Option<String>,
     /// A `docker compose up` was cut off, and the engine may still be carrying out its last request.
     pub cut_off: bool,
+    /// The team's services in the model.
+    pub services: Vec<String>,
+    /// Profiles that steps have enabled.
+    pub profiles: Vec<String>,
+    /// What the model was made with, to make it again.
+    pub recipe: Option<Recipe>,
+}
+
+/// What a drill's model is made with, beside the team's own.
+#[derive(Debug, Clone)]
+pub(super) struct Recipe {
+    /// Image of the agents.
+    pub agent: String,
+    /// Image of the toolbox.
+    pub toolbox: String,
+    /// Service → the image that was built for it.
+    pub built: BTreeMap<String, String>,
+    /// Those of them that only this drill uses.
+    pub own: BTreeSet<String>,
+    /// Ports of the agents in front of services.
+    pub ports: BTreeMap<String, BTreeSet<u16>>,
 }
 
 /// The stack as Compose resolves it, for `check`: its services, what there is to say about it. Needs no engine.
@@ -160,7 +181,7 @@ impl DockerStack {
             secrets,
             redactor,
             launch: OnceLock::new(),
-            started: Mutex::default(),
+            started: Arc::default(),
         })
     }
 
@@ -236,7 +257,7 @@ impl DockerStack {
     }
 
     /// The first running container of a service.
-    async fn running(&self, service: &str) -> Result<String, StackError> {
+    pub(super) async fn running(&self, service: &str) -> Result<String, StackError> {
         let operation = format!("finding the container of `{service}`");
         let all = containers::of_service(&self.endpoint.docker, &self.project, service).await?;
         match all.iter().find(|container| container.status == "running") {
@@ -340,9 +361,13 @@ impl Stack for DockerStack {
             Place::Service(service) => {
                 let container = self.running(service).await?;
                 self.ensure_bundle(&container, service).await?;
-                self.open(&container, &["shell"], &format!("the shell in `{service}`")).await
+                self.open(&container, &["shell", "--docker", "last"], &format!("the shell in `{service}`")).await
             }
         }
+    }
+
+    fn tools(&self, place: &Place) -> Arc<dyn Tools> {
+        Arc::new(steps::StepTools::new(self, place))
     }
 
     async fn containers(&self, service: &str) -> Result<Vec<ContainerState>, StackError> {

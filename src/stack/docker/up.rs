@@ -5,7 +5,7 @@ use super::builds;
 use super::compose::{Compose, Ran, Stopped, Watch};
 use super::errors::{environment, hinted};
 use super::health::{Ailing, Watcher};
-use super::stack::DockerStack;
+use super::stack::{DockerStack, Recipe};
 use super::transform::{Drill, transform};
 use super::{images, logs, ports, pull};
 use crate::stack::{StackError, StackUp};
@@ -56,7 +56,12 @@ async fn start(stack: &DockerStack, cancel: &CancellationToken) -> Result<StackU
     keep_copy(stack, &model).await?;
     let model = model.to_string();
     stopped_early(cancel)?;
-    stack.started().model = Some(model.clone());
+    {
+        let mut started = stack.started();
+        started.model = Some(model.clone());
+        started.services = stack.model.services();
+        started.recipe = Some(Recipe { agent, toolbox, built: built.images, own: built.own, ports: listening });
+    }
 
     let up_began = Instant::now();
     let deadline = up_began + stack.spec.up_within;

@@ -1,0 +1,287 @@
+//! What the variables of a step may change in a stack: which images, commands and settings it has, and never what it
+//! has of the host.
+
+use serde_json::{Map, Value};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// Settings of a service that reach the host or containers of others.
+const OF_THE_HOST: &[&str] = &[
+    "blkio_config",
+    "cap_add",
+    "cgroup",
+    "cgroup_parent",
+    "credential_spec",
+    "device_cgroup_rules",
+    "devices",
+    "external_links",
+    "extra_hosts",
+    "gpus",
+    "group_add",
+    "ipc",
+    "isolation",
+    "logging",
+    "network_mode",
+    "oom_kill_disable",
+    "oom_score_adj",
+    "pid",
+    "privileged",
+    "runtime",
+    "security_opt",
+    "storage_opt",
+    "sysctls",
+    "userns_mode",
+    "uts",
+    "volumes_from",
+    "develop",
+    "provider",
+    "secrets",
+    "configs",
+];
+/// Variables that would change what the docker command itself does.
+const NEVER: &[&str] = &[
+    "PATH",
+    "HOME",
+    "PWD",
+    "OLDPWD",
+    "SHLVL",
+    "_",
+    "IFS",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "TERM",
+    "HOSTNAME",
+    "TMPDIR",
+    "TMP",
+    "TEMP",
+    "LANG",
+    "LANGUAGE",
+    "HOSTALIASES",
+    "LOCALDOMAIN",
+    "RES_OPTIONS",
+    "LOCPATH",
+    "GCONV_PATH",
+    "NLSPATH",
+    "TZDIR",
+    "TZ",
+    "ENV",
+];
+/// The same, by how they begin.
+const NEVER_BEGINNING: &[&str] = &[
+    "COMPOSE_",
+    "DOCKER_",
+    "BUILDX_",
+    "BUILDKIT_",
+    "FIREDRILL_",
+    "LD_",
+    "DYLD_",
+    "GO",
+    "OTEL_",
+    "SSH_",
+    "SSL_",
+    "XDG_",
+    "BASH",
+    "LC_",
+    "MALLOC_",
+    "GLIBC_",
+    "CONTAINERD_",
+    "CGO_",
+    "SUDO_",
+    "DBUS_",
+    "NOTIFY_",
+    "LISTEN_",
+    "MOBY_",
+];
+/// Most files that are read for the names of variables.
+const MOST_FILES: usize = 50;
+
+/// Whether a variable of a step may decide anything in a model.
+pub(super) fn may_decide(name: &str) -> bool {
+    let plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let upper = name.to_ascii_uppercase();
+    plain
+        && !NEVER.contains(&upper.as_str())
+        && !NEVER_BEGINNING.iter().any(|begin| upper.starts_with(begin))
+        && !upper.ends_with("_PROXY")
+}
+
+/// What a step's variables would change that is not theirs to change: `web.privileged`.
+pub(super) fn beyond(before: &Map<String, Value>, after: &Map<String, Value>) -> Vec<String> {
+    let mut found = Vec::new();
+    for section in ["secrets", "configs", "volumes", "networks", "name"] {
+        if before.get(section) != after.get(section) {
+            found.push(section.to_string());
+        }
+    }
+    let services = |model: &Map<String, Value>| model.get("services").and_then(Value::as_object).cloned();
+    let (before, after) = (services(before).unwrap_or_default(), services(after).unwrap_or_default());
+    for (name, service) in &after {
+        let Some(old) = before.get(name) else {
+            found.push(format!("services.{name}"));
+            continue;
+        };
+        for key in OF_THE_HOST {
+            if old.get(key) != service.get(key) {
+                found.push(format!("{name}.{key}"));
+            }
+        }
+        if mounts(old) != mounts(service) {
+            found.push(format!("{name}.volumes"));
+        }
+        if build(old) != build(service) {
+            found.push(format!("{name}.build"));
+        }
+        let reserves = |service: &Value| service.pointer("/deploy/resources/reservations").cloned();
+        if reserves(old) != reserves(service) {
+            found.push(format!("{name}.deploy"));
+        }
+    }
+    found
+}
+
+/// Mounts that are no volumes of the project's.
+fn mounts(service: &Value) -> Vec<&Value> {
+    let all = service.get("volumes").and_then(Value::as_array).into_iter().flatten();
+    all.filter(|mount| !matches!(mount.get("type").and_then(Value::as_str), Some("volume" | "tmpfs"))).collect()
+}
+
+/// What a build reads and may do; its arguments and its target are free.
+fn build(service: &Value) -> Option<Value> {
+    let mut build = service.get("build")?.clone();
+    if let Value::Object(build) = &mut build {
+        for free in ["args", "target", "labels", "tags"] {
+            build.remove(free);
+        }
+    }
+    Some(build)
+}
+
+/// Variables that decide which files of the runner's are read: in `env_file`, `extends` and `include`. `None` when a file
+/// cannot be understood here: then any of them might.
+pub(super) fn of_files(file: &Path) -> Option<BTreeSet<String>> {
+    let mut found = BTreeSet::new();
+    let mut pending = vec![file.to_path_buf()];
+    let mut seen = BTreeSet::new();
+    while let Some(file) = pending.pop() {
+        if !seen.insert(file.clone()) {
+            continue;
+        }
+        if seen.len() > MOST_FILES {
+            return None;
+        }
+        let text = std::fs::read_to_string(&file).ok()?;
+        let tree: Value = serde_yaml::from_str(&text).ok()?;
+        let dir = file.parent().unwrap_or(Path::new(""));
+        let mut paths = Vec::new();
+        let services = tree.get("services").and_then(Value::as_object).into_iter().flatten();
+        for (_, service) in services {
+            strings(service.get("env_file"), &mut found, &mut Vec::new());
+            strings(service.get("extends"), &mut found, &mut paths);
+        }
+        strings(tree.get("include"), &mut found, &mut paths);
+        // A service's name is among them as well, and is no file.
+        pending.extend(paths.iter().map(|path| dir.join(path)).filter(|path: &PathBuf| path.is_file()));
+    }
+    Some(found)
+}
+
+/// The variables in every text below a value, and the texts without any.
+fn strings(value: Option<&Value>, variables: &mut BTreeSet<String>, plain: &mut Vec<String>) {
+    match value {
+        Some(Value::String(text)) => {
+            let names = variables_of(text);
+            if names.is_empty() {
+                plain.push(text.clone());
+            }
+            variables.extend(names);
+        }
+        Some(Value::Array(values)) => values.iter().for_each(|value| strings(Some(value), variables, plain)),
+        Some(Value::Object(fields)) => fields.values().for_each(|value| strings(Some(value), variables, plain)),
+        _ => {}
+    }
+}
+
+/// Every name after a `$` or `${`, defaults included.
+fn variables_of(text: &str) -> Vec<String> {
+    let after = text.split('$').skip(1).map(|rest| rest.trim_start_matches('{'));
+    let name = |rest: &str| rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect::<String>();
+    after.map(name).filter(|name| !name.is_empty()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn changed(change: impl FnOnce(&mut Value)) -> Vec<String> {
+        let before = json!({ "name": "shop", "services": { "web": {
+            "image": "web:v2", "environment": { "A": "1" }, "build": { "context": "/p", "args": { "V": "2" } },
+            "volumes": [{ "type": "bind", "source": "/p/conf", "target": "/c" }, { "type": "volume", "source": "d", "target": "/d" }],
+        } }, "volumes": { "d": {} } });
+        let mut after = before.clone();
+        change(&mut after);
+        beyond(before.as_object().unwrap(), after.as_object().unwrap())
+    }
+
+    #[test]
+    fn images_and_settings_may_change_and_nothing_of_the_host() {
+        let free = changed(|model| {
+            model["services"]["web"]["image"] = json!("web:v1");
+            model["services"]["web"]["environment"]["A"] = json!("2");
+            model["services"]["web"]["build"]["args"]["V"] = json!("1");
+            model["services"]["web"]["command"] = json!(["x"]);
+        });
+        assert_eq!(free, Vec::<String>::new());
+        for (pointer, value, found) in [
+            ("/services/web/volumes/0/source", json!("/etc"), "web.volumes"),
+            ("/services/web/volumes/1/type", json!("bind"), "web.volumes"),
+            ("/services/web/build/context", json!("/"), "web.build"),
+        ] {
+            assert_eq!(changed(|model| *model.pointer_mut(pointer).unwrap() = value), [found]);
+        }
+        for key in OF_THE_HOST {
+            assert_eq!(changed(|model| model["services"]["web"][key] = json!("x")), [format!("web.{key}")]);
+        }
+        assert_eq!(changed(|model| model["secrets"] = json!({ "s": { "file": "/etc/shadow" } })), ["secrets"]);
+        assert_eq!(changed(|model| model["volumes"]["d"]["driver_opts"] = json!({ "device": "/" })), ["volumes"]);
+        assert_eq!(changed(|model| model["services"]["new"] = json!({})), ["services.new"]);
+    }
+
+    #[test]
+    fn variables_of_the_command_itself_decide_nothing() {
+        for name in ["CHECKOUT_TAG", "TAG", "Version", "DB_HOST", "_X"] {
+            assert!(may_decide(name), "{name}");
+        }
+        for name in [
+            "PATH",
+            "path",
+            "LD_PRELOAD",
+            "COMPOSE_FILE",
+            "DOCKER_HOST",
+            "https_proxy",
+            "BASH_ENV",
+            "A-B",
+            "",
+            "a b",
+            "GODEBUG",
+        ] {
+            assert!(!may_decide(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn variables_that_choose_a_file_are_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
+        let main = "include: [other.yml]\nservices:\n  web:\n    image: w:${TAG:-1}\n    env_file: [$A, { path: './${B:-x}.env' }]\n    \
+                    extends: { file: base.yml, service: base }\n";
+        write("compose.yml", main);
+        write("base.yml", "services: { base: { env_file: '${C}' } }\n");
+        write("other.yml", "include: ['${D}/x.yml']\n");
+        let found = of_files(&dir.path().join("compose.yml")).unwrap();
+        assert_eq!(found.into_iter().collect::<Vec<_>>(), ["A", "B", "C", "D"]);
+        write("compose.yml", "services: [unclosed");
+        assert_eq!(of_files(&dir.path().join("compose.yml")), None);
+    }
+}

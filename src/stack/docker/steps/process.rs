@@ -1,0 +1,154 @@
+//! Running the real command for a step: its streams go to the step as they come, and it ends with the step.
+
+use super::rename::{Change, Names, Renamer};
+use crate::record::Stream;
+use crate::stack::docker::compose::{Group, own_group};
+use crate::stack::{CallInput, CallOutput};
+use bytes::{Bytes, BytesMut};
+use std::io::{Seek, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::process::ExitStatusExt;
+use std::process::Stdio;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::process::Command;
+use tokio_util::sync::CancellationToken;
+
+/// What is changed in the output.
+#[derive(Debug, Clone)]
+pub(super) struct Show {
+    /// The names.
+    pub names: Names,
+    /// Standard output.
+    pub stdout: Change,
+    /// Standard error.
+    pub stderr: Change,
+}
+
+/// A model that a command reads as `--file`: it holds secrets, so it is a file without a name, and standard input stays
+/// free for the step's own.
+pub(super) struct ModelFile(OwnedFd);
+
+impl ModelFile {
+    /// A file that holds this.
+    pub(super) fn new(model: &str) -> std::io::Result<ModelFile> {
+        let mut file = nameless()?;
+        file.write_all(model.as_bytes())?;
+        file.rewind()?;
+        Ok(ModelFile(file.into()))
+    }
+
+    /// How the command finds it.
+    pub(super) fn path(&self) -> String {
+        format!("/dev/fd/{}", self.0.as_raw_fd())
+    }
+
+    /// Lets a command have it.
+    pub(super) fn hand_to(&self, command: &mut Command) {
+        let raw = self.0.as_raw_fd();
+        let inherit = move || {
+            // SAFETY: the descriptor is open until after the spawn: `self` is borrowed until then by its caller.
+            let fd = unsafe { std::os::fd::BorrowedFd::borrow_raw(raw) };
+            rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::empty()).map_err(std::io::Error::from)
+        };
+        // SAFETY: between fork and exec only fcntl(2) is called, which is async-signal-safe, and nothing is allocated.
+        unsafe { command.pre_exec(inherit) };
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn nameless() -> std::io::Result<std::fs::File> {
+    let fd = rustix::fs::memfd_create("model", rustix::fs::MemfdFlags::CLOEXEC)?;
+    Ok(std::fs::File::from(fd))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn nameless() -> std::io::Result<std::fs::File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    static NUMBER: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let path = std::env::temp_dir().join(format!("firedrill-model-{}-{number}", std::process::id()));
+    let file = std::fs::OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
+    std::fs::remove_file(&path)?;
+    Ok(file)
+}
+
+/// Runs a command to its end; its exit code as a shell gives it.
+pub(super) async fn run(
+    mut command: Command,
+    model: Option<&ModelFile>,
+    stdin: Option<CallInput>,
+    out: &CallOutput,
+    show: &Show,
+    cancel: &CancellationToken,
+) -> std::io::Result<i32> {
+    command.stdin(if stdin.is_some() { Stdio::piped() } else { Stdio::null() });
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    own_group(&mut command);
+    if let Some(model) = model {
+        model.hand_to(&mut command);
+    }
+    let mut child = command.spawn()?;
+    let group = Group::of(&child);
+    let feeding = child.stdin.take().zip(stdin).map(|(to, from)| tokio::spawn(feed(from, to)));
+    let stdout =
+        child.stdout.take().map(|pipe| pump(pipe, Stream::Stdout, out, Renamer::new(&show.names, show.stdout)));
+    let stderr =
+        child.stderr.take().map(|pipe| pump(pipe, Stream::Stderr, out, Renamer::new(&show.names, show.stderr)));
+    let streams = async {
+        tokio::join!(
+            async {
+                if let Some(stdout) = stdout {
+                    stdout.await
+                }
+            },
+            async {
+                if let Some(stderr) = stderr {
+                    stderr.await
+                }
+            }
+        );
+        child.wait().await
+    };
+    let ended = tokio::select! {
+        ended = streams => Some(ended),
+        () = cancel.cancelled() => None,
+    };
+    if let Some(feeding) = feeding {
+        feeding.abort();
+    }
+    match ended {
+        Some(status) => {
+            group.forget();
+            let status = status?;
+            Ok(status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1))
+        }
+        None => {
+            group.end(&mut child).await;
+            Ok(143)
+        }
+    }
+}
+
+async fn feed(mut from: CallInput, mut to: tokio::process::ChildStdin) {
+    while let Some(bytes) = from.next().await {
+        if to.write_all(&bytes).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn pump(mut pipe: impl AsyncRead + Unpin, stream: Stream, out: &CallOutput, mut renamer: Renamer) {
+    let mut buffer = BytesMut::new();
+    loop {
+        buffer.reserve(64 << 10);
+        match pipe.read_buf(&mut buffer).await {
+            Ok(0) | Err(_) => break,
+            Ok(_) => {}
+        }
+        let bytes: Bytes = renamer.push(buffer.split().freeze());
+        if !bytes.is_empty() && !out.write(stream, bytes).await {
+            return;
+        }
+    }
+    out.write(stream, renamer.finish()).await;
+}

@@ -1,0 +1,240 @@
+//! `docker` in a runbook's steps on a real engine: what is allowed does what the real command does, on the drill's own
+//! containers; and thirty ways out of the drill lead nowhere.
+
+#[path = "../docker_stack/rig.rs"]
+mod rig;
+mod ways_out;
+
+use firedrill::record::Stream;
+use firedrill::shell::Shell;
+use firedrill::stack::docker::DockerStack;
+use firedrill::stack::{Place, Stack};
+use rig::{Project, docker, only, with_stack};
+use std::time::Duration;
+
+const SHOP: &str = r#"
+name: shop
+services:
+  web:
+    image: "debian:${WEB_TAG:-bookworm-slim}"
+    init: true
+    command: ["sh", "-c", "echo web is up; exec sleep 1000"]
+    environment: { GREETING: "${GREETING:-hello}" }
+    expose: ["8080"]
+    depends_on: [payments]
+  db:
+    image: debian:bookworm-slim
+    init: true
+    container_name: the-db
+    command: ["sleep", "1000"]
+    volumes: ["data:/data"]
+  payments: { image: "debian:bookworm-slim", init: true, command: ["sleep", "1000"], expose: ["8080"] }
+  migrate: { image: "debian:bookworm-slim", command: ["echo", "migrated"], profiles: [tools] }
+volumes: { data: }
+"#;
+
+/// A session in the toolbox.
+pub struct Session {
+    shell: Shell,
+}
+
+#[derive(Debug)]
+pub struct Ran {
+    pub exit: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Session {
+    pub async fn open(stack: &DockerStack, place: &Place) -> Session {
+        let channel = stack.shell(place).await.unwrap();
+        Session { shell: Shell::open_with(channel, &[], stack.tools(place)).await.unwrap() }
+    }
+
+    pub async fn run(&mut self, text: &str) -> Ran {
+        let (mut out, mut err) = (String::new(), String::new());
+        let on_output = |stream, text: String| match stream {
+            Stream::Stdout => out.push_str(&text),
+            Stream::Stderr => err.push_str(&text),
+        };
+        let exit = self.shell.run(text, Duration::from_secs(60), on_output).await.unwrap().exit;
+        Ran { exit, out, err }
+    }
+
+    /// Runs what must end well; what it says.
+    pub async fn out(&mut self, text: &str) -> String {
+        let ran = self.run(text).await;
+        assert_eq!(ran.exit, 0, "{text}: {ran:?}");
+        ran.out.trim().to_string()
+    }
+}
+
+async fn id(stack: &DockerStack, service: &str) -> String {
+    only(&stack.containers(service).await.unwrap()).id.clone()
+}
+
+async fn status(stack: &DockerStack, service: &str) -> String {
+    only(&stack.containers(service).await.unwrap()).status.clone()
+}
+
+fn interposed() -> Project {
+    let mut project = Project::new("steps", SHOP);
+    project.spec.interposed.insert("payments".into(), vec![]);
+    project
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn compose_in_a_step_works_on_the_teams_services() {
+    let project = interposed();
+    let stack = project.stack().await;
+    with_stack(&stack, &project.run.id, async |stack, _| {
+        let mut s = Session::open(stack, &Place::Toolbox).await;
+        let ours = [id(stack, "fd-agent").await, id(stack, "fd-payments").await, id(stack, "fd-toolbox").await];
+
+        assert_eq!(s.out("docker compose ps --services | sort | paste -sd ' '").await, "db payments web");
+        let table = s.out("docker compose ps -a").await;
+        assert!(table.contains("shop-web-1") && table.contains("the-db") && !table.contains("fd-"), "{table}");
+        let (header, row) = (table.lines().next().unwrap(), table.lines().find(|l| l.contains("the-db")).unwrap());
+        assert_eq!(header.find("SERVICE"), row.find(" db ").map(|at| at + 1), "{table}");
+        assert_eq!(s.out("docker compose ps -q db").await, id(stack, "db").await);
+        assert!(s.out("docker compose logs web").await.contains("web is up"));
+        assert!(!s.out("docker-compose -p shop -f compose.yaml logs").await.contains("fd-"));
+        let ran = s.run("docker compose exec -T db sh -c 'cat; echo aside >&2; exit 7' <<< in").await;
+        assert_eq!((ran.exit, ran.out.as_str(), ran.err.as_str()), (7, "in\n", "aside\n"));
+        // As with the real command, whose standard input is no terminal.
+        assert_eq!(s.out("docker compose exec db echo there < /dev/null").await, "there");
+        assert_eq!(
+            s.out("A=of-the-step docker compose exec -e A -e HOSTNAME= db sh -c 'echo $A'").await,
+            "of-the-step"
+        );
+
+        let before = stack.containers("web").await.unwrap();
+        let ran = s.run("docker compose restart -t 1 web").await;
+        assert!(ran.exit == 0 && ran.err.contains("Container shop-web-1  Started"), "{ran:?}");
+        let after = stack.containers("web").await.unwrap();
+        assert!(only(&before).id == only(&after).id && only(&before).started_at != only(&after).started_at);
+        s.out("docker compose stop -t 1 web && docker compose ps -q web | wc -l | grep -qx 0").await;
+        assert_eq!(status(stack, "web").await, "exited");
+        s.out("docker compose start web && docker compose pause db").await;
+        assert_eq!((status(stack, "web").await.as_str(), status(stack, "db").await.as_str()), ("running", "paused"));
+        s.out("docker compose unpause && docker compose kill -s KILL web && docker compose up -d web").await;
+        assert_eq!((status(stack, "web").await.as_str(), status(stack, "db").await.as_str()), ("running", "running"));
+        assert!(s.out("docker compose top db").await.contains("sleep 1000"));
+
+        // All services: the team's, recreated, and nothing of ours.
+        let (web, db) = (id(stack, "web").await, id(stack, "db").await);
+        let ran = s.run("docker compose up -d").await;
+        assert!(ran.exit == 0 && !ran.err.contains("fd-"), "{ran:?}");
+        assert_eq!((id(stack, "web").await, id(stack, "db").await), (web.clone(), db.clone()), "nothing had changed");
+        s.out("docker compose up -d --force-recreate --no-deps -t 1 web").await;
+        assert_ne!(id(stack, "web").await, web);
+        assert_eq!(id(stack, "db").await, db);
+        // Clients that are made anew see the agent in front of a service.
+        let agent = s.out("docker compose exec -T web getent hosts payments").await;
+        let address = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
+        assert!(agent.starts_with(&docker(&["inspect", "-f", address, &ours[1]])), "{agent}");
+        s.out("docker compose up -d --scale web=3 && docker compose ps -q web | wc -l | grep -qx 3").await;
+        s.out("docker compose scale web=1").await;
+        assert_eq!(stack.containers("web").await.unwrap().len(), 1);
+        assert_eq!(s.out("docker compose run --rm migrate").await, "migrated");
+        assert_eq!(s.out("echo in | docker compose run --rm -T --no-deps web cat").await, "in");
+
+        // Data in a volume outlives what is removed, unless that is asked for.
+        s.out("docker compose exec -T db sh -c 'echo 1 > /data/x'").await;
+        let ran = s.run("docker compose down -t 1").await;
+        assert!(ran.exit == 0 && !ran.err.contains("fd-"), "{ran:?}");
+        assert!(stack.containers("db").await.unwrap().is_empty());
+        s.out("docker compose up -d && docker compose exec -T db cat /data/x").await;
+        s.out("docker compose down -v -t 1 && docker compose up -d && ! docker compose exec -T db cat /data/x").await;
+
+        assert_eq!(ours, [id(stack, "fd-agent").await, id(stack, "fd-payments").await, id(stack, "fd-toolbox").await]);
+        let log = std::fs::read_to_string(project.run.dir.join("logs/docker.log")).unwrap();
+        assert!(log.contains("docker compose restart -t 1 web (exit 0"), "{log}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_environment_of_a_step_decides_what_compose_is_given() {
+    let project = interposed();
+    let stack = project.stack().await;
+    let tag = format!("debian:firedrill-t-{:08x}", rig::rand());
+    docker(&["tag", "debian:bookworm-slim", &tag]);
+    with_stack(&stack, &project.run.id, async |stack, _| {
+        let mut s = Session::open(stack, &Place::Toolbox).await;
+        let (db, web) = (id(stack, "db").await, id(stack, "web").await);
+        let version = tag.rsplit(':').next().unwrap();
+        s.out(&format!("WEB_TAG={version} GREETING=bye docker compose up -d web")).await;
+        assert_ne!(id(stack, "web").await, web);
+        assert_eq!(docker(&["inspect", "-f", "{{.Config.Image}}", &id(stack, "web").await]), tag);
+        assert_eq!(s.out("docker compose exec -T web printenv GREETING").await, "bye");
+        assert_eq!(id(stack, "db").await, db);
+        // What is not a team's to decide, and what a step may not decide.
+        s.out("COMPOSE_PROJECT_NAME=x COMPOSE_FILE=/x DOCKER_HOST=tcp://x docker compose ps -q").await;
+        assert_eq!(
+            s.out("GREETING=again docker compose config --services | sort | paste -sd ' '").await,
+            "db payments web"
+        );
+        s.out("docker compose up -d").await;
+        assert_eq!(s.out("docker compose exec -T web printenv GREETING").await, "hello", "as the file has it");
+        let ran = s.run("WEB_TAG=no/such:tag: docker compose up -d web").await;
+        assert!(ran.exit != 0 && ran.exit != 126, "{ran:?}");
+        let ran = s.run("docker compose up -d nobody").await;
+        assert!(ran.exit == 126 && ran.err.contains("there is no service `nobody`"), "{ran:?}");
+    })
+    .await;
+    docker(&["rmi", &tag]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn docker_in_a_step_works_on_the_teams_containers() {
+    let project = Project::new("containers", SHOP);
+    let stack = project.stack().await;
+    with_stack(&stack, &project.run.id, async |stack, _| {
+        let mut s = Session::open(stack, &Place::Toolbox).await;
+        let names = s.out("docker ps --format '{{.Names}}' | sort | paste -sd ' '").await;
+        assert_eq!(names, "shop-payments-1 shop-web-1 the-db");
+        assert_eq!(s.out("docker ps -q --no-trunc -f name=the-db").await, id(stack, "db").await);
+        assert_eq!(s.out("docker ps -aqf name=fd-agent").await, "");
+        assert_eq!(s.out("docker exec -i \"$(docker compose ps -q db)\" cat <<< in").await, "in");
+        let ran = s.run("docker exec -it web true").await;
+        assert!(ran.exit == 1 && ran.err.contains("not a TTY"), "{ran:?}");
+        assert!(s.out("docker logs shop-web-1").await.contains("web is up"));
+        assert_eq!(s.out("docker restart -t 1 shop-web-1").await, "shop-web-1");
+        assert_eq!(s.out("docker pause the-db").await, "the-db");
+        assert_eq!(s.out("docker inspect -f '{{.Name}} {{.State.Status}}' db").await, "/the-db paused");
+        s.out("docker unpause the-db; docker stop -t 1 shop_web_1").await;
+        assert_eq!((status(stack, "db").await.as_str(), status(stack, "web").await.as_str()), ("running", "exited"));
+        s.out("docker start web && docker kill web && docker start web && docker top the-db | grep -q sleep").await;
+        let stats = s.out("docker stats --no-stream --format '{{.Name}}' | sort | paste -sd ' '").await;
+        assert_eq!(stats, "shop-payments-1 shop-web-1 the-db");
+
+        // Copies go to and from the toolbox.
+        s.out("mkdir -p d/sub && echo one > d/sub/x && head -c 3000000 /dev/urandom > big && cd d").await;
+        s.out("docker cp ../big db:/tmp/ && docker compose cp db:/tmp/big ./back && cmp ../big back").await;
+        s.out("docker cp sub web:/srv && docker cp web:/srv/sub/x - | tar xO | grep -qx one").await;
+        s.out("docker cp web:/srv/. copy && diff -r sub copy/sub && docker compose cp . db:/tmp/new").await;
+        s.out("docker exec db test -f /tmp/new/sub/x && docker exec db ln -s /tmp/big /tmp/link").await;
+        s.out("docker cp -L db:/tmp/link followed && cmp ../big followed").await;
+        s.out("tar c -C .. big | docker cp - web:/opt && docker exec web sha256sum /opt/big").await;
+        for (line, why) in
+            [("docker cp db:/none .", "no such file"), ("docker cp sub web:/none/none", "no such directory")]
+        {
+            let ran = s.run(line).await;
+            assert!(ran.exit == 1 && ran.err.contains(why), "{line}: {ran:?}");
+        }
+
+        // A large output streams, and a command ends with its step.
+        assert_eq!(s.out("docker exec db head -c 100000000 /dev/zero | wc -c").await, "100000000");
+        let ran = s.run("timeout 2 docker logs -f web").await;
+        assert_eq!(ran.exit, 124, "{ran:?}");
+
+        // In a service's own container the same is there, behind everything of its own.
+        let mut inside = Session::open(stack, &Place::Service("db".into())).await;
+        assert_eq!(
+            inside.out("cd /tmp && docker compose cp web:/opt/big ./big2 && cmp big big2 && echo same").await,
+            "same"
+        );
+    })
+    .await;
+}
