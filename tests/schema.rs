@@ -54,17 +54,16 @@ fn the_scenarios_of_the_repository_fit() {
     assert!(seen >= 4, "only {seen} scenarios");
 }
 
+const RUNBOOK: &str = "# X\n\n## Mitigation\n\n### One\n\n```bash\ncurl \"http://$HOST:$PORT/$X\"\n```\n\n\
+                       ### Two\n\n```bash\ntrue\n```\n\n### If three\n\n```bash\ntrue\n```\n\n### Four\n\n```bash\necho 4\n```\n";
+
 /// A project with a scenario in which every key stands that the schema has, as far as they go together.
 struct Project(tempfile::TempDir);
 
 impl Project {
     fn new() -> Project {
         let dir = tempfile::tempdir().expect("a directory");
-        for (path, text) in [
-            ("compose.yaml", "services: { db: { image: db } }\n"),
-            ("x.env", ""),
-            ("x.md", "# X\n\n## Mitigation\n\n```bash\ncurl \"http://$HOST:$PORT/$X\"\n```\n"),
-        ] {
+        for (path, text) in [("compose.yaml", "services: { db: { image: db } }\n"), ("x.env", ""), ("x.md", RUNBOOK)] {
             std::fs::write(dir.path().join(path), text).expect("a file");
         }
         Project(dir)
@@ -104,6 +103,10 @@ fn whole() -> Value {
         "respond": { "phases": ["mitigate"], "timeout": "10s", "service": "db",
                      "vars": { "HOST": "db", "PORT": { "value": "80", "secret": false },
                                "X": { "env": "PATH", "secret": true } } },
+        "steps": { "four": { "run": "true", "in": "db", "timeout": "10s", "retry": "3/1s", "expect": "/x/", "expect-exit": 0,
+                             "background": false, "capture": "CAPTURED" },
+                   "two": { "skip": "x" }, "if-three": { "choose": true } },
+        "clients": { "sql": { "service": "db", "command": "psql" } },
         "recover": { "within": "30s", "hold": "5s" },
         "revert": { "hold": "2s" },
         "expect": { "verdict": "passed" },

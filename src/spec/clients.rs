@@ -1,6 +1,7 @@
 //! `clients:` of a scenario: what runs the blocks of a language that is no shell, and where.
 
 use super::Client;
+use super::steps::A_SERVICE;
 use crate::runbook::parse_place;
 use crate::source::{Diagnostics, FromYaml, MapReader, Node, Source, Value, shorten};
 use std::collections::BTreeMap;
@@ -71,9 +72,10 @@ pub fn read(node: Option<&Node>, source: &Arc<Source>, diags: &mut Diagnostics) 
     clients
 }
 
-fn read_client(node: &Node, shown: &str, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Client> {
+/// Reads one client.
+pub fn read_client(node: &Node, shown: &str, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Client> {
     let mut map = MapReader::new(node, format!("client `{shown}`"), source, diags)?;
-    let service = map.optional_with("service", "the name of a service", parse_place);
+    let service = map.optional_with("service", A_SERVICE, parse_place);
     let command = map.require_node("command").and_then(|node| match String::from_yaml(node) {
         Ok(text) if !text.trim().is_empty() && !text.trim().contains('\n') => Some(text.trim().to_string()),
         _ => {

@@ -4,7 +4,7 @@
 
 mod words;
 
-use super::{Overrides, loads, outcome, respond, scenario, stack};
+use super::{Overrides, clients, loads, outcome, respond, scenario, stack, steps};
 use crate::faults::Fault;
 use crate::record::Verdict;
 use crate::runbook::RunbookPhase;
@@ -42,6 +42,8 @@ impl Build {
             ("impact", self.impact()),
             ("detect", self.section("detect", &keys_of(|n, s, d| outcome::read_detect(&n, &s, d)), vec![])),
             ("runbook", shape::filled()),
+            ("steps", self.steps()),
+            ("clients", self.clients()),
             ("respond", self.respond()),
             ("recover", self.section("recover", &keys_of(|n, s, d| scenario::read_recover(Some(&n), &s, d)), vec![])),
             ("revert", self.section("revert", &keys_of(|n, s, d| scenario::read_revert(Some(&n), &s, d)), vec![])),
@@ -124,6 +126,18 @@ impl Build {
         let vars = json!({ "type": ["object", "null"],
                            "additionalProperties": { "anyOf": [shape::scalar(), var] } });
         self.section("respond", &asked, vec![("phases", phases), ("vars", vars)])
+    }
+
+    fn steps(&mut self) -> Value {
+        let asked = keys_of(|node, source, diags| steps::read(&entry(node), &source, diags));
+        let step = self.section("steps", &asked, vec![]);
+        json!({ "type": "object", "additionalProperties": step })
+    }
+
+    fn clients(&mut self) -> Value {
+        let asked = keys_of(|node, source, diags| clients::read_client(&node, "sql", &source, diags));
+        let client = self.section("clients", &asked, vec![("command", shape::filled())]);
+        json!({ "type": "object", "minProperties": 1, "additionalProperties": client })
     }
 
     fn expect(&mut self) -> Value {

@@ -6,8 +6,19 @@ use crate::runbook::{
     Expect, Retry, Runbook, RunbookPhase, Settings, Step, StepKind, Written, check_runs, parse_capture, parse_exit,
     parse_place, parse_reason, parse_timeout, unified_name,
 };
-use crate::source::{Diagnostics, Entry, MapReader, Node, Source, Span, Value, did_you_mean, list, shorten};
+use crate::source::{
+    Diagnostics, Entry, Form, MapReader, Node, Source, Span, Value, did_you_mean, list, shape, shorten,
+};
 use std::sync::Arc;
+
+/// The name of a service of the stack.
+pub const A_SERVICE: Form = Form::new("the name of a service", || shape::text("[A-Za-z0-9][A-Za-z0-9_.-]*"));
+const A_TIMEOUT: Form = Form::new("a duration like `30s`", shape::duration);
+const A_RETRY: Form = Form::new("attempts and pause like `10/2s`", || shape::text("[0-9]+\\s*/.+"));
+const A_PATTERN: Form = Form::new("a pattern like `/ready/`", shape::scalar);
+const AN_EXIT: Form = Form::new("an exit code", || shape::number(0, 255));
+const A_NAME: Form = Form::new("a name like `POD`", || shape::text("[A-Za-z_][A-Za-z0-9_]*"));
+const A_REASON: Form = Form::new("a reason", shape::filled);
 
 /// A step that the scenario names.
 pub struct Named {
@@ -65,23 +76,23 @@ pub fn apply(
 }
 
 /// What the scenario says about a step.
-struct Said {
+pub struct Said {
     settings: Settings,
     run: Option<(Span, String)>,
 }
 
-fn read(entry: &Entry, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Said> {
+pub fn read(entry: &Entry, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Said> {
     let mut map = MapReader::new(&entry.value, format!("step `{}`", shorten(&entry.key)), source, diags)?;
     let run = map.optional::<String>("run").map(|text| (map.span_of("run"), text));
     let settings = Settings {
-        place: map.optional_with("in", "the name of a service", parse_place),
-        timeout: map.optional_with("timeout", "a duration like `30s`", parse_timeout),
-        retry: map.optional_with("retry", "attempts and pause like `10/2s`", Retry::parse),
-        expect: map.optional_with("expect", "a pattern like `/ready/`", Expect::parse),
-        expect_exit: map.optional_with("expect-exit", "an exit code", parse_exit),
+        place: map.optional_with("in", A_SERVICE, parse_place),
+        timeout: map.optional_with("timeout", A_TIMEOUT, parse_timeout),
+        retry: map.optional_with("retry", A_RETRY, Retry::parse),
+        expect: map.optional_with("expect", A_PATTERN, Expect::parse),
+        expect_exit: map.optional_with("expect-exit", AN_EXIT, parse_exit),
         background: map.optional("background"),
-        capture: map.optional_with("capture", "a name like `POD`", parse_capture),
-        skip: map.optional_with("skip", "a reason", parse_reason),
+        capture: map.optional_with("capture", A_NAME, parse_capture),
+        skip: map.optional_with("skip", A_REASON, parse_reason),
         choose: map.optional("choose"),
     };
     let skip = map.span_of("skip");
