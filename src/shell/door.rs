@@ -3,6 +3,7 @@
 
 use super::frames::{Frame, read, write};
 use super::protocol::{FromCall, FromShell, ToCall, ToShell, is_of_a_call};
+use super::session::Session;
 use crate::record::Stream;
 use crate::stack::PIECE;
 use std::collections::{BTreeMap, HashMap};
@@ -38,21 +39,33 @@ pub enum Programs {
     None,
 }
 
+/// Gives a session the programs; returns what the runner says from then on that is not for one of them.
+pub(super) fn furnish(
+    session: &mut Session,
+    programs: Programs,
+    (dir, bash): (&Path, &Path),
+    (tx, rx): (mpsc::Sender<String>, mpsc::Receiver<String>),
+    over: CancellationToken,
+) -> Result<mpsc::Receiver<String>, String> {
+    if programs == Programs::None {
+        return Ok(rx);
+    }
+    let door = Door::open(dir, bash, tx, over);
+    let door = door.map_err(|error| format!("`docker` cannot be put into {}: {error}", dir.display()))?;
+    session.set_env("PATH", &door.path(programs).to_string_lossy());
+    Ok(door.route(rx))
+}
+
 /// The programs of one session.
 #[derive(Debug)]
-pub(super) struct Door {
+struct Door {
     bin: PathBuf,
     calls: Calls,
 }
 
 impl Door {
     /// Writes the programs into `dir` and listens for them until `over`.
-    pub(super) fn open(
-        dir: &Path,
-        bash: &Path,
-        tx: mpsc::Sender<String>,
-        over: CancellationToken,
-    ) -> std::io::Result<Door> {
+    fn open(dir: &Path, bash: &Path, tx: mpsc::Sender<String>, over: CancellationToken) -> std::io::Result<Door> {
         let bin = dir.join("bin");
         std::fs::DirBuilder::new().mode(0o700).create(&bin)?;
         let socket = dir.join("door");
@@ -69,7 +82,7 @@ impl Door {
     }
 
     /// The `PATH` of the session.
-    pub(super) fn path(&self, programs: Programs) -> OsString {
+    fn path(&self, programs: Programs) -> OsString {
         let own = std::env::var_os("PATH").unwrap_or_default();
         let own = std::env::split_paths(&own).filter(|dir| !dir.as_os_str().is_empty());
         let paths: Vec<PathBuf> = match programs {
@@ -81,7 +94,7 @@ impl Door {
     }
 
     /// Takes the messages of calls out of what the runner sends; the rest is handed on.
-    pub(super) fn route(self, mut from: mpsc::Receiver<String>) -> mpsc::Receiver<String> {
+    fn route(self, mut from: mpsc::Receiver<String>) -> mpsc::Receiver<String> {
         let (tx, rest) = mpsc::channel(256);
         tokio::spawn(async move {
             while let Some(line) = from.recv().await {

@@ -1,7 +1,7 @@
 //! Container side of the session: runs each command in a bash of its own process group and carries state over. Whatever
 //! a command does to its bash (`exit`, `exec`, an endless loop), the session goes on with the last state that was saved.
 
-use super::door::{Door, Programs};
+use super::door::{self, Programs};
 use super::output::Bounded;
 use super::processes::{self, Identity, Target};
 use super::protocol::{FromShell, ToShell};
@@ -46,21 +46,15 @@ pub async fn serve(channel: Channel, programs: Programs, stop: CancellationToken
         Err(message) => return fail(&tx, message).await,
     };
     let mut session = Session::new(std::env::vars_os(), &session::current_dir());
-    let mut rx = rx;
     let over = CancellationToken::new();
     let _over = over.clone().drop_guard();
-    if programs != Programs::None {
-        match Door::open(&dir, &bash, tx.clone(), over) {
-            Ok(door) => {
-                session.set_env("PATH", &door.path(programs).to_string_lossy());
-                rx = door.route(rx);
-            }
-            Err(error) => {
-                let _ = std::fs::remove_dir_all(&dir);
-                return fail(&tx, format!("`docker` cannot be put into {}: {error}", dir.display())).await;
-            }
+    let rx = match door::furnish(&mut session, programs, (&dir, &bash), (tx.clone(), rx), over) {
+        Ok(rx) => rx,
+        Err(message) => {
+            let _ = std::fs::remove_dir_all(&dir);
+            return fail(&tx, message).await;
         }
-    }
+    };
     let mut supervisor = Supervisor {
         bash,
         dir: dir.clone(),

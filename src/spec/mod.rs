@@ -3,6 +3,7 @@
 mod clients;
 mod faults;
 mod find;
+mod hosts;
 mod loads;
 mod outcome;
 mod outline;

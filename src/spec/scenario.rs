@@ -65,6 +65,7 @@ pub fn read_root(
     let _: Option<String> = map.optional("description");
     let _: Option<String> = map.optional("owner");
     let stack = map.require_node("stack").and_then(|node| stack::read(node, &source, map.diags));
+    let hosts = map.node("hosts").map(|node| super::hosts::read(node, &source, map.diags)).unwrap_or_default();
     let loads_node = map.require_node("load");
     let loads = loads_node.map_or_else(Vec::new, |node| loads::read_loads(node, &source, map.diags));
     let load_names = loads_node.map_or_else(Vec::new, keys);
@@ -125,6 +126,7 @@ pub fn read_root(
 
     let (mut stack, stack_source) = stack?;
     stack.interposed = interposed(&faults);
+    stack.hosts = hosts;
     let respond = respond?;
     let (steady_for, steady_within) = steady?;
     let (recover_within, recover_hold) = recover?;

@@ -36,6 +36,9 @@ pub fn check_services(plan: &Plan, services: &[String], hosts: &[String], diags:
             missing(services, &service, &format!("the fault `{}`", planned.id), at);
         }
     }
+    for (host, service) in &plan.stack.hosts {
+        missing(services, service, &format!("host `{}`", shorten(host)), get(&root, &["hosts", host.as_str()]));
+    }
     for load in &plan.loads {
         let at = get(&root, &["load", &load.name, "request"]);
         if let Some(host) = host_of(&load.url) {
@@ -65,6 +68,14 @@ pub fn check_services(plan: &Plan, services: &[String], hosts: &[String], diags:
         }
     }
     check_annotations(plan, services, diags);
+    // A name of one service that leads to another one would make two of everything that is said of either.
+    for (host, service) in plan.stack.hosts.iter().filter(|(host, service)| host != service && services.contains(host))
+    {
+        let span = get(&root, &["hosts", host.as_str()]).map_or(Span::default(), |node| node.span);
+        let message =
+            format!("host `{}` is a service of the stack, and cannot lead to `{}`", shorten(host), shorten(service));
+        diags.error(&plan.source, span, message).help("give the service that is meant in the runbook by its own name");
+    }
     secrets::hide(diags);
 }
 

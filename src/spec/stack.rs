@@ -19,6 +19,7 @@ pub fn read(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Optio
         isolate: false,
         allow_bind_writes: false,
         interposed: BTreeMap::new(),
+        hosts: BTreeMap::new(),
         toolbox_image: None,
         up_within: UP_WITHIN,
     };

@@ -63,6 +63,8 @@ pub struct StackSpec {
     /// The services that a proxy fault names, each with the ports that the scenario gives (may be empty: then
     /// the model's `expose`, `ports` and the image's `EXPOSE` say).
     pub interposed: BTreeMap<String, Vec<u16>>,
+    /// Names of production, each with the service that has it inside the drill.
+    pub hosts: BTreeMap<String, String>,
     /// Image of the toolbox, unless the built-in one is meant.
     pub toolbox_image: Option<String>,
     /// How long the stack may take to become healthy.

@@ -28,6 +28,7 @@ impl Project {
             isolate: false,
             allow_bind_writes: false,
             interposed: BTreeMap::new(),
+            hosts: BTreeMap::new(),
             toolbox_image: None,
             up_within: Duration::from_secs(60),
         };

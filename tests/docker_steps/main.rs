@@ -1,6 +1,7 @@
 //! `docker` in a runbook's steps on a real engine: what is allowed does what the real command does, on the drill's own
 //! containers; and thirty ways out of the drill lead nowhere.
 
+#[allow(dead_code, reason = "another program uses the rest")]
 #[path = "../docker_stack/rig.rs"]
 mod rig;
 mod ways_out;
@@ -80,6 +81,8 @@ async fn status(stack: &DockerStack, service: &str) -> String {
 fn interposed() -> Project {
     let mut project = Project::new("steps", SHOP);
     project.spec.interposed.insert("payments".into(), vec![]);
+    let hosts = [("db.prod.internal", "db"), ("pay.example.com", "payments")];
+    project.spec.hosts = hosts.map(|(host, service)| (host.to_string(), service.to_string())).into();
     project
 }
 
@@ -117,7 +120,7 @@ async fn compose_in_a_step_works_on_the_teams_services() {
         assert_eq!(status(stack, "web").await, "exited");
         s.out("docker compose start web && docker compose pause db").await;
         assert_eq!((status(stack, "web").await.as_str(), status(stack, "db").await.as_str()), ("running", "paused"));
-        s.out("docker compose unpause && docker compose kill -s KILL web && docker compose up -d web").await;
+        s.out("docker compose unpause db && docker compose kill -s KILL web && docker compose up -d web").await;
         assert_eq!((status(stack, "web").await.as_str(), status(stack, "db").await.as_str()), ("running", "running"));
         assert!(s.out("docker compose top db").await.contains("sleep 1000"));
 
@@ -133,6 +136,11 @@ async fn compose_in_a_step_works_on_the_teams_services() {
         let agent = s.out("docker compose exec -T web getent hosts payments").await;
         let address = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
         assert!(agent.starts_with(&docker(&["inspect", "-f", address, &ours[1]])), "{agent}");
+        // Names of production: the true service, or the agent in front of it.
+        let agent = s.out("docker compose exec -T web getent hosts pay.example.com").await;
+        assert!(agent.starts_with(&docker(&["inspect", "-f", address, &ours[1]])), "{agent}");
+        let seen = s.out("getent hosts db.prod.internal").await;
+        assert!(seen.starts_with(&docker(&["inspect", "-f", address, &id(stack, "db").await])), "{seen}");
         s.out("docker compose up -d --scale web=3 && docker compose ps -q web | wc -l | grep -qx 3").await;
         s.out("docker compose scale web=1").await;
         assert_eq!(stack.containers("web").await.unwrap().len(), 1);

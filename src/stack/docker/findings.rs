@@ -41,6 +41,12 @@ impl Finding {
 pub fn findings(model: &ResolvedModel, spec: &StackSpec) -> Vec<Finding> {
     let mut found: Vec<Finding> = model.remarks.iter().map(|r| Finding::warning(None, "file", r.clone())).collect();
     interposed(model, spec, &mut found);
+    for (host, name) in &spec.hosts {
+        let Some(service) = model.service(name).filter(|service| !has_own_networks(service)) else { continue };
+        let mode = service.get("network_mode").and_then(Value::as_str).unwrap_or_default();
+        let message = format!("`{name}` cannot have the name `{host}`: it has `network_mode: {mode}`");
+        found.push(Finding::error(Some(name), "network_mode", message).help("leave it out of `hosts`"));
+    }
     for (name, service) in model.section("services") {
         let Value::Object(service) = service else { continue };
         if reserved(name) {
@@ -219,6 +225,7 @@ mod tests {
             isolate: false,
             allow_bind_writes: false,
             interposed: std::collections::BTreeMap::from([("web".into(), vec![]), ("nobody".into(), vec![])]),
+            hosts: std::collections::BTreeMap::new(),
             toolbox_image: None,
             up_within: std::time::Duration::from_secs(1),
         }

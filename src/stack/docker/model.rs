@@ -65,8 +65,30 @@ pub async fn resolve(spec: &StackSpec, endpoint: &Endpoint) -> Result<ResolvedMo
         Ok(_) => return Err(invalid("`docker compose config` printed no mapping".into())),
         Err(error) => return Err(invalid(format!("`docker compose config` printed no JSON: {error}"))),
     };
+    let mut json = json;
+    name_hosts(&mut json, &spec.hosts);
     let directory = file.parent().unwrap_or(Path::new("/")).to_path_buf();
     Ok(ResolvedModel { json, file, directory, remarks: remarks(&said) })
+}
+
+/// Gives services the names that a scenario has for them, as if the file had them as aliases: so links, the load and
+/// whatever else goes by the names of a service follow.
+fn name_hosts(json: &mut Map<String, Value>, hosts: &BTreeMap<String, String>) {
+    for (host, service) in hosts {
+        let service = json.get_mut("services").and_then(|services| services.get_mut(service));
+        let Some(Value::Object(service)) = service.filter(|service| service.as_object().is_some_and(has_own_networks))
+        else {
+            continue;
+        };
+        let networks = service.entry("networks").or_insert_with(|| serde_json::json!({ "default": null }));
+        for network in networks.as_object_mut().into_iter().flat_map(Map::values_mut) {
+            let mut own = network.as_object().cloned().unwrap_or_default();
+            if let Value::Array(aliases) = own.entry("aliases").or_insert_with(|| serde_json::json!([])) {
+                aliases.push(Value::String(escape(host)));
+            }
+            *network = Value::Object(own);
+        }
+    }
 }
 
 /// The options that make Compose read the user's file in the user's place.
@@ -241,6 +263,27 @@ mod tests {
         let said =
             "time=\"2026-01-01T00:00:00Z\" level=warning msg=\"The \\\"FOO\\\" variable is not set.\"\n\nplain\n";
         assert_eq!(remarks(said), ["The \"FOO\" variable is not set.", "plain"]);
+    }
+
+    #[test]
+    fn hosts_are_names_of_their_services_on_all_networks() {
+        let json = serde_json::json!({ "services": {
+            "db": { "networks": { "a": null, "b": { "aliases": ["pg"] } } },
+            "web": {},
+            "side": { "network_mode": "service:web" },
+        } });
+        let Value::Object(mut json) = json else { panic!("a literal mapping") };
+        let hosts = [("db.prod.internal", "db"), ("api.example.com", "web"), ("x.y", "side"), ("z", "none")];
+        name_hosts(&mut json, &hosts.map(|(host, service)| (host.to_string(), service.to_string())).into());
+        let model = ResolvedModel { json, file: PathBuf::new(), directory: PathBuf::new(), remarks: Vec::new() };
+        assert_eq!(model.names_of("db"), ["db", "db.prod.internal", "pg"]);
+        assert_eq!(model.names_of("web"), ["api.example.com", "web"]);
+        assert_eq!(model.names_of("side"), ["side"]);
+        let on = |network: &str| model.service("db").unwrap()["networks"][network]["aliases"].clone();
+        assert_eq!(
+            (on("a"), on("b")),
+            (serde_json::json!(["db.prod.internal"]), serde_json::json!(["pg", "db.prod.internal"]))
+        );
     }
 
     proptest! {

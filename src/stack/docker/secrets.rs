@@ -140,6 +140,7 @@ mod tests {
             isolate: false,
             allow_bind_writes: false,
             interposed: BTreeMap::new(),
+            hosts: BTreeMap::new(),
             toolbox_image: None,
             up_within: std::time::Duration::from_secs(1),
         };

@@ -17,6 +17,7 @@ fn spec(interposed: &[(&str, &[u16])]) -> StackSpec {
         isolate: false,
         allow_bind_writes: false,
         interposed: interposed.iter().map(|(name, ports)| (name.to_string(), ports.to_vec())).collect(),
+        hosts: BTreeMap::new(),
         toolbox_image: None,
         up_within: Duration::from_secs(60),
     }

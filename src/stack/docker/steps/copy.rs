@@ -322,7 +322,7 @@ mod tests {
             let paths = read.entries().unwrap().map(|e| e.unwrap().path().unwrap().to_string_lossy().into_owned());
             paths.collect::<Vec<_>>()
         };
-        assert_eq!(paths(Some("c"))[..2], ["c", "c/one"]);
+        assert_eq!(paths(Some("c"))[..2], ["c/", "c/one"]);
         assert_eq!(paths(None)[0], "one");
         assert!(paths(Some("c"))[2].starts_with("c/long/long"));
         assert_eq!(other_name(Path::new("b/../../etc/passwd"), Some("c")), None);

@@ -5,38 +5,45 @@ use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// Settings of a service that reach the host or containers of others.
-const OF_THE_HOST: &[&str] = &[
-    "blkio_config",
-    "cap_add",
-    "cgroup",
-    "cgroup_parent",
-    "credential_spec",
-    "device_cgroup_rules",
-    "devices",
-    "external_links",
-    "extra_hosts",
-    "gpus",
-    "group_add",
-    "ipc",
-    "isolation",
-    "logging",
-    "network_mode",
-    "oom_kill_disable",
-    "oom_score_adj",
-    "pid",
-    "privileged",
-    "runtime",
-    "security_opt",
-    "storage_opt",
-    "sysctls",
-    "userns_mode",
-    "uts",
-    "volumes_from",
-    "develop",
-    "provider",
-    "secrets",
-    "configs",
+/// Settings of a service that a step's variables may decide. What is not named here must stay as it is: Compose learns
+/// new ways to the host with every year.
+const FREE: &[&str] = &[
+    "annotations",
+    "attach",
+    "command",
+    "cpu_count",
+    "cpu_percent",
+    "cpu_shares",
+    "cpus",
+    "depends_on",
+    "deploy",
+    "entrypoint",
+    "environment",
+    "expose",
+    "healthcheck",
+    "hostname",
+    "image",
+    "init",
+    "labels",
+    "mem_limit",
+    "mem_reservation",
+    "memswap_limit",
+    "networks",
+    "pids_limit",
+    "platform",
+    "ports",
+    "profiles",
+    "pull_policy",
+    "restart",
+    "scale",
+    "shm_size",
+    "stdin_open",
+    "stop_grace_period",
+    "stop_signal",
+    "tty",
+    "ulimits",
+    "user",
+    "working_dir",
 ];
 /// Variables that would change what the docker command itself does.
 const NEVER: &[&str] = &[
@@ -121,8 +128,12 @@ pub(super) fn beyond(before: &Map<String, Value>, after: &Map<String, Value>) ->
             found.push(format!("services.{name}"));
             continue;
         };
-        for key in OF_THE_HOST {
-            if old.get(key) != service.get(key) {
+        let keys =
+            |service: &Value| service.as_object().into_iter().flat_map(Map::keys).cloned().collect::<BTreeSet<_>>();
+        for key in keys(old).union(&keys(service)) {
+            // Those two are looked at below.
+            let looked_at = matches!(key.as_str(), "volumes" | "build") || FREE.contains(&key.as_str());
+            if !looked_at && old.get(key) != service.get(key) {
                 found.push(format!("{name}.{key}"));
             }
         }
@@ -240,7 +251,7 @@ mod tests {
         ] {
             assert_eq!(changed(|model| *model.pointer_mut(pointer).unwrap() = value), [found]);
         }
-        for key in OF_THE_HOST {
+        for key in ["privileged", "network_mode", "devices", "pid", "use_api_socket", "secrets", "of_next_year"] {
             assert_eq!(changed(|model| model["services"]["web"][key] = json!("x")), [format!("web.{key}")]);
         }
         assert_eq!(changed(|model| model["secrets"] = json!({ "s": { "file": "/etc/shadow" } })), ["secrets"]);

@@ -51,7 +51,7 @@ impl Names {
             out.push_str(&shown);
             rest = after;
             // Columns of a table stay where they are.
-            if rest.starts_with("  ") {
+            if rest.starts_with("  ") && !may_be_progress(line.as_bytes()) {
                 let wider = name.len().saturating_sub(shown.len());
                 out.extend(std::iter::repeat_n(' ', wider));
             }
@@ -157,7 +157,7 @@ mod tests {
         let text = " Container fd-loop-0123abcd-fd-agent-1  Running\n Container fd-loop-0123abcd-web-1  Started\n\
                     NAME                      IMAGE\nfd-loop-0123abcd-web-1    debian\nfd-loop-0123abcd-db-1     debian\n\
                     [\"fd-loop-0123abcd_default\"] f00df00df00df00df00df00df00df00df00df00df00df00df00df00df00df00d";
-        let expected = " Container shop-web-1              Started\nNAME                      IMAGE\n\
+        let expected = " Container shop-web-1  Started\nNAME                      IMAGE\n\
                         shop-web-1                debian\nthe-db                    debian\n[\"shop_default\"] checkout";
         assert_eq!(renamed(text, Change::Everything, 7), expected);
         assert_eq!(renamed(text, Change::Nothing, 7), text);
