@@ -1,8 +1,10 @@
 //! Carries out drills from a checked plan to files on disk: the run directory, the reaper, the sinks, the reports.
 
+mod alone;
 mod reaper_child;
 mod signals;
 
+pub use alone::{Beside, follow};
 pub use signals::listen;
 
 use crate::engine::{self, Identity, Job, Options, Shutdown, ledger};
@@ -56,6 +58,8 @@ pub struct Wishes {
     pub verbose: u8,
     /// Whether colours are used.
     pub color: bool,
+    /// Whether a live view may be drawn where standard error is a terminal: not where people are asked.
+    pub live: bool,
 }
 
 /// Runs all drills, one after the other; the worst exit is the exit.
@@ -193,7 +197,7 @@ fn display(wishes: &Wishes) -> Box<dyn Observer> {
         Format::Human => Box::new(Console::new(ConsoleOptions {
             verbosity: Verbosity::from_flags(wishes.quiet, wishes.verbose),
             color: wishes.color,
-            live: std::io::stderr().is_terminal(),
+            live: wishes.live && std::io::stderr().is_terminal(),
             label: None,
         })),
     }
@@ -201,6 +205,10 @@ fn display(wishes: &Wishes) -> Box<dyn Observer> {
 
 /// Writes the reports of a run into its directory. One that fails does not keep the others from being written.
 pub fn save(record: &Record, run_dir: &RunDir) -> std::io::Result<()> {
+    // What was followed alone has no verdict that a report could claim; its story is in `events.jsonl`.
+    if record.plan.as_ref().is_some_and(|plan| plan.alone) {
+        return Ok(());
+    }
     let json = run_dir.write("record.json", &report::json(record));
     let junit = run_dir.write("junit.xml", &report::junit(&[record]));
     json.and(junit)

@@ -131,6 +131,7 @@ async fn resolved(stack: &Path) -> Result<ResolvedModel, Error> {
         isolate: false,
         allow_bind_writes: false,
         interposed: Default::default(),
+        hosts: Default::default(),
         toolbox_image: None,
         up_within: Duration::from_secs(120),
     };

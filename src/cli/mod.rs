@@ -1,6 +1,7 @@
 //! One file per subcommand; clap types end here, nothing below sees clap.
 
 mod agent;
+mod ask;
 mod check;
 mod completions;
 mod conduct;
@@ -12,6 +13,7 @@ mod lint;
 mod list;
 mod output;
 mod reaper;
+mod run;
 mod scenario;
 mod schema;
 mod shell;
@@ -54,6 +56,7 @@ pub struct Globals {
 #[derive(Debug, Subcommand)]
 enum Command {
     Scenario(scenario::ScenarioArgs),
+    Run(run::RunArgs),
     List(list::ListArgs),
     Show(show::ShowArgs),
     Check(check::CheckArgs),
@@ -115,6 +118,7 @@ async fn run(cli: Cli) -> Result<Exit, Error> {
     let globals = &cli.globals;
     match cli.command {
         Command::Scenario(args) => scenario::run(args, globals).await,
+        Command::Run(args) => run::run(args, globals).await,
         Command::List(args) => list::run(args, globals).await,
         Command::Show(args) => show::run(args, globals).await,
         Command::Check(args) => check::run(args, globals).await,

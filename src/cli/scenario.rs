@@ -39,7 +39,7 @@ pub struct ScenarioArgs {
     format: Format,
 }
 
-fn key_value(text: &str) -> Result<(String, String), String> {
+pub(super) fn key_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().to_string(), value.to_string())),
         _ => Err("write it as KEY=VALUE".to_string()),
@@ -62,6 +62,7 @@ pub async fn run(args: ScenarioArgs, globals: &super::Globals) -> Result<Exit, E
         quiet: globals.quiet,
         verbose: globals.verbose,
         color: globals.color(),
+        live: true,
     };
     conduct::all(&plans, &wishes).await
 }

@@ -2,9 +2,10 @@
 
 use crate::faults::Inject;
 use crate::record::{
-    Announcement, FaultInfo, FileRef, LoadInfo, Location, RECORD_FORMAT, SliInfo, StepInfo, Verdict, Windows,
+    Announcement, FaultInfo, FileRef, LoadInfo, Location, RECORD_FORMAT, ReplacedInfo, SliInfo, StepInfo, Verdict,
+    Windows,
 };
-use crate::runbook::StepKind;
+use crate::runbook::{Step, StepKind};
 use crate::source::Source;
 use crate::spec::Plan;
 use sha2::{Digest, Sha256};
@@ -80,6 +81,7 @@ pub fn announce(plan: &Plan, identity: &Identity) -> Announcement {
             .iter()
             .map(|(name, var)| (name.clone(), if var.secret { "***".into() } else { var.value.clone() }))
             .collect(),
+        alone: false,
     }
 }
 
@@ -90,18 +92,26 @@ pub(super) fn must_breach(plan: &Plan, sli: &str) -> bool {
 
 fn steps(plan: &Plan) -> Vec<StepInfo> {
     let Some(runbook) = &plan.runbook else { return Vec::new() };
-    let path = shown(&runbook.source);
-    runbook
-        .select(&plan.respond.phases)
-        .map(|step| StepInfo {
-            id: step.id.clone(),
-            phase: step.phase.name().to_string(),
-            title: step.title.clone(),
-            manual: matches!(step.kind, StepKind::Manual(_)),
-            hash: step.hash.clone(),
-            at: Location { path: path.clone(), line: step.line },
-        })
-        .collect()
+    runbook.select(&plan.respond.phases).map(|step| step_info(step, &runbook.source)).collect()
+}
+
+/// A step as reports know it.
+pub(super) fn step_info(step: &Step, source: &Source) -> StepInfo {
+    StepInfo {
+        id: step.id.clone(),
+        phase: step.phase.name().to_string(),
+        title: step.title.clone(),
+        manual: matches!(step.kind, StepKind::Manual(_)),
+        hash: step.hash.clone(),
+        at: Location { path: shown(source), line: step.line },
+        replaced: step.replaced.as_ref().map(|replaced| ReplacedInfo {
+            by: Location { path: shown(&replaced.by), line: replaced.line },
+            commands: match &replaced.kind {
+                StepKind::Commands(commands) => commands.iter().map(|command| command.text.clone()).collect(),
+                StepKind::Manual(_) => replaced.held.iter().map(|command| command.text.clone()).collect(),
+            },
+        }),
+    }
 }
 
 fn windows(plan: &Plan) -> Windows {
@@ -121,7 +131,7 @@ fn micros(d: Duration) -> u64 {
     u64::try_from(d.as_micros()).unwrap_or(u64::MAX)
 }
 
-fn file_ref(source: &Source) -> FileRef {
+pub(super) fn file_ref(source: &Source) -> FileRef {
     let digest = Sha256::digest(source.text.as_bytes());
     FileRef { path: shown(source), sha256: digest.iter().map(|byte| format!("{byte:02x}")).collect() }
 }

@@ -207,7 +207,8 @@ impl Record {
 
     /// What the runbook's commands took, with the waits between attempts; one that never ended took until `end`.
     fn commands_us(&self, end: DrillTime) -> u64 {
-        let commands = self.steps.iter().flat_map(|step| &step.commands);
+        // What ran beside them took nobody's time.
+        let commands = self.steps.iter().flat_map(|step| &step.commands).filter(|command| !command.background);
         let each = commands.map(|c| {
             let open = if c.ended_us.is_none() { end.0.saturating_sub(c.attempt_started_us.0) } else { 0 };
             c.all_took_us.saturating_add(c.waited_us).saturating_add(open)

@@ -1,7 +1,7 @@
 //! Everything that can happen in a drill. Events are the only output of execution: the console, `events.jsonl`, the
 //! record and through it every report are readers of this one stream.
 
-use super::{Check, CheckOutcome, DrillTime, Location, Verdict};
+use super::{Announcement, Check, CheckOutcome, DrillTime, Location, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -68,139 +68,6 @@ impl Phase {
             Phase::Down => "down",
         }
     }
-}
-
-/// What a drill set out to do: known before anything is started, so that reports can name what was not reached.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Announcement {
-    /// `RECORD_FORMAT` of the writer.
-    pub format: u32,
-    /// Version of the tool.
-    pub tool_version: String,
-    /// Id of the run: unique, sorts by time.
-    pub run: String,
-    /// When the drill began, RFC 3339 in UTC.
-    pub started_utc: String,
-    /// The scenario's name: its file name without `.yaml`.
-    pub scenario: String,
-    /// Its title.
-    pub title: String,
-    /// `SEV1` …, when given.
-    pub severity: Option<String>,
-    /// Its tags.
-    pub tags: Vec<String>,
-    /// The scenario file.
-    pub scenario_file: FileRef,
-    /// The runbook file, unless the scenario tests that the system heals by itself.
-    pub runbook_file: Option<FileRef>,
-    /// The stack file.
-    pub stack_file: FileRef,
-    /// Whether this is the control: the same drill without the runbook.
-    pub control: bool,
-    /// Seed of everything random in the drill.
-    pub seed: u64,
-    /// The verdict that the scenario expects.
-    pub expect: Verdict,
-    /// The SLIs.
-    pub slis: Vec<SliInfo>,
-    /// The loads.
-    pub loads: Vec<LoadInfo>,
-    /// The faults.
-    pub faults: Vec<FaultInfo>,
-    /// The steps of the runbook that the scenario selects, in order.
-    pub steps: Vec<StepInfo>,
-    /// The alert condition as it was written, when there is one.
-    pub detect: Option<String>,
-    /// The windows and deadlines of the scenario.
-    pub windows: Windows,
-    /// Values of inputs, secrets already hidden.
-    pub vars: BTreeMap<String, String>,
-}
-
-/// A file as it was when the drill began.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FileRef {
-    /// The path as the user knows it.
-    pub path: String,
-    /// SHA-256 of its bytes, in lower-case hex.
-    pub sha256: String,
-}
-
-/// An SLI as it was asked for.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SliInfo {
-    /// Name.
-    pub name: String,
-    /// The load that it looks at.
-    pub load: String,
-    /// The condition that makes an event good, as it was written.
-    pub good: String,
-    /// Objective as a ratio in 0..=1.
-    pub objective: f64,
-    /// Whether the impact must show in this SLI.
-    pub must_breach: bool,
-}
-
-/// A load as it was asked for.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct LoadInfo {
-    /// Name.
-    pub name: String,
-    /// Method and URL.
-    pub request: String,
-    /// Requests per second.
-    pub rate: f64,
-}
-
-/// A fault as it was asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FaultInfo {
-    /// Id, unique within the drill.
-    pub id: String,
-    /// Kind, as in the scenario file.
-    pub kind: String,
-    /// What it does, in one line.
-    pub summary: String,
-    /// Where it stands in the scenario.
-    pub at: Location,
-}
-
-/// A step of the runbook as Firedrill read it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StepInfo {
-    /// Id: phase and title.
-    pub id: String,
-    /// Phase of the runbook.
-    pub phase: String,
-    /// Title as a person reads it.
-    pub title: String,
-    /// Whether it has commands; otherwise it is for a person.
-    pub manual: bool,
-    /// SHA-256 of its content, in lower-case hex.
-    pub hash: String,
-    /// Where it stands.
-    pub at: Location,
-}
-
-/// Declared windows and deadlines, in microseconds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Windows {
-    /// `steady.for`.
-    pub steady_us: u64,
-    /// `impact.within`.
-    pub impact_within_us: u64,
-    /// `impact.window`.
-    pub impact_window_us: u64,
-    /// `detect.within`.
-    pub detect_within_us: Option<u64>,
-    /// `recover.within`.
-    pub recover_within_us: u64,
-    /// `recover.hold`.
-    pub recover_hold_us: u64,
-    /// `revert.hold`.
-    pub revert_hold_us: u64,
-    /// Whether `impact: none` turns the drill round.
-    pub impact_none: bool,
 }
 
 /// 100 ms of one load: the requests that were due in it, all of them ended.
@@ -369,8 +236,11 @@ pub enum Event {
         text: String,
         /// Where it stands.
         at: Location,
-        /// Attempt, from 1 (verify tries again).
+        /// Attempt, from 1 (verify tries again, and so does what says `retry`).
         attempt: u32,
+        /// Whether the runbook goes on while it runs.
+        #[serde(default, skip_serializing_if = "is_false")]
+        background: bool,
     },
     /// Output of a command, bounded and with secrets hidden.
     Output {
@@ -397,6 +267,24 @@ pub enum Event {
         timed_out: bool,
         /// Bytes of output left out from its middle.
         omitted: u64,
+        /// Whether it ran in the background and was ended with the runbook.
+        #[serde(default, skip_serializing_if = "is_false")]
+        stopped: bool,
+    },
+    /// What a block of commands was expected to do, and whether it did.
+    Expected {
+        /// Id of the step.
+        step: String,
+        /// Which of the step's blocks, from 0.
+        block: usize,
+        /// Attempt of the block, from 1.
+        attempt: u32,
+        /// What was expected: `exit 1`, `output /ready/`.
+        what: String,
+        /// Whether it was so.
+        met: bool,
+        /// What was seen.
+        evidence: String,
     },
     /// A step ended.
     StepEnded {
@@ -459,6 +347,10 @@ pub enum Event {
         /// Whether the stack was kept on the user's wish.
         kept: bool,
     },
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// A station in the life of a fault.

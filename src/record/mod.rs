@@ -1,6 +1,7 @@
 //! What happened: events, the record they add up to, verdicts, and the run directory on disk. Imports nothing of
 //! the other rooms, so that any report can be made again from a saved record.
 
+mod announcement;
 mod atomic;
 mod breakdown;
 mod check;
@@ -23,6 +24,7 @@ pub(crate) mod testing;
 mod time;
 mod verdict;
 
+pub use announcement::*;
 pub use atomic::write_atomic;
 pub use breakdown::{Breakdown, ComposeTimes, DeclaredTimes, PhaseShare};
 pub use check::{Check, CheckOutcome, CheckResult, Location};

@@ -185,6 +185,24 @@ pub struct StepRecord {
     pub at: Option<Location>,
     /// Its commands, as far as they were begun.
     pub commands: Vec<CommandRecord>,
+    /// What its blocks were expected to do; of several attempts the last one counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expectations: Vec<ExpectationRecord>,
+}
+
+/// What a block was expected to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExpectationRecord {
+    /// Which of the step's blocks, from 0.
+    pub block: usize,
+    /// The attempt that is kept, from 1.
+    pub attempt: u32,
+    /// What was expected: `exit 1`, `output /ready/`.
+    pub what: String,
+    /// Whether it was so.
+    pub met: bool,
+    /// What was seen.
+    pub evidence: String,
 }
 
 impl StepRecord {
@@ -225,4 +243,14 @@ pub struct CommandRecord {
     pub output: Output,
     /// Bytes of output that the shell had left out already.
     pub omitted: u64,
+    /// Whether the runbook went on while it ran.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub background: bool,
+    /// Whether it ran in the background and was ended with the runbook.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub stopped: bool,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }

@@ -132,6 +132,7 @@ impl Record {
             | Event::CommandStarted { .. }
             | Event::Output { .. }
             | Event::CommandEnded { .. }
+            | Event::Expected { .. }
             | Event::StepEnded { .. } => self.step_event(&stamped.event, at_us),
             Event::MitigationStarted => {
                 self.mitigation_started_us.get_or_insert(at_us);
@@ -237,11 +238,14 @@ impl Record {
             Event::StepStarted { step } => {
                 self.step(step, at_us);
             }
-            Event::CommandStarted { step, command, text, at, attempt } => {
+            Event::CommandStarted { step, command, text, at, attempt, background } => {
                 let commands = &mut self.step(step, at_us).commands;
                 match commands.iter_mut().find(|c| c.command == *command) {
                     Some(again) => again.again(text, *attempt, at_us),
-                    None => commands.push(CommandRecord::begin(*command, text, at, *attempt, at_us)),
+                    None => {
+                        let begun = CommandRecord::begin(*command, text, at, *attempt, at_us);
+                        commands.push(CommandRecord { background: *background, ..begun });
+                    }
                 }
             }
             Event::Output { step, command, stream, text } => {
@@ -249,10 +253,23 @@ impl Record {
                     command.output.push(*stream, text);
                 }
             }
-            Event::CommandEnded { step, command, exit, took_us, timed_out, omitted } => {
+            Event::CommandEnded { step, command, exit, took_us, timed_out, omitted, stopped } => {
                 if let Some(command) = self.command(step, *command, at_us) {
                     command.end(*exit, *took_us, *timed_out, *omitted, at_us);
+                    command.stopped = *stopped;
                 }
+            }
+            Event::Expected { step, block, attempt, what, met, evidence } => {
+                let seen = ExpectationRecord {
+                    block: *block,
+                    attempt: *attempt,
+                    what: what.clone(),
+                    met: *met,
+                    evidence: evidence.clone(),
+                };
+                let expectations = &mut self.step(step, at_us).expectations;
+                expectations.retain(|known| (known.block, &known.what) != (*block, what));
+                expectations.push(seen);
             }
             Event::StepEnded { step, status, reason, at } => {
                 let step = self.step(step, at_us);
@@ -277,6 +294,7 @@ impl Record {
                 reason: None,
                 at: None,
                 commands: Vec::new(),
+                expectations: Vec::new(),
             });
         }
         // In range: the position that was found, or that of the step just pushed.
@@ -337,6 +355,8 @@ impl CommandRecord {
             timed_out: false,
             output: Output::default(),
             omitted: 0,
+            background: false,
+            stopped: false,
         }
     }
 

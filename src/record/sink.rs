@@ -50,6 +50,12 @@ impl EventSink {
         self.lock().redactor.clone()
     }
 
+    /// From now on these values are hidden as well: what a runbook found out, or a person typed, while it was followed.
+    pub fn hide(&self, secrets: impl IntoIterator<Item = String>) {
+        let mut inner = self.lock();
+        inner.redactor = inner.redactor.with(secrets);
+    }
+
     /// Stamps an event, writes it to disk and shows it to the observers.
     pub fn emit(&self, event: Event) {
         let mut inner = self.lock();

@@ -97,6 +97,7 @@ pub(crate) fn plan(story: Story) -> Announcement {
         manual,
         hash: "c".repeat(64),
         at: at(line),
+        replaced: None,
     };
     let sli = |name: &str, good: &str, objective, must_breach| SliInfo {
         name: name.into(),
@@ -153,6 +154,7 @@ pub(crate) fn plan(story: Story) -> Announcement {
             impact_none: false,
         },
         vars: BTreeMap::from([("service".to_string(), "checkout".to_string())]),
+        alone: false,
     }
 }
 
@@ -235,7 +237,7 @@ impl Script {
 
     fn command(&mut self, ms: u64, step: &str, number: usize, text: &str, line: usize, attempt: u32) {
         let (step, text, at) = (step.to_string(), text.to_string(), at(line));
-        self.at(ms).push(Event::CommandStarted { step, command: number, text, at, attempt });
+        self.at(ms).push(Event::CommandStarted { step, command: number, text, at, attempt, background: false });
     }
 
     fn output(&mut self, step: &str, number: usize, stream: Stream, text: &str) {
@@ -244,9 +246,8 @@ impl Script {
     }
 
     fn exit(&mut self, ms: u64, step: &str, number: usize, exit: i32, took_ms: u64) {
-        let step = step.to_string();
-        let took_us = took_ms * MS;
-        self.at(ms).push(Event::CommandEnded { step, command: number, exit, took_us, timed_out: false, omitted: 0 });
+        let (step, took_us, timed_out, omitted, stopped) = (step.to_string(), took_ms * MS, false, 0, false);
+        self.at(ms).push(Event::CommandEnded { step, command: number, exit, took_us, timed_out, omitted, stopped });
     }
 
     fn step_end(&mut self, step: &str, status: StepStatus, reason: Option<&str>, at: Option<Location>) {

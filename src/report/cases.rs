@@ -2,7 +2,8 @@
 
 use super::text::{percent, seconds};
 use crate::record::{
-    Check, CheckOutcome, CommandRecord, Counts, Location, Outcome, Record, StepRecord, StepStatus, Verdict,
+    Check, CheckOutcome, CommandRecord, Counts, Location, Outcome, Record, ReplacedInfo, StepRecord, StepStatus,
+    Verdict,
 };
 
 /// One test case.
@@ -249,13 +250,32 @@ fn step_detail(record: &Record, id: &str) -> Option<String> {
         let reason = placed(ran.at.as_ref(), ran.reason.as_deref().unwrap_or("a command failed"));
         text.push_str(&format!("\n\npassed with a warning: {reason}"));
     }
+    if let Some(replaced) = info.and_then(|info| info.replaced.as_ref()) {
+        text.push_str(&format!("\n\n{}", instead(replaced)));
+    }
     for command in ran.map_or(&[][..], |ran| &ran.commands) {
         if !text.is_empty() {
             text.push_str("\n\n");
         }
         text.push_str(&transcript(command));
     }
+    for expectation in ran.map_or(&[][..], |ran| &ran.expectations) {
+        let met = if expectation.met { "as expected" } else { "not as expected" };
+        text.push_str(&format!("\n\n{met}: {}: {}", expectation.what, expectation.evidence));
+    }
     Some(text).filter(|text| !text.is_empty())
+}
+
+/// What the runbook says, where the scenario has put something else in its place.
+fn instead(replaced: &ReplacedInfo) -> String {
+    let mut text = format!("replaced by {}; the runbook says", replaced.by);
+    if replaced.commands.is_empty() {
+        text.push_str(" that a person does it");
+    }
+    for line in replaced.commands.iter().flat_map(|command| command.lines()) {
+        text.push_str(&format!("\n| {line}"));
+    }
+    text
 }
 
 fn transcript(command: &CommandRecord) -> String {
@@ -280,6 +300,9 @@ fn transcript(command: &CommandRecord) -> String {
 /// How a command ended: `exit 1 after 0.08 s, attempt 2`.
 pub fn ending(command: &CommandRecord) -> String {
     let mut text = match command.exit {
+        _ if command.stopped => {
+            format!("in the background, ended with the runbook after {}", seconds(command.took_us))
+        }
         _ if command.timed_out => format!("killed by its deadline after {}", seconds(command.took_us)),
         Some(exit) => format!("exit {exit} after {}", seconds(command.took_us)),
         None => "cut off".into(),

@@ -75,6 +75,8 @@ pub struct Lines {
     compose: Vec<String>,
     tail: Tail,
     attempt: u32,
+    /// The command that the runbook waits for: its step and its number there.
+    running: Option<(String, usize)>,
 }
 
 impl Lines {
@@ -89,6 +91,7 @@ impl Lines {
             compose: Vec::new(),
             tail: Tail::default(),
             attempt: 1,
+            running: None,
         }
     }
 
@@ -130,6 +133,14 @@ impl Lines {
         line.trim_end().to_string()
     }
 
+    fn runs(&self, step: &str, command: usize) -> bool {
+        self.running.as_ref().is_some_and(|(of, number)| of == step && *number == command)
+    }
+
+    fn alone(&self) -> bool {
+        self.plan.as_ref().is_some_and(|plan| plan.alone)
+    }
+
     fn verbose(&self) -> bool {
         self.verbosity >= Verbosity::Verbose
     }
@@ -147,6 +158,9 @@ impl Lines {
             }
             Event::PhaseStarted { phase } => self.begins(*phase).map(|t| one(Mark::Plain, t)).unwrap_or_default(),
             Event::PhaseEnded { phase } => verbose(v, format!("{} ends", phase.name())),
+            Event::StackUp { .. } if self.alone() => {
+                one(Mark::Good, format!("the toolbox is up: {}", std::mem::take(&mut self.compose).join(", ")))
+            }
             Event::StackUp { project, .. } => {
                 let took = std::mem::take(&mut self.compose).join(", ");
                 let project = if v { format!(" as {project}") } else { String::new() };
@@ -188,17 +202,37 @@ impl Lines {
             Event::MitigationStarted => verbose(v, "the mitigation starts".into()),
             Event::MitigationEnded => verbose(v, "the mitigation ends".into()),
             Event::StepStarted { step } => self.step_starts(step).map(|t| one(Mark::Plain, t)).unwrap_or_default(),
-            Event::CommandStarted { text, attempt, .. } => self.command_starts(text, *attempt),
+            Event::CommandStarted { text, background: true, .. } => command_lines(text, v, "  (in the background)"),
+            Event::CommandStarted { step, command, text, attempt, .. } => {
+                self.running = Some((step.clone(), *command));
+                self.command_starts(text, *attempt)
+            }
+            Event::Output { step, command, text, .. } if !self.runs(step, *command) => {
+                // Of what runs in the background the record has every word.
+                if v { terminal_lines(text).into_iter().map(output).collect() } else { Vec::new() }
+            }
             Event::Output { text, .. } => {
                 let ended = self.tail.push(text);
                 if v { ended.into_iter().map(output).collect() } else { Vec::new() }
             }
+            Event::CommandEnded { stopped: true, took_us, .. } => {
+                verbose(v, format!("ended what ran in the background, after {}", seconds(*took_us)))
+            }
+            // What ended badly there is a note of its own.
+            Event::CommandEnded { step, command, .. } if !self.runs(step, *command) => Vec::new(),
             Event::CommandEnded { exit, took_us, timed_out, .. } => self.command_ends(*exit, *took_us, *timed_out),
+            Event::Expected { what, met: true, evidence, .. } => verbose(v, format!("as expected: {what}: {evidence}")),
+            Event::Expected { what, met: false, evidence, attempt, .. } => match v || *attempt == 1 {
+                true => one(Mark::Warn, format!("not as expected: {what}: {evidence}")),
+                false => Vec::new(),
+            },
             Event::StepEnded { step, status, reason, at } => {
                 self.step_ends(step, *status, reason.as_deref(), at.as_ref())
             }
             Event::CheckEnded { check, outcome, .. } => checked(check, outcome),
             Event::Note { text } => one(Mark::Plain, text.clone()),
+            // The step has said it, and there is no verdict.
+            Event::Judged { verdict, .. } if self.alone() && !verdict.is_harness() && !v => Vec::new(),
             Event::Judged { verdict, reason, at } => {
                 let mark = if *verdict == Verdict::Passed { Mark::Good } else { Mark::Bad };
                 one(mark, format!("verdict {verdict}: {}{reason}", place(at.as_ref())))
@@ -236,6 +270,7 @@ impl Lines {
                 format!("every SLI must recover within {within} and hold for {hold}")
             }
             Phase::Revert => "undoing every fault".into(),
+            Phase::Down if plan.alone => "removing the toolbox".into(),
             Phase::Down => "removing the stack".into(),
             Phase::Inject | Phase::Detect => return None,
         };
@@ -258,7 +293,10 @@ impl Lines {
         let plan = self.plan.as_deref()?;
         let at = plan.steps.iter().position(|step| step.id == id)?;
         let step = plan.steps.get(at)?;
-        Some(format!("step {} of {}: {} ({}, {})", at + 1, plan.steps.len(), step.title, step.phase, step.at))
+        let replaced = step.replaced.as_ref();
+        let replaced = replaced.map(|replaced| format!(", replaced by {}", replaced.by)).unwrap_or_default();
+        let (number, of) = (at + 1, plan.steps.len());
+        Some(format!("step {number} of {of}: {} ({}, {}{replaced})", step.title, step.phase, step.at))
     }
 
     fn command_starts(&mut self, text: &str, attempt: u32) -> Vec<(Mark, String)> {
@@ -268,22 +306,7 @@ impl Lines {
             return Vec::new();
         }
         let again = if attempt > 1 { format!("  (attempt {attempt})") } else { String::new() };
-        let lines = terminal_lines(text);
-        let sign = |i| if i == 0 { "$" } else { ">" };
-        let shown = if self.verbose() || lines.len() <= COMMAND_LINES { lines.len() } else { COMMAND_LINES - 1 };
-        let mut said: Vec<_> = lines
-            .iter()
-            .take(shown)
-            .enumerate()
-            .map(|(i, line)| (Mark::Plain, format!("{VERBATIM}{} {line}", sign(i))))
-            .collect();
-        if shown < lines.len() {
-            said.push((Mark::Plain, format!("{VERBATIM}… {} more lines", lines.len() - shown)));
-        }
-        if let Some((_, last)) = said.last_mut() {
-            last.push_str(&again);
-        }
-        said
+        command_lines(text, self.verbose(), &again)
     }
 
     fn command_ends(&mut self, exit: i32, took_us: u64, timed_out: bool) -> Vec<(Mark, String)> {
@@ -329,6 +352,26 @@ impl Lines {
         };
         vec![(said.0, one_line(&said.1))]
     }
+}
+
+/// A command as a terminal shows it, with a word behind its last line.
+fn command_lines(text: &str, all: bool, behind: &str) -> Vec<(Mark, String)> {
+    let lines = terminal_lines(text);
+    let sign = |i| if i == 0 { "$" } else { ">" };
+    let shown = if all || lines.len() <= COMMAND_LINES { lines.len() } else { COMMAND_LINES - 1 };
+    let mut said: Vec<_> = lines
+        .iter()
+        .take(shown)
+        .enumerate()
+        .map(|(i, line)| (Mark::Plain, format!("{VERBATIM}{} {line}", sign(i))))
+        .collect();
+    if shown < lines.len() {
+        said.push((Mark::Plain, format!("{VERBATIM}… {} more lines", lines.len() - shown)));
+    }
+    if let Some((_, last)) = said.last_mut() {
+        last.push_str(behind);
+    }
+    said
 }
 
 fn fault_mark(what: FaultEvent) -> Mark {

@@ -63,7 +63,7 @@ impl View {
                 let (id, command) = (step.clone(), String::new());
                 self.step = Some(StepNow { id, started: now, command, attempt: 1, tail: Tail::default() });
             }
-            Event::CommandStarted { text, attempt, .. } => {
+            Event::CommandStarted { text, attempt, background: false, .. } => {
                 if let Some(step) = &mut self.step {
                     step.command = one_line(text);
                     step.attempt = *attempt;

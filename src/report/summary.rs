@@ -28,7 +28,9 @@ pub fn summary(record: &Record, files: Option<&Path>, color: bool) -> String {
     page.steps(record);
     page.users(record, &figures);
     page.faults(record);
-    page.time(&figures.time);
+    if record.plan.as_ref().is_none_or(|plan| !plan.alone) {
+        page.time(&figures.time);
+    }
     page.trouble(record);
     if let Some(files) = files {
         page.section("files", &one_line(&files.display().to_string()));
@@ -132,6 +134,16 @@ impl Page {
         let status = self.paint.marked(mark, &status);
         let took = right(&took.unwrap_or_default(), 8);
         self.line(&format!("    {status} {phase} {title} {took} {line}"));
+        if let Some(replaced) = &info.replaced {
+            let says = match replaced.commands.first() {
+                Some(first) => format!("`{}`", cut(&one_line(first), WIDTH / 2)),
+                None => "a person does".to_string(),
+            };
+            let text = format!("the scenario runs {} instead of what the runbook says: {says}", replaced.by);
+            for line in wrap(&one_line(&text), WIDTH - INDENT) {
+                self.line(&format!("{}{line}", " ".repeat(INDENT)));
+            }
+        }
         let Some(ran) = ran else { return };
         // What stands at the top already is not said again.
         let reason = ran.reason.as_ref().filter(|reason| reason.as_str() != said);
@@ -142,7 +154,7 @@ impl Page {
             }
         }
         let bad = matches!(ran.status, Some(StepStatus::Failed) | None);
-        if let Some(command) = ran.commands.last().filter(|_| bad) {
+        if let Some(command) = ran.commands.iter().rfind(|command| !command.background).filter(|_| bad) {
             let text = format!("$ {}", one_line(&command.text));
             self.line(&format!("{}{}", " ".repeat(INDENT), cut(&text, WIDTH - INDENT)));
             let lines = terminal_lines(&command.output.text());
@@ -334,6 +346,14 @@ fn wrap_list(items: &[String], width: usize) -> Vec<String> {
 
 /// The mark and the words at the top.
 fn headline(record: &Record) -> (Mark, String) {
+    if record.plan.as_ref().is_some_and(|plan| plan.alone) && record.ended {
+        // No drill, no verdict: nothing was broken, so nothing has passed.
+        return match record.judged_us {
+            None if record.left.is_empty() => (Mark::Good, "FOLLOWED".into()),
+            None => (Mark::Bad, "LEFT SOMETHING BEHIND".into()),
+            Some(_) => (Mark::Bad, record.verdict.name().replace('_', " ").to_uppercase()),
+        };
+    }
     let verdict = record.verdict.name().replace('_', " ").to_uppercase();
     let control = if record.is_control() { " (control)" } else { "" };
     match record.outcome() {
@@ -358,7 +378,8 @@ fn why(record: &Record) -> Vec<String> {
         let place = record.at.as_ref().map(|at| format!("{at}: ")).unwrap_or_default();
         lines.push(one_line(&format!("{place}{}", record.reason)));
     }
-    if record.verdict == Verdict::Incomplete && record.reason.is_empty() {
+    let alone = record.plan.as_ref().is_some_and(|plan| plan.alone);
+    if record.verdict == Verdict::Incomplete && record.reason.is_empty() && !(alone && record.ended) {
         let under_way = record.under_way().map(|u| format!(" during {u}")).unwrap_or_default();
         lines.push(format!("the run was cut off{under_way}: nothing passes by default"));
     }

@@ -129,6 +129,46 @@ impl Shell {
         result
     }
 
+    /// Whether the other end is gone, as far as is known yet.
+    pub fn is_closed(&self) -> bool {
+        self.tx.is_closed() || (self.rx.is_closed() && self.rx.is_empty())
+    }
+
+    /// Sets variables for the commands that follow, exported.
+    pub async fn set(&self, vars: &[(String, String)]) -> Result<(), ShellError> {
+        match vars.is_empty() {
+            true => Ok(()),
+            false => self.send(&ToShell::Env { vars: vars.to_vec() }).await,
+        }
+    }
+
+    /// Writes down the session's state beside it; the answer is what `restore` of another session in the same container
+    /// takes.
+    pub async fn save(&mut self) -> Result<String, ShellError> {
+        self.send(&ToShell::Save).await?;
+        let saved = timeout(SLACK, async {
+            loop {
+                let line = self.rx.recv().await.ok_or_else(closed)?;
+                match serde_json::from_str(&line) {
+                    Ok(FromShell::Saved { path }) => return Ok(path),
+                    Ok(FromShell::Failed { message }) => return Err(ShellError::Closed(message)),
+                    _ => {}
+                }
+            }
+        });
+        saved.await.unwrap_or_else(|_| Err(ShellError::Closed("its supervisor does not answer".into())))
+    }
+
+    /// Goes on with the state that another session has saved, before any command.
+    pub async fn restore(&self, saved: String) -> Result<(), ShellError> {
+        self.send(&ToShell::Restore { path: saved }).await
+    }
+
+    /// A hand on the command that runs, to end it from elsewhere.
+    pub fn canceller(&self) -> Canceller {
+        Canceller { tx: self.tx.clone() }
+    }
+
     /// Waits for the end of a command; what is said of others is old.
     async fn end_of(
         &mut self,
@@ -171,6 +211,21 @@ fn encode(message: &ToShell) -> Result<String, ShellError> {
 
 fn closed() -> ShellError {
     ShellError::Closed("its container stopped or was recreated, or the supervisor in it was killed".into())
+}
+
+/// Ends the command that runs; how it ended is told to the one that waits for it.
+pub struct Canceller {
+    tx: mpsc::Sender<String>,
+}
+
+impl Canceller {
+    /// Asks for the end.
+    pub async fn cancel(&self) {
+        if let Ok(line) = encode(&ToShell::Cancel) {
+            // A session that is gone has ended everything.
+            let _ = self.tx.send(line).await;
+        }
+    }
 }
 
 /// Asks for the end of the command that runs, unless that end was seen.

@@ -10,6 +10,7 @@ mod knock;
 mod output;
 mod processes;
 pub mod protocol;
+mod pump;
 mod session;
 pub mod supervisor;
 

@@ -27,6 +27,13 @@ pub enum ToShell {
     },
     /// Kills the command that runs now.
     Cancel,
+    /// Writes down the state of the session, for another one in the same container.
+    Save,
+    /// Takes over a state that another session has saved, before any command.
+    Restore {
+        /// Where it is.
+        path: String,
+    },
     /// Something of a program that a step called.
     Call {
         /// Number of the call in this session.
@@ -137,6 +144,11 @@ pub enum FromShell {
         timed_out: bool,
         /// Bytes of output left out.
         omitted: u64,
+    },
+    /// The state was written down.
+    Saved {
+        /// Where.
+        path: String,
     },
     /// Something of a program that a step called.
     Call {

@@ -7,7 +7,7 @@
 
 use super::jobs::Jobs;
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -148,6 +148,42 @@ impl Session {
         let kept = self.options.iter().filter(|option| !NEVER.contains(&option.as_str()));
         let options: Vec<String> = kept.map(|option| format!("-o {option}")).collect();
         if options.is_empty() { "+o noexec".to_owned() } else { options.join(" ") }
+    }
+
+    /// Writes the state into `dir`, which must not exist. Background jobs stay with the session that started them.
+    pub fn save(&self, dir: &Path) -> io::Result<()> {
+        fs::DirBuilder::new().mode(0o700).create(dir)?;
+        for (name, bytes) in &self.files {
+            write(&dir.join(name), bytes)?;
+        }
+        write(&dir.join("cwd"), &self.cwd)?;
+        write(&dir.join("options"), self.options.join("\n").as_bytes())?;
+        let environment = self.environment.iter().flat_map(|(name, value)| [name, value]);
+        let environment: Vec<&[u8]> = environment.map(|text| text.as_bytes()).collect();
+        write(&dir.join("environment"), &environment.join(&0))
+    }
+
+    /// Goes on with a state that another session has saved, and removes what it had written.
+    pub fn restore(&mut self, dir: &Path) -> io::Result<()> {
+        let mut files = BTreeMap::new();
+        for name in CARRIED {
+            match fs::read(dir.join(name)) {
+                Ok(bytes) => drop(files.insert(name, bytes)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let options = fs::read_to_string(dir.join("options"))?;
+        let environment = fs::read(dir.join("environment"))?;
+        let mut words = environment.split(|byte| *byte == 0).map(|bytes| OsStr::from_bytes(bytes).to_os_string());
+        self.environment.clear();
+        while let (Some(name), Some(value)) = (words.next(), words.next()) {
+            self.environment.push((name, value));
+        }
+        self.cwd = fs::read(dir.join("cwd"))?;
+        self.options = options.lines().map(str::to_owned).collect();
+        self.files = files;
+        fs::remove_dir_all(dir)
     }
 
     /// Whether a background job of an earlier command goes on.

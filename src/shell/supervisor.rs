@@ -5,6 +5,7 @@ use super::door::{self, Programs};
 use super::output::Bounded;
 use super::processes::{self, Identity, Target};
 use super::protocol::{FromShell, ToShell};
+use super::pump::{Outlet, pump};
 use super::session::{self, Session};
 use crate::record::Stream;
 use crate::stack::Channel;
@@ -14,7 +15,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::AsyncRead;
 use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -26,10 +27,6 @@ const GRACE: Duration = Duration::from_secs(2);
 const POLL: Duration = Duration::from_millis(20);
 /// For how long after KILL a process is waited for; one that the kernel holds (a dead NFS server) stays.
 const GIVE_UP: Duration = Duration::from_secs(3);
-/// A pipe that a background job holds open has nothing more of its command's when it was quiet for this long.
-const QUIET: Duration = Duration::from_millis(50);
-/// Longest wait for such a pipe to become quiet.
-const DRAIN: Duration = Duration::from_millis(500);
 
 /// Serves one session over `channel` until it ends or `stop` is cancelled; nothing of the session is alive afterwards,
 /// except what went off into a session of its own (a daemon that a runbook started on purpose).
@@ -171,6 +168,24 @@ impl Supervisor {
             }
             // What it was meant for has ended by itself.
             ToShell::Cancel | ToShell::Call { .. } => Some(()),
+            ToShell::Save => {
+                self.commands += 1;
+                let path = self.dir.join(format!("saved{}", self.commands));
+                match self.session.save(&path) {
+                    Ok(()) => self.send(&FromShell::Saved { path: path.display().to_string() }).await,
+                    Err(error) => {
+                        fail(&self.tx, format!("the state of the session cannot be saved: {error}")).await;
+                        None
+                    }
+                }
+            }
+            ToShell::Restore { path } => {
+                if let Err(error) = self.session.restore(Path::new(&path)) {
+                    fail(&self.tx, format!("the state of another session cannot be read: {error}")).await;
+                    return None;
+                }
+                Some(())
+            }
             ToShell::Run { id, text, timeout_ms, keep_bytes } => {
                 self.run(Order { id, text, timeout: Duration::from_millis(timeout_ms), keep_bytes }).await
             }
@@ -396,73 +411,6 @@ fn exit_code(status: Option<ExitStatus>) -> i32 {
 
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
-}
-
-/// Where the output of one stream goes.
-struct Outlet {
-    id: u64,
-    stream: Stream,
-    tx: mpsc::Sender<String>,
-    /// Texts of ours that are not to be seen.
-    ours: Vec<String>,
-}
-
-impl Outlet {
-    async fn send(&self, texts: Vec<String>) {
-        for text in texts {
-            let text = self
-                .ours
-                .iter()
-                .fold(text, |text, ours| if text.contains(ours) { text.replace(ours, "") } else { text });
-            if text.is_empty() {
-                continue;
-            }
-            let message = FromShell::Output { id: self.id, stream: self.stream, text };
-            if let Ok(line) = serde_json::to_string(&message) {
-                // The end of the session is noticed where messages are received.
-                let _ = self.tx.send(line).await;
-            }
-        }
-    }
-}
-
-/// Reads a pipe to its end, or until the command is over and the pipe is quiet. A background job may go on writing: what
-/// it writes is read and dropped, as a broken pipe would kill it.
-async fn pump(
-    mut pipe: impl AsyncRead + Unpin + Send + 'static,
-    mut bounded: Bounded,
-    outlet: Outlet,
-    mut over: watch::Receiver<bool>,
-) -> u64 {
-    let mut buffer = vec![0_u8; 64 << 10];
-    let mut drain_until = None;
-    let at_end = loop {
-        let read = match drain_until {
-            None => tokio::select! {
-                biased;
-                read = pipe.read(&mut buffer) => read,
-                _ = over.wait_for(|over| *over) => {
-                    drain_until = Some(Instant::now() + DRAIN);
-                    continue;
-                }
-            },
-            Some(until) if Instant::now() > until => break false,
-            Some(_) => match tokio::time::timeout(QUIET, pipe.read(&mut buffer)).await {
-                Ok(read) => read,
-                Err(_) => break false,
-            },
-        };
-        match read {
-            Ok(0) | Err(_) => break true,
-            Ok(n) => outlet.send(bounded.push(buffer.get(..n).unwrap_or_default())).await,
-        }
-    };
-    let (rest, omitted) = bounded.finish();
-    outlet.send(rest).await;
-    if !at_end {
-        tokio::spawn(async move { while pipe.read(&mut buffer).await.is_ok_and(|n| n > 0) {} });
-    }
-    omitted
 }
 
 #[cfg(test)]

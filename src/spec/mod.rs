@@ -1,5 +1,6 @@
 //! What people write → a checked `Plan`. Every mistake of every file at once, with its place, before Docker is touched.
 
+mod alone;
 mod clients;
 mod faults;
 mod find;

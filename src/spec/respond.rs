@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Deadline of a command unless something says otherwise.
-const TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(30);
 /// What is followed when the scenario selects nothing.
-const PHASES: [RunbookPhase; 3] = [RunbookPhase::Diagnose, RunbookPhase::Mitigate, RunbookPhase::Verify];
+pub(super) const PHASES: [RunbookPhase; 3] = [RunbookPhase::Diagnose, RunbookPhase::Mitigate, RunbookPhase::Verify];
 
 /// A variable as it was named, and where.
 struct Named {

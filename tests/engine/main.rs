@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod alone;
 mod control;
 mod disturbed;
 mod harness;
@@ -12,6 +13,7 @@ mod killed;
 mod passes;
 mod recover;
 mod revert;
+mod settings;
 mod steady;
 mod steps;
 mod stop;

@@ -55,6 +55,46 @@ async fn state_carries_over() {
 }
 
 #[tokio::test]
+async fn another_session_goes_on_with_a_saved_state_and_changes_nothing_in_the_first() {
+    let mut first = Rig::with(&[("GIVEN", "a 'b'\n$c"), ("odd.name", "kept")], |_| {}).await;
+    first.out("cd /usr; x=1; export E='ex p'; f() { echo \"f $1\"; }; set -o pipefail; arr=(1 '2 3')").await;
+    let saved = first.shell.save().await.unwrap();
+    let mut second = Rig::new().await;
+    second.shell.restore(saved.clone()).await.unwrap();
+    assert_eq!(
+        second.out("pwd; echo $x \"$GIVEN\" \"${arr[1]}\"; f 2; env | grep -e ^odd -e ^E=; shopt -qo pipefail").await,
+        "/usr\n1 a 'b'\n$c 2 3\nf 2\nodd.name=kept\nE=ex p\n"
+    );
+    assert!(!std::path::Path::new(&saved).exists(), "what was written down is gone");
+    second.out("cd /; x=2").await;
+    assert_eq!(first.out("pwd; echo $x").await, "/usr\n1\n");
+    // A state that is not there ends the session instead of running commands without it.
+    let mut third = Rig::new().await;
+    third.shell.restore(saved).await.unwrap();
+    assert!(third.shell.run("true", LONG, |_, _| {}).await.is_err());
+}
+
+#[tokio::test]
+async fn a_command_is_ended_from_elsewhere_and_the_one_that_waits_is_told() {
+    let mut rig = Rig::new().await;
+    let pid = rig.tmp.path().join("pid");
+    let canceller = rig.shell.canceller();
+    let text = format!("echo $$ > {}; sleep 600", pid.display());
+    let mut out = String::new();
+    let running = rig.shell.run(&text, Duration::MAX, |_, text| out.push_str(&text));
+    let cancel = async {
+        poll("pid", || std::fs::read_to_string(&pid).is_ok_and(|text| text.ends_with('\n'))).await;
+        canceller.cancel().await;
+    };
+    let (result, ()) = tokio::join!(running, cancel);
+    let result = result.unwrap();
+    assert!(result.exit != 0 && !result.timed_out, "{result:?}");
+    let pid: i32 = std::fs::read_to_string(&pid).unwrap().trim().parse().unwrap();
+    assert!(!alive(pid));
+    assert_eq!(rig.out("echo on").await, "on\n");
+}
+
+#[tokio::test]
 async fn status_pipe_status_and_last_argument_carry_over() {
     let mut rig = Rig::new().await;
     assert_eq!(rig.run("false | true | (exit 3)").await.exit, 3);

@@ -8,6 +8,7 @@ use super::world::{Switches, World};
 use firedrill::engine::ledger::Ledger;
 use firedrill::engine::{self, Identity, Job, Options, Shutdown};
 use firedrill::record::{EventSink, Record, Redactor, RunDir, utc_now, utc_text};
+use firedrill::runbook::{CodeBlock, Settings};
 use firedrill::source;
 use firedrill::spec::{self, Overrides, Plan};
 use std::fs::{self, File};
@@ -87,7 +88,11 @@ pub struct Case {
     switches: Switches,
     triggers: Vec<(When, Act)>,
     events_cannot_be_written: bool,
+    patches: Vec<Patch>,
 }
+
+/// Changes a plan after it was read.
+type Patch = Box<dyn FnOnce(&mut Plan) + Send>;
 
 impl Case {
     /// A drill that passes: the runbook works around a fault that stays.
@@ -112,6 +117,7 @@ impl Case {
             switches: Switches::default(),
             triggers: Vec::new(),
             events_cannot_be_written: false,
+            patches: Vec::new(),
         }
     }
 
@@ -133,6 +139,24 @@ impl Case {
         assert!(self.runbook.contains(from), "{from:?} is in the runbook");
         self.runbook = self.runbook.replacen(from, to, 1);
         self
+    }
+
+    /// Changes the plan after it was read.
+    pub fn plan_with(mut self, patch: impl FnOnce(&mut Plan) + Send + 'static) -> Case {
+        self.patches.push(Box::new(patch));
+        self
+    }
+
+    /// What is said about the one block of the step that has this in its id.
+    pub fn says(self, step: &'static str, change: impl FnOnce(&mut Settings) + Send + 'static) -> Case {
+        self.plan_with(move |plan| {
+            let steps = &mut plan.runbook.as_mut().expect("a runbook").steps;
+            let step = steps.iter_mut().find(|known| known.id.contains(step)).expect("a step");
+            if step.blocks.is_empty() {
+                step.blocks.push(CodeBlock::default());
+            }
+            change(&mut step.blocks[0].settings);
+        })
     }
 
     /// What the command line says.
@@ -180,7 +204,8 @@ impl Case {
 
     async fn start(self) -> Ended {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        let plan = self.plan(&dir);
+        let mut plan = self.plan(&dir);
+        self.patches.into_iter().for_each(|patch| patch(&mut plan));
         let run_dir = RunDir::create(&dir.path().join("runs"), "fake").expect("a run directory");
         let ledger_path = run_dir.ledger_path();
         let ledger = Ledger::create(&ledger_path, run_dir.id(), self.options.keep).expect("a ledger");

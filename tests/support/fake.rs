@@ -66,8 +66,9 @@ impl Stack for FakeStack {
         Ok(near)
     }
 
-    async fn shell(&self, _place: &Place) -> Result<Channel, StackError> {
+    async fn shell(&self, place: &Place) -> Result<Channel, StackError> {
         self.maybe_panic("shell");
+        self.world.log.done(Happening::Opened { place: place.clone() });
         let (near, far) = Channel::pair(256);
         tokio::spawn(Supervisor::new(far, self.world.clone()).serve());
         Ok(near)
@@ -84,7 +85,7 @@ impl Stack for FakeStack {
             name: format!("fake-{service}-1"),
             status: status.into(),
             exit_code: (status == "exited").then_some(137),
-            started_at: "2026-01-01T00:00:00Z".into(),
+            started_at: format!("2026-01-01T00:00:0{}Z", self.world.counted("restart-db")),
         }])
     }
 

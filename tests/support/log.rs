@@ -3,7 +3,7 @@
 
 use firedrill::engine::Shutdown;
 use firedrill::record::{Event, Observer, Phase, Record, Stamped};
-use firedrill::stack::ContainerOp;
+use firedrill::stack::{ContainerOp, Place};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::world::World;
@@ -24,6 +24,10 @@ pub enum Happening {
     Lifted { fault: String },
     /// Something was done to a container; `ledger` is the ledger file at that instant.
     Operated { container: String, op: ContainerOp, ledger: String },
+    /// A session was opened.
+    Opened { place: Place },
+    /// Variables were set in a session.
+    Set { vars: Vec<(String, String)> },
     /// A command reached the shell.
     Ran { text: String },
     /// A command was killed before it ended by itself.

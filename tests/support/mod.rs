@@ -11,7 +11,7 @@ mod world;
 
 pub use agent::Order;
 pub use case::{Case, Killed, MIXED, PAUSE, TWO};
-pub use fake::DB_CONTAINER;
-pub use log::{Entry, Happening, When, begins, injects, lifts, removes, runs};
+pub use fake::{DB_CONTAINER, FakeStack};
+pub use log::{Controls, Entry, Happening, Log, When, begins, injects, lifts, removes, runs};
 pub use told::Told;
-pub use world::Alert;
+pub use world::{Alert, Switches, World};

@@ -41,7 +41,9 @@ impl Supervisor {
                         return;
                     }
                 }
-                ToShell::Env { .. } | ToShell::Cancel | ToShell::Call { .. } => {}
+                ToShell::Env { vars } => self.world.log.done(Happening::Set { vars }),
+                ToShell::Save => self.send(FromShell::Saved { path: "saved".into() }).await,
+                ToShell::Restore { .. } | ToShell::Cancel | ToShell::Call { .. } => {}
             }
         }
     }
@@ -53,6 +55,18 @@ impl Supervisor {
         let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
         if word == "vanish" {
             return false;
+        }
+        if word == "grow" {
+            let text = format!("{rest} {}\n", self.world.count("grow"));
+            self.send(FromShell::Output { id, stream: Stream::Stdout, text }).await;
+        }
+        if word == "flood" {
+            let text = "x".repeat(rest.parse().expect("a number"));
+            self.send(FromShell::Output { id, stream: Stream::Stdout, text }).await;
+        }
+        if word == "psql" {
+            let text = rest.lines().skip(1).map(|line| format!("{line}\n")).collect();
+            self.send(FromShell::Output { id, stream: Stream::Stdout, text }).await;
         }
         if word == "say" {
             let text = format!("{}\n", rest.trim_matches(['\'', '"']));
@@ -92,7 +106,9 @@ async fn interpret(world: &World, text: &str) -> i32 {
         return 0;
     }
     match word {
-        "true" | "say" => 0,
+        "true" | "say" | "grow" | "flood" | "psql" => 0,
+        // The container of `db` is another one from now on.
+        "restart-db" => i32::from(world.count("restart-db") == 0),
         "false" => 1,
         "exit" => rest.parse().expect("a number"),
         "hang" => std::future::pending().await,

@@ -253,6 +253,11 @@ impl World {
         *count
     }
 
+    /// How often that was asked for so far.
+    pub fn counted(&self, what: &str) -> u32 {
+        self.lock().failures.get(what).copied().unwrap_or_default()
+    }
+
     /// An agent is there and takes orders.
     pub fn enlist(&self, agent: &str, orders: UnboundedSender<Order>) {
         self.lock().agents.insert(agent.to_string(), orders);

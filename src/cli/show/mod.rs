@@ -119,7 +119,7 @@ fn followed(
 }
 
 /// Reads the file at the path, or else the runbook of that name in the project.
-fn read(path: &Path, project: &Path) -> Result<Arc<Source>, Error> {
+pub(super) fn read(path: &Path, project: &Path) -> Result<Arc<Source>, Error> {
     let missing = match Source::read(path) {
         Ok(source) => return Ok(source),
         Err(ReadError::File { .. }) if !path.exists() => path,

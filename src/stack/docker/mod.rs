@@ -1,7 +1,9 @@
 //! The Docker stack: a Compose project of its own for each drill.
 
+mod attached;
 mod builds;
 mod bundle;
+mod carry;
 mod compose;
 mod containers;
 mod content;
@@ -28,6 +30,7 @@ mod sweep;
 mod transform;
 mod up;
 
+pub use attached::{AttachedStack, RunningProject, projects, running_project};
 pub use containers::{Operated, operate_in};
 pub use endpoint::{Endpoint, kill_children};
 pub use findings::Finding;

@@ -2,9 +2,10 @@
 
 use super::builds::slug;
 use super::bundle::{Bundle, HOME, hex};
+use super::carry::carry_bundle;
 use super::compose::{Compose, Watch};
 use super::endpoint::Endpoint;
-use super::errors::{api, environment, hinted, is_status};
+use super::errors::{api, environment, is_status};
 use super::findings::{Finding, findings};
 use super::model::{self, ResolveError, ResolvedModel};
 use super::transform::TOOLBOX;
@@ -13,10 +14,7 @@ use crate::record::Redactor;
 use crate::stack::{
     AgentRole, Channel, ContainerOp, ContainerState, Place, Stack, StackDown, StackError, StackSpec, StackUp, Tools,
 };
-use bollard::query_parameters::{
-    ContainerArchiveInfoOptionsBuilder, DownloadFromContainerOptionsBuilder, UploadToContainerOptionsBuilder,
-};
-use futures_util::StreamExt;
+use bollard::query_parameters::ContainerArchiveInfoOptionsBuilder;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -291,30 +289,7 @@ impl DockerStack {
             Err(error) => return Err(api(operation)(error)),
         }
         let agent = self.running(&AgentRole::Drill.name()).await?;
-        let from = DownloadFromContainerOptionsBuilder::default().path(HOME).build();
-        // From container to container, without ever holding all of it.
-        let (chunks, mut arriving) = tokio::sync::mpsc::channel(8);
-        let source = docker.clone();
-        tokio::spawn(async move {
-            let mut download = Box::pin(source.download_from_container(&agent, Some(from)));
-            while let Some(chunk) = download.next().await {
-                if chunks.send(chunk.map_err(std::io::Error::other)).await.is_err() {
-                    return;
-                }
-            }
-        });
-        let archive = bollard::body_try_stream(futures_util::stream::poll_fn(move |cx| arriving.poll_recv(cx)));
-        let to = UploadToContainerOptionsBuilder::default().path("/").build();
-        let upload = docker.upload_to_container(container, Some(to), archive).await;
-        upload.map_err(|error| {
-            let cause = error.to_string();
-            if cause.contains("read-only") {
-                let hint = format!("`{service}` has a read-only root file system: let its steps run in the toolbox");
-                hinted(operation, cause, hint)
-            } else {
-                api(operation)(error)
-            }
-        })
+        carry_bundle(docker, agent, container, service).await
     }
 
     /// `docker compose down`; what it leaves is removed by label afterwards.

@@ -1,0 +1,108 @@
+//! The person at the terminal: asked for what a runbook leaves to people, and for the values of its inputs.
+
+use crate::engine::{ByHand, Person};
+use crate::record::looks_secret;
+use crate::runbook::{Input, Step, StepKind};
+use crate::source::visible;
+use std::collections::BTreeSet;
+use std::io::{IsTerminal, Write};
+use tokio::sync::oneshot;
+
+/// Somebody at a terminal, or nobody.
+pub struct Terminal {
+    /// Whether there is somebody to ask.
+    present: bool,
+    /// Lines of the runbook, for steps that are a person's.
+    text: Vec<String>,
+    /// Inputs whose value was not given.
+    refused: BTreeSet<String>,
+}
+
+impl Terminal {
+    /// Asks if `wanted`, and if standard input and standard error are a terminal outside of CI.
+    pub fn new(wanted: bool, runbook: &str) -> Terminal {
+        let ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false");
+        let present = wanted && !ci && std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+        Terminal { present, text: runbook.lines().map(str::to_string).collect(), refused: BTreeSet::new() }
+    }
+
+    /// Whether there is somebody to ask.
+    pub fn is_present(&self) -> bool {
+        self.present
+    }
+}
+
+impl Person for Terminal {
+    async fn by_hand(&mut self, step: &Step) -> ByHand {
+        if !self.present {
+            return ByHand::Skipped;
+        }
+        let lines = self.text.iter().take(step.end_line).skip(step.line.saturating_sub(1));
+        let shown: String = lines.map(|line| format!("    {}\n", visible(line))).collect();
+        let why = match &step.kind {
+            StepKind::Manual(reason) => reason.as_str(),
+            StepKind::Commands(_) => "",
+        };
+        let question = format!("\n{shown}  this is yours to do ({}): [Enter] done, s skip, q stop? ", visible(why));
+        loop {
+            match answer(question.clone(), false).await.as_deref().map(str::trim) {
+                Some("" | "d" | "done") => return ByHand::Done,
+                Some("s" | "skip") => return ByHand::Skipped,
+                // End of input: nobody is there any more.
+                Some("q" | "quit" | "stop") | None => return ByHand::Stop,
+                Some(_) => {}
+            }
+        }
+    }
+
+    async fn value_of(&mut self, input: &Input) -> Option<String> {
+        if !self.present || self.refused.contains(&input.name) {
+            return None;
+        }
+        let question = format!("  value of {} (line {}; nothing: it has none): ", visible(&input.spelling), input.line);
+        let value = answer(question, looks_secret(&input.name)).await.filter(|value| !value.is_empty());
+        if value.is_none() {
+            self.refused.insert(input.name.clone());
+        }
+        value
+    }
+}
+
+/// One line from the terminal. In a thread of its own, so that a signal need not wait for an answer.
+async fn answer(question: String, hidden: bool) -> Option<String> {
+    let (tx, rx) = oneshot::channel();
+    // What a secret is typed with must be back however the question ends.
+    let _echo = hidden.then(Echo::off).flatten();
+    std::thread::spawn(move || {
+        let _ = write!(std::io::stderr(), "{question}");
+        let mut line = String::new();
+        let read = std::io::stdin().read_line(&mut line);
+        if hidden {
+            let _ = writeln!(std::io::stderr());
+        }
+        let _ =
+            tx.send(read.ok().filter(|length| *length > 0).map(|_| line.trim_end_matches(['\n', '\r']).to_string()));
+    });
+    rx.await.ok().flatten()
+}
+
+/// The terminal without echo, until it is dropped.
+struct Echo(rustix::termios::Termios);
+
+impl Echo {
+    fn off() -> Option<Echo> {
+        use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+        let before = tcgetattr(std::io::stdin()).ok()?;
+        let mut quiet = before.clone();
+        quiet.local_modes.remove(LocalModes::ECHO);
+        tcsetattr(std::io::stdin(), OptionalActions::Flush, &quiet).ok()?;
+        Some(Echo(before))
+    }
+}
+
+impl Drop for Echo {
+    fn drop(&mut self) {
+        let now = rustix::termios::OptionalActions::Now;
+        let _ = rustix::termios::tcsetattr(std::io::stdin(), now, &self.0);
+    }
+}

@@ -1,0 +1,69 @@
+//! Carries out a runbook that is followed alone: the run directory, the reaper and the sink as for a drill, and no report
+//! of a verdict.
+
+use super::reaper_child::Reaper;
+use super::{Format, Wishes, display, environment, listen, on_disk, say};
+use crate::cli::ask::Terminal;
+use crate::engine::{Alone, AloneOutcome, announce_alone, follow_alone, ledger};
+use crate::error::{Error, Exit};
+use crate::record::{EventSink, Observer, RecordObserver, Redactor, RunDir, utc_now, utc_text};
+use crate::report;
+use crate::stack::docker::{AttachedStack, DockerOptions, Endpoint, RunIdentity, RunningProject};
+
+/// What a runbook is followed on.
+pub struct Beside {
+    /// The engine.
+    pub endpoint: Endpoint,
+    /// A Compose project that is up, or the toolbox alone.
+    pub project: Option<RunningProject>,
+    /// Image of the toolbox, unless the built-in one is meant.
+    pub toolbox: Option<String>,
+}
+
+/// Follows a runbook alone.
+pub async fn follow(alone: Alone<'_>, beside: Beside, person: &mut Terminal, wishes: &Wishes) -> Result<Exit, Error> {
+    let Beside { endpoint, project, toolbox } = beside;
+    for line in crate::cli::sweep::quick_sweep(&endpoint).await {
+        if !wishes.quiet {
+            say(&format!("sweep: {line}\n"));
+        }
+    }
+    let shutdown = listen()?;
+    let name = alone.runbook.source.path.file_stem().map(|name| name.to_string_lossy().into_owned());
+    let name = format!("run-{}", name.unwrap_or_default());
+    let made = RunDir::root(&wishes.project, wishes.out.as_deref()).and_then(|root| RunDir::create(&root, &name));
+    let run_dir = made.map_err(|error| {
+        Error::harness(format!("no run directory could be made: {error}")).hint("name a directory with `--out`")
+    })?;
+    let words = match &project {
+        Some(project) => format!("a toolbox beside the Compose project {}", project.name),
+        None => "a toolbox alone".to_string(),
+    };
+    let identity = RunIdentity { id: run_dir.id().to_string(), dir: run_dir.path().to_path_buf(), keep: false };
+    let options = DockerOptions::from_env(wishes.no_build);
+    let stack = AttachedStack::new(project, toolbox, &identity, &options, &endpoint).map_err(environment)?;
+    let record = RecordObserver::new();
+    let observers: Vec<Box<dyn Observer>> = vec![Box::new(record.clone()), display(wishes)];
+    let events = run_dir.create_events().map_err(|error| on_disk(run_dir.path(), &error))?;
+    let redactor = Redactor::new(alone.respond.secrets().into_iter().chain(stack.secrets()));
+    let source = &alone.runbook.source;
+    let path = source.path.display().to_string();
+    let kept = run_dir.keep_file(&path, source.text.as_bytes(), |text| redactor.text(text));
+    kept.map_err(|error| on_disk(run_dir.path(), &error))?;
+    let ledger = ledger::Ledger::create(&run_dir.ledger_path(), run_dir.id(), false);
+    let ledger = ledger.map_err(|error| on_disk(run_dir.path(), &error))?;
+    let reaper = Reaper::start(run_dir.path())?;
+    let sink = EventSink::new(Some(events), redactor, observers);
+    let announcement = announce_alone(&alone, run_dir.id(), utc_text(utc_now()), &words);
+    let outcome = follow_alone(alone, announcement, &stack, ledger, sink, person, &shutdown).await;
+    reaper.dismiss().await;
+    if wishes.format == Format::Human {
+        say(&report::summary(&record.record(), Some(run_dir.path()), wishes.color));
+    }
+    Ok(match outcome {
+        AloneOutcome::Followed => Exit::Passed,
+        AloneOutcome::StepFailed => Exit::Failed,
+        AloneOutcome::Broken => Exit::Harness,
+        AloneOutcome::Interrupted => Exit::Interrupted,
+    })
+}

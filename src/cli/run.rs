@@ -1,0 +1,189 @@
+//! `firedrill run`: follows a runbook alone, without a scenario, for trying it while it is written.
+
+mod dry;
+mod select;
+
+use super::ask::Terminal;
+use super::conduct::{self, Beside, Format, Wishes};
+use super::output::print;
+use super::scenario::key_value;
+use crate::engine::Alone;
+use crate::error::{Error, Exit};
+use crate::runbook::{self, Runbook, RunbookPhase};
+use crate::source::{Diagnostics, did_you_mean, list, parse_duration, render};
+use crate::spec::{self, Overrides, Respond};
+use crate::stack::docker::{Endpoint, RunningProject, projects, running_project};
+use select::Selection;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Follows a runbook alone, without a scenario: in a toolbox of its own, beside a Compose project that is up or beside
+/// nothing. For trying a runbook while it is written; nothing is broken, so nothing is proved.
+#[derive(Debug, clap::Args)]
+pub struct RunArgs {
+    /// The runbook: a path, or the name of a file in `runbooks/`.
+    #[arg(value_name = "RUNBOOK", required_unless_present = "scenario")]
+    runbook: Option<PathBuf>,
+    /// Follow the runbook of this scenario as the scenario says: its `vars`, `steps`, `clients`, `phases`.
+    #[arg(long, value_name = "SCENARIO", conflicts_with = "runbook")]
+    scenario: Option<String>,
+    /// The Compose project, up already, on whose networks the toolbox is; its services can be named by `in=`.
+    #[arg(long, short = 'p', value_name = "PROJECT")]
+    compose_project: Option<String>,
+    /// Begin with this step: its id (`firedrill show` prints it) or the part behind the slash.
+    #[arg(long, value_name = "STEP")]
+    from: Option<String>,
+    /// Follow only this step, whatever its phase; may be given several times.
+    #[arg(long, value_name = "STEP", conflicts_with_all = ["from", "phases"])]
+    only: Vec<String>,
+    /// Phases to follow [default: diagnose,mitigate,verify].
+    #[arg(long, value_name = "PHASE", value_delimiter = ',', value_parser = phase)]
+    phases: Vec<RunbookPhase>,
+    /// Say what would run, where, with the inputs filled in; start nothing.
+    #[arg(long, short = 'n')]
+    dry_run: bool,
+    /// Gives an input of the runbook its value.
+    #[arg(long = "var", value_name = "KEY=VALUE", value_parser = key_value)]
+    vars: Vec<(String, String)>,
+    /// Run commands in the container of this service unless their block says otherwise, instead of in the toolbox.
+    #[arg(long, value_name = "SERVICE")]
+    service: Option<String>,
+    /// Deadline of a command, and how long a step that verifies is tried again [default: 30s].
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    timeout: Option<Duration>,
+    /// Image of the toolbox, instead of the built-in one.
+    #[arg(long, value_name = "IMAGE")]
+    toolbox: Option<String>,
+    /// Ask nobody, also at a terminal: a step for a person is skipped, and an input without a value blocks its step.
+    #[arg(long)]
+    no_input: bool,
+    /// Directory in which the run gets a directory of its own [default: .firedrill/runs].
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// What to print: for people, or every event as a line of JSON on standard output.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+}
+
+fn phase(name: &str) -> Result<RunbookPhase, String> {
+    RunbookPhase::from_name(name).ok_or_else(|| did_you_mean(name, RunbookPhase::ALL.map(RunbookPhase::name)))
+}
+
+/// A runbook to follow, and how.
+struct Given {
+    runbook: Runbook,
+    respond: Respond,
+    toolbox: Option<String>,
+}
+
+/// Runs the command.
+pub async fn run(args: RunArgs, globals: &super::Globals) -> Result<Exit, Error> {
+    let Given { runbook, mut respond, toolbox } = given(&args, globals)?;
+    for (name, value) in &args.vars {
+        respond.give(name, value);
+    }
+    if args.service.is_some() {
+        respond.service.clone_from(&args.service);
+    }
+    respond.timeout = args.timeout.unwrap_or(respond.timeout);
+    let selection = Selection { from: args.from.as_deref(), only: &args.only, phases: &respond.phases };
+    let runbook = selection.of(&runbook)?;
+    if args.dry_run {
+        let (text, blocked) = dry::plan(&runbook, &respond);
+        print(&text)?;
+        return Ok(if blocked { Exit::Usage } else { Exit::Passed });
+    }
+    let wanted: BTreeSet<String> = dry::services(&runbook, &respond);
+    if let (None, Some(service)) = (&args.compose_project, wanted.first()) {
+        return Err(Error::usage(format!("there is no Compose project in which a service `{service}` could be"))
+            .hint("name the one that is up with `--compose-project`; `docker compose ls` lists them"));
+    }
+    let endpoint = Endpoint::resolve().await.map_err(conduct::environment)?;
+    let project = match &args.compose_project {
+        Some(name) => Some(project(&endpoint, name, &wanted).await?),
+        None => None,
+    };
+    let mut person = Terminal::new(!args.no_input && args.format == Format::Human, &runbook.source.text);
+    let wishes = Wishes {
+        control: false,
+        keep: false,
+        no_build: false,
+        seed: None,
+        junit: None,
+        out: args.out,
+        project: globals.project.clone(),
+        format: args.format,
+        quiet: globals.quiet,
+        // Who tries a runbook wants to see what its commands say.
+        verbose: globals.verbose.saturating_add(1),
+        color: globals.color(),
+        // What is asked stands where the live view would be.
+        live: !person.is_present(),
+    };
+    let notes = wanted.iter().map(|service| {
+        format!("Firedrill copies its shell into the container of `{service}` as /firedrill; that stays there until the container is made anew")
+    });
+    let alone = Alone { runbook: &runbook, respond: &respond, verify_within: respond.timeout, notes: notes.collect() };
+    conduct::follow(alone, Beside { endpoint, project, toolbox: args.toolbox.or(toolbox) }, &mut person, &wishes).await
+}
+
+fn given(args: &RunArgs, globals: &super::Globals) -> Result<Given, Error> {
+    let mut diags = Diagnostics::default();
+    let given = match (&args.scenario, &args.runbook) {
+        (Some(name), _) => {
+            let overrides =
+                Overrides { vars: BTreeMap::from_iter(args.vars.iter().cloned()), project: globals.project.clone() };
+            let path = spec::find(name, &globals.project)?;
+            let (plan, found) = spec::load(&path, &overrides);
+            diags.all.extend(found.all);
+            match plan {
+                Some(plan) if !diags.has_errors() => {
+                    let Some(runbook) = plan.runbook else {
+                        return Err(Error::usage(format!("the scenario `{name}` has no runbook to follow")));
+                    };
+                    let mut respond = plan.respond;
+                    if !args.phases.is_empty() {
+                        respond.phases.clone_from(&args.phases);
+                    }
+                    Some(Given { runbook, respond, toolbox: plan.stack.toolbox_image })
+                }
+                _ => None,
+            }
+        }
+        (None, Some(path)) => {
+            let source = super::show::read(path, &globals.project)?;
+            let phases = (!args.phases.is_empty()).then(|| args.phases.clone());
+            let respond = Respond::alone(phases, args.timeout, args.service.clone());
+            runbook::parse(&source, &mut diags).map(|runbook| Given { runbook, respond, toolbox: None })
+        }
+        (None, None) => None,
+    };
+    let text = render(&diags, globals.color());
+    match given {
+        Some(given) if !diags.has_errors() => {
+            if !globals.quiet && !diags.all.is_empty() {
+                let _ = write!(std::io::stderr(), "{text}");
+            }
+            Ok(given)
+        }
+        _ => Err(Error::usage(format!("nothing was started\n{text}"))),
+    }
+}
+
+async fn project(endpoint: &Endpoint, name: &str, wanted: &BTreeSet<String>) -> Result<RunningProject, Error> {
+    let Some(project) = running_project(endpoint, name).await.map_err(conduct::environment)? else {
+        let known = projects(endpoint).await.map_err(conduct::environment)?;
+        let hint = match known.is_empty() {
+            true => "no Compose project is up; start it with `docker compose up -d`".to_string(),
+            false => did_you_mean(name, known.iter().map(String::as_str)),
+        };
+        return Err(Error::usage(format!("no container of a Compose project `{name}` is there")).hint(hint));
+    };
+    match wanted.iter().find(|service| !project.services.contains(service)) {
+        None => Ok(project),
+        Some(missing) => Err(Error::usage(format!("the Compose project `{name}` has no service `{missing}`"))
+            .hint(format!("it has {}", list(&project.services)))),
+    }
+}

@@ -1,0 +1,188 @@
+//! `firedrill run --dry-run`: what would run, where, with the inputs filled in; nothing is started.
+
+use crate::engine::place_of;
+use crate::record::Redactor;
+use crate::runbook::{Command, Runbook, Settings, Step, StepKind, unified_name};
+use crate::source::visible;
+use crate::spec::Respond;
+use crate::stack::Place;
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+/// The steps as they would be followed, and whether an input without a value would block one.
+pub fn plan(runbook: &Runbook, respond: &Respond) -> (String, bool) {
+    let mut out = format!("{} — {}\n", runbook.source.path.display(), runbook.title);
+    let mut captured: BTreeSet<String> = BTreeSet::new();
+    let mut blocked = false;
+    for (number, step) in runbook.steps.iter().enumerate() {
+        let _ = writeln!(out, "\n{} of {}  {}  (line {})", number + 1, runbook.steps.len(), step.id, step.line);
+        if let StepKind::Manual(reason) = &step.kind {
+            let skipped = step.blocks.iter().find_map(|block| block.settings.skip.as_deref());
+            let _ = match skipped {
+                Some(why) => writeln!(out, "    not run: {why}"),
+                None => writeln!(out, "    for a person: {reason}"),
+            };
+        }
+        blocked |= show_step(&mut out, step, respond, &mut captured);
+    }
+    let redactor = Redactor::new(respond.secrets());
+    let lines = out.lines().map(|line| format!("{}\n", visible(&redactor.text(line))));
+    (lines.collect(), blocked)
+}
+
+/// The services in which commands would run.
+pub fn services(runbook: &Runbook, respond: &Respond) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for step in &runbook.steps {
+        for command in step.commands() {
+            let settings = step.settings(command.block);
+            if let (None, Place::Service(service)) = (&settings.skip, place_of(&settings, command, respond)) {
+                found.insert(service);
+            }
+        }
+    }
+    found
+}
+
+fn show_step(out: &mut String, step: &Step, respond: &Respond, captured: &mut BTreeSet<String>) -> bool {
+    let mut blocked = false;
+    let mut shown = None;
+    for command in step.commands() {
+        let settings = step.settings(command.block);
+        if shown != Some(command.block) {
+            shown = Some(command.block);
+            let _ = writeln!(out, "    {}", heading(&settings, command, respond));
+        }
+        if settings.skip.is_some() {
+            continue;
+        }
+        // What an earlier block finds out is not known yet: its name stands for it.
+        let lookup = |name: &str| {
+            let given = respond.vars.get(name).map(|var| var.value.clone());
+            given.or_else(|| captured.contains(name).then(|| format!("<{name}>")))
+        };
+        match command.fill(lookup) {
+            Ok(text) => {
+                for (number, line) in text.lines().enumerate() {
+                    let _ = writeln!(out, "      {} {line}", if number == 0 { '$' } else { '>' });
+                }
+            }
+            Err(missing) => {
+                blocked = true;
+                let spellings: BTreeSet<&str> = missing.iter().map(|input| input.spelling.as_str()).collect();
+                let names: BTreeSet<&str> = missing.iter().map(|input| input.name.as_str()).collect();
+                let names: Vec<String> = names.into_iter().map(|name| format!("--var {name}=…")).collect();
+                let spellings: Vec<&str> = spellings.into_iter().collect();
+                for line in command.text.lines() {
+                    let _ = writeln!(out, "      ✗ {line}");
+                }
+                let _ = writeln!(out, "        blocked: {} has no value ({})", spellings.join(", "), names.join(" "));
+            }
+        }
+        captured.extend(settings.capture.as_deref().map(unified_name));
+    }
+    blocked
+}
+
+/// Where a block runs, and what is said of it.
+fn heading(settings: &Settings, command: &Command, respond: &Respond) -> String {
+    if let Some(why) = &settings.skip {
+        return format!("not run: {why}");
+    }
+    let mut text = match place_of(settings, command, respond) {
+        Place::Toolbox => "in the toolbox".to_string(),
+        Place::Service(service) => format!("in `{service}`"),
+    };
+    if let Some(client) = respond.clients.get(&command.language) {
+        let _ = write!(text, ", by `{}`", client.command);
+    }
+    let timeout = settings.timeout.unwrap_or(respond.timeout);
+    match settings.background {
+        Some(true) => text.push_str(", in the background"),
+        _ => drop(write!(text, ", for up to {timeout:?} each")),
+    }
+    if let Some(retry) = settings.retry {
+        let _ = write!(text, ", up to {} attempts, {:?} apart", retry.attempts, retry.pause);
+    }
+    if let Some(exit) = settings.expect_exit {
+        let _ = write!(text, ", must exit with {exit}");
+    }
+    if let Some(expect) = &settings.expect {
+        let _ = write!(text, ", output must match /{}/", expect.pattern);
+    }
+    if let Some(name) = &settings.capture {
+        let _ = write!(text, ", output becomes `{name}`");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::{Diagnostics, Source};
+
+    const TEXT: &str = "\
+# Shop
+
+## Mitigation
+
+### Step 1: Look
+
+<!-- firedrill: in=db capture=POD timeout=5s -->
+```bash
+echo web-1
+```
+
+### Step 2: Restart
+
+<!-- firedrill: retry=3/2s expect=/ok/ -->
+```bash
+restart <pod> --token <api-token>
+echo <zone>
+```
+
+<!-- firedrill: skip=\"no cloud here\" -->
+```bash
+cloud <account>
+```
+
+### Step 3: Tell
+
+By telephone.
+";
+
+    fn shown(vars: &[(&str, &str)]) -> (String, bool) {
+        let runbook = crate::runbook::parse(&Source::new("shop.md", TEXT), &mut Diagnostics::default()).unwrap();
+        let mut respond = Respond::alone(None, None, None);
+        vars.iter().for_each(|(name, value)| respond.give(name, value));
+        assert_eq!(services(&runbook, &respond), BTreeSet::from(["db".to_string()]));
+        plan(&runbook, &respond)
+    }
+
+    #[test]
+    fn what_would_run_is_shown_with_its_place_and_its_inputs_and_without_secrets() {
+        let (text, blocked) = shown(&[("api-token", "hunter22"), ("zone", "eu 1")]);
+        assert!(!blocked);
+        for line in [
+            "1 of 4  mitigate/look  (line 5)",
+            "    in `db`, for up to 5s each, output becomes `POD`",
+            "      $ echo web-1",
+            "    in the toolbox, for up to 30s each, up to 3 attempts, 2s apart, output must match /ok/",
+            "      $ restart '<pod>' --token ***",
+            "      $ echo 'eu 1'",
+            "    not run: no cloud here",
+        ] {
+            assert!(text.lines().any(|shown| shown == line), "{line:?} is not in\n{text}");
+        }
+        assert!(text.contains("    for a person: ") && !text.contains("cloud <account>"), "{text}");
+    }
+
+    #[test]
+    fn an_input_without_a_value_is_told() {
+        let (text, blocked) = shown(&[("zone", "eu")]);
+        assert!(blocked);
+        assert!(text.contains("✗ restart <pod> --token <api-token>"), "{text}");
+        assert!(text.contains("blocked: <api-token> has no value (--var api_token=…)"), "{text}");
+        assert!(!text.contains("account"), "what is not run needs nothing: {text}");
+    }
+}

@@ -1,0 +1,351 @@
+//! A block of a step: its commands in order, in one session, judged by what the block says of them; tried again where it
+//! says so.
+
+use super::background::{Background, Task, Work};
+use super::judge::{Failing, Fault, failing, first_line, judge};
+use super::{Follower, Occasion, capture, client, place_of};
+use crate::engine::drill::micros;
+use crate::engine::stop::Stop;
+use crate::record::{Event, EventSink, Location, Stream, Verdict};
+use crate::runbook::{Command, Expect, Retry, Settings, Step};
+use crate::shell::{CommandResult, Shell};
+use crate::spec::Client;
+use crate::stack::Stack;
+use std::time::Duration;
+
+/// Columns of evidence that are shown.
+const EVIDENCE: usize = 200;
+
+/// A block with its commands, each with its number within the step.
+pub(super) struct Block<'s> {
+    pub index: usize,
+    pub settings: Settings,
+    pub commands: Vec<(usize, &'s Command)>,
+}
+
+impl<'s> Block<'s> {
+    /// The blocks of a step, in order.
+    pub(super) fn of(step: &'s Step) -> Vec<Block<'s>> {
+        let mut blocks: Vec<Block<'s>> = Vec::new();
+        for (number, command) in step.commands().iter().enumerate() {
+            match blocks.last_mut() {
+                Some(block) if block.index == command.block => block.commands.push((number, command)),
+                _ => blocks.push(Block {
+                    index: command.block,
+                    settings: step.settings(command.block),
+                    commands: vec![(number, command)],
+                }),
+            }
+        }
+        blocks
+    }
+}
+
+/// Why a block did not do what it should.
+pub(super) struct Failure {
+    pub what: String,
+    pub at: Location,
+    /// Another attempt may come out otherwise.
+    pub may_pass: bool,
+    /// An exit code or an expectation, which a verification may still meet; not a command that cannot run.
+    pub verifies: bool,
+}
+
+/// One command as it is run.
+pub(super) struct Order<'o> {
+    pub step: &'o str,
+    pub number: usize,
+    pub text: &'o str,
+    pub at: &'o Location,
+    pub attempt: u32,
+    pub timeout: Duration,
+    pub background: bool,
+    /// Its output is held back until it is known what of it is secret.
+    pub capture: Option<&'o str>,
+}
+
+impl<S: Stack> Follower<'_, S> {
+    /// Tries a block as often as it may be; `begun` counts how often it was. `Ok` holds warnings.
+    pub(super) async fn block<O: Occasion>(
+        &mut self,
+        step: &Step,
+        block: &Block<'_>,
+        begun: &mut u32,
+        occasion: &mut O,
+    ) -> Result<Result<Vec<String>, Failure>, Stop> {
+        if block.settings.background == Some(true) {
+            *begun += 1;
+            return self.aside(step, block, *begun, occasion).await;
+        }
+        let Retry { attempts, pause } = block.settings.retry.unwrap_or(Retry { attempts: 1, pause: Duration::ZERO });
+        let mut tried = 1;
+        loop {
+            *begun += 1;
+            match self.attempt(step, block, *begun, tried >= attempts, occasion).await? {
+                Err(failure) if failure.may_pass && tried < attempts => {
+                    tried += 1;
+                    tokio::time::sleep(pause).await;
+                }
+                Err(mut failure) => {
+                    if tried > 1 {
+                        failure.what.push_str(&format!("; the block was tried {tried} times"));
+                    }
+                    return Ok(Err(failure));
+                }
+                Ok(warnings) => return Ok(Ok(warnings)),
+            }
+        }
+    }
+
+    async fn attempt<O: Occasion>(
+        &mut self,
+        step: &Step,
+        block: &Block<'_>,
+        attempt: u32,
+        last: bool,
+        occasion: &mut O,
+    ) -> Result<Result<Vec<String>, Failure>, Stop> {
+        let settings = &block.settings;
+        let timeout = settings.timeout.unwrap_or(self.respond.timeout);
+        let (mut warnings, mut written) = (Vec::new(), capture::Written::default());
+        for (number, command) in &block.commands {
+            occasion.before(step)?;
+            let (at, text) = (self.location(command), self.text(command)?);
+            let place = place_of(settings, command, self.respond);
+            let shell = self.sessions.at(&place, self.inputs.env()).await.map_err(|stop| stop.at(at.clone()))?;
+            let order = Order {
+                step: &step.id,
+                number: *number,
+                text: &text.run,
+                at: &at,
+                attempt,
+                timeout,
+                background: false,
+                capture: settings.capture.as_deref(),
+            };
+            let (result, stdout) = run(shell, &self.sink, &order).await?;
+            ended(&self.sink, &order, &result, false);
+            occasion.after()?;
+            written.push(&stdout);
+            written.omitted = written.omitted.saturating_add(result.omitted);
+            let Some(fault) = judge(&result, text.bash(), settings.expect_exit) else { continue };
+            let what = format!("`{}` {}", first_line(&text.says), fault.told(timeout));
+            if let Some(wanted) = settings.expect_exit {
+                self.expected(step, block.index, attempt, format!("exit {wanted}"), Err(&what));
+            }
+            if failing(step.phase) != Failing::Warns || fault.is_fatal() || !last {
+                let verifies = fault.may_pass() && fault != Fault::TimedOut;
+                return Ok(Err(Failure { what, at, may_pass: fault.may_pass(), verifies }));
+            }
+            warnings.push(format!("{at}: {what}"));
+        }
+        if let Some(wanted) = settings.expect_exit {
+            self.expected(step, block.index, attempt, format!("exit {wanted}"), Ok("every command ended so"));
+        }
+        if let Err(what) = self.outcome(step, block, attempt, &written).await {
+            return Ok(Err(Failure { what, at: self.block_location(step, block), may_pass: true, verifies: true }));
+        }
+        Ok(Ok(warnings))
+    }
+
+    /// What the output of a block comes to: the expectation of it, and the input that it gives.
+    async fn outcome(
+        &mut self,
+        step: &Step,
+        block: &Block<'_>,
+        attempt: u32,
+        written: &capture::Written,
+    ) -> Result<(), String> {
+        if let Some(expect) = &block.settings.expect {
+            let seen = matched(expect, written);
+            let seen = seen.as_ref().map(String::as_str).map_err(String::as_str);
+            self.expected(step, block.index, attempt, format!("output /{}/", expect.pattern), seen);
+            seen.map_err(|why| format!("the output does not match /{}/: {why}", expect.pattern))?;
+        }
+        if let Some(name) = &block.settings.capture {
+            let value = capture::value(written).map_err(|why| format!("`{name}` cannot be captured: {why}"))?;
+            self.sink.hide(capture::secrets(name, &value));
+            let vars = self.inputs.set(name, &value);
+            self.sessions.set(&vars).await;
+        }
+        Ok(())
+    }
+
+    fn expected(&self, step: &Step, block: usize, attempt: u32, what: String, seen: Result<&str, &str>) {
+        let (met, evidence) = match seen {
+            Ok(evidence) => (true, evidence.to_string()),
+            Err(evidence) => (false, evidence.to_string()),
+        };
+        self.sink.emit(Event::Expected { step: step.id.clone(), block, attempt, what, met, evidence });
+    }
+
+    /// Starts a block that runs beside the runbook, unless it does already.
+    async fn aside<O: Occasion>(
+        &mut self,
+        step: &Step,
+        block: &Block<'_>,
+        attempt: u32,
+        occasion: &mut O,
+    ) -> Result<Result<Vec<String>, Failure>, Stop> {
+        let running = |known: &&Background| known.step == step.id && known.block == block.index && known.is_running();
+        if self.background.iter().any(|known| running(&known)) {
+            return Ok(Ok(Vec::new()));
+        }
+        occasion.before(step)?;
+        let mut tasks = Vec::new();
+        for (number, command) in &block.commands {
+            let text = self.text(command)?;
+            let bash = text.bash().is_some();
+            tasks.push(Task { number: *number, bash, says: text.says, text: text.run, at: self.location(command) });
+        }
+        let Some((_, first)) = block.commands.first() else { return Ok(Ok(Vec::new())) };
+        let place = place_of(&block.settings, first, self.respond);
+        let at = self.location(first);
+        let session = self.sessions.at(&place, self.inputs.env()).await.map_err(|stop| stop.at(at.clone()))?;
+        let state = session.save().await.map_err(|error| Stop::from(error).at(at.clone()))?;
+        let shell = self.sessions.fresh(&place, &[]).await.map_err(|stop| stop.at(at.clone()))?;
+        shell.restore(state).await.map_err(|error| Stop::from(error).at(at))?;
+        let work = Work {
+            step: step.id.clone(),
+            block: block.index,
+            attempt,
+            tasks,
+            // It may take as long as the runbook does, unless it says how long itself.
+            timeout: block.settings.timeout.unwrap_or(Duration::MAX),
+            wanted: block.settings.expect_exit,
+        };
+        self.background.push(Background::start(shell, self.sink.clone(), work));
+        Ok(Ok(Vec::new()))
+    }
+
+    /// What of a command is run, with its inputs filled in.
+    fn text(&self, command: &Command) -> Result<Text, Stop> {
+        let inputs = &self.inputs;
+        let says = command.fill(|name| inputs.get(name)).map_err(|missing| {
+            let names: Vec<&str> = missing.iter().map(|input| input.spelling.as_str()).collect();
+            // The step was looked through before: only a block that was to give it can have failed to.
+            Stop::new(Verdict::StepBlocked, format!("{} has no value", names.join(", "))).at(self.location(command))
+        })?;
+        Ok(match self.client(command) {
+            Some(client) => Text { run: client::command(client, &command.language, &says), says, client: true },
+            None => Text { run: says.clone(), says, client: false },
+        })
+    }
+
+    fn client(&self, command: &Command) -> Option<&Client> {
+        self.respond.clients.get(&command.language)
+    }
+
+    fn block_location(&self, step: &Step, block: &Block<'_>) -> Location {
+        let first = block.commands.first().map(|(_, command)| self.location(command));
+        first.unwrap_or_else(|| Location { path: self.path.clone(), line: step.line })
+    }
+}
+
+/// A command's text.
+struct Text {
+    /// What bash is given.
+    run: String,
+    /// What the runbook says.
+    says: String,
+    client: bool,
+}
+
+impl Text {
+    /// The text, where it is bash.
+    fn bash(&self) -> Option<&str> {
+        (!self.client).then_some(self.run.as_str())
+    }
+}
+
+/// The line that matches, or what is there instead.
+fn matched(expect: &Expect, written: &capture::Written) -> Result<String, String> {
+    if let Some(found) = expect.regex.find(&written.text) {
+        let before = written.text.get(..found.start()).unwrap_or_default();
+        let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let line = written.text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+        return Ok(shortened(line));
+    }
+    let cut = match written.omitted {
+        0 => String::new(),
+        omitted => format!(" ({omitted} bytes of it were left out, and not looked at)"),
+    };
+    let text = written.text.trim();
+    if text.is_empty() {
+        return Err(format!("there is none{cut}"));
+    }
+    Err(format!("it is `{}`{cut}", shortened(text)))
+}
+
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(EVIDENCE) {
+        Some((at, _)) => format!("{} …", text.get(..at).unwrap_or_default()),
+        None => text.to_string(),
+    }
+}
+
+/// Runs one command, and says what it writes as it comes. Its standard output is returned as it was, secrets included.
+pub(super) async fn run(
+    shell: &mut Shell,
+    sink: &EventSink,
+    order: &Order<'_>,
+) -> Result<(CommandResult, String), Stop> {
+    let Order { number, attempt, background, .. } = *order;
+    sink.emit(Event::CommandStarted {
+        step: order.step.to_string(),
+        command: number,
+        text: order.text.to_string(),
+        at: order.at.clone(),
+        attempt,
+        background,
+    });
+    // A secret may be cut in two by the borders of the chunks, in each stream by itself.
+    let redactor = sink.redactor();
+    let (mut stdout, mut stderr) = (redactor.stream(), redactor.stream());
+    let show = |stream, text: String| {
+        if !text.is_empty() {
+            sink.emit(Event::Output { step: order.step.to_string(), command: number, stream, text });
+        }
+    };
+    let (mut written, mut held) = (String::new(), Vec::new());
+    let on_output = |stream, text: String| {
+        if stream == Stream::Stdout {
+            written.push_str(&text);
+        }
+        match stream {
+            _ if order.capture.is_some() => held.push((stream, text)),
+            Stream::Stdout => show(stream, stdout.push(&text)),
+            Stream::Stderr => show(stream, stderr.push(&text)),
+        }
+    };
+    let result = shell.run(order.text, order.timeout, on_output).await;
+    if let Some(name) = order.capture {
+        sink.hide(capture::secrets(name, &written));
+        // The rest of what it said may repeat what must not be shown (`set -x`), chunk by chunk.
+        let redactor = sink.redactor();
+        (stdout, stderr) = (redactor.stream(), redactor.stream());
+        for (stream, text) in held {
+            match stream {
+                Stream::Stdout => show(stream, stdout.push(&text)),
+                Stream::Stderr => show(stream, stderr.push(&text)),
+            }
+        }
+    }
+    show(Stream::Stdout, stdout.finish());
+    show(Stream::Stderr, stderr.finish());
+    let result = result.map_err(|error| Stop::from(error).at(order.at.clone()))?;
+    Ok((result, written))
+}
+
+/// Says how a command ended.
+pub(super) fn ended(sink: &EventSink, order: &Order<'_>, result: &CommandResult, stopped: bool) {
+    sink.emit(Event::CommandEnded {
+        step: order.step.to_string(),
+        command: order.number,
+        exit: result.exit,
+        took_us: micros(result.took),
+        timed_out: result.timed_out,
+        omitted: result.omitted,
+        stopped,
+    });
+}

@@ -1,0 +1,129 @@
+//! Following a runbook: its steps in order, block by block, each command in the session of the place where it belongs.
+//! A drill and a runbook that is tried alone follow it alike; what only one of them knows is its `Occasion`.
+
+mod background;
+mod block;
+mod capture;
+mod client;
+mod inputs;
+mod judge;
+mod sessions;
+mod step;
+
+pub use inputs::Inputs;
+pub use step::{Broke, Followed};
+
+use super::stop::Stop;
+use crate::record::{DrillTime, EventSink, Location};
+use crate::runbook::{Command, Input, Runbook, Settings, Step};
+use crate::shell::{Shell, ShellError};
+use crate::spec::Respond;
+use crate::stack::{Place, Stack};
+use background::Background;
+use futures_util::future::join_all;
+use sessions::Sessions;
+use tokio::task::JoinHandle;
+
+/// What the one who follows a runbook knows beyond it.
+pub trait Occasion {
+    /// Looked at before each command of a step.
+    ///
+    /// # Errors
+    /// Why the command must not run.
+    fn before(&mut self, step: &Step) -> Result<(), Stop>;
+
+    /// Looked at after each command.
+    ///
+    /// # Errors
+    /// Why nothing more must run.
+    fn after(&mut self) -> Result<(), Stop>;
+
+    /// Until when a verifying step that began at `begun` is tried again, and what that time is called.
+    fn try_until(&self, begun: DrillTime) -> (DrillTime, &'static str);
+
+    /// How the inputs of these unified names are given a value, for a message.
+    fn how_to_give(&self, names: &[&str]) -> String;
+
+    /// Asks a person to do a step by hand. Nobody is there: it is skipped.
+    fn by_hand(&mut self, _step: &Step) -> impl Future<Output = ByHand> {
+        std::future::ready(ByHand::Skipped)
+    }
+
+    /// Asks a person for the value of an input. Nobody is there: it has none.
+    fn value_of(&mut self, _input: &Input) -> impl Future<Output = Option<String>> {
+        std::future::ready(None)
+    }
+}
+
+/// What a person says about a step that is theirs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ByHand {
+    /// It was done.
+    Done,
+    /// It was not, and the runbook goes on.
+    Skipped,
+    /// The runbook is not to go on.
+    Stop,
+}
+
+/// A session that is being opened while something else happens.
+pub type Opening = JoinHandle<Result<Shell, ShellError>>;
+
+/// Follows a runbook. Dropping it ends its sessions, and with them everything that runs there.
+pub struct Follower<'a, S: Stack> {
+    respond: &'a Respond,
+    sink: EventSink,
+    /// Path of the runbook as it is shown.
+    path: String,
+    sessions: Sessions<'a, S>,
+    inputs: Inputs,
+    background: Vec<Background>,
+}
+
+impl<'a, S: Stack> Follower<'a, S> {
+    /// A follower of `runbook`. `opening` is the session of the usual place, where it was begun already.
+    pub fn new(
+        stack: &'a S,
+        runbook: &'a Runbook,
+        respond: &'a Respond,
+        sink: EventSink,
+        opening: Option<Opening>,
+    ) -> Follower<'a, S> {
+        let inputs = Inputs::new(runbook, respond);
+        let mut sessions = Sessions::new(stack, sink.clone());
+        if let Some(opening) = opening {
+            sessions.opening(usual_place(respond), opening);
+        }
+        let path = super::announce::shown(&runbook.source);
+        Follower { respond, sink, path, sessions, inputs, background: Vec::new() }
+    }
+
+    /// Ends what runs in the background, and says how it ended.
+    pub async fn end(mut self) {
+        join_all(self.background.drain(..).map(Background::end)).await;
+    }
+
+    /// Where a command stands: in the runbook, or in the scenario that has put it in the place of something else.
+    fn location(&self, command: &Command) -> Location {
+        let path = command.origin.as_ref().map_or_else(|| self.path.clone(), |source| super::announce::shown(source));
+        Location { path, line: command.line }
+    }
+}
+
+/// Where commands run unless something says otherwise.
+pub fn usual_place(respond: &Respond) -> Place {
+    place(respond.service.as_deref())
+}
+
+/// Where a command runs: as its block says, then as its language's client does, then as usual.
+pub fn place_of(settings: &Settings, command: &Command, respond: &Respond) -> Place {
+    match (&settings.place, respond.clients.get(&command.language)) {
+        (Some(service), _) => place(Some(service)),
+        (None, Some(client)) => place(client.service.as_deref()),
+        (None, None) => usual_place(respond),
+    }
+}
+
+fn place(service: Option<&str>) -> Place {
+    service.map_or(Place::Toolbox, |service| Place::Service(service.to_string()))
+}

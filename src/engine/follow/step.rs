@@ -1,0 +1,203 @@
+//! One step: its inputs first, of which a missing one blocks it as a whole, then its blocks in order.
+
+use super::block::{Block, Failure};
+use super::judge::{Failing, failing};
+use super::{ByHand, Follower, Occasion};
+use crate::engine::stop::Stop;
+use crate::record::{DrillTime, Event, Location, StepStatus, Verdict, looks_secret, url_password};
+use crate::runbook::{Input, Step, StepKind, unified_name};
+use crate::stack::Stack;
+use std::time::Duration;
+
+/// Pause before a verifying step is tried again.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// Why a step did not do what it should.
+pub enum Broke {
+    /// Nothing more is done.
+    Drill(Stop),
+    /// A verification did not pass in its time. Whether users have recovered is measured by then, and says more than a
+    /// command that gave up.
+    Verification(Stop),
+}
+
+impl From<Stop> for Broke {
+    fn from(stop: Stop) -> Broke {
+        Broke::Drill(stop)
+    }
+}
+
+/// How a step ended that did what it should.
+pub struct Followed {
+    /// `Passed`, `Warned` or `Skipped`.
+    pub status: StepStatus,
+    /// Why, where that needs a reason.
+    pub reason: Option<String>,
+    /// What was seen.
+    pub evidence: String,
+}
+
+impl Followed {
+    fn of(status: StepStatus, reason: Option<String>, blocks: &[Block<'_>]) -> Followed {
+        let stated = blocks.iter().any(|block| block.settings.expect.is_some() || block.settings.expect_exit.is_some());
+        let evidence = match (&reason, stated) {
+            (Some(reason), _) => reason.clone(),
+            (None, true) => "every command ended as it was expected to".into(),
+            (None, false) => "every command exited with 0".into(),
+        };
+        Followed { status, reason, evidence }
+    }
+}
+
+impl<S: Stack> Follower<'_, S> {
+    /// Waits for the session that was being opened.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub async fn ready(&mut self) -> Result<(), Stop> {
+        self.sessions.ready(self.inputs.env()).await
+    }
+
+    /// Carries out a step.
+    ///
+    /// # Errors
+    /// Why it did not do what it should.
+    pub async fn step<O: Occasion>(&mut self, step: &Step, occasion: &mut O) -> Result<Followed, Broke> {
+        let all = Block::of(step);
+        if let StepKind::Manual(reason) = &step.kind {
+            let said = step.blocks.iter().find_map(|block| block.settings.skip.clone());
+            return match said {
+                Some(reason) => Ok(Followed::of(StepStatus::Skipped, Some(reason), &[])),
+                None => self.by_hand(step, reason, occasion).await,
+            };
+        }
+        let (skipped, blocks): (Vec<Block<'_>>, Vec<Block<'_>>) =
+            all.into_iter().partition(|block| block.settings.skip.is_some());
+        for block in &skipped {
+            let why = block.settings.skip.clone().unwrap_or_default();
+            if blocks.is_empty() {
+                return Ok(Followed::of(StepStatus::Skipped, Some(why), &[]));
+            }
+            if let Some((_, first)) = block.commands.first() {
+                self.sink.emit(Event::Note { text: format!("{}: not run: {why}", self.location(first)) });
+            }
+        }
+        self.complete(step, &blocks, occasion).await?;
+        self.contradictions(&blocks)?;
+        let (by, called) = occasion.try_until(self.sink.now());
+        let warnings = self.blocks(step, &blocks, (by, called), occasion).await?;
+        match warnings.is_empty() {
+            true => Ok(Followed::of(StepStatus::Passed, None, &blocks)),
+            false => Ok(Followed::of(StepStatus::Warned, Some(warnings.join("; ")), &blocks)),
+        }
+    }
+
+    async fn blocks<O: Occasion>(
+        &mut self,
+        step: &Step,
+        blocks: &[Block<'_>],
+        (by, called): (DrillTime, &str),
+        occasion: &mut O,
+    ) -> Result<Vec<String>, Broke> {
+        let mut warnings = Vec::new();
+        let mut begun = vec![0; blocks.len()];
+        let (mut tries, mut next) = (1_u32, 0);
+        while let (Some(block), Some(begun)) = (blocks.get(next), begun.get_mut(next)) {
+            let Failure { what, at, verifies, .. } = match self.block(step, block, begun, occasion).await? {
+                Ok(more) => {
+                    warnings.extend(more);
+                    next += 1;
+                    continue;
+                }
+                Err(failure) => failure,
+            };
+            if failing(step.phase) != Failing::TriedAgain || !verifies {
+                return Err(Stop::new(Verdict::StepFailed, what).at(at).into());
+            }
+            if block.settings.retry.is_some() {
+                return Err(Broke::Verification(Stop::new(Verdict::StepFailed, what).at(at)));
+            }
+            if self.sink.now().plus(RETRY) >= by {
+                let reason = format!("{what}; the step was tried {tries} times, until {called} was over");
+                return Err(Broke::Verification(Stop::new(Verdict::StepFailed, reason).at(at)));
+            }
+            // From its first command on: a later one often looks at what an earlier one fetched.
+            (tries, next) = (tries + 1, 0);
+            tokio::time::sleep(RETRY).await;
+        }
+        Ok(warnings)
+    }
+
+    async fn by_hand<O: Occasion>(&self, step: &Step, reason: &str, occasion: &mut O) -> Result<Followed, Broke> {
+        match occasion.by_hand(step).await {
+            ByHand::Done => Ok(Followed::of(StepStatus::Passed, Some("done by hand".into()), &[])),
+            ByHand::Skipped => Ok(Followed::of(StepStatus::Skipped, Some(reason.to_string()), &[])),
+            ByHand::Stop => {
+                let at = Location { path: self.path.clone(), line: step.line };
+                Err(Stop::new(Verdict::Interrupted, "stopped by the person who was asked").at(at).into())
+            }
+        }
+    }
+
+    /// One input without a value blocks the whole step: nothing of it runs. What an earlier block of it captures is
+    /// there in time.
+    async fn complete<O: Occasion>(&mut self, step: &Step, blocks: &[Block<'_>], occasion: &mut O) -> Result<(), Stop> {
+        let mut captured: Vec<String> = Vec::new();
+        let mut missing: Vec<Input> = Vec::new();
+        for block in blocks {
+            for input in block.commands.iter().flat_map(|(_, command)| &command.inputs) {
+                if !self.inputs.has(input) && !captured.contains(&input.name) {
+                    missing.push(input.clone());
+                }
+            }
+            captured.extend(block.settings.capture.as_deref().map(unified_name));
+        }
+        let mut blocking: Vec<Input> = Vec::new();
+        for input in missing {
+            if self.inputs.has(&input) {
+                continue;
+            }
+            match occasion.value_of(&input).await {
+                Some(value) => {
+                    if looks_secret(&input.name) || url_password(&value).is_some() {
+                        self.sink.hide(url_password(&value).map(str::to_string).into_iter().chain([value.clone()]));
+                    }
+                    let name = input.variable().unwrap_or(&input.name).to_string();
+                    let vars = self.inputs.set(&name, &value);
+                    self.sessions.set(&vars).await;
+                }
+                None => blocking.push(input),
+            }
+        }
+        let Some(first) = blocking.first() else { return Ok(()) };
+        let mut spellings: Vec<&str> = blocking.iter().map(|input| input.spelling.as_str()).collect();
+        spellings.dedup();
+        let names: Vec<&str> = blocking.iter().map(|input| input.name.as_str()).collect();
+        let reason = format!(
+            "`{}` was not run: {} has no value; {}",
+            step.title,
+            spellings.join(", "),
+            occasion.how_to_give(&names)
+        );
+        let in_file = step.commands().iter().find(|command| command.inputs.contains(first));
+        let path = in_file.map_or_else(|| self.path.clone(), |command| self.location(command).path);
+        Err(Stop::new(Verdict::StepBlocked, reason).at(Location { path, line: first.line }))
+    }
+
+    /// What runs until the runbook ends has no output to wait for.
+    fn contradictions(&self, blocks: &[Block<'_>]) -> Result<(), Stop> {
+        for block in blocks.iter().filter(|block| block.settings.background == Some(true)) {
+            let settings = &block.settings;
+            let with = [
+                ("expect", settings.expect.is_some()),
+                ("capture", settings.capture.is_some()),
+                ("retry", settings.retry.is_some()),
+            ];
+            if let (Some((key, _)), Some((_, first))) = (with.iter().find(|(_, set)| *set), block.commands.first()) {
+                let reason = format!("a block in the background cannot have `{key}`: nobody waits for its end");
+                return Err(Stop::new(Verdict::StepFailed, reason).at(self.location(first)));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,158 @@
+//! What a drill set out to do: the first event, known before anything is started, so that reports can name what was not
+//! reached.
+
+use super::{Location, Verdict};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What a drill set out to do: known before anything is started, so that reports can name what was not reached.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Announcement {
+    /// `RECORD_FORMAT` of the writer.
+    pub format: u32,
+    /// Version of the tool.
+    pub tool_version: String,
+    /// Id of the run: unique, sorts by time.
+    pub run: String,
+    /// When the drill began, RFC 3339 in UTC.
+    pub started_utc: String,
+    /// The scenario's name: its file name without `.yaml`.
+    pub scenario: String,
+    /// Its title.
+    pub title: String,
+    /// `SEV1` …, when given.
+    pub severity: Option<String>,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// The scenario file.
+    pub scenario_file: FileRef,
+    /// The runbook file, unless the scenario tests that the system heals by itself.
+    pub runbook_file: Option<FileRef>,
+    /// The stack file.
+    pub stack_file: FileRef,
+    /// Whether this is the control: the same drill without the runbook.
+    pub control: bool,
+    /// Seed of everything random in the drill.
+    pub seed: u64,
+    /// The verdict that the scenario expects.
+    pub expect: Verdict,
+    /// The SLIs.
+    pub slis: Vec<SliInfo>,
+    /// The loads.
+    pub loads: Vec<LoadInfo>,
+    /// The faults.
+    pub faults: Vec<FaultInfo>,
+    /// The steps of the runbook that the scenario selects, in order.
+    pub steps: Vec<StepInfo>,
+    /// The alert condition as it was written, when there is one.
+    pub detect: Option<String>,
+    /// The windows and deadlines of the scenario.
+    pub windows: Windows,
+    /// Values of inputs, secrets already hidden.
+    pub vars: BTreeMap<String, String>,
+    /// Whether this is no drill but a runbook that is followed alone: there is no scenario, and no verdict can be `passed`.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub alone: bool,
+}
+
+/// A file as it was when the drill began.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileRef {
+    /// The path as the user knows it.
+    pub path: String,
+    /// SHA-256 of its bytes, in lower-case hex.
+    pub sha256: String,
+}
+
+/// An SLI as it was asked for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SliInfo {
+    /// Name.
+    pub name: String,
+    /// The load that it looks at.
+    pub load: String,
+    /// The condition that makes an event good, as it was written.
+    pub good: String,
+    /// Objective as a ratio in 0..=1.
+    pub objective: f64,
+    /// Whether the impact must show in this SLI.
+    pub must_breach: bool,
+}
+
+/// A load as it was asked for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LoadInfo {
+    /// Name.
+    pub name: String,
+    /// Method and URL.
+    pub request: String,
+    /// Requests per second.
+    pub rate: f64,
+}
+
+/// A fault as it was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FaultInfo {
+    /// Id, unique within the drill.
+    pub id: String,
+    /// Kind, as in the scenario file.
+    pub kind: String,
+    /// What it does, in one line.
+    pub summary: String,
+    /// Where it stands in the scenario.
+    pub at: Location,
+}
+
+/// A step of the runbook as Firedrill read it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepInfo {
+    /// Id: phase and title.
+    pub id: String,
+    /// Phase of the runbook.
+    pub phase: String,
+    /// Title as a person reads it.
+    pub title: String,
+    /// Whether it has commands; otherwise it is for a person.
+    pub manual: bool,
+    /// SHA-256 of its content, in lower-case hex.
+    pub hash: String,
+    /// Where it stands.
+    pub at: Location,
+    /// What the runbook says, where the scenario has put something else in its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced: Option<ReplacedInfo>,
+}
+
+/// The text of the runbook that a scenario replaced.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplacedInfo {
+    /// Where the new text stands, in the scenario.
+    pub by: Location,
+    /// The commands of the runbook; empty where the step is for a person.
+    pub commands: Vec<String>,
+}
+
+/// Declared windows and deadlines, in microseconds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Windows {
+    /// `steady.for`.
+    pub steady_us: u64,
+    /// `impact.within`.
+    pub impact_within_us: u64,
+    /// `impact.window`.
+    pub impact_window_us: u64,
+    /// `detect.within`.
+    pub detect_within_us: Option<u64>,
+    /// `recover.within`.
+    pub recover_within_us: u64,
+    /// `recover.hold`.
+    pub recover_hold_us: u64,
+    /// `revert.hold`.
+    pub revert_hold_us: u64,
+    /// Whether `impact: none` turns the drill round.
+    pub impact_none: bool,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
+}

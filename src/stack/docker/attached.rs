@@ -1,0 +1,283 @@
+//! A stack that is up already, or none: for following a runbook alone. Firedrill starts one toolbox of its own, on the
+//! networks of the project, and removes it again; of the project it touches nothing but what the runbook's commands do.
+
+use super::bundle::Bundle;
+use super::carry::carry_bundle;
+use super::compose::{Compose, Watch};
+use super::endpoint::Endpoint;
+use super::errors::{api, environment};
+use super::stack::{DockerOptions, RunIdentity};
+use super::{containers, exec, images, labels, remove};
+use crate::record::{Redactor, looks_secret, url_password};
+use crate::stack::{AgentRole, Channel, ContainerOp, ContainerState, Place, Stack, StackDown, StackError, StackUp};
+use bollard::models::{ContainerCreateBody, EndpointSettings, HostConfig, NetworkConnectRequest, NetworkingConfig};
+use bollard::query_parameters::{CreateContainerOptionsBuilder, StartContainerOptions};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+/// Memory of the toolbox, in bytes: dumps and restores run here.
+const MEMORY: i64 = 1 << 30;
+
+/// A Compose project as it is up.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RunningProject {
+    /// Its name.
+    pub name: String,
+    /// Its services that have a container, in the order of their names.
+    pub services: Vec<String>,
+    /// The networks that its containers are on.
+    networks: BTreeSet<String>,
+    /// Values from the environments of its containers that must never be shown.
+    secrets: Vec<String>,
+}
+
+/// The names of the Compose projects of which a container is there, without drills.
+///
+/// # Errors
+/// `Environment` when the engine does not answer.
+pub async fn projects(endpoint: &Endpoint) -> Result<Vec<String>, StackError> {
+    let found = containers::list(&endpoint.docker, &[(labels::PROJECT, None)]).await?;
+    let labels = found.into_iter().filter_map(|container| container.labels);
+    let names = labels.filter(|labels| !labels.contains_key(labels::RUN));
+    let names: BTreeSet<String> = names.filter_map(|mut labels| labels.remove(labels::PROJECT)).collect();
+    Ok(names.into_iter().collect())
+}
+
+/// A Compose project by its name; `None` when it has no container.
+///
+/// # Errors
+/// `Environment` when the engine does not answer.
+pub async fn running_project(endpoint: &Endpoint, name: &str) -> Result<Option<RunningProject>, StackError> {
+    let found = containers::list(&endpoint.docker, &[(labels::PROJECT, Some(name))]).await?;
+    let mut project = RunningProject { name: name.to_string(), ..RunningProject::default() };
+    let mut services = BTreeSet::new();
+    for container in &found {
+        services.extend(container.labels.as_ref().and_then(|labels| labels.get(labels::SERVICE)).cloned());
+        let networks = container.network_settings.as_ref().and_then(|settings| settings.networks.as_ref());
+        let shared = |network: &&String| !matches!(network.as_str(), "host" | "none");
+        project.networks.extend(networks.into_iter().flat_map(HashMap::keys).filter(shared).cloned());
+        let Some(id) = &container.id else { continue };
+        let inspected = containers::inspect(&endpoint.docker, id).await?;
+        let env = inspected.and_then(|container| container.config).and_then(|config| config.env).unwrap_or_default();
+        project.secrets.extend(env.iter().flat_map(|entry| secrets(entry)));
+    }
+    project.services = services.into_iter().collect();
+    Ok((!found.is_empty()).then_some(project))
+}
+
+fn secrets(entry: &str) -> Vec<String> {
+    let Some((name, value)) = entry.split_once('=') else { return Vec::new() };
+    let whole = looks_secret(name).then_some(value);
+    [whole, url_password(value)].into_iter().flatten().map(str::to_string).collect()
+}
+
+/// The toolbox of a runbook that is followed alone, beside a project that is up or beside nothing.
+#[derive(Debug)]
+pub struct AttachedStack {
+    endpoint: Endpoint,
+    run: RunIdentity,
+    options: DockerOptions,
+    project: Option<RunningProject>,
+    toolbox_image: Option<String>,
+    launch: OnceLock<Vec<String>>,
+    toolbox: OnceLock<String>,
+    /// Containers that have this executable's bundle by now.
+    carried: Mutex<BTreeSet<String>>,
+}
+
+impl AttachedStack {
+    /// Beside `project`; starts nothing.
+    pub fn new(
+        project: Option<RunningProject>,
+        toolbox_image: Option<String>,
+        run: &RunIdentity,
+        options: &DockerOptions,
+        endpoint: &Endpoint,
+    ) -> Result<AttachedStack, StackError> {
+        let mut endpoint = endpoint.clone();
+        endpoint.mark(&run.id);
+        let mut run = run.clone();
+        run.dir = std::path::absolute(&run.dir).map_err(|error| environment("finding the run's directory", error))?;
+        Ok(AttachedStack {
+            endpoint,
+            run,
+            options: options.clone(),
+            project,
+            toolbox_image,
+            launch: OnceLock::new(),
+            toolbox: OnceLock::new(),
+            carried: Mutex::default(),
+        })
+    }
+
+    /// Values that must never be written anywhere.
+    pub fn secrets(&self) -> Vec<String> {
+        self.project.iter().flat_map(|project| project.secrets.clone()).collect()
+    }
+
+    async fn start(&self, cancel: &CancellationToken) -> Result<StackUp, StackError> {
+        let redactor = Redactor::new(self.secrets());
+        let compose = Compose { endpoint: self.endpoint.clone(), options: Vec::new(), redactor };
+        let began = Instant::now();
+        let agent = match &self.options.agent_image {
+            Some(name) => images::ensure_named_agent(&compose, name).await?,
+            None => {
+                let bundle = Bundle::of(self.options.executable.as_deref()).await?;
+                images::ensure_agent(&self.endpoint.docker, &bundle).await?
+            }
+        };
+        let _ = self.launch.set(agent.launch.clone());
+        let watch =
+            Watch { log: Some(self.run.dir.join("logs").join("build.log")), deadline: None, cancel, model: None };
+        let image = images::ensure_toolbox(&compose, self.toolbox_image.as_deref(), &agent, watch).await?;
+        let build_took = began.elapsed();
+        let up = Instant::now();
+        self.start_toolbox(image).await?;
+        Ok(StackUp {
+            project: self.project.as_ref().map_or_else(String::new, |project| project.name.clone()),
+            build_took,
+            up_took: up.elapsed(),
+            ..StackUp::default()
+        })
+    }
+
+    async fn start_toolbox(&self, image: String) -> Result<(), StackError> {
+        let docker = &self.endpoint.docker;
+        let mut labels: HashMap<String, String> =
+            labels::of_run(&self.run.id, &self.run.dir, false).into_iter().map(|(k, v)| (k.to_string(), v)).collect();
+        labels.insert(labels::ROLE.to_string(), "toolbox".to_string());
+        let mut networks = self.project.iter().flat_map(|project| project.networks.iter().cloned());
+        let first = networks.next();
+        let host =
+            HostConfig { init: Some(true), memory: Some(MEMORY), network_mode: first.clone(), ..HostConfig::default() };
+        let on_first = first.map(|name| NetworkingConfig {
+            endpoints_config: Some(HashMap::from([(name, EndpointSettings::default())])),
+        });
+        let body = ContainerCreateBody {
+            image: Some(image),
+            entrypoint: Some(vec!["sleep".into()]),
+            // Not `infinity`, which not every sleep knows.
+            cmd: Some(vec!["2147483647".into()]),
+            stop_signal: Some("SIGKILL".into()),
+            labels: Some(labels),
+            host_config: Some(host),
+            networking_config: on_first,
+            ..ContainerCreateBody::default()
+        };
+        let options = CreateContainerOptionsBuilder::default().name(&format!("fd-toolbox-{}", self.run.id)).build();
+        let starting = "starting the toolbox";
+        let created = docker.create_container(Some(options), body).await.map_err(api(starting))?;
+        for network in networks {
+            let request = NetworkConnectRequest { container: created.id.clone(), endpoint_config: None };
+            docker.connect_network(&network, request).await.map_err(api(format!("joining the network {network}")))?;
+        }
+        docker.start_container(&created.id, None::<StartContainerOptions>).await.map_err(api(starting))?;
+        let _ = self.toolbox.set(created.id);
+        Ok(())
+    }
+
+    fn toolbox(&self) -> Result<String, StackError> {
+        self.toolbox.get().cloned().ok_or_else(|| environment("finding the toolbox", "it was not started"))
+    }
+
+    fn name(&self, service: &str) -> Result<&str, StackError> {
+        match &self.project {
+            Some(project) => Ok(&project.name),
+            None => Err(environment(format!("finding `{service}`"), "there is no Compose project to look in")),
+        }
+    }
+
+    async fn running(&self, service: &str) -> Result<String, StackError> {
+        let found = self.containers(service).await?;
+        let running = found.into_iter().find(|container| container.status == "running");
+        running
+            .map(|container| container.id)
+            .ok_or_else(|| environment(format!("finding the container of `{service}`"), "none is running"))
+    }
+
+    async fn open(&self, container: &str, what: &str) -> Result<Channel, StackError> {
+        let Some(launch) = self.launch.get() else {
+            return Err(environment(format!("starting {what}"), "the toolbox has not been started"));
+        };
+        let command: Vec<String> = launch.iter().cloned().chain(["shell".to_string()]).collect();
+        exec::open(&self.endpoint.docker, container, &command, what).await
+    }
+
+    /// Once for each container: another Firedrill may have left another bundle there.
+    fn is_new(&self, container: &str) -> bool {
+        self.carried.lock().unwrap_or_else(PoisonError::into_inner).insert(container.to_string())
+    }
+}
+
+impl Stack for AttachedStack {
+    async fn up(&self, cancel: &CancellationToken) -> Result<StackUp, StackError> {
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => Err(StackError::Cancelled),
+            up = self.start(cancel) => up,
+        }
+    }
+
+    async fn connect(&self, role: &AgentRole) -> Result<Channel, StackError> {
+        Err(environment(format!("connecting to {}", role.name()), "a runbook that is followed alone has no agents"))
+    }
+
+    async fn shell(&self, place: &Place) -> Result<Channel, StackError> {
+        match place {
+            Place::Toolbox => self.open(&self.toolbox()?, "the shell in the toolbox").await,
+            Place::Service(service) => {
+                let container = self.running(service).await?;
+                if self.is_new(&container) {
+                    carry_bundle(&self.endpoint.docker, self.toolbox()?, &container, service).await?;
+                }
+                self.open(&container, &format!("the shell in `{service}`")).await
+            }
+        }
+    }
+
+    async fn containers(&self, service: &str) -> Result<Vec<ContainerState>, StackError> {
+        containers::of_service(&self.endpoint.docker, self.name(service)?, service).await
+    }
+
+    async fn operate(&self, container: &str, _op: &ContainerOp) -> Result<(), StackError> {
+        Err(environment(format!("operating on {container}"), "it does not belong to Firedrill"))
+    }
+
+    fn environment(&self, _service: &str) -> BTreeMap<String, String> {
+        BTreeMap::new()
+    }
+
+    fn services(&self) -> Vec<String> {
+        self.project.iter().flat_map(|project| project.services.clone()).collect()
+    }
+
+    fn how_to_look(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    async fn save_logs(&self, _dir: &Path, _redactor: &Redactor) -> Result<(), StackError> {
+        // They are the team's, and the team has them.
+        Ok(())
+    }
+
+    async fn down(&self) -> Result<StackDown, StackError> {
+        // Where it was not seen to start, the engine may still be making it.
+        let quiet = if self.toolbox.get().is_some() { Duration::ZERO } else { remove::QUIET };
+        Ok(remove::remove(&self.endpoint.docker, &[(labels::RUN, self.run.id.as_str())], quiet).await)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_of_a_container_are_known_by_name_and_by_value() {
+        assert_eq!(secrets("POSTGRES_PASSWORD=hunter22"), ["hunter22"]);
+        assert_eq!(secrets("DATABASE=postgres://shop:hunter22@db/shop"), ["hunter22"]);
+        assert!(secrets("PATH=/usr/bin").is_empty() && secrets("nothing").is_empty());
+    }
+}

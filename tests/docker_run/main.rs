@@ -1,0 +1,253 @@
+//! `firedrill run` by the built program on real Docker: the toolbox alone, beside a project that is up, and what Ctrl-C
+//! and kill -9 leave.
+
+use firedrill::record::{Event, Stamped, StepStatus};
+use rustix::process::{Pid, Signal, kill_process};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// The first run makes the images.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+fn docker(args: &[&str]) -> String {
+    let output = Command::new("docker").args(args).output().expect("docker can be run");
+    assert!(output.status.success(), "docker {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).trim().to_string()
+}
+
+/// A directory with a runbook.
+fn project(runbook: &str) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("a directory");
+    fs::write(dir.path().join("try.md"), runbook).expect("a file");
+    dir
+}
+
+fn firedrill(dir: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_firedrill"));
+    command.args(["run", "try.md"]).current_dir(dir).stdin(Stdio::null());
+    command
+}
+
+fn run(dir: &Path, args: &[&str]) -> (Option<i32>, String) {
+    let Output { status, stderr, .. } = firedrill(dir).args(args).output().expect("firedrill runs");
+    (status.code(), String::from_utf8_lossy(&stderr).into_owned())
+}
+
+fn run_dir(dir: &Path) -> PathBuf {
+    fs::canonicalize(dir.join(".firedrill/runs/latest")).expect("a run")
+}
+
+fn events(dir: &Path) -> Vec<Event> {
+    let text = fs::read_to_string(run_dir(dir).join("events.jsonl")).unwrap_or_default();
+    text.lines().filter_map(|line| serde_json::from_str::<Stamped>(line).ok()).map(|stamped| stamped.event).collect()
+}
+
+fn output(dir: &Path) -> String {
+    let said = events(dir).into_iter().filter_map(|event| match event {
+        Event::Output { text, .. } => Some(text),
+        _ => None,
+    });
+    said.collect()
+}
+
+/// Containers of the last run.
+fn left(dir: &Path) -> String {
+    let id = run_dir(dir).file_name().expect("a name").to_string_lossy().into_owned();
+    docker(&["ps", "--all", "--quiet", "--filter", &format!("label=dev.firedrill.run={id}")])
+}
+
+fn poll(what: &str, mut done: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !done() {
+        assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+const ALONE: &str = "\
+# Try
+
+## Diagnosis
+
+### Step 1: Watch
+
+<!-- firedrill: background -->
+```bash
+touch /tmp/started
+sleep 600
+```
+
+### Step 2: Wait for it
+
+<!-- firedrill: retry=200/100ms expect=/there/ -->
+```bash
+cd /tmp
+test -e started && echo there
+```
+
+### Step 3: Look
+
+<!-- firedrill: capture=POD expect=/^web/ -->
+```bash
+echo web-7
+```
+
+## Mitigation
+
+### Step 4: Tell somebody
+
+By telephone.
+
+### Step 5: Restart
+
+<!-- firedrill: expect-exit=3 -->
+```bash
+(echo \"restarting <pod> in $PWD\"; exit 3)
+```
+";
+
+#[test]
+fn a_runbook_in_the_toolbox_alone_leaves_its_story_and_nothing_else() {
+    let dir = project(ALONE);
+    let (exit, said) = run(dir.path(), &[]);
+    assert_eq!(exit, Some(0), "{said}");
+    assert!(said.contains("FOLLOWED") && !said.contains("PASSED"), "{said}");
+    let output = output(dir.path());
+    assert!(output.contains("restarting web-7 in /tmp") && output.contains("there"), "{output}");
+    let stopped =
+        events(dir.path()).into_iter().any(|event| matches!(event, Event::CommandEnded { stopped: true, .. }));
+    assert!(stopped, "{said}");
+    let run_dir = run_dir(dir.path());
+    assert!(run_dir.join("files").is_dir() && !run_dir.join("record.json").exists());
+    assert!(!run_dir.join("junit.xml").exists());
+    assert_eq!(left(dir.path()), "");
+}
+
+/// A Compose project that the test has started, with its own name.
+struct Beside {
+    name: String,
+    dir: tempfile::TempDir,
+}
+
+impl Beside {
+    fn up() -> Beside {
+        let dir = tempfile::tempdir().expect("a directory");
+        let text = "services:\n  web:\n    image: debian:bookworm-slim\n    command: [sleep, '600']\n    init: true\n    \
+                    environment: { API_TOKEN: hunter22-secret, PLACE: there }\n";
+        fs::write(dir.path().join("compose.yaml"), text).expect("a file");
+        let beside = Beside { name: format!("fdtest-run-{}", std::process::id()), dir };
+        beside.compose(&["up", "--detach", "--quiet-pull"]);
+        beside
+    }
+
+    fn compose(&self, args: &[&str]) -> String {
+        let file = self.dir.path().join("compose.yaml").display().to_string();
+        let all: Vec<&str> =
+            ["compose", "-f", &file, "-p", &self.name].into_iter().chain(args.iter().copied()).collect();
+        docker(&all)
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        self.compose(&["down", "--timeout", "1"]);
+    }
+}
+
+const IN_WEB: &str = "\
+# Try
+
+## Diagnosis
+
+### Step 1: Look around
+
+```bash
+getent hosts web && echo found
+```
+
+### Step 2: Look inside
+
+<!-- firedrill: in=web -->
+```bash
+cd /etc
+env | grep -e ^PLACE -e TOKEN=
+```
+
+### Step 3: Look again
+
+<!-- firedrill: in=web -->
+```bash
+pwd
+```
+";
+
+#[test]
+fn beside_a_project_that_is_up_its_services_are_there_and_stay_as_they_were() {
+    let beside = Beside::up();
+    let before = beside.compose(&["ps", "--all", "--format", "{{.ID}} {{.State}}"]);
+    let dir = project(IN_WEB);
+    let (exit, said) = run(dir.path(), &["--compose-project", &beside.name]);
+    assert_eq!(exit, Some(0), "{said}");
+    let output = output(dir.path());
+    assert!(
+        output.contains("found")
+            && output.contains("PLACE=there")
+            && output.contains("TOKEN=***")
+            && output.contains("/etc\n"),
+        "{output}"
+    );
+    assert!(!fs::read_to_string(run_dir(dir.path()).join("events.jsonl")).unwrap().contains("hunter22-secret"));
+    assert_eq!(left(dir.path()), "");
+    assert_eq!(beside.compose(&["ps", "--all", "--format", "{{.ID}} {{.State}}"]), before);
+    let (exit, said) = run(dir.path(), &["-p", &beside.name, "--service", "wbe", "--only", "look-around"]);
+    assert!(exit == Some(2) && said.contains("no service `wbe`") && said.contains("`web`"), "{said}");
+    let (exit, said) = run(dir.path(), &["-p", &beside.name.replace("run", "rnu")]);
+    assert!(exit == Some(2) && said.contains(&beside.name), "it is offered: {said}");
+}
+
+const ENDLESS: &str = "# Try\n\n## Mitigation\n\n### Step 1: Wait\n\n```bash\nsleep 600\n```\n";
+
+/// A run whose command is under way. Dropped, it is killed, and its reaper removes it.
+struct Waiting(Child);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn waiting(dir: &Path) -> Waiting {
+    let stderr = File::create(dir.join("stderr.txt")).expect("a file");
+    let child = Waiting(firedrill(dir).stderr(stderr).spawn().expect("firedrill runs"));
+    poll("a run", || dir.join(".firedrill/runs/latest").exists());
+    poll("a command", || events(dir).iter().any(|event| matches!(event, Event::CommandStarted { .. })));
+    assert_ne!(left(dir), "", "the toolbox is up");
+    child
+}
+
+#[test]
+fn a_run_that_was_killed_leaves_no_container_and_no_verdict() {
+    let dir = project(ENDLESS);
+    let mut child = waiting(dir.path());
+    child.0.kill().expect("it runs");
+    child.0.wait().expect("it was killed");
+    poll("the toolbox to go", || left(dir.path()).is_empty());
+    poll("the end of the story", || events(dir.path()).iter().any(|event| matches!(event, Event::Ended { .. })));
+    assert!(!run_dir(dir.path()).join("record.json").exists());
+}
+
+#[test]
+fn ctrl_c_removes_the_toolbox_and_is_the_exit_code() {
+    let dir = project(ENDLESS);
+    let mut child = waiting(dir.path());
+    kill_process(Pid::from_child(&child.0), Signal::INT).expect("it runs");
+    assert_eq!(child.0.wait().expect("it ends").code(), Some(130));
+    assert_eq!(left(dir.path()), "");
+    let ended = events(dir.path())
+        .into_iter()
+        .any(|event| matches!(event, Event::StepEnded { status: StepStatus::Failed, .. }));
+    assert!(!ended);
+}
