@@ -1,15 +1,18 @@
 //! `clients:` of a scenario: what runs the blocks of a language that is no shell, and where.
 
 use super::Client;
-use super::steps::A_SERVICE;
 use crate::runbook::parse_place;
-use crate::source::{Diagnostics, FromYaml, MapReader, Node, Source, Value, shorten};
+use crate::source::shape::scalar;
+use crate::source::{Diagnostics, Form, FromYaml, MapReader, Node, Source, Value, shorten};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Tags that a client covers beside its own, unless they are named themselves.
 const ALIASES: &[(&str, &[&str])] =
     &[("psql", &["pgsql", "postgresql"]), ("sql", &["psql", "pgsql", "postgresql", "mysql"])];
+/// The name of a service.
+pub const SERVICE: Form = Form::new("the name of a service", scalar);
+
 /// Tags that bash runs.
 const SHELLS: &[&str] = &[
     "bash",
@@ -75,7 +78,7 @@ pub fn read(node: Option<&Node>, source: &Arc<Source>, diags: &mut Diagnostics) 
 /// Reads one client.
 pub fn read_client(node: &Node, shown: &str, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Client> {
     let mut map = MapReader::new(node, format!("client `{shown}`"), source, diags)?;
-    let service = map.optional_with("service", A_SERVICE, parse_place);
+    let service = map.optional_with("service", SERVICE, parse_place);
     let command = map.require_node("command").and_then(|node| match String::from_yaml(node) {
         Ok(text) if !text.trim().is_empty() && !text.trim().contains('\n') => Some(text.trim().to_string()),
         _ => {

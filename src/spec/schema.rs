@@ -42,9 +42,9 @@ impl Build {
             ("impact", self.impact()),
             ("detect", self.section("detect", &keys_of(|n, s, d| outcome::read_detect(&n, &s, d)), vec![])),
             ("runbook", shape::filled()),
+            ("respond", self.respond()),
             ("steps", self.steps()),
             ("clients", self.clients()),
-            ("respond", self.respond()),
             ("recover", self.section("recover", &keys_of(|n, s, d| scenario::read_recover(Some(&n), &s, d)), vec![])),
             ("revert", self.section("revert", &keys_of(|n, s, d| scenario::read_revert(Some(&n), &s, d)), vec![])),
             ("expect", self.expect()),
@@ -60,7 +60,7 @@ impl Build {
                 { "type": "object", "properties": { "none": { "const": true } }, "required": ["none"] },
             ] } }, "required": ["impact"] });
             root.insert("anyOf".into(), json!([{ "required": ["recover"] }, none]));
-            root.insert("dependentRequired".into(), json!({ "respond": ["runbook"] }));
+            root.insert("dependentRequired".into(), json!({ "respond": ["runbook"], "steps": ["runbook"] }));
         }
         let mut schema = Map::new();
         schema.insert("$schema".into(), "https://json-schema.org/draft/2020-12/schema".into());
@@ -130,12 +130,22 @@ impl Build {
 
     fn steps(&mut self) -> Value {
         let asked = keys_of(|node, source, diags| steps::read(&entry(node), &source, diags));
-        let step = self.section("steps", &asked, vec![]);
+        let mut step = self.section("steps", &asked, vec![]);
+        if let Some(step) = step.as_object_mut() {
+            step.insert("type".into(), "object".into());
+            step.insert("minProperties".into(), 1.into());
+            step.insert(
+                "dependentSchemas".into(),
+                json!({ "skip": { "not": { "anyOf": [
+                { "required": ["run"] }, { "required": ["choose"] },
+            ] } } }),
+            );
+        }
         json!({ "type": "object", "additionalProperties": step })
     }
 
     fn clients(&mut self) -> Value {
-        let asked = keys_of(|node, source, diags| clients::read_client(&node, "sql", &source, diags));
+        let asked = keys_of(|node, source, diags| clients::read_client(&node, "name", &source, diags));
         let client = self.section("clients", &asked, vec![("command", shape::filled())]);
         json!({ "type": "object", "minProperties": 1, "additionalProperties": client })
     }
@@ -189,9 +199,6 @@ fn entry(value: Node) -> Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::slis::{Good, MetricCondition, Ratio};
-    use proptest::prelude::*;
-    use std::sync::LazyLock;
 
     #[test]
     fn readers_shapes_and_words_agree() {
@@ -200,53 +207,6 @@ mod tests {
         assert_eq!(build.gaps, Vec::<String>::new(), "see ADDING.md, \"A key of a scenario\"");
         assert!(jsonschema::draft202012::meta::is_valid(&schema));
         assert_eq!(schema.pointer("/required"), Some(&json!(["title", "stack", "load", "slis", "faults"])));
-    }
-
-    fn validator(shape: Value) -> jsonschema::Validator {
-        jsonschema::draft202012::new(&shape).expect("a schema")
-    }
-
-    /// The shape of a key of a load, an SLI, `detect`.
-    fn shape_at(pointer: &str) -> jsonschema::Validator {
-        validator(schema().pointer(pointer).unwrap_or_else(|| panic!("{pointer}")).clone())
-    }
-
-    static PERCENTAGE: LazyLock<jsonschema::Validator> = LazyLock::new(|| validator(Ratio::shape()));
-    static GOOD: LazyLock<jsonschema::Validator> = LazyLock::new(|| validator(Good::shape()));
-    static WHEN: LazyLock<jsonschema::Validator> = LazyLock::new(|| validator(MetricCondition::shape()));
-    static REQUEST: LazyLock<jsonschema::Validator> =
-        LazyLock::new(|| shape_at("/properties/load/additionalProperties/properties/request"));
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(1000))]
-
-        #[test]
-        fn the_pattern_of_percentages_is_what_the_parser_takes(
-            text in " ?[0-9]{0,4}\\.?[0-9]{0,3} ?%?|(99|100|101)(\\.[019])?%|[-+0-9.e% ]{0,7}"
-        ) {
-            prop_assert_eq!(PERCENTAGE.is_valid(&text.as_str().into()), Ratio::parse(&text).is_ok(), "{:?}", text);
-        }
-
-        #[test]
-        fn the_pattern_of_good_events_is_what_the_parser_takes(
-            text in "(status|latency|x) ?(<|<=|>|>=|==|!=|=) ?(500|99|600|0200|1s|1\\.5s|5|300ms|25h)( and (status|latency) ?(<|>=) ?(\\+?[1-6]00|2s))?|[a-z<>=! 0-9]{0,20}"
-        ) {
-            prop_assert_eq!(GOOD.is_valid(&text.as_str().into()), Good::parse(&text).is_ok(), "{:?}", text);
-        }
-
-        /// These may take more than the parser, never less.
-        #[test]
-        fn looser_patterns_reject_nothing_that_is_taken(
-            when in " ?[a-z_:]{1,4} ?(\\{( ?[a-z]=\"[^\"\\\\\n]{0,3}\",?)?\\})? ?(<|<=|>|>=|==|!=) ?[-+]?(1|1e3|\\.5|inf|Infinity|nan) ?",
-            request in "[A-Z!a-z-]{1,5}[ \t]{1,2}http://[a-z.-]{1,4}(:[0-9]{1,5})?([/?][a-z{}@#=%& ]{0,6}|/\\{\\{ ?id ?\\}\\})?"
-        ) {
-            if MetricCondition::parse(&when).is_ok() {
-                prop_assert!(WHEN.is_valid(&when.as_str().into()), "{:?}", when);
-            }
-            if loads::parse_request(&request).is_ok() {
-                prop_assert!(REQUEST.is_valid(&request.as_str().into()), "{:?}", request);
-            }
-        }
     }
 
     /// A gap is found: a key without a shape, a shape without a key, a key without words.

@@ -2,23 +2,21 @@
 //! It is held against the whole runbook, before phases are left out.
 
 use super::Respond;
+use super::clients::SERVICE;
 use crate::runbook::{
     Expect, Retry, Runbook, RunbookPhase, Settings, Step, StepKind, Written, check_runs, parse_capture, parse_exit,
     parse_place, parse_reason, parse_timeout, unified_name,
 };
-use crate::source::{
-    Diagnostics, Entry, Form, MapReader, Node, Source, Span, Value, did_you_mean, list, shape, shorten,
-};
+use crate::source::shape::{duration, filled, scalar, text};
+use crate::source::{Diagnostics, Entry, Form, MapReader, Node, Source, Span, Value, did_you_mean, list, shorten};
 use std::sync::Arc;
 
-/// The name of a service of the stack.
-pub const A_SERVICE: Form = Form::new("the name of a service", || shape::text("[A-Za-z0-9][A-Za-z0-9_.-]*"));
-const A_TIMEOUT: Form = Form::new("a duration like `30s`", shape::duration);
-const A_RETRY: Form = Form::new("attempts and pause like `10/2s`", || shape::text("[0-9]+\\s*/.+"));
-const A_PATTERN: Form = Form::new("a pattern like `/ready/`", shape::scalar);
-const AN_EXIT: Form = Form::new("an exit code", || shape::number(0, 255));
-const A_NAME: Form = Form::new("a name like `POD`", || shape::text("[A-Za-z_][A-Za-z0-9_]*"));
-const A_REASON: Form = Form::new("a reason", shape::filled);
+const TIMEOUT: Form = Form::new("a duration like `30s`", duration);
+const RETRY: Form = Form::new("attempts and pause like `10/2s`", || text("[0-9]+/.+"));
+const PATTERN: Form = Form::new("a pattern like `/ready/`", scalar);
+const EXIT: Form = Form::new("an exit code", scalar);
+const CAPTURE: Form = Form::new("a name like `POD`", || text("[A-Za-z_][A-Za-z0-9_]*"));
+const REASON: Form = Form::new("a reason", filled);
 
 /// A step that the scenario names.
 pub struct Named {
@@ -81,18 +79,19 @@ pub struct Said {
     run: Option<(Span, String)>,
 }
 
+/// Reads what is said about one step.
 pub fn read(entry: &Entry, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Said> {
     let mut map = MapReader::new(&entry.value, format!("step `{}`", shorten(&entry.key)), source, diags)?;
     let run = map.optional::<String>("run").map(|text| (map.span_of("run"), text));
     let settings = Settings {
-        place: map.optional_with("in", A_SERVICE, parse_place),
-        timeout: map.optional_with("timeout", A_TIMEOUT, parse_timeout),
-        retry: map.optional_with("retry", A_RETRY, Retry::parse),
-        expect: map.optional_with("expect", A_PATTERN, Expect::parse),
-        expect_exit: map.optional_with("expect-exit", AN_EXIT, parse_exit),
+        place: map.optional_with("in", SERVICE, parse_place),
+        timeout: map.optional_with("timeout", TIMEOUT, parse_timeout),
+        retry: map.optional_with("retry", RETRY, Retry::parse),
+        expect: map.optional_with("expect", PATTERN, Expect::parse),
+        expect_exit: map.optional_with("expect-exit", EXIT, parse_exit),
         background: map.optional("background"),
-        capture: map.optional_with("capture", A_NAME, parse_capture),
-        skip: map.optional_with("skip", A_REASON, parse_reason),
+        capture: map.optional_with("capture", CAPTURE, parse_capture),
+        skip: map.optional_with("skip", REASON, parse_reason),
         choose: map.optional("choose"),
     };
     let skip = map.span_of("skip");
