@@ -32,6 +32,8 @@ mod words;
 rules! {
     rb001_open_fence,
     rb002_fallen_fence,
+    rb003_annotation,
+    rb004_same_id,
     rb005_title,
     rb101_no_mitigation,
     rb102_no_verification,

@@ -19,6 +19,7 @@ pub(super) fn assign(steps: &mut [(Step, Option<Name>)], source: &Arc<Source>, d
         if let Some(first) = given.get(&id) {
             diags
                 .error(source, name.span, format!("the id `{}` is given twice", shorten(&name.text)))
+                .code("RB004")
                 .label(format!("a step of the phase {} in line {first} has it already", step.phase.name()))
                 .help("an id names one step: give this one another");
             continue;

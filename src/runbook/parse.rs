@@ -56,6 +56,10 @@ pub fn parse_with(source: &Arc<Source>, reading: &Reading, diags: &mut Diagnosti
     let text = Text { source, lines: &lines, notes: &notes, reading };
     let mut steps = steps::of_sections(&mut bash, &text, &sections, diags);
     annotation::check_captures(&steps, &notes, source, diags);
+    // What is not tagged yet was said about annotations.
+    for mistake in diags.all.iter_mut().skip(known) {
+        mistake.code.get_or_insert("RB003");
+    }
     link_variables(&mut steps);
     // A fence that swallowed the commands was told of already.
     let broken = diags.all.len() > known;

@@ -1,9 +1,8 @@
 //! What is found on a page, and that every place holds what is claimed.
 
 use super::*;
-use crate::source::{Diagnostics, Span};
+use crate::source::Span;
 use proptest::prelude::*;
-use std::sync::Arc;
 
 fn page(text: &str) -> (Arc<Source>, Option<Runbook>, Look) {
     let source = Source::new("r.md", text);
