@@ -107,6 +107,7 @@ fn whole() -> Value {
                              "background": false, "capture": "CAPTURED" },
                    "two": { "skip": "x" }, "if-three": { "choose": true } },
         "clients": { "sql": { "service": "db", "command": "psql" } },
+        "hosts": { "db.prod.internal": "db" },
         "recover": { "within": "30s", "hold": "5s" },
         "revert": { "hold": "2s" },
         "expect": { "verdict": "passed" },
@@ -198,6 +199,7 @@ fn the_schema_rejects_nothing_that_the_program_takes() {
             && !place.ends_with("/headers")
             && !place.ends_with("/body")
             && !place.ends_with("/vars")
+            && !place.ends_with("/hosts")
         {
             map.insert("qqq".into(), json!("1"));
             assert!(project.takes(&more).is_err(), "{place}");

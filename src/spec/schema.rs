@@ -37,6 +37,7 @@ impl Build {
             ("stack", self.stack()),
             ("load", self.load()),
             ("slis", self.slis()),
+            ("hosts", json!({ "type": "object", "additionalProperties": shape::filled() })),
             ("steady", self.section("steady", &keys_of(|n, s, d| scenario::read_steady(Some(&n), &s, d)), vec![])),
             ("faults", self.faults()),
             ("impact", self.impact()),
