@@ -22,7 +22,7 @@ pub fn read(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> BTree
                 .error(source, entry.key_span, format!("`{}` is no host name", shorten(&entry.key)))
                 .help("labels of letters, digits and hyphens, with dots between them, without a port");
         }
-        match entry.value.text().filter(|service| !service.is_empty()) {
+        match entry.value.text().filter(|service| !service.trim().is_empty()) {
             Some(service) => drop(hosts.insert(entry.key.clone(), service.to_string())),
             None => {
                 let message = format!("expected the name of a service, found {}", entry.value.describe());
