@@ -49,7 +49,9 @@ pub(super) fn sentences(text: &str) -> Vec<&str> {
         let after = text.get(end..).unwrap_or_default();
         let next = after.trim_start().chars().next();
         let before = text.get(start..at).unwrap_or_default();
-        let word = before.rsplit(char::is_whitespace).next().unwrap_or_default();
+        // Long words are neither numbers nor abbreviations.
+        let near = before.char_indices().rev().nth(24).map_or(before, |(i, _)| before.get(i..).unwrap_or_default());
+        let word = near.rsplit(char::is_whitespace).next().unwrap_or_default();
         let abbreviation = matches!(word.to_lowercase().as_str(), "e.g" | "i.e" | "etc" | "vs" | "eg" | "approx");
         let ends = after.starts_with(char::is_whitespace) && next.is_some_and(|c| !c.is_lowercase()) && !abbreviation;
         if ends && !word.chars().all(|c| c.is_ascii_digit()) {

@@ -29,7 +29,8 @@ impl Command {
         for input in replaced {
             out.push_str(self.text.get(at..input.span.start).unwrap_or_default());
             let value = lookup(&input.name).unwrap_or_default();
-            let quoted = quote(&value, lexed.quoting(input.span.start));
+            let joined = joins_a_name(self.text.get(..input.span.start).unwrap_or_default());
+            let quoted = quote(&value, lexed.quoting(input.span.start), joined);
             match lexed.in_backticks(input.span.start) {
                 true => out.push_str(&escape(&quoted, &['\\', '`', '$'])),
                 false => out.push_str(&quoted),
@@ -89,12 +90,22 @@ impl Runbook {
     }
 }
 
-fn quote(value: &str, quoting: Quoting) -> String {
+/// Whether the text ends in a variable such as `$A`, whose name a value right behind it would make longer.
+fn joins_a_name(before: &str) -> bool {
+    let name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    before.ends_with(name) && before.trim_end_matches(name).ends_with('$')
+}
+
+fn quote(value: &str, quoting: Quoting, joined: bool) -> String {
     match quoting {
+        Quoting::Bare if joined => single(value),
         Quoting::Bare => bare(value),
+        Quoting::Double if joined => format!("\"\"{}", escape(value, &['\\', '"', '$', '`'])),
         Quoting::Single => value.replace('\'', r"'\''"),
         Quoting::AnsiC => escape(value, &['\\', '\'']),
         Quoting::Double => escape(value, &['\\', '"', '$', '`']),
+        // Quotes of its own, because bash looks for quotes and braces in it before it expands it.
+        Quoting::Braced => format!("\"{}\"", escape(value, &['\\', '"', '$', '`'])),
         Quoting::Heredoc => escape(value, &['\\', '$', '`']),
         Quoting::RawHeredoc | Quoting::Comment => value.to_string(),
     }
@@ -106,6 +117,10 @@ fn bare(value: &str) -> String {
     if !value.is_empty() && value.chars().all(plain) {
         return value.to_string();
     }
+    single(value)
+}
+
+fn single(value: &str) -> String {
     format!("'{}'", value.replace('\'', r"'\''"))
 }
 

@@ -32,6 +32,19 @@ const PLACES: &[&str] = &[
     "printf %s {{x}}",
     "printf %s YOUR_X",
     "# it's\nprintf %s '<x>'",
+    "printf %s \"${NOPE:-<x>}\"",
+    "printf %s ${NOPE:-'<x>'}",
+    "printf %s \"${NOPE:-\"<x>\"}\"",
+    "printf %s \"$<x>\"",
+    "printf %s $<x>",
+    "printf %s \"${<x>}\"",
+    "V=; printf %s \"$V<x>\"",
+    "V=; printf %s $V<x>",
+    "A=(a <x>); printf %s \"${A[1]}\"",
+    "case <x> in *) printf %s <x>;; esac",
+    "printf %s \"$(cat <<EOF\n<x>\nEOF\n)\"",
+    "f() { printf %s \"$1\"; }; f <x>",
+    "printf %s \\\\\\\\<x> | cut -c 2-",
 ];
 
 #[test]
@@ -74,23 +87,47 @@ fn variables_set_by_a_step_left_out_are_inputs() {
     assert!(matches!(alone.steps[0].kind, StepKind::Commands(_)));
 }
 
+/// Runs each script in a bash of its own, all of them below one: what each printed.
+fn printed(scripts: &[String]) -> Vec<String> {
+    let script = r#"for script; do bash --norc -c "$script"; printf '\0'; done"#;
+    let mut bash = std::process::Command::new("bash");
+    let output = bash.args(["--norc", "-c", script, "bash"]).args(scripts).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.split('\0').map(str::to_string).collect()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
-    /// The judge is bash itself: whatever the value, it prints exactly that.
+    /// The judge is bash itself: whatever the value and wherever it stands, it prints exactly that.
     #[test]
-    fn bash_reads_the_value_back(value in "[ -~é]{0,12}", place in prop::sample::select(PLACES)) {
+    fn bash_reads_the_value_back(value in "[ -~é]{0,12}|[$`'\"\\\\{}()!*a ]{0,6}|(HOME|\\(id\\)|\\{HOME\\}|'a'|#|~|-n)") {
         // A line of the here-document that is its delimiter would end it.
         prop_assume!(value != "EOF");
         // Command substitution removes blanks of an unquoted word, as it does for the reader.
-        prop_assume!(!place.contains('`') || !value.contains([' ', '*', '?', '[']));
-        let source = Source::new("r.md", format!("## Fix\n\n```bash\n{place}\n```\n"));
-        let runbook = parse(&source, &mut Diagnostics::default()).unwrap();
-        let script = runbook.steps[0].fill(|_| Some(value.clone())).unwrap().join("\n");
-        let output = std::process::Command::new("bash").args(["--norc", "-c", &script]).output().unwrap();
-        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
-        let printed = if place.starts_with("cat") { printed.trim_end_matches('\n') } else { &printed };
-        let expected = if place.contains("'x'<x>") { format!("x{value}") } else { value };
-        prop_assert_eq!(printed, expected, "{}", script);
+        let odd = value.contains([' ', '*', '?', '[']);
+        let places: Vec<&str> = PLACES.iter().copied().filter(|place| !odd || !place.contains('`')).collect();
+        let filled = |place: &&str| {
+            let source = Source::new("r.md", format!("## Fix\n\n```bash\n{place}\n```\n"));
+            let runbook = parse(&source, &mut Diagnostics::default()).unwrap();
+            runbook.steps[0].fill(|_| Some(value.clone())).unwrap().join("\n")
+        };
+        let scripts: Vec<String> = places.iter().map(filled).collect();
+        let printed = printed(&scripts);
+        prop_assert_eq!(printed.len(), places.len() + 1);
+        for ((place, script), printed) in places.iter().zip(&scripts).zip(&printed) {
+            let ends = place.starts_with("cat") || place.contains("cut");
+            let printed = if ends { printed.strip_suffix('\n').unwrap_or(printed) } else { printed };
+            let before = if place.contains("'x'<x>") { "x" } else if place.contains("cut") { "\\" } else { "" };
+            prop_assert_eq!(printed, format!("{before}{value}"), "{}", script);
+        }
     }
+}
+
+#[test]
+fn what_no_quoting_reaches_is_no_input() {
+    assert_eq!(command(r"echo \<x> \YOUR_X \{{x}} \\<x>").inputs.len(), 1);
+    assert_eq!(fill("echo \"$<x>\" $$<x> \\$<x>", "HOME"), "echo \"HOME\" $$HOME \\$HOME");
+    assert_eq!(fill("echo $((<x>))", "$(id)"), r"echo $((\$(id)))");
+    assert_eq!(command("echo $<x>").env_inputs().count(), 0);
 }

@@ -4,6 +4,9 @@
 
 use crate::source::Span;
 
+/// Longer subscripts of arrays are not looked through.
+const MAX_SUBSCRIPT: usize = 256;
+
 /// How a byte is quoted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Quoting {
@@ -13,8 +16,10 @@ pub(super) enum Quoting {
     Single,
     /// `$'…'`.
     AnsiC,
-    /// `"…"`.
+    /// `"…"`, and `$((…))`, in which bash reads single quotes as ordinary characters too.
     Double,
+    /// `"${…}"`: as in double quotes, and a `}` ends it.
+    Braced,
     /// Body of a here-document in which expansions take place.
     Heredoc,
     /// Body of a here-document with a quoted delimiter.
@@ -92,10 +97,18 @@ enum Frame {
 
 /// Reads bash text.
 pub(super) fn lex(text: &str) -> Lexed {
+    #[cfg(test)]
+    TOTAL.set(TOTAL.get() + text.len());
     let mut lexer =
         Lexer { bytes: text.as_bytes(), text, at: 0, frames: Vec::new(), pending: Vec::new(), out: Lexed::default() };
     lexer.run();
     lexer.out
+}
+
+#[cfg(test)]
+thread_local! {
+    /// All bytes that this thread has read.
+    pub(super) static TOTAL: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
 struct Lexer<'a> {
@@ -136,8 +149,8 @@ impl Lexer<'_> {
 
     fn base(&self) -> Quoting {
         match self.frames.last() {
-            Some(Frame::Double) => Quoting::Double,
-            Some(Frame::Parameter(true)) => Quoting::Double,
+            Some(Frame::Double | Frame::Arithmetic(_)) => Quoting::Double,
+            Some(Frame::Parameter(true)) => Quoting::Braced,
             _ => Quoting::Bare,
         }
     }
@@ -169,7 +182,7 @@ impl Lexer<'_> {
             (b'$', b'(', _) => self.push(Frame::Substitution(0, 0), 2),
             (b'$', b'{', _) => {
                 self.braced(self.at);
-                let quoted = self.base() == Quoting::Double;
+                let quoted = matches!(self.frames.last(), Some(Frame::Double | Frame::Parameter(true)));
                 self.push(Frame::Parameter(quoted), 2);
             }
             (b'$', b'$', _) => self.at += 2,
@@ -204,8 +217,9 @@ impl Lexer<'_> {
         }
         at += name.len();
         if self.bytes.get(at) == Some(&b'[') {
-            let rest = self.text.get(at..).unwrap_or_default();
-            at += rest.find(']').map_or(0, |i| i + 1);
+            // Bounded, so that a text of nothing but openings is read in linear time.
+            let rest = self.bytes.get(at..).unwrap_or_default();
+            at += rest.iter().take(MAX_SUBSCRIPT).position(|&c| c == b']').map_or(0, |i| i + 1);
         }
         let colon = self.bytes.get(at) == Some(&b':');
         let operator = self.bytes.get(at + usize::from(colon)).copied().unwrap_or(0);

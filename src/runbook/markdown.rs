@@ -94,8 +94,11 @@ pub(super) fn options() -> Options {
 /// Reads a document.
 pub(super) fn read(source: &str) -> Document {
     let mut reader = Reader { source, ..Reader::default() };
-    for (event, range) in Parser::new_ext(source, options()).into_offset_iter() {
-        reader.event(event, Span::new(range.start, range.end));
+    // A byte order mark would hide the first heading, or the frontmatter.
+    let text = source.strip_prefix('\u{feff}').unwrap_or(source);
+    let skipped = source.len() - text.len();
+    for (event, range) in Parser::new_ext(text, options()).into_offset_iter() {
+        reader.event(event, Span::new(range.start + skipped, range.end + skipped));
     }
     reader.flush();
     Document { blocks: reader.blocks, frontmatter: reader.frontmatter }

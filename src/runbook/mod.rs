@@ -23,6 +23,10 @@ mod shell;
 mod steps;
 mod text;
 mod variables;
+mod work;
+
+#[cfg(test)]
+mod properties;
 
 pub use model::*;
 pub use parse::{MAX_SIZE, Reading, check_runs, parse, parse_with};

@@ -200,17 +200,23 @@ pub fn unified_name(name: &str) -> String {
     let mut before = ' ';
     for c in name.chars() {
         if c.is_alphanumeric() {
-            if c.is_uppercase() && (before.is_lowercase() || before.is_ascii_digit()) {
+            // There are capitals without a small letter.
+            let capital = c.is_uppercase() && c.to_lowercase().next() != Some(c);
+            if capital && (before.is_lowercase() || before.is_ascii_digit()) {
                 out.push('_');
             }
-            out.extend(c.to_lowercase());
+            // Some lower-case letters come with a mark of their own, which is no letter.
+            out.extend(c.to_lowercase().filter(|c| c.is_alphanumeric()));
         } else if !out.is_empty() && !out.ends_with('_') && c != '\'' {
             out.push('_');
         }
         before = c;
     }
-    let out = out.trim_end_matches('_');
-    out.strip_prefix("your_").unwrap_or(out).to_string()
+    let mut out = out.trim_end_matches('_');
+    while let Some(rest) = out.strip_prefix("your_") {
+        out = rest;
+    }
+    out.to_string()
 }
 
 /// A command with its inputs filled in, or the inputs that have no value.

@@ -47,12 +47,12 @@ pub fn parse_with(source: &Arc<Source>, reading: &Reading, diags: &mut Diagnosti
     let known = diags.all.len();
     let mut document = markdown::read(&source.text);
     let notes = annotation::take(&mut document.blocks, source, diags);
+    let lines = Lines::new(&source.text);
     for code in codes(&document.blocks) {
-        check_fence(source, code, diags);
+        check_fence(source, &lines, code, diags);
     }
     let sections = sections(&document.blocks, &notes);
-    let lines = Lines::new(&source.text);
-    let mut bash = Bash::new();
+    let mut bash = Bash::new(source.text.len());
     let text = Text { source, lines: &lines, notes: &notes, reading };
     let mut steps = steps::of_sections(&mut bash, &text, &sections, diags);
     annotation::check_captures(&steps, &notes, source, diags);
@@ -61,6 +61,16 @@ pub fn parse_with(source: &Arc<Source>, reading: &Reading, diags: &mut Diagnosti
         mistake.code.get_or_insert("RB003");
     }
     link_variables(&mut steps);
+    if bash.is_worn_out() {
+        diags
+            .warning(
+                source,
+                Span::new(0, first_line(&source.text)),
+                "not all of the shell in this runbook was taken apart",
+            )
+            .label("it is too long or too tangled for that")
+            .help("put long scripts into files of their own, and call them");
+    }
     // A fence that swallowed the commands was told of already.
     let broken = diags.all.len() > known;
     let title = title(&document, source);
@@ -173,7 +183,7 @@ fn codes(blocks: &[Block]) -> Vec<&Code> {
 }
 
 /// A fence that never ends, or one that ends where the next one should have begun, swallows what stands between.
-fn check_fence(source: &Arc<Source>, code: &Code, diags: &mut Diagnostics) {
+fn check_fence(source: &Arc<Source>, lines: &Lines<'_>, code: &Code, diags: &mut Diagnostics) {
     let text = source.text.get(code.span.start..code.span.end).unwrap_or_default();
     let opening = Span::new(code.span.start, code.span.start + first_line(text).min(text.len()));
     if !code.is_closed(&source.text) {
@@ -197,7 +207,7 @@ fn check_fence(source: &Arc<Source>, code: &Code, diags: &mut Diagnostics) {
             .error(source, opening, "this code block does not end before the next one begins")
             .code("RB001")
             .label("its closing fence is missing")
-            .help(format!("close it before line {}, where “{}” begins another", source.pos(at).line, line.trim()));
+            .help(format!("close it before line {}, where “{}” begins another", lines.line(at), line.trim()));
     }
 }
 

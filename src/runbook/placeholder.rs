@@ -16,13 +16,16 @@ pub(super) struct Placeholder {
 
 /// Longer names are sentences.
 const MAX_NAME: usize = 80;
+/// How far is looked for what closes an element of HTML or a group of a regular expression, in bytes.
+const NEAR: usize = 1024;
 
 /// The placeholders of shell text, ascending, without overlaps.
 pub(super) fn find(text: &str) -> Vec<Placeholder> {
     let candidates = candidates(text);
     // An apostrophe or `<` inside a placeholder must not change the quoting of what follows.
     let lexed = lex(&mask(text, &candidates));
-    candidates.into_iter().filter(|p| stands(text, p, lexed.quoting(p.span.start))).collect()
+    let surroundings = Surroundings::of(text);
+    candidates.into_iter().filter(|p| stands(text, p, lexed.quoting(p.span.start), &surroundings)).collect()
 }
 
 /// The text with each placeholder replaced by a word of the same length, so that bash's grammar can read it.
@@ -31,7 +34,10 @@ pub(super) fn mask(text: &str, placeholders: &[Placeholder]) -> String {
     let mut at = 0;
     for placeholder in placeholders {
         out.push_str(text.get(at..placeholder.span.start).unwrap_or_default());
-        out.extend(std::iter::repeat_n('x', placeholder.span.end - placeholder.span.start));
+        let begun = out.len();
+        // `$A<b>` reads `A` and nothing longer.
+        out.extend(out.ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_').then_some('.'));
+        out.extend(std::iter::repeat_n('x', placeholder.span.end - placeholder.span.start + begun - out.len()));
         at = placeholder.span.end;
     }
     out.push_str(text.get(at..).unwrap_or_default());
@@ -54,8 +60,9 @@ fn candidates(text: &str) -> Vec<Placeholder> {
         };
         match taken {
             Some((width, name)) => {
-                found.push(Placeholder { span: Span::new(start, start + width), name: name.to_string() });
-                at = start + width;
+                let span = Span::new(start, start + width);
+                found.extend(reachable(text, span).map(|span| Placeholder { span, name: name.to_string() }));
+                at = found.last().map_or(0, |last| last.span.end).max(span.end);
             }
             // A brace that opens a template is skipped as a whole, or `{{.x}}` would be looked at again at `{.x}`.
             None => at = start + if rest.starts_with("{{") { 2 } else { 1 },
@@ -64,10 +71,35 @@ fn candidates(text: &str) -> Vec<Placeholder> {
     found
 }
 
+/// The span of a placeholder with the signs that would make something else of its value: `$<pod>` and `${<pod>}` are
+/// variables to be named. None where no quoting of a value would survive: after a backslash, or inside a longer `${…}`.
+fn reachable(text: &str, span: Span) -> Option<Span> {
+    if trailing(text, span.start, b'\\') % 2 == 1 {
+        return None;
+    }
+    let brace = text.get(..span.start).is_some_and(|before| before.ends_with("${"))
+        && text.as_bytes().get(span.end) == Some(&b'}');
+    let (start, end) = (span.start - usize::from(brace), span.end + usize::from(brace));
+    let dollars = trailing(text, start, b'$');
+    let escaped = dollars > 0 && trailing(text, start - dollars, b'\\') % 2 == 1;
+    // `$$` is a number of its own, and `\$` a sign of its own.
+    let span = match (dollars - usize::from(escaped)) % 2 {
+        0 => span,
+        _ => Span::new(start - 1, end),
+    };
+    let within = text.get(..span.start)?.trim_end_matches(['#', '!']).ends_with("${");
+    (!within || brace && escaped).then_some(span)
+}
+
+/// How many of this byte stand right before an offset.
+fn trailing(text: &str, at: usize, byte: u8) -> usize {
+    text.as_bytes().get(..at).unwrap_or_default().iter().rev().take_while(|&&before| before == byte).count()
+}
+
 /// `<pod-name>`, `<value of the instance label>`.
 fn angle(rest: &str, before: Option<char>) -> Option<(usize, &str)> {
-    // `<<EOF`, `(?<name>…)`, `(?P<name>…)`, `\<word\>`, `=<`, `$<`.
-    if matches!(before, Some('<' | '?' | '\\')) || before == Some('P') && rest.contains(">)") {
+    // `<<EOF`, `(?<name>…)`, `(?P<name>…)`.
+    if matches!(before, Some('<' | '?')) || before == Some('P') && beginning(rest, NEAR).contains(">)") {
         return None;
     }
     let name = inside(rest, "<", ">")?;
@@ -82,7 +114,7 @@ fn angle(rest: &str, before: Option<char>) -> Option<(usize, &str)> {
     // `<none>` is what docker prints; `<title>` and the like are HTML when they are closed again.
     const NO_PLACEHOLDERS: &[&str] =
         &["none", "nil", "null", "unset", "unknown", "invalid", "no", "br", "hr", "missing"];
-    if NO_PLACEHOLDERS.contains(&name) || rest.contains(&format!("</{name}>")) {
+    if NO_PLACEHOLDERS.contains(&name) || beginning(rest, NEAR).contains(&format!("</{name}>")) {
         return None;
     }
     if name.contains('@') && !name.contains(' ') && name.contains('.') {
@@ -145,34 +177,65 @@ fn yours(rest: &str, before: Option<char>) -> Option<(usize, &str)> {
 }
 
 /// Whether something of the right shape is one where it stands.
-fn stands(text: &str, placeholder: &Placeholder, quoting: Quoting) -> bool {
+fn stands(text: &str, placeholder: &Placeholder, quoting: Quoting, around: &Surroundings) -> bool {
     let byte = |at: usize| text.as_bytes().get(at).copied();
     let before = placeholder.span.start.checked_sub(1).and_then(byte);
     let after = byte(placeholder.span.end);
     match (quoting, byte(placeholder.span.start)) {
         (Quoting::Comment, _) => false,
-        (_, Some(b'{')) if byte(placeholder.span.start + 1) == Some(b'{') => !in_template(text, placeholder.span.start),
+        (_, Some(b'{')) if byte(placeholder.span.start + 1) == Some(b'{') => {
+            !around.in_template(placeholder.span.start)
+        }
         // Programs in quotes (awk, jq, Python) are full of braces: only as a part of a path or a name.
         (Quoting::Single | Quoting::AnsiC | Quoting::Heredoc | Quoting::RawHeredoc, Some(b'{')) => {
             matches!(before, Some(b'/' | b'=' | b'-' | b'_' | b'.')) || matches!(after, Some(b'/' | b'-' | b'_' | b'.'))
         }
         // `python3 -c "print(f'{total}')"`.
-        (Quoting::Double, Some(b'{')) => !in_program(text, placeholder.span.start),
+        (Quoting::Double | Quoting::Braced, Some(b'{')) => !around.in_program(placeholder.span.start),
         _ => true,
     }
 }
 
-/// Whether a template option stands before, on the same line: `--format '…`, `-o go-template=…`.
-fn in_template(text: &str, at: usize) -> bool {
-    let before = text.get(..at).unwrap_or_default();
-    let line = before.rsplit('\n').next().unwrap_or_default();
-    ["--format", "--template", "go-template", " -f '", " -f \"", " -f="].iter().any(|option| line.contains(option))
+/// What stands before a placeholder, looked for once in the whole text.
+struct Surroundings {
+    /// Ends of the options that take a template: `--format '…`, `-o go-template=…`; ascending.
+    templates: Vec<usize>,
+    /// Ends of the lines; ascending.
+    line_ends: Vec<usize>,
+    /// End of the first name of an interpreter (`python3 -c "…"`).
+    program: Option<usize>,
 }
 
-/// Whether this is an argument of an interpreter (`python3 -c "…"`), in which braces are the program's.
-fn in_program(text: &str, at: usize) -> bool {
-    let before = text.get(..at).unwrap_or_default();
-    ["python", "node -e", "ruby -e", "perl ", "jq ", "awk "].iter().any(|program| before.contains(program))
+impl Surroundings {
+    fn of(text: &str) -> Self {
+        let ends = |word: &str| text.match_indices(word).map(|(at, word)| at + word.len()).collect::<Vec<_>>();
+        let options = ["--format", "--template", "go-template", " -f '", " -f \"", " -f="];
+        let mut templates: Vec<usize> = options.into_iter().flat_map(ends).collect();
+        templates.sort_unstable();
+        let programs = ["python", "node -e", "ruby -e", "perl ", "jq ", "awk "];
+        let program = programs.iter().filter_map(|word| text.find(word).map(|at| at + word.len())).min();
+        Surroundings { templates, line_ends: text.match_indices('\n').map(|(at, _)| at).collect(), program }
+    }
+
+    /// Whether a template option stands before, on the same line.
+    fn in_template(&self, at: usize) -> bool {
+        let last = |ends: &[usize]| ends.partition_point(|&end| end <= at).checked_sub(1).map(|i| ends[i]);
+        last(&self.templates).is_some_and(|option| last(&self.line_ends).is_none_or(|line| line < option))
+    }
+
+    /// Whether this is an argument of an interpreter, in which braces are the program's.
+    fn in_program(&self, at: usize) -> bool {
+        self.program.is_some_and(|end| end <= at)
+    }
+}
+
+/// At most the first `most` bytes, whole characters.
+fn beginning(text: &str, most: usize) -> &str {
+    let mut end = most.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default()
 }
 
 fn inside<'a>(rest: &'a str, open: &str, close: &str) -> Option<&'a str> {

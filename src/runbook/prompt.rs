@@ -39,17 +39,14 @@ pub(super) fn read(bash: &mut Bash, body: &Excerpt, console: bool) -> Shown {
     if !dollar && !root {
         return Shown::Plain(without_output(body));
     }
+    let above = comments_above_prompts(&lines, root);
     let mut typed: Vec<Typed> = Vec::new();
     let mut output = String::new();
     let mut at = 0;
     while let Some(&(line, span)) = lines.get(at) {
         at += 1;
         let Some(width) = prompt(line, root) else {
-            // A comment right above a prompt explains the next command and is no output of the last one.
-            let next =
-                lines.get(at..).unwrap_or_default().iter().map(|(line, _)| line.trim()).find(|l| !l.starts_with('#'));
-            let explains = line.trim_start().starts_with('#') && next.is_some_and(|l| prompt(l, root).is_some());
-            if !explains {
+            if !above.get(at - 1).is_some_and(|above| *above) {
                 output.push_str(line);
                 output.push('\n');
             }
@@ -63,6 +60,22 @@ pub(super) fn read(bash: &mut Bash, body: &Excerpt, console: bool) -> Shown {
     }
     flush(&mut typed, &mut output);
     Shown::Prompted(typed)
+}
+
+/// Which lines are comments right above a prompt: they explain the next command and are no output of the last one.
+fn comments_above_prompts(lines: &[(&str, Span)], root: bool) -> Vec<bool> {
+    let mut leads_to_prompt = false;
+    let mut above: Vec<bool> = Vec::with_capacity(lines.len());
+    for (line, _) in lines.iter().rev() {
+        let line = line.trim();
+        let comment = line.starts_with('#');
+        above.push(comment && leads_to_prompt);
+        if !comment {
+            leads_to_prompt = prompt(line, root).is_some();
+        }
+    }
+    above.reverse();
+    above
 }
 
 /// Takes out what stands below a comment such as `# Expected response:` up to the next empty line, unless it begins
@@ -216,7 +229,7 @@ mod tests {
     fn typed(body: &str, console: bool) -> Vec<(String, Option<String>)> {
         let mut excerpt = Excerpt::default();
         excerpt.push(body, 0);
-        match read(&mut Bash::new(), &excerpt, console) {
+        match read(&mut Bash::new(4096), &excerpt, console) {
             Shown::Plain(typed) => {
                 typed.into_iter().filter(|t| t.expected.is_some()).map(|t| (t.text.text, t.expected)).collect()
             }

@@ -75,12 +75,13 @@ fn commands_of(written: Written<'_>) -> Result<Vec<Command>, String> {
     let (body, exact) = excerpt(written);
     let code = Code { info: "bash".to_string(), fenced: true, body, span: written.span };
     let lines = Lines::new(&written.source.text);
-    let mut commands: Vec<Command> = match commands::read(&mut Bash::new(), &lines, &code, &Reading::default()) {
-        // A condition in a comment was decided by whoever wrote this.
-        Block::Run(runs) => runs.into_iter().flat_map(|run| run.commands).collect(),
-        Block::Person(why) => return Err(format!("this cannot be run: {why}")),
-        Block::Data(_) => return Err("it holds no command".to_string()),
-    };
+    let mut commands: Vec<Command> =
+        match commands::read(&mut Bash::new(written.text.len()), &lines, &code, &Reading::default()) {
+            // A condition in a comment was decided by whoever wrote this.
+            Block::Run(runs) => runs.into_iter().flat_map(|run| run.commands).collect(),
+            Block::Person(why) => return Err(format!("this cannot be run: {why}")),
+            Block::Data(_) => return Err("it holds no command".to_string()),
+        };
     let begin = written.source.pos(written.span.start);
     for command in &mut commands {
         command.origin = Some(written.source.clone());

@@ -3,15 +3,13 @@
 //! by line. What cannot be split stays one command: bash itself will say what is wrong with it.
 
 use super::lexer::{Lexed, Quoting, lex};
+use super::work::Work;
 use crate::source::Span;
-use std::ops::ControlFlow;
-use tree_sitter::{ParseOptions, Parser, Tree};
+use tree_sitter::{Parser, Tree};
 
-/// Texts longer than this are not split.
-const MAX_TEXT: usize = 256 * 1024;
-/// Steps that the parser may take on one text, in units of its progress callback: far more than any script that was
-/// written by a person needs, and a bound in time for text that was made to hurt.
-const MAX_STEPS: u32 = 20_000;
+/// Texts longer than this are not parsed in one piece; several times the longest block of public runbooks. It bounds the
+/// time that the grammar may take between two looks at the work it does.
+const MAX_TEXT: usize = 16 * 1024;
 /// Attempts to find the end of a command after an error, in one block.
 const MAX_ATTEMPTS: u32 = 200;
 /// Lines of one command that are tried after an error.
@@ -20,35 +18,31 @@ const MAX_LINES: usize = 60;
 /// A parser of bash.
 pub(super) struct Bash {
     parser: Parser,
+    work: Work,
 }
 
 impl Bash {
-    /// A parser. If the grammar cannot be loaded, nothing is split and every text counts as wrong.
-    pub fn new() -> Self {
+    /// A parser for the blocks of a document of so many bytes. If the grammar cannot be loaded, nothing is split and
+    /// every text counts as wrong.
+    pub fn new(document: usize) -> Self {
         let mut parser = Parser::new();
         // A grammar of another ABI leaves the parser without a language; `tree` then returns nothing.
         let _ = parser.set_language(&tree_sitter_bash::LANGUAGE.into());
-        Bash { parser }
+        Bash { parser, work: Work::of_document(document) }
     }
 
-    /// The syntax tree of text whose here-documents are blanked.
+    /// Whether the document took more work than its size allows, so that some of it was not split.
+    pub fn is_worn_out(&self) -> bool {
+        self.work.is_used_up()
+    }
+
+    /// The syntax tree of text whose here-documents are blanked. None where the text is too long, or took more work
+    /// than text of its length that somebody wrote.
     pub fn tree(&mut self, blanked: &str) -> Option<Tree> {
         if blanked.len() > MAX_TEXT {
             return None;
         }
-        let mut steps = 0;
-        let mut progress = |_: &_| {
-            steps += 1;
-            if steps > MAX_STEPS { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        };
-        let bytes = blanked.as_bytes();
-        let mut read = |at: usize, _| bytes.get(at..).unwrap_or_default();
-        let options = ParseOptions::new().progress_callback(&mut progress);
-        let tree = self.parser.parse_with_options(&mut read, None, Some(options));
-        if tree.is_none() {
-            self.parser.reset();
-        }
-        tree
+        self.work.parse(&mut self.parser, blanked)
     }
 
     /// Whether bash would want more text, or reject this.
@@ -66,12 +60,23 @@ impl Bash {
         let lexed = lex(text);
         let blanked = blank(text, &lexed);
         let mut pieces = Vec::new();
-        if let Err(from) = self.pieces(&blanked, Span::new(0, text.len()), &lexed, &mut pieces) {
-            let mut from = line_start(text, from);
+        let mut at = 0;
+        while at < text.len() {
+            let part = part(text, at, &lexed);
+            let Err(from) = self.pieces(&blanked, part, &lexed, &mut pieces) else {
+                at = part.end;
+                continue;
+            };
+            let mut from = line_start(text, from).max(at);
             while let Some(last) = pieces.pop_if(|last: &mut Span| last.end > from) {
                 from = from.min(last.start);
             }
-            self.resume(&blanked, from, &lexed, &mut pieces);
+            // The part of a long text may have ended in the middle of a command.
+            if part.end == text.len() || from == at {
+                self.resume(&blanked, from, &lexed, &mut pieces);
+                break;
+            }
+            at = from;
         }
         join_heredocs(&mut pieces, &lexed);
         pieces
@@ -136,13 +141,23 @@ impl Bash {
 
 /// Whether bash would reject this text, or want more of it, as far as the grammar can tell.
 pub fn has_syntax_error(text: &str) -> bool {
-    !Bash::new().is_complete(text)
+    !Bash::new(text.len()).is_complete(text)
 }
 
 /// The grammar takes the end of a compound command without its beginning for a command of that name.
 fn is_reserved(text: &str, command: Span) -> bool {
     let word = text.get(command.start..command.end).and_then(|command| command.split_whitespace().next());
     matches!(word, Some("then" | "else" | "elif" | "fi" | "do" | "done" | "esac" | "in" | "}"))
+}
+
+/// From `start` to the end of the text, or of the last line that is not too far away.
+fn part(text: &str, start: usize, lexed: &Lexed) -> Span {
+    if text.len() - start <= MAX_TEXT {
+        return Span::new(start, text.len());
+    }
+    let count = lexed.line_ends.partition_point(|&end| end <= start + MAX_TEXT);
+    let end = count.checked_sub(1).and_then(|last| lexed.line_ends.get(last)).copied();
+    Span::new(start, end.filter(|&end| end > start).unwrap_or(text.len()))
 }
 
 fn ends_in_backslash(text: &str) -> bool {
@@ -201,17 +216,27 @@ fn line_start(text: &str, at: usize) -> usize {
 
 /// A here-document belongs to the command with its operator, and what shares its line cannot be parted from it.
 fn join_heredocs(pieces: &mut Vec<Span>, lexed: &Lexed) {
+    let mut joined: Vec<Span> = Vec::with_capacity(pieces.len());
+    let mut next = pieces.iter().copied().peekable();
     for heredoc in &lexed.heredocs {
         let region = Span::new(heredoc.operator.start, heredoc.body.end);
-        let touched = |piece: &Span| piece.start < region.end && region.start < piece.end;
-        let Some(first) = pieces.iter().position(touched) else { continue };
-        let count = pieces.iter().skip(first).take_while(|piece| touched(piece)).count();
-        let end = pieces.get(first + count - 1).map_or(region.end, |last| last.end.max(region.end));
-        if let Some(piece) = pieces.get_mut(first) {
-            piece.end = end;
+        while let Some(piece) = next.next_if(|piece| piece.end <= region.start) {
+            joined.push(piece);
         }
-        pieces.drain(first + 1..first + count);
+        // Two here-documents of one line: the first has already taken their piece.
+        let open = joined.last().is_some_and(|last| region.start < last.end);
+        if !open {
+            let Some(first) = next.next_if(|piece| piece.start < region.end) else { continue };
+            joined.push(first);
+        }
+        let Some(last) = joined.last_mut() else { continue };
+        last.end = last.end.max(region.end);
+        while let Some(piece) = next.next_if(|piece| piece.start < last.end) {
+            last.end = last.end.max(piece.end);
+        }
     }
+    joined.extend(next);
+    *pieces = joined;
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::text::Lines;
 use super::{CodeBlock, Command, Reading, RunbookPhase, Settings, Step, StepKind};
 use super::{condition, ids, phase};
 use crate::source::{Diagnostics, Source, Span};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// A heading with what stands directly below it.
@@ -50,8 +50,16 @@ pub(super) fn of_sections(
     sections: &[Section<'_>],
     diags: &mut Diagnostics,
 ) -> Vec<Step> {
-    let mut builder =
-        Builder { bash, text, diags, steps: Vec::new(), settings: Settings::default(), units: 0, ran: false };
+    let mut builder = Builder {
+        bash,
+        text,
+        diags,
+        steps: Vec::new(),
+        settings: Settings::default(),
+        units: 0,
+        ran: false,
+        intro: None,
+    };
     let mut used: HashSet<usize> = HashSet::new();
     for section in sections {
         builder.section(section);
@@ -106,6 +114,8 @@ struct Builder<'a> {
     units: usize,
     /// Whether the section has a block that such settings can be meant for.
     ran: bool,
+    /// The paragraph whose title was read last: where it begins, and the title.
+    intro: Option<(usize, String)>,
 }
 
 impl Builder<'_> {
@@ -202,7 +212,7 @@ impl Builder<'_> {
         let mut pieces: Vec<Piece> = Vec::new();
         let mut data: Option<String> = None;
         for placed in &unit.codes {
-            let title = placed.intro.map(|(text, _)| title_of(text)).filter(|title| !title.is_empty());
+            let title = placed.intro.map(|(text, span)| self.intro_title(text, span)).filter(|title| !title.is_empty());
             let title = title.unwrap_or_else(|| unit.title.clone());
             let own = placed.code.span;
             let start = placed.intro.map_or(own.start, |(_, span)| span.start.min(own.start));
@@ -250,6 +260,14 @@ impl Builder<'_> {
                 piece.span.end = piece.span.end.max(unit.span.end);
             }
             self.step(piece, unit.phase);
+        }
+    }
+
+    /// The title that a paragraph gives, read once for all blocks below it.
+    fn intro_title(&mut self, text: &str, span: Span) -> String {
+        match &self.intro {
+            Some((start, title)) if *start == span.start => title.clone(),
+            _ => self.intro.insert((span.start, title_of(text))).1.clone(),
         }
     }
 
@@ -380,11 +398,24 @@ fn placed<'a>(blocks: impl IntoIterator<Item = &'a Block>, inherited: &Option<St
                     let of_item = condition.clone().or_else(|| item_condition(item));
                     out.extend(placed(&item.blocks, &of_item));
                 }
+                // A fence that fell out of the last item is introduced by it, and under its condition.
+                if let Some((text, span)) = items.last().and_then(introduction) {
+                    intro = Some((text, span));
+                    condition = condition.or_else(|| condition::of_paragraph(text));
+                }
             }
             Block::Heading { .. } | Block::Comment(_) => {}
         }
     }
     out
+}
+
+/// The paragraph at the end of an item, if it leads to what follows.
+fn introduction(item: &Item) -> Option<(&str, Span)> {
+    match item.blocks.last() {
+        Some(Block::Paragraph { text, span }) if text.trim_end().ends_with(':') => Some((text, *span)),
+        _ => None,
+    }
 }
 
 fn item_condition(item: &Item) -> Option<String> {
@@ -405,6 +436,7 @@ enum Part<'a> {
 /// Takes a section apart into the items of its ordered lists and what is left.
 fn parts<'a>(blocks: &[&'a Block], phase: RunbookPhase, inherited: &Option<String>) -> Vec<Part<'a>> {
     let mut parts: Vec<Part<'a>> = Vec::new();
+    let lists = lists_by_start(blocks);
     let mut loose: Vec<&'a Block> = Vec::new();
     let mut condition = inherited.clone();
     let mut at = 0;
@@ -418,7 +450,7 @@ fn parts<'a>(blocks: &[&'a Block], phase: RunbookPhase, inherited: &Option<Strin
                 }
                 let next_number = start.checked_add(items.len() as u64);
                 // Fences that fell out of the last item, and everything up to the list that counts on.
-                let fallen = fallen(&blocks[at..], next_number);
+                let fallen = counts_on(&lists, at, next_number).unwrap_or_else(|| fallen(&blocks[at..]));
                 if let Some(Part::Item { span: of_item, codes, .. }) = parts.last_mut() {
                     let fallen = &blocks[at..at + fallen];
                     let first = items.last().and_then(item_condition).or_else(|| condition.clone());
@@ -451,18 +483,28 @@ fn item_part<'a>(item: &'a Item, condition: &Option<String>) -> Part<'a> {
 /// Whether the items of an ordered list are steps: where people act they are, elsewhere if one of them has code.
 fn is_steps(items: &[Item], after: &[&Block], phase: RunbookPhase) -> bool {
     let has_code = items.iter().any(|item| !placed(&item.blocks, &None).is_empty());
-    has_code || is_for_people(phase) || fallen(after, None) > 0 && phase != RunbookPhase::Reference
+    has_code || is_for_people(phase) || fallen(after) > 0 && phase != RunbookPhase::Reference
 }
 
-/// How many of the blocks after a list belong to its last item: code right behind it, and whatever stands before
-/// a list that goes on counting.
-fn fallen(after: &[&Block], next: Option<u64>) -> usize {
-    let counts_on = |block: &&Block| matches!(block, Block::List { start: Some(start), .. } if Some(*start) == next);
-    if let Some(at) = after.iter().position(counts_on)
-        && next.is_some_and(|next| next > 1)
-    {
-        return at;
+/// Where the ordered lists of a section stand, by the number that they begin with.
+fn lists_by_start(blocks: &[&Block]) -> HashMap<u64, Vec<usize>> {
+    let mut lists: HashMap<u64, Vec<usize>> = HashMap::new();
+    for (at, block) in blocks.iter().enumerate() {
+        if let Block::List { start: Some(start), .. } = block {
+            lists.entry(*start).or_default().push(at);
+        }
     }
+    lists
+}
+
+/// How many blocks stand before the list that goes on counting, if there is one: they belong to the item above them.
+fn counts_on(lists: &HashMap<u64, Vec<usize>>, at: usize, next: Option<u64>) -> Option<usize> {
+    let places = lists.get(&next.filter(|&next| next > 1)?)?;
+    places.get(places.partition_point(|&place| place < at)).map(|place| place - at)
+}
+
+/// How many of the blocks after a list belong to its last item: code right behind it.
+fn fallen(after: &[&Block]) -> usize {
     after.iter().take_while(|block| matches!(block, Block::Code(_))).count()
 }
 

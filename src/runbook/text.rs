@@ -74,13 +74,24 @@ impl Excerpt {
 pub(super) struct Lines<'a> {
     text: &'a str,
     starts: Vec<usize>,
+    /// How many characters stand before every [`STRIDE`]th byte, because lines may be long.
+    characters: Vec<usize>,
 }
+
+const STRIDE: usize = 256;
 
 impl<'a> Lines<'a> {
     /// Counts the lines of `text`.
     pub fn new(text: &'a str) -> Self {
         let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(i, _)| i + 1)).collect();
-        Lines { text, starts }
+        let mut count = 0;
+        let strides = text.as_bytes().chunks(STRIDE).map(|stride| {
+            let before = count;
+            count += characters(stride);
+            before
+        });
+        let characters = strides.collect();
+        Lines { text, starts, characters }
     }
 
     /// Line of a byte offset, from 1.
@@ -92,9 +103,21 @@ impl<'a> Lines<'a> {
     pub fn pos(&self, offset: usize) -> Pos {
         let line = self.line(offset);
         let start = self.starts.get(line - 1).copied().unwrap_or(0);
-        let column = self.text.get(start..offset).map_or(0, |before| before.chars().count()) + 1;
-        Pos { line, column }
+        Pos { line, column: self.characters_before(offset).saturating_sub(self.characters_before(start)) + 1 }
     }
+
+    fn characters_before(&self, offset: usize) -> usize {
+        let stride = offset.min(self.text.len()) / STRIDE;
+        let known = self.characters.get(stride).copied();
+        let rest = self.text.as_bytes().get(stride * STRIDE..offset.min(self.text.len())).unwrap_or_default();
+        // Where the text ends with a stride, nothing is known of the next one.
+        known.map_or_else(|| characters(self.text.as_bytes()), |known| known + characters(rest))
+    }
+}
+
+/// How many characters begin in these bytes of UTF-8.
+fn characters(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|&&byte| byte & 0b1100_0000 != 0b1000_0000).count()
 }
 
 #[cfg(test)]

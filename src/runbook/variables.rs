@@ -3,6 +3,7 @@
 
 use super::lexer::{Read, lex};
 use super::shell::{Bash, blank};
+use std::collections::HashMap;
 use tree_sitter::Node;
 
 /// What a command does with variables.
@@ -33,21 +34,44 @@ pub(super) fn of_command(bash: &mut Bash, text: &str) -> Variables {
         found.assign(&read.name, read.span.end, usize::MAX);
     }
     let assigned = found.assignments.iter().filter(|a| a.until == usize::MAX).map(|a| a.name.clone()).collect();
+    let mut set: HashMap<&str, Vec<(usize, usize)>> = HashMap::new();
+    for assignment in &found.assignments {
+        set.entry(&assignment.name).or_default().push((assignment.at, assignment.until));
+    }
+    let set: HashMap<&str, Stretches> = set.into_iter().map(|(name, spans)| (name, Stretches::of(spans))).collect();
+    let functions = Stretches::of(found.functions);
     let reads = lexed
         .reads
         .into_iter()
         .filter(|read| !read.has_default && !is_well_known(&read.name))
-        .filter(|read| {
-            let start = read.span.start;
-            !found.assignments.iter().any(|a| a.name == read.name && a.at <= start && start < a.until)
-        })
+        .filter(|read| !set.get(read.name.as_str()).is_some_and(|stretches| stretches.hold(read.span.start)))
         .map(|read| {
-            let start = read.span.start;
-            let in_function = found.functions.iter().any(|&(from, to)| from <= start && start < to);
+            let in_function = functions.hold(read.span.start);
             (read, in_function)
         })
         .collect();
     Variables { reads, assigned }
+}
+
+/// Stretches of a text that may overlap: where each begins, and how far those that have begun by then reach.
+struct Stretches(Vec<(usize, usize)>);
+
+impl Stretches {
+    fn of(mut spans: Vec<(usize, usize)>) -> Self {
+        spans.sort_unstable();
+        let mut furthest = 0;
+        for (_, to) in &mut spans {
+            furthest = furthest.max(*to);
+            *to = furthest;
+        }
+        Stretches(spans)
+    }
+
+    /// Whether one of them holds the byte.
+    fn hold(&self, at: usize) -> bool {
+        let begun = self.0.partition_point(|&(from, _)| from <= at);
+        begun.checked_sub(1).and_then(|i| self.0.get(i)).is_some_and(|&(_, to)| at < to)
+    }
 }
 
 struct Found<'a> {
@@ -253,11 +277,11 @@ mod tests {
     use super::*;
 
     fn reads(text: &str) -> Vec<String> {
-        of_command(&mut Bash::new(), text).reads.into_iter().map(|(read, _)| read.name).collect()
+        of_command(&mut Bash::new(4096), text).reads.into_iter().map(|(read, _)| read.name).collect()
     }
 
     fn assigned(text: &str) -> Vec<String> {
-        let mut names = of_command(&mut Bash::new(), text).assigned;
+        let mut names = of_command(&mut Bash::new(4096), text).assigned;
         names.sort();
         names
     }

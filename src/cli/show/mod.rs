@@ -126,7 +126,9 @@ pub(super) fn read(path: &Path, project: &Path) -> Result<Arc<Source>, Error> {
         Err(error) => {
             let mut diags = Diagnostics::default();
             error.report("the runbook", None, &mut diags);
-            return Err(Error::usage(render(&diags, false).trim_end().to_string()));
+            let text = render(&diags, false);
+            // The error that ends a command says so itself.
+            return Err(Error::usage(text.strip_prefix("error: ").unwrap_or(&text).trim_end().to_string()));
         }
     };
     let known = project_files(project, "runbooks", &["md", "markdown"]);

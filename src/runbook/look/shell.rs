@@ -55,7 +55,7 @@ impl Shell<'_> {
     /// The syntax tree of `blanked` by tree-sitter-bash, made when it is first asked for. `None` when there is none in
     /// the time that one may take.
     pub fn tree(&self) -> Option<&Tree> {
-        self.tree.get_or_init(|| Bash::new().tree(&self.blanked)).as_ref()
+        self.tree.get_or_init(|| Bash::new(self.blanked.len()).tree(&self.blanked)).as_ref()
     }
 
     /// How the byte at `offset` of the text is quoted.
@@ -63,7 +63,7 @@ impl Shell<'_> {
         use lexer::Quoting as Inner;
         match self.lexed.quoting(offset) {
             Inner::Bare => Quoting::Bare,
-            Inner::Single | Inner::AnsiC | Inner::Double => Quoting::Quoted,
+            Inner::Single | Inner::AnsiC | Inner::Double | Inner::Braced => Quoting::Quoted,
             Inner::Heredoc | Inner::RawHeredoc => Quoting::Heredoc,
             Inner::Comment => Quoting::Comment,
         }
