@@ -88,7 +88,7 @@ fn block(mut commands: Vec<Command>) -> Block {
     };
     // One piece: a client's block is never cut, and so its own span is not asked for.
     let span = Span::new(first.line, last.line);
-    Block::Run(vec![Run { condition: None, commands, span }])
+    Block::Run(vec![Run { condition: None, why: None, commands, span }])
 }
 
 fn command(lines: &Lines<'_>, excerpt: Excerpt, tag: &str) -> Command {
@@ -107,6 +107,7 @@ fn command(lines: &Lines<'_>, excerpt: Excerpt, tag: &str) -> Command {
         block: 0,
         origin: None,
         expected: None,
+        by_hand: None,
         reads: Vec::new(),
         sets: Vec::new(),
         text: excerpt.text,

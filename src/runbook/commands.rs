@@ -1,18 +1,21 @@
 //! A code block → commands that run, or the reason why it is for a person.
 
+use super::file_contents::Contents;
+use super::hands::Hands;
 use super::language::{self, Language};
 use super::lexer::lex;
 use super::markdown::Code;
 use super::prompt::{self, Shown, Typed};
 use super::shell::Bash;
 use super::text::{Excerpt, Lines};
-use super::{Command, Input, Reading, VariableRead, client, condition, placeholder, unified_name, variables};
+use super::{ByHand, Command, Input, Reading, VariableRead};
+use super::{client, condition, file_contents, placeholder, unified_name, variables};
 use crate::source::Span;
 
 /// What a block is to a reader who follows the runbook.
 #[derive(Debug)]
 pub(super) enum Block {
-    /// Commands, cut where a comment puts a condition.
+    /// Commands, cut where a comment puts a condition and where some are for a person.
     Run(Vec<Run>),
     /// Something for a person to do, and why.
     Person(String),
@@ -25,23 +28,28 @@ pub(super) enum Block {
 pub(super) struct Run {
     /// The condition that a comment above them puts: `# If the lag is growing:`.
     pub condition: Option<String>,
+    /// Why they are for a person, if they are.
+    pub why: Option<ByHand>,
     /// The commands.
     pub commands: Vec<Command>,
     /// From the comment to the end of the last one, in the source.
     pub span: Span,
 }
 
-/// Reads a block.
-pub(super) fn read(bash: &mut Bash, lines: &Lines<'_>, code: &Code, reading: &Reading) -> Block {
+/// Reads a block. `hands` knows what the blocks before it in its section have opened.
+pub(super) fn read(bash: &mut Bash, lines: &Lines<'_>, code: &Code, reading: &Reading, hands: &mut Hands) -> Block {
     let tag = language::tag(&code.info);
-    let language = language::of_tag(&tag);
+    let language = language::of_block(&tag, &code.body.text);
+    if language == Language::Mistagged {
+        return Block::Person(format!("it is tagged `{tag}`, but it holds shell commands"));
+    }
     if reading.clients.contains(&tag) {
         return client::read(lines, code, &tag);
     }
     match language {
         Language::Foreign => return Block::Person(client::needed(&tag)),
         Language::Data => return Block::Data(format!("`{tag}` is data")),
-        Language::Shell | Language::Console | Language::Untagged => {}
+        Language::Shell | Language::Console | Language::Untagged | Language::Mistagged => {}
     }
     if code.body.text.starts_with("#!") {
         return Block::Person("it shows a script to be saved as a file".to_string());
@@ -63,10 +71,16 @@ pub(super) fn read(bash: &mut Bash, lines: &Lines<'_>, code: &Code, reading: &Re
         };
         return Block::Data(what.to_string());
     }
-    let tag = if tag.is_empty() { "bash".to_string() } else { tag };
+    let tag = if language == Language::Untagged { "bash".to_string() } else { tag };
+    hands.block(typed.first().map_or("", |typed| typed.text.text.as_str()));
     let mut runs = Vec::new();
     for typed in &typed {
-        split(bash, lines, typed, &tag, &mut runs);
+        split(bash, lines, typed, &tag, hands, &mut runs);
+        if let Some(Run { why: Some(ByHand::Person(why)), commands, .. }) = runs.first()
+            && commands.is_empty()
+        {
+            return Block::Person(why.clone());
+        }
     }
     if runs.is_empty() {
         return Block::Data("it holds no command".to_string());
@@ -74,14 +88,24 @@ pub(super) fn read(bash: &mut Bash, lines: &Lines<'_>, code: &Code, reading: &Re
     Block::Run(runs)
 }
 
-/// Splits what was typed into commands; the sample output goes to the last of them.
-fn split(bash: &mut Bash, lines: &Lines<'_>, typed: &Typed, tag: &str, runs: &mut Vec<Run>) {
+/// Splits what was typed into commands; the sample output goes to the last of them. What bash would take for commands
+/// though it is none becomes a run without commands.
+fn split(bash: &mut Bash, lines: &Lines<'_>, typed: &Typed, tag: &str, hands: &mut Hands, runs: &mut Vec<Run>) {
     let text = &typed.text.text;
     let masked = placeholder::mask(text, &placeholder::find(text));
     let mut before = 0;
     // The condition in force, and whether only the end of the block ends it.
     let mut in_force: Option<(String, bool)> = None;
-    for span in bash.split(&masked) {
+    let spans = bash.split(&masked);
+    let none = file_contents::find(&masked, &spans).or_else(|| not_shell(bash, &masked, &spans, &typed.text, lines));
+    for (i, span) in spans.into_iter().enumerate() {
+        if let Some(none) = none.as_ref().filter(|none| none.from <= i) {
+            let start = typed.text.origin(span.start);
+            let end = typed.text.origin(text.trim_end().len().saturating_sub(1)) + 1;
+            let why = Some(ByHand::Person(none.why.clone()));
+            runs.push(Run { condition: None, why, commands: Vec::new(), span: Span::new(start, end) });
+            return;
+        }
         let comments = comments(masked.get(before..span.start).unwrap_or_default(), before == 0);
         if let Some(stated) = condition::of_comment(&comments) {
             in_force = Some(stated);
@@ -89,20 +113,36 @@ fn split(bash: &mut Bash, lines: &Lines<'_>, typed: &Typed, tag: &str, runs: &mu
             in_force = None;
         }
         before = span.end;
-        let command = command(bash, lines, &typed.text.part(span), tag);
+        let line = lines.line(typed.text.origin(span.start));
+        let why = hands.judge(bash, masked.get(span.start..span.end).unwrap_or_default(), line);
+        let mut command = command(bash, lines, &typed.text.part(span), tag);
+        command.by_hand.clone_from(&why);
         let condition = in_force.as_ref().map(|(condition, _)| condition.clone());
         let (start, end) = (typed.text.origin(span.start), typed.text.origin(span.end.saturating_sub(1)) + 1);
         match runs.last_mut() {
-            Some(run) if run.condition == condition => {
+            Some(run) if run.condition == condition && run.why == why => {
                 run.commands.push(command);
                 run.span.end = end;
             }
-            _ => runs.push(Run { condition, commands: vec![command], span: Span::new(start, end) }),
+            _ => runs.push(Run { condition, why, commands: vec![command], span: Span::new(start, end) }),
         }
     }
     if let (Some(last), Some(expected)) = (runs.last_mut().and_then(|run| run.commands.last_mut()), &typed.expected) {
         last.expected = Some(expected.clone());
     }
+}
+
+/// Where the grammar finds an error: nothing of such a block is a command.
+fn not_shell(bash: &mut Bash, text: &str, spans: &[Span], excerpt: &Excerpt, lines: &Lines<'_>) -> Option<Contents> {
+    // What cannot be split stays one piece, the last one.
+    let last = spans.last()?;
+    let wrong = !bash.is_complete(text.get(last.start..last.end).unwrap_or_default());
+    let line = lines.line(excerpt.origin(last.start));
+    let why = match bash.is_worn_out() {
+        true => "the shell in this runbook is too long or too tangled to be taken apart".to_string(),
+        false => format!("it is no valid shell (from line {line} on)"),
+    };
+    wrong.then_some(Contents { from: 0, why })
 }
 
 /// The lines that are comments as a whole, of what stands between two commands. What follows a command on its own
@@ -136,6 +176,7 @@ fn command(bash: &mut Bash, lines: &Lines<'_>, excerpt: &Excerpt, tag: &str) -> 
         block: 0,
         origin: None,
         expected: None,
+        by_hand: None,
         inputs,
         reads,
         sets: variables.assigned,

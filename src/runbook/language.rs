@@ -14,6 +14,8 @@ pub(super) enum Language {
     Foreign,
     /// Configuration, output, text.
     Data,
+    /// A language of a client by its tag, shell by what stands in it.
+    Mistagged,
 }
 
 /// The tag of an info string, in lower case: its first word, Pandoc's and Runme's attributes left out.
@@ -37,9 +39,137 @@ pub(super) fn of_tag(tag: &str) -> Language {
     }
 }
 
+/// What a block is by its tag, unless what it holds says clearly that the tag is wrong: a `yaml` block of nothing but
+/// commands is read as one without a tag.
+pub(super) fn of_block(tag: &str, text: &str) -> Language {
+    let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty());
+    match (of_tag(tag), tag) {
+        (Language::Data, "yaml" | "yml" | "json" | "toml") => {
+            let first = |line: &str| line.split_whitespace().next().unwrap_or_default().to_string();
+            let commands = lines().next().is_some_and(|line| is_known_command(&first(line)) && line.contains(' '));
+            let data = |line: &str| {
+                let word = first(line);
+                word.ends_with(':') || word.starts_with(['-', '{', '}', '[', ']', '"']) || line.contains(" = ")
+            };
+            if commands && !lines().any(data) { Language::Untagged } else { Language::Data }
+        }
+        (Language::Foreign, "sql" | "psql" | "pgsql" | "postgresql" | "mysql") => {
+            const PROGRAMS: &[&str] =
+                &["psql", "pg_dump", "pg_restore", "mysql", "mysqldump", "kubectl", "docker", "sudo"];
+            let mut typed = lines().filter(|line| !line.starts_with("--")).peekable();
+            let shell = |line: &str| line.split_whitespace().next().is_some_and(|word| PROGRAMS.contains(&word));
+            if typed.peek().is_some() && typed.all(shell) { Language::Mistagged } else { Language::Foreign }
+        }
+        (language, _) => language,
+    }
+}
+
 /// Whether a first word is a command that runbooks use, or has the form of one.
 pub(super) fn is_known_command(word: &str) -> bool {
     KNOWN.contains(&word) || word.starts_with("./") || word.starts_with("~/") || is_program_path(word)
+}
+
+/// Whether a word may be a program that opens a session or an editor, or never ends (see `hands.rs`).
+pub(super) fn needs_a_look(word: &str) -> bool {
+    const PROGRAMS: &[&str] = &[
+        "ash",
+        "atop",
+        "attach",
+        "aws",
+        "bash",
+        "btop",
+        "chroot",
+        "compose",
+        "console",
+        "cqlsh",
+        "crontab",
+        "ctop",
+        "dash",
+        "dbconsole",
+        "debug",
+        "doas",
+        "dstat",
+        "edit",
+        "emacs",
+        "events",
+        "fish",
+        "follow",
+        "ftp",
+        "get",
+        "ghci",
+        "glances",
+        "heroku",
+        "htop",
+        "http",
+        "iex",
+        "iftop",
+        "iostat",
+        "iotop",
+        "ipython",
+        "irb",
+        "joe",
+        "journalctl",
+        "k9s",
+        "ksh",
+        "lazydocker",
+        "logs",
+        "mariadb",
+        "mcedit",
+        "mongo",
+        "mongosh",
+        "monitor",
+        "mpstat",
+        "mtr",
+        "mysql",
+        "nano",
+        "nload",
+        "node",
+        "nsenter",
+        "nvim",
+        "pico",
+        "pidstat",
+        "ping",
+        "ping6",
+        "port-forward",
+        "proxy",
+        "psql",
+        "python",
+        "python3",
+        "rails",
+        "redis-cli",
+        "rsh",
+        "run",
+        "sar",
+        "screen",
+        "sftp",
+        "sh",
+        "sqlite3",
+        "ssh",
+        "start-session",
+        "stats",
+        "stern",
+        "su",
+        "sudo",
+        "sudoedit",
+        "supervisorctl",
+        "tail",
+        "tcpdump",
+        "telnet",
+        "tmux",
+        "top",
+        "until",
+        "up",
+        "vagrant",
+        "vi",
+        "vim",
+        "vipw",
+        "visudo",
+        "vmstat",
+        "watch",
+        "while",
+        "zsh",
+    ];
+    PROGRAMS.binary_search(&word).is_ok()
 }
 
 /// `/usr/bin/x`, not `/api/health`.
@@ -299,6 +429,19 @@ mod tests {
             ("whatever", Language::Data),
         ] {
             assert_eq!(of_tag(&tag(info)), expected, "{info}");
+        }
+        for (tag, text, expected) in [
+            ("yaml", "kubectl get po -n x -o json\n", Language::Untagged),
+            ("yaml", "kind: Pod\n", Language::Data),
+            ("yaml", "env\n", Language::Data),
+            ("yaml", "make build\nkey: x\n", Language::Data),
+            ("text", "kubectl get po\n", Language::Data),
+            ("sql", "-- Copy\npg_dump -h a b\n\npsql -h c < d\n", Language::Mistagged),
+            ("sql", "SELECT 1;\n", Language::Foreign),
+            ("sql", "-- nothing\n", Language::Foreign),
+            ("bash", "x: y\n", Language::Shell),
+        ] {
+            assert_eq!(of_block(tag, text), expected, "{text}");
         }
         assert!(is_known_command("psql") && is_known_command("./run.sh") && is_known_command("/usr/bin/x"));
         assert!(!is_known_command("/api/health") && !is_known_command("NAME"));

@@ -42,9 +42,9 @@ pub(super) struct Heredoc {
 pub(super) struct Read {
     /// Its name.
     pub name: String,
-    /// `$X`, `${X}`, or the `${X` of a longer expansion.
+    /// `$X`, `${X}`, `${X#a}`, or only the `${X` of an expansion that holds another one.
     pub span: Span,
-    /// Whether the expansion says what to do without a value: `${X:-d}`, `${X+d}` and so on.
+    /// Whether the expansion needs no value: `${X:-d}`, `${X+d}`, `${#X}` and so on.
     pub has_default: bool,
     /// Whether it assigns that value: `${X:=d}`.
     pub assigns: bool,
@@ -224,13 +224,20 @@ impl Lexer<'_> {
         let colon = self.bytes.get(at) == Some(&b':');
         let operator = self.bytes.get(at + usize::from(colon)).copied().unwrap_or(0);
         let closed = self.bytes.get(at) == Some(&b'}');
-        let span = Span::new(start, at + usize::from(closed));
+        // `${X#https://}` is told as a whole where nothing stands in it that could end earlier or later.
+        let more = self.text.get(at..).unwrap_or_default().bytes().take(40);
+        let more = more.take_while(|c| !b"${'\"`\\\n}".contains(c)).count();
+        let whole = if self.bytes.get(at + more) == Some(&b'}') { at + more + 1 } else { at };
+        let span = Span::new(start, if closed { at + 1 } else { whole });
         let has_default = !prefix && matches!(operator, b'-' | b'=' | b'+');
+        // `${#X}` asks how long it is: a value from elsewhere would spoil the answer.
+        let asks = self.bytes.get(start + 2) == Some(&b'#');
         // `${!prefix*}` lists names and reads nothing.
         if prefix && matches!(operator, b'*' | b'@') {
             return;
         }
-        self.out.reads.push(Read { name, span, has_default, assigns: has_default && operator == b'=' });
+        let assigns = has_default && operator == b'=';
+        self.out.reads.push(Read { name, span, has_default: has_default || asks, assigns });
     }
 
     fn double(&mut self) {

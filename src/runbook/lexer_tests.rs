@@ -75,7 +75,7 @@ fn reads_are_what_bash_expands() {
     assert_eq!(names("echo $A ${B} \"$C ${D%x}\" '$E' \\$F \"\\$G\" $1 $? $$ # $H"), ["A", "B", "C", "D"]);
     assert_eq!(
         names("echo ${A:-d} ${B-$C} ${D:=d} ${E+x} ${F:?m} ${#G} ${!H} ${I[@]:-x} ${!J*}"),
-        ["A?", "B?", "C", "D=", "E?", "F", "G", "H", "I?"]
+        ["A?", "B?", "C", "D=", "E?", "F", "G?", "H", "I?"]
     );
     assert_eq!(names("cat <<EOF\n$A \\$B ${C:-x}\nEOF\ncat <<'EOF'\n$D\nEOF\necho $E"), ["A", "C?", "E"]);
     assert_eq!(names("echo $(( $A + B )) \"$(echo $C)\" `echo $D` $'$E'"), ["A", "C", "D"]);

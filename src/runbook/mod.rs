@@ -2,11 +2,17 @@
 //! source positions, and a real shell parser for the commands.
 
 mod annotation;
+mod capitals;
 mod client;
 mod commands;
 mod condition;
+mod endless;
+mod file_contents;
 mod fill;
+mod fill_ins;
+mod hands;
 mod ids;
+mod interactive;
 mod language;
 mod lexer;
 pub mod look;
@@ -15,11 +21,13 @@ mod model;
 pub mod parse;
 mod phase;
 mod placeholder;
+mod printed;
 mod prompt;
 mod replace;
 mod runme;
 mod settings;
 mod shell;
+mod simple;
 mod steps;
 mod text;
 mod variables;

@@ -96,8 +96,19 @@ pub struct Step {
     pub held: Vec<Command>,
     /// Its code blocks that hold commands (run or held), in order; `Command::block` counts them.
     pub blocks: Vec<CodeBlock>,
+    /// Its code blocks that are not run because they hold no command, with the reason.
+    pub left_out: Vec<LeftOut>,
     /// What stood in the runbook, where the scenario has put something else in its place (`steps.ID.run`).
     pub replaced: Option<Replaced>,
+}
+
+/// A code block of a step that holds no command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOut {
+    /// First line, fence included, from 1.
+    pub line: usize,
+    /// What it is instead: `yaml` is data.
+    pub why: String,
 }
 
 /// A code block of a step.
@@ -150,12 +161,32 @@ pub struct Command {
     pub origin: Option<Arc<Source>>,
     /// Sample output below a prompt, if any.
     pub expected: Option<String>,
+    /// Why only a person can do it, if that is so: also where its condition holds.
+    pub by_hand: Option<ByHand>,
     /// Inputs that it uses, in the order of the text.
     pub inputs: Vec<Input>,
     /// Variables that it expands before it has set them itself; those that no earlier command sets are inputs.
     pub reads: Vec<VariableRead>,
     /// Variables that are set for the commands after it.
     pub sets: Vec<String>,
+}
+
+/// Why only a person can do what a command says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ByHand {
+    /// It never ends, or needs one that does not: fine in the background.
+    Endless(String),
+    /// It opens a session or an editor, or is typed into one.
+    Person(String),
+}
+
+impl ByHand {
+    /// As it is told.
+    pub fn text(&self) -> &str {
+        match self {
+            ByHand::Endless(text) | ByHand::Person(text) => text,
+        }
+    }
 }
 
 /// A variable that a command expands.

@@ -1,7 +1,7 @@
 //! Whole runbooks: titles, phases, ids and hashes of steps, and the mistakes that their authors are told of.
 
 use super::*;
-use crate::runbook::{Step, StepKind};
+use crate::runbook::{Settings, Step, StepKind};
 use crate::source::render;
 use proptest::prelude::*;
 
@@ -189,6 +189,25 @@ proptest! {
     fn any_bytes_are_read(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         places_are_true(&String::from_utf8_lossy(&bytes))?;
     }
+}
+
+#[test]
+fn what_only_a_person_can_do_is_not_chosen() {
+    let text = "## Fix\n\nIf it hangs:\n\n```sh\nssh node-1\nreboot\n```\n\nIf it is slow:\n\n```sh\ntail -f x\n```\n\nIf it is red:\n\n```sh\na\n```\n";
+    let chosen = |settings: Settings| {
+        let (runbook, _) = read(text);
+        let set = |mut step: Step| {
+            step.set(&settings);
+            step.commands().len()
+        };
+        runbook.steps.into_iter().map(set).collect::<Vec<_>>()
+    };
+    let choose = Settings { choose: Some(true), ..Settings::default() };
+    assert_eq!(chosen(choose.clone()), [0, 0, 1]);
+    assert_eq!(chosen(Settings { background: Some(true), ..choose }), [0, 1, 1]);
+    let above = text.replace("```sh\nt", "<!-- firedrill: choose background -->\n```sh\nt");
+    assert_eq!(texts(&above), ["tail -f x"]);
+    assert_eq!(texts("## Fix\n\n```sh\na\nwatch b\nc\n```\n"), ["a", "c"]);
 }
 
 /// Every line that is reported exists and holds what is claimed.

@@ -2,7 +2,8 @@
 //! apart from redirections, comparisons, templates, jsonpath, brace expansions, regular expressions and HTML. Where it
 //! cannot be told for sure it counts as a placeholder: a blocked step does no harm.
 
-use super::lexer::{Quoting, lex};
+use super::lexer::{Lexed, Quoting, lex};
+use super::{capitals, fill_ins};
 use crate::source::Span;
 
 /// A placeholder.
@@ -10,7 +11,7 @@ use crate::source::Span;
 pub(super) struct Placeholder {
     /// Bytes of the whole of it.
     pub span: Span,
-    /// The name within it, as it was written.
+    /// The name within it, as it was written; of an ellipsis, that of the option whose value it stands for.
     pub name: String,
 }
 
@@ -18,14 +19,21 @@ pub(super) struct Placeholder {
 const MAX_NAME: usize = 80;
 /// How far is looked for what closes an element of HTML or a group of a regular expression, in bytes.
 const NEAR: usize = 1024;
+/// How far is looked back on a line for what a value belongs to, in bytes.
+const LOOK_BACK: usize = 120;
 
 /// The placeholders of shell text, ascending, without overlaps.
 pub(super) fn find(text: &str) -> Vec<Placeholder> {
     let candidates = candidates(text);
     // An apostrophe or `<` inside a placeholder must not change the quoting of what follows.
-    let lexed = lex(&mask(text, &candidates));
+    let masked = mask(text, &candidates);
+    let lexed = lex(&masked);
     let surroundings = Surroundings::of(text);
-    candidates.into_iter().filter(|p| stands(text, p, lexed.quoting(p.span.start), &surroundings)).collect()
+    let mut found = capitals::find(&masked, &lexed);
+    found.extend(candidates.into_iter().filter(|p| stands(text, p, lexed.quoting(p.span.start), &surroundings)));
+    found.extend(sample_pods(&masked, &lexed));
+    found.sort_by_key(|p| p.span.start);
+    found
 }
 
 /// The text with each placeholder replaced by a word of the same length, so that bash's grammar can read it.
@@ -48,7 +56,7 @@ pub(super) fn mask(text: &str, placeholders: &[Placeholder]) -> String {
 fn candidates(text: &str) -> Vec<Placeholder> {
     let mut found: Vec<Placeholder> = Vec::new();
     let mut at = 0;
-    while let Some(offset) = text.get(at..).and_then(|rest| rest.find(['<', '{', 'Y'])) {
+    while let Some(offset) = text.get(at..).and_then(|rest| rest.find(['<', '{', 'Y', 'y', '.', '…'])) {
         let start = at + offset;
         let before = text.get(..start).and_then(|before| before.chars().next_back());
         let rest = text.get(start..).unwrap_or_default();
@@ -56,7 +64,11 @@ fn candidates(text: &str) -> Vec<Placeholder> {
             [b'<', ..] => angle(rest, before),
             [b'{', b'{', ..] => double_brace(rest, before),
             [b'{', ..] => brace(rest, before),
-            _ => yours(rest, before),
+            [b'y', ..] => fill_ins::your(rest, before),
+            [b'Y', b'Y', ..] => fill_ins::date(rest, before, near(text, start)),
+            [b'Y', ..] => yours(rest, before),
+            [b'.', b'.', b'.', ..] | [0xE2, ..] => fill_ins::ellipsis(rest, near(text, start)),
+            _ => None,
         };
         match taken {
             Some((width, name)) => {
@@ -65,7 +77,8 @@ fn candidates(text: &str) -> Vec<Placeholder> {
                 at = found.last().map_or(0, |last| last.span.end).max(span.end);
             }
             // A brace that opens a template is skipped as a whole, or `{{.x}}` would be looked at again at `{.x}`.
-            None => at = start + if rest.starts_with("{{") { 2 } else { 1 },
+            None if rest.starts_with("{{") => at = start + 2,
+            None => at = start + rest.chars().next().map_or(1, char::len_utf8),
         }
     }
     found
@@ -94,6 +107,29 @@ fn reachable(text: &str, span: Span) -> Option<Span> {
 /// How many of this byte stand right before an offset.
 fn trailing(text: &str, at: usize, byte: u8) -> usize {
     text.as_bytes().get(..at).unwrap_or_default().iter().rev().take_while(|&&before| before == byte).count()
+}
+
+/// Names of the author's own pods.
+fn sample_pods(text: &str, lexed: &Lexed) -> Vec<Placeholder> {
+    let (mut out, mut at) = (Vec::new(), 0);
+    for piece in text.split_inclusive(char::is_whitespace) {
+        let word = piece.trim_end();
+        let generated = word.len() > 6 && word.as_bytes().get(word.len() - 6) == Some(&b'-');
+        if generated && lexed.quoting(at) == Quoting::Bare && fill_ins::sample_pod(word, near(text, at)) {
+            out.push(Placeholder { span: Span::new(at, at + word.len()), name: "pod".to_string() });
+        }
+        at += piece.len();
+    }
+    out
+}
+
+/// What stands before on the same line, as far as it matters.
+fn near(text: &str, at: usize) -> &str {
+    let mut from = at.saturating_sub(LOOK_BACK);
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    text.get(from..at).unwrap_or_default().rsplit('\n').next().unwrap_or_default()
 }
 
 /// `<pod-name>`, `<value of the instance label>`.

@@ -1,5 +1,6 @@
 //! Blocks that show a terminal: commands behind prompts, their continuations, and the sample output below them.
 
+use super::printed::Printed;
 use super::shell::Bash;
 use super::text::Excerpt;
 use crate::source::Span;
@@ -79,12 +80,20 @@ fn comments_above_prompts(lines: &[(&str, Span)], root: bool) -> Vec<bool> {
 }
 
 /// Takes out what stands below a comment such as `# Expected response:` up to the next empty line, unless it begins
-/// like a command.
+/// like a command; and what a command prints, where that shows: a table, or `...` below a lone command.
 fn without_output(body: &Excerpt) -> Vec<Typed> {
     let lines: Vec<(&str, Span)> = body.lines().collect();
+    let mut printed = Printed::default();
     let mut typed = Vec::new();
     let (mut from, mut at) = (0, 0);
     while let Some(&(line, span)) = lines.get(at) {
+        if let Some(count) = printed.lines(body, from, lines.get(at..).unwrap_or_default()) {
+            let output: Vec<&str> = lines.iter().skip(at).take(count).map(|(line, _)| *line).collect();
+            typed.push(Typed { text: body.part(Span::new(from, span.start)), expected: Some(output.join("\n")) });
+            at += count;
+            from = lines.get(at).map_or(body.text.len(), |(_, span)| span.start);
+            continue;
+        }
         at += 1;
         let below = lines.get(at..).unwrap_or_default();
         let first = below.first().map_or("", |(line, _)| line.trim());
@@ -290,6 +299,29 @@ mod tests {
         assert_eq!(typed("# Expected output:\nls\n", false), []);
         assert_eq!(typed("# Expected: 3\nfoo\n", false), []);
         assert_eq!(typed("# Expected output:\n# 3\nfoo\n", false), []);
+    }
+
+    #[test]
+    fn printed_tables_and_left_out_lines_are_output() {
+        let table = "NAME     READY   UP-TO-DATE\nweb      1/1     2 x";
+        for above in ["kubectl get po\n", "# Look\nkubectl get po\n\n"] {
+            let rest = "\n\nkubectl get no\n";
+            assert_eq!(typed(&format!("{above}{table}{rest}"), false), [(above.into(), some(table))]);
+        }
+        assert_eq!(
+            typed("kubectl edit cm x\n...\na: b\n...\n", true),
+            [("kubectl edit cm x\n".into(), some("...\na: b\n..."))]
+        );
+        for text in [
+            "psql -c \"\nSELECT   A   B\n\"\n",
+            "cat > x <<EOF\nNAME   READY   AGE\nEOF\n",
+            "a\nb\n...\n",
+            "FOO=1   BAR=2   BAZ=3 run\n",
+            "NAME   READY   AGE\nweb 1\n",
+            "echo   A   B   C\n",
+        ] {
+            assert_eq!(typed(text, false), [], "{text}");
+        }
     }
 
     #[test]

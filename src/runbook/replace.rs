@@ -2,11 +2,12 @@
 //! place of those that cannot work in a drill. What stood there is kept, so that both texts can be shown.
 
 use super::commands::{self, Block};
+use super::hands::Hands;
 use super::markdown::Code;
 use super::model::link_variables;
 use super::shell::Bash;
 use super::text::{Excerpt, Lines};
-use super::{CodeBlock, Command, Reading, Replaced, Runbook, Settings, Step, StepKind};
+use super::{ByHand, CodeBlock, Command, Reading, Replaced, Runbook, Settings, Step, StepKind};
 use crate::source::{Pos, Source, Span};
 use std::sync::Arc;
 
@@ -38,7 +39,8 @@ impl Step {
         Ok(())
     }
 
-    /// Lays settings over those of its blocks. With `skip` none of it runs; with `choose` what was held does.
+    /// Lays settings over those of its blocks. With `skip` none of it runs; with `choose` what was held
+    /// does, unless only a person can do it.
     pub fn set(&mut self, settings: &Settings) {
         for block in &mut self.blocks {
             block.settings = settings.over(&block.settings);
@@ -51,7 +53,14 @@ impl Step {
                 self.held = commands;
             }
         } else if settings.choose == Some(true) && !self.held.is_empty() {
-            self.kind = StepKind::Commands(std::mem::take(&mut self.held));
+            let background = settings.background == Some(true);
+            let mut by_hand = self.held.iter().filter_map(|command| command.by_hand.as_ref());
+            // In the background it may go on for ever.
+            let why = by_hand.find(|why| !(background && matches!(why, ByHand::Endless(_))));
+            self.kind = match why.map(|why| why.text().to_string()) {
+                Some(why) => StepKind::Manual(why),
+                None => StepKind::Commands(std::mem::take(&mut self.held)),
+            };
         }
     }
 
@@ -75,13 +84,19 @@ fn commands_of(written: Written<'_>) -> Result<Vec<Command>, String> {
     let (body, exact) = excerpt(written);
     let code = Code { info: "bash".to_string(), fenced: true, body, span: written.span };
     let lines = Lines::new(&written.source.text);
-    let mut commands: Vec<Command> =
-        match commands::read(&mut Bash::new(written.text.len()), &lines, &code, &Reading::default()) {
-            // A condition in a comment was decided by whoever wrote this.
-            Block::Run(runs) => runs.into_iter().flat_map(|run| run.commands).collect(),
-            Block::Person(why) => return Err(format!("this cannot be run: {why}")),
-            Block::Data(_) => return Err("it holds no command".to_string()),
-        };
+    let mut bash = Bash::new(written.text.len());
+    let read = commands::read(&mut bash, &lines, &code, &Reading::default(), &mut Hands::default());
+    let mut commands: Vec<Command> = match read {
+        Block::Run(runs) => {
+            // What is no command at all cannot be run; what never ends, or a condition, was decided by whoever wrote this.
+            if let Some(why) = runs.iter().find(|run| run.commands.is_empty()).and_then(|run| run.why.as_ref()) {
+                return Err(format!("this cannot be run: {}", why.text()));
+            }
+            runs.into_iter().flat_map(|run| run.commands).collect()
+        }
+        Block::Person(why) => return Err(format!("this cannot be run: {why}")),
+        Block::Data(_) => return Err("it holds no command".to_string()),
+    };
     let begin = written.source.pos(written.span.start);
     for command in &mut commands {
         command.origin = Some(written.source.clone());

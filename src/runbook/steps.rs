@@ -3,10 +3,11 @@
 
 use super::annotation::{Name, Note, Notes};
 use super::commands::{self, Block as Read};
+use super::hands::{self, Hands};
 use super::markdown::{Block, Code, Item};
 use super::shell::Bash;
-use super::text::Lines;
-use super::{CodeBlock, Command, Reading, RunbookPhase, Settings, Step, StepKind};
+use super::text::{Lines, sha256};
+use super::{CodeBlock, Command, LeftOut, Reading, RunbookPhase, Settings, Step, StepKind};
 use super::{condition, ids, phase};
 use crate::source::{Diagnostics, Source, Span};
 use std::collections::{HashMap, HashSet};
@@ -50,16 +51,9 @@ pub(super) fn of_sections(
     sections: &[Section<'_>],
     diags: &mut Diagnostics,
 ) -> Vec<Step> {
-    let mut builder = Builder {
-        bash,
-        text,
-        diags,
-        steps: Vec::new(),
-        settings: Settings::default(),
-        units: 0,
-        ran: false,
-        intro: None,
-    };
+    let (settings, hands) = (Settings::default(), Hands::default());
+    let mut builder =
+        Builder { bash, text, diags, steps: Vec::new(), settings, units: 0, ran: false, hands, intro: None };
     let mut used: HashSet<usize> = HashSet::new();
     for section in sections {
         builder.section(section);
@@ -100,6 +94,7 @@ struct Piece {
     kind: StepKind,
     held: Vec<Command>,
     blocks: Vec<CodeBlock>,
+    left_out: Vec<LeftOut>,
     name: Option<Name>,
 }
 
@@ -116,13 +111,15 @@ struct Builder<'a> {
     ran: bool,
     /// The paragraph whose title was read last: where it begins, and the title.
     intro: Option<(usize, String)>,
+    /// What is open in the section for a person's hands.
+    hands: Hands,
 }
 
 impl Builder<'_> {
     /// Builds the steps of a section, and gives the first one the name that stands in the heading.
     fn section(&mut self, section: &Section<'_>) {
         self.settings.clone_from(&section.settings);
-        (self.units, self.ran) = (0, false);
+        (self.units, self.ran, self.hands) = (0, false, Hands::default());
         let first = self.steps.len();
         self.parts(section);
         let note = section.heading.and_then(|(_, span)| self.text.notes.of_heading(span));
@@ -211,6 +208,8 @@ impl Builder<'_> {
     fn unit(&mut self, unit: Unit<'_>) {
         let mut pieces: Vec<Piece> = Vec::new();
         let mut data: Option<String> = None;
+        // Blocks without a command, above the first piece.
+        let mut left_out: Vec<LeftOut> = Vec::new();
         for placed in &unit.codes {
             let title = placed.intro.map(|(text, span)| self.intro_title(text, span)).filter(|title| !title.is_empty());
             let title = title.unwrap_or_else(|| unit.title.clone());
@@ -221,7 +220,8 @@ impl Builder<'_> {
             let whole = Span::new(if taken { own.start } else { start }, own.end);
             let note = self.text.notes.of_block(placed.code);
             let name = note.and_then(|note| note.name.clone());
-            match commands::read(self.bash, self.text.lines, placed.code, self.text.reading) {
+            self.hands.under(&placed.condition);
+            match commands::read(self.bash, self.text.lines, placed.code, self.text.reading, &mut self.hands) {
                 Read::Run(runs) => {
                     self.ran = true;
                     let block = self.block(placed.code, note);
@@ -231,11 +231,15 @@ impl Builder<'_> {
                     // A client that the scenario names makes it run.
                     self.ran = true;
                     let kind = StepKind::Manual(why);
-                    let piece = Piece { title, span: whole, kind, held: Vec::new(), blocks: Vec::new(), name };
+                    let (held, blocks, left_out) = (Vec::new(), Vec::new(), Vec::new());
+                    let piece = Piece { title, span: whole, kind, held, blocks, left_out, name };
                     add(&mut pieces, piece);
                 }
                 Read::Data(what) => {
                     self.idle(note, &what);
+                    let line = self.text.lines.line(placed.code.span.start);
+                    let here = pieces.last_mut().map_or(&mut left_out, |piece| &mut piece.left_out);
+                    here.push(LeftOut { line, why: what.clone() });
                     data.get_or_insert(what);
                 }
             }
@@ -247,7 +251,9 @@ impl Builder<'_> {
             };
             let kind = StepKind::Manual(why);
             let (title, held, blocks) = (unit.title.clone(), Vec::new(), Vec::new());
-            pieces.push(Piece { title, span: unit.span, kind, held, blocks, name: None });
+            pieces.push(Piece { title, span: unit.span, kind, held, blocks, left_out: Vec::new(), name: None });
+        } else if let Some(first) = pieces.first_mut() {
+            first.left_out.splice(0..0, left_out);
         }
         self.units += usize::from(!pieces.is_empty());
         let count = pieces.len();
@@ -289,14 +295,14 @@ impl Builder<'_> {
             let start = if i == 0 { like.span.start } else { run.span.start };
             let end = if i == last { like.span.end } else { run.span.end };
             let condition = placed.condition.clone().or_else(|| run.condition.clone());
-            let (kind, held) = match (&settings.skip, condition.filter(|_| settings.choose != Some(true))) {
-                (Some(why), _) => (StepKind::Manual(why.clone()), run.commands),
-                (None, Some(condition)) => (StepKind::Manual(conditional(&condition)), run.commands),
-                (None, None) => (StepKind::Commands(run.commands), Vec::new()),
+            let condition = condition.filter(|_| settings.choose != Some(true)).map(|stated| conditional(&stated));
+            let (kind, held) = match settings.skip.clone().or_else(|| hands::reason(condition, run.why, &settings)) {
+                Some(why) => (StepKind::Manual(why), run.commands),
+                None => (StepKind::Commands(run.commands), Vec::new()),
             };
             let title = run.condition.unwrap_or_else(|| like.title.clone());
             let (span, blocks) = (Span::new(start, end), like.blocks.clone());
-            add(pieces, Piece { title, span, kind, held, blocks, name: name.take() });
+            add(pieces, Piece { title, span, kind, held, blocks, left_out: Vec::new(), name: name.take() });
         }
     }
 
@@ -326,6 +332,7 @@ impl Builder<'_> {
             kind: piece.kind,
             held: piece.held,
             blocks: piece.blocks,
+            left_out: piece.left_out,
             replaced: None,
         };
         self.steps.push((step, piece.name));
@@ -334,7 +341,8 @@ impl Builder<'_> {
 
 impl Piece {
     fn at(title: String, span: Span, block: CodeBlock, name: Option<Name>) -> Piece {
-        Piece { title, span, kind: StepKind::Commands(Vec::new()), held: Vec::new(), blocks: vec![block], name }
+        let kind = StepKind::Commands(Vec::new());
+        Piece { title, span, kind, held: Vec::new(), blocks: vec![block], left_out: Vec::new(), name }
     }
 
     /// Takes in the blocks of the next piece, and numbers its commands accordingly.
@@ -524,9 +532,4 @@ fn title_of(text: &str) -> String {
     let conditional = sentences.first().is_some_and(|first| condition::of_paragraph(first).is_some());
     let introducing = sentences.last().filter(|_| text.trim_end().ends_with(':') && !conditional);
     introducing.or(sentences.first()).map(|sentence| condition::shorten(sentence, 72)).unwrap_or_default()
-}
-
-fn sha256(text: &str) -> String {
-    use sha2::Digest;
-    sha2::Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }

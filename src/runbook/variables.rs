@@ -26,7 +26,7 @@ struct Assignment {
 /// Looks at one command (placeholders replaced by words).
 pub(super) fn of_command(bash: &mut Bash, text: &str) -> Variables {
     let lexed = lex(text);
-    let mut found = Found { text, assignments: Vec::new(), functions: Vec::new() };
+    let mut found = Found { text, assignments: Vec::new(), functions: Vec::new(), asked: Vec::new() };
     if let Some(tree) = bash.tree(&blank(text, &lexed)) {
         found.walk(tree.root_node());
     }
@@ -45,6 +45,7 @@ pub(super) fn of_command(bash: &mut Bash, text: &str) -> Variables {
         .into_iter()
         .filter(|read| !read.has_default && !is_well_known(&read.name))
         .filter(|read| !set.get(read.name.as_str()).is_some_and(|stretches| stretches.hold(read.span.start)))
+        .filter(|read| !found.asked.iter().any(|&(from, to)| from <= read.span.start && read.span.end <= to))
         .map(|read| {
             let in_function = functions.hold(read.span.start);
             (read, in_function)
@@ -78,6 +79,8 @@ struct Found<'a> {
     text: &'a str,
     assignments: Vec<Assignment>,
     functions: Vec<(usize, usize)>,
+    /// Where it is asked whether a variable is set: `[ -z "$X" ]`. That needs no value.
+    asked: Vec<(usize, usize)>,
 }
 
 impl Found<'_> {
@@ -134,6 +137,7 @@ impl Found<'_> {
             "declaration_command" => self.declaration(node, until),
             "binary_expression" => self.arithmetic(node, until),
             "function_definition" => self.functions.push((node.start_byte(), end)),
+            "unary_expression" => self.question(node),
             "command" => self.builtin(node, until),
             _ => {}
         }
@@ -151,6 +155,16 @@ impl Found<'_> {
                 let name = self.str(child).to_string();
                 self.assign(&name, node.end_byte(), until);
             }
+        }
+    }
+
+    /// `-z "$X"`, `-n "${X}"`: the operand is one variable and nothing else.
+    fn question(&mut self, node: Node<'_>) {
+        let (Some(operator), Some(operand)) = (node.child(0), node.child(1)) else { return };
+        let name = self.str(operand).trim_matches('"').strip_prefix('$').unwrap_or_default();
+        let name = name.strip_prefix('{').and_then(|name| name.strip_suffix('}')).unwrap_or(name);
+        if matches!(self.str(operator), "-z" | "-n") && is_name(name) {
+            self.asked.push((operand.start_byte(), operand.end_byte()));
         }
     }
 
@@ -301,6 +315,9 @@ mod tests {
         assert_eq!(reads("read -rp 'Which? ' a b && echo $a $b"), Vec::<String>::new());
         assert_eq!(reads("X=1 Y=$Z cmd"), ["Z"]);
         assert_eq!(reads("bash -c 'echo $A'"), Vec::<String>::new());
+        assert_eq!(reads("echo ${#A} ${A:+set} ${#B[@]}"), Vec::<String>::new());
+        assert_eq!(reads("[ -z \"$A\" ] && echo no; [[ -n ${B} ]]; [ -n \"$C$D\" ]"), ["C", "D"]);
+        assert_eq!(reads("if [ -n \"$A\" ]; then echo $A; fi"), ["A"]);
         assert_eq!(reads(": ${A:=1}; echo $A"), Vec::<String>::new());
     }
 

@@ -177,6 +177,10 @@ fn put(step: &mut Step, entry: &Entry, said: Said, source: &Arc<Source>, diags: 
             .help("give it commands with `run: …`");
     }
     step.set(&said.settings);
+    if let (Some(true), true, StepKind::Manual(why)) = (said.settings.choose, conditional, &step.kind) {
+        let message = format!("`{id}` stays with a person, `choose` or not ({why})");
+        diags.warning(source, entry.key_span, message).help("give it other commands with `run: …`");
+    }
 }
 
 /// Names that the scenario lets two steps capture.

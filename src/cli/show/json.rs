@@ -32,6 +32,7 @@ struct ShownStep<'a> {
     reason: Option<&'a str>,
     commands: Vec<ShownCommand<'a>>,
     blocks: Vec<ShownBlock<'a>>,
+    left_out: Vec<ShownLeftOut<'a>>,
     replaced: Option<ShownReplaced<'a>>,
 }
 
@@ -54,6 +55,12 @@ struct ShownUse<'a> {
     spelling: &'a str,
     line: usize,
     column: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct ShownLeftOut<'a> {
+    line: usize,
+    reason: &'a str,
 }
 
 #[derive(Debug, Serialize)]
@@ -133,6 +140,7 @@ impl<'a> ShownStep<'a> {
             reason,
             commands: shown(commands),
             blocks: blocks.collect(),
+            left_out: step.left_out.iter().map(|block| ShownLeftOut { line: block.line, reason: &block.why }).collect(),
             replaced,
         }
     }

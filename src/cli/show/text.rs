@@ -2,7 +2,7 @@
 
 use super::View;
 use super::inputs::{ShownInput, inputs};
-use crate::runbook::{CodeBlock, Command, Settings, Step, StepKind};
+use crate::runbook::{CodeBlock, Command, LeftOut, Settings, Step, StepKind};
 use crate::source::visible;
 use crate::spec::Show;
 use std::fmt::Write as _;
@@ -76,32 +76,48 @@ fn show_step(out: &mut String, view: &View, step: &Step) {
     if let Some(replaced) = &step.replaced {
         let _ = writeln!(out, "    {}, line {}, puts in its place:", replaced.by.path.display(), replaced.line);
     }
+    let left_out = if step.replaced.is_some() { &[][..] } else { &step.left_out };
     match &step.kind {
-        StepKind::Commands(commands) => show_commands(out, view, commands, &step.blocks, ""),
+        StepKind::Commands(commands) => show_commands(out, view, commands, &step.blocks, left_out, ""),
         StepKind::Manual(reason) => {
             let what = if is_skipped(step) { "skipped" } else { "for a person" };
             let _ = writeln!(out, "    {what}: {reason}");
-            show_commands(out, view, &step.held, &step.blocks, "# ");
+            show_commands(out, view, &step.held, &step.blocks, left_out, "# ");
         }
     }
     if let Some(replaced) = &step.replaced {
         match &replaced.kind {
             StepKind::Commands(commands) => {
                 let _ = writeln!(out, "    the runbook says:");
-                show_commands(out, view, commands, &[], "# ");
+                show_commands(out, view, commands, &[], &step.left_out, "# ");
             }
             StepKind::Manual(reason) => {
                 let _ = writeln!(out, "    in the runbook it is for a person: {reason}");
-                show_commands(out, view, &replaced.held, &[], "# ");
+                show_commands(out, view, &replaced.held, &[], &step.left_out, "# ");
             }
         }
     }
 }
 
-/// The commands behind their line numbers; `mark` stands before those that are not run.
-fn show_commands(out: &mut String, view: &View, commands: &[Command], blocks: &[CodeBlock], mark: &str) {
+/// The commands behind their line numbers; `mark` stands before those that are not run. Blocks without a command stand
+/// between them, with what they are instead.
+fn show_commands(
+    out: &mut String,
+    view: &View,
+    commands: &[Command],
+    blocks: &[CodeBlock],
+    left_out: &[LeftOut],
+    mark: &str,
+) {
     let mut shown = None;
+    let mut left_out = left_out.iter().peekable();
+    let mut show_left_out = |out: &mut String, until: usize| {
+        while let Some(block) = left_out.next_if(|block| block.line < until) {
+            let _ = writeln!(out, "    {:>5}  (not run: {})", block.line, block.why);
+        }
+    };
     for command in commands {
+        show_left_out(out, command.line);
         if let Some(block) = blocks.get(command.block).filter(|_| shown != Some(command.block)) {
             shown = Some(command.block);
             let settings = settings(&block.settings);
@@ -121,6 +137,7 @@ fn show_commands(out: &mut String, view: &View, commands: &[Command], blocks: &[
             let _ = writeln!(out, "           ← {}", named.join(", "));
         }
     }
+    show_left_out(out, usize::MAX);
 }
 
 /// The settings of a block, written as an annotation has them.

@@ -1,0 +1,158 @@
+//! Commands that need a person's hands: they open a session or an editor, are typed into a session that one before
+//! them opened, or never end. Each is left to a person, with the reason why.
+
+use super::interactive::{self, Opens};
+use super::shell::Bash;
+use super::simple::{self, Simple};
+use super::{ByHand, Settings, endless, language};
+
+/// What is open while the blocks of a section are read in order.
+#[derive(Debug, Default)]
+pub(super) struct Hands {
+    /// The session: why what follows is for a person, and the program that opened it.
+    session: Option<(String, String)>,
+    /// The condition above the block that was read last.
+    condition: Option<String>,
+    /// The session that was left last.
+    left: Option<String>,
+    /// A port that a command would forward if it did not have to be left to a person: its reason.
+    forward: Option<String>,
+}
+
+impl Hands {
+    /// The next block stands below this condition. What was opened below another one is not open there.
+    pub fn under(&mut self, condition: &Option<String>) {
+        if self.condition != *condition {
+            *self = Hands { condition: condition.clone(), ..Hands::default() };
+        }
+    }
+
+    /// A new block begins. A session stays open beyond its block until it is left, or until a block begins with the
+    /// program that opened it: that is typed where the session was opened from.
+    pub fn block(&mut self, first: &str) {
+        let typed =
+            first.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#')).unwrap_or_default();
+        let word = typed.split_whitespace().find(|word| *word != "sudo").unwrap_or_default();
+        self.session.take_if(|(_, program)| program == word);
+    }
+
+    /// Why a command (placeholders replaced by words) that stands in this line is for a person, if it is.
+    pub fn judge(&mut self, bash: &mut Bash, text: &str, line: usize) -> Option<ByHand> {
+        if matches!(text.trim().trim_end_matches(';'), "exit" | "logout" | "\\q" | "quit") {
+            // Sessions may have been opened inside of sessions: as many are left.
+            let open = self.session.take().map(|(why, _)| why).or_else(|| self.left.clone());
+            self.left.clone_from(&open);
+            return Some(ByHand::Person(
+                open.unwrap_or_else(|| "it leaves a session that a person has opened".to_string()),
+            ));
+        }
+        if let Some((why, _)) = &self.session {
+            return Some(ByHand::Person(why.clone()));
+        }
+        if !may_matter(text) {
+            return self.needs_forward(text);
+        }
+        let commands = simple::commands(bash, text);
+        for command in &commands {
+            if let Some(opens) = interactive::of_command(command) {
+                return Some(self.open(opens, command, line));
+            }
+            if let Some(what) = endless::of_command(command) {
+                let why = format!("`{what}` (line {line}) never ends, without `timeout 10` before it or `&` behind it");
+                if what.ends_with("port-forward") || what.ends_with("proxy") {
+                    self.forward = Some(format!("it needs `{what}` (line {line}), which never ends"));
+                }
+                return Some(ByHand::Endless(why));
+            }
+        }
+        if simple::loops_forever(bash, text) {
+            return Some(ByHand::Endless(format!("its loop (line {line}) never ends")));
+        }
+        self.needs_forward(text)
+    }
+
+    fn open(&mut self, opens: Opens, command: &Simple<'_>, line: usize) -> ByHand {
+        match opens {
+            Opens::Editor(what) => ByHand::Person(format!("`{what}` opens an editor")),
+            Opens::Session(what) => {
+                let why = format!("`{what}` (line {line}) opens a session, in which a person types what follows");
+                self.session = Some((why.clone(), command.program().to_string()));
+                ByHand::Person(why)
+            }
+        }
+    }
+
+    fn needs_forward(&self, text: &str) -> Option<ByHand> {
+        let local = text.contains("localhost") || text.contains("127.0.0.1");
+        self.forward.clone().filter(|_| local).map(ByHand::Endless)
+    }
+}
+
+/// Why commands with these settings are held: for a condition that stands above them, by their own nature, or both.
+pub(super) fn reason(condition: Option<String>, by_hand: Option<ByHand>, settings: &Settings) -> Option<String> {
+    // In the background it may go on: it ends with the runbook.
+    let background = settings.background == Some(true);
+    let by_hand = by_hand.filter(|why| !(background && matches!(why, ByHand::Endless(_))));
+    match (condition, by_hand) {
+        (Some(condition), Some(why)) => Some(format!("{condition}; {}", why.text())),
+        (condition, why) => condition.or_else(|| why.map(|why| why.text().to_string())),
+    }
+}
+
+/// Whether any word of the text could be a program that matters here: most commands are not parsed once more.
+fn may_matter(text: &str) -> bool {
+    text.split(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_')).any(language::needs_a_look)
+        || text.contains("EDITOR")
+        || text.contains("VISUAL")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Per command of each block whether it runs, and the reasons.
+    fn judged(blocks: &[&str]) -> (String, Vec<String>) {
+        let (mut hands, mut bash) = (Hands::default(), Bash::new(1 << 16));
+        let (mut out, mut reasons) = (String::new(), Vec::new());
+        for block in blocks {
+            hands.block(block);
+            for (at, line) in block.lines().enumerate().filter(|(_, line)| !line.starts_with('#')) {
+                let why = hands.judge(&mut bash, line, at + 1);
+                out.push(if why.is_some() { 'p' } else { 'r' });
+                reasons.extend(why.map(|why| why.text().to_string()));
+            }
+        }
+        reasons.dedup();
+        (out, reasons)
+    }
+
+    #[test]
+    fn what_follows_is_typed_into_the_session() {
+        let (judged_as, reasons) = judged(&["df -h\nssh node-1\nsystemctl restart app", "df -h"]);
+        assert_eq!(judged_as, "rppp");
+        assert_eq!(reasons, ["`ssh` (line 2) opens a session, in which a person types what follows"]);
+        assert_eq!(judged(&["ssh node-1\nls\nexit\nls"]).0, "pppr");
+        assert_eq!(judged(&["oc debug node/x\nchroot /host", "exit\nexit\nls"]).0, "ppppr");
+        assert_eq!(judged(&["kubectl exec -it x -- sh", "# outside\nkubectl get po\nls"]).0, "prr");
+        assert_eq!(judged(&["exit", "exit 1"]).0, "pr");
+        assert_eq!(judged(&["ssh node-1 uptime\nls\nkubectl edit cm x\nls"]).0, "rrpr");
+    }
+
+    #[test]
+    fn what_needs_a_forwarded_port_waits_with_it() {
+        let (judged_as, reasons) =
+            judged(&["kubectl port-forward svc/x 80\ncurl localhost/x\ncurl web", "curl -s http://127.0.0.1:80"]);
+        assert_eq!(judged_as, "pprp");
+        assert_eq!(
+            reasons,
+            [
+                "`kubectl port-forward` (line 1) never ends, without `timeout 10` before it or `&` behind it",
+                "it needs `kubectl port-forward` (line 1), which never ends"
+            ]
+        );
+        assert_eq!(judged(&["kubectl port-forward svc/x 80 &\ncurl localhost/x"]).0, "rr");
+        assert_eq!(judged(&["while true; do date; sleep 1; done"]).0, "p");
+        assert_eq!(judged(&["while true; do date && break; sleep 1; done", "while true; do date; done &"]).0, "rr");
+        assert_eq!(judged(&["tail -f x"]).0, "p");
+    }
+}

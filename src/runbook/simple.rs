@@ -1,0 +1,253 @@
+//! The simple commands of a shell command: their words, what feeds them and what they feed. Looked at to tell what
+//! needs a person at the keyboard; what stands in functions, quotes and substitutions is not looked at.
+
+use super::lexer::lex;
+use super::shell::{Bash, blank};
+use tree_sitter::Node;
+
+/// A simple command.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Simple<'a> {
+    /// Its words as they are written, quotes included; assignments and redirections left out.
+    pub words: Vec<&'a str>,
+    /// Whether its standard input is a pipe, a file or a here-document.
+    pub fed: bool,
+    /// Whether it runs in the background.
+    pub background: bool,
+    /// Whether one behind it in its pipeline stops after some lines: `head`, `grep -m 1`.
+    pub cut: bool,
+    /// Whether `timeout` stands before it.
+    pub timed: bool,
+}
+
+/// The simple commands of a shell command, in order, without `sudo`, `env`, `timeout` and the like before them.
+pub(super) fn commands<'a>(bash: &mut Bash, text: &'a str) -> Vec<Simple<'a>> {
+    let Some(tree) = bash.tree(&blank(text, &lex(text))) else { return Vec::new() };
+    let mut out = Vec::new();
+    let mut todo = vec![(tree.root_node(), Simple::default())];
+    while let Some((node, mut around)) = todo.pop() {
+        around.background |= node.next_sibling().is_some_and(|next| next.kind() == "&");
+        match node.kind() {
+            "function_definition" | "command_substitution" | "process_substitution" => continue,
+            "command" => {
+                around.fed |= feeds(node, text);
+                out.push(bare(Simple { words: words(node, text), ..around }));
+                continue;
+            }
+            "redirected_statement" => around.fed |= feeds(node, text),
+            _ => {}
+        }
+        let mut cursor = node.walk();
+        let children: Vec<Node<'_>> = node.named_children(&mut cursor).collect();
+        // Pushed in reverse, so that they are taken in their order.
+        let mut cut = around.cut;
+        for (i, child) in children.into_iter().enumerate().rev() {
+            let mut of_child = around.clone();
+            if node.kind() == "pipeline" {
+                of_child.cut = cut;
+                of_child.fed |= i > 0;
+                cut |= stops(&text[child.byte_range()]);
+            }
+            todo.push((child, of_child));
+        }
+    }
+    out
+}
+
+/// Whether a loop in it goes on for ever: `while true` or `until false` without a way out.
+pub(super) fn loops_forever(bash: &mut Bash, text: &str) -> bool {
+    if !text.contains("while") && !text.contains("until") {
+        return false;
+    }
+    let Some(tree) = bash.tree(&blank(text, &lex(text))) else { return false };
+    let mut todo = vec![tree.root_node()];
+    while let Some(node) = todo.pop() {
+        if node.kind() == "function_definition" || node.next_sibling().is_some_and(|next| next.kind() == "&") {
+            continue;
+        }
+        if node.kind() == "while_statement" {
+            let condition = node.child_by_field_name("condition").and_then(|node| text.get(node.byte_range()));
+            let whole = text.get(node.byte_range()).unwrap_or_default();
+            let endless = match condition.map(|condition| condition.trim().trim_end_matches(';')) {
+                Some("true" | ":" | "[ 1 ]" | "[[ 1 ]]" | "((1))") => whole.starts_with("while"),
+                Some("false") => whole.starts_with("until"),
+                _ => false,
+            };
+            let leaves = |word: &str| matches!(word, "break" | "exit" | "return" | "exec");
+            if endless && !whole.split(|c: char| !c.is_ascii_alphanumeric()).any(leaves) {
+                return true;
+            }
+        }
+        let mut cursor = node.walk();
+        todo.extend(node.named_children(&mut cursor));
+    }
+    false
+}
+
+/// Whether a stage of a pipeline ends before its input does.
+fn stops(stage: &str) -> bool {
+    let mut words = stage.split_whitespace();
+    match words.next() {
+        Some("head") => true,
+        Some("grep" | "egrep" | "zgrep") => words
+            .any(|word| word.starts_with("-m") || word == "--max-count" || word.starts_with("-q") || word == "--quiet"),
+        _ => false,
+    }
+}
+
+/// Whether a redirected statement gets its input from somewhere.
+fn feeds(node: Node<'_>, text: &str) -> bool {
+    let mut cursor = node.walk();
+    node.named_children(&mut cursor).any(|child| match child.kind() {
+        "file_redirect" => text.get(child.byte_range()).is_some_and(|redirect| redirect.trim_start().starts_with('<')),
+        kind => kind == "herestring_redirect" || kind == "heredoc_redirect",
+    })
+}
+
+fn words<'a>(node: Node<'_>, text: &'a str) -> Vec<&'a str> {
+    let mut cursor = node.walk();
+    let plain = |child: &Node<'_>| {
+        !matches!(child.kind(), "variable_assignment" | "comment") && !child.kind().ends_with("_redirect")
+    };
+    node.named_children(&mut cursor).filter(plain).filter_map(|child| text.get(child.byte_range())).collect()
+}
+
+/// Takes away what only runs another command.
+fn bare(mut command: Simple<'_>) -> Simple<'_> {
+    loop {
+        let words = &command.words;
+        let Some(&first) = words.first() else { return command };
+        let (valued, operands): (&[&str], usize) = match first {
+            "sudo" | "doas" => (&["-u", "-g", "-h", "-p", "-C", "-D", "-r", "-t", "--user", "--group"], 0),
+            "env" => (&["-u", "-C"], 0),
+            "nice" => (&["-n"], 0),
+            "ionice" => (&["-c", "-n", "-p"], 0),
+            "timeout" | "gtimeout" => (&["-k", "-s", "--kill-after", "--signal"], 1),
+            "time" | "nohup" | "exec" | "command" | "builtin" | "setsid" | "stdbuf" | "unbuffer" => (&[], 0),
+            _ => return command,
+        };
+        let rest = after_options(&words[1..], valued);
+        let rest = rest.iter().position(|word| first != "env" || !word.contains('=')).map_or(&[][..], |i| &rest[i..]);
+        let rest = rest.get(operands..).unwrap_or_default().to_vec();
+        // `sudo -i` and `sudo -s` alone open a shell: the words stay.
+        if rest.is_empty() {
+            return command;
+        }
+        command.timed |= operands > 0;
+        command.words = rest;
+    }
+}
+
+/// What stands behind the options, the values of `valued` ones included.
+pub(super) fn after_options<'w, 'a>(words: &'w [&'a str], valued: &[&str]) -> &'w [&'a str] {
+    let mut at = 0;
+    while let Some(word) = words.get(at) {
+        if *word == "--" {
+            return words.get(at + 1..).unwrap_or_default();
+        }
+        if !word.starts_with('-') || *word == "-" {
+            break;
+        }
+        at += if valued.contains(word) { 2 } else { 1 };
+    }
+    words.get(at..).unwrap_or_default()
+}
+
+impl<'a> Simple<'a> {
+    /// The program, without its directory and quotes.
+    pub fn program(&self) -> &'a str {
+        let word = self.words.first().copied().unwrap_or_default().trim_matches(['"', '\'', '\\']);
+        word.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// The words behind the program.
+    pub fn arguments(&self) -> &[&'a str] {
+        self.words.get(1..).unwrap_or_default()
+    }
+
+    /// Whether one of these options is given: long ones as they are, short ones by their letter, also in a group
+    /// (`-fu`) unless a letter before it takes the rest of the word as its value.
+    pub fn has(&self, long: &[&str], short: &[char], valued: &[char]) -> bool {
+        has(self.arguments(), long, short, valued)
+    }
+
+    /// The command that runs in another place: behind `kubectl exec POD --`, `docker exec NAME`.
+    pub fn inner(&self) -> Option<Simple<'a>> {
+        let arguments = self.arguments();
+        let words = match self.program() {
+            "kubectl" | "oc" | "$KUBECTL" | "k" => {
+                let at = arguments.iter().position(|word| matches!(*word, "exec" | "rsh" | "run" | "debug"))?;
+                let dashes = arguments.iter().position(|word| *word == "--");
+                match dashes {
+                    Some(dashes) if dashes > at => arguments.get(dashes + 1..)?,
+                    _ if matches!(arguments.get(at), Some(&"exec" | &"rsh")) => {
+                        let valued = ["-n", "--namespace", "-c", "--container", "--context", "--kubeconfig"];
+                        // `kubectl exec POD -n NS command`: options may stand behind the name as well.
+                        let behind_name = after_options(arguments.get(at + 1..)?, &valued).get(1..)?;
+                        after_options(behind_name, &valued)
+                    }
+                    _ => return None,
+                }
+            }
+            "docker" | "podman" | "docker-compose" | "nerdctl" => {
+                let at = arguments.iter().position(|word| *word == "exec")?;
+                let valued = ["-u", "--user", "-e", "--env", "-w", "--workdir", "--index", "--env-file"];
+                after_options(arguments.get(at + 1..)?, &valued).get(1..)?
+            }
+            _ => return None,
+        };
+        (!words.is_empty()).then(|| bare(Simple { words: words.to_vec(), ..self.clone() }))
+    }
+}
+
+/// See [`Simple::has`].
+pub(super) fn has(words: &[&str], long: &[&str], short: &[char], valued: &[char]) -> bool {
+    words.iter().take_while(|word| **word != "--").any(|word| {
+        let name = word.split('=').next().unwrap_or_default();
+        if long.contains(&name) {
+            return !word.ends_with("=false");
+        }
+        let Some(group) = word.strip_prefix('-').filter(|group| !group.starts_with('-')) else { return false };
+        group.chars().take_while(|c| !valued.contains(c)).any(|c| short.contains(&c))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(text: &str) -> Vec<String> {
+        let flags = |c: &Simple<'_>| {
+            let flags = [(c.fed, " fed"), (c.background, " &"), (c.cut, " cut"), (c.timed, " timed")];
+            flags.iter().filter(|(on, _)| *on).map(|(_, name)| *name).collect::<String>()
+        };
+        commands(&mut Bash::new(text.len()), text)
+            .iter()
+            .map(|c| format!("{}{}", c.words.join(" "), flags(c)))
+            .collect()
+    }
+
+    #[test]
+    fn simple_commands_know_what_is_around_them() {
+        assert_eq!(shown("a 'b c' > f"), ["a 'b c'"]);
+        assert_eq!(shown("A=1 sudo -u x tail -f y | head -3"), ["tail -f y cut", "head -3 fed"]);
+        assert_eq!(shown("timeout -k 1 5 a b & c"), ["a b & timed", "c"]);
+        assert_eq!(shown("a < f; b <<< x"), ["a fed", "b fed"]);
+        assert_eq!(shown("if a; then b; else c; fi && d"), ["a", "b", "c", "d"]);
+        assert_eq!(shown("f() { a; }; b $(c)"), ["b $(c)"]);
+        assert_eq!(shown("sudo -i"), ["sudo -i"]);
+        assert_eq!(shown("ssh h <<EOF\nls\nEOF"), ["ssh h fed"]);
+        assert_eq!(shown("tail -f x | grep y | grep -m1 z"), ["tail -f x cut", "grep y fed cut", "grep -m1 z fed"]);
+    }
+
+    #[test]
+    fn commands_in_another_place() {
+        let inner = |text: &str| commands(&mut Bash::new(text.len()), text)[0].inner().map(|c| c.words.join(" "));
+        assert_eq!(inner("kubectl exec -it -n x pod -- sh -l").as_deref(), Some("sh -l"));
+        assert_eq!(inner("kubectl exec pod -n x sh").as_deref(), Some("sh"));
+        assert_eq!(inner("docker compose exec -T -u root db sudo psql").as_deref(), Some("psql"));
+        assert_eq!(inner("docker exec -it web bash").as_deref(), Some("bash"));
+        assert_eq!(inner("kubectl debug node/x"), None);
+        assert_eq!(inner("kubectl get pods"), None);
+    }
+}
