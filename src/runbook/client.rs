@@ -1,11 +1,12 @@
 //! Blocks that a client runs instead of a shell (`clients: { sql: … }` in the scenario): SQL and the like. Such a block is
 //! one command, its text the client's standard input; a session that shows the client's prompt yields its statements.
 
-use super::commands::{Block, Run};
+use super::commands::Block;
 use super::language::{self, Language};
 use super::markdown::Code;
 use super::placeholder::{Placeholder, mask};
 use super::prompt;
+use super::runs::{Around, Run, conditional};
 use super::text::{Excerpt, Lines};
 use super::{Command, Filled, Input, unified_name};
 use crate::source::Span;
@@ -19,22 +20,22 @@ pub(super) fn needed(tag: &str) -> String {
 }
 
 /// Reads a whole block as one command.
-pub(super) fn read(lines: &Lines<'_>, code: &Code, tag: &str) -> Block {
+pub(super) fn read(lines: &Lines<'_>, code: &Code, tag: &str, around: &Around<'_>) -> Block {
     if let Some((first, _)) = code.body.lines().find(|(line, _)| !line.trim().is_empty())
         && prompt::foreign(first).is_some()
     {
-        return session(lines, code, tag);
+        return session(lines, code, tag, around);
     }
     let text = &code.body.text;
     let kept = text.trim_end().len();
     // Whole lines are kept, so that what is told of them has the column that it has in the file.
     let start =
         text.find(|c: char| !c.is_whitespace()).and_then(|at| text.get(..at)?.rfind('\n')).map_or(0, |at| at + 1);
-    block(vec![command(lines, code.body.part(Span::new(start.min(kept), kept)), tag)])
+    block(vec![command(lines, code.body.part(Span::new(start.min(kept), kept)), tag)], around)
 }
 
 /// The statements that a session of the client shows, each with the output below it.
-pub(super) fn session(lines: &Lines<'_>, code: &Code, tag: &str) -> Block {
+pub(super) fn session(lines: &Lines<'_>, code: &Code, tag: &str, around: &Around<'_>) -> Block {
     let mut typed: Vec<(Excerpt, String)> = Vec::new();
     for (line, span) in code.body.lines() {
         let blanks = line.len() - line.trim_start().len();
@@ -60,7 +61,7 @@ pub(super) fn session(lines: &Lines<'_>, code: &Code, tag: &str) -> Block {
         let output = output.trim_matches('\n').trim_end();
         Command { expected: (!output.is_empty()).then(|| output.to_string()), ..command(lines, text, tag) }
     });
-    block(commands.collect())
+    block(commands.collect(), around)
 }
 
 /// The tag under which a client for a program with this prompt is named.
@@ -81,14 +82,16 @@ pub(super) fn of_prompt(prompt: &str) -> Option<&'static str> {
     }
 }
 
-fn block(mut commands: Vec<Command>) -> Block {
+fn block(mut commands: Vec<Command>, around: &Around<'_>) -> Block {
+    // No condition is mild enough for a client's block: what it does is not looked at.
+    let held = around.condition.map(|condition| conditional(&condition.text));
     commands.retain(|command| !command.text.trim().is_empty());
     let (Some(first), Some(last)) = (commands.first(), commands.last()) else {
         return Block::Data("it holds no command".to_string());
     };
     // One piece: a client's block is never cut, and so its own span is not asked for.
     let span = Span::new(first.line, last.line);
-    Block::Run(vec![Run { condition: None, why: None, commands, span }])
+    Block::Run(vec![Run { held, why: None, title: None, commands, span }])
 }
 
 fn command(lines: &Lines<'_>, excerpt: Excerpt, tag: &str) -> Command {

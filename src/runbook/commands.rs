@@ -5,11 +5,12 @@ use super::hands::Hands;
 use super::language::{self, Language};
 use super::lexer::lex;
 use super::markdown::Code;
-use super::prompt::{self, Shown, Typed};
+use super::prompt::{self, Shown};
+use super::runs::{self, Around, Run};
 use super::shell::Bash;
 use super::text::{Excerpt, Lines};
-use super::{ByHand, Command, Input, Reading, VariableRead};
-use super::{client, condition, file_contents, placeholder, unified_name, variables};
+use super::{ByHand, client, placeholder, unified_name, variables};
+use super::{Command, Input, Reading, RunbookPhase, VariableRead};
 use crate::source::Span;
 
 /// What a block is to a reader who follows the runbook.
@@ -23,30 +24,28 @@ pub(super) enum Block {
     Data(String),
 }
 
-/// Commands that follow each other.
-#[derive(Debug)]
-pub(super) struct Run {
-    /// The condition that a comment above them puts: `# If the lag is growing:`.
-    pub condition: Option<String>,
-    /// Why they are for a person, if they are.
-    pub why: Option<ByHand>,
-    /// The commands.
-    pub commands: Vec<Command>,
-    /// From the comment to the end of the last one, in the source.
-    pub span: Span,
-}
-
 /// Reads a block. `hands` knows what the blocks before it in its section have opened.
-pub(super) fn read(bash: &mut Bash, lines: &Lines<'_>, code: &Code, reading: &Reading, hands: &mut Hands) -> Block {
+pub(super) fn read(
+    bash: &mut Bash,
+    lines: &Lines<'_>,
+    code: &Code,
+    reading: &Reading,
+    around: &Around<'_>,
+    hands: &mut Hands,
+) -> Block {
     let tag = language::tag(&code.info);
     let language = language::of_block(&tag, &code.body.text);
     if language == Language::Mistagged {
         return Block::Person(format!("it is tagged `{tag}`, but it holds shell commands"));
     }
     if reading.clients.contains(&tag) {
-        return client::read(lines, code, &tag);
+        return client::read(lines, code, &tag, around);
     }
     match language {
+        // The application's code is nothing to do for anybody, except where people act.
+        Language::Foreign if !is_acted_on(around.phase) && language::is_of_applications(&tag) => {
+            return Block::Data(format!("`{tag}` is code of an application"));
+        }
         Language::Foreign => return Block::Person(client::needed(&tag)),
         Language::Data => return Block::Data(format!("`{tag}` is data")),
         Language::Shell | Language::Console | Language::Untagged | Language::Mistagged => {}
@@ -57,7 +56,7 @@ pub(super) fn read(bash: &mut Bash, lines: &Lines<'_>, code: &Code, reading: &Re
     let (typed, prompted) = match prompt::read(bash, &code.body, language == Language::Console) {
         Shown::Foreign(prompt) => {
             if let Some(tag) = client::of_prompt(&prompt).filter(|tag| reading.clients.contains(*tag)) {
-                return client::session(lines, code, tag);
+                return client::session(lines, code, tag, around);
             }
             return Block::Person(format!("it shows a session of another program (prompt `{prompt}`)"));
         }
@@ -75,65 +74,27 @@ pub(super) fn read(bash: &mut Bash, lines: &Lines<'_>, code: &Code, reading: &Re
     hands.block(typed.first().map_or("", |typed| typed.text.text.as_str()));
     let mut runs = Vec::new();
     for typed in &typed {
-        split(bash, lines, typed, &tag, hands, &mut runs);
+        runs::cut(bash, lines, typed, &tag, around, hands, &mut runs);
         if let Some(Run { why: Some(ByHand::Person(why)), commands, .. }) = runs.first()
             && commands.is_empty()
         {
             return Block::Person(why.clone());
         }
     }
-    if runs.is_empty() {
+    if runs.iter().all(|run| run.commands.is_empty()) {
         return Block::Data("it holds no command".to_string());
     }
     Block::Run(runs)
 }
 
-/// Splits what was typed into commands; the sample output goes to the last of them. What bash would take for commands
-/// though it is none becomes a run without commands.
-fn split(bash: &mut Bash, lines: &Lines<'_>, typed: &Typed, tag: &str, hands: &mut Hands, runs: &mut Vec<Run>) {
-    let text = &typed.text.text;
-    let masked = placeholder::mask(text, &placeholder::find(text));
-    let mut before = 0;
-    // The condition in force, and whether only the end of the block ends it.
-    let mut in_force: Option<(String, bool)> = None;
-    let spans = bash.split(&masked);
-    let none = file_contents::find(&masked, &spans).or_else(|| not_shell(bash, &masked, &spans, &typed.text, lines));
-    for (i, span) in spans.into_iter().enumerate() {
-        if let Some(none) = none.as_ref().filter(|none| none.from <= i) {
-            let start = typed.text.origin(span.start);
-            let end = typed.text.origin(text.trim_end().len().saturating_sub(1)) + 1;
-            let why = Some(ByHand::Person(none.why.clone()));
-            runs.push(Run { condition: None, why, commands: Vec::new(), span: Span::new(start, end) });
-            return;
-        }
-        let comments = comments(masked.get(before..span.start).unwrap_or_default(), before == 0);
-        if let Some(stated) = condition::of_comment(&comments) {
-            in_force = Some(stated);
-        } else if !comments.is_empty() && in_force.as_ref().is_some_and(|(_, stays)| !stays) {
-            in_force = None;
-        }
-        before = span.end;
-        let line = lines.line(typed.text.origin(span.start));
-        let why = hands.judge(bash, masked.get(span.start..span.end).unwrap_or_default(), line);
-        let mut command = command(bash, lines, &typed.text.part(span), tag);
-        command.by_hand.clone_from(&why);
-        let condition = in_force.as_ref().map(|(condition, _)| condition.clone());
-        let (start, end) = (typed.text.origin(span.start), typed.text.origin(span.end.saturating_sub(1)) + 1);
-        match runs.last_mut() {
-            Some(run) if run.condition == condition && run.why == why => {
-                run.commands.push(command);
-                run.span.end = end;
-            }
-            _ => runs.push(Run { condition, why, commands: vec![command], span: Span::new(start, end) }),
-        }
-    }
-    if let (Some(last), Some(expected)) = (runs.last_mut().and_then(|run| run.commands.last_mut()), &typed.expected) {
-        last.expected = Some(expected.clone());
-    }
-}
-
 /// Where the grammar finds an error: nothing of such a block is a command.
-fn not_shell(bash: &mut Bash, text: &str, spans: &[Span], excerpt: &Excerpt, lines: &Lines<'_>) -> Option<Contents> {
+pub(super) fn not_shell(
+    bash: &mut Bash,
+    text: &str,
+    spans: &[Span],
+    excerpt: &Excerpt,
+    lines: &Lines<'_>,
+) -> Option<Contents> {
     // What cannot be split stays one piece, the last one.
     let last = spans.last()?;
     let wrong = !bash.is_complete(text.get(last.start..last.end).unwrap_or_default());
@@ -145,14 +106,7 @@ fn not_shell(bash: &mut Bash, text: &str, spans: &[Span], excerpt: &Excerpt, lin
     wrong.then_some(Contents { from: 0, why })
 }
 
-/// The lines that are comments as a whole, of what stands between two commands. What follows a command on its own
-/// line is not one of them.
-fn comments(gap: &str, at_start: bool) -> Vec<&str> {
-    let lines = gap.split('\n').skip(usize::from(!at_start));
-    lines.map(str::trim).filter(|line| line.starts_with('#')).collect()
-}
-
-fn command(bash: &mut Bash, lines: &Lines<'_>, excerpt: &Excerpt, tag: &str) -> Command {
+pub(super) fn command(bash: &mut Bash, lines: &Lines<'_>, excerpt: &Excerpt, tag: &str) -> Command {
     let text = &excerpt.text;
     let start = lines.pos(excerpt.origin(0));
     let input = |name: &str, span: Span| {
@@ -181,6 +135,11 @@ fn command(bash: &mut Bash, lines: &Lines<'_>, excerpt: &Excerpt, tag: &str) -> 
         reads,
         sets: variables.assigned,
     }
+}
+
+/// Phases in which every block is something to do.
+fn is_acted_on(phase: RunbookPhase) -> bool {
+    !matches!(phase, RunbookPhase::Other | RunbookPhase::Reference)
 }
 
 /// Whether everything in a block without a tag is a command that is known, a keyword or an assignment. One line that

@@ -21,9 +21,9 @@ pub(super) struct Hands {
 
 impl Hands {
     /// The next block stands below this condition. What was opened below another one is not open there.
-    pub fn under(&mut self, condition: &Option<String>) {
-        if self.condition != *condition {
-            *self = Hands { condition: condition.clone(), ..Hands::default() };
+    pub fn under(&mut self, condition: Option<&str>) {
+        if self.condition.as_deref() != condition {
+            *self = Hands { condition: condition.map(str::to_string), ..Hands::default() };
         }
     }
 

@@ -39,6 +39,30 @@ pub(super) fn of_tag(tag: &str) -> Language {
     }
 }
 
+/// Whether a tag is that of a language in which applications are written, and nobody works at a prompt.
+pub(super) fn is_of_applications(tag: &str) -> bool {
+    matches!(
+        tag,
+        "python"
+            | "py"
+            | "python3"
+            | "ruby"
+            | "rb"
+            | "javascript"
+            | "js"
+            | "node"
+            | "typescript"
+            | "ts"
+            | "go"
+            | "php"
+            | "perl"
+            | "java"
+            | "groovy"
+            | "elixir"
+            | "rust"
+    )
+}
+
 /// What a block is by its tag, unless what it holds says clearly that the tag is wrong: a `yaml` block of nothing but
 /// commands is read as one without a tag.
 pub(super) fn of_block(tag: &str, text: &str) -> Language {

@@ -1,11 +1,16 @@
 //! Markdown → a runbook of steps with line numbers. Never regular expressions over lines: a CommonMark parser with
 //! source positions, and a real shell parser for the commands.
 
+mod alternatives;
 mod annotation;
+mod bold;
 mod capitals;
+mod changes;
 mod client;
 mod commands;
+mod comments;
 mod condition;
+mod effects;
 mod endless;
 mod file_contents;
 mod fill;
@@ -13,24 +18,30 @@ mod fill_ins;
 mod hands;
 mod ids;
 mod interactive;
+mod labels;
 mod language;
 mod lexer;
 pub mod look;
 mod markdown;
 mod model;
 pub mod parse;
+mod parts;
 mod phase;
+mod phase_words;
 mod placeholder;
 mod printed;
 mod prompt;
+mod reach;
 mod replace;
 mod runme;
+mod runs;
 mod settings;
 mod shell;
 mod simple;
 mod steps;
 mod text;
 mod variables;
+mod verbs;
 mod work;
 
 #[cfg(test)]

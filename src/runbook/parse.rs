@@ -2,13 +2,14 @@
 //! unfit, each with its place.
 
 use super::annotation::{self, Notes};
+use super::condition::{self, Condition};
 use super::language::{self, Language};
 use super::markdown::{self, Block, Code};
 use super::model::link_variables;
 use super::shell::Bash;
 use super::steps::{self, Section, Text};
 use super::text::Lines;
-use super::{Runbook, RunbookPhase, Settings, condition, phase};
+use super::{Runbook, RunbookPhase, Settings, alternatives, bold, phase, verbs};
 use crate::source::{Diagnostics, Source, Span};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -51,7 +52,9 @@ pub fn parse_with(source: &Arc<Source>, reading: &Reading, diags: &mut Diagnosti
     for code in codes(&document.blocks) {
         check_fence(source, &lines, code, diags);
     }
-    let sections = sections(&document.blocks, &notes);
+    let mut sections = sections(&source.text, &document.blocks, &notes);
+    alternatives::verify_after_mitigate(&mut sections);
+    alternatives::hold(&mut sections);
     let mut bash = Bash::new(source.text.len());
     let text = Text { source, lines: &lines, notes: &notes, reading };
     let mut steps = steps::of_sections(&mut bash, &text, &sections, diags);
@@ -128,25 +131,67 @@ fn frontmatter_title(text: &str) -> Option<String> {
 #[derive(Clone, Default)]
 struct Above {
     phase: RunbookPhase,
-    condition: Option<String>,
+    condition: Option<Condition>,
     settings: Settings,
     annotated: Vec<Span>,
+    /// Whether an annotation says the phase.
+    pinned: bool,
+}
+
+impl Above {
+    fn section<'a>(
+        self,
+        heading: Option<(&'a str, Span)>,
+        title: String,
+        level: u8,
+        blocks: Vec<&'a Block>,
+    ) -> Section<'a> {
+        let Above { phase, condition, settings, annotated, pinned } = self;
+        Section { heading, title, level, blocks, phase, condition, has_children: false, settings, annotated, pinned }
+    }
 }
 
 /// Cuts the document at its headings; phases, conditions and settings are handed down.
-pub(super) fn sections<'a>(blocks: &'a [Block], notes: &Notes) -> Vec<Section<'a>> {
+pub(super) fn sections<'a>(source: &'a str, blocks: &'a [Block], notes: &Notes) -> Vec<Section<'a>> {
     let titles = blocks.iter().filter(|block| matches!(block, Block::Heading { level: 1, .. })).count();
     let mut out = vec![Section::default()];
     // Open headings: level, what they hand down, index of the section.
     let mut open: Vec<(u8, Above, usize)> = Vec::new();
     for block in blocks {
-        let Block::Heading { level, text, span } = block else {
-            if let Some(section) = out.last_mut() {
-                section.blocks.push(block);
+        let (level, title, span) = match block {
+            Block::Heading { level, text, span } => (*level, text.as_str(), *span),
+            Block::Paragraph { text, span } => {
+                let in_label = open.last().is_some_and(|&(level, ..)| level == bold::LEVEL);
+                let label = bold::label(source, text, *span);
+                let above =
+                    open.iter().rev().find(|&&(level, ..)| level < bold::LEVEL).map(|(_, above, _)| above.phase);
+                let opens = |text| bold::opens(text, above.unwrap_or_default(), in_label);
+                let Some((label, phase)) =
+                    label.and_then(|label| Some((opens(label.text)?, label))).map(|(p, l)| (l, p))
+                else {
+                    push(&mut out, block);
+                    continue;
+                };
+                open.retain(|&(level, ..)| level < bold::LEVEL);
+                let mut here = open.last().map(|(_, above, _)| above.clone()).unwrap_or_default();
+                here.phase = if here.pinned { here.phase } else { phase };
+                let parent = open.last().and_then(|&(level, _, index)| out.get_mut(index).filter(|_| level > 1));
+                let title = bold::title(parent.as_ref().map_or("", |parent| parent.title.as_str()), label.text);
+                // What is to be done above the first label stays a step.
+                if let Some(parent) = parent.filter(|parent| !parent.blocks.iter().copied().any(asks)) {
+                    parent.has_children = true;
+                }
+                open.push((bold::LEVEL, here.clone(), out.len()));
+                let blocks = if label.alone { Vec::new() } else { vec![block] };
+                out.push(here.section(Some((label.text, *span)), title, bold::LEVEL, blocks));
+                continue;
             }
-            continue;
+            _ => {
+                push(&mut out, block);
+                continue;
+            }
         };
-        open.retain(|&(above, ..)| above < *level);
+        open.retain(|&(above, ..)| above < level);
         for &(.., index) in &open {
             if let Some(section) = out.get_mut(index) {
                 section.has_children = true;
@@ -154,20 +199,34 @@ pub(super) fn sections<'a>(blocks: &'a [Block], notes: &Notes) -> Vec<Section<'a
         }
         let mut here = open.last().map(|(_, above, _)| above.clone()).unwrap_or_default();
         // "# Disaster recovery" names the document, not what is to be done in all of its sections.
-        let is_title = *level == 1 && (titles == 1 || out.len() == 1);
-        here.phase = if is_title { RunbookPhase::Other } else { phase::of_heading(text, here.phase) };
-        here.condition = if is_title { None } else { here.condition.or_else(|| condition::of_heading(text)) };
-        if let Some(note) = notes.of_heading(*span) {
+        let is_title = level == 1 && (titles == 1 || out.len() == 1);
+        here.phase = if is_title { RunbookPhase::Other } else { phase::of_heading(title, here.phase) };
+        here.condition = if is_title { None } else { here.condition.or_else(|| condition::of_heading(title)) };
+        if let Some(note) = notes.of_heading(span) {
+            here.pinned |= note.phase.is_some();
             here.phase = note.phase.unwrap_or(here.phase);
             here.settings = note.settings.over(&here.settings);
-            here.annotated.push(*span);
+            here.annotated.push(span);
         }
-        open.push((*level, here.clone(), out.len()));
-        let Above { phase, condition, settings, annotated } = here;
-        let heading = Some((text.as_str(), *span));
-        out.push(Section { heading, blocks: Vec::new(), phase, condition, has_children: false, settings, annotated });
+        open.push((level, here.clone(), out.len()));
+        out.push(here.section(Some((title, span)), title.to_string(), level, Vec::new()));
     }
     out
+}
+
+/// Whether a block asks for something to be done.
+fn asks(block: &Block) -> bool {
+    match block {
+        Block::Code(_) | Block::List { start: Some(_), .. } => true,
+        Block::Paragraph { text, .. } => verbs::is_imperative(text),
+        _ => false,
+    }
+}
+
+fn push<'a>(sections: &mut [Section<'a>], block: &'a Block) {
+    if let Some(section) = sections.last_mut() {
+        section.blocks.push(block);
+    }
 }
 
 fn codes(blocks: &[Block]) -> Vec<&Code> {

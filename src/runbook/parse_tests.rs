@@ -38,7 +38,7 @@ fn titles() {
 
 #[test]
 fn phases_are_inherited_and_the_title_is_none() {
-    let text = "# Disaster recovery\n\n```sh\na\n```\n\n## Steps\n\n### Look\n\n```sh\nb\n```\n\n## Mitigation\n\n### Restart it\n\n```sh\nc\n```\n\n#### Verify it\n\n```sh\nd\n```\n\n## Notes\n\n```sh\ne\n```\n";
+    let text = "# Disaster recovery\n\n```sh\na\n```\n\n## Setup\n\n### Look\n\n```sh\nb\n```\n\n## Mitigation\n\n### Restart it\n\n```sh\nc\n```\n\n#### Verify it\n\n```sh\nd\n```\n\n## Notes\n\n```sh\ne\n```\n";
     let (runbook, _) = read(text);
     let phases: Vec<(&str, &str)> = runbook.steps.iter().map(|s| (s.id.as_str(), s.phase.name())).collect();
     assert_eq!(

@@ -2,183 +2,14 @@
 //! inherits its phase unless it clearly names one of its own.
 
 use super::RunbookPhase;
+use super::phase_words::{CHECKS, COMING_FIRST, FILLERS, HEADS, LOOKED_UP, SYNONYMS, VERBS};
 use RunbookPhase::{Detect, Diagnose, Escalate, Mitigate, Other, Reference, Rollback, Verify};
-
-/// Synonyms, most active first: a heading that names two phases ("Diagnosis and resolution") is the more active one,
-/// because commands of that one must not run as the other.
-const SYNONYMS: &[(RunbookPhase, &[&str])] = &[
-    (Escalate, &["escalation", "escalations", "escalate", "escalating", "contacts", "contact"]),
-    (
-        Rollback,
-        &["rollback", "rollbacks", "roll back", "rolling back", "revert", "reverting", "backout", "back out", "undo"],
-    ),
-    (
-        Mitigate,
-        &[
-            "mitigation",
-            "mitigations",
-            "mitigate",
-            "mitigating",
-            "resolution",
-            "resolutions",
-            "resolve",
-            "resolving",
-            "remediation",
-            "remediations",
-            "remediate",
-            "fix",
-            "fixes",
-            "fixing",
-            "recovery",
-            "recover",
-            "procedure",
-            "procedures",
-            "playbook",
-            "recommended actions",
-            "immediate actions",
-            "immediate action",
-            "solution",
-            "solutions",
-            "workaround",
-            "workarounds",
-            "what to do",
-        ],
-    ),
-    (
-        Verify,
-        &[
-            "verification",
-            "verify",
-            "verifying",
-            "validation",
-            "validate",
-            "validating",
-            "post check",
-            "post checks",
-            "postchecks",
-            "exit criteria",
-            "success criteria",
-            "confirm recovery",
-            "confirm the recovery",
-            "confirm the fix",
-        ],
-    ),
-    (
-        Diagnose,
-        &[
-            "diagnosis",
-            "diagnose",
-            "diagnosing",
-            "diagnostic",
-            "diagnostics",
-            "triage",
-            "investigation",
-            "investigations",
-            "investigate",
-            "investigating",
-            "troubleshooting",
-            "troubleshoot",
-            "possible checks",
-            "root cause",
-            "root causes",
-            "possible causes",
-            "common causes",
-            "likely causes",
-            "causes",
-            "assessment",
-            "debugging",
-        ],
-    ),
-    (Detect, &["detection", "detect", "detecting", "alert", "alerts", "symptom", "symptoms", "trigger", "triggers"]),
-    (
-        Reference,
-        &[
-            "meaning",
-            "impact",
-            "background",
-            "overview",
-            "links",
-            "prevention",
-            "preventive measures",
-            "dashboard",
-            "dashboards",
-            "reference",
-            "references",
-            "related",
-            "see also",
-            "table of contents",
-            "contents",
-            "appendix",
-            "summary",
-            "description",
-            "purpose",
-            "scope",
-            "architecture",
-            "further reading",
-            "resources",
-            "post incident",
-            "postmortem",
-            "post mortem",
-            "lessons learned",
-            "action items",
-            "changelog",
-            "revision history",
-            "glossary",
-            "why",
-            "context",
-        ],
-    ),
-];
-
-/// Words that change nothing about what a heading names.
-const FILLERS: &[&str] = &[
-    "a",
-    "an",
-    "and",
-    "action",
-    "actions",
-    "basic",
-    "common",
-    "details",
-    "first",
-    "for",
-    "full",
-    "further",
-    "general",
-    "guide",
-    "guidelines",
-    "how",
-    "immediate",
-    "information",
-    "initial",
-    "instructions",
-    "manual",
-    "matrix",
-    "of",
-    "or",
-    "path",
-    "plan",
-    "policy",
-    "possible",
-    "procedure",
-    "procedures",
-    "process",
-    "quick",
-    "recommended",
-    "response",
-    "section",
-    "step",
-    "steps",
-    "the",
-    "this",
-    "to",
-    "when",
-    "your",
-];
 
 /// How clearly a heading names a phase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Strength {
+    /// It only says that something follows, and means a phase where nothing above it names one.
+    Weak,
     /// It is nothing but the name of the phase.
     Exact,
     /// It begins with it: "Verify the pool".
@@ -194,6 +25,7 @@ pub(super) fn of_heading(heading: &str, inherited: RunbookPhase) -> RunbookPhase
         (Other, _) => true,
         // Verifying a rollback or a diagnosis is part of it; it must not run with the verification of the recovery.
         (Rollback | Escalate | Diagnose, _) if phase == Verify => strength == Strength::Exact && inherited == Diagnose,
+        (_, Strength::Weak) => false,
         (_, Strength::Exact) => true,
         (Mitigate, Strength::First) => matches!(phase, Verify | Rollback | Escalate),
         (Detect | Diagnose | Verify, Strength::First) => matches!(phase, Rollback | Escalate),
@@ -202,29 +34,62 @@ pub(super) fn of_heading(heading: &str, inherited: RunbookPhase) -> RunbookPhase
     if own { phase } else { inherited }
 }
 
+/// Whether a heading names a phase at all.
+pub(super) fn names_one(heading: &str) -> bool {
+    named(heading).is_some()
+}
+
 /// Whether a heading is nothing but the name of a phase, so that it is no title for what stands below it.
 pub(super) fn is_only_a_phase(heading: &str) -> bool {
-    matches!(named(heading), Some((_, Strength::Exact)))
+    matches!(named(heading), Some((_, Strength::Exact | Strength::Weak)))
 }
 
 fn named(heading: &str) -> Option<(RunbookPhase, Strength)> {
     let words = words(strip_number(heading));
-    let found: Vec<(RunbookPhase, usize, usize)> = SYNONYMS
-        .iter()
-        .flat_map(|(phase, synonyms)| synonyms.iter().map(move |synonym| (*phase, *synonym)))
-        .filter_map(|(phase, synonym)| position(&words, synonym).map(|(at, width)| (phase, at, width)))
-        .collect();
+    // "Steps", "Step by step instructions": the procedure.
+    if words.iter().any(|word| matches!(word.as_str(), "steps" | "instructions"))
+        && words.iter().all(|word| matches!(word.as_str(), "the" | "step" | "steps" | "by" | "instructions"))
+    {
+        return Some((Mitigate, Strength::Weak));
+    }
+    let said = words.join(" ");
+    if COMING_FIRST.iter().any(|name| said == *name) {
+        return Some((Diagnose, Strength::Weak));
+    }
+    if CHECKS.iter().any(|name| said == *name) {
+        return Some((Diagnose, Strength::First));
+    }
+    let several = words.iter().any(|word| matches!(word.as_str(), "and" | "or")) || heading.contains(['&', '/', '+']);
+    let is_last = |list: &[&str]| words.last().is_some_and(|word| list.contains(&word.as_str()));
+    let acts = words.first().is_some_and(|word| VERBS.contains(&word.as_str()));
     // "Recovery time objective" is a number, and "Related alerts" are links.
     if position(&words, "recovery time").is_some() || position(&words, "recovery point").is_some() {
         return Some((Reference, Strength::Within));
     }
+    // "Alert rules", "Recovery testing".
+    if is_last(HEADS) && words.len() > 1 && !several && !acts {
+        return None;
+    }
+    let looks_up =
+        |synonym: &str| synonym.starts_with("resolv") && words.iter().any(|w| LOOKED_UP.contains(&w.as_str()));
+    let found: Vec<(RunbookPhase, usize, usize)> = SYNONYMS
+        .iter()
+        .flat_map(|(phase, synonyms)| synonyms.iter().map(move |synonym| (*phase, *synonym)))
+        .filter(|(_, synonym)| !looks_up(synonym))
+        .filter_map(|(phase, synonym)| position(&words, synonym).map(|(at, width)| (phase, at, width)))
+        .collect();
     if matches!(words.first().map(String::as_str), Some("related" | "see" | "reference" | "references")) {
         return Some((Reference, Strength::Exact));
     }
     let most_active = found.first()?.0;
     let in_synonym = |i: usize| found.iter().any(|&(_, at, width)| at <= i && i < at + width);
     let exact = words.iter().enumerate().all(|(i, word)| in_synonym(i) || FILLERS.contains(&word.as_str()));
-    let several = words.iter().any(|word| matches!(word.as_str(), "and" | "or")) || heading.contains(['&', '/', '+']);
+    // "Audit and post-mortem" comes after the incident, whatever it stands below.
+    let after = ["postmortem", "post mortem", "post incident", "lessons learned"];
+    let ends = |synonym: &&str| position(&words, synonym).is_some_and(|(at, width)| at + width == words.len());
+    if after.iter().any(ends) {
+        return Some((Reference, Strength::Exact));
+    }
     let phase = if several {
         most_active
     } else if let Some(&(phase, ..)) = found.iter().find(|&&(_, at, _)| at == 0) {
@@ -281,7 +146,8 @@ pub(super) fn strip_number(heading: &str) -> &str {
 /// What follows `Step ` or `Phase ` (and the like) when a number or a single letter does.
 fn number_word(text: &str) -> Option<&str> {
     let (word, rest) = text.split_once(char::is_whitespace)?;
-    let is_word = ["step", "phase"].iter().any(|known| word.eq_ignore_ascii_case(known));
+    let is_word =
+        ["step", "phase", "day", "week", "stage", "part"].iter().any(|known| word.eq_ignore_ascii_case(known));
     let rest = rest.trim_start();
     let mut chars = rest.chars();
     let number = chars.next().is_some_and(|c| c.is_ascii_digit());
@@ -332,6 +198,23 @@ mod tests {
             ("Related alerts", Reference),
             ("Recovery time objectives", Reference),
             ("Post-Incident Actions", Reference),
+            ("Steps", Mitigate),
+            ("Step-by-step instructions", Mitigate),
+            ("Resolve the conflict", Mitigate),
+            ("Resolve the current digest", Other),
+            ("Point-in-time recovery setup", Other),
+            ("Trigger conflicts", Other),
+            ("Recovery testing", Other),
+            ("Verify the schedule", Verify),
+            ("Rollback plan", Rollback),
+            ("Verification checklist", Verify),
+            ("Pre-flight (page first)", Diagnose),
+            ("Common issues and solutions", Mitigate),
+            ("Common issues", Diagnose),
+            ("Health checks", Diagnose),
+            ("Health check endpoints", Other),
+            ("Useful commands", Reference),
+            ("Commands cheat sheet", Reference),
             ("Prerequisites", Other),
             ("Restart the service", Other),
             ("Prefix lists", Other),
@@ -354,6 +237,11 @@ mod tests {
             ("Diagnosis", Reference, Diagnose),
             ("Verify backups weekly", Reference, Reference),
             ("Step 2", Mitigate, Mitigate),
+            ("Steps", Rollback, Rollback),
+            ("Steps", Reference, Reference),
+            ("Step 7 — Audit + post-mortem (48 h)", Mitigate, Reference),
+            ("Useful commands", Mitigate, Reference),
+            ("Health check", Mitigate, Mitigate),
         ] {
             assert_eq!(of_heading(heading, inherited), expected, "{heading} below {inherited:?}");
         }
@@ -374,6 +262,9 @@ mod tests {
             ("1) Stop", "Stop", true),
             ("3 replicas are down", "3 replicas are down", false),
             ("5xx errors", "5xx errors", false),
+            ("Day 2: Look", "Look", true),
+            ("Week 2", "", true),
+            ("Part of it", "Part of it", false),
             ("Step back", "Step back", false),
             ("Stepping down", "Stepping down", false),
             ("Steps", "Steps", false),

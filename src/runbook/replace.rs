@@ -5,9 +5,10 @@ use super::commands::{self, Block};
 use super::hands::Hands;
 use super::markdown::Code;
 use super::model::link_variables;
+use super::runs::Around;
 use super::shell::Bash;
 use super::text::{Excerpt, Lines};
-use super::{ByHand, CodeBlock, Command, Reading, Replaced, Runbook, Settings, Step, StepKind};
+use super::{ByHand, CodeBlock, Command, Reading, Replaced, Runbook, RunbookPhase, Settings, Step, StepKind};
 use crate::source::{Pos, Source, Span};
 use std::sync::Arc;
 
@@ -84,8 +85,9 @@ fn commands_of(written: Written<'_>) -> Result<Vec<Command>, String> {
     let (body, exact) = excerpt(written);
     let code = Code { info: "bash".to_string(), fenced: true, body, span: written.span };
     let lines = Lines::new(&written.source.text);
+    let around = Around { condition: None, phase: RunbookPhase::Other, intro: "" };
     let mut bash = Bash::new(written.text.len());
-    let read = commands::read(&mut bash, &lines, &code, &Reading::default(), &mut Hands::default());
+    let read = commands::read(&mut bash, &lines, &code, &Reading::default(), &around, &mut Hands::default());
     let mut commands: Vec<Command> = match read {
         Block::Run(runs) => {
             // What is no command at all cannot be run; what never ends, or a condition, was decided by whoever wrote this.

@@ -3,14 +3,17 @@
 
 use super::annotation::{Name, Note, Notes};
 use super::commands::{self, Block as Read};
+use super::condition::Condition;
 use super::hands::{self, Hands};
-use super::markdown::{Block, Code, Item};
+use super::markdown::{Block, Code};
+use super::parts::{Part, Placed, is_for_people, parts, placed, span, title_of};
+use super::runs::{Around, Run, Title, conditional};
 use super::shell::Bash;
 use super::text::{Lines, sha256};
 use super::{CodeBlock, Command, LeftOut, Reading, RunbookPhase, Settings, Step, StepKind};
-use super::{condition, ids, phase};
+use super::{ids, phase, verbs};
 use crate::source::{Diagnostics, Source, Span};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// A heading with what stands directly below it.
@@ -18,12 +21,18 @@ use std::sync::Arc;
 pub(super) struct Section<'a> {
     /// Its heading; none for what stands above the first one.
     pub heading: Option<(&'a str, Span)>,
+    /// Its title; a bold label has that of its heading before it.
+    pub title: String,
+    /// How deep it stands: 1 to 6, 7 for a bold label, 0 for what stands above the first heading.
+    pub level: u8,
+    /// Whether its annotation says its phase.
+    pub pinned: bool,
     /// The blocks before the next heading.
     pub blocks: Vec<&'a Block>,
     /// Its phase.
     pub phase: RunbookPhase,
     /// The condition of an `Option B` heading, its own or inherited.
-    pub condition: Option<String>,
+    pub condition: Option<Condition>,
     /// Whether headings stand below it.
     pub has_children: bool,
     /// What the annotation of its heading and of those above it say about its blocks.
@@ -67,16 +76,6 @@ pub(super) fn of_sections(
     steps.into_iter().map(|(step, _)| step).collect()
 }
 
-/// A code block in its place in the text.
-#[derive(Clone)]
-struct Placed<'a> {
-    code: &'a Code,
-    /// The paragraph that introduces it.
-    intro: Option<(&'a str, Span)>,
-    /// The condition under which it is to be run.
-    condition: Option<String>,
-}
-
 /// What becomes one step, or several where a part of it is conditional.
 struct Unit<'a> {
     title: String,
@@ -85,6 +84,8 @@ struct Unit<'a> {
     phase: RunbookPhase,
     /// Whether it is a step even if there is nothing in it to run.
     wanted: bool,
+    /// The condition of all of it.
+    condition: Option<Condition>,
 }
 
 /// A step under construction.
@@ -96,6 +97,8 @@ struct Piece {
     blocks: Vec<CodeBlock>,
     left_out: Vec<LeftOut>,
     name: Option<Name>,
+    /// Whether its title says more than that of the unit.
+    own_title: bool,
 }
 
 struct Builder<'a> {
@@ -152,7 +155,7 @@ impl Builder<'_> {
 
     fn parts(&mut self, section: &Section<'_>) {
         let acts = section.phase != RunbookPhase::Reference;
-        let title = section.heading.map_or("", |(text, _)| text);
+        let title = section.title.as_str();
         let start = section.heading.map(|(_, span)| span.start);
         let whole = |start: usize| {
             Span::new(start, section.blocks.iter().filter_map(|b| span(b)).map(|s| s.end).max().unwrap_or(start))
@@ -161,10 +164,19 @@ impl Builder<'_> {
         if phase::is_step(title) {
             let codes = placed(section.blocks.iter().copied(), &section.condition);
             // A numbered heading above others is a chapter; its text only leads to them.
-            let wanted = acts && !section.has_children;
+            // A table that only tells something is none either.
+            let says = !section.blocks.is_empty() || section.phase != RunbookPhase::Other;
+            let wanted = acts && !section.has_children && (says || verbs::is_imperative(phase::strip_number(title)));
             let span = whole(start.unwrap_or(0));
             let span = Span::new(span.start, span.end.max(heading_end));
-            self.unit(Unit { title: title.to_string(), span, codes, phase: section.phase, wanted });
+            self.unit(Unit {
+                title: title.to_string(),
+                span,
+                codes,
+                phase: section.phase,
+                wanted,
+                condition: section.condition.clone(),
+            });
             return;
         }
         let parts = parts(&section.blocks, section.phase, &section.condition);
@@ -173,14 +185,21 @@ impl Builder<'_> {
         let lone = has_items || title.is_empty() || phase::is_only_a_phase(title);
         if !lone && !codes.is_empty() {
             let span = whole(start.unwrap_or(0));
-            self.unit(Unit { title: title.to_string(), span, codes, phase: section.phase, wanted: false });
+            self.unit(Unit {
+                title: title.to_string(),
+                span,
+                codes,
+                phase: section.phase,
+                wanted: false,
+                condition: section.condition.clone(),
+            });
             return;
         }
         for part in parts {
             match part {
-                Part::Item { title: item, span, codes } => {
+                Part::Item { title: item, span, codes, condition } => {
                     let title = if item.is_empty() { title.to_string() } else { item };
-                    self.unit(Unit { title, span, codes, phase: section.phase, wanted: acts });
+                    self.unit(Unit { title, span, codes, phase: section.phase, wanted: acts, condition });
                 }
                 Part::Loose(codes) => self.loose(codes, title, section.phase),
             }
@@ -188,7 +207,14 @@ impl Builder<'_> {
         let words_alone = codes.is_empty() && !has_items && !section.has_children && !section.blocks.is_empty();
         if words_alone && is_for_people(section.phase) && !title.is_empty() {
             let span = whole(start.unwrap_or(0));
-            self.unit(Unit { title: title.to_string(), span, codes, phase: section.phase, wanted: true });
+            self.unit(Unit {
+                title: title.to_string(),
+                span,
+                codes,
+                phase: section.phase,
+                wanted: true,
+                condition: section.condition.clone(),
+            });
         }
     }
 
@@ -201,7 +227,7 @@ impl Builder<'_> {
                 title.unwrap_or_else(|| if heading.is_empty() { "Commands".into() } else { heading.to_string() });
             let start = first.intro.map_or(first.code.span.start, |(_, span)| span.start.min(first.code.span.start));
             let span = Span::new(start, last.code.span.end);
-            self.unit(Unit { title, span, codes: group.to_vec(), phase, wanted: false });
+            self.unit(Unit { title, span, codes: group.to_vec(), phase, wanted: false, condition: None });
         }
     }
 
@@ -220,20 +246,25 @@ impl Builder<'_> {
             let whole = Span::new(if taken { own.start } else { start }, own.end);
             let note = self.text.notes.of_block(placed.code);
             let name = note.and_then(|note| note.name.clone());
-            self.hands.under(&placed.condition);
-            match commands::read(self.bash, self.text.lines, placed.code, self.text.reading, &mut self.hands) {
+            self.hands.under(placed.condition.as_ref().map(|condition| condition.text.as_str()));
+            let around = Around {
+                condition: placed.condition.as_ref(),
+                phase: unit.phase,
+                intro: placed.intro.map_or("", |(text, _)| text),
+            };
+            let (lines, reading) = (self.text.lines, self.text.reading);
+            match commands::read(self.bash, lines, placed.code, reading, &around, &mut self.hands) {
                 Read::Run(runs) => {
                     self.ran = true;
                     let block = self.block(placed.code, note);
-                    self.pieces(runs, placed, Piece::at(title, whole, block, name), &mut pieces);
+                    let own_title = placed.condition.is_some() && title != unit.title;
+                    let like = Piece { own_title, ..Piece::at(title, whole, block, name) };
+                    self.pieces(runs, &unit.title, like, &mut pieces);
                 }
                 Read::Person(why) => {
                     // A client that the scenario names makes it run.
                     self.ran = true;
-                    let kind = StepKind::Manual(why);
-                    let (held, blocks, left_out) = (Vec::new(), Vec::new(), Vec::new());
-                    let piece = Piece { title, span: whole, kind, held, blocks, left_out, name };
-                    add(&mut pieces, piece);
+                    add(&mut pieces, Piece { name, ..Piece::manual(title, whole, why) });
                 }
                 Read::Data(what) => {
                     self.idle(note, &what);
@@ -245,13 +276,14 @@ impl Builder<'_> {
             }
         }
         if pieces.is_empty() && (unit.wanted || data.is_some() && is_for_people(unit.phase)) {
-            let why = match data {
+            let mut why = match data {
                 Some(what) => format!("no command in it: {what}"),
                 None => "no command in it".to_string(),
             };
-            let kind = StepKind::Manual(why);
-            let (title, held, blocks) = (unit.title.clone(), Vec::new(), Vec::new());
-            pieces.push(Piece { title, span: unit.span, kind, held, blocks, left_out: Vec::new(), name: None });
+            if let Some(condition) = &unit.condition {
+                why = format!("{why}; {}", conditional(&condition.text));
+            }
+            pieces.push(Piece::manual(unit.title.clone(), unit.span, why));
         } else if let Some(first) = pieces.first_mut() {
             first.left_out.splice(0..0, left_out);
         }
@@ -259,7 +291,11 @@ impl Builder<'_> {
         let count = pieces.len();
         for (i, mut piece) in pieces.into_iter().enumerate() {
             if i == 0 {
-                piece.title.clone_from(&unit.title);
+                // What waits for a condition is called by it where the unit has no name of its own.
+                let waits = piece.own_title && matches!(piece.kind, StepKind::Manual(_));
+                if !waits || !phase::is_only_a_phase(&unit.title) {
+                    piece.title.clone_from(&unit.title);
+                }
                 piece.span.start = unit.span.start;
             }
             if i + 1 == count {
@@ -287,22 +323,28 @@ impl Builder<'_> {
 
     /// Adds the commands of a block, cut where a comment in it puts a condition. `like` is the piece that they would be
     /// if it were not cut.
-    fn pieces(&mut self, runs: Vec<commands::Run>, placed: &Placed<'_>, like: Piece, pieces: &mut Vec<Piece>) {
+    fn pieces(&mut self, runs: Vec<Run>, unit: &str, like: Piece, pieces: &mut Vec<Piece>) {
         let settings = like.blocks.first().map(|block| block.settings.clone()).unwrap_or_default();
         let last = runs.len().saturating_sub(1);
         let mut name = like.name;
         for (i, run) in runs.into_iter().enumerate() {
             let start = if i == 0 { like.span.start } else { run.span.start };
             let end = if i == last { like.span.end } else { run.span.end };
-            let condition = placed.condition.clone().or_else(|| run.condition.clone());
-            let condition = condition.filter(|_| settings.choose != Some(true)).map(|stated| conditional(&stated));
-            let (kind, held) = match settings.skip.clone().or_else(|| hands::reason(condition, run.why, &settings)) {
+            // Words of a comment cannot be run, whoever chooses them.
+            let chosen = settings.choose == Some(true) && !run.commands.is_empty();
+            let held = run.held.filter(|_| !chosen);
+            let (kind, held) = match settings.skip.clone().or_else(|| hands::reason(held, run.why, &settings)) {
                 Some(why) => (StepKind::Manual(why), run.commands),
                 None => (StepKind::Commands(run.commands), Vec::new()),
             };
-            let title = run.condition.unwrap_or_else(|| like.title.clone());
+            let own_title = like.own_title || run.title.is_some();
+            let title = match run.title {
+                Some(Title::Said(said)) => said,
+                Some(Title::OtherWay(command)) => format!("{unit}, or: {command}"),
+                None => like.title.clone(),
+            };
             let (span, blocks) = (Span::new(start, end), like.blocks.clone());
-            add(pieces, Piece { title, span, kind, held, blocks, left_out: Vec::new(), name: name.take() });
+            add(pieces, Piece { title, span, kind, held, blocks, left_out: Vec::new(), name: name.take(), own_title });
         }
     }
 
@@ -342,7 +384,14 @@ impl Builder<'_> {
 impl Piece {
     fn at(title: String, span: Span, block: CodeBlock, name: Option<Name>) -> Piece {
         let kind = StepKind::Commands(Vec::new());
-        Piece { title, span, kind, held: Vec::new(), blocks: vec![block], left_out: Vec::new(), name }
+        let (held, left_out) = (Vec::new(), Vec::new());
+        Piece { title, span, kind, held, blocks: vec![block], left_out, name, own_title: false }
+    }
+
+    fn manual(title: String, span: Span, why: String) -> Piece {
+        let kind = StepKind::Manual(why);
+        let (held, blocks, left_out) = (Vec::new(), Vec::new(), Vec::new());
+        Piece { title, span, kind, held, blocks, left_out, name: None, own_title: false }
     }
 
     /// Takes in the blocks of the next piece, and numbers its commands accordingly.
@@ -377,159 +426,4 @@ fn add(pieces: &mut Vec<Piece>, mut next: Piece) {
         }
         _ => pieces.push(next),
     }
-}
-
-fn conditional(condition: &str) -> String {
-    format!("conditional: “{condition}”")
-}
-
-/// Phases in which words alone are something to do.
-fn is_for_people(phase: RunbookPhase) -> bool {
-    use RunbookPhase::{Diagnose, Escalate, Mitigate, Rollback, Verify};
-    matches!(phase, Diagnose | Mitigate | Verify | Rollback | Escalate)
-}
-
-/// The code blocks of some blocks, looked for in lists as well, each with its introduction and its condition.
-fn placed<'a>(blocks: impl IntoIterator<Item = &'a Block>, inherited: &Option<String>) -> Vec<Placed<'a>> {
-    let mut out = Vec::new();
-    let mut intro = None;
-    let mut condition = inherited.clone();
-    for block in blocks {
-        match block {
-            Block::Paragraph { text, span } => {
-                intro = Some((text.as_str(), *span));
-                condition = inherited.clone().or_else(|| condition::of_paragraph(text));
-            }
-            Block::Code(code) => out.push(Placed { code, intro, condition: condition.clone() }),
-            Block::List { items, .. } => {
-                for item in items {
-                    let of_item = condition.clone().or_else(|| item_condition(item));
-                    out.extend(placed(&item.blocks, &of_item));
-                }
-                // A fence that fell out of the last item is introduced by it, and under its condition.
-                if let Some((text, span)) = items.last().and_then(introduction) {
-                    intro = Some((text, span));
-                    condition = condition.or_else(|| condition::of_paragraph(text));
-                }
-            }
-            Block::Heading { .. } | Block::Comment(_) => {}
-        }
-    }
-    out
-}
-
-/// The paragraph at the end of an item, if it leads to what follows.
-fn introduction(item: &Item) -> Option<(&str, Span)> {
-    match item.blocks.last() {
-        Some(Block::Paragraph { text, span }) if text.trim_end().ends_with(':') => Some((text, *span)),
-        _ => None,
-    }
-}
-
-fn item_condition(item: &Item) -> Option<String> {
-    item.blocks.first().and_then(|block| match block {
-        Block::Paragraph { text, .. } => condition::of_paragraph(text),
-        _ => None,
-    })
-}
-
-/// A part of a section.
-enum Part<'a> {
-    /// An item of a top-level ordered list.
-    Item { title: String, span: Span, codes: Vec<Placed<'a>> },
-    /// Code blocks outside such lists.
-    Loose(Vec<Placed<'a>>),
-}
-
-/// Takes a section apart into the items of its ordered lists and what is left.
-fn parts<'a>(blocks: &[&'a Block], phase: RunbookPhase, inherited: &Option<String>) -> Vec<Part<'a>> {
-    let mut parts: Vec<Part<'a>> = Vec::new();
-    let lists = lists_by_start(blocks);
-    let mut loose: Vec<&'a Block> = Vec::new();
-    let mut condition = inherited.clone();
-    let mut at = 0;
-    while let Some(&block) = blocks.get(at) {
-        at += 1;
-        match block {
-            Block::List { start: Some(start), items, .. } if is_steps(items, &blocks[at..], phase) => {
-                parts.push(Part::Loose(placed(std::mem::take(&mut loose), inherited)));
-                for item in items {
-                    parts.push(item_part(item, &condition));
-                }
-                let next_number = start.checked_add(items.len() as u64);
-                // Fences that fell out of the last item, and everything up to the list that counts on.
-                let fallen = counts_on(&lists, at, next_number).unwrap_or_else(|| fallen(&blocks[at..]));
-                if let Some(Part::Item { span: of_item, codes, .. }) = parts.last_mut() {
-                    let fallen = &blocks[at..at + fallen];
-                    let first = items.last().and_then(item_condition).or_else(|| condition.clone());
-                    codes.extend(placed(fallen.iter().copied(), &first));
-                    of_item.end = fallen.iter().filter_map(|b| span(b)).map(|s| s.end).max().unwrap_or(of_item.end);
-                }
-                at += fallen;
-            }
-            _ => {
-                if let Block::Paragraph { text, .. } = block {
-                    condition = inherited.clone().or_else(|| condition::of_paragraph(text));
-                }
-                loose.push(block);
-            }
-        }
-    }
-    parts.push(Part::Loose(placed(loose, inherited)));
-    parts
-}
-
-fn item_part<'a>(item: &'a Item, condition: &Option<String>) -> Part<'a> {
-    let of_item = condition.clone().or_else(|| item_condition(item));
-    let title = item.blocks.iter().find_map(|block| match block {
-        Block::Paragraph { text, .. } => Some(title_of(text)),
-        _ => None,
-    });
-    Part::Item { title: title.unwrap_or_default(), span: item.span, codes: placed(&item.blocks, &of_item) }
-}
-
-/// Whether the items of an ordered list are steps: where people act they are, elsewhere if one of them has code.
-fn is_steps(items: &[Item], after: &[&Block], phase: RunbookPhase) -> bool {
-    let has_code = items.iter().any(|item| !placed(&item.blocks, &None).is_empty());
-    has_code || is_for_people(phase) || fallen(after) > 0 && phase != RunbookPhase::Reference
-}
-
-/// Where the ordered lists of a section stand, by the number that they begin with.
-fn lists_by_start(blocks: &[&Block]) -> HashMap<u64, Vec<usize>> {
-    let mut lists: HashMap<u64, Vec<usize>> = HashMap::new();
-    for (at, block) in blocks.iter().enumerate() {
-        if let Block::List { start: Some(start), .. } = block {
-            lists.entry(*start).or_default().push(at);
-        }
-    }
-    lists
-}
-
-/// How many blocks stand before the list that goes on counting, if there is one: they belong to the item above them.
-fn counts_on(lists: &HashMap<u64, Vec<usize>>, at: usize, next: Option<u64>) -> Option<usize> {
-    let places = lists.get(&next.filter(|&next| next > 1)?)?;
-    places.get(places.partition_point(|&place| place < at)).map(|place| place - at)
-}
-
-/// How many of the blocks after a list belong to its last item: code right behind it.
-fn fallen(after: &[&Block]) -> usize {
-    after.iter().take_while(|block| matches!(block, Block::Code(_))).count()
-}
-
-fn span(block: &Block) -> Option<Span> {
-    match block {
-        Block::Heading { span, .. } | Block::Paragraph { span, .. } => Some(*span),
-        Block::Code(code) => Some(code.span),
-        Block::Comment(comment) => Some(comment.span),
-        Block::List { items, .. } => items.last().map(|item| item.span),
-    }
-}
-
-/// A paragraph as a title: the sentence that introduces what follows, or the first one.
-fn title_of(text: &str) -> String {
-    let sentences = condition::sentences(text);
-    // A condition says more than what it leads to.
-    let conditional = sentences.first().is_some_and(|first| condition::of_paragraph(first).is_some());
-    let introducing = sentences.last().filter(|_| text.trim_end().ends_with(':') && !conditional);
-    introducing.or(sentences.first()).map(|sentence| condition::shorten(sentence, 72)).unwrap_or_default()
 }

@@ -11,7 +11,7 @@ pub use shell::{Call, Quoting, Shell, commands};
 
 use super::parse;
 use super::{Runbook, StepKind};
-use super::{annotation, markdown};
+use super::{alternatives, annotation, markdown};
 use crate::source::{Diagnostics, Source};
 use std::sync::Arc;
 
@@ -22,7 +22,9 @@ pub fn look(source: &Arc<Source>, runbook: Option<&Runbook>) -> Look {
     // Their mistakes are told by the parser.
     let notes = annotation::take(&mut document.blocks, source, &mut Diagnostics::default());
     let mut phases = Vec::new();
-    for section in parse::sections(&document.blocks, &notes) {
+    let mut sections = parse::sections(&source.text, &document.blocks, &notes);
+    alternatives::verify_after_mitigate(&mut sections);
+    for section in sections {
         if let Some((_, span)) = section.heading {
             phases.push((span.start, section.phase));
         }

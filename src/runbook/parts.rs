@@ -1,0 +1,189 @@
+//! What stands below a heading, taken apart: the items of its ordered lists, and its code blocks with the paragraphs that
+//! introduce them.
+
+use super::condition::{self, Condition};
+use super::markdown::{Block, Code, Item};
+use super::reach::Reach;
+use super::{RunbookPhase, verbs};
+use crate::source::Span;
+use std::collections::HashMap;
+
+/// A code block in its place in the text.
+#[derive(Clone)]
+pub(super) struct Placed<'a> {
+    pub code: &'a Code,
+    /// The paragraph that introduces it.
+    pub intro: Option<(&'a str, Span)>,
+    /// The condition under which it is to be run.
+    pub condition: Option<Condition>,
+}
+
+/// Phases in which words alone are something to do.
+pub(super) fn is_for_people(phase: RunbookPhase) -> bool {
+    use RunbookPhase::{Diagnose, Escalate, Mitigate, Rollback, Verify};
+    matches!(phase, Diagnose | Mitigate | Verify | Rollback | Escalate)
+}
+
+/// The code blocks of some blocks, looked for in lists as well, each with its introduction and its condition.
+pub(super) fn placed<'a>(
+    blocks: impl IntoIterator<Item = &'a Block>,
+    inherited: &Option<Condition>,
+) -> Vec<Placed<'a>> {
+    let mut out = Vec::new();
+    let mut intro = None;
+    let mut reach = Reach::new(inherited);
+    for block in blocks {
+        match block {
+            Block::Paragraph { text, span } => {
+                intro = Some((text.as_str(), *span));
+                reach.paragraph(text);
+            }
+            Block::Code(code) => {
+                out.push(Placed { code, intro, condition: reach.condition() });
+                reach.other();
+            }
+            Block::List { items, .. } => {
+                for item in items {
+                    let of_item = condition::of_both(reach.condition().as_ref(), item_condition(item));
+                    out.extend(placed(&item.blocks, &of_item));
+                }
+                reach.other();
+                // A fence that fell out of the last item is introduced by it, and under its condition.
+                if let Some((text, span)) = items.last().and_then(introduction) {
+                    intro = Some((text, span));
+                    if reach.condition().is_none() && condition::of_paragraph(text).is_some() {
+                        reach.paragraph(text);
+                    }
+                }
+            }
+            Block::Heading { .. } | Block::Comment(_) => {}
+        }
+    }
+    out
+}
+
+/// The paragraph at the end of an item, if it leads to what follows.
+fn introduction(item: &Item) -> Option<(&str, Span)> {
+    match item.blocks.last() {
+        Some(Block::Paragraph { text, span }) if text.trim_end().ends_with(':') => Some((text, *span)),
+        _ => None,
+    }
+}
+
+fn item_condition(item: &Item) -> Option<Condition> {
+    item.blocks.first().and_then(|block| match block {
+        Block::Paragraph { text, .. } => condition::of_item(text),
+        _ => None,
+    })
+}
+
+/// A part of a section.
+pub(super) enum Part<'a> {
+    /// An item of a top-level ordered list.
+    Item { title: String, span: Span, codes: Vec<Placed<'a>>, condition: Option<Condition> },
+    /// Code blocks outside such lists.
+    Loose(Vec<Placed<'a>>),
+}
+
+/// Takes a section apart into the items of its ordered lists and what is left.
+pub(super) fn parts<'a>(blocks: &[&'a Block], phase: RunbookPhase, inherited: &Option<Condition>) -> Vec<Part<'a>> {
+    let mut parts: Vec<Part<'a>> = Vec::new();
+    let lists = lists_by_start(blocks);
+    let mut loose: Vec<&'a Block> = Vec::new();
+    let mut reach = Reach::new(inherited);
+    let mut at = 0;
+    while let Some(&block) = blocks.get(at) {
+        at += 1;
+        match block {
+            Block::List { start: Some(start), items, .. } if is_steps(items, &blocks[at..], phase) => {
+                parts.push(Part::Loose(placed(std::mem::take(&mut loose), inherited)));
+                for item in items {
+                    parts.push(item_part(item, &reach.condition()));
+                }
+                let next_number = start.checked_add(items.len() as u64);
+                // Fences that fell out of the last item, and everything up to the list that counts on.
+                let fallen = counts_on(&lists, at, next_number).unwrap_or_else(|| fallen(&blocks[at..]));
+                if let Some(Part::Item { span: of_item, codes, .. }) = parts.last_mut() {
+                    let fallen = &blocks[at..at + fallen];
+                    let first = condition::of_both(reach.condition().as_ref(), items.last().and_then(item_condition));
+                    codes.extend(placed(fallen.iter().copied(), &first));
+                    of_item.end = fallen.iter().filter_map(|b| span(b)).map(|s| s.end).max().unwrap_or(of_item.end);
+                }
+                at += fallen;
+            }
+            _ => {
+                if let Block::Paragraph { text, .. } = block {
+                    reach.paragraph(text);
+                }
+                if !matches!(block, Block::Paragraph { .. }) {
+                    reach.other();
+                }
+                loose.push(block);
+            }
+        }
+    }
+    parts.push(Part::Loose(placed(loose, inherited)));
+    parts
+}
+
+fn item_part<'a>(item: &'a Item, condition: &Option<Condition>) -> Part<'a> {
+    let of_item = condition::of_both(condition.as_ref(), item_condition(item));
+    let title = item.blocks.iter().find_map(|block| match block {
+        Block::Paragraph { text, .. } => Some(title_of(text)),
+        _ => None,
+    });
+    let codes = placed(&item.blocks, &of_item);
+    Part::Item { title: title.unwrap_or_default(), span: item.span, codes, condition: of_item }
+}
+
+/// Whether the items of an ordered list are steps: where people act they are, elsewhere if one of them has code.
+fn is_steps(items: &[Item], after: &[&Block], phase: RunbookPhase) -> bool {
+    let has_code = items.iter().any(|item| !placed(&item.blocks, &None).is_empty());
+    // People to call, one after the other, are one thing to do.
+    let asks =
+        |item: &Item| matches!(item.blocks.first(), Some(Block::Paragraph { text, .. }) if verbs::is_imperative(text));
+    if phase == RunbookPhase::Escalate && !has_code && !items.iter().any(asks) {
+        return false;
+    }
+    has_code || is_for_people(phase) || fallen(after) > 0 && phase != RunbookPhase::Reference
+}
+
+/// Where the ordered lists of a section stand, by the number that they begin with.
+fn lists_by_start(blocks: &[&Block]) -> HashMap<u64, Vec<usize>> {
+    let mut lists: HashMap<u64, Vec<usize>> = HashMap::new();
+    for (at, block) in blocks.iter().enumerate() {
+        if let Block::List { start: Some(start), .. } = block {
+            lists.entry(*start).or_default().push(at);
+        }
+    }
+    lists
+}
+
+/// How many blocks stand before the list that goes on counting, if there is one: they belong to the item above them.
+fn counts_on(lists: &HashMap<u64, Vec<usize>>, at: usize, next: Option<u64>) -> Option<usize> {
+    let places = lists.get(&next.filter(|&next| next > 1)?)?;
+    places.get(places.partition_point(|&place| place < at)).map(|place| place - at)
+}
+
+/// How many of the blocks after a list belong to its last item: code right behind it.
+fn fallen(after: &[&Block]) -> usize {
+    after.iter().take_while(|block| matches!(block, Block::Code(_))).count()
+}
+
+pub(super) fn span(block: &Block) -> Option<Span> {
+    match block {
+        Block::Heading { span, .. } | Block::Paragraph { span, .. } => Some(*span),
+        Block::Code(code) => Some(code.span),
+        Block::Comment(comment) => Some(comment.span),
+        Block::List { items, .. } => items.last().map(|item| item.span),
+    }
+}
+
+/// A paragraph as a title: the sentence that introduces what follows, or the first one.
+pub(super) fn title_of(text: &str) -> String {
+    let sentences = condition::sentences(text);
+    // A condition says more than what it leads to.
+    let conditional = sentences.first().is_some_and(|first| condition::of_paragraph(first).is_some());
+    let introducing = sentences.last().filter(|_| text.trim_end().ends_with(':') && !conditional);
+    introducing.or(sentences.first()).map(|sentence| condition::shorten(sentence, 72)).unwrap_or_default()
+}
