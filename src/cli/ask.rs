@@ -2,8 +2,11 @@
 
 use crate::engine::{ByHand, Person};
 use crate::record::looks_secret;
+use crate::report::Curtain;
 use crate::runbook::{Input, Step, StepKind};
 use crate::source::visible;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use std::collections::BTreeSet;
 use std::io::{IsTerminal, Write};
 use tokio::sync::oneshot;
@@ -16,6 +19,8 @@ pub struct Terminal {
     text: Vec<String>,
     /// Inputs whose value was not given.
     refused: BTreeSet<String>,
+    /// What must not stand where somebody types.
+    curtain: Curtain,
 }
 
 impl Terminal {
@@ -23,7 +28,17 @@ impl Terminal {
     pub fn new(wanted: bool, runbook: &str) -> Terminal {
         let ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false");
         let present = wanted && !ci && std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
-        Terminal { present, text: runbook.lines().map(str::to_string).collect(), refused: BTreeSet::new() }
+        Terminal {
+            present,
+            text: runbook.lines().map(str::to_string).collect(),
+            refused: BTreeSet::new(),
+            curtain: Curtain::default(),
+        }
+    }
+
+    /// The curtain that is down while somebody is asked.
+    pub fn curtain(&self) -> Curtain {
+        self.curtain.clone()
     }
 
     /// Whether there is somebody to ask.
@@ -32,8 +47,8 @@ impl Terminal {
     }
 }
 
-impl Person for Terminal {
-    async fn by_hand(&mut self, step: &Step) -> ByHand {
+impl Terminal {
+    async fn ask_for_step(&mut self, step: &Step) -> ByHand {
         if !self.present {
             return ByHand::Skipped;
         }
@@ -44,6 +59,7 @@ impl Person for Terminal {
             StepKind::Commands(_) => "",
         };
         let question = format!("\n{shown}  this is yours to do ({}): [Enter] done, s skip, q stop? ", visible(why));
+        let _lowered = self.curtain.lower();
         loop {
             match answer(question.clone(), false).await.as_deref().map(str::trim) {
                 Some("" | "d" | "done") => return ByHand::Done,
@@ -55,10 +71,11 @@ impl Person for Terminal {
         }
     }
 
-    async fn value_of(&mut self, input: &Input) -> Option<String> {
+    async fn ask_for_value(&mut self, input: &Input) -> Option<String> {
         if !self.present || self.refused.contains(&input.name) {
             return None;
         }
+        let _lowered = self.curtain.lower();
         let question = format!("  value of {} (line {}; nothing: it has none): ", visible(&input.spelling), input.line);
         let value = answer(question, looks_secret(&input.name)).await.filter(|value| !value.is_empty());
         if value.is_none() {
@@ -68,9 +85,21 @@ impl Person for Terminal {
     }
 }
 
+impl Person for Terminal {
+    fn by_hand<'p>(&'p mut self, step: &'p Step) -> BoxFuture<'p, ByHand> {
+        self.ask_for_step(step).boxed()
+    }
+
+    fn value_of<'p>(&'p mut self, input: &'p Input) -> BoxFuture<'p, Option<String>> {
+        self.ask_for_value(input).boxed()
+    }
+}
+
 /// One line from the terminal. In a thread of its own, so that a signal need not wait for an answer.
 async fn answer(question: String, hidden: bool) -> Option<String> {
     let (tx, rx) = oneshot::channel();
+    // What was typed before it was asked answers nothing.
+    let _ = rustix::termios::tcflush(std::io::stdin(), rustix::termios::QueueSelector::IFlush);
     // What a secret is typed with must be back however the question ends.
     let _echo = hidden.then(Echo::off).flatten();
     std::thread::spawn(move || {

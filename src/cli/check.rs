@@ -3,7 +3,7 @@
 use super::output::print;
 use crate::error::{Error, Exit};
 use crate::source::{Diagnostics, Source, render};
-use crate::spec::{Overrides, Plan, check_services, find, load, project_files, project_scenarios};
+use crate::spec::{Overrides, Plan, check_environment, check_services, find, load, project_files, project_scenarios};
 use crate::stack::docker::{ResolveError, resolve};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -90,6 +90,7 @@ async fn resolve_stacks(plans: &[Plan], diags: &mut Diagnostics) -> Result<(), E
         match resolve(&plan.stack).await {
             Ok(model) => {
                 check_services(plan, &model.services(), &model.hosts(), diags);
+                check_environment(plan, |service| model.environment(service), diags);
                 super::findings::place(plan, &model.findings(&plan.stack), diags);
             }
             Err(ResolveError::Environment(error)) => return Err(super::conduct::environment(error)),

@@ -7,6 +7,7 @@ mod signals;
 pub use alone::{Beside, follow};
 pub use signals::listen;
 
+use super::ask::Terminal;
 use crate::engine::{self, Identity, Job, Options, Shutdown, ledger};
 use crate::error::{Error, Exit};
 use crate::record::{
@@ -58,8 +59,8 @@ pub struct Wishes {
     pub verbose: u8,
     /// Whether colours are used.
     pub color: bool,
-    /// Whether a live view may be drawn where standard error is a terminal: not where people are asked.
-    pub live: bool,
+    /// Whether a person at the terminal is asked for what a runbook leaves to people.
+    pub ask: bool,
 }
 
 /// Runs all drills, one after the other; the worst exit is the exit.
@@ -85,9 +86,14 @@ pub async fn all(plans: &[Plan], wishes: &Wishes) -> Result<Exit, Error> {
         }
         let record = one(plan, model, wishes, &endpoint, &shutdown).await?;
         worst = worst.max(record.outcome());
+        let stopped = record.outcome() == Outcome::Interrupted;
         records.push(record);
         if let Some(junit) = &wishes.junit {
             save_junit(junit, &records)?;
+        }
+        if stopped {
+            // By a signal, or by the person who was asked.
+            break;
         }
     }
     Ok(match worst {
@@ -114,6 +120,7 @@ async fn resolved(plans: &[Plan], endpoint: &Endpoint, color: bool) -> Result<Ve
             Err(error) => super::findings::invalid(plan, &error, &mut diagnostics),
             Ok(model) => {
                 spec::check_services(plan, &model.services(), &model.hosts(), &mut diagnostics);
+                spec::check_environment(plan, |service| model.environment(service), &mut diagnostics);
                 super::findings::place(plan, &model.findings(&plan.stack), &mut diagnostics);
                 models.push(model);
             }
@@ -148,7 +155,9 @@ async fn one(
 
     let record = RecordObserver::new();
     let mut observers: Vec<Box<dyn Observer>> = vec![Box::new(record.clone())];
-    observers.push(display(wishes));
+    let runbook = plan.runbook.as_ref().map_or("", |runbook| &runbook.source.text);
+    let mut person = Terminal::new(wishes.ask, runbook);
+    observers.push(display(wishes, &person));
     let events = run_dir.create_events().map_err(|error| on_disk(run_dir.path(), &error))?;
     let redactor = Redactor::new(plan.secrets().into_iter().chain(stack.secrets()));
     for source in sources(plan) {
@@ -170,7 +179,8 @@ async fn one(
     };
     let announcement = engine::announce(plan, &identity);
     let options = Options { control: wishes.control, keep: wishes.keep, seed: identity.seed };
-    engine::run(Job { plan, announcement, options: &options, run_dir: &run_dir }, &stack, ledger, sink, shutdown).await;
+    let job = Job { plan, announcement, options: &options, run_dir: &run_dir, person: &mut person };
+    engine::run(job, &stack, ledger, sink, shutdown).await;
     let record = record.record();
     let saved = save(&record, &run_dir);
     reaper.dismiss().await;
@@ -191,14 +201,15 @@ fn sources(plan: &Plan) -> impl Iterator<Item = &crate::source::Source> {
 }
 
 /// Who shows the drill while it runs.
-fn display(wishes: &Wishes) -> Box<dyn Observer> {
+fn display(wishes: &Wishes, person: &Terminal) -> Box<dyn Observer> {
     match wishes.format {
         Format::Json => Box::new(EventsJson::stdout()),
         Format::Human => Box::new(Console::new(ConsoleOptions {
             verbosity: Verbosity::from_flags(wishes.quiet, wishes.verbose),
             color: wishes.color,
-            live: wishes.live && std::io::stderr().is_terminal(),
+            live: std::io::stderr().is_terminal(),
             label: None,
+            curtain: person.curtain(),
         })),
     }
 }

@@ -119,12 +119,18 @@ pub async fn run(args: RunArgs, globals: &super::Globals) -> Result<Exit, Error>
         // Who tries a runbook wants to see what its commands say.
         verbose: globals.verbose.saturating_add(1),
         color: globals.color(),
-        // What is asked stands where the live view would be.
-        live: !person.is_present(),
+        ask: person.is_present(),
     };
     let notes = wanted.iter().map(|service| {
         format!("Firedrill copies its shell into the container of `{service}` as /firedrill; that stays there until the container is made anew")
     });
+    let touched = project.iter().map(|project| {
+        format!(
+            "what its steps do by `docker` they do to the team's own: their `docker` works on the Compose project {}",
+            project.name
+        )
+    });
+    let notes = touched.chain(notes);
     let alone = Alone { runbook: &runbook, respond: &respond, verify_within: respond.timeout, notes: notes.collect() };
     conduct::follow(alone, Beside { endpoint, project, toolbox: args.toolbox.or(toolbox) }, &mut person, &wishes).await
 }

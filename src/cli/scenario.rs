@@ -1,5 +1,6 @@
 //! `firedrill scenario`: runs drills.
 
+use super::ask::Terminal;
 use super::conduct::{self, Format, Wishes};
 use crate::error::{Error, Exit};
 use crate::spec::{self, Overrides, Plan};
@@ -34,6 +35,10 @@ pub struct ScenarioArgs {
     /// Directory in which each drill gets a directory of its own [default: .firedrill/runs].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Ask at the terminal: for steps that are a person's to be done by hand, and for inputs without a value. The drill's
+    /// clocks run meanwhile. Without it such steps are skipped, and a step whose input has no value is blocked.
+    #[arg(long, conflicts_with = "control")]
+    ask: bool,
     /// What to print: for people, or every event as a line of JSON on standard output.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
@@ -48,6 +53,12 @@ pub(super) fn key_value(text: &str) -> Result<(String, String), String> {
 
 /// Runs the command.
 pub async fn run(args: ScenarioArgs, globals: &super::Globals) -> Result<Exit, Error> {
+    if args.ask && !Terminal::new(true, "").is_present() {
+        return Err(Error::usage(
+            "there is nobody to ask: `--ask` needs a terminal on standard input and standard error",
+        )
+        .hint("leave it out in CI (where the variable `CI` is set), and give inputs with `--var`"));
+    }
     let overrides = Overrides { vars: BTreeMap::from_iter(args.vars), project: globals.project.clone() };
     let plans = load(&args.scenarios, &overrides, globals)?;
     let wishes = Wishes {
@@ -62,7 +73,7 @@ pub async fn run(args: ScenarioArgs, globals: &super::Globals) -> Result<Exit, E
         quiet: globals.quiet,
         verbose: globals.verbose,
         color: globals.color(),
-        live: true,
+        ask: args.ask,
     };
     conduct::all(&plans, &wishes).await
 }

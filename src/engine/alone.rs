@@ -5,6 +5,7 @@ use super::announce::{file_ref, step_info};
 use super::drill::{BY_SIGNAL, Shutdown, caught, micros};
 use super::follow::{Broke, ByHand, Followed, Follower, Occasion};
 use super::ledger::Ledger;
+use super::person::Person;
 use super::stop::Stop;
 use crate::record::{
     Announcement, Check, CheckOutcome, DrillTime, Event, EventSink, FileRef, Phase, RECORD_FORMAT, StepStatus, Verdict,
@@ -14,27 +15,6 @@ use crate::runbook::{Input, Runbook, Step};
 use crate::spec::Respond;
 use crate::stack::Stack;
 use std::time::Duration;
-
-/// A person beside the runbook, or nobody.
-pub trait Person {
-    /// Asks for a step to be done by hand.
-    fn by_hand(&mut self, step: &Step) -> impl Future<Output = ByHand>;
-    /// Asks for the value of an input.
-    fn value_of(&mut self, input: &Input) -> impl Future<Output = Option<String>>;
-}
-
-/// Nobody is there: what is for a person is skipped, and what nobody says has no value.
-pub struct Nobody;
-
-impl Person for Nobody {
-    async fn by_hand(&mut self, _step: &Step) -> ByHand {
-        ByHand::Skipped
-    }
-
-    async fn value_of(&mut self, _input: &Input) -> Option<String> {
-        None
-    }
-}
 
 /// What is to be followed.
 pub struct Alone<'a> {
@@ -104,13 +84,13 @@ pub fn announce_alone(alone: &Alone<'_>, run: &str, started_utc: String, beside:
 }
 
 /// Follows a runbook alone. Everything that happens is an event of `sink`.
-pub async fn follow_alone<S: Stack, P: Person>(
+pub async fn follow_alone<S: Stack>(
     alone: Alone<'_>,
     announcement: Announcement,
     stack: &S,
     mut ledger: Ledger,
     sink: EventSink,
-    person: &mut P,
+    person: &mut dyn Person,
     shutdown: &Shutdown,
 ) -> AloneOutcome {
     sink.emit(Event::Announced(Box::new(announcement)));
@@ -156,11 +136,11 @@ pub async fn follow_alone<S: Stack, P: Person>(
     outcome
 }
 
-async fn follow<S: Stack, P: Person>(
+async fn follow<S: Stack>(
     alone: &Alone<'_>,
     stack: &S,
     sink: &EventSink,
-    trial: &mut Trial<'_, P>,
+    trial: &mut Trial<'_>,
     shutdown: &Shutdown,
 ) -> Result<(), Stop> {
     trial.phase = Some(Phase::Up);
@@ -179,11 +159,11 @@ async fn follow<S: Stack, P: Person>(
     followed
 }
 
-async fn steps<S: Stack, P: Person>(
+async fn steps<S: Stack>(
     alone: &Alone<'_>,
     follower: &mut Follower<'_, S>,
     sink: &EventSink,
-    trial: &mut Trial<'_, P>,
+    trial: &mut Trial<'_>,
 ) -> Result<(), Stop> {
     for step in &alone.runbook.steps {
         let (id, started_us) = (step.id.clone(), sink.now());
@@ -217,14 +197,14 @@ async fn steps<S: Stack, P: Person>(
 }
 
 /// What one who tries a runbook knows.
-struct Trial<'p, P> {
-    person: &'p mut P,
+struct Trial<'p> {
+    person: &'p mut dyn Person,
     verify_within: Duration,
     /// The one under way.
     phase: Option<Phase>,
 }
 
-impl<P: Person> Occasion for Trial<'_, P> {
+impl Occasion for Trial<'_> {
     fn before(&mut self, _step: &Step) -> Result<(), Stop> {
         Ok(())
     }
@@ -242,8 +222,8 @@ impl<P: Person> Occasion for Trial<'_, P> {
         format!("give it with `{}`", names.join(" "))
     }
 
-    async fn by_hand(&mut self, step: &Step) -> ByHand {
-        self.person.by_hand(step).await
+    async fn by_hand(&mut self, step: &Step) -> Result<ByHand, Stop> {
+        Ok(self.person.by_hand(step).await)
     }
 
     async fn value_of(&mut self, input: &Input) -> Option<String> {

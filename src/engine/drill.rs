@@ -3,6 +3,7 @@
 
 use super::ledger::Ledger;
 use super::monitor::Monitor;
+use super::person::Person;
 use super::stop::Stop;
 use crate::agent::AgentClient;
 use crate::record::{Announcement, Check, CheckOutcome, DrillTime, Event, EventSink, Location, Phase, RunDir, Verdict};
@@ -54,6 +55,8 @@ pub struct Job<'a> {
     pub options: &'a Options,
     /// Where logs go.
     pub run_dir: &'a RunDir,
+    /// Who is asked for what the runbook leaves to people.
+    pub person: &'a mut dyn Person,
 }
 
 /// What a drill came to.
@@ -73,12 +76,13 @@ pub async fn run<S: Stack>(
     sink: EventSink,
     shutdown: &Shutdown,
 ) -> Outcome {
-    let Job { plan, announcement, options, run_dir } = job;
+    let Job { plan, announcement, options, run_dir, person } = job;
     sink.emit(Event::Announced(Box::new(announcement)));
     let when = plan.detect.as_ref().map(|detect| detect.when.text.clone());
     let mut drill = Drill {
         plan,
         stack,
+        person,
         control: options.control,
         seed: options.seed,
         monitor: Monitor::new(sink.clone(), &plan.slis, when),
@@ -120,6 +124,7 @@ pub async fn run<S: Stack>(
 pub(super) struct Drill<'a, S: Stack> {
     pub plan: &'a Plan,
     pub stack: &'a S,
+    pub person: &'a mut dyn Person,
     pub control: bool,
     pub seed: u64,
     pub monitor: Monitor,

@@ -8,6 +8,7 @@ mod impact;
 mod inject;
 pub mod ledger;
 mod monitor;
+mod person;
 pub mod reaper;
 mod recover;
 mod respond;
@@ -16,7 +17,8 @@ mod steady;
 mod stop;
 mod up;
 
-pub use alone::{Alone, AloneOutcome, Nobody, Person, announce_alone, follow_alone};
+pub use alone::{Alone, AloneOutcome, announce_alone, follow_alone};
 pub use announce::{Identity, announce};
 pub use drill::{Job, Options, Outcome, Shutdown, run};
 pub use follow::{ByHand, place_of};
+pub use person::{Nobody, Person};

@@ -1,11 +1,11 @@
 //! Respond: the runbook's steps in order, in one shell session, while the fault is still on.
 
 use super::drill::Drill;
-use super::follow::{Broke, Followed, Follower, Occasion};
+use super::follow::{Broke, ByHand, Followed, Follower, Occasion};
 use super::monitor::shown;
 use super::stop::Stop;
 use crate::record::{Check, CheckOutcome, DrillTime, Event, StepStatus, Verdict};
-use crate::runbook::{RunbookPhase, Step, StepKind};
+use crate::runbook::{Input, RunbookPhase, Step, StepKind};
 use crate::stack::Stack;
 
 impl<S: Stack> Occasion for Drill<'_, S> {
@@ -30,6 +30,31 @@ impl<S: Stack> Occasion for Drill<'_, S> {
     fn try_until(&self, begun: DrillTime) -> (DrillTime, &'static str) {
         let since = self.mitigation.and_then(|(_, ended)| ended).unwrap_or(begun);
         (since.plus(self.plan.recover_within), "`recover.within`")
+    }
+
+    /// While a person is asked the drill goes on: the load runs, and so do its clocks. What they say to have done is
+    /// meant to help from then on; before, users must have suffered as before a command.
+    async fn by_hand(&mut self, step: &Step) -> Result<ByHand, Stop> {
+        let asked = self.sink.now();
+        let first = self.mitigates(step.phase) && self.mitigation.is_none();
+        let suffering = first.then(|| self.suffering());
+        let said = self.person.by_hand(step).await;
+        self.after()?;
+        if said == ByHand::Done && self.mitigates(step.phase) {
+            if let Some(suffering) = suffering {
+                self.told_of(asked, suffering)?;
+                self.sink.emit(Event::MitigationStarted);
+            }
+            let now = self.sink.now();
+            let begun = self.mitigation.map_or(now, |(begun, _)| begun);
+            self.mitigation = Some((begun, Some(now)));
+            self.sink.emit(Event::MitigationEnded);
+        }
+        Ok(said)
+    }
+
+    async fn value_of(&mut self, input: &Input) -> Option<String> {
+        self.person.value_of(input).await
     }
 
     fn how_to_give(&self, names: &[&str]) -> String {
@@ -129,27 +154,39 @@ impl<S: Stack> Drill<'_, S> {
 
     /// The SLIs that were hit must still miss their objectives, or the drill cannot say that the runbook helped.
     fn still_broken(&self) -> Result<(), Stop> {
-        let Some((_, hit)) = &self.impacted else { return Ok(()) };
-        let now = self.sink.now();
+        self.told_of(self.sink.now(), self.suffering())
+    }
+
+    /// Notes whether users suffered at an instant.
+    fn told_of(&self, at: DrillTime, suffering: Result<Option<String>, Stop>) -> Result<(), Stop> {
+        match suffering {
+            Ok(None) => Ok(()),
+            Ok(Some(evidence)) => {
+                self.decided(Check::StillBroken, at, CheckOutcome::Passed { evidence });
+                Ok(())
+            }
+            Err(stop) => Err(self.failed(Check::StillBroken, at, stop)),
+        }
+    }
+
+    /// How users suffer now; `None` where no SLI was hit.
+    fn suffering(&self) -> Result<Option<String>, Stop> {
+        let Some((_, hit)) = &self.impacted else { return Ok(None) };
         // From the injection on and not from the impact: a mitigation that begins at once would find no slice yet.
-        let since = self.injected.map_or(now, |(_, last)| last);
+        let since = self.injected.map_or_else(|| self.sink.now(), |(_, last)| last);
         let window = self.plan.impact.window;
         let state = self.monitor.timeline(|timeline| timeline.still_broken(hit, window, since));
         if state.users_suffer() {
-            let evidence = format!("when the mitigation began: {}", shown(&state.broken));
-            self.decided(Check::StillBroken, now, CheckOutcome::Passed { evidence });
-            return Ok(());
+            return Ok(Some(format!("when the mitigation began: {}", shown(&state.broken))));
         }
-        let stop = if state.unknown.is_empty() {
+        if state.unknown.is_empty() {
             let reason = format!(
                 "users had recovered before the first mitigating command, so the runbook proved nothing: {}",
                 shown(&state.healed)
             );
-            Stop::new(Verdict::SelfHealed, reason)
-        } else {
-            let unknown = state.unknown.join(", ");
-            Stop::harness(format!("there was no data on {unknown} when the mitigation began"))
-        };
-        Err(self.failed(Check::StillBroken, now, stop))
+            return Err(Stop::new(Verdict::SelfHealed, reason));
+        }
+        let unknown = state.unknown.join(", ");
+        Err(Stop::harness(format!("there was no data on {unknown} when the mitigation began")))
     }
 }

@@ -5,7 +5,7 @@
 //! slowness of Firedrill ends up in its own figure: a window is over for it as soon as its last request can have
 //! ended (`LoadSeries::closed_us`), a command when its shell said so, Compose when its process did.
 
-use super::{DrillTime, FaultEvent, Phase, Record};
+use super::{DrillTime, FaultEvent, Phase, Record, StepStatus};
 use serde::{Deserialize, Serialize};
 
 /// The wall time of a drill, in microseconds. `total = compose + declared + firedrill`, to the microsecond.
@@ -205,7 +205,8 @@ impl Record {
         self.loads.iter().map(|load| load.closed_us(from, to)).max().unwrap_or(to)
     }
 
-    /// What the runbook's commands took, with the waits between attempts; one that never ended took until `end`.
+    /// What the runbook's commands took, with the waits between attempts; one that never ended took until `end`. And what
+    /// a person took for the steps that were done by hand.
     fn commands_us(&self, end: DrillTime) -> u64 {
         // What ran beside them took nobody's time.
         let commands = self.steps.iter().flat_map(|step| &step.commands).filter(|command| !command.background);
@@ -213,7 +214,9 @@ impl Record {
             let open = if c.ended_us.is_none() { end.0.saturating_sub(c.attempt_started_us.0) } else { 0 };
             c.all_took_us.saturating_add(c.waited_us).saturating_add(open)
         });
-        each.fold(0, u64::saturating_add)
+        let by_hand = self.steps.iter().filter(|s| s.commands.is_empty() && s.status == Some(StepStatus::Passed));
+        let by_hand = by_hand.filter_map(|step| Some(step.ended_us?.0.saturating_sub(step.started_us.0)));
+        each.chain(by_hand).fold(0, u64::saturating_add)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The observer for people: scrolling lines, and below them a live view where standard error is a terminal.
 
+use super::curtain::Curtain;
 use super::lines::Lines;
 use super::live::View;
 use super::paint::Paint;
@@ -51,6 +52,8 @@ pub struct ConsoleOptions {
     pub live: bool,
     /// Stands before every line, to tell drills apart that run side by side.
     pub label: Option<String>,
+    /// Down while a person is asked.
+    pub curtain: Curtain,
 }
 
 /// Shows a drill while it runs. The live view is gone when the last event was seen or the console is dropped.
@@ -58,6 +61,7 @@ pub struct Console {
     verbosity: Verbosity,
     lines: Lines,
     out: Out,
+    curtain: Curtain,
 }
 
 enum Out {
@@ -78,6 +82,7 @@ impl Console {
     pub fn new(options: ConsoleOptions) -> Self {
         if options.live && options.verbosity > Verbosity::Quiet {
             let (bar, live) = Live::start(options.color);
+            options.curtain.cover(&bar);
             return Console::with(options, Out::Live { bar, live });
         }
         Console::with_writer(options, Box::new(std::io::stderr()))
@@ -90,7 +95,7 @@ impl Console {
 
     fn with(options: ConsoleOptions, out: Out) -> Self {
         let lines = Lines::new(options.verbosity, options.color, options.label);
-        Console { verbosity: options.verbosity, lines, out }
+        Console { verbosity: options.verbosity, lines, out, curtain: options.curtain }
     }
 }
 
@@ -142,6 +147,16 @@ impl Observer for Console {
             Out::Live { live, .. } => Some(live.columns()),
         };
         let lines = self.lines.of(event, width);
+        // Until they are printed: whoever lowers the curtain waits for it.
+        let mut held = self.curtain.lock();
+        if held.down {
+            held.lines.extend(lines);
+            if let Out::Live { live, .. } = &self.out {
+                live.apply(event);
+            }
+            return;
+        }
+        let lines = held.lines.drain(..).chain(lines);
         match &mut self.out {
             Out::Plain(out) => {
                 for line in lines {
@@ -237,6 +252,40 @@ mod tests {
         let Out::Live { bar, live } = &console.out else { panic!("not live") };
         assert!(bar.is_finished());
         assert!(live.render().contains("db-pool"));
+    }
+
+    #[test]
+    fn while_a_person_is_asked_lines_wait_and_none_is_lost() {
+        let (page, curtain) = (Page::default(), Curtain::default());
+        let options = ConsoleOptions { curtain: curtain.clone(), ..ConsoleOptions::default() };
+        let mut console = Console::with_writer(options, Box::new(page.clone()));
+        let events = events_of(Story::Passed);
+        let (before, after) = events.split_at(events.len() / 2);
+        let written = || String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
+        let lowered = curtain.lower();
+        before.iter().for_each(|event| console.on_event(event));
+        assert_eq!(written(), "");
+        drop(lowered);
+        after.iter().for_each(|event| console.on_event(event));
+        assert_eq!(written(), shown(Story::Passed, ConsoleOptions::default()));
+    }
+
+    #[test]
+    fn a_live_view_is_away_while_a_person_is_asked_and_nothing_locks_up() {
+        let curtain = Curtain::default();
+        let options = ConsoleOptions { live: true, curtain: curtain.clone(), ..ConsoleOptions::default() };
+        let mut console = Console::new(options);
+        let events = events_of(Story::Passed);
+        let (before, after) = events.split_at(events.len() / 2);
+        let lowered = curtain.lower();
+        before.iter().for_each(|event| console.on_event(event));
+        let held = curtain.lock().lines.len();
+        assert!(held > 0);
+        drop(lowered);
+        after.iter().for_each(|event| console.on_event(event));
+        assert!(curtain.lock().lines.is_empty());
+        let Out::Live { bar, .. } = &console.out else { panic!("not live") };
+        assert!(bar.is_finished());
     }
 
     #[test]

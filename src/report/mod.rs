@@ -3,6 +3,7 @@
 mod cases;
 mod clock;
 mod console;
+mod curtain;
 mod events_json;
 mod json;
 mod junit;
@@ -13,6 +14,7 @@ mod summary;
 mod text;
 
 pub use console::{Console, ConsoleOptions, Verbosity};
+pub use curtain::{Curtain, Lowered};
 pub use events_json::EventsJson;
 pub use json::{json, read_json};
 pub use junit::junit;

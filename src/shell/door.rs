@@ -39,6 +39,11 @@ pub enum Programs {
     None,
 }
 
+/// Where the programs of the session with this directory are.
+pub(super) fn bin(dir: &Path) -> PathBuf {
+    dir.join("bin")
+}
+
 /// Gives a session the programs; returns what the runner says from then on that is not for one of them.
 pub(super) fn furnish(
     session: &mut Session,
@@ -66,7 +71,7 @@ struct Door {
 impl Door {
     /// Writes the programs into `dir` and listens for them until `over`.
     fn open(dir: &Path, bash: &Path, tx: mpsc::Sender<String>, over: CancellationToken) -> std::io::Result<Door> {
-        let bin = dir.join("bin");
+        let bin = bin(dir);
         std::fs::DirBuilder::new().mode(0o700).create(&bin)?;
         let socket = dir.join("door");
         let listener = UnixListener::bind(&socket)?;

@@ -163,8 +163,9 @@ impl Session {
         write(&dir.join("environment"), &environment.join(&0))
     }
 
-    /// Goes on with a state that another session has saved, and removes what it had written.
-    pub fn restore(&mut self, dir: &Path) -> io::Result<()> {
+    /// Goes on with a state that another session has saved, and removes what it had written. `own` is the directory of
+    /// this session: its programs are meant, and not those of the other one, which knows nothing of its commands.
+    pub fn restore(&mut self, dir: &Path, own: &Path) -> io::Result<()> {
         let mut files = BTreeMap::new();
         for name in CARRIED {
             match fs::read(dir.join(name)) {
@@ -179,6 +180,10 @@ impl Session {
         self.environment.clear();
         while let (Some(name), Some(value)) = (words.next(), words.next()) {
             self.environment.push((name, value));
+        }
+        if let (Some(other), Some(vars)) = (dir.parent(), files.get_mut("vars")) {
+            let [other, own] = [other, own].map(|dir| super::door::bin(dir).into_os_string());
+            *vars = replace_bytes(vars, other.as_bytes(), own.as_bytes());
         }
         self.cwd = fs::read(dir.join("cwd"))?;
         self.options = options.lines().map(str::to_owned).collect();

@@ -180,7 +180,7 @@ impl Supervisor {
                 }
             }
             ToShell::Restore { path } => {
-                if let Err(error) = self.session.restore(Path::new(&path)) {
+                if let Err(error) = self.session.restore(Path::new(&path), &self.dir) {
                     fail(&self.tx, format!("the state of another session cannot be read: {error}")).await;
                     return None;
                 }

@@ -21,6 +21,7 @@ mod windows;
 pub use find::{find, project_files, project_scenarios};
 pub use outline::{Outline, outline};
 pub use plan::*;
+pub use respond::check_environment;
 pub use scenario::{load, load_whole};
 pub use schema::schema;
 pub use services::{check_services, place_in_stack};

@@ -1,9 +1,9 @@
 //! `runbook:` and `respond:` of a scenario: which phases of the runbook are followed, where, and with which inputs.
 
 use super::windows::{LONGEST, deadline};
-use super::{Overrides, Respond, Var};
+use super::{Overrides, Plan, Respond, Var};
 use crate::record::{looks_secret, url_password};
-use crate::runbook::{Input, Reading, Runbook, RunbookPhase, Step, unified_name};
+use crate::runbook::{Command, Input, Reading, Runbook, RunbookPhase, Step, unified_name};
 use crate::source::{Diagnostics, Entry, MapReader, Node, Source, Span, Value, did_you_mean, list, nearest, shorten};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -78,7 +78,7 @@ pub fn read(
     let phases = phases.unwrap_or_else(|| PHASES.to_vec());
     if let Some(runbook) = runbook {
         check_phases(runbook, &phases, selected, runbook_at.unwrap_or_default(), source, diags);
-        check_vars(runbook, &phases, &vars, source, diags);
+        check_vars(runbook, &phases, &vars, service.as_deref(), source, diags);
     }
     Some(Respond {
         phases,
@@ -137,7 +137,6 @@ fn read_vars(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Vec<
     vars
 }
 
-/// A variable, and what the scenario says about its being a secret.
 /// A variable, and what the scenario says about its being a secret.
 pub fn read_var(entry: &Entry, source: &Arc<Source>, diags: &mut Diagnostics) -> (Option<Var>, Option<bool>) {
     let name = shorten(&entry.key);
@@ -250,6 +249,7 @@ fn check_vars(
     runbook: &Runbook,
     phases: &[RunbookPhase],
     vars: &[Named],
+    service: Option<&str>,
     source: &Arc<Source>,
     diags: &mut Diagnostics,
 ) {
@@ -274,28 +274,61 @@ fn check_vars(
         Some(var.var.as_ref().map_or_else(String::new, |var| var.value.clone()))
     };
     let mut told: Vec<&str> = Vec::new();
-    let mut captured: Vec<String> = Vec::new();
-    for step in &followed.steps {
-        for (block, _) in step.blocks.iter().enumerate() {
-            for command in step.commands().iter().filter(|command| command.block == block) {
-                let file = command.origin.as_ref().unwrap_or(&runbook.source);
-                let refused = command.refused(lookup);
-                for input in &command.inputs {
-                    let known = lookup(&input.name).is_some() || captured.contains(&input.name);
-                    if told.contains(&input.name.as_str()) || known && !refused.contains(input) {
-                        continue;
-                    }
-                    told.push(&input.name);
-                    let why = match known {
-                        true => Unfit::Refused,
-                        false => Unfit::Missing,
-                    };
-                    warn_of(input, why, file, source, diags);
-                }
-            }
-            captured.extend(step.captures().filter(|(by, _)| *by == block).map(|(_, name)| unified_name(name)));
+    for Use { command, place, input, captured } in uses(&followed, service) {
+        // Whether its service has it of its own is known once the stack is.
+        if place.is_some() && input.variable().is_some() {
+            continue;
+        }
+        let file = command.origin.as_ref().unwrap_or(&runbook.source);
+        let known = captured || lookup(&input.name).is_some();
+        if told.contains(&input.name.as_str()) || known && !command.refused(lookup).contains(input) {
+            continue;
+        }
+        told.push(&input.name);
+        warn_of(input, if known { Unfit::Refused } else { Unfit::Missing }, file, source, diags);
+    }
+}
+
+/// Warns of variables without a value in commands that run in a service, unless `environment` says that the service has
+/// them of its own.
+pub fn check_environment(plan: &Plan, environment: impl Fn(&str) -> BTreeMap<String, String>, diags: &mut Diagnostics) {
+    let (Some(runbook), respond) = (&plan.runbook, &plan.respond) else { return };
+    let followed = runbook.only(|step| respond.phases.contains(&step.phase));
+    let mut told: Vec<&str> = Vec::new();
+    for Use { command, place, input, captured } in uses(&followed, respond.service.as_deref()) {
+        let (Some(place), Some(variable)) = (place, input.variable()) else { continue };
+        let known = captured || respond.vars.contains_key(&input.name) || environment(place).contains_key(variable);
+        if !known && !told.contains(&input.name.as_str()) {
+            told.push(&input.name);
+            let file = command.origin.as_ref().unwrap_or(&runbook.source);
+            warn_of(input, Unfit::Missing, file, &plan.source, diags);
         }
     }
+}
+
+/// An input where a command uses it.
+struct Use<'r> {
+    command: &'r Command,
+    /// The service in which the command runs.
+    place: Option<&'r str>,
+    input: &'r Input,
+    /// Whether an earlier block finds its value out.
+    captured: bool,
+}
+
+fn uses<'r>(runbook: &'r Runbook, service: Option<&'r str>) -> Vec<Use<'r>> {
+    let (mut found, mut names): (_, Vec<String>) = (Vec::new(), Vec::new());
+    for step in &runbook.steps {
+        for (index, block) in step.blocks.iter().enumerate() {
+            let place = block.settings.place.as_deref().or(service);
+            for command in step.commands().iter().filter(|command| command.block == index) {
+                let inputs = command.inputs.iter();
+                found.extend(inputs.map(|input| Use { command, place, input, captured: names.contains(&input.name) }));
+            }
+            names.extend(step.captures().filter(|(by, _)| *by == index).map(|(_, name)| unified_name(name)));
+        }
+    }
+    found
 }
 
 /// Why a step would be blocked.

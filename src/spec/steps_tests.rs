@@ -77,6 +77,8 @@ fn load_with(more: &str, runbook: &str) -> (Option<(Plan, Option<Runbook>)>, Dia
     if let Some((plan, _)) = &whole {
         let services = ["shop".to_string(), "db".to_string()];
         check_services(plan, &services, &services, &mut diags);
+        let of_db = || [("POSTGRES_USER".to_string(), "shop".to_string())].into();
+        check_environment(plan, |service| if service == "db" { of_db() } else { [].into() }, &mut diags);
     }
     let told = render(&diags, false).replace(&format!("{}/", dir.path().display()), "");
     (whole, diags, told)
@@ -95,6 +97,29 @@ fn told(more: &str) -> String {
 
 fn step<'a>(runbook: &'a Runbook, id: &str) -> &'a Step {
     runbook.steps.iter().find(|step| step.id == id).expect(id)
+}
+
+#[test]
+fn what_a_service_has_of_its_own_is_no_input_without_a_value_where_commands_run_in_it() {
+    let text =
+        "# R\n\n## Mitigation\n\n### End <!-- firedrill: in=db -->\n\n```bash\npsql -U \"$POSTGRES_USER\" <x-y>\n```\n";
+    let warnings = |text: &str, more: &str| {
+        let (_, diags, told) = load_with(more, text);
+        assert!(!diags.has_errors(), "{told}");
+        diags
+            .all
+            .iter()
+            .map(|diag| diag.message.split_whitespace().next().unwrap_or_default().to_string())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(warnings(text, ""), ["`<x-y>`"], "a placeholder is nobody's variable");
+    let other = text.replace("POSTGRES_USER", "POSTGRES_HOST");
+    assert_eq!(warnings(&other, ""), ["`<x-y>`", "`$POSTGRES_HOST`"]);
+    assert_eq!(warnings(&other, "respond: { vars: { POSTGRES_HOST: db } }\n"), ["`<x-y>`"]);
+    let toolbox = text.replace(" <!-- firedrill: in=db -->", "");
+    assert_eq!(warnings(&toolbox, ""), ["`$POSTGRES_USER`", "`<x-y>`"]);
+    assert_eq!(warnings(&toolbox, "respond: { service: db }\n"), ["`<x-y>`"]);
+    assert_eq!(warnings(&toolbox, "respond: { service: shop }\n"), ["`<x-y>`", "`$POSTGRES_USER`"]);
 }
 
 #[test]

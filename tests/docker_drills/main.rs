@@ -4,5 +4,6 @@
 mod drill;
 mod foreign;
 mod kills;
+mod sessions;
 mod signals;
 mod verdicts;

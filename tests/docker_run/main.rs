@@ -135,7 +135,7 @@ impl Beside {
     fn up() -> Beside {
         let dir = tempfile::tempdir().expect("a directory");
         let text = "services:\n  web:\n    image: debian:bookworm-slim\n    command: [sleep, '600']\n    init: true\n    \
-                    environment: { API_TOKEN: hunter22-secret, PLACE: there }\n";
+                    environment: { API_TOKEN: hunter22-secret, PLACE: '${PLACE_NOW:-there}' }\n";
         fs::write(dir.path().join("compose.yaml"), text).expect("a file");
         let beside = Beside { name: format!("fdtest-run-{}", std::process::id()), dir };
         beside.compose(&["up", "--detach", "--quiet-pull"]);
@@ -205,6 +205,86 @@ fn beside_a_project_that_is_up_its_services_are_there_and_stay_as_they_were() {
     assert!(exit == Some(2) && said.contains("no service `wbe`") && said.contains("`web`"), "{said}");
     let (exit, said) = run(dir.path(), &["-p", &beside.name.replace("run", "rnu")]);
     assert!(exit == Some(2) && said.contains(&beside.name), "it is offered: {said}");
+}
+
+const WITH_DOCKER: &str = "\
+# Try
+
+## Diagnosis
+
+### Step 1: List
+
+```bash
+docker ps --format 'name {{.Names}}'
+docker compose ps --services
+docker compose logs web
+```
+
+### Step 2: Look inside
+
+<!-- firedrill: in=web -->
+```bash
+echo \"of its own: $PLACE\"
+```
+
+## Mitigation
+
+### Step 3: Restart
+
+```bash
+docker compose -p PROJECT restart -t 1 web
+docker exec web echo \"still here\"
+```
+
+### Step 4: Change
+
+```bash
+PLACE_NOW=elsewhere docker compose up -d --no-deps -t 1 web
+echo \"now: $(docker compose exec -T web printenv PLACE)\"
+```
+
+### Step 5: What is not the project's
+
+```bash
+docker run --rm debian:bookworm-slim true || echo \"run: $?\"
+docker exec fd-toolbox true || echo \"exec: $?\"
+docker compose -p other ps || echo \"other: $?\"
+```
+";
+
+#[test]
+fn docker_in_a_step_works_on_the_project_and_on_nothing_else() {
+    let beside = Beside::up();
+    let before = beside.compose(&["ps", "--quiet"]);
+    let dir = project(&WITH_DOCKER.replace("PROJECT", &beside.name));
+    let (exit, said) = run(dir.path(), &["--compose-project", &beside.name]);
+    assert_eq!(exit, Some(0), "{said}");
+    assert!(said.contains(&format!("their `docker` works on the Compose project {}", beside.name)), "{said}");
+    let output = output(dir.path());
+    let names: Vec<&str> = output.lines().filter_map(|line| line.strip_prefix("name ")).collect();
+    assert_eq!(names, [format!("{}-web-1", beside.name)]);
+    for part in ["web\n", "of its own: there", "still here", "now: elsewhere", "run: 126", "exec: 126", "other: 126"] {
+        assert!(output.contains(part), "{part} is missing in {output}");
+    }
+    assert_ne!(beside.compose(&["ps", "--quiet"]), before, "it was made anew");
+    assert_eq!(left(dir.path()), "");
+    assert!(run_dir(dir.path()).join("logs/docker.log").is_file());
+}
+
+#[test]
+fn without_its_files_a_project_can_be_restarted_and_not_made_anew() {
+    let beside = Beside::up();
+    let file = beside.dir.path().join("compose.yaml");
+    let away = beside.dir.path().join("away");
+    fs::rename(&file, &away).expect("it is moved");
+    let text = "# Try\n\n## Mitigation\n\n### Step 1: Restart\n\n```bash\ndocker compose restart -t 1 web\n\
+                docker compose up -d || echo \"up: $?\"\n```\n";
+    let dir = project(text);
+    let (exit, said) = run(dir.path(), &["--compose-project", &beside.name]);
+    fs::rename(&away, &file).expect("it is moved back");
+    assert_eq!(exit, Some(0), "{said}");
+    let output = output(dir.path());
+    assert!(output.contains("up: 126") && output.contains("compose.yaml is not on this machine"), "{output}");
 }
 
 const ENDLESS: &str = "# Try\n\n## Mitigation\n\n### Step 1: Wait\n\n```bash\nsleep 600\n```\n";

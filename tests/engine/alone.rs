@@ -8,6 +8,8 @@ use firedrill::report;
 use firedrill::runbook::{Input, RunbookPhase, Step, parse};
 use firedrill::source::{Diagnostics, Source};
 use firedrill::spec::Respond;
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, ready};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -64,7 +66,7 @@ impl Told {
     }
 }
 
-async fn follow(text: &str, vars: &[(&str, &str)], person: &mut impl Person, shutdown: &Shutdown) -> Told {
+async fn follow(text: &str, vars: &[(&str, &str)], person: &mut dyn Person, shutdown: &Shutdown) -> Told {
     let dir = tempfile::tempdir().unwrap();
     let runbook = parse(&Source::new("shop.md", text), &mut Diagnostics::default()).unwrap();
     let phases = vec![RunbookPhase::Diagnose, RunbookPhase::Mitigate, RunbookPhase::Verify];
@@ -130,14 +132,14 @@ async fn a_verification_that_never_passes_is_given_up() {
 struct Says(ByHand, Option<&'static str>, Vec<String>);
 
 impl Person for Says {
-    async fn by_hand(&mut self, step: &Step) -> ByHand {
+    fn by_hand<'p>(&'p mut self, step: &'p Step) -> BoxFuture<'p, ByHand> {
         self.2.push(step.title.clone());
-        self.0
+        ready(self.0).boxed()
     }
 
-    async fn value_of(&mut self, input: &Input) -> Option<String> {
+    fn value_of<'p>(&'p mut self, input: &'p Input) -> BoxFuture<'p, Option<String>> {
         self.2.push(input.name.clone());
-        self.1.map(str::to_string)
+        ready(self.1.map(str::to_string)).boxed()
     }
 }
 

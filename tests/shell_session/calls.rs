@@ -166,6 +166,21 @@ async fn a_background_job_calls_between_commands_and_ends_with_the_session() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_goes_on_with_the_state_of_another_calls_by_its_own_door() {
+    let (mut first, of_first) = rig().await;
+    first.out("export PATH=/opt/own:$PATH; export TAG=v1").await;
+    let saved = first.shell.save().await.unwrap();
+    let (mut second, of_second) = rig().await;
+    second.shell.restore(saved).await.unwrap();
+    let ran = second.run("docker say hello && case $PATH in /opt/own:*) ;; *) false ;; esac").await;
+    assert_eq!((ran.exit, ran.out.as_str()), (0, "hello\n"), "{ran:?}");
+    assert_eq!((of_first.calls.lock().unwrap().len(), of_second.calls.lock().unwrap().len()), (0, 1));
+    // Also when the first one is gone.
+    drop(first);
+    assert_eq!(second.run("docker say again").await.out, "again\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_anybody_to_carry_it_out_a_call_is_refused() {
     let mut rig = Rig::new().await;
     let ran = rig.run("docker ps").await;

@@ -6,7 +6,7 @@ use super::rules;
 use super::told::Told;
 use super::world::{Switches, World};
 use firedrill::engine::ledger::Ledger;
-use firedrill::engine::{self, Identity, Job, Options, Shutdown};
+use firedrill::engine::{self, Identity, Job, Nobody, Options, Person, Shutdown};
 use firedrill::record::{EventSink, Record, Redactor, RunDir, utc_now, utc_text};
 use firedrill::runbook::{CodeBlock, Settings};
 use firedrill::source;
@@ -89,6 +89,7 @@ pub struct Case {
     triggers: Vec<(When, Act)>,
     events_cannot_be_written: bool,
     patches: Vec<Patch>,
+    person: Box<dyn Person>,
 }
 
 /// Changes a plan after it was read.
@@ -118,6 +119,7 @@ impl Case {
             triggers: Vec::new(),
             events_cannot_be_written: false,
             patches: Vec::new(),
+            person: Box::new(Nobody),
         }
     }
 
@@ -131,6 +133,12 @@ impl Case {
     /// Takes a key out of the scenario.
     pub fn without(mut self, key: &str) -> Case {
         self.keys.retain(|(present, _)| *present != key);
+        self
+    }
+
+    /// Another runbook.
+    pub fn runbook(mut self, text: &str) -> Case {
+        self.runbook = text.to_string();
         self
     }
 
@@ -157,6 +165,12 @@ impl Case {
             }
             change(&mut step.blocks[0].settings);
         })
+    }
+
+    /// Somebody is there to be asked.
+    pub fn person(mut self, person: impl Person + 'static) -> Case {
+        self.person = Box::new(person);
+        self
     }
 
     /// What the command line says.
@@ -228,7 +242,8 @@ impl Case {
         };
         let announcement = engine::announce(&plan, &identity);
         let stack = FakeStack::new(world);
-        let job = Job { plan: &plan, announcement, options: &self.options, run_dir: &run_dir };
+        let mut person = self.person;
+        let job = Job { plan: &plan, announcement, options: &self.options, run_dir: &run_dir, person: &mut *person };
         let drill = engine::run(job, &stack, ledger, sink, &shutdown);
         let ended = tokio::select! {
             biased;

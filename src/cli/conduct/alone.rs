@@ -43,7 +43,7 @@ pub async fn follow(alone: Alone<'_>, beside: Beside, person: &mut Terminal, wis
     let options = DockerOptions::from_env(wishes.no_build);
     let stack = AttachedStack::new(project, toolbox, &identity, &options, &endpoint).map_err(environment)?;
     let record = RecordObserver::new();
-    let observers: Vec<Box<dyn Observer>> = vec![Box::new(record.clone()), display(wishes)];
+    let observers: Vec<Box<dyn Observer>> = vec![Box::new(record.clone()), display(wishes, person)];
     let events = run_dir.create_events().map_err(|error| on_disk(run_dir.path(), &error))?;
     let redactor = Redactor::new(alone.respond.secrets().into_iter().chain(stack.secrets()));
     let source = &alone.runbook.source;

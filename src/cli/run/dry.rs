@@ -61,11 +61,23 @@ fn show_step(out: &mut String, step: &Step, respond: &Respond, captured: &mut BT
             let given = respond.vars.get(name).map(|var| var.value.clone());
             given.or_else(|| captured.contains(name).then(|| format!("<{name}>")))
         };
-        match command.fill(lookup) {
+        // What a service has of its own shows when it is there.
+        let (mut needs, mut of_service) = (command.clone(), BTreeSet::new());
+        if let Place::Service(service) = place_of(&settings, command, respond) {
+            needs.inputs.retain(|input| {
+                let open = input.variable().is_some() && lookup(&input.name).is_none();
+                if open {
+                    of_service.insert(format!("{} must be set in `{service}` itself", input.spelling));
+                }
+                !open
+            });
+        }
+        match needs.fill(lookup) {
             Ok(text) => {
                 for (number, line) in text.lines().enumerate() {
                     let _ = writeln!(out, "      {} {line}", if number == 0 { '$' } else { '>' });
                 }
+                of_service.iter().for_each(|says| out.push_str(&format!("        {says}\n")));
             }
             Err(missing) => {
                 blocked = true;
@@ -175,6 +187,21 @@ By telephone.
             assert!(text.lines().any(|shown| shown == line), "{line:?} is not in\n{text}");
         }
         assert!(text.contains("    for a person: ") && !text.contains("cloud <account>"), "{text}");
+    }
+
+    #[test]
+    fn what_a_service_may_have_of_its_own_blocks_nothing() {
+        let text = "# Shop\n\n## Mitigation\n\n### Step 1: Look <!-- firedrill: in=db -->\n\n```bash\necho \"$POSTGRES_USER\"\n```\n";
+        let runbook = crate::runbook::parse(&Source::new("shop.md", text), &mut Diagnostics::default()).unwrap();
+        let (shown, blocked) = plan(&runbook, &Respond::alone(None, None, None));
+        assert!(!blocked, "{shown}");
+        assert!(
+            shown.contains("$ echo \"$POSTGRES_USER\"\n        $POSTGRES_USER must be set in `db` itself"),
+            "{shown}"
+        );
+        let elsewhere = text.replace(" <!-- firedrill: in=db -->", "");
+        let runbook = crate::runbook::parse(&Source::new("shop.md", &elsewhere), &mut Diagnostics::default()).unwrap();
+        assert!(plan(&runbook, &Respond::alone(None, None, None)).1);
     }
 
     #[test]

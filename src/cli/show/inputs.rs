@@ -13,6 +13,9 @@ pub(super) struct ShownInput {
     pub scenario_lines: Vec<usize>,
     pub value: Option<String>,
     pub captured_by: Option<String>,
+    /// Needed only as a variable of a service, which may have it of its own.
+    #[serde(skip)]
+    pub of_service: bool,
 }
 
 /// The inputs, in the order in which they are first needed. Those of commands that do not run are not needed.
@@ -41,10 +44,13 @@ fn of_block(view: &View, step: &Step, block: usize, captured: &[(String, &str)],
                     scenario_lines: Vec::new(),
                     value: view.value(&input.name),
                     captured_by: by,
+                    of_service: true,
                 });
                 out.len() - 1
             });
             let Some(known) = out.get_mut(index) else { continue };
+            let in_service = step.settings(block).place.is_some() || view.service().is_some();
+            known.of_service &= in_service && input.variable().is_some();
             if !known.spellings.contains(&input.spelling) {
                 known.spellings.push(input.spelling.clone());
             }

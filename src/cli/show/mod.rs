@@ -82,6 +82,11 @@ impl View {
         Some(if var.secret { "***".to_string() } else { var.value.clone() })
     }
 
+    /// Where commands run unless their block says otherwise.
+    fn service(&self) -> Option<&str> {
+        self.plan.as_ref()?.respond.service.as_deref()
+    }
+
     /// A command with its inputs filled in, where the scenario has all of their values.
     fn filled(&self, command: &Command) -> Option<String> {
         let plan = self.plan.as_ref()?;

@@ -60,6 +60,7 @@ fn show_inputs(out: &mut String, view: &View, inputs: &[ShownInput]) {
         let value = match (&input.value, &input.captured_by, &view.plan) {
             (Some(value), ..) => format!("  = {value}"),
             (None, Some(by), _) => format!("  captured by {by}"),
+            (None, None, Some(_)) if input.of_service => "  has no value here: its service must have it".to_string(),
             (None, None, Some(_)) => "  has no value: its step would be blocked".to_string(),
             (None, None, None) => String::new(),
         };

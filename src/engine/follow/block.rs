@@ -7,7 +7,7 @@ use super::{Follower, Occasion, capture, client, place_of};
 use crate::engine::drill::micros;
 use crate::engine::stop::Stop;
 use crate::record::{Event, EventSink, Location, Stream, Verdict};
-use crate::runbook::{Command, Expect, Retry, Settings, Step};
+use crate::runbook::{Command, Expect, Input, Retry, Settings, Step};
 use crate::shell::{CommandResult, Shell};
 use crate::spec::Client;
 use crate::stack::Stack;
@@ -110,7 +110,7 @@ impl<S: Stack> Follower<'_, S> {
         let (mut warnings, mut written) = (Vec::new(), capture::Written::default());
         for (number, command) in &block.commands {
             occasion.before(step)?;
-            let (at, text) = (self.location(command), self.text(command)?);
+            let (at, text) = (self.location(command), self.text(command, settings)?);
             let place = place_of(settings, command, self.respond);
             let shell = self.sessions.at(&place, self.inputs.env()).await.map_err(|stop| stop.at(at.clone()))?;
             let order = Order {
@@ -194,7 +194,7 @@ impl<S: Stack> Follower<'_, S> {
         occasion.before(step)?;
         let mut tasks = Vec::new();
         for (number, command) in &block.commands {
-            let text = self.text(command)?;
+            let text = self.text(command, &block.settings)?;
             let bash = text.bash().is_some();
             tasks.push(Task { number: *number, bash, says: text.says, text: text.run, at: self.location(command) });
         }
@@ -219,9 +219,11 @@ impl<S: Stack> Follower<'_, S> {
     }
 
     /// What of a command is run, with its inputs filled in.
-    fn text(&self, command: &Command) -> Result<Text, Stop> {
+    fn text(&self, command: &Command, settings: &Settings) -> Result<Text, Stop> {
         let inputs = &self.inputs;
-        let says = command.fill(|name| inputs.get(name)).map_err(|missing| {
+        let mut needs = command.clone();
+        needs.inputs = self.needs(command, settings);
+        let says = needs.fill(|name| inputs.get(name)).map_err(|missing| {
             let names: Vec<&str> = missing.iter().map(|input| input.spelling.as_str()).collect();
             // The step was looked through before: only a block that was to give it can have failed to.
             Stop::new(Verdict::StepBlocked, format!("{} has no value", names.join(", "))).at(self.location(command))
@@ -230,6 +232,16 @@ impl<S: Stack> Follower<'_, S> {
             Some(client) => Text { run: client::command(client, &command.language, &says), says, client: true },
             None => Text { run: says.clone(), says, client: false },
         })
+    }
+
+    /// The inputs of a command, without the variables that the service in which it runs has of its own.
+    pub(super) fn needs(&self, command: &Command, settings: &Settings) -> Vec<Input> {
+        let mut inputs = command.inputs.clone();
+        if command.env_inputs().next().is_some() {
+            let own = self.sessions.environment(&place_of(settings, command, self.respond));
+            inputs.retain(|input| input.variable().is_none_or(|name| !own.contains_key(name)));
+        }
+        inputs
     }
 
     fn client(&self, command: &Command) -> Option<&Client> {

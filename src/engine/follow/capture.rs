@@ -26,12 +26,16 @@ impl Written {
     }
 }
 
-/// The value: everything without the newlines at its end, as `$(…)` gives it.
+/// The value: everything without the newlines at its end, as `$(…)` gives it. Nothing is no value: a command that was
+/// written for one (`rm -r <dir>/*`) would do something else.
 pub(super) fn value(written: &Written) -> Result<String, String> {
     let value = written.text.trim_end_matches('\n');
     let length = u64::try_from(value.len()).unwrap_or(u64::MAX).saturating_add(written.omitted);
     if written.omitted > 0 || value.len() > LARGEST {
         return Err(format!("{length} bytes are more than the {} KiB that an input may hold", LARGEST >> 10));
+    }
+    if value.trim().is_empty() {
+        return Err("nothing was written to standard output".into());
     }
     // The shell has put this character where bytes were no UTF-8.
     if value.contains(char::REPLACEMENT_CHARACTER) {
@@ -67,7 +71,9 @@ mod tests {
     #[test]
     fn newlines_at_the_end_are_not_part_of_it() {
         assert_eq!(value(&written(" a\nb \n\n")), Ok(" a\nb ".to_string()));
-        assert_eq!(value(&written("")), Ok(String::new()));
+        for nothing in ["", "\n", " \n"] {
+            assert!(value(&written(nothing)).unwrap_err().contains("nothing"));
+        }
     }
 
     #[test]

@@ -45,14 +45,13 @@ pub trait Occasion {
     fn how_to_give(&self, names: &[&str]) -> String;
 
     /// Asks a person to do a step by hand. Nobody is there: it is skipped.
-    fn by_hand(&mut self, _step: &Step) -> impl Future<Output = ByHand> {
-        std::future::ready(ByHand::Skipped)
-    }
+    ///
+    /// # Errors
+    /// Why it cannot count.
+    fn by_hand(&mut self, step: &Step) -> impl Future<Output = Result<ByHand, Stop>>;
 
     /// Asks a person for the value of an input. Nobody is there: it has none.
-    fn value_of(&mut self, _input: &Input) -> impl Future<Output = Option<String>> {
-        std::future::ready(None)
-    }
+    fn value_of(&mut self, input: &Input) -> impl Future<Output = Option<String>>;
 }
 
 /// What a person says about a step that is theirs.

@@ -6,6 +6,7 @@ use crate::engine::stop::Stop;
 use crate::record::{Event, EventSink, Verdict};
 use crate::shell::Shell;
 use crate::stack::{Place, Stack};
+use std::collections::BTreeMap;
 
 pub(super) struct Sessions<'a, S: Stack> {
     stack: &'a S,
@@ -41,6 +42,14 @@ impl<'a, S: Stack> Sessions<'a, S> {
 
     pub(super) fn opening(&mut self, place: Place, opening: Opening) {
         self.opening = Some((place, opening));
+    }
+
+    /// What a place has in its environment by itself, as far as the stack says.
+    pub(super) fn environment(&self, place: &Place) -> BTreeMap<String, String> {
+        match place {
+            Place::Toolbox => BTreeMap::new(),
+            Place::Service(service) => self.stack.environment(service),
+        }
     }
 
     /// Waits for the session that was being opened, if there is one.

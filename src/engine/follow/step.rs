@@ -129,8 +129,11 @@ impl<S: Stack> Follower<'_, S> {
     }
 
     async fn by_hand<O: Occasion>(&self, step: &Step, reason: &str, occasion: &mut O) -> Result<Followed, Broke> {
-        match occasion.by_hand(step).await {
-            ByHand::Done => Ok(Followed::of(StepStatus::Passed, Some("done by hand".into()), &[])),
+        match occasion.by_hand(step).await? {
+            ByHand::Done => {
+                let said = "done by hand, confirmed by the person at the terminal".to_string();
+                Ok(Followed::of(StepStatus::Passed, Some(said), &[]))
+            }
             ByHand::Skipped => Ok(Followed::of(StepStatus::Skipped, Some(reason.to_string()), &[])),
             ByHand::Stop => {
                 let at = Location { path: self.path.clone(), line: step.line };
@@ -145,9 +148,9 @@ impl<S: Stack> Follower<'_, S> {
         let mut captured: Vec<String> = Vec::new();
         let mut missing: Vec<Input> = Vec::new();
         for block in blocks {
-            for input in block.commands.iter().flat_map(|(_, command)| &command.inputs) {
-                if !self.inputs.has(input) && !captured.contains(&input.name) {
-                    missing.push(input.clone());
+            for input in block.commands.iter().flat_map(|(_, command)| self.needs(command, &block.settings)) {
+                if !self.inputs.has(&input) && !captured.contains(&input.name) {
+                    missing.push(input);
                 }
             }
             captured.extend(block.settings.capture.as_deref().map(unified_name));

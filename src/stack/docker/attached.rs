@@ -6,73 +6,23 @@ use super::carry::carry_bundle;
 use super::compose::{Compose, Watch};
 use super::endpoint::Endpoint;
 use super::errors::{api, environment};
+use super::project::RunningProject;
 use super::stack::{DockerOptions, RunIdentity};
-use super::{containers, exec, images, labels, remove};
-use crate::record::{Redactor, looks_secret, url_password};
-use crate::stack::{AgentRole, Channel, ContainerOp, ContainerState, Place, Stack, StackDown, StackError, StackUp};
+use super::{containers, exec, images, labels, remove, steps};
+use crate::record::Redactor;
+use crate::stack::{
+    AgentRole, Channel, ContainerOp, ContainerState, NoTools, Place, Stack, StackDown, StackError, StackUp, Tools,
+};
 use bollard::models::{ContainerCreateBody, EndpointSettings, HostConfig, NetworkConnectRequest, NetworkingConfig};
 use bollard::query_parameters::{CreateContainerOptionsBuilder, StartContainerOptions};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 /// Memory of the toolbox, in bytes: dumps and restores run here.
 const MEMORY: i64 = 1 << 30;
-
-/// A Compose project as it is up.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct RunningProject {
-    /// Its name.
-    pub name: String,
-    /// Its services that have a container, in the order of their names.
-    pub services: Vec<String>,
-    /// The networks that its containers are on.
-    networks: BTreeSet<String>,
-    /// Values from the environments of its containers that must never be shown.
-    secrets: Vec<String>,
-}
-
-/// The names of the Compose projects of which a container is there, without drills.
-///
-/// # Errors
-/// `Environment` when the engine does not answer.
-pub async fn projects(endpoint: &Endpoint) -> Result<Vec<String>, StackError> {
-    let found = containers::list(&endpoint.docker, &[(labels::PROJECT, None)]).await?;
-    let labels = found.into_iter().filter_map(|container| container.labels);
-    let names = labels.filter(|labels| !labels.contains_key(labels::RUN));
-    let names: BTreeSet<String> = names.filter_map(|mut labels| labels.remove(labels::PROJECT)).collect();
-    Ok(names.into_iter().collect())
-}
-
-/// A Compose project by its name; `None` when it has no container.
-///
-/// # Errors
-/// `Environment` when the engine does not answer.
-pub async fn running_project(endpoint: &Endpoint, name: &str) -> Result<Option<RunningProject>, StackError> {
-    let found = containers::list(&endpoint.docker, &[(labels::PROJECT, Some(name))]).await?;
-    let mut project = RunningProject { name: name.to_string(), ..RunningProject::default() };
-    let mut services = BTreeSet::new();
-    for container in &found {
-        services.extend(container.labels.as_ref().and_then(|labels| labels.get(labels::SERVICE)).cloned());
-        let networks = container.network_settings.as_ref().and_then(|settings| settings.networks.as_ref());
-        let shared = |network: &&String| !matches!(network.as_str(), "host" | "none");
-        project.networks.extend(networks.into_iter().flat_map(HashMap::keys).filter(shared).cloned());
-        let Some(id) = &container.id else { continue };
-        let inspected = containers::inspect(&endpoint.docker, id).await?;
-        let env = inspected.and_then(|container| container.config).and_then(|config| config.env).unwrap_or_default();
-        project.secrets.extend(env.iter().flat_map(|entry| secrets(entry)));
-    }
-    project.services = services.into_iter().collect();
-    Ok((!found.is_empty()).then_some(project))
-}
-
-fn secrets(entry: &str) -> Vec<String> {
-    let Some((name, value)) = entry.split_once('=') else { return Vec::new() };
-    let whole = looks_secret(name).then_some(value);
-    [whole, url_password(value)].into_iter().flatten().map(str::to_string).collect()
-}
 
 /// The toolbox of a runbook that is followed alone, beside a project that is up or beside nothing.
 #[derive(Debug)]
@@ -198,11 +148,11 @@ impl AttachedStack {
             .ok_or_else(|| environment(format!("finding the container of `{service}`"), "none is running"))
     }
 
-    async fn open(&self, container: &str, what: &str) -> Result<Channel, StackError> {
+    async fn open(&self, container: &str, arguments: &[&str], what: &str) -> Result<Channel, StackError> {
         let Some(launch) = self.launch.get() else {
             return Err(environment(format!("starting {what}"), "the toolbox has not been started"));
         };
-        let command: Vec<String> = launch.iter().cloned().chain(["shell".to_string()]).collect();
+        let command: Vec<String> = launch.iter().cloned().chain(arguments.iter().map(|a| a.to_string())).collect();
         exec::open(&self.endpoint.docker, container, &command, what).await
     }
 
@@ -227,15 +177,28 @@ impl Stack for AttachedStack {
 
     async fn shell(&self, place: &Place) -> Result<Channel, StackError> {
         match place {
-            Place::Toolbox => self.open(&self.toolbox()?, "the shell in the toolbox").await,
+            Place::Toolbox => self.open(&self.toolbox()?, &["shell"], "the shell in the toolbox").await,
             Place::Service(service) => {
                 let container = self.running(service).await?;
                 if self.is_new(&container) {
                     carry_bundle(&self.endpoint.docker, self.toolbox()?, &container, service).await?;
                 }
-                self.open(&container, &format!("the shell in `{service}`")).await
+                self.open(&container, &["shell", "--docker", "last"], &format!("the shell in `{service}`")).await
             }
         }
+    }
+
+    fn tools(&self, place: &Place) -> Arc<dyn Tools> {
+        let (Some(project), Some(toolbox)) = (&self.project, self.toolbox.get()) else { return Arc::new(NoTools) };
+        Arc::new(steps::BesideTools {
+            endpoint: self.endpoint.clone(),
+            project: project.name.clone(),
+            files: project.files.clone(),
+            dir: self.run.dir.clone(),
+            redactor: Redactor::new(self.secrets()),
+            place: place.clone(),
+            toolbox: toolbox.clone(),
+        })
     }
 
     async fn containers(&self, service: &str) -> Result<Vec<ContainerState>, StackError> {
@@ -246,8 +209,9 @@ impl Stack for AttachedStack {
         Err(environment(format!("operating on {container}"), "it does not belong to Firedrill"))
     }
 
-    fn environment(&self, _service: &str) -> BTreeMap<String, String> {
-        BTreeMap::new()
+    fn environment(&self, service: &str) -> BTreeMap<String, String> {
+        let project = self.project.as_ref();
+        project.and_then(|project| project.environments.get(service).cloned()).unwrap_or_default()
     }
 
     fn services(&self) -> Vec<String> {
@@ -267,17 +231,5 @@ impl Stack for AttachedStack {
         // Where it was not seen to start, the engine may still be making it.
         let quiet = if self.toolbox.get().is_some() { Duration::ZERO } else { remove::QUIET };
         Ok(remove::remove(&self.endpoint.docker, &[(labels::RUN, self.run.id.as_str())], quiet).await)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn secrets_of_a_container_are_known_by_name_and_by_value() {
-        assert_eq!(secrets("POSTGRES_PASSWORD=hunter22"), ["hunter22"]);
-        assert_eq!(secrets("DATABASE=postgres://shop:hunter22@db/shop"), ["hunter22"]);
-        assert!(secrets("PATH=/usr/bin").is_empty() && secrets("nothing").is_empty());
     }
 }

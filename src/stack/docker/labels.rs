@@ -24,6 +24,13 @@ pub const NUMBER: &str = "com.docker.compose.container-number";
 /// Compose's label for containers of `docker compose run`.
 pub const ONEOFF: &str = "com.docker.compose.oneoff";
 
+/// Compose's label for the files of the project, separated by commas.
+pub const CONFIG_FILES: &str = "com.docker.compose.project.config_files";
+/// Compose's label for the project's directory.
+pub const WORKING_DIR: &str = "com.docker.compose.project.working_dir";
+/// Compose's label for the project's env files, separated by commas.
+pub const ENV_FILES: &str = "com.docker.compose.project.environment_file";
+
 /// The labels of everything that belongs to a run.
 pub fn of_run(id: &str, dir: &Path, keep: bool) -> BTreeMap<&'static str, String> {
     let mut labels = BTreeMap::from([(RUN, id.to_string()), (DIR, dir.display().to_string())]);

@@ -12,6 +12,7 @@ use crate::stack::docker::transform::{Drill, transform};
 use crate::stack::docker::{builds, findings, images};
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use tokio_util::sync::CancellationToken;
 
 /// Why there is no new model.
@@ -33,20 +34,25 @@ impl From<StackError> for NotAnew {
 }
 
 /// The variables of a step that count, and the engine with them in the environment of its commands.
-pub(super) fn with_variables(stack: &DockerStack, env: &[(String, String)]) -> Result<Endpoint, Refusal> {
+pub(super) fn with_variables(
+    engine: &Endpoint,
+    files: &[PathBuf],
+    env: &[(String, String)],
+) -> Result<Endpoint, Refusal> {
     let counting: Vec<&(String, String)> = env.iter().filter(|(name, _)| guard::may_decide(name)).collect();
-    let of_files = guard::of_files(&stack.model.file);
+    let of_files: Option<Vec<_>> = files.iter().map(|file| guard::of_files(file)).collect();
     for (name, value) in &counting {
         let same = std::env::var(name).is_ok_and(|own| own == *value);
-        if of_files.as_ref().is_some_and(|names| names.contains(name)) && !same {
+        if of_files.iter().flatten().any(|names| names.contains(name)) && !same {
             let why = "decides which files of the host the stack is made from, and cannot be changed by a step";
             return Err(Refusal(format!("`{name}` {why}")));
         }
     }
     // A file that is not understood here: none of the variables that it has, in whatever place, is taken from a step.
-    let text = of_files.is_none().then(|| std::fs::read_to_string(&stack.model.file).unwrap_or_default());
+    let read = || files.iter().map(|file| std::fs::read_to_string(file).unwrap_or_default()).collect::<String>();
+    let text = of_files.is_none().then(read);
     let free = |name: &str| text.as_ref().is_none_or(|text| !text.contains(name));
-    let mut endpoint = stack.endpoint.clone();
+    let mut endpoint = engine.clone();
     for (name, value) in counting.into_iter().filter(|(name, _)| free(name)) {
         endpoint.set(name, value);
     }
@@ -66,7 +72,8 @@ pub(super) async fn anew(
     let Some(recipe) = stack.started().recipe.clone() else {
         return Err(NotAnew::Failed("the stack has not been started".into()));
     };
-    let endpoint = with_variables(stack, env).map_err(NotAnew::Refused)?;
+    let endpoint =
+        with_variables(&stack.endpoint, std::slice::from_ref(&stack.model.file), env).map_err(NotAnew::Refused)?;
     let mut spec = stack.spec.clone();
     spec.profiles.extend(stack.started().profiles.iter().chain(profiles).cloned());
     let mut resolved = resolve(&spec, &endpoint).await?;

@@ -15,8 +15,8 @@ pub(super) struct Known {
     pub team: String,
     /// The project's name in the drill.
     pub own: String,
-    /// The name of the stack's Compose file, without its directory.
-    pub file: String,
+    /// The names of the stack's Compose files, without their directories.
+    pub files: Vec<String>,
 }
 
 /// Something that is allowed.
@@ -144,8 +144,9 @@ fn compose(args: &[String], env: &[(String, String)], known: &Known) -> Result<A
         return itself(&["compose", "version"]);
     }
     for file in global.values("file") {
-        if Path::new(&file).file_name().is_none_or(|name| name.to_string_lossy() != known.file) {
-            return refuse(format!("`-f {file}`: a drill has the file of its scenario, {}", known.file));
+        let name = Path::new(&file).file_name().map(|name| name.to_string_lossy());
+        if !name.is_some_and(|name| known.files.iter().any(|own| *own == name)) {
+            return refuse(format!("`-f {file}`: the stack has files of its own: {}", known.files.join(", ")));
         }
     }
     if let Some(project) = global.value("project-name").filter(|name| *name != known.team && *name != known.own) {

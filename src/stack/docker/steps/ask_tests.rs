@@ -4,7 +4,7 @@ use super::*;
 use proptest::prelude::*;
 
 fn known() -> Known {
-    Known { team: "shop".into(), own: "fd-x-01234567".into(), file: "docker-compose.yml".into() }
+    Known { team: "shop".into(), own: "fd-x-01234567".into(), files: vec!["docker-compose.yml".into()] }
 }
 
 fn asked(line: &str) -> Result<Ask, Refusal> {
@@ -121,7 +121,7 @@ fn what_is_refused_says_why() {
         ("docker compose up -d --scale checkout=1000", "at most 100"),
         ("docker compose up -d --scale fd-agent=0", "Firedrill's own"),
         ("docker compose scale checkout", "expected SERVICE=NUMBER"),
-        ("docker compose -f other.yml up -d", "`-f other.yml`: a drill has the file of its scenario"),
+        ("docker compose -f other.yml up -d", "`-f other.yml`: the stack has files of its own: docker-compose.yml"),
         ("docker compose -f - up -d", "`-f -`"),
         ("docker compose -f docker-compose.yml -f override.yml up -d", "override.yml"),
         ("docker compose -p other down", "`-p other`"),

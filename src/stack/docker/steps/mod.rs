@@ -3,7 +3,9 @@
 
 mod anew;
 mod ask;
+mod beside;
 mod copy;
+mod ground;
 mod guard;
 mod process;
 mod rename;
@@ -11,26 +13,29 @@ mod table;
 mod team;
 mod words;
 
+pub(super) use beside::BesideTools;
+
+use super::endpoint::Endpoint;
 use super::model;
 use super::stack::DockerStack;
 use super::transform::TOOLBOX;
-use crate::stack::{Call, CallIo, Place, REFUSED, StackError, Tools};
+use crate::record::Redactor;
+use crate::stack::{Call, CallIo, CallOutput, Place, REFUSED, StackError, Tools};
 use anew::NotAnew;
-use ask::{Ask, ComposeAsk, DockerAsk, End, Known};
+use ask::{Ask, ComposeAsk, Known};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use ground::Ground;
 use process::{ModelFile, Show};
 use rename::Change;
+use std::path::Path;
 use std::time::{Duration, Instant};
 use table::{Compose, Docker};
 use team::Team;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
-use words::{Refusal, refuse};
-
-/// A container that does not exist: a filter that leaves nothing.
-const NOBODY: &str = "id=0000000000000000000000000000000000000000000000000000000000000000";
+use words::Refusal;
 
 /// Carries out what the steps of one place call.
 #[derive(Debug, Clone)]
@@ -80,31 +85,59 @@ impl Tools for StepTools {
     fn call(&self, call: Call, io: CallIo, cancel: CancellationToken) -> BoxFuture<'static, i32> {
         let tools = self.clone();
         async move {
-            let began = Instant::now();
             let out = io.out.clone();
-            let done = tokio::select! {
-                biased;
-                done = tools.carry_out(&call, io, &cancel) => done,
-                // The command has had its time to go.
-                () = async { cancel.cancelled().await; tokio::time::sleep(Duration::from_secs(6)).await } => Ok(143),
-            };
-            let done = done.map_or_else(|done| done, Done::Exit);
-            let (exit, told) = match done {
-                Done::Exit(exit) => (exit, format!("exit {exit}")),
-                Done::Refused(why) => {
-                    out.say(&format!("firedrill: {why}\n")).await;
-                    (REFUSED, format!("refused: {why}"))
-                }
-                Done::Failed(why) => {
-                    out.say(&format!("{why}\n")).await;
-                    (1, format!("failed: {why}"))
-                }
-            };
-            tools.note(&call, &told, began.elapsed()).await;
-            exit
+            let carried_out = tools.carry_out(&call, io, &cancel);
+            answer(&call, &out, &cancel, carried_out, (&tools.stack.run.dir, tools.stack.redactor())).await
         }
         .boxed()
     }
+}
+
+/// Waits for what becomes of a call, tells the step, and notes it in `logs/docker.log` of the run's directory.
+async fn answer(
+    call: &Call,
+    out: &CallOutput,
+    cancel: &CancellationToken,
+    carried_out: impl Future<Output = Result<i32, Done>>,
+    (dir, redactor): (&Path, &Redactor),
+) -> i32 {
+    let began = Instant::now();
+    let done = tokio::select! {
+        biased;
+        done = carried_out => done,
+        // The command has had its time to go.
+        () = async { cancel.cancelled().await; tokio::time::sleep(Duration::from_secs(6)).await } => Ok(143),
+    };
+    let (exit, told) = match done.map_or_else(|done| done, Done::Exit) {
+        Done::Exit(exit) => (exit, format!("exit {exit}")),
+        Done::Refused(why) => {
+            out.say(&format!("firedrill: {why}\n")).await;
+            (REFUSED, format!("refused: {why}"))
+        }
+        Done::Failed(why) => {
+            out.say(&format!("{why}\n")).await;
+            (1, format!("failed: {why}"))
+        }
+    };
+    let took = began.elapsed().as_secs_f64();
+    let line = format!("{} {} ({told}, {took:.1} s)\n", call.program, call.args.join(" "));
+    let dir = dir.join("logs");
+    let written = async {
+        tokio::fs::create_dir_all(&dir).await?;
+        let mut file = tokio::fs::OpenOptions::new().create(true).append(true).open(dir.join("docker.log")).await?;
+        file.write_all(redactor.text(&line).as_bytes()).await?;
+        file.flush().await
+    };
+    // The record has the command and its output; this is for convenience.
+    let _: std::io::Result<()> = written.await;
+    exit
+}
+
+/// The real command saying something of itself.
+async fn itself(endpoint: &Endpoint, args: Vec<String>, io: &CallIo, cancel: &CancellationToken) -> Result<i32, Done> {
+    let mut command = endpoint.command();
+    command.args(args);
+    Ok(process::run(command, None, None, &io.out, &Show::unchanged(), cancel).await?)
 }
 
 impl StepTools {
@@ -112,36 +145,17 @@ impl StepTools {
         StepTools { stack: stack.clone(), place: place.clone() }
     }
 
-    /// A line in `logs/docker.log`.
-    async fn note(&self, call: &Call, told: &str, took: Duration) {
-        let line = format!("{} {} ({told}, {:.1} s)\n", call.program, call.args.join(" "), took.as_secs_f64());
-        let dir = self.stack.run.dir.join("logs");
-        let written = async {
-            tokio::fs::create_dir_all(&dir).await?;
-            let mut file = tokio::fs::OpenOptions::new().create(true).append(true).open(dir.join("docker.log")).await?;
-            file.write_all(self.stack.clean(&line).as_bytes()).await?;
-            file.flush().await
-        };
-        // The record has the command and its output; this is for convenience.
-        let _ = written.await;
-    }
-
     async fn carry_out(&self, call: &Call, io: CallIo, cancel: &CancellationToken) -> Result<i32, Done> {
         let file = self.stack.model.file.file_name().map(|name| name.to_string_lossy().into_owned());
         let known = Known {
             team: self.stack.model.name().to_string(),
             own: self.stack.project.clone(),
-            file: file.unwrap_or_default(),
+            files: file.into_iter().collect(),
         };
         match ask::ask(call, &known)? {
-            Ask::Itself(args) => {
-                let mut command = self.stack.endpoint.command();
-                command.args(args);
-                let show = Show { names: rename::Names::default(), stdout: Change::Nothing, stderr: Change::Nothing };
-                Ok(process::run(command, None, None, &io.out, &show, cancel).await?)
-            }
+            Ask::Itself(args) => itself(&self.stack.endpoint, args, &io, cancel).await,
             Ask::Compose(ask) => self.compose(ask, call, io, cancel).await,
-            Ask::Docker(ask) => self.docker(ask, call, io, cancel).await,
+            Ask::Docker(ask) => self.ground(ask.does == Docker::Copy).await?.docker(ask, call, io, cancel).await,
         }
     }
 
@@ -152,7 +166,7 @@ impl StepTools {
             return self.config(&ask, call, &io, cancel).await;
         }
         if ask.does == Compose::Copy {
-            return self.copy(&ask.words, true, call, io, cancel).await;
+            return self.ground(true).await?.copy(&ask.words, true, call, io, cancel).await;
         }
         let named: Vec<String> = match ask.does {
             Compose::Scale => {
@@ -236,162 +250,19 @@ impl StepTools {
         cancel: &CancellationToken,
     ) -> Result<i32, Done> {
         let stack = &self.stack;
-        let endpoint = anew::with_variables(stack, &call.env)?;
+        let endpoint = anew::with_variables(&stack.endpoint, std::slice::from_ref(&stack.model.file), &call.env)?;
         let mut spec = stack.spec.clone();
         spec.profiles.extend(ask.profiles.iter().cloned());
         let mut command = endpoint.command();
         command.arg("compose").args(model::file_options(&spec, &stack.model.file));
         command.arg("config").args(&ask.words.passed).arg("--").args(&ask.words.rest);
-        let show = Show { names: rename::Names::default(), stdout: Change::Nothing, stderr: Change::Nothing };
-        Ok(process::run(command, None, None, &io.out, &show, cancel).await?)
+        Ok(process::run(command, None, None, &io.out, &Show::unchanged(), cancel).await?)
     }
 
-    async fn docker(&self, ask: DockerAsk, call: &Call, io: CallIo, cancel: &CancellationToken) -> Result<i32, Done> {
-        let words = &ask.words;
-        if ask.does == Docker::Copy {
-            return self.copy(words, false, call, io, cancel).await;
-        }
-        let mut team = Team::of(&self.stack).await?;
-        let mut command = self.stack.endpoint.command();
-        command.arg(ask.name).args(&words.passed);
-        let mut said = Vec::new();
-        match ask.does {
-            Docker::List => {
-                let (left, rest) = team.filter(&words.values("filter"))?;
-                let ids: Vec<String> = left.iter().map(|c| format!("id={}", c.id)).collect();
-                let ids = if ids.is_empty() { vec![NOBODY.to_string()] } else { ids };
-                for filter in ids.into_iter().chain(rest) {
-                    command.args(["--filter", &filter]);
-                }
-            }
-            Docker::Stats => {
-                let mut ids = Vec::new();
-                for name in &words.rest {
-                    ids.push(team.find(name)?.id.clone());
-                }
-                let all = words.is_set("all");
-                if words.rest.is_empty() {
-                    let running = team.all.iter().filter(|c| all || c.status == "running");
-                    ids.extend(running.map(|c| c.id.clone()));
-                }
-                if ids.is_empty() {
-                    // Without names it would show the containers of others.
-                    return Ok(0);
-                }
-                command.arg("--").args(ids);
-            }
-            Docker::Containers => {
-                command.arg("--");
-                for name in &words.rest {
-                    let id = &team.find(name)?.id;
-                    command.arg(id);
-                    said.push((id.clone(), name.clone()));
-                }
-            }
-            Docker::One | Docker::Exec => {
-                let (name, rest) = words.rest.split_first().ok_or(Refusal("which container?".into()))?;
-                let id = &team.find(name)?.id;
-                said.push((id.clone(), name.clone()));
-                command.arg("--").arg(id).args(rest);
-            }
-            Docker::Copy => {}
-        }
-        let (stdout, stderr) = match ask.name {
-            "exec" => (Change::Nothing, Change::Nothing),
-            "logs" | "start" => (Change::Nothing, Change::Nothing),
-            _ => (Change::Everything, Change::Everything),
-        };
-        if ask.name != "inspect" {
-            team.names.said = said;
-        }
-        let show = Show { names: team.names, stdout, stderr };
-        let stdin = (ask.does == Docker::Exec && words.is_set("interactive")).then_some(io.stdin);
-        Ok(process::run(command, None, stdin, &io.out, &show, cancel).await?)
-    }
-
-    /// `cp`: between containers of the team's and the one in which the step runs.
-    async fn copy(
-        &self,
-        words: &words::Words,
-        of_compose: bool,
-        call: &Call,
-        io: CallIo,
-        cancel: &CancellationToken,
-    ) -> Result<i32, Done> {
-        let (from, to) = ask::ends(words)?;
-        let team = Team::of(&self.stack).await?;
-        let docker = &self.stack.endpoint.docker;
-        let follow = words.is_set("follow-link");
-        let targets = |name: &str| match of_compose {
-            false => team.find(name).map(|c| vec![c.id.clone()]),
-            true => of_service(&team, name, words.value("index")),
-        };
-        let here = self.here().await?;
-        let local = |path: &str| {
-            let slash = if path.ends_with("/.") {
-                "/."
-            } else if path.ends_with('/') {
-                "/"
-            } else {
-                ""
-            };
-            let absolute = copy::absolute(&call.cwd, path);
-            copy::At { container: here.clone(), path: format!("{}{slash}", absolute.trim_end_matches('/')) }
-        };
-        let there = |id: String, path: &str| {
-            let path = if path.starts_with('/') { path.to_string() } else { format!("/{path}") };
-            copy::At { container: id, path }
-        };
-        let copying = async {
-            match (&from, &to) {
-                (End::There(name, path), other) => {
-                    copy::not_empty(path)?;
-                    let Some(id) = targets(name)?.into_iter().next() else { return Err(nobody(name).into()) };
-                    let from = there(id, path);
-                    match other {
-                        End::Stream => copy::to_stream(docker, &from, follow, &io.out).await,
-                        End::Here(path) => {
-                            copy::not_empty(path)?;
-                            copy::between(docker, &from, follow, &local(path)).await
-                        }
-                        End::There(..) => Ok(()),
-                    }
-                }
-                (other, End::There(name, path)) => {
-                    copy::not_empty(path)?;
-                    let ids = targets(name)?;
-                    if ids.is_empty() {
-                        return Err(nobody(name).into());
-                    }
-                    match other {
-                        End::Stream => match <[String; 1]>::try_from(ids) {
-                            Ok([id]) => copy::from_stream(docker, io.stdin, &there(id, path)).await,
-                            Err(_) => {
-                                return Err(Refusal(
-                                    "an archive can be copied to one container only: use --index".into(),
-                                )
-                                .into());
-                            }
-                        },
-                        End::Here(own) => {
-                            copy::not_empty(own)?;
-                            let mut copied = Ok(());
-                            for id in ids {
-                                copied = copied.and(copy::between(docker, &local(own), follow, &there(id, path)).await);
-                            }
-                            copied
-                        }
-                        End::There(..) => Ok(()),
-                    }
-                }
-                _ => Ok(()),
-            }
-            .map_err(Done::Failed)
-        };
-        tokio::select! {
-            copied = copying => copied.map(|()| 0),
-            () = cancel.cancelled() => Ok(143),
-        }
+    /// The team's containers, and where the step stands if that matters.
+    async fn ground(&self, copies: bool) -> Result<Ground<'_>, Done> {
+        let here = if copies { Some(self.here().await?) } else { None };
+        Ok(Ground { endpoint: &self.stack.endpoint, team: Team::of(&self.stack).await?, here })
     }
 
     /// The container in which the step runs.
@@ -401,28 +272,6 @@ impl StepTools {
             Place::Service(service) => self.stack.running(service).await,
         }
     }
-}
-
-/// The containers of a service that a copy means: the one with this number, or all of them.
-fn of_service(team: &Team, service: &str, index: Option<&str>) -> Result<Vec<String>, Refusal> {
-    let mut of: Vec<(Option<u32>, &team::Container)> = team
-        .all
-        .iter()
-        .filter(|c| c.service == service && !c.oneoff)
-        .map(|c| (c.name.rsplit('-').next().and_then(|n| n.parse().ok()), c))
-        .collect();
-    of.sort_by_key(|(number, _)| *number);
-    if let Some(index) = index.filter(|index| *index != "0") {
-        of.retain(|(number, _)| *number == index.parse().ok());
-    }
-    if of.is_empty() {
-        return refuse(format!("service `{service}` has no container"));
-    }
-    Ok(of.into_iter().map(|(_, c)| c.id.clone()).collect())
-}
-
-fn nobody(name: &str) -> Refusal {
-    Refusal(format!("`{name}` has no container"))
 }
 
 /// A command under way that makes containers.

@@ -24,6 +24,13 @@ pub(super) struct Show {
     pub stderr: Change,
 }
 
+impl Show {
+    /// Everything as it is.
+    pub(super) fn unchanged() -> Show {
+        Show { names: Names::default(), stdout: Change::Nothing, stderr: Change::Nothing }
+    }
+}
+
 /// A model that a command reads as `--file`: it holds secrets, so it is a file without a name, and standard input stays
 /// free for the step's own.
 pub(super) struct ModelFile(OwnedFd);

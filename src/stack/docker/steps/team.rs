@@ -4,6 +4,7 @@
 use super::rename::Names;
 use super::words::{Refusal, refuse};
 use crate::stack::StackError;
+use crate::stack::docker::endpoint::Endpoint;
 use crate::stack::docker::stack::DockerStack;
 use crate::stack::docker::{containers, labels, model};
 use serde_json::Value;
@@ -35,7 +36,28 @@ pub(super) struct Team {
 }
 
 impl Team {
-    /// Asks the engine.
+    /// Those of a project that is up: its names are the team's own.
+    pub(super) async fn of_project(endpoint: &Endpoint, project: &str) -> Result<Team, StackError> {
+        let mut all = Vec::new();
+        for summary in containers::list(&endpoint.docker, &[(labels::PROJECT, Some(project))]).await? {
+            let label = |key: &str| summary.labels.as_ref().and_then(|labels| labels.get(key)).cloned();
+            // Those of a drill are its own.
+            if label(labels::RUN).is_some() {
+                continue;
+            }
+            let Some(service) = label(labels::SERVICE) else { continue };
+            let name = summary.names.iter().flatten().next().cloned().unwrap_or_default();
+            let name = name.trim_start_matches('/').to_string();
+            let oneoff = label(labels::ONEOFF).as_deref() == Some("True");
+            let status = summary.state.map(|state| state.to_string()).unwrap_or_default();
+            let id = summary.id.unwrap_or_default();
+            all.push(Container { id, shown: name.clone(), name, service, oneoff, status });
+        }
+        all.sort_by(|a, b| a.shown.cmp(&b.shown));
+        Ok(Team { all, names: Names::default() })
+    }
+
+    /// Those of a drill.
     pub(super) async fn of(stack: &DockerStack) -> Result<Team, StackError> {
         let mut names = Names { own: stack.project.clone(), team: stack.model.name().to_string(), ..Names::default() };
         let by = [(labels::PROJECT, Some(stack.project.as_str())), (labels::RUN, Some(stack.run.id.as_str()))];

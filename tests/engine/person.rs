@@ -1,0 +1,101 @@
+//! A drill with a person at the terminal: what they do counts as the runbook's, and what they do not do does not.
+
+use crate::support::{Case, Entry};
+use firedrill::engine::{ByHand, Person};
+use firedrill::record::{Check, Event, StepStatus, Verdict};
+use firedrill::runbook::{Input, Step};
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, ready};
+use std::time::Duration;
+
+const RUNBOOK: &str = "\
+# The shop is down
+
+## Mitigation
+
+### Step 1: Switch over
+
+Turn the big switch.
+
+## Verification
+
+### Step 2: Check
+
+```bash
+say <word>
+healthy
+```
+";
+
+/// How long this person takes for a step.
+const THINKS: Duration = Duration::from_millis(300);
+
+/// Says what the test wants.
+struct Says(ByHand, Option<&'static str>);
+
+impl Person for Says {
+    fn by_hand<'p>(&'p mut self, _step: &'p Step) -> BoxFuture<'p, ByHand> {
+        let said = self.0;
+        async move {
+            tokio::time::sleep(THINKS).await;
+            said
+        }
+        .boxed()
+    }
+
+    fn value_of<'p>(&'p mut self, _input: &'p Input) -> BoxFuture<'p, Option<String>> {
+        ready(self.1.map(str::to_string)).boxed()
+    }
+}
+
+fn asked(entry: &Entry) -> bool {
+    matches!(entry.event(), Some(Event::StepStarted { step }) if step.contains("switch-over"))
+}
+
+fn case(person: Says) -> Case {
+    Case::new().runbook(RUNBOOK).person(person)
+}
+
+#[tokio::test]
+async fn what_a_person_has_done_is_the_mitigation() {
+    let told = case(Says(ByHand::Done, Some("well")))
+        .on(Box::new(asked), |controls| controls.world.work_around(None))
+        .run()
+        .await;
+    told.verdict(Verdict::Passed, &[]).passed(Check::StillBroken).step("switch-over", StepStatus::Passed);
+    let step = told.record.steps.first().expect("a step");
+    assert!(step.reason.as_deref().is_some_and(|reason| reason.contains("by hand")), "{:?}", step.reason);
+    assert!(told.record.mitigation_started_us.is_some() && told.record.mitigation_ended_us.is_some());
+    assert!(told.commands().contains(&"say well"));
+    let steps = Duration::from_micros(told.record.breakdown().declared.steps_us);
+    assert!(steps >= THINKS, "what a person takes is not Firedrill's own: {steps:?}");
+}
+
+#[tokio::test]
+async fn what_a_person_has_done_without_effect_has_not_helped() {
+    let told = case(Says(ByHand::Done, Some("well"))).run().await;
+    told.verdict(Verdict::NotRecovered, &[]).step("switch-over", StepStatus::Passed);
+}
+
+#[tokio::test]
+async fn users_who_recover_beside_a_step_that_nobody_did_have_healed_by_themselves() {
+    let told = case(Says(ByHand::Skipped, Some("well")))
+        .on(Box::new(asked), |controls| controls.world.work_around(None))
+        .run()
+        .await;
+    told.verdict(Verdict::SelfHealed, &[]).step("switch-over", StepStatus::Skipped);
+    assert_eq!(told.record.mitigation_started_us, None);
+}
+
+#[tokio::test]
+async fn a_person_stops_a_drill_and_everything_is_undone() {
+    let told = case(Says(ByHand::Stop, None)).run().await;
+    told.verdict(Verdict::Interrupted, &["the person"]);
+    assert!(told.record.ended);
+}
+
+#[tokio::test]
+async fn an_input_that_nobody_knows_blocks_also_when_somebody_was_asked() {
+    let told = case(Says(ByHand::Done, None)).run().await;
+    told.verdict(Verdict::StepBlocked, &["<word>"]);
+}
