@@ -6,7 +6,7 @@ use crate::lint::{self, Config, Project, RULES, Rule};
 use crate::source::{Diagnostics, Level, blocks, did_you_mean, render, tidy};
 use std::path::PathBuf;
 
-/// Lints runbooks: finds what will hurt whoever follows them, with line and reason; starts nothing.
+/// Lints runbooks: finds what will hurt whoever follows them, with line and reason; runs nothing of it.
 #[derive(Debug, clap::Args)]
 pub struct LintArgs {
     /// Files and folders; the project's `runbooks/` when none is named.

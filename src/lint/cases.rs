@@ -93,3 +93,20 @@ fn every_rule_has_cases() {
         assert!(text.contains("cases! {"), "{}: no cases", rule.id);
     }
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(64))]
+
+    /// Whatever stands on a page: no rule panics, and every finding is in the file.
+    #[test]
+    fn every_finding_is_in_the_file(
+        text in "(# |## Fix|```bash\n|```sql\n|```\n|- |   |\n|\\$ |ls |<a-b>|<A_B>|\\$X|\"|'|\\(|rm -rf |\\| |& |psql |SELECT|;|\\{|é|\t|<<E\n|E\n|a = b|while |do |sleep 1|done){0,24}"
+    ) {
+        for rule in RULES {
+            for finding in found(rule, &text).all {
+                let end = finding.source.text.len();
+                proptest::prop_assert!(finding.span.start <= finding.span.end && finding.span.end <= end, "{}", rule.id);
+            }
+        }
+    }
+}

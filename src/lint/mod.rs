@@ -19,12 +19,15 @@ mod register;
 #[cfg(test)]
 #[macro_use]
 mod cases;
+mod bash;
 mod config;
 mod files;
+mod never_ends;
 mod output;
 mod page;
 mod rule;
 mod run;
+mod shape;
 mod suppress;
 mod words;
 
@@ -41,6 +44,15 @@ rules! {
     rb104_nobody,
     rb107_unfinished,
     rb108_only_escalates,
+    rb201_syntax,
+    rb202_redirection,
+    rb203_unset,
+    rb204_spellings,
+    rb205_untagged,
+    rb206_wrong_tag,
+    rb207_terminal,
+    rb208_never_ends,
+    rb209_endless_loop,
 }
 
 pub use config::{Config, FILE};

@@ -160,7 +160,7 @@ fn all_known(bash: &mut Bash, body: &Excerpt) -> bool {
 }
 
 /// The first word that is no assignment; for a piece of assignments alone, an assignment is as good as `export`.
-fn first_word(piece: &str) -> Option<&str> {
+pub(super) fn first_word(piece: &str) -> Option<&str> {
     let mut words = piece.split_whitespace();
     let mut assigns = false;
     for word in words.by_ref() {

@@ -2,10 +2,12 @@
 //! with their phases, fences, texts, links, comments), and every shell command with its syntax tree. A pass of its own
 //! over the Markdown: the parser of steps drops what nobody could run.
 
+mod block;
 mod page;
 mod reader;
 mod shell;
 
+pub use block::{Piece, Terminal, is_known_program};
 pub use page::{Comment, Fence, Heading, Link, List, Look, Reading, Text, TextKind};
 pub use shell::{Call, Quoting, Shell, commands};
 

@@ -67,7 +67,10 @@ impl Reader<'_> {
             Event::Start(tag) => self.start(tag, span),
             Event::End(tag) => self.end(tag),
             Event::Text(text) => match &mut self.fence {
-                Some(fence) => fence.body.push(&text, span.start),
+                // The blanks that stand for a tab may be more than the file has left.
+                Some(fence) => {
+                    fence.body.push(&text, span.start.min(self.source.len().saturating_sub(text.len())));
+                }
                 None => self.text(&text, span.start),
             },
             Event::Code(code) => {

@@ -109,9 +109,13 @@ impl Shell<'_> {
         let text = |span: &Span| self.command.text.get(span.start..span.end).unwrap_or_default();
         while places.first().is_some_and(|first| matches!(text(first), "sudo" | "time" | "nohup" | "command" | "exec"))
         {
-            places.remove(0);
+            let of_sudo = text(&places.remove(0)) == "sudo";
             while places.first().is_some_and(|first| text(first).starts_with('-')) {
-                places.remove(0);
+                let option = text(&places.remove(0));
+                // `sudo -u postgres psql` calls psql.
+                if of_sudo && matches!(option, "-u" | "-g" | "-D" | "-p" | "--user" | "--group") && !places.is_empty() {
+                    places.remove(0);
+                }
             }
         }
         let words: Vec<&str> = places.iter().map(|span| unquoted(text(span))).collect();

@@ -74,6 +74,14 @@ fn calls_are_told_apart() {
     );
 }
 
+#[test]
+fn half_a_tab_at_the_end_stays_in_the_file() {
+    let (source, _, look) = page("   ```bash\n\t");
+    let [fence] = &look.fences[..] else { panic!("{:?}", look.fences) };
+    let place = fence.place(Span::new(0, fence.text().len()));
+    assert!(place.start <= place.end && place.end <= source.text.len(), "{place:?}");
+}
+
 proptest! {
     #[test]
     fn it_never_panics_and_every_place_is_in_the_file(

@@ -1,0 +1,205 @@
+//! RB203: variables that nobody has set, and what that does to `rm -rf "$DIR/"`.
+
+use super::words::words;
+use super::{Check, Explain, Page, Report, Rule};
+use crate::runbook::Input;
+use crate::runbook::look::Shell;
+use crate::source::{Level, Span};
+use std::collections::HashSet;
+
+pub(super) const RULE: Rule = Rule {
+    id: "RB203",
+    level: Level::Error,
+    title: "a variable used before it is set; worse inside a destructive command",
+    explain: Explain {
+        finds: "Variables that no command above sets and that the page does not speak of: not in its text, not in a \
+                comment, not in another block. Names that come from the environment by custom (`HOME`, `AWS_REGION`, keys, \
+                tokens, passwords, URLs of databases) are left alone, and so is `${X:-default}`. Before a path in `rm -r`, \
+                `find … -delete` and their like nothing but a value or `${X:?}` counts.",
+        why: "An unset variable is nothing at all, and bash says no word: `kubectl get pod $POD` lists every pod, and \
+              `rm -rf \"$DIR/\"` is `rm -rf \"/\"`.",
+        bad: "\
+## Mitigation
+
+```bash
+kubectl delete pod $POD_NAME
+rm -rf \"$DATA_DIR/cache\"
+```
+",
+        good: "\
+## Mitigation
+
+```bash
+POD_NAME='<pod that is stuck>'
+kubectl delete pod \"$POD_NAME\"
+rm -rf \"${DATA_DIR:?}/cache\"
+```
+",
+    },
+    check: Check::Page(check),
+};
+
+fn check(page: &Page<'_>, report: &mut Report<'_>) {
+    let commands = page.commands();
+    let mut told: HashSet<&str> = HashSet::new();
+    let mut set: HashSet<&str> = HashSet::new();
+    // Files that are read in (`source .env`) set what the page does not show.
+    let (mut opaque, mut strict) = (false, false);
+    for (at, shell) in commands.iter().enumerate() {
+        for input in &shell.command.inputs {
+            let Some(name) = input.variable() else { continue };
+            if set.contains(name) || has_check(shell, input) || is_data(shell) {
+                continue;
+            }
+            let destroyed = if strict { None } else { destroyed(shell, input) };
+            if destroyed.is_none() && (opaque || is_custom(name) || is_spoken_of(page, name)) || !told.insert(name) {
+                continue;
+            }
+            let place = shell.place(input.span);
+            if let Some(left) = destroyed {
+                report
+                    .at(place, format!("`${name}` is not set here, and without it this is `{left}`"))
+                    .help(format!("write `${{{name}:?}}`, so that bash stops where it has no value, or set it right above"));
+                continue;
+            }
+            let later = commands.iter().skip(at).find(|later| later.command.sets.iter().any(|set| set == name));
+            match later {
+                Some(later) => report
+                    .at(place, format!("`${name}` is used before it is set"))
+                    .label(format!("set on line {}", later.command.line))
+                    .help("set it above its first use, also where somebody begins in the middle of the page"),
+                None => report
+                    .at(place, format!("nothing on this page sets `${name}`, or says what it is"))
+                    .help(format!("set it above, `{name}='<what it is>'`, or name it among the prerequisites")),
+            };
+        }
+        set.extend(shell.command.sets.iter().map(String::as_str));
+        for call in shell.calls() {
+            let words = call.words.as_slice();
+            opaque |= matches!(words, ["." | "source" | "eval", _, ..]);
+            strict |= matches!(words, ["set", ..]) && is_strict(words);
+        }
+        // `export X` and `readonly X` speak of what somebody has set.
+        let text = shell.command.text.trim_start();
+        set.extend(text.strip_prefix("export ").into_iter().flat_map(str::split_whitespace));
+    }
+}
+
+/// `set -u`, `set -euo pipefail`, `set -o nounset`.
+fn is_strict(words: &[&str]) -> bool {
+    let short = |word: &&str| word.starts_with('-') && word.contains('u');
+    words.iter().any(short) || words.contains(&"nounset")
+}
+
+/// `${X:?}`: bash stops by itself. `${#X}` and `[ -z "$X" ]` ask whether there is a value.
+fn has_check(shell: &Shell<'_>, input: &Input) -> bool {
+    let text = shell.command.text.as_str();
+    let behind = text.get(input.span.end..).unwrap_or_default();
+    let before = text.get(..input.span.start).unwrap_or_default().trim_end_matches('"').trim_end();
+    behind.starts_with(":?")
+        || behind.starts_with('?')
+        || input.spelling.starts_with("${#")
+        || before.ends_with("-z")
+        || before.ends_with("-n") && (before.contains('[') || before.contains("test"))
+}
+
+/// A line of a file that begins with a text in quotes, as `userlist.txt` of PgBouncer does.
+fn is_data(shell: &Shell<'_>) -> bool {
+    let text = shell.command.text.as_str();
+    text.starts_with('"') && !text.starts_with("\"$")
+}
+
+/// Whether a command only asks what value there is: `echo $X`, `echo "URL: $X"`, `[ -z "$X" ]`.
+fn is_asked(shell: &Shell<'_>, name: &str) -> bool {
+    let of_name = |input: &&Input| input.variable() == Some(name);
+    shell.command.inputs.iter().filter(of_name).any(|input| {
+        let shown = |word: &str| {
+            let before = word.split(&input.spelling).next().unwrap_or_default().trim_end();
+            word.contains(&input.spelling) && (before.is_empty() || before.ends_with([':', '=']))
+        };
+        let asks = |words: &[&str]| matches!(words, ["echo" | "printenv", word] if shown(word));
+        has_check(shell, input) || shell.calls().iter().any(|call| asks(&call.words))
+    })
+}
+
+/// What a destructive command is when the variable is empty, if it then works on something else.
+fn destroyed(shell: &Shell<'_>, input: &Input) -> Option<String> {
+    let calls = shell.calls();
+    let inside = |span: &Span| span.start <= input.span.start && input.span.end <= span.end;
+    let call = calls.iter().rfind(|call| inside(&call.span))?;
+    let index = call.places.iter().position(inside)?;
+    let word = call.words.get(index)?;
+    let empty = word.replace(&format!("{}}}", input.spelling), "").replace(&input.spelling, "");
+    let path = empty.trim_matches(['"', '\'']);
+    let (program, rest) = call.words.split_first()?;
+    let options = |letters: &[char]| rest.iter().any(|word| word.starts_with('-') && word.contains(letters));
+    let is_rooted = path.starts_with('/') || path == "*" || path.starts_with("*");
+    let widens = match program.rsplit('/').next().unwrap_or(program) {
+        "rm" => options(&['r', 'R']) && is_rooted && !path.contains(['$', '<']),
+        "chown" | "chmod" => options(&['R']) && (path == "/" || path.starts_with("/*")),
+        "find" => index == 1 && rest.contains(&"-delete") && (path.is_empty() || path == "/"),
+        "rsync" => rest.iter().any(|word| word.starts_with("--delete")) && path == "/",
+        _ => false,
+    };
+    widens.then(|| {
+        let mut words = call.words.clone();
+        if let Some(word) = words.get_mut(index) {
+            *word = path;
+        }
+        words.join(" ").replace("  ", " ")
+    })
+}
+
+/// Names that are in the environment wherever such a page is followed.
+fn is_custom(name: &str) -> bool {
+    const NAMES: &[&str] = &[
+        "CI", "DISPLAY", "EDITOR", "HOSTNAME", "KUBECONFIG", "KUBECTL", "MANPATH", "NAMESPACE_DEFAULT", "PAGER",
+        "SSH_AUTH_SOCK", "SUDO_USER", "VISUAL", "http_proxy", "https_proxy", "no_proxy",
+    ];
+    const PREFIXES: &[&str] =
+        &["AWS_", "AZURE_", "CI_", "CLOUDSDK_", "DOCKER_", "GITHUB_", "GITLAB_", "GOOGLE_", "HTTP_", "HTTPS_", "PG", "VAULT_", "XDG_"];
+    const SECRETS: &[&str] = &["KEY", "TOKEN", "PASSWORD", "PASS", "SECRET", "CREDENTIALS", "DSN"];
+    const CONNECTIONS: &[&str] = &["DATABASE_URL", "REDIS_URL", "DB_URL"];
+    NAMES.contains(&name)
+        || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+        || name.split('_').next_back().is_some_and(|last| SECRETS.contains(&last))
+        || CONNECTIONS.contains(&name)
+}
+
+/// Whether text, comments or other blocks name it, or a comment between commands does.
+fn is_spoken_of(page: &Page<'_>, name: &str) -> bool {
+    let says = |text: &str| words(text).any(|(word, _)| word == name);
+    let in_block = |text: &str, whole: bool| text.lines().any(|line| (whole || line.trim_start().starts_with('#')) && says(line));
+    page.look.texts.iter().any(|text| says(text.text()))
+        || page.commands().iter().any(|shell| is_asked(shell, name))
+        || page.look.fences.iter().any(|fence| in_block(fence.text(), !fence.is_shell()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RULE;
+
+    cases! {
+        bad: [
+            "# T\n\n```bash\nkubectl get pod $POD -n $POD\n```\n" => [(4, 17)],
+            "# T\n\n```bash\nls $A\nA=1\nls $A\n```\n" => [(4, 4)],
+            "# T\n\n```bash\nrm -rf \"$DIR/\"\n```\n\nSet DIR first.\n" => [(4, 9)],
+            "# T\n\n```bash\nsource .env\nrm -rf ${DIR}/*\nfind $LOGS -delete\n```\n" => [(5, 8), (6, 6)],
+            "# T\n\n```bash\ncat x | while read a; do B=$a; done\nls \"$B\"\n```\n" => [(5, 5)],
+        ],
+        good: [
+            "# T\n\n```bash\nPOD=<pod>\nkubectl get pod $POD $HOME $KUBECONFIG $API_TOKEN ${X:-1} ${Y:?}\n```\n",
+            "# T\n\nSet `POD` to the pod.\n\n```bash\nkubectl get pod $POD\n```\n",
+            "# T\n\n```bash\n# NODE is the node of the alert\nkubectl get node $NODE\n```\n",
+            "# T\n\n```ini\nHOST=x\n```\n\n```bash\nping -c1 $HOST\n```\n",
+            "# T\n\n```bash\nsource ./env.sh\necho $HOST\n```\n",
+            "# T\n\n```bash\nexport POD\nkubectl get pod $POD\n```\n",
+            "# T\n\n```bash\nset -euo pipefail\nrm -rf \"$TARGET/x\"\n```\n\nTARGET is the folder.\n",
+            "# T\n\n```bash\nDIR=/x\nrm -rf \"$DIR/\"\nrm -rf \"${D:?}/\"\nrm -f $F\n```\n\nF: a file.\n",
+            "# T\n\n```bash\n[ -z \"$X\" ] && echo no\nawk '{print $NF}'\n```\n",
+            "# T\n\n```bash\ncurl $X\necho \"URL: $X\"\n```\n",
+            "# T\n\n```bash\necho $MODE # should be on\ncurl \"$MODE/x\"\n```\n",
+            "# T\n\n```bash\n\"app\" \"md5$1:$hash\"\n```\n",
+        ],
+    }
+}
