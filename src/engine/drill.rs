@@ -1,11 +1,13 @@
 //! One drill from its first event to its last. The phases may stop at any point, be cancelled or panic; revert and
 //! down run whatever happened, outside the token that was cancelled.
 
+use super::comeback;
 use super::ledger::Ledger;
 use super::monitor::Monitor;
 use super::person::Person;
 use super::stop::Stop;
 use crate::agent::AgentClient;
+use crate::faults::Undo;
 use crate::record::{Announcement, Check, CheckOutcome, DrillTime, Event, EventSink, Location, Phase, RunDir, Verdict};
 use crate::shell::{Shell, ShellError};
 use crate::spec::Plan;
@@ -16,6 +18,7 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -79,6 +82,7 @@ pub async fn run<S: Stack>(
     let Job { plan, announcement, options, run_dir, person } = job;
     sink.emit(Event::Announced(Box::new(announcement)));
     let when = plan.detect.as_ref().map(|detect| detect.when.text.clone());
+    let (injections, injected) = unbounded_channel();
     let mut drill = Drill {
         plan,
         stack,
@@ -88,6 +92,7 @@ pub async fn run<S: Stack>(
         monitor: Monitor::new(sink.clone(), &plan.slis, when),
         sink,
         ledger: &mut ledger,
+        injections,
         agents: BTreeMap::new(),
         pumps: Vec::new(),
         shell: None,
@@ -100,11 +105,17 @@ pub async fn run<S: Stack>(
         verdict: None,
     };
     let phases = caught(drill.phases(&shutdown.cancel));
-    let ended = tokio::select! {
-        biased;
-        () = shutdown.cancel.cancelled() => Ok(Err(Stop::new(Verdict::Interrupted, BY_SIGNAL))),
-        ended = phases => ended,
+    let ending = CancellationToken::new();
+    let phases = async {
+        let ended = tokio::select! {
+            biased;
+            () = shutdown.cancel.cancelled() => Ok(Err(Stop::new(Verdict::Interrupted, BY_SIGNAL))),
+            ended = phases => ended,
+        };
+        ending.cancel();
+        ended
     };
+    let (ended, came_back) = tokio::join!(phases, comeback::bring_back(stack, &plan.faults, injected, &ending));
     let passed = match ended {
         Ok(Ok(reason)) => reason,
         Ok(Err(stop)) => {
@@ -116,6 +127,9 @@ pub async fn run<S: Stack>(
             String::new()
         }
     };
+    if let (Err(stop), true) = (came_back, drill.unspoiled()) {
+        drill.judge(stop);
+    }
     drill.end_phase();
     drill.finish(passed, options, run_dir, shutdown).await
 }
@@ -130,6 +144,8 @@ pub(super) struct Drill<'a, S: Stack> {
     pub monitor: Monitor,
     pub sink: EventSink,
     pub ledger: &'a mut Ledger,
+    /// Where confirmed faults go, with their undo, to be brought back when they are ended.
+    pub injections: UnboundedSender<(String, Undo)>,
     pub agents: BTreeMap<AgentRole, AgentClient>,
     pub pumps: Vec<JoinHandle<()>>,
     /// The session opens while the load becomes steady, so that nobody waits for it.

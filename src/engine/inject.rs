@@ -46,7 +46,11 @@ impl<S: Stack> Drill<'_, S> {
         self.fault_event(id, FaultEvent::Injecting, &fault.summary());
         in_time("injecting", id, fault.inject(id, &undo, &self.field())).await?;
         match self.poll_presence(id, fault, &undo, CONFIRM_WITHIN, true).await? {
-            Presence::InPlace(evidence) => Ok(evidence),
+            Presence::InPlace(evidence) => {
+                // Nobody listens any more once the drill has begun to end.
+                let _ = self.injections.send((id.to_string(), undo));
+                Ok(evidence)
+            }
             Presence::Partly(evidence) | Presence::Gone(evidence) => Err(Stop::new(
                 Verdict::HarnessError,
                 format!("`{id}` could not be seen in place within {}: {evidence}", seconds(CONFIRM_WITHIN)),

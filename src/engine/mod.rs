@@ -2,6 +2,7 @@
 
 mod alone;
 mod announce;
+mod comeback;
 mod drill;
 mod follow;
 mod impact;

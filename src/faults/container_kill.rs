@@ -1,17 +1,27 @@
 //! `container_kill`: a container's first process gets a signal and ends. As it is Docker that sends it, a restart policy
 //! does not bring the container back: it stays down until somebody starts it. (A crash, which a restart policy does mend,
-//! is another fault.)
+//! is another fault.) With `returns` it is killed again whenever somebody has started it, until it is replaced.
 //!
 //! ```yaml
 //! - container_kill: { service: checkout }                               # signal: SIGKILL, replicas: all
 //! - container_kill: { service: checkout, replicas: 1, signal: SIGTERM }
+//! - container_kill: { service: payments, returns: 3s }                  # 3 s after each start it is killed again
 //! ```
 
 use super::containers::{self, Chosen};
 use super::{FaultError, Field, FromNode, Inject, Presence, Undo};
 use crate::source::{Diagnostics, Form, MapReader, Node, Source, did_you_mean};
 use crate::stack::{ContainerOp, Stack};
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// How often it is looked whether somebody has started a container again.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// How long killing it again may fail: the runbook may be about to replace the container.
+const MAY_FAIL_FOR: Duration = Duration::from_secs(5);
 
 /// Signals that end a process which does not catch them.
 const SIGNALS: [&str; 7] = ["SIGKILL", "SIGTERM", "SIGINT", "SIGQUIT", "SIGABRT", "SIGHUP", "SIGSEGV"];
@@ -29,15 +39,20 @@ const A_SIGNAL: Form = Form::new("the name of a signal like `SIGTERM`", || {
 pub struct ContainerKill {
     chosen: Chosen,
     signal: String,
+    returns: Option<Duration>,
 }
+
+/// Since when containers are up, by id: which start it was, and when it was noticed.
+type Up = BTreeMap<String, (String, Instant)>;
 
 impl FromNode for ContainerKill {
     fn from_node(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Self> {
         let mut map = MapReader::new(node, "`container_kill`", source, diags)?;
         let chosen = Chosen::read(&mut map);
         let signal = map.optional_with("signal", A_SIGNAL, signal);
+        let returns = map.optional("returns");
         map.finish()?;
-        Some(ContainerKill { chosen: chosen?, signal: signal.unwrap_or_else(|| "SIGKILL".into()) })
+        Some(ContainerKill { chosen: chosen?, signal: signal.unwrap_or_else(|| "SIGKILL".into()), returns })
     }
 }
 
@@ -50,9 +65,48 @@ fn signal(text: &str) -> Result<String, String> {
     Err(format!("`{text}` is not a signal that ends a container; {}", did_you_mean(&name, SIGNALS)))
 }
 
+impl ContainerKill {
+    fn kill(&self) -> ContainerOp {
+        ContainerOp::Kill { signal: self.signal.clone() }
+    }
+
+    /// Kills those containers again that have been up for `after`.
+    async fn kill_again<S: Stack>(
+        &self,
+        undo: &Undo,
+        after: Duration,
+        up: &mut Up,
+        stack: &S,
+    ) -> Result<(), FaultError> {
+        for (id, state) in containers::look(undo, stack).await? {
+            let Some(state) = state.filter(containers::is_up) else {
+                up.remove(&id);
+                continue;
+            };
+            let (start, noticed) = up.entry(id.clone()).or_insert_with(|| (state.started_at.clone(), Instant::now()));
+            if *start != state.started_at {
+                (*start, *noticed) = (state.started_at, Instant::now());
+            }
+            if noticed.elapsed() >= after {
+                containers::operate_one(undo, &id, &self.kill(), stack).await?;
+                up.remove(&id);
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Inject for ContainerKill {
     fn summary(&self) -> String {
-        format!("kills {} with {}", self.chosen.describe(), self.signal)
+        let again = match self.returns {
+            Some(after) => format!(", and again {after:?} after each start"),
+            None => String::new(),
+        };
+        format!("kills {} with {}{again}", self.chosen.describe(), self.signal)
+    }
+
+    fn returns(&self) -> Option<Duration> {
+        self.returns
     }
 
     fn services(&self) -> Vec<String> {
@@ -64,7 +118,25 @@ impl Inject for ContainerKill {
     }
 
     async fn inject<S: Stack>(&self, _id: &str, undo: &Undo, field: &Field<'_, S>) -> Result<(), FaultError> {
-        containers::operate(undo, &ContainerOp::Kill { signal: self.signal.clone() }, field.stack).await
+        containers::operate(undo, &self.kill(), field.stack).await
+    }
+
+    async fn bring_back<S: Stack>(
+        &self,
+        undo: &Undo,
+        stack: &S,
+        ending: &CancellationToken,
+    ) -> Result<(), FaultError> {
+        let Some(after) = self.returns else { return Ok(()) };
+        let (mut up, mut failing) = (Up::new(), None);
+        while ending.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_some() {
+            match self.kill_again(undo, after, &mut up, stack).await {
+                Ok(()) => failing = None,
+                Err(error) if failing.get_or_insert_with(Instant::now).elapsed() > MAY_FAIL_FOR => return Err(error),
+                Err(_) => {}
+            }
+        }
+        Ok(())
     }
 
     async fn confirm<S: Stack>(&self, _id: &str, undo: &Undo, field: &Field<'_, S>) -> Result<Presence, FaultError> {

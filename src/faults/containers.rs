@@ -88,14 +88,25 @@ fn parts(undo: &Undo) -> Result<(&str, &[String], &ContainerOp), FaultError> {
 
 /// Does something to every container of an undo.
 pub(super) async fn operate<S: Stack>(undo: &Undo, op: &ContainerOp, stack: &S) -> Result<(), FaultError> {
-    let (service, containers, _) = parts(undo)?;
+    let (_, containers, _) = parts(undo)?;
     for container in containers {
-        stack
-            .operate(container, op)
-            .await
-            .map_err(|error| FaultError::new(format!("{} of `{service}` ({})", verb(op), short(container)), error))?;
+        operate_one(undo, container, op, stack).await?;
     }
     Ok(())
+}
+
+/// Does something to one container of an undo.
+pub(super) async fn operate_one<S: Stack>(
+    undo: &Undo,
+    container: &str,
+    op: &ContainerOp,
+    stack: &S,
+) -> Result<(), FaultError> {
+    let (service, ..) = parts(undo)?;
+    stack
+        .operate(container, op)
+        .await
+        .map_err(|error| FaultError::new(format!("{} of `{service}` ({})", verb(op), short(container)), error))
 }
 
 /// How each container of an undo stands; `None` when it is not there any more.

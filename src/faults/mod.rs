@@ -25,6 +25,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// Why a fault could not be injected, confirmed or reverted.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -115,6 +116,17 @@ pub trait Inject {
         undo: &Undo,
         field: &Field<'_, S>,
     ) -> impl Future<Output = Result<(), FaultError>> + Send;
+    /// Brings it back wherever it was ended, for faults of which the runner itself must do that. The engine runs this from
+    /// the confirmed injection on, and cancels `ending` before it undoes anything: then it returns, with nothing under way.
+    /// An error is a fault that no longer comes back as it promised.
+    fn bring_back<S: Stack>(
+        &self,
+        _undo: &Undo,
+        _stack: &S,
+        _ending: &CancellationToken,
+    ) -> impl Future<Output = Result<(), FaultError>> + Send {
+        std::future::ready(Ok(()))
+    }
     /// Proves where it can be seen that the fault is in place, or that it is gone. The engine polls this after
     /// `inject`, asks it after the recovery, and polls it after `revert`.
     fn confirm<S: Stack>(

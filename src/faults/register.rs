@@ -92,6 +92,17 @@ macro_rules! faults {
                 }
             }
 
+            async fn bring_back<S: Stack>(
+                &self,
+                undo: &Undo,
+                stack: &S,
+                ending: &tokio_util::sync::CancellationToken,
+            ) -> Result<(), FaultError> {
+                match self {
+                    $(Fault::$fault(fault) => fault.bring_back(undo, stack, ending).await,)*
+                }
+            }
+
             async fn confirm<S: Stack>(
                 &self,
                 id: &str,

@@ -39,6 +39,7 @@ fn what_every_kind_says_of_itself() {
         "container_pause: { service: payments, replicas: all }",
         "container_kill: { service: checkout, replicas: 1 }",
         "container_kill: { service: checkout, replicas: 2, signal: term }",
+        "container_kill: { service: payments, returns: 3s }",
         "http_status: { service: payments, status: 503 }",
         "http_status: { service: payments, port: 8080, method: post, path: /a/*, share: 12.5%, status: 429, body: no }",
     ];
@@ -71,6 +72,7 @@ fn mistakes_have_their_place_and_their_cure() {
         "container_pause: { service: [db], replicas: 0 }",
         "container_kill: { service: db, signal: SIGTREM }",
         "container_kill: { service: db, replicas: some, signal: SIGWINCH }",
+        "container_kill: { service: db, returns: 3 }",
         "http_status: { service: payments }",
         "http_status: { service: payments, status: 100, port: 99999, method: a b, path: charges, share: 50 }",
         "http_status: { service: payments, status: 503, path: /a*b, share: 0% }",
@@ -252,6 +254,64 @@ async fn a_container_that_was_replaced_is_left_alone() {
     fault.revert("f", &undo, &field).await.expect("nothing to do");
     assert_eq!(restore(&undo, &stack).await.expect("nothing to do"), "a is not there any more");
     assert_eq!(stack.done(), Vec::<String>::new());
+}
+
+/// Waits until the stack was told to do something, and returns all that it was told.
+async fn told(stack: &Pretend) -> Vec<String> {
+    loop {
+        let done = stack.done();
+        if !done.is_empty() {
+            return done;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kill_that_returns_follows_each_start_until_the_container_is_replaced() {
+    let (stack, agents) = (Pretend::with(&[("a", "running")]), agents());
+    let field = Field { stack: &stack, agents: &agents, seed: 0 };
+    let fault = read("container_kill: { service: db, signal: TERM, returns: 2s }").expect("a fault");
+    assert_eq!(fault.returns(), Some(Duration::from_secs(2)));
+    let undo = fault.plan("f", &field).await.expect("an undo");
+    fault.inject("f", &undo, &field).await.expect("injected");
+    stack.done();
+    let ending = CancellationToken::new();
+    let runbook = async {
+        for restart in ["first", "second"] {
+            stack.set("a", "running");
+            let started = tokio::time::Instant::now();
+            assert_eq!(told(&stack).await, ["Kill { signal: \"SIGTERM\" } a"]);
+            let after = started.elapsed().as_secs_f64();
+            assert!((2.0..2.5).contains(&after), "{restart}: {after} s");
+        }
+        // Started anew before its time is over, it has all of it again.
+        stack.set("a", "running");
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        stack.containers.lock().expect("a lock")[0].started_at = "later".into();
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        assert_eq!(stack.done(), Vec::<String>::new());
+        stack.containers.lock().expect("a lock")[0].id = "new".into();
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert_eq!(stack.done(), Vec::<String>::new(), "another container is left alone");
+        ending.cancel();
+    };
+    let (kept, ()) = tokio::join!(fault.bring_back(&undo, &stack, &ending), runbook);
+    kept.expect("nothing failed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kill_that_cannot_return_says_so() {
+    let (stack, agents) = (Pretend::with(&[("a", "running")]), agents());
+    let field = Field { stack: &stack, agents: &agents, seed: 0 };
+    let fault = read("container_kill: { service: db, returns: 1s }").expect("a fault");
+    let undo = fault.plan("f", &field).await.expect("an undo");
+    *stack.refuses.lock().expect("a lock") = true;
+    let error = fault.bring_back(&undo, &stack, &CancellationToken::new()).await.expect_err("it is refused");
+    assert_eq!(error.to_string(), "kill with SIGKILL of `db` (a): pretend: not in this test");
+
+    let stays_down = read("container_kill: { service: db }").expect("a fault");
+    stays_down.bring_back(&undo, &stack, &CancellationToken::new()).await.expect("nothing to do");
 }
 
 #[tokio::test]

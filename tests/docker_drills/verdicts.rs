@@ -1,7 +1,7 @@
 //! A drill passes only when the runbook works: the shipped runbooks pass, and every way in which a runbook, a fault, a
 //! stack or an alert can fall short has its own verdict.
 
-use crate::drill::{self, DB_POOL, Project, UPSTREAM, container, poll, psql, try_docker};
+use crate::drill::{self, DB_POOL, Project, RESTARTS, UPSTREAM, container, poll, psql, try_docker};
 use firedrill::record::{Check, Event, FaultAfter, FaultEvent, Phase, StepStatus, Verdict};
 use std::time::Duration;
 
@@ -78,6 +78,32 @@ fn the_good_runbook_for_a_failing_provider_passes_with_the_fault_still_active() 
 }
 
 #[test]
+fn the_good_runbook_for_a_service_that_dies_again_passes_with_docker_in_its_steps() {
+    let project = Project::shipped(RESTARTS, &[], &[]);
+    let drill = project.drill("restart-loop", &[]);
+    drill.came_to(Verdict::Passed, 0, &["users recovered"]).reverted();
+    drill.fault_after("container_kill", FaultAfter::ClearedByRunbook);
+    drill.passed_check(Check::Detection).passed_check(Check::StillBroken).passed_check(Check::Revert);
+    // What stands in the runbook is what ran, and the engine was asked for each of it.
+    let (commands, calls) = (drill.commands().join("\n"), drill.file("logs/docker.log"));
+    for docker in ["ps --all", "inspect", "logs --tail", "exec checkout", "restart", "--force-recreate", "--scale"] {
+        assert!(commands.contains(docker) && calls.contains(docker), "`{docker}`\n{calls}\n{}", drill.story());
+    }
+}
+
+#[test]
+fn a_restart_of_what_dies_again_is_not_recovered_from() {
+    let edits = [("recover: { within: 10s, hold: 2s }", "recover: { within: 4s, hold: 2s }")];
+    let project = Project::shipped(RESTARTS, &edits, &[]);
+    // Without the second checkout as well: `up` looks at what it depends on, and fails where that has died again.
+    without(&project, "runbooks/restart-loop.md", "### Step 2: Replace its container", "## Verification");
+    let drill = project.drill("restart-loop", &[]);
+    drill.came_to(Verdict::NotRecovered, 1, &["users had not recovered within 4.0 s"]).reverted();
+    drill.fault_after("container_kill", FaultAfter::StillActive);
+    assert_eq!(drill.step_status("restart-it"), Some(StepStatus::Passed), "{}", drill.story());
+}
+
+#[test]
 fn without_its_load_bearing_step_users_do_not_recover_which_a_scenario_may_expect() {
     let expect = [(
         "recover: { within: 10s, hold: 2s }",
@@ -111,7 +137,7 @@ fn a_typo_in_the_first_of_two_lines_fails_the_step_and_names_its_line() {
     let project = Project::shipped(DB_POOL, &[], &[(CLOSE_THE_DOOR, &typo)]);
     let line = project.line("runbooks/db-pool.md", "pqsl");
     let drill = project.drill("db-pool", &[]);
-    drill.came_to(Verdict::StepFailed, 1, &["pqsl", "127"]).at("runbooks/db-pool.md", line).reverted();
+    drill.came_to(Verdict::StepFailed, 1, &["pqsl", "127", "`steps`"]).at("runbooks/db-pool.md", line).reverted();
     assert_eq!(drill.step_status("keep-the-role-from-logging-in"), Some(StepStatus::Failed));
     assert!(!drill.commands().iter().any(|command| command.contains("the door is shut")), "{}", drill.story());
     let (junit, place) = (drill.file("junit.xml"), format!("runbooks/db-pool.md:{line}"));
@@ -238,6 +264,13 @@ fn the_control_of_a_drained_pool_does_not_recover() {
 fn the_control_of_a_failing_provider_does_not_recover() {
     let edits = [("recover: { within: 10s, hold: 2s }", "recover: { within: 3s, hold: 2s }")];
     let drill = Project::shipped(UPSTREAM, &edits, &[]).drill("upstream-503", &["--control"]);
+    control(&drill);
+}
+
+#[test]
+fn the_control_of_a_service_that_dies_again_does_not_recover() {
+    let edits = [("recover: { within: 10s, hold: 2s }", "recover: { within: 3s, hold: 2s }")];
+    let drill = Project::shipped(RESTARTS, &edits, &[]).drill("restart-loop", &["--control"]);
     control(&drill);
 }
 

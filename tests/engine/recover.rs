@@ -1,7 +1,8 @@
 //! Recovery: a runbook that does not help, helps for a moment, or helps too late.
 
-use crate::support::{Case, Told};
+use crate::support::{Case, Happening, Told};
 use firedrill::record::{Check, FaultAfter, Verdict};
+use firedrill::stack::ContainerOp;
 use std::time::Duration;
 
 /// Without the verify phase, whose own failure would come first.
@@ -46,6 +47,28 @@ async fn a_fault_that_comes_back_is_survived_by_a_lasting_mitigation() {
         .run()
         .await;
     told.verdict(Verdict::Passed, &[]);
+}
+
+#[tokio::test]
+async fn a_killed_container_that_is_started_is_killed_again_until_the_faults_are_undone() {
+    let told = Case::new()
+        .set("faults", "\n  - container_kill: { service: db, returns: 100ms }")
+        .set("recover", "{ within: 1500ms, hold: 700ms }")
+        .replace("fix", "restart-db\nfix")
+        .run()
+        .await;
+    told.verdict(Verdict::Passed, &[]);
+    let fault = told.record.fault_record("container_kill");
+    assert_eq!(fault.and_then(|fault| fault.after), Some(FaultAfter::StillActive), "{}", told.story());
+    let operated: Vec<&ContainerOp> = told
+        .happenings()
+        .filter_map(|happening| match happening {
+            Happening::Operated { op, .. } => Some(op),
+            _ => None,
+        })
+        .collect();
+    let kill = ContainerOp::Kill { signal: "SIGKILL".into() };
+    assert_eq!(operated, [&kill, &kill, &ContainerOp::Start], "{}", told.story());
 }
 
 #[tokio::test]

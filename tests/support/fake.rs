@@ -19,13 +19,14 @@ pub const DB_CONTAINER: &str = "c0ffee-db";
 /// A fake stack with the services `web` and `db`.
 pub struct FakeStack {
     world: Arc<World>,
-    db: Mutex<&'static str>,
+    /// Status of the container of `db`, and how often it had been restarted by then.
+    db: Mutex<(&'static str, u32)>,
 }
 
 impl FakeStack {
     /// A stack that shows this world.
     pub fn new(world: Arc<World>) -> FakeStack {
-        FakeStack { world, db: Mutex::new("running") }
+        FakeStack { world, db: Mutex::new(("running", 0)) }
     }
 
     fn maybe_panic(&self, method: &str) {
@@ -76,8 +77,9 @@ impl Stack for FakeStack {
 
     async fn containers(&self, service: &str) -> Result<Vec<ContainerState>, StackError> {
         self.maybe_panic("containers");
-        let status = match service {
-            "db" => *self.db.lock().expect("no panic while locked"),
+        let restarts = self.world.counted("restart-db");
+        let status = match (service, *self.db.lock().expect("no panic while locked")) {
+            ("db", (status, before)) if before == restarts => status,
             _ => "running",
         };
         Ok(vec![ContainerState {
@@ -85,7 +87,7 @@ impl Stack for FakeStack {
             name: format!("fake-{service}-1"),
             status: status.into(),
             exit_code: (status == "exited").then_some(137),
-            started_at: format!("2026-01-01T00:00:0{}Z", self.world.counted("restart-db")),
+            started_at: format!("2026-01-01T00:00:0{restarts}Z"),
         }])
     }
 
@@ -100,7 +102,7 @@ impl Stack for FakeStack {
                 "running"
             }
         };
-        *self.db.lock().expect("no panic while locked") = status;
+        *self.db.lock().expect("no panic while locked") = (status, self.world.counted("restart-db"));
         match status {
             "running" => self.world.end(container),
             _ => self.world.break_it(container),

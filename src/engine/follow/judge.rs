@@ -46,7 +46,10 @@ impl Fault {
             Fault::TimedOut => format!("did not end within {} and was killed", seconds(timeout)),
             Fault::Syntax(code) => format!("is not valid bash (exit {code})"),
             Fault::NotFound(126) => "cannot be executed (exit 126)".to_string(),
-            Fault::NotFound(code) => format!("was not found (exit {code})"),
+            Fault::NotFound(code) => format!(
+                "was not found (exit {code}): a slip, or nothing that the image has where the step runs; the scenario's \
+                 `steps` can put another command there, its `stack.toolbox` another image"
+            ),
         }
     }
 
