@@ -41,7 +41,7 @@ impl Fence {
     /// The terminal that it shows.
     pub fn terminal(&self) -> Terminal {
         let console = of_tag(&self.tag) == Language::Console;
-        let (typed, prompts) = match prompt::read(&mut Bash::new(), &self.body, console) {
+        let (typed, prompts) = match prompt::read(&mut Bash::new(self.body.text.len()), &self.body, console) {
             Shown::Plain(typed) => (typed, false),
             Shown::Prompted(typed) => (typed, true),
             Shown::Foreign(other) => return Terminal { prompts: false, output: false, other: Some(other) },
@@ -52,7 +52,7 @@ impl Fence {
     /// Its commands, if all of it is shell by the grammar.
     pub fn pieces(&self) -> Option<Vec<Piece>> {
         let text = placeholder::mask(self.text(), &placeholder::find(self.text()));
-        let mut bash = Bash::new();
+        let mut bash = Bash::new(self.body.text.len());
         if !bash.is_complete(&text) {
             return None;
         }
