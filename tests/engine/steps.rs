@@ -103,9 +103,9 @@ async fn a_step_with_an_input_without_a_value_never_runs() {
 }
 
 #[tokio::test]
-async fn a_command_that_is_not_bash_fails_while_diagnosing() {
+async fn what_is_no_bash_is_left_to_a_person() {
     let told = Case::new().replace("say looking", "say \"looking").run().await;
-    told.verdict(Verdict::StepFailed, &["bash"]).at("runbook.md", "say \"looking");
+    told.step("look", StepStatus::Skipped);
 }
 
 #[tokio::test]

@@ -27,7 +27,8 @@ pub fn fill(template: &str, values: &[(&str, &str)]) -> String {
 /// Text as a value of YAML, in flow style as well: in quotes unless it is plain beyond doubt.
 pub fn yaml(text: &str) -> String {
     let plain = text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | ' '))
-        && text.starts_with(|c: char| c.is_alphabetic() || c == '.' || c == '/')
+        // `./x` is a path, `.5` a number.
+        && (text.starts_with(|c: char| c.is_alphabetic() || c == '/') || text.starts_with("./") || text.starts_with("../"))
         && !text.ends_with(' ')
         && !matches!(
             text.to_lowercase().as_str(),
