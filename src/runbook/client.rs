@@ -16,6 +16,9 @@ const MAX_NAME: usize = 80;
 
 /// Why a block of this language is for a person, and what would change that.
 pub(super) fn needed(tag: &str) -> String {
+    if matches!(tag, "promql" | "logql") {
+        return format!("`{tag}` is a query to look at, not a command; what it asks may be the scenario's `detect`");
+    }
     format!("`{tag}` needs a client, and none is named for it (`clients: {{ {tag}: … }}` in the scenario)")
 }
 
