@@ -57,7 +57,8 @@ pub async fn run(args: LintArgs, globals: &super::Globals) -> Result<Exit, Error
         let hint = "name files or folders, or run Firedrill in the project's folder (`-C DIR`)";
         Error::usage(error.to_string()).hint(hint)
     })?;
-    let project = Project { root: globals.project.clone() };
+    let alerts = lint::alert_files(&globals.project, &config);
+    let project = Project { root: globals.project.clone(), alerts };
     let outcome = lint::run(&files, &project, &config);
     match args.format {
         LintFormat::Text => {

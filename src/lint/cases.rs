@@ -7,10 +7,10 @@ use crate::source::{Diagnostics, Source};
 /// The cases of a rule, at the end of its file. `bad` pages have the line and column of each finding of this rule,
 /// `good` ones have none.
 macro_rules! cases {
-    (bad: [$($bad:expr => [$($at:expr),+ $(,)?]),+ $(,)?], good: [$($good:expr),+ $(,)?] $(,)?) => {
+    (bad: [$($bad:expr => [$($at:expr),+ $(,)?]),* $(,)?], good: [$($good:expr),+ $(,)?] $(,)?) => {
         #[test]
         fn cases() {
-            $(crate::lint::cases::bad(&RULE, $bad, &[$($at),+]);)+
+            $(crate::lint::cases::bad(&RULE, $bad, &[$($at),+]);)*
             $(crate::lint::cases::good(&RULE, $good);)+
         }
     };

@@ -18,6 +18,7 @@ pub struct Config {
     /// Rule → its level; `None` is off.
     levels: BTreeMap<&'static str, Option<Level>>,
     exclude: Vec<Pattern>,
+    alerts: Option<Vec<Pattern>>,
 }
 
 impl Config {
@@ -84,16 +85,8 @@ impl Config {
                 }
             }
         }
-        let span = map.span_of("exclude");
-        for text in map.optional::<Vec<String>>("exclude").unwrap_or_default() {
-            match Pattern::new(text.trim_start_matches("./").trim_end_matches('/')) {
-                Ok(pattern) => config.exclude.push(pattern),
-                Err(error) => {
-                    map.error(span, format!("`{}` is no pattern: {error}", shorten(&text)))
-                        .help("`*` stands for a part of a name, `**` for any folders");
-                }
-            }
-        }
+        config.exclude = patterns(&mut map, "exclude").unwrap_or_default();
+        config.alerts = patterns(&mut map, "alerts");
         map.finish()?;
         Some(config)
     }
@@ -105,12 +98,37 @@ impl Config {
 
     /// Whether a path, relative to the project's folder, is left out: it matches, or a folder above it does.
     pub fn excludes(&self, path: &Path) -> bool {
+        path.ancestors().any(|part| part != Path::new("") && Config::matches(&self.exclude, part))
+    }
+
+    /// The patterns of the files with alert rules, if the project names any.
+    pub(super) fn alerts(&self) -> Option<&[Pattern]> {
+        self.alerts.as_deref()
+    }
+
+    /// Whether one of the patterns matches a path relative to the project's folder.
+    pub(super) fn matches(patterns: &[Pattern], path: &Path) -> bool {
         let options =
             MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: false };
-        path.ancestors().any(|part| {
-            part != Path::new("") && self.exclude.iter().any(|pattern| pattern.matches_path_with(part, options))
-        })
+        patterns.iter().any(|pattern| pattern.matches_path_with(path, options))
     }
+}
+
+/// A list of patterns; `None` when the key is not there.
+fn patterns(map: &mut MapReader<'_>, key: &'static str) -> Option<Vec<Pattern>> {
+    let span = map.span_of(key);
+    let texts = map.optional::<Vec<String>>(key)?;
+    let mut found = Vec::new();
+    for text in texts {
+        match Pattern::new(text.trim_start_matches("./").trim_end_matches('/')) {
+            Ok(pattern) => found.push(pattern),
+            Err(error) => {
+                map.error(span, format!("`{}` is no pattern: {error}", shorten(&text)))
+                    .help("`*` stands for a part of a name, `**` for any folders");
+            }
+        }
+    }
+    Some(found)
 }
 
 const LEVELS: [&str; 4] = ["error", "warning", "info", "off"];

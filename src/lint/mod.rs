@@ -16,18 +16,26 @@
 
 #[macro_use]
 mod register;
+mod alerts;
+mod anchors;
 #[cfg(test)]
 #[macro_use]
 mod cases;
 mod bash;
 mod config;
+mod destructive;
 mod files;
+mod guard;
 mod never_ends;
 mod output;
 mod page;
+mod random;
+mod repository;
 mod rule;
 mod run;
+mod secret;
 mod shape;
+mod sql;
 mod suppress;
 mod words;
 
@@ -53,8 +61,14 @@ rules! {
     rb207_terminal,
     rb208_never_ends,
     rb209_endless_loop,
+    rb301_destructive,
+    rb302_secret,
+    rb303_untrusted,
+    rb401_dead_link,
+    rb402_unlinked,
 }
 
+pub use alerts::alert_files;
 pub use config::{Config, FILE};
 pub use files::{FilesError, collect};
 pub use output::{explain, github, json, summary, table};

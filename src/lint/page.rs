@@ -11,6 +11,8 @@ use std::sync::Arc;
 pub struct Project {
     /// Its folder, as it was named.
     pub root: PathBuf,
+    /// The files with its alert rules.
+    pub alerts: Vec<PathBuf>,
 }
 
 impl Project {

@@ -1,9 +1,11 @@
 //! Lints files: reads them, asks every rule, drops what is off or suppressed.
 
 use super::page::Parsed;
+use super::secret;
 use super::suppress::{self, Suppression};
 use super::{Check, Config, Page, Project, RULES, Report};
-use crate::source::{Diagnostics, Level, Source};
+use crate::record::HIDDEN;
+use crate::source::{Diagnostic, Diagnostics, Level, Source};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -63,5 +65,37 @@ pub fn run(paths: &[PathBuf], project: &Project, config: &Config) -> Outcome {
         suppress::unused(source, list, config, &mut found);
     }
     found.all.extend(of_rules.all);
+    for page in &pages {
+        hide_secrets(page, &mut found);
+    }
     Outcome { files: paths.len(), found }
+}
+
+/// Whatever a finding is about, neither its words nor the line that is shown with it may hold a secret of the page.
+fn hide_secrets(page: &Page<'_>, found: &mut Diagnostics) {
+    let of_page = |finding: &&mut Diagnostic| Arc::ptr_eq(page.source, &finding.source);
+    if !found.all.iter_mut().any(|finding| of_page(&finding)) {
+        return;
+    }
+    let secrets = secret::find(page);
+    if secrets.is_empty() {
+        return;
+    }
+    let blotted = secret::blotted(page.source, &secrets);
+    let texts: Vec<&str> = secrets.iter().map(|secret| page.text(secret.span)).collect();
+    let hide = |text: &mut String| {
+        for secret in &texts {
+            *text = text.replace(secret, HIDDEN);
+            // What was shortened may end within it.
+            let cut = secret.char_indices().map(|(at, _)| at).filter(|&at| at >= 3);
+            for beginning in cut.filter_map(|at| secret.get(..at)).collect::<Vec<_>>().into_iter().rev() {
+                *text = text.replace(&format!("{beginning}…"), &format!("{HIDDEN}…"));
+            }
+        }
+    };
+    for finding in found.all.iter_mut().filter(of_page) {
+        finding.source = blotted.clone();
+        hide(&mut finding.message);
+        [&mut finding.label, &mut finding.help].into_iter().flatten().for_each(hide);
+    }
 }

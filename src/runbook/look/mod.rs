@@ -9,7 +9,7 @@ mod shell;
 
 pub use block::{Piece, Terminal, is_known_program};
 pub use page::{Comment, Fence, Heading, Link, List, Look, Reading, Text, TextKind};
-pub use shell::{Call, Quoting, Shell, commands};
+pub use shell::{Call, Quoting, Shell, calls_in, commands};
 
 use super::parse;
 use super::{Runbook, StepKind};

@@ -86,40 +86,7 @@ impl Shell<'_> {
 
     /// The programs that it calls, in order, `sudo` and the like taken away. None when it cannot be parsed.
     pub fn calls(&self) -> Vec<Call<'_>> {
-        let mut calls = Vec::new();
-        let Some(tree) = self.tree() else { return calls };
-        let mut open = vec![tree.root_node()];
-        while let Some(node) = open.pop() {
-            if node.kind() == "command" {
-                calls.extend(self.call(&node));
-            }
-            let mut cursor = node.walk();
-            open.extend(node.named_children(&mut cursor));
-        }
-        calls.sort_by_key(|call| call.span.start);
-        calls
-    }
-
-    fn call(&self, node: &tree_sitter::Node<'_>) -> Option<Call<'_>> {
-        let mut cursor = node.walk();
-        let parts = node.named_children(&mut cursor);
-        let kinds = ["variable_assignment", "file_redirect", "herestring_redirect", "heredoc_redirect"];
-        let parts = parts.filter(|part| !kinds.contains(&part.kind()));
-        let mut places: Vec<Span> = parts.map(|part| Span::new(part.start_byte(), part.end_byte())).collect();
-        let text = |span: &Span| self.command.text.get(span.start..span.end).unwrap_or_default();
-        while places.first().is_some_and(|first| matches!(text(first), "sudo" | "time" | "nohup" | "command" | "exec"))
-        {
-            let of_sudo = text(&places.remove(0)) == "sudo";
-            while places.first().is_some_and(|first| text(first).starts_with('-')) {
-                let option = text(&places.remove(0));
-                // `sudo -u postgres psql` calls psql.
-                if of_sudo && matches!(option, "-u" | "-g" | "-D" | "-p" | "--user" | "--group") && !places.is_empty() {
-                    places.remove(0);
-                }
-            }
-        }
-        let words: Vec<&str> = places.iter().map(|span| unquoted(text(span))).collect();
-        (!words.is_empty()).then(|| Call { words, places, span: Span::new(node.start_byte(), node.end_byte()) })
+        self.tree().map(|tree| calls_of(tree, &self.command.text)).unwrap_or_default()
     }
 
     /// The place of a node of the tree.
@@ -133,12 +100,61 @@ impl Shell<'_> {
     }
 }
 
+/// The calls in a tree; `text` is what it was made of, placeholders as they were written.
+fn calls_of<'t>(tree: &Tree, text: &'t str) -> Vec<Call<'t>> {
+    let mut calls = Vec::new();
+    let mut open = vec![tree.root_node()];
+    while let Some(node) = open.pop() {
+        if node.kind() == "command" {
+            calls.extend(call(&node, text));
+        }
+        let mut cursor = node.walk();
+        open.extend(node.named_children(&mut cursor));
+    }
+    calls.sort_by_key(|call| call.span.start);
+    calls
+}
+
+fn call<'t>(node: &tree_sitter::Node<'_>, text: &'t str) -> Option<Call<'t>> {
+    let mut cursor = node.walk();
+    let parts = node.named_children(&mut cursor);
+    let kinds = ["variable_assignment", "file_redirect", "herestring_redirect", "heredoc_redirect"];
+    let parts = parts.filter(|part| !kinds.contains(&part.kind()));
+    let mut places: Vec<Span> = parts.map(|part| Span::new(part.start_byte(), part.end_byte())).collect();
+    let at = |span: &Span| text.get(span.start..span.end).unwrap_or_default();
+    while let Some(before) = places.first().map(at)
+        && matches!(before, "sudo" | "time" | "nohup" | "command" | "exec")
+    {
+        places.remove(0);
+        while let Some(option) = places.first().map(at).filter(|word| word.starts_with('-')) {
+            places.remove(0);
+            if before == "sudo"
+                && matches!(option, "-u" | "-g" | "-D" | "-p" | "--user" | "--group")
+                && !places.is_empty()
+            {
+                places.remove(0);
+            }
+        }
+    }
+    let words: Vec<&str> = places.iter().map(|span| unquoted(at(span))).collect();
+    (!words.is_empty()).then(|| Call { words, places, span: Span::new(node.start_byte(), node.end_byte()) })
+}
+
 fn unquoted(word: &str) -> &str {
     let inner = |quote: char| {
         let inner = word.strip_prefix(quote)?.strip_suffix(quote)?;
         (!inner.contains(quote)).then_some(inner)
     };
     inner('"').or_else(|| inner('\'')).unwrap_or(word)
+}
+
+/// The programs that some shell text calls, word by word, as `Shell::calls` has them: for the script of a `sh -c`.
+pub fn calls_in(text: &str) -> Vec<Vec<String>> {
+    let masked = placeholder::mask(text, &placeholder::find(text));
+    let blanked = blank(&masked, &lexer::lex(&masked));
+    let Some(tree) = Bash::new(blanked.len()).tree(&blanked) else { return Vec::new() };
+    let calls = calls_of(&tree, text).into_iter();
+    calls.map(|call| call.words.into_iter().map(str::to_string).collect()).collect()
 }
 
 /// The shell commands of a runbook, in the order of the file; not those that a scenario has put into it.

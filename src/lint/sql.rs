@@ -1,0 +1,113 @@
+//! SQL, as far as it takes to see what a statement destroys: words, quotes, comments and the ends of statements.
+
+use super::destructive::Harm;
+use crate::source::Span;
+
+/// The statements that destroy, with their places in the text.
+pub(super) fn harms(text: &str) -> Vec<(Span, Harm)> {
+    let tokens = tokens(text);
+    let statements = tokens.split(|token| token.text == ";");
+    statements.filter_map(|statement| harm(statement)).collect()
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Token<'t> {
+    text: &'t str,
+    span: Span,
+}
+
+fn harm(tokens: &[Token<'_>]) -> Option<(Span, Harm)> {
+    let words: Vec<String> = tokens.iter().map(|token| token.text.to_uppercase()).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let (what, name) = match words.as_slice() {
+        ["DROP", "DATABASE" | "SCHEMA" | "KEYSPACE", ..] => ("the database", 2),
+        ["DROP", "TABLE", ..] => ("the table", 2),
+        ["TRUNCATE", "TABLE", ..] => ("every row", 2),
+        // In MySQL and SQLite this word is also a function and a mode.
+        ["TRUNCATE", name, ..] if *name != "(" && *name != ")" => ("every row", 1),
+        ["DELETE", "FROM", ..] if !words.contains(&"WHERE") && !words.contains(&"USING") => ("every row", 2),
+        _ => return None,
+    };
+    let skipped = words.iter().skip(name).take_while(|word| matches!(**word, "IF" | "EXISTS" | "ONLY")).count();
+    let target = tokens.get(name + skipped)?;
+    let first = tokens.first()?;
+    let harm = Harm { what, target: target.text.trim_matches(['"', '`', '[', ']']).to_string(), sql: true };
+    Some((Span::new(first.span.start, target.span.end), harm))
+}
+
+/// Words and signs; comments and blanks are left out, quoted texts are one token.
+fn tokens(text: &str) -> Vec<Token<'_>> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+        let first = rest.chars().next().unwrap_or(' ');
+        let comment = match rest {
+            _ if rest.starts_with("--") => Some(rest.find('\n').unwrap_or(rest.len())),
+            _ if rest.starts_with("/*") => Some(rest.find("*/").map_or(rest.len(), |end| end + 2)),
+            _ => None,
+        };
+        if let Some(width) = comment {
+            at += width;
+            continue;
+        }
+        let width = match first {
+            '\'' | '"' | '`' => rest.get(1..).and_then(|inner| inner.find(first)).map_or(rest.len(), |end| end + 2),
+            _ if is_word(first) => rest.find(|c| !is_word(c)).unwrap_or(rest.len()),
+            _ => first.len_utf8(),
+        };
+        if !first.is_whitespace() {
+            found.push(Token { text: rest.get(..width).unwrap_or_default(), span: Span::new(at, at + width) });
+        }
+        at += width.max(1);
+    }
+    found
+}
+
+/// Placeholders and variables of the shell are parts of names.
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '_' | '.' | '$' | '{' | '}' | '<' | '>' | '\\')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn found(text: &str) -> Vec<(&'static str, String)> {
+        harms(text).into_iter().map(|(_, harm)| (harm.what, harm.target)).collect()
+    }
+
+    #[test]
+    fn statements_that_destroy() {
+        assert_eq!(found("select 1; DROP TABLE IF EXISTS \"a\".b;"), [("the table", "a".to_string())]);
+        assert_eq!(
+            found("drop database ${DB};\nTRUNCATE x, y"),
+            [("the database", "${DB}".to_string()), ("every row", "x".to_string()),]
+        );
+        assert_eq!(found("-- all\nDELETE FROM jobs;"), [("every row", "jobs".to_string())]);
+        assert_eq!(harms("x; truncate table y")[0].0, Span::new(3, 19));
+        for text in [
+            "DELETE FROM x WHERE id = 1",
+            "drop index x",
+            "DROP SUBSCRIPTION x",
+            "select 'DROP TABLE x'",
+            "-- DROP TABLE x\nselect 1",
+            "/* TRUNCATE x; */",
+            "PRAGMA wal_checkpoint(TRUNCATE);",
+            "select truncate(1.5, 0)",
+            "alter table x drop column y",
+            "",
+        ] {
+            assert_eq!(found(text), [], "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_can_be_read(text in "(DROP|TABLE|DELETE FROM|;|'|\"|--|/\\*|\\*/|é| |\n|x){0,12}") {
+            for (span, _) in harms(&text) {
+                prop_assert!(text.get(span.start..span.end).is_some());
+            }
+        }
+    }
+}
