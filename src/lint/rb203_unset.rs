@@ -98,6 +98,7 @@ fn has_check(shell: &Shell<'_>, input: &Input) -> bool {
     let before = text.get(..input.span.start).unwrap_or_default().trim_end_matches('"').trim_end();
     behind.starts_with(":?")
         || behind.starts_with('?')
+        || input.spelling.contains('?')
         || input.spelling.starts_with("${#")
         || before.ends_with("-z")
         || before.ends_with("-n") && (before.contains('[') || before.contains("test"))

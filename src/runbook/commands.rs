@@ -103,7 +103,7 @@ pub(super) fn not_shell(
         true => "the shell in this runbook is too long or too tangled to be taken apart".to_string(),
         false => format!("it is no valid shell (from line {line} on)"),
     };
-    wrong.then_some(Contents { from: 0, why })
+    wrong.then_some(Contents { from: 0, why, invalid: true })
 }
 
 pub(super) fn command(bash: &mut Bash, lines: &Lines<'_>, excerpt: &Excerpt, tag: &str) -> Command {

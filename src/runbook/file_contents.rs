@@ -11,6 +11,8 @@ pub(super) struct Contents {
     pub from: usize,
     /// Why the rest is for a person.
     pub why: String,
+    /// Whether it is shell all the same, with an error in it.
+    pub invalid: bool,
 }
 
 /// Looks for the contents of a file in a block whose text (placeholders replaced by words) was split into `commands`.
@@ -21,7 +23,7 @@ pub(super) fn find(text: &str, commands: &[Span]) -> Option<Contents> {
         && !commands.is_empty()
         && !commands.iter().any(|span| piece(span).contains(path))
     {
-        return Some(Contents { from: 0, why: format!("it shows what the file `{path}` holds") });
+        return Some(Contents { from: 0, why: format!("it shows what the file `{path}` holds"), invalid: false });
     }
     let (at, what) = commands.iter().enumerate().find_map(|(at, span)| Some((at, line_of_a_file(piece(span))?)))?;
     let typed = |span: &Span| {
@@ -34,6 +36,7 @@ pub(super) fn find(text: &str, commands: &[Span]) -> Option<Contents> {
     Some(Contents {
         from: above.map_or(0, |above| above + 1),
         why: format!("it shows {what} (`{shown}`), not commands"),
+        invalid: false,
     })
 }
 

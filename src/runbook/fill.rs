@@ -100,15 +100,21 @@ fn quote(value: &str, quoting: Quoting, joined: bool) -> String {
     match quoting {
         Quoting::Bare if joined => single(value),
         Quoting::Bare => bare(value),
-        Quoting::Double if joined => format!("\"\"{}", escape(value, &['\\', '"', '$', '`'])),
+        Quoting::Double if joined => format!("\"\"{}", double(value)),
         Quoting::Single => value.replace('\'', r"'\''"),
         Quoting::AnsiC => escape(value, &['\\', '\'']),
-        Quoting::Double => escape(value, &['\\', '"', '$', '`']),
+        Quoting::Double => double(value),
         // Quotes of its own, because bash looks for quotes and braces in it before it expands it.
-        Quoting::Braced => format!("\"{}\"", escape(value, &['\\', '"', '$', '`'])),
+        Quoting::Braced => format!("\"{}\"", double(value)),
         Quoting::Heredoc => escape(value, &['\\', '$', '`']),
         Quoting::RawHeredoc | Quoting::Comment => value.to_string(),
     }
+}
+
+/// Text within double quotes. Inside `"${A:-"…"}"` bash takes `<(` for a process substitution, quotes or not, unless
+/// they end between the two.
+fn double(value: &str) -> String {
+    escape(value, &['\\', '"', '$', '`']).replace("<(", "<\"\"(").replace(">(", ">\"\"(")
 }
 
 /// A word for bash: as it is when nothing in it is special, otherwise in single quotes.

@@ -101,7 +101,7 @@ proptest! {
 
     /// The judge is bash itself: whatever the value and wherever it stands, it prints exactly that.
     #[test]
-    fn bash_reads_the_value_back(value in "[ -~é]{0,12}|[$`'\"\\\\{}()!*a ]{0,6}|(HOME|\\(id\\)|\\{HOME\\}|'a'|#|~|-n)") {
+    fn bash_reads_the_value_back(value in "[ -~é]{0,12}|[$`'\"\\\\{}()!*a ]{0,6}|(HOME|\\(id\\)|>\\(|a<\\(id\\)|\\{HOME\\}|'a'|#|~|-n)") {
         // A line of the here-document that is its delimiter would end it.
         prop_assume!(value != "EOF");
         // Command substitution removes blanks of an unquoted word, as it does for the reader.

@@ -178,13 +178,15 @@ pub enum ByHand {
     Endless(String),
     /// It opens a session or an editor, or is typed into one.
     Person(String),
+    /// It stands in a block that is no valid shell: bash would do something else with it than its author meant.
+    Invalid(String),
 }
 
 impl ByHand {
     /// As it is told.
     pub fn text(&self) -> &str {
         match self {
-            ByHand::Endless(text) | ByHand::Person(text) => text,
+            ByHand::Endless(text) | ByHand::Person(text) | ByHand::Invalid(text) => text,
         }
     }
 }

@@ -93,7 +93,7 @@ pub fn check_runs(runbook: &Runbook, diags: &mut Diagnostics) {
     let held = steps.iter().any(|step| !step.held.is_empty());
     let why = match (steps.is_empty(), held) {
         (true, _) => "no step was found in it",
-        (_, true) => "what could be run is conditional, or skipped",
+        (_, true) => "what could be run is conditional, skipped or for a person",
         _ => "every step is for a person",
     };
     let source = &runbook.source;

@@ -5,7 +5,7 @@ use super::commands::{self, Block};
 use super::hands::Hands;
 use super::markdown::Code;
 use super::model::link_variables;
-use super::runs::Around;
+use super::runs::{Around, Run};
 use super::shell::Bash;
 use super::text::{Excerpt, Lines};
 use super::{ByHand, CodeBlock, Command, Reading, Replaced, Runbook, RunbookPhase, Settings, Step, StepKind};
@@ -91,7 +91,8 @@ fn commands_of(written: Written<'_>) -> Result<Vec<Command>, String> {
     let mut commands: Vec<Command> = match read {
         Block::Run(runs) => {
             // What is no command at all cannot be run; what never ends, or a condition, was decided by whoever wrote this.
-            if let Some(why) = runs.iter().find(|run| run.commands.is_empty()).and_then(|run| run.why.as_ref()) {
+            let unfit = |run: &&Run| run.commands.is_empty() || matches!(run.why, Some(ByHand::Invalid(_)));
+            if let Some(why) = runs.iter().find(unfit).and_then(|run| run.why.as_ref()) {
                 return Err(format!("this cannot be run: {}", why.text()));
             }
             runs.into_iter().flat_map(|run| run.commands).collect()

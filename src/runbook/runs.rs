@@ -85,11 +85,22 @@ pub(super) fn cut(
     let first = runs.len();
     let mut previous: Option<String> = None;
     for (i, (entry, label)) in entries.iter().zip(labels).enumerate() {
-        // What bash would take for commands though it is none becomes a run without commands.
+        // What bash would take for commands though it is none becomes a run without commands; what is wrong is shown.
         if let Some(none) = none.as_ref().filter(|none| none.from <= i) {
-            let why = Some(ByHand::Person(none.why.clone()));
             let span = place(entry.span.start, text.trim_end().len());
-            runs.push(Run { held: None, why, title: None, commands: Vec::new(), span });
+            let (why, commands) = match none.invalid {
+                false => (ByHand::Person(none.why.clone()), Vec::new()),
+                true => {
+                    let why = ByHand::Invalid(none.why.clone());
+                    let all = entries.iter().map(|entry| typed.text.part(entry.span));
+                    let all = all.map(|part| Command {
+                        by_hand: Some(why.clone()),
+                        ..commands::command(bash, lines, &part, tag)
+                    });
+                    (why.clone(), all.collect())
+                }
+            };
+            runs.push(Run { held: None, why: Some(why), title: None, commands, span });
             return;
         }
         let mut stated = None;

@@ -101,8 +101,7 @@ fn step<'a>(runbook: &'a Runbook, id: &str) -> &'a Step {
 
 #[test]
 fn what_a_service_has_of_its_own_is_no_input_without_a_value_where_commands_run_in_it() {
-    let text =
-        "# R\n\n## Mitigation\n\n### End <!-- firedrill: in=db -->\n\n```bash\npsql -U \"$POSTGRES_USER\" <x-y>\n```\n";
+    let text = "# R\n\n## Mitigation\n\n### End <!-- firedrill: in=db -->\n\n```bash\npg_dump -U \"$POSTGRES_USER\" <x-y>\n```\n";
     let warnings = |text: &str, more: &str| {
         let (_, diags, told) = load_with(more, text);
         assert!(!diags.has_errors(), "{told}");
