@@ -218,7 +218,8 @@ impl Occasion for Trial<'_> {
     }
 
     fn how_to_give(&self, names: &[&str]) -> String {
-        let names: Vec<String> = names.iter().map(|name| format!("--var {name}=…")).collect();
+        let mut names: Vec<String> = names.iter().map(|name| format!("--var {name}=…")).collect();
+        names.dedup();
         format!("give it with `{}`", names.join(" "))
     }
 

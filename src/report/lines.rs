@@ -181,6 +181,7 @@ impl Lines {
                 verbose(v, format!("the clock of {agent} is {offset_us} µs off, known to {known:.2} ms"))
             }
             Event::Slice(_) => Vec::new(),
+            Event::Late { count: 0, .. } => Vec::new(),
             Event::Late { load, worst_us, count } => {
                 one(Mark::Warn, format!("{} of {load} sent late, by up to {}", requests(*count), seconds(*worst_us)))
             }
@@ -260,7 +261,11 @@ impl Lines {
             Phase::Impact => format!("an SLI must fall within {}", declared(windows.impact_within_us)),
             Phase::Respond => {
                 let path = plan.runbook_file.as_ref().map_or("the runbook", |file| file.path.as_str());
-                format!("following {path}, {} steps", plan.steps.len())
+                format!(
+                    "following {path}, {} {}",
+                    plan.steps.len(),
+                    if plan.steps.len() == 1 { "step" } else { "steps" }
+                )
             }
             Phase::Recover if plan.control => {
                 format!("without the runbook no recovery may come within {}", declared(windows.recover_within_us))

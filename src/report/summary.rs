@@ -197,10 +197,12 @@ impl Page {
             let cells = rows.iter().chain([&head]).filter_map(|row| row.get(i));
             cells.map(|cell| console::measure_text_width(cell)).max().unwrap_or(0).min(24)
         };
+        // Two of margin, three between columns, within eighty.
+        let wide = (0..columns).map(|i| width(i) + 3).sum::<usize>() > 81;
         let layout = |row: &[String; 5]| {
             let cells = row.iter().enumerate().take(columns);
             let cells = cells.map(|(i, text)| if i < 1 { column(text, width(i)) } else { right(text, width(i)) });
-            cells.collect::<Vec<_>>().join("   ")
+            cells.collect::<Vec<_>>().join(if wide { "  " } else { "   " })
         };
         // The heading stands in the place of the first column's name.
         let head = layout(&head);

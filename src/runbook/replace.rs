@@ -53,6 +53,8 @@ impl Step {
             if let StepKind::Commands(commands) = std::mem::replace(&mut self.kind, StepKind::Manual(why.clone())) {
                 self.held = commands;
             }
+        } else if settings.background == Some(true) && self.waits_for_no_end_alone() {
+            self.kind = StepKind::Commands(std::mem::take(&mut self.held));
         } else if settings.choose == Some(true) && !self.held.is_empty() {
             let background = settings.background == Some(true);
             let mut by_hand = self.held.iter().filter_map(|command| command.by_hand.as_ref());
@@ -63,6 +65,13 @@ impl Step {
                 None => StepKind::Commands(std::mem::take(&mut self.held)),
             };
         }
+    }
+
+    /// Whether all that keeps its commands from running is that one of them never ends: no condition, no session.
+    fn waits_for_no_end_alone(&self) -> bool {
+        let StepKind::Manual(reason) = &self.kind else { return false };
+        let mut by_hand = self.held.iter().filter_map(|command| command.by_hand.as_ref()).peekable();
+        by_hand.peek().is_some() && by_hand.all(|why| matches!(why, ByHand::Endless(text) if text == reason))
     }
 
     /// The names under which its blocks capture what they print, each with its block; those of a step that does not run

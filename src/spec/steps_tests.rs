@@ -253,3 +253,18 @@ fn nothing_to_be_about() {
     };
     assert!(without("steps: { x: { in: db } }\n").contains("`steps` needs a runbook whose steps it is about"));
 }
+
+#[test]
+fn what_never_ends_may_run_in_the_background() {
+    let text =
+        "# R\n\n## Mitigation\n\n### Watch\n\n```bash\ntail -f /var/log/app.log\n```\n\n### Act\n\n```bash\nls\n```\n";
+    let (_, _, told) = load_with("", text);
+    let (plan, _, _) = load_with("steps: { watch: { background: true } }\n", text);
+    let plan = plan.unwrap_or_else(|| panic!("{told}"));
+    let runbook = plan.0.runbook.expect("a runbook");
+    assert_eq!(step(&runbook, "mitigate/watch").commands().len(), 1);
+    let conditional = text.replace("### Watch", "### If you must watch");
+    let (plan, _, _) = load_with("steps: { if-you-must-watch: { background: true } }\n", &conditional);
+    let runbook = plan.and_then(|plan| plan.0.runbook).expect("a runbook");
+    assert_eq!(step(&runbook, "mitigate/if-you-must-watch").commands().len(), 0);
+}
