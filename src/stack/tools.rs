@@ -41,7 +41,7 @@ pub struct NoTools;
 impl Tools for NoTools {
     fn call(&self, call: Call, io: CallIo, _cancel: CancellationToken) -> BoxFuture<'static, i32> {
         async move {
-            io.out.say(&format!("firedrill: `{}` cannot be called in this stack\n", call.program)).await;
+            io.out.say(&format!("firedrill: `{}` has nothing to talk to here: a drill has a stack, `firedrill run` one with `--compose-project`\n", call.program)).await;
             REFUSED
         }
         .boxed()

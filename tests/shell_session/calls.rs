@@ -184,5 +184,11 @@ async fn a_session_that_goes_on_with_the_state_of_another_calls_by_its_own_door(
 async fn without_anybody_to_carry_it_out_a_call_is_refused() {
     let mut rig = Rig::new().await;
     let ran = rig.run("docker ps").await;
-    assert_eq!((ran.exit, ran.err.as_str()), (126, "firedrill: `docker` cannot be called in this stack\n"));
+    assert_eq!(
+        (ran.exit, ran.err.as_str()),
+        (
+            126,
+            "firedrill: `docker` has nothing to talk to here: a drill has a stack, `firedrill run` one with `--compose-project`\n"
+        )
+    );
 }
