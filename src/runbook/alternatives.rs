@@ -3,9 +3,9 @@
 use super::condition::{self, Condition};
 use super::markdown::Block;
 use super::steps::Section;
-use super::{RunbookPhase, phase, verbs};
+use super::{RunbookPhase, bold, effects, phase, verbs, ways};
 use RunbookPhase::{Detect, Diagnose, Escalate, Mitigate, Reference, Verify};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// Words that count ways when a number or a letter follows. Steps, phases and stages follow each other instead.
 const WAYS: &[&str] =
@@ -67,6 +67,8 @@ pub(super) fn hold(sections: &mut [Section<'_>]) {
     }
     let solved = solved(sections, &parents);
     let mut own: Vec<Option<String>> = vec![None; sections.len()];
+    // Places and tools: what only looks is looked at in all of them.
+    let mut mild: Vec<bool> = vec![false; sections.len()];
     for ((parent, _), group) in &siblings {
         let parent = parent.and_then(|parent| sections.get(parent));
         for index in of_group(sections, parent, group, &solved) {
@@ -74,17 +76,36 @@ pub(super) fn hold(sections: &mut [Section<'_>]) {
                 *slot = Some(section.title.clone());
             }
         }
+        for index in places(sections, parent, group) {
+            if let (Some(slot), Some(flag), Some(section)) =
+                (own.get_mut(index), mild.get_mut(index), sections.get(index))
+                && slot.is_none()
+            {
+                (*slot, *flag) = (Some(section.title.clone()), true);
+            }
+        }
+    }
+    for index in of_one_form(sections, &parents) {
+        if let (Some(slot), Some(section)) = (own.get_mut(index), sections.get(index)) {
+            slot.get_or_insert_with(|| section.title.clone());
+        }
     }
     // What follows from here is handed down as text: it holds more where people act than where they look.
     for index in 0..sections.len() {
         let parent = parents.get(index).copied().flatten();
         let above = parent.and_then(|parent| own.get(parent).cloned().flatten());
         let stated = parent.and_then(|parent| sections.get(parent)?.condition.clone());
+        let below_mild = parent.is_some_and(|parent| mild.get(parent).copied().unwrap_or(false));
         let Some(section) = sections.get_mut(index) else { continue };
         let Some(slot) = own.get_mut(index) else { continue };
         if section.condition.is_none() {
+            if let Some(flag) = mild.get_mut(index) {
+                *flag |= slot.is_none() && below_mild;
+            }
             *slot = use_of(section).or_else(|| slot.take()).or(above);
-            section.condition = slot.as_ref().map(|text| titled(section, text)).or(stated);
+            let spares = mild.get(index).copied().unwrap_or(false);
+            let titled = |text: &String| if spares { Condition::mild(text) } else { titled(section, text) };
+            section.condition = slot.as_ref().map(titled).or(stated);
         } else {
             *slot = None;
         }
@@ -104,6 +125,45 @@ fn solved(sections: &[Section<'_>], parents: &[Option<usize>]) -> Vec<bool> {
         }
     }
     solved
+}
+
+/// Sections that name a tool, a platform or an environment each, where people act.
+fn places(sections: &[Section<'_>], parent: Option<&Section<'_>>, group: &[usize]) -> Vec<usize> {
+    let all = parent.is_some_and(|parent| {
+        let title = parent.title.to_lowercase();
+        ["health", "check", "monitor", "all ", "install", "prerequisit"].iter().any(|word| title.contains(word))
+    });
+    let fits = |section: &Section<'_>| {
+        section.level > 1
+            && matches!(section.phase, Mitigate | RunbookPhase::Rollback | RunbookPhase::Other)
+            && ways::is_place(&section.title)
+    };
+    let found: Vec<usize> = group.iter().copied().filter(|&index| sections.get(index).is_some_and(fits)).collect();
+    if all || found.len() < 2 { Vec::new() } else { found }
+}
+
+/// Problems of one form, each with a mitigation of its own below it, wherever in the document they stand: each may be
+/// alone below its own heading.
+fn of_one_form(sections: &[Section<'_>], parents: &[Option<usize>]) -> Vec<usize> {
+    let mut forms: HashMap<(u8, String), Vec<usize>> = HashMap::new();
+    for (section, parent) in sections.iter().zip(parents) {
+        let name = section.heading.map_or("", |(text, _)| text);
+        let Some(index) = parent.filter(|_| section.phase == Mitigate && phase::is_only_a_phase(name)) else {
+            continue;
+        };
+        let Some(problem) = sections.get(index).filter(|problem| problem.level > 2) else { continue };
+        let above = parents.get(index).copied().flatten().and_then(|above| sections.get(above));
+        let acts = above.is_none_or(|above| matches!(above.phase, Mitigate | RunbookPhase::Rollback));
+        let counted = phase::is_step(&problem.title);
+        if acts || counted || matches!(problem.phase, Mitigate | RunbookPhase::Rollback | Verify) {
+            continue;
+        }
+        let form = forms.entry((problem.level, name.to_lowercase())).or_default();
+        if form.last() != Some(&index) {
+            form.push(index);
+        }
+    }
+    forms.into_values().filter(|form| form.len() > 1).flatten().collect()
 }
 
 /// The section above each one.
@@ -147,6 +207,7 @@ fn of_group(sections: &[Section<'_>], parent: Option<&Section<'_>>, group: &[usi
         return Vec::new();
     }
     let mut found: Vec<usize> = Vec::new();
+    let mut troubles = BTreeSet::new();
     let mut add = |belongs: &dyn Fn(usize, &Section<'_>) -> bool| {
         let some: Vec<usize> =
             group.iter().filter(|(index, section)| belongs(*index, section)).map(|(index, _)| *index).collect();
@@ -176,6 +237,27 @@ fn of_group(sections: &[Section<'_>], parent: Option<&Section<'_>>, group: &[usi
             !phase::is_step(&section.title) && is_state(&section.title) && ends_in_a_state(&section.title)
         });
     }
+    if let Some(parent) = parent {
+        for (_, section) in group.iter().filter(|(_, section)| section.level < bold::LEVEL) {
+            if let Some(trouble) = ways::trouble(&section.title).filter(|trouble| ways::answers(&parent.title, trouble))
+            {
+                troubles.insert(trouble);
+            }
+        }
+        for trouble in troubles {
+            add(&|_, section| section.level < bold::LEVEL && ways::trouble(&section.title) == Some(trouble));
+        }
+        if parent.phase == RunbookPhase::Rollback {
+            add(&|_, section| section.phase == RunbookPhase::Rollback && ways::goes_back(&section.title));
+        }
+    }
+    let mut opposites: HashMap<(usize, String), Vec<usize>> = HashMap::new();
+    for (index, section) in &group {
+        if let Some(kind) = ways::opposite(&section.title) {
+            opposites.entry(kind).or_default().push(*index);
+        }
+    }
+    found.extend(opposites.into_values().filter(|some| some.len() > 1).flatten());
     found.sort_unstable();
     found.dedup();
     found
@@ -221,7 +303,9 @@ fn has_symptoms(section: &Section<'_>) -> bool {
 fn is_list_of_problems(title: &str) -> bool {
     let lower = phase::strip_number(title).to_lowercase();
     let kinds = ["issues", "problems", "errors", "failures"];
-    lower.contains("troubleshooting") || lower.contains("common ") && kinds.iter().any(|kind| lower.contains(kind))
+    phase::is_of_incidents(title)
+        || lower.contains("troubleshooting")
+        || lower.contains("common ") && kinds.iter().any(|kind| lower.contains(kind))
 }
 
 /// Whether a title names a state and asks for nothing.
@@ -239,14 +323,53 @@ fn ends_in_a_state(title: &str) -> bool {
     STATES.contains(&last.to_lowercase().as_str())
 }
 
-/// A verification that stands before anything was mitigated looks at the state of things: it is part of the diagnosis.
+/// A verification that stands before anything was mitigated looks at the state of things: it is part of the diagnosis,
+/// unless numbered sections before it have changed something. What says "After applying the fix" behind a mitigation is
+/// a verification.
 pub(super) fn verify_after_mitigate(sections: &mut [Section<'_>]) {
     let Some(first) = sections.iter().position(|section| section.phase == Mitigate) else { return };
     let begun = sections.iter().position(|section| section.phase == RunbookPhase::Rollback).unwrap_or(first).min(first);
+    // The level of the numbered sections that the last one stands in and whether they have changed something.
+    let mut numbered: Option<(u8, bool)> = None;
+    // The level of a numbered verification that follows on such.
+    let mut kept: Option<u8> = None;
     for section in sections.iter_mut().take(begun) {
-        if section.phase == Verify && !section.pinned {
+        kept.take_if(|level| section.level <= *level);
+        if section.level > 0
+            && phase::is_step(&section.title)
+            && numbered.is_none_or(|(level, _)| section.level <= level)
+        {
+            let changed = numbered.is_some_and(|(level, changed)| changed && level == section.level);
+            numbered = Some((section.level, changed));
+            if changed && section.phase == Verify {
+                kept = Some(section.level);
+            }
+        } else if numbered.is_some_and(|(level, _)| section.level < level) {
+            numbered = None;
+        }
+        if let Some((_, changed)) = &mut numbered {
+            *changed |= section.phase == RunbookPhase::Other && section.blocks.iter().copied().any(changes);
+        }
+        if section.phase == Verify && !section.pinned && kept.is_none() {
             section.phase = Diagnose;
         }
+    }
+    for section in sections.iter_mut().skip(first + 1) {
+        let Some(Block::Paragraph { text, .. }) = section.blocks.first() else { continue };
+        let lower = text.to_lowercase();
+        let opens =
+            ["after applying", "after the fix", "after resolution"].iter().any(|start| lower.starts_with(start));
+        if opens && section.phase == RunbookPhase::Other && !section.pinned {
+            section.phase = Verify;
+        }
+    }
+}
+
+/// Whether a block has a line that evidently changes something.
+fn changes(block: &Block) -> bool {
+    match block {
+        Block::Code(code) => code.body.text.lines().any(|line| effects::of_command(line) == effects::Effect::Changes),
+        _ => false,
     }
 }
 

@@ -122,3 +122,71 @@ fn a_bold_label_is_a_heading_of_its_section() {
         ]
     );
 }
+
+#[test]
+fn faults_of_one_kind_are_alternatives_below_an_answer_to_them() {
+    let two = ["Password leak", "Token leak (web)"];
+    assert_eq!(
+        below("## Leak response", &two),
+        ["Password leak: “Password leak”", "Token leak (web): “Token leak (web)”"]
+    );
+    assert_eq!(below("## Key rotation procedures", &["Signing keys", "Cipher keys"]), ["Signing keys", "Cipher keys"]);
+}
+
+#[test]
+fn tools_and_places_are_alternatives_where_something_changes() {
+    assert_eq!(
+        below("## Running it", &["Docker Compose", "Kubernetes job"]),
+        ["Docker Compose: “Docker Compose”", "Kubernetes job: “Kubernetes job”"]
+    );
+    let looks = section("### EC2 staging", "df -h") + &section("### EC2 production", "df -i");
+    assert_eq!(steps(&format!("# T\n\n## Deploy\n\n{looks}")), ["EC2 staging", "EC2 production"]);
+    assert_eq!(below("## Health checks", &["Docker", "Helm"]), ["Docker", "Helm"]);
+    assert_eq!(below("## Mitigation", &["1. Docker", "2. Helm"]), ["1. Docker", "2. Helm"]);
+}
+
+#[test]
+fn ways_back_are_alternatives() {
+    assert_eq!(
+        below("## Rollback procedures", &["Schema rollback", "Restore from backup", "Verify the rollback"]),
+        ["Schema rollback: “Schema rollback”", "Restore from backup: “Restore from backup”", "Verify the rollback"]
+    );
+    assert_eq!(below("## Rollback", &["1. Roll back", "2. Restore it"]), ["1. Roll back", "2. Restore it"]);
+}
+
+#[test]
+fn opposites_are_alternatives_also_as_numbered_sections() {
+    assert_eq!(
+        below("## 5. Failover", &["5.1 Planned failover", "5.2 Emergency failover"]),
+        ["5.1 Planned failover: “5.1 Planned failover”", "5.2 Emergency failover: “5.2 Emergency failover”"]
+    );
+    assert_eq!(below("## Mitigation", &["1. Soft restart", "2. Hard restart"]), ["1. Soft restart", "2. Hard restart"]);
+}
+
+#[test]
+fn problems_that_stand_alone_are_alternatives_by_their_form() {
+    let problem = |area: &str, name: &str| {
+        format!("## {area}\n\n### {name}\n\n**Resolution steps:**\n\n```sh\nshopctl mend\n```\n\n")
+    };
+    let text = format!("# T\n\n{}{}", problem("Cache", "CacheSlow"), problem("Queue", "QueueSlow"));
+    assert_eq!(steps(&text), ["CacheSlow: Resolution steps: “CacheSlow”", "QueueSlow: Resolution steps: “QueueSlow”"]);
+}
+
+#[test]
+fn a_numbered_verification_behind_changes_stays_one() {
+    let phases = |text: &str| read(text).steps.iter().map(|step| step.phase.name()).collect::<Vec<_>>();
+    let (setup, fix) = (section("## Phase 1: Set it up", "systemctl restart x"), section("## Mitigation", "b"));
+    let verify = section("## Phase 2: Verify it", "a");
+    assert_eq!(phases(&format!("# T\n\n{setup}{verify}{fix}")), ["other", "verify", "mitigate"]);
+    assert_eq!(phases(&format!("# T\n\n{verify}{fix}")), ["diagnose", "mitigate"]);
+    let watch = "## Monitoring\n\nAfter applying the fix:\n\n```sh\na\n```\n";
+    assert_eq!(phases(&format!("# T\n\n{fix}{watch}")), ["mitigate", "verify"]);
+}
+
+#[test]
+fn the_chapter_of_incidents_holds_each_of_them() {
+    assert_eq!(
+        below("## Incident response", &["High load", "Disk full"]),
+        ["High load: “High load”", "Disk full: “Disk full”"]
+    );
+}

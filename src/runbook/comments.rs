@@ -62,6 +62,13 @@ pub(super) fn groups(text: &str, from: usize, to: usize) -> Vec<Group<'_>> {
     groups
 }
 
+/// Whether a comment says that the command asks whoever runs it for something.
+pub(super) fn prompts(line: &str) -> bool {
+    let lower = line.to_lowercase();
+    let asks = ["prompts for", "will prompt", "asks for", "asks you", "interactively", "(interactive)", "when asked"];
+    asks.iter().any(|words| lower.contains(words)) && !lower.contains("non-interactive")
+}
+
 fn number(said: &str) -> Option<u32> {
     if !phase::is_step(said) {
         return None;
@@ -74,6 +81,20 @@ impl Group<'_> {
     /// What it says in one line, its number left out.
     pub fn title(&self) -> String {
         condition::shorten(phase::strip_number(self.lines.first().copied().unwrap_or_default()), 72)
+    }
+
+    /// Whether what it asks for, its condition left out, is what a heading says: "If the data is lost, restore from
+    /// backup" below *Restore from backup*.
+    pub fn says(&self, heading: &str) -> bool {
+        let words = |text: &str| -> Vec<String> {
+            const SMALL: &[&str] = &["a", "an", "the", "it", "from", "of", "to", "and"];
+            let words = text.split(|c: char| !c.is_alphanumeric()).map(str::to_lowercase);
+            words.filter(|word| !word.is_empty() && !SMALL.contains(&word.as_str())).collect()
+        };
+        let said = phase::strip_number(self.lines.first().copied().unwrap_or_default());
+        let Some((_, main)) = said.split_once(',') else { return false };
+        let (main, heading) = (words(main), words(phase::strip_number(heading)));
+        !heading.is_empty() && heading.iter().all(|word| main.contains(word)) && main.len() <= heading.len() + 1
     }
 
     /// Whether it ends in a command that was commented out.
@@ -164,6 +185,13 @@ impl Reach {
             self.inner = Some(Force { condition: option, ends: Ends::Number, fresh: true, leads: true });
         }
         Some(condition)
+    }
+
+    /// The condition that was put last holds the rest of the block.
+    pub fn all_of_it(&mut self) {
+        if let Some(outer) = &mut self.outer {
+            outer.ends = Ends::Block;
+        }
     }
 
     fn number(&mut self, number: u32) {

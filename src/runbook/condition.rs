@@ -1,7 +1,7 @@
 //! Words that make what follows them conditional: If, When, Otherwise, Option. What is conditional is never run
 //! unless somebody chose it.
 
-use super::{phase, verbs};
+use super::{moment, phase, verbs};
 
 /// A condition, as it is told to the reader.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +52,10 @@ pub(super) fn of_paragraph(text: &str) -> Option<Condition> {
     let introducing = [sentences.first(), leading];
     let stated = introducing.into_iter().flatten().find(|sentence| is_conditional(sentence));
     let clause = || leading.filter(|sentence| sentences.len() == 1 && is_trailing(sentence));
-    stated.map(|sentence| Condition::firm(sentence)).or_else(|| clause().map(|sentence| Condition::mild(sentence)))
+    let waits = || leading.filter(|sentence| moment::waits(sentence));
+    stated
+        .map(|sentence| Condition::firm(sentence))
+        .or_else(|| clause().or_else(waits).map(|sentence| Condition::mild(sentence)))
 }
 
 /// The condition under which the first paragraph of a list item puts the item.
@@ -71,10 +74,10 @@ pub(super) fn of_comment(line: &str) -> Option<Condition> {
     }
 }
 
-/// The condition that a comment behind a command puts, on its own line: one in brackets.
+/// The condition that a comment behind a command puts, on its own line: one that it begins with, or one in brackets.
 pub(super) fn of_tail(comment: &str) -> Option<Condition> {
     let said = comment.trim_start_matches(['#', ' ']);
-    has_aside(&said.to_lowercase()).then(|| Condition::mild(said))
+    (moment::holds_line(comment) || has_aside(&said.to_lowercase())).then(|| Condition::mild(said))
 }
 
 /// Whether a condition is about what the step before came to, so that it also holds what is built on it.
@@ -182,7 +185,7 @@ fn is_trailing(sentence: &str) -> bool {
             !tells && !in_order
         })
     };
-    has_aside(&lower) || verbs::acts(bare) && clause()
+    has_aside(&lower) || verbs::acts(bare) && clause() || moment::is_if_needed(bare) || moment::waits(bare)
 }
 
 /// Whether a condition stands in brackets.

@@ -49,6 +49,9 @@ impl Hands {
         if let Some((why, _)) = &self.session {
             return Some(ByHand::Person(why.clone()));
         }
+        if let Some(why) = no_shell(text) {
+            return Some(ByHand::Person(why));
+        }
         if !may_matter(text) {
             return self.needs_forward(text);
         }
@@ -99,6 +102,18 @@ pub(super) fn reason(condition: Option<String>, by_hand: Option<ByHand>, setting
     }
 }
 
+/// What is typed into a chat (`/incident create`), or has something left out of it (`commands=[...]`).
+fn no_shell(text: &str) -> Option<String> {
+    let word = text.split_whitespace().next().unwrap_or_default();
+    let name = word.strip_prefix('/').unwrap_or_default();
+    let plain = name.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+    if plain && !name.is_empty() && text.trim().len() > word.len() {
+        return Some(format!("`{word}` is typed into a chat"));
+    }
+    let left_out = ["=[...]", "={...}", "=(...)"].into_iter().find(|dots| text.contains(dots))?;
+    Some(format!("`{}` stands for something left out", left_out.trim_start_matches('=')))
+}
+
 /// Whether any word of the text could be a program that matters here: most commands are not parsed once more.
 fn may_matter(text: &str) -> bool {
     text.split(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_')).any(language::needs_a_look)
@@ -136,6 +151,14 @@ mod tests {
         assert_eq!(judged(&["kubectl exec -it x -- sh", "# outside\nkubectl get po\nls"]).0, "prr");
         assert_eq!(judged(&["exit", "exit 1"]).0, "pr");
         assert_eq!(judged(&["ssh node-1 uptime\nls\nkubectl edit cm x\nls"]).0, "rrpr");
+    }
+
+    #[test]
+    fn what_is_no_shell() {
+        assert_eq!(
+            judged(&["/incident create x\n/usr/bin/ls x\ntool --do 'x=[...]'\ngo test ./...\nls ${a[...]}"]).0,
+            "prprr"
+        );
     }
 
     #[test]

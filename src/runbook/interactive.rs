@@ -42,14 +42,15 @@ pub(super) fn of_command(command: &Simple<'_>) -> Option<Opens> {
             let attached = has(arguments, &["--tty", "--stdin"], &['i', 't'], &['n', 'l', 'o', 'c']);
             let verb = verb(arguments);
             match verb {
-                "debug" | "attach" => !dashes,
+                // `exec POD` without a command: what follows is meant for that container.
+                "debug" | "attach" | "exec" => !dashes,
                 "rsh" => !dashes && operands_behind(arguments, "rsh", &["-n", "-c"]) == 1,
                 "run" => attached && (!dashes || ends_in_shell(arguments)),
                 _ => false,
             }
         }
         "docker" | "podman" | "nerdctl" | "docker-compose" => match verb(arguments) {
-            "attach" => true,
+            "attach" | "exec" => true,
             "run" => {
                 has(arguments, &["--tty", "--interactive"], &['i', 't'], &['e', 'v', 'p', 'u', 'w'])
                     && run_opens(arguments)
@@ -88,7 +89,7 @@ pub(super) fn of_command(command: &Simple<'_>) -> Option<Opens> {
         "fly" | "flyctl" => arguments.starts_with(&["ssh", "console"]) && !has(arguments, &["--command"], &['C'], &[]),
         _ => SHELLS.contains(&program) && after_options(arguments, &["-o", "-O"]).is_empty() && !runs_text(arguments),
     };
-    if opens { named(&["debug", "attach", "rsh", "run", "ssh", "start-session", "console"]) } else { None }
+    if opens { named(&["debug", "attach", "rsh", "exec", "run", "ssh", "start-session", "console"]) } else { None }
 }
 
 /// The editor that it opens, as it is written.
@@ -224,6 +225,8 @@ mod tests {
             ("kubectl run t -it --rm --image=busybox -- sh", "kubectl run"),
             ("docker exec -it db psql -U app shop", "docker exec"),
             ("docker compose exec db bash", "docker exec"),
+            ("kubectl exec -c tool -n x $(kubectl get pods -o name | head -1)", "kubectl exec"),
+            ("docker exec db", "docker exec"),
             ("docker run --rm -it alpine:3", "docker run"),
             ("sudo -i", "sudo"),
             ("sudo -u postgres psql", "psql"),

@@ -16,6 +16,7 @@ mod file_contents;
 mod fill;
 mod fill_ins;
 mod hands;
+mod hosts;
 mod ids;
 mod interactive;
 mod labels;
@@ -24,6 +25,7 @@ mod lexer;
 pub mod look;
 mod markdown;
 mod model;
+mod moment;
 pub mod parse;
 mod parts;
 mod phase;
@@ -42,6 +44,7 @@ mod steps;
 mod text;
 mod variables;
 mod verbs;
+mod ways;
 mod work;
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::model::link_variables;
 use super::shell::Bash;
 use super::steps::{self, Section, Text};
 use super::text::Lines;
-use super::{Runbook, RunbookPhase, Settings, alternatives, bold, phase, verbs};
+use super::{Runbook, RunbookPhase, Settings, alternatives, bold, moment, phase, verbs};
 use crate::source::{Diagnostics, Source, Span};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -201,7 +201,10 @@ pub(super) fn sections<'a>(source: &'a str, blocks: &'a [Block], notes: &Notes) 
         // "# Disaster recovery" names the document, not what is to be done in all of its sections.
         let is_title = level == 1 && (titles == 1 || out.len() == 1);
         here.phase = if is_title { RunbookPhase::Other } else { phase::of_heading(title, here.phase) };
-        here.condition = if is_title { None } else { here.condition.or_else(|| condition::of_heading(title)) };
+        // What is looked at after the recovery is looked at in every drill.
+        let stated =
+            || condition::of_heading(title).filter(|_| here.phase != RunbookPhase::Verify || !moment::waits(title));
+        here.condition = if is_title { None } else { here.condition.clone().or_else(stated) };
         if let Some(note) = notes.of_heading(span) {
             here.pinned |= note.phase.is_some();
             here.phase = note.phase.unwrap_or(here.phase);

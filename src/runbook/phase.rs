@@ -2,7 +2,8 @@
 //! inherits its phase unless it clearly names one of its own.
 
 use super::RunbookPhase;
-use super::phase_words::{CHECKS, COMING_FIRST, FILLERS, HEADS, LOOKED_UP, SYNONYMS, VERBS};
+use super::phase_words::{CHECKS, COMING_FIRST, FILLERS, HEADS, LOOKED_UP, SYNONYMS, TOLD, VERBS, WORK};
+use super::{verbs, ways};
 use RunbookPhase::{Detect, Diagnose, Escalate, Mitigate, Other, Reference, Rollback, Verify};
 
 /// How clearly a heading names a phase.
@@ -56,6 +57,18 @@ fn named(heading: &str) -> Option<(RunbookPhase, Strength)> {
     if COMING_FIRST.iter().any(|name| said == *name) {
         return Some((Diagnose, Strength::Weak));
     }
+    if comes_first(&words) {
+        return Some((Diagnose, Strength::Weak));
+    }
+    if TOLD.iter().any(|name| said == *name) || is_template(&words) {
+        return Some((Reference, Strength::Exact));
+    }
+    if is_closing(&words) {
+        return Some((Verify, Strength::First));
+    }
+    if is_response(&words, heading) {
+        return Some((Mitigate, Strength::Within));
+    }
     if CHECKS.iter().any(|name| said == *name) {
         return Some((Diagnose, Strength::First));
     }
@@ -67,7 +80,10 @@ fn named(heading: &str) -> Option<(RunbookPhase, Strength)> {
         return Some((Reference, Strength::Within));
     }
     // "Alert rules", "Recovery testing".
-    if is_last(HEADS) && words.len() > 1 && !several && !acts {
+    // "Procedure 2 — load tests" is a procedure as the first one is.
+    let counted = words.first().is_some_and(|word| word == "procedure")
+        && words.get(1).is_some_and(|word| word.chars().all(|c| c.is_ascii_digit()));
+    if is_last(HEADS) && words.len() > 1 && !several && !acts && !counted {
         return None;
     }
     let looks_up =
@@ -75,7 +91,7 @@ fn named(heading: &str) -> Option<(RunbookPhase, Strength)> {
     let found: Vec<(RunbookPhase, usize, usize)> = SYNONYMS
         .iter()
         .flat_map(|(phase, synonyms)| synonyms.iter().map(move |synonym| (*phase, *synonym)))
-        .filter(|(_, synonym)| !looks_up(synonym))
+        .filter(|(_, synonym)| !looks_up(synonym) && !is_ordinary(&words, synonym))
         .filter_map(|(phase, synonym)| position(&words, synonym).map(|(at, width)| (phase, at, width)))
         .collect();
     if matches!(words.first().map(String::as_str), Some("related" | "see" | "reference" | "references")) {
@@ -107,6 +123,80 @@ fn named(heading: &str) -> Option<(RunbookPhase, Strength)> {
         (false, false) => Strength::Within,
     };
     Some((phase, strength))
+}
+
+/// Whether a word that names a phase names ordinary work here, or is the verb or the object of the heading.
+fn is_ordinary(words: &[String], synonym: &str) -> bool {
+    let Some((at, _)) = position(words, synonym) else { return false };
+    let before = at.checked_sub(1).and_then(|at| words.get(at)).map_or("", String::as_str);
+    match synonym {
+        "procedure" | "procedures" => WORK.contains(&before),
+        // "Trigger via the pipeline", not "Trigger conditions".
+        "trigger" => {
+            let next = words.get(at + 1).map(String::as_str);
+            let describes = ["condition", "conditions", "criteria", "and", "or", "symptoms"];
+            at == 0 && next.is_some_and(|next| !describes.contains(&next))
+        }
+        "resources" | "links" | "references" => at > 0 && verbs::is_imperative(&words.join(" ")),
+        _ => false,
+    }
+}
+
+/// "Universal preflight", "Pre-migration checklist".
+fn comes_first(words: &[String]) -> bool {
+    let ends =
+        |tail: &[&str]| words.len() > tail.len() && words.iter().rev().zip(tail.iter().rev()).all(|(a, b)| a == b);
+    let list = words.first().is_some_and(|word| word == "pre") && words.len() == 3 && ends(&["checklist"]);
+    list || [&["preflight"][..], &["pre", "flight"], &["pre", "check"], &["pre", "checks"]]
+        .iter()
+        .any(|tail| ends(tail))
+}
+
+/// "Recovery checklist", "Post-deployment checklist": what is looked at when all is done.
+fn is_closing(words: &[String]) -> bool {
+    const NAMES: &[&str] = &["checklist", "criteria", "verification", "validation"];
+    let is_name = |word: &String| NAMES.contains(&word.as_str());
+    let recovery = words.windows(2).any(|pair| pair[0] == "recovery" && is_name(&pair[1]));
+    let ends = words.last().is_some_and(|word| word == "checklist");
+    let first = words.first().map_or("", String::as_str);
+    let incident = words.iter().any(|word| matches!(word.as_str(), "incident" | "mortem"));
+    recovery || ends && matches!(first, "post" | "completion") && !incident
+}
+
+/// "Communication templates", not "Validate templates".
+fn is_template(words: &[String]) -> bool {
+    let last = words.last().is_some_and(|word| matches!(word.as_str(), "template" | "templates"));
+    let verb = words.first().is_some_and(|word| VERBS.contains(&word.as_str()) || verbs::is_imperative(word));
+    // "Working on the template".
+    let of_it = words.len() > 1 && words.iter().any(|word| matches!(word.as_str(), "the" | "to"));
+    last && !verb && !of_it
+}
+
+/// "Leak response", "Immediate response", "Degradation strategies", "Incident response", "First moves (first 15 minutes)".
+fn is_response(words: &[String], heading: &str) -> bool {
+    let last = words.last().map_or("", String::as_str);
+    let before = words.len().checked_sub(2).and_then(|at| words.get(at)).map_or("", String::as_str);
+    let trouble = ways::TROUBLES.contains(&ways::singular(before).as_str());
+    let urgent = matches!(before, "immediate" | "first" | "initial" | "emergency");
+    let named = match last {
+        "response" => urgent || trouble && (before != "incident" || words.len() == 2),
+        "strategies" => matches!(before, "degradation" | "mitigation" | "recovery" | "fallback" | "failover"),
+        "handling" => before == "incident",
+        "incidents" => matches!(before, "common" | "known") && words.len() == 2,
+        _ => false,
+    };
+    let lower = heading.to_lowercase();
+    let soon = lower
+        .split_once("(first ")
+        .is_some_and(|(_, rest)| rest.starts_with(|c: char| c.is_ascii_digit()) && rest.contains(" min"));
+    named || soon
+}
+
+/// Whether a heading is the chapter of all incidents: what stands below it are problems, one beside the other.
+pub(super) fn is_of_incidents(heading: &str) -> bool {
+    let words = words(strip_number(heading));
+    let said = words.join(" ");
+    matches!(said.as_str(), "incident response" | "incident handling" | "common incidents" | "known incidents")
 }
 
 /// Where the words of a synonym follow each other: index of the first, and how many.
@@ -218,6 +308,29 @@ mod tests {
             ("Prerequisites", Other),
             ("Restart the service", Other),
             ("Prefix lists", Other),
+            ("Universal preflight", Diagnose),
+            ("Pre-migration checklist", Diagnose),
+            ("Deployment procedures", Other),
+            ("Failover procedures", Mitigate),
+            ("Trigger via the pipeline", Other),
+            ("Trigger conditions", Detect),
+            ("Clean up unused resources", Other),
+            ("Further resources", Reference),
+            ("Message templates", Reference),
+            ("Recovery checklist", Verify),
+            ("Post-deployment checklist", Verify),
+            ("Acceptance criteria", Verify),
+            ("Recovery verification checklist", Verify),
+            ("Immediate response", Mitigate),
+            ("Token leak response", Mitigate),
+            ("First moves (first 15 minutes)", Mitigate),
+            ("Graceful degradation strategies", Mitigate),
+            ("Incident response", Mitigate),
+            ("Incident response process", Other),
+            ("Expected healthy response", Other),
+            ("Response times", Other),
+            ("Procedure 2 — load tests", Mitigate),
+            ("5.3 Failback procedure", Rollback),
         ] {
             assert_eq!(of_heading(heading, Other), expected, "{heading}");
         }

@@ -9,7 +9,18 @@ pub(super) const SYNONYMS: &[(RunbookPhase, &[&str])] = &[
     (Escalate, &["escalation", "escalations", "escalate", "escalating", "contacts", "contact"]),
     (
         Rollback,
-        &["rollback", "rollbacks", "roll back", "rolling back", "revert", "reverting", "backout", "back out", "undo"],
+        &[
+            "rollback",
+            "rollbacks",
+            "roll back",
+            "rolling back",
+            "revert",
+            "reverting",
+            "backout",
+            "back out",
+            "undo",
+            "failback",
+        ],
     ),
     (
         Mitigate,
@@ -57,6 +68,9 @@ pub(super) const SYNONYMS: &[(RunbookPhase, &[&str])] = &[
             "postchecks",
             "exit criteria",
             "success criteria",
+            "acceptance criteria",
+            "completion criteria",
+            "closing criteria",
             "confirm recovery",
             "confirm the recovery",
             "confirm the fix",
@@ -200,6 +214,20 @@ pub(super) const COMING_FIRST: &[&str] = &[
     "common failures",
     "known issues",
     "known problems",
+];
+
+/// Ordinary work: its procedure helps nobody whose service is down.
+pub(super) const WORK: &[&str] =
+    &["backup", "deploy", "deployment", "maintenance", "migration", "onboarding", "release", "setup", "upgrade"];
+
+/// Headings that say what is so, wherever they stand.
+pub(super) const TOLD: &[&str] = &[
+    "severity",
+    "severity levels",
+    "severity classification",
+    "incident severity levels",
+    "communication channels",
+    "roles and responsibilities",
 ];
 
 /// Headings of single checks.

@@ -3,7 +3,7 @@
 //! cannot be told for sure it counts as a placeholder: a blocked step does no harm.
 
 use super::lexer::{Lexed, Quoting, lex};
-use super::{capitals, fill_ins};
+use super::{capitals, fill_ins, hosts};
 use crate::source::Span;
 
 /// A placeholder.
@@ -32,6 +32,13 @@ pub(super) fn find(text: &str) -> Vec<Placeholder> {
     let mut found = capitals::find(&masked, &lexed);
     found.extend(candidates.into_iter().filter(|p| stands(text, p, lexed.quoting(p.span.start), &surroundings)));
     found.extend(sample_pods(&masked, &lexed));
+    found.sort_by_key(|p| p.span.start);
+    let free = |one: &Placeholder| {
+        let behind = found.partition_point(|p| p.span.start < one.span.end);
+        behind.checked_sub(1).and_then(|i| found.get(i)).is_none_or(|p| p.span.end <= one.span.start)
+    };
+    let hosts: Vec<Placeholder> = hosts::find(&masked, &lexed).into_iter().filter(free).collect();
+    found.extend(hosts);
     found.sort_by_key(|p| p.span.start);
     found
 }

@@ -94,7 +94,7 @@ fn commands_of(written: Written<'_>) -> Result<Vec<Command>, String> {
     let (body, exact) = excerpt(written);
     let code = Code { info: "bash".to_string(), fenced: true, body, span: written.span };
     let lines = Lines::new(&written.source.text);
-    let around = Around { condition: None, phase: RunbookPhase::Other, intro: "" };
+    let around = Around { condition: None, phase: RunbookPhase::Other, intro: "", title: "" };
     let mut bash = Bash::new(written.text.len());
     let read = commands::read(&mut bash, &lines, &code, &Reading::default(), &around, &mut Hands::default());
     let mut commands: Vec<Command> = match read {

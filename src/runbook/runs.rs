@@ -23,6 +23,8 @@ pub(super) struct Around<'a> {
     pub phase: RunbookPhase,
     /// The paragraph that introduces it.
     pub intro: &'a str,
+    /// The heading or item that it stands below.
+    pub title: &'a str,
 }
 
 /// Commands that follow each other, or words for a person between them.
@@ -77,13 +79,14 @@ pub(super) fn cut(
         before = span.end;
     }
     let rest = comments::groups(&masked, before, masked.len());
-    let labels = labels::alternatives(&entries, around);
+    let labels = labels::alternatives(&masked, &entries, around);
     let mut reach = Reach::default();
     let place = |start: usize, end: usize| {
         Span::new(typed.text.origin(start), typed.text.origin(end.saturating_sub(1).max(start)) + 1)
     };
     let first = runs.len();
     let mut previous: Option<String> = None;
+    let mut prompting: Option<String> = None;
     for (i, (entry, label)) in entries.iter().zip(labels).enumerate() {
         // What bash would take for commands though it is none becomes a run without commands; what is wrong is shown.
         if let Some(none) = none.as_ref().filter(|none| none.from <= i) {
@@ -104,8 +107,12 @@ pub(super) fn cut(
             return;
         }
         let mut stated = None;
+        let entries_before = i;
         for (i, group) in entry.groups.iter().enumerate() {
             let own = reach.comment(group);
+            if entries_before == 0 && i == 0 && own.is_some() && group.says(around.title) {
+                reach.all_of_it();
+            }
             if i + 1 == entry.groups.len() {
                 stated = own.map(|condition| (group, condition));
             } else {
@@ -115,6 +122,16 @@ pub(super) fn cut(
         let tail = tail(&masked, entry.span.end);
         let line = lines.line(typed.text.origin(entry.span.start));
         let why = hands.judge(bash, masked.get(entry.span.start..entry.span.end).unwrap_or_default(), line);
+        if let Some(group) = entry.groups.last() {
+            prompting = group.lines.iter().find(|line| comments::prompts(line)).map(|line| (*line).to_string());
+        }
+        let beside = masked.get(entry.span.end..).and_then(|rest| rest.split('\n').next()).unwrap_or_default();
+        let beside = beside.split_once('#').map(|(_, said)| said.trim()).filter(|said| comments::prompts(said));
+        let asks = prompting
+            .as_deref()
+            .or(beside)
+            .map(|said| format!("it asks for input: “{}”", condition::shorten(said, 72)));
+        let why = why.or(asks.map(ByHand::Person));
         let mut command = commands::command(bash, lines, &typed.text.part(entry.span), tag);
         command.by_hand.clone_from(&why);
         let in_force = [around.condition.cloned(), reach.command(), label.clone(), tail];

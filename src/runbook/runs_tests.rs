@@ -124,3 +124,69 @@ fn labels_of_which_one_is_meant() {
     assert_eq!(fix("# Manual trigger:\na\n# Tagged release:\nb"), ["Do a", "Tagged release [“Tagged release”] b"]);
     assert_eq!(fix("# On the primary:\na\n# On the replica:\nb"), ["Do a, b"]);
 }
+
+#[test]
+fn a_moment_that_nothing_brings_about_is_a_condition() {
+    assert_eq!(
+        fix("# After recovering the node, attach it:\n# 1. Stop\na\n# 2. Join\nb"),
+        ["Do [“After recovering the node, attach it”] a, b"]
+    );
+    assert_eq!(
+        fix("# 1. Swap\na\n# 2. After the grace period, drop\nb\n# 3. After completion, tell\nc"),
+        ["Do a", "2. After the grace period, drop [“2. After the grace period, drop”] b", "After completion, tell c"]
+    );
+    assert_eq!(
+        fix("a\n# Archive the old one if needed\nb"),
+        ["Do a", "Archive the old one if needed [“Archive the old one if needed”] b"]
+    );
+}
+
+#[test]
+fn a_condition_behind_a_command_holds_that_command() {
+    assert_eq!(fix("a\nrm -rf x  # only if you made it\nb"), ["Do a", "Do [“only if you made it”] rm -rf x", "Do b"]);
+    assert_eq!(fix("a # after completion\nX=1 # only if set"), ["Do a, X=1"]);
+}
+
+#[test]
+fn a_platform_reaches_to_the_next_one() {
+    assert_eq!(
+        fix("# Kubernetes\na\n\n# Scale it\nb\n\n# Docker\nc\n# Verify it\nd"),
+        ["Do [“Kubernetes”] a, b", "Docker [“Docker”] c", "Verify it d"]
+    );
+    assert_eq!(fix("# 1. Helm: pull\na\n# 2. Scale\nb\n# 3. Docker: pull\nc").len(), 3);
+}
+
+#[test]
+fn a_condition_of_what_the_heading_says_holds_the_block() {
+    assert_eq!(fix("# If it is broken, do it\na\n# Restart\nb"), ["Do [“If it is broken, do it”] a, b"]);
+    assert_eq!(fix("# If it is broken, kill it\na\n# Restart\nb").len(), 2);
+}
+
+#[test]
+fn one_command_in_several_variants_is_one_choice() {
+    assert_eq!(
+        fix("# Undo one change\na\n# Undo specific change\nb\n# Undo all\nc"),
+        ["Do a", "Undo specific change [“Undo specific change”] b", "Undo all [“Undo all”] c"]
+    );
+    assert_eq!(fix("# 1. Undo one change\na\n# 2. Undo all\nb"), ["Do a, b"]);
+    assert_eq!(
+        fix("# Raise it\ntool set LIMIT=2\n# Raise it more\ntool set LIMIT=3"),
+        ["Do [“Raise it”] tool set LIMIT=2", "Raise it more [“Raise it more”] tool set LIMIT=3"]
+    );
+    for same in ["tool restart a\n# Next\ntool restart b", "tool scale --replicas=0\n# Up\ntool scale --replicas=3"] {
+        assert_eq!(fix(&format!("# First\n{same}")).len(), 1, "{same}");
+    }
+}
+
+#[test]
+fn what_asks_for_input_is_for_a_person() {
+    assert_eq!(
+        fix("# Rotate (prompts for the new key)\na\n# Look\nb\nc # asks for a name"),
+        [
+            "Do [it asks for input: “Rotate (prompts for the new key)”] a",
+            "Look b",
+            "Do [it asks for input: “asks for a name”] c"
+        ]
+    );
+    assert_eq!(fix("# Non-interactive: asks for nothing\na").len(), 1);
+}

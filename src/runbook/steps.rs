@@ -251,6 +251,7 @@ impl Builder<'_> {
                 condition: placed.condition.as_ref(),
                 phase: unit.phase,
                 intro: placed.intro.map_or("", |(text, _)| text),
+                title: &unit.title,
             };
             let (lines, reading) = (self.text.lines, self.text.reading);
             match commands::read(self.bash, lines, placed.code, reading, &around, &mut self.hands) {

@@ -107,6 +107,7 @@ const ACTS: &[&str] = &[
     "throttle",
     "trigger",
     "truncate",
+    "uncordon",
     "undo",
     "uninstall",
     "unlock",
@@ -205,6 +206,10 @@ fn first(sentence: &str) -> Option<String> {
     if matches!(word.as_str(), "then" | "please" | "now" | "next" | "finally" | "first" | "also") {
         return words.next().map(str::to_lowercase);
     }
+    // "Re-enable it".
+    if word == "re" {
+        return words.next().map(str::to_lowercase);
+    }
     Some(word)
 }
 
@@ -214,7 +219,7 @@ mod tests {
 
     #[test]
     fn what_begins_with_a_verb_asks_for_something() {
-        for text in ["Restart the pods", "✅ restart it", "Then restart it", "Roll back"] {
+        for text in ["Restart the pods", "✅ restart it", "Then restart it", "Roll back", "Re-enable it"] {
             assert!(acts(text) && is_imperative(text), "{text}");
         }
         for text in ["Check the rate", "Post it in the channel", "Wait"] {
