@@ -65,7 +65,7 @@ impl<S: Stack> Drill<'_, S> {
             None => Place::Toolbox,
         };
         let channel = self.stack.shell(&place).await?;
-        let tools = self.stack.tools(&place);
+        let tools = self.stack.tools(&place, &self.sink.secrets());
         let vars = runbook.env(|name| self.plan.respond.vars.get(name).map(|var| var.value.clone()));
         self.shell = Some(tokio::spawn(async move { Shell::open_with(channel, &vars, tools).await }));
         Ok(())

@@ -40,7 +40,8 @@ fn check(_: &Project, pages: &[Page<'_>], report: &mut Report<'_>) {
     let mut commands: Vec<(&Page<'_>, &Shell<'_>)> = Vec::new();
     for page in pages {
         let wrong: Vec<Span> = page.look.fences.iter().filter(|f| contradicts(f).is_some()).map(|f| f.span).collect();
-        let inside = |at: usize| wrong.iter().any(|span| span.start <= at && at < span.end);
+        // They stand one behind the other.
+        let inside = |at: usize| wrong.get(wrong.partition_point(|span| span.end <= at)).is_some_and(|span| span.start <= at);
         let read = |shell: &&Shell<'_>| {
             let elsewhere = matches!(shell.command.language.as_str(), "zsh" | "ksh");
             !elsewhere && !inside(shell.place(Span::new(0, 1)).start)

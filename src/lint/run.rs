@@ -57,10 +57,7 @@ pub fn run(paths: &[PathBuf], project: &Project, config: &Config) -> Outcome {
     }
     let mut suppressions: Vec<(&Arc<Source>, Vec<Suppression>)> =
         pages.iter().map(|page| (page.source, suppress::read(page, &mut found))).collect();
-    of_rules.all.retain(|finding| {
-        let on_page = suppressions.iter_mut().find(|(source, _)| Arc::ptr_eq(source, &finding.source));
-        !on_page.is_some_and(|(_, list)| suppress::covers(list, finding))
-    });
+    suppress::take_out(&mut suppressions, &mut of_rules.all);
     for (source, list) in &suppressions {
         suppress::unused(source, list, config, &mut found);
     }

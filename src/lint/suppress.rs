@@ -5,6 +5,7 @@
 use super::run::OWN;
 use super::{Config, Page, RULES};
 use crate::source::{Diagnostic, Diagnostics, Level, Source, Span, did_you_mean, shorten};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 const MARK: &str = "firedrill-lint:";
@@ -24,11 +25,12 @@ pub(super) struct Suppression {
 /// The suppressions of a page; what is wrong with them goes to `found`.
 pub(super) fn read(page: &Page<'_>, found: &mut Diagnostics) -> Vec<Suppression> {
     let mut list = Vec::new();
+    let around = Around::of(page);
     for comment in &page.look.comments {
         let Some(text) = comment.text.strip_prefix(MARK) else { continue };
         match parse(text) {
             Ok(rules) => {
-                let scope = scope(page, comment.span);
+                let scope = around.scope(comment.span);
                 list.extend(rules.into_iter().map(|rule| Suppression { rule, span: comment.span, scope, used: false }));
             }
             Err((message, help)) => {
@@ -65,47 +67,87 @@ fn parse(text: &str) -> Result<Vec<&'static str>, (String, String)> {
     if allowed.is_empty() { Err(shape("a suppression must name a rule")) } else { Ok(allowed) }
 }
 
-/// The bytes of the page that a comment is about.
-fn scope(page: &Page<'_>, comment: Span) -> Span {
-    let look = page.look;
-    let whole = Span::new(0, page.source.text.len());
-    let first = look.blocks.iter().find(|block| block.start >= look.frontmatter.map_or(0, |front| front.end + 1));
-    if first.is_none_or(|first| comment.end <= first.start) {
-        return whole;
-    }
-    let section = |at: usize| {
-        let heading = look.headings.iter().find(|heading| heading.span.start <= at && at < heading.span.end);
-        heading.map(|heading| Span::new(heading.span.start, heading.section_end))
-    };
-    // In the text of a block: the innermost one that begins before it and holds it. An item that holds nothing of its
-    // own before the comment is only the place of what follows.
-    let around =
-        look.texts.iter().rfind(|text| text.span.start < comment.start && comment.end <= line_end(page, text.span.end));
-    if let Some(around) = around {
-        return section(around.span.start).unwrap_or(around.span);
-    }
-    match look.blocks.iter().find(|block| block.start >= comment.end) {
-        Some(block) => section(block.start).unwrap_or(*block),
-        None => comment,
-    }
+/// What a page has around its comments, to be looked up for each of them.
+struct Around<'p> {
+    page: &'p Page<'p>,
+    /// For each text of the page, the furthest end of all up to it.
+    ends: Vec<usize>,
 }
 
-fn line_end(page: &Page<'_>, at: usize) -> usize {
-    page.source.text.get(at..).and_then(|rest| rest.find('\n')).map_or(page.source.text.len(), |end| at + end)
-}
+impl<'p> Around<'p> {
+    fn of(page: &'p Page<'_>) -> Around<'p> {
+        let mut furthest = 0;
+        let ends = page.look.texts.iter().map(|text| {
+            furthest = furthest.max(text.span.end);
+            furthest
+        });
+        Around { page, ends: ends.collect() }
+    }
 
-/// Whether a finding is suppressed.
-pub(super) fn covers(list: &mut [Suppression], finding: &Diagnostic) -> bool {
-    let mut covered = false;
-    for suppression in list {
-        let scope = suppression.scope;
-        let inside = scope.start <= finding.span.start && finding.span.start < scope.end.max(scope.start + 1);
-        if finding.code == Some(suppression.rule) && inside {
-            suppression.used = true;
-            covered = true;
+    /// The bytes of the page that a comment is about.
+    fn scope(&self, comment: Span) -> Span {
+        let look = self.page.look;
+        let from = look.frontmatter.map_or(0, |front| front.end + 1);
+        let next_block = |at: usize| look.blocks.get(look.blocks.partition_point(|block| block.start < at));
+        if next_block(from).is_none_or(|first| comment.end <= first.start) {
+            return Span::new(0, self.page.source.text.len());
+        }
+        let section = |at: usize| {
+            let heading = look.headings.get(look.headings.partition_point(|heading| heading.span.end <= at));
+            let heading = heading.filter(|heading| heading.span.start <= at);
+            heading.map(|heading| Span::new(heading.span.start, heading.section_end))
+        };
+        if let Some(around) = self.text(comment) {
+            return section(around.start).unwrap_or(around);
+        }
+        match next_block(comment.end) {
+            Some(block) => section(block.start).unwrap_or(*block),
+            None => comment,
         }
     }
-    covered
+
+    /// The text that a comment stands in, or behind on its last line: the innermost one that begins before it. An item
+    /// that holds nothing of its own before the comment is only the place of what follows.
+    fn text(&self, comment: Span) -> Option<Span> {
+        let texts = &self.page.look.texts;
+        let line = self.page.text(Span::new(0, comment.end)).rfind('\n').map_or(0, |end| end + 1);
+        let begun = texts.partition_point(|text| text.span.start < comment.start);
+        let before = texts.iter().zip(&self.ends).take(begun).rev();
+        let mut before = before.take_while(|(_, furthest)| **furthest >= line);
+        before.find(|(text, _)| text.span.end >= line).map(|(text, _)| text.span)
+    }
+}
+
+/// Takes the findings out that are suppressed; each page has its own list.
+pub(super) fn take_out(lists: &mut [(&Arc<Source>, Vec<Suppression>)], findings: &mut Vec<Diagnostic>) {
+    // The places of each page's findings by rule, in order, and which of them go.
+    let mut places: HashMap<(*const Source, &str), Vec<(usize, usize)>> = HashMap::new();
+    for (index, finding) in findings.iter().enumerate() {
+        if let Some(rule) = finding.code {
+            places.entry((Arc::as_ptr(&finding.source), rule)).or_default().push((finding.span.start, index));
+        }
+    }
+    places.values_mut().for_each(|places| places.sort_unstable());
+    let mut gone = vec![false; findings.len()];
+    for (source, list) in lists {
+        let mut in_order: Vec<&mut Suppression> = list.iter_mut().collect();
+        in_order.sort_by_key(|suppression| suppression.scope.start);
+        // How far the findings of a rule are gone already: scopes may stand in one another.
+        let mut reached: HashMap<&str, usize> = HashMap::new();
+        for suppression in in_order {
+            let Some(places) = places.get(&(Arc::as_ptr(source), suppression.rule)) else { continue };
+            let scope = suppression.scope;
+            let from = places.partition_point(|(at, _)| *at < scope.start);
+            let to = places.partition_point(|(at, _)| *at < scope.end.max(scope.start + 1));
+            suppression.used = from < to;
+            let reached = reached.entry(suppression.rule).or_default();
+            let news = places.get(from.max(*reached)..to).unwrap_or_default();
+            news.iter().filter_map(|(_, index)| gone.get_mut(*index).map(|gone| *gone = true)).for_each(drop);
+            *reached = to.max(*reached);
+        }
+    }
+    let mut gone = gone.into_iter();
+    findings.retain(|_| !gone.next().unwrap_or_default());
 }
 
 /// Notes suppressions that suppress nothing; those of rules that are off are left alone.
@@ -141,6 +183,16 @@ mod tests {
         assert_eq!(found(&format!("# T\n\n- a TODO {allow}\n- b TODO\n")), ["RB107 4"]);
         assert_eq!(found(&format!("# T\n\n{allow}\n- a TODO\n- b TODO\n\nTODO\n")), ["RB107 7"]);
         assert_eq!(found(&format!("# T\n\n{allow}\n\n| a | b |\n| - | - |\n| TODO | x |\n")), [""; 0]);
+    }
+
+    #[test]
+    fn comments_in_one_another_both_count() {
+        let allow = "<!-- firedrill-lint: allow RB107 reason=\"on purpose\" -->";
+        assert_eq!(found(&format!("{allow}\n\n# T\n\n{allow}\n\nTODO\n\nTODO\n")), [""; 0]);
+        assert_eq!(
+            found(&format!("# T\n\n{allow}\n\n## A\n\nTODO\n\n- TODO {allow}\n- TODO\n\n## B\n\nTODO\n")),
+            ["RB107 14"]
+        );
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub use outcome::Outcome;
 pub use output::{Chunk, Output};
 pub use parts::*;
 pub use record::Record;
-pub use redact::{HIDDEN, Redactor, StreamRedactor, looks_secret, url_password};
+pub use redact::{HIDDEN, Redactor, Secrets, StreamRedactor, looks_secret, url_password};
 pub use rundir::RunDir;
 pub use series::{Counts, LoadSeries, SLICE_US};
 pub use sink::{EventSink, Observer};

@@ -1,7 +1,7 @@
 //! Where events go: stamped, cleaned of secrets, appended to `events.jsonl` and flushed before anyone else sees
 //! them, then handed to the observers.
 
-use super::{DrillTime, Event, Redactor, Stamped};
+use super::{DrillTime, Event, Redactor, Secrets, Stamped};
 use std::fs::File;
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,6 +17,7 @@ pub trait Observer: Send {
 #[derive(Clone)]
 pub struct EventSink {
     started: Instant,
+    secrets: Secrets,
     inner: Arc<Mutex<Inner>>,
 }
 
@@ -24,15 +25,14 @@ struct Inner {
     seq: u64,
     file: Option<File>,
     failed: Option<String>,
-    redactor: Redactor,
     observers: Vec<Box<dyn Observer>>,
 }
 
 impl EventSink {
     /// A sink that starts the drill's clock now. `file` is `events.jsonl`, opened for appending.
     pub fn new(file: Option<File>, redactor: Redactor, observers: Vec<Box<dyn Observer>>) -> Self {
-        let inner = Inner { seq: 0, file, failed: None, redactor, observers };
-        EventSink { started: Instant::now(), inner: Arc::new(Mutex::new(inner)) }
+        let inner = Inner { seq: 0, file, failed: None, observers };
+        EventSink { started: Instant::now(), secrets: Secrets::new(redactor), inner: Arc::new(Mutex::new(inner)) }
     }
 
     /// Now, in drill time.
@@ -47,19 +47,23 @@ impl EventSink {
 
     /// What takes secrets out.
     pub fn redactor(&self) -> Redactor {
-        self.lock().redactor.clone()
+        self.secrets.redactor()
+    }
+
+    /// The secrets that are hidden, for who writes beside the stream: it knows those that are still to come as well.
+    pub fn secrets(&self) -> Secrets {
+        self.secrets.clone()
     }
 
     /// From now on these values are hidden as well: what a runbook found out, or a person typed, while it was followed.
     pub fn hide(&self, secrets: impl IntoIterator<Item = String>) {
-        let mut inner = self.lock();
-        inner.redactor = inner.redactor.with(secrets);
+        self.secrets.hide(secrets);
     }
 
     /// Stamps an event, writes it to disk and shows it to the observers.
     pub fn emit(&self, event: Event) {
         let mut inner = self.lock();
-        let event = inner.redactor.event(event);
+        let event = self.secrets.redactor().event(event);
         let stamped = Stamped { seq: inner.seq, at_us: self.now(), event };
         inner.seq += 1;
         let line = serde_json::to_vec(&stamped).map(|mut line| {

@@ -8,7 +8,7 @@ mod tools;
 pub use channel::Channel;
 pub use tools::{Call, CallInput, CallIo, CallOutput, CallPeer, NoTools, PIECE, REFUSED, Tools, WINDOW};
 
-use crate::record::Redactor;
+use crate::record::{Redactor, Secrets};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -175,7 +175,8 @@ pub trait Stack: Send + Sync + 'static {
     /// Opens a shell supervisor: JSON lines of `shell::protocol`. Dropping it kills what runs there.
     fn shell(&self, place: &Place) -> impl Future<Output = Result<Channel, StackError>> + Send;
     /// Carries out what the steps of a place call of the runner's programs: `docker`. By default nothing.
-    fn tools(&self, _place: &Place) -> Arc<dyn Tools> {
+    /// What is written about that hides `secrets`, those too that the steps find out later.
+    fn tools(&self, _place: &Place, _secrets: &Secrets) -> Arc<dyn Tools> {
         Arc::new(NoTools)
     }
     /// The containers of a service (the team's services and the drill's own), running or not.

@@ -272,6 +272,36 @@ fn docker_in_a_step_works_on_the_project_and_on_nothing_else() {
 }
 
 #[test]
+fn a_secret_that_a_step_captures_is_nowhere_in_the_run_directory() {
+    let beside = Beside::up();
+    let text = "# Try\n\n## Mitigation\n\n### Step 1: Ask for a token\n\n<!-- firedrill: capture=api_token -->\n\n```bash\n\
+                token=captured-$((40 + 2)); docker compose exec -T web true $token; echo $token\n```\n\n\
+                ### Step 2: Use it\n\n```bash\ndocker compose exec -T web echo given <api_token> <db_password>\n```\n";
+    let dir = project(text);
+    let args = ["--compose-project", &beside.name, "--var", "db_password=typed-in-43"];
+    let (exit, said) = run(dir.path(), &args);
+    assert_eq!(exit, Some(0), "{said}");
+    let output = output(dir.path());
+    assert!(output.contains("given *** ***"), "{output}");
+    let mut dirs = vec![run_dir(dir.path())];
+    let mut files = 0;
+    while let Some(dir) = dirs.pop() {
+        for entry in fs::read_dir(dir).expect("it is read").flatten() {
+            if entry.path().is_dir() {
+                dirs.push(entry.path());
+                continue;
+            }
+            files += 1;
+            let written = String::from_utf8_lossy(&fs::read(entry.path()).expect("it is read")).into_owned();
+            let leaked = ["captured-42", "typed-in-43"].iter().any(|secret| written.contains(secret));
+            assert!(!leaked, "{}: {written}", entry.path().display());
+        }
+    }
+    let calls = fs::read_to_string(run_dir(dir.path()).join("logs/docker.log")).expect("the calls");
+    assert!(files > 1 && calls.matches("***").count() == 3, "{calls}");
+}
+
+#[test]
 fn without_its_files_a_project_can_be_restarted_and_not_made_anew() {
     let beside = Beside::up();
     let file = beside.dir.path().join("compose.yaml");

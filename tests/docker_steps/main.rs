@@ -6,7 +6,7 @@
 mod rig;
 mod ways_out;
 
-use firedrill::record::Stream;
+use firedrill::record::{Redactor, Secrets, Stream};
 use firedrill::shell::Shell;
 use firedrill::stack::docker::DockerStack;
 use firedrill::stack::{Place, Stack};
@@ -48,8 +48,12 @@ pub struct Ran {
 
 impl Session {
     pub async fn open(stack: &DockerStack, place: &Place) -> Session {
+        Session::hiding(stack, place, &Secrets::new(Redactor::new(stack.secrets()))).await
+    }
+
+    pub async fn hiding(stack: &DockerStack, place: &Place, secrets: &Secrets) -> Session {
         let channel = stack.shell(place).await.unwrap();
-        Session { shell: Shell::open_with(channel, &[], stack.tools(place)).await.unwrap() }
+        Session { shell: Shell::open_with(channel, &[], stack.tools(place, secrets)).await.unwrap() }
     }
 
     pub async fn run(&mut self, text: &str) -> Ran {

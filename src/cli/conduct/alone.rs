@@ -8,6 +8,7 @@ use crate::engine::{Alone, AloneOutcome, announce_alone, follow_alone, ledger};
 use crate::error::{Error, Exit};
 use crate::record::{EventSink, Observer, RecordObserver, Redactor, RunDir, utc_now, utc_text};
 use crate::report;
+use crate::stack::Stack;
 use crate::stack::docker::{AttachedStack, DockerOptions, Endpoint, RunIdentity, RunningProject};
 
 /// What a runbook is followed on.
@@ -55,8 +56,11 @@ pub async fn follow(alone: Alone<'_>, beside: Beside, person: &mut Terminal, wis
     let reaper = Reaper::start(run_dir.path())?;
     let sink = EventSink::new(Some(events), redactor, observers);
     let announcement = announce_alone(&alone, run_dir.id(), utc_text(utc_now()), &words);
+    let secrets = sink.secrets();
     let outcome = follow_alone(alone, announcement, &stack, ledger, sink, person, &shutdown).await;
     reaper.dismiss().await;
+    let cleaned = stack.save_logs(&run_dir.logs(), &secrets.redactor()).await;
+    cleaned.map_err(environment)?;
     if wishes.format == Format::Human {
         say(&report::summary(&record.record(), Some(run_dir.path()), wishes.color));
     }

@@ -112,7 +112,8 @@ impl<'a, S: Stack> Sessions<'a, S> {
 
     /// A session that nobody else uses.
     pub(super) async fn fresh(&self, place: &Place, env: &[(String, String)]) -> Result<Shell, Stop> {
-        Ok(Shell::open_with(self.stack.shell(place).await?, env, self.stack.tools(place)).await?)
+        let tools = self.stack.tools(place, &self.sink.secrets());
+        Ok(Shell::open_with(self.stack.shell(place).await?, env, tools).await?)
     }
 
     /// Sets variables in every open session; one that is gone is opened with them.

@@ -2,6 +2,7 @@
 //! with their phases, fences, texts, links, comments), and every shell command with its syntax tree. A pass of its own
 //! over the Markdown: the parser of steps drops what nobody could run.
 
+mod became;
 mod block;
 mod page;
 mod reader;
@@ -11,8 +12,8 @@ pub use block::{Piece, Terminal, is_known_program};
 pub use page::{Comment, Fence, Heading, Link, List, Look, Reading, Text, TextKind};
 pub use shell::{Call, Quoting, Shell, calls_in, commands};
 
+use super::Runbook;
 use super::parse;
-use super::{Runbook, StepKind};
 use super::{alternatives, annotation, markdown};
 use crate::source::{Diagnostics, Source};
 use std::sync::Arc;
@@ -40,35 +41,11 @@ pub fn look(source: &Arc<Source>, runbook: Option<&Runbook>) -> Look {
         found.is_ok()
     });
     reader::end_sections(&mut look.headings, source.text.len());
+    let became = became::Became::of(source, runbook);
     for fence in &mut look.fences {
-        fence.reading = reading(source, fence, runbook);
+        fence.reading = became.reading(fence);
     }
     look
-}
-
-/// What became of a fence: commands that run, commands that wait, something for a person, or nothing.
-fn reading(source: &Source, fence: &Fence, runbook: Option<&Runbook>) -> Reading {
-    use super::language::{Language, of_tag};
-    let lines = source.pos(fence.span.start).line..=source.pos(fence.span.end.saturating_sub(1)).line;
-    let steps = runbook.map_or(&[][..], |runbook| &runbook.steps);
-    for step in steps.iter().filter(|step| step.span.start <= fence.span.end && fence.span.start <= step.span.end) {
-        let within = |command: &super::Command| lines.contains(&command.line);
-        if step.commands().iter().any(within) {
-            return Reading::Run;
-        }
-        if step.held.iter().any(within) {
-            return Reading::Held;
-        }
-    }
-    let manual = steps.iter().any(|step| {
-        let spans = step.span.start <= fence.span.start && fence.span.end <= step.span.end + 1;
-        spans && matches!(step.kind, StepKind::Manual(_))
-    });
-    match of_tag(&fence.tag) {
-        Language::Foreign => Reading::Person,
-        Language::Shell | Language::Console if manual => Reading::Person,
-        _ => Reading::Data,
-    }
 }
 
 #[cfg(test)]

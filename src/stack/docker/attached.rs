@@ -8,8 +8,8 @@ use super::endpoint::Endpoint;
 use super::errors::{api, environment};
 use super::project::RunningProject;
 use super::stack::{DockerOptions, RunIdentity};
-use super::{containers, exec, images, labels, remove, steps};
-use crate::record::Redactor;
+use super::{containers, exec, images, labels, logs, remove, steps};
+use crate::record::{Redactor, Secrets};
 use crate::stack::{
     AgentRole, Channel, ContainerOp, ContainerState, NoTools, Place, Stack, StackDown, StackError, StackUp, Tools,
 };
@@ -188,14 +188,14 @@ impl Stack for AttachedStack {
         }
     }
 
-    fn tools(&self, place: &Place) -> Arc<dyn Tools> {
+    fn tools(&self, place: &Place, secrets: &Secrets) -> Arc<dyn Tools> {
         let (Some(project), Some(toolbox)) = (&self.project, self.toolbox.get()) else { return Arc::new(NoTools) };
         Arc::new(steps::BesideTools {
             endpoint: self.endpoint.clone(),
             project: project.name.clone(),
             files: project.files.clone(),
             dir: self.run.dir.clone(),
-            redactor: Redactor::new(self.secrets()),
+            secrets: secrets.clone(),
             place: place.clone(),
             toolbox: toolbox.clone(),
         })
@@ -222,9 +222,9 @@ impl Stack for AttachedStack {
         Vec::new()
     }
 
-    async fn save_logs(&self, _dir: &Path, _redactor: &Redactor) -> Result<(), StackError> {
-        // They are the team's, and the team has them.
-        Ok(())
+    async fn save_logs(&self, dir: &Path, redactor: &Redactor) -> Result<(), StackError> {
+        // The containers' are the team's, and the team has them.
+        logs::clean_calls(dir, redactor).await
     }
 
     async fn down(&self) -> Result<StackDown, StackError> {

@@ -43,6 +43,21 @@ pub(super) async fn tail(docker: &Docker, id: &str, lines: usize, redactor: &Red
     clean
 }
 
+/// Cleans what the steps' commands have said of secrets that were found out only after it had been written.
+pub(super) async fn clean_calls(dir: &Path, redactor: &Redactor) -> Result<(), StackError> {
+    for name in ["docker.log", "build.log"] {
+        let path = dir.join(name);
+        let Ok(bytes) = tokio::fs::read(&path).await else { continue };
+        let text = String::from_utf8_lossy(&bytes);
+        let clean = redactor.text(&text);
+        if clean != text {
+            let writing = format!("writing {}", path.display());
+            tokio::fs::write(&path, clean).await.map_err(|error| environment(writing, error))?;
+        }
+    }
+    Ok(())
+}
+
 /// Writes the log of every container of a project into `<dir>/<service>-<number>.log`, each line with the time at
 /// which the engine saw it. One log that cannot be read does not keep the others from being written.
 pub(super) async fn save(docker: &Docker, project: &str, dir: &Path, redactor: &Redactor) -> Result<(), StackError> {

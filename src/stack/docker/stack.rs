@@ -10,7 +10,7 @@ use super::findings::{Finding, findings};
 use super::model::{self, ResolveError, ResolvedModel};
 use super::transform::TOOLBOX;
 use super::{containers, exec, images, labels, logs, remove, secrets, steps};
-use crate::record::Redactor;
+use crate::record::{Redactor, Secrets};
 use crate::stack::{
     AgentRole, Channel, ContainerOp, ContainerState, Place, Stack, StackDown, StackError, StackSpec, StackUp, Tools,
 };
@@ -80,12 +80,21 @@ pub(super) struct Started {
     pub model: Option<String>,
     /// A `docker compose up` was cut off, and the engine may still be carrying out its last request.
     pub cut_off: bool,
+    /// How many commands of steps are making containers now.
+    pub making: usize,
     /// The team's services in the model.
     pub services: Vec<String>,
     /// Profiles that steps have enabled.
     pub profiles: Vec<String>,
     /// What the model was made with, to make it again.
     pub recipe: Option<Recipe>,
+}
+
+impl Started {
+    /// Whether the engine may be making a container that nobody knows yet.
+    pub fn is_unsettled(&self) -> bool {
+        self.cut_off || self.making > 0
+    }
 }
 
 /// What a drill's model is made with, beside the team's own.
@@ -232,6 +241,11 @@ impl DockerStack {
         self.redactor.text(text)
     }
 
+    /// Hides more than that from now on, in this clone.
+    pub(super) fn hide(&mut self, redactor: Redactor) {
+        self.redactor = redactor;
+    }
+
     /// What hides them.
     pub(super) fn redactor(&self) -> &Redactor {
         &self.redactor
@@ -341,8 +355,8 @@ impl Stack for DockerStack {
         }
     }
 
-    fn tools(&self, place: &Place) -> Arc<dyn Tools> {
-        Arc::new(steps::StepTools::new(self, place))
+    fn tools(&self, place: &Place, secrets: &Secrets) -> Arc<dyn Tools> {
+        Arc::new(steps::StepTools::new(self, place, secrets))
     }
 
     async fn containers(&self, service: &str) -> Result<Vec<ContainerState>, StackError> {
@@ -373,13 +387,14 @@ impl Stack for DockerStack {
     }
 
     async fn save_logs(&self, dir: &Path, redactor: &Redactor) -> Result<(), StackError> {
+        logs::clean_calls(dir, redactor).await?;
         logs::save(&self.endpoint.docker, &self.project, dir, redactor).await
     }
 
     async fn down(&self) -> Result<StackDown, StackError> {
-        let (model, cut_off) = {
+        let (model, unsettled) = {
             let started = self.started();
-            (started.model.clone(), started.cut_off)
+            (started.model.clone(), started.is_unsettled())
         };
         let began = Instant::now();
         if let Some(model) = &model {
@@ -388,7 +403,7 @@ impl Stack for DockerStack {
         }
         let took = began.elapsed();
         let by = [(labels::RUN, self.run.id.as_str()), (labels::PROJECT, self.project.as_str())];
-        let quiet = if cut_off { remove::QUIET } else { Duration::ZERO };
+        let quiet = if unsettled { remove::QUIET } else { Duration::ZERO };
         let rest = remove::remove(&self.endpoint.docker, &by, quiet).await;
         Ok(StackDown { took, left: rest.left })
     }

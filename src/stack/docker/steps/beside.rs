@@ -8,7 +8,7 @@ use super::table::{Compose, Docker};
 use super::team::Team;
 use super::words::Refusal;
 use super::{Done, anew, answer, guard, itself};
-use crate::record::Redactor;
+use crate::record::Secrets;
 use crate::stack::docker::compose::Compose as ComposeCommand;
 use crate::stack::docker::endpoint::Endpoint;
 use crate::stack::docker::project::ProjectFiles;
@@ -30,8 +30,8 @@ pub(in crate::stack::docker) struct BesideTools {
     pub files: Result<ProjectFiles, String>,
     /// The run's directory.
     pub dir: PathBuf,
-    /// Hides the project's secrets.
-    pub redactor: Redactor,
+    /// What must not be written, those of the project included.
+    pub secrets: Secrets,
     /// Where the steps run.
     pub place: Place,
     /// The toolbox's container.
@@ -44,7 +44,7 @@ impl Tools for BesideTools {
         async move {
             let out = io.out.clone();
             let carried_out = tools.carry_out(&call, io, &cancel);
-            answer(&call, &out, &cancel, carried_out, (&tools.dir, &tools.redactor)).await
+            answer(&call, &out, &cancel, carried_out, (&tools.dir, &tools.secrets)).await
         }
         .boxed()
     }
@@ -130,7 +130,7 @@ impl BesideTools {
     async fn model(&self, endpoint: &Endpoint, options: &[String]) -> Result<Map<String, Value>, Done> {
         let name = ["--project-name".to_string(), self.project.clone()];
         let options = name.into_iter().chain(options.iter().cloned()).collect();
-        let compose = ComposeCommand { endpoint: endpoint.clone(), options, redactor: self.redactor.clone() };
+        let compose = ComposeCommand { endpoint: endpoint.clone(), options, redactor: self.secrets.redactor() };
         let output = compose.output(&["config", "--format", "json"]).await?;
         let said = || String::from_utf8_lossy(&output.stderr).trim().to_string();
         match serde_json::from_slice(&output.stdout) {

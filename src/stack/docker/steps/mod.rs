@@ -17,9 +17,9 @@ pub(super) use beside::BesideTools;
 
 use super::endpoint::Endpoint;
 use super::model;
-use super::stack::DockerStack;
+use super::stack::{DockerStack, Started};
 use super::transform::TOOLBOX;
-use crate::record::Redactor;
+use crate::record::Secrets;
 use crate::stack::{Call, CallIo, CallOutput, Place, REFUSED, StackError, Tools};
 use anew::NotAnew;
 use ask::{Ask, ComposeAsk, Known};
@@ -29,6 +29,7 @@ use ground::Ground;
 use process::{ModelFile, Show};
 use rename::Change;
 use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use table::{Compose, Docker};
 use team::Team;
@@ -42,6 +43,8 @@ use words::Refusal;
 pub(super) struct StepTools {
     stack: DockerStack,
     place: Place,
+    /// What must not be written, those of the stack included.
+    secrets: Secrets,
 }
 
 /// What became of a call.
@@ -83,11 +86,13 @@ impl From<NotAnew> for Done {
 
 impl Tools for StepTools {
     fn call(&self, call: Call, io: CallIo, cancel: CancellationToken) -> BoxFuture<'static, i32> {
-        let tools = self.clone();
+        let mut tools = self.clone();
+        // Builds write what the step's variables have made of them.
+        tools.stack.hide(self.secrets.redactor());
         async move {
             let out = io.out.clone();
             let carried_out = tools.carry_out(&call, io, &cancel);
-            answer(&call, &out, &cancel, carried_out, (&tools.stack.run.dir, tools.stack.redactor())).await
+            answer(&call, &out, &cancel, carried_out, (&tools.stack.run.dir, &tools.secrets)).await
         }
         .boxed()
     }
@@ -99,7 +104,7 @@ async fn answer(
     out: &CallOutput,
     cancel: &CancellationToken,
     carried_out: impl Future<Output = Result<i32, Done>>,
-    (dir, redactor): (&Path, &Redactor),
+    (dir, secrets): (&Path, &Secrets),
 ) -> i32 {
     let began = Instant::now();
     let done = tokio::select! {
@@ -120,6 +125,8 @@ async fn answer(
         }
     };
     let took = began.elapsed().as_secs_f64();
+    // Who called it may have found out a secret meanwhile.
+    let redactor = secrets.redactor();
     let line = format!("{} {} ({told}, {took:.1} s)\n", call.program, call.args.join(" "));
     let dir = dir.join("logs");
     let written = async {
@@ -141,8 +148,8 @@ async fn itself(endpoint: &Endpoint, args: Vec<String>, io: &CallIo, cancel: &Ca
 }
 
 impl StepTools {
-    pub(super) fn new(stack: &DockerStack, place: &Place) -> StepTools {
-        StepTools { stack: stack.clone(), place: place.clone() }
+    pub(super) fn new(stack: &DockerStack, place: &Place, secrets: &Secrets) -> StepTools {
+        StepTools { stack: stack.clone(), place: place.clone(), secrets: secrets.clone() }
     }
 
     async fn carry_out(&self, call: &Call, io: CallIo, cancel: &CancellationToken) -> Result<i32, Done> {
@@ -222,9 +229,9 @@ impl StepTools {
         let show = Show { names: Team::of(stack).await?.names, stdout, stderr };
         let stdin = matches!(ask.does, Compose::Exec | Compose::Run).then_some(io.stdin);
         // While it runs, and when it is cut off, the engine may be making a container that nobody knows yet.
-        let _making = anew.then(|| Making::of(stack));
+        let making = anew.then(|| Making::of(&stack.started));
         let exit = process::run(command, Some(&file), stdin, &io.out, &show, cancel).await?;
-        if let Some(making) = _making.filter(|_| !cancel.is_cancelled()) {
+        if let Some(making) = making.filter(|_| !cancel.is_cancelled()) {
             making.over();
         }
         Ok(exit)
@@ -274,19 +281,80 @@ impl StepTools {
     }
 }
 
-/// A command under way that makes containers.
-struct Making<'a> {
-    stack: &'a DockerStack,
-    before: bool,
+/// A command under way that makes containers; several may be. Unless it says that it is over, it was cut off.
+struct Making {
+    started: Arc<Mutex<Started>>,
+    over: bool,
 }
 
-impl<'a> Making<'a> {
-    fn of(stack: &'a DockerStack) -> Making<'a> {
-        let before = std::mem::replace(&mut stack.started().cut_off, true);
-        Making { stack, before }
+impl Making {
+    fn of(started: &Arc<Mutex<Started>>) -> Making {
+        let making = Making { started: started.clone(), over: false };
+        making.started().making += 1;
+        making
     }
 
-    fn over(self) {
-        self.stack.started().cut_off = self.before;
+    fn over(mut self) {
+        self.over = true;
+    }
+
+    fn started(&self) -> MutexGuard<'_, Started> {
+        self.started.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Making {
+    fn drop(&mut self) {
+        let mut started = self.started();
+        started.making = started.making.saturating_sub(1);
+        started.cut_off |= !self.over;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Redactor;
+
+    #[test]
+    fn a_making_that_was_cut_off_is_not_forgotten_by_others() {
+        let started: Arc<Mutex<Started>> = Arc::default();
+        let unsettled = || started.lock().unwrap().is_unsettled();
+        let (first, second) = (Making::of(&started), Making::of(&started));
+        first.over();
+        assert!(unsettled(), "the second is under way");
+        second.over();
+        assert!(!unsettled());
+        let (first, second) = (Making::of(&started), Making::of(&started));
+        drop(first);
+        second.over();
+        assert!(unsettled(), "the first was cut off");
+        // Whichever ends last.
+        let started: Arc<Mutex<Started>> = Arc::default();
+        let (first, second) = (Making::of(&started), Making::of(&started));
+        drop(second);
+        first.over();
+        assert!(started.lock().unwrap().is_unsettled(), "the second was cut off");
+    }
+
+    #[tokio::test]
+    async fn a_secret_that_a_step_found_out_is_not_in_the_log_of_calls() {
+        let dir = tempfile::tempdir().unwrap();
+        let secrets = Secrets::new(Redactor::new(["of-the-stack".to_string()]));
+        let args = ["login", "of-the-stack", "of-a-step", "later-on"].map(str::to_string).into();
+        let call = Call { program: "docker".into(), args, ..Call::default() };
+        let (io, _peer) = CallIo::pair();
+        let found_out = async {
+            secrets.hide(["of-a-step".to_string()]);
+            Ok(0)
+        };
+        answer(&call, &io.out, &CancellationToken::new(), found_out, (dir.path(), &secrets)).await;
+        let logs = dir.path().join("logs");
+        let read = || std::fs::read_to_string(logs.join("docker.log")).unwrap();
+        assert!(read().starts_with("docker login *** *** later-on (exit 0"), "{}", read());
+        // And what was found out by a call that had been written by then.
+        secrets.hide(["later-on".to_string()]);
+        super::super::logs::clean_calls(&logs, &secrets.redactor()).await.unwrap();
+        assert!(read().starts_with("docker login *** *** *** (exit 0"), "{}", read());
     }
 }
