@@ -189,6 +189,9 @@ async fn the_environment_of_a_step_decides_what_compose_is_given() {
         );
         s.out("docker compose up -d").await;
         assert_eq!(s.out("docker compose exec -T web printenv GREETING").await, "hello", "as the file has it");
+        s.out("docker compose --profile tools up -d migrate").await;
+        let services = "docker compose config --services | sort | paste -sd ' '";
+        assert_eq!(s.out(services).await, "db migrate payments web", "with the profiles that steps have enabled");
         let ran = s.run("WEB_TAG=no/such:tag: docker compose up -d web").await;
         assert!(ran.exit != 0 && ran.exit != 126, "{ran:?}");
         let ran = s.run("docker compose up -d nobody").await;

@@ -2,7 +2,9 @@
 
 use crate::rig::{Project, docker, rand, with_stack};
 use crate::{Session, id};
-use firedrill::stack::Place;
+use firedrill::stack::docker::DockerStack;
+use firedrill::stack::{Call, CallIo, Place, Stack};
+use tokio_util::sync::CancellationToken;
 
 const STACK: &str = r#"
 name: shop
@@ -82,6 +84,7 @@ const WAYS: &[&str] = &[
     "docker plugin ls",
     "docker compose down --rmi all",
     "docker compose up -d --pull always",
+    "docker compose up -d --always-recreate-deps web",
     "docker compose ls",
     "test -S /var/run/docker.sock",
 ];
@@ -152,4 +155,50 @@ async fn no_way_out_of_the_drill_is_found() {
     assert!(!removed.contains("rror"), "both were still there: {removed}");
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "SECRET=of-the-host\n");
     assert!(tried >= 30);
+}
+
+/// What a step is told by `docker compose config`, which needs no container.
+async fn config(stack: &DockerStack, name: &str, value: &str) -> String {
+    let (io, mut peer) = CallIo::pair();
+    let call = Call {
+        program: "docker".into(),
+        args: ["compose", "config"].map(String::from).into(),
+        cwd: "/".into(),
+        env: vec![(name.into(), value.into())],
+    };
+    let called = stack.tools(&Place::Toolbox).call(call, io, CancellationToken::new());
+    let mut said = String::new();
+    let read = async {
+        while let Some((_, bytes)) = peer.out.recv().await {
+            said += &String::from_utf8_lossy(&bytes);
+        }
+    };
+    let (exit, ()) = tokio::join!(called, read);
+    format!("{exit}: {said}")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_file_of_the_host_is_chosen_by_way_of_another_file() {
+    let web = "services: { web: { image: \"w:${TAG:-1}\", extends: { file: base.yml, service: base } } }\n";
+    let chosen = web.replace("base.yml", "\"${BASE:-base.yml}\"");
+    let included = "include: [{ path: sub/inc.yml, project_directory: . }]\n";
+    let merged = "x-base: &base { env_file: \"${ENV_FILE:-web.env}\" }\nservices: { web: { image: w, <<: *base } }\n";
+    for (main, counts) in [(web, true), (&chosen, false), (included, true), (merged, true)] {
+        let project = Project::new("by-way", &format!("name: shop\n{main}"));
+        project.file("base.yml", "services: { base: { env_file: \"${ENV_FILE:-web.env}\" } }\n");
+        project.file("sub/inc.yml", web);
+        project.file("web.env", "A=1\n");
+        project.file("secret.env", "SECRET=of-the-host\n");
+        let file = project.dir.path().join("secret.env").display().to_string();
+        let stack = project.stack().await;
+        let said = config(&stack, "ENV_FILE", &file).await;
+        assert!(!said.contains("of-the-host"), "{main}: {said}");
+        let expected =
+            if counts { "126: firedrill: `ENV_FILE` decides" } else { "firedrill: the step's variables do not" };
+        assert!(said.contains(expected), "{main}: {said}");
+        if main.contains("TAG") {
+            let said = config(&stack, "TAG", "of-the-step").await;
+            assert_eq!(said.contains("of-the-step"), counts, "{main}: {said}");
+        }
+    }
 }

@@ -30,8 +30,10 @@ pub struct RunningProject {
 pub(super) struct ProjectFiles {
     /// Its Compose files, in the order of their `--file` options.
     pub files: Vec<PathBuf>,
-    directory: PathBuf,
-    env_files: Vec<PathBuf>,
+    /// Where its relative paths begin.
+    pub directory: PathBuf,
+    /// Its env files, unless it has the one that Compose finds itself.
+    pub env_files: Vec<PathBuf>,
 }
 
 impl ProjectFiles {

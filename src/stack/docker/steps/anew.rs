@@ -2,17 +2,17 @@
 //! roll back. Compose reads the team's file once more, and what it says is changed by the same rules as at the start.
 
 use super::guard;
+use super::sources::Sources;
 use super::words::Refusal;
-use crate::stack::StackError;
 use crate::stack::docker::compose::Watch;
 use crate::stack::docker::endpoint::Endpoint;
 use crate::stack::docker::model::{self, ResolveError, ResolvedModel};
 use crate::stack::docker::stack::{DockerStack, Recipe};
-use crate::stack::docker::transform::{Drill, transform};
+use crate::stack::docker::transform::{Drill, TOOLBOX, transform};
 use crate::stack::docker::{builds, findings, images};
+use crate::stack::{AgentRole, CallOutput, StackError};
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use tokio_util::sync::CancellationToken;
 
 /// Why there is no new model.
@@ -33,37 +33,48 @@ impl From<StackError> for NotAnew {
     }
 }
 
-/// The variables of a step that count, and the engine with them in the environment of its commands.
+/// The engine with the variables of a step that count in the environment of its commands: those that the files name.
+/// When a file is not understood here, none does, and the second says why.
 pub(super) fn with_variables(
     engine: &Endpoint,
-    files: &[PathBuf],
+    sources: &Sources,
     env: &[(String, String)],
-) -> Result<Endpoint, Refusal> {
-    let counting: Vec<&(String, String)> = env.iter().filter(|(name, _)| guard::may_decide(name)).collect();
-    let of_files: Option<Vec<_>> = files.iter().map(|file| guard::of_files(file)).collect();
-    for (name, value) in &counting {
+) -> Result<(Endpoint, Option<String>), Refusal> {
+    let mut endpoint = engine.clone();
+    let mut may: Vec<&(String, String)> = env.iter().filter(|(name, _)| guard::may_decide(name)).collect();
+    if may.is_empty() {
+        return Ok((endpoint, None));
+    }
+    let variables = match sources.variables() {
+        Ok(variables) => variables,
+        Err(why) => return Ok((endpoint, Some(format!("firedrill: the step's variables do not count here: {why}\n")))),
+    };
+    may.retain(|(name, _)| variables.named.contains(name));
+    for (name, value) in may {
         let same = std::env::var(name).is_ok_and(|own| own == *value);
-        if of_files.iter().flatten().any(|names| names.contains(name)) && !same {
+        if variables.of_files.contains(name) && !same {
             let why = "decides which files of the host the stack is made from, and cannot be changed by a step";
             return Err(Refusal(format!("`{name}` {why}")));
         }
-    }
-    // A file that is not understood here: none of the variables that it has, in whatever place, is taken from a step.
-    let read = || files.iter().map(|file| std::fs::read_to_string(file).unwrap_or_default()).collect::<String>();
-    let text = of_files.is_none().then(read);
-    let free = |name: &str| text.as_ref().is_none_or(|text| !text.contains(name));
-    let mut endpoint = engine.clone();
-    for (name, value) in counting.into_iter().filter(|(name, _)| free(name)) {
         endpoint.set(name, value);
     }
-    Ok(endpoint)
+    Ok((endpoint, None))
+}
+
+/// What a drill's model is made from.
+pub(super) fn sources(stack: &DockerStack) -> Sources {
+    Sources {
+        files: vec![stack.model.file.clone()],
+        directory: stack.model.directory.clone(),
+        env_files: stack.spec.env_files.clone(),
+    }
 }
 
 /// Resolves and changes the model; builds what a step's variables have made another build. Returns the model that Compose
 /// is given, and the names of the team's services in it.
 pub(super) async fn anew(
     stack: &DockerStack,
-    env: &[(String, String)],
+    (env, out): (&[(String, String)], &CallOutput),
     profiles: &[String],
     services: &[String],
     build: bool,
@@ -72,8 +83,10 @@ pub(super) async fn anew(
     let Some(recipe) = stack.started().recipe.clone() else {
         return Err(NotAnew::Failed("the stack has not been started".into()));
     };
-    let endpoint =
-        with_variables(&stack.endpoint, std::slice::from_ref(&stack.model.file), env).map_err(NotAnew::Refused)?;
+    let (endpoint, note) = with_variables(&stack.endpoint, &sources(stack), env).map_err(NotAnew::Refused)?;
+    if let Some(note) = note {
+        out.say(&note).await;
+    }
     let mut spec = stack.spec.clone();
     spec.profiles.extend(stack.started().profiles.iter().chain(profiles).cloned());
     let mut resolved = resolve(&spec, &endpoint).await?;
@@ -115,11 +128,35 @@ pub(super) async fn anew(
         own_images: &recipe.own,
         ports: &recipe.ports,
     };
-    let json = transform(&resolved, &spec, &drill).to_string();
+    let mut json = transform(&resolved, &spec, &drill);
     let mut started = stack.started();
+    let now = started.model.as_deref().and_then(|model| serde_json::from_str::<Value>(model).ok());
+    if let Some(service) = now.and_then(|now| keep_ours(&now, &mut json)) {
+        let why = format!("the agent in front of `{service}` would be made anew: its networks and names stay");
+        return Err(NotAnew::Refused(Refusal(why)));
+    }
     // Models only grow: what a later command does not name stays known.
     started.profiles = spec.profiles.iter().filter(|p| !stack.spec.profiles.contains(p)).cloned().collect();
-    Ok((json, resolved.services()))
+    Ok((json.to_string(), resolved.services()))
+}
+
+/// Keeps the drill's own services as they run: a drill does not outlive its agents being recreated. Its agent and its
+/// toolbox can do without a network that a profile brings; an agent in front of a service cannot, and the service's name
+/// is returned when it would change.
+fn keep_ours(now: &Value, next: &mut Value) -> Option<String> {
+    let now = now.get("services").and_then(Value::as_object)?;
+    let next = next.get_mut("services").and_then(Value::as_object_mut)?;
+    let alone = [AgentRole::Drill.name(), TOOLBOX.to_string()];
+    for (name, service) in now.iter().filter(|(name, _)| name.starts_with("fd-")) {
+        if next.get(name) == Some(service) {
+            continue;
+        }
+        if !alone.contains(name) {
+            return Some(name.trim_start_matches("fd-").to_string());
+        }
+        next.insert(name.clone(), service.clone());
+    }
+    None
 }
 
 async fn resolve(spec: &crate::stack::StackSpec, endpoint: &Endpoint) -> Result<ResolvedModel, NotAnew> {
@@ -184,4 +221,27 @@ async fn rebuilt(
     recipe.built.extend(built.images);
     recipe.own.extend(built.own);
     Ok(recipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_drills_own_services_stay_as_they_run() {
+        let now = json!({ "services": { "web": { "image": "w:1" }, "fd-agent": { "networks": { "a": null } },
+            "fd-toolbox": { "networks": { "a": null } }, "fd-web": { "networks": { "a": null } } } });
+        let mut next = now.clone();
+        next["services"]["web"]["image"] = json!("w:2");
+        next["services"]["fd-agent"]["networks"] = json!({ "a": null, "b": null });
+        next["services"].as_object_mut().unwrap().remove("fd-toolbox");
+        assert_eq!(keep_ours(&now, &mut next), None);
+        assert_eq!(next["services"]["web"], json!({ "image": "w:2" }));
+        for ours in ["fd-agent", "fd-toolbox", "fd-web"] {
+            assert_eq!(next["services"][ours], now["services"][ours], "{ours}");
+        }
+        next["services"]["fd-web"]["networks"] = json!({ "b": null });
+        assert_eq!(keep_ours(&now, &mut next).as_deref(), Some("web"));
+    }
 }

@@ -4,6 +4,7 @@
 use super::ask::{self, Ask, ComposeAsk, Known};
 use super::ground::Ground;
 use super::process::{self, Show};
+use super::sources::Sources;
 use super::table::{Compose, Docker};
 use super::team::Team;
 use super::words::Refusal;
@@ -85,7 +86,7 @@ impl BesideTools {
             Ok(files) if makes => {
                 let mut options = files.options();
                 options.extend(ask.profiles.iter().flat_map(|profile| ["--profile".to_string(), profile.clone()]));
-                (self.with_variables(files, &options, &call.env).await?, options)
+                (self.with_variables(files, &options, &call.env, &io).await?, options)
             }
             Err(why) if makes => return Err(no_files(ask.name, why)),
             // What is there says enough: its labels.
@@ -113,12 +114,19 @@ impl BesideTools {
         files: &ProjectFiles,
         options: &[String],
         env: &[(String, String)],
+        io: &CallIo,
     ) -> Result<Endpoint, Done> {
-        let endpoint = anew::with_variables(&self.endpoint, &files.files, env)?;
+        let ProjectFiles { files, directory, env_files } = files.clone();
+        let (endpoint, note) = anew::with_variables(&self.endpoint, &Sources { files, directory, env_files }, env)?;
+        if let Some(note) = note {
+            io.out.say(&note).await;
+        }
         let before = self.model(&self.endpoint, options).await?;
         let after = self.model(&endpoint, options).await?;
         let beyond = guard::beyond(&before, &after);
         match beyond.is_empty() {
+            // What changes nothing is not handed on: it could only mean something to the command itself.
+            true if before == after => Ok(self.endpoint.clone()),
             true => Ok(endpoint),
             false => {
                 let why = format!("a step's variables cannot change what reaches the host: {}", beyond.join(", "));

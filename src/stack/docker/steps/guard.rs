@@ -3,7 +3,6 @@
 
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
 
 /// Settings of a service that a step's variables may decide. What is not named here must stay as it is: Compose learns
 /// new ways to the host with every year.
@@ -73,6 +72,24 @@ const NEVER: &[&str] = &[
     "TZDIR",
     "TZ",
     "ENV",
+    "SHELLOPTS",
+    "PS4",
+    "PAGER",
+    "EDITOR",
+    "VISUAL",
+    "BROWSER",
+    "GNUPGHOME",
+    "NODE_OPTIONS",
+    "NODE_PATH",
+    "PYTHONPATH",
+    "PYTHONHOME",
+    "PYTHONSTARTUP",
+    "PERL5LIB",
+    "PERL5OPT",
+    "RUBYLIB",
+    "RUBYOPT",
+    "JAVA_TOOL_OPTIONS",
+    "KUBECONFIG",
 ];
 /// The same, by how they begin.
 const NEVER_BEGINNING: &[&str] = &[
@@ -84,6 +101,11 @@ const NEVER_BEGINNING: &[&str] = &[
     "LD_",
     "DYLD_",
     "GO",
+    "GIT_",
+    "AWS_",
+    "AZURE_",
+    "CLOUDSDK_",
+    "PASSWORD_STORE_",
     "OTEL_",
     "SSH_",
     "SSL_",
@@ -100,9 +122,6 @@ const NEVER_BEGINNING: &[&str] = &[
     "LISTEN_",
     "MOBY_",
 ];
-/// Most files that are read for the names of variables.
-const MOST_FILES: usize = 50;
-
 /// Whether a variable of a step may decide anything in a model.
 pub(super) fn may_decide(name: &str) -> bool {
     let plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
@@ -168,58 +187,6 @@ fn build(service: &Value) -> Option<Value> {
     Some(build)
 }
 
-/// Variables that decide which files of the runner's are read: in `env_file`, `extends` and `include`. `None` when a file
-/// cannot be understood here: then any of them might.
-pub(super) fn of_files(file: &Path) -> Option<BTreeSet<String>> {
-    let mut found = BTreeSet::new();
-    let mut pending = vec![file.to_path_buf()];
-    let mut seen = BTreeSet::new();
-    while let Some(file) = pending.pop() {
-        if !seen.insert(file.clone()) {
-            continue;
-        }
-        if seen.len() > MOST_FILES {
-            return None;
-        }
-        let text = std::fs::read_to_string(&file).ok()?;
-        let tree: Value = serde_yaml::from_str(&text).ok()?;
-        let dir = file.parent().unwrap_or(Path::new(""));
-        let mut paths = Vec::new();
-        let services = tree.get("services").and_then(Value::as_object).into_iter().flatten();
-        for (_, service) in services {
-            strings(service.get("env_file"), &mut found, &mut Vec::new());
-            strings(service.get("extends"), &mut found, &mut paths);
-        }
-        strings(tree.get("include"), &mut found, &mut paths);
-        // A service's name is among them as well, and is no file.
-        pending.extend(paths.iter().map(|path| dir.join(path)).filter(|path: &PathBuf| path.is_file()));
-    }
-    Some(found)
-}
-
-/// The variables in every text below a value, and the texts without any.
-fn strings(value: Option<&Value>, variables: &mut BTreeSet<String>, plain: &mut Vec<String>) {
-    match value {
-        Some(Value::String(text)) => {
-            let names = variables_of(text);
-            if names.is_empty() {
-                plain.push(text.clone());
-            }
-            variables.extend(names);
-        }
-        Some(Value::Array(values)) => values.iter().for_each(|value| strings(Some(value), variables, plain)),
-        Some(Value::Object(fields)) => fields.values().for_each(|value| strings(Some(value), variables, plain)),
-        _ => {}
-    }
-}
-
-/// Every name after a `$` or `${`, defaults included.
-fn variables_of(text: &str) -> Vec<String> {
-    let after = text.split('$').skip(1).map(|rest| rest.trim_start_matches('{'));
-    let name = |rest: &str| rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect::<String>();
-    after.map(name).filter(|name| !name.is_empty()).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -276,23 +243,14 @@ mod tests {
             "",
             "a b",
             "GODEBUG",
+            "GIT_SSH_COMMAND",
+            "SHELLOPTS",
+            "PS4",
+            "AWS_CONFIG_FILE",
+            "GNUPGHOME",
+            "PASSWORD_STORE_DIR",
         ] {
             assert!(!may_decide(name), "{name}");
         }
-    }
-
-    #[test]
-    fn variables_that_choose_a_file_are_found() {
-        let dir = tempfile::tempdir().unwrap();
-        let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
-        let main = "include: [other.yml]\nservices:\n  web:\n    image: w:${TAG:-1}\n    env_file: [$A, { path: './${B:-x}.env' }]\n    \
-                    extends: { file: base.yml, service: base }\n";
-        write("compose.yml", main);
-        write("base.yml", "services: { base: { env_file: '${C}' } }\n");
-        write("other.yml", "include: ['${D}/x.yml']\n");
-        let found = of_files(&dir.path().join("compose.yml")).unwrap();
-        assert_eq!(found.into_iter().collect::<Vec<_>>(), ["A", "B", "C", "D"]);
-        write("compose.yml", "services: [unclosed");
-        assert_eq!(of_files(&dir.path().join("compose.yml")), None);
     }
 }

@@ -9,6 +9,7 @@ mod ground;
 mod guard;
 mod process;
 mod rename;
+mod sources;
 mod table;
 mod team;
 mod words;
@@ -188,7 +189,10 @@ impl StepTools {
         let anew = matches!(ask.does, Compose::Up | Compose::Scale | Compose::Run);
         let (model, services) = if anew {
             let build = words.is_set("build");
-            let (model, services) = anew::anew(stack, &call.env, &ask.profiles, &needed, build, cancel).await?;
+            let (model, services) = {
+                let step = (call.env.as_slice(), &io.out);
+                anew::anew(stack, step, &ask.profiles, &needed, build, cancel).await?
+            };
             let mut started = stack.started();
             started.model = Some(model.clone());
             started.services.clone_from(&services);
@@ -257,9 +261,12 @@ impl StepTools {
         cancel: &CancellationToken,
     ) -> Result<i32, Done> {
         let stack = &self.stack;
-        let endpoint = anew::with_variables(&stack.endpoint, std::slice::from_ref(&stack.model.file), &call.env)?;
+        let (endpoint, note) = anew::with_variables(&stack.endpoint, &anew::sources(stack), &call.env)?;
+        if let Some(note) = note {
+            io.out.say(&note).await;
+        }
         let mut spec = stack.spec.clone();
-        spec.profiles.extend(ask.profiles.iter().cloned());
+        spec.profiles.extend(stack.started().profiles.iter().chain(&ask.profiles).cloned());
         let mut command = endpoint.command();
         command.arg("compose").args(model::file_options(&spec, &stack.model.file));
         command.arg("config").args(&ask.words.passed).arg("--").args(&ask.words.rest);

@@ -139,7 +139,7 @@ pub(super) const COMPOSE: &[(&str, Compose, &[Flag])] = &[
         Compose::Up,
         &[
             on("detach", 'd'),
-            on("always-recreate-deps", '\0'),
+            on("always-recreate-deps", '\0').refused("it would recreate the drill's own containers as well"),
             on("build", '\0').kept(),
             on("force-recreate", '\0'),
             on("no-build", '\0').kept(),
