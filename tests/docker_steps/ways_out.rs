@@ -166,7 +166,8 @@ async fn config(stack: &DockerStack, name: &str, value: &str) -> String {
         cwd: "/".into(),
         env: vec![(name.into(), value.into())],
     };
-    let called = stack.tools(&Place::Toolbox).call(call, io, CancellationToken::new());
+    let called =
+        stack.tools(&Place::Toolbox, &firedrill::record::Secrets::default()).call(call, io, CancellationToken::new());
     let mut said = String::new();
     let read = async {
         while let Some((_, bytes)) = peer.out.recv().await {
