@@ -132,7 +132,9 @@ pub(super) async fn anew(
     let mut started = stack.started();
     let now = started.model.as_deref().and_then(|model| serde_json::from_str::<Value>(model).ok());
     if let Some(service) = now.and_then(|now| keep_ours(&now, &mut json)) {
-        let why = format!("the agent in front of `{service}` would be made anew: its networks and names stay");
+        let why = format!(
+            "the agent in front of `{service}` would be made anew: a step cannot change the networks of the service"
+        );
         return Err(NotAnew::Refused(Refusal(why)));
     }
     // Models only grow: what a later command does not name stays known.
