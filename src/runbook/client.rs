@@ -246,11 +246,12 @@ impl Command {
         matches!(language::of_tag(&self.language), Language::Shell | Language::Console | Language::Untagged)
     }
 
-    /// The inputs whose values cannot stand where they would be put. In shell every value can be quoted; a client's text
-    /// takes any value inside quotes (of SQL, without a backslash) and plain words, numbers and lists of them elsewhere.
+    /// The inputs whose values cannot stand where they would be put. In shell every value can be quoted, but in arithmetic,
+    /// in code in a string, and where it would end a here-document; a client's text takes any value inside quotes (of
+    /// SQL, without a backslash) and plain words, numbers and lists of them elsewhere.
     pub fn refused(&self, lookup: impl Fn(&str) -> Option<String>) -> Vec<Input> {
         if self.is_shell() {
-            return Vec::new();
+            return super::places::refused(self, lookup);
         }
         let fitted = Fitting::of(self);
         let refuses = |input: &&Input| lookup(&input.name).is_some_and(|value| fitted.fit(input, &value).is_none());
@@ -311,7 +312,7 @@ impl Fitting {
 }
 
 /// A word, a number, or several of them behind commas: nothing that could end a statement or begin a comment.
-fn is_plain(value: &str) -> bool {
+pub(super) fn is_plain(value: &str) -> bool {
     let fits = |c: char| c.is_ascii_alphanumeric() || "_.:@%+-/".contains(c);
     let word = |word: &str| !word.is_empty() && word.chars().all(fits);
     value.split(',').all(|part| word(part.strip_prefix(' ').unwrap_or(part))) && !value.contains("--")

@@ -10,8 +10,8 @@ impl Command {
     /// (`$POD`) stay as they are: they are given to the session's environment.
     ///
     /// # Errors
-    /// The inputs without a value, variables included; then the command must not run. In the text of a client (see
-    /// [`Command::refused`]) also those whose value cannot stand where it would be put.
+    /// The inputs without a value, variables included, and those whose value cannot stand where it would be put (see
+    /// [`Command::refused`]); then the command must not run.
     pub fn fill(&self, lookup: impl Fn(&str) -> Option<String>) -> Filled {
         if !self.is_shell() {
             return self.fill_client(lookup);
@@ -19,6 +19,10 @@ impl Command {
         let missing: Vec<Input> = self.inputs.iter().filter(|i| lookup(&i.name).is_none()).cloned().collect();
         if !missing.is_empty() {
             return Err(missing);
+        }
+        let refused = self.refused(&lookup);
+        if !refused.is_empty() {
+            return Err(refused);
         }
         let replaced: Vec<&Input> = self.inputs.iter().filter(|input| input.variable().is_none()).collect();
         let placeholders: Vec<Placeholder> =

@@ -53,8 +53,8 @@ pub(super) struct Read {
 /// What was found.
 #[derive(Debug, Default)]
 pub(super) struct Lexed {
-    /// Beginning of each stretch, its quoting, and whether it stands inside backticks; ascending, the first at 0.
-    stretches: Vec<(usize, Quoting, bool)>,
+    /// Beginning of each stretch, its quoting, and what it stands in; ascending, the first at 0.
+    stretches: Vec<(usize, Quoting, Inside)>,
     /// The here-documents.
     pub heredocs: Vec<Heredoc>,
     /// The variables that are read.
@@ -73,13 +73,26 @@ impl Lexed {
 
     /// Whether the byte at `offset` stands inside backticks.
     pub fn in_backticks(&self, offset: usize) -> bool {
-        self.at(offset).1
+        self.at(offset).1.ticks
     }
 
-    fn at(&self, offset: usize) -> (Quoting, bool) {
-        let index = self.stretches.partition_point(|&(start, ..)| start <= offset);
-        index.checked_sub(1).and_then(|i| self.stretches.get(i)).map_or((Quoting::Bare, false), |&(_, q, b)| (q, b))
+    /// Whether the byte at `offset` stands inside `((…))` or `$((…))`, however deep.
+    pub fn in_arithmetic(&self, offset: usize) -> bool {
+        self.at(offset).1.arithmetic
     }
+
+    fn at(&self, offset: usize) -> (Quoting, Inside) {
+        let index = self.stretches.partition_point(|&(start, ..)| start <= offset);
+        let none = (Quoting::Bare, Inside::default());
+        index.checked_sub(1).and_then(|i| self.stretches.get(i)).map_or(none, |&(_, q, b)| (q, b))
+    }
+}
+
+/// What a stretch stands in, at any depth.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Inside {
+    ticks: bool,
+    arithmetic: bool,
 }
 
 /// What is open.
@@ -131,11 +144,12 @@ impl Lexer<'_> {
         if at >= self.bytes.len() {
             return;
         }
-        let ticks = self.frames.contains(&Frame::Backtick);
+        let arithmetic = self.frames.iter().any(|frame| matches!(frame, Frame::Arithmetic(_)));
+        let inside = Inside { ticks: self.frames.contains(&Frame::Backtick), arithmetic };
         self.out.stretches.pop_if(|&mut (start, ..)| start == at);
         let last = self.out.stretches.last();
-        if last.is_none_or(|&(_, q, b)| (q, b) != (quoting, ticks)) {
-            self.out.stretches.push((at, quoting, ticks));
+        if last.is_none_or(|&(_, q, b)| (q, b) != (quoting, inside)) {
+            self.out.stretches.push((at, quoting, inside));
         }
     }
 

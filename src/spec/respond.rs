@@ -285,7 +285,13 @@ fn check_vars(
             continue;
         }
         told.push(&input.name);
-        warn_of(input, if known { Unfit::Refused } else { Unfit::Missing }, file, source, diags);
+        warn_of(
+            input,
+            if known { Unfit::Refused { shell: command.is_shell() } } else { Unfit::Missing },
+            file,
+            source,
+            diags,
+        );
     }
 }
 
@@ -335,8 +341,8 @@ fn uses<'r>(runbook: &'r Runbook, service: Option<&'r str>) -> Vec<Use<'r>> {
 enum Unfit {
     /// The input has no value.
     Missing,
-    /// Its value cannot stand in a client's text where it would be put.
-    Refused,
+    /// Its value cannot stand where it would be put.
+    Refused { shell: bool },
 }
 
 fn warn_of(input: &Input, why: Unfit, file: &Arc<Source>, source: &Arc<Source>, diags: &mut Diagnostics) {
@@ -351,11 +357,13 @@ fn warn_of(input: &Input, why: Unfit, file: &Arc<Source>, source: &Arc<Source>, 
                 .warning(file, span, message)
                 .help(format!("give it in the scenario: `respond: {{ vars: {{ {name}: … }} }}`, or with `--var`"));
         }
-        Unfit::Refused => {
+        Unfit::Refused { shell } => {
             let message = format!("the value of `{spelling}` cannot stand here: its step would be blocked");
-            diags
-                .warning(file, span, message)
-                .help("outside of quotes a client gets plain words and numbers only: put the placeholder in quotes");
+            diags.warning(file, span, message).help(if shell {
+                "in code and arithmetic plain words and numbers only can stand, and no value may end a here-document"
+            } else {
+                "outside of quotes a client gets plain words and numbers only: put the placeholder in quotes"
+            });
         }
     }
 }

@@ -72,7 +72,10 @@ fn show_step(out: &mut String, step: &Step, respond: &Respond, captured: &mut BT
                 !open
             });
         }
-        match needs.fill(lookup) {
+        // Where `<name>` cannot stand, the bare name does for a value that is not known yet.
+        let bare =
+            |name: &str| lookup(name).map(|value| if captured.contains(name) { name.to_string() } else { value });
+        match needs.fill(lookup).or_else(|missing| needs.fill(bare).map_err(|_| missing)) {
             Ok(text) => {
                 for (number, line) in text.lines().enumerate() {
                     let _ = writeln!(out, "      {} {line}", if number == 0 { '$' } else { '>' });
@@ -88,7 +91,9 @@ fn show_step(out: &mut String, step: &Step, respond: &Respond, captured: &mut BT
                 for line in command.text.lines() {
                     let _ = writeln!(out, "      ✗ {line}");
                 }
-                let _ = writeln!(out, "        blocked: {} has no value ({})", spellings.join(", "), names.join(" "));
+                let refused = missing.iter().any(|input| lookup(&input.name).is_some());
+                let why = if refused { "has a value that cannot stand there" } else { "has no value" };
+                let _ = writeln!(out, "        blocked: {} {why} ({})", spellings.join(", "), names.join(" "));
             }
         }
         captured.extend(settings.capture.as_deref().map(unified_name));

@@ -226,7 +226,9 @@ impl<S: Stack> Follower<'_, S> {
         let says = needs.fill(|name| inputs.get(name)).map_err(|missing| {
             let names: Vec<&str> = missing.iter().map(|input| input.spelling.as_str()).collect();
             // The step was looked through before: only a block that was to give it can have failed to.
-            Stop::new(Verdict::StepBlocked, format!("{} has no value", names.join(", "))).at(self.location(command))
+            let refused = missing.iter().any(|input| inputs.get(&input.name).is_some());
+            let why = if refused { "has a value that cannot stand there" } else { "has no value" };
+            Stop::new(Verdict::StepBlocked, format!("{} {why}", names.join(", "))).at(self.location(command))
         })?;
         Ok(match self.client(command) {
             Some(client) => Text { run: client::command(client, &command.language, &says), says, client: true },

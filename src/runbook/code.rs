@@ -1,0 +1,157 @@
+//! Code in a string: the arguments of a shell command that another program reads as code (`bash -c "…"`, `ssh HOST "…"`,
+//! `psql -c "…"`), and what such a program is fed. A value there must be a plain word: no quoting of bash reaches it.
+
+use super::lexer::{Lexed, Quoting};
+use super::shell::{Bash, blank};
+use crate::source::Span;
+use tree_sitter::Node;
+
+/// Shells: code behind `-c`, and their standard input.
+const SHELLS: &[&str] = &["sh", "bash", "dash", "ash", "zsh", "ksh"];
+/// Programs with the options behind which they take code, and whether their standard input is code as well.
+const CLIENTS: &[(&str, &[&str])] = &[
+    ("psql", &["-c", "--command"]),
+    ("mysql", &["-e", "--execute"]),
+    ("mariadb", &["-e", "--execute"]),
+    ("python", &["-c"]),
+    ("python3", &["-c"]),
+    ("perl", &["-e", "-E"]),
+    ("ruby", &["-e"]),
+    ("node", &["-e", "--eval"]),
+    ("php", &["-r"]),
+    ("mongosh", &["--eval"]),
+    ("mongo", &["--eval"]),
+];
+/// Programs whose words are code, where they are called.
+const WHOLE: &[&str] = &["eval", "ssh", "su", "runuser", "watch", "trap"];
+/// Programs that only call another one.
+const WRAPPERS: &[&str] = &[
+    "sudo", "doas", "env", "nice", "ionice", "timeout", "time", "nohup", "exec", "command", "builtin", "setsid",
+    "stdbuf", "xargs", "sshpass", "chroot", "nsenter",
+];
+
+/// Where code stands in a shell command.
+pub(super) struct Code {
+    spans: Vec<Span>,
+}
+
+impl Code {
+    /// Looks for it; `masked` is the text with a word for each placeholder.
+    pub fn of(masked: &str, lexed: &Lexed) -> Code {
+        let mut spans = Vec::new();
+        // Most commands call none of these, and need no tree.
+        if masked.split(|c: char| !c.is_ascii_alphanumeric()).any(is_known) {
+            let blanked = blank(masked, lexed);
+            match Bash::new(blanked.len()).tree(&blanked).filter(|tree| !tree.root_node().has_error()) {
+                Some(tree) => calls(tree.root_node(), &blanked, &mut spans),
+                // What cannot be read might hold code anywhere.
+                None => spans.push(Span::new(0, masked.len())),
+            }
+            for heredoc in &lexed.heredocs {
+                let line = masked.get(..heredoc.body.start).unwrap_or_default().trim_end_matches('\n');
+                let line = line.rsplit('\n').next().unwrap_or_default();
+                if line.split(|c: char| c.is_whitespace() || "|;&()'\"".contains(c)).any(reads_code) {
+                    spans.push(heredoc.body);
+                }
+            }
+        }
+        spans.retain(|span| lexed.quoting(span.start) != Quoting::Comment);
+        Code { spans }
+    }
+
+    /// Whether the byte at `at` is code.
+    pub fn holds(&self, at: usize) -> bool {
+        self.spans.iter().any(|span| span.start <= at && at < span.end)
+    }
+}
+
+fn base(word: &str) -> &str {
+    let word = word.trim_matches(['"', '\'', '\\']);
+    word.rsplit('/').next().unwrap_or(word)
+}
+
+fn is_known(word: &str) -> bool {
+    reads_code(word) || WHOLE.contains(&word)
+}
+
+/// Whether its standard input is code.
+fn reads_code(word: &str) -> bool {
+    let word = base(word);
+    SHELLS.contains(&word) || word == "ssh" || CLIENTS.iter().any(|(name, _)| *name == word)
+}
+
+/// The code in everything that the tree calls.
+fn calls(root: Node<'_>, text: &str, spans: &mut Vec<Span>) {
+    let mut open = vec![root];
+    while let Some(node) = open.pop() {
+        let mut cursor = node.walk();
+        let children: Vec<Node<'_>> = node.named_children(&mut cursor).collect();
+        match node.kind() {
+            "command" => call(node, &children, text, spans),
+            "pipeline" => {
+                let mut fed = children.iter().skip(1).filter(|stage| {
+                    let stage = text.get(stage.byte_range()).unwrap_or_default();
+                    stage.split_whitespace().any(reads_code)
+                });
+                if let Some(last) = fed.next_back() {
+                    spans.push(Span::new(node.start_byte(), last.start_byte()));
+                }
+            }
+            _ => {}
+        }
+        open.extend(children);
+    }
+}
+
+fn call(node: Node<'_>, children: &[Node<'_>], text: &str, spans: &mut Vec<Span>) {
+    let parts = children.iter().filter(|part| part.kind() != "variable_assignment");
+    let parts: Vec<(&str, Span)> = parts
+        .map(|part| (text.get(part.byte_range()).unwrap_or_default(), Span::new(part.start_byte(), part.end_byte())))
+        .collect();
+    for (index, (word, own)) in parts.iter().enumerate() {
+        let (name, rest) = (base(word), parts.get(index + 1..).unwrap_or_default());
+        if WHOLE.contains(&name) && leads(parts.get(..index).unwrap_or_default()) {
+            spans.push(Span::new(own.end, node.end_byte()));
+        } else if SHELLS.contains(&name) {
+            shell(rest, node.end_byte(), spans);
+        } else if let Some((_, options)) = CLIENTS.iter().find(|(known, _)| *known == name) {
+            for (i, (word, own)) in rest.iter().enumerate() {
+                let short = |option: &str| {
+                    !option.starts_with("--")
+                        && !word.starts_with("--")
+                        && word.starts_with('-')
+                        && option.get(1..).is_some_and(|letter| word.contains(letter))
+                };
+                if options.iter().any(|option| word.starts_with(option) || short(option)) {
+                    let end = rest.get(i + 1).map_or(own.end, |(_, next)| next.end);
+                    spans.push(Span::new(own.start, end));
+                }
+            }
+        }
+        if *word == "<<<" || word.starts_with("<<<") && parts.iter().any(|(word, _)| reads_code(word)) {
+            spans.push(*own);
+        }
+    }
+}
+
+/// `-c CODE`, `-ec CODE`, `-c -e CODE`. What stands behind it are parameters of the code, and values.
+fn shell(rest: &[(&str, Span)], end: usize, spans: &mut Vec<Span>) {
+    let short = |word: &str| word.starts_with('-') && !word.starts_with("--") && word.contains('c');
+    let Some(at) = rest.iter().position(|(word, _)| short(word)) else { return };
+    let behind = rest.get(at + 1..).unwrap_or_default();
+    let start = rest.get(at).map_or(end, |(_, own)| own.start);
+    let code = behind.iter().find(|(word, _)| !word.starts_with(['-', '+']));
+    spans.push(Span::new(start, code.map_or(end, |(_, own)| own.end)));
+}
+
+/// Whether nothing stands before a program but what calls it.
+fn leads(before: &[(&str, Span)]) -> bool {
+    let mut option = false;
+    let wraps = |(word, _): &(&str, Span)| {
+        let own = word.starts_with('-');
+        let fits = own || option || WRAPPERS.contains(&base(word)) || word.contains('=');
+        option = own;
+        fits || word.starts_with(|c: char| c.is_ascii_digit())
+    };
+    before.last().is_some_and(|(word, _)| *word == "--") || before.iter().all(wraps)
+}
