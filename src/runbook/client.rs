@@ -104,7 +104,7 @@ fn command(lines: &Lines<'_>, excerpt: Excerpt, tag: &str) -> Command {
         let spelling = excerpt.text.get(found.span.start..found.span.end).unwrap_or_default().to_string();
         Input { name: unified_name(&found.name), spelling, span: found.span, line: at.line, column: at.column }
     };
-    let inputs = find(&excerpt.text, is_sql(tag)).into_iter().map(input).collect();
+    let inputs = find(&excerpt.text, Dialect::of(tag)).into_iter().map(input).collect();
     Command {
         inputs,
         line: start.line,
@@ -138,18 +138,55 @@ enum Quote {
     Comment,
 }
 
-/// The beginnings of the stretches of a text, each with its quoting.
-fn stretches(text: &str, sql: bool) -> Vec<(usize, Quote)> {
+/// Whose comments they are: `#` begins one in MySQL only, and in PostgreSQL only they nest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Dialect {
+    /// No SQL.
+    Other,
+    /// `sql`, of whichever client.
+    Any,
+    Postgres,
+    MySql,
+    /// SQLite and CQL: neither.
+    Plain,
+}
+
+impl Dialect {
+    fn of(tag: &str) -> Dialect {
+        match tag {
+            "sql" => Dialect::Any,
+            "mysql" | "mariadb" => Dialect::MySql,
+            "sqlite" | "cql" => Dialect::Plain,
+            _ if is_sql(tag) => Dialect::Postgres,
+            _ => Dialect::Other,
+        }
+    }
+}
+
+/// The beginnings of the stretches of a text, each with its quoting, and whether that is known for sure.
+fn stretches(text: &str, dialect: Dialect) -> (Vec<(usize, Quote)>, bool) {
+    let sql = dialect != Dialect::Other;
+    // A backslash escapes a quote in some dialects and not in others.
+    let mut sure = !text.contains('\\');
     let mut out = vec![(0, Quote::Bare)];
     let mut at = 0;
     while let Some(c) = text.get(at..).and_then(|rest| rest.chars().next()) {
         let rest = text.get(at..).unwrap_or_default();
-        let dollar = if sql { dollar_tag(rest) } else { None };
+        let dollar = if sql && dialect != Dialect::MySql { dollar_tag(rest) } else { None };
+        // `5--1` is no comment in MySQL, `/*! … */` is run by it, and `#` may be an operator elsewhere.
+        let dashes =
+            rest.strip_prefix("--").is_some_and(|rest| !rest.is_empty() && !rest.starts_with(char::is_whitespace));
+        sure &= match dialect {
+            Dialect::Any => c != '#' && !dashes && !rest.starts_with("/*!") && dollar.is_none(),
+            Dialect::MySql => !rest.starts_with("/*!"),
+            _ => true,
+        };
         let (quote, open, close) = match c {
             '\'' => (Quote::Single, 1, "'"),
             '"' => (Quote::Double, 1, "\""),
             '`' => (Quote::Other, 1, "`"),
-            '-' if sql && rest.starts_with("--") => (Quote::Comment, 2, "\n"),
+            '-' if sql && rest.starts_with("--") && !(dashes && dialect == Dialect::MySql) => (Quote::Comment, 2, "\n"),
+            '#' if dialect == Dialect::MySql => (Quote::Comment, 1, "\n"),
             '/' if sql && rest.starts_with("/*") => (Quote::Comment, 2, "*/"),
             '$' if dollar.is_some() => (Quote::Other, dollar.map_or(1, str::len), dollar.unwrap_or_default()),
             _ => {
@@ -158,12 +195,39 @@ fn stretches(text: &str, sql: bool) -> Vec<(usize, Quote)> {
             }
         };
         // A doubled quote ends one text and begins the next, which comes to the same.
-        let end = rest.get(open..).and_then(|inner| inner.find(close));
+        let inner = rest.get(open..).unwrap_or_default();
+        let mut end = inner.find(close);
+        if close == "*/" && end.and_then(|end| inner.get(..end)).unwrap_or(inner).contains("/*") {
+            sure &= dialect != Dialect::Any;
+            end = if dialect == Dialect::Postgres { nested_end(inner) } else { end };
+        }
         out.push((at, quote));
         at = end.map_or(text.len(), |end| at + open + end + close.len());
         out.push((at, Quote::Bare));
     }
-    out
+    (out, sure)
+}
+
+/// Where the last `*/` of a comment stands in which others may begin and end; `text` begins behind its own `/*`.
+fn nested_end(text: &str) -> Option<usize> {
+    let (mut depth, mut at) = (1_u32, 0);
+    while let Some(offset) = text.get(at..)?.find(['/', '*']) {
+        at += offset;
+        let rest = text.get(at..)?;
+        if rest.starts_with("*/") {
+            depth -= 1;
+            if depth == 0 {
+                return Some(at);
+            }
+            at += 2;
+        } else if rest.starts_with("/*") {
+            depth += 1;
+            at += 2;
+        } else {
+            at += 1;
+        }
+    }
+    None
 }
 
 /// `$$` or `$body$` at the beginning of a text.
@@ -181,7 +245,7 @@ fn quote_at(stretches: &[(usize, Quote)], at: usize) -> Quote {
 }
 
 /// The placeholders of a client's text: `<pid>`, `{{pid}}`, `YOUR_TABLE`. Comparisons are none.
-fn find(text: &str, sql: bool) -> Vec<Placeholder> {
+fn find(text: &str, dialect: Dialect) -> Vec<Placeholder> {
     let mut found: Vec<Placeholder> = Vec::new();
     let mut at = 0;
     while let Some(start) = text.get(at..).and_then(|rest| rest.find(['<', '{', 'Y'])).map(|offset| at + offset) {
@@ -194,7 +258,7 @@ fn find(text: &str, sql: bool) -> Vec<Placeholder> {
         }
     }
     // An apostrophe inside a placeholder must not change the quoting of what follows.
-    let stretches = stretches(&mask(text, &found), sql);
+    let (stretches, _) = stretches(&mask(text, &found), dialect);
     found.retain(|placeholder| match quote_at(&stretches, placeholder.span.start) {
         Quote::Comment => false,
         Quote::Bare | Quote::Other => !compares(&placeholder.name),
@@ -281,7 +345,7 @@ impl Command {
 struct Fitting {
     stretches: Vec<(usize, Quote)>,
     sql: bool,
-    /// Whether it is known for sure where the quotes end: a backslash escapes one in some dialects and not in others.
+    /// Whether it is known for sure where the quotes end.
     sure: bool,
 }
 
@@ -291,7 +355,8 @@ impl Fitting {
             command.inputs.iter().map(|i| Placeholder { span: i.span, name: i.name.clone() }).collect();
         let sql = is_sql(&command.language);
         let masked = mask(&command.text, &placeholders);
-        Fitting { stretches: stretches(&masked, sql), sql, sure: !masked.contains('\\') }
+        let (stretches, sure) = stretches(&masked, Dialect::of(&command.language));
+        Fitting { stretches, sql, sure }
     }
 
     /// The value as it is to stand there; `None` when it would not stay one.

@@ -6,7 +6,7 @@ use crate::source::{Diagnostics, Source, render};
 use proptest::prelude::*;
 
 fn names(text: &str) -> Vec<String> {
-    find(text, true).into_iter().map(|p| text[p.span.start..p.span.end].to_string()).collect()
+    find(text, Dialect::Any).into_iter().map(|p| text[p.span.start..p.span.end].to_string()).collect()
 }
 
 fn read(text: &str, clients: &[&str]) -> Runbook {
@@ -108,10 +108,41 @@ fn values_stay_values() {
     assert_eq!(sql("select <x>").fill(|_| None).unwrap_err().len(), 1);
 }
 
+#[test]
+fn comments_of_a_dialect_do_not_flip_the_quotes() {
+    let filled = |tag: &str, text: &str| {
+        let runbook = read(&format!("## Fix\n\n```{tag}\n{text}\n```\n"), &[tag]);
+        let command = &runbook.steps[0].commands()[0];
+        assert_eq!(command.inputs.len(), 1, "{tag}: {text}");
+        command.fill(|_| Some("1 or 1=1; drop table t".to_string())).is_ok()
+    };
+    let hash = "# don't\nselect <x>; # it's";
+    let nested = "/* a /* b */ don't */ select <x>; -- it's";
+    let flat = "/* a /* b */ select <x>; /* */";
+    for (tag, text) in [
+        ("mysql", hash),
+        ("mariadb", hash),
+        ("sql", hash),
+        ("postgres", nested),
+        ("psql", nested),
+        ("sql", nested),
+        ("mysql", flat),
+        ("mysql", "select 5--'1', <x>, '"),
+        ("mysql", "/*! select ' */ , <x>, '"),
+        ("mysql", "select $$, '$$, <x>'"),
+    ] {
+        let quoted_after_all = text.starts_with("select $$");
+        assert_eq!(filled(tag, text), quoted_after_all, "{tag}: {text}");
+    }
+    // Where it is known what is a comment, quotes keep any value.
+    assert!(filled("mysql", "# don't\nselect '<x>'") && filled("psql", "/* /* ' */ */ select '<x>'"));
+    assert!(filled("psql", "select a #> '<x>'") && !filled("sql", "select a #> '<x>'"));
+}
+
 proptest! {
     #[test]
     fn any_text_and_any_value(text in "[a-c<> '\"`${}Y\\-/*;\\n_é\\\\]{0,60}", value in "\\PC{0,12}") {
-        let found = find(&text, true);
+        let found = find(&text, Dialect::Any);
         let mut at = 0;
         for p in &found {
             prop_assert!(at <= p.span.start && text.get(p.span.start..p.span.end).is_some());
