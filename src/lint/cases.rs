@@ -110,24 +110,3 @@ proptest::proptest! {
         }
     }
 }
-
-/// A page of many blocks, comments to lint and findings takes a time that grows with it, and not with its square: that
-/// would be minutes.
-#[test]
-fn a_long_page_is_linted_soon() {
-    for item in [
-        "1. Look:\n\n   ```bash\n   ls -l\n   ```\n",
-        "1. Look:\n\n   ```bash\n   SELECT count(*) FROM pods;\n   ```\n",
-        "- TODO <!-- firedrill-lint: allow RB107 reason=\"later\" -->\n",
-    ] {
-        let took = |count: usize| {
-            let text = format!("# T\n\n## Mitigation\n\n{}", item.repeat(count));
-            let began = std::time::Instant::now();
-            lint(&text);
-            began.elapsed()
-        };
-        let (few, many) = (took(1000), took(8000));
-        eprintln!("{item:?}: {few:.1?}, {many:.1?}");
-        assert!(many < few * 32, "{item:?}: {few:.1?}, then {many:.1?}");
-    }
-}
