@@ -28,7 +28,7 @@ fn ids(steps: &[Step]) -> Vec<&str> {
 #[test]
 fn everything_that_can_be_said_above_a_block() {
     let steps = fine(
-        "## Fix\n\n1. End them\n\n   <!-- firedrill: id=kill-sessions in=db timeout=30s retry=10/2s\n   expect=/terminated \\/ \"gone\"/ expect-exit=1 background capture=PID -->\n   ```bash\n   a\n   ```\n",
+        "## Fix\n\n1. End them\n\n   <!-- firedrill: id=kill-sessions in=db timeout=30s retry=10/2s\n   expect=/terminated \\/ \"gone\"/ expect-exit=1 background=false capture=PID -->\n   ```bash\n   a\n   ```\n",
     );
     assert_eq!(ids(&steps), ["mitigate/kill-sessions"]);
     insta::assert_debug_snapshot!(steps[0].settings(0));

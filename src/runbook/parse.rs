@@ -59,6 +59,15 @@ pub fn parse_with(source: &Arc<Source>, reading: &Reading, diags: &mut Diagnosti
     let text = Text { source, lines: &lines, notes: &notes, reading };
     let mut steps = steps::of_sections(&mut bash, &text, &sections, diags);
     annotation::check_captures(&steps, &notes, source, diags);
+    for block in steps.iter().flat_map(|step| &step.blocks) {
+        if let Some(key) = block.settings.contradiction() {
+            let start = lines.start(block.line);
+            let end = start + first_line(source.text.get(start..).unwrap_or_default());
+            diags
+                .error(source, Span::new(start, end), format!("a block in the background cannot have `{key}`"))
+                .help("nobody waits for its end: leave out one of the two");
+        }
+    }
     // What is not tagged yet was said about annotations.
     for mistake in diags.all.iter_mut().skip(known) {
         mistake.code.get_or_insert("RB003");

@@ -78,6 +78,14 @@ impl Settings {
         }
     }
 
+    /// What cannot be had in the background, where it is asked for: nobody waits for the end there.
+    pub fn contradiction(&self) -> Option<&'static str> {
+        let with =
+            [("expect", self.expect.is_some()), ("capture", self.capture.is_some()), ("retry", self.retry.is_some())];
+        let set = with.into_iter().find(|(_, set)| *set).map(|(key, _)| key);
+        set.filter(|_| self.background == Some(true))
+    }
+
     /// Whether it says nothing.
     pub fn is_empty(&self) -> bool {
         let Settings { place, timeout, retry, expect, expect_exit, background, capture, skip, choose } = self;

@@ -94,6 +94,11 @@ impl<'a> Lines<'a> {
         Lines { text, starts, characters }
     }
 
+    /// Where a line begins, counted from 1; the end of the text beyond the last one.
+    pub fn start(&self, line: usize) -> usize {
+        self.starts.get(line.saturating_sub(1)).copied().unwrap_or(self.text.len())
+    }
+
     /// Line of a byte offset, from 1.
     pub fn line(&self, offset: usize) -> usize {
         self.starts.partition_point(|&start| start <= offset).max(1)

@@ -219,6 +219,14 @@ pub fn settle(
             .warning(source, step.span, format!("`{}` is not followed: its phase is not selected", step.id))
             .help(format!("`respond.phases` is {}", list(&phases)));
     }
+    for said in named {
+        let blocks = runbook.steps.iter().filter(|step| step.id == said.id).flat_map(|step| &step.blocks);
+        if let Some(key) = blocks.filter_map(|block| block.settings.contradiction()).next() {
+            diags
+                .error(source, said.span, format!("a step in the background cannot have `{key}`"))
+                .help("nobody waits for its end: leave out one of the two");
+        }
+    }
     // The same place by another word is the same session.
     for block in runbook.steps.iter_mut().flat_map(|step| &mut step.blocks) {
         block.settings.place = block.settings.place.take().filter(|place| respond.service.as_ref() != Some(place));

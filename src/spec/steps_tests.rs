@@ -148,7 +148,7 @@ fn other_commands_stand_where_the_runbook_has_some_that_cannot_work() {
 
 #[test]
 fn settings_go_over_those_of_annotations() {
-    let more = "respond: { service: shop }\nsteps:\n  see-who-waits: { in: shop, retry: 3/1s, expect: ready, background: true }\n  restart-it: { choose: true }\n  end-them: { skip: 'no SQL here' }\n";
+    let more = "respond: { service: shop }\nsteps:\n  see-who-waits: { in: shop, retry: 3/1s, expect: ready }\n  restart-it: { choose: true }\n  end-them: { skip: 'no SQL here' }\n";
     let (plan, runbook, said) = fine(more);
     let waits = step(&runbook, "diagnose/see-who-waits").settings(0);
     assert_eq!((waits.capture.as_deref(), waits.expect.map(|e| e.pattern)), (Some("PID"), Some("ready".into())));
@@ -267,4 +267,19 @@ fn what_never_ends_may_run_in_the_background() {
     let (plan, _, _) = load_with("steps: { if-you-must-watch: { background: true } }\n", &conditional);
     let runbook = plan.and_then(|plan| plan.0.runbook).expect("a runbook");
     assert_eq!(step(&runbook, "mitigate/if-you-must-watch").commands().len(), 0);
+}
+
+#[test]
+fn nobody_waits_for_the_end_of_what_runs_in_the_background() {
+    let text = "# R\n\n## Mitigation\n\n### Watch\n\n```bash\nsleep 9\n```\n";
+    let (_, diags, told) = load_with("steps: { watch: { background: true, capture: X } }\n", text);
+    assert!(diags.has_errors() && told.contains("cannot have `capture`"), "{told}");
+    let annotated = text.replace("```bash", "<!-- firedrill: background expect=/x/ -->\n```bash");
+    let (_, diags, told) = load_with("", &annotated);
+    assert!(diags.has_errors() && told.contains("cannot have `expect`") && told.contains("r.md:8:1"), "{told}");
+    let (_, _, told) = load_with(
+        "steps: { watch: { retry: 2/1s } }\n",
+        &text.replace("```bash", "<!-- firedrill: background -->\n```bash"),
+    );
+    assert!(told.contains("cannot have `retry`"), "{told}");
 }

@@ -189,14 +189,8 @@ impl<S: Stack> Follower<'_, S> {
 
     /// What runs until the runbook ends has no output to wait for.
     fn contradictions(&self, blocks: &[Block<'_>]) -> Result<(), Stop> {
-        for block in blocks.iter().filter(|block| block.settings.background == Some(true)) {
-            let settings = &block.settings;
-            let with = [
-                ("expect", settings.expect.is_some()),
-                ("capture", settings.capture.is_some()),
-                ("retry", settings.retry.is_some()),
-            ];
-            if let (Some((key, _)), Some((_, first))) = (with.iter().find(|(_, set)| *set), block.commands.first()) {
+        for block in blocks {
+            if let (Some(key), Some((_, first))) = (block.settings.contradiction(), block.commands.first()) {
                 let reason = format!("a block in the background cannot have `{key}`: nobody waits for its end");
                 return Err(Stop::new(Verdict::StepFailed, reason).at(self.location(first)));
             }
