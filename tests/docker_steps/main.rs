@@ -1,5 +1,5 @@
 //! `docker` in a runbook's steps on a real engine: what is allowed does what the real command does, on the drill's own
-//! containers; and thirty ways out of the drill lead nowhere.
+//! containers; and no way out of the drill leads anywhere.
 
 #[allow(dead_code, reason = "another program uses the rest")]
 #[path = "../docker_stack/rig.rs"]
