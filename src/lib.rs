@@ -17,6 +17,7 @@
 //! `ARCHITECTURE.md` draws the rooms and says who may import whom.
 
 pub mod agent;
+pub mod archive;
 pub mod cli;
 pub mod engine;
 pub mod error;

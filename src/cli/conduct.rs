@@ -23,6 +23,8 @@ use crate::stack::{Stack, StackError};
 use reaper_child::Reaper;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
 
 /// What is printed while drills run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -176,6 +178,8 @@ async fn one(
         started_utc: utc_text(utc_now()),
         control: wishes.control,
         seed: wishes.seed.unwrap_or_else(drawn_seed),
+        revision: revision(&wishes.project).await,
+        occasion: None,
     };
     let announcement = engine::announce(plan, &identity);
     let options = Options { control: wishes.control, keep: wishes.keep, seed: identity.seed };
@@ -223,6 +227,16 @@ pub fn save(record: &Record, run_dir: &RunDir) -> std::io::Result<()> {
     let json = run_dir.write("record.json", &report::json(record));
     let junit = run_dir.write("junit.xml", &report::junit(&[record]));
     json.and(junit)
+}
+
+/// Commit of the project's Git repository, `-dirty` where files that Git knows have changed; `None` without Git. Part of the
+/// evidence, never a reason to fail.
+pub async fn revision(project: &Path) -> Option<String> {
+    let describe = ["describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"];
+    let git = tokio::process::Command::new("git").arg("-C").arg(project).args(describe).stdin(Stdio::null()).output();
+    let told = tokio::time::timeout(Duration::from_secs(5), git).await.ok()?.ok()?;
+    let text = String::from_utf8(told.stdout).ok()?.trim().to_string();
+    (told.status.success() && !text.is_empty()).then_some(text)
 }
 
 fn drawn_seed() -> u64 {

@@ -79,6 +79,9 @@ pub fn announce_alone(alone: &Alone<'_>, run: &str, started_utc: String, beside:
         vars: vars
             .map(|(name, var)| (name.clone(), if var.secret { "***".into() } else { var.value.clone() }))
             .collect(),
+        runbook_text: None,
+        revision: None,
+        occasion: None,
         alone: true,
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::faults::Inject;
 use crate::record::{
-    Announcement, FaultInfo, FileRef, LoadInfo, Location, RECORD_FORMAT, ReplacedInfo, SliInfo, StepInfo, Verdict,
-    Windows,
+    Announcement, FaultInfo, FileRef, LoadInfo, Location, Occasion, RECORD_FORMAT, ReplacedInfo, SliInfo, StepInfo,
+    Verdict, Windows,
 };
 use crate::runbook::{Step, StepKind};
 use crate::source::Source;
@@ -22,6 +22,10 @@ pub struct Identity {
     pub control: bool,
     /// Seed of everything random.
     pub seed: u64,
+    /// Commit of the project, where that is known.
+    pub revision: Option<String>,
+    /// The game day that it is part of.
+    pub occasion: Option<Occasion>,
 }
 
 /// The first event.
@@ -69,6 +73,7 @@ pub fn announce(plan: &Plan, identity: &Identity) -> Announcement {
                 id: planned.id.clone(),
                 kind: planned.fault.kind().to_string(),
                 summary: planned.fault.summary(),
+                services: planned.fault.services(),
                 at: Location { path: shown(&plan.source), line: planned.line },
             })
             .collect(),
@@ -81,6 +86,9 @@ pub fn announce(plan: &Plan, identity: &Identity) -> Announcement {
             .iter()
             .map(|(name, var)| (name.clone(), if var.secret { "***".into() } else { var.value.clone() }))
             .collect(),
+        runbook_text: plan.runbook.as_ref().map(|runbook| runbook.source.text.to_string()),
+        revision: identity.revision.clone(),
+        occasion: identity.occasion.clone(),
         alone: false,
     }
 }
@@ -104,6 +112,7 @@ pub(super) fn step_info(step: &Step, source: &Source) -> StepInfo {
         manual: matches!(step.kind, StepKind::Manual(_)),
         hash: step.hash.clone(),
         at: Location { path: shown(source), line: step.line },
+        end_line: step.end_line,
         replaced: step.replaced.as_ref().map(|replaced| ReplacedInfo {
             by: Location { path: shown(&replaced.by), line: replaced.line },
             commands: match &replaced.kind {

@@ -315,6 +315,9 @@ impl<S: Stack> Drill<'_, S> {
         let first = self.verdict.is_none();
         if first || spoils {
             let (reason, at) = (stop.reason.clone(), stop.at.clone());
+            if stop.disturbed {
+                self.sink.emit(Event::Disturbed { why: reason.clone() });
+            }
             self.sink.emit(Event::Judged { verdict: stop.verdict, reason, at });
         }
         if first || (stop.verdict.spoils() && self.verdict_now() == Verdict::Passed) {
@@ -339,7 +342,7 @@ impl<S: Stack> Drill<'_, S> {
     /// Notes that an assertion failed, and makes it the reason to stop.
     pub fn failed(&self, check: Check, started_us: DrillTime, stop: Stop) -> Stop {
         let stop = match self.monitor.disturbed() {
-            Some(disturbed) if stop.is_measured() => Stop::harness(disturbed),
+            Some(disturbed) if stop.is_measured() => Stop::disturbed(disturbed),
             _ => stop,
         };
         let (reason, at) = (stop.reason.clone(), stop.at.clone());

@@ -131,7 +131,7 @@ impl<S: Stack> Drill<'_, S> {
         let kept = self.held(injected, within, deadline).await?;
         self.waited("every SLI to keep its objective under the fault", injected, within, matches!(kept, Some(Ok(_))));
         if let Some(reason) = self.monitor.disturbed() {
-            return Err(self.failed(Check::Impact, injected, Stop::harness(reason)));
+            return Err(self.failed(Check::Impact, injected, Stop::disturbed(reason)));
         }
         match kept {
             Some(Ok(levels)) => {

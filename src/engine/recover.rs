@@ -43,7 +43,7 @@ impl<S: Stack> Drill<'_, S> {
         };
         self.waited("every SLI to recover and hold", started, deadline.since(started), recovered.is_some());
         if let Some(reason) = self.monitor.disturbed() {
-            return Err(Stop::harness(reason));
+            return Err(Stop::disturbed(reason));
         }
         match (recovered, self.control) {
             (Some(at), true) => self.control_recovered(at, from),

@@ -97,7 +97,7 @@ impl<S: Stack> Drill<'_, S> {
                 Ok(format!("every fault is gone and every SLI held for {hold}: {}", shown(&levels)))
             }
             Ok(Some(Err(levels))) => Err(match self.monitor.disturbed() {
-                Some(disturbed) => Stop::harness(disturbed),
+                Some(disturbed) => Stop::disturbed(disturbed),
                 None => Stop::new(
                     Verdict::NotReverted,
                     format!("the faults are gone, but the SLIs did not hold for {hold}: {}", shown(&levels)),

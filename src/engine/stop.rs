@@ -15,17 +15,24 @@ pub struct Stop {
     pub reason: String,
     /// Where in the user's files.
     pub at: Option<Location>,
+    /// Whether the reason is that the measurement was disturbed.
+    pub disturbed: bool,
 }
 
 impl Stop {
     /// A reason without a place.
     pub fn new(verdict: Verdict, reason: impl Into<String>) -> Stop {
-        Stop { verdict, reason: reason.into(), at: None }
+        Stop { verdict, reason: reason.into(), at: None, disturbed: false }
     }
 
     /// Firedrill or its environment broke.
     pub fn harness(reason: impl Into<String>) -> Stop {
         Stop::new(Verdict::HarnessError, reason)
+    }
+
+    /// The measurement was disturbed: the drill says nothing, and may be run again.
+    pub fn disturbed(reason: impl Into<String>) -> Stop {
+        Stop { disturbed: true, ..Stop::harness(reason) }
     }
 
     /// Whether it rests on what the load measured, and says nothing when that was disturbed.

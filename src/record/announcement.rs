@@ -50,9 +50,29 @@ pub struct Announcement {
     pub windows: Windows,
     /// Values of inputs, secrets already hidden.
     pub vars: BTreeMap<String, String>,
+    /// The runbook as it was, secrets hidden: reports show it beside what happened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runbook_text: Option<String>,
+    /// Commit of the project's Git repository, with `-dirty` where files that Git knows had changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+    /// The game day that this drill is part of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub occasion: Option<Occasion>,
     /// Whether this is no drill but a runbook that is followed alone: there is no scenario, and no verdict can be `passed`.
     #[serde(default, skip_serializing_if = "is_false")]
     pub alone: bool,
+}
+
+/// Where a drill stands in a game day.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Occasion {
+    /// Id of the game day.
+    pub day: String,
+    /// Number of the drill in the game day's plan, from 1.
+    pub number: usize,
+    /// Attempt, from 1: a drill is run again when it was disturbed, or when `--retry` says so.
+    pub attempt: u32,
 }
 
 /// A file as it was when the drill began.
@@ -99,6 +119,9 @@ pub struct FaultInfo {
     pub kind: String,
     /// What it does, in one line.
     pub summary: String,
+    /// The services that it breaks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<String>,
     /// Where it stands in the scenario.
     pub at: Location,
 }
@@ -118,6 +141,9 @@ pub struct StepInfo {
     pub hash: String,
     /// Where it stands.
     pub at: Location,
+    /// Its last line in the runbook, from 1; 0 where that is not known.
+    #[serde(default)]
+    pub end_line: usize,
     /// What the runbook says, where the scenario has put something else in its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaced: Option<ReplacedInfo>,

@@ -89,6 +89,36 @@ pub struct Slice {
     pub latency_us: [u64; 3],
 }
 
+/// How busy the machine is on which the stack runs, as its agent sees it (`/proc/stat`, `/proc/pressure/cpu`,
+/// `/proc/meminfo` are the machine's, also in a container).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct MachineSample {
+    /// Number of processors.
+    pub cpus: u32,
+    /// Share of the processors' time that was not idle since the last sample, in 0..=1.
+    pub busy: f64,
+    /// Share of the time since the last sample in which some task waited for a processor, in 0..=1 (pressure stall information);
+    /// `None` where the kernel does not tell.
+    pub pressure: Option<f64>,
+    /// Memory of the machine in bytes.
+    pub memory_bytes: u64,
+    /// Memory that is available without swapping, in bytes.
+    pub available_bytes: u64,
+}
+
+/// What the containers of a drill have used, its own ones (agents, toolbox) included.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UsageSample {
+    /// Processor time since the containers started, in microseconds.
+    pub cpu_us: u64,
+    /// Memory in use now, page cache left out, in bytes.
+    pub memory_bytes: u64,
+    /// Containers that run.
+    pub containers: u32,
+    /// Networks of the drill.
+    pub networks: u32,
+}
+
 /// Which stream a line of output came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -189,6 +219,15 @@ pub enum Event {
         /// Requests sent late by more than allowed.
         count: u64,
     },
+    /// The measurement was disturbed: the generator was late by more than a verdict allows.
+    Disturbed {
+        /// How far.
+        why: String,
+    },
+    /// How busy the machine was on which the stack runs; about once a second while load runs.
+    Machine(MachineSample),
+    /// What the stack's containers have used so far.
+    Usage(UsageSample),
     /// A scraped sample of the alert condition's metric changed what the condition says.
     Condition {
         /// The condition as it was written.

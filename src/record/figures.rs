@@ -23,8 +23,33 @@ pub struct Figures {
     pub steps: Vec<StepFigures>,
     /// What users felt.
     pub slis: Vec<SliFigures>,
+    /// How far the measuring itself can be trusted.
+    pub measuring: Measuring,
     /// Where the time went.
     pub time: Breakdown,
+}
+
+/// How late the load was sent and how far the machine was saturated meanwhile.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Measuring {
+    /// Requests that were due.
+    pub requests: u64,
+    /// Requests sent later than is allowed.
+    pub late: u64,
+    /// Worst lateness in microseconds.
+    pub worst_late_us: u64,
+    /// Mean share of the processors' time that was not idle, in 0..=1.
+    pub busy_mean: Option<f64>,
+    /// The same in the busiest sample.
+    pub busy_max: Option<f64>,
+    /// Largest share of time in which some task waited for a processor, in 0..=1.
+    pub pressure_max: Option<f64>,
+    /// Least memory that was available, in bytes.
+    pub available_min_bytes: Option<u64>,
+    /// Most memory that the drill's containers used, in bytes.
+    pub memory_max_bytes: Option<u64>,
+    /// Processor time that the drill's containers used, in microseconds.
+    pub cpu_us: Option<u64>,
 }
 
 /// What a step took.
@@ -117,6 +142,23 @@ impl Record {
         figures.collect()
     }
 
+    fn measuring(&self) -> Measuring {
+        let machine = || self.machine.iter().map(|seen| seen.sample);
+        let busiest = |share: &mut dyn Iterator<Item = f64>| share.reduce(f64::max);
+        let seen = self.machine.len();
+        Measuring {
+            requests: self.loads.iter().flat_map(|series| &series.due).sum(),
+            late: self.late.iter().map(|late| late.count).sum(),
+            worst_late_us: self.late.iter().map(|late| late.worst_us).max().unwrap_or(0),
+            busy_mean: (seen > 0).then(|| machine().map(|sample| sample.busy).sum::<f64>() / seen as f64),
+            busy_max: busiest(&mut machine().map(|sample| sample.busy)),
+            pressure_max: busiest(&mut machine().filter_map(|sample| sample.pressure)),
+            available_min_bytes: machine().map(|sample| sample.available_bytes).min(),
+            memory_max_bytes: self.usage.iter().map(|seen| seen.sample.memory_bytes).max(),
+            cpu_us: self.usage.iter().map(|seen| seen.sample.cpu_us).max(),
+        }
+    }
+
     /// Every figure of the drill.
     pub fn figures(&self) -> Figures {
         let between = |from: Option<DrillTime>, to: Option<DrillTime>| Some(to?.0.saturating_sub(from?.0));
@@ -133,6 +175,7 @@ impl Record {
             mitigation_to_recover_us: between(self.mitigation_started_us, recovered),
             steps: ran.map(|step| StepFigures { step: step.step.clone(), took_us: step.took_us() }).collect(),
             slis: self.sli_figures(),
+            measuring: self.measuring(),
             time: self.breakdown(),
         }
     }

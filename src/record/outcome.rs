@@ -1,9 +1,11 @@
 //! From a verdict to what it means for whoever ran the drill: whether it is the expected one, and the exit code.
 
 use super::{Check, Judgement, Record, Verdict};
+use serde::{Deserialize, Serialize};
 
 /// How a drill came out for the one who ran it, from best to worst: the worst of several is their `max`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// The verdict is the expected one and everything is undone.
     Passed,

@@ -1,6 +1,8 @@
 //! The parts of a record: what it keeps of phases, faults, steps, commands, waits and clocks.
 
-use super::{DrillTime, FaultAfter, FaultEvent, Location, Output, Phase, StepStatus, Verdict};
+use super::{
+    DrillTime, FaultAfter, FaultEvent, Location, MachineSample, Output, Phase, StepStatus, UsageSample, Verdict,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -81,6 +83,26 @@ pub struct LateRecord {
     pub worst_us: u64,
     /// Requests sent late by more than allowed.
     pub count: u64,
+}
+
+/// How busy the machine was at one instant.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct MachineRecord {
+    /// When.
+    pub at_us: DrillTime,
+    /// What was seen.
+    #[serde(flatten)]
+    pub sample: MachineSample,
+}
+
+/// What the stack had used at one instant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UsageRecord {
+    /// When.
+    pub at_us: DrillTime,
+    /// What was seen.
+    #[serde(flatten)]
+    pub sample: UsageSample,
 }
 
 /// A change of what the alert condition says.

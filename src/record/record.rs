@@ -48,6 +48,12 @@ pub struct Record {
     pub loads: Vec<LoadSeries>,
     /// Requests that were sent late, by load.
     pub late: Vec<LateRecord>,
+    /// Why the measurement was disturbed, if it was: then no verdict that rests on it stands.
+    pub disturbed: Option<String>,
+    /// How busy the machine was.
+    pub machine: Vec<MachineRecord>,
+    /// What the stack used.
+    pub usage: Vec<UsageRecord>,
     /// Changes of the alert condition.
     pub conditions: Vec<ConditionRecord>,
     /// The lives of the faults.
@@ -118,6 +124,11 @@ impl Record {
             Event::ClockOffset { agent, offset_us, rtt_us } => self.clock(agent, *offset_us, *rtt_us),
             Event::Slice(slice) => self.slice(slice),
             Event::Late { load, worst_us, count } => self.late(load, *worst_us, *count),
+            Event::Disturbed { why } => {
+                self.disturbed.get_or_insert_with(|| why.clone());
+            }
+            Event::Machine(sample) => self.machine.push(MachineRecord { at_us, sample: *sample }),
+            Event::Usage(sample) => self.usage.push(UsageRecord { at_us, sample: sample.clone() }),
             Event::Condition { value, holds, .. } => {
                 self.conditions.push(ConditionRecord { at_us, value: *value, holds: *holds });
             }

@@ -142,7 +142,7 @@ impl RunDir {
         let mut runs = Vec::new();
         for entry in entries {
             let entry = entry?;
-            let is_run = entry.file_name().to_str().is_some_and(is_id);
+            let is_run = entry.file_name().to_str().is_some_and(is_run_id);
             if is_run && entry.file_type()?.is_dir() {
                 runs.push(RunDir::open(&entry.path())?);
             }
@@ -319,8 +319,8 @@ fn slug(name: &str) -> String {
     if slug.is_empty() { "drill".into() } else { slug.into() }
 }
 
-/// Whether a name looks like the id of a run.
-fn is_id(name: &str) -> bool {
+/// Whether a name looks like the id of a run (or of a game day): it begins with a time, `20261120T064112Z-`.
+pub fn is_run_id(name: &str) -> bool {
     let stamp = name.as_bytes().get(..17);
     stamp.is_some_and(|s| {
         s.iter().enumerate().all(|(i, b)| match i {

@@ -76,87 +76,10 @@ pub(crate) fn lines_of(events: &[Stamped]) -> Vec<u8> {
     lines
 }
 
-const RUNBOOK: &str = "runbooks/db-pool.md";
-const LOOK: &str = "diagnose/look-at-the-pool";
-const ASK: &str = "diagnose/ask-who-deployed-last";
-const CURE: &str = "mitigate/terminate-the-session-that-holds-the-lock";
-const CHECK: &str = "verify/place-an-order";
-const FAULT: &str = "postgres_lock";
+mod plan;
 
-fn at(line: usize) -> Location {
-    Location { path: RUNBOOK.into(), line }
-}
-
-/// The plan of a story.
-pub(crate) fn plan(story: Story) -> Announcement {
-    let file = |path: &str, digit: &str| FileRef { path: path.into(), sha256: digit.repeat(64) };
-    let step = |id: &str, title: &str, line, manual| StepInfo {
-        id: id.into(),
-        phase: id.split('/').next().unwrap().into(),
-        title: title.into(),
-        manual,
-        hash: "c".repeat(64),
-        at: at(line),
-        replaced: None,
-    };
-    let sli = |name: &str, good: &str, objective, must_breach| SliInfo {
-        name: name.into(),
-        load: "checkout".into(),
-        good: good.into(),
-        objective,
-        must_breach,
-    };
-    Announcement {
-        format: RECORD_FORMAT,
-        tool_version: "0.1.0".into(),
-        run: "20261120T064112Z-db-pool-3f9a".into(),
-        started_utc: "2026-11-20T06:41:12.345Z".into(),
-        scenario: "db-pool".into(),
-        title: "Checkout runs out of database connections".into(),
-        severity: Some("SEV1".into()),
-        tags: vec!["checkout".into(), "database".into()],
-        scenario_file: file("scenarios/db-pool.yaml", "a"),
-        runbook_file: Some(file(RUNBOOK, "b")),
-        stack_file: file("stacks/checkout/compose.yaml", "d"),
-        control: matches!(story, Story::Control | Story::ControlRecovered),
-        seed: 42,
-        expect: match story {
-            Story::ExpectedFailure | Story::UnexpectedPass => Verdict::NotRecovered,
-            _ => Verdict::Passed,
-        },
-        slis: vec![sli("availability", "status < 500", 0.995, true), sli("latency", "latency < 300ms", 0.99, false)],
-        loads: vec![LoadInfo {
-            name: "checkout".into(),
-            request: "POST http://checkout:8080/checkout".into(),
-            rate: 50.0,
-        }],
-        faults: vec![FaultInfo {
-            id: FAULT.into(),
-            kind: "postgres_lock".into(),
-            summary: "an idle transaction holds a lock on shop.inventory".into(),
-            at: Location { path: "scenarios/db-pool.yaml".into(), line: 17 },
-        }],
-        steps: vec![
-            step(LOOK, "Look at the pool", 20, false),
-            step(ASK, "Ask who deployed last", 31, true),
-            step(CURE, "Terminate the session that holds the lock", 42, false),
-            step(CHECK, "Place an order", 58, false),
-        ],
-        detect: Some("db_pool_available < 1".into()),
-        windows: Windows {
-            steady_us: 5_000_000,
-            impact_within_us: 15_000_000,
-            impact_window_us: 1_000_000,
-            detect_within_us: Some(10_000_000),
-            recover_within_us: 10_000_000,
-            recover_hold_us: 5_000_000,
-            revert_hold_us: 2_000_000,
-            impact_none: false,
-        },
-        vars: BTreeMap::from([("service".to_string(), "checkout".to_string())]),
-        alone: false,
-    }
-}
+pub(crate) use plan::plan;
+use plan::*;
 
 /// Tells a story: `at` moves the clock, and every slice that is closed by then is told first.
 struct Script {

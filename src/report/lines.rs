@@ -181,7 +181,7 @@ impl Lines {
                 verbose(v, format!("the clock of {agent} is {offset_us} µs off, known to {known:.2} ms"))
             }
             Event::Slice(_) => Vec::new(),
-            Event::Late { count: 0, .. } => Vec::new(),
+            Event::Late { count: 0, .. } | Event::Disturbed { .. } | Event::Machine(_) | Event::Usage(_) => Vec::new(),
             Event::Late { load, worst_us, count } => {
                 one(Mark::Warn, format!("{} of {load} sent late, by up to {}", requests(*count), seconds(*worst_us)))
             }

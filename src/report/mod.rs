@@ -4,6 +4,7 @@ mod cases;
 mod clock;
 mod console;
 mod curtain;
+mod drills;
 mod events_json;
 mod json;
 mod junit;
@@ -15,6 +16,7 @@ mod text;
 
 pub use console::{Console, ConsoleOptions, Verbosity};
 pub use curtain::{Curtain, Lowered};
+pub use drills::{Drills, Entry};
 pub use events_json::EventsJson;
 pub use json::{json, read_json};
 pub use junit::junit;

@@ -239,6 +239,8 @@ impl Case {
             started_utc: utc_text(utc_now()),
             control: self.options.control,
             seed: self.options.seed,
+            revision: None,
+            occasion: None,
         };
         let announcement = engine::announce(&plan, &identity);
         let stack = FakeStack::new(world);

@@ -1,0 +1,8 @@
+//! Runs and game days as they lie on disk: found below any directory (a project's `.firedrill`, an unpacked artifact of a CI
+//! run), and read. What cannot be read is said, and keeps nothing else from being read.
+
+mod find;
+mod read;
+
+pub use find::{Found, find};
+pub use read::{read_all, read_day, read_run};

@@ -1,0 +1,185 @@
+//! The accounts of a game day: a drill that passed at the first attempt has passed, one that needed a retry is flaky and
+//! never simply passed, and an attempt whose measuring was disturbed counts for nothing.
+
+use super::{Attempt, Day, DayDrill};
+use crate::record::Outcome;
+use serde::{Deserialize, Serialize};
+
+/// What became of a drill of a game day, all of its attempts taken together. From best to worst.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DrillStatus {
+    /// The first attempt that says anything passed.
+    Passed,
+    /// An attempt failed and a later one passed.
+    Flaky,
+    /// It was not started.
+    NotRun,
+    /// No attempt passed.
+    Failed,
+    /// The harness broke, or every attempt was disturbed: it says nothing.
+    Broken,
+    /// It was begun and has no end.
+    Incomplete,
+    /// It was stopped by a signal.
+    Interrupted,
+}
+
+impl DrillStatus {
+    /// The name as it stands in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            DrillStatus::Passed => "passed",
+            DrillStatus::Flaky => "flaky",
+            DrillStatus::NotRun => "not run",
+            DrillStatus::Failed => "failed",
+            DrillStatus::Broken => "harness error",
+            DrillStatus::Incomplete => "incomplete",
+            DrillStatus::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// How many drills came out how.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// Drills of the plan.
+    pub planned: usize,
+    /// Passed at the first attempt that says anything.
+    pub passed: usize,
+    /// Failed and then passed.
+    pub flaky: usize,
+    /// Failed.
+    pub failed: usize,
+    /// Harness errors.
+    pub broken: usize,
+    /// Begun and without an end.
+    pub incomplete: usize,
+    /// Stopped by a signal.
+    pub interrupted: usize,
+    /// Not started.
+    pub not_run: usize,
+    /// Attempts whose measuring was disturbed, and which were run again.
+    pub disturbed: usize,
+    /// Attempts that were made because an earlier one had failed.
+    pub retries: usize,
+}
+
+impl DayDrill {
+    /// The attempts that say something: those that were not disturbed.
+    pub fn telling(&self) -> impl DoubleEndedIterator<Item = &Attempt> {
+        self.attempts.iter().filter(|attempt| !attempt.disturbed)
+    }
+
+    /// What became of it.
+    pub fn status(&self) -> DrillStatus {
+        if self.attempts.is_empty() {
+            return DrillStatus::NotRun;
+        }
+        let Some(last) = self.telling().next_back() else { return DrillStatus::Broken };
+        let failed_before = self.telling().any(|attempt| attempt.outcome == Some(Outcome::Failed));
+        match last.outcome {
+            None => DrillStatus::Incomplete,
+            Some(Outcome::Passed) if failed_before => DrillStatus::Flaky,
+            Some(Outcome::Passed) => DrillStatus::Passed,
+            Some(Outcome::Failed) => DrillStatus::Failed,
+            Some(Outcome::Broken) => DrillStatus::Broken,
+            Some(Outcome::Interrupted) => DrillStatus::Interrupted,
+        }
+    }
+}
+
+impl Day {
+    /// How many drills came out how.
+    pub fn account(&self) -> Account {
+        let mut account = Account { planned: self.drills.len(), ..Account::default() };
+        for drill in &self.drills {
+            let counted = match drill.status() {
+                DrillStatus::Passed => &mut account.passed,
+                DrillStatus::Flaky => &mut account.flaky,
+                DrillStatus::NotRun => &mut account.not_run,
+                DrillStatus::Failed => &mut account.failed,
+                DrillStatus::Broken => &mut account.broken,
+                DrillStatus::Incomplete => &mut account.incomplete,
+                DrillStatus::Interrupted => &mut account.interrupted,
+            };
+            *counted += 1;
+            account.disturbed += drill.attempts.iter().filter(|attempt| attempt.disturbed).count();
+            account.retries += drill.attempts.iter().filter(|attempt| attempt.cause == super::Cause::Retry).count();
+        }
+        account
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Cause, DayEvent, DayPlan, DayStamped, PlannedDrill, Verdict};
+
+    type Came = (Option<Outcome>, bool);
+
+    /// A day of one drill, whose attempts come out like this: outcome and whether it was disturbed.
+    fn day(attempts: &[Came]) -> Day {
+        let planned = PlannedDrill {
+            number: 1,
+            scenario: "db-pool".into(),
+            title: String::new(),
+            tags: Vec::new(),
+            repetition: 1,
+            control: false,
+        };
+        let plan = DayPlan { drills: vec![planned], ..DayPlan::default() };
+        let mut events = vec![DayEvent::DayAnnounced(Box::new(plan))];
+        for (at, (outcome, disturbed)) in attempts.iter().enumerate() {
+            let (run, attempt, cause) = (format!("run-{at}"), at as u32 + 1, Cause::Planned);
+            events.push(DayEvent::DrillStarted {
+                number: 1,
+                attempt,
+                run: run.clone(),
+                cause,
+                running: 1,
+                waited_us: 0,
+            });
+            if let Some(outcome) = *outcome {
+                let (verdict, disturbed, reason) = (Verdict::Passed, *disturbed, String::new());
+                events.push(DayEvent::DrillEnded { number: 1, attempt, run, verdict, outcome, disturbed, reason });
+            }
+        }
+        let mut lines = Vec::new();
+        for (at_us, event) in (0..).zip(events) {
+            serde_json::to_writer(&mut lines, &DayStamped { at_us, event }).unwrap();
+            lines.push(b'\n');
+        }
+        Day::from_events(lines.as_slice())
+    }
+
+    #[test]
+    fn a_drill_is_what_its_telling_attempts_say() {
+        use Outcome::{Broken, Failed, Interrupted, Passed};
+        let all: [(&[Came], DrillStatus); 9] = [
+            (&[], DrillStatus::NotRun),
+            (&[(Some(Passed), false)], DrillStatus::Passed),
+            (&[(Some(Broken), true), (Some(Passed), false)], DrillStatus::Passed),
+            (&[(Some(Failed), false), (Some(Passed), false)], DrillStatus::Flaky),
+            (&[(Some(Failed), false), (Some(Failed), false)], DrillStatus::Failed),
+            (&[(Some(Failed), false), (Some(Broken), true), (Some(Passed), false)], DrillStatus::Flaky),
+            (&[(Some(Broken), true), (Some(Broken), true)], DrillStatus::Broken),
+            (&[(Some(Failed), false), (None, false)], DrillStatus::Incomplete),
+            (&[(Some(Interrupted), false)], DrillStatus::Interrupted),
+        ];
+        for (attempts, status) in all {
+            assert_eq!(day(attempts).drills[0].status(), status, "{attempts:?}");
+        }
+        let account = day(&[(Some(Broken), true), (Some(Passed), false)]).account();
+        assert_eq!((account.planned, account.passed, account.disturbed, account.flaky), (1, 1, 1, 0));
+    }
+
+    #[test]
+    fn a_torn_last_line_is_said_and_nothing_is_lost() {
+        let text = r#"{"at_us":0,"event":{"type":"day_announced","drills":[]}}
+{"at_us":5,"event":{"type":"day_note","text":"x"}}
+{"at_us":6,"event":{"type":"day_en"#;
+        let day = Day::from_events(text.as_bytes());
+        assert_eq!((day.notes.len(), day.damage.len(), day.ended, day.last_us), (1, 1, false, 5));
+    }
+}
