@@ -3,6 +3,7 @@
 
 pub mod client;
 pub mod clock;
+pub mod machine;
 pub mod pg;
 pub mod prometheus;
 pub mod protocol;

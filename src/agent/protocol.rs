@@ -1,6 +1,7 @@
 //! Wire protocol between runner and agent: JSON lines, one message a line.
 
 use crate::load::LoadSpec;
+use crate::record::MachineSample;
 pub use crate::slis::MetricCondition;
 use crate::slis::SliSpec;
 use serde::{Deserialize, Serialize};
@@ -180,6 +181,11 @@ pub enum Message {
         worst_us: u64,
         /// Requests sent late since the last report.
         count: u64,
+    },
+    /// How busy the machine is, once a second while loads run.
+    Machine {
+        /// What was seen.
+        sample: MachineSample,
     },
     /// Something about a fault that people should know: `the session was terminated`, `came back`.
     Note {

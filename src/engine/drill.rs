@@ -6,6 +6,7 @@ use super::ledger::Ledger;
 use super::monitor::Monitor;
 use super::person::Person;
 use super::stop::Stop;
+use super::usage;
 use crate::agent::AgentClient;
 use crate::faults::Undo;
 use crate::record::{Announcement, Check, CheckOutcome, DrillTime, Event, EventSink, Location, Phase, RunDir, Verdict};
@@ -90,7 +91,7 @@ pub async fn run<S: Stack>(
         control: options.control,
         seed: options.seed,
         monitor: Monitor::new(sink.clone(), &plan.slis, when),
-        sink,
+        sink: sink.clone(),
         ledger: &mut ledger,
         injections,
         agents: BTreeMap::new(),
@@ -115,7 +116,9 @@ pub async fn run<S: Stack>(
         ending.cancel();
         ended
     };
-    let (ended, came_back) = tokio::join!(phases, comeback::bring_back(stack, &plan.faults, injected, &ending));
+    let came_back = comeback::bring_back(stack, &plan.faults, injected, &ending);
+    let used = caught(usage::watch(stack, &sink, &ending));
+    let (ended, came_back, _) = tokio::join!(phases, came_back, used);
     let passed = match ended {
         Ok(Ok(reason)) => reason,
         Ok(Err(stop)) => {

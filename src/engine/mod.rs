@@ -17,6 +17,7 @@ mod revert;
 mod steady;
 mod stop;
 mod up;
+mod usage;
 
 pub use alone::{Alone, AloneOutcome, announce_alone, follow_alone};
 pub use announce::{Identity, announce};

@@ -118,6 +118,7 @@ impl Monitor {
             Message::Sample { clock_us, value, holds, error, readable } => {
                 self.sample(drill_time(client, clock_us), value, holds, error, readable);
             }
+            Message::Machine { sample } => self.sink.emit(Event::Machine(sample)),
             Message::Late { load, worst_us, count } => {
                 let mut state = self.lock();
                 state.late += count;

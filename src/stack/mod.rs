@@ -8,7 +8,7 @@ mod tools;
 pub use channel::Channel;
 pub use tools::{Call, CallInput, CallIo, CallOutput, CallPeer, NoTools, PIECE, REFUSED, Tools, WINDOW};
 
-use crate::record::{Redactor, Secrets};
+use crate::record::{Redactor, Secrets, UsageSample};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -189,6 +189,10 @@ pub trait Stack: Send + Sync + 'static {
     fn services(&self) -> Vec<String>;
     /// How a person looks into a stack that is left up, and removes it: command lines, one each.
     fn how_to_look(&self) -> Vec<String>;
+    /// What the drill's containers use now; `None` where nobody tells.
+    fn usage(&self) -> impl Future<Output = Result<Option<UsageSample>, StackError>> + Send {
+        std::future::ready(Ok(None))
+    }
     /// Writes the log of every container into `dir`, secrets hidden.
     fn save_logs(&self, dir: &Path, redactor: &Redactor) -> impl Future<Output = Result<(), StackError>> + Send;
     /// Removes everything that carries this drill's label, then looks again. Idempotent.

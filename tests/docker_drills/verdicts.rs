@@ -45,6 +45,12 @@ fn the_good_runbook_for_a_drained_pool_passes() {
     assert_eq!((count("failure"), count("error")), (0, 0), "{text}");
     assert!(count("testcase") > 15 && count("skipped") == 1, "{text}");
 
+    // How far the measuring can be trusted is part of the record.
+    let measuring = drill.record.figures().measuring;
+    assert!(measuring.busy_mean.is_some() && measuring.available_min_bytes > Some(0), "{measuring:?}");
+    assert!(measuring.cpu_us > Some(0) && measuring.memory_max_bytes > Some(0), "{measuring:?}");
+    assert!(drill.record.usage.iter().any(|seen| seen.sample.networks == 1), "{:?}", drill.record.usage);
+
     for name in ["record.json", "events.jsonl", "junit.xml", "ledger.jsonl", "compose.json", "logs", "files"] {
         assert!(drill.dir.join(name).exists(), "{name}");
     }

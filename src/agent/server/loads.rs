@@ -1,7 +1,7 @@
 //! The loads of a session: started together, stopped together.
 
-use crate::agent::Clock;
 use crate::agent::protocol::{Answer, Message, WireSlice};
+use crate::agent::{Clock, machine};
 use crate::load::{Generator, LoadSpec, Report, SLICE, Totals, micros};
 use crate::slis::SliSpec;
 use std::sync::{Mutex, PoisonError};
@@ -26,6 +26,8 @@ pub(super) struct Loads {
 struct Running {
     stop: CancellationToken,
     generators: Vec<AbortOnDropHandle<Totals>>,
+    /// Watches the machine meanwhile; ends when it is dropped.
+    _machine: AbortOnDropHandle<()>,
 }
 
 impl Loads {
@@ -57,7 +59,8 @@ impl Loads {
             let report = move |report| drop(messages.send(message(&load, t0_us, report)));
             AbortOnDropHandle::new(tokio::spawn(generator.run(t0, stop.clone(), report)))
         });
-        *running = Some(Running { generators: generators.collect(), stop });
+        let generators = generators.collect();
+        *running = Some(Running { generators, stop, _machine: machine::watch(messages.clone()) });
         Answer::LoadStarted { t0_us }
     }
 
@@ -65,7 +68,7 @@ impl Loads {
     /// when it says that it is done.
     pub(super) async fn stop(&self) -> Answer {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(Running { stop, generators }) = running else {
+        let Some(Running { stop, generators, .. }) = running else {
             return Answer::Done { detail: "no load was running".into() };
         };
         stop.cancel();

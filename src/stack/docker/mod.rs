@@ -30,6 +30,7 @@ mod steps;
 mod sweep;
 mod transform;
 mod up;
+mod usage;
 
 pub use attached::AttachedStack;
 pub use containers::{Operated, operate_in};

@@ -9,8 +9,8 @@ use super::errors::{api, environment, is_status};
 use super::findings::{Finding, findings};
 use super::model::{self, ResolveError, ResolvedModel};
 use super::transform::TOOLBOX;
-use super::{containers, exec, images, labels, logs, remove, secrets, steps};
-use crate::record::{Redactor, Secrets};
+use super::{containers, exec, images, labels, logs, remove, secrets, steps, usage};
+use crate::record::{Redactor, Secrets, UsageSample};
 use crate::stack::{
     AgentRole, Channel, ContainerOp, ContainerState, Place, Stack, StackDown, StackError, StackSpec, StackUp, Tools,
 };
@@ -384,6 +384,10 @@ impl Stack for DockerStack {
 
     fn services(&self) -> Vec<String> {
         self.model.services()
+    }
+
+    async fn usage(&self) -> Result<Option<UsageSample>, StackError> {
+        usage::usage(&self.endpoint.docker, &self.run.id).await.map(Some)
     }
 
     async fn save_logs(&self, dir: &Path, redactor: &Redactor) -> Result<(), StackError> {

@@ -1,0 +1,66 @@
+//! What the containers of a drill use, from the engine's own accounts.
+
+use super::{containers, errors::api, labels};
+use crate::record::UsageSample;
+use crate::stack::StackError;
+use bollard::Docker;
+use bollard::models::{ContainerMemoryStats, ContainerStatsResponse};
+use bollard::query_parameters::{ListNetworksOptionsBuilder, StatsOptionsBuilder};
+use futures_util::StreamExt;
+use futures_util::future::join_all;
+use std::collections::HashMap;
+
+/// One look at every container of a run that is up.
+pub(super) async fn usage(docker: &Docker, run: &str) -> Result<UsageSample, StackError> {
+    let found = containers::list(docker, &[(labels::RUN, Some(run))]).await?;
+    let up = found.into_iter().filter(|c| c.state.is_some_and(|state| state.to_string() == "running"));
+    let ids: Vec<String> = up.filter_map(|container| container.id).collect();
+    // A container that ends meanwhile has no accounts any more.
+    let stats: Vec<ContainerStatsResponse> =
+        join_all(ids.iter().map(|id| stats(docker, id))).await.into_iter().flatten().collect();
+    let filters = HashMap::from([("label".to_string(), vec![format!("{}={run}", labels::RUN)])]);
+    let options = ListNetworksOptionsBuilder::default().filters(&filters).build();
+    let networks = docker.list_networks(Some(options)).await.map_err(api("listing networks"))?;
+    Ok(UsageSample {
+        cpu_us: stats.iter().map(cpu_us).sum(),
+        memory_bytes: stats.iter().filter_map(|stats| stats.memory_stats.as_ref()).map(memory_bytes).sum(),
+        containers: u32::try_from(stats.len()).unwrap_or(u32::MAX),
+        networks: u32::try_from(networks.len()).unwrap_or(u32::MAX),
+    })
+}
+
+async fn stats(docker: &Docker, id: &str) -> Option<ContainerStatsResponse> {
+    // `one_shot` does not wait for a second look, which only `docker stats`' percentages need.
+    let options = StatsOptionsBuilder::default().stream(false).one_shot(true).build();
+    docker.stats(id, Some(options)).next().await?.ok()
+}
+
+fn cpu_us(stats: &ContainerStatsResponse) -> u64 {
+    let usage = stats.cpu_stats.as_ref().and_then(|cpu| cpu.cpu_usage.as_ref());
+    usage.and_then(|usage| usage.total_usage).unwrap_or(0) / 1000
+}
+
+/// As `docker stats` shows it: without the page cache that could be given back (`inactive_file` of cgroups version 2,
+/// `total_inactive_file` of version 1).
+fn memory_bytes(memory: &ContainerMemoryStats) -> u64 {
+    let cache = memory.stats.as_ref().and_then(|s| s.get("total_inactive_file").or_else(|| s.get("inactive_file")));
+    memory.usage.unwrap_or(0).saturating_sub(cache.copied().unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cache_that_could_be_given_back_does_not_count() {
+        let stats = |key: &str| ContainerMemoryStats {
+            usage: Some(1000),
+            stats: Some(HashMap::from([(key.to_string(), 300), ("cache".into(), 500)])),
+            ..ContainerMemoryStats::default()
+        };
+        assert_eq!(memory_bytes(&stats("total_inactive_file")), 700);
+        assert_eq!(memory_bytes(&stats("inactive_file")), 700);
+        assert_eq!(memory_bytes(&ContainerMemoryStats::default()), 0);
+        assert_eq!(cpu_us(&ContainerStatsResponse::default()), 0);
+    }
+}
