@@ -22,6 +22,7 @@ pub mod cli;
 pub mod engine;
 pub mod error;
 pub mod faults;
+pub mod gameday;
 pub mod lint;
 pub mod load;
 pub mod record;

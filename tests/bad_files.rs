@@ -1,5 +1,8 @@
 //! Broken files: every mistake of every file at once, with its place, exit 2, nothing started. The messages are snapshots.
 
+#[path = "bad_files/gamedays.rs"]
+mod gamedays;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;

@@ -1,5 +1,5 @@
-//! The schema of scenario files: every scenario of the repository fits it, it rejects nothing that the program takes, and
-//! the copy in `docs/` is the one that the program prints.
+//! The schemas of scenario and game day files: every one of the repository fits, they reject nothing that the program takes,
+//! and the copies in `docs/` are what the program prints.
 
 use firedrill::source::{Diagnostics, Source, parse};
 use firedrill::spec::{self, Overrides};
@@ -26,16 +26,102 @@ fn complaints(validator: &jsonschema::Validator, value: &Value) -> String {
 }
 
 #[test]
-fn the_copy_in_the_documentation_is_what_the_program_prints() {
-    let output = Command::new(env!("CARGO_BIN_EXE_firedrill")).arg("schema").output().expect("firedrill runs");
-    assert!(output.status.success());
-    let printed = String::from_utf8(output.stdout).expect("UTF-8");
-    let path = root().join("docs/scenario.schema.json");
-    if std::env::var_os("UPDATE_SCHEMA").is_some() {
-        std::fs::write(&path, &printed).expect("the schema");
+fn the_copies_in_the_documentation_are_what_the_program_prints() {
+    for (kind, file) in [("scenario", "docs/scenario.schema.json"), ("gameday", "docs/gameday.schema.json")] {
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_firedrill")).args(["schema", kind]).output().expect("firedrill runs");
+        assert!(output.status.success());
+        let printed = String::from_utf8(output.stdout).expect("UTF-8");
+        let path = root().join(file);
+        if std::env::var_os("UPDATE_SCHEMA").is_some() {
+            std::fs::write(&path, &printed).expect("the schema");
+        }
+        let kept = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(kept == printed, "{file}: write it anew: UPDATE_SCHEMA=1 cargo test --test schema");
     }
-    let kept = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(kept == printed, "write it anew: UPDATE_SCHEMA=1 cargo test --test schema");
+}
+
+#[test]
+fn the_game_days_of_the_repository_fit() {
+    let validator = jsonschema::draft202012::new(&spec::game_day_schema()).expect("a schema");
+    let files = spec::project_game_days(&root());
+    assert!(!files.is_empty());
+    for path in files {
+        assert_eq!(complaints(&validator, &json_of(&path)), "", "{}", path.display());
+    }
+}
+
+/// Values at every key of a game day: what the program takes, the schema takes, and what is wrong by its shape it rejects.
+#[test]
+fn the_schema_of_game_days_rejects_nothing_that_the_program_takes() {
+    let project = Project::new();
+    let folder = project.0.path().join("scenarios");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let mut scenario = whole();
+    for (key, path) in [("/stack/file", "../compose.yaml"), ("/stack/env_files/0", "../x.env"), ("/runbook", "../x.md")]
+    {
+        *scenario.pointer_mut(key).expect("a place") = json!(path);
+    }
+    std::fs::write(folder.join("x.yaml"), scenario.to_string()).expect("a scenario");
+    let days = project.0.path().join("gamedays");
+    std::fs::create_dir_all(&days).expect("a folder");
+    let takes = |day: &Value| {
+        let path = days.join("d.yaml");
+        std::fs::write(&path, day.to_string()).expect("a game day");
+        let (day, diags) = spec::load_game_day(&path, &Overrides::default());
+        day.map(drop).ok_or_else(|| firedrill::source::render(&diags, false))
+    };
+    let whole = json!({
+        "title": "X", "description": "x", "owner": "x", "scenarios": [{ "scenario": "x", "repeat": 2, "control": "1/3" }],
+        "order": "random", "seed": 7, "repeat": 2, "budget": "30m", "parallel": 3, "on_failure": "stop", "retry": 1,
+        "flaky": "fail", "control": "1/7",
+    });
+    let validator = jsonschema::draft202012::new(&spec::game_day_schema()).expect("a schema");
+    assert_eq!(takes(&whole), Ok(()));
+    assert_eq!(complaints(&validator, &whole), "");
+    let mut named = Vec::new();
+    properties(&spec::game_day_schema(), &mut named);
+    let mut all = Vec::new();
+    places(&whole, "", &mut all);
+    for key in named.iter().filter(|key| !matches!(key.as_str(), "tag" | "tags")) {
+        assert!(all.iter().any(|place| place.ends_with(&format!("/{key}"))), "the whole game day lacks `{key}`");
+    }
+    let pool = json!([
+        null, true, false, 0, 1, 7, 11, 64, 101, -1, 1.5, "", "x", "y", "all", "auto", "fixed", "random", "continue", "stop",
+        "pass", "fail", "5", " 5 ", "+5", "1/7", " 1 / 7 ", "2/7", "1/1", "1/1000", "1/1001", "30m", "24h", "25h", "0s", [],
+        ["x"], ["../scenarios/x.yaml"], ["x", "x"], [{ "tag": "a" }], [{ "tags": ["a"] }], [{ "tags": [] }], [{ "tag": "q" }],
+        [{ "scenario": "x", "tag": "a" }], [{ "repeat": 2 }], [{ "scenario": "x", "control": false }], {}, { "x": 1 },
+    ]);
+    let mut taken = 0;
+    for place in &all {
+        for value in pool.as_array().expect("a list") {
+            let mut changed = whole.clone();
+            *changed.pointer_mut(place).expect("a place") = value.clone();
+            if takes(&changed).is_ok() {
+                taken += 1;
+                assert_eq!(complaints(&validator, &changed), "", "{place} {value}: the program takes it");
+            }
+        }
+    }
+    assert!(taken > 60, "only {taken} were taken");
+    let wrong = [
+        ("title", json!(null)),
+        ("scenario", json!("x")),
+        ("scenarios", json!([])),
+        ("scenarios", json!("some")),
+        ("scenarios", json!([{ "scenario": "x", "tag": "a" }])),
+        ("order", json!("rondom")),
+        ("budget", json!(30)),
+        ("parallel", json!("many")),
+        ("control", json!("every seventh")),
+        ("retry", json!(-1)),
+    ];
+    for (key, value) in wrong {
+        let mut changed = whole.clone();
+        changed[key] = value;
+        assert!(takes(&changed).is_err(), "{key}");
+        assert_ne!(complaints(&validator, &changed), "", "{key}");
+    }
 }
 
 #[test]
@@ -277,4 +363,5 @@ fn every_key_has_words() {
         }
     }
     look(&spec::schema(), "");
+    look(&spec::game_day_schema(), "");
 }

@@ -1,40 +1,62 @@
-//! `firedrill check`: checks every scenario, runbook and stack of the project; starts nothing.
+//! `firedrill check`: checks every scenario, runbook, stack and game day of the project; starts nothing.
 
 use super::output::print;
 use crate::error::{Error, Exit};
 use crate::source::{Diagnostics, Source, render};
-use crate::spec::{Overrides, Plan, check_environment, check_services, find, load, project_files, project_scenarios};
+use crate::spec::{
+    Overrides, Plan, check_environment, check_services, find, find_game_day, is_game_day, load, load_game_day,
+    project_files, project_game_days, project_scenarios,
+};
 use crate::stack::docker::{ResolveError, resolve};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// Checks every scenario, runbook and stack of the project: every mistake at once, and nothing is started.
+/// Checks every scenario, runbook, stack and game day of the project: every mistake at once, and nothing is started.
 #[derive(Debug, clap::Args)]
 pub struct CheckArgs {
-    /// Scenarios (names or paths) and runbooks (paths) to check; all of the project when none is named.
-    #[arg(value_name = "SCENARIO|RUNBOOK")]
+    /// Scenarios and game days (names or paths) and runbooks (paths) to check; all of the project when none is named.
+    #[arg(value_name = "SCENARIO|GAMEDAY|RUNBOOK")]
     files: Vec<String>,
+}
+
+/// The files that are meant.
+#[derive(Debug, Default)]
+struct Selected {
+    scenarios: Vec<PathBuf>,
+    runbooks: Vec<PathBuf>,
+    days: Vec<PathBuf>,
 }
 
 /// Runs the command.
 pub async fn run(args: CheckArgs, globals: &super::Globals) -> Result<Exit, Error> {
-    let (scenarios, runbooks) = selected(&args, &globals.project)?;
+    let selected = selected(&args, &globals.project)?;
     let overrides = Overrides { vars: BTreeMap::new(), project: globals.project.clone() };
     let mut diags = Diagnostics::default();
     let mut plans = Vec::new();
-    for path in &scenarios {
+    for path in &selected.scenarios {
         let (plan, mistakes) = load(path, &overrides);
         diags.all.extend(mistakes.all);
         plans.extend(plan);
     }
-    for path in runbooks.iter().filter(|path| !plans.iter().any(|plan| follows(plan, path))) {
+    for path in &selected.days {
+        // What is wrong with a scenario that was read above as well is shown once.
+        let (day, mistakes) = load_game_day(path, &overrides);
+        diags.all.extend(mistakes.all);
+        let more = day.into_iter().flat_map(|day| day.scenarios).map(|scenario| scenario.plan);
+        for plan in more {
+            if !plans.iter().any(|known: &Plan| known.source.path == plan.source.path) {
+                plans.push(plan);
+            }
+        }
+    }
+    for path in selected.runbooks.iter().filter(|path| !plans.iter().any(|plan| follows(plan, path))) {
         check_runbook(path, &mut diags);
     }
     // Without Docker the stacks cannot be judged; what is wrong with the files is told all the same.
     let resolved = resolve_stacks(&plans, &mut diags).await;
     if diags.has_errors() || resolved.is_ok() {
-        let exit = report(&diags, scenarios.len(), runbooks.len(), globals)?;
+        let exit = report(&diags, &selected, globals)?;
         if let Err(error) = resolved {
             show(&format!("error: {error}\n"));
         }
@@ -49,21 +71,32 @@ fn show(text: &str) {
     let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
-/// The scenarios and runbooks that are meant.
-fn selected(args: &CheckArgs, project: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), Error> {
+/// The files that are meant.
+fn selected(args: &CheckArgs, project: &Path) -> Result<Selected, Error> {
+    let mut selected = Selected::default();
+    for file in &args.files {
+        if file.ends_with(".md") || file.ends_with(".markdown") {
+            selected.runbooks.push(PathBuf::from(file));
+            continue;
+        }
+        match find(file, project) {
+            Ok(path) if is_game_day(&path) => selected.days.push(path),
+            Ok(path) => selected.scenarios.push(path),
+            // A name that is no scenario's may be a game day's; if not, scenarios are what was likely meant.
+            Err(error) => selected.days.push(find_game_day(file, project).map_err(|_| error)?),
+        }
+    }
     if !args.files.is_empty() {
-        let (runbooks, scenarios): (Vec<&String>, Vec<&String>) =
-            args.files.iter().partition(|file| file.ends_with(".md") || file.ends_with(".markdown"));
-        let scenarios = scenarios.into_iter().map(|name| find(name, project)).collect::<Result<_, _>>()?;
-        return Ok((scenarios, runbooks.into_iter().map(PathBuf::from).collect()));
+        return Ok(selected);
     }
     let scenarios = project_scenarios(project);
     let runbooks = project_files(project, "runbooks", &["md", "markdown"]);
-    if scenarios.is_empty() && runbooks.is_empty() {
+    let days = project_game_days(project);
+    if scenarios.is_empty() && runbooks.is_empty() && days.is_empty() {
         return Err(Error::usage(format!("there is neither scenarios/ nor runbooks/ in {}", project.display()))
             .hint("run Firedrill in the project's folder, or name it with `-C DIR`"));
     }
-    Ok((scenarios, runbooks))
+    Ok(Selected { scenarios, runbooks, days })
 }
 
 /// Whether a scenario without mistakes follows this runbook: then it was read with all that the scenario says about its
@@ -100,13 +133,17 @@ async fn resolve_stacks(plans: &[Plan], diags: &mut Diagnostics) -> Result<(), E
     Ok(())
 }
 
-fn report(diags: &Diagnostics, scenarios: usize, runbooks: usize, globals: &super::Globals) -> Result<Exit, Error> {
+fn report(diags: &Diagnostics, selected: &Selected, globals: &super::Globals) -> Result<Exit, Error> {
     show(&render(diags, globals.color()));
     if diags.has_errors() {
         return Ok(Exit::Usage);
     }
     let count = |count: usize, what: &str| if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") };
     let verdict = if diags.all.is_empty() { "no mistakes" } else { "no errors" };
-    print(&format!("{}, {}: {verdict}\n", count(scenarios, "scenario"), count(runbooks, "runbook")))?;
+    let mut counts = vec![count(selected.scenarios.len(), "scenario"), count(selected.runbooks.len(), "runbook")];
+    if !selected.days.is_empty() {
+        counts.push(count(selected.days.len(), "game day"));
+    }
+    print(&format!("{}: {verdict}\n", counts.join(", ")))?;
     Ok(Exit::Passed)
 }

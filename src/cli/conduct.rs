@@ -1,18 +1,19 @@
 //! Carries out drills from a checked plan to files on disk: the run directory, the reaper, the sinks, the reports.
 
 mod alone;
+mod day;
+mod drill;
 mod reaper_child;
 mod signals;
 
 pub use alone::{Beside, follow};
+pub use day::{DayWishes, day};
 pub use signals::listen;
 
 use super::ask::Terminal;
-use crate::engine::{self, Identity, Job, Options, Shutdown, ledger};
+use crate::engine::{Options, Shutdown};
 use crate::error::{Error, Exit};
-use crate::record::{
-    EventSink, Observer, Outcome, Record, RecordObserver, Redactor, RunDir, utc_now, utc_text, write_atomic,
-};
+use crate::record::{Observer, Outcome, Record, RunDir, write_atomic};
 use crate::report::{self, Console, ConsoleOptions, EventsJson, Verbosity};
 use crate::source::Diagnostics;
 use crate::spec::{self, Plan};
@@ -20,7 +21,7 @@ use crate::stack::docker::{
     DockerOptions, DockerStack, Endpoint, ResolveError, ResolvedModel, RunIdentity, resolve_at,
 };
 use crate::stack::{Stack, StackError};
-use reaper_child::Reaper;
+use drill::{Begun, Carried, carry_out};
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -113,7 +114,11 @@ fn save_junit(path: &Path, records: &[Record]) -> Result<(), Error> {
 }
 
 /// The stacks of all plans, each accepted by Compose and fit for its plan: nothing is started before all of them are.
-async fn resolved(plans: &[Plan], endpoint: &Endpoint, color: bool) -> Result<Vec<ResolvedModel>, Error> {
+async fn resolved<'p>(
+    plans: impl IntoIterator<Item = &'p Plan>,
+    endpoint: &Endpoint,
+    color: bool,
+) -> Result<Vec<ResolvedModel>, Error> {
     let mut diagnostics = Diagnostics::default();
     let mut models = Vec::new();
     for plan in plans {
@@ -151,57 +156,25 @@ async fn one(
     let run_dir = made.map_err(|error| {
         Error::harness(format!("no run directory could be made: {error}")).hint("name a directory with `--out`")
     })?;
-    let identity = RunIdentity { id: run_dir.id().to_string(), dir: run_dir.path().to_path_buf(), keep: wishes.keep };
+    let dir = run_dir.path().to_path_buf();
+    let identity = RunIdentity { id: run_dir.id().to_string(), dir: dir.clone(), keep: wishes.keep };
     let options = DockerOptions::from_env(wishes.no_build);
     let stack = DockerStack::new(model, &plan.stack, &identity, &options, endpoint).map_err(environment)?;
-
-    let record = RecordObserver::new();
-    let mut observers: Vec<Box<dyn Observer>> = vec![Box::new(record.clone())];
     let runbook = plan.runbook.as_ref().map_or("", |runbook| &runbook.source.text);
     let mut person = Terminal::new(wishes.ask, runbook);
-    observers.push(display(wishes, &person));
-    let events = run_dir.create_events().map_err(|error| on_disk(run_dir.path(), &error))?;
-    let redactor = Redactor::new(plan.secrets().into_iter().chain(stack.secrets()));
-    for source in sources(plan) {
-        let (path, content) = (source.path.display().to_string(), source.text.as_bytes());
-        let kept = run_dir.keep_file(&path, content, |text| redactor.text(text));
-        kept.map_err(|error| on_disk(run_dir.path(), &error))?;
-    }
-    let ledger = ledger::Ledger::create(&run_dir.ledger_path(), run_dir.id(), wishes.keep);
-    let ledger = ledger.map_err(|error| on_disk(run_dir.path(), &error))?;
-    // Last, so that it never completes the record of a drill that did not begin.
-    let reaper = Reaper::start(run_dir.path())?;
-    let sink = EventSink::new(Some(events), redactor, observers);
-
-    let identity = Identity {
-        run: run_dir.id().to_string(),
-        started_utc: utc_text(utc_now()),
-        control: wishes.control,
-        seed: wishes.seed.unwrap_or_else(drawn_seed),
-        revision: revision(&wishes.project).await,
-        occasion: None,
-    };
-    let announcement = engine::announce(plan, &identity);
-    let options = Options { control: wishes.control, keep: wishes.keep, seed: identity.seed };
-    let job = Job { plan, announcement, options: &options, run_dir: &run_dir, person: &mut person };
-    engine::run(job, &stack, ledger, sink, shutdown).await;
-    let record = record.record();
-    let saved = save(&record, &run_dir);
-    reaper.dismiss().await;
+    let observers = vec![display(wishes, &person)];
+    let options = Options { control: wishes.control, keep: wishes.keep, seed: wishes.seed.unwrap_or_else(drawn_seed) };
+    let begun =
+        Begun { plan, stack: &stack, run_dir, options, revision: revision(&wishes.project).await, occasion: None };
+    let Carried { record, saved } = carry_out(begun, &mut person, observers, shutdown).await?;
     if wishes.format == Format::Human {
-        say(&report::summary(&record, Some(run_dir.path()), wishes.color));
+        say(&report::summary(&record, Some(&dir), wishes.color));
         if record.kept {
             say(&format!("{}\n", stack.how_to_look().join("\n")));
         }
     }
-    saved.map_err(|error| on_disk(run_dir.path(), &error))?;
+    saved.map_err(|error| on_disk(&dir, &error))?;
     Ok(record)
-}
-
-/// The files that a drill was made from.
-fn sources(plan: &Plan) -> impl Iterator<Item = &crate::source::Source> {
-    let runbook = plan.runbook.as_ref().map(|runbook| &*runbook.source);
-    [&*plan.source, &*plan.stack_source].into_iter().chain(runbook)
 }
 
 /// Who shows the drill while it runs.

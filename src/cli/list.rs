@@ -1,16 +1,29 @@
-//! `firedrill list`: lists the scenarios of the project.
+//! `firedrill list`: lists the scenarios and game days of the project.
 
 use super::output::print;
 use crate::error::{Error, Exit};
 use crate::source::{tidy, visible};
-use crate::spec::{Outline, outline, project_scenarios};
+use crate::spec::{DayOutline, Outline, outline, outline_day, project_game_days, project_scenarios};
+use serde::Serialize;
 
-/// Lists the scenarios of the project, with title, severity, runbook, faults and tags.
+/// Lists the scenarios of the project, with title, severity, runbook, faults and tags, and its game days.
 #[derive(Debug, clap::Args)]
 pub struct ListArgs {
+    /// Only these; as JSON the scenarios when nothing is said.
+    #[arg(value_enum)]
+    what: Option<Listed>,
     /// How to print them.
     #[arg(long, value_enum, default_value_t = ListFormat::Text)]
     format: ListFormat,
+}
+
+/// What to list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Listed {
+    /// Those in `scenarios/`.
+    Scenarios,
+    /// Those in `gamedays/`.
+    Gamedays,
 }
 
 /// How to print the list.
@@ -24,21 +37,59 @@ enum ListFormat {
 
 /// Runs the command.
 pub async fn run(args: ListArgs, globals: &super::Globals) -> Result<Exit, Error> {
-    let scenarios: Vec<Outline> = project_scenarios(&globals.project).iter().map(|path| outline(path)).collect();
-    match args.format {
-        ListFormat::Json => {
-            let json = serde_json::to_string_pretty(&scenarios)
-                .map_err(|error| Error::harness(format!("writing the list as JSON: {error}")))?;
-            print(&format!("{json}\n"))?;
+    let scenarios =
+        || -> Vec<Outline> { project_scenarios(&globals.project).iter().map(|path| outline(path)).collect() };
+    let days =
+        || -> Vec<DayOutline> { project_game_days(&globals.project).iter().map(|path| outline_day(path)).collect() };
+    let nothing = |what: &str, folder: &str| {
+        let folder = tidy(&globals.project.join(folder));
+        Error::usage(format!("there is no {what} in {}", folder.display()))
+            .hint("run Firedrill in the project's folder, or name it with `-C DIR`")
+    };
+    match (args.format, args.what) {
+        (ListFormat::Json, None | Some(Listed::Scenarios)) => print_json(&scenarios())?,
+        (ListFormat::Json, Some(Listed::Gamedays)) => print_json(&days())?,
+        (ListFormat::Text, what) => {
+            let scenarios = if what == Some(Listed::Gamedays) { Vec::new() } else { scenarios() };
+            let days = if what == Some(Listed::Scenarios) { Vec::new() } else { days() };
+            match what {
+                Some(Listed::Gamedays) if days.is_empty() => return Err(nothing("game day", "gamedays")),
+                None | Some(Listed::Scenarios) if scenarios.is_empty() => return Err(nothing("scenario", "scenarios")),
+                _ => {}
+            }
+            let parts = [text(&scenarios), days_text(&days)];
+            let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+            print(&parts.join("\n"))?;
         }
-        ListFormat::Text if scenarios.is_empty() => {
-            let folder = tidy(&globals.project.join("scenarios"));
-            return Err(Error::usage(format!("there is no scenario in {}", folder.display()))
-                .hint("run Firedrill in the project's folder, or name it with `-C DIR`"));
-        }
-        ListFormat::Text => print(&text(&scenarios))?,
     }
     Ok(Exit::Passed)
+}
+
+fn print_json(list: &impl Serialize) -> Result<(), Error> {
+    let json = serde_json::to_string_pretty(list)
+        .map_err(|error| Error::harness(format!("writing the list as JSON: {error}")))?;
+    print(&format!("{json}\n"))
+}
+
+fn days_text(days: &[DayOutline]) -> String {
+    let width = days.iter().map(|day| day.name.chars().count()).max().unwrap_or_default();
+    let mut out = String::new();
+    for day in days {
+        let title = match (&day.title, day.readable) {
+            (Some(title), _) => title.as_str(),
+            (None, true) => "(no title)",
+            (None, false) => "(cannot be read: `firedrill check` says why)",
+        };
+        let settings: Vec<String> = day.settings.iter().map(|(key, value)| format!("{key} {value}")).collect();
+        let lines =
+            [("game day", title.to_string()), ("drills", day.scenarios.join(", ")), ("settings", settings.join(", "))];
+        for (at, (label, value)) in lines.iter().enumerate().filter(|(_, (_, value))| !value.is_empty()) {
+            let name = if at == 0 { day.name.as_str() } else { "" };
+            out.push_str(&visible(&format!("{name:width$}  {label:8} {value}")));
+            out.push('\n');
+        }
+    }
+    out
 }
 
 fn text(scenarios: &[Outline]) -> String {

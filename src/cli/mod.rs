@@ -8,6 +8,7 @@ mod conduct;
 mod docker_call;
 mod doctor;
 mod findings;
+mod gameday;
 mod init;
 mod lint;
 mod list;
@@ -56,6 +57,7 @@ pub struct Globals {
 #[derive(Debug, Subcommand)]
 enum Command {
     Scenario(scenario::ScenarioArgs),
+    Gameday(gameday::GamedayArgs),
     Run(run::RunArgs),
     List(list::ListArgs),
     Show(show::ShowArgs),
@@ -118,6 +120,7 @@ async fn run(cli: Cli) -> Result<Exit, Error> {
     let globals = &cli.globals;
     match cli.command {
         Command::Scenario(args) => scenario::run(args, globals).await,
+        Command::Gameday(args) => gameday::run(args, globals).await,
         Command::Run(args) => run::run(args, globals).await,
         Command::List(args) => list::run(args, globals).await,
         Command::Show(args) => show::run(args, globals).await,

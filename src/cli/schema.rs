@@ -1,15 +1,32 @@
-//! `firedrill schema`: prints the JSON Schema of scenario files, for editors.
+//! `firedrill schema`: prints the JSON Schema of the files that people write, for editors.
 
 use super::output::print;
 use crate::error::{Error, Exit};
 
-/// Prints the JSON Schema (draft 2020-12) of scenario files: editors complete keys and show what they mean with it.
+/// Prints the JSON Schema (draft 2020-12) of scenario or game day files: editors complete keys and show what they mean with it.
 #[derive(Debug, clap::Args)]
-pub struct SchemaArgs {}
+pub struct SchemaArgs {
+    /// Of which files.
+    #[arg(value_enum, default_value_t = SchemaKind::Scenario)]
+    kind: SchemaKind,
+}
+
+/// Files that have a schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum SchemaKind {
+    /// Files in `scenarios/`.
+    Scenario,
+    /// Files in `gamedays/`.
+    Gameday,
+}
 
 /// Runs the command.
-pub fn run(_args: &SchemaArgs) -> Result<Exit, Error> {
-    let json = serde_json::to_string_pretty(&crate::spec::schema())
+pub fn run(args: &SchemaArgs) -> Result<Exit, Error> {
+    let schema = match args.kind {
+        SchemaKind::Scenario => crate::spec::schema(),
+        SchemaKind::Gameday => crate::spec::game_day_schema(),
+    };
+    let json = serde_json::to_string_pretty(&schema)
         .map_err(|error| Error::harness(format!("writing the schema: {error}")))?;
     print(&format!("{json}\n"))?;
     Ok(Exit::Passed)

@@ -18,6 +18,7 @@ use futures_util::future::join_all;
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
@@ -36,6 +37,31 @@ pub struct Shutdown {
     pub cancel: CancellationToken,
     /// Do not undo one by one: remove everything at once.
     pub hurry: CancellationToken,
+    /// Why, when it is no signal.
+    why: Arc<OnceLock<String>>,
+}
+
+impl Shutdown {
+    /// One that follows this one and can be cancelled without it: a drill of a game day.
+    pub fn child(&self) -> Shutdown {
+        Shutdown { cancel: self.cancel.child_token(), hurry: self.hurry.child_token(), why: Arc::default() }
+    }
+
+    /// Stops for another reason than a signal: the reason stands in the verdict. The first one stays.
+    pub fn stop(&self, why: &str) {
+        let _ = self.why.set(why.to_string());
+        self.cancel.cancel();
+    }
+
+    /// Why it stops, or would: a signal, when nobody gave another reason.
+    pub fn reason(&self) -> String {
+        self.why.get().cloned().unwrap_or_else(|| BY_SIGNAL.to_string())
+    }
+
+    /// The stop that a cancellation means.
+    fn interrupted(&self) -> Stop {
+        Stop::new(Verdict::Interrupted, self.reason())
+    }
 }
 
 /// What the command line decides about a drill.
@@ -110,7 +136,7 @@ pub async fn run<S: Stack>(
     let phases = async {
         let ended = tokio::select! {
             biased;
-            () = shutdown.cancel.cancelled() => Ok(Err(Stop::new(Verdict::Interrupted, BY_SIGNAL))),
+            () = shutdown.cancel.cancelled() => Ok(Err(shutdown.interrupted())),
             ended = phases => ended,
         };
         ending.cancel();
@@ -255,7 +281,7 @@ impl<S: Stack> Drill<'_, S> {
         }
         // Only now: whoever is interrupted, or killed, while the stack is removed has not passed.
         if shutdown.cancel.is_cancelled() && self.verdict_now() != Verdict::Interrupted {
-            self.judge(Stop::new(Verdict::Interrupted, BY_SIGNAL));
+            self.judge(shutdown.interrupted());
         }
         if self.verdict.is_none() {
             self.judge(Stop::new(Verdict::Passed, passed));

@@ -6,7 +6,7 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
 
 /// A person beside the runbook, or nobody.
-pub trait Person: Send {
+pub trait Person: Send + Sync {
     /// Asks for a step to be done by hand.
     fn by_hand<'p>(&'p mut self, step: &'p Step) -> BoxFuture<'p, ByHand>;
     /// Asks for the value of an input.

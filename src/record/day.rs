@@ -7,12 +7,17 @@
 //!   gameday.jsonl   what happened, flushed as it happens
 //!   gameday.json    what it adds up to
 //!   report.html  report.md  junit.xml  annotations.txt
+//!   lock            held while its runner lives
+//!   files/          the game day's file as it was
+//!   logs/           of building and pulling images
 //!   runs/<run>/     the run directory of every attempt
 //! ```
 
 mod accounting;
+mod sink;
 
 pub use accounting::{Account, DrillStatus};
+pub use sink::{DayObserver, DaySink};
 
 use super::{FileRef, Outcome, Verdict};
 use serde::{Deserialize, Serialize};
@@ -74,6 +79,15 @@ pub struct PlannedDrill {
     pub repetition: u32,
     /// Whether it is the control: the same drill without the runbook.
     pub control: bool,
+}
+
+impl PlannedDrill {
+    /// How it is called where several drills are: its scenario, which repetition, whether it is the control.
+    pub fn label(&self) -> String {
+        let repetition = if self.repetition > 1 { format!(" #{}", self.repetition) } else { String::new() };
+        let control = if self.control { " (control)" } else { "" };
+        format!("{}{repetition}{control}", self.scenario)
+    }
 }
 
 /// A drill that a game day leaves out.
@@ -178,6 +192,9 @@ pub struct Attempt {
     pub started_us: u64,
     /// Drills that were under way then, this one included.
     pub running: usize,
+    /// How long it had been waited for room since the last start, in microseconds.
+    #[serde(default)]
+    pub waited_us: u64,
     /// When it ended; `None` when the game day was cut off in it.
     pub ended_us: Option<u64>,
     /// Its verdict.
@@ -234,13 +251,14 @@ impl Day {
                 self.plan = (**plan).clone();
             }
             DayEvent::ImagesReady { took_us } => self.images_us = Some(*took_us),
-            DayEvent::DrillStarted { number, attempt, run, cause, running, .. } => {
+            DayEvent::DrillStarted { number, attempt, run, cause, running, waited_us } => {
                 let begun = Attempt {
                     attempt: *attempt,
                     run: run.clone(),
                     cause: *cause,
                     started_us: stamped.at_us,
                     running: *running,
+                    waited_us: *waited_us,
                     ended_us: None,
                     verdict: Verdict::Incomplete,
                     outcome: None,

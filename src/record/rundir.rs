@@ -42,13 +42,22 @@ impl RunDir {
     /// The directory that holds run directories: `out` when `--out` names one, otherwise `.firedrill/runs` in the
     /// project, which Git is told to ignore. Makes it.
     pub fn root(project: &Path, out: Option<&Path>) -> io::Result<PathBuf> {
+        RunDir::root_of(project, out, "runs")
+    }
+
+    /// The same for game days: `.firedrill/gamedays`. The directory of a game day is locked and named as that of a run is.
+    pub fn days_root(project: &Path, out: Option<&Path>) -> io::Result<PathBuf> {
+        RunDir::root_of(project, out, "gamedays")
+    }
+
+    fn root_of(project: &Path, out: Option<&Path>, folder: &str) -> io::Result<PathBuf> {
         if let Some(out) = out {
             fs::create_dir_all(out)?;
             return Ok(out.to_path_buf());
         }
         // `./.firedrill` is right and no pleasure to read.
         let own = project.strip_prefix(".").unwrap_or(project).join(".firedrill");
-        let root = own.join("runs");
+        let root = own.join(folder);
         fs::create_dir_all(&root)?;
         match File::create_new(own.join(".gitignore")) {
             Ok(mut file) => file.write_all(b"*\n")?,
@@ -159,6 +168,12 @@ impl RunDir {
     /// Id of the run.
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// Whether its id is that of a run of this name, as far as an id tells: it holds the beginning of a name, as a slug.
+    pub fn is_named(&self, name: &str) -> bool {
+        let rest = is_run_id(&self.id).then(|| self.id.get(17..)).flatten();
+        rest.and_then(|rest| rest.rsplit_once('-')).is_some_and(|(own, _)| own == slug(name))
     }
 
     /// Whether there is a lock file, held or not: a run that another machine watches has none here.

@@ -1,6 +1,7 @@
-//! `--format json`: every event as a line of JSON, as it happens, for programs that follow a drill.
+//! `--format json`: every event as a line of JSON, as it happens, for programs that follow a drill or a game day.
 
-use crate::record::{Observer, Stamped};
+use crate::record::{Day, DayObserver, DayStamped, Observer, Stamped};
+use serde::Serialize;
 use std::io::Write;
 
 /// Writes each event as one line, flushed, so that a reader at the other end of a pipe is never behind.
@@ -23,8 +24,8 @@ impl<W: Write + Send> EventsJson<W> {
     }
 }
 
-impl<W: Write + Send> Observer for EventsJson<W> {
-    fn on_event(&mut self, event: &Stamped) {
+impl<W: Write + Send> EventsJson<W> {
+    fn write(&mut self, event: &impl Serialize) {
         // A reader that went away is no reason to stop a drill half-way; `events.jsonl` has it all.
         if self.failed {
             return;
@@ -35,6 +36,18 @@ impl<W: Write + Send> Observer for EventsJson<W> {
             self.out.flush()
         });
         self.failed = written.is_err();
+    }
+}
+
+impl<W: Write + Send> Observer for EventsJson<W> {
+    fn on_event(&mut self, event: &Stamped) {
+        self.write(event);
+    }
+}
+
+impl<W: Write + Send> DayObserver for EventsJson<W> {
+    fn on_day_event(&mut self, event: &DayStamped, _day: &Day) {
+        self.write(event);
     }
 }
 

@@ -4,6 +4,8 @@ mod cases;
 mod clock;
 mod console;
 mod curtain;
+mod day_console;
+mod day_summary;
 mod drills;
 mod events_json;
 mod json;
@@ -16,6 +18,8 @@ mod text;
 
 pub use console::{Console, ConsoleOptions, Verbosity};
 pub use curtain::{Curtain, Lowered};
+pub use day_console::{DayConsole, DayConsoleOptions};
+pub use day_summary::{day_plan, day_summary};
 pub use drills::{Drills, Entry};
 pub use events_json::EventsJson;
 pub use json::{json, read_json};

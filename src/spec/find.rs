@@ -6,36 +6,58 @@ use std::path::{Path, PathBuf};
 
 /// The scenario file that a name (`db-pool` → `scenarios/db-pool.yaml` of the project) or a path means.
 pub fn find(name_or_path: &str, project: &Path) -> Result<PathBuf, Error> {
+    find_in(name_or_path, project, "scenarios", "scenario")
+}
+
+/// The game day file that a name (`nightly` → `gamedays/nightly.yaml` of the project) or a path means.
+pub fn find_game_day(name_or_path: &str, project: &Path) -> Result<PathBuf, Error> {
+    find_in(name_or_path, project, "gamedays", "game day")
+}
+
+fn find_in(name_or_path: &str, project: &Path, folder: &str, what: &str) -> Result<PathBuf, Error> {
     let path = Path::new(name_or_path);
     let looks_like_path = name_or_path.contains(std::path::is_separator) || is_yaml(path);
     if looks_like_path && path.is_file() {
         return Ok(tidy(path));
     }
-    let folder = project.join("scenarios");
-    let named = ["", ".yaml", ".yml"].iter().map(|end| folder.join(format!("{name_or_path}{end}")));
-    if let Some(file) = named.into_iter().find(|file| is_yaml(file) && file.is_file()) {
-        return Ok(tidy(&file));
+    if let Some(file) = named(name_or_path, &project.join(folder)) {
+        return Ok(file);
     }
-    let names: Vec<String> = project_scenarios(project).iter().filter_map(|file| stem(file)).collect();
+    let names: Vec<String> = yaml_files(project, folder).iter().filter_map(|file| stem(file)).collect();
     let wanted = stem(path).unwrap_or_else(|| name_or_path.to_string());
-    let shown = tidy(&folder);
+    let shown = tidy(&project.join(folder));
     let error = match looks_like_path {
         true => Error::usage(format!("there is no file `{name_or_path}`")),
-        false => Error::usage(format!("there is no scenario `{name_or_path}` in {}", shown.display())),
+        false => Error::usage(format!("there is no {what} `{name_or_path}` in {}", shown.display())),
     };
     Err(match nearest(&wanted, names.iter().map(String::as_str)) {
         Some(name) => error.hint(format!("did you mean `{name}`?")),
         None if names.is_empty() => error.hint(format!(
-            "there is no scenario in {}; run Firedrill in the project's folder, or name it with `-C DIR`",
+            "there is no {what} in {}; run Firedrill in the project's folder, or name it with `-C DIR`",
             shown.display()
         )),
         None => error.hint(format!("there is {}", list(&names))),
     })
 }
 
+/// The file of a folder that a name means, with or without its extension.
+pub(super) fn named(name: &str, folder: &Path) -> Option<PathBuf> {
+    let files = ["", ".yaml", ".yml"].iter().map(|end| folder.join(format!("{name}{end}")));
+    files.into_iter().find(|file| is_yaml(file) && file.is_file()).map(|file| tidy(&file))
+}
+
+/// The game days of a project, by name.
+pub fn project_game_days(project: &Path) -> Vec<PathBuf> {
+    yaml_files(project, "gamedays")
+}
+
+fn yaml_files(project: &Path, folder: &str) -> Vec<PathBuf> {
+    project_files(project, folder, &["yaml", "yml"])
+}
+
 /// The scenarios of a project, by name.
 pub fn project_scenarios(project: &Path) -> Vec<PathBuf> {
-    project_files(project, "scenarios", &["yaml", "yml"])
+    yaml_files(project, "scenarios")
 }
 
 /// The files of one of the project's folders with one of these extensions, by name; hidden ones are left out.
@@ -54,11 +76,11 @@ pub fn project_files(project: &Path, folder: &str, extensions: &[&str]) -> Vec<P
     files
 }
 
-fn is_yaml(path: &Path) -> bool {
+pub(super) fn is_yaml(path: &Path) -> bool {
     path.extension().is_some_and(|end| end == "yaml" || end == "yml")
 }
 
-fn stem(path: &Path) -> Option<String> {
+pub(super) fn stem(path: &Path) -> Option<String> {
     path.file_stem().map(|name| name.to_string_lossy().into_owned())
 }
 

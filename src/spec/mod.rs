@@ -4,6 +4,7 @@ mod alone;
 mod clients;
 mod faults;
 mod find;
+mod gameday;
 mod hosts;
 mod loads;
 mod outcome;
@@ -18,12 +19,13 @@ mod stack;
 mod steps;
 mod windows;
 
-pub use find::{find, project_files, project_scenarios};
+pub use find::{find, find_game_day, project_files, project_game_days, project_scenarios};
+pub use gameday::*;
 pub use outline::{Outline, outline};
 pub use plan::*;
 pub use respond::check_environment;
 pub use scenario::{load, load_whole};
-pub use schema::schema;
+pub use schema::{game_day_schema, schema};
 pub use services::{check_services, place_in_stack};
 pub use windows::Show;
 

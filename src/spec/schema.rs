@@ -1,7 +1,8 @@
-//! The JSON Schema of scenario files. Its keys, which of them are required, and the kinds of their values come from the
-//! readers themselves, which are run on empty maps; its words come from the tables of `docs/scenario.md`. Here is only
-//! how the maps lie within each other.
+//! The JSON Schemas of scenario and game day files. Their keys, which of them are required, and the kinds of their values
+//! come from the readers themselves, which are run on empty maps; their words come from the tables of `docs/scenario.md`
+//! and `docs/gameday.md`. Here is only how the maps lie within each other.
 
+mod gameday;
 mod words;
 
 use super::{Overrides, clients, loads, outcome, respond, scenario, stack, steps};
@@ -12,11 +13,16 @@ use crate::source::shape::{self, Asked, keys_of};
 use crate::source::{Entry, Node, Span};
 use serde_json::{Map, Value, json};
 use std::path::Path;
-use words::Words;
+use words::{GAME_DAYS, SCENARIOS, Words};
 
 /// The schema of scenario files, draft 2020-12.
 pub fn schema() -> Value {
-    Build { words: Words::read(), gaps: Vec::new() }.scenario()
+    Build { words: Words::read(SCENARIOS), gaps: Vec::new() }.scenario()
+}
+
+/// The schema of game day files, draft 2020-12.
+pub fn game_day_schema() -> Value {
+    Build { words: Words::read(GAME_DAYS), gaps: Vec::new() }.game_day()
 }
 
 /// Values that have readers of their own, by key.
@@ -167,7 +173,7 @@ impl Build {
                 continue;
             };
             if !self.words.knows(section, key) {
-                self.gaps.push(format!("{section}: docs/scenario.md does not describe `{key}`"));
+                self.gaps.push(format!("{section}: {} does not describe `{key}`", self.words.page));
             }
             properties.insert((*key).into(), self.words.described(shape, section, key));
         }
@@ -203,7 +209,7 @@ mod tests {
 
     #[test]
     fn readers_shapes_and_words_agree() {
-        let mut build = Build { words: Words::read(), gaps: Vec::new() };
+        let mut build = Build { words: Words::read(SCENARIOS), gaps: Vec::new() };
         let schema = build.scenario();
         assert_eq!(build.gaps, Vec::<String>::new(), "see ADDING.md, \"A key of a scenario\"");
         assert!(jsonschema::draft202012::meta::is_valid(&schema));
@@ -213,7 +219,7 @@ mod tests {
     /// A gap is found: a key without a shape, a shape without a key, a key without words.
     #[test]
     fn gaps_are_told() {
-        let mut build = Build { words: Words::read(), gaps: Vec::new() };
+        let mut build = Build { words: Words::read(SCENARIOS), gaps: Vec::new() };
         let asked = ["for", "later"].map(|key| Asked { key, required: false, shape: None });
         build.section("steady", &asked, vec![("later", json!({})), ("never", json!({}))]);
         assert_eq!(

@@ -1,10 +1,12 @@
 //! The target system. `Stack` is a trait because a second kind will come (a Kubernetes namespace); nothing above this
 //! room may know about Compose.
 
+mod capacity;
 mod channel;
 pub mod docker;
 mod tools;
 
+pub use capacity::{Admission, Available, Capacity, Demand, Limits, Use};
 pub use channel::Channel;
 pub use tools::{Call, CallInput, CallIo, CallOutput, CallPeer, NoTools, PIECE, REFUSED, Tools, WINDOW};
 

@@ -1,8 +1,9 @@
 //! Whole drills by the built program on real Docker: every verdict, Ctrl-C and kill -9 in each phase, what a killed run
-//! leaves behind, and a stack that is not ours.
+//! leaves behind, a stack that is not ours, and game days.
 
 mod drill;
 mod foreign;
+mod gamedays;
 mod kills;
 mod sessions;
 mod signals;

@@ -1,6 +1,7 @@
 //! The documentation is held to the program: links lead somewhere, commands parse, examples load, excerpts are the code,
 //! and every key, fault, verdict, event and exit code is described.
 
+mod gamedays;
 mod pages;
 mod scenarios;
 

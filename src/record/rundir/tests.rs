@@ -165,3 +165,12 @@ fn a_run_is_inherited_once_its_runner_has_gone_and_by_one_heir_at_a_time() {
     std::fs::remove_file(path.join("lock")).unwrap();
     assert!(RunDir::inherit(&path).unwrap().holds_lock());
 }
+
+#[test]
+fn an_id_tells_its_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = RunDir::create(dir.path(), "DB pool").unwrap();
+    assert!(run.is_named("DB pool") && run.is_named("db-pool"));
+    assert!(!run.is_named("db") && !run.is_named("pool") && !run.is_named("db-pool-2"));
+    assert!(RunDir::days_root(dir.path(), None).unwrap().ends_with(".firedrill/gamedays"));
+}

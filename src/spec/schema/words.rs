@@ -1,8 +1,15 @@
-//! What an editor says about a key: the rows of the tables of `docs/scenario.md`, which a test holds to the readers.
+//! What an editor says about a key: the rows of the tables of `docs/scenario.md` and `docs/gameday.md`, which a test holds to
+//! the readers.
 
 use serde_json::Value;
 
-const PAGE: &str = include_str!("../../../docs/scenario.md");
+/// A page of the documentation: its name and its text.
+type Page = (&'static str, &'static str);
+
+/// The page about scenarios.
+pub const SCENARIOS: Page = ("docs/scenario.md", include_str!("../../../docs/scenario.md"));
+/// The page about game days.
+pub const GAME_DAYS: Page = ("docs/gameday.md", include_str!("../../../docs/gameday.md"));
 
 /// A row of a table: its section, its key, and what there is to say.
 struct Row {
@@ -13,15 +20,17 @@ struct Row {
 
 /// The words of the documentation.
 pub struct Words {
+    /// Name of the page.
+    pub page: &'static str,
     rows: Vec<Row>,
 }
 
 impl Words {
-    /// Reads the page.
-    pub fn read() -> Words {
+    /// Reads a page.
+    pub fn read((page, content): Page) -> Words {
         let mut rows = Vec::new();
         let (mut section, mut header): (&str, Vec<&str>) = ("", Vec::new());
-        for line in PAGE.lines() {
+        for line in content.lines() {
             if line.starts_with('#') {
                 section = line.trim_start_matches('#').trim().trim_matches('`');
             }
@@ -36,7 +45,7 @@ impl Words {
                 rows.push(Row { section, key, text: text(&header, &cells) });
             }
         }
-        Words { rows }
+        Words { page, rows }
     }
 
     /// Whether there is a row for a key.
@@ -100,7 +109,7 @@ mod tests {
 
     #[test]
     fn rows_become_words() {
-        let words = Words::read();
+        let words = Words::read(SCENARIOS);
         let says = |section, key| words.find(section, key).map(|row| row.text.as_str()).unwrap_or_default();
         assert_eq!(
             says("load", "timeout"),

@@ -97,6 +97,13 @@ pub(super) fn slug(text: &str, longest: usize) -> String {
 }
 
 impl Builds {
+    /// Leaves what only one drill uses to that drill.
+    pub(super) fn leave_own(&mut self) {
+        let own: Vec<&String> =
+            self.images.iter().filter(|(_, image)| self.own.contains(*image)).map(|(service, _)| service).collect();
+        self.missing.retain(|service| !own.contains(&service));
+    }
+
     /// Builds what is missing.
     pub(super) async fn build(&self, compose: &Compose, watch: Watch<'_>) -> Result<(), StackError> {
         if self.missing.is_empty() {
@@ -149,6 +156,19 @@ fn reason(tail: &[String]) -> String {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn what_only_one_drill_uses_is_left_to_it() {
+        let name = |text: &str| text.to_string();
+        let mut builds = Builds {
+            images: [("a", "firedrill/x-a:1"), ("b", "firedrill/x-b:run-1")].map(|(s, i)| (name(s), name(i))).into(),
+            missing: [name("a"), name("b")].into(),
+            own: [name("firedrill/x-b:run-1")].into(),
+            ..Builds::default()
+        };
+        builds.leave_own();
+        assert_eq!(builds.missing, [name("a")].into());
+    }
 
     #[test]
     fn the_reason_of_a_build_comes_first() {

@@ -3,10 +3,12 @@
 mod attached;
 mod builds;
 mod bundle;
+mod capacity;
 mod carry;
 mod compose;
 mod containers;
 mod content;
+mod demand;
 mod dial;
 mod dotenv;
 mod endpoint;
@@ -33,6 +35,7 @@ mod up;
 mod usage;
 
 pub use attached::AttachedStack;
+pub use capacity::{available, capacity};
 pub use containers::{Operated, operate_in};
 pub use endpoint::{Endpoint, kill_children};
 pub use findings::Finding;

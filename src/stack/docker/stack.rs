@@ -71,6 +71,8 @@ pub struct DockerStack {
     /// The command that starts `firedrill` in a container; known once the agent's image is there.
     pub(super) launch: OnceLock<Vec<String>>,
     pub(super) started: Arc<Mutex<Started>>,
+    /// Why its images could not be made, when that was tried before.
+    pub(super) no_images: Option<StackError>,
 }
 
 /// What `up` has done so far, for `down`.
@@ -189,7 +191,22 @@ impl DockerStack {
             redactor,
             launch: OnceLock::new(),
             started: Arc::default(),
+            no_images: None,
         })
+    }
+
+    /// Builds and pulls what the stack needs, and starts nothing: for drills that will start it side by side. What has to be
+    /// built anew for each drill is left to them.
+    ///
+    /// # Errors
+    /// `Build` and `Environment` as `up` has them.
+    pub async fn prepare(&self, cancel: &CancellationToken) -> Result<(), StackError> {
+        super::up::prepare(self, cancel).await
+    }
+
+    /// A stack whose `prepare` has failed: `up` fails with the same reason and tries nothing again.
+    pub fn without_images(self, error: StackError) -> DockerStack {
+        DockerStack { no_images: Some(error), ..self }
     }
 
     /// Values of the resolved model that must never be written anywhere.

@@ -32,8 +32,26 @@ pub(super) async fn up(stack: &DockerStack, cancel: &CancellationToken) -> Resul
     }
 }
 
+/// Builds and pulls what the stack needs, so that drills that start it side by side find it there. What is built anew for
+/// every drill is left to each of them.
+pub(super) async fn prepare(stack: &DockerStack, cancel: &CancellationToken) -> Result<(), StackError> {
+    stack.refuse_errors()?;
+    let compose = stack.compose();
+    let watch = |name: &str| Watch { log: log(stack, name), deadline: None, cancel, model: None };
+    make_ours(stack, &compose, cancel).await?;
+    let mut built = builds::plan(&compose, &stack.model, &stack.short, stack.options.no_build).await?;
+    built.leave_own();
+    let model = teams_only(stack, &built);
+    let text = model.to_string();
+    built.build(&compose, Watch { model: Some(&text), ..watch("build.log") }).await?;
+    pull::missing(&compose, &model, watch("pull.log")).await.map(|_| ())
+}
+
 async fn start(stack: &DockerStack, cancel: &CancellationToken) -> Result<StackUp, StackError> {
     stack.refuse_errors()?;
+    if let Some(error) = &stack.no_images {
+        return Err(error.clone());
+    }
     let compose = stack.compose();
     let build_began = Instant::now();
     let (agent, toolbox, built) = make_images(stack, &compose, cancel).await?;
@@ -106,22 +124,28 @@ async fn make_images(
     cancel: &CancellationToken,
 ) -> Result<(String, String, builds::Builds), StackError> {
     let watch = |name: &str| Watch { log: log(stack, name), deadline: None, cancel, model: None };
-    let ours = async {
-        // Once for all drills of this process.
-        let _making = MAKING.lock().await;
-        let agent = stack.ensure_agent().await?;
-        let named = stack.spec.toolbox_image.as_deref();
-        let toolbox = images::ensure_toolbox(compose, named, &agent, watch("toolbox.log")).await?;
-        Ok::<_, StackError>((agent.tag, toolbox))
-    };
     let teams = async {
         let built = builds::plan(compose, &stack.model, &stack.short, stack.options.no_build).await?;
         let model = teams_only(stack, &built).to_string();
         built.build(compose, Watch { model: Some(&model), ..watch("build.log") }).await?;
         Ok::<_, StackError>(built)
     };
-    let ((agent, toolbox), built) = tokio::try_join!(ours, teams)?;
+    let ((agent, toolbox), built) = tokio::try_join!(make_ours(stack, compose, cancel), teams)?;
     Ok((agent, toolbox, built))
+}
+
+/// The agent's image and the toolbox, once for all drills of this process.
+async fn make_ours(
+    stack: &DockerStack,
+    compose: &Compose,
+    cancel: &CancellationToken,
+) -> Result<(String, String), StackError> {
+    let watch = Watch { log: log(stack, "toolbox.log"), deadline: None, cancel, model: None };
+    let _making = MAKING.lock().await;
+    let agent = stack.ensure_agent().await?;
+    let named = stack.spec.toolbox_image.as_deref();
+    let toolbox = images::ensure_toolbox(compose, named, &agent, watch).await?;
+    Ok((agent.tag, toolbox))
 }
 
 /// The model without anything of ours: for what must be there before the stack is started.

@@ -20,6 +20,13 @@ pub struct Shipped {
     shorter: &'static [(&'static str, &'static str)],
 }
 
+impl Shipped {
+    /// Name of the scenario and of its runbook.
+    pub fn name(self) -> &'static str {
+        self.name
+    }
+}
+
 /// `scenarios/db-pool.yaml`, with short windows.
 pub const DB_POOL: Shipped = Shipped { name: "db-pool", shorter: &[("returns: 2s", "returns: 1s")] };
 

@@ -1,0 +1,50 @@
+//! What earlier runs on this disk tell: how often a game day took place, how long a drill takes and what it uses.
+
+use super::DayWishes;
+use crate::archive;
+use crate::record::RunDir;
+use crate::stack::Use;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// So many of the newest drills of a scenario are looked at.
+const NEWEST: usize = 3;
+/// So many of the newest game days are looked into.
+const DAYS: usize = 5;
+
+/// What is known of a scenario's drills.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Earlier {
+    /// How long the longest of the newest ones took that ended.
+    pub took: Option<Duration>,
+    /// What the newest one used.
+    pub used: Option<Use>,
+}
+
+/// How many game days of this name there are.
+pub fn days(project: &Path, wishes: &DayWishes, name: &str) -> u64 {
+    let root = wishes.out.clone().unwrap_or_else(|| own(project, "gamedays"));
+    let all = RunDir::list(&root).unwrap_or_default();
+    all.iter().filter(|dir| dir.is_named(name)).count() as u64
+}
+
+/// What the newest drills of a scenario tell.
+pub fn drill(project: &Path, out: Option<&Path>, scenario: &str) -> Earlier {
+    let mut roots = vec![own(project, "runs")];
+    for days in [Some(own(project, "gamedays")), out.map(Path::to_path_buf)].into_iter().flatten() {
+        let newest = RunDir::list(&days).unwrap_or_default();
+        roots.extend(newest.iter().rev().take(DAYS).map(|day| day.path().join("runs")));
+    }
+    let mut runs: Vec<RunDir> = roots.iter().flat_map(|root| RunDir::list(root).unwrap_or_default()).collect();
+    runs.retain(|run| run.is_named(scenario));
+    runs.sort_by(|a, b| b.id().cmp(a.id()));
+    let records: Vec<_> = runs.iter().take(NEWEST).filter_map(|run| archive::read_run(run.path()).ok()).collect();
+    // The id holds only the beginning of a long name.
+    let own = || records.iter().filter(|record| record.plan.as_ref().is_some_and(|plan| plan.scenario == scenario));
+    let whole = own().filter(|record| record.ended && record.passed());
+    Earlier { took: whole.map(|record| Duration::from_micros(record.last_us.0)).max(), used: own().find_map(Use::of) }
+}
+
+fn own(project: &Path, folder: &str) -> PathBuf {
+    project.join(".firedrill").join(folder)
+}

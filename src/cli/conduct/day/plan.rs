@@ -1,0 +1,65 @@
+//! From the plan of a game day to drills that can be started: their stacks resolved, what they need and how long they take.
+
+use super::super::resolved;
+use super::{DayWishes, earlier};
+use crate::error::Error;
+use crate::gameday::{self, Entry};
+use crate::record::PlannedDrill;
+use crate::spec::Plan;
+use crate::stack::docker::{Endpoint, ResolvedModel};
+use crate::stack::{Demand, StackError};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A drill that can be started any number of times.
+#[derive(Debug, Clone)]
+pub struct Ready {
+    /// As it stands in the plan.
+    pub planned: PlannedDrill,
+    /// What to do.
+    pub plan: Plan,
+    /// Seed of everything random in it.
+    pub seed: u64,
+    /// Its stack.
+    pub model: ResolvedModel,
+    /// What it needs.
+    pub demand: Demand,
+    /// How long it is expected to take.
+    pub expected: Duration,
+    /// Why its images could not be made.
+    pub no_images: Option<StackError>,
+}
+
+/// Every drill, with its stack resolved; the mistakes of all stacks are one error.
+pub async fn ready(drills: Vec<Entry>, endpoint: &Endpoint, wishes: &DayWishes) -> Result<Vec<Ready>, Error> {
+    // A scenario that is drilled several times is resolved once.
+    let mut distinct: BTreeMap<&str, &Plan> = BTreeMap::new();
+    for drill in &drills {
+        distinct.entry(&drill.plan.name).or_insert(&drill.plan);
+    }
+    let models = resolved(distinct.values().copied(), endpoint, wishes.color).await?;
+    let mut known = BTreeMap::new();
+    for (name, model) in distinct.keys().zip(models) {
+        let earlier = earlier::drill(&wishes.project, wishes.out.as_deref(), name);
+        known.insert(name.to_string(), (model, earlier));
+    }
+    let ready = drills.into_iter().filter_map(|entry| {
+        let (model, earlier) = known.get(&entry.plan.name)?;
+        let stack = model.demand(&entry.plan.stack);
+        Some(Ready {
+            demand: earlier.used.map_or(stack, |used| stack.measured(used)),
+            expected: earlier.took.unwrap_or_else(|| gameday::expected(&entry.plan)),
+            planned: entry.planned,
+            plan: entry.plan,
+            seed: entry.seed,
+            model: model.clone(),
+            no_images: None,
+        })
+    });
+    Ok(ready.collect())
+}
+
+/// How long each drill is expected to take, in the order of the plan.
+pub fn expectations(ready: &[Ready]) -> Vec<Duration> {
+    ready.iter().map(|ready| ready.expected).collect()
+}

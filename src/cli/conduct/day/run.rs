@@ -1,0 +1,231 @@
+//! The loop of a game day: asks the schedule what comes next, starts it, and tells it what has become of those that run.
+
+use super::super::drill::Carried;
+use super::attempt::{Attempt, Teller, Told};
+use super::plan::Ready;
+use crate::engine::Shutdown;
+use crate::error::Error;
+use crate::gameday::{Came, Next, Schedule, Start, Waiting};
+use crate::record::{DayEvent, DaySink, MachineSample, Observer, Occasion, Outcome, Record, RunDir, Verdict};
+use crate::report::DayConsole;
+use crate::stack::docker::{DockerOptions, Endpoint, available};
+use crate::stack::{Admission, Available, Demand, Limits};
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::{Id, JoinError, JoinSet};
+
+/// How often room is measured while a drill waits for it.
+const ROOM_AGAIN: Duration = Duration::from_secs(1);
+
+/// What a game day's drills are run with.
+pub struct Runner {
+    /// Where the game day's events go.
+    pub sink: DaySink,
+    /// Who shows the drills.
+    pub console: DayConsole,
+    /// The engine.
+    pub endpoint: Endpoint,
+    /// How Docker is used.
+    pub options: DockerOptions,
+    /// How much room there is.
+    pub limits: Limits,
+    /// What was free before the first drill.
+    pub free: Available,
+    /// Where the run directories are made.
+    pub runs: PathBuf,
+    /// Id of the game day.
+    pub day: String,
+    /// Commit of the project.
+    pub revision: Option<String>,
+    /// How everything is told to stop: by a signal, or because the budget is used up.
+    pub stop: Shutdown,
+    /// The drills.
+    pub ready: Vec<Ready>,
+}
+
+type Ended = Result<Carried, Error>;
+
+/// What is under way.
+struct State {
+    schedule: Schedule,
+    tasks: JoinSet<Ended>,
+    begun: HashMap<Id, (Start, String)>,
+    to: UnboundedSender<Told>,
+    from: UnboundedReceiver<Told>,
+    seen: Option<MachineSample>,
+    /// Since when there has been no room, and for how long in all since the last start.
+    no_room: Option<Instant>,
+    waited: Duration,
+    records: Vec<Record>,
+}
+
+impl Runner {
+    /// Runs every drill of the schedule; `so_far` is shown the records whenever one ended. Returns them all, in the order in
+    /// which they ended.
+    pub async fn run(self, schedule: Schedule, so_far: impl Fn(&[Record])) -> Vec<Record> {
+        let (to, from) = unbounded_channel();
+        let mut state = State {
+            schedule,
+            tasks: JoinSet::new(),
+            begun: HashMap::new(),
+            to,
+            from,
+            seen: None,
+            no_room: None,
+            waited: Duration::ZERO,
+            records: Vec::new(),
+        };
+        let mut stopped = false;
+        loop {
+            if self.stop.cancel.is_cancelled() && !stopped {
+                stopped = true;
+                state.schedule.close(&self.stop.reason());
+                let text = format!("{}: nothing more is started, and what runs is undone", self.stop.reason());
+                self.sink.emit(DayEvent::DayNote { text });
+            }
+            match self.next(&mut state).await {
+                Next::Start(start) => self.start(&mut state, start),
+                Next::NotRun(start, why) => self.sink.emit(DayEvent::DrillNotRun { number: start.number, why }),
+                Next::Done => return state.records,
+                Next::Wait(waiting) => self.wait(&mut state, &waiting, stopped, &so_far).await,
+            }
+        }
+    }
+
+    async fn next(&self, state: &mut State) -> Next {
+        let now = self.sink.now();
+        let free = match state.schedule.asks_for_room() {
+            true => available(&self.endpoint, state.seen.as_ref()).await,
+            false => return state.schedule.next(now, |_, _| Ok(())),
+        };
+        let next = state.schedule.next(now, |running, number| match &free {
+            Ok(free) => self.room(running, number, free),
+            Err(error) => Err(error.to_string()),
+        });
+        match (&next, state.no_room) {
+            (Next::Wait(Waiting::Room(_)), None) => state.no_room = Some(Instant::now()),
+            (Next::Wait(Waiting::Room(_)), Some(_)) => {}
+            (_, Some(since)) => {
+                state.waited += since.elapsed();
+                state.no_room = None;
+            }
+            _ => {}
+        }
+        next
+    }
+
+    fn room(&self, running: &[usize], number: usize, free: &Available) -> Result<(), String> {
+        let demand = |number: usize| self.drill(number).map_or(Demand::default(), |ready| ready.demand);
+        let running: Vec<Demand> = running.iter().map(|number| demand(*number)).collect();
+        match self.limits.admit(&running, &demand(number), free) {
+            Admission::Go(_) => Ok(()),
+            Admission::Wait(why) => Err(why),
+        }
+    }
+
+    fn drill(&self, number: usize) -> Option<&Ready> {
+        self.ready.iter().find(|ready| ready.planned.number == number)
+    }
+
+    fn start(&self, state: &mut State, start: Start) {
+        let number = start.number;
+        let broken = Came { outcome: Outcome::Broken, disturbed: false };
+        let Some(ready) = self.drill(number).cloned() else {
+            state.schedule.ended(number, broken);
+            return;
+        };
+        let run_dir = match RunDir::create(&self.runs, &ready.plan.name) {
+            Ok(run_dir) => run_dir,
+            Err(error) => {
+                state.schedule.ended(number, broken);
+                let why = format!("no run directory could be made: {error}");
+                self.sink.emit(DayEvent::DrillNotRun { number, why });
+                return;
+            }
+        };
+        let run = run_dir.id().to_string();
+        if let Admission::Go(Some(note)) = self.limits.admit(&[], &ready.demand, &self.free) {
+            let text = format!("{}: {note}", ready.planned.label());
+            self.sink.emit(DayEvent::DayNote { text });
+        }
+        let waited = std::mem::take(&mut state.waited) + state.no_room.take().map_or(Duration::ZERO, |at| at.elapsed());
+        self.sink.emit(DayEvent::DrillStarted {
+            number,
+            attempt: start.attempt,
+            run: run.clone(),
+            cause: start.cause,
+            running: state.schedule.running(),
+            waited_us: u64::try_from(waited.as_micros()).unwrap_or(u64::MAX),
+        });
+        let teller: Box<dyn Observer> = Box::new(Teller { number, to: state.to.clone() });
+        let observers = [Some(teller), self.console.drill(number)].into_iter().flatten().collect();
+        let attempt = Attempt {
+            ready,
+            run_dir,
+            occasion: Occasion { day: self.day.clone(), number, attempt: start.attempt },
+            revision: self.revision.clone(),
+            endpoint: self.endpoint.clone(),
+            options: self.options.clone(),
+            observers,
+            stop: self.stop.clone(),
+        };
+        let task = state.tasks.spawn(attempt.run());
+        state.begun.insert(task.id(), (start, run));
+    }
+
+    async fn wait(&self, state: &mut State, waiting: &Waiting, stopped: bool, so_far: &impl Fn(&[Record])) {
+        tokio::select! {
+            biased;
+            () = self.stop.cancel.cancelled(), if !stopped => {}
+            told = state.from.recv() => match told {
+                Some(Told::Up(number)) => state.schedule.is_up(number),
+                Some(Told::Machine(sample)) => state.seen = Some(sample),
+                None => {}
+            },
+            Some(ended) = state.tasks.join_next_with_id() => {
+                let (id, ended) = match ended {
+                    Ok((id, ended)) => (id, ended.map_err(|error| error.to_string())),
+                    Err(panic) => (panic.id(), Err(why(&panic))),
+                };
+                if let Some((start, run)) = state.begun.remove(&id) {
+                    self.ended(state, &start, run, ended);
+                    so_far(&state.records);
+                }
+            }
+            () = tokio::time::sleep(ROOM_AGAIN), if matches!(waiting, Waiting::Room(_)) => {}
+        }
+    }
+
+    /// Notes how an attempt ended. One that could not begin, or panicked, is that drill's harness error and nobody else's.
+    fn ended(&self, state: &mut State, start: &Start, run: String, ended: Result<Carried, String>) {
+        let (number, attempt) = (start.number, start.attempt);
+        let (verdict, outcome, disturbed, reason) = match ended {
+            Ok(Carried { record, saved }) => {
+                let outcome = record.outcome();
+                // Only where the disturbance decided: a step that failed has failed, however busy the machine was after it.
+                let disturbed = record.disturbed.is_some() && outcome == Outcome::Broken;
+                let told = (record.verdict, outcome, disturbed, record.reason.clone());
+                if let Err(error) = saved {
+                    let text = format!("the reports of {run} could not be written: {error}");
+                    self.sink.emit(DayEvent::DayNote { text });
+                }
+                state.records.push(record);
+                told
+            }
+            Err(reason) => (Verdict::HarnessError, Outcome::Broken, false, reason),
+        };
+        self.sink.emit(DayEvent::DrillEnded { number, attempt, run, verdict, outcome, disturbed, reason });
+        if let Some(text) = state.schedule.ended(number, Came { outcome, disturbed }) {
+            self.sink.emit(DayEvent::DayNote { text });
+        }
+    }
+}
+
+fn why(panic: &JoinError) -> String {
+    match panic.is_panic() {
+        true => "a part of Firedrill panicked outside of the drill's phases; its reaper cleans up".into(),
+        false => "its task was cancelled".into(),
+    }
+}

@@ -1,0 +1,84 @@
+//! Carries out one drill whose directory and stack are there: what is kept of its files, the ledger, the reaper, the sink, the
+//! reports. Many of them can run side by side: nothing here is shared.
+
+use super::reaper_child::Reaper;
+use super::{on_disk, save};
+use crate::engine::{self, Identity, Job, Options, Person, Shutdown, ledger};
+use crate::error::Error;
+use crate::record::{EventSink, Observer, Occasion, Record, RecordObserver, Redactor, RunDir, utc_now, utc_text};
+use crate::source::Source;
+use crate::spec::Plan;
+use crate::stack::docker::DockerStack;
+
+/// A drill that is about to begin.
+pub struct Begun<'a> {
+    /// What is to be done.
+    pub plan: &'a Plan,
+    /// Its stack, of which nothing is started yet.
+    pub stack: &'a DockerStack,
+    /// Its directory, with the lock.
+    pub run_dir: RunDir,
+    /// What the command line decides.
+    pub options: Options,
+    /// Commit of the project, where that is known.
+    pub revision: Option<String>,
+    /// The game day that it is part of.
+    pub occasion: Option<Occasion>,
+}
+
+/// What a drill came to.
+pub struct Carried {
+    /// Its record.
+    pub record: Record,
+    /// Whether its reports could be written.
+    pub saved: std::io::Result<()>,
+}
+
+/// Carries it out. The observers see every event.
+///
+/// # Errors
+/// When it could not begin: nothing was started then.
+pub async fn carry_out(
+    drill: Begun<'_>,
+    person: &mut dyn Person,
+    observers: Vec<Box<dyn Observer>>,
+    shutdown: &Shutdown,
+) -> Result<Carried, Error> {
+    let Begun { plan, stack, run_dir, options, revision, occasion } = drill;
+    let record = RecordObserver::new();
+    let mut all: Vec<Box<dyn Observer>> = vec![Box::new(record.clone())];
+    all.extend(observers);
+    let events = run_dir.create_events().map_err(|error| on_disk(run_dir.path(), &error))?;
+    let redactor = Redactor::new(plan.secrets().into_iter().chain(stack.secrets()));
+    for source in sources(plan) {
+        let (path, content) = (source.path.display().to_string(), source.text.as_bytes());
+        let kept = run_dir.keep_file(&path, content, |text| redactor.text(text));
+        kept.map_err(|error| on_disk(run_dir.path(), &error))?;
+    }
+    let ledger = ledger::Ledger::create(&run_dir.ledger_path(), run_dir.id(), options.keep);
+    let ledger = ledger.map_err(|error| on_disk(run_dir.path(), &error))?;
+    // Last, so that it never completes the record of a drill that did not begin.
+    let reaper = Reaper::start(run_dir.path())?;
+    let sink = EventSink::new(Some(events), redactor, all);
+    let identity = Identity {
+        run: run_dir.id().to_string(),
+        started_utc: utc_text(utc_now()),
+        control: options.control,
+        seed: options.seed,
+        revision,
+        occasion,
+    };
+    let announcement = engine::announce(plan, &identity);
+    let job = Job { plan, announcement, options: &options, run_dir: &run_dir, person };
+    engine::run(job, stack, ledger, sink, shutdown).await;
+    let record = record.record();
+    let saved = save(&record, &run_dir);
+    reaper.dismiss().await;
+    Ok(Carried { record, saved })
+}
+
+/// The files that a drill was made from.
+fn sources(plan: &Plan) -> impl Iterator<Item = &Source> {
+    let runbook = plan.runbook.as_ref().map(|runbook| &*runbook.source);
+    [&*plan.source, &*plan.stack_source].into_iter().chain(runbook)
+}

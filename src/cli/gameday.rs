@@ -1,0 +1,127 @@
+//! `firedrill gameday`: runs many drills as one occasion.
+
+use super::conduct::{self, DayWishes, Format};
+use super::scenario::key_value;
+use crate::error::{Error, Exit};
+use crate::gameday::{self, Shard};
+use crate::source::{Diagnostics, parse_duration, render};
+use crate::spec::{self, GameDay, Overrides};
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Runs a game day: many drills side by side, as one occasion with one report.
+#[derive(Debug, clap::Args)]
+pub struct GamedayArgs {
+    /// The game day: a name (`nightly` is `gamedays/nightly.yaml`) or a path.
+    #[arg(value_name = "GAMEDAY", required_unless_present = "scenarios")]
+    gameday: Option<String>,
+    /// A game day of these scenarios, without a file; may be given several times.
+    #[arg(long = "scenario", value_name = "SCENARIO", conflicts_with = "gameday")]
+    scenarios: Vec<String>,
+    /// Gives an input of the runbooks its value, in every drill.
+    #[arg(long = "var", value_name = "KEY=VALUE", value_parser = key_value)]
+    vars: Vec<(String, String)>,
+    /// Only this part of the drills: `2/4` is the second of four, for matrices of CI.
+    #[arg(long, value_name = "PART")]
+    shard: Option<Shard>,
+    /// Drill each scenario so often.
+    #[arg(long, value_name = "TIMES", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    repeat: Option<u32>,
+    /// Run a drill that failed again, so often at most; one that then passes is flaky.
+    #[arg(long, value_name = "TIMES", value_parser = clap::value_parser!(u32).range(0..=100))]
+    retry: Option<u32>,
+    /// Start nothing more once a drill has failed.
+    #[arg(long)]
+    fail_fast: bool,
+    /// Only scenarios of which something has changed since this revision of Git: scenario, runbook or stack.
+    #[arg(long, value_name = "REV")]
+    affected_by: Option<String>,
+    /// Every n-th run of a scenario is a control, without the runbook: `1/7`.
+    #[arg(long, value_name = "SHARE", value_parser = spec::parse_control)]
+    control: Option<u32>,
+    /// Seed of the order and of everything random in the drills.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// All of it must be over by then: `30m`.
+    #[arg(long, value_name = "DURATION", value_parser = budget)]
+    budget: Option<Duration>,
+    /// So many drills at once at most; without it as many as there is room for.
+    #[arg(long, value_name = "DRILLS", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    parallel: Option<u32>,
+    /// Never build images; an image that is missing is an error of its drills.
+    #[arg(long)]
+    no_build: bool,
+    /// Also write the JUnit report to this file, saved again after each drill.
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Directory in which the game day gets a directory of its own [default: .firedrill/gamedays].
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Only say what would run, in which order and within which limits.
+    #[arg(long, short = 'n')]
+    dry_run: bool,
+    /// What to print: for people, or every event of the game day as a line of JSON on standard output.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+}
+
+fn budget(text: &str) -> Result<Duration, String> {
+    match parse_duration(text)? {
+        Duration::ZERO => Err("nothing can be done in no time".into()),
+        budget => Ok(budget),
+    }
+}
+
+/// Runs the command.
+pub async fn run(args: GamedayArgs, globals: &super::Globals) -> Result<Exit, Error> {
+    let file = load(&args, globals)?;
+    let affected_by = match &args.affected_by {
+        Some(revision) => Some(gameday::affected(&gameday::changed_since(&globals.project, revision)?, &file)),
+        None => None,
+    };
+    let wishes = DayWishes {
+        plan: gameday::Wishes {
+            shard: args.shard,
+            repeat: args.repeat,
+            retry: args.retry,
+            fail_fast: args.fail_fast,
+            control: args.control,
+            seed: args.seed,
+            budget: args.budget,
+            parallel: args.parallel,
+            affected_by,
+        },
+        no_build: args.no_build,
+        junit: args.junit,
+        out: args.out,
+        project: globals.project.clone(),
+        dry_run: args.dry_run,
+        format: args.format,
+        quiet: globals.quiet,
+        verbose: globals.verbose,
+        color: globals.color(),
+    };
+    conduct::day(&file, &wishes).await
+}
+
+/// Reads the game day and every scenario of it; the mistakes of all of them are one error.
+fn load(args: &GamedayArgs, globals: &super::Globals) -> Result<GameDay, Error> {
+    let overrides = Overrides { vars: BTreeMap::from_iter(args.vars.clone()), project: globals.project.clone() };
+    let (file, diagnostics) = match &args.gameday {
+        Some(name) => spec::load_game_day(&spec::find_game_day(name, &globals.project)?, &overrides),
+        None => {
+            let found = args.scenarios.iter().map(|name| spec::find(name, &globals.project));
+            spec::game_day_of("gameday", &found.collect::<Result<Vec<_>, Error>>()?, &overrides)
+        }
+    };
+    let told = |diagnostics: &Diagnostics| render(diagnostics, globals.color());
+    let Some(file) = file.filter(|_| !diagnostics.has_errors()) else {
+        return Err(Error::usage(format!("nothing was started\n{}", told(&diagnostics))));
+    };
+    if !globals.quiet && !diagnostics.all.is_empty() {
+        let _ = write!(std::io::stderr(), "{}", told(&diagnostics));
+    }
+    Ok(file)
+}

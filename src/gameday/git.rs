@@ -1,0 +1,182 @@
+//! Asks Git what has changed since a revision. The `git` command does it, as its user has set it up.
+
+use super::affected::{Changes, real};
+use crate::error::Error;
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// Everything that has changed in the project since it left `revision`: commits, what is not committed, and files that Git does
+/// not know yet. Both sides of a file that was moved have changed.
+///
+/// # Errors
+/// Usage: there is no `git`, the project is no Git repository, or the revision is not known in it.
+pub fn changed_since(project: &Path, revision: &str) -> Result<Changes, Error> {
+    let git = Git { project };
+    let top = git.line(&["rev-parse", "--show-toplevel"], || {
+        Error::usage(format!("{} is no Git repository: nobody can tell what has changed", shown(project)))
+            .hint("leave `--affected-by` out")
+    })?;
+    let unknown = || {
+        let error = Error::usage(format!("Git knows no revision `{revision}`"));
+        match git.is_shallow() {
+            true => error.hint("the history is not there: fetch all of it (`fetch-depth: 0` of actions/checkout, `git fetch --unshallow`)"),
+            false => error.hint("name a branch, a tag or a commit, as in `origin/main`; `git fetch` brings those of a remote"),
+        }
+    };
+    // What looks like an option would be one.
+    if revision.is_empty() || revision.starts_with('-') {
+        return Err(unknown());
+    }
+    let commit = format!("{revision}^{{commit}}");
+    let commit = git.line(&["rev-parse", "--verify", "--quiet", &commit], unknown)?;
+    let base = git.line(&["merge-base", &commit, "HEAD"], || {
+        Error::usage(format!("`{revision}` and the project have no commit in common")).hint(
+            "a shallow clone has too little history: `fetch-depth: 0` of actions/checkout, `git fetch --unshallow`",
+        )
+    })?;
+    let top = real(Path::new(&top));
+    let mut changed = BTreeSet::new();
+    let failed = || Error::harness(format!("asking Git what has changed since `{revision}`"));
+    let diff = ["diff", "--name-only", "--no-renames", "--no-ext-diff", "-z", &base, "--"];
+    changed.extend(git.paths(&top, &diff, failed)?);
+    changed.extend(git.paths(
+        &top,
+        &["ls-files", "--others", "--exclude-standard", "--full-name", "-z", ":/"],
+        failed,
+    )?);
+    Ok(Changes { revision: revision.to_string(), files: changed })
+}
+
+struct Git<'a> {
+    project: &'a Path,
+}
+
+impl Git<'_> {
+    fn run(&self, arguments: &[&str]) -> Result<Output, Error> {
+        Command::new("git").arg("-C").arg(self.project).args(arguments).output().map_err(|error| {
+            Error::usage(format!("asking Git what has changed: {error}"))
+                .hint("`--affected-by` needs the `git` command")
+        })
+    }
+
+    /// What a command prints, or the error when it fails.
+    fn output(&self, arguments: &[&str], failed: impl FnOnce() -> Error) -> Result<Vec<u8>, Error> {
+        let output = self.run(arguments)?;
+        if output.status.success() {
+            return Ok(output.stdout);
+        }
+        let mut error = failed();
+        let said = String::from_utf8_lossy(&output.stderr);
+        // Git says it in its first line; `--quiet` says nothing.
+        if let Some(line) = said.lines().find(|line| !line.trim().is_empty()) {
+            error.message = format!("{}: {}", error.message, line.trim());
+        }
+        Err(error)
+    }
+
+    fn line(&self, arguments: &[&str], failed: impl FnOnce() -> Error) -> Result<String, Error> {
+        let output = self.output(arguments, failed)?;
+        Ok(String::from_utf8_lossy(&output).trim_end_matches(['\n', '\r']).to_string())
+    }
+
+    fn paths(&self, top: &Path, arguments: &[&str], failed: impl FnOnce() -> Error) -> Result<Vec<PathBuf>, Error> {
+        let output = self.output(arguments, failed)?;
+        let names = output.split(|byte| *byte == 0).filter(|name| !name.is_empty());
+        Ok(names.map(|name| top.join(OsStr::from_bytes(name))).collect())
+    }
+
+    fn is_shallow(&self) -> bool {
+        let answer = self.run(&["rev-parse", "--is-shallow-repository"]);
+        answer.is_ok_and(|output| output.stdout.starts_with(b"true"))
+    }
+}
+
+fn shown(project: &Path) -> String {
+    crate::source::tidy(project).display().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A repository in a temporary folder.
+    struct Repository(tempfile::TempDir);
+
+    impl Repository {
+        fn new() -> Repository {
+            let repository = Repository(tempfile::tempdir().unwrap());
+            repository.git(&["init", "--quiet", "--initial-branch=main"]);
+            repository
+        }
+
+        fn git(&self, arguments: &[&str]) -> String {
+            let identity = ["-c", "user.name=x", "-c", "user.email=x@example.com", "-c", "commit.gpgsign=false"];
+            let output =
+                Command::new("git").arg("-C").arg(self.0.path()).args(identity).args(arguments).output().unwrap();
+            assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+            String::from_utf8(output.stdout).unwrap()
+        }
+
+        fn write(&self, path: &str, text: &str) {
+            let path = self.0.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+
+        fn commit(&self, path: &str, text: &str) {
+            self.write(path, text);
+            self.git(&["add", "--all"]);
+            self.git(&["commit", "--quiet", "--message", path]);
+        }
+
+        fn changed(&self, folder: &str, revision: &str) -> Vec<String> {
+            let root = self.0.path().canonicalize().unwrap();
+            let changes = changed_since(&self.0.path().join(folder), revision).unwrap();
+            changes.files.iter().map(|path| path.strip_prefix(&root).unwrap().display().to_string()).collect()
+        }
+    }
+
+    #[test]
+    fn what_has_changed_since_the_branch_began_and_what_is_not_committed() {
+        let repository = Repository::new();
+        repository.commit("a", "1");
+        repository.commit("project/old name", "a text that Git would know again after a move\n");
+        repository.git(&["switch", "--quiet", "--create", "topic"]);
+        repository.commit("project/b", "1");
+        repository.git(&["switch", "--quiet", "main"]);
+        repository.commit("only-on-main", "1");
+        repository.git(&["switch", "--quiet", "topic"]);
+        assert_eq!(repository.changed("", "main"), ["project/b"]);
+        repository.write("a", "2");
+        repository.write("project/new/deep\nname", "1");
+        repository.write("ignored", "1");
+        repository.write(".gitignore", "ignored\n");
+        repository.git(&["mv", "project/old name", "moved"]);
+        // From any folder of the repository, everything: a stack may lie beside the project.
+        let expected = [".gitignore", "a", "moved", "project/b", "project/new/deep\nname", "project/old name"];
+        assert_eq!(repository.changed("project", "main"), expected);
+        assert_eq!(repository.changed("", "HEAD").len(), 5, "`b` is committed");
+    }
+
+    #[test]
+    fn what_git_does_not_know_is_an_error_with_a_hint() {
+        let repository = Repository::new();
+        repository.commit("a", "1");
+        repository.commit("a", "2");
+        let told = |path: &Path, revision: &str| changed_since(path, revision).unwrap_err().to_string();
+        let unknown = told(repository.0.path(), "mian");
+        assert!(unknown.starts_with("Git knows no revision `mian`"), "{unknown}");
+        assert!(told(repository.0.path(), "--output=x").starts_with("Git knows no revision `--output=x`"));
+        let clone = tempfile::tempdir().unwrap();
+        let from = format!("file://{}", repository.0.path().display());
+        repository.git(&["clone", "--quiet", "--depth=1", &from, &clone.path().join("x").display().to_string()]);
+        let shallow = told(&clone.path().join("x"), "HEAD~1");
+        assert!(shallow.contains("fetch-depth: 0"), "{shallow}");
+        let none = tempfile::tempdir().unwrap();
+        let none = told(none.path(), "main");
+        assert!(none.contains("is no Git repository"), "{none}");
+    }
+}

@@ -1,0 +1,21 @@
+//! Planning a game day: which drills, in which order, which of them here (`--shard`) and which at all (`--affected-by`), and
+//! which are controls; and running it: which attempt is started when, and what it all comes to. Pure functions of the file, the
+//! command line and what was found out before; only `git` asks Git.
+
+mod affected;
+mod compose;
+mod draw;
+mod git;
+mod occasion;
+mod outcome;
+mod prepare;
+mod schedule;
+mod shard;
+
+pub use affected::{Affected, Changes, Inputs, affected, inputs};
+pub use git::changed_since;
+pub use occasion::occasion;
+pub use outcome::{exit, expected};
+pub use prepare::{Circumstances, Entry, Prepared, Settings, Wishes, prepare};
+pub use schedule::{Came, DISTURBED_AGAIN, Next, Rules, Schedule, Start, Waiting, in_words};
+pub use shard::Shard;

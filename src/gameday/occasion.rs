@@ -1,0 +1,65 @@
+//! Which time a game day takes place, and which runs are controls for it: counted, so that every n-th run is one although a
+//! runner of CI remembers nothing.
+
+use crate::spec::ControlRuns;
+
+/// Where CI systems say the number of their own run: GitHub Actions, GitLab CI, Jenkins and what follows its customs.
+const NUMBERS: [&str; 3] = ["GITHUB_RUN_NUMBER", "CI_PIPELINE_IID", "BUILD_NUMBER"];
+
+/// Which time a game day takes place, from 1: the number of CI's own run where there is one, otherwise one more than the game
+/// days of this name that were found on disk. All shards of one run of CI agree on it.
+pub fn occasion(env: impl Fn(&str) -> Option<String>, earlier: u64) -> u64 {
+    let number = NUMBERS.iter().find_map(|name| env(name)?.trim().parse::<u64>().ok());
+    number.filter(|number| *number > 0).unwrap_or_else(|| earlier.saturating_add(1))
+}
+
+/// Whether a run is a control. Runs of a scenario are counted over all occasions and repetitions; its place in the file is
+/// added, so that scenarios take turns.
+pub fn is_control(controls: ControlRuns, place: usize, occasion: u64, repeat: u32, repetition: u32) -> bool {
+    match controls {
+        ControlRuns::Never => false,
+        ControlRuns::Always => true,
+        ControlRuns::Every(every) => {
+            let before = u128::from(occasion.saturating_sub(1)) * u128::from(repeat);
+            let run = before + u128::from(repetition);
+            (run + place as u128) % u128::from(every.max(1)) == 0
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn ci_counts_for_us() {
+        let env = |name: &str| (name == "CI_PIPELINE_IID").then(|| "41".to_string());
+        assert_eq!(occasion(env, 3), 41);
+        assert_eq!(occasion(|_| None, 3), 4);
+        assert_eq!(occasion(|_| Some("x".into()), 0), 1);
+        assert_eq!(occasion(|_| Some("0".into()), 0), 1);
+        assert_eq!(occasion(|_| None, u64::MAX), u64::MAX);
+    }
+
+    #[test]
+    fn all_or_none() {
+        assert!(is_control(ControlRuns::Always, 3, 1, 1, 1));
+        assert!(!is_control(ControlRuns::Never, 0, 7, 1, 1));
+    }
+
+    proptest! {
+        #[test]
+        fn of_any_n_runs_in_a_row_one_is_a_control(
+            every in 2u32..20, place in 0usize..50, repeat in 1u32..6, from in 1u64..1000
+        ) {
+            let runs = (from..from + 40).flat_map(|occasion| (1..=repeat).map(move |repetition| (occasion, repetition)));
+            let controls: Vec<bool> = runs
+                .map(|(occasion, repetition)| is_control(ControlRuns::Every(every), place, occasion, repeat, repetition))
+                .collect();
+            for window in controls.windows(every as usize) {
+                prop_assert_eq!(window.iter().filter(|control| **control).count(), 1);
+            }
+        }
+    }
+}

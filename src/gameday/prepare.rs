@@ -1,0 +1,202 @@
+//! From a game day's file to the plan of one run of it: a pure function.
+
+use super::occasion::is_control;
+use super::{Affected, Shard, draw};
+use crate::record::{DayPlan, LeftOutDrill, PlannedDrill, RECORD_FORMAT};
+use crate::spec::{ControlRuns, DayScenario, Flaky, GameDay, OnFailure, Order, Plan};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// What the command line says. Whatever is given here wins over the file.
+#[derive(Debug, Clone, Default)]
+pub struct Wishes {
+    /// `--shard 2/4`.
+    pub shard: Option<Shard>,
+    /// `--repeat 5`: for every scenario.
+    pub repeat: Option<u32>,
+    /// `--retry 1`.
+    pub retry: Option<u32>,
+    /// `--fail-fast`.
+    pub fail_fast: bool,
+    /// `--control 1/7`: for every scenario.
+    pub control: Option<u32>,
+    /// `--seed`: of order and drills.
+    pub seed: Option<u64>,
+    /// `--budget 30m`.
+    pub budget: Option<Duration>,
+    /// `--parallel 4`.
+    pub parallel: Option<u32>,
+    /// `--affected-by REV`: what the changes since then concern, see [`super::affected`].
+    pub affected_by: Option<Affected>,
+}
+
+/// What is neither in the file nor on the command line, found out before, so that planning is a pure function.
+#[derive(Debug, Clone, Default)]
+pub struct Circumstances {
+    /// Id of the game day.
+    pub id: String,
+    /// When it began, RFC 3339 in UTC.
+    pub started_utc: String,
+    /// Commit of the project.
+    pub revision: Option<String>,
+    /// The seed where neither file nor command line gives one.
+    pub fresh_seed: u64,
+    /// Which time this game day takes place, from 1: see [`super::occasion`].
+    pub occasion: u64,
+}
+
+/// A drill to be carried out here.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// As it stands in the plan.
+    pub planned: PlannedDrill,
+    /// What to do.
+    pub plan: Plan,
+    /// Seed of everything random in it.
+    pub seed: u64,
+}
+
+/// How the drills are run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// How many may run at once; `None` is as many as fit.
+    pub parallel: Option<u32>,
+    /// Time budget.
+    pub budget: Option<Duration>,
+    /// How often a drill that failed is run again.
+    pub retry: u32,
+    /// Whether the first failure ends the game day.
+    pub fail_fast: bool,
+    /// What a flaky drill means for the game day.
+    pub flaky: Flaky,
+}
+
+/// One run of a game day, ready to begin.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    /// What the first event says; `limits` and `file` are left for the runner to fill in.
+    pub day: DayPlan,
+    /// The drills, in the order in which they are to be started; the same as `day.drills`.
+    pub drills: Vec<Entry>,
+    /// How they are run.
+    pub settings: Settings,
+}
+
+/// A drill before anything was left out.
+struct Drill<'d> {
+    scenario: &'d DayScenario,
+    planned: PlannedDrill,
+}
+
+/// Plans one run of a game day.
+pub fn prepare(file: &GameDay, wishes: &Wishes, now: &Circumstances) -> Prepared {
+    let seed = wishes.seed.or(file.seed).unwrap_or(now.fresh_seed);
+    let all = numbered(file, wishes, now);
+    let mut left_out = Vec::new();
+    let mut chosen: Vec<Drill<'_>> = all.into_iter().filter(|drill| concerned(drill, wishes)).collect();
+    if let Some(affected) = &wishes.affected_by {
+        let why = format!("not affected by the changes since {}", affected.revision);
+        left_out.extend(missing(file, &chosen, BTreeSet::new(), &why));
+    }
+    if let Some(shard) = wishes.shard {
+        let told: BTreeSet<String> = left_out.iter().map(|left: &LeftOutDrill| left.scenario.clone()).collect();
+        chosen = chosen.into_iter().enumerate().filter(|(at, _)| shard.has(*at)).map(|(_, drill)| drill).collect();
+        left_out.extend(missing(file, &chosen, told, &format!("not in shard {shard}")));
+    }
+    // Every scenario once before any of them twice.
+    match file.order {
+        Order::Fixed => chosen.sort_by_key(|drill| (drill.planned.repetition, drill.planned.number)),
+        Order::Random => chosen.sort_by_key(|drill| {
+            let planned = &drill.planned;
+            (planned.repetition, draw::place(seed, &planned.scenario, planned.repetition), planned.number)
+        }),
+    }
+    let drills: Vec<Entry> = chosen
+        .into_iter()
+        .map(|drill| Entry {
+            seed: draw::seed(seed, &drill.planned.scenario, drill.planned.repetition),
+            plan: drill.scenario.plan.clone(),
+            planned: drill.planned,
+        })
+        .collect();
+    let settings = settings(file, wishes);
+    let day = DayPlan {
+        format: RECORD_FORMAT,
+        tool_version: env!("CARGO_PKG_VERSION").into(),
+        id: now.id.clone(),
+        name: file.name.clone(),
+        title: file.title.clone(),
+        started_utc: now.started_utc.clone(),
+        file: None,
+        revision: now.revision.clone(),
+        seed,
+        shard: wishes.shard.map(|shard| (shard.index(), shard.of())),
+        budget_us: settings.budget.map(|budget| u64::try_from(budget.as_micros()).unwrap_or(u64::MAX)),
+        retry: settings.retry,
+        fail_fast: settings.fail_fast,
+        control_every: wishes.control.or(file.control),
+        limits: String::new(),
+        drills: drills.iter().map(|entry| entry.planned.clone()).collect(),
+        left_out,
+    };
+    Prepared { day, drills, settings }
+}
+
+/// Every drill of the file with its number: all repetitions of a scenario before the next one, so that one more at the end
+/// changes no other number.
+fn numbered<'d>(file: &'d GameDay, wishes: &Wishes, now: &Circumstances) -> Vec<Drill<'d>> {
+    let mut drills = Vec::new();
+    for (place, scenario) in file.scenarios.iter().enumerate() {
+        let plan = &scenario.plan;
+        let repeat = wishes.repeat.or(scenario.repeat).unwrap_or(file.repeat);
+        let controls = controls(scenario, file, wishes);
+        for repetition in 1..=repeat {
+            let planned = PlannedDrill {
+                number: drills.len() + 1,
+                scenario: plan.name.clone(),
+                title: plan.title.clone(),
+                tags: plan.tags.clone(),
+                repetition,
+                control: is_control(controls, place, now.occasion, repeat, repetition),
+            };
+            drills.push(Drill { scenario, planned });
+        }
+    }
+    drills
+}
+
+/// Which runs of a scenario are controls. Without a runbook there is nothing to leave out.
+fn controls(scenario: &DayScenario, file: &GameDay, wishes: &Wishes) -> ControlRuns {
+    if scenario.plan.runbook.is_none() {
+        return ControlRuns::Never;
+    }
+    let every = |every: u32| ControlRuns::Every(every);
+    let own = wishes.control.map(every).or(scenario.control);
+    own.or(file.control.map(every)).unwrap_or(ControlRuns::Never)
+}
+
+fn concerned(drill: &Drill<'_>, wishes: &Wishes) -> bool {
+    let affected = wishes.affected_by.as_ref();
+    affected.is_none_or(|affected| affected.scenarios.contains_key(&drill.planned.scenario))
+}
+
+/// The scenarios of which no drill was chosen, except those that were told already.
+fn missing(file: &GameDay, chosen: &[Drill<'_>], told: BTreeSet<String>, why: &str) -> Vec<LeftOutDrill> {
+    let here: BTreeSet<&str> = chosen.iter().map(|drill| drill.planned.scenario.as_str()).collect();
+    let names = file.scenarios.iter().map(|scenario| &scenario.plan.name);
+    let absent = names.filter(|name| !here.contains(name.as_str()) && !told.contains(*name));
+    absent.map(|name| LeftOutDrill { scenario: name.clone(), why: why.to_string() }).collect()
+}
+
+fn settings(file: &GameDay, wishes: &Wishes) -> Settings {
+    Settings {
+        parallel: wishes.parallel.or(file.parallel),
+        budget: wishes.budget.or(file.budget),
+        retry: wishes.retry.unwrap_or(file.retry),
+        fail_fast: wishes.fail_fast || file.on_failure == OnFailure::Stop,
+        flaky: file.flaky,
+    }
+}
+
+#[cfg(test)]
+mod tests;

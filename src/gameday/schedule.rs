@@ -1,0 +1,245 @@
+//! Which attempt is started when. Pure: it is told the time, who ended how and whether there is room, and says what comes
+//! next, so that every decision of a game day can be tested without a clock and without Docker.
+//!
+//! Drills start in the order of the plan. One that was disturbed is run again alone, when everything else is over; one that
+//! failed and may be retried goes to the end of the queue.
+
+use crate::record::{Cause, Outcome};
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+/// A drill that was disturbed is run again so often; then nothing can be said about it.
+pub const DISTURBED_AGAIN: u32 = 2;
+
+/// What a game day allows.
+#[derive(Debug, Clone, Default)]
+pub struct Rules {
+    /// How often a drill that failed may be run again.
+    pub retry: u32,
+    /// Whether nothing is started any more once a drill has failed for good.
+    pub fail_fast: bool,
+    /// So many drills may be starting their stacks at once: the part of a drill that needs processors and not only patience.
+    /// None is taken for one.
+    pub starting: usize,
+    /// All of it must be over by then.
+    pub budget: Option<Duration>,
+}
+
+/// An attempt that is to be started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Start {
+    /// Number of the drill in the plan.
+    pub number: usize,
+    /// Attempt, from 1.
+    pub attempt: u32,
+    /// Why.
+    pub cause: Cause,
+    /// Whether nothing else may run beside it.
+    pub alone: bool,
+}
+
+/// What is to be done now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// This is started; it counts as running from here on.
+    Start(Start),
+    /// This one will not be started, and why.
+    NotRun(Start, String),
+    /// Nothing can be started now; ask again when something has changed.
+    Wait(Waiting),
+    /// Nothing runs and nothing is left.
+    Done,
+}
+
+/// What is waited for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Waiting {
+    /// Another drill starts its stack.
+    Starting,
+    /// There is no room, in words: `memory: it needs 900 MiB, and 400 MiB are left`.
+    Room(String),
+    /// Nothing is left to be started, or what is left is to run alone: the end of those that run.
+    Running,
+}
+
+/// How an attempt came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Came {
+    /// What its verdict means.
+    pub outcome: Outcome,
+    /// Whether its measuring was disturbed: then it says nothing.
+    pub disturbed: bool,
+}
+
+#[derive(Debug)]
+struct Running {
+    start: Start,
+    starting: bool,
+}
+
+/// The queue of a game day and what runs of it.
+#[derive(Debug)]
+pub struct Schedule {
+    rules: Rules,
+    queue: VecDeque<Start>,
+    alone: VecDeque<Start>,
+    running: BTreeMap<usize, Running>,
+    /// How each drill is called, and how long it is expected to take.
+    drills: BTreeMap<usize, (String, Duration)>,
+    disturbed: BTreeMap<usize, u32>,
+    retried: BTreeMap<usize, u32>,
+    closed: Option<String>,
+}
+
+impl Schedule {
+    /// A schedule of these drills, in this order: number, what it is called, and how long it is expected to take.
+    pub fn new(rules: Rules, drills: impl IntoIterator<Item = (usize, String, Duration)>) -> Schedule {
+        let drills: Vec<_> = drills.into_iter().collect();
+        let planned = |(number, _, _): &(usize, String, Duration)| Start {
+            number: *number,
+            attempt: 1,
+            cause: Cause::Planned,
+            alone: false,
+        };
+        Schedule {
+            rules,
+            queue: drills.iter().map(planned).collect(),
+            alone: VecDeque::new(),
+            running: BTreeMap::new(),
+            drills: drills.into_iter().map(|(number, name, takes)| (number, (name, takes))).collect(),
+            disturbed: BTreeMap::new(),
+            retried: BTreeMap::new(),
+            closed: None,
+        }
+    }
+
+    /// What is to be done at `now`, counted from the beginning of the game day. `room` is asked last, with the numbers of the
+    /// drills that run and of the one that would be started; its `Err` is what is missing. A drill beside which nothing runs
+    /// is started whether there is room or not: there will never be more.
+    pub fn next(&mut self, now: Duration, room: impl FnOnce(&[usize], usize) -> Result<(), String>) -> Next {
+        if let Some(why) = self.closed.clone() {
+            let left = self.queue.pop_front().or_else(|| self.alone.pop_front());
+            return match left {
+                Some(start) => Next::NotRun(start, why),
+                None => self.idle(),
+            };
+        }
+        let from_queue = !self.queue.is_empty();
+        let Some(front) = self.queue.front().or(self.alone.front()).cloned() else { return self.idle() };
+        if let Some(why) = self.too_late(now, front.number) {
+            self.take(from_queue);
+            return Next::NotRun(front, why);
+        }
+        if let Err(waiting) = self.may_start(&front, room) {
+            return Next::Wait(waiting);
+        }
+        self.take(from_queue);
+        self.running.insert(front.number, Running { start: front.clone(), starting: true });
+        Next::Start(front)
+    }
+
+    /// Whether `next` would ask for room: whoever measures what is free does so only then.
+    pub fn asks_for_room(&self) -> bool {
+        let next = self.queue.front().filter(|_| self.closed.is_none() && !self.running.is_empty());
+        next.is_some_and(|next| matches!(self.may_start(next, |_, _| Err(String::new())), Err(Waiting::Room(_))))
+    }
+
+    fn take(&mut self, from_queue: bool) {
+        if from_queue {
+            self.queue.pop_front()
+        } else {
+            self.alone.pop_front()
+        };
+    }
+
+    fn idle(&self) -> Next {
+        if self.running.is_empty() { Next::Done } else { Next::Wait(Waiting::Running) }
+    }
+
+    fn may_start(&self, next: &Start, room: impl FnOnce(&[usize], usize) -> Result<(), String>) -> Result<(), Waiting> {
+        if self.running.is_empty() {
+            return Ok(());
+        }
+        if next.alone || self.running.values().any(|running| running.start.alone) {
+            return Err(Waiting::Running);
+        }
+        if self.running.values().filter(|running| running.starting).count() >= self.rules.starting.max(1) {
+            return Err(Waiting::Starting);
+        }
+        let running: Vec<usize> = self.running.keys().copied().collect();
+        room(&running, next.number).map_err(Waiting::Room)
+    }
+
+    /// Why a drill can no longer end in time.
+    fn too_late(&self, now: Duration, number: usize) -> Option<String> {
+        let budget = self.rules.budget?;
+        let takes = self.drills.get(&number).map(|(_, takes)| *takes).unwrap_or_default();
+        let left = budget.saturating_sub(now);
+        (takes > left || left.is_zero()).then(|| {
+            let (takes, left, budget) = (in_words(takes), in_words(left), in_words(budget));
+            format!("the time budget of {budget} has {left} left, and it takes about {takes}")
+        })
+    }
+
+    /// The stack of a drill is up: the next one may start.
+    pub fn is_up(&mut self, number: usize) {
+        if let Some(running) = self.running.get_mut(&number) {
+            running.starting = false;
+        }
+    }
+
+    /// An attempt ended; what follows from that, for people.
+    pub fn ended(&mut self, number: usize, came: Came) -> Option<String> {
+        let Running { start, .. } = self.running.remove(&number)?;
+        let name = self.drills.get(&number).map_or_else(|| format!("drill {number}"), |(name, _)| name.clone());
+        let again = |cause, alone| Start { attempt: start.attempt + 1, cause, alone, ..start.clone() };
+        if came.disturbed {
+            let times = self.disturbed.entry(number).or_default();
+            *times += 1;
+            if *times > DISTURBED_AGAIN {
+                return Some(format!("{name} was disturbed {times} times, also alone: nothing can be said about it"));
+            }
+            self.alone.push_back(again(Cause::Disturbed, true));
+            return Some(format!("{name} was disturbed and says nothing: it is run again, alone, at the end"));
+        }
+        if came.outcome != Outcome::Failed {
+            return None;
+        }
+        let retried = self.retried.entry(number).or_default();
+        if *retried < self.rules.retry {
+            *retried += 1;
+            let note = format!("{name} failed: retry {retried} of {}", self.rules.retry);
+            self.queue.push_back(again(Cause::Retry, start.alone));
+            return Some(note);
+        }
+        if self.rules.fail_fast && self.closed.is_none() {
+            self.close(&format!("{name} failed, and the game day ends at the first failure"));
+            return Some(format!("{name} failed: nothing more is started"));
+        }
+        None
+    }
+
+    /// Nothing more is started. The first reason stays.
+    pub fn close(&mut self, why: &str) {
+        self.closed.get_or_insert_with(|| why.to_string());
+    }
+
+    /// How many drills run.
+    pub fn running(&self) -> usize {
+        self.running.len()
+    }
+}
+
+/// A duration as people say it: `45 s`, `2 min`, `2 min 30 s`.
+pub fn in_words(d: Duration) -> String {
+    let seconds = d.as_secs();
+    match (seconds / 60, seconds % 60) {
+        (0, seconds) => format!("{seconds} s"),
+        (minutes, 0) => format!("{minutes} min"),
+        (minutes, seconds) => format!("{minutes} min {seconds} s"),
+    }
+}
+
+#[cfg(test)]
+#[path = "schedule_tests.rs"]
+mod tests;

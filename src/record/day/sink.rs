@@ -1,0 +1,111 @@
+//! Where the events of a game day go: stamped, appended to `gameday.jsonl` before anyone else sees them, then handed to the
+//! observers. Counterpart of `EventSink`.
+
+use super::{Day, DayEvent, DayStamped};
+use std::fs::File;
+use std::io::Write;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// A reader of the stream of a game day's events.
+pub trait DayObserver: Send {
+    /// Takes note of one event; `day` has taken it into account already.
+    fn on_day_event(&mut self, event: &DayStamped, day: &Day);
+}
+
+/// Takes the events of a game day. Clones write to the same stream.
+#[derive(Clone)]
+pub struct DaySink {
+    started: Instant,
+    inner: Arc<Mutex<Inner>>,
+}
+
+struct Inner {
+    file: Option<File>,
+    failed: Option<String>,
+    day: Day,
+    observers: Vec<Box<dyn DayObserver>>,
+}
+
+impl DaySink {
+    /// A sink that starts the game day's clock now. `file` is `gameday.jsonl`, opened for appending.
+    pub fn new(file: Option<File>, observers: Vec<Box<dyn DayObserver>>) -> DaySink {
+        let inner = Inner { file, failed: None, day: Day::default(), observers };
+        DaySink { started: Instant::now(), inner: Arc::new(Mutex::new(inner)) }
+    }
+
+    /// How long the game day has been under way.
+    pub fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Stamps an event, writes it to disk and shows it to the observers.
+    pub fn emit(&self, event: DayEvent) {
+        let mut guard = self.lock();
+        let inner = &mut *guard;
+        let at_us = u64::try_from(self.now().as_micros()).unwrap_or(u64::MAX);
+        let stamped = DayStamped { at_us, event };
+        let written = serde_json::to_vec(&stamped).map_err(|error| error.to_string()).and_then(|mut line| {
+            line.push(b'\n');
+            inner.file.as_mut().map_or(Ok(()), |file| file.write_all(&line).map_err(|error| error.to_string()))
+        });
+        if let Err(error) = written {
+            inner.failed.get_or_insert(error);
+        }
+        inner.day.apply(&stamped);
+        for observer in &mut inner.observers {
+            observer.on_day_event(&stamped, &inner.day);
+        }
+    }
+
+    /// What it adds up to so far.
+    pub fn day(&self) -> Day {
+        self.lock().day.clone()
+    }
+
+    /// The first error of writing `gameday.jsonl`, if there was one.
+    pub fn write_error(&self) -> Option<String> {
+        self.lock().failed.clone()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Count(Arc<Mutex<Vec<usize>>>);
+
+    impl DayObserver for Count {
+        fn on_day_event(&mut self, _event: &DayStamped, day: &Day) {
+            self.0.lock().unwrap().push(day.notes.len());
+        }
+    }
+
+    #[test]
+    fn an_event_is_on_disk_and_counted_before_it_is_shown() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("gameday.jsonl");
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let sink = DaySink::new(Some(File::create(&path).unwrap()), vec![Box::new(Count(seen.clone()))]);
+        sink.emit(DayEvent::DayNote { text: "a".into() });
+        sink.clone().emit(DayEvent::DayNote { text: "b".into() });
+        assert_eq!(*seen.lock().unwrap(), [1, 2]);
+        let read = Day::from_events(std::fs::read(&path).unwrap().as_slice());
+        assert_eq!(read, sink.day());
+        assert_eq!((read.notes.as_slice(), sink.write_error()), (["a".to_string(), "b".to_string()].as_slice(), None));
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_kept_in_mind() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("gameday.jsonl");
+        File::create(&path).unwrap();
+        let sink = DaySink::new(Some(File::open(&path).unwrap()), Vec::new());
+        sink.emit(DayEvent::DayEnded);
+        assert!(sink.write_error().is_some() && sink.day().ended);
+    }
+}

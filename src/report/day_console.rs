@@ -1,0 +1,345 @@
+//! The console of a game day: at a terminal one line for each drill that runs, below what has happened; without one, the lines
+//! of every drill behind its name.
+
+use super::console::{Console, ConsoleOptions, Verbosity};
+use super::paint::{Mark, Paint};
+use super::text::{column, cut, one_line, right, seconds};
+use crate::record::{Cause, Day, DayEvent, DayObserver, DayStamped, Event, Observer, Outcome, Phase, Stamped};
+use console::Term;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::Write;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How often the live view is drawn when nothing happens.
+const TICK: Duration = Duration::from_millis(250);
+/// Stands before what concerns no single drill.
+const DAY: &str = "game day";
+
+/// How a game day is shown.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct DayConsoleOptions {
+    /// How much is said.
+    pub verbosity: Verbosity,
+    /// Whether to use colours.
+    pub color: bool,
+    /// Whether standard error is a terminal on which a live view can be drawn.
+    pub live: bool,
+}
+
+/// Shows a game day while it runs. Clones show the same one.
+#[derive(Clone)]
+pub struct DayConsole {
+    options: DayConsoleOptions,
+    board: Arc<Mutex<Board>>,
+    bar: Option<ProgressBar>,
+}
+
+/// What is seen now.
+#[derive(Default)]
+struct Board {
+    day: Day,
+    began: Option<Instant>,
+    running: BTreeMap<usize, Row>,
+    width: usize,
+}
+
+struct Row {
+    label: String,
+    started: Instant,
+    phase: Option<(Phase, Instant)>,
+}
+
+impl DayConsole {
+    /// A console on standard error.
+    pub fn new(options: DayConsoleOptions) -> DayConsole {
+        let board: Arc<Mutex<Board>> = Arc::default();
+        // Who wants to see every command gets plain lines: a view cannot hold them.
+        let live = options.live && options.verbosity == Verbosity::Normal;
+        let bar = live.then(|| bar(board.clone(), options.color));
+        DayConsole { options, board, bar }
+    }
+
+    /// Who shows a drill that is about to begin.
+    pub fn drill(&self, number: usize) -> Option<Box<dyn Observer>> {
+        if self.options.verbosity == Verbosity::Quiet {
+            return None;
+        }
+        if self.bar.is_some() {
+            return Some(Box::new(Follow { number, board: self.board.clone() }));
+        }
+        let label = {
+            let board = lock(&self.board);
+            let name = board.running.get(&number).map(|row| row.label.clone()).unwrap_or_default();
+            column(&name, board.width)
+        };
+        Some(Box::new(Console::new(ConsoleOptions {
+            verbosity: self.options.verbosity,
+            color: self.options.color,
+            live: false,
+            label: Some(label),
+            ..ConsoleOptions::default()
+        })))
+    }
+}
+
+fn bar(board: Arc<Mutex<Board>>, color: bool) -> ProgressBar {
+    let term = Term::stderr();
+    // The template is fixed and valid; the default style would only look different.
+    let style = ProgressStyle::with_template("{view}").unwrap_or_else(|_| ProgressStyle::default_spinner());
+    let style = style.with_key("view", move |_: &ProgressState, out: &mut dyn fmt::Write| {
+        let (height, width) = term.size();
+        let (width, height) = (usize::from(width).saturating_sub(1), usize::from(height).saturating_sub(1));
+        // Writing to the line that is being built cannot fail.
+        let _ = out.write_str(&lock(&board).render(Instant::now(), width, height, Paint { color }));
+    });
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_style(style);
+    bar.enable_steady_tick(TICK);
+    bar
+}
+
+fn lock(board: &Mutex<Board>) -> std::sync::MutexGuard<'_, Board> {
+    board.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn micros(since: Duration) -> u64 {
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}
+
+impl Board {
+    fn apply(&mut self, event: &DayStamped, day: &Day) {
+        self.day = day.clone();
+        self.began.get_or_insert_with(Instant::now);
+        match &event.event {
+            DayEvent::DayAnnounced(plan) => {
+                self.width =
+                    plan.drills.iter().map(|drill| drill.label().chars().count()).max().unwrap_or(0).clamp(8, 34);
+            }
+            DayEvent::DrillStarted { number, .. } => {
+                let label = name(day, *number);
+                self.running.insert(*number, Row { label, started: Instant::now(), phase: None });
+            }
+            DayEvent::DrillEnded { number, .. } => {
+                self.running.remove(number);
+            }
+            _ => {}
+        }
+    }
+
+    fn render(&self, now: Instant, width: usize, height: usize, paint: Paint) -> String {
+        let account = self.day.account();
+        let (running, over) = (self.running.len(), account.planned - account.not_run);
+        let done = over.saturating_sub(account.incomplete);
+        let took = self.began.map_or(0, |began| micros(now.saturating_duration_since(began)));
+        let head = format!(
+            "{} {}  {done} of {} over ({} passed, {} failed), {running} running",
+            one_line(&self.day.plan.name),
+            right(&seconds(took), 9),
+            account.planned,
+            account.passed + account.flaky,
+            account.failed,
+        );
+        let mut lines = vec![paint.bold(&head)];
+        for row in self.running.values() {
+            let took = |since: Instant| seconds(micros(now.saturating_duration_since(since)));
+            let phase = row.phase.map_or("begins".to_string(), |(phase, since)| {
+                format!("{} {}", column(phase.name(), 7), right(&took(since), 9))
+            });
+            lines.push(format!("  ▸ {} {}  {phase}", column(&row.label, self.width), right(&took(row.started), 9)));
+        }
+        lines.truncate(height.max(1));
+        lines.iter().map(|line| cut(line, width)).collect::<Vec<_>>().join("\n")
+    }
+}
+
+fn name(day: &Day, number: usize) -> String {
+    let drill = day.drills.iter().find(|drill| drill.planned.number == number);
+    drill.map_or_else(|| format!("drill {number}"), |drill| one_line(&drill.planned.label()))
+}
+
+/// Follows a drill for the live view.
+struct Follow {
+    number: usize,
+    board: Arc<Mutex<Board>>,
+}
+
+impl Observer for Follow {
+    fn on_event(&mut self, event: &Stamped) {
+        if let Event::PhaseStarted { phase } = &event.event
+            && let Some(row) = lock(&self.board).running.get_mut(&self.number)
+        {
+            row.phase = Some((*phase, Instant::now()));
+        }
+    }
+}
+
+impl DayObserver for DayConsole {
+    fn on_day_event(&mut self, event: &DayStamped, day: &Day) {
+        let width = {
+            let mut board = lock(&self.board);
+            board.apply(event, day);
+            board.width
+        };
+        if self.options.verbosity == Verbosity::Quiet {
+            return;
+        }
+        let paint = Paint { color: self.options.color };
+        let line = line(&event.event, day, width, paint);
+        match &self.bar {
+            Some(bar) => {
+                line.into_iter().for_each(|line| bar.println(line));
+                if day.ended {
+                    bar.finish_and_clear();
+                }
+            }
+            // A terminal that went away is no reason to stop a game day half-way.
+            None => drop(line.map(|line| writeln!(std::io::stderr(), "{line}"))),
+        }
+    }
+}
+
+/// What is said about an event.
+fn line(event: &DayEvent, day: &Day, width: usize, paint: Paint) -> Option<String> {
+    let (who, text) = match event {
+        DayEvent::DayAnnounced(plan) => {
+            let count = plan.drills.len();
+            let drills = if count == 1 { "1 drill".to_string() } else { format!("{count} drills") };
+            (DAY.to_string(), format!("{}: {drills}; at once at most {}", one_line(&plan.name), one_line(&plan.limits)))
+        }
+        DayEvent::ImagesReady { took_us } => {
+            (DAY.to_string(), format!("the images are there after {}", seconds(*took_us)))
+        }
+        DayEvent::DrillStarted { number, attempt, run, cause, running, waited_us } => {
+            let why = match cause {
+                Cause::Planned => String::new(),
+                Cause::Disturbed => format!(", attempt {attempt}, alone, because it was disturbed"),
+                Cause::Retry => format!(", attempt {attempt}, because it failed"),
+            };
+            let waited =
+                if *waited_us > 0 { format!(", {} without room for it", seconds(*waited_us)) } else { String::new() };
+            (name(day, *number), format!("started as {}{why}; {running} running{waited}", one_line(run)))
+        }
+        DayEvent::DrillEnded { number, verdict, outcome, disturbed, reason, .. } => {
+            let mark = match outcome {
+                Outcome::Passed => Mark::Good,
+                Outcome::Failed => Mark::Bad,
+                Outcome::Broken | Outcome::Interrupted => Mark::Warn,
+            };
+            let word = match (outcome, disturbed) {
+                (_, true) => "DISTURBED",
+                (Outcome::Passed, _) => "PASSED",
+                (Outcome::Failed, _) => "FAILED",
+                (Outcome::Broken, _) => "HARNESS ERROR",
+                (Outcome::Interrupted, _) => "INTERRUPTED",
+            };
+            let head = paint.headline(mark, &format!("{} {word}", mark.sign()));
+            let why = one_line(reason.lines().next().unwrap_or_default());
+            let why = if *outcome == Outcome::Passed { String::new() } else { format!(" {verdict}: {why}") };
+            (name(day, *number), format!("{head}{why}"))
+        }
+        DayEvent::DrillNotRun { number, why } => {
+            let mark = Mark::Skip;
+            (name(day, *number), format!("{} not run: {}", mark.sign(), one_line(why)))
+        }
+        DayEvent::DayNote { text } => (DAY.to_string(), one_line(text)),
+        DayEvent::DayEnded => return None,
+    };
+    Some(format!("{}  {text}", paint.bold(&column(&who, width))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::testing::{Story, events_of};
+    use crate::record::{DayPlan, PlannedDrill, Verdict};
+
+    const PLAIN: Paint = Paint { color: false };
+
+    fn events() -> Vec<DayEvent> {
+        let drill = |number: usize, scenario: &str| PlannedDrill {
+            number,
+            scenario: scenario.into(),
+            title: String::new(),
+            tags: vec![],
+            repetition: number as u32,
+            control: number == 3,
+        };
+        let drills = vec![drill(1, "db-pool"), drill(2, "upstream-503"), drill(3, "x")];
+        let limits = "2: memory for 9, processors for 2, address pools for 14".to_string();
+        let plan = DayPlan { name: "nightly".into(), limits, drills, ..DayPlan::default() };
+        let started = |number, attempt, cause, waited_us| DayEvent::DrillStarted {
+            number,
+            attempt,
+            run: format!("run-{number}"),
+            cause,
+            running: 1,
+            waited_us,
+        };
+        let ended = |number, verdict, outcome, disturbed, reason: &str| DayEvent::DrillEnded {
+            number,
+            attempt: 1,
+            run: format!("run-{number}"),
+            verdict,
+            outcome,
+            disturbed,
+            reason: reason.into(),
+        };
+        vec![
+            DayEvent::DayAnnounced(Box::new(plan)),
+            DayEvent::ImagesReady { took_us: 1_200_000 },
+            started(1, 1, Cause::Planned, 0),
+            started(2, 1, Cause::Planned, 2_000_000),
+            ended(1, Verdict::NotRecovered, Outcome::Failed, false, "users did not\u{1b}[2J recover\nmore"),
+            started(1, 2, Cause::Retry, 0),
+            ended(2, Verdict::HarnessError, Outcome::Broken, true, "the machine was too busy"),
+            ended(1, Verdict::Passed, Outcome::Passed, false, ""),
+            started(2, 2, Cause::Disturbed, 0),
+            DayEvent::DrillNotRun { number: 3, why: "interrupted".into() },
+            DayEvent::DayNote { text: "a note".into() },
+            DayEvent::DayEnded,
+        ]
+    }
+
+    #[test]
+    fn every_event_as_a_line() {
+        let mut day = Day::default();
+        let mut said = Vec::new();
+        for (at_us, event) in (0..).zip(events()) {
+            day.apply(&DayStamped { at_us, event: event.clone() });
+            said.extend(line(&event, &day, 12, PLAIN));
+        }
+        insta::assert_snapshot!(said.join("\n"));
+    }
+
+    #[test]
+    fn the_live_view_has_a_line_for_each_drill_that_runs_and_fits_the_terminal() {
+        let mut console = DayConsole::new(DayConsoleOptions { live: true, ..DayConsoleOptions::default() });
+        let mut day = Day::default();
+        let mut seen = Vec::new();
+        for (at_us, event) in (0..).zip(events()) {
+            let stamped = DayStamped { at_us, event };
+            day.apply(&stamped);
+            console.on_day_event(&stamped, &day);
+            if at_us == 3 {
+                let mut drill = console.drill(2).unwrap();
+                events_of(Story::Passed).iter().take(3).for_each(|event| drill.on_event(event));
+            }
+            let board = lock(&console.board);
+            let now = board.began.unwrap();
+            let view = board.render(now, 76, 4, PLAIN);
+            assert!(view.lines().count() <= 4 && view.lines().all(|line| console::measure_text_width(line) <= 76));
+            seen.push(view);
+        }
+        insta::assert_snapshot!("the_live_view", seen[3]);
+        assert_eq!(seen.last().unwrap().lines().count(), 2, "2 was started again and has no end");
+        assert!(console.bar.as_ref().unwrap().is_finished());
+    }
+
+    #[test]
+    fn quiet_shows_no_drill() {
+        let options = DayConsoleOptions { verbosity: Verbosity::Quiet, ..DayConsoleOptions::default() };
+        assert!(DayConsole::new(options).drill(1).is_none());
+    }
+}

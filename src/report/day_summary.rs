@@ -1,0 +1,213 @@
+//! What a person reads when a game day is over, and what `--dry-run` prints before one: every drill with its status, why those
+//! that did not pass did not, and where the time went.
+
+use super::drills::{Drills, Entry};
+use super::paint::{Mark, Paint};
+use super::text::{column, cut, declared, one_line, right, seconds, wrap};
+use crate::record::{Attempt, Cause, Day, DayDrill, DayPlan, DrillStatus, Outcome, PlannedDrill};
+use std::path::Path;
+use std::time::Duration;
+
+/// Columns of the summary, unless a path or a word of the user's own is longer.
+const WIDTH: usize = 80;
+/// Columns before why a drill did not pass.
+const INDENT: usize = 6;
+/// Lines of a reason that are shown.
+const REASON_LINES: usize = 4;
+
+/// The summary of the last game day of these drills. `dir` is its directory.
+pub fn day_summary(drills: &Drills, dir: &Path, color: bool) -> String {
+    let Some(day) = drills.days.last() else { return String::new() };
+    let paint = Paint { color };
+    let mut lines = vec![paint.dim(&"─".repeat(WIDTH)), headline(day, paint)];
+    lines.extend(wrap(&counts(day), WIDTH - 2).into_iter().map(|line| format!("  {line}")));
+    lines.push(String::new());
+    let width =
+        day.drills.iter().map(|drill| one_line(&drill.planned.label()).chars().count()).max().unwrap_or(0).clamp(5, 34);
+    for entry in drills.entries() {
+        let Some(drill) = entry.planned.filter(|drill| day.drills.contains(drill)) else { continue };
+        lines.push(row(drill, width, paint));
+        for why in reasons(drill, &entry) {
+            let told = wrap(&one_line(&why), WIDTH - INDENT);
+            lines.extend(told.into_iter().take(REASON_LINES).map(|line| format!("{}{line}", " ".repeat(INDENT))));
+        }
+    }
+    lines.push(String::new());
+    lines.extend(time(day, paint));
+    section(&mut lines, paint, "limits", &day.plan.limits);
+    for note in &day.notes {
+        section(&mut lines, paint, "note", note);
+    }
+    section(&mut lines, paint, "files", &dir.display().to_string());
+    lines.iter().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+/// What a game day would do: which drills in which order, how long each is expected to take, what is left out, which limits.
+pub fn day_plan(plan: &DayPlan, expected: &[Duration]) -> String {
+    let paint = Paint { color: false };
+    let mut lines = vec![named(plan), String::new()];
+    let width = plan.drills.iter().map(|drill| one_line(&drill.label()).chars().count()).max().unwrap_or(0);
+    for (at, drill) in plan.drills.iter().enumerate() {
+        let takes = expected.get(at).map(|takes| format!("about {} s", takes.as_secs())).unwrap_or_default();
+        lines.push(format!(
+            "  {}  {}  {takes}",
+            right(&drill.number.to_string(), 3),
+            column(&one_line(&drill.label()), width)
+        ));
+    }
+    for left_out in &plan.left_out {
+        lines.push(format!("    -  {}: {}", one_line(&left_out.scenario), one_line(&left_out.why)));
+    }
+    lines.push(String::new());
+    let sum: Duration = expected.iter().sum();
+    let longest = expected.iter().max().map_or(0, Duration::as_secs);
+    let time = format!("{} s one after the other, the longest {longest} s", sum.as_secs());
+    section(&mut lines, paint, "time", &time);
+    section(&mut lines, paint, "limits", &plan.limits);
+    if let Some(budget) = plan.budget_us {
+        section(&mut lines, paint, "budget", &declared(budget));
+    }
+    section(&mut lines, paint, "seed", &plan.seed.to_string());
+    lines.push(String::new());
+    lines.push("nothing was started".to_string());
+    lines.iter().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+/// Name and title of a game day; one without a file has no title of its own.
+fn named(plan: &DayPlan) -> String {
+    let title = if plan.title == plan.name { String::new() } else { format!(": {}", plan.title) };
+    one_line(&format!("{}{title}", plan.name))
+}
+
+fn section(lines: &mut Vec<String>, paint: Paint, name: &str, text: &str) {
+    for (at, line) in wrap(&one_line(text), WIDTH - 10).into_iter().enumerate() {
+        let name = if at == 0 { paint.bold(&right(name, 8)) } else { " ".repeat(8) };
+        lines.push(format!("{name}  {line}"));
+    }
+}
+
+fn headline(day: &Day, paint: Paint) -> String {
+    let worst = day.drills.iter().map(DayDrill::status).max();
+    let (mark, word) = match worst {
+        _ if !day.ended => (Mark::Warn, "NOT ENDED".to_string()),
+        None => (Mark::Good, "NOTHING TO DO".to_string()),
+        Some(DrillStatus::Passed) => (Mark::Good, "PASSED".to_string()),
+        Some(DrillStatus::Flaky) => (Mark::Warn, "FLAKY".to_string()),
+        Some(DrillStatus::Failed) => (Mark::Bad, "FAILED".to_string()),
+        Some(status) => (Mark::Warn, status.name().to_uppercase()),
+    };
+    let name = cut(&named(&day.plan), WIDTH.saturating_sub(20));
+    format!("{}  {}", paint.headline(mark, &format!("{} {word}", mark.sign())), paint.bold(&name))
+}
+
+fn counts(day: &Day) -> String {
+    let all = day.account();
+    let some = [
+        (all.passed, "passed"),
+        (all.flaky, "flaky"),
+        (all.failed, "failed"),
+        (all.broken, "harness error"),
+        (all.incomplete, "incomplete"),
+        (all.interrupted, "interrupted"),
+        (all.not_run, "not run"),
+    ];
+    let told: Vec<String> = some.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+    let mut text = format!("{}: {}", many(all.planned, "drill"), told.join(", "));
+    if all.disturbed > 0 {
+        text += &format!("; {} disturbed, which says nothing", many(all.disturbed, "attempt"));
+    }
+    if all.retries > 0 {
+        text += &format!(
+            "; {} after a failure",
+            if all.retries == 1 { "1 retry".into() } else { format!("{} retries", all.retries) }
+        );
+    }
+    text.trim_end_matches(": ").to_string()
+}
+
+fn many(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
+fn mark(status: DrillStatus) -> Mark {
+    match status {
+        DrillStatus::Passed => Mark::Good,
+        DrillStatus::Failed => Mark::Bad,
+        DrillStatus::NotRun => Mark::Skip,
+        _ => Mark::Warn,
+    }
+}
+
+fn row(drill: &DayDrill, width: usize, paint: Paint) -> String {
+    let status = drill.status();
+    let mark = mark(status);
+    let counts = drill.telling().next_back().or(drill.attempts.last());
+    let verdict = counts.map_or("", |attempt| attempt.verdict.name());
+    let took = counts.and_then(|attempt| Some(seconds(attempt.ended_us?.saturating_sub(attempt.started_us))));
+    let told = paint.marked(mark, &column(&format!("{} {}", mark.sign(), status.name()), 15));
+    format!(
+        "{}  {}  {told}  {} {}",
+        right(&drill.planned.number.to_string(), 4),
+        column(&one_line(&drill.planned.label()), width),
+        column(verdict, 13),
+        right(&took.unwrap_or_default(), 11),
+    )
+}
+
+/// Why attempts did not pass, in order, and why there was none or no further one.
+fn reasons(drill: &DayDrill, entry: &Entry<'_>) -> Vec<String> {
+    let mut reasons = Vec::new();
+    for (attempt, record) in &entry.attempts {
+        let Some(attempt) = attempt.filter(|attempt| attempt.outcome != Some(Outcome::Passed)) else { continue };
+        let at = record.and_then(|record| record.at.as_ref()).map(|at| format!("{at}: ")).unwrap_or_default();
+        // One line; all of it is in the record.
+        let reason = attempt.reason.lines().next().unwrap_or_default();
+        let which = if drill.attempts.len() > 1 { format!("attempt {}: ", attempt.attempt) } else { String::new() };
+        reasons.push(format!("{which}{at}{reason}"));
+    }
+    reasons.extend(drill.not_run.as_ref().map(|why| match drill.attempts.is_empty() {
+        true => why.clone(),
+        false => format!("not run again: {why}"),
+    }));
+    reasons
+}
+
+/// How long it took, how that compares with the longest drill, and where the time went.
+fn time(day: &Day, paint: Paint) -> Vec<String> {
+    let mut lines = Vec::new();
+    let attempts = || day.drills.iter().flat_map(|drill| &drill.attempts);
+    let took = |attempt: &Attempt| attempt.ended_us.map(|end| end.saturating_sub(attempt.started_us));
+    let longest = attempts().filter_map(took).max();
+    let wall = day.last_us;
+    let ratio = longest.filter(|us| *us > 0).map(|longest| {
+        format!("; the longest drill took {}: {:.2} times that", seconds(longest), wall as f64 / longest as f64)
+    });
+    section(&mut lines, paint, "time", &format!("{}{}", seconds(wall), ratio.unwrap_or_default()));
+    let (Some(first), Some(last)) = (
+        attempts().map(|attempt| attempt.started_us).min(),
+        attempts().filter(|attempt| attempt.cause == Cause::Planned).map(|attempt| attempt.started_us).max(),
+    ) else {
+        return lines;
+    };
+    let room: u64 = attempts().map(|attempt| attempt.waited_us).sum();
+    let again: u64 = attempts().filter(|attempt| attempt.cause == Cause::Disturbed).filter_map(took).sum();
+    let images = day.images_us.map(|us| format!(" (images {})", seconds(us))).unwrap_or_default();
+    let most = attempts().map(|attempt| attempt.running).max().unwrap_or(0);
+    let mut parts = vec![format!("{} before the first drill{images}", seconds(first))];
+    if last > first {
+        parts.push(format!("{} until the last one was started", seconds(last - first)));
+    }
+    parts.push(format!("{} from there on", seconds(wall.saturating_sub(last).saturating_sub(again))));
+    if again > 0 {
+        parts.push(format!("{} for what was disturbed and run again alone", seconds(again)));
+    }
+    section(&mut lines, paint, "", &parts.join(", "));
+    let waited =
+        if room > 0 { format!("; {} no drill could start for want of room", seconds(room)) } else { String::new() };
+    section(&mut lines, paint, "", &format!("at most {} at once{waited}", many(most, "drill")));
+    lines
+}
+
+#[cfg(test)]
+#[path = "day_summary_tests.rs"]
+mod tests;

@@ -1,0 +1,218 @@
+//! What the engine has and what is free, asked over its API: processors, memory, and how many networks its address pools still
+//! hold.
+
+use super::endpoint::Endpoint;
+use super::errors::api;
+use crate::record::MachineSample;
+use crate::stack::{Available, Capacity, StackError};
+use bollard::models::SystemInfo;
+use std::net::Ipv4Addr;
+
+/// The pools of an engine that was given none: base, bits of the base, bits of a network (moby's `ipamutils`).
+const DEFAULT_POOLS: [(Ipv4Addr, u8, u8); 7] = [
+    (Ipv4Addr::new(172, 17, 0, 0), 16, 16),
+    (Ipv4Addr::new(172, 18, 0, 0), 16, 16),
+    (Ipv4Addr::new(172, 19, 0, 0), 16, 16),
+    (Ipv4Addr::new(172, 20, 0, 0), 14, 16),
+    (Ipv4Addr::new(172, 24, 0, 0), 14, 16),
+    (Ipv4Addr::new(172, 28, 0, 0), 14, 16),
+    (Ipv4Addr::new(192, 168, 0, 0), 16, 20),
+];
+/// More networks than this are as good as any number.
+const MANY: u32 = 4096;
+/// How far the memory of this machine may be from what the engine says and still be the same.
+const SAME_MEMORY: f64 = 0.05;
+
+/// Asks an engine, local or remote, what it has.
+///
+/// # Errors
+/// `Environment` when the engine does not answer.
+pub async fn capacity(endpoint: &Endpoint) -> Result<Capacity, StackError> {
+    let info = info(endpoint).await?;
+    Ok(Capacity {
+        cpus: info.ncpu.unwrap_or(1).max(1) as f64,
+        memory_bytes: info.mem_total.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0),
+        free_networks: free_networks(endpoint, &info).await?,
+    })
+}
+
+/// What is free now. `seen` is the newest sample of an agent on that machine; without one the machine of a local engine is
+/// looked at, and of a remote one's memory nothing is known.
+///
+/// # Errors
+/// `Environment` when the engine does not answer.
+pub async fn available(endpoint: &Endpoint, seen: Option<&MachineSample>) -> Result<Available, StackError> {
+    let info = info(endpoint).await?;
+    let memory_bytes = match seen {
+        Some(sample) => Some(sample.available_bytes),
+        None => here(endpoint, &info),
+    };
+    let free_networks = free_networks(endpoint, &info).await?;
+    Ok(Available { memory_bytes, free_networks, busy: seen.map(|sample| sample.busy) })
+}
+
+async fn info(endpoint: &Endpoint) -> Result<SystemInfo, StackError> {
+    endpoint.docker.info().await.map_err(api("asking the engine what it has"))
+}
+
+/// Memory that is available on this machine, when the engine runs on it and not in a virtual machine of its own.
+fn here(endpoint: &Endpoint, info: &SystemInfo) -> Option<u64> {
+    let text = is_local(endpoint).then(|| std::fs::read_to_string("/proc/meminfo").ok()).flatten()?;
+    let total = meminfo(&text, "MemTotal")? as f64;
+    let theirs = info.mem_total? as f64;
+    let same = (total - theirs).abs() <= theirs * SAME_MEMORY;
+    same.then(|| meminfo(&text, "MemAvailable")).flatten()
+}
+
+fn is_local(endpoint: &Endpoint) -> bool {
+    endpoint.host.starts_with("unix://")
+}
+
+/// A line of `/proc/meminfo` in bytes.
+fn meminfo(text: &str, key: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))?;
+    let kibi: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kibi.checked_mul(1024)
+}
+
+async fn free_networks(endpoint: &Endpoint, info: &SystemInfo) -> Result<u32, StackError> {
+    let options = None::<bollard::query_parameters::ListNetworksOptions>;
+    let networks = endpoint.docker.list_networks(options).await.map_err(api("asking the engine for its networks"))?;
+    let configs = networks.into_iter().filter_map(|network| network.ipam?.config).flatten();
+    let mut taken: Vec<Range> = configs.filter_map(|config| Range::parse(&config.subnet?)).collect();
+    if is_local(endpoint) {
+        // The engine leaves out what the machine has a route to: a VPN, the office's network.
+        taken.extend(routes(&std::fs::read_to_string("/proc/net/route").unwrap_or_default()));
+    }
+    let given = info.default_address_pools.iter().flatten();
+    let given = given.filter_map(|pool| Some((Range::parse(pool.base.as_deref()?)?, u8::try_from(pool.size?).ok()?)));
+    let mut pools: Vec<(Range, u8)> = given.collect();
+    if pools.is_empty() {
+        pools = DEFAULT_POOLS.iter().filter_map(|(base, bits, size)| Some((Range::of(*base, *bits)?, *size))).collect();
+    }
+    Ok(count(&pools, &taken))
+}
+
+/// Addresses from the first to the last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Range {
+    first: u32,
+    last: u32,
+}
+
+impl Range {
+    /// The network of so many bits that an address is in.
+    fn of(address: Ipv4Addr, bits: u8) -> Option<Range> {
+        let host = match bits {
+            0 => u32::MAX,
+            1..=32 => u32::MAX.checked_shr(u32::from(bits)).unwrap_or(0),
+            _ => return None,
+        };
+        let first = u32::from(address) & !host;
+        Some(Range { first, last: first | host })
+    }
+
+    /// `172.18.0.0/16`; a network of IPv6 is none, as it takes nothing from these pools.
+    fn parse(text: &str) -> Option<Range> {
+        let (address, bits) = text.split_once('/')?;
+        Range::of(address.parse().ok()?, bits.parse().ok()?)
+    }
+
+    fn meets(&self, other: &Range) -> bool {
+        self.first <= other.last && other.first <= self.last
+    }
+}
+
+/// How many networks can still be made from the pools, each in bits of its own, beside what is taken.
+fn count(pools: &[(Range, u8)], taken: &[Range]) -> u32 {
+    let mut free = 0;
+    for (pool, bits) in pools {
+        let mut at = Some(pool.first);
+        while let Some(range) = at.and_then(|first| Range::of(first.into(), *bits)).filter(|r| r.last <= pool.last) {
+            free += u32::from(!taken.iter().any(|taken| taken.meets(&range)));
+            if free >= MANY {
+                return free;
+            }
+            at = range.last.checked_add(1);
+        }
+    }
+    free
+}
+
+/// The networks to which the machine has a route (`/proc/net/route`: addresses in hexadecimal, last byte first), without the
+/// default route.
+fn routes(text: &str) -> Vec<Range> {
+    let route = |line: &str| {
+        let cells: Vec<&str> = line.split_whitespace().collect();
+        let address = |at: usize| u32::from_str_radix(cells.get(at)?, 16).ok().map(u32::swap_bytes);
+        let (destination, mask) = (address(1)?, address(7)?);
+        if mask == 0 { None } else { Range::of(destination.into(), u8::try_from(mask.leading_ones()).ok()?) }
+    };
+    text.lines().skip(1).filter_map(route).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn pools(all: &[(&str, u8)]) -> Vec<(Range, u8)> {
+        all.iter().map(|(base, size)| (Range::parse(base).unwrap(), *size)).collect()
+    }
+
+    #[test]
+    fn the_default_pools_hold_thirty_one_networks() {
+        let pools: Vec<(Range, u8)> =
+            DEFAULT_POOLS.iter().map(|(base, bits, size)| (Range::of(*base, *bits).unwrap(), *size)).collect();
+        assert_eq!(count(&pools, &[]), 31);
+        let taken = ["172.17.0.0/16", "172.20.0.0/16", "192.168.1.0/24", "10.0.0.0/8", "172.31.255.0/30"];
+        let taken: Vec<Range> = taken.iter().map(|text| Range::parse(text).unwrap()).collect();
+        assert_eq!(count(&pools, &taken), 27);
+        assert_eq!(count(&pools, &[Range::parse("0.0.0.0/0").unwrap()]), 0);
+    }
+
+    #[test]
+    fn pools_of_any_size_are_counted() {
+        assert_eq!(count(&pools(&[("10.10.0.0/16", 24)]), &[]), 256);
+        assert_eq!(count(&pools(&[("10.10.0.0/24", 24)]), &[Range::parse("10.10.0.128/32").unwrap()]), 0);
+        assert_eq!(count(&pools(&[("10.10.0.0/24", 16)]), &[]), 0, "a network does not fit into less");
+        assert_eq!(count(&pools(&[("255.255.255.0/24", 26)]), &[]), 4);
+        assert_eq!(count(&pools(&[("10.0.0.0/8", 32)]), &[]), MANY);
+        assert_eq!(Range::parse("fd00::/64"), None);
+        assert_eq!(Range::parse("10.0.0.0/33"), None);
+    }
+
+    #[test]
+    fn routes_are_read_as_the_kernel_prints_them() {
+        let text = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n\
+                    eth0\t00000000\t0100000A\t0003\t0\t0\t0\t00000000\t0\t0\t0\n\
+                    docker0\t000011AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0\n\
+                    tun0\t0000A8C0\t00000000\t0001\t0\t0\t0\t00F0FFFF\t0\t0\t0\nbroken\n";
+        assert_eq!(routes(text), ["172.17.0.0/16", "192.168.0.0/20"].map(|text| Range::parse(text).unwrap()));
+    }
+
+    #[test]
+    fn memory_is_read_in_bytes() {
+        let text = "MemTotal:       24683116 kB\nMemFree:  1 kB\nMemAvailable:   23841000 kB\n";
+        assert_eq!(meminfo(text, "MemTotal"), Some(24_683_116 * 1024));
+        assert_eq!(meminfo(text, "MemAvailable"), Some(23_841_000 * 1024));
+        assert_eq!(meminfo(text, "Mem"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_of_a_subnet_or_a_route_is_read_or_not(text in "[0-9a-f./: \\t]{0,60}") {
+            let _ = Range::parse(&text);
+            let _ = routes(&format!("header\n{text}"));
+        }
+
+        #[test]
+        fn what_is_taken_is_never_free(base in any::<u32>(), bits in 8u8..=24, more in 0u8..8, taken in any::<u32>()) {
+            let pool = Range::of(base.into(), bits).unwrap();
+            let all = count(&[(pool, bits + more)], &[]);
+            prop_assert_eq!(all, 1 << more);
+            let inside = Range::of((pool.first | (taken & (pool.last - pool.first))).into(), 32).unwrap();
+            prop_assert_eq!(count(&[(pool, bits + more)], &[inside]), all - 1);
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! The page about game days: its examples load, its tables have every key.
+
+use crate::pages::{blocks, first_cells, page, root};
+use firedrill::source::render;
+use firedrill::spec::{self, Overrides};
+use std::collections::BTreeSet;
+
+const PAGE: &str = "docs/gameday.md";
+
+/// With the scenarios of the repository, whatever is in them: tags of the page are tags of theirs.
+#[test]
+fn the_examples_of_game_days_load() {
+    let dir = tempfile::tempdir().expect("a directory");
+    std::fs::create_dir(dir.path().join("gamedays")).expect("a directory");
+    for folder in ["scenarios", "runbooks", "stacks"] {
+        std::os::unix::fs::symlink(root().join(folder), dir.path().join(folder)).expect("a link");
+    }
+    let examples = blocks(&page(PAGE)).into_iter().filter(|b| b.tag == "yaml" && b.text.starts_with("title:"));
+    let mut seen = 0;
+    for example in examples {
+        seen += 1;
+        let path = dir.path().join("gamedays/example.yaml");
+        std::fs::write(&path, &example.text).expect("a game day");
+        let (day, diags) = spec::load_game_day(&path, &Overrides::default());
+        assert!(day.is_some() && diags.all.is_empty(), "{}\n{}", example.text, render(&diags, false));
+    }
+    assert!(seen >= 2, "only {seen} examples");
+}
+
+#[test]
+fn the_tables_have_every_key_and_no_other() {
+    let schema = spec::game_day_schema();
+    let keys = |pointer: &str| -> BTreeSet<String> {
+        let map = schema.pointer(pointer).and_then(serde_json::Value::as_object).expect("properties");
+        map.keys().cloned().collect()
+    };
+    assert_eq!(first_cells(&page(PAGE), "Top level"), keys("/properties"));
+    let entry = "/properties/scenarios/anyOf/1/items/anyOf/1/properties";
+    assert_eq!(first_cells(&page(PAGE), "`scenarios`"), keys(entry));
+}
+
+/// Every scenario of the repository is drilled every night.
+#[test]
+fn the_nightly_game_day_has_every_scenario() {
+    let (day, diags) = spec::load_game_day(&root().join("gamedays/nightly.yaml"), &Overrides::default());
+    let day = day.unwrap_or_else(|| panic!("{}", render(&diags, false)));
+    let named: BTreeSet<&str> = day.scenarios.iter().map(|scenario| scenario.plan.name.as_str()).collect();
+    let files = spec::project_scenarios(&root());
+    let all: BTreeSet<&str> = files.iter().filter_map(|file| file.file_stem()?.to_str()).collect();
+    assert_eq!(named, all);
+}
