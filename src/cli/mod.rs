@@ -14,6 +14,7 @@ mod lint;
 mod list;
 mod output;
 mod reaper;
+mod report;
 mod run;
 mod scenario;
 mod schema;
@@ -66,6 +67,7 @@ enum Command {
     Init(init::InitArgs),
     Schema(schema::SchemaArgs),
     Completions(completions::CompletionsArgs),
+    Report(report::ReportArgs),
     Doctor(doctor::DoctorArgs),
     Sweep(sweep::SweepArgs),
     #[command(hide = true)]
@@ -129,6 +131,7 @@ async fn run(cli: Cli) -> Result<Exit, Error> {
         Command::Init(args) => init::run(args, globals).await,
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args),
+        Command::Report(args) => report::run(args, globals).await,
         Command::Doctor(args) => doctor::run(args, globals).await,
         Command::Sweep(args) => sweep::run(args, globals).await,
         Command::Agent(args) => agent::run(args, globals).await,

@@ -1,6 +1,7 @@
 //! Findings and rules as text: JSON, annotations of GitHub, the table of rules, and the long explanation of one.
 
 use super::{Config, Outcome, RULES, Rule};
+use crate::report::{Annotation, Weight};
 use crate::source::{Diagnostic, Level};
 use std::fmt::Write as _;
 
@@ -41,29 +42,25 @@ pub fn github(outcome: &Outcome) -> String {
 
 fn annotation(finding: &Diagnostic) -> String {
     let start = finding.source.pos(finding.span.start);
-    let command = match finding.level {
-        Level::Error => "error",
-        Level::Warning => "warning",
-        Level::Info => "notice",
+    let weight = match finding.level {
+        Level::Error => Weight::Error,
+        Level::Warning => Weight::Warning,
+        Level::Info => Weight::Notice,
     };
-    let path = finding.source.path.to_string_lossy();
     let mut message = finding.message.clone();
     for more in [&finding.label, &finding.help].into_iter().flatten() {
         message.push('\n');
         message.push_str(more);
     }
-    let (file, title) = (property(&path), property(finding.code.unwrap_or("firedrill")));
-    format!("::{command} file={file},line={},col={},title={title}::{}\n", start.line, start.column, data(&message))
-}
-
-/// As GitHub's own toolkit escapes what follows the `::`.
-fn data(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
-}
-
-/// As GitHub's own toolkit escapes values before the `::`.
-fn property(text: &str) -> String {
-    data(text).replace(':', "%3A").replace(',', "%2C")
+    let annotation = Annotation {
+        weight,
+        file: Some(finding.source.path.to_string_lossy().into_owned()),
+        line: Some(start.line),
+        column: Some(start.column),
+        title: finding.code.unwrap_or("firedrill").to_string(),
+        message,
+    };
+    format!("{annotation}\n")
 }
 
 /// The rules with their levels in this project.

@@ -7,7 +7,11 @@ use time::macros::format_description;
 
 /// When the drill began; the epoch when the record does not say.
 pub fn started(record: &Record) -> OffsetDateTime {
-    let text = record.plan.as_ref().map_or("", |plan| plan.started_utc.as_str());
+    instant(record.plan.as_ref().map_or("", |plan| plan.started_utc.as_str()))
+}
+
+/// A time of a record, RFC 3339; the epoch when it is none.
+pub fn instant(text: &str) -> OffsetDateTime {
     OffsetDateTime::parse(text, &Rfc3339).unwrap_or(OffsetDateTime::UNIX_EPOCH).to_offset(time::UtcOffset::UTC)
 }
 

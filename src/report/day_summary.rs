@@ -4,7 +4,7 @@
 use super::drills::{Drills, Entry};
 use super::paint::{Mark, Paint};
 use super::text::{column, cut, declared, one_line, right, seconds, wrap};
-use crate::record::{Attempt, Cause, Day, DayDrill, DayPlan, DrillStatus, Outcome, PlannedDrill};
+use crate::record::{Attempt, Cause, Day, DayDrill, DayPlan, DrillStatus, Outcome};
 use std::path::Path;
 use std::time::Duration;
 

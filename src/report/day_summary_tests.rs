@@ -1,6 +1,7 @@
 //! The summary of game days that come out in every way.
 
 use super::*;
+use crate::record::PlannedDrill;
 use crate::record::testing::{Story, record_of};
 use crate::record::{DayEvent, DayStamped, LeftOutDrill, Outcome, Record, Verdict};
 

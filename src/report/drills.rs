@@ -1,7 +1,7 @@
 //! What a report is about: the drills of one or several game days (the shards of one, for instance), and records that belong
 //! to none.
 
-use crate::record::{Attempt, Day, DayDrill, DrillStatus, Outcome, Record, Verdict};
+use crate::record::{Account, Attempt, Day, DayDrill, DrillStatus, Outcome, Record, Verdict};
 
 /// The game days and the records that a report is made from.
 #[derive(Debug, Clone, Default)]
@@ -29,6 +29,63 @@ pub struct Entry<'a> {
     pub attempts: Vec<(Option<&'a Attempt>, Option<&'a Record>)>,
 }
 
+/// One game day with all of its shards that were found.
+#[derive(Debug, Clone)]
+pub struct Group<'a> {
+    /// The shards in their order; a game day without shards is one.
+    pub days: Vec<&'a Day>,
+}
+
+impl<'a> Group<'a> {
+    /// Name of the game day.
+    pub fn name(&self) -> &'a str {
+        self.days.first().map_or("", |day| &day.plan.name)
+    }
+
+    /// Its title.
+    pub fn title(&self) -> &'a str {
+        self.days.first().map_or("", |day| &day.plan.title)
+    }
+
+    /// How many shards there are to be, where there are any.
+    pub fn shards(&self) -> Option<u32> {
+        self.days.first().and_then(|day| day.plan.shard).map(|(_, of)| of)
+    }
+
+    /// The shards of which nothing was found: their drills are not in any report.
+    pub fn missing(&self) -> Vec<u32> {
+        let found = |n: u32| self.days.iter().any(|day| day.plan.shard.is_some_and(|(shard, _)| shard == n));
+        (1..=self.shards().unwrap_or(0)).filter(|n| !found(*n)).collect()
+    }
+
+    /// Whether every shard came to its end.
+    pub fn ended(&self) -> bool {
+        self.days.iter().all(|day| day.ended)
+    }
+
+    /// Whether a day is another shard of this game day: of the same plan, and not one that is here already.
+    fn takes(&self, day: &Day) -> bool {
+        let Some((shard, of)) = day.plan.shard else { return false };
+        let same = |known: &&Day| {
+            let (a, b) = (&known.plan, &day.plan);
+            (&a.name, &a.revision, a.file.as_ref().map(|f| &f.sha256))
+                == (&b.name, &b.revision, b.file.as_ref().map(|f| &f.sha256))
+        };
+        self.shards() == Some(of)
+            && self.days.first().is_some_and(same)
+            && self.days.iter().all(|known| known.plan.shard.is_none_or(|(taken, _)| taken != shard))
+    }
+
+    fn drills(&self) -> Vec<&'a DayDrill> {
+        let mut drills: Vec<&DayDrill> = self.days.iter().flat_map(|day| &day.drills).collect();
+        // The numbers of a plan are the same in every shard. One day keeps the order in which it started its drills.
+        if self.days.len() > 1 {
+            drills.sort_by_key(|drill| drill.planned.number);
+        }
+        drills
+    }
+}
+
 impl Drills {
     /// One drill that no game day had planned.
     pub fn one(record: Record) -> Drills {
@@ -40,9 +97,64 @@ impl Drills {
         self.records.iter().find(|record| record.plan.as_ref().is_some_and(|plan| plan.run == run))
     }
 
+    /// Whether there is nothing to report.
+    pub fn is_empty(&self) -> bool {
+        self.days.is_empty() && self.records.is_empty()
+    }
+
+    /// The game days, oldest first, shards of one put together.
+    pub fn groups(&self) -> Vec<Group<'_>> {
+        let mut groups: Vec<Group<'_>> = Vec::new();
+        for day in &self.days {
+            match groups.iter_mut().find(|group| group.takes(day)) {
+                Some(group) => group.days.push(day),
+                None => groups.push(Group { days: vec![day] }),
+            }
+        }
+        for group in &mut groups {
+            group.days.sort_by_key(|day| day.plan.shard);
+        }
+        groups
+    }
+
+    /// How many drills came out how, those of game days and the others.
+    pub fn account(&self) -> Account {
+        let mut sum = Account::default();
+        for entry in self.entries() {
+            sum.add(entry.status);
+            sum.disturbed += entry.attempts.iter().filter(|(a, _)| a.is_some_and(|a| a.disturbed)).count();
+            let retry = |attempt: &Attempt| attempt.cause == crate::record::Cause::Retry;
+            sum.retries += entry.attempts.iter().filter(|(a, _)| a.is_some_and(retry)).count();
+        }
+        sum
+    }
+
+    /// How all of it came out: the worst of the drills. A flaky one has passed. One that was not run, a game day that was cut
+    /// off and a shard that is missing say nothing, so the whole is not passed; nor is nothing at all. What a failure kept from
+    /// being run, because the game day ends with the first one, leaves it at that failure.
+    pub fn outcome(&self) -> Outcome {
+        let of = |entry: &Entry<'_>| match entry.status {
+            DrillStatus::Passed | DrillStatus::Flaky => Outcome::Passed,
+            DrillStatus::Failed => Outcome::Failed,
+            DrillStatus::NotRun if entry.planned.is_some_and(|drill| self.failed_fast(drill)) => Outcome::Failed,
+            DrillStatus::NotRun | DrillStatus::Broken | DrillStatus::Incomplete => Outcome::Broken,
+            DrillStatus::Interrupted => Outcome::Interrupted,
+        };
+        let whole = self.groups().iter().all(|group| group.ended() && group.missing().is_empty());
+        let floor = if whole && !self.is_empty() { Outcome::Passed } else { Outcome::Broken };
+        self.entries().iter().map(of).max().unwrap_or(floor).max(floor)
+    }
+
+    /// Whether the game day of a drill ended with its first failure.
+    fn failed_fast(&self, drill: &DayDrill) -> bool {
+        let day = self.days.iter().find(|day| day.drills.iter().any(|own| std::ptr::eq(own, drill)));
+        day.is_some_and(|day| day.plan.fail_fast && day.drills.iter().any(|d| d.status() == DrillStatus::Failed))
+    }
+
     /// Every drill: those of the game days in the order of their plans, then the other records.
     pub fn entries(&self) -> Vec<Entry<'_>> {
-        let planned = self.days.iter().flat_map(|day| &day.drills).map(|drill| Entry {
+        let drills = self.groups().into_iter().flat_map(|group| group.drills());
+        let planned = drills.map(|drill| Entry {
             planned: Some(drill),
             scenario: &drill.planned.scenario,
             title: &drill.planned.title,
@@ -82,3 +194,6 @@ impl<'a> Entry<'a> {
         telling.or(self.attempts.last()).and_then(|(_, record)| *record)
     }
 }
+
+#[cfg(test)]
+mod tests;

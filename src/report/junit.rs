@@ -13,13 +13,49 @@ use junit_report::{Duration, ReportBuilder, TestCase, TestCaseBuilder, TestSuite
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, Writer};
 use std::collections::BTreeSet;
+use time::OffsetDateTime;
 
 /// Characters of a message: it stands in an attribute, and the whole text below it.
 const MESSAGE_LENGTH: usize = 600;
 
 /// The JUnit report of these drills. Always well-formed XML 1.0, whatever the runbook's commands wrote.
 pub fn junit(records: &[&Record]) -> Vec<u8> {
-    write(records).unwrap_or_else(|error| {
+    suites(records.iter().map(|record| Suite::of(record)).collect())
+}
+
+/// A suite: a drill.
+pub(super) struct Suite {
+    /// Its name; gets an ordinal where it is taken.
+    pub name: String,
+    /// When it began.
+    pub started: OffsetDateTime,
+    /// How long it took, in microseconds.
+    pub took_us: u64,
+    /// Its test cases.
+    pub cases: Vec<Case>,
+    /// What else is known of it; empty values are left out.
+    pub properties: Vec<(&'static str, String)>,
+    /// What stands in its `system-out`.
+    pub out: String,
+}
+
+impl Suite {
+    /// The suite of a record.
+    pub fn of(record: &Record) -> Suite {
+        Suite {
+            name: suite_name(record),
+            started: started(record),
+            took_us: record.last_us.0,
+            cases: cases(record),
+            properties: properties(record),
+            out: summary(record, None, false),
+        }
+    }
+}
+
+/// A report of these suites.
+pub(super) fn suites(suites: Vec<Suite>) -> Vec<u8> {
+    write(suites).unwrap_or_else(|error| {
         // Cannot happen for all that is known: memory does not fail to be written to, and the XML is our own.
         let error = quick_xml::escape::escape(xml_text(&error)).into_owned();
         format!(
@@ -41,19 +77,19 @@ struct Extra {
     properties: Vec<(&'static str, String)>,
 }
 
-fn write(records: &[&Record]) -> Result<Vec<u8>, String> {
+fn write(suites: Vec<Suite>) -> Result<Vec<u8>, String> {
     let mut report = ReportBuilder::new();
     let mut extras = Vec::new();
     let mut names = BTreeSet::new();
-    for record in records {
-        let name = unique(&mut names, &suite_name(record));
-        let cases = cases(record);
-        report.add_testsuite(suite(record, &name, &cases));
+    for suite in suites {
+        let name = unique(&mut names, &attribute(&suite.name));
+        report.add_testsuite(built(&suite, &name));
+        let properties = suite.properties.iter().map(|(name, value)| (*name, attribute(value)));
         extras.push(Extra {
-            timestamp: schema_time(started(record)),
-            time: decimal(record.last_us.0),
-            skipped: cases.iter().filter(|case| matches!(case.result, CaseResult::Skipped { .. })).count(),
-            properties: properties(record),
+            timestamp: schema_time(suite.started),
+            time: decimal(suite.took_us),
+            skipped: suite.cases.iter().filter(|case| matches!(case.result, CaseResult::Skipped { .. })).count(),
+            properties: properties.filter(|(_, value)| !value.is_empty()).collect(),
         });
     }
     let mut raw = Vec::new();
@@ -61,20 +97,20 @@ fn write(records: &[&Record]) -> Result<Vec<u8>, String> {
     adjust(&raw, &extras)
 }
 
-fn suite(record: &Record, name: &str, cases: &[Case]) -> TestSuite {
+fn built(suite: &Suite, name: &str) -> TestSuite {
     let class = format!("firedrill.{}", name.replace('.', "_"));
-    let mut suite = TestSuiteBuilder::new(name);
-    suite.set_timestamp(started(record));
+    let mut built = TestSuiteBuilder::new(name);
+    built.set_timestamp(suite.started);
     let mut names = BTreeSet::new();
-    for case in cases {
-        suite.add_testcase(test_case(case, &unique(&mut names, &attribute(&case.name)), &class));
+    for case in &suite.cases {
+        built.add_testcase(test_case(case, &unique(&mut names, &attribute(&case.name)), &class));
     }
-    suite.set_system_out(&cdata(&summary(record, None, false)));
+    built.set_system_out(&cdata(&suite.out));
     // The schema of Ant wants the element, empty or not.
-    suite.set_system_err("");
-    let mut suite = suite.build();
-    suite.package = "firedrill".into();
-    suite
+    built.set_system_err("");
+    let mut built = built.build();
+    built.package = "firedrill".into();
+    built
 }
 
 fn test_case(case: &Case, name: &str, class: &str) -> TestCase {
@@ -128,7 +164,7 @@ fn properties(record: &Record) -> Vec<(&'static str, String)> {
         ("firedrill_added_seconds", Some(figures.time.firedrill_us)),
     ];
     all.extend(times.into_iter().filter_map(|(name, us)| Some((name, decimal(us?)))));
-    all.iter().map(|(name, value)| (*name, attribute(value))).filter(|(_, value)| !value.is_empty()).collect()
+    all
 }
 
 /// Goes once through the XML and brings suites and cases into the form of the strict schemas.
@@ -227,4 +263,4 @@ fn unique(taken: &mut BTreeSet<String>, name: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -1,5 +1,8 @@
-//! One file per format, each a pure function of a `Record`. One place writes them.
+//! One file per format, each a pure function of a `Record`, or of `Drills`: several of them with their game days. One place
+//! writes them.
 
+mod advice;
+mod annotations;
 mod cases;
 mod clock;
 mod console;
@@ -9,19 +12,33 @@ mod day_summary;
 mod drills;
 mod events_json;
 mod json;
+mod json_day;
 mod junit;
+mod junit_day;
 mod lines;
 mod live;
+mod markdown;
+mod overview;
 mod paint;
+mod story;
 mod summary;
+#[cfg(test)]
+mod testing;
 mod text;
+mod workflow;
 
+pub use annotations::annotations;
 pub use console::{Console, ConsoleOptions, Verbosity};
 pub use curtain::{Curtain, Lowered};
 pub use day_console::{DayConsole, DayConsoleOptions};
 pub use day_summary::{day_plan, day_summary};
-pub use drills::{Drills, Entry};
+pub use drills::{Drills, Entry, Group};
 pub use events_json::EventsJson;
 pub use json::{json, read_json};
+pub use json_day::json_day;
 pub use junit::junit;
+pub use junit_day::junit_day;
+pub use markdown::markdown;
+pub use overview::overview;
 pub use summary::summary;
+pub use workflow::{Annotation, Weight};

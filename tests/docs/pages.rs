@@ -118,17 +118,25 @@ pub fn commands(text: &str) -> Vec<Vec<String>> {
             lines.push(code.to_string());
         }
     }
+    lines.iter().flat_map(|line| in_line(line)).collect()
+}
+
+/// The arguments of every `firedrill …` of a line of a shell, or of a file of a CI server around it: several may stand behind
+/// each other. What a variable holds is not known: `1` stands for it.
+pub fn in_line(line: &str) -> Vec<Vec<String>> {
+    let line = line.trim().trim_start_matches("$ ").trim_start_matches("- ").trim_start_matches("run: ").trim();
+    // Of Jenkins: `sh 'firedrill …'`.
+    let inner = line.strip_prefix("sh ").map(|quoted| quoted.trim().trim_matches(['\'', '"']));
+    let words = words(inner.unwrap_or(line));
     let mut found = Vec::new();
-    for line in lines {
-        let line = line.trim().trim_start_matches("$ ").trim_start_matches("- run: ");
-        let words = words(line);
+    for part in words.split(|word| matches!(word.as_str(), "&&" | "||" | ";" | "|" | "then" | "if" | "!")) {
         // What stands behind belongs to the shell.
-        let mut words = words.iter().map(String::as_str).take_while(|word| !matches!(*word, ">" | "|"));
+        let mut words = part.iter().map(String::as_str).take_while(|word| !matches!(*word, ">" | ">>" | "2>"));
         let arguments: Vec<String> = match words.next() {
-            Some("firedrill") => words.map(str::to_string).collect(),
+            Some("firedrill") => words.map(without_variables).collect(),
             // `cargo run --release -- scenario db-pool`
-            Some("cargo") if line.contains(" -- ") => {
-                words.skip_while(|word| *word != "--").skip(1).map(str::to_string).collect()
+            Some("cargo") if part.iter().any(|word| word == "--") => {
+                words.skip_while(|word| *word != "--").skip(1).map(without_variables).collect()
             }
             _ => continue,
         };
@@ -137,6 +145,20 @@ pub fn commands(text: &str) -> Vec<Vec<String>> {
         }
     }
     found
+}
+
+/// `$SHARD/${OF}` is `1/1`.
+fn without_variables(word: &str) -> String {
+    let mut out = String::new();
+    let mut rest = word;
+    while let Some((before, after)) = rest.split_once('$') {
+        let after = after.strip_prefix('{').unwrap_or(after);
+        let name = after.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(after.len());
+        out.push_str(before);
+        out.push_str(if name == 0 { "$" } else { "1" });
+        rest = after[name..].trim_start_matches('}');
+    }
+    out + rest
 }
 
 /// The first cells of the rows of the tables of a section: below the heading of that text, before the next one.

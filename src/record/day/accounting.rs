@@ -65,6 +65,23 @@ pub struct Account {
     pub retries: usize,
 }
 
+impl Account {
+    /// Counts one more drill.
+    pub fn add(&mut self, status: DrillStatus) {
+        let counted = match status {
+            DrillStatus::Passed => &mut self.passed,
+            DrillStatus::Flaky => &mut self.flaky,
+            DrillStatus::NotRun => &mut self.not_run,
+            DrillStatus::Failed => &mut self.failed,
+            DrillStatus::Broken => &mut self.broken,
+            DrillStatus::Incomplete => &mut self.incomplete,
+            DrillStatus::Interrupted => &mut self.interrupted,
+        };
+        *counted += 1;
+        self.planned += 1;
+    }
+}
+
 impl DayDrill {
     /// The attempts that say something: those that were not disturbed.
     pub fn telling(&self) -> impl DoubleEndedIterator<Item = &Attempt> {
@@ -92,18 +109,9 @@ impl DayDrill {
 impl Day {
     /// How many drills came out how.
     pub fn account(&self) -> Account {
-        let mut account = Account { planned: self.drills.len(), ..Account::default() };
+        let mut account = Account::default();
         for drill in &self.drills {
-            let counted = match drill.status() {
-                DrillStatus::Passed => &mut account.passed,
-                DrillStatus::Flaky => &mut account.flaky,
-                DrillStatus::NotRun => &mut account.not_run,
-                DrillStatus::Failed => &mut account.failed,
-                DrillStatus::Broken => &mut account.broken,
-                DrillStatus::Incomplete => &mut account.incomplete,
-                DrillStatus::Interrupted => &mut account.interrupted,
-            };
-            *counted += 1;
+            account.add(drill.status());
             account.disturbed += drill.attempts.iter().filter(|attempt| attempt.disturbed).count();
             account.retries += drill.attempts.iter().filter(|attempt| attempt.cause == super::Cause::Retry).count();
         }

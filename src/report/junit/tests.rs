@@ -45,7 +45,7 @@ fn is_time(text: &str) -> bool {
 
 /// What Jenkins' `junit-10.xsd` and the stricter schema of Ant and Surefire (order of elements, required attributes,
 /// form of timestamps) ask for, of what Firedrill writes.
-fn assert_schema(doc: &Document<'_>) {
+pub(in crate::report) fn assert_schema(doc: &Document<'_>) {
     let only = |node: &Node<'_, '_>, allowed: &[&str], required: &[&str]| {
         let names: Vec<&str> = node.attributes().map(|a| a.name()).collect();
         assert!(names.iter().all(|name| allowed.contains(name)), "{:?}: {names:?}", node.tag_name());

@@ -1,0 +1,141 @@
+//! `firedrill report`: makes reports again from what is on disk, for one drill, a game day, or the shards of one.
+
+mod choice;
+mod place;
+
+use super::output::print;
+use crate::error::{Error, Exit};
+use crate::record::{Outcome, write_atomic};
+use crate::report::{self, Drills};
+use choice::Choice;
+use place::Places;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+/// Makes reports from what is on disk: of one drill, of a game day, of its shards together. Without options the summary, at the
+/// terminal. Drills that were cut off are in every report, as `incomplete`.
+#[derive(Debug, clap::Args)]
+pub struct ReportArgs {
+    /// Run directories, directories of game days, or any that hold some, such as unpacked artifacts of CI
+    /// [default: the newest game day or drill in .firedrill].
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Write Markdown to this file, or to standard output (`-`): for `$GITHUB_STEP_SUMMARY` and pull requests.
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
+    /// Write JUnit XML to this file: one suite per drill.
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Write JSON to this file, or to standard output (`-`): plans, drills, attempts, figures.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Print annotations of GitHub Actions on standard output: what failed, beside its line.
+    #[arg(long)]
+    annotations: bool,
+    /// Exit with the code of what is reported (0, 1, 3 or 130) instead of 0 when the reports were made.
+    #[arg(long)]
+    exit_code: bool,
+}
+
+/// What makes a report.
+type Make = fn(&Drills) -> Vec<u8>;
+
+impl ReportArgs {
+    /// The reports that go to files (`-` is standard output); a new format is one line here and one option above.
+    fn files(&self) -> Vec<(&Path, Make)> {
+        let all: [(&Option<PathBuf>, Make); 3] = [
+            // In the order in which they are written.
+            (&self.markdown, report::markdown),
+            (&self.junit, report::junit_day),
+            (&self.json, report::json_day),
+        ];
+        all.into_iter().filter_map(|(path, make)| Some((path.as_deref()?, make))).collect()
+    }
+}
+
+/// Runs the command.
+pub async fn run(args: ReportArgs, globals: &super::Globals) -> Result<Exit, Error> {
+    let files = args.files();
+    let to_stdout = files.iter().filter(|(path, _)| is_stdout(path)).count() + usize::from(args.annotations);
+    if to_stdout > 1 {
+        return Err(Error::usage("only one report can go to standard output").hint("give the others a file"));
+    }
+    let Choice { drills, dirs, problems } = choice::choose(&args.paths, &globals.project)?;
+    for problem in problems {
+        tell(&format!("left out, because it cannot be read: {problem}\n"));
+    }
+    for run in choice::under_way(&drills, &dirs) {
+        tell(&format!("{run} is still under way: what it has come to so far is in the report as `incomplete`\n"));
+    }
+    let mut failed = Vec::new();
+    // Every report is tried, whatever became of the others.
+    for (path, make) in &files {
+        let bytes = make(&drills);
+        let written = match is_stdout(path) {
+            true => print(&String::from_utf8_lossy(&bytes)).map_err(|error| error.message),
+            false => write(path, &bytes).map_err(|error| format!("{}: {error}", path.display())),
+        };
+        match written {
+            Ok(()) if globals.quiet || is_stdout(path) => {}
+            Ok(()) => tell(&format!("{}\n", path.display())),
+            Err(error) => failed.push(error),
+        }
+    }
+    if args.annotations {
+        let places = Places::here(&globals.project);
+        let bytes = report::annotations(&drills, &|path| places.at_root(path));
+        failed.extend(print(&String::from_utf8_lossy(&bytes)).err().map(|error| error.message));
+    }
+    if files.is_empty() && !args.annotations {
+        print(&summary(&drills, &dirs, globals))?;
+    }
+    if !failed.is_empty() {
+        return Err(Error::harness(format!("not every report could be written:\n{}", failed.join("\n"))));
+    }
+    let outcome = if args.exit_code { drills.outcome() } else { Outcome::Passed };
+    Ok(match outcome {
+        Outcome::Passed => Exit::Passed,
+        Outcome::Failed => Exit::Failed,
+        Outcome::Broken => Exit::Harness,
+        Outcome::Interrupted => Exit::Interrupted,
+    })
+}
+
+fn is_stdout(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+/// Writes a report whole, in a directory that is made where it is missing.
+fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    if let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
+        std::fs::create_dir_all(dir)?;
+    }
+    // A pipe or a device is no file that could be put in the place of another.
+    if path.exists() && !path.is_file() {
+        return std::fs::write(path, bytes);
+    }
+    write_atomic(path, bytes)
+}
+
+/// What a person reads: of one drill everything, of several a line for each.
+fn summary(drills: &Drills, dirs: &[PathBuf], globals: &super::Globals) -> String {
+    let color = globals.may_color() && std::io::stdout().is_terminal();
+    match (drills.days.as_slice(), drills.records.as_slice(), dirs) {
+        ([], [record], [dir]) => {
+            // Short, where it lies below the place that the command was started in.
+            let here = std::env::current_dir().and_then(std::fs::canonicalize).ok();
+            let short = here.and_then(|here| dir.strip_prefix(here).ok().map(Path::to_path_buf));
+            report::summary(record, Some(short.as_deref().unwrap_or(dir)), color)
+        }
+        ([], [record], _) => report::summary(record, None, color),
+        _ => report::overview(drills, color),
+    }
+}
+
+/// Tells people something; a reader that went away is no reason to fail.
+fn tell(text: &str) {
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests;

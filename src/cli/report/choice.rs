@@ -1,0 +1,81 @@
+//! Which game days and drills a report is about: those below the paths that were named, otherwise the newest one.
+
+use crate::archive;
+use crate::error::Error;
+use crate::record::RunDir;
+use crate::report::Drills;
+use crate::source::tidy;
+use std::path::{Path, PathBuf};
+
+/// What was found.
+pub struct Choice {
+    /// The game days and drills; never nothing.
+    pub drills: Drills,
+    /// The run directories that were looked at.
+    pub dirs: Vec<PathBuf>,
+    /// What could not be read.
+    pub problems: Vec<String>,
+}
+
+/// What lies below `paths`; without any, the newest game day or drill of the project. Nothing at all is an error.
+pub fn choose(paths: &[PathBuf], project: &Path) -> Result<Choice, Error> {
+    if !paths.is_empty() {
+        let (drills, problems) = archive::read_all(paths).map_err(|error| {
+            let hint = "name a run directory, the directory of a game day, or one that holds some";
+            Error::usage(error.to_string()).hint(hint)
+        })?;
+        return match drills.is_empty() {
+            true => Err(nothing(paths, &problems)),
+            false => Ok(Choice { drills, dirs: runs_below(paths), problems }),
+        };
+    }
+    let home = tidy(&project.join(".firedrill"));
+    let found = match home.is_dir() {
+        true => archive::find(std::slice::from_ref(&home)).map_err(|error| Error::usage(error.to_string()))?,
+        false => archive::Found::default(),
+    };
+    let mut problems = Vec::new();
+    for candidate in newest_first(&found) {
+        // A runbook that was followed alone is no drill: then the one before it is meant.
+        let candidate = [candidate];
+        let Ok((drills, more)) = archive::read_all(&candidate) else { continue };
+        problems.extend(more);
+        if !drills.is_empty() {
+            return Ok(Choice { drills, dirs: runs_below(&candidate), problems });
+        }
+    }
+    Err(nothing(&[home], &problems))
+}
+
+fn runs_below(paths: &[PathBuf]) -> Vec<PathBuf> {
+    archive::find(paths).map(|found| found.runs).unwrap_or_default()
+}
+
+/// Ids of the drills without an end whose runner lives: they are not cut off.
+pub fn under_way(drills: &Drills, dirs: &[PathBuf]) -> Vec<String> {
+    let open = drills.records.iter().filter(|record| !record.ended).filter_map(|record| record.plan.as_ref());
+    let alive = |run: &str| {
+        let dir = dirs.iter().find(|dir| dir.file_name().is_some_and(|name| name == run));
+        dir.and_then(|dir| RunDir::open(dir).ok()).is_some_and(|dir| dir.is_alive().unwrap_or(false))
+    };
+    open.map(|plan| plan.run.clone()).filter(|run| alive(run)).collect()
+}
+
+/// Game days, and the runs that belong to none; ids sort by time.
+fn newest_first(found: &archive::Found) -> Vec<PathBuf> {
+    let own = found.runs.iter().filter(|run| !found.days.iter().any(|day| run.starts_with(day)));
+    let mut all: Vec<PathBuf> = found.days.iter().chain(own).cloned().collect();
+    all.sort_by(|a, b| b.file_name().cmp(&a.file_name()));
+    all
+}
+
+fn nothing(paths: &[PathBuf], problems: &[String]) -> Error {
+    let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+    let mut message = format!("there is neither a drill nor a game day in {}", names.join(", "));
+    for problem in problems {
+        message.push_str(&format!("\n{problem}"));
+    }
+    Error::usage(message).hint(
+        "name a directory that holds some, such as unpacked artifacts of CI; `firedrill scenario NAME` makes a drill",
+    )
+}

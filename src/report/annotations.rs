@@ -1,0 +1,119 @@
+//! Annotations of GitHub: what failed, beside the lines of runbooks and scenarios in a pull request and in the summary of a
+//! run. GitHub shows ten errors and ten warnings of a step, so that many are written, the most important ones first.
+
+use super::advice::advice;
+use super::text::one_line;
+use super::workflow::{Annotation, Weight};
+use super::{Drills, Entry};
+use crate::record::{DrillStatus, Location};
+
+/// What GitHub shows of each kind in one step.
+const SHOWN: usize = 10;
+
+/// The annotations of these drills, one command a line: an error for each drill that failed, broke or was cut off, a warning
+/// for each flaky one. `from_root` says what a path of the record is from the root of the repository.
+pub fn annotations(drills: &Drills, from_root: &dyn Fn(&str) -> String) -> Vec<u8> {
+    let entries = drills.entries();
+    let mut trouble: Vec<&Entry<'_>> = entries.iter().filter(|entry| entry.status.is_trouble()).collect();
+    // Within one rank the order of the plan stays.
+    trouble.sort_by_key(|entry| rank(entry.status));
+    let all: Vec<Annotation> = trouble.iter().map(|entry| annotation(entry, from_root)).collect();
+    let mut text = String::new();
+    for weight in [Weight::Error, Weight::Warning] {
+        let of_weight: Vec<&Annotation> = all.iter().filter(|a| a.weight == weight).collect();
+        let fits = if of_weight.len() > SHOWN { SHOWN - 1 } else { of_weight.len() };
+        for annotation in of_weight.iter().take(fits) {
+            text.push_str(&format!("{annotation}\n"));
+        }
+        if of_weight.len() > fits {
+            text.push_str(&format!("{}\n", more(weight, of_weight.len() - fits)));
+        }
+    }
+    text.into_bytes()
+}
+
+/// What a runbook can be blamed for comes before what says nothing about it.
+fn rank(status: DrillStatus) -> u8 {
+    match status {
+        DrillStatus::Failed => 0,
+        DrillStatus::Flaky => 1,
+        DrillStatus::Broken => 2,
+        DrillStatus::Incomplete => 3,
+        DrillStatus::Interrupted => 4,
+        DrillStatus::NotRun | DrillStatus::Passed => 5,
+    }
+}
+
+fn annotation(entry: &Entry<'_>, from_root: &dyn Fn(&str) -> String) -> Annotation {
+    let record = entry.telling_record();
+    let plan = record.and_then(|record| record.plan.as_deref());
+    // Where no line is to blame, the scenario as a whole is.
+    let scenario = plan.map(|plan| Location { path: plan.scenario_file.path.clone(), line: 1 });
+    let place = entry.place().cloned().or(scenario).filter(|place| !place.path.is_empty());
+    let came = match entry.status {
+        DrillStatus::Failed | DrillStatus::Broken => entry.verdict().map_or("failed", |verdict| verdict.name()),
+        status => status.name(),
+    };
+    let mut message = entry.why();
+    if message.is_empty() {
+        message = came.to_string();
+    }
+    let next = record.and_then(advice);
+    for line in entry.attempts_told().into_iter().chain(next) {
+        message.push('\n');
+        message.push_str(&line);
+    }
+    Annotation {
+        weight: if entry.status == DrillStatus::Flaky { Weight::Warning } else { Weight::Error },
+        line: place.as_ref().map(|place| place.line.max(1)),
+        file: place.map(|place| from_root(&place.path)),
+        column: None,
+        title: one_line(&format!("{}: {}", entry.name(), came.replace('_', " "))),
+        message,
+    }
+}
+
+fn more(weight: Weight, count: usize) -> Annotation {
+    let of = if weight == Weight::Error { "that did not pass" } else { "that are flaky" };
+    Annotation {
+        weight,
+        file: None,
+        line: None,
+        column: None,
+        title: "firedrill".into(),
+        message: format!("{count} more drills {of}: GitHub shows ten of a kind, the report has all of them"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::testing::Story;
+    use crate::report::testing::{days, stories};
+
+    fn text(drills: &Drills) -> String {
+        String::from_utf8(annotations(drills, &|path| format!("sub/{path}"))).expect("UTF-8")
+    }
+
+    #[test]
+    fn every_story_as_annotations() {
+        insta::assert_snapshot!(text(&stories(&Story::ALL)));
+        assert_eq!(text(&stories(&[Story::Passed, Story::ExpectedFailure, Story::Control])), "");
+    }
+
+    #[test]
+    fn a_game_day_as_annotations() {
+        insta::assert_snapshot!(text(&days()));
+    }
+
+    #[test]
+    fn no_more_than_are_shown_and_failures_first() {
+        let mut all = vec![Story::HarnessError; 5];
+        all.extend([Story::StepFailed; 8]);
+        let text = text(&stories(&all));
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), SHOWN);
+        assert!(lines[..8].iter().all(|line| line.contains("step failed")), "{text}");
+        assert!(lines[9].contains("4 more drills"), "{text}");
+    }
+}

@@ -1,0 +1,132 @@
+//! JSON of several drills: game days with their plans and accounts, and of each drill what became of it and its figures,
+//! without the slices of the load. Described in `docs/reports.md`.
+
+use super::{Drills, Entry, Group};
+use crate::record::{Attempt, RECORD_FORMAT, Record};
+use serde_json::{Value, json};
+
+/// The drills as JSON.
+pub fn json_day(drills: &Drills) -> Vec<u8> {
+    let whole = json!({
+        "format": RECORD_FORMAT,
+        "outcome": drills.outcome(),
+        "exit_code": drills.outcome().exit_code(),
+        "account": drills.account(),
+        "gamedays": drills.groups().iter().map(gameday).collect::<Vec<_>>(),
+        "drills": drills.entries().iter().map(drill).collect::<Vec<_>>(),
+    });
+    // Cannot fail for all that is known: every key is a string and every number is finite or becomes null.
+    let mut bytes = serde_json::to_vec_pretty(&whole).unwrap_or_default();
+    bytes.push(b'\n');
+    bytes
+}
+
+fn gameday(group: &Group<'_>) -> Value {
+    let shards = group.days.iter().map(|day| {
+        json!({
+            "plan": day.plan,
+            "images_us": day.images_us,
+            "took_us": day.last_us,
+            "ended": day.ended,
+            "notes": day.notes,
+            "damage": day.damage,
+        })
+    });
+    json!({
+        "name": group.name(),
+        "title": group.title(),
+        "ended": group.ended(),
+        "missing_shards": group.missing(),
+        "runs": shards.collect::<Vec<_>>(),
+    })
+}
+
+fn drill(entry: &Entry<'_>) -> Value {
+    let planned = entry.planned.map(|drill| &drill.planned);
+    json!({
+        "scenario": entry.scenario,
+        "title": entry.title,
+        "control": entry.control,
+        "number": planned.map(|planned| planned.number),
+        "repetition": planned.map(|planned| planned.repetition),
+        "status": entry.status,
+        "why": entry.why(),
+        "at": entry.place(),
+        "next": entry.telling_record().and_then(super::advice::advice),
+        "attempts": entry.attempts.iter().map(|(attempt, record)| one(*attempt, *record)).collect::<Vec<_>>(),
+    })
+}
+
+fn one(attempt: Option<&Attempt>, record: Option<&Record>) -> Value {
+    let plan = record.and_then(|record| record.plan.as_deref());
+    let verdict = record.map(|record| record.verdict).or(attempt.map(|attempt| attempt.verdict));
+    json!({
+        "run": plan.map(|plan| plan.run.as_str()).or(attempt.map(|attempt| attempt.run.as_str())),
+        "attempt": attempt.map_or(1, |attempt| attempt.attempt),
+        "cause": attempt.map(|attempt| attempt.cause),
+        "started_us": attempt.map(|attempt| attempt.started_us),
+        "ended_us": attempt.and_then(|attempt| attempt.ended_us),
+        "running": attempt.map(|attempt| attempt.running),
+        "disturbed": attempt.is_some_and(|attempt| attempt.disturbed),
+        "verdict": verdict,
+        "expected_verdict": record.map(Record::expected),
+        "outcome": attempt.map_or(record.map(Record::outcome), |attempt| attempt.outcome),
+        "reason": record.map(|record| record.reason.as_str()).or(attempt.map(|attempt| attempt.reason.as_str())),
+        "at": record.and_then(|record| record.at.as_ref()),
+        "figures": record.map(Record::figures),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::testing::days;
+
+    fn value() -> Value {
+        serde_json::from_slice(&json_day(&days())).unwrap()
+    }
+
+    #[test]
+    fn a_game_day_as_json() {
+        let mut value = value();
+        // The figures have a test of their own; here they would hide the rest.
+        for attempt in
+            value["drills"].as_array_mut().unwrap().iter_mut().flat_map(|d| d["attempts"].as_array_mut().unwrap())
+        {
+            if !attempt["figures"].is_null() {
+                attempt["figures"] = json!({ "to_recover_us": attempt["figures"]["to_recover_us"] });
+            }
+        }
+        insta::assert_snapshot!(serde_json::to_string_pretty(&value).unwrap());
+    }
+
+    #[test]
+    fn it_has_figures_and_no_slices() {
+        let value = value();
+        assert_eq!(value["drills"][0]["attempts"][0]["figures"]["to_recover_us"], 4_000_000);
+        assert!(!value.to_string().contains("p99_us"));
+        assert_eq!(value["exit_code"], 3);
+        assert_eq!(value["gamedays"][0]["missing_shards"], json!([2]));
+    }
+
+    /// Every field has its row.
+    #[test]
+    fn the_documentation_is_complete() {
+        let docs = include_str!("../../docs/reports.md");
+        let value = value();
+        let gameday = &value["gamedays"][0];
+        let drill = &value["drills"][0];
+        let objects = [
+            &value,
+            gameday,
+            &gameday["runs"][0],
+            drill,
+            &drill["attempts"][0],
+            &value["account"],
+            &gameday["runs"][0]["plan"],
+        ];
+        for key in objects.iter().flat_map(|object| object.as_object().unwrap().keys()) {
+            assert!(docs.contains(&format!("`{key}`")), "`{key}` is not in docs/reports.md");
+        }
+    }
+}

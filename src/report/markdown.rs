@@ -1,0 +1,191 @@
+//! Markdown for the summary of a CI job and for pull requests: the verdict in a line, a table of the drills, and for each one
+//! in trouble why, where, and what to do next. Text of records is escaped: it makes no table, no HTML, no link and no mention.
+
+mod escape;
+
+use super::advice::advice;
+use super::cases::ending;
+use super::overview::{about, headline};
+use super::text::{one_line, seconds, terminal_lines};
+use super::{Drills, Entry};
+use crate::record::{CommandRecord, DrillStatus, Record, StepStatus};
+use escape::{code, fenced, prose};
+
+/// Bytes of a report. GitHub takes 1 MiB as the summary of a step, and 65,536 characters as a comment: it should fit either.
+const LIMIT: usize = 64_000;
+/// Bytes of the table; what does not fit is counted below it.
+const TABLE: usize = 24_000;
+/// Lines of output that are shown of a command, the last ones.
+const OUTPUT_LINES: usize = 40;
+/// Characters of such a line.
+const LINE_LENGTH: usize = 300;
+/// Characters of a reason.
+const REASON_LENGTH: usize = 600;
+/// Characters of what is said once about a game day.
+const ABOUT: usize = 20;
+
+/// The report of these drills, at most 64,000 bytes.
+pub fn markdown(drills: &Drills) -> Vec<u8> {
+    let mut text = format!("### {}\n\n", prose(&headline(drills)));
+    let about = about(drills);
+    for line in about.iter().take(ABOUT) {
+        text.push_str(&format!("- {}\n", prose(&shortened(line))));
+    }
+    if about.len() > ABOUT {
+        text.push_str(&format!("- and {} more lines of this kind\n", about.len() - ABOUT));
+    }
+    if !about.is_empty() {
+        text.push('\n');
+    }
+    let entries = drills.entries();
+    table(&entries, &mut text);
+    troubles(&entries, &mut text);
+    text.into_bytes()
+}
+
+fn table(entries: &[Entry<'_>], text: &mut String) {
+    if entries.is_empty() {
+        return;
+    }
+    text.push_str("| | drill | verdict | impact | detected | recovered | took |\n");
+    text.push_str("| --- | --- | --- | ---: | ---: | ---: | ---: |\n");
+    let begun = text.len();
+    let rows: Vec<String> = entries.iter().map(row).collect();
+    let whole = rows.iter().map(String::len).sum::<usize>() <= TABLE;
+    let mut left_out = 0;
+    for (entry, row) in entries.iter().zip(&rows) {
+        // Where not all fit, those that passed are the first to go.
+        let wanted = whole || entry.status != DrillStatus::Passed;
+        if wanted && text.len() - begun + row.len() <= TABLE {
+            text.push_str(row);
+        } else {
+            left_out += 1;
+        }
+    }
+    if left_out > 0 {
+        text.push_str(&format!("\nThe table leaves out {left_out} drills, those that passed first.\n"));
+    }
+}
+
+fn row(entry: &Entry<'_>) -> String {
+    let figures = entry.record().map(Record::figures).unwrap_or_default();
+    let time = |us: Option<u64>| us.map_or("–".to_string(), seconds);
+    let mut name = code(&shortened(&entry.name()));
+    if !entry.title.is_empty() {
+        name.push_str(&format!(" {}", prose(&shortened(entry.title))));
+    }
+    let cells = [
+        format!("{} {}", entry.status.mark().sign(), entry.status.name()),
+        name,
+        entry.verdict().map_or("–".to_string(), |verdict| code(verdict.name())),
+        time(figures.to_impact_us),
+        time(figures.to_detect_us),
+        time(figures.to_recover_us),
+        time(entry.took_us()),
+    ];
+    format!("| {} |\n", cells.join(" | "))
+}
+
+/// The drills in trouble, as many of them as fit: first with what their commands said, then without.
+fn troubles(entries: &[Entry<'_>], text: &mut String) {
+    let mut trouble: Vec<&Entry<'_>> = entries.iter().filter(|entry| entry.status != DrillStatus::Passed).collect();
+    // What a runbook can be blamed for comes first; what was not run has a line and no more.
+    trouble.sort_by_key(|entry| (entry.status == DrillStatus::NotRun, entry.status != DrillStatus::Failed));
+    let mut left_out = 0;
+    for entry in trouble {
+        let outputs = entry.telling_record().map(outputs).unwrap_or_default();
+        let short = section(entry);
+        // Room for the line that counts what was left out.
+        let room = LIMIT.saturating_sub(text.len() + 200);
+        if short.len() > room {
+            left_out += 1;
+            continue;
+        }
+        let fits = short.len() + outputs.len() <= room;
+        text.push_str(&short);
+        text.push_str(if fits { &outputs } else { "" });
+    }
+    if left_out > 0 {
+        text.push_str(&format!("\nThere is no room here for {left_out} more drills in trouble.\n"));
+    }
+}
+
+fn section(entry: &Entry<'_>) -> String {
+    let (mark, name) = (entry.status.mark().sign(), code(&shortened(&entry.name())));
+    if entry.status == DrillStatus::NotRun {
+        return format!("\n- {name} was not run: {}\n", prose(&shortened(&entry.why())));
+    }
+    let mut text = format!("\n#### {mark} {name} {}\n\n", entry.status.name());
+    let place = entry.place().map(|at| format!("{}: ", code(&shortened(&at.to_string())))).unwrap_or_default();
+    let verdict = entry.verdict().map_or(entry.status.name(), |verdict| verdict.name());
+    // Of a flaky drill the attempt that failed is told, not the one that passed.
+    let verdict = match entry.status {
+        DrillStatus::Flaky => entry.telling_record().map_or(verdict, |record| record.verdict.name()),
+        _ => verdict,
+    };
+    let why = match entry.why() {
+        why if why.is_empty() => "no reason is known".to_string(),
+        why => prose(&shortened(&why)),
+    };
+    text.push_str(&format!("**{}**, {place}{why}\n", prose(&verdict.replace('_', " "))));
+    if let Some(step) = entry.telling_record().and_then(failed_step) {
+        text.push_str(&format!("\nThe step that stopped the runbook: {step}\n"));
+    }
+    if let Some(next) = entry.telling_record().and_then(advice) {
+        text.push_str(&format!("\nNext: {}\n", prose(&shortened(&next))));
+    }
+    for attempt in entry.attempts_told() {
+        text.push_str(&format!("\n- {}", prose(&shortened(&attempt))));
+    }
+    if text.ends_with('\n') { text } else { text + "\n" }
+}
+
+/// The step that failed or was blocked: its title and where it stands.
+fn failed_step(record: &Record) -> Option<String> {
+    let bad = |status| matches!(status, Some(StepStatus::Failed | StepStatus::Blocked));
+    let step = record.steps.iter().rfind(|step| bad(step.status))?;
+    let info = record.step_info(&step.step)?;
+    let (title, at) = (prose(&shortened(&info.title)), code(&info.at.to_string()));
+    Some(format!("“{title}” ({}, {at})", prose(&info.phase)))
+}
+
+/// What the commands that failed have said, folded. In detect and diagnose a command may fail, and many do.
+fn outputs(record: &Record) -> String {
+    let mut text = String::new();
+    let looks = |step: &str| record.step_info(step).is_some_and(|i| matches!(i.phase.as_str(), "detect" | "diagnose"));
+    let blamed = record.steps.iter().filter(|step| match step.status {
+        None | Some(StepStatus::Failed) => true,
+        Some(StepStatus::Warned) => !looks(&step.step),
+        Some(StepStatus::Passed | StepStatus::Blocked | StepStatus::Skipped) => false,
+    });
+    for step in blamed {
+        let bad = |command: &&CommandRecord| command.exit != Some(0) && !command.stopped;
+        for command in step.commands.iter().filter(bad) {
+            let lines = terminal_lines(&command.output.text());
+            let shown = lines.iter().skip(lines.len().saturating_sub(OUTPUT_LINES));
+            let said: Vec<String> = shown.map(|line| line.chars().take(LINE_LENGTH).collect()).collect();
+            let mut body: Vec<String> = Vec::new();
+            for (number, line) in terminal_lines(&command.text).iter().take(OUTPUT_LINES).enumerate() {
+                let prompt = if number == 0 { "$" } else { ">" };
+                body.push(format!("{prompt} {}", line.chars().take(LINE_LENGTH).collect::<String>()));
+            }
+            body.extend(said);
+            body.push(ending(command));
+            let summary = format!("{} {}", code(&command.at.to_string()), prose(&ending(command)));
+            text.push_str(&format!("\n<details><summary>{summary}</summary>\n\n{}\n</details>\n", fenced(&body)));
+        }
+    }
+    text
+}
+
+/// One line of bounded length.
+fn shortened(text: &str) -> String {
+    let line = one_line(text);
+    match line.char_indices().nth(REASON_LENGTH) {
+        Some((at, _)) => line.get(..at).unwrap_or_default().to_string() + "…",
+        None => line,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,133 @@
+//! What is said of a drill in a line or two, the same in every report of several drills: how it came out, where, why, and what
+//! each of its attempts was.
+
+use super::Entry;
+use super::paint::Mark;
+use super::text::{one_line, seconds};
+use crate::record::{Attempt, Cause, DrillStatus, Location, Outcome, Record, Verdict};
+
+/// Why a drill of a game day that was cut off has not begun.
+const CUT_OFF: &str = "the game day was cut off before its turn";
+
+impl DrillStatus {
+    /// The mark that stands before it.
+    pub(super) fn mark(self) -> Mark {
+        match self {
+            DrillStatus::Passed => Mark::Good,
+            DrillStatus::Failed => Mark::Bad,
+            DrillStatus::NotRun => Mark::Skip,
+            DrillStatus::Flaky | DrillStatus::Broken | DrillStatus::Incomplete | DrillStatus::Interrupted => Mark::Warn,
+        }
+    }
+
+    /// Whether somebody has to look into it.
+    pub(super) fn is_trouble(self) -> bool {
+        !matches!(self, DrillStatus::Passed | DrillStatus::NotRun)
+    }
+}
+
+impl Entry<'_> {
+    /// Its name among its like: `db-pool`, `db-pool (control)`, `db-pool (3)` for the third repetition.
+    pub(super) fn name(&self) -> String {
+        let mut name = one_line(self.scenario);
+        if name.is_empty() {
+            name.push_str("drill");
+        }
+        if self.control {
+            name.push_str(" (control)");
+        }
+        match self.planned.map(|drill| drill.planned.repetition) {
+            Some(repetition) if repetition > 1 => format!("{name} ({repetition})"),
+            _ => name,
+        }
+    }
+
+    /// The verdict of the attempt that counts; `None` when there is none.
+    pub(super) fn verdict(&self) -> Option<Verdict> {
+        self.record().map(|record| record.verdict).or_else(|| self.last().map(|attempt| attempt.verdict))
+    }
+
+    /// The attempt that the status speaks of.
+    fn last(&self) -> Option<&Attempt> {
+        let planned = self.planned?;
+        planned.telling().next_back().or(planned.attempts.last())
+    }
+
+    /// The record that shows what went wrong: of a flaky drill that of the attempt that failed, otherwise the one that counts.
+    pub(super) fn telling_record(&self) -> Option<&Record> {
+        let failed = |(attempt, record): &(Option<&Attempt>, Option<&_>)| {
+            record.is_some() && attempt.is_some_and(|a| a.outcome == Some(Outcome::Failed) && !a.disturbed)
+        };
+        let flaky = self.attempts.iter().find(|pair| self.status == DrillStatus::Flaky && failed(pair));
+        flaky.and_then(|(_, record)| *record).or_else(|| self.record())
+    }
+
+    /// Why it came out as it did, in one line without the place; empty when nothing is known.
+    pub(super) fn why(&self) -> String {
+        if self.status == DrillStatus::NotRun {
+            let said = self.planned.and_then(|drill| drill.not_run.as_deref());
+            return one_line(said.unwrap_or(CUT_OFF));
+        }
+        let of_record = self.telling_record().map(reason).unwrap_or_default();
+        if !of_record.is_empty() {
+            return of_record;
+        }
+        let said = one_line(self.last().map_or("", |attempt| &attempt.reason));
+        match said.is_empty() && self.status == DrillStatus::Incomplete {
+            true => "it was cut off, and there is no record of it".into(),
+            false => said,
+        }
+    }
+
+    /// Where in the user's files.
+    pub(super) fn place(&self) -> Option<&Location> {
+        self.telling_record().and_then(|record| record.at.as_ref())
+    }
+
+    /// How long the attempt that counts took, in microseconds.
+    pub(super) fn took_us(&self) -> Option<u64> {
+        let attempt = self.last().and_then(|attempt| Some(attempt.ended_us?.saturating_sub(attempt.started_us)));
+        self.record().map(|record| record.last_us.0).or(attempt)
+    }
+
+    /// Each attempt in a line, where there was more than one: what it came to, and why another one was made.
+    pub(super) fn attempts_told(&self) -> Vec<String> {
+        let Some(planned) = self.planned.filter(|drill| drill.attempts.len() > 1) else { return Vec::new() };
+        planned.attempts.iter().map(told).collect()
+    }
+}
+
+fn told(attempt: &Attempt) -> String {
+    let cause = match attempt.cause {
+        Cause::Planned => "",
+        Cause::Disturbed => ", again and alone because the one before was disturbed",
+        Cause::Retry => ", again because the one before failed",
+    };
+    let came = match (attempt.outcome, attempt.disturbed) {
+        (None, _) => "cut off".to_string(),
+        (Some(_), true) => "disturbed, so it counts for nothing".to_string(),
+        (Some(_), false) => attempt.verdict.to_string(),
+    };
+    let took = attempt.ended_us.map(|ended| format!(" after {}", seconds(ended.saturating_sub(attempt.started_us))));
+    let reason = match attempt.reason.is_empty() {
+        true => String::new(),
+        false => format!(": {}", one_line(&attempt.reason)),
+    };
+    format!("attempt {} (run {}{cause}): {came}{}{reason}", attempt.attempt, attempt.run, took.unwrap_or_default())
+}
+
+/// Why a drill came out as it did, in one line without the place.
+pub(super) fn reason(record: &Record) -> String {
+    let under_way = record.under_way().map(|under_way| format!("the run was cut off during {under_way}"));
+    let left = (!record.left.is_empty()).then(|| format!("left behind: {}", record.left.join(", ")));
+    let spoiled = record.spoilers().next().map(|j| format!("{}: {}", j.verdict, j.reason));
+    let expected = (record.expects_failure() && record.verdict != record.expected())
+        .then(|| format!("expected {}, got {}", record.expected(), record.verdict));
+    let own = (!record.reason.is_empty()).then(|| record.reason.clone());
+    let trouble: Vec<String> = match record.passed() {
+        true => Vec::new(),
+        false => [under_way, left, spoiled].into_iter().flatten().collect(),
+    };
+    let all: Vec<String> = expected.into_iter().chain(own).chain(trouble).collect();
+    one_line(&all.join("; "))
+}

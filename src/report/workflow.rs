@@ -1,0 +1,114 @@
+//! Commands of GitHub's workflows that put a message beside a line of a file: `::error file=…,line=…::…` on standard output
+//! of a step. Values are escaped as GitHub's own toolkit does it, so that no text can become a command of its own.
+
+use std::fmt;
+
+/// How much a message weighs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Weight {
+    /// Something is wrong.
+    Error,
+    /// Something is worth a look.
+    Warning,
+    /// Something is worth knowing.
+    Notice,
+}
+
+impl Weight {
+    fn command(self) -> &'static str {
+        match self {
+            Weight::Error => "error",
+            Weight::Warning => "warning",
+            Weight::Notice => "notice",
+        }
+    }
+}
+
+/// A message beside a line. `Display` writes the command, one line without its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Annotation {
+    /// How much it weighs.
+    pub weight: Weight,
+    /// The file, from the root of the repository; `None` where no file is to blame.
+    pub file: Option<String>,
+    /// Line, from 1.
+    pub line: Option<usize>,
+    /// Column, from 1.
+    pub column: Option<usize>,
+    /// What stands in bold above the message.
+    pub title: String,
+    /// The message; may have several lines.
+    pub message: String,
+}
+
+impl fmt::Display for Annotation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "::{} ", self.weight.command())?;
+        if let Some(file) = &self.file {
+            write!(f, "file={},", property(file))?;
+        }
+        if let Some(line) = self.line {
+            write!(f, "line={line},")?;
+        }
+        if let Some(column) = self.column {
+            write!(f, "col={column},")?;
+        }
+        write!(f, "title={}::{}", property(&self.title), data(&self.message))
+    }
+}
+
+/// As GitHub's own toolkit escapes what follows the `::`.
+fn data(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+/// As GitHub's own toolkit escapes values before the `::`.
+fn property(text: &str) -> String {
+    data(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn annotation(text: &str) -> Annotation {
+        Annotation {
+            weight: Weight::Warning,
+            file: Some(text.to_string()),
+            line: Some(4),
+            column: None,
+            title: text.to_string(),
+            message: text.to_string(),
+        }
+    }
+
+    /// As the runner of GitHub reads it.
+    fn unescaped(text: &str) -> String {
+        let text = text.replace("%3A", ":").replace("%2C", ",");
+        text.replace("%0D", "\r").replace("%0A", "\n").replace("%25", "%")
+    }
+
+    #[test]
+    fn what_is_not_known_is_left_out() {
+        let bare = Annotation { file: None, line: None, ..annotation("x") };
+        assert_eq!(bare.to_string(), "::warning title=x::x");
+        assert_eq!(
+            annotation("a,b: 5%\nc").to_string(),
+            "::warning file=a%2Cb%3A 5%25%0Ac,line=4,title=a%2Cb%3A 5%25%0Ac::a,b: 5%25%0Ac"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_text_it_is_one_command(text in any::<String>()) {
+            let command = annotation(&text).to_string();
+            prop_assert!(!command.contains(['\n', '\r']));
+            let (before, message) = command.strip_prefix("::warning ").unwrap().split_once("::").unwrap();
+            prop_assert_eq!(unescaped(message), text.clone());
+            let properties: Vec<&str> = before.split(',').collect();
+            prop_assert_eq!(properties.len(), 3);
+            prop_assert_eq!(unescaped(properties[2].strip_prefix("title=").unwrap()), text);
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! The files of CI servers, ours and those that the documentation shows: they have the shape that the server wants, every
+//! command in them parses, every target of make and every job that is named exists, and nothing that somebody types in is put
+//! into the text of a script.
+
+use crate::pages::{blocks, firedrill, in_line, page, root, words};
+use github_actions_models::common::{Permissions, Uses};
+use github_actions_models::workflow::job::{RunStep, Step};
+use github_actions_models::workflow::{Job, Workflow};
+use std::collections::BTreeSet;
+
+/// Commands that are announced and that the program does not have yet, with their options.
+const PENDING: [(&str, &[&str]); 2] = [
+    (
+        "gameday",
+        &[
+            "--shard",
+            "--repeat",
+            "--retry",
+            "--fail-fast",
+            "--affected-by",
+            "--control",
+            "--seed",
+            "--budget",
+            "--parallel",
+            "--out",
+            "--junit",
+            "--no-build",
+            "--format",
+            "--dry-run",
+            "--no-color",
+            "--quiet",
+        ],
+    ),
+    ("history", &["--from", "--index", "--markdown", "--json", "--since", "--last"]),
+];
+
+/// Whether the program understands these arguments. Whatever comes before `--help` is parsed as it stands; then the help ends
+/// the program before anything is done.
+pub fn parses(arguments: &[String]) -> Result<(), String> {
+    let pending = PENDING.iter().find(|(name, _)| arguments.first().is_some_and(|first| first == name));
+    if let Some((_, options)) = pending.filter(|(name, _)| !is_built(name)) {
+        let unknown = arguments.iter().find(|word| word.starts_with("--") && !options.contains(&word.as_str()));
+        return unknown.map_or(Ok(()), |word| Err(format!("there is no option {word}")));
+    }
+    let output = firedrill().args(arguments).arg("--help").output().expect("firedrill runs");
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+    }
+}
+
+fn is_built(name: &str) -> bool {
+    firedrill().args([name, "--help"]).output().expect("firedrill runs").status.success()
+}
+
+/// Every workflow: those of this repository, and those in the documentation, by name.
+fn workflows() -> Vec<(String, String)> {
+    let folder = root().join(".github/workflows");
+    let files = std::fs::read_dir(folder).expect("workflows").map(|entry| entry.expect("an entry").path());
+    let own = files.map(|path| {
+        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+        (name, std::fs::read_to_string(path).expect("a workflow"))
+    });
+    let shown = blocks(&page("docs/ci.md"))
+        .into_iter()
+        .filter(|block| block.tag == "yaml" && block.text.lines().any(|line| line.starts_with("on:")));
+    own.chain(shown.map(|block| (format!("docs/ci.md, {}", block.heading), block.text))).collect()
+}
+
+fn read(name: &str, text: &str) -> Workflow {
+    serde_yaml::from_str(text).unwrap_or_else(|error| panic!("{name} is no workflow: {error}"))
+}
+
+/// The steps of every job, with the job's name.
+fn scripts(workflow: &Workflow) -> Vec<(&str, &RunStep)> {
+    let mut found = Vec::new();
+    for (name, job) in &workflow.jobs {
+        let Job::NormalJob(job) = job else { continue };
+        found.extend(job.steps.iter().filter_map(|step| match step {
+            Step::Run(run) => Some((name.as_str(), run)),
+            _ => None,
+        }));
+    }
+    found
+}
+
+#[test]
+fn workflows_are_workflows() {
+    let all = workflows();
+    assert!(all.len() >= 3, "ours and the one for pull requests: {:?}", all.iter().map(|(n, _)| n).collect::<Vec<_>>());
+    for (name, text) in all {
+        let workflow = read(&name, &text);
+        let jobs: BTreeSet<&str> = workflow.jobs.keys().map(String::as_str).collect();
+        assert!(matches!(workflow.permissions, Permissions::Explicit(_)), "{name}: permissions are for the least");
+        for (id, job) in &workflow.jobs {
+            let Job::NormalJob(job) = job else { panic!("{name}: {id} calls another workflow") };
+            assert!(job.timeout_minutes.is_some(), "{name}: {id} may run for six hours");
+            for needed in &job.needs {
+                assert!(jobs.contains(needed.as_str()), "{name}: {id} needs {needed}, and there is no such job");
+            }
+            for step in &job.steps {
+                let Step::Uses(step) = step else { continue };
+                let Uses::Repository(uses) = &step.uses else { panic!("{name}: {id}: {:?}", step.uses) };
+                // The model wants some version; a branch is none.
+                assert!(!matches!(uses.git_ref(), "main" | "master"), "{name}: {id}: {}", uses.raw());
+            }
+        }
+    }
+}
+
+/// A value that somebody types in, or the name of a branch, would be code in the text of a script; in a variable it is a value.
+#[test]
+fn no_script_has_an_expression_in_it() {
+    let mut seen = 0;
+    for (name, text) in workflows() {
+        let workflow = read(&name, &text);
+        for (job, step) in scripts(&workflow) {
+            seen += 1;
+            assert!(!step.run.contains("${{"), "{name}: {job}: put it into `env`:\n{}", step.run);
+        }
+    }
+    assert!(seen >= 10, "only {seen} scripts");
+}
+
+#[test]
+fn what_workflows_call_exists() {
+    let makefile = page("Makefile");
+    let (mut commands, mut targets) = (BTreeSet::new(), 0);
+    for (name, text) in workflows() {
+        let workflow = read(&name, &text);
+        for (job, step) in scripts(&workflow) {
+            for line in step.run.replace("\\\n", " ").lines() {
+                for arguments in in_line(line) {
+                    assert_eq!(parses(&arguments), Ok(()), "{name}: {job}: {line}");
+                    commands.insert(arguments[0].clone());
+                }
+                if let [make, target, ..] = words(line.trim()).as_slice()
+                    && make == "make"
+                {
+                    targets += 1;
+                    let rule = format!("{target}:");
+                    assert!(
+                        makefile.lines().any(|line| line.starts_with(&rule)),
+                        "{name}: there is no `make {target}`"
+                    );
+                }
+            }
+        }
+    }
+    for command in ["gameday", "report", "history", "doctor"] {
+        assert!(commands.contains(command), "no workflow calls `firedrill {command}`: {commands:?}");
+    }
+    assert!(targets >= 3, "only {targets} targets of make");
+}
+
+/// GitLab and Jenkins as well: their files are no workflows, but they have lines of shell.
+#[test]
+fn what_other_servers_call_exists() {
+    let blocks = blocks(&page("docs/ci.md"));
+    for (server, tag) in [("GitLab CI", "yaml"), ("Jenkins", "groovy")] {
+        let of: Vec<_> = blocks.iter().filter(|block| block.heading == server && block.tag == tag).collect();
+        assert_eq!(of.len(), 1, "{server} has one example");
+        let mut commands = BTreeSet::new();
+        for line in of[0].text.lines() {
+            for arguments in in_line(line) {
+                assert_eq!(parses(&arguments), Ok(()), "{server}: {line}");
+                commands.insert(arguments[0].clone());
+            }
+        }
+        assert!(commands.contains("gameday") && commands.contains("report"), "{server}: {commands:?}");
+        if tag == "yaml" {
+            let read: serde_json::Value = serde_yaml::from_str(&of[0].text).expect("YAML");
+            for (name, job) in read.as_object().expect("jobs") {
+                let stage = job.get("stage").and_then(|stage| stage.as_str());
+                let stages = read["stages"].as_array().expect("stages");
+                assert!(stage.is_none_or(|stage| stages.iter().any(|known| known == stage)), "{name}: {stage:?}");
+                let needs = job.get("needs").and_then(|needs| needs.as_array()).cloned().unwrap_or_default();
+                for needed in &needs {
+                    let needed = needed.as_str().or(needed["job"].as_str()).expect("a job");
+                    assert!(read.get(needed).is_some(), "{name} needs {needed}, and there is no such job");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn these_tests_find_what_they_look_for() {
+    let of = |line: &str| in_line(line).into_iter().map(|arguments| arguments.join(" ")).collect::<Vec<_>>();
+    assert_eq!(of("- firedrill gameday x --shard \"$A/${B}\" || firedrill sweep"), ["gameday x --shard 1/1", "sweep"]);
+    assert_eq!(of("sh 'firedrill report in --markdown - > x.md'"), ["report in --markdown -"]);
+    assert_eq!(of("- run: firedrill check # all of it"), ["check"]);
+    assert!(parses(&["gameday".into(), "x".into(), "--no-such".into()]).is_err());
+    assert!(parses(&["report".into(), "--no-such".into()]).is_err());
+    let wrong = "on: push\njobs:\n  a: { runs-on: x, steps: [{ run: x, uses: y }], needs: 1 }\n";
+    assert!(serde_yaml::from_str::<Workflow>(wrong).is_err());
+}
