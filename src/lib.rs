@@ -23,6 +23,7 @@ pub mod engine;
 pub mod error;
 pub mod faults;
 pub mod gameday;
+pub mod history;
 pub mod lint;
 pub mod load;
 pub mod record;

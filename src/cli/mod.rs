@@ -9,6 +9,7 @@ mod docker_call;
 mod doctor;
 mod findings;
 mod gameday;
+mod history;
 mod init;
 mod lint;
 mod list;
@@ -64,6 +65,7 @@ enum Command {
     Show(show::ShowArgs),
     Check(check::CheckArgs),
     Lint(lint::LintArgs),
+    History(history::HistoryArgs),
     Init(init::InitArgs),
     Schema(schema::SchemaArgs),
     Completions(completions::CompletionsArgs),
@@ -128,6 +130,7 @@ async fn run(cli: Cli) -> Result<Exit, Error> {
         Command::Show(args) => show::run(args, globals).await,
         Command::Check(args) => check::run(args, globals).await,
         Command::Lint(args) => lint::run(args, globals).await,
+        Command::History(args) => history::run(args, globals).await,
         Command::Init(args) => init::run(args, globals).await,
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args),

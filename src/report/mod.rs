@@ -41,4 +41,5 @@ pub use junit_day::junit_day;
 pub use markdown::markdown;
 pub use overview::overview;
 pub use summary::summary;
+pub use text::{one_line, seconds};
 pub use workflow::{Annotation, Weight};

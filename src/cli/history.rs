@@ -1,0 +1,240 @@
+//! `firedrill history`: what many runs say together.
+
+use super::output::print;
+use crate::error::{Error, Exit};
+use crate::history::{
+    Diff, Filter, Form, Index, IndexError, Overview, Picked, Run, ScenarioView, Summary, Update, by_scenario,
+    diff_text, json, overview_text, pick, scenario_text, since, with_index,
+};
+use crate::record::utc_now;
+use crate::source::{did_you_mean, list, shorten, tidy, visible};
+use crate::spec::{outline, project_scenarios};
+use std::io::Write;
+use std::path::PathBuf;
+
+/// Shows what all runs say together: pass rate, times with trend and spread, flakiness, failures that repeat.
+#[derive(Debug, clap::Args)]
+pub struct HistoryArgs {
+    /// One scenario: its figures, and every run as a line.
+    #[arg(value_name = "SCENARIO")]
+    scenario: Option<String>,
+    #[command(flatten)]
+    options: Options,
+    #[command(subcommand)]
+    command: Option<Sub>,
+}
+
+/// Options that `history` and `history diff` share.
+#[derive(Debug, clap::Args)]
+struct Options {
+    /// Look for runs below this directory, at any depth: a project's `.firedrill`, an unpacked artifact of a CI run; several
+    /// times for several. The project's `.firedrill` when none is named.
+    #[arg(long, global = true, value_name = "DIR")]
+    from: Vec<PathBuf>,
+    /// The index; `history.db` in the project's `.firedrill` when none is named.
+    #[arg(long, global = true, value_name = "FILE")]
+    index: Option<PathBuf>,
+    /// Forget the index and read every run again; runs whose directories are gone are then gone as well.
+    #[arg(long, global = true)]
+    rebuild: bool,
+    /// Only runs that began since: `12h`, `30d`, `2w` ago, or a day such as `2026-11-01`.
+    #[arg(long, global = true, value_name = "WHEN")]
+    since: Option<String>,
+    /// Only the last N runs of each scenario.
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    last: Option<u32>,
+    /// JSON instead of a table.
+    #[arg(long, global = true, conflicts_with = "markdown")]
+    json: bool,
+    /// Markdown instead of a table: for a step summary or a pull request.
+    #[arg(long, global = true)]
+    markdown: bool,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Sub {
+    /// Shows what changed between two runs: verdict, figures, steps of the runbook, scenario, stack, images, inputs.
+    Diff {
+        /// The first run: its id or a part of it, `latest`, `latest~1`, or a scenario for its newest run (`db-pool~1`).
+        #[arg(value_name = "FROM")]
+        first: String,
+        /// The second run.
+        #[arg(value_name = "TO")]
+        second: String,
+    },
+}
+
+/// What was asked for.
+enum Answer {
+    Overview(Vec<Run>),
+    Diff(Box<Diff>),
+    /// No run of the scenario that was asked for; these have runs.
+    NoneOf(Vec<String>),
+    Wrong(Error),
+}
+
+/// Runs the command.
+pub async fn run(args: HistoryArgs, globals: &super::Globals) -> Result<Exit, Error> {
+    let options = &args.options;
+    let home = tidy(&globals.project.join(".firedrill"));
+    let index = options.index.clone().unwrap_or_else(|| home.join("history.db"));
+    let roots = match options.from.as_slice() {
+        [] if home.is_dir() => vec![home],
+        [] => Vec::new(),
+        named => named.to_vec(),
+    };
+    let filter = Filter { scenario: None, since_us: options.since.as_deref().map(age).transpose()? };
+    if roots.is_empty() && !index.exists() {
+        return empty(&args, globals, &Update::default());
+    }
+    let ask = |index: &Index| answer(index, &filter, &args);
+    let (answer, update) = with_index(&index, &roots, options.rebuild, ask).map_err(broken)?;
+    tell(&update, globals);
+    let form = if options.markdown { Form::Markdown } else { Form::Text };
+    let text = match (answer, &args.scenario) {
+        (Answer::Wrong(error), _) => return Err(error),
+        (Answer::Diff(diff), _) if options.json => written(json(&diff))?,
+        (Answer::Diff(diff), _) => diff_text(&diff, form),
+        (Answer::Overview(runs), None) if runs.is_empty() => return empty(&args, globals, &update),
+        (Answer::Overview(runs), None) => {
+            let overview = Overview { runs: runs.len(), scenarios: Summary::all(&runs), index: update };
+            if options.json { written(json(&overview))? } else { overview_text(&overview, form) }
+        }
+        (Answer::Overview(runs), Some(name)) => match ScenarioView::of(&runs, update.clone()) {
+            None => return none_of(name, &[], &args, globals, &update),
+            Some(view) if options.json => written(json(&view))?,
+            Some(view) => scenario_text(&view, form),
+        },
+        (Answer::NoneOf(known), name) => {
+            let name = name.as_deref().unwrap_or_default();
+            return none_of(name, &known, &args, globals, &update);
+        }
+    };
+    print(&text)?;
+    Ok(Exit::Passed)
+}
+
+fn age(text: &str) -> Result<i64, Error> {
+    since(text, utc_now()).map_err(|why| Error::usage(format!("--since: {why}")))
+}
+
+fn written(text: Result<String, serde_json::Error>) -> Result<String, Error> {
+    text.map_err(|error| Error::harness(format!("writing the history as JSON: {error}")))
+}
+
+fn answer(index: &Index, filter: &Filter, args: &HistoryArgs) -> Result<Answer, IndexError> {
+    if let Some(Sub::Diff { first, second }) = &args.command {
+        let runs = index.runs(filter)?;
+        let (from, to) = match (picked(&runs, first), picked(&runs, second)) {
+            (Ok(from), Ok(to)) => (from, to),
+            (Err(error), _) | (_, Err(error)) => return Ok(Answer::Wrong(error)),
+        };
+        let diff = Diff::of((from.clone(), index.detail(&from.run)?), (to.clone(), index.detail(&to.run)?));
+        return Ok(Answer::Diff(Box::new(diff)));
+    }
+    let filter = Filter { scenario: args.scenario.clone(), ..filter.clone() };
+    let runs = index.runs(&filter)?;
+    if runs.is_empty() && args.scenario.is_some() {
+        let all = index.runs(&Filter::default())?;
+        return Ok(Answer::NoneOf(by_scenario(&all).into_keys().map(str::to_string).collect()));
+    }
+    Ok(Answer::Overview(last_of_each(runs, args.options.last)))
+}
+
+/// The last `n` runs of each scenario, in their order.
+fn last_of_each(runs: Vec<Run>, n: Option<u32>) -> Vec<Run> {
+    let Some(n) = n.and_then(|n| usize::try_from(n).ok()) else { return runs };
+    let mut seen = std::collections::HashMap::<String, usize>::new();
+    let mut kept: Vec<Run> = runs
+        .into_iter()
+        .rev()
+        .filter(|run| {
+            let seen = seen.entry(run.scenario.clone()).or_default();
+            *seen += 1;
+            *seen <= n
+        })
+        .collect();
+    kept.reverse();
+    kept
+}
+
+fn picked<'r>(runs: &'r [Run], name: &str) -> Result<&'r Run, Error> {
+    let shown = shorten(&visible(name));
+    match pick(runs, name) {
+        Picked::One(id) => runs.iter().find(|run| run.run == id).ok_or_else(|| Error::harness("the run is gone")),
+        Picked::Several(ids, all) => {
+            let which = if all > ids.len() { format!("the newest are {}", list(&ids)) } else { list(&ids) };
+            Err(Error::usage(format!("`{shown}` stands in the ids of {all} runs")).hint(which))
+        }
+        Picked::None if runs.is_empty() => Err(Error::usage("there are no runs to compare")),
+        Picked::None => Err(Error::usage(format!("there is no run `{shown}`")).hint(
+            "name an id or a part of it, `latest`, `latest~1`, or a scenario: `firedrill history SCENARIO` has its ids",
+        )),
+    }
+}
+
+/// A scenario without runs is a mistake only when neither the index nor the project knows it.
+fn none_of(
+    name: &str,
+    indexed: &[String],
+    args: &HistoryArgs,
+    globals: &super::Globals,
+    update: &Update,
+) -> Result<Exit, Error> {
+    let mut names: Vec<String> = project_scenarios(&globals.project).iter().map(|path| outline(path).name).collect();
+    names.extend(indexed.iter().cloned());
+    names.sort();
+    names.dedup();
+    if names.iter().any(|known| known == name) {
+        return empty(args, globals, update);
+    }
+    let error = Error::usage(format!("there is no scenario `{}`, and no run of one", shorten(&visible(name))));
+    Err(error.hint(did_you_mean(name, names.iter().map(String::as_str))))
+}
+
+/// Nothing is no mistake: a new project has no history yet.
+fn empty(args: &HistoryArgs, globals: &super::Globals, update: &Update) -> Result<Exit, Error> {
+    if let Some(Sub::Diff { .. }) = &args.command {
+        return Err(Error::usage("there are no runs to compare"));
+    }
+    if args.options.json {
+        let overview = Overview { runs: 0, scenarios: Vec::new(), index: update.clone() };
+        print(&written(json(&overview))?)?;
+        return Ok(Exit::Passed);
+    }
+    let shown = |text: &str| shorten(&visible(text));
+    let of = args.scenario.as_ref().map(|name| format!(" of `{}`", shown(name))).unwrap_or_default();
+    let since = args.options.since.as_ref().map(|since| format!(" since {}", shown(since))).unwrap_or_default();
+    let mut text = format!("There are no runs{of}{since}.\n");
+    for why in &update.unreadable {
+        text.push_str(&format!("could not be read: {}\n", visible(why)));
+    }
+    if !globals.quiet {
+        text.push_str("Runs come from drills (`firedrill scenario NAME`), or from elsewhere with `--from DIR`.\n");
+    }
+    print(&text)?;
+    Ok(Exit::Passed)
+}
+
+/// What became of the index goes to standard error, so that a table can be piped.
+fn tell(update: &Update, globals: &super::Globals) {
+    let mut err = std::io::stderr().lock();
+    // A reader that went away is no reason to stop.
+    for note in &update.notes {
+        let _ = writeln!(err, "note: {}", visible(note));
+    }
+    if update.read > 0 && !globals.quiet {
+        let _ = writeln!(err, "{} of {} runs found were new and have been read", update.read, update.found);
+    }
+}
+
+fn broken(error: IndexError) -> Error {
+    let text = error.to_string();
+    match error {
+        IndexError::Foreign(_) => Error::usage(text).hint("name another file with `--index FILE`"),
+        IndexError::Runs(_) => Error::usage(text).hint("`--from DIR` names a directory below which runs are"),
+        _ => {
+            Error::harness(text).hint("name another file with `--index FILE`, or make the index anew with `--rebuild`")
+        }
+    }
+}

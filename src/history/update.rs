@@ -1,0 +1,195 @@
+//! Fills the index from run directories. A run is read once: again only while it has no end, or when its record has
+//! another size. A run whose directory is gone stays, because artifacts are deleted sooner than people stop asking.
+
+use super::index::{Index, IndexError, Lock, set_aside};
+use super::run::{Detail, Run};
+use super::store;
+use crate::archive;
+use rusqlite::OptionalExtension;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::UNIX_EPOCH;
+use std::{fs, thread};
+
+/// Runs that are written at once: what a command that is killed loses at most.
+const BATCH: usize = 256;
+
+/// What an update did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Update {
+    /// Run directories that were found.
+    pub found: usize,
+    /// Drills that were read and put into the index.
+    pub read: usize,
+    /// Runs that could not be read, and directories that could not be looked into: which, and why.
+    pub unreadable: Vec<String>,
+    /// What became of the index itself, and what people should know.
+    pub notes: Vec<String>,
+}
+
+/// Opens the index, reads what is new below the paths, and asks. An index that turns out to be damaged on the way is
+/// moved aside and made anew, once. `rebuild` forgets what it has and reads everything.
+pub fn with_index<T>(
+    path: &Path,
+    roots: &[PathBuf],
+    rebuild: bool,
+    ask: impl Fn(&Index) -> Result<T, IndexError>,
+) -> Result<(T, Update), IndexError> {
+    let once = |notes: Vec<String>| {
+        let mut update = Update { notes, ..Update::default() };
+        let lock = Lock::take(path)?;
+        let index = Index::open(path, &mut update.notes)?;
+        index.update(roots, rebuild, &mut update)?;
+        drop(lock);
+        Ok((ask(&index)?, update))
+    };
+    match once(Vec::new()) {
+        Err(error) if IndexError::is_damage(&error) => {
+            let lock = Lock::take(path)?;
+            let aside = set_aside(path)?;
+            drop(lock);
+            once(vec![format!("the index was damaged ({error}) and is made anew; the old one is {aside}")])
+        }
+        done => done,
+    }
+}
+
+/// What tells whether a file is the one that was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    size: i64,
+    mtime_ns: i64,
+}
+
+impl Stamp {
+    fn of(dir: &Path) -> Option<Stamp> {
+        let file = |name: &str| fs::metadata(dir.join(name)).ok();
+        let file = file("record.json").or_else(|| file("events.jsonl"))?;
+        let since = file.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+        Some(Stamp { size: store::int(file.len()), mtime_ns: i64::try_from(since.as_nanos()).ok()? })
+    }
+}
+
+/// A directory that was read: a drill, something that is none, or why not.
+type Read = (PathBuf, Option<Stamp>, Result<Option<(Run, Detail)>, String>);
+
+impl Index {
+    pub(super) fn update(&self, roots: &[PathBuf], rebuild: bool, update: &mut Update) -> Result<(), IndexError> {
+        let found = archive::find(roots).map_err(IndexError::Runs)?;
+        update.found = found.runs.len();
+        update.unreadable = found.problems;
+        let before = self.count()?;
+        if rebuild {
+            let forget = "DELETE FROM run; DELETE FROM detail; DELETE FROM file;";
+            self.connection.execute_batch(forget).map_err(self.failed("forgetting what the index has"))?;
+        }
+        let mut due = Vec::new();
+        for dir in found.runs {
+            let stamp = Stamp::of(&dir);
+            if !self.has(&name(&dir), stamp)? {
+                due.push((dir, stamp));
+            }
+        }
+        self.fill(&due, update)?;
+        let after = self.count()?;
+        if rebuild && after < before {
+            let gone = before - after;
+            let note = "runs that the index had are not among those found, and are forgotten";
+            update.notes.push(format!("{gone} of {before} {note}"));
+        }
+        Ok(())
+    }
+
+    /// A record that has its end never changes: then its size says enough, and the same run may come in another artifact.
+    fn has(&self, run: &str, stamp: Option<Stamp>) -> Result<bool, IndexError> {
+        let sql = "SELECT size, mtime_ns, final FROM file WHERE run = ?";
+        let known = self.connection.prepare_cached(sql).and_then(|mut statement| {
+            let read =
+                |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, bool>(2)?));
+            statement.query_row([run], read).optional()
+        });
+        let known = known.map_err(self.failed("reading the index"))?;
+        Ok(known.zip(stamp).is_some_and(|((size, mtime_ns, is_final), now)| {
+            size == now.size && (is_final || mtime_ns == now.mtime_ns)
+        }))
+    }
+
+    /// Records are read side by side, and written by one.
+    fn fill(&self, due: &[(PathBuf, Option<Stamp>)], update: &mut Update) -> Result<(), IndexError> {
+        let workers = thread::available_parallelism().map_or(1, |n| n.get());
+        for batch in due.chunks(BATCH) {
+            let next = AtomicUsize::new(0);
+            let done: Mutex<Vec<Read>> = Mutex::new(Vec::with_capacity(batch.len()));
+            thread::scope(|scope| {
+                for _ in 0..workers.min(batch.len()) {
+                    scope.spawn(|| {
+                        while let Some((dir, stamp)) = batch.get(next.fetch_add(1, Ordering::Relaxed)) {
+                            let read = (dir.clone(), *stamp, read(dir));
+                            // Nobody panics while holding it; if somebody did, what it holds is whole.
+                            done.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(read);
+                        }
+                    });
+                }
+            });
+            let mut done = done.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+            done.sort_by(|a, b| a.0.cmp(&b.0));
+            self.at_once(|index| done.into_iter().try_for_each(|read| index.take(read, update)))?;
+        }
+        Ok(())
+    }
+
+    fn take(&self, (dir, stamp, read): Read, update: &mut Update) -> Result<(), IndexError> {
+        let drill = match read {
+            Ok(drill) => drill,
+            Err(why) => {
+                update.unreadable.push(why);
+                return Ok(());
+            }
+        };
+        let id = name(&dir);
+        let mut is_final = true;
+        if let Some((run, detail)) = drill {
+            if !run.ended && self.has_ended(&id)? {
+                // A copy from before the end tells less than what is known.
+                return Ok(());
+            }
+            is_final = run.ended;
+            self.put(&run, &detail)?;
+            update.read += 1;
+        }
+        let Some(stamp) = stamp else { return Ok(()) };
+        let sql = "INSERT OR REPLACE INTO file (run, size, mtime_ns, final) VALUES (?, ?, ?, ?)";
+        let written = self.connection.prepare_cached(sql);
+        let written = written.and_then(|mut sql| sql.execute((&id, stamp.size, stamp.mtime_ns, is_final)));
+        written.map_err(self.failed("writing the index")).map(|_| ())
+    }
+
+    fn has_ended(&self, run: &str) -> Result<bool, IndexError> {
+        let sql = "SELECT ended FROM run WHERE run = ?";
+        let known = self.connection.prepare_cached(sql);
+        let known = known.and_then(|mut sql| sql.query_row([run], |row| row.get::<_, bool>(0)).optional());
+        Ok(known.map_err(self.failed("reading the index"))?.unwrap_or(false))
+    }
+}
+
+fn name(dir: &Path) -> String {
+    dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// A runbook that was followed alone is no drill. A run whose record has another id than its directory would be counted
+/// twice, or hide another one.
+fn read(dir: &Path) -> Result<Option<(Run, Detail)>, String> {
+    let record = archive::read_run(dir).map_err(|error| error.to_string())?;
+    if record.plan.as_ref().is_some_and(|plan| plan.alone) {
+        return Ok(None);
+    }
+    let (run, detail) = Run::of(&record).map_err(|why| format!("{}: {why}", dir.display()))?;
+    if run.run != name(dir) {
+        return Err(format!("{}: the record is that of the run {}", dir.display(), run.run));
+    }
+    Ok(Some((run, detail)))
+}
+
+#[cfg(test)]
+mod tests;
