@@ -19,6 +19,7 @@
 pub mod agent;
 pub mod archive;
 pub mod cli;
+pub mod coverage;
 pub mod engine;
 pub mod error;
 pub mod faults;

@@ -1,4 +1,4 @@
-//! The schemas of scenario and game day files: every one of the repository fits, they reject nothing that the program takes,
+//! The schemas of scenario, game day and services files: every one of the repository fits, they reject nothing that the program takes,
 //! and the copies in `docs/` are what the program prints.
 
 use firedrill::source::{Diagnostics, Source, parse};
@@ -27,7 +27,12 @@ fn complaints(validator: &jsonschema::Validator, value: &Value) -> String {
 
 #[test]
 fn the_copies_in_the_documentation_are_what_the_program_prints() {
-    for (kind, file) in [("scenario", "docs/scenario.schema.json"), ("gameday", "docs/gameday.schema.json")] {
+    let copies = [
+        ("scenario", "docs/scenario.schema.json"),
+        ("gameday", "docs/gameday.schema.json"),
+        ("services", "docs/services.schema.json"),
+    ];
+    for (kind, file) in copies {
         let output =
             Command::new(env!("CARGO_BIN_EXE_firedrill")).args(["schema", kind]).output().expect("firedrill runs");
         assert!(output.status.success());

@@ -1,10 +1,12 @@
 //! `firedrill lint`: what is wrong with runbooks, before anybody needs them.
 
 use super::output::print;
+use crate::coverage::same_file;
 use crate::error::{Error, Exit};
-use crate::lint::{self, Config, Project, RULES, Rule};
+use crate::lint::{self, Config, Drilled, Evidence, Follows, Project, RULES, Rule};
 use crate::source::{Diagnostics, Level, blocks, did_you_mean, render, tidy};
-use std::path::PathBuf;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 
 /// Lints runbooks: finds what will hurt whoever follows them, with line and reason; runs nothing of it.
 #[derive(Debug, clap::Args)]
@@ -18,6 +20,9 @@ pub struct LintArgs {
     /// Exit with 1 on warnings as well.
     #[arg(long)]
     strict: bool,
+    /// Hold steps to the drills below this directory; without one to those in the project's `.firedrill/` (RB403, RB404).
+    #[arg(long, value_name = "DIR", num_args = 0..=1, require_equals = true)]
+    history: Option<Vec<PathBuf>>,
     /// Print what a rule finds and why, with examples.
     #[arg(long, value_name = "RULE", conflicts_with_all = ["paths", "list"])]
     explain: Option<String>,
@@ -58,7 +63,8 @@ pub async fn run(args: LintArgs, globals: &super::Globals) -> Result<Exit, Error
         Error::usage(error.to_string()).hint(hint)
     })?;
     let alerts = lint::alert_files(&globals.project, &config);
-    let project = Project { root: globals.project.clone(), alerts };
+    let evidence = evidence(&args, &files, globals)?;
+    let project = Project { root: globals.project.clone(), alerts, evidence: Some(evidence) };
     let outcome = lint::run(&files, &project, &config);
     match args.format {
         LintFormat::Text => {
@@ -70,6 +76,42 @@ pub async fn run(args: LintArgs, globals: &super::Globals) -> Result<Exit, Error
     }
     let failed = outcome.count(Level::Error) > 0 || args.strict && outcome.count(Level::Warning) > 0;
     Ok(if failed { Exit::Failed } else { Exit::Passed })
+}
+
+/// What scenarios and, where they are asked for, drills say about the steps of these pages.
+fn evidence(args: &LintArgs, files: &[PathBuf], globals: &super::Globals) -> Result<Evidence, Error> {
+    let scenarios = super::evidence::scenarios(&globals.project);
+    // A scenario names a page from its own folder, whoever lints names it from somewhere else.
+    let page = |path: &Path| {
+        let whole = path.canonicalize().ok();
+        let same = |file: &&PathBuf| file.as_path() == path || whole.is_some() && file.canonicalize().ok() == whole;
+        files.iter().find(same).cloned().unwrap_or_else(|| path.to_path_buf())
+    };
+    let follows = scenarios.fit.iter().filter(|scenario| !scenario.expects_failure).filter_map(|scenario| {
+        let steps = scenario.steps.iter().filter(|step| step.as_written).map(|step| step.id.clone());
+        let (scenario, runbook) = (scenario.name.clone(), page(scenario.runbook.as_deref()?));
+        Some(Follows { scenario, runbook, steps: steps.collect() })
+    });
+    let follows = follows.collect();
+    let unknown = scenarios.unfit.iter().filter_map(|(_, runbook, _)| runbook.as_deref().map(&page)).collect();
+    let drills = args.history.as_ref().map(|paths| history(paths, files, globals)).transpose()?;
+    Ok(Evidence { follows, unknown, drills })
+}
+
+/// The drills that lie there, as far as they followed one of these pages.
+fn history(paths: &[PathBuf], files: &[PathBuf], globals: &super::Globals) -> Result<Vec<Drilled>, Error> {
+    let (drills, problems) = super::evidence::drills(paths, &globals.project)?;
+    for problem in problems {
+        let _ = writeln!(std::io::stderr(), "warning: {problem}");
+    }
+    let drilled = drills.into_iter().filter(|drill| drill.is_judged()).filter_map(|drill| {
+        let recorded = drill.runbook.as_deref()?;
+        let runbook = files.iter().find(|file| same_file(recorded, file, &globals.project))?.clone();
+        let (day, at, passed) = (drill.at.date().to_string(), drill.at.unix_timestamp(), drill.passed());
+        let steps = drill.steps.into_iter().filter(|step| step.followed).map(|step| (step.id, step.hash));
+        Some(Drilled { scenario: drill.scenario, runbook, day, at, passed, steps: steps.collect() })
+    });
+    Ok(drilled.collect())
 }
 
 /// The findings go to standard output, so that is what must be a terminal.

@@ -5,8 +5,10 @@ mod ask;
 mod check;
 mod completions;
 mod conduct;
+mod coverage;
 mod docker_call;
 mod doctor;
+mod evidence;
 mod findings;
 mod gameday;
 mod history;
@@ -66,6 +68,7 @@ enum Command {
     Check(check::CheckArgs),
     Lint(lint::LintArgs),
     History(history::HistoryArgs),
+    Coverage(coverage::CoverageArgs),
     Init(init::InitArgs),
     Schema(schema::SchemaArgs),
     Completions(completions::CompletionsArgs),
@@ -131,6 +134,7 @@ async fn run(cli: Cli) -> Result<Exit, Error> {
         Command::Check(args) => check::run(args, globals).await,
         Command::Lint(args) => lint::run(args, globals).await,
         Command::History(args) => history::run(args, globals).await,
+        Command::Coverage(args) => coverage::run(args, globals).await,
         Command::Init(args) => init::run(args, globals).await,
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args),

@@ -3,7 +3,7 @@
 use super::output::print;
 use crate::error::{Error, Exit};
 
-/// Prints the JSON Schema (draft 2020-12) of scenario or game day files: editors complete keys and show what they mean with it.
+/// Prints the JSON Schema (draft 2020-12) of scenario, game day or services files: editors complete keys and show what they mean with it.
 #[derive(Debug, clap::Args)]
 pub struct SchemaArgs {
     /// Of which files.
@@ -18,6 +18,8 @@ enum SchemaKind {
     Scenario,
     /// Files in `gamedays/`.
     Gameday,
+    /// `services.yaml`.
+    Services,
 }
 
 /// Runs the command.
@@ -25,6 +27,7 @@ pub fn run(args: &SchemaArgs) -> Result<Exit, Error> {
     let schema = match args.kind {
         SchemaKind::Scenario => crate::spec::schema(),
         SchemaKind::Gameday => crate::spec::game_day_schema(),
+        SchemaKind::Services => crate::coverage::schema(),
     };
     let json = serde_json::to_string_pretty(&schema)
         .map_err(|error| Error::harness(format!("writing the schema: {error}")))?;

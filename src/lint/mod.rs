@@ -24,6 +24,7 @@ mod cases;
 mod bash;
 mod config;
 mod destructive;
+mod evidence;
 mod files;
 mod guard;
 mod never_ends;
@@ -66,10 +67,13 @@ rules! {
     rb303_untrusted,
     rb401_dead_link,
     rb402_unlinked,
+    rb403_never_drilled,
+    rb404_changed,
 }
 
 pub use alerts::alert_files;
 pub use config::{Config, FILE};
+pub use evidence::{Drilled, Evidence, Follows};
 pub use files::{FilesError, collect};
 pub use output::{explain, github, json, summary, table};
 pub use page::{Page, Project};

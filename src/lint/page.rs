@@ -1,5 +1,6 @@
 //! What rules look at: a page, and the project that it belongs to.
 
+use super::Evidence;
 use crate::runbook::look::{self, Look, Shell};
 use crate::runbook::{self, Runbook, RunbookPhase};
 use crate::source::{Diagnostics, Source, Span};
@@ -13,6 +14,8 @@ pub struct Project {
     pub root: PathBuf,
     /// The files with its alert rules.
     pub alerts: Vec<PathBuf>,
+    /// What its scenarios and drills say; `None` where nobody has looked.
+    pub evidence: Option<Evidence>,
 }
 
 impl Project {

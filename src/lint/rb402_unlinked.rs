@@ -188,7 +188,7 @@ mod tests {
             std::fs::write(path, content).expect("a file");
         }
         let config = Config::default();
-        let project = Project { root: dir.path().to_path_buf(), alerts: alert_files(dir.path(), &config) };
+        let project = Project { root: dir.path().to_path_buf(), alerts: alert_files(dir.path(), &config), evidence: None };
         let paths = collect(&[dir.path().join("runbooks")], dir.path(), &config).expect("pages");
         let outcome = run(&paths, &project, &config);
         let of_rule = outcome.found.sorted().into_iter().filter(|d| d.code == Some(RULE.id));

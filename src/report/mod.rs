@@ -40,6 +40,7 @@ pub use junit::junit;
 pub use junit_day::junit_day;
 pub use markdown::markdown;
 pub use overview::overview;
+pub use paint::{Mark, Paint};
 pub use summary::summary;
 pub use text::{one_line, seconds};
 pub use workflow::{Annotation, Weight};

@@ -21,11 +21,12 @@ mod windows;
 
 pub use find::{find, find_game_day, project_files, project_game_days, project_scenarios};
 pub use gameday::*;
+pub use loads::host_of;
 pub use outline::{Outline, outline};
 pub use plan::*;
 pub use respond::check_environment;
 pub use scenario::{load, load_whole};
-pub use schema::{game_day_schema, schema};
+pub use schema::{Words, game_day_schema, schema};
 pub use services::{check_services, place_in_stack};
 pub use windows::Show;
 

@@ -13,7 +13,8 @@ use crate::source::shape::{self, Asked, keys_of};
 use crate::source::{Entry, Node, Span};
 use serde_json::{Map, Value, json};
 use std::path::Path;
-use words::{GAME_DAYS, SCENARIOS, Words};
+pub use words::Words;
+use words::{GAME_DAYS, SCENARIOS};
 
 /// The schema of scenario files, draft 2020-12.
 pub fn schema() -> Value {

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 /// A page of the documentation: its name and its text.
-type Page = (&'static str, &'static str);
+pub type Page = (&'static str, &'static str);
 
 /// The page about scenarios.
 pub const SCENARIOS: Page = ("docs/scenario.md", include_str!("../../../docs/scenario.md"));

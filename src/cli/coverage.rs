@@ -1,0 +1,103 @@
+//! `firedrill coverage`: which failures of the critical services were drilled, when last, and with which verdict.
+
+use super::evidence::{self, Scenarios};
+use super::output::print;
+use crate::coverage::{self, Catalog, Coverage, EXAMPLE, FILE, parse_period};
+use crate::error::{Error, Exit};
+use crate::slis::Ratio;
+use crate::source::{Diagnostics, Source, render, tidy};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Shows which failures of the critical services in `services.yaml` are drilled, when last, and with which verdict.
+#[derive(Debug, clap::Args)]
+pub struct CoverageArgs {
+    /// Directories with runs or game days, such as downloaded artifacts; the project's `.firedrill/` when none is named.
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// The file that lists the critical services; `services.yaml` of the project by default.
+    #[arg(long, value_name = "FILE")]
+    services: Option<PathBuf>,
+    /// How long a drill that passed counts.
+    #[arg(long, value_name = "TIME", default_value = "90d", value_parser = parse_period)]
+    fresh: Duration,
+    /// Exit with 1 when less than this is covered.
+    #[arg(long, value_name = "PERCENT", value_parser = Ratio::parse)]
+    require_coverage: Option<Ratio>,
+    /// Print Markdown.
+    #[arg(long, conflicts_with = "json")]
+    markdown: bool,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command.
+pub async fn run(args: CoverageArgs, globals: &super::Globals) -> Result<Exit, Error> {
+    let scenarios = evidence::scenarios(&globals.project);
+    let catalog = catalog(&args, &scenarios, globals)?;
+    let (drills, problems) = evidence::drills(&args.paths, &globals.project)?;
+    let unfit = scenarios.unfit.iter().map(|(path, _, mistakes)| {
+        let count = if *mistakes == 1 { "a mistake".to_string() } else { format!("{mistakes} mistakes") };
+        format!("{} has {count} and covers nothing: `firedrill check` tells them", path.display())
+    });
+    for problem in unfit.chain(problems) {
+        tell(&format!("warning: {problem}"));
+    }
+    let now = crate::record::utc_now();
+    let coverage = Coverage::new(&catalog, &scenarios.fit, &drills, &globals.project, now, args.fresh);
+    if args.json {
+        let json = coverage::json(&coverage)
+            .map_err(|error| Error::harness(format!("writing the coverage as JSON: {error}")))?;
+        print(&json)?;
+    } else if args.markdown {
+        print(&coverage::markdown(&coverage))?;
+    } else if !globals.quiet {
+        let (width, color) = terminal(globals);
+        print(&coverage::text(&coverage, width, color))?;
+    }
+    match args.require_coverage {
+        Some(required) if !coverage.reaches(required.get()) => {
+            tell(&format!("error: {}", coverage::missing(&coverage, &required.to_string())));
+            Ok(Exit::Failed)
+        }
+        _ => Ok(Exit::Passed),
+    }
+}
+
+fn catalog(args: &CoverageArgs, scenarios: &Scenarios, globals: &super::Globals) -> Result<Catalog, Error> {
+    let path = args.services.clone().unwrap_or_else(|| tidy(&globals.project.join(FILE)));
+    if args.services.is_none() && !exists(&path) {
+        return Err(Error::usage(format!("there is no {}: nothing says which services are critical", path.display()))
+            .hint(format!("begin with this one, or name another file with `--services`:\n\n{}", EXAMPLE.trim_end())));
+    }
+    let mut diags = Diagnostics::default();
+    let catalog = match Source::read(&path) {
+        Ok(source) => coverage::read(&source, &scenarios.names, &mut diags),
+        Err(error) => {
+            error.report("the list of services", None, &mut diags);
+            None
+        }
+    };
+    catalog.ok_or_else(|| {
+        let shown = render(&diags, globals.color());
+        Error::usage(format!("the list of services has mistakes\n\n{}", shown.trim_end()))
+    })
+}
+
+fn exists(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok()
+}
+
+/// Width and colour of standard output; what is no terminal gets 80 columns without colour.
+fn terminal(globals: &super::Globals) -> (usize, bool) {
+    let terminal = console::Term::stdout();
+    let width = terminal.size_checked().map_or(80, |(_, columns)| usize::from(columns).min(120));
+    (width, globals.may_color() && terminal.is_term())
+}
+
+/// Writes to standard error; that nobody reads it changes nothing about the exit code.
+fn tell(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}

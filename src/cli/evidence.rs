@@ -1,0 +1,61 @@
+//! What coverage and lint look at beside runbooks: the scenarios of the project, and the drills that lie on disk.
+
+use crate::archive;
+use crate::coverage::{Drill, Scenario};
+use crate::error::Error;
+use crate::source::{Level, tidy};
+use crate::spec::{Overrides, load, outline, project_scenarios};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// The scenarios of a project.
+#[derive(Debug, Default)]
+pub struct Scenarios {
+    /// Those that can be used.
+    pub fit: Vec<Scenario>,
+    /// Every one by name, also those that cannot be used.
+    pub names: Vec<String>,
+    /// Those with mistakes: the file, the runbook that it names, and how many mistakes.
+    pub unfit: Vec<(PathBuf, Option<PathBuf>, usize)>,
+}
+
+/// Reads every scenario of the project.
+pub fn scenarios(project: &Path) -> Scenarios {
+    let overrides = Overrides { vars: BTreeMap::new(), project: project.to_path_buf() };
+    let mut found = Scenarios::default();
+    for path in project_scenarios(project) {
+        let outline = outline(&path);
+        found.names.push(outline.name);
+        let (plan, diags) = load(&path, &overrides);
+        match plan {
+            Some(plan) => found.fit.push(Scenario::of(&plan)),
+            None => {
+                let mistakes = diags.all.iter().filter(|mistake| mistake.level == Level::Error).count();
+                found.unfit.push((path, outline.runbook.map(PathBuf::from), mistakes));
+            }
+        }
+    }
+    found
+}
+
+/// The drills below these paths, or below the project's `.firedrill` when none is named, and what could not be read. One
+/// record at a time: there may be thousands.
+pub fn drills(paths: &[PathBuf], project: &Path) -> Result<(Vec<Drill>, Vec<String>), Error> {
+    let own = tidy(&project.join(".firedrill"));
+    let paths = match paths {
+        [] if own.is_dir() => vec![own],
+        [] => Vec::new(),
+        paths => paths.to_vec(),
+    };
+    let found = archive::find(&paths)
+        .map_err(|error| Error::usage(error.to_string()).hint("name directories that hold runs or game days"))?;
+    let mut problems = found.problems;
+    let mut drills = Vec::new();
+    for dir in &found.runs {
+        match archive::read_run(dir) {
+            Ok(record) => drills.extend(Drill::of(&record)),
+            Err(error) => problems.push(error.to_string()),
+        }
+    }
+    Ok((drills, problems))
+}

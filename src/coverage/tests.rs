@@ -1,0 +1,259 @@
+//! The matrix from synthetic scenarios and drills, and what it looks like.
+
+use super::*;
+use crate::record::testing::{Story, record_of};
+use crate::record::{Outcome, Verdict};
+use crate::slis::{MetricCondition, Ratio};
+use std::path::Path;
+use std::time::Duration;
+use time::OffsetDateTime;
+use time::macros::datetime;
+
+const NOW: OffsetDateTime = datetime!(2026-11-25 12:00 UTC);
+const FRESH: Duration = Duration::from_secs(90 * 86400);
+
+fn service(name: &str, tier: u8, modes: Vec<Mode>) -> Service {
+    let alert = |name: &str, text| Alert { name: Some(name.into()), condition: MetricCondition::parse(text).unwrap() };
+    Service {
+        name: name.into(),
+        tier,
+        owner: Some(format!("Team {name}")),
+        aliases: Vec::new(),
+        rto: Some(Duration::from_secs(15)),
+        rpo: None,
+        slos: vec![Slo {
+            name: "availability".into(),
+            objective: Ratio::new(0.999).unwrap(),
+            window: Duration::from_secs(30 * 86400),
+        }],
+        runbooks: vec!["runbooks/db-pool.md".into(), "runbooks/never.md".into()],
+        alerts: vec![alert("PoolEmpty", "db_pool_available  <  1"), alert("Down", "up < 1")],
+        modes,
+        depends_on: Vec::new(),
+    }
+}
+
+fn fault(name: &str, kind: &str, broken: Option<&str>) -> Mode {
+    Mode { name: name.into(), by: DrilledBy::Fault { kind: kind.into(), broken: broken.map(str::to_string) } }
+}
+
+fn scenario(name: &str, kind: &str, breaks: &str, suffers: &str) -> Scenario {
+    let step = |id: &str| ScenarioStep { id: id.into(), hash: "now".into(), as_written: true };
+    Scenario {
+        name: name.into(),
+        faults: vec![(kind.into(), vec![breaks.into()])],
+        suffering: [suffers.to_string()].into(),
+        runbook: Some("runbooks/db-pool.md".into()),
+        steps: vec![step("mitigate/one"), step("mitigate/two")],
+        alert: Some(MetricCondition::parse("db_pool_available < 1").unwrap()),
+        expects_failure: false,
+    }
+}
+
+fn drill(scenario: &str, kind: &str, at: OffsetDateTime, verdict: Verdict) -> Drill {
+    let step = |id: &str| DrilledStep { id: id.into(), hash: "now".into(), followed: true };
+    let outcome = match verdict {
+        Verdict::Passed => Outcome::Passed,
+        verdict if verdict.is_harness() => Outcome::Broken,
+        _ => Outcome::Failed,
+    };
+    Drill {
+        run: format!("run-{}", at.unix_timestamp()),
+        scenario: scenario.into(),
+        at,
+        verdict,
+        outcome,
+        kinds: vec![kind.into()],
+        runbook: Some("runbooks/db-pool.md".into()),
+        steps: vec![step("mitigate/one"), step("mitigate/two")],
+        to_recover_us: (verdict == Verdict::Passed).then_some(12_340_000),
+    }
+}
+
+fn made(services: Vec<Service>, scenarios: &[Scenario], drills: &[Drill]) -> Coverage {
+    Coverage::new(&Catalog { services }, scenarios, drills, Path::new("."), NOW, FRESH)
+}
+
+/// The state of the only failure mode of a service with these scenarios and drills.
+fn state(mode: Mode, scenarios: &[Scenario], drills: &[Drill]) -> State {
+    made(vec![service("checkout", 1, vec![mode])], scenarios, drills).services[0].cells[0].state
+}
+
+#[test]
+fn a_scenario_drills_what_it_breaks_and_whose_users_suffer() {
+    let of = |name: &str| service(name, 1, Vec::new());
+    let lock = scenario("db-pool", "postgres_lock", "db", "checkout");
+    let covers = |service: &Service, mode: Mode| lock.covers(service, &mode);
+    assert!(covers(&of("db"), fault("x", "postgres_lock", None)), "it breaks db");
+    assert!(covers(&of("checkout"), fault("x", "postgres_lock", None)), "the users of checkout suffer");
+    assert!(!covers(&of("payments"), fault("x", "postgres_lock", None)), "payments has nothing to do with it");
+    assert!(!covers(&of("db"), fault("x", "container_kill", None)), "another fault");
+    assert!(covers(&of("checkout"), fault("x", "postgres_lock", Some("db"))));
+    assert!(!covers(&of("checkout"), fault("x", "postgres_lock", Some("checkout"))), "checkout itself is not broken");
+    let by_alias = Service { aliases: vec!["checkout".into()], ..of("shop") };
+    assert!(covers(&by_alias, fault("x", "postgres_lock", None)));
+    let named = |names: &[&str]| Mode {
+        name: "x".into(),
+        by: DrilledBy::Scenarios(names.iter().map(|name| name.to_string()).collect()),
+    };
+    assert!(covers(&of("payments"), named(&["db-pool"])) && !covers(&of("db"), named(&["other"])));
+    let meant_to_fail = Scenario { expects_failure: true, ..lock };
+    assert!(!meant_to_fail.covers(&of("db"), &fault("x", "postgres_lock", None)));
+}
+
+#[test]
+fn the_last_drill_with_a_verdict_counts() {
+    let mode = || fault("locked", "postgres_lock", None);
+    let own = [scenario("db-pool", "postgres_lock", "db", "checkout")];
+    let at = |days: i64| NOW - time::Duration::days(days);
+    let ran = |drills: &[(i64, Verdict)]| {
+        let drills: Vec<Drill> =
+            drills.iter().map(|(days, verdict)| drill("db-pool", "postgres_lock", at(*days), *verdict)).collect();
+        state(mode(), &own, &drills)
+    };
+    assert_eq!(state(mode(), &[], &[]), State::NoScenario);
+    assert_eq!(ran(&[]), State::NotRun);
+    assert_eq!(ran(&[(1, Verdict::HarnessError), (2, Verdict::Incomplete)]), State::NotRun);
+    assert_eq!(ran(&[(3, Verdict::Passed)]), State::Passed);
+    assert_eq!(ran(&[(90, Verdict::Passed)]), State::Passed);
+    assert_eq!(ran(&[(91, Verdict::Passed)]), State::Stale);
+    assert_eq!(ran(&[(1, Verdict::NotRecovered), (3, Verdict::Passed)]), State::Failed);
+    assert_eq!(ran(&[(3, Verdict::Passed), (5, Verdict::StepFailed)]), State::Passed);
+    assert_eq!(ran(&[(1, Verdict::HarnessError), (3, Verdict::Passed)]), State::Passed, "the harness says nothing");
+    let other = drill("db-pool", "container_kill", at(1), Verdict::Passed);
+    assert_eq!(state(mode(), &own, &[other]), State::NotRun, "it broke something else then");
+    let gone = drill("old-name", "postgres_lock", at(1), Verdict::Passed);
+    assert_eq!(state(mode(), &own, &[gone]), State::NotRun, "a drill of no scenario");
+    // The best of several.
+    let two = [own[0].clone(), scenario("other", "postgres_lock", "db", "checkout")];
+    let drills = [
+        drill("db-pool", "postgres_lock", at(1), Verdict::StepFailed),
+        drill("other", "postgres_lock", at(2), Verdict::Passed),
+    ];
+    assert_eq!(state(mode(), &two, &drills), State::Passed);
+    assert_eq!(state(mode(), &two, &drills[..1]), State::Failed);
+}
+
+#[test]
+fn the_share_is_reached_or_not() {
+    let modes = |count: usize| (0..count).map(|at| fault(&format!("m{at}"), "postgres_lock", None)).collect();
+    let lock = [scenario("db-pool", "postgres_lock", "db", "checkout")];
+    let passed = [drill("db-pool", "postgres_lock", NOW, Verdict::Passed)];
+    let other = |count: usize| (0..count).map(|at| fault(&format!("n{at}"), "container_kill", None)).collect();
+    let services = vec![service("db", 2, modes(19)), service("payments", 1, other(1))];
+    let coverage = made(services, &lock, &passed);
+    assert_eq!((coverage.covered, coverage.required), (19, 20));
+    assert!(coverage.reaches(0.95) && !coverage.reaches(0.96));
+    let tiers: Vec<_> = coverage.tiers.iter().map(|tier| (tier.tier, tier.covered, tier.required)).collect();
+    assert_eq!(tiers, [(1, 0, 1), (2, 19, 19)]);
+    assert!(!made(Vec::new(), &[], &[]).reaches(0.0), "nothing is not everything");
+}
+
+#[test]
+fn a_runbook_that_changed_is_told() {
+    let own = scenario("db-pool", "postgres_lock", "db", "checkout");
+    let mut before = drill("db-pool", "postgres_lock", NOW, Verdict::Passed);
+    before.steps[1].hash = "before".into();
+    before.steps.push(DrilledStep { id: "mitigate/gone".into(), hash: "x".into(), followed: true });
+    let mut now = own.clone();
+    now.steps.push(ScenarioStep { id: "mitigate/new".into(), hash: "x".into(), as_written: true });
+    let changed = |scenario: &Scenario, drill: &Drill| {
+        let services = vec![service("db", 1, vec![fault("locked", "postgres_lock", None)])];
+        let coverage = made(services, std::slice::from_ref(scenario), std::slice::from_ref(drill));
+        let cell = coverage.services[0].cells[0].clone();
+        assert_eq!(cell.state, State::Passed, "it counts all the same");
+        cell.scenarios[0].changed_steps.clone()
+    };
+    assert_eq!(changed(&now, &before), ["mitigate/two", "mitigate/new", "mitigate/gone"]);
+    assert_eq!(changed(&own, &drill("db-pool", "postgres_lock", NOW, Verdict::Passed)), [""; 0]);
+}
+
+#[test]
+fn records_become_drills() {
+    let drill = Drill::of(&record_of(Story::Passed)).expect("a drill");
+    assert_eq!((drill.scenario.as_str(), drill.at), ("db-pool", datetime!(2026-11-20 06:41:12.345 UTC)));
+    assert!(drill.passed() && drill.is_judged() && drill.to_recover_us.is_some());
+    assert_eq!(drill.kinds, ["postgres_lock"]);
+    let followed: Vec<&str> = drill.steps.iter().filter(|step| step.followed).map(|step| step.id.as_str()).collect();
+    assert!(followed.contains(&"mitigate/terminate-the-session-that-holds-the-lock"), "{followed:?}");
+    assert!(!followed.contains(&"diagnose/ask-who-deployed-last"), "it is for a person");
+    let failed = Drill::of(&record_of(Story::NotRecovered)).expect("a drill");
+    assert!(!failed.passed() && failed.is_judged() && failed.to_recover_us.is_none());
+    assert!(!Drill::of(&record_of(Story::HarnessError)).expect("a drill").is_judged());
+    assert!(!Drill::of(&record_of(Story::Killed)).expect("a drill").is_judged());
+    for none in [Story::Control, Story::ControlRecovered, Story::ExpectedFailure, Story::UnexpectedPass] {
+        assert_eq!(Drill::of(&record_of(none)), None, "{none:?}");
+    }
+    let mut replaced = record_of(Story::Passed);
+    for step in replaced.plan.iter_mut().flat_map(|plan| &mut plan.steps) {
+        let by = step.at.clone();
+        step.replaced = Some(crate::record::ReplacedInfo { by, commands: Vec::new() });
+    }
+    assert!(Drill::of(&replaced).expect("a drill").steps.iter().all(|step| !step.followed), "nothing as written");
+}
+
+/// One of everything.
+fn example() -> Coverage {
+    let services = vec![
+        service(
+            "payments",
+            2,
+            vec![fault("http_status", "http_status", None), fault("container_pause", "container_pause", None)],
+        ),
+        service(
+            "checkout",
+            1,
+            vec![
+                fault("database|locked", "postgres_lock", Some("db")),
+                fault("a-name-that-is-longer-than-any-column-of-this-table", "container_kill", None),
+                fault("connections", "postgres_connections", None),
+            ],
+        ),
+    ];
+    let scenarios = [
+        scenario("db-pool", "postgres_lock", "db", "checkout"),
+        scenario("upstream-503", "http_status", "payments", "checkout"),
+        scenario("restart-loop", "container_kill", "payments", "checkout"),
+        Scenario { runbook: None, alert: None, ..scenario("pool-size", "postgres_connections", "db", "checkout") },
+    ];
+    let at = |days: i64| NOW - time::Duration::days(days);
+    let mut slow = drill("upstream-503", "http_status", at(1), Verdict::Passed);
+    slow.to_recover_us = Some(95_000_000);
+    slow.steps[0].hash = "before".into();
+    let drills = [
+        drill("db-pool", "postgres_lock", at(0), Verdict::Passed),
+        slow,
+        drill("restart-loop", "container_kill", at(5), Verdict::Passed),
+        drill("restart-loop", "container_kill", at(2), Verdict::NotRecovered),
+        drill("pool-size", "postgres_connections", at(200), Verdict::Passed),
+        drill("pool-size", "postgres_connections", at(3), Verdict::HarnessError),
+    ];
+    made(services, &scenarios, &drills)
+}
+
+#[test]
+fn the_matrix_as_text() {
+    for width in [80, 120] {
+        let shown = text(&example(), width, false);
+        let widest = shown.lines().map(|line| line.chars().count()).max();
+        assert!(widest.is_some_and(|widest| widest <= width), "{widest:?}\n{shown}");
+        insta::assert_snapshot!(format!("text_{width}"), shown);
+    }
+    let colored = text(&example(), 80, true);
+    assert_eq!(console::strip_ansi_codes(&colored), text(&example(), 80, false));
+    insta::assert_snapshot!("missing", missing(&example(), "95%"));
+}
+
+#[test]
+fn the_matrix_as_markdown_and_json() {
+    insta::assert_snapshot!("markdown", markdown(&example()));
+    insta::assert_snapshot!(
+        "json",
+        json(&made(
+            vec![service("db", 1, vec![fault("locked", "postgres_lock", None)])],
+            &[scenario("db-pool", "postgres_lock", "db", "checkout")],
+            &[drill("db-pool", "postgres_lock", NOW, Verdict::Passed)],
+        ))
+        .unwrap()
+    );
+}
