@@ -20,7 +20,8 @@ drill: setup ## run one drill; SCENARIO=upstream-503 for another, ARGS="--junit 
 	$(CARGO) run --release -- scenario $(SCENARIO) $(ARGS)
 
 # Doc tests first, so that the last thing on the screen is the summary of the suite.
-test: setup ## the whole test suite
+test: ## the whole test suite
+	@./scripts/setup.sh --tests
 	$(CARGO) test --doc
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
 	  set -x; $(CARGO) nextest run; \

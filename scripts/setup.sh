@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 #
 # Sets up what Firedrill needs and this machine lacks: Docker Engine, Compose v2, the base image of the demo
-# stack, a C linker. Does nothing, quickly, when all of it is there.
+# stack, a C linker. Does nothing, quickly, when all of it is there. With --tests also what only the tests need:
+# a Chromium that looks at the HTML report.
 #
-# Exit codes: 0 ready · 3 something is missing that this script cannot or may not install; it says what to do.
+# Exit codes: 0 ready · 2 wrong usage · 3 something is missing that this script cannot or may not install; it says what to do.
 set -euo pipefail
 
 # CI systems may leave HOME out; the tilde then comes from the password file.
@@ -341,12 +342,47 @@ ensure_rust() {
   fi
 }
 
+# ---------------------------------------------------------------------------------------------------------
+# The browser of the tests
+
+has_browser() {
+  local name
+  for name in ${CHROMIUM:+"$CHROMIUM"} chromium chromium-browser google-chrome google-chrome-stable; do
+    if have "$name"; then return 0; fi
+  done
+  return 1
+}
+
+ensure_browser() {
+  has_browser && return 0
+  # Ubuntu's package is a stand-in for a snap, which does not run everywhere.
+  if is_root && [ "$os_family" = debian ]; then apt_install chromium || true; fi
+  has_browser || fail "no Chromium, in which the tests look at the HTML report" \
+    "Debian:     sudo apt-get install chromium" \
+    "elsewhere:  install Chromium or Chrome, or name one:  CHROMIUM=/path/to/chrome"
+}
+
+usage() {
+  say "error: unknown argument $1"
+  say "usage: $0 [--tests]"
+  exit 2
+}
+
 main() {
+  local tests=no
+  while [ "$#" -gt 0 ]; do
+    case $1 in
+      --tests) tests=yes ;;
+      *) usage "$1" ;;
+    esac
+    shift
+  done
   read_os_release
   ensure_engine
   ensure_compose
   ensure_base_image
   ensure_rust
+  if [ "$tests" = yes ]; then ensure_browser; fi
 }
 
 main "$@"

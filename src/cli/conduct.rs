@@ -199,7 +199,8 @@ pub fn save(record: &Record, run_dir: &RunDir) -> std::io::Result<()> {
     }
     let json = run_dir.write("record.json", &report::json(record));
     let junit = run_dir.write("junit.xml", &report::junit(&[record]));
-    json.and(junit)
+    let html = run_dir.write("report.html", &report::html(&report::Drills::one(record.clone())));
+    json.and(junit).and(html)
 }
 
 /// Commit of the project's Git repository, `-dirty` where files that Git knows have changed; `None` without Git. Part of the

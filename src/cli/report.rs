@@ -20,6 +20,9 @@ pub struct ReportArgs {
     /// [default: the newest game day or drill in .firedrill].
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
+    /// Write HTML to this file: everything about every drill, on one page without network.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     /// Write Markdown to this file, or to standard output (`-`): for `$GITHUB_STEP_SUMMARY` and pull requests.
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
@@ -43,8 +46,9 @@ type Make = fn(&Drills) -> Vec<u8>;
 impl ReportArgs {
     /// The reports that go to files (`-` is standard output); a new format is one line here and one option above.
     fn files(&self) -> Vec<(&Path, Make)> {
-        let all: [(&Option<PathBuf>, Make); 3] = [
+        let all: [(&Option<PathBuf>, Make); 4] = [
             // In the order in which they are written.
+            (&self.html, report::html),
             (&self.markdown, report::markdown),
             (&self.junit, report::junit_day),
             (&self.json, report::json_day),

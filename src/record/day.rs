@@ -6,7 +6,7 @@
 //! .firedrill/gamedays/<id>/
 //!   gameday.jsonl   what happened, flushed as it happens
 //!   gameday.json    what it adds up to
-//!   report.html  report.md  junit.xml  annotations.txt
+//!   report.html  report.md  junit.xml
 //!   lock            held while its runner lives
 //!   files/          the game day's file as it was
 //!   logs/           of building and pulling images

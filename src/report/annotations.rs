@@ -1,7 +1,7 @@
 //! Annotations of GitHub: what failed, beside the lines of runbooks and scenarios in a pull request and in the summary of a
 //! run. GitHub shows ten errors and ten warnings of a step, so that many are written, the most important ones first.
 
-use super::advice::advice;
+use super::advice::what_to_do;
 use super::text::one_line;
 use super::workflow::{Annotation, Weight};
 use super::{Drills, Entry};
@@ -58,7 +58,7 @@ fn annotation(entry: &Entry<'_>, from_root: &dyn Fn(&str) -> String) -> Annotati
     if message.is_empty() {
         message = came.to_string();
     }
-    let next = record.and_then(advice);
+    let next = record.and_then(what_to_do);
     for line in entry.attempts_told().into_iter().chain(next) {
         message.push('\n');
         message.push_str(&line);

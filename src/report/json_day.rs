@@ -52,7 +52,7 @@ fn drill(entry: &Entry<'_>) -> Value {
         "status": entry.status,
         "why": entry.why(),
         "at": entry.place(),
-        "next": entry.telling_record().and_then(super::advice::advice),
+        "next": entry.telling_record().and_then(super::advice::what_to_do),
         "attempts": entry.attempts.iter().map(|(attempt, record)| one(*attempt, *record)).collect::<Vec<_>>(),
     })
 }

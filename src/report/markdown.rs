@@ -3,7 +3,7 @@
 
 mod escape;
 
-use super::advice::advice;
+use super::advice::what_to_do;
 use super::cases::ending;
 use super::overview::{about, headline};
 use super::text::{one_line, seconds, terminal_lines};
@@ -131,7 +131,7 @@ fn section(entry: &Entry<'_>) -> String {
     if let Some(step) = entry.telling_record().and_then(failed_step) {
         text.push_str(&format!("\nThe step that stopped the runbook: {step}\n"));
     }
-    if let Some(next) = entry.telling_record().and_then(advice) {
+    if let Some(next) = entry.telling_record().and_then(what_to_do) {
         text.push_str(&format!("\nNext: {}\n", prose(&shortened(&next))));
     }
     for attempt in entry.attempts_told() {

@@ -1,7 +1,7 @@
 //! What a person reads at the terminal of several drills: how many came out how, a line for each, and why for those that did
 //! not pass.
 
-use super::advice::advice;
+use super::advice::what_to_do;
 use super::paint::{Mark, Paint};
 use super::text::{column, one_line, right, seconds, wrap};
 use super::{Drills, Entry};
@@ -40,7 +40,7 @@ fn row(entry: &Entry<'_>, paint: Paint, lines: &mut Vec<String>) {
     if entry.status != crate::record::DrillStatus::Passed {
         let place = entry.place().map(|at| format!("{at}: ")).unwrap_or_default();
         more.push(one_line(&format!("{place}{}", entry.why())));
-        more.extend(entry.telling_record().and_then(advice));
+        more.extend(entry.telling_record().and_then(what_to_do));
     }
     more.extend(entry.attempts_told());
     for line in more.iter().filter(|text| !text.is_empty()).flat_map(|text| wrap(text, WIDTH - INDENT)) {

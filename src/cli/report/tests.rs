@@ -11,7 +11,15 @@ fn globals(project: &Path) -> Globals {
 }
 
 fn args() -> ReportArgs {
-    ReportArgs { paths: Vec::new(), markdown: None, junit: None, json: None, annotations: false, exit_code: false }
+    ReportArgs {
+        paths: Vec::new(),
+        html: None,
+        markdown: None,
+        junit: None,
+        json: None,
+        annotations: false,
+        exit_code: false,
+    }
 }
 
 /// A run as one that was killed leaves it: events and nothing else.

@@ -4,15 +4,16 @@ use super::super::on_disk;
 use crate::error::Error;
 use crate::record::write_atomic;
 use crate::report::{self, Drills};
-use serde_json::Value;
 use std::io;
 use std::path::Path;
 
 /// Writes every report of a game day into its directory. One that fails does not keep the others from being written.
 pub fn save_day(drills: &Drills, dir: &Path) -> io::Result<()> {
     let files = [
-        ("gameday.json", gameday_json(drills)),
-        ("junit.xml", report::junit(&drills.records.iter().collect::<Vec<_>>())),
+        ("gameday.json", report::json_day(drills)),
+        ("junit.xml", report::junit_day(drills)),
+        ("report.html", report::html(drills)),
+        ("report.md", report::markdown(drills)),
     ];
     files.into_iter().map(|(name, content)| write_atomic(&dir.join(name), &content)).fold(Ok(()), io::Result::and)
 }
@@ -20,25 +21,12 @@ pub fn save_day(drills: &Drills, dir: &Path) -> io::Result<()> {
 /// Writes what must not be lost when the runner is killed, after each drill: not more than that, because other drills are
 /// being measured meanwhile. What cannot be written now is said at the end.
 pub fn save_so_far(drills: &Drills, dir: &Path, junit: Option<&Path>) {
-    let bytes = report::junit(&drills.records.iter().collect::<Vec<_>>());
+    let bytes = report::junit_day(drills);
     let paths = [Some(dir.join("junit.xml")), junit.map(Path::to_path_buf)];
     for path in paths.into_iter().flatten() {
         let _ = write_atomic(&path, &bytes);
     }
-    let _ = write_atomic(&dir.join("gameday.json"), &gameday_json(drills));
-}
-
-/// `gameday.json`: the game day, and how many of its drills came out how.
-fn gameday_json(drills: &Drills) -> Vec<u8> {
-    let Some(day) = drills.days.last() else { return Vec::new() };
-    let whole = serde_json::to_value(day).and_then(|mut value| {
-        if let Value::Object(map) = &mut value {
-            map.insert("account".into(), serde_json::to_value(day.account())?);
-        }
-        serde_json::to_vec_pretty(&value)
-    });
-    // Cannot fail for all that is known: every key is a string.
-    whole.unwrap_or_default()
+    let _ = write_atomic(&dir.join("gameday.json"), &report::json_day(drills));
 }
 
 /// The JUnit report where the command line wants it.
@@ -47,6 +35,6 @@ fn gameday_json(drills: &Drills) -> Vec<u8> {
 /// When it cannot be written.
 pub fn save_junit(drills: &Drills, path: Option<&Path>) -> Result<(), Error> {
     let Some(path) = path else { return Ok(()) };
-    let bytes = report::junit(&drills.records.iter().collect::<Vec<_>>());
+    let bytes = report::junit_day(drills);
     write_atomic(path, &bytes).map_err(|error| on_disk(path, &error))
 }

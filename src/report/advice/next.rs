@@ -1,0 +1,171 @@
+//! What to do next, by verdict. Honest about what the drill cannot know.
+
+use super::{after, followed, helping, listed};
+use crate::record::{DrillStatus, FaultAfter, Outcome, Record, StepStatus, Verdict};
+use crate::report::text::{declared, one_line};
+
+/// What to do next.
+pub fn next(record: &Record) -> Vec<String> {
+    let Some(plan) = &record.plan else { return vec!["Look at `events.jsonl` in the run's directory.".into()] };
+    let mut all = Vec::new();
+    if let Some(why) = &record.disturbed {
+        all.push(format!("Do not read a verdict out of this drill: its measuring was disturbed ({}).", one_line(why)));
+        all.push("Run it alone or on a machine with more room, or lower the load's `rate`.".into());
+    } else if !record.ended || record.verdict == Verdict::Incomplete {
+        all.push("Remove what it may have left behind: `firedrill sweep`.".into());
+        all.push("Find out who ended the run: a time limit of the CI job, a machine out of memory.".into());
+    } else if record.outcome() == Outcome::Passed {
+        return vec!["Nothing: the drill came out as it should.".into()];
+    } else if record.expects_failure() && record.verdict != record.expected() {
+        let expected = record.expected();
+        all.push(format!(
+            "The scenario expects `{expected}`. If the drill should pass now, take `expect` out of `{}`; otherwise find out \
+             why it came out differently.",
+            plan.scenario_file.path
+        ));
+    } else if record.verdict == record.expected() {
+        all.extend(
+            record
+                .spoilers()
+                .map(|later| format!("The verdict stands, the clean-up does not: {}.", one_line(&later.reason))),
+        );
+        all.push("Remove what was left behind: `firedrill sweep`.".into());
+    } else {
+        by_verdict(record, &mut all);
+    }
+    all.push(format!("Then run it again: `firedrill scenario {}`.", plan.scenario));
+    all
+}
+
+fn by_verdict(record: &Record, all: &mut Vec<String>) {
+    let Some(plan) = &record.plan else { return };
+    let runbook = plan.runbook_file.as_ref().map_or("the runbook", |file| file.path.as_str());
+    let scenario = &plan.scenario_file.path;
+    match record.verdict {
+        Verdict::NotRecovered => not_recovered(record, runbook, all),
+        Verdict::StepFailed => {
+            let failed = followed(record).into_iter().find(|(_, step)| step.status == Some(StepStatus::Failed));
+            let command = failed.and_then(|(_, step)| step.commands.iter().rfind(|command| !command.background));
+            all.push(match command {
+                Some(command) if command.timed_out => format!(
+                    "The command at `{}` did not end in its time. Make it end, or give the step more time in the runbook \
+                     (`timeout=`).",
+                    command.at
+                ),
+                Some(command) if command.exit == Some(127) => format!(
+                    "A program that `{}` calls was not found. Correct its name, or run the step where the program is \
+                     (`in=` names a service).",
+                    command.at
+                ),
+                Some(command) => format!("Correct the command at `{}`; its last lines of output say what it did not like.", command.at),
+                None => format!("Correct the step in `{runbook}`."),
+            });
+        }
+        Verdict::StepBlocked => {
+            all.push(format!("Give the input a value: on the command line, or in `respond.vars` of `{scenario}`."));
+            all.push(format!("If people would not know the value either, let `{runbook}` say where it comes from."));
+        }
+        Verdict::NoImpact => {
+            all.push(
+                "The fault was in place and no user noticed, so the drill proved nothing about the runbook.".into(),
+            );
+            all.push(format!(
+                "Look whether the load in `{scenario}` reaches what the fault breaks; make the fault stronger, or allow more \
+                 than {} (`impact.within`).",
+                declared(plan.windows.impact_within_us)
+            ));
+            all.push("If users are meant not to notice, say so: `impact: none`.".into());
+        }
+        Verdict::Undetected => {
+            let detect = plan.detect.as_deref().unwrap_or("the alert condition");
+            all.push(format!(
+                "Users suffered and nobody would have been called: `{}` did not hold in time.",
+                one_line(detect)
+            ));
+            all.push(format!("Correct the alert's threshold or metric, or the copy of it in `{scenario}` (`detect`)."));
+        }
+        Verdict::SelfHealed if plan.control => {
+            all.push(
+                "Users recovered without the runbook as well, so the drill cannot say that the runbook helps.".into(),
+            );
+            all.push(format!("Make the fault in `{scenario}` last, or come back after it was cleared (`returns`)."));
+        }
+        Verdict::SelfHealed => {
+            all.push("Users had recovered before the first mitigating command, so the drill cannot say that the runbook helps.".into());
+            all.push(format!("Make the fault in `{scenario}` last, or come back after it was cleared (`returns`)."));
+        }
+        Verdict::Unsteady => {
+            all.push("Users were not well before anything was broken, so this says nothing about the runbook.".into());
+            all.push(
+                "Look at the logs of the stack in the run's directory (`logs/`), and start the stack alone.".into(),
+            );
+        }
+        Verdict::Breached => {
+            all.push(format!("`{scenario}` promises that users do not notice this fault, and they did."));
+            all.push("Look at what should have taken over: replicas, health checks, retries.".into());
+        }
+        Verdict::NotReverted => {
+            all.push(format!("Firedrill could not bring the stack back to what it was: {}.", one_line(&record.reason)));
+            all.push("Look whether the runbook changed something that the fault's undo needs.".into());
+        }
+        Verdict::Leaked => all.push("Remove what was left behind: `firedrill sweep`.".into()),
+        Verdict::Interrupted => all.push("It was stopped by a signal; nothing was found out about the runbook.".into()),
+        _ => {
+            all.push(format!(
+                "This is no finding about the runbook: Firedrill or its environment broke ({}).",
+                one_line(&record.reason)
+            ));
+            all.push(
+                "Look at the machine with `firedrill doctor`, and at the logs in the run's directory (`logs/`).".into(),
+            );
+        }
+    }
+}
+
+fn not_recovered(record: &Record, runbook: &str, all: &mut Vec<String>) {
+    let helping = helping(record);
+    let within = record.plan.as_ref().map_or(0, |plan| plan.windows.recover_within_us);
+    match after(record) {
+        Some((FaultAfter::StillActive, evidence)) => {
+            let seen = if evidence.is_empty() { String::new() } else { format!(" ({})", one_line(evidence)) };
+            all.push(format!("The fault was still in place when the drill gave up{seen}."));
+            all.push(match helping.is_empty() {
+                true => format!("Give `{runbook}` a step that removes it or works around it."),
+                false => format!(
+                    "Look in `{runbook}` for the command that should remove it or work around it. Either it is missing, or it \
+                     is wrong in {}.",
+                    listed(&helping)
+                ),
+            });
+        }
+        Some((FaultAfter::ClearedByRunbook, _)) => {
+            all.push("The runbook removed the fault, and users stayed unwell. Look for what must come after: a restart, a reconnect, a queue to drain.".into());
+            all.push(format!("If it only takes longer, allow more than {} (`recover.within`).", declared(within)));
+        }
+        _ => all.push(format!(
+            "Compare what {} did with what the fault needs; whether it was still in place is not known.",
+            listed(&helping)
+        )),
+    }
+    let by_hand: Vec<_> = followed(record)
+        .into_iter()
+        .filter(|(info, step)| info.manual && info.phase == "mitigate" && step.status == Some(StepStatus::Skipped))
+        .collect();
+    if !by_hand.is_empty() {
+        all.push(format!(
+            "{} was for a person and was skipped. If that is the cure, give it commands, or drill with `--ask`.",
+            listed(&by_hand)
+        ));
+    }
+}
+
+/// What to do next about a drill that has no record, or whose attempts together say more than the last one.
+pub fn of_status(status: DrillStatus) -> Option<&'static str> {
+    match status {
+        DrillStatus::Flaky => Some(
+            "It failed and then passed without a change. Compare the attempts below: what differs between them is the lead. It counts as flaky, not as passed.",
+        ),
+        DrillStatus::NotRun => Some("It was not started, so nothing is known about its runbook today."),
+        _ => None,
+    }
+}

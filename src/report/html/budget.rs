@@ -1,0 +1,49 @@
+//! How much room each drill has in the report, and what has been shown already: a hundred drills stay in one file that opens
+//! on a phone.
+
+use std::collections::BTreeMap;
+
+/// What a report may cost, and what it has told.
+#[derive(Debug, Clone)]
+pub struct Context<'a> {
+    /// Points of a curve.
+    pub samples: usize,
+    /// Bytes of one command's output.
+    pub output: usize,
+    /// Whether drills that passed are told in short: without curves and without their runbook.
+    pub short: bool,
+    /// Runbooks that were shown as a whole, and where.
+    shown: BTreeMap<&'a str, String>,
+}
+
+/// How many levels of room there are, from the most to the least.
+pub const LEVELS: usize = 4;
+
+impl<'a> Context<'a> {
+    /// The room for each of so many drills.
+    pub fn of(drills: usize, level: usize) -> Context<'a> {
+        let (samples, output) = match (drills, level) {
+            (0..=4, 0) => (160, 16_000),
+            (0..=24, 0) => (100, 4_000),
+            (_, 0) => (50, 1_500),
+            (_, 1) => (36, 800),
+            _ => (24, 400),
+        };
+        Context { samples, output, short: level + 1 >= LEVELS, shown: BTreeMap::new() }
+    }
+
+    /// Where this runbook was shown as a whole before; `None` when it is shown now.
+    pub fn first(&mut self, text: &'a str, id: &str) -> Option<String> {
+        if let Some(first) = self.shown.get(text) {
+            return Some(first.clone());
+        }
+        self.shown.insert(text, format!("{id}-runbook"));
+        None
+    }
+
+    /// Room enough.
+    #[cfg(test)]
+    pub fn for_tests() -> Context<'a> {
+        Context::of(1, 0)
+    }
+}

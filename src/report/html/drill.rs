@@ -1,0 +1,172 @@
+//! The section of one drill: each of its attempts, the telling one open.
+
+use super::axis::axis;
+use super::budget::Context;
+use super::markup::Markup;
+use super::runbook::runbook;
+use super::samples::Samples;
+use super::signals::signals;
+use super::tables;
+use super::words::{self, badge};
+use crate::record::{Attempt, Cause, DrillStatus, Figures, Record};
+use crate::report::Entry;
+use crate::report::text::{one_line, seconds};
+
+/// The section of a drill. A drill that passed is folded, unless it is the only one.
+pub fn drill<'a>(m: &mut Markup, entry: &Entry<'a>, id: &str, alone: bool, context: &mut Context<'a>) {
+    let open = alone || entry.status != DrillStatus::Passed;
+    let attrs: &[(&'static str, &str)] = if open { &[("class", "drill"), ("open", "")] } else { &[("class", "drill")] };
+    m.el("details", attrs, |m| {
+        m.el("summary", &[], |m| {
+            m.leaf("h3", &[], &name(entry));
+            m.fixed(" ");
+            badge(m, words::status_tone(entry.status), entry.status.name());
+            if entry.control {
+                m.fixed(" <span class=\"badge idle\">control</span>");
+            }
+            m.leaf("span", &[("class", "title")], &one_line(entry.title));
+        });
+        // A link leads here, and a browser opens what it leads into.
+        m.el("div", &[("id", id), ("class", "body"), ("tabindex", "-1")], |m| {
+            if let Some(why) = entry.planned.and_then(|planned| planned.not_run.as_deref()) {
+                m.el("p", &[], |m| {
+                    m.fixed("Not started: ").text(&one_line(why));
+                });
+            }
+            let several = entry.attempts.len() > 1;
+            let telling = entry.record();
+            for (at, (attempt, record)) in entry.attempts.iter().enumerate() {
+                let id = format!("{id}-{}", at + 1);
+                let tells = record.is_some_and(|record| telling.is_some_and(|telling| std::ptr::eq(record, telling)));
+                if several {
+                    let attrs: &[(&'static str, &str)] =
+                        if tells { &[("class", "attempt"), ("open", "")] } else { &[("class", "attempt")] };
+                    m.el("details", attrs, |m| {
+                        m.leaf("summary", &[], &attempt_words(at + 1, *attempt, *record));
+                        body(m, *record, *attempt, &id, entry.status, context);
+                    });
+                } else {
+                    body(m, *record, *attempt, &id, entry.status, context);
+                }
+            }
+        });
+    });
+}
+
+/// Its name: the scenario, and which repetition it is where there are several.
+pub fn name(entry: &Entry<'_>) -> String {
+    let name = if entry.scenario.is_empty() { "(nothing was announced)".into() } else { one_line(entry.scenario) };
+    match entry.planned.map(|drill| drill.planned.repetition) {
+        Some(repetition) if repetition > 1 => format!("{name} #{repetition}"),
+        _ => name,
+    }
+}
+
+fn attempt_words(number: usize, attempt: Option<&Attempt>, record: Option<&Record>) -> String {
+    let cause = match attempt.map(|attempt| attempt.cause) {
+        Some(Cause::Disturbed) => ", run again alone because the attempt before was disturbed",
+        Some(Cause::Retry) => ", a retry after a failure",
+        _ => "",
+    };
+    let disturbed =
+        attempt.is_some_and(|attempt| attempt.disturbed) || record.is_some_and(|record| record.disturbed.is_some());
+    let verdict = match (record, attempt) {
+        _ if disturbed => "disturbed, says nothing".to_string(),
+        (Some(record), _) => words::headline(record),
+        (None, Some(attempt)) => words::verdict(attempt.verdict),
+        (None, None) => "not known".into(),
+    };
+    format!("Attempt {number}{cause}: {verdict}")
+}
+
+fn body<'a>(
+    m: &mut Markup,
+    record: Option<&'a Record>,
+    attempt: Option<&'a Attempt>,
+    id: &str,
+    status: DrillStatus,
+    context: &mut Context<'a>,
+) {
+    let Some(record) = record else {
+        m.el("p", &[("class", "verdict")], |m| {
+            let reason = attempt.map_or("", |attempt| attempt.reason.as_str());
+            m.fixed("The record of this attempt is not here. ").text(&one_line(reason));
+        });
+        return;
+    };
+    let figures = record.figures();
+    verdict(m, record);
+    tables::trouble(m, record);
+    tiles(m, record, &figures);
+    tables::users(m, &figures);
+    if context.short && status == DrillStatus::Passed {
+        m.fixed("<p class=\"note\">Told in short: the report has many drills. The whole story is in the run's record.json.</p>");
+        tables::configuration(m, record);
+        return;
+    }
+    let samples = Samples::of(record, context.samples);
+    if let Some(samples) = samples {
+        m.fixed("<h4>What happened, over time</h4>");
+        m.el("div", &[("class", "chart")], |m| axis(m, record, samples, &format!("{id}-axis")));
+        m.leaf("p", &[("class", "note")], key(samples));
+        tables::data(m, record, samples);
+    }
+    runbook(m, record, context, id);
+    if let Some(samples) = samples.filter(|_| !record.loads.is_empty()) {
+        m.fixed("<h4>The four golden signals</h4>");
+        signals(m, record, &figures.measuring, samples, &format!("{id}-signals"));
+    }
+    m.fixed("<h4>For the record</h4>");
+    tables::checks(m, record);
+    tables::faults(m, record, samples);
+    tables::time(m, &figures);
+    tables::measuring(m, record, &figures);
+    tables::configuration(m, record);
+}
+
+fn key(samples: Samples) -> &'static str {
+    if samples.fault {
+        "0 is when the fault was confirmed. Curves show the share of good requests over the trailing window; the dashed line is the objective, and the striped bar below says where it was missed."
+    } else {
+        "0 is the first request. Curves show the share of good requests over the trailing window; the dashed line is the objective, and the striped bar below says where it was missed."
+    }
+}
+
+fn verdict(m: &mut Markup, record: &Record) {
+    let tone = words::outcome_tone(record.outcome());
+    m.el("p", &[("class", "verdict")], |m| {
+        badge(m, tone, &words::headline(record));
+        m.fixed(" ");
+        if let Some(at) = &record.at {
+            m.leaf("code", &[], &at.to_string()).fixed(": ");
+        }
+        match (record.reason.is_empty(), record.under_way()) {
+            (false, _) => words::prose(m, &one_line(&record.reason)),
+            (true, Some(during)) => {
+                words::prose(m, &format!("the run was cut off during {during}: nothing passes by default"))
+            }
+            (true, None) => {}
+        }
+    });
+}
+
+fn tiles(m: &mut Markup, record: &Record, figures: &Figures) {
+    let value = |us: Option<u64>, never: &str| us.map_or(never.to_string(), seconds);
+    let all = [
+        ("to impact", value(figures.to_impact_us, "none"), "fault to users"),
+        ("to detect", value(figures.to_detect_us, "none"), "fault to alert"),
+        ("to mitigate", value(figures.to_mitigation_us, "none"), "fault to first mitigating command"),
+        ("to recover", value(figures.to_recover_us, "never"), "fault to users well (RTO)"),
+        ("all in all", seconds(record.last_us.0), "the whole drill"),
+    ];
+    m.el("dl", &[("class", "tiles")], |m| {
+        for (name, value, what) in all {
+            m.el("div", &[], |m| {
+                m.leaf("dt", &[], name);
+                m.el("dd", &[], |m| {
+                    m.leaf("b", &[], &value).fixed(" ").leaf("small", &[], what);
+                });
+            });
+        }
+    });
+}

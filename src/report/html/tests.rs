@@ -1,0 +1,243 @@
+//! The HTML report as text: what every kind of drill says, that a hundred stay small, and that no text of a record becomes
+//! HTML. `tests/html.rs` looks at it in a browser.
+
+use super::*;
+use crate::record::testing::{Story, plan, record_of};
+use crate::record::{
+    Cause, Day, DayEvent, DayPlan, DayStamped, Event, Outcome, PlannedDrill, Record, Stamped, Verdict,
+};
+use proptest::prelude::*;
+
+fn page(drills: &Drills) -> String {
+    String::from_utf8(html(drills)).unwrap()
+}
+
+fn with_run(mut record: Record, run: &str) -> Record {
+    record.plan.as_mut().unwrap().run = run.into();
+    record
+}
+
+/// A game day: one drill that failed and then passed, one that was disturbed and then passed, one not run.
+fn day() -> Drills {
+    let planned = |number, scenario: &str| PlannedDrill {
+        number,
+        scenario: scenario.into(),
+        title: format!("Title of {scenario}"),
+        tags: Vec::new(),
+        repetition: 1,
+        control: false,
+    };
+    let plan = DayPlan {
+        title: "Nightly game day".into(),
+        drills: vec![planned(1, "flaky-one"), planned(2, "disturbed-one"), planned(3, "left-one")],
+        ..DayPlan::default()
+    };
+    let mut events = vec![DayEvent::DayAnnounced(Box::new(plan))];
+    let mut attempt = |number, attempt, run: &str, cause, outcome, disturbed| {
+        let run = run.to_string();
+        events.push(DayEvent::DrillStarted { number, attempt, run: run.clone(), cause, running: 1, waited_us: 0 });
+        let (verdict, reason) = (Verdict::Passed, String::new());
+        events.push(DayEvent::DrillEnded { number, attempt, run, verdict, outcome, disturbed, reason });
+    };
+    attempt(1, 1, "a", Cause::Planned, Outcome::Failed, false);
+    attempt(1, 2, "b", Cause::Retry, Outcome::Passed, false);
+    attempt(2, 1, "c", Cause::Planned, Outcome::Broken, true);
+    attempt(2, 2, "d", Cause::Disturbed, Outcome::Passed, false);
+    events.push(DayEvent::DrillNotRun { number: 3, why: "the time budget ran out".into() });
+    events.push(DayEvent::DayEnded);
+    let mut day = Day::default();
+    for (at_us, event) in (0..).zip(events) {
+        day.apply(&DayStamped { at_us, event });
+    }
+    let records = vec![
+        with_run(record_of(Story::NotRecovered), "a"),
+        with_run(record_of(Story::Passed), "b"),
+        with_run(record_of(Story::HarnessError), "c"),
+        with_run(record_of(Story::Passed), "d"),
+    ];
+    Drills { days: vec![day], records }
+}
+
+#[test]
+fn every_story_is_told() {
+    for story in Story::ALL {
+        let record = record_of(story);
+        let passed = record.passed();
+        let page = page(&Drills::one(record));
+        assert_eq!(page.contains("id=\"failed\""), !passed, "{story:?}");
+        assert_eq!(page.matches("<h1>").count(), 1);
+        for (open, close) in
+            [("<details", "</details>"), ("<section", "</section>"), ("<div", "</div>"), ("<svg", "</svg>")]
+        {
+            assert_eq!(page.matches(open).count(), page.matches(close).count(), "{story:?}: {open}");
+        }
+    }
+}
+
+#[test]
+fn a_failed_drill_says_first_what_to_do() {
+    let page = page(&Drills::one(record_of(Story::NotRecovered)));
+    let first = page.split("id=\"drills-h\"").next().unwrap();
+    let wanted = [
+        "Failed: users did not recover",
+        "an idle transaction holds a lock on shop.inventory",
+        "“Terminate the session that holds the lock”",
+        "runbooks/db-pool.md:42",
+        "curl: (22) The requested URL returned error: 503",
+        "The fault was still in place when the drill gave up",
+        "firedrill scenario db-pool",
+    ];
+    for text in wanted {
+        assert!(first.contains(text), "{text}");
+    }
+}
+
+#[test]
+fn a_run_that_was_cut_off_says_where() {
+    let page = page(&Drills::one(record_of(Story::Killed)));
+    assert!(page.contains("cut off during respond"), "{page}");
+    assert!(page.contains("firedrill sweep"));
+}
+
+#[test]
+fn a_game_day_is_honest_about_its_attempts() {
+    let page = page(&day());
+    for text in [
+        "Nightly game day",
+        "1 drill failed and passed when run again: flaky, which is not passed.",
+        "The measuring of 1 attempt was disturbed",
+        "Attempt 1: not recovered",
+        "Attempt 2, a retry after a failure: passed",
+        "Attempt 1: disturbed, says nothing",
+        "run again alone because the attempt before was disturbed",
+        "Not started: the time budget ran out",
+        "1 of 3 drills passed, none failed",
+    ] {
+        assert!(page.contains(text), "{text}");
+    }
+    assert_eq!(page.matches("class=\"attempt\" open").count(), 2, "the telling attempts are open");
+}
+
+#[test]
+fn a_control_is_called_one() {
+    assert!(page(&Drills::one(record_of(Story::Control))).contains("control</span>"));
+}
+
+#[test]
+fn nothing_is_a_report_too() {
+    assert!(page(&Drills::default()).contains("Nothing was run"));
+    assert!(page(&Drills::one(Record::default())).contains("nothing was announced"));
+}
+
+#[test]
+fn a_hundred_drills_with_long_outputs_stay_small() {
+    let mut record = record_of(Story::Passed);
+    for step in &mut record.steps {
+        for command in &mut step.commands {
+            command.output.push(crate::record::Stream::Stdout, &"a long line of output\n".repeat(600));
+        }
+    }
+    record.plan.as_mut().unwrap().runbook_text = Some("# Runbook\n\nA paragraph.\n".repeat(2_000));
+    let records = (0..100).map(|number| with_run(record.clone(), &format!("run-{number}"))).collect();
+    let size = html(&Drills { days: Vec::new(), records }).len();
+    assert!(size < 5_000_000, "{size}");
+}
+
+#[test]
+fn what_does_not_fit_is_told_in_short() {
+    let mut records = Vec::new();
+    for number in 0..100 {
+        let mut record = with_run(record_of(Story::Passed), &format!("run-{number}"));
+        // Every runbook is another one.
+        let text = format!("# Runbook {number}\n\n{}", "A paragraph of some length.\n\n".repeat(2_500));
+        record.plan.as_mut().unwrap().runbook_text = Some(text);
+        records.push(record);
+    }
+    records.push(record_of(Story::NotRecovered));
+    let page = page(&Drills { days: Vec::new(), records });
+    assert!(page.len() < 5_000_000, "{}", page.len());
+    assert!(page.contains("Told in short") && page.contains("Terminate the session"));
+}
+
+/// The text of every string in a record that a reader of JSON finds, replaced.
+fn poisoned(value: &mut serde_json::Value, poison: &str, keep: &[&str]) {
+    use serde_json::Value;
+    match value {
+        Value::String(text) => *text = poison.to_string(),
+        Value::Array(all) => all.iter_mut().for_each(|value| poisoned(value, poison, keep)),
+        Value::Object(all) => {
+            let old = std::mem::take(all);
+            for (key, mut value) in old {
+                if !keep.contains(&key.as_str()) {
+                    poisoned(&mut value, poison, keep);
+                }
+                all.insert(key, value);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// A record in which every text is the same evil one; ids stay, so that things find each other.
+fn evil(story: Story, poison: &str) -> Record {
+    let keep = [
+        "type", "check", "outcome", "verdict", "phase", "status", "what", "stream", "step", "id", "fault", "load",
+        "sli", "expect", "after", "name", "good", "results", "cause",
+    ];
+    let mut value = serde_json::to_value(record_of(story)).unwrap();
+    poisoned(&mut value, poison, &keep);
+    serde_json::from_value(value).unwrap()
+}
+
+#[test]
+fn no_text_of_a_record_becomes_html() {
+    let poison = "\"><script>alert(1)</script><img src=x onerror='alert(1)'>";
+    for story in Story::ALL {
+        let page = page(&Drills::one(evil(story, poison)));
+        assert!(page.contains("&lt;script&gt;"), "{story:?}: the text is shown");
+        assert!(!page.contains("<script") && !page.contains("<img"), "{story:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn no_field_makes_a_tag_an_attribute_or_a_request(text in r#"([<>"'&=`\[\]()!a-z \n]|<script>|javascript:|https://x/|onload=|-->|<!--|\]\(){1,40}"#) {
+        let page = page(&Drills::one(evil(Story::NotRecovered, &text)));
+        let tags = ["html", "head", "meta", "link", "title", "style", "body", "a", "header", "p", "h1", "h2", "h3", "h4", "h5",
+            "span", "i", "ul", "ol", "li", "main", "section", "article", "dl", "dt", "dd", "div", "b", "small", "table", "caption",
+            "thead", "tbody", "tr", "th", "td", "details", "summary", "svg", "desc", "g", "rect", "line", "path", "text", "defs",
+            "pattern", "pre", "code", "strong", "em", "s", "br", "hr", "blockquote", "footer", "!doctype"];
+        let (_, body) = page.split_once("</style>").unwrap();
+        for tag in body.split('<').skip(1) {
+            let inside = tag.split('>').next().unwrap();
+            let name = inside.trim_start_matches('/').split([' ', '/']).next().unwrap();
+            prop_assert!(tags.contains(&name), "{}", tag);
+            // Quotes come in pairs, and outside of them nothing but names and signs stands.
+            prop_assert!(inside.matches('"').count() % 2 == 0, "{}", inside);
+            for (at, part) in inside.split('"').enumerate() {
+                let name = part.trim_end_matches('=').trim();
+                prop_assert!(at % 2 == 1 || !name.starts_with("on") && name != "src", "{}", inside);
+            }
+            prop_assert!(!inside.contains("href=\"javascript"), "{}", inside);
+        }
+    }
+
+    #[test]
+    fn a_story_that_stops_anywhere_is_told(stop in 0..200usize) {
+        let events: Vec<Stamped> = crate::record::testing::events_of(Story::Passed);
+        let mut record = Record::default();
+        for event in events.iter().take(stop) {
+            record.apply(event);
+        }
+        let page = page(&Drills::one(record));
+        prop_assert!(page.ends_with("</html>\n"));
+    }
+}
+
+#[test]
+fn the_plan_of_a_story_has_its_runbook() {
+    // What the tests above stand on.
+    assert!(plan(Story::Passed).runbook_text.is_some());
+    assert!(matches!(crate::record::testing::events_of(Story::Passed)[0].event, Event::Announced(_)));
+}
