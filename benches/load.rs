@@ -33,6 +33,8 @@ fn spec(port: u16, rate: f64, connections: usize) -> LoadSpec {
         rate,
         timeout: Duration::from_secs(2),
         connections,
+        keep_alive: true,
+        ca: None,
     }
 }
 

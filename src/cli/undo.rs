@@ -2,10 +2,10 @@
 //! they have lifted by themselves when their channels ended.
 
 use crate::engine::ledger::{self, Entry};
-use crate::faults::Undo;
+use crate::faults::{SCRIPT_WITHIN, Undo, ended, script};
 use crate::record::RunDir;
-use crate::stack::docker::{Endpoint, Operated, operate_in};
-use crate::stack::{ContainerOp, StackError};
+use crate::stack::docker::{Endpoint, Operated, exec_in, operate_in};
+use crate::stack::{ContainerOp, Executed, StackError};
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::time::Duration;
@@ -30,7 +30,12 @@ pub async fn undo(endpoint: &Endpoint, run_dir: &RunDir) -> io::Result<Undone> {
     let operate = async |container: &str, op: &ContainerOp| operate_in(endpoint, &run, container, op).await;
     let mut all = Undone::default();
     for (fault, undo) in &found.outstanding {
-        let Undone { done, left } = one(fault, undo, operate).await;
+        let Undone { done, left } = match undo {
+            Undo::Command { service, script: text } => {
+                by_command(fault, service, exec_in(endpoint, &run, service, &script(text), SCRIPT_WITHIN).await)
+            }
+            _ => one(fault, undo, operate).await,
+        };
         if left.is_empty() {
             note(run_dir, fault)?;
         }
@@ -38,6 +43,20 @@ pub async fn undo(endpoint: &Endpoint, run_dir: &RunDir) -> io::Result<Undone> {
         all.left.extend(left);
     }
     Ok(all)
+}
+
+/// What an undo by a command in a service came to. Without a container to run it in, nobody can say that it is undone.
+fn by_command(fault: &str, service: &str, executed: Result<Option<Executed>, StackError>) -> Undone {
+    let mut undone = Undone::default();
+    match executed {
+        Ok(Some(executed)) if executed.code == 0 => {
+            undone.done.push(format!("undid {fault} in {}", executed.container));
+        }
+        Ok(Some(executed)) => undone.left.push(format!("fault {fault}: its undo: {}", ended(&executed))),
+        Ok(None) => undone.left.push(format!("fault {fault}: `{service}` has no running container to undo it in")),
+        Err(error) => undone.left.push(format!("fault {fault}: {error}")),
+    }
+    undone
 }
 
 /// Undoes one fault. A container that is gone has nothing left to be undone.
@@ -106,6 +125,23 @@ mod tests {
         assert_eq!(undone.left, ["fault kill: container hangs was not started within 5 s", "fault kill: cancelled"]);
         let of_agent = Undo::Agent { agent: "fd-agent".into(), fault: "lock".into() };
         assert_eq!(one("lock", &of_agent, operate).await, Undone::default());
+    }
+
+    #[test]
+    fn only_a_command_that_succeeded_has_undone_anything() {
+        let executed = |code| Executed { container: "fd-x-front-1".into(), code, output: "no such file\n".into() };
+        assert_eq!(by_command("command", "front", Ok(Some(executed(0)))).done, ["undid command in fd-x-front-1"]);
+        let left = [Ok(Some(executed(2))), Ok(None), Err(StackError::Cancelled)]
+            .map(|result| by_command("command", "front", result))
+            .map(|undone| (undone.done.len(), undone.left.join("; ")));
+        assert_eq!(
+            left,
+            [
+                (0, "fault command: its undo: exit code 2 in fd-x-front-1: no such file".to_string()),
+                (0, "fault command: `front` has no running container to undo it in".to_string()),
+                (0, "fault command: cancelled".to_string()),
+            ]
+        );
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::drill::{Drill, micros, seconds};
 use super::monitor::shown;
 use super::stop::Stop;
 use crate::agent::protocol::Ask;
+use crate::load::{Ca, LoadSpec, check_ca};
 use crate::record::{Check, CheckOutcome, DrillTime, Event, Phase};
 use crate::shell::Shell;
 use crate::slis::window::{Answer, Level};
@@ -49,13 +50,31 @@ impl<S: Stack> Drill<'_, S> {
 
     async fn start_load(&mut self) -> Result<(), Stop> {
         let agent = self.agent()?.clone();
-        let ask = Ask::StartLoad { loads: self.plan.loads.clone(), slis: self.plan.slis.clone(), seed: self.seed };
+        let loads = self.trusting().await?;
+        let ask = Ask::StartLoad { loads, slis: self.plan.slis.clone(), seed: self.seed };
         agent.ask(ask).await?;
         if let Some(detect) = &self.plan.detect {
             let watch = Ask::Watch { url: detect.url.clone(), every_ms: SCRAPE_EVERY_MS, when: detect.when.clone() };
             agent.ask(watch).await?;
         }
         Ok(())
+    }
+
+    /// The loads, each with the certificate authority that it trusts: one that the stack made at its start is read now.
+    async fn trusting(&self) -> Result<Vec<LoadSpec>, Stop> {
+        let mut loads = self.plan.loads.clone();
+        for load in &mut loads {
+            let Some(Ca::Service { service, path }) = &load.ca else { continue };
+            let at = self.in_scenario(self.plan.line_of("load"));
+            let bytes = self.stack.read_file(service, path).await.map_err(|error| Stop::from(error).at(at.clone()))?;
+            let pem = String::from_utf8_lossy(&bytes).into_owned();
+            check_ca(&pem).map_err(|reason| {
+                let what = format!("load `{}`: `{path}` of `{service}` is no certificate authority", load.name);
+                Stop::harness(format!("{what}: {reason}")).at(at)
+            })?;
+            load.ca = Some(Ca::Pem { pem });
+        }
+        Ok(loads)
     }
 
     async fn open_shell(&mut self) -> Result<(), Stop> {

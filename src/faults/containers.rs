@@ -83,6 +83,9 @@ fn parts(undo: &Undo) -> Result<(&str, &[String], &ContainerOp), FaultError> {
         Undo::Agent { agent, .. } => {
             Err(FaultError::new("read the undo", format!("it belongs to the agent {agent}, not to containers")))
         }
+        Undo::Command { service, .. } => {
+            Err(FaultError::new("read the undo", format!("it is a command in `{service}`, not for containers")))
+        }
     }
 }
 

@@ -10,12 +10,15 @@ mod tests;
 
 // A fault is one file and one line here: its module, which is also its kind in a scenario, and its type.
 faults! {
+    command: Command,
     container_kill: ContainerKill,
     container_pause: ContainerPause,
     http_status: HttpStatus,
     postgres_connections: PostgresConnections,
     postgres_lock: PostgresLock,
 }
+
+pub use command::{SCRIPT_WITHIN, ended, script};
 
 use crate::agent::AgentClient;
 use crate::source::{Diagnostics, Node, Source};
@@ -86,6 +89,13 @@ pub enum Undo {
         containers: Vec<String>,
         /// What to do to each.
         op: ContainerOp,
+    },
+    /// A script for `sh` in the first running container of a service; idempotent, as its author promises.
+    Command {
+        /// The service.
+        service: String,
+        /// The script.
+        script: String,
     },
 }
 

@@ -4,7 +4,7 @@ use super::containers::restore;
 use super::*;
 use crate::record::Redactor;
 use crate::source::Value;
-use crate::stack::{Channel, ContainerState, Place, StackDown, StackError, StackUp};
+use crate::stack::{Channel, ContainerState, Executed, Place, StackDown, StackError, StackUp};
 use std::path::Path;
 use std::sync::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -40,6 +40,9 @@ fn what_every_kind_says_of_itself() {
         "container_kill: { service: checkout, replicas: 1 }",
         "container_kill: { service: checkout, replicas: 2, signal: term }",
         "container_kill: { service: payments, returns: 3s }",
+        "command: { service: db, run: 'touch /x', undo: 'rm -f /x', confirm: 'test -e /x' }",
+        "command: { service: db, summary: it is there, run: 'a', undo: 'b', confirm: 'c' }",
+        "command: { service: db, run: \"one\\ntwo\", undo: 'b', confirm: 'c' }",
         "http_status: { service: payments, status: 503 }",
         "http_status: { service: payments, port: 8080, method: post, path: /a/*, share: 12.5%, status: 429, body: no }",
     ];
@@ -73,6 +76,8 @@ fn mistakes_have_their_place_and_their_cure() {
         "container_kill: { service: db, signal: SIGTREM }",
         "container_kill: { service: db, replicas: some, signal: SIGWINCH }",
         "container_kill: { service: db, returns: 3 }",
+        "command: { service: db, run: 'touch /x', confirm: 'test -e /x' }",
+        "command: { service: db, run: ' ', undo: '', confirm: [test, -e, /x] }",
         "http_status: { service: payments }",
         "http_status: { service: payments, status: 100, port: 99999, method: a b, path: charges, share: 50 }",
         "http_status: { service: payments, status: 503, path: /a*b, share: 0% }",
@@ -95,6 +100,8 @@ struct Pretend {
     containers: Mutex<Vec<ContainerState>>,
     done: Mutex<Vec<String>>,
     refuses: Mutex<bool>,
+    /// Exit codes of the next commands.
+    codes: Mutex<Vec<i64>>,
 }
 
 impl Pretend {
@@ -154,6 +161,14 @@ impl Stack for Pretend {
         };
         self.set(container, status);
         Ok(())
+    }
+    async fn exec(&self, service: &str, command: &[String], _: Duration) -> Result<Executed, StackError> {
+        self.done.lock().expect("a lock").push(format!("{service}: {}", command.join(" ")));
+        let code = self.codes.lock().expect("a lock").remove(0);
+        Ok(Executed { container: "shop-db-1".into(), code, output: "first\nlast\n\n".into() })
+    }
+    async fn read_file(&self, _: &str, _: &str) -> Result<Vec<u8>, StackError> {
+        not_here()
     }
     fn environment(&self, _: &str) -> BTreeMap<String, String> {
         BTreeMap::new()
@@ -337,4 +352,31 @@ async fn what_cannot_be_done_names_the_operation() {
     let error = lock.inject("f", &undo, &field).await.expect_err("there are no agents");
     assert_eq!(error.to_string(), "inject `f`: the agent fd-agent is not connected");
     assert!(fault.revert("f", &undo, &field).await.is_err(), "an undo of another kind is not guessed at");
+}
+
+#[tokio::test]
+async fn a_command_is_what_its_exit_codes_say() {
+    let (stack, agents) = (Pretend::default(), agents());
+    let field = Field { stack: &stack, agents: &agents, seed: 0 };
+    let fault = read("command: { service: db, run: break, undo: mend, confirm: look }").expect("a fault");
+    let undo = fault.plan("f", &field).await.expect("an undo");
+    assert_eq!(undo, Undo::Command { service: "db".into(), script: "mend".into() });
+    assert_eq!(stack.done(), Vec::<String>::new(), "a plan changes nothing");
+    let codes = |codes: &[i64]| *stack.codes.lock().expect("a lock") = codes.to_vec();
+
+    codes(&[0, 0, 1, 0]);
+    fault.inject("f", &undo, &field).await.expect("injected");
+    let there = fault.confirm("f", &undo, &field).await.expect("told");
+    assert_eq!(there, Presence::InPlace("`confirm`: exit code 0 in shop-db-1: last".into()));
+    let gone = fault.confirm("f", &undo, &field).await.expect("told");
+    assert_eq!(gone, Presence::Gone("`confirm`: exit code 1 in shop-db-1: last".into()));
+    fault.revert("f", &undo, &field).await.expect("reverted");
+    assert_eq!(stack.done(), ["db: sh -c break", "db: sh -c look", "db: sh -c look", "db: sh -c mend"]);
+
+    // A script that could not be run has answered nothing, and one that failed has done nothing.
+    codes(&[127, 1, 3]);
+    let told = fault.confirm("f", &undo, &field).await.expect_err("no answer").to_string();
+    assert_eq!(told, "`confirm` in `db`: exit code 127 in shop-db-1: last");
+    assert!(fault.inject("f", &undo, &field).await.is_err());
+    assert!(fault.revert("f", &undo, &field).await.is_err());
 }

@@ -2,7 +2,8 @@
 
 use super::pool::Pool;
 use super::template::{self, RequestTemplate};
-use super::{Ending, Failure, LoadSpec};
+use super::trust::Tls;
+use super::{Ca, Ending, Failure, LoadSpec};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::Request;
@@ -34,7 +35,16 @@ impl Client {
         if spec.timeout.is_zero() {
             return Err("a time-out of 0 fails every request".into());
         }
-        let pool = Pool::new(template.host.clone(), template.port, spec.connections);
+        let tls = match (&spec.ca, template.tls) {
+            (None, false) => None,
+            (Some(Ca::Pem { pem }), true) => Some(Tls::new(pem, &template.host)?),
+            (Some(Ca::Service { service, .. }), true) => {
+                return Err(format!("the certificate authority in `{service}` was not read"));
+            }
+            (Some(_), false) => return Err(format!("`{}` is not https, and has nothing to verify", spec.url)),
+            (None, true) => return Err(format!("`{}` cannot be verified without `tls.ca`", spec.url)),
+        };
+        let pool = Pool::new(template.host.clone(), template.port, spec.connections, spec.keep_alive, tls);
         Ok(Client { name: spec.name.clone(), seed, template, pool, timeout: spec.timeout })
     }
 

@@ -22,6 +22,16 @@ pub enum Failure {
     Reset,
     /// The connection was closed before the answer was complete.
     Closed,
+    /// The server's certificate is past its date.
+    TlsExpired,
+    /// The server's certificate is not valid yet.
+    TlsNotYetValid,
+    /// The server's certificate is for another name.
+    TlsName,
+    /// The authority that the scenario names has not issued the server's certificate.
+    TlsUntrusted,
+    /// Any other failure of the handshake: no TLS at the other end, say, or no common version.
+    Tls,
     /// What came back is not HTTP/1.
     Protocol,
     /// Any other error of the operating system.
@@ -41,6 +51,11 @@ impl Failure {
             Failure::Unreachable => "unreachable",
             Failure::Reset => "reset",
             Failure::Closed => "closed",
+            Failure::TlsExpired => "tls_expired",
+            Failure::TlsNotYetValid => "tls_not_yet_valid",
+            Failure::TlsName => "tls_name",
+            Failure::TlsUntrusted => "tls_untrusted",
+            Failure::Tls => "tls",
             Failure::Protocol => "protocol",
             Failure::Io => "io",
             Failure::Internal => "internal",

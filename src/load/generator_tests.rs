@@ -87,6 +87,8 @@ fn spec(port: u16, rate: f64, timeout: Duration) -> LoadSpec {
         rate,
         timeout,
         connections: (rate * timeout.as_secs_f64()).ceil() as usize,
+        keep_alive: true,
+        ca: None,
     }
 }
 

@@ -13,6 +13,9 @@ mod schedule;
 mod secrets;
 mod tally;
 mod template;
+mod trust;
+#[cfg(test)]
+mod trust_tests;
 
 pub use crate::slis::SLICE;
 pub use client::Client;
@@ -22,6 +25,7 @@ pub use schedule::Schedule;
 pub use secrets::url_secrets;
 pub(crate) use tally::micros;
 pub use tally::{SliceCounts, Tally};
+pub use trust::{Ca, check_ca};
 
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -36,7 +40,7 @@ pub struct LoadSpec {
     pub name: String,
     /// HTTP method.
     pub method: String,
-    /// `http://service:port/path` as inside the stack; may hold `{{counter}}` and `{{id}}`.
+    /// `http://service:port/path` (or `https:`) as inside the stack; may hold `{{counter}}` and `{{id}}`.
     pub url: String,
     /// Headers; values may hold `{{counter}}` and `{{id}}`.
     pub headers: Vec<(String, String)>,
@@ -48,4 +52,8 @@ pub struct LoadSpec {
     pub timeout: Duration,
     /// Upper bound of open connections; by default rate × timeout, rounded up.
     pub connections: usize,
+    /// Whether a connection is used for more than one request.
+    pub keep_alive: bool,
+    /// The certificate authority that is trusted, with `https:` and only then.
+    pub ca: Option<Ca>,
 }

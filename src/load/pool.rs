@@ -2,9 +2,11 @@
 
 use super::Failure;
 use super::resolve::Resolver;
+use super::trust::Tls;
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::client::conn::http1::{Connection, SendRequest, handshake};
+use hyper::rt::{Read, Write};
 use hyper_util::rt::TokioIo;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -29,6 +31,9 @@ const MIN_SPREAD: usize = 4;
 #[derive(Debug)]
 pub(super) struct Pool {
     resolver: Resolver,
+    tls: Option<Tls>,
+    /// Whether a connection is used again.
+    keep: bool,
     limit: usize,
     slots: Arc<Semaphore>,
     idle: Mutex<VecDeque<Conn>>,
@@ -70,11 +75,14 @@ impl Drop for Count {
 }
 
 impl Pool {
-    /// A pool of at most `limit` connections (at least one) to `host:port`.
-    pub(super) fn new(host: String, port: u16, limit: usize) -> Pool {
+    /// A pool of at most `limit` connections (at least one) to `host:port`, over TLS or not; unless `keep`, each is used
+    /// once.
+    pub(super) fn new(host: String, port: u16, limit: usize, keep: bool, tls: Option<Tls>) -> Pool {
         let limit = limit.clamp(1, Semaphore::MAX_PERMITS);
         Pool {
             resolver: Resolver::new(host, port),
+            tls,
+            keep,
             limit,
             slots: Arc::new(Semaphore::new(limit)),
             idle: Mutex::new(VecDeque::new()),
@@ -118,25 +126,27 @@ impl Pool {
         let stream = TcpStream::connect(address).await.map_err(|error| Failure::of_io(&error))?;
         // Without it a small request may wait 40 ms for an acknowledgement; refusing to set it changes nothing else.
         let _ = stream.set_nodelay(true);
-        let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|error| Failure::of_http(&error))?;
-        let driver = tokio::spawn(async move {
-            // Its error also reaches the request that is under way, and there it is counted.
-            let _ = connection.await;
-        });
+        let (sender, driver) = match &self.tls {
+            Some(tls) => drive(handshake(TokioIo::new(tls.handshake(stream).await?)).await)?,
+            None => drive(handshake(TokioIo::new(stream)).await)?,
+        };
         let now = Instant::now();
         Ok(Conn {
             sender,
             reused: false,
             use_until: now + age(ordinal),
             idle_since: now,
-            _driver: AbortOnDropHandle::new(driver),
+            _driver: driver,
             _count: count,
         })
     }
 
     /// Takes a connection back whose answer was read to its end, once it is ready for the next request; closes it
-    /// when it never gets ready.
+    /// when it never gets ready, or is not to be used again.
     pub(super) async fn give_back(&self, mut conn: Conn) {
+        if !self.keep {
+            return;
+        }
         if !matches!(tokio::time::timeout(MAX_IDLE, conn.sender.ready()).await, Ok(Ok(()))) {
             return;
         }
@@ -144,6 +154,21 @@ impl Pool {
         conn.idle_since = Instant::now();
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push_back(conn);
     }
+}
+
+type Opened<T> = hyper::Result<(SendRequest<Full<Bytes>>, Connection<T, Full<Bytes>>)>;
+
+/// Starts what moves a connection's bytes.
+fn drive<T>(opened: Opened<T>) -> Result<(SendRequest<Full<Bytes>>, AbortOnDropHandle<()>), Failure>
+where
+    T: Read + Write + Unpin + Send + 'static,
+{
+    let (sender, connection) = opened.map_err(|error| Failure::of_http(&error))?;
+    let driver = tokio::spawn(async move {
+        // Its error also reaches the request that is under way, and there it is counted.
+        let _ = connection.await;
+    });
+    Ok((sender, AbortOnDropHandle::new(driver)))
 }
 
 impl Conn {

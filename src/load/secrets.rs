@@ -133,6 +133,8 @@ mod tests {
             rate: 1.0,
             timeout: Duration::from_secs(1),
             connections: 1,
+            keep_alive: true,
+            ca: None,
         }
     }
 

@@ -3,7 +3,7 @@
 use super::LoadSpec;
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::header::{HOST, HeaderName, HeaderValue, USER_AGENT};
+use hyper::header::{CONNECTION, HOST, HeaderName, HeaderValue, USER_AGENT};
 use hyper::{Method, Request, Uri};
 use sha2::{Digest, Sha256};
 
@@ -87,6 +87,10 @@ pub(super) struct RequestTemplate {
     pub(super) host: String,
     /// Port.
     pub(super) port: u16,
+    /// Whether it is `https:`.
+    pub(super) tls: bool,
+    /// Whether the connection is used again, which the server is told.
+    keep_alive: bool,
     method: Method,
     authority: HeaderValue,
     path: Template,
@@ -102,7 +106,7 @@ impl RequestTemplate {
         if method == Method::CONNECT {
             return Err("`CONNECT` opens a tunnel and asks for nothing: it cannot be a load".into());
         }
-        let (authority, path) = split_url(&spec.url)?;
+        let (tls, authority, path) = split_url(&spec.url)?;
         let uri: Uri =
             format!("http://{authority}/").parse().map_err(|_| format!("`{authority}` is not a host and port"))?;
         let host = uri.host().filter(|host| !host.is_empty());
@@ -117,7 +121,9 @@ impl RequestTemplate {
         }
         let template = RequestTemplate {
             host: host.trim_start_matches('[').trim_end_matches(']').to_string(),
-            port: uri.port_u16().unwrap_or(80),
+            port: uri.port_u16().unwrap_or(if tls { 443 } else { 80 }),
+            tls,
+            keep_alive: spec.keep_alive,
             method,
             authority: HeaderValue::from_str(authority).map_err(|_| format!("`{authority}` is not a host and port"))?,
             path: Template::parse(&path)?,
@@ -144,19 +150,23 @@ impl RequestTemplate {
                 .map_err(|_| format!("the value of the header `{name}` cannot be sent: `{}`", value.escape_debug()))?;
             headers.append(name, value);
         }
+        if !self.keep_alive {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         headers.entry(HOST).or_insert_with(|| self.authority.clone());
         headers.entry(USER_AGENT).or_insert(HeaderValue::from_static(concat!("firedrill/", env!("CARGO_PKG_VERSION"))));
         Ok(request)
     }
 }
 
-/// `http://host:port/path?query#fragment` → (`host:port`, `/path?query`).
-fn split_url(url: &str) -> Result<(&str, String), String> {
+/// `http://host:port/path?query#fragment` → (no TLS, `host:port`, `/path?query`).
+fn split_url(url: &str) -> Result<(bool, &str, String), String> {
     let Some((scheme, rest)) = url.split_once("://") else {
         return Err(format!("`{url}` is not a URL: write it like `http://service:8080/path`"));
     };
-    if !scheme.eq_ignore_ascii_case("http") {
-        return Err(format!("`{url}` cannot be loaded: only http:// is spoken inside the stack"));
+    let tls = scheme.eq_ignore_ascii_case("https");
+    if !tls && !scheme.eq_ignore_ascii_case("http") {
+        return Err(format!("`{url}` cannot be loaded: only http:// and https:// can"));
     }
     let rest = rest.split('#').next().unwrap_or_default();
     let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
@@ -164,7 +174,7 @@ fn split_url(url: &str) -> Result<(&str, String), String> {
         return Err(format!("`{url}`: placeholders can stand in the path only, not in the host"));
     }
     let slash = if path.starts_with('/') { "" } else { "/" };
-    Ok((authority, format!("{slash}{path}")))
+    Ok((tls, authority, format!("{slash}{path}")))
 }
 
 #[cfg(test)]
@@ -183,6 +193,8 @@ mod tests {
             rate: 1.0,
             timeout: Duration::from_secs(1),
             connections: 1,
+            keep_alive: true,
+            ca: None,
         }
     }
 
@@ -211,6 +223,16 @@ mod tests {
     }
 
     #[test]
+    fn https_has_a_port_of_its_own_and_the_server_is_told_of_the_last_request() {
+        let mut spec = spec("https://shop.example/");
+        assert_eq!(RequestTemplate::new(&spec).unwrap().request(0, "x").unwrap().headers().get("connection"), None);
+        spec.keep_alive = false;
+        let template = RequestTemplate::new(&spec).unwrap();
+        assert_eq!((template.tls, template.port), (true, 443));
+        assert_eq!(template.request(0, "x").unwrap().headers()["connection"], "close");
+    }
+
+    #[test]
     fn queries_without_a_path_and_addresses_in_brackets_are_understood() {
         let template = RequestTemplate::new(&spec("http://[::1]:9/?a=b")).unwrap();
         assert_eq!(template.host, "::1");
@@ -222,7 +244,7 @@ mod tests {
     fn mistakes_are_named() {
         let of = |url: &str| RequestTemplate::new(&spec(url)).unwrap_err();
         insta::assert_snapshot!(of("checkout:8080/x"), @"`checkout:8080/x` is not a URL: write it like `http://service:8080/path`");
-        insta::assert_snapshot!(of("https://checkout/x"), @"`https://checkout/x` cannot be loaded: only http:// is spoken inside the stack");
+        insta::assert_snapshot!(of("ftp://checkout/x"), @"`ftp://checkout/x` cannot be loaded: only http:// and https:// can");
         insta::assert_snapshot!(of("http://{{id}}/x"), @"`http://{{id}}/x`: placeholders can stand in the path only, not in the host");
         insta::assert_snapshot!(of("http://a:b@c/x"), @"`http://a:b@c/x` holds credentials: put them into a header");
         insta::assert_snapshot!(of("http://a/{{ident}}"), @"`{{ident}}` is not known: there are `{{counter}}` and `{{id}}`");

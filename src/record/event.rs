@@ -83,7 +83,7 @@ pub struct Slice {
     pub due: u64,
     /// Good events of each SLI over this load (valid events are all that were due).
     pub good: BTreeMap<String, u64>,
-    /// Events by result: `200`, `503`, `timeout`, `refused`, `reset`, `no_connection`, `dns` …
+    /// Events by result: `200`, `503`, `timeout`, `refused`, `reset`, `no_connection`, `dns`, `tls_expired` …
     pub results: BTreeMap<String, u64>,
     /// Latency from the time due to the end, in microseconds: median, 99th percentile and maximum.
     pub latency_us: [u64; 3],

@@ -1,7 +1,8 @@
 //! `load:` and `slis:` of a scenario: the requests that users make, and what they are promised about them.
 
+use super::stack::{path_of, read_text};
 use super::windows::deadline;
-use crate::load::LoadSpec;
+use crate::load::{Ca, LoadSpec, check_ca};
 use crate::slis::{Good, Ratio, SliSpec};
 use crate::source::{
     Diagnostics, Entry, Form, FromYaml, MapReader, Node, Source, Value, did_you_mean, parse_rate, shape, shorten,
@@ -19,11 +20,11 @@ const REQUEST: &str = "write it like `GET http://service:8080/path`";
 const URL: &str = "write it like `http://service:8080/path`";
 /// Names of loads and SLIs, as a pattern of the schema.
 pub const NAME_PATTERN: &str = "^[A-Za-z0-9_.-]{1,64}$";
-/// A URL inside the stack, as a pattern of the schema.
-pub const URL_PATTERN: &str = "http://[^\\s/?#@{}]+(?:[/?][^#]*)?";
+/// A URL inside the stack behind its `http:`, as a pattern of the schema.
+pub const URL_PATTERN: &str = "//[^\\s/?#@{}]+(?:[/?][^#]*)?";
 
 const A_REQUEST: Form = Form::new("a request like `GET http://service:8080/path`", || {
-    shape::text(&format!("[!#$%&'*+.^_`|~0-9A-Z-]+\\s+{URL_PATTERN}"))
+    shape::text(&format!("[!#$%&'*+.^_`|~0-9A-Z-]+\\s+https?:{URL_PATTERN}"))
 });
 const A_RATE: Form = Form::new("a rate like `50/s`", shape::rate);
 const A_CONDITION: Form = Form::new("a condition like `status < 500`", Good::shape);
@@ -88,8 +89,25 @@ pub fn read_load(entry: &Entry, source: &Arc<Source>, diags: &mut Diagnostics) -
         // As many as can be under way when nothing is answered any more.
         None => rate.map(|rate| (rate * timeout.as_secs_f64()).ceil().clamp(1.0, MOST_CONNECTIONS as f64) as usize),
     };
+    let keep_alive = map.optional("keep_alive").unwrap_or(true);
+    let tls = map.node("tls");
+    let ca = tls.and_then(|node| read_tls(node, source, map.diags));
+    match (&request, tls) {
+        (Some((_, url)), None) if is_https(url) => {
+            let span = map.span_of("request");
+            map.error(span, "`https://` without `tls.ca`: no certificate could be verified")
+                .help("name the authority that has issued it: `tls: { ca: ca.pem }`, or `tls: { ca: { service: pki, path: /pki/ca.pem } }`");
+        }
+        (Some((_, url)), Some(node)) if !is_https(url) => {
+            map.error(node.span, "`tls` with a request that is not `https://` has nothing to verify");
+        }
+        _ => {}
+    }
     map.finish()?;
     let (method, url) = request?;
+    if tls.is_some() && ca.is_none() {
+        return None;
+    }
     Some(LoadSpec {
         name: entry.key.clone(),
         method,
@@ -99,7 +117,45 @@ pub fn read_load(entry: &Entry, source: &Arc<Source>, diags: &mut Diagnostics) -
         rate: rate?,
         timeout,
         connections: connections?,
+        keep_alive,
+        ca,
     })
+}
+
+/// Reads `tls` of a load: a file of the project, or one of a service that makes its own.
+pub fn read_tls(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Ca> {
+    let mut map = MapReader::new(node, "`tls`", source, diags)?;
+    let ca = map.require_node("ca").and_then(|node| match &node.value {
+        Value::Map(_) => read_ca(node, source, map.diags),
+        _ => {
+            let path = path_of(node, source, map.diags)?;
+            let pem = read_text(&path, "the certificate authority", node.span, source, map.diags)?.text.clone();
+            if let Err(reason) = check_ca(&pem) {
+                map.error(node.span, format!("`{}` is no certificate authority: {reason}", path.display()));
+                return None;
+            }
+            Some(Ca::Pem { pem })
+        }
+    });
+    map.finish()?;
+    ca
+}
+
+/// Reads `ca` of `tls` where it is a file of a service.
+pub fn read_ca(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Ca> {
+    let mut map = MapReader::new(node, "`ca`", source, diags)?;
+    let service = map.require("service");
+    let path: Option<String> = map.require("path");
+    let span = map.span_of("path");
+    if path.as_ref().is_some_and(|path| !path.starts_with('/')) {
+        map.error(span, "`path` begins with `/`: it is a path in the service's container");
+    }
+    map.finish()?;
+    Some(Ca::Service { service: service?, path: path? })
+}
+
+fn is_https(url: &str) -> bool {
+    url.starts_with("https://")
 }
 
 /// Reads `POST http://checkout:8080/checkout`.
@@ -110,16 +166,17 @@ pub fn parse_request(text: &str) -> Result<(String, String), String> {
     if upper != method || Method::from_bytes(method.as_bytes()).is_err() || upper == "CONNECT" {
         return Err(format!("`{}` is not a method for a load: {REQUEST}", shorten(method)));
     }
-    parse_url(url.trim())?;
+    parse_url(url.trim(), true)?;
     Ok((method.to_string(), url.trim().to_string()))
 }
 
-/// Checks `http://service:port/path`, in whose path `{{counter}}` and `{{id}}` may stand.
-pub fn parse_url(url: &str) -> Result<String, String> {
+/// Checks `http://service:port/path`, or `https:` where `tls` says so, in whose path `{{counter}}` and `{{id}}` may stand.
+pub fn parse_url(url: &str, tls: bool) -> Result<String, String> {
     let shown = shorten(url);
     let (scheme, rest) = url.split_once("://").ok_or_else(|| format!("`{shown}` is not a URL: {URL}"))?;
-    if scheme != "http" {
-        return Err(format!("`{shown}`: only `http://` is spoken inside the stack, not `{}`", shorten(scheme)));
+    if scheme != "http" && !(tls && scheme == "https") {
+        let spoken = if tls { "`http://` and `https://` are" } else { "`http://` is" };
+        return Err(format!("`{shown}`: only {spoken} spoken here, not `{}`", shorten(scheme)));
     }
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     if authority.contains('@') {
@@ -278,6 +335,7 @@ mod tests {
             "GET  http://a.b-c_d/",
             "PUT http://x:1?q={{counter}}",
             "GET http://x/{{ id }}/y",
+            "GET https://x/",
         ] {
             assert!(parse_request(good).is_ok(), "{good}: {:?}", parse_request(good));
         }
@@ -296,7 +354,7 @@ mod tests {
                 "P@ST http://x/",
                 "CONNECT http://x/",
                 "GET x:80/",
-                "GET https://x/",
+                "GET ftp://x/",
                 "GET http:///x",
                 "GET http://x:/",
                 "GET http://x:99999/",
@@ -311,6 +369,46 @@ mod tests {
             .map(why)
             .join("\n")
         );
+    }
+
+    /// The load of a scenario beside `ca.pem`, which is an authority, and `no.pem`, which is none; or what is wrong with it.
+    fn load(yaml: &str) -> Result<LoadSpec, String> {
+        let dir = tempfile::tempdir().unwrap();
+        let authority = rcgen::generate_simple_self_signed(Vec::new()).unwrap().cert.pem();
+        std::fs::write(dir.path().join("ca.pem"), authority).unwrap();
+        std::fs::write(dir.path().join("no.pem"), "-----BEGIN PRIVATE KEY-----\n").unwrap();
+        let source = Source::new(dir.path().join("s.yaml"), yaml);
+        let mut diags = Diagnostics::default();
+        let value = crate::source::parse(&source, &mut diags).unwrap();
+        let load = read_load(&Entry { key: "a".into(), key_span: value.span, value }, &source, &mut diags);
+        let told = diags.all.iter().map(|d| {
+            let (pos, help) = (source.pos(d.span.start), d.help.as_deref().unwrap_or_default());
+            format!("{}:{} {} {help}", pos.line, pos.column, d.message)
+        });
+        let told = told.collect::<Vec<_>>().join("\n").replace(&*dir.path().to_string_lossy(), "DIR");
+        load.ok_or(told)
+    }
+
+    #[test]
+    fn an_authority_is_a_file_of_the_project_or_of_a_service() {
+        let read = load("{ request: GET https://x/, rate: 1/s, keep_alive: false, tls: { ca: ca.pem } }").unwrap();
+        assert!(!read.keep_alive);
+        assert!(matches!(read.ca, Some(Ca::Pem { pem }) if pem.starts_with("-----BEGIN CERTIFICATE-----")));
+        let read =
+            load("{ request: GET https://x/, rate: 1/s, tls: { ca: { service: pki, path: /ca.pem } } }").unwrap();
+        assert_eq!(read.ca, Some(Ca::Service { service: "pki".into(), path: "/ca.pem".into() }));
+        assert!(read.keep_alive);
+        let wrong = [
+            "{ request: GET https://x/, rate: 1/s }",
+            "{ request: GET http://x/, rate: 1/s, tls: { ca: ca.pem } }",
+            "{ request: GET https://x/, rate: 1/s, tls: {} }",
+            "{ request: GET https://x/, rate: 1/s, tls: { ca: ca.pem, verify: false } }",
+            "{ request: GET https://x/, rate: 1/s, tls: { ca: gone.pem } }",
+            "{ request: GET https://x/, rate: 1/s, tls: { ca: no.pem } }",
+            "{ request: GET https://x/, rate: 1/s, tls: { ca: { service: pki, path: ca.pem } } }",
+            "{ request: GET https://x/, rate: 1/s, keep_alive: 3, tls: { ca: { path: /ca.pem } } }",
+        ];
+        insta::assert_snapshot!(wrong.map(|yaml| load(yaml).expect_err(yaml)).join("\n"));
     }
 
     proptest! {

@@ -13,7 +13,8 @@ const IMPACT_WITHIN: Duration = Duration::from_secs(15);
 const IMPACT_WINDOW: Duration = Duration::from_secs(1);
 const IMPACT_BELOW: f64 = 0.9;
 const A_THRESHOLD: Form = Form::new("a percentage like `90%`", Ratio::shape);
-const A_PAGE: Form = Form::new("a URL like `http://service:9100/metrics`", || shape::text(loads::URL_PATTERN));
+const A_PAGE: Form =
+    Form::new("a URL like `http://service:9100/metrics`", || shape::text(&format!("http:{}", loads::URL_PATTERN)));
 const AN_ALERT: Form = Form::new("a condition like `db_pool_available < 1`", MetricCondition::shape);
 
 /// Reads `impact`; `slis` are the names of the SLIs, also of those with mistakes.
@@ -91,7 +92,7 @@ pub fn read_detect(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -
         if text.contains("{{") {
             return Err("placeholders cannot stand in this URL".into());
         }
-        loads::parse_url(text.trim())
+        loads::parse_url(text.trim(), false)
     });
     let when = map.require_with("when", AN_ALERT, MetricCondition::parse);
     let within = required_deadline(&mut map, "within", LONGEST);

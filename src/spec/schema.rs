@@ -91,8 +91,16 @@ impl Build {
             ("headers", json!({ "type": "object", "additionalProperties": shape::scalar() })),
             ("body", json!({ "type": any })),
             ("connections", json!({ "type": "integer", "minimum": 1, "maximum": loads::MOST_CONNECTIONS })),
+            ("tls", self.tls()),
         ];
         named(self.section("load", &asked, nested))
+    }
+
+    fn tls(&mut self) -> Value {
+        let asked = keys_of(|node, source, diags| loads::read_tls(&node, &source, diags));
+        let of_ca = keys_of(|node, source, diags| loads::read_ca(&node, &source, diags));
+        let ca = self.section("tls", &of_ca, vec![]);
+        self.section("tls", &asked, vec![("ca", json!({ "anyOf": [shape::filled(), ca] }))])
     }
 
     fn slis(&mut self) -> Value {

@@ -3,6 +3,7 @@
 use super::loads::host_of;
 use super::{Plan, secrets};
 use crate::faults::Inject;
+use crate::load::Ca;
 use crate::runbook::Step;
 use crate::source::{Diagnostics, Node, Source, Span, Value, did_you_mean, parse, shorten};
 use std::sync::Arc;
@@ -43,6 +44,10 @@ pub fn check_services(plan: &Plan, services: &[String], hosts: &[String], diags:
         let at = get(&root, &["load", &load.name, "request"]);
         if let Some(host) = host_of(&load.url) {
             missing(hosts, host, &format!("load `{}`", load.name), at);
+        }
+        if let Some(Ca::Service { service, .. }) = &load.ca {
+            let at = get(&root, &["load", &load.name, "tls", "ca", "service"]);
+            missing(services, service, &format!("load `{}`", load.name), at);
         }
     }
     if let Some(host) = plan.detect.as_ref().and_then(|detect| host_of(&detect.url)) {

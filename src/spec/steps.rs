@@ -15,7 +15,10 @@ const TIMEOUT: Form = Form::new("a duration like `30s`", duration);
 const RETRY: Form = Form::new("attempts and pause like `10/2s`", || text("[0-9]+/.+"));
 const PATTERN: Form = Form::new("a pattern like `/ready/`", scalar);
 const EXIT: Form = Form::new("an exit code", scalar);
-const CAPTURE: Form = Form::new("a name like `POD`", || text("[A-Za-z_][A-Za-z0-9_]*"));
+const CAPTURE: Form = Form::new("a name like `POD`", || {
+    // `capture: true` is a name, too.
+    serde_json::json!({ "type": ["string", "boolean"], "pattern": "^\\s*[A-Za-z_][A-Za-z0-9_]*\\s*$" })
+});
 const REASON: Form = Form::new("a reason", filled);
 
 /// A step that the scenario names.

@@ -131,6 +131,17 @@ pub enum ContainerOp {
     Start,
 }
 
+/// What a command in a container came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Executed {
+    /// Name of the container.
+    pub container: String,
+    /// Exit code.
+    pub code: i64,
+    /// What it wrote, both streams as they came; the end of it where it was long.
+    pub output: String,
+}
+
 /// Why the stack could not do what was asked.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StackError {
@@ -185,6 +196,16 @@ pub trait Stack: Send + Sync + 'static {
     fn containers(&self, service: &str) -> impl Future<Output = Result<Vec<ContainerState>, StackError>> + Send;
     /// Does something to one container of this drill, named by id.
     fn operate(&self, container: &str, op: &ContainerOp) -> impl Future<Output = Result<(), StackError>> + Send;
+    /// Runs a command in the first running container of a service and waits for its end, which must come within `within`;
+    /// after that it is left to itself. Any exit code is an answer.
+    fn exec(
+        &self,
+        service: &str,
+        command: &[String],
+        within: Duration,
+    ) -> impl Future<Output = Result<Executed, StackError>> + Send;
+    /// A small file from the first container of a service, running or not.
+    fn read_file(&self, service: &str, path: &str) -> impl Future<Output = Result<Vec<u8>, StackError>> + Send;
     /// Environment of a service as the resolved model has it.
     fn environment(&self, service: &str) -> BTreeMap<String, String>;
     /// Names of the team's services.

@@ -7,4 +7,5 @@ mod gamedays;
 mod kills;
 mod sessions;
 mod signals;
+mod storefront;
 mod verdicts;

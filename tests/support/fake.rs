@@ -5,7 +5,9 @@ use super::log::Happening;
 use super::shell::Supervisor;
 use super::world::World;
 use firedrill::record::Redactor;
-use firedrill::stack::{AgentRole, Channel, ContainerOp, ContainerState, Place, Stack, StackDown, StackError, StackUp};
+use firedrill::stack::{
+    AgentRole, Channel, ContainerOp, ContainerState, Executed, Place, Stack, StackDown, StackError, StackUp,
+};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -108,6 +110,14 @@ impl Stack for FakeStack {
             _ => self.world.break_it(container),
         }
         Ok(())
+    }
+
+    async fn exec(&self, service: &str, _: &[String], _: Duration) -> Result<Executed, StackError> {
+        Ok(Executed { container: format!("fake-{service}-1"), code: 0, output: String::new() })
+    }
+
+    async fn read_file(&self, _: &str, _: &str) -> Result<Vec<u8>, StackError> {
+        Ok(Vec::new())
     }
 
     fn environment(&self, service: &str) -> BTreeMap<String, String> {

@@ -184,6 +184,8 @@ fn load(port: u16, rate: f64) -> Ask {
         rate,
         timeout: Duration::from_secs(10),
         connections: 50,
+        keep_alive: true,
+        ca: None,
     };
     let good = Good { text: "status < 500".into(), terms: vec![Term::Status(Comparison::Less, 500)] };
     let sli = SliSpec { name: "ok".into(), load: "shop".into(), good, objective: Ratio::new(0.99).unwrap() };

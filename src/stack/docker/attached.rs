@@ -11,7 +11,8 @@ use super::stack::{DockerOptions, RunIdentity};
 use super::{containers, exec, images, labels, logs, remove, steps};
 use crate::record::{Redactor, Secrets};
 use crate::stack::{
-    AgentRole, Channel, ContainerOp, ContainerState, NoTools, Place, Stack, StackDown, StackError, StackUp, Tools,
+    AgentRole, Channel, ContainerOp, ContainerState, Executed, NoTools, Place, Stack, StackDown, StackError, StackUp,
+    Tools,
 };
 use bollard::models::{ContainerCreateBody, EndpointSettings, HostConfig, NetworkConnectRequest, NetworkingConfig};
 use bollard::query_parameters::{CreateContainerOptionsBuilder, StartContainerOptions};
@@ -207,6 +208,14 @@ impl Stack for AttachedStack {
 
     async fn operate(&self, container: &str, _op: &ContainerOp) -> Result<(), StackError> {
         Err(environment(format!("operating on {container}"), "it does not belong to Firedrill"))
+    }
+
+    async fn exec(&self, service: &str, _command: &[String], _within: Duration) -> Result<Executed, StackError> {
+        Err(environment(format!("running a command in `{service}`"), "it does not belong to Firedrill"))
+    }
+
+    async fn read_file(&self, service: &str, path: &str) -> Result<Vec<u8>, StackError> {
+        Err(environment(format!("reading `{path}` from `{service}`"), "it does not belong to Firedrill"))
     }
 
     fn environment(&self, service: &str) -> BTreeMap<String, String> {

@@ -9,10 +9,11 @@ use super::errors::{api, environment, is_status};
 use super::findings::{Finding, findings};
 use super::model::{self, ResolveError, ResolvedModel};
 use super::transform::TOOLBOX;
-use super::{containers, exec, images, labels, logs, remove, secrets, steps, usage};
+use super::{containers, exec, execute, images, labels, logs, remove, secrets, steps, usage};
 use crate::record::{Redactor, Secrets, UsageSample};
 use crate::stack::{
-    AgentRole, Channel, ContainerOp, ContainerState, Place, Stack, StackDown, StackError, StackSpec, StackUp, Tools,
+    AgentRole, Channel, ContainerOp, ContainerState, Executed, Place, Stack, StackDown, StackError, StackSpec, StackUp,
+    Tools,
 };
 use bollard::query_parameters::ContainerArchiveInfoOptionsBuilder;
 use sha2::{Digest, Sha256};
@@ -382,6 +383,19 @@ impl Stack for DockerStack {
 
     async fn operate(&self, container: &str, op: &ContainerOp) -> Result<(), StackError> {
         containers::operate(&self.endpoint.docker, &self.run.id, container, op).await
+    }
+
+    async fn exec(&self, service: &str, command: &[String], within: Duration) -> Result<Executed, StackError> {
+        let container = self.running(service).await?;
+        execute::exec(&self.endpoint.docker, &container, service, command, within).await
+    }
+
+    async fn read_file(&self, service: &str, path: &str) -> Result<Vec<u8>, StackError> {
+        let all = containers::of_service(&self.endpoint.docker, &self.project, service).await?;
+        let Some(first) = all.first() else {
+            return Err(environment(format!("reading `{path}` from `{service}`"), "it has no container"));
+        };
+        execute::read_file(&self.endpoint.docker, &first.id, service, path).await
     }
 
     fn environment(&self, service: &str) -> BTreeMap<String, String> {

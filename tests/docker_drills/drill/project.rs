@@ -55,6 +55,12 @@ pub fn edit(text: &str, edits: &[(&str, &str)]) -> String {
     })
 }
 
+/// A file of the repository.
+fn shipped_file(path: &str) -> String {
+    let path = Path::new(ROOT).join(path);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
 pub struct Project {
     dir: TempDir,
 }
@@ -65,17 +71,27 @@ impl Project {
         Project { dir: tempfile::tempdir().expect("a temporary directory") }
     }
 
-    /// A shipped scenario and its runbook, each with edits of a test.
+    /// A shipped scenario of the checkout and its runbook, made short, each with edits of a test.
     pub fn shipped(shipped: Shipped, scenario_edits: &[(&str, &str)], runbook_edits: &[(&str, &str)]) -> Project {
         let Shipped { name, shorter } = shipped;
-        let read = |path: String| {
-            let path = Path::new(ROOT).join(path);
-            std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-        };
+        let all: Vec<(&str, &str)> = [SHORTER, shorter].concat();
+        let project = Project::of_scenario(name, &all);
+        let path = format!("scenarios/{name}.yaml");
+        project.write(&path, &edit(&project.read(&path), scenario_edits));
+        let path = format!("runbooks/{name}.md");
+        project.write(&path, &edit(&shipped_file(&path), runbook_edits));
+        project
+    }
+
+    /// A shipped scenario with edits, and its runbook as it is, if it has one.
+    pub fn of_scenario(name: &str, edits: &[(&str, &str)]) -> Project {
         let project = Project::empty();
-        let text = edit(&edit(&read(format!("scenarios/{name}.yaml")), SHORTER), shorter);
-        project.write(&format!("scenarios/{name}.yaml"), &edit(&text, scenario_edits));
-        project.write(&format!("runbooks/{name}.md"), &edit(&read(format!("runbooks/{name}.md")), runbook_edits));
+        let path = format!("scenarios/{name}.yaml");
+        project.write(&path, &edit(&shipped_file(&path), edits));
+        let path = format!("runbooks/{name}.md");
+        if Path::new(ROOT).join(&path).exists() {
+            project.write(&path, &shipped_file(&path));
+        }
         project
     }
 

@@ -1,0 +1,163 @@
+//! A command in a container, run to its end, and a file read from one: what faults and the load need of the team's services
+//! beside their containers' state.
+
+use super::containers;
+use super::endpoint::Endpoint;
+use super::errors::{api, environment, hinted, is_status};
+use super::labels;
+use crate::stack::{Executed, StackError};
+use bollard::Docker;
+use bollard::exec::{CreateExecOptions, StartExecResults};
+use bollard::query_parameters::DownloadFromContainerOptionsBuilder;
+use futures_util::StreamExt;
+use std::io::Read;
+use std::time::Duration;
+
+/// How much of what a command writes is kept, from its end.
+const MAX_OUTPUT: usize = 16 * 1024;
+/// The largest file that is read.
+const MAX_FILE: usize = 1024 * 1024;
+/// Between two looks whether a command has ended.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How long the engine may take to hand a file over.
+const FILE_WITHIN: Duration = Duration::from_secs(10);
+
+/// Runs a command in the first running container of a service of a run that is known by its id alone, for whoever undoes a
+/// dead runner's faults. `None` when the service has none.
+///
+/// # Errors
+/// `Environment` when the engine refuses, or the command does not end in time.
+pub async fn exec_in(
+    endpoint: &Endpoint,
+    run: &str,
+    service: &str,
+    command: &[String],
+    within: Duration,
+) -> Result<Option<Executed>, StackError> {
+    let by = [(labels::RUN, Some(run)), (labels::SERVICE, Some(service)), (labels::ONEOFF, Some("False"))];
+    let found = containers::list(&endpoint.docker, &by).await?;
+    let running =
+        found.into_iter().find(|container| container.state.is_some_and(|state| state.to_string() == "running"));
+    let Some(container) = running.and_then(|container| container.id) else { return Ok(None) };
+    exec(&endpoint.docker, &container, service, command, within).await.map(Some)
+}
+
+/// Runs a command in a container and waits for its end.
+pub(super) async fn exec(
+    docker: &Docker,
+    container: &str,
+    service: &str,
+    command: &[String],
+    within: Duration,
+) -> Result<Executed, StackError> {
+    let operation = format!("running a command in `{service}`");
+    match tokio::time::timeout(within, run(docker, container, &operation, command)).await {
+        Ok(done) => done,
+        Err(_) => Err(environment(operation, format!("it did not end within {} s", within.as_secs()))),
+    }
+}
+
+async fn run(docker: &Docker, container: &str, operation: &str, command: &[String]) -> Result<Executed, StackError> {
+    let options = CreateExecOptions {
+        attach_stdout: Some(true),
+        attach_stderr: Some(true),
+        cmd: Some(command.to_vec()),
+        ..Default::default()
+    };
+    let exec = docker.create_exec(container, options).await.map_err(api(operation))?;
+    let mut kept = Vec::new();
+    match docker.start_exec(&exec.id, None).await.map_err(api(operation))? {
+        StartExecResults::Attached { mut output, .. } => {
+            while let Some(piece) = output.next().await {
+                kept.extend_from_slice(&piece.map_err(api(operation))?.into_bytes());
+                let over = kept.len().saturating_sub(MAX_OUTPUT);
+                kept.drain(..over);
+            }
+        }
+        StartExecResults::Detached => return Err(environment(operation, "the engine did not attach to it")),
+    }
+    let code = exit_code(docker, &exec.id, operation).await?;
+    let name = containers::inspect(docker, container).await?.and_then(|container| container.name).unwrap_or_default();
+    let output = String::from_utf8_lossy(&kept).into_owned();
+    Ok(Executed { container: name.trim_start_matches('/').to_string(), code, output })
+}
+
+/// The streams may end a moment before the engine knows how the process did. The caller's deadline bounds this.
+async fn exit_code(docker: &Docker, exec: &str, operation: &str) -> Result<i64, StackError> {
+    loop {
+        let state = docker.inspect_exec(exec).await.map_err(api(operation))?;
+        match state.exit_code {
+            Some(code) if state.running != Some(true) => return Ok(code),
+            _ => tokio::time::sleep(LOOK_EVERY).await,
+        }
+    }
+}
+
+/// Reads a file from a container, running or not.
+pub(super) async fn read_file(
+    docker: &Docker,
+    container: &str,
+    service: &str,
+    path: &str,
+) -> Result<Vec<u8>, StackError> {
+    let operation = format!("reading `{path}` from `{service}`");
+    match tokio::time::timeout(FILE_WITHIN, fetch(docker, container, &operation, path)).await {
+        Ok(read) => read,
+        Err(_) => Err(environment(operation, format!("the engine took more than {} s", FILE_WITHIN.as_secs()))),
+    }
+}
+
+async fn fetch(docker: &Docker, container: &str, operation: &str, path: &str) -> Result<Vec<u8>, StackError> {
+    let options = DownloadFromContainerOptionsBuilder::default().path(path).build();
+    let mut pieces = docker.download_from_container(container, Some(options));
+    let mut archive = Vec::new();
+    while let Some(piece) = pieces.next().await {
+        let piece = piece.map_err(|error| match is_status(&error, 404) {
+            true => {
+                hinted(operation, "there is no such file", "is it made before the service is healthy, or a job ends?")
+            }
+            false => api(operation)(error),
+        })?;
+        archive.extend_from_slice(&piece);
+        // The archive adds headers and padding.
+        if archive.len() > MAX_FILE + 16 * 1024 {
+            return Err(environment(operation, format!("it is larger than {MAX_FILE} bytes")));
+        }
+    }
+    only_file(&archive).map_err(|cause| environment(operation, cause))
+}
+
+/// The one file of an archive.
+fn only_file(archive: &[u8]) -> Result<Vec<u8>, String> {
+    let mut archive = tar::Archive::new(archive);
+    let mut entries = archive.entries().map_err(|error| error.to_string())?;
+    let mut entry = entries.next().ok_or("the engine sent nothing")?.map_err(|error| error.to_string())?;
+    if !entry.header().entry_type().is_file() {
+        return Err("it is not a file: links are not followed, and a directory has no text".into());
+    }
+    let mut bytes = Vec::new();
+    entry.read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn archive(kind: tar::EntryType, content: &[u8]) -> Vec<u8> {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_size(content.len() as u64);
+        let mut builder = tar::Builder::new(Vec::new());
+        builder.append_data(&mut header, "ca.pem", content).unwrap();
+        builder.into_inner().unwrap()
+    }
+
+    #[test]
+    fn only_a_file_is_a_file() {
+        assert_eq!(only_file(&archive(tar::EntryType::Regular, b"pem")), Ok(b"pem".to_vec()));
+        assert!(only_file(&archive(tar::EntryType::Directory, b"")).unwrap_err().contains("not a file"));
+        assert!(only_file(&archive(tar::EntryType::Symlink, b"")).unwrap_err().contains("not a file"));
+        assert!(only_file(b"").is_err());
+    }
+}
