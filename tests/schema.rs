@@ -183,6 +183,9 @@ fn whole() -> Value {
         "faults": [
             { "container_kill": { "service": "db", "replicas": 1, "signal": "SIGTERM" } },
             { "container_pause": { "service": "db", "replicas": "all" } },
+            { "deploy": { "service": "db", "variables": { "TAG": "2" }, "image": "db:2", "command": ["serve"],
+                          "environment": { "X": "on" } } },
+            { "load_surge": { "load": "users", "rate": "60/s" } },
             { "http_status": { "service": "db", "status": 503, "method": "GET", "path": "/x/*", "share": "50%", "body": "x",
                                "port": 80 } },
             { "postgres_connections": { "service": "db", "leave": 1, "returns": "1s", "database": "x", "user": "x",
@@ -294,6 +297,8 @@ fn the_schema_rejects_nothing_that_the_program_takes() {
             && !place.ends_with("/body")
             && !place.ends_with("/vars")
             && !place.ends_with("/hosts")
+            && !place.ends_with("/variables")
+            && !place.ends_with("/environment")
         {
             map.insert("qqq".into(), json!("1"));
             assert!(project.takes(&more).is_err(), "{place}");

@@ -64,6 +64,15 @@ pub enum Ask {
         /// The rule.
         rule: HttpRule,
     },
+    /// Sends more of the same requests as a load that runs, as a fault that `Lift` ends. They count for no SLI.
+    Surge {
+        /// Id of the fault.
+        fault: String,
+        /// The load.
+        load: String,
+        /// Requests per second on top of the load's own, above 0.
+        rate: f64,
+    },
     /// Asks whether a fault of this agent is in place.
     Confirm {
         /// Id of the fault.

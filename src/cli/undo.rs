@@ -66,7 +66,16 @@ async fn one(
     operate: impl AsyncFn(&str, &ContainerOp) -> Result<Operated, StackError>,
 ) -> Undone {
     let mut undone = Undone::default();
-    let Undo::Containers { containers, op, .. } = undo else { return undone };
+    let (containers, op) = match undo {
+        Undo::Containers { containers, op, .. } => (containers, op),
+        // A command is carried out by itself, see above.
+        Undo::Agent { .. } | Undo::Command { .. } => return undone,
+        Undo::Release { service, .. } => {
+            let why = "the release may still be in place: only the drill knew how the service was planned";
+            undone.left.push(format!("fault {fault}: `{service}`: {why}"));
+            return undone;
+        }
+    };
     for container in containers {
         match tokio::time::timeout(WITHIN, operate(container, op)).await {
             Ok(Ok(Operated::Done { name })) => undone.done.push(format!("{} {name}", past(op))),
@@ -125,6 +134,9 @@ mod tests {
         assert_eq!(undone.left, ["fault kill: container hangs was not started within 5 s", "fault kill: cancelled"]);
         let of_agent = Undo::Agent { agent: "fd-agent".into(), fault: "lock".into() };
         assert_eq!(one("lock", &of_agent, operate).await, Undone::default());
+        let release = Undo::Release { service: "web".into(), marks: [("image".into(), "1".into())].into() };
+        let undone = one("deploy", &release, operate).await;
+        assert!(undone.left[0].starts_with("fault deploy: `web`: the release may still be in place"), "{undone:?}");
     }
 
     #[test]

@@ -37,7 +37,7 @@ impl<S: Stack> Drill<'_, S> {
     }
 
     async fn inject_one(&mut self, id: &str, fault: &Fault) -> Result<String, Stop> {
-        let undo = in_time("planning", id, fault.plan(id, &self.field())).await?;
+        let undo = within(fault.plan_within(), "planning", id, fault.plan(id, &self.field())).await?;
         self.ledger.open(id, &undo).map_err(|error| {
             Stop::harness(format!(
                 "the undo of `{id}` could not be written to the ledger, so it was not injected: {error}"
@@ -95,8 +95,17 @@ impl<S: Stack> Drill<'_, S> {
 
 /// Bounds one step of a fault's life; a time-out is an error, and says nothing about where the fault stands.
 async fn in_time<T>(what: &str, id: &str, step: impl Future<Output = Result<T, FaultError>>) -> Result<T, Stop> {
-    match tokio::time::timeout(ONE_STEP_WITHIN, step).await {
+    within(ONE_STEP_WITHIN, what, id, step).await
+}
+
+async fn within<T>(
+    limit: Duration,
+    what: &str,
+    id: &str,
+    step: impl Future<Output = Result<T, FaultError>>,
+) -> Result<T, Stop> {
+    match tokio::time::timeout(limit, step).await {
         Ok(done) => Ok(done?),
-        Err(_) => Err(Stop::harness(format!("{what} `{id}` took more than {}", seconds(ONE_STEP_WITHIN)))),
+        Err(_) => Err(Stop::harness(format!("{what} `{id}` took more than {}", seconds(limit)))),
     }
 }

@@ -86,6 +86,9 @@ fn parts(undo: &Undo) -> Result<(&str, &[String], &ContainerOp), FaultError> {
         Undo::Command { service, .. } => {
             Err(FaultError::new("read the undo", format!("it is a command in `{service}`, not for containers")))
         }
+        Undo::Release { service, .. } => {
+            Err(FaultError::new("read the undo", format!("it is a release of `{service}`, not containers")))
+        }
     }
 }
 

@@ -13,7 +13,9 @@ faults! {
     command: Command,
     container_kill: ContainerKill,
     container_pause: ContainerPause,
+    deploy: Deploy,
     http_status: HttpStatus,
+    load_surge: LoadSurge,
     postgres_connections: PostgresConnections,
     postgres_lock: PostgresLock,
 }
@@ -22,13 +24,16 @@ pub use command::{SCRIPT_WITHIN, ended, script};
 
 use crate::agent::AgentClient;
 use crate::source::{Diagnostics, Node, Source};
-use crate::stack::{AgentRole, ContainerOp, Stack};
+use crate::stack::{AgentRole, ContainerOp, Marks, Stack};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+
+/// How long looking at the stack may take: Docker and a database may hang.
+const PLAN_WITHIN: Duration = Duration::from_secs(30);
 
 /// Why a fault could not be injected, confirmed or reverted.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -97,6 +102,14 @@ pub enum Undo {
         /// The script.
         script: String,
     },
+    /// A release is taken back: the service is made anew as it was planned. Only the drill that runs can do that; when
+    /// it is killed, the stack is removed with it.
+    Release {
+        /// The service.
+        service: String,
+        /// What the release sets, to tell its containers from others; no values.
+        marks: Marks,
+    },
 }
 
 /// The contract of a fault. `plan` → (ledger) → `inject` → `confirm` → drill → `revert` → `confirm` says `Gone`.
@@ -109,6 +122,14 @@ pub trait Inject {
     }
     /// Services of the stack that it names, for `check`.
     fn services(&self) -> Vec<String>;
+    /// The load of the scenario that it names, for `check`.
+    fn load(&self) -> Option<&str> {
+        None
+    }
+    /// How long `plan` may take: it may have to build something first.
+    fn plan_within(&self) -> Duration {
+        PLAN_WITHIN
+    }
     /// How soon after it was ended it comes back by itself, as real faults do.
     fn returns(&self) -> Option<Duration> {
         None

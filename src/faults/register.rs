@@ -68,6 +68,18 @@ macro_rules! faults {
                 }
             }
 
+            fn load(&self) -> Option<&str> {
+                match self {
+                    $(Fault::$fault(fault) => fault.load(),)*
+                }
+            }
+
+            fn plan_within(&self) -> std::time::Duration {
+                match self {
+                    $(Fault::$fault(fault) => fault.plan_within(),)*
+                }
+            }
+
             fn returns(&self) -> Option<std::time::Duration> {
                 match self {
                     $(Fault::$fault(fault) => fault.returns(),)*

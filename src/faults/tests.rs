@@ -43,6 +43,9 @@ fn what_every_kind_says_of_itself() {
         "command: { service: db, run: 'touch /x', undo: 'rm -f /x', confirm: 'test -e /x' }",
         "command: { service: db, summary: it is there, run: 'a', undo: 'b', confirm: 'c' }",
         "command: { service: db, run: \"one\\ntwo\", undo: 'b', confirm: 'c' }",
+        "deploy: { service: checkout, variables: { CHECKOUT_VERSION: 1.5.0, API_TOKEN: hunter2 } }",
+        "deploy: { service: checkout, image: 'shop:2', environment: { X: on }, command: [serve, --port, 80] }",
+        "load_surge: { load: checkout, rate: 60/s }",
         "http_status: { service: payments, status: 503 }",
         "http_status: { service: payments, port: 8080, method: post, path: /a/*, share: 12.5%, status: 429, body: no }",
     ];
@@ -78,6 +81,12 @@ fn mistakes_have_their_place_and_their_cure() {
         "container_kill: { service: db, returns: 3 }",
         "command: { service: db, run: 'touch /x', confirm: 'test -e /x' }",
         "command: { service: db, run: ' ', undo: '', confirm: [test, -e, /x] }",
+        "deploy: { service: checkout }",
+        "deploy: { image: x }",
+        "deploy: { service: checkout, variables: {}, environment: [X=1], command: serve }",
+        "deploy: { service: checkout, variables: { 'a b': 1 }, environment: { X: [1] }, command: [] }",
+        "load_surge: { load: checkout, rate: 60 }",
+        "load_surge: { service: checkout }",
         "http_status: { service: payments }",
         "http_status: { service: payments, status: 100, port: 99999, method: a b, path: charges, share: 50 }",
         "http_status: { service: payments, status: 503, path: /a*b, share: 0% }",
@@ -92,6 +101,11 @@ fn passwords_are_secrets() {
     let fault = read("postgres_lock: { service: db, table: t, password: hunter22 }").expect("a fault");
     assert_eq!(fault.secrets(), ["hunter22"]);
     assert!(!fault.summary().contains("hunter22"));
+    let release =
+        "deploy: { service: db, variables: { API_TOKEN: hunter22 }, environment: { DB: 'pg://u:hunter33@db/x' } }";
+    let fault = read(release).expect("a fault");
+    assert_eq!(fault.secrets(), ["hunter22", "hunter33"]);
+    assert!(!fault.summary().contains("hunter"), "{}", fault.summary());
 }
 
 /// Containers of one service, and every operation on them.

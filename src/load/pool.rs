@@ -9,8 +9,9 @@ use hyper::client::conn::http1::{Connection, SendRequest, handshake};
 use hyper::rt::{Read, Write};
 use hyper_util::rt::TokioIo;
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -41,8 +42,17 @@ pub(super) struct Pool {
     open: Arc<AtomicUsize>,
     /// Connections opened so far; also picks the address.
     opened: AtomicU64,
-    /// Addresses that the name had when it was last looked up.
-    addresses: AtomicUsize,
+    /// What the name was when it was last looked up.
+    known: Mutex<Known>,
+}
+
+/// The addresses of a name.
+#[derive(Debug, Default)]
+struct Known {
+    addresses: Option<Arc<[SocketAddr]>>,
+    /// How often they have changed. Connections of before are not used again: a service that was scaled out would
+    /// otherwise have all of the load on its old containers until they are too old.
+    changes: u64,
 }
 
 /// An open connection. Dropping it closes the socket at once, whatever is under way on it.
@@ -51,6 +61,8 @@ pub(super) struct Conn {
     pub(super) sender: SendRequest<Full<Bytes>>,
     /// Whether it has carried a request before.
     pub(super) reused: bool,
+    /// How often the addresses had changed when it was opened.
+    changes: u64,
     use_until: Instant,
     idle_since: Instant,
     _driver: AbortOnDropHandle<()>,
@@ -88,7 +100,7 @@ impl Pool {
             idle: Mutex::new(VecDeque::new()),
             open: Arc::new(AtomicUsize::new(0)),
             opened: AtomicU64::new(0),
-            addresses: AtomicUsize::new(1),
+            known: Mutex::default(),
         }
     }
 
@@ -101,14 +113,18 @@ impl Pool {
     /// The connection that has been idle for longest, if one is fit for use and enough of them are open. Those that
     /// are not fit are closed on the way.
     pub(super) fn idle(&self) -> Option<Conn> {
-        let spread = MIN_SPREAD.max(self.addresses.load(Ordering::Relaxed)).min(self.limit);
+        let (addresses, changes) = {
+            let known = self.known();
+            (known.addresses.as_ref().map_or(1, |addresses| addresses.len()), known.changes)
+        };
+        let spread = MIN_SPREAD.max(addresses).min(self.limit);
         if self.open.load(Ordering::Relaxed) < spread {
             return None;
         }
         let now = Instant::now();
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some(conn) = idle.pop_front() {
-            if conn.fit(now) {
+            if conn.changes == changes && conn.fit(now) {
                 return Some(conn);
             }
         }
@@ -119,7 +135,7 @@ impl Pool {
     pub(super) async fn connect(&self) -> Result<Conn, Failure> {
         let count = Count::one(&self.open);
         let addresses = self.resolver.resolve().await?;
-        self.addresses.store(addresses.len(), Ordering::Relaxed);
+        let changes = self.note(&addresses);
         let ordinal = self.opened.fetch_add(1, Ordering::Relaxed);
         let turn = usize::try_from(ordinal).unwrap_or(0).checked_rem(addresses.len()).unwrap_or(0);
         let address = addresses.get(turn).ok_or(Failure::Dns)?;
@@ -134,11 +150,29 @@ impl Pool {
         Ok(Conn {
             sender,
             reused: false,
+            changes,
             use_until: now + age(ordinal),
             idle_since: now,
             _driver: driver,
             _count: count,
         })
+    }
+
+    /// Notes the addresses of a lookup; how often they have changed so far.
+    fn note(&self, addresses: &Arc<[SocketAddr]>) -> u64 {
+        let mut known = self.known();
+        match &known.addresses {
+            Some(before) if before == addresses => {}
+            before => {
+                known.changes += u64::from(before.is_some());
+                known.addresses = Some(addresses.clone());
+            }
+        }
+        known.changes
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes a connection back whose answer was read to its end, once it is ready for the next request; closes it
@@ -191,6 +225,23 @@ fn age(ordinal: u64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn connections_of_before_are_not_used_again_once_the_name_has_other_addresses() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = listener.local_addr().unwrap();
+        // One connection is enough to be used again.
+        let pool = Pool::new("127.0.0.1".into(), at.port(), 1, true, None);
+        let open = async || pool.give_back(pool.connect().await.unwrap()).await;
+        open().await;
+        assert!(pool.note(&[at].into()) == 0, "the same addresses");
+        let scaled: Arc<[SocketAddr]> = [at, "127.0.0.2:80".parse().unwrap()].into();
+        pool.note(&scaled);
+        assert_eq!(pool.note(&scaled), 1);
+        assert!(pool.idle().is_none(), "it was opened when there was one address");
+        open().await;
+        assert!(pool.idle().is_some(), "what was opened since is used");
+    }
 
     #[test]
     fn ages_lie_around_the_mean_and_apart() {

@@ -2,13 +2,14 @@
 
 use super::PlannedFault;
 use crate::faults::{Fault, Inject};
-use crate::source::{Diagnostics, Node, Source, Value};
+use crate::source::{Diagnostics, Node, Source, Value, did_you_mean, shorten};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Reads `faults`: a list of maps with one key each, the kind.
-pub fn read_faults(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Vec<PlannedFault> {
+/// Reads `faults`: a list of maps with one key each, the kind. `loads` are the names of the loads, also of those with
+/// mistakes.
+pub fn read_faults(node: &Node, loads: &[&str], source: &Arc<Source>, diags: &mut Diagnostics) -> Vec<PlannedFault> {
     const EXAMPLE: &str = "write them as a list, like `- container_kill: { service: db }`";
     let items = match &node.value {
         Value::List(items) if !items.is_empty() => items,
@@ -41,6 +42,15 @@ pub fn read_faults(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -
             }
             continue;
         };
+        if let Some(load) = fault.load().filter(|load| !loads.contains(load)) {
+            let at = match &entry.value.value {
+                Value::Map(own) => own.iter().find(|own| own.key == "load").map(|own| own.value.span),
+                _ => None,
+            };
+            let message = format!("the fault `{}` names the load `{}`, which does not exist", entry.key, shorten(load));
+            let help = did_you_mean(load, loads.iter().copied());
+            diags.error(source, at.unwrap_or(entry.value.span), message).help(help);
+        }
         let taken = faults.iter().filter(|other| other.fault.kind() == fault.kind()).count();
         let id = if taken == 0 { entry.key.clone() } else { format!("{}-{}", entry.key, taken + 1) };
         faults.push(PlannedFault { id, fault, line: source.pos(entry.key_span.start).line });

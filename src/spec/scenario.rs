@@ -73,7 +73,8 @@ pub fn read_root(
     let slis = slis_node.map_or_else(Vec::new, |node| loads::read_slis(node, &load_names, &source, map.diags));
     warn_unused_loads(loads_node, slis_node, &slis, &mut map);
     let steady = read_steady(map.node("steady"), &source, map.diags);
-    let faults = map.require_node("faults").map_or_else(Vec::new, |node| read_faults(node, &source, map.diags));
+    let faults =
+        map.require_node("faults").map_or_else(Vec::new, |node| read_faults(node, &load_names, &source, map.diags));
     let impact_node = map.node("impact");
     let impact = read_impact(impact_node, &slis_node.map_or_else(Vec::new, keys), &source, map.diags);
     let detect = map.node("detect").map(|node| read_detect(node, &source, map.diags));

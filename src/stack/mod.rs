@@ -4,10 +4,12 @@
 mod capacity;
 mod channel;
 pub mod docker;
+mod release;
 mod tools;
 
 pub use capacity::{Admission, Available, Capacity, Demand, Limits, Use};
 pub use channel::Channel;
+pub use release::{Marks, Release};
 pub use tools::{Call, CallInput, CallIo, CallOutput, CallPeer, NoTools, PIECE, REFUSED, Tools, WINDOW};
 
 use crate::record::{Redactor, Secrets, UsageSample};
@@ -206,6 +208,20 @@ pub trait Stack: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Executed, StackError>> + Send;
     /// A small file from the first container of a service, running or not.
     fn read_file(&self, service: &str, path: &str) -> impl Future<Output = Result<Vec<u8>, StackError>> + Send;
+    /// What a release would set in the containers of a service that they do not have now. What it needs (an image) is
+    /// there afterwards; no container is touched.
+    fn preview(&self, service: &str, _release: &Release) -> impl Future<Output = Result<Marks, StackError>> + Send {
+        std::future::ready(Err(release::unknown(service)))
+    }
+    /// The settings of every container of a service, running or not.
+    fn marks(&self, service: &str) -> impl Future<Output = Result<Vec<(ContainerState, Marks)>, StackError>> + Send {
+        std::future::ready(Err(release::unknown(service)))
+    }
+    /// Makes a service anew as the release has it, or as it was planned; as many containers as run now. Returns when
+    /// they are ready, or have had their time for it.
+    fn deploy(&self, service: &str, _release: Option<&Release>) -> impl Future<Output = Result<(), StackError>> + Send {
+        std::future::ready(Err(release::unknown(service)))
+    }
     /// Environment of a service as the resolved model has it.
     fn environment(&self, service: &str) -> BTreeMap<String, String>;
     /// Names of the team's services.

@@ -5,6 +5,7 @@ mod drill;
 mod foreign;
 mod gamedays;
 mod kills;
+mod releases;
 mod sessions;
 mod signals;
 mod storefront;

@@ -280,7 +280,7 @@ fn the_control_of_a_service_that_dies_again_does_not_recover() {
     control(&drill);
 }
 
-fn control(drill: &drill::Drill) {
+pub fn control(drill: &drill::Drill) {
     drill.came_to(Verdict::Passed, 0, &["without the runbook users did not recover"]).reverted();
     drill.passed_check(Check::Control);
     assert!(drill.record.is_control() && drill.commands().is_empty(), "{}", drill.story());

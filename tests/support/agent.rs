@@ -149,7 +149,7 @@ impl Agent {
                 self.watch = None;
                 done("stopped")
             }
-            Ask::Hold { fault, .. } | Ask::HttpRule { fault, .. } => self.inject(fault),
+            Ask::Hold { fault, .. } | Ask::HttpRule { fault, .. } | Ask::Surge { fault, .. } => self.inject(fault),
             Ask::Confirm { fault } => self.confirm(&fault),
             Ask::Lift { fault } if self.world.switches.lift_hangs == Some(fault.as_str()) => {
                 self.world.log.done(Happening::Lifted { fault });

@@ -3,6 +3,7 @@
 use super::HeldFault;
 use super::holdings::Holdings;
 use super::loads::Loads;
+use super::surge::Surge;
 use crate::agent::protocol::{Answer, Ask, HttpRule, Message};
 use crate::agent::proxy::Proxy;
 use crate::agent::{Clock, pg, scrape};
@@ -60,6 +61,10 @@ impl Abilities {
                 begun(self.holdings.begin(&fault, async { held.await.map(|held| HeldFault::Pg(Box::new(held))) }).await)
             }
             Ask::HttpRule { fault, rule } => begun(self.holdings.begin(&fault, self.rule(&fault, rule)).await),
+            Ask::Surge { fault, load, rate } => {
+                let surge = async { self.surge(&fault, &load, rate) };
+                begun(self.holdings.begin(&fault, surge).await)
+            }
             Ask::Confirm { fault } => self.holdings.confirm(&fault).await,
             Ask::Lift { fault } => self.holdings.lift(&fault).await,
         }
@@ -68,6 +73,11 @@ impl Abilities {
     async fn rule(&self, fault: &str, rule: HttpRule) -> Result<HeldFault, String> {
         let proxy = self.proxy.as_ref().ok_or("this agent is not in front of a service")?;
         proxy.add_rule(fault, rule).map(HeldFault::Http)
+    }
+
+    fn surge(&self, fault: &str, load: &str, rate: f64) -> Result<HeldFault, String> {
+        let (like, seed) = self.loads.running(load).ok_or_else(|| format!("no load `{load}` is running"))?;
+        Surge::begin(fault, &like, rate, seed).map(HeldFault::Surge)
     }
 
     fn set_watch(&self, watch: Option<AbortOnDropHandle<()>>) {

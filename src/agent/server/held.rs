@@ -1,5 +1,6 @@
 //! What an agent can hold as a fault, whatever its kind.
 
+use super::surge::Surge;
 use crate::agent::pg::PgHeld;
 use crate::agent::protocol::Answer;
 use crate::agent::proxy::HttpRuleHandle;
@@ -17,6 +18,8 @@ pub enum HeldFault {
     Pg(Box<PgHeld>),
     /// A rule in the proxy.
     Http(HttpRuleHandle),
+    /// More requests than the load sends.
+    Surge(Surge),
 }
 
 impl HeldFault {
@@ -26,6 +29,7 @@ impl HeldFault {
             match self {
                 HeldFault::Pg(held) => held.confirm().await,
                 HeldFault::Http(rule) => rule.confirm().await,
+                HeldFault::Surge(surge) => surge.confirm(),
             }
         };
         tokio::time::timeout(CONFIRM_WITHIN, confirm).await.unwrap_or_else(|_| Answer::Failed {
@@ -39,6 +43,7 @@ impl HeldFault {
             match self {
                 HeldFault::Pg(held) => held.lift().await,
                 HeldFault::Http(rule) => rule.lift().await,
+                HeldFault::Surge(surge) => Ok(surge.lift().await),
             }
         };
         match tokio::time::timeout(LIFT_WITHIN, lift).await {

@@ -25,6 +25,8 @@ pub(super) struct Loads {
 #[derive(Debug)]
 struct Running {
     stop: CancellationToken,
+    specs: Vec<LoadSpec>,
+    seed: u64,
     generators: Vec<AbortOnDropHandle<Totals>>,
     /// Watches the machine meanwhile; ends when it is dropped.
     _machine: AbortOnDropHandle<()>,
@@ -59,9 +61,22 @@ impl Loads {
             let report = move |report| drop(messages.send(message(&load, t0_us, report)));
             AbortOnDropHandle::new(tokio::spawn(generator.run(t0, stop.clone(), report)))
         });
-        let generators = generators.collect();
-        *running = Some(Running { generators, stop, _machine: machine::watch(messages.clone()) });
+        *running = Some(Running {
+            generators: generators.collect(),
+            specs: loads.to_vec(),
+            seed,
+            stop,
+            _machine: machine::watch(messages.clone()),
+        });
         Answer::LoadStarted { t0_us }
+    }
+
+    /// A load that runs, with the seed of its ids.
+    pub(super) fn running(&self, load: &str) -> Option<(LoadSpec, u64)> {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let running = running.as_ref()?;
+        let spec = running.specs.iter().find(|spec| spec.name == load)?;
+        Some((spec.clone(), running.seed))
     }
 
     /// Stops sending and waits for what is under way, at most the longest time-out; every slice has been reported

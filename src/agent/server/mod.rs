@@ -15,6 +15,7 @@ mod listen;
 mod loads;
 mod owner;
 mod session;
+mod surge;
 #[cfg(test)]
 mod tests;
 mod writer;

@@ -66,7 +66,8 @@ pub(super) fn status(container: &ContainerInspectResponse) -> String {
     status.map(|status| status.to_string()).unwrap_or_default()
 }
 
-fn state(container: &ContainerInspectResponse) -> ContainerState {
+/// How a container stands.
+pub(super) fn state(container: &ContainerInspectResponse) -> ContainerState {
     let status = status(container);
     let inner = container.state.as_ref();
     // The engine says 0 for a container that still runs.

@@ -26,6 +26,7 @@ mod ports;
 mod probe;
 mod project;
 mod pull;
+mod release;
 mod remove;
 mod secrets;
 mod stack;

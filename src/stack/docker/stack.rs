@@ -9,11 +9,11 @@ use super::errors::{api, environment, is_status};
 use super::findings::{Finding, findings};
 use super::model::{self, ResolveError, ResolvedModel};
 use super::transform::TOOLBOX;
-use super::{containers, exec, execute, images, labels, logs, remove, secrets, steps, usage};
+use super::{containers, exec, execute, images, labels, logs, release, remove, secrets, steps, usage};
 use crate::record::{Redactor, Secrets, UsageSample};
 use crate::stack::{
-    AgentRole, Channel, ContainerOp, ContainerState, Executed, Place, Stack, StackDown, StackError, StackSpec, StackUp,
-    Tools,
+    AgentRole, Channel, ContainerOp, ContainerState, Executed, Marks, Place, Release, Stack, StackDown, StackError,
+    StackSpec, StackUp, Tools,
 };
 use bollard::query_parameters::ContainerArchiveInfoOptionsBuilder;
 use sha2::{Digest, Sha256};
@@ -89,6 +89,8 @@ pub(super) struct Started {
     pub services: Vec<String>,
     /// Profiles that steps have enabled.
     pub profiles: Vec<String>,
+    /// Service → the variables that a release of it has set, for whoever makes the model anew.
+    pub released: BTreeMap<String, BTreeMap<String, String>>,
     /// What the model was made with, to make it again.
     pub recipe: Option<Recipe>,
 }
@@ -396,6 +398,18 @@ impl Stack for DockerStack {
             return Err(environment(format!("reading `{path}` from `{service}`"), "it has no container"));
         };
         execute::read_file(&self.endpoint.docker, &first.id, service, path).await
+    }
+
+    async fn preview(&self, service: &str, release: &Release) -> Result<Marks, StackError> {
+        release::preview(self, service, release).await
+    }
+
+    async fn marks(&self, service: &str) -> Result<Vec<(ContainerState, Marks)>, StackError> {
+        release::marks(self, service).await
+    }
+
+    async fn deploy(&self, service: &str, release: Option<&Release>) -> Result<(), StackError> {
+        release::deploy(self, service, release).await
     }
 
     fn environment(&self, service: &str) -> BTreeMap<String, String> {

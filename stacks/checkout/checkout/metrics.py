@@ -2,6 +2,7 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
+BUILD_INFO = Gauge("build_info", "Always 1; which release this is", ["version"])
 REQUESTS = Counter("http_requests_total", "Requests answered", ["method", "path", "status"])
 DURATION = Histogram(
     "http_request_duration_seconds",

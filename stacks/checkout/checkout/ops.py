@@ -15,6 +15,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 import metrics
 import orders
 import payments
+import release
 
 PORT = 9100
 BREAKERS = {"payments": payments.breaker}
@@ -79,5 +80,6 @@ def start():
     metrics.POOL_AVAILABLE.set_function(orders.pool_available)
     metrics.UPSTREAM_ERROR_RATIO.labels("payments").set_function(payments.error_ratio.value)
     metrics.BREAKER_OPEN.labels("payments").set_function(lambda: float(payments.breaker.is_open))
+    metrics.BUILD_INFO.labels(release.VERSION).set(1)
     server = Server(("", PORT), Handler)
     threading.Thread(target=server.serve_forever, name="ops", daemon=True).start()

@@ -13,10 +13,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 import metrics
 import orders
+import release
 
 log = logging.getLogger("checkout.payments")
 
 URL = os.environ["PAYMENTS_URL"].rstrip("/")
+# From this amount on the customer's bank is asked as well.
+STRONG_FROM_CENTS = float(release.settings.get("STRONG_AUTHENTICATION_FROM_CENTS", "inf"))
 http = urllib3.PoolManager(maxsize=64, retries=False, timeout=urllib3.Timeout(connect=1.0, read=1.0))
 
 
@@ -70,11 +73,12 @@ error_ratio = ErrorRatio(seconds=5)
 def charge(order):
     """Charges an order and returns the charge's id. Safe to repeat: the provider knows the order by its id."""
     body = json.dumps({"order_id": order.id, "amount_cents": order.amount_cents})
+    path = "/v2/charge" if order.amount_cents >= STRONG_FROM_CENTS else "/charge"
     try:
-        answer = http.request("POST", f"{URL}/charge", body=body, headers={"Content-Type": "application/json"})
+        answer = http.request("POST", f"{URL}{path}", body=body, headers={"Content-Type": "application/json"})
         outcome = str(answer.status)
         if answer.status != 200:
-            raise ChargeFailed(f"payments answered {answer.status}")
+            raise ChargeFailed(f"payments answered {answer.status} to {path}")
         charge_id = json.loads(answer.data)["charge_id"]
     except urllib3.exceptions.HTTPError as error:
         outcome = "no_answer"

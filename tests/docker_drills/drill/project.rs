@@ -17,7 +17,7 @@ const AGAIN: usize = 2;
 pub struct Shipped {
     name: &'static str,
     /// Edits that make it short.
-    shorter: &'static [(&'static str, &'static str)],
+    shorter: &'static [&'static [(&'static str, &'static str)]],
 }
 
 impl Shipped {
@@ -28,15 +28,34 @@ impl Shipped {
 }
 
 /// `scenarios/db-pool.yaml`, with short windows.
-pub const DB_POOL: Shipped = Shipped { name: "db-pool", shorter: &[("returns: 2s", "returns: 1s")] };
+pub const DB_POOL: Shipped = Shipped { name: "db-pool", shorter: &[SHORTER, &[("returns: 2s", "returns: 1s")]] };
 
 /// `scenarios/upstream-503.yaml`, with short windows.
-pub const UPSTREAM: Shipped = Shipped { name: "upstream-503", shorter: &[] };
+pub const UPSTREAM: Shipped = Shipped { name: "upstream-503", shorter: &[SHORTER] };
 
 /// `scenarios/restart-loop.yaml`, with short windows.
-pub const RESTARTS: Shipped = Shipped { name: "restart-loop", shorter: &[("returns: 3s", "returns: 1s")] };
+pub const RESTARTS: Shipped = Shipped { name: "restart-loop", shorter: &[SHORTER, &[("returns: 3s", "returns: 1s")]] };
 
-/// What makes all of them short, with objectives that allow for a machine that is busy with other tests.
+/// `scenarios/bad-deploy.yaml`, with short windows.
+pub const BAD_DEPLOY: Shipped = Shipped {
+    name: "bad-deploy",
+    shorter: &[CALM, &[("stack: ../stacks/checkout/compose.yaml", "stack: {ROOT}/stacks/checkout/compose.yaml")]],
+};
+
+/// `scenarios/scale-replicas.yaml`, with short windows.
+pub const SCALE: Shipped = Shipped {
+    name: "scale-replicas",
+    shorter: &[CALM, &[("stack: ../stacks/tickets/compose.yaml", "stack: {ROOT}/stacks/tickets/compose.yaml")]],
+};
+
+/// The same for those with little load.
+const CALM: &[(&str, &str)] = &[
+    ("objective: 98% }", "objective: 95% }"),
+    ("steady: { for: 4s }", "steady: { for: 2s }\nrevert: { hold: 1s }"),
+    ("recover: { within: 30s, hold: 4s }", "recover: { within: 15s, hold: 2s }"),
+];
+
+/// What makes the others short, with objectives that allow for a machine that is busy with other tests.
 const SHORTER: &[(&str, &str)] = &[
     ("stack: ../stacks/checkout/compose.yaml", "stack: {ROOT}/stacks/checkout/compose.yaml"),
     ("rate: 20/s", "rate: 40/s"),
@@ -71,10 +90,10 @@ impl Project {
         Project { dir: tempfile::tempdir().expect("a temporary directory") }
     }
 
-    /// A shipped scenario of the checkout and its runbook, made short, each with edits of a test.
+    /// A shipped scenario and its runbook, made short, each with edits of a test.
     pub fn shipped(shipped: Shipped, scenario_edits: &[(&str, &str)], runbook_edits: &[(&str, &str)]) -> Project {
         let Shipped { name, shorter } = shipped;
-        let all: Vec<(&str, &str)> = [SHORTER, shorter].concat();
+        let all: Vec<(&str, &str)> = shorter.concat();
         let project = Project::of_scenario(name, &all);
         let path = format!("scenarios/{name}.yaml");
         project.write(&path, &edit(&project.read(&path), scenario_edits));

@@ -10,9 +10,9 @@ use crate::stack::docker::model::{self, ResolveError, ResolvedModel};
 use crate::stack::docker::stack::{DockerStack, Recipe};
 use crate::stack::docker::transform::{Drill, TOOLBOX, transform};
 use crate::stack::docker::{builds, findings, images};
-use crate::stack::{AgentRole, CallOutput, StackError};
+use crate::stack::{AgentRole, CallIo, CallOutput, StackError};
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use tokio_util::sync::CancellationToken;
 
 /// Why there is no new model.
@@ -70,6 +70,40 @@ pub(super) fn sources(stack: &DockerStack) -> Sources {
     }
 }
 
+/// The variables of a step, and before them those that a release has set: what the step sets itself wins.
+pub(super) fn with_released(stack: &DockerStack, env: &[(String, String)]) -> Vec<(String, String)> {
+    let started = stack.started();
+    let released = started.released.values().flatten().map(|(name, value)| (name.clone(), value.clone()));
+    released.chain(env.iter().cloned()).collect()
+}
+
+/// The model as a release's variables make it, with what they need built.
+///
+/// # Errors
+/// Why there is none, in one line.
+pub(in crate::stack::docker) async fn released(
+    stack: &DockerStack,
+    variables: &BTreeMap<String, String>,
+    service: &str,
+    cancel: &CancellationToken,
+) -> Result<String, String> {
+    if !variables.is_empty() {
+        let known = sources(stack).variables()?;
+        let unknown = |name: &&String| !known.named.contains(*name) || !guard::may_decide(name);
+        if let Some(name) = variables.keys().find(unknown) {
+            return Err(format!("`{name}` is not a variable of the stack's Compose file"));
+        }
+    }
+    let env: Vec<(String, String)> = variables.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    // There is nothing to be said that is not in the error.
+    let (io, _) = CallIo::pair();
+    let made = anew(stack, (&env, &io.out), &[], &[service.to_string()], false, cancel).await;
+    made.map(|(model, _)| model).map_err(|why| match why {
+        NotAnew::Refused(refusal) => refusal.to_string(),
+        NotAnew::Failed(why) => why,
+    })
+}
+
 /// Resolves and changes the model; builds what a step's variables have made another build. Returns the model that Compose
 /// is given, and the names of the team's services in it.
 pub(super) async fn anew(
@@ -83,7 +117,8 @@ pub(super) async fn anew(
     let Some(recipe) = stack.started().recipe.clone() else {
         return Err(NotAnew::Failed("the stack has not been started".into()));
     };
-    let (endpoint, note) = with_variables(&stack.endpoint, &sources(stack), env).map_err(NotAnew::Refused)?;
+    let env = with_released(stack, env);
+    let (endpoint, note) = with_variables(&stack.endpoint, &sources(stack), &env).map_err(NotAnew::Refused)?;
     if let Some(note) = note {
         out.say(&note).await;
     }

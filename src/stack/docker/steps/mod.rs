@@ -1,7 +1,7 @@
 //! `docker` and `docker compose` in the steps of a runbook. A step hands over a command line; what is allowed is carried
 //! out by the real command on the drill's own project and containers, and everything else is refused.
 
-mod anew;
+pub(super) mod anew;
 mod ask;
 mod beside;
 mod copy;
@@ -261,7 +261,8 @@ impl StepTools {
         cancel: &CancellationToken,
     ) -> Result<i32, Done> {
         let stack = &self.stack;
-        let (endpoint, note) = anew::with_variables(&stack.endpoint, &anew::sources(stack), &call.env)?;
+        let env = anew::with_released(stack, &call.env);
+        let (endpoint, note) = anew::with_variables(&stack.endpoint, &anew::sources(stack), &env)?;
         if let Some(note) = note {
             io.out.say(&note).await;
         }
@@ -289,19 +290,21 @@ impl StepTools {
 }
 
 /// A command under way that makes containers; several may be. Unless it says that it is over, it was cut off.
-struct Making {
+pub(super) struct Making {
     started: Arc<Mutex<Started>>,
     over: bool,
 }
 
 impl Making {
-    fn of(started: &Arc<Mutex<Started>>) -> Making {
+    /// One more, from now on.
+    pub(super) fn of(started: &Arc<Mutex<Started>>) -> Making {
         let making = Making { started: started.clone(), over: false };
         making.started().making += 1;
         making
     }
 
-    fn over(mut self) {
+    /// It has ended by itself.
+    pub(super) fn over(mut self) {
         self.over = true;
     }
 

@@ -1,0 +1,159 @@
+//! A surge: more of the same requests as a load of the session sends. It stands beside that load, and nothing of it is
+//! counted for an SLI: what users feel is measured with the requests that were there before.
+
+use crate::agent::protocol::Answer;
+use crate::load::{Generator, LoadSpec, Report, SliceCounts};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+/// Additional requests that are being sent. Dropping it ends them at once.
+#[derive(Debug)]
+pub struct Surge {
+    rate: f64,
+    counts: Arc<Mutex<Counts>>,
+    sending: Mutex<Option<AbortOnDropHandle<()>>>,
+}
+
+/// What became of the requests that have ended.
+#[derive(Debug, Default)]
+struct Counts {
+    due: u64,
+    results: BTreeMap<String, u64>,
+}
+
+impl Surge {
+    /// Starts sending `rate` requests per second more, made as those of `like`; says why that cannot be.
+    pub(super) fn begin(fault: &str, like: &LoadSpec, rate: f64, seed: u64) -> Result<Surge, String> {
+        let connections = (rate * like.timeout.as_secs_f64()).ceil().max(1.0) as usize;
+        // Another name makes other ids: these are other users.
+        let name = format!("{}+{fault}", like.name);
+        let spec = LoadSpec { name, rate, connections, ..like.clone() };
+        let generator = Generator::new(&spec, &[], seed)?;
+        let counts = Arc::<Mutex<Counts>>::default();
+        let counting = counts.clone();
+        let report = move |report| {
+            if let Report::Slice(SliceCounts { due, results, .. }) = report {
+                let mut counts = counting.lock().unwrap_or_else(PoisonError::into_inner);
+                counts.due += due;
+                for (result, events) in results {
+                    *counts.results.entry(result).or_default() += events;
+                }
+            }
+        };
+        let sending = tokio::spawn(async move {
+            generator.run(Instant::now(), CancellationToken::new(), report).await;
+        });
+        Ok(Surge { rate, counts, sending: Mutex::new(Some(AbortOnDropHandle::new(sending))) })
+    }
+
+    /// In place once the first requests have ended, whichever way: by then the service has had them.
+    pub(super) fn confirm(&self) -> Answer {
+        let sending = self.sending.lock().unwrap_or_else(PoisonError::into_inner);
+        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let detail = self.describe(&counts);
+        match &*sending {
+            Some(task) if !task.is_finished() && counts.due > 0 => Answer::InPlace { detail },
+            _ => Answer::Gone { detail },
+        }
+    }
+
+    /// Ends it; what is under way is given up.
+    pub(super) async fn lift(&self) -> String {
+        let task = self.sending.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(task) = task {
+            task.abort();
+            // Its connections are closed when it has gone.
+            let _ = task.await;
+        }
+        self.describe(&self.counts.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn describe(&self, counts: &Counts) -> String {
+        let results = counts.results.iter().map(|(result, events)| format!("{result}: {events}"));
+        let results = results.collect::<Vec<_>>().join(", ");
+        let results = if results.is_empty() { results } else { format!(" ({results})") };
+        format!("{}/s more, {} requests ended{results}", self.rate, counts.due)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    /// A server that answers everything with 204, and how many requests it has had.
+    async fn server() -> (u16, Arc<Mutex<u64>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let seen = Arc::<Mutex<u64>>::default();
+        let counting = seen.clone();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let counting = counting.clone();
+                tokio::spawn(async move {
+                    let mut bytes = [0; 4096];
+                    while let Ok(1..) = stream.read(&mut bytes).await {
+                        *counting.lock().unwrap() += 1;
+                        let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await;
+                    }
+                });
+            }
+        });
+        (port, seen)
+    }
+
+    fn like(port: u16) -> LoadSpec {
+        LoadSpec {
+            name: "users".into(),
+            method: "GET".into(),
+            url: format!("http://127.0.0.1:{port}/"),
+            headers: Vec::new(),
+            body: None,
+            rate: 1.0,
+            timeout: Duration::from_secs(2),
+            connections: 2,
+            keep_alive: true,
+            ca: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_surge_is_seen_once_requests_have_ended_and_ends_when_it_is_lifted() {
+        let (port, seen) = server().await;
+        let surge = Surge::begin("load_surge", &like(port), 50.0, 7).unwrap();
+        assert!(matches!(surge.confirm(), Answer::Gone { .. }), "nothing has been sent yet");
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let detail = loop {
+            match surge.confirm() {
+                Answer::InPlace { detail } => break detail,
+                other => assert!(Instant::now() < deadline, "{other:?}"),
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        };
+        assert!(detail.starts_with("50/s more, ") && detail.contains("204: "), "{detail}");
+        surge.lift().await;
+        assert!(matches!(surge.confirm(), Answer::Gone { .. }));
+        let at_the_end = *seen.lock().unwrap();
+        assert!(at_the_end > 0);
+        surge.lift().await;
+    }
+
+    #[tokio::test]
+    async fn a_surge_that_nobody_answers_is_in_place_all_the_same() {
+        // A port that was free a moment ago refuses.
+        let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+        let surge = Surge::begin("load_surge", &like(port), 50.0, 7).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while matches!(surge.confirm(), Answer::Gone { .. }) {
+            assert!(Instant::now() < deadline);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        surge.lift().await;
+        assert!(Surge::begin("load_surge", &like(port), 0.0, 7).is_err(), "a rate of 0 is none");
+    }
+}

@@ -1,0 +1,220 @@
+//! `deploy`: another version of a service is brought out, as a release does: its containers are made anew with another
+//! image or other settings. The runbook rolls back as the team does.
+//!
+//! ```yaml
+//! - deploy: { service: checkout, variables: { CHECKOUT_VERSION: "1.5.0" } }   # as CHECKOUT_VERSION=1.5.0 docker compose up -d
+//! - deploy: { service: checkout, image: "registry.example/checkout:1.5.0" }
+//! - deploy: { service: checkout, environment: { FEATURE_X: "on" }, command: [serve, --workers, "1"] }
+//! ```
+
+use super::{FaultError, Field, FromNode, Inject, Presence, Undo};
+use crate::record::{looks_secret, url_password};
+use crate::source::{Diagnostics, FromYaml, MapReader, Mistake, Node, Source, Value, shape, shorten};
+use crate::stack::{ContainerState, Marks, Release, Stack};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long planning may take: the release's image may have to be built.
+const PLAN_WITHIN: Duration = Duration::from_secs(600);
+
+/// A release of a service.
+#[derive(Debug, Clone)]
+pub struct Deploy {
+    service: String,
+    release: Release,
+}
+
+impl FromNode for Deploy {
+    fn from_node(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Self> {
+        let mut map = MapReader::new(node, "`deploy`", source, diags)?;
+        let service = map.require("service");
+        let variables: Option<Settings> = map.optional("variables");
+        let image: Option<String> = map.optional("image");
+        let command: Option<Vec<String>> = map.optional("command");
+        if command.as_ref().is_some_and(Vec::is_empty) {
+            let span = map.span_of("command");
+            map.error(span, "`command` is empty").help("leave it out, or write its words like `[serve, --port, \"80\"]`");
+        }
+        let environment: Option<Settings> = map.optional("environment");
+        let nothing = ["variables", "image", "command", "environment"].iter().all(|key| map.node(key).is_none());
+        // A map without a service says so, and is told once.
+        if nothing && map.node("service").is_some() {
+            let span = map.span();
+            map.error(span, "`deploy` releases nothing")
+                .help("say what the release changes: `variables`, `image`, `command` or `environment`");
+        }
+        map.finish()?;
+        let settings = |settings: Option<Settings>| settings.map(|settings| settings.0).unwrap_or_default();
+        let release = Release {
+            variables: settings(variables),
+            image,
+            command,
+            environment: settings(environment),
+        };
+        Some(Deploy { service: service?, release })
+    }
+}
+
+/// Names with their values.
+struct Settings(BTreeMap<String, String>);
+
+impl FromYaml for Settings {
+    fn from_yaml(node: &Node) -> Result<Self, Vec<Mistake>> {
+        let wrong = |span, message| Err(vec![Mistake { span, message }]);
+        let Value::Map(entries) = &node.value else {
+            return wrong(node.span, format!("expected a map of names, found {}", node.describe()));
+        };
+        if entries.is_empty() {
+            return wrong(node.span, "it is empty: leave it out, or say what changes".into());
+        }
+        let mut settings = BTreeMap::new();
+        for entry in entries {
+            let name = &entry.key;
+            let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+            if name.is_empty() || !name.chars().all(fits) {
+                return wrong(entry.key_span, format!("`{}` is not the name of a variable", shorten(name)));
+            }
+            settings.insert(name.clone(), String::from_yaml(&entry.value)?);
+        }
+        Ok(Settings(settings))
+    }
+
+    fn shape() -> Option<serde_json::Value> {
+        Some(serde_json::json!({ "type": "object", "minProperties": 1,
+            "propertyNames": { "pattern": "^[A-Za-z0-9_.-]+$" }, "additionalProperties": shape::scalar() }))
+    }
+}
+
+impl Deploy {
+    /// What the release sets, for people: `CHECKOUT_VERSION=1.5.0`.
+    fn describe(&self) -> String {
+        let Release { variables, image, command, environment } = &self.release;
+        let setting = |(name, value): (&String, &String)| match is_secret(name, value) {
+            true => format!("another {name}"),
+            false => format!("{name}={value}"),
+        };
+        let mut all: Vec<String> = variables.iter().chain(environment).map(setting).collect();
+        all.extend(image.as_ref().map(|image| format!("the image {image}")));
+        all.extend(command.as_ref().map(|words| format!("the command `{}`", words.join(" "))));
+        all.join(", ")
+    }
+}
+
+fn is_secret(name: &str, value: &str) -> bool {
+    looks_secret(name) || url_password(value).is_some()
+}
+
+/// The marks of an undo, and whose they are.
+fn parts(undo: &Undo) -> Result<(&str, &Marks), FaultError> {
+    match undo {
+        Undo::Release { service, marks } => Ok((service, marks)),
+        Undo::Agent { .. } | Undo::Containers { .. } | Undo::Command { .. } => {
+            Err(FaultError::new("read the undo", "it is not that of a release"))
+        }
+    }
+}
+
+/// Where the release stands, by what the service's containers were made with.
+fn presence(service: &str, marks: &Marks, containers: &[(ContainerState, Marks)]) -> Presence {
+    let has = |own: &Marks| marks.iter().all(|(setting, mark)| own.get(setting) == Some(mark));
+    let settings = marks.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+    let each = containers.iter().map(|(state, own)| match has(own) {
+        true => format!("{} is {} with the release's {settings}", state.name, state.status),
+        false => format!("{} is {} without the release", state.name, state.status),
+    });
+    let evidence = each.collect::<Vec<_>>().join(", ");
+    match containers.iter().filter(|(_, own)| has(own)).count() {
+        0 if containers.is_empty() => Presence::Gone(format!("`{service}` has no container")),
+        0 => Presence::Gone(evidence),
+        n if n == containers.len() => Presence::InPlace(evidence),
+        _ => Presence::Partly(evidence),
+    }
+}
+
+impl Inject for Deploy {
+    fn summary(&self) -> String {
+        format!("releases `{}` with {}", self.service, self.describe())
+    }
+
+    fn services(&self) -> Vec<String> {
+        vec![self.service.clone()]
+    }
+
+    fn secrets(&self) -> Vec<String> {
+        let all = self.release.variables.iter().chain(&self.release.environment);
+        let of = |(name, value): (&String, &String)| match url_password(value) {
+            Some(password) => Some(password.to_string()),
+            None => looks_secret(name).then(|| value.clone()),
+        };
+        all.filter_map(of).collect()
+    }
+
+    fn plan_within(&self) -> Duration {
+        PLAN_WITHIN
+    }
+
+    async fn plan<S: Stack>(&self, _id: &str, field: &Field<'_, S>) -> Result<Undo, FaultError> {
+        let operation = || format!("prepare the release of `{}`", self.service);
+        let marks = field.stack.preview(&self.service, &self.release).await;
+        let marks = marks.map_err(|error| FaultError::new(operation(), error))?;
+        if marks.is_empty() {
+            return Err(FaultError::new(operation(), "the service's containers are like that already"));
+        }
+        Ok(Undo::Release { service: self.service.clone(), marks })
+    }
+
+    async fn inject<S: Stack>(&self, _id: &str, _undo: &Undo, field: &Field<'_, S>) -> Result<(), FaultError> {
+        let released = field.stack.deploy(&self.service, Some(&self.release)).await;
+        released.map_err(|error| FaultError::new(format!("release `{}`", self.service), error))
+    }
+
+    async fn confirm<S: Stack>(&self, _id: &str, undo: &Undo, field: &Field<'_, S>) -> Result<Presence, FaultError> {
+        let (service, marks) = parts(undo)?;
+        let containers = field.stack.marks(service).await;
+        let containers =
+            containers.map_err(|error| FaultError::new(format!("look at the containers of `{service}`"), error))?;
+        Ok(presence(service, marks, &containers))
+    }
+
+    /// A runbook that has rolled back has done it.
+    async fn revert<S: Stack>(&self, id: &str, undo: &Undo, field: &Field<'_, S>) -> Result<(), FaultError> {
+        if let Presence::Gone(_) = self.confirm(id, undo, field).await? {
+            return Ok(());
+        }
+        let back = field.stack.deploy(&self.service, None).await;
+        back.map_err(|error| FaultError::new(format!("take the release of `{}` back", self.service), error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_release_is_known_by_everything_that_it_sets() {
+        let marks = |pairs: &[(&str, &str)]| -> Marks {
+            pairs.iter().map(|(setting, mark)| (setting.to_string(), mark.to_string())).collect()
+        };
+        let state = |name: &str| ContainerState {
+            id: name.into(),
+            name: name.into(),
+            status: "running".into(),
+            exit_code: None,
+            started_at: String::new(),
+        };
+        let release = marks(&[("image", "b"), ("environment.X", "2")]);
+        let bad = || (state("bad"), marks(&[("image", "b"), ("environment.X", "2"), ("environment.Y", "7")]));
+        let planned = || (state("planned"), marks(&[("image", "a"), ("environment.X", "1")]));
+        // The setting alone was taken back.
+        let half = || (state("half"), marks(&[("image", "b"), ("environment.X", "1")]));
+        let asked = |containers: &[(ContainerState, Marks)]| presence("web", &release, containers);
+        assert_eq!(
+            asked(&[bad()]),
+            Presence::InPlace("bad is running with the release's environment.X, image".into())
+        );
+        assert!(matches!(asked(&[bad(), planned()]), Presence::Partly(_)));
+        assert_eq!(asked(&[half()]), Presence::Gone("half is running without the release".into()));
+        assert_eq!(asked(&[]), Presence::Gone("`web` has no container".into()));
+    }
+}

@@ -1,0 +1,188 @@
+//! Releases of a service by Compose: its containers are made anew from the model as the release has it, and what a
+//! container was made with tells which release it is.
+
+use super::bundle::hex;
+use super::compose::{Stopped, Watch};
+use super::errors::environment;
+use super::health::{Standing, standing};
+use super::model::{escape, scalar, unescape};
+use super::stack::DockerStack;
+use super::steps::{Making, anew};
+use super::{containers, labels};
+use crate::stack::{ContainerState, Marks, Release, StackError};
+use bollard::models::ContainerInspectResponse;
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+/// How long `docker compose up` may take.
+const UP_WITHIN: Duration = Duration::from_secs(20);
+/// How long new containers have to become ready; a bad release may never be.
+const READY_WITHIN: Duration = Duration::from_secs(8);
+/// Between two looks at them.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// What `Stack::preview` says.
+pub(super) async fn preview(stack: &DockerStack, service: &str, release: &Release) -> Result<Marks, StackError> {
+    let model = model(stack, service, Some(release)).await?;
+    let wanted = of_model(stack, model.pointer(&pointer(service)).and_then(Value::as_object));
+    let now = marks(stack, service).await?;
+    // What every container has already cannot tell the release from what was before it.
+    let new = |(setting, mark): &(String, String)| !now.iter().all(|(_, own)| own.get(setting) == Some(mark));
+    Ok(wanted.into_iter().filter(new).collect())
+}
+
+/// What `Stack::marks` says.
+pub(super) async fn marks(stack: &DockerStack, service: &str) -> Result<Vec<(ContainerState, Marks)>, StackError> {
+    let found = inspected(stack, service).await?;
+    Ok(found.iter().map(|container| (containers::state(container), of_container(stack, container))).collect())
+}
+
+/// What `Stack::deploy` does.
+pub(super) async fn deploy(stack: &DockerStack, service: &str, release: Option<&Release>) -> Result<(), StackError> {
+    {
+        let mut started = stack.started();
+        match release {
+            Some(release) => started.released.insert(service.into(), release.variables.clone()),
+            None => started.released.remove(service),
+        };
+    }
+    let model = model(stack, service, release).await?.to_string();
+    let running = inspected(stack, service).await?;
+    let running = running.iter().filter(|container| containers::status(container) == "running").count().max(1);
+    let scale = format!("{service}={running}");
+    let args = ["up", "--detach", "--no-build", "--no-deps", "--quiet-pull", "--scale", &scale, "--", service];
+    let cancel = CancellationToken::new();
+    let watch = Watch {
+        log: Some(stack.run.dir.join("logs").join("deploy.log")),
+        deadline: Some(Instant::now() + UP_WITHIN),
+        cancel: &cancel,
+        model: Some(&model),
+    };
+    let making = Making::of(&stack.started);
+    let operation = "docker compose up";
+    match stack.compose().run(&args, watch).await {
+        Ok(ran) if ran.status.success() => making.over(),
+        Ok(ran) => {
+            making.over();
+            let said = ran.tail.last().map_or("it failed and said nothing", String::as_str);
+            return Err(environment(operation, said));
+        }
+        Err(Stopped::Error(error)) => return Err(error),
+        Err(Stopped::Cancelled) => return Err(StackError::Cancelled),
+        Err(Stopped::TimedOut(tail)) => {
+            let last = tail.last().map_or("none", String::as_str);
+            let within = UP_WITHIN.as_secs();
+            return Err(environment(operation, format!("it did not end within {within} s; its last words: {last}")));
+        }
+    }
+    ready(stack, service).await
+}
+
+/// Waits until the service's containers are ready, have failed, or have had their time.
+async fn ready(stack: &DockerStack, service: &str) -> Result<(), StackError> {
+    let deadline = tokio::time::Instant::now() + READY_WITHIN;
+    loop {
+        let found = inspected(stack, service).await?;
+        let waiting =
+            |container: &ContainerInspectResponse| matches!(standing(container, false, true), Standing::Waiting(_));
+        if !found.iter().any(waiting) || tokio::time::Instant::now() >= deadline {
+            return Ok(());
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// The drill's model with the release in it. Builds and pulls what the release needs.
+async fn model(stack: &DockerStack, service: &str, release: Option<&Release>) -> Result<Value, StackError> {
+    let operation = || "resolving the stack's file";
+    let planned = Release::default();
+    let release = release.unwrap_or(&planned);
+    let cancel = CancellationToken::new();
+    let text = anew::released(stack, &release.variables, service, &cancel).await;
+    let text = text.map_err(|why| environment(operation(), why))?;
+    let mut model: Value = serde_json::from_str(&text).map_err(|error| environment(operation(), error))?;
+    let Some(Value::Object(json)) = model.pointer_mut(&pointer(service)) else {
+        return Err(environment(operation(), "the stack has no such service"));
+    };
+    if let Some(image) = &release.image {
+        super::images::ensure_pulled(&stack.compose(), image, "pulling the release's image").await?;
+        json.insert("image".into(), json!(escape(image)));
+        json.remove("build");
+    }
+    if let Some(command) = &release.command {
+        json.insert("command".into(), command.iter().map(|word| Value::String(escape(word))).collect());
+    }
+    if !release.environment.is_empty() {
+        let environment = json.entry("environment").or_insert_with(|| json!({}));
+        if let Value::Object(environment) = environment {
+            for (name, value) in &release.environment {
+                environment.insert(name.clone(), json!(escape(value)));
+            }
+        }
+    }
+    Ok(model)
+}
+
+fn pointer(service: &str) -> String {
+    format!("/services/{}", service.replace('~', "~0").replace('/', "~1"))
+}
+
+async fn inspected(stack: &DockerStack, service: &str) -> Result<Vec<ContainerInspectResponse>, StackError> {
+    let docker = &stack.endpoint.docker;
+    let by = [
+        (labels::PROJECT, Some(stack.project.as_str())),
+        (labels::SERVICE, Some(service)),
+        (labels::ONEOFF, Some("False")),
+    ];
+    let mut found = Vec::new();
+    for summary in containers::list(docker, &by).await? {
+        found.extend(containers::inspect(docker, &summary.id.unwrap_or_default()).await?);
+    }
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(found)
+}
+
+/// What a service's containers are made with.
+fn of_model(stack: &DockerStack, service: Option<&Map<String, Value>>) -> Marks {
+    let mut marks = Marks::new();
+    let Some(service) = service else { return marks };
+    let mut mark = |setting: String, value: &str| marks.insert(setting.clone(), fingerprint(stack, &setting, value));
+    if let Some(image) = service.get("image").and_then(Value::as_str) {
+        mark("image".into(), &unescape(image));
+    }
+    if let Some(Value::Array(command)) = service.get("command") {
+        let words: Vec<String> = command.iter().filter_map(scalar).map(|word| unescape(&word)).collect();
+        mark("command".into(), &words.join("\0"));
+    }
+    for (name, value) in service.get("environment").and_then(Value::as_object).into_iter().flatten() {
+        if let Some(value) = scalar(value) {
+            mark(format!("environment.{name}"), &unescape(&value));
+        }
+    }
+    marks
+}
+
+/// What a container was made with.
+fn of_container(stack: &DockerStack, container: &ContainerInspectResponse) -> Marks {
+    let mut marks = Marks::new();
+    let Some(config) = &container.config else { return marks };
+    let mut mark = |setting: String, value: &str| marks.insert(setting.clone(), fingerprint(stack, &setting, value));
+    if let Some(image) = &config.image {
+        mark("image".into(), image);
+    }
+    if let Some(command) = &config.cmd {
+        mark("command".into(), &command.join("\0"));
+    }
+    for variable in config.env.iter().flatten() {
+        let (name, value) = variable.split_once('=').unwrap_or((variable, ""));
+        mark(format!("environment.{name}"), value);
+    }
+    marks
+}
+
+/// Of a value that may be a secret: salted with the run and the setting, so that it says nothing elsewhere.
+fn fingerprint(stack: &DockerStack, setting: &str, value: &str) -> String {
+    hex(&Sha256::digest(format!("{}\0{setting}\0{value}", stack.run.id))[..8])
+}

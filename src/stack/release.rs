@@ -1,0 +1,31 @@
+//! A release: what a team changes when it brings out another version of a service. Neutral to what runs the stack.
+
+use super::StackError;
+use std::collections::BTreeMap;
+
+/// What a release changes. Everything that it does not name stays as it was planned.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Release {
+    /// Variables that the stack's files take (`${CHECKOUT_VERSION}`), as the team sets them to bring out a version. They
+    /// stay set: who makes the service anew without setting them otherwise gets the release again.
+    pub variables: BTreeMap<String, String>,
+    /// Image of the service's containers.
+    pub image: Option<String>,
+    /// Their command, one word each.
+    pub command: Option<Vec<String>>,
+    /// Variables of their environment.
+    pub environment: BTreeMap<String, String>,
+}
+
+/// Settings of a container (`image`, `command`, `environment.NAME`), each with a fingerprint of its value: enough to tell
+/// one release from another, without a secret in it.
+pub type Marks = BTreeMap<String, String>;
+
+/// What a stack says that knows no releases.
+pub(super) fn unknown(service: &str) -> StackError {
+    StackError::Environment {
+        operation: format!("releasing `{service}`"),
+        cause: "this stack knows no releases".into(),
+        hint: None,
+    }
+}
