@@ -22,7 +22,7 @@ pub fn is_control(controls: ControlRuns, place: usize, occasion: u64, repeat: u3
         ControlRuns::Every(every) => {
             let before = u128::from(occasion.saturating_sub(1)) * u128::from(repeat);
             let run = before + u128::from(repetition);
-            (run + place as u128) % u128::from(every.max(1)) == 0
+            (run + place as u128).is_multiple_of(u128::from(every.max(1)))
         }
     }
 }

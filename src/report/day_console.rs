@@ -236,7 +236,11 @@ fn line(event: &DayEvent, day: &Day, width: usize, paint: Paint) -> Option<Strin
             };
             let head = paint.headline(mark, &format!("{} {word}", mark.sign()));
             let why = one_line(reason.lines().next().unwrap_or_default());
-            let why = if *outcome == Outcome::Passed { String::new() } else { format!(" {verdict}: {why}") };
+            let why = match outcome {
+                Outcome::Passed => String::new(),
+                Outcome::Failed => format!(" {verdict}: {why}"),
+                Outcome::Broken | Outcome::Interrupted => format!(": {why}"),
+            };
             (name(day, *number), format!("{head}{why}"))
         }
         DayEvent::DrillNotRun { number, why } => {

@@ -144,7 +144,9 @@ fn row(drill: &DayDrill, width: usize, paint: Paint) -> String {
     let counts = drill.telling().next_back().or(drill.attempts.last());
     let verdict = counts.map_or("", |attempt| attempt.verdict.name());
     let took = counts.and_then(|attempt| Some(seconds(attempt.ended_us?.saturating_sub(attempt.started_us))));
-    let told = paint.marked(mark, &column(&format!("{} {}", mark.sign(), status.name()), 15));
+    let told = format!("{} {}", mark.sign(), status.name());
+    let padding = " ".repeat(15_usize.saturating_sub(told.chars().count()));
+    let told = paint.marked(mark, &told) + &padding;
     format!(
         "{}  {}  {told}  {} {}",
         right(&drill.planned.number.to_string(), 4),

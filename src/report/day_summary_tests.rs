@@ -3,7 +3,7 @@
 use super::*;
 use crate::record::PlannedDrill;
 use crate::record::testing::{Story, record_of};
-use crate::record::{DayEvent, DayStamped, LeftOutDrill, Outcome, Record, Verdict};
+use crate::record::{DayEvent, DayStamped, LeftOutDrill, PlannedDrill, Record, Verdict};
 
 fn planned(number: usize, scenario: &str, repetition: u32, control: bool) -> PlannedDrill {
     PlannedDrill { number, scenario: scenario.into(), title: "A title".into(), tags: vec![], repetition, control }

@@ -163,10 +163,8 @@ impl Limits {
         if next.cpus > cpus {
             return Some(format!("processors: it needs {:.2}, and {cpus:.2} are left", next.cpus));
         }
-        match now.busy.filter(|busy| *busy > BUSY && !running.is_empty()) {
-            Some(busy) => Some(format!("processors: they are {:.0}% busy", busy * 100.0)),
-            None => None,
-        }
+        let busy = now.busy.filter(|busy| *busy > BUSY && !running.is_empty());
+        busy.map(|busy| format!("processors: they are {:.0}% busy", busy * 100.0))
     }
 
     /// How many of these drills may run at once at most, and why, in words: `6: memory for 9, processors for 6, address pools

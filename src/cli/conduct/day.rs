@@ -64,7 +64,8 @@ pub async fn day(file: &GameDay, wishes: &DayWishes) -> Result<Exit, Error> {
     let Prepared { day: mut plan, drills, settings } = gameday::prepare(file, &wishes.plan, &now);
     let ready = plan::ready(drills, &endpoint, wishes).await?;
     let now_free = available(&endpoint, None).await.map_err(environment)?;
-    let limits = Limits::new(&capacity(&endpoint).await.map_err(environment)?, &now_free, settings.parallel);
+    let engine = capacity(&endpoint).await.map_err(environment)?;
+    let limits = Limits::new(&engine, &now_free, settings.parallel);
     plan.limits = limits.words(&ready.iter().map(|ready| ready.demand).collect::<Vec<_>>());
     if wishes.dry_run {
         crate::cli::output::print(&report::day_plan(&plan, &plan::expectations(&ready)))?;
@@ -113,8 +114,12 @@ pub async fn day(file: &GameDay, wishes: &DayWishes) -> Result<Exit, Error> {
     }
     let options = DockerOptions::from_env(wishes.no_build);
     let ready = images::make(ready, &endpoint, &options, &dir, &stop.cancel, &sink).await;
-    let rules =
-        Rules { retry: settings.retry, fail_fast: settings.fail_fast, starting: starting(), budget: settings.budget };
+    let rules = Rules {
+        retry: settings.retry,
+        fail_fast: settings.fail_fast,
+        starting: starting(engine.cpus),
+        budget: settings.budget,
+    };
     let schedule =
         Schedule::new(rules, ready.iter().map(|ready| (ready.planned.number, ready.planned.label(), ready.expected)));
     let runner = Runner {
@@ -163,8 +168,8 @@ fn finish(
     }
 }
 
-/// How many drills may start their stacks at once: starting a stack keeps about one processor busy, and a drill that measures
-/// beside it needs the other one. Half of the processors, at least one.
-fn starting() -> usize {
-    std::thread::available_parallelism().map_or(1, |cpus| (cpus.get() / 2).max(1))
+/// How many drills may start their stacks at once on an engine of so many processors: starting a stack keeps about one of them
+/// busy, and a drill that measures beside it needs the others. Half of them, at least one.
+fn starting(cpus: f64) -> usize {
+    (cpus / 2.0).max(1.0) as usize
 }

@@ -236,7 +236,7 @@ pub fn read_entry(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) ->
 
 /// One of these words.
 fn word<T: Copy, const N: usize>(text: &str, words: [(&'static str, T); N]) -> Result<T, String> {
-    let known = words.iter().find(|(name, _)| *name == text.trim()).map(|(_, value)| *value);
+    let known = words.iter().find(|(name, _)| *name == text).map(|(_, value)| *value);
     let unknown = || {
         let names = words.map(|(name, _)| name);
         format!("there is no `{}`: {}", shorten(text), did_you_mean(text, names))
@@ -256,10 +256,10 @@ fn between(map: &mut MapReader<'_>, key: &'static str, least: u32, most: u32) ->
 
 /// `auto` is `None`.
 fn parallel(text: &str) -> Result<Option<u32>, String> {
-    if text.trim() == "auto" {
+    if text == "auto" {
         return Ok(None);
     }
-    match text.trim().parse::<u32>() {
+    match text.parse::<u32>() {
         Ok(count) if (1..=MOST_PARALLEL).contains(&count) => Ok(Some(count)),
         _ => Err(format!("`{}` is neither `auto` nor a number from 1 to {MOST_PARALLEL}", shorten(text))),
     }

@@ -35,8 +35,8 @@ const COMPOSE: (u32, u32) = (2, 20);
 const API: (u32, u32) = (1, 41);
 /// Free space below which a build may fail, in bytes.
 const ROOM: u64 = 2 * 1024 * 1024 * 1024;
-/// The engine's default pools give about this many networks.
-const DEFAULT_NETWORKS: usize = 30;
+/// Free networks below which drills may find none.
+const FEW_NETWORKS: u32 = 5;
 const BASE_IMAGE: &str = "debian:bookworm-slim";
 
 fn ok(what: &'static str, seen: impl Into<String>) -> Probe {
@@ -152,18 +152,14 @@ async fn base_image(endpoint: &Endpoint) -> Probe {
 }
 
 async fn networks(endpoint: &Endpoint) -> Probe {
-    let pools = endpoint.docker.info().await.ok().and_then(|info| info.default_address_pools).unwrap_or_default();
-    let options = None::<bollard::query_parameters::ListNetworksOptions>;
-    let used = endpoint.docker.list_networks(options).await.map_or(0, |networks| networks.len());
-    let seen = format!("{used} in use");
-    if pools.is_empty() && used + 5 > DEFAULT_NETWORKS {
+    let free = match super::capacity::capacity(endpoint).await {
+        Ok(capacity) => capacity.free_networks,
+        Err(error) => return bad("networks", State::Warn, error.to_string(), "see above"),
+    };
+    let seen = format!("the address pools hold {free} more");
+    if free < FEW_NETWORKS {
         let mend = "`firedrill sweep`, `docker network prune`, or more `default-address-pools` in daemon.json";
-        return bad(
-            "networks",
-            State::Warn,
-            format!("{seen}, and the default pools end at about {DEFAULT_NETWORKS}"),
-            mend,
-        );
+        return bad("networks", State::Warn, seen, mend);
     }
     ok("networks", seen)
 }
