@@ -1,7 +1,6 @@
 //! The summary of game days that come out in every way.
 
 use super::*;
-use crate::record::PlannedDrill;
 use crate::record::testing::{Story, record_of};
 use crate::record::{DayEvent, DayStamped, LeftOutDrill, PlannedDrill, Record, Verdict};
 
