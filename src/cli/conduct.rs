@@ -163,7 +163,12 @@ async fn one(
     let runbook = plan.runbook.as_ref().map_or("", |runbook| &runbook.source.text);
     let mut person = Terminal::new(wishes.ask, runbook);
     let observers = vec![display(wishes, &person)];
-    let options = Options { control: wishes.control, keep: wishes.keep, seed: wishes.seed.unwrap_or_else(drawn_seed) };
+    let options = Options {
+        control: wishes.control,
+        keep: wishes.keep,
+        seed: wishes.seed.unwrap_or_else(drawn_seed),
+        ..Options::default()
+    };
     let begun =
         Begun { plan, stack: &stack, run_dir, options, revision: revision(&wishes.project).await, occasion: None };
     let Carried { record, saved } = carry_out(begun, &mut person, observers, shutdown).await?;

@@ -2,6 +2,7 @@
 //! down run whatever happened, outside the token that was cancelled.
 
 use super::comeback;
+use super::crowd::Crowd;
 use super::ledger::Ledger;
 use super::monitor::Monitor;
 use super::person::Person;
@@ -73,6 +74,8 @@ pub struct Options {
     pub keep: bool,
     /// Seed of everything random.
     pub seed: u64,
+    /// The drills that run at the same time, this one included.
+    pub crowd: Crowd,
 }
 
 /// What is to be done, and where its files go.
@@ -116,7 +119,7 @@ pub async fn run<S: Stack>(
         person,
         control: options.control,
         seed: options.seed,
-        monitor: Monitor::new(sink.clone(), &plan.slis, when),
+        monitor: Monitor::new(sink.clone(), &plan.slis, when, options.crowd.clone()),
         sink: sink.clone(),
         ledger: &mut ledger,
         injections,
@@ -124,6 +127,7 @@ pub async fn run<S: Stack>(
         pumps: Vec::new(),
         shell: None,
         phase: None,
+        phase_began: DrillTime::default(),
         inject_began: DrillTime::default(),
         injected: None,
         impacted: None,
@@ -180,6 +184,7 @@ pub(super) struct Drill<'a, S: Stack> {
     /// The session opens while the load becomes steady, so that nobody waits for it.
     pub shell: Option<JoinHandle<Result<Shell, ShellError>>>,
     phase: Option<Phase>,
+    phase_began: DrillTime,
     /// When the first injection was begun.
     pub inject_began: DrillTime,
     /// First and last confirmation.
@@ -224,6 +229,7 @@ impl<S: Stack> Drill<'_, S> {
     pub fn begin(&mut self, phase: Phase) {
         self.end_phase();
         self.phase = Some(phase);
+        self.phase_began = self.sink.now();
         self.sink.emit(Event::PhaseStarted { phase });
     }
 
@@ -340,6 +346,7 @@ impl<S: Stack> Drill<'_, S> {
     /// Takes a reason why the drill did not pass: the first one is the verdict, and what was broken or left behind
     /// afterwards still spoils a pass.
     pub fn judge(&mut self, stop: Stop) {
+        let stop = self.unless_crowded(stop);
         let spoils = stop.verdict.spoils() || stop.verdict == Verdict::Interrupted;
         let first = self.verdict.is_none();
         if first || spoils {
@@ -352,6 +359,22 @@ impl<S: Stack> Drill<'_, S> {
         if first || (stop.verdict.spoils() && self.verdict_now() == Verdict::Passed) {
             self.verdict = Some(stop);
         }
+    }
+
+    /// A reason that rests on the measurement says nothing where the machine was full of other drills meanwhile.
+    fn unless_crowded(&self, stop: Stop) -> Stop {
+        match self.crowded() {
+            Some(why) if stop.is_measured() => {
+                let Stop { verdict, reason, .. } = stop;
+                Stop::disturbed(format!("{why}, so that this is no verdict: it would have been {verdict}: {reason}"))
+            }
+            _ => stop,
+        }
+    }
+
+    /// Why what this phase measured may be the doing of other drills, if it may.
+    pub fn crowded(&self) -> Option<String> {
+        self.monitor.crowded(self.phase_began)
     }
 
     fn verdict_now(&self) -> Verdict {
@@ -372,7 +395,7 @@ impl<S: Stack> Drill<'_, S> {
     pub fn failed(&self, check: Check, started_us: DrillTime, stop: Stop) -> Stop {
         let stop = match self.monitor.disturbed() {
             Some(disturbed) if stop.is_measured() => Stop::disturbed(disturbed),
-            _ => stop,
+            _ => self.unless_crowded(stop),
         };
         let (reason, at) = (stop.reason.clone(), stop.at.clone());
         let outcome = if stop.verdict.is_harness() {

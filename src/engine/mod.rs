@@ -3,6 +3,7 @@
 mod alone;
 mod announce;
 mod comeback;
+mod crowd;
 mod drill;
 mod follow;
 mod impact;
@@ -21,6 +22,7 @@ mod usage;
 
 pub use alone::{Alone, AloneOutcome, announce_alone, follow_alone};
 pub use announce::{Identity, announce};
+pub use crowd::{Counted, Crowd};
 pub use drill::{Job, Options, Outcome, Shutdown, run};
 pub use follow::{ByHand, place_of};
 pub use person::{Nobody, Person};

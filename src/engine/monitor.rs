@@ -1,6 +1,7 @@
 //! What the agents report while the phases run: slices, samples of the alert condition, lateness. One pump per agent
 //! turns messages into events and into the timeline that the phases ask; the phases wait for changes, never sleep.
 
+use super::crowd::{Crowd, Crowded};
 use crate::agent::AgentClient;
 use crate::agent::protocol::{Message, WireSlice};
 use crate::record::{DrillTime, Event, EventSink, Slice};
@@ -44,6 +45,7 @@ struct State {
     late_at: Vec<(DrillTime, u64)>,
     worst_late: Duration,
     gone: Option<String>,
+    crowded: Crowded,
 }
 
 impl State {
@@ -78,11 +80,12 @@ pub struct Monitor {
     changed: watch::Sender<u64>,
     sink: EventSink,
     when: Option<String>,
+    crowd: Crowd,
 }
 
 impl Monitor {
     /// A monitor that knows nothing yet. `when` is the alert condition as it was written.
-    pub fn new(sink: EventSink, slis: &[SliSpec], when: Option<String>) -> Monitor {
+    pub fn new(sink: EventSink, slis: &[SliSpec], when: Option<String>, crowd: Crowd) -> Monitor {
         let state = State {
             timeline: Timeline::new(slis),
             condition: Condition::default(),
@@ -91,8 +94,9 @@ impl Monitor {
             late_at: Vec::new(),
             worst_late: Duration::ZERO,
             gone: None,
+            crowded: Crowded::default(),
         };
-        Monitor { state: Arc::new(Mutex::new(state)), changed: watch::channel(0).0, sink, when }
+        Monitor { state: Arc::new(Mutex::new(state)), changed: watch::channel(0).0, sink, when, crowd }
     }
 
     /// Takes in what an agent reports until its channel ends.
@@ -118,7 +122,10 @@ impl Monitor {
             Message::Sample { clock_us, value, holds, error, readable } => {
                 self.sample(drill_time(client, clock_us), value, holds, error, readable);
             }
-            Message::Machine { sample } => self.sink.emit(Event::Machine(sample)),
+            Message::Machine { sample } => {
+                self.lock().crowded.note(self.sink.now(), &sample, self.crowd.others());
+                self.sink.emit(Event::Machine(sample));
+            }
             Message::Late { load, worst_us, count } => {
                 let mut state = self.lock();
                 state.late += count;
@@ -204,6 +211,11 @@ impl Monitor {
                 state.worst_late.as_millis()
             )
         })
+    }
+
+    /// Why what was measured since then may be the doing of other drills, if it may.
+    pub fn crowded(&self, since: DrillTime) -> Option<String> {
+        self.lock().crowded.since(since)
     }
 
     /// Waits until `ask` answers, an agent is gone, or the deadline passes (`Ok(None)`). `ask` is asked at every

@@ -129,7 +129,11 @@ impl<S: Stack> Drill<'_, S> {
                     };
                     missing.push(reason.clone());
                     let at = Some(self.where_it_should_have_helped());
-                    self.decided(check, from, CheckOutcome::Failed { reason, at });
+                    let outcome = match self.crowded() {
+                        Some(crowded) => CheckOutcome::Error { reason: format!("{reason}; {crowded}"), at },
+                        None => CheckOutcome::Failed { reason, at },
+                    };
+                    self.decided(check, from, outcome);
                     continue;
                 }
             };

@@ -98,10 +98,13 @@ impl<S: Stack> Drill<'_, S> {
             }
             Ok(Some(Err(levels))) => Err(match self.monitor.disturbed() {
                 Some(disturbed) => Stop::disturbed(disturbed),
-                None => Stop::new(
-                    Verdict::NotReverted,
-                    format!("the faults are gone, but the SLIs did not hold for {hold}: {}", shown(&levels)),
-                ),
+                None => Stop {
+                    after_revert: true,
+                    ..Stop::new(
+                        Verdict::NotReverted,
+                        format!("the faults are gone, but the SLIs did not hold for {hold}: {}", shown(&levels)),
+                    )
+                },
             }),
             Ok(None) => Err(Stop::harness("the faults are gone, but there was no complete measurement afterwards")),
             Err(stop) => Err(stop),

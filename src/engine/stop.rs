@@ -17,12 +17,14 @@ pub struct Stop {
     pub at: Option<Location>,
     /// Whether the reason is that the measurement was disturbed.
     pub disturbed: bool,
+    /// Whether it is that the SLIs did not hold once everything was undone.
+    pub after_revert: bool,
 }
 
 impl Stop {
     /// A reason without a place.
     pub fn new(verdict: Verdict, reason: impl Into<String>) -> Stop {
-        Stop { verdict, reason: reason.into(), at: None, disturbed: false }
+        Stop { verdict, reason: reason.into(), at: None, disturbed: false, after_revert: false }
     }
 
     /// Firedrill or its environment broke.
@@ -45,7 +47,7 @@ impl Stop {
                 | Verdict::SelfHealed
                 | Verdict::Breached
                 | Verdict::NotRecovered
-        )
+        ) || self.after_revert
     }
 
     /// Adds the place in the user's files.

@@ -3,7 +3,7 @@
 use super::super::drill::{Begun, Carried, carry_out};
 use super::super::environment;
 use super::plan::Ready;
-use crate::engine::{Nobody, Options, Shutdown};
+use crate::engine::{Crowd, Nobody, Options, Shutdown};
 use crate::error::Error;
 use crate::record::{Event, MachineSample, Observer, Occasion, Phase, RunDir, Stamped};
 use crate::stack::docker::{DockerOptions, DockerStack, Endpoint, RunIdentity};
@@ -54,6 +54,8 @@ pub struct Attempt {
     pub options: DockerOptions,
     /// Who sees its events.
     pub observers: Vec<Box<dyn Observer>>,
+    /// The drills of the game day that run at the same time.
+    pub crowd: Crowd,
     /// How it is told to stop.
     pub stop: Shutdown,
 }
@@ -72,11 +74,12 @@ impl Attempt {
         if let Some(error) = no_images {
             stack = stack.without_images(error);
         }
+        let _counted = self.crowd.enter();
         let begun = Begun {
             plan: &plan,
             stack: &stack,
             run_dir: self.run_dir,
-            options: Options { control: planned.control, keep: false, seed },
+            options: Options { control: planned.control, keep: false, seed, crowd: self.crowd.clone() },
             revision: self.revision,
             occasion: Some(self.occasion),
         };

@@ -1,0 +1,90 @@
+//! Drills beside this one. What they do to the machine must never become a verdict on this one's runbook: where it would
+//! fail by what was measured while the machine was full of other drills, it says nothing and is run again alone.
+
+use crate::record::{DrillTime, MachineSample};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// From this share of busy processors on, what is slow or late may be so because of the others.
+const FULL: f64 = 0.9;
+
+/// How many drills run at the same time. Clones count together.
+#[derive(Debug, Clone, Default)]
+pub struct Crowd {
+    drills: Arc<AtomicUsize>,
+}
+
+/// Counts a drill as long as it lives.
+#[derive(Debug)]
+pub struct Counted(Crowd);
+
+impl Crowd {
+    /// One more drill runs, until the value is dropped.
+    pub fn enter(&self) -> Counted {
+        self.drills.fetch_add(1, Ordering::Relaxed);
+        Counted(self.clone())
+    }
+
+    /// Drills beside the one that asks.
+    pub fn others(&self) -> usize {
+        self.drills.load(Ordering::Relaxed).saturating_sub(1)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.drills.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The moments at which others ran and the machine was full.
+#[derive(Debug, Default)]
+pub(super) struct Crowded {
+    moments: Vec<(DrillTime, f64, usize)>,
+}
+
+impl Crowded {
+    /// Takes note of a sample.
+    pub(super) fn note(&mut self, at: DrillTime, sample: &MachineSample, others: usize) {
+        if others > 0 && sample.busy >= FULL {
+            self.moments.push((at, sample.busy, others));
+        }
+    }
+
+    /// Why what was measured since then may be the others' doing, if it may.
+    pub(super) fn since(&self, from: DrillTime) -> Option<String> {
+        let full = self.moments.iter().filter(|(at, ..)| *at >= from);
+        let (_, busy, others) = full.max_by(|a, b| a.1.total_cmp(&b.1))?;
+        let drills = if *others == 1 { "drill" } else { "drills" };
+        Some(format!("the machine was {:.0}% busy with {others} {drills} beside this one", busy * 100.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(busy: f64) -> MachineSample {
+        MachineSample { cpus: 2, busy, pressure: None, memory_bytes: 1, available_bytes: 1 }
+    }
+
+    #[test]
+    fn only_a_full_machine_with_others_on_it_excuses_what_was_measured() {
+        let crowd = Crowd::default();
+        let own = crowd.enter();
+        assert_eq!(crowd.others(), 0);
+        let other = crowd.enter();
+        let mut crowded = Crowded::default();
+        crowded.note(DrillTime(1), &sample(0.99), 0);
+        crowded.note(DrillTime(2), &sample(0.5), crowd.others());
+        assert_eq!(crowded.since(DrillTime(0)), None);
+        crowded.note(DrillTime(3), &sample(0.95), crowd.others());
+        let why = crowded.since(DrillTime(0)).unwrap();
+        assert_eq!(why, "the machine was 95% busy with 1 drill beside this one");
+        assert_eq!(crowded.since(DrillTime(4)), None, "long over");
+        drop(other);
+        assert_eq!(crowd.others(), 0);
+        drop(own);
+        assert_eq!(crowd.others(), 0);
+    }
+}
