@@ -79,7 +79,7 @@ fn the_schema_of_game_days_rejects_nothing_that_the_program_takes() {
     let whole = json!({
         "title": "X", "description": "x", "owner": "x", "scenarios": [{ "scenario": "x", "repeat": 2, "control": "1/3" }],
         "order": "random", "seed": 7, "repeat": 2, "budget": "30m", "parallel": 3, "on_failure": "stop", "retry": 1,
-        "flaky": "fail", "control": "1/7",
+        "flaky": "fail", "control": "1/7", "rate": "20/s",
     });
     let validator = jsonschema::draft202012::new(&spec::game_day_schema()).expect("a schema");
     assert_eq!(takes(&whole), Ok(()));

@@ -5,6 +5,8 @@ use crate::record::{DrillTime, MachineSample};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+/// So much of the time must the machine have been full: one second of twenty explains no verdict.
+const SHARE: f64 = 0.2;
 /// From this share of busy processors on, what is slow or late may be so because of the others.
 const FULL: f64 = 0.9;
 
@@ -37,7 +39,7 @@ impl Drop for Counted {
     }
 }
 
-/// The moments at which others ran and the machine was full.
+/// What the machine was like, sample by sample: how busy, and how many others ran.
 #[derive(Debug, Default)]
 pub(super) struct Crowded {
     moments: Vec<(DrillTime, f64, usize)>,
@@ -46,15 +48,17 @@ pub(super) struct Crowded {
 impl Crowded {
     /// Takes note of a sample.
     pub(super) fn note(&mut self, at: DrillTime, sample: &MachineSample, others: usize) {
-        if others > 0 && sample.busy >= FULL {
-            self.moments.push((at, sample.busy, others));
-        }
+        self.moments.push((at, sample.busy, others));
     }
 
     /// Why what was measured since then may be the others' doing, if it may.
     pub(super) fn since(&self, from: DrillTime) -> Option<String> {
-        let full = self.moments.iter().filter(|(at, ..)| *at >= from);
-        let (_, busy, others) = full.max_by(|a, b| a.1.total_cmp(&b.1))?;
+        let seen: Vec<_> = self.moments.iter().filter(|(at, ..)| *at >= from).collect();
+        let full = seen.iter().filter(|(_, busy, others)| *others > 0 && *busy >= FULL);
+        let (_, busy, others) = full.clone().max_by(|a, b| a.1.total_cmp(&b.1))?;
+        if (full.count() as f64) < seen.len() as f64 * SHARE {
+            return None;
+        }
         let drills = if *others == 1 { "drill" } else { "drills" };
         Some(format!("the machine was {:.0}% busy with {others} {drills} beside this one", busy * 100.0))
     }
@@ -82,6 +86,10 @@ mod tests {
         let why = crowded.since(DrillTime(0)).unwrap();
         assert_eq!(why, "the machine was 95% busy with 1 drill beside this one");
         assert_eq!(crowded.since(DrillTime(4)), None, "long over");
+        for at in 4..20 {
+            crowded.note(DrillTime(at), &sample(0.5), crowd.others());
+        }
+        assert_eq!(crowded.since(DrillTime(0)), None, "one second of twenty");
         drop(other);
         assert_eq!(crowd.others(), 0);
         drop(own);

@@ -147,7 +147,7 @@ pub async fn run<S: Stack>(
         ended
     };
     let came_back = comeback::bring_back(stack, &plan.faults, injected, &ending);
-    let used = caught(usage::watch(stack, &sink, &ending));
+    let used = caught(usage::watch(stack, &sink, &ending, &shutdown.cancel));
     let (ended, came_back, _) = tokio::join!(phases, came_back, used);
     let passed = match ended {
         Ok(Ok(reason)) => reason,

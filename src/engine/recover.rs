@@ -48,6 +48,11 @@ impl<S: Stack> Drill<'_, S> {
         match (recovered, self.control) {
             (Some(at), true) => self.control_recovered(at, from),
             (None, true) => {
+                if let Some(why) = self.crowded() {
+                    let reason =
+                        format!("{why}, so that nobody can say whether users would have recovered without the runbook");
+                    return Err(self.failed(Check::Control, from, Stop::disturbed(reason)));
+                }
                 let evidence = format!(
                     "without the runbook users did not recover within {}: {}",
                     seconds(within),

@@ -99,7 +99,7 @@ impl<S: Stack> Drill<'_, S> {
             Ok(Some(Err(levels))) => Err(match self.monitor.disturbed() {
                 Some(disturbed) => Stop::disturbed(disturbed),
                 None => Stop {
-                    after_revert: true,
+                    measured: true,
                     ..Stop::new(
                         Verdict::NotReverted,
                         format!("the faults are gone, but the SLIs did not hold for {hold}: {}", shown(&levels)),

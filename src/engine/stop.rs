@@ -17,14 +17,15 @@ pub struct Stop {
     pub at: Option<Location>,
     /// Whether the reason is that the measurement was disturbed.
     pub disturbed: bool,
-    /// Whether it is that the SLIs did not hold once everything was undone.
-    pub after_revert: bool,
+    /// Whether it rests on what was measured, though its verdict alone does not say so: SLIs that did not hold after the
+    /// revert, a verification that ran out of time.
+    pub measured: bool,
 }
 
 impl Stop {
     /// A reason without a place.
     pub fn new(verdict: Verdict, reason: impl Into<String>) -> Stop {
-        Stop { verdict, reason: reason.into(), at: None, disturbed: false, after_revert: false }
+        Stop { verdict, reason: reason.into(), at: None, disturbed: false, measured: false }
     }
 
     /// Firedrill or its environment broke.
@@ -37,6 +38,11 @@ impl Stop {
         Stop { disturbed: true, ..Stop::harness(reason) }
     }
 
+    /// The same, resting on a measurement.
+    pub fn measured(self) -> Stop {
+        Stop { measured: true, ..self }
+    }
+
     /// Whether it rests on what the load measured, and says nothing when that was disturbed.
     pub fn is_measured(&self) -> bool {
         matches!(
@@ -47,7 +53,7 @@ impl Stop {
                 | Verdict::SelfHealed
                 | Verdict::Breached
                 | Verdict::NotRecovered
-        ) || self.after_revert
+        ) || self.measured
     }
 
     /// Adds the place in the user's files.

@@ -11,12 +11,18 @@ const EVERY: Duration = Duration::from_secs(5);
 const WITHIN: Duration = Duration::from_secs(2);
 
 /// Emits what the stack uses every five seconds until `ending`, and once then.
-pub(super) async fn watch<S: Stack>(stack: &S, sink: &EventSink, ending: &CancellationToken) {
+/// Nobody who interrupts a drill waits for that.
+pub(super) async fn watch<S: Stack>(
+    stack: &S,
+    sink: &EventSink,
+    ending: &CancellationToken,
+    cancel: &CancellationToken,
+) {
     let mut ended = false;
     while !ended {
         ended = ending.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_none();
-        let looked = tokio::time::timeout(WITHIN, stack.usage()).await;
-        if let Ok(Ok(Some(usage))) = looked
+        let look = cancel.run_until_cancelled(tokio::time::timeout(WITHIN, stack.usage()));
+        if let Some(Ok(Ok(Some(usage)))) = look.await
             && usage.containers > 0
         {
             sink.emit(Event::Usage(usage));

@@ -21,6 +21,9 @@ pub struct Rules {
     /// So many drills may be starting their stacks at once: the part of a drill that needs processors and not only patience.
     /// None is taken for one.
     pub starting: usize,
+    /// After this time a stack that is not up yet does not count as starting any more: its containers run, and what is left is
+    /// mostly waiting. `None` is until it is up.
+    pub settle: Option<Duration>,
     /// All of it must be over by then.
     pub budget: Option<Duration>,
 }
@@ -75,6 +78,7 @@ pub struct Came {
 struct Running {
     start: Start,
     starting: bool,
+    began: Duration,
 }
 
 /// The queue of a game day and what runs of it.
@@ -130,18 +134,18 @@ impl Schedule {
             self.take(from_queue);
             return Next::NotRun(front, why);
         }
-        if let Err(waiting) = self.may_start(&front, room) {
+        if let Err(waiting) = self.may_start(now, &front, room) {
             return Next::Wait(waiting);
         }
         self.take(from_queue);
-        self.running.insert(front.number, Running { start: front.clone(), starting: true });
+        self.running.insert(front.number, Running { start: front.clone(), starting: true, began: now });
         Next::Start(front)
     }
 
     /// Whether `next` would ask for room: whoever measures what is free does so only then.
-    pub fn asks_for_room(&self) -> bool {
+    pub fn asks_for_room(&self, now: Duration) -> bool {
         let next = self.queue.front().filter(|_| self.closed.is_none() && !self.running.is_empty());
-        next.is_some_and(|next| matches!(self.may_start(next, |_, _| Err(String::new())), Err(Waiting::Room(_))))
+        next.is_some_and(|next| matches!(self.may_start(now, next, |_, _| Err(String::new())), Err(Waiting::Room(_))))
     }
 
     fn take(&mut self, from_queue: bool) {
@@ -156,14 +160,21 @@ impl Schedule {
         if self.running.is_empty() { Next::Done } else { Next::Wait(Waiting::Running) }
     }
 
-    fn may_start(&self, next: &Start, room: impl FnOnce(&[usize], usize) -> Result<(), String>) -> Result<(), Waiting> {
+    fn may_start(
+        &self,
+        now: Duration,
+        next: &Start,
+        room: impl FnOnce(&[usize], usize) -> Result<(), String>,
+    ) -> Result<(), Waiting> {
         if self.running.is_empty() {
             return Ok(());
         }
         if next.alone || self.running.values().any(|running| running.start.alone) {
             return Err(Waiting::Running);
         }
-        if self.running.values().filter(|running| running.starting).count() >= self.rules.starting.max(1) {
+        let settled = |began: Duration| self.rules.settle.is_some_and(|settle| now.saturating_sub(began) >= settle);
+        let starting = self.running.values().filter(|running| running.starting && !settled(running.began));
+        if starting.count() >= self.rules.starting.max(1) {
             return Err(Waiting::Starting);
         }
         let running: Vec<usize> = self.running.keys().copied().collect();
@@ -202,8 +213,12 @@ impl Schedule {
             self.alone.push_back(again(Cause::Disturbed, true));
             return Some(format!("{name} was disturbed and says nothing: it is run again, alone, at the end"));
         }
-        if came.outcome != Outcome::Failed {
-            return None;
+        // A retry that broke takes nothing back: the drill has failed.
+        let failed_before = self.retried.get(&number).is_some_and(|times| *times > 0);
+        match came.outcome {
+            Outcome::Failed => {}
+            Outcome::Broken if failed_before => {}
+            _ => return None,
         }
         let retried = self.retried.entry(number).or_default();
         if *retried < self.rules.retry {

@@ -60,6 +60,13 @@ impl Record {
         self.aftermath.iter().filter(|j| j.verdict.spoils())
     }
 
+    /// Whether it says nothing because its own measuring was disturbed, and nothing else went wrong: then it may simply be run
+    /// again. What was left behind, or broke afterwards, is told and not covered by another attempt.
+    pub fn is_disturbed(&self) -> bool {
+        let decided = self.verdict == Verdict::HarnessError && self.disturbed.as_deref() == Some(self.reason.as_str());
+        decided && self.ended && self.left.is_empty() && self.spoilers().next().is_none()
+    }
+
     /// How the drill came out. Nothing passes by default.
     pub fn outcome(&self) -> Outcome {
         if self.aftermath.iter().any(|later| later.verdict == Verdict::Interrupted) {

@@ -68,6 +68,27 @@ impl Plan {
         self.respond.secrets().into_iter().chain(loads).chain(metrics).chain(faults).collect()
     }
 
+    /// Sends at most so many requests a second, as a machine that many drills share asks for. Every window in which requests
+    /// are judged becomes longer by the same factor, so that it holds as many of them as its author meant.
+    pub fn calm(&mut self, most: f64) {
+        let busiest = self.loads.iter().map(|load| load.rate).fold(0.0, f64::max);
+        if most <= 0.0 || busiest <= most {
+            return;
+        }
+        let factor = busiest / most;
+        for load in &mut self.loads {
+            load.rate = load.rate.min(most);
+        }
+        // Whole slices, rounded up.
+        let longer =
+            |window: Duration| Duration::from_millis((window.as_secs_f64() * factor * 10.0).ceil() as u64 * 100);
+        self.steady_for = longer(self.steady_for);
+        self.steady_within = longer(self.steady_within);
+        self.impact.window = longer(self.impact.window);
+        self.recover_hold = longer(self.recover_hold);
+        self.revert_hold = longer(self.revert_hold);
+    }
+
     /// Line of a key of the scenario, from 1; the first one when the scenario leaves it out.
     pub fn line_of(&self, key: &str) -> usize {
         // A plan keeps no spans: the file is read once more, for the one verdict that needs a place.

@@ -115,11 +115,11 @@ impl<S: Stack> Follower<'_, S> {
                 return Err(Stop::new(Verdict::StepFailed, what).at(at).into());
             }
             if block.settings.retry.is_some() {
-                return Err(Broke::Verification(Stop::new(Verdict::StepFailed, what).at(at)));
+                return Err(Broke::Verification(Stop::new(Verdict::StepFailed, what).at(at).measured()));
             }
             if self.sink.now().plus(RETRY) >= by {
                 let reason = format!("{what}; the step was tried {tries} times, until {called} was over");
-                return Err(Broke::Verification(Stop::new(Verdict::StepFailed, reason).at(at)));
+                return Err(Broke::Verification(Stop::new(Verdict::StepFailed, reason).at(at).measured()));
             }
             // From its first command on: a later one often looks at what an earlier one fetched.
             (tries, next) = (tries + 1, 0);

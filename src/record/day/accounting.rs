@@ -94,10 +94,13 @@ impl DayDrill {
             return DrillStatus::NotRun;
         }
         let Some(last) = self.telling().next_back() else { return DrillStatus::Broken };
-        let failed_before = self.telling().any(|attempt| attempt.outcome == Some(Outcome::Failed));
+        let failed = self.telling().any(|attempt| attempt.outcome == Some(Outcome::Failed));
         match last.outcome {
+            // An attempt that says nothing takes nothing back.
+            Some(Outcome::Broken | Outcome::Interrupted) if failed => DrillStatus::Failed,
+            None if failed => DrillStatus::Failed,
             None => DrillStatus::Incomplete,
-            Some(Outcome::Passed) if failed_before => DrillStatus::Flaky,
+            Some(Outcome::Passed) if failed => DrillStatus::Flaky,
             Some(Outcome::Passed) => DrillStatus::Passed,
             Some(Outcome::Failed) => DrillStatus::Failed,
             Some(Outcome::Broken) => DrillStatus::Broken,
@@ -164,7 +167,7 @@ mod tests {
     #[test]
     fn a_drill_is_what_its_telling_attempts_say() {
         use Outcome::{Broken, Failed, Interrupted, Passed};
-        let all: [(&[Came], DrillStatus); 9] = [
+        let all: [(&[Came], DrillStatus); 11] = [
             (&[], DrillStatus::NotRun),
             (&[(Some(Passed), false)], DrillStatus::Passed),
             (&[(Some(Broken), true), (Some(Passed), false)], DrillStatus::Passed),
@@ -172,7 +175,9 @@ mod tests {
             (&[(Some(Failed), false), (Some(Failed), false)], DrillStatus::Failed),
             (&[(Some(Failed), false), (Some(Broken), true), (Some(Passed), false)], DrillStatus::Flaky),
             (&[(Some(Broken), true), (Some(Broken), true)], DrillStatus::Broken),
-            (&[(Some(Failed), false), (None, false)], DrillStatus::Incomplete),
+            (&[(None, false)], DrillStatus::Incomplete),
+            (&[(Some(Failed), false), (None, false)], DrillStatus::Failed),
+            (&[(Some(Failed), false), (Some(Broken), false)], DrillStatus::Failed),
             (&[(Some(Interrupted), false)], DrillStatus::Interrupted),
         ];
         for (attempts, status) in all {

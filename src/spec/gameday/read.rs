@@ -3,8 +3,8 @@
 use super::select::{Selection, select};
 use super::{ControlRuns, DayScenario, Flaky, GameDay, OnFailure, Order};
 use crate::source::{
-    Diagnostics, Form, FromYaml, MAX_DURATION, MapReader, Mistake, Node, Source, Span, did_you_mean, parse, shape,
-    shorten, tidy,
+    Diagnostics, Form, FromYaml, MAX_DURATION, MapReader, Mistake, Node, Source, Span, did_you_mean, parse, parse_rate,
+    shape, shorten, tidy,
 };
 use crate::spec::windows::deadline;
 use crate::spec::{Overrides, Plan, load, secrets};
@@ -27,6 +27,7 @@ const A_COUNT: Form = Form::new(
     "`auto` or a number",
     || serde_json::json!({ "anyOf": [{ "const": "auto" }, shape::number(1, MOST_PARALLEL.into())] }),
 );
+const A_RATE: Form = Form::new("a rate like `20/s`", shape::rate);
 const A_CONTROL: Form = Form::new("a share like `1/7`", || shape::text("1\\s*/\\s*[0-9]+"));
 
 /// What a game day file says about itself, before its scenarios are looked at.
@@ -41,6 +42,7 @@ pub struct Head {
     retry: u32,
     flaky: Flaky,
     control: Option<u32>,
+    rate: Option<f64>,
 }
 
 /// An entry of `scenarios`: which ones, and what it says about them.
@@ -109,10 +111,13 @@ fn read(path: &Path, overrides: &Overrides, diags: &mut Diagnostics) -> Option<G
     for found in select(&wanted, &source, diags) {
         let (plan, mistakes) = load(&found.path, overrides);
         diags.all.extend(mistakes.all);
-        let Some(plan) = plan else {
+        let Some(mut plan) = plan else {
             complete = false;
             continue;
         };
+        if let Some(rate) = head.as_ref().and_then(|head| head.rate) {
+            plan.calm(rate);
+        }
         check_control(&plan, found.wanted.control, &source, diags);
         let control = found.wanted.control.map(|(control, _)| control);
         scenarios.push(DayScenario { plan, path: found.path, repeat: found.wanted.repeat, control });
@@ -154,6 +159,7 @@ pub fn read_root(root: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> 
     let flaky =
         map.optional_with("flaky", A_JUDGEMENT, |text| word(text, [("pass", Flaky::Pass), ("fail", Flaky::Fail)]));
     let control = map.optional_with("control", A_CONTROL, parse_control);
+    let rate = map.optional_with("rate", A_RATE, parse_rate);
     if map.finish().is_none() {
         return (None, wanted);
     }
@@ -168,6 +174,7 @@ pub fn read_root(root: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> 
         retry: retry.unwrap_or(0),
         flaky: flaky.unwrap_or_default(),
         control,
+        rate,
     });
     (head, wanted)
 }
@@ -308,13 +315,14 @@ impl Default for Head {
             retry: 0,
             flaky: Flaky::Pass,
             control: None,
+            rate: None,
         }
     }
 }
 
 impl Head {
     fn into_day(self, name: String, source: Option<Arc<Source>>, scenarios: Vec<DayScenario>) -> GameDay {
-        let Head { title, order, seed, repeat, budget, parallel, on_failure, retry, flaky, control } = self;
+        let Head { title, order, seed, repeat, budget, parallel, on_failure, retry, flaky, control, .. } = self;
         GameDay {
             name,
             source,

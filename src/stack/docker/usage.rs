@@ -8,21 +8,35 @@ use bollard::models::{ContainerMemoryStats, ContainerStatsResponse};
 use bollard::query_parameters::{ListNetworksOptionsBuilder, StatsOptionsBuilder};
 use futures_util::StreamExt;
 use futures_util::future::join_all;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, PoisonError};
 
-/// One look at every container of a run that is up.
-pub(super) async fn usage(docker: &Docker, run: &str) -> Result<UsageSample, StackError> {
+/// One look at every container of a run that is up. `used` keeps what each of them has used, for when it is gone.
+pub(super) async fn usage(
+    docker: &Docker,
+    run: &str,
+    used: &Mutex<BTreeMap<String, u64>>,
+) -> Result<UsageSample, StackError> {
     let found = containers::list(docker, &[(labels::RUN, Some(run))]).await?;
     let up = found.into_iter().filter(|c| c.state.is_some_and(|state| state.to_string() == "running"));
     let ids: Vec<String> = up.filter_map(|container| container.id).collect();
     // A container that ends meanwhile has no accounts any more.
-    let stats: Vec<ContainerStatsResponse> =
-        join_all(ids.iter().map(|id| stats(docker, id))).await.into_iter().flatten().collect();
+    let all: Vec<Option<ContainerStatsResponse>> = join_all(ids.iter().map(|id| stats(docker, id))).await;
+    let cpu_us = {
+        let mut used = used.lock().unwrap_or_else(PoisonError::into_inner);
+        for (id, stats) in ids.iter().zip(&all) {
+            let Some(stats) = stats else { continue };
+            let known = used.entry(id.clone()).or_default();
+            *known = cpu_us(stats).max(*known);
+        }
+        used.values().sum()
+    };
+    let stats: Vec<ContainerStatsResponse> = all.into_iter().flatten().collect();
     let filters = HashMap::from([("label".to_string(), vec![format!("{}={run}", labels::RUN)])]);
     let options = ListNetworksOptionsBuilder::default().filters(&filters).build();
     let networks = docker.list_networks(Some(options)).await.map_err(api("listing networks"))?;
     Ok(UsageSample {
-        cpu_us: stats.iter().map(cpu_us).sum(),
+        cpu_us,
         memory_bytes: stats.iter().filter_map(|stats| stats.memory_stats.as_ref()).map(memory_bytes).sum(),
         containers: u32::try_from(stats.len()).unwrap_or(u32::MAX),
         networks: u32::try_from(networks.len()).unwrap_or(u32::MAX),

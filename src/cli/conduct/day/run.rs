@@ -18,6 +18,10 @@ use tokio::task::{Id, JoinError, JoinSet};
 
 /// How often room is measured while a drill waits for it.
 const ROOM_AGAIN: Duration = Duration::from_secs(1);
+/// An older sample of the machine says nothing about now.
+const SAMPLE_LASTS: Duration = Duration::from_secs(3);
+/// How long the engine may take to say what is free: signals and drills that end are waiting.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
 /// What a game day's drills are run with.
 pub struct Runner {
@@ -54,7 +58,10 @@ struct State {
     begun: HashMap<Id, (Start, String)>,
     to: UnboundedSender<Told>,
     from: UnboundedReceiver<Told>,
-    seen: Option<MachineSample>,
+    /// The newest sample of the machine, and when it came.
+    seen: Option<(MachineSample, Instant)>,
+    /// What was free when the engine was asked last.
+    free: Option<(Instant, Result<Available, String>)>,
     /// Since when there has been no room, and for how long in all since the last start.
     no_room: Option<Instant>,
     waited: Duration,
@@ -74,6 +81,7 @@ impl Runner {
             to,
             from,
             seen: None,
+            free: None,
             no_room: None,
             waited: Duration::ZERO,
             records: Vec::new(),
@@ -98,13 +106,13 @@ impl Runner {
 
     async fn next(&self, state: &mut State) -> Next {
         let now = self.sink.now();
-        let free = match state.schedule.asks_for_room() {
-            true => available(&self.endpoint, state.seen.as_ref()).await,
-            false => return state.schedule.next(now, |_, _| Ok(())),
-        };
+        if !state.schedule.asks_for_room(now) {
+            return state.schedule.next(now, |_, _| Ok(()));
+        }
+        let free = self.free_now(state).await;
         let next = state.schedule.next(now, |running, number| match &free {
             Ok(free) => self.room(running, number, free),
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(error.clone()),
         });
         match (&next, state.no_room) {
             (Next::Wait(Waiting::Room(_)), None) => state.no_room = Some(Instant::now()),
@@ -116,6 +124,25 @@ impl Runner {
             _ => {}
         }
         next
+    }
+
+    /// What is free, asked of the engine at most once in `ROOM_AGAIN`: drills are being measured on it.
+    async fn free_now(&self, state: &mut State) -> Result<Available, String> {
+        let seen = state.seen.filter(|(_, at)| at.elapsed() < SAMPLE_LASTS).map(|(sample, _)| sample);
+        let fresh = state.free.as_ref().filter(|(at, _)| at.elapsed() < ROOM_AGAIN).map(|(_, free)| free.clone());
+        let free = match fresh {
+            Some(free) => free,
+            None => {
+                let asked = tokio::time::timeout(ANSWER_WITHIN, available(&self.endpoint, seen.as_ref())).await;
+                let free = match asked {
+                    Ok(free) => free.map_err(|error| error.to_string()),
+                    Err(_) => Err("the engine does not say what is free".to_string()),
+                };
+                state.free = Some((Instant::now(), free.clone()));
+                free
+            }
+        };
+        free.map(|free| Available { busy: seen.map(|sample| sample.busy), ..free })
     }
 
     fn room(&self, running: &[usize], number: usize, free: &Available) -> Result<(), String> {
@@ -184,7 +211,7 @@ impl Runner {
             () = self.stop.cancel.cancelled(), if !stopped => {}
             told = state.from.recv() => match told {
                 Some(Told::Up(number)) => state.schedule.is_up(number),
-                Some(Told::Machine(sample)) => state.seen = Some(sample),
+                Some(Told::Machine(sample)) => state.seen = Some((sample, Instant::now())),
                 None => {}
             },
             Some(ended) = state.tasks.join_next_with_id() => {
@@ -197,7 +224,7 @@ impl Runner {
                     so_far(&state.records);
                 }
             }
-            () = tokio::time::sleep(ROOM_AGAIN), if matches!(waiting, Waiting::Room(_)) => {}
+            () = tokio::time::sleep(ROOM_AGAIN), if matches!(waiting, Waiting::Room(_) | Waiting::Starting) => {}
         }
     }
 
@@ -208,7 +235,7 @@ impl Runner {
             Ok(Carried { record, saved }) => {
                 let outcome = record.outcome();
                 // Only where the disturbance decided: a step that failed has failed, however busy the machine was after it.
-                let disturbed = record.disturbed.is_some() && outcome == Outcome::Broken;
+                let disturbed = record.is_disturbed();
                 let told = (record.verdict, outcome, disturbed, record.reason.clone());
                 if let Err(error) = saved {
                     let text = format!("the reports of {run} could not be written: {error}");
