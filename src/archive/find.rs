@@ -1,8 +1,13 @@
-//! Finds run directories and the directories of game days, at any depth.
+//! Finds run directories and the directories of game days, at any depth. Each is known by its id: that of its name, otherwise
+//! that of its first event, because what was a link (`latest`) comes out of an artifact of CI as a second directory.
 
-use std::collections::BTreeSet;
+use super::read::{read_day, read_run};
+use crate::record::{DayEvent, DayStamped, Event, Stamped, is_run_id};
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
 /// Directories deeper than this below the one that was asked for are not looked into.
 const DEPTH: usize = 12;
@@ -10,67 +15,129 @@ const DEPTH: usize = 12;
 /// What was found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Found {
-    /// Run directories: those with `events.jsonl` or `record.json` whose name is an id; sorted by id, each id once.
+    /// Run directories: those with `events.jsonl` or `record.json` that have an id; sorted by id, each id once: of several
+    /// copies the most complete one.
     pub runs: Vec<PathBuf>,
-    /// Directories of game days: those with `gameday.jsonl`; sorted by name, each name once.
+    /// Directories of game days: those with `gameday.jsonl` that have an id; in the same way.
     pub days: Vec<PathBuf>,
     /// Directories that could not be looked into.
     pub problems: Vec<String>,
 }
 
+/// The copies of everything, by id.
+#[derive(Default)]
+struct Copies {
+    runs: BTreeMap<String, Vec<PathBuf>>,
+    days: BTreeMap<String, Vec<PathBuf>>,
+    problems: Vec<String>,
+}
+
 /// Everything below these paths. A path that does not exist is an error; links are not followed, except the paths
 /// themselves (`.firedrill/runs/latest`).
 pub fn find(paths: &[PathBuf]) -> io::Result<Found> {
-    let mut found = Found::default();
+    let mut copies = Copies::default();
     for path in paths {
         let path = fs::canonicalize(path).map_err(|error| named(path, &error))?;
-        look(&path, DEPTH, &mut found);
+        look(&path, DEPTH, &mut copies);
     }
-    unique(&mut found.runs);
-    unique(&mut found.days);
-    Ok(found)
+    let Copies { runs, days, problems } = copies;
+    Ok(Found { runs: best(runs, run_is_whole), days: best(days, day_is_whole), problems })
 }
 
 fn named(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
-fn look(dir: &Path, depth: usize, found: &mut Found) {
-    if is_run(dir) {
-        found.runs.push(dir.to_path_buf());
+fn look(dir: &Path, depth: usize, copies: &mut Copies) {
+    if let Some(id) = run_id(dir) {
+        copies.runs.entry(id).or_default().push(dir.to_path_buf());
         return;
     }
-    if dir.join("gameday.jsonl").is_file() {
-        found.days.push(dir.to_path_buf());
+    if let Some(id) = day_id(dir) {
+        copies.days.entry(id).or_default().push(dir.to_path_buf());
     }
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
-        Err(error) => return found.problems.push(format!("{}: {error}", dir.display())),
+        Err(error) => return copies.problems.push(format!("{}: {error}", dir.display())),
     };
     let below = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
     for entry in below {
         if depth > 0 {
-            look(&entry.path(), depth - 1, found);
+            look(&entry.path(), depth - 1, copies);
         }
     }
 }
 
-/// A run directory has its events or its record, and an id that begins with a time for its name.
-fn is_run(dir: &Path) -> bool {
-    let named = dir.file_name().and_then(|name| name.to_str()).is_some_and(crate::record::is_run_id);
-    named && (dir.join("events.jsonl").is_file() || dir.join("record.json").is_file())
+/// The id that a directory has for its name.
+fn own_name(dir: &Path) -> Option<String> {
+    dir.file_name().and_then(|name| name.to_str()).filter(|name| is_run_id(name)).map(str::to_string)
 }
 
-/// The same run may lie in several artifacts; the first one is as good as the others.
-fn unique(dirs: &mut Vec<PathBuf>) {
-    dirs.sort_by(|a, b| (a.file_name(), a).cmp(&(b.file_name(), b)));
-    let mut seen = BTreeSet::new();
-    dirs.retain(|dir| seen.insert(dir.file_name().map(ToOwned::to_owned)));
+fn run_id(dir: &Path) -> Option<String> {
+    if !dir.join("events.jsonl").is_file() && !dir.join("record.json").is_file() {
+        return None;
+    }
+    let of_event = || match first_line::<Stamped>(&dir.join("events.jsonl"))?.event {
+        Event::Announced(plan) => Some(plan.run),
+        _ => None,
+    };
+    let of_record = || Some(read_run(dir).ok()?.plan?.run);
+    own_name(dir).or_else(of_event).or_else(of_record).filter(|id| is_run_id(id))
+}
+
+fn day_id(dir: &Path) -> Option<String> {
+    let events = dir.join("gameday.jsonl");
+    if !events.is_file() {
+        return None;
+    }
+    let of_event = || match first_line::<DayStamped>(&events)?.event {
+        DayEvent::DayAnnounced(plan) => Some(plan.id),
+        _ => None,
+    };
+    own_name(dir).or_else(of_event).filter(|id| is_run_id(id))
+}
+
+fn first_line<T: DeserializeOwned>(path: &Path) -> Option<T> {
+    let mut line = Vec::new();
+    BufReader::new(File::open(path).ok()?).read_until(b'\n', &mut line).ok()?;
+    serde_json::from_slice(&line).ok()
+}
+
+/// How much a copy has; the better one is greater. One that cannot be read is the least.
+type Whole = Option<(bool, u64)>;
+
+fn run_is_whole(dir: &Path) -> Whole {
+    read_run(dir).ok().map(|record| (record.ended, bytes(dir, &["events.jsonl", "record.json"])))
+}
+
+fn day_is_whole(dir: &Path) -> Whole {
+    read_day(dir).ok().map(|day| (day.ended, bytes(dir, &["gameday.jsonl"])))
+}
+
+fn bytes(dir: &Path, names: &[&str]) -> u64 {
+    names.iter().filter_map(|name| fs::metadata(dir.join(name)).ok()).map(|file| file.len()).sum()
+}
+
+/// Of every id its best copy: one that can be read before one that cannot, one that has its end before one that was uploaded
+/// while it ran, then the one with more in it, then the one with the id for its name. Only what has copies is read for it.
+fn best(copies: BTreeMap<String, Vec<PathBuf>>, whole: impl Fn(&Path) -> Whole) -> Vec<PathBuf> {
+    let of = |(id, mut dirs): (String, Vec<PathBuf>)| {
+        dirs.sort();
+        dirs.dedup();
+        match dirs.len() {
+            0 | 1 => dirs.pop(),
+            // The last of equals is taken: from behind, that is the first.
+            _ => dirs.into_iter().rev().max_by_key(|dir| (whole(dir), own_name(dir).is_some_and(|name| name == id))),
+        }
+    };
+    copies.into_iter().filter_map(of).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::DayPlan;
+    use crate::record::testing::{Story, events_of, lines_of};
 
     #[test]
     fn runs_and_game_days_are_found_at_any_depth_and_once() {
@@ -92,5 +159,73 @@ mod tests {
         assert_eq!(names(&found.runs), ["20261119T020001Z-db-pool-0001", "20261120T020001Z-db-pool-0001"]);
         assert_eq!(names(&found.days), ["20261120T020000Z-nightly-0001"]);
         assert!(find(&[dir.path().join("nowhere")]).is_err());
+    }
+
+    const RUN: &str = "20261120T064112Z-db-pool-3f9a";
+    const DAY: &str = "20261120T020000Z-nightly-0001";
+
+    /// A run directory of this story as it stands on disk after so many events.
+    fn run(dir: &Path, story: Story, events: usize) {
+        fs::create_dir_all(dir).unwrap();
+        let mut all = events_of(story);
+        if let Event::Announced(plan) = &mut all[0].event {
+            plan.run = RUN.into();
+        }
+        fs::write(dir.join("events.jsonl"), lines_of(&all[..events.min(all.len())])).unwrap();
+    }
+
+    fn day(dir: &Path, ended: bool) {
+        fs::create_dir_all(dir).unwrap();
+        let plan = DayPlan { id: DAY.into(), ..DayPlan::default() };
+        let mut events = vec![DayEvent::DayAnnounced(Box::new(plan))];
+        events.extend(ended.then_some(DayEvent::DayEnded));
+        let line = |event| serde_json::to_string(&DayStamped { at_us: 1, event }).unwrap() + "\n";
+        fs::write(dir.join("gameday.jsonl"), events.into_iter().map(line).collect::<String>()).unwrap();
+    }
+
+    #[test]
+    fn what_was_a_link_is_no_second_one() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in [DAY, "latest"] {
+            day(&dir.path().join(name), true);
+            for run_name in [RUN, "latest"] {
+                run(&dir.path().join(name).join("runs").join(run_name), Story::Passed, usize::MAX);
+            }
+        }
+        let found = find(&[dir.path().to_path_buf()]).unwrap();
+        let home = fs::canonicalize(dir.path()).unwrap().join(DAY);
+        assert_eq!((found.days, found.runs), (vec![home.clone()], vec![home.join("runs").join(RUN)]));
+        let (drills, problems) = crate::archive::read_all(&[dir.path().to_path_buf()]).unwrap();
+        assert_eq!((drills.days.len(), drills.records.len(), problems.len()), (1, 1, 0));
+    }
+
+    #[test]
+    fn without_an_id_for_its_name_the_first_event_says_which_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        day(&dir.path().join("latest"), true);
+        run(&dir.path().join("latest/runs/latest"), Story::Passed, usize::MAX);
+        fs::create_dir_all(dir.path().join("notes")).unwrap();
+        fs::write(dir.path().join("notes/gameday.jsonl"), "{}").unwrap();
+        let found = find(&[dir.path().to_path_buf()]).unwrap();
+        assert_eq!((found.days.len(), found.runs.len()), (1, 1), "{found:?}");
+    }
+
+    #[test]
+    fn of_several_copies_the_most_complete_one_is_taken() {
+        let dir = tempfile::tempdir().unwrap();
+        // By name the best is neither the first nor the last.
+        day(&dir.path().join("a").join(DAY), false);
+        day(&dir.path().join("b").join(DAY), true);
+        day(&dir.path().join("c").join(DAY), false);
+        run(&dir.path().join("a").join(RUN), Story::Passed, 0);
+        run(&dir.path().join("b").join(RUN), Story::Passed, 3);
+        run(&dir.path().join("c").join(RUN), Story::Passed, usize::MAX);
+        run(&dir.path().join("d").join(RUN), Story::Passed, 5);
+        let found = find(&[dir.path().to_path_buf()]).unwrap();
+        let home = fs::canonicalize(dir.path()).unwrap();
+        assert_eq!(found.days, [home.join("b").join(DAY)]);
+        assert_eq!(found.runs, [home.join("c").join(RUN)]);
+        fs::remove_dir_all(home.join("c")).unwrap();
+        assert_eq!(find(&[dir.path().to_path_buf()]).unwrap().runs, [home.join("d").join(RUN)], "the longest");
     }
 }

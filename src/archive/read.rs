@@ -1,7 +1,7 @@
 //! Reads records and game days back. A record that was completed is read as it is; otherwise its events say how far it came.
 
 use super::{Found, find};
-use crate::record::{Day, Outcome, Record, Verdict};
+use crate::record::{Day, Record, Verdict};
 use crate::report::{Drills, read_json};
 use std::fs::{self, File};
 use std::io::{self, BufReader};
@@ -60,7 +60,7 @@ fn settled(mut day: Day, records: &[Record]) -> Day {
             attempt.ended_us = Some(attempt.started_us.saturating_add(record.last_us.0));
             attempt.verdict = record.verdict;
             attempt.outcome = Some(record.outcome());
-            attempt.disturbed = record.disturbed.is_some() && record.outcome() == Outcome::Broken;
+            attempt.disturbed = record.is_disturbed();
             attempt.reason.clone_from(&record.reason);
         }
     }
@@ -71,7 +71,7 @@ fn settled(mut day: Day, records: &[Record]) -> Day {
 mod tests {
     use super::*;
     use crate::record::testing::{Story, events_of, lines_of, record_of};
-    use crate::record::{Cause, DayEvent, DayPlan, DayStamped, DrillStatus, PlannedDrill};
+    use crate::record::{Cause, DayEvent, DayPlan, DayStamped, DrillStatus, Outcome, PlannedDrill};
     use crate::report::json;
 
     /// A game day that was killed: one drill had ended by then, and another one had not.

@@ -27,10 +27,10 @@ pub struct GamedayArgs {
     #[arg(long, value_name = "PART")]
     shard: Option<Shard>,
     /// Drill each scenario so often.
-    #[arg(long, value_name = "TIMES", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, value_name = "TIMES", value_parser = clap::value_parser!(u32).range(1..=i64::from(spec::MOST_REPEATS)))]
     repeat: Option<u32>,
     /// Run a drill that failed again, so often at most; one that then passes is flaky.
-    #[arg(long, value_name = "TIMES", value_parser = clap::value_parser!(u32).range(0..=100))]
+    #[arg(long, value_name = "TIMES", value_parser = clap::value_parser!(u32).range(0..=i64::from(spec::MOST_RETRIES)))]
     retry: Option<u32>,
     /// Start nothing more once a drill has failed.
     #[arg(long)]
@@ -48,7 +48,7 @@ pub struct GamedayArgs {
     #[arg(long, value_name = "DURATION", value_parser = budget)]
     budget: Option<Duration>,
     /// So many drills at once at most; without it as many as there is room for.
-    #[arg(long, value_name = "DRILLS", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, value_name = "DRILLS", value_parser = clap::value_parser!(u32).range(1..=i64::from(spec::MOST_PARALLEL)))]
     parallel: Option<u32>,
     /// Never build images; an image that is missing is an error of its drills.
     #[arg(long)]
@@ -124,4 +124,27 @@ fn load(args: &GamedayArgs, globals: &super::Globals) -> Result<GameDay, Error> 
         let _ = write!(std::io::stderr(), "{}", told(&diagnostics));
     }
     Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        _args: GamedayArgs,
+    }
+
+    #[test]
+    fn the_command_line_goes_as_far_as_the_file() {
+        let limits =
+            [("--repeat", spec::MOST_REPEATS), ("--retry", spec::MOST_RETRIES), ("--parallel", spec::MOST_PARALLEL)];
+        for (option, most) in limits {
+            let parses = |value: u32| Line::try_parse_from(["gameday", "x", option, &value.to_string()]).is_ok();
+            assert!(parses(most), "{option} {most}");
+            assert!(!parses(most + 1), "{option} {}", most + 1);
+        }
+    }
 }

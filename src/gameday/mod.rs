@@ -14,7 +14,7 @@ mod shard;
 
 pub use affected::{Affected, Changes, Inputs, affected, inputs};
 pub use git::changed_since;
-pub use occasion::occasion;
+pub use occasion::{occasion, run_of_ci};
 pub use outcome::{exit, expected};
 pub use prepare::{Circumstances, Entry, Prepared, Settings, Wishes, prepare};
 pub use schedule::{Came, DISTURBED_AGAIN, Next, Rules, Schedule, Start, Waiting, in_words};

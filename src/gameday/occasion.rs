@@ -13,6 +13,17 @@ pub fn occasion(env: impl Fn(&str) -> Option<String>, earlier: u64) -> u64 {
     number.filter(|number| *number > 0).unwrap_or_else(|| earlier.saturating_add(1))
 }
 
+/// Which run of CI this is, so that shards of different nights are not taken for one game day: of GitHub Actions with the
+/// attempt (`8123/2`), of GitLab CI the pipeline, of Jenkins and what follows its customs the tag of the build.
+pub fn run_of_ci(env: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let env = |name: &str| env(name).map(|text| text.trim().to_string()).filter(|text| !text.is_empty());
+    let github = env("GITHUB_RUN_ID").map(|run| match env("GITHUB_RUN_ATTEMPT") {
+        Some(attempt) => format!("{run}/{attempt}"),
+        None => run,
+    });
+    github.or_else(|| env("CI_PIPELINE_ID")).or_else(|| env("BUILD_TAG"))
+}
+
 /// Whether a run is a control. Runs of a scenario are counted over all occasions and repetitions; its place in the file is
 /// added, so that scenarios take turns.
 pub fn is_control(controls: ControlRuns, place: usize, occasion: u64, repeat: u32, repetition: u32) -> bool {
@@ -40,6 +51,17 @@ mod tests {
         assert_eq!(occasion(|_| Some("x".into()), 0), 1);
         assert_eq!(occasion(|_| Some("0".into()), 0), 1);
         assert_eq!(occasion(|_| None, u64::MAX), u64::MAX);
+    }
+
+    #[test]
+    fn ci_says_which_run_it_is() {
+        let told = |all: &[(&str, &str)]| {
+            run_of_ci(|name| all.iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_string()))
+        };
+        assert_eq!(told(&[("GITHUB_RUN_ID", "8123"), ("GITHUB_RUN_ATTEMPT", "2")]).as_deref(), Some("8123/2"));
+        assert_eq!(told(&[("GITHUB_RUN_ID", ""), ("CI_PIPELINE_ID", "77")]).as_deref(), Some("77"));
+        assert_eq!(told(&[("BUILD_TAG", "jenkins-gameday-12")]).as_deref(), Some("jenkins-gameday-12"));
+        assert_eq!(told(&[]), None);
     }
 
     #[test]

@@ -1,27 +1,20 @@
 //! What a game day comes to, and how long a drill of it is expected to take.
 
 use crate::error::Exit;
-use crate::record::{Account, Day};
-use crate::spec::{Flaky, Plan};
+use crate::record::{Day, Outcome};
+use crate::spec::Plan;
 use std::time::Duration;
 
 /// What starting and removing a stack is taken to need, where no earlier drill tells.
 const UP_AND_DOWN: Duration = Duration::from_secs(20);
 
-/// The exit code of a game day, the worst of its drills: 130 when a signal ended it, 3 when a drill broke or was not started
-/// (it has not shown what it set out to show), 1 when one failed, 0 otherwise. Drills that were not started because one failed
-/// leave it at that failure.
-pub fn exit(day: &Day, flaky: Flaky, signalled: bool) -> Exit {
-    let Account { flaky: flaky_ones, failed, broken, incomplete, interrupted, not_run, .. } = day.account();
-    let left_out = if day.plan.fail_fast && failed > 0 { 0 } else { not_run };
-    if signalled {
-        Exit::Interrupted
-    } else if broken + incomplete + interrupted + left_out > 0 {
-        Exit::Harness
-    } else if failed > 0 || (flaky == Flaky::Fail && flaky_ones > 0) {
-        Exit::Failed
-    } else {
-        Exit::Passed
+/// The exit code of a game day: that of its outcome, as reports have it too.
+pub fn exit(day: &Day) -> Exit {
+    match day.outcome() {
+        Outcome::Passed => Exit::Passed,
+        Outcome::Failed => Exit::Failed,
+        Outcome::Broken => Exit::Harness,
+        Outcome::Interrupted => Exit::Interrupted,
     }
 }
 
@@ -35,7 +28,10 @@ pub fn expected(plan: &Plan) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Attempt, Cause, DayDrill, DayPlan, Outcome, PlannedDrill, Verdict};
+    use crate::record::{Attempt, Cause, DayDrill, DayPlan, PlannedDrill, Stopped, Verdict};
+
+    /// The attempts of each drill, whether the first failure ends it, what stopped it, and the exit code.
+    type Case<'a> = (&'a [&'a [Outcome]], bool, Option<Stopped>, Exit);
 
     fn drill(outcomes: &[Outcome]) -> DayDrill {
         let planned = PlannedDrill {
@@ -65,23 +61,26 @@ mod tests {
     #[test]
     fn the_worst_drill_is_the_exit() {
         use Outcome::{Broken, Failed, Interrupted, Passed};
-        let cases: [(&[&[Outcome]], bool, bool, Exit); 9] = [
-            (&[&[Passed], &[Passed]], false, false, Exit::Passed),
-            (&[], false, false, Exit::Passed),
-            (&[&[Passed], &[Failed, Passed]], false, false, Exit::Passed),
-            (&[&[Passed], &[Failed]], false, false, Exit::Failed),
-            (&[&[Failed], &[Broken]], false, false, Exit::Harness),
-            (&[&[Passed], &[]], false, false, Exit::Harness),
-            (&[&[Failed], &[]], true, false, Exit::Failed),
-            (&[&[Interrupted], &[Passed]], false, false, Exit::Harness),
-            (&[&[Failed], &[Broken], &[Interrupted]], false, true, Exit::Interrupted),
+        use Stopped::{Budget, Signal};
+        let cases: [Case<'_>; 9] = [
+            (&[&[Passed], &[Passed]], false, None, Exit::Passed),
+            (&[], false, None, Exit::Passed),
+            (&[&[Passed], &[Failed, Passed]], false, None, Exit::Passed),
+            (&[&[Passed], &[Failed]], false, None, Exit::Failed),
+            (&[&[Failed], &[Broken]], false, None, Exit::Harness),
+            (&[&[Passed], &[]], false, Some(Budget), Exit::Harness),
+            (&[&[Failed], &[]], true, None, Exit::Failed),
+            (&[&[Interrupted], &[Passed]], false, Some(Budget), Exit::Harness),
+            (&[&[Failed], &[Broken], &[Interrupted]], false, Some(Signal), Exit::Interrupted),
         ];
-        for (drills, fail_fast, signalled, wanted) in cases {
+        for (drills, fail_fast, stopped, wanted) in cases {
             let plan = DayPlan { fail_fast, ..DayPlan::default() };
-            let day = Day { plan, drills: drills.iter().map(|all| drill(all)).collect(), ..Day::default() };
-            assert_eq!(exit(&day, Flaky::Pass, signalled), wanted, "{drills:?}");
+            let drills = drills.iter().map(|all| drill(all)).collect();
+            let day = Day { plan, drills, stopped, ended: true, ..Day::default() };
+            assert_eq!(exit(&day), wanted, "{day:?}");
         }
-        let flaky = Day { drills: vec![drill(&[Failed, Passed])], ..Day::default() };
-        assert_eq!(exit(&flaky, Flaky::Fail, false), Exit::Failed);
+        let plan = DayPlan { flaky_fails: true, ..DayPlan::default() };
+        let flaky = Day { plan, drills: vec![drill(&[Failed, Passed])], ended: true, ..Day::default() };
+        assert_eq!(exit(&flaky), Exit::Failed);
     }
 }

@@ -43,6 +43,8 @@ pub struct Circumstances {
     pub fresh_seed: u64,
     /// Which time this game day takes place, from 1: see [`super::occasion`].
     pub occasion: u64,
+    /// Which run of CI it is part of: see [`super::run_of_ci`].
+    pub run_of_ci: Option<String>,
 }
 
 /// A drill to be carried out here.
@@ -134,6 +136,8 @@ pub fn prepare(file: &GameDay, wishes: &Wishes, now: &Circumstances) -> Prepared
         budget_us: settings.budget.map(|budget| u64::try_from(budget.as_micros()).unwrap_or(u64::MAX)),
         retry: settings.retry,
         fail_fast: settings.fail_fast,
+        flaky_fails: settings.flaky == Flaky::Fail,
+        occasion: now.run_of_ci.clone(),
         control_every: wishes.control.or(file.control),
         limits: String::new(),
         drills: drills.iter().map(|entry| entry.planned.clone()).collect(),

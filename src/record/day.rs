@@ -53,6 +53,11 @@ pub struct DayPlan {
     pub retry: u32,
     /// Whether the first failure ends the game day.
     pub fail_fast: bool,
+    /// Whether a flaky drill is a failure of the game day (`flaky: fail`).
+    pub flaky_fails: bool,
+    /// Which run of CI it is part of, where there is one: `8123/2` is the second attempt at the run 8123. All shards of one
+    /// run of CI agree on it.
+    pub occasion: Option<String>,
     /// Every n-th run of a scenario is a control: `1/7` is 7.
     pub control_every: Option<u32>,
     /// How many drills may run at once at most, and why, in words: `6: memory for 9, processors for 6, address pools for 14`.
@@ -84,10 +89,15 @@ pub struct PlannedDrill {
 impl PlannedDrill {
     /// How it is called where several drills are: its scenario, which repetition, whether it is the control.
     pub fn label(&self) -> String {
-        let repetition = if self.repetition > 1 { format!(" #{}", self.repetition) } else { String::new() };
-        let control = if self.control { " (control)" } else { "" };
-        format!("{}{repetition}{control}", self.scenario)
+        label(&self.scenario, self.repetition, self.control)
     }
+}
+
+/// How a drill is called: `db-pool`, `db-pool #3` for the third repetition, `db-pool (control)`.
+pub fn label(scenario: &str, repetition: u32, control: bool) -> String {
+    let repetition = if repetition > 1 { format!(" #{repetition}") } else { String::new() };
+    let control = if control { " (control)" } else { "" };
+    format!("{scenario}{repetition}{control}")
 }
 
 /// A drill that a game day leaves out.
@@ -109,6 +119,18 @@ pub enum Cause {
     Disturbed,
     /// Its last attempt failed, and the game day allows a retry.
     Retry,
+}
+
+/// Why a game day ended before its plan was carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stopped {
+    /// The first failure ends it (`on_failure: stop`).
+    FirstFailure,
+    /// Its time budget ran out.
+    Budget,
+    /// Ctrl-C, SIGTERM or SIGHUP.
+    Signal,
 }
 
 /// What happens in a game day.
@@ -165,6 +187,11 @@ pub enum DayEvent {
     DayNote {
         /// The text.
         text: String,
+    },
+    /// Nothing more is started, and what runs is undone. There may be two: a signal after the budget ran out.
+    DayStopped {
+        /// Why.
+        why: Stopped,
     },
     /// Last event.
     DayEnded,
@@ -231,6 +258,8 @@ pub struct Day {
     pub images_us: Option<u64>,
     /// What people should know.
     pub notes: Vec<String>,
+    /// Why it ended before its plan was carried out, the weightiest reason; `None` when it did not, or nothing says so.
+    pub stopped: Option<Stopped>,
     /// Time of the last event in microseconds.
     pub last_us: u64,
     /// Whether the last event was seen; a game day without it was cut off.
@@ -289,6 +318,7 @@ impl Day {
                 }
             }
             DayEvent::DayNote { text } => self.notes.push(text.clone()),
+            DayEvent::DayStopped { why } => self.stopped = self.stopped.max(Some(*why)),
             DayEvent::DayEnded => self.ended = true,
         }
     }

@@ -35,6 +35,12 @@ impl Record {
         self.plan.as_ref().is_some_and(|plan| plan.control)
     }
 
+    /// Whether its measuring was disturbed so that it says nothing. Where the verdict does not rest on what was measured, as
+    /// with a step that failed, it stands however busy the machine was.
+    pub fn is_disturbed(&self) -> bool {
+        self.disturbed.is_some() && self.verdict == Verdict::HarnessError
+    }
+
     /// The verdict that counts as a pass. A control must not recover, whatever the scenario expects of its runbook;
     /// the engine may call that `passed` (the control held) or `not_recovered` (what was seen).
     pub fn expected(&self) -> Verdict {
@@ -152,6 +158,15 @@ mod tests {
         for (story, outcome) in all {
             assert_eq!(record_of(story).outcome(), outcome, "{story:?}");
         }
+    }
+
+    #[test]
+    fn only_what_has_no_verdict_is_disturbed() {
+        for story in Story::ALL {
+            let record = Record { disturbed: Some("busy".into()), ..record_of(story) };
+            assert_eq!(record.is_disturbed(), record.verdict == Verdict::HarnessError, "{story:?}");
+        }
+        assert!(!Record { disturbed: None, ..record_of(Story::HarnessError) }.is_disturbed());
     }
 
     #[test]

@@ -248,7 +248,8 @@ fn line(event: &DayEvent, day: &Day, width: usize, paint: Paint) -> Option<Strin
             (name(day, *number), format!("{} not run: {}", mark.sign(), one_line(why)))
         }
         DayEvent::DayNote { text } => (DAY.to_string(), one_line(text)),
-        DayEvent::DayEnded => return None,
+        // A note says it in words.
+        DayEvent::DayStopped { .. } | DayEvent::DayEnded => return None,
     };
     Some(format!("{}  {text}", paint.bold(&column(&who, width))))
 }

@@ -1,7 +1,12 @@
 //! What a report is about: the drills of one or several game days (the shards of one, for instance), and records that belong
 //! to none.
 
-use crate::record::{Account, Attempt, Day, DayDrill, DrillStatus, Outcome, Record, Verdict};
+use super::clock::instant;
+use crate::record::{Account, Attempt, Day, DayDrill, DayPlan, DrillStatus, Outcome, Record, Verdict};
+use time::Duration;
+
+/// Shards of one game day begin within this time, where nothing else says that they are of one.
+const NIGHT: Duration = Duration::hours(6);
 
 /// The game days and the records that a report is made from.
 #[derive(Debug, Clone, Default)]
@@ -63,16 +68,16 @@ impl<'a> Group<'a> {
         self.days.iter().all(|day| day.ended)
     }
 
-    /// Whether a day is another shard of this game day: of the same plan, and not one that is here already.
+    /// Whether a day is another shard of this game day: of the same plan and the same night, and not one that is here already.
     fn takes(&self, day: &Day) -> bool {
         let Some((shard, of)) = day.plan.shard else { return false };
-        let same = |known: &&Day| {
+        let same = |known: &Day| {
             let (a, b) = (&known.plan, &day.plan);
             (&a.name, &a.revision, a.file.as_ref().map(|f| &f.sha256))
                 == (&b.name, &b.revision, b.file.as_ref().map(|f| &f.sha256))
         };
         self.shards() == Some(of)
-            && self.days.first().is_some_and(same)
+            && self.days.first().is_some_and(|known| same(known) && one_night(&known.plan, &day.plan))
             && self.days.iter().all(|known| known.plan.shard.is_none_or(|(taken, _)| taken != shard))
     }
 
@@ -83,6 +88,17 @@ impl<'a> Group<'a> {
             drills.sort_by_key(|drill| drill.planned.number);
         }
         drills
+    }
+}
+
+/// Whether two plans are of one night: of one run of CI, where CI says which; otherwise they began within six hours.
+fn one_night(a: &DayPlan, b: &DayPlan) -> bool {
+    // Without the number of the attempt: a shard that is run once more belongs to the others.
+    let run = |occasion: &str| occasion.split('/').next().map(str::to_string);
+    match (&a.occasion, &b.occasion) {
+        (Some(a), Some(b)) => run(a) == run(b),
+        (None, None) => (instant(&a.started_utc) - instant(&b.started_utc)).abs() <= NIGHT,
+        _ => false,
     }
 }
 
@@ -106,7 +122,11 @@ impl Drills {
     pub fn groups(&self) -> Vec<Group<'_>> {
         let mut groups: Vec<Group<'_>> = Vec::new();
         for day in &self.days {
-            match groups.iter_mut().find(|group| group.takes(day)) {
+            // CI may run a part of its jobs once more: then shards of two attempts are one game day, unless there is a whole one.
+            let same = |group: &Group<'_>| group.days.iter().any(|known| known.plan.occasion == day.plan.occasion);
+            let of_attempt = groups.iter().position(|group| group.takes(day) && same(group));
+            let found = of_attempt.or_else(|| groups.iter().position(|group| group.takes(day)));
+            match found.and_then(|at| groups.get_mut(at)) {
                 Some(group) => group.days.push(day),
                 None => groups.push(Group { days: vec![day] }),
             }
@@ -129,26 +149,19 @@ impl Drills {
         sum
     }
 
-    /// How all of it came out: the worst of the drills. A flaky one has passed. One that was not run, a game day that was cut
-    /// off and a shard that is missing say nothing, so the whole is not passed; nor is nothing at all. What a failure kept from
-    /// being run, because the game day ends with the first one, leaves it at that failure.
+    /// How all of it came out: the worst of the game days ([`Day::outcome`]) and of the other drills. A shard that is missing
+    /// says nothing, so the whole is not passed; nor is nothing at all.
     pub fn outcome(&self) -> Outcome {
-        let of = |entry: &Entry<'_>| match entry.status {
+        let whole = !self.is_empty() && self.groups().iter().all(|group| group.missing().is_empty());
+        let floor = if whole { Outcome::Passed } else { Outcome::Broken };
+        let own = self.entries().into_iter().filter(|entry| entry.planned.is_none());
+        let own = own.map(|entry| match entry.status {
             DrillStatus::Passed | DrillStatus::Flaky => Outcome::Passed,
             DrillStatus::Failed => Outcome::Failed,
-            DrillStatus::NotRun if entry.planned.is_some_and(|drill| self.failed_fast(drill)) => Outcome::Failed,
             DrillStatus::NotRun | DrillStatus::Broken | DrillStatus::Incomplete => Outcome::Broken,
             DrillStatus::Interrupted => Outcome::Interrupted,
-        };
-        let whole = self.groups().iter().all(|group| group.ended() && group.missing().is_empty());
-        let floor = if whole && !self.is_empty() { Outcome::Passed } else { Outcome::Broken };
-        self.entries().iter().map(of).max().unwrap_or(floor).max(floor)
-    }
-
-    /// Whether the game day of a drill ended with its first failure.
-    fn failed_fast(&self, drill: &DayDrill) -> bool {
-        let day = self.days.iter().find(|day| day.drills.iter().any(|own| std::ptr::eq(own, drill)));
-        day.is_some_and(|day| day.plan.fail_fast && day.drills.iter().any(|d| d.status() == DrillStatus::Failed))
+        });
+        self.days.iter().map(Day::outcome).chain(own).fold(floor, Outcome::max)
     }
 
     /// Every drill: those of the game days in the order of their plans, then the other records.

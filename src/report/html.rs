@@ -18,7 +18,8 @@ use super::{Drills, Entry};
 use budget::{Context, LEVELS};
 use markup::Markup;
 
-/// The report stays below this number of bytes as long as it can tell less of the drills that passed.
+/// The report stays below this number of bytes as long as it can tell less: of the drills that passed, then of those that failed
+/// beyond the first ones.
 const ROOM: usize = 4_600_000;
 
 const STYLE: &str = include_str!("html/page.css");
@@ -41,6 +42,7 @@ fn whole(drills: &Drills, level: usize) -> Markup {
     let entries: Vec<(String, Entry<'_>)> =
         entries.into_iter().enumerate().map(|(at, entry)| (format!("d{}", at + 1), entry)).collect();
     let mut context = Context::of(drills.records.len(), level);
+    context.beside_runs = drills.days.len() == 1;
     let mut m = Markup::default();
     m.fixed("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">");
     // Nothing is fetched and nothing runs, whatever a record has in it.

@@ -27,6 +27,7 @@ fn gameday(group: &Group<'_>) -> Value {
             "plan": day.plan,
             "images_us": day.images_us,
             "took_us": day.last_us,
+            "stopped": day.stopped,
             "ended": day.ended,
             "notes": day.notes,
             "damage": day.damage,

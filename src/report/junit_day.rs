@@ -8,8 +8,11 @@ use super::junit::{Suite, suites};
 use super::{Drills, Entry};
 use crate::record::{Attempt, Day, DrillStatus};
 
-/// The JUnit report of these drills. Green exactly where every drill that ran has passed, at whatever attempt; drills that were
-/// not run are skipped, with the reason. A shard that is missing is an error.
+/// Why a drill that passed at last is a failure.
+const FLAKY_FAILS: &str = "it failed and passed when run again, and the game day's file says `flaky: fail`";
+
+/// The JUnit report of these drills. Green exactly where every drill that ran has passed, at whatever attempt (unless the game
+/// day fails for a flaky one); drills that were not run are skipped, with the reason. A shard that is missing is an error.
 pub fn junit_day(drills: &Drills) -> Vec<u8> {
     let day_of = |run: &Attempt| {
         drills.days.iter().find(|day| day.drills.iter().flat_map(|d| &d.attempts).any(|known| known.run == run.run))
@@ -38,11 +41,16 @@ fn suite<'a>(entry: &Entry<'a>, day_of: &dyn Fn(&Attempt) -> Option<&'a Day>) ->
         suite.properties.push(("attempts", planned.attempts.len().to_string()));
     }
     let told = entry.attempts_told();
+    let flaky_fails = attempt.and_then(day_of).is_some_and(|day| day.plan.flaky_fails);
     if !told.is_empty() {
+        let result = match entry.status {
+            DrillStatus::Flaky if flaky_fails => CaseResult::Failed { message: FLAKY_FAILS.into() },
+            _ => CaseResult::Passed,
+        };
         suite.cases.push(Case {
             name: "attempts".into(),
             took_us: 0,
-            result: CaseResult::Passed,
+            result,
             text: format!(
                 "{}: what counts is the last attempt that was not disturbed\n\n{}",
                 entry.status.name(),
@@ -134,6 +142,19 @@ mod tests {
     #[test]
     fn a_game_day_as_suites() {
         insta::assert_snapshot!(table(&xml(&days())));
+    }
+
+    #[test]
+    fn a_flaky_drill_is_a_failure_where_the_game_day_says_so() {
+        let flaky = |drills: &Drills| {
+            let xml = xml(drills);
+            let all = table(&xml);
+            all.lines().find(|line| line.starts_with("upstream-503")).unwrap().to_string()
+        };
+        let mut drills = days();
+        assert!(flaky(&drills).contains("[0, 0, "), "{}", flaky(&drills));
+        drills.days[0].plan.flaky_fails = true;
+        assert!(flaky(&drills).contains("[1, 0, "), "{}", flaky(&drills));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use super::Entry;
 use super::paint::Mark;
 use super::text::{one_line, seconds};
-use crate::record::{Attempt, Cause, DrillStatus, Location, Outcome, Record, Verdict};
+use crate::record::{Attempt, Cause, DrillStatus, Location, Outcome, Record, Verdict, label};
 
 /// Why a drill of a game day that was cut off has not begun.
 const CUT_OFF: &str = "the game day was cut off before its turn";
@@ -27,18 +27,12 @@ impl DrillStatus {
 }
 
 impl Entry<'_> {
-    /// Its name among its like: `db-pool`, `db-pool (control)`, `db-pool (3)` for the third repetition.
+    /// Its name among its like, the same in every report: [`crate::record::PlannedDrill::label`].
     pub(super) fn name(&self) -> String {
-        let mut name = one_line(self.scenario);
-        if name.is_empty() {
-            name.push_str("drill");
-        }
-        if self.control {
-            name.push_str(" (control)");
-        }
-        match self.planned.map(|drill| drill.planned.repetition) {
-            Some(repetition) if repetition > 1 => format!("{name} ({repetition})"),
-            _ => name,
+        match (self.planned, self.scenario.trim()) {
+            (Some(drill), _) => one_line(&drill.planned.label()),
+            (None, "") => "(nothing was announced)".into(),
+            (None, scenario) => one_line(&label(scenario, 1, self.control)),
         }
     }
 

@@ -16,6 +16,7 @@ fn named(story: Story, scenario: &str, number: usize) -> Record {
     if let Some(plan) = &mut record.plan {
         plan.run = format!("20261120T0641{number:02}Z-{scenario}-3f9a");
         plan.scenario = scenario.to_string();
+        plan.scenario_file.path = format!("scenarios/{scenario}.yaml");
     }
     record
 }

@@ -6,7 +6,7 @@ mod read;
 mod select;
 
 pub use outline::{DayOutline, is_game_day, outline_day};
-pub use read::{game_day_of, load_game_day, parse_control};
+pub use read::{MOST_PARALLEL, MOST_REPEATS, MOST_RETRIES, game_day_of, load_game_day, parse_control};
 pub(super) use read::{read_entry, read_root};
 
 use super::Plan;

@@ -127,7 +127,7 @@ pub fn in_line(line: &str) -> Vec<Vec<String>> {
     let line = line.trim().trim_start_matches("$ ").trim_start_matches("- ").trim_start_matches("run: ").trim();
     // Of Jenkins: `sh 'firedrill …'`.
     let inner = line.strip_prefix("sh ").map(|quoted| quoted.trim().trim_matches(['\'', '"']));
-    let words = words(inner.unwrap_or(line));
+    let words = words(&where_set(inner.unwrap_or(line)));
     let mut found = Vec::new();
     for part in words.split(|word| matches!(word.as_str(), "&&" | "||" | ";" | "|" | "then" | "if" | "!")) {
         // What stands behind belongs to the shell.
@@ -145,6 +145,22 @@ pub fn in_line(line: &str) -> Vec<Vec<String>> {
         }
     }
     found
+}
+
+/// `${RETRY:+--retry "$RETRY"}` is what stands there when the variable is set.
+fn where_set(line: &str) -> String {
+    let mut out = String::new();
+    let mut rest = line;
+    while let Some((before, after)) = rest.split_once("${") {
+        let Some((inner, behind)) = after.split_once('}') else { break };
+        out.push_str(before);
+        match inner.split_once(":+") {
+            Some((_, text)) => out.push_str(text),
+            None => out.push_str(&format!("${{{inner}}}")),
+        }
+        rest = behind;
+    }
+    out + rest
 }
 
 /// `$SHARD/${OF}` is `1/1`.

@@ -8,49 +8,14 @@ use github_actions_models::workflow::job::{RunStep, Step};
 use github_actions_models::workflow::{Job, Workflow};
 use std::collections::BTreeSet;
 
-/// Commands that are announced and that the program does not have yet, with their options.
-const PENDING: [(&str, &[&str]); 2] = [
-    (
-        "gameday",
-        &[
-            "--shard",
-            "--repeat",
-            "--retry",
-            "--fail-fast",
-            "--affected-by",
-            "--control",
-            "--seed",
-            "--budget",
-            "--parallel",
-            "--out",
-            "--junit",
-            "--no-build",
-            "--format",
-            "--dry-run",
-            "--no-color",
-            "--quiet",
-        ],
-    ),
-    ("history", &["--from", "--index", "--markdown", "--json", "--since", "--last"]),
-];
-
 /// Whether the program understands these arguments. Whatever comes before `--help` is parsed as it stands; then the help ends
 /// the program before anything is done.
 pub fn parses(arguments: &[String]) -> Result<(), String> {
-    let pending = PENDING.iter().find(|(name, _)| arguments.first().is_some_and(|first| first == name));
-    if let Some((_, options)) = pending.filter(|(name, _)| !is_built(name)) {
-        let unknown = arguments.iter().find(|word| word.starts_with("--") && !options.contains(&word.as_str()));
-        return unknown.map_or(Ok(()), |word| Err(format!("there is no option {word}")));
-    }
     let output = firedrill().args(arguments).arg("--help").output().expect("firedrill runs");
     match output.status.success() {
         true => Ok(()),
         false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
     }
-}
-
-fn is_built(name: &str) -> bool {
-    firedrill().args([name, "--help"]).output().expect("firedrill runs").status.success()
 }
 
 /// Every workflow: those of this repository, and those in the documentation, by name.
@@ -153,6 +118,65 @@ fn what_workflows_call_exists() {
     assert!(targets >= 3, "only {targets} targets of make");
 }
 
+/// What a merge job makes is kept: HTML is what people open.
+#[test]
+fn the_report_that_people_open_is_made_and_kept() {
+    let text = page(".github/workflows/gameday.yml");
+    let workflow = read("gameday.yml", &text);
+    let all = scripts(&workflow);
+    let merge = all.iter().find(|(job, step)| *job == "report" && step.run.contains("firedrill report"));
+    let (_, merge) = merge.expect("the job puts shards together");
+    assert!(merge.run.contains("--html out/report.html"), "{}", merge.run);
+    assert_eq!(uploaded(&text, "report"), ["out/"]);
+    // `latest` is a link: followed, everything is there twice.
+    assert_eq!(uploaded(&text, "drill"), ["out/", "!out/**/latest"]);
+    let shown = blocks(&page("docs/ci.md")).into_iter().find(|block| block.heading == "On pull requests");
+    assert_eq!(uploaded(&shown.expect("an example").text, "drill"), ["out/", "!out/**/latest"]);
+    for (server, heading) in [("gitlab", "GitLab CI"), ("jenkins", "Jenkins")] {
+        let text = server_example(heading);
+        let line = text.lines().find(|line| line.contains("firedrill report")).expect("a merge job");
+        assert!(line.contains("--html report/report.html"), "{server}: {line}");
+        assert!(text.contains("paths: [report/]") || text.contains("artifacts: 'report/**'"), "{server}");
+        assert!(text.contains("out/**/latest"), "{server}: `latest` is left out");
+    }
+    let jenkins = server_example("Jenkins");
+    let (before, _) = jenkins.split_once("firedrill gameday").expect("a game day");
+    assert!(before.contains("dir('out') { deleteDir() }"), "earlier nights are not in the report");
+}
+
+/// On a scheduled night nobody typed anything in: then the file of the game day counts, and no option wins over it.
+#[test]
+fn a_scheduled_night_is_what_the_file_says() {
+    let text = page(".github/workflows/gameday.yml");
+    let read: serde_json::Value = serde_yaml::from_str(&text).expect("YAML");
+    let env = &read["jobs"]["drill"]["env"];
+    for (name, input) in [("REPEAT", "repeat"), ("RETRY", "retry")] {
+        assert_eq!(env[name], format!("${{{{ inputs.{input} }}}}"), "{name} has no other value");
+        let option = format!("${{{name}:+--{input} \"${name}\"}}");
+        assert!(text.contains(&option), "{option} is given only where there is one");
+        let on = read.get("on").or(read.get("true")).expect("triggers");
+        assert_eq!(on["workflow_dispatch"]["inputs"][input]["default"], "", "{input}");
+    }
+    for heading in ["GitLab CI", "Jenkins"] {
+        let text = server_example(heading);
+        assert!(!text.contains("--retry") && !text.contains("--repeat"), "{heading}");
+    }
+}
+
+fn server_example(heading: &str) -> String {
+    let of = |block: &crate::pages::Block| block.heading == heading && matches!(block.tag.as_str(), "yaml" | "groovy");
+    blocks(&page("docs/ci.md")).into_iter().find(of).expect("an example").text
+}
+
+/// What a job uploads, by the lines of `path`.
+fn uploaded(text: &str, id: &str) -> Vec<String> {
+    let read: serde_json::Value = serde_yaml::from_str(text).expect("YAML");
+    let steps = read["jobs"][id]["steps"].as_array().expect("steps").clone();
+    let uploads = steps.iter().filter(|step| step["uses"].as_str().is_some_and(|it| it.contains("upload-artifact")));
+    let paths = uploads.filter_map(|step| step["with"]["path"].as_str());
+    paths.flat_map(|path| path.lines().map(str::to_string).collect::<Vec<_>>()).collect()
+}
+
 /// GitLab and Jenkins as well: their files are no workflows, but they have lines of shell.
 #[test]
 fn what_other_servers_call_exists() {
@@ -190,6 +214,7 @@ fn these_tests_find_what_they_look_for() {
     assert_eq!(of("- firedrill gameday x --shard \"$A/${B}\" || firedrill sweep"), ["gameday x --shard 1/1", "sweep"]);
     assert_eq!(of("sh 'firedrill report in --markdown - > x.md'"), ["report in --markdown -"]);
     assert_eq!(of("- run: firedrill check # all of it"), ["check"]);
+    assert_eq!(of("firedrill gameday x ${A:+--retry \"$A\"} --no-color"), ["gameday x --retry 1 --no-color"]);
     assert!(parses(&["gameday".into(), "x".into(), "--no-such".into()]).is_err());
     assert!(parses(&["report".into(), "--no-such".into()]).is_err());
     let wrong = "on: push\njobs:\n  a: { runs-on: x, steps: [{ run: x, uses: y }], needs: 1 }\n";

@@ -11,9 +11,10 @@ mod save;
 pub use save::save_day;
 
 use super::{Format, environment, listen, on_disk, revision, say};
+use crate::engine::Shutdown;
 use crate::error::{Error, Exit};
 use crate::gameday::{self, Circumstances, Prepared, Rules, Schedule, in_words};
-use crate::record::{DayEvent, DayObserver, DaySink, RunDir, utc_now, utc_text};
+use crate::record::{Day, DayEvent, DayObserver, DaySink, DrillStatus, RunDir, Stopped, utc_now, utc_text};
 use crate::report::{self, DayConsole, DayConsoleOptions, Drills, EventsJson, Verbosity};
 use crate::spec::GameDay;
 use crate::stack::Limits;
@@ -22,6 +23,7 @@ use run::Runner;
 use std::fs::File;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// What the command line asks for.
 #[derive(Debug, Clone)]
@@ -60,6 +62,7 @@ pub async fn day(file: &GameDay, wishes: &DayWishes) -> Result<Exit, Error> {
             |name| std::env::var(name).ok(),
             earlier::days(&wishes.project, wishes, &file.name),
         ),
+        run_of_ci: gameday::run_of_ci(|name| std::env::var(name).ok()),
     };
     let Prepared { day: mut plan, drills, settings } = gameday::prepare(file, &wishes.plan, &now);
     let ready = plan::ready(drills, &endpoint, wishes).await?;
@@ -102,13 +105,7 @@ pub async fn day(file: &GameDay, wishes: &DayWishes) -> Result<Exit, Error> {
     let sink = DaySink::new(Some(events), observers);
     let stop = signals.child();
     sink.emit(DayEvent::DayAnnounced(Box::new(plan)));
-    if let Some(budget) = settings.budget {
-        let stop = stop.clone();
-        tokio::spawn(async move {
-            tokio::time::sleep(budget).await;
-            stop.stop(&format!("the game day's time budget of {} ran out", in_words(budget)));
-        });
-    }
+    let watch = tokio::spawn(watch(settings.budget, signals.clone(), stop.clone(), sink.clone()));
     for line in crate::cli::sweep::quick_sweep(&endpoint).await {
         sink.emit(DayEvent::DayNote { text: format!("sweep: {line}") });
     }
@@ -141,23 +138,55 @@ pub async fn day(file: &GameDay, wishes: &DayWishes) -> Result<Exit, Error> {
         save::save_so_far(&so_far, dir.path(), wishes.junit.as_deref())
     });
     let records = records.await;
+    watch.abort();
+    // It may be saying something at this moment; nothing comes after the end.
+    let _ = watch.await;
+    for why in unsaid(&sink.day(), signals.cancel.is_cancelled()) {
+        sink.emit(DayEvent::DayStopped { why });
+    }
     sink.emit(DayEvent::DayEnded);
-    finish(Drills { days: vec![sink.day()], records }, &sink, dir.path(), settings.flaky, &signals, wishes)
+    finish(Drills { days: vec![sink.day()], records }, &sink, dir.path(), wishes)
+}
+
+/// Says why the game day is stopped as soon as it is, by its budget or by a signal: whoever sent the signal may not wait.
+async fn watch(budget: Option<Duration>, signals: Shutdown, stop: Shutdown, sink: DaySink) {
+    let ran_out = async {
+        match budget {
+            Some(budget) => {
+                tokio::time::sleep(budget).await;
+                budget
+            }
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        budget = ran_out => {
+            sink.emit(DayEvent::DayStopped { why: Stopped::Budget });
+            stop.stop(&format!("the game day's time budget of {} ran out", in_words(budget)));
+        }
+        () = signals.cancel.cancelled() => {}
+    }
+    signals.cancel.cancelled().await;
+    sink.emit(DayEvent::DayStopped { why: Stopped::Signal });
+}
+
+/// What stopped a game day and has not been said when its last drill has ended.
+fn unsaid(day: &Day, signalled: bool) -> Vec<Stopped> {
+    let left_out = day.drills.iter().any(|drill| drill.status() == DrillStatus::NotRun);
+    match day.stopped {
+        Some(Stopped::Signal) => Vec::new(),
+        _ if signalled => vec![Stopped::Signal],
+        None if left_out && day.plan.fail_fast && day.account().failed > 0 => vec![Stopped::FirstFailure],
+        _ => Vec::new(),
+    }
 }
 
 /// The reports, the summary and the exit code.
-fn finish(
-    drills: Drills,
-    sink: &DaySink,
-    dir: &Path,
-    flaky: crate::spec::Flaky,
-    signals: &crate::engine::Shutdown,
-    wishes: &DayWishes,
-) -> Result<Exit, Error> {
+fn finish(drills: Drills, sink: &DaySink, dir: &Path, wishes: &DayWishes) -> Result<Exit, Error> {
     let saved = save_day(&drills, dir).map_err(|error| on_disk(dir, &error));
     let junit = save::save_junit(&drills, wishes.junit.as_deref());
     let day = sink.day();
-    let exit = gameday::exit(&day, flaky, signals.cancel.is_cancelled());
+    let exit = gameday::exit(&day);
     if wishes.format == Format::Human {
         say(&report::day_summary(&drills, dir, wishes.color));
     }
@@ -177,4 +206,58 @@ const SETTLE: std::time::Duration = std::time::Duration::from_secs(5);
 /// busy, and a drill that measures beside it needs the others. Half of them, at least one.
 fn starting(cpus: f64) -> usize {
     (cpus / 2.0).max(1.0) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{DayPlan, DayStamped, PlannedDrill};
+
+    fn sink() -> DaySink {
+        DaySink::new(None, Vec::new())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_budget_and_a_signal_are_told_apart() {
+        let (signals, events) = (Shutdown::default(), sink());
+        let stop = signals.child();
+        let watch = tokio::spawn(watch(Some(Duration::from_secs(60)), signals.clone(), stop.clone(), events.clone()));
+        stop.cancel.cancelled().await;
+        assert_eq!(events.day().stopped, Some(Stopped::Budget));
+        assert!(stop.reason().contains("time budget"), "{}", stop.reason());
+        signals.cancel.cancel();
+        watch.await.unwrap();
+        assert_eq!(events.day().stopped, Some(Stopped::Signal), "it stopped what the budget was undoing");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_signal_is_no_budget() {
+        let (signals, events) = (Shutdown::default(), sink());
+        let watch = tokio::spawn(watch(None, signals.clone(), signals.child(), events.clone()));
+        signals.cancel.cancel();
+        watch.await.unwrap();
+        assert_eq!(events.day().stopped, Some(Stopped::Signal));
+    }
+
+    #[test]
+    fn what_has_not_been_said_is_said_at_the_end() {
+        let planned = PlannedDrill {
+            number: 1,
+            scenario: "a".into(),
+            title: String::new(),
+            tags: Vec::new(),
+            repetition: 1,
+            control: false,
+        };
+        let mut day = Day::default();
+        let plan = DayPlan { fail_fast: true, drills: vec![planned], ..DayPlan::default() };
+        day.apply(&DayStamped { at_us: 0, event: DayEvent::DayAnnounced(Box::new(plan)) });
+        assert_eq!(unsaid(&day, false), [], "nothing failed");
+        assert_eq!(unsaid(&day, true), [Stopped::Signal]);
+        day.apply(&DayStamped { at_us: 1, event: DayEvent::DayStopped { why: Stopped::Budget } });
+        assert_eq!(unsaid(&day, false), []);
+        assert_eq!(unsaid(&day, true), [Stopped::Signal]);
+        day.apply(&DayStamped { at_us: 2, event: DayEvent::DayStopped { why: Stopped::Signal } });
+        assert_eq!(unsaid(&day, true), []);
+    }
 }

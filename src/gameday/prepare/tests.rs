@@ -77,6 +77,7 @@ fn the_command_line_wins() {
     let hour = Some(Duration::from_secs(3600));
     let expected = Settings { parallel: Some(2), budget: hour, retry: 1, fail_fast: false, flaky: Flaky::Fail };
     assert_eq!(by_file.settings, expected);
+    assert!(by_file.day.flaky_fails);
     assert_eq!((by_file.day.control_every, by_file.day.budget_us), (Some(2), Some(3_600_000_000)));
     let wishes = Wishes {
         repeat: Some(1),
@@ -195,12 +196,14 @@ fn a_plan_says_what_it_was_made_from() {
         revision: Some("abc".into()),
         fresh_seed: 5,
         occasion: 1,
+        run_of_ci: Some("8123/1".into()),
     };
     let day = prepare(&SIX, &Wishes { shard: Some("1/2".parse().unwrap()), ..Wishes::default() }, &now).day;
     assert_eq!(
         (day.id.as_str(), day.name.as_str(), day.title.as_str()),
         ("20261120T020000Z-nightly-0001", "nightly", "Nightly")
     );
+    assert_eq!((day.occasion.as_deref(), day.flaky_fails), (Some("8123/1"), false));
     assert_eq!((day.revision.as_deref(), day.shard, day.format), (Some("abc"), Some((1, 2)), RECORD_FORMAT));
     assert!(
         SIX.scenarios

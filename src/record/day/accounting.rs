@@ -1,7 +1,7 @@
 //! The accounts of a game day: a drill that passed at the first attempt has passed, one that needed a retry is flaky and
 //! never simply passed, and an attempt whose measuring was disturbed counts for nothing.
 
-use super::{Attempt, Day, DayDrill};
+use super::{Attempt, Day, DayDrill, Stopped};
 use crate::record::Outcome;
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +21,7 @@ pub enum DrillStatus {
     Broken,
     /// It was begun and has no end.
     Incomplete,
-    /// It was stopped by a signal.
+    /// It was stopped: by a signal, or because the time budget ran out.
     Interrupted,
 }
 
@@ -55,7 +55,7 @@ pub struct Account {
     pub broken: usize,
     /// Begun and without an end.
     pub incomplete: usize,
-    /// Stopped by a signal.
+    /// Stopped, by a signal or because the time budget ran out.
     pub interrupted: usize,
     /// Not started.
     pub not_run: usize,
@@ -119,6 +119,29 @@ impl Day {
             account.retries += drill.attempts.iter().filter(|attempt| attempt.cause == super::Cause::Retry).count();
         }
         account
+    }
+
+    /// How it came out: the worst of its drills. A flaky one has passed, unless the file says otherwise. One that was not run
+    /// or was stopped by the budget says nothing, so the whole is not passed, and neither is a game day without an end. What a
+    /// failure kept from being started, because the game day ends with the first one, leaves it at that failure.
+    pub fn outcome(&self) -> Outcome {
+        let failed_fast = self.plan.fail_fast && self.drills.iter().any(|drill| drill.status() == DrillStatus::Failed);
+        let of = |drill: &DayDrill| match drill.status() {
+            DrillStatus::Passed => Outcome::Passed,
+            DrillStatus::Flaky if self.plan.flaky_fails => Outcome::Failed,
+            DrillStatus::Flaky => Outcome::Passed,
+            DrillStatus::Failed => Outcome::Failed,
+            DrillStatus::NotRun if failed_fast => Outcome::Failed,
+            DrillStatus::NotRun | DrillStatus::Broken | DrillStatus::Incomplete => Outcome::Broken,
+            DrillStatus::Interrupted if self.stopped == Some(Stopped::Budget) => Outcome::Broken,
+            DrillStatus::Interrupted => Outcome::Interrupted,
+        };
+        let floor = match self.stopped {
+            Some(Stopped::Signal) => Outcome::Interrupted,
+            _ if self.ended => Outcome::Passed,
+            _ => Outcome::Broken,
+        };
+        self.drills.iter().map(of).fold(floor, Outcome::max)
     }
 }
 
@@ -185,6 +208,24 @@ mod tests {
         }
         let account = day(&[(Some(Broken), true), (Some(Passed), false)]).account();
         assert_eq!((account.planned, account.passed, account.disturbed, account.flaky), (1, 1, 1, 0));
+    }
+
+    #[test]
+    fn a_game_day_that_was_stopped_comes_out_by_what_stopped_it() {
+        let cases = [
+            (None, Outcome::Interrupted),
+            (Some(Stopped::Budget), Outcome::Broken),
+            (Some(Stopped::Signal), Outcome::Interrupted),
+        ];
+        for (stopped, outcome) in cases {
+            let day = Day { stopped, ended: true, ..day(&[(Some(Outcome::Interrupted), false)]) };
+            assert_eq!(day.outcome(), outcome, "{stopped:?}");
+        }
+        let mut both = Day::default();
+        for why in [Stopped::Budget, Stopped::Signal, Stopped::Budget] {
+            both.apply(&DayStamped { at_us: 1, event: DayEvent::DayStopped { why } });
+        }
+        assert_eq!((both.stopped, both.outcome()), (Some(Stopped::Signal), Outcome::Interrupted));
     }
 
     #[test]

@@ -1,14 +1,14 @@
 //! What to do next, by verdict. Honest about what the drill cannot know.
 
 use super::{after, followed, helping, listed};
-use crate::record::{DrillStatus, FaultAfter, Outcome, Record, StepStatus, Verdict};
+use crate::record::{Announcement, DrillStatus, FaultAfter, Outcome, Record, StepStatus, Verdict};
 use crate::report::text::{declared, one_line};
 
 /// What to do next.
 pub fn next(record: &Record) -> Vec<String> {
     let Some(plan) = &record.plan else { return vec!["Look at `events.jsonl` in the run's directory.".into()] };
     let mut all = Vec::new();
-    if let Some(why) = &record.disturbed {
+    if let Some(why) = record.disturbed.as_ref().filter(|_| record.is_disturbed()) {
         all.push(format!("Do not read a verdict out of this drill: its measuring was disturbed ({}).", one_line(why)));
         all.push("Run it alone or on a machine with more room, or lower the load's `rate`.".into());
     } else if !record.ended || record.verdict == Verdict::Incomplete {
@@ -33,8 +33,20 @@ pub fn next(record: &Record) -> Vec<String> {
     } else {
         by_verdict(record, &mut all);
     }
-    all.push(format!("Then run it again: `firedrill scenario {}`.", plan.scenario));
+    all.push(format!("Then run it again: `{}`.", again(plan)));
     all
+}
+
+/// The command that runs the same drill: by its name where that finds the file, and the control as the control.
+fn again(plan: &Announcement) -> String {
+    let path = one_line(&plan.scenario_file.path);
+    let by_name = ["yaml", "yml"].iter().any(|end| path == format!("scenarios/{}.{end}", plan.scenario));
+    let what = match by_name || path.is_empty() {
+        true => one_line(&plan.scenario),
+        false if path.contains(char::is_whitespace) => format!("'{path}'"),
+        false => path,
+    };
+    format!("firedrill scenario {what}{}", if plan.control { " --control" } else { "" })
 }
 
 fn by_verdict(record: &Record, all: &mut Vec<String>) {
@@ -109,7 +121,11 @@ fn by_verdict(record: &Record, all: &mut Vec<String>) {
             all.push("Look whether the runbook changed something that the fault's undo needs.".into());
         }
         Verdict::Leaked => all.push("Remove what was left behind: `firedrill sweep`.".into()),
-        Verdict::Interrupted => all.push("It was stopped by a signal; nothing was found out about the runbook.".into()),
+        Verdict::Interrupted => {
+            let why = one_line(&record.reason);
+            let why = if why.is_empty() { String::new() } else { format!(" ({why})") };
+            all.push(format!("It was stopped{why}; nothing was found out about the runbook."));
+        }
         _ => {
             all.push(format!(
                 "This is no finding about the runbook: Firedrill or its environment broke ({}).",
@@ -167,5 +183,44 @@ pub fn of_status(status: DrillStatus) -> Option<&'static str> {
         ),
         DrillStatus::NotRun => Some("It was not started, so nothing is known about its runbook today."),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::testing::{Story, record_of};
+
+    fn told(record: &Record) -> String {
+        next(record).join("\n")
+    }
+
+    #[test]
+    fn a_verdict_that_stands_is_told_however_busy_the_machine_was() {
+        let busy = Some("the runner sent requests late".to_string());
+        let failed = Record { disturbed: busy.clone(), ..record_of(Story::StepFailed) };
+        assert!(!told(&failed).contains("Do not read a verdict"), "{}", told(&failed));
+        assert_eq!(next(&failed), next(&record_of(Story::StepFailed)));
+        let broken = Record { disturbed: busy, ..record_of(Story::HarnessError) };
+        assert!(told(&broken).contains("Do not read a verdict"), "{}", told(&broken));
+    }
+
+    #[test]
+    fn the_same_drill_is_what_is_run_again() {
+        let mut record = record_of(Story::ControlRecovered);
+        assert!(told(&record).ends_with("`firedrill scenario db-pool --control`."), "{}", told(&record));
+        record.plan.as_mut().unwrap().scenario_file.path = "drills/my pool.yaml".into();
+        assert!(told(&record).ends_with("`firedrill scenario 'drills/my pool.yaml' --control`."), "{}", told(&record));
+        let mut record = record_of(Story::StepFailed);
+        assert!(told(&record).ends_with("`firedrill scenario db-pool`."), "{}", told(&record));
+        record.plan.as_mut().unwrap().scenario_file.path = "../shop/scenarios/db-pool.yaml".into();
+        assert!(told(&record).ends_with("`firedrill scenario ../shop/scenarios/db-pool.yaml`."), "{}", told(&record));
+    }
+
+    #[test]
+    fn what_stopped_a_drill_is_what_is_told() {
+        let mut record = record_of(Story::Interrupted);
+        record.reason = "the game day's time budget of 10 min ran out".into();
+        assert!(told(&record).contains("time budget of 10 min ran out") && !told(&record).contains("signal"));
     }
 }

@@ -11,13 +11,21 @@ pub struct Context<'a> {
     /// Bytes of one command's output.
     pub output: usize,
     /// Whether drills that passed are told in short: without curves and without their runbook.
-    pub short: bool,
+    short: bool,
+    /// How many more of those that did not pass are told as a whole.
+    failures: usize,
+    /// Whether the report may lie in the directory of its one game day, beside the runs.
+    pub beside_runs: bool,
     /// Runbooks that were shown as a whole, and where.
     shown: BTreeMap<&'a str, String>,
 }
 
 /// How many levels of room there are, from the most to the least.
-pub const LEVELS: usize = 4;
+pub const LEVELS: usize = 3 + FAILURES.len();
+
+/// How many drills that did not pass are told as a whole once those that passed are told in short, from level to level. The
+/// worst come first.
+const FAILURES: [usize; 5] = [usize::MAX, 40, 20, 8, 0];
 
 impl<'a> Context<'a> {
     /// The room for each of so many drills.
@@ -29,7 +37,27 @@ impl<'a> Context<'a> {
             (_, 1) => (36, 800),
             _ => (24, 400),
         };
-        Context { samples, output, short: level + 1 >= LEVELS, shown: BTreeMap::new() }
+        let failures = level.checked_sub(LEVELS - FAILURES.len()).and_then(|at| FAILURES.get(at));
+        Context {
+            samples,
+            output,
+            short: failures.is_some(),
+            failures: failures.copied().unwrap_or(usize::MAX),
+            beside_runs: false,
+            shown: BTreeMap::new(),
+        }
+    }
+
+    /// Whether the next drill is told in short.
+    pub fn is_short(&mut self, failed: bool) -> bool {
+        match (failed, self.failures) {
+            (false, _) => self.short,
+            (true, 0) => true,
+            (true, left) => {
+                self.failures = left - 1;
+                false
+            }
+        }
     }
 
     /// Where this runbook was shown as a whole before; `None` when it is shown now.

@@ -8,7 +8,7 @@ use super::samples::Samples;
 use super::signals::signals;
 use super::tables;
 use super::words::{self, badge};
-use crate::record::{Attempt, Cause, DrillStatus, Figures, Record};
+use crate::record::{Attempt, Cause, DrillStatus, Figures, Record, is_run_id};
 use crate::report::Entry;
 use crate::report::text::{one_line, seconds};
 
@@ -18,12 +18,9 @@ pub fn drill<'a>(m: &mut Markup, entry: &Entry<'a>, id: &str, alone: bool, conte
     let attrs: &[(&'static str, &str)] = if open { &[("class", "drill"), ("open", "")] } else { &[("class", "drill")] };
     m.el("details", attrs, |m| {
         m.el("summary", &[], |m| {
-            m.leaf("h3", &[], &name(entry));
+            m.leaf("h3", &[], &entry.name());
             m.fixed(" ");
             badge(m, words::status_tone(entry.status), entry.status.name());
-            if entry.control {
-                m.fixed(" <span class=\"badge idle\">control</span>");
-            }
             m.leaf("span", &[("class", "title")], &one_line(entry.title));
         });
         // A link leads here, and a browser opens what it leads into.
@@ -34,6 +31,7 @@ pub fn drill<'a>(m: &mut Markup, entry: &Entry<'a>, id: &str, alone: bool, conte
                 });
             }
             let several = entry.attempts.len() > 1;
+            let short = context.is_short(entry.status != DrillStatus::Passed);
             let telling = entry.record();
             for (at, (attempt, record)) in entry.attempts.iter().enumerate() {
                 let id = format!("{id}-{}", at + 1);
@@ -43,23 +41,14 @@ pub fn drill<'a>(m: &mut Markup, entry: &Entry<'a>, id: &str, alone: bool, conte
                         if tells { &[("class", "attempt"), ("open", "")] } else { &[("class", "attempt")] };
                     m.el("details", attrs, |m| {
                         m.leaf("summary", &[], &attempt_words(at + 1, *attempt, *record));
-                        body(m, *record, *attempt, &id, entry.status, context);
+                        body(m, *record, *attempt, &id, short, context);
                     });
                 } else {
-                    body(m, *record, *attempt, &id, entry.status, context);
+                    body(m, *record, *attempt, &id, short, context);
                 }
             }
         });
     });
-}
-
-/// Its name: the scenario, and which repetition it is where there are several.
-pub fn name(entry: &Entry<'_>) -> String {
-    let name = if entry.scenario.is_empty() { "(nothing was announced)".into() } else { one_line(entry.scenario) };
-    match entry.planned.map(|drill| drill.planned.repetition) {
-        Some(repetition) if repetition > 1 => format!("{name} #{repetition}"),
-        _ => name,
-    }
 }
 
 fn attempt_words(number: usize, attempt: Option<&Attempt>, record: Option<&Record>) -> String {
@@ -68,8 +57,7 @@ fn attempt_words(number: usize, attempt: Option<&Attempt>, record: Option<&Recor
         Some(Cause::Retry) => ", a retry after a failure",
         _ => "",
     };
-    let disturbed =
-        attempt.is_some_and(|attempt| attempt.disturbed) || record.is_some_and(|record| record.disturbed.is_some());
+    let disturbed = attempt.is_some_and(|attempt| attempt.disturbed) || record.is_some_and(Record::is_disturbed);
     let verdict = match (record, attempt) {
         _ if disturbed => "disturbed, says nothing".to_string(),
         (Some(record), _) => words::headline(record),
@@ -84,7 +72,7 @@ fn body<'a>(
     record: Option<&'a Record>,
     attempt: Option<&'a Attempt>,
     id: &str,
-    status: DrillStatus,
+    short: bool,
     context: &mut Context<'a>,
 ) {
     let Some(record) = record else {
@@ -99,9 +87,8 @@ fn body<'a>(
     tables::trouble(m, record);
     tiles(m, record, &figures);
     tables::users(m, &figures);
-    if context.short && status == DrillStatus::Passed {
-        m.fixed("<p class=\"note\">Told in short: the report has many drills. The whole story is in the run's record.json.</p>");
-        tables::configuration(m, record);
+    if short {
+        in_short(m, record, context);
         return;
     }
     let samples = Samples::of(record, context.samples);
@@ -121,6 +108,21 @@ fn body<'a>(
     tables::faults(m, record, samples);
     tables::time(m, &figures);
     tables::measuring(m, record, &figures);
+    tables::configuration(m, record);
+}
+
+/// What stands in the place of the whole story. The advice stands with the failures, whatever room there is.
+fn in_short(m: &mut Markup, record: &Record, context: &Context<'_>) {
+    m.el("p", &[("class", "note")], |m| {
+        m.fixed("Told in short: the report has many drills. The whole story is in the ");
+        let run = record.plan.as_ref().map_or("", |plan| plan.run.as_str());
+        let plain = run.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+        match context.beside_runs && is_run_id(run) && plain {
+            true => m.leaf("a", &[("href", &format!("runs/{run}/report.html"))], "report of the run"),
+            false => m.fixed("report of the run"),
+        };
+        m.fixed(", <code>report.html</code> in the directory <code>").text(&one_line(run)).fixed("</code>.");
+    });
     tables::configuration(m, record);
 }
 

@@ -1,7 +1,6 @@
 //! The first screen: what came out, what failed and what to do next, and every drill in one table.
 
 use super::budget::Context;
-use super::drill::name;
 use super::markup::Markup;
 use super::runbook::did_command;
 use super::tables;
@@ -164,6 +163,9 @@ fn honest(drills: &Drills) -> Vec<String> {
                 words::many(account.flaky, "drill")
             ));
         }
+        if account.flaky > 0 && day.plan.flaky_fails {
+            told.push("Its file says `flaky: fail`: the game day has failed.".into());
+        }
         if account.disturbed > 0 {
             told.push(format!(
                 "The measuring of {} was disturbed; what it said does not count.",
@@ -208,7 +210,7 @@ fn card(m: &mut Markup, id: &str, entry: &Entry<'_>, context: &Context<'_>) {
     let class = format!("card {}", tone.class());
     m.el("article", &[("class", &class)], |m| {
         m.el("h3", &[], |m| {
-            m.leaf("a", &[("href", &format!("#{id}"))], &name(entry)).fixed(" ");
+            m.leaf("a", &[("href", &format!("#{id}"))], &entry.name()).fixed(" ");
             let word = match (entry.status, entry.record()) {
                 (DrillStatus::Failed | DrillStatus::Broken, Some(record)) => words::headline(record),
                 _ => entry.status.name().to_string(),
@@ -301,10 +303,7 @@ fn overview_row(m: &mut Markup, id: &str, entry: &Entry<'_>, columns: &[&'static
         record.and_then(|record| record.plan.as_ref()).and_then(|plan| plan.severity.clone()).unwrap_or_default();
     m.el("tr", &[("role", "row")], |m| {
         m.el("th", &[("scope", "row"), ("role", "rowheader")], |m| {
-            m.leaf("a", &[("href", &format!("#{id}"))], &name(entry));
-            if entry.control {
-                m.fixed(" <small>control</small>");
-            }
+            m.leaf("a", &[("href", &format!("#{id}"))], &entry.name());
         });
         m.leaf("td", &[("role", "cell"), ("data-label", columns[1])], &one_line(&severity));
         m.el("td", &[("role", "cell"), ("data-label", columns[2])], |m| {

@@ -223,17 +223,18 @@ pub fn time(m: &mut Markup, figures: &Figures) {
 /// How far the measuring can be trusted.
 pub fn measuring(m: &mut Markup, record: &Record, figures: &Figures) {
     let seen = &figures.measuring;
-    let late = match (&record.disturbed, seen.late) {
-        (Some(_), _) => "disturbed".to_string(),
-        (None, 0) => "no request was sent late".to_string(),
-        (None, count) => format!("{} sent late, by up to {}", requests(count), seconds(seen.worst_late_us)),
+    let late = match (record.is_disturbed(), seen.late) {
+        (true, _) => "disturbed".to_string(),
+        (false, 0) => "no request was sent late".to_string(),
+        (false, count) => format!("{} sent late, by up to {}", requests(count), seconds(seen.worst_late_us)),
     };
     let share = |value: Option<f64>| value.map_or("not measured".to_string(), percent);
-    m.el("details", if record.disturbed.is_some() { &[("open", "")] } else { &[] }, |m| {
+    m.el("details", if record.is_disturbed() { &[("open", "")] } else { &[] }, |m| {
         m.leaf("summary", &[], &format!("How far this can be trusted: {late}"));
         table(m, "Quality of the measuring", &["What", "Value"], |m| {
             if let Some(why) = &record.disturbed {
-                row(m, "disturbed", &[&one_line(why)]);
+                let named = if record.is_disturbed() { "disturbed" } else { "disturbed, and the verdict stands" };
+                row(m, named, &[&one_line(why)]);
             }
             row(m, "requests due", &[&seen.requests.to_string()]);
             row(m, "sent later than allowed", &[&seen.late.to_string()]);

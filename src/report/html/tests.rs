@@ -119,8 +119,16 @@ fn a_game_day_is_honest_about_its_attempts() {
 }
 
 #[test]
+fn a_game_day_that_fails_for_a_flaky_drill_says_so() {
+    let mut drills = day();
+    assert!(!page(&drills).contains("the game day has failed"));
+    drills.days[0].plan.flaky_fails = true;
+    assert!(page(&drills).contains("the game day has failed"));
+}
+
+#[test]
 fn a_control_is_called_one() {
-    assert!(page(&Drills::one(record_of(Story::Control))).contains("control</span>"));
+    assert!(page(&Drills::one(record_of(Story::Control))).contains("<h3>db-pool (control)</h3>"));
 }
 
 #[test]
@@ -157,6 +165,50 @@ fn what_does_not_fit_is_told_in_short() {
     let page = page(&Drills { days: Vec::new(), records });
     assert!(page.len() < 5_000_000, "{}", page.len());
     assert!(page.contains("Told in short") && page.contains("Terminate the session"));
+}
+
+/// A drill that failed as it lies on disk, so many times.
+fn failed(count: usize) -> Vec<Record> {
+    let bytes = include_bytes!("../../../tests/records/not-recovered.json");
+    let record = crate::report::read_json(bytes).unwrap();
+    (0..count).map(|number| with_run(record.clone(), &format!("20261120T064112Z-db-pool-{number:04x}"))).collect()
+}
+
+#[test]
+fn a_hundred_drills_that_failed_stay_small() {
+    let page = page(&Drills { days: Vec::new(), records: failed(100) });
+    assert!(page.len() < 5_000_000, "{}", page.len());
+    assert_eq!(page.matches("What to do next</dt>").count(), 100, "none is without its advice");
+    let (short, whole) = (page.matches("Told in short").count(), page.matches("The four golden signals").count());
+    assert_eq!(short + whole, 100);
+    assert!(short > 0 && whole >= 8, "{short} in short, {whole} as a whole");
+    // Each of them with a runbook of its own, which nothing is shared of.
+    let mut records = failed(100);
+    for (number, record) in records.iter_mut().enumerate() {
+        let text = format!("# Runbook {number}\n\n{}", "A paragraph of some length.\n\n".repeat(2_500));
+        record.plan.as_mut().unwrap().runbook_text = Some(text);
+    }
+    assert!(html(&Drills { days: Vec::new(), records }).len() < 5_000_000);
+}
+
+#[test]
+fn what_is_told_in_short_leads_to_its_own_report() {
+    let mut records = failed(100);
+    records[0].plan.as_mut().unwrap().run = "20261120T064112Z-../../x".into();
+    let with_day = page(&Drills { days: vec![Day::default()], records });
+    assert!(with_day.contains("href=\"runs/20261120T064112Z-db-pool-0063/report.html\""));
+    assert!(!with_day.contains("href=\"runs/20261120T064112Z-.."));
+    // Put together from elsewhere: where the runs lie is not known.
+    assert!(!page(&Drills { days: Vec::new(), records: failed(100) }).contains("href=\"runs/"));
+}
+
+#[test]
+fn a_verdict_that_stands_is_not_called_disturbed() {
+    let busy = Some("the runner sent requests late".to_string());
+    let stands = page(&Drills::one(Record { disturbed: busy.clone(), ..record_of(Story::StepFailed) }));
+    assert!(stands.contains("disturbed, and the verdict stands") && !stands.contains("Do not read a verdict"));
+    let broken = page(&Drills::one(Record { disturbed: busy, ..record_of(Story::HarnessError) }));
+    assert!(broken.contains("trusted: disturbed") && broken.contains("Do not read a verdict"));
 }
 
 /// The text of every string in a record that a reader of JSON finds, replaced.

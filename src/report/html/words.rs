@@ -85,7 +85,7 @@ pub fn plainly(verdict: Verdict) -> &'static str {
         Verdict::NotRecovered => "users did not recover",
         Verdict::NotReverted => "the stack could not be brought back",
         Verdict::Leaked => "something was left behind",
-        Verdict::Interrupted => "it was stopped by a signal",
+        Verdict::Interrupted => "it was stopped",
         Verdict::HarnessError => "Firedrill or its environment broke",
     }
 }

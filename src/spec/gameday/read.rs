@@ -12,11 +12,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Most repetitions of a scenario in one game day.
-const MOST_REPEATS: u32 = 100;
+pub const MOST_REPEATS: u32 = 100;
 /// Most retries of a drill.
-const MOST_RETRIES: u32 = 10;
+pub const MOST_RETRIES: u32 = 10;
 /// Most drills at once that may be asked for.
-const MOST_PARALLEL: u32 = 64;
+pub const MOST_PARALLEL: u32 = 64;
 /// Rarest control: every so many runs.
 const RAREST_CONTROL: u32 = 1000;
 
