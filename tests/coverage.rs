@@ -332,3 +332,35 @@ fn the_list_of_the_repository_fits_the_schema() {
     let validator = jsonschema::draft202012::new(&coverage::schema()).expect("a schema");
     assert!(validator.is_valid(&value), "{value:#}");
 }
+
+#[test]
+fn every_scenario_of_this_project_covers_something() {
+    let empty = tempfile::tempdir().expect("a directory");
+    let output = run_in(&root(), &["coverage", "--json", &empty.path().display().to_string()]);
+    let matrix: Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", said(&output)));
+    let list = |value: &Value, key: &str| value[key].as_array().expect("a list").clone();
+    let services = list(&matrix, "services");
+    let cells: Vec<Value> = services.iter().flat_map(|service| list(service, "cells")).collect();
+    let covering =
+        |cell: &Value| list(cell, "scenarios").iter().map(|own| own["scenario"].to_string()).collect::<Vec<_>>();
+    let covered: Vec<String> = cells.iter().flat_map(covering).collect();
+    let scenarios = std::fs::read_dir(root().join("scenarios")).expect("a folder");
+    let paths = scenarios.map(|entry| entry.expect("an entry").path());
+    let names: Vec<String> = paths
+        .filter(|path| path.extension().is_some_and(|end| end == "yaml"))
+        .map(|path| path.file_stem().expect("a name").to_string_lossy().into_owned())
+        .collect();
+    assert!(names.len() >= 7, "{names:?}");
+    for name in names {
+        assert!(covered.contains(&format!("{name:?}")), "{name} covers no failure mode of services.yaml");
+    }
+    for cell in &cells {
+        assert!(!covering(cell).is_empty(), "nothing drills {}", cell["mode"]);
+    }
+    for kind in ["runbooks", "alerts"] {
+        for watched in services.iter().flat_map(|service| list(service, kind)) {
+            assert_ne!(watched["scenarios"], json!([]), "no scenario has {}", watched["name"]);
+        }
+    }
+}

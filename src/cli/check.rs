@@ -4,8 +4,8 @@ use super::output::print;
 use crate::error::{Error, Exit};
 use crate::source::{Diagnostics, Source, render};
 use crate::spec::{
-    Overrides, Plan, check_environment, check_services, find, find_game_day, is_game_day, load, load_game_day,
-    project_files, project_game_days, project_scenarios,
+    Overrides, Plan, check_environment, check_services, check_variables, find, find_game_day, is_game_day, load,
+    load_game_day, project_files, project_game_days, project_scenarios,
 };
 use crate::stack::docker::{ResolveError, resolve};
 use std::collections::BTreeMap;
@@ -123,6 +123,9 @@ async fn resolve_stacks(plans: &[Plan], diags: &mut Diagnostics) -> Result<(), E
         match resolve(&plan.stack).await {
             Ok(model) => {
                 check_services(plan, &model.services(), &model.hosts(), diags);
+                if let Some(named) = model.variables(&plan.stack) {
+                    check_variables(plan, &named, diags);
+                }
                 check_environment(plan, |service| model.environment(service), diags);
                 super::findings::place(plan, &model.findings(&plan.stack), diags);
             }

@@ -133,6 +133,7 @@ async fn resolved(stack: &Path) -> Result<ResolvedModel, Error> {
         interposed: Default::default(),
         hosts: Default::default(),
         toolbox_image: None,
+        releases: Vec::new(),
         up_within: Duration::from_secs(120),
     };
     resolve(&spec).await.map_err(|error| match error {

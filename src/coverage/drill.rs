@@ -17,8 +17,8 @@ pub struct Drill {
     pub verdict: Verdict,
     /// What that means.
     pub outcome: Outcome,
-    /// Kinds of its faults.
-    pub kinds: Vec<String>,
+    /// Its faults: kind and the services that it broke, none where the record does not name them.
+    pub faults: Vec<(String, Vec<String>)>,
     /// The runbook, as the record names it.
     pub runbook: Option<String>,
     /// The steps that it set out to follow.
@@ -58,7 +58,7 @@ impl Drill {
             at,
             verdict: record.verdict,
             outcome: record.outcome(),
-            kinds: plan.faults.iter().map(|fault| fault.kind.clone()).collect(),
+            faults: plan.faults.iter().map(|fault| (fault.kind.clone(), fault.services.clone())).collect(),
             runbook: plan.runbook_file.as_ref().map(|file| file.path.clone()),
             steps: steps.collect(),
             to_recover_us: record

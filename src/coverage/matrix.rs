@@ -247,7 +247,16 @@ impl Judge<'_> {
     fn proof(&self, scenario: &Scenario, mode: Option<&Mode>, rto: Option<Duration>) -> Proof {
         // A drill of that name which broke something else is no drill of this failure.
         let broke = |drill: &Drill| match mode.map(|mode| &mode.by) {
-            Some(DrilledBy::Fault { kind, .. }) => drill.kinds.contains(kind),
+            Some(DrilledBy::Fault { kind, broken }) => {
+                let meant = |service: &String| match broken {
+                    Some(broken) => service == broken,
+                    None => scenario.faults.iter().any(|(own, services)| own == kind && services.contains(service)),
+                };
+                let own = |(of, services): &(String, Vec<String>)| {
+                    of == kind && (services.is_empty() || services.iter().any(meant))
+                };
+                drill.faults.iter().any(own)
+            }
             _ => true,
         };
         let mut own: Vec<&Drill> =

@@ -63,7 +63,7 @@ fn drill(scenario: &str, kind: &str, at: OffsetDateTime, verdict: Verdict) -> Dr
         at,
         verdict,
         outcome,
-        kinds: vec![kind.into()],
+        faults: vec![(kind.into(), Vec::new())],
         runbook: Some("runbooks/db-pool.md".into()),
         steps: vec![step("mitigate/one"), step("mitigate/two")],
         to_recover_us: (verdict == Verdict::Passed).then_some(12_340_000),
@@ -99,6 +99,20 @@ fn a_scenario_drills_what_it_breaks_and_whose_users_suffer() {
     assert!(covers(&of("payments"), named(&["db-pool"])) && !covers(&of("db"), named(&["other"])));
     let meant_to_fail = Scenario { expects_failure: true, ..lock };
     assert!(!meant_to_fail.covers(&of("db"), &fault("x", "postgres_lock", None)));
+}
+
+#[test]
+fn a_drill_that_broke_another_service_is_none_of_this_failure() {
+    let own = [scenario("db-pool", "postgres_lock", "db", "checkout")];
+    let broke = |service: &str| {
+        let ran = drill("db-pool", "postgres_lock", NOW - time::Duration::days(1), Verdict::Passed);
+        [Drill { faults: vec![("postgres_lock".into(), vec![service.into()])], ..ran }]
+    };
+    for broken in [None, Some("db")] {
+        let mode = || fault("locked", "postgres_lock", broken);
+        assert_eq!(state(mode(), &own, &broke("db")), State::Passed);
+        assert_eq!(state(mode(), &own, &broke("ledger-db")), State::NotRun, "the scenario broke another database then");
+    }
 }
 
 #[test]
@@ -173,7 +187,7 @@ fn records_become_drills() {
     let drill = Drill::of(&record_of(Story::Passed)).expect("a drill");
     assert_eq!((drill.scenario.as_str(), drill.at), ("db-pool", datetime!(2026-11-20 06:41:12.345 UTC)));
     assert!(drill.passed() && drill.is_judged() && drill.to_recover_us.is_some());
-    assert_eq!(drill.kinds, ["postgres_lock"]);
+    assert_eq!(drill.faults[0].0, "postgres_lock");
     let followed: Vec<&str> = drill.steps.iter().filter(|step| step.followed).map(|step| step.id.as_str()).collect();
     assert!(followed.contains(&"mitigate/terminate-the-session-that-holds-the-lock"), "{followed:?}");
     assert!(!followed.contains(&"diagnose/ask-who-deployed-last"), "it is for a person");

@@ -7,7 +7,7 @@ use crate::record::{Check, CheckOutcome, Event, FaultEvent, Verdict};
 use crate::stack::Stack;
 use std::time::Duration;
 
-/// How long a single look at a fault, or its injection, may take: Docker and a database may hang.
+/// How long a single look at a fault may take: Docker and a database may hang.
 const ONE_STEP_WITHIN: Duration = Duration::from_secs(30);
 /// How long a fault may take until it can be seen in place.
 const CONFIRM_WITHIN: Duration = Duration::from_secs(20);
@@ -44,7 +44,7 @@ impl<S: Stack> Drill<'_, S> {
             ))
         })?;
         self.fault_event(id, FaultEvent::Injecting, &fault.summary());
-        in_time("injecting", id, fault.inject(id, &undo, &self.field())).await?;
+        within(fault.inject_within(), "injecting", id, fault.inject(id, &undo, &self.field())).await?;
         match self.poll_presence(id, fault, &undo, CONFIRM_WITHIN, true).await? {
             Presence::InPlace(evidence) => {
                 // Nobody listens any more once the drill has begun to end.

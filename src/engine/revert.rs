@@ -10,9 +10,6 @@ use crate::stack::Stack;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// How long one fault may take to be undone, and then to be seen gone.
-const REVERT_WITHIN: Duration = Duration::from_secs(15);
-
 impl<S: Stack> Drill<'_, S> {
     pub(super) async fn revert(&mut self, cancel: &CancellationToken) {
         let outstanding = self.ledger.outstanding();
@@ -62,13 +59,14 @@ impl<S: Stack> Drill<'_, S> {
     async fn revert_one(&self, id: &str, undo: &Undo) -> Result<String, String> {
         let planned = self.plan.faults.iter().find(|planned| planned.id == id);
         let planned = planned.ok_or_else(|| "it is in the ledger, but not in the scenario".to_string())?;
-        let reverted = tokio::time::timeout(REVERT_WITHIN, planned.fault.revert(id, undo, &self.field())).await;
+        let within = planned.fault.revert_within();
+        let reverted = tokio::time::timeout(within, planned.fault.revert(id, undo, &self.field())).await;
         match reverted {
-            Err(_) => return Err(format!("could not be undone within {}", seconds(REVERT_WITHIN))),
+            Err(_) => return Err(format!("could not be undone within {}", seconds(within))),
             Ok(Err(error)) => return Err(format!("could not be undone: {error}")),
             Ok(Ok(())) => {}
         }
-        match self.poll_presence(id, &planned.fault, undo, REVERT_WITHIN, false).await {
+        match self.poll_presence(id, &planned.fault, undo, within, false).await {
             Ok(Presence::Gone(evidence)) => Ok(evidence),
             Ok(Presence::InPlace(evidence) | Presence::Partly(evidence)) => {
                 Err(format!("was undone and is still there: {evidence}"))

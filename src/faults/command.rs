@@ -7,7 +7,7 @@
 //!     summary: the certificate is past its date
 //!     run: cp /certificates/old.pem /certificates/shop.pem && kill -HUP 1
 //!     undo: cp /certificates/good.pem /certificates/shop.pem && kill -HUP 1
-//!     confirm: "! openssl x509 -checkend 0 -noout -in /certificates/shop.pem"
+//!     confirm: openssl x509 -checkend 0 -noout -in /certificates/shop.pem; test $? -eq 1
 //! ```
 
 use super::{FaultError, Field, FromNode, Inject, Presence, Undo};
@@ -42,6 +42,11 @@ impl FromNode for Command {
             let span = map.span_of(key);
             if script.as_ref().is_some_and(|script| script.trim().is_empty()) {
                 map.error(span, format!("`{key}` is empty"));
+            }
+            // A shell makes of a command that is not there, and of every other failure, what the script waits for.
+            if key == "confirm" && script.as_ref().is_some_and(|script| script.split_whitespace().next() == Some("!")) {
+                map.error(span, "`confirm` begins with `!`: a command that cannot be run would count as the fault in place")
+                    .help("ask for the exit code that is meant: `test ! -f /srv/flags.json`, or `openssl … ; test $? -eq 1`");
             }
             script
         });

@@ -10,12 +10,12 @@
 use super::{FaultError, Field, FromNode, Inject, Presence, Undo};
 use crate::record::{looks_secret, url_password};
 use crate::source::{Diagnostics, FromYaml, MapReader, Mistake, Node, Source, Value, shape, shorten};
-use crate::stack::{ContainerState, Marks, Release, Stack};
+use crate::stack::{ContainerState, Marks, RELEASE_WITHIN, Release, Stack};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long planning may take: the release's image may have to be built.
+/// How long planning may take: the release's image may have to be built, where that failed when the stack was started.
 const PLAN_WITHIN: Duration = Duration::from_secs(600);
 
 /// A release of a service.
@@ -96,13 +96,46 @@ impl Deploy {
         };
         let mut all: Vec<String> = variables.iter().chain(environment).map(setting).collect();
         all.extend(image.as_ref().map(|image| format!("the image {image}")));
-        all.extend(command.as_ref().map(|words| format!("the command `{}`", words.join(" "))));
+        all.extend(command.as_ref().map(|words| format!("the command `{}`", concealed(words).0)));
         all.join(", ")
     }
 }
 
 fn is_secret(name: &str, value: &str) -> bool {
     looks_secret(name) || url_password(value).is_some()
+}
+
+/// A command line with its secrets hidden, and the secrets: what follows `--token`, what `--token=` and `TOKEN=` give, and
+/// passwords of URLs; also within a word that is a command line itself, as that of `sh -c`.
+fn concealed(words: &[String]) -> (String, Vec<String>) {
+    let mut secrets: Vec<String> = Vec::new();
+    let mut shown: Vec<String> = Vec::new();
+    let mut after_flag = false;
+    for word in words {
+        // A secret that is a word of its own may hold spaces.
+        let pieces: Vec<&str> = if after_flag { vec![word.as_str()] } else { word.split_whitespace().collect() };
+        for piece in pieces {
+            let secret = secret_in(piece, after_flag);
+            after_flag = piece.starts_with('-') && !piece.contains('=') && looks_secret(piece);
+            shown.push(match secret {
+                Some(secret) => piece.replace(secret, "***"),
+                None => piece.to_string(),
+            });
+            secrets.extend(secret.map(str::to_string));
+        }
+    }
+    (shown.join(" "), secrets)
+}
+
+/// The secret in a piece of a command line.
+fn secret_in(piece: &str, after_flag: bool) -> Option<&str> {
+    fn bare(text: &str) -> &str {
+        text.trim_matches(['"', '\''])
+    }
+    let given = piece.split_once('=').filter(|(name, _)| looks_secret(name)).map(|(_, value)| bare(value));
+    let follows = (after_flag && !piece.starts_with('-')).then(|| bare(piece));
+    let secret = follows.or(given).or_else(|| url_password(piece));
+    secret.filter(|secret| !secret.is_empty())
 }
 
 /// The marks of an undo, and whose they are.
@@ -115,19 +148,31 @@ fn parts(undo: &Undo) -> Result<(&str, &Marks), FaultError> {
     }
 }
 
-/// Where the release stands, by what the service's containers were made with.
+/// Where the release stands, by what the service's containers were made with. A container that has some of it is a
+/// release half taken back.
 fn presence(service: &str, marks: &Marks, containers: &[(ContainerState, Marks)]) -> Presence {
-    let has = |own: &Marks| marks.iter().all(|(setting, mark)| own.get(setting) == Some(mark));
-    let settings = marks.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-    let each = containers.iter().map(|(state, own)| match has(own) {
-        true => format!("{} is {} with the release's {settings}", state.name, state.status),
-        false => format!("{} is {} without the release", state.name, state.status),
+    let names = |settings: Vec<&String>| settings.into_iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+    let (mut whole, mut none) = (0, 0);
+    let each = containers.iter().map(|(state, own)| {
+        let (has, lacks): (Vec<_>, Vec<_>) = marks.keys().partition(|setting| own.get(*setting) == marks.get(*setting));
+        let is = match (has.is_empty(), lacks.is_empty()) {
+            (_, true) => {
+                whole += 1;
+                format!("with the release's {}", names(has))
+            }
+            (true, false) => {
+                none += 1;
+                "without the release".to_string()
+            }
+            (false, false) => format!("with the release's {}, not with its {}", names(has), names(lacks)),
+        };
+        format!("{} is {} {is}", state.name, state.status)
     });
     let evidence = each.collect::<Vec<_>>().join(", ");
-    match containers.iter().filter(|(_, own)| has(own)).count() {
-        0 if containers.is_empty() => Presence::Gone(format!("`{service}` has no container")),
-        0 => Presence::Gone(evidence),
-        n if n == containers.len() => Presence::InPlace(evidence),
+    match containers.len() {
+        0 => Presence::Gone(format!("`{service}` has no container")),
+        all if none == all => Presence::Gone(evidence),
+        all if whole == all => Presence::InPlace(evidence),
         _ => Presence::Partly(evidence),
     }
 }
@@ -147,11 +192,24 @@ impl Inject for Deploy {
             Some(password) => Some(password.to_string()),
             None => looks_secret(name).then(|| value.clone()),
         };
-        all.filter_map(of).collect()
+        let command = self.release.command.iter().flat_map(|words| concealed(words).1);
+        all.filter_map(of).chain(command).collect()
+    }
+
+    fn release(&self) -> Option<(String, Release)> {
+        Some((self.service.clone(), self.release.clone()))
     }
 
     fn plan_within(&self) -> Duration {
         PLAN_WITHIN
+    }
+
+    fn inject_within(&self) -> Duration {
+        RELEASE_WITHIN
+    }
+
+    fn revert_within(&self) -> Duration {
+        RELEASE_WITHIN
     }
 
     async fn plan<S: Stack>(&self, _id: &str, field: &Field<'_, S>) -> Result<Undo, FaultError> {
@@ -177,7 +235,7 @@ impl Inject for Deploy {
         Ok(presence(service, marks, &containers))
     }
 
-    /// A runbook that has rolled back has done it.
+    /// A runbook that has rolled back has done it; one that has done half of it has not.
     async fn revert<S: Stack>(&self, id: &str, undo: &Undo, field: &Field<'_, S>) -> Result<(), FaultError> {
         if let Presence::Gone(_) = self.confirm(id, undo, field).await? {
             return Ok(());
@@ -214,7 +272,10 @@ mod tests {
             Presence::InPlace("bad is running with the release's environment.X, image".into())
         );
         assert!(matches!(asked(&[bad(), planned()]), Presence::Partly(_)));
-        assert_eq!(asked(&[half()]), Presence::Gone("half is running without the release".into()));
+        let half_back = "half is running with the release's image, not with its environment.X";
+        assert_eq!(asked(&[half()]), Presence::Partly(half_back.into()));
+        assert!(matches!(asked(&[planned(), half()]), Presence::Partly(_)));
+        assert_eq!(asked(&[planned()]), Presence::Gone("planned is running without the release".into()));
         assert_eq!(asked(&[]), Presence::Gone("`web` has no container".into()));
     }
 }

@@ -24,7 +24,7 @@ pub use command::{SCRIPT_WITHIN, ended, script};
 
 use crate::agent::AgentClient;
 use crate::source::{Diagnostics, Node, Source};
-use crate::stack::{AgentRole, ContainerOp, Marks, Stack};
+use crate::stack::{AgentRole, ContainerOp, Marks, Release, Stack};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -34,6 +34,10 @@ use tokio_util::sync::CancellationToken;
 
 /// How long looking at the stack may take: Docker and a database may hang.
 const PLAN_WITHIN: Duration = Duration::from_secs(30);
+/// How long breaking something may take.
+const INJECT_WITHIN: Duration = Duration::from_secs(30);
+/// How long one fault may take to be undone, and then to be seen gone.
+const REVERT_WITHIN: Duration = Duration::from_secs(15);
 
 /// Why a fault could not be injected, confirmed or reverted.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -126,9 +130,21 @@ pub trait Inject {
     fn load(&self) -> Option<&str> {
         None
     }
+    /// The release that it brings out, with its service: what it needs is made before there is any load.
+    fn release(&self) -> Option<(String, Release)> {
+        None
+    }
     /// How long `plan` may take: it may have to build something first.
     fn plan_within(&self) -> Duration {
         PLAN_WITHIN
+    }
+    /// How long `inject` may take.
+    fn inject_within(&self) -> Duration {
+        INJECT_WITHIN
+    }
+    /// How long `revert` may take, and how long the fault may then be seen still.
+    fn revert_within(&self) -> Duration {
+        REVERT_WITHIN
     }
     /// How soon after it was ended it comes back by itself, as real faults do.
     fn returns(&self) -> Option<Duration> {

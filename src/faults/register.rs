@@ -74,9 +74,27 @@ macro_rules! faults {
                 }
             }
 
+            fn release(&self) -> Option<(String, $crate::stack::Release)> {
+                match self {
+                    $(Fault::$fault(fault) => fault.release(),)*
+                }
+            }
+
             fn plan_within(&self) -> std::time::Duration {
                 match self {
                     $(Fault::$fault(fault) => fault.plan_within(),)*
+                }
+            }
+
+            fn inject_within(&self) -> std::time::Duration {
+                match self {
+                    $(Fault::$fault(fault) => fault.inject_within(),)*
+                }
+            }
+
+            fn revert_within(&self) -> std::time::Duration {
+                match self {
+                    $(Fault::$fault(fault) => fault.revert_within(),)*
                 }
             }
 

@@ -81,6 +81,7 @@ fn mistakes_have_their_place_and_their_cure() {
         "container_kill: { service: db, returns: 3 }",
         "command: { service: db, run: 'touch /x', confirm: 'test -e /x' }",
         "command: { service: db, run: ' ', undo: '', confirm: [test, -e, /x] }",
+        "command: { service: db, run: a, undo: b, confirm: '! test -e /x' }",
         "deploy: { service: checkout }",
         "deploy: { image: x }",
         "deploy: { service: checkout, variables: {}, environment: [X=1], command: serve }",
@@ -106,6 +107,30 @@ fn passwords_are_secrets() {
     let fault = read(release).expect("a fault");
     assert_eq!(fault.secrets(), ["hunter22", "hunter33"]);
     assert!(!fault.summary().contains("hunter"), "{}", fault.summary());
+}
+
+#[test]
+fn secrets_on_the_command_line_of_a_release_are_hidden() {
+    let release = r#"deploy: { service: db, command: [serve, --token, "hunter 22", --api-key=hunter33, --port, "80",
+        "API_TOKEN=hunter44", --db=pg://u:hunter55@db/x, sh, -c, "run --password 'hunter66' -v"] }"#;
+    let fault = read(release).expect("a fault");
+    assert_eq!(fault.secrets(), ["hunter 22", "hunter33", "hunter44", "hunter55", "hunter66"]);
+    assert_eq!(
+        fault.summary(),
+        "releases `db` with the command `serve --token *** --api-key=*** --port 80 API_TOKEN=*** --db=pg://u:***@db/x \
+         sh -c run --password '***' -v`"
+    );
+}
+
+#[test]
+fn a_release_has_time_to_come_up() {
+    let within = |yaml: &str| {
+        let fault = read(yaml).expect("a fault");
+        (fault.inject_within(), fault.revert_within())
+    };
+    let release = within("deploy: { service: db, image: 'x:2' }");
+    assert_eq!(release, (crate::stack::RELEASE_WITHIN, crate::stack::RELEASE_WITHIN));
+    assert!(within("container_kill: { service: db }") < release);
 }
 
 /// Containers of one service, and every operation on them.

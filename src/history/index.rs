@@ -159,7 +159,11 @@ impl Index {
     }
 
     /// Does something with all of it written at its end, or nothing of it.
+    /// Inside of other work it is a part of that.
     pub fn at_once<T>(&self, work: impl FnOnce(&Index) -> Result<T, IndexError>) -> Result<T, IndexError> {
+        if !self.connection.is_autocommit() {
+            return work(self);
+        }
         let writing = "writing the index";
         let open = rusqlite::Transaction::new_unchecked(&self.connection, rusqlite::TransactionBehavior::Immediate);
         let open = open.map_err(self.failed(writing))?;

@@ -23,10 +23,12 @@ CREATE INDEX run_by_time ON run (started_us);
 CREATE TABLE detail (run INTEGER PRIMARY KEY, json TEXT NOT NULL);
 CREATE TABLE file (run TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, final INTEGER NOT NULL)
   WITHOUT ROWID;
+CREATE TABLE unreadable (dir TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, why TEXT NOT NULL)
+  WITHOUT ROWID;
 ";
 
 /// Version of the tables and of what their values mean.
-pub(super) const SCHEMA: i32 = 1;
+pub(super) const SCHEMA: i32 = 2;
 
 const COLUMNS: &str = "run, scenario, title, started_utc, started_us, ended, control, standing, verdict, expect, reason, \
     disturbed, failed_step, day, attempt, revision, tool_version, scenario_sha, runbook_sha, stack_sha, images_sha, \

@@ -1,5 +1,5 @@
 //! Fills the index from run directories. A run is read once: again only while it has no end, or when its record has
-//! another size. A run whose directory is gone stays, because artifacts are deleted sooner than people stop asking.
+//! another size; one that cannot be read is named each time, and tried again when it has changed. A run whose directory is gone stays, because artifacts are deleted sooner than people stop asking.
 
 use super::index::{Index, IndexError, Lock, set_aside};
 use super::run::{Detail, Run};
@@ -41,8 +41,10 @@ pub fn with_index<T>(
         let lock = Lock::take(path)?;
         let index = Index::open(path, &mut update.notes)?;
         index.update(roots, rebuild, &mut update)?;
+        // Under the lock: what one answer says in several questions is of one moment.
+        let answer = ask(&index)?;
         drop(lock);
-        Ok((ask(&index)?, update))
+        Ok((answer, update))
     };
     match once(Vec::new()) {
         Err(error) if IndexError::is_damage(&error) => {
@@ -77,18 +79,30 @@ type Read = (PathBuf, Option<Stamp>, Result<Option<(Run, Detail)>, String>);
 impl Index {
     pub(super) fn update(&self, roots: &[PathBuf], rebuild: bool, update: &mut Update) -> Result<(), IndexError> {
         let found = archive::find(roots).map_err(IndexError::Runs)?;
+        match rebuild {
+            // A command that is killed over it has forgotten nothing.
+            true => self.at_once(|index| index.take_in(found, true, update)),
+            false => self.take_in(found, false, update),
+        }
+    }
+
+    fn take_in(&self, found: archive::Found, rebuild: bool, update: &mut Update) -> Result<(), IndexError> {
         update.found = found.runs.len();
         update.unreadable = found.problems;
         let before = self.count()?;
         if rebuild {
-            let forget = "DELETE FROM run; DELETE FROM detail; DELETE FROM file;";
+            let forget = "DELETE FROM run; DELETE FROM detail; DELETE FROM file; DELETE FROM unreadable;";
             self.connection.execute_batch(forget).map_err(self.failed("forgetting what the index has"))?;
         }
         let mut due = Vec::new();
         for dir in found.runs {
             let stamp = Stamp::of(&dir);
-            if !self.has(&name(&dir), stamp)? {
-                due.push((dir, stamp));
+            if self.has(&name(&dir), stamp)? {
+                continue;
+            }
+            match self.why_unreadable(&dir, stamp)? {
+                Some(why) => update.unreadable.push(why),
+                None => due.push((dir, stamp)),
             }
         }
         self.fill(&due, update)?;
@@ -113,6 +127,24 @@ impl Index {
         Ok(known.zip(stamp).is_some_and(|((size, mtime_ns, is_final), now)| {
             size == now.size && (is_final || mtime_ns == now.mtime_ns)
         }))
+    }
+
+    /// Why a directory could not be read, where it is as it was then.
+    fn why_unreadable(&self, dir: &Path, stamp: Option<Stamp>) -> Result<Option<String>, IndexError> {
+        let Some(stamp) = stamp else { return Ok(None) };
+        let sql = "SELECT why FROM unreadable WHERE dir = ? AND size = ? AND mtime_ns = ?";
+        let known = self.connection.prepare_cached(sql).and_then(|mut statement| {
+            statement.query_row((place(dir), stamp.size, stamp.mtime_ns), |row| row.get::<_, String>(0)).optional()
+        });
+        known.map_err(self.failed("reading the index"))
+    }
+
+    fn note_unreadable(&self, dir: &Path, stamp: Option<Stamp>, why: &str) -> Result<(), IndexError> {
+        let Some(stamp) = stamp else { return Ok(()) };
+        let sql = "INSERT OR REPLACE INTO unreadable (dir, size, mtime_ns, why) VALUES (?, ?, ?, ?)";
+        let written = self.connection.prepare_cached(sql);
+        let written = written.and_then(|mut sql| sql.execute((place(dir), stamp.size, stamp.mtime_ns, why)));
+        written.map_err(self.failed("writing the index")).map(|_| ())
     }
 
     /// Records are read side by side, and written by one.
@@ -143,6 +175,7 @@ impl Index {
         let drill = match read {
             Ok(drill) => drill,
             Err(why) => {
+                self.note_unreadable(&dir, stamp, &why)?;
                 update.unreadable.push(why);
                 return Ok(());
             }
@@ -171,6 +204,11 @@ impl Index {
         let known = known.and_then(|mut sql| sql.query_row([run], |row| row.get::<_, bool>(0)).optional());
         Ok(known.map_err(self.failed("reading the index"))?.unwrap_or(false))
     }
+}
+
+/// The same from wherever it is looked at.
+fn place(dir: &Path) -> String {
+    std::path::absolute(dir).unwrap_or_else(|_| dir.to_path_buf()).display().to_string()
 }
 
 fn name(dir: &Path) -> String {

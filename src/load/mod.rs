@@ -33,6 +33,15 @@ use std::time::Duration;
 /// How late a generator may wake for a request without the measurement being called disturbed.
 pub const ALLOWED_LATE: Duration = Duration::from_millis(50);
 
+/// Most connections of one load: more would run out of ports before it ran out of patience.
+pub const MOST_CONNECTIONS: usize = 10_000;
+
+/// As many connections as can be under way when nothing is answered any more, and no more than may be. `rate` is in
+/// requests per second.
+pub fn connections(rate: f64, timeout: Duration) -> usize {
+    (rate * timeout.as_secs_f64()).ceil().clamp(1.0, MOST_CONNECTIONS as f64) as usize
+}
+
 /// One load of a scenario.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LoadSpec {

@@ -2,7 +2,8 @@
 
 use super::stack::{path_of, read_text};
 use super::windows::deadline;
-use crate::load::{Ca, LoadSpec, check_ca};
+pub use crate::load::MOST_CONNECTIONS;
+use crate::load::{Ca, LoadSpec, check_ca, connections as connections_for};
 use crate::slis::{Good, Ratio, SliSpec};
 use crate::source::{
     Diagnostics, Entry, Form, FromYaml, MapReader, Node, Source, Value, did_you_mean, parse_rate, shape, shorten,
@@ -14,8 +15,6 @@ use std::time::Duration;
 
 const TIMEOUT: Duration = Duration::from_secs(2);
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(60);
-/// Most connections of one load: more would run out of ports before it ran out of patience.
-pub const MOST_CONNECTIONS: usize = 10_000;
 const REQUEST: &str = "write it like `GET http://service:8080/path`";
 const URL: &str = "write it like `http://service:8080/path`";
 /// Names of loads and SLIs, as a pattern of the schema.
@@ -86,8 +85,7 @@ pub fn read_load(entry: &Entry, source: &Arc<Source>, diags: &mut Diagnostics) -
             None
         }
         Some(count) => Some(count),
-        // As many as can be under way when nothing is answered any more.
-        None => rate.map(|rate| (rate * timeout.as_secs_f64()).ceil().clamp(1.0, MOST_CONNECTIONS as f64) as usize),
+        None => rate.map(|rate| connections_for(rate, timeout)),
     };
     let keep_alive = map.optional("keep_alive").unwrap_or(true);
     let tls = map.node("tls");

@@ -27,7 +27,7 @@ pub use plan::*;
 pub use respond::check_environment;
 pub use scenario::{load, load_whole};
 pub use schema::{Words, game_day_schema, schema};
-pub use services::{check_services, place_in_stack};
+pub use services::{check_services, check_variables, place_in_stack};
 pub use windows::Show;
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use super::faults::{interposed, read_faults, returning};
 use super::outcome::{read_detect, read_expect, read_impact};
 use super::windows::{self, LONGEST, Places, Windows, deadline, required_deadline, window};
 use super::{Overrides, Plan, clients, loads, respond, secrets, stack, steps};
+use crate::faults::Inject;
 use crate::record::Verdict;
 use crate::runbook::{Reading, Runbook};
 use crate::source::{Diagnostics, MapReader, Node, Source, Span, Value, parse, tidy};
@@ -127,6 +128,7 @@ pub fn read_root(
 
     let (mut stack, stack_source) = stack?;
     stack.interposed = interposed(&faults);
+    stack.releases = faults.iter().filter_map(|planned| planned.fault.release()).collect();
     stack.hosts = hosts;
     let respond = respond?;
     let (steady_for, steady_within) = steady?;

@@ -6,6 +6,7 @@ use crate::faults::Inject;
 use crate::load::Ca;
 use crate::runbook::Step;
 use crate::source::{Diagnostics, Node, Source, Span, Value, did_you_mean, parse, shorten};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Notes every service that the scenario names and that the stack does not have: in its faults and `respond.service`
@@ -80,6 +81,24 @@ pub fn check_services(plan: &Plan, services: &[String], hosts: &[String], diags:
         let message =
             format!("host `{}` is a service of the stack, and cannot lead to `{}`", shorten(host), shorten(service));
         diags.error(&plan.source, span, message).help("give the service that is meant in the runbook by its own name");
+    }
+    secrets::hide(diags);
+}
+
+/// Warns of every variable of a release that the stack's files do not name: setting it changes nothing. `named` are those
+/// that they do.
+pub fn check_variables(plan: &Plan, named: &BTreeSet<String>, diags: &mut Diagnostics) {
+    let Some(root) = parse(&plan.source, &mut Diagnostics::default()) else { return };
+    let Some(Value::List(faults)) = get(&root, &["faults"]).map(|node| &node.value) else { return };
+    for (planned, node) in plan.faults.iter().zip(faults) {
+        let Some((_, release)) = planned.fault.release() else { continue };
+        for name in release.variables.keys().filter(|name| !named.contains(*name)) {
+            let at = get(node, &[planned.fault.kind(), "variables", name]);
+            let message = format!("the stack's files have no variable `{}`: a release cannot set it", shorten(name));
+            diags
+                .warning(&plan.source, at.map_or(node.span, |at| at.span), message)
+                .help(did_you_mean(name, named.iter().map(String::as_str)));
+        }
     }
     secrets::hide(diags);
 }

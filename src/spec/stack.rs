@@ -21,6 +21,7 @@ pub fn read(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Optio
         interposed: BTreeMap::new(),
         hosts: BTreeMap::new(),
         toolbox_image: None,
+        releases: Vec::new(),
         up_within: UP_WITHIN,
     };
     if node.text().is_some() {

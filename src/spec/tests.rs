@@ -149,6 +149,20 @@ recover: { within: 20s }
 }
 
 #[test]
+fn a_variable_of_a_release_that_no_file_of_the_stack_names_is_warned_of() {
+    let release = "faults:\n  - deploy: { service: shop, variables: { SHOP_VERSION: 2, SHOP_VERSOIN: 2 } }\n";
+    let kill = "faults:\n  - container_kill: { service: shop }\n";
+    let plan = plan_of(&EVERYTHING.replace(kill, release));
+    assert_eq!(plan.stack.releases.len(), 1, "it is made ready with the stack");
+    let mut diags = Diagnostics::default();
+    check_variables(&plan, &["SHOP_VERSION".to_string(), "TAG".to_string()].into(), &mut diags);
+    let [warning] = diags.all.as_slice() else { panic!("{diags:?}") };
+    assert!(!diags.has_errors() && warning.message.contains("`SHOP_VERSOIN`"), "{diags:?}");
+    assert!(warning.help.as_deref().is_some_and(|help| help.contains("SHOP_VERSION")), "{diags:?}");
+    assert_eq!(plan.source.pos(warning.span.start).line, plan.faults[0].line);
+}
+
+#[test]
 fn services_that_the_stack_does_not_have_are_told() {
     let plan = plan_of(EVERYTHING);
     let mut diags = Diagnostics::default();

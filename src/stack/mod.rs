@@ -9,7 +9,7 @@ mod tools;
 
 pub use capacity::{Admission, Available, Capacity, Demand, Limits, Use};
 pub use channel::Channel;
-pub use release::{Marks, Release};
+pub use release::{Marks, RELEASE_WITHIN, Release};
 pub use tools::{Call, CallInput, CallIo, CallOutput, CallPeer, NoTools, PIECE, REFUSED, Tools, WINDOW};
 
 use crate::record::{Redactor, Secrets, UsageSample};
@@ -71,6 +71,8 @@ pub struct StackSpec {
     pub hosts: BTreeMap<String, String>,
     /// Image of the toolbox, unless the built-in one is meant.
     pub toolbox_image: Option<String>,
+    /// The releases that a fault brings out, each with its service: what they need is there once the stack is up.
+    pub releases: Vec<(String, Release)>,
     /// How long the stack may take to become healthy.
     pub up_within: Duration,
 }
@@ -217,8 +219,8 @@ pub trait Stack: Send + Sync + 'static {
     fn marks(&self, service: &str) -> impl Future<Output = Result<Vec<(ContainerState, Marks)>, StackError>> + Send {
         std::future::ready(Err(release::unknown(service)))
     }
-    /// Makes a service anew as the release has it, or as it was planned; as many containers as run now. Returns when
-    /// they are ready, or have had their time for it.
+    /// Makes a service anew as the release has it, or as it was planned; as many containers as it has now, running or
+    /// not. Returns when they are ready, or have had their time for it, within [`RELEASE_WITHIN`].
     fn deploy(&self, service: &str, _release: Option<&Release>) -> impl Future<Output = Result<(), StackError>> + Send {
         std::future::ready(Err(release::unknown(service)))
     }

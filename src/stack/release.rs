@@ -2,9 +2,10 @@
 
 use super::StackError;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// What a release changes. Everything that it does not name stays as it was planned.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Release {
     /// Variables that the stack's files take (`${CHECKOUT_VERSION}`), as the team sets them to bring out a version. They
     /// stay set: who makes the service anew without setting them otherwise gets the release again.
@@ -16,6 +17,10 @@ pub struct Release {
     /// Variables of their environment.
     pub environment: BTreeMap<String, String>,
 }
+
+/// How long making a service anew may take at the most: the model is read, the containers are made, and they have their
+/// time to become ready. Every stack has given up before.
+pub const RELEASE_WITHIN: Duration = Duration::from_secs(75);
 
 /// Settings of a container (`image`, `command`, `environment.NAME`), each with a fingerprint of its value: enough to tell
 /// one release from another, without a secret in it.

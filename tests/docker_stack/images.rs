@@ -2,7 +2,7 @@
 
 use super::rig::{Project, docker, rand, refused_up, with_stack};
 use firedrill::stack::docker::{Endpoint, RunIdentity, SweepOptions, remove_run, sweep};
-use firedrill::stack::{Stack, StackError};
+use firedrill::stack::{Release, Stack, StackError};
 use std::path::Path;
 use std::process::Command;
 use tokio_util::sync::CancellationToken;
@@ -49,6 +49,23 @@ async fn an_image_that_only_one_drill_uses_goes_with_it_also_without_its_runner(
         assert_eq!((left, images()), (Vec::new(), String::new()), "killed: {killed}");
         assert!(!there.is_empty(), "it is found by the label of the run");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_image_of_a_release_is_made_before_any_drill() {
+    let label = format!("fd-test-release-{:08x}", rand());
+    let compose = "services:\n  web:\n    build: { context: ./web, args: { VERSION: \"${WEB_VERSION:-1}\" } }\n";
+    let mut project = Project::new("release", compose);
+    project.file("web/Dockerfile", &format!("FROM debian:bookworm-slim\nARG VERSION\nLABEL {label}=$VERSION\n"));
+    let variables = [("WEB_VERSION".to_string(), "2".to_string())].into();
+    project.spec.releases = vec![("web".into(), Release { variables, ..Release::default() })];
+    project.stack().await.prepare(&CancellationToken::new()).await.unwrap();
+    let of = |version: &str| docker(&["images", "--quiet", "--filter", &format!("label={label}={version}")]);
+    let made = [of("1"), of("2")];
+    for image in made.iter().filter(|image| !image.is_empty()) {
+        docker(&["rmi", "--force", image]);
+    }
+    assert!(made.iter().all(|image| !image.is_empty()), "{made:?}");
 }
 
 /// An image of the user's own, made from one of ours: it has inherited the label.

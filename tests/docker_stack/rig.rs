@@ -30,6 +30,7 @@ impl Project {
             interposed: BTreeMap::new(),
             hosts: BTreeMap::new(),
             toolbox_image: None,
+            releases: Vec::new(),
             up_within: Duration::from_secs(60),
         };
         let project = Project { dir, run, spec };

@@ -237,3 +237,13 @@ fn pages_are_finished() {
     let unfinished: Vec<_> = outcome.found.all.iter().filter(|finding| finding.code == Some("RB107")).collect();
     assert!(paths.len() >= 8 && unfinished.is_empty(), "{unfinished:?}");
 }
+
+#[test]
+fn the_limits_name_every_kind_of_fault() {
+    let readme = page("README.md");
+    let (_, limits) = readme.split_once("\n- **Faults** are").expect("a paragraph about faults");
+    let limits = limits.split("\n- **").next().expect("its text");
+    for kind in Fault::KINDS {
+        assert!(limits.contains(&format!("`{kind}`")), "README.md, Limits: {kind} is not named");
+    }
+}

@@ -2,12 +2,16 @@
 //! counted for an SLI: what users feel is measured with the requests that were there before.
 
 use crate::agent::protocol::Answer;
-use crate::load::{Generator, LoadSpec, Report, SliceCounts};
+use crate::load::{Failure, Generator, LoadSpec, Report, SliceCounts, connections};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
+
+/// How much of the rate must have been sent, for how long, until the surge is in place.
+const SHARE: f64 = 0.5;
+const FOR_SECONDS: f64 = 1.0;
 
 /// Additional requests that are being sent. Dropping it ends them at once.
 #[derive(Debug)]
@@ -21,13 +25,35 @@ pub struct Surge {
 #[derive(Debug, Default)]
 struct Counts {
     due: u64,
+    /// Those that were sent later than they were due by more than is allowed, under way or not.
+    late: u64,
     results: BTreeMap<String, u64>,
+    /// Whether the surge has been in place: it stays so until it is lifted.
+    reached: bool,
+}
+
+impl Counts {
+    /// Requests that have ended and came when they were due, at the other end or at a closed door.
+    fn in_time(&self) -> u64 {
+        let own = [Failure::NoConnection, Failure::Internal].map(Failure::name);
+        let never_sent: u64 = own.iter().filter_map(|own| self.results.get(*own)).sum();
+        self.due.saturating_sub(self.late).saturating_sub(never_sent)
+    }
+}
+
+/// As many connections for its rate as the load has for its own.
+fn connections_of(like: &LoadSpec, rate: f64) -> usize {
+    let own = (rate * like.connections as f64 / like.rate).ceil().max(1.0) as usize;
+    match like.connections < connections(like.rate, like.timeout) {
+        true => own.min(connections(rate, like.timeout)),
+        false => connections(rate, like.timeout),
+    }
 }
 
 impl Surge {
     /// Starts sending `rate` requests per second more, made as those of `like`; says why that cannot be.
     pub(super) fn begin(fault: &str, like: &LoadSpec, rate: f64, seed: u64) -> Result<Surge, String> {
-        let connections = (rate * like.timeout.as_secs_f64()).ceil().max(1.0) as usize;
+        let connections = connections_of(like, rate);
         // Another name makes other ids: these are other users.
         let name = format!("{}+{fault}", like.name);
         let spec = LoadSpec { name, rate, connections, ..like.clone() };
@@ -35,12 +61,16 @@ impl Surge {
         let counts = Arc::<Mutex<Counts>>::default();
         let counting = counts.clone();
         let report = move |report| {
-            if let Report::Slice(SliceCounts { due, results, .. }) = report {
-                let mut counts = counting.lock().unwrap_or_else(PoisonError::into_inner);
-                counts.due += due;
-                for (result, events) in results {
-                    *counts.results.entry(result).or_default() += events;
+            let mut counts = counting.lock().unwrap_or_else(PoisonError::into_inner);
+            match report {
+                Report::Slice(SliceCounts { due, results, .. }) => {
+                    counts.due += due;
+                    for (result, events) in results {
+                        *counts.results.entry(result).or_default() += events;
+                    }
+                    counts.reached |= counts.in_time() as f64 >= (rate * SHARE * FOR_SECONDS).max(1.0);
                 }
+                Report::Late { count, .. } => counts.late += count,
             }
         };
         let sending = tokio::spawn(async move {
@@ -49,13 +79,13 @@ impl Surge {
         Ok(Surge { rate, counts, sending: Mutex::new(Some(AbortOnDropHandle::new(sending))) })
     }
 
-    /// In place once the first requests have ended, whichever way: by then the service has had them.
+    /// In place once a good share of a second's requests has ended, whichever way: by then the service has had them.
     pub(super) fn confirm(&self) -> Answer {
         let sending = self.sending.lock().unwrap_or_else(PoisonError::into_inner);
         let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let detail = self.describe(&counts);
         match &*sending {
-            Some(task) if !task.is_finished() && counts.due > 0 => Answer::InPlace { detail },
+            Some(task) if !task.is_finished() && counts.reached => Answer::InPlace { detail },
             _ => Answer::Gone { detail },
         }
     }
@@ -75,7 +105,7 @@ impl Surge {
         let results = counts.results.iter().map(|(result, events)| format!("{result}: {events}"));
         let results = results.collect::<Vec<_>>().join(", ");
         let results = if results.is_empty() { results } else { format!(" ({results})") };
-        format!("{}/s more, {} requests ended{results}", self.rate, counts.due)
+        format!("{}/s more, {} requests ended{results}, {} sent late", self.rate, counts.due, counts.late)
     }
 }
 
@@ -136,11 +166,30 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(20)).await;
         };
         assert!(detail.starts_with("50/s more, ") && detail.contains("204: "), "{detail}");
+        assert!(detail.ends_with(" sent late"), "{detail}");
+        assert!(*seen.lock().unwrap() >= 25, "one request is no surge");
         surge.lift().await;
         assert!(matches!(surge.confirm(), Answer::Gone { .. }));
         let at_the_end = *seen.lock().unwrap();
         assert!(at_the_end > 0);
         surge.lift().await;
+    }
+
+    #[test]
+    fn a_surge_has_no_more_connections_than_a_load_may_have() {
+        let like = |rate: f64, connections: usize| LoadSpec { rate, connections, ..like(80) };
+        let most = crate::load::MOST_CONNECTIONS;
+        let timeout = like(1.0, 1).timeout.as_secs_f64();
+        assert_eq!(connections_of(&like(10.0, 10_000), 1e9), most);
+        assert_eq!(connections_of(&like(10.0, 1000), 50.0), (50.0 * timeout).ceil() as usize, "as many as can be used");
+        assert_eq!(connections_of(&like(100.0, 7), 200.0), 14, "what the load says holds for each of its users");
+    }
+
+    #[test]
+    fn what_was_late_or_never_sent_does_not_count_for_a_surge() {
+        let results = [("200".to_string(), 60), (Failure::NoConnection.name().to_string(), 30)].into();
+        let counts = Counts { due: 90, late: 20, results, reached: false };
+        assert_eq!(counts.in_time(), 40);
     }
 
     #[tokio::test]

@@ -225,3 +225,45 @@ fn several_at_once_agree() {
     });
     assert_eq!(read.iter().sum::<usize>(), 12, "{read:?}: one of them has read each");
 }
+
+#[test]
+fn a_rebuild_that_does_not_end_has_forgotten_nothing() {
+    let place = Place::new();
+    place.write(&record("a", 0, Story::Passed));
+    place.write(&record("a", 1, Story::NotRecovered));
+    place.look(false);
+    // The second record cannot be put any more.
+    let refuse = "CREATE TRIGGER refuse BEFORE INSERT ON run WHEN NEW.verdict = 'not_recovered' \
+                  BEGIN SELECT RAISE(ABORT, 'no more'); END";
+    Connection::open(place.index()).unwrap().execute_batch(refuse).unwrap();
+    assert!(place.try_look(true).unwrap_err().to_string().contains("no more"));
+    assert_eq!(place.look(false).0.len(), 2);
+}
+
+#[test]
+fn a_run_that_cannot_be_read_is_named_each_time_and_tried_when_it_has_changed() {
+    let place = Place::new();
+    let whole = record("a", 0, Story::Passed);
+    let dir = place.write(&whole);
+    fs::write(dir.join("record.json"), "{").unwrap();
+    let (runs, first) = place.look(false);
+    assert_eq!((runs.len(), first.unreadable.len()), (0, 1), "{first:?}");
+    let known = "UPDATE unreadable SET why = 'known'";
+    assert_eq!(Connection::open(place.index()).unwrap().execute(known, []).unwrap(), 1);
+    assert_eq!(place.look(false).1.unreadable, ["known"], "it is not read again");
+    assert_eq!(place.look(true).1.unreadable, first.unreadable, "unless that is asked for");
+    place.write(&whole);
+    let (runs, update) = place.look(false);
+    assert_eq!((runs.len(), update.unreadable.len()), (1, 0));
+}
+
+#[test]
+fn nobody_changes_the_index_under_an_answer() {
+    let place = Place::new();
+    place.write(&record("a", 0, Story::Passed));
+    let asked = with_index(&place.index(), &[place.0.path().join("runs")], false, |index| {
+        let lock = fs::File::open(place.0.path().join("history.db.lock")).unwrap();
+        Ok((lock.try_lock().is_err(), index.count()?))
+    });
+    assert_eq!(asked.unwrap().0, (true, 1));
+}

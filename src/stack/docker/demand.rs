@@ -83,6 +83,7 @@ mod tests {
             interposed: interposed.iter().map(|name| (name.to_string(), Vec::new())).collect(),
             hosts: BTreeMap::new(),
             toolbox_image: None,
+            releases: Vec::new(),
             up_within: Duration::ZERO,
         };
         ResolvedModel { json, file: PathBuf::new(), directory: PathBuf::new(), remarks: Vec::new() }.demand(&spec)

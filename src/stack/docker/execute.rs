@@ -8,6 +8,7 @@ use super::labels;
 use crate::stack::{Executed, StackError};
 use bollard::Docker;
 use bollard::exec::{CreateExecOptions, StartExecResults};
+use bollard::models::ContainerSummary;
 use bollard::query_parameters::DownloadFromContainerOptionsBuilder;
 use futures_util::StreamExt;
 use std::io::Read;
@@ -36,10 +37,18 @@ pub async fn exec_in(
 ) -> Result<Option<Executed>, StackError> {
     let by = [(labels::RUN, Some(run)), (labels::SERVICE, Some(service)), (labels::ONEOFF, Some("False"))];
     let found = containers::list(&endpoint.docker, &by).await?;
-    let running =
-        found.into_iter().find(|container| container.state.is_some_and(|state| state.to_string() == "running"));
-    let Some(container) = running.and_then(|container| container.id) else { return Ok(None) };
+    let Some(container) = first_running(found) else { return Ok(None) };
     exec(&endpoint.docker, &container, service, command, within).await.map(Some)
+}
+
+/// The one that the drill itself takes, by number: the engine lists the youngest first.
+fn first_running(mut found: Vec<ContainerSummary>) -> Option<String> {
+    found.retain(|container| container.state.is_some_and(|state| state.to_string() == "running"));
+    found.sort_by_key(|container| {
+        let number = container.labels.as_ref().and_then(|labels| labels.get(labels::NUMBER));
+        number.and_then(|number| number.parse::<u32>().ok()).unwrap_or(u32::MAX)
+    });
+    found.into_iter().next()?.id
 }
 
 /// Runs a command in a container and waits for its end.
@@ -151,6 +160,18 @@ mod tests {
         let mut builder = tar::Builder::new(Vec::new());
         builder.append_data(&mut header, "ca.pem", content).unwrap();
         builder.into_inner().unwrap()
+    }
+
+    #[test]
+    fn an_undo_runs_where_the_drill_ran_it() {
+        let container = |number: &str, state: &str| -> ContainerSummary {
+            let summary = serde_json::json!({ "Id": format!("web-{number}"), "State": state,
+                "Labels": { (labels::NUMBER): number } });
+            serde_json::from_value(summary).unwrap()
+        };
+        let found = vec![container("10", "running"), container("2", "running"), container("1", "exited")];
+        assert_eq!(first_running(found).as_deref(), Some("web-2"));
+        assert_eq!(first_running(vec![container("1", "exited")]), None);
     }
 
     #[test]

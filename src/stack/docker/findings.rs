@@ -227,6 +227,7 @@ mod tests {
             interposed: std::collections::BTreeMap::from([("web".into(), vec![]), ("nobody".into(), vec![])]),
             hosts: std::collections::BTreeMap::new(),
             toolbox_image: None,
+            releases: Vec::new(),
             up_within: std::time::Duration::from_secs(1),
         }
     }

@@ -9,10 +9,11 @@ use super::model::{escape, scalar, unescape};
 use super::stack::DockerStack;
 use super::steps::{Making, anew};
 use super::{containers, labels};
-use crate::stack::{ContainerState, Marks, Release, StackError};
+use crate::stack::{ContainerState, Marks, RELEASE_WITHIN, Release, StackError};
 use bollard::models::ContainerInspectResponse;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -20,12 +21,24 @@ use tokio_util::sync::CancellationToken;
 const UP_WITHIN: Duration = Duration::from_secs(20);
 /// How long new containers have to become ready; a bad release may never be.
 const READY_WITHIN: Duration = Duration::from_secs(8);
+/// How long the model may take to be read, three times by Compose.
+const MODEL_WITHIN: Duration = Duration::from_secs(30);
+// Whoever waits for a release learns how it ended, and not that it is not over.
+const _: () = assert!(UP_WITHIN.as_secs() + READY_WITHIN.as_secs() + MODEL_WITHIN.as_secs() < RELEASE_WITHIN.as_secs());
 /// Between two looks at them.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
+/// Builds and pulls what the releases of a drill need: under load it would disturb whoever is measured. What is wrong with
+/// one is said by `preview`, which tries it again.
+pub(super) async fn make_ready(stack: &DockerStack, cancel: &CancellationToken) {
+    for (service, release) in &stack.spec.releases {
+        let _ = model(stack, service, Some(release), cancel).await;
+    }
+}
+
 /// What `Stack::preview` says.
 pub(super) async fn preview(stack: &DockerStack, service: &str, release: &Release) -> Result<Marks, StackError> {
-    let model = model(stack, service, Some(release)).await?;
+    let model = model(stack, service, Some(release), &CancellationToken::new()).await?;
     let wanted = of_model(stack, model.pointer(&pointer(service)).and_then(Value::as_object));
     let now = marks(stack, service).await?;
     // What every container has already cannot tell the release from what was before it.
@@ -48,12 +61,12 @@ pub(super) async fn deploy(stack: &DockerStack, service: &str, release: Option<&
             None => started.released.remove(service),
         };
     }
-    let model = model(stack, service, release).await?.to_string();
-    let running = inspected(stack, service).await?;
-    let running = running.iter().filter(|container| containers::status(container) == "running").count().max(1);
-    let scale = format!("{service}={running}");
-    let args = ["up", "--detach", "--no-build", "--no-deps", "--quiet-pull", "--scale", &scale, "--", service];
     let cancel = CancellationToken::new();
+    let model = tokio::time::timeout(MODEL_WITHIN, model(stack, service, release, &cancel)).await;
+    let late = |_| environment("resolving the stack's file", format!("it took more than {} s", MODEL_WITHIN.as_secs()));
+    let model = model.map_err(late)??.to_string();
+    let scale = format!("{service}={}", replicas(&inspected(stack, service).await?));
+    let args = ["up", "--detach", "--no-build", "--no-deps", "--quiet-pull", "--scale", &scale, "--", service];
     let watch = Watch {
         log: Some(stack.run.dir.join("logs").join("deploy.log")),
         deadline: Some(Instant::now() + UP_WITHIN),
@@ -80,6 +93,13 @@ pub(super) async fn deploy(stack: &DockerStack, service: &str, release: Option<&
     ready(stack, service).await
 }
 
+/// How many replicas a service has. Those that are not running count: a release takes down what it breaks. While Compose
+/// makes one anew there are two containers with its number.
+fn replicas(all: &[ContainerInspectResponse]) -> usize {
+    let numbers: BTreeSet<_> = all.iter().map(|container| containers::label(container, labels::NUMBER)).collect();
+    numbers.len().max(1)
+}
+
 /// Waits until the service's containers are ready, have failed, or have had their time.
 async fn ready(stack: &DockerStack, service: &str) -> Result<(), StackError> {
     let deadline = tokio::time::Instant::now() + READY_WITHIN;
@@ -95,12 +115,16 @@ async fn ready(stack: &DockerStack, service: &str) -> Result<(), StackError> {
 }
 
 /// The drill's model with the release in it. Builds and pulls what the release needs.
-async fn model(stack: &DockerStack, service: &str, release: Option<&Release>) -> Result<Value, StackError> {
+async fn model(
+    stack: &DockerStack,
+    service: &str,
+    release: Option<&Release>,
+    cancel: &CancellationToken,
+) -> Result<Value, StackError> {
     let operation = || "resolving the stack's file";
     let planned = Release::default();
     let release = release.unwrap_or(&planned);
-    let cancel = CancellationToken::new();
-    let text = anew::released(stack, &release.variables, service, &cancel).await;
+    let text = anew::released(stack, &release.variables, service, cancel).await;
     let text = text.map_err(|why| environment(operation(), why))?;
     let mut model: Value = serde_json::from_str(&text).map_err(|error| environment(operation(), error))?;
     let Some(Value::Object(json)) = model.pointer_mut(&pointer(service)) else {
@@ -185,4 +209,20 @@ fn of_container(stack: &DockerStack, container: &ContainerInspectResponse) -> Ma
 /// Of a value that may be a secret: salted with the run and the setting, so that it says nothing elsewhere.
 fn fingerprint(stack: &DockerStack, setting: &str, value: &str) -> String {
     hex(&Sha256::digest(format!("{}\0{setting}\0{value}", stack.run.id))[..8])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replicas_that_are_down_count_and_those_that_are_being_replaced_count_once() {
+        let container = |number: &str, status: &str| -> ContainerInspectResponse {
+            let labels = json!({ (labels::NUMBER): number });
+            serde_json::from_value(json!({ "Config": { "Labels": labels }, "State": { "Status": status } })).unwrap()
+        };
+        let found = [container("1", "restarting"), container("2", "exited"), container("2", "created")];
+        assert_eq!(replicas(&found), 2);
+        assert_eq!(replicas(&[]), 1, "a service that has no container gets one");
+    }
 }

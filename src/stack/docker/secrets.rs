@@ -142,6 +142,7 @@ mod tests {
             interposed: BTreeMap::new(),
             hosts: BTreeMap::new(),
             toolbox_image: None,
+            releases: Vec::new(),
             up_within: std::time::Duration::from_secs(1),
         };
         assert!(env_files(&spec).contains(&file));

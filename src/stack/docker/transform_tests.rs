@@ -19,6 +19,7 @@ fn spec(interposed: &[(&str, &[u16])]) -> StackSpec {
         interposed: interposed.iter().map(|(name, ports)| (name.to_string(), ports.to_vec())).collect(),
         hosts: BTreeMap::new(),
         toolbox_image: None,
+        releases: Vec::new(),
         up_within: Duration::from_secs(60),
     }
 }

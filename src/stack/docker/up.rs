@@ -1,13 +1,13 @@
 //! Starting a stack: build and pull what is missing, hand the changed model to `docker compose up -d`, wait until everything is
 //! healthy; and when that fails, say whose fault it is: the build's, the stack's or the environment's.
 
-use super::builds;
+use super::builds::{self, Builds};
 use super::compose::{Compose, Ran, Stopped, Watch};
 use super::errors::{environment, hinted};
 use super::health::{Ailing, Watcher};
 use super::stack::{DockerStack, Recipe};
 use super::transform::{Drill, transform};
-use super::{images, logs, ports, pull};
+use super::{images, logs, ports, pull, release};
 use crate::stack::{StackError, StackUp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -38,13 +38,17 @@ pub(super) async fn prepare(stack: &DockerStack, cancel: &CancellationToken) -> 
     stack.refuse_errors()?;
     let compose = stack.compose();
     let watch = |name: &str| Watch { log: log(stack, name), deadline: None, cancel, model: None };
-    make_ours(stack, &compose, cancel).await?;
+    let (agent, toolbox) = make_ours(stack, &compose, cancel).await?;
     let mut built = builds::plan(&compose, &stack.model, &stack.short, stack.options.no_build).await?;
     built.leave_own();
     let model = teams_only(stack, &built);
     let text = model.to_string();
     built.build(&compose, Watch { model: Some(&text), ..watch("build.log") }).await?;
-    pull::missing(&compose, &model, watch("pull.log")).await.map(|_| ())
+    pull::missing(&compose, &model, watch("pull.log")).await?;
+    let Builds { images: built, own, .. } = built;
+    stack.started().recipe = Some(Recipe { agent, toolbox, built, own, ports: BTreeMap::new() });
+    release::make_ready(stack, cancel).await;
+    stopped_early(cancel)
 }
 
 async fn start(stack: &DockerStack, cancel: &CancellationToken) -> Result<StackUp, StackError> {
@@ -55,7 +59,7 @@ async fn start(stack: &DockerStack, cancel: &CancellationToken) -> Result<StackU
     let compose = stack.compose();
     let build_began = Instant::now();
     let (agent, toolbox, built) = make_images(stack, &compose, cancel).await?;
-    let build_took = build_began.elapsed();
+    let mut build_took = build_began.elapsed();
     let watch = Watch { log: log(stack, "pull.log"), deadline: None, cancel, model: None };
     let pull_took = pull::missing(&compose, &teams_only(stack, &built), watch).await?;
     let listening = ports::of_interposed(&compose, &stack.model, &stack.spec, &built.images).await?;
@@ -80,6 +84,10 @@ async fn start(stack: &DockerStack, cancel: &CancellationToken) -> Result<StackU
         started.services = stack.model.services();
         started.recipe = Some(Recipe { agent, toolbox, built: built.images, own: built.own, ports: listening });
     }
+    let releases_began = Instant::now();
+    release::make_ready(stack, cancel).await;
+    build_took += releases_began.elapsed();
+    stopped_early(cancel)?;
 
     let up_began = Instant::now();
     let deadline = up_began + stack.spec.up_within;

@@ -239,7 +239,11 @@ async fn rebuilt(
         services.retain(|name, _| other.contains(name));
         services.values_mut().filter_map(Value::as_object_mut).for_each(|service| drop(service.remove("depends_on")));
     }
-    let built = builds::plan(&compose, &only, &stack.short, false).await?;
+    let mut built = builds::plan(&compose, &only, &stack.short, false).await?;
+    if stack.started().model.is_none() {
+        // Nothing is to be started here.
+        built.leave_own();
+    }
     let nothing = std::collections::BTreeMap::new();
     let drill = Drill {
         project: &stack.project,

@@ -1,6 +1,8 @@
 //! The files that a stack is made from, read for the names of their variables: only what they name may come from a step,
 //! and what chooses one of the host's files may not. What is not understood here lets no variable count.
 
+use crate::stack::StackSpec;
+use crate::stack::docker::ResolvedModel;
 use crate::stack::docker::dotenv::assignments;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -81,6 +83,15 @@ impl Sources {
         let env_files: BTreeSet<PathBuf> = named.chain(self.env_files.iter().map(|file| clean(file))).collect();
         found.variables.through(env_files.iter().filter(|file| file.is_file()))?;
         Ok(found.variables)
+    }
+}
+
+impl ResolvedModel {
+    /// The variables that its files name, of which a release may set any; `None` where they are not understood.
+    pub fn variables(&self, spec: &StackSpec) -> Option<BTreeSet<String>> {
+        let (files, directory) = (vec![self.file.clone()], self.directory.clone());
+        let named = Sources { files, directory, env_files: spec.env_files.clone() }.variables().ok()?.named;
+        Some(named.into_iter().filter(|name| super::guard::may_decide(name)).collect())
     }
 }
 
