@@ -122,7 +122,8 @@ fn every_kind_of_fault_can_be_asked_for() {
     let project = Project::new(&[("compose.yaml", SHOP)]);
     for kind in firedrill::faults::Fault::KINDS {
         let (scenario, runbook) = project.init(kind, &["--fault", kind, "--name", kind]);
-        assert!(scenario.contains(&format!("\n  - {kind}: {{ service: ")), "{scenario}");
+        let what = if *kind == "load_surge" { "load" } else { "service" };
+        assert!(scenario.contains(&format!("\n  - {kind}: {{ {what}: ")), "{scenario}");
         let cure = if *kind == "container_pause" { "unpause" } else { "restart" };
         assert!(runbook.contains(&format!("\ndocker compose {cure} \"$SERVICE\"\n")), "{runbook}");
     }

@@ -35,12 +35,6 @@ impl Record {
         self.plan.as_ref().is_some_and(|plan| plan.control)
     }
 
-    /// Whether its measuring was disturbed so that it says nothing. Where the verdict does not rest on what was measured, as
-    /// with a step that failed, it stands however busy the machine was.
-    pub fn is_disturbed(&self) -> bool {
-        self.disturbed.is_some() && self.verdict == Verdict::HarnessError
-    }
-
     /// The verdict that counts as a pass. A control must not recover, whatever the scenario expects of its runbook;
     /// the engine may call that `passed` (the control held) or `not_recovered` (what was seen).
     pub fn expected(&self) -> Verdict {

@@ -69,6 +69,19 @@ pub fn choose(services: &[Service], service: Option<&str>, fault: Option<&str>) 
     if kind == "postgres_lock" {
         fault_notes.push("check: the table that users wait for".into());
     }
+    if kind == "command" {
+        fault_notes.push(
+            "check: what breaks the service, how that is undone, and how it is seen (exit 0: it is in place)".into(),
+        );
+    }
+    if kind == "deploy" {
+        fault_notes.push(
+            "check: what a bad release sets: `variables` of the Compose file, `image`, `environment`, `command`".into(),
+        );
+    }
+    if kind == "load_surge" {
+        fault_notes.push("check: more requests a second than the service can serve".into());
+    }
     if kind == "http_status" {
         fault_notes.push("check: the answer that this service gives when it is in trouble".into());
     }
@@ -122,6 +135,9 @@ impl Choice {
         let what = match self.kind {
             "container_pause" => "hangs",
             "http_status" => "503",
+            "command" => "broken",
+            "deploy" => "release",
+            "load_surge" => "surge",
             "postgres_connections" => "connections",
             "postgres_lock" => "lock",
             _ => "down",
@@ -140,6 +156,9 @@ impl Choice {
         let what = match self.kind {
             "container_pause" => format!("{target} hangs"),
             "http_status" => format!("{target} answers 503"),
+            "command" => format!("{target} is broken"),
+            "deploy" => format!("a release breaks {target}"),
+            "load_surge" => format!("{entry} has more users than it can serve"),
             "postgres_connections" => format!("{target} has no free connections"),
             "postgres_lock" => format!("a lock in {target} stops everybody"),
             _ => format!("{target} is down"),
@@ -149,7 +168,12 @@ impl Choice {
 
     /// The item of `faults`, as YAML.
     pub fn fault(&self) -> String {
+        if self.kind == "load_surge" {
+            return "load_surge: { load: users, rate: 200/s }".into();
+        }
         let more = match self.kind {
+            "command" => ", run: touch /tmp/broken, undo: rm -f /tmp/broken, confirm: test -e /tmp/broken",
+            "deploy" => ", environment: { BROKEN: \"1\" }",
             "http_status" => ", status: 503",
             "postgres_lock" => ", table: orders",
             _ => "",
@@ -178,8 +202,14 @@ impl Choice {
 
     /// What the runbook cannot know, to be told when it is written.
     pub fn advice(&self) -> Option<&'static str> {
-        (self.kind == "http_status").then_some(
-            "a restart does not cure `http_status`: write into the runbook's mitigation what takes the service out of the way",
-        )
+        match self.kind {
+            "http_status" => Some(
+                "a restart does not cure `http_status`: write into the runbook's mitigation what takes the service out of the way",
+            ),
+            "command" | "deploy" | "load_surge" => {
+                Some("a restart does hardly cure this fault: write into the runbook's mitigation what does")
+            }
+            _ => None,
+        }
     }
 }

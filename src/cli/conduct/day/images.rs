@@ -55,5 +55,6 @@ fn key(drill: &Ready) -> String {
         serde_json::json!([name, of("image"), of("build"), of("platform"), of("pull_policy")])
     });
     let services: Vec<Value> = services.collect();
-    serde_json::json!([drill.model.name(), drill.plan.stack.toolbox_image, services]).to_string()
+    serde_json::json!([drill.model.name(), drill.plan.stack.toolbox_image, drill.plan.stack.releases, services])
+        .to_string()
 }
