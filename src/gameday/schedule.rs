@@ -21,9 +21,6 @@ pub struct Rules {
     /// So many drills may be starting their stacks at once: the part of a drill that needs processors and not only patience.
     /// None is taken for one.
     pub starting: usize,
-    /// After this time a stack that is not up yet does not count as starting any more: its containers run, and what is left is
-    /// mostly waiting. `None` is until it is up.
-    pub settle: Option<Duration>,
     /// All of it must be over by then.
     pub budget: Option<Duration>,
 }
@@ -78,7 +75,6 @@ pub struct Came {
 struct Running {
     start: Start,
     starting: bool,
-    began: Duration,
 }
 
 /// The queue of a game day and what runs of it.
@@ -134,18 +130,18 @@ impl Schedule {
             self.take(from_queue);
             return Next::NotRun(front, why);
         }
-        if let Err(waiting) = self.may_start(now, &front, room) {
+        if let Err(waiting) = self.may_start(&front, room) {
             return Next::Wait(waiting);
         }
         self.take(from_queue);
-        self.running.insert(front.number, Running { start: front.clone(), starting: true, began: now });
+        self.running.insert(front.number, Running { start: front.clone(), starting: true });
         Next::Start(front)
     }
 
     /// Whether `next` would ask for room: whoever measures what is free does so only then.
-    pub fn asks_for_room(&self, now: Duration) -> bool {
+    pub fn asks_for_room(&self) -> bool {
         let next = self.queue.front().filter(|_| self.closed.is_none() && !self.running.is_empty());
-        next.is_some_and(|next| matches!(self.may_start(now, next, |_, _| Err(String::new())), Err(Waiting::Room(_))))
+        next.is_some_and(|next| matches!(self.may_start(next, |_, _| Err(String::new())), Err(Waiting::Room(_))))
     }
 
     fn take(&mut self, from_queue: bool) {
@@ -160,21 +156,14 @@ impl Schedule {
         if self.running.is_empty() { Next::Done } else { Next::Wait(Waiting::Running) }
     }
 
-    fn may_start(
-        &self,
-        now: Duration,
-        next: &Start,
-        room: impl FnOnce(&[usize], usize) -> Result<(), String>,
-    ) -> Result<(), Waiting> {
+    fn may_start(&self, next: &Start, room: impl FnOnce(&[usize], usize) -> Result<(), String>) -> Result<(), Waiting> {
         if self.running.is_empty() {
             return Ok(());
         }
         if next.alone || self.running.values().any(|running| running.start.alone) {
             return Err(Waiting::Running);
         }
-        let settled = |began: Duration| self.rules.settle.is_some_and(|settle| now.saturating_sub(began) >= settle);
-        let starting = self.running.values().filter(|running| running.starting && !settled(running.began));
-        if starting.count() >= self.rules.starting.max(1) {
+        if self.running.values().filter(|running| running.starting).count() >= self.rules.starting.max(1) {
             return Err(Waiting::Starting);
         }
         let running: Vec<usize> = self.running.keys().copied().collect();

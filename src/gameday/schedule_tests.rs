@@ -60,11 +60,11 @@ fn room_is_waited_for_unless_nothing_runs() {
     });
     assert!(matches!(next, Next::Start(start) if start.number == 2));
     assert_eq!(asked, (vec![1], 2));
-    assert!(!all.asks_for_room(Duration::ZERO), "2 is starting");
+    assert!(!all.asks_for_room(), "2 is starting");
     all.is_up(2);
-    assert!(all.asks_for_room(Duration::ZERO));
+    assert!(all.asks_for_room());
     all.close("over");
-    assert!(!all.asks_for_room(Duration::ZERO));
+    assert!(!all.asks_for_room());
 }
 
 #[test]

@@ -115,7 +115,6 @@ pub async fn day(file: &GameDay, wishes: &DayWishes) -> Result<Exit, Error> {
         retry: settings.retry,
         fail_fast: settings.fail_fast,
         starting: starting(engine.cpus),
-        settle: Some(SETTLE),
         budget: settings.budget,
     };
     let schedule =
@@ -197,10 +196,6 @@ fn finish(drills: Drills, sink: &DaySink, dir: &Path, wishes: &DayWishes) -> Res
         None => Ok(exit),
     }
 }
-
-/// How long a starting stack keeps a processor busy, as the drills of this repository were measured: then its containers run
-/// and are waited for.
-const SETTLE: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// How many drills may start their stacks at once on an engine of so many processors: starting a stack keeps about one of them
 /// busy, and a drill that measures beside it needs the others. Half of them, at least one.

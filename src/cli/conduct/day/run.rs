@@ -106,7 +106,7 @@ impl Runner {
 
     async fn next(&self, state: &mut State) -> Next {
         let now = self.sink.now();
-        if !state.schedule.asks_for_room(now) {
+        if !state.schedule.asks_for_room() {
             return state.schedule.next(now, |_, _| Ok(()));
         }
         let free = self.free_now(state).await;
@@ -224,7 +224,7 @@ impl Runner {
                     so_far(&state.records);
                 }
             }
-            () = tokio::time::sleep(ROOM_AGAIN), if matches!(waiting, Waiting::Room(_) | Waiting::Starting) => {}
+            () = tokio::time::sleep(ROOM_AGAIN), if matches!(waiting, Waiting::Room(_)) => {}
         }
     }
 
