@@ -157,8 +157,15 @@ mod tests {
     #[test]
     fn only_what_has_no_verdict_is_disturbed() {
         for story in Story::ALL {
-            let record = Record { disturbed: Some("busy".into()), ..record_of(story) };
+            let mut record = record_of(story);
+            record.disturbed = Some(record.reason.clone());
             assert_eq!(record.is_disturbed(), record.verdict == Verdict::HarnessError, "{story:?}");
+            // Something else broke, and the disturbance was only noticed afterwards.
+            record.disturbed = Some("busy".into());
+            assert!(!record.is_disturbed(), "{story:?}");
+            record.disturbed = Some(record.reason.clone());
+            record.left.push("network x".into());
+            assert!(!record.is_disturbed(), "{story:?}: what was left behind is told");
         }
         assert!(!Record { disturbed: None, ..record_of(Story::HarnessError) }.is_disturbed());
     }

@@ -205,9 +205,11 @@ fn what_is_told_in_short_leads_to_its_own_report() {
 #[test]
 fn a_verdict_that_stands_is_not_called_disturbed() {
     let busy = Some("the runner sent requests late".to_string());
-    let stands = page(&Drills::one(Record { disturbed: busy.clone(), ..record_of(Story::StepFailed) }));
+    let stands = page(&Drills::one(Record { disturbed: busy, ..record_of(Story::StepFailed) }));
     assert!(stands.contains("disturbed, and the verdict stands") && !stands.contains("Do not read a verdict"));
-    let broken = page(&Drills::one(Record { disturbed: busy, ..record_of(Story::HarnessError) }));
+    let mut broken = record_of(Story::HarnessError);
+    broken.disturbed = Some(broken.reason.clone());
+    let broken = page(&Drills::one(broken));
     assert!(broken.contains("trusted: disturbed") && broken.contains("Do not read a verdict"));
 }
 
