@@ -77,7 +77,8 @@ fn the_examples_of_scenarios_load() {
 fn the_scenario_of_the_readme_loads() {
     let project = project();
     let blocks = blocks(&page("README.md"));
-    let yaml = &blocks.iter().find(|block| block.tag == "yaml").expect("a scenario").text;
+    let yaml =
+        &blocks.iter().find(|block| block.tag == "yaml" && block.text.contains("\nfaults:")).expect("a scenario").text;
     let runbook = "# Orders\n\n## Mitigation\n\n```bash\ncurl \"http://$SERVICE:8080\"\n```\n";
     std::fs::write(project.path().join("runbooks/orders-slow.md"), runbook).expect("a runbook");
     let compose = "services:\n  orders: { image: orders }\n  cache: { image: cache }\n";
