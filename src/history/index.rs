@@ -78,7 +78,9 @@ pub struct Index {
 
 /// Held by whoever makes, moves or fills an index; ends with the value, or with the process.
 #[derive(Debug)]
-pub(super) struct Lock(#[allow(dead_code)] File);
+pub(super) struct Lock {
+    _file: File,
+}
 
 impl Lock {
     /// Waits for whoever holds it. The lock is a file beside the index, because the index itself may be moved.
@@ -90,7 +92,7 @@ impl Lock {
         let lock = beside(path, ".lock");
         let file = File::create(lock).map_err(failed("making its lock"))?;
         file.lock().map_err(failed("waiting for its lock"))?;
-        Ok(Lock(file))
+        Ok(Lock { _file: file })
     }
 }
 
