@@ -4,6 +4,7 @@
 use crate::record::{DrillTime, MachineSample};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 /// So much of the time must the machine have been full: one second of twenty explains no verdict.
 const SHARE: f64 = 0.2;
@@ -62,6 +63,19 @@ impl Crowded {
         let drills = if *others == 1 { "drill" } else { "drills" };
         Some(format!("the machine was {:.0}% busy with {others} {drills} beside this one", busy * 100.0))
     }
+
+    /// Whether the machine was not full for so long at a stretch since then: time enough for users to show that they have
+    /// recovered, or that they have not.
+    pub(super) fn calm_for(&self, stretch: Duration, from: DrillTime) -> bool {
+        let mut begun = None;
+        self.moments.iter().filter(|(at, ..)| *at >= from).any(|(at, busy, _)| {
+            if *busy >= FULL {
+                begun = None;
+                return false;
+            }
+            at.since(*begun.get_or_insert(*at)) >= stretch
+        })
+    }
 }
 
 #[cfg(test)]
@@ -94,5 +108,19 @@ mod tests {
         assert_eq!(crowd.others(), 0);
         drop(own);
         assert_eq!(crowd.others(), 0);
+    }
+
+    #[test]
+    fn a_calm_stretch_is_one_without_a_full_moment() {
+        let mut crowded = Crowded::default();
+        let second = |at: u64| DrillTime(at * 1_000_000);
+        for at in 0..30 {
+            crowded.note(second(at), &sample(if matches!(at, 4 | 15) { 0.97 } else { 0.6 }), 3);
+        }
+        assert!(crowded.calm_for(Duration::from_secs(13), second(0)), "from 16 to 29");
+        assert!(!crowded.calm_for(Duration::from_secs(14), second(0)));
+        assert!(crowded.calm_for(Duration::from_secs(9), second(5)));
+        assert!(!crowded.calm_for(Duration::from_secs(9), second(21)));
+        assert!(!Crowded::default().calm_for(Duration::from_secs(1), second(0)), "nobody looked");
     }
 }

@@ -218,6 +218,11 @@ impl Monitor {
         self.lock().crowded.since(since)
     }
 
+    /// Whether the machine was not full of drills for so long at a stretch since then.
+    pub fn calm_for(&self, stretch: Duration, since: DrillTime) -> bool {
+        self.lock().crowded.calm_for(stretch, since)
+    }
+
     /// Waits until `ask` answers, an agent is gone, or the deadline passes (`Ok(None)`). `ask` is asked at every
     /// change and at the deadline once more.
     pub async fn until<T>(

@@ -1,14 +1,18 @@
 //! Revert: undo every fault, last first, each under its own deadline and never under the cancelled token; then the SLIs
 //! must hold once more.
 
-use super::drill::{Drill, caught, seconds};
+use super::drill::{Drill, caught, micros, seconds};
 use super::monitor::shown;
 use super::stop::Stop;
 use crate::faults::{Inject, Presence, Undo};
-use crate::record::{Check, CheckOutcome, Event, FaultEvent, Phase, Verdict};
+use crate::record::{Check, CheckOutcome, DrillTime, Event, FaultEvent, Phase, Verdict};
+use crate::slis::window::Answer;
 use crate::stack::Stack;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+
+/// How long the SLIs may take after the last undo before they hold.
+const SETTLE: Duration = Duration::from_secs(10);
 
 impl<S: Stack> Drill<'_, S> {
     pub(super) async fn revert(&mut self, cancel: &CancellationToken) {
@@ -75,37 +79,45 @@ impl<S: Stack> Drill<'_, S> {
         }
     }
 
-    /// The SLIs hold once more for `revert.hold`, with the fault gone.
+    /// The SLIs hold once more for `revert.hold`, with the fault gone, after they had a moment to settle: undoing a fault is a
+    /// change, too.
     async fn hold(&mut self, cancel: &CancellationToken) -> Result<String, Stop> {
         let hold = self.plan.revert_hold;
         let from = self.sink.now();
-        let deadline = from.plus(hold + self.longest_request() + Duration::from_secs(5));
+        let within = hold + SETTLE + self.longest_request();
         let held = tokio::select! {
             biased;
             () = cancel.cancelled() => return Ok("every fault is gone; interrupted before the SLIs had held".into()),
-            held = self.held(from, hold, deadline) => held,
+            held = self.monitor.until(from.plus(within), |monitor| {
+                match monitor.timeline(|timeline| timeline.steady(hold, from)) {
+                    Answer::Yes(end) => Some(end),
+                    _ => None,
+                }
+            }) => held?,
         };
-        self.waited("every SLI to hold after the revert", from, hold, matches!(held, Ok(Some(Ok(_)))));
-        let hold = seconds(hold);
-        match held {
-            Ok(Some(Ok(levels))) => {
-                let from_us = levels.iter().map(|level| level.from).min().unwrap_or(from);
-                let to_us = levels.iter().map(|level| level.to).max().unwrap_or(from);
-                self.sink.emit(Event::WindowHeld { phase: Phase::Revert, from_us, to_us });
-                Ok(format!("every fault is gone and every SLI held for {hold}: {}", shown(&levels)))
+        self.waited("every SLI to hold after the revert", from, within, held.is_some());
+        let (levels, length) = (self.latest(hold), seconds(hold));
+        if let Some(to_us) = held {
+            let from_us = DrillTime(to_us.0.saturating_sub(micros(hold)));
+            self.sink.emit(Event::WindowHeld { phase: Phase::Revert, from_us, to_us });
+            return Ok(format!("every fault is gone and every SLI held for {length}: {}", shown(&levels)));
+        }
+        if let Some(disturbed) = self.monitor.disturbed() {
+            return Err(Stop::disturbed(disturbed));
+        }
+        // Without a whole window nothing was measured.
+        match self.monitor.timeline(|timeline| timeline.held(from, hold)) {
+            Answer::NotYet => {
+                Err(Stop::harness("the faults are gone, but there was no complete measurement afterwards"))
             }
-            Ok(Some(Err(levels))) => Err(match self.monitor.disturbed() {
-                Some(disturbed) => Stop::disturbed(disturbed),
-                None => Stop {
-                    measured: true,
-                    ..Stop::new(
-                        Verdict::NotReverted,
-                        format!("the faults are gone, but the SLIs did not hold for {hold}: {}", shown(&levels)),
-                    )
-                },
-            }),
-            Ok(None) => Err(Stop::harness("the faults are gone, but there was no complete measurement afterwards")),
-            Err(stop) => Err(stop),
+            _ => {
+                let reason = format!(
+                    "the faults are gone, but the SLIs did not hold for {length} within {}: {}",
+                    seconds(hold + SETTLE),
+                    shown(&levels)
+                );
+                Err(Stop { measured: true, ..Stop::new(Verdict::NotReverted, reason) })
+            }
         }
     }
 }

@@ -7,15 +7,17 @@ use crate::record::{Record, UsageSample};
 const MEMORY_KEPT: u64 = 16;
 /// Share of the processors that drills may use on average: starts and builds need more for a moment, and a load that is
 /// sent late measures nothing.
-const CPU_SHARE: f64 = 0.8;
-/// Above this share of busy processors no drill is started beside others.
-const BUSY: f64 = 0.9;
+const CPU_SHARE: f64 = 0.9;
+/// Above this share of busy processors no drill is started beside others, whatever was reckoned: what drills need is known on
+/// average, and whether there is room for a start is seen.
+const BUSY: f64 = 0.75;
 /// Networks that are left for others.
 const NETWORKS_KEPT: u32 = 2;
 /// What a drill costs the machine beside its containers' own time: the engine, its shims, a process for every question after
 /// a service's health. Measured on drills of this repository: 8.5 s of processor time, of which containers had used 4.
 const OVERHEAD: f64 = 2.0;
-/// A drill that used so much before may use a quarter more.
+/// A drill that used so much memory before may use a quarter more. Processors have no such margin: whoever gets too little
+/// of them is slower, not killed, and the share that is kept free is there for that.
 const MARGIN: f64 = 1.25;
 /// Samples of less than this tell nothing about the processors that a drill needs, in microseconds.
 const SHORTEST_USE_US: u64 = 5_000_000;
@@ -88,7 +90,7 @@ impl Demand {
     pub fn measured(self, used: Use) -> Demand {
         Demand {
             memory_bytes: (used.memory_bytes as f64 * MARGIN) as u64,
-            cpus: used.cpus.map_or(self.cpus, |cpus| cpus * MARGIN),
+            cpus: used.cpus.unwrap_or(self.cpus),
             ..self
         }
     }

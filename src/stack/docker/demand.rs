@@ -12,7 +12,7 @@ const A_CONTAINER: u64 = 128 * MIB;
 /// Memory of an agent or the toolbox.
 const OURS: u64 = 32 * MIB;
 /// Processors of a container, and of the drill's load, on average at 10 to 50 requests a second.
-const CPUS: f64 = 0.05;
+const CPUS: f64 = 0.03;
 
 impl ResolvedModel {
     /// What a drill of this stack needs.
