@@ -82,6 +82,9 @@ pub fn announce_alone(alone: &Alone<'_>, run: &str, started_utc: String, beside:
         runbook_text: None,
         revision: None,
         occasion: None,
+        description: None,
+        owner: None,
+        restore: None,
         alone: true,
     }
 }

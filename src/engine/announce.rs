@@ -89,6 +89,9 @@ pub fn announce(plan: &Plan, identity: &Identity) -> Announcement {
         runbook_text: plan.runbook.as_ref().map(|runbook| runbook.source.text.to_string()),
         revision: identity.revision.clone(),
         occasion: identity.occasion.clone(),
+        description: None,
+        owner: None,
+        restore: None,
         alone: false,
     }
 }

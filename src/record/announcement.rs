@@ -1,7 +1,7 @@
 //! What a drill set out to do: the first event, known before anything is started, so that reports can name what was not
 //! reached.
 
-use super::{Location, Verdict};
+use super::{Location, RestorePlan, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -59,6 +59,15 @@ pub struct Announcement {
     /// The game day that this drill is part of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub occasion: Option<Occasion>,
+    /// Why the scenario is severe and plausible, in its author's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Who owns the scenario.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// What a DR drill set out to show; `None` for drills of other kinds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restore: Option<RestorePlan>,
     /// Whether this is no drill but a runbook that is followed alone: there is no scenario, and no verdict can be `passed`.
     #[serde(default, skip_serializing_if = "is_false")]
     pub alone: bool,

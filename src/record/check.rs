@@ -31,6 +31,12 @@ pub enum Check {
         /// Name of the SLI.
         sli: String,
     },
+    /// A DR drill: the restore came as far as it had to.
+    RestoreLevel,
+    /// A DR drill: users had recovered within the recovery time objective.
+    RecoveryTime,
+    /// A DR drill: no write was lost that is older than the recovery point objective allows.
+    RecoveryPoint,
     /// The control: the same drill without the runbook did not recover.
     Control,
     /// Every fault was undone and the SLIs held once more.

@@ -1,7 +1,7 @@
 //! Everything that can happen in a drill. Events are the only output of execution: the console, `events.jsonl`, the
 //! record and through it every report are readers of this one stream.
 
-use super::{Announcement, Check, CheckOutcome, DrillTime, Location, Verdict};
+use super::{Announcement, Check, CheckOutcome, DrillTime, Location, Numbers, RestoreLevel, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -355,6 +355,49 @@ pub enum Event {
         from_us: DrillTime,
         /// End of the window.
         to_us: DrillTime,
+    },
+    /// A write of a DR drill's ledger ended; it is on disk before anything else is made of it.
+    Written {
+        /// Its number: the load's `{{counter}}`.
+        write: u64,
+        /// When its answer was complete, or it had failed.
+        ended_us: DrillTime,
+        /// Whether the answer said that it is stored.
+        acknowledged: bool,
+    },
+    /// What the backup says of itself before the fault: `id`, `taken` (RFC 3339), `bytes`, and whatever else it tells.
+    BackupSeen {
+        /// Its facts.
+        facts: BTreeMap<String, String>,
+    },
+    /// The content before the fault, to compare the restored one with.
+    ContentNoted {
+        /// Name of the check.
+        name: String,
+        /// What its command wrote, or `sha256:…` of it where it is long.
+        text: String,
+    },
+    /// A level of the restore was looked at.
+    Probed {
+        /// The level.
+        level: RestoreLevel,
+        /// Name of the check.
+        name: String,
+        /// Whether it held.
+        held: bool,
+        /// What was seen.
+        evidence: String,
+    },
+    /// The survivors of the ledger were read back.
+    ReadBack {
+        /// When the question was put.
+        asked_us: DrillTime,
+        /// The numbers that are there; `None` when they could not be read.
+        survivors: Option<Numbers>,
+        /// How often a number came more than once.
+        duplicates: u64,
+        /// What was read in words, or why it could not be.
+        evidence: String,
     },
     /// An assertion was decided.
     CheckEnded {

@@ -1,7 +1,7 @@
 //! The figures of a drill: how long until users suffered, until someone could know, until they recovered; and what
 //! they felt before, during and after. Pure functions of a record.
 
-use super::{Breakdown, Counts, DrillTime, FaultEvent, Phase, Record};
+use super::{Breakdown, Counts, DataFigures, DrillTime, FaultEvent, Phase, Record};
 use serde::{Deserialize, Serialize};
 
 /// What a drill measured. Durations are in microseconds.
@@ -19,6 +19,9 @@ pub struct Figures {
     pub respond_to_recover_us: Option<u64>,
     /// First command of the mitigate phase → recovered.
     pub mitigation_to_recover_us: Option<u64>,
+    /// What became of the writes of a DR drill.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<DataFigures>,
     /// The steps that ran.
     pub steps: Vec<StepFigures>,
     /// What users felt.
@@ -171,6 +174,7 @@ impl Record {
             to_detect_us: between(injected, self.detected_us),
             to_mitigation_us: between(injected, self.mitigation_started_us),
             to_recover_us: between(injected, recovered),
+            data: self.data_figures(),
             respond_to_recover_us: between(respond, recovered),
             mitigation_to_recover_us: between(self.mitigation_started_us, recovered),
             steps: ran.map(|step| StepFigures { step: step.step.clone(), took_us: step.took_us() }).collect(),

@@ -72,7 +72,7 @@ impl Record {
         if self.aftermath.iter().any(|later| later.verdict == Verdict::Interrupted) {
             return Outcome::Interrupted;
         }
-        let as_expected = self.plan.is_some() && self.verdict == self.expected();
+        let as_expected = self.plan.is_some() && self.verdict == self.expected() && self.level_as_expected();
         let spoiled = self.spoilers().next();
         match self.verdict {
             _ if !self.ended => match self.verdict {
@@ -120,6 +120,9 @@ impl Record {
             }
             if !plan.windows.impact_none || !plan.steps.is_empty() {
                 checks.extend(plan.slis.iter().map(|sli| Check::Recovery { sli: sli.name.clone() }));
+            }
+            if plan.restore.is_some() {
+                checks.extend([Check::RestoreLevel, Check::RecoveryTime, Check::RecoveryPoint]);
             }
         }
         checks.push(Check::Revert);

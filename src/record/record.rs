@@ -2,6 +2,7 @@
 
 use super::*;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Version of the format that a record was written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +73,21 @@ pub struct Record {
     pub recoveries: Vec<RecoveryRecord>,
     /// Windows that held.
     pub windows: Vec<WindowRecord>,
+    /// The ledger of a DR drill: every write that ended, in the order in which that was known.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub writes: Vec<WriteRecord>,
+    /// What the backup said of itself before the fault.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backup: Option<BTreeMap<String, String>>,
+    /// The content before the fault.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub contents: Vec<ContentRecord>,
+    /// Every look at a level of the restore.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub probes: Vec<ProbeRecord>,
+    /// The survivors of the ledger, once they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub read_back: Option<ReadBackRecord>,
     /// Notes.
     pub notes: Vec<NoteRecord>,
     /// What was left behind, in plain words.
@@ -156,6 +172,11 @@ impl Record {
             Event::WindowHeld { phase, from_us, to_us } => {
                 self.windows.push(WindowRecord { phase: *phase, from_us: *from_us, to_us: *to_us });
             }
+            Event::Written { .. }
+            | Event::BackupSeen { .. }
+            | Event::ContentNoted { .. }
+            | Event::Probed { .. }
+            | Event::ReadBack { .. } => self.restore_event(&stamped.event, at_us),
             Event::CheckEnded { check, started_us, outcome } => {
                 let (check, outcome) = (check.clone(), outcome.clone());
                 self.checks.push(CheckResult { check, outcome, started_us: *started_us, ended_us: at_us });
@@ -241,6 +262,28 @@ impl Record {
             self.judged_us = Some(judgement.judged_us);
         } else {
             self.aftermath.push(judgement);
+        }
+    }
+
+    fn restore_event(&mut self, event: &Event, at_us: DrillTime) {
+        match event {
+            Event::Written { write, ended_us, acknowledged } => {
+                self.writes.push(WriteRecord(*write, *ended_us, *acknowledged));
+            }
+            Event::BackupSeen { facts } => self.backup = Some(facts.clone()),
+            Event::ContentNoted { name, text } => {
+                self.contents.push(ContentRecord { name: name.clone(), text: text.clone() });
+            }
+            Event::Probed { level, name, held, evidence } => {
+                let (name, evidence) = (name.clone(), evidence.clone());
+                self.probes.push(ProbeRecord { at_us, level: *level, name, held: *held, evidence });
+            }
+            Event::ReadBack { asked_us, survivors, duplicates, evidence } => {
+                let (survivors, evidence) = (survivors.clone(), evidence.clone());
+                let (asked_us, duplicates) = (*asked_us, *duplicates);
+                self.read_back = Some(ReadBackRecord { asked_us, survivors, duplicates, evidence });
+            }
+            _ => {}
         }
     }
 

@@ -54,6 +54,8 @@ pub struct Plan {
     pub recover_hold: Duration,
     /// `revert.hold`, 2 s by default.
     pub revert_hold: Duration,
+    /// What a DR drill asserts beyond that; `None` for drills of other kinds.
+    pub restore: Option<super::RestoreSpec>,
     /// The verdict that must come out; `passed` unless the scenario exists to fail.
     pub expect: Verdict,
 }

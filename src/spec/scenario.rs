@@ -154,6 +154,7 @@ pub fn read_root(
         recover_within,
         recover_hold,
         revert_hold: revert_hold?,
+        restore: None,
         expect: expect?,
         source,
     };

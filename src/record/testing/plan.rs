@@ -114,6 +114,9 @@ pub(crate) fn plan(story: Story) -> Announcement {
         runbook_text: Some(runbook_text()),
         revision: None,
         occasion: None,
+        description: None,
+        owner: None,
+        restore: None,
         alone: false,
     }
 }

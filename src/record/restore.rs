@@ -1,0 +1,352 @@
+//! What a DR drill asserts beyond a recovery: how far the restore came, and which acknowledged writes survived it. Pure
+//! functions of what was recorded while it happened.
+
+use super::{DrillTime, FaultEvent, Location, Record};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// How far a restore came. Each level presupposes those below it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum RestoreLevel {
+    /// Nothing: the backup cannot even be read.
+    L0,
+    /// The backup can be read.
+    L1,
+    /// It was restored: everything that it holds is back in its place.
+    L2,
+    /// The server has replayed what it had to and accepts connections.
+    L3,
+    /// The content is what it was: counts, checksums, canary rows.
+    L4,
+    /// The application's SLIs hold.
+    L5,
+}
+
+impl RestoreLevel {
+    /// Every level, from the lowest.
+    pub const ALL: [RestoreLevel; 6] = [
+        RestoreLevel::L0,
+        RestoreLevel::L1,
+        RestoreLevel::L2,
+        RestoreLevel::L3,
+        RestoreLevel::L4,
+        RestoreLevel::L5,
+    ];
+
+    /// `L3`.
+    pub fn name(self) -> &'static str {
+        match self {
+            RestoreLevel::L0 => "L0",
+            RestoreLevel::L1 => "L1",
+            RestoreLevel::L2 => "L2",
+            RestoreLevel::L3 => "L3",
+            RestoreLevel::L4 => "L4",
+            RestoreLevel::L5 => "L5",
+        }
+    }
+
+    /// The level with that name.
+    pub fn from_name(name: &str) -> Option<RestoreLevel> {
+        RestoreLevel::ALL.into_iter().find(|level| level.name() == name)
+    }
+
+    /// What it means to have reached it, in words that follow on a colon.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            RestoreLevel::L0 => "the backup cannot be read",
+            RestoreLevel::L1 => "the backup can be read",
+            RestoreLevel::L2 => "the backup is restored",
+            RestoreLevel::L3 => "the server has replayed and accepts connections",
+            RestoreLevel::L4 => "the content is what it was",
+            RestoreLevel::L5 => "the application's SLIs hold",
+        }
+    }
+
+    /// The next one.
+    pub fn next(self) -> Option<RestoreLevel> {
+        RestoreLevel::ALL.into_iter().find(|level| *level > self)
+    }
+}
+
+impl fmt::Display for RestoreLevel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What a DR drill set out to show.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestorePlan {
+    /// Recovery time objective in microseconds: first confirmed fault → recovered.
+    pub rto_us: u64,
+    /// Recovery point objective in microseconds: how old the oldest lost write may be that was acknowledged before the fault.
+    pub rpo_us: u64,
+    /// The load whose requests are the writes of the ledger; its `{{counter}}` numbers them.
+    pub load: String,
+    /// The condition that makes an answer an acknowledgement, as it was written.
+    pub acknowledged: String,
+    /// What reads the survivors back, in words: `in db: psql …`.
+    pub survivors: String,
+    /// What each level is seen by.
+    pub probes: Vec<ProbeInfo>,
+    /// The level that the scenario expects; L5 unless it exists to fail.
+    pub expect: RestoreLevel,
+}
+
+/// What a level is seen by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProbeInfo {
+    /// The level, L1 to L4.
+    pub level: RestoreLevel,
+    /// Its name: `readable`, `restored`, `replayed`, or that of a check of the content.
+    pub name: String,
+    /// The service in which it runs.
+    pub service: String,
+    /// What runs.
+    pub run: String,
+    /// Where it stands.
+    pub at: Location,
+}
+
+/// A write of the ledger as it ended: number, end, and whether it was acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WriteRecord(pub u64, pub DrillTime, pub bool);
+
+impl WriteRecord {
+    /// Its number: the load's `{{counter}}`.
+    pub fn number(self) -> u64 {
+        self.0
+    }
+
+    /// When its answer was complete, or it had failed.
+    pub fn ended(self) -> DrillTime {
+        self.1
+    }
+
+    /// Whether the answer said that it is stored.
+    pub fn is_acknowledged(self) -> bool {
+        self.2
+    }
+}
+
+/// How one look at a level came out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProbeRecord {
+    /// When it was decided.
+    pub at_us: DrillTime,
+    /// The level.
+    pub level: RestoreLevel,
+    /// Its name.
+    pub name: String,
+    /// Whether it held.
+    pub held: bool,
+    /// What was seen.
+    pub evidence: String,
+}
+
+/// The content as it was before the fault.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContentRecord {
+    /// Name of the check.
+    pub name: String,
+    /// What its command wrote, or `sha256:…` of it where it is long.
+    pub text: String,
+}
+
+/// The survivors as they were read back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadBackRecord {
+    /// When the question was put: what was acknowledged until then must be among the survivors.
+    pub asked_us: DrillTime,
+    /// The numbers that are there; `None` when they could not be read.
+    pub survivors: Option<Numbers>,
+    /// How often a number came more than once.
+    pub duplicates: u64,
+    /// What was read in words, or why it could not be.
+    pub evidence: String,
+}
+
+/// A set of numbers, written as ranges: `0-411,413`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Numbers(BTreeSet<u64>);
+
+impl Numbers {
+    /// Whether a number is in it.
+    pub fn contains(&self, number: u64) -> bool {
+        self.0.contains(&number)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The numbers in order.
+    pub fn iter(&self) -> impl Iterator<Item = u64> + '_ {
+        self.0.iter().copied()
+    }
+
+    /// Adds a number; `false` when it was there already.
+    pub fn insert(&mut self, number: u64) -> bool {
+        self.0.insert(number)
+    }
+
+    fn parse(text: &str) -> Option<Numbers> {
+        /// More numbers than any drill writes: a damaged file must not fill the memory.
+        const MOST: u64 = 100_000_000;
+        let mut numbers = Numbers::default();
+        let mut count = 0u64;
+        for range in text.split(',').filter(|range| !range.is_empty()) {
+            let (first, last) = range.split_once('-').unwrap_or((range, range));
+            let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
+            count = count.checked_add(last.checked_sub(first)?)?.checked_add(1)?;
+            if count > MOST {
+                return None;
+            }
+            numbers.0.extend(first..=last);
+        }
+        Some(numbers)
+    }
+}
+
+impl FromIterator<u64> for Numbers {
+    fn from_iter<I: IntoIterator<Item = u64>>(numbers: I) -> Self {
+        Numbers(numbers.into_iter().collect())
+    }
+}
+
+impl fmt::Display for Numbers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut numbers = self.iter().peekable();
+        let mut separator = "";
+        while let Some(first) = numbers.next() {
+            let mut last = first;
+            while let Some(next) = numbers.next_if(|next| last.checked_add(1) == Some(*next)) {
+                last = next;
+            }
+            match first == last {
+                true => write!(f, "{separator}{first}")?,
+                false => write!(f, "{separator}{first}-{last}")?,
+            }
+            separator = ",";
+        }
+        Ok(())
+    }
+}
+
+impl Serialize for Numbers {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Numbers {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Numbers::parse(&text).ok_or_else(|| serde::de::Error::custom("not a set of numbers like `0-411,413`"))
+    }
+}
+
+/// What became of the writes. A write is judged when it was acknowledged before the survivors were asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataFigures {
+    /// Writes that were acknowledged before the survivors were asked for.
+    pub acknowledged: u64,
+    /// Those of them that survived.
+    pub survived: u64,
+    /// Those that were acknowledged before the first confirmed fault and are lost.
+    pub lost_before: Numbers,
+    /// How many of these were acknowledged while the first fault went in, between its begin and its confirmation: it may have
+    /// been in place already.
+    pub lost_meanwhile: u64,
+    /// Those that were acknowledged after the fault and are lost: a figure of its own.
+    pub lost_after: Numbers,
+    /// Recovery point in microseconds: first confirmed fault − acknowledgement of the oldest lost write that was acknowledged
+    /// before it; 0 when none of these is lost.
+    pub rpo_us: u64,
+    /// Writes that are there although they were never acknowledged: the caller was told that they failed.
+    pub unacknowledged_survived: Numbers,
+    /// Survivors whose number was never sent, or was still under way.
+    pub unknown: u64,
+    /// Numbers that were there more than once.
+    pub duplicates: u64,
+}
+
+impl Record {
+    /// What the drill set out to show about the restore; `None` for drills of other kinds.
+    pub fn restore_plan(&self) -> Option<&RestorePlan> {
+        self.plan.as_ref()?.restore.as_ref()
+    }
+
+    /// The highest level of which every check held, with all levels below it; `None` when nobody asked. The latest answer of
+    /// each check counts.
+    pub fn restore_level(&self) -> Option<RestoreLevel> {
+        self.restore_plan()?;
+        if self.probes.is_empty() {
+            return None;
+        }
+        let held = |level: RestoreLevel| match level {
+            RestoreLevel::L0 => true,
+            RestoreLevel::L5 => self.recovered_us().is_some(),
+            _ => {
+                let mut latest: BTreeMap<&str, bool> = BTreeMap::new();
+                for probe in self.probes.iter().filter(|probe| probe.level == level) {
+                    latest.insert(&probe.name, probe.held);
+                }
+                !latest.is_empty() && latest.into_values().all(|held| held)
+            }
+        };
+        RestoreLevel::ALL.into_iter().take_while(|level| held(*level)).last()
+    }
+
+    /// Whether the level is the one that the scenario expects; a control, and drills of other kinds, expect none.
+    pub fn level_as_expected(&self) -> bool {
+        match self.restore_plan() {
+            Some(plan) if !self.is_control() => self.restore_level() == Some(plan.expect),
+            _ => true,
+        }
+    }
+
+    /// What became of the writes; `None` when the survivors could not be read back, or no fault was confirmed.
+    pub fn data_figures(&self) -> Option<DataFigures> {
+        self.restore_plan()?;
+        let read_back = self.read_back.as_ref()?;
+        let survivors = read_back.survivors.as_ref()?;
+        let fault = self.injected_us()?;
+        let begun = self.faults.iter().filter_map(|fault| fault.at(FaultEvent::Injecting)).min().unwrap_or(fault);
+        let mut figures = DataFigures { duplicates: read_back.duplicates, ..DataFigures::default() };
+        let mut ended = BTreeSet::new();
+        let mut oldest: Option<DrillTime> = None;
+        for write in &self.writes {
+            let (number, at) = (write.number(), write.ended());
+            ended.insert(number);
+            match (write.is_acknowledged(), survivors.contains(number)) {
+                (false, true) => {
+                    figures.unacknowledged_survived.insert(number);
+                }
+                (true, survived) if at <= read_back.asked_us => {
+                    figures.acknowledged += 1;
+                    if survived {
+                        figures.survived += 1;
+                    } else if at <= fault {
+                        figures.lost_before.insert(number);
+                        figures.lost_meanwhile += u64::from(at > begun);
+                        oldest = Some(oldest.map_or(at, |oldest| oldest.min(at)));
+                    } else {
+                        figures.lost_after.insert(number);
+                    }
+                }
+                _ => {}
+            }
+        }
+        figures.unknown = survivors.iter().filter(|number| !ended.contains(number)).count() as u64;
+        figures.rpo_us = oldest.map_or(0, |oldest| fault.0.saturating_sub(oldest.0));
+        Some(figures)
+    }
+}
