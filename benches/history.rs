@@ -78,6 +78,9 @@ fn plan(number: usize) -> Announcement {
         runbook_text: Some("A line of a runbook, as long as such lines are.\n".repeat(120)),
         revision: None,
         occasion: None,
+        description: None,
+        owner: None,
+        restore: None,
         alone: false,
     }
 }

@@ -25,14 +25,8 @@ pub enum RestoreLevel {
 
 impl RestoreLevel {
     /// Every level, from the lowest.
-    pub const ALL: [RestoreLevel; 6] = [
-        RestoreLevel::L0,
-        RestoreLevel::L1,
-        RestoreLevel::L2,
-        RestoreLevel::L3,
-        RestoreLevel::L4,
-        RestoreLevel::L5,
-    ];
+    pub const ALL: [RestoreLevel; 6] =
+        [RestoreLevel::L0, RestoreLevel::L1, RestoreLevel::L2, RestoreLevel::L3, RestoreLevel::L4, RestoreLevel::L5];
 
     /// `L3`.
     pub fn name(self) -> &'static str {

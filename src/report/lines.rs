@@ -230,6 +230,19 @@ impl Lines {
             Event::StepEnded { step, status, reason, at } => {
                 self.step_ends(step, *status, reason.as_deref(), at.as_ref())
             }
+            // Hundreds of them; what became of them is told at the end.
+            Event::Written { .. } => Vec::new(),
+            Event::BackupSeen { facts } => {
+                let facts: Vec<String> = facts.iter().map(|(key, value)| format!("{key} {value}")).collect();
+                one(Mark::Plain, format!("the backup: {}", facts.join(", ")))
+            }
+            Event::ContentNoted { name, text } => verbose(v, format!("{name} before the fault: {text}")),
+            Event::Probed { level, name, held, evidence } => {
+                one(if *held { Mark::Good } else { Mark::Bad }, format!("{level} {name}: {evidence}"))
+            }
+            Event::ReadBack { survivors, evidence, .. } => {
+                one(if survivors.is_some() { Mark::Good } else { Mark::Bad }, format!("read back: {evidence}"))
+            }
             Event::CheckEnded { check, outcome, .. } => checked(check, outcome),
             Event::Note { text } => one(Mark::Plain, text.clone()),
             // The step has said it, and there is no verdict.
@@ -407,6 +420,9 @@ fn checked(check: &Check, outcome: &CheckOutcome) -> Vec<(Mark, String)> {
         Check::StillBroken => "still broken".to_string(),
         Check::Step { step } => format!("step {step}"),
         Check::Recovery { sli } => format!("recovery of {sli}"),
+        Check::RestoreLevel => "restore level".to_string(),
+        Check::RecoveryTime => "recovery time".to_string(),
+        Check::RecoveryPoint => "recovery point".to_string(),
         Check::Control => "control".to_string(),
         Check::Revert => "reverted".to_string(),
         Check::NothingLeft => "nothing left behind".to_string(),
