@@ -154,6 +154,26 @@ mod tests {
     }
 
     #[test]
+    fn what_a_release_sets_can_be_asked_for_and_is_on_no_disk() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ledger.jsonl");
+        let mut ledger = Ledger::create(&path, "run-1", false).unwrap();
+        let marks = [("environment.PIN".to_string(), "0f1e2d3c".to_string())].into();
+        let undo = Undo::Release { service: "web".into(), marks };
+        ledger.open("deploy", &undo).unwrap();
+        assert_eq!(ledger.outstanding(), [("deploy".to_string(), undo)]);
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(!text.contains("0f1e2d3c"), "{text}");
+        let known = Undo::Release { service: "web".into(), marks: Default::default() };
+        assert_eq!(read(&path).unwrap().outstanding, [("deploy".to_string(), known)]);
+        // Older ones had them.
+        let older = text.replace("\"service\":\"web\"", "\"service\":\"web\",\"marks\":{\"image\":\"00\"}");
+        assert_ne!(older, text);
+        std::fs::write(&path, older).unwrap();
+        assert_eq!(read(&path).unwrap().outstanding.len(), 1);
+    }
+
+    #[test]
     fn a_second_ledger_for_the_same_run_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("ledger.jsonl");

@@ -111,7 +111,9 @@ pub enum Undo {
     Release {
         /// The service.
         service: String,
-        /// What the release sets, to tell its containers from others; no values.
+        /// What the release sets, to tell its containers from others. Kept in memory: a fingerprint on disk would let a
+        /// value be guessed, and whoever reads the ledger cannot undo a release.
+        #[serde(skip)]
         marks: Marks,
     },
 }

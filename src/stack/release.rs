@@ -23,7 +23,7 @@ pub struct Release {
 pub const RELEASE_WITHIN: Duration = Duration::from_secs(75);
 
 /// Settings of a container (`image`, `command`, `environment.NAME`), each with a fingerprint of its value: enough to tell
-/// one release from another, without a secret in it.
+/// one release from another, without a secret in it. They stay in memory: who has one can try values until one fits.
 pub type Marks = BTreeMap<String, String>;
 
 /// What a stack says that knows no releases.

@@ -206,7 +206,8 @@ fn of_container(stack: &DockerStack, container: &ContainerInspectResponse) -> Ma
     marks
 }
 
-/// Of a value that may be a secret: salted with the run and the setting, so that it says nothing elsewhere.
+/// Of a value that may be a secret: bound to the run and the setting, so that it says nothing elsewhere. Nothing writes it
+/// down, as values can be guessed until their fingerprint fits.
 fn fingerprint(stack: &DockerStack, setting: &str, value: &str) -> String {
     hex(&Sha256::digest(format!("{}\0{setting}\0{value}", stack.run.id))[..8])
 }
