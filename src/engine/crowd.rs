@@ -54,7 +54,12 @@ impl Crowded {
 
     /// Why what was measured since then may be the others' doing, if it may.
     pub(super) fn since(&self, from: DrillTime) -> Option<String> {
-        let seen: Vec<_> = self.moments.iter().filter(|(at, ..)| *at >= from).collect();
+        self.between(from, DrillTime(u64::MAX))
+    }
+
+    /// The same, of what was measured until `to`. A sample tells of the second before it.
+    pub(super) fn between(&self, from: DrillTime, to: DrillTime) -> Option<String> {
+        let seen: Vec<_> = self.moments.iter().filter(|(at, ..)| (from..=to).contains(at)).collect();
         let full = seen.iter().filter(|(_, busy, others)| *others > 0 && *busy >= FULL);
         let (_, busy, others) = full.clone().max_by(|a, b| a.1.total_cmp(&b.1))?;
         if (full.count() as f64) < seen.len() as f64 * SHARE {
@@ -108,6 +113,19 @@ mod tests {
         assert_eq!(crowd.others(), 0);
         drop(own);
         assert_eq!(crowd.others(), 0);
+    }
+
+    #[test]
+    fn a_time_that_was_full_stays_so_however_calm_it_is_afterwards() {
+        let mut crowded = Crowded::default();
+        for at in 0..100 {
+            crowded.note(DrillTime(at), &sample(if (10..13).contains(&at) { 0.97 } else { 0.3 }), 2);
+        }
+        assert_eq!(crowded.since(DrillTime(10)), None, "three of ninety");
+        let why = crowded.between(DrillTime(10), DrillTime(15)).unwrap();
+        assert_eq!(why, "the machine was 97% busy with 2 drills beside this one");
+        assert_eq!(crowded.between(DrillTime(13), DrillTime(40)), None);
+        assert_eq!(crowded.between(DrillTime(200), DrillTime(300)), None, "nobody looked");
     }
 
     #[test]

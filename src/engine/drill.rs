@@ -28,6 +28,9 @@ use tokio_util::sync::CancellationToken;
 /// How often state that announces no change (a fault, a command to try again) is asked.
 pub(super) const POLL: Duration = Duration::from_millis(100);
 
+/// How long after an instant the machine's sample may come that tells of it.
+const SAMPLED: Duration = Duration::from_secs(1);
+
 /// Why a drill is `interrupted`.
 pub(super) const BY_SIGNAL: &str = "interrupted by Ctrl-C, SIGTERM or SIGHUP";
 
@@ -221,7 +224,10 @@ impl<S: Stack> Drill<'_, S> {
         let recovered = self.recover().await?;
         match unverified {
             Some(stop) => Err(stop),
-            None => Ok(recovered),
+            None => {
+                self.note_crowded_impact();
+                Ok(recovered)
+            }
         }
     }
 
@@ -363,7 +369,8 @@ impl<S: Stack> Drill<'_, S> {
 
     /// A reason that rests on the measurement says nothing where the machine was full of other drills meanwhile.
     fn unless_crowded(&self, stop: Stop) -> Stop {
-        match self.crowded() {
+        let impact = || self.crowded_impact().filter(|_| stop.rests_on_impact());
+        match self.crowded().or_else(impact) {
             Some(why) if stop.is_measured() => {
                 let Stop { verdict, reason, .. } = stop;
                 Stop::disturbed(format!("{why}, so that this is no verdict: it would have been {verdict}: {reason}"))
@@ -379,6 +386,22 @@ impl<S: Stack> Drill<'_, S> {
         let had_room =
             self.phase == Some(Phase::Recover) && self.monitor.calm_for(self.plan.recover_hold, self.phase_began);
         (!had_room).then_some(why)
+    }
+
+    /// Why the impact may have been the doing of other drills, if it may, and not of the fault.
+    fn crowded_impact(&self) -> Option<String> {
+        let ((_, injected), (impacted, _)) = (self.injected?, self.impacted.as_ref()?);
+        self.monitor.crowded_between(injected, impacted.plus(SAMPLED))
+    }
+
+    /// A pass stays one: users suffered, and recovered. Whoever reads the record is told of what it says less surely.
+    fn note_crowded_impact(&self) {
+        if let Some(why) = self.crowded_impact() {
+            let text = format!(
+                "{why} while users began to suffer: how hard the fault hit them, and how soon that was seen, may be the doing of the others"
+            );
+            self.sink.emit(Event::Note { text });
+        }
     }
 
     fn verdict_now(&self) -> Verdict {

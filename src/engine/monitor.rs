@@ -218,6 +218,11 @@ impl Monitor {
         self.lock().crowded.since(since)
     }
 
+    /// The same, of what was measured until `to`.
+    pub fn crowded_between(&self, from: DrillTime, to: DrillTime) -> Option<String> {
+        self.lock().crowded.between(from, to)
+    }
+
     /// Whether the machine was not full of drills for so long at a stretch since then.
     pub fn calm_for(&self, stretch: Duration, since: DrillTime) -> bool {
         self.lock().crowded.calm_for(stretch, since)

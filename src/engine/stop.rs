@@ -18,7 +18,7 @@ pub struct Stop {
     /// Whether the reason is that the measurement was disturbed.
     pub disturbed: bool,
     /// Whether it rests on what was measured, though its verdict alone does not say so: SLIs that did not hold after the
-    /// revert, a verification that ran out of time.
+    /// revert, a command or a verification that ran out of time.
     pub measured: bool,
 }
 
@@ -41,6 +41,11 @@ impl Stop {
     /// The same, resting on a measurement.
     pub fn measured(self) -> Stop {
         Stop { measured: true, ..self }
+    }
+
+    /// Whether it also rests on the impact that was seen before: that users suffered, and from the fault.
+    pub fn rests_on_impact(&self) -> bool {
+        matches!(self.verdict, Verdict::Undetected | Verdict::SelfHealed)
     }
 
     /// Whether it rests on what the load measured, and says nothing when that was disturbed.

@@ -6,6 +6,7 @@ mod support;
 
 mod alone;
 mod control;
+mod crowd;
 mod disturbed;
 mod harness;
 mod impact;

@@ -5,6 +5,7 @@ use super::world::{Trouble, World};
 use firedrill::agent::Clock;
 use firedrill::agent::protocol::{Answer, Ask, Message, MetricCondition, Request, WireSlice};
 use firedrill::load::{LoadSpec, SLICE};
+use firedrill::record::MachineSample;
 use firedrill::slis::{Outcome, SliSpec};
 use firedrill::stack::Channel;
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,6 +26,8 @@ pub enum Order {
     FallSilent,
     /// Reports that requests were sent late.
     ReportLate { worst: Duration, count: u64 },
+    /// Reports that the processors were busy, so many seconds in a row.
+    ReportBusy { share: f64, samples: usize },
     /// Reports that the lease was lost.
     LoseLease,
 }
@@ -120,6 +123,13 @@ impl Agent {
             Order::Die => return false,
             Order::FallSilent => self.silent = true,
             Order::LoseLease => self.send(Message::LeaseLost).await,
+            Order::ReportBusy { share: busy, samples } => {
+                let sample =
+                    MachineSample { cpus: 2, busy, pressure: None, memory_bytes: 1 << 30, available_bytes: 1 << 29 };
+                for _ in 0..samples {
+                    self.send(Message::Machine { sample: sample.clone() }).await;
+                }
+            }
             Order::ReportLate { worst, count } => {
                 let worst_us = u64::try_from(worst.as_micros()).expect("a short time");
                 let load = self.load.as_ref().expect("load runs").loads[0].name.clone();

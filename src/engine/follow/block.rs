@@ -49,6 +49,8 @@ pub(super) struct Failure {
     pub may_pass: bool,
     /// An exit code or an expectation, which a verification may still meet; not a command that cannot run.
     pub verifies: bool,
+    /// It ran out of its time, which says nothing about it where the machine was full.
+    pub timed_out: bool,
 }
 
 /// One command as it is run.
@@ -134,8 +136,9 @@ impl<S: Stack> Follower<'_, S> {
                 self.expected(step, block.index, attempt, format!("exit {wanted}"), Err(&what));
             }
             if failing(step.phase) != Failing::Warns || fault.is_fatal() || !last {
-                let verifies = fault.may_pass() && fault != Fault::TimedOut;
-                return Ok(Err(Failure { what, at, may_pass: fault.may_pass(), verifies }));
+                let timed_out = fault == Fault::TimedOut;
+                let verifies = fault.may_pass() && !timed_out;
+                return Ok(Err(Failure { what, at, may_pass: fault.may_pass(), verifies, timed_out }));
             }
             warnings.push(format!("{at}: {what}"));
         }
@@ -143,7 +146,8 @@ impl<S: Stack> Follower<'_, S> {
             self.expected(step, block.index, attempt, format!("exit {wanted}"), Ok("every command ended so"));
         }
         if let Err(what) = self.outcome(step, block, attempt, &written).await {
-            return Ok(Err(Failure { what, at: self.block_location(step, block), may_pass: true, verifies: true }));
+            let at = self.block_location(step, block);
+            return Ok(Err(Failure { what, at, may_pass: true, verifies: true, timed_out: false }));
         }
         Ok(Ok(warnings))
     }

@@ -103,7 +103,7 @@ impl<S: Stack> Follower<'_, S> {
         let mut begun = vec![0; blocks.len()];
         let (mut tries, mut next) = (1_u32, 0);
         while let (Some(block), Some(begun)) = (blocks.get(next), begun.get_mut(next)) {
-            let Failure { what, at, verifies, .. } = match self.block(step, block, begun, occasion).await? {
+            let Failure { what, at, verifies, timed_out, .. } = match self.block(step, block, begun, occasion).await? {
                 Ok(more) => {
                     warnings.extend(more);
                     next += 1;
@@ -112,7 +112,8 @@ impl<S: Stack> Follower<'_, S> {
                 Err(failure) => failure,
             };
             if failing(step.phase) != Failing::TriedAgain || !verifies {
-                return Err(Stop::new(Verdict::StepFailed, what).at(at).into());
+                let stop = Stop::new(Verdict::StepFailed, what).at(at);
+                return Err(if timed_out { stop.measured() } else { stop }.into());
             }
             if block.settings.retry.is_some() {
                 return Err(Broke::Verification(Stop::new(Verdict::StepFailed, what).at(at).measured()));
