@@ -200,8 +200,9 @@ pub trait Stack: Send + Sync + 'static {
     fn containers(&self, service: &str) -> impl Future<Output = Result<Vec<ContainerState>, StackError>> + Send;
     /// Does something to one container of this drill, named by id.
     fn operate(&self, container: &str, op: &ContainerOp) -> impl Future<Output = Result<(), StackError>> + Send;
-    /// Runs a command in the first running container of a service and waits for its end, which must come within `within`;
-    /// after that it is left to itself. Any exit code is an answer.
+    /// Runs a command in the first running container of a service, which must have a `sh`, and waits for its end. It is
+    /// ended with everything of its session when that has not come within `within`, and when nobody waits any more: the
+    /// caller gave up, or is dead. What it leaves running otherwise stays. Any exit code is an answer.
     fn exec(
         &self,
         service: &str,

@@ -1,5 +1,6 @@
 //! The Docker stack on a real engine: what a Compose file may hold goes up, can be spoken to, and leaves nothing.
 
+mod commands;
 mod images;
 mod leftovers;
 mod rig;

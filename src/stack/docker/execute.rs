@@ -20,6 +20,10 @@ const MAX_OUTPUT: usize = 16 * 1024;
 const MAX_FILE: usize = 1024 * 1024;
 /// Between two looks whether a command has ended.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How long a command that is being ended may take to be gone.
+const END_WITHIN: Duration = Duration::from_secs(3);
+/// What ends a command when the runner lets go of its standard input, however that came: past its time, cancelled, killed.
+const BOUNDED: &str = include_str!("bounded.sh");
 /// How long the engine may take to hand a file over.
 const FILE_WITHIN: Duration = Duration::from_secs(10);
 
@@ -51,7 +55,7 @@ fn first_running(mut found: Vec<ContainerSummary>) -> Option<String> {
     found.into_iter().next()?.id
 }
 
-/// Runs a command in a container and waits for its end.
+/// Runs a command in a container and waits for its end. Whoever stops waiting ends it.
 pub(super) async fn exec(
     docker: &Docker,
     container: &str,
@@ -60,23 +64,48 @@ pub(super) async fn exec(
     within: Duration,
 ) -> Result<Executed, StackError> {
     let operation = format!("running a command in `{service}`");
-    match tokio::time::timeout(within, run(docker, container, &operation, command)).await {
+    let mut begun = None;
+    match tokio::time::timeout(within, run(docker, container, &operation, command, &mut begun)).await {
         Ok(done) => done,
-        Err(_) => Err(environment(operation, format!("it did not end within {} s", within.as_secs()))),
+        Err(_) => {
+            // Its standard input went with the wait.
+            let seconds = within.as_secs();
+            let gone = match &begun {
+                Some(exec) => tokio::time::timeout(END_WITHIN, exit_code(docker, exec, &operation)).await,
+                None => return Err(environment(operation, format!("the engine did not start it within {seconds} s"))),
+            };
+            let became = match gone {
+                Ok(Ok(_)) => "and was ended".to_string(),
+                Ok(Err(error)) => format!("and may still run: {error}"),
+                Err(_) => "and could not be ended".to_string(),
+            };
+            Err(environment(operation, format!("it did not end within {seconds} s {became}")))
+        }
     }
 }
 
-async fn run(docker: &Docker, container: &str, operation: &str, command: &[String]) -> Result<Executed, StackError> {
+/// `begun` is set to the id of what may run from then on.
+async fn run(
+    docker: &Docker,
+    container: &str,
+    operation: &str,
+    command: &[String],
+    begun: &mut Option<String>,
+) -> Result<Executed, StackError> {
+    let bounded = ["sh", "-c", BOUNDED, "sh"].map(str::to_string);
     let options = CreateExecOptions {
+        attach_stdin: Some(true),
         attach_stdout: Some(true),
         attach_stderr: Some(true),
-        cmd: Some(command.to_vec()),
+        cmd: Some(bounded.iter().chain(command).cloned().collect()),
         ..Default::default()
     };
     let exec = docker.create_exec(container, options).await.map_err(api(operation))?;
+    *begun = Some(exec.id.clone());
     let mut kept = Vec::new();
     match docker.start_exec(&exec.id, None).await.map_err(api(operation))? {
-        StartExecResults::Attached { mut output, .. } => {
+        // The input is held and never written to.
+        StartExecResults::Attached { mut output, input: _input } => {
             while let Some(piece) = output.next().await {
                 kept.extend_from_slice(&piece.map_err(api(operation))?.into_bytes());
                 let over = kept.len().saturating_sub(MAX_OUTPUT);
