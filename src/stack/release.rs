@@ -20,7 +20,7 @@ pub struct Release {
 
 /// How long making a service anew may take at the most: the model is read, the containers are made, and they have their
 /// time to become ready. Every stack has given up before.
-pub const RELEASE_WITHIN: Duration = Duration::from_secs(75);
+pub const RELEASE_WITHIN: Duration = Duration::from_secs(90);
 
 /// Settings of a container (`image`, `command`, `environment.NAME`), each with a fingerprint of its value: enough to tell
 /// one release from another, without a secret in it. They stay in memory: who has one can try values until one fits.

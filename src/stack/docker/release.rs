@@ -21,10 +21,12 @@ use tokio_util::sync::CancellationToken;
 const UP_WITHIN: Duration = Duration::from_secs(20);
 /// How long new containers have to become ready; a bad release may never be.
 const READY_WITHIN: Duration = Duration::from_secs(8);
+/// How long they have at the most where their health check says that they need longer to start.
+const START_WITHIN: Duration = Duration::from_secs(30);
 /// How long the model may take to be read, three times by Compose.
 const MODEL_WITHIN: Duration = Duration::from_secs(30);
 // Whoever waits for a release learns how it ended, and not that it is not over.
-const _: () = assert!(UP_WITHIN.as_secs() + READY_WITHIN.as_secs() + MODEL_WITHIN.as_secs() < RELEASE_WITHIN.as_secs());
+const _: () = assert!(UP_WITHIN.as_secs() + START_WITHIN.as_secs() + MODEL_WITHIN.as_secs() < RELEASE_WITHIN.as_secs());
 /// Between two looks at them.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
@@ -100,18 +102,27 @@ fn replicas(all: &[ContainerInspectResponse]) -> usize {
     numbers.len().max(1)
 }
 
-/// Waits until the service's containers are ready, have failed, or have had their time.
+/// Waits until the service's containers are ready, have failed, or have had their time: what users miss while a sound
+/// release starts is no impact of a bad one, and impact counts from here on.
 async fn ready(stack: &DockerStack, service: &str) -> Result<(), StackError> {
-    let deadline = tokio::time::Instant::now() + READY_WITHIN;
+    let begun = tokio::time::Instant::now();
     loop {
         let found = inspected(stack, service).await?;
-        let waiting =
-            |container: &ContainerInspectResponse| matches!(standing(container, false, true), Standing::Waiting(_));
-        if !found.iter().any(waiting) || tokio::time::Instant::now() >= deadline {
+        if !found.iter().any(|container| has_time(container, begun.elapsed())) {
             return Ok(());
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
+}
+
+/// Whether a container that was made so long ago may still become ready. The start period of a health check is time in
+/// which a failed check says nothing; one that crashes does not get it.
+fn has_time(container: &ContainerInspectResponse, elapsed: Duration) -> bool {
+    let starts = containers::status(container) == "running" && container.restart_count.unwrap_or(0) == 0;
+    let check = container.config.as_ref().and_then(|config| config.healthcheck.as_ref());
+    let period = check.filter(|_| starts).and_then(|check| u64::try_from(check.start_period?).ok());
+    let period = Duration::from_nanos(period.unwrap_or(0)).min(START_WITHIN);
+    elapsed < READY_WITHIN.max(period) && matches!(standing(container, false, true), Standing::Waiting(_))
 }
 
 /// The drill's model with the release in it. Builds and pulls what the release needs.
@@ -215,6 +226,25 @@ fn fingerprint(stack: &DockerStack, setting: &str, value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_release_that_says_how_long_it_starts_has_that_time() {
+        let container = |health: &str, restarts: u32, period: Option<Duration>| -> ContainerInspectResponse {
+            let check = json!({ "StartPeriod": period.map(|period| period.as_nanos() as u64) });
+            let state = json!({ "Status": "running", "Health": { "Status": health } });
+            let made = json!({ "Config": { "Healthcheck": check }, "State": state, "RestartCount": restarts });
+            serde_json::from_value(made).unwrap()
+        };
+        let seconds = Duration::from_secs;
+        let until = |container: ContainerInspectResponse| (0..100).find(|at| !has_time(&container, seconds(*at)));
+        assert_eq!(until(container("starting", 0, None)), Some(8));
+        assert_eq!(until(container("starting", 0, Some(seconds(2)))), Some(8));
+        assert_eq!(until(container("starting", 0, Some(seconds(20)))), Some(20));
+        assert_eq!(until(container("starting", 0, Some(seconds(600)))), Some(30), "a drill does not wait for ever");
+        assert_eq!(until(container("starting", 3, Some(seconds(20)))), Some(8), "it crashes");
+        assert_eq!(until(container("healthy", 0, Some(seconds(20)))), Some(0));
+        assert_eq!(until(container("unhealthy", 0, Some(seconds(20)))), Some(0));
+    }
 
     #[test]
     fn replicas_that_are_down_count_and_those_that_are_being_replaced_count_once() {
