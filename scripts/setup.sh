@@ -29,6 +29,9 @@ fail() {
 
 have() { command -v "$1" >/dev/null 2>&1; }
 is_root() { [ "$(id -u)" -eq 0 ]; }
+# Nobody may be there to type a password: sudo counts only where it asks for none.
+can_root() { is_root || { have sudo && sudo -n true 2>/dev/null; }; }
+as_root() { if is_root; then "$@"; else sudo -n "$@"; fi; }
 
 scratch=
 cleanup() { if [ -n "$scratch" ]; then rm -rf -- "$scratch"; fi; }
@@ -47,32 +50,33 @@ os_id=unknown
 os_codename=
 os_family=other # debian · ubuntu · other
 read_os_release() {
-  [ -r /etc/os-release ] || return 0
-  # shellcheck disable=SC1091
-  os_id=$(. /etc/os-release && printf '%s' "${ID:-unknown}")
-  # shellcheck disable=SC1091
-  os_codename=$(. /etc/os-release && printf '%s' "${VERSION_CODENAME:-}")
+  local file=${OS_RELEASE:-/etc/os-release} # the script's own test names another one
+  [ -r "$file" ] || return 0
+  # shellcheck disable=SC1090
+  os_id=$(. "$file" && printf '%s' "${ID:-unknown}")
+  # shellcheck disable=SC1090
+  os_codename=$(. "$file" && printf '%s' "${VERSION_CODENAME:-}")
   case $os_id in
     debian | ubuntu) have apt-get && os_family=$os_id ;;
   esac
   return 0
 }
 
-can_install() { is_root && [ "$os_family" != other ]; }
+can_install() { can_root && [ "$os_family" != other ]; }
 
 apt_updated=no
 apt_update() {
   [ "$apt_updated" = no ] || return 0
   say "refreshing the package lists"
   # Third-party sources that do not answer must not stop us: what is really missing, apt-get install will say.
-  apt-get update -qq >&2 || say "warning: apt-get update had errors; going on with the lists at hand"
+  as_root apt-get update -qq >&2 || say "warning: apt-get update had errors; going on with the lists at hand"
   apt_updated=yes
 }
 
 apt_install() {
   apt_update
   say "installing $*"
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2 </dev/null
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2 </dev/null
 }
 
 apt_knows() { apt-cache show "$1" >/dev/null 2>&1; }
@@ -95,6 +99,15 @@ debian_mirrors() {
 
 docker_answers() { docker version --format '{{.Server.Version}}' >/dev/null 2>&1; }
 
+# It runs, and this user may not speak to it: so after it was installed by sudo.
+docker_refuses() {
+  case $(docker version --format '{{.Server.Version}}' 2>&1 >/dev/null) in
+    *"permission denied"*) return 0 ;;
+  esac
+  return 1
+}
+fail_refused() { fail "this user may not use Docker" "sudo usermod -aG docker \"\$USER\"   then log in again"; }
+
 install_engine() {
   if ! can_install; then
     fail "Docker is not installed" \
@@ -113,12 +126,13 @@ install_engine() {
 start_engine() {
   say "starting the Docker daemon"
   if [ -d /run/systemd/system ]; then
-    systemctl start docker >&2 || true
+    as_root systemctl start docker >&2 || true
   elif have service; then
-    service docker start >&2 || true
+    as_root service docker start >&2 || true
   fi
   local deadline=$((SECONDS + DAEMON_LIMIT))
   until docker_answers; do
+    docker_refuses && fail_refused
     if [ "$SECONDS" -ge "$deadline" ]; then
       fail "the Docker daemon does not answer after ${DAEMON_LIMIT}s" \
         "look at its log:  journalctl -u docker   or   /var/log/docker.log"
@@ -135,12 +149,8 @@ ensure_engine() {
   if [ -n "${DOCKER_HOST:-}" ]; then
     fail "no Docker Engine answers at DOCKER_HOST=$DOCKER_HOST" "docker says: $reason"
   fi
-  case $reason in
-    *"permission denied"*)
-      fail "this user may not use Docker" "sudo usermod -aG docker \"\$USER\"   then log in again"
-      ;;
-  esac
-  if is_root && { have dockerd || [ -x /usr/sbin/dockerd ]; }; then
+  if docker_refuses; then fail_refused; fi
+  if can_root && { have dockerd || [ -x /usr/sbin/dockerd ]; }; then
     start_engine
   elif can_install; then
     install_engine
@@ -197,11 +207,11 @@ ensure_compose() {
       # From trixie on, docker-compose is Compose v2.
       case $os_codename in
         bullseye | bookworm) compose_from_trixie || true ;;
-        *) if is_root; then apt_install docker-compose || true; else compose_from_trixie || true; fi ;;
+        *) if can_root; then apt_install docker-compose || true; else compose_from_trixie || true; fi ;;
       esac
       ;;
     ubuntu)
-      if is_root; then apt_install docker-compose-v2 || true; fi
+      if can_root; then apt_install docker-compose-v2 || true; fi
       ;;
   esac
   compose_answers || fail "Docker Compose v2 is missing ('docker compose version' does not answer)" \
@@ -355,11 +365,26 @@ has_browser() {
 
 ensure_browser() {
   has_browser && return 0
-  # Ubuntu's package is a stand-in for a snap, which does not run everywhere.
-  if is_root && [ "$os_family" = debian ]; then apt_install chromium || true; fi
-  has_browser || fail "no Chromium, in which the tests look at the HTML report" \
-    "Debian:     sudo apt-get install chromium" \
-    "elsewhere:  install Chromium or Chrome, or name one:  CHROMIUM=/path/to/chrome"
+  if [ -n "${CHROMIUM:-}" ]; then
+    fail "CHROMIUM=$CHROMIUM is no program" "name one that is there, or unset CHROMIUM to have one looked for"
+  fi
+  local how
+  case $os_family in
+    debian)
+      if can_install; then
+        apt_install chromium || true
+        if has_browser; then return 0; fi
+      fi
+      how="sudo apt-get install chromium"
+      ;;
+    # Its package is a stand-in for a snap, which does not run everywhere.
+    ubuntu) how="sudo snap install chromium" ;;
+    *) how="install Chromium or Google Chrome, so that one of chromium and google-chrome is on the PATH" ;;
+  esac
+  fail "no Chromium, in which the tests look at the HTML report; this script could not install it" \
+    "install it:             $how" \
+    "or name one you have:   CHROMIUM=/path/to/chrome make test" \
+    "or test without it:     cargo nextest run -E 'not binary(html)'"
 }
 
 usage() {
