@@ -127,7 +127,7 @@ impl Agent {
                 let sample =
                     MachineSample { cpus: 2, busy, pressure: None, memory_bytes: 1 << 30, available_bytes: 1 << 29 };
                 for _ in 0..samples {
-                    self.send(Message::Machine { sample: sample.clone() }).await;
+                    self.send(Message::Machine { sample }).await;
                 }
             }
             Order::ReportLate { worst, count } => {
