@@ -34,6 +34,7 @@ fn spec(port: u16, rate: f64, connections: usize) -> LoadSpec {
         timeout: Duration::from_secs(2),
         connections,
         keep_alive: true,
+        acknowledged: None,
         ca: None,
     }
 }

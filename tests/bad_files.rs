@@ -2,6 +2,8 @@
 
 #[path = "bad_files/gamedays.rs"]
 mod gamedays;
+#[path = "bad_files/restore.rs"]
+mod restore;
 
 use std::collections::BTreeMap;
 use std::path::Path;

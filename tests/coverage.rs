@@ -349,6 +349,8 @@ fn every_scenario_of_this_project_covers_something() {
     let paths = scenarios.map(|entry| entry.expect("an entry").path());
     let names: Vec<String> = paths
         .filter(|path| path.extension().is_some_and(|end| end == "yaml"))
+        // What exists to fail drills nothing.
+        .filter(|path| !std::fs::read_to_string(path).expect("a scenario").contains("\nexpect: "))
         .map(|path| path.file_stem().expect("a name").to_string_lossy().into_owned())
         .collect();
     assert!(names.len() >= 7, "{names:?}");

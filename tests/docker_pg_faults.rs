@@ -395,3 +395,96 @@ async fn ended_connections_come_back_until_the_role_is_kept_out() {
     held.lift().await.expect("lifted");
     assert_eq!(count(&admin, OUR_ROLES).await, 0);
 }
+
+const DELETE: &str = "DELETE FROM customers WHERE id = 1;\nDELETE FROM customers WHERE id = 2";
+const DELETED: &str = "SELECT count(*) = 0 FROM customers WHERE id IN (1, 2)";
+
+impl Db {
+    /// A superuser's connection, and ten customers.
+    async fn with_customers(&self) -> Client {
+        let admin = self.admin().await;
+        let made = admin.batch_execute("CREATE TABLE customers AS SELECT generate_series(1, 10) AS id").await;
+        made.expect("customers");
+        admin
+    }
+
+    /// A change by SQL: what it came to, or why it was not made.
+    async fn change(&self, run: &str, confirm: &str, undo: Option<&str>) -> Result<PgHeld, String> {
+        let (notes, _) = unbounded_channel();
+        let (run, confirm, undo) = (run.into(), confirm.into(), undo.map(str::to_string));
+        hold("sql", PgHold::Change { target: self.target(), run, confirm, undo }, notes).await
+    }
+}
+
+#[tokio::test]
+async fn a_change_is_committed_when_it_is_begun_and_seen_through_a_restart() {
+    let db = Db::start(&[]).await;
+    let admin = db.with_customers().await;
+    let before = count(&admin, "SELECT count(*) FROM customers").await;
+    let held = db.change(DELETE, DELETED, None).await.expect("changed");
+    assert_eq!(count(&admin, "SELECT count(*) FROM customers").await, before - 2);
+    until(&held, true, "`confirm` returns true").await;
+    assert!(held.lift().await.expect("left").contains("irreversible"));
+    assert_eq!(count(&admin, "SELECT count(*) FROM customers").await, before - 2, "nothing undoes it");
+
+    db.container.stop().await.expect("stopped");
+    assert!(matches!(held.confirm().await, Answer::Failed { .. }), "nobody can say");
+    db.container.start().await.expect("started");
+    let admin = db.admin().await;
+    until(&held, true, "true").await;
+    admin.batch_execute("INSERT INTO customers VALUES (1)").await.expect("mended");
+    until(&held, false, "`confirm` returns false").await;
+}
+
+#[tokio::test]
+async fn a_change_is_undone_once_and_only_where_it_still_is() {
+    let db = Db::start(&[]).await;
+    let admin = db.with_customers().await;
+    let (run, confirm) = ("ALTER TABLE customers RENAME TO away", "SELECT to_regclass('customers') IS NULL");
+    let held = db.change(run, confirm, Some("ALTER TABLE away RENAME TO customers")).await.expect("changed");
+    until(&held, true, "true").await;
+    let undone = held.lift().await.expect("undone");
+    assert_eq!(undone, "undone: `confirm` returns false");
+    assert_eq!(held.lift().await.expect("nothing to do"), "it had been undone already");
+    assert!(count(&admin, "SELECT count(*) FROM customers").await > 0);
+
+    let held = db.change(run, confirm, Some("ALTER TABLE away RENAME TO customers")).await.expect("changed");
+    admin.batch_execute("ALTER TABLE away RENAME TO customers").await.expect("the runbook mends it");
+    assert!(held.lift().await.expect("nothing to do").contains("gone already"));
+
+    let held = db.change(run, confirm, Some("SELECT 1")).await.expect("changed");
+    let useless = held.lift().await.expect_err("it is still there");
+    assert_eq!(useless, "`undo` was carried out, and `confirm` still returns true");
+    admin.batch_execute("ALTER TABLE away RENAME TO customers").await.expect("mended");
+}
+
+#[tokio::test]
+async fn a_change_that_fails_changes_nothing_and_says_where() {
+    let db = Db::start(&[]).await;
+    let admin = db.with_customers().await;
+    let before = count(&admin, "SELECT count(*) FROM customers").await;
+    let run = "DELETE FROM customers;\nDELETE FROM nothing";
+    let error = db.change(run, "SELECT count(*) = 0 FROM customers", None).await.expect_err("no such table");
+    let expected = "`run`: ERROR: relation \"nothing\" does not exist (SQLSTATE 42P01, line 2, column 13)";
+    assert_eq!(error, expected);
+    assert_eq!(count(&admin, "SELECT count(*) FROM customers").await, before);
+
+    let wrong = [
+        ("SELECT count(*) FROM customers", "it returns the type int8"),
+        ("SELECT true, false", "it returns 2 columns"),
+        ("SELECT true FROM generate_series(1, 2)", "it returns 2 rows"),
+        ("SELECT true WHERE false", "it returns 0 rows"),
+        ("SELECT null::boolean", "it returns null"),
+        ("ANALYZE customers", "it returns 0 columns"),
+        ("SELEC true", "SQLSTATE 42601, line 1, column 1"),
+        ("SELECT true", "it is in place already, before `run`"),
+    ];
+    for (confirm, why) in wrong {
+        let error = db.change(DELETE, confirm, None).await.expect_err(confirm);
+        assert!(error.starts_with("`confirm`") && error.contains(why), "{confirm}: {error}");
+    }
+    assert_eq!(count(&admin, "SELECT count(*) FROM customers").await, before, "what cannot be confirmed is not begun");
+    // It may look for what only the change makes.
+    let held = db.change("CREATE TABLE junk (a int)", "SELECT count(*) = 0 FROM junk", None).await.expect("changed");
+    until(&held, true, "true").await;
+}

@@ -6,7 +6,10 @@ mod browser;
 
 use base64::Engine as _;
 use browser::Browser;
-use firedrill::record::{DrillTime, MachineRecord, MachineSample, Record};
+use firedrill::record::{
+    DrillTime, MachineRecord, MachineSample, Numbers, ProbeRecord, ReadBackRecord, Record, RestoreLevel, RestorePlan,
+    Verdict, WriteRecord,
+};
 use firedrill::report::{Drills, html, read_json};
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -30,6 +33,55 @@ fn with_machine(mut record: Record) -> Record {
         };
         record.machine.push(MachineRecord { at_us: DrillTime(second * 1_000_000), sample });
     }
+    record
+}
+
+/// A DR drill on top of a record: its writes are the requests, the last of those before the fault are lost, and the content is
+/// another one.
+fn with_restore(mut record: Record) -> Record {
+    let fault = record.injected_us().unwrap();
+    let plan = record.plan.as_mut().unwrap();
+    plan.scenario = "pg-restore".into();
+    plan.restore = Some(RestorePlan {
+        rto_us: 30_000_000,
+        rpo_us: 100_000,
+        load: "checkout".into(),
+        acknowledged: "status == 201".into(),
+        survivors: "in db: psql -tAc 'select number from bookings'".into(),
+        probes: Vec::new(),
+        expect: RestoreLevel::L5,
+    });
+    let start = record.loads[0].start_us.0;
+    let until = record.recovered_us().unwrap().0 + 1_000_000;
+    record.writes =
+        (0..(until - start) / 20_000).map(|n| WriteRecord(n, DrillTime(start + n * 20_000 + 8_000), true)).collect();
+    let lost = |at: DrillTime| at <= fault && at.0 + 250_000 > fault.0;
+    let survivors = record.writes.iter().filter(|write| !lost(write.ended())).map(|write| write.number());
+    let survivors = Some(survivors.collect::<Numbers>());
+    let evidence = "they were read".to_string();
+    record.read_back = Some(ReadBackRecord { asked_us: DrillTime(until), survivors, duplicates: 1, evidence });
+    let facts = [("id", "base-20261120T060000Z"), ("taken", "2026-11-20T06:00:00Z"), ("bytes", "48211968")];
+    record.backup = Some(facts.into_iter().map(|(key, value)| (key.to_string(), value.to_string())).collect());
+    let levels = [
+        (RestoreLevel::L1, "readable", true, "exit 0: 1,024 files"),
+        (RestoreLevel::L2, "restored", true, "exit 0"),
+        (RestoreLevel::L3, "replayed", true, "exit 0: t"),
+        (
+            RestoreLevel::L4,
+            "customers",
+            false,
+            "1187|9bf2a1b07c7e66bb, and before the fault 1200|5d41402abc4b2a76b9719d911017c592",
+        ),
+    ];
+    record.probes = levels
+        .into_iter()
+        .map(|(level, name, held, evidence)| {
+            let (name, evidence) = (name.to_string(), evidence.to_string());
+            ProbeRecord { at_us: DrillTime(until), level, name, held, evidence }
+        })
+        .collect();
+    record.verdict = Verdict::NotRecovered;
+    record.reason = "the restore reached L3 (the server has replayed and accepts connections) and failed at L4".into();
     record
 }
 
@@ -171,6 +223,47 @@ fn a_drill_that_failed() {
     }
     let all = browser.eval("document.body.innerText");
     assert!(all.as_str().unwrap().contains(&reason), "{reason}");
+}
+
+#[test]
+fn a_restore_that_was_another_one() {
+    let drills = Drills::one(with_restore(record("passed")));
+    look_at("restore", &drills);
+    let Opened { mut browser, .. } = open("restore", &drills);
+    let ladder = browser.eval("[...document.querySelectorAll('.ladder li')].map(li => li.innerText)");
+    let ladder: Vec<&str> = ladder.as_array().unwrap().iter().map(|rung| rung.as_str().unwrap()).collect();
+    assert_eq!(ladder.len(), 5);
+    assert!(ladder[0].starts_with("L1") && ladder[0].contains("held"), "{ladder:?}");
+    assert!(ladder[3].contains("failed") && ladder[3].contains("1187|9bf2a1b07c7e66bb"), "{ladder:?}");
+    assert!(ladder[4].contains("not reached"), "{ladder:?}");
+    let all = browser.eval("document.body.textContent");
+    for text in ["objective 100 ms: missed", "48.2 MB", "acknowledged writes are lost", "expected L5"] {
+        assert!(all.as_str().unwrap().contains(text), "{text}");
+    }
+}
+
+#[test]
+fn a_chip_on_a_phone_has_no_word_in_pieces() {
+    // Words within a chip stay whole at 360 px, and no chip is taller than two lines of its own.
+    let Opened { mut browser, url, _dir } =
+        open("chips", &Drills { records: vec![record("passed"), record("not-recovered")], days: vec![] });
+    browser.view(360, 800, false);
+    browser.open(&url);
+    browser.eval("document.querySelectorAll('details').forEach(d => d.open = true)");
+    let broken = r#"(() => { const bad = [];
+      for (const chip of document.querySelectorAll('.badge')) {
+        if (!chip.getClientRects().length) continue;
+        const walk = document.createTreeWalker(chip, NodeFilter.SHOW_TEXT);
+        for (let node; node = walk.nextNode();) for (const word of node.data.matchAll(/\S+/g)) {
+          const range = document.createRange(); range.setStart(node, word.index); range.setEnd(node, word.index + word[0].length);
+          const lines = new Set([...range.getClientRects()].map(r => Math.round(r.top)));
+          if (lines.size > 1) bad.push('in pieces: ' + word[0]);
+        }
+        const line = parseFloat(getComputedStyle(chip).lineHeight);
+        if (chip.getBoundingClientRect().height > line * 2 + 14) bad.push('tall: ' + chip.textContent);
+      }
+      return bad; })()"#;
+    assert_eq!(browser.eval(broken), json!([]));
 }
 
 #[test]

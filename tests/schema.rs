@@ -31,6 +31,7 @@ fn the_copies_in_the_documentation_are_what_the_program_prints() {
         ("scenario", "docs/scenario.schema.json"),
         ("gameday", "docs/gameday.schema.json"),
         ("services", "docs/services.schema.json"),
+        ("notes", "docs/drill-notes.schema.json"),
     ];
     for (kind, file) in copies {
         let output =
@@ -172,9 +173,10 @@ impl Project {
 fn whole() -> Value {
     json!({
         "title": "X", "severity": "SEV1", "tags": ["a"], "description": "x", "owner": "x",
+        "kind": "dr", "rto": "45s", "rpo": "0s",
         "stack": { "file": "compose.yaml", "profiles": ["a"], "env_files": ["x.env"], "isolate": true,
                    "allow_bind_writes": true, "toolbox": "x", "up_within": "3m" },
-        "load": { "users": { "request": "POST http://db:80/x", "rate": "50/s", "timeout": "2s", "headers": { "X": "1" },
+        "load": { "users": { "request": "POST http://db:80/{{counter}}", "rate": "50/s", "timeout": "2s", "headers": { "X": "1" },
                              "body": { "x": 1 }, "connections": 5, "keep_alive": true },
                   "secure": { "request": "GET https://db/", "rate": "50/s", "keep_alive": false,
                               "tls": { "ca": { "service": "db", "path": "/ca.pem" } } } },
@@ -185,7 +187,7 @@ fn whole() -> Value {
             { "container_pause": { "service": "db", "replicas": "all" } },
             { "deploy": { "service": "db", "variables": { "TAG": "2" }, "image": "db:2", "command": ["serve"],
                           "environment": { "X": "on" } } },
-            { "load_surge": { "load": "users", "rate": "60/s" } },
+            { "load_surge": { "load": "secure", "rate": "60/s" } },
             { "http_status": { "service": "db", "status": 503, "method": "GET", "path": "/x/*", "share": "50%", "body": "x",
                                "port": 80 } },
             { "postgres_connections": { "service": "db", "leave": 1, "returns": "1s", "database": "x", "user": "x",
@@ -193,6 +195,12 @@ fn whole() -> Value {
             { "postgres_lock": { "service": "db", "table": "x", "mode": "row", "where": "a = 1", "sessions": 2,
                                  "returns": "1s", "database": "x", "user": "x", "password": "x", "port": 5432 } },
             { "command": { "service": "db", "summary": "x", "run": "x", "undo": "x", "confirm": "x" } },
+            { "files": { "service": "db", "path": "/x", "do": "truncate", "to": "50%", "irreversible": true } },
+            { "files": { "service": "db", "path": "/x", "do": "flip", "at": 5 } },
+            { "files": { "service": "db", "path": "/x", "do": "flip", "find": "x" } },
+            { "sql": { "service": "db", "summary": "x", "run": "x", "undo": "x", "confirm": "x", "database": "x", "user": "x",
+                       "password": "x", "port": 5432 } },
+            { "command": { "service": "db", "run": "x", "irreversible": true, "confirm": "x" } },
         ],
         "impact": { "breaches": ["availability"], "below": "90%", "within": "15s", "window": "1s", "none": false },
         "detect": { "metrics": "http://db:80/metrics", "when": "up{a=\"b\"} < 1", "within": "10s" },
@@ -207,7 +215,12 @@ fn whole() -> Value {
         "hosts": { "db.prod.internal": "db" },
         "recover": { "within": "30s", "hold": "5s" },
         "revert": { "hold": "2s" },
-        "expect": { "verdict": "passed" },
+        "ledger": { "load": "users", "acknowledged": "status == 201",
+                    "survivors": { "service": "db", "run": "x", "within": "10s" } },
+        "restore": { "backup": { "service": "db", "run": "x" }, "readable": { "service": "db", "run": "x" },
+                     "restored": { "service": "db", "run": "x" }, "replayed": { "service": "db", "run": "x" },
+                     "content": { "canary": { "service": "db", "run": "x", "output": "42" } } },
+        "expect": { "verdict": "not_recovered", "level": "L3" },
     })
 }
 
@@ -266,11 +279,12 @@ fn the_schema_rejects_nothing_that_the_program_takes() {
         ["availability"], [5], [["x"]], {}, { "x": 1 }, { "none": true }, { "hold": "1s" }, { "within": "40s" },
         { "value": 1 }, { "value": "x", "env": "PATH" }, { "service": "db" }, { "file": "compose.yaml" },
     ]);
+    let more = json!(["L3", "L5", "dr", "drill", "status == 201", "42", "0s", "24h", { "service": "db", "run": "x" }]);
     let mut taken = 0;
     // A third of the pool at each place, another one at the next: every value meets every kind of place, in a third of
     // the time.
     for (number, place) in all.iter().enumerate() {
-        let pool = pool.as_array().expect("a list").iter().enumerate();
+        let pool = [&pool, &more].into_iter().filter_map(Value::as_array).flatten().enumerate();
         let values = pool.filter(|(at, _)| at % 3 == number % 3).map(|(_, value)| Some(value)).chain([None]);
         for value in values {
             let mut changed = whole.clone();
@@ -336,6 +350,15 @@ fn what_is_wrong_by_shape_is_rejected() {
         ("/detect/when", json!("up = 1")),
         ("/expect/verdict", json!("not_recoverd")),
         ("/expect/verdict", json!("harness_error")),
+        ("/expect/level", json!("L6")),
+        ("/kind", json!("disaster")),
+        ("/kind", json!("drill")),
+        ("/rto", json!(45)),
+        ("/ledger/acknowledged", json!("status < 300 and latency < 1s")),
+        ("/ledger/survivors", json!("psql")),
+        ("/restore/content", json!({})),
+        ("/restore/content/a name", json!({ "service": "db", "run": "x" })),
+        ("/restore/readable/output", json!("42")),
         ("/respond/phases", json!(["mitigate", "verfiy"])),
         ("/respond/vars/LIST", json!([1])),
         ("/respond/vars/BOTH", json!({ "value": 1, "env": "HOME" })),
@@ -347,7 +370,9 @@ fn what_is_wrong_by_shape_is_rejected() {
         assert!(project.takes(&scenario).is_err(), "{place}");
         assert_ne!(complaints(&validator, &scenario), "", "{place}");
     }
-    for key in ["title", "stack", "load", "slis", "faults", "recover", "runbook"] {
+    for key in
+        ["title", "stack", "load", "slis", "faults", "recover", "runbook", "kind", "rto", "rpo", "ledger", "restore"]
+    {
         let mut scenario = whole();
         scenario.as_object_mut().expect("a map").remove(key);
         assert!(project.takes(&scenario).is_err(), "without {key}");

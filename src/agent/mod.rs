@@ -3,6 +3,7 @@
 
 pub mod client;
 pub mod clock;
+pub mod files;
 pub mod machine;
 pub mod pg;
 pub mod prometheus;

@@ -50,7 +50,7 @@ pub enum Ask {
     },
     /// Stops scraping.
     Unwatch,
-    /// Opens database sessions and keeps them open, as a fault that `Lift` ends.
+    /// Opens database sessions and keeps them open, or changes what is in a database, as a fault that `Lift` ends.
     Hold {
         /// Id of the fault.
         fault: String,
@@ -100,7 +100,7 @@ pub struct PgTarget {
     pub database: String,
 }
 
-/// Sessions that are held in a database.
+/// What is done to a database.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "hold", rename_all = "snake_case")]
 pub enum PgHold {
@@ -125,6 +125,17 @@ pub enum PgHold {
         leave: u32,
         /// The sessions come back this long after they were terminated.
         returns_ms: Option<u64>,
+    },
+    /// A change by SQL. No session is held for it; the agent keeps what undoes it, so that it is undone when the channel ends.
+    Change {
+        /// The server.
+        target: PgTarget,
+        /// Statements that make the change, in one transaction. The reply comes when it is committed.
+        run: String,
+        /// A query that returns one row with one boolean: whether the change is in place.
+        confirm: String,
+        /// Statements that undo it, in one transaction; `None` when nothing does.
+        undo: Option<String>,
     },
 }
 
@@ -190,6 +201,17 @@ pub enum Message {
         worst_us: u64,
         /// Requests sent late since the last report.
         count: u64,
+    },
+    /// A write of the ledger has ended; sent at once, and before the slice in which it was due.
+    Write {
+        /// The load.
+        load: String,
+        /// Its number: the load's `{{counter}}`.
+        write: u64,
+        /// Agent's clock when its answer was complete, or it was given up.
+        clock_us: u64,
+        /// Whether the answer said that it is stored.
+        acknowledged: bool,
     },
     /// How busy the machine is, once a second while loads run.
     Machine {

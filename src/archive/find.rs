@@ -73,7 +73,8 @@ fn own_name(dir: &Path) -> Option<String> {
     dir.file_name().and_then(|name| name.to_str()).filter(|name| is_run_id(name)).map(str::to_string)
 }
 
-fn run_id(dir: &Path) -> Option<String> {
+/// The id of a run directory: that of its name, otherwise that of its story or its record; `None` of what is no run.
+pub fn run_id(dir: &Path) -> Option<String> {
     if !dir.join("events.jsonl").is_file() && !dir.join("record.json").is_file() {
         return None;
     }

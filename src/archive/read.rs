@@ -1,10 +1,10 @@
 //! Reads records and game days back. A record that was completed is read as it is; otherwise its events say how far it came.
 
 use super::{Found, find};
-use crate::record::{Day, Record, Verdict};
+use crate::record::{Day, Event, Record, Stamped, Verdict};
 use crate::report::{Drills, read_json};
 use std::fs::{self, File};
-use std::io::{self, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 /// The record of a run directory: `record.json` where it is whole, otherwise what `events.jsonl` adds up to.
@@ -21,6 +21,20 @@ pub fn read_run(dir: &Path) -> io::Result<Record> {
         return Err(io::Error::new(io::ErrorKind::InvalidData, why));
     }
     Ok(record)
+}
+
+/// The events of a run directory that are wanted, in order; lines that cannot be read are left out, as in the record.
+pub fn read_events(dir: &Path, wanted: impl Fn(&Event) -> bool) -> io::Result<Vec<Stamped>> {
+    let events = dir.join("events.jsonl");
+    let named = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", events.display()));
+    let mut reader = BufReader::new(File::open(&events).map_err(named)?);
+    let (mut found, mut line) = (Vec::new(), Vec::new());
+    while reader.read_until(b'\n', &mut line).map_err(named)? > 0 {
+        let stamped = serde_json::from_slice::<Stamped>(line.trim_ascii()).ok();
+        found.extend(stamped.filter(|stamped| wanted(&stamped.event)));
+        line.clear();
+    }
+    Ok(found)
 }
 
 /// A game day from its `gameday.jsonl`.

@@ -1,5 +1,6 @@
 //! `firedrill agent`: what the agent container runs.
 
+use crate::agent::files;
 use crate::agent::proxy::ProxyConfig;
 use crate::agent::server::{self, ServeConfig};
 use crate::error::{Error, Exit};
@@ -27,6 +28,15 @@ enum AgentCommand {
     },
     /// Connects standard input and output to the agent: the exec session of the runner.
     Control,
+    /// Looks at a file on a service's volumes, damages or mends it: in a container of its own that has them.
+    Files {
+        /// What is to be done, as JSON.
+        #[arg(long, value_name = "JSON")]
+        ask: String,
+        /// The mounts below which it must stay, as a list in JSON.
+        #[arg(long, value_name = "JSON")]
+        mounts: String,
+    },
     /// Checks that the agent answers: exit 0, otherwise 1.
     Ping,
 }
@@ -39,6 +49,14 @@ pub async fn run(args: AgentArgs, _globals: &super::Globals) -> Result<Exit, Err
             .await
             .map(|()| Exit::Passed)
             .map_err(|error| Error::harness(format!("the session with the agent broke: {error}"))),
+        AgentCommand::Files { ask, mounts } => {
+            let broken = |what: &str, error| Error::usage(format!("`{what}` cannot be read: {error}"));
+            let ask = serde_json::from_str(&ask).map_err(|error| broken("--ask", error))?;
+            let mounts: Vec<PathBuf> = serde_json::from_str(&mounts).map_err(|error| broken("--mounts", error))?;
+            let answer = files::carry_out(&ask, &mounts).map_err(Error::harness)?;
+            println!("{}", serde_json::to_string(&answer).map_err(|error| Error::harness(error.to_string()))?);
+            Ok(Exit::Passed)
+        }
         AgentCommand::Ping => match server::ping(&args.socket).await {
             Ok(()) => Ok(Exit::Passed),
             Err(error) => {

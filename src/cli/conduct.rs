@@ -4,16 +4,18 @@ mod alone;
 mod day;
 mod drill;
 mod reaper_child;
+mod sealing;
 mod signals;
 
 pub use alone::{Beside, follow};
 pub use day::{DayWishes, day};
+pub use sealing::seal_cut_off;
 pub use signals::listen;
 
 use super::ask::Terminal;
 use crate::engine::{Options, Shutdown};
 use crate::error::{Error, Exit};
-use crate::record::{Observer, Outcome, Record, RunDir, write_atomic};
+use crate::record::{Observer, Outcome, Record, RunDir, as_it_is_kept, write_atomic};
 use crate::report::{self, Console, ConsoleOptions, EventsJson, Verbosity};
 use crate::source::Diagnostics;
 use crate::spec::{self, Plan};
@@ -171,14 +173,19 @@ async fn one(
     };
     let begun =
         Begun { plan, stack: &stack, run_dir, options, revision: revision(&wishes.project).await, occasion: None };
-    let Carried { record, saved } = carry_out(begun, &mut person, observers, shutdown).await?;
+    let Carried { record, saved, sealed } = carry_out(begun, &mut person, observers, shutdown).await?;
     if wishes.format == Format::Human {
         say(&report::summary(&record, Some(&dir), wishes.color));
         if record.kept {
-            say(&format!("{}\n", stack.how_to_look().join("\n")));
+            let stands = as_it_is_kept(&record.irreversible());
+            say(&format!("{stands}\n{}\n", stack.how_to_look().join("\n")));
         }
     }
+    if let (Ok(sealed), Format::Human) = (&sealed, wishes.format) {
+        say(&sealing::lines(sealed));
+    }
     saved.map_err(|error| on_disk(&dir, &error))?;
+    sealed.map_err(|error| Error::harness(sealing::failure(&dir, &error)))?;
     Ok(record)
 }
 

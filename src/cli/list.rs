@@ -6,7 +6,7 @@ use crate::source::{tidy, visible};
 use crate::spec::{DayOutline, Outline, outline, outline_day, project_game_days, project_scenarios};
 use serde::Serialize;
 
-/// Lists the scenarios of the project, with title, severity, runbook, faults and tags, and its game days.
+/// Lists the scenarios of the project, with title, severity, kind, runbook, faults and tags, and its game days.
 #[derive(Debug, clap::Args)]
 pub struct ListArgs {
     /// Only these; as JSON the scenarios when nothing is said.
@@ -115,6 +115,7 @@ fn text(scenarios: &[Outline]) -> String {
                 out.push('\n');
             }
         };
+        line("kind", if scenario.kind == "dr" { "DR drill".into() } else { String::new() });
         line("runbook", scenario.runbook.clone().unwrap_or_default());
         line("faults", scenario.faults.join(", "));
         line("tags", scenario.tags.join(", "));

@@ -25,6 +25,7 @@ mod shell;
 mod show;
 mod sweep;
 mod undo;
+mod verify;
 
 use crate::error::{Error, Exit};
 use clap::{Parser, Subcommand};
@@ -73,6 +74,7 @@ enum Command {
     Schema(schema::SchemaArgs),
     Completions(completions::CompletionsArgs),
     Report(report::ReportArgs),
+    Verify(verify::VerifyArgs),
     Doctor(doctor::DoctorArgs),
     Sweep(sweep::SweepArgs),
     #[command(hide = true)]
@@ -139,6 +141,7 @@ async fn run(cli: Cli) -> Result<Exit, Error> {
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Report(args) => report::run(args, globals).await,
+        Command::Verify(args) => verify::run(args, globals).await,
         Command::Doctor(args) => doctor::run(args, globals).await,
         Command::Sweep(args) => sweep::run(args, globals).await,
         Command::Agent(args) => agent::run(args, globals).await,

@@ -1,9 +1,10 @@
 //! `firedrill reaper`: undoes a drill whose runner was killed. Started by the runner before `up`; waits for the
 //! end-of-file of its standard input.
 
-use super::conduct::save;
+use super::conduct::{save, seal_cut_off};
 use crate::engine::reaper::{complete, cut_off};
 use crate::error::{Error, Exit};
+use crate::evidence::is_sealed;
 use crate::record::RunDir;
 use crate::stack::docker::{Endpoint, kill_children, remove_run};
 use std::io::Read;
@@ -30,6 +31,9 @@ pub async fn run(args: ReaperArgs, _globals: &super::Globals) -> Result<Exit, Er
             let record = run_dir.journal().map_err(on_disk)?.record().clone();
             save(&record, &run_dir).map_err(on_disk)?;
         }
+        if !is_sealed(&args.dir) {
+            seal_cut_off(&args.dir).map_err(on_disk)?;
+        }
         return Ok(Exit::Passed);
     };
     // The lock falls when the runner has really gone, and with it held a sweep leaves this run to the reaper.
@@ -41,7 +45,10 @@ pub async fn run(args: ReaperArgs, _globals: &super::Globals) -> Result<Exit, Er
     kill_children(&run);
     let left = match Endpoint::resolve().await {
         Ok(endpoint) if found.keep => match super::undo::undo(&endpoint, &run_dir).await {
-            Ok(undone) => undone.left,
+            Ok(undone) => {
+                undone.done.iter().for_each(|line| println!("{line}"));
+                undone.left
+            }
             Err(error) => vec![format!("the faults: {}: {error}", run_dir.ledger_path().display())],
         },
         Ok(endpoint) => remove_run(&endpoint, &run).await.left,
@@ -50,6 +57,9 @@ pub async fn run(args: ReaperArgs, _globals: &super::Globals) -> Result<Exit, Er
     };
     println!("left: {left:?}");
     let record = complete(&run_dir, left, found.keep).map_err(on_disk)?;
-    save(&record, &run_dir).map_err(on_disk)?;
+    let saved = save(&record, &run_dir);
+    // Last: what this process says goes to a file that is sealed.
+    seal_cut_off(&args.dir).map_err(on_disk)?;
+    saved.map_err(on_disk)?;
     Ok(Exit::Passed)
 }

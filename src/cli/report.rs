@@ -1,6 +1,7 @@
 //! `firedrill report`: makes reports again from what is on disk, for one drill, a game day, or the shards of one.
 
 mod choice;
+mod dr;
 mod place;
 
 use super::output::print;
@@ -15,7 +16,10 @@ use std::path::{Path, PathBuf};
 /// Makes reports from what is on disk: of one drill, of a game day, of its shards together. Without options the summary, at the
 /// terminal. Drills that were cut off are in every report, as `incomplete`.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct ReportArgs {
+    #[command(subcommand)]
+    kind: Option<ReportKind>,
     /// Run directories, directories of game days, or any that hold some, such as unpacked artifacts of CI
     /// [default: the newest game day or drill in .firedrill].
     #[arg(value_name = "PATH")]
@@ -40,6 +44,12 @@ pub struct ReportArgs {
     exit_code: bool,
 }
 
+/// Reports about more than what was run on one occasion.
+#[derive(Debug, clap::Subcommand)]
+enum ReportKind {
+    Dr(dr::DrArgs),
+}
+
 /// What makes a report.
 type Make = fn(&Drills) -> Vec<u8>;
 
@@ -59,6 +69,9 @@ impl ReportArgs {
 
 /// Runs the command.
 pub async fn run(args: ReportArgs, globals: &super::Globals) -> Result<Exit, Error> {
+    if let Some(ReportKind::Dr(args)) = args.kind {
+        return dr::run(args, globals).await;
+    }
     let files = args.files();
     let to_stdout = files.iter().filter(|(path, _)| is_stdout(path)).count() + usize::from(args.annotations);
     if to_stdout > 1 {

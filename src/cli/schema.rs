@@ -3,7 +3,7 @@
 use super::output::print;
 use crate::error::{Error, Exit};
 
-/// Prints the JSON Schema (draft 2020-12) of scenario, game day or services files: editors complete keys and show what they mean with it.
+/// Prints the JSON Schema (draft 2020-12) of scenario, game day, services or notes files: editors complete keys and show what they mean with it.
 #[derive(Debug, clap::Args)]
 pub struct SchemaArgs {
     /// Of which files.
@@ -20,6 +20,8 @@ enum SchemaKind {
     Gameday,
     /// `services.yaml`.
     Services,
+    /// Files in `drill-notes/`.
+    Notes,
 }
 
 /// Runs the command.
@@ -28,6 +30,7 @@ pub fn run(args: &SchemaArgs) -> Result<Exit, Error> {
         SchemaKind::Scenario => crate::spec::schema(),
         SchemaKind::Gameday => crate::spec::game_day_schema(),
         SchemaKind::Services => crate::coverage::schema(),
+        SchemaKind::Notes => crate::notes::schema(),
     };
     let json = serde_json::to_string_pretty(&schema)
         .map_err(|error| Error::harness(format!("writing the schema: {error}")))?;

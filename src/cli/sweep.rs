@@ -1,8 +1,9 @@
 //! `firedrill sweep`: finds and removes what a killed run left behind.
 
-use super::conduct::save;
+use super::conduct::{save, seal_cut_off};
 use crate::engine::reaper::{complete, cut_off};
 use crate::error::{Error, Exit};
+use crate::evidence::{is_sealed, seal};
 use crate::record::RunDir;
 use crate::stack::StackError;
 use crate::stack::docker::{Endpoint, Fate, SweepOptions, SweepReport, SweptRun, sweep_some};
@@ -69,9 +70,12 @@ fn end_story(dir: &Path, run: &str, left: &[String]) -> std::io::Result<()> {
         return Ok(());
     }
     run_dir.unmark_kept()?;
-    if cut_off(&run_dir)?.is_some() {
+    // One that is sealed has its end, and stays as it is.
+    if cut_off(&run_dir)?.is_some() && !is_sealed(dir) {
         let record = complete(&run_dir, left.to_vec(), false)?;
-        save(&record, &run_dir)?;
+        let saved = save(&record, &run_dir);
+        seal_cut_off(dir)?;
+        saved?;
     }
     Ok(())
 }
@@ -87,10 +91,16 @@ async fn swept(
         let Some(dir) = swept.dir.as_deref().filter(|_| !options.dry_run) else { continue };
         let Fate::Kept { undone, left } = &mut swept.fate else { continue };
         let Ok(run_dir) = RunDir::open(dir) else { continue };
+        let ledger = || std::fs::metadata(run_dir.ledger_path()).map_or(0, |file| file.len());
+        let before = ledger();
         match super::undo::undo(endpoint, &run_dir).await {
             Ok(more) => {
                 undone.extend(more.done);
                 left.extend(more.left);
+                // What was undone is noted in the ledger, which is evidence.
+                if let Some(Err(error)) = (is_sealed(dir) && ledger() != before).then(|| seal(dir, false)) {
+                    left.push(format!("the run could not be sealed again: {error}"));
+                }
             }
             // A run that was killed before it had a ledger has broken nothing.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}

@@ -4,8 +4,8 @@
 use crate::engine::ledger::{self, Entry};
 use crate::faults::{SCRIPT_WITHIN, Undo, ended, script};
 use crate::record::RunDir;
-use crate::stack::docker::{Endpoint, Operated, exec_in, operate_in};
-use crate::stack::{ContainerOp, Executed, StackError};
+use crate::stack::docker::{Endpoint, Operated, exec_in, files_in, operate_in};
+use crate::stack::{ContainerOp, Executed, FileAnswer, FileAsk, FileDeed, StackError};
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::time::Duration;
@@ -34,6 +34,10 @@ pub async fn undo(endpoint: &Endpoint, run_dir: &RunDir) -> io::Result<Undone> {
             Undo::Command { service, script: text } => {
                 by_command(fault, service, exec_in(endpoint, &run, service, &script(text), SCRIPT_WITHIN).await)
             }
+            Undo::File { service, path, damage } => {
+                let ask = FileAsk { path: path.clone(), what: FileDeed::Mend(damage.clone()) };
+                by_mending(fault, files_in(endpoint, &run, service, &ask).await)
+            }
             _ => one(fault, undo, operate).await,
         };
         if left.is_empty() {
@@ -59,6 +63,17 @@ fn by_command(fault: &str, service: &str, executed: Result<Option<Executed>, Sta
     undone
 }
 
+/// What mending a file came to.
+fn by_mending(fault: &str, mended: Result<FileAnswer, StackError>) -> Undone {
+    let mut undone = Undone::default();
+    match mended {
+        Ok(FileAnswer::Done(how)) => undone.done.push(format!("undid {fault}: {how}")),
+        Ok(other) => undone.left.push(format!("fault {fault}: nobody can say what became of the file: {other:?}")),
+        Err(error) => undone.left.push(format!("fault {fault}: {error}")),
+    }
+    undone
+}
+
 /// Undoes one fault. A container that is gone has nothing left to be undone.
 async fn one(
     fault: &str,
@@ -68,8 +83,12 @@ async fn one(
     let mut undone = Undone::default();
     let (containers, op) = match undo {
         Undo::Containers { containers, op, .. } => (containers, op),
-        // A command is carried out by itself, see above.
-        Undo::Agent { .. } | Undo::Command { .. } => return undone,
+        // Commands and files are seen to by themselves, see above.
+        Undo::Agent { .. } | Undo::Command { .. } | Undo::File { .. } => return undone,
+        Undo::Nothing { reason, .. } => {
+            undone.done.push(format!("fault {fault}: left as it is, irreversible: {reason}"));
+            return undone;
+        }
         Undo::Release { service, .. } => {
             let why = "the release may still be in place: only the drill knew how the service was planned";
             undone.left.push(format!("fault {fault}: `{service}`: {why}"));
@@ -134,6 +153,9 @@ mod tests {
         assert_eq!(undone.left, ["fault kill: container hangs was not started within 5 s", "fault kill: cancelled"]);
         let of_agent = Undo::Agent { agent: "fd-agent".into(), fault: "lock".into() };
         assert_eq!(one("lock", &of_agent, operate).await, Undone::default());
+        let nothing = one("sql", &Undo::nothing(), operate).await;
+        assert_eq!(nothing.done, ["fault sql: left as it is, irreversible: goes with the stack"]);
+        assert_eq!(nothing.left, Vec::<String>::new(), "what nobody promised to undo is no failure");
         let release = Undo::Release { service: "web".into(), marks: [("image".into(), "1".into())].into() };
         let undone = one("deploy", &release, operate).await;
         assert!(undone.left[0].starts_with("fault deploy: `web`: the release may still be in place"), "{undone:?}");
@@ -154,6 +176,15 @@ mod tests {
                 (0, "fault command: cancelled".to_string()),
             ]
         );
+    }
+
+    #[test]
+    fn only_a_file_that_was_mended_is_undone() {
+        let mended = by_mending("files", Ok(FileAnswer::Done("/b/x has 0x41 at 13 again".into())));
+        assert_eq!((mended.done.join(""), mended.left.len()), ("undid files: /b/x has 0x41 at 13 again".into(), 0));
+        let left = by_mending("files", Err(StackError::Cancelled));
+        assert_eq!((left.done.len(), left.left.join("")), (0, "fault files: cancelled".into()));
+        assert_eq!(by_mending("files", Ok(FileAnswer::Gone("x".into()))).left.len(), 1);
     }
 
     #[test]

@@ -2,12 +2,12 @@
 
 use crate::faults::Inject;
 use crate::record::{
-    Announcement, FaultInfo, FileRef, LoadInfo, Location, Occasion, RECORD_FORMAT, ReplacedInfo, SliInfo, StepInfo,
-    Verdict, Windows,
+    Announcement, FaultInfo, FileRef, LoadInfo, Location, Occasion, ProbeInfo, RECORD_FORMAT, ReplacedInfo,
+    RestorePlan, SliInfo, StepInfo, Verdict, Windows,
 };
 use crate::runbook::{Step, StepKind};
 use crate::source::Source;
-use crate::spec::Plan;
+use crate::spec::{Plan, RestoreSpec};
 use sha2::{Digest, Sha256};
 use std::time::Duration;
 
@@ -89,10 +89,34 @@ pub fn announce(plan: &Plan, identity: &Identity) -> Announcement {
         runbook_text: plan.runbook.as_ref().map(|runbook| runbook.source.text.to_string()),
         revision: identity.revision.clone(),
         occasion: identity.occasion.clone(),
-        description: None,
-        owner: None,
-        restore: None,
+        description: plan.description.clone(),
+        owner: plan.owner.clone(),
+        restore: plan.restore.as_ref().map(|restore| restore_plan(restore, plan)),
         alone: false,
+    }
+}
+
+/// What a DR drill sets out to show.
+fn restore_plan(restore: &RestoreSpec, plan: &Plan) -> RestorePlan {
+    let survivors = &restore.ledger.survivors;
+    RestorePlan {
+        rto_us: micros(restore.rto),
+        rpo_us: micros(restore.rpo),
+        load: restore.ledger.load.clone(),
+        acknowledged: restore.ledger.acknowledged.text.clone(),
+        survivors: format!("in {}: {}", survivors.service, survivors.run.trim()),
+        probes: restore
+            .probes
+            .iter()
+            .map(|level| ProbeInfo {
+                level: level.level,
+                name: level.name.clone(),
+                service: level.probe.service.clone(),
+                run: level.probe.run.clone(),
+                at: Location { path: shown(&plan.source), line: level.probe.line },
+            })
+            .collect(),
+        expect: restore.expect,
     }
 }
 
@@ -151,4 +175,63 @@ pub(super) fn file_ref(source: &Source) -> FileRef {
 /// The path of a source as it is shown to people.
 pub(super) fn shown(source: &Source) -> String {
     source.path.display().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::RestoreLevel;
+    use crate::spec::{Overrides, load};
+
+    /// What a DR drill sets out to show is known before anything is started.
+    #[test]
+    fn a_dr_drill_is_announced() {
+        let dir = tempfile::tempdir().unwrap();
+        let scenario = "title: T\nkind: dr\ndescription: >\n  All of\n  it.\nowner: us\nrto: 45s\nrpo: 1500ms\n\
+            stack: compose.yaml\nrunbook: r.md\n\
+            load: { l: { request: 'POST http://shop/{{counter}}', rate: 50/s } }\n\
+            slis: { ok: { load: l, good: status < 500, objective: 90% } }\nfaults: [ container_kill: { service: shop } ]\n\
+            recover: { within: 9s }\nexpect: { verdict: not_recovered, level: L2 }\n\
+            ledger: { load: l, survivors: { service: db, run: \"psql\\n\" } }\n\
+            restore:\n  readable: { service: ops, run: verify }\n  restored: { service: ops, run: look }\n  \
+            replayed: { service: db, run: ask }\n  content:\n    sums: { service: db, run: add }\n";
+        for (path, text) in [
+            ("compose.yaml", "services: { shop: { image: x } }\n"),
+            ("r.md", "# R\n\n## Mitigation\n\n```bash\nrestore\n```\n"),
+            ("s.yaml", scenario),
+        ] {
+            std::fs::write(dir.path().join(path), text).unwrap();
+        }
+        let (plan, diags) = load(&dir.path().join("s.yaml"), &Overrides::default());
+        let plan = plan.unwrap_or_else(|| panic!("{}", crate::source::render(&diags, false)));
+        let identity = Identity {
+            run: "r".into(),
+            started_utc: "2026-11-20T12:00:00Z".into(),
+            control: false,
+            seed: 1,
+            revision: None,
+            occasion: None,
+        };
+        let told = announce(&plan, &identity);
+        assert_eq!((told.description.as_deref(), told.owner.as_deref()), (Some("All of it."), Some("us")));
+        let restore = told.restore.unwrap();
+        assert_eq!((restore.rto_us, restore.rpo_us, restore.expect), (45_000_000, 1_500_000, RestoreLevel::L2));
+        assert_eq!((restore.load.as_str(), restore.acknowledged.as_str()), ("l", "status < 300"));
+        assert_eq!(restore.survivors, "in db: psql");
+        let probes: Vec<_> =
+            restore.probes.iter().map(|p| (p.level.name(), p.name.as_str(), p.run.as_str(), p.at.line)).collect();
+        assert_eq!(
+            probes,
+            [
+                ("L1", "readable", "verify", 18),
+                ("L2", "restored", "look", 19),
+                ("L3", "replayed", "ask", 20),
+                ("L4", "sums", "add", 22)
+            ]
+        );
+        assert!(restore.probes[0].at.path.ends_with("s.yaml"));
+        let control = announce(&plan, &Identity { control: true, ..identity });
+        assert_eq!(control.expect, Verdict::Passed);
+        assert!(control.restore.is_some(), "a control is a DR drill as well");
+    }
 }

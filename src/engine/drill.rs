@@ -6,6 +6,7 @@ use super::crowd::Crowd;
 use super::ledger::Ledger;
 use super::monitor::Monitor;
 use super::person::Person;
+use super::restore::Restored;
 use super::stop::Stop;
 use super::usage;
 use crate::agent::AgentClient;
@@ -130,12 +131,16 @@ pub async fn run<S: Stack>(
         pumps: Vec::new(),
         shell: None,
         phase: None,
+        in_phase: false,
         phase_began: DrillTime::default(),
         inject_began: DrillTime::default(),
         injected: None,
         impacted: None,
         mitigation: None,
         by_hand: false,
+        recovered: None,
+        restored: Restored::default(),
+        irreversible: Vec::new(),
         verdict: None,
     };
     let phases = caught(drill.phases(&shutdown.cancel));
@@ -186,7 +191,9 @@ pub(super) struct Drill<'a, S: Stack> {
     pub pumps: Vec<JoinHandle<()>>,
     /// The session opens while the load becomes steady, so that nobody waits for it.
     pub shell: Option<JoinHandle<Result<Shell, ShellError>>>,
+    /// The last phase that was begun, and whether it still runs.
     phase: Option<Phase>,
+    in_phase: bool,
     phase_began: DrillTime,
     /// When the first injection was begun.
     pub inject_began: DrillTime,
@@ -198,6 +205,12 @@ pub(super) struct Drill<'a, S: Stack> {
     pub mitigation: Option<(DrillTime, Option<DrillTime>)>,
     /// The runbook was followed and no command of it was meant to help.
     pub by_hand: bool,
+    /// When users had recovered, by the runbook or by themselves where there is none.
+    pub recovered: Option<DrillTime>,
+    /// What a DR drill has seen of its restore.
+    pub restored: Restored,
+    /// The faults that nothing undoes, once the others were undone.
+    pub irreversible: Vec<String>,
     verdict: Option<Stop>,
 }
 
@@ -211,10 +224,16 @@ impl<S: Stack> Drill<'_, S> {
         self.begin(Phase::Inject);
         self.inject().await?;
         self.begin(Phase::Impact);
-        let reason = self.impact().await?;
-        if let Some(reason) = reason {
-            return Ok(reason);
-        }
+        let passed = self.impact().await?;
+        let came_to = match passed {
+            Some(reason) => Ok(reason),
+            None => self.followed().await,
+        };
+        self.after_restore(came_to).await
+    }
+
+    /// The runbook and what it comes to.
+    async fn followed(&mut self) -> Result<String, Stop> {
         let mut unverified = None;
         if !self.control && self.plan.runbook.is_some() {
             self.begin(Phase::Respond);
@@ -235,12 +254,14 @@ impl<S: Stack> Drill<'_, S> {
     pub fn begin(&mut self, phase: Phase) {
         self.end_phase();
         self.phase = Some(phase);
+        self.in_phase = true;
         self.phase_began = self.sink.now();
         self.sink.emit(Event::PhaseStarted { phase });
     }
 
-    fn end_phase(&mut self) {
-        if let Some(phase) = self.phase.take() {
+    /// Ends the phase that runs. What it measured stands until the next one begins.
+    pub fn end_phase(&mut self) {
+        if let (true, Some(phase)) = (std::mem::take(&mut self.in_phase), self.phase) {
             self.sink.emit(Event::PhaseEnded { phase });
         }
     }
@@ -277,10 +298,11 @@ impl<S: Stack> Drill<'_, S> {
         let interrupted = shutdown.cancel.is_cancelled();
         let expected = if self.control { Verdict::Passed } else { self.plan.expect };
         let foreseen = self.verdict.as_ref().map_or(Verdict::Passed, |stop| stop.verdict);
-        let kept = options.keep && !interrupted && foreseen != expected;
+        let as_expected = foreseen == expected && self.level_as_expected();
+        let kept = options.keep && !interrupted && !as_expected;
         let mut left = Vec::new();
         if kept {
-            if let Err(error) = run_dir.mark_kept(&self.stack.how_to_look().join("\n")) {
+            if let Err(error) = run_dir.mark_kept(&self.how_it_is_kept()) {
                 self.sink.emit(Event::Note { text: format!("the run could not be marked as kept: {error}") });
             }
         } else {

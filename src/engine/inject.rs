@@ -3,7 +3,7 @@
 use super::drill::{Drill, POLL, seconds};
 use super::stop::Stop;
 use crate::faults::{Fault, FaultError, Field, Inject, Presence, Undo};
-use crate::record::{Check, CheckOutcome, Event, FaultEvent, Verdict};
+use crate::record::{Check, CheckOutcome, DrillTime, Event, FaultEvent, Verdict};
 use crate::stack::Stack;
 use std::time::Duration;
 
@@ -21,9 +21,9 @@ impl<S: Stack> Drill<'_, S> {
             let started = self.sink.now();
             match self.inject_one(&planned.id, &planned.fault).await {
                 Ok(evidence) => {
-                    let now = self.sink.now();
+                    // The stamp of the event and no other reading: whoever reads the record counts from the same instant.
+                    let now = self.fault_event(&planned.id, FaultEvent::Confirmed, &evidence);
                     self.injected = Some((self.injected.map_or(now, |(first, _)| first), now));
-                    self.fault_event(&planned.id, FaultEvent::Confirmed, &evidence);
                     self.decided(check, started, CheckOutcome::Passed { evidence });
                 }
                 Err(stop) => {
@@ -88,8 +88,8 @@ impl<S: Stack> Drill<'_, S> {
         Field { stack: self.stack, agents: &self.agents, seed: self.seed }
     }
 
-    pub(super) fn fault_event(&self, fault: &str, what: FaultEvent, detail: &str) {
-        self.sink.emit(Event::Fault { fault: fault.to_string(), what, detail: detail.to_string() });
+    pub(super) fn fault_event(&self, fault: &str, what: FaultEvent, detail: &str) -> DrillTime {
+        self.sink.emit_at(Event::Fault { fault: fault.to_string(), what, detail: detail.to_string() })
     }
 }
 

@@ -14,6 +14,7 @@ mod person;
 pub mod reaper;
 mod recover;
 mod respond;
+mod restore;
 mod revert;
 mod steady;
 mod stop;

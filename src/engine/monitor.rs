@@ -4,7 +4,7 @@
 use super::crowd::{Crowd, Crowded};
 use crate::agent::AgentClient;
 use crate::agent::protocol::{Message, WireSlice};
-use crate::record::{DrillTime, Event, EventSink, Slice};
+use crate::record::{DrillTime, Event, EventSink, Slice, WriteRecord};
 use crate::slis::SliSpec;
 use crate::slis::window::{Level, Timeline};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -46,6 +46,7 @@ struct State {
     worst_late: Duration,
     gone: Option<String>,
     crowded: Crowded,
+    writes: Vec<WriteRecord>,
 }
 
 impl State {
@@ -95,6 +96,7 @@ impl Monitor {
             worst_late: Duration::ZERO,
             gone: None,
             crowded: Crowded::default(),
+            writes: Vec::new(),
         };
         Monitor { state: Arc::new(Mutex::new(state)), changed: watch::channel(0).0, sink, when, crowd }
     }
@@ -121,6 +123,13 @@ impl Monitor {
             Message::Slice(slice) => self.slice(client, slice),
             Message::Sample { clock_us, value, holds, error, readable } => {
                 self.sample(drill_time(client, clock_us), value, holds, error, readable);
+            }
+            Message::Write { write, clock_us, acknowledged, .. } => {
+                let ended_us = drill_time(client, clock_us);
+                self.sink.emit(Event::Written { write, ended_us, acknowledged });
+                self.lock().writes.push(WriteRecord(write, ended_us, acknowledged));
+                // Nobody waits for a single write: whoever needs the ledger waits for the slice that closes after it.
+                return;
             }
             Message::Machine { sample } => {
                 self.lock().crowded.note(self.sink.now(), &sample, self.crowd.others());
@@ -186,6 +195,11 @@ impl Monitor {
     /// Asks the timeline.
     pub fn timeline<T>(&self, ask: impl FnOnce(&Timeline) -> T) -> T {
         ask(&self.lock().timeline)
+    }
+
+    /// Asks the ledger: the writes that have ended, in the order in which that was known.
+    pub fn writes<T>(&self, ask: impl FnOnce(&[WriteRecord]) -> T) -> T {
+        ask(&self.lock().writes)
     }
 
     /// The alert condition.

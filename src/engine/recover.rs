@@ -11,7 +11,7 @@ use crate::stack::Stack;
 use std::time::Duration;
 
 /// What the last slices may take to arrive on top of the longest request.
-const ARRIVAL: Duration = Duration::from_secs(2);
+pub(super) const ARRIVAL: Duration = Duration::from_secs(2);
 
 impl<S: Stack> Drill<'_, S> {
     /// `Ok` is why the drill passes.
@@ -76,6 +76,7 @@ impl<S: Stack> Drill<'_, S> {
                 self.sink.emit(Event::WindowHeld { phase: Phase::Recover, from_us: at, to_us: at.plus(hold) });
                 self.each_sli(&query, Some(at));
                 self.sink.emit(Event::Recovered { sli: String::new(), recovered_us: at });
+                self.recovered = Some(at);
                 self.ask_faults_again().await;
                 let injected = self.injected.map_or(from, |(first, _)| first);
                 Ok(format!(

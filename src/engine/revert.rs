@@ -5,8 +5,9 @@ use super::drill::{Drill, caught, micros, seconds};
 use super::monitor::shown;
 use super::stop::Stop;
 use crate::faults::{Inject, Presence, Undo};
-use crate::record::{Check, CheckOutcome, DrillTime, Event, FaultEvent, Phase, Verdict};
+use crate::record::{Check, CheckOutcome, DrillTime, Event, FaultEvent, Phase, Verdict, as_it_is_kept};
 use crate::slis::window::Answer;
+use crate::source::list;
 use crate::stack::Stack;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -23,6 +24,14 @@ impl<S: Stack> Drill<'_, S> {
         let started = self.sink.now();
         let mut problems = Vec::new();
         for (id, undo) in outstanding {
+            if let Some(reason) = undo.irreversible() {
+                self.fault_event(&id, FaultEvent::Irreversible, reason);
+                self.irreversible.push(id.clone());
+                if let Err(error) = self.ledger.done(&id) {
+                    problems.push(format!("`{id}`: the ledger could not be written: {error}"));
+                }
+                continue;
+            }
             // A panic over one fault must not keep the others in place.
             let undone = caught(self.revert_one(&id, &undo)).await;
             match undone.unwrap_or_else(|panic| Err(format!("a panic while it was undone: {panic}"))) {
@@ -40,7 +49,7 @@ impl<S: Stack> Drill<'_, S> {
         }
         let held = match problems.is_empty() {
             false => Err(self.not_reverted(problems.join("; "))),
-            true if !self.unspoiled() || self.control || cancel.is_cancelled() => Ok("every fault is gone".to_string()),
+            true if !self.unspoiled() || self.control || cancel.is_cancelled() => Ok(self.gone()),
             true => self.hold(cancel).await,
         };
         match held {
@@ -49,6 +58,21 @@ impl<S: Stack> Drill<'_, S> {
                 let stop = self.failed(Check::Revert, started, stop);
                 self.judge(stop);
             }
+        }
+    }
+
+    /// What there is to say about a stack that is kept.
+    pub(super) fn how_it_is_kept(&self) -> String {
+        let mut lines = vec![as_it_is_kept(&self.irreversible)];
+        lines.extend(self.stack.how_to_look());
+        lines.join("\n")
+    }
+
+    /// Where the faults are once they were undone.
+    fn gone(&self) -> String {
+        match self.irreversible.is_empty() {
+            true => "every fault is gone".into(),
+            false => format!("every fault is gone but {}, which goes with the stack,", list(&self.irreversible)),
         }
     }
 
@@ -87,7 +111,7 @@ impl<S: Stack> Drill<'_, S> {
         let within = hold + SETTLE + self.longest_request();
         let held = tokio::select! {
             biased;
-            () = cancel.cancelled() => return Ok("every fault is gone; interrupted before the SLIs had held".into()),
+            () = cancel.cancelled() => return Ok(format!("{}; interrupted before the SLIs had held", self.gone())),
             held = self.monitor.until(from.plus(within), |monitor| {
                 match monitor.timeline(|timeline| timeline.steady(hold, from)) {
                     Answer::Yes(end) => Some(end),
@@ -100,7 +124,7 @@ impl<S: Stack> Drill<'_, S> {
         if let Some(to_us) = held {
             let from_us = DrillTime(to_us.0.saturating_sub(micros(hold)));
             self.sink.emit(Event::WindowHeld { phase: Phase::Revert, from_us, to_us });
-            return Ok(format!("every fault is gone and every SLI held for {length}: {}", shown(&levels)));
+            return Ok(format!("{} and every SLI held for {length}: {}", self.gone(), shown(&levels)));
         }
         if let Some(disturbed) = self.monitor.disturbed() {
             return Err(Stop::disturbed(disturbed));

@@ -40,6 +40,9 @@ impl<S: Stack> Drill<'_, S> {
             let from_us = DrillTime(to_us.0.saturating_sub(micros(window)));
             self.sink.emit(Event::WindowHeld { phase: Phase::Steady, from_us, to_us });
             let evidence = shown(&self.latest(window));
+            if let Err(stop) = self.before_restore().await {
+                return Err(self.failed(Check::Steady, started, stop));
+            }
             self.decided(Check::Steady, started, CheckOutcome::Passed { evidence });
             return Ok(());
         }
@@ -50,7 +53,14 @@ impl<S: Stack> Drill<'_, S> {
 
     async fn start_load(&mut self) -> Result<(), Stop> {
         let agent = self.agent()?.clone();
-        let loads = self.trusting().await?;
+        let mut loads = self.trusting().await?;
+        // A control restores nothing, and keeps no ledger.
+        if let Some(restore) = self.restoring() {
+            let ledger = &restore.ledger;
+            for load in loads.iter_mut().filter(|load| load.name == ledger.load) {
+                load.acknowledged = Some(ledger.acknowledged.clone());
+            }
+        }
         let ask = Ask::StartLoad { loads, slis: self.plan.slis.clone(), seed: self.seed };
         agent.ask(ask).await?;
         if let Some(detect) = &self.plan.detect {

@@ -8,8 +8,14 @@
 //!     run: cp /certificates/old.pem /certificates/shop.pem && kill -HUP 1
 //!     undo: cp /certificates/good.pem /certificates/shop.pem && kill -HUP 1
 //!     confirm: openssl x509 -checkend 0 -noout -in /certificates/shop.pem; test $? -eq 1
+//! - command:
+//!     service: ops
+//!     run: rm -r /backup/wal
+//!     confirm: test ! -e /backup/wal
+//!     irreversible: true           # instead of `undo`: it goes with the stack
 //! ```
 
+use super::undoing::Undoing;
 use super::{FaultError, Field, FromNode, Inject, Presence, Undo};
 use crate::source::{Diagnostics, MapReader, Node, Source};
 use crate::stack::{Executed, Stack};
@@ -28,7 +34,7 @@ const EVIDENCE: usize = 200;
 pub struct Command {
     service: String,
     run: String,
-    undo: String,
+    undo: Undoing,
     confirm: String,
     summary: Option<String>,
 }
@@ -37,7 +43,7 @@ impl FromNode for Command {
     fn from_node(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Self> {
         let mut map = MapReader::new(node, "`command`", source, diags)?;
         let service = map.require("service");
-        let [run, undo, confirm] = ["run", "undo", "confirm"].map(|key| {
+        let [run, confirm] = ["run", "confirm"].map(|key| {
             let script: Option<String> = map.require(key);
             let span = map.span_of(key);
             if script.as_ref().is_some_and(|script| script.trim().is_empty()) {
@@ -50,6 +56,7 @@ impl FromNode for Command {
             }
             script
         });
+        let undo = Undoing::read(&mut map, "`command`");
         let summary = map.optional("summary");
         map.finish()?;
         Some(Command { service: service?, run: run?, undo: undo?, confirm: confirm?, summary })
@@ -108,7 +115,10 @@ impl Inject for Command {
     }
 
     async fn plan<S: Stack>(&self, _id: &str, _field: &Field<'_, S>) -> Result<Undo, FaultError> {
-        Ok(Undo::Command { service: self.service.clone(), script: self.undo.clone() })
+        Ok(match &self.undo {
+            Undoing::By(script) => Undo::Command { service: self.service.clone(), script: script.clone() },
+            Undoing::Never => Undo::nothing(),
+        })
     }
 
     async fn inject<S: Stack>(&self, _id: &str, _undo: &Undo, field: &Field<'_, S>) -> Result<(), FaultError> {
@@ -122,6 +132,9 @@ impl Inject for Command {
     }
 
     async fn revert<S: Stack>(&self, _id: &str, _undo: &Undo, field: &Field<'_, S>) -> Result<(), FaultError> {
-        self.carry_out("undo", &self.undo, field.stack).await
+        match &self.undo {
+            Undoing::By(script) => self.carry_out("undo", script, field.stack).await,
+            Undoing::Never => Ok(()),
+        }
     }
 }

@@ -89,6 +89,7 @@ fn parts(undo: &Undo) -> Result<(&str, &[String], &ContainerOp), FaultError> {
         Undo::Release { service, .. } => {
             Err(FaultError::new("read the undo", format!("it is a release of `{service}`, not containers")))
         }
+        Undo::Nothing { .. } | Undo::File { .. } => Err(FaultError::new("read the undo", "it is not for containers")),
     }
 }
 

@@ -142,9 +142,7 @@ fn secret_in(piece: &str, after_flag: bool) -> Option<&str> {
 fn parts(undo: &Undo) -> Result<(&str, &Marks), FaultError> {
     match undo {
         Undo::Release { service, marks } => Ok((service, marks)),
-        Undo::Agent { .. } | Undo::Containers { .. } | Undo::Command { .. } => {
-            Err(FaultError::new("read the undo", "it is not that of a release"))
-        }
+        _ => Err(FaultError::new("read the undo", "it is not that of a release")),
     }
 }
 

@@ -7,6 +7,7 @@ mod containers;
 mod postgres;
 #[cfg(test)]
 mod tests;
+mod undoing;
 
 // A fault is one file and one line here: its module, which is also its kind in a scenario, and its type.
 faults! {
@@ -14,17 +15,19 @@ faults! {
     container_kill: ContainerKill,
     container_pause: ContainerPause,
     deploy: Deploy,
+    files: Files,
     http_status: HttpStatus,
     load_surge: LoadSurge,
     postgres_connections: PostgresConnections,
     postgres_lock: PostgresLock,
+    sql: Sql,
 }
 
 pub use command::{SCRIPT_WITHIN, ended, script};
 
 use crate::agent::AgentClient;
 use crate::source::{Diagnostics, Node, Source};
-use crate::stack::{AgentRole, ContainerOp, Marks, Release, Stack};
+use crate::stack::{AgentRole, ContainerOp, Damage, Marks, Release, Stack};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -38,6 +41,9 @@ const PLAN_WITHIN: Duration = Duration::from_secs(30);
 const INJECT_WITHIN: Duration = Duration::from_secs(30);
 /// How long one fault may take to be undone, and then to be seen gone.
 const REVERT_WITHIN: Duration = Duration::from_secs(15);
+
+/// What becomes of a fault that nothing undoes.
+const GOES_WITH_THE_STACK: &str = "goes with the stack";
 
 /// Why a fault could not be injected, confirmed or reverted.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -116,6 +122,38 @@ pub enum Undo {
         #[serde(skip)]
         marks: Marks,
     },
+    /// Nothing undoes it: its stack is thrown away, and it goes with that.
+    Nothing {
+        /// In words, as reports say it.
+        reason: String,
+        /// How it is known again, when it is a damage to a file.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        damage: Option<Damage>,
+    },
+    /// A file is mended where the damage still is.
+    File {
+        /// The service on whose volumes it is.
+        service: String,
+        /// Its path there.
+        path: String,
+        /// The damage, and what there was before.
+        damage: Damage,
+    },
+}
+
+impl Undo {
+    /// Of what the scenario says that it is irreversible: that nothing undoes it.
+    pub(crate) fn nothing() -> Undo {
+        Undo::Nothing { reason: GOES_WITH_THE_STACK.into(), damage: None }
+    }
+
+    /// Why nothing undoes it, when nothing does.
+    pub fn irreversible(&self) -> Option<&str> {
+        match self {
+            Undo::Nothing { reason, .. } => Some(reason),
+            _ => None,
+        }
+    }
 }
 
 /// The contract of a fault. `plan` → (ledger) → `inject` → `confirm` → drill → `revert` → `confirm` says `Gone`.
@@ -184,7 +222,7 @@ pub trait Inject {
         undo: &Undo,
         field: &Field<'_, S>,
     ) -> impl Future<Output = Result<Presence, FaultError>> + Send;
-    /// Undoes it; idempotent.
+    /// Undoes it; idempotent. What is irreversible is left as it is, and is not asked afterwards whether it is gone.
     fn revert<S: Stack>(
         &self,
         id: &str,

@@ -43,9 +43,19 @@ fn what_every_kind_says_of_itself() {
         "command: { service: db, run: 'touch /x', undo: 'rm -f /x', confirm: 'test -e /x' }",
         "command: { service: db, summary: it is there, run: 'a', undo: 'b', confirm: 'c' }",
         "command: { service: db, run: \"one\\ntwo\", undo: 'b', confirm: 'c' }",
+        "command: { service: ops, run: 'rm /b', confirm: 'test ! -e /b', irreversible: true }",
         "deploy: { service: checkout, variables: { CHECKOUT_VERSION: 1.5.0, API_TOKEN: hunter2 } }",
         "deploy: { service: checkout, image: 'shop:2', environment: { X: on }, command: [serve, --port, 80] }",
+        "files: { service: db, path: /var/lib/postgresql/data/, do: remove, irreversible: true }",
+        "files: { service: ops, path: /b/base.tar, do: truncate, to: 50%, irreversible: true }",
+        "files: { service: ops, path: /b/base.tar, do: truncate, to: 2 KiB, irreversible: true }",
+        "files: { service: ops, path: /b/base.tar, do: truncate, to: 12, irreversible: true }",
+        "files: { service: ops, path: /b/base.tar, do: flip, at: 8300 }",
+        "files: { service: ops, path: /b/./base.tar, do: flip, find: Ada Lovelace, irreversible: true }",
         "load_surge: { load: checkout, rate: 60/s }",
+        "sql: { service: db, run: DELETE FROM customers, confirm: SELECT true, irreversible: true }",
+        "sql: { service: db, database: d, user: u, password: p, port: 6432, run: \"BEGIN\\nEND\", confirm: c, undo: u }",
+        "sql: { service: db, summary: a migration deletes the customers, run: a, confirm: b, undo: c }",
         "http_status: { service: payments, status: 503 }",
         "http_status: { service: payments, port: 8080, method: post, path: /a/*, share: 12.5%, status: 429, body: no }",
     ];
@@ -82,11 +92,27 @@ fn mistakes_have_their_place_and_their_cure() {
         "command: { service: db, run: 'touch /x', confirm: 'test -e /x' }",
         "command: { service: db, run: ' ', undo: '', confirm: [test, -e, /x] }",
         "command: { service: db, run: a, undo: b, confirm: '! test -e /x' }",
+        "command: { service: db, run: a, undo: b, irreversible: true, confirm: c }",
+        "command: { service: db, run: a, irreversible: false, confirm: c }",
+        "command: { service: db, run: a, irreversible: maybe, confirm: c }",
         "deploy: { service: checkout }",
         "deploy: { image: x }",
         "deploy: { service: checkout, variables: {}, environment: [X=1], command: serve }",
         "deploy: { service: checkout, variables: { 'a b': 1 }, environment: { X: [1] }, command: [] }",
+        "files: { service: db }",
+        "files: { service: db, path: data, do: delete }",
+        "files: { service: db, path: /a/../b, do: remove }",
+        "files: { service: db, path: /, do: remove, to: 50%, at: 3, irreversible: true }",
+        "files: { service: db, path: /a, do: truncate, irreversible: true }",
+        "files: { service: db, path: /a, do: truncate, to: 100%, irreversible: true }",
+        "files: { service: db, path: /a, do: truncate, to: 1.5MiB, irreversible: true }",
+        "files: { service: db, path: /a, do: truncate, to: 1 parsec, irreversible: true }",
+        "files: { service: db, path: /a, do: truncate, to: 99999999999999 GiB, irreversible: true }",
+        "files: { service: db, path: /a, do: flip }",
+        "files: { service: db, path: /a, do: flip, at: -1, find: '' }",
         "load_surge: { load: checkout, rate: 60 }",
+        "sql: { service: db }",
+        "sql: { servce: db, run: ' ', confirm: [a], undo: '', irreversible: true }",
         "load_surge: { service: checkout }",
         "http_status: { service: payments }",
         "http_status: { service: payments, status: 100, port: 99999, method: a b, path: charges, share: 50 }",
@@ -102,6 +128,8 @@ fn passwords_are_secrets() {
     let fault = read("postgres_lock: { service: db, table: t, password: hunter22 }").expect("a fault");
     assert_eq!(fault.secrets(), ["hunter22"]);
     assert!(!fault.summary().contains("hunter22"));
+    let sql = "sql: { service: db, run: a, confirm: b, undo: c, password: hunter22 }";
+    assert_eq!(read(sql).expect("a fault").secrets(), ["hunter22"]);
     let release =
         "deploy: { service: db, variables: { API_TOKEN: hunter22 }, environment: { DB: 'pg://u:hunter33@db/x' } }";
     let fault = read(release).expect("a fault");
@@ -391,6 +419,24 @@ async fn what_cannot_be_done_names_the_operation() {
     let error = lock.inject("f", &undo, &field).await.expect_err("there are no agents");
     assert_eq!(error.to_string(), "inject `f`: the agent fd-agent is not connected");
     assert!(fault.revert("f", &undo, &field).await.is_err(), "an undo of another kind is not guessed at");
+}
+
+#[tokio::test]
+async fn what_is_irreversible_is_confirmed_and_never_undone() {
+    let (stack, agents) = (Pretend::default(), agents());
+    let field = Field { stack: &stack, agents: &agents, seed: 0 };
+    let fault = read("command: { service: db, run: break, confirm: look, irreversible: true }").expect("a fault");
+    let undo = fault.plan("f", &field).await.expect("an undo");
+    assert_eq!(undo.irreversible(), Some("goes with the stack"));
+    let on_disk = serde_json::to_string(&undo).expect("JSON");
+    assert_eq!(on_disk, r#"{"undo":"nothing","reason":"goes with the stack"}"#);
+    assert_eq!(serde_json::from_str::<Undo>(&on_disk).expect("an undo"), undo);
+    *stack.codes.lock().expect("a lock") = vec![0, 0];
+    fault.inject("f", &undo, &field).await.expect("injected");
+    assert!(matches!(fault.confirm("f", &undo, &field).await.expect("told"), Presence::InPlace(_)));
+    fault.revert("f", &undo, &field).await.expect("nothing to do");
+    assert_eq!(stack.done(), ["db: sh -c break", "db: sh -c look"]);
+    assert!(restore(&undo, &stack).await.is_err(), "it is not taken for containers");
 }
 
 #[tokio::test]

@@ -97,7 +97,7 @@ impl Index {
         let mut due = Vec::new();
         for dir in found.runs {
             let stamp = Stamp::of(&dir);
-            if self.has(&name(&dir), stamp)? {
+            if self.has(&id(&dir), stamp)? {
                 continue;
             }
             match self.why_unreadable(&dir, stamp)? {
@@ -180,7 +180,7 @@ impl Index {
                 return Ok(());
             }
         };
-        let id = name(&dir);
+        let id = id(&dir);
         let mut is_final = true;
         if let Some((run, detail)) = drill {
             if !run.ended && self.has_ended(&id)? {
@@ -211,8 +211,9 @@ fn place(dir: &Path) -> String {
     std::path::absolute(dir).unwrap_or_else(|_| dir.to_path_buf()).display().to_string()
 }
 
-fn name(dir: &Path) -> String {
-    dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+/// The id that a directory stands for: its name, unless that is none (`latest`, as it comes out of an artifact of CI).
+fn id(dir: &Path) -> String {
+    archive::run_id(dir).unwrap_or_else(|| place(dir))
 }
 
 /// A runbook that was followed alone is no drill. A run whose record has another id than its directory would be counted
@@ -223,7 +224,7 @@ fn read(dir: &Path) -> Result<Option<(Run, Detail)>, String> {
         return Ok(None);
     }
     let (run, detail) = Run::of(&record).map_err(|why| format!("{}: {why}", dir.display()))?;
-    if run.run != name(dir) {
+    if run.run != id(dir) {
         return Err(format!("{}: the record is that of the run {}", dir.display(), run.run));
     }
     Ok(Some((run, detail)))

@@ -1,7 +1,7 @@
 //! The open loop: sends each request when it is due, counts how it ended, reports slices in order.
 
 use super::{ALLOWED_LATE, Client, Ending, Failure, LoadSpec, Schedule, SliceCounts, Tally};
-use crate::slis::SliSpec;
+use crate::slis::{Good, SliSpec};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -21,6 +21,15 @@ pub enum Report {
         /// in which nothing was due.
         count: u64,
     },
+    /// A write of the ledger has ended, however it did; only of loads with `acknowledged`.
+    Write {
+        /// Number of the request: its `{{counter}}`.
+        number: u64,
+        /// When its answer was complete, or it was given up.
+        ended: Instant,
+        /// Whether the answer said that it is stored.
+        acknowledged: bool,
+    },
 }
 
 /// What a generator did in all.
@@ -38,6 +47,7 @@ pub struct Generator {
     client: Arc<Client>,
     schedule: Schedule,
     tally: Tally,
+    acknowledged: Option<Good>,
 }
 
 impl Generator {
@@ -48,6 +58,7 @@ impl Generator {
             client: Arc::new(Client::new(spec, seed).map_err(named)?),
             schedule: Schedule::new(spec.rate).map_err(named)?,
             tally: Tally::new(&spec.name, slis),
+            acknowledged: spec.acknowledged.clone(),
         })
     }
 
@@ -73,26 +84,37 @@ impl Generator {
 
 /// A request that was sent, until its end is reported: also when its task dies.
 struct Sent {
+    number: u64,
     slice: u64,
     due: Instant,
-    ended: Option<UnboundedSender<(u64, Ending)>>,
+    ended: Option<UnboundedSender<Ended>>,
+}
+
+/// A request that has ended.
+struct Ended {
+    number: u64,
+    slice: u64,
+    due: Instant,
+    ending: Ending,
 }
 
 impl Sent {
     fn end(mut self, ending: Ending) {
+        self.tell(ending);
+    }
+
+    fn tell(&mut self, ending: Ending) {
         if let Some(ended) = self.ended.take() {
             // Nobody listens any more when the run was dropped.
-            let _ = ended.send((self.slice, ending));
+            let _ = ended.send(Ended { number: self.number, slice: self.slice, due: self.due, ending });
         }
     }
 }
 
 impl Drop for Sent {
     fn drop(&mut self) {
-        if let Some(ended) = self.ended.take() {
-            let latency = Instant::now().saturating_duration_since(self.due);
-            let _ = ended.send((self.slice, Ending { result: Err(Failure::Internal), latency }));
-        }
+        let latency = Instant::now().saturating_duration_since(self.due);
+        self.tell(Ending { result: Err(Failure::Internal), latency });
     }
 }
 
@@ -100,7 +122,7 @@ struct Run<R> {
     generator: Generator,
     t0: Instant,
     report: R,
-    ended: UnboundedSender<(u64, Ending)>,
+    ended: UnboundedSender<Ended>,
     requests: JoinSet<()>,
     /// Number of the next request.
     next: u64,
@@ -110,7 +132,7 @@ struct Run<R> {
 }
 
 impl<R: FnMut(Report)> Run<R> {
-    async fn until(mut self, stop: CancellationToken, mut endings: UnboundedReceiver<(u64, Ending)>) -> Totals {
+    async fn until(mut self, stop: CancellationToken, mut endings: UnboundedReceiver<Ended>) -> Totals {
         loop {
             let wake = self.wake_at();
             tokio::select! {
@@ -118,7 +140,7 @@ impl<R: FnMut(Report)> Run<R> {
                 biased;
                 () = tokio::time::sleep_until(wake.into()) => self.on_time(wake),
                 () = stop.cancelled() => break,
-                Some((slice, ending)) = endings.recv() => self.on_end(slice, ending, &mut endings),
+                Some(ended) = endings.recv() => self.on_end(ended, &mut endings),
             }
         }
         let now = Instant::now();
@@ -129,8 +151,8 @@ impl<R: FnMut(Report)> Run<R> {
             None => self.current_slice(now),
         };
         while self.generator.tally.outstanding() > 0 {
-            let Some((slice, ending)) = endings.recv().await else { break };
-            self.generator.tally.end(slice, ending);
+            let Some(ended) = endings.recv().await else { break };
+            self.count(&ended);
             self.close(cut);
         }
         self.close(cut);
@@ -164,12 +186,23 @@ impl<R: FnMut(Report)> Run<R> {
         while self.requests.try_join_next().is_some() {}
     }
 
-    fn on_end(&mut self, slice: u64, ending: Ending, endings: &mut UnboundedReceiver<(u64, Ending)>) {
-        self.generator.tally.end(slice, ending);
-        while let Ok((slice, ending)) = endings.try_recv() {
-            self.generator.tally.end(slice, ending);
+    fn on_end(&mut self, ended: Ended, endings: &mut UnboundedReceiver<Ended>) {
+        self.count(&ended);
+        while let Ok(ended) = endings.try_recv() {
+            self.count(&ended);
         }
         self.close(self.current_slice(Instant::now()));
+    }
+
+    /// A write is told before the slice that holds it: whoever has seen a slice knows every write that was due in it.
+    fn count(&mut self, ended: &Ended) {
+        self.generator.tally.end(ended.slice, ended.ending);
+        let Some(good) = &self.generator.acknowledged else { return };
+        (self.report)(Report::Write {
+            number: ended.number,
+            ended: ended.due + ended.ending.latency,
+            acknowledged: good.judge(ended.ending.outcome()),
+        });
     }
 
     /// Sends whatever is due, a backlog at once: nothing is ever left out, or a stall would look like good service.
@@ -182,7 +215,7 @@ impl<R: FnMut(Report)> Run<R> {
             self.next += 1;
             let slice = self.generator.schedule.slice(i);
             self.generator.tally.issue(slice);
-            let sent = Sent { slice, due, ended: Some(self.ended.clone()) };
+            let sent = Sent { number: i, slice, due, ended: Some(self.ended.clone()) };
             let client = self.generator.client.clone();
             self.requests.spawn(async move {
                 let (ending, rest) = client.begin(i, due).await;

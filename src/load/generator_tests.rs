@@ -89,6 +89,7 @@ fn spec(port: u16, rate: f64, timeout: Duration) -> LoadSpec {
         connections: (rate * timeout.as_secs_f64()).ceil() as usize,
         keep_alive: true,
         ca: None,
+        acknowledged: None,
     }
 }
 
@@ -160,6 +161,7 @@ struct Outcome {
     totals: Totals,
     slices: Vec<SliceCounts>,
     late: Vec<(Duration, u64)>,
+    writes: Vec<(u64, Instant, bool)>,
 }
 
 impl Outcome {
@@ -200,14 +202,15 @@ async fn run_from(spec: &LoadSpec, slis: &[SliSpec], slices: u64, t0: Instant) -
             stop.cancel();
         }
     }));
-    let (mut seen, mut late) = (Vec::new(), Vec::new());
+    let (mut seen, mut late, mut writes) = (Vec::new(), Vec::new(), Vec::new());
     let report = |report| match report {
         Report::Slice(slice) => seen.push(slice),
         Report::Late { worst, count } => late.push((worst, count)),
+        Report::Write { number, ended, acknowledged } => writes.push((number, ended, acknowledged)),
     };
     let totals = Generator::new(spec, slis, 1).unwrap().run(t0, stop, report).await;
     drop(stopper);
-    Outcome { totals, slices: seen, late }
+    Outcome { totals, slices: seen, late, writes }
 }
 
 async fn run(spec: &LoadSpec, slis: &[SliSpec], slices: u64) -> Outcome {
@@ -236,6 +239,43 @@ async fn an_answer_of_503_is_an_answer_and_no_good_event() {
     outcome.check(5);
     assert_eq!(outcome.results(), [("503".to_string(), outcome.totals.requests)].into());
     assert_eq!(outcome.good("availability"), 0);
+}
+
+fn acknowledged(status: u16) -> Option<Good> {
+    Some(Good { text: String::new(), terms: vec![Term::Status(Comparison::Equal, status)] })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_write_is_reported_by_its_number_and_the_end_of_its_answer() {
+    let server = Server::start(Behaviour::Slow(Duration::from_millis(30))).await;
+    for (status, stored) in [(200, true), (201, false)] {
+        let spec = LoadSpec { acknowledged: acknowledged(status), ..server.spec(100.0, LONG) };
+        let t0 = Instant::now() + Duration::from_millis(5);
+        let outcome = run_from(&spec, &availability(), 4, t0).await;
+        outcome.check(10);
+        let mut numbers: Vec<u64> = outcome.writes.iter().map(|(number, ..)| *number).collect();
+        numbers.sort_unstable();
+        assert_eq!(numbers, (0..outcome.totals.requests).collect::<Vec<_>>());
+        for (number, ended, acknowledged) in &outcome.writes {
+            let due = t0 + Duration::from_millis(10) * u32::try_from(*number).unwrap();
+            assert!(*ended >= due + Duration::from_millis(30) && *ended <= Instant::now(), "write {number}");
+            assert_eq!(*acknowledged, stored, "status 200 is not 201");
+        }
+    }
+    let plain = run(&server.spec(100.0, LONG), &availability(), 1).await;
+    assert_eq!(plain.writes, [], "only what is asked for");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_that_nobody_answers_is_reported_too_and_not_acknowledged() {
+    let timeout = Duration::from_millis(150);
+    for behaviour in [Behaviour::Hang, Behaviour::Reset, Behaviour::CutBody] {
+        let server = Server::start(behaviour).await;
+        let spec = LoadSpec { acknowledged: acknowledged(200), ..server.spec(50.0, timeout) };
+        let outcome = run(&spec, &availability(), 2).await;
+        assert_eq!(outcome.writes.len() as u64, outcome.totals.requests);
+        assert!(outcome.writes.iter().all(|(_, _, acknowledged)| !acknowledged), "{:?}", outcome.writes);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -27,6 +27,7 @@ pub(crate) use tally::micros;
 pub use tally::{SliceCounts, Tally};
 pub use trust::{Ca, check_ca};
 
+use crate::slis::Good;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -65,4 +66,8 @@ pub struct LoadSpec {
     pub keep_alive: bool,
     /// The certificate authority that is trusted, with `https:` and only then.
     pub ca: Option<Ca>,
+    /// Makes each request a write of a DR drill's ledger: the answer that says that it is stored. Every request is then
+    /// reported as it ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged: Option<Good>,
 }

@@ -135,6 +135,7 @@ mod tests {
             connections: 1,
             keep_alive: true,
             ca: None,
+            acknowledged: None,
         }
     }
 

@@ -66,6 +66,14 @@ impl Template {
     }
 }
 
+impl LoadSpec {
+    /// Whether each of its requests carries a number of its own: `{{counter}}` in path, header or body.
+    pub fn is_numbered(&self) -> bool {
+        let texts = [&self.url].into_iter().chain(self.headers.iter().map(|(_, value)| value)).chain(&self.body);
+        texts.filter_map(|text| Template::parse(text).ok()).any(|template| template.0.contains(&Piece::Counter))
+    }
+}
+
 fn is_word(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
 }
@@ -195,6 +203,7 @@ mod tests {
             connections: 1,
             keep_alive: true,
             ca: None,
+            acknowledged: None,
         }
     }
 

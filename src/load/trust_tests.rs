@@ -92,6 +92,7 @@ impl Server {
             connections: 10,
             keep_alive: false,
             ca: Some(Ca::Pem { pem: ca.to_string() }),
+            acknowledged: None,
         }
     }
 
@@ -175,6 +176,7 @@ fn what_cannot_be_verified_is_refused() {
         connections: 1,
         keep_alive: true,
         ca,
+        acknowledged: None,
     };
     let pem = |pem: &str| Some(Ca::Pem { pem: pem.into() });
     let unread = Ca::Service { service: "pki".into(), path: "/ca.pem".into() };

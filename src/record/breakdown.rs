@@ -5,7 +5,7 @@
 //! slowness of Firedrill ends up in its own figure: a window is over for it as soon as its last request can have
 //! ended (`LoadSeries::closed_us`), a command when its shell said so, Compose when its process did.
 
-use super::{DrillTime, FaultEvent, Phase, Record, StepStatus};
+use super::{DrillTime, FaultRecord, Phase, Record, StepStatus, WAIT_AFTER, WAIT_BEFORE};
 use serde::{Deserialize, Serialize};
 
 /// The wall time of a drill, in microseconds. `total = compose + declared + firedrill`, to the microsecond.
@@ -56,6 +56,14 @@ pub struct DeclaredTimes {
     pub hold_us: u64,
     /// `revert.hold`.
     pub revert_us: u64,
+    /// A DR drill: reading the backup and the content before the fault, looking at the levels of the restore, and reading the
+    /// survivors back.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub restore_us: u64,
+}
+
+fn is_zero(us: &u64) -> bool {
+    *us == 0
 }
 
 /// What Firedrill added in a phase.
@@ -87,6 +95,7 @@ impl DeclaredTimes {
             self.recover_us,
             self.hold_us,
             self.revert_us,
+            self.restore_us,
         ];
         all.into_iter().fold(0, u64::saturating_add)
     }
@@ -122,7 +131,7 @@ impl Record {
     /// Where the wall time went.
     pub fn breakdown(&self) -> Breakdown {
         let mut sum = Breakdown { total_us: self.last_us.0, ..Breakdown::default() };
-        let mut in_phases = 0_u64;
+        let (mut in_phases, mut looked) = (0_u64, 0_u64);
         let mut floor = DrillTime(0);
         for (at, begun) in self.phases.iter().enumerate() {
             let next = self.phases.get(at + 1).map_or(self.last_us, |p| p.started_us);
@@ -133,10 +142,17 @@ impl Record {
             let length = to.0 - from.0;
             let mut stretch = Stretch { from, to, given: 0 };
             self.attribute(begun.phase, &mut stretch, length, &mut sum);
+            let inside = stretch.give_amount(self.looking_us(from, to), length);
+            sum.declared.restore_us += inside;
+            looked = looked.saturating_add(inside);
             in_phases = in_phases.saturating_add(length);
             sum.share(Some(begun.phase), length.saturating_sub(stretch.given));
         }
-        sum.share(None, sum.total_us.saturating_sub(in_phases));
+        // The restore is looked at when the phases that it judges have ended.
+        let between = sum.total_us.saturating_sub(in_phases);
+        let outside = self.looking_us(DrillTime(0), self.last_us).saturating_sub(looked).min(between);
+        sum.declared.restore_us += outside;
+        sum.share(None, between - outside);
         sum.firedrill_us = sum.firedrill.iter().map(|share| share.us).fold(0, u64::saturating_add);
         sum
     }
@@ -183,7 +199,7 @@ impl Record {
                 None => sum.declared.recover_us += stretch.give(from, to),
             },
             Phase::Revert => {
-                let undone = self.faults.iter().filter_map(|f| f.at(FaultEvent::Reverted)).max();
+                let undone = self.faults.iter().filter_map(FaultRecord::settled).max();
                 let held = self.windows.iter().rev().find(|w| w.phase == Phase::Revert);
                 let (start, end) = match (held, undone) {
                     (Some(held), _) => (undone.unwrap_or(held.from_us), self.closed_us(held.from_us, held.to_us)),
@@ -194,6 +210,16 @@ impl Record {
             }
             Phase::Down => sum.compose.down_us += stretch.give_amount(self.compose_us("down"), length),
         }
+    }
+
+    /// How much of this time a DR drill looked at what it restores.
+    fn looking_us(&self, from: DrillTime, to: DrillTime) -> u64 {
+        let looks = self.waits.iter().filter(|wait| [WAIT_BEFORE, WAIT_AFTER].contains(&wait.what.as_str()));
+        let within = looks.map(|wait| {
+            let begun = wait.ended_us.0.saturating_sub(wait.took_us).max(from.0);
+            wait.ended_us.0.min(to.0).saturating_sub(begun)
+        });
+        within.fold(0, u64::saturating_add)
     }
 
     fn compose_us(&self, what: &str) -> u64 {
@@ -292,6 +318,35 @@ mod tests {
     }
 
     #[test]
+    fn looking_at_a_restore_is_a_share_of_its_own_wherever_it_happens() {
+        let without = record_of(Story::Passed).breakdown();
+        let mut record = record_of(Story::Passed);
+        let steady = record.phases.iter().find(|p| p.phase == Phase::Steady).and_then(|p| p.ended_us).unwrap();
+        let recovered = record.phases.iter().find(|p| p.phase == Phase::Recover).and_then(|p| p.ended_us).unwrap();
+        // Half a second between recover and what follows, and the last 5 ms of steady, which nobody else claims.
+        let late = |at: &mut DrillTime| at.0 += 500_000;
+        record.phases.iter_mut().filter(|p| p.phase > Phase::Recover).for_each(|p| {
+            late(&mut p.started_us);
+            p.ended_us.iter_mut().for_each(late);
+        });
+        late(&mut record.last_us);
+        for (what, ended_us, took_us) in
+            [(WAIT_BEFORE, steady, 5_000), (WAIT_AFTER, DrillTime(recovered.0 + 500_000), 500_000)]
+        {
+            let what = what.to_string();
+            record.waits.push(super::super::WaitRecord { ended_us, what, took_us, deadline_us: 1, met: true });
+        }
+        let with = record.breakdown();
+        assert!(adds_up(&with), "{with:#?}");
+        assert_eq!(with.total_us, without.total_us + 500_000);
+        let own = |b: &Breakdown| b.firedrill.iter().find(|s| s.phase.is_none()).unwrap().us;
+        assert_eq!(own(&with), own(&without), "what lies between the phases is not Firedrill's here");
+        let free = without.firedrill.iter().find(|s| s.phase == Some(Phase::Steady)).unwrap().us.min(5_000);
+        assert_eq!(with.declared.restore_us, 500_000 + free);
+        assert!(free > 0);
+    }
+
+    #[test]
     fn a_late_answer_keeps_the_window_open() {
         let mut record = record_of(Story::Passed);
         let before = record.breakdown();
@@ -308,9 +363,17 @@ mod tests {
         fn it_adds_up_wherever_the_story_is_cut_and_however_times_jump(
             keep in 0.0..1.0_f64,
             jumps in proptest::collection::vec((any::<proptest::sample::Index>(), 0..60_000_000_u64), 0..8),
+            looks in proptest::collection::vec((any::<proptest::sample::Index>(), 0..60_000_000_u64), 0..3),
         ) {
             let mut events = events_of(Story::Passed);
             events.truncate((events.len() as f64 * keep) as usize);
+            for (index, took_us) in looks {
+                if !events.is_empty() {
+                    let i = index.index(events.len());
+                    let what = WAIT_AFTER.to_string();
+                    events[i].event = super::super::Event::Waited { what, took_us, deadline_us: 1, met: true };
+                }
+            }
             for (index, at) in jumps {
                 if !events.is_empty() {
                     let i = index.index(events.len());

@@ -10,7 +10,8 @@
 //!   lock            held while its runner lives
 //!   files/          the game day's file as it was
 //!   logs/           of building and pulling images
-//!   runs/<run>/     the run directory of every attempt
+//!   manifest.json   the SHA-256 of every file, see `evidence`
+//!   runs/<run>/     the run directory of every attempt, with a chain of their own
 //! ```
 
 mod accounting;

@@ -449,6 +449,8 @@ pub enum FaultEvent {
     StillActive,
     /// It was undone, and seen to be gone.
     Reverted,
+    /// Nothing undoes it, as the scenario says: it was left as it is, and goes with the stack.
+    Irreversible,
     /// Something about it failed.
     Failed,
 }

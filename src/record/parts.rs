@@ -127,6 +127,18 @@ pub struct FaultMoment {
     pub detail: String,
 }
 
+/// How a stack stands that is kept after its drill, in which nothing undoes these faults.
+pub fn as_it_is_kept(irreversible: &[String]) -> String {
+    match irreversible {
+        [] => "the faults are lifted: what you see is the stack after the drill".into(),
+        all => {
+            let all: Vec<String> = all.iter().map(|fault| format!("`{fault}`")).collect();
+            let (all, stays) = (all.join(", "), "what it broke stays broken, unless the runbook has mended it");
+            format!("the faults are lifted, but for {all}, which is irreversible: {stays}")
+        }
+    }
+}
+
 /// The life of a fault.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FaultRecord {
@@ -142,6 +154,11 @@ impl FaultRecord {
     /// When it first reached a station.
     pub fn at(&self, what: FaultEvent) -> Option<DrillTime> {
         self.life.iter().find(|moment| moment.what == what).map(|moment| moment.at_us)
+    }
+
+    /// When nothing was left to be done about it: it was undone, or left as it is because nothing undoes it.
+    pub fn settled(&self) -> Option<DrillTime> {
+        self.at(FaultEvent::Reverted).or(self.at(FaultEvent::Irreversible))
     }
 
     /// Why something about it failed, if something did.

@@ -244,6 +244,12 @@ impl Record {
         fault.life.push(FaultMoment { at_us, what, detail: detail.to_string() });
     }
 
+    /// The faults that were left as they are, because nothing undoes them.
+    pub fn irreversible(&self) -> Vec<String> {
+        let left = self.faults.iter().filter(|fault| fault.at(FaultEvent::Irreversible).is_some());
+        left.map(|fault| fault.fault.clone()).collect()
+    }
+
     /// The first verdict counts. What comes later may only spoil a pass, and is kept beside any other. `incomplete` is none:
     /// it says why there will be none.
     fn judge(&mut self, judgement: Judgement) {

@@ -6,6 +6,11 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+/// What is waited for before the fault of a DR drill, in the words of its `waited`.
+pub const WAIT_BEFORE: &str = "the backup and the content before the fault to be looked at";
+/// The same after the runbook.
+pub const WAIT_AFTER: &str = "the restore to be looked at";
+
 /// How far a restore came. Each level presupposes those below it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum RestoreLevel {
@@ -55,6 +60,28 @@ impl RestoreLevel {
             RestoreLevel::L4 => "the content is what it was",
             RestoreLevel::L5 => "the application's SLIs hold",
         }
+    }
+
+    /// The highest level of which every check held, with all levels below it. `probes` are the answers in the order in which
+    /// they came, each with the level and the name of its check: the latest of each check counts. A level that nobody looked at
+    /// was not reached, and L5 is that users have recovered.
+    pub fn reached<'a>(
+        probes: impl IntoIterator<Item = (RestoreLevel, &'a str, bool)>,
+        recovered: bool,
+    ) -> RestoreLevel {
+        let mut latest: BTreeMap<(RestoreLevel, &str), bool> = BTreeMap::new();
+        for (level, name, held) in probes {
+            latest.insert((level, name), held);
+        }
+        let held = |level: RestoreLevel| match level {
+            RestoreLevel::L0 => true,
+            RestoreLevel::L5 => recovered,
+            _ => {
+                let mut checks = latest.iter().filter(|((of, _), _)| *of == level).peekable();
+                checks.peek().is_some() && checks.all(|(_, held)| *held)
+            }
+        };
+        RestoreLevel::ALL.into_iter().take_while(|level| held(*level)).last().unwrap_or(RestoreLevel::L0)
     }
 
     /// The next one.
@@ -193,8 +220,8 @@ impl Numbers {
 
     fn parse(text: &str) -> Option<Numbers> {
         /// More numbers than any drill writes: a damaged file must not fill the memory.
-        const MOST: u64 = 100_000_000;
-        let mut numbers = Numbers::default();
+        const MOST: u64 = 10_000_000;
+        let mut ranges = Vec::new();
         let mut count = 0u64;
         for range in text.split(',').filter(|range| !range.is_empty()) {
             let (first, last) = range.split_once('-').unwrap_or((range, range));
@@ -203,9 +230,9 @@ impl Numbers {
             if count > MOST {
                 return None;
             }
-            numbers.0.extend(first..=last);
+            ranges.push(first..=last);
         }
-        Some(numbers)
+        Some(ranges.into_iter().flatten().collect())
     }
 }
 
@@ -272,6 +299,51 @@ pub struct DataFigures {
     pub duplicates: u64,
 }
 
+/// Survivors that could be read back.
+#[derive(Debug, Clone, Copy)]
+pub struct Read<'a> {
+    /// When the question was put.
+    pub asked: DrillTime,
+    /// The numbers that are there.
+    pub survivors: &'a Numbers,
+    /// How often a number came more than once.
+    pub duplicates: u64,
+}
+
+impl DataFigures {
+    /// What became of the writes of a ledger. `begun` is the beginning of the first injection, `fault` its confirmation.
+    pub fn of(writes: &[WriteRecord], read: &Read<'_>, begun: DrillTime, fault: DrillTime) -> DataFigures {
+        let mut figures = DataFigures { duplicates: read.duplicates, ..DataFigures::default() };
+        let mut ended = BTreeSet::new();
+        let mut oldest: Option<DrillTime> = None;
+        for write in writes {
+            let (number, at) = (write.number(), write.ended());
+            ended.insert(number);
+            match (write.is_acknowledged(), read.survivors.contains(number)) {
+                (false, true) => {
+                    figures.unacknowledged_survived.insert(number);
+                }
+                (true, survived) if at <= read.asked => {
+                    figures.acknowledged += 1;
+                    if survived {
+                        figures.survived += 1;
+                    } else if at <= fault {
+                        figures.lost_before.insert(number);
+                        figures.lost_meanwhile += u64::from(at > begun);
+                        oldest = Some(oldest.map_or(at, |oldest| oldest.min(at)));
+                    } else {
+                        figures.lost_after.insert(number);
+                    }
+                }
+                _ => {}
+            }
+        }
+        figures.unknown = read.survivors.iter().filter(|number| !ended.contains(number)).count() as u64;
+        figures.rpo_us = oldest.map_or(0, |oldest| fault.0.saturating_sub(oldest.0));
+        figures
+    }
+}
+
 impl Record {
     /// What the drill set out to show about the restore; `None` for drills of other kinds.
     pub fn restore_plan(&self) -> Option<&RestorePlan> {
@@ -285,18 +357,13 @@ impl Record {
         if self.probes.is_empty() {
             return None;
         }
-        let held = |level: RestoreLevel| match level {
-            RestoreLevel::L0 => true,
-            RestoreLevel::L5 => self.recovered_us().is_some(),
-            _ => {
-                let mut latest: BTreeMap<&str, bool> = BTreeMap::new();
-                for probe in self.probes.iter().filter(|probe| probe.level == level) {
-                    latest.insert(&probe.name, probe.held);
-                }
-                !latest.is_empty() && latest.into_values().all(|held| held)
-            }
-        };
-        RestoreLevel::ALL.into_iter().take_while(|level| held(*level)).last()
+        let probes = self.probes.iter().map(|probe| (probe.level, probe.name.as_str(), probe.held));
+        Some(RestoreLevel::reached(probes, self.recovered_us().is_some()))
+    }
+
+    /// Whether a check of the content was asked after the restore.
+    pub fn content_was_compared(&self) -> bool {
+        self.probes.iter().any(|probe| probe.level == RestoreLevel::L4)
     }
 
     /// Whether the level is the one that the scenario expects; a control, and drills of other kinds, expect none.
@@ -314,33 +381,10 @@ impl Record {
         let survivors = read_back.survivors.as_ref()?;
         let fault = self.injected_us()?;
         let begun = self.faults.iter().filter_map(|fault| fault.at(FaultEvent::Injecting)).min().unwrap_or(fault);
-        let mut figures = DataFigures { duplicates: read_back.duplicates, ..DataFigures::default() };
-        let mut ended = BTreeSet::new();
-        let mut oldest: Option<DrillTime> = None;
-        for write in &self.writes {
-            let (number, at) = (write.number(), write.ended());
-            ended.insert(number);
-            match (write.is_acknowledged(), survivors.contains(number)) {
-                (false, true) => {
-                    figures.unacknowledged_survived.insert(number);
-                }
-                (true, survived) if at <= read_back.asked_us => {
-                    figures.acknowledged += 1;
-                    if survived {
-                        figures.survived += 1;
-                    } else if at <= fault {
-                        figures.lost_before.insert(number);
-                        figures.lost_meanwhile += u64::from(at > begun);
-                        oldest = Some(oldest.map_or(at, |oldest| oldest.min(at)));
-                    } else {
-                        figures.lost_after.insert(number);
-                    }
-                }
-                _ => {}
-            }
-        }
-        figures.unknown = survivors.iter().filter(|number| !ended.contains(number)).count() as u64;
-        figures.rpo_us = oldest.map_or(0, |oldest| fault.0.saturating_sub(oldest.0));
-        Some(figures)
+        let read = Read { asked: read_back.asked_us, survivors, duplicates: read_back.duplicates };
+        Some(DataFigures::of(&self.writes, &read, begun, fault))
     }
 }
+
+#[cfg(test)]
+mod tests;

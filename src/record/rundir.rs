@@ -4,8 +4,9 @@
 //! ```text
 //! .firedrill/runs/                     or the directory of `--out`
 //!   latest → 20261120T064112Z-db-pool-3f9a
+//!   chain.jsonl                        the manifests of all runs, see `evidence`
 //!   20261120T064112Z-db-pool-3f9a/     id of the run: sorts by time
-//!     events.jsonl  record.json  junit.xml  ledger.jsonl  lock  kept
+//!     events.jsonl  record.json  junit.xml  ledger.jsonl  manifest.json  lock  kept
 //!     logs/                            of every container
 //!     files/                           runbook, scenario and stack file as they were
 //! ```

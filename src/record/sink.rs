@@ -62,6 +62,11 @@ impl EventSink {
 
     /// Stamps an event, writes it to disk and shows it to the observers.
     pub fn emit(&self, event: Event) {
+        self.emit_at(event);
+    }
+
+    /// The same, for who counts from the event on: returns its time.
+    pub fn emit_at(&self, event: Event) -> DrillTime {
         let mut inner = self.lock();
         let event = self.secrets.redactor().event(event);
         let stamped = Stamped { seq: inner.seq, at_us: self.now(), event };
@@ -81,6 +86,7 @@ impl EventSink {
         for observer in &mut inner.observers {
             observer.on_event(&stamped);
         }
+        stamped.at_us
     }
 
     /// The first error of writing `events.jsonl`, if there was one: a drill whose story is not on disk is a

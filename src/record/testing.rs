@@ -32,10 +32,26 @@ pub(crate) enum Story {
     ControlRecovered,
     /// kill -9 during the mitigation: the story just stops.
     Killed,
+    /// A DR drill that reaches L5 with nothing lost.
+    RestorePassed,
+    /// A DR drill that loses three writes, which its RPO allows.
+    RestoreLost,
+    /// Users recover on content that is another one.
+    RestoreContent,
+    /// The backup is restored, and the server does not start: `expect: { verdict: not_recovered, level: L2 }`.
+    RestoreExpected,
+    /// The same expectation, and the backup cannot even be read.
+    RestoreWrongLevel,
+    /// Users recover, and more is lost than the RPO allows.
+    RestoreRpoMissed,
+    /// Users recover, and nobody knows what is lost.
+    RestoreUnread,
+    /// The control of a DR drill.
+    RestoreControl,
 }
 
 impl Story {
-    pub(crate) const ALL: [Story; 13] = [
+    pub(crate) const ALL: [Story; 21] = [
         Story::Passed,
         Story::NotRecovered,
         Story::StepFailed,
@@ -49,7 +65,20 @@ impl Story {
         Story::Control,
         Story::ControlRecovered,
         Story::Killed,
+        Story::RestorePassed,
+        Story::RestoreLost,
+        Story::RestoreContent,
+        Story::RestoreExpected,
+        Story::RestoreWrongLevel,
+        Story::RestoreRpoMissed,
+        Story::RestoreUnread,
+        Story::RestoreControl,
     ];
+
+    /// Those of DR drills.
+    pub(crate) fn is_restore(self) -> bool {
+        Story::ALL.iter().position(|story| *story == self) >= Some(13)
+    }
 }
 
 /// The events of a story.
@@ -77,6 +106,8 @@ pub(crate) fn lines_of(events: &[Stamped]) -> Vec<u8> {
 }
 
 mod plan;
+pub(crate) mod quarter;
+mod restore;
 
 pub(crate) use plan::plan;
 use plan::*;
@@ -113,13 +144,14 @@ impl Script {
             }
             self.now = self.now.max(start + SLICE_US + 10 * MS);
             let bad = start >= self.bad_from && start < self.bad_to;
-            let good = if bad { 1 } else { 5 };
+            let restore = self.story.is_restore();
+            let good = if !bad { 5 } else { u64::from(!restore) };
             let mut results = BTreeMap::from([("200".to_string(), good)]);
             if bad {
-                results.insert("503".into(), 4);
+                results.insert("503".into(), 5 - good);
             }
             let slice = Slice {
-                load: "checkout".into(),
+                load: if restore { "bookings".into() } else { "checkout".into() },
                 index: self.slices,
                 start_us: DrillTime(start),
                 due: 5,
@@ -128,6 +160,9 @@ impl Script {
                 latency_us: if bad { [98 * MS, 99 * MS, 100 * MS] } else { [8 * MS, 14 * MS, 21 * MS] },
             };
             self.push(Event::Slice(slice));
+            if restore {
+                self.writes(start, !bad);
+            }
             self.slices += 1;
         }
         self.now = until;
@@ -159,7 +194,8 @@ impl Script {
     }
 
     fn command(&mut self, ms: u64, step: &str, number: usize, text: &str, line: usize, attempt: u32) {
-        let (step, text, at) = (step.to_string(), text.to_string(), at(line));
+        let at = if self.story.is_restore() { restore::at(line) } else { at(line) };
+        let (step, text) = (step.to_string(), text.to_string());
         self.at(ms).push(Event::CommandStarted { step, command: number, text, at, attempt, background: false });
     }
 
@@ -189,6 +225,9 @@ impl Script {
     }
 
     fn tell(mut self) -> Vec<Stamped> {
+        if self.story.is_restore() {
+            return self.restore();
+        }
         self.push(Event::Announced(Box::new(plan(self.story))));
         self.up();
         if self.story == Story::Unsteady {

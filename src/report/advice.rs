@@ -3,12 +3,15 @@
 //! more certain than that.
 
 mod next;
+mod restore;
 
 pub use next::of_status;
+use restore::says_enough;
 
 use super::text::{one_line, percent, seconds};
 use crate::record::{
-    CommandRecord, DrillTime, FaultAfter, FaultEvent, Phase, Record, StepInfo, StepRecord, StepStatus, Verdict,
+    CommandRecord, DrillTime, FaultAfter, FaultEvent, FaultInfo, Phase, Record, StepInfo, StepRecord, StepStatus,
+    Verdict,
 };
 
 /// What a person needs to know first.
@@ -22,7 +25,7 @@ pub struct Advice<'a> {
     pub commands: Vec<(&'a CommandRecord, Option<StepStatus>)>,
     /// What users felt.
     pub felt: Vec<String>,
-    /// What to do next, the most telling thing first.
+    /// What to do next: things to do, each with why; the most telling one first.
     pub next: Vec<String>,
 }
 
@@ -80,14 +83,25 @@ fn broke(record: &Record) -> String {
                 true => String::new(),
                 false => format!(" of `{}`", info.services.join("`, `")),
             };
-            format!("{} (fault `{}`{services}, `{}`)", one_line(&info.summary), info.kind, info.at)
+            format!("{} (fault `{}`{services}, `{}`)", done(info), info.kind, info.at)
         })
         .collect();
     if !told.is_empty() {
-        return format!("On purpose: {}.", told.join("; "));
+        return format!("The drill broke it on purpose: {}.", told.join("; "));
     }
     let meant: Vec<String> = plan.faults.iter().map(|info| format!("“{}”", one_line(&info.summary))).collect();
     format!("Nothing yet: the drill ended before its fault was in place ({}).", meant.join(", "))
+}
+
+/// What a fault does, as a clause: `it locks the table`. What an author says in words of their own is left as it is.
+fn done(info: &FaultInfo) -> String {
+    let summary = one_line(&info.summary);
+    let own_words = matches!(info.kind.as_str(), "command" | "sql");
+    let verb = summary
+        .split(' ')
+        .next()
+        .is_some_and(|word| word.len() > 3 && word.ends_with('s') && word.chars().all(|c| c.is_ascii_lowercase()));
+    if verb && !own_words { format!("it {summary}") } else { summary }
 }
 
 fn steps(record: &Record) -> (String, Vec<(&CommandRecord, Option<StepStatus>)>) {
@@ -96,7 +110,7 @@ fn steps(record: &Record) -> (String, Vec<(&CommandRecord, Option<StepStatus>)>)
     let helping = helping(record);
     // When the cure did not cure, a verification that failed is its consequence.
     if record.verdict == Verdict::NotRecovered && !helping.is_empty() {
-        return did_not_help(&followed, &helping);
+        return did_not_help(record, &followed, &helping);
     }
     if let Some((info, step)) = with_status(StepStatus::Failed) {
         let culprit = step.commands.iter().rfind(|command| !command.background);
@@ -124,10 +138,19 @@ fn steps(record: &Record) -> (String, Vec<(&CommandRecord, Option<StepStatus>)>)
 }
 
 fn did_not_help<'a>(
+    record: &Record,
     followed: &[Followed<'a>],
     helping: &[Followed<'a>],
 ) -> (String, Vec<(&'a CommandRecord, Option<StepStatus>)>) {
-    let mut text = format!("{} ran without an error, and did not help.", listed(helping));
+    if says_enough(record) && record.recovered_us().is_some() {
+        let text = "None failed, and users are served again. What was restored is not what it had to be.";
+        return (text.into(), Vec::new());
+    }
+    let mut text = match helping.len() {
+        0 | 1 => format!("{} ran without an error, and did not help.", listed(helping)),
+        // Which of them is to blame is not known.
+        several => format!("None of the {several} mitigating steps helped: {} ran without an error.", listed(helping)),
+    };
     let unwell = |(info, step): &&Followed<'_>| {
         info.phase == "verify" && matches!(step.status, Some(StepStatus::Warned | StepStatus::Failed))
     };

@@ -5,19 +5,25 @@ use super::advice::what_to_do;
 use super::text::one_line;
 use super::workflow::{Annotation, Weight};
 use super::{Drills, Entry};
-use crate::record::{DrillStatus, Location};
+use crate::record::{Day, DrillStatus, Location};
 
 /// What GitHub shows of each kind in one step.
 const SHOWN: usize = 10;
 
 /// The annotations of these drills, one command a line: an error for each drill that failed, broke or was cut off, a warning
-/// for each flaky one. `from_root` says what a path of the record is from the root of the repository.
+/// for each flaky one, unless the file of its game day says that it fails then. `from_root` says what a path of the record is from the root of the repository.
 pub fn annotations(drills: &Drills, from_root: &dyn Fn(&str) -> String) -> Vec<u8> {
     let entries = drills.entries();
     let mut trouble: Vec<&Entry<'_>> = entries.iter().filter(|entry| entry.status.is_trouble()).collect();
     // Within one rank the order of the plan stays.
     trouble.sort_by_key(|entry| rank(entry.status));
-    let all: Vec<Annotation> = trouble.iter().map(|entry| annotation(entry, from_root)).collect();
+    let all: Vec<Annotation> = trouble
+        .iter()
+        .map(|entry| {
+            let harmless = entry.status == DrillStatus::Flaky && !flaky_fails(drills, entry);
+            annotation(entry, if harmless { Weight::Warning } else { Weight::Error }, from_root)
+        })
+        .collect();
     let mut text = String::new();
     for weight in [Weight::Error, Weight::Warning] {
         let of_weight: Vec<&Annotation> = all.iter().filter(|a| a.weight == weight).collect();
@@ -44,7 +50,14 @@ fn rank(status: DrillStatus) -> u8 {
     }
 }
 
-fn annotation(entry: &Entry<'_>, from_root: &dyn Fn(&str) -> String) -> Annotation {
+/// Whether the game day of a drill has failed when it is flaky.
+fn flaky_fails(drills: &Drills, entry: &Entry<'_>) -> bool {
+    let own =
+        |day: &&Day| entry.planned.is_some_and(|planned| day.drills.iter().any(|drill| std::ptr::eq(drill, planned)));
+    drills.days.iter().find(own).is_some_and(|day| day.plan.flaky_fails)
+}
+
+fn annotation(entry: &Entry<'_>, weight: Weight, from_root: &dyn Fn(&str) -> String) -> Annotation {
     let record = entry.telling_record();
     let plan = record.and_then(|record| record.plan.as_deref());
     // Where no line is to blame, the scenario as a whole is.
@@ -64,7 +77,7 @@ fn annotation(entry: &Entry<'_>, from_root: &dyn Fn(&str) -> String) -> Annotati
         message.push_str(&line);
     }
     Annotation {
-        weight: if entry.status == DrillStatus::Flaky { Weight::Warning } else { Weight::Error },
+        weight,
         line: place.as_ref().map(|place| place.line.max(1)),
         file: place.map(|place| from_root(&place.path)),
         column: None,
@@ -104,6 +117,21 @@ mod tests {
     #[test]
     fn a_game_day_as_annotations() {
         insta::assert_snapshot!(text(&days()));
+    }
+
+    #[test]
+    fn a_flaky_drill_is_an_error_where_the_file_says_that_it_fails() {
+        let mut drills = days();
+        let flaky = |drills: &Drills| {
+            let text = text(drills);
+            text.lines()
+                .find(|line| line.contains("upstream-503: flaky") || line.contains("upstream-503%3A flaky"))
+                .unwrap()
+                .to_string()
+        };
+        assert!(flaky(&drills).starts_with("::warning "), "{}", flaky(&drills));
+        drills.days.iter_mut().for_each(|day| day.plan.flaky_fails = true);
+        assert!(flaky(&drills).starts_with("::error "), "{}", flaky(&drills));
     }
 
     #[test]

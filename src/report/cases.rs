@@ -1,5 +1,6 @@
 //! From a record to test cases: one per assertion that the drill set out to decide, whether it was reached or not.
 
+use super::restore::{self, Came, Rung, other_level};
 use super::text::{percent, seconds};
 use crate::record::{
     Check, CheckOutcome, CommandRecord, Counts, Location, Outcome, Record, ReplacedInfo, StepRecord, StepStatus,
@@ -135,6 +136,10 @@ fn verdict_case(record: &Record, cases: &[Case]) -> Option<Case> {
             let message = format!("expected verdict {}, got {verdict}", record.expected());
             case(CaseResult::Failed { message: message.clone() }, format!("{message}: {}", record.reason))
         }
+        Outcome::Failed if other_level(record).is_some() => {
+            let message = other_level(record).unwrap_or_default();
+            case(CaseResult::Failed { message: message.clone() }, format!("{message}: {}", record.reason))
+        }
         Outcome::Failed if failed || broken => None,
         Outcome::Failed => {
             let message = said;
@@ -229,8 +234,42 @@ fn detail(record: &Record, check: &Check) -> Option<String> {
             let s = figures.slis.into_iter().find(|s| s.sli == *sli)?;
             Some(format!("during: {}\nafter: {}", counts(s.during), counts(s.after)))
         }
+        Check::RestoreLevel => {
+            let rungs = restore::ladder(record);
+            let came = |rung: &Rung| match rung.came {
+                Came::Good => "held",
+                Came::Bad => "failed",
+                Came::Unknown => "not known",
+            };
+            let lines = rungs
+                .iter()
+                .map(|rung| format!("{} {}: {}: {}", rung.level, came(rung), rung.level.meaning(), rung.seen));
+            Some(lines.collect::<Vec<_>>().join("\n")).filter(|text| !text.is_empty())
+        }
+        Check::RecoveryTime => rows(record, &["RTO"]),
+        Check::RecoveryPoint => rows(
+            record,
+            &[
+                "RPO",
+                "acknowledged",
+                "lost before fault",
+                "lost after fault",
+                "unacknowledged",
+                "more than once",
+                "never sent",
+                "survivors",
+                "backup",
+            ],
+        ),
         _ => None,
     }
+}
+
+/// What a DR drill measured, line by line.
+fn rows(record: &Record, names: &[&str]) -> Option<String> {
+    let rows = restore::rows(record).into_iter().filter(|row| names.contains(&row.name));
+    let lines = rows.map(|row| format!("{}: {}", restore::meaning(row.name), row.text));
+    Some(lines.collect::<Vec<_>>().join("\n")).filter(|text| !text.is_empty())
 }
 
 fn window_line(sli: &str, window: Counts, objective: f64) -> String {

@@ -12,7 +12,12 @@ pub fn started(record: &Record) -> OffsetDateTime {
 
 /// A time of a record, RFC 3339; the epoch when it is none.
 pub fn instant(text: &str) -> OffsetDateTime {
-    OffsetDateTime::parse(text, &Rfc3339).unwrap_or(OffsetDateTime::UNIX_EPOCH).to_offset(time::UtcOffset::UTC)
+    parsed(text).unwrap_or(OffsetDateTime::UNIX_EPOCH).to_offset(time::UtcOffset::UTC)
+}
+
+/// A time as RFC 3339; `None` when it is none.
+pub fn parsed(text: &str) -> Option<OffsetDateTime> {
+    OffsetDateTime::parse(text.trim(), &Rfc3339).ok()
 }
 
 /// `YYYY-MM-DDTHH:MM:SS` in UTC, without fraction and zone: what the strict schemas of CI servers ask for.

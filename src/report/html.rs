@@ -6,13 +6,14 @@ mod budget;
 mod drill;
 mod front;
 mod markdown;
-mod markup;
+pub(super) mod markup;
+mod restore;
 mod runbook;
 mod samples;
 mod signals;
 mod svg;
 mod tables;
-mod words;
+pub(super) mod words;
 
 use super::{Drills, Entry};
 use budget::{Context, LEVELS};

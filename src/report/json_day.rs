@@ -1,7 +1,7 @@
 //! JSON of several drills: game days with their plans and accounts, and of each drill what became of it and its figures,
 //! without the slices of the load. Described in `docs/reports.md`.
 
-use super::{Drills, Entry, Group};
+use super::{Drills, Entry, Group, restore};
 use crate::record::{Attempt, RECORD_FORMAT, Record};
 use serde_json::{Value, json};
 
@@ -75,7 +75,23 @@ fn one(attempt: Option<&Attempt>, record: Option<&Record>) -> Value {
         "reason": record.map(|record| record.reason.as_str()).or(attempt.map(|attempt| attempt.reason.as_str())),
         "at": record.and_then(|record| record.at.as_ref()),
         "figures": record.map(Record::figures),
+        "restore": record.and_then(restore_of),
     })
+}
+
+/// What a DR drill measured, against what; `None` for drills of other kinds and for controls.
+fn restore_of(record: &Record) -> Option<Value> {
+    let plan = restore::plan(record)?;
+    Some(json!({
+        "level": record.restore_level(),
+        "expected_level": plan.expect,
+        "rto_us": plan.rto_us,
+        "rto_met": restore::rto_met(record),
+        "rpo_us": plan.rpo_us,
+        "rpo_met": restore::rpo_met(record),
+        "backup": record.backup,
+        "backup_age_us": restore::backup_age_us(record),
+    }))
 }
 
 #[cfg(test)]

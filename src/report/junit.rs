@@ -6,6 +6,7 @@
 
 use super::cases::{Case, CaseResult, cases};
 use super::clock::{schema_time, started};
+use super::restore;
 use super::summary::summary;
 use super::text::{one_line, xml_text};
 use crate::record::Record;
@@ -164,7 +165,26 @@ fn properties(record: &Record) -> Vec<(&'static str, String)> {
         ("firedrill_added_seconds", Some(figures.time.firedrill_us)),
     ];
     all.extend(times.into_iter().filter_map(|(name, us)| Some((name, decimal(us?)))));
+    restore_properties(record, &mut all);
     all
+}
+
+/// What a DR drill measured, and against what.
+fn restore_properties(record: &Record, all: &mut Vec<(&'static str, String)>) {
+    let Some(plan) = restore::plan(record) else { return };
+    all.push(("rto_objective_seconds", decimal(plan.rto_us)));
+    all.extend(restore::rto_met(record).map(|met| ("rto_met", met.to_string())));
+    all.push(("rpo_objective_seconds", decimal(plan.rpo_us)));
+    all.extend(restore::rpo_met(record).map(|met| ("rpo_met", met.to_string())));
+    all.push(("restore_level_expected", plan.expect.to_string()));
+    all.extend(record.restore_level().map(|level| ("restore_level", level.to_string())));
+    if let Some(data) = record.data_figures() {
+        all.push(("rpo_seconds", decimal(data.rpo_us)));
+        all.push(("writes_acknowledged", data.acknowledged.to_string()));
+        all.push(("writes_survived", data.survived.to_string()));
+        all.push(("writes_lost_before_fault", data.lost_before.len().to_string()));
+        all.push(("writes_lost_after_fault", data.lost_after.len().to_string()));
+    }
 }
 
 /// Goes once through the XML and brings suites and cases into the form of the strict schemas.

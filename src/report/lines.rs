@@ -303,6 +303,7 @@ impl Lines {
             FaultEvent::ClearedByRunbook => format!("{id} was cleared by the runbook: {detail}"),
             FaultEvent::StillActive => format!("{id} is still active: {detail}"),
             FaultEvent::Reverted => format!("{id} is undone: {detail}"),
+            FaultEvent::Irreversible => format!("{id} is irreversible: {detail}"),
             FaultEvent::Failed => format!("{id} failed: {detail}"),
         }
     }
@@ -394,7 +395,7 @@ fn command_lines(text: &str, all: bool, behind: &str) -> Vec<(Mark, String)> {
 
 fn fault_mark(what: FaultEvent) -> Mark {
     match what {
-        FaultEvent::Injecting => Mark::Plain,
+        FaultEvent::Injecting | FaultEvent::Irreversible => Mark::Plain,
         FaultEvent::Confirmed | FaultEvent::ClearedByRunbook | FaultEvent::Reverted => Mark::Good,
         FaultEvent::StillActive => Mark::Warn,
         FaultEvent::Failed => Mark::Bad,

@@ -147,6 +147,7 @@ impl View {
                 FaultEvent::ClearedByRunbook => (Mark::Good, "seen to be cleared by the runbook"),
                 FaultEvent::StillActive => (Mark::Warn, "seen still active"),
                 FaultEvent::Reverted => (Mark::Good, "undone"),
+                FaultEvent::Irreversible => (Mark::Plain, "left as it is, irreversible,"),
                 FaultEvent::Failed => (Mark::Bad, "failed"),
             };
             let since = seconds(now.0.saturating_sub(since.0));

@@ -6,15 +6,19 @@ mod escape;
 use super::advice::what_to_do;
 use super::cases::ending;
 use super::overview::{about, headline};
+use super::restore::{self, Came, Row};
 use super::text::{one_line, seconds, terminal_lines};
 use super::{Drills, Entry};
 use crate::record::{CommandRecord, DrillStatus, Record, StepStatus};
-use escape::{code, fenced, prose};
+pub(super) use escape::prose;
+use escape::{code, fenced};
 
 /// Bytes of a report. GitHub takes 1 MiB as the summary of a step, and 65,536 characters as a comment: it should fit either.
 const LIMIT: usize = 64_000;
 /// Bytes of the table; what does not fit is counted below it.
 const TABLE: usize = 24_000;
+/// Bytes of the table of restores.
+const RESTORES: usize = 8_000;
 /// Lines of output that are shown of a command, the last ones.
 const OUTPUT_LINES: usize = 40;
 /// Characters of such a line.
@@ -39,6 +43,7 @@ pub fn markdown(drills: &Drills) -> Vec<u8> {
     }
     let entries = drills.entries();
     table(&entries, &mut text);
+    restores(&entries, &mut text);
     troubles(&entries, &mut text);
     text.into_bytes()
 }
@@ -84,6 +89,54 @@ fn row(entry: &Entry<'_>) -> String {
         time(entry.took_us()),
     ];
     format!("| {} |\n", cells.join(" | "))
+}
+
+/// What DR drills measured, a line for each.
+fn restores(entries: &[Entry<'_>], text: &mut String) {
+    let mut rows = Vec::new();
+    for (entry, record) in entries.iter().filter_map(|entry| Some((entry, entry.record()?))) {
+        let all = restore::rows(record);
+        let of = |name: &str| {
+            let row = all.iter().find(|row| row.name == name);
+            let sign = |row: &Row| match row.came {
+                Some(Came::Good) => "✓ ",
+                Some(Came::Bad) => "✗ ",
+                Some(Came::Unknown) => "! ",
+                None => "",
+            };
+            row.map_or("–".to_string(), |row| prose(&shortened(&format!("{}{}", sign(row), row.text))))
+        };
+        if all.is_empty() {
+            continue;
+        }
+        let cells = [
+            code(&shortened(&entry.name())),
+            of("level"),
+            of("RTO"),
+            of("RPO"),
+            of("acknowledged"),
+            of("lost before fault"),
+            of("lost after fault"),
+            of("backup"),
+        ];
+        rows.push(format!("| {} |\n", cells.join(" | ")));
+    }
+    if rows.is_empty() {
+        return;
+    }
+    text.push_str("\n| restore | level | recovery time (RTO) | recovery point (RPO) | writes acknowledged | lost, from before the fault | lost, from after it | backup |\n");
+    text.push_str("| --- | --- | --- | --- | --- | --- | --- | --- |\n");
+    let begun = text.len();
+    let mut left_out = 0;
+    for row in rows {
+        match text.len() - begun + row.len() <= RESTORES {
+            true => text.push_str(&row),
+            false => left_out += 1,
+        }
+    }
+    if left_out > 0 {
+        text.push_str(&format!("\nThe table leaves out {left_out} restores.\n"));
+    }
 }
 
 /// The drills in trouble, as many of them as fit: first with what their commands said, then without.

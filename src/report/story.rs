@@ -3,6 +3,7 @@
 
 use super::Entry;
 use super::paint::Mark;
+use super::restore::other_level;
 use super::text::{one_line, seconds};
 use crate::record::{Attempt, Cause, DrillStatus, Location, Outcome, Record, Verdict, label};
 
@@ -116,7 +117,8 @@ pub(super) fn reason(record: &Record) -> String {
     let left = (!record.left.is_empty()).then(|| format!("left behind: {}", record.left.join(", ")));
     let spoiled = record.spoilers().next().map(|j| format!("{}: {}", j.verdict, j.reason));
     let expected = (record.expects_failure() && record.verdict != record.expected())
-        .then(|| format!("expected {}, got {}", record.expected(), record.verdict));
+        .then(|| format!("expected {}, got {}", record.expected(), record.verdict))
+        .or_else(|| other_level(record));
     let own = (!record.reason.is_empty()).then(|| record.reason.clone());
     let trouble: Vec<String> = match record.passed() {
         true => Vec::new(),

@@ -3,6 +3,7 @@
 
 use super::cases::ending;
 use super::paint::{Mark, Paint};
+use super::restore::{self, Came, other_level};
 use super::text::{column, cut, declared, one_line, percent, requests, right, seconds, terminal_lines, wrap};
 use crate::record::{
     Breakdown, Counts, FaultAfter, FaultEvent, Figures, Outcome, Phase, Record, StepInfo, StepRecord, StepStatus,
@@ -27,6 +28,7 @@ pub fn summary(record: &Record, files: Option<&Path>, color: bool) -> String {
     page.timeline(record, &figures);
     page.steps(record);
     page.users(record, &figures);
+    page.restore(record);
     page.faults(record);
     if record.plan.as_ref().is_none_or(|plan| !plan.alone) {
         page.time(&figures.time);
@@ -214,6 +216,29 @@ impl Page {
         }
     }
 
+    /// What a DR drill measured.
+    fn restore(&mut self, record: &Record) {
+        let rows = restore::rows(record);
+        if rows.is_empty() {
+            return;
+        }
+        self.section("restore", "");
+        for row in rows {
+            let mark = match row.came {
+                None => None,
+                Some(Came::Good) => Some(Mark::Good),
+                Some(Came::Bad) => Some(Mark::Bad),
+                Some(Came::Unknown) => Some(Mark::Warn),
+            };
+            let sign = mark.map_or(" ".to_string(), |mark| self.paint.marked(mark, mark.sign()));
+            let mut lead = format!("    {sign} {} ", column(row.name, 17));
+            for line in wrap(&row.text, WIDTH - 24) {
+                self.line(&format!("{lead}{line}"));
+                lead = " ".repeat(24);
+            }
+        }
+    }
+
     fn faults(&mut self, record: &Record) {
         let Some(plan) = &record.plan else { return };
         if record.faults.is_empty() {
@@ -234,6 +259,9 @@ impl Page {
             };
             let (mark, undone) = match (fault.at(FaultEvent::Reverted), fault.failure()) {
                 (Some(_), _) => (Mark::Good, "undone".to_string()),
+                (None, _) if fault.at(FaultEvent::Irreversible).is_some() => {
+                    (Mark::Good, "irreversible: goes with the stack".to_string())
+                }
                 (None, Some(why)) => (Mark::Bad, format!("failed: {}", one_line(why))),
                 (None, None) => (Mark::Warn, "not undone".to_string()),
             };
@@ -262,6 +290,7 @@ impl Page {
             ("recovery", declared.recover_us),
             ("hold", declared.hold_us),
             ("revert", declared.revert_us),
+            ("restore", declared.restore_us),
         ];
         self.share("windows, steps", declared.total_us(), &parts);
         let name = |phase: Option<Phase>| phase.map_or("between phases", Phase::name);
@@ -363,6 +392,9 @@ fn headline(record: &Record) -> (Mark, String) {
         Outcome::Passed => (Mark::Good, format!("PASSED{control}")),
         Outcome::Failed if record.expects_failure() && record.verdict != record.expected() => {
             (Mark::Bad, format!("FAILED (expected {}, got {})", record.expected(), record.verdict))
+        }
+        Outcome::Failed if other_level(record).is_some() => {
+            (Mark::Bad, format!("FAILED ({})", other_level(record).unwrap_or_default()))
         }
         // The verdict is as it should be and the clean-up is not.
         Outcome::Failed | Outcome::Broken if record.verdict == record.expected() => {

@@ -177,6 +177,16 @@ pub fn requests(count: u64) -> String {
     if count == 1 { "1 request".into() } else { format!("{count} requests") }
 }
 
+/// `4.2 MB`.
+pub fn bytes(bytes: u64) -> String {
+    match bytes {
+        0..=9_999 => format!("{bytes} bytes"),
+        10_000..=999_999 => format!("{} kB", bytes / 1000),
+        1_000_000..=999_999_999 => format!("{:.1} MB", bytes as f64 / 1e6),
+        _ => format!("{:.1} GB", bytes as f64 / 1e9),
+    }
+}
+
 /// A ratio in percent with at most two decimals, cut and not rounded: what is not all good never reads `100%`, and what
 /// misses an objective never reads as if it met it.
 pub fn percent(ratio: f64) -> String {

@@ -79,6 +79,16 @@ impl<'a> MapReader<'a> {
         self.entries.iter().find(|entry| entry.key == key).map_or(self.span, |entry| entry.value.span)
     }
 
+    /// Where the map begins: its first line, for a mistake about all of it.
+    pub fn head(&self) -> Span {
+        Span::new(self.span.start, self.first_line_end())
+    }
+
+    /// Whether a key is there, whatever its value.
+    pub fn has(&self, key: &str) -> bool {
+        self.entries.iter().any(|entry| entry.key == key)
+    }
+
     /// The entry of a key, if it is there; from then on the key counts as known.
     pub fn entry(&mut self, key: &'static str) -> Option<&'a Entry> {
         if !self.known.contains(&key) {
@@ -171,7 +181,7 @@ impl<'a> MapReader<'a> {
         }
         for key in missing {
             // The caret shows where the map begins, not all of it.
-            let span = Span::new(self.span.start, self.first_line_end());
+            let span = self.head();
             let message = format!("{} has no `{key}`", self.what);
             self.error(span, message);
         }

@@ -30,7 +30,7 @@ const A_CONDITION: Form = Form::new("a condition like `status < 500`", Good::sha
 const AN_OBJECTIVE: Form = Form::new("a percentage like `99.5%`", Ratio::shape);
 
 /// The entries of a map of named things, which must not be empty.
-fn named<'a>(
+pub fn named<'a>(
     node: &'a Node,
     what: &str,
     source: &Arc<Source>,
@@ -117,6 +117,7 @@ pub fn read_load(entry: &Entry, source: &Arc<Source>, diags: &mut Diagnostics) -
         connections: connections?,
         keep_alive,
         ca,
+        acknowledged: None,
     })
 }
 

@@ -11,6 +11,7 @@ mod outcome;
 mod outline;
 mod plan;
 mod respond;
+mod restore;
 mod restore_plan;
 mod scenario;
 mod schema;
@@ -32,6 +33,8 @@ pub use schema::{Words, game_day_schema, schema};
 pub use services::{check_services, check_variables, place_in_stack};
 pub use windows::Show;
 
+#[cfg(test)]
+mod restore_tests;
 #[cfg(test)]
 mod steps_tests;
 #[cfg(test)]

@@ -3,9 +3,9 @@
 use super::windows::{LONGEST, deadline, required_deadline, window};
 use super::{Detect, Impact, loads};
 use crate::agent::protocol::MetricCondition;
-use crate::record::Verdict;
+use crate::record::{RestoreLevel, Verdict};
 use crate::slis::Ratio;
-use crate::source::{Diagnostics, Form, FromYaml, MapReader, Node, Source, Value, did_you_mean, shape};
+use crate::source::{Diagnostics, Form, FromYaml, MapReader, Node, Source, Span, Value, did_you_mean, shape, shorten};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +16,24 @@ const A_THRESHOLD: Form = Form::new("a percentage like `90%`", Ratio::shape);
 const A_PAGE: Form =
     Form::new("a URL like `http://service:9100/metrics`", || shape::text(&format!("http:{}", loads::URL_PATTERN)));
 const AN_ALERT: Form = Form::new("a condition like `db_pool_available < 1`", MetricCondition::shape);
+const A_LEVEL: Form =
+    Form::new("a level like `L3`", || shape::text(&RestoreLevel::ALL.map(RestoreLevel::name).join("|")));
+
+/// What must come out.
+#[derive(Debug, Clone, Copy)]
+pub struct Expected {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Where it stands.
+    pub at: Span,
+    /// How far the restore must come, and where that stands.
+    pub level: Option<(RestoreLevel, Span)>,
+}
+
+impl Expected {
+    /// What a scenario expects that says nothing about it.
+    pub const DEFAULT: Expected = Expected { verdict: Verdict::Passed, at: Span { start: 0, end: 0 }, level: None };
+}
 
 /// Reads `impact`; `slis` are the names of the SLIs, also of those with mistakes.
 pub fn read_impact(
@@ -101,7 +119,7 @@ pub fn read_detect(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -
 }
 
 /// Reads `expect`.
-pub fn read_expect(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Verdict> {
+pub fn read_expect(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Expected> {
     let mut map = MapReader::new(node, "`expect`", source, diags)?;
     let verdict = map.require_node("verdict").and_then(|node| {
         // What says nothing about the system cannot be what a scenario is for.
@@ -115,6 +133,11 @@ pub fn read_expect(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -
         }
         verdict
     });
+    let level = map.optional_with("level", A_LEVEL, |text| {
+        RestoreLevel::from_name(text.trim())
+            .ok_or_else(|| format!("`{}` is not a level of a restore: they are `L0` to `L5`", shorten(text)))
+    });
+    let [at, at_level] = ["verdict", "level"].map(|key| map.span_of(key));
     map.finish()?;
-    verdict
+    Some(Expected { verdict: verdict?, at, level: level.map(|level| (level, at_level)) })
 }

@@ -13,6 +13,8 @@ pub struct Outline {
     pub path: String,
     /// Title.
     pub title: Option<String>,
+    /// `drill`, or `dr` for a DR drill.
+    pub kind: String,
     /// `SEV1` …
     pub severity: Option<String>,
     /// The runbook, as a path.
@@ -50,6 +52,7 @@ pub fn outline(path: &Path) -> Outline {
         name: path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
         path: path.to_string_lossy().into_owned(),
         title: text("title"),
+        kind: text("kind").unwrap_or_else(|| "drill".into()),
         severity: text("severity"),
         runbook: text("runbook").map(|relative| shown(&relative)),
         stack: stack.map(shown),

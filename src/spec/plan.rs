@@ -26,6 +26,10 @@ pub struct Plan {
     pub severity: Option<String>,
     /// Tags.
     pub tags: Vec<String>,
+    /// Why it is severe and plausible, in its author's words.
+    pub description: Option<String>,
+    /// Who owns it.
+    pub owner: Option<String>,
     /// The stack.
     pub stack: StackSpec,
     /// The user's Compose file as text, for the record.

@@ -21,6 +21,26 @@ pub struct RestoreSpec {
     pub expect: RestoreLevel,
 }
 
+impl RestoreSpec {
+    /// Every question that is put to a service, in the order of the scenario, with its name for messages and the keys that lead
+    /// to it.
+    pub fn asked(&self) -> Vec<(&Probe, String, Vec<String>)> {
+        let path = |keys: &[&str]| keys.iter().map(|key| (*key).to_string()).collect();
+        let mut asked =
+            vec![(&self.ledger.survivors, "`ledger.survivors`".to_string(), path(&["ledger", "survivors"]))];
+        asked
+            .extend(self.backup.as_ref().map(|probe| (probe, "`restore.backup`".into(), path(&["restore", "backup"]))));
+        asked.extend(self.probes.iter().map(|level| match level.level {
+            RestoreLevel::L4 => {
+                let name = level.name.as_str();
+                (&level.probe, format!("the check `{name}`"), path(&["restore", "content", name]))
+            }
+            _ => (&level.probe, format!("`restore.{}`", level.name), path(&["restore", &level.name])),
+        }));
+        asked
+    }
+}
+
 /// The ledger: which requests are writes, what acknowledges one, and how the survivors are read back.
 #[derive(Debug, Clone)]
 pub struct LedgerSpec {

@@ -1,11 +1,10 @@
 //! A scenario file, read key by key into a plan.
 
 use super::faults::{interposed, read_faults, returning};
-use super::outcome::{read_detect, read_expect, read_impact};
+use super::outcome::{Expected, read_detect, read_expect, read_impact};
 use super::windows::{self, LONGEST, Places, Windows, deadline, required_deadline, window};
-use super::{Overrides, Plan, clients, loads, respond, secrets, stack, steps};
+use super::{Overrides, Plan, clients, loads, respond, restore, secrets, stack, steps};
 use crate::faults::Inject;
-use crate::record::Verdict;
 use crate::runbook::{Reading, Runbook};
 use crate::source::{Diagnostics, MapReader, Node, Source, Span, Value, parse, tidy};
 use std::path::Path;
@@ -62,9 +61,8 @@ pub fn read_root(
     let title: Option<String> = map.require("title");
     let severity = map.optional("severity");
     let tags = map.optional("tags").unwrap_or_default();
-    // For people who read the file, and for later reports.
-    let _: Option<String> = map.optional("description");
-    let _: Option<String> = map.optional("owner");
+    let [description, owner] = ["description", "owner"].map(|key| said(map.optional(key)));
+    let kind = restore::read_kind(&mut map);
     let stack = map.require_node("stack").and_then(|node| stack::read(node, &source, map.diags));
     let hosts = map.node("hosts").map(|node| super::hosts::read(node, &source, map.diags)).unwrap_or_default();
     let loads_node = map.require_node("load");
@@ -97,14 +95,23 @@ pub fn read_root(
         respond.clients = clients;
     }
     let none = impact.as_ref().is_some_and(|impact| impact.none);
-    if let (true, Some(node)) = (none, runbook_node) {
+    if let (true, false, Some(node)) = (none, kind.is_dr(), runbook_node) {
         map.error(node.span, "with `impact: none` nothing breaks for users, so there is no runbook to follow")
             .help("leave one of the two out");
     }
     let recover_node = if none { map.node("recover") } else { map.require_node("recover") };
     let recover = read_recover(recover_node, &source, map.diags);
     let revert_hold = read_revert(map.node("revert"), &source, map.diags);
-    let expect = map.node("expect").map_or(Some(Verdict::Passed), |node| read_expect(node, &source, map.diags));
+    let expect = map.node("expect").map_or(Some(Expected::DEFAULT), |node| read_expect(node, &source, map.diags));
+    let around = restore::Around {
+        loads: &loads,
+        names: &load_names,
+        faults: &faults,
+        runbook: runbook_node.is_some(),
+        no_impact: impact_node.filter(|_| none).map(|node| node.span),
+        expect: expect.as_ref(),
+    };
+    let restore = restore::read(kind, &mut map, &around);
 
     let complete = map.finish();
     let place = |path: [&str; 2]| place(&root, path);
@@ -139,6 +146,8 @@ pub fn read_root(
         title: title?,
         severity,
         tags,
+        description,
+        owner,
         stack,
         stack_source,
         // What only a step left out would set is an input of those that stay.
@@ -154,11 +163,16 @@ pub fn read_root(
         recover_within,
         recover_hold,
         revert_hold: revert_hold?,
-        restore: None,
-        expect: expect?,
+        restore: restore?,
+        expect: expect?.verdict,
         source,
     };
     Some((plan, whole))
+}
+
+/// A text in which something is said, without the line end that a block of YAML leaves.
+fn said(text: Option<String>) -> Option<String> {
+    text.map(|text| text.trim().to_string()).filter(|text| !text.is_empty())
 }
 
 /// Something that may be left out, but not be wrong.
@@ -200,8 +214,16 @@ fn warn_unused_loads(
     if slis.map_or(0, |node| keys(node).len()) != read.len() {
         return;
     }
+    // The writes of a ledger are looked at one by one.
+    let ledger = match map.node("ledger").map(|node| &node.value) {
+        Some(Value::Map(entries)) => {
+            entries.iter().find(|entry| entry.key == "load").and_then(|load| load.value.text())
+        }
+        _ => None,
+    };
+    let is_used = |name: &str| ledger == Some(name) || read.iter().any(|sli| sli.load == name);
     if let Some(Value::Map(entries)) = loads.map(|node| &node.value) {
-        for entry in entries.iter().filter(|entry| !read.iter().any(|sli| sli.load == entry.key)) {
+        for entry in entries.iter().filter(|entry| !is_used(&entry.key)) {
             map.diags.warning(map.source, entry.key_span, format!("no SLI looks at load `{}`", entry.key));
         }
     }

@@ -2,10 +2,11 @@
 //! come from the readers themselves, which are run on empty maps; their words come from the tables of `docs/scenario.md`
 //! and `docs/gameday.md`. Here is only how the maps lie within each other.
 
+mod dr;
 mod gameday;
 mod words;
 
-use super::{Overrides, clients, loads, outcome, respond, scenario, stack, steps};
+use super::{Overrides, clients, loads, outcome, respond, restore, scenario, stack, steps};
 use crate::faults::Fault;
 use crate::record::Verdict;
 use crate::runbook::RunbookPhase;
@@ -56,6 +57,9 @@ impl Build {
             ("recover", self.section("recover", &keys_of(|n, s, d| scenario::read_recover(Some(&n), &s, d)), vec![])),
             ("revert", self.section("revert", &keys_of(|n, s, d| scenario::read_revert(Some(&n), &s, d)), vec![])),
             ("expect", self.expect()),
+            ("kind", shape::one_of(restore::KINDS)),
+            ("ledger", self.ledger()),
+            ("restore", self.restore()),
         ];
         let mut root = self.section("Top level", &asked, nested);
         if let Some(root) = root.as_object_mut() {
@@ -69,6 +73,7 @@ impl Build {
             ] } }, "required": ["impact"] });
             root.insert("anyOf".into(), json!([{ "required": ["recover"] }, none]));
             root.insert("dependentRequired".into(), json!({ "respond": ["runbook"], "steps": ["runbook"] }));
+            root.insert("allOf".into(), json!([dr::of_the_kind()]));
         }
         let mut schema = Map::new();
         schema.insert("$schema".into(), "https://json-schema.org/draft/2020-12/schema".into());

@@ -1,7 +1,7 @@
 //! Services that a scenario names and the stack does not have: known once Compose has resolved the stack.
 
 use super::loads::host_of;
-use super::{Plan, secrets};
+use super::{Plan, RestoreSpec, secrets};
 use crate::faults::Inject;
 use crate::load::Ca;
 use crate::runbook::Step;
@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Notes every service that the scenario names and that the stack does not have: in its faults and `respond.service`
-/// one of `services` is meant; in the URLs of its loads and alert condition one of `hosts`, every name by which a client
+/// one of `services` is meant, as in the probes of a DR drill; in the URLs of its loads and alert condition one of `hosts`, every name by which a client
 /// inside the stack can call a service (network aliases, for example).
 pub fn check_services(plan: &Plan, services: &[String], hosts: &[String], diags: &mut Diagnostics) {
     // A plan keeps no spans; the file that it was made from is read once more for them.
@@ -72,6 +72,10 @@ pub fn check_services(plan: &Plan, services: &[String], hosts: &[String], diags:
                 missing(services, service, &format!("the step `{}`", shorten(&entry.key)), at);
             }
         }
+    }
+    for (probe, what, path) in plan.restore.iter().flat_map(RestoreSpec::asked) {
+        let path: Vec<&str> = path.iter().map(String::as_str).chain(["service"]).collect();
+        missing(services, &probe.service, &what, get(&root, &path));
     }
     check_annotations(plan, services, diags);
     // A name of one service that leads to another one would make two of everything that is said of either.

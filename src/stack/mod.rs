@@ -4,11 +4,13 @@
 mod capacity;
 mod channel;
 pub mod docker;
+mod files;
 mod release;
 mod tools;
 
 pub use capacity::{Admission, Available, Capacity, Demand, Limits, Use};
 pub use channel::Channel;
+pub use files::{Cut, Damage, FileAnswer, FileAsk, FileDeed, Harm, Spot};
 pub use release::{Marks, RELEASE_WITHIN, Release};
 pub use tools::{Call, CallInput, CallIo, CallOutput, CallPeer, NoTools, PIECE, REFUSED, Tools, WINDOW};
 
@@ -146,6 +148,22 @@ pub struct Executed {
     pub output: String,
 }
 
+/// The most that [`Stack::exec_whole`] takes from a command, in bytes.
+pub const MOST_OUTPUT: usize = 16 * 1024 * 1024;
+
+/// What a command in a container came to whose output is wanted whole, both streams apart: a warning is no content.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Whole {
+    /// Name of the container.
+    pub container: String,
+    /// Exit code; `None` when it had not ended in time.
+    pub code: Option<i64>,
+    /// Everything that it wrote to standard output.
+    pub stdout: Vec<u8>,
+    /// What it wrote to standard error; the end of it where it was long.
+    pub stderr: String,
+}
+
 /// Why the stack could not do what was asked.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StackError {
@@ -209,8 +227,25 @@ pub trait Stack: Send + Sync + 'static {
         command: &[String],
         within: Duration,
     ) -> impl Future<Output = Result<Executed, StackError>> + Send;
+    /// The same, with everything that it writes to standard output, up to [`MOST_OUTPUT`]: more is an error. That it does not
+    /// end in time is an answer here: nobody can tell a database that hangs from one that is gone.
+    fn exec_whole(
+        &self,
+        service: &str,
+        _command: &[String],
+        _within: Duration,
+    ) -> impl Future<Output = Result<Whole, StackError>> + Send {
+        let operation = format!("running a command in `{service}`");
+        let cause = "this stack does not run commands".to_string();
+        std::future::ready(Err(StackError::Environment { operation, cause, hint: None }))
+    }
     /// A small file from the first container of a service, running or not.
     fn read_file(&self, service: &str, path: &str) -> impl Future<Output = Result<Vec<u8>, StackError>> + Send;
+    /// Looks at a file on the volumes of a service, damages it or mends it. The service has a container, running or not, and
+    /// what is on none of its mounts, or on one that is read-only, cannot be reached.
+    fn files(&self, service: &str, ask: &FileAsk) -> impl Future<Output = Result<FileAnswer, StackError>> + Send {
+        std::future::ready(Err(files::unreachable(service, &ask.path)))
+    }
     /// What a release would set in the containers of a service that they do not have now. What it needs (an image) is
     /// there afterwards; no container is touched.
     fn preview(&self, service: &str, _release: &Release) -> impl Future<Output = Result<Marks, StackError>> + Send {

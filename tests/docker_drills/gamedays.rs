@@ -239,6 +239,12 @@ fn a_runner_that_is_killed_leaves_nothing_and_a_readable_story() {
     }
     let account = ended.day.account();
     assert!(account.incomplete >= 2 && account.incomplete + account.not_run + account.passed == 3, "{account:?}");
+    // The reapers sealed the runs, and the last of them the game day.
+    poll("everything to be sealed", ALLOWED, || {
+        let verified = project.firedrill(&["verify", "days"]);
+        let sealed = verified.stdout.matches("intact ").count() > begun.len() && verified.exit == Some(0);
+        if sealed { Ok(()) } else { Err(format!("{}{}", verified.stdout, verified.stderr)) }
+    });
 }
 
 #[test]

@@ -25,7 +25,7 @@ fn cut_off(drill: &Drill) {
     assert_eq!(drill.exit, None, "a signal ended it\n{}", drill.story());
     assert_eq!(drill.record.verdict, Verdict::Incomplete, "{}", drill.story());
     assert!(!drill.record.passed(), "{}", drill.story());
-    drill.nothing_left();
+    drill.nothing_left().sealed();
     let phase = drill.record.phases.last().expect("a phase").phase;
     let under_way = format!("the runner was killed during {}", phase.name());
     assert!(drill.record.reason.contains(&under_way), "`{under_way}`\n{}", drill.story());

@@ -27,7 +27,7 @@ fn the_good_runbook_for_a_drained_pool_passes() {
     let project = Project::shipped(DB_POOL, &[], &[]);
     let junit = project.path().join("out/junit.xml");
     let drill = project.drill("db-pool", &["--junit", junit.to_str().expect("a path")]);
-    drill.came_to(Verdict::Passed, 0, &["users recovered"]).reverted();
+    drill.came_to(Verdict::Passed, 0, &["users recovered"]).reverted().sealed();
     drill.fault_after("postgres_lock", FaultAfter::ClearedByRunbook);
     let phases = [Phase::Up, Phase::Steady, Phase::Inject, Phase::Impact, Phase::Respond, Phase::Recover];
     let watched: Vec<Phase> = drill.phases().into_iter().filter(|phase| *phase != Phase::Detect).collect();

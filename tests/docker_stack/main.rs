@@ -1,6 +1,7 @@
 //! The Docker stack on a real engine: what a Compose file may hold goes up, can be spoken to, and leaves nothing.
 
 mod commands;
+mod files;
 mod images;
 mod leftovers;
 mod rig;

@@ -39,13 +39,26 @@ fn the_tables_have_every_key_and_no_other() {
     assert_eq!(first_cells(&page(PAGE), "`scenarios`"), keys(entry));
 }
 
-/// Every scenario of the repository is drilled every night.
-#[test]
-fn the_nightly_game_day_has_every_scenario() {
-    let (day, diags) = spec::load_game_day(&root().join("gamedays/nightly.yaml"), &Overrides::default());
+/// The scenarios that a game day of the repository names.
+fn named_by(day: &str) -> BTreeSet<String> {
+    let (day, diags) = spec::load_game_day(&root().join("gamedays").join(day), &Overrides::default());
     let day = day.unwrap_or_else(|| panic!("{}", render(&diags, false)));
-    let named: BTreeSet<&str> = day.scenarios.iter().map(|scenario| scenario.plan.name.as_str()).collect();
+    day.scenarios.into_iter().map(|scenario| scenario.plan.name).collect()
+}
+
+/// Every scenario of the repository is drilled every night, and DR drills on a day of their own.
+#[test]
+fn the_nightly_and_the_quarterly_game_day_have_every_scenario_between_them() {
     let files = spec::project_scenarios(&root());
-    let all: BTreeSet<&str> = files.iter().filter_map(|file| file.file_stem()?.to_str()).collect();
-    assert_eq!(named, all);
+    let (mut night, mut quarter) = (BTreeSet::new(), BTreeSet::new());
+    for file in &files {
+        let name = file.file_stem().expect("a name").to_string_lossy().into_owned();
+        let text = std::fs::read_to_string(file).expect("a scenario");
+        match text.lines().any(|line| line == "kind: dr") {
+            true => quarter.insert(name),
+            false => night.insert(name),
+        };
+    }
+    assert_eq!(named_by("nightly.yaml"), night);
+    assert_eq!(named_by("quarterly.yaml"), quarter);
 }

@@ -119,6 +119,9 @@ fn every_key_of_a_scenario_is_described() {
         maps.push((format!("`{key}`"), with(key, &it)));
     }
     maps.push(("`steps`".into(), with("steps", &format!("{{ end-its-sessions: {it} }}"))));
+    maps.push(("`ledger`".into(), with("ledger", &it)));
+    maps.push(("`restore`".into(), with("restore", &it)));
+    maps.push(("Probes".into(), with("restore", &format!("{{ content: {{ canary: {it} }} }}"))));
     maps.push(("`clients`".into(), with("clients", &format!("{{ sql: {it} }}"))));
     for kind in Fault::KINDS {
         maps.push((format!("`{kind}`"), with("faults", &format!("[ {{ {kind}: {it} }} ]"))));

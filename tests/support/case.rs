@@ -2,6 +2,7 @@
 
 use super::fake::FakeStack;
 use super::log::{Act, Controls, Log, When};
+use super::restore::announced;
 use super::rules;
 use super::told::Told;
 use super::world::{Switches, World};
@@ -242,7 +243,7 @@ impl Case {
             revision: None,
             occasion: None,
         };
-        let announcement = engine::announce(&plan, &identity);
+        let announcement = announced(&plan, engine::announce(&plan, &identity));
         let stack = FakeStack::new(world);
         let mut person = self.person;
         let job = Job { plan: &plan, announcement, options: &self.options, run_dir: &run_dir, person: &mut *person };

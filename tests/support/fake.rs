@@ -3,10 +3,12 @@
 use super::agent::Agent;
 use super::log::Happening;
 use super::shell::Supervisor;
+use super::shop::real_agent;
 use super::world::World;
 use firedrill::record::Redactor;
 use firedrill::stack::{
-    AgentRole, Channel, ContainerOp, ContainerState, Executed, Place, Stack, StackDown, StackError, StackUp,
+    AgentRole, Channel, ContainerOp, ContainerState, Damage, Executed, FileAnswer, FileAsk, FileDeed, Place, Stack,
+    StackDown, StackError, StackUp, Whole,
 };
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -61,6 +63,10 @@ impl Stack for FakeStack {
 
     async fn connect(&self, role: &AgentRole) -> Result<Channel, StackError> {
         self.maybe_panic("connect");
+        if self.world.switches.shop.is_some() {
+            self.world.log.done(Happening::Connected { agent: role.name() });
+            return Ok(real_agent().await);
+        }
         let (near, far) = Channel::pair(256);
         let (orders, taken) = mpsc::unbounded_channel();
         self.world.enlist(&role.name(), orders);
@@ -80,6 +86,18 @@ impl Stack for FakeStack {
     async fn containers(&self, service: &str) -> Result<Vec<ContainerState>, StackError> {
         self.maybe_panic("containers");
         let restarts = self.world.counted("restart-db");
+        let vanished = self.world.switches.shop.as_ref().is_some_and(|shop| shop.vanished());
+        if vanished && service == "db" {
+            let name = "fake-db-1".to_string();
+            let status = "exited".to_string();
+            return Ok(vec![ContainerState {
+                id: name.clone(),
+                name,
+                status,
+                exit_code: Some(1),
+                started_at: String::new(),
+            }]);
+        }
         let status = match (service, *self.db.lock().expect("no panic while locked")) {
             ("db", (status, before)) if before == restarts => status,
             _ => "running",
@@ -112,8 +130,39 @@ impl Stack for FakeStack {
         Ok(())
     }
 
-    async fn exec(&self, service: &str, _: &[String], _: Duration) -> Result<Executed, StackError> {
+    async fn exec(&self, service: &str, command: &[String], _: Duration) -> Result<Executed, StackError> {
+        if let Some(shop) = &self.world.switches.shop {
+            let whole = shop.script(&command[2]).map_err(refused)?;
+            let output = String::from_utf8(whole.stdout).expect("text");
+            return Ok(Executed { container: whole.container, code: whole.code.expect("an end"), output });
+        }
         Ok(Executed { container: format!("fake-{service}-1"), code: 0, output: String::new() })
+    }
+
+    async fn exec_whole(&self, service: &str, command: &[String], _: Duration) -> Result<Whole, StackError> {
+        assert_eq!((service, &command[..2]), ("db", &["sh".to_string(), "-c".to_string()][..]));
+        self.world.switches.shop.as_ref().expect("a shop").script(&command[2]).map_err(refused)
+    }
+
+    async fn files(&self, service: &str, ask: &FileAsk) -> Result<FileAnswer, StackError> {
+        self.maybe_panic("files");
+        let FileAsk { path, what } = ask;
+        Ok(match what {
+            FileDeed::Measure(_) => FileAnswer::Would(Damage::Flipped { offset: 3, original: 0 }),
+            FileDeed::Damage(_) => {
+                self.world.break_it("files");
+                FileAnswer::Done(format!("{path} of {service} is damaged"))
+            }
+            FileDeed::Look(_) if self.world.in_place("files") => FileAnswer::InPlace(format!("{path} is damaged")),
+            FileDeed::Look(_) => FileAnswer::Gone(format!("{path} is not damaged")),
+            FileDeed::Mend(_) => match self.world.lift("files") {
+                Ok(done) => FileAnswer::Done(done),
+                Err(cause) => {
+                    let operation = format!("mending {path}");
+                    return Err(StackError::Environment { operation, cause, hint: None });
+                }
+            },
+        })
     }
 
     async fn read_file(&self, _: &str, _: &str) -> Result<Vec<u8>, StackError> {
@@ -156,4 +205,8 @@ impl Stack for FakeStack {
         }
         Ok(StackDown { took: Duration::from_millis(1), left: self.world.switches.leaves.clone() })
     }
+}
+
+fn refused(cause: String) -> StackError {
+    StackError::Environment { operation: "running a command in `db`".into(), cause, hint: None }
 }

@@ -4,8 +4,10 @@ mod agent;
 mod case;
 mod fake;
 mod log;
+mod restore;
 mod rules;
 mod shell;
+mod shop;
 mod told;
 mod world;
 
@@ -13,5 +15,7 @@ pub use agent::Order;
 pub use case::{Case, Killed, MIXED, PAUSE, TWO};
 pub use fake::{DB_CONTAINER, FakeStack};
 pub use log::{Controls, Entry, Happening, Log, When, begins, injects, lifts, removes, runs};
+pub use restore::dr;
+pub use shop::{Fate, Says, Shop};
 pub use told::Told;
 pub use world::{Alert, Switches, World};

@@ -145,6 +145,7 @@ fn act(world: &World, word: &str) -> bool {
         "take-turns" => world.take_turns(),
         // The fault is gone.
         "clear" => world.clear(),
+        "restore" => world.switches.shop.as_ref().expect("a shop").restore(),
         _ => return false,
     }
     true

@@ -3,10 +3,11 @@
 
 use super::agent::Order;
 use super::log::{Happening, Log};
+use super::shop::Shop;
 use firedrill::stack::StackError;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -53,6 +54,8 @@ pub struct Switches {
     pub agents_cling: bool,
     /// The container has no bash.
     pub no_shell: bool,
+    /// Nothing of this world: a shop that is really there, and a real agent.
+    pub shop: Option<Arc<Shop>>,
 }
 
 /// How the metric of the alert condition behaves.

@@ -58,7 +58,7 @@ impl Loads {
         let generators = generators.into_iter().map(|(load, generator)| {
             let messages = messages.clone();
             // Nobody reads any more once the session has ended, and then the generator is dropped, too.
-            let report = move |report| drop(messages.send(message(&load, t0_us, report)));
+            let report = move |report| drop(messages.send(message(&load, t0_us, clock, report)));
             AbortOnDropHandle::new(tokio::spawn(generator.run(t0, stop.clone(), report)))
         });
         *running = Some(Running {
@@ -108,7 +108,7 @@ impl Loads {
     }
 }
 
-fn message(load: &str, t0_us: u64, report: Report) -> Message {
+fn message(load: &str, t0_us: u64, clock: Clock, report: Report) -> Message {
     match report {
         Report::Slice(slice) => Message::Slice(WireSlice {
             load: load.to_string(),
@@ -120,5 +120,8 @@ fn message(load: &str, t0_us: u64, report: Report) -> Message {
             latency_us: slice.latency_us,
         }),
         Report::Late { worst, count } => Message::Late { load: load.to_string(), worst_us: micros(worst), count },
+        Report::Write { number, ended, acknowledged } => {
+            Message::Write { load: load.to_string(), write: number, clock_us: clock.at_us(ended), acknowledged }
+        }
     }
 }

@@ -56,7 +56,8 @@ impl Surge {
         let connections = connections_of(like, rate);
         // Another name makes other ids: these are other users.
         let name = format!("{}+{fault}", like.name);
-        let spec = LoadSpec { name, rate, connections, ..like.clone() };
+        // Their writes are not the ledger's: two requests would have one number.
+        let spec = LoadSpec { name, rate, connections, acknowledged: None, ..like.clone() };
         let generator = Generator::new(&spec, &[], seed)?;
         let counts = Arc::<Mutex<Counts>>::default();
         let counting = counts.clone();
@@ -71,6 +72,7 @@ impl Surge {
                     counts.reached |= counts.in_time() as f64 >= (rate * SHARE * FOR_SECONDS).max(1.0);
                 }
                 Report::Late { count, .. } => counts.late += count,
+                Report::Write { .. } => {}
             }
         };
         let sending = tokio::spawn(async move {
@@ -149,6 +151,7 @@ mod tests {
             connections: 2,
             keep_alive: true,
             ca: None,
+            acknowledged: None,
         }
     }
 

@@ -186,10 +186,47 @@ fn load(port: u16, rate: f64) -> Ask {
         connections: 50,
         keep_alive: true,
         ca: None,
+        acknowledged: None,
     };
     let good = Good { text: "status < 500".into(), terms: vec![Term::Status(Comparison::Less, 500)] };
     let sli = SliSpec { name: "ok".into(), load: "shop".into(), good, objective: Ratio::new(0.99).unwrap() };
     Ask::StartLoad { loads: vec![load], slis: vec![sli], seed: 1 }
+}
+
+#[tokio::test]
+async fn every_write_of_a_ledger_is_told_before_the_slice_in_which_it_was_due() {
+    let (port, _) = service().await;
+    let agent = Agent::start(None, LEASE).await;
+    let (client, mut messages) = agent.connect().await.unwrap();
+    let Ask::StartLoad { mut loads, slis, seed } = load(port, 100.0) else { panic!("a load") };
+    let text = "status == 200".to_string();
+    loads[0].acknowledged = Some(Good { text, terms: vec![Term::Status(Comparison::Equal, 200)] });
+    let before = Clock::start().now_us();
+    client.ask(Ask::StartLoad { loads, slis, seed }).await.unwrap();
+    let (mut writes, mut due) = (Vec::new(), 0);
+    within("ten slices", async {
+        while let Some(message) = messages.recv().await {
+            match message {
+                Message::Write { load, write, clock_us, acknowledged } => {
+                    assert_eq!((load.as_str(), acknowledged), ("shop", true));
+                    assert!(clock_us >= before);
+                    writes.push(write);
+                }
+                Message::Slice(slice) => {
+                    due += slice.due;
+                    let told = (0..due).filter(|write| writes.contains(write)).count() as u64;
+                    assert_eq!(told, due, "every write of a slice that is closed");
+                    if slice.index == 9 {
+                        return;
+                    }
+                }
+                _ => {}
+            }
+        }
+        panic!("the agent went away");
+    })
+    .await;
+    assert!(due >= 90, "{due}");
 }
 
 #[tokio::test]

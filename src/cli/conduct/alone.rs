@@ -2,7 +2,7 @@
 //! of a verdict.
 
 use super::reaper_child::Reaper;
-use super::{Format, Wishes, display, environment, listen, on_disk, say};
+use super::{Format, Wishes, display, environment, listen, on_disk, say, sealing};
 use crate::cli::ask::Terminal;
 use crate::engine::{Alone, AloneOutcome, announce_alone, follow_alone, ledger};
 use crate::error::{Error, Exit};
@@ -58,12 +58,18 @@ pub async fn follow(alone: Alone<'_>, beside: Beside, person: &mut Terminal, wis
     let announcement = announce_alone(&alone, run_dir.id(), utc_text(utc_now()), &words);
     let secrets = sink.secrets();
     let outcome = follow_alone(alone, announcement, &stack, ledger, sink, person, &shutdown).await;
-    reaper.dismiss().await;
     let cleaned = stack.save_logs(&run_dir.logs(), &secrets.redactor()).await;
+    // After the last file, and before the reaper goes: it seals what was not sealed.
+    let sealed = sealing::seal(run_dir.path()).await;
+    reaper.dismiss().await;
     cleaned.map_err(environment)?;
     if wishes.format == Format::Human {
         say(&report::summary(&record.record(), Some(run_dir.path()), wishes.color));
+        if let Ok(sealed) = &sealed {
+            say(&sealing::lines(sealed));
+        }
     }
+    sealed.map_err(|error| Error::harness(sealing::failure(run_dir.path(), &error)))?;
     Ok(match outcome {
         AloneOutcome::Followed => Exit::Passed,
         AloneOutcome::StepFailed => Exit::Failed,

@@ -10,9 +10,10 @@ mod save;
 
 pub use save::save_day;
 
-use super::{Format, environment, listen, on_disk, revision, say};
+use super::{Format, environment, listen, on_disk, revision, say, sealing};
 use crate::engine::Shutdown;
 use crate::error::{Error, Exit};
+use crate::evidence;
 use crate::gameday::{self, Circumstances, Prepared, Rules, Schedule, in_words};
 use crate::record::{Day, DayEvent, DayObserver, DaySink, DrillStatus, RunDir, Stopped, utc_now, utc_text};
 use crate::report::{self, DayConsole, DayConsoleOptions, Drills, EventsJson, Verbosity};
@@ -184,13 +185,18 @@ fn unsaid(day: &Day, signalled: bool) -> Vec<Stopped> {
 fn finish(drills: Drills, sink: &DaySink, dir: &Path, wishes: &DayWishes) -> Result<Exit, Error> {
     let saved = save_day(&drills, dir).map_err(|error| on_disk(dir, &error));
     let junit = save::save_junit(&drills, wishes.junit.as_deref());
+    let sealed = evidence::seal(dir, false);
     let day = sink.day();
     let exit = gameday::exit(&day);
     if wishes.format == Format::Human {
         say(&report::day_summary(&drills, dir, wishes.color));
+        if let Ok(sealed) = &sealed {
+            say(&sealing::lines(sealed));
+        }
     }
     saved?;
     junit?;
+    sealed.map_err(|error| Error::harness(sealing::failure(dir, &error)))?;
     match sink.write_error() {
         Some(error) => Err(Error::harness(format!("the game day's events could not be written to disk: {error}"))),
         None => Ok(exit),

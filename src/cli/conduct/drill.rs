@@ -1,10 +1,12 @@
 //! Carries out one drill whose directory and stack are there: what is kept of its files, the ledger, the reaper, the sink, the
-//! reports. Many of them can run side by side: nothing here is shared.
+//! reports, the seal. Many of them can run side by side: nothing here is shared.
 
 use super::reaper_child::Reaper;
+use super::sealing::seal;
 use super::{on_disk, save};
 use crate::engine::{self, Identity, Job, Options, Person, Shutdown, ledger};
 use crate::error::Error;
+use crate::evidence::Sealed;
 use crate::record::{EventSink, Observer, Occasion, Record, RecordObserver, Redactor, RunDir, utc_now, utc_text};
 use crate::source::Source;
 use crate::spec::Plan;
@@ -32,6 +34,8 @@ pub struct Carried {
     pub record: Record,
     /// Whether its reports could be written.
     pub saved: std::io::Result<()>,
+    /// Whether it could be sealed.
+    pub sealed: std::io::Result<Sealed>,
 }
 
 /// Carries it out. The observers see every event.
@@ -73,8 +77,10 @@ pub async fn carry_out(
     engine::run(job, stack, ledger, sink, shutdown).await;
     let record = record.record();
     let saved = save(&record, &run_dir);
+    // Before the reaper goes: it seals what was not sealed.
+    let sealed = seal(run_dir.path()).await;
     reaper.dismiss().await;
-    Ok(Carried { record, saved })
+    Ok(Carried { record, saved, sealed })
 }
 
 /// The files that a drill was made from.

@@ -79,6 +79,13 @@ pub fn choose(services: &[Service], service: Option<&str>, fault: Option<&str>) 
             "check: what a bad release sets: `variables` of the Compose file, `image`, `environment`, `command`".into(),
         );
     }
+    if kind == "files" {
+        fault_notes.push("check: what is lost: a path on one of the service's volumes".into());
+    }
+    if kind == "sql" {
+        fault_notes
+            .push("check: what is done to which data, and the query by which it is seen (true: it is in place)".into());
+    }
     if kind == "load_surge" {
         fault_notes.push("check: more requests a second than the service can serve".into());
     }
@@ -137,9 +144,11 @@ impl Choice {
             "http_status" => "503",
             "command" => "broken",
             "deploy" => "release",
+            "files" => "files",
             "load_surge" => "surge",
             "postgres_connections" => "connections",
             "postgres_lock" => "lock",
+            "sql" => "data",
             _ => "down",
         };
         format!("{}-{what}", self.target)
@@ -158,9 +167,11 @@ impl Choice {
             "http_status" => format!("{target} answers 503"),
             "command" => format!("{target} is broken"),
             "deploy" => format!("a release breaks {target}"),
+            "files" => format!("{target} has lost its files"),
             "load_surge" => format!("{entry} has more users than it can serve"),
             "postgres_connections" => format!("{target} has no free connections"),
             "postgres_lock" => format!("a lock in {target} stops everybody"),
+            "sql" => format!("{target} has lost its data"),
             _ => format!("{target} is down"),
         };
         if entry == target { what } else { format!("{entry} fails because {what}") }
@@ -174,8 +185,10 @@ impl Choice {
         let more = match self.kind {
             "command" => ", run: touch /tmp/broken, undo: rm -f /tmp/broken, confirm: test -e /tmp/broken",
             "deploy" => ", environment: { BROKEN: \"1\" }",
+            "files" => ", path: /data, do: remove, irreversible: true",
             "http_status" => ", status: 503",
             "postgres_lock" => ", table: orders",
+            "sql" => ", run: DELETE FROM orders, confirm: SELECT count(*) = 0 FROM orders, irreversible: true",
             _ => "",
         };
         format!("{}: {{ service: {}{more} }}", self.kind, super::text::yaml(&self.target))
@@ -206,6 +219,9 @@ impl Choice {
             "http_status" => Some(
                 "a restart does not cure `http_status`: write into the runbook's mitigation what takes the service out of the way",
             ),
+            "files" | "sql" => {
+                Some("a restart brings no data back: write into the runbook's mitigation how it is restored")
+            }
             "command" | "deploy" | "load_surge" => {
                 Some("a restart does hardly cure this fault: write into the runbook's mitigation what does")
             }

@@ -12,6 +12,7 @@ fn globals(project: &Path) -> Globals {
 
 fn args() -> ReportArgs {
     ReportArgs {
+        kind: None,
         paths: Vec::new(),
         html: None,
         markdown: None,

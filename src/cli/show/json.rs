@@ -2,6 +2,7 @@
 
 use super::View;
 use super::inputs::{ShownInput, inputs};
+use super::restore::ShownRestore;
 use crate::runbook::{Command, Input, Settings, Step, StepKind};
 use serde::Serialize;
 
@@ -15,6 +16,8 @@ pub(super) struct Shown<'a> {
     path: String,
     title: &'a str,
     scenario: Option<String>,
+    kind: Option<&'static str>,
+    restore: Option<ShownRestore<'a>>,
     inputs: Vec<ShownInput>,
     steps: Vec<ShownStep<'a>>,
 }
@@ -100,6 +103,8 @@ impl<'a> Shown<'a> {
             path: view.runbook.source.path.display().to_string(),
             title: &view.runbook.title,
             scenario: view.plan.as_ref().map(|plan| plan.source.path.display().to_string()),
+            kind: view.plan.as_ref().map(|plan| if plan.restore.is_some() { "dr" } else { "drill" }),
+            restore: view.plan.as_ref().and_then(|plan| plan.restore.as_ref()).map(ShownRestore::of),
             inputs: inputs(view),
             steps: view.runbook.steps.iter().map(|step| ShownStep::of(view, step)).collect(),
         }

@@ -2,6 +2,7 @@
 
 mod inputs;
 mod json;
+mod restore;
 mod text;
 
 use super::output::print;

@@ -74,7 +74,6 @@ fn a_terminal_is_not_obeyed() {
 
 /// A project in which a scenario follows the runbook of annotations.
 fn annotated() -> (tempfile::TempDir, View) {
-    let dir = tempfile::tempdir().unwrap();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let runbook = std::fs::read_to_string(root.join("tests/runbooks/annotations.md")).unwrap();
     let scenario = "title: T\nstack: ../compose.yaml\nrunbook: ../runbooks/annotations.md\n\
@@ -82,9 +81,29 @@ fn annotated() -> (tempfile::TempDir, View) {
         slis: { ok: { load: l, good: status < 500, objective: 90% } }\nfaults: [ container_kill: { service: shop } ]\n\
         recover: { within: 9s }\nclients: { sql: { service: db, command: psql } }\n\
         respond: { phases: [mitigate], vars: { TOKEN: hunter2, HOLDER: 4711 } }\nsteps:\n  take-back:\n    run: |\n      curl -H \"<token>\" http://shop/in\n      curl http://shop/<gone>\n    retry: 3/500ms\n  book: { skip: the book is out }\n";
+    project(&runbook, scenario)
+}
+
+/// A project in which a DR drill follows a runbook.
+fn restoring() -> (tempfile::TempDir, View) {
+    let scenario = "title: T\nkind: dr\nrto: 45s\nrpo: 1500ms\nstack: ../compose.yaml\n\
+        runbook: ../runbooks/annotations.md\n\
+        load: { l: { request: 'POST http://shop/{{counter}}', rate: 50/s } }\n\
+        slis: { ok: { load: l, good: status < 500, objective: 90% } }\nfaults: [ container_kill: { service: shop } ]\n\
+        recover: { within: 9s }\nexpect: { verdict: not_recovered, level: L2 }\n\
+        ledger: { load: l, survivors: { service: db, run: \"psql -c 'SELECT n FROM l'\", within: 1m } }\n\
+        restore:\n  backup: { service: ops, run: cat /facts }\n  readable: { service: ops, run: verify }\n  \
+        restored: { service: ops, run: test -s /data/PG_VERSION }\n  replayed:\n    service: db\n    run: |\n      \
+        # not before the end of recovery\n      psql -c 'SELECT 1'\n  content:\n    \
+        sums: { service: db, run: sums }\n    canary: { service: db, run: canary, output: \"42\" }\n";
+    project("# Lost\n\n## Mitigation\n\n### Step 1: Restore it\n\n```bash\nrestore\n```\n", scenario)
+}
+
+fn project(runbook: &str, scenario: &str) -> (tempfile::TempDir, View) {
+    let dir = tempfile::tempdir().unwrap();
     for (path, text) in [
-        ("compose.yaml", "services: { shop: { image: x }, db: { image: x } }\n"),
-        ("runbooks/annotations.md", runbook.as_str()),
+        ("compose.yaml", "services: { shop: { image: x }, db: { image: x }, ops: { image: x } }\n"),
+        ("runbooks/annotations.md", runbook),
         ("scenarios/s.yaml", scenario),
     ] {
         let path = dir.path().join(path);
@@ -113,6 +132,23 @@ fn a_scenario_shows_what_it_makes_of_a_runbook() {
     let text = text(&view).replace(&format!("{}/", dir.path().display()), "");
     assert!(!text.contains("hunter2"), "{text}");
     insta::assert_snapshot!("followed", text);
+}
+
+#[test]
+fn a_dr_drill_shows_what_it_measures() {
+    let (dir, view) = restoring();
+    let text = text(&view).replace(&format!("{}/", dir.path().display()), "");
+    insta::assert_snapshot!("restoring", text);
+    let json = serde_json::to_value(Shown::of(&view)).unwrap();
+    assert_eq!((json["kind"].as_str(), json["restore"]["rpo"].as_str()), (Some("dr"), Some("1.5s")));
+    let levels: Vec<&str> =
+        json["restore"]["levels"].as_array().unwrap().iter().map(|l| l["level"].as_str().unwrap()).collect();
+    assert_eq!(levels, ["L1", "L2", "L3", "L4", "L4"]);
+    assert_eq!(json["restore"]["levels"][4]["output"].as_str(), Some("42"));
+    assert_eq!(json["restore"]["ledger"]["survivors"]["within"].as_str(), Some("1m"));
+    let (_dir, other) = annotated();
+    let json = serde_json::to_value(Shown::of(&other)).unwrap();
+    assert_eq!((json["kind"].as_str(), json["restore"].is_null()), (Some("drill"), true));
 }
 
 #[test]
@@ -146,6 +182,8 @@ fn every_field_of_the_json_is_described() {
     fields(&serde_json::to_value(Shown::of(&view)).unwrap(), "", &mut real);
     let by_hand = folder("tests/runbooks").into_iter().find(|path| path.ends_with("by-hand.md")).unwrap();
     fields(&serde_json::to_value(Shown::of(&shown(&by_hand).0)).unwrap(), "", &mut real);
+    let (_dir, dr) = restoring();
+    fields(&serde_json::to_value(Shown::of(&dr)).unwrap(), "", &mut real);
     // Replaced commands are commands.
     real.retain(|path| !path.starts_with("steps[].replaced.commands[]"));
     let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/runbooks.md")).unwrap();

@@ -1,7 +1,7 @@
 //! A runbook for people, as `firedrill show` prints it.
 
-use super::View;
 use super::inputs::{ShownInput, inputs};
+use super::{View, restore};
 use crate::runbook::{CodeBlock, Command, LeftOut, Settings, Step, StepKind};
 use crate::source::visible;
 use crate::spec::Show;
@@ -19,6 +19,7 @@ pub(super) fn text(view: &View) -> String {
     let people = runbook.steps.len() - commands - skipped;
     let _ = write!(out, "{}: {commands} with commands, {people} for a person", count(runbook.steps.len(), "step"));
     out.push_str(&if skipped > 0 { format!(", {skipped} skipped\n") } else { "\n".to_string() });
+    out.push_str(&view.plan.as_ref().map(restore::text).unwrap_or_default());
     show_inputs(&mut out, view, &inputs(view));
     let mut phase = None;
     for step in &runbook.steps {

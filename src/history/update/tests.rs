@@ -91,6 +91,27 @@ fn a_run_is_read_once_and_stays_when_its_directory_is_gone() {
 }
 
 #[test]
+fn a_run_that_lies_only_under_the_name_latest_counts_once() {
+    let place = Place::new();
+    let known = record("a", 0, Story::Passed);
+    let dir = place.write(&known);
+    let latest = dir.with_file_name("latest");
+    fs::rename(&dir, &latest).unwrap();
+    let (runs, update) = place.look(false);
+    assert_eq!((runs.len(), update.read, update.unreadable), (1, 1, Vec::new()));
+    assert_eq!(runs[0].run, known.plan.as_ref().unwrap().run);
+    assert_eq!(place.look(false).1.read, 0, "it is known by its id");
+    // The same run under its own name is no second one.
+    place.write(&known);
+    let (runs, update) = place.look(false);
+    assert_eq!((runs.len(), update.read, update.found), (1, 0, 1));
+    // A directory that claims to be another run is still named.
+    fs::remove_dir_all(place.dir(&known)).unwrap();
+    fs::rename(&latest, latest.with_file_name("20261120T010203Z-b-0001")).unwrap();
+    assert!(place.look(false).1.unreadable[0].contains("the record is that of the run"));
+}
+
+#[test]
 fn a_run_without_an_end_is_read_again_and_an_end_is_never_lost() {
     let place = Place::new();
     let plan = record("a", 0, Story::Passed);

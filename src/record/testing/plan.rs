@@ -44,6 +44,14 @@ pub(super) fn at(line: usize) -> Location {
 
 /// The plan of a story.
 pub(crate) fn plan(story: Story) -> Announcement {
+    if story.is_restore() {
+        return super::restore::plan(story);
+    }
+    shop(story)
+}
+
+/// The plan of a story of the shop.
+pub(super) fn shop(story: Story) -> Announcement {
     let file = |path: &str, digit: &str| FileRef { path: path.into(), sha256: digit.repeat(64) };
     let step = |id: &str, title: &str, line, manual| StepInfo {
         id: id.into(),

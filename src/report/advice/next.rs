@@ -1,7 +1,9 @@
-//! What to do next, by verdict. Honest about what the drill cannot know.
+//! What to do next, by verdict: what to do first, and then why. Honest about what the drill cannot know.
 
+use super::restore::{restore, says_enough};
 use super::{after, followed, helping, listed};
 use crate::record::{Announcement, DrillStatus, FaultAfter, Outcome, Record, StepStatus, Verdict};
+use crate::report::restore::other_level;
 use crate::report::text::{declared, one_line};
 
 /// What to do next.
@@ -9,8 +11,11 @@ pub fn next(record: &Record) -> Vec<String> {
     let Some(plan) = &record.plan else { return vec!["Look at `events.jsonl` in the run's directory.".into()] };
     let mut all = Vec::new();
     if let Some(why) = record.disturbed.as_ref().filter(|_| record.is_disturbed()) {
-        all.push(format!("Do not read a verdict out of this drill: its measuring was disturbed ({}).", one_line(why)));
-        all.push("Run it alone or on a machine with more room, or lower the load's `rate`.".into());
+        all.push(format!(
+            "Run it alone or on a machine with more room, or lower the load's `rate`. Do not read a verdict out of this drill: its \
+             measuring was disturbed ({}).",
+            one_line(why)
+        ));
     } else if !record.ended || record.verdict == Verdict::Incomplete {
         all.push("Remove what it may have left behind: `firedrill sweep`.".into());
         all.push("Find out who ended the run: a time limit of the CI job, a machine out of memory.".into());
@@ -19,17 +24,23 @@ pub fn next(record: &Record) -> Vec<String> {
     } else if record.expects_failure() && record.verdict != record.expected() {
         let expected = record.expected();
         all.push(format!(
-            "The scenario expects `{expected}`. If the drill should pass now, take `expect` out of `{}`; otherwise find out \
-             why it came out differently.",
+            "Find out why it came out differently than the scenario expects (`{expected}`), or, if the drill should pass now, take \
+             `expect` out of `{}`.",
             plan.scenario_file.path
         ));
+    } else if let Some(told) = other_level(record) {
+        all.push(format!(
+            "Find out why the restore came to another level ({told}), or correct `expect` in `{}`.",
+            plan.scenario_file.path
+        ));
+        all.extend(restore(record));
     } else if record.verdict == record.expected() {
-        all.extend(
-            record
-                .spoilers()
-                .map(|later| format!("The verdict stands, the clean-up does not: {}.", one_line(&later.reason))),
-        );
-        all.push("Remove what was left behind: `firedrill sweep`.".into());
+        let spoilers = record.spoilers().map(|later| one_line(&later.reason)).collect::<Vec<_>>().join("; ");
+        let why = match spoilers.is_empty() {
+            true => String::new(),
+            false => format!(" The verdict stands, the clean-up does not: {spoilers}."),
+        };
+        all.push(format!("Remove what was left behind: `firedrill sweep`.{why}"));
     } else {
         by_verdict(record, &mut all);
     }
@@ -78,12 +89,10 @@ fn by_verdict(record: &Record, all: &mut Vec<String>) {
             all.push(format!("If people would not know the value either, let `{runbook}` say where it comes from."));
         }
         Verdict::NoImpact => {
-            all.push(
-                "The fault was in place and no user noticed, so the drill proved nothing about the runbook.".into(),
-            );
             all.push(format!(
                 "Look whether the load in `{scenario}` reaches what the fault breaks; make the fault stronger, or allow more \
-                 than {} (`impact.within`).",
+                 than {} (`impact.within`). The fault was in place and no user noticed, so the drill proved nothing about the \
+                 runbook.",
                 declared(plan.windows.impact_within_us)
             ));
             all.push("If users are meant not to notice, say so: `impact: none`.".into());
@@ -91,72 +100,92 @@ fn by_verdict(record: &Record, all: &mut Vec<String>) {
         Verdict::Undetected => {
             let detect = plan.detect.as_deref().unwrap_or("the alert condition");
             all.push(format!(
-                "Users suffered and nobody would have been called: `{}` did not hold in time.",
+                "Correct the alert's threshold or metric, or the copy of it in `{scenario}` (`detect`). Users suffered and nobody would \
+                 have been called: `{}` did not hold in time.",
                 one_line(detect)
             ));
-            all.push(format!("Correct the alert's threshold or metric, or the copy of it in `{scenario}` (`detect`)."));
         }
         Verdict::SelfHealed if plan.control => {
-            all.push(
-                "Users recovered without the runbook as well, so the drill cannot say that the runbook helps.".into(),
-            );
-            all.push(format!("Make the fault in `{scenario}` last, or come back after it was cleared (`returns`)."));
+            all.push(format!(
+                "Make the fault in `{scenario}` last, or come back after it was cleared (`returns`). Users recovered without the \
+                 runbook as well, so the drill cannot say that the runbook helps."
+            ));
         }
         Verdict::SelfHealed => {
-            all.push("Users had recovered before the first mitigating command, so the drill cannot say that the runbook helps.".into());
-            all.push(format!("Make the fault in `{scenario}` last, or come back after it was cleared (`returns`)."));
+            all.push(format!(
+                "Make the fault in `{scenario}` last, or come back after it was cleared (`returns`). Users had recovered before the \
+                 first mitigating command, so the drill cannot say that the runbook helps."
+            ));
         }
         Verdict::Unsteady => {
-            all.push("Users were not well before anything was broken, so this says nothing about the runbook.".into());
             all.push(
-                "Look at the logs of the stack in the run's directory (`logs/`), and start the stack alone.".into(),
+                "Look at the logs of the stack in the run's directory (`logs/`), and start the stack alone. Users were not well \
+                 before anything was broken, so this says nothing about the runbook."
+                    .into(),
             );
         }
         Verdict::Breached => {
-            all.push(format!("`{scenario}` promises that users do not notice this fault, and they did."));
-            all.push("Look at what should have taken over: replicas, health checks, retries.".into());
+            all.push(format!(
+                "Look at what should have taken over: replicas, health checks, retries. `{scenario}` promises that users do not \
+                 notice this fault, and they did."
+            ));
         }
         Verdict::NotReverted => {
-            all.push(format!("Firedrill could not bring the stack back to what it was: {}.", one_line(&record.reason)));
-            all.push("Look whether the runbook changed something that the fault's undo needs.".into());
+            all.push(format!(
+                "Look whether the runbook changed something that the fault's undo needs. Firedrill could not bring the stack back to \
+                 what it was: {}.",
+                one_line(&record.reason)
+            ));
         }
         Verdict::Leaked => all.push("Remove what was left behind: `firedrill sweep`.".into()),
         Verdict::Interrupted => {
             let why = one_line(&record.reason);
             let why = if why.is_empty() { String::new() } else { format!(" ({why})") };
-            all.push(format!("It was stopped{why}; nothing was found out about the runbook."));
+            all.push(format!(
+                "Let it come to its end: it was stopped{why}, and nothing was found out about the runbook."
+            ));
         }
         _ => {
             all.push(format!(
-                "This is no finding about the runbook: Firedrill or its environment broke ({}).",
+                "Look at the machine with `firedrill doctor`, and at the logs in the run's directory (`logs/`). This is no finding about \
+                 the runbook: Firedrill or its environment broke ({}).",
                 one_line(&record.reason)
             ));
-            all.push(
-                "Look at the machine with `firedrill doctor`, and at the logs in the run's directory (`logs/`).".into(),
-            );
         }
     }
 }
 
 fn not_recovered(record: &Record, runbook: &str, all: &mut Vec<String>) {
+    all.extend(restore(record));
+    if says_enough(record) {
+        return;
+    }
     let helping = helping(record);
     let within = record.plan.as_ref().map_or(0, |plan| plan.windows.recover_within_us);
     match after(record) {
         Some((FaultAfter::StillActive, evidence)) => {
             let seen = if evidence.is_empty() { String::new() } else { format!(" ({})", one_line(evidence)) };
-            all.push(format!("The fault was still in place when the drill gave up{seen}."));
-            all.push(match helping.is_empty() {
-                true => format!("Give `{runbook}` a step that removes it or works around it."),
-                false => format!(
-                    "Look in `{runbook}` for the command that should remove it or work around it. Either it is missing, or it \
-                     is wrong in {}.",
-                    listed(&helping)
+            let still = format!("The fault was still in place when the drill gave up{seen}.");
+            all.push(match helping.as_slice() {
+                [] => format!("Give `{runbook}` a step that removes the fault or works around it. {still}"),
+                [one] => format!(
+                    "Look in `{runbook}` for the command that should remove the fault or work around it. Either it is missing, or it \
+                     is wrong in {}. {still}",
+                    listed(&[*one])
+                ),
+                several => format!(
+                    "Look in `{runbook}` for the command that should remove the fault or work around it. Either it is missing, or it \
+                     is wrong in one of the {} mitigating steps. {still}",
+                    several.len()
                 ),
             });
         }
         Some((FaultAfter::ClearedByRunbook, _)) => {
-            all.push("The runbook removed the fault, and users stayed unwell. Look for what must come after: a restart, a reconnect, a queue to drain.".into());
+            all.push("Look for what must come after: a restart, a reconnect, a queue to drain. The runbook removed the fault, and users stayed unwell.".into());
             all.push(format!("If it only takes longer, allow more than {} (`recover.within`).", declared(within)));
+        }
+        _ if helping.is_empty() => {
+            all.push(format!("Give `{runbook}` a step that removes the fault or works around it."))
         }
         _ => all.push(format!(
             "Compare what {} did with what the fault needs; whether it was still in place is not known.",
@@ -169,7 +198,7 @@ fn not_recovered(record: &Record, runbook: &str, all: &mut Vec<String>) {
         .collect();
     if !by_hand.is_empty() {
         all.push(format!(
-            "{} was for a person and was skipped. If that is the cure, give it commands, or drill with `--ask`.",
+            "If the cure is {}, give it commands, or drill with `--ask`: it was for a person and was skipped.",
             listed(&by_hand)
         ));
     }
@@ -179,7 +208,7 @@ fn not_recovered(record: &Record, runbook: &str, all: &mut Vec<String>) {
 pub fn of_status(status: DrillStatus) -> Option<&'static str> {
     match status {
         DrillStatus::Flaky => Some(
-            "It failed and then passed without a change. Compare the attempts below: what differs between them is the lead. It counts as flaky, not as passed.",
+            "Compare the attempts below: what differs between them is the lead. It failed and then passed without a change, and counts as flaky, not as passed.",
         ),
         DrillStatus::NotRun => Some("It was not started, so nothing is known about its runbook today."),
         _ => None,

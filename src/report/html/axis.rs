@@ -6,6 +6,7 @@ use super::samples::Samples;
 use super::svg::{Axis, px};
 use super::words;
 use crate::record::{DrillTime, FaultEvent, Record};
+use crate::report::restore::lost_span;
 use crate::report::text::{cut, one_line, percent, seconds};
 
 /// Height of a line of text.
@@ -176,6 +177,14 @@ impl Picture<'_> {
             let summary = info.map_or(fault.fault.as_str(), |info| info.summary.as_str());
             let seen = if fault.at(FaultEvent::ClearedByRunbook).is_some() { ", seen gone at its end" } else { "" };
             self.bar(from, gone.unwrap_or(end), "fault", &plain(&format!("fault: {summary}{seen}")));
+        }
+        if let Some((from, to, count)) = lost_span(record) {
+            let what = if count == 1 {
+                "1 acknowledged write is lost".into()
+            } else {
+                format!("{count} acknowledged writes are lost")
+            };
+            self.bar(from, to, "step bad", &format!("✗ {what}"));
         }
         let Some(detect) = record.plan.as_ref().and_then(|plan| plan.detect.as_deref()) else { return };
         let mut since = None;

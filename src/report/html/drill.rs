@@ -3,6 +3,7 @@
 use super::axis::axis;
 use super::budget::Context;
 use super::markup::Markup;
+use super::restore;
 use super::runbook::runbook;
 use super::samples::Samples;
 use super::signals::signals;
@@ -87,6 +88,7 @@ fn body<'a>(
     tables::trouble(m, record);
     tiles(m, record, &figures);
     tables::users(m, &figures);
+    restore::restore(m, record);
     if short {
         in_short(m, record, context);
         return;

@@ -5,7 +5,7 @@ use super::markdown::markdown;
 use super::markup::Markup;
 use super::words::{self, Tone};
 use crate::record::{Announcement, CommandRecord, Record, StepInfo, StepRecord, StepStatus, Verdict};
-use crate::report::text::{cut, one_line, seconds, terminal_lines};
+use crate::report::text::{bytes, cut, one_line, seconds, terminal_lines};
 use std::collections::BTreeMap;
 
 /// Lines of the runbook that nobody followed are shown as they are up to this number, and folded from there on.
@@ -238,7 +238,7 @@ pub fn did_command(
         });
         let gone = command.output.omitted.saturating_add(command.omitted);
         if gone > 0 {
-            m.leaf("p", &[("class", "note")], &format!("{} were left out while the drill ran", words::bytes(gone)));
+            m.leaf("p", &[("class", "note")], &format!("{} were left out while the drill ran", bytes(gone)));
         }
     });
 }

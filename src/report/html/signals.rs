@@ -3,9 +3,8 @@
 use super::markup::Markup;
 use super::samples::Samples;
 use super::svg::{Axis, px};
-use super::words;
 use crate::record::{LoadSeries, Measuring, Record};
-use crate::report::text::{cut, one_line, percent};
+use crate::report::text::{bytes, cut, one_line, percent};
 use std::collections::BTreeMap;
 
 /// Height of the field of a signal.
@@ -106,10 +105,10 @@ fn saturation(m: &mut Markup, record: &Record, measuring: &Measuring, samples: S
         told.push(format!("busy {} on average", percent(busy)));
     }
     if let Some(free) = measuring.available_min_bytes {
-        told.push(format!("at least {} of memory free", words::bytes(free)));
+        told.push(format!("at least {} of memory free", bytes(free)));
     }
     if let Some(used) = measuring.memory_max_bytes {
-        told.push(format!("the drill's containers used up to {}", words::bytes(used)));
+        told.push(format!("the drill's containers used up to {}", bytes(used)));
     }
     m.leaf("p", &[("class", "note")], &told.join("; "));
 }

@@ -127,6 +127,7 @@ pub fn faults(m: &mut Markup, record: &Record, samples: Option<Samples>) {
                         FaultEvent::ClearedByRunbook => "is gone: the runbook removed it",
                         FaultEvent::StillActive => "is still in place",
                         FaultEvent::Reverted => "is undone by Firedrill",
+                        FaultEvent::Irreversible => "is irreversible: left as it is",
                         FaultEvent::Failed => "something failed",
                     };
                     let name = match info {
@@ -143,6 +144,13 @@ pub fn faults(m: &mut Markup, record: &Record, samples: Option<Samples>) {
 }
 
 fn ended(fault: &crate::record::FaultRecord) -> &'static str {
+    if fault.at(FaultEvent::Irreversible).is_some() {
+        return match fault.after {
+            Some(FaultAfter::ClearedByRunbook) => "removed by the runbook",
+            Some(FaultAfter::StillActive) => "still in place after the runbook, irreversible: goes with the stack",
+            _ => "irreversible: goes with the stack",
+        };
+    }
     match (fault.after, fault.at(FaultEvent::Reverted)) {
         (Some(FaultAfter::ClearedByRunbook), _) => "removed by the runbook",
         (Some(FaultAfter::StillActive), Some(_)) => "still in place after the runbook, then undone by Firedrill",
@@ -185,6 +193,7 @@ pub fn time(m: &mut Markup, figures: &Figures) {
                 ("waiting for the recovery", asked.recover_us),
                 ("hold", asked.hold_us),
                 ("after the undo", asked.revert_us),
+                ("looking at the restore", asked.restore_us),
             ],
         ),
         (

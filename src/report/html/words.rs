@@ -2,6 +2,7 @@
 
 use super::markup::Markup;
 use crate::record::{CommandRecord, DrillStatus, Outcome, Record, StepStatus, Verdict};
+use crate::report::restore::other_level;
 
 /// How something came out, for its colour and its sign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +45,15 @@ pub fn badge(m: &mut Markup, tone: Tone, word: &str) {
     m.el("span", &[("class", &class)], |m| {
         m.fixed("<i aria-hidden=\"true\">").fixed(tone.sign()).fixed("</i> ").text(word);
     });
+}
+
+/// The sign alone, before words that say the same.
+pub fn sign(m: &mut Markup, tone: Tone) {
+    let class = format!("sign {}", tone.class());
+    m.el("i", &[("class", &class), ("aria-hidden", "true")], |m| {
+        m.fixed(tone.sign());
+    });
+    m.fixed(" ");
 }
 
 /// The tone of a drill's status.
@@ -99,6 +109,9 @@ pub fn headline(record: &Record) -> String {
         Outcome::Failed if record.expects_failure() && record.verdict != record.expected() => {
             format!("expected {}, got {is}", verdict(record.expected()))
         }
+        Outcome::Failed if other_level(record).is_some() => {
+            format!("{is}: {}", other_level(record).unwrap_or_default())
+        }
         Outcome::Failed | Outcome::Broken if record.verdict == record.expected() => "failed while cleaning up".into(),
         _ => is,
     }
@@ -141,16 +154,6 @@ pub fn date(utc: &str) -> String {
 /// `1 drill`, `2 drills`.
 pub fn many(count: usize, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
-}
-
-/// `4.2 MB`.
-pub fn bytes(bytes: u64) -> String {
-    match bytes {
-        0..=9_999 => format!("{bytes} bytes"),
-        10_000..=999_999 => format!("{} kB", bytes / 1000),
-        1_000_000..=999_999_999 => format!("{:.1} MB", bytes as f64 / 1e6),
-        _ => format!("{:.1} GB", bytes as f64 / 1e9),
-    }
 }
 
 /// The last lines of an output, as a terminal would show them, and how many there were before.

@@ -5,12 +5,14 @@ use super::containers;
 use super::endpoint::Endpoint;
 use super::errors::{api, environment, hinted, is_status};
 use super::labels;
-use crate::stack::{Executed, StackError};
+use crate::stack::{Executed, MOST_OUTPUT, StackError, Whole};
 use bollard::Docker;
+use bollard::container::LogOutput;
+use bollard::errors::Error as ApiError;
 use bollard::exec::{CreateExecOptions, StartExecResults};
 use bollard::models::ContainerSummary;
 use bollard::query_parameters::DownloadFromContainerOptionsBuilder;
-use futures_util::StreamExt;
+use futures_util::{Stream, StreamExt};
 use std::io::Read;
 use std::time::Duration;
 
@@ -92,6 +94,82 @@ async fn run(
     command: &[String],
     begun: &mut Option<String>,
 ) -> Result<Executed, StackError> {
+    let mut started = start(docker, container, operation, command, begun).await?;
+    let mut kept = Vec::new();
+    while let Some(piece) = started.output.next().await {
+        keep_end(&mut kept, &piece.map_err(api(operation))?.into_bytes());
+    }
+    let code = exit_code(docker, &started.exec, operation).await?;
+    let output = String::from_utf8_lossy(&kept).into_owned();
+    Ok(Executed { container: name_of(docker, container).await?, code, output })
+}
+
+/// Runs a command in a container, with everything that it writes to standard output; that it does not end in time is an
+/// answer, and then it is ended.
+pub(super) async fn exec_whole(
+    docker: &Docker,
+    container: &str,
+    service: &str,
+    command: &[String],
+    within: Duration,
+) -> Result<Whole, StackError> {
+    let operation = format!("running a command in `{service}`");
+    let mut whole = Whole { container: name_of(docker, container).await?, ..Whole::default() };
+    let mut stderr = Vec::new();
+    let run = async {
+        let mut started = start(docker, container, &operation, command, &mut None).await?;
+        take(&mut started.output, &operation, &mut whole.stdout, &mut stderr).await?;
+        exit_code(docker, &started.exec, &operation).await
+    };
+    // What was written until then is evidence all the same.
+    whole.code = tokio::time::timeout(within, run).await.ok().transpose()?;
+    whole.stderr = String::from_utf8_lossy(&stderr).into_owned();
+    Ok(whole)
+}
+
+/// Both streams apart, until they end: one whole, of the other one its end.
+async fn take(
+    mut output: impl Stream<Item = Result<LogOutput, ApiError>> + Unpin,
+    operation: &str,
+    stdout: &mut Vec<u8>,
+    stderr: &mut Vec<u8>,
+) -> Result<(), StackError> {
+    while let Some(piece) = output.next().await {
+        match piece.map_err(api(operation))? {
+            LogOutput::StdErr { message } => keep_end(stderr, &message),
+            LogOutput::StdIn { .. } => {}
+            LogOutput::StdOut { message } | LogOutput::Console { message } => stdout.extend_from_slice(&message),
+        }
+        if stdout.len() > MOST_OUTPUT {
+            let cause = format!("it wrote more than {} MiB", MOST_OUTPUT / 1024 / 1024);
+            return Err(hinted(operation, cause, "let it write less, or a checksum (`… | sha256sum`)"));
+        }
+    }
+    Ok(())
+}
+
+fn keep_end(kept: &mut Vec<u8>, more: &[u8]) {
+    kept.extend_from_slice(more);
+    let over = kept.len().saturating_sub(MAX_OUTPUT);
+    kept.drain(..over);
+}
+
+/// A command under way.
+struct Started {
+    exec: String,
+    output: std::pin::Pin<Box<dyn Stream<Item = Result<LogOutput, ApiError>> + Send>>,
+    /// Held and never written to: it ends with this value, and the command with it.
+    _input: std::pin::Pin<Box<dyn tokio::io::AsyncWrite + Send>>,
+}
+
+/// Starts a command; `begun` is set to the id of what may run from then on.
+async fn start(
+    docker: &Docker,
+    container: &str,
+    operation: &str,
+    command: &[String],
+    begun: &mut Option<String>,
+) -> Result<Started, StackError> {
     let bounded = ["sh", "-c", BOUNDED, "sh"].map(str::to_string);
     let options = CreateExecOptions {
         attach_stdin: Some(true),
@@ -102,22 +180,15 @@ async fn run(
     };
     let exec = docker.create_exec(container, options).await.map_err(api(operation))?;
     *begun = Some(exec.id.clone());
-    let mut kept = Vec::new();
     match docker.start_exec(&exec.id, None).await.map_err(api(operation))? {
-        // The input is held and never written to.
-        StartExecResults::Attached { mut output, input: _input } => {
-            while let Some(piece) = output.next().await {
-                kept.extend_from_slice(&piece.map_err(api(operation))?.into_bytes());
-                let over = kept.len().saturating_sub(MAX_OUTPUT);
-                kept.drain(..over);
-            }
-        }
-        StartExecResults::Detached => return Err(environment(operation, "the engine did not attach to it")),
+        StartExecResults::Attached { output, input } => Ok(Started { exec: exec.id, output, _input: input }),
+        StartExecResults::Detached => Err(environment(operation, "the engine did not attach to it")),
     }
-    let code = exit_code(docker, &exec.id, operation).await?;
+}
+
+async fn name_of(docker: &Docker, container: &str) -> Result<String, StackError> {
     let name = containers::inspect(docker, container).await?.and_then(|container| container.name).unwrap_or_default();
-    let output = String::from_utf8_lossy(&kept).into_owned();
-    Ok(Executed { container: name.trim_start_matches('/').to_string(), code, output })
+    Ok(name.trim_start_matches('/').to_string())
 }
 
 /// The streams may end a moment before the engine knows how the process did. The caller's deadline bounds this.
@@ -201,6 +272,28 @@ mod tests {
         let found = vec![container("10", "running"), container("2", "running"), container("1", "exited")];
         assert_eq!(first_running(found).as_deref(), Some("web-2"));
         assert_eq!(first_running(vec![container("1", "exited")]), None);
+    }
+
+    async fn taken(pieces: Vec<LogOutput>) -> Result<(Vec<u8>, Vec<u8>), StackError> {
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let pieces = futures_util::stream::iter(pieces.into_iter().map(Ok));
+        take(pieces, "running a command in `db`", &mut stdout, &mut stderr).await?;
+        Ok((stdout, stderr))
+    }
+
+    #[tokio::test]
+    async fn what_is_wanted_whole_is_whole_or_an_error_and_warnings_stay_apart() {
+        let out = |bytes: Vec<u8>| LogOutput::StdOut { message: bytes.into() };
+        let warning = || LogOutput::StdErr { message: "could not change directory\n".into() };
+        let lines: String = (0..100_000).map(|n| format!("{n}\n")).collect();
+        let pieces = lines.as_bytes().chunks(30_000).flat_map(|chunk| [out(chunk.to_vec()), warning()]).collect();
+        let (stdout, stderr) = taken(pieces).await.unwrap();
+        assert_eq!(stdout, lines.as_bytes());
+        assert!(stderr.starts_with(b"could not change directory\ncould"));
+        let endless = (0..20).map(|_| out(vec![b'x'; 1024 * 1024])).collect();
+        insta::assert_snapshot!(taken(endless).await.unwrap_err(), @"running a command in `db`: it wrote more than 16 MiB");
+        let (_, stderr) = taken(vec![LogOutput::StdErr { message: vec![b'e'; 99_999].into() }]).await.unwrap();
+        assert_eq!(stderr.len(), MAX_OUTPUT);
     }
 
     #[test]

@@ -9,11 +9,11 @@ use super::errors::{api, environment, is_status};
 use super::findings::{Finding, findings};
 use super::model::{self, ResolveError, ResolvedModel};
 use super::transform::TOOLBOX;
-use super::{containers, exec, execute, images, labels, logs, release, remove, secrets, steps, usage};
+use super::{containers, exec, execute, files, images, labels, logs, release, remove, secrets, steps, usage};
 use crate::record::{Redactor, Secrets, UsageSample};
 use crate::stack::{
-    AgentRole, Channel, ContainerOp, ContainerState, Executed, Marks, Place, Release, Stack, StackDown, StackError,
-    StackSpec, StackUp, Tools,
+    AgentRole, Channel, ContainerOp, ContainerState, Executed, FileAnswer, FileAsk, Marks, Place, Release, Stack,
+    StackDown, StackError, StackSpec, StackUp, Tools, Whole,
 };
 use bollard::query_parameters::ContainerArchiveInfoOptionsBuilder;
 use sha2::{Digest, Sha256};
@@ -395,12 +395,21 @@ impl Stack for DockerStack {
         execute::exec(&self.endpoint.docker, &container, service, command, within).await
     }
 
+    async fn exec_whole(&self, service: &str, command: &[String], within: Duration) -> Result<Whole, StackError> {
+        let container = self.running(service).await?;
+        execute::exec_whole(&self.endpoint.docker, &container, service, command, within).await
+    }
+
     async fn read_file(&self, service: &str, path: &str) -> Result<Vec<u8>, StackError> {
         let all = containers::of_service(&self.endpoint.docker, &self.project, service).await?;
         let Some(first) = all.first() else {
             return Err(environment(format!("reading `{path}` from `{service}`"), "it has no container"));
         };
         execute::read_file(&self.endpoint.docker, &first.id, service, path).await
+    }
+
+    async fn files(&self, service: &str, ask: &FileAsk) -> Result<FileAnswer, StackError> {
+        files::files_in(&self.endpoint, &self.run.id, service, ask).await
     }
 
     async fn preview(&self, service: &str, release: &Release) -> Result<Marks, StackError> {
@@ -422,7 +431,6 @@ impl Stack for DockerStack {
     fn how_to_look(&self) -> Vec<String> {
         let project = &self.project;
         vec![
-            "the faults are lifted: what you see is the stack after the drill".to_string(),
             format!("look:    docker compose -p {project} ps"),
             format!("         docker compose -p {project} logs SERVICE"),
             format!("         docker exec -it {project}-{TOOLBOX}-1 bash"),

@@ -1,8 +1,8 @@
 //! A drill that has ended: its exit code, its record as it is on disk, and assertions on both that print the story.
 
-use super::PATIENCE;
 use super::docker::Leftovers;
-use super::poll;
+use super::running::Finished;
+use super::{ALLOWED, PATIENCE, poll};
 use firedrill::record::{
     Check, CheckOutcome, Event, FaultAfter, FaultEvent, Phase, Record, Stamped, StepStatus, Verdict,
 };
@@ -77,6 +77,17 @@ impl Drill {
         assert!(self.record.ended && !self.record.kept, "{}", self.story());
         assert_eq!(self.record.left, Vec::<String>::new(), "{}", self.story());
         assert_eq!(Leftovers::of(self.run(), self.project()), Leftovers(vec![]), "{}", self.story());
+        self
+    }
+
+    /// Asserts that the run was sealed by whoever ended its story, and that it is as it was then.
+    pub fn sealed(&self) -> &Self {
+        let run = self.dir.to_string_lossy();
+        poll("the run to be sealed", ALLOWED, || {
+            let verified = Finished::of(&self.dir, &["verify", &run]);
+            let intact = verified.exit == Some(0) && verified.stdout.starts_with("intact");
+            if intact { Ok(()) } else { Err(format!("{}{}", verified.stdout, verified.stderr)) }
+        });
         self
     }
 

@@ -232,7 +232,7 @@ impl Runner {
     fn ended(&self, state: &mut State, start: &Start, run: String, ended: Result<Carried, String>) {
         let (number, attempt) = (start.number, start.attempt);
         let (verdict, outcome, disturbed, reason) = match ended {
-            Ok(Carried { record, saved }) => {
+            Ok(Carried { record, saved, sealed }) => {
                 let outcome = record.outcome();
                 // Only where the disturbance decided: a step that failed has failed, however busy the machine was after it.
                 let disturbed = record.is_disturbed();
@@ -241,6 +241,9 @@ impl Runner {
                     let text = format!("the reports of {run} could not be written: {error}");
                     self.sink.emit(DayEvent::DayNote { text });
                 }
+                let notes = sealed
+                    .map_or_else(|error| vec![format!("{run} could not be sealed: {error}")], |sealed| sealed.notes);
+                notes.into_iter().for_each(|text| self.sink.emit(DayEvent::DayNote { text }));
                 state.records.push(record);
                 told
             }

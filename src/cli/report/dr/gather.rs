@@ -1,0 +1,174 @@
+//! What the report of a quarter is made from, as it lies on disk: runs, notes, services, scenarios, manifests.
+
+use super::DrArgs;
+use crate::archive;
+use crate::cli::Globals;
+use crate::cli::evidence;
+use crate::coverage::{self, Coverage, Drill};
+use crate::error::Error;
+use crate::notes::{self, FOLDER};
+use crate::record::{Record, utc_now};
+use crate::report::{
+    CoverageFacts, DrInput, DrillInput, EvidenceSummary, ModeFacts, Notes, Quarter, Seen, ServiceFacts, dr_tells,
+};
+use crate::source::{Diagnostics, Source, render, tidy};
+use crate::spec::{Overrides, load, outline, project_scenarios};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use time::OffsetDateTime;
+
+/// Everything for the report of a quarter. Mistakes in notes and in the list of services end the command.
+pub fn gather(args: &DrArgs, quarter: Quarter, globals: &Globals) -> Result<DrInput, Error> {
+    let project = &globals.project;
+    let notes = read_notes(args, globals)?;
+    let made = utc_now();
+    let own = tidy(&project.join(".firedrill"));
+    let paths = match args.paths.as_slice() {
+        [] if own.is_dir() => vec![own],
+        paths => paths.to_vec(),
+    };
+    let found = archive::find(&paths)
+        .map_err(|error| Error::usage(error.to_string()).hint("name directories that hold runs or game days"))?;
+    let mut problems: Vec<String> = found.problems.into_iter().map(|problem| format!("left out: {problem}")).collect();
+    let (mut seen, mut covering, mut drills) = (Vec::new(), Vec::new(), Vec::new());
+    let mut dirs: Vec<(String, &Path)> = Vec::new();
+    for dir in &found.runs {
+        // One record at a time: there may be thousands.
+        let record = match archive::read_run(dir) {
+            Ok(record) => record,
+            Err(error) => {
+                problems.push(format!("left out, because it cannot be read: {error}"));
+                continue;
+            }
+        };
+        let Some(one) = Seen::of(&record) else { continue };
+        if one.at < quarter.end() {
+            covering.extend(Drill::of(&record));
+        }
+        if quarter.contains(one.at) {
+            dirs.push((one.run.clone(), dir));
+            if one.dr && one.ended {
+                drills.push(told(dir, record, &mut problems));
+            }
+        }
+        seen.push(one);
+    }
+    seen.sort_by(|a, b| (a.at, &a.run).cmp(&(b.at, &b.run)));
+    drills.sort_by(|a: &DrillInput, b| run_of(&a.record).cmp(run_of(&b.record)));
+    Ok(DrInput {
+        quarter,
+        made,
+        coverage: cover(args, quarter, made, &covering, globals)?,
+        scenarios: scenarios(project),
+        evidence: evidence_of(&dirs),
+        drills,
+        seen,
+        notes,
+        problems,
+    })
+}
+
+/// What is known about the files of runs: the SHA-256 of their manifests, where there are any.
+fn evidence_of(runs: &[(String, &Path)]) -> EvidenceSummary {
+    let row = |(run, dir): &(String, &Path)| match std::fs::read(dir.join("manifest.json")) {
+        Ok(bytes) => {
+            let digest = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+            (run.clone(), Some(digest), "manifest present, not checked by this report".to_string())
+        }
+        Err(_) => (run.clone(), None, "no manifest".to_string()),
+    };
+    EvidenceSummary { heads: Vec::new(), problems: Vec::new(), runs: runs.iter().map(row).collect() }
+}
+
+fn run_of(record: &Record) -> &str {
+    record.plan.as_ref().map_or("", |plan| &plan.run)
+}
+
+fn told(dir: &Path, record: Record, problems: &mut Vec<String>) -> DrillInput {
+    let events = archive::read_events(dir, dr_tells).unwrap_or_else(|error| {
+        problems.push(format!("the timeline of a drill is missing: {error}"));
+        Vec::new()
+    });
+    DrillInput { record, events }
+}
+
+fn read_notes(args: &DrArgs, globals: &Globals) -> Result<Notes, Error> {
+    let folder = args.notes.clone().unwrap_or_else(|| tidy(&globals.project.join(FOLDER)));
+    if args.notes.is_some() && !folder.is_dir() {
+        return Err(Error::usage(format!("there is no folder {}", folder.display()))
+            .hint("`--notes` names the folder that holds the files, `drill-notes` by default"));
+    }
+    let mut diags = Diagnostics::default();
+    let notes = notes::read_folder(&folder, &mut diags)
+        .map_err(|error| Error::usage(format!("the notes cannot be read: {}: {error}", folder.display())))?;
+    notes.ok_or_else(|| {
+        let shown = render(&diags, globals.color());
+        Error::usage(format!("the notes have mistakes\n\n{}", shown.trim_end()))
+    })
+}
+
+/// The scenarios of the project by name, and whether each is a DR scenario. One with mistakes is named as well.
+fn scenarios(project: &Path) -> Vec<(String, bool)> {
+    let overrides = Overrides { vars: BTreeMap::new(), project: project.to_path_buf() };
+    let named = |path: PathBuf| {
+        let (plan, _) = load(&path, &overrides);
+        (outline(&path).name, plan.is_some_and(|plan| plan.restore.is_some()))
+    };
+    project_scenarios(project).into_iter().map(named).collect()
+}
+
+/// The coverage as it stood at the end of the quarter, or now: what passed within the quarter covers.
+fn cover(
+    args: &DrArgs,
+    quarter: Quarter,
+    made: OffsetDateTime,
+    drills: &[Drill],
+    globals: &Globals,
+) -> Result<Option<CoverageFacts>, Error> {
+    let path = args.services.clone().unwrap_or_else(|| tidy(&globals.project.join(coverage::FILE)));
+    if args.services.is_none() && !path.exists() {
+        return Ok(None);
+    }
+    let scenarios = evidence::scenarios(&globals.project);
+    let mut diags = Diagnostics::default();
+    let catalog = match Source::read(&path) {
+        Ok(source) => coverage::read(&source, &scenarios.names, &mut diags),
+        Err(error) => {
+            error.report("the list of services", None, &mut diags);
+            None
+        }
+    };
+    let catalog = catalog.ok_or_else(|| {
+        let shown = render(&diags, globals.color());
+        Error::usage(format!("the list of services has mistakes\n\n{}", shown.trim_end()))
+    })?;
+    let at = made.min(quarter.end());
+    let fresh = std::time::Duration::try_from(at - quarter.start()).unwrap_or_default();
+    let coverage = Coverage::new(&catalog, &scenarios.fit, drills, &globals.project, at, fresh);
+    let services = coverage.services.iter().map(|service| ServiceFacts {
+        service: service.service.clone(),
+        tier: service.tier,
+        owner: service.owner.clone(),
+        rto_us: service.targets.rto_us,
+        rpo_us: service.targets.rpo_us,
+        modes: service.cells.iter().map(mode).collect(),
+    });
+    Ok(Some(CoverageFacts {
+        file: path.display().to_string(),
+        required: coverage.required,
+        covered: coverage.covered,
+        services: services.collect(),
+    }))
+}
+
+fn mode(cell: &coverage::Cell) -> ModeFacts {
+    let last = cell.scenarios.iter().filter_map(|proof| proof.last.as_ref()).max_by(|a, b| a.at_utc.cmp(&b.at_utc));
+    ModeFacts {
+        mode: cell.mode.clone(),
+        state: cell.state.words().into(),
+        covered: cell.state == coverage::State::Passed,
+        scenarios: cell.scenarios.iter().map(|proof| proof.scenario.clone()).collect(),
+        last: last.map(|drill| drill.run.clone()),
+    }
+}

@@ -1,0 +1,108 @@
+//! What a DR drill measures, as `firedrill show --scenario NAME` tells it.
+
+use crate::source::shorten;
+use crate::spec::{Plan, Probe, RestoreSpec, Show};
+use serde::Serialize;
+use std::fmt::Write as _;
+
+/// What a DR drill measures.
+#[derive(Debug, Serialize)]
+pub(super) struct ShownRestore<'a> {
+    rto: String,
+    rpo: String,
+    expect: &'static str,
+    ledger: ShownLedger<'a>,
+    backup: Option<ShownProbe<'a>>,
+    levels: Vec<ShownLevel<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct ShownLedger<'a> {
+    load: &'a str,
+    acknowledged: &'a str,
+    survivors: ShownProbe<'a>,
+}
+
+#[derive(Debug, Serialize)]
+struct ShownProbe<'a> {
+    service: &'a str,
+    run: &'a str,
+    within: String,
+    line: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct ShownLevel<'a> {
+    level: &'static str,
+    name: &'a str,
+    probe: ShownProbe<'a>,
+    output: Option<&'a str>,
+}
+
+impl<'a> ShownRestore<'a> {
+    pub fn of(restore: &'a RestoreSpec) -> Self {
+        ShownRestore {
+            rto: Show(restore.rto).to_string(),
+            rpo: Show(restore.rpo).to_string(),
+            expect: restore.expect.name(),
+            ledger: ShownLedger {
+                load: &restore.ledger.load,
+                acknowledged: &restore.ledger.acknowledged.text,
+                survivors: ShownProbe::of(&restore.ledger.survivors),
+            },
+            backup: restore.backup.as_ref().map(ShownProbe::of),
+            levels: restore
+                .probes
+                .iter()
+                .map(|level| ShownLevel {
+                    level: level.level.name(),
+                    name: &level.name,
+                    probe: ShownProbe::of(&level.probe),
+                    output: level.output.as_deref(),
+                })
+                .collect(),
+        }
+    }
+}
+
+impl<'a> ShownProbe<'a> {
+    fn of(probe: &'a Probe) -> Self {
+        ShownProbe {
+            service: &probe.service,
+            run: &probe.run,
+            within: Show(probe.within).to_string(),
+            line: probe.line,
+        }
+    }
+}
+
+/// The same for people; nothing for drills of other kinds.
+pub(super) fn text(plan: &Plan) -> String {
+    let Some(restore) = &plan.restore else { return String::new() };
+    let (mut out, ledger) = (String::new(), &restore.ledger);
+    let _ = writeln!(
+        out,
+        "\nDR drill: RTO {}, RPO {}, expected {} at {}",
+        Show(restore.rto),
+        Show(restore.rpo),
+        plan.expect,
+        restore.expect
+    );
+    let acknowledged = format!("load `{}`, a write is acknowledged by `{}`", ledger.load, ledger.acknowledged.text);
+    let mut lines = vec![("ledger".to_string(), "", acknowledged), line("survivors", "", &ledger.survivors)];
+    lines.extend(restore.backup.as_ref().map(|probe| line("backup", "", probe)));
+    lines.extend(restore.probes.iter().map(|level| line(&level.name, level.level.name(), &level.probe)));
+    let width = lines.iter().map(|(name, ..)| name.chars().count()).max().unwrap_or_default();
+    for (name, level, what) in lines {
+        let _ = writeln!(out, "  {level:2}  {name:width$}  {what}");
+    }
+    out
+}
+
+/// A line about a probe: name, level, and what runs where. Of a script of several lines the first command says what it is.
+fn line<'l>(name: &str, level: &'l str, probe: &Probe) -> (String, &'l str, String) {
+    let mut lines = probe.run.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let first = shorten(lines.next().unwrap_or_default());
+    let more = if lines.next().is_some() { " …" } else { "" };
+    (name.to_string(), level, format!("in {}, line {}: {first}{more}", probe.service, probe.line))
+}

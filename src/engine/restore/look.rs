@@ -1,0 +1,74 @@
+//! One look: a script of the scenario in the first running container of a service. A service that is not there and a script
+//! that does not end are answers; Docker that does not do as it is told is none.
+
+use super::super::drill::{Drill, seconds};
+use super::super::stop::Stop;
+use crate::faults::script;
+use crate::record::DrillTime;
+use crate::spec::Probe;
+use crate::stack::{Stack, Whole};
+use std::time::Duration;
+
+/// How long Docker may take for its own part in a look.
+const ENGINE_WITHIN: Duration = Duration::from_secs(10);
+/// How often a look is tried while the service runs: its container may be replaced between the question where it is and the
+/// command in it.
+const TRIES: u32 = 2;
+
+/// What a look came to.
+#[derive(Debug)]
+pub(super) struct Looked {
+    /// When the question was put.
+    pub(super) asked: DrillTime,
+    /// What the script did, or why it could not run.
+    pub(super) answer: Result<Whole, String>,
+}
+
+/// The longest time that a look can take.
+pub(super) fn longest(probe: &Probe) -> Duration {
+    (probe.within + ENGINE_WITHIN * 3) * TRIES
+}
+
+impl<S: Stack> Drill<'_, S> {
+    /// Runs a script and tells what it did.
+    pub(super) async fn look(&self, probe: &Probe) -> Result<Looked, Stop> {
+        let mut tries = 0;
+        loop {
+            let absent = self.absent(&probe.service).await?;
+            let asked = self.sink.now();
+            if let Some(why) = absent {
+                return Ok(Looked { asked, answer: Err(why) });
+            }
+            let command = script(&probe.run);
+            let run = self.stack.exec_whole(&probe.service, &command, probe.within);
+            tries += 1;
+            match tokio::time::timeout(probe.within + ENGINE_WITHIN, run).await {
+                Ok(Ok(Whole { code: None, .. })) => {
+                    let why = format!("it had not ended after {}", seconds(probe.within));
+                    return Ok(Looked { asked, answer: Err(why) });
+                }
+                Ok(Ok(whole)) => return Ok(Looked { asked, answer: Ok(whole) }),
+                Ok(Err(error)) if tries >= TRIES => return Err(Stop::from(error)),
+                Ok(Err(_)) => {}
+                Err(_) => return Err(late("running a command", &probe.service)),
+            }
+        }
+    }
+
+    /// Why nothing can run in a service, if nothing can.
+    async fn absent(&self, service: &str) -> Result<Option<String>, Stop> {
+        let found = tokio::time::timeout(ENGINE_WITHIN, self.stack.containers(service)).await;
+        let found = found.map_err(|_| late("looking for the containers", service))??;
+        if found.iter().any(|container| container.status == "running") {
+            return Ok(None);
+        }
+        let states: Vec<String> =
+            found.iter().map(|container| format!("{} is {}", container.name, container.status)).collect();
+        let states = if states.is_empty() { "it has none at all".to_string() } else { states.join(", ") };
+        Ok(Some(format!("`{service}` has no running container: {states}")))
+    }
+}
+
+fn late(what: &str, service: &str) -> Stop {
+    Stop::harness(format!("{what} in `{service}`: Docker did not answer within {}", seconds(ENGINE_WITHIN)))
+}

@@ -1,0 +1,242 @@
+//! What scripts wrote → what it means: facts, numbers, contents, and how people read them. Pure functions.
+
+use super::look::Looked;
+use crate::record::Numbers;
+use crate::spec::LevelProbe;
+use crate::stack::Whole;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A content that is longer is kept as its checksum, in bytes.
+const LONG: usize = 1024;
+/// How much of a text stands in a line of evidence, in characters.
+const EVIDENCE: usize = 200;
+/// How many facts of a backup are kept.
+const MOST_FACTS: usize = 64;
+
+/// The facts of a backup: lines `key=value`. Other lines are left out, as tools tell more than they are asked for.
+pub(super) fn facts(stdout: &[u8]) -> BTreeMap<String, String> {
+    let text = String::from_utf8_lossy(stdout);
+    let facts = text.lines().filter_map(|line| {
+        let (key, value) = line.split_once('=')?;
+        let (key, value) = (key.trim(), value.trim());
+        let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
+        (!key.is_empty() && key.chars().all(is_name)).then(|| (short(key), short(value)))
+    });
+    facts.take(MOST_FACTS).collect()
+}
+
+/// A content as a record keeps it: as it is, white space at its end aside, or `sha256:…` of everything that was written.
+pub(super) fn kept(stdout: &[u8]) -> String {
+    let content = stdout.trim_ascii_end();
+    match std::str::from_utf8(content) {
+        Ok(text) if content.len() <= LONG => text.to_string(),
+        _ => {
+            let digest: String = Sha256::digest(stdout).iter().map(|byte| format!("{byte:02x}")).collect();
+            format!("sha256:{digest}")
+        }
+    }
+}
+
+/// Whether a check held, and what was seen. `before` is what it wrote before the fault.
+pub(super) fn judged(check: &LevelProbe, before: Option<&[u8]>, looked: &Looked) -> (bool, String) {
+    let whole = match &looked.answer {
+        Ok(whole) => whole,
+        Err(why) => return (false, why.clone()),
+    };
+    if whole.code != Some(0) {
+        return (false, ended(whole));
+    }
+    let written = || one_line(&kept(&whole.stdout));
+    let same = |expected: &[u8]| whole.stdout.trim_ascii_end() == expected.trim_ascii_end();
+    match (&check.output, before) {
+        (Some(output), _) if same(output.as_bytes()) => (true, format!("it wrote {}", written())),
+        (Some(output), _) => (false, difference(&whole.stdout, output.as_bytes())),
+        (None, Some(before)) if same(before) => (true, format!("it wrote {} as before the fault", written())),
+        (None, Some(before)) => (false, format!("not as before the fault: {}", difference(&whole.stdout, before))),
+        (None, None) => (true, ended(whole)),
+    }
+}
+
+/// The first line in which two contents differ.
+fn difference(written: &[u8], expected: &[u8]) -> String {
+    let [written, expected] = [written, expected].map(|text| String::from_utf8_lossy(text.trim_ascii_end()));
+    if written.is_empty() {
+        return "it wrote nothing".into();
+    }
+    let short = written.lines().count() <= 1 && expected.lines().count() <= 1;
+    let (mut lines, mut others) = (written.lines(), expected.lines());
+    let mut number = 0;
+    loop {
+        number += 1;
+        return match (lines.next(), others.next()) {
+            (Some(line), Some(other)) if line == other => continue,
+            (Some(line), Some(other)) if short => format!("it wrote {} and not {}", one_line(line), one_line(other)),
+            (Some(line), Some(other)) => format!("line {number} is {} and not {}", one_line(line), one_line(other)),
+            (Some(line), None) => format!("line {number} is one too many: {}", one_line(line)),
+            (None, Some(other)) => format!("line {number} is missing: {}", one_line(other)),
+            // Ends of lines, or bytes that are no text.
+            (None, None) => "its bytes differ".into(),
+        };
+    }
+}
+
+/// `exit code 1 in shop-db-1: the last line that it wrote`, on standard error where there is any.
+pub(super) fn ended(whole: &Whole) -> String {
+    let Whole { container, code, stdout, stderr } = whole;
+    let stdout = String::from_utf8_lossy(stdout);
+    let last = |text: &str| text.lines().map(str::trim).rfind(|line| !line.is_empty()).map(short);
+    let said = last(stderr).or_else(|| last(&stdout)).map_or_else(String::new, |line| format!(": {line}"));
+    let code = code.map_or_else(|| "no exit code".to_string(), |code| format!("exit code {code}"));
+    format!("{code} in {container}{said}")
+}
+
+/// The numbers that were written, one a line, and how often one came again; why not, for the first line that is none.
+pub(super) fn numbers(stdout: &[u8]) -> Result<(Numbers, u64), String> {
+    let text = String::from_utf8_lossy(stdout.trim_ascii_end());
+    let (mut numbers, mut again) = (Numbers::default(), 0);
+    for (at, line) in text.lines().enumerate() {
+        let number = line.trim().parse().map_err(|_| format!("line {} is no number: {}", at + 1, one_line(line)))?;
+        again += u64::from(!numbers.insert(number));
+    }
+    Ok((numbers, again))
+}
+
+/// `4,021`.
+pub(super) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// A time and its objective, as exact as it takes to tell them apart.
+pub(super) fn beside(measured: Duration, objective: Duration) -> (String, String) {
+    let shown = |digits: usize, time: Duration| format!("{:.digits$} s", time.as_secs_f64());
+    let digits = if measured > objective && shown(1, measured) == shown(1, objective) { 6 } else { 1 };
+    (shown(digits, measured), shown(digits, objective))
+}
+
+/// `` `…` `` with the first line of a text.
+fn one_line(text: &str) -> String {
+    let mut lines = text.lines();
+    let first = short(lines.next().unwrap_or_default().trim_end());
+    let more = if lines.next().is_some() { " …" } else { "" };
+    format!("`{first}`{more}")
+}
+
+fn short(text: &str) -> String {
+    match text.char_indices().nth(EVIDENCE) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{DrillTime, RestoreLevel};
+    use crate::spec::Probe;
+    use proptest::prelude::*;
+
+    fn check(output: Option<&str>) -> LevelProbe {
+        let probe = Probe { service: "db".into(), run: "x".into(), within: Duration::from_secs(1), line: 1 };
+        LevelProbe { level: RestoreLevel::L4, name: "orders".into(), probe, output: output.map(str::to_string) }
+    }
+
+    fn wrote(code: i64, stdout: &str, stderr: &str) -> Looked {
+        let whole = Whole { container: "db-1".into(), code: Some(code), stdout: stdout.into(), stderr: stderr.into() };
+        Looked { asked: DrillTime(0), answer: Ok(whole) }
+    }
+
+    #[test]
+    fn a_check_holds_by_its_exit_code_and_by_what_it_wrote() {
+        let all = [
+            judged(&check(None), None, &wrote(0, "ok\n", "")),
+            judged(&check(None), None, &wrote(3, "ok\n", "a warning\n\nno such file\n")),
+            judged(&check(None), None, &wrote(127, "", "sh: psql: not found\n")),
+            judged(&check(Some("12")), None, &wrote(0, "12 \n\n", "a warning\n")),
+            judged(&check(Some("12")), None, &wrote(0, "11\n", "")),
+            judged(&check(Some("12")), None, &wrote(1, "12\n", "")),
+            judged(&check(None), Some(b"a 1\nb 2\n"), &wrote(0, "a 1\nb 2", "")),
+            judged(&check(None), Some(b"a 1\nb 2\n"), &wrote(0, "a 1\nb 3\n", "")),
+            judged(&check(Some("x")), None, &wrote(0, "", "")),
+            judged(&check(None), Some(b"a 1\nb 2\n"), &wrote(0, "a 1\nb 2\nc\n", "")),
+            judged(&check(None), None, &Looked { asked: DrillTime(0), answer: Err("`db` is not there".into()) }),
+        ];
+        let held = all.each_ref().map(|(held, _)| *held);
+        assert_eq!(held, [true, false, false, true, false, false, true, false, false, false, false]);
+        let lines: Vec<String> = all.into_iter().map(|(held, evidence)| format!("{held}: {evidence}")).collect();
+        insta::assert_snapshot!(lines.join("\n"), @r"
+        true: exit code 0 in db-1: ok
+        false: exit code 3 in db-1: no such file
+        false: exit code 127 in db-1: sh: psql: not found
+        true: it wrote `12`
+        false: it wrote `11` and not `12`
+        false: exit code 1 in db-1: 12
+        true: it wrote `a 1` … as before the fault
+        false: not as before the fault: line 2 is `b 3` and not `b 2`
+        false: it wrote nothing
+        false: not as before the fault: line 3 is one too many: `c`
+        false: `db` is not there
+        ");
+    }
+
+    #[test]
+    fn a_long_content_is_kept_as_the_checksum_of_all_of_it() {
+        assert_eq!(kept(b"4021\n"), "4021");
+        let long = "x".repeat(LONG + 1);
+        insta::assert_snapshot!(kept(long.as_bytes()), @"sha256:c6d8e9905300876046729949cc95c2385221270d389176f7234fe7ac00c4e430");
+        assert_ne!(kept(format!("{long}\n").as_bytes()), kept(long.as_bytes()), "as `sha256sum` would say");
+        assert!(kept(b"\xff").starts_with("sha256:"), "what is no text is not changed into one");
+    }
+
+    #[test]
+    fn facts_are_lines_with_a_name_and_a_value() {
+        let facts =
+            facts(b"id=base-1\n\npg_basebackup: done\ntaken = 2026-11-20T06:00:00Z\nnot a name=x\n=3\nnote=a=b\n");
+        let facts: Vec<String> = facts.into_iter().map(|(key, value)| format!("{key}: {value}")).collect();
+        assert_eq!(facts, ["id: base-1", "note: a=b", "taken: 2026-11-20T06:00:00Z"]);
+    }
+
+    #[test]
+    fn survivors_are_numbers_and_nothing_else() {
+        let read = |text: &str| numbers(text.as_bytes()).map(|(numbers, again)| (numbers.to_string(), again));
+        assert_eq!(read(""), Ok((String::new(), 0)));
+        assert_eq!(read("3\n1\r\n 2 \n3\n3\n\n"), Ok(("1-3".into(), 2)));
+        insta::assert_snapshot!(read("1\n(2 rows)\n").unwrap_err(), @"line 2 is no number: `(2 rows)`");
+        assert!(read("1\n\n2\n").is_err(), "an empty line is a row without a number");
+        assert!(read("-1\n").is_err());
+    }
+
+    #[test]
+    fn times_that_differ_are_shown_differently() {
+        let ms = Duration::from_millis;
+        assert_eq!(beside(ms(75_310), ms(60_000)), ("75.3 s".into(), "60.0 s".into()));
+        assert_eq!(beside(ms(60_001), ms(60_000)), ("60.001000 s".into(), "60.000000 s".into()));
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_is_written_can_break_it(text in any::<Vec<u8>>()) {
+            let looked = Looked { asked: DrillTime(0), answer: Ok(Whole { stdout: text.clone(), ..Whole::default() }) };
+            judged(&check(None), Some(&text), &looked);
+            facts(&text);
+            let _ = numbers(&text);
+        }
+
+        #[test]
+        fn groups_are_of_three(number in any::<u64>()) {
+            let shown = grouped(number);
+            prop_assert_eq!(shown.replace(',', ""), number.to_string());
+            prop_assert!(shown.split(',').skip(1).all(|group| group.len() == 3));
+            prop_assert!(shown.split(',').next().is_some_and(|group| (1..=3).contains(&group.len())));
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! What `firedrill verify` prints: a line for each run and what is wrong with it, and the heads of the chains.
+
+use super::{Checked, Head, ProblemKind, Report, State, Subject};
+use std::path::{Path, PathBuf};
+
+/// Version of the JSON; raised when a reader of the old one would misread.
+const FORMAT: u32 = 1;
+
+/// As text. `short` makes a path as people know it; `quiet` leaves out what is as it should be, except the heads.
+pub fn text(report: &Report, heads: &[(Head, bool)], quiet: bool, short: &dyn Fn(&Path) -> PathBuf) -> String {
+    let mut lines = Vec::new();
+    for run in &report.runs {
+        if quiet && run.is_intact() && run.problems.is_empty() {
+            continue;
+        }
+        let what = match run.subject {
+            Subject::Run => run.verdict.clone(),
+            Subject::Gameday => format!("game day, {}", run.verdict),
+        };
+        lines.push(format!("{:<12} {}  {what}", word(run), short(&run.dir).display()).trim_end().to_string());
+        for problem in &run.problems {
+            let mark = match problem.kind {
+                ProblemKind::Error => "",
+                ProblemKind::Warning => "warning: ",
+                ProblemKind::Unreadable => "unreadable: ",
+            };
+            lines.push(format!("{:<12}   {mark}{}", "", problem.text));
+        }
+    }
+    lines.extend(report.problems.iter().map(|problem| format!("{:<12} {problem}", "UNREADABLE")));
+    for chain in &report.chains {
+        let word = if chain.is_whole() { "chain" } else { "BROKEN CHAIN" };
+        let entries = if chain.entries == 1 { "1 entry".to_string() } else { format!("{} entries", chain.entries) };
+        lines.push(format!("{word:<12} {}  {entries}", short(&chain.path).display()));
+        lines.extend(chain.problems.iter().map(|problem| format!("{:<12}   {problem}", "")));
+        lines.extend(chain.warnings.iter().map(|warning| format!("{:<12}   warning: {warning}", "")));
+        lines.extend(chain.head.iter().map(|head| format!("{:<12}   head {head}", "")));
+    }
+    for (head, found) in heads {
+        let (word, what) = match found {
+            true => ("head", "is still in its chain"),
+            false => ("LOST HEAD", "is in no chain: entries were removed or replaced since it was written down"),
+        };
+        lines.push(format!("{word:<12} {head} {what}"));
+    }
+    lines.push(sum(report));
+    lines.join("\n") + "\n"
+}
+
+fn word(run: &Checked) -> &'static str {
+    match run.state {
+        State::Intact => "intact",
+        State::Changed => "CHANGED",
+        State::Gone => "GONE",
+        State::NeverSealed => "NEVER SEALED",
+        State::UnderWay => "under way",
+        State::NeverBegan => "never began",
+        State::Unreadable => "UNREADABLE",
+    }
+}
+
+fn sum(report: &Report) -> String {
+    let all = [
+        (State::Intact, "intact"),
+        (State::Changed, "changed"),
+        (State::Gone, "gone"),
+        (State::NeverSealed, "never sealed"),
+        (State::Unreadable, "unreadable"),
+        (State::UnderWay, "under way"),
+        (State::NeverBegan, "never began"),
+    ];
+    let count = |state| report.runs.iter().filter(|run| run.state == state).count();
+    let parts = all.into_iter().map(|(state, word)| (count(state), word)).filter(|(count, _)| *count > 0);
+    let parts: Vec<String> = parts.map(|(count, word)| format!("{count} {word}")).collect();
+    let broken = report.chains.iter().filter(|chain| !chain.is_whole()).count();
+    let chains = match broken {
+        0 => String::new(),
+        1 => "; 1 chain is broken".to_string(),
+        more => format!("; {more} chains are broken"),
+    };
+    format!("{}{chains}", if parts.is_empty() { "no runs".to_string() } else { parts.join(", ") })
+}
+
+/// As JSON.
+pub fn json(report: &Report, heads: &[(Head, bool)]) -> Vec<u8> {
+    let heads: Vec<_> =
+        heads.iter().map(|(head, found)| serde_json::json!({ "head": head.to_string(), "found": found })).collect();
+    let intact = !report.is_changed() && !report.is_unreadable() && heads.iter().all(|head| head["found"] == true);
+    let value = serde_json::json!({
+        "format": FORMAT,
+        "intact": intact,
+        "runs": report.runs,
+        "chains": report.chains,
+        "heads": heads,
+        "unreadable": report.problems,
+    });
+    let mut bytes = format!("{value:#}").into_bytes();
+    bytes.push(b'\n');
+    bytes
+}

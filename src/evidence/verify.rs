@@ -1,0 +1,131 @@
+//! Verifies everything below some paths: each run, each chain, and each run against its chain.
+
+use super::find::{Root, find};
+use super::run::{Beside, check};
+use super::{CHAIN, Chain, Checked, Head, State, check_chain};
+use serde::Serialize;
+use std::collections::HashSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A chain that was verified.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CheckedChain {
+    /// The file.
+    pub path: PathBuf,
+    /// How many entries it has.
+    pub entries: usize,
+    /// Its last entry: what is worth writing down elsewhere.
+    pub head: Option<Head>,
+    /// What was changed, removed, inserted or reordered.
+    pub problems: Vec<String>,
+    /// What is worth knowing and is nobody's doing, such as a torn last line.
+    pub warnings: Vec<String>,
+    #[serde(skip)]
+    heads: HashSet<Head>,
+}
+
+impl CheckedChain {
+    /// Whether nothing is wrong with it.
+    pub fn is_whole(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    fn of(path: PathBuf, chain: &Chain) -> CheckedChain {
+        let torn =
+            |bytes| format!("its last line is torn after {bytes} bytes: a writer was killed; the next one mends it");
+        CheckedChain {
+            path,
+            entries: chain.entries.len(),
+            head: chain.head.clone(),
+            problems: chain.problems.clone(),
+            warnings: chain.torn.map(torn).into_iter().collect(),
+            heads: chain.entries.iter().map(super::Entry::head).collect(),
+        }
+    }
+}
+
+/// What verifying came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Every run and game day, by id; also those of which only the chain knows.
+    pub runs: Vec<Checked>,
+    /// Every chain, by path.
+    pub chains: Vec<CheckedChain>,
+    /// What could not be read.
+    pub problems: Vec<String>,
+}
+
+impl Report {
+    /// Whether there was anything to verify.
+    pub fn is_empty(&self) -> bool {
+        self.runs.is_empty() && self.chains.is_empty() && self.problems.is_empty()
+    }
+
+    /// Whether something is not as it was sealed.
+    pub fn is_changed(&self) -> bool {
+        let changed = |run: &Checked| matches!(run.state, State::Changed | State::Gone | State::NeverSealed);
+        self.runs.iter().any(changed) || !self.chains.iter().all(CheckedChain::is_whole)
+    }
+
+    /// Whether something could not be read, so that nobody can say.
+    pub fn is_unreadable(&self) -> bool {
+        !self.problems.is_empty() || self.runs.iter().any(|run| run.state == State::Unreadable)
+    }
+
+    /// Whether a head that was written down earlier is an entry of one of the chains.
+    pub fn has(&self, head: &Head) -> bool {
+        self.chains.iter().any(|chain| chain.heads.contains(head))
+    }
+}
+
+/// Verifies everything below these paths: run directories, directories that hold some, unpacked artifacts of CI.
+///
+/// # Errors
+/// When a path does not exist.
+pub fn verify(paths: &[PathBuf]) -> io::Result<Report> {
+    verify_some(paths, &|_| true)
+}
+
+/// The same for the runs that are wanted, by their ids; chains are always checked whole.
+///
+/// # Errors
+/// When a path does not exist.
+pub fn verify_some(paths: &[PathBuf], wanted: &dyn Fn(&str) -> bool) -> io::Result<Report> {
+    let found = find(paths)?;
+    let mut report = Report { problems: found.problems, ..Report::default() };
+    for (path, root) in &found.roots {
+        verify_root(path, root, wanted, &mut report);
+    }
+    report.runs.sort_by(|a, b| (&a.run, &a.dir).cmp(&(&b.run, &b.dir)));
+    Ok(report)
+}
+
+fn verify_root(path: &Path, root: &Root, wanted: &dyn Fn(&str) -> bool, report: &mut Report) {
+    let file = path.join(CHAIN);
+    let chain = match fs::read(&file) {
+        Ok(bytes) => Some(check_chain(&bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return report.problems.push(format!("{}: {error}", file.display())),
+    };
+    let entries = chain.as_ref().map(Chain::by_run);
+    for place in root.places.iter().filter(|place| wanted(&place.id)) {
+        let beside = match &entries {
+            Some(entries) => Beside::Chain(entries.get(place.id.as_str()).copied()),
+            None if root.whole => Beside::Missing,
+            None => Beside::Alone,
+        };
+        report.runs.push(check(place, beside));
+    }
+    let Some(chain) = &chain else { return };
+    if let Some(entries) = entries.filter(|_| root.whole) {
+        let there: HashSet<&str> = root.places.iter().map(|place| place.id.as_str()).collect();
+        let gone = entries.values().filter(|entry| !there.contains(entry.run.as_str()) && wanted(&entry.run));
+        report.runs.extend(gone.map(|entry| Checked::gone(entry, path)));
+    }
+    report.chains.push(CheckedChain::of(file, chain));
+}
+
+#[cfg(test)]
+mod tests;

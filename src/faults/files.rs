@@ -1,0 +1,223 @@
+//! `files`: data on disk is lost or damaged: a file or the content of a directory is removed, a file is cut short, or one
+//! byte of it is inverted. It reaches what lies on the volumes of a service, whether its containers run or not, and needs
+//! nothing in their image.
+//!
+//! ```yaml
+//! - files: { service: db, path: /var/lib/postgresql/data, do: remove, irreversible: true }
+//! - files: { service: ops, path: /backup/base.tar, do: truncate, to: 50%, irreversible: true }
+//! - files: { service: ops, path: /backup/base.tar, do: flip, at: 8300 }              # undone by inverting it again
+//! - files: { service: ops, path: /backup/base.tar, do: flip, find: "Ada Lovelace" }
+//! ```
+
+use super::{FaultError, Field, FromNode, GOES_WITH_THE_STACK, Inject, Presence, Undo};
+use crate::slis::Ratio;
+use crate::source::{Diagnostics, Form, MapReader, Node, Source, decimal, did_you_mean, shape};
+use crate::stack::{Cut, Damage, FileAnswer, FileAsk, FileDeed, Harm, Spot, Stack};
+use std::sync::Arc;
+
+/// The longest text that is looked for, in bytes.
+const LONGEST: usize = 1024;
+const DEEDS: [&str; 3] = ["remove", "truncate", "flip"];
+/// Bytes of each unit of a size.
+const UNITS: [(&str, u64); 8] = [
+    ("B", 1),
+    ("kB", 1000),
+    ("KB", 1000),
+    ("KiB", 1 << 10),
+    ("MB", 1_000_000),
+    ("MiB", 1 << 20),
+    ("GB", 1_000_000_000),
+    ("GiB", 1 << 30),
+];
+
+const A_PATH: Form = Form::new("an absolute path", || shape::text("/[\\s\\S]*"));
+const A_DEED: Form = Form::new("`remove`, `truncate` or `flip`", || shape::one_of(DEEDS));
+const A_CUT: Form = Form::new("a percentage like `50%`, or a size like `1MiB`", || {
+    serde_json::json!({ "anyOf": [
+        { "type": "integer", "minimum": 0 },
+        shape::percentage(),
+        shape::text("[0-9]+(?:\\s*(?:B|kB|KB|KiB|MB|MiB|GB|GiB))?"),
+    ] })
+});
+const A_TEXT: Form = Form::new("a text", shape::scalar);
+
+/// A damaged file.
+#[derive(Debug, Clone)]
+pub struct Files {
+    service: String,
+    path: String,
+    harm: Harm,
+    irreversible: bool,
+}
+
+impl FromNode for Files {
+    fn from_node(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Self> {
+        let mut map = MapReader::new(node, "`files`", source, diags)?;
+        let service = map.require("service");
+        let path = map.require_with("path", A_PATH, path);
+        let deed = map.require_with("do", A_DEED, deed);
+        let to = map.optional_with("to", A_CUT, cut);
+        let at: Option<u64> = map.optional("at");
+        let find = map.optional_with("find", A_TEXT, text);
+        let irreversible: Option<bool> = map.optional("irreversible");
+        if let Some(deed) = deed {
+            for (key, of) in [("to", "truncate"), ("at", "flip"), ("find", "flip")] {
+                if map.has(key) && deed != of {
+                    let span = map.span_of(key);
+                    map.error(span, format!("`{key}` goes with `do: {of}`, and not with `do: {deed}`"));
+                }
+            }
+            if deed == "truncate" && !map.has("to") {
+                let head = map.head();
+                map.error(head, "`do: truncate` does not say how much stays").help("add `to: 50%`, or a size like `to: 1MiB`");
+            }
+            if deed == "flip" && map.has("at") == map.has("find") {
+                let head = map.head();
+                map.error(head, "`do: flip` needs one of `at` and `find`")
+                    .help("`at: 8300` is the offset of the byte, `find: \"Ada Lovelace\"` the text that begins with it");
+            }
+            let said = map.has("irreversible") && irreversible != Some(false);
+            if deed != "flip" && !said {
+                let head = map.head();
+                map.error(head, format!("what `do: {deed}` takes away cannot be put back"))
+                    .help("add `irreversible: true`: it goes with the stack; or write a `command` with an `undo` of your own");
+            }
+        }
+        map.finish()?;
+        let harm = match deed? {
+            "remove" => Harm::Remove,
+            "truncate" => Harm::Truncate { to: to? },
+            _ => Harm::Flip { at: at.map(Spot::Offset).or(find.map(Spot::Text))? },
+        };
+        Some(Files { service: service?, path: path?, harm, irreversible: irreversible.unwrap_or(false) })
+    }
+}
+
+fn path(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if !text.starts_with('/') {
+        return Err(format!("`{text}` is not an absolute path: it is that of the file in the service's container"));
+    }
+    let parts: Vec<&str> = text.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+    if parts.contains(&"..") {
+        return Err(format!("`{text}` goes up by `..`: name the file without it"));
+    }
+    match parts.is_empty() || text.contains('\0') {
+        true => Err(format!("`{text}` is no file")),
+        false => Ok(format!("/{}", parts.join("/"))),
+    }
+}
+
+fn deed(text: &str) -> Result<&'static str, String> {
+    let known = DEEDS.into_iter().find(|deed| *deed == text);
+    known.ok_or_else(|| format!("`{text}` cannot be done to a file; {}", did_you_mean(text, DEEDS)))
+}
+
+/// How much stays: `50%`, `1MiB`, `8300`.
+fn cut(text: &str) -> Result<Cut, String> {
+    let text = text.trim();
+    if text.ends_with('%') {
+        let share = Ratio::parse(text)?.get();
+        return match share < 1.0 {
+            true => Ok(Cut::Share(share)),
+            false => Err("all of it stays: nothing is cut".into()),
+        };
+    }
+    let wrong = || format!("`{text}` is neither a percentage like `50%` nor a size like `1MiB`");
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at_checked(end).ok_or_else(wrong)?;
+    let unit = unit.trim();
+    let (_, per_unit) = UNITS.into_iter().find(|(name, _)| *name == unit || unit.is_empty()).ok_or_else(wrong)?;
+    let whole = number.parse::<u64>().ok().and_then(|number| number.checked_mul(per_unit));
+    match whole {
+        Some(bytes) => Ok(Cut::Bytes(bytes)),
+        None if decimal(number).is_some() => Err(format!("`{text}` is not a whole number of bytes that a file can have")),
+        None => Err(wrong()),
+    }
+}
+
+fn text(text: &str) -> Result<String, String> {
+    match text.len() {
+        0 => Err("it is empty".into()),
+        1..=LONGEST => Ok(text.to_string()),
+        n => Err(format!("it has {n} bytes, and at most {LONGEST} are looked for")),
+    }
+}
+
+impl Files {
+    async fn ask<S: Stack>(&self, what: FileDeed, stack: &S) -> Result<FileAnswer, FaultError> {
+        let doing = match what {
+            FileDeed::Measure(_) => "measure",
+            FileDeed::Damage(_) => "damage",
+            FileDeed::Look(_) => "look at",
+            FileDeed::Mend(_) => "mend",
+        };
+        let ask = FileAsk { path: self.path.clone(), what };
+        let failed = |error| FaultError::new(format!("{doing} `{}` of `{}`", self.path, self.service), error);
+        stack.files(&self.service, &ask).await.map_err(failed)
+    }
+}
+
+/// What an undo says of the damage.
+fn damage(undo: &Undo) -> Result<&Damage, FaultError> {
+    match undo {
+        Undo::File { damage, .. } | Undo::Nothing { damage: Some(damage), .. } => Ok(damage),
+        _ => Err(FaultError::new("read the undo", "it is not that of a file")),
+    }
+}
+
+fn otherwise<T>(answer: &FileAnswer) -> Result<T, FaultError> {
+    Err(FaultError::new("read the answer", format!("it is one to something else: {answer:?}")))
+}
+
+impl Inject for Files {
+    fn summary(&self) -> String {
+        let Files { service, path, harm, .. } = self;
+        match harm {
+            Harm::Remove => format!("removes {path} of `{service}`"),
+            Harm::Truncate { to: Cut::Share(share) } => {
+                let share = Ratio::new(*share).map_or_else(String::new, |share| share.to_string());
+                format!("cuts {path} of `{service}` to {share} of its size")
+            }
+            Harm::Truncate { to: Cut::Bytes(bytes) } => format!("cuts {path} of `{service}` to {bytes} bytes"),
+            Harm::Flip { at: Spot::Offset(offset) } => format!("inverts the byte at {offset} of {path} of `{service}`"),
+            Harm::Flip { at: Spot::Text(text) } => {
+                format!("inverts the byte with which `{}` begins in {path} of `{service}`", crate::source::shorten(text))
+            }
+        }
+    }
+
+    fn services(&self) -> Vec<String> {
+        vec![self.service.clone()]
+    }
+
+    async fn plan<S: Stack>(&self, _id: &str, field: &Field<'_, S>) -> Result<Undo, FaultError> {
+        let damage = match self.ask(FileDeed::Measure(self.harm.clone()), field.stack).await? {
+            FileAnswer::Would(damage) => damage,
+            other => return otherwise(&other),
+        };
+        Ok(match self.irreversible {
+            true => Undo::Nothing { reason: GOES_WITH_THE_STACK.into(), damage: Some(damage) },
+            false => Undo::File { service: self.service.clone(), path: self.path.clone(), damage },
+        })
+    }
+
+    async fn inject<S: Stack>(&self, _id: &str, undo: &Undo, field: &Field<'_, S>) -> Result<(), FaultError> {
+        self.ask(FileDeed::Damage(damage(undo)?.clone()), field.stack).await.map(drop)
+    }
+
+    async fn confirm<S: Stack>(&self, _id: &str, undo: &Undo, field: &Field<'_, S>) -> Result<Presence, FaultError> {
+        match self.ask(FileDeed::Look(damage(undo)?.clone()), field.stack).await? {
+            FileAnswer::InPlace(evidence) => Ok(Presence::InPlace(evidence)),
+            FileAnswer::Gone(evidence) => Ok(Presence::Gone(evidence)),
+            other => otherwise(&other),
+        }
+    }
+
+    async fn revert<S: Stack>(&self, _id: &str, undo: &Undo, field: &Field<'_, S>) -> Result<(), FaultError> {
+        match undo {
+            Undo::Nothing { .. } => Ok(()),
+            undo => self.ask(FileDeed::Mend(damage(undo)?.clone()), field.stack).await.map(drop),
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! `sql`: a change in a PostgreSQL database, made by the statements of its author in one transaction: a migration that
+//! deletes what it should have kept. The drill's agent makes it, looks for it by the author's query, and undoes it.
+//!
+//! ```yaml
+//! - sql:
+//!     service: db
+//!     database: shop               # user, password and database: the service's own environment, when left out
+//!     summary: a migration deletes the customers
+//!     run: DELETE FROM customers
+//!     confirm: SELECT count(*) = 0 FROM customers
+//!     irreversible: true           # or `undo: …`
+//! ```
+
+use super::postgres::Server;
+use super::undoing::{Undoing, filled};
+use super::{FaultError, Field, FromNode, Inject, Presence, Undo, by_agent};
+use crate::agent::protocol::{Ask, PgHold};
+use crate::source::{Diagnostics, Form, MapReader, Node, Source, shape, shorten};
+use crate::stack::{AgentRole, Stack};
+use std::sync::Arc;
+
+const STATEMENTS: Form = Form::new("statements in SQL", shape::filled);
+const A_QUERY: Form = Form::new("a query in SQL", shape::filled);
+
+/// A change in a database.
+#[derive(Debug, Clone)]
+pub struct Sql {
+    server: Server,
+    run: String,
+    confirm: String,
+    undo: Undoing,
+    summary: Option<String>,
+}
+
+impl FromNode for Sql {
+    fn from_node(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Self> {
+        let mut map = MapReader::new(node, "`sql`", source, diags)?;
+        let server = Server::read(&mut map);
+        let run = map.require_with("run", STATEMENTS, filled);
+        let confirm = map.require_with("confirm", A_QUERY, filled);
+        let undo = Undoing::read(&mut map, "`sql`");
+        let summary = map.optional("summary");
+        map.finish()?;
+        Some(Sql { server: server?, run: run?, confirm: confirm?, undo: undo?, summary })
+    }
+}
+
+impl Inject for Sql {
+    fn summary(&self) -> String {
+        let service = &self.server.service;
+        match &self.summary {
+            Some(summary) => format!("{summary} (by SQL in `{service}`)"),
+            None => {
+                let mut lines = self.run.lines().map(str::trim).filter(|line| !line.is_empty());
+                let first = shorten(lines.next().unwrap_or_default());
+                let more = if lines.next().is_some() { " …" } else { "" };
+                format!("runs the SQL `{first}{more}` in `{service}`")
+            }
+        }
+    }
+
+    fn services(&self) -> Vec<String> {
+        vec![self.server.service.clone()]
+    }
+
+    fn secrets(&self) -> Vec<String> {
+        self.server.secrets()
+    }
+
+    async fn plan<S: Stack>(&self, id: &str, field: &Field<'_, S>) -> Result<Undo, FaultError> {
+        self.server.target(&field.stack.environment(&self.server.service))?;
+        Ok(match self.undo {
+            // The agent has the undo and the password; so the ledger needs neither.
+            Undoing::By(_) => by_agent::undo(&AgentRole::Drill, id),
+            Undoing::Never => Undo::nothing(),
+        })
+    }
+
+    async fn inject<S: Stack>(&self, id: &str, _undo: &Undo, field: &Field<'_, S>) -> Result<(), FaultError> {
+        let hold = PgHold::Change {
+            target: self.server.target(&field.stack.environment(&self.server.service))?,
+            run: self.run.clone(),
+            confirm: self.confirm.clone(),
+            undo: match &self.undo {
+                Undoing::By(undo) => Some(undo.clone()),
+                Undoing::Never => None,
+            },
+        };
+        by_agent::begin(field, &AgentRole::Drill, id, Ask::Hold { fault: id.into(), hold }).await
+    }
+
+    async fn confirm<S: Stack>(&self, id: &str, _undo: &Undo, field: &Field<'_, S>) -> Result<Presence, FaultError> {
+        by_agent::confirm(field, &AgentRole::Drill, id).await
+    }
+
+    async fn revert<S: Stack>(&self, id: &str, _undo: &Undo, field: &Field<'_, S>) -> Result<(), FaultError> {
+        match self.undo {
+            Undoing::By(_) => by_agent::lift(field, &AgentRole::Drill, id).await,
+            Undoing::Never => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! `drill-notes/*.yaml`: what only people know about the drills of a quarter, read and checked. Every mistake of every file is
+//! told at once, with its place.
+
+mod read;
+mod schema;
+mod whole;
+
+pub use read::read;
+pub use schema::schema;
+
+use crate::report::Notes;
+use crate::source::{Diagnostics, Source, tidy};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The folder of the notes, at the project's top.
+pub const FOLDER: &str = "drill-notes";
+
+/// Reads every `.yaml` and `.yml` of a folder, in the order of the names. A folder that is not there has no notes; `Err` is why it
+/// cannot be read. `None` when there were mistakes.
+pub fn read_folder(folder: &Path, diags: &mut Diagnostics) -> std::io::Result<Option<Notes>> {
+    let mut paths: Vec<PathBuf> = Vec::new();
+    match std::fs::read_dir(folder) {
+        Ok(entries) => {
+            for entry in entries {
+                paths.push(tidy(&entry?.path()));
+            }
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Some(Notes::default())),
+        Err(error) => return Err(error),
+    }
+    paths.retain(|path| path.extension().is_some_and(|end| end == "yaml" || end == "yml"));
+    paths.sort();
+    let mut sources: Vec<Arc<Source>> = Vec::new();
+    let mut failed = false;
+    for path in paths {
+        match Source::read(&path) {
+            Ok(source) => sources.push(source),
+            Err(error) => {
+                failed = true;
+                error.report("the file of notes", None, diags);
+            }
+        }
+    }
+    let notes = read(&sources, diags);
+    Ok(notes.filter(|_| !failed))
+}
+
+#[cfg(test)]
+mod tests;

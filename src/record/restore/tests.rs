@@ -1,0 +1,129 @@
+//! The figures of a restore against a naive model, and numbers as they are written.
+
+use super::*;
+use crate::record::testing::{Story, record_of};
+use crate::record::{FaultMoment, FaultRecord};
+use proptest::prelude::*;
+
+fn writes() -> impl Strategy<Value = Vec<WriteRecord>> {
+    proptest::collection::vec((0..1_000_u64, any::<bool>()), 0..60).prop_map(|ended| {
+        let number = |(number, (at, acknowledged))| WriteRecord(number as u64, DrillTime(at), acknowledged);
+        ended.into_iter().enumerate().map(number).collect()
+    })
+}
+
+fn record(writes: Vec<WriteRecord>, survivors: Option<Numbers>, asked: u64, begun: u64, fault: u64) -> Record {
+    let mut record = record_of(Story::Passed);
+    let plan = record.plan.as_mut().unwrap();
+    plan.restore = Some(RestorePlan {
+        rto_us: 1,
+        rpo_us: 1,
+        load: "orders".into(),
+        acknowledged: "status == 201".into(),
+        survivors: "in db: psql".into(),
+        probes: Vec::new(),
+        expect: RestoreLevel::L5,
+    });
+    let moment = |at, what| FaultMoment { at_us: DrillTime(at), what, detail: String::new() };
+    let life = vec![moment(begun, FaultEvent::Injecting), moment(fault, FaultEvent::Confirmed)];
+    let later = vec![moment(begun + 1, FaultEvent::Injecting), moment(fault + 50, FaultEvent::Confirmed)];
+    record.faults = vec![("late", later), ("first", life)]
+        .into_iter()
+        .map(|(id, life)| FaultRecord { fault: id.into(), life, after: None })
+        .collect();
+    record.writes = writes;
+    let evidence = String::new();
+    record.read_back = Some(ReadBackRecord { asked_us: DrillTime(asked), survivors, duplicates: 3, evidence });
+    record
+}
+
+proptest! {
+    #[test]
+    fn numbers_are_read_as_they_are_written(set in proptest::collection::btree_set(0..200_u64, 0..80), top in any::<bool>()) {
+        let mut numbers: Numbers = set.iter().copied().collect();
+        if top {
+            numbers.insert(u64::MAX);
+            numbers.insert(u64::MAX - 1);
+        }
+        let text = serde_json::to_string(&numbers).unwrap();
+        prop_assert_eq!(&serde_json::from_str::<Numbers>(&text).unwrap(), &numbers);
+        let ranges = numbers.to_string();
+        prop_assert!(!ranges.contains(",,") && !ranges.starts_with(',') && !ranges.ends_with(','));
+        prop_assert_eq!(numbers.len(), set.len() + if top { 2 } else { 0 });
+    }
+
+    #[test]
+    fn whatever_stands_in_a_file_is_read_or_refused(text in "([0-9]{1,3}[,-]){0,6}[0-9]{0,3}|[^0-9]{0,20}") {
+        if let Some(numbers) = Numbers::parse(&text) {
+            prop_assert_eq!(Numbers::parse(&numbers.to_string()), Some(numbers));
+        }
+    }
+
+    #[test]
+    fn every_write_is_counted_once_as_a_naive_count_says(
+        writes in writes(),
+        survivors in proptest::collection::btree_set(0..70_u64, 0..70),
+        asked in 0..1_000_u64,
+        begun in 0..500_u64,
+        took in 0..200_u64,
+    ) {
+        let fault = begun + took;
+        let there = |number: u64| survivors.contains(&number);
+        let record = record(writes.clone(), Some(survivors.iter().copied().collect()), asked, begun, fault);
+        let figures = record.data_figures().unwrap();
+        let judged: Vec<_> = writes.iter().filter(|w| w.2 && w.1.0 <= asked).collect();
+        let lost = |of: &dyn Fn(u64) -> bool| -> Numbers {
+            judged.iter().filter(|w| !there(w.0) && of(w.1.0)).map(|w| w.0).collect()
+        };
+        prop_assert_eq!(figures.acknowledged, judged.len() as u64);
+        prop_assert_eq!(figures.survived, judged.iter().filter(|w| there(w.0)).count() as u64);
+        prop_assert_eq!(&figures.lost_before, &lost(&|at| at <= fault));
+        prop_assert_eq!(&figures.lost_after, &lost(&|at| at > fault));
+        prop_assert_eq!(figures.lost_meanwhile, lost(&|at| at > begun && at <= fault).len() as u64);
+        prop_assert_eq!(
+            figures.acknowledged,
+            figures.survived + figures.lost_before.len() as u64 + figures.lost_after.len() as u64
+        );
+        let unacknowledged: Numbers = writes.iter().filter(|w| !w.2 && there(w.0)).map(|w| w.0).collect();
+        prop_assert_eq!(&figures.unacknowledged_survived, &unacknowledged);
+        prop_assert_eq!(figures.unknown, survivors.iter().filter(|n| **n >= writes.len() as u64).count() as u64);
+        let oldest = judged.iter().filter(|w| !there(w.0) && w.1.0 <= fault).map(|w| fault - w.1.0).max();
+        prop_assert_eq!(figures.rpo_us, oldest.unwrap_or(0));
+        prop_assert_eq!(figures.duplicates, 3);
+    }
+}
+
+#[test]
+fn a_damaged_set_of_numbers_is_refused_and_fills_no_memory() {
+    for text in ["x", "3-1", "1-", "-1", "0-18446744073709551615", "0-9999999,0-9999999", "1-2-3"] {
+        assert!(Numbers::parse(text).is_none(), "{text}");
+    }
+}
+
+#[test]
+fn what_could_not_be_read_has_no_figures() {
+    assert_eq!(record(vec![WriteRecord(0, DrillTime(1), true)], None, 9, 2, 3).data_figures(), None);
+    let mut without = record(Vec::new(), Some(Numbers::default()), 9, 2, 3);
+    without.faults.clear();
+    assert_eq!(without.data_figures(), None, "no fault was confirmed");
+    without.plan.as_mut().unwrap().restore = None;
+    assert_eq!((without.data_figures(), without.restore_level()), (None, None));
+}
+
+#[test]
+fn a_level_needs_all_of_its_checks_and_all_levels_below_it() {
+    use RestoreLevel::{L1, L2, L3, L4};
+    let all = [(L1, "a", true), (L2, "b", true), (L3, "c", true), (L4, "d", true), (L4, "e", true)];
+    assert_eq!(RestoreLevel::reached(all, true), RestoreLevel::L5);
+    assert_eq!(RestoreLevel::reached(all, false), L4);
+    assert_eq!(RestoreLevel::reached([], true), RestoreLevel::L0);
+    for (at, below) in [(0, RestoreLevel::L0), (1, L1), (2, L2), (3, L3), (4, L3)] {
+        let mut some = all;
+        some[at].2 = false;
+        assert_eq!(RestoreLevel::reached(some, true), below, "{at}");
+        let again = some.into_iter().chain([all[at]]);
+        assert_eq!(RestoreLevel::reached(again, true), RestoreLevel::L5, "the latest answer counts");
+        let unasked = all.into_iter().filter(|probe| probe.0 != all[at].0);
+        assert_eq!(RestoreLevel::reached(unasked, true), below, "nobody looked");
+    }
+}

@@ -1,0 +1,195 @@
+//! One drill of the report, from its record, its events and what people know.
+
+use super::input::expects_failure;
+use super::limits::limitations;
+use super::timeline::timeline;
+use super::verdict::{conditions, judge};
+use super::{
+    Configuration, DrillInput, DrillReport, FaultRow, Notes, Objectives, ProbeRow, Quarter, Restore, SliRow, StepRow,
+    Times,
+};
+use crate::record::{Announcement, DrillTime, FaultEvent, Outcome, Record, utc_text};
+use crate::report::clock::{instant, started};
+use time::format_description::well_known::Rfc3339;
+use time::{Duration, OffsetDateTime};
+
+/// The length of the window over which an error budget is reckoned, in seconds: thirty days.
+const BUDGET_S: f64 = 30.0 * 86_400.0;
+
+/// The drill; `None` for a record without a plan.
+pub(super) fn drill(input: &DrillInput, quarter: Quarter, notes: &Notes) -> Option<DrillReport> {
+    let record = &input.record;
+    let plan = record.plan.as_deref()?;
+    let told = notes.told(quarter, &plan.run, &plan.scenario);
+    let objectives = objectives(record);
+    let steps = steps(record, plan);
+    let conditions = conditions(&told, &steps);
+    let (verdict, basis) = judge(record, &objectives, &conditions);
+    let (timeline, timeline_omitted) = timeline(record, &input.events);
+    let figures = record.figures();
+    Some(DrillReport {
+        run: plan.run.clone(),
+        scenario: plan.scenario.clone(),
+        title: plan.title.clone(),
+        description: plan.description.clone(),
+        severity: plan.severity.clone(),
+        owner: plan.owner.clone(),
+        control: plan.control,
+        expects_failure: expects_failure(record),
+        started_utc: utc_text(started(record)),
+        ended_utc: utc(record, record.last_us),
+        verdict,
+        basis,
+        conditions,
+        tool_verdict: record.verdict,
+        tool_expected: record.expected(),
+        tool_reason: record.reason.clone(),
+        faults: faults(record, plan),
+        configuration: configuration(record, plan),
+        restore: restore(record),
+        timeline,
+        timeline_omitted,
+        objectives,
+        times: Times {
+            to_impact_us: figures.to_impact_us,
+            to_detect_us: figures.to_detect_us,
+            to_mitigate_us: figures.to_mitigation_us,
+            to_recover_us: figures.to_recover_us,
+            respond_to_recover_us: figures.respond_to_recover_us,
+        },
+        slis: slis(record, plan),
+        data: record.data_figures(),
+        data_evidence: match (&record.read_back, record.injected_us()) {
+            (Some(read), Some(_)) => read.evidence.clone(),
+            (Some(_), None) => "no fault was confirmed: there is no instant to count losses from".into(),
+            (None, _) => "the survivors were not read back".into(),
+        },
+        limitations: limitations(record, plan, &input.events, &steps),
+        steps,
+        notes: told,
+    })
+}
+
+/// An instant of the drill as UTC.
+pub(super) fn utc(record: &Record, at: DrillTime) -> String {
+    let since = Duration::microseconds(i64::try_from(at.0).unwrap_or(i64::MAX));
+    started(record).checked_add(since).map(utc_text).unwrap_or_default()
+}
+
+fn faults(record: &Record, plan: &Announcement) -> Vec<FaultRow> {
+    let row = |fault: &crate::record::FaultInfo| {
+        let life = record.fault_record(&fault.id).map(|fault| fault.life.as_slice()).unwrap_or_default();
+        let confirmed = life.iter().find(|moment| moment.what == FaultEvent::Confirmed);
+        FaultRow {
+            kind: fault.kind.clone(),
+            summary: fault.summary.clone(),
+            confirmed: confirmed.map(|moment| format!("{} ({})", moment.detail, utc(record, moment.at_us))),
+        }
+    };
+    plan.faults.iter().map(row).collect()
+}
+
+fn configuration(record: &Record, plan: &Announcement) -> Configuration {
+    let mut files = vec![("scenario", &plan.scenario_file)];
+    files.extend(plan.runbook_file.as_ref().map(|file| ("runbook", file)));
+    files.push(("stack", &plan.stack_file));
+    Configuration {
+        tool_version: plan.tool_version.clone(),
+        revision: plan.revision.clone(),
+        files: files.into_iter().map(|(what, file)| (what.into(), file.path.clone(), file.sha256.clone())).collect(),
+        images: record.stack.as_ref().map(|stack| stack.images.clone()).unwrap_or_default(),
+        seed: plan.seed,
+        parameters: plan.vars.clone(),
+        loads: plan.loads.iter().map(|load| (load.name.clone(), load.request.clone(), load.rate)).collect(),
+    }
+}
+
+fn restore(record: &Record) -> Restore {
+    let plan = record.restore_plan();
+    let probe = |info: &crate::record::ProbeInfo| {
+        let of = |seen: &&crate::record::ProbeRecord| seen.level == info.level && seen.name == info.name;
+        let last = record.probes.iter().rev().find(of);
+        ProbeRow {
+            level: info.level,
+            name: info.name.clone(),
+            service: info.service.clone(),
+            held: last.map(|seen| seen.held),
+            evidence: last.map(|seen| seen.evidence.clone()).unwrap_or_default(),
+        }
+    };
+    Restore {
+        backup: record.backup.clone(),
+        age_us: age(record),
+        expected: plan.map(|plan| plan.expect).filter(|_| !record.is_control()),
+        reached: record.restore_level(),
+        probes: plan.iter().flat_map(|plan| &plan.probes).map(probe).collect(),
+    }
+}
+
+/// How old the backup was when the first fault was confirmed.
+fn age(record: &Record) -> Option<u64> {
+    let taken = OffsetDateTime::parse(record.backup.as_ref()?.get("taken")?, &Rfc3339).ok()?;
+    let fault = OffsetDateTime::parse(&utc(record, record.injected_us()?), &Rfc3339).ok()?;
+    u64::try_from((fault - taken).whole_microseconds()).ok()
+}
+
+fn objectives(record: &Record) -> Objectives {
+    let Some(plan) = record.restore_plan() else { return Objectives::default() };
+    let rto_us = record.figures().to_recover_us;
+    let rpo_us = record.data_figures().map(|data| data.rpo_us);
+    // Whoever was hit and never recovered has missed the target. A drill that says nothing, or that was not meant to recover, has not.
+    let meant = !record.is_control() && !expects_failure(record);
+    let missed = record.injected_us().filter(|_| meant && record.outcome() == Outcome::Failed).map(|_| false);
+    Objectives {
+        rto_target_us: Some(plan.rto_us),
+        rto_us,
+        rto_met: rto_us.map(|rto| rto <= plan.rto_us).or(missed),
+        rpo_target_us: Some(plan.rpo_us),
+        rpo_us,
+        rpo_met: rpo_us.map(|rpo| rpo <= plan.rpo_us),
+    }
+}
+
+fn slis(record: &Record, plan: &Announcement) -> Vec<SliRow> {
+    let row = |figures: crate::record::SliFigures| {
+        let info = plan.slis.iter().find(|sli| sli.name == figures.sli);
+        let rate = info.and_then(|sli| plan.loads.iter().find(|load| load.name == sli.load)).map(|load| load.rate);
+        let budget = rate.map(|rate| rate * BUDGET_S * (1.0 - figures.objective)).filter(|budget| *budget > 0.0);
+        let bad = figures.during.valid.saturating_sub(figures.during.good) as f64;
+        SliRow {
+            good: info.map(|sli| sli.good.clone()).unwrap_or_default(),
+            sli: figures.sli,
+            objective: figures.objective,
+            before: figures.before,
+            during: figures.during,
+            after: figures.after,
+            budget_events: budget,
+            budget_spent: budget.filter(|_| figures.during.valid > 0).map(|budget| bad / budget),
+        }
+    };
+    record.figures().slis.into_iter().map(row).collect()
+}
+
+fn steps(record: &Record, plan: &Announcement) -> Vec<StepRow> {
+    let row = |info: &crate::record::StepInfo| {
+        let ran = record.steps.iter().find(|step| step.step == info.id);
+        StepRow {
+            step: info.id.clone(),
+            title: info.title.clone(),
+            phase: info.phase.clone(),
+            manual: info.manual,
+            status: ran.and_then(|step| step.status),
+            took_us: ran.filter(|step| !step.commands.is_empty() || info.manual).and_then(|step| step.took_us()),
+            replaced_by: info.replaced.as_ref().map(|replaced| replaced.by.to_string()),
+            reason: ran.and_then(|step| step.reason.clone()),
+            at: info.at.to_string(),
+        }
+    };
+    // A control follows none of them.
+    if plan.control { Vec::new() } else { plan.steps.iter().map(row).collect() }
+}
+
+/// The instant of a text, for comparing.
+pub(super) fn at(text: &str) -> OffsetDateTime {
+    instant(text)
+}

@@ -1,0 +1,214 @@
+//! What follows from the drills: findings, actions and what verifies them, risks, retests, and the trend.
+
+use super::drill::at;
+use super::{
+    Action, ActionRow, DrInput, DrVerdict, DrillRef, DrillReport, FindingRow, NotesFile, Quarter, Retest, RiskRow,
+    Seen, Trend, TrendQuarter, Verification,
+};
+use crate::record::utc_text;
+use std::collections::{BTreeMap, BTreeSet};
+use time::macros::format_description;
+
+/// Files of notes that can have something open: of this quarter, of none, and of earlier ones.
+fn files(input: &DrInput) -> impl Iterator<Item = (&NotesFile, Option<Quarter>)> {
+    let quarter = input.quarter;
+    let known = input.notes.files.iter().filter(move |file| file.quarter.is_none_or(|own| own <= quarter));
+    known.map(move |file| (file, file.quarter.filter(|own| *own < quarter)))
+}
+
+fn of(note: &DrillRef) -> String {
+    match note {
+        DrillRef::Run(name) | DrillRef::Scenario(name) => name.clone(),
+    }
+}
+
+/// Whether a note is about this report: it names a run of an earlier quarter only in an earlier file.
+fn carried(input: &DrInput, note: &DrillRef, from: Option<Quarter>) -> Option<Option<Quarter>> {
+    let DrillRef::Run(run) = note else { return Some(from) };
+    let Some(seen) = input.seen.iter().find(|seen| seen.run == *run) else { return Some(from) };
+    match Quarter::of(seen.at) {
+        own if own > input.quarter => None,
+        own if own < input.quarter => Some(Some(own)),
+        _ => Some(from),
+    }
+}
+
+/// Findings of this quarter, and of earlier ones as far as an action about them is open.
+pub(super) fn findings(input: &DrInput) -> Vec<FindingRow> {
+    let open: BTreeSet<String> = actions(input)
+        .into_iter()
+        .filter(|row| row.action.status.is_none_or(|status| status.is_open()))
+        .filter_map(|row| row.action.finding)
+        .collect();
+    let mut rows = Vec::new();
+    for (file, from) in files(input) {
+        for note in &file.drills {
+            let Some(from) = carried(input, &note.of, from) else { continue };
+            for finding in &note.told.findings {
+                if from.is_none() || open.contains(&finding.id) {
+                    rows.push(FindingRow { of: of(&note.of), carried_from: from, finding: finding.clone() });
+                }
+            }
+        }
+    }
+    rows
+}
+
+/// Actions of this quarter, and those of earlier ones that are open.
+pub(super) fn actions(input: &DrInput) -> Vec<ActionRow> {
+    let today = input.made.min(input.quarter.end()).date();
+    let date = format_description!("[year]-[month]-[day]");
+    let today = today.format(date).unwrap_or_default();
+    let mut found: BTreeMap<&str, Option<&Seen>> = BTreeMap::new();
+    let mut rows = Vec::new();
+    for (file, _) in files(input) {
+        for note in &file.drills {
+            for finding in &note.told.findings {
+                let seen = match &note.of {
+                    DrillRef::Run(run) => input.seen.iter().find(|seen| seen.run == *run),
+                    DrillRef::Scenario(_) => None,
+                };
+                found.insert(&finding.id, seen);
+            }
+        }
+    }
+    for (file, from) in files(input) {
+        for note in &file.drills {
+            let Some(from) = carried(input, &note.of, from) else { continue };
+            for action in &note.told.actions {
+                let open = action.status.is_none_or(|status| status.is_open());
+                if from.is_some() && !open {
+                    continue;
+                }
+                // Dates of this form sort as text.
+                let overdue = open && action.due.as_ref().is_some_and(|due| *due < today);
+                let finding = action.finding.as_deref().and_then(|id| found.get(id).copied().flatten());
+                let verification = verification(input, action, finding);
+                rows.push(ActionRow { carried_from: from, overdue, verification, action: action.clone() });
+            }
+        }
+    }
+    rows
+}
+
+/// A run verifies an action when it exists, passed, and began after the drill that found what the action is about.
+fn verification(input: &DrInput, action: &Action, finding: Option<&Seen>) -> Verification {
+    let no = |why: String| Verification { verified: false, why };
+    let Some(run) = action.verified_by.as_deref() else { return no("no verifying run is named".into()) };
+    let Some(seen) = input.seen.iter().find(|seen| seen.run == run) else {
+        return no("named, not verified: there is no record of that run".into());
+    };
+    if let Some(finding) = finding.filter(|finding| seen.at <= finding.at) {
+        return no(format!("named, not verified: it began before what `{}` found", finding.run));
+    }
+    match seen {
+        seen if seen.control => no("named, not verified: it is a control".into()),
+        seen if seen.expects_failure => no("named, not verified: its scenario exists to fail".into()),
+        seen if !seen.ended => no("named, not verified: it was cut off".into()),
+        seen if !seen.passed() => no(format!("named, not verified: it came to `{}`", seen.verdict)),
+        seen => {
+            Verification { verified: true, why: format!("`{}` passed on {}", seen.scenario, day(&seen.started_utc)) }
+        }
+    }
+}
+
+/// Risks of this quarter, and those of earlier ones whose time is not over.
+pub(super) fn risks(input: &DrInput) -> Vec<RiskRow> {
+    let begun = utc_text(input.quarter.start());
+    let begun = day(&begun);
+    let mut rows = Vec::new();
+    for (file, from) in files(input) {
+        for note in &file.drills {
+            let Some(from) = carried(input, &note.of, from) else { continue };
+            for risk in &note.told.accepted_risks {
+                if from.is_none() || risk.until.as_deref().is_none_or(|until| until >= begun) {
+                    rows.push(RiskRow { of: of(&note.of), risk: risk.clone() });
+                }
+            }
+        }
+    }
+    rows
+}
+
+/// What became of each drill that failed or said nothing: the run that names it as `retest_of`, else the first later run of the
+/// same scenario that passed, else the last one.
+pub(super) fn retests(input: &DrInput, drills: &[DrillReport]) -> Vec<Retest> {
+    let open = |drill: &&DrillReport| matches!(drill.verdict, DrVerdict::Fail | DrVerdict::NoVerdict);
+    let bad = drills.iter().filter(|drill| !drill.control).filter(open);
+    let row = |failed: &DrillReport| {
+        let began = at(&failed.started_utc);
+        let later = |seen: &&Seen| seen.at > began && seen.ended && !seen.control;
+        let notes = input.notes.files.iter().flat_map(|file| &file.drills);
+        let named = notes.filter(|note| note.told.retest_of.as_deref() == Some(&failed.run));
+        let named: Vec<&str> = named
+            .filter_map(|note| match &note.of {
+                DrillRef::Run(run) => Some(run.as_str()),
+                DrillRef::Scenario(_) => None,
+            })
+            .collect();
+        let best = |mut runs: Vec<&'_ Seen>| {
+            runs.sort_by_key(|seen| seen.at);
+            runs.iter().find(|seen| seen.passed()).or(runs.last()).map(|seen| (*seen).clone())
+        };
+        let by_notes: Vec<&Seen> =
+            input.seen.iter().filter(later).filter(|seen| named.contains(&seen.run.as_str())).collect();
+        let by_scenario: Vec<&Seen> =
+            input.seen.iter().filter(later).filter(|seen| seen.scenario == failed.scenario).collect();
+        let (seen, by) = match best(by_notes) {
+            Some(seen) => (Some(seen), "named in the notes"),
+            None => (best(by_scenario), "a later run of the same scenario"),
+        };
+        Retest {
+            failed: failed.run.clone(),
+            scenario: failed.scenario.clone(),
+            verdict: failed.verdict,
+            by: if seen.is_some() { by } else { "not retested" },
+            retest: seen.as_ref().map(|seen| seen.run.clone()),
+            retest_utc: seen.as_ref().map(|seen| seen.started_utc.clone()),
+            passed: seen.as_ref().map(Seen::passed),
+        }
+    };
+    bad.map(row).collect()
+}
+
+/// The DR scenarios over four quarters.
+pub(super) fn trend(input: &DrInput) -> Vec<Trend> {
+    let quarters = input.quarter.four();
+    let counts = |seen: &&Seen| seen.dr && !seen.control && quarters.contains(&Quarter::of(seen.at));
+    let mut scenarios: BTreeMap<&str, Vec<&Seen>> = BTreeMap::new();
+    for seen in input.seen.iter().filter(counts) {
+        scenarios.entry(&seen.scenario).or_default().push(seen);
+    }
+    let trend = |(scenario, runs): (&str, Vec<&Seen>)| {
+        let of = |quarter: Quarter| {
+            let own: Vec<&&Seen> = runs.iter().filter(|seen| quarter.contains(seen.at)).collect();
+            let mut rto: Vec<u64> = own.iter().filter_map(|seen| seen.rto_us).collect();
+            rto.sort_unstable();
+            TrendQuarter {
+                quarter,
+                runs: own.len(),
+                passed: own.iter().filter(|seen| seen.passed()).count(),
+                rto_median_us: median(&rto),
+                rto_worst_us: rto.last().copied(),
+                rpo_worst_us: own.iter().filter_map(|seen| seen.rpo_us).max(),
+            }
+        };
+        Trend { scenario: scenario.to_string(), quarters: quarters.map(of).to_vec() }
+    };
+    scenarios.into_iter().map(trend).collect()
+}
+
+/// The median of sorted numbers: of two in the middle their mean.
+fn median(sorted: &[u64]) -> Option<u64> {
+    let middle = sorted.len() / 2;
+    let upper = *sorted.get(middle)?;
+    match sorted.len() % 2 {
+        1 => Some(upper),
+        _ => Some(sorted.get(middle - 1)?.midpoint(upper)),
+    }
+}
+
+/// The date of a time in RFC 3339.
+pub(super) fn day(utc: &str) -> &str {
+    utc.get(..10).unwrap_or(utc)
+}

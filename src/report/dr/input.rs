@@ -1,0 +1,182 @@
+//! What a DR report is made from: the quarter's drills whole, every other run in a few words, notes, coverage, evidence.
+
+use super::{Notes, Quarter};
+use crate::record::{Event, Outcome, Record, RestoreLevel, Stamped, Verdict};
+use crate::report::clock::instant;
+use serde::Serialize;
+use time::OffsetDateTime;
+
+/// Everything that the report is made from.
+#[derive(Debug, Clone)]
+pub struct DrInput {
+    /// The quarter.
+    pub quarter: Quarter,
+    /// When the report is made.
+    pub made: OffsetDateTime,
+    /// The DR drills of the quarter that came to an end, oldest first.
+    pub drills: Vec<DrillInput>,
+    /// Every run that is known, of any quarter and kind, oldest first.
+    pub seen: Vec<Seen>,
+    /// What people know.
+    pub notes: Notes,
+    /// The critical services; `None` when nothing lists them.
+    pub coverage: Option<CoverageFacts>,
+    /// Scenarios of the project, and whether each is a DR scenario.
+    pub scenarios: Vec<(String, bool)>,
+    /// What is known about the files themselves.
+    pub evidence: EvidenceSummary,
+    /// What could not be read.
+    pub problems: Vec<String>,
+}
+
+/// A DR drill with its story.
+#[derive(Debug, Clone)]
+pub struct DrillInput {
+    /// The record.
+    pub record: Record,
+    /// The events of its `events.jsonl` that tell the story ([`tells`]); empty when the file is not there.
+    pub events: Vec<Stamped>,
+}
+
+/// Whether an event belongs into a timeline that people read: load, machine and output are figures, and writes have a ledger.
+pub fn tells(event: &Event) -> bool {
+    !matches!(
+        event,
+        Event::Slice(_)
+            | Event::Machine(_)
+            | Event::Usage(_)
+            | Event::Output { .. }
+            | Event::Written { .. }
+            | Event::ClockOffset { .. }
+            | Event::ComposeTook { .. }
+            | Event::CheckEnded { .. }
+            | Event::Late { .. }
+    )
+}
+
+/// A run in a few words: thousands of them fit into memory.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Seen {
+    /// Id of the run.
+    pub run: String,
+    /// Name of the scenario.
+    pub scenario: String,
+    /// Its title.
+    pub title: String,
+    /// When it began.
+    pub at: OffsetDateTime,
+    /// The same as the record has it.
+    pub started_utc: String,
+    /// Whether it is a DR drill.
+    pub dr: bool,
+    /// Whether it is a control.
+    pub control: bool,
+    /// Whether it came to its end.
+    pub ended: bool,
+    /// What was under way when it was cut off.
+    pub under_way: Option<String>,
+    /// How it came out.
+    pub outcome: Outcome,
+    /// Its verdict.
+    pub verdict: Verdict,
+    /// Whether the scenario exists to fail.
+    pub expects_failure: bool,
+    /// First confirmed fault → recovered, in microseconds.
+    pub rto_us: Option<u64>,
+    /// Recovery point in microseconds.
+    pub rpo_us: Option<u64>,
+    /// The level that the restore reached.
+    pub level: Option<RestoreLevel>,
+}
+
+impl Seen {
+    /// A record in a few words; `None` for a runbook that was followed alone and for what has no beginning.
+    pub fn of(record: &Record) -> Option<Seen> {
+        let plan = record.plan.as_deref().filter(|plan| !plan.alone)?;
+        let (fault, recovered) = (record.injected_us(), record.recovered_us());
+        Some(Seen {
+            run: plan.run.clone(),
+            scenario: plan.scenario.clone(),
+            title: plan.title.clone(),
+            at: instant(&plan.started_utc),
+            started_utc: plan.started_utc.clone(),
+            dr: plan.restore.is_some(),
+            control: plan.control,
+            ended: record.ended,
+            under_way: record.under_way(),
+            outcome: record.outcome(),
+            verdict: record.verdict,
+            expects_failure: expects_failure(record),
+            rto_us: fault.zip(recovered).map(|(fault, recovered)| recovered.0.saturating_sub(fault.0)),
+            rpo_us: record.data_figures().map(|data| data.rpo_us),
+            level: record.restore_level(),
+        })
+    }
+
+    /// Whether it passed.
+    pub fn passed(&self) -> bool {
+        self.outcome == Outcome::Passed
+    }
+}
+
+/// Whether a scenario exists to fail: by its verdict, or by a level below the highest.
+pub(super) fn expects_failure(record: &Record) -> bool {
+    let below = record.restore_plan().is_some_and(|plan| plan.expect < RestoreLevel::L5);
+    record.expects_failure() || (below && !record.is_control())
+}
+
+/// What is known about the files of the quarter's runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct EvidenceSummary {
+    /// Heads of the hash chains over the runs.
+    pub heads: Vec<String>,
+    /// What was changed, removed or added.
+    pub problems: Vec<String>,
+    /// Run id, SHA-256 of its manifest where there is one, and what was found.
+    pub runs: Vec<(String, Option<String>, String)>,
+}
+
+/// The critical services, and which of their failures were drilled.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct CoverageFacts {
+    /// The file that lists them.
+    pub file: String,
+    /// Failure modes that must be drilled.
+    pub required: usize,
+    /// Those whose last drill passed, within the quarter.
+    pub covered: usize,
+    /// The services.
+    pub services: Vec<ServiceFacts>,
+}
+
+/// A critical service.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ServiceFacts {
+    /// Its name.
+    pub service: String,
+    /// Its tier; 1 is the most critical.
+    pub tier: u8,
+    /// Who answers for it.
+    pub owner: Option<String>,
+    /// Recovery time objective in microseconds.
+    pub rto_us: Option<u64>,
+    /// Recovery point objective in microseconds.
+    pub rpo_us: Option<u64>,
+    /// Its failure modes.
+    pub modes: Vec<ModeFacts>,
+}
+
+/// A failure mode of a service.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ModeFacts {
+    /// The failure mode.
+    pub mode: String,
+    /// How far it is drilled: `passed`, `failed`, `stale`, `not run`, `no scenario`.
+    pub state: String,
+    /// Whether its last drill passed, within the quarter.
+    pub covered: bool,
+    /// The scenarios that drill it.
+    pub scenarios: Vec<String>,
+    /// Id of its last drill.
+    pub last: Option<String>,
+}

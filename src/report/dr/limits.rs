@@ -1,0 +1,112 @@
+//! What a drill does not show, as far as its record tells: added to what people say.
+
+use super::StepRow;
+use crate::record::{Announcement, FaultAfter, FaultEvent, Record, Stamped, StepStatus};
+use crate::report::text::{percent, seconds};
+
+/// Above this share of the processors' time the machine was busy enough to say so.
+const BUSY: f64 = 0.9;
+
+/// Every limitation, in whole sentences.
+pub(super) fn limitations(record: &Record, plan: &Announcement, events: &[Stamped], steps: &[StepRow]) -> Vec<String> {
+    let mut all = vec![format!(
+        "The environment is a copy of the stack in Docker (`{}`), started for this drill and thrown away after it; it is not \
+         production.",
+        plan.stack_file.path
+    )];
+    let mut say = |text: String| all.push(text);
+    let load: Vec<String> = plan.loads.iter().map(|load| format!("`{}` at {}/s", load.name, load.rate)).collect();
+    if !load.is_empty() {
+        say(format!("Users were simulated by a load at a fixed rate ({}); real traffic differs.", load.join(", ")));
+    }
+    figures(record, &mut say);
+    let named = |wanted: &dyn Fn(&StepRow) -> bool| -> Vec<String> {
+        steps.iter().filter(|step| wanted(step)).map(|step| format!("`{}`", step.title)).collect()
+    };
+    let skipped = named(&|step| step.status == Some(StepStatus::Skipped));
+    if !skipped.is_empty() {
+        say(format!("Steps of the runbook that were not carried out: {}.", skipped.join(", ")));
+    }
+    let replaced = named(&|step| step.replaced_by.is_some());
+    if !replaced.is_empty() {
+        say(format!(
+            "Steps that the scenario replaced, so that the runbook's own text was not tried: {}.",
+            replaced.join(", ")
+        ));
+    }
+    let unreached = named(&|step| step.status.is_none());
+    if !unreached.is_empty() {
+        say(format!("Steps that were not reached: {}.", unreached.join(", ")));
+    }
+    if plan.runbook_file.is_none() {
+        say("There was no runbook: the drill shows what the system does by itself.".into());
+    }
+    match plan.revision.as_deref() {
+        Some(revision) if revision.ends_with("-dirty") => {
+            say("Files of the repository had been changed and not committed: the commit alone does not reproduce the drill.".into());
+        }
+        None => say("The commit of the project is not known.".into()),
+        Some(_) => {}
+    }
+    for fault in record.faults.iter().filter(|fault| fault.at(FaultEvent::Confirmed).is_none()) {
+        say(format!("The fault `{}` was never confirmed in place.", fault.fault));
+    }
+    for fault in record.faults.iter().filter(|fault| fault.after == Some(FaultAfter::StillActive)) {
+        say(format!(
+            "The fault `{}` was still in place after the response: it was worked around, or nothing helped.",
+            fault.fault
+        ));
+    }
+    if record.kept {
+        say("The stack was kept on the user's wish, so its removal was not tried.".into());
+    }
+    if !record.left.is_empty() {
+        say(format!("Left behind: {}.", record.left.join(", ")));
+    }
+    if events.is_empty() {
+        say("There is no `events.jsonl` beside the record: the report has no timeline of this drill.".into());
+    }
+    for damage in &record.damage {
+        say(format!("The record is damaged: {damage}."));
+    }
+    all
+}
+
+/// What the measuring itself says.
+fn figures(record: &Record, say: &mut impl FnMut(String)) {
+    let measuring = record.figures().measuring;
+    if measuring.late > 0 {
+        let (late, of) = (measuring.late, measuring.requests);
+        let worst = seconds(measuring.worst_late_us);
+        say(format!(
+            "{late} of {of} requests were sent late, the worst one by {worst}: what users felt is known that well."
+        ));
+    }
+    if let Some(why) = &record.disturbed {
+        say(format!("The measuring was disturbed: {why}."));
+    }
+    if let Some(busy) = measuring.busy_max.filter(|busy| *busy > BUSY) {
+        say(format!("The machine was busy to {}: times may be longer than on another one.", percent(busy)));
+    }
+    match record.data_figures() {
+        None => say("What became of the acknowledged writes is not known.".into()),
+        Some(data) => {
+            if data.lost_meanwhile > 0 {
+                say(format!(
+                    "{} of the lost writes were acknowledged while the fault went in; they count as written before it.",
+                    data.lost_meanwhile
+                ));
+            }
+            if data.unknown > 0 {
+                let unknown = data.unknown;
+                say(format!("{unknown} survivors have a number that was never sent, or that was still under way."));
+            }
+            if data.duplicates > 0 {
+                say(format!("{} rows came more than once.", data.duplicates));
+            }
+        }
+    }
+    if record.read_back.is_some() && !record.content_was_compared() {
+        say("No check compared the content with what it was before the fault.".into());
+    }
+}

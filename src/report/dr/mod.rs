@@ -1,0 +1,140 @@
+//! The quarterly report about DR drills: records, notes, coverage and evidence become a report as data, that becomes a
+//! document, and the document becomes HTML for A4 or Markdown. All of it are pure functions.
+
+mod document;
+mod drill;
+mod follow;
+mod html;
+mod input;
+mod limits;
+mod markdown;
+mod model;
+mod notes;
+mod pages;
+mod quarter;
+mod supports;
+#[cfg(test)]
+mod tests;
+mod timeline;
+mod verdict;
+
+pub use html::html as dr_html;
+pub use input::{
+    CoverageFacts, DrInput, DrillInput, EvidenceSummary, ModeFacts, Seen, ServiceFacts, tells as dr_tells,
+};
+pub use markdown::markdown as dr_markdown;
+pub use model::*;
+pub use notes::*;
+pub use quarter::Quarter;
+pub use supports::Standard;
+
+use crate::record::{Outcome, utc_text};
+use std::collections::BTreeMap;
+
+/// Version of the format of [`dr_json`].
+pub const DR_FORMAT: u32 = 1;
+
+impl DrReport {
+    /// The report.
+    pub fn new(input: &DrInput) -> DrReport {
+        let quarter = input.quarter;
+        let drills: Vec<DrillReport> =
+            input.drills.iter().filter_map(|one| drill::drill(one, quarter, &input.notes)).collect();
+        let mine = || input.seen.iter().filter(|seen| quarter.contains(seen.at));
+        let incomplete: Vec<Incomplete> = mine()
+            .filter(|seen| seen.dr && !seen.ended)
+            .map(|seen| Incomplete {
+                run: seen.run.clone(),
+                scenario: seen.scenario.clone(),
+                started_utc: seen.started_utc.clone(),
+                under_way: seen.under_way.clone(),
+            })
+            .collect();
+        let before = input.seen.iter().filter(|seen| seen.dr && seen.ended && seen.at < quarter.start());
+        let not_drilled =
+            input.scenarios.iter().filter(|(name, _)| !mine().any(|seen| seen.scenario == *name && seen.ended));
+        DrReport {
+            format: DR_FORMAT,
+            quarter,
+            from_utc: utc_text(quarter.start()),
+            until_utc: utc_text(quarter.end()),
+            made_utc: utc_text(input.made),
+            quarter_is_over: input.made >= quarter.end(),
+            tool_version: env!("CARGO_PKG_VERSION").into(),
+            header: input.notes.header(quarter),
+            previous_drill_recorded: before.max_by_key(|seen| seen.at).map(|seen| seen.started_utc.clone()),
+            totals: totals(&drills, incomplete.len()),
+            incomplete,
+            other: other(mine()),
+            findings: follow::findings(input),
+            actions: follow::actions(input),
+            accepted_risks: follow::risks(input),
+            retests: follow::retests(input, &drills),
+            trend: follow::trend(input),
+            coverage: input.coverage.clone(),
+            not_drilled: not_drilled.cloned().collect(),
+            evidence: input.evidence.clone(),
+            problems: problems(input),
+            supports: supports::supports(),
+            drills,
+        }
+    }
+}
+
+fn totals(drills: &[DrillReport], incomplete: usize) -> Totals {
+    let mut totals = Totals { incomplete, ..Totals::default() };
+    for drill in drills {
+        if drill.control {
+            totals.controls += 1;
+            continue;
+        }
+        totals.drills += 1;
+        match drill.verdict {
+            DrVerdict::Pass => totals.passed += 1,
+            DrVerdict::PassWithConditions => totals.with_conditions += 1,
+            DrVerdict::Fail => totals.failed += 1,
+            DrVerdict::NoVerdict => totals.no_verdict += 1,
+        }
+        let passed = matches!(drill.verdict, DrVerdict::Pass | DrVerdict::PassWithConditions);
+        totals.expected_failures += usize::from(drill.expects_failure && passed);
+    }
+    totals
+}
+
+fn other<'a>(seen: impl Iterator<Item = &'a Seen>) -> Vec<OtherDrills> {
+    let mut rows: BTreeMap<&str, OtherDrills> = BTreeMap::new();
+    for seen in seen.filter(|seen| !seen.dr) {
+        let row = rows.entry(&seen.scenario).or_default();
+        row.scenario.clone_from(&seen.scenario);
+        row.title.clone_from(&seen.title);
+        row.runs += 1;
+        row.controls += usize::from(seen.control);
+        match seen.outcome {
+            Outcome::Passed => row.passed += 1,
+            Outcome::Failed => row.failed += 1,
+            Outcome::Broken | Outcome::Interrupted => row.no_verdict += 1,
+        }
+    }
+    rows.into_values().collect()
+}
+
+fn problems(input: &DrInput) -> Vec<String> {
+    let mut problems = input.problems.clone();
+    for (run, path) in input.notes.runs(input.quarter) {
+        if !input.seen.iter().any(|seen| seen.run == run) {
+            problems.push(format!("{path} has notes about the run {run}, of which there is no record"));
+        }
+    }
+    problems
+}
+
+/// The report as JSON.
+pub fn dr_json(report: &DrReport) -> Vec<u8> {
+    // Cannot fail for all that is known: every key is a string and every number is finite or becomes null.
+    let mut bytes = serde_json::to_vec_pretty(report).unwrap_or_else(|error| {
+        let error = format!("the report could not be written: {error}");
+        serde_json::json!({ "format": DR_FORMAT, "error": error }).to_string().into_bytes()
+    });
+    bytes.push(b'\n');
+    bytes
+}

@@ -1,0 +1,182 @@
+//! Section 3: each drill with everything that is known of it.
+
+use super::facts;
+use super::words::{clock, counts, instant, measured, span, target, verdict};
+use crate::record::StepStatus;
+use crate::report::dr::document::{Block, Cell, Document, Tone};
+use crate::report::dr::{DrReport, DrVerdict, DrillReport, StepRow};
+use crate::report::text::percent;
+
+/// Section 3.
+pub fn drills(doc: &mut Document, report: &DrReport) {
+    doc.heading(2, "3. The drills", "drills");
+    if report.drills.is_empty() {
+        return doc.para("No DR drill came to an end in this quarter.");
+    }
+    for (number, drill) in report.drills.iter().enumerate() {
+        let control = if drill.control { " (control: without the runbook)" } else { "" };
+        let title = format!("3.{} {}{control}", number + 1, drill.title);
+        doc.blocks.push(Block::Opening(title, format!("drill-{}", number + 1)));
+        one(doc, drill);
+    }
+}
+
+fn one(doc: &mut Document, drill: &DrillReport) {
+    let tone = match drill.verdict {
+        DrVerdict::Pass => Tone::Good,
+        DrVerdict::PassWithConditions | DrVerdict::NoVerdict => Tone::Warn,
+        DrVerdict::Fail => Tone::Bad,
+    };
+    let said = verdict(drill.verdict, drill.expects_failure, drill.control).lines.join(" ");
+    doc.alert(tone, format!("Verdict: {said}. {}", drill.basis));
+    if !drill.conditions.is_empty() {
+        doc.heading(4, "Conditions", "");
+        doc.blocks.push(Block::List(drill.conditions.clone()));
+    }
+    facts::about(doc, drill);
+    people(doc, drill);
+    objectives(doc, drill);
+    facts::restore(doc, drill);
+    facts::data(doc, drill);
+    slis(doc, drill);
+    steps(doc, drill);
+    timeline(doc, drill);
+    facts::configuration(doc, drill);
+    doc.heading(4, "Limitations", "");
+    let mut limitations = drill.notes.limitations.clone();
+    limitations.extend(drill.limitations.iter().cloned());
+    doc.blocks.push(Block::List(limitations));
+}
+
+fn people(doc: &mut Document, drill: &DrillReport) {
+    doc.heading(4, "People and roles", "");
+    let rows = drill.notes.people.iter().map(|person| {
+        vec![Cell::text(person.role.clone()), Cell::given(person.planned.clone()), Cell::given(person.actual.clone())]
+    });
+    doc.table_or(&[("Role", 34), ("Planned", 33), ("Actual", 33)], rows.collect(), "People and roles: not provided.");
+}
+
+fn objectives(doc: &mut Document, drill: &DrillReport) {
+    let objectives = &drill.objectives;
+    let times = &drill.times;
+    doc.heading(4, "Recovery time, recovery point and the times between", "");
+    let unmet = drill.control || drill.expects_failure;
+    let judged = |met: Option<bool>, unknown: &str| match unmet {
+        true if met != Some(true) => {
+            Cell::text(if drill.control { "not applicable: a control" } else { "not applicable: expected to fail" })
+        }
+        _ => Cell::met(met, "met", "missed", unknown),
+    };
+    let actual = |us: Option<u64>, none: &str| us.map_or_else(|| Cell::text(none), |us| Cell::text(span(us)));
+    let wanted = |us: Option<u64>| Cell::given(us.map(target));
+    doc.table(
+        &[("", 19), ("Target", 13), ("Actual", 15), ("Met", 18), ("Definition", 35)],
+        vec![
+            vec![
+                Cell::text("Recovery time (RTO)"),
+                wanted(objectives.rto_target_us),
+                actual(
+                    objectives.rto_us,
+                    if unmet || objectives.rto_met == Some(false) { "not recovered" } else { "not measured" },
+                ),
+                judged(objectives.rto_met, "not measured"),
+                Cell::text("first confirmed fault until users had recovered"),
+            ],
+            vec![
+                Cell::text("Recovery point (RPO)"),
+                wanted(objectives.rpo_target_us),
+                actual(objectives.rpo_us, "not measured"),
+                judged(objectives.rpo_met, "not measured"),
+                Cell::text("first confirmed fault less the acknowledgement of the oldest lost write from before it"),
+            ],
+        ],
+    );
+    doc.table(
+        &[
+            ("Time to impact", 20),
+            ("to detect", 20),
+            ("to mitigate", 20),
+            ("to recover", 20),
+            ("Response to recovery", 20),
+        ],
+        vec![vec![
+            measured(times.to_impact_us),
+            measured(times.to_detect_us),
+            measured(times.to_mitigate_us),
+            measured(times.to_recover_us),
+            measured(times.respond_to_recover_us),
+        ]],
+    );
+}
+
+fn slis(doc: &mut Document, drill: &DrillReport) {
+    doc.heading(4, "Service level indicators", "");
+    let rows = drill.slis.iter().map(|sli| {
+        let budget = match (sli.budget_spent, sli.budget_events) {
+            (Some(spent), Some(events)) => {
+                let bad = sli.during.valid.saturating_sub(sli.during.good);
+                Cell::text(format!("{:.2}% ({bad} bad of {events:.0} allowed in 30 days)", spent * 100.0))
+            }
+            _ => Cell::text("not derivable"),
+        };
+        vec![
+            Cell::lines(vec![format!("{} ({})", sli.sli, percent(sli.objective)), format!("`{}`", sli.good)]),
+            Cell::text(counts(sli.before)),
+            Cell::text(counts(sli.during)),
+            Cell::text(counts(sli.after)),
+            budget,
+        ]
+    });
+    let head = [("SLI (objective)", 22), ("Before", 18), ("During", 18), ("After", 18), ("Error budget spent", 24)];
+    doc.table_or(&head, rows.collect(), "No SLI was measured.");
+}
+
+fn steps(doc: &mut Document, drill: &DrillReport) {
+    doc.heading(4, "Steps of the runbook", "");
+    let none = match drill.control {
+        true => "This is the control: no step was carried out.",
+        false => "There was no runbook.",
+    };
+    let head = [("Step", 37), ("Phase", 11), ("Kind", 11), ("Result", 15), ("Took", 10), ("Deviation or reason", 16)];
+    doc.table_or(&head, drill.steps.iter().map(step).collect(), none);
+}
+
+fn step(step: &StepRow) -> Vec<Cell> {
+    let (word, tone) = match step.status {
+        Some(StepStatus::Passed) if step.manual => ("done by a person", Tone::Good),
+        Some(StepStatus::Passed) => ("passed", Tone::Good),
+        Some(StepStatus::Warned) => ("passed with a warning", Tone::Warn),
+        Some(StepStatus::Failed) => ("failed", Tone::Bad),
+        Some(StepStatus::Blocked) => ("could not run", Tone::Bad),
+        Some(StepStatus::Skipped) => ("skipped", Tone::Warn),
+        None => ("not reached", Tone::Warn),
+    };
+    let mut why = Vec::new();
+    why.extend(step.replaced_by.as_ref().map(|by| format!("deviated: replaced by `{by}`")));
+    why.extend(step.reason.clone());
+    vec![
+        Cell::lines(vec![step.title.clone(), format!("`{}`", step.at)]),
+        Cell::text(step.phase.clone()),
+        Cell::text(if step.manual { "manual" } else { "command" }),
+        Cell::toned(word, tone),
+        Cell::text(step.took_us.map(span).unwrap_or_default()),
+        Cell::lines_or(why, ""),
+    ]
+}
+
+fn timeline(doc: &mut Document, drill: &DrillReport) {
+    doc.heading(4, format!("Timeline, {} (UTC)", instant(&drill.started_utc).get(..10).unwrap_or_default()), "");
+    let rows = drill.timeline.iter().map(|moment| {
+        vec![
+            Cell::text(clock(&moment.at_utc)),
+            Cell::text(moment.actor),
+            Cell::text(moment.what.clone()),
+            Cell::code(&moment.evidence),
+        ]
+    });
+    let head = [("Time", 13), ("Actor", 11), ("What", 53), ("Evidence", 23)];
+    doc.table_or(&head, rows.collect(), "There are no events beside the record: the timeline is not known.");
+    if drill.timeline_omitted > 0 {
+        doc.para(format!("{} later moments are left out; they are in `events.jsonl`.", drill.timeline_omitted));
+    }
+}

@@ -1,0 +1,173 @@
+//! The first page: whose report this is, and what the quarter came to.
+
+use super::words::{instant, many, measured, quarter, target, verdict};
+use crate::report::dr::document::{Cell, Document, Tone};
+use crate::report::dr::follow::day;
+use crate::report::dr::{DrReport, Header, Signature, Totals};
+
+/// Section 1.
+pub fn about(doc: &mut Document, report: &DrReport) {
+    let Header { organisation, system, tier, business_function, plan_id, plan_version, .. } = &report.header;
+    if !report.quarter_is_over {
+        doc.alert(
+            Tone::Warn,
+            format!("The quarter is not over: this is how it stood on {}.", instant(&report.made_utc)),
+        );
+    }
+    doc.heading(2, "1. About this report", "about");
+    let previous = match (&report.header.previous_drill, &report.previous_drill_recorded) {
+        (Some(date), _) => Cell::text(date.clone()),
+        (None, Some(recorded)) => Cell::text(format!("{} (from the records)", day(recorded))),
+        (None, None) => Cell::missing(),
+    };
+    doc.facts(vec![
+        ("Organisation", Cell::given(organisation.clone())),
+        ("System", Cell::given(system.clone())),
+        ("Tier", Cell::given(tier.clone())),
+        ("Business function", Cell::given(business_function.clone())),
+        ("Recovery plan", Cell::given(plan_id.clone())),
+        ("Version of the plan", Cell::given(plan_version.clone())),
+        (
+            "Period",
+            Cell::text(format!(
+                "{} ({}): from {} up to {}",
+                quarter(report.quarter),
+                report.quarter,
+                instant(&report.from_utc),
+                instant(&report.until_utc)
+            )),
+        ),
+        ("Frequency by policy", Cell::given(report.header.policy_frequency.clone())),
+        ("Previous drill", previous),
+        ("Next drill", Cell::given(report.header.next_drill.clone())),
+        ("Prepared by", signature(report.header.prepared.as_ref())),
+        ("Reviewed by", signature(report.header.reviewed.as_ref())),
+        ("Approved by", signature(report.header.approved.as_ref())),
+        ("Made", Cell::text(format!("{} by Firedrill {}", instant(&report.made_utc), report.tool_version))),
+    ]);
+    doc.para(
+        "Figures, times, digests and verdicts are taken from the records of the drills, which Firedrill writes as they run. \
+         What only people know comes from the notes of the organisation. What nobody provided is marked as not provided.",
+    );
+}
+
+pub fn signature(signature: Option<&Signature>) -> Cell {
+    let Some(Signature { name, role, date }) = signature else { return Cell::missing() };
+    let role = role.as_deref().unwrap_or("role not provided");
+    let date = date.as_deref().unwrap_or("date not provided");
+    Cell::text(format!("{name}, {role}, {date}"))
+}
+
+/// Section 2.
+pub fn summary(doc: &mut Document, report: &DrReport) {
+    doc.heading(2, "2. Summary", "summary");
+    let Totals { drills, passed, expected_failures, with_conditions, failed, no_verdict, incomplete, controls } =
+        report.totals;
+    if drills + controls + incomplete == 0 {
+        doc.alert(
+            Tone::Warn,
+            "No DR drill was run in this quarter. Nothing in this report shows that a restore works.",
+        );
+        return others(doc, report);
+    }
+    let mut parts = vec![format!("{passed} passed"), format!("{with_conditions} passed with conditions")];
+    parts.push(format!("{failed} failed"));
+    if no_verdict > 0 {
+        parts.push(format!("{no_verdict} without a verdict"));
+    }
+    let mut text = format!("{} came to an end: {}.", many(drills, "DR drill"), parts.join(", "));
+    if expected_failures > 0 {
+        text.push_str(&format!(
+            " Of those that passed, {expected_failures} {} a scenario that exists to fail: damage was noticed as expected, and \
+             no recovery was shown.",
+            if expected_failures == 1 { "is of" } else { "are of" }
+        ));
+    }
+    if incomplete > 0 {
+        text.push_str(&format!(" {} cut off; see below.", many_were(incomplete)));
+    }
+    if controls > 0 {
+        text.push_str(&format!(" {} run besides (the same drill without its runbook).", controls_were(controls)));
+    }
+    doc.para(text);
+    let row = |(number, drill): (usize, &crate::report::dr::DrillReport)| {
+        let objectives = &drill.objectives;
+        let met = |met: Option<bool>, actual: Option<u64>, of: Option<u64>| {
+            let mut cell = measured(actual);
+            if drill.control || drill.expects_failure {
+                cell = Cell::text(cell.lines.concat().replace("not measured", "not applicable"));
+            } else if met == Some(false) && actual.is_none() {
+                cell = Cell::toned("not recovered", Tone::Bad);
+            } else if let Some(met) = met {
+                cell.tone = if met { Tone::Good } else { Tone::Bad };
+                cell.lines.push(if met { "met".into() } else { "missed".into() });
+            }
+            cell.lines.push(of.map_or_else(String::new, |of| format!("(target {})", target(of))));
+            cell
+        };
+        let level = |level: Option<crate::record::RestoreLevel>| level.map_or("none".into(), |level| level.to_string());
+        vec![
+            Cell::text(format!("3.{}", number + 1)),
+            Cell { lines: vec![format!("`{}`", drill.scenario), drill.title.clone()], tone: Tone::Plain },
+            Cell::text(instant(&drill.started_utc)),
+            met(objectives.rto_met, objectives.rto_us, objectives.rto_target_us),
+            met(objectives.rpo_met, objectives.rpo_us, objectives.rpo_target_us),
+            Cell::text(format!(
+                "{} (expected {})",
+                level(drill.restore.reached),
+                if drill.control { "nothing".into() } else { level(drill.restore.expected) }
+            )),
+            verdict(drill.verdict, drill.expects_failure, drill.control),
+        ]
+    };
+    let head = [
+        ("No.", 6),
+        ("Drill", 27),
+        ("Start", 15),
+        ("RTO actual", 14),
+        ("RPO actual", 13),
+        ("Level", 11),
+        ("Verdict", 14),
+    ];
+    doc.table_or(&head, report.drills.iter().enumerate().map(row).collect(), "No DR drill came to an end.");
+    if !report.incomplete.is_empty() {
+        doc.heading(3, "Incomplete DR drills", "incomplete");
+        doc.para("These runs were cut off. They are evidence that a drill was begun, and of nothing else.");
+        let rows = report.incomplete.iter().map(|run| {
+            vec![
+                Cell::code(&run.run),
+                Cell::code(&run.scenario),
+                Cell::text(instant(&run.started_utc)),
+                Cell::text(run.under_way.clone().unwrap_or_else(|| "not known".into())),
+            ]
+        });
+        doc.table(&[("Run", 36), ("Scenario", 18), ("Start", 18), ("Under way", 28)], rows.collect());
+    }
+    others(doc, report);
+}
+
+fn many_were(count: usize) -> String {
+    if count == 1 { "1 run was".into() } else { format!("{count} runs were") }
+}
+
+fn controls_were(count: usize) -> String {
+    if count == 1 { "1 control was".into() } else { format!("{count} controls were") }
+}
+
+/// Drills of other kinds, so that the report does not look as if they were all.
+fn others(doc: &mut Document, report: &DrReport) {
+    doc.heading(3, "Other drills of the quarter", "other");
+    let rows = report.other.iter().map(|other| {
+        vec![
+            Cell { lines: vec![format!("`{}`", other.scenario), other.title.clone()], tone: Tone::Plain },
+            Cell::text(other.runs.to_string()),
+            Cell::text(other.passed.to_string()),
+            Cell::text(other.failed.to_string()),
+            Cell::text(other.no_verdict.to_string()),
+            Cell::text(other.controls.to_string()),
+        ]
+    });
+    let head =
+        [("Scenario", 50), ("Runs", 10), ("Passed", 10), ("Failed", 10), ("No verdict", 10), ("Of these controls", 10)];
+    doc.table_or(&head, rows.collect(), "No drill of another kind was run in this quarter.");
+}

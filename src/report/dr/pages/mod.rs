@@ -1,0 +1,30 @@
+//! The pages of the report: what an auditor reads, section by section.
+
+mod drill;
+mod facts;
+mod follow;
+mod front;
+mod last;
+mod words;
+
+use super::DrReport;
+use super::document::Document;
+
+/// The document.
+pub(super) fn document(report: &DrReport) -> Document {
+    let mut doc = Document {
+        title: format!("Disaster recovery drills, {}", words::quarter(report.quarter)),
+        foot: format!("Disaster recovery drills {} - made {}", report.quarter, words::instant(&report.made_utc)),
+        ..Document::default()
+    };
+    front::about(&mut doc, report);
+    front::summary(&mut doc, report);
+    drill::drills(&mut doc, report);
+    follow::follow_up(&mut doc, report);
+    last::coverage(&mut doc, report);
+    last::evidence(&mut doc, report);
+    last::attestation(&mut doc, report);
+    last::supports(&mut doc, report);
+    last::definitions(&mut doc);
+    doc
+}

@@ -1,0 +1,129 @@
+//! A quarter of the calendar in UTC: what a DR report is about.
+
+use serde::{Serialize, Serializer};
+use std::fmt;
+use time::{Date, Month, OffsetDateTime};
+
+/// A quarter, from its first instant in UTC up to that of the next one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Quarter {
+    year: u16,
+    /// 1 to 4.
+    number: u8,
+}
+
+/// First and last year that is taken.
+const YEARS: std::ops::RangeInclusive<u16> = 2000..=2999;
+
+impl Quarter {
+    /// Reads `2026Q4`.
+    pub fn parse(text: &str) -> Result<Quarter, String> {
+        let wrong = || format!("`{text}` is no quarter: write it like `2026Q4`");
+        let (year, number) = text.split_once('Q').ok_or_else(wrong)?;
+        let digits = |text: &str, count| text.len() == count && text.bytes().all(|b| b.is_ascii_digit());
+        if !digits(year, 4) || !digits(number, 1) {
+            return Err(wrong());
+        }
+        let (year, number): (u16, u8) = (year.parse().map_err(|_| wrong())?, number.parse().map_err(|_| wrong())?);
+        match (YEARS.contains(&year), (1..=4).contains(&number)) {
+            (true, true) => Ok(Quarter { year, number }),
+            (false, _) => Err(format!("`{text}`: the year is not between {} and {}", YEARS.start(), YEARS.end())),
+            (_, false) => Err(format!("`{text}`: a year has the quarters Q1 to Q4")),
+        }
+    }
+
+    /// The quarter in which an instant lies.
+    pub fn of(at: OffsetDateTime) -> Quarter {
+        let at = at.to_offset(time::UtcOffset::UTC);
+        let year = u16::try_from(at.year()).unwrap_or(*YEARS.start()).clamp(*YEARS.start(), *YEARS.end());
+        Quarter { year, number: (u8::from(at.month()) - 1) / 3 + 1 }
+    }
+
+    /// Its first instant.
+    pub fn start(self) -> OffsetDateTime {
+        let month = Month::try_from((self.number - 1) * 3 + 1).unwrap_or(Month::January);
+        let date = Date::from_calendar_date(i32::from(self.year), month, 1).unwrap_or(Date::MIN);
+        date.midnight().assume_utc()
+    }
+
+    /// The first instant after it.
+    pub fn end(self) -> OffsetDateTime {
+        self.next().start()
+    }
+
+    /// Whether an instant lies in it.
+    pub fn contains(self, at: OffsetDateTime) -> bool {
+        (self.start()..self.end()).contains(&at)
+    }
+
+    /// The one before.
+    pub fn previous(self) -> Quarter {
+        match self.number {
+            1 => Quarter { year: self.year - 1, number: 4 },
+            number => Quarter { number: number - 1, ..self },
+        }
+    }
+
+    fn next(self) -> Quarter {
+        match self.number {
+            4 => Quarter { year: self.year + 1, number: 1 },
+            number => Quarter { number: number + 1, ..self },
+        }
+    }
+
+    /// This one and the three before it, the oldest first.
+    pub fn four(self) -> [Quarter; 4] {
+        let (one, two) = (self.previous(), self.previous().previous());
+        [two.previous(), two, one, self]
+    }
+}
+
+impl fmt::Display for Quarter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}Q{}", self.year, self.number)
+    }
+}
+
+impl Serialize for Quarter {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use time::macros::datetime;
+
+    #[test]
+    fn a_quarter_has_its_bounds_in_utc() {
+        let quarter = Quarter::parse("2026Q4").unwrap();
+        assert_eq!(quarter.start(), datetime!(2026-10-01 00:00 UTC));
+        assert_eq!(quarter.end(), datetime!(2027-01-01 00:00 UTC));
+        assert!(quarter.contains(datetime!(2026-12-31 23:59:59.999 UTC)));
+        assert!(quarter.contains(datetime!(2027-01-01 00:30 +1)));
+        assert!(!quarter.contains(datetime!(2027-01-01 00:00 UTC)));
+        assert_eq!(Quarter::of(datetime!(2027-01-01 00:30 +1)), quarter, "in UTC it is still December");
+        let names = quarter.four().map(|quarter| quarter.to_string());
+        assert_eq!(names, ["2026Q1", "2026Q2", "2026Q3", "2026Q4"]);
+        assert_eq!(Quarter::parse("2026Q1").unwrap().previous().to_string(), "2025Q4");
+    }
+
+    #[test]
+    fn what_is_no_quarter_is_told() {
+        let told = ["2026", "2026q4", "Q4", "2026Q5", "2026Q0", "1999Q1", "2026Q44", "26Q1", "２０２６Q1", ""]
+            .map(|text| Quarter::parse(text).expect_err(text));
+        insta::assert_snapshot!(told.join("\n"), @r"
+        `2026` is no quarter: write it like `2026Q4`
+        `2026q4` is no quarter: write it like `2026Q4`
+        `Q4` is no quarter: write it like `2026Q4`
+        `2026Q5`: a year has the quarters Q1 to Q4
+        `2026Q0`: a year has the quarters Q1 to Q4
+        `1999Q1`: the year is not between 2000 and 2999
+        `2026Q44` is no quarter: write it like `2026Q4`
+        `26Q1` is no quarter: write it like `2026Q4`
+        `２０２６Q1` is no quarter: write it like `2026Q4`
+        `` is no quarter: write it like `2026Q4`
+        ");
+    }
+}

@@ -1,0 +1,273 @@
+//! A synthetic quarter: passed, failed and retested, damaged as expected, a control, one that broke, one that was cut off.
+
+use super::*;
+use crate::record::testing::quarter::{DrStory, dr_events_at, sum_of};
+use crate::record::testing::{Story, record_of};
+use time::macros::datetime;
+
+fn one(story: DrStory, at: &str, run: &str) -> DrillInput {
+    let events = dr_events_at(story, at, run);
+    let record = sum_of(&events);
+    DrillInput { record, events: events.into_iter().filter(|stamped| dr_tells(&stamped.event)).collect() }
+}
+
+fn notes() -> Notes {
+    let text = |text: &str| Some(text.to_string());
+    let told = Told {
+        kind: Some(DrillType::Functional),
+        objectives: vec!["The newest backup can be restored by the runbook alone".into()],
+        success_criteria: vec!["RTO of 5 min".into(), "No acknowledged write older than 10 s is lost".into()],
+        scope: text("Database and checkout service"),
+        environment: text("CI runner with Docker"),
+        differences: text("One database of 40 MB instead of 1.2 TB"),
+        people: vec![Person { role: "Incident commander".into(), planned: text("C. Lead"), actual: None }],
+        ..Told::default()
+    };
+    let finding = Finding { id: "F-1".into(), text: "A WAL segment is missing".into(), severity: text("high") };
+    let action = |id: &str, run: Option<&str>, status, due: &str| Action {
+        id: id.into(),
+        finding: text("F-1"),
+        text: "Archive every segment before it is removed".into(),
+        owner: text("Team Database"),
+        due: text(due),
+        status: Some(status),
+        ticket: text("OPS-311"),
+        verified_by: run.map(str::to_string),
+    };
+    let failed = Told {
+        findings: vec![finding],
+        actions: vec![
+            action("A-1", Some("20261118T020000Z-pg-restore-0003"), ActionStatus::Done, "2026-11-30"),
+            action("A-2", Some("20261014T020000Z-pg-restore-0001"), ActionStatus::Open, "2026-12-01"),
+            action("A-3", Some("20261119T020000Z-nowhere-0001"), ActionStatus::Open, "2027-02-01"),
+            action("A-4", None, ActionStatus::Done, "2026-11-30"),
+        ],
+        accepted_risks: vec![Risk {
+            text: "Backups are in one region".into(),
+            accepted_by: text("D. Owner"),
+            until: None,
+        }],
+        ..Told::default()
+    };
+    let of_run = |run: &str, told| DrillNotes { of: DrillRef::Run(run.into()), told };
+    let file = NotesFile {
+        path: "drill-notes/2026Q4.yaml".into(),
+        quarter: Some(Quarter::parse("2026Q4").unwrap()),
+        header: Header {
+            organisation: text("Example | Ltd <b>"),
+            system: text("Shop"),
+            plan_id: text("DRP-7"),
+            prepared: Some(Signature { name: "A. Writer".into(), role: text("SRE"), date: text("2027-01-04") }),
+            ..Header::default()
+        },
+        drills: vec![
+            DrillNotes { of: DrillRef::Scenario("pg-restore".into()), told },
+            of_run("20261104T020000Z-pg-restore-0002", failed),
+            of_run("20261231T000000Z-pg-restore-9999", Told::default()),
+        ],
+    };
+    Notes { files: vec![file] }
+}
+
+/// The quarter.
+fn input() -> DrInput {
+    let drills = vec![
+        one(DrStory::Passed, "2026-10-14T02:00:00.000Z", "0001"),
+        one(DrStory::Failed, "2026-11-04T02:00:00.000Z", "0002"),
+        one(DrStory::Passed, "2026-11-18T02:00:00.000Z", "0003"),
+        one(DrStory::Damaged, "2026-11-20T02:00:00.000Z", "0004"),
+        one(DrStory::Control, "2026-11-21T02:00:00.000Z", "0005"),
+        one(DrStory::Broken, "2026-12-02T02:00:00.000Z", "0006"),
+    ];
+    let mut seen: Vec<Seen> = drills.iter().filter_map(|drill| Seen::of(&drill.record)).collect();
+    for (story, at, run) in [
+        (DrStory::Killed, "2026-12-24T02:00:00.000Z", "0007"),
+        (DrStory::Passed, "2026-08-12T02:00:00.000Z", "0100"),
+        (DrStory::Passed, "2025-12-31T23:59:59.000Z", "0101"),
+    ] {
+        seen.extend(Seen::of(&one(story, at, run).record));
+    }
+    for story in [Story::Passed, Story::NotRecovered, Story::Control] {
+        seen.extend(Seen::of(&record_of(story)));
+    }
+    seen.sort_by_key(|seen| seen.at);
+    let mode = |mode: &str, state: &str, covered| ModeFacts {
+        mode: mode.into(),
+        state: state.into(),
+        covered,
+        scenarios: vec!["pg-restore".into()],
+        last: None,
+    };
+    let service = ServiceFacts {
+        service: "db".into(),
+        tier: 1,
+        owner: None,
+        rto_us: Some(14_400_000_000),
+        rpo_us: Some(10_000_000),
+        modes: vec![mode("data-lost", "passed", true), mode("region-lost", "no scenario", false)],
+    };
+    DrInput {
+        quarter: Quarter::parse("2026Q4").unwrap(),
+        made: datetime!(2027-01-04 09:00 UTC),
+        evidence: EvidenceSummary {
+            heads: Vec::new(),
+            problems: Vec::new(),
+            runs: vec![("20261014T020000Z-pg-restore-0001".into(), Some("f".repeat(64)), "not checked".into())],
+        },
+        drills,
+        seen,
+        notes: notes(),
+        coverage: Some(CoverageFacts {
+            file: "services.yaml".into(),
+            required: 2,
+            covered: 1,
+            services: vec![service],
+        }),
+        scenarios: vec![("pg-restore".into(), true), ("bad-migration".into(), true), ("upstream-503".into(), false)],
+        problems: vec!["left out, because it cannot be read: x".into()],
+    }
+}
+
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap().replace(env!("CARGO_PKG_VERSION"), "VERSION")
+}
+
+#[test]
+fn a_quarter_as_markdown_and_json() {
+    let report = DrReport::new(&input());
+    if let Some(dir) = std::env::var_os("FIREDRILL_SHOTS") {
+        std::fs::write(std::path::Path::new(&dir).join("dr.html"), dr_html(&report)).unwrap();
+    }
+    insta::assert_snapshot!("markdown", text(dr_markdown(&report)));
+    insta::assert_snapshot!("json", text(dr_json(&report)));
+}
+
+#[test]
+fn every_drill_has_the_verdict_that_follows() {
+    let report = DrReport::new(&input());
+    let verdicts: Vec<(DrVerdict, bool)> = report.drills.iter().map(|drill| (drill.verdict, drill.control)).collect();
+    let want = [
+        (DrVerdict::Pass, false),
+        (DrVerdict::Fail, false),
+        (DrVerdict::Pass, false),
+        (DrVerdict::Pass, false),
+        (DrVerdict::Pass, true),
+        (DrVerdict::NoVerdict, false),
+    ];
+    assert_eq!(verdicts, want);
+    assert!(report.drills[3].basis.contains("damage was detected at L3 as expected"), "{}", report.drills[3].basis);
+    assert!(report.drills[3].basis.contains("no evidence of a recovery"));
+    let want = Totals {
+        drills: 5,
+        passed: 3,
+        expected_failures: 1,
+        with_conditions: 0,
+        failed: 1,
+        no_verdict: 1,
+        incomplete: 1,
+        controls: 1,
+    };
+    assert_eq!(report.totals, want);
+}
+
+#[test]
+fn conditions_of_people_and_steps_that_were_not_followed_make_a_pass_conditional() {
+    let mut input = input();
+    input.notes.files[0].drills[0].told.conditions = vec!["Only the newest backup was tried.".into()];
+    let report = DrReport::new(&input);
+    assert_eq!(report.drills[0].verdict, DrVerdict::PassWithConditions);
+    assert_eq!(report.drills[1].verdict, DrVerdict::Fail, "a condition makes no fail a pass");
+    let mut input = self::input();
+    let by = crate::record::Location { path: "scenarios/pg-restore.yaml".into(), line: 9 };
+    let plan = input.drills[0].record.plan.as_mut().unwrap();
+    plan.steps[2].replaced = Some(crate::record::ReplacedInfo { by, commands: vec!["true".into()] });
+    let report = DrReport::new(&input);
+    assert_eq!(report.drills[0].verdict, DrVerdict::PassWithConditions);
+    assert!(
+        report.drills[0].conditions[0].contains("scenarios/pg-restore.yaml:9"),
+        "{:?}",
+        report.drills[0].conditions
+    );
+}
+
+#[test]
+fn a_target_that_was_missed_or_not_measured_is_no_pass() {
+    let mut input = input();
+    input.drills[0].record.plan.as_mut().unwrap().restore.as_mut().unwrap().rto_us = 1;
+    input.drills[2].record.read_back = None;
+    let report = DrReport::new(&input);
+    assert_eq!(report.drills[0].verdict, DrVerdict::Fail);
+    assert_eq!(report.drills[0].objectives.rto_met, Some(false));
+    assert_eq!((report.drills[2].verdict, report.drills[2].objectives.rpo_met), (DrVerdict::Fail, None));
+}
+
+#[test]
+fn an_action_is_verified_by_a_later_run_that_passed_and_by_nothing_else() {
+    let report = DrReport::new(&input());
+    let told: Vec<String> = report
+        .actions
+        .iter()
+        .map(|row| format!("{} {} {} {}", row.action.id, row.verification.verified, row.overdue, row.verification.why))
+        .collect();
+    insta::assert_snapshot!(told.join("\n"), @r"
+    A-1 true false `pg-restore` passed on 2026-11-18
+    A-2 false true named, not verified: it began before what `20261104T020000Z-pg-restore-0002` found
+    A-3 false false named, not verified: there is no record of that run
+    A-4 false false no verifying run is named
+    ");
+}
+
+#[test]
+fn what_failed_is_retested_by_the_next_run_that_passed() {
+    let report = DrReport::new(&input());
+    let told: Vec<_> =
+        report.retests.iter().map(|row| (row.failed.as_str(), row.retest.as_deref(), row.passed)).collect();
+    let want = [
+        ("20261104T020000Z-pg-restore-0002", Some("20261118T020000Z-pg-restore-0003"), Some(true)),
+        ("20261202T020000Z-pg-restore-0006", None, None),
+    ];
+    assert_eq!(told, want, "a run that was cut off is no retest");
+    let mut input = input();
+    let named = "20261120T020000Z-corrupt-backup-0004";
+    let told = Told { retest_of: Some("20261104T020000Z-pg-restore-0002".into()), ..Told::default() };
+    input.notes.files[0].drills.push(DrillNotes { of: DrillRef::Run(named.into()), told });
+    let report = DrReport::new(&input);
+    assert_eq!((report.retests[0].retest.as_deref(), report.retests[0].by), (Some(named), "named in the notes"));
+}
+
+#[test]
+fn the_trend_has_four_quarters_and_no_more() {
+    let report = DrReport::new(&input());
+    let trend = report.trend.iter().find(|trend| trend.scenario == "pg-restore").unwrap();
+    let runs: Vec<(String, usize, usize)> =
+        trend.quarters.iter().map(|one| (one.quarter.to_string(), one.runs, one.passed)).collect();
+    let want = [("2026Q1", 0, 0), ("2026Q2", 0, 0), ("2026Q3", 1, 1), ("2026Q4", 5, 2)];
+    assert_eq!(runs, want.map(|(quarter, runs, passed)| (quarter.to_string(), runs, passed)));
+    assert_eq!(trend.quarters[3].rto_median_us, Some(4_000_000));
+    assert_eq!(report.previous_drill_recorded.as_deref(), Some("2026-08-12T02:00:00.000Z"));
+}
+
+#[test]
+fn an_empty_quarter_says_so() {
+    let mut input = input();
+    input.quarter = Quarter::parse("2025Q2").unwrap();
+    input.drills.clear();
+    let text = text(dr_markdown(&DrReport::new(&input)));
+    assert!(text.contains("No DR drill was run in this quarter"), "{text}");
+    assert!(!text.contains("F-1"), "findings of a later quarter are not known yet: {text}");
+}
+
+#[test]
+fn no_report_says_more_than_it_may() {
+    let report = DrReport::new(&input());
+    for bytes in [dr_markdown(&report), dr_html(&report), dr_json(&report)] {
+        let text = text(bytes).to_lowercase();
+        assert!(!text.contains("complian") && !text.contains("compliant"));
+        assert!(text.contains("not provided") || text.contains("null"));
+    }
+    let html = text(dr_html(&report));
+    assert!(
+        html.contains("Example | Ltd &lt;b&gt;") && !html.contains("<script") && !html.contains("http"),
+        "it is text"
+    );
+}

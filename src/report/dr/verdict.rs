@@ -1,0 +1,131 @@
+//! From Firedrill's verdict to the one that auditors count: pass, pass with conditions, fail. What says nothing about the recovery
+//! is none of them.
+
+use super::input::expects_failure;
+use super::{DrVerdict, Objectives, StepRow, Told};
+use crate::record::{Outcome, Record, StepStatus, Verdict};
+
+/// How it follows, as the report says it.
+pub const MAPPING: [(&str, &str); 4] = [
+    (
+        "pass",
+        "The drill ended, Firedrill's verdict is the one that the scenario expects, the restore reached the expected level, and \
+         nothing was left behind; unless the scenario exists to fail, the recovery time and the recovery point were measured \
+         and meet their targets.",
+    ),
+    (
+        "pass with conditions",
+        "As above, and the notes name conditions, or a step that mitigates, rolls back or verifies was skipped or replaced: then \
+         the runbook was not followed as it is written.",
+    ),
+    (
+        "fail",
+        "Firedrill's verdict is another one than the scenario expects, the restore reached another level, or a target was missed.",
+    ),
+    (
+        "no verdict",
+        "The harness or its environment broke, or the drill was interrupted: it says nothing about the recovery, and counts \
+         neither as a pass nor as a fail. Runs without an end are listed as incomplete.",
+    ),
+];
+
+/// What a pass depends on: what people say, and what of the runbook was not followed.
+pub(super) fn conditions(told: &Told, steps: &[StepRow]) -> Vec<String> {
+    let mut conditions = told.conditions.clone();
+    let helps = |step: &&StepRow| matches!(step.phase.as_str(), "mitigate" | "rollback" | "verify");
+    for step in steps.iter().filter(helps) {
+        if let Some(by) = &step.replaced_by {
+            conditions
+                .push(format!("The step `{}` was carried out as `{by}` has it, not as the runbook does.", step.title));
+        }
+        if step.status == Some(StepStatus::Skipped) {
+            let why = step.reason.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
+            conditions.push(format!("The step `{}` ({}) was not carried out{why}.", step.title, step.phase));
+        }
+    }
+    conditions
+}
+
+/// The verdict, and how it follows.
+pub(super) fn judge(record: &Record, objectives: &Objectives, conditions: &[String]) -> (DrVerdict, String) {
+    let reason = || match record.reason.trim() {
+        "" => "no reason was recorded".to_string(),
+        reason => reason.to_string(),
+    };
+    let verdict = record.verdict.name();
+    match record.outcome() {
+        Outcome::Broken | Outcome::Interrupted => {
+            (DrVerdict::NoVerdict, format!("Firedrill's verdict is `{verdict}`: {}.", reason().trim_end_matches('.')))
+        }
+        Outcome::Failed => (DrVerdict::Fail, failed(record, &reason())),
+        Outcome::Passed if record.is_control() => (
+            DrVerdict::Pass,
+            "This is the control: without the runbook users must not recover, and they did not. It shows that the runbook is what \
+             helps; it is no recovery."
+                .into(),
+        ),
+        Outcome::Passed if expects_failure(record) => (DrVerdict::Pass, as_expected(record)),
+        Outcome::Passed => {
+            let missed = [
+                (objectives.rto_met != Some(true)).then_some("the recovery time objective was not shown to be met"),
+                (objectives.rpo_met != Some(true)).then_some("the recovery point objective was not shown to be met"),
+            ];
+            let missed: Vec<&str> = missed.into_iter().flatten().collect();
+            let level = record.restore_level().map(|level| format!(", the restore reached {level}")).unwrap_or_default();
+            match (missed.is_empty(), conditions.is_empty()) {
+                (false, _) => (DrVerdict::Fail, format!("Firedrill's verdict is `passed`, but {}.", missed.join(", and "))),
+                (true, true) => (DrVerdict::Pass, format!("Firedrill's verdict is `passed`{level}, both targets are met.")),
+                (true, false) => (
+                    DrVerdict::PassWithConditions,
+                    format!("Firedrill's verdict is `passed`{level}, both targets are met, under the conditions below."),
+                ),
+            }
+        }
+    }
+}
+
+fn failed(record: &Record, reason: &str) -> String {
+    let reason = reason.trim_end_matches('.');
+    let verdict = record.verdict.name();
+    let expected = record.expected();
+    if record.is_control() {
+        return format!("This is the control, and it did not do what it must: `{verdict}`: {reason}.");
+    }
+    if record.verdict != expected {
+        return match expected {
+            Verdict::Passed => format!("Firedrill's verdict is `{verdict}`: {reason}."),
+            expected => format!("The scenario expects `{expected}`, and the verdict is `{verdict}`: {reason}."),
+        };
+    }
+    match (record.level_as_expected(), record.restore_plan(), record.restore_level()) {
+        (false, Some(plan), Some(level)) => {
+            format!("The scenario expects the level {}, and the restore reached {level}.", plan.expect)
+        }
+        (false, Some(plan), None) => {
+            format!("The scenario expects the level {}, and no level was looked at.", plan.expect)
+        }
+        _ => {
+            let spoilt: Vec<&str> = record.spoilers().map(|judged| judged.reason.as_str()).collect();
+            format!("The verdict is the expected one, and was spoilt afterwards: {}.", spoilt.join("; "))
+        }
+    }
+}
+
+/// A scenario that exists to fail did: a pass of the expectation, and said so plainly.
+fn as_expected(record: &Record) -> String {
+    let level = record.restore_level();
+    let seen = match level.and_then(|level| Some((level, level.next()?))) {
+        Some((reached, next)) => format!(
+            "Backup damage was detected at {next} as expected: the restore reached {reached} ({}), and {next} ({}) was not \
+             reached.",
+            reached.meaning(),
+            next.meaning()
+        ),
+        None => "It failed as expected.".into(),
+    };
+    format!(
+        "{seen} Firedrill's verdict is `{}`, which this scenario expects because it exists to fail. This is a pass of the \
+         expectation that damage is noticed. It is no evidence of a recovery.",
+        record.verdict.name()
+    )
+}

@@ -1,0 +1,237 @@
+//! `firedrill verify` as people and CI run it: on run directories as drills leave them, by its output and its exit code.
+
+use firedrill::evidence::{self, CHAIN, Head, MANIFEST};
+use firedrill::record::Record;
+use firedrill::report;
+use serde_json::{Value, json};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+struct Project(tempfile::TempDir);
+
+impl Project {
+    fn new() -> Project {
+        Project(tempfile::tempdir().expect("a directory"))
+    }
+
+    fn path(&self, below: &str) -> PathBuf {
+        self.0.path().join(below)
+    }
+
+    /// A run as its events tell it, with its record, not sealed.
+    fn run(&self, folder: &str, number: u32, verdict: &str) -> PathBuf {
+        let id = format!("20261120T02{:02}{:02}Z-db-pool-{number:04x}", number / 60, number % 60);
+        let file = |path: &str| json!({"path": path, "sha256": "a".repeat(64)});
+        let plan = json!({
+            "type": "announced", "format": 1, "tool_version": env!("CARGO_PKG_VERSION"), "run": id,
+            "started_utc": "2026-11-20T02:00:00Z", "scenario": "db-pool", "title": "Checkout is slow",
+            "severity": null, "tags": [], "scenario_file": file("s.yaml"), "runbook_file": file("r.md"),
+            "stack_file": file("c.yaml"), "control": false, "seed": 1, "expect": "passed", "slis": [], "loads": [],
+            "faults": [], "steps": [], "detect": null, "vars": {},
+            "windows": {
+                "steady_us": 1, "impact_within_us": 1, "impact_window_us": 1, "detect_within_us": null,
+                "recover_within_us": 1, "recover_hold_us": 1, "revert_hold_us": 1, "impact_none": false
+            },
+        });
+        let events = [
+            plan,
+            json!({"type": "judged", "verdict": verdict, "reason": "so it was", "at": null}),
+            json!({"type": "ended", "left": [], "kept": false}),
+        ];
+        let line = |(seq, event)| json!({"seq": seq, "at_us": 1000, "event": event}).to_string() + "\n";
+        let events: String = events.into_iter().enumerate().map(line).collect();
+        let dir = self.path(folder).join(id);
+        fs::create_dir_all(dir.join("logs")).expect("a directory");
+        let record = Record::from_events(events.as_bytes());
+        fs::write(dir.join("record.json"), report::json(&record)).expect("a record");
+        fs::write(dir.join("events.jsonl"), events).expect("events");
+        fs::write(dir.join("report.html"), "<p>").expect("a report");
+        fs::write(dir.join("logs/db-1.log"), "ready\n").expect("a log");
+        dir
+    }
+
+    fn sealed(&self, number: u32, verdict: &str) -> PathBuf {
+        let dir = self.run(".firedrill/runs", number, verdict);
+        evidence::seal(&dir, false).expect("sealed");
+        dir
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_firedrill"));
+        command.arg("verify").args(arguments).current_dir(self.0.path()).env("NO_COLOR", "1");
+        command
+    }
+
+    fn verify(&self, arguments: &[&str]) -> (i32, String) {
+        said(self.command(arguments).output().expect("firedrill runs"))
+    }
+}
+
+/// Exit code and output, hashes left out.
+fn said(output: Output) -> (i32, String) {
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let text = format!("{out}{err}");
+    let hash = |word: &str| word.rsplit(':').next().is_some_and(|hash| hash.len() == 64);
+    let words = |line: &str| -> String {
+        line.split(' ').map(|word| if hash(word) { "N:HASH" } else { word }).collect::<Vec<_>>().join(" ")
+    };
+    (output.status.code().expect("an exit code"), text.lines().map(|line| words(line) + "\n").collect())
+}
+
+#[test]
+fn intact_runs_are_told_with_the_head_of_their_chain() {
+    let project = Project::new();
+    project.sealed(1, "passed");
+    project.sealed(2, "not_recovered");
+    let (exit, text) = project.verify(&[]);
+    assert_eq!(exit, 0, "{text}");
+    insta::assert_snapshot!("intact", text);
+    // Quiet leaves the head to be written down.
+    let (exit, text) = project.verify(&["--quiet"]);
+    assert_eq!((exit, text.lines().count()), (0, 3), "{text}");
+}
+
+#[test]
+fn what_was_changed_is_named_and_exits_with_1() {
+    let project = Project::new();
+    let [first, second, third] = [1, 2, 3].map(|number| project.sealed(number, "passed"));
+    fs::write(first.join("logs/db-1.log"), "steady\n").expect("changed");
+    fs::write(first.join("report.html"), "<b>").expect("changed");
+    fs::remove_dir_all(second).expect("removed");
+    fs::remove_file(third.join(MANIFEST)).expect("removed");
+    project.run(".firedrill/runs", 4, "passed");
+    let (exit, text) = project.verify(&[]);
+    assert_eq!(exit, 1, "{text}");
+    insta::assert_snapshot!("changed", text);
+}
+
+#[test]
+fn a_report_that_was_made_again_is_a_warning() {
+    let project = Project::new();
+    let run = project.sealed(1, "passed");
+    fs::write(run.join("report.html"), "<b>").expect("changed");
+    let (exit, text) = project.verify(&[]);
+    assert_eq!(exit, 0, "{text}");
+    assert!(text.contains("warning: report.html was changed"), "{text}");
+}
+
+#[test]
+fn a_chain_that_was_written_anew_is_found_by_a_head_that_was_kept() {
+    let project = Project::new();
+    let runs = [1, 2].map(|number| project.sealed(number, "passed"));
+    let output = project.command(&["--format", "json"]).output().expect("firedrill runs");
+    let told: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!((&told["format"], &told["intact"]), (&json!(1), &json!(true)));
+    let head: Head = serde_json::from_value(told["chains"][0]["head"].clone()).expect("a head");
+    let head = head.to_string();
+    assert_eq!(project.verify(&["--head", &head]).0, 0);
+    // Later runs do not disturb it.
+    project.sealed(3, "passed");
+    assert_eq!(project.verify(&["--head", &head]).0, 0);
+    // Everything is forged: the verdict, the record, the manifests, the chain. By itself it is sound.
+    for run in &runs {
+        for file in ["events.jsonl", "record.json"] {
+            let text = fs::read_to_string(run.join(file)).expect("a file");
+            fs::write(run.join(file), text.replace("so it was", "as it should be")).expect("forged");
+        }
+    }
+    fs::remove_file(project.path(".firedrill/runs").join(CHAIN)).expect("removed");
+    for run in fs::read_dir(project.path(".firedrill/runs")).expect("runs").flatten() {
+        fs::remove_file(run.path().join(MANIFEST)).expect("removed");
+        evidence::seal(&run.path(), false).expect("sealed");
+    }
+    assert_eq!(project.verify(&[]).0, 0, "nothing on this disk speaks against it");
+    let (exit, text) = project.verify(&["--head", &head]);
+    assert_eq!(exit, 1, "{text}");
+    assert!(text.contains("LOST HEAD"), "{text}");
+}
+
+#[test]
+fn what_nobody_can_verify_is_no_pass() {
+    let project = Project::new();
+    assert_eq!(project.verify(&[]).0, 2, "no runs");
+    fs::create_dir_all(project.path("empty")).expect("a directory");
+    assert_eq!(project.verify(&["empty"]).0, 2, "none here");
+    assert_eq!(project.verify(&["nowhere"]).0, 2);
+    assert_eq!(project.verify(&["empty", "--head", "12"]).0, 2);
+    let run = project.sealed(1, "passed");
+    // What should be a file is a directory: it cannot be read, whoever asks.
+    fs::remove_file(project.path(".firedrill/runs").join(CHAIN)).expect("removed");
+    fs::create_dir(project.path(".firedrill/runs").join(CHAIN)).expect("a directory");
+    let (exit, text) = project.verify(&[]);
+    assert_eq!(exit, 3, "{text}");
+    let (exit, text) = project.verify(&[&run.display().to_string()]);
+    assert_eq!(exit, 3, "{text}");
+}
+
+#[test]
+fn a_torn_chain_is_told_and_mended_by_the_next_run() {
+    let project = Project::new();
+    (1..=2).for_each(|number| drop(project.sealed(number, "passed")));
+    let chain = project.path(".firedrill/runs").join(CHAIN);
+    let whole = fs::read(&chain).expect("the chain");
+    fs::write(&chain, &whole[..whole.len() - 30]).expect("torn");
+    let (exit, text) = project.verify(&[]);
+    assert_eq!(exit, 1, "the second run has no entry\n{text}");
+    assert!(text.contains("its last line is torn"), "{text}");
+    project.sealed(3, "passed");
+    let (exit, text) = project.verify(&[]);
+    assert_eq!(exit, 0, "{text}");
+    assert!(text.contains("3 entries"), "{text}");
+}
+
+/// By real processes, each of which seals what it finds.
+#[test]
+fn processes_that_seal_at_once_make_one_chain() {
+    const RUNS: u32 = 40;
+    let project = Project::new();
+    (0..RUNS).for_each(|number| drop(project.run("out", number, "passed")));
+    assert_eq!(project.verify(&["out"]).0, 1, "nobody sealed them");
+    let start = || -> Child {
+        let mut command = project.command(&["out", "--seal", "--quiet"]);
+        command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("firedrill runs")
+    };
+    let children: Vec<Child> = (0..4).map(|_| start()).collect();
+    for child in children {
+        let (exit, text) = said(child.wait_with_output().expect("it ends"));
+        assert_eq!(exit, 0, "{text}");
+    }
+    let (exit, text) = project.verify(&["out"]);
+    assert_eq!(exit, 0, "{text}");
+    let lines = fs::read_to_string(project.path("out").join(CHAIN)).expect("the chain");
+    assert_eq!(lines.lines().count(), RUNS as usize, "each run once");
+    assert_eq!(text.matches("sealed late").count(), RUNS as usize, "{text}");
+}
+
+#[test]
+fn unpacked_artifacts_are_verified_where_they_are() {
+    let project = Project::new();
+    for shard in ["artifacts/drills-1/out", "artifacts/drills-2/out"] {
+        let run = project.run(shard, 1, "passed");
+        evidence::seal(&run, false).expect("sealed");
+        // What was a link has become a second directory.
+        let latest = run.with_file_name("latest");
+        fs::create_dir(&latest).expect("a directory");
+        for file in ["events.jsonl", "record.json"] {
+            fs::copy(run.join(file), latest.join(file)).expect("a copy");
+        }
+    }
+    let (exit, text) = project.verify(&["artifacts"]);
+    assert_eq!(exit, 0, "{text}");
+    insta::assert_snapshot!("artifacts", text);
+}
+
+#[test]
+fn looking_leaves_nothing_behind() {
+    let project = Project::new();
+    project.sealed(1, "passed");
+    let files = |dir: &Path| -> Vec<PathBuf> {
+        let mut files: Vec<_> = fs::read_dir(dir).expect("a directory").flatten().map(|entry| entry.path()).collect();
+        files.sort();
+        files
+    };
+    let before = files(&project.path(".firedrill/runs"));
+    project.verify(&[]);
+    assert_eq!(files(&project.path(".firedrill/runs")), before);
+}
