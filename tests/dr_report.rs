@@ -1,6 +1,8 @@
 //! `firedrill report dr` as people and CI run it, and its HTML and PDF in a real browser on A4. `FIREDRILL_SHOTS=DIR` keeps
 //! pictures of what the browser saw.
 
+// It can do more than is needed here.
+#[allow(dead_code)]
 #[path = "support/browser.rs"]
 mod browser;
 
@@ -129,6 +131,7 @@ fn mistakes_are_told_and_end_with_2() {
     assert_eq!(output.status.code(), Some(2), "{}", told(&output));
     insta::assert_snapshot!("mistakes_in_notes", told(&output));
     assert!(!project.path("never.md").exists());
+    let project = Project::new();
     for (arguments, words) in [
         (vec!["--quarter", "2026-Q4"], "`2026-Q4` is no quarter: write it like `2026Q4`"),
         (vec!["--quarter", "2026Q4", "nowhere"], "nowhere"),

@@ -8,7 +8,7 @@ use super::{
     Configuration, DrillInput, DrillReport, FaultRow, Notes, Objectives, ProbeRow, Quarter, Restore, SliRow, StepRow,
     Times,
 };
-use crate::record::{Announcement, DrillTime, FaultEvent, Outcome, Record, utc_text};
+use crate::record::{Announcement, DrillTime, FaultEvent, Outcome, Record, StepStatus, utc_text};
 use crate::report::clock::{instant, started};
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
@@ -83,7 +83,7 @@ fn faults(record: &Record, plan: &Announcement) -> Vec<FaultRow> {
         FaultRow {
             kind: fault.kind.clone(),
             summary: fault.summary.clone(),
-            confirmed: confirmed.map(|moment| format!("{} ({})", moment.detail, utc(record, moment.at_us))),
+            confirmed: confirmed.map(|moment| format!("{}, at {}", moment.detail, utc(record, moment.at_us))),
         }
     };
     plan.faults.iter().map(row).collect()
@@ -179,7 +179,7 @@ fn steps(record: &Record, plan: &Announcement) -> Vec<StepRow> {
             phase: info.phase.clone(),
             manual: info.manual,
             status: ran.and_then(|step| step.status),
-            took_us: ran.filter(|step| !step.commands.is_empty() || info.manual).and_then(|step| step.took_us()),
+            took_us: ran.filter(|step| step.status != Some(StepStatus::Skipped)).and_then(|step| step.took_us()),
             replaced_by: info.replaced.as_ref().map(|replaced| replaced.by.to_string()),
             reason: ran.and_then(|step| step.reason.clone()),
             at: info.at.to_string(),

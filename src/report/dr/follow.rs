@@ -193,7 +193,8 @@ pub(super) fn trend(input: &DrInput) -> Vec<Trend> {
                 rpo_worst_us: own.iter().filter_map(|seen| seen.rpo_us).max(),
             }
         };
-        Trend { scenario: scenario.to_string(), quarters: quarters.map(of).to_vec() }
+        let expects_failure = runs.iter().all(|seen| seen.expects_failure);
+        Trend { scenario: scenario.to_string(), expects_failure, quarters: quarters.map(of).to_vec() }
     };
     scenarios.into_iter().map(trend).collect()
 }

@@ -420,6 +420,8 @@ pub struct Retest {
 pub struct Trend {
     /// Name of the scenario.
     pub scenario: String,
+    /// Whether the scenario exists to fail.
+    pub expects_failure: bool,
     /// The four quarters, the oldest first.
     pub quarters: Vec<TrendQuarter>,
 }

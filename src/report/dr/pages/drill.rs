@@ -174,7 +174,7 @@ fn timeline(doc: &mut Document, drill: &DrillReport) {
             Cell::code(&moment.evidence),
         ]
     });
-    let head = [("Time", 13), ("Actor", 11), ("What", 53), ("Evidence", 23)];
+    let head = [("Time", 15), ("Actor", 11), ("What", 52), ("Evidence", 22)];
     doc.table_or(&head, rows.collect(), "There are no events beside the record: the timeline is not known.");
     if drill.timeline_omitted > 0 {
         doc.para(format!("{} later moments are left out; they are in `events.jsonl`.", drill.timeline_omitted));

@@ -126,6 +126,9 @@ fn trend(doc: &mut Document, report: &DrReport) {
     // The heads are the same in every report: which quarter a column is, its cells say.
     let rows = report.trend.iter().map(|trend| {
         let mut row = vec![Cell::code(&trend.scenario)];
+        if let (true, Some(cell)) = (trend.expects_failure, row.first_mut()) {
+            cell.lines.push("(exists to fail)".into());
+        }
         row.extend(trend.quarters.iter().map(|one| {
             let mut cell = quarter(one);
             cell.lines.insert(0, format!("{}:", one.quarter));

@@ -37,12 +37,18 @@ pub fn clock(utc: &str) -> String {
 /// A duration: `12.30 s`, `2 min 05 s`, `3 h 05 min`, `2 d 3 h`.
 pub fn span(us: u64) -> String {
     const MINUTE: u64 = 60_000_000;
-    match us {
+    let text = match us {
         0 => "0 s".into(),
         _ if us < 60 * MINUTE => seconds(us),
         _ if us < 48 * 60 * MINUTE => two(us / (60 * MINUTE), "h", us / MINUTE % 60, "min"),
         _ => two(us / (24 * 60 * MINUTE), "d", us / (60 * MINUTE) % 24, "h"),
-    }
+    };
+    whole(text)
+}
+
+/// A number keeps its unit on its line.
+fn whole(text: String) -> String {
+    text.replace(' ', "\u{a0}")
 }
 
 fn two(many: u64, unit: &str, few: u64, small: &str) -> String {
@@ -53,9 +59,9 @@ fn two(many: u64, unit: &str, few: u64, small: &str) -> String {
 pub fn target(us: u64) -> String {
     const SECOND: u64 = 1_000_000;
     match us {
-        _ if us % SECOND != 0 || us >= 3600 * SECOND => span(us),
-        _ if us >= 60 * SECOND && us % (60 * SECOND) == 0 => format!("{} min", us / (60 * SECOND)),
-        _ => format!("{} s", us / SECOND),
+        _ if !us.is_multiple_of(SECOND) || us >= 3600 * SECOND => span(us),
+        _ if us >= 60 * SECOND && us.is_multiple_of(60 * SECOND) => whole(format!("{} min", us / (60 * SECOND))),
+        _ => whole(format!("{} s", us / SECOND)),
     }
 }
 
