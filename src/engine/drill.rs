@@ -3,6 +3,7 @@
 
 use super::comeback;
 use super::crowd::Crowd;
+pub(super) use super::guard::caught;
 use super::ledger::Ledger;
 use super::monitor::Monitor;
 use super::person::Person;
@@ -15,11 +16,8 @@ use crate::record::{Announcement, Check, CheckOutcome, DrillTime, Event, EventSi
 use crate::shell::{Shell, ShellError};
 use crate::spec::Plan;
 use crate::stack::{AgentRole, Stack, StackError};
-use futures_util::FutureExt;
 use futures_util::future::join_all;
-use std::any::Any;
 use std::collections::BTreeMap;
-use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
@@ -480,19 +478,6 @@ impl<S: Stack> Drill<'_, S> {
     pub fn longest_request(&self) -> Duration {
         self.plan.loads.iter().map(|load| load.timeout).max().unwrap_or_default()
     }
-}
-
-/// Carries out one part of a drill; `Err` is what it said when it panicked. The parts that follow still run.
-pub(super) async fn caught<T>(part: impl Future<Output = T>) -> Result<T, String> {
-    AssertUnwindSafe(part).catch_unwind().await.map_err(|panic| panic_text(&*panic))
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> String {
-    panic
-        .downcast_ref::<&str>()
-        .map(ToString::to_string)
-        .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "for a reason that it did not give".into())
 }
 
 /// A duration in whole microseconds.

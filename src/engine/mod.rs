@@ -6,6 +6,7 @@ mod comeback;
 mod crowd;
 mod drill;
 mod follow;
+mod guard;
 mod impact;
 mod inject;
 pub mod ledger;

@@ -223,17 +223,17 @@ mod tests {
 
     #[test]
     fn drills_start_while_they_fit() {
-        let running = [DRILL; 6];
-        for at in 0..=5 {
+        let running = [DRILL; 7];
+        for at in 0..=6 {
             assert_eq!(limits(None).admit(&running[..at], &DRILL, &NOW), Admission::Go(None), "{at}");
         }
-        // 80% of two processors are 1.6: six quarters, an eighth of the containers and as much beside them, leave 0.1.
-        let six = waits(limits(None).admit(&running, &DRILL, &NOW));
-        assert_eq!(six, "processors: it needs 0.25, and 0.10 are left");
-        assert_eq!(limits(None).words(&running), "6: memory for 11, processors for 6, address pools for 29");
+        // 90% of two processors are 1.8: seven quarters, an eighth of the containers and as much beside them, leave 0.05.
+        let eighth = waits(limits(None).admit(&running, &DRILL, &NOW));
+        assert_eq!(eighth, "processors: it needs 0.25, and 0.05 are left");
+        assert_eq!(limits(None).words(&running), "7: memory for 11, processors for 7, address pools for 29");
         assert_eq!(
             limits(Some(2)).words(&running),
-            "2: memory for 11, processors for 6, address pools for 29, asked for 2"
+            "2: memory for 11, processors for 7, address pools for 29, asked for 2"
         );
     }
 
@@ -246,7 +246,7 @@ mod tests {
             limits(None).admit(&one, &DRILL, &Available { memory_bytes: Some(700 * MIB), ..NOW }),
             limits(None).admit(&one, &Demand { networks: 29, ..DRILL }, &NOW),
             limits(None).admit(&one, &DRILL, &Available { free_networks: 2, ..NOW }),
-            limits(None).admit(&one, &Demand { cpus: 0.75, ..DRILL }, &NOW),
+            limits(None).admit(&one, &Demand { cpus: 0.8, ..DRILL }, &NOW),
             limits(None).admit(&one, &DRILL, &Available { busy: Some(0.97), ..NOW }),
         ];
         let expected = [
@@ -255,7 +255,7 @@ mod tests {
             "memory: it needs 512 MiB, and 188 MiB are left",
             "address pools: of 29 networks 28 are left",
             "address pools: of 1 network 0 are left",
-            "processors: it needs 1.50, and 1.35 are left",
+            "processors: it needs 1.60, and 1.55 are left",
             "processors: they are 97% busy",
         ];
         assert_eq!(told.map(waits), expected);
@@ -287,7 +287,7 @@ mod tests {
         let used = Use::of(&record).unwrap();
         assert_eq!(used, Use { memory_bytes: 400 * MIB, cpus: Some(0.2) });
         let needs = DRILL.measured(used);
-        assert_eq!((needs.memory_bytes, needs.cpus, needs.networks), (500 * MIB, 0.25, 1));
+        assert_eq!((needs.memory_bytes, needs.cpus, needs.networks), (500 * MIB, 0.2, 1));
         record.usage.truncate(1);
         assert_eq!(Use::of(&record).unwrap().cpus, None, "one sample tells nothing about processors");
         assert_eq!(DRILL.measured(Use::of(&record).unwrap()).cpus, DRILL.cpus);

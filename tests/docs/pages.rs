@@ -122,7 +122,8 @@ pub fn commands(text: &str) -> Vec<Vec<String>> {
 }
 
 /// The arguments of every `firedrill …` of a line of a shell, or of a file of a CI server around it: several may stand behind
-/// each other. What a variable holds is not known: `1` stands for it.
+/// each other. What a variable holds is not known: `1` stands for it, and
+/// for a quarter one that there is.
 pub fn in_line(line: &str) -> Vec<Vec<String>> {
     let line = line.trim().trim_start_matches("$ ").trim_start_matches("- ").trim_start_matches("run: ").trim();
     // Of Jenkins: `sh 'firedrill …'`.
@@ -171,7 +172,11 @@ fn without_variables(word: &str) -> String {
         let after = after.strip_prefix('{').unwrap_or(after);
         let name = after.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(after.len());
         out.push_str(before);
-        out.push_str(if name == 0 { "$" } else { "1" });
+        out.push_str(match &after[..name] {
+            "" => "$",
+            "QUARTER" => "2026Q4",
+            _ => "1",
+        });
         rest = after[name..].trim_start_matches('}');
     }
     out + rest

@@ -103,7 +103,7 @@ mod tests {
         let needs = demand(json, &["db"]);
         assert_eq!(needs.memory_bytes, (512 + 3 * 64 + 128 + 3 * 32) * MIB);
         assert_eq!((needs.networks, needs.containers), (2, 8));
-        assert!((needs.cpus - (0.05 + 0.02 + 3.0 * 0.05 + 0.05)).abs() < 1e-9, "{}", needs.cpus);
+        assert!((needs.cpus - (CPUS + 0.02 + 3.0 * CPUS + CPUS)).abs() < 1e-9, "{}", needs.cpus);
     }
 
     #[test]
