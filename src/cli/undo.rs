@@ -136,7 +136,7 @@ mod tests {
 
     fn killed(containers: &[&str]) -> Undo {
         let containers = containers.iter().map(|id| id.to_string()).collect();
-        Undo::Containers { service: "db".into(), containers, op: ContainerOp::Start }
+        Undo::Containers { service: "db".into(), containers, op: ContainerOp::Start, started: Default::default() }
     }
 
     #[tokio::test(start_paused = true)]

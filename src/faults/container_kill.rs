@@ -11,7 +11,7 @@
 use super::containers::{self, Chosen};
 use super::{FaultError, Field, FromNode, Inject, Presence, Undo};
 use crate::source::{Diagnostics, Form, MapReader, Node, Source, did_you_mean};
-use crate::stack::{ContainerOp, Stack};
+use crate::stack::{ContainerOp, ContainerState, Stack};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -141,7 +141,16 @@ impl Inject for ContainerKill {
 
     async fn confirm<S: Stack>(&self, _id: &str, undo: &Undo, field: &Field<'_, S>) -> Result<Presence, FaultError> {
         let found = containers::look(undo, field.stack).await?;
-        Ok(containers::presence(&found, |state| !containers::is_up(state)))
+        // A server that was started without its data ends by itself: that is not this fault any more. One that comes back
+        // would look the same, and has to be seen up.
+        let since = |state: &ContainerState| self.returns.is_none() && containers::started_since(undo, state);
+        let ended_anew = found.iter().filter_map(|(_, state)| state.as_ref()).any(|s| !containers::is_up(s) && since(s));
+        Ok(match containers::presence(&found, |state| !containers::is_up(state) && !since(state)) {
+            Presence::Gone(evidence) if ended_anew => {
+                Presence::Gone(format!("{evidence}; it was started after the kill, and ended by itself"))
+            }
+            other => other,
+        })
     }
 
     async fn revert<S: Stack>(&self, _id: &str, undo: &Undo, field: &Field<'_, S>) -> Result<(), FaultError> {

@@ -40,8 +40,10 @@ impl Chosen {
             let cause = format!("{} of the containers of `{}` are running", running.len(), self.service);
             return Err(FaultError::new(operation(), cause));
         }
-        let containers = running.into_iter().take(wanted).map(|container| container.id).collect();
-        Ok(Undo::Containers { service: self.service.clone(), containers, op })
+        running.truncate(wanted);
+        let started = running.iter().map(|container| (container.id.clone(), container.started_at.clone())).collect();
+        let containers = running.into_iter().map(|container| container.id).collect();
+        Ok(Undo::Containers { service: self.service.clone(), containers, op, started })
     }
 }
 
@@ -79,7 +81,7 @@ async fn states<S: Stack>(service: &str, stack: &S) -> Result<Vec<ContainerState
 /// The containers of an undo.
 fn parts(undo: &Undo) -> Result<(&str, &[String], &ContainerOp), FaultError> {
     match undo {
-        Undo::Containers { service, containers, op } => Ok((service, containers, op)),
+        Undo::Containers { service, containers, op, .. } => Ok((service, containers, op)),
         Undo::Agent { agent, .. } => {
             Err(FaultError::new("read the undo", format!("it belongs to the agent {agent}, not to containers")))
         }
@@ -124,6 +126,14 @@ pub(super) async fn look<S: Stack>(
     let (service, containers, _) = parts(undo)?;
     let states = states(service, stack).await?;
     Ok(containers.iter().map(|id| (id.clone(), states.iter().find(|state| state.id == *id).cloned())).collect())
+}
+
+/// Whether somebody has started a container since the fault was planned.
+pub(super) fn started_since(undo: &Undo, state: &ContainerState) -> bool {
+    match undo {
+        Undo::Containers { started, .. } => started.get(&state.id).is_some_and(|at| *at != state.started_at),
+        _ => false,
+    }
 }
 
 /// Where a fault stands that has broken these containers: those that are not there any more were replaced or removed by

@@ -104,6 +104,10 @@ pub enum Undo {
         containers: Vec<String>,
         /// What to do to each.
         op: ContainerOp,
+        /// Container id → when it had been started last when this was planned, as the engine says it: a container that has
+        /// been started since is down for a reason of its own.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        started: BTreeMap<String, String>,
     },
     /// A script for `sh` in the first running container of a service; idempotent, as its author promises.
     Command {

@@ -305,6 +305,33 @@ async fn a_kill_is_undone_by_a_start_unless_the_runbook_did_it() {
 }
 
 #[tokio::test]
+async fn a_killed_container_that_was_started_and_ended_by_itself_is_not_killed_any_more() {
+    let (stack, agents) = (Pretend::with(&[("a", "running")]), agents());
+    let field = Field { stack: &stack, agents: &agents, seed: 0 };
+    let start = |at: &str| stack.containers.lock().expect("a lock")[0].started_at = at.into();
+    start("first");
+    let fault = read("container_kill: { service: db }").expect("a fault");
+    let comes_back = read("container_kill: { service: db, returns: 1s }").expect("a fault");
+    let undo = fault.plan("f", &field).await.expect("an undo");
+    let on_disk: Undo = serde_json::from_str(&serde_json::to_string(&undo).expect("JSON")).expect("an undo");
+    assert_eq!(on_disk, undo);
+    fault.inject("f", &undo, &field).await.expect("injected");
+    assert!(matches!(fault.confirm("f", &undo, &field).await.expect("told"), Presence::InPlace(_)));
+    // Without its data the server does not stay up, whoever starts it.
+    start("second");
+    let Presence::Gone(evidence) = fault.confirm("f", &undo, &field).await.expect("told") else {
+        panic!("it was started since")
+    };
+    assert_eq!(evidence, "shop-a has exited with 137; it was started after the kill, and ended by itself");
+    // One that is killed again after each start looks the same while it is in place.
+    assert!(matches!(comes_back.confirm("f", &undo, &field).await.expect("told"), Presence::InPlace(_)));
+    // A ledger that does not say when it had been started: nothing is known of it.
+    let before = r#"{"undo":"containers","service":"db","containers":["a"],"op":"start"}"#;
+    let before: Undo = serde_json::from_str(before).expect("an undo");
+    assert!(matches!(fault.confirm("f", &before, &field).await.expect("told"), Presence::InPlace(_)));
+}
+
+#[tokio::test]
 async fn a_kill_is_in_place_when_every_container_that_still_exists_is_down() {
     let (stack, agents) = (Pretend::with(&[("a", "running"), ("b", "running"), ("c", "running")]), agents());
     let field = Field { stack: &stack, agents: &agents, seed: 0 };

@@ -1,6 +1,7 @@
 //! Whole drills by the built program on real Docker: every verdict, Ctrl-C and kill -9 in each phase, what a killed run
 //! leaves behind, a stack that is not ours, and game days.
 
+mod dr;
 mod drill;
 mod foreign;
 mod gamedays;

@@ -141,6 +141,7 @@ async fn a_sweep_undoes_what_the_ledger_of_a_kept_run_has_open() {
         service: "web".into(),
         containers: ids.iter().map(|id| id.to_string()).collect(),
         op: ContainerOp::Start,
+        started: Default::default(),
     };
     let ledger = project.run.dir.join("ledger.jsonl");
     let mut open = Ledger::create(&ledger, &project.run.id, true).unwrap();
