@@ -162,9 +162,10 @@ pub fn seconds(us: u64) -> String {
     format!("{} min {:02} s", whole / 60, whole % 60)
 }
 
-/// A declared duration as people write it: `5 s`, `1.5 s`, `300 ms`, `2 min`.
+/// A declared duration as people write it: `5 s`, `1.5 s`, `300 ms`, `2 min`, `24 h`.
 pub fn declared(us: u64) -> String {
     match us {
+        _ if us > 0 && us.is_multiple_of(3_600_000_000) => format!("{} h", us / 3_600_000_000),
         _ if us > 0 && us.is_multiple_of(60_000_000) => format!("{} min", us / 60_000_000),
         _ if us.is_multiple_of(1_000_000) => format!("{} s", us / 1_000_000),
         _ if us < 1_000_000 => format!("{} ms", us / 1000),
@@ -231,6 +232,8 @@ mod tests {
         assert_eq!(declared(1_500_000), "1.5 s");
         assert_eq!(declared(300_000), "300 ms");
         assert_eq!(declared(120_000_000), "2 min");
+        assert_eq!(declared(86_400_000_000), "24 h");
+        assert_eq!(declared(5_400_000_000), "90 min");
         assert_eq!(declared(0), "0 s");
         assert_eq!(percent(1.0), "100%");
         assert_eq!(percent(0.999_99), "99.99%");

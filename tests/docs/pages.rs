@@ -174,6 +174,7 @@ fn without_variables(word: &str) -> String {
         out.push_str(before);
         out.push_str(match &after[..name] {
             "" => "$",
+            // The one that is no number.
             "QUARTER" => "2026Q4",
             _ => "1",
         });

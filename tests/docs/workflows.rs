@@ -87,6 +87,22 @@ fn no_script_has_an_expression_in_it() {
     assert!(seen >= 10, "only {seen} scripts");
 }
 
+/// The shell of a runner knows no `pipefail` unless it is asked for: behind a pipe a failed drill would be a green job.
+#[test]
+fn no_exit_code_is_lost_in_a_pipe() {
+    let lost = |script: &str| {
+        let piped = |line: &str| !in_line(line).is_empty() && line.replace("||", "").contains('|');
+        !script.contains("pipefail") && script.replace("\\\n", " ").lines().any(piped)
+    };
+    assert!(lost("firedrill verify evidence | tee out/verify.txt"), "then this test would find nothing");
+    for (name, text) in workflows() {
+        let workflow = read(&name, &text);
+        for (job, step) in scripts(&workflow) {
+            assert!(!lost(&step.run), "{name}: {job}: the exit code is that of the last command:\n{}", step.run);
+        }
+    }
+}
+
 #[test]
 fn what_workflows_call_exists() {
     let makefile = page("Makefile");

@@ -1,6 +1,6 @@
 """The shop's checkout.
 
-POST /checkout {"sku": "SKU-0042", "quantity": 1}   both optional: a random article, one of it
+POST /checkout {"sku": "SKU-0042", "quantity": 1, "reference": "PO-7"}   all optional: a random article, one of it, no number
     201 paid · 202 accepted, to be charged later (breaker open) · 400 · 404 no such article · 409 sold out
     502 the payment provider failed · 503 no database connection in time
 GET /healthz
@@ -74,14 +74,17 @@ def checkout(environ):
         wanted = json.loads(raw) if raw.strip() else {}
         sku = wanted.get("sku") or orders.any_sku()
         quantity = int(wanted.get("quantity", 1))
+        reference = wanted.get("reference")
         if not isinstance(sku, str) or not 1 <= quantity <= 100:
             raise ValueError
+        if reference is not None and not (isinstance(reference, str) and len(reference) <= 64):
+            raise ValueError
     except (ValueError, TypeError, AttributeError):
-        return 400, {"error": "sku must be a string, quantity a number from 1 to 100"}
+        return 400, {"error": "sku must be a string, quantity a number from 1 to 100, reference a string of at most 64 characters"}
 
     queued = payments.breaker.is_open
     try:
-        order = orders.reserve(sku, quantity, queued)
+        order = orders.reserve(sku, quantity, queued, reference)
     except orders.UnknownArticle:
         return 404, {"error": "no such article", "sku": sku}
     except orders.SoldOut:

@@ -75,14 +75,15 @@ TAKE_STOCK = text(
 PUT_BACK_STOCK = text("UPDATE inventory SET stock = stock + :quantity WHERE sku = :sku")
 ARTICLE_EXISTS = text("SELECT 1 FROM inventory WHERE sku = :sku")
 INSERT_ORDER = text(
-    "INSERT INTO orders (sku, quantity, amount_cents, status) VALUES (:sku, :quantity, :amount, :status) RETURNING id"
+    "INSERT INTO orders (sku, quantity, amount_cents, status, reference)"
+    " VALUES (:sku, :quantity, :amount, :status, :reference) RETURNING id"
 )
 QUEUE_CHARGE = text("INSERT INTO charges_pending (order_id) VALUES (:id)")
 SET_PAID = text("UPDATE orders SET status = 'paid', charge_id = :charge_id WHERE id = :id")
 SET_FAILED = text("UPDATE orders SET status = 'failed' WHERE id = :id")
 
 
-def reserve(sku, quantity, queued):
+def reserve(sku, quantity, queued, reference=None):
     """Takes the stock and writes the order; with `queued` its charge is left for later, in the same transaction."""
     with engine.begin() as connection:
         price = connection.execute(TAKE_STOCK, {"sku": sku, "quantity": quantity}).scalar()
@@ -93,7 +94,13 @@ def reserve(sku, quantity, queued):
         amount = price * quantity
         order_id = connection.execute(
             INSERT_ORDER,
-            {"sku": sku, "quantity": quantity, "amount": amount, "status": "queued" if queued else "reserved"},
+            {
+                "sku": sku,
+                "quantity": quantity,
+                "amount": amount,
+                "status": "queued" if queued else "reserved",
+                "reference": reference,
+            },
         ).scalar()
         if queued:
             connection.execute(QUEUE_CHARGE, {"id": order_id})

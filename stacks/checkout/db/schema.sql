@@ -15,6 +15,7 @@ CREATE TABLE orders (
     -- reserved: stock is taken, the charge is under way · queued: to be charged later, see charges_pending
     status       text NOT NULL CHECK (status IN ('reserved', 'paid', 'queued', 'failed')),
     charge_id    text,
+    reference    text, -- the customer's own number, if they gave one
     created_at   timestamptz NOT NULL DEFAULT now()
 );
 
