@@ -27,6 +27,11 @@ impl Project {
         project.drill("dr-passed", RETEST);
         project.drill("dr-damaged", "20261120T020000Z-corrupt-backup-0004");
         project.drill("dr-killed", "20261224T020000Z-pg-restore-0005");
+        for run in
+            std::fs::read_dir(project.path(".firedrill/runs")).unwrap().flatten().filter(|run| run.path().is_dir())
+        {
+            firedrill::evidence::seal(&run.path(), false).unwrap();
+        }
         project
     }
 
@@ -84,7 +89,7 @@ fn printed(output: &Output) -> String {
 fn a_quarter_is_reported_from_what_lies_on_disk() {
     let project = Project::new();
     project.notes();
-    project.write(&format!(".firedrill/runs/{FAILED}/manifest.json"), "{}");
+    let manifest = project.path(&format!(".firedrill/runs/{FAILED}/manifest.json"));
     let output = project.run(&["report", "dr", "--quarter", "2026Q4"]);
     assert_eq!(output.status.code(), Some(0), "{}", told(&output));
     let markdown = printed(&output);
@@ -96,8 +101,8 @@ fn a_quarter_is_reported_from_what_lies_on_disk() {
         "2026-08-12 (from the records)",
         "the retest passed",
         "events.jsonl&#35;&#8203;seq=0",
-        // SHA-256 of `{}`.
-        "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",
+        &firedrill::evidence::Digest::of(&std::fs::read(manifest).unwrap()).to_string(),
+        "intact",
     ] {
         assert!(markdown.contains(words), "{words}: {markdown}");
     }
@@ -108,6 +113,32 @@ fn a_quarter_is_reported_from_what_lies_on_disk() {
     assert_eq!(report["retests"][0]["retest"], RETEST);
     assert_eq!(report["actions"][0]["verification"]["verified"], true);
     assert_eq!(report["totals"]["incomplete"], 1);
+}
+
+#[test]
+fn evidence_that_was_changed_or_deleted_is_told_and_proves_nothing() {
+    let project = Project::new();
+    let events = project.path(&format!(".firedrill/runs/{RETEST}/events.jsonl"));
+    let text = std::fs::read_to_string(&events).unwrap();
+    std::fs::write(&events, text.trim_end().to_string() + "\n\n").unwrap();
+    std::fs::remove_dir_all(project.path(&format!(".firedrill/runs/{FAILED}"))).unwrap();
+    let output = project.run(&["report", "dr", "--quarter", "2026Q4", "--json", "-", "--markdown", "dr.md"]);
+    assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let evidence = &report["evidence"];
+    assert_eq!((&evidence["not_intact"], &evidence["gone"]), (&json!(2), &json!(1)), "{evidence:#}");
+    assert!(evidence["heads"][0].as_str().unwrap().starts_with("5:"), "{evidence:#}");
+    let retest = report["drills"].as_array().unwrap().iter().find(|drill| drill["run"] == RETEST).unwrap();
+    assert_eq!(retest["verdict"], "no_verdict");
+    let changed = format!("{RETEST} (CHANGED): events.jsonl was changed");
+    let gone = format!("{FAILED} (GONE): its directory is gone");
+    let errors = told(&output);
+    assert!(
+        errors.contains(&format!("warning: {changed}")) && errors.contains(&format!("warning: {gone}")),
+        "{errors}"
+    );
+    let page = std::fs::read_to_string(project.path("dr.md")).unwrap();
+    assert!(page.contains("The evidence of 2 runs is not intact"), "{page}");
 }
 
 #[test]

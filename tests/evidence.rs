@@ -114,6 +114,11 @@ fn a_report_that_was_made_again_is_a_warning() {
     let (exit, text) = project.verify(&[]);
     assert_eq!(exit, 0, "{text}");
     assert!(text.contains("warning: report.html was changed"), "{text}");
+    assert!(
+        text.ends_with("1 intact; 1 report differs from what was sealed; make it again with `firedrill report`\n"),
+        "{text}"
+    );
+    assert_eq!(project.verify(&["--strict"]).0, 1);
 }
 
 #[test]

@@ -26,6 +26,9 @@ pub struct VerifyArgs {
     /// nothing says what happened to it before.
     #[arg(long)]
     seal: bool,
+    /// Reports (pages, JUnit) that differ from what was sealed count as changed as well.
+    #[arg(long)]
+    strict: bool,
     /// What to print.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
@@ -67,6 +70,7 @@ pub async fn run(args: VerifyArgs, globals: &super::Globals) -> Result<Exit, Err
     }
     Ok(match () {
         () if report.is_changed() || heads.iter().any(|(_, found)| !found) => Exit::Failed,
+        () if args.strict && report.reports() > 0 => Exit::Failed,
         () if report.is_unreadable() => Exit::Harness,
         () => Exit::Passed,
     })

@@ -112,6 +112,7 @@ pub async fn run<S: Stack>(
     shutdown: &Shutdown,
 ) -> Outcome {
     let Job { plan, announcement, options, run_dir, person } = job;
+    let restored = Restored::new(&announcement.started_utc);
     sink.emit(Event::Announced(Box::new(announcement)));
     let when = plan.detect.as_ref().map(|detect| detect.when.text.clone());
     let (injections, injected) = unbounded_channel();
@@ -137,7 +138,7 @@ pub async fn run<S: Stack>(
         mitigation: None,
         by_hand: false,
         recovered: None,
-        restored: Restored::default(),
+        restored,
         irreversible: Vec::new(),
         verdict: None,
     };

@@ -7,11 +7,15 @@ mod point;
 mod words;
 
 use super::drill::Drill;
+use super::monitor::shown;
 use super::recover::ARRIVAL;
+use super::revert::SETTLE;
 use super::stop::Stop;
 use crate::record::{
     Check, CheckOutcome, DrillTime, Event, Numbers, RestoreLevel, Verdict, WAIT_AFTER, WAIT_BEFORE, WriteRecord,
+    backup_age_us,
 };
+use crate::slis::window::Answer;
 use crate::spec::{LevelProbe, Probe, RestoreSpec};
 use crate::stack::{Stack, Whole};
 use look::Looked;
@@ -26,6 +30,22 @@ pub struct Restored {
     contents: BTreeMap<String, Vec<u8>>,
     /// The level that was reached; `None` when nobody asked.
     level: Option<RestoreLevel>,
+    /// What the backup told of itself.
+    backup: BTreeMap<String, String>,
+    /// When the drill began, in UTC.
+    started_utc: String,
+}
+
+impl Restored {
+    /// Nothing yet.
+    pub(super) fn new(started_utc: &str) -> Restored {
+        Restored { started_utc: started_utc.to_string(), ..Restored::default() }
+    }
+
+    /// How old the backup was at an instant, when it says so.
+    fn backup_age_us(&self, at: DrillTime) -> Option<u64> {
+        backup_age_us(&self.backup, &self.started_utc, at)
+    }
 }
 
 /// How the levels were seen.
@@ -75,6 +95,7 @@ impl<'a, S: Stack> Drill<'a, S> {
             if facts.is_empty() {
                 return Err(self.unsteady(backup, "the backup does not tell of itself", "no line is `key=value`"));
             }
+            self.restored.backup.clone_from(&facts);
             self.sink.emit(Event::BackupSeen { facts });
         }
         for check in restore.probes.iter().filter(|check| check.level == RestoreLevel::L1) {
@@ -93,6 +114,10 @@ impl<'a, S: Stack> Drill<'a, S> {
                     "it wrote nothing, so there is nothing to compare with",
                 ));
             }
+            if words::is_checksum_of_nothing(&whole.stdout) {
+                let why = "it is the checksum of nothing: does the command before the `|` fail?";
+                return Err(self.unsteady(&check.probe, &what, why));
+            }
             self.sink.emit(Event::ContentNoted { name: check.name.clone(), text: kept(&whole.stdout) });
             self.restored.contents.insert(check.name.clone(), whole.stdout);
         }
@@ -110,10 +135,12 @@ impl<'a, S: Stack> Drill<'a, S> {
             return Err(self.unsteady(&ledger.survivors, "the survivors cannot be read", &read.evidence));
         };
         let judged = |write: &&WriteRecord| write.is_acknowledged() && write.ended() <= read.asked;
-        let (acknowledged, lost) = self.monitor.writes(|writes| {
+        let (acknowledged, lost, unknown) = self.monitor.writes(|writes| {
+            let ended: Numbers = writes.iter().map(|write| write.number()).collect();
+            let unknown: Numbers = survivors.iter().filter(|number| !ended.contains(*number)).collect();
             let acknowledged = writes.iter().filter(judged);
             let lost = acknowledged.clone().map(|write| write.number()).filter(|number| !survivors.contains(*number));
-            (acknowledged.count(), lost.collect::<Numbers>())
+            (acknowledged.count(), lost.collect::<Numbers>(), unknown)
         });
         if acknowledged == 0 {
             let why = format!("no answer was as `{}` says", ledger.acknowledged.text);
@@ -127,7 +154,22 @@ impl<'a, S: Stack> Drill<'a, S> {
             );
             return Err(self.unsteady(&ledger.survivors, "acknowledged writes are lost", &why));
         }
+        if let Some(first) = unknown.iter().next().filter(|_| unknown.len() > self.most_under_way(&ledger.load)) {
+            let why = format!(
+                "{}, the first is number {first}; filter out the rows that were there before the drill, as those of a seed",
+                grouped(unknown.len() as u64)
+            );
+            return Err(self.unsteady(&ledger.survivors, "there are survivors that were never sent", &why));
+        }
         Ok(())
+    }
+
+    /// How many writes of a load may be among the survivors before it is known how they ended.
+    fn most_under_way(&self, load: &str) -> usize {
+        /// What arrives in bursts.
+        const MARGIN: usize = 10;
+        let load = self.plan.loads.iter().find(|spec| spec.name == load);
+        load.map_or(0, |load| (load.rate * load.timeout.as_secs_f64()).ceil() as usize) + MARGIN
     }
 
     fn unsteady(&self, probe: &Probe, what: &str, why: &str) -> Stop {
@@ -156,7 +198,12 @@ impl<'a, S: Stack> Drill<'a, S> {
         let read = self.read_back(&restore.ledger.survivors).await;
         read.tell(&self.sink);
         let complete = self.ledger_is_complete(&restore.ledger.load).await;
-        self.waited(WAIT_AFTER, started, whole_time(restore) + self.longest_request() + ARRIVAL, complete.is_ok());
+        self.waited(
+            WAIT_AFTER,
+            started,
+            whole_time(restore) + self.longest_request() + ARRIVAL + self.asking_users(),
+            complete.is_ok(),
+        );
         let level = self.judge_level(restore, &levels, came_to.as_ref().err(), started);
         let time = self.judge_time(restore, came_to.as_ref().err());
         let (lost, point) = self.judge_point(restore, &read, complete, started);
@@ -181,7 +228,9 @@ impl<'a, S: Stack> Drill<'a, S> {
             RestoreLevel::ALL.into_iter().filter(|level| *level > RestoreLevel::L0 && *level < RestoreLevel::L5)
         {
             for check in restore.probes.iter().filter(|check| check.level == level) {
-                let before = self.restored.contents.get(&check.name).map(Vec::as_slice);
+                // A check of the content may have the name of a level.
+                let before = self.restored.contents.get(&check.name).filter(|_| level == RestoreLevel::L4);
+                let before = before.map(Vec::as_slice);
                 let (held, evidence) = match self.look(&check.probe).await {
                     Ok(looked) => judged(check, before, &looked),
                     Err(stop) => {
@@ -200,7 +249,48 @@ impl<'a, S: Stack> Drill<'a, S> {
                 break;
             }
         }
+        if reached(&seen) == RestoreLevel::L5 {
+            let (level, name) = (RestoreLevel::L5, "users");
+            let (held, evidence) = self.still_served().await.unwrap_or_else(|stop| {
+                let evidence = format!("it could not be asked: {}", stop.reason);
+                broke.get_or_insert(stop);
+                (false, evidence)
+            });
+            if !held {
+                failed.get_or_insert((evidence.clone(), self.plan.line_of("recover")));
+            }
+            seen.push((level, name, held));
+            self.sink.emit(Event::Probed { level, name: name.to_string(), held, evidence });
+        }
         Levels { reached: reached(&seen), failed, broke }
+    }
+
+    /// How long users may take to show that they are still served.
+    fn asking_users(&self) -> Duration {
+        self.plan.recover_hold + self.longest_request() + SETTLE
+    }
+
+    /// Whether every SLI still meets its objective over the latest `recover.hold`, now that everything else was asked.
+    async fn still_served(&self) -> Result<(bool, String), Stop> {
+        let (hold, now) = (self.plan.recover_hold, self.sink.now());
+        let since = self.recovered.unwrap_or(now);
+        let steady = |timeline: &crate::slis::window::Timeline| timeline.steady(hold, since);
+        let held = self.monitor.until(now.plus(self.asking_users()), |monitor| match monitor.timeline(steady) {
+            Answer::Yes(end) if end >= now => Some(()),
+            _ => None,
+        });
+        let held = held.await?.is_some();
+        let levels = shown(&self.latest(hold));
+        if held {
+            return Ok((true, format!("every SLI still held: {levels}")));
+        }
+        if let Some(disturbed) = self.monitor.disturbed() {
+            return Err(Stop::disturbed(disturbed));
+        }
+        match self.monitor.timeline(steady) {
+            Answer::No(_) => Ok((false, format!("users had recovered, and then lost the service again: {levels}"))),
+            _ => Err(Stop::harness("there was no complete measurement after the restore was looked at")),
+        }
     }
 
     fn judge_level(
@@ -225,7 +315,11 @@ impl<'a, S: Stack> Drill<'a, S> {
                 ))
             }
             (None, None, _) if levels.reached == RestoreLevel::L4 => {
-                Stop::new(Verdict::NotRecovered, format!("{} and users had not recovered", levels.shown()))
+                let users = match before.is_some_and(not_by_the_runbook) {
+                    true => "users recovered, but not by the runbook",
+                    false => "users had not recovered",
+                };
+                Stop::new(Verdict::NotRecovered, format!("{} and {users}", levels.shown()))
             }
             _ => Stop::new(Verdict::NotRecovered, levels.shown()),
         };
@@ -253,13 +347,22 @@ impl<'a, S: Stack> Drill<'a, S> {
             }
             (None, _) => {
                 let objective = beside(Duration::ZERO, restore.rto).1;
-                let reason = format!("no recovery was seen; the recovery time objective is {objective}");
+                let seen = match before.is_some_and(not_by_the_runbook) {
+                    true => "users recovered, but not by the runbook",
+                    false => "no recovery was seen",
+                };
+                let reason = format!("{seen}; the recovery time objective is {objective}");
                 Stop::new(Verdict::NotRecovered, reason)
             }
         };
         let at = self.in_scenario(self.plan.line_of("rto"));
         Some(self.failed(Check::RecoveryTime, fault, stop.at(at)))
     }
+}
+
+/// Users recovered, and the runbook had no part in it.
+fn not_by_the_runbook(stop: &Stop) -> bool {
+    stop.verdict == Verdict::SelfHealed
 }
 
 /// The checks of the content that are compared with what they wrote before the fault.
@@ -270,5 +373,5 @@ fn compared(restore: &RestoreSpec) -> impl Iterator<Item = &LevelProbe> {
 /// The longest time that looking at everything once can take.
 fn whole_time(restore: &RestoreSpec) -> Duration {
     let scripts = restore.probes.iter().map(|check| &check.probe).chain(&restore.backup);
-    scripts.chain([&restore.ledger.survivors]).map(|probe| look::longest(probe)).sum()
+    scripts.chain([&restore.ledger.survivors]).map(look::longest).sum()
 }

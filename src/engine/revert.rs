@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// How long the SLIs may take after the last undo before they hold.
-const SETTLE: Duration = Duration::from_secs(10);
+pub(super) const SETTLE: Duration = Duration::from_secs(10);
 
 impl<S: Stack> Drill<'_, S> {
     pub(super) async fn revert(&mut self, cancel: &CancellationToken) {

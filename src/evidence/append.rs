@@ -1,8 +1,8 @@
 //! Appends to a chain: one writer at a time, by the lock of the file, each entry synced before it counts. A torn last line, left by
 //! a writer that was killed, is taken away by the next one, which enters the run that it was about if that was sealed.
 
-use super::chain::{CHAIN, Entry};
-use super::manifest::MANIFEST;
+use super::chain::{CHAIN, Entry, run_of};
+use super::manifest::{MANIFEST, Manifest};
 use super::{Digest, check_chain};
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -74,7 +74,8 @@ impl Appender {
             return Ok(None);
         };
         let Ok(manifest) = fs::read(self.root.join(&run).join(MANIFEST)) else { return Ok(None) };
-        let manifest = Digest::of(&manifest);
+        let (story, manifest) = (Manifest::read(&manifest).ok(), Digest::of(&manifest));
+        let (scenario, verdict) = story.map(|story| (story.scenario, story.verdict)).unwrap_or_default();
         let earlier = self.entries()?.into_iter().rev().find(|entry| entry.run == run);
         if earlier.as_ref().is_some_and(|entry| entry.manifest == manifest) {
             return Ok(None);
@@ -83,13 +84,17 @@ impl Appender {
         let replaces = earlier.map(|entry| entry.number);
         self.notes.push(format!("{run} was sealed and its entry was torn: it has one again"));
         let quarter = quarter.to_string();
-        Ok(Some(Entry { run, quarter, manifest, replaces, changed: Vec::new(), late: false, ..like.clone() }))
+        let (changed, late) = (Vec::new(), false);
+        Ok(Some(Entry { run, scenario, verdict, quarter, manifest, replaces, changed, late, ..like.clone() }))
     }
 
     fn write(&mut self, mut entry: Entry) -> io::Result<Entry> {
         entry.number = self.last.as_ref().map_or(0, |(number, _)| number + 1);
         entry.previous = self.last.as_ref().map_or_else(Digest::zero, |(_, hash)| hash.clone());
-        entry.torn = self.torn.take().map(|torn| torn.bytes);
+        let torn = self.torn.take();
+        entry.torn = torn.as_ref().map(|torn| torn.bytes);
+        // A run that was deleted must not be forgotten with the line that was about it.
+        entry.torn_run = torn.and_then(|torn| torn.run).filter(|run| *run != entry.run);
         let (entry, line) = entry.sealed()?;
         self.file.write_all(format!("{line}\n").as_bytes())?;
         self.file.sync_data()?;
@@ -156,14 +161,6 @@ fn lock(file: &File) -> io::Result<()> {
         Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(()),
         Err(_) => file.lock(),
     }
-}
-
-/// The run that a torn line is about, as far as it can be read.
-fn run_of(torn: &[u8]) -> Option<String> {
-    let text = String::from_utf8_lossy(torn);
-    let (_, rest) = text.split_once("\"run\":\"")?;
-    let (run, _) = rest.split_once('"')?;
-    crate::record::is_run_id(run).then(|| run.to_string()).filter(|run| !run.contains(['/', '\\']))
 }
 
 #[cfg(test)]

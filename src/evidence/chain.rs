@@ -21,6 +21,12 @@ pub struct Entry {
     pub number: u64,
     /// Id of the run or game day; the name of its directory.
     pub run: String,
+    /// Name of the scenario (of the game day), so that the chain alone can say what is missing; empty where the story has no beginning.
+    #[serde(default)]
+    pub scenario: String,
+    /// The verdict, as the manifest has it.
+    #[serde(default)]
+    pub verdict: String,
     /// `CHAIN_FORMAT` of the writer.
     pub format: u32,
     /// The quarter in which the run began, `2026Q4`.
@@ -41,6 +47,9 @@ pub struct Entry {
     /// Bytes of a torn line, left by a writer that was killed, that were taken away before this entry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub torn: Option<u64>,
+    /// The run that the torn line was about, as far as it could be read: it was sealed, and has no other entry if its directory is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub torn_run: Option<String>,
     /// Hash of the entry before; zeros for the first one.
     pub previous: Digest,
     /// Own hash.
@@ -125,6 +134,14 @@ impl FromStr for Head {
             }
         }
     }
+}
+
+/// The run that a torn line is about, as far as it can be read.
+pub(super) fn run_of(torn: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(torn);
+    let (_, rest) = text.split_once("\"run\":\"")?;
+    let (run, _) = rest.split_once('"')?;
+    crate::record::is_run_id(run).then(|| run.to_string()).filter(|run| !run.contains(['/', '\\']))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Checks a chain by itself, without the runs that it speaks of: numbers, hashes, order. A pure function of the file's bytes.
 
+use super::chain::run_of;
 use super::{Entry, Head, Quarter};
 use std::collections::{HashMap, HashSet};
 
@@ -12,6 +13,8 @@ pub struct Chain {
     pub problems: Vec<String>,
     /// Bytes of a last line without its end: its writer was killed. The next one repairs it.
     pub torn: Option<usize>,
+    /// Runs that torn lines were about, as far as they could be read: those of earlier entries, and that of the last line.
+    pub torn_runs: Vec<String>,
     /// The last entry.
     pub head: Option<Head>,
 }
@@ -85,6 +88,7 @@ pub fn check_chain(bytes: &[u8]) -> Chain {
         }
         before = Some(entry);
     }
+    chain.torn_runs = read.iter().filter_map(|(_, entry, _)| entry.torn_run.clone()).chain(run_of(torn)).collect();
     chain.entries = read.into_iter().map(|(_, entry, _)| entry).collect();
     chain.head = chain.entries.last().map(Entry::head);
     chain

@@ -1,6 +1,7 @@
 //! The manifest of a run or a game day: which files its directory held when it was sealed, and the SHA-256 of each.
 
 use super::{Digest, Head};
+use crate::record::is_temporary;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -176,7 +177,7 @@ pub fn compare(sealed: &[FileEntry], now: &[FileEntry]) -> Vec<Difference> {
 }
 
 /// Every file of a directory, at any depth, sorted by path. Left out: the manifest itself, what says that somebody lives (`lock`,
-/// `kept`), temporary files of a write under way, and the runs of a game day.
+/// `kept`), temporary files of a write under way at the top, and the runs of a game day.
 pub fn list(dir: &Path, subject: Subject) -> io::Result<Vec<FileEntry>> {
     let mut files = Vec::new();
     look(dir, "", subject, &mut files)?;
@@ -189,11 +190,13 @@ fn look(dir: &Path, above: &str, subject: Subject, files: &mut Vec<FileEntry>) -
     for entry in fs::read_dir(dir).map_err(named)? {
         let entry = entry.map_err(named)?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        if above.is_empty() && is_left_out(&name, subject) || is_temporary(&name) {
+        let kind = entry.file_type().map_err(named)?;
+        // Files are written by way of a temporary one at the top only, so anywhere else that name was given by somebody.
+        let is_temporary = kind.is_file() && is_temporary(&name);
+        if above.is_empty() && (is_left_out(&name, subject) || is_temporary) {
             continue;
         }
         let (path, real) = (format!("{above}{name}"), entry.path());
-        let kind = entry.file_type().map_err(named)?;
         if kind.is_dir() {
             look(&real, &format!("{path}/"), subject, files)?;
             continue;
@@ -223,11 +226,6 @@ fn is_left_out(name: &str, subject: Subject) -> bool {
     matches!(name, MANIFEST | "lock" | "lock.new" | "kept") || (subject == Subject::Gameday && name == "runs")
 }
 
-/// As `record::write_atomic` names what it is writing.
-fn is_temporary(name: &str) -> bool {
-    name.starts_with('.') && name.ends_with(".tmp")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -240,11 +238,15 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, "abc").unwrap();
         };
-        let left_out = ["lock", "kept", "manifest.json", ".record.json.12-00ff.tmp", "logs/.a.1-0000.tmp", "runs/x/a"];
+        let left_out = ["lock", "kept", "manifest.json", ".record.json.12-00ff.tmp", "runs/x/a"];
         left_out.into_iter().for_each(write);
         ["events.jsonl", "report.html", "files/runbook.md", "logs/lock", "a.b/c"].into_iter().for_each(write);
+        let hidden = [".a.tmp", ".b.1-00ff.tmp/c", "logs/.a.1-0000.tmp"];
+        hidden.into_iter().for_each(write);
         std::os::unix::fs::symlink("/etc", dir.path().join("files/etc")).unwrap();
         let files = list(dir.path(), Subject::Gameday).unwrap();
+        let (found, files): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| hidden.contains(&file.path.as_str()));
+        assert_eq!(found.len(), hidden.len(), "only what a write leaves is left out: {found:?}");
         let paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
         assert_eq!(paths, ["a.b/c", "events.jsonl", "files/etc", "files/runbook.md", "logs/lock", "report.html"]);
         assert_eq!(files[2].link.as_deref(), Some("/etc"));

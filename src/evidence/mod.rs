@@ -13,6 +13,7 @@
 mod append;
 mod chain;
 mod check;
+mod copies;
 mod digest;
 mod find;
 mod manifest;

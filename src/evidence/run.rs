@@ -2,7 +2,7 @@
 
 use super::find::Place;
 use super::manifest::{How, MANIFEST, Manifest, Subject, Weight, compare, list};
-use super::{CHAIN, Chain, Digest, Entry, check_chain, seal};
+use super::{CHAIN, Chain, Digest, Entry, check_chain, copies, seal};
 use crate::record::{Record, RunDir};
 use crate::report;
 use serde::Serialize;
@@ -76,6 +76,8 @@ pub struct Checked {
     pub sealed_utc: Option<String>,
     /// SHA-256 of its manifest as it is now.
     pub manifest: Option<Digest>,
+    /// Reports in its directory that differ from what was sealed.
+    pub reports: usize,
     /// What is wrong with it, and what is worth knowing.
     pub problems: Vec<Problem>,
 }
@@ -88,17 +90,38 @@ impl Checked {
 
     /// A run that only the chain knows.
     pub(super) fn gone(entry: &Entry, root: &Path) -> Checked {
-        let text = format!("its directory is gone: entry {} sealed it", entry.number);
+        let what = match entry.scenario.as_str() {
+            "" => String::new(),
+            scenario => format!("; it was a run of {scenario} and came to {}", entry.verdict),
+        };
+        let text = format!("its directory is gone: entry {} sealed it{what}", entry.number);
         Checked {
-            run: entry.run.clone(),
-            dir: root.join(&entry.run),
+            scenario: entry.scenario.clone(),
+            verdict: entry.verdict.clone(),
+            entry: Some(entry.number),
+            sealed_utc: Some(entry.sealed_utc.clone()),
+            ..Checked::without_directory(&entry.run, root, text)
+        }
+    }
+
+    /// A run that only a torn line of the chain knows.
+    pub(super) fn gone_with_its_entry(run: &str, root: &Path) -> Checked {
+        let text = "its directory is gone: a torn line of the chain is about it, so it was sealed";
+        Checked::without_directory(run, root, text.into())
+    }
+
+    fn without_directory(run: &str, root: &Path, text: String) -> Checked {
+        Checked {
+            run: run.to_string(),
+            dir: root.join(run),
             subject: Subject::Run,
             scenario: String::new(),
             verdict: String::new(),
             state: State::Gone,
-            entry: Some(entry.number),
-            sealed_utc: Some(entry.sealed_utc.clone()),
+            entry: None,
+            sealed_utc: None,
             manifest: None,
+            reports: 0,
             problems: vec![Problem { kind: ProblemKind::Error, file: None, text }],
         }
     }
@@ -147,6 +170,7 @@ pub(super) fn check(place: &Place, beside: Beside<'_>) -> Checked {
         entry: entry.map(|entry| entry.number),
         sealed_utc: entry.map(|entry| entry.sealed_utc.clone()),
         manifest: None,
+        reports: 0,
         problems: Vec::new(),
     };
     let mut problems = Problems::default();
@@ -219,6 +243,7 @@ fn sealed(place: &Place, bytes: &[u8], beside: Beside<'_>, checked: &mut Checked
     match list(&place.dir, manifest.subject) {
         Ok(now) => {
             for difference in compare(&manifest.files, &now) {
+                checked.reports += usize::from(difference.weight == Weight::Report);
                 let (kind, note) = match (difference.weight, difference.how) {
                     (Weight::Evidence, _) => (ProblemKind::Error, ""),
                     (Weight::Report, How::Added) => (ProblemKind::Warning, "; it is no evidence"),
@@ -240,7 +265,12 @@ fn sealed(place: &Place, bytes: &[u8], beside: Beside<'_>, checked: &mut Checked
         problems.say(ProblemKind::Error, Some(MANIFEST), format!("{MANIFEST} says {told}, but {text}"));
     }
     match place.subject {
-        Subject::Run => record(&place.dir, problems),
+        Subject::Run => {
+            record(&place.dir, problems);
+            for (path, text) in copies::differences(&place.dir) {
+                problems.say(ProblemKind::Error, Some(&path), text);
+            }
+        }
         Subject::Gameday => runs_of_day(&place.dir, &manifest, problems),
     }
 }

@@ -57,6 +57,7 @@ pub fn seal(dir: &Path, late: bool) -> io::Result<Sealed> {
         }
     };
     let digest = Digest::of(&bytes);
+    let (scenario, verdict) = (manifest.scenario, manifest.verdict);
     // One that has no manifest is not in the chain, unless somebody took it away: that is for `verify` to tell, and no reason to
     // read a chain of years at the end of every run.
     let entries = if is_new { Vec::new() } else { chain.entries()? };
@@ -68,6 +69,8 @@ pub fn seal(dir: &Path, late: bool) -> io::Result<Sealed> {
     let entry = chain.append(Entry {
         number: 0,
         run: run.id().to_string(),
+        scenario,
+        verdict,
         format: CHAIN_FORMAT,
         quarter: quarter.to_string(),
         sealed_utc: utc_text(utc_now()),
@@ -76,6 +79,7 @@ pub fn seal(dir: &Path, late: bool) -> io::Result<Sealed> {
         changed,
         late,
         torn: None,
+        torn_run: None,
         previous: Digest::zero(),
         hash: Digest::zero(),
     })?;

@@ -48,14 +48,21 @@ pub fn text(report: &Report, heads: &[(Head, bool)], quiet: bool, short: &dyn Fn
 }
 
 fn word(run: &Checked) -> &'static str {
-    match run.state {
-        State::Intact => "intact",
-        State::Changed => "CHANGED",
-        State::Gone => "GONE",
-        State::NeverSealed => "NEVER SEALED",
-        State::UnderWay => "under way",
-        State::NeverBegan => "never began",
-        State::Unreadable => "UNREADABLE",
+    run.state.word()
+}
+
+impl State {
+    /// As people read it: loud where evidence is not as it was sealed.
+    pub fn word(self) -> &'static str {
+        match self {
+            State::Intact => "intact",
+            State::Changed => "CHANGED",
+            State::Gone => "GONE",
+            State::NeverSealed => "NEVER SEALED",
+            State::UnderWay => "under way",
+            State::NeverBegan => "never began",
+            State::Unreadable => "UNREADABLE",
+        }
     }
 }
 
@@ -78,7 +85,12 @@ fn sum(report: &Report) -> String {
         1 => "; 1 chain is broken".to_string(),
         more => format!("; {more} chains are broken"),
     };
-    format!("{}{chains}", if parts.is_empty() { "no runs".to_string() } else { parts.join(", ") })
+    let reports = match report.reports() {
+        0 => "",
+        1 => "; 1 report differs from what was sealed; make it again with `firedrill report`",
+        more => &format!("; {more} reports differ from what was sealed; make them again with `firedrill report`"),
+    };
+    format!("{}{chains}{reports}", if parts.is_empty() { "no runs".to_string() } else { parts.join(", ") })
 }
 
 /// As JSON.

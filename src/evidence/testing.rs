@@ -3,7 +3,7 @@
 use super::chain::CHAIN_FORMAT;
 use super::{Digest, Entry};
 use crate::record::testing::{Story, events_of, lines_of, record_of};
-use crate::record::{Event, RunDir};
+use crate::record::{Event, FileRef, RunDir};
 use crate::report;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,6 +13,8 @@ pub fn entry(number: u64, run: &str, previous: &Digest) -> (Entry, String) {
     let entry = Entry {
         number,
         run: run.into(),
+        scenario: "db-pool".into(),
+        verdict: "passed".into(),
         format: CHAIN_FORMAT,
         quarter: "2026Q4".into(),
         sealed_utc: "2026-11-20T06:42:00.000Z".into(),
@@ -21,6 +23,7 @@ pub fn entry(number: u64, run: &str, previous: &Digest) -> (Entry, String) {
         changed: Vec::new(),
         late: false,
         torn: None,
+        torn_run: None,
         previous: previous.clone(),
         hash: Digest::zero(),
     };
@@ -49,6 +52,8 @@ pub fn run(root: &Path, id: &str, story: Story) -> PathBuf {
     let mut record = record_of(story);
     if let Event::Announced(plan) = &mut events[0].event {
         plan.run = id.into();
+        plan.runbook_file =
+            Some(FileRef { path: "runbooks/runbook.md".into(), sha256: Digest::of(b"# Runbook\n").to_string() });
         record.plan = Some(plan.clone());
     }
     let files: [(&str, Vec<u8>); 9] = [

@@ -4,7 +4,7 @@ use super::find::{Root, find};
 use super::run::{Beside, check};
 use super::{CHAIN, Chain, Checked, Head, State, check_chain};
 use serde::Serialize;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -69,6 +69,11 @@ impl Report {
         self.runs.iter().any(changed) || !self.chains.iter().all(CheckedChain::is_whole)
     }
 
+    /// How many reports differ from what was sealed: no evidence, and they can be made again.
+    pub fn reports(&self) -> usize {
+        self.runs.iter().map(|run| run.reports).sum()
+    }
+
     /// Whether something could not be read, so that nobody can say.
     pub fn is_unreadable(&self) -> bool {
         !self.problems.is_empty() || self.runs.iter().any(|run| run.state == State::Unreadable)
@@ -123,6 +128,10 @@ fn verify_root(path: &Path, root: &Root, wanted: &dyn Fn(&str) -> bool, report: 
         let there: HashSet<&str> = root.places.iter().map(|place| place.id.as_str()).collect();
         let gone = entries.values().filter(|entry| !there.contains(entry.run.as_str()) && wanted(&entry.run));
         report.runs.extend(gone.map(|entry| Checked::gone(entry, path)));
+        // A line may be torn on purpose, to hide a run that was deleted.
+        let torn: BTreeSet<&str> = chain.torn_runs.iter().map(String::as_str).collect();
+        let lost = torn.into_iter().filter(|run| !there.contains(run) && !entries.contains_key(run) && wanted(run));
+        report.runs.extend(lost.map(|run| Checked::gone_with_its_entry(run, path)));
     }
     report.chains.push(CheckedChain::of(file, chain));
 }

@@ -25,7 +25,7 @@ use std::time::Duration;
 /// How long each of its scripts may take.
 pub const SCRIPT_WITHIN: Duration = Duration::from_secs(10);
 /// Exit codes of a shell that could not run what it was told to: no answer to any question.
-const CANNOT_RUN: [i64; 2] = [126, 127];
+pub const CANNOT_RUN: [i64; 2] = [126, 127];
 /// How much of an output stands in a line of evidence.
 const EVIDENCE: usize = 200;
 

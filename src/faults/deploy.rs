@@ -8,7 +8,7 @@
 //! ```
 
 use super::{FaultError, Field, FromNode, Inject, Presence, Undo};
-use crate::record::{looks_secret, url_password};
+use crate::record::{concealed, looks_secret, url_password};
 use crate::source::{Diagnostics, FromYaml, MapReader, Mistake, Node, Source, Value, shape, shorten};
 use crate::stack::{ContainerState, Marks, RELEASE_WITHIN, Release, Stack};
 use std::collections::BTreeMap;
@@ -103,39 +103,6 @@ impl Deploy {
 
 fn is_secret(name: &str, value: &str) -> bool {
     looks_secret(name) || url_password(value).is_some()
-}
-
-/// A command line with its secrets hidden, and the secrets: what follows `--token`, what `--token=` and `TOKEN=` give, and
-/// passwords of URLs; also within a word that is a command line itself, as that of `sh -c`.
-fn concealed(words: &[String]) -> (String, Vec<String>) {
-    let mut secrets: Vec<String> = Vec::new();
-    let mut shown: Vec<String> = Vec::new();
-    let mut after_flag = false;
-    for word in words {
-        // A secret that is a word of its own may hold spaces.
-        let pieces: Vec<&str> = if after_flag { vec![word.as_str()] } else { word.split_whitespace().collect() };
-        for piece in pieces {
-            let secret = secret_in(piece, after_flag);
-            after_flag = piece.starts_with('-') && !piece.contains('=') && looks_secret(piece);
-            shown.push(match secret {
-                Some(secret) => piece.replace(secret, "***"),
-                None => piece.to_string(),
-            });
-            secrets.extend(secret.map(str::to_string));
-        }
-    }
-    (shown.join(" "), secrets)
-}
-
-/// The secret in a piece of a command line.
-fn secret_in(piece: &str, after_flag: bool) -> Option<&str> {
-    fn bare(text: &str) -> &str {
-        text.trim_matches(['"', '\''])
-    }
-    let given = piece.split_once('=').filter(|(name, _)| looks_secret(name)).map(|(_, value)| bare(value));
-    let follows = (after_flag && !piece.starts_with('-')).then(|| bare(piece));
-    let secret = follows.or(given).or_else(|| url_password(piece));
-    secret.filter(|secret| !secret.is_empty())
 }
 
 /// The marks of an undo, and whose they are.

@@ -23,7 +23,7 @@ faults! {
     sql: Sql,
 }
 
-pub use command::{SCRIPT_WITHIN, ended, script};
+pub use command::{CANNOT_RUN, SCRIPT_WITHIN, ended, script};
 
 use crate::agent::AgentClient;
 use crate::source::{Diagnostics, Node, Source};

@@ -24,6 +24,11 @@ impl Server {
         Some(Server { service: service?, database, user, password, port })
     }
 
+    /// The database that the scenario names.
+    pub(super) fn database(&self) -> Option<&str> {
+        self.database.as_deref()
+    }
+
     /// The password that the scenario gives.
     pub(super) fn secrets(&self) -> Vec<String> {
         self.password.iter().cloned().collect()

@@ -15,7 +15,8 @@ use super::postgres::Server;
 use super::undoing::{Undoing, filled};
 use super::{FaultError, Field, FromNode, Inject, Presence, Undo, by_agent};
 use crate::agent::protocol::{Ask, PgHold};
-use crate::source::{Diagnostics, Form, MapReader, Node, Source, shape, shorten};
+use crate::record::sql_secrets;
+use crate::source::{Diagnostics, Form, MapReader, Node, Source, shape};
 use crate::stack::{AgentRole, Stack};
 use std::sync::Arc;
 
@@ -50,12 +51,11 @@ impl Inject for Sql {
         let service = &self.server.service;
         match &self.summary {
             Some(summary) => format!("{summary} (by SQL in `{service}`)"),
-            None => {
-                let mut lines = self.run.lines().map(str::trim).filter(|line| !line.is_empty());
-                let first = shorten(lines.next().unwrap_or_default());
-                let more = if lines.next().is_some() { " …" } else { "" };
-                format!("runs the SQL `{first}{more}` in `{service}`")
-            }
+            // Never the statement: it may hold data of people, and secrets that no name gives away.
+            None => match self.server.database() {
+                Some(database) => format!("changes the database `{database}` by SQL in `{service}`"),
+                None => format!("changes the database of `{service}` by SQL"),
+            },
         }
     }
 
@@ -64,7 +64,11 @@ impl Inject for Sql {
     }
 
     fn secrets(&self) -> Vec<String> {
-        self.server.secrets()
+        let undo = match &self.undo {
+            Undoing::By(undo) => sql_secrets(undo),
+            Undoing::Never => Vec::new(),
+        };
+        self.server.secrets().into_iter().chain(sql_secrets(&self.run)).chain(undo).collect()
     }
 
     async fn plan<S: Stack>(&self, id: &str, field: &Field<'_, S>) -> Result<Undo, FaultError> {

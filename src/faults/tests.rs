@@ -130,6 +130,10 @@ fn passwords_are_secrets() {
     assert!(!fault.summary().contains("hunter22"));
     let sql = "sql: { service: db, run: a, confirm: b, undo: c, password: hunter22 }";
     assert_eq!(read(sql).expect("a fault").secrets(), ["hunter22"]);
+    let sql = "sql: { service: db, run: ALTER ROLE a PASSWORD 'hunter33', confirm: b, undo: ALTER ROLE a PASSWORD 'hunter44' }";
+    let fault = read(sql).expect("a fault");
+    assert_eq!(fault.secrets(), ["hunter33", "hunter44"]);
+    assert_eq!(fault.summary(), "changes the database of `db` by SQL");
     let release =
         "deploy: { service: db, variables: { API_TOKEN: hunter22 }, environment: { DB: 'pg://u:hunter33@db/x' } }";
     let fault = read(release).expect("a fault");

@@ -35,6 +35,21 @@ pub fn write_atomic(path: &Path, content: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// Whether a name is one that `write_atomic` gives to what it is writing: `.NAME.PID-RRRR.tmp`.
+pub fn is_temporary(name: &str) -> bool {
+    let inner = name.strip_prefix('.').and_then(|name| name.strip_suffix(".tmp"));
+    let Some((_, (pid, random))) = inner
+        .and_then(|inner| inner.rsplit_once('.'))
+        .filter(|(of, _)| !of.is_empty())
+        .and_then(|(of, id)| Some((of, id.split_once('-')?)))
+    else {
+        return false;
+    };
+    let is_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+    let is_pid = !pid.is_empty() && pid.len() <= 10 && pid.bytes().all(|b| b.is_ascii_digit());
+    is_pid && random.len() == 4 && random.bytes().all(is_hex)
+}
+
 /// Random enough to tell runs apart; the standard library seeds its hash maps from the system.
 pub(super) fn random_u16() -> u16 {
     let mut hasher = RandomState::new().build_hasher();
@@ -46,6 +61,14 @@ pub(super) fn random_u16() -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_the_exact_name_of_a_write_is_temporary() {
+        assert!(is_temporary(".record.json.12-00ff.tmp"));
+        for other in [".a.tmp", ".12-00ff.tmp", "a.12-00ff.tmp", ".a.12-00FF.tmp", ".a.x-00ff.tmp", ".a.12-00ff0.tmp"] {
+            assert!(!is_temporary(other), "{other}");
+        }
+    }
 
     #[test]
     fn a_write_follows_links_and_leaves_devices_alone() {

@@ -27,7 +27,7 @@ mod time;
 mod verdict;
 
 pub use announcement::*;
-pub use atomic::write_atomic;
+pub use atomic::{is_temporary, write_atomic};
 pub use breakdown::{Breakdown, ComposeTimes, DeclaredTimes, PhaseShare};
 pub use check::{Check, CheckOutcome, CheckResult, Location};
 pub use day::*;
@@ -39,7 +39,9 @@ pub use outcome::Outcome;
 pub use output::{Chunk, Output};
 pub use parts::*;
 pub use record::Record;
-pub use redact::{HIDDEN, Redactor, Secrets, StreamRedactor, looks_secret, url_password};
+pub use redact::{
+    HIDDEN, Redactor, Secrets, StreamRedactor, concealed, looks_secret, script_secrets, sql_secrets, url_password,
+};
 pub use restore::*;
 pub use rundir::{RunDir, is_run_id};
 pub use series::{Counts, LoadSeries, SLICE_US};

@@ -1,10 +1,12 @@
 //! Secrets never reach a record: their values, and the same in base64, URL, JSON and shell spelling, become `***`.
 
+mod command;
 mod find;
 mod known;
 mod spell;
 mod stream;
 
+pub use command::{concealed, script_secrets, sql_secrets};
 pub use find::{looks_secret, url_password};
 pub use known::Secrets;
 pub use stream::StreamRedactor;

@@ -5,6 +5,8 @@ use super::{DrillTime, FaultEvent, Location, Record};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 /// What is waited for before the fault of a DR drill, in the words of its `waited`.
 pub const WAIT_BEFORE: &str = "the backup and the content before the fault to be looked at";
@@ -64,7 +66,7 @@ impl RestoreLevel {
 
     /// The highest level of which every check held, with all levels below it. `probes` are the answers in the order in which
     /// they came, each with the level and the name of its check: the latest of each check counts. A level that nobody looked at
-    /// was not reached, and L5 is that users have recovered.
+    /// was not reached, and L5 is that users have recovered, and were still served where that was asked.
     pub fn reached<'a>(
         probes: impl IntoIterator<Item = (RestoreLevel, &'a str, bool)>,
         recovered: bool,
@@ -75,7 +77,7 @@ impl RestoreLevel {
         }
         let held = |level: RestoreLevel| match level {
             RestoreLevel::L0 => true,
-            RestoreLevel::L5 => recovered,
+            RestoreLevel::L5 => recovered && latest.iter().all(|((of, _), held)| *of != level || *held),
             _ => {
                 let mut checks = latest.iter().filter(|((of, _), _)| *of == level).peekable();
                 checks.peek().is_some() && checks.all(|(_, held)| *held)
@@ -291,12 +293,25 @@ pub struct DataFigures {
     /// Recovery point in microseconds: first confirmed fault − acknowledgement of the oldest lost write that was acknowledged
     /// before it; 0 when none of these is lost.
     pub rpo_us: u64,
+    /// Whether that is a bound from below: no judged write older than the oldest lost one survived, so older data may be lost.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rpo_at_least: bool,
+    /// The bound from above in microseconds, where there is one from below only and the backup told when it was taken: the age
+    /// of the backup at the fault.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rpo_at_most_us: Option<u64>,
     /// Writes that are there although they were never acknowledged: the caller was told that they failed.
     pub unacknowledged_survived: Numbers,
-    /// Survivors whose number was never sent, or was still under way.
+    /// Survivors whose number was never sent, or whose write never ended.
     pub unknown: u64,
     /// Numbers that were there more than once.
     pub duplicates: u64,
+    /// Writes that were acknowledged after the survivors were asked for: they are not judged.
+    #[serde(default)]
+    pub acknowledged_later: u64,
+    /// Those of them that are among the survivors all the same.
+    #[serde(default)]
+    pub later_survived: u64,
 }
 
 /// Survivors that could be read back.
@@ -335,13 +350,39 @@ impl DataFigures {
                         figures.lost_after.insert(number);
                     }
                 }
-                _ => {}
+                (true, survived) => {
+                    figures.acknowledged_later += 1;
+                    figures.later_survived += u64::from(survived);
+                }
+                (false, false) => {}
             }
         }
         figures.unknown = read.survivors.iter().filter(|number| !ended.contains(number)).count() as u64;
         figures.rpo_us = oldest.map_or(0, |oldest| fault.0.saturating_sub(oldest.0));
+        let survived = |write: &WriteRecord| write.is_acknowledged() && read.survivors.contains(write.number());
+        figures.rpo_at_least =
+            oldest.is_some_and(|oldest| !writes.iter().any(|write| write.ended() < oldest && survived(write)));
         figures
     }
+
+    /// The same with the age of the backup at the fault, which bounds a loss that is known from below only.
+    pub fn bounded(self, backup_age_us: Option<u64>) -> DataFigures {
+        // A backup that is younger than a loss is not the one that was restored.
+        let bound = backup_age_us.filter(|age| self.rpo_at_least && *age >= self.rpo_us);
+        DataFigures { rpo_at_most_us: bound, ..self }
+    }
+
+    /// Whether the recovery point is within an objective, in microseconds.
+    pub fn meets_rpo(&self, objective_us: u64) -> bool {
+        self.rpo_at_most_us.unwrap_or(self.rpo_us) <= objective_us
+    }
+}
+
+/// How old a backup was at an instant of the drill, in microseconds, by its fact `taken`; `None` when it does not say.
+pub fn backup_age_us(facts: &BTreeMap<String, String>, started_utc: &str, at: DrillTime) -> Option<u64> {
+    let parsed = |text: &str| OffsetDateTime::parse(text.trim(), &Rfc3339).ok();
+    let at = parsed(started_utc)?.checked_add(time::Duration::microseconds(i64::try_from(at.0).ok()?))?;
+    u64::try_from((at - parsed(facts.get("taken")?)?).whole_microseconds()).ok()
 }
 
 impl Record {
@@ -382,7 +423,9 @@ impl Record {
         let fault = self.injected_us()?;
         let begun = self.faults.iter().filter_map(|fault| fault.at(FaultEvent::Injecting)).min().unwrap_or(fault);
         let read = Read { asked: read_back.asked_us, survivors, duplicates: read_back.duplicates };
-        Some(DataFigures::of(&self.writes, &read, begun, fault))
+        let started = self.plan.as_ref()?.started_utc.as_str();
+        let age = self.backup.as_ref().and_then(|facts| backup_age_us(facts, started, fault));
+        Some(DataFigures::of(&self.writes, &read, begun, fault).bounded(age))
     }
 }
 

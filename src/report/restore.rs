@@ -3,7 +3,7 @@
 
 use super::clock::{parsed, started};
 use super::text::{bytes, declared, one_line, seconds};
-use crate::record::{DrillTime, Numbers, Record, RestoreLevel, RestorePlan};
+use crate::record::{DrillTime, Numbers, Record, RestoreLevel, RestorePlan, Verdict};
 use std::collections::BTreeMap;
 use time::Duration;
 
@@ -61,7 +61,7 @@ pub fn rto_met(record: &Record) -> Option<bool> {
 
 /// Whether the loss stayed within the recovery point objective; `None` when it is not known.
 pub fn rpo_met(record: &Record) -> Option<bool> {
-    Some(record.data_figures()?.rpo_us <= plan(record)?.rpo_us)
+    Some(record.data_figures()?.meets_rpo(plan(record)?.rpo_us))
 }
 
 /// Where the verdict is the expected one and the level is not: which level is expected, and which was reached.
@@ -82,12 +82,18 @@ pub fn ladder(record: &Record) -> Vec<Rung> {
 
 fn rung(record: &Record, level: RestoreLevel, reached: Option<RestoreLevel>) -> Rung {
     if level == RestoreLevel::L5 {
+        let asked = record.probes.iter().rev().find(|probe| probe.level == level);
+        if let Some(asked) = asked.filter(|asked| !asked.held) {
+            return Rung { level, came: Came::Bad, seen: one_line(&asked.evidence) };
+        }
+        let by_itself = record.verdict == Verdict::SelfHealed;
         let (came, seen) = match record.figures().to_recover_us {
             Some(us) if reached == Some(level) => {
                 (Came::Good, format!("every SLI held from {} after the fault on", seconds(us)))
             }
             _ if reached.is_none() => (Came::Unknown, "not asked for".to_string()),
             Some(_) => (Came::Unknown, "the SLIs held, and a level below did not".to_string()),
+            None if by_itself => (Came::Unknown, "users recovered, but not by the runbook".to_string()),
             None if reached == Some(RestoreLevel::L4) => (Came::Bad, "users did not recover".to_string()),
             None => (Came::Unknown, "users did not recover, and a level below did not hold".to_string()),
         };
@@ -197,7 +203,11 @@ fn recovery_point(record: &Record, plan: &RestorePlan) -> Row {
     let objective = declared(plan.rpo_us);
     let text = match record.data_figures() {
         Some(data) if data.lost_before.is_empty() => format!("nothing lost, objective {objective}: {word}"),
-        Some(data) => format!("{}, objective {objective}: {word}", seconds(data.rpo_us)),
+        Some(data) => {
+            let at_least = if data.rpo_at_least { "at least " } else { "" };
+            let most = data.rpo_at_most_us.map(|most| format!(" and at most {} (the backup's age)", seconds(most)));
+            format!("{at_least}{}{}, objective {objective}: {word}", seconds(data.rpo_us), most.unwrap_or_default())
+        }
         None => format!("objective {objective}: {word}"),
     };
     Row { name: "RPO", text, came: Some(came) }

@@ -66,12 +66,13 @@ pub struct Plan {
 
 impl Plan {
     /// Everything that the plan itself holds and that must never reach a record: values of inputs, credentials that the
-    /// load sends, parameters of faults. The stack has secrets of its own.
+    /// load sends, parameters of faults, what probes of a restore say in their scripts. The stack has secrets of its own.
     pub fn secrets(&self) -> Vec<String> {
         let loads = self.loads.iter().flat_map(LoadSpec::secrets);
         let metrics = self.detect.iter().flat_map(|detect| url_secrets(&detect.url));
         let faults = self.faults.iter().flat_map(|planned| planned.fault.secrets());
-        self.respond.secrets().into_iter().chain(loads).chain(metrics).chain(faults).collect()
+        let restore = self.restore.iter().flat_map(super::RestoreSpec::secrets);
+        self.respond.secrets().into_iter().chain(loads).chain(metrics).chain(faults).chain(restore).collect()
     }
 
     /// Sends at most so many requests a second, as a machine that many drills share asks for. Every window in which requests

@@ -134,14 +134,22 @@ fn read_level(kind: Kind, map: &mut MapReader<'_>, expect: Option<&Expected>) ->
                 .help("leave `level` out, or name the verdict that comes out then");
             None
         }
+        (verdict @ (Verdict::NoImpact | Verdict::Undetected | Verdict::Unsteady), level) => {
+            let span = level.map_or(expect.at, |(_, span)| span);
+            map.error(span, format!("a DR drill that ends as `{verdict}` restores nothing: it comes to no level"))
+                .help("expect a verdict that is given once the runbook was followed, like `not_recovered`");
+            None
+        }
         (verdict, None) => {
             map.error(expect.at, format!("`{verdict}` without `level`: how far does the restore come?"))
                 .help("add the highest level that holds, like `level: L2`");
             None
         }
-        (verdict, Some((RestoreLevel::L5, span))) if verdict != Verdict::NotRecovered => {
+        (verdict, Some((RestoreLevel::L5, span)))
+            if !matches!(verdict, Verdict::NotRecovered | Verdict::StepFailed) =>
+        {
             map.error(span, format!("a restore that comes to L5 does not end as `{verdict}`"))
-                .help("L5 goes with `passed`, and with `not_recovered` where the RTO or the RPO is missed");
+                .help("L5 goes with `passed`, with `not_recovered` where the RTO or the RPO is missed, and with `step_failed`");
             None
         }
         (_, Some((level, _))) => Some(level),

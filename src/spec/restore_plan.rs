@@ -1,6 +1,6 @@
 //! What a DR drill asserts beyond a recovery, as its scenario says it.
 
-use crate::record::RestoreLevel;
+use crate::record::{RestoreLevel, script_secrets};
 use crate::slis::Good;
 use std::time::Duration;
 
@@ -38,6 +38,11 @@ impl RestoreSpec {
             _ => (&level.probe, format!("`restore.{}`", level.name), path(&["restore", &level.name])),
         }));
         asked
+    }
+
+    /// Secrets that its scripts hold, which records have word for word otherwise.
+    pub fn secrets(&self) -> Vec<String> {
+        self.asked().into_iter().flat_map(|(probe, ..)| script_secrets(&probe.run)).collect()
     }
 }
 

@@ -175,6 +175,7 @@ fn a_level_goes_with_its_verdict() {
         ("verdict: not_recovered, level: L5", Verdict::NotRecovered, RestoreLevel::L5),
         ("verdict: not_recovered, level: L0", Verdict::NotRecovered, RestoreLevel::L0),
         ("verdict: step_failed, level: L2", Verdict::StepFailed, RestoreLevel::L2),
+        ("verdict: step_failed, level: L5", Verdict::StepFailed, RestoreLevel::L5),
     ] {
         let plan = plan(&expect(what));
         assert_eq!((plan.expect, plan.restore.map(|restore| restore.expect)), (verdict, Some(level)), "{what}");
@@ -182,7 +183,10 @@ fn a_level_goes_with_its_verdict() {
     for (what, message) in [
         ("verdict: passed, level: L4", "a DR drill that comes to L4 only has not passed"),
         ("verdict: not_recovered", "`not_recovered` without `level`: how far does the restore come?"),
-        ("verdict: step_failed, level: L5", "a restore that comes to L5 does not end as `step_failed`"),
+        ("verdict: self_healed, level: L5", "a restore that comes to L5 does not end as `self_healed`"),
+        ("verdict: no_impact, level: L0", "a DR drill that ends as `no_impact` restores nothing: it comes to no level"),
+        ("verdict: undetected", "a DR drill that ends as `undetected` restores nothing: it comes to no level"),
+        ("verdict: unsteady, level: L5", "a DR drill that ends as `unsteady` restores nothing: it comes to no level"),
         ("verdict: not_recovered, level: l3", "`level`: `l3` is not a level of a restore: they are `L0` to `L5`"),
     ] {
         assert_eq!(mistakes(&expect(what)), [message]);

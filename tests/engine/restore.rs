@@ -156,10 +156,32 @@ async fn docker_that_does_not_answer_says_nothing_about_the_restore() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_probe_that_cannot_be_run_says_nothing_about_the_restore() {
+    let gone = || Says::Ends(127, "", "sh: psql: not found\n");
+    for (word, check) in [("restored", Check::RestoreLevel), ("survivors", Check::RecoveryPoint)] {
+        let (told, _) = on(Fate::default(), &[(word, true, gone())]).await;
+        told.verdict(Verdict::HarnessError, &["cannot be run: exit code 127", "psql: not found"]).error(check);
+    }
+    for word in ["backup", "readable", "products", "survivors"] {
+        let (told, shop) = on(Fate::default(), &[(word, false, gone())]).await;
+        told.verdict(Verdict::HarnessError, &["cannot be run: exit code 127"]);
+        assert!(told.record.at.is_some(), "{word}\n{}", short(&told));
+        assert!(!shop.asked().contains(&"break".to_string()), "nothing is broken then");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_content_may_have_the_name_of_a_level() {
+    let named = |restore: &mut RestoreSpec| restore.probes[4].name = "restored".into();
+    let (told, _) = with(Fate::default(), &[], named).await;
+    told.verdict(Verdict::Passed, &["L5"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_verdict_names_the_level_at_which_a_restore_failed() {
     let failing = [
         ("readable", Says::Ends(1, "", "bad magic\n"), RestoreLevel::L0, "failed at L1: readable: exit code 1"),
-        ("restored", Says::Ends(127, "", "sh: pg_verify: not found\n"), RestoreLevel::L1, "exit code 127"),
+        ("restored", Says::Ends(1, "", "no PG_VERSION\n"), RestoreLevel::L1, "no PG_VERSION"),
         (
             "replayed",
             Says::Hangs,
@@ -223,6 +245,14 @@ async fn users_who_do_not_recover_end_the_restore_below_the_highest_level() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn users_who_lose_the_service_again_end_the_restore_below_the_highest_level() {
+    let (told, _) = on(Fate { relapses: true, ..Fate::default() }, &[]).await;
+    told.verdict(Verdict::NotRecovered, &["failed at L5: users had recovered, and then lost the service again"]);
+    told.failed(Check::RestoreLevel).passed(Check::RecoveryTime);
+    assert_eq!(told.record.restore_level(), Some(RestoreLevel::L4));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_level_can_be_expected_and_exactly_that_level_passes() {
     let says = [("restored", true, Says::Ends(1, "", ""))];
     for (expect, passes) in [(RestoreLevel::L1, true), (RestoreLevel::L2, false)] {
@@ -255,6 +285,7 @@ async fn what_cannot_be_read_before_anything_is_broken_is_unsteady() {
         ("readable", Says::Ends(1, "", ""), "the backup cannot be read before anything is broken"),
         ("products", Says::Ends(0, " \n", "a warning"), "nothing to compare with"),
         ("products", Says::Ends(1, "x\n", "no table\n"), "no table"),
+        ("products", Says::Ends(0, "d41d8cd98f00b204e9800998ecf8427e  -\n", ""), "the checksum of nothing"),
         ("survivors", Says::Ends(0, "x\n", ""), "the survivors cannot be read before anything is broken"),
         ("survivors", Says::Ends(0, "7\n", ""), "acknowledged writes are lost before anything is broken"),
     ];
@@ -263,6 +294,16 @@ async fn what_cannot_be_read_before_anything_is_broken_is_unsteady() {
         told.verdict(Verdict::Unsteady, &[reason]).failed(Check::Steady).not_reached(Check::RestoreLevel);
         assert!(!shop.asked().contains(&"break".to_string()), "nothing is broken then");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn survivors_that_nobody_sent_are_unsteady_before_anything_is_broken() {
+    // The load sends 100 a second, each for 500 ms at the most: 60 may be under way.
+    let fate = |seeds: u64| Fate { seeds: (0..seeds).map(|n| 1_000_000 + n).collect(), ..Fate::default() };
+    let (told, shop) = on(fate(61), &[]).await;
+    told.verdict(Verdict::Unsteady, &["there are survivors that were never sent before anything is broken"]);
+    assert!(!shop.asked().contains(&"break".to_string()), "nothing is broken then");
+    on(fate(5), &[]).await.0.verdict(Verdict::Passed, &["there and never sent: 5"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

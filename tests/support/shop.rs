@@ -37,6 +37,10 @@ pub struct Fate {
     pub store_unanswered: usize,
     /// Numbers that nobody has sent.
     pub invent: Vec<u64>,
+    /// Users lose the service again while the restore is looked at.
+    pub relapses: bool,
+    /// Rows that were there before anything was sent.
+    pub seeds: Vec<u64>,
     /// The container of `db` is gone once the runbook was followed.
     pub vanishes: bool,
 }
@@ -148,6 +152,9 @@ impl Shop {
     pub fn script(&self, text: &str) -> Result<Whole, String> {
         let mut state = self.lock();
         state.asked.push(text.to_string());
+        if self.fate.relapses && text == "customers" && state.served_again.is_some() {
+            state.failing = true;
+        }
         let ends = |code: i64, stdout: String, stderr: &str| {
             Ok(Whole { container: "fake-db-1".into(), code: Some(code), stdout: stdout.into(), stderr: stderr.into() })
         };
@@ -178,6 +185,7 @@ impl Shop {
                     .rows
                     .iter()
                     .map(|(number, _)| *number)
+                    .chain(self.fate.seeds.iter().copied())
                     .chain(self.fate.invent.iter().copied().filter(|_| after));
                 ends(0, rows.map(|number| format!("{number}\n")).collect(), "a warning: 17\n")
             }

@@ -1,6 +1,7 @@
 //! `firedrill agent files`: damages a file of a service's volumes, looks at it, and mends it. It runs in a container of
 //! its own that has the service's mounts where the service has them, and nothing of the service's image.
 
+mod nested;
 mod remove;
 mod spot;
 
@@ -15,25 +16,32 @@ use std::path::{Path, PathBuf};
 /// How much of the end of a truncated file is hashed, in bytes.
 const END: u64 = 64 * 1024;
 
-/// Does what is asked; `mounts` are the directories and files that are the service's, below which it must stay.
+/// Does what is asked; `mounts` are the directories and files that are the service's, below which it must stay. What is
+/// mounted inside of them and is not one of them is left alone.
 ///
 /// # Errors
 /// Why it could not be done, in words.
 pub fn carry_out(ask: &FileAsk, mounts: &[PathBuf]) -> Result<FileAnswer, String> {
-    let path = within(Path::new(&ask.path), mounts)?;
+    carry_out_beside(ask, mounts, &nested::all()?)
+}
+
+/// `everything` is where anything is mounted.
+fn carry_out_beside(ask: &FileAsk, mounts: &[PathBuf], everything: &[PathBuf]) -> Result<FileAnswer, String> {
+    let path = within(Path::new(&ask.path), mounts, everything)?;
     let found = look_at(&path)?;
+    let inside = nested::below(&path, everything);
     match &ask.what {
-        FileDeed::Measure(harm) => measure(&path, found.as_ref(), harm).map(FileAnswer::Would),
+        FileDeed::Measure(harm) => measure(&path, found.as_ref(), harm, &inside).map(FileAnswer::Would),
         FileDeed::Damage(damage) => {
-            do_it(&path, found.as_ref(), damage).map(|()| FileAnswer::Done(describe(&path, damage)))
+            do_it(&path, found.as_ref(), damage, &inside).map(|()| FileAnswer::Done(describe(&path, damage)))
         }
-        FileDeed::Look(damage) => see(&path, found.as_ref(), damage),
-        FileDeed::Mend(damage) => mend(&path, found.as_ref(), damage).map(FileAnswer::Done),
+        FileDeed::Look(damage) => see(&path, found.as_ref(), damage, &inside),
+        FileDeed::Mend(damage) => mend(&path, found.as_ref(), damage, &inside).map(FileAnswer::Done),
     }
 }
 
 /// The path with links resolved in everything but its last part, when that is still below one of the mounts.
-fn within(path: &Path, mounts: &[PathBuf]) -> Result<PathBuf, String> {
+fn within(path: &Path, mounts: &[PathBuf], everything: &[PathBuf]) -> Result<PathBuf, String> {
     // A mount itself is where it is.
     if mounts.iter().any(|mount| mount == path) {
         return Ok(path.to_path_buf());
@@ -47,10 +55,13 @@ fn within(path: &Path, mounts: &[PathBuf]) -> Result<PathBuf, String> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(path.to_path_buf()),
         Err(error) => return Err(format!("{}: {error}", parent.display())),
     };
-    let inside = |mount: &PathBuf| mount.canonicalize().is_ok_and(|mount| real.starts_with(mount));
-    match mounts.iter().any(inside) {
-        true => Ok(real),
-        false => Err(format!("{} leads out of the mounts of the service, to {}", path.display(), real.display())),
+    let own = mounts.iter().filter_map(|mount| mount.canonicalize().ok());
+    let deepest = own.filter(|mount| real.starts_with(mount)).max_by_key(|mount| mount.components().count());
+    // Something else may be mounted between the mount and the file: a directory of the host in a volume.
+    let between = |mount: &PathBuf| nested::below(mount, everything).into_iter().any(|other| real.starts_with(other));
+    match deepest {
+        Some(mount) if !between(&mount) => Ok(real),
+        _ => Err(format!("{} leads out of the mounts of the service, to {}", path.display(), real.display())),
     }
 }
 
@@ -73,11 +84,11 @@ fn open(path: &Path, write: bool) -> Result<File, String> {
     opened.map_err(|error| format!("{} cannot be opened: {error}", path.display()))
 }
 
-fn measure(path: &Path, found: Option<&Metadata>, harm: &Harm) -> Result<Damage, String> {
+fn measure(path: &Path, found: Option<&Metadata>, harm: &Harm, inside: &[PathBuf]) -> Result<Damage, String> {
     let shown = path.display();
     let found = found.ok_or_else(|| format!("{shown} is not there"))?;
     if let Harm::Remove = harm {
-        return remove::measure(path, found);
+        return remove::measure(path, found, inside);
     }
     if !found.is_file() {
         return Err(format!("{shown} is not a file"));
@@ -86,7 +97,7 @@ fn measure(path: &Path, found: Option<&Metadata>, harm: &Harm) -> Result<Damage,
     let file = open(path, false)?;
     let failed = |error: io::Error| format!("{shown}: {error}");
     match harm {
-        Harm::Remove => remove::measure(path, found),
+        Harm::Remove => remove::measure(path, found, inside),
         Harm::Truncate { to } => {
             let to = match to {
                 Cut::Bytes(bytes) => *bytes,
@@ -107,11 +118,11 @@ fn measure(path: &Path, found: Option<&Metadata>, harm: &Harm) -> Result<Damage,
     }
 }
 
-fn do_it(path: &Path, found: Option<&Metadata>, damage: &Damage) -> Result<(), String> {
+fn do_it(path: &Path, found: Option<&Metadata>, damage: &Damage, inside: &[PathBuf]) -> Result<(), String> {
     let shown = path.display();
     let failed = |error: io::Error| format!("{shown}: {error}");
     match damage {
-        Damage::Removed { .. } => remove::remove(path, found),
+        Damage::Removed { .. } => remove::remove(path, found, inside),
         Damage::Truncated { to, .. } => {
             let file = open(path, true)?;
             let size = file.metadata().map_err(failed)?.len();
@@ -131,18 +142,18 @@ fn do_it(path: &Path, found: Option<&Metadata>, damage: &Damage) -> Result<(), S
     }
 }
 
-fn see(path: &Path, found: Option<&Metadata>, damage: &Damage) -> Result<FileAnswer, String> {
+fn see(path: &Path, found: Option<&Metadata>, damage: &Damage, inside: &[PathBuf]) -> Result<FileAnswer, String> {
     let shown = path.display();
     let failed = |error: io::Error| format!("{shown}: {error}");
     if let Damage::Removed { directory, .. } = damage {
-        return remove::see(path, found, *directory);
+        return remove::see(path, found, *directory, inside);
     }
     let Some(found) = found.filter(|found| found.is_file()) else {
         return Ok(FileAnswer::Gone(format!("{shown} is no file any more")));
     };
     let file = open(path, false)?;
     match damage {
-        Damage::Removed { directory, .. } => remove::see(path, Some(found), *directory),
+        Damage::Removed { directory, .. } => remove::see(path, Some(found), *directory, inside),
         Damage::Truncated { from, to, sha256 } => {
             let size = found.len();
             if size != *to {
@@ -163,12 +174,12 @@ fn see(path: &Path, found: Option<&Metadata>, damage: &Damage) -> Result<FileAns
     }
 }
 
-fn mend(path: &Path, found: Option<&Metadata>, damage: &Damage) -> Result<String, String> {
+fn mend(path: &Path, found: Option<&Metadata>, damage: &Damage, inside: &[PathBuf]) -> Result<String, String> {
     let shown = path.display();
     let Damage::Flipped { offset, original } = damage else {
         return Err(format!("{shown}: what was taken away cannot be put back"));
     };
-    match see(path, found, damage)? {
+    match see(path, found, damage, inside)? {
         FileAnswer::InPlace(_) => {
             let file = open(path, true)?;
             write(&file, *offset, *original).map_err(|error| format!("{shown}: {error}"))?;

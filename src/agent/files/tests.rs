@@ -25,8 +25,13 @@ impl Volume {
     }
 
     fn ask(&self, path: &str, what: FileDeed) -> Result<FileAnswer, String> {
+        self.ask_beside(path, what, &[])
+    }
+
+    /// With something else mounted in it.
+    fn ask_beside(&self, path: &str, what: FileDeed, nested: &[PathBuf]) -> Result<FileAnswer, String> {
         let path = self.path(path).to_str().expect("UTF-8").trim_end_matches('/').to_string();
-        let answer = carry_out(&FileAsk { path, what }, &[self.0.path().join("mount")]);
+        let answer = carry_out_beside(&FileAsk { path, what }, &[self.0.path().join("mount")], nested);
         answer.map_err(|error| error.replace(self.0.path().to_str().expect("UTF-8"), ""))
     }
 
@@ -88,6 +93,28 @@ fn of_a_directory_the_content_goes_and_links_are_not_followed() {
     assert!(!volume.is_damaged("data", &damage));
     volume.damage("", Harm::Remove);
     assert_eq!(volume.measure("", Harm::Remove), Err("/mount has no files, so nothing would be lost".into()));
+}
+
+#[test]
+fn what_is_mounted_inside_keeps_its_content() {
+    let volume = Volume::new(&[("data/1", "1"), ("data/a/host/x", "the host's"), ("data/a/2", "2")]);
+    let nested = [volume.path("data/a/host")];
+    let ask = |path: &str, what: FileDeed| volume.ask_beside(path, what, &nested);
+    let Ok(FileAnswer::Would(damage)) = ask("data", FileDeed::Measure(Harm::Remove)) else { panic!("not measured") };
+    assert_eq!(damage, Damage::Removed { directory: true, files: 2, bytes: 2 });
+    ask("data", FileDeed::Damage(damage.clone())).expect("done");
+    assert!(!volume.path("data/1").exists() && !volume.path("data/a/2").exists());
+    assert_eq!(volume.text("data/a/host/x"), "the host's");
+    let seen = ask("data", FileDeed::Look(damage)).expect("an answer");
+    assert!(matches!(&seen, FileAnswer::InPlace(_)), "{seen:?}");
+    symlink(volume.path("data/a/host"), volume.path("link")).expect("a link");
+    for path in ["data/a/host/x", "data/a/host", "link/x"] {
+        let told = ask(path, FileDeed::Measure(Harm::Remove)).unwrap_err();
+        assert!(told.contains("leads out of the mounts"), "{path}: {told}");
+    }
+    let proc = FileAsk { path: "/proc/self/x".into(), what: FileDeed::Measure(at(0)) };
+    let told = carry_out(&proc, &["/".into()]).unwrap_err();
+    assert!(told.contains("leads out of the mounts"), "by the kernel's own table: {told}");
 }
 
 #[test]

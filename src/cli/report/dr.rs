@@ -1,6 +1,7 @@
 //! `firedrill report dr`: the quarterly report about DR drills.
 
 mod gather;
+mod intact;
 mod pdf;
 
 use super::{is_stdout, tell, write};
@@ -62,7 +63,7 @@ pub async fn run(args: DrArgs, globals: &Globals) -> Result<Exit, Error> {
     let quarter = args.quarter.unwrap_or_else(|| Quarter::of(utc_now()));
     let input = gather::gather(&args, quarter, globals)?;
     let report = DrReport::new(&input);
-    for problem in &report.problems {
+    for problem in report.evidence.problems.iter().chain(&report.problems) {
         tell(&format!("warning: {problem}\n"));
     }
     if report.drills.is_empty() && report.incomplete.is_empty() {

@@ -1,9 +1,10 @@
 //! One look: a script of the scenario in the first running container of a service. A service that is not there and a script
-//! that does not end are answers; Docker that does not do as it is told is none.
+//! that does not end are answers; Docker that does not do as it is told is none, and neither is a command that cannot be run.
 
 use super::super::drill::{Drill, seconds};
 use super::super::stop::Stop;
-use crate::faults::script;
+use super::words::ended;
+use crate::faults::{CANNOT_RUN, script};
 use crate::record::DrillTime;
 use crate::spec::Probe;
 use crate::stack::{Stack, Whole};
@@ -46,6 +47,10 @@ impl<S: Stack> Drill<'_, S> {
                 Ok(Ok(Whole { code: None, .. })) => {
                     let why = format!("it had not ended after {}", seconds(probe.within));
                     return Ok(Looked { asked, answer: Err(why) });
+                }
+                Ok(Ok(whole)) if whole.code.is_some_and(|code| CANNOT_RUN.contains(&code)) => {
+                    let reason = format!("a probe cannot be run: {}", ended(&whole));
+                    return Err(Stop::harness(reason).at(self.in_scenario(probe.line)));
                 }
                 Ok(Ok(whole)) => return Ok(Looked { asked, answer: Ok(whole) }),
                 Ok(Err(error)) if tries >= TRIES => return Err(Stop::from(error)),

@@ -114,11 +114,12 @@ impl<S: Stack> Drill<'_, S> {
         let Some((fault, _)) = self.injected else { return fail(Stop::harness(unknown("no fault was confirmed"))) };
         let read = Read { asked: read.asked, survivors, duplicates: read.duplicates };
         let figures = self.monitor.writes(|writes| DataFigures::of(writes, &read, self.inject_began, fault));
+        let figures = figures.bounded(self.restored.backup_age_us(fault));
         if figures.acknowledged == 0 {
             return fail(Stop::harness(unknown("no write was acknowledged")));
         }
         let evidence = lost(&figures, restore.rpo);
-        if figures.rpo_us > u64::try_from(restore.rpo.as_micros()).unwrap_or(u64::MAX) {
+        if !figures.meets_rpo(u64::try_from(restore.rpo.as_micros()).unwrap_or(u64::MAX)) {
             let at = self.in_scenario(self.plan.line_of("rpo"));
             return fail(Stop::new(Verdict::NotRecovered, evidence).at(at));
         }
@@ -143,7 +144,14 @@ fn lost(figures: &DataFigures, rpo: Duration) -> String {
     }];
     if !figures.lost_before.is_empty() {
         let lost = number(&figures.lost_before);
-        parts.push(format!("lost: {lost}, the oldest acknowledged {oldest} before the fault"));
+        let at_least = if figures.rpo_at_least { "at least " } else { "" };
+        parts.push(format!("lost: {lost}, the oldest acknowledged {at_least}{oldest} before the fault"));
+    }
+    if let Some(most) = figures.rpo_at_most_us {
+        let most = beside(Duration::from_micros(most), rpo).0;
+        parts.push(format!(
+            "nothing older survived, and the backup was taken {most} before the fault: at most that is lost"
+        ));
     }
     if !figures.lost_after.is_empty() {
         parts.push(format!("acknowledged after the fault and lost: {}", number(&figures.lost_after)));

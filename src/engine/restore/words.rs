@@ -1,7 +1,7 @@
 //! What scripts wrote → what it means: facts, numbers, contents, and how people read them. Pure functions.
 
 use super::look::Looked;
-use crate::record::Numbers;
+use crate::record::{Numbers, looks_secret};
 use crate::spec::LevelProbe;
 use crate::stack::Whole;
 use sha2::{Digest, Sha256};
@@ -12,31 +12,51 @@ use std::time::Duration;
 const LONG: usize = 1024;
 /// How much of a text stands in a line of evidence, in characters.
 const EVIDENCE: usize = 200;
+/// What md5sum, sha1sum, sha256sum and sha512sum say of nothing: what a pipe writes whose first command has failed.
+const OF_NOTHING: [&str; 4] = [
+    "d41d8cd98f00b204e9800998ecf8427e",
+    "da39a3ee5e6b4b0d3255bfef95601890afd80709",
+    "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+    "cf83e1357eefb8bdf1542850d66d8007d620e4050b5715dc83f4a921d36ce9ce47d0d13c5d85f2b0ff8318d2877eec2f63b931bd47417a81a538327af927da3e",
+];
 /// How many facts of a backup are kept.
 const MOST_FACTS: usize = 64;
 
-/// The facts of a backup: lines `key=value`. Other lines are left out, as tools tell more than they are asked for.
+/// The facts of a backup: lines `key=value`. Other lines are left out, as tools tell more than they are asked for, and so
+/// are keys that name a secret.
 pub(super) fn facts(stdout: &[u8]) -> BTreeMap<String, String> {
     let text = String::from_utf8_lossy(stdout);
     let facts = text.lines().filter_map(|line| {
         let (key, value) = line.split_once('=')?;
         let (key, value) = (key.trim(), value.trim());
         let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
-        (!key.is_empty() && key.chars().all(is_name)).then(|| (short(key), short(value)))
+        (!key.is_empty() && !looks_secret(key) && key.chars().all(is_name)).then(|| (short(key), short(value)))
     });
     facts.take(MOST_FACTS).collect()
+}
+
+/// Whether a content is kept as a checksum: it is long, or no text.
+fn is_long(content: &[u8]) -> bool {
+    let content = content.trim_ascii_end();
+    content.len() > LONG || std::str::from_utf8(content).is_err()
 }
 
 /// A content as a record keeps it: as it is, white space at its end aside, or `sha256:…` of everything that was written.
 pub(super) fn kept(stdout: &[u8]) -> String {
     let content = stdout.trim_ascii_end();
     match std::str::from_utf8(content) {
-        Ok(text) if content.len() <= LONG => text.to_string(),
+        Ok(text) if !is_long(content) => text.to_string(),
         _ => {
             let digest: String = Sha256::digest(stdout).iter().map(|byte| format!("{byte:02x}")).collect();
             format!("sha256:{digest}")
         }
     }
+}
+
+/// Whether what was written begins with the checksum of empty input.
+pub(super) fn is_checksum_of_nothing(stdout: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(stdout);
+    text.split_whitespace().next().is_some_and(|word| OF_NOTHING.contains(&word.to_ascii_lowercase().as_str()))
 }
 
 /// Whether a check held, and what was seen. `before` is what it wrote before the fault.
@@ -59,8 +79,10 @@ pub(super) fn judged(check: &LevelProbe, before: Option<&[u8]>, looked: &Looked)
     }
 }
 
-/// The first line in which two contents differ.
+/// The first line in which two contents differ; of a content that is kept as a checksum its number alone, as its rows are
+/// not for records.
 fn difference(written: &[u8], expected: &[u8]) -> String {
+    let checksum = [written, expected].into_iter().any(is_long);
     let [written, expected] = [written, expected].map(|text| String::from_utf8_lossy(text.trim_ascii_end()));
     if written.is_empty() {
         return "it wrote nothing".into();
@@ -72,6 +94,9 @@ fn difference(written: &[u8], expected: &[u8]) -> String {
         number += 1;
         return match (lines.next(), others.next()) {
             (Some(line), Some(other)) if line == other => continue,
+            (Some(_), Some(_)) if checksum => format!("line {number} differs"),
+            (Some(_), None) if checksum => format!("line {number} is one too many"),
+            (None, Some(_)) if checksum => format!("line {number} is missing"),
             (Some(line), Some(other)) if short => format!("it wrote {} and not {}", one_line(line), one_line(other)),
             (Some(line), Some(other)) => format!("line {number} is {} and not {}", one_line(line), one_line(other)),
             (Some(line), None) => format!("line {number} is one too many: {}", one_line(line)),
@@ -176,7 +201,7 @@ mod tests {
             judged(
                 &check(None),
                 None,
-                &wrote(1, "", "ERROR:  relation \"a\" does not exist\nLINE 1: TABLE a\n              ^\n"),
+                &wrote(1, "", "ERROR:  relation a does not exist\nLINE 1: TABLE a\n              ^\n"),
             ),
             judged(&check(None), None, &wrote(1, "", "cannot go on\n----\n")),
             judged(&check(Some("12")), None, &wrote(0, "12 \n\n", "a warning\n")),
@@ -195,7 +220,7 @@ mod tests {
         true: exit code 0 in db-1: ok
         false: exit code 3 in db-1: no such file
         false: exit code 127 in db-1: sh: psql: not found
-        false: exit code 1 in db-1: ERROR:  relation "a" does not exist
+        false: exit code 1 in db-1: ERROR:  relation a does not exist
         false: exit code 1 in db-1: cannot go on
         true: it wrote `12`
         false: it wrote `11` and not `12`
@@ -218,9 +243,36 @@ mod tests {
     }
 
     #[test]
+    fn the_checksum_of_nothing_is_known() {
+        assert_eq!(kept_digest(b""), OF_NOTHING[2]);
+        for sum in OF_NOTHING {
+            assert!(is_checksum_of_nothing(format!("{sum}  -\n").as_bytes()), "{sum}");
+        }
+        assert!(!is_checksum_of_nothing(b"12\n") && !is_checksum_of_nothing(b""));
+    }
+
+    fn kept_digest(bytes: &[u8]) -> String {
+        Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    #[test]
+    fn rows_of_a_long_content_are_not_told() {
+        let rows: String = (0..200).map(|row| format!("{row} Ada Lovelace\n")).collect();
+        let told = |written: &str| {
+            let (_, told) = judged(&check(None), Some(rows.as_bytes()), &wrote(0, written, ""));
+            assert!(!told.contains("Ada") && !told.contains("Grace"), "{told}");
+            told.replace("not as before the fault: ", "")
+        };
+        assert_eq!(told(&rows.replace("7 Ada", "7 Grace")), "line 8 differs");
+        assert_eq!(told("0 Ada Lovelace\n"), "line 2 is missing");
+        assert_eq!(told(&format!("{rows}200 Ada Lovelace\n")), "line 201 is one too many");
+    }
+
+    #[test]
     fn facts_are_lines_with_a_name_and_a_value() {
-        let facts =
-            facts(b"id=base-1\n\npg_basebackup: done\ntaken = 2026-11-20T06:00:00Z\nnot a name=x\n=3\nnote=a=b\n");
+        let facts = facts(
+            b"id=base-1\n\npg_basebackup: done\ntaken = 2026-11-20T06:00:00Z\nnot a name=x\n=3\nnote=a=b\npassword=x\n",
+        );
         let facts: Vec<String> = facts.into_iter().map(|(key, value)| format!("{key}: {value}")).collect();
         assert_eq!(facts, ["id: base-1", "note: a=b", "taken: 2026-11-20T06:00:00Z"]);
     }

@@ -167,6 +167,35 @@ fn runs_that_are_gone_or_were_put_in_are_named() {
 }
 
 #[test]
+fn a_torn_line_hides_no_run_that_was_deleted() {
+    let runs = Runs::new();
+    fs::remove_dir_all(runs.root().join(RUNS[2])).unwrap();
+    let path = runs.root().join(CHAIN);
+    let text = fs::read_to_string(&path).unwrap();
+    let last = text.trim_end().rfind('\n').unwrap() + 1;
+    fs::write(&path, &text[..last + 90]).unwrap();
+    let state = |report: &Report| report.runs.iter().find(|run| run.run == RUNS[2]).map(|run| run.state);
+    assert_eq!(state(&runs.report()), Some(State::Gone));
+    // The next writer takes the line away, and keeps the name.
+    seal(&testing::run(&runs.root(), "20261121T064112Z-db-pool-0004", Story::Passed), false).unwrap();
+    let report = runs.report();
+    assert_eq!((state(&report), report.chains[0].problems.len()), (Some(State::Gone), 0), "{report:#?}");
+}
+
+#[test]
+fn a_copy_that_is_not_what_the_events_say_is_told_whoever_sealed_it() {
+    let runs = Runs::new();
+    let path = runs.file(0, "files/runbook.md");
+    fs::write(&path, "# Another\n").unwrap();
+    seal(&runs.root().join(RUNS[0]), false).unwrap();
+    let text = "files/runbook.md is not the runbook whose SHA-256 events.jsonl has";
+    assert_eq!(errors(&runs.report(), 0), [text]);
+    fs::write(&path, "password: ***\n").unwrap();
+    seal(&runs.root().join(RUNS[0]), false).unwrap();
+    assert_eq!(errors(&runs.report(), 0), Vec::<&str>::new(), "secrets were taken out of it");
+}
+
+#[test]
 fn what_is_not_sealed_is_told_apart() {
     let runs = Runs::new();
     let alive = RunDir::create(&runs.root(), "alive").unwrap();

@@ -89,6 +89,9 @@ proptest! {
         prop_assert_eq!(figures.unknown, survivors.iter().filter(|n| **n >= writes.len() as u64).count() as u64);
         let oldest = judged.iter().filter(|w| !there(w.0) && w.1.0 <= fault).map(|w| fault - w.1.0).max();
         prop_assert_eq!(figures.rpo_us, oldest.unwrap_or(0));
+        let first = oldest.map(|oldest| fault - oldest);
+        let at_least = first.is_some_and(|first| !judged.iter().any(|w| there(w.0) && w.1.0 < first));
+        prop_assert_eq!((figures.rpo_at_least, figures.rpo_at_most_us), (at_least, None));
         prop_assert_eq!(figures.duplicates, 3);
     }
 }
@@ -108,6 +111,29 @@ fn what_could_not_be_read_has_no_figures() {
     assert_eq!(without.data_figures(), None, "no fault was confirmed");
     without.plan.as_mut().unwrap().restore = None;
     assert_eq!((without.data_figures(), without.restore_level()), (None, None));
+}
+
+#[test]
+fn a_loss_of_the_whole_ledger_is_bounded_by_the_age_of_the_backup() {
+    let writes = vec![WriteRecord(0, DrillTime(1_000_000), true), WriteRecord(1, DrillTime(2_000_000), true)];
+    let mut record = record(writes, Some([1].into_iter().collect()), 9_000_000, 3_000_000, 3_000_000);
+    let figures = record.data_figures().unwrap();
+    assert_eq!((figures.rpo_us, figures.rpo_at_least, figures.rpo_at_most_us), (2_000_000, true, None));
+    assert!(figures.meets_rpo(2_000_000));
+    record.plan.as_mut().unwrap().started_utc = "2026-11-20T06:00:00Z".into();
+    for (taken, bound) in [("2026-11-20T05:59:00Z", Some(63_000_000)), ("2026-11-20T06:00:02Z", None), ("x", None)] {
+        record.backup = Some([("taken".to_string(), taken.to_string())].into());
+        let figures = record.data_figures().unwrap();
+        assert_eq!((figures.rpo_at_most_us, figures.meets_rpo(2_000_000)), (bound, bound.is_none()), "{taken}");
+    }
+}
+
+#[test]
+fn users_who_lost_the_service_again_are_not_at_the_highest_level() {
+    use RestoreLevel::{L1, L2, L3, L4, L5};
+    let all = |users| [(L1, "a", true), (L2, "b", true), (L3, "c", true), (L4, "d", true), (L5, "users", users)];
+    assert_eq!([true, false].map(|users| RestoreLevel::reached(all(users), true)), [L5, L4]);
+    assert_eq!(RestoreLevel::reached(all(true), false), L4);
 }
 
 #[test]

@@ -13,6 +13,8 @@ pub enum Tone {
     Bad,
     /// To be looked at.
     Warn,
+    /// A time of day: it stands on one line.
+    Instant,
 }
 
 /// What stands for a fact that nobody provided.

@@ -8,7 +8,7 @@ use super::{
     Configuration, DrillInput, DrillReport, FaultRow, Notes, Objectives, ProbeRow, Quarter, Restore, SliRow, StepRow,
     Times,
 };
-use crate::record::{Announcement, DrillTime, FaultEvent, Outcome, Record, StepStatus, utc_text};
+use crate::record::{Announcement, DrillTime, FaultEvent, Outcome, Record, RestoreLevel, StepStatus, utc_text};
 use crate::report::clock::{instant, started};
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
@@ -23,8 +23,11 @@ pub(super) fn drill(input: &DrillInput, quarter: Quarter, notes: &Notes) -> Opti
     let told = notes.told(quarter, &plan.run, &plan.scenario);
     let objectives = objectives(record);
     let steps = steps(record, plan);
-    let conditions = conditions(&told, &steps);
-    let (verdict, basis) = judge(record, &objectives, &conditions);
+    let conditions = conditions(record, &told, &steps);
+    let (verdict, basis) = match &input.changed {
+        Some(why) => super::verdict::evidence_changed(why),
+        None => judge(record, &objectives, &conditions),
+    };
     let (timeline, timeline_omitted) = timeline(record, &input.events);
     let figures = record.figures();
     Some(DrillReport {
@@ -49,7 +52,6 @@ pub(super) fn drill(input: &DrillInput, quarter: Quarter, notes: &Notes) -> Opti
         restore: restore(record),
         timeline,
         timeline_omitted,
-        objectives,
         times: Times {
             to_impact_us: figures.to_impact_us,
             to_detect_us: figures.to_detect_us,
@@ -58,6 +60,7 @@ pub(super) fn drill(input: &DrillInput, quarter: Quarter, notes: &Notes) -> Opti
             respond_to_recover_us: figures.respond_to_recover_us,
         },
         slis: slis(record, plan),
+        data_result: data_result(record, &objectives),
         data: record.data_figures(),
         data_evidence: match (&record.read_back, record.injected_us()) {
             (Some(read), Some(_)) => read.evidence.clone(),
@@ -65,6 +68,7 @@ pub(super) fn drill(input: &DrillInput, quarter: Quarter, notes: &Notes) -> Opti
             (None, _) => "the survivors were not read back".into(),
         },
         limitations: limitations(record, plan, &input.events, &steps),
+        objectives,
         steps,
         notes: told,
     })
@@ -136,7 +140,8 @@ fn age(record: &Record) -> Option<u64> {
 fn objectives(record: &Record) -> Objectives {
     let Some(plan) = record.restore_plan() else { return Objectives::default() };
     let rto_us = record.figures().to_recover_us;
-    let rpo_us = record.data_figures().map(|data| data.rpo_us);
+    let data = record.data_figures();
+    let rpo_us = data.as_ref().map(|data| data.rpo_us);
     // Whoever was hit and never recovered has missed the target. A drill that says nothing, or that was not meant to recover, has not.
     let meant = !record.is_control() && !expects_failure(record);
     let missed = record.injected_us().filter(|_| meant && record.outcome() == Outcome::Failed).map(|_| false);
@@ -146,8 +151,36 @@ fn objectives(record: &Record) -> Objectives {
         rto_met: rto_us.map(|rto| rto <= plan.rto_us).or(missed),
         rpo_target_us: Some(plan.rpo_us),
         rpo_us,
-        rpo_met: rpo_us.map(|rpo| rpo <= plan.rpo_us),
+        rpo_met: data.map(|data| data.meets_rpo(plan.rpo_us)),
     }
+}
+
+/// What became of the data, in one line; `None` when that could not be told.
+fn data_result(record: &Record, objectives: &Objectives) -> Option<String> {
+    let data = record.data_figures()?;
+    let (before, after) = (data.lost_before.len(), data.lost_after.len());
+    let within = match (objectives.rpo_met, before) {
+        (Some(true), 1) => "within the objective",
+        (Some(true), _) => "all within the objective",
+        _ => "not all within the objective",
+    };
+    let lost = format!("{} of {} acknowledged writes lost", before + after, data.acknowledged);
+    let lost = match (before, after) {
+        (0, 0) => format!("none of {} acknowledged writes lost", data.acknowledged),
+        (_, 0) => format!("{lost}, {within}"),
+        (0, _) => format!("{lost}, acknowledged after the fault, which the objective does not cover"),
+        _ => format!(
+            "{lost}: {before} acknowledged before the fault, {within}; {after} after it, which the objective does not cover"
+        ),
+    };
+    let checks = restore(record).probes;
+    let asked: Vec<bool> = checks.iter().filter(|c| c.level == RestoreLevel::L4).filter_map(|c| c.held).collect();
+    let content = match (asked.is_empty(), asked.iter().all(|held| *held)) {
+        (true, _) => "content not compared",
+        (_, true) => "content identical",
+        _ => "content not identical",
+    };
+    Some(format!("{lost}; {content}"))
 }
 
 fn slis(record: &Record, plan: &Announcement) -> Vec<SliRow> {

@@ -56,19 +56,13 @@ pub(super) fn findings(input: &DrInput) -> Vec<FindingRow> {
 
 /// Actions of this quarter, and those of earlier ones that are open.
 pub(super) fn actions(input: &DrInput) -> Vec<ActionRow> {
-    let today = input.made.min(input.quarter.end()).date();
-    let date = format_description!("[year]-[month]-[day]");
-    let today = today.format(date).unwrap_or_default();
-    let mut found: BTreeMap<&str, Option<&Seen>> = BTreeMap::new();
+    let today = today(input);
+    let mut found: BTreeMap<&str, &DrillRef> = BTreeMap::new();
     let mut rows = Vec::new();
     for (file, _) in files(input) {
         for note in &file.drills {
             for finding in &note.told.findings {
-                let seen = match &note.of {
-                    DrillRef::Run(run) => input.seen.iter().find(|seen| seen.run == *run),
-                    DrillRef::Scenario(_) => None,
-                };
-                found.insert(&finding.id, seen);
+                found.insert(&finding.id, &note.of);
             }
         }
     }
@@ -82,8 +76,9 @@ pub(super) fn actions(input: &DrInput) -> Vec<ActionRow> {
                 }
                 // Dates of this form sort as text.
                 let overdue = open && action.due.as_ref().is_some_and(|due| *due < today);
-                let finding = action.finding.as_deref().and_then(|id| found.get(id).copied().flatten());
-                let verification = verification(input, action, finding);
+                // What no finding is named for is about the drill of its notes.
+                let about = action.finding.as_deref().and_then(|id| found.get(id).copied()).unwrap_or(&note.of);
+                let verification = verification(input, action, about);
                 rows.push(ActionRow { carried_from: from, overdue, verification, action: action.clone() });
             }
         }
@@ -91,13 +86,35 @@ pub(super) fn actions(input: &DrInput) -> Vec<ActionRow> {
     rows
 }
 
-/// A run verifies an action when it exists, passed, and began after the drill that found what the action is about.
-fn verification(input: &DrInput, action: &Action, finding: Option<&Seen>) -> Verification {
+/// The day of the report in the quarter: what is late or over is so on that day.
+fn today(input: &DrInput) -> String {
+    let date = format_description!("[year]-[month]-[day]");
+    input.made.min(input.quarter.end()).date().format(date).unwrap_or_default()
+}
+
+/// A run verifies an action when it exists, drilled the same scenario, passed, and began after the drill that found what the
+/// action is about.
+fn verification(input: &DrInput, action: &Action, about: &DrillRef) -> Verification {
     let no = |why: String| Verification { verified: false, why };
     let Some(run) = action.verified_by.as_deref() else { return no("no verifying run is named".into()) };
     let Some(seen) = input.seen.iter().find(|seen| seen.run == run) else {
         return no("named, not verified: there is no record of that run".into());
     };
+    let finding = match about {
+        DrillRef::Run(run) => input.seen.iter().find(|seen| seen.run == *run),
+        DrillRef::Scenario(_) => None,
+    };
+    let scenario = match about {
+        DrillRef::Run(_) => finding.map(|seen| &seen.scenario),
+        DrillRef::Scenario(name) => Some(name),
+    };
+    match scenario {
+        None => return no("named, not verified: there is no record of the drill with the finding".into()),
+        Some(scenario) if *scenario != seen.scenario => {
+            return no(format!("named, another scenario: not verified (`{}`, not `{scenario}`)", seen.scenario));
+        }
+        Some(_) => {}
+    }
     if let Some(finding) = finding.filter(|finding| seen.at <= finding.at) {
         return no(format!("named, not verified: it began before what `{}` found", finding.run));
     }
@@ -116,13 +133,15 @@ fn verification(input: &DrInput, action: &Action, finding: Option<&Seen>) -> Ver
 pub(super) fn risks(input: &DrInput) -> Vec<RiskRow> {
     let begun = utc_text(input.quarter.start());
     let begun = day(&begun);
+    let today = today(input);
     let mut rows = Vec::new();
     for (file, from) in files(input) {
         for note in &file.drills {
             let Some(from) = carried(input, &note.of, from) else { continue };
             for risk in &note.told.accepted_risks {
                 if from.is_none() || risk.until.as_deref().is_none_or(|until| until >= begun) {
-                    rows.push(RiskRow { of: of(&note.of), risk: risk.clone() });
+                    let expired = risk.until.as_deref().is_some_and(|until| until < today.as_str());
+                    rows.push(RiskRow { of: of(&note.of), expired, risk: risk.clone() });
                 }
             }
         }

@@ -115,5 +115,6 @@ fn class(tone: Tone) -> &'static str {
         Tone::Good => "good",
         Tone::Bad => "bad",
         Tone::Warn => "warn",
+        Tone::Instant => "instant",
     }
 }

@@ -21,7 +21,7 @@ pub struct DrInput {
     pub notes: Notes,
     /// The critical services; `None` when nothing lists them.
     pub coverage: Option<CoverageFacts>,
-    /// Scenarios of the project, and whether each is a DR scenario.
+    /// Scenarios of the project, and whether each is a DR scenario; none where no project was found.
     pub scenarios: Vec<(String, bool)>,
     /// What is known about the files themselves.
     pub evidence: EvidenceSummary,
@@ -36,6 +36,8 @@ pub struct DrillInput {
     pub record: Record,
     /// The events of its `events.jsonl` that tell the story ([`tells`]); empty when the file is not there.
     pub events: Vec<Stamped>,
+    /// Why its evidence cannot be relied on: it was changed after it was sealed. Then it has no verdict.
+    pub changed: Option<String>,
 }
 
 /// Whether an event belongs into a timeline that people read: load, machine and output are figures, and writes have a ledger.
@@ -73,6 +75,8 @@ pub struct Seen {
     pub control: bool,
     /// Whether it came to its end.
     pub ended: bool,
+    /// When its first fault was confirmed in place, in UTC.
+    pub fault_utc: Option<String>,
     /// What was under way when it was cut off.
     pub under_way: Option<String>,
     /// How it came out.
@@ -103,6 +107,7 @@ impl Seen {
             dr: plan.restore.is_some(),
             control: plan.control,
             ended: record.ended,
+            fault_utc: fault.map(|at| super::drill::utc(record, at)),
             under_way: record.under_way(),
             outcome: record.outcome(),
             verdict: record.verdict,
@@ -134,6 +139,12 @@ pub struct EvidenceSummary {
     pub problems: Vec<String>,
     /// Run id, SHA-256 of its manifest where there is one, and what was found.
     pub runs: Vec<(String, Option<String>, String)>,
+    /// Runs whose evidence is not as it was sealed, those that are gone included.
+    pub not_intact: usize,
+    /// Runs of which only the chain still knows.
+    pub gone: usize,
+    /// Chains that were changed.
+    pub broken_chains: usize,
 }
 
 /// The critical services, and which of their failures were drilled.

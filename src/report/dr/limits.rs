@@ -2,7 +2,8 @@
 
 use super::StepRow;
 use crate::record::{Announcement, FaultAfter, FaultEvent, Record, Stamped, StepStatus};
-use crate::report::text::{percent, seconds};
+use crate::report::html::words::many;
+use crate::report::text::{bytes, percent, seconds};
 
 /// Above this share of the processors' time the machine was busy enough to say so.
 const BUSY: f64 = 0.9;
@@ -19,6 +20,15 @@ pub(super) fn limitations(record: &Record, plan: &Announcement, events: &[Stampe
     if !load.is_empty() {
         say(format!("Users were simulated by a load at a fixed rate ({}); real traffic differs.", load.join(", ")));
     }
+    unattended(plan, steps, &mut say);
+    if plan.detect.is_none() {
+        say("The scenario has no alert condition: detection was not tested.".into());
+    }
+    let size = record.backup.as_ref().and_then(|facts| facts.get("bytes"));
+    say(match size.map(|size| size.parse::<u64>().map_or_else(|_| size.clone(), bytes)) {
+        Some(size) => format!("The backup has a size of {size}; the restore time grows with the size of the data."),
+        None => "The size of the backup is not known; the restore time grows with the size of the data.".into(),
+    });
     figures(record, &mut say);
     let named = |wanted: &dyn Fn(&StepRow) -> bool| -> Vec<String> {
         steps.iter().filter(|step| wanted(step)).map(|step| format!("`{}`", step.title)).collect()
@@ -72,6 +82,23 @@ pub(super) fn limitations(record: &Record, plan: &Announcement, events: &[Stampe
     all
 }
 
+/// Who carried it out: what people need for their part is in no figure.
+fn unattended(plan: &Announcement, steps: &[StepRow], say: &mut impl FnMut(String)) {
+    let by_hand = steps.iter().filter(|step| step.manual && step.status == Some(StepStatus::Passed)).count();
+    match (plan.control, by_hand) {
+        (true, _) => {}
+        (_, 0) => {
+            say("Carried out by Firedrill, unattended: paging, decision and typing are not in the recovery time."
+                .into())
+        }
+        (_, steps) => say(format!(
+            "Carried out by Firedrill; a person confirmed {}. Of paging, decision and typing only what these took is in the \
+             recovery time.",
+            many(steps, "manual step")
+        )),
+    }
+}
+
 /// What the measuring itself says.
 fn figures(record: &Record, say: &mut impl FnMut(String)) {
     let measuring = record.figures().measuring;
@@ -97,9 +124,21 @@ fn figures(record: &Record, say: &mut impl FnMut(String)) {
                     data.lost_meanwhile
                 ));
             }
+            if !data.lost_after.is_empty() {
+                say(format!(
+                    "Acknowledged after the fault, and lost: {}. The recovery point counts only what was acknowledged before it.",
+                    many(data.lost_after.len(), "write")
+                ));
+            }
+            if data.acknowledged_later > 0 {
+                say(format!(
+                    "Acknowledged after the survivors were asked for, and so not judged: {}.",
+                    many(usize::try_from(data.acknowledged_later).unwrap_or(usize::MAX), "write")
+                ));
+            }
             if data.unknown > 0 {
                 let unknown = data.unknown;
-                say(format!("{unknown} survivors have a number that was never sent, or that was still under way."));
+                say(format!("{unknown} survivors have a number that was never sent, or whose write never ended."));
             }
             if data.duplicates > 0 {
                 say(format!("{} rows came more than once.", data.duplicates));

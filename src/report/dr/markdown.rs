@@ -45,6 +45,6 @@ fn cell(cell: &Cell) -> String {
         _ if text.is_empty() => text,
         Tone::Missing => format!("_{text}_"),
         Tone::Good | Tone::Bad | Tone::Warn => format!("**{text}**"),
-        Tone::Plain => text,
+        Tone::Plain | Tone::Instant => text,
     }
 }

@@ -47,6 +47,7 @@ impl DrReport {
                 run: seen.run.clone(),
                 scenario: seen.scenario.clone(),
                 started_utc: seen.started_utc.clone(),
+                fault_confirmed_utc: seen.fault_utc.clone(),
                 under_way: seen.under_way.clone(),
             })
             .collect();
@@ -72,7 +73,7 @@ impl DrReport {
             retests: follow::retests(input, &drills),
             trend: follow::trend(input),
             coverage: input.coverage.clone(),
-            not_drilled: not_drilled.cloned().collect(),
+            not_drilled: (!input.scenarios.is_empty()).then(|| not_drilled.cloned().collect()),
             evidence: input.evidence.clone(),
             problems: problems(input),
             supports: supports::supports(),

@@ -48,8 +48,9 @@ pub struct DrReport {
     pub trend: Vec<Trend>,
     /// The critical services; `None` when nothing lists them.
     pub coverage: Option<CoverageFacts>,
-    /// Scenarios of the project that were not drilled in the quarter, and whether each is a DR scenario.
-    pub not_drilled: Vec<(String, bool)>,
+    /// Scenarios of the project that were not drilled in the quarter, and whether each is a DR scenario; `None` when no project
+    /// was found.
+    pub not_drilled: Option<Vec<(String, bool)>>,
     /// What is known about the files themselves.
     pub evidence: EvidenceSummary,
     /// What could not be read, and notes that fit no run.
@@ -114,7 +115,7 @@ pub struct DrillReport {
     pub scenario: String,
     /// Its title.
     pub title: String,
-    /// Why it is severe and plausible, in the scenario's own words.
+    /// What it is about, in the scenario's own words.
     pub description: Option<String>,
     /// Severity of the scenario.
     pub severity: Option<String>,
@@ -160,6 +161,8 @@ pub struct DrillReport {
     pub slis: Vec<SliRow>,
     /// What became of the writes; `None` when that could not be told.
     pub data: Option<DataFigures>,
+    /// The same in one line.
+    pub data_result: Option<String>,
     /// How the survivors were read back, or why they were not.
     pub data_evidence: String,
     /// The steps of the runbook.
@@ -239,6 +242,8 @@ pub struct Moment {
     pub actor: &'static str,
     /// What.
     pub what: String,
+    /// Who reported it: runner, agent, container, or the line of the runbook.
+    pub source: String,
     /// Where it is written.
     pub evidence: String,
 }
@@ -328,6 +333,8 @@ pub struct Incomplete {
     pub scenario: String,
     /// When it began.
     pub started_utc: String,
+    /// When a fault was confirmed in place; `None` when none was.
+    pub fault_confirmed_utc: Option<String>,
     /// What was under way.
     pub under_way: Option<String>,
 }
@@ -391,6 +398,8 @@ pub struct ActionRow {
 pub struct RiskRow {
     /// The drill: its run, or its scenario.
     pub of: String,
+    /// Whether the time for which it was accepted is over.
+    pub expired: bool,
     /// The risk.
     #[serde(flatten)]
     pub risk: Risk,

@@ -46,7 +46,7 @@ pub fn supports() -> Vec<Standard> {
             "DORA RTS (EU) 2024/1774 Art. 25",
             "ICT business continuity plans are tested with severe but plausible scenarios; results are documented, \
              deficiencies are analysed, addressed and reported",
-            "3 (severe but plausible, switch to backups, data integrity), 4 (deficiencies and their follow-up), 5 (coverage)",
+            "3 (severe but plausible, restore from backup, data integrity), 4 (deficiencies and their follow-up), 5 (coverage)",
         ),
     ];
     all.map(|(requirement, asks, sections)| Standard { requirement, asks, sections }).to_vec()

@@ -8,7 +8,8 @@ use time::macros::datetime;
 fn one(story: DrStory, at: &str, run: &str) -> DrillInput {
     let events = dr_events_at(story, at, run);
     let record = sum_of(&events);
-    DrillInput { record, events: events.into_iter().filter(|stamped| dr_tells(&stamped.event)).collect() }
+    let events = events.into_iter().filter(|stamped| dr_tells(&stamped.event)).collect();
+    DrillInput { record, events, changed: None }
 }
 
 fn notes() -> Notes {
@@ -112,7 +113,8 @@ fn input() -> DrInput {
         evidence: EvidenceSummary {
             heads: Vec::new(),
             problems: Vec::new(),
-            runs: vec![("20261014T020000Z-pg-restore-0001".into(), Some("f".repeat(64)), "not checked".into())],
+            runs: vec![("20261014T020000Z-pg-restore-0001".into(), Some("f".repeat(64)), "intact".into())],
+            ..EvidenceSummary::default()
         },
         drills,
         seen,
@@ -140,6 +142,23 @@ fn a_quarter_as_markdown_and_json() {
     }
     insta::assert_snapshot!("markdown", text(dr_markdown(&report)));
     insta::assert_snapshot!("json", text(dr_json(&report)));
+}
+
+#[test]
+fn evidence_that_is_not_intact_is_told_on_the_first_page_and_has_no_verdict() {
+    let mut input = input();
+    assert!(!text(dr_markdown(&DrReport::new(&input))).contains("not intact"));
+    input.drills[0].changed = Some("events.jsonl was changed".into());
+    input.evidence = EvidenceSummary { not_intact: 2, gone: 1, broken_chains: 1, ..input.evidence };
+    let report = DrReport::new(&input);
+    assert_eq!(report.drills[0].verdict, DrVerdict::NoVerdict);
+    assert!(report.drills[0].basis.contains("events.jsonl was changed"), "{}", report.drills[0].basis);
+    let page = text(dr_markdown(&report));
+    let first = page.split("3. ").next().unwrap();
+    for words in ["The evidence of 2 runs is not intact", "1 of them is gone", "1 hash chain was changed", "section 6"]
+    {
+        assert!(first.contains(words), "{words}: {first}");
+    }
 }
 
 #[test]
@@ -268,4 +287,58 @@ fn no_report_says_more_than_it_may() {
     let html = text(dr_html(&report));
     assert!(html.contains("Example | Ltd &lt;b&gt;") && !html.contains("<script"), "it is text");
     assert!(!html.contains("src=") && !html.contains("href=\"http") && !html.contains("url("), "it asks nobody");
+}
+
+#[test]
+fn writes_that_are_lost_after_the_fault_make_a_pass_conditional() {
+    let mut input = input();
+    let fault = input.drills[0].record.injected_us().unwrap();
+    let after = crate::record::DrillTime(fault.0 + 1_000_000);
+    input.drills[0].record.writes.push(crate::record::WriteRecord(9_000, after, true));
+    let report = DrReport::new(&input);
+    let drill = &report.drills[0];
+    assert_eq!(drill.verdict, DrVerdict::PassWithConditions, "{}", drill.basis);
+    assert!(drill.conditions[0].contains("1 write"), "{:?}", drill.conditions);
+    assert!(drill.limitations.iter().any(|one| one.starts_with("Acknowledged after the fault, and lost: 1 write")));
+    let want = "3 of 54 acknowledged writes lost: 2 acknowledged before the fault, all within the objective; 1 after it, which \
+                the objective does not cover; content identical";
+    assert_eq!(drill.data_result.as_deref(), Some(want));
+    assert!(text(dr_markdown(&report)).contains("1 lost after the fault"));
+}
+
+#[test]
+fn a_run_of_another_scenario_verifies_nothing() {
+    let mut input = input();
+    let actions = &mut input.notes.files[0].drills[1].told.actions;
+    actions[0].verified_by = Some("20261120T020000Z-corrupt-backup-0004".into());
+    let row = &DrReport::new(&input).actions[0].verification;
+    assert!(!row.verified && row.why.starts_with("named, another scenario: not verified"), "{}", row.why);
+}
+
+#[test]
+fn a_long_timeline_keeps_its_end_and_names_a_person_only_where_one_was() {
+    let mut input = input();
+    let events = &mut input.drills[0].events;
+    let one = events.iter().find(|one| matches!(one.event, crate::record::Event::PhaseStarted { .. })).unwrap().clone();
+    events.extend(std::iter::repeat_n(one, 400));
+    let report = DrReport::new(&input);
+    let drill = &report.drills[0];
+    let has = |what: &str| drill.timeline.iter().any(|moment| moment.what.contains(what));
+    assert_eq!(drill.timeline.len(), 250);
+    assert!(drill.timeline_omitted > 150);
+    for what in ["is confirmed", "users suffer", "detected", "met its objective", "L4", "survivors", "verdict"] {
+        assert!(has(what), "{what}");
+    }
+    assert!(report.drills.iter().flat_map(|drill| &drill.timeline).all(|moment| moment.actor != "person"));
+}
+
+#[test]
+fn what_is_not_known_or_not_over_is_said() {
+    let mut input = input();
+    input.scenarios.clear();
+    input.made = datetime!(2026-12-28 09:00 UTC);
+    input.notes.files[0].drills[1].told.accepted_risks[0].until = Some("2026-12-01".into());
+    let text = text(dr_markdown(&DrReport::new(&input)));
+    assert!(text.contains("No project was found, so this is not known") && text.contains("# DRAFT"), "{text}");
+    assert!(text.contains("2026-12-01, expired") && text.contains("confirmed at 02:00:08.600"), "{text}");
 }

@@ -20,8 +20,12 @@ const PERSON: &str = "person";
 pub(super) fn timeline(record: &Record, events: &[Stamped]) -> (Vec<Moment>, usize) {
     let last = last_attempts(events);
     let mut texts: BTreeMap<(&str, usize), (&str, u32)> = BTreeMap::new();
+    let places = places(events);
     let mut held: BTreeMap<(u8, &str), bool> = BTreeMap::new();
-    let mut all: Vec<(DrillTime, u64, &'static str, String)> = Vec::new();
+    let ends = ends(events);
+    let mitigated = events.iter().rev().find(|stamped| matches!(stamped.event, Event::MitigationEnded));
+    let mitigated = mitigated.map(|stamped| stamped.seq);
+    let mut all: Vec<Row> = Vec::new();
     for stamped in events {
         let mut at = stamped.at_us;
         let told = match &stamped.event {
@@ -29,10 +33,11 @@ pub(super) fn timeline(record: &Record, events: &[Stamped]) -> (Vec<Moment>, usi
                 texts.insert((step, *command), (text, *attempt));
                 None
             }
-            Event::CommandEnded { step, command, .. } if !last.contains(&stamped.seq) => {
-                let _ = (step, command);
-                None
-            }
+            Event::CommandEnded { .. } if !last.contains(&stamped.seq) => None,
+            // Every mitigating step ends what may be the last one: only afterwards it is known which was.
+            Event::MitigationEnded if mitigated != Some(stamped.seq) => None,
+            // Nobody began what was skipped.
+            Event::StepStarted { step } if ends.get(step.as_str()) == Some(&StepStatus::Skipped) => None,
             Event::CommandEnded { step, command, exit, took_us, timed_out, stopped, .. } => {
                 let (text, attempt) = texts.get(&(step.as_str(), *command)).copied().unwrap_or(("", 1));
                 let tries = if attempt > 1 { format!(", attempt {attempt}") } else { String::new() };
@@ -50,24 +55,129 @@ pub(super) fn timeline(record: &Record, events: &[Stamped]) -> (Vec<Moment>, usi
                 let word = if *holds { "holds" } else { "does not hold" };
                 changed.then(|| (FIREDRILL, format!("{level} `{name}` {word}: {evidence}")))
             }
-            event => plain(record, event, &mut at),
+            event => plain(record, event, &ends, &mut at),
         };
         if let Some((actor, what)) = told {
-            all.push((at, stamped.seq, actor, what));
+            let (weight, source) = (weight(&stamped.event), source(record, stamped, &places));
+            all.push(Row { at, seq: stamped.seq, weight, actor, what, source });
         }
     }
-    all.sort_by_key(|(at, seq, ..)| (*at, *seq));
-    let omitted = all.len().saturating_sub(MOST);
-    all.truncate(MOST);
-    let moment = |(at, seq, actor, what): (DrillTime, u64, &'static str, String)| {
+    all.sort_by_key(|row| (row.at, row.seq));
+    let omitted = shorten(&mut all);
+    let moment = |row: Row| {
+        let Row { at, seq, actor, what, source, .. } = row;
         let what = one_line(&what);
         let what = match what.char_indices().nth(WIDTH) {
             Some((end, _)) => format!("{}…", what.get(..end).unwrap_or_default()),
             None => what,
         };
-        Moment { at_utc: utc(record, at), at_us: at.0, actor, what, evidence: format!("events.jsonl#seq={seq}") }
+        Moment {
+            at_utc: utc(record, at),
+            at_us: at.0,
+            actor,
+            what,
+            source,
+            evidence: format!("events.jsonl#seq={seq}"),
+        }
     };
     (all.into_iter().map(moment).collect(), omitted)
+}
+
+/// What is left out first where a timeline is too long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Weight {
+    Command,
+    Detail,
+    /// Never left out.
+    Key,
+}
+
+/// A moment as it is gathered.
+struct Row {
+    at: DrillTime,
+    seq: u64,
+    weight: Weight,
+    actor: &'static str,
+    what: String,
+    source: String,
+}
+
+fn weight(event: &Event) -> Weight {
+    match event {
+        Event::CommandEnded { .. } => Weight::Command,
+        Event::Announced(_)
+        | Event::Fault { .. }
+        | Event::Impacted { .. }
+        | Event::Detected { .. }
+        | Event::MitigationStarted
+        | Event::MitigationEnded
+        | Event::Recovered { .. }
+        | Event::Probed { .. }
+        | Event::ReadBack { .. }
+        | Event::Judged { .. }
+        | Event::Ended { .. } => Weight::Key,
+        _ => Weight::Detail,
+    }
+}
+
+/// Leaves out what matters least, the latest of it first; tells how much that was.
+fn shorten(all: &mut Vec<Row>) -> usize {
+    let before = all.len();
+    for weight in [Weight::Command, Weight::Detail] {
+        let mut excess = all.len().saturating_sub(MOST);
+        let mut kept: Vec<Row> = Vec::with_capacity(all.len());
+        for row in all.drain(..).rev() {
+            if excess > 0 && row.weight == weight {
+                excess -= 1;
+            } else {
+                kept.push(row);
+            }
+        }
+        kept.reverse();
+        *all = kept;
+    }
+    before - all.len()
+}
+
+/// How every step ended.
+fn ends(events: &[Stamped]) -> BTreeMap<&str, StepStatus> {
+    let of = events.iter().filter_map(|stamped| match &stamped.event {
+        Event::StepEnded { step, status, .. } => Some((step.as_str(), *status)),
+        _ => None,
+    });
+    of.collect()
+}
+
+/// Where every command stands.
+fn places(events: &[Stamped]) -> BTreeMap<(&str, usize), String> {
+    let of = events.iter().filter_map(|stamped| match &stamped.event {
+        Event::CommandStarted { step, command, at, .. } => Some(((step.as_str(), *command), at.to_string())),
+        _ => None,
+    });
+    of.collect()
+}
+
+/// Who reported it.
+fn source(record: &Record, stamped: &Stamped, places: &BTreeMap<(&str, usize), String>) -> String {
+    let runner = || "runner".to_string();
+    match &stamped.event {
+        Event::CommandEnded { step, command, .. } => {
+            places.get(&(step.as_str(), *command)).cloned().unwrap_or_else(runner)
+        }
+        Event::StepStarted { step } | Event::StepEnded { step, .. } => {
+            record.step_info(step).map_or_else(runner, |info| info.at.to_string())
+        }
+        Event::Impacted { .. } | Event::Condition { .. } | Event::Detected { .. } | Event::Recovered { .. } => {
+            "agent".into()
+        }
+        Event::Probed { level, name, .. } => {
+            let probes = record.restore_plan().map(|plan| plan.probes.as_slice()).unwrap_or_default();
+            let probe = probes.iter().find(|probe| probe.level == *level && probe.name == *name);
+            probe.map_or_else(|| "container".into(), |probe| format!("container `{}`", probe.service))
+        }
+        Event::BackupSeen { .. } | Event::ContentNoted { .. } | Event::ReadBack { .. } => "container".into(),
+        _ => runner(),
+    }
 }
 
 /// Of every command the end of its last attempt.
@@ -82,10 +192,17 @@ fn last_attempts(events: &[Stamped]) -> BTreeSet<u64> {
 }
 
 /// Events that need no other; `at` is set to when it was where the event says that.
-fn plain(record: &Record, event: &Event, at: &mut DrillTime) -> Option<(&'static str, String)> {
+fn plain(
+    record: &Record,
+    event: &Event,
+    ends: &BTreeMap<&str, StepStatus>,
+    at: &mut DrillTime,
+) -> Option<(&'static str, String)> {
     let title = |step: &str| record.step_info(step).map_or(step.to_string(), |info| info.title.clone());
-    let by = |step: &str| match record.step_info(step) {
-        Some(info) if info.manual => PERSON,
+    // A person is named only where somebody confirmed the step.
+    let by = |step: &str| match (record.step_info(step), ends.get(step)) {
+        (Some(info), Some(StepStatus::Passed)) if info.manual => PERSON,
+        (Some(info), _) if info.manual => FIREDRILL,
         _ => RUNBOOK,
     };
     let told = match event {

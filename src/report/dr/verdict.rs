@@ -4,6 +4,7 @@
 use super::input::expects_failure;
 use super::{DrVerdict, Objectives, StepRow, Told};
 use crate::record::{Outcome, Record, StepStatus, Verdict};
+use crate::report::html::words::many;
 
 /// How it follows, as the report says it.
 pub const MAPPING: [(&str, &str); 4] = [
@@ -16,7 +17,8 @@ pub const MAPPING: [(&str, &str); 4] = [
     (
         "pass with conditions",
         "As above, and the notes name conditions, or a step that mitigates, rolls back or verifies was skipped or replaced: then \
-         the runbook was not followed as it is written.",
+         the runbook was not followed as it is written; or writes that were acknowledged after the fault are lost, which the \
+         recovery point does not count.",
     ),
     (
         "fail",
@@ -24,13 +26,13 @@ pub const MAPPING: [(&str, &str); 4] = [
     ),
     (
         "no verdict",
-        "The harness or its environment broke, or the drill was interrupted: it says nothing about the recovery, and counts \
-         neither as a pass nor as a fail. Runs without an end are listed as incomplete.",
+        "The harness or its environment broke, the drill was interrupted, or its evidence was changed after it was sealed: it says \
+         nothing about the recovery, and counts neither as a pass nor as a fail. Runs without an end are listed as incomplete.",
     ),
 ];
 
-/// What a pass depends on: what people say, and what of the runbook was not followed.
-pub(super) fn conditions(told: &Told, steps: &[StepRow]) -> Vec<String> {
+/// What a pass depends on: what people say, what of the runbook was not followed, and losses that no objective covers.
+pub(super) fn conditions(record: &Record, told: &Told, steps: &[StepRow]) -> Vec<String> {
     let mut conditions = told.conditions.clone();
     let helps = |step: &&StepRow| matches!(step.phase.as_str(), "mitigate" | "rollback" | "verify");
     for step in steps.iter().filter(helps) {
@@ -43,7 +45,23 @@ pub(super) fn conditions(told: &Told, steps: &[StepRow]) -> Vec<String> {
             conditions.push(format!("The step `{}` ({}) was not carried out{why}.", step.title, step.phase));
         }
     }
+    // A control loses what it loses, and a scenario that exists to fail shows no recovery.
+    let recovers = !record.is_control() && !expects_failure(record);
+    let lost = record.data_figures().map_or(0, |data| data.lost_after.len());
+    if recovers && lost > 0 {
+        conditions.push(format!(
+            "Acknowledged after the fault, and lost: {}. The recovery point does not count them.",
+            many(lost, "write")
+        ));
+    }
     conditions
+}
+
+/// Of evidence that was changed after it was sealed follows neither a pass nor a fail.
+pub(super) fn evidence_changed(why: &str) -> (DrVerdict, String) {
+    let basis =
+        format!("The evidence was changed after it was sealed, so nothing follows from it: {why}. See section 6.");
+    (DrVerdict::NoVerdict, basis)
 }
 
 /// The verdict, and how it follows.

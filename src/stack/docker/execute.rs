@@ -142,7 +142,8 @@ async fn take(
         }
         if stdout.len() > MOST_OUTPUT {
             let cause = format!("it wrote more than {} MiB", MOST_OUTPUT / 1024 / 1024);
-            return Err(hinted(operation, cause, "let it write less, or a checksum (`… | sha256sum`)"));
+            let hint = "let it write less, or a checksum that fails with the command: `x=$(…) && printf %s \"$x\" | sha256sum`";
+            return Err(hinted(operation, cause, hint));
         }
     }
     Ok(())

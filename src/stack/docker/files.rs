@@ -53,8 +53,10 @@ async fn beside(docker: &Docker, run: &str, service: &str, ask: &FileAsk) -> Res
     let first = first(docker, run, labels::SERVICE, service).await?;
     let first = first.ok_or_else(|| environment(operation.as_str(), "it has no container"))?;
     let mounts = first.mounts.clone().unwrap_or_default();
-    let below = reachable(&ask.path, &mounts).map_err(|why| {
-        let hint = "only what lies on a volume or another mount of the service can be reached; for the rest there is the fault `command`";
+    let on_host = kept_on_host(docker, &mounts).await.map_err(api(operation.as_str()))?;
+    let below = reachable(&ask.path, &mounts, &on_host).map_err(|why| {
+        let hint =
+            "only what lies on a volume of the service can be reached; for the rest there is the fault `command`";
         hinted(operation.as_str(), why, hint)
     })?;
     let agent = first_agent(docker, run).await?;
@@ -99,10 +101,24 @@ async fn first_agent(docker: &Docker, run: &str) -> Result<Option<ContainerInspe
     first(docker, run, labels::ROLE, "agent").await
 }
 
-/// The mount that a path lies on, and all others that it may lead to by a link; or why it cannot be reached.
-fn reachable(path: &str, mounts: &[MountPoint]) -> Result<Vec<String>, String> {
+/// Names of the volumes whose files are not the engine's own: those with a `device`, which is a directory of the host or a
+/// share on the network. An engine that does not answer is an error: nothing is damaged on a guess.
+async fn kept_on_host(docker: &Docker, mounts: &[MountPoint]) -> Result<Vec<String>, bollard::errors::Error> {
+    let mut names = Vec::new();
+    for name in mounts.iter().filter(|mount| is_volume(mount)).filter_map(|mount| mount.name.as_deref()) {
+        if docker.inspect_volume(name).await?.options.contains_key("device") {
+            names.push(name.to_string());
+        }
+    }
+    Ok(names)
+}
+
+/// The volume that a path lies on, and all others that it may lead to by a link; or why it cannot be reached. What the host
+/// keeps is never damaged, also where the stack may write to it. `on_host` names the volumes of which that is true.
+fn reachable(path: &str, mounts: &[MountPoint], on_host: &[String]) -> Result<Vec<String>, String> {
     let at = |mount: &MountPoint| mount.destination.clone().unwrap_or_default();
-    let usable = |mount: &MountPoint| mount.rw == Some(true) && !in_memory(mount);
+    let hosts = |mount: &MountPoint| mount.name.as_ref().is_some_and(|name| on_host.contains(name));
+    let usable = |mount: &MountPoint| mount.rw == Some(true) && is_volume(mount) && !hosts(mount);
     let deepest = mounts
         .iter()
         .filter(|mount| Path::new(path).starts_with(at(mount)))
@@ -118,10 +134,17 @@ fn reachable(path: &str, mounts: &[MountPoint]) -> Result<Vec<String>, String> {
     if in_memory(mount) {
         return Err(format!("{} is in memory (tmpfs), and the container's own", at(mount)));
     }
-    if !usable(mount) {
+    if mount.rw != Some(true) {
         return Err(format!("{} is mounted read-only", at(mount)));
     }
+    if !usable(mount) {
+        return Err(format!("{} is kept by the host, and no volume of the drill's own", at(mount)));
+    }
     Ok(mounts.iter().filter(|mount| usable(mount)).map(at).collect())
+}
+
+fn is_volume(mount: &MountPoint) -> bool {
+    mount.typ.as_deref() == Some("volume")
 }
 
 fn in_memory(mount: &MountPoint) -> bool {
@@ -214,6 +237,7 @@ mod tests {
             mount("/backup", "volume", true),
         ];
         let all = vec!["/data".to_string(), "/backup".to_string()];
+        let reachable = |path: &str, mounts: &[MountPoint]| reachable(path, mounts, &[]);
         assert_eq!(reachable("/data", &mounts), Ok(all.clone()));
         assert_eq!(reachable("/data/base/1", &mounts), Ok(all));
         assert_eq!(reachable("/data/conf/x", &mounts), Err("/data/conf is mounted read-only".into()));
@@ -221,5 +245,24 @@ mod tests {
         let nowhere = "it is not below a mount of the container: there is /backup, /data, /data/conf, /run";
         assert_eq!(reachable("/database/x", &mounts), Err(nowhere.into()));
         assert!(reachable("/x", &[]).unwrap_err().contains("no volumes"));
+    }
+
+    #[test]
+    fn what_the_host_keeps_is_never_reached() {
+        let named = |at: &str, name: &str| MountPoint { name: Some(name.into()), ..mount(at, "volume", true) };
+        let mounts = [
+            named("/data", "fd_data"),
+            mount("/data/host", "bind", true),
+            named("/srv", "fd_srv"),
+            mount("/cluster", "cluster", true),
+            MountPoint { typ: None, ..mount("/unknown", "", true) },
+        ];
+        let on_host = ["fd_srv".to_string()];
+        assert_eq!(reachable("/data/x", &mounts, &on_host), Ok(vec!["/data".to_string()]));
+        for path in ["/data/host", "/data/host/x", "/srv", "/srv/x", "/cluster/x", "/unknown"] {
+            let told = reachable(path, &mounts, &on_host).unwrap_err();
+            assert!(told.ends_with("is kept by the host, and no volume of the drill's own"), "{path}: {told}");
+        }
+        assert!(reachable("/srv/x", &mounts, &[]).is_ok(), "the name of the volume makes the difference");
     }
 }

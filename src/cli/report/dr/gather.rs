@@ -1,19 +1,16 @@
 //! What the report of a quarter is made from, as it lies on disk: runs, notes, services, scenarios, manifests.
 
-use super::DrArgs;
+use super::{DrArgs, intact};
 use crate::archive;
 use crate::cli::Globals;
 use crate::cli::evidence;
 use crate::coverage::{self, Coverage, Drill};
 use crate::error::Error;
 use crate::notes::{self, FOLDER};
-use crate::record::{Record, utc_now};
-use crate::report::{
-    CoverageFacts, DrInput, DrillInput, EvidenceSummary, ModeFacts, Notes, Quarter, Seen, ServiceFacts, dr_tells,
-};
+use crate::record::{Outcome, Record, utc_now};
+use crate::report::{CoverageFacts, DrInput, DrillInput, ModeFacts, Notes, Quarter, Seen, ServiceFacts, dr_tells};
 use crate::source::{Diagnostics, Source, render, tidy};
 use crate::spec::{Overrides, load, outline, project_scenarios};
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use time::OffsetDateTime;
@@ -32,7 +29,7 @@ pub fn gather(args: &DrArgs, quarter: Quarter, globals: &Globals) -> Result<DrIn
         .map_err(|error| Error::usage(error.to_string()).hint("name directories that hold runs or game days"))?;
     let mut problems: Vec<String> = found.problems.into_iter().map(|problem| format!("left out: {problem}")).collect();
     let (mut seen, mut covering, mut drills) = (Vec::new(), Vec::new(), Vec::new());
-    let mut dirs: Vec<(String, &Path)> = Vec::new();
+    let intact = intact::look(&paths, quarter);
     for dir in &found.runs {
         // One record at a time: there may be thousands.
         let record = match archive::read_run(dir) {
@@ -42,15 +39,16 @@ pub fn gather(args: &DrArgs, quarter: Quarter, globals: &Globals) -> Result<DrIn
                 continue;
             }
         };
-        let Some(one) = Seen::of(&record) else { continue };
-        if one.at < quarter.end() {
+        let Some(mut one) = Seen::of(&record) else { continue };
+        let changed = intact.changed(dir);
+        if changed.is_some() {
+            // Neither a pass nor a fail follows from it, wherever runs are counted.
+            one.outcome = Outcome::Broken;
+        } else if one.at < quarter.end() {
             covering.extend(Drill::of(&record));
         }
-        if quarter.contains(one.at) {
-            dirs.push((one.run.clone(), dir));
-            if one.dr && one.ended {
-                drills.push(told(dir, record, &mut problems));
-            }
+        if quarter.contains(one.at) && one.dr && one.ended {
+            drills.push(told(dir, record, changed, &mut problems));
         }
         seen.push(one);
     }
@@ -61,7 +59,7 @@ pub fn gather(args: &DrArgs, quarter: Quarter, globals: &Globals) -> Result<DrIn
         made,
         coverage: cover(args, quarter, made, &covering, globals)?,
         scenarios: scenarios(project),
-        evidence: evidence_of(&dirs),
+        evidence: intact.summary,
         drills,
         seen,
         notes,
@@ -69,28 +67,16 @@ pub fn gather(args: &DrArgs, quarter: Quarter, globals: &Globals) -> Result<DrIn
     })
 }
 
-/// What is known about the files of runs: the SHA-256 of their manifests, where there are any.
-fn evidence_of(runs: &[(String, &Path)]) -> EvidenceSummary {
-    let row = |(run, dir): &(String, &Path)| match std::fs::read(dir.join("manifest.json")) {
-        Ok(bytes) => {
-            let digest = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-            (run.clone(), Some(digest), "manifest present, not checked by this report".to_string())
-        }
-        Err(_) => (run.clone(), None, "no manifest".to_string()),
-    };
-    EvidenceSummary { heads: Vec::new(), problems: Vec::new(), runs: runs.iter().map(row).collect() }
-}
-
 fn run_of(record: &Record) -> &str {
     record.plan.as_ref().map_or("", |plan| &plan.run)
 }
 
-fn told(dir: &Path, record: Record, problems: &mut Vec<String>) -> DrillInput {
+fn told(dir: &Path, record: Record, changed: Option<String>, problems: &mut Vec<String>) -> DrillInput {
     let events = archive::read_events(dir, dr_tells).unwrap_or_else(|error| {
         problems.push(format!("the timeline of a drill is missing: {error}"));
         Vec::new()
     });
-    DrillInput { record, events }
+    DrillInput { record, events, changed }
 }
 
 fn read_notes(args: &DrArgs, globals: &Globals) -> Result<Notes, Error> {

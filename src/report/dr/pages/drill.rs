@@ -159,7 +159,7 @@ fn step(step: &StepRow) -> Vec<Cell> {
         Cell::text(step.phase.clone()),
         Cell::text(if step.manual { "manual" } else { "command" }),
         Cell::toned(word, tone),
-        Cell::text(step.took_us.map(span).unwrap_or_default()),
+        Cell::text(step.took_us.map_or("–".into(), span)),
         Cell::lines_or(why, ""),
     ]
 }
@@ -168,15 +168,19 @@ fn timeline(doc: &mut Document, drill: &DrillReport) {
     doc.heading(4, format!("Timeline, {} (UTC)", instant(&drill.started_utc).get(..10).unwrap_or_default()), "");
     let rows = drill.timeline.iter().map(|moment| {
         vec![
-            Cell::text(clock(&moment.at_utc)),
+            Cell::toned(clock(&moment.at_utc), Tone::Instant),
             Cell::text(moment.actor),
             Cell::text(moment.what.clone()),
+            Cell::text(moment.source.clone()),
             Cell::code(&moment.evidence),
         ]
     });
-    let head = [("Time", 15), ("Actor", 11), ("What", 52), ("Evidence", 22)];
+    let head = [("Time", 15), ("Actor", 10), ("What", 41), ("Source", 16), ("Evidence", 18)];
     doc.table_or(&head, rows.collect(), "There are no events beside the record: the timeline is not known.");
     if drill.timeline_omitted > 0 {
-        doc.para(format!("{} later moments are left out; they are in `events.jsonl`.", drill.timeline_omitted));
+        doc.para(format!(
+            "{} moments are left out, commands first; they are in `events.jsonl`.",
+            drill.timeline_omitted
+        ));
     }
 }

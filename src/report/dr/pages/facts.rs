@@ -20,11 +20,6 @@ pub fn about(doc: &mut Document, drill: &DrillReport) {
             None => format!("`{}`: {}; never confirmed", fault.kind, fault.summary),
         })
         .collect();
-    let plausible = match (plausible, &drill.description) {
-        (Some(notes), _) => Cell::text(notes.clone()),
-        (None, Some(description)) => Cell::text(format!("{} (from the scenario)", description.trim())),
-        (None, None) => Cell::missing(),
-    };
     let mut rows = vec![
         ("Run", Cell::code(&drill.run)),
         ("Type", Cell::given(kind.map(|kind| kind.name().replace('_', " ")))),
@@ -37,7 +32,8 @@ pub fn about(doc: &mut Document, drill: &DrillReport) {
                 drill.owner.as_deref().unwrap_or("owner not provided")
             )),
         ),
-        ("Why severe but plausible", plausible),
+        ("Description (from the scenario)", Cell::given(drill.description.as_ref().map(|text| text.trim()))),
+        ("Why severe but plausible", Cell::given(plausible.clone())),
         ("What was broken", Cell::lines_or(faults, "nothing")),
         ("Objectives", Cell::lines(objectives.clone())),
         ("Success criteria", Cell::lines(success_criteria.clone())),
@@ -109,12 +105,18 @@ pub fn data(doc: &mut Document, drill: &DrillReport) {
     };
     let told = |count: u64| if count == 0 { Cell::text("0") } else { Cell::toned(count.to_string(), Tone::Warn) };
     let unacknowledged = &data.unacknowledged_survived;
+    let result = drill.data_result.clone();
     doc.facts(vec![
-        ("Acknowledged writes", Cell::text(data.acknowledged.to_string())),
+        ("Result", Cell::given(result)),
+        ("Acknowledged before the survivors were asked for", Cell::text(data.acknowledged.to_string())),
         ("Of these survived", Cell::text(data.survived.to_string())),
-        ("Lost, acknowledged before the fault", lost(&data.lost_before)),
-        ("Of these while the fault went in", Cell::text(data.lost_meanwhile.to_string())),
-        ("Lost, acknowledged after the fault", lost(&data.lost_after)),
+        ("Of these lost, acknowledged before the fault", lost(&data.lost_before)),
+        ("of which while the fault went in", Cell::text(data.lost_meanwhile.to_string())),
+        ("Of these lost, acknowledged after the fault", lost(&data.lost_after)),
+        (
+            "Acknowledged after the survivors were asked for",
+            Cell::text(format!("{} (not judged; {} of them there)", data.acknowledged_later, data.later_survived)),
+        ),
         (
             "There, but never acknowledged",
             match unacknowledged.is_empty() {
@@ -124,7 +126,7 @@ pub fn data(doc: &mut Document, drill: &DrillReport) {
                 }
             },
         ),
-        ("There, but never sent or still under way", told(data.unknown)),
+        ("There, but never sent or never ended", told(data.unknown)),
         ("There more than once", told(data.duplicates)),
         ("How the survivors were read", Cell::text(drill.data_evidence.clone())),
     ]);
@@ -158,9 +160,5 @@ pub fn configuration(doc: &mut Document, drill: &DrillReport) {
     rows.push(("Load".into(), Cell::lines_or(loads.collect(), "none")));
     doc.facts(rows);
     let rows = configuration.images.iter().map(|(service, digest)| vec![Cell::code(service), Cell::code(digest)]);
-    doc.table_or(
-        &[("Service", 27), ("Digest of its image", 73)],
-        rows.collect(),
-        "Digests of the images: not provided.",
-    );
+    doc.table_or(&[("Service", 27), ("Image id", 73)], rows.collect(), "Image ids: not provided.");
 }

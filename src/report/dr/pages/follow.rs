@@ -34,7 +34,10 @@ pub fn follow_up(doc: &mut Document, report: &DrReport) {
             Cell::code(&row.of),
             Cell::text(row.risk.text.clone()),
             Cell::given(row.risk.accepted_by.clone()),
-            Cell::given(row.risk.until.clone()),
+            match (&row.risk.until, row.expired) {
+                (Some(until), true) => Cell::toned(format!("{until}, expired"), Tone::Bad),
+                (until, _) => Cell::given(until.clone()),
+            },
         ]
     });
     let head = [("Drill", 28), ("Risk", 40), ("Accepted by", 18), ("Until", 14)];
@@ -117,10 +120,14 @@ fn trend(doc: &mut Document, report: &DrReport) {
         }
         let mut lines = vec![format!("{} of {} passed", quarter.passed, quarter.runs)];
         match (quarter.rto_median_us, quarter.rto_worst_us) {
-            (Some(median), Some(worst)) => lines.push(format!("RTO {}, worst {}", span(median), span(worst))),
+            (Some(median), Some(worst)) => {
+                lines.push(format!("RTO median\u{a0}{}, worst\u{a0}{}", span(median), span(worst)))
+            }
             _ => lines.push("RTO not measured".into()),
         }
-        lines.push(quarter.rpo_worst_us.map_or("RPO not measured".into(), |rpo| format!("RPO {}", span(rpo))));
+        lines.push(
+            quarter.rpo_worst_us.map_or("RPO not measured".into(), |rpo| format!("RPO worst\u{a0}{}", span(rpo))),
+        );
         Cell::lines(lines)
     };
     // The heads are the same in every report: which quarter a column is, its cells say.

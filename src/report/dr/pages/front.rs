@@ -1,6 +1,6 @@
 //! The first page: whose report this is, and what the quarter came to.
 
-use super::words::{instant, many, measured, quarter, target, verdict};
+use super::words::{clock, instant, many, measured, quarter, target, verdict};
 use crate::report::dr::document::{Cell, Document, Tone};
 use crate::report::dr::follow::day;
 use crate::report::dr::{DrReport, Header, Signature, Totals};
@@ -11,7 +11,7 @@ pub fn about(doc: &mut Document, report: &DrReport) {
     if !report.quarter_is_over {
         doc.alert(
             Tone::Warn,
-            format!("The quarter is not over: this is how it stood on {}.", instant(&report.made_utc)),
+            format!("DRAFT: the quarter is not over. This is how it stood on {}.", instant(&report.made_utc)),
         );
     }
     doc.heading(2, "1. About this report", "about");
@@ -105,13 +105,19 @@ pub fn summary(doc: &mut Document, report: &DrReport) {
             cell.lines.push(of.map_or_else(String::new, |of| format!("(target {})", target(of))));
             cell
         };
+        let rpo = |mut cell: Cell, drill: &crate::report::dr::DrillReport| {
+            if let Some(data) = &drill.data {
+                cell.lines.push(format!("{} lost after the fault", data.lost_after.len()));
+            }
+            cell
+        };
         let level = |level: Option<crate::record::RestoreLevel>| level.map_or("none".into(), |level| level.to_string());
         vec![
             Cell::text(format!("3.{}", number + 1)),
             Cell { lines: vec![format!("`{}`", drill.scenario), drill.title.clone()], tone: Tone::Plain },
             Cell::text(instant(&drill.started_utc)),
             met(objectives.rto_met, objectives.rto_us, objectives.rto_target_us),
-            met(objectives.rpo_met, objectives.rpo_us, objectives.rpo_target_us),
+            rpo(met(objectives.rpo_met, objectives.rpo_us, objectives.rpo_target_us), drill),
             Cell::text(format!(
                 "{} (expected {})",
                 level(drill.restore.reached),
@@ -138,10 +144,14 @@ pub fn summary(doc: &mut Document, report: &DrReport) {
                 Cell::code(&run.run),
                 Cell::code(&run.scenario),
                 Cell::text(instant(&run.started_utc)),
+                match &run.fault_confirmed_utc {
+                    Some(at) => Cell::text(format!("confirmed at {}", clock(at))),
+                    None => Cell::text("not confirmed"),
+                },
                 Cell::text(run.under_way.clone().unwrap_or_else(|| "not known".into())),
             ]
         });
-        doc.table(&[("Run", 36), ("Scenario", 18), ("Start", 18), ("Under way", 28)], rows.collect());
+        doc.table(&[("Run", 32), ("Scenario", 14), ("Start", 16), ("Fault", 16), ("Under way", 22)], rows.collect());
     }
     others(doc, report);
 }

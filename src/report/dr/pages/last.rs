@@ -41,9 +41,10 @@ pub fn coverage(doc: &mut Document, report: &DrReport) {
     }
     doc.heading(3, "Scenarios that were not drilled in this quarter", "not-drilled");
     let name = |(name, dr): &(String, bool)| format!("`{name}`{}", if *dr { " (DR)" } else { "" });
-    match report.not_drilled.is_empty() {
-        true => doc.para("None: every scenario of the project was drilled, or the project has none."),
-        false => doc.blocks.push(Block::List(report.not_drilled.iter().map(name).collect())),
+    match &report.not_drilled {
+        None => doc.para("No project was found, so this is not known."),
+        Some(none) if none.is_empty() => doc.para("None: every scenario of the project was drilled."),
+        Some(some) => doc.blocks.push(Block::List(some.iter().map(name).collect())),
     }
 }
 
@@ -168,6 +169,13 @@ pub fn definitions(doc: &mut Document) {
             Cell::text(
                 "Firedrill: the tool. Runbook: a command of the runbook. System: what was seen of the system. Person: somebody who \
                  confirmed a step that has no command.",
+            ),
+        ),
+        (
+            "Sources of the timeline",
+            Cell::text(
+                "who reported it. runner: Firedrill's own process. agent: its helper in the stack, which sends the load and reads \
+                 the metrics. container: a command in a service of the stack. A file with a line: what the runbook has there.",
             ),
         ),
     ]);

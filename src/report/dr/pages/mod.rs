@@ -4,6 +4,7 @@ mod drill;
 mod facts;
 mod follow;
 mod front;
+mod intact;
 mod last;
 mod words;
 
@@ -12,11 +13,13 @@ use super::document::Document;
 
 /// The document.
 pub(super) fn document(report: &DrReport) -> Document {
+    let draft = if report.quarter_is_over { "" } else { "DRAFT - " };
     let mut doc = Document {
-        title: format!("Disaster recovery drills, {}", words::quarter(report.quarter)),
-        foot: format!("Disaster recovery drills {} - made {}", report.quarter, words::instant(&report.made_utc)),
+        title: format!("{draft}Disaster recovery drills, {}", words::quarter(report.quarter)),
+        foot: format!("{draft}Disaster recovery drills {} - made {}", report.quarter, words::instant(&report.made_utc)),
         ..Document::default()
     };
+    intact::alert(&mut doc, report);
     front::about(&mut doc, report);
     front::summary(&mut doc, report);
     drill::drills(&mut doc, report);
