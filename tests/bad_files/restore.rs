@@ -111,7 +111,8 @@ fn levels() {
         [
             expect("verdict: passed, level: L4"),
             expect("verdict: not_recovered"),
-            expect("verdict: step_failed, level: L5"),
+            expect("verdict: no_impact, level: L2"),
+            expect("verdict: unsteady"),
             expect("verdict: not_recovered, level: L7"),
         ]
         .join("\n")

@@ -193,7 +193,7 @@ async fn the_verdict_names_the_level_at_which_a_restore_failed() {
             "products",
             Says::Ends(0, "product 0\n", ""),
             RestoreLevel::L3,
-            "products: not as before the fault: line 2 is missing: `product 1`",
+            "products: not as before the fault: line 2 is missing",
         ),
     ];
     for (word, says, level, reason) in failing {
