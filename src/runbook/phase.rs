@@ -2,7 +2,7 @@
 //! inherits its phase unless it clearly names one of its own.
 
 use super::RunbookPhase;
-use super::phase_words::{CHECKS, COMING_FIRST, FILLERS, HEADS, LOOKED_UP, SYNONYMS, TOLD, VERBS, WORK};
+use super::phase_words::{CHECKS, COMING_FIRST, FILLERS, HEADS, LOOKED_UP, QUESTIONS, SYNONYMS, TOLD, VERBS, WORK};
 use super::{verbs, ways};
 use RunbookPhase::{Detect, Diagnose, Escalate, Mitigate, Other, Reference, Rollback, Verify};
 
@@ -94,7 +94,10 @@ fn named(heading: &str) -> Option<(RunbookPhase, Strength)> {
         .filter(|(_, synonym)| !looks_up(synonym) && !is_ordinary(&words, synonym))
         .filter_map(|(phase, synonym)| position(&words, synonym).map(|(at, width)| (phase, at, width)))
         .collect();
-    if matches!(words.first().map(String::as_str), Some("related" | "see" | "reference" | "references")) {
+    // "See the page on failover" refers to another one; "See what is left" is something to do here.
+    let looks = words.first().is_some_and(|word| word == "see")
+        && words.get(1).is_some_and(|word| QUESTIONS.contains(&word.as_str()));
+    if !looks && matches!(words.first().map(String::as_str), Some("related" | "see" | "reference" | "references")) {
         return Some((Reference, Strength::Exact));
     }
     let most_active = found.first()?.0;
@@ -344,6 +347,8 @@ mod tests {
             ("Verify the pool", Mitigate, Verify),
             ("Verify the pool", Diagnose, Diagnose),
             ("Verification", Rollback, Rollback),
+            ("Step 1: See what is there", Verify, Verify),
+            ("See the page on failover", Mitigate, Reference),
             ("Rollback", Mitigate, Rollback),
             ("Step 3: Roll back", Mitigate, Rollback),
             ("Recovery of the database", Rollback, Rollback),

@@ -292,6 +292,9 @@ pub(super) const VERBS: &[&str] = &[
     "verify",
 ];
 
+/// What follows on "See" where that is something to do and not another page: "See what is left".
+pub(super) const QUESTIONS: [&str; 9] = ["how", "if", "what", "when", "where", "whether", "which", "who", "why"];
+
 /// Things that are looked up when they are resolved.
 pub(super) const LOOKED_UP: &[&str] = &[
     "address",

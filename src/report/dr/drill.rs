@@ -141,7 +141,8 @@ fn objectives(record: &Record) -> Objectives {
     let Some(plan) = record.restore_plan() else { return Objectives::default() };
     let rto_us = record.figures().to_recover_us;
     let data = record.data_figures();
-    let rpo_us = data.as_ref().map(|data| data.rpo_us);
+    // Where the ledger does not reach back far enough, the figure is the bound from above: what it was judged by.
+    let rpo_us = data.as_ref().map(|data| data.rpo_at_most_us.unwrap_or(data.rpo_us));
     // Whoever was hit and never recovered has missed the target. A drill that says nothing, or that was not meant to recover, has not.
     let meant = !record.is_control() && !expects_failure(record);
     let missed = record.injected_us().filter(|_| meant && record.outcome() == Outcome::Failed).map(|_| false);

@@ -29,6 +29,20 @@ pub(super) fn limitations(record: &Record, plan: &Announcement, events: &[Stampe
         Some(size) => format!("The backup has a size of {size}; the restore time grows with the size of the data."),
         None => "The size of the backup is not known; the restore time grows with the size of the data.".into(),
     });
+    if let Some(data) = record.data_figures().filter(|data| data.rpo_at_least) {
+        let shown = seconds(data.rpo_us);
+        say(match data.rpo_at_most_us {
+            Some(most) => format!(
+                "No acknowledged write survived that is older than the oldest lost one: the recovery point is at least {shown} and, \
+                 by the age of the backup, at most {}, which is the figure given.",
+                seconds(most)
+            ),
+            None => format!(
+                "No acknowledged write survived that is older than the oldest lost one: the recovery point is at least {shown}; the \
+                 ledger does not reach further back."
+            ),
+        });
+    }
     figures(record, &mut say);
     let named = |wanted: &dyn Fn(&StepRow) -> bool| -> Vec<String> {
         steps.iter().filter(|step| wanted(step)).map(|step| format!("`{}`", step.title)).collect()
