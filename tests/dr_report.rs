@@ -1,8 +1,7 @@
 //! `firedrill report dr` as people and CI run it, and its HTML and PDF in a real browser on A4. `FIREDRILL_SHOTS=DIR` keeps
 //! pictures of what the browser saw.
 
-// It can do more than is needed here.
-#[allow(dead_code)]
+#[allow(dead_code, reason = "another program uses the rest")]
 #[path = "support/browser.rs"]
 mod browser;
 
