@@ -2,13 +2,14 @@
 
 CARGO    ?= cargo
 SCENARIO ?= db-pool
+TRUTH    ?=
 ARGS     ?=
 
 # rustup installs here; shells that are not login shells (CI, make from an editor) do not look there.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup drill test lint
+.PHONY: help setup drill test truth lint
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +29,10 @@ test: ## the whole test suite
 	else \
 	  set -x; $(CARGO) test --lib --bins --tests --no-fail-fast; \
 	fi
+
+truth: ## every drill of known truth, into docs/truth.md; TRUTH=shop-lock,carts-acl/good for some of them
+	@./scripts/setup.sh
+	TRUTH="$(TRUTH)" $(CARGO) test --test truth -- --ignored --nocapture
 
 lint: ## formatting, clippy and rustdoc, without warnings
 	$(CARGO) fmt --check

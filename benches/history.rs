@@ -68,6 +68,7 @@ fn plan(number: usize) -> Announcement {
             steady_us: 5_000_000,
             impact_within_us: 15_000_000,
             impact_window_us: 1_000_000,
+            impact_below: Some(0.9),
             detect_within_us: None,
             recover_within_us: 30_000_000,
             recover_hold_us: 5_000_000,
@@ -80,7 +81,10 @@ fn plan(number: usize) -> Announcement {
         occasion: None,
         description: None,
         owner: None,
+        rto_us: None,
+        invariants: Vec::new(),
         restore: None,
+        executed: None,
         alone: false,
     }
 }
@@ -98,13 +102,14 @@ fn record(number: usize, slices: u64) -> Record {
             due: 5,
             good: BTreeMap::from([("availability".to_string(), 5)]),
             results: BTreeMap::from([("200".to_string(), 5)]),
+            first_good_us: BTreeMap::from([("availability".to_string(), 8_000)]),
             latency_us: [8_000, 14_000, 21_000 + index],
         })
     };
     let mut events = vec![
         Event::Announced(Box::new(plan(number))),
         Event::PhaseStarted { phase: Phase::Up },
-        Event::StackUp { project: "fd-shop".into(), images },
+        Event::StackUp { project: "fd-shop".into(), images, localhost: Default::default() },
         Event::PhaseEnded { phase: Phase::Up },
     ];
     events.extend((0..slices).map(slice));

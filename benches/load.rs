@@ -56,7 +56,7 @@ fn bookkeeping(c: &mut Criterion) {
             for i in 0..REQUESTS {
                 let result = if i % 50 == 0 { Err(Failure::Timeout) } else { Ok(200) };
                 let ending = Ending { result, latency: Duration::from_micros(900 + i) };
-                tally.end(base + schedule.slice(i), ending);
+                tally.end(base + schedule.slice(i), Duration::ZERO, ending);
             }
             base += 10;
             black_box(tally.close(base))

@@ -2,7 +2,7 @@
 #
 # Sets up what Firedrill needs and this machine lacks: Docker Engine, Compose v2, the base image of the demo
 # stack, a C linker. Does nothing, quickly, when all of it is there. With --tests also what only the tests need:
-# a Chromium that looks at the HTML report.
+# a Chromium that looks at the HTML report, and xmllint, which holds the JUnit report to the schemas of CI servers.
 #
 # Exit codes: 0 ready · 2 wrong usage · 3 something is missing that this script cannot or may not install; it says what to do.
 set -euo pipefail
@@ -387,6 +387,17 @@ ensure_browser() {
     "or test without it:     cargo nextest run -E 'not binary(html)'"
 }
 
+ensure_xmllint() {
+  have xmllint && return 0
+  if can_install; then
+    apt_install libxml2-utils || true
+    if have xmllint; then return 0; fi
+  fi
+  fail "no xmllint, by which the tests hold the JUnit report to the schemas of CI servers; this script could not install it" \
+    "Debian, Ubuntu:  sudo apt-get install libxml2-utils" \
+    "elsewhere:       install libxml2 with its programs"
+}
+
 usage() {
   say "error: unknown argument $1"
   say "usage: $0 [--tests]"
@@ -407,7 +418,10 @@ main() {
   ensure_compose
   ensure_base_image
   ensure_rust
-  if [ "$tests" = yes ]; then ensure_browser; fi
+  if [ "$tests" = yes ]; then
+    ensure_browser
+    ensure_xmllint
+  fi
 }
 
 main "$@"

@@ -32,6 +32,7 @@ faults:
   - container_pause: { service: db }
 impact: { breaches: [availability], below: 90%, within: 15s }
 recover: { within: 30s, hold: 5s }
+rto: 1m
 ";
 
 const COMPOSE: &str = "services:\n  checkout:\n    image: shop\n  db:\n    image: db\n";
@@ -277,6 +278,7 @@ respond: { timeout: hunter2-ü, vars: { DB_HOST: { secret: true, value: hunter2-
 recover:";
     let told = mistakes_of(&[("recover:", respond)]);
     assert!(!told.contains("hunter2"), "also where the same text stands elsewhere: {told}");
+    assert!(told.contains("timeout: ***, vars") && !told.contains("****"), "nor how long it is: {told}");
     insta::assert_snapshot!(told);
 }
 
@@ -363,6 +365,18 @@ fn what_likely_is_not_meant_is_a_warning() {
         ("slis:", "  unused: { request: GET http://checkout:8080/, rate: 1/s }\nslis:"),
     ]);
     let (code, out, err) = Project::new().scenario(text).run(&["check"]);
+    assert_eq!((code, out.as_str()), (0, "1 scenario, 1 runbook: no errors\n"), "{err}");
+    insta::assert_snapshot!(err);
+}
+
+#[test]
+fn commands_whose_failure_nobody_would_learn_of_are_warned_of() {
+    let runbook = "# T\n\n## Diagnosis\n\n```bash\ncurl -s http://checkout:8080/\n```\n\n## Mitigation\n\n```bash\n\
+                   curl -X POST http://checkout:8080/reset\ncurl -f http://checkout:8080/\n\
+                   curl -i http://checkout:8080/\nredis-cli FLUSHDB > /dev/null\nredis-cli PING\n```\n\n\
+                   <!-- firedrill: errors=allowed -->\n```bash\ncurl http://checkout:8080/\n```\n";
+    let text = changed(&[("recover:", "runbook: ../runbooks/slow.md\nrecover:")]);
+    let (code, out, err) = Project::new().scenario(text).file("runbooks/slow.md", runbook).run(&["check"]);
     assert_eq!((code, out.as_str()), (0, "1 scenario, 1 runbook: no errors\n"), "{err}");
     insta::assert_snapshot!(err);
 }

@@ -2,6 +2,7 @@
 //! `services.yaml`, which rejects nothing that the program takes.
 
 use firedrill::coverage;
+use firedrill::services::{self, Named};
 use firedrill::source::{Diagnostics, Source, parse, render};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -35,7 +36,7 @@ impl Project {
         std::fs::write(path, text).expect("a file");
     }
 
-    /// The record of a drill of `db-pool` as it would lie there: its first event, written anew, and what it came to.
+    /// The record of a drill of `db-pool` as it would lie there: its first event, written again, and what it came to.
     fn drill(&self, run: &str, at: &str, verdict: &str, change: impl FnOnce(&mut Value)) {
         let shown = self.run(&["show", "--scenario", "db-pool", "--format", "json"]);
         let shown: Value = serde_json::from_slice(&shown.stdout).expect("JSON");
@@ -89,10 +90,16 @@ fn said(output: &Output) -> String {
     if err.is_empty() { format!("exit {code}\n{out}") } else { format!("exit {code}\n{out}--- stderr\n{err}") }
 }
 
+/// A project with one scenario, which covers `memory`.
+fn named(scenario: &str) -> Named {
+    Named { scenarios: vec![scenario.to_string()], classes: vec!["memory".into()] }
+}
+
 const SERVICES: &str = "\
 services:
   checkout:
     tier: 2
+    depends_on: [db]
     owner: Team Checkout
     rto: 1m
     runbooks: [runbooks/db-pool.md]
@@ -109,7 +116,7 @@ fn without_a_list_there_is_one_to_start_from() {
     insta::assert_snapshot!(said(&project.run(&["coverage"])));
     let mut diags = Diagnostics::default();
     let path = project.0.path().join("services.yaml");
-    let read = coverage::read(&Source::new(path, coverage::EXAMPLE), &[], &mut diags);
+    let read = services::read(&Source::new(path, services::EXAMPLE), None, &mut diags);
     assert!(read.is_some(), "{}", render(&diags, false));
 }
 
@@ -162,9 +169,14 @@ fn what_passed_is_covered() {
     let proof = &json["services"][1]["cells"][0]["scenarios"][0];
     assert_eq!((&proof["state"], &proof["last_pass"]["days_ago"]), (&json!("passed"), &json!(0)));
     assert!(String::from_utf8_lossy(&output.stderr).contains("tier 2  checkout / killed: no scenario drills it"));
-    // Too long ago for somebody who asks for less than a moment.
-    let output = project.run(&["coverage", "--fresh", "0s", "--require-coverage", "1%"]);
+    let output = project.run(&["coverage"]);
+    assert!(said(&output).contains("checkout / killed: never drilled, due every 184d"), "{}", said(&output));
+    // Too long ago for a service that asks for less than a moment.
+    project.write("services.yaml", &SERVICES.replace("tier: ", "drill_every: 0s\n    tier: "));
+    let output = project.run(&["coverage", "--require-coverage", "1%"]);
     assert!(said(&output).contains("the last pass is too long ago: db-pool"), "{}", said(&output));
+    assert!(said(&output).contains("db / postgres_lock: last drilled 0 days ago, due every 0s"), "{}", said(&output));
+    project.write("services.yaml", SERVICES);
     let output = project.run(&["coverage", "--markdown"]);
     assert!(said(&output).contains("| db | ✓ passed |"), "{}", said(&output));
 }
@@ -178,7 +190,7 @@ fn a_control_and_another_fault_are_no_drill() {
     project.drill("20260101T000000Z-db-pool-0002", "2026-01-01T00:00:00Z", "passed", |plan| {
         plan["faults"][0]["kind"] = json!("container_kill");
     });
-    let output = project.run(&["coverage", "--fresh", "3650d", "--json"]);
+    let output = project.run(&["coverage", "--json"]);
     let json: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(json["covered"], 0, "{json:#}");
 }
@@ -230,7 +242,7 @@ fn the_example_of_the_documentation_loads() {
     let project = Project::new(None);
     let source = Source::new(project.0.path().join("services.yaml"), example);
     let mut diags = Diagnostics::default();
-    let read = coverage::read(&source, &["upstream-503".to_string()], &mut diags);
+    let read = services::read(&source, Some(&named("upstream-503")), &mut diags);
     assert!(read.is_some(), "{}", render(&diags, false));
 }
 
@@ -238,9 +250,11 @@ fn whole() -> Value {
     json!({ "services": {
         "checkout": {
             "tier": 1, "owner": "x", "description": "x", "aliases": ["shop"], "rto": "15m", "rpo": "0s",
-            "slos": { "availability": { "objective": "99%", "window": "30d" } },
+            "drill_every": "30d", "stacks": ["x.md"],
+            "slos": { "availability": { "objective": "99%", "window": "30d" },
+                      "latency": { "objective": "99%", "below": "200ms", "window": "30d" } },
             "runbooks": ["x.md"], "alerts": ["up < 1", { "Down": "up{a=\"b\"} < 1" }],
-            "failure_modes": ["container_kill", { "locked": { "fault": "postgres_lock", "service": "db" } },
+            "failure_modes": ["container_kill", "memory", { "locked": { "fault": "postgres_lock", "service": "db" } },
                               { "release": { "scenarios": ["x"] } }],
             "depends_on": ["db"],
         },
@@ -269,7 +283,7 @@ fn the_schema_rejects_nothing_that_the_program_takes() {
     let takes = |value: &Value| {
         let source = Source::new(dir.path().join("services.yaml"), value.to_string());
         let mut diags = Diagnostics::default();
-        let read = coverage::read(&source, &["x".to_string()], &mut diags).is_some();
+        let read = services::read(&source, Some(&named("x")), &mut diags).is_some();
         assert_eq!(read, !diags.has_errors(), "a mistake that nobody tells");
         read
     };
@@ -316,7 +330,7 @@ proptest::proptest! {
     ) {
         let source = Source::new("services.yaml", text.as_str());
         let mut diags = Diagnostics::default();
-        let read = coverage::read(&source, &[], &mut diags);
+        let read = services::read(&source, None, &mut diags);
         proptest::prop_assert_eq!(read.is_none(), diags.has_errors());
         for mistake in &diags.all {
             proptest::prop_assert!(mistake.span.start <= mistake.span.end && mistake.span.end <= text.len());

@@ -240,3 +240,28 @@ fn looking_leaves_nothing_behind() {
     project.verify(&[]);
     assert_eq!(files(&project.path(".firedrill/runs")), before);
 }
+
+/// Whoever can write every file can make all of them match; only what was kept elsewhere shows it.
+#[test]
+fn what_was_written_again_as_a_whole_is_found_by_the_digest_of_its_manifest() {
+    let project = Project::new();
+    let run = project.sealed(1, "not_recovered");
+    let digest = || evidence::Digest::of(&fs::read(run.join(MANIFEST)).unwrap()).to_string();
+    let kept = digest();
+    let verify = |digest: &str| project.verify(&[run.to_str().unwrap(), "--manifest-sha256", digest]);
+    let (code, text) = verify(&kept.to_uppercase());
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("is the manifest of a run above"), "{text}");
+
+    fs::remove_dir_all(project.path(".firedrill/runs")).unwrap();
+    project.sealed(1, "passed");
+    let (code, text) = project.verify(&[]);
+    assert_eq!(code, 0, "nothing on that disk speaks against it: {text}");
+    let (code, text) = verify(&kept);
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("NO MANIFEST") && text.contains("1 intact"), "{text}");
+    assert_eq!(verify(&digest()).0, 0);
+    let (code, text) = verify("12ab");
+    assert_eq!(code, 2, "{text}");
+    assert!(text.contains("64 hexadecimal digits"), "{text}");
+}

@@ -83,11 +83,15 @@ fn timeless(text: &str) -> String {
     text.lines().map(line).collect::<Vec<_>>().join("\n") + "\n"
 }
 
+/// A service whose source is there: `/orders` reads from the database.
+const APP: &str = "@app.route('/healthz')\ndef healthz():\n    return 'ok'\n\n@app.route('/orders')\ndef orders():\n    cur.execute('SELECT * FROM orders')\n";
+
 const SHOP: &str = r#"
 name: shop
 services:
   web:
     image: shop/web:1
+    build: ./web
     ports: ["8080:8080", "9100:9100"]
     depends_on:
       migrate: { condition: service_completed_successfully }
@@ -102,16 +106,21 @@ services:
 
 #[test]
 fn a_service_with_postgresql() {
-    let project = Project::new(&[("compose.yaml", SHOP)]);
+    let project = Project::new(&[("web/app.py", APP), ("compose.yaml", SHOP)]);
     let (scenario, runbook) = project.init("db-connections", &[]);
     insta::assert_snapshot!("postgresql_scenario", scenario);
     insta::assert_snapshot!("postgresql_runbook", timeless(&runbook));
-    assert_eq!(project.files(), ["compose.yaml", "runbooks/db-connections.md", "scenarios/db-connections.yaml"]);
+    let (_, shown, _) = project.run(&["show", "--scenario", "db-connections"]);
+    assert!(shown.contains("7 steps: 6 with commands, 1 for a person"), "nothing is held: {shown}");
+    assert_eq!(
+        project.files(),
+        ["compose.yaml", "runbooks/db-connections.md", "scenarios/db-connections.yaml", "web/app.py"]
+    );
 }
 
 #[test]
 fn what_is_printed_leads_on() {
-    let project = Project::new(&[("compose.yaml", SHOP)]);
+    let project = Project::new(&[("web/app.py", APP), ("compose.yaml", SHOP)]);
     let (code, out, err) = project.run(&["init", "--name", "first"]);
     assert_eq!((code, err.as_str()), (0, ""));
     insta::assert_snapshot!(out);
@@ -119,7 +128,7 @@ fn what_is_printed_leads_on() {
 
 #[test]
 fn every_kind_of_fault_can_be_asked_for() {
-    let project = Project::new(&[("compose.yaml", SHOP)]);
+    let project = Project::new(&[("web/app.py", APP), ("compose.yaml", SHOP)]);
     for kind in firedrill::faults::Fault::KINDS {
         let (scenario, runbook) = project.init(kind, &["--fault", kind, "--name", kind]);
         let what = if *kind == "load_surge" { "load" } else { "service" };
@@ -150,9 +159,9 @@ fn two_services_answer() {
 fn a_port_that_is_not_known_is_a_guess() {
     let compose = "services:\n  worker: { image: worker, depends_on: [queue] }\n  queue: { image: 'rabbitmq:4' }\n";
     let project = Project::new(&[("compose.yml", compose)]);
-    let (scenario, _) = project.init("queue-down", &[]);
+    let (scenario, _) = project.init("worker-down", &[]);
     assert!(scenario.contains("    # check: no port of `worker` is known, 8080 is a guess\n"), "{scenario}");
-    assert!(scenario.contains("- container_kill: { service: queue }"), "{scenario}");
+    assert!(scenario.contains("- container_kill: { service: worker }"), "{scenario}");
 }
 
 #[test]
@@ -172,31 +181,31 @@ fn no_service_can_answer() {
 fn names_that_yaml_would_misread_are_quoted() {
     let compose = "name: '123'\nservices:\n  '007': { image: bond, expose: ['80'], depends_on: ['on'] }\n  'on': { image: lamp }\n";
     let project = Project::new(&[("stacks/shop/compose.yaml", compose)]);
-    let (scenario, _) = project.init("on-down", &[]);
+    let (scenario, _) = project.init("on-hangs", &["--fault", "container_pause"]);
     assert!(scenario.contains("stack: ../stacks/shop/compose.yaml\n"), "{scenario}");
     assert!(scenario.contains("{ service: \"on\" }") && scenario.contains("tags: [\"123\"]"), "{scenario}");
 }
 
 #[test]
 fn nothing_is_overwritten() {
-    let project = Project::new(&[("compose.yaml", SHOP), ("runbooks/db-connections.md", "mine")]);
+    let project = Project::new(&[("web/app.py", APP), ("compose.yaml", SHOP), ("runbooks/db-connections.md", "mine")]);
     let (code, out, err) = project.run(&["init"]);
     assert_eq!((code, out.as_str()), (2, ""));
     insta::assert_snapshot!(err);
     assert_eq!(project.read("runbooks/db-connections.md"), "mine");
-    assert_eq!(project.files(), ["compose.yaml", "runbooks/db-connections.md"]);
+    assert_eq!(project.files(), ["compose.yaml", "runbooks/db-connections.md", "web/app.py"]);
 }
 
 #[test]
 fn a_dry_run_writes_nothing() {
-    let project = Project::new(&[("compose.yaml", SHOP)]);
+    let project = Project::new(&[("web/app.py", APP), ("compose.yaml", SHOP)]);
     let (code, out, err) = project.run(&["init", "--dry-run"]);
     assert_eq!((code, err.as_str()), (0, ""));
     assert!(
         out.contains("# scenarios/db-connections.yaml\n") && out.contains("# runbooks/db-connections.md\n"),
         "{out}"
     );
-    assert_eq!(project.files(), ["compose.yaml"]);
+    assert_eq!(project.files(), ["compose.yaml", "web/app.py"]);
 }
 
 #[test]
@@ -240,34 +249,94 @@ fn what_a_drill_cannot_have_is_told_at_once() {
 
 #[test]
 fn bad_names_are_refused() {
-    let project = Project::new(&[("compose.yaml", SHOP)]);
+    let project = Project::new(&[("web/app.py", APP), ("compose.yaml", SHOP)]);
     for name in ["../x", "", "a b", ".hidden", "-x", "a/b"] {
         let (code, _, err) = project.run(&["init", &format!("--name={name}")]);
         assert_eq!(code, 2, "{name}");
         assert!(err.contains("cannot be the name"), "{name}: {err}");
     }
-    assert_eq!(project.files(), ["compose.yaml"]);
+    assert_eq!(project.files(), ["compose.yaml", "web/app.py"]);
 }
 
 /// The line by which editors find the schema is written where there is one.
 #[test]
 fn the_schema_is_named_where_it_is() {
-    let project = Project::new(&[("compose.yaml", SHOP), ("docs/scenario.schema.json", "{}")]);
+    let project = Project::new(&[("web/app.py", APP), ("compose.yaml", SHOP), ("docs/scenario.schema.json", "{}")]);
     let (scenario, _) = project.init("db-connections", &[]);
     assert!(scenario.starts_with("# yaml-language-server: $schema=../docs/scenario.schema.json\n"), "{scenario}");
-    let project = Project::new(&[("compose.yaml", SHOP), ("scenarios/scenario.schema.json", "{}")]);
+    let project =
+        Project::new(&[("web/app.py", APP), ("compose.yaml", SHOP), ("scenarios/scenario.schema.json", "{}")]);
     let (scenario, _) = project.init("db-connections", &[]);
     assert!(scenario.starts_with("# yaml-language-server: $schema=scenario.schema.json\n"), "{scenario}");
 }
 
-/// The demo stack of this repository, whose health checks speak HTTP in bash.
+/// The demo stack of this repository, whose health checks speak HTTP in bash, and whose source says that one of them asks
+/// the database.
 #[test]
 fn the_demo_stack() {
-    let compose = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/stacks/checkout/compose.yaml"));
-    let project = Project::new(&[("compose.yaml", &compose.expect("the demo stack"))]);
-    let (scenario, _) = project.init("db-connections", &[]);
+    let stack = concat!(env!("CARGO_MANIFEST_DIR"), "/stacks/checkout");
+    let project = Project::new(&[]);
+    let (scenario, _) = project.init("db-connections", &["--stack", stack]);
     assert!(scenario.contains("GET http://checkout:8080/healthz\n"), "{scenario}");
+    assert!(scenario.contains("# /healthz reads from a data store (app.py:"), "{scenario}");
     assert!(scenario.contains("- postgres_connections: { service: db }"), "{scenario}");
+}
+
+/// Stacks as people have them: what answers users, what breaks, and what is asked for.
+#[test]
+fn stores_are_known_by_what_they_run_and_nobody_speaks_http_to_them() {
+    let flask = "@app.route('/health')\ndef health():\n    return 'ok'\n@app.route('/books')\ndef books():\n    cur.execute('SELECT * FROM books')\n";
+    let front = "  front:\n    build: ./front\n    ports: ['8080:80']\n    depends_on: [app]\n";
+    let cases = [
+        (
+            "MariaDB behind Flask behind nginx, all built on Debian",
+            format!("services:\n{front}  app:\n    build: ./app\n    environment: {{ DB_HOST: db }}\n    expose: ['5000']\n  db:\n    build: ./db\n    healthcheck: {{ test: [CMD, mariadb-admin, ping] }}\n"),
+            ("db-down", "GET http://front:80/books\n", "container_kill: { service: db }"),
+        ),
+        (
+            "Redis by its command alone",
+            format!("services:\n{front}  app:\n    build: ./app\n    environment: {{ REDIS_URL: 'redis://cache:6379/0' }}\n    expose: ['5000']\n  cache:\n    image: team/base\n    command: [redis-server, --save, '']\n"),
+            ("cache-down", "GET http://front:80/books\n", "container_kill: { service: cache }"),
+        ),
+        (
+            "PgBouncer by its port, in front of PostgreSQL",
+            format!("services:\n{front}  app:\n    build: ./app\n    depends_on: [pool]\n    expose: ['5000']\n  pool:\n    image: team/pool\n    expose: ['6432']\n    depends_on: [db]\n  db:\n    image: postgres:16\n    environment: {{ POSTGRES_PASSWORD: x }}\n"),
+            ("pool-down", "GET http://front:80/books\n", "container_kill: { service: pool }"),
+        ),
+        (
+            "a health check that asks for a store is not the store's",
+            "services:\n  app:\n    build: ./app\n    ports: ['5000:5000']\n    healthcheck: { test: [CMD, pg_isready, -h, db] }\n    depends_on: [db]\n  db:\n    image: postgres:16\n    environment: { POSTGRES_PASSWORD: x }\n".to_string(),
+            ("db-connections", "GET http://app:5000/books\n", "postgres_connections: { service: db }"),
+        ),
+    ];
+    for (what, compose, (name, request, fault)) in cases {
+        let project = Project::new(&[
+            ("deploy/docker-compose.prod.yml", &compose),
+            ("deploy/app/app.py", flask),
+            ("deploy/app/Dockerfile", "FROM debian\nRUN apt-get install -y python3-flask default-mysql-client\n"),
+            ("deploy/front/Dockerfile", "FROM debian\nRUN apt-get install -y nginx\n"),
+            ("deploy/db/Dockerfile", "FROM debian\nRUN apt-get install -y mariadb-server\n"),
+        ]);
+        let (scenario, _) = project.init(name, &[]);
+        assert!(scenario.contains(request) && scenario.contains(fault), "{what}: {scenario}");
+        assert!(scenario.contains("stack: ../deploy/docker-compose.prod.yml\n"), "{what}: {scenario}");
+        assert!(!project.files().iter().any(|file| file.starts_with("stacks/")), "{what}: no stub beside a stack");
+    }
+}
+
+/// Where nobody knows a request that needs the store, breaking it may hurt nobody: what is written still passes, and says so.
+#[test]
+fn without_a_request_that_needs_the_store_the_service_itself_is_broken() {
+    let compose = SHOP.replace("    build: ./web\n", "");
+    let project = Project::new(&[("docker/compose.yml", &compose)]);
+    let (code, out, err) = project.run(&["init", "--dry-run"]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert!(out.contains("container_kill: { service: web }") && out.contains("http://web:8080/healthz"), "{out}");
+    let (_, out, _) = project.run(&["init"]);
+    assert!(
+        out.contains("note     `db` (PostgreSQL) is not broken, because no request is known that needs it"),
+        "{out}"
+    );
 }
 
 #[test]

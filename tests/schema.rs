@@ -43,7 +43,7 @@ fn the_copies_in_the_documentation_are_what_the_program_prints() {
             std::fs::write(&path, &printed).expect("the schema");
         }
         let kept = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(kept == printed, "{file}: write it anew: UPDATE_SCHEMA=1 cargo test --test schema");
+        assert!(kept == printed, "{file}: write it again: UPDATE_SCHEMA=1 cargo test --test schema");
     }
 }
 
@@ -64,8 +64,12 @@ fn the_schema_of_game_days_rejects_nothing_that_the_program_takes() {
     let folder = project.0.path().join("scenarios");
     std::fs::create_dir_all(&folder).expect("a folder");
     let mut scenario = whole();
-    for (key, path) in [("/stack/file", "../compose.yaml"), ("/stack/env_files/0", "../x.env"), ("/runbook", "../x.md")]
-    {
+    for (key, path) in [
+        ("/stack/file", "../compose.yaml"),
+        ("/stack/env_files/0", "../x.env"),
+        ("/respond/env_files/0", "../x.env"),
+        ("/runbook", "../x.md"),
+    ] {
         *scenario.pointer_mut(key).expect("a place") = json!(path);
     }
     std::fs::write(folder.join("x.yaml"), scenario.to_string()).expect("a scenario");
@@ -188,13 +192,17 @@ fn whole() -> Value {
             { "deploy": { "service": "db", "variables": { "TAG": "2" }, "image": "db:2", "command": ["serve"],
                           "environment": { "X": "on" } } },
             { "load_surge": { "load": "secure", "rate": "60/s" } },
+            { "process": { "name": "exporter", "service": "db", "run": "x", "replicas": 2, "returns": "1s", "summary": "x",
+                           "covers": "memory",
+                           "confirm": { "service": "db", "run": "x", "within": "1s" },
+                           "cleared_when": { "service": "db", "run": "x" } } },
             { "http_status": { "service": "db", "status": 503, "method": "GET", "path": "/x/*", "share": "50%", "body": "x",
                                "port": 80 } },
             { "postgres_connections": { "service": "db", "leave": 1, "returns": "1s", "database": "x", "user": "x",
                                         "password": "x", "port": 5432 } },
             { "postgres_lock": { "service": "db", "table": "x", "mode": "row", "where": "a = 1", "sessions": 2,
                                  "returns": "1s", "database": "x", "user": "x", "password": "x", "port": 5432 } },
-            { "command": { "service": "db", "summary": "x", "run": "x", "undo": "x", "confirm": "x" } },
+            { "command": { "service": "db", "summary": "x", "covers": "x", "run": "x", "undo": "x", "confirm": "x" } },
             { "files": { "service": "db", "path": "/x", "do": "truncate", "to": "50%", "irreversible": true } },
             { "files": { "service": "db", "path": "/x", "do": "flip", "at": 5 } },
             { "files": { "service": "db", "path": "/x", "do": "flip", "find": "x" } },
@@ -206,18 +214,24 @@ fn whole() -> Value {
         "detect": { "metrics": "http://db:80/metrics", "when": "up{a=\"b\"} < 1", "within": "10s" },
         "runbook": "x.md",
         "respond": { "phases": ["mitigate"], "timeout": "10s", "service": "db",
-                     "vars": { "HOST": "db", "PORT": { "value": "80", "secret": false },
-                               "X": { "env": "PATH", "secret": true } } },
+                     "vars": { "HOST": "db", "PORT": { "value": "80", "secret": false, "may_be_empty": false },
+                               "X": { "env": "PATH", "secret": true } },
+                     "env": { "PGHOST": "db", "PGUSER": { "value": "80", "secret": false }, "X": { "env": "PATH" } },
+                     "env_files": ["x.env"] },
         "steps": { "four": { "run": "true", "in": "db", "timeout": "10s", "retry": "3/1s", "expect": "/x/", "expect-exit": 0,
-                             "background": false, "capture": "CAPTURED" },
+                             "errors": "allowed", "env": { "PGHOST": "db" }, "background": false, "capture": "CAPTURED" },
                    "two": { "skip": "x" }, "if-three": { "choose": true } },
         "clients": { "sql": { "service": "db", "command": "psql" } },
         "hosts": { "db.prod.internal": "db" },
         "recover": { "within": "30s", "hold": "5s" },
         "revert": { "hold": "2s" },
+        "invariants": { "kept": { "service": "db", "run": "x", "within": "1s", "value": ">= 100" },
+                        "same": { "service": "db", "run": "x", "as_before": true },
+                        "grows": { "service": "db", "run": "x", "increases": true },
+                        "text": { "service": "db", "run": "x", "output": "42" } },
         "ledger": { "load": "users", "acknowledged": "status == 201",
                     "survivors": { "service": "db", "run": "x", "within": "10s" } },
-        "restore": { "backup": { "service": "db", "run": "x" }, "readable": { "service": "db", "run": "x" },
+        "restore": { "backup": { "service": "db", "run": "x", "max_age": "24h" }, "production_size": "200GB", "readable": { "service": "db", "run": "x" },
                      "restored": { "service": "db", "run": "x" }, "replayed": { "service": "db", "run": "x" },
                      "content": { "canary": { "service": "db", "run": "x", "output": "42" } } },
         "expect": { "verdict": "not_recovered", "level": "L3" },
@@ -279,7 +293,7 @@ fn the_schema_rejects_nothing_that_the_program_takes() {
         ["availability"], [5], [["x"]], {}, { "x": 1 }, { "none": true }, { "hold": "1s" }, { "within": "40s" },
         { "value": 1 }, { "value": "x", "env": "PATH" }, { "service": "db" }, { "file": "compose.yaml" },
     ]);
-    let more = json!(["L3", "L5", "dr", "drill", "status == 201", "42", "0s", "24h", { "service": "db", "run": "x" }]);
+    let more = json!(["L3", "L5", "dr", "drill", "status == 201", "42", "0s", "24h", { "service": "db", "run": "x" }, ">= 100", " < -1.5 "]);
     let mut taken = 0;
     // A third of the pool at each place, another one at the next: every value meets every kind of place, in a third of
     // the time.
@@ -313,6 +327,7 @@ fn the_schema_rejects_nothing_that_the_program_takes() {
             && !place.ends_with("/hosts")
             && !place.ends_with("/variables")
             && !place.ends_with("/environment")
+            && !place.ends_with("/env")
         {
             map.insert("qqq".into(), json!("1"));
             assert!(project.takes(&more).is_err(), "{place}");

@@ -1,4 +1,4 @@
-//! `scripts/setup.sh --tests` on a machine that has everything but a browser: what it installs and how, and what it says
+//! `scripts/setup.sh --tests` on a machine that has everything but a browser, or xmllint: what it installs and how, and what it says
 //! where it may not. The machine is a directory of programs that pretend.
 
 use std::fs;
@@ -22,12 +22,12 @@ impl Machine {
             let real = ["/bin", "/usr/bin"].map(|dir| Path::new(dir).join(name)).into_iter().find(|path| path.exists());
             symlink(real.unwrap(), machine.path("bin").join(name)).unwrap();
         }
-        for name in ["cargo", "cc"] {
+        for name in ["cargo", "cc", "xmllint"] {
             machine.program(name, "exit 0");
         }
         machine.program("docker", r#"case "$1" in compose) echo 2.26.1 ;; *) echo 25.0 ;; esac"#);
         machine.program("id", "echo 1000");
-        machine.program("apt-get", r#"echo "apt-get $*" >>"$LOG"; case " $* " in *" chromium "*) >"$BIN/chromium"; chmod +x "$BIN/chromium" ;; esac"#);
+        machine.program("apt-get", r#"echo "apt-get $*" >>"$LOG"; for got in chromium xmllint; do case " $* " in *" $got "* | *" libxml2-utils "*) >"$BIN/$got"; chmod +x "$BIN/$got" ;; esac; done"#);
         fs::write(machine.path("").join("os-release"), format!("ID={distribution}\nVERSION_CODENAME=x\n")).unwrap();
         machine
     }
@@ -93,6 +93,20 @@ fn without_rights_one_message_says_what_to_install_and_how() {
             }
         }
     }
+}
+
+#[test]
+fn the_validator_of_junit_is_installed_too_or_named() {
+    let machine = Machine::new("debian");
+    fs::remove_file(machine.path("bin").join("xmllint")).unwrap();
+    machine.program("chromium", "exit 0");
+    let (code, said, done) = machine.set_up(None);
+    assert_eq!((code, done.as_str()), (Some(3), ""), "{said}");
+    assert!(said.contains("no xmllint") && said.contains("sudo apt-get install libxml2-utils"), "{said}");
+    machine.program("sudo", ASKS_NOBODY);
+    let (code, said, done) = machine.set_up(None);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(done.contains(" libxml2-utils"), "{done}");
 }
 
 #[test]

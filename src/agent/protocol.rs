@@ -273,6 +273,8 @@ pub struct WireSlice {
     pub good: BTreeMap<String, u64>,
     /// Result → events.
     pub results: BTreeMap<String, u64>,
+    /// SLI → when its earliest good event was complete, in microseconds from the start of the slice.
+    pub first_good_us: BTreeMap<String, u64>,
     /// Median, 99th percentile, maximum of the latency in microseconds.
     pub latency_us: [u64; 3],
 }

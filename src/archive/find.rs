@@ -2,7 +2,7 @@
 //! that of its first event, because what was a link (`latest`) comes out of an artifact of CI as a second directory.
 
 use super::read::{read_day, read_run};
-use crate::record::{DayEvent, DayStamped, Event, Stamped, is_run_id};
+use crate::record::{DayEvent, DayStamped, Event, RunDir, Stamped, is_run_id};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -84,6 +84,12 @@ pub fn run_id(dir: &Path) -> Option<String> {
     };
     let of_record = || Some(read_run(dir).ok()?.plan?.run);
     own_name(dir).or_else(of_event).or_else(of_record).filter(|id| is_run_id(id))
+}
+
+/// Whether the drill of a run directory still runs: its lock is held. A drill without an end that nobody holds was cut off. What
+/// was unpacked just now has no lock, and is none that is just beginning.
+pub fn is_under_way(dir: &Path) -> bool {
+    RunDir::open(dir).is_ok_and(|run| run.has_lock_file() && run.is_alive().unwrap_or(false))
 }
 
 fn day_id(dir: &Path) -> Option<String> {

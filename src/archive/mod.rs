@@ -4,5 +4,5 @@
 mod find;
 mod read;
 
-pub use find::{Found, find, run_id};
-pub use read::{read_all, read_day, read_events, read_run};
+pub use find::{Found, find, is_under_way, run_id};
+pub use read::{read_all, read_day, read_events, read_run, read_story};

@@ -13,14 +13,19 @@ pub fn read_run(dir: &Path) -> io::Result<Record> {
     if let Some(record) = saved.filter(|record| record.ended) {
         return Ok(record);
     }
-    let events = dir.join("events.jsonl");
-    let file = File::open(&events).map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", events.display())))?;
-    let record = Record::from_events(BufReader::new(file));
+    let record = read_story(dir)?;
     if record.plan.is_none() {
-        let why = format!("{}: the story has no beginning", events.display());
+        let why = format!("{}: the story has no beginning", dir.join("events.jsonl").display());
         return Err(io::Error::new(io::ErrorKind::InvalidData, why));
     }
     Ok(record)
+}
+
+/// What the `events.jsonl` of a run directory adds up to, whatever its `record.json` says.
+pub fn read_story(dir: &Path) -> io::Result<Record> {
+    let events = dir.join("events.jsonl");
+    let file = File::open(&events).map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", events.display())))?;
+    Ok(Record::from_events(BufReader::new(file)))
 }
 
 /// The events of a run directory that are wanted, in order; lines that cannot be read are left out, as in the record.

@@ -1,7 +1,7 @@
 //! `firedrill agent`: what the agent container runs.
 
 use crate::agent::files;
-use crate::agent::proxy::ProxyConfig;
+use crate::agent::proxy::{self, ProxyConfig};
 use crate::agent::server::{self, ServeConfig};
 use crate::error::{Error, Exit};
 use std::path::PathBuf;
@@ -26,9 +26,15 @@ enum AgentCommand {
         #[arg(long, env = "FIREDRILL_PROXY", value_name = "JSON")]
         proxy: Option<String>,
     },
+    /// Makes ports of `localhost` lead to services, for as long as the container lives: the toolbox's main process.
+    Forward {
+        /// The ports, each with its service and the port there: `8080=web:80`.
+        #[arg(value_name = "PORT=SERVICE:PORT", value_parser = forwarded)]
+        ports: Vec<(u16, String, u16)>,
+    },
     /// Connects standard input and output to the agent: the exec session of the runner.
     Control,
-    /// Looks at a file on a service's volumes, damages or mends it: in a container of its own that has them.
+    /// Looks at a file on a service's volumes, damages or repairs it: in a container of its own that has them.
     Files {
         /// What is to be done, as JSON.
         #[arg(long, value_name = "JSON")]
@@ -45,6 +51,14 @@ enum AgentCommand {
 pub async fn run(args: AgentArgs, _globals: &super::Globals) -> Result<Exit, Error> {
     match args.command {
         AgentCommand::Serve { proxy } => serve(args.socket, proxy).await,
+        AgentCommand::Forward { ports } => {
+            for (port, service, target) in ports {
+                if let Err(error) = proxy::forward(port, &service, target).await {
+                    eprintln!("localhost:{port} does not lead to {service}:{target}: {error}");
+                }
+            }
+            std::future::pending().await
+        }
         AgentCommand::Control => server::control(&args.socket, tokio::io::stdin(), tokio::io::stdout())
             .await
             .map(|()| Exit::Passed)
@@ -65,6 +79,14 @@ pub async fn run(args: AgentArgs, _globals: &super::Globals) -> Result<Exit, Err
             }
         },
     }
+}
+
+/// `8080=web:80`.
+fn forwarded(text: &str) -> Result<(u16, String, u16), String> {
+    let (port, leads_to) = text.split_once('=').ok_or("expected PORT=SERVICE:PORT")?;
+    let (service, target) = leads_to.rsplit_once(':').ok_or("expected PORT=SERVICE:PORT")?;
+    let number = |text: &str| text.parse::<u16>().map_err(|error| format!("`{text}`: {error}"));
+    Ok((number(port)?, service.to_string(), number(target)?))
 }
 
 async fn serve(socket: PathBuf, proxy: Option<String>) -> Result<Exit, Error> {

@@ -1,14 +1,18 @@
 //! `firedrill check`: checks every scenario, runbook, stack and game day of the project; starts nothing.
 
+mod places;
+
 use super::output::print;
 use crate::error::{Error, Exit};
+use crate::report::many;
 use crate::source::{Diagnostics, Source, render};
 use crate::spec::{
-    Overrides, Plan, check_environment, check_services, check_variables, find, find_game_day, is_game_day, load,
-    load_game_day, project_files, project_game_days, project_scenarios,
+    Overrides, Plan, check_environment, check_objectives, check_services, check_variables, find, find_game_day,
+    is_game_day, load, load_game_day, project_files, project_game_days, project_scenarios,
 };
-use crate::stack::docker::{ResolveError, resolve};
-use std::collections::BTreeMap;
+use crate::stack::StackError;
+use crate::stack::docker::{Endpoint, KnownPrograms, ResolveError, ResolvedModel, resolve};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -53,8 +57,12 @@ pub async fn run(args: CheckArgs, globals: &super::Globals) -> Result<Exit, Erro
     for path in selected.runbooks.iter().filter(|path| !plans.iter().any(|plan| follows(plan, path))) {
         check_runbook(path, &mut diags);
     }
+    plans.iter().for_each(|plan| check_objectives(plan, &mut diags));
     // Without Docker the stacks cannot be judged; what is wrong with the files is told all the same.
     let resolved = resolve_stacks(&plans, &mut diags).await;
+    if let (Ok(models), false) = (&resolved, diags.has_errors()) {
+        print(&check_programs(&plans, models, &mut diags).await)?;
+    }
     if diags.has_errors() || resolved.is_ok() {
         let exit = report(&diags, &selected, globals)?;
         if let Err(error) = resolved {
@@ -63,7 +71,7 @@ pub async fn run(args: CheckArgs, globals: &super::Globals) -> Result<Exit, Erro
         return Ok(exit);
     }
     show(&render(&diags, globals.color()));
-    resolved.map(|()| Exit::Passed)
+    resolved.map(|_| Exit::Passed)
 }
 
 /// Writes to standard error; that nobody reads it changes nothing about the exit code.
@@ -118,8 +126,10 @@ fn check_runbook(path: &Path, diags: &mut Diagnostics) {
 
 /// Resolves the stacks of these plans and notes what only the resolved model tells: services that do not exist
 /// (`spec::check_services`), settings that a drill cannot have or should not have (`spec::place_in_stack`).
-async fn resolve_stacks(plans: &[Plan], diags: &mut Diagnostics) -> Result<(), Error> {
+async fn resolve_stacks(plans: &[Plan], diags: &mut Diagnostics) -> Result<Vec<Option<ResolvedModel>>, Error> {
+    let mut models = Vec::new();
     for plan in plans {
+        models.push(None);
         match resolve(&plan.stack).await {
             Ok(model) => {
                 check_services(plan, &model.services(), &model.hosts(), diags);
@@ -128,12 +138,40 @@ async fn resolve_stacks(plans: &[Plan], diags: &mut Diagnostics) -> Result<(), E
                 }
                 check_environment(plan, |service| model.environment(service), diags);
                 super::findings::place(plan, &model.findings(&plan.stack), diags);
+                places::check_localhost(plan, &model, diags);
+                models.pop();
+                models.push(Some(model));
             }
             Err(ResolveError::Environment(error)) => return Err(super::conduct::environment(error)),
             Err(error) => super::findings::invalid(plan, &error, diags),
         }
     }
-    Ok(())
+    Ok(models)
+}
+
+/// Notes programs that steps use and that are not where they run, as the images have them. Returns what there is to say
+/// about places into which nobody could look.
+async fn check_programs(plans: &[Plan], models: &[Option<ResolvedModel>], diags: &mut Diagnostics) -> String {
+    let (mut known, mut unseen) = (KnownPrograms::default(), BTreeSet::new());
+    let looked = async {
+        let endpoint = Endpoint::resolve().await?;
+        for (plan, model) in plans.iter().zip(models) {
+            let Some(model) = model else { continue };
+            for place in places::check_programs(plan, model, &endpoint, &mut known, diags).await? {
+                unseen.insert(format!("{place} ({})", plan.stack.compose_file.display()));
+            }
+        }
+        Ok::<_, StackError>(())
+    };
+    match looked.await {
+        Err(error) => format!("not looked at: whether the programs of the steps are there, because {error}\n"),
+        Ok(()) if unseen.is_empty() => String::new(),
+        Ok(()) => {
+            let unseen: Vec<String> = unseen.into_iter().collect();
+            let why = "the image is not on this machine until a drill makes it";
+            format!("not looked at: whether the programs of the steps are in {}: {why}\n", unseen.join(", "))
+        }
+    }
 }
 
 fn report(diags: &Diagnostics, selected: &Selected, globals: &super::Globals) -> Result<Exit, Error> {
@@ -141,11 +179,10 @@ fn report(diags: &Diagnostics, selected: &Selected, globals: &super::Globals) ->
     if diags.has_errors() {
         return Ok(Exit::Usage);
     }
-    let count = |count: usize, what: &str| if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") };
     let verdict = if diags.all.is_empty() { "no mistakes" } else { "no errors" };
-    let mut counts = vec![count(selected.scenarios.len(), "scenario"), count(selected.runbooks.len(), "runbook")];
+    let mut counts = vec![many(selected.scenarios.len(), "scenario"), many(selected.runbooks.len(), "runbook")];
     if !selected.days.is_empty() {
-        counts.push(count(selected.days.len(), "game day"));
+        counts.push(many(selected.days.len(), "game day"));
     }
     print(&format!("{}: {verdict}\n", counts.join(", ")))?;
     Ok(Exit::Passed)

@@ -15,7 +15,7 @@ pub use signals::listen;
 use super::ask::Terminal;
 use crate::engine::{Options, Shutdown};
 use crate::error::{Error, Exit};
-use crate::record::{Observer, Outcome, Record, RunDir, as_it_is_kept, write_atomic};
+use crate::record::{Executed, Observer, Outcome, Record, RunDir, as_it_is_kept, write_atomic};
 use crate::report::{self, Console, ConsoleOptions, EventsJson, Verbosity};
 use crate::source::Diagnostics;
 use crate::spec::{self, Plan};
@@ -223,6 +223,35 @@ pub async fn revision(project: &Path) -> Option<String> {
     let told = tokio::time::timeout(Duration::from_secs(5), git).await.ok()?.ok()?;
     let text = String::from_utf8(told.stdout).ok()?.trim().to_string();
     (told.status.success() && !text.is_empty()).then_some(text)
+}
+
+/// Who carries drills out here, and on what: the same for every drill of this process.
+pub async fn executed() -> Executed {
+    static KNOWN: tokio::sync::OnceCell<Executed> = tokio::sync::OnceCell::const_new();
+    KNOWN.get_or_init(ask_who_executes).await.clone()
+}
+
+async fn ask_who_executes() -> Executed {
+    // CI systems first: there the user of the operating system is nobody.
+    let names = ["GITHUB_ACTOR", "GITLAB_USER_LOGIN", "BUILD_USER_ID", "USER", "LOGNAME"];
+    let by = names.iter().filter_map(|name| std::env::var(name).ok()).find(|name| !name.trim().is_empty());
+    let program = tokio::task::spawn_blocking(|| {
+        let file = std::env::current_exe().and_then(std::fs::File::open).ok()?;
+        Some(crate::evidence::Digest::of_all(file).ok()?.0.to_string())
+    });
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = if host.trim().is_empty() { "name not known" } else { host.trim() };
+    let cpus = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    let args = ["version", "--format", "{{.Server.Platform.Name}} {{.Server.Version}}"];
+    let engine = tokio::process::Command::new("docker").args(args).stdin(Stdio::null()).kill_on_drop(true).output();
+    let engine = tokio::time::timeout(Duration::from_secs(5), engine).await.ok().and_then(Result::ok);
+    let engine = engine.filter(|told| told.status.success()).and_then(|told| String::from_utf8(told.stdout).ok());
+    Executed {
+        by,
+        program_sha256: program.await.ok().flatten(),
+        machine: format!("{host}, {} {}, {cpus} processors", std::env::consts::OS, std::env::consts::ARCH),
+        engine: engine.map(|text| text.trim().to_string()).filter(|text| !text.is_empty()),
+    }
 }
 
 fn drawn_seed() -> u64 {

@@ -2,13 +2,13 @@
 
 use super::evidence::{self, Scenarios};
 use super::output::print;
-use crate::coverage::{self, Catalog, Coverage, EXAMPLE, FILE, parse_period};
+use crate::coverage::{self, Coverage};
 use crate::error::{Error, Exit};
+use crate::services::{self, Catalog, EXAMPLE, FILE};
 use crate::slis::Ratio;
 use crate::source::{Diagnostics, Source, render, tidy};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// Shows which failures of the critical services in `services.yaml` are drilled, when last, and with which verdict.
 #[derive(Debug, clap::Args)]
@@ -19,9 +19,6 @@ pub struct CoverageArgs {
     /// The file that lists the critical services; `services.yaml` of the project by default.
     #[arg(long, value_name = "FILE")]
     services: Option<PathBuf>,
-    /// How long a drill that passed counts.
-    #[arg(long, value_name = "TIME", default_value = "90d", value_parser = parse_period)]
-    fresh: Duration,
     /// Exit with 1 when less than this is covered.
     #[arg(long, value_name = "PERCENT", value_parser = Ratio::parse)]
     require_coverage: Option<Ratio>,
@@ -36,7 +33,11 @@ pub struct CoverageArgs {
 /// Runs the command.
 pub async fn run(args: CoverageArgs, globals: &super::Globals) -> Result<Exit, Error> {
     let scenarios = evidence::scenarios(&globals.project);
-    let catalog = catalog(&args, &scenarios, globals)?;
+    let catalog = catalog(args.services.as_deref(), &scenarios, globals)?.ok_or_else(|| {
+        let path = tidy(&globals.project.join(FILE));
+        Error::usage(format!("there is no {}: nothing says which services are critical", path.display()))
+            .hint(format!("begin with this one, or name another file with `--services`:\n\n{}", EXAMPLE.trim_end()))
+    })?;
     let (drills, problems) = evidence::drills(&args.paths, &globals.project)?;
     let unfit = scenarios.unfit.iter().map(|(path, _, mistakes)| {
         let count = if *mistakes == 1 { "a mistake".to_string() } else { format!("{mistakes} mistakes") };
@@ -46,7 +47,7 @@ pub async fn run(args: CoverageArgs, globals: &super::Globals) -> Result<Exit, E
         tell(&format!("warning: {problem}"));
     }
     let now = crate::record::utc_now();
-    let coverage = Coverage::new(&catalog, &scenarios.fit, &drills, &globals.project, now, args.fresh);
+    let coverage = Coverage::new(&catalog, &scenarios.fit, &drills, &globals.project, now);
     if args.json {
         let json = coverage::json(&coverage)
             .map_err(|error| Error::harness(format!("writing the coverage as JSON: {error}")))?;
@@ -66,28 +67,29 @@ pub async fn run(args: CoverageArgs, globals: &super::Globals) -> Result<Exit, E
     }
 }
 
-fn catalog(args: &CoverageArgs, scenarios: &Scenarios, globals: &super::Globals) -> Result<Catalog, Error> {
-    let path = args.services.clone().unwrap_or_else(|| tidy(&globals.project.join(FILE)));
-    if args.services.is_none() && !exists(&path) {
-        return Err(Error::usage(format!("there is no {}: nothing says which services are critical", path.display()))
-            .hint(format!("begin with this one, or name another file with `--services`:\n\n{}", EXAMPLE.trim_end())));
+/// The critical services, from the file that is named or that of the project; `None` where the project has none.
+pub fn catalog(
+    named: Option<&Path>,
+    scenarios: &Scenarios,
+    globals: &super::Globals,
+) -> Result<Option<Catalog>, Error> {
+    let path = named.map_or_else(|| tidy(&globals.project.join(FILE)), Path::to_path_buf);
+    if named.is_none() && std::fs::symlink_metadata(&path).is_err() {
+        return Ok(None);
     }
     let mut diags = Diagnostics::default();
     let catalog = match Source::read(&path) {
-        Ok(source) => coverage::read(&source, &scenarios.names, &mut diags),
+        Ok(source) => services::read(&source, Some(&scenarios.named()), &mut diags),
         Err(error) => {
             error.report("the list of services", None, &mut diags);
             None
         }
     };
-    catalog.ok_or_else(|| {
+    let catalog = catalog.ok_or_else(|| {
         let shown = render(&diags, globals.color());
         Error::usage(format!("the list of services has mistakes\n\n{}", shown.trim_end()))
-    })
-}
-
-fn exists(path: &Path) -> bool {
-    std::fs::symlink_metadata(path).is_ok()
+    })?;
+    Ok(Some(catalog))
 }
 
 /// Width and colour of standard output; what is no terminal gets 80 columns without colour.

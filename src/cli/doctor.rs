@@ -1,9 +1,9 @@
-//! `firedrill doctor`: says what is there, what is missing and how to mend it.
+//! `firedrill doctor`: says what is there, what is missing and how to fix it.
 
 use crate::error::{Error, Exit};
 use crate::stack::docker::{Probe, State, probe};
 
-/// Says what is there, what is missing and how to mend it.
+/// Says what is there, what is missing and how to fix it.
 #[derive(Debug, clap::Args)]
 pub struct DoctorArgs {
     /// How to print it.
@@ -42,8 +42,8 @@ fn text(probes: &[Probe]) -> String {
     let mut text = String::new();
     for probe in probes {
         text.push_str(&format!("{:<8} {:<15} {}\n", word(probe.state), probe.what, probe.seen));
-        if let Some(mend) = &probe.mend {
-            text.push_str(&format!("{:<24} help: {mend}\n", ""));
+        if let Some(fix) = &probe.fix {
+            text.push_str(&format!("{:<24} help: {fix}\n", ""));
         }
     }
     let missing = probes.iter().filter(|probe| probe.state == State::Missing).count();
@@ -56,7 +56,7 @@ fn text(probes: &[Probe]) -> String {
 }
 
 fn json(probes: &[Probe]) -> serde_json::Value {
-    let one = |probe: &Probe| serde_json::json!({ "what": probe.what, "state": word(probe.state), "seen": probe.seen, "help": probe.mend });
+    let one = |probe: &Probe| serde_json::json!({ "what": probe.what, "state": word(probe.state), "seen": probe.seen, "help": probe.fix });
     probes.iter().map(one).collect()
 }
 
@@ -67,12 +67,12 @@ mod tests {
     #[test]
     fn it_says_what_is_missing_and_how_to_mend_it() {
         let mut probes = vec![
-            Probe { what: "engine", state: State::Ok, seen: "28.0.1".into(), mend: None },
+            Probe { what: "engine", state: State::Ok, seen: "28.0.1".into(), fix: None },
             Probe {
                 what: "compose",
                 state: State::Missing,
                 seen: "1.29".into(),
-                mend: Some("install Compose 2.20".into()),
+                fix: Some("install Compose 2.20".into()),
             },
         ];
         insta::assert_snapshot!(text(&probes), @r"

@@ -3,6 +3,7 @@
 use crate::archive;
 use crate::coverage::{Drill, Scenario};
 use crate::error::Error;
+use crate::services::Named;
 use crate::source::{Level, tidy};
 use crate::spec::{Overrides, load, outline, project_scenarios};
 use std::collections::BTreeMap;
@@ -17,6 +18,14 @@ pub struct Scenarios {
     pub names: Vec<String>,
     /// Those with mistakes: the file, the runbook that it names, and how many mistakes.
     pub unfit: Vec<(PathBuf, Option<PathBuf>, usize)>,
+}
+
+impl Scenarios {
+    /// What `services.yaml` may name of them.
+    pub fn named(&self) -> Named {
+        let classes = self.fit.iter().flat_map(|scenario| &scenario.faults).filter_map(|(class, _)| class.clone());
+        Named { scenarios: self.names.clone(), classes: classes.collect() }
+    }
 }
 
 /// Reads every scenario of the project.

@@ -233,8 +233,6 @@ fn broken(error: IndexError) -> Error {
     match error {
         IndexError::Foreign(_) => Error::usage(text).hint("name another file with `--index FILE`"),
         IndexError::Runs(_) => Error::usage(text).hint("`--from DIR` names a directory below which runs are"),
-        _ => {
-            Error::harness(text).hint("name another file with `--index FILE`, or make the index anew with `--rebuild`")
-        }
+        _ => Error::harness(text).hint("name another file with `--index FILE`, or rebuild the index with `--rebuild`"),
     }
 }

@@ -3,6 +3,7 @@
 
 mod choice;
 mod facts;
+mod routes;
 mod text;
 
 use super::output::print;
@@ -23,6 +24,8 @@ const RUNBOOK: &str = include_str!("init/runbook.md");
 const STUB: &str = include_str!("init/compose.yaml");
 /// The names under which Compose itself looks for its file, in its order.
 const COMPOSE_FILES: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml"];
+/// How deep below the project a Compose file is looked for.
+const FOLDERS_DEEP: usize = 3;
 /// Where a project may keep its copy of the schema.
 const SCHEMAS: [&str; 2] = ["scenarios/scenario.schema.json", "docs/scenario.schema.json"];
 
@@ -93,32 +96,68 @@ pub async fn run(args: InitArgs, globals: &super::Globals) -> Result<Exit, Error
     Ok(exit)
 }
 
-/// The stack's file: the one that is named, else the one in the project's folder, else the only one in `stacks/`. `None`
-/// when there is none at all.
+/// The stack's file: the one that is named, else the one in the project's folder, else the only one below it, under
+/// whatever name. `None` when there is none at all.
 fn compose_file(named: Option<&Path>, project: &Path) -> Result<Option<PathBuf>, Error> {
     if let Some(path) = named {
-        let inside = COMPOSE_FILES.iter().map(|name| path.join(name)).find(|file| file.is_file());
+        let inside = in_folder(path).into_iter().next();
         return match (path.is_file(), inside) {
             (true, _) => Ok(Some(path.to_path_buf())),
             (false, Some(file)) => Ok(Some(file)),
             _ => Err(Error::usage(format!("there is no Compose file `{}`", path.display()))),
         };
     }
-    let find = |folder: &Path| COMPOSE_FILES.iter().map(|name| folder.join(name)).find(|file| file.is_file());
-    if let Some(file) = find(project) {
-        return Ok(Some(file));
+    let mut found = in_folder(project);
+    if found.is_empty() {
+        below(project, FOLDERS_DEEP, &mut found);
     }
-    let folders = std::fs::read_dir(project.join("stacks")).into_iter().flatten().flatten();
-    let mut found: Vec<PathBuf> = folders.filter_map(|folder| find(&folder.path())).collect();
-    found.sort();
     match found.as_slice() {
         [] => Ok(None),
         [one] => Ok(Some(one.clone())),
         several => {
-            let names: Vec<String> = several.iter().map(|path| path.display().to_string()).collect();
+            let names: Vec<String> = several.iter().map(|path| tidy(path).display().to_string()).collect();
             let message = format!("there are several Compose files: {}", list(&names));
             Err(Error::usage(message)
                 .hint(format!("name one: `--stack {}`", names.first().cloned().unwrap_or_default())))
+        }
+    }
+}
+
+/// The Compose files of a folder: the one that Compose itself finds there, else all YAML files with services.
+fn in_folder(folder: &Path) -> Vec<PathBuf> {
+    if let Some(file) = COMPOSE_FILES.iter().map(|name| folder.join(name)).find(|file| file.is_file()) {
+        return vec![file];
+    }
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|e| e.path()).collect();
+    files.retain(|path| is_compose(path));
+    files.sort();
+    files
+}
+
+/// Whether a file under another name is one of Compose's. What overrides another file is none by itself, and
+/// `services.yaml` is Firedrill's own.
+fn is_compose(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let yaml = name.ends_with(".yaml") || name.ends_with(".yml");
+    yaml && name != "services.yaml"
+        && !name.contains(".override.")
+        && std::fs::read_to_string(path).is_ok_and(|text| text.lines().any(|line| line.trim_end() == "services:"))
+}
+
+fn below(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) {
+    let mut folders: Vec<PathBuf> =
+        std::fs::read_dir(folder).into_iter().flatten().flatten().map(|e| e.path()).collect();
+    // A link may lead out of the project, or round in circles.
+    folders.retain(|path| path.symlink_metadata().is_ok_and(|about| about.is_dir()));
+    folders.retain(|path| {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or(".");
+        !name.starts_with('.') && !["node_modules", "vendor", "target"].contains(&name)
+    });
+    folders.sort();
+    for folder in folders {
+        found.extend(in_folder(&folder));
+        if depth > 1 {
+            below(&folder, depth - 1, found);
         }
     }
 }
@@ -134,6 +173,7 @@ async fn resolved(stack: &Path) -> Result<ResolvedModel, Error> {
         hosts: Default::default(),
         toolbox_image: None,
         releases: Vec::new(),
+        processes: Vec::new(),
         up_within: Duration::from_secs(120),
     };
     resolve(&spec).await.map_err(|error| match error {

@@ -122,7 +122,7 @@ pub async fn run(args: RunArgs, globals: &super::Globals) -> Result<Exit, Error>
         ask: person.is_present(),
     };
     let notes = wanted.iter().map(|service| {
-        format!("Firedrill copies its shell into the container of `{service}` as /firedrill; that stays there until the container is made anew")
+        format!("Firedrill copies its shell into the container of `{service}` as /firedrill; that stays there until the container is recreated")
     });
     let touched = project.iter().map(|project| {
         format!(

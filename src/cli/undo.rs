@@ -4,7 +4,7 @@
 use crate::engine::ledger::{self, Entry};
 use crate::faults::{SCRIPT_WITHIN, Undo, ended, script};
 use crate::record::RunDir;
-use crate::stack::docker::{Endpoint, Operated, exec_in, files_in, operate_in};
+use crate::stack::docker::{Endpoint, Operated, exec_in, files_in, operate_in, remove_service_in};
 use crate::stack::{ContainerOp, Executed, FileAnswer, FileAsk, FileDeed, StackError};
 use std::fs::OpenOptions;
 use std::io::{self, Write};
@@ -31,13 +31,14 @@ pub async fn undo(endpoint: &Endpoint, run_dir: &RunDir) -> io::Result<Undone> {
     let mut all = Undone::default();
     for (fault, undo) in &found.outstanding {
         let Undone { done, left } = match undo {
-            Undo::Command { service, script: text } => {
+            Undo::Command { service, script: text, .. } => {
                 by_command(fault, service, exec_in(endpoint, &run, service, &script(text), SCRIPT_WITHIN).await)
             }
             Undo::File { service, path, damage } => {
                 let ask = FileAsk { path: path.clone(), what: FileDeed::Mend(damage.clone()) };
                 by_mending(fault, files_in(endpoint, &run, service, &ask).await)
             }
+            Undo::Process { name } => by_removing(fault, remove_service_in(endpoint, &run, name).await),
             _ => one(fault, undo, operate).await,
         };
         if left.is_empty() {
@@ -63,7 +64,7 @@ fn by_command(fault: &str, service: &str, executed: Result<Option<Executed>, Sta
     undone
 }
 
-/// What mending a file came to.
+/// What repairing a file came to.
 fn by_mending(fault: &str, mended: Result<FileAnswer, StackError>) -> Undone {
     let mut undone = Undone::default();
     match mended {
@@ -72,6 +73,14 @@ fn by_mending(fault: &str, mended: Result<FileAnswer, StackError>) -> Undone {
         Err(error) => undone.left.push(format!("fault {fault}: {error}")),
     }
     undone
+}
+
+/// What removing the containers of a process came to.
+fn by_removing(fault: &str, removed: Result<Vec<String>, StackError>) -> Undone {
+    match removed {
+        Ok(names) => Undone { done: names.iter().map(|name| format!("removed {name}")).collect(), left: Vec::new() },
+        Err(error) => Undone { done: Vec::new(), left: vec![format!("fault {fault}: {error}")] },
+    }
 }
 
 /// Undoes one fault. A container that is gone has nothing left to be undone.
@@ -83,8 +92,8 @@ async fn one(
     let mut undone = Undone::default();
     let (containers, op) = match undo {
         Undo::Containers { containers, op, .. } => (containers, op),
-        // Commands and files are seen to by themselves, see above.
-        Undo::Agent { .. } | Undo::Command { .. } | Undo::File { .. } => return undone,
+        // Commands, files and processes are seen to by themselves, see above.
+        Undo::Agent { .. } | Undo::Command { .. } | Undo::File { .. } | Undo::Process { .. } => return undone,
         Undo::Nothing { reason, .. } => {
             undone.done.push(format!("fault {fault}: left as it is, irreversible: {reason}"));
             return undone;

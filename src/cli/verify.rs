@@ -1,9 +1,10 @@
 //! `firedrill verify`: holds runs to their manifests, and manifests to the chain beside them.
 
 use super::output::print;
+use crate::archive;
 use crate::error::{Error, Exit};
-use crate::evidence::{self, Head, Report, State};
-use crate::source::tidy;
+use crate::evidence::{self, Digest, Head, Kept, Report, State};
+use crate::source::{tidy, visible};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -11,8 +12,9 @@ use std::path::{Path, PathBuf};
 /// events, every manifest against the chain beside the runs. Names what was changed, removed or added.
 ///
 /// What this proves: nobody has changed a part of it without changing the rest accordingly. Whoever can write every file, the
-/// manifests and the chain can write all of them anew. What shows that as well is the head of the chain, printed at the end: keep it
-/// where that person cannot write (a report, the log of a CI job, a signed message), and hand it to `--head` later.
+/// manifests and the chain can write all of them again. What shows that as well is the head of the chain, printed at the end, or the
+/// SHA-256 of a run's manifest: keep it where that person cannot write (a report, the log of a CI job, a signed message), and hand it
+/// to `--head` or `--manifest-sha256` later.
 #[derive(Debug, clap::Args)]
 pub struct VerifyArgs {
     /// Run directories, directories that hold some, unpacked artifacts of CI, at any depth
@@ -22,6 +24,10 @@ pub struct VerifyArgs {
     /// A head that was written down earlier: it must still be in a chain. May be given several times.
     #[arg(long, value_name = "N:HASH", value_parser = str::parse::<Head>)]
     head: Vec<Head>,
+    /// The SHA-256 of a `manifest.json` that was written down earlier: it must be the manifest of one of the runs. May be given
+    /// several times.
+    #[arg(long, value_name = "HEX", value_parser = digest)]
+    manifest_sha256: Vec<Digest>,
     /// Seal what was never sealed, such as runs of older versions, and say so in the chain: from now on it can be verified, and
     /// nothing says what happened to it before.
     #[arg(long)]
@@ -29,6 +35,10 @@ pub struct VerifyArgs {
     /// Reports (pages, JUnit) that differ from what was sealed count as changed as well.
     #[arg(long)]
     strict: bool,
+    /// Compute each drill again from its `events.jsonl` alone, by the definitions, and compare every figure and the verdict with
+    /// what the run says: its events, its `record.json`, its `junit.xml`. With `--quiet` only what differs is printed.
+    #[arg(long, conflicts_with_all = ["seal", "strict", "head", "manifest_sha256", "format"])]
+    recompute: bool,
     /// What to print.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
@@ -48,6 +58,9 @@ pub async fn run(args: VerifyArgs, globals: &super::Globals) -> Result<Exit, Err
         [] => own(&globals.project)?,
         named => named.to_vec(),
     };
+    if args.recompute {
+        return recompute(&paths, globals.quiet);
+    }
     let mut report = verified(&paths)?;
     if report.is_empty() {
         let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
@@ -59,20 +72,69 @@ pub async fn run(args: VerifyArgs, globals: &super::Globals) -> Result<Exit, Err
         failed = seal(&report);
         report = verified(&paths)?;
     }
-    let heads: Vec<(Head, bool)> = args.head.into_iter().map(|head| (head.clone(), report.has(&head))).collect();
+    let kept = Kept::find(args.head, args.manifest_sha256, &report);
     let text = match args.format {
-        Format::Json => String::from_utf8_lossy(&evidence::json(&report, &heads)).into_owned(),
-        Format::Human => evidence::text(&report, &heads, globals.quiet, &short),
+        Format::Json => String::from_utf8_lossy(&evidence::json(&report, &kept)).into_owned(),
+        Format::Human => evidence::text(&report, &kept, globals.quiet, &short),
     };
     print(&text)?;
     if !failed.is_empty() {
         return Err(Error::harness(format!("not everything could be sealed:\n{}", failed.join("\n"))));
     }
     Ok(match () {
-        () if report.is_changed() || heads.iter().any(|(_, found)| !found) => Exit::Failed,
+        () if report.is_changed() || !kept.is_found() => Exit::Failed,
         () if args.strict && report.reports() > 0 => Exit::Failed,
         () if report.is_unreadable() => Exit::Harness,
         () => Exit::Passed,
+    })
+}
+
+/// Computes every drill below the paths again. Runbooks that were followed alone have no figures.
+fn recompute(paths: &[PathBuf], quiet: bool) -> Result<Exit, Error> {
+    let found = archive::find(paths).map_err(|error| {
+        Error::usage(error.to_string())
+            .hint("name a run directory, or one that holds some, such as unpacked artifacts of CI")
+    })?;
+    if found.runs.is_empty() {
+        return Err(Error::usage("there is no run to compute again")
+            .hint("name a run directory, or one that holds some, such as unpacked artifacts of CI"));
+    }
+    let mut exit = Exit::Passed;
+    for dir in &found.runs {
+        let name = archive::run_id(dir).unwrap_or_else(|| dir.display().to_string());
+        if archive::is_under_way(dir) {
+            tell(&format!("{name} is still under way, and left out"));
+            continue;
+        }
+        let rows = match evidence::recompute(dir) {
+            Ok(rows) => rows,
+            Err(error) => return Err(Error::harness(format!("{name} cannot be computed again: {error}"))),
+        };
+        let differ = rows.iter().filter(|row| !row.is_same()).count();
+        if differ > 0 {
+            exit = Exit::Failed;
+        }
+        let shown: Vec<&evidence::Recomputed> = rows.iter().filter(|row| !quiet || !row.is_same()).collect();
+        if !quiet || differ > 0 {
+            print(&format!("{name}: {} figures computed again, {differ} differ\n", rows.len()))?;
+        }
+        let width = shown.iter().map(|row| row.figure.chars().count()).max().unwrap_or_default();
+        for row in shown {
+            let text = match row.is_same() {
+                true => format!("same    {:width$}  {}", row.figure, row.recomputed),
+                false => {
+                    format!("DIFFERS {:width$}  recomputed {}, recorded {}", row.figure, row.recomputed, row.recorded)
+                }
+            };
+            print(&format!("  {}\n", visible(&text)))?;
+        }
+    }
+    Ok(exit)
+}
+
+fn digest(text: &str) -> Result<Digest, String> {
+    Digest::parse(text.trim()).ok_or_else(|| {
+        format!("`{text}` is no SHA-256: 64 hexadecimal digits, as `sha256sum manifest.json` prints them")
     })
 }
 

@@ -1,5 +1,6 @@
 //! What a record says for coverage: few words of each, so that thousands of records fit in memory.
 
+use crate::faults::class_of;
 use crate::record::{Outcome, Record, Verdict};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -17,8 +18,9 @@ pub struct Drill {
     pub verdict: Verdict,
     /// What that means.
     pub outcome: Outcome,
-    /// Its faults: kind and the services that it broke, none where the record does not name them.
-    pub faults: Vec<(String, Vec<String>)>,
+    /// Its faults: class of failures, where it is of one, and the services that it broke, none where the record does not name
+    /// them.
+    pub faults: Vec<(Option<String>, Vec<String>)>,
     /// The runbook, as the record names it.
     pub runbook: Option<String>,
     /// The steps that it set out to follow.
@@ -58,7 +60,13 @@ impl Drill {
             at,
             verdict: record.verdict,
             outcome: record.outcome(),
-            faults: plan.faults.iter().map(|fault| (fault.kind.clone(), fault.services.clone())).collect(),
+            faults: plan
+                .faults
+                .iter()
+                .map(|fault| {
+                    (class_of(&fault.kind, fault.covers.as_deref()).map(str::to_string), fault.services.clone())
+                })
+                .collect(),
             runbook: plan.runbook_file.as_ref().map(|file| file.path.clone()),
             steps: steps.collect(),
             to_recover_us: record

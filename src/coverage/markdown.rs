@@ -1,17 +1,15 @@
 //! The matrix as Markdown, for a job's summary or a wiki: services × failure modes at a glance, then each service.
 
 use super::matrix::{Coverage, ServiceCoverage, State};
-use super::period::show;
-use super::text::{details, mark, percent, targets, when};
+use super::text::{details, mark, overdue, percent, targets, when};
 use crate::source::visible;
-use std::time::Duration;
 
 /// The matrix as a page of Markdown.
 pub fn markdown(coverage: &Coverage) -> String {
     let mut out = String::new();
-    let fresh = show(Duration::from_secs(coverage.fresh_s));
     out.push_str(&format!(
-        "# Coverage: {}\n\n{} of {} required failure modes are covered: their last drill passed within {fresh}.\n\n",
+        "# Coverage: {}\n\n{} of {} required failure modes are covered: their last drill passed, within the recovery time \
+         objective and as lately as the service asks for.\n\n",
         percent(coverage.covered, coverage.required),
         coverage.covered,
         coverage.required
@@ -22,6 +20,10 @@ pub fn markdown(coverage: &Coverage) -> String {
         out.push_str(&format!("| {} | {} | {} | {share} |\n", tier.tier, tier.covered, tier.required));
     }
     out.push('\n');
+    let late: Vec<String> = coverage.overdue().map(|(service, cell)| escaped(&overdue(service, cell))).collect();
+    if !late.is_empty() {
+        out.push_str(&format!("Overdue:\n\n- {}\n\n", late.join("\n- ")));
+    }
     grid(coverage, &mut out);
     for service in &coverage.services {
         one(service, &mut out);
@@ -62,7 +64,7 @@ fn one(service: &ServiceCoverage, out: &mut String) {
         }
         for proof in &cell.scenarios {
             let last = proof.last.as_ref().map_or("never".to_string(), when);
-            let more: Vec<String> = details(proof, service).iter().map(|detail| escaped(detail)).collect();
+            let more: Vec<String> = details(proof).iter().map(|detail| escaped(detail)).collect();
             out.push_str(&format!(
                 "| {} | {} | {} | {last} | {} |\n",
                 code(&cell.mode),

@@ -1,12 +1,11 @@
 //! The matrix: services × failure modes, and in each cell the scenarios that drill it with their runbook and alert, the last
 //! drill, the last pass, and what has changed since. A pure function of the three files and the hour.
 
-use super::catalog::{Alert, Catalog, DrilledBy, Mode, Service};
 use super::paths::same_file;
-use super::read::shown;
 use super::scenario::same_condition;
 use super::{Drill, Scenario};
 use crate::record::{Verdict, utc_text};
+use crate::services::{Alert, Catalog, DrilledBy, Mode, Service, Slo, show, shown};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,8 +15,10 @@ use time::OffsetDateTime;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// The last drill passed, lately enough: covered.
+    /// The last drill passed, lately enough and within the recovery time objective: covered.
     Passed,
+    /// The last drill passed, and users waited longer than the recovery time objective allows.
+    MissedRto,
     /// The last drill failed.
     Failed,
     /// The last drill passed, too long ago.
@@ -33,6 +34,7 @@ impl State {
     pub fn words(self) -> &'static str {
         match self {
             State::Passed => "passed",
+            State::MissedRto => "missed RTO",
             State::Failed => "failed",
             State::Stale => "stale",
             State::NotRun => "not run",
@@ -48,8 +50,6 @@ pub struct Coverage {
     pub format: u32,
     /// When it was made, RFC 3339 in UTC.
     pub at_utc: String,
-    /// A pass counts for this long, in seconds.
-    pub fresh_s: u64,
     /// Failure modes that must be drilled, of all services.
     pub required: usize,
     /// Those of them that are covered.
@@ -82,6 +82,8 @@ pub struct ServiceCoverage {
     pub tier: u8,
     /// Who answers for it.
     pub owner: Option<String>,
+    /// At least this often each of its failures must be drilled, in seconds.
+    pub drill_every_s: u64,
     /// What it must keep.
     pub targets: Targets,
     /// Its failure modes.
@@ -110,6 +112,10 @@ pub struct Cell {
     pub mode: String,
     /// How far it is drilled: the best of its scenarios.
     pub state: State,
+    /// Whether it was not drilled for longer than the service allows, or never: by the last drill that came to a verdict.
+    pub overdue: bool,
+    /// Whole days since that drill.
+    pub drilled_days_ago: Option<u64>,
     /// The scenarios that drill it.
     pub scenarios: Vec<Proof>,
 }
@@ -127,13 +133,19 @@ pub struct Proof {
     pub state: State,
     /// Its last drill, whatever became of it.
     pub last: Option<LastDrill>,
+    /// Its last drill that came to a verdict.
+    pub last_judged: Option<LastDrill>,
+    /// Whether that was lately enough for the service.
+    pub within_drill_every: Option<bool>,
     /// Its last drill that passed.
     pub last_pass: Option<LastDrill>,
     /// Ids of the steps that are not as they were in the last drill that passed: changed, new, or gone.
     pub changed_steps: Vec<String>,
     /// How long users waited in the last drill that passed: confirmed fault → recovered, in microseconds.
     pub recovered_us: Option<u64>,
-    /// Whether that is within the RTO; `None` where either is not known.
+    /// The recovery time objective by which that is judged, in microseconds: the scenario's or the service's, the stricter one.
+    pub rto_us: Option<u64>,
+    /// Whether it is within that; `None` where either is not known.
     pub rto_met: Option<bool>,
 }
 
@@ -163,28 +175,26 @@ pub struct Watched {
 
 /// What everything is judged by.
 struct Judge<'a> {
+    catalog: &'a Catalog,
     scenarios: &'a [Scenario],
     drills: &'a [Drill],
     root: &'a Path,
     now: OffsetDateTime,
-    fresh: Duration,
 }
 
 impl Coverage {
     /// Version of the format of [`super::json`].
-    pub const FORMAT: u32 = 1;
+    pub const FORMAT: u32 = 2;
 
     /// The matrix of a project in `root`: its services, its scenarios, and the drills that are known, in any order.
-    /// A pass counts for `fresh`.
     pub fn new(
         catalog: &Catalog,
         scenarios: &[Scenario],
         drills: &[Drill],
         root: &Path,
         now: OffsetDateTime,
-        fresh: Duration,
     ) -> Coverage {
-        let judge = Judge { scenarios, drills, root, now, fresh };
+        let judge = Judge { catalog, scenarios, drills, root, now };
         let mut services: Vec<ServiceCoverage> =
             catalog.services.iter().map(|service| judge.service(service)).collect();
         services.sort_by_key(|service| service.tier);
@@ -202,14 +212,20 @@ impl Coverage {
         let covered = tiers.iter().map(|tier| tier.covered).sum();
         // Nothing that must be drilled is nothing that is covered.
         let ratio = if required == 0 { 0.0 } else { covered as f64 / required as f64 };
-        let (at_utc, fresh_s) = (utc_text(now), fresh.as_secs());
-        Coverage { format: Coverage::FORMAT, at_utc, fresh_s, required, covered, ratio, tiers, services }
+        let at_utc = utc_text(now);
+        Coverage { format: Coverage::FORMAT, at_utc, required, covered, ratio, tiers, services }
     }
 
     /// Whether at least this share is covered.
     pub fn reaches(&self, share: f64) -> bool {
         // 95% of 20 is 19, whatever the last bit says.
         self.required > 0 && self.covered as f64 + 1e-9 >= share * self.required as f64
+    }
+
+    /// The failure modes that were not drilled for longer than their service allows, or never, in order of tier.
+    pub fn overdue(&self) -> impl Iterator<Item = (&ServiceCoverage, &Cell)> {
+        let cells = self.services.iter().flat_map(|service| service.cells.iter().map(move |cell| (service, cell)));
+        cells.filter(|(_, cell)| cell.overdue)
     }
 
     /// The failure modes that are not covered, with their services, in order of tier.
@@ -221,39 +237,51 @@ impl Coverage {
 
 impl Judge<'_> {
     fn service(&self, service: &Service) -> ServiceCoverage {
-        let slo = |slo: &super::Slo| format!("{} {} over {}", slo.name, slo.objective, super::show(slo.window));
+        let slo = |slo: &Slo| {
+            let below = slo.below.map_or(String::new(), |below| format!(" below {}", crate::spec::Show(below)));
+            format!("{} {}{below} over {}", slo.name, slo.objective, show(slo.window))
+        };
         ServiceCoverage {
             service: service.name.clone(),
             tier: service.tier,
             owner: service.owner.clone(),
+            drill_every_s: service.drill_every.as_secs(),
             targets: Targets {
                 rto_us: service.rto.map(micros),
                 rpo_us: service.rpo.map(micros),
                 slos: service.slos.iter().map(slo).collect(),
             },
             cells: service.modes.iter().map(|mode| self.cell(service, mode)).collect(),
-            runbooks: service.runbooks.iter().map(|path| self.runbook(path)).collect(),
-            alerts: service.alerts.iter().map(|alert| self.alert(alert)).collect(),
+            runbooks: service.runbooks.iter().map(|path| self.runbook(service, path)).collect(),
+            alerts: service.alerts.iter().map(|alert| self.alert(service, alert)).collect(),
         }
     }
 
     fn cell(&self, service: &Service, mode: &Mode) -> Cell {
-        let covering = self.scenarios.iter().filter(|scenario| scenario.covers(service, mode));
-        let scenarios: Vec<Proof> = covering.map(|scenario| self.proof(scenario, Some(mode), service.rto)).collect();
+        let covering = self.scenarios.iter().filter(|scenario| scenario.covers(self.catalog, service, mode));
+        let scenarios: Vec<Proof> = covering.map(|scenario| self.proof(service, scenario, Some(mode))).collect();
         let state = scenarios.iter().map(|proof| proof.state).min().unwrap_or(State::NoScenario);
-        Cell { mode: mode.name.clone(), state, scenarios }
+        let judged =
+            scenarios.iter().filter_map(|proof| Some((proof.within_drill_every?, proof.last_judged.as_ref()?)));
+        let in_time = judged.clone().any(|(in_time, _)| in_time);
+        let drilled_days_ago = judged.map(|(_, drill)| drill.days_ago).min();
+        Cell { mode: mode.name.clone(), state, overdue: !in_time, drilled_days_ago, scenarios }
     }
 
-    fn proof(&self, scenario: &Scenario, mode: Option<&Mode>, rto: Option<Duration>) -> Proof {
+    /// What a scenario proves of a failure mode of a service, or (without one) of all that it drills.
+    fn proof(&self, service: &Service, scenario: &Scenario, mode: Option<&Mode>) -> Proof {
         // A drill of that name which broke something else is no drill of this failure.
         let broke = |drill: &Drill| match mode.map(|mode| &mode.by) {
-            Some(DrilledBy::Fault { kind, broken }) => {
+            Some(DrilledBy::Fault { class, broken }) => {
                 let meant = |service: &String| match broken {
                     Some(broken) => service == broken,
-                    None => scenario.faults.iter().any(|(own, services)| own == kind && services.contains(service)),
+                    None => scenario
+                        .faults
+                        .iter()
+                        .any(|(own, services)| own.as_ref() == Some(class) && services.contains(service)),
                 };
-                let own = |(of, services): &(String, Vec<String>)| {
-                    of == kind && (services.is_empty() || services.iter().any(meant))
+                let own = |(of, services): &(Option<String>, Vec<String>)| {
+                    of.as_ref() == Some(class) && (services.is_empty() || services.iter().any(meant))
                 };
                 drill.faults.iter().any(own)
             }
@@ -263,10 +291,15 @@ impl Judge<'_> {
             self.drills.iter().filter(|drill| drill.scenario == scenario.name && broke(drill)).collect();
         own.sort_by(|a, b| (a.at, &a.run).cmp(&(b.at, &b.run)));
         let pass = own.iter().rev().find(|drill| drill.passed()).copied();
-        let state = match own.iter().rev().find(|drill| drill.is_judged()) {
+        let judged = own.iter().rev().find(|drill| drill.is_judged()).copied();
+        let rto_us = scenario.rto.into_iter().chain(service.rto).min().map(micros);
+        let met = |drill: &Drill| rto_us.zip(drill.to_recover_us).map(|(rto, took)| took <= rto);
+        let within_drill_every = judged.map(|judged| self.age(judged) <= service.drill_every);
+        let state = match judged {
             None => State::NotRun,
             Some(judged) if !judged.passed() => State::Failed,
-            Some(judged) if self.age(judged) > self.fresh => State::Stale,
+            Some(_) if within_drill_every == Some(false) => State::Stale,
+            Some(judged) if met(judged) == Some(false) => State::MissedRto,
             Some(_) => State::Passed,
         };
         let recovered_us = pass.and_then(|drill| drill.to_recover_us);
@@ -276,30 +309,33 @@ impl Judge<'_> {
             alert: scenario.alert.as_ref().map(|alert| alert.text.clone()),
             state,
             last: own.last().map(|drill| self.told(drill)),
+            last_judged: judged.map(|drill| self.told(drill)),
+            within_drill_every,
             last_pass: pass.map(|drill| self.told(drill)),
             changed_steps: pass.map(|drill| changed(scenario, drill)).unwrap_or_default(),
             recovered_us,
-            rto_met: rto.zip(recovered_us).map(|(rto, took)| took <= micros(rto)),
+            rto_us,
+            rto_met: pass.and_then(met),
         }
     }
 
-    fn runbook(&self, path: &PathBuf) -> Watched {
+    fn runbook(&self, service: &Service, path: &PathBuf) -> Watched {
         let name = shown(path);
         let has = |own: &Scenario| {
             own.runbook.as_ref().is_some_and(|own| own == path || same_file(&shown(own), path, self.root))
         };
-        self.watched(name, has)
+        self.watched(service, name, has)
     }
 
-    fn alert(&self, alert: &Alert) -> Watched {
+    fn alert(&self, service: &Service, alert: &Alert) -> Watched {
         let text = &alert.condition.text;
         let name = alert.name.as_ref().map_or(text.clone(), |name| format!("{name}: {text}"));
-        self.watched(name, |own| own.alert.as_ref().is_some_and(|own| same_condition(own, &alert.condition)))
+        self.watched(service, name, |own| own.alert.as_ref().is_some_and(|own| same_condition(own, &alert.condition)))
     }
 
-    fn watched(&self, name: String, has: impl Fn(&Scenario) -> bool) -> Watched {
+    fn watched(&self, service: &Service, name: String, has: impl Fn(&Scenario) -> bool) -> Watched {
         let having: Vec<&Scenario> = self.scenarios.iter().filter(|own| !own.expects_failure && has(own)).collect();
-        let states = having.iter().map(|scenario| self.proof(scenario, None, None).state);
+        let states = having.iter().map(|scenario| self.proof(service, scenario, None).state);
         let state = states.min().unwrap_or(State::NoScenario);
         Watched { name, state, scenarios: having.iter().map(|scenario| scenario.name.clone()).collect() }
     }

@@ -1,29 +1,31 @@
-//! What a scenario could drill: the services that it breaks, those whose users suffer, its runbook and its alert condition.
+//! What a scenario could drill: the services that its faults are on, its runbook and its alert condition.
 
-use super::catalog::{DrilledBy, Mode, Service};
-use crate::faults::Inject;
+use crate::faults::{Inject, class_of};
 use crate::record::Verdict;
+use crate::services::{Catalog, DrilledBy, Mode, Service};
 use crate::slis::MetricCondition;
-use crate::spec::{Plan, host_of};
-use std::collections::BTreeSet;
+use crate::spec::{Plan, PlannedFault};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// A scenario of the project, as far as coverage looks at it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scenario {
     /// Its name.
     pub name: String,
-    /// Its faults: the kind, and the services that each breaks.
-    pub faults: Vec<(String, Vec<String>)>,
-    /// The services whose users suffer: called by a load whose requests an SLI counts in which the impact must show (with
-    /// `impact: none`, any SLI).
-    pub suffering: BTreeSet<String>,
+    /// The Compose file of its stack.
+    pub stack: PathBuf,
+    /// Its faults: the class of failures, where it is of one, and the services that each is on. A surge is on the service that
+    /// its load calls.
+    pub faults: Vec<(Option<String>, Vec<String>)>,
     /// Its runbook; without one it tests that the system heals by itself, or that nothing breaks.
     pub runbook: Option<PathBuf>,
     /// The steps of the runbook that it selects.
     pub steps: Vec<ScenarioStep>,
     /// The alert condition that it waits for.
     pub alert: Option<MetricCondition>,
+    /// The recovery time objective that holds in it.
+    pub rto: Option<Duration>,
     /// Whether it exists to fail (`expect`): then it proves nothing about the runbook.
     pub expects_failure: bool,
 }
@@ -43,23 +45,16 @@ pub struct ScenarioStep {
 impl Scenario {
     /// What a plan tells.
     pub fn of(plan: &Plan) -> Scenario {
-        let counts = |sli: &str| {
-            let breaches = &plan.impact.breaches;
-            plan.impact.none || breaches.is_empty() || breaches.iter().any(|name| name == sli)
+        let class = |planned: &PlannedFault| class_of(planned.fault.kind(), planned.fault.covers()).map(str::to_string);
+        let services = |planned: &PlannedFault| {
+            let load = plan.loads.iter().find(|load| planned.fault.load() == Some(load.name.as_str()));
+            planned.fault.services().into_iter().chain(load.and_then(|load| plan.service_of(load))).collect()
         };
-        let loads = plan.slis.iter().filter(|sli| counts(&sli.name)).map(|sli| sli.load.as_str());
-        let loads: BTreeSet<&str> = loads.collect();
-        let hosts = plan.loads.iter().filter(|load| loads.contains(load.name.as_str()));
-        let service = |host: &str| plan.stack.hosts.get(host).cloned().unwrap_or_else(|| host.to_string());
         let steps = plan.runbook.iter().flat_map(|runbook| runbook.select(&plan.respond.phases));
         Scenario {
             name: plan.name.clone(),
-            faults: plan
-                .faults
-                .iter()
-                .map(|planned| (planned.fault.kind().to_string(), planned.fault.services()))
-                .collect(),
-            suffering: hosts.filter_map(|load| host_of(&load.url)).map(service).collect(),
+            stack: plan.stack.compose_file.clone(),
+            faults: plan.faults.iter().map(|planned| (class(planned), services(planned))).collect(),
             runbook: plan.runbook.as_ref().map(|runbook| runbook.source.path.clone()),
             steps: steps
                 .map(|step| ScenarioStep {
@@ -70,27 +65,28 @@ impl Scenario {
                 })
                 .collect(),
             alert: plan.detect.as_ref().map(|detect| detect.when.clone()),
+            rto: plan.rto,
             expects_failure: plan.expect != Verdict::Passed,
         }
     }
 
-    /// Whether it drills a failure mode of a service.
-    pub fn covers(&self, service: &Service, mode: &Mode) -> bool {
-        if self.expects_failure {
-            return false;
-        }
-        match &mode.by {
-            DrilledBy::Scenarios(names) => names.contains(&self.name),
-            DrilledBy::Fault { kind, broken } => {
-                let suffers = self.suffering.iter().any(|name| service.is(name));
-                self.faults.iter().filter(|(own, _)| own == kind).any(|(_, services)| match broken {
-                    Some(broken) => {
-                        services.contains(broken) && (suffers || services.iter().any(|name| service.is(name)))
-                    }
-                    None => suffers || services.iter().any(|name| service.is(name)),
+    /// Whether it drills a failure mode of a service: one of its faults is on the service, on one on which that depends, or on
+    /// the one that the failure mode itself names.
+    pub fn covers(&self, catalog: &Catalog, service: &Service, mode: &Mode) -> bool {
+        let related = |name: &String| catalog.is_or_needs(service, name, &self.stack);
+        let drills = match &mode.by {
+            DrilledBy::Scenarios(names) => {
+                names.contains(&self.name) && self.faults.iter().any(|(_, services)| services.iter().any(related))
+            }
+            DrilledBy::Fault { class, broken } => {
+                let of_class = self.faults.iter().filter(|(own, _)| own.as_ref() == Some(class));
+                of_class.into_iter().any(|(_, services)| match broken {
+                    Some(broken) => services.contains(broken) && service.is_of(&self.stack),
+                    None => services.iter().any(related),
                 })
             }
-        }
+        };
+        drills && !self.expects_failure
     }
 }
 

@@ -1,8 +1,8 @@
 //! The JSON Schema of `services.yaml`: keys, which of them are required and their kinds come from the readers, words from
 //! the tables of `docs/coverage.md`. Here is only how the maps lie within each other.
 
-use super::read;
-use crate::faults::Fault;
+use crate::faults::{Fault, NO_CLASS};
+use crate::services as read;
 use crate::slis::MetricCondition;
 use crate::source::shape::{self, Asked, keys_of};
 use crate::source::{Entry, Node, Span};
@@ -22,7 +22,7 @@ struct Build {
 
 impl Build {
     fn file(&mut self) -> Value {
-        let asked = keys_of(|node, source, diags| read::read_root(&node, &source, &[], diags));
+        let asked = keys_of(|node, source, diags| read::read_root(&node, &source, None, diags));
         let services = named(self.service(), true);
         let root = self.section("The file", &asked, vec![("services", services)]);
         let mut schema = Map::new();
@@ -33,7 +33,7 @@ impl Build {
     }
 
     fn service(&mut self) -> Value {
-        let asked = keys_of(|node, source, diags| read::read_service(&entry(node), &[], &[], &source, diags));
+        let asked = keys_of(|node, source, diags| read::read_service(&entry(node), &[], None, &source, diags));
         let of_an_slo = keys_of(|node, source, diags| read::read_slo(&entry(node), &source, diags));
         let slo = self.section("`slos`", &of_an_slo, vec![]);
         let alert = json!({ "anyOf": [MetricCondition::shape(), one(MetricCondition::shape())] });
@@ -41,6 +41,7 @@ impl Build {
             ("tier", json!({ "type": "integer", "minimum": 1, "maximum": read::LAST_TIER })),
             ("slos", named(slo, false)),
             ("runbooks", read::paths_shape()),
+            ("stacks", read::paths_shape()),
             ("alerts", json!({ "type": "array", "items": alert })),
             ("failure_modes", self.modes()),
         ];
@@ -48,8 +49,11 @@ impl Build {
     }
 
     fn modes(&mut self) -> Value {
-        let asked = keys_of(|node, source, diags| read::read_own_mode(&entry(node), &[], &source, diags));
-        let kinds = shape::one_of(Fault::KINDS.iter().copied());
+        let asked = keys_of(|node, source, diags| read::read_own_mode(&entry(node), None, &source, diags));
+        // Kinds first, for whoever completes; a class that a scenario covers has a name of its own.
+        let kinds = Fault::KINDS.iter().copied().filter(|kind| !NO_CLASS.contains(kind));
+        let own = json!({ "type": "string", "pattern": read::NAME_PATTERN, "not": { "enum": NO_CLASS } });
+        let kinds = json!({ "anyOf": [shape::one_of(kinds), own] });
         let names = json!({ "type": "array", "minItems": 1, "items": shape::filled() });
         let mut own = self.section("`failure_modes`", &asked, vec![("fault", kinds.clone()), ("scenarios", names)]);
         if let Some(own) = own.as_object_mut() {

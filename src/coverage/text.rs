@@ -2,8 +2,8 @@
 //! below. Nothing is wider than the terminal, as far as names allow.
 
 use super::matrix::{Cell, Coverage, LastDrill, Proof, ServiceCoverage, State, Watched};
-use super::period::show;
 use crate::report::{Mark, Paint};
+use crate::services::show;
 use crate::source::visible;
 use std::time::Duration;
 
@@ -17,12 +17,12 @@ pub fn text(coverage: &Coverage, width: usize, color: bool) -> String {
     let paint = Paint { color };
     let mut page = Page { out: String::new(), width: width.max(60), paint };
     let good = if coverage.required == coverage.covered { Mark::Good } else { Mark::Warn };
-    let fresh = show(Duration::from_secs(coverage.fresh_s));
     page.line(&paint.headline(good, &format!("coverage {}", percent(coverage.covered, coverage.required))));
     page.wrapped(
         "",
         &format!(
-            "{} of {} required failure modes are covered: their last drill passed within {fresh}",
+            "{} of {} required failure modes are covered: their last drill passed, within the recovery time objective and as \
+             lately as the service asks for",
             coverage.covered, coverage.required
         ),
     );
@@ -30,10 +30,25 @@ pub fn text(coverage: &Coverage, width: usize, color: bool) -> String {
         let share = percent(tier.covered, tier.required);
         page.line(&format!("  tier {}  {share:>4}  {} of {}", tier.tier, tier.covered, tier.required));
     }
+    let late: Vec<String> = coverage.overdue().map(|(service, cell)| overdue(service, cell)).collect();
+    if !late.is_empty() {
+        page.line(&page.paint.marked(Mark::Warn, &format!("  {} overdue", Mark::Warn.sign())));
+        for late in late {
+            page.wrapped("    ", &late);
+        }
+    }
     for service in &coverage.services {
         page.service(service);
     }
     page.out
+}
+
+/// `checkout / bad-release: last drilled 120 days ago, due every 92d`, of a failure mode that is overdue.
+pub fn overdue(service: &ServiceCoverage, cell: &Cell) -> String {
+    let every = show(Duration::from_secs(service.drill_every_s));
+    let last =
+        cell.drilled_days_ago.map_or("never drilled".to_string(), |days| format!("last drilled {days} days ago"));
+    format!("{} / {}: {last}, due every {every}", service.service, cell.mode)
 }
 
 /// What keeps the coverage from being `required` (in 0..=1), in order of tier: the message of `--require-coverage`.
@@ -49,6 +64,7 @@ pub fn missing(coverage: &Coverage, required: &str) -> String {
             State::NotRun => format!("{} never came to a verdict", scenarios.join(", ")),
             State::Failed => format!("the last drill failed: {}", scenarios.join(", ")),
             State::Stale => format!("the last pass is too long ago: {}", scenarios.join(", ")),
+            State::MissedRto => format!("users waited longer than the RTO: {}", scenarios.join(", ")),
             State::Passed => continue,
         };
         lines.push(visible(&format!("  tier {}  {} / {}: {why}", service.tier, service.service, cell.mode)));
@@ -76,9 +92,9 @@ pub(super) fn when(drill: &LastDrill) -> String {
 }
 
 /// How long users waited, and how long they may.
-pub(super) fn recovered(proof: &Proof, service: &ServiceCoverage) -> Option<String> {
+pub(super) fn recovered(proof: &Proof) -> Option<String> {
     let took = show(Duration::from_micros(proof.recovered_us?));
-    let rto = service.targets.rto_us.map(|rto| show(Duration::from_micros(rto)));
+    let rto = proof.rto_us.map(|rto| show(Duration::from_micros(rto)));
     Some(match (rto, proof.rto_met) {
         (Some(rto), Some(true)) => format!("recovered in {took}, within the RTO of {rto}"),
         (Some(rto), Some(false)) => format!("recovered in {took}, longer than the RTO of {rto}"),
@@ -97,11 +113,9 @@ pub(super) fn changes(proof: &Proof) -> Option<String> {
 pub(super) fn targets(service: &ServiceCoverage) -> Vec<String> {
     let period = |name: &str, us: Option<u64>| us.map(|us| format!("{name} {}", show(Duration::from_micros(us))));
     let targets = &service.targets;
-    [period("RTO", targets.rto_us), period("RPO", targets.rpo_us)]
-        .into_iter()
-        .flatten()
-        .chain(targets.slos.clone())
-        .collect()
+    let every = format!("drilled every {}", show(Duration::from_secs(service.drill_every_s)));
+    let times = [period("RTO", targets.rto_us), period("RPO", targets.rpo_us)].into_iter().flatten();
+    times.chain(targets.slos.clone()).chain([every]).collect()
 }
 
 struct Page {
@@ -152,13 +166,13 @@ impl Page {
         let scenarios =
             longest(&mut service.cells.iter().flat_map(|cell| &cell.scenarios).map(|proof| proof.scenario.as_str()));
         for cell in &service.cells {
-            self.cell(service, cell, modes, scenarios);
+            self.cell(cell, modes, scenarios);
         }
         self.watched(service, "runbook", &service.runbooks, "no scenario follows it");
         self.watched(service, "alert", &service.alerts, "no scenario waits for it");
     }
 
-    fn cell(&mut self, service: &ServiceCoverage, cell: &Cell, modes: usize, scenarios: usize) {
+    fn cell(&mut self, cell: &Cell, modes: usize, scenarios: usize) {
         let mode = column(&cell.mode, modes);
         if cell.scenarios.is_empty() {
             let state = self.state(cell.state);
@@ -177,7 +191,7 @@ impl Page {
                 self.line(&head);
                 self.wrapped(&indent, &format!("last drill {last}"));
             }
-            for detail in details(proof, service) {
+            for detail in details(proof) {
                 self.wrapped(&indent, &detail);
             }
         }
@@ -204,7 +218,7 @@ impl Page {
 }
 
 /// What is to be known about a scenario in a cell, line by line.
-pub(super) fn details(proof: &Proof, service: &ServiceCoverage) -> Vec<String> {
+pub(super) fn details(proof: &Proof) -> Vec<String> {
     let verdict = proof.last.as_ref().filter(|last| last.verdict.name() != proof.state.words());
     let verdict = verdict.filter(|last| proof.last_pass.as_ref() != Some(last));
     let verdict = verdict.map(|last| {
@@ -218,7 +232,7 @@ pub(super) fn details(proof: &Proof, service: &ServiceCoverage) -> Vec<String> {
     ];
     let way: Vec<String> = way.into_iter().flatten().collect();
     let way = (!way.is_empty()).then(|| way.join(", "));
-    [verdict, recovered(proof, service), changes(proof), way].into_iter().flatten().collect()
+    [verdict, recovered(proof), changes(proof), way].into_iter().flatten().collect()
 }
 
 /// The mark of a state.
@@ -226,7 +240,7 @@ pub(super) fn mark(state: State) -> Mark {
     match state {
         State::Passed => Mark::Good,
         State::Failed | State::NoScenario => Mark::Bad,
-        State::Stale | State::NotRun => Mark::Warn,
+        State::Stale | State::NotRun | State::MissedRto => Mark::Warn,
     }
 }
 

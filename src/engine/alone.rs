@@ -74,6 +74,7 @@ pub fn announce_alone(alone: &Alone<'_>, run: &str, started_utc: String, beside:
             recover_within_us: micros(alone.verify_within),
             recover_hold_us: 0,
             revert_hold_us: 0,
+            impact_below: None,
             impact_none: false,
         },
         vars: vars
@@ -84,7 +85,10 @@ pub fn announce_alone(alone: &Alone<'_>, run: &str, started_utc: String, beside:
         occasion: None,
         description: None,
         owner: None,
+        rto_us: None,
+        invariants: Vec::new(),
         restore: None,
+        executed: None,
         alone: true,
     }
 }
@@ -155,7 +159,7 @@ async fn follow<S: Stack>(
     for (what, took) in [("build", up.build_took), ("up", up.up_took)] {
         sink.emit(Event::ComposeTook { what: what.into(), took_us: micros(took) });
     }
-    sink.emit(Event::StackUp { project: up.project, images: up.images });
+    sink.emit(Event::StackUp { project: up.project, images: up.images, localhost: up.localhost });
     sink.emit(Event::PhaseEnded { phase: Phase::Up });
     trial.phase = Some(Phase::Respond);
     sink.emit(Event::PhaseStarted { phase: Phase::Respond });

@@ -2,8 +2,8 @@
 
 use crate::faults::Inject;
 use crate::record::{
-    Announcement, FaultInfo, FileRef, LoadInfo, Location, Occasion, ProbeInfo, RECORD_FORMAT, ReplacedInfo,
-    RestorePlan, SliInfo, StepInfo, Verdict, Windows,
+    Announcement, Executed, FaultInfo, FileRef, InvariantInfo, LoadInfo, Location, Occasion, ProbeInfo, RECORD_FORMAT,
+    ReplacedInfo, RestorePlan, SliInfo, StepInfo, Verdict, Windows,
 };
 use crate::runbook::{Step, StepKind};
 use crate::source::Source;
@@ -26,6 +26,8 @@ pub struct Identity {
     pub revision: Option<String>,
     /// The game day that it is part of.
     pub occasion: Option<Occasion>,
+    /// Who carries it out, and on what.
+    pub executed: Option<Executed>,
 }
 
 /// The first event.
@@ -74,6 +76,7 @@ pub fn announce(plan: &Plan, identity: &Identity) -> Announcement {
                 kind: planned.fault.kind().to_string(),
                 summary: planned.fault.summary(),
                 services: planned.fault.services(),
+                covers: planned.fault.covers().map(str::to_string),
                 at: Location { path: shown(&plan.source), line: planned.line },
             })
             .collect(),
@@ -91,7 +94,20 @@ pub fn announce(plan: &Plan, identity: &Identity) -> Announcement {
         occasion: identity.occasion.clone(),
         description: plan.description.clone(),
         owner: plan.owner.clone(),
+        rto_us: plan.rto.map(micros),
+        invariants: plan
+            .invariants
+            .iter()
+            .map(|invariant| InvariantInfo {
+                name: invariant.name.clone(),
+                service: invariant.probe.service.clone(),
+                run: invariant.probe.run.clone(),
+                expected: invariant.expected.to_string(),
+                at: Location { path: shown(&plan.source), line: invariant.probe.line },
+            })
+            .collect(),
         restore: plan.restore.as_ref().map(|restore| restore_plan(restore, plan)),
+        executed: identity.executed.clone(),
         alone: false,
     }
 }
@@ -100,7 +116,7 @@ pub fn announce(plan: &Plan, identity: &Identity) -> Announcement {
 fn restore_plan(restore: &RestoreSpec, plan: &Plan) -> RestorePlan {
     let survivors = &restore.ledger.survivors;
     RestorePlan {
-        rto_us: micros(restore.rto),
+        rto_us: plan.rto.map(micros).unwrap_or_default(),
         rpo_us: micros(restore.rpo),
         load: restore.ledger.load.clone(),
         acknowledged: restore.ledger.acknowledged.text.clone(),
@@ -117,6 +133,8 @@ fn restore_plan(restore: &RestoreSpec, plan: &Plan) -> RestorePlan {
             })
             .collect(),
         expect: restore.expect,
+        backup_max_age_us: restore.backup.as_ref().and_then(|backup| backup.max_age).map(micros),
+        production_bytes: restore.production_bytes,
     }
 }
 
@@ -155,6 +173,7 @@ fn windows(plan: &Plan) -> Windows {
         steady_us: micros(plan.steady_for),
         impact_within_us: micros(plan.impact.within),
         impact_window_us: micros(plan.impact.window),
+        impact_below: Some(plan.impact.below.get()),
         detect_within_us: plan.detect.as_ref().map(|detect| micros(detect.within)),
         recover_within_us: micros(plan.recover_within),
         recover_hold_us: micros(plan.recover_hold),
@@ -211,6 +230,7 @@ mod tests {
             seed: 1,
             revision: None,
             occasion: None,
+            executed: None,
         };
         let told = announce(&plan, &identity);
         assert_eq!((told.description.as_deref(), told.owner.as_deref()), (Some("All of it."), Some("us")));

@@ -4,6 +4,7 @@
 use super::comeback;
 use super::crowd::Crowd;
 pub(super) use super::guard::caught;
+use super::invariants::Before;
 use super::ledger::Ledger;
 use super::monitor::Monitor;
 use super::person::Person;
@@ -11,9 +12,13 @@ use super::restore::Restored;
 use super::stop::Stop;
 use super::usage;
 use crate::agent::AgentClient;
-use crate::faults::Undo;
-use crate::record::{Announcement, Check, CheckOutcome, DrillTime, Event, EventSink, Location, Phase, RunDir, Verdict};
+use crate::faults::{Inject, Undo};
+use crate::record::{
+    Announcement, Check, CheckOutcome, DrillTime, Event, EventSink, InvariantTime, Location, Parts, Phase, RunDir,
+    Verdict,
+};
 use crate::shell::{Shell, ShellError};
+use crate::slis::window::Recovery;
 use crate::spec::Plan;
 use crate::stack::{AgentRole, Stack, StackError};
 use futures_util::future::join_all;
@@ -114,6 +119,7 @@ pub async fn run<S: Stack>(
     let Job { plan, announcement, options, run_dir, person } = job;
     let restored = Restored::new(&announcement.started_utc);
     sink.emit(Event::Announced(Box::new(announcement)));
+    plan.objectives.notes().into_iter().for_each(|text| sink.emit(Event::Note { text }));
     let when = plan.detect.as_ref().map(|detect| detect.when.text.clone());
     let (injections, injected) = unbounded_channel();
     let mut drill = Drill {
@@ -137,7 +143,10 @@ pub async fn run<S: Stack>(
         impacted: None,
         mitigation: None,
         by_hand: false,
-        recovered: None,
+        recovery: None,
+        parts: None,
+        last_line: None,
+        invariants: BTreeMap::new(),
         restored,
         irreversible: Vec::new(),
         verdict: None,
@@ -204,8 +213,14 @@ pub(super) struct Drill<'a, S: Stack> {
     pub mitigation: Option<(DrillTime, Option<DrillTime>)>,
     /// The runbook was followed and no command of it was meant to help.
     pub by_hand: bool,
-    /// When users had recovered, by the runbook or by themselves where there is none.
-    pub recovered: Option<DrillTime>,
+    /// When users had recovered, by the runbook or by themselves where there is none, and the window that shows it.
+    pub recovery: Option<Recovery>,
+    /// How much of a fault is active after the runbook, where that is a part of it.
+    pub parts: Option<Parts>,
+    /// The last mitigating step that wrote something: its title, and the last line that it wrote.
+    pub last_line: Option<(String, String)>,
+    /// What the commands of the invariants wrote before the fault.
+    pub invariants: Before,
     /// What a DR drill has seen of its restore.
     pub restored: Restored,
     /// The faults that nothing undoes, once the others were undone.
@@ -224,11 +239,24 @@ impl<S: Stack> Drill<'_, S> {
         self.inject().await?;
         self.begin(Phase::Impact);
         let passed = self.impact().await?;
-        let came_to = match passed {
+        let mut came_to = match passed {
             Some(reason) => Ok(reason),
             None => self.followed().await,
         };
-        self.after_restore(came_to).await
+        if came_to.is_ok() {
+            came_to = self.ask_invariants(InvariantTime::Recovered).await.and(came_to);
+        }
+        came_to = match self.restoring() {
+            Some(restore) => self.after_restore(restore, came_to).await,
+            None => match self.judge_time(came_to.as_ref().err()) {
+                Some(late) if came_to.is_ok() => Err(late),
+                _ => came_to,
+            },
+        };
+        match came_to {
+            Ok(reason) => self.no_relapse().await.map(|()| reason),
+            failed => failed,
+        }
     }
 
     /// The runbook and what it comes to.
@@ -269,6 +297,10 @@ impl<S: Stack> Drill<'_, S> {
     async fn finish(mut self, passed: String, options: &Options, run_dir: &RunDir, shutdown: &Shutdown) -> Outcome {
         if !shutdown.hurry.is_cancelled() {
             self.begin(Phase::Revert);
+            // The logs of a process go with its containers.
+            if self.plan.faults.iter().any(|planned| planned.fault.process().is_some()) {
+                let _ = shutdown.hurry.run_until_cancelled(self.save_logs(run_dir)).await;
+            }
             let undone = tokio::select! {
                 biased;
                 () = shutdown.hurry.cancelled() => Ok(()),
@@ -403,9 +435,9 @@ impl<S: Stack> Drill<'_, S> {
     /// Why what this phase measured may be the doing of other drills, if it may.
     pub fn crowded(&self) -> Option<String> {
         let why = self.monitor.crowded(self.phase_began)?;
-        // Users who did not recover while there was room for `recover.hold` at a stretch did not fail for want of room.
+        // Users who did not recover while there was room for the whole hold at a stretch did not fail for want of room.
         let had_room =
-            self.phase == Some(Phase::Recover) && self.monitor.calm_for(self.plan.recover_hold, self.phase_began);
+            self.phase == Some(Phase::Recover) && self.monitor.calm_for(self.required_hold(), self.phase_began);
         (!had_room).then_some(why)
     }
 

@@ -16,21 +16,21 @@ const SCRAPE_GRACE: Duration = Duration::from_secs(3);
 impl<S: Stack> Drill<'_, S> {
     /// `Ok(Some(reason))` when the drill has passed here (`impact: none` without a runbook).
     pub(super) async fn impact(&mut self) -> Result<Option<String>, Stop> {
-        let (_, injected) = self.injected.unwrap_or((self.sink.now(), self.sink.now()));
+        let (injected, last) = self.injected.unwrap_or((self.sink.now(), self.sink.now()));
         if self.plan.impact.none {
-            return self.keeps_its_objectives(injected).await;
+            return self.keeps_its_objectives(last).await;
         }
-        let mut seen = Seen { injected, impact: None, detected: None };
-        let impact_by = injected.plus(self.plan.impact.within + self.longest_request() + Duration::from_secs(1));
+        let mut seen = Seen { injected, last, impact: None, detected: None };
+        let impact_by = last.plus(self.plan.impact.within + self.longest_request() + Duration::from_secs(1));
         self.watch(impact_by, &mut seen, |seen| seen.impact.is_some()).await?;
         let within = self.plan.impact.within;
-        self.waited("an SLI to fall below its threshold", injected, within, seen.impact.is_some());
+        self.waited("an SLI to fall below its threshold", last, within, seen.impact.is_some());
         let Some((at, slis)) = seen.impact.clone() else {
             let reason = format!(
                 "the fault was in place for {} and no SLI fell below {}: {}",
                 seconds(within),
                 self.plan.impact.below,
-                shown(&self.latest(self.plan.impact.window))
+                self.shown_with_answers(&self.latest(within))
             );
             let stop = Stop::new(Verdict::NoImpact, reason).at(self.in_scenario(self.plan.line_of("impact")));
             return Err(self.failed(Check::Impact, injected, stop));
@@ -45,7 +45,7 @@ impl<S: Stack> Drill<'_, S> {
 
     async fn detect(&mut self, seen: &mut Seen) -> Result<(), Stop> {
         let Some(detect) = &self.plan.detect else { return Ok(()) };
-        let deadline = seen.injected.plus(detect.within);
+        let deadline = seen.last.plus(detect.within);
         if seen.detected.is_none() {
             self.begin(Phase::Detect);
             self.watch(deadline.plus(SCRAPE_GRACE), seen, |seen| seen.detected.is_some()).await?;
@@ -88,7 +88,8 @@ impl<S: Stack> Drill<'_, S> {
         let slis = plan.slis.iter().map(|sli| sli.name.clone()).filter(|name| must_breach(plan, name));
         let slis: Vec<String> = slis.collect();
         let impact = &plan.impact;
-        let (from, within) = (seen.injected, impact.within);
+        // From the first fault on; the time to be seen in counts from the last one.
+        let (from, within) = (seen.injected, seen.last.since(seen.injected) + impact.within);
         let query = ImpactQuery { slis: &slis, below: impact.below, window: impact.window, from, within };
         self.monitor
             .until(deadline, |monitor| {
@@ -152,7 +153,10 @@ impl<S: Stack> Drill<'_, S> {
 
 /// What was seen since the injection.
 struct Seen {
+    /// The first confirmation of a fault.
     injected: DrillTime,
+    /// The last one, from which the deadlines count.
+    last: DrillTime,
     impact: Option<(DrillTime, Vec<String>)>,
     detected: Option<DrillTime>,
 }

@@ -43,7 +43,10 @@ impl<S: Stack> Drill<'_, S> {
                 "the undo of `{id}` could not be written to the ledger, so it was not injected: {error}"
             ))
         })?;
-        self.fault_event(id, FaultEvent::Injecting, &fault.summary());
+        let began = self.fault_event(id, FaultEvent::Injecting, &fault.summary());
+        if self.injected.is_none() {
+            self.inject_began = began;
+        }
         within(fault.inject_within(), "injecting", id, fault.inject(id, &undo, &self.field())).await?;
         match self.poll_presence(id, fault, &undo, CONFIRM_WITHIN, true).await? {
             Presence::InPlace(evidence) => {
@@ -51,7 +54,7 @@ impl<S: Stack> Drill<'_, S> {
                 let _ = self.injections.send((id.to_string(), undo));
                 Ok(evidence)
             }
-            Presence::Partly(evidence) | Presence::Gone(evidence) => Err(Stop::new(
+            Presence::Partly(evidence, _) | Presence::Gone(evidence) => Err(Stop::new(
                 Verdict::HarnessError,
                 format!("`{id}` could not be seen in place within {}: {evidence}", seconds(CONFIRM_WITHIN)),
             )),
@@ -72,7 +75,7 @@ impl<S: Stack> Drill<'_, S> {
             let presence = in_time("asking", id, fault.confirm(id, undo, &self.field())).await?;
             let reached = match &presence {
                 Presence::InPlace(_) => in_place,
-                Presence::Partly(_) => false,
+                Presence::Partly(..) => false,
                 Presence::Gone(_) => !in_place,
             };
             if reached || self.sink.now().since(started) >= within {
@@ -94,7 +97,11 @@ impl<S: Stack> Drill<'_, S> {
 }
 
 /// Bounds one step of a fault's life; a time-out is an error, and says nothing about where the fault stands.
-async fn in_time<T>(what: &str, id: &str, step: impl Future<Output = Result<T, FaultError>>) -> Result<T, Stop> {
+pub(super) async fn in_time<T>(
+    what: &str,
+    id: &str,
+    step: impl Future<Output = Result<T, FaultError>>,
+) -> Result<T, Stop> {
     within(ONE_STEP_WITHIN, what, id, step).await
 }
 

@@ -9,6 +9,7 @@ mod follow;
 mod guard;
 mod impact;
 mod inject;
+mod invariants;
 pub mod ledger;
 mod monitor;
 mod person;

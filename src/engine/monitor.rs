@@ -160,6 +160,7 @@ impl Monitor {
             due: wire.due,
             good: wire.good,
             results: wire.results,
+            first_good_us: wire.first_good_us,
             latency_us: wire.latency_us,
         };
         let mut state = self.lock();

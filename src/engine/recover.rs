@@ -1,17 +1,28 @@
-//! Recover: every SLI meets its objective again, in time and for long enough, while Firedrill leaves the fault alone.
-//! Then each fault is asked once more, so that the record says whether the runbook cleared it or worked around it.
+//! Recover: every SLI meets its objective again, in time and for long enough, while Firedrill leaves the fault alone, and
+//! until it begins to undo it. Each fault is asked when the runbook has ended and at the end of the hold, so that the record
+//! says whether the runbook cleared it or worked around it.
 
-use super::drill::{Drill, seconds};
+use super::drill::{Drill, micros, seconds};
+use super::inject::in_time;
 use super::monitor::shown;
+use super::restore::not_by_the_runbook;
+use super::restore::words::beside;
 use super::stop::Stop;
 use crate::faults::{Inject, Presence};
-use crate::record::{Check, CheckOutcome, DrillTime, Event, FaultEvent, Phase, Verdict};
-use crate::slis::window::{Answer, RecoveryQuery};
+use crate::record::{
+    Check, CheckOutcome, DrillTime, Event, FaultEvent, HoldRecord, Parts, Phase, Verdict, WAIT_SERVED,
+};
+use crate::slis::window::{Answer, Level, Recovery, RecoveryQuery, Timeline, required_hold};
 use crate::stack::Stack;
 use std::time::Duration;
 
 /// What the last slices may take to arrive on top of the longest request.
 pub(super) const ARRIVAL: Duration = Duration::from_secs(2);
+/// How long looking for what has ended a fault may take.
+const ASKED_WITHIN: Duration = Duration::from_secs(5);
+
+/// How a fault stood when it was asked.
+type Answers = Vec<(String, Result<Presence, Stop>)>;
 
 impl<S: Stack> Drill<'_, S> {
     /// `Ok` is why the drill passes.
@@ -26,27 +37,39 @@ impl<S: Stack> Drill<'_, S> {
             _ if self.control => started,
             _ => self.injected.map_or(from, |(_, last)| last),
         };
-        let hold = self.plan.recover_hold;
-        let query = RecoveryQuery { from, ended: Some(ended), within, hold };
-        let deadline = ended.plus(within + hold + self.longest_request() + ARRIVAL);
-        // The answer is final as soon as no later `t` can come in time: there is no need to wait for the deadline.
-        let recovered = self
-            .monitor
-            .until(deadline, |monitor| match monitor.timeline(|timeline| timeline.recovered(None, &query)) {
-                Answer::Yes(at) => Some(Some(at)),
-                Answer::No(_) => Some(None),
-                Answer::NotYet => None,
-            })
-            .await?;
-        let Some(recovered) = recovered else {
-            return Err(Stop::harness("there was no complete measurement of the recovery"));
+        // Both when the runbook has ended and at the end of the hold: what became of the fault is said from both answers.
+        let at_first = self.ask_faults().await;
+        self.parts = least_active(&at_first);
+        let (recovered, at_last, query, deadline) = loop {
+            let hold = self.say_hold();
+            let query = RecoveryQuery { from, ended: Some(ended), within, hold, window: self.plan.recover_hold };
+            let deadline = ended.plus(within + hold + self.longest_request() + ARRIVAL);
+            // The answer is final as soon as no later `t` can come in time: there is no need to wait for the deadline.
+            let recovered = self.monitor.until(deadline, |monitor| {
+                match monitor.timeline(|timeline| timeline.recovered(None, &query)) {
+                    Answer::Yes(recovery) => Some(Some(recovery)),
+                    Answer::No(_) => Some(None),
+                    Answer::NotYet => None,
+                }
+            });
+            let Some(recovered) = recovered.await? else {
+                return Err(Stop::harness("there was no complete measurement of the recovery"));
+            };
+            let at_last = self.ask_faults().await;
+            // What is partially active only now needs longer to hurt, too.
+            let before = std::mem::replace(&mut self.parts, least_active(&at_last));
+            if recovered.is_none() || self.control || self.required_hold() <= hold {
+                self.parts = before;
+                break (recovered, at_last, query, deadline);
+            }
         };
+        let hold = query.hold;
         self.waited("every SLI to recover and hold", started, deadline.since(started), recovered.is_some());
         if let Some(reason) = self.monitor.disturbed() {
             return Err(Stop::disturbed(reason));
         }
         match (recovered, self.control) {
-            (Some(at), true) => self.control_recovered(at, from),
+            (Some(recovery), true) => self.control_recovered(recovery.at, from),
             (None, true) => {
                 if let Some(why) = self.crowded() {
                     let reason =
@@ -56,13 +79,13 @@ impl<S: Stack> Drill<'_, S> {
                 let evidence = format!(
                     "without the runbook users did not recover within {}: {}",
                     seconds(within),
-                    shown(&self.latest(hold))
+                    self.shown_with_answers(&self.latest(hold))
                 );
                 self.decided(Check::Control, from, CheckOutcome::Passed { evidence: evidence.clone() });
                 Ok(evidence)
             }
             (Some(_), false) if self.by_hand => {
-                self.ask_faults_again().await;
+                self.say_how_faults_stand(at_first, at_last).await;
                 let reason = "users recovered, but no command of the runbook was meant to help: it was not the runbook";
                 let stop = Stop::new(Verdict::SelfHealed, reason).at(self.where_it_should_have_helped());
                 for sli in &self.plan.slis {
@@ -72,12 +95,13 @@ impl<S: Stack> Drill<'_, S> {
                 }
                 Err(stop)
             }
-            (Some(at), false) => {
-                self.sink.emit(Event::WindowHeld { phase: Phase::Recover, from_us: at, to_us: at.plus(hold) });
+            (Some(recovery), false) => {
+                let Recovery { at, from: from_us, to: to_us } = recovery;
+                self.sink.emit(Event::WindowHeld { phase: Phase::Recover, from_us, to_us });
                 self.each_sli(&query, Some(at));
                 self.sink.emit(Event::Recovered { sli: String::new(), recovered_us: at });
-                self.recovered = Some(at);
-                self.ask_faults_again().await;
+                self.recovery = Some(recovery);
+                self.say_how_faults_stand(at_first, at_last).await;
                 let injected = self.injected.map_or(from, |(first, _)| first);
                 Ok(format!(
                     "users recovered {} after the injection and {} after {}",
@@ -88,12 +112,128 @@ impl<S: Stack> Drill<'_, S> {
             }
             (None, false) => {
                 let missing = self.each_sli(&query, None);
-                self.ask_faults_again().await;
+                self.say_how_faults_stand(at_first, at_last).await;
                 let after = if followed { "the last mitigating step" } else { "the injection" };
-                let reason = format!("users had not recovered within {} of {after}: {missing}", seconds(within));
+                let answers = self.monitor.timeline(|timeline| timeline.answers(&timeline.latest(hold)));
+                let answers = if answers.is_empty() { answers } else { format!("; answers: {answers}") };
+                let reason = format!(
+                    "users had not recovered within {} of {after}: {missing}{answers}{}",
+                    seconds(within),
+                    self.last_words()
+                );
                 Err(Stop::new(Verdict::NotRecovered, reason).at(self.where_it_should_have_helped()))
             }
         }
+    }
+
+    /// What the fault needed to hurt: begin of its injection → impact.
+    fn onset(&self) -> Option<Duration> {
+        self.impacted.as_ref().map(|(at, _)| at.since(self.inject_began))
+    }
+
+    /// How long users must be served for a recovery to count.
+    pub(super) fn required_hold(&self) -> Duration {
+        required_hold(self.plan.recover_hold, self.onset(), self.plan.impact.window, self.returns(), self.parts)
+    }
+
+    /// How long the fault that takes longest to come back needs for it.
+    fn returns(&self) -> Duration {
+        self.plan.faults.iter().filter_map(|planned| planned.fault.returns()).max().unwrap_or_default()
+    }
+
+    /// The same, as an event with the reason for it.
+    fn say_hold(&self) -> Duration {
+        let hold = self.required_hold();
+        self.sink.emit(Event::HoldRequired(HoldRecord {
+            required_us: micros(hold),
+            configured_us: micros(self.plan.recover_hold),
+            onset_us: self.onset().map(micros),
+            window_us: micros(self.plan.impact.window),
+            returns_us: micros(self.returns()),
+            parts: self.parts,
+        }));
+        hold
+    }
+
+    /// What the last mitigating step that wrote something had to say, for a reason.
+    fn last_words(&self) -> String {
+        let words = self.last_line.as_ref();
+        words.map_or_else(String::new, |(step, line)| format!("; the last output of `{step}` was `{line}`"))
+    }
+
+    /// Users must be served until the faults begin to be undone: a relapse after the hold is no recovery.
+    pub(super) async fn no_relapse(&mut self) -> Result<(), Stop> {
+        let Some(recovery) = self.recovery else { return Ok(()) };
+        let (until, hold) = (self.sink.now(), self.plan.recover_hold);
+        let deadline = until.plus(self.longest_request() + ARRIVAL);
+        let relapsed = |timeline: &Timeline| timeline.relapsed(recovery.to, until, hold);
+        let seen = self.monitor.until(deadline, |monitor| match monitor.timeline(relapsed) {
+            Answer::Yes(missed) => Some(missed),
+            Answer::No(()) => Some(Vec::new()),
+            Answer::NotYet => None,
+        });
+        let seen = seen.await?;
+        self.waited(WAIT_SERVED, until, deadline.since(until), seen.is_some());
+        let Some(missed) = seen else {
+            return Err(Stop::harness("there was no complete measurement between the recovery and the revert"));
+        };
+        if let Some(reason) = self.monitor.disturbed() {
+            return Err(Stop::disturbed(reason));
+        }
+        let Some(relapsed_us) = missed.iter().map(|level| level.to).min() else {
+            let evidence = format!("until the faults began to be undone: {}", shown(&self.latest(hold)));
+            self.decided(Check::StillServed, recovery.at, CheckOutcome::Passed { evidence });
+            return Ok(());
+        };
+        let at = self.where_it_should_have_helped();
+        let reason = format!(
+            "users had recovered and lost the service again {} later, before the faults were undone: {}",
+            seconds(relapsed_us.since(recovery.at)),
+            self.shown_with_answers(&missed)
+        );
+        let stop = self.failed(Check::StillServed, recovery.at, Stop::new(Verdict::NotRecovered, reason).at(at));
+        self.sink.emit(Event::Relapsed { relapsed_us });
+        self.recovery = None;
+        Err(stop)
+    }
+
+    /// RTO: first confirmed fault → recovered. `before` is why the drill fails already, if it does.
+    pub(super) fn judge_time(&self, before: Option<&Stop>) -> Option<Stop> {
+        let rto = self.plan.rto.filter(|_| !self.control)?;
+        let (fault, _) = self.injected?;
+        let stop = match (self.recovery, before) {
+            (Some(recovery), _) => {
+                let took = recovery.at.since(fault);
+                let (shown, objective) = beside(took, rto);
+                let evidence =
+                    format!("users recovered {shown} after the fault; the recovery time objective is {objective}");
+                if took <= rto {
+                    self.decided(Check::RecoveryTime, fault, CheckOutcome::Passed { evidence });
+                    return None;
+                }
+                let answers = self.monitor.timeline(|timeline| {
+                    let levels = timeline.latest(Duration::ZERO).into_iter();
+                    let levels =
+                        levels.map(|level| Level { from: fault, to: recovery.from, ..level }).collect::<Vec<_>>();
+                    timeline.answers(&levels)
+                });
+                let answers = if answers.is_empty() { answers } else { format!("; answers until then: {answers}") };
+                Stop::new(Verdict::TooLate, format!("{evidence}{answers}{}", self.last_words()))
+            }
+            (None, Some(stop)) if stop.verdict.is_harness() => {
+                Stop::harness(format!("whether users have recovered cannot be told: {}", stop.reason))
+            }
+            (None, _) => {
+                let objective = beside(Duration::ZERO, rto).1;
+                let seen = match before.is_some_and(not_by_the_runbook) {
+                    true => "users recovered, but not by the runbook",
+                    false => "no recovery was seen",
+                };
+                Stop::new(Verdict::NotRecovered, format!("{seen}; the recovery time objective is {objective}"))
+            }
+        };
+        let at = self.in_scenario(self.plan.line_of("rto"));
+        Some(self.failed(Check::RecoveryTime, fault, stop.at(at)))
     }
 
     /// From when on a recovery counts: the first mitigating command, or without one the impact.
@@ -125,7 +265,7 @@ impl<S: Stack> Drill<'_, S> {
         for (sli, own) in own {
             let check = Check::Recovery { sli: sli.name.clone() };
             let at = match (own, together) {
-                (Answer::Yes(at), _) if !apart => at,
+                (Answer::Yes(own), _) if !apart => own.at,
                 (_, Some(at)) => at,
                 (own, None) => {
                     let reason = match own {
@@ -160,15 +300,64 @@ impl<S: Stack> Drill<'_, S> {
         crate::record::Location { path: super::announce::shown(&runbook.source), line }
     }
 
-    async fn ask_faults_again(&self) {
+    /// Asks each fault that is on the ledger how it stands. A control leaves them alone.
+    async fn ask_faults(&self) -> Answers {
+        let mut answers = Vec::new();
         for (id, undo) in self.ledger.outstanding() {
-            let Some(planned) = self.plan.faults.iter().find(|planned| planned.id == id) else { continue };
-            let (what, detail) = match planned.fault.confirm(&id, &undo, &self.field()).await {
-                Ok(Presence::InPlace(evidence) | Presence::Partly(evidence)) => (FaultEvent::StillActive, evidence),
-                Ok(Presence::Gone(evidence)) => (FaultEvent::ClearedByRunbook, evidence),
-                Err(error) => (FaultEvent::Failed, format!("could not be asked after the recovery: {error}")),
+            let Some(planned) = self.plan.faults.iter().find(|planned| planned.id == id && !self.control) else {
+                continue;
             };
+            let answer = in_time("asking", &id, planned.fault.confirm(&id, &undo, &self.field())).await;
+            answers.push((id, answer));
+        }
+        answers
+    }
+
+    /// Says how each fault stands by both answers.
+    async fn say_how_faults_stand(&self, at_first: Answers, at_last: Answers) {
+        for ((id, last), (_, first)) in at_last.into_iter().zip(at_first) {
+            let (what, mut detail) = how_it_stands(first, last);
+            if what == FaultEvent::ClearedByRunbook {
+                detail.extend(self.what_ended(&id).await.map(|ended| format!("; {ended}")));
+            }
             self.fault_event(&id, what, &detail);
         }
     }
+
+    /// What has ended a fault that is gone, other than a step that cleared it.
+    async fn what_ended(&self, id: &str) -> Option<String> {
+        let planned = self.plan.faults.iter().find(|planned| planned.id == id)?;
+        let (_, undo) = self.ledger.outstanding().into_iter().find(|(known, _)| known == id)?;
+        tokio::time::timeout(ASKED_WITHIN, planned.fault.ended_by(&undo, self.stack)).await.ok()?
+    }
+}
+
+/// The smallest share of a fault that is active where only a part of it is.
+fn least_active(answers: &Answers) -> Option<Parts> {
+    let parts = answers.iter().filter_map(|(_, answer)| match answer {
+        Ok(Presence::Partly(_, parts)) => Some(*parts),
+        _ => None,
+    });
+    parts.min_by(|a, b| (u64::from(a.active) * u64::from(b.all)).cmp(&(u64::from(b.active) * u64::from(a.all))))
+}
+
+/// How a fault stands by what it said when the runbook had ended and at the end of the hold. The last answer decides.
+fn how_it_stands(first: Result<Presence, Stop>, last: Result<Presence, Stop>) -> (FaultEvent, String) {
+    let (what, evidence) = match last {
+        Ok(Presence::InPlace(evidence)) => (FaultEvent::StillActive, evidence),
+        Ok(Presence::Partly(evidence, _)) => (FaultEvent::PartiallyActive, evidence),
+        Ok(Presence::Gone(evidence)) => (FaultEvent::ClearedByRunbook, evidence),
+        Err(stop) => return (FaultEvent::Failed, format!("could not be asked after the recovery: {}", stop.reason)),
+    };
+    let earlier = match (first, what) {
+        (Ok(Presence::Gone(_)), FaultEvent::StillActive | FaultEvent::PartiallyActive) => {
+            "; it was gone when the runbook had ended, and came back".to_string()
+        }
+        (Ok(Presence::InPlace(before) | Presence::Partly(before, _)), FaultEvent::ClearedByRunbook) => {
+            format!("; when the runbook had ended it was still there: {before}")
+        }
+        (Err(stop), _) => format!("; when the runbook had ended it could not be asked: {}", stop.reason),
+        _ => String::new(),
+    };
+    (what, format!("{evidence}{earlier}"))
 }

@@ -93,6 +93,9 @@ impl<S: Stack> Drill<'_, S> {
             let ended = follower.step(step, self).await;
             if self.mitigates(step.phase) {
                 self.mitigation_ended(step);
+                if let Some(line) = follower.last_line.take() {
+                    self.last_line = Some((step.title.clone(), line));
+                }
             }
             let check = Check::Step { step: step.id.clone() };
             match ended {
@@ -172,8 +175,8 @@ impl<S: Stack> Drill<'_, S> {
     /// How users suffer now; `None` where no SLI was hit.
     fn suffering(&self) -> Result<Option<String>, Stop> {
         let Some((_, hit)) = &self.impacted else { return Ok(None) };
-        // From the injection on and not from the impact: a mitigation that begins at once would find no slice yet.
-        let since = self.injected.map_or_else(|| self.sink.now(), |(_, last)| last);
+        // From the first fault on, as the impact: a mitigation that begins at once would find no slice yet.
+        let since = self.injected.map_or_else(|| self.sink.now(), |(first, _)| first);
         let window = self.plan.impact.window;
         let state = self.monitor.timeline(|timeline| timeline.still_broken(hit, window, since));
         if state.users_suffer() {

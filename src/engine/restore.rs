@@ -4,7 +4,7 @@
 
 mod look;
 mod point;
-mod words;
+pub(super) mod words;
 
 use super::drill::Drill;
 use super::monitor::shown;
@@ -16,12 +16,12 @@ use crate::record::{
     backup_age_us,
 };
 use crate::slis::window::Answer;
-use crate::spec::{LevelProbe, Probe, RestoreSpec};
+use crate::spec::{Expectation, LevelProbe, Probe, RestoreSpec};
 use crate::stack::{Stack, Whole};
 use look::Looked;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use words::{beside, ended, facts, grouped, judged, kept};
+use words::{ended, facts, grouped, judged, kept, too_old};
 
 /// What a DR drill has seen of its restore.
 #[derive(Debug, Default)]
@@ -90,16 +90,21 @@ impl<'a, S: Stack> Drill<'a, S> {
 
     async fn look_before(&mut self, restore: &RestoreSpec) -> Result<(), Stop> {
         if let Some(backup) = &restore.backup {
-            let whole = self.must_answer(backup, "the backup does not tell of itself").await?;
+            let probe = &backup.probe;
+            let whole = self.must_answer(probe, "the backup does not tell of itself").await?;
             let facts = facts(&whole.stdout);
             if facts.is_empty() {
-                return Err(self.unsteady(backup, "the backup does not tell of itself", "no line is `key=value`"));
+                return Err(self.unsteady(probe, "the backup does not tell of itself", "no line is `key=value`"));
             }
             self.restored.backup.clone_from(&facts);
             self.sink.emit(Event::BackupSeen { facts });
+            if let Some(most) = backup.max_age {
+                too_old(self.restored.backup_age_us(self.sink.now()), most)
+                    .map_or(Ok(()), |why| Err(self.unsteady(probe, "the backup is no recent one", &why)))?;
+            }
         }
         for check in restore.probes.iter().filter(|check| check.level == RestoreLevel::L1) {
-            let (held, evidence) = judged(check, None, &self.look(&check.probe).await?);
+            let (held, evidence) = judged(&check.expected, None, &self.look(&check.probe).await?);
             if !held {
                 return Err(self.unsteady(&check.probe, "the backup cannot be read", &evidence));
             }
@@ -188,8 +193,11 @@ impl<'a, S: Stack> Drill<'a, S> {
 
     /// After the runbook and the recovery, whatever they came to: looks at the restore, and has the last word on a drill that
     /// would pass.
-    pub(super) async fn after_restore(&mut self, came_to: Result<String, Stop>) -> Result<String, Stop> {
-        let Some(restore) = self.restoring() else { return came_to };
+    pub(super) async fn after_restore(
+        &mut self,
+        restore: &RestoreSpec,
+        came_to: Result<String, Stop>,
+    ) -> Result<String, Stop> {
         // The clock of the phases stops here: what follows belongs to none of them.
         self.end_phase();
         let started = self.sink.now();
@@ -205,7 +213,7 @@ impl<'a, S: Stack> Drill<'a, S> {
             complete.is_ok(),
         );
         let level = self.judge_level(restore, &levels, came_to.as_ref().err(), started);
-        let time = self.judge_time(restore, came_to.as_ref().err());
+        let time = self.judge_time(came_to.as_ref().err());
         let (lost, point) = self.judge_point(restore, &read, complete, started);
         let stops: Vec<Stop> = [level, time, point].into_iter().flatten().collect();
         match (came_to, stops.first()) {
@@ -223,7 +231,7 @@ impl<'a, S: Stack> Drill<'a, S> {
     async fn levels(&self, restore: &RestoreSpec) -> Levels {
         let mut seen: Vec<(RestoreLevel, &str, bool)> = Vec::new();
         let (mut failed, mut broke) = (None, None);
-        let reached = |seen: &[_]| RestoreLevel::reached(seen.iter().copied(), self.recovered.is_some());
+        let reached = |seen: &[_]| RestoreLevel::reached(seen.iter().copied(), self.recovery.is_some());
         for level in
             RestoreLevel::ALL.into_iter().filter(|level| *level > RestoreLevel::L0 && *level < RestoreLevel::L5)
         {
@@ -232,7 +240,7 @@ impl<'a, S: Stack> Drill<'a, S> {
                 let before = self.restored.contents.get(&check.name).filter(|_| level == RestoreLevel::L4);
                 let before = before.map(Vec::as_slice);
                 let (held, evidence) = match self.look(&check.probe).await {
-                    Ok(looked) => judged(check, before, &looked),
+                    Ok(looked) => judged(&check.expected, before, &looked),
                     Err(stop) => {
                         let evidence = format!("it could not be asked: {}", stop.reason);
                         broke.get_or_insert(stop.at(self.in_scenario(check.probe.line)));
@@ -267,16 +275,16 @@ impl<'a, S: Stack> Drill<'a, S> {
 
     /// How long users may take to show that they are still served.
     fn asking_users(&self) -> Duration {
-        self.plan.recover_hold + self.longest_request() + SETTLE
+        self.required_hold() + self.longest_request() + SETTLE
     }
 
-    /// Whether every SLI still meets its objective over the latest `recover.hold`, now that everything else was asked.
+    /// Whether every SLI still meets its objective over the latest hold, now that everything else was asked.
     async fn still_served(&self) -> Result<(bool, String), Stop> {
-        let (hold, now) = (self.plan.recover_hold, self.sink.now());
-        let since = self.recovered.unwrap_or(now);
+        let (hold, now) = (self.required_hold(), self.sink.now());
+        let since = self.recovery.map_or(now, |recovery| recovery.from);
         let steady = |timeline: &crate::slis::window::Timeline| timeline.steady(hold, since);
         let held = self.monitor.until(now.plus(self.asking_users()), |monitor| match monitor.timeline(steady) {
-            Answer::Yes(end) if end >= now => Some(()),
+            Answer::Yes(levels) if levels.iter().all(|level| level.to >= now) => Some(()),
             _ => None,
         });
         let held = held.await?.is_some();
@@ -327,51 +335,21 @@ impl<'a, S: Stack> Drill<'a, S> {
         let stop = Stop { reason: format!("{}{expected}", stop.reason), ..stop };
         Some(self.failed(Check::RestoreLevel, started, stop.at(self.in_scenario(line))))
     }
-
-    /// RTO: first confirmed fault → recovered.
-    fn judge_time(&self, restore: &RestoreSpec, before: Option<&Stop>) -> Option<Stop> {
-        let fault = self.injected.map_or(self.inject_began, |(first, _)| first);
-        let stop = match (self.recovered.map(|at| at.since(fault)), before) {
-            (Some(took), _) => {
-                let (took_shown, objective) = beside(took, restore.rto);
-                let evidence =
-                    format!("users recovered {took_shown} after the fault; the recovery time objective is {objective}");
-                if took <= restore.rto {
-                    self.decided(Check::RecoveryTime, fault, CheckOutcome::Passed { evidence });
-                    return None;
-                }
-                Stop::new(Verdict::NotRecovered, evidence)
-            }
-            (None, Some(stop)) if stop.verdict.is_harness() => {
-                Stop::harness(format!("whether users have recovered cannot be told: {}", stop.reason))
-            }
-            (None, _) => {
-                let objective = beside(Duration::ZERO, restore.rto).1;
-                let seen = match before.is_some_and(not_by_the_runbook) {
-                    true => "users recovered, but not by the runbook",
-                    false => "no recovery was seen",
-                };
-                let reason = format!("{seen}; the recovery time objective is {objective}");
-                Stop::new(Verdict::NotRecovered, reason)
-            }
-        };
-        let at = self.in_scenario(self.plan.line_of("rto"));
-        Some(self.failed(Check::RecoveryTime, fault, stop.at(at)))
-    }
 }
 
 /// Users recovered, and the runbook had no part in it.
-fn not_by_the_runbook(stop: &Stop) -> bool {
+pub(super) fn not_by_the_runbook(stop: &Stop) -> bool {
     stop.verdict == Verdict::SelfHealed
 }
 
 /// The checks of the content that are compared with what they wrote before the fault.
 fn compared(restore: &RestoreSpec) -> impl Iterator<Item = &LevelProbe> {
-    restore.probes.iter().filter(|check| check.level == RestoreLevel::L4 && check.output.is_none())
+    restore.probes.iter().filter(|check| check.expected == Expectation::AsBefore)
 }
 
 /// The longest time that looking at everything once can take.
 fn whole_time(restore: &RestoreSpec) -> Duration {
-    let scripts = restore.probes.iter().map(|check| &check.probe).chain(&restore.backup);
+    let scripts =
+        restore.probes.iter().map(|check| &check.probe).chain(restore.backup.iter().map(|backup| &backup.probe));
     scripts.chain([&restore.ledger.survivors]).map(look::longest).sum()
 }

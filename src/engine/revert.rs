@@ -1,11 +1,11 @@
 //! Revert: undo every fault, last first, each under its own deadline and never under the cancelled token; then the SLIs
 //! must hold once more.
 
-use super::drill::{Drill, caught, micros, seconds};
+use super::drill::{Drill, caught, seconds};
 use super::monitor::shown;
 use super::stop::Stop;
 use crate::faults::{Inject, Presence, Undo};
-use crate::record::{Check, CheckOutcome, DrillTime, Event, FaultEvent, Phase, Verdict, as_it_is_kept};
+use crate::record::{Check, CheckOutcome, Event, FaultEvent, InvariantTime, Phase, Verdict, as_it_is_kept};
 use crate::slis::window::Answer;
 use crate::source::list;
 use crate::stack::Stack;
@@ -33,8 +33,11 @@ impl<S: Stack> Drill<'_, S> {
                 continue;
             }
             // A panic over one fault must not keep the others in place.
-            let undone = caught(self.revert_one(&id, &undo)).await;
-            match undone.unwrap_or_else(|panic| Err(format!("a panic while it was undone: {panic}"))) {
+            let mut said = String::new();
+            let undone = caught(self.revert_one(&id, &undo, &mut said)).await;
+            let undone = undone.unwrap_or_else(|panic| Err(format!("a panic while it was undone: {panic}")));
+            let failed = undone.is_err();
+            match undone {
                 Ok(evidence) => {
                     self.fault_event(&id, FaultEvent::Reverted, &evidence);
                     if let Err(error) = self.ledger.done(&id) {
@@ -46,6 +49,9 @@ impl<S: Stack> Drill<'_, S> {
                     problems.push(format!("`{id}`: {reason}"));
                 }
             }
+            if !said.trim().is_empty() {
+                self.sink.emit(Event::UndoOutput { fault: id, text: said, failed });
+            }
         }
         let held = match problems.is_empty() {
             false => Err(self.not_reverted(problems.join("; "))),
@@ -53,7 +59,12 @@ impl<S: Stack> Drill<'_, S> {
             true => self.hold(cancel).await,
         };
         match held {
-            Ok(evidence) => self.decided(Check::Revert, started, CheckOutcome::Passed { evidence }),
+            Ok(evidence) => {
+                self.decided(Check::Revert, started, CheckOutcome::Passed { evidence });
+                if self.unspoiled() {
+                    self.undamaged(cancel).await;
+                }
+            }
             Err(stop) => {
                 let stop = self.failed(Check::Revert, started, stop);
                 self.judge(stop);
@@ -84,22 +95,38 @@ impl<S: Stack> Drill<'_, S> {
         }
     }
 
-    async fn revert_one(&self, id: &str, undo: &Undo) -> Result<String, String> {
+    /// Undoes a fault and sees it gone: the evidence, or why not. `said` takes what the undo writes.
+    async fn revert_one(&self, id: &str, undo: &Undo, said: &mut String) -> Result<String, String> {
         let planned = self.plan.faults.iter().find(|planned| planned.id == id);
         let planned = planned.ok_or_else(|| "it is in the ledger, but not in the scenario".to_string())?;
         let within = planned.fault.revert_within();
         let reverted = tokio::time::timeout(within, planned.fault.revert(id, undo, &self.field())).await;
         match reverted {
             Err(_) => return Err(format!("could not be undone within {}", seconds(within))),
-            Ok(Err(error)) => return Err(format!("could not be undone: {error}")),
-            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                said.clone_from(&error.output);
+                return Err(format!("could not be undone: {error}"));
+            }
+            Ok(Ok(output)) => *said = output,
         }
         match self.poll_presence(id, &planned.fault, undo, within, false).await {
             Ok(Presence::Gone(evidence)) => Ok(evidence),
-            Ok(Presence::InPlace(evidence) | Presence::Partly(evidence)) => {
+            Ok(Presence::InPlace(evidence) | Presence::Partly(evidence, _)) => {
                 Err(format!("was undone and is still there: {evidence}"))
             }
             Err(stop) => Err(stop.reason),
+        }
+    }
+
+    /// Asks the invariants a last time, of a drill that would pass.
+    async fn undamaged(&mut self, cancel: &CancellationToken) {
+        let asked = tokio::select! {
+            biased;
+            () = cancel.cancelled() => return,
+            asked = self.ask_invariants(InvariantTime::Reverted) => asked,
+        };
+        if let Err(stop) = asked {
+            self.judge(stop);
         }
     }
 
@@ -114,17 +141,17 @@ impl<S: Stack> Drill<'_, S> {
             () = cancel.cancelled() => return Ok(format!("{}; interrupted before the SLIs had held", self.gone())),
             held = self.monitor.until(from.plus(within), |monitor| {
                 match monitor.timeline(|timeline| timeline.steady(hold, from)) {
-                    Answer::Yes(end) => Some(end),
+                    Answer::Yes(levels) => Some(levels),
                     _ => None,
                 }
             }) => held?,
         };
         self.waited("every SLI to hold after the revert", from, within, held.is_some());
-        let (levels, length) = (self.latest(hold), seconds(hold));
-        if let Some(to_us) = held {
-            let from_us = DrillTime(to_us.0.saturating_sub(micros(hold)));
-            self.sink.emit(Event::WindowHeld { phase: Phase::Revert, from_us, to_us });
-            return Ok(format!("{} and every SLI held for {length}: {}", self.gone(), shown(&levels)));
+        let length = seconds(hold);
+        if let Some(levels) = held {
+            self.window_held(Phase::Revert, &levels);
+            let evidence = format!("{} and every SLI held for {length}: {}", self.gone(), shown(&levels));
+            return Ok(evidence);
         }
         if let Some(disturbed) = self.monitor.disturbed() {
             return Err(Stop::disturbed(disturbed));
@@ -138,7 +165,7 @@ impl<S: Stack> Drill<'_, S> {
                 let reason = format!(
                     "the faults are gone, but the SLIs did not hold for {length} within {}: {}",
                     seconds(hold + SETTLE),
-                    shown(&levels)
+                    self.shown_with_answers(&self.latest(hold))
                 );
                 Err(Stop { measured: true, ..Stop::new(Verdict::NotReverted, reason) })
             }

@@ -1,11 +1,11 @@
 //! Steady: load runs, every SLI meets its objective over `steady.for`, and the alert condition does not hold.
 
-use super::drill::{Drill, micros, seconds};
+use super::drill::{Drill, seconds};
 use super::monitor::shown;
 use super::stop::Stop;
 use crate::agent::protocol::Ask;
 use crate::load::{Ca, LoadSpec, check_ca};
-use crate::record::{Check, CheckOutcome, DrillTime, Event, Phase};
+use crate::record::{Check, CheckOutcome, Event, InvariantTime, Phase};
 use crate::shell::Shell;
 use crate::slis::window::{Answer, Level};
 use crate::stack::{Place, Stack};
@@ -29,18 +29,20 @@ impl<S: Stack> Drill<'_, S> {
                 // A page that could not be asked is no quiet alert.
                 let quiet = !detect || (alert.sampled.is_some() && !alert.holds && alert.readable);
                 match monitor.timeline(|timeline| timeline.steady(window, started)) {
-                    Answer::Yes(end) if quiet => Some(end),
+                    Answer::Yes(levels) if quiet => Some(levels),
                     _ => None,
                 }
             })
             .await?;
         let what = format!("every SLI to meet its objective over {}", seconds(window));
         self.waited(what, started, within, met.is_some());
-        if let Some(to_us) = met {
-            let from_us = DrillTime(to_us.0.saturating_sub(micros(window)));
-            self.sink.emit(Event::WindowHeld { phase: Phase::Steady, from_us, to_us });
-            let evidence = shown(&self.latest(window));
+        if let Some(levels) = met {
+            self.window_held(Phase::Steady, &levels);
+            let evidence = shown(&levels);
             if let Err(stop) = self.before_restore().await {
+                return Err(self.failed(Check::Steady, started, stop));
+            }
+            if let Err(stop) = self.ask_invariants(InvariantTime::Steady).await {
                 return Err(self.failed(Check::Steady, started, stop));
             }
             self.decided(Check::Steady, started, CheckOutcome::Passed { evidence });
@@ -95,7 +97,7 @@ impl<S: Stack> Drill<'_, S> {
         };
         let channel = self.stack.shell(&place).await?;
         let tools = self.stack.tools(&place, &self.sink.secrets());
-        let vars = runbook.env(|name| self.plan.respond.vars.get(name).map(|var| var.value.clone()));
+        let vars = super::follow::Inputs::new(runbook, &self.plan.respond).env();
         self.shell = Some(tokio::spawn(async move { Shell::open_with(channel, &vars, tools).await }));
         Ok(())
     }
@@ -105,7 +107,7 @@ impl<S: Stack> Drill<'_, S> {
         if let Some(detect) = &self.plan.detect {
             if alert.holds {
                 // An alert that fires with good reason, and one that always does: the SLIs tell them apart.
-                let levels = shown(&self.latest(self.plan.steady_for));
+                let levels = self.shown_with_answers(&self.latest(self.plan.steady_for));
                 return format!(
                     "the alert condition `{}` holds before anything was broken; {levels}",
                     detect.when.text
@@ -115,7 +117,23 @@ impl<S: Stack> Drill<'_, S> {
                 return format!("the alert condition `{}` cannot be asked: {error}", detect.when.text);
             }
         }
-        shown(&self.latest(self.plan.steady_for))
+        self.shown_with_answers(&self.latest(self.plan.steady_for))
+    }
+
+    /// Tells of a window over which every SLI met its objective.
+    pub(super) fn window_held(&self, phase: Phase, levels: &[Level]) {
+        let from_us = levels.iter().map(|level| level.from).min().unwrap_or_default();
+        let to_us = levels.iter().map(|level| level.to).max().unwrap_or_default();
+        self.sink.emit(Event::WindowHeld { phase, from_us, to_us });
+    }
+
+    /// SLIs that miss their objectives, with the most frequent answers in the window that says so.
+    pub(super) fn shown_with_answers(&self, levels: &[Level]) -> String {
+        let answers = self.monitor.timeline(|timeline| timeline.answers(levels));
+        match answers.is_empty() {
+            true => shown(levels),
+            false => format!("{}; answers: {answers}", shown(levels)),
+        }
     }
 
     /// Every SLI over the last window of this length.

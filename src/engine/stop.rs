@@ -58,6 +58,7 @@ impl Stop {
                 | Verdict::SelfHealed
                 | Verdict::Breached
                 | Verdict::NotRecovered
+                | Verdict::TooLate
         ) || self.measured
     }
 

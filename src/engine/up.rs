@@ -20,7 +20,7 @@ impl<S: Stack> Drill<'_, S> {
         for (what, took) in [("build", up.build_took)].into_iter().chain(pulled).chain(started_by) {
             self.sink.emit(Event::ComposeTook { what: what.into(), took_us: micros(took) });
         }
-        self.sink.emit(Event::StackUp { project: up.project, images: up.images });
+        self.sink.emit(Event::StackUp { project: up.project, images: up.images, localhost: up.localhost });
         for role in self.roles() {
             if let Err(stop) = self.connect(role).await {
                 return Err(self.failed(Check::Steady, started, stop));

@@ -19,7 +19,7 @@ pub struct Sealed {
     pub chain: PathBuf,
     /// Whether there was nothing to do: it was sealed as it is.
     pub already: bool,
-    /// What people should know, such as a torn line that was mended.
+    /// What people should know, such as a torn line that was repaired.
     pub notes: Vec<String>,
 }
 

@@ -1,13 +1,38 @@
 //! What `firedrill verify` prints: a line for each run and what is wrong with it, and the heads of the chains.
 
-use super::{Checked, Head, ProblemKind, Report, State, Subject};
+use super::{Checked, Digest, Head, ProblemKind, Report, State, Subject};
 use std::path::{Path, PathBuf};
 
 /// Version of the JSON; raised when a reader of the old one would misread.
 const FORMAT: u32 = 1;
 
+/// What somebody wrote down elsewhere when a run was sealed, and whether it is found.
+#[derive(Debug, Clone, Default)]
+pub struct Kept {
+    /// Heads of chains.
+    pub heads: Vec<(Head, bool)>,
+    /// SHA-256 of manifests.
+    pub manifests: Vec<(Digest, bool)>,
+}
+
+impl Kept {
+    /// Looks for what was written down in what was verified.
+    pub fn find(heads: Vec<Head>, manifests: Vec<Digest>, report: &Report) -> Kept {
+        let is = |digest: &Digest| report.runs.iter().any(|run| run.manifest.as_ref() == Some(digest));
+        Kept {
+            heads: heads.into_iter().map(|head| (head.clone(), report.has(&head))).collect(),
+            manifests: manifests.into_iter().map(|digest| (digest.clone(), is(&digest))).collect(),
+        }
+    }
+
+    /// Whether all of it is found.
+    pub fn is_found(&self) -> bool {
+        self.heads.iter().all(|(_, found)| *found) && self.manifests.iter().all(|(_, found)| *found)
+    }
+}
+
 /// As text. `short` makes a path as people know it; `quiet` leaves out what is as it should be, except the heads.
-pub fn text(report: &Report, heads: &[(Head, bool)], quiet: bool, short: &dyn Fn(&Path) -> PathBuf) -> String {
+pub fn text(report: &Report, kept: &Kept, quiet: bool, short: &dyn Fn(&Path) -> PathBuf) -> String {
     let mut lines = Vec::new();
     for run in &report.runs {
         if quiet && run.is_intact() && run.problems.is_empty() {
@@ -36,12 +61,21 @@ pub fn text(report: &Report, heads: &[(Head, bool)], quiet: bool, short: &dyn Fn
         lines.extend(chain.warnings.iter().map(|warning| format!("{:<12}   warning: {warning}", "")));
         lines.extend(chain.head.iter().map(|head| format!("{:<12}   head {head}", "")));
     }
-    for (head, found) in heads {
+    for (head, found) in &kept.heads {
         let (word, what) = match found {
             true => ("head", "is still in its chain"),
             false => ("LOST HEAD", "is in no chain: entries were removed or replaced since it was written down"),
         };
         lines.push(format!("{word:<12} {head} {what}"));
+    }
+    for (digest, found) in &kept.manifests {
+        let (word, what) = match found {
+            true => ("manifest", "is the manifest of a run above"),
+            false => {
+                ("NO MANIFEST", "is the manifest of no run above: it was replaced since its digest was written down")
+            }
+        };
+        lines.push(format!("{word:<12} {digest} {what}"));
     }
     lines.push(sum(report));
     lines.join("\n") + "\n"
@@ -94,16 +128,20 @@ fn sum(report: &Report) -> String {
 }
 
 /// As JSON.
-pub fn json(report: &Report, heads: &[(Head, bool)]) -> Vec<u8> {
-    let heads: Vec<_> =
-        heads.iter().map(|(head, found)| serde_json::json!({ "head": head.to_string(), "found": found })).collect();
-    let intact = !report.is_changed() && !report.is_unreadable() && heads.iter().all(|head| head["found"] == true);
+pub fn json(report: &Report, kept: &Kept) -> Vec<u8> {
+    let heads = kept.heads.iter().map(|(head, found)| serde_json::json!({ "head": head.to_string(), "found": found }));
+    let heads: Vec<_> = heads.collect();
+    let manifests =
+        kept.manifests.iter().map(|(digest, found)| serde_json::json!({ "sha256": digest, "found": found }));
+    let manifests: Vec<_> = manifests.collect();
+    let intact = !report.is_changed() && !report.is_unreadable() && kept.is_found();
     let value = serde_json::json!({
         "format": FORMAT,
         "intact": intact,
         "runs": report.runs,
         "chains": report.chains,
         "heads": heads,
+        "manifests": manifests,
         "unreadable": report.problems,
     });
     let mut bytes = format!("{value:#}").into_bytes();

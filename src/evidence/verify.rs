@@ -34,7 +34,7 @@ impl CheckedChain {
 
     fn of(path: PathBuf, chain: &Chain) -> CheckedChain {
         let torn =
-            |bytes| format!("its last line is torn after {bytes} bytes: a writer was killed; the next one mends it");
+            |bytes| format!("its last line is torn after {bytes} bytes: a writer was killed; the next one repairs it");
         CheckedChain {
             path,
             entries: chain.entries.len(),

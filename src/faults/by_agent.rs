@@ -50,7 +50,7 @@ pub(super) async fn confirm<S: Stack>(
     }
 }
 
-/// Has the agent lift a fault.
-pub(super) async fn lift<S: Stack>(field: &Field<'_, S>, role: &AgentRole, fault: &str) -> Result<(), FaultError> {
-    ask(field, role, &format!("lift `{fault}`"), Ask::Lift { fault: fault.into() }).await.map(|_| ())
+/// Has the agent lift a fault, which writes nothing.
+pub(super) async fn lift<S: Stack>(field: &Field<'_, S>, role: &AgentRole, fault: &str) -> Result<String, FaultError> {
+    ask(field, role, &format!("lift `{fault}`"), Ask::Lift { fault: fault.into() }).await.map(|_| String::new())
 }

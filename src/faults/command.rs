@@ -5,6 +5,7 @@
 //! - command:
 //!     service: front
 //!     summary: the certificate is past its date
+//!     covers: certificate          # the class of failures that it stands for, for `coverage`
 //!     run: cp /certificates/old.pem /certificates/shop.pem && kill -HUP 1
 //!     undo: cp /certificates/good.pem /certificates/shop.pem && kill -HUP 1
 //!     confirm: openssl x509 -checkend 0 -noout -in /certificates/shop.pem; test $? -eq 1
@@ -16,7 +17,9 @@
 //! ```
 
 use super::undoing::Undoing;
-use super::{FaultError, Field, FromNode, Inject, Presence, Undo};
+use super::{
+    FaultError, Field, FromNode, GOES_WITH_THE_STACK, Inject, Presence, Undo, containers, read_covers,
+};
 use crate::source::{Diagnostics, MapReader, Node, Source};
 use crate::stack::{Executed, Stack};
 use std::sync::Arc;
@@ -37,6 +40,7 @@ pub struct Command {
     undo: Undoing,
     confirm: String,
     summary: Option<String>,
+    covers: Option<String>,
 }
 
 impl FromNode for Command {
@@ -58,8 +62,9 @@ impl FromNode for Command {
         });
         let undo = Undoing::read(&mut map, "`command`");
         let summary = map.optional("summary");
+        let covers = read_covers(&mut map);
         map.finish()?;
-        Some(Command { service: service?, run: run?, undo: undo?, confirm: confirm?, summary })
+        Some(Command { service: service?, run: run?, undo: undo?, confirm: confirm?, summary, covers })
     }
 }
 
@@ -68,23 +73,43 @@ pub fn script(text: &str) -> Vec<String> {
     ["sh", "-c", text].map(str::to_string).to_vec()
 }
 
+/// Runs a script in a service; `what` is its key. One that could not be run has answered nothing.
+pub(super) async fn ask<S: Stack>(
+    what: &str,
+    service: &str,
+    text: &str,
+    within: Duration,
+    stack: &S,
+) -> Result<Executed, FaultError> {
+    let operation = || format!("`{what}` in `{service}`");
+    let executed = stack.exec(service, &script(text), within).await;
+    let executed = executed.map_err(|error| FaultError::new(operation(), error))?;
+    match CANNOT_RUN.contains(&executed.code) {
+        true => Err(FaultError::new(operation(), ended(&executed)).with(executed.output)),
+        false => Ok(executed),
+    }
+}
+
 impl Command {
-    async fn exec<S: Stack>(&self, what: &str, text: &str, stack: &S) -> Result<Executed, FaultError> {
-        let operation = || format!("`{what}` in `{}`", self.service);
-        let executed = stack.exec(&self.service, &script(text), SCRIPT_WITHIN).await;
-        let executed = executed.map_err(|error| FaultError::new(operation(), error))?;
-        match CANNOT_RUN.contains(&executed.code) {
-            true => Err(FaultError::new(operation(), ended(&executed))),
-            false => Ok(executed),
-        }
+    /// The script that breaks it.
+    pub fn run(&self) -> &str {
+        &self.run
     }
 
-    /// The same, for a script that has to succeed.
-    async fn carry_out<S: Stack>(&self, what: &str, text: &str, stack: &S) -> Result<(), FaultError> {
-        let executed = self.exec(what, text, stack).await?;
+    /// The service in which it does.
+    pub fn service(&self) -> &str {
+        &self.service
+    }
+
+    /// Runs a script that has to succeed; returns what it wrote.
+    async fn carry_out<S: Stack>(&self, what: &str, text: &str, stack: &S) -> Result<String, FaultError> {
+        let executed = ask(what, &self.service, text, SCRIPT_WITHIN, stack).await?;
         match executed.code {
-            0 => Ok(()),
-            _ => Err(FaultError::new(format!("`{what}` in `{}`", self.service), ended(&executed))),
+            0 => Ok(executed.output),
+            _ => {
+                let operation = format!("`{what}` in `{}`", self.service);
+                Err(FaultError::new(operation, ended(&executed)).with(executed.output))
+            }
         }
     }
 }
@@ -97,16 +122,19 @@ pub fn ended(executed: &Executed) -> String {
     format!("exit code {code} in {container}{said}")
 }
 
+/// What a script is known by where it has no summary.
+pub(super) fn first_line(script: &str) -> String {
+    let mut lines = script.lines().map(str::trim).filter(|line| !line.is_empty());
+    let first = lines.next().unwrap_or_default();
+    let more = if lines.next().is_some() { " …" } else { "" };
+    format!("{first}{more}")
+}
+
 impl Inject for Command {
     fn summary(&self) -> String {
         match &self.summary {
             Some(summary) => format!("{summary} (by a command in `{}`)", self.service),
-            None => {
-                let mut lines = self.run.lines().map(str::trim).filter(|line| !line.is_empty());
-                let first = lines.next().unwrap_or_default();
-                let more = if lines.next().is_some() { " …" } else { "" };
-                format!("runs `{first}{more}` in `{}`", self.service)
-            }
+            None => format!("runs `{}` in `{}`", first_line(&self.run), self.service),
         }
     }
 
@@ -114,27 +142,39 @@ impl Inject for Command {
         vec![self.service.clone()]
     }
 
-    async fn plan<S: Stack>(&self, _id: &str, _field: &Field<'_, S>) -> Result<Undo, FaultError> {
+    fn covers(&self) -> Option<&str> {
+        self.covers.as_deref()
+    }
+
+    async fn plan<S: Stack>(&self, _id: &str, field: &Field<'_, S>) -> Result<Undo, FaultError> {
+        let service = self.service.clone();
+        let container = containers::first_started(&service, field.stack).await?;
         Ok(match &self.undo {
-            Undoing::By(script) => Undo::Command { service: self.service.clone(), script: script.clone() },
-            Undoing::Never => Undo::nothing(),
+            Undoing::By(script) => Undo::Command { service, script: script.clone(), container },
+            Undoing::Never => Undo::Nothing { reason: GOES_WITH_THE_STACK.into(), damage: None, container },
         })
     }
 
     async fn inject<S: Stack>(&self, _id: &str, _undo: &Undo, field: &Field<'_, S>) -> Result<(), FaultError> {
-        self.carry_out("run", &self.run, field.stack).await
+        self.carry_out("run", &self.run, field.stack).await.map(drop)
     }
 
     async fn confirm<S: Stack>(&self, _id: &str, _undo: &Undo, field: &Field<'_, S>) -> Result<Presence, FaultError> {
-        let executed = self.exec("confirm", &self.confirm, field.stack).await?;
+        let executed = ask("confirm", &self.service, &self.confirm, SCRIPT_WITHIN, field.stack).await?;
         let evidence = format!("`confirm`: {}", ended(&executed));
         Ok(if executed.code == 0 { Presence::InPlace(evidence) } else { Presence::Gone(evidence) })
     }
 
-    async fn revert<S: Stack>(&self, _id: &str, _undo: &Undo, field: &Field<'_, S>) -> Result<(), FaultError> {
+    /// What a command has started in its container, and what it has changed there outside of the volumes, does not outlive it.
+    async fn ended_by<S: Stack>(&self, undo: &Undo, stack: &S) -> Option<String> {
+        let (Undo::Command { container, .. } | Undo::Nothing { container, .. }) = undo else { return None };
+        containers::restarted(&self.service, container.as_ref()?, stack).await
+    }
+
+    async fn revert<S: Stack>(&self, _id: &str, _undo: &Undo, field: &Field<'_, S>) -> Result<String, FaultError> {
         match &self.undo {
             Undoing::By(script) => self.carry_out("undo", script, field.stack).await,
-            Undoing::Never => Ok(()),
+            Undoing::Never => Ok(String::new()),
         }
     }
 }

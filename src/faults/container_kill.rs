@@ -1,5 +1,5 @@
 //! `container_kill`: a container's first process gets a signal and ends. As it is Docker that sends it, a restart policy
-//! does not bring the container back: it stays down until somebody starts it. (A crash, which a restart policy does mend,
+//! does not bring the container back: it stays down until somebody starts it. (A crash, which a restart policy does repair,
 //! is another fault.) With `returns` it is killed again whenever somebody has started it, until it is replaced.
 //!
 //! ```yaml
@@ -153,7 +153,7 @@ impl Inject for ContainerKill {
         })
     }
 
-    async fn revert<S: Stack>(&self, _id: &str, undo: &Undo, field: &Field<'_, S>) -> Result<(), FaultError> {
-        containers::restore(undo, field.stack).await.map(|_| ())
+    async fn revert<S: Stack>(&self, _id: &str, undo: &Undo, field: &Field<'_, S>) -> Result<String, FaultError> {
+        containers::restore(undo, field.stack).await
     }
 }

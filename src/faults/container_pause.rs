@@ -48,7 +48,7 @@ impl Inject for ContainerPause {
         Ok(containers::presence(&found, |state| state.status == "paused"))
     }
 
-    async fn revert<S: Stack>(&self, _id: &str, undo: &Undo, field: &Field<'_, S>) -> Result<(), FaultError> {
-        containers::restore(undo, field.stack).await.map(|_| ())
+    async fn revert<S: Stack>(&self, _id: &str, undo: &Undo, field: &Field<'_, S>) -> Result<String, FaultError> {
+        containers::restore(undo, field.stack).await
     }
 }

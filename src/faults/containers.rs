@@ -1,6 +1,7 @@
 //! What the faults of containers have in common: which containers of a service, how they stand, and putting them right.
 
-use super::{FaultError, Presence, Undo};
+use super::{FaultError, Presence, StartedContainer, Undo};
+use crate::record::Parts;
 use crate::source::{FromYaml, MapReader, Mistake, Node};
 use crate::stack::{ContainerOp, ContainerState, Stack};
 
@@ -78,6 +79,37 @@ async fn states<S: Stack>(service: &str, stack: &S) -> Result<Vec<ContainerState
         .map_err(|error| FaultError::new(format!("look at the containers of `{service}`"), error))
 }
 
+/// The container of a service in which its commands run, as it is started now.
+pub(super) async fn first_started<S: Stack>(service: &str, stack: &S) -> Result<Option<StartedContainer>, FaultError> {
+    let first = states(service, stack).await?.into_iter().find(|state| state.status == "running");
+    Ok(first.map(|state| StartedContainer { id: state.id, started_at: state.started_at }))
+}
+
+/// That a container was restarted, stopped or replaced by another one since, in words for a fault inside of it that is gone.
+/// Whether a step had cleared the fault before that, nobody has looked.
+pub(super) async fn restarted<S: Stack>(service: &str, was: &StartedContainer, stack: &S) -> Option<String> {
+    let states = states(service, stack).await.ok()?;
+    let at = |state: &ContainerState| state.started_at.split('.').next().unwrap_or_default().to_string();
+    let what = match states.iter().find(|state| state.id == was.id) {
+        Some(state) if state.started_at != was.started_at => {
+            format!("{} was restarted at {}Z: the restart ended the fault", state.name, at(state).trim_end_matches('Z'))
+        }
+        Some(state) if state.status != "running" => {
+            format!("{} is {}: its end ended the fault", state.name, state.status)
+        }
+        Some(_) => return None,
+        None => match states.iter().find(|state| state.status == "running") {
+            Some(new) => format!(
+                "the container was recreated ({}, started at {}Z): that ended the fault",
+                new.name,
+                at(new).trim_end_matches('Z')
+            ),
+            None => "the container was removed: that ended the fault".into(),
+        },
+    };
+    Some(format!("{what}, unless a step had cleared it before"))
+}
+
 /// The containers of an undo.
 fn parts(undo: &Undo) -> Result<(&str, &[String], &ContainerOp), FaultError> {
     match undo {
@@ -91,7 +123,9 @@ fn parts(undo: &Undo) -> Result<(&str, &[String], &ContainerOp), FaultError> {
         Undo::Release { service, .. } => {
             Err(FaultError::new("read the undo", format!("it is a release of `{service}`, not containers")))
         }
-        Undo::Nothing { .. } | Undo::File { .. } => Err(FaultError::new("read the undo", "it is not for containers")),
+        Undo::Nothing { .. } | Undo::File { .. } | Undo::Process { .. } => {
+            Err(FaultError::new("read the undo", "it is not for containers"))
+        }
     }
 }
 
@@ -152,7 +186,7 @@ pub(super) fn presence(
     match broken_ones {
         0 => Presence::Gone(evidence),
         n if n == all => Presence::InPlace(evidence),
-        _ => Presence::Partly(evidence),
+        n => Presence::Partly(evidence, Parts::new(n, all)),
     }
 }
 

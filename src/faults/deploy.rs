@@ -1,4 +1,4 @@
-//! `deploy`: another version of a service is brought out, as a release does: its containers are made anew with another
+//! `deploy`: another version of a service is deployed, as a release does: its containers are recreated with another
 //! image or other settings. The runbook rolls back as the team does.
 //!
 //! ```yaml
@@ -8,7 +8,7 @@
 //! ```
 
 use super::{FaultError, Field, FromNode, Inject, Presence, Undo};
-use crate::record::{concealed, looks_secret, url_password};
+use crate::record::{Parts, concealed, looks_secret, url_password};
 use crate::source::{Diagnostics, FromYaml, MapReader, Mistake, Node, Source, Value, shape, shorten};
 use crate::stack::{ContainerState, Marks, RELEASE_WITHIN, Release, Stack};
 use std::collections::BTreeMap;
@@ -138,7 +138,7 @@ fn presence(service: &str, marks: &Marks, containers: &[(ContainerState, Marks)]
         0 => Presence::Gone(format!("`{service}` has no container")),
         all if none == all => Presence::Gone(evidence),
         all if whole == all => Presence::InPlace(evidence),
-        _ => Presence::Partly(evidence),
+        all => Presence::Partly(evidence, Parts::new(all - none, all)),
     }
 }
 
@@ -201,12 +201,13 @@ impl Inject for Deploy {
     }
 
     /// A runbook that has rolled back has done it; one that has done half of it has not.
-    async fn revert<S: Stack>(&self, id: &str, undo: &Undo, field: &Field<'_, S>) -> Result<(), FaultError> {
+    async fn revert<S: Stack>(&self, id: &str, undo: &Undo, field: &Field<'_, S>) -> Result<String, FaultError> {
         if let Presence::Gone(_) = self.confirm(id, undo, field).await? {
-            return Ok(());
+            return Ok(String::new());
         }
         let back = field.stack.deploy(&self.service, None).await;
-        back.map_err(|error| FaultError::new(format!("take the release of `{}` back", self.service), error))
+        back.map_err(|error| FaultError::new(format!("take the release of `{}` back", self.service), error))?;
+        Ok(String::new())
     }
 }
 
@@ -236,10 +237,10 @@ mod tests {
             asked(&[bad()]),
             Presence::InPlace("bad is running with the release's environment.X, image".into())
         );
-        assert!(matches!(asked(&[bad(), planned()]), Presence::Partly(_)));
+        assert!(matches!(asked(&[bad(), planned()]), Presence::Partly(_, Parts { active: 1, all: 2 })));
         let half_back = "half is running with the release's image, not with its environment.X";
-        assert_eq!(asked(&[half()]), Presence::Partly(half_back.into()));
-        assert!(matches!(asked(&[planned(), half()]), Presence::Partly(_)));
+        assert_eq!(asked(&[half()]), Presence::Partly(half_back.into(), Parts::new(1, 1)));
+        assert!(matches!(asked(&[planned(), half()]), Presence::Partly(..)));
         assert_eq!(asked(&[planned()]), Presence::Gone("planned is running without the release".into()));
         assert_eq!(asked(&[]), Presence::Gone("`web` has no container".into()));
     }

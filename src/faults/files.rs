@@ -11,24 +11,13 @@
 
 use super::{FaultError, Field, FromNode, GOES_WITH_THE_STACK, Inject, Presence, Undo};
 use crate::slis::Ratio;
-use crate::source::{Diagnostics, Form, MapReader, Node, Source, decimal, did_you_mean, shape};
+use crate::source::{Diagnostics, Form, MapReader, Node, Source, did_you_mean, parse_size, shape};
 use crate::stack::{Cut, Damage, FileAnswer, FileAsk, FileDeed, Harm, Spot, Stack};
 use std::sync::Arc;
 
 /// The longest text that is looked for, in bytes.
 const LONGEST: usize = 1024;
 const DEEDS: [&str; 3] = ["remove", "truncate", "flip"];
-/// Bytes of each unit of a size.
-const UNITS: [(&str, u64); 8] = [
-    ("B", 1),
-    ("kB", 1000),
-    ("KB", 1000),
-    ("KiB", 1 << 10),
-    ("MB", 1_000_000),
-    ("MiB", 1 << 20),
-    ("GB", 1_000_000_000),
-    ("GiB", 1 << 30),
-];
 
 const A_PATH: Form = Form::new("an absolute path", || shape::text("/[\\s\\S]*"));
 const A_DEED: Form = Form::new("`remove`, `truncate` or `flip`", || shape::one_of(DEEDS));
@@ -36,7 +25,7 @@ const A_CUT: Form = Form::new("a percentage like `50%`, or a size like `1MiB`", 
     serde_json::json!({ "anyOf": [
         { "type": "integer", "minimum": 0 },
         shape::percentage(),
-        shape::text("[0-9]+(?:\\s*(?:B|kB|KB|KiB|MB|MiB|GB|GiB))?"),
+        shape::size(),
     ] })
 });
 const A_TEXT: Form = Form::new("a text", shape::scalar);
@@ -123,17 +112,7 @@ fn cut(text: &str) -> Result<Cut, String> {
             false => Err("all of it stays: nothing is cut".into()),
         };
     }
-    let wrong = || format!("`{text}` is neither a percentage like `50%` nor a size like `1MiB`");
-    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let (number, unit) = text.split_at_checked(end).ok_or_else(wrong)?;
-    let unit = unit.trim();
-    let (_, per_unit) = UNITS.into_iter().find(|(name, _)| *name == unit || unit.is_empty()).ok_or_else(wrong)?;
-    let whole = number.parse::<u64>().ok().and_then(|number| number.checked_mul(per_unit));
-    match whole {
-        Some(bytes) => Ok(Cut::Bytes(bytes)),
-        None if decimal(number).is_some() => Err(format!("`{text}` is not a whole number of bytes that a file can have")),
-        None => Err(wrong()),
-    }
+    parse_size(text, "neither a percentage like `50%` nor a size like `1MiB`").map(Cut::Bytes)
 }
 
 fn text(text: &str) -> Result<String, String> {
@@ -150,7 +129,7 @@ impl Files {
             FileDeed::Measure(_) => "measure",
             FileDeed::Damage(_) => "damage",
             FileDeed::Look(_) => "look at",
-            FileDeed::Mend(_) => "mend",
+            FileDeed::Mend(_) => "repair",
         };
         let ask = FileAsk { path: self.path.clone(), what };
         let failed = |error| FaultError::new(format!("{doing} `{}` of `{}`", self.path, self.service), error);
@@ -197,7 +176,7 @@ impl Inject for Files {
             other => return otherwise(&other),
         };
         Ok(match self.irreversible {
-            true => Undo::Nothing { reason: GOES_WITH_THE_STACK.into(), damage: Some(damage) },
+            true => Undo::Nothing { reason: GOES_WITH_THE_STACK.into(), damage: Some(damage), container: None },
             false => Undo::File { service: self.service.clone(), path: self.path.clone(), damage },
         })
     }
@@ -214,10 +193,10 @@ impl Inject for Files {
         }
     }
 
-    async fn revert<S: Stack>(&self, _id: &str, undo: &Undo, field: &Field<'_, S>) -> Result<(), FaultError> {
+    async fn revert<S: Stack>(&self, _id: &str, undo: &Undo, field: &Field<'_, S>) -> Result<String, FaultError> {
         match undo {
-            Undo::Nothing { .. } => Ok(()),
-            undo => self.ask(FileDeed::Mend(damage(undo)?.clone()), field.stack).await.map(drop),
+            Undo::Nothing { .. } => Ok(String::new()),
+            undo => self.ask(FileDeed::Mend(damage(undo)?.clone()), field.stack).await.map(|_| String::new()),
         }
     }
 }

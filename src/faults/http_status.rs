@@ -137,7 +137,7 @@ impl Inject for HttpStatus {
         by_agent::confirm(field, &self.role(), id).await
     }
 
-    async fn revert<S: Stack>(&self, id: &str, _undo: &Undo, field: &Field<'_, S>) -> Result<(), FaultError> {
+    async fn revert<S: Stack>(&self, id: &str, _undo: &Undo, field: &Field<'_, S>) -> Result<String, FaultError> {
         by_agent::lift(field, &self.role(), id).await
     }
 }

@@ -20,13 +20,15 @@ faults! {
     load_surge: LoadSurge,
     postgres_connections: PostgresConnections,
     postgres_lock: PostgresLock,
+    process: Process,
     sql: Sql,
 }
 
 pub use command::{CANNOT_RUN, SCRIPT_WITHIN, ended, script};
 
 use crate::agent::AgentClient;
-use crate::source::{Diagnostics, Node, Source};
+use crate::record::Parts;
+use crate::source::{Diagnostics, MapReader, Node, Source, shorten};
 use crate::stack::{AgentRole, ContainerOp, Damage, Marks, Release, Stack};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -53,12 +55,19 @@ pub struct FaultError {
     pub operation: String,
     /// Why it failed.
     pub cause: String,
+    /// What was written meanwhile, where something was run.
+    pub output: String,
 }
 
 impl FaultError {
     /// What was tried, and why it failed.
     pub fn new(operation: impl Into<String>, cause: impl ToString) -> Self {
-        FaultError { operation: operation.into(), cause: cause.to_string() }
+        FaultError { operation: operation.into(), cause: cause.to_string(), output: String::new() }
+    }
+
+    /// The same, with what was written meanwhile.
+    pub fn with(self, output: impl Into<String>) -> Self {
+        FaultError { output: output.into(), ..self }
     }
 }
 
@@ -67,9 +76,9 @@ impl FaultError {
 pub enum Presence {
     /// It is in place as a whole; the text is the evidence.
     InPlace(String),
-    /// A part of it is: not yet in place while it is injected, and not yet gone afterwards, as half a cure is none. The
-    /// text is the evidence.
-    Partly(String),
+    /// A part of it is: not yet in place while it is injected, and not yet gone afterwards, as a partial fix does not count. The
+    /// text is the evidence; how many of its parts are active says how much longer it may need to hurt.
+    Partly(String, Parts),
     /// It is not; the text is the evidence.
     Gone(String),
 }
@@ -82,6 +91,15 @@ pub struct Field<'a, S: Stack> {
     pub agents: &'a BTreeMap<AgentRole, AgentClient>,
     /// Seed of the drill.
     pub seed: u64,
+}
+
+/// A container as it was started once: what runs in it ends with that.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StartedContainer {
+    /// Container id.
+    pub id: String,
+    /// When it was started, as the engine says it.
+    pub started_at: String,
 }
 
 /// Everything that undoing a fault needs, in a form that another process can read from the ledger. What an agent
@@ -115,8 +133,11 @@ pub enum Undo {
         service: String,
         /// The script.
         script: String,
+        /// The container in which the fault is, as it was started then.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        container: Option<StartedContainer>,
     },
-    /// A release is taken back: the service is made anew as it was planned. Only the drill that runs can do that; when
+    /// A release is taken back: the service is recreated as it was planned. Only the drill that runs can do that; when
     /// it is killed, the stack is removed with it.
     Release {
         /// The service.
@@ -133,8 +154,16 @@ pub enum Undo {
         /// How it is known again, when it is a damage to a file.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         damage: Option<Damage>,
+        /// The container in which the fault is, as it was started then, where it is in one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        container: Option<StartedContainer>,
     },
-    /// A file is mended where the damage still is.
+    /// The containers of a process are removed.
+    Process {
+        /// Its name as a service.
+        name: String,
+    },
+    /// A file is repaired where the damage still is.
     File {
         /// The service on whose volumes it is.
         service: String,
@@ -148,7 +177,7 @@ pub enum Undo {
 impl Undo {
     /// Of what the scenario says that it is irreversible: that nothing undoes it.
     pub(crate) fn nothing() -> Undo {
-        Undo::Nothing { reason: GOES_WITH_THE_STACK.into(), damage: None }
+        Undo::Nothing { reason: GOES_WITH_THE_STACK.into(), damage: None, container: None }
     }
 
     /// Why nothing undoes it, when nothing does.
@@ -170,12 +199,20 @@ pub trait Inject {
     }
     /// Services of the stack that it names, for `check`.
     fn services(&self) -> Vec<String>;
+    /// The class of failures that it stands for, as its author says; otherwise its kind is one, unless that is of [`NO_CLASS`].
+    fn covers(&self) -> Option<&str> {
+        None
+    }
     /// The load of the scenario that it names, for `check`.
     fn load(&self) -> Option<&str> {
         None
     }
-    /// The release that it brings out, with its service: what it needs is made before there is any load.
+    /// The release that it deploys, with its service: what it needs is made before there is any load.
     fn release(&self) -> Option<(String, Release)> {
+        None
+    }
+    /// The process that it starts beside the team's services: it must be known when the stack is started.
+    fn process(&self) -> Option<crate::stack::Process> {
         None
     }
     /// How long `plan` may take: it may have to build something first.
@@ -226,13 +263,41 @@ pub trait Inject {
         undo: &Undo,
         field: &Field<'_, S>,
     ) -> impl Future<Output = Result<Presence, FaultError>> + Send;
-    /// Undoes it; idempotent. What is irreversible is left as it is, and is not asked afterwards whether it is gone.
+    /// What has ended a fault that is gone, other than a step that cleared it: in words, where it can be told.
+    fn ended_by<S: Stack>(&self, _undo: &Undo, _stack: &S) -> impl Future<Output = Option<String>> + Send {
+        std::future::ready(None)
+    }
+    /// Undoes it; idempotent. Returns what that wrote. What is irreversible is left as it is, and is not asked afterwards
+    /// whether it is gone.
     fn revert<S: Stack>(
         &self,
         id: &str,
         undo: &Undo,
         field: &Field<'_, S>,
-    ) -> impl Future<Output = Result<(), FaultError>> + Send;
+    ) -> impl Future<Output = Result<String, FaultError>> + Send;
+}
+
+/// Kinds that can break anything: such a fault is of no class of failures, unless it says which it covers.
+pub const NO_CLASS: [&str; 2] = ["command", "process"];
+
+/// The class of failures of a fault of this kind that says that it covers this.
+pub fn class_of<'a>(kind: &'a str, covers: Option<&'a str>) -> Option<&'a str> {
+    covers.or_else(|| (!NO_CLASS.contains(&kind)).then_some(kind))
+}
+
+/// Reads `covers`.
+fn read_covers(map: &mut MapReader<'_>) -> Option<String> {
+    let class: Option<String> = map.optional("covers");
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let is_name = |class: &&String| {
+        class.starts_with(|c: char| c.is_ascii_alphanumeric()) && class.len() <= 64 && class.chars().all(fits)
+    };
+    if let Some(wrong) = class.as_ref().filter(|class| !is_name(class)) {
+        let span = map.span_of("covers");
+        map.error(span, format!("`{}` is no name of a class of failures", shorten(wrong)))
+            .help("write it like `memory`");
+    }
+    class
 }
 
 /// Reads the parameters of a fault from a scenario; mistakes go to `diags`.

@@ -165,7 +165,7 @@ impl Inject for PostgresLock {
         by_agent::confirm(field, &AgentRole::Drill, id).await
     }
 
-    async fn revert<S: Stack>(&self, id: &str, _undo: &Undo, field: &Field<'_, S>) -> Result<(), FaultError> {
+    async fn revert<S: Stack>(&self, id: &str, _undo: &Undo, field: &Field<'_, S>) -> Result<String, FaultError> {
         by_agent::lift(field, &AgentRole::Drill, id).await
     }
 }

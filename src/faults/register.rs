@@ -68,6 +68,12 @@ macro_rules! faults {
                 }
             }
 
+            fn covers(&self) -> Option<&str> {
+                match self {
+                    $(Fault::$fault(fault) => fault.covers(),)*
+                }
+            }
+
             fn load(&self) -> Option<&str> {
                 match self {
                     $(Fault::$fault(fault) => fault.load(),)*
@@ -77,6 +83,12 @@ macro_rules! faults {
             fn release(&self) -> Option<(String, $crate::stack::Release)> {
                 match self {
                     $(Fault::$fault(fault) => fault.release(),)*
+                }
+            }
+
+            fn process(&self) -> Option<$crate::stack::Process> {
+                match self {
+                    $(Fault::$fault(fault) => fault.process(),)*
                 }
             }
 
@@ -144,7 +156,18 @@ macro_rules! faults {
                 }
             }
 
-            async fn revert<S: Stack>(&self, id: &str, undo: &Undo, field: &Field<'_, S>) -> Result<(), FaultError> {
+            async fn ended_by<S: Stack>(&self, undo: &Undo, stack: &S) -> Option<String> {
+                match self {
+                    $(Fault::$fault(fault) => fault.ended_by(undo, stack).await,)*
+                }
+            }
+
+            async fn revert<S: Stack>(
+                &self,
+                id: &str,
+                undo: &Undo,
+                field: &Field<'_, S>,
+            ) -> Result<String, FaultError> {
                 match self {
                     $(Fault::$fault(fault) => fault.revert(id, undo, field).await,)*
                 }

@@ -97,10 +97,10 @@ impl Inject for Sql {
         by_agent::confirm(field, &AgentRole::Drill, id).await
     }
 
-    async fn revert<S: Stack>(&self, id: &str, _undo: &Undo, field: &Field<'_, S>) -> Result<(), FaultError> {
+    async fn revert<S: Stack>(&self, id: &str, _undo: &Undo, field: &Field<'_, S>) -> Result<String, FaultError> {
         match self.undo {
             Undoing::By(_) => by_agent::lift(field, &AgentRole::Drill, id).await,
-            Undoing::Never => Ok(()),
+            Undoing::Never => Ok(String::new()),
         }
     }
 }

@@ -1,12 +1,13 @@
 //! Reading faults from a scenario, and the faults of containers on a stack that only pretends to have some.
 
+mod pretend;
+mod process;
+
 use super::containers::restore;
 use super::*;
-use crate::record::Redactor;
+use crate::record::Parts;
 use crate::source::Value;
-use crate::stack::{Channel, ContainerState, Executed, Place, StackDown, StackError, StackUp};
-use std::path::Path;
-use std::sync::Mutex;
+use pretend::{Pretend, agents};
 use tokio_util::sync::CancellationToken;
 
 /// Reads `yaml` as the one fault of a scenario; mistakes as `line:column message (help)`.
@@ -53,6 +54,9 @@ fn what_every_kind_says_of_itself() {
         "files: { service: ops, path: /b/base.tar, do: flip, at: 8300 }",
         "files: { service: ops, path: /b/./base.tar, do: flip, find: Ada Lovelace, irreversible: true }",
         "load_surge: { load: checkout, rate: 60/s }",
+        "process: { name: exporter, service: db, run: 'export all' }",
+        "process: { name: a_b-1, summary: a job runs away, run: \"one\\ntwo\", replicas: 2, returns: 2s, \
+         confirm: { service: db, run: a }, cleared_when: { service: web, run: b, within: 500ms } }",
         "sql: { service: db, run: DELETE FROM customers, confirm: SELECT true, irreversible: true }",
         "sql: { service: db, database: d, user: u, password: p, port: 6432, run: \"BEGIN\\nEND\", confirm: c, undo: u }",
         "sql: { service: db, summary: a migration deletes the customers, run: a, confirm: b, undo: c }",
@@ -111,6 +115,9 @@ fn mistakes_have_their_place_and_their_cure() {
         "files: { service: db, path: /a, do: flip }",
         "files: { service: db, path: /a, do: flip, at: -1, find: '' }",
         "load_surge: { load: checkout, rate: 60 }",
+        "process: { service: db }",
+        "process: { name: Exporter, run: ' ', replicas: 0, returns: 2, confirm: true, cleared_when: {} }",
+        "process: { name: fd-agent, run: a, replicas: 21, confirm: { service: db, run: '! a', within: 11s }, in: db }",
         "sql: { service: db }",
         "sql: { servce: db, run: ' ', confirm: [a], undo: '', irreversible: true }",
         "load_surge: { service: checkout }",
@@ -165,104 +172,6 @@ fn a_release_has_time_to_come_up() {
     assert!(within("container_kill: { service: db }") < release);
 }
 
-/// Containers of one service, and every operation on them.
-#[derive(Default)]
-struct Pretend {
-    containers: Mutex<Vec<ContainerState>>,
-    done: Mutex<Vec<String>>,
-    refuses: Mutex<bool>,
-    /// Exit codes of the next commands.
-    codes: Mutex<Vec<i64>>,
-}
-
-impl Pretend {
-    fn with(containers: &[(&str, &str)]) -> Self {
-        let pretend = Pretend::default();
-        for (id, status) in containers {
-            pretend.containers.lock().expect("a lock").push(ContainerState {
-                id: (*id).into(),
-                name: format!("shop-{id}"),
-                status: (*status).into(),
-                exit_code: None,
-                started_at: String::new(),
-            });
-        }
-        pretend
-    }
-
-    fn set(&self, id: &str, status: &str) {
-        for container in self.containers.lock().expect("a lock").iter_mut().filter(|c| c.id == id) {
-            container.status = status.into();
-            container.exit_code = (status == "exited").then_some(137);
-        }
-    }
-
-    fn done(&self) -> Vec<String> {
-        std::mem::take(&mut *self.done.lock().expect("a lock"))
-    }
-}
-
-fn not_here<T>() -> Result<T, StackError> {
-    Err(StackError::Environment { operation: "pretend".into(), cause: "not in this test".into(), hint: None })
-}
-
-impl Stack for Pretend {
-    async fn up(&self, _: &CancellationToken) -> Result<StackUp, StackError> {
-        not_here()
-    }
-    async fn connect(&self, _: &AgentRole) -> Result<Channel, StackError> {
-        not_here()
-    }
-    async fn shell(&self, _: &Place) -> Result<Channel, StackError> {
-        not_here()
-    }
-    async fn containers(&self, service: &str) -> Result<Vec<ContainerState>, StackError> {
-        assert_eq!(service, "db");
-        Ok(self.containers.lock().expect("a lock").clone())
-    }
-    async fn operate(&self, container: &str, op: &ContainerOp) -> Result<(), StackError> {
-        self.done.lock().expect("a lock").push(format!("{op:?} {container}"));
-        if *self.refuses.lock().expect("a lock") {
-            return not_here();
-        }
-        let status = match op {
-            ContainerOp::Pause => "paused",
-            ContainerOp::Kill { .. } => "exited",
-            ContainerOp::Unpause | ContainerOp::Start => "running",
-        };
-        self.set(container, status);
-        Ok(())
-    }
-    async fn exec(&self, service: &str, command: &[String], _: Duration) -> Result<Executed, StackError> {
-        self.done.lock().expect("a lock").push(format!("{service}: {}", command.join(" ")));
-        let code = self.codes.lock().expect("a lock").remove(0);
-        Ok(Executed { container: "shop-db-1".into(), code, output: "first\nlast\n\n".into() })
-    }
-    async fn read_file(&self, _: &str, _: &str) -> Result<Vec<u8>, StackError> {
-        not_here()
-    }
-    fn environment(&self, _: &str) -> BTreeMap<String, String> {
-        BTreeMap::new()
-    }
-    fn how_to_look(&self) -> Vec<String> {
-        vec!["look: at the fake".into()]
-    }
-
-    fn services(&self) -> Vec<String> {
-        vec!["db".into()]
-    }
-    async fn save_logs(&self, _: &Path, _: &Redactor) -> Result<(), StackError> {
-        not_here()
-    }
-    async fn down(&self) -> Result<StackDown, StackError> {
-        not_here()
-    }
-}
-
-fn agents() -> BTreeMap<AgentRole, AgentClient> {
-    BTreeMap::new()
-}
-
 #[tokio::test]
 async fn a_pause_goes_through_its_life() {
     let (stack, agents) = (Pretend::with(&[("b", "running"), ("a", "running"), ("c", "exited")]), agents());
@@ -284,7 +193,7 @@ async fn a_pause_goes_through_its_life() {
     // Half a cure is none, and half a fault neither.
     stack.set("a", "running");
     let half = fault.confirm("f", &undo, &field).await.expect("told");
-    assert_eq!(half, Presence::Partly("shop-a is running, shop-b is paused".into()));
+    assert_eq!(half, Presence::Partly("shop-a is running, shop-b is paused".into(), Parts::HALF));
     fault.revert("f", &undo, &field).await.expect("reverted");
     assert_eq!(stack.done(), ["Unpause b"]);
     fault.revert("f", &undo, &field).await.expect("reverted again");
@@ -342,9 +251,9 @@ async fn a_kill_is_in_place_when_every_container_that_still_exists_is_down() {
     let fault = read("container_kill: { service: db }").expect("a fault");
     let undo = fault.plan("f", &field).await.expect("an undo");
     stack.set("a", "exited");
-    assert!(matches!(fault.confirm("f", &undo, &field).await.expect("told"), Presence::Partly(_)));
+    assert!(matches!(fault.confirm("f", &undo, &field).await.expect("told"), Presence::Partly(..)));
     stack.set("b", "exited");
-    assert!(matches!(fault.confirm("f", &undo, &field).await.expect("told"), Presence::Partly(_)));
+    assert!(matches!(fault.confirm("f", &undo, &field).await.expect("told"), Presence::Partly(..)));
     stack.containers.lock().expect("a lock").retain(|container| container.id != "c");
     assert!(matches!(fault.confirm("f", &undo, &field).await.expect("told"), Presence::InPlace(_)));
     stack.containers.lock().expect("a lock").clear();
@@ -398,7 +307,7 @@ async fn a_kill_that_returns_follows_each_start_until_the_container_is_replaced(
             let after = started.elapsed().as_secs_f64();
             assert!((2.0..2.5).contains(&after), "{restart}: {after} s");
         }
-        // Started anew before its time is over, it has all of it again.
+        // Started again before its time is over, it has all of it again.
         stack.set("a", "running");
         tokio::time::sleep(Duration::from_millis(1500)).await;
         stack.containers.lock().expect("a lock")[0].started_at = "later".into();
@@ -476,7 +385,7 @@ async fn a_command_is_what_its_exit_codes_say() {
     let field = Field { stack: &stack, agents: &agents, seed: 0 };
     let fault = read("command: { service: db, run: break, undo: mend, confirm: look }").expect("a fault");
     let undo = fault.plan("f", &field).await.expect("an undo");
-    assert_eq!(undo, Undo::Command { service: "db".into(), script: "mend".into() });
+    assert_eq!(undo, Undo::Command { service: "db".into(), script: "mend".into(), container: None });
     assert_eq!(stack.done(), Vec::<String>::new(), "a plan changes nothing");
     let codes = |codes: &[i64]| *stack.codes.lock().expect("a lock") = codes.to_vec();
 
@@ -490,9 +399,42 @@ async fn a_command_is_what_its_exit_codes_say() {
     assert_eq!(stack.done(), ["db: sh -c break", "db: sh -c look", "db: sh -c look", "db: sh -c mend"]);
 
     // A script that could not be run has answered nothing, and one that failed has done nothing.
+    codes(&[0]);
+    assert_eq!(fault.revert("f", &undo, &field).await.expect("reverted"), "first\nlast\n\n", "what it wrote");
+    codes(&[3]);
+    assert_eq!(fault.revert("f", &undo, &field).await.expect_err("failed").output, "first\nlast\n\n");
     codes(&[127, 1, 3]);
     let told = fault.confirm("f", &undo, &field).await.expect_err("no answer").to_string();
     assert_eq!(told, "`confirm` in `db`: exit code 127 in shop-db-1: last");
     assert!(fault.inject("f", &undo, &field).await.is_err());
     assert!(fault.revert("f", &undo, &field).await.is_err());
+}
+
+#[tokio::test]
+async fn a_command_knows_when_its_container_is_not_the_one_that_it_was() {
+    for irreversible in ["undo: b", "irreversible: true"] {
+        let (stack, agents) = (Pretend::with(&[("a", "running")]), agents());
+        let field = Field { stack: &stack, agents: &agents, seed: 0 };
+        let change = |change: &dyn Fn(&mut crate::stack::ContainerState)| {
+            change(&mut stack.containers.lock().expect("a lock")[0])
+        };
+        change(&|container| container.started_at = "2026-01-01T00:00:00.5Z".into());
+        let fault = read(&format!("command: {{ service: db, run: a, confirm: c, {irreversible} }}")).expect("a fault");
+        let undo = fault.plan("f", &field).await.expect("an undo");
+        let on_disk: Undo = serde_json::from_str(&serde_json::to_string(&undo).expect("JSON")).expect("an undo");
+        assert_eq!(on_disk, undo);
+        let ended = async || fault.ended_by(&undo, &stack).await;
+        assert_eq!(ended().await, None);
+        change(&|container| container.started_at = "2026-01-01T00:00:09.5Z".into());
+        let told = "shop-a was restarted at 2026-01-01T00:00:09Z: the restart ended the fault, unless a step had cleared it before";
+        assert_eq!(ended().await.as_deref(), Some(told));
+        change(&|container| container.id = "b".into());
+        assert!(ended().await.is_some_and(|told| told.starts_with("the container was recreated (shop-a, started at")));
+        stack.containers.lock().expect("a lock").clear();
+        assert!(ended().await.is_some_and(|told| told.starts_with("the container was removed")));
+    }
+    // Of a ledger of before nothing is known.
+    let (stack, before) = (Pretend::default(), r#"{"undo":"command","service":"db","script":"b"}"#);
+    let fault = read("command: { service: db, run: a, confirm: c, undo: b }").expect("a fault");
+    assert_eq!(fault.ended_by(&serde_json::from_str(before).expect("an undo"), &stack).await, None);
 }

@@ -71,7 +71,7 @@ pub fn inputs(plan: &Plan) -> Inputs {
     if let Some(runbook) = &plan.runbook {
         inputs.file(&runbook.source.path);
     }
-    for file in &plan.stack.env_files {
+    for file in plan.stack.env_files.iter().chain(&plan.respond.env_files) {
         inputs.file(file);
     }
     compose_inputs(&plan.stack.compose_file, &mut inputs);

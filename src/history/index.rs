@@ -108,13 +108,13 @@ impl Index {
             Ok(None) => {
                 let aside = set_aside(path)?;
                 notes.push(format!(
-                    "the index is of another version of Firedrill and is made anew; the old one is {aside}"
+                    "the index is of another version of Firedrill and is rebuilt; the old one is {aside}"
                 ));
                 Index::made(path)
             }
             Err(error) if error.is_damage() => {
                 let aside = set_aside(path)?;
-                notes.push(format!("the index was damaged and is made anew; the old one is {aside}"));
+                notes.push(format!("the index was damaged and is rebuilt; the old one is {aside}"));
                 Index::made(path)
             }
             Err(error) => Err(error),

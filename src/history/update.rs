@@ -29,7 +29,7 @@ pub struct Update {
 }
 
 /// Opens the index, reads what is new below the paths, and asks. An index that turns out to be damaged on the way is
-/// moved aside and made anew, once. `rebuild` forgets what it has and reads everything.
+/// moved aside and rebuilt, once. `rebuild` forgets what it has and reads everything.
 pub fn with_index<T>(
     path: &Path,
     roots: &[PathBuf],
@@ -51,7 +51,7 @@ pub fn with_index<T>(
             let lock = Lock::take(path)?;
             let aside = set_aside(path)?;
             drop(lock);
-            once(vec![format!("the index was damaged ({error}) and is made anew; the old one is {aside}")])
+            once(vec![format!("the index was damaged ({error}) and is rebuilt; the old one is {aside}")])
         }
         done => done,
     }
@@ -98,6 +98,10 @@ impl Index {
         for dir in found.runs {
             let stamp = Stamp::of(&dir);
             if self.has(&id(&dir), stamp)? {
+                continue;
+            }
+            if archive::is_under_way(&dir) {
+                update.notes.push(format!("{} is still under way, and left out", id(&dir)));
                 continue;
             }
             match self.why_unreadable(&dir, stamp)? {

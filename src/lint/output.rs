@@ -1,13 +1,13 @@
 //! Findings and rules as text: JSON, annotations of GitHub, the table of rules, and the long explanation of one.
 
 use super::{Config, Outcome, RULES, Rule};
-use crate::report::{Annotation, Weight};
+use crate::report::{Annotation, Weight, many};
 use crate::source::{Diagnostic, Level};
 use std::fmt::Write as _;
 
 /// `12 files: 1 error, 3 warnings`.
 pub fn summary(outcome: &Outcome) -> String {
-    let files = if outcome.files == 1 { "1 file".to_string() } else { format!("{} files", outcome.files) };
+    let files = many(outcome.files, "file");
     format!("{files}: {}\n", outcome.found.summary().unwrap_or_else(|| "nothing found".into()))
 }
 

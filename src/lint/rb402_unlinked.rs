@@ -53,7 +53,7 @@ fn check(project: &Project, pages: &[Page<'_>], report: &mut Report<'_>) {
                 let names: Vec<String> = files.iter().map(|file| stem(file)).collect();
                 let help = match nearest(&name(&alert.url), names.iter().map(String::as_str)) {
                     Some(near) => format!("did you mean `{near}`?"),
-                    None => "write the runbook, or mend the address".to_string(),
+                    None => "write the runbook, or correct the address".to_string(),
                 };
                 let message = format!("the runbook of the alert {} is not here", shorten(&alert.name));
                 report.in_file(&alert.source, alert.span, message).help(help);

@@ -196,7 +196,8 @@ impl<R: FnMut(Report)> Run<R> {
 
     /// A write is told before the slice that holds it: whoever has seen a slice knows every write that was due in it.
     fn count(&mut self, ended: &Ended) {
-        self.generator.tally.end(ended.slice, ended.ending);
+        let begun = self.at(Schedule::slice_start(ended.slice));
+        self.generator.tally.end(ended.slice, ended.due.saturating_duration_since(begun), ended.ending);
         let Some(good) = &self.generator.acknowledged else { return };
         (self.report)(Report::Write {
             number: ended.number,

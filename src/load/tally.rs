@@ -20,6 +20,9 @@ pub struct SliceCounts {
     pub good: BTreeMap<String, u64>,
     /// Result → events; they add up to `due`.
     pub results: BTreeMap<String, u64>,
+    /// SLI → when its earliest good event was complete, in microseconds from the start of the slice; SLIs without one are
+    /// left out.
+    pub first_good_us: BTreeMap<String, u64>,
     /// Median, 99th percentile (both to three significant digits) and exact maximum of the latency in microseconds;
     /// zeros when nothing was due.
     pub latency_us: [u64; 3],
@@ -30,6 +33,7 @@ struct OpenSlice {
     due: u64,
     ended: u64,
     good: Vec<u64>,
+    first_good_us: Vec<Option<u64>>,
     results: BTreeMap<Result<u16, Failure>, u64>,
     latencies_us: Vec<u64>,
 }
@@ -44,6 +48,12 @@ pub struct Tally {
     first: u64,
     /// Emptied and used again for every slice.
     histogram: Option<Histogram<u32>>,
+}
+
+impl OpenSlice {
+    fn new(slis: usize) -> OpenSlice {
+        OpenSlice { good: vec![0; slis], first_good_us: vec![None; slis], ..OpenSlice::default() }
+    }
 }
 
 impl Tally {
@@ -62,23 +72,27 @@ impl Tally {
             return;
         };
         while self.open.len() <= offset {
-            self.open.push_back(OpenSlice { good: vec![0; slis], ..OpenSlice::default() });
+            self.open.push_back(OpenSlice::new(slis));
         }
         if let Some(open) = self.open.get_mut(offset) {
             open.due += 1;
         }
     }
 
-    /// A request that was due in `slice` has ended.
-    pub fn end(&mut self, slice: u64, ending: Ending) {
+    /// A request that was due `after` the start of `slice` has ended.
+    pub fn end(&mut self, slice: u64, after: Duration, ending: Ending) {
         let offset = slice.checked_sub(self.first).and_then(|offset| usize::try_from(offset).ok());
         let Some(open) = offset.and_then(|offset| self.open.get_mut(offset)) else { return };
         open.ended += 1;
         *open.results.entry(ending.result).or_default() += 1;
         open.latencies_us.push(micros(ending.latency));
         let outcome = ending.outcome();
-        for (count, (_, good)) in open.good.iter_mut().zip(&self.slis) {
-            *count += u64::from(good.judge(outcome));
+        let complete_us = micros(after.saturating_add(ending.latency));
+        for ((count, first), (_, good)) in open.good.iter_mut().zip(&mut open.first_good_us).zip(&self.slis) {
+            if good.judge(outcome) {
+                *count += 1;
+                *first = Some(first.map_or(complete_us, |first| first.min(complete_us)));
+            }
         }
     }
 
@@ -91,10 +105,7 @@ impl Tally {
     pub fn close(&mut self, until: u64) -> Vec<SliceCounts> {
         let mut closed = Vec::new();
         while self.first < until && self.open.front().is_none_or(|open| open.ended >= open.due) {
-            let open = self
-                .open
-                .pop_front()
-                .unwrap_or_else(|| OpenSlice { good: vec![0; self.slis.len()], ..OpenSlice::default() });
+            let open = self.open.pop_front().unwrap_or_else(|| OpenSlice::new(self.slis.len()));
             closed.push(self.counts(self.first, open));
             self.first += 1;
         }
@@ -106,6 +117,12 @@ impl Tally {
             index,
             due: open.due,
             good: self.slis.iter().map(|(name, _)| name.clone()).zip(open.good).collect(),
+            first_good_us: self
+                .slis
+                .iter()
+                .zip(open.first_good_us)
+                .filter_map(|((name, _), first)| Some((name.clone(), first?)))
+                .collect(),
             results: open.results.into_iter().map(|(result, count)| (result_name(result), count)).collect(),
             latency_us: self.percentiles(&open.latencies_us),
         }
@@ -170,11 +187,11 @@ mod tests {
         tally.issue(0);
         tally.issue(0);
         tally.issue(2);
-        tally.end(2, ok(200, 5));
+        tally.end(2, Duration::ZERO, ok(200, 5));
         assert_eq!(tally.close(3), [], "slice 0 is still open, and so holds 1 and 2 back");
         assert_eq!(tally.outstanding(), 2);
-        tally.end(0, ok(200, 10));
-        tally.end(0, Ending { result: Err(Failure::Timeout), latency: Duration::from_secs(2) });
+        tally.end(0, Duration::ZERO, ok(200, 10));
+        tally.end(0, Duration::ZERO, Ending { result: Err(Failure::Timeout), latency: Duration::from_secs(2) });
         let closed = tally.close(3);
         assert_eq!(closed.iter().map(|s| (s.index, s.due)).collect::<Vec<_>>(), [(0, 2), (1, 0), (2, 1)]);
         let expected: BTreeMap<String, u64> = [("availability".into(), 1), ("both".into(), 1)].into();
@@ -190,7 +207,7 @@ mod tests {
     fn a_slice_is_not_handed_out_before_its_time_is_over() {
         let mut tally = Tally::new("a", &slis());
         tally.issue(0);
-        tally.end(0, ok(200, 1));
+        tally.end(0, Duration::ZERO, ok(200, 1));
         assert_eq!(tally.close(0), []);
         assert_eq!(tally.close(1).len(), 1);
     }
@@ -200,7 +217,7 @@ mod tests {
         let mut tally = Tally::new("a", &[]);
         for ms in 1..=100 {
             tally.issue(0);
-            tally.end(0, ok(200, ms));
+            tally.end(0, Duration::ZERO, ok(200, ms));
         }
         let [median, p99, max] = tally.close(1)[0].latency_us;
         assert!(median.abs_diff(50_000) <= 50, "{median}");
@@ -233,7 +250,7 @@ mod tests {
             order.sort_by_key(|(_, _, shuffle)| *shuffle);
             let mut closed = Vec::new();
             for (n, (slice, ending, _)) in order.into_iter().enumerate() {
-                tally.end(*slice, *ending);
+                tally.end(*slice, Duration::ZERO, *ending);
                 if n % closes == 0 {
                     closed.extend(tally.close(20));
                 }

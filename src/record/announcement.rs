@@ -65,12 +65,57 @@ pub struct Announcement {
     /// Who owns the scenario.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
+    /// Who carried it out, and on what; `None` in records of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub executed: Option<Executed>,
+    /// Recovery time objective in microseconds: first confirmed fault → recovered. `None`: there is no limit on the time to
+    /// recover. Records of earlier versions have it in `restore`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rto_us: Option<u64>,
+    /// What must not be destroyed, by the fault or by the cure.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub invariants: Vec<InvariantInfo>,
     /// What a DR drill set out to show; `None` for drills of other kinds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restore: Option<RestorePlan>,
     /// Whether this is no drill but a runbook that is followed alone: there is no scenario, and no verdict can be `passed`.
     #[serde(default, skip_serializing_if = "is_false")]
     pub alone: bool,
+}
+
+impl Announcement {
+    /// Recovery time objective in microseconds, also of records of earlier versions; `None`: there is no limit.
+    pub fn rto_us(&self) -> Option<u64> {
+        self.rto_us.or(self.restore.as_ref().map(|restore| restore.rto_us))
+    }
+}
+
+/// Who carried a drill out, with which program, and on what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Executed {
+    /// Who: the person or account that CI names, otherwise the user of the operating system; `None` where nobody is named.
+    pub by: Option<String>,
+    /// SHA-256 of the running executable.
+    pub program_sha256: Option<String>,
+    /// Name, system, architecture and processors of the machine.
+    pub machine: String,
+    /// Version of the container engine.
+    pub engine: Option<String>,
+}
+
+/// An invariant as it was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InvariantInfo {
+    /// Name.
+    pub name: String,
+    /// The service in which its command runs.
+    pub service: String,
+    /// Its command.
+    pub run: String,
+    /// What is expected of it, in words: `>= 100`, `as before the fault`, `increases`.
+    pub expected: String,
+    /// Where it stands in the scenario.
+    pub at: Location,
 }
 
 /// Where a drill stands in a game day.
@@ -131,6 +176,9 @@ pub struct FaultInfo {
     /// The services that it breaks.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub services: Vec<String>,
+    /// The class of failures that it stands for, where the scenario says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub covers: Option<String>,
     /// Where it stands in the scenario.
     pub at: Location,
 }
@@ -168,7 +216,7 @@ pub struct ReplacedInfo {
 }
 
 /// Declared windows and deadlines, in microseconds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Windows {
     /// `steady.for`.
     pub steady_us: u64,
@@ -176,6 +224,9 @@ pub struct Windows {
     pub impact_within_us: u64,
     /// `impact.window`.
     pub impact_window_us: u64,
+    /// `impact.below` as a ratio in 0..=1; records of earlier versions do not have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub impact_below: Option<f64>,
     /// `detect.within`.
     pub detect_within_us: Option<u64>,
     /// `recover.within`.

@@ -190,11 +190,10 @@ impl Record {
             }
             Phase::Detect => sum.declared.detect_us += stretch.give(from, self.detected_us.unwrap_or(to)),
             Phase::Respond => sum.declared.steps_us += stretch.give_amount(self.commands_us(to), length),
-            Phase::Recover => match self.recovered_us() {
-                Some(t) => {
+            Phase::Recover => match self.recovered_us().zip(self.held_after()) {
+                Some((t, (begin, end))) => {
                     sum.declared.recover_us += stretch.give(from, t);
-                    let end = DrillTime(t.0.saturating_add(window(|w| w.recover_hold_us)));
-                    sum.declared.hold_us += stretch.give(from, self.closed_us(t, end));
+                    sum.declared.hold_us += stretch.give(from, self.closed_us(begin, end));
                 }
                 None => sum.declared.recover_us += stretch.give(from, to),
             },

@@ -31,10 +31,17 @@ pub enum Check {
         /// Name of the SLI.
         sli: String,
     },
+    /// Users were served from the recovery until the faults began to be undone.
+    StillServed,
+    /// Users had recovered within the recovery time objective.
+    RecoveryTime,
+    /// An invariant held before the fault, after the recovery and after the revert.
+    Invariant {
+        /// Its name.
+        name: String,
+    },
     /// A DR drill: the restore came as far as it had to.
     RestoreLevel,
-    /// A DR drill: users had recovered within the recovery time objective.
-    RecoveryTime,
     /// A DR drill: no write was lost that is older than the recovery point objective allows.
     RecoveryPoint,
     /// The control: the same drill without the runbook did not recover.

@@ -1,7 +1,9 @@
 //! Everything that can happen in a drill. Events are the only output of execution: the console, `events.jsonl`, the
 //! record and through it every report are readers of this one stream.
 
-use super::{Announcement, Check, CheckOutcome, DrillTime, Location, Numbers, RestoreLevel, Verdict};
+use super::{
+    Announcement, Check, CheckOutcome, DrillTime, HoldRecord, InvariantRecord, Location, Numbers, RestoreLevel, Verdict,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -85,6 +87,10 @@ pub struct Slice {
     pub good: BTreeMap<String, u64>,
     /// Events by result: `200`, `503`, `timeout`, `refused`, `reset`, `no_connection`, `dns`, `tls_expired` …
     pub results: BTreeMap<String, u64>,
+    /// SLI → when its earliest good event was complete, in microseconds from the start of the slice; SLIs without a good
+    /// event are left out.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub first_good_us: BTreeMap<String, u64>,
     /// Latency from the time due to the end, in microseconds: median, 99th percentile and maximum.
     pub latency_us: [u64; 3],
 }
@@ -153,6 +159,8 @@ pub enum FaultAfter {
     ClearedByRunbook,
     /// The runbook worked around it.
     StillActive,
+    /// The runbook cleared a part of it.
+    PartiallyActive,
     /// It could not be told.
     Unknown,
 }
@@ -179,6 +187,9 @@ pub enum Event {
         project: String,
         /// Service → image id.
         images: BTreeMap<String, String>,
+        /// Port → service and port of it, for the ports on which `localhost` in the toolbox leads to one.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        localhost: BTreeMap<String, String>,
     },
     /// What `docker compose` itself took, for the breakdown of time. Emitted within the phase in which it was spent.
     ComposeTook {
@@ -245,6 +256,15 @@ pub enum Event {
         what: FaultEvent,
         /// Evidence, or why not.
         detail: String,
+    },
+    /// What undoing a fault wrote.
+    UndoOutput {
+        /// Id of the fault.
+        fault: String,
+        /// The text; the end of it where it was long.
+        text: String,
+        /// Whether the fault could not be undone, or was still there afterwards.
+        failed: bool,
     },
     /// An SLI fell below its impact threshold.
     Impacted {
@@ -356,6 +376,15 @@ pub enum Event {
         /// End of the window.
         to_us: DrillTime,
     },
+    /// How long users must be served for a recovery to count, said when the wait for it begins.
+    HoldRequired(HoldRecord),
+    /// Users had recovered, and lost the service again before the faults were undone.
+    Relapsed {
+        /// End of the window in which they had.
+        relapsed_us: DrillTime,
+    },
+    /// An invariant was asked.
+    Invariant(InvariantRecord),
     /// A write of a DR drill's ledger ended; it is on disk before anything else is made of it.
     Written {
         /// Its number: the load's `{{counter}}`.
@@ -447,6 +476,8 @@ pub enum FaultEvent {
     ClearedByRunbook,
     /// It was asked again after the recovery and is still active.
     StillActive,
+    /// It was asked again after the recovery and a part of it is still active.
+    PartiallyActive,
     /// It was undone, and seen to be gone.
     Reverted,
     /// Nothing undoes it, as the scenario says: it was left as it is, and goes with the stack.

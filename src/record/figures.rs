@@ -1,7 +1,7 @@
 //! The figures of a drill: how long until users suffered, until someone could know, until they recovered; and what
 //! they felt before, during and after. Pure functions of a record.
 
-use super::{Breakdown, Counts, DataFigures, DrillTime, FaultEvent, Phase, Record};
+use super::{Breakdown, Counts, DataFigures, DrillTime, FaultEvent, Phase, Record, RestoreProjection};
 use serde::{Deserialize, Serialize};
 
 /// What a drill measured. Durations are in microseconds.
@@ -22,6 +22,9 @@ pub struct Figures {
     /// What became of the writes of a DR drill.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<DataFigures>,
+    /// How long the restore of a DR drill would take in production: projected, not measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restore_projection: Option<RestoreProjection>,
     /// The steps that ran.
     pub steps: Vec<StepFigures>,
     /// What users felt.
@@ -73,9 +76,9 @@ pub struct SliFigures {
     pub objective: f64,
     /// Over the steady window.
     pub before: Counts,
-    /// From the first confirmed fault to the recovery, or to the revert when there was none.
+    /// From the first confirmed fault to the window that shows the recovery, or to the revert when there was none.
     pub during: Counts,
-    /// Over `recover.hold` from the recovery on; empty when there was none.
+    /// Over the window that shows the recovery; empty when there was none.
     pub after: Counts,
 }
 
@@ -90,8 +93,12 @@ impl Record {
         self.impacts.iter().map(|impact| impact.impact_us).min()
     }
 
-    /// When users had recovered: as the engine said for all SLIs together, otherwise when the last of them had.
+    /// When users had recovered for good: as the engine said for all SLIs together, otherwise when the last of them had. A
+    /// relapse takes the recovery back.
     pub fn recovered_us(&self) -> Option<DrillTime> {
+        if self.relapsed_us.is_some() {
+            return None;
+        }
         if let Some(all) = self.recoveries.iter().find(|r| r.sli.is_empty()) {
             return Some(all.recovered_us);
         }
@@ -108,7 +115,7 @@ impl Record {
         Some((begun.started_us, begun.ended_us.unwrap_or(next).max(begun.started_us)))
     }
 
-    /// Good and valid events of an SLI over the slices that start in `from..to`.
+    /// Good and valid events of an SLI over the slices whose middle lies in `from..to`.
     pub fn counts(&self, sli: &str, from: DrillTime, to: DrillTime) -> Counts {
         let load = self.plan.as_ref().and_then(|p| p.slis.iter().find(|s| s.name == sli)).map(|s| s.load.as_str());
         let series = self.loads.iter().find(|series| Some(series.load.as_str()) == load);
@@ -125,6 +132,16 @@ impl Record {
         Some((DrillTime(end.0.saturating_sub(steady_us)).max(from), end))
     }
 
+    /// The window that shows the recovery: as the engine said, otherwise `recover.hold` from the recovery on.
+    pub fn held_after(&self) -> Option<(DrillTime, DrillTime)> {
+        let recovered = self.recovered_us()?;
+        if let Some(held) = self.windows.iter().rev().find(|w| w.phase == Phase::Recover) {
+            return Some((held.from_us, held.to_us));
+        }
+        let hold_us = self.plan.as_ref()?.windows.recover_hold_us;
+        Some((recovered, DrillTime(recovered.0.saturating_add(hold_us))))
+    }
+
     fn sli_figures(&self) -> Vec<SliFigures> {
         let Some(plan) = &self.plan else { return Vec::new() };
         let over = |sli: &str, window: Option<(DrillTime, DrillTime)>| {
@@ -132,9 +149,9 @@ impl Record {
         };
         let recovered = self.recovered_us();
         let revert = self.phases.iter().find(|p| p.phase == Phase::Revert).map(|p| p.started_us);
-        let until = recovered.or(revert).unwrap_or(self.last_us);
+        let after = self.held_after();
+        let until = after.map(|(from, _)| from).or(recovered).or(revert).unwrap_or(self.last_us);
         let during = self.injected_us().map(|from| (from, until));
-        let after = recovered.map(|t| (t, DrillTime(t.0.saturating_add(plan.windows.recover_hold_us))));
         let figures = plan.slis.iter().map(|sli| SliFigures {
             sli: sli.name.clone(),
             objective: sli.objective,
@@ -175,6 +192,7 @@ impl Record {
             to_mitigation_us: between(injected, self.mitigation_started_us),
             to_recover_us: between(injected, recovered),
             data: self.data_figures(),
+            restore_projection: self.restore_projection(),
             respond_to_recover_us: between(respond, recovered),
             mitigation_to_recover_us: between(self.mitigation_started_us, recovered),
             steps: ran.map(|step| StepFigures { step: step.step.clone(), took_us: step.took_us() }).collect(),

@@ -83,7 +83,7 @@ impl Record {
             _ if as_expected && !self.left.is_empty() => Outcome::Broken,
             _ if as_expected => match spoiled {
                 None => Outcome::Passed,
-                Some(j) if j.verdict == Verdict::NotReverted => Outcome::Failed,
+                Some(j) if !j.verdict.is_harness() => Outcome::Failed,
                 Some(_) => Outcome::Broken,
             },
             Verdict::Interrupted => Outcome::Interrupted,
@@ -120,9 +120,17 @@ impl Record {
             }
             if !plan.windows.impact_none || !plan.steps.is_empty() {
                 checks.extend(plan.slis.iter().map(|sli| Check::Recovery { sli: sli.name.clone() }));
+                // Records of earlier versions say nothing of a hold, nor of what came after it.
+                if self.hold.is_some() {
+                    checks.push(Check::StillServed);
+                }
             }
+            if plan.rto_us().is_some() {
+                checks.push(Check::RecoveryTime);
+            }
+            checks.extend(plan.invariants.iter().map(|invariant| Check::Invariant { name: invariant.name.clone() }));
             if plan.restore.is_some() {
-                checks.extend([Check::RestoreLevel, Check::RecoveryTime, Check::RecoveryPoint]);
+                checks.extend([Check::RestoreLevel, Check::RecoveryPoint]);
             }
         }
         checks.push(Check::Revert);

@@ -37,6 +37,9 @@ pub struct StackRecord {
     pub project: String,
     /// Service → image id.
     pub images: BTreeMap<String, String>,
+    /// Port → service and port of it, for the ports on which `localhost` in the toolbox leads to one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub localhost: BTreeMap<String, String>,
 }
 
 /// What `docker compose` took for one thing.
@@ -133,7 +136,7 @@ pub fn as_it_is_kept(irreversible: &[String]) -> String {
         [] => "the faults are lifted: what you see is the stack after the drill".into(),
         all => {
             let all: Vec<String> = all.iter().map(|fault| format!("`{fault}`")).collect();
-            let (all, stays) = (all.join(", "), "what it broke stays broken, unless the runbook has mended it");
+            let (all, stays) = (all.join(", "), "what it broke stays broken, unless the runbook has fixed it");
             format!("the faults are lifted, but for {all}, which is irreversible: {stays}")
         }
     }
@@ -148,6 +151,9 @@ pub struct FaultRecord {
     pub life: Vec<FaultMoment>,
     /// How it stood when it was asked after the recovery; `None` when it was not asked.
     pub after: Option<FaultAfter>,
+    /// What undoing it wrote.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub undo_output: String,
 }
 
 impl FaultRecord {
@@ -196,6 +202,87 @@ pub struct WindowRecord {
     pub from_us: DrillTime,
     /// End.
     pub to_us: DrillTime,
+}
+
+/// How much of a fault of several parts (containers) is active.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parts {
+    /// Parts that are active; at least 1.
+    pub active: u32,
+    /// All parts of the fault.
+    pub all: u32,
+}
+
+impl Parts {
+    /// What is assumed where a fault is partially active and cannot tell how far.
+    pub const HALF: Parts = Parts { active: 1, all: 2 };
+
+    /// So many of `all`.
+    pub fn new(active: usize, all: usize) -> Parts {
+        let [active, all] = [active, all].map(|parts| u32::try_from(parts.max(1)).unwrap_or(u32::MAX));
+        Parts { active: active.min(all), all }
+    }
+}
+
+/// How long users had to be served for a recovery to count, and why. All in microseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldRecord {
+    /// What was required: the longer one of `configured_us` and 1.5 × `onset_us` + `window_us`, with `onset_us` × all / active parts
+    /// of a fault that was partially active, + `returns_us`.
+    pub required_us: u64,
+    /// `recover.hold`.
+    pub configured_us: u64,
+    /// What the fault needed to hurt: begin of its injection → impact; `None` where there was no impact.
+    pub onset_us: Option<u64>,
+    /// `impact.window`.
+    pub window_us: u64,
+    /// After how long the fault comes back that takes longest to; 0 where none does.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub returns_us: u64,
+    /// How much of the faults was active after the runbook, where that was a part: what is left needs so much longer to hurt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parts: Option<Parts>,
+}
+
+/// What is waited for between the recovery and the revert, in the words of its `waited`.
+pub const WAIT_SERVED: &str = "it to be known whether users were served until the faults began to be undone";
+
+/// When an invariant is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InvariantTime {
+    /// While everything is steady, before anything is broken.
+    Steady,
+    /// When users have recovered and the fault has not been undone.
+    Recovered,
+    /// When every fault has been undone.
+    Reverted,
+}
+
+impl InvariantTime {
+    /// `before the fault`, `after the recovery`, `after the revert`.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            InvariantTime::Steady => "before the fault",
+            InvariantTime::Recovered => "after the recovery",
+            InvariantTime::Reverted => "after the revert",
+        }
+    }
+}
+
+/// An answer to an invariant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InvariantRecord {
+    /// Its name.
+    pub name: String,
+    /// When it was asked.
+    pub time: InvariantTime,
+    /// What its command wrote, or `sha256:…` of it where it is long; `None` where it did not answer.
+    pub value: Option<String>,
+    /// Whether it held.
+    pub held: bool,
+    /// What was seen, in words.
+    pub evidence: String,
 }
 
 /// A note.
@@ -288,6 +375,10 @@ pub struct CommandRecord {
     /// Whether it ran in the background and was ended with the runbook.
     #[serde(default, skip_serializing_if = "is_false")]
     pub stopped: bool,
+}
+
+fn is_zero(value: &u64) -> bool {
+    *value == 0
 }
 
 fn is_false(value: &bool) -> bool {

@@ -73,6 +73,15 @@ pub struct Record {
     pub recoveries: Vec<RecoveryRecord>,
     /// Windows that held.
     pub windows: Vec<WindowRecord>,
+    /// How long users had to be served for a recovery to count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hold: Option<HoldRecord>,
+    /// When users lost the service again after they had recovered, and before the faults were undone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub relapsed_us: Option<DrillTime>,
+    /// Every answer to an invariant.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub invariants: Vec<InvariantRecord>,
     /// The ledger of a DR drill: every write that ended, in the order in which that was known.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub writes: Vec<WriteRecord>,
@@ -127,8 +136,9 @@ impl Record {
                     open.ended_us = Some(at_us);
                 }
             }
-            Event::StackUp { project, images } => {
-                self.stack = Some(StackRecord { project: project.clone(), images: images.clone() });
+            Event::StackUp { project, images, localhost } => {
+                let (project, images, localhost) = (project.clone(), images.clone(), localhost.clone());
+                self.stack = Some(StackRecord { project, images, localhost });
             }
             Event::ComposeTook { what, took_us } => {
                 self.compose.push(ComposeRecord { what: what.clone(), took_us: *took_us });
@@ -149,6 +159,11 @@ impl Record {
                 self.conditions.push(ConditionRecord { at_us, value: *value, holds: *holds });
             }
             Event::Fault { fault, what, detail } => self.fault(fault, *what, detail, at_us),
+            Event::UndoOutput { fault, text, .. } => {
+                if let Some(known) = self.faults.iter_mut().find(|known| known.fault == *fault) {
+                    known.undo_output.clone_from(text);
+                }
+            }
             Event::Impacted { sli, impact_us, ratio } => {
                 self.impacts.push(ImpactRecord { sli: sli.clone(), impact_us: *impact_us, ratio: *ratio });
             }
@@ -172,6 +187,9 @@ impl Record {
             Event::WindowHeld { phase, from_us, to_us } => {
                 self.windows.push(WindowRecord { phase: *phase, from_us: *from_us, to_us: *to_us });
             }
+            Event::HoldRequired(hold) => self.hold = Some(*hold),
+            Event::Relapsed { relapsed_us } => self.relapsed_us = Some(*relapsed_us),
+            Event::Invariant(answer) => self.invariants.push(answer.clone()),
             Event::Written { .. }
             | Event::BackupSeen { .. }
             | Event::ContentNoted { .. }
@@ -229,7 +247,12 @@ impl Record {
         let at = match self.faults.iter().position(|fault| fault.fault == id) {
             Some(at) => at,
             None => {
-                self.faults.push(FaultRecord { fault: id.to_string(), life: Vec::new(), after: None });
+                self.faults.push(FaultRecord {
+                    fault: id.to_string(),
+                    life: Vec::new(),
+                    after: None,
+                    undo_output: String::new(),
+                });
                 self.faults.len() - 1
             }
         };
@@ -238,6 +261,7 @@ impl Record {
         match what {
             FaultEvent::ClearedByRunbook => fault.after = Some(FaultAfter::ClearedByRunbook),
             FaultEvent::StillActive => fault.after = Some(FaultAfter::StillActive),
+            FaultEvent::PartiallyActive => fault.after = Some(FaultAfter::PartiallyActive),
             FaultEvent::Failed if asked_again => fault.after = Some(FaultAfter::Unknown),
             _ => {}
         }

@@ -115,6 +115,26 @@ pub struct RestorePlan {
     pub probes: Vec<ProbeInfo>,
     /// The level that the scenario expects; L5 unless it exists to fail.
     pub expect: RestoreLevel,
+    /// How old the backup may be before the fault, in microseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup_max_age_us: Option<u64>,
+    /// How much production has to restore, in bytes, in the measure of the backup's `bytes`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub production_bytes: Option<u64>,
+}
+
+/// How long the restore would take with as much data as production has: a projection, nothing that was measured. It takes the
+/// whole time to grow with the data, also what does not (a start, a person's decision), and knows nothing of production's disks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestoreProjection {
+    /// The size of the backup that was restored, in bytes.
+    pub backup_bytes: u64,
+    /// How much production has, in bytes.
+    pub production_bytes: u64,
+    /// From the first mitigating command to the recovery, in microseconds: measured.
+    pub measured_us: u64,
+    /// `measured × production / backup`, in microseconds: projected.
+    pub projected_us: u64,
 }
 
 /// What a level is seen by.
@@ -386,6 +406,17 @@ pub fn backup_age_us(facts: &BTreeMap<String, String>, started_utc: &str, at: Dr
 }
 
 impl Record {
+    /// How long the restore would take in production; `None` where the scenario does not say how much that has, the backup not
+    /// how large it is, or users have not recovered.
+    pub fn restore_projection(&self) -> Option<RestoreProjection> {
+        let production_bytes = self.restore_plan()?.production_bytes?;
+        let backup_bytes = self.backup.as_ref()?.get("bytes")?.trim().parse().ok().filter(|bytes| *bytes > 0)?;
+        let measured_us = self.recovered_us()?.0.checked_sub(self.mitigation_started_us?.0)?;
+        let projected = u128::from(measured_us) * u128::from(production_bytes) / u128::from(backup_bytes);
+        let projected_us = u64::try_from(projected).unwrap_or(u64::MAX);
+        Some(RestoreProjection { backup_bytes, production_bytes, measured_us, projected_us })
+    }
+
     /// What the drill set out to show about the restore; `None` for drills of other kinds.
     pub fn restore_plan(&self) -> Option<&RestorePlan> {
         self.plan.as_ref()?.restore.as_ref()

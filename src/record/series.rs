@@ -39,6 +39,10 @@ pub struct LoadSeries {
     pub load: String,
     /// Start of slice 0 in drill time.
     pub start_us: DrillTime,
+    /// Start of every slice in drill time, as it came. Records of earlier versions have none: their slices follow on slice 0
+    /// without a gap.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub starts_us: Vec<DrillTime>,
     /// Requests due.
     pub due: Vec<u64>,
     /// SLI → good events.
@@ -68,6 +72,15 @@ impl LoadSeries {
         }
         // Cannot truncate: the number is below MAX_SLICES.
         let at = slice.index as usize;
+        // A slice that never came has the start that it would have had, so that starts only grow.
+        while self.starts_us.len() < at {
+            let next = self.start_of(self.starts_us.len());
+            self.starts_us.push(next);
+        }
+        match self.starts_us.get_mut(at) {
+            Some(start) => *start = slice.start_us,
+            None => self.starts_us.push(slice.start_us),
+        }
         put(&mut self.due, at, slice.due);
         for (sli, good) in &slice.good {
             put(self.good.entry(sli.clone()).or_default(), at, *good);
@@ -82,9 +95,14 @@ impl LoadSeries {
         true
     }
 
-    /// Start of a slice.
+    /// Start of a slice; of one that has not come, the start that it would have.
     pub fn start_of(&self, index: usize) -> DrillTime {
-        DrillTime(self.start_us.0.saturating_add((index as u64).saturating_mul(SLICE_US)))
+        let (known, first) = match (self.starts_us.get(index), self.starts_us.last()) {
+            (Some(start), _) => return *start,
+            (None, Some(last)) => (self.starts_us.len() - 1, *last),
+            (None, None) => (0, self.start_us),
+        };
+        DrillTime(first.0.saturating_add(((index - known) as u64).saturating_mul(SLICE_US)))
     }
 
     /// End of the last slice.
@@ -92,17 +110,25 @@ impl LoadSeries {
         self.start_of(self.due.len())
     }
 
-    /// Numbers of the slices that start in `from..to`.
+    /// Numbers of the slices whose middle lies in `from..to`. The middle, because clocks that are compared again move starts
+    /// by microseconds: a window of whole slices has the same slices whichever of them tells where it begins.
     fn indices(&self, from: DrillTime, to: DrillTime) -> std::ops::Range<usize> {
         let index = |t: DrillTime| {
-            let n = t.0.saturating_sub(self.start_us.0).div_ceil(SLICE_US);
-            usize::try_from(n).unwrap_or(usize::MAX).min(self.due.len())
+            let (mut low, mut high) = (0, self.due.len());
+            while low < high {
+                let middle = low.midpoint(high);
+                match self.start_of(middle).0.saturating_add(SLICE_US / 2) < t.0 {
+                    true => low = middle + 1,
+                    false => high = middle,
+                }
+            }
+            low
         };
-        let (first, end) = (index(from), index(to));
+        let [first, end] = [from, to].map(index);
         first..end.max(first)
     }
 
-    /// Good and valid events of an SLI over the slices that start in `from..to`.
+    /// Good and valid events of an SLI over the slices whose middle lies in `from..to`.
     pub fn counts(&self, sli: &str, from: DrillTime, to: DrillTime) -> Counts {
         let range = self.indices(from, to);
         let sum = |column: &[u64]| {
@@ -112,7 +138,7 @@ impl LoadSeries {
         Counts { good: self.good.get(sli).map_or(0, |column| sum(column)), valid: sum(&self.due) }
     }
 
-    /// Events by result over the slices that start in `from..to`, those that never happened left out.
+    /// Events by result over the slices whose middle lies in `from..to`, those that never happened left out.
     pub fn results(&self, from: DrillTime, to: DrillTime) -> BTreeMap<&str, u64> {
         let range = self.indices(from, to);
         let mut sums = BTreeMap::new();
@@ -159,12 +185,13 @@ mod tests {
             due,
             good: BTreeMap::from([("availability".to_string(), good)]),
             results: BTreeMap::from([("200".to_string(), good), ("503".to_string(), due - good)]),
+            first_good_us: BTreeMap::new(),
             latency_us: [1000, 2000, max],
         }
     }
 
     #[test]
-    fn a_window_counts_the_slices_that_start_in_it() {
+    fn a_window_counts_the_slices_whose_middle_lies_in_it() {
         let mut series = LoadSeries::new(&slice(3, 5, 5, 0));
         assert_eq!(series.start_us, DrillTime(1_000_000), "also when the first slice to come is not number 0");
         for i in 0..10 {
@@ -193,6 +220,27 @@ mod tests {
         assert_eq!(series.closed_us(DrillTime(7_000_000), DrillTime(8_000_000)), DrillTime(8_000_000), "no data");
     }
 
+    /// A clock that is compared again moves later slices: a window of ten slices has ten, wherever it is looked at from.
+    #[test]
+    fn every_slice_keeps_its_own_start() {
+        let mut series = LoadSeries::new(&slice(0, 5, 5, 0));
+        let start = |i: u64| DrillTime(1_000_000 + i * SLICE_US - if i < 4 { 0 } else { 30 });
+        for i in [1, 0, 2, 5, 4, 3, 6, 7, 8, 9, 10, 11] {
+            series.push(&Slice { start_us: start(i), ..slice(i, 5, 5, 0) });
+        }
+        assert_eq!(
+            (0..12).map(|i| series.start_of(i as usize)).collect::<Vec<_>>(),
+            (0..12).map(start).collect::<Vec<_>>()
+        );
+        let window = |first: u64| (start(first), DrillTime(start(first + 4).0 + SLICE_US));
+        for first in 0..6 {
+            let (from, to) = window(first);
+            assert_eq!(series.counts("availability", from, to).valid, 25, "slices {first} to {}", first + 4);
+        }
+        let earlier = LoadSeries { starts_us: Vec::new(), ..series };
+        assert_eq!(earlier.start_of(11), DrillTime(1_000_000 + 11 * SLICE_US), "as records of earlier versions say");
+    }
+
     #[test]
     fn a_number_beyond_all_reason_is_refused() {
         let mut series = LoadSeries::new(&slice(0, 5, 5, 0));
@@ -214,7 +262,8 @@ mod tests {
             for s in &all {
                 series.push(s);
             }
-            let inside = |s: &&Slice| s.start_us.0 >= from && s.start_us.0 < from + length;
+            let middle = |s: &&Slice| s.start_us.0 + SLICE_US / 2;
+            let inside = |s: &&Slice| middle(s) >= from && middle(s) < from + length;
             let naive = Counts {
                 good: all.iter().filter(inside).map(|s| s.good["availability"]).sum(),
                 valid: all.iter().filter(inside).map(|s| s.due).sum(),

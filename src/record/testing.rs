@@ -157,6 +157,7 @@ impl Script {
                 due: 5,
                 good: BTreeMap::from([("availability".to_string(), good), ("latency".to_string(), good)]),
                 results,
+                first_good_us: BTreeMap::new(),
                 latency_us: if bad { [98 * MS, 99 * MS, 100 * MS] } else { [8 * MS, 14 * MS, 21 * MS] },
             };
             self.push(Event::Slice(slice));
@@ -261,7 +262,11 @@ impl Script {
             self.push(Event::ComposeTook { what: what.into(), took_us: took_ms * MS });
         }
         let images = BTreeMap::from([("checkout".to_string(), format!("sha256:{}", "e".repeat(64)))]);
-        self.push(Event::StackUp { project: "fd-20261120t064112z-db-pool-3f9a".into(), images });
+        self.push(Event::StackUp {
+            project: "fd-20261120t064112z-db-pool-3f9a".into(),
+            images,
+            localhost: BTreeMap::new(),
+        });
         self.push(Event::ClockOffset { agent: "fd-agent".into(), offset_us: -41, rtt_us: 310 });
         self.end(3_290, Phase::Up);
         self.begin(3_290, Phase::Steady);

@@ -26,8 +26,13 @@ pub enum Verdict {
     StepFailed,
     /// A step has an input without a value, and never ran.
     StepBlocked,
-    /// The runbook was followed to its end and users did not recover in time.
+    /// The runbook was followed to its end and users did not recover within `recover.within`, or relapsed before the faults
+    /// were undone.
     NotRecovered,
+    /// Users recovered, and later than the recovery time objective allows.
+    TooLate,
+    /// An invariant did not hold: what the fault or the cure did to the system is worse than what was cured.
+    Damaged,
     /// A fault could not be undone, or the SLIs did not hold after it was.
     NotReverted,
     /// Something was left behind after the stack was removed.
@@ -40,7 +45,7 @@ pub enum Verdict {
 
 impl Verdict {
     /// Every verdict, for messages and for `expect:`.
-    pub const ALL: [Verdict; 14] = [
+    pub const ALL: [Verdict; 16] = [
         Verdict::Incomplete,
         Verdict::Passed,
         Verdict::Unsteady,
@@ -51,6 +56,8 @@ impl Verdict {
         Verdict::StepFailed,
         Verdict::StepBlocked,
         Verdict::NotRecovered,
+        Verdict::TooLate,
+        Verdict::Damaged,
         Verdict::NotReverted,
         Verdict::Leaked,
         Verdict::Interrupted,
@@ -70,6 +77,8 @@ impl Verdict {
             Verdict::StepFailed => "step_failed",
             Verdict::StepBlocked => "step_blocked",
             Verdict::NotRecovered => "not_recovered",
+            Verdict::TooLate => "too_late",
+            Verdict::Damaged => "damaged",
             Verdict::NotReverted => "not_reverted",
             Verdict::Leaked => "leaked",
             Verdict::Interrupted => "interrupted",
@@ -82,9 +91,10 @@ impl Verdict {
         Verdict::ALL.into_iter().find(|v| v.name() == name)
     }
 
-    /// Whether it spoils a drill that had passed already: what undoing and removing can come to.
+    /// Whether it spoils a drill that had passed already: what undoing and removing can come to, and invariants that are
+    /// asked once more after the revert.
     pub fn spoils(self) -> bool {
-        matches!(self, Verdict::NotReverted | Verdict::Leaked | Verdict::HarnessError)
+        matches!(self, Verdict::Damaged | Verdict::NotReverted | Verdict::Leaked | Verdict::HarnessError)
     }
 
     /// Whether it speaks about the tool or its environment rather than about the runbook.

@@ -219,9 +219,11 @@ fn felt(record: &Record) -> Vec<String> {
 /// How the faults stood when the drill gave up: the state, and the evidence.
 fn after(record: &Record) -> Option<(FaultAfter, &str)> {
     let asked = record.faults.iter().filter_map(|fault| Some((fault.after?, fault)));
-    let (state, fault) = asked.max_by_key(|(state, _)| matches!(state, FaultAfter::StillActive))?;
+    let (state, fault) =
+        asked.max_by_key(|(state, _)| matches!(state, FaultAfter::StillActive | FaultAfter::PartiallyActive))?;
     let what = match state {
         FaultAfter::StillActive => FaultEvent::StillActive,
+        FaultAfter::PartiallyActive => FaultEvent::PartiallyActive,
         FaultAfter::ClearedByRunbook => FaultEvent::ClearedByRunbook,
         FaultAfter::Unknown => FaultEvent::Failed,
     };

@@ -1,7 +1,8 @@
 //! From a record to test cases: one per assertion that the drill set out to decide, whether it was reached or not.
 
-use super::restore::{self, Came, Rung, other_level};
-use super::text::{percent, seconds};
+use super::restore::{self, Rung, other_level};
+use super::text::percent;
+use super::words::{self, counts, ending, placed};
 use crate::record::{
     Check, CheckOutcome, CommandRecord, Counts, Location, Outcome, Record, ReplacedInfo, StepRecord, StepStatus,
     Verdict,
@@ -12,8 +13,10 @@ use crate::record::{
 pub struct Case {
     /// The name: the same in every drill of the scenario, so that CI servers can follow it.
     pub name: String,
-    /// How long it took, in microseconds.
-    pub took_us: u64,
+    /// Its share of the drill's time, in milliseconds: from the decision before it to its own.
+    pub took_ms: u64,
+    /// The file of the user's that it is about: the runbook of a step, otherwise the scenario. Empty when unknown.
+    pub file: String,
     /// How it came out.
     pub result: CaseResult,
     /// What was seen: evidence, commands, output.
@@ -52,9 +55,40 @@ pub fn cases(record: &Record) -> Vec<Case> {
             checks.push(check);
         }
     }
-    let mut cases: Vec<Case> = checks.into_iter().map(|check| case(record, check)).collect();
+    let mut cases: Vec<Case> = checks.iter().map(|check| case(record, check)).collect();
+    let decided: Vec<Option<u64>> = checks.iter().map(|check| decided_us(record, check)).collect();
     cases.extend(verdict_case(record, &cases));
+    share_time(&mut cases, &decided, record.last_us.0);
     cases
+}
+
+/// Shares the time of the drill between its cases. The phases follow each other, so a case has the time from the decision
+/// before it to its own, and all together have that of the drill. What comes after the last decision is the verdict's.
+fn share_time(cases: &mut [Case], decided: &[Option<u64>], last_us: u64) {
+    let mut order: Vec<(u64, usize)> =
+        decided.iter().enumerate().filter_map(|(case, us)| Some((us.as_ref()?.min(&last_us) / 1000, case))).collect();
+    order.sort_unstable();
+    let rest = match order.last() {
+        Some((_, case)) if cases.len() == decided.len() => Some(*case),
+        _ => cases.len().checked_sub(1),
+    };
+    order.extend(rest.map(|case| (last_us / 1000, case)));
+    let mut before = 0;
+    for (ms, case) in order {
+        if let Some(case) = cases.get_mut(case) {
+            case.took_ms += ms - before;
+        }
+        before = ms;
+    }
+}
+
+/// When a check was decided, in drill time.
+fn decided_us(record: &Record, check: &Check) -> Option<u64> {
+    let of_step = || match check {
+        Check::Step { step } => step_record(record, step)?.ended_us,
+        _ => None,
+    };
+    record.check(check).map(|result| result.ended_us).or_else(of_step).map(|us| us.0)
 }
 
 fn case(record: &Record, check: &Check) -> Case {
@@ -82,7 +116,36 @@ fn case(record: &Record, check: &Check) -> Case {
         }
         text.push_str(&more);
     }
-    Case { name: name(check), took_us: took_us(record, check), result, text }
+    let file = file(record, check);
+    if let CaseResult::Failed { .. } | CaseResult::Error { .. } = result
+        && let Some(at) = failed_at(record, check).filter(|at| at.path == file)
+    {
+        text.push_str(&format!("\n\nat {at}"));
+    }
+    Case { name: words::check(check), took_ms: 0, file, result, text }
+}
+
+/// The file that a check is about.
+fn file(record: &Record, check: &Check) -> String {
+    let step = match check {
+        Check::Step { step } => record.step_info(step).map(|info| info.at.path.clone()),
+        _ => None,
+    };
+    let scenario = || record.plan.as_ref().map(|plan| plan.scenario_file.path.clone());
+    step.or_else(scenario).unwrap_or_default()
+}
+
+/// Where a check failed; a step that says no more, where it begins.
+fn failed_at(record: &Record, check: &Check) -> Option<Location> {
+    let said = match outcome(record, check)? {
+        CheckOutcome::Failed { at, .. } | CheckOutcome::Error { at, .. } => at,
+        CheckOutcome::Passed { .. } | CheckOutcome::Skipped { .. } => None,
+    };
+    let begin = || match check {
+        Check::Step { step } => record.step_info(step).map(|info| info.at.clone()),
+        _ => None,
+    };
+    said.or_else(begin)
 }
 
 /// How a check came out: as the engine decided it; for a step that it did not, as the step ended.
@@ -110,12 +173,13 @@ fn failed_as_expected(record: &Record, check: &Check) -> bool {
 /// them says why the drill did not pass.
 fn verdict_case(record: &Record, cases: &[Case]) -> Option<Case> {
     let verdict = record.verdict;
-    let case = |result, text| Some(Case { name: "verdict".into(), took_us: 0, result, text });
+    let file = record.plan.as_ref().map(|plan| plan.scenario_file.path.clone()).unwrap_or_default();
+    let case = |result, text| Some(Case { name: "verdict".into(), took_ms: 0, file: file.clone(), result, text });
     let reason = placed(record.at.as_ref(), &record.reason);
     let trouble = || {
         let spoilers = record.spoilers().map(|j| format!("{}: {}", j.verdict, placed(j.at.as_ref(), &j.reason)));
         let left = record.left.iter().map(|left| format!("left behind: {left}"));
-        let cut = record.under_way().map(|under_way| format!("the run was cut off during {under_way}"));
+        let cut = words::cut_off(record).filter(|_| record.under_way().is_some());
         spoilers.chain(left).chain(cut).collect::<Vec<_>>().join("; ")
     };
     let has = |kind: fn(&CaseResult) -> bool| cases.iter().any(|case| kind(&case.result));
@@ -153,14 +217,6 @@ fn verdict_case(record: &Record, cases: &[Case]) -> Option<Case> {
     }
 }
 
-/// `runbooks/db-pool.md:42: reason`.
-fn placed(at: Option<&Location>, reason: &str) -> String {
-    match at {
-        Some(at) => format!("{at}: {reason}"),
-        None => reason.to_string(),
-    }
-}
-
 /// Why a check was not decided.
 fn undecided(record: &Record, check: &Check) -> String {
     if let Check::Step { step } = check
@@ -181,34 +237,6 @@ fn not_reached(record: &Record) -> String {
         (None, Verdict::Passed) => "not asked for in this drill".to_string(),
         (None, verdict) => format!("not reached: the drill ended as {verdict}"),
     }
-}
-
-/// The name of a check's test case.
-fn name(check: &Check) -> String {
-    match check {
-        Check::Steady => "steady state".into(),
-        Check::Injection { fault } => format!("injection of {fault}"),
-        Check::Impact => "impact".into(),
-        Check::Detection => "detection".into(),
-        Check::StillBroken => "still broken when the mitigation starts".into(),
-        Check::Step { step } => format!("step {step}"),
-        Check::Recovery { sli } => format!("recovery of {sli}"),
-        Check::RestoreLevel => "restore level".into(),
-        Check::RecoveryTime => "recovery time objective".into(),
-        Check::RecoveryPoint => "recovery point objective".into(),
-        Check::Control => "control: no recovery without the runbook".into(),
-        Check::Revert => "revert".into(),
-        Check::NothingLeft => "nothing left behind".into(),
-    }
-}
-
-fn took_us(record: &Record, check: &Check) -> u64 {
-    if let Check::Step { step } = check
-        && let Some(took) = step_record(record, step).and_then(StepRecord::took_us)
-    {
-        return took;
-    }
-    record.check(check).map_or(0, |result| result.ended_us.0.saturating_sub(result.started_us.0))
 }
 
 fn step_record<'a>(record: &'a Record, id: &str) -> Option<&'a StepRecord> {
@@ -234,13 +262,14 @@ fn detail(record: &Record, check: &Check) -> Option<String> {
             let s = figures.slis.into_iter().find(|s| s.sli == *sli)?;
             Some(format!("during: {}\nafter: {}", counts(s.during), counts(s.after)))
         }
+        Check::Invariant { name } => {
+            let asked = record.invariants.iter().filter(|answer| answer.name == *name);
+            let lines = asked.map(|answer| format!("{}: {}", answer.time.in_words(), answer.evidence));
+            Some(lines.collect::<Vec<_>>().join("\n")).filter(|text| !text.is_empty())
+        }
         Check::RestoreLevel => {
             let rungs = restore::ladder(record);
-            let came = |rung: &Rung| match rung.came {
-                Came::Good => "held",
-                Came::Bad => "failed",
-                Came::Unknown => "not known",
-            };
+            let came = |rung: &Rung| words::rung(rung.came);
             let lines = rungs
                 .iter()
                 .map(|rung| format!("{} {}: {}: {}", rung.level, came(rung), rung.level.meaning(), rung.seen));
@@ -274,13 +303,6 @@ fn rows(record: &Record, names: &[&str]) -> Option<String> {
 
 fn window_line(sli: &str, window: Counts, objective: f64) -> String {
     format!("{sli}: {} (objective {})", counts(window), percent(objective))
-}
-
-fn counts(c: Counts) -> String {
-    match c.ratio() {
-        Some(ratio) => format!("{}, {} of {} requests good", percent(ratio), c.good, c.valid),
-        None => "no data".into(),
-    }
 }
 
 /// The commands of a step as a transcript.
@@ -336,21 +358,5 @@ fn transcript(command: &CommandRecord) -> String {
         text.push_str(&format!("… {} bytes of output left out by the shell …\n", command.omitted));
     }
     text.push_str(&ending(command));
-    text
-}
-
-/// How a command ended: `exit 1 after 0.08 s, attempt 2`.
-pub fn ending(command: &CommandRecord) -> String {
-    let mut text = match command.exit {
-        _ if command.stopped => {
-            format!("in the background, ended with the runbook after {}", seconds(command.took_us))
-        }
-        _ if command.timed_out => format!("killed by its deadline after {}", seconds(command.took_us)),
-        Some(exit) => format!("exit {exit} after {}", seconds(command.took_us)),
-        None => "cut off".into(),
-    };
-    if command.attempts > 1 {
-        text.push_str(&format!(", attempt {}", command.attempts));
-    }
     text
 }

@@ -1,6 +1,6 @@
 //! Instants of a drill as UTC, for reports that want a calendar.
 
-use crate::record::Record;
+use crate::record::{DrillTime, Record};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
@@ -24,6 +24,13 @@ pub fn parsed(text: &str) -> Option<OffsetDateTime> {
 pub fn schema_time(at: OffsetDateTime) -> String {
     let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]");
     at.to_offset(time::UtcOffset::UTC).format(&format).unwrap_or_else(|_| "1970-01-01T00:00:00".to_string())
+}
+
+/// `06:41:12.3`: the time of day, in UTC, of an instant of a drill that began then.
+pub fn clock(started: OffsetDateTime, at: DrillTime) -> String {
+    let format = format_description!("[hour]:[minute]:[second].[subsecond digits:1]");
+    let since = time::Duration::microseconds(i64::try_from(at.0).unwrap_or(i64::MAX));
+    started.checked_add(since).and_then(|at| at.format(format).ok()).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 use super::console::{Console, ConsoleOptions, Verbosity};
 use super::paint::{Mark, Paint};
 use super::text::{column, cut, one_line, right, seconds};
+use super::words;
 use crate::record::{Cause, Day, DayEvent, DayObserver, DayStamped, Event, Observer, Outcome, Phase, Stamped};
 use console::Term;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
@@ -204,8 +205,7 @@ impl DayObserver for DayConsole {
 fn line(event: &DayEvent, day: &Day, width: usize, paint: Paint) -> Option<String> {
     let (who, text) = match event {
         DayEvent::DayAnnounced(plan) => {
-            let count = plan.drills.len();
-            let drills = if count == 1 { "1 drill".to_string() } else { format!("{count} drills") };
+            let drills = words::many(plan.drills.len(), "drill");
             (DAY.to_string(), format!("{}: {drills}; at once at most {}", one_line(&plan.name), one_line(&plan.limits)))
         }
         DayEvent::ImagesReady { took_us } => {
@@ -222,11 +222,7 @@ fn line(event: &DayEvent, day: &Day, width: usize, paint: Paint) -> Option<Strin
             (name(day, *number), format!("started as {}{why}; {running} running{waited}", one_line(run)))
         }
         DayEvent::DrillEnded { number, verdict, outcome, disturbed, reason, .. } => {
-            let mark = match outcome {
-                Outcome::Passed => Mark::Good,
-                Outcome::Failed => Mark::Bad,
-                Outcome::Broken | Outcome::Interrupted => Mark::Warn,
-            };
+            let mark = words::outcome(*outcome);
             let word = match (outcome, disturbed) {
                 (_, true) => "DISTURBED",
                 (Outcome::Passed, _) => "PASSED",

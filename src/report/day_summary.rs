@@ -4,6 +4,7 @@
 use super::drills::{Drills, Entry};
 use super::paint::{Mark, Paint};
 use super::text::{column, cut, declared, one_line, right, seconds, wrap};
+use super::words::many;
 use crate::record::{Attempt, Cause, Day, DayDrill, DayPlan, DrillStatus, Outcome};
 use std::path::Path;
 use std::time::Duration;
@@ -125,22 +126,9 @@ fn counts(day: &Day) -> String {
     text.trim_end_matches(": ").to_string()
 }
 
-fn many(count: usize, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
-}
-
-fn mark(status: DrillStatus) -> Mark {
-    match status {
-        DrillStatus::Passed => Mark::Good,
-        DrillStatus::Failed => Mark::Bad,
-        DrillStatus::NotRun => Mark::Skip,
-        _ => Mark::Warn,
-    }
-}
-
 fn row(drill: &DayDrill, width: usize, paint: Paint) -> String {
     let status = drill.status();
-    let mark = mark(status);
+    let mark = status.mark();
     let counts = drill.telling().next_back().or(drill.attempts.last());
     let verdict = counts.map_or("", |attempt| attempt.verdict.name());
     let took = counts.and_then(|attempt| Some(seconds(attempt.ended_us?.saturating_sub(attempt.started_us))));

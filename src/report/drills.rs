@@ -137,6 +137,14 @@ impl Drills {
         groups
     }
 
+    /// The names of the game days, each once; empty where there is none.
+    pub fn name(&self) -> String {
+        let mut names: Vec<&str> =
+            self.groups().iter().map(|group| group.name()).filter(|name| !name.is_empty()).collect();
+        names.dedup();
+        names.join(", ")
+    }
+
     /// How many drills came out how, those of game days and the others.
     pub fn account(&self) -> Account {
         let mut sum = Account::default();

@@ -1,5 +1,5 @@
 //! The report that people read: one HTML file that asks nobody for anything, has no script, and is as readable on a phone
-//! as on paper. Failures first, then every drill with its time axis and its runbook.
+//! as on paper. Of one drill first the answers and the time axis, of several the failures; then every drill with its runbook.
 
 mod axis;
 mod budget;
@@ -58,6 +58,10 @@ fn whole(drills: &Drills, level: usize) -> Markup {
     m.fixed("<a class=\"skip\" href=\"#main\">To the content</a>\n");
     front::head(&mut m, drills, &entries);
     m.fixed("\n<main id=\"main\">\n");
+    if let [(id, one)] = entries.as_slice() {
+        front::answers(&mut m, one);
+        drill::over_time(&mut m, one, id, &mut context);
+    }
     front::failures(&mut m, &entries, &context);
     if entries.len() > 1 {
         front::overview(&mut m, &entries);

@@ -27,7 +27,7 @@ pub fn json(record: &Record) -> Vec<u8> {
     bytes
 }
 
-/// Reads a record back; the figures are computed anew when they are asked for.
+/// Reads a record back; the figures are computed again when they are asked for.
 pub fn read_json(bytes: &[u8]) -> Result<Record, String> {
     let value: Value = serde_json::from_slice(bytes).map_err(|e| format!("this is no record: {e}"))?;
     match value.get("format").and_then(Value::as_u64) {

@@ -75,7 +75,19 @@ fn one(attempt: Option<&Attempt>, record: Option<&Record>) -> Value {
         "reason": record.map(|record| record.reason.as_str()).or(attempt.map(|attempt| attempt.reason.as_str())),
         "at": record.and_then(|record| record.at.as_ref()),
         "figures": record.map(Record::figures),
+        "recovery": record.map(recovery_of),
         "restore": record.and_then(restore_of),
+    })
+}
+
+/// What the recovery was judged by beside the SLIs.
+fn recovery_of(record: &Record) -> Value {
+    json!({
+        "rto_us": record.plan.as_ref().and_then(|plan| plan.rto_us()),
+        "rto_met": restore::rto_met(record),
+        "hold": record.hold,
+        "relapsed_us": record.relapsed_us,
+        "invariants": record.invariants,
     })
 }
 

@@ -1,19 +1,23 @@
 //! JUnit XML, as CI servers read it: one suite per drill, one test case per assertion.
 //!
-//! Written with `junit-report` and then adjusted to the strict schemas (Jenkins xUnit `junit-10.xsd`, and the one of Ant
-//! and Surefire): timestamps without fraction and zone, the number of skipped cases, properties, seconds with three
-//! decimals, the suite's time by the clock.
+//! Built by `junit-report`. One pass over what it writes brings that into the form of the strict schemas (Jenkins'
+//! `jenkins-junit.xsd` and the `junit-10.xsd` of its xUnit plugin, copies of which are in `tests/schemas/`): totals, properties,
+//! timestamps without fraction and zone, no attribute that one of them does not know, elements in order.
 
 use super::cases::{Case, CaseResult, cases};
 use super::clock::{schema_time, started};
 use super::restore;
 use super::summary::summary;
 use super::text::{one_line, xml_text};
+use super::words;
 use crate::record::Record;
-use junit_report::{Duration, ReportBuilder, TestCase, TestCaseBuilder, TestSuite, TestSuiteBuilder};
+use junit_report::{Duration, ReportBuilder, TestCase, TestCaseBuilder, TestResult, TestSuite, TestSuiteBuilder};
+use quick_xml::events::attributes::AttrError;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, Writer};
 use std::collections::BTreeSet;
+use std::error::Error;
+use std::io;
 use time::OffsetDateTime;
 
 /// Characters of a message: it stands in an attribute, and the whole text below it.
@@ -21,7 +25,7 @@ const MESSAGE_LENGTH: usize = 600;
 
 /// The JUnit report of these drills. Always well-formed XML 1.0, whatever the runbook's commands wrote.
 pub fn junit(records: &[&Record]) -> Vec<u8> {
-    suites(records.iter().map(|record| Suite::of(record)).collect())
+    suites("firedrill", records.iter().map(|record| Suite::of(record)).collect())
 }
 
 /// A suite: a drill.
@@ -30,8 +34,6 @@ pub(super) struct Suite {
     pub name: String,
     /// When it began.
     pub started: OffsetDateTime,
-    /// How long it took, in microseconds.
-    pub took_us: u64,
     /// Its test cases.
     pub cases: Vec<Case>,
     /// What else is known of it; empty values are left out.
@@ -46,7 +48,6 @@ impl Suite {
         Suite {
             name: suite_name(record),
             started: started(record),
-            took_us: record.last_us.0,
             cases: cases(record),
             properties: properties(record),
             out: summary(record, None, false),
@@ -55,81 +56,158 @@ impl Suite {
 }
 
 /// A report of these suites.
-pub(super) fn suites(suites: Vec<Suite>) -> Vec<u8> {
-    write(suites).unwrap_or_else(|error| {
-        // Cannot happen for all that is known: memory does not fail to be written to, and the XML is our own.
-        let error = quick_xml::escape::escape(xml_text(&error)).into_owned();
-        format!(
-            "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<testsuites><testsuite id=\"0\" name=\"firedrill\" \
-             package=\"firedrill\" tests=\"1\" errors=\"1\" failures=\"0\" skipped=\"0\" hostname=\"localhost\" \
-             timestamp=\"1970-01-01T00:00:00\" time=\"0\"><testcase name=\"report\" classname=\"firedrill\" time=\"0\">\
-             <error type=\"harness_error\" message=\"the report could not be written: {error}\"/></testcase>\
-             </testsuite></testsuites>\n"
-        )
-        .into_bytes()
-    })
+pub(super) fn suites(name: &str, suites: Vec<Suite>) -> Vec<u8> {
+    let mut writer = Writer::new_with_indent(Vec::new(), b' ', 2);
+    // Memory does not fail to be written to. Should it: half a file is no XML, and a CI server says so.
+    let _ = write_report(&mut writer, name, &suites);
+    let mut xml = writer.into_inner();
+    xml.push(b'\n');
+    xml
 }
 
-/// What `junit-report` does not write of a suite.
-struct Extra {
-    timestamp: String,
-    time: String,
-    skipped: usize,
-    properties: Vec<(&'static str, String)>,
-}
+type Xml = Writer<Vec<u8>>;
 
-fn write(suites: Vec<Suite>) -> Result<Vec<u8>, String> {
-    let mut report = ReportBuilder::new();
-    let mut extras = Vec::new();
+fn write_report(writer: &mut Xml, name: &str, suites: &[Suite]) -> Result<(), Box<dyn Error>> {
     let mut names = BTreeSet::new();
-    for suite in suites {
-        let name = unique(&mut names, &attribute(&suite.name));
-        report.add_testsuite(built(&suite, &name));
-        let properties = suite.properties.iter().map(|(name, value)| (*name, attribute(value)));
-        extras.push(Extra {
-            timestamp: schema_time(suite.started),
-            time: decimal(suite.took_us),
-            skipped: suite.cases.iter().filter(|case| matches!(case.result, CaseResult::Skipped { .. })).count(),
-            properties: properties.filter(|(_, value)| !value.is_empty()).collect(),
-        });
-    }
+    let built = suites.iter().map(|suite| test_suite(suite, &unique(&mut names, &attribute(&suite.name))));
+    let report = ReportBuilder::new().add_testsuites(built).build();
     let mut raw = Vec::new();
-    report.build().write_xml(&mut raw).map_err(|e| e.to_string())?;
-    adjust(&raw, &extras)
+    report.write_xml(&mut raw)?;
+    adjust(writer, &raw, name, suites, report.testsuites())
 }
 
-fn built(suite: &Suite, name: &str) -> TestSuite {
-    let class = format!("firedrill.{}", name.replace('.', "_"));
+/// Without its timestamp, which `adjust` sets: `junit-report` panics at a year that RFC 3339 does not have.
+fn test_suite(suite: &Suite, name: &str) -> TestSuite {
     let mut built = TestSuiteBuilder::new(name);
-    built.set_timestamp(suite.started);
     let mut names = BTreeSet::new();
     for case in &suite.cases {
-        built.add_testcase(test_case(case, &unique(&mut names, &attribute(&case.name)), &class));
+        built.add_testcase(test_case(case, &unique(&mut names, &attribute(&case.name)), &class(name, &case.file)));
     }
-    built.set_system_out(&cdata(&suite.out));
-    // The schema of Ant wants the element, empty or not.
-    built.set_system_err("");
-    let mut built = built.build();
-    built.package = "firedrill".into();
-    built
+    built.set_system_out(&cdata(&suite.out)).set_system_err("");
+    TestSuite { package: "firedrill".into(), ..built.build() }
 }
 
 fn test_case(case: &Case, name: &str, class: &str) -> TestCase {
-    let time = Duration::microseconds(i64::try_from(case.took_us).unwrap_or(i64::MAX));
-    let mut test = match &case.result {
+    let time = Duration::milliseconds(i64::try_from(case.took_ms).unwrap_or(i64::MAX));
+    let mut built = match &case.result {
         CaseResult::Passed => TestCaseBuilder::success(name, time),
         CaseResult::Failed { message } => TestCaseBuilder::failure(name, time, "failure", &attribute(message)),
         CaseResult::Error { message } => TestCaseBuilder::error(name, time, "error", &attribute(message)),
-        CaseResult::Skipped { message } => TestCaseBuilder::skipped_with_cause(name, "skipped", &attribute(message)),
+        // Not `skipped_with_cause`: its reason is an attribute, and it leaves out the time.
+        CaseResult::Skipped { message } => {
+            let cause = Some(cdata(&one_line(message)));
+            let result = TestResult::SkippedWithCause { type_: String::new(), message: String::new(), cause };
+            TestCaseBuilder { testcase: TestCase { result, ..TestCase::success(name, time) } }
+        }
     };
-    test.set_classname(class);
-    match case.result {
+    built.set_classname(class);
+    match &case.result {
         // Some CI servers show the text of a failure and nothing else: all that is known stands there.
-        CaseResult::Failed { .. } | CaseResult::Error { .. } => test.set_trace(&cdata(&case.text)),
-        _ if case.text.is_empty() => &mut test,
-        _ => test.set_system_out(&cdata(&case.text)),
+        CaseResult::Failed { .. } | CaseResult::Error { .. } => built.set_trace(&cdata(&case.text)),
+        _ if case.text.is_empty() => &mut built,
+        _ => built.set_system_out(&cdata(&case.text)),
     };
-    test.build()
+    built.build()
+}
+
+/// Goes once through what `junit-report` wrote of these suites and brings it into the strict form.
+fn adjust(
+    writer: &mut Xml,
+    raw: &[u8],
+    name: &str,
+    suites: &[Suite],
+    built: &[TestSuite],
+) -> Result<(), Box<dyn Error>> {
+    let mut reader = Reader::from_reader(raw);
+    // An element that holds nothing is written as empty, however it was written before.
+    reader.config_mut().expand_empty_elements = true;
+    let mut open = None;
+    let mut pairs = suites.iter().zip(built);
+    let cases = || suites.iter().flat_map(|suite| &suite.cases);
+    let mut each = cases();
+    loop {
+        let mut event = reader.read_event()?;
+        if matches!(&event, Event::CData(text) if text.is_empty()) {
+            continue;
+        }
+        match (open.take(), &event) {
+            (Some(tag), Event::End(_)) => event = Event::Empty(tag),
+            (Some(tag), _) => writer.write_event(Event::Start(tag))?,
+            (None, _) => {}
+        }
+        match event {
+            Event::Eof => return Ok(()),
+            Event::Start(tag) => match tag.name().as_ref() {
+                b"testsuites" => {
+                    let sum = |count: fn(&TestSuite) -> usize| built.iter().map(count).sum::<usize>().to_string();
+                    let set = [
+                        ("name", attribute(name)),
+                        ("tests", sum(TestSuite::tests)),
+                        ("failures", sum(TestSuite::failures)),
+                        ("errors", sum(TestSuite::errors)),
+                        ("time", took(cases())),
+                    ];
+                    writer.write_event(Event::Start(with(&tag, "name tests failures errors time", &set)?))?;
+                }
+                b"testsuite" => {
+                    let (suite, built) = pairs.next().ok_or("more suites than drills")?;
+                    let set = [
+                        ("skipped", built.skipped().to_string()),
+                        ("timestamp", schema_time(suite.started)),
+                        ("time", took(&suite.cases)),
+                    ];
+                    let all = "id name package tests failures errors skipped hostname timestamp time";
+                    writer.write_event(Event::Start(with(&tag, all, &set)?))?;
+                    write_properties(writer, &suite.properties)?;
+                }
+                b"testcase" => open = Some(with(&tag, "name classname time", &[("time", took(each.next()))])?),
+                b"skipped" => open = Some(with(&tag, "", &[])?),
+                _ => open = Some(tag),
+            },
+            other => writer.write_event(other)?,
+        }
+    }
+}
+
+/// The tag with all these attributes, in this order: as set here, the others as they are, byte for byte.
+fn with<'a>(tag: &BytesStart<'a>, all: &str, set: &[(&str, String)]) -> Result<BytesStart<'a>, AttrError> {
+    let mut changed = tag.clone();
+    changed.clear_attributes();
+    for name in all.split_whitespace() {
+        match set.iter().find(|(key, _)| *key == name) {
+            Some((_, value)) => changed.push_attribute((name, value.as_str())),
+            None => drop(changed.extend_attributes(tag.try_get_attribute(name)?)),
+        }
+    }
+    Ok(changed)
+}
+
+fn write_properties(writer: &mut Xml, properties: &[(&'static str, String)]) -> io::Result<()> {
+    let known = properties.iter().map(|(name, value)| (*name, attribute(value)));
+    let known: Vec<_> = known.filter(|(_, value)| !value.is_empty()).collect();
+    if known.is_empty() {
+        return Ok(());
+    }
+    writer.create_element("properties").write_inner_content(|writer| {
+        for (name, value) in &known {
+            let property = writer.create_element("property");
+            property.with_attributes([("name", *name), ("value", value.as_str())]).write_empty()?;
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// The class of a case: the drill, and the file that the case is about without its extension. No strict schema has attributes
+/// for a case's file and line, so readers that want them (action-junit-report) look for the last part of the class in the text of
+/// a failure, which ends with `at file:line`, and then for a file of that name.
+fn class(suite: &str, file: &str) -> String {
+    let drill = format!("firedrill.{}", suite.replace('.', "_"));
+    let file = attribute(file);
+    let file = file.trim_start_matches(['.', '/']);
+    let stem =
+        file.rsplit_once('.').map_or(file, |(stem, extension)| if extension.contains('/') { file } else { stem });
+    if stem.is_empty() { drill } else { format!("{drill}.{}", stem.replace('.', "_")) }
 }
 
 fn suite_name(record: &Record) -> String {
@@ -160,11 +238,16 @@ fn properties(record: &Record) -> Vec<(&'static str, String)> {
     let times = [
         ("time_to_impact_seconds", figures.to_impact_us),
         ("time_to_detect_seconds", figures.to_detect_us),
+        ("time_to_mitigate_seconds", figures.to_mitigation_us),
         ("time_to_recover_seconds", figures.to_recover_us),
         ("time_from_mitigation_to_recover_seconds", figures.mitigation_to_recover_us),
+        ("hold_required_seconds", record.hold.map(|hold| hold.required_us)),
+        ("rto_objective_seconds", record.plan.as_ref().and_then(|plan| plan.rto_us())),
         ("firedrill_added_seconds", Some(figures.time.firedrill_us)),
     ];
-    all.extend(times.into_iter().filter_map(|(name, us)| Some((name, decimal(us?)))));
+    all.extend(times.into_iter().filter_map(|(name, us)| Some((name, decimal_us(us?)))));
+    all.extend(restore::rto_met(record).map(|met| ("rto_met", met.to_string())));
+    all.extend(words::recovery(record).into_iter().map(|(name, _, text)| (name, text)));
     restore_properties(record, &mut all);
     all
 }
@@ -172,83 +255,17 @@ fn properties(record: &Record) -> Vec<(&'static str, String)> {
 /// What a DR drill measured, and against what.
 fn restore_properties(record: &Record, all: &mut Vec<(&'static str, String)>) {
     let Some(plan) = restore::plan(record) else { return };
-    all.push(("rto_objective_seconds", decimal(plan.rto_us)));
-    all.extend(restore::rto_met(record).map(|met| ("rto_met", met.to_string())));
-    all.push(("rpo_objective_seconds", decimal(plan.rpo_us)));
+    all.push(("rpo_objective_seconds", decimal_us(plan.rpo_us)));
     all.extend(restore::rpo_met(record).map(|met| ("rpo_met", met.to_string())));
     all.push(("restore_level_expected", plan.expect.to_string()));
     all.extend(record.restore_level().map(|level| ("restore_level", level.to_string())));
     if let Some(data) = record.data_figures() {
-        all.push(("rpo_seconds", decimal(data.rpo_us)));
+        all.push(("rpo_seconds", decimal_us(data.rpo_us)));
         all.push(("writes_acknowledged", data.acknowledged.to_string()));
         all.push(("writes_survived", data.survived.to_string()));
         all.push(("writes_lost_before_fault", data.lost_before.len().to_string()));
         all.push(("writes_lost_after_fault", data.lost_after.len().to_string()));
     }
-}
-
-/// Goes once through the XML and brings suites and cases into the form of the strict schemas.
-fn adjust(raw: &[u8], extras: &[Extra]) -> Result<Vec<u8>, String> {
-    let mut reader = Reader::from_reader(raw);
-    let mut writer = Writer::new_with_indent(Vec::new(), b' ', 2);
-    let mut extras = extras.iter();
-    loop {
-        let event = reader.read_event().map_err(|e| e.to_string())?;
-        let written = match event {
-            Event::Eof => break,
-            Event::Start(tag) if tag.name().as_ref() == b"testsuite" => {
-                let extra = extras.next().ok_or("more suites than drills")?;
-                let skipped = extra.skipped.to_string();
-                let tag = with(&tag, &[("timestamp", &extra.timestamp), ("time", &extra.time), ("skipped", &skipped)])?;
-                writer.write_event(Event::Start(tag)).and_then(|()| write_properties(&mut writer, &extra.properties))
-            }
-            Event::Start(tag) if tag.name().as_ref() == b"testcase" => {
-                writer.write_event(Event::Start(with_decimal_time(&tag)?))
-            }
-            Event::Empty(tag) if tag.name().as_ref() == b"testcase" => {
-                writer.write_event(Event::Empty(with_decimal_time(&tag)?))
-            }
-            other => writer.write_event(other),
-        };
-        written.map_err(|e| e.to_string())?;
-    }
-    let mut xml = writer.into_inner();
-    xml.push(b'\n');
-    Ok(xml)
-}
-
-fn write_properties(writer: &mut Writer<Vec<u8>>, properties: &[(&'static str, String)]) -> std::io::Result<()> {
-    let all = writer.create_element("properties");
-    all.write_inner_content(|writer| {
-        for (name, value) in properties {
-            let property = writer.create_element("property");
-            property.with_attributes([("name", *name), ("value", value.as_str())]).write_empty()?;
-        }
-        Ok(())
-    })?;
-    Ok(())
-}
-
-fn with_decimal_time(tag: &BytesStart<'_>) -> Result<BytesStart<'static>, String> {
-    let time = tag.try_get_attribute("time").map_err(|e| e.to_string())?;
-    let seconds = time.and_then(|a| std::str::from_utf8(&a.value).ok().and_then(|v| v.parse::<f64>().ok()));
-    with(tag, &[("time", &format!("{:.3}", seconds.unwrap_or(0.0)))])
-}
-
-/// The tag with these attributes set; the others stay as they are, byte for byte.
-fn with(tag: &BytesStart<'_>, set: &[(&str, &str)]) -> Result<BytesStart<'static>, String> {
-    let name = String::from_utf8_lossy(tag.name().as_ref()).into_owned();
-    let mut changed = BytesStart::new(name);
-    for attribute in tag.attributes() {
-        let attribute = attribute.map_err(|e| e.to_string())?;
-        if !set.iter().any(|(name, _)| attribute.key.as_ref() == name.as_bytes()) {
-            changed.push_attribute(attribute);
-        }
-    }
-    for (name, value) in set {
-        changed.push_attribute((*name, *value));
-    }
-    Ok(changed.into_owned())
 }
 
 /// Text for an attribute: one line, bounded, only characters that XML bears.
@@ -260,14 +277,24 @@ fn attribute(text: &str) -> String {
     }
 }
 
-/// Text for a CDATA section, which is written as it is: its end mark is split between two sections.
+/// Text for a section of CDATA, which is written as it is: its end mark is split between two sections.
 fn cdata(text: &str) -> String {
     xml_text(text).replace("]]>", "]]]]><![CDATA[>")
 }
 
-/// Seconds with three decimals and no exponent.
-fn decimal(us: u64) -> String {
-    format!("{}.{:03}", us / 1_000_000, us % 1_000_000 / 1000)
+/// What these cases took together, in seconds.
+fn took<'a>(cases: impl IntoIterator<Item = &'a Case>) -> String {
+    decimal(cases.into_iter().map(|case| case.took_ms).sum())
+}
+
+/// Milliseconds as seconds with three decimals and no exponent.
+fn decimal(ms: u64) -> String {
+    format!("{}.{:03}", ms / 1000, ms % 1000)
+}
+
+/// Microseconds as seconds.
+fn decimal_us(us: u64) -> String {
+    decimal(us / 1000)
 }
 
 /// The name, with an ordinal when it is taken.

@@ -22,7 +22,8 @@ pub fn junit_day(drills: &Drills) -> Vec<u8> {
         let of = group.shards().unwrap_or(0);
         all.extend(group.missing().into_iter().map(|shard| missing(group.name(), shard, of)));
     }
-    suites(all)
+    let name = drills.name();
+    suites(if name.is_empty() { "firedrill" } else { &name }, all)
 }
 
 fn suite<'a>(entry: &Entry<'a>, day_of: &dyn Fn(&Attempt) -> Option<&'a Day>) -> Suite {
@@ -49,7 +50,8 @@ fn suite<'a>(entry: &Entry<'a>, day_of: &dyn Fn(&Attempt) -> Option<&'a Day>) ->
         };
         suite.cases.push(Case {
             name: "attempts".into(),
-            took_us: 0,
+            took_ms: 0,
+            file: String::new(),
             result,
             text: format!(
                 "{}: what counts is the last attempt that was not disturbed\n\n{}",
@@ -77,8 +79,13 @@ fn bare(entry: &Entry<'_>, attempt: Option<&Attempt>, day: Option<&Day>) -> Suit
     Suite {
         name: String::new(),
         started: instant(began),
-        took_us: entry.took_us().unwrap_or(0),
-        cases: vec![Case { name: "verdict".into(), took_us: 0, result, text: message.clone() }],
+        cases: vec![Case {
+            name: "verdict".into(),
+            took_ms: entry.took_us().unwrap_or(0) / 1000,
+            file: String::new(),
+            result,
+            text: message.clone(),
+        }],
         properties: attempt.map(|attempt| ("run", attempt.run.clone())).into_iter().collect(),
         out: message,
     }
@@ -89,10 +96,10 @@ fn missing(name: &str, shard: u32, of: u32) -> Suite {
     Suite {
         name: format!("{name} shard {shard} of {of}"),
         started: instant(""),
-        took_us: 0,
         cases: vec![Case {
             name: "found".into(),
-            took_us: 0,
+            took_ms: 0,
+            file: String::new(),
             result: CaseResult::Error { message: message.clone() },
             text: message.clone(),
         }],
@@ -105,7 +112,7 @@ fn missing(name: &str, shard: u32, of: u32) -> Suite {
 mod tests {
     use super::*;
     use crate::record::testing::{Story, record_of};
-    use crate::report::junit::tests::assert_schema;
+    use crate::report::junit::tests::{assert_schema, assert_valid};
     use crate::report::testing::{days, stories};
     use roxmltree::{Document, Node};
 
@@ -141,7 +148,9 @@ mod tests {
 
     #[test]
     fn a_game_day_as_suites() {
-        insta::assert_snapshot!(table(&xml(&days())));
+        let xml = xml(&days());
+        assert_valid(&[&xml]);
+        insta::assert_snapshot!(table(&xml));
     }
 
     #[test]
@@ -187,7 +196,9 @@ mod tests {
     fn the_same_drills_twice_and_none_at_all_are_valid() {
         let mut all = Story::ALL.to_vec();
         all.extend(Story::ALL);
-        table(&xml(&stories(&all)));
-        table(&xml(&Drills::default()));
+        let (all, none) = (xml(&stories(&all)), xml(&Drills::default()));
+        assert_valid(&[&all, &none]);
+        table(&all);
+        table(&none);
     }
 }

@@ -3,6 +3,7 @@
 use super::console::Verbosity;
 use super::paint::{Mark, Paint};
 use super::text::{cut, declared, fold, one_line, percent, requests, seconds, terminal_lines, wrap};
+use super::words::{self, placed};
 use crate::record::{
     Announcement, Check, CheckOutcome, Event, FaultEvent, Location, Phase, Stamped, StepStatus, Verdict,
 };
@@ -158,8 +159,10 @@ impl Lines {
             }
             Event::PhaseStarted { phase } => self.begins(*phase).map(|t| one(Mark::Plain, t)).unwrap_or_default(),
             Event::PhaseEnded { phase } => verbose(v, format!("{} ends", phase.name())),
-            Event::StackUp { .. } if self.alone() => {
-                one(Mark::Good, format!("the toolbox is up: {}", std::mem::take(&mut self.compose).join(", ")))
+            Event::StackUp { localhost, .. } if self.alone() => {
+                let took = std::mem::take(&mut self.compose).join(", ");
+                let leads = localhost.iter().map(|(port, service)| format!("; localhost:{port} is {service}"));
+                one(Mark::Good, format!("the toolbox is up: {took}{}", leads.collect::<String>()))
             }
             Event::StackUp { project, .. } => {
                 let took = std::mem::take(&mut self.compose).join(", ");
@@ -190,7 +193,15 @@ impl Lines {
                 let holds = if *holds { "holds" } else { "does not hold" };
                 verbose(v, format!("the alert condition {when} {holds}{value}"))
             }
-            Event::Fault { fault, what, detail } => one(fault_mark(*what), self.fault(fault, *what, detail)),
+            Event::Fault { fault, what, detail } => one(words::station(*what).0, self.fault(fault, *what, detail)),
+            Event::UndoOutput { fault, text, failed } if v || *failed => {
+                let mut said = one(Mark::Plain, format!("the undo of {fault} wrote:"));
+                let lines = terminal_lines(text);
+                let from = if v { 0 } else { lines.len().saturating_sub(OUTPUT_LINES) };
+                said.extend(lines.into_iter().skip(from).map(output));
+                said
+            }
+            Event::UndoOutput { .. } => Vec::new(),
             Event::Impacted { sli, ratio, .. } => verbose(v, format!("{sli} fell to {}", percent(*ratio))),
             Event::Detected { .. } => verbose(v, "the alert condition held".into()),
             Event::Recovered { sli, .. } => {
@@ -199,6 +210,15 @@ impl Lines {
             }
             Event::WindowHeld { from_us, to_us, .. } => {
                 verbose(v, format!("every SLI held for {}", seconds(to_us.0.saturating_sub(from_us.0))))
+            }
+            Event::HoldRequired(hold) => {
+                let text = format!("a recovery counts once every SLI has held for {}", words::hold_required(hold));
+                if hold.required_us > hold.configured_us { one(Mark::Plain, text) } else { verbose(v, text) }
+            }
+            Event::Relapsed { .. } => one(Mark::Bad, "users lost the service again".into()),
+            Event::Invariant(answer) => {
+                let text = format!("{} {}: {}", answer.name, answer.time.in_words(), answer.evidence);
+                if answer.held { verbose(v, text) } else { one(Mark::Bad, text) }
             }
             Event::MitigationStarted => verbose(v, "the mitigation starts".into()),
             Event::MitigationEnded => verbose(v, "the mitigation ends".into()),
@@ -249,7 +269,7 @@ impl Lines {
             Event::Judged { verdict, .. } if self.alone() && !verdict.is_harness() && !v => Vec::new(),
             Event::Judged { verdict, reason, at } => {
                 let mark = if *verdict == Verdict::Passed { Mark::Good } else { Mark::Bad };
-                one(mark, format!("verdict {verdict}: {}{reason}", place(at.as_ref())))
+                one(mark, format!("verdict {verdict}: {}", placed(at.as_ref(), reason)))
             }
             Event::Ended { left, kept } => {
                 let mut said: Vec<_> =
@@ -274,18 +294,18 @@ impl Lines {
             Phase::Impact => format!("an SLI must fall within {}", declared(windows.impact_within_us)),
             Phase::Respond => {
                 let path = plan.runbook_file.as_ref().map_or("the runbook", |file| file.path.as_str());
-                format!(
-                    "following {path}, {} {}",
-                    plan.steps.len(),
-                    if plan.steps.len() == 1 { "step" } else { "steps" }
-                )
+                format!("following {path}, {}", words::many(plan.steps.len(), "step"))
             }
             Phase::Recover if plan.control => {
                 format!("without the runbook no recovery may come within {}", declared(windows.recover_within_us))
             }
             Phase::Recover => {
-                let (within, hold) = (declared(windows.recover_within_us), declared(windows.recover_hold_us));
-                format!("every SLI must recover within {within} and hold for {hold}")
+                let within = declared(windows.recover_within_us);
+                let limit = plan.rto_us().map_or_else(
+                    || "no limit on the time to recover".to_string(),
+                    |rto| format!("recovery time objective {}", declared(rto)),
+                );
+                format!("every SLI must recover within {within}; {limit}")
             }
             Phase::Revert => "undoing every fault".into(),
             Phase::Down if plan.alone => "removing the toolbox".into(),
@@ -299,12 +319,7 @@ impl Lines {
         let info = self.plan.as_ref().and_then(|p| p.faults.iter().find(|f| f.id == id));
         match what {
             FaultEvent::Injecting => format!("{id}: {}", info.map_or(detail, |f| f.summary.as_str())),
-            FaultEvent::Confirmed => format!("{id} is in place: {detail}"),
-            FaultEvent::ClearedByRunbook => format!("{id} was cleared by the runbook: {detail}"),
-            FaultEvent::StillActive => format!("{id} is still active: {detail}"),
-            FaultEvent::Reverted => format!("{id} is undone: {detail}"),
-            FaultEvent::Irreversible => format!("{id} is irreversible: {detail}"),
-            FaultEvent::Failed => format!("{id} failed: {detail}"),
+            what => format!("{id} {}: {detail}", words::station(what).1),
         }
     }
 
@@ -344,7 +359,7 @@ impl Lines {
         if !self.verbose() {
             said.extend(self.tail.last(OUTPUT_LINES).into_iter().map(output));
         }
-        let how = if timed_out { "killed by its deadline".to_string() } else { format!("exit {exit}") };
+        let how = if timed_out { words::TIMED_OUT.to_string() } else { words::exit(exit) };
         said.push((Mark::Warn, format!("{how} after {}", seconds(took_us))));
         said
     }
@@ -356,7 +371,7 @@ impl Lines {
         reason: Option<&str>,
         at: Option<&Location>,
     ) -> Vec<(Mark, String)> {
-        let reason = reason.map(|reason| format!(": {}{reason}", place(at))).unwrap_or_default();
+        let reason = reason.map(|reason| format!(": {}", placed(at, reason))).unwrap_or_default();
         let said = match status {
             StepStatus::Passed => (Mark::Good, format!("step passed{reason}")),
             StepStatus::Warned => (Mark::Warn, format!("step passed with a warning{reason}")),
@@ -393,48 +408,21 @@ fn command_lines(text: &str, all: bool, behind: &str) -> Vec<(Mark, String)> {
     said
 }
 
-fn fault_mark(what: FaultEvent) -> Mark {
-    match what {
-        FaultEvent::Injecting | FaultEvent::Irreversible => Mark::Plain,
-        FaultEvent::Confirmed | FaultEvent::ClearedByRunbook | FaultEvent::Reverted => Mark::Good,
-        FaultEvent::StillActive => Mark::Warn,
-        FaultEvent::Failed => Mark::Bad,
-    }
-}
-
 fn output(line: String) -> (Mark, String) {
     (Mark::Plain, format!("{VERBATIM}│ {line}"))
-}
-
-fn place(at: Option<&Location>) -> String {
-    at.map(|at| format!("{at}: ")).unwrap_or_default()
 }
 
 /// What a check is worth saying: what its own events have told already is not told again.
 fn checked(check: &Check, outcome: &CheckOutcome) -> Vec<(Mark, String)> {
     let told = matches!(check, Check::Step { .. } | Check::Injection { .. });
-    let name = match check {
-        Check::Steady => "steady".to_string(),
-        Check::Injection { fault } => format!("injection of {fault}"),
-        Check::Impact => "impact".to_string(),
-        Check::Detection => "detected".to_string(),
-        Check::StillBroken => "still broken".to_string(),
-        Check::Step { step } => format!("step {step}"),
-        Check::Recovery { sli } => format!("recovery of {sli}"),
-        Check::RestoreLevel => "restore level".to_string(),
-        Check::RecoveryTime => "recovery time".to_string(),
-        Check::RecoveryPoint => "recovery point".to_string(),
-        Check::Control => "control".to_string(),
-        Check::Revert => "reverted".to_string(),
-        Check::NothingLeft => "nothing left behind".to_string(),
-    };
+    let name = words::check(check);
     let said = match outcome {
         CheckOutcome::Passed { .. } | CheckOutcome::Skipped { .. } if told => return Vec::new(),
         CheckOutcome::Failed { .. } if matches!(check, Check::Step { .. }) => return Vec::new(),
         CheckOutcome::Passed { evidence } => (Mark::Good, format!("{name}: {evidence}")),
-        CheckOutcome::Failed { reason, at } => (Mark::Bad, format!("{name}: {}{reason}", place(at.as_ref()))),
+        CheckOutcome::Failed { reason, at } => (Mark::Bad, format!("{name}: {}", placed(at.as_ref(), reason))),
         CheckOutcome::Error { reason, at } => {
-            (Mark::Bad, format!("{name} could not be told: {}{reason}", place(at.as_ref())))
+            (Mark::Bad, format!("{name} could not be told: {}", placed(at.as_ref(), reason)))
         }
         CheckOutcome::Skipped { reason } => (Mark::Skip, format!("{name} skipped: {reason}")),
     };

@@ -4,6 +4,7 @@
 use super::lines::Tail;
 use super::paint::{Mark, Paint};
 use super::text::{column, cut, one_line, percent, right, seconds};
+use super::words;
 use crate::record::{Announcement, Counts, DrillTime, Event, FaultEvent, Phase, Slice, Stamped};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -142,16 +143,12 @@ impl View {
     fn fault_lines(&self, now: DrillTime, paint: Paint) -> Vec<String> {
         let line = |(id, (what, since)): (&String, &(FaultEvent, DrillTime))| {
             let (mark, word) = match what {
-                FaultEvent::Injecting => (Mark::Plain, "begun to go in"),
-                FaultEvent::Confirmed => (Mark::Warn, "seen in place"),
-                FaultEvent::ClearedByRunbook => (Mark::Good, "seen to be cleared by the runbook"),
-                FaultEvent::StillActive => (Mark::Warn, "seen still active"),
-                FaultEvent::Reverted => (Mark::Good, "undone"),
-                FaultEvent::Irreversible => (Mark::Plain, "left as it is, irreversible,"),
-                FaultEvent::Failed => (Mark::Bad, "failed"),
+                // While the drill goes on, a fault in place is what to look at.
+                FaultEvent::Confirmed => (Mark::Warn, words::station(*what).1),
+                what => words::station(*what),
             };
             let since = seconds(now.0.saturating_sub(since.0));
-            format!("  {} fault {}: {word} {since} ago", paint.marked(mark, mark.sign()), one_line(id))
+            format!("  {} fault {} {word}, seen {since} ago", paint.marked(mark, mark.sign()), one_line(id))
         };
         self.faults.iter().map(line).collect()
     }

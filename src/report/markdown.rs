@@ -4,10 +4,11 @@
 mod escape;
 
 use super::advice::what_to_do;
-use super::cases::ending;
+use super::answers::hurt;
 use super::overview::{about, headline};
-use super::restore::{self, Came, Row};
+use super::restore::{self, Row};
 use super::text::{one_line, seconds, terminal_lines};
+use super::words::{self, ending};
 use super::{Drills, Entry};
 use crate::record::{CommandRecord, DrillStatus, Record, StepStatus};
 pub(super) use escape::prose;
@@ -43,6 +44,7 @@ pub fn markdown(drills: &Drills) -> Vec<u8> {
     }
     let entries = drills.entries();
     table(&entries, &mut text);
+    recoveries(&entries, &mut text);
     restores(&entries, &mut text);
     troubles(&entries, &mut text);
     text.into_bytes()
@@ -52,8 +54,8 @@ fn table(entries: &[Entry<'_>], text: &mut String) {
     if entries.is_empty() {
         return;
     }
-    text.push_str("| | drill | verdict | impact | detected | recovered | took |\n");
-    text.push_str("| --- | --- | --- | ---: | ---: | ---: | ---: |\n");
+    text.push_str("| | drill | verdict | impact | detected | mitigation | recovered | took |\n");
+    text.push_str("| --- | --- | --- | ---: | ---: | ---: | ---: | ---: |\n");
     let begun = text.len();
     let rows: Vec<String> = entries.iter().map(row).collect();
     let whole = rows.iter().map(String::len).sum::<usize>() <= TABLE;
@@ -85,10 +87,42 @@ fn row(entry: &Entry<'_>) -> String {
         entry.verdict().map_or("–".to_string(), |verdict| code(verdict.name())),
         time(figures.to_impact_us),
         time(figures.to_detect_us),
+        time(figures.to_mitigation_us),
         time(figures.to_recover_us),
         time(entry.took_us()),
     ];
     format!("| {} |\n", cells.join(" | "))
+}
+
+/// What recoveries were judged by beside the SLIs: the time and its objective, the hold, the invariants.
+fn recoveries(entries: &[Entry<'_>], text: &mut String) {
+    let row = |(name, record): (String, &Record)| {
+        let all = words::recovery(record);
+        let of = |wanted: &str| {
+            let told = all.iter().filter(|(name, ..)| *name == wanted);
+            let told: Vec<String> = told.map(|(_, mark, text)| format!("{} {text}", mark.sign())).collect();
+            if told.is_empty() { "–".to_string() } else { prose(&shortened(&told.join("; "))) }
+        };
+        let cells = [code(&shortened(&name)), of("time"), of("hold"), of("invariant")];
+        (!all.is_empty()).then(|| format!("| {} |\n", cells.join(" | ")))
+    };
+    let rows: Vec<String> =
+        entries.iter().filter_map(|entry| Some((entry.name(), entry.record()?))).filter_map(row).collect();
+    if rows.is_empty() {
+        return;
+    }
+    text.push_str("\n| recovery | time | hold | invariants |\n| --- | --- | --- | --- |\n");
+    let begun = text.len();
+    let mut left_out = 0;
+    for row in rows {
+        match text.len() - begun + row.len() <= RESTORES {
+            true => text.push_str(&row),
+            false => left_out += 1,
+        }
+    }
+    if left_out > 0 {
+        text.push_str(&format!("\nThe table leaves out {left_out} recoveries.\n"));
+    }
 }
 
 /// What DR drills measured, a line for each.
@@ -98,12 +132,7 @@ fn restores(entries: &[Entry<'_>], text: &mut String) {
         let all = restore::rows(record);
         let of = |name: &str| {
             let row = all.iter().find(|row| row.name == name);
-            let sign = |row: &Row| match row.came {
-                Some(Came::Good) => "✓ ",
-                Some(Came::Bad) => "✗ ",
-                Some(Came::Unknown) => "! ",
-                None => "",
-            };
+            let sign = |row: &Row| row.came.map(|mark| format!("{} ", mark.sign())).unwrap_or_default();
             row.map_or("–".to_string(), |row| prose(&shortened(&format!("{}{}", sign(row), row.text))))
         };
         if all.is_empty() {
@@ -183,6 +212,9 @@ fn section(entry: &Entry<'_>) -> String {
     text.push_str(&format!("**{}**, {place}{why}\n", prose(&verdict.replace('_', " "))));
     if let Some(step) = entry.telling_record().and_then(failed_step) {
         text.push_str(&format!("\nThe step that stopped the runbook: {step}\n"));
+    }
+    if let Some(record) = entry.telling_record().filter(|record| record.impact_us().is_some()) {
+        text.push_str(&format!("\nUsers were hurt: {}\n", prose(&shortened(&hurt(record)))));
     }
     if let Some(next) = entry.telling_record().and_then(what_to_do) {
         text.push_str(&format!("\nNext: {}\n", prose(&shortened(&next))));

@@ -3,6 +3,7 @@
 
 mod advice;
 mod annotations;
+mod answers;
 mod cases;
 mod clock;
 mod console;
@@ -28,6 +29,7 @@ mod summary;
 #[cfg(test)]
 mod testing;
 mod text;
+mod words;
 mod workflow;
 
 pub use annotations::annotations;
@@ -48,4 +50,5 @@ pub use overview::overview;
 pub use paint::{Mark, Paint};
 pub use summary::summary;
 pub use text::{one_line, seconds};
+pub use words::many;
 pub use workflow::{Annotation, Weight};

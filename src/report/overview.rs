@@ -2,10 +2,10 @@
 //! not pass.
 
 use super::advice::what_to_do;
-use super::paint::{Mark, Paint};
+use super::paint::Paint;
 use super::text::{column, one_line, right, seconds, wrap};
-use super::{Drills, Entry};
-use crate::record::{Account, Outcome};
+use super::{Drills, Entry, words};
+use crate::record::Account;
 
 /// Columns of the overview.
 const WIDTH: usize = 80;
@@ -16,7 +16,7 @@ const INDENT: usize = 6;
 pub fn overview(drills: &Drills, color: bool) -> String {
     let paint = Paint { color };
     let mut lines = vec![paint.dim(&"─".repeat(WIDTH))];
-    let mark = mark(drills.outcome());
+    let mark = words::outcome(drills.outcome());
     for line in wrap(&one_line(&headline(drills)), WIDTH) {
         lines.push(paint.headline(mark, &line));
     }
@@ -38,8 +38,7 @@ fn row(entry: &Entry<'_>, paint: Paint, lines: &mut Vec<String>) {
     lines.push(format!("  {status} {} {} {}", column(&entry.name(), 30), column(verdict, 13), right(&took, 12)));
     let mut more = Vec::new();
     if entry.status != crate::record::DrillStatus::Passed {
-        let place = entry.place().map(|at| format!("{at}: ")).unwrap_or_default();
-        more.push(one_line(&format!("{place}{}", entry.why())));
+        more.push(one_line(&words::placed(entry.place(), &entry.why())));
         more.extend(entry.telling_record().and_then(what_to_do));
     }
     more.extend(entry.attempts_told());
@@ -48,26 +47,15 @@ fn row(entry: &Entry<'_>, paint: Paint, lines: &mut Vec<String>) {
     }
 }
 
-/// The mark of the whole.
-pub(super) fn mark(outcome: Outcome) -> Mark {
-    match outcome {
-        Outcome::Passed => Mark::Good,
-        Outcome::Failed => Mark::Bad,
-        Outcome::Broken | Outcome::Interrupted => Mark::Warn,
-    }
-}
-
 /// The verdict in one line: `✗ nightly: 8 drills, 6 passed, 1 flaky, 1 failed`.
 pub(super) fn headline(drills: &Drills) -> String {
-    let mut names: Vec<&str> =
-        drills.groups().iter().map(|group| group.name()).filter(|name| !name.is_empty()).collect();
-    names.dedup();
-    let name = if names.is_empty() { String::new() } else { format!("{}: ", names.join(", ")) };
-    format!("{} {name}{}", mark(drills.outcome()).sign(), counted(&drills.account()))
+    let name = drills.name();
+    let name = if name.is_empty() { name } else { format!("{name}: ") };
+    format!("{} {name}{}", words::outcome(drills.outcome()).sign(), counted(&drills.account()))
 }
 
 fn counted(account: &Account) -> String {
-    let mut text = if account.planned == 1 { "1 drill".to_string() } else { format!("{} drills", account.planned) };
+    let mut text = words::many(account.planned, "drill");
     let parts = [
         (account.passed, "passed"),
         (account.flaky, "flaky"),

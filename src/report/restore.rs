@@ -2,24 +2,15 @@
 //! against their objectives, what became of the acknowledged writes, and what is known of the backup.
 
 use super::clock::{parsed, started};
+use super::paint::Mark;
 use super::text::{bytes, declared, one_line, seconds};
+use super::words::time_limit;
 use crate::record::{DrillTime, Numbers, Record, RestoreLevel, RestorePlan, Verdict};
 use std::collections::BTreeMap;
 use time::Duration;
 
 /// Characters of a list of numbers; what is cut off is in the record.
 const NUMBERS: usize = 48;
-
-/// How something came out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Came {
-    /// As it should.
-    Good,
-    /// Not as it should.
-    Bad,
-    /// Not known, or not asked for.
-    Unknown,
-}
 
 /// A line of the block: a name, what is to be said, and how it came out where that is judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +20,7 @@ pub struct Row {
     /// What is to be said.
     pub text: String,
     /// How it came out; `None` where nothing is judged.
-    pub came: Option<Came>,
+    pub came: Option<Mark>,
 }
 
 /// A rung of the ladder L1 to L5.
@@ -37,8 +28,8 @@ pub struct Row {
 pub struct Rung {
     /// The level.
     pub level: RestoreLevel,
-    /// Whether every check of it held.
-    pub came: Came,
+    /// Whether every check of it held: good, bad, or a warning where that is not known.
+    pub came: Mark,
     /// What was seen.
     pub seen: String,
 }
@@ -51,10 +42,10 @@ pub fn plan(record: &Record) -> Option<&RestorePlan> {
 /// Whether users had recovered within the recovery time objective; `None` before a fault was confirmed, and of a drill that was
 /// cut off.
 pub fn rto_met(record: &Record) -> Option<bool> {
-    let plan = plan(record)?;
+    let rto = record.plan.as_ref().filter(|plan| !plan.control)?.rto_us()?;
     record.injected_us()?;
     match record.figures().to_recover_us {
-        Some(us) => Some(us <= plan.rto_us),
+        Some(us) => Some(us <= rto),
         None => record.ended.then_some(false),
     }
 }
@@ -84,18 +75,18 @@ fn rung(record: &Record, level: RestoreLevel, reached: Option<RestoreLevel>) -> 
     if level == RestoreLevel::L5 {
         let asked = record.probes.iter().rev().find(|probe| probe.level == level);
         if let Some(asked) = asked.filter(|asked| !asked.held) {
-            return Rung { level, came: Came::Bad, seen: one_line(&asked.evidence) };
+            return Rung { level, came: Mark::Bad, seen: one_line(&asked.evidence) };
         }
         let by_itself = record.verdict == Verdict::SelfHealed;
         let (came, seen) = match record.figures().to_recover_us {
             Some(us) if reached == Some(level) => {
-                (Came::Good, format!("every SLI held from {} after the fault on", seconds(us)))
+                (Mark::Good, format!("every SLI held from {} after the fault on", seconds(us)))
             }
-            _ if reached.is_none() => (Came::Unknown, "not asked for".to_string()),
-            Some(_) => (Came::Unknown, "the SLIs held, and a level below did not".to_string()),
-            None if by_itself => (Came::Unknown, "users recovered, but not by the runbook".to_string()),
-            None if reached == Some(RestoreLevel::L4) => (Came::Bad, "users did not recover".to_string()),
-            None => (Came::Unknown, "users did not recover, and a level below did not hold".to_string()),
+            _ if reached.is_none() => (Mark::Warn, "not asked for".to_string()),
+            Some(_) => (Mark::Warn, "the SLIs held, and a level below did not".to_string()),
+            None if by_itself => (Mark::Warn, "users recovered, but not by the runbook".to_string()),
+            None if reached == Some(RestoreLevel::L4) => (Mark::Bad, "users did not recover".to_string()),
+            None => (Mark::Warn, "users did not recover, and a level below did not hold".to_string()),
         };
         return Rung { level, came, seen };
     }
@@ -105,12 +96,12 @@ fn rung(record: &Record, level: RestoreLevel, reached: Option<RestoreLevel>) -> 
         latest.insert(&probe.name, (probe.held, &probe.evidence));
     }
     let came = match (latest.is_empty(), latest.values().all(|(held, _)| *held)) {
-        (true, _) => Came::Unknown,
-        (false, true) => Came::Good,
-        (false, false) => Came::Bad,
+        (true, _) => Mark::Warn,
+        (false, true) => Mark::Good,
+        (false, false) => Mark::Bad,
     };
     // What did not hold is all that matters of a rung that broke.
-    let told = latest.iter().filter(|(_, (held, _))| came == Came::Good || !held);
+    let told = latest.iter().filter(|(_, (held, _))| came == Mark::Good || !held);
     let seen: Vec<String> = told.map(|(name, (_, evidence))| one_line(&format!("{name}: {evidence}"))).collect();
     let seen = if seen.is_empty() { "not asked for".to_string() } else { seen.join("; ") };
     Rung { level, came, seen }
@@ -119,7 +110,7 @@ fn rung(record: &Record, level: RestoreLevel, reached: Option<RestoreLevel>) -> 
 /// The figures, line by line; empty where the drill is none of a restore.
 pub fn rows(record: &Record) -> Vec<Row> {
     let Some(plan) = plan(record) else { return Vec::new() };
-    let mut rows = vec![level(record, plan), recovery_time(record, plan), recovery_point(record, plan)];
+    let mut rows = vec![level(record, plan), recovery_time(record), recovery_point(record, plan)];
     let mut say = |name, text: String, came| rows.push(Row { name, text, came });
     if let Some(data) = record.data_figures() {
         let counted = |numbers: &Numbers| match numbers.is_empty() {
@@ -140,16 +131,29 @@ pub fn rows(record: &Record) -> Vec<Row> {
         say("lost after fault", counted(&data.lost_after), None);
         say("unacknowledged", counted(&data.unacknowledged_survived), None);
         if data.duplicates > 0 {
-            say("more than once", grouped(data.duplicates), Some(Came::Bad));
+            say("more than once", grouped(data.duplicates), Some(Mark::Bad));
         }
         if data.unknown > 0 {
-            say("never sent", grouped(data.unknown), Some(Came::Bad));
+            say("never sent", grouped(data.unknown), Some(Mark::Bad));
         }
     } else if let Some(read_back) = record.read_back.as_ref().filter(|read_back| read_back.survivors.is_none()) {
-        say("survivors", format!("could not be read back: {}", one_line(&read_back.evidence)), Some(Came::Bad));
+        say("survivors", format!("could not be read back: {}", one_line(&read_back.evidence)), Some(Mark::Bad));
     }
     say("backup", backup(record), None);
+    if let Some(text) = projection(record) {
+        say("in production", text, None);
+    }
     rows
+}
+
+/// How long the restore would take with production's data, in words, called the projection that it is.
+pub fn projection(record: &Record) -> Option<String> {
+    let projection = record.restore_projection()?;
+    let (here, there) = (bytes(projection.backup_bytes), bytes(projection.production_bytes));
+    let (took, projected) = (seconds(projection.measured_us), span(projection.projected_us));
+    let late = record.restore_plan().is_some_and(|plan| projection.projected_us > plan.rto_us);
+    let objective = if late { ", longer than the RTO" } else { "" };
+    Some(format!("{projected} for {there}{objective}: a projection from {took} for {here}, not measured"))
 }
 
 /// What the names of [`rows`] mean, for readers who see them for the first time.
@@ -165,37 +169,37 @@ pub fn meaning(name: &str) -> &'static str {
         "more than once" => "Numbers that are there more than once",
         "never sent" => "There, and never sent or still under way",
         "survivors" => "What survived",
+        "in production" => "The time of the restore, projected to the size of production",
         _ => "The backup, as it tells of itself before the fault",
     }
 }
 
 fn level(record: &Record, plan: &RestorePlan) -> Row {
     let came = match record.restore_level() {
-        None => Came::Unknown,
-        Some(level) if level == plan.expect => Came::Good,
-        Some(_) => Came::Bad,
+        None => Mark::Warn,
+        Some(level) if level == plan.expect => Mark::Good,
+        Some(_) => Mark::Bad,
     };
     let reached = record.restore_level();
     let mut text = reached.map_or("none was asked for".into(), |level| format!("{level} of L5: {}", level.meaning()));
-    if plan.expect != RestoreLevel::L5 || came == Came::Bad {
-        let as_it_is = if came == Came::Good { "as expected".into() } else { format!("expected {}", plan.expect) };
+    if plan.expect != RestoreLevel::L5 || came == Mark::Bad {
+        let as_it_is = if came == Mark::Good { "as expected".into() } else { format!("expected {}", plan.expect) };
         text.push_str(&format!(", {as_it_is}"));
     }
     Row { name: "level", text, came: Some(came) }
 }
 
-fn judged(met: Option<bool>) -> (Came, &'static str) {
+fn judged(met: Option<bool>) -> (Mark, &'static str) {
     match met {
-        Some(true) => (Came::Good, "met"),
-        Some(false) => (Came::Bad, "missed"),
-        None => (Came::Unknown, "not known"),
+        Some(true) => (Mark::Good, "met"),
+        Some(false) => (Mark::Bad, "missed"),
+        None => (Mark::Warn, "not known"),
     }
 }
 
-fn recovery_time(record: &Record, plan: &RestorePlan) -> Row {
-    let (came, word) = judged(rto_met(record));
-    let actual = record.figures().to_recover_us.map_or("users did not recover".into(), seconds);
-    Row { name: "RTO", text: format!("{actual}, objective {}: {word}", declared(plan.rto_us)), came: Some(came) }
+fn recovery_time(record: &Record) -> Row {
+    let (came, text) = time_limit(record).unwrap_or((Mark::Warn, "not known".into()));
+    Row { name: "RTO", text, came: Some(came) }
 }
 
 fn recovery_point(record: &Record, plan: &RestorePlan) -> Row {
@@ -272,7 +276,7 @@ pub fn grouped(number: u64) -> String {
 }
 
 /// `41 min 21 s`, in the two largest units.
-fn span(us: u64) -> String {
+pub fn span(us: u64) -> String {
     let s = us / 1_000_000;
     match s {
         0..=119 => format!("{s} s"),

@@ -5,6 +5,7 @@ use super::Entry;
 use super::paint::Mark;
 use super::restore::other_level;
 use super::text::{one_line, seconds};
+use super::words;
 use crate::record::{Attempt, Cause, DrillStatus, Location, Outcome, Record, Verdict, label};
 
 /// Why a drill of a game day that was cut off has not begun.
@@ -113,7 +114,7 @@ fn told(attempt: &Attempt) -> String {
 
 /// Why a drill came out as it did, in one line without the place.
 pub(super) fn reason(record: &Record) -> String {
-    let under_way = record.under_way().map(|under_way| format!("the run was cut off during {under_way}"));
+    let under_way = words::cut_off(record).filter(|_| record.under_way().is_some());
     let left = (!record.left.is_empty()).then(|| format!("left behind: {}", record.left.join(", ")));
     let spoiled = record.spoilers().next().map(|j| format!("{}: {}", j.verdict, j.reason));
     let expected = (record.expects_failure() && record.verdict != record.expected())

@@ -1,14 +1,11 @@
 //! What a person reads when a drill is over: the verdict and why, how long users suffered, what each step did, and
 //! where the time went. At most 80 columns, unless a path or a word of the user's own is longer.
 
-use super::cases::ending;
 use super::paint::{Mark, Paint};
-use super::restore::{self, Came, other_level};
+use super::restore;
 use super::text::{column, cut, declared, one_line, percent, requests, right, seconds, terminal_lines, wrap};
-use crate::record::{
-    Breakdown, Counts, FaultAfter, FaultEvent, Figures, Outcome, Phase, Record, StepInfo, StepRecord, StepStatus,
-    Verdict, WaitRecord,
-};
+use super::words::{self, ending, placed};
+use crate::record::{Breakdown, Counts, Figures, Phase, Record, StepInfo, StepRecord, StepStatus, Verdict, WaitRecord};
 use std::path::Path;
 
 /// Columns of the summary.
@@ -28,6 +25,7 @@ pub fn summary(record: &Record, files: Option<&Path>, color: bool) -> String {
     page.timeline(record, &figures);
     page.steps(record);
     page.users(record, &figures);
+    page.recovery(record);
     page.restore(record);
     page.faults(record);
     if record.plan.as_ref().is_none_or(|plan| !plan.alone) {
@@ -120,15 +118,7 @@ impl Page {
     }
 
     fn step(&mut self, info: &StepInfo, ran: Option<&StepRecord>, said: &str) {
-        let (mark, word) = match ran.map(|s| s.status) {
-            None => (Mark::Skip, "not run"),
-            Some(None) => (Mark::Warn, "cut off"),
-            Some(Some(StepStatus::Passed)) => (Mark::Good, "passed"),
-            Some(Some(StepStatus::Warned)) => (Mark::Warn, "warned"),
-            Some(Some(StepStatus::Failed)) => (Mark::Bad, "failed"),
-            Some(Some(StepStatus::Blocked)) => (Mark::Bad, "blocked"),
-            Some(Some(StepStatus::Skipped)) => (Mark::Skip, "skipped"),
-        };
+        let (mark, word) = words::step(ran.map(|s| s.status));
         let took = ran.filter(|s| !s.commands.is_empty()).and_then(StepRecord::took_us).map(seconds);
         let line = format!(":{}", info.at.line);
         let title = column(&one_line(&info.title), 42);
@@ -150,8 +140,7 @@ impl Page {
         // What stands at the top already is not said again.
         let reason = ran.reason.as_ref().filter(|reason| reason.as_str() != said);
         if let Some(reason) = reason.filter(|_| ran.status != Some(StepStatus::Passed)) {
-            let place = ran.at.as_ref().map(|at| format!("{at}: ")).unwrap_or_default();
-            for line in wrap(&one_line(&format!("{place}{reason}")), WIDTH - INDENT) {
+            for line in wrap(&one_line(&placed(ran.at.as_ref(), reason)), WIDTH - INDENT) {
                 self.line(&format!("{}{line}", " ".repeat(INDENT)));
             }
         }
@@ -179,9 +168,10 @@ impl Page {
         let injected = record.injected_us().is_some();
         let cell = |counts: Counts, objective: f64| match counts.ratio() {
             None => "-".to_string(),
+            // Narrower than elsewhere: a row has 80 columns.
             Some(ratio) => {
-                let sign = if counts.meets(objective) { Mark::Good } else { Mark::Bad }.sign();
-                format!("{} {} {}/{}", sign, percent(ratio), counts.good, counts.valid)
+                let sign = words::met(counts, objective).sign();
+                format!("{sign} {} {}/{}", percent(ratio), counts.good, counts.valid)
             }
         };
         let rows: Vec<[String; 5]> = figures
@@ -216,6 +206,27 @@ impl Page {
         }
     }
 
+    /// What the recovery was judged by beside the SLIs.
+    fn recovery(&mut self, record: &Record) {
+        let rows = words::recovery(record);
+        if !rows.is_empty() {
+            self.section("recovery", "");
+        }
+        for (name, mark, text) in rows {
+            self.row(name, Some(mark), &text);
+        }
+    }
+
+    /// A name, a mark and a text that may need several lines.
+    fn row(&mut self, name: &str, mark: Option<Mark>, text: &str) {
+        let sign = mark.map_or(" ".to_string(), |mark| self.paint.marked(mark, mark.sign()));
+        let mut lead = format!("    {sign} {} ", column(name, 17));
+        for line in wrap(&one_line(text), WIDTH - 24) {
+            self.line(&format!("{lead}{line}"));
+            lead = " ".repeat(24);
+        }
+    }
+
     /// What a DR drill measured.
     fn restore(&mut self, record: &Record) {
         let rows = restore::rows(record);
@@ -224,18 +235,7 @@ impl Page {
         }
         self.section("restore", "");
         for row in rows {
-            let mark = match row.came {
-                None => None,
-                Some(Came::Good) => Some(Mark::Good),
-                Some(Came::Bad) => Some(Mark::Bad),
-                Some(Came::Unknown) => Some(Mark::Warn),
-            };
-            let sign = mark.map_or(" ".to_string(), |mark| self.paint.marked(mark, mark.sign()));
-            let mut lead = format!("    {sign} {} ", column(row.name, 17));
-            for line in wrap(&row.text, WIDTH - 24) {
-                self.line(&format!("{lead}{line}"));
-                lead = " ".repeat(24);
-            }
+            self.row(row.name, row.came, &row.text);
         }
     }
 
@@ -248,26 +248,13 @@ impl Page {
         let width = plan.faults.iter().map(|f| console::measure_text_width(&f.id)).max().unwrap_or(0).min(30);
         for info in &plan.faults {
             let Some(fault) = record.fault_record(&info.id) else { continue };
-            let after = match fault.after {
-                Some(FaultAfter::ClearedByRunbook) => Some("cleared by the runbook"),
-                Some(FaultAfter::StillActive) if record.recovered_us().is_some() => {
-                    Some("still active, the runbook worked around it")
-                }
-                Some(FaultAfter::StillActive) => Some("still active after the runbook"),
-                Some(FaultAfter::Unknown) => Some("its state after the recovery could not be told"),
-                None => None,
-            };
-            let (mark, undone) = match (fault.at(FaultEvent::Reverted), fault.failure()) {
-                (Some(_), _) => (Mark::Good, "undone".to_string()),
-                (None, _) if fault.at(FaultEvent::Irreversible).is_some() => {
-                    (Mark::Good, "irreversible: goes with the stack".to_string())
-                }
-                (None, Some(why)) => (Mark::Bad, format!("failed: {}", one_line(why))),
-                (None, None) => (Mark::Warn, "not undone".to_string()),
-            };
-            let text = after.map_or(undone.clone(), |after| format!("{after}, {undone}"));
+            let (mark, text) = words::fate(record, fault);
             let sign = self.paint.marked(mark, mark.sign());
-            self.line(&format!("    {sign} {}  {}", column(&one_line(&info.id), width), cut(&text, WIDTH - width - 8)));
+            self.line(&format!(
+                "    {sign} {}  {}",
+                column(&one_line(&info.id), width),
+                cut(&one_line(&text), WIDTH - width - 8)
+            ));
         }
     }
 
@@ -317,8 +304,7 @@ impl Page {
     fn trouble(&mut self, record: &Record) {
         let mut all = Vec::new();
         for judgement in &record.aftermath {
-            let place = judgement.at.as_ref().map(|at| format!("{at}: ")).unwrap_or_default();
-            all.push(format!("then {}: {place}{}", judgement.verdict, judgement.reason));
+            all.push(format!("then {}: {}", judgement.verdict, placed(judgement.at.as_ref(), &judgement.reason)));
         }
         for late in record.late.iter().filter(|late| late.count > 0) {
             let worst = seconds(late.worst_us);
@@ -340,10 +326,7 @@ impl Page {
             all.push("the stack was kept, as asked for".into());
         }
         // An incomplete drill has said so at the top.
-        if !record.ended && record.verdict != Verdict::Incomplete {
-            let under_way = record.under_way().map(|u| format!(" during {u}")).unwrap_or_default();
-            all.push(format!("the run was cut off{under_way}"));
-        }
+        all.extend(words::cut_off(record).filter(|_| record.verdict != Verdict::Incomplete));
         all.extend(record.damage.iter().map(|damage| format!("events: {damage}")));
         if all.is_empty() {
             return;
@@ -385,37 +368,24 @@ fn headline(record: &Record) -> (Mark, String) {
             Some(_) => (Mark::Bad, record.verdict.name().replace('_', " ").to_uppercase()),
         };
     }
-    let verdict = record.verdict.name().replace('_', " ").to_uppercase();
-    let control = if record.is_control() { " (control)" } else { "" };
-    match record.outcome() {
-        Outcome::Passed if record.expects_failure() => (Mark::Good, format!("PASSED ({} as expected)", record.verdict)),
-        Outcome::Passed => (Mark::Good, format!("PASSED{control}")),
-        Outcome::Failed if record.expects_failure() && record.verdict != record.expected() => {
-            (Mark::Bad, format!("FAILED (expected {}, got {})", record.expected(), record.verdict))
-        }
-        Outcome::Failed if other_level(record).is_some() => {
-            (Mark::Bad, format!("FAILED ({})", other_level(record).unwrap_or_default()))
-        }
-        // The verdict is as it should be and the clean-up is not.
-        Outcome::Failed | Outcome::Broken if record.verdict == record.expected() => {
-            (Mark::Bad, format!("FAILED{control}"))
-        }
-        Outcome::Failed => (Mark::Bad, format!("{verdict}{control}")),
-        Outcome::Broken | Outcome::Interrupted => (Mark::Warn, format!("{verdict}{control}")),
+    let (mark, word, detail) = words::headline(record);
+    let mut word = word.to_uppercase();
+    if record.is_control() {
+        word.push_str(" (control)");
     }
+    (mark, detail.map_or(word.clone(), |detail| format!("{word} ({detail})")))
 }
 
 /// Why, and where.
 fn why(record: &Record) -> Vec<String> {
     let mut lines = Vec::new();
     if !record.reason.is_empty() {
-        let place = record.at.as_ref().map(|at| format!("{at}: ")).unwrap_or_default();
-        lines.push(one_line(&format!("{place}{}", record.reason)));
+        lines.push(one_line(&placed(record.at.as_ref(), &record.reason)));
     }
     let alone = record.plan.as_ref().is_some_and(|plan| plan.alone);
     if record.verdict == Verdict::Incomplete && record.reason.is_empty() && !(alone && record.ended) {
-        let under_way = record.under_way().map(|u| format!(" during {u}")).unwrap_or_default();
-        lines.push(format!("the run was cut off{under_way}: nothing passes by default"));
+        let cut_off = words::cut_off(record).unwrap_or_else(|| "the run was cut off".into());
+        lines.push(format!("{cut_off}: nothing passes by default"));
     }
     lines
 }

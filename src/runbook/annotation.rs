@@ -4,7 +4,7 @@
 
 use super::markdown::{Block, Code, Comment, CommentPlace};
 use super::runme;
-use super::settings::{self, Expect, Retry};
+use super::settings::{self, Errors, Expect, Retry};
 use super::text::Excerpt;
 use super::{RunbookPhase, Settings, unified_name};
 use crate::source::{Diagnostics, Source, Span, did_you_mean, shorten};
@@ -13,10 +13,22 @@ use std::sync::Arc;
 
 /// What an annotation can say about a block.
 const OF_BLOCKS: &[&str] =
-    &["id", "in", "timeout", "retry", "expect", "expect-exit", "background", "capture", "skip", "choose"];
+    &["id", "in", "timeout", "retry", "expect", "expect-exit", "errors", "background", "capture", "skip", "choose"];
 /// What it can say at the end of a heading.
-const OF_HEADINGS: &[&str] =
-    &["id", "phase", "in", "timeout", "retry", "expect", "expect-exit", "background", "capture", "skip", "choose"];
+const OF_HEADINGS: &[&str] = &[
+    "id",
+    "phase",
+    "in",
+    "timeout",
+    "retry",
+    "expect",
+    "expect-exit",
+    "errors",
+    "background",
+    "capture",
+    "skip",
+    "choose",
+];
 
 /// What is noted at a block or a heading.
 #[derive(Debug, Clone, Default)]
@@ -335,6 +347,7 @@ impl Note {
             "retry" => settings.retry = Some(Retry::parse(text)?),
             "expect" => settings.expect = Some(Expect::parse(text)?),
             "expect-exit" => settings.expect_exit = Some(settings::parse_exit(text)?),
+            "errors" => settings.errors = Some(Errors::parse(text)?),
             "background" => settings.background = Some(parse_bool(text)?),
             "capture" => settings.capture = Some(settings::parse_capture(text)?),
             "skip" => settings.skip = Some(settings::parse_reason(text)?),

@@ -1,51 +1,88 @@
 //! The ids of steps: the phase, and what the author named the step or the slug of its title. What the author named is
-//! given first, so that a title never takes an id away.
+//! given first, so that a title never takes an id away. A title that stands below several headings is told apart by these
+//! (`mitigate/restart.redis`), and below one by its ordinal there, so that what is added elsewhere renames nothing.
 
 use super::annotation::Name;
-use super::{Step, phase};
+use super::{RunbookPhase, phase};
 use crate::source::{Diagnostics, Source, shorten};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-/// Gives every step its id; two that were given the same one are a mistake.
-pub(super) fn assign(steps: &mut [(Step, Option<Name>)], source: &Arc<Source>, diags: &mut Diagnostics) {
-    let mut ids: HashSet<String> = HashSet::new();
+/// A part of the runbook that gets an id: a step as it would be if no client ran the blocks of another language, so that
+/// a client that is added renames no step.
+#[derive(Debug, Clone)]
+pub(super) struct Part {
+    pub phase: RunbookPhase,
+    pub title: String,
+    pub name: Option<Name>,
+    /// The headings above it, the outermost first.
+    pub path: Vec<String>,
+    /// Whether only a client makes a step of it: it takes no id away from the others.
+    pub extra: bool,
+}
+
+/// The ids of the parts, in their order; two that were given the same one are a mistake.
+pub(super) fn assign(parts: &[Part], source: &Arc<Source>, diags: &mut Diagnostics) -> Vec<String> {
+    let mut ids: Vec<Option<String>> = vec![None; parts.len()];
+    let mut taken: HashSet<String> = HashSet::new();
     let mut given: HashMap<String, usize> = HashMap::new();
-    let mut done = vec![false; steps.len()];
-    for ((step, name), done) in steps.iter_mut().zip(&mut done) {
-        let Some(name) = name.as_ref().filter(|name| name.exact) else { continue };
-        let id = format!("{}/{}", step.phase.name(), name.text);
+    for (part, id) in parts.iter().zip(&mut ids) {
+        let Some(name) = part.name.as_ref().filter(|name| name.exact) else { continue };
+        let named = format!("{}/{}", part.phase.name(), name.text);
         let line = source.pos(name.span.start).line;
-        if let Some(first) = given.get(&id) {
+        if let Some(first) = given.get(&named) {
             diags
                 .error(source, name.span, format!("the id `{}` is given twice", shorten(&name.text)))
                 .code("RB004")
-                .label(format!("a step of the phase {} in line {first} has it already", step.phase.name()))
+                .label(format!("a step of the phase {} in line {first} has it already", part.phase.name()))
                 .help("an id names one step: give this one another");
             continue;
         }
-        given.insert(id.clone(), line);
-        ids.insert(id.clone());
-        step.id = id;
-        *done = true;
+        given.insert(named.clone(), line);
+        taken.insert(named.clone());
+        *id = Some(named);
     }
-    let mut taken: HashMap<String, usize> = HashMap::new();
-    for ((step, name), _) in steps.iter_mut().zip(&done).filter(|(_, done)| !**done) {
-        let slug = slug(name.as_ref().map_or(&step.title, |name| &name.text));
-        let base = format!("{}/{slug}", step.phase.name());
-        let count = taken.entry(base.clone()).or_insert(0);
-        let mut id = base.clone();
-        // A title may end in the very ordinal that another one was given.
-        while !ids.insert(id.clone()) {
-            *count += 1;
-            id = format!("{base}-{}", *count + 1);
+    let base = |part: &Part| {
+        let named = part.name.as_ref().map_or(&part.title, |name| &name.text);
+        format!("{}/{}", part.phase.name(), slug(named))
+    };
+    let mut places: HashMap<String, BTreeSet<&[String]>> = HashMap::new();
+    for (part, _) in parts.iter().zip(&ids).filter(|(part, id)| id.is_none() && !part.extra) {
+        places.entry(base(part)).or_default().insert(&part.path);
+    }
+    let mut counts: HashMap<String, usize> = HashMap::new();
+    for extra in [false, true] {
+        let open = parts.iter().zip(&mut ids).filter(|(part, id)| id.is_none() && part.extra == extra);
+        for (part, given) in open {
+            let base = base(part);
+            let several = places.get(&base).is_some_and(|places| places.len() > 1);
+            let base = if several { format!("{base}.{}", place(&part.path, &part.title)) } else { base };
+            let count = counts.entry(base.clone()).or_insert(0);
+            let mut id = base.clone();
+            // A title may end in the very ordinal that another one was given.
+            while !taken.insert(id.clone()) {
+                *count += 1;
+                id = format!("{base}-{}", *count + 1);
+            }
+            *given = Some(id);
         }
-        step.id = id;
+    }
+    ids.into_iter().map(Option::unwrap_or_default).collect()
+}
+
+/// The headings that say where a title stands: those that only name a phase say nothing, unless there is no other.
+fn place(path: &[String], title: &str) -> String {
+    let above: Vec<&String> = path.iter().filter(|heading| *heading != title).collect();
+    let says: Vec<&str> = above.iter().filter(|text| !phase::is_only_a_phase(text)).map(|text| text.as_str()).collect();
+    match (says.is_empty(), above.last()) {
+        (false, _) => slug(&says.join(" ")),
+        (true, Some(last)) => slug(last),
+        (true, None) => "top".to_string(),
     }
 }
 
 /// The title in lower case, words joined by `-`, its number left out.
-fn slug(title: &str) -> String {
+pub fn slug(title: &str) -> String {
     let bare = phase::strip_number(title);
     let bare = if bare.is_empty() { title } else { bare };
     let mut slug = String::new();
@@ -60,3 +97,7 @@ fn slug(title: &str) -> String {
     }
     if slug.is_empty() { "step".to_string() } else { slug }
 }
+
+#[cfg(test)]
+#[path = "ids_tests.rs"]
+mod tests;

@@ -4,6 +4,7 @@
 mod alternatives;
 mod annotation;
 mod bold;
+mod calls;
 mod capitals;
 mod changes;
 mod client;
@@ -22,6 +23,7 @@ mod ids;
 mod interactive;
 mod labels;
 mod language;
+mod left_running;
 mod lexer;
 pub mod look;
 mod markdown;
@@ -52,8 +54,11 @@ mod work;
 #[cfg(test)]
 mod properties;
 
+pub use calls::calls;
+pub use ids::slug;
+pub use left_running::left_running;
 pub use model::*;
 pub use parse::{MAX_SIZE, Reading, check_runs, parse, parse_with};
 pub use replace::Written;
 pub use settings::*;
-pub use shell::has_syntax_error;
+pub use shell::{has_syntax_error, is_one_command};

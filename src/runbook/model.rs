@@ -76,7 +76,7 @@ pub struct Runbook {
 /// One thing that the runbook asks for.
 #[derive(Debug, Clone)]
 pub struct Step {
-    /// Phase and slug of the title (`mitigate/terminate-the-session`), with an ordinal if taken.
+    /// Phase and slug of the title (`mitigate/terminate-the-session`); see `ids` for titles that stand there twice.
     pub id: String,
     /// Its phase.
     pub phase: RunbookPhase,

@@ -84,7 +84,7 @@ impl Step {
 }
 
 impl Runbook {
-    /// Finds out anew which variables are inputs, after steps were changed.
+    /// Finds out again which variables are inputs, after steps were changed.
     pub fn relink(&mut self) {
         link_variables(&mut self.steps);
     }

@@ -28,7 +28,7 @@ pub(super) struct Around<'a> {
 }
 
 /// Commands that follow each other, or words for a person between them.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Run {
     /// Why they are not run.
     pub held: Option<String>,

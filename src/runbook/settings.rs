@@ -33,6 +33,39 @@ pub struct Settings {
     pub skip: Option<String>,
     /// `choose`: a conditional block is run; its condition holds in this scenario.
     pub choose: Option<bool>,
+    /// `errors`: what its programs say does not fail it where their exit code is 0.
+    pub errors: Option<Errors>,
+}
+
+/// What becomes of an error that a program tells of with exit code 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Errors {
+    /// It is meant so.
+    Allowed,
+    /// It fails the command, as usual.
+    Fail,
+}
+
+impl Errors {
+    /// Reads `allowed` or `fail`.
+    ///
+    /// # Errors
+    /// What is wrong with it, for its author.
+    pub fn parse(text: &str) -> Result<Errors, String> {
+        match text {
+            "allowed" => Ok(Errors::Allowed),
+            "fail" => Ok(Errors::Fail),
+            _ => Err(format!("expected `allowed` or `fail`, found `{}`", shorten(text))),
+        }
+    }
+
+    /// The word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Errors::Allowed => "allowed",
+            Errors::Fail => "fail",
+        }
+    }
 }
 
 /// How often, and how long between: `10/2s` is up to ten attempts, two seconds apart.
@@ -75,6 +108,7 @@ impl Settings {
             capture: self.capture.clone().or_else(|| below.capture.clone()),
             skip: self.skip.clone().or_else(|| below.skip.clone()),
             choose: self.choose.or(below.choose),
+            errors: self.errors.or(below.errors),
         }
     }
 
@@ -88,7 +122,7 @@ impl Settings {
 
     /// Whether it says nothing.
     pub fn is_empty(&self) -> bool {
-        let Settings { place, timeout, retry, expect, expect_exit, background, capture, skip, choose } = self;
+        let Settings { place, timeout, retry, expect, expect_exit, background, capture, skip, choose, errors } = self;
         place.is_none()
             && timeout.is_none()
             && retry.is_none()
@@ -98,6 +132,7 @@ impl Settings {
             && capture.is_none()
             && skip.is_none()
             && choose.is_none()
+            && errors.is_none()
     }
 }
 
@@ -227,6 +262,7 @@ mod tests {
         told.extend(["-1", "256", "", "one"].map(|text| parse_exit(text).expect_err(text)));
         told.extend(["", "1A", "A-B", "é"].map(|text| parse_capture(text).expect_err(text)));
         told.extend(["", "-db", "a b"].map(|text| parse_place(text).expect_err(text)));
+        told.extend(["", "ignored"].map(|text| Errors::parse(text).expect_err(text)));
         told.extend([" ", "true"].map(|text| parse_reason(text).expect_err(text)));
         insta::assert_snapshot!(told.join("\n"));
     }

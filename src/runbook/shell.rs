@@ -144,6 +144,22 @@ pub fn has_syntax_error(text: &str) -> bool {
     !Bash::new(text.len()).is_complete(text)
 }
 
+/// Whether a text is one simple command and nothing else: no list, no pipeline, no loop.
+pub fn is_one_command(text: &str) -> bool {
+    let Some(tree) = Bash::new(text.len()).tree(&blank(text, &lex(text))) else { return false };
+    let root = tree.root_node();
+    let mut cursor = root.walk();
+    let statements: Vec<_> = root.children(&mut cursor).filter(|node| node.kind() != "comment").collect();
+    let is_command = |node: &tree_sitter::Node<'_>| node.kind() == "command";
+    match statements[..] {
+        [node] if node.kind() == "redirected_statement" => {
+            node.child_by_field_name("body").is_some_and(|body| is_command(&body))
+        }
+        [node] => is_command(&node),
+        _ => false,
+    }
+}
+
 /// The grammar takes the end of a compound command without its beginning for a command of that name.
 fn is_reserved(text: &str, command: Span) -> bool {
     let word = text.get(command.start..command.end).and_then(|command| command.split_whitespace().next());

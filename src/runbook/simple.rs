@@ -3,6 +3,7 @@
 
 use super::lexer::lex;
 use super::shell::{Bash, blank};
+use crate::programs;
 use tree_sitter::Node;
 
 /// A simple command.
@@ -104,7 +105,8 @@ fn feeds(node: Node<'_>, text: &str) -> bool {
     })
 }
 
-fn words<'a>(node: Node<'_>, text: &'a str) -> Vec<&'a str> {
+/// The words of a command as they are written, quotes included; assignments and redirections left out.
+pub(super) fn words<'a>(node: Node<'_>, text: &'a str) -> Vec<&'a str> {
     let mut cursor = node.walk();
     let plain = |child: &Node<'_>| {
         !matches!(child.kind(), "variable_assignment" | "comment") && !child.kind().ends_with("_redirect")
@@ -113,27 +115,20 @@ fn words<'a>(node: Node<'_>, text: &'a str) -> Vec<&'a str> {
 }
 
 /// Takes away what only runs another command.
-fn bare(mut command: Simple<'_>) -> Simple<'_> {
+pub(super) fn bare(mut command: Simple<'_>) -> Simple<'_> {
     loop {
         let words = &command.words;
         let Some(&first) = words.first() else { return command };
-        let (valued, operands): (&[&str], usize) = match first {
-            "sudo" | "doas" => (&["-u", "-g", "-h", "-p", "-C", "-D", "-r", "-t", "--user", "--group"], 0),
-            "env" => (&["-u", "-C"], 0),
-            "nice" => (&["-n"], 0),
-            "ionice" => (&["-c", "-n", "-p"], 0),
-            "timeout" | "gtimeout" => (&["-k", "-s", "--kill-after", "--signal"], 1),
-            "time" | "nohup" | "exec" | "command" | "builtin" | "setsid" | "stdbuf" | "unbuffer" => (&[], 0),
-            _ => return command,
-        };
-        let rest = after_options(&words[1..], valued);
-        let rest = rest.iter().position(|word| first != "env" || !word.contains('=')).map_or(&[][..], |i| &rest[i..]);
-        let rest = rest.get(operands..).unwrap_or_default().to_vec();
+        let Some(wrapper) = programs::wrapper(first).filter(|wrapper| !wrapper.feeds) else { return command };
+        let valued: Vec<&str> = wrapper.valued.iter().map(String::as_str).collect();
+        let rest = after_options(&words[1..], &valued);
+        let begin = rest.iter().position(|word| !wrapper.assignments || !word.contains('='));
+        let rest = begin.and_then(|begin| rest.get(begin + wrapper.operands..)).unwrap_or_default().to_vec();
         // `sudo -i` and `sudo -s` alone open a shell: the words stay.
         if rest.is_empty() {
             return command;
         }
-        command.timed |= operands > 0;
+        command.timed |= wrapper.timed;
         command.words = rest;
     }
 }
@@ -154,6 +149,11 @@ pub(super) fn after_options<'w, 'a>(words: &'w [&'a str], valued: &[&str]) -> &'
 }
 
 impl<'a> Simple<'a> {
+    /// A command as it stands there.
+    pub fn of(node: Node<'_>, text: &'a str) -> Simple<'a> {
+        Simple { words: words(node, text), ..Simple::default() }
+    }
+
     /// The program, without its directory and quotes.
     pub fn program(&self) -> &'a str {
         let word = self.words.first().copied().unwrap_or_default().trim_matches(['"', '\'', '\\']);

@@ -5,15 +5,16 @@ use super::annotation::{Name, Note, Notes};
 use super::commands::{self, Block as Read};
 use super::condition::Condition;
 use super::hands::{self, Hands};
+use super::ids::{self, Part as Identity};
 use super::markdown::{Block, Code};
 use super::parts::{Part, Placed, is_for_people, parts, placed, span, title_of};
 use super::runs::{Around, Run, Title, conditional};
 use super::shell::Bash;
 use super::text::{Lines, sha256};
 use super::{CodeBlock, Command, LeftOut, Reading, RunbookPhase, Settings, Step, StepKind};
-use super::{ids, phase, verbs};
+use super::{phase, verbs};
 use crate::source::{Diagnostics, Source, Span};
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 /// A heading with what stands directly below it.
@@ -61,19 +62,27 @@ pub(super) fn of_sections(
     diags: &mut Diagnostics,
 ) -> Vec<Step> {
     let (settings, hands) = (Settings::default(), Hands::default());
+    let (steps, identities, path) = (Vec::new(), Vec::new(), Vec::new());
     let mut builder =
-        Builder { bash, text, diags, steps: Vec::new(), settings, units: 0, ran: false, hands, intro: None };
+        Builder { bash, text, diags, steps, identities, path, settings, units: 0, ran: false, hands, intro: None };
+    let mut above: Vec<(u8, &str)> = Vec::new();
     let mut used: HashSet<usize> = HashSet::new();
     for section in sections {
+        above.retain(|(level, _)| *level < section.level);
+        // A label has the title of its heading before its own.
+        above.extend(section.heading.map(|(text, _)| (section.level, text)));
+        // The title of the document stands above everything.
+        builder.path = above.iter().filter(|(level, _)| *level > 1).map(|(_, text)| (*text).to_string()).collect();
         builder.section(section);
         if builder.ran {
             used.extend(section.annotated.iter().map(|span| span.start));
         }
     }
-    let mut steps = std::mem::take(&mut builder.steps);
+    let (steps, identities) = (std::mem::take(&mut builder.steps), std::mem::take(&mut builder.identities));
     builder.unused(sections, &used);
-    ids::assign(&mut steps, text.source, diags);
-    steps.into_iter().map(|(step, _)| step).collect()
+    let ids = ids::assign(&identities, text.source, diags);
+    let with_id = |(step, identity): (Step, usize)| Step { id: ids.get(identity).cloned().unwrap_or_default(), ..step };
+    steps.into_iter().map(with_id).collect()
 }
 
 /// What becomes one step, or several where a part of it is conditional.
@@ -89,6 +98,7 @@ struct Unit<'a> {
 }
 
 /// A step under construction.
+#[derive(Clone)]
 struct Piece {
     title: String,
     span: Span,
@@ -105,7 +115,11 @@ struct Builder<'a> {
     bash: &'a mut Bash,
     text: &'a Text<'a>,
     diags: &'a mut Diagnostics,
-    steps: Vec<(Step, Option<Name>)>,
+    /// Each with the number of its identity.
+    steps: Vec<(Step, usize)>,
+    identities: Vec<Identity>,
+    /// The headings above what is read.
+    path: Vec<String>,
     /// What the headings say about the blocks of the section.
     settings: Settings,
     /// How many parts of the section became steps.
@@ -127,8 +141,9 @@ impl Builder<'_> {
         self.parts(section);
         let note = section.heading.and_then(|(_, span)| self.text.notes.of_heading(span));
         let Some(name) = note.and_then(|note| note.name.clone()) else { return };
-        match (self.units, self.steps.get_mut(first)) {
-            (1, Some((_, named))) => *named = named.take().or(Some(name)),
+        let first = self.steps.get(first).and_then(|(_, identity)| self.identities.get_mut(*identity));
+        match (self.units, first) {
+            (1, Some(identity)) => identity.name = identity.name.take().or(Some(name)),
             (units, _) => {
                 let why = match units {
                     0 => "no step stands directly below this heading".to_string(),
@@ -233,6 +248,10 @@ impl Builder<'_> {
 
     fn unit(&mut self, unit: Unit<'_>) {
         let mut pieces: Vec<Piece> = Vec::new();
+        // The same as if there were no clients, where there are some.
+        let mut plain: Vec<Piece> = Vec::new();
+        let bare = Reading { clients: BTreeSet::new(), bridged: self.text.reading.bridged };
+        let with_clients = !self.text.reading.clients.is_empty();
         let mut data: Option<String> = None;
         // Blocks without a command, above the first piece.
         let mut left_out: Vec<LeftOut> = Vec::new();
@@ -254,18 +273,32 @@ impl Builder<'_> {
                 title: &unit.title,
             };
             let (lines, reading) = (self.text.lines, self.text.reading);
-            match commands::read(self.bash, lines, placed.code, reading, &around, &mut self.hands) {
+            let read = commands::read(self.bash, lines, placed.code, reading, &around, &mut self.hands);
+            let own_title = placed.condition.is_some() && title != unit.title;
+            let like = Piece { own_title, ..Piece::at(title, whole, self.block(placed.code, note), name) };
+            if with_clients {
+                match &read {
+                    Read::Run(runs) if is_of_client(runs, reading) => {
+                        let hands = &mut Hands::default();
+                        if let Read::Person(why) = commands::read(self.bash, lines, placed.code, &bare, &around, hands)
+                        {
+                            add(&mut plain, like.clone().for_a_person(why));
+                        }
+                    }
+                    Read::Run(runs) => self.pieces(runs.clone(), &unit.title, like.clone(), &mut plain),
+                    Read::Person(why) => add(&mut plain, like.clone().for_a_person(why.clone())),
+                    Read::Data(_) => {}
+                }
+            }
+            match read {
                 Read::Run(runs) => {
                     self.ran = true;
-                    let block = self.block(placed.code, note);
-                    let own_title = placed.condition.is_some() && title != unit.title;
-                    let like = Piece { own_title, ..Piece::at(title, whole, block, name) };
                     self.pieces(runs, &unit.title, like, &mut pieces);
                 }
                 Read::Person(why) => {
                     // A client that the scenario names makes it run.
                     self.ran = true;
-                    add(&mut pieces, Piece { name, ..Piece::manual(title, whole, why) });
+                    add(&mut pieces, like.for_a_person(why));
                 }
                 Read::Data(what) => {
                     self.idle(note, &what);
@@ -290,20 +323,38 @@ impl Builder<'_> {
         }
         self.units += usize::from(!pieces.is_empty());
         let count = pieces.len();
+        let mut plain = self.identify(&unit, plain);
+        // Without the client a person would be told that there is nothing to run, below the same title.
+        let told = plain.is_empty() && (unit.wanted || is_for_people(unit.phase));
         for (i, mut piece) in pieces.into_iter().enumerate() {
+            unit.name_first(i, &mut piece);
+            let same = |known: &&(usize, Span)| known.1.start < piece.span.end && piece.span.start < known.1.end;
+            let identity = match plain.iter().position(|known| same(&known)).map(|known| plain.remove(known)) {
+                Some((identity, _)) => identity,
+                None => self.identity(&piece.title, piece.name.take(), unit.phase, with_clients && !told),
+            };
             if i == 0 {
-                // What waits for a condition is called by it where the unit has no name of its own.
-                let waits = piece.own_title && matches!(piece.kind, StepKind::Manual(_));
-                if !waits || !phase::is_only_a_phase(&unit.title) {
-                    piece.title.clone_from(&unit.title);
-                }
                 piece.span.start = unit.span.start;
             }
             if i + 1 == count {
                 piece.span.end = piece.span.end.max(unit.span.end);
             }
-            self.step(piece, unit.phase);
+            self.step(piece, unit.phase, identity);
         }
+    }
+
+    /// The identities of the pieces of a unit, each with where it stands.
+    fn identify(&mut self, unit: &Unit<'_>, pieces: Vec<Piece>) -> Vec<(usize, Span)> {
+        let of = |(i, mut piece): (usize, Piece)| {
+            unit.name_first(i, &mut piece);
+            (self.identity(&piece.title, piece.name, unit.phase, false), piece.span)
+        };
+        pieces.into_iter().enumerate().map(of).collect()
+    }
+
+    fn identity(&mut self, title: &str, name: Option<Name>, phase: RunbookPhase, extra: bool) -> usize {
+        self.identities.push(Identity { phase, title: title.to_string(), name, path: self.path.clone(), extra });
+        self.identities.len() - 1
     }
 
     /// The title that a paragraph gives, read once for all blocks below it.
@@ -359,7 +410,7 @@ impl Builder<'_> {
         }
     }
 
-    fn step(&mut self, piece: Piece, phase: RunbookPhase) {
+    fn step(&mut self, piece: Piece, phase: RunbookPhase, identity: usize) {
         let source = &self.text.source.text;
         let text = source.get(piece.span.start..piece.span.end).unwrap_or_default().trim_end();
         let span = Span::new(piece.span.start, piece.span.start + text.len());
@@ -378,11 +429,32 @@ impl Builder<'_> {
             left_out: piece.left_out,
             replaced: None,
         };
-        self.steps.push((step, piece.name));
+        self.steps.push((step, identity));
     }
 }
 
+impl Unit<'_> {
+    /// Gives the first piece the title of the unit.
+    fn name_first(&self, index: usize, piece: &mut Piece) {
+        // What waits for a condition is called by it where the unit has no name of its own.
+        let waits = piece.own_title && matches!(piece.kind, StepKind::Manual(_));
+        if index == 0 && (!waits || !phase::is_only_a_phase(&self.title)) {
+            piece.title.clone_from(&self.title);
+        }
+    }
+}
+
+/// Whether a client runs what was read.
+fn is_of_client(runs: &[Run], reading: &Reading) -> bool {
+    let first = runs.iter().flat_map(|run| &run.commands).next();
+    first.is_some_and(|command| reading.clients.contains(&command.language))
+}
+
 impl Piece {
+    fn for_a_person(self, why: String) -> Piece {
+        Piece { name: self.name, ..Piece::manual(self.title, self.span, why) }
+    }
+
     fn at(title: String, span: Span, block: CodeBlock, name: Option<Name>) -> Piece {
         let kind = StepKind::Commands(Vec::new());
         let (held, left_out) = (Vec::new(), Vec::new());

@@ -1,38 +1,47 @@
 //! The runner's side of what steps call: takes the messages of calls out of the session's channel, has each call carried
 //! out, and gives back its output as fast as it is taken, and no faster.
 
+use super::client::EndedCall;
 use super::protocol::{Blob, FromCall, FromShell, ToCall, ToShell, is_of_a_call};
 use crate::stack::{Call, CallIo, Tools, WINDOW};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// Serves calls until the channel ends; every other line is handed on. Dropping the future ends what is under way.
+/// Serves calls until the channel ends; every other line is handed on. Dropping the future ends what is under way. A channel
+/// that ends by itself has lost its container, which may be what a call is about (`docker compose restart` of the service in
+/// which the step runs): calls that are under way then go on to their end, and are noted in `ended`.
 pub(super) async fn serve(
     mut from: mpsc::Receiver<String>,
     tx: mpsc::Sender<String>,
     others: mpsc::UnboundedSender<String>,
     tools: Arc<dyn Tools>,
+    ended: Arc<Mutex<Vec<EndedCall>>>,
 ) {
     let mut calls: BTreeMap<u64, mpsc::UnboundedSender<FromCall>> = BTreeMap::new();
-    let mut tasks: JoinSet<u64> = JoinSet::new();
+    let mut tasks: JoinSet<(u64, Option<EndedCall>)> = JoinSet::new();
+    let lost = CancellationToken::new();
     loop {
+        if lost.is_cancelled() && tasks.is_empty() {
+            break;
+        }
         tokio::select! {
-            line = from.recv() => {
-                let Some(line) = line else { break };
+            line = from.recv(), if !lost.is_cancelled() => {
+                let Some(line) = line else {
+                    lost.cancel();
+                    continue;
+                };
                 let call = is_of_a_call(&line).then(|| serde_json::from_str(&line).ok()).flatten();
                 match call {
                     Some(FromShell::Call { id, part: FromCall::Begun { program, args, cwd, env } }) => {
                         let (events, told) = mpsc::unbounded_channel();
                         calls.insert(id, events);
                         let call = Call { program, args, cwd, env };
-                        let (tx, tools) = (tx.clone(), tools.clone());
-                        tasks.spawn(async move {
-                            carry_out(id, call, told, &tx, &*tools).await;
-                            id
-                        });
+                        let to = To { id, tx: tx.clone(), lost: lost.clone() };
+                        let tools = tools.clone();
+                        tasks.spawn(async move { (id, carry_out(call, told, to, &*tools).await) });
                     }
                     Some(FromShell::Call { id, part }) => {
                         // What comes after the end of a call is of no interest.
@@ -43,42 +52,51 @@ pub(super) async fn serve(
                     }
                 }
             }
-            Some(ended) = tasks.join_next() => {
+            Some(done) = tasks.join_next() => {
                 // A call that panicked is known by its channel alone.
-                let _ = ended.map(|id| calls.remove(&id));
+                if let Ok((id, call)) = done {
+                    calls.remove(&id);
+                    ended.lock().unwrap_or_else(PoisonError::into_inner).extend(call.filter(|_| lost.is_cancelled()));
+                }
                 calls.retain(|_, call| !call.is_closed());
             }
         }
     }
 }
 
-/// One call, from its beginning to its end.
+/// One call, from its beginning to its end; `None` when it was not wanted any more.
 async fn carry_out(
-    id: u64,
     call: Call,
     mut told: mpsc::UnboundedReceiver<FromCall>,
-    tx: &mpsc::Sender<String>,
+    to: To,
     tools: &dyn Tools,
-) {
+) -> Option<EndedCall> {
+    let command = std::iter::once(call.program.as_str()).chain(call.args.iter().map(String::as_str));
+    let command = command.collect::<Vec<_>>().join(" ");
     let (io, mut peer) = CallIo::pair();
     let cancel = CancellationToken::new();
     // Also when this future is dropped.
     let _cancelled = cancel.clone().drop_guard();
     let mut running = tools.call(call, io, cancel.clone());
     let mut exit = None;
-    let (mut room, mut gone, mut silent) = (u64::from(WINDOW), false, false);
+    let (mut room, mut gone, mut silent, mut alone) = (u64::from(WINDOW), false, false, false);
     loop {
         tokio::select! {
             code = &mut running, if exit.is_none() => exit = Some(code),
-            piece = peer.out.recv(), if !silent && (room > 0 || gone) => match piece {
+            piece = peer.out.recv(), if !silent && (room > 0 || gone || alone) => match piece {
                 None => silent = true,
                 Some(_) if gone => {}
                 Some((stream, bytes)) => {
                     room = room.saturating_sub(bytes.len() as u64);
-                    send(tx, id, ToCall::Output { stream, data: Blob(bytes) }).await;
+                    to.send(ToCall::Output { stream, data: Blob(bytes) }).await;
                 }
             },
-            Some(bytes) = peer.wants.recv() => send(tx, id, ToCall::Want { bytes }).await,
+            Some(bytes) = peer.wants.recv() => to.send(ToCall::Want { bytes }).await,
+            // Nobody takes or gives anything any more.
+            () = to.lost.cancelled(), if !alone => {
+                alone = true;
+                peer.chunks = None;
+            }
             event = told.recv(), if !gone => match event {
                 Some(FromCall::Input { data }) => {
                     let _ = peer.chunks.as_ref().map(|chunks| chunks.send(data.0));
@@ -94,17 +112,28 @@ async fn carry_out(
             },
         }
         if let (Some(exit), true) = (exit, silent || gone) {
-            if !gone {
-                send(tx, id, ToCall::Ended { exit }).await;
+            if gone {
+                return None;
             }
-            return;
+            to.send(ToCall::Ended { exit }).await;
+            return Some(EndedCall { command, exit });
         }
     }
 }
 
-async fn send(tx: &mpsc::Sender<String>, id: u64, part: ToCall) {
-    if let Ok(line) = serde_json::to_string(&ToShell::Call { id, part }) {
-        // The end of the session is noticed where messages are received.
-        let _ = tx.send(line).await;
+/// Where what is said to a call goes.
+struct To {
+    id: u64,
+    tx: mpsc::Sender<String>,
+    /// Cancelled when nobody is there any more.
+    lost: CancellationToken,
+}
+
+impl To {
+    async fn send(&self, part: ToCall) {
+        if let Ok(line) = serde_json::to_string(&ToShell::Call { id: self.id, part }) {
+            // The end of the session is noticed where messages are received.
+            let _ = self.lost.run_until_cancelled(self.tx.send(line)).await;
+        }
     }
 }

@@ -1,9 +1,9 @@
 //! Runner side of the session.
 
-use super::protocol::{FromShell, ToShell};
+use super::protocol::{Blob, FromShell, ToShell};
 use crate::record::Stream;
 use crate::stack::{Channel, NoTools, Tools};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -13,6 +13,8 @@ use tokio_util::task::AbortOnDropHandle;
 const READY_WITHIN: Duration = Duration::from_secs(15);
 /// How much later than a command's own deadline its end may be told: TERM, two seconds, KILL, and a loaded machine.
 const SLACK: Duration = Duration::from_secs(15);
+/// How long a session may take to hand its state over.
+const EXPORT_WITHIN: Duration = Duration::from_secs(3);
 /// Bytes of output kept of each stream of a command.
 pub const KEEP_BYTES: u64 = 128 << 10;
 
@@ -38,7 +40,22 @@ pub struct CommandResult {
     pub timed_out: bool,
     /// Bytes of output left out.
     pub omitted: u64,
+    /// The exit codes of its last pipeline, program by program.
+    pub pipe: Vec<i32>,
 }
+
+/// A call of a step that went on without the session from which it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndedCall {
+    /// The program with its arguments.
+    pub command: String,
+    /// Its exit code.
+    pub exit: i32,
+}
+
+/// The state of a session, for one in another container.
+#[derive(Debug, Clone)]
+pub struct SessionState(Blob);
 
 /// A bash session in a container of the stack. Dropping it ends the session and kills what runs there.
 pub struct Shell {
@@ -48,6 +65,7 @@ pub struct Shell {
     next_id: u64,
     /// The command whose end was not seen yet, because its future was dropped.
     unfinished: Option<u64>,
+    ended: Arc<Mutex<Vec<EndedCall>>>,
     /// Serves what steps call, also between commands: a background job may go on calling.
     _calls: AbortOnDropHandle<()>,
 }
@@ -68,7 +86,9 @@ impl Shell {
         let Channel { tx, rx } = channel;
         // What is not of a call is bounded by what commands may say.
         let (others, mut said_by_shell) = mpsc::unbounded_channel();
-        let calls = AbortOnDropHandle::new(tokio::spawn(super::calls::serve(rx, tx.clone(), others, tools)));
+        let ended: Arc<Mutex<Vec<EndedCall>>> = Arc::default();
+        let serving = super::calls::serve(rx, tx.clone(), others, tools, ended.clone());
+        let calls = AbortOnDropHandle::new(tokio::spawn(serving));
         let deadline = Instant::now() + READY_WITHIN;
         let mut said = String::new();
         let bash = loop {
@@ -87,9 +107,9 @@ impl Shell {
                 },
             }
         };
-        let shell = Shell { tx, rx: said_by_shell, bash, next_id: 1, unfinished: None, _calls: calls };
+        let shell = Shell { tx, rx: said_by_shell, bash, next_id: 1, unfinished: None, ended, _calls: calls };
         if !vars.is_empty() {
-            shell.send(&ToShell::Env { vars: vars.to_vec() }).await?;
+            shell.set(vars).await?;
         }
         Ok(shell)
     }
@@ -138,7 +158,15 @@ impl Shell {
     pub async fn set(&self, vars: &[(String, String)]) -> Result<(), ShellError> {
         match vars.is_empty() {
             true => Ok(()),
-            false => self.send(&ToShell::Env { vars: vars.to_vec() }).await,
+            false => self.send(&ToShell::Env { vars: vars.to_vec(), unset: Vec::new() }).await,
+        }
+    }
+
+    /// Takes variables away for the commands that follow.
+    pub async fn unset(&self, names: &[String]) -> Result<(), ShellError> {
+        match names.is_empty() {
+            true => Ok(()),
+            false => self.send(&ToShell::Env { vars: Vec::new(), unset: names.to_vec() }).await,
         }
     }
 
@@ -157,6 +185,34 @@ impl Shell {
             }
         });
         saved.await.unwrap_or_else(|_| Err(ShellError::Closed("its supervisor does not answer".into())))
+    }
+
+    /// The session's state, for one in another container; `None` when it is too large to be carried about.
+    pub async fn export(&mut self) -> Result<Option<SessionState>, ShellError> {
+        let exported = async {
+            self.send(&ToShell::Export).await?;
+            loop {
+                let line = self.rx.recv().await.ok_or_else(closed)?;
+                match serde_json::from_str(&line) {
+                    Ok(FromShell::Exported { state }) => return Ok(state.map(SessionState)),
+                    Ok(FromShell::Failed { message }) => return Err(ShellError::Closed(message)),
+                    _ => {}
+                }
+            }
+        };
+        let late = || Err(ShellError::Closed("its supervisor does not answer".into()));
+        timeout(EXPORT_WITHIN, exported).await.unwrap_or_else(|_| late())
+    }
+
+    /// Goes on with the state of a session in another container, before any command.
+    pub async fn import(&self, state: &SessionState) -> Result<(), ShellError> {
+        self.send(&ToShell::Import { state: state.0.clone() }).await
+    }
+
+    /// What steps had called and was carried out to its end after the session had lost its container: what they called it
+    /// for cannot be told any more.
+    pub fn ended_calls(&self) -> Vec<EndedCall> {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Goes on with the state that another session has saved, before any command.
@@ -181,8 +237,9 @@ impl Shell {
                 let line = self.rx.recv().await.ok_or_else(closed)?;
                 match serde_json::from_str(&line) {
                     Ok(FromShell::Output { id, stream, text }) if id == wanted => on_output(stream, text),
-                    Ok(FromShell::Ended { id, exit, took_us, timed_out, omitted }) if id == wanted => {
-                        return Ok(CommandResult { exit, took: Duration::from_micros(took_us), timed_out, omitted });
+                    Ok(FromShell::Ended { id, exit, took_us, timed_out, omitted, pipe }) if id == wanted => {
+                        let took = Duration::from_micros(took_us);
+                        return Ok(CommandResult { exit, took, timed_out, omitted, pipe });
                     }
                     Ok(FromShell::Failed { message }) => return Err(ShellError::Closed(message)),
                     Ok(_) => {}

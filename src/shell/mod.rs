@@ -14,6 +14,6 @@ mod pump;
 mod session;
 pub mod supervisor;
 
-pub use client::{CommandResult, Shell, ShellError};
+pub use client::{CommandResult, EndedCall, SessionState, Shell, ShellError};
 pub use door::Programs;
 pub use knock::knock;

@@ -13,6 +13,9 @@ pub enum ToShell {
     Env {
         /// Name and value.
         vars: Vec<(String, String)>,
+        /// Names of variables to take away.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        unset: Vec<String>,
     },
     /// Runs one command (bash source text) in the session.
     Run {
@@ -33,6 +36,13 @@ pub enum ToShell {
     Restore {
         /// Where it is.
         path: String,
+    },
+    /// Hands the state of the session over, for one in another container.
+    Export,
+    /// Takes over a state that was handed over, before any command.
+    Import {
+        /// The state.
+        state: Blob,
     },
     /// Something of a program that a step called.
     Call {
@@ -144,11 +154,19 @@ pub enum FromShell {
         timed_out: bool,
         /// Bytes of output left out.
         omitted: u64,
+        /// The exit codes of its last pipeline, program by program.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pipe: Vec<i32>,
     },
     /// The state was written down.
     Saved {
         /// Where.
         path: String,
+    },
+    /// The state of the session.
+    Exported {
+        /// The state; `None` when it is too large to be carried about.
+        state: Option<Blob>,
     },
     /// Something of a program that a step called.
     Call {

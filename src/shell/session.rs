@@ -6,6 +6,7 @@
 //! ends, an EXIT trap writes its state; a state that is not complete does not count.
 
 use super::jobs::Jobs;
+use super::protocol::Blob;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -26,10 +27,22 @@ const HANDLER: &str = concat!(
     r#""${#PIPESTATUS[@]}" "${PIPESTATUS[@]}" "$@"; builtin trap - EXIT; builtin trap -p >|@DIR@/traps; "#,
     r#"__firedrill_finish; } 2>/dev/null && builtin :; builtin eval "${__firedrill_fire-}""#
 );
+/// Largest state that is handed over to the runner, in bytes.
+const LARGEST_EXPORT: usize = 1 << 20;
 /// Longest `$_` that is carried over, in bytes.
 const LONGEST_LAST: usize = 4096;
 /// Options of `set -o` that would end or stop a bash that reads a script.
 const NEVER: [&str; 5] = ["noexec", "onecmd", "history", "emacs", "vi"];
+
+/// A state as it is handed over to a session in another container.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct ExportedFiles {
+    /// The directory of the session's own files.
+    dir: PathBuf,
+    /// What the container itself had in its environment.
+    container: BTreeMap<String, String>,
+    files: BTreeMap<String, Blob>,
+}
 
 /// The state of a session.
 #[derive(Debug)]
@@ -79,6 +92,15 @@ impl Session {
         } else if !name.is_empty() && !name.contains(['=', '\0']) && !value.contains('\0') {
             self.environment.retain(|(known, _)| known != name);
             self.environment.push((name.into(), value.into()));
+        }
+    }
+
+    /// Takes a variable away.
+    pub fn unset_env(&mut self, name: &str) {
+        self.environment.retain(|(known, _)| known != name);
+        if is_name(name) {
+            let vars = self.files.entry("vars").or_default();
+            vars.extend_from_slice(format!("builtin unset -v {name}\n").as_bytes());
         }
     }
 
@@ -150,45 +172,81 @@ impl Session {
         if options.is_empty() { "+o noexec".to_owned() } else { options.join(" ") }
     }
 
-    /// Writes the state into `dir`, which must not exist. Background jobs stay with the session that started them.
-    pub fn save(&self, dir: &Path) -> io::Result<()> {
-        fs::DirBuilder::new().mode(0o700).create(dir)?;
-        for (name, bytes) in &self.files {
-            write(&dir.join(name), bytes)?;
-        }
-        write(&dir.join("cwd"), &self.cwd)?;
-        write(&dir.join("options"), self.options.join("\n").as_bytes())?;
+    /// The state, by names of files. Background jobs stay with the session that started them.
+    fn state(&self) -> impl Iterator<Item = (&'static str, Vec<u8>)> {
         let environment = self.environment.iter().flat_map(|(name, value)| [name, value]);
         let environment: Vec<&[u8]> = environment.map(|text| text.as_bytes()).collect();
-        write(&dir.join("environment"), &environment.join(&0))
+        let own = [
+            ("cwd", self.cwd.clone()),
+            ("options", self.options.join("\n").into_bytes()),
+            ("environment", environment.join(&0)),
+        ];
+        self.files.iter().map(|(name, bytes)| (*name, bytes.clone())).chain(own)
+    }
+
+    /// Writes the state into `dir`, which must not exist.
+    pub fn save(&self, dir: &Path) -> io::Result<()> {
+        fs::DirBuilder::new().mode(0o700).create(dir)?;
+        for (name, bytes) in self.state() {
+            write(&dir.join(name), &bytes)?;
+        }
+        Ok(())
+    }
+
+    /// The state for a session in another container; `own` is the directory of this one. `None` when it is too large.
+    pub fn export_state(&self, own: &Path) -> Option<Vec<u8>> {
+        let files = self.state().map(|(name, bytes)| (name.to_string(), Blob(bytes.into()))).collect();
+        let exported = ExportedFiles { dir: own.to_owned(), container: container_environment(), files };
+        serde_json::to_vec(&exported).ok().filter(|state| state.len() <= LARGEST_EXPORT)
+    }
+
+    /// Goes on with the state of a session in another container, in whose place this one is. What this container has in its
+    /// environment by itself, and that one had not, is as it is here.
+    pub fn import_state(&mut self, state: &[u8], own: &Path) -> io::Result<()> {
+        let ExportedFiles { dir, container, files } = serde_json::from_slice(state)?;
+        self.take_over(files.into_iter().map(|(name, blob)| (name, blob.0.to_vec())).collect(), &dir, own)?;
+        for (name, value) in container_environment() {
+            if container.get(&name) != Some(&value) {
+                self.set_env(&name, &value);
+            }
+        }
+        Ok(())
     }
 
     /// Goes on with a state that another session has saved, and removes what it had written. `own` is the directory of
     /// this session: its programs are meant, and not those of the other one, which knows nothing of its commands.
     pub fn restore(&mut self, dir: &Path, own: &Path) -> io::Result<()> {
         let mut files = BTreeMap::new();
-        for name in CARRIED {
+        for name in CARRIED.into_iter().chain(["cwd", "options", "environment"]) {
             match fs::read(dir.join(name)) {
-                Ok(bytes) => drop(files.insert(name, bytes)),
+                Ok(bytes) => drop(files.insert(name.to_string(), bytes)),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
             }
         }
-        let options = fs::read_to_string(dir.join("options"))?;
-        let environment = fs::read(dir.join("environment"))?;
+        self.take_over(files, dir.parent().unwrap_or(dir), own)?;
+        fs::remove_dir_all(dir)
+    }
+
+    /// Goes on with the files of another session's state; `other` and `own` are the directories of the two.
+    fn take_over(&mut self, mut all: BTreeMap<String, Vec<u8>>, other: &Path, own: &Path) -> io::Result<()> {
+        let mut required = |name: &str| all.remove(name).ok_or_else(|| io::Error::other(format!("it has no `{name}`")));
+        let (cwd, options, environment) = (required("cwd")?, required("options")?, required("environment")?);
+        let mut files: BTreeMap<&'static str, Vec<u8>> =
+            CARRIED.into_iter().filter_map(|name| Some((name, all.remove(name)?))).collect();
         let mut words = environment.split(|byte| *byte == 0).map(|bytes| OsStr::from_bytes(bytes).to_os_string());
         self.environment.clear();
         while let (Some(name), Some(value)) = (words.next(), words.next()) {
             self.environment.push((name, value));
         }
-        if let (Some(other), Some(vars)) = (dir.parent(), files.get_mut("vars")) {
+        if let Some(vars) = files.get_mut("vars") {
             let [other, own] = [other, own].map(|dir| super::door::bin(dir).into_os_string());
             *vars = replace_bytes(vars, other.as_bytes(), own.as_bytes());
         }
-        self.cwd = fs::read(dir.join("cwd"))?;
-        self.options = options.lines().map(str::to_owned).collect();
+        self.cwd = cwd;
+        self.options = String::from_utf8_lossy(&options).lines().map(str::to_owned).collect();
         self.files = files;
-        fs::remove_dir_all(dir)
+        Ok(())
     }
 
     /// Whether a background job of an earlier command goes on.
@@ -202,6 +260,11 @@ impl Session {
             // What cannot be written is seen as gone by the one that waits.
             let _ = self.jobs.write(&dir.join(JOBS));
         }
+    }
+
+    /// The exit codes of the last pipeline, as far as its bash could say.
+    pub fn pipe(&self) -> &[i32] {
+        &self.pipe
     }
 
     /// Notes the exit code of a command whose state does not count.
@@ -306,6 +369,14 @@ fn replace_bytes(text: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     }
     result.extend_from_slice(rest);
     result
+}
+
+/// What the container gives to every process that is started in it, as far as it is text.
+fn container_environment() -> BTreeMap<String, String> {
+    let own = |name: &str| matches!(name, "SHELLOPTS" | "BASHOPTS" | "PWD" | "OLDPWD" | "_" | "PATH");
+    let variables =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    variables.filter(|(name, _)| !own(name)).collect()
 }
 
 fn is_name(name: &str) -> bool {

@@ -4,7 +4,7 @@
 use super::door::{self, Programs};
 use super::output::Bounded;
 use super::processes::{self, Identity, Target};
-use super::protocol::{FromShell, ToShell};
+use super::protocol::{Blob, FromShell, ToShell};
 use super::pump::{Outlet, pump};
 use super::session::{self, Session};
 use crate::record::Stream;
@@ -160,10 +160,9 @@ impl Supervisor {
             },
         };
         match message {
-            ToShell::Env { vars } => {
-                for (name, value) in &vars {
-                    self.session.set_env(name, value);
-                }
+            ToShell::Env { vars, unset } => {
+                vars.iter().for_each(|(name, value)| self.session.set_env(name, value));
+                unset.iter().for_each(|name| self.session.unset_env(name));
                 Some(())
             }
             // What it was meant for has ended by itself.
@@ -186,6 +185,17 @@ impl Supervisor {
                 }
                 Some(())
             }
+            ToShell::Export => {
+                let state = self.session.export_state(&self.dir).map(|state| Blob(state.into()));
+                self.send(&FromShell::Exported { state }).await
+            }
+            ToShell::Import { state } => {
+                if let Err(error) = self.session.import_state(&state.0, &self.dir) {
+                    fail(&self.tx, format!("the state of another session cannot be read: {error}")).await;
+                    return None;
+                }
+                Some(())
+            }
             ToShell::Run { id, text, timeout_ms, keep_bytes } => {
                 self.run(Order { id, text, timeout: Duration::from_millis(timeout_ms), keep_bytes }).await
             }
@@ -195,21 +205,21 @@ impl Supervisor {
     async fn run(&mut self, order: Order) -> Option<()> {
         self.commands += 1;
         let dir = self.dir.join(format!("c{}", self.commands));
+        // Looked at before it starts: what it starts itself in the meantime would count as earlier, and outlive a time-out.
+        let before: BTreeSet<Identity> = processes::in_session(self.own_session).map(|p| p.identity).collect();
         let started = Instant::now();
         let (mut child, ours) = match self.start(&dir, &order.text) {
             Ok(started) => started,
             Err(message) => {
                 self.note(order.id, &message).await?;
                 let took_us = micros(started.elapsed());
-                return self.ended(order.id, 126, took_us, false, 0).await;
+                return self.ended(order.id, 126, took_us, false, 0, Vec::new()).await;
             }
         };
         let Some(group) = child.id().and_then(|pid| i32::try_from(pid).ok()) else {
-            return self.ended(order.id, 126, 0, false, 0).await;
+            return self.ended(order.id, 126, 0, false, 0, Vec::new()).await;
         };
         self.groups.remove(&group);
-        let before = processes::in_session(self.own_session).map(|p| p.identity);
-        let before: BTreeSet<Identity> = before.filter(|identity| identity.pid != group).collect();
         let target = Target { group, session: self.own_session, before, others: self.groups.clone() };
         self.groups.insert(group);
 
@@ -245,7 +255,8 @@ impl Supervisor {
             self.note(order.id, &message).await?;
         }
         self.reap(None);
-        self.ended(order.id, exit, micros(took), stopped == Some(Stopped::TimedOut), omitted).await
+        let pipe = self.session.pipe().to_vec();
+        self.ended(order.id, exit, micros(took), stopped == Some(Stopped::TimedOut), omitted, pipe).await
     }
 
     fn start(&self, dir: &Path, text: &str) -> Result<(Child, [String; 2]), String> {
@@ -350,8 +361,16 @@ impl Supervisor {
         self.send(&FromShell::Output { id, stream: Stream::Stderr, text: format!("firedrill: {message}\n") }).await
     }
 
-    async fn ended(&self, id: u64, exit: i32, took_us: u64, timed_out: bool, omitted: u64) -> Option<()> {
-        self.send(&FromShell::Ended { id, exit, took_us, timed_out, omitted }).await
+    async fn ended(
+        &self,
+        id: u64,
+        exit: i32,
+        took_us: u64,
+        timed_out: bool,
+        omitted: u64,
+        pipe: Vec<i32>,
+    ) -> Option<()> {
+        self.send(&FromShell::Ended { id, exit, took_us, timed_out, omitted, pipe }).await
     }
 
     /// Resolves when the runner is gone or the session is to end; what else arrives is kept for later.

@@ -130,7 +130,7 @@ impl Term {
 
 impl Comparison {
     /// Every operator, longer ones first so that `<=` is not read as `<`.
-    pub(super) const SPELLED: [(&'static str, Comparison); 6] = [
+    pub const SPELLED: [(&'static str, Comparison); 6] = [
         ("<=", Comparison::LessOrEqual),
         (">=", Comparison::GreaterOrEqual),
         ("==", Comparison::Equal),
@@ -146,11 +146,7 @@ impl Comparison {
 
     /// Splits `left <op> right` at its first operator; the sides are trimmed. `whole` and `example` are for the
     /// message of an error.
-    pub(super) fn split<'t>(
-        text: &'t str,
-        whole: &str,
-        example: &str,
-    ) -> Result<(&'t str, Comparison, &'t str), String> {
+    pub fn split<'t>(text: &'t str, whole: &str, example: &str) -> Result<(&'t str, Comparison, &'t str), String> {
         let split = text.find(['<', '>', '=', '!']).and_then(|at| text.split_at_checked(at));
         let (left, rest) = split.ok_or_else(|| format!("`{whole}` compares nothing: {example}"))?;
         let found = Comparison::SPELLED.into_iter().find(|(sign, _)| rest.starts_with(sign));

@@ -13,12 +13,16 @@
 //! W meets the objective  ⇔  valid(W) > 0 and ratio(W) ≥ objective
 //! ```
 //!
+//! Windows of several loads begin and end at the same instants: a slice belongs to a window when its middle lies in it, as
+//! clocks that are compared again move starts by microseconds. Where a window begins with an event (a confirmed fault, a
+//! command) only slices that began at it or later count.
+//!
 //! Slices may arrive in any order, but only the run without a gap from the first one on is looked at: what lies behind
 //! a missing slice is not known yet, and never counts as good. Ratios are compared with a tolerance of 10⁻⁹, as
 //! 99.9 / 100 and 999 / 1000 are not the same `f64`.
 
 use super::{Ratio, SLICE, SliSpec};
-use crate::record::{DrillTime, Slice};
+use crate::record::{DrillTime, Parts, Slice};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
@@ -136,6 +140,18 @@ impl StillBroken {
     }
 }
 
+/// When users had recovered, and the window that shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recovery {
+    /// When the first good answer of the window was complete; of several loads the last one to have one. A request that
+    /// waited for the cure and was then answered is no recovery before the cure.
+    pub at: DrillTime,
+    /// Start of the window: that of its first slice.
+    pub from: DrillTime,
+    /// End of the window.
+    pub to: DrillTime,
+}
+
 /// What recovery means in a drill.
 #[derive(Debug, Clone, Copy)]
 pub struct RecoveryQuery {
@@ -145,8 +161,26 @@ pub struct RecoveryQuery {
     pub ended: Option<DrillTime>,
     /// `recover.within`, from `ended` on.
     pub within: Duration,
-    /// `recover.hold`.
+    /// How long every objective must be met: `recover.hold`, or [`required_hold`].
     pub hold: Duration,
+    /// `recover.hold`: within a longer hold every trailing window of this length must meet the objectives, too, so that more time
+    /// is not more tolerance.
+    pub window: Duration,
+}
+
+/// How long users must be served for a recovery to count: `configured` (`recover.hold`), and never less than what the fault takes
+/// to come back (`returns`, 0 where it does not) + 1.5 × what it needed to hurt (`onset`: begin of the injection → impact) + `impact.window`. A partial fix relapses at the fault's own
+/// pace; where only `parts` of it are active, that is so much slower: one of two bad clients needs twice as long to fill a memory.
+pub fn required_hold(
+    configured: Duration,
+    onset: Option<Duration>,
+    impact_window: Duration,
+    returns: Duration,
+    parts: Option<Parts>,
+) -> Duration {
+    let slower = parts.map_or(1.0, |parts| f64::from(parts.all) / f64::from(parts.active.max(1)));
+    let own = onset.map_or(Duration::ZERO, |onset| onset.mul_f64(1.5 * slower) + returns + impact_window);
+    configured.max(own)
 }
 
 /// The slices of a drill, in the order of their load, with the SLIs over them.
@@ -171,6 +205,14 @@ struct Total {
     due_before: u64,
     good_before: Vec<u64>,
     good: Vec<u64>,
+    first_good: Vec<Option<Duration>>,
+    results: BTreeMap<String, u64>,
+}
+
+impl Total {
+    fn middle(&self) -> DrillTime {
+        self.start.plus(SLICE / 2)
+    }
 }
 
 fn slices(window: Duration) -> usize {
@@ -195,6 +237,9 @@ impl Timeline {
             let of_load: Vec<&SliSpec> = self.slis.iter().filter(|s| s.load == next.load).collect();
             let good: Vec<u64> =
                 of_load.iter().map(|s| next.good.get(&s.name).copied().unwrap_or(0).min(next.due)).collect();
+            let first_good =
+                of_load.iter().map(|s| next.first_good_us.get(&s.name).copied().map(Duration::from_micros));
+            let first_good = first_good.collect();
             let (due_before, good_before) = match line.known.last() {
                 Some(last) => (
                     last.due_before.saturating_add(last.due),
@@ -202,7 +247,8 @@ impl Timeline {
                 ),
                 None => (0, vec![0; good.len()]),
             };
-            line.known.push(Total { start: next.start_us, due: next.due, due_before, good_before, good });
+            let (start, due, results) = (next.start_us, next.due, next.results);
+            line.known.push(Total { start, due, due_before, good_before, good, first_good, results });
         }
     }
 
@@ -221,37 +267,65 @@ impl Timeline {
         self.loads.get(load)?.covered_until()
     }
 
-    /// The SLIs over the last closed window of this length, or a shorter one at the beginning.
+    /// The SLIs over the last window of this length that is closed for every load, or a shorter one at the beginning.
     pub fn latest(&self, window: Duration) -> Vec<Level> {
+        let closed = self.closed_until();
         self.sli_lines()
             .filter_map(|(sli, at, line)| {
-                let end = line?.known.len();
+                let end = line?.before(closed?);
                 self.level(sli, at, line?, end.saturating_sub(slices(window)), end)
             })
             .collect()
     }
 
-    /// **Steady**: every SLI meets its objective over the trailing `window` of slices that began at `since` or later.
-    /// `Yes` carries the end of that window, `No` the SLIs that miss; more slices can still turn `No` into `Yes`.
-    pub fn steady(&self, window: Duration, since: DrillTime) -> Answer<DrillTime, Vec<Level>> {
+    /// Until when everything is known about every load that has reported anything and that an SLI looks at.
+    fn closed_until(&self) -> Option<DrillTime> {
+        self.sli_lines().filter_map(|(_, _, line)| line?.covered_until()).min()
+    }
+
+    /// How the requests ended that were due in these windows, the most frequent first: `500 × 97, timeout × 3`. At most three
+    /// kinds of answer of each load.
+    pub fn answers(&self, levels: &[Level]) -> String {
+        let Some((from, to)) = levels.iter().map(|l| l.from).min().zip(levels.iter().map(|l| l.to).max()) else {
+            return String::new();
+        };
+        let many = self.loads.len() > 1;
+        let of_load = self.loads.iter().filter_map(|(load, line)| {
+            let mut sums: BTreeMap<&str, u64> = BTreeMap::new();
+            let inside = line.known.iter().filter(|slice| slice.middle() >= from && slice.middle() < to);
+            for (result, count) in inside.flat_map(|slice| &slice.results) {
+                *sums.entry(result).or_default() += count;
+            }
+            let mut sums: Vec<_> = sums.into_iter().collect();
+            sums.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+            let top: Vec<String> = sums.iter().take(3).map(|(result, count)| format!("{result} × {count}")).collect();
+            let load = if many { format!("{load}: ") } else { String::new() };
+            (!top.is_empty()).then(|| format!("{load}{}", top.join(", ")))
+        });
+        of_load.collect::<Vec<_>>().join("; ")
+    }
+
+    /// **Steady**: every SLI meets its objective over the trailing `window` of slices that began at `since` or later, and that
+    /// is closed for every load. `Yes` carries the SLIs over that window, `No` those that miss; more slices can still turn
+    /// `No` into `Yes`.
+    pub fn steady(&self, window: Duration, since: DrillTime) -> Answer<Vec<Level>, Vec<Level>> {
         let wanted = slices(window);
-        let (mut until, mut missed) = (None, Vec::new());
+        let Some(closed) = self.closed_until() else { return Answer::NotYet };
+        let mut levels = Vec::new();
         for (sli, at, line) in self.sli_lines() {
             let Some(line) = line else { return Answer::NotYet };
-            let end = line.known.len();
+            let end = line.before(closed);
             let Some(begin) = end.checked_sub(wanted).filter(|begin| *begin >= line.first_from(since)) else {
                 return Answer::NotYet;
             };
             let Some(level) = self.level(sli, at, line, begin, end) else { return Answer::NotYet };
-            until = until.max(Some(level.to));
-            if !level.met() {
-                missed.push(level);
-            }
+            levels.push(level);
         }
-        match until {
-            Some(until) if missed.is_empty() => Answer::Yes(until),
-            Some(_) => Answer::No(missed),
-            None => Answer::NotYet,
+        let missed: Vec<Level> = levels.iter().filter(|level| !level.met()).cloned().collect();
+        match (levels.is_empty(), missed.is_empty()) {
+            (true, _) => Answer::NotYet,
+            (false, true) => Answer::Yes(levels),
+            (false, false) => Answer::No(missed),
         }
     }
 
@@ -281,7 +355,12 @@ impl Timeline {
             }
         }
         hits.sort_by_key(|hit| hit.at);
+        // Requests of another load that were due before may still be under way: which SLI fell first is known once they ended.
+        let earliest = hits.first().map(|hit| hit.at);
+        let asked = self.sli_lines().filter(|(sli, _, _)| query.slis.contains(&sli.name));
+        let behind = asked.filter_map(|(_, _, line)| line?.covered_until()).any(|until| Some(until) < earliest);
         match (hits.is_empty(), open) {
+            (false, _) if behind => Answer::NotYet,
             (false, _) => Answer::Yes(hits),
             (true, true) => Answer::NotYet,
             (true, false) => Answer::No(()),
@@ -311,12 +390,13 @@ impl Timeline {
         answer
     }
 
-    /// **Recovered** at t, for all SLIs or (`only`) for one of them: t is the start of the first slice that began at
-    /// `from` or later, has events and no bad one, and from which every objective is met over [t, t + `hold`]; it must
-    /// come by `ended + within`. Where SLIs look at several loads, the first slice with events from t on must be without
-    /// a bad event in each of them. `No` comes when every t until the deadline has been looked at, and carries the SLIs
-    /// over the last window.
-    pub fn recovered(&self, only: Option<&str>, query: &RecoveryQuery) -> Answer<DrillTime, Vec<Level>> {
+    /// **Recovered**, for all SLIs or (`only`) for one of them: t is the start of the first slice that began at `from` or
+    /// later, has events and no bad one, and from which every objective is met over [t, t + `hold`]. The time told is the
+    /// instant at which the first good answer of that window was complete; it must come by `ended + within`. Where SLIs look
+    /// at several loads, the first slice with events from t on must be without a bad event in each of them, and the last load
+    /// to have a good answer decides. `No` comes when every t until the deadline has been looked at, and carries the SLIs over
+    /// the last window.
+    pub fn recovered(&self, only: Option<&str>, query: &RecoveryQuery) -> Answer<Recovery, Vec<Level>> {
         let chosen: Vec<_> = self.sli_lines().filter(|(sli, _, _)| only.is_none_or(|only| only == sli.name)).collect();
         let deadline = query.ended.map(|ended| ended.plus(query.within));
         let mut starts = Vec::new();
@@ -327,8 +407,12 @@ impl Timeline {
         starts.sort_unstable();
         starts.dedup();
         for t in starts.into_iter().take_while(|t| deadline.is_none_or(|deadline| *t <= deadline)) {
-            match self.recovered_at(&chosen, t, query.hold) {
-                Answer::Yes(()) => return Answer::Yes(t),
+            match self.recovered_at(&chosen, t, query) {
+                // Later windows have their first good answer later still.
+                Answer::Yes(recovery) if deadline.is_some_and(|deadline| recovery.at > deadline) => {
+                    return Answer::No(self.latest_of(only, query.hold));
+                }
+                Answer::Yes(recovery) => return Answer::Yes(recovery),
                 Answer::No(()) => {}
                 Answer::NotYet => return Answer::NotYet,
             }
@@ -338,11 +422,31 @@ impl Timeline {
             !chosen.is_empty()
                 && chosen.iter().all(|(_, _, l)| l.and_then(Line::covered_until).is_some_and(|until| until > deadline))
         });
-        if all_seen {
-            let latest = self.latest(query.hold);
-            Answer::No(latest.into_iter().filter(|l| only.is_none_or(|only| only == l.sli)).collect())
-        } else {
-            Answer::NotYet
+        if all_seen { Answer::No(self.latest_of(only, query.hold)) } else { Answer::NotYet }
+    }
+
+    fn latest_of(&self, only: Option<&str>, window: Duration) -> Vec<Level> {
+        self.latest(window).into_iter().filter(|level| only.is_none_or(|only| only == level.sli)).collect()
+    }
+
+    /// **Relapse**: the first trailing window of length `window` (`recover.hold`) that ends after `held`, and is over by `until`, in which an SLI
+    /// misses its objective. `Yes` carries the SLIs that miss in it, `No` comes when everything until then is known.
+    pub fn relapsed(&self, held: DrillTime, until: DrillTime, window: Duration) -> Answer<Vec<Level>, ()> {
+        let wanted = slices(window);
+        let mut missed: Vec<Level> = Vec::new();
+        for (sli, at, line) in self.sli_lines() {
+            let Some(line) = line else { return Answer::NotYet };
+            let (first, last) = (line.before(held), line.before(until));
+            missed.extend(
+                (first + 1..=last).find_map(|end| {
+                    self.level(sli, at, line, end.checked_sub(wanted)?, end).filter(|level| !level.met())
+                }),
+            );
+        }
+        match (missed.is_empty(), self.closed_until()) {
+            (false, _) => Answer::Yes(missed),
+            (true, Some(closed)) if closed >= until => Answer::No(()),
+            (true, _) => Answer::NotYet,
         }
     }
 
@@ -350,25 +454,36 @@ impl Timeline {
         &self,
         chosen: &[(&SliSpec, usize, Option<&Line>)],
         t: DrillTime,
-        hold: Duration,
-    ) -> Answer<(), ()> {
+        query: &RecoveryQuery,
+    ) -> Answer<Recovery, ()> {
         let mut open = false;
+        let mut recovery = Recovery { at: t, from: t, to: t };
         for (sli, at, line) in chosen {
             let Some(line) = line else { return Answer::NotYet };
-            let begin = line.first_from(t);
+            let begin = line.before(t);
             match line.known.iter().skip(begin).find(|slice| slice.due > 0) {
                 Some(first) if first.good.get(*at) != Some(&first.due) => return Answer::No(()),
                 Some(_) => {}
                 None => open = true,
             }
-            let end = begin.saturating_add(slices(hold));
+            let end = begin.saturating_add(slices(query.hold));
+            let wanted = slices(query.window);
+            let known = end.min(line.known.len());
+            let mut inside =
+                (begin.saturating_add(wanted)..=known).filter_map(|end| self.level(sli, *at, line, end - wanted, end));
+            if inside.any(|level| !level.met()) {
+                return Answer::No(());
+            }
             match self.level(sli, *at, line, begin, end) {
                 Some(level) if !level.met() => return Answer::No(()),
-                Some(_) => {}
+                Some(level) => {
+                    recovery.to = recovery.to.max(level.to);
+                    recovery.at = recovery.at.max(line.first_good(begin, end, *at).unwrap_or(t));
+                }
                 None => open = true,
             }
         }
-        if open { Answer::NotYet } else { Answer::Yes(()) }
+        if open { Answer::NotYet } else { Answer::Yes(recovery) }
     }
 
     /// **Held**: every SLI meets its objective over [from, from + window], from the first slice that began at `from`
@@ -427,6 +542,17 @@ impl Line {
     /// The number of the first slice that began at `from` or later; one past the last when there is none yet.
     fn first_from(&self, from: DrillTime) -> usize {
         self.known.partition_point(|slice| slice.start < from)
+    }
+
+    /// How many slices have their middle before `to`.
+    fn before(&self, to: DrillTime) -> usize {
+        self.known.partition_point(|slice| slice.middle() < to)
+    }
+
+    /// When the earliest good event of the slices `begin..end` was complete, for the SLI at this place.
+    fn first_good(&self, begin: usize, end: usize, at: usize) -> Option<DrillTime> {
+        let inside = self.known.get(begin..end)?.iter();
+        inside.filter_map(|slice| Some(slice.start.plus((*slice.first_good.get(at)?)?))).min()
     }
 }
 

@@ -127,14 +127,39 @@ impl Diagnostic {
         let (head, marked, tail) = (text.get(start..at)?, text.get(at..marked_end)?, text.get(marked_end..end)?);
         let column = head.chars().count() + 1;
         let pos = Pos { line: text.get(..at)?.matches('\n').count() + 1, column };
-        let whole = column - 1 + marked.chars().count() + tail.chars().count();
+        let [head, marked, tail] = [head, marked, tail].map(without_length);
+        let whole = [&head, &marked, &tail].map(|part| part.chars().count()).iter().sum::<usize>();
         let (head, marked, tail) = match whole > WIDEST {
-            true => (cropped_start(head, WIDEST / 3), cropped(marked, WIDEST / 3), cropped(tail, WIDEST / 3)),
-            false => (visible(head), visible(marked), visible(tail)),
+            true => (cropped_start(&head, WIDEST / 3), cropped(&marked, WIDEST / 3), cropped(&tail, WIDEST / 3)),
+            false => (visible(&head), visible(&marked), visible(&tail)),
         };
         let span = Span::new(head.len(), head.len() + marked.len());
         Some((pos, format!("{head}{marked}{tail}"), span))
     }
+}
+
+/// Stand for the characters of a secret, each for one of as many bytes (1 to 4), so that every span and column stays true.
+const CONCEALED: [char; 4] = ['\u{1a}', '\u{9a}', '\u{e01a}', '\u{f001a}'];
+
+/// A text in the place of a secret that is shown as `***`, however long the secret is; line ends stay.
+pub fn concealed(secret: &str) -> String {
+    let conceal = |c: char| if c == '\n' { c } else { CONCEALED.get(c.len_utf8() - 1).copied().unwrap_or(c) };
+    secret.chars().map(conceal).collect()
+}
+
+/// The text with `***` for every stretch that is concealed.
+fn without_length(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut before = None;
+    for c in text.chars() {
+        match (CONCEALED.contains(&c), before.is_some_and(|c| CONCEALED.contains(&c))) {
+            (true, true) => {}
+            (true, false) => shown.push_str("***"),
+            (false, _) => shown.push(c),
+        }
+        before = Some(c);
+    }
+    shown
 }
 
 /// The renderer counts the column in the line that it was given, from which the beginning may have been left out.

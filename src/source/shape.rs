@@ -64,6 +64,11 @@ pub fn text(pattern: &str) -> serde_json::Value {
     json!({ "type": "string", "pattern": format!("^\\s*(?:{pattern})\\s*$") })
 }
 
+/// A size like `1MiB`, as [`super::parse_size`] reads it.
+pub fn size() -> serde_json::Value {
+    text("[0-9]+(?:\\s*(?:B|kB|KB|KiB|MB|MiB|GB|GiB|TB|TiB))?")
+}
+
 /// A whole number that may also be written in quotes.
 pub fn number(least: u64, most: u64) -> serde_json::Value {
     json!({ "type": ["integer", "string"], "minimum": least, "maximum": most, "pattern": "^\\+?[0-9]+$" })

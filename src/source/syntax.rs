@@ -1,4 +1,4 @@
-//! What the YAML parser says about broken syntax, in words that tell an author what to mend.
+//! What the YAML parser says about broken syntax, in words that tell an author what to fix.
 
 use super::{Diagnostics, Source, Span};
 use serde_yaml::granit_parser::{ErrorKind, ScanError};

@@ -28,6 +28,39 @@ pub trait FromYaml: Sized {
     }
 }
 
+/// Bytes of each unit of a size.
+const UNITS: [(&str, u64); 10] = [
+    ("B", 1),
+    ("kB", 1000),
+    ("KB", 1000),
+    ("KiB", 1 << 10),
+    ("MB", 1_000_000),
+    ("MiB", 1 << 20),
+    ("GB", 1_000_000_000),
+    ("GiB", 1 << 30),
+    ("TB", 1_000_000_000_000),
+    ("TiB", 1 << 40),
+];
+
+/// Reads a size in bytes: a whole number with its unit (`200GB`, `1MiB`), bytes without one. `wrong` completes a message that says
+/// what it is not: `no size like `1MiB``.
+pub fn parse_size(text: &str, wrong: &str) -> Result<u64, String> {
+    let text = text.trim();
+    let wrong = || format!("`{}` is {wrong}", shorten(text));
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at_checked(end).ok_or_else(wrong)?;
+    let unit = unit.trim();
+    let (_, per_unit) = UNITS.into_iter().find(|(name, _)| *name == unit || unit.is_empty()).ok_or_else(wrong)?;
+    let whole = number.parse::<u64>().ok().and_then(|number| number.checked_mul(per_unit));
+    match whole {
+        Some(bytes) => Ok(bytes),
+        None if decimal(number).is_some() => {
+            Err(format!("`{text}` is not a whole number of bytes that a file can have"))
+        }
+        None => Err(wrong()),
+    }
+}
+
 /// A text shortened for a message.
 pub fn shorten(text: &str) -> String {
     const MOST: usize = 60;

@@ -12,6 +12,9 @@ impl Respond {
         Respond {
             phases: phases.unwrap_or_else(|| super::respond::PHASES.to_vec()),
             vars: BTreeMap::new(),
+            env: BTreeMap::new(),
+            env_files: Vec::new(),
+            env_of_steps: BTreeMap::new(),
             timeout: timeout.unwrap_or(TIMEOUT),
             service,
             clients: BTreeMap::new(),
@@ -20,7 +23,8 @@ impl Respond {
 
     /// Gives an input its value; whether it is a secret its name and the value itself say.
     pub fn give(&mut self, name: &str, value: &str) {
-        let var = Var { value: value.to_string(), secret: is_secret(name, value, None) };
+        let may_be_empty = self.vars.get(&unified_name(name)).is_some_and(|known| known.may_be_empty);
+        let var = Var { value: value.to_string(), secret: is_secret(name, value, None), may_be_empty };
         self.vars.insert(unified_name(name), var.clone());
         self.vars.insert(name.to_string(), var);
     }

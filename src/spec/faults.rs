@@ -2,7 +2,8 @@
 
 use super::PlannedFault;
 use crate::faults::{Fault, Inject};
-use crate::source::{Diagnostics, Node, Source, Value, did_you_mean, shorten};
+use crate::runbook::left_running;
+use crate::source::{Diagnostics, Node, Source, Span, Value, did_you_mean, shorten};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,19 +44,48 @@ pub fn read_faults(node: &Node, loads: &[&str], source: &Arc<Source>, diags: &mu
             continue;
         };
         if let Some(load) = fault.load().filter(|load| !loads.contains(load)) {
-            let at = match &entry.value.value {
-                Value::Map(own) => own.iter().find(|own| own.key == "load").map(|own| own.value.span),
-                _ => None,
-            };
+            let at = span_of(&entry.value, "load");
             let message = format!("the fault `{}` names the load `{}`, which does not exist", entry.key, shorten(load));
             let help = did_you_mean(load, loads.iter().copied());
-            diags.error(source, at.unwrap_or(entry.value.span), message).help(help);
+            diags.error(source, at, message).help(help);
+        }
+        warn_of_what_is_left_running(&fault, &entry.value, source, diags);
+        let name = fault.process().map(|process| process.name);
+        if let Some(name) = name.filter(|name| process_names(&faults).any(|other| other == *name)) {
+            let at = span_of(&entry.value, "name");
+            let message = format!("there are two processes `{}`: nobody could tell them apart", shorten(&name));
+            diags.error(source, at, message).help("give each a name of its own");
         }
         let taken = faults.iter().filter(|other| other.fault.kind() == fault.kind()).count();
         let id = if taken == 0 { entry.key.clone() } else { format!("{}-{}", entry.key, taken + 1) };
         faults.push(PlannedFault { id, fault, line: source.pos(entry.key_span.start).line });
     }
     faults
+}
+
+/// Where a parameter stands, else all of them.
+fn span_of(parameters: &Node, key: &str) -> Span {
+    match &parameters.value {
+        Value::Map(own) => own.iter().find(|own| own.key == key).map_or(parameters.span, |own| own.value.span),
+        _ => parameters.span,
+    }
+}
+
+/// A restart of the service would cure what a `command` leaves running in its container.
+fn warn_of_what_is_left_running(fault: &Fault, parameters: &Node, source: &Arc<Source>, diags: &mut Diagnostics) {
+    let Fault::Command(command) = fault else { return };
+    let Some(what) = left_running(command.run()) else { return };
+    let message = format!(
+        "`run` leaves something running in `{}` (`{what}`): it ends with the container, so any restart of the service cures it",
+        command.service()
+    );
+    diags
+        .warning(source, span_of(parameters, "run"), message)
+        .help("use the fault `process`, which runs in a container of its own");
+}
+
+fn process_names(faults: &[PlannedFault]) -> impl Iterator<Item = String> {
+    faults.iter().filter_map(|planned| planned.fault.process()).map(|process| process.name)
 }
 
 /// The services that need an agent in front of them, with every port that any fault gives.

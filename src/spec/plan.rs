@@ -3,8 +3,8 @@
 use crate::agent::protocol::MetricCondition;
 use crate::faults::{Fault, Inject};
 use crate::load::{LoadSpec, url_secrets};
-use crate::record::{Verdict, url_password};
-use crate::runbook::{Runbook, RunbookPhase};
+use crate::record::{Verdict, script_secrets, url_password};
+use crate::runbook::{Input, Runbook, RunbookPhase};
 use crate::slis::{Ratio, SliSpec};
 use crate::source::{Diagnostics, Source, Value, parse};
 use crate::stack::StackSpec;
@@ -58,6 +58,13 @@ pub struct Plan {
     pub recover_hold: Duration,
     /// `revert.hold`, 2 s by default.
     pub revert_hold: Duration,
+    /// Recovery time objective: first confirmed fault → recovered. The stricter one of [`Plan::objectives`].
+    /// `None`: no limit on the time to recover.
+    pub rto: Option<Duration>,
+    /// What must not be destroyed.
+    pub invariants: Vec<super::Invariant>,
+    /// The objectives that hold, and where they come from: the scenario, or `services.yaml`.
+    pub objectives: super::Objectives,
     /// What a DR drill asserts beyond that; `None` for drills of other kinds.
     pub restore: Option<super::RestoreSpec>,
     /// The verdict that must come out; `passed` unless the scenario exists to fail.
@@ -72,7 +79,9 @@ impl Plan {
         let metrics = self.detect.iter().flat_map(|detect| url_secrets(&detect.url));
         let faults = self.faults.iter().flat_map(|planned| planned.fault.secrets());
         let restore = self.restore.iter().flat_map(super::RestoreSpec::secrets);
-        self.respond.secrets().into_iter().chain(loads).chain(metrics).chain(faults).chain(restore).collect()
+        let invariants = self.invariants.iter().flat_map(|invariant| script_secrets(&invariant.probe.run));
+        let own = self.respond.secrets().into_iter().chain(loads).chain(metrics);
+        own.chain(faults).chain(restore).chain(invariants).collect()
     }
 
     /// Sends at most so many requests a second, as a machine that many drills share asks for. Every window in which requests
@@ -94,6 +103,12 @@ impl Plan {
         self.impact.window = longer(self.impact.window);
         self.recover_hold = longer(self.recover_hold);
         self.revert_hold = longer(self.revert_hold);
+    }
+
+    /// The service of the stack that a load calls.
+    pub fn service_of(&self, load: &LoadSpec) -> Option<String> {
+        let host = super::host_of(&load.url)?;
+        Some(self.stack.hosts.get(host).cloned().unwrap_or_else(|| host.to_string()))
     }
 
     /// Line of a key of the scenario, from 1; the first one when the scenario leaves it out.
@@ -154,6 +169,12 @@ pub struct Respond {
     pub phases: Vec<RunbookPhase>,
     /// Values of inputs, by unified name as well as as written.
     pub vars: BTreeMap<String, Var>,
+    /// What every session has in its environment: `env_files`, and `env` over them.
+    pub env: BTreeMap<String, Var>,
+    /// The files of `env_files`.
+    pub env_files: Vec<PathBuf>,
+    /// Id of a step → what its sessions have in their environment while it is followed.
+    pub env_of_steps: BTreeMap<String, BTreeMap<String, Var>>,
     /// Deadline of a command, unless the step says otherwise.
     pub timeout: Duration,
     /// Where commands run; `None` is the toolbox.
@@ -172,9 +193,22 @@ pub struct Client {
 }
 
 impl Respond {
-    /// Values of inputs that must never be shown, and the passwords inside of those that are URLs.
+    /// What a step is given for an input, the closest word first: the step's own environment, `vars`, `env`. The last two
+    /// are asked by the exact name of a variable.
+    pub fn given(&self, step: &str, input: &Input) -> Option<&Var> {
+        let of_step = self.env_of_steps.get(step);
+        input
+            .variable()
+            .and_then(|name| of_step?.get(name))
+            .or_else(|| self.vars.get(&input.name))
+            .or_else(|| self.env.get(input.variable()?))
+    }
+
+    /// Values that must never be shown, and the passwords inside of those that are URLs.
     pub fn secrets(&self) -> Vec<String> {
-        let secret = self.vars.values().filter(|var| var.secret).map(|var| var.value.as_str());
+        let all =
+            self.vars.values().chain(self.env.values()).chain(self.env_of_steps.values().flat_map(BTreeMap::values));
+        let secret = all.filter(|var| var.secret).map(|var| var.value.as_str());
         let mut found: Vec<String> =
             secret.flat_map(|value| [Some(value), url_password(value)]).flatten().map(str::to_string).collect();
         found.sort();
@@ -190,6 +224,15 @@ pub struct Var {
     pub value: String,
     /// Whether it must never be shown.
     pub secret: bool,
+    /// Whether it may be empty; an input that is empty otherwise blocks its step as one without a value does.
+    pub may_be_empty: bool,
+}
+
+impl Var {
+    /// Whether a step can do with it.
+    pub fn is_usable(&self) -> bool {
+        self.may_be_empty || !self.value.trim().is_empty()
+    }
 }
 
 /// What the command line adds to a scenario.

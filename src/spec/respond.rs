@@ -1,7 +1,8 @@
 //! `runbook:` and `respond:` of a scenario: which phases of the runbook are followed, where, and with which inputs.
 
+use super::steps::Named as NamedStep;
 use super::windows::{LONGEST, deadline};
-use super::{Overrides, Plan, Respond, Var};
+use super::{Overrides, Plan, Respond, Var, environment};
 use crate::record::{looks_secret, url_password};
 use crate::runbook::{Command, Input, Reading, Runbook, RunbookPhase, Step, unified_name};
 use crate::source::{Diagnostics, Entry, MapReader, Node, Source, Span, Value, did_you_mean, list, nearest, shorten};
@@ -22,6 +23,8 @@ struct Named {
     var: Option<Var>,
     /// What the scenario itself says about its being a secret.
     declared: Option<bool>,
+    /// Whether the scenario lets it be empty.
+    may_be_empty: bool,
 }
 
 /// Whether a value must never be shown: what the scenario says wins; otherwise what its name or the value itself says,
@@ -43,11 +46,12 @@ pub fn read_runbook(node: &Node, reading: &Reading, source: &Arc<Source>, diags:
 }
 
 /// Reads `respond`, checked against the runbook, if the scenario names one that can be read. `runbook_at` is where it is
-/// named.
+/// named; `steps` are those of which the scenario says something.
 pub fn read(
     node: Option<&Node>,
     runbook: Option<&Runbook>,
     runbook_at: Option<Span>,
+    steps: &[NamedStep],
     overrides: &Overrides,
     source: &Arc<Source>,
     diags: &mut Diagnostics,
@@ -61,6 +65,7 @@ pub fn read(
     let mut phases = None;
     let mut selected = false;
     let mut vars = Vec::new();
+    let (mut env, mut env_files) = (BTreeMap::new(), Vec::new());
     let mut service = None;
     let mut timeout = None;
     if let Some(node) = node {
@@ -70,23 +75,35 @@ pub fn read(
             phases = read_phases(node, &mut map);
         }
         vars = map.node("vars").map_or_else(Vec::new, |node| read_vars(node, source, map.diags));
+        if let Some(node) = map.node("env_files") {
+            (env, env_files) = environment::read_files(node, source, map.diags);
+        }
+        env.extend(
+            map.node("env").map_or_else(BTreeMap::new, |node| environment::read(node, "env", source, map.diags)),
+        );
         timeout = deadline(&mut map, "timeout", LONGEST);
         service = map.optional("service");
         map.finish()?;
     }
     override_vars(&mut vars, overrides);
     let phases = phases.unwrap_or_else(|| PHASES.to_vec());
-    if let Some(runbook) = runbook {
-        check_phases(runbook, &phases, selected, runbook_at.unwrap_or_default(), source, diags);
-        check_vars(runbook, &phases, &vars, service.as_deref(), source, diags);
-    }
-    Some(Respond {
+    let respond = Respond {
         phases,
-        vars: both_names(vars)?,
+        // One that could not be read counts as given: its own mistake is told already.
+        vars: both_names(&vars),
+        env,
+        env_files,
+        env_of_steps: steps.iter().filter_map(NamedStep::environment).collect(),
         timeout: timeout.unwrap_or(TIMEOUT),
         service,
         clients: BTreeMap::new(),
-    })
+    };
+    if let Some(runbook) = runbook {
+        check_phases(runbook, &respond.phases, selected, runbook_at.unwrap_or_default(), source, diags);
+        check_vars(runbook, &respond, &vars, source, diags);
+        super::silent::warn(runbook, &respond.phases, diags);
+    }
+    vars.iter().all(|named| named.var.is_some()).then_some(respond)
 }
 
 fn read_phases(node: &Node, map: &mut MapReader<'_>) -> Option<Vec<RunbookPhase>> {
@@ -132,7 +149,9 @@ fn read_vars(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Vec<
             diags.error(source, entry.key_span, message).help("keep one of the two");
         }
         let (var, declared) = read_var(entry, source, diags);
-        vars.push(Named { name: entry.key.clone(), source: source.clone(), span: entry.key_span, var, declared });
+        let may_be_empty = var.as_ref().is_some_and(|var| var.may_be_empty);
+        let (name, source) = (entry.key.clone(), source.clone());
+        vars.push(Named { name, source, span: entry.key_span, var, declared, may_be_empty });
     }
     vars
 }
@@ -141,6 +160,7 @@ fn read_vars(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Vec<
 pub fn read_var(entry: &Entry, source: &Arc<Source>, diags: &mut Diagnostics) -> (Option<Var>, Option<bool>) {
     let name = shorten(&entry.key);
     let mut declared = None;
+    let mut may_be_empty = false;
     let value = match &entry.value.value {
         Value::Scalar { text, .. } => Some(text.clone()),
         Value::Map(_) => {
@@ -148,6 +168,7 @@ pub fn read_var(entry: &Entry, source: &Arc<Source>, diags: &mut Diagnostics) ->
                 return (None, None);
             };
             declared = map.optional::<bool>("secret");
+            may_be_empty = map.optional::<bool>("may_be_empty").unwrap_or_default();
             let value: Option<String> = map.optional("value");
             let from: Option<String> = map.optional("env");
             let span = map.span();
@@ -163,7 +184,7 @@ pub fn read_var(entry: &Entry, source: &Arc<Source>, diags: &mut Diagnostics) ->
                 }
                 (_, Some(from), _, _) => {
                     let at = map.span_of("env");
-                    environment(&from).map_err(|why| map.error(at, why).help("set it before the drill is run")).ok()
+                    of_runner(&from).map_err(|why| map.error(at, why).help("set it before the drill is run")).ok()
                 }
                 (value, ..) => value,
             };
@@ -178,11 +199,11 @@ pub fn read_var(entry: &Entry, source: &Arc<Source>, diags: &mut Diagnostics) ->
             None
         }
     };
-    let var = value.map(|value| Var { secret: is_secret(&entry.key, &value, declared), value });
+    let var = value.map(|value| Var { secret: is_secret(&entry.key, &value, declared), value, may_be_empty });
     (var, declared)
 }
 
-fn environment(name: &str) -> Result<String, String> {
+fn of_runner(name: &str) -> Result<String, String> {
     let shown = shorten(name);
     if name.is_empty() || name.contains(['=', '\0']) {
         return Err(format!("`{shown}` is not the name of an environment variable"));
@@ -196,27 +217,31 @@ fn environment(name: &str) -> Result<String, String> {
 /// The command line wins; what the scenario says about secrets stays.
 fn override_vars(vars: &mut Vec<Named>, overrides: &Overrides) {
     for (name, value) in &overrides.vars {
-        let var = |declared| Some(Var { value: value.clone(), secret: is_secret(name, value, declared) });
+        let var = |declared, may_be_empty| {
+            Some(Var { value: value.clone(), secret: is_secret(name, value, declared), may_be_empty })
+        };
         match vars.iter_mut().find(|var| unified_name(&var.name) == unified_name(name)) {
-            Some(known) => known.var = var(known.declared),
+            Some(known) => known.var = var(known.declared, known.may_be_empty),
             None => {
                 // The value may be a secret: only the name is shown.
                 let source = Source::new("--var", format!("{name}=…"));
                 let span = Span::new(0, name.len());
-                vars.push(Named { name: name.clone(), source, span, var: var(None), declared: None });
+                let var = var(None, false);
+                vars.push(Named { name: name.clone(), source, span, var, declared: None, may_be_empty: false });
             }
         }
     }
 }
 
-fn both_names(vars: Vec<Named>) -> Option<BTreeMap<String, Var>> {
+fn both_names(vars: &[Named]) -> BTreeMap<String, Var> {
     let mut map = BTreeMap::new();
     for named in vars {
-        let var = named.var?;
+        let unread = || Var { value: String::new(), secret: true, may_be_empty: true };
+        let var = named.var.clone().unwrap_or_else(unread);
         map.insert(unified_name(&named.name), var.clone());
-        map.insert(named.name, var);
+        map.insert(named.name.clone(), var);
     }
-    Some(map)
+    map
 }
 
 fn check_phases(
@@ -245,16 +270,9 @@ fn check_phases(
     }
 }
 
-fn check_vars(
-    runbook: &Runbook,
-    phases: &[RunbookPhase],
-    vars: &[Named],
-    service: Option<&str>,
-    source: &Arc<Source>,
-    diags: &mut Diagnostics,
-) {
+fn check_vars(runbook: &Runbook, respond: &Respond, vars: &[Named], source: &Arc<Source>, diags: &mut Diagnostics) {
     // What only a step left out would set is an input of those that stay.
-    let followed = runbook.only(|step| phases.contains(&step.phase));
+    let followed = runbook.only(|step| respond.phases.contains(&step.phase));
     let used: Vec<&Input> = runbook.steps.iter().chain(&followed.steps).flat_map(inputs).collect();
     for var in vars {
         let name = unified_name(&var.name);
@@ -269,29 +287,23 @@ fn check_vars(
             warning.help(format!("did you mean `{}`?", shorten(&input.spelling)));
         }
     }
-    let lookup = |name: &str| {
-        let var = vars.iter().find(|var| unified_name(&var.name) == name)?;
-        Some(var.var.as_ref().map_or_else(String::new, |var| var.value.clone()))
-    };
+    let lookup = |name: &str| respond.vars.get(name).map(|var| var.value.clone());
     let mut told: Vec<&str> = Vec::new();
-    for Use { command, place, input, captured } in uses(&followed, service) {
+    for Use { step, command, place, input, captured } in uses(&followed, respond.service.as_deref()) {
+        let given = respond.given(step, input);
         // Whether its service has it of its own is known once the stack is.
-        if place.is_some() && input.variable().is_some() {
+        if place.is_some() && input.variable().is_some() && given.is_none() || told.contains(&input.name.as_str()) {
             continue;
         }
         let file = command.origin.as_ref().unwrap_or(&runbook.source);
-        let known = captured || lookup(&input.name).is_some();
-        if told.contains(&input.name.as_str()) || known && !command.refused(lookup).contains(input) {
-            continue;
-        }
+        let why = match given {
+            Some(var) if !var.is_usable() && !captured => Unfit::Empty,
+            None if !captured => Unfit::Missing,
+            _ if command.refused(lookup).contains(input) => Unfit::Refused { shell: command.is_shell() },
+            _ => continue,
+        };
         told.push(&input.name);
-        warn_of(
-            input,
-            if known { Unfit::Refused { shell: command.is_shell() } } else { Unfit::Missing },
-            file,
-            source,
-            diags,
-        );
+        warn_of(input, why, file, source, diags);
     }
 }
 
@@ -301,9 +313,10 @@ pub fn check_environment(plan: &Plan, environment: impl Fn(&str) -> BTreeMap<Str
     let (Some(runbook), respond) = (&plan.runbook, &plan.respond) else { return };
     let followed = runbook.only(|step| respond.phases.contains(&step.phase));
     let mut told: Vec<&str> = Vec::new();
-    for Use { command, place, input, captured } in uses(&followed, respond.service.as_deref()) {
+    for Use { step, command, place, input, captured } in uses(&followed, respond.service.as_deref()) {
         let (Some(place), Some(variable)) = (place, input.variable()) else { continue };
-        let known = captured || respond.vars.contains_key(&input.name) || environment(place).contains_key(variable);
+        let own = || environment(place).get(variable).is_some_and(|value| !value.is_empty());
+        let known = captured || respond.given(step, input).is_some() || own();
         if !known && !told.contains(&input.name.as_str()) {
             told.push(&input.name);
             let file = command.origin.as_ref().unwrap_or(&runbook.source);
@@ -314,6 +327,8 @@ pub fn check_environment(plan: &Plan, environment: impl Fn(&str) -> BTreeMap<Str
 
 /// An input where a command uses it.
 struct Use<'r> {
+    /// Id of its step.
+    step: &'r str,
     command: &'r Command,
     /// The service in which the command runs.
     place: Option<&'r str>,
@@ -329,7 +344,9 @@ fn uses<'r>(runbook: &'r Runbook, service: Option<&'r str>) -> Vec<Use<'r>> {
             let place = block.settings.place.as_deref().or(service);
             for command in step.commands().iter().filter(|command| command.block == index) {
                 let inputs = command.inputs.iter();
-                found.extend(inputs.map(|input| Use { command, place, input, captured: names.contains(&input.name) }));
+                let captured = |input: &Input| names.contains(&input.name);
+                let of = |input| Use { step: &step.id, command, place, input, captured: captured(input) };
+                found.extend(inputs.map(of));
             }
             names.extend(step.captures().filter(|(by, _)| *by == index).map(|(_, name)| unified_name(name)));
         }
@@ -341,6 +358,8 @@ fn uses<'r>(runbook: &'r Runbook, service: Option<&'r str>) -> Vec<Use<'r>> {
 enum Unfit {
     /// The input has no value.
     Missing,
+    /// Its value is empty.
+    Empty,
     /// Its value cannot stand where it would be put.
     Refused { shell: bool },
 }
@@ -356,6 +375,12 @@ fn warn_of(input: &Input, why: Unfit, file: &Arc<Source>, source: &Arc<Source>, 
             diags
                 .warning(file, span, message)
                 .help(format!("give it in the scenario: `respond: {{ vars: {{ {name}: … }} }}`, or with `--var`"));
+        }
+        Unfit::Empty => {
+            let message = format!("the value of `{spelling}` is empty: its step would be blocked");
+            diags.warning(file, span, message).help(format!(
+                "give it one; if it is meant so: `respond: {{ vars: {{ {name}: {{ value: \"\", may_be_empty: true }} }} }}`"
+            ));
         }
         Unfit::Refused { shell } => {
             let message = format!("the value of `{spelling}` cannot stand here: its step would be blocked");
@@ -373,7 +398,7 @@ fn inputs(step: &Step) -> impl Iterator<Item = &Input> {
 }
 
 /// The byte at a line and column, both from 1.
-fn offset(text: &str, line: usize, column: usize) -> usize {
+pub fn offset(text: &str, line: usize, column: usize) -> usize {
     let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
     let rest = text.get(start..).unwrap_or_default();
     start + rest.char_indices().nth(column.saturating_sub(1)).map_or(rest.len(), |(at, _)| at)

@@ -1,15 +1,17 @@
-//! `kind`, `rto`, `rpo`, `ledger` and `restore` of a scenario: what a DR drill asserts beyond a recovery.
+//! `kind`, `rpo`, `ledger` and `restore` of a scenario: what a DR drill asserts beyond a recovery.
 
+use super::invariants::expected;
 use super::loads::named;
 use super::outcome::Expected;
-use super::windows::{LONGEST, deadline, required_deadline};
-use super::{LedgerSpec, LevelProbe, PlannedFault, Probe, RestoreSpec};
+use super::windows::{LONGEST, deadline};
+use super::{BackupSpec, Expectation, LedgerSpec, LevelProbe, PlannedFault, Probe, RestoreSpec};
 use crate::faults::Inject;
 use crate::load::LoadSpec;
 use crate::record::{RestoreLevel, Verdict};
+use crate::services::{A_PERIOD, parse_period};
 use crate::slis::{Comparison, Good, Term};
 use crate::source::{
-    Diagnostics, Entry, Form, FromYaml, MAX_DURATION, MapReader, Node, Source, Span, did_you_mean, shorten,
+    Diagnostics, Entry, Form, FromYaml, MapReader, Node, Source, Span, did_you_mean, parse_size, shape, shorten,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +21,10 @@ pub const KINDS: [&str; 2] = ["drill", "dr"];
 /// How long a probe may take unless it says otherwise.
 const PROBE_WITHIN: Duration = Duration::from_secs(10);
 const ADD_KIND: &str = "add `kind: dr`";
+const A_SIZE: Form = Form::new(
+    "a size like `200GB`",
+    || serde_json::json!({ "anyOf": [{ "type": "integer", "minimum": 1 }, shape::size()] }),
+);
 const AN_ACKNOWLEDGEMENT: Form = Form::new("a condition like `status == 201`", || {
     let mut shape = Good::shape();
     if let Some(shape) = shape.as_object_mut() {
@@ -82,7 +88,6 @@ pub struct Around<'a> {
 pub fn read(kind: Kind, map: &mut MapReader<'_>, around: &Around<'_>) -> Option<Option<RestoreSpec>> {
     let source = map.source;
     let dr = kind.is_dr();
-    let rto = if dr { required_deadline(map, "rto", MAX_DURATION) } else { deadline(map, "rto", MAX_DURATION) };
     // None at all is what synchronous replication promises.
     let rpo: Option<Duration> = if dr { map.require("rpo") } else { map.optional("rpo") };
     let [ledger, restore] = ["ledger", "restore"].map(|key| if dr { map.require_node(key) } else { map.node(key) });
@@ -93,7 +98,7 @@ pub fn read(kind: Kind, map: &mut MapReader<'_>, around: &Around<'_>) -> Option<
         Kind::Unknown => return None,
         Kind::Drill => {
             let mut fits = true;
-            for key in ["rto", "rpo", "ledger", "restore"] {
+            for key in ["rpo", "ledger", "restore"] {
                 if let Some(entry) = map.entry(key) {
                     map.error(entry.key_span, format!("`{key}` is for DR drills")).help(ADD_KIND);
                     fits = false;
@@ -112,8 +117,9 @@ pub fn read(kind: Kind, map: &mut MapReader<'_>, around: &Around<'_>) -> Option<
         map.error(span, "`impact: none` with `kind: dr`: what no user notices is no disaster")
             .help("leave one of the two out");
     }
-    let (backup, probes) = restore??;
-    Some(Some(RestoreSpec { rto: rto?, rpo: rpo?, ledger: ledger??, backup, probes, expect: expect? }))
+    let (backup, production_bytes, probes) = restore??;
+    let (rpo, ledger, expect) = (rpo?, ledger??, expect?);
+    Some(Some(RestoreSpec { rpo, ledger, backup, production_bytes, probes, expect }))
 }
 
 /// The level that is expected; `None` when it does not go with the verdict.
@@ -146,10 +152,13 @@ fn read_level(kind: Kind, map: &mut MapReader<'_>, expect: Option<&Expected>) ->
             None
         }
         (verdict, Some((RestoreLevel::L5, span)))
-            if !matches!(verdict, Verdict::NotRecovered | Verdict::StepFailed) =>
+            if !matches!(
+                verdict,
+                Verdict::NotRecovered | Verdict::TooLate | Verdict::Damaged | Verdict::StepFailed
+            ) =>
         {
             map.error(span, format!("a restore that comes to L5 does not end as `{verdict}`"))
-                .help("L5 goes with `passed`, with `not_recovered` where the RTO or the RPO is missed, and with `step_failed`");
+                .help("L5 goes with `passed`, with `too_late` where the RTO is missed, with `not_recovered` where the RPO is, with `damaged`, and with `step_failed`");
             None
         }
         (_, Some((level, _))) => Some(level),
@@ -204,19 +213,33 @@ fn read_load(node: &Node, around: &Around<'_>, map: &mut MapReader<'_>) -> Optio
     Some(load)
 }
 
-/// Reads `restore`: what tells of the backup, and what each level is seen by.
+/// Reads `restore`: what tells of the backup, how much production has, and what each level is seen by.
 pub fn read_restore(
     node: &Node,
     source: &Arc<Source>,
     diags: &mut Diagnostics,
-) -> Option<(Option<Probe>, Vec<LevelProbe>)> {
+) -> Option<(Option<BackupSpec>, Option<u64>, Vec<LevelProbe>)> {
     let mut map = MapReader::new(node, "`restore`", source, diags)?;
-    let backup = map.entry("backup").map(|entry| read_probe(entry, "`backup`", source, map.diags));
+    map.node("backup");
+    let backup = map.entry("backup").map(|entry| read_backup(entry, source, map.diags));
+    let production =
+        map.optional_with("production_size", A_SIZE, |text| match parse_size(text, "no size like `200GB`")? {
+            0 => Err("production has nothing to restore, then".into()),
+            bytes => Ok(bytes),
+        });
+    if let (Some(_), None) = (production, &backup) {
+        let span = map.span_of("production_size");
+        map.error(
+            span,
+            "`production_size` without `backup`: nothing tells how large the backup is that is restored here",
+        )
+        .help("add `backup: { service: …, run: … }` that writes `bytes=…`");
+    }
     let mut probes = Vec::new();
     for (level, key) in LEVELS {
         map.require_node(key);
         let probe = map.entry(key).and_then(|entry| read_probe(entry, &format!("`{key}`"), source, map.diags));
-        probes.extend(probe.map(|probe| LevelProbe { level, name: key.into(), probe, output: None }));
+        probes.extend(probe.map(|probe| LevelProbe { level, name: key.into(), probe, expected: Expectation::Success }));
     }
     let content = map.require_node("content");
     let entries: Vec<&Entry> =
@@ -228,8 +251,17 @@ pub fn read_restore(
     let complete = probes.len() == asked && probes.len() > LEVELS.len();
     match backup {
         Some(None) => None,
-        backup => complete.then_some((backup.flatten(), probes)),
+        backup => complete.then_some((backup.flatten(), production, probes)),
     }
+}
+
+/// Reads `backup`.
+pub fn read_backup(entry: &Entry, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<BackupSpec> {
+    let mut map = MapReader::new(&entry.value, "`backup`", source, diags)?;
+    let probe = probe(&mut map, entry);
+    let max_age = map.optional_with("max_age", A_PERIOD, parse_period);
+    map.finish()?;
+    Some(BackupSpec { probe: probe?, max_age })
 }
 
 /// Reads a check of the content.
@@ -237,10 +269,9 @@ pub fn read_check(entry: &Entry, source: &Arc<Source>, diags: &mut Diagnostics) 
     let what = format!("the check `{}`", shorten(&entry.key));
     let mut map = MapReader::new(&entry.value, what, source, diags)?;
     let probe = probe(&mut map, entry);
-    let output: Option<String> = map.optional("output");
+    let expected = expected(&mut map).unwrap_or(Expectation::AsBefore);
     map.finish()?;
-    let output = output.map(|output| output.trim_end().to_string());
-    Some(LevelProbe { level: RestoreLevel::L4, name: entry.key.clone(), probe: probe?, output })
+    Some(LevelProbe { level: RestoreLevel::L4, name: entry.key.clone(), probe: probe?, expected })
 }
 
 /// Reads a script for a service; `what` says what it is, in a message.
@@ -251,7 +282,8 @@ pub fn read_probe(entry: &Entry, what: &str, source: &Arc<Source>, diags: &mut D
     probe
 }
 
-fn probe(map: &mut MapReader<'_>, entry: &Entry) -> Option<Probe> {
+/// Reads the keys of a probe: `service`, `run` and `within`.
+pub fn probe(map: &mut MapReader<'_>, entry: &Entry) -> Option<Probe> {
     let service = map.require("service");
     let run: Option<String> = map.require("run");
     let span = map.span_of("run");

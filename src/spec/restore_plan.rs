@@ -1,20 +1,22 @@
 //! What a DR drill asserts beyond a recovery, as its scenario says it.
 
 use crate::record::{RestoreLevel, script_secrets};
-use crate::slis::Good;
+use crate::slis::{Comparison, Good};
+use crate::source::shorten;
+use std::fmt;
 use std::time::Duration;
 
-/// `rto`, `rpo`, `ledger` and `restore` of a scenario of the kind `dr`.
+/// `rpo`, `ledger` and `restore` of a scenario of the kind `dr`.
 #[derive(Debug, Clone)]
 pub struct RestoreSpec {
-    /// Recovery time objective: first confirmed fault → recovered.
-    pub rto: Duration,
     /// Recovery point objective: how old the oldest lost write may be that was acknowledged before the fault.
     pub rpo: Duration,
     /// The ledger of acknowledged writes.
     pub ledger: LedgerSpec,
-    /// Tells of the backup, as `key=value` lines: `id`, `taken` (RFC 3339), `bytes`, and whatever else it knows.
-    pub backup: Option<Probe>,
+    /// The backup.
+    pub backup: Option<BackupSpec>,
+    /// How much production has to restore, in bytes, in the measure of the backup's `bytes`.
+    pub production_bytes: Option<u64>,
     /// What each level is seen by: one for each of L1 to L3, at least one for L4, in the order of the levels.
     pub probes: Vec<LevelProbe>,
     /// The level that must be reached and not passed; L5 unless the scenario exists to fail.
@@ -28,8 +30,9 @@ impl RestoreSpec {
         let path = |keys: &[&str]| keys.iter().map(|key| (*key).to_string()).collect();
         let mut asked =
             vec![(&self.ledger.survivors, "`ledger.survivors`".to_string(), path(&["ledger", "survivors"]))];
-        asked
-            .extend(self.backup.as_ref().map(|probe| (probe, "`restore.backup`".into(), path(&["restore", "backup"]))));
+        asked.extend(
+            self.backup.as_ref().map(|backup| (&backup.probe, "`restore.backup`".into(), path(&["restore", "backup"]))),
+        );
         asked.extend(self.probes.iter().map(|level| match level.level {
             RestoreLevel::L4 => {
                 let name = level.name.as_str();
@@ -57,6 +60,15 @@ pub struct LedgerSpec {
     pub survivors: Probe,
 }
 
+/// The backup of a DR drill.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackupSpec {
+    /// Tells of it, as `key=value` lines: `id`, `taken` (RFC 3339), `bytes`, and whatever else it knows.
+    pub probe: Probe,
+    /// How old it may be before the fault, by its own time `taken`.
+    pub max_age: Option<Duration>,
+}
+
 /// A script for `sh` in the first running container of a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Probe {
@@ -71,7 +83,7 @@ pub struct Probe {
 }
 
 /// What a level is seen by.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct LevelProbe {
     /// The level, L1 to L4.
     pub level: RestoreLevel,
@@ -79,6 +91,45 @@ pub struct LevelProbe {
     pub name: String,
     /// The script; exit code 0 is asked for.
     pub probe: Probe,
-    /// What it must write, white space at the end aside. For a check of the content without it: what it wrote before the fault.
-    pub output: Option<String>,
+    /// What it must write; nothing in particular for L1 to L3.
+    pub expected: Expectation,
+}
+
+/// What a probe must write. Its exit code must be 0 in any case; white space at the end of its output counts for nothing.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Expectation {
+    /// Nothing in particular.
+    Success,
+    /// This text.
+    Output(String),
+    /// What it wrote before the fault.
+    AsBefore,
+    /// A number that fulfils a comparison: `>= 100`.
+    Number(Comparison, f64),
+    /// A number that is not below the one before the fault, and that still grows: what is written must go on being written.
+    Increases,
+}
+
+impl fmt::Display for Expectation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Expectation::Success => write!(f, "exit code 0"),
+            Expectation::Output(text) => write!(f, "`{}`", shorten(text)),
+            Expectation::AsBefore => write!(f, "as before the fault"),
+            Expectation::Number(op, value) => write!(f, "{} {value}", op.sign()),
+            Expectation::Increases => write!(f, "increases"),
+        }
+    }
+}
+
+/// What must not be destroyed, by the fault or by the cure: asked while everything is steady, after the recovery, and after the
+/// revert.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Invariant {
+    /// Its name.
+    pub name: String,
+    /// The script.
+    pub probe: Probe,
+    /// What it must write.
+    pub expected: Expectation,
 }

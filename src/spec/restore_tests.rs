@@ -73,32 +73,44 @@ fn mistakes(scenario: &str) -> Vec<String> {
 }
 
 #[test]
+fn the_age_of_a_backup_and_the_size_of_production_are_read() {
+    let said = changed("restore:\n", "restore:\n  production_size: 2TB\n");
+    assert!(said.contains("backup:"), "{said}");
+    assert_eq!(plan(&said).restore.expect("a restore").production_bytes, Some(2_000_000_000_000));
+    let wrong = changed("restore:\n", "restore:\n  production_size: 0\n");
+    assert_eq!(mistakes(&wrong), ["`production_size`: production has nothing to restore, then"]);
+}
+
+#[test]
 fn a_dr_drill_is_read() {
     let plan = plan(LOST);
     assert_eq!(plan.description.as_deref(), Some("Severe: all bookings. Plausible: a disk."));
     assert_eq!(plan.owner.as_deref(), Some("bookings-oncall"));
     let restore = plan.restore.expect("what it measures");
-    assert_eq!((restore.rto, restore.rpo), (Duration::from_secs(45), Duration::from_millis(1500)));
+    assert_eq!((plan.rto, restore.rpo), (Some(Duration::from_secs(45)), Duration::from_millis(1500)));
     assert_eq!((plan.expect, restore.expect), (Verdict::Passed, RestoreLevel::L5));
     let ledger = restore.ledger;
     assert_eq!((ledger.load.as_str(), ledger.acknowledged.text.as_str()), ("bookings", "status == 201"));
     assert_eq!(ledger.survivors.within, Duration::from_secs(60));
     assert_eq!((ledger.survivors.service.as_str(), ledger.survivors.line), ("db", 21));
     let backup = restore.backup.expect("facts");
-    assert_eq!((backup.run.as_str(), backup.within, backup.line), ("cat /facts", Duration::from_secs(10), 23));
+    assert_eq!(
+        (backup.probe.run.as_str(), backup.probe.within, backup.probe.line),
+        ("cat /facts", Duration::from_secs(10), 23)
+    );
     let probes: Vec<_> = restore
         .probes
         .iter()
-        .map(|p| (p.level.name(), p.name.as_str(), p.probe.service.as_str(), p.probe.line, p.output.as_deref()))
+        .map(|p| (p.level.name(), p.name.as_str(), p.probe.service.as_str(), p.probe.line, p.expected.to_string()))
         .collect();
     assert_eq!(
         probes,
         [
-            ("L1", "readable", "ops", 24, None),
-            ("L2", "restored", "ops", 25, None),
-            ("L3", "replayed", "db", 26, None),
-            ("L4", "customers", "db", 28, None),
-            ("L4", "canary", "db", 29, Some("42")),
+            ("L1", "readable", "ops", 24, "exit code 0".to_string()),
+            ("L2", "restored", "ops", 25, "exit code 0".to_string()),
+            ("L3", "replayed", "db", 26, "exit code 0".to_string()),
+            ("L4", "customers", "db", 28, "as before the fault".to_string()),
+            ("L4", "canary", "db", 29, "`42`".to_string()),
         ]
     );
     assert_eq!(restore.probes[0].probe.within, Duration::from_millis(500));
@@ -130,8 +142,9 @@ fn without_a_kind_a_drill_is_one_like_most() {
 
 #[test]
 fn objectives_may_be_long_and_nothing_may_be_lost_at_all() {
-    let restore = plan(&changed("rto: 45s", "rto: 4h").replace("rpo: 1500ms", "rpo: 0s")).restore.expect("a restore");
-    assert_eq!((restore.rto.as_secs(), restore.rpo.as_secs()), (4 * 3600, 0));
+    let plan = plan(&changed("rto: 45s", "rto: 4h").replace("rpo: 1500ms", "rpo: 0s"));
+    let rpo = plan.restore.expect("a restore").rpo;
+    assert_eq!((plan.rto, rpo), (Some(Duration::from_secs(4 * 3600)), Duration::ZERO));
     assert_eq!(mistakes(&changed("rto: 45s", "rto: 0s")), ["`rto` must be above 0"]);
     assert_eq!(mistakes(&changed("within: 1m", "within: 61m")), ["`within` is 61m, more than 1h"]);
 }
@@ -144,7 +157,7 @@ fn a_calm_drill_has_the_same_objectives() {
     plan.calm(10.0);
     let restore = plan.restore.as_ref().expect("what it measures");
     assert!(plan.recover_hold > hold && plan.loads.iter().all(|load| load.rate <= 10.0));
-    assert_eq!((restore.rto, restore.rpo), (Duration::from_secs(45), Duration::from_millis(1500)));
+    assert_eq!((plan.rto, restore.rpo), (Some(Duration::from_secs(45)), Duration::from_millis(1500)));
 }
 
 #[test]

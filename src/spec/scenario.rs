@@ -1,12 +1,13 @@
 //! A scenario file, read key by key into a plan.
 
 use super::faults::{interposed, read_faults, returning};
+use super::objectives::{Objective, Objectives, project_services};
 use super::outcome::{Expected, read_detect, read_expect, read_impact};
 use super::windows::{self, LONGEST, Places, Windows, deadline, required_deadline, window};
 use super::{Overrides, Plan, clients, loads, respond, restore, secrets, stack, steps};
 use crate::faults::Inject;
 use crate::runbook::{Reading, Runbook};
-use crate::source::{Diagnostics, MapReader, Node, Source, Span, Value, parse, tidy};
+use crate::source::{Diagnostics, MAX_DURATION, MapReader, Node, Source, Span, Value, parse, tidy};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -87,7 +88,7 @@ pub fn read_root(
     let mut respond = {
         let runbook = runbook.as_ref().and_then(Option::as_ref);
         let at = runbook_node.map(|node| node.span);
-        respond::read(map.node("respond"), runbook, at, overrides, &source, map.diags)
+        respond::read(map.node("respond"), runbook, at, &named, overrides, &source, map.diags)
     };
     let known = runbook.as_mut().and_then(Option::as_mut);
     steps::settle(&named, known, respond.as_ref(), &source, map.diags);
@@ -103,6 +104,16 @@ pub fn read_root(
     let recover = read_recover(recover_node, &source, map.diags);
     let revert_hold = read_revert(map.node("revert"), &source, map.diags);
     let expect = map.node("expect").map_or(Some(Expected::DEFAULT), |node| read_expect(node, &source, map.diags));
+    let rto = match kind.is_dr() {
+        true => required_deadline(&mut map, "rto", MAX_DURATION),
+        false => deadline(&mut map, "rto", MAX_DURATION),
+    };
+    if none && map.has("rto") {
+        let span = map.span_of("rto");
+        map.error(span, "with `impact: none` nothing has to recover, so `rto` says nothing")
+            .help("leave one of the two out");
+    }
+    let invariants = super::invariants::read(map.node("invariants"), &source, map.diags);
     let around = restore::Around {
         loads: &loads,
         names: &load_names,
@@ -136,12 +147,13 @@ pub fn read_root(
     let (mut stack, stack_source) = stack?;
     stack.interposed = interposed(&faults);
     stack.releases = faults.iter().filter_map(|planned| planned.fault.release()).collect();
+    stack.processes = faults.iter().filter_map(|planned| planned.fault.process()).collect();
     stack.hosts = hosts;
     let respond = respond?;
     let (steady_for, steady_within) = steady?;
     let (recover_within, recover_hold) = recover?;
     let whole = present(runbook)?;
-    let plan = Plan {
+    let mut plan = Plan {
         name: path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
         title: title?,
         severity,
@@ -163,10 +175,21 @@ pub fn read_root(
         recover_within,
         recover_hold,
         revert_hold: revert_hold?,
+        rto,
+        invariants: invariants?,
         restore: restore?,
+        objectives: Objectives::default(),
         expect: expect?.verdict,
         source,
     };
+    let catalog = project_services(&overrides.project, diags).ok()?;
+    let rpo = plan.restore.as_ref().map(|restore| restore.rpo);
+    plan.objectives = Objectives::decide(&plan, plan.rto, rpo, catalog.as_ref());
+    let value = |objective: &Option<Objective>| objective.as_ref().map(|objective| objective.value);
+    plan.rto = value(&plan.objectives.rto);
+    if let (Some(restore), Some(rpo)) = (&mut plan.restore, value(&plan.objectives.rpo)) {
+        restore.rpo = rpo;
+    }
     Some((plan, whole))
 }
 

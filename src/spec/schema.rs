@@ -58,6 +58,7 @@ impl Build {
             ("revert", self.section("revert", &keys_of(|n, s, d| scenario::read_revert(Some(&n), &s, d)), vec![])),
             ("expect", self.expect()),
             ("kind", shape::one_of(restore::KINDS)),
+            ("invariants", self.invariants()),
             ("ledger", self.ledger()),
             ("restore", self.restore()),
         ];
@@ -117,7 +118,9 @@ impl Build {
         let mut kinds = Map::new();
         for kind in Fault::KINDS {
             let asked = keys_of(|n, s, d| Fault::from_entry(kind, Span::default(), &n, &s, d));
-            let fault = self.section(kind, &asked, vec![]);
+            let probes = ["confirm", "cleared_when"].map(|key| (key, self.probe())).to_vec();
+            let nested = if *kind == "process" { probes } else { vec![] };
+            let fault = self.section(kind, &asked, nested);
             kinds.insert((*kind).into(), self.words.described(fault, "faults", kind));
         }
         let item = json!({ "type": "object", "properties": kinds, "additionalProperties": false,
@@ -134,24 +137,30 @@ impl Build {
 
     fn respond(&mut self) -> Value {
         let asked = keys_of(|n, s, d| {
-            respond::read(Some(&n), None, Some(Span::default()), &Overrides::default(), &s, d);
+            respond::read(Some(&n), None, Some(Span::default()), &[], &Overrides::default(), &s, d);
         });
         let phases = json!({ "type": "array", "minItems": 1, "uniqueItems": true,
                              "items": shape::one_of(RunbookPhase::ALL.map(RunbookPhase::name)) });
+        let files = json!({ "type": "array", "items": shape::filled() });
+        let nested = vec![("phases", phases), ("vars", self.vars()), ("env", self.vars()), ("env_files", files)];
+        self.section("respond", &asked, nested)
+    }
+
+    /// A map of variables.
+    fn vars(&mut self) -> Value {
         let of_a_var = keys_of(|node, source, diags| respond::read_var(&entry(node), &source, diags));
-        let mut var = self.section("respond", &of_a_var, vec![]);
+        let mut var = self.section("Variables", &of_a_var, vec![]);
         if let Some(var) = var.as_object_mut() {
             var.insert("type".into(), "object".into());
             var.insert("oneOf".into(), json!([{ "required": ["value"] }, { "required": ["env"] }]));
         }
-        let vars = json!({ "type": ["object", "null"],
-                           "additionalProperties": { "anyOf": [shape::scalar(), var] } });
-        self.section("respond", &asked, vec![("phases", phases), ("vars", vars)])
+        json!({ "type": ["object", "null"], "additionalProperties": { "anyOf": [shape::scalar(), var] } })
     }
 
     fn steps(&mut self) -> Value {
         let asked = keys_of(|node, source, diags| steps::read(&entry(node), &source, diags));
-        let mut step = self.section("steps", &asked, vec![]);
+        let env = self.vars();
+        let mut step = self.section("steps", &asked, vec![("env", env)]);
         if let Some(step) = step.as_object_mut() {
             step.insert("type".into(), "object".into());
             step.insert("minProperties".into(), 1.into());

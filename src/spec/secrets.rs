@@ -1,11 +1,11 @@
 //! A mistake is shown with its line, and that line may hold the value of a variable that is a secret.
 
 use super::respond::is_secret;
-use crate::source::{Diagnostics, Node, Source, Span, Value, parse};
+use crate::source::{Diagnostics, Entry, Node, Source, Span, Value, concealed, parse};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Replaces the values of secret variables by asterisks in the lines and texts that the diagnostics of scenarios show.
+/// Replaces the values of secret variables by `***` in the lines and texts that the diagnostics of scenarios show.
 pub fn hide(diags: &mut Diagnostics) {
     let mut hidden: Vec<(PathBuf, Arc<Source>, Vec<String>)> = Vec::new();
     for diagnostic in &mut diags.all {
@@ -32,14 +32,15 @@ pub fn hide(diags: &mut Diagnostics) {
 /// Shorter values would turn ordinary words of a message into asterisks, and are no secrets.
 const SHORTEST: usize = 6;
 
-/// The same text with the secret values replaced byte by byte, so that every span stays where it is.
+/// The same text with the secret values concealed: every span stays where it is, and no length is shown.
 fn masked(source: &Arc<Source>) -> (Arc<Source>, Vec<String>) {
     let Some(root) = parse(source, &mut Diagnostics::default()) else { return (source.clone(), Vec::new()) };
     let mut secrets = Vec::new();
-    if let Some(vars) = get(&root, "respond").and_then(|respond| get(respond, "vars"))
-        && let Value::Map(vars) = &vars.value
-    {
-        for var in vars {
+    let respond = get(&root, "respond");
+    let of_respond = ["vars", "env"].into_iter().filter_map(|key| get(respond?, key));
+    let steps = get(&root, "steps").map_or(&[][..], entries);
+    for vars in of_respond.chain(steps.iter().filter_map(|step| get(&step.value, "env"))) {
+        for var in entries(vars) {
             let declared = get(&var.value, "secret").and_then(Node::text).and_then(|text| text.parse().ok());
             let value = get(&var.value, "value").or(Some(&var.value)).filter(|node| node.text().is_some());
             secrets.extend(value.filter(|node| is_secret(&var.key, node.text().unwrap_or_default(), declared)));
@@ -52,21 +53,23 @@ fn masked(source: &Arc<Source>) -> (Arc<Source>, Vec<String>) {
     let mut text = source.text.clone();
     for node in secrets {
         let Span { start, end } = node.span;
-        let lines: String =
-            text.get(start..end).unwrap_or_default().bytes().map(|b| if b == b'\n' { '\n' } else { '*' }).collect();
-        if lines.len() == end - start {
-            text.replace_range(start..end, &lines);
+        if let Some(value) = text.get(start..end) {
+            text.replace_range(start..end, &concealed(value));
         }
     }
     for value in values.iter().filter(|value| value.len() >= SHORTEST && !value.contains('\n')) {
-        text = text.replace(value.as_str(), &"*".repeat(value.len()));
+        text = text.replace(value.as_str(), &concealed(value));
     }
     (Source::new(&source.path, text), values)
 }
 
 fn get<'n>(node: &'n Node, key: &str) -> Option<&'n Node> {
+    entries(node).iter().find(|entry| entry.key == key).map(|entry| &entry.value)
+}
+
+fn entries(node: &Node) -> &[Entry] {
     match &node.value {
-        Value::Map(entries) => entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value),
-        _ => None,
+        Value::Map(entries) => entries,
+        _ => &[],
     }
 }

@@ -77,7 +77,21 @@ pub fn check_services(plan: &Plan, services: &[String], hosts: &[String], diags:
         let path: Vec<&str> = path.iter().map(String::as_str).chain(["service"]).collect();
         missing(services, &probe.service, &what, get(&root, &path));
     }
+    for invariant in &plan.invariants {
+        let (name, service) = (invariant.name.as_str(), &invariant.probe.service);
+        missing(services, service, &format!("the invariant `{name}`"), get(&root, &["invariants", name, "service"]));
+    }
     check_annotations(plan, services, diags);
+    for (planned, node) in plan.faults.iter().zip(faults) {
+        let Some(process) = planned.fault.process() else { continue };
+        if services.iter().chain(hosts).any(|name| *name == process.name) {
+            let at = get(node, &[planned.fault.kind(), "name"]);
+            let message = format!("the stack has a service `{}` already", shorten(&process.name));
+            diags
+                .error(&plan.source, at.map_or(node.span, |at| at.span), message)
+                .help("give the process a name of its own, under which steps can stop it");
+        }
+    }
     // A name of one service that leads to another one would make two of everything that is said of either.
     for (host, service) in plan.stack.hosts.iter().filter(|(host, service)| host != service && services.contains(host))
     {
@@ -157,7 +171,7 @@ pub fn place_in_stack(stack: &Arc<Source>, service: Option<&str>, key: &str) -> 
     span
 }
 
-fn get<'n>(node: &'n Node, path: &[&str]) -> Option<&'n Node> {
+pub fn get<'n>(node: &'n Node, path: &[&str]) -> Option<&'n Node> {
     path.iter().try_fold(node, |node, key| match &node.value {
         Value::Map(entries) => entries.iter().find(|entry| entry.key == *key).map(|entry| &entry.value),
         _ => None,

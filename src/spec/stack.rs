@@ -22,6 +22,7 @@ pub fn read(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Optio
         hosts: BTreeMap::new(),
         toolbox_image: None,
         releases: Vec::new(),
+        processes: Vec::new(),
         up_within: UP_WITHIN,
     };
     if node.text().is_some() {

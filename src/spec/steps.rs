@@ -1,20 +1,24 @@
 //! `steps:` of a scenario: what annotations say, by step id, and other commands for steps that cannot work in a drill.
 //! It is held against the whole runbook, before phases are left out.
 
-use super::Respond;
 use super::clients::SERVICE;
+use super::{Respond, Var, environment};
 use crate::runbook::{
-    Expect, Retry, Runbook, RunbookPhase, Settings, Step, StepKind, Written, check_runs, parse_capture, parse_exit,
-    parse_place, parse_reason, parse_timeout, unified_name,
+    Errors, Expect, Retry, Runbook, RunbookPhase, Settings, Step, StepKind, Written, check_runs, parse_capture,
+    parse_exit, parse_place, parse_reason, parse_timeout, unified_name,
 };
 use crate::source::shape::{duration, filled, scalar, text};
-use crate::source::{Diagnostics, Entry, Form, MapReader, Node, Source, Span, Value, did_you_mean, list, shorten};
+use crate::source::{
+    Diagnostics, Entry, Form, MapReader, Node, Source, Span, Value, did_you_mean, list, nearest, shorten,
+};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 const TIMEOUT: Form = Form::new("a duration like `30s`", duration);
 const RETRY: Form = Form::new("attempts and pause like `10/2s`", || text("[0-9]+/.+"));
 const PATTERN: Form = Form::new("a pattern like `/ready/`", scalar);
 const EXIT: Form = Form::new("an exit code", scalar);
+const ERRORS: Form = Form::new("`allowed` or `fail`", || text("allowed|fail"));
 const CAPTURE: Form = Form::new("a name like `POD`", || {
     // `capture: true` is a name, too.
     serde_json::json!({ "type": ["string", "boolean"], "pattern": "^\\s*[A-Za-z_][A-Za-z0-9_]*\\s*$" })
@@ -26,6 +30,14 @@ pub struct Named {
     id: String,
     phase: RunbookPhase,
     span: Span,
+    env: BTreeMap<String, Var>,
+}
+
+impl Named {
+    /// The id of the step, and what the scenario puts into its environment.
+    pub fn environment(&self) -> Option<(String, BTreeMap<String, Var>)> {
+        (!self.env.is_empty()).then(|| (self.id.clone(), self.env.clone()))
+    }
 }
 
 /// Reads `steps` and applies it to the runbook, if there is one that can be read. `expected` says whether the scenario
@@ -61,7 +73,8 @@ pub fn apply(
                 .label(format!("line {line} names it already"));
             continue;
         }
-        named.push(Named { id: step.id.clone(), phase: step.phase, span: entry.key_span });
+        let env = said.as_ref().map(|said| said.env.clone()).unwrap_or_default();
+        named.push(Named { id: step.id.clone(), phase: step.phase, span: entry.key_span, env });
         if let Some(said) = said {
             put(step, entry, said, source, diags);
         }
@@ -80,18 +93,21 @@ pub fn apply(
 pub struct Said {
     settings: Settings,
     run: Option<(Span, String)>,
+    env: BTreeMap<String, Var>,
 }
 
 /// Reads what is said about one step.
 pub fn read(entry: &Entry, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Said> {
     let mut map = MapReader::new(&entry.value, format!("step `{}`", shorten(&entry.key)), source, diags)?;
     let run = map.optional::<String>("run").map(|text| (map.span_of("run"), text));
+    let env = map.node("env").map_or_else(BTreeMap::new, |node| environment::read(node, "env", source, map.diags));
     let settings = Settings {
         place: map.optional_with("in", SERVICE, parse_place),
         timeout: map.optional_with("timeout", TIMEOUT, parse_timeout),
         retry: map.optional_with("retry", RETRY, Retry::parse),
         expect: map.optional_with("expect", PATTERN, Expect::parse),
         expect_exit: map.optional_with("expect-exit", EXIT, parse_exit),
+        errors: map.optional_with("errors", ERRORS, Errors::parse),
         background: map.optional("background"),
         capture: map.optional_with("capture", CAPTURE, parse_capture),
         skip: map.optional_with("skip", REASON, parse_reason),
@@ -111,7 +127,7 @@ pub fn read(entry: &Entry, source: &Arc<Source>, diags: &mut Diagnostics) -> Opt
             .help("give it `run`, `in`, `timeout`, `skip: \"why\"` …");
     }
     map.finish()?;
-    Some(Said { settings, run })
+    Some(Said { settings, run, env })
 }
 
 /// The step that a key means: by its whole id, or by what stands behind the phase where that is one step only.
@@ -131,13 +147,7 @@ fn find(runbook: &Runbook, entry: &Entry, source: &Arc<Source>, diags: &mut Diag
         [index] => Some(*index),
         [] => {
             let message = format!("the runbook has no step `{}`", shorten(wanted));
-            let all: Vec<String> = runbook.steps.iter().map(|step| step.id.clone()).collect();
-            let slugs: Vec<String> = runbook.steps.iter().map(slug).collect();
-            let near = crate::source::nearest(wanted, all.iter().chain(&slugs).map(String::as_str));
-            let help = match near {
-                Some(near) => format!("did you mean `{near}`? There is {}", list(&all)),
-                None => did_you_mean("", all.iter().map(String::as_str)),
-            };
+            let help = gone(runbook, wanted);
             diags.error(source, entry.key_span, message).help(help);
             None
         }
@@ -149,6 +159,57 @@ fn find(runbook: &Runbook, entry: &Entry, source: &Arc<Source>, diags: &mut Diag
             None
         }
     }
+}
+
+/// What has become of an id that is not there: named otherwise or told apart from others of its title, in another phase, part
+/// of a step that a client runs as a whole, or the step whose title has most of its words.
+fn gone(runbook: &Runbook, wanted: &str) -> String {
+    let all: Vec<String> = runbook.steps.iter().map(|step| step.id.clone()).collect();
+    let slug = |id: &str| id.split_once('/').map_or(id.to_string(), |(_, slug)| slug.to_string());
+    let named = slug(wanted);
+    // What told it apart from others may be gone as well.
+    let title = named.split_once('.').map_or(named.as_str(), |(title, _)| title);
+    let like = |fits: &dyn Fn(&Step) -> bool| -> Option<String> {
+        let found = runbook.steps.iter().filter(|step| fits(step));
+        let found: Vec<String> = found.map(|step| format!("`{}` (line {})", step.id, step.line)).collect();
+        match found.as_slice() {
+            [] => None,
+            [one] => Some(format!("the step is now called {one}")),
+            several => Some(format!("several steps have that title now: {}", several.join(", "))),
+        }
+    };
+    let in_phase = |step: &Step| wanted.split_once('/').is_none_or(|(phase, _)| phase == step.phase.name());
+    let titled = like(&|step| in_phase(step) && crate::runbook::slug(&step.title) == title);
+    let moved = || like(&|step| slug(&step.id) == named);
+    if let Some(help) = titled.or_else(moved).or_else(|| merged(runbook, wanted)) {
+        return help;
+    }
+    let slugs: Vec<String> = all.iter().map(|id| slug(id)).collect();
+    if let Some(near) = nearest(wanted, all.iter().chain(&slugs).map(String::as_str)) {
+        return format!("did you mean `{near}`? There is {}", list(&all));
+    }
+    let common = |id: &String| {
+        let words = |text: &str| -> BTreeSet<String> { text.split('-').map(str::to_string).collect() };
+        let (own, other) = (words(title), words(&slug(id)));
+        let both = own.intersection(&other).count();
+        (2 * both >= own.len().max(other.len())).then_some((both, id.clone()))
+    };
+    match all.iter().filter_map(common).max_by_key(|(both, _)| *both) {
+        Some((_, id)) => format!("did you mean `{id}`? There is {}", list(&all)),
+        None => did_you_mean("", all.iter().map(String::as_str)),
+    }
+}
+
+/// The step that holds what this id meant where no client is named.
+fn merged(runbook: &Runbook, wanted: &str) -> Option<String> {
+    let plain = crate::runbook::parse(&runbook.source, &mut Diagnostics::default())?;
+    let meant = plain
+        .steps
+        .iter()
+        .find(|step| step.id == wanted || step.id.split_once('/').is_some_and(|(_, slug)| slug == wanted))?;
+    let holds = |step: &&Step| step.span.start <= meant.span.start && meant.span.start < step.span.end;
+    let step = runbook.steps.iter().find(holds)?;
+    Some(format!("with `clients` it is a part of `{}` (line {})", step.id, step.line))
 }
 
 fn put(step: &mut Step, entry: &Entry, said: Said, source: &Arc<Source>, diags: &mut Diagnostics) {

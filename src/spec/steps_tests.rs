@@ -209,6 +209,30 @@ fn steps_that_are_not_there() {
 }
 
 #[test]
+fn an_id_that_is_gone_is_told_what_it_is_called_now() {
+    let says = |more: &str, runbook: &str, help: &str| {
+        let (_, _, told) = load_with(more, runbook);
+        assert!(told.contains(help), "{told}");
+    };
+    let step = |heading: &str, title: &str| format!("## {heading}\n\n### {title}\n\n```bash\ntrue\n```\n\n");
+    let of_restart = "steps: { mitigate/restart: { timeout: 1s } }\n";
+    let two = format!("# T\n\n{}{}", step("Mitigate Redis", "Restart"), step("Mitigate the web", "Restart"));
+    let apart = "several steps have that title now: `mitigate/restart.mitigate-redis` (line 5), `mitigate/restart.mitigate-the-web`";
+    says(of_restart, &two, apart);
+    let moved = format!("# T\n\n{}{}", step("Mitigation", "Look"), step("Rollback", "Restart"));
+    says(of_restart, &moved, "the step is now called `rollback/restart` (line 13)");
+    let similar = format!("# T\n\n{}", step("Mitigation", "Stop and restart the old worker"));
+    says(
+        "steps: { mitigate/restart-the-worker: { timeout: 1s } }\n",
+        &similar,
+        "did you mean `mitigate/stop-and-restart-the-old-worker`?",
+    );
+    let merged = "# T\n\n## Mitigation\n\n### Restart\n\n```bash\ntrue\n```\n\n```sql\nSELECT 1;\n```\n";
+    let client = "clients: { sql: { command: psql } }\nsteps: { mitigate/restart-2: { timeout: 1s } }\n";
+    says(client, merged, "with `clients` it is a part of `mitigate/restart` (line 5)");
+}
+
+#[test]
 fn mistakes_in_what_is_said_about_a_step() {
     insta::assert_snapshot!(told(
         "steps:\n  restart-it: { skip: true, run: x, tiemout: 5s, retry: 5, expect: '/(/', expect-exit: -1, background: 1, capture: a-b, in: [db] }\n  see-who-waits:\n  end-them: { run: '#!/bin/sh' }\n  rollback/restart: { run: ' ' }\n  mitigate/scale-checkout: [x]\n  rollback/scale-checkout: { skip: not now, choose: true }\n"

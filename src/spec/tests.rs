@@ -163,6 +163,33 @@ fn a_variable_of_a_release_that_no_file_of_the_stack_names_is_warned_of() {
 }
 
 #[test]
+fn a_command_that_leaves_something_running_is_warned_of_and_a_process_has_a_name_of_its_own() {
+    let kill = "faults:\n  - container_kill: { service: shop }\n";
+    let faults = |faults: &str| EVERYTHING.replace(kill, &format!("faults:\n{faults}"));
+    let told = |scenario: &str| {
+        let (_dir, path) = project(scenario);
+        load(&path, &Overrides::default()).1.all
+    };
+    let told_of_left = told(&faults("  - command: { service: shop, run: 'nohup ./flood &', undo: b, confirm: c }\n"));
+    let [warning] = &told_of_left[..] else { panic!("{told_of_left:?}") };
+    assert!(warning.message.contains("`run` leaves something running in `shop`"), "{warning:?}");
+    assert!(warning.help.as_deref().is_some_and(|help| help.contains("`process`")), "{warning:?}");
+
+    let process = "  - process: { name: flood, service: shop, run: a }\n";
+    let twice = told(&faults(&process.repeat(2)));
+    assert!(twice.iter().any(|told| told.message.contains("two processes `flood`")), "{twice:?}");
+    let plan = plan_of(&faults(process));
+    assert_eq!(plan.stack.processes[0].name, "flood");
+    let told = |services: &[&str]| {
+        let (names, mut diags) =
+            (services.iter().map(|name| name.to_string()).collect::<Vec<_>>(), Diagnostics::default());
+        check_services(&plan, &names, &names, &mut diags);
+        diags.all.iter().any(|told| told.message.contains("has a service `flood` already"))
+    };
+    assert!(told(&["shop", "db", "flood"]) && !told(&["shop", "db"]));
+}
+
+#[test]
 fn services_that_the_stack_does_not_have_are_told() {
     let plan = plan_of(EVERYTHING);
     let mut diags = Diagnostics::default();
@@ -217,7 +244,7 @@ fn respond(yaml: &str, runbook: &Runbook, overrides: &[(&str, &str)]) -> (Option
         project: PathBuf::from("."),
     };
     let at = Some(Span::default());
-    let read = super::respond::read(node.as_ref(), Some(runbook), at, &overrides, &source, &mut diags);
+    let read = super::respond::read(node.as_ref(), Some(runbook), at, &[], &overrides, &source, &mut diags);
     let errors = diags.all.iter().any(|d| d.level == Level::Error);
     (read, render(&diags, false), errors)
 }

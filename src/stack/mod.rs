@@ -5,12 +5,14 @@ mod capacity;
 mod channel;
 pub mod docker;
 mod files;
+mod process;
 mod release;
 mod tools;
 
 pub use capacity::{Admission, Available, Capacity, Demand, Limits, Use};
 pub use channel::Channel;
 pub use files::{Cut, Damage, FileAnswer, FileAsk, FileDeed, Harm, Spot};
+pub use process::Process;
 pub use release::{Marks, RELEASE_WITHIN, Release};
 pub use tools::{Call, CallInput, CallIo, CallOutput, CallPeer, NoTools, PIECE, REFUSED, Tools, WINDOW};
 
@@ -44,6 +46,9 @@ impl AgentRole {
     }
 }
 
+/// The toolbox, by the name that it has among services.
+pub const TOOLBOX: &str = "fd-toolbox";
+
 /// Where a step's commands run.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Place {
@@ -73,8 +78,10 @@ pub struct StackSpec {
     pub hosts: BTreeMap<String, String>,
     /// Image of the toolbox, unless the built-in one is meant.
     pub toolbox_image: Option<String>,
-    /// The releases that a fault brings out, each with its service: what they need is there once the stack is up.
+    /// The releases that a fault deploys, each with its service: what they need is there once the stack is up.
     pub releases: Vec<(String, Release)>,
+    /// The processes that faults start beside the team's services.
+    pub processes: Vec<Process>,
     /// How long the stack may take to become healthy.
     pub up_within: Duration,
 }
@@ -86,6 +93,8 @@ pub struct StackUp {
     pub project: String,
     /// Service → image id.
     pub images: BTreeMap<String, String>,
+    /// Ports on which `localhost` in the toolbox leads to a service and a port of it: 8080 → `web:80`.
+    pub localhost: BTreeMap<String, String>,
     /// What `docker compose build` took.
     pub build_took: Duration,
     /// What `docker compose pull` took; zero when every image was there.
@@ -241,7 +250,7 @@ pub trait Stack: Send + Sync + 'static {
     }
     /// A small file from the first container of a service, running or not.
     fn read_file(&self, service: &str, path: &str) -> impl Future<Output = Result<Vec<u8>, StackError>> + Send;
-    /// Looks at a file on the volumes of a service, damages it or mends it. The service has a container, running or not, and
+    /// Looks at a file on the volumes of a service, damages it or repairs it. The service has a container, running or not, and
     /// what is on none of its mounts, or on one that is read-only, cannot be reached.
     fn files(&self, service: &str, ask: &FileAsk) -> impl Future<Output = Result<FileAnswer, StackError>> + Send {
         std::future::ready(Err(files::unreachable(service, &ask.path)))
@@ -255,10 +264,19 @@ pub trait Stack: Send + Sync + 'static {
     fn marks(&self, service: &str) -> impl Future<Output = Result<Vec<(ContainerState, Marks)>, StackError>> + Send {
         std::future::ready(Err(release::unknown(service)))
     }
-    /// Makes a service anew as the release has it, or as it was planned; as many containers as it has now, running or
+    /// Recreates a service as the release has it, or as it was planned; as many containers as it has now, running or
     /// not. Returns when they are ready, or have had their time for it, within [`RELEASE_WITHIN`].
     fn deploy(&self, service: &str, _release: Option<&Release>) -> impl Future<Output = Result<(), StackError>> + Send {
         std::future::ready(Err(release::unknown(service)))
+    }
+    /// Starts a process of [`StackSpec::processes`], named by its name; from then on its containers are those of a service
+    /// of that name, for steps as well.
+    fn start_process(&self, name: &str) -> impl Future<Output = Result<(), StackError>> + Send {
+        std::future::ready(Err(process::cannot_start(name)))
+    }
+    /// Removes its containers, whatever their state. Idempotent; it is gone when this returns.
+    fn remove_process(&self, name: &str) -> impl Future<Output = Result<(), StackError>> + Send {
+        std::future::ready(Err(process::cannot_start(name)))
     }
     /// Environment of a service as the resolved model has it.
     fn environment(&self, service: &str) -> BTreeMap<String, String>;

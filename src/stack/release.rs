@@ -1,4 +1,4 @@
-//! A release: what a team changes when it brings out another version of a service. Neutral to what runs the stack.
+//! A release: what a team changes when it deploys another version of a service. Neutral to what runs the stack.
 
 use super::StackError;
 use std::collections::BTreeMap;
@@ -7,8 +7,8 @@ use std::time::Duration;
 /// What a release changes. Everything that it does not name stays as it was planned.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Release {
-    /// Variables that the stack's files take (`${CHECKOUT_VERSION}`), as the team sets them to bring out a version. They
-    /// stay set: who makes the service anew without setting them otherwise gets the release again.
+    /// Variables that the stack's files take (`${CHECKOUT_VERSION}`), as the team sets them to deploy a version. They
+    /// stay set: who recreates the service without setting them otherwise gets the release again.
     pub variables: BTreeMap<String, String>,
     /// Image of the service's containers.
     pub image: Option<String>,
@@ -18,7 +18,7 @@ pub struct Release {
     pub environment: BTreeMap<String, String>,
 }
 
-/// How long making a service anew may take at the most: the model is read, the containers are made, and they have their
+/// How long recreating a service may take at the most: the model is read, the containers are made, and they have their
 /// time to become ready. Every stack has given up before.
 pub const RELEASE_WITHIN: Duration = Duration::from_secs(90);
 

@@ -23,7 +23,8 @@ restore:
 
 /// A DR drill without a mistake, with some of its text replaced.
 fn drill(changes: &[(&str, &str)]) -> Project {
-    let whole = changed(&[("checkout:8080/checkout", "checkout:8080/checkout/{{counter}}")]) + RESTORE;
+    let users = changed(&[("checkout:8080/checkout", "checkout:8080/checkout/{{counter}}"), ("rto: 1m\n", "")]);
+    let whole = users + RESTORE;
     let text = changes.iter().fold(whole, |text, (old, new)| {
         assert!(text.contains(old), "`{old}` is not in the scenario");
         text.replacen(old, new, 1)
@@ -63,7 +64,7 @@ fn another_kind() {
 
 #[test]
 fn what_is_missing() {
-    let bare = changed(&[("title:", "kind: dr\ntitle:")]);
+    let bare = changed(&[("title:", "kind: dr\ntitle:"), ("rto: 1m\n", "")]);
     insta::assert_snapshot!(Project::new().scenario(bare).mistakes());
     insta::assert_snapshot!(mistakes(&[
         ("  load: checkout\n", ""),

@@ -49,13 +49,13 @@ SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = '<
 echo \"before: ${SEEN-nothing} in $PWD\"
 ```
 
-### Step 6: Restart checkout
+### Step 6: Restart checkout, in checkout <!-- firedrill: in=checkout -->
 
 ```bash
 docker compose restart -t 2 checkout
 ```
 
-### Step 7: Look again <!-- firedrill: in=checkout expect=/^after: nothing in .srv$/ -->
+### Step 7: Look again <!-- firedrill: in=checkout expect=/^after: yes in .tmp$/ -->
 
 ```bash
 echo \"after: ${SEEN-nothing} in $PWD\"
@@ -63,7 +63,7 @@ echo \"after: ${SEEN-nothing} in $PWD\"
 ";
 
 #[test]
-fn a_session_begins_anew_in_a_container_that_a_step_restarted_and_sql_goes_to_its_client() {
+fn a_step_restarts_the_container_in_which_it_runs_and_the_session_goes_on_and_sql_goes_to_its_client() {
     let edits = [
         ("  phases: [diagnose, mitigate, verify]\n", "  phases: [diagnose, mitigate]\n"),
         ("    SERVICE: checkout\n", ""),
@@ -83,5 +83,10 @@ fn a_session_begins_anew_in_a_container_that_a_step_restarted_and_sql_goes_to_it
         assert_eq!(drill.step_status(step), Some(StepStatus::Passed), "{step}: {}", drill.story());
     }
     let notes: Vec<&str> = drill.record.notes.iter().map(|note| note.text.as_str()).collect();
-    assert!(notes.iter().any(|note| note.contains("`checkout` was restarted")), "{notes:?}");
+    assert!(
+        notes
+            .iter()
+            .any(|note| note.contains("`checkout` was restarted: its session was opened again, with the directory")),
+        "{notes:?}"
+    );
 }

@@ -135,7 +135,7 @@ impl Beside {
     fn up() -> Beside {
         let dir = tempfile::tempdir().expect("a directory");
         let text = "services:\n  web:\n    image: debian:bookworm-slim\n    command: [sleep, '600']\n    init: true\n    \
-                    environment: { API_TOKEN: hunter22-secret, PLACE: '${PLACE_NOW:-there}' }\n";
+                    ports: ['127.0.0.1::8080']\n    environment: { API_TOKEN: hunter22-secret, PLACE: '${PLACE_NOW:-there}' }\n";
         fs::write(dir.path().join("compose.yaml"), text).expect("a file");
         let beside = Beside { name: format!("fdtest-run-{}", std::process::id()), dir };
         beside.compose(&["up", "--detach", "--quiet-pull"]);
@@ -190,6 +190,7 @@ fn beside_a_project_that_is_up_its_services_are_there_and_stay_as_they_were() {
     let dir = project(IN_WEB);
     let (exit, said) = run(dir.path(), &["--compose-project", &beside.name]);
     assert_eq!(exit, Some(0), "{said}");
+    assert!(said.contains("; localhost:") && said.contains(" is web:8080"), "{said}");
     let output = output(dir.path());
     assert!(
         output.contains("found")
@@ -266,7 +267,7 @@ fn docker_in_a_step_works_on_the_project_and_on_nothing_else() {
     for part in ["web\n", "of its own: there", "still here", "now: elsewhere", "run: 126", "exec: 126", "other: 126"] {
         assert!(output.contains(part), "{part} is missing in {output}");
     }
-    assert_ne!(beside.compose(&["ps", "--quiet"]), before, "it was made anew");
+    assert_ne!(beside.compose(&["ps", "--quiet"]), before, "it was recreated");
     assert_eq!(left(dir.path()), "");
     assert!(run_dir(dir.path()).join("logs/docker.log").is_file());
 }

@@ -1,5 +1,6 @@
 //! The Docker stack on a real engine: what a Compose file may hold goes up, can be spoken to, and leaves nothing.
 
+mod check;
 mod commands;
 mod files;
 mod images;
@@ -243,6 +244,94 @@ services:
         assert!(hint.contains("toolbox"), "{hint}");
         let error = stack.shell(&Place::Service("nobody".into())).await.unwrap_err();
         assert!(error.to_string().contains("it has none"), "{error}");
+    })
+    .await;
+}
+
+/// The programs that the documentation promises, each started once, so that one without its libraries fails.
+const CLIENTS: [&str; 14] = [
+    "psql --version",
+    "pg_dump --version",
+    "mysql --version",
+    "mariadb --version",
+    "mysqladmin --version",
+    "mysqldump --version",
+    "redis-cli --version",
+    "curl --version",
+    "jq --version",
+    "dig +short web | grep -E '^[0-9.]+$'",
+    "nc -z web 8080",
+    "openssl version",
+    "python3 -c 'import json, socket, ssl, urllib.request'",
+    "ip -brief address",
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_toolbox_has_the_clients_that_people_use() {
+    // Perl is all that the base image has to listen with.
+    let listen =
+        "use Socket; socket S,PF_INET,SOCK_STREAM,0; bind S,sockaddr_in(8080,INADDR_ANY); listen S,9; sleep 999";
+    let command = serde_json::json!(["perl", "-e", listen]);
+    let check = "{ test: [CMD, bash, -c, \"</dev/tcp/127.0.0.1/8080\"], interval: 200ms }";
+    let web = format!("image: \"debian:bookworm-slim\", init: true, command: {command}, healthcheck: {check}");
+    let compose = format!("services:\n  web: {{ {web} }}\n");
+    let project = Project::new("clients", &compose);
+    let stack = project.stack().await;
+    with_stack(&stack, &project.run.id, async |stack, _| {
+        let mut shell = Shell::open(stack.shell(&Place::Toolbox).await.unwrap(), &[]).await.unwrap();
+        let mut failed = Vec::new();
+        for client in CLIENTS {
+            let mut said = String::new();
+            let run = shell.run(client, Duration::from_secs(20), |_, text| said.push_str(&text));
+            if run.await.unwrap().exit != 0 {
+                failed.push(format!("{client}: {said}"));
+            }
+        }
+        assert_eq!(failed, Vec::<String>::new());
+    })
+    .await;
+}
+
+/// Says to every client from which address it comes.
+const ECHO: &str = "use IO::Socket::INET; my $s = IO::Socket::INET->new(LocalPort => 8080, Listen => 9, ReuseAddr => 1); \
+                    while (my $c = $s->accept) { print $c 'from ' . $c->peerhost; close $c }";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn localhost_in_the_toolbox_leads_to_the_services_that_publish_a_port() {
+    let echo = serde_json::json!(["perl", "-e", ECHO.replace('$', "$$")]);
+    let check = "{ test: [CMD, bash, -c, \"</dev/tcp/127.0.0.1/8080\"], interval: 200ms }";
+    let compose = format!(
+        "services:\n  web: &web {{ image: \"debian:bookworm-slim\", init: true, command: {echo}, healthcheck: {check}, ports: [\"18080:8080\"] }}\n\
+         \x20 front:\n    <<: *web\n    ports: [\"127.0.0.1:18081-18082:8080\", \"8080\"]\n"
+    );
+    let mut project = Project::new("localhost", &compose);
+    project.spec.interposed = [("front".to_string(), vec![8080])].into();
+    let stack = project.stack().await;
+    with_stack(&stack, &project.run.id, async |stack, up| {
+        let leads = |port: &str, service: &str| (port.to_string(), service.to_string());
+        let ports = [("18080", "web:8080"), ("18081", "front:8080"), ("18082", "front:8080")];
+        assert_eq!(up.localhost, ports.map(|(port, service)| leads(port, service)).into());
+        let mut shell = Shell::open(stack.shell(&Place::Toolbox).await.unwrap(), &[]).await.unwrap();
+        let mut ask = async |command: &str| {
+            let mut said = String::new();
+            let run = shell.run(command, Duration::from_secs(20), |_, text| said.push_str(&text));
+            (run.await.unwrap().exit, said.trim().to_string())
+        };
+        let (_, own) = ask("hostname -i").await;
+        let (_, agent) = ask("getent hosts fd-front | cut -d' ' -f1").await;
+        assert_eq!(ask("nc -N localhost 18080 </dev/null").await, (0, format!("from {own}")));
+        for port in [18081, 18082] {
+            // What stands in front of a service for its clients stands there for this one.
+            assert_eq!(ask(&format!("nc -N 127.0.0.1 {port} </dev/null")).await, (0, format!("from {agent}")));
+        }
+        assert_ne!(ask("nc -N 127.0.0.1 8080 </dev/null").await.0, 0, "nobody publishes it");
+        let container = stack.containers("web").await.unwrap()[0].id.clone();
+        stack.operate(&container, &ContainerOp::Kill { signal: "KILL".into() }).await.unwrap();
+        let gone = ask("curl -sS http://localhost:18080/").await;
+        assert!(gone.0 != 0 && gone.1.contains("reset"), "{gone:?}");
+        stack.operate(&container, &ContainerOp::Start).await.unwrap();
+        let back = "for i in {1..100}; do nc -N localhost 18080 </dev/null | grep from && break; sleep 0.1; done";
+        assert_eq!(ask(back).await, (0, format!("from {own}")));
     })
     .await;
 }

@@ -31,6 +31,7 @@ impl Project {
             hosts: BTreeMap::new(),
             toolbox_image: None,
             releases: Vec::new(),
+            processes: Vec::new(),
             up_within: Duration::from_secs(60),
         };
         let project = Project { dir, run, spec };

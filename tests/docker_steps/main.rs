@@ -136,7 +136,7 @@ async fn compose_in_a_step_works_on_the_teams_services() {
         s.out("docker compose up -d --force-recreate --no-deps -t 1 web").await;
         assert_ne!(id(stack, "web").await, web);
         assert_eq!(id(stack, "db").await, db);
-        // Clients that are made anew see the agent in front of a service.
+        // Clients that are recreated see the agent in front of a service.
         let agent = s.out("docker compose exec -T web getent hosts payments").await;
         let address = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
         assert!(agent.starts_with(&docker(&["inspect", "-f", address, &ours[1]])), "{agent}");

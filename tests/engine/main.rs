@@ -10,6 +10,7 @@ mod crowd;
 mod disturbed;
 mod harness;
 mod impact;
+mod invariants;
 mod irreversible;
 mod killed;
 mod parsed;

@@ -123,3 +123,73 @@ async fn slis_that_recover_in_turns_and_never_together_have_not_recovered() {
     told.verdict(Verdict::NotRecovered, &["availability", "latency", "never together"]);
     told.failed(Check::Recovery { sli: "availability".into() }).failed(Check::Recovery { sli: "latency".into() });
 }
+
+/// A bad client needs a second to hurt: one that is cut off and comes back hurts a second later, too.
+#[tokio::test]
+async fn the_hold_is_never_shorter_than_the_fault_needs_to_hurt_and_a_half_more() {
+    let told = Case::new()
+        .replace("fix", "clear")
+        .set("respond", MITIGATE)
+        .set("impact", "{ below: 90%, within: 4s, window: 500ms }")
+        .world(|world| {
+            world.hurts_late = Duration::from_secs(1);
+            world.returns_after = Some(Duration::from_millis(200));
+        })
+        .run()
+        .await;
+    not_recovered(&told);
+    let hold = told.record.hold.expect("how long was held");
+    let onset = hold.onset_us.expect("an impact");
+    assert!(onset >= 1_000_000, "{onset}");
+    assert_eq!((hold.configured_us, hold.window_us), (500_000, 500_000));
+    assert_eq!(hold.required_us, onset * 3 / 2 + 500_000, "{hold:?}");
+}
+
+#[tokio::test]
+async fn users_who_relapse_before_the_faults_are_undone_have_not_recovered() {
+    let told = Case::new()
+        .replace("fix", "fix-for-long")
+        .set("respond", MITIGATE)
+        .set("invariants", "{ orders: { service: db, run: count, as_before: true } }")
+        .world(|world| {
+            world.probes = [("count", vec!["7"])].into();
+            world.probes_take = Duration::from_secs(3);
+        })
+        .run()
+        .await;
+    told.verdict(Verdict::NotRecovered, &["lost the service again", "503 × "]).at("runbook.md", "### Step 2");
+    told.passed(Check::Recovery { sli: "availability".into() }).failed(Check::StillServed);
+    assert!(told.record.relapsed_us.is_some(), "{}", told.story());
+    assert_eq!(told.record.figures().to_recover_us, None, "a recovery that did not last is none");
+}
+
+#[tokio::test]
+async fn a_recovery_that_misses_the_objective_is_too_late() {
+    let told = Case::new()
+        .replace("fix", "fix-later")
+        .set("rto", "1s")
+        .set("recover", "{ within: 4s, hold: 500ms }")
+        .run()
+        .await;
+    told.verdict(Verdict::TooLate, &["recovery time objective is 1.0 s", "answers until then: 503 × "]);
+    told.at("fake.yaml", "rto:").failed(Check::RecoveryTime).passed(Check::Recovery { sli: "availability".into() });
+    let told = Case::new().set("rto", "1m").run().await;
+    told.verdict(Verdict::Passed, &[]).passed(Check::RecoveryTime);
+}
+
+/// With one request in a slice, which waits for the cure, the first good answer comes long after it was due.
+#[tokio::test]
+async fn nobody_recovers_before_the_first_mitigating_command() {
+    let told = Case::new().run().await;
+    let (began, recovered) = (told.record.mitigation_started_us, told.record.recovered_us());
+    assert!(recovered > began, "{recovered:?} {began:?}");
+    let (from, _) = told.record.held_after().expect("a window");
+    assert!(recovered.expect("a recovery") > from, "an answer takes time");
+}
+
+#[tokio::test]
+async fn the_reason_says_what_users_got_and_what_the_mitigation_wrote_last() {
+    let told = Case::new().replace("fix", "say there is no such role").set("respond", MITIGATE).run().await;
+    let words = ["answers: 503 × ", "the last output of `Step 2: Work around it` was `there is no such role`"];
+    told.verdict(Verdict::NotRecovered, &words);
+}

@@ -9,6 +9,10 @@ use std::time::Duration;
 
 /// What the resolution of slices allows.
 const RESOLUTION_US: u64 = 100_000;
+/// How far the clock of an agent and the shop's own may be apart.
+const CLOCKS_US: u64 = 10_000;
+/// What an answer may take on a busy machine.
+const ANSWER_US: u64 = 150_000;
 
 fn figures(told: &Told) -> DataFigures {
     told.record.data_figures().unwrap_or_else(|| panic!("no figures\n{}", short(told)))
@@ -217,8 +221,9 @@ async fn a_service_that_is_not_there_holds_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_recovery_that_took_longer_than_the_objective_is_no_pass() {
-    let (told, _) = with(Fate::default(), &[], |restore| restore.rto = Duration::from_millis(50)).await;
-    told.verdict(Verdict::NotRecovered, &["the recovery time objective is 0.1 s"]).failed(Check::RecoveryTime);
+    let hurried = |case: Case, _| case.plan_with(|plan| plan.rto = Some(Duration::from_millis(50)));
+    let (told, _) = dr(async || Shop::open(Fate::default(), &[]).await, hurried).await;
+    told.verdict(Verdict::TooLate, &["the recovery time objective is 0.1 s"]).failed(Check::RecoveryTime);
     told.passed(Check::RestoreLevel)
         .passed(Check::RecoveryPoint)
         .passed(Check::Recovery { sli: "availability".into() });
@@ -324,7 +329,9 @@ async fn the_recovery_time_agrees_with_a_clock_of_its_own() {
         let (failed, served) = shop.failed();
         let truth = (served - failed).as_micros() as u64;
         let measured = told.record.figures().to_recover_us.expect("a recovery");
-        let off = measured.abs_diff(truth);
-        assert!(off < RESOLUTION_US, "measured {measured} µs, and by the shop's clock {truth} µs\n{}", short(&told));
+        let told = || format!("measured {measured} µs, and by the shop's clock {truth} µs\n{}", short(&told));
+        assert!(measured + CLOCKS_US >= truth, "nobody recovers before the first good answer: {}", told());
+        // The slice of the cure has bad requests: the first good answer of the next one may come a slice later.
+        assert!(measured < truth + RESOLUTION_US + ANSWER_US, "{}", told());
     }
 }

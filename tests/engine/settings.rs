@@ -2,7 +2,7 @@
 
 use crate::support::{Case, Happening, Told};
 use firedrill::record::{Check, Event, ExpectationRecord, StepRecord, StepStatus, Verdict};
-use firedrill::runbook::{Command, Expect, Replaced, Retry, Settings, StepKind};
+use firedrill::runbook::{Command, Errors, Expect, Replaced, Retry, Settings, StepKind};
 use firedrill::source::Source;
 use firedrill::spec::Client;
 use firedrill::stack::Place;
@@ -64,6 +64,21 @@ async fn a_session_is_opened_anew_where_its_container_was_restarted() {
 }
 
 #[tokio::test]
+async fn a_command_that_is_killed_with_its_container_fails_its_step_and_not_the_harness() {
+    let case = || Case::new().replace("fix", "restart-own\nfix");
+    let told = case().says("work", |settings| settings.place = Some("db".into())).run().await;
+    told.verdict(Verdict::StepFailed, &["`restart-own` exited with 137: the container of `db` ended while it ran"])
+        .at("runbook.md", "restart-own");
+    // Who says that it ends so goes on in the container that is there then.
+    let told = case()
+        .says("work", |settings| (settings.place, settings.expect_exit) = (Some("db".into()), Some(137)))
+        .run()
+        .await;
+    told.verdict(Verdict::StepFailed, &["`fix` exited with 0 where 137 was expected"]);
+    assert_eq!(places(&told), [&Place::Toolbox, &db(), &db()], "{}", told.story());
+}
+
+#[tokio::test]
 async fn a_service_without_a_running_container_fails_the_step_and_not_the_harness() {
     let told = Case::new()
         .set("faults", crate::support::PAUSE)
@@ -102,6 +117,58 @@ async fn an_exit_code_that_is_expected_is_no_failure_and_another_one_is_in_every
         told.verdict(Verdict::StepFailed, &[says]).at("runbook.md", command).step("look", StepStatus::Failed);
         assert!(!expectation(&told, "look").met);
     }
+}
+
+#[tokio::test]
+async fn an_error_that_is_told_with_exit_code_0_fails_a_mitigating_step_unless_it_is_meant_so() {
+    let case = || Case::new().replace("fix", "redis-cli CLIENT KIL\nfix");
+    let told = case().run().await;
+    let says =
+        ["`redis-cli CLIENT KIL` ended with exit code 0, but redis-cli answered \"ERR unknown command 'CLIENT KIL'\""];
+    told.verdict(Verdict::StepFailed, &says).at("runbook.md", "redis-cli CLIENT KIL");
+    let told = case().says("work", |settings| settings.errors = Some(Errors::Allowed)).run().await;
+    told.verdict(Verdict::Passed, &[]);
+    let told = Case::new().replace("say looking", "redis-cli INFOS").run().await;
+    told.verdict(Verdict::Passed, &[]).step("look", StepStatus::Warned);
+}
+
+#[tokio::test]
+async fn an_empty_value_blocks_the_step_unless_it_may_be_empty() {
+    let case = |vars: &str| {
+        let respond = format!("{{ phases: [mitigate], timeout: 2s, vars: {vars} }}");
+        Case::new().replace("fix", "fix\nsay \"$PREFIX\" <suffix>").set("respond", &respond)
+    };
+    let told = case("{ PREFIX: '', SUFFIX: x }").run().await;
+    told.verdict(Verdict::StepBlocked, &["$PREFIX is empty", "respond.vars"]).at("runbook.md", "say \"$PREFIX\"");
+    assert!(told.commands().is_empty(), "nothing of the step runs");
+    let told = case("{ SUFFIX: '' }").run().await;
+    told.verdict(Verdict::StepBlocked, &["$PREFIX has no value, <suffix> is empty"]);
+    let told =
+        case("{ PREFIX: { value: '', may_be_empty: true }, SUFFIX: { value: '', may_be_empty: true } }").run().await;
+    told.verdict(Verdict::Passed, &[]);
+}
+
+#[tokio::test]
+async fn sessions_have_the_environment_that_the_scenario_gives_them_and_a_step_its_own() {
+    let respond = "{ phases: [diagnose, mitigate], timeout: 2s, env: { ONE: env, TWO: env } }";
+    let told = Case::new()
+        .replace("say looking", "say \"$ONE $TWO\"")
+        .replace("fix", "fix\nsay \"$TWO $THREE\"")
+        .set("respond", respond)
+        .set("steps", "{ work-around-it: { env: { TWO: step, THREE: { secret: true, value: hunter22 } } } }")
+        .run()
+        .await;
+    told.verdict(Verdict::Passed, &[]);
+    let set: Vec<Vec<String>> = told
+        .happenings()
+        .filter_map(|happening| match happening {
+            Happening::Set { vars } => Some(vars.iter().map(|(name, value)| format!("{name}={value}")).collect()),
+            _ => None,
+        })
+        .collect();
+    assert!(set.first().is_some_and(|first| *first == ["ONE=env", "TWO=env"]), "{set:?}");
+    let of_step = set.iter().position(|set| *set == ["THREE=hunter22", "TWO=step"]).expect("the step's own");
+    assert!(set[of_step + 1..].contains(&vec!["TWO=env".to_string()]), "it ends with the step: {set:?}");
 }
 
 #[tokio::test]

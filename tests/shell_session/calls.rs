@@ -1,17 +1,17 @@
 //! `docker` in a step, over real pipes and processes; what is called is carried out by a few words in the test.
 
-use crate::rig::{Rig, alive, poll};
+use crate::rig::{LONG, Rig, alive, poll};
 use bytes::Bytes;
 use firedrill::record::Stream;
+use firedrill::shell::ShellError;
 use firedrill::stack::{Call, CallIo, Tools};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// Knows: `say`, `fail CODE`, `cat`, `count` (bytes of stdin), `zeros BYTES`, `hang`.
+/// Knows: `lose PID` (ends the supervisor, as a restart of its container does, and goes on), `say`, `fail CODE`, `cat`, `count` (bytes of stdin), `zeros BYTES`, `hang`.
 #[derive(Default)]
 struct Words {
     calls: Mutex<Vec<Call>>,
@@ -29,6 +29,13 @@ async fn carry_out(words: Arc<Words>, call: Call, mut io: CallIo, cancel: Cancel
             0
         }
         "fail" => rest.parse().unwrap(),
+        "lose" => {
+            std::process::Command::new("kill").args(["-9", &rest]).status().unwrap();
+            poll("its end", || !alive(rest.parse().unwrap())).await;
+            // Nobody takes it: it must not hold the call up.
+            io.out.write(Stream::Stdout, Bytes::from(vec![b'x'; 1 << 20])).await;
+            5
+        }
         "cat" => {
             while let Some(bytes) = io.stdin.next().await {
                 if !io.out.write(Stream::Stdout, bytes).await {
@@ -124,11 +131,17 @@ async fn input_that_is_not_wanted_is_left_to_the_loop() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_that_is_killed_is_cancelled() {
     let (mut rig, words) = rig().await;
-    let ran = rig.run("timeout 1 docker hang").await;
+    // Long enough for a busy machine to start it before.
+    let ran = rig.run("timeout 4 docker hang").await;
     assert_eq!(ran.exit, 124);
     poll("the call to be cancelled", || words.cancelled.load(Ordering::SeqCst) == 1).await;
-    let ran = rig.run_for("docker hang", Duration::from_millis(500)).await;
-    assert!(ran.result.timed_out);
+    let canceller = rig.shell.canceller();
+    let cancel = async {
+        poll("the second call", || words.calls.lock().unwrap().len() == 2).await;
+        canceller.cancel().await;
+    };
+    let (ran, ()) = tokio::join!(rig.shell.run("docker hang", LONG, |_, _| {}), cancel);
+    assert!(ran.unwrap().exit != 0);
     poll("the call to be cancelled", || words.cancelled.load(Ordering::SeqCst) == 2).await;
     // Nobody reads: the call ends, as with a broken pipe.
     let ran = rig.run("set -o pipefail; docker zeros 1000000000 | head -c 5 >/dev/null").await;
@@ -191,4 +204,16 @@ async fn without_anybody_to_carry_it_out_a_call_is_refused() {
             "firedrill: `docker` has nothing to talk to here: a drill has a stack, `firedrill run` one with `--compose-project`\n"
         )
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_ends_its_own_session_goes_on_to_its_end() {
+    let (mut rig, words) = rig().await;
+    assert!(rig.shell.ended_calls().is_empty());
+    let text = format!("docker lose {}", rig.child.id().unwrap());
+    let lost = rig.shell.run(&text, LONG, |_, _| {}).await.unwrap_err();
+    assert!(matches!(lost, ShellError::Closed(_)), "{lost}");
+    let ended = rig.shell.ended_calls();
+    assert_eq!(ended.iter().map(|call| (call.command.as_str(), call.exit)).collect::<Vec<_>>(), [(text.as_str(), 5)]);
+    assert_eq!(words.cancelled.load(Ordering::SeqCst), 0);
 }

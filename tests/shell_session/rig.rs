@@ -72,11 +72,14 @@ impl Rig {
     /// Waits until a command has written a number to a file.
     pub async fn number(&self, name: &str) -> i32 {
         let path = self.file(name);
-        let read =
-            || std::fs::read_to_string(&path).ok().filter(|t| t.ends_with('\n')).and_then(|t| t.trim().parse().ok());
-        poll(name, || read().is_some()).await;
-        read().unwrap()
+        poll(name, || whole(&path).is_some()).await;
+        whole(&path).unwrap()
     }
+}
+
+/// The number in a file, once its line is whole.
+pub fn whole(path: &Path) -> Option<i32> {
+    std::fs::read_to_string(path).ok().filter(|text| text.ends_with('\n'))?.trim().parse().ok()
 }
 
 /// Starts a supervisor; dropping the channel closes its stdin.

@@ -214,6 +214,7 @@ impl Agent {
                 let due = (of.rate * SLICE.as_secs_f64()).round() as u64;
                 let slis = load.slis.iter().filter(|sli| sli.load == of.name);
                 let good = |sli: &SliSpec| if sli.good.judge(outcome) { due } else { 0 };
+                let complete = slis.clone().filter(|sli| good(sli) > 0).map(|sli| (sli.name.clone(), millis * 1000));
                 slices.push(WireSlice {
                     load: of.name.clone(),
                     index,
@@ -221,6 +222,7 @@ impl Agent {
                     due,
                     good: slis.map(|sli| (sli.name.clone(), good(sli))).collect(),
                     results: BTreeMap::from([(status.to_string(), due)]),
+                    first_good_us: complete.collect(),
                     latency_us: [millis * 1000; 3],
                 });
             }

@@ -242,6 +242,7 @@ impl Case {
             seed: self.options.seed,
             revision: None,
             occasion: None,
+            executed: None,
         };
         let announcement = announced(&plan, engine::announce(&plan, &identity));
         let stack = FakeStack::new(world);

@@ -5,7 +5,7 @@ use super::shop::Shop;
 use super::told::Told;
 use firedrill::record::{Announcement, Location, ProbeInfo, RestoreLevel, RestorePlan};
 use firedrill::slis::{Comparison, Good, Term};
-use firedrill::spec::{LedgerSpec, LevelProbe, Plan, Probe, RestoreSpec};
+use firedrill::spec::{BackupSpec, Expectation, LedgerSpec, LevelProbe, Plan, Probe, RestoreSpec};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,6 +47,7 @@ fn case(shop: &Arc<Shop>) -> Case {
         .world(move |world| world.shop = Some(of))
         .plan_with(move |plan| {
             plan.loads[0].url = plan.loads[0].url.replace("web:80", &format!("127.0.0.1:{port}"));
+            plan.rto = Some(Duration::from_secs(30));
             plan.restore = Some(restore());
         })
 }
@@ -54,15 +55,19 @@ fn case(shop: &Arc<Shop>) -> Case {
 fn restore() -> RestoreSpec {
     let probe = |run: &str, line| Probe { service: "db".into(), run: run.into(), within: Duration::from_secs(5), line };
     let level = |level, name: &str, run: &str, output: Option<&str>| {
-        let output = output.map(str::to_string);
-        LevelProbe { level, name: name.into(), probe: probe(run, 3), output }
+        let expected = match (level, output) {
+            (_, Some(output)) => Expectation::Output(output.to_string()),
+            (RestoreLevel::L4, None) => Expectation::AsBefore,
+            (_, None) => Expectation::Success,
+        };
+        LevelProbe { level, name: name.into(), probe: probe(run, 3), expected }
     };
     let acknowledged = Good { text: "status == 201".into(), terms: vec![Term::Status(Comparison::Equal, 201)] };
     RestoreSpec {
-        rto: Duration::from_secs(30),
         rpo: Duration::from_secs(5),
         ledger: LedgerSpec { load: "orders".into(), acknowledged, survivors: probe("survivors", 2) },
-        backup: Some(probe("backup", 1)),
+        backup: Some(BackupSpec { probe: probe("backup", 1), max_age: None }),
+        production_bytes: None,
         probes: vec![
             level(RestoreLevel::L1, "readable", "readable", None),
             level(RestoreLevel::L2, "restored", "restored", None),
@@ -77,15 +82,18 @@ fn restore() -> RestoreSpec {
 /// An announcement that has what the plan restores: plans that were made by hand are announced by hand.
 pub fn announced(plan: &Plan, announcement: Announcement) -> Announcement {
     let restore = plan.restore.as_ref().map(|spec| RestorePlan {
-        rto_us: spec.rto.as_micros() as u64,
+        rto_us: plan.rto.map_or(0, |rto| rto.as_micros() as u64),
         rpo_us: spec.rpo.as_micros() as u64,
         load: spec.ledger.load.clone(),
         acknowledged: spec.ledger.acknowledged.text.clone(),
         survivors: format!("in {}: {}", spec.ledger.survivors.service, spec.ledger.survivors.run),
         probes: spec.probes.iter().map(told_of).collect(),
         expect: spec.expect,
+        backup_max_age_us: None,
+        production_bytes: None,
     });
-    Announcement { restore: announcement.restore.clone().or(restore), ..announcement }
+    let rto_us = plan.rto.map(|rto| rto.as_micros() as u64);
+    Announcement { rto_us, restore: announcement.restore.clone().or(restore), ..announcement }
 }
 
 fn told_of(check: &LevelProbe) -> ProbeInfo {

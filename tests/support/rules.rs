@@ -105,6 +105,7 @@ fn checks_fit_the_verdict(told: &Told) {
     match record.verdict {
         Verdict::Passed => {
             assert!(!record.checks.iter().any(|result| failed(result) || broke(result)), "{}", told.story());
+            assert!(record.recovered_us().is_none() || record.check(&Check::StillServed).is_some(), "{}", told.story());
             for check in record.planned_checks() {
                 assert!(record.check(&check).is_some(), "{check:?} was not decided\n{}", told.story());
             }
@@ -141,12 +142,17 @@ fn lifted_after_the_verdict(told: &Told) {
     let released = |entry: &Entry| matches!(entry.done(), Some(Happening::Released { .. }));
     let reverting = |entry: &Entry| matches!(entry.event(), Some(Event::PhaseStarted { phase: Phase::Revert }));
     let decides = |entry: &Entry| match entry.event() {
-        Some(Event::CheckEnded { check, .. }) => !matches!(check, Check::Revert | Check::NothingLeft),
+        Some(Event::CheckEnded { check, .. }) => {
+            // Invariants are asked once more after the revert.
+            !matches!(check, Check::Revert | Check::NothingLeft | Check::Invariant { .. })
+        }
         Some(Event::Judged { verdict, .. }) => {
             // These can come of the clean-up itself.
-            !matches!(verdict, Verdict::Passed | Verdict::NotReverted) && !verdict.is_harness()
+            !matches!(verdict, Verdict::Passed | Verdict::NotReverted | Verdict::Damaged) && !verdict.is_harness()
         }
-        Some(Event::Fault { what, .. }) => matches!(what, FaultEvent::ClearedByRunbook | FaultEvent::StillActive),
+        Some(Event::Fault { what, .. }) => {
+            matches!(what, FaultEvent::ClearedByRunbook | FaultEvent::StillActive | FaultEvent::PartiallyActive)
+        }
         _ => false,
     };
     let last_decided = told.entries.iter().rposition(decides);

@@ -41,9 +41,10 @@ impl Supervisor {
                         return;
                     }
                 }
-                ToShell::Env { vars } => self.world.log.done(Happening::Set { vars }),
+                ToShell::Env { vars, .. } => self.world.log.done(Happening::Set { vars }),
                 ToShell::Save => self.send(FromShell::Saved { path: "saved".into() }).await,
-                ToShell::Restore { .. } | ToShell::Cancel | ToShell::Call { .. } => {}
+                ToShell::Export => self.send(FromShell::Exported { state: None }).await,
+                ToShell::Restore { .. } | ToShell::Import { .. } | ToShell::Cancel | ToShell::Call { .. } => {}
             }
         }
     }
@@ -56,6 +57,10 @@ impl Supervisor {
         if word == "vanish" {
             return false;
         }
+        if word == "restart-own" {
+            self.world.count("restart-db");
+            return false;
+        }
         if word == "grow" {
             let text = format!("{rest} {}\n", self.world.count("grow"));
             self.send(FromShell::Output { id, stream: Stream::Stdout, text }).await;
@@ -66,6 +71,10 @@ impl Supervisor {
         }
         if word == "psql" {
             let text = rest.lines().skip(1).map(|line| format!("{line}\n")).collect();
+            self.send(FromShell::Output { id, stream: Stream::Stdout, text }).await;
+        }
+        if word == "redis-cli" {
+            let text = format!("ERR unknown command '{rest}'\n");
             self.send(FromShell::Output { id, stream: Stream::Stdout, text }).await;
         }
         if word == "say" {
@@ -85,7 +94,8 @@ impl Supervisor {
             }
         };
         let took_us = u64::try_from(begun.elapsed().as_micros()).expect("a short time");
-        self.send(FromShell::Ended { id, exit: ended.exit, took_us, timed_out: ended.timed_out, omitted: 0 }).await;
+        let Ended { exit, timed_out } = ended;
+        self.send(FromShell::Ended { id, exit, took_us, timed_out, omitted: 0, pipe: Vec::new() }).await;
         true
     }
 
@@ -106,7 +116,7 @@ async fn interpret(world: &World, text: &str) -> i32 {
         return 0;
     }
     match word {
-        "true" | "say" | "grow" | "flood" | "psql" => 0,
+        "true" | "say" | "grow" | "flood" | "psql" | "redis-cli" => 0,
         // The container of `db` is another one from now on.
         "restart-db" => i32::from(world.count("restart-db") == 0),
         "false" => 1,
@@ -139,6 +149,8 @@ fn act(world: &World, word: &str) -> bool {
         "fix" => world.work_around(None),
         // The same, for a few moments.
         "fix-briefly" => world.work_around(Some(Duration::from_millis(300))),
+        // The same, for two seconds.
+        "fix-for-long" => world.work_around(Some(Duration::from_secs(2))),
         // The same, from a second later on.
         "fix-later" => world.work_around_later(Duration::from_secs(1)),
         // One trouble for the other, and back.

@@ -36,6 +36,12 @@ pub struct Switches {
     pub lift_lies: Option<&'static str>,
     /// Users suffer this long after a fault went in, whatever becomes of it.
     pub hurts_after: Option<Duration>,
+    /// Users suffer only when a fault has been in place for so long.
+    pub hurts_late: Duration,
+    /// What the scripts of probes write, in order; the last text is written again and again.
+    pub probes: BTreeMap<&'static str, Vec<&'static str>>,
+    /// How long a probe takes.
+    pub probes_take: Duration,
     /// Faults end by themselves after this long.
     pub ends_after: Option<Duration>,
     /// A fault that was cleared comes back after this long.
@@ -229,11 +235,17 @@ impl World {
     /// Whether users suffered at any instant of this time.
     pub fn broken_within(&self, from: Instant, to: Instant) -> bool {
         let state = self.lock();
-        let all = state.faults.values().chain([&state.worked_around, &state.scars]).flatten();
+        let late = self.switches.hurts_late;
+        let hurt = |intervals: &Vec<Interval>| {
+            let hurt = intervals.iter().map(|(begin, end)| (*begin + late, *end));
+            hurt.filter(|(begin, end)| end.is_none_or(|end| *begin < end)).collect::<Vec<Interval>>()
+        };
+        let faults: Vec<Vec<Interval>> = state.faults.values().map(hurt).collect();
+        let all = faults.iter().chain([&state.worked_around, &state.scars]).flatten();
         let turns = all.flat_map(|(begin, end)| [Some(*begin), *end]).flatten();
         let within = turns.filter(|turn| (from..to).contains(turn));
         std::iter::once(from).chain(within).any(|at| {
-            let faulty = !self.switches.toothless && state.faults.values().any(|intervals| covers(intervals, at));
+            let faulty = !self.switches.toothless && faults.iter().any(|intervals| covers(intervals, at));
             covers(&state.scars, at) || faulty && !covers(&state.worked_around, at)
         })
     }

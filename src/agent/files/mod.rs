@@ -1,4 +1,4 @@
-//! `firedrill agent files`: damages a file of a service's volumes, looks at it, and mends it. It runs in a container of
+//! `firedrill agent files`: damages a file of a service's volumes, looks at it, and repairs it. It runs in a container of
 //! its own that has the service's mounts where the service has them, and nothing of the service's image.
 
 mod nested;
@@ -185,7 +185,7 @@ fn mend(path: &Path, found: Option<&Metadata>, damage: &Damage, inside: &[PathBu
             write(&file, *offset, *original).map_err(|error| format!("{shown}: {error}"))?;
             Ok(format!("{shown} has {original:#04x} at {offset} again"))
         }
-        FileAnswer::Gone(how) => Ok(format!("there was nothing to mend: {how}")),
+        FileAnswer::Gone(how) => Ok(format!("there was nothing to repair: {how}")),
         FileAnswer::Would(_) | FileAnswer::Done(_) => Err("it was looked at, and not seen".into()),
     }
 }

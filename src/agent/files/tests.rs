@@ -1,4 +1,4 @@
-//! Damaging, seeing and mending files in a directory of the test's own.
+//! Damaging, seeing and repairing files in a directory of the test's own.
 
 use super::*;
 use crate::stack::Spot;
@@ -146,7 +146,7 @@ fn a_byte_is_inverted_and_put_right_as_often_as_asked() {
     volume.ask("base.tar", FileDeed::Mend(damage.clone())).expect("mended");
     assert_eq!(volume.text("base.tar"), before);
     let again = volume.ask("base.tar", FileDeed::Mend(damage.clone())).expect("nothing to do");
-    assert!(matches!(&again, FileAnswer::Done(how) if how.contains("nothing to mend")), "{again:?}");
+    assert!(matches!(&again, FileAnswer::Done(how) if how.contains("nothing to repair")), "{again:?}");
 
     let damage = volume.damage("base.tar", at(0));
     fs::write(volume.path("base.tar"), "x").expect("a file");

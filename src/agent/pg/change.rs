@@ -122,7 +122,7 @@ impl Change {
         if *lifted {
             return Ok("it had been undone already".into());
         }
-        // What the runbook has mended is not mended twice. Where nobody can tell, the undo is tried.
+        // What the runbook has fixed is not fixed twice. Where nobody can tell, the undo is tried.
         if matches!(self.look().await?, Seen::Gone) {
             *lifted = true;
             return Ok("it was gone already: `confirm` returns false".into());

@@ -22,7 +22,7 @@ const OUT_OF_FILES: Duration = Duration::from_millis(50);
 pub struct Route {
     /// Where clients come in.
     pub listener: TcpListener,
-    /// Host of the service; resolved anew for every connection, as replicas come and go.
+    /// Host of the service; resolved again for every connection, as replicas come and go.
     pub host: String,
     /// Port of the service, which is also the port that rules name.
     pub port: u16,
@@ -87,6 +87,19 @@ impl Proxy {
         }
         self.rules.add(fault, rule)
     }
+}
+
+/// Listens on a port of this container's own addresses and passes every connection on to `host`, untouched.
+///
+/// # Errors
+/// When the port is taken, or may not be listened on.
+pub async fn forward(port: u16, host: &str, target: u16) -> io::Result<()> {
+    let mut listeners = vec![TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?];
+    // Many a container has no IPv6, and then nobody tries it.
+    listeners.extend(TcpListener::bind((Ipv6Addr::LOCALHOST, port)).await);
+    let route = |listener| Route { listener, host: host.to_string(), port: target, http: false };
+    Proxy::serve(listeners.into_iter().map(route).collect());
+    Ok(())
 }
 
 /// Binds a port on every address, IPv6 where the machine has it.

@@ -117,6 +117,7 @@ fn message(load: &str, t0_us: u64, clock: Clock, report: Report) -> Message {
             due: slice.due,
             good: slice.good,
             results: slice.results,
+            first_good_us: slice.first_good_us,
             latency_us: slice.latency_us,
         }),
         Report::Late { worst, count } => Message::Late { load: load.to_string(), worst_us: micros(worst), count },

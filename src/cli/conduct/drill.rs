@@ -71,6 +71,7 @@ pub async fn carry_out(
         seed: options.seed,
         revision,
         occasion,
+        executed: Some(super::executed().await),
     };
     let announcement = engine::announce(plan, &identity);
     let job = Job { plan, announcement, options: &options, run_dir: &run_dir, person };

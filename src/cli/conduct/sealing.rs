@@ -23,7 +23,7 @@ pub fn seal_cut_off(dir: &Path) -> io::Result<Vec<String>> {
     Ok(notes)
 }
 
-/// What people are told about a sealed run, a line each: what is worth writing down, and what was mended.
+/// What people are told about a sealed run, a line each: what is worth writing down, and what was repaired.
 pub fn lines(sealed: &Sealed) -> String {
     let notes = sealed.notes.iter().map(|note| format!("  {note}\n"));
     std::iter::once(format!("  sealed {}\n", sealed.head)).chain(notes).collect()

@@ -1,6 +1,7 @@
 //! From what is known about a stack to a drill: who answers the load, what breaks, and what helps against it.
 
-use super::facts::Service;
+use super::facts::{POSTGRES, Service};
+use super::routes::{self, Route};
 use crate::error::Error;
 use crate::faults::Fault;
 use crate::source::{did_you_mean, list};
@@ -22,6 +23,10 @@ pub struct Choice {
     pub kind: &'static str,
     /// What to check about the fault.
     pub fault_notes: Vec<String>,
+    /// The services that hold connections to it, where it is a data store.
+    pub clients: Vec<String>,
+    /// The data store behind the service, by name and kind, that is left whole because no request is known that needs it.
+    pub unproven: Option<(String, &'static str)>,
 }
 
 /// Chooses; `service` and `fault` are what the command line asks for.
@@ -39,16 +44,24 @@ pub fn choose(services: &[Service], service: Option<&str>, fault: Option<&str>) 
     if entry.port.is_none() {
         load_notes.push(format!("check: no port of `{}` is known, 8080 is a guess", entry.name));
     }
-    let needed = |fits: &dyn Fn(&Service) -> bool| {
-        let needed = entry.needs.iter().filter_map(|name| services.iter().find(|other| other.name == *name));
-        needed.filter(|other| !other.unfit).find(|other| fits(other))
-    };
-    let postgres = || needed(&|other| other.postgres).or_else(|| services.iter().find(|other| other.postgres));
+    let behind = behind(services, entry);
+    let needed = |fits: &dyn Fn(&Service) -> bool| behind.iter().copied().find(|other| fits(other));
+    let is_postgres = |other: &Service| other.store.is_some_and(|store| store.name == POSTGRES) && other.known_password;
+    let postgres = || needed(&is_postgres).or_else(|| services.iter().find(|other| is_postgres(other)));
+    // What users ask for goes through the services in front, whose source may be none.
+    let routes = std::iter::once(entry).chain(behind.iter().copied());
+    let routes: Vec<Route> = routes
+        .filter_map(|one| one.source.as_deref())
+        .map(routes::routes)
+        .find(|all| !all.is_empty())
+        .unwrap_or_default();
+    let reading = routes::best(&routes);
     let (target, kind) = match kind {
-        None => match (needed(&|other| other.postgres), needed(&|_| true)) {
-            (Some(server), _) => (server, "postgres_connections"),
-            (None, Some(other)) => (other, "container_kill"),
-            (None, None) => (entry, "container_kill"),
+        // Without a request that needs the store, breaking it may hurt nobody, and the drill would prove nothing.
+        None => match (needed(&|other| other.store.is_some()), reading) {
+            (Some(store), Some(_)) if is_postgres(store) => (store, "postgres_connections"),
+            (Some(store), Some(_)) => (store, "container_kill"),
+            _ => (entry, "container_kill"),
         },
         Some(kind) if kind.starts_with("postgres_") => {
             let server = postgres().ok_or_else(|| {
@@ -57,14 +70,28 @@ pub fn choose(services: &[Service], service: Option<&str>, fault: Option<&str>) 
             })?;
             (server, kind)
         }
-        Some(kind @ "http_status") => (needed(&|other| !other.store).unwrap_or(entry), kind),
+        Some(kind @ "http_status") => (needed(&|other| other.store.is_none()).unwrap_or(entry), kind),
         Some(kind) => (needed(&|_| true).unwrap_or(entry), kind),
     };
-    if target.name != entry.name {
-        load_notes.push(format!("check: a request that users make, and that needs `{}`", target.name));
-    } else if entry.path.is_none() {
+    let path = match reading {
+        Some(route) if target.store.is_some() => {
+            load_notes.push(format!("{} reads from a data store ({})", route.path, route.place));
+            Some(route.path.clone())
+        }
+        // A health check may know nothing of what is behind its service.
+        _ if target.name != entry.name => {
+            load_notes.push(format!("check: a request that users make, and that needs `{}`", target.name));
+            entry.path.clone().filter(|path| !routes::is_health(path))
+        }
+        _ => entry.path.clone(),
+    };
+    if target.name == entry.name && entry.path.is_none() {
         load_notes.push("check: a request that users make".into());
     }
+    let asks = |other: &&Service| !other.unfit && target.store.is_some() && other.needs.contains(&target.name);
+    let clients = services.iter().filter(asks).map(|other| other.name.clone()).collect();
+    let unproven = needed(&|other| other.store.is_some()).filter(|_| fault.is_none() && reading.is_none());
+    let unproven = unproven.and_then(|other| Some((other.name.clone(), other.store?.name)));
     let mut fault_notes = Vec::new();
     if kind == "postgres_lock" {
         fault_notes.push("check: the table that users wait for".into());
@@ -82,6 +109,9 @@ pub fn choose(services: &[Service], service: Option<&str>, fault: Option<&str>) 
     if kind == "files" {
         fault_notes.push("check: what is lost: a path on one of the service's volumes".into());
     }
+    if kind == "process" {
+        fault_notes.push("check: what the process does that harms the service, and how a person ends it".into());
+    }
     if kind == "sql" {
         fault_notes
             .push("check: what is done to which data, and the query by which it is seen (true: it is in place)".into());
@@ -95,12 +125,28 @@ pub fn choose(services: &[Service], service: Option<&str>, fault: Option<&str>) 
     Ok(Choice {
         entry: entry.name.clone(),
         port: entry.port.unwrap_or(8080),
-        path: entry.path.clone().unwrap_or_else(|| "/".into()),
+        path: path.unwrap_or_else(|| "/".into()),
         load_notes,
         target: target.name.clone(),
         kind,
         fault_notes,
+        clients,
+        unproven,
     })
+}
+
+/// The services behind one: those that it needs, then those that these need, each once.
+fn behind<'s>(services: &'s [Service], entry: &'s Service) -> Vec<&'s Service> {
+    let mut found: Vec<&Service> = vec![entry];
+    let mut at = 0;
+    while let Some(service) = found.get(at) {
+        for name in &service.needs {
+            let other = services.iter().find(|other| other.name == *name && !other.unfit);
+            found.extend(other.filter(|other| found.iter().all(|known| known.name != other.name)));
+        }
+        at += 1;
+    }
+    found.split_off(1)
 }
 
 fn known_kind(wanted: &str) -> Result<&'static str, Error> {
@@ -111,7 +157,7 @@ fn known_kind(wanted: &str) -> Result<&'static str, Error> {
 
 /// Whether a service may well answer users.
 fn answers(service: &Service) -> bool {
-    !service.store && !service.unfit && service.port.is_some()
+    service.store.is_none() && !service.unfit && service.port.is_some()
 }
 
 /// The service that users call: one that answers, best on a published port, best one that needs others.
@@ -122,9 +168,18 @@ fn entry<'s>(services: &'s [Service], wanted: Option<&str>) -> Result<&'s Servic
             Error::usage(format!("the stack has no service `{wanted}`")).hint(did_you_mean(wanted, names()))
         });
     }
-    let rank =
-        |service: &&Service| (answers(service), service.published, service.needs.len().min(1), service.path.is_some());
-    let fit = services.iter().filter(|service| !service.store && !service.unfit);
+    // What another one needs stands behind it: users come in at the front.
+    let is_behind = |name: &String| services.iter().any(|other| !other.unfit && other.needs.contains(name));
+    let rank = |service: &&Service| {
+        (
+            answers(service),
+            service.published,
+            !is_behind(&service.name),
+            service.needs.len().min(1),
+            service.path.is_some(),
+        )
+    };
+    let fit = services.iter().filter(|service| service.store.is_none() && !service.unfit);
     // Of equals the first one counts.
     fit.rev().max_by_key(rank).ok_or_else(|| {
         let names: Vec<&str> = names().collect();
@@ -148,6 +203,7 @@ impl Choice {
             "load_surge" => "surge",
             "postgres_connections" => "connections",
             "postgres_lock" => "lock",
+            "process" => "client",
             "sql" => "data",
             _ => "down",
         };
@@ -170,6 +226,7 @@ impl Choice {
             "files" => format!("{target} has lost its files"),
             "load_surge" => format!("{entry} has more users than it can serve"),
             "postgres_connections" => format!("{target} has no free connections"),
+            "process" => format!("a client overloads {target}"),
             "postgres_lock" => format!("a lock in {target} stops everybody"),
             "sql" => format!("{target} has lost its data"),
             _ => format!("{target} is down"),
@@ -188,6 +245,7 @@ impl Choice {
             "files" => ", path: /data, do: remove, irreversible: true",
             "http_status" => ", status: 503",
             "postgres_lock" => ", table: orders",
+            "process" => ", name: bad-client, run: 'while :; do sleep 1; done'",
             "sql" => ", run: DELETE FROM orders, confirm: SELECT count(*) = 0 FROM orders, irreversible: true",
             _ => "",
         };
@@ -209,23 +267,39 @@ impl Choice {
             ],
             _ => ["What the service had in memory is lost.", "docker compose restart \"$SERVICE\""],
         };
-        let mitigation = format!("### Step 1: Bring the service back\n\n{why}\n\n```bash\n{command}\n```");
+        let mut mitigation = format!("### Step 1: Bring the service back\n\n{why}\n\n```bash\n{command}\n```");
+        if !self.clients.is_empty() {
+            mitigation.push_str(&format!(
+                "\n\n### Step 2: Restart its clients\n\nClients that hold on to connections of the old server are restarted; all others are left \
+                 alone.\n\n<!-- firedrill: timeout=60s -->\n```bash\ncurl -fsS -m 5 --retry 15 --retry-delay 1 --retry-max-time 20 \
+                 --retry-all-errors -o /dev/null \"$URL\" || docker compose restart {}\n```",
+                self.clients.join(" ")
+            ));
+        }
         [impact, mitigation, "The service runs as it did before: there is nothing to take back.".into()]
     }
 
     /// What the runbook cannot know, to be told when it is written.
-    pub fn advice(&self) -> Option<&'static str> {
-        match self.kind {
+    pub fn advice(&self) -> Option<String> {
+        if let Some((store, what)) = &self.unproven {
+            return Some(format!(
+                "`{store}` ({what}) is not broken, because no request is known that needs it: `{}` is. To break it, name such a \
+                 request in the scenario's `load`, and `{store}` at its fault and in the runbook",
+                self.target
+            ));
+        }
+        let advice = match self.kind {
             "http_status" => Some(
                 "a restart does not cure `http_status`: write into the runbook's mitigation what takes the service out of the way",
             ),
             "files" | "sql" => {
                 Some("a restart brings no data back: write into the runbook's mitigation how it is restored")
             }
-            "command" | "deploy" | "load_surge" => {
+            "command" | "deploy" | "load_surge" | "process" => {
                 Some("a restart does hardly cure this fault: write into the runbook's mitigation what does")
             }
             _ => None,
-        }
+        };
+        advice.map(str::to_string)
     }
 }

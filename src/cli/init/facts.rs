@@ -1,31 +1,52 @@
 //! What a resolved Compose file tells about its services: which one answers HTTP, on which port and path, and which one
-//! is a database.
+//! is a data store of which kind.
 
 use crate::stack::docker::ResolvedModel;
 use serde_json::Value;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 
-/// Ports by which data stores, queues and the like are known. They speak no HTTP to users.
-const STORE_PORTS: [u16; 11] = [1433, 2181, 3306, 4222, 5432, 5672, 6379, 9042, 9092, 11211, 27017];
-/// Names of images by which they are known.
-const STORES: [&str; 18] = [
-    "cassandra",
-    "elasticsearch",
-    "etcd",
-    "kafka",
-    "mariadb",
-    "memcached",
-    "mongo",
-    "mssql",
-    "mysql",
-    "nats",
-    "pgvector",
-    "postgis",
-    "postgres",
-    "postgresql",
-    "rabbitmq",
-    "redis",
-    "valkey",
-    "zookeeper",
+/// A data store, a queue or a pool of connections: what speaks no HTTP to users.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Store {
+    /// As people call it.
+    pub name: &'static str,
+    /// Words of images and names of services.
+    words: &'static [&'static str],
+    /// Programs of the server.
+    servers: &'static [&'static str],
+    /// Programs of its health check.
+    checks: &'static [&'static str],
+    /// Variables that its image is configured by.
+    variables: &'static [&'static str],
+    /// The ports that it listens on.
+    ports: &'static [u16],
+    /// Debian's packages of the server.
+    packages: &'static [&'static str],
+}
+
+/// PostgreSQL, of which faults of its own exist.
+pub const POSTGRES: &str = "PostgreSQL";
+
+/// What is known. The first that fits is meant: PgBouncer is asked by PostgreSQL's clients.
+#[rustfmt::skip]
+const STORES: [Store; 6] = [
+    Store { name: "PgBouncer", words: &["pgbouncer"], servers: &["pgbouncer"], checks: &["pgbouncer", "6432"],
+            variables: &["PGBOUNCER_PORT"], ports: &[6432], packages: &["pgbouncer"] },
+    Store { name: POSTGRES, words: &["postgres", "postgresql", "postgis", "pgvector", "timescaledb"], servers: &["postgres", "postmaster"],
+            checks: &["pg_isready"], variables: &["POSTGRES_PASSWORD", "POSTGRES_DB", "POSTGRES_USER"], ports: &[5432],
+            packages: &["postgresql", "postgresql-15", "postgresql-16", "postgresql-17"] },
+    Store { name: "MySQL or MariaDB", words: &["mysql", "mariadb", "percona"], servers: &["mysqld", "mariadbd", "mysqld_safe", "mariadbd-safe"],
+            checks: &["mysqladmin", "mariadb-admin", "mysql", "mariadb", "healthcheck.sh"],
+            variables: &["MYSQL_ROOT_PASSWORD", "MARIADB_ROOT_PASSWORD"], ports: &[3306],
+            packages: &["mariadb-server", "mysql-server", "default-mysql-server"] },
+    Store { name: "Redis", words: &["redis", "valkey"], servers: &["redis-server", "valkey-server"], checks: &["redis-cli", "valkey-cli"],
+            variables: &[], ports: &[6379], packages: &["redis", "redis-server", "valkey"] },
+    Store { name: "RabbitMQ", words: &["rabbitmq"], servers: &["rabbitmq-server"], checks: &["rabbitmq-diagnostics", "rabbitmqctl"],
+            variables: &["RABBITMQ_DEFAULT_USER"], ports: &[5672], packages: &["rabbitmq-server"] },
+    Store { name: "a data store", words: &["cassandra", "elasticsearch", "etcd", "kafka", "memcached", "mongo", "mongodb", "mssql",
+            "nats", "zookeeper"], servers: &["memcached", "mongod", "etcd"], checks: &["mongosh", "cqlsh"], variables: &[],
+            ports: &[1433, 2181, 4222, 9042, 9092, 11211, 27017], packages: &["memcached"] },
 ];
 /// Ports that images listen on whose Compose files rarely say so.
 const KNOWN_PORTS: [(&str, u16); 4] = [("caddy", 80), ("httpd", 80), ("nginx", 80), ("whoami", 80)];
@@ -41,12 +62,14 @@ pub struct Service {
     pub path: Option<String>,
     /// Whether a port is published on the host: users may well come in there.
     pub published: bool,
-    /// The services that it waits for, in order.
+    /// The services that it waits for or that its environment names, in order.
     pub needs: Vec<String>,
-    /// Whether it is a data store.
-    pub store: bool,
-    /// Whether it is PostgreSQL, with a password that can be known.
-    pub postgres: bool,
+    /// The data store that it is, if it is one.
+    pub store: Option<&'static Store>,
+    /// Whether its password is in its environment, by which faults of its own can be put into it.
+    pub known_password: bool,
+    /// The folder of its source, where it is built from one.
+    pub source: Option<PathBuf>,
     /// Whether it is a job that ends, or on a network where it has no name.
     pub unfit: bool,
 }
@@ -55,33 +78,23 @@ pub struct Service {
 pub fn services(model: &ResolvedModel) -> Vec<Service> {
     let jobs = model.jobs();
     let one = |name: String| {
-        let image = text(model, &name, "/image");
-        // `registry:5000/team/postgres-ha:16@sha256:…` → `postgres-ha`
-        let image = image.rsplit('/').next().unwrap_or_default().split([':', '@']).next().unwrap_or_default();
-        let is = |known: &str| image.split(['-', '_', '.']).any(|word| word == known);
         let environment = model.environment(&name);
-        let ports = model.ports_of(&name);
+        let ports = model.known_ports(&name);
         let check = health_check(model, &name);
         let asked = ask(&check, &name);
-        let postgres = ["postgres", "postgresql", "postgis", "pgvector"].into_iter().any(is)
-            || ["POSTGRES_DB", "POSTGRES_USER", "POSTGRES_PASSWORD"].iter().any(|key| environment.contains_key(*key))
-                && ports.iter().all(|port| *port == 5432)
-            || check.contains("pg_isready");
-        let store = postgres
-            || STORES.into_iter().any(is)
-            || (!ports.is_empty() && ports.iter().all(|port| STORE_PORTS.contains(port)));
-        let port = asked
-            .as_ref()
-            .map(|(port, _)| *port)
-            .or_else(|| http_port(ports.iter().copied()))
-            .or_else(|| KNOWN_PORTS.iter().find(|(known, _)| is(known)).map(|(_, port)| *port));
+        let store = store(model, &name, (&check, asked.is_some()), &ports);
+        let port = asked.as_ref().map(|(port, _)| *port).or_else(|| http_port(ports.iter().copied())).or_else(|| {
+            KNOWN_PORTS.iter().find(|(known, _)| has_word(short_image(model, &name), known)).map(|(_, port)| *port)
+        });
+        let source = text(model, &name, "/build/context");
         Service {
             port,
             path: asked.map(|(_, path)| path),
             published: list(model, &name, "/ports").next().is_some(),
             needs: needs(model, &name),
             store,
-            postgres: postgres && !environment.contains_key("POSTGRES_PASSWORD_FILE"),
+            known_password: !environment.contains_key("POSTGRES_PASSWORD_FILE"),
+            source: (!source.is_empty()).then(|| PathBuf::from(source)),
             unfit: jobs.contains(&name) || model.networks_of(&name).is_empty(),
             name,
         }
@@ -104,10 +117,76 @@ fn list<'m>(model: &'m ResolvedModel, service: &str, pointer: &str) -> impl Iter
     at(model, service, pointer).and_then(Value::as_array).into_iter().flatten()
 }
 
-/// Services that a service depends on, jobs included.
+/// Which data store a service is, by what is surest first: what it runs, its image, its health check, its ports, its
+/// variables, the packages of its Dockerfile, its name. One whose health check speaks HTTP is none unless the first two
+/// say so.
+fn store(
+    model: &ResolvedModel,
+    service: &str,
+    (check, speaks_http): (&str, bool),
+    ports: &BTreeSet<u16>,
+) -> Option<&'static Store> {
+    let environment = model.environment(service);
+    let runs: Vec<&str> = ["/entrypoint", "/command"]
+        .into_iter()
+        .flat_map(|pointer| list(model, service, pointer).filter_map(Value::as_str))
+        .flat_map(|words| words.split([' ', '\n', ';', '"', '\'']))
+        .map(|word| word.rsplit('/').next().unwrap_or_default())
+        .collect();
+    let image = short_image(model, service);
+    let first = |fits: &dyn Fn(&Store) -> bool| STORES.iter().find(|store| fits(store));
+    let sure = first(&|store| store.servers.iter().any(|server| runs.contains(server)))
+        .or_else(|| first(&|store| store.words.iter().any(|word| has_word(image, word))));
+    if sure.is_some() || speaks_http {
+        return sure;
+    }
+    let asks_another = model.services().iter().any(|other| other != service && names(check, other));
+    let dockerfile = model.dockerfile(service).unwrap_or_default();
+    let installed: BTreeSet<&str> = dockerfile.split([' ', '\n', '\t', ';', '=', '\\']).collect();
+    let installs = |store: &Store| store.packages.iter().any(|package| installed.contains(package));
+    // One image for all services of a stack has all of their programs: then the packages tell nothing.
+    let one_alone = STORES.iter().filter(|store| installs(store)).count() == 1;
+    let alone = ports.is_empty() && needs(model, service).is_empty();
+    first(&|store| !asks_another && store.checks.iter().any(|word| names(check, word)))
+        .or_else(|| first(&|store| store.ports.iter().any(|port| ports.contains(port))))
+        .or_else(|| first(&|store| alone && store.variables.iter().any(|name| environment.contains_key(*name))))
+        .or_else(|| first(&|store| ports.is_empty() && one_alone && installs(store)))
+        .or_else(|| first(&|store| ports.is_empty() && store.words.contains(&service)))
+}
+
+/// `registry:5000/team/postgres-ha:16@sha256:…` → `postgres-ha`.
+fn short_image<'m>(model: &'m ResolvedModel, service: &str) -> &'m str {
+    let image = text(model, service, "/image").rsplit('/').next().unwrap_or_default();
+    image.split([':', '@']).next().unwrap_or_default()
+}
+
+/// Whether a text holds a name as a whole: `mysql` is not in `mysqladmin`.
+fn names(text: &str, name: &str) -> bool {
+    let part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    text.split(|c| !part(c)).any(|word| word == name)
+}
+
+/// Whether an image's name holds a word: `postgres` in `postgres-ha`.
+fn has_word(image: &str, word: &str) -> bool {
+    image.split(['-', '_', '.']).any(|part| part == word)
+}
+
+/// Services that a service depends on, jobs included, and those that its environment names as hosts.
 fn needs(model: &ResolvedModel, service: &str) -> Vec<String> {
     let needs = at(model, service, "/depends_on").and_then(Value::as_object);
-    needs.into_iter().flat_map(|needs| needs.keys().cloned()).collect()
+    let mut needs: Vec<String> = needs.into_iter().flat_map(|needs| needs.keys().cloned()).collect();
+    for (variable, value) in model.environment(service) {
+        let host = value.split("://").last().unwrap_or_default();
+        let host =
+            host.rsplit_once('@').map_or(host, |(_, host)| host).split(['/', ':', ',']).next().unwrap_or_default();
+        let known = model.services().iter().any(|other| other == host && other != service);
+        // `POSTGRES_DB: shop` beside a service `shop` is no host.
+        let is_host = value.contains("://") || value.contains(':') || variable.to_uppercase().contains("HOST");
+        if known && is_host && !needs.iter().any(|other| other == host) {
+            needs.push(host.to_string());
+        }
+    }
+    needs
 }
 
 /// The command of a health check as one line.
@@ -155,7 +234,9 @@ fn plain_path(text: &str) -> String {
 fn http_port(ports: impl Iterator<Item = u16>) -> Option<u16> {
     const USUAL: [u16; 6] = [80, 8080, 8000, 3000, 5000, 8081];
     let rank = |port: &u16| (USUAL.iter().position(|usual| usual == port).unwrap_or(USUAL.len()), *port);
-    ports.filter(|port| !STORE_PORTS.contains(port) && !matches!(port, 22 | 443 | 8443)).min_by_key(rank)
+    ports
+        .filter(|port| !STORES.iter().any(|store| store.ports.contains(port)) && !matches!(port, 22 | 443 | 8443))
+        .min_by_key(rank)
 }
 
 #[cfg(test)]

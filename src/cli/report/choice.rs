@@ -2,7 +2,6 @@
 
 use crate::archive;
 use crate::error::Error;
-use crate::record::RunDir;
 use crate::report::Drills;
 use crate::source::tidy;
 use std::path::{Path, PathBuf};
@@ -56,7 +55,7 @@ pub fn under_way(drills: &Drills, dirs: &[PathBuf]) -> Vec<String> {
     let open = drills.records.iter().filter(|record| !record.ended).filter_map(|record| record.plan.as_ref());
     let alive = |run: &str| {
         let dir = dirs.iter().find(|dir| dir.file_name().is_some_and(|name| name == run));
-        dir.and_then(|dir| RunDir::open(dir).ok()).is_some_and(|dir| dir.is_alive().unwrap_or(false))
+        dir.is_some_and(|dir| archive::is_under_way(dir))
     };
     open.map(|plan| plan.run.clone()).filter(|run| alive(run)).collect()
 }

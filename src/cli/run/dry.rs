@@ -2,9 +2,9 @@
 
 use crate::engine::place_of;
 use crate::record::Redactor;
-use crate::runbook::{Command, Runbook, Settings, Step, StepKind, unified_name};
+use crate::runbook::{Command, Errors, Input, Runbook, Settings, Step, StepKind, unified_name};
 use crate::source::visible;
-use crate::spec::Respond;
+use crate::spec::{Respond, Var};
 use crate::stack::Place;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -58,11 +58,14 @@ fn show_step(out: &mut String, step: &Step, respond: &Respond, captured: &mut BT
         }
         // What an earlier block finds out is not known yet: its name stands for it.
         let lookup = |name: &str| {
-            let given = respond.vars.get(name).map(|var| var.value.clone());
+            let given = respond.vars.get(name).filter(|var| var.is_usable()).map(|var| var.value.clone());
             given.or_else(|| captured.contains(name).then(|| format!("<{name}>")))
         };
         // What a service has of its own shows when it is there.
         let (mut needs, mut of_service) = (command.clone(), BTreeSet::new());
+        let in_environment =
+            |input: &Input| input.variable().is_some() && respond.given(&step.id, input).is_some_and(Var::is_usable);
+        needs.inputs.retain(|input| !in_environment(input));
         if let Place::Service(service) = place_of(&settings, command, respond) {
             needs.inputs.retain(|input| {
                 let open = input.variable().is_some() && lookup(&input.name).is_none();
@@ -123,6 +126,9 @@ fn heading(settings: &Settings, command: &Command, respond: &Respond) -> String 
     }
     if let Some(exit) = settings.expect_exit {
         let _ = write!(text, ", must exit with {exit}");
+    }
+    if settings.errors == Some(Errors::Allowed) {
+        text.push_str(", errors that its programs tell of with exit code 0 are meant so");
     }
     if let Some(expect) = &settings.expect {
         let _ = write!(text, ", output must match /{}/", expect.pattern);

@@ -42,7 +42,7 @@ fn of_block(view: &View, step: &Step, block: usize, captured: &[(String, &str)],
                     spellings: Vec::new(),
                     lines: Vec::new(),
                     scenario_lines: Vec::new(),
-                    value: view.value(&input.name),
+                    value: view.value(step, input),
                     captured_by: by,
                     of_service: true,
                 });

@@ -3,7 +3,7 @@
 use super::View;
 use super::inputs::{ShownInput, inputs};
 use super::restore::ShownRestore;
-use crate::runbook::{Command, Input, Settings, Step, StepKind};
+use crate::runbook::{Command, Errors, Input, Settings, Step, StepKind};
 use serde::Serialize;
 
 /// Version of the format; it changes when a field is taken away or means something else.
@@ -82,6 +82,7 @@ struct ShownSettings<'a> {
     retry: Option<String>,
     expect: Option<&'a str>,
     expect_exit: Option<i32>,
+    errors: Option<&'static str>,
     background: Option<bool>,
     capture: Option<&'a str>,
     skip: Option<&'a str>,
@@ -104,7 +105,7 @@ impl<'a> Shown<'a> {
             title: &view.runbook.title,
             scenario: view.plan.as_ref().map(|plan| plan.source.path.display().to_string()),
             kind: view.plan.as_ref().map(|plan| if plan.restore.is_some() { "dr" } else { "drill" }),
-            restore: view.plan.as_ref().and_then(|plan| plan.restore.as_ref()).map(ShownRestore::of),
+            restore: view.plan.as_ref().and_then(ShownRestore::of),
             inputs: inputs(view),
             steps: view.runbook.steps.iter().map(|step| ShownStep::of(view, step)).collect(),
         }
@@ -122,7 +123,7 @@ fn parts<'a>(kind: &'a StepKind, held: &'a [Command]) -> (&'static str, Option<&
 impl<'a> ShownStep<'a> {
     fn of(view: &'a View, step: &'a Step) -> Self {
         let (kind, reason, commands) = parts(&step.kind, &step.held);
-        let shown = |commands: &'a [Command]| commands.iter().map(|c| ShownCommand::of(view, c)).collect();
+        let shown = |commands: &'a [Command]| commands.iter().map(|c| ShownCommand::of(view, step, c)).collect();
         let replaced = step.replaced.as_ref().map(|replaced| {
             let (_, reason, commands) = parts(&replaced.kind, &replaced.held);
             let file = replaced.by.path.display().to_string();
@@ -152,7 +153,7 @@ impl<'a> ShownStep<'a> {
 }
 
 impl<'a> ShownCommand<'a> {
-    fn of(view: &'a View, command: &'a Command) -> Self {
+    fn of(view: &'a View, step: &Step, command: &'a Command) -> Self {
         let shown = |input: &'a Input| ShownUse {
             name: &input.name,
             spelling: &input.spelling,
@@ -161,7 +162,7 @@ impl<'a> ShownCommand<'a> {
         };
         ShownCommand {
             text: &command.text,
-            filled: view.filled(command),
+            filled: view.filled(step, command),
             file: command.origin.as_ref().unwrap_or(&view.runbook.source).path.display().to_string(),
             line: command.line,
             column: command.column,
@@ -181,6 +182,7 @@ impl<'a> ShownSettings<'a> {
             retry: settings.retry.map(|retry| format!("{}/{}", retry.attempts, crate::spec::Show(retry.pause))),
             expect: settings.expect.as_ref().map(|expect| expect.pattern.as_str()),
             expect_exit: settings.expect_exit,
+            errors: settings.errors.map(Errors::name),
             background: settings.background,
             capture: settings.capture.as_deref(),
             skip: settings.skip.as_deref(),

@@ -7,9 +7,10 @@ mod text;
 
 use super::output::print;
 use crate::error::{Error, Exit};
-use crate::runbook::{self, Command, Runbook, Step};
+use crate::runbook::{self, Command, Input, Runbook, Step};
 use crate::source::{Diagnostics, ReadError, Source, did_you_mean, render};
 use crate::spec::{self, Overrides, Plan, project_files};
+use crate::stack::docker::{Published, resolve};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -42,12 +43,18 @@ enum ShowFormat {
 pub async fn run(args: ShowArgs, globals: &super::Globals) -> Result<Exit, Error> {
     let mut diags = Diagnostics::default();
     let named = args.runbook.as_ref().map(|path| read(path, &globals.project)).transpose()?;
-    let view = match &args.scenario {
+    let mut view = match &args.scenario {
         Some(name) => followed(name, named.as_deref(), globals, &mut diags)?,
-        None => {
-            named.and_then(|source| runbook::parse(&source, &mut diags)).map(|runbook| View { runbook, plan: None })
-        }
+        None => named.and_then(|source| runbook::parse(&source, &mut diags)).map(|runbook| View {
+            runbook,
+            plan: None,
+            localhost: None,
+        }),
     };
+    if let Some(View { plan: Some(plan), localhost, .. }) = &mut view {
+        let model = resolve(&plan.stack).await;
+        *localhost = Some(model.map(|model| model.published()).map_err(|error| error.to_string()));
+    }
     if let Some(view) = &view {
         match args.format {
             ShowFormat::Text => print(&text::text(view))?,
@@ -69,6 +76,8 @@ pub async fn run(args: ShowArgs, globals: &super::Globals) -> Result<Exit, Error
 struct View {
     runbook: Runbook,
     plan: Option<Plan>,
+    /// What `localhost` leads to in the toolbox, or why that is not known here.
+    localhost: Option<Result<Published, String>>,
 }
 
 impl View {
@@ -77,9 +86,9 @@ impl View {
         self.plan.as_ref().is_none_or(|plan| plan.respond.phases.contains(&step.phase))
     }
 
-    /// The value that the scenario gives an input; a secret is not shown.
-    fn value(&self, name: &str) -> Option<String> {
-        let var = self.plan.as_ref()?.respond.vars.get(name)?;
+    /// The value that the scenario gives an input of a step; a secret is not shown.
+    fn value(&self, step: &Step, input: &Input) -> Option<String> {
+        let var = self.plan.as_ref()?.respond.given(&step.id, input).filter(|var| var.is_usable())?;
         Some(if var.secret { "***".to_string() } else { var.value.clone() })
     }
 
@@ -89,11 +98,13 @@ impl View {
     }
 
     /// A command with its inputs filled in, where the scenario has all of their values.
-    fn filled(&self, command: &Command) -> Option<String> {
+    fn filled(&self, step: &Step, command: &Command) -> Option<String> {
         let plan = self.plan.as_ref()?;
+        let find = |name: &str| command.inputs.iter().find(|input| input.name == name);
+        let given = |name: &str| plan.respond.given(&step.id, find(name)?).filter(|var| var.is_usable());
         // Whether a value fits is decided by the value, and not by its asterisks.
-        command.fill(|name| plan.respond.vars.get(name).map(|var| var.value.clone())).ok()?;
-        command.fill(|name| self.value(name)).ok()
+        command.fill(|name| Some(given(name)?.value.clone())).ok()?;
+        command.fill(|name| self.value(step, find(name)?)).ok()
     }
 }
 
@@ -121,7 +132,7 @@ fn followed(
         let same = plan.runbook.iter().flat_map(|runbook| &runbook.steps).find(|other| other.id == step.id);
         step.clone_from(same.unwrap_or(&step.clone()));
     }
-    Ok(Some(View { runbook, plan: Some(plan) }))
+    Ok(Some(View { runbook, plan: Some(plan), localhost: None }))
 }
 
 /// Reads the file at the path, or else the runbook of that name in the project.

@@ -1,7 +1,7 @@
 //! What a DR drill measures, as `firedrill show --scenario NAME` tells it.
 
 use crate::source::shorten;
-use crate::spec::{Plan, Probe, RestoreSpec, Show};
+use crate::spec::{Plan, Probe, Show};
 use serde::Serialize;
 use std::fmt::Write as _;
 
@@ -36,13 +36,14 @@ struct ShownLevel<'a> {
     level: &'static str,
     name: &'a str,
     probe: ShownProbe<'a>,
-    output: Option<&'a str>,
+    expected: String,
 }
 
 impl<'a> ShownRestore<'a> {
-    pub fn of(restore: &'a RestoreSpec) -> Self {
-        ShownRestore {
-            rto: Show(restore.rto).to_string(),
+    pub fn of(plan: &'a Plan) -> Option<Self> {
+        let restore = plan.restore.as_ref()?;
+        Some(ShownRestore {
+            rto: Show(plan.rto.unwrap_or_default()).to_string(),
             rpo: Show(restore.rpo).to_string(),
             expect: restore.expect.name(),
             ledger: ShownLedger {
@@ -50,7 +51,7 @@ impl<'a> ShownRestore<'a> {
                 acknowledged: &restore.ledger.acknowledged.text,
                 survivors: ShownProbe::of(&restore.ledger.survivors),
             },
-            backup: restore.backup.as_ref().map(ShownProbe::of),
+            backup: restore.backup.as_ref().map(|backup| ShownProbe::of(&backup.probe)),
             levels: restore
                 .probes
                 .iter()
@@ -58,10 +59,10 @@ impl<'a> ShownRestore<'a> {
                     level: level.level.name(),
                     name: &level.name,
                     probe: ShownProbe::of(&level.probe),
-                    output: level.output.as_deref(),
+                    expected: level.expected.to_string(),
                 })
                 .collect(),
-        }
+        })
     }
 }
 
@@ -83,14 +84,14 @@ pub(super) fn text(plan: &Plan) -> String {
     let _ = writeln!(
         out,
         "\nDR drill: RTO {}, RPO {}, expected {} at {}",
-        Show(restore.rto),
+        Show(plan.rto.unwrap_or_default()),
         Show(restore.rpo),
         plan.expect,
         restore.expect
     );
     let acknowledged = format!("load `{}`, a write is acknowledged by `{}`", ledger.load, ledger.acknowledged.text);
     let mut lines = vec![("ledger".to_string(), "", acknowledged), line("survivors", "", &ledger.survivors)];
-    lines.extend(restore.backup.as_ref().map(|probe| line("backup", "", probe)));
+    lines.extend(restore.backup.as_ref().map(|backup| line("backup", "", &backup.probe)));
     lines.extend(restore.probes.iter().map(|level| line(&level.name, level.level.name(), &level.probe)));
     let width = lines.iter().map(|(name, ..)| name.chars().count()).max().unwrap_or_default();
     for (name, level, what) in lines {

@@ -2,9 +2,11 @@
 
 use super::inputs::{ShownInput, inputs};
 use super::{View, restore};
+use crate::report::many as count;
 use crate::runbook::{CodeBlock, Command, LeftOut, Settings, Step, StepKind};
 use crate::source::visible;
 use crate::spec::Show;
+use crate::stack::docker::Published;
 use std::fmt::Write as _;
 
 /// The runbook for people.
@@ -20,6 +22,7 @@ pub(super) fn text(view: &View) -> String {
     let _ = write!(out, "{}: {commands} with commands, {people} for a person", count(runbook.steps.len(), "step"));
     out.push_str(&if skipped > 0 { format!(", {skipped} skipped\n") } else { "\n".to_string() });
     out.push_str(&view.plan.as_ref().map(restore::text).unwrap_or_default());
+    show_localhost(&mut out, view);
     show_inputs(&mut out, view, &inputs(view));
     let mut phase = None;
     for step in &runbook.steps {
@@ -39,6 +42,25 @@ pub(super) fn text(view: &View) -> String {
 /// Whether an annotation or the scenario says that it is not run.
 fn is_skipped(step: &Step) -> bool {
     step.commands().is_empty() && step.blocks.iter().any(|block| block.settings.skip.is_some())
+}
+
+/// Where the ports that the stack publishes lead in the toolbox.
+fn show_localhost(out: &mut String, view: &View) {
+    match &view.localhost {
+        Some(Ok(published)) if *published != Published::default() => {
+            let _ = writeln!(out, "\nlocalhost in the toolbox:");
+            for (port, service) in &published.ports {
+                let _ = writeln!(out, "  {port:<5}  is {service}");
+            }
+            for line in &published.left_out {
+                let _ = writeln!(out, "  not {line}");
+            }
+        }
+        Some(Err(why)) => {
+            let _ = writeln!(out, "\nlocalhost in the toolbox is not known, for the stack cannot be resolved: {why}");
+        }
+        Some(Ok(_)) | None => {}
+    }
 }
 
 fn show_inputs(out: &mut String, view: &View, inputs: &[ShownInput]) {
@@ -80,22 +102,22 @@ fn show_step(out: &mut String, view: &View, step: &Step) {
     }
     let left_out = if step.replaced.is_some() { &[][..] } else { &step.left_out };
     match &step.kind {
-        StepKind::Commands(commands) => show_commands(out, view, commands, &step.blocks, left_out, ""),
+        StepKind::Commands(commands) => show_commands(out, view, step, commands, &step.blocks, left_out, ""),
         StepKind::Manual(reason) => {
             let what = if is_skipped(step) { "skipped" } else { "for a person" };
             let _ = writeln!(out, "    {what}: {reason}");
-            show_commands(out, view, &step.held, &step.blocks, left_out, "# ");
+            show_commands(out, view, step, &step.held, &step.blocks, left_out, "# ");
         }
     }
     if let Some(replaced) = &step.replaced {
         match &replaced.kind {
             StepKind::Commands(commands) => {
                 let _ = writeln!(out, "    the runbook says:");
-                show_commands(out, view, commands, &[], &step.left_out, "# ");
+                show_commands(out, view, step, commands, &[], &step.left_out, "# ");
             }
             StepKind::Manual(reason) => {
                 let _ = writeln!(out, "    in the runbook it is for a person: {reason}");
-                show_commands(out, view, &replaced.held, &[], &step.left_out, "# ");
+                show_commands(out, view, step, &replaced.held, &[], &step.left_out, "# ");
             }
         }
     }
@@ -106,6 +128,7 @@ fn show_step(out: &mut String, view: &View, step: &Step) {
 fn show_commands(
     out: &mut String,
     view: &View,
+    step: &Step,
     commands: &[Command],
     blocks: &[CodeBlock],
     left_out: &[LeftOut],
@@ -128,7 +151,7 @@ fn show_commands(
             }
         }
         let mut number = command.line.to_string();
-        let filled = view.filled(command).filter(|_| mark.is_empty());
+        let filled = view.filled(step, command).filter(|_| mark.is_empty());
         for line in filled.as_ref().unwrap_or(&command.text).lines() {
             let _ = writeln!(out, "    {number:>5}  {}", format!("{mark}{line}").trim_end());
             number.clear();
@@ -144,19 +167,17 @@ fn show_commands(
 
 /// The settings of a block, written as an annotation has them.
 fn settings(settings: &Settings) -> String {
-    let Settings { place, timeout, retry, expect, expect_exit, background, capture, skip: _, choose } = settings;
+    let Settings { place, timeout, retry, expect, expect_exit, background, capture, skip: _, choose, errors } =
+        settings;
     let mut out: Vec<String> = Vec::new();
     out.extend(place.iter().map(|place| format!("in={place}")));
     out.extend(timeout.map(|time| format!("timeout={}", Show(time))));
     out.extend(retry.map(|retry| format!("retry={}/{}", retry.attempts, Show(retry.pause))));
     out.extend(expect.iter().map(|expect| format!("expect=/{}/", expect.pattern.replace('/', "\\/"))));
     out.extend(expect_exit.map(|code| format!("expect-exit={code}")));
+    out.extend(errors.map(|errors| format!("errors={}", errors.name())));
     out.extend(background.map(|on| if on { "background".to_string() } else { "background=false".to_string() }));
     out.extend(capture.iter().map(|name| format!("capture={name}")));
     out.extend(choose.map(|on| if on { "choose".to_string() } else { "choose=false".to_string() }));
     out.join(" ")
-}
-
-fn count(count: usize, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }

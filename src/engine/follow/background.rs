@@ -1,11 +1,11 @@
 //! Blocks that run beside the runbook until it ends: each in a session of its own, which begins with the state that the
 //! session of its place has then. Nobody waits for them, and nothing of them outlives the runbook.
 
-use super::block::{Order, ended, run};
+use super::block::{Lost, Order, Ran, ended, run};
 use super::judge::{first_line, judge};
-use crate::engine::stop::Stop;
 use crate::record::{Event, EventSink, Location};
-use crate::shell::{CommandResult, Shell};
+use crate::runbook::Settings;
+use crate::shell::Shell;
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -22,7 +22,7 @@ pub(super) struct Task {
     /// What the runbook says.
     pub says: String,
     /// Whether that is what the runbook says, and not a client's command line.
-    pub bash: bool,
+    pub own: bool,
     /// Where it stands.
     pub at: Location,
 }
@@ -44,7 +44,7 @@ pub(super) struct Work {
     pub attempt: u32,
     pub tasks: Vec<Task>,
     pub timeout: Duration,
-    pub wanted: Option<i32>,
+    pub settings: Settings,
 }
 
 impl Background {
@@ -93,18 +93,18 @@ async fn carry_out(mut shell: Shell, sink: EventSink, work: Work, stop: Cancella
             capture: None,
         };
         let what = first_line(&task.says);
-        let (result, stopped) = match one(&mut shell, &sink, &order, &stop).await {
+        let (ran, stopped) = match one(&mut shell, &sink, &order, &stop).await {
             Ok(ended) => ended,
             Err(lost) => {
-                let text = format!("{}: `{what}` ran in the background and was lost: {}", task.at, lost.reason);
+                let text = format!("{}: `{what}` ran in the background and was lost: {}", task.at, lost.error);
                 return sink.emit(Event::Note { text });
             }
         };
-        ended(&sink, &order, &result, stopped);
+        ended(&sink, &order, &ran.result, stopped);
         if stopped {
             return;
         }
-        if let Some(fault) = judge(&result, task.bash.then_some(task.text.as_str()), work.wanted) {
+        if let Some(fault) = judge(&ran, &task.text, task.own, &work.settings) {
             let told = fault.told(work.timeout);
             let text = format!("{}: warning: `{what}`, in the background, {told} before the runbook ended", task.at);
             return sink.emit(Event::Note { text });
@@ -118,13 +118,13 @@ async fn one(
     sink: &EventSink,
     order: &Order<'_>,
     stop: &CancellationToken,
-) -> Result<(CommandResult, bool), Stop> {
+) -> Result<(Ran, bool), Lost> {
     let canceller = shell.canceller();
     let mut running = std::pin::pin!(run(shell, sink, order));
     tokio::select! {
         biased;
-        ended = &mut running => return ended.map(|(result, _)| (result, false)),
+        ended = &mut running => return ended.map(|ran| (ran, false)),
         () = stop.cancelled() => canceller.cancel().await,
     }
-    running.await.map(|(result, _)| (result, true))
+    running.await.map(|ran| (ran, true))
 }

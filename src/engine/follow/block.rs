@@ -3,16 +3,19 @@
 
 use super::background::{Background, Task, Work};
 use super::judge::{Failing, Fault, failing, first_line, judge};
+use super::sessions::name;
 use super::{Follower, Occasion, capture, client, place_of};
 use crate::engine::drill::micros;
 use crate::engine::stop::Stop;
 use crate::record::{Event, EventSink, Location, Stream, Verdict};
-use crate::runbook::{Command, Expect, Input, Retry, Settings, Step};
-use crate::shell::{CommandResult, Shell};
+use crate::runbook::{Command, Expect, Input, Retry, Settings, Step, is_one_command};
+use crate::shell::{CommandResult, EndedCall, Shell, ShellError};
 use crate::spec::Client;
-use crate::stack::Stack;
-use std::time::Duration;
+use crate::stack::{Place, Stack};
+use std::time::{Duration, Instant};
 
+/// Exit code of a command that was killed with its container: 128 + SIGKILL.
+const KILLED: i32 = 137;
 /// Columns of evidence that are shown.
 const EVIDENCE: usize = 200;
 
@@ -114,7 +117,7 @@ impl<S: Stack> Follower<'_, S> {
             occasion.before(step)?;
             let (at, text) = (self.location(command), self.text(command, settings)?);
             let place = place_of(settings, command, self.respond);
-            let shell = self.sessions.at(&place, self.inputs.env()).await.map_err(|stop| stop.at(at.clone()))?;
+            let shell = self.sessions.at(&place, &self.inputs.env()).await.map_err(|stop| stop.at(at.clone()))?;
             let order = Order {
                 step: &step.id,
                 number: *number,
@@ -125,13 +128,28 @@ impl<S: Stack> Follower<'_, S> {
                 background: false,
                 capture: settings.capture.as_deref(),
             };
-            let (result, stdout) = run(shell, &self.sink, &order).await?;
-            ended(&self.sink, &order, &result, false);
+            let begun = Instant::now();
+            let (ran, cut_off) = match run(shell, &self.sink, &order).await {
+                Ok(ran) => {
+                    self.sessions.remember(&place).await;
+                    (ran, String::new())
+                }
+                Err(lost) => match self.sessions.lost_container(&place).await {
+                    Some(calls) => {
+                        let (exit, why) = cut_off(&calls, &text, &place);
+                        let result = CommandResult { took: begun.elapsed(), ..killed(exit) };
+                        (Ran { result, ..lost.ran }, why)
+                    }
+                    None => return Err(Stop::from(lost.error).at(at.clone())),
+                },
+            };
+            self.last_line.clone_from(&ran.last_line);
+            ended(&self.sink, &order, &ran.result, false);
             occasion.after()?;
-            written.push(&stdout);
-            written.omitted = written.omitted.saturating_add(result.omitted);
-            let Some(fault) = judge(&result, text.bash(), settings.expect_exit) else { continue };
-            let what = format!("`{}` {}", first_line(&text.says), fault.told(timeout));
+            written.push(&ran.stdout);
+            written.omitted = written.omitted.saturating_add(ran.result.omitted);
+            let Some(fault) = judge(&ran, &text.run, !text.client, settings) else { continue };
+            let what = format!("`{}` {}{cut_off}", first_line(&text.says), fault.told(timeout));
             if let Some(wanted) = settings.expect_exit {
                 self.expected(step, block.index, attempt, format!("exit {wanted}"), Err(&what));
             }
@@ -167,7 +185,9 @@ impl<S: Stack> Follower<'_, S> {
             seen.map_err(|why| format!("the output does not match /{}/: {why}", expect.pattern))?;
         }
         if let Some(name) = &block.settings.capture {
-            let value = capture::value(written).map_err(|why| format!("`{name}` cannot be captured: {why}"))?;
+            let may_be_empty = self.inputs.may_be_empty(name);
+            let value = capture::value(written, may_be_empty);
+            let value = value.map_err(|why| format!("`{name}` cannot be captured: {why}"))?;
             self.sink.hide(capture::secrets(name, &value));
             let vars = self.inputs.set(name, &value);
             self.sessions.set(&vars).await;
@@ -198,14 +218,13 @@ impl<S: Stack> Follower<'_, S> {
         occasion.before(step)?;
         let mut tasks = Vec::new();
         for (number, command) in &block.commands {
-            let text = self.text(command, &block.settings)?;
-            let bash = text.bash().is_some();
-            tasks.push(Task { number: *number, bash, says: text.says, text: text.run, at: self.location(command) });
+            let Text { run, says, client } = self.text(command, &block.settings)?;
+            tasks.push(Task { number: *number, own: !client, says, text: run, at: self.location(command) });
         }
         let Some((_, first)) = block.commands.first() else { return Ok(Ok(Vec::new())) };
         let place = place_of(&block.settings, first, self.respond);
         let at = self.location(first);
-        let session = self.sessions.at(&place, self.inputs.env()).await.map_err(|stop| stop.at(at.clone()))?;
+        let session = self.sessions.at(&place, &self.inputs.env()).await.map_err(|stop| stop.at(at.clone()))?;
         let state = session.save().await.map_err(|error| Stop::from(error).at(at.clone()))?;
         let shell = self.sessions.fresh(&place, &[]).await.map_err(|stop| stop.at(at.clone()))?;
         shell.restore(state).await.map_err(|error| Stop::from(error).at(at))?;
@@ -216,7 +235,7 @@ impl<S: Stack> Follower<'_, S> {
             tasks,
             // It may take as long as the runbook does, unless it says how long itself.
             timeout: block.settings.timeout.unwrap_or(Duration::MAX),
-            wanted: block.settings.expect_exit,
+            settings: block.settings.clone(),
         };
         self.background.push(Background::start(shell, self.sink.clone(), work));
         Ok(Ok(Vec::new()))
@@ -227,6 +246,8 @@ impl<S: Stack> Follower<'_, S> {
         let inputs = &self.inputs;
         let mut needs = command.clone();
         needs.inputs = self.needs(command, settings);
+        // A variable of the environment is in the session already.
+        needs.inputs.retain(|input| input.variable().is_none() || inputs.lack(input).is_some());
         let says = needs.fill(|name| inputs.get(name)).map_err(|missing| {
             let names: Vec<&str> = missing.iter().map(|input| input.spelling.as_str()).collect();
             // The step was looked through before: only a block that was to give it can have failed to.
@@ -245,7 +266,8 @@ impl<S: Stack> Follower<'_, S> {
         let mut inputs = command.inputs.clone();
         if command.env_inputs().next().is_some() {
             let own = self.sessions.environment(&place_of(settings, command, self.respond));
-            inputs.retain(|input| input.variable().is_none_or(|name| !own.contains_key(name)));
+            let has = |name: &str| own.get(name).is_some_and(|value| !value.is_empty());
+            inputs.retain(|input| input.variable().is_none_or(|name| !has(name)));
         }
         inputs
     }
@@ -266,14 +288,29 @@ struct Text {
     run: String,
     /// What the runbook says.
     says: String,
+    /// Whether it is for a client.
     client: bool,
 }
 
-impl Text {
-    /// The text, where it is bash.
-    fn bash(&self) -> Option<&str> {
-        (!self.client).then_some(self.run.as_str())
+/// A command that nobody saw end.
+fn killed(exit: i32) -> CommandResult {
+    CommandResult { exit, took: Duration::ZERO, timed_out: false, omitted: 0, pipe: Vec::new() }
+}
+
+/// What becomes of a command whose container was restarted while it ran: its exit code, and what a failure has to say about
+/// it. A call of the runner's own (`docker compose restart`) has an exit code all the same, which is the command's where it
+/// is all of it; otherwise the command was killed in the middle.
+fn cut_off(calls: &[EndedCall], text: &Text, place: &Place) -> (i32, String) {
+    let whole = !text.client && is_one_command(&text.run);
+    if let ([call], true) = (calls, whole) {
+        return (call.exit, String::new());
     }
+    let place = name(place);
+    let advice = match calls.last() {
+        Some(call) => format!("; what stands beside `{}` was not done: give it a command of its own", call.command),
+        None => String::new(),
+    };
+    (KILLED, format!(": the container of {place} ended while it ran{advice}"))
 }
 
 /// The line that matches, or what is there instead.
@@ -295,19 +332,33 @@ fn matched(expect: &Expect, written: &capture::Written) -> Result<String, String
     Err(format!("it is `{}`{cut}", shortened(text)))
 }
 
-fn shortened(text: &str) -> String {
+/// A text as far as it is shown as evidence.
+pub(super) fn shortened(text: &str) -> String {
     match text.char_indices().nth(EVIDENCE) {
         Some((at, _)) => format!("{} …", text.get(..at).unwrap_or_default()),
         None => text.to_string(),
     }
 }
 
-/// Runs one command, and says what it writes as it comes. Its standard output is returned as it was, secrets included.
-pub(super) async fn run(
-    shell: &mut Shell,
-    sink: &EventSink,
-    order: &Order<'_>,
-) -> Result<(CommandResult, String), Stop> {
+/// How a command ended and what it wrote, as it was, secrets included.
+#[derive(Debug)]
+pub(super) struct Ran {
+    pub result: CommandResult,
+    pub stdout: String,
+    pub stderr: String,
+    /// The last line with words of both streams, as it was shown.
+    pub last_line: Option<String>,
+}
+
+/// A session that could not go on, and what its command had written by then.
+#[derive(Debug)]
+pub(super) struct Lost {
+    pub error: ShellError,
+    pub ran: Ran,
+}
+
+/// Runs one command, and says what it writes as it comes.
+pub(super) async fn run(shell: &mut Shell, sink: &EventSink, order: &Order<'_>) -> Result<Ran, Lost> {
     let Order { number, attempt, background, .. } = *order;
     sink.emit(Event::CommandStarted {
         step: order.step.to_string(),
@@ -320,15 +371,20 @@ pub(super) async fn run(
     // A secret may be cut in two by the borders of the chunks, in each stream by itself.
     let redactor = sink.redactor();
     let (mut stdout, mut stderr) = (redactor.stream(), redactor.stream());
-    let show = |stream, text: String| {
+    let mut last_line = None;
+    let mut show = |stream, text: String| {
+        if let Some(line) = text.lines().rfind(|line| line.contains(char::is_alphanumeric)) {
+            last_line = Some(shortened(line.trim()));
+        }
         if !text.is_empty() {
             sink.emit(Event::Output { step: order.step.to_string(), command: number, stream, text });
         }
     };
-    let (mut written, mut held) = (String::new(), Vec::new());
+    let (mut written, mut errors, mut held) = (String::new(), String::new(), Vec::new());
     let on_output = |stream, text: String| {
-        if stream == Stream::Stdout {
-            written.push_str(&text);
+        match stream {
+            Stream::Stdout => written.push_str(&text),
+            Stream::Stderr => errors.push_str(&text),
         }
         match stream {
             _ if order.capture.is_some() => held.push((stream, text)),
@@ -351,8 +407,15 @@ pub(super) async fn run(
     }
     show(Stream::Stdout, stdout.finish());
     show(Stream::Stderr, stderr.finish());
-    let result = result.map_err(|error| Stop::from(error).at(order.at.clone()))?;
-    Ok((result, written))
+    let (result, error) = match result {
+        Ok(result) => (result, None),
+        Err(error) => (killed(KILLED), Some(error)),
+    };
+    let ran = Ran { result, stdout: written, stderr: errors, last_line };
+    match error {
+        None => Ok(ran),
+        Some(error) => Err(Lost { error, ran }),
+    }
 }
 
 /// Says how a command ended.

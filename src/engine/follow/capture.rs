@@ -26,15 +26,15 @@ impl Written {
     }
 }
 
-/// The value: everything without the newlines at its end, as `$(…)` gives it. Nothing is no value: a command that was
-/// written for one (`rm -r <dir>/*`) would do something else.
-pub(super) fn value(written: &Written) -> Result<String, String> {
+/// The value: everything without the newlines at its end, as `$(…)` gives it. Nothing is no value, unless it may be
+/// empty: a command that was written for one (`rm -r <dir>/*`) would do something else.
+pub(super) fn value(written: &Written, may_be_empty: bool) -> Result<String, String> {
     let value = written.text.trim_end_matches('\n');
     let length = u64::try_from(value.len()).unwrap_or(u64::MAX).saturating_add(written.omitted);
     if written.omitted > 0 || value.len() > LARGEST {
         return Err(format!("{length} bytes are more than the {} KiB that an input may hold", LARGEST >> 10));
     }
-    if value.trim().is_empty() {
+    if value.trim().is_empty() && !may_be_empty {
         return Err("nothing was written to standard output".into());
     }
     // The shell has put this character where bytes were no UTF-8.
@@ -70,19 +70,19 @@ mod tests {
 
     #[test]
     fn newlines_at_the_end_are_not_part_of_it() {
-        assert_eq!(value(&written(" a\nb \n\n")), Ok(" a\nb ".to_string()));
+        assert_eq!(value(&written(" a\nb \n\n"), false), Ok(" a\nb ".to_string()));
         for nothing in ["", "\n", " \n"] {
-            assert!(value(&written(nothing)).unwrap_err().contains("nothing"));
+            assert!(value(&written(nothing), false).unwrap_err().contains("nothing"));
         }
     }
 
     #[test]
     fn what_no_variable_can_hold_is_refused_with_its_reason() {
-        assert!(value(&written(&"x".repeat(LARGEST))).is_ok());
-        assert!(value(&written(&"x".repeat(LARGEST + 1))).unwrap_err().contains("65537 bytes"));
-        assert!(value(&written(&"é".repeat(KEPT))).unwrap_err().contains(&format!("{} bytes", 2 * KEPT)));
-        assert!(value(&written("a\u{FFFD}")).unwrap_err().contains("UTF-8"));
-        assert!(value(&written("a\0b")).unwrap_err().contains("NUL"));
+        assert!(value(&written(&"x".repeat(LARGEST)), false).is_ok());
+        assert!(value(&written(&"x".repeat(LARGEST + 1)), false).unwrap_err().contains("65537 bytes"));
+        assert!(value(&written(&"é".repeat(KEPT)), false).unwrap_err().contains(&format!("{} bytes", 2 * KEPT)));
+        assert!(value(&written("a\u{FFFD}"), false).unwrap_err().contains("UTF-8"));
+        assert!(value(&written("a\0b"), false).unwrap_err().contains("NUL"));
     }
 
     #[test]

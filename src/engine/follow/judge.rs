@@ -1,8 +1,9 @@
 //! Whether a command did what it should, by its phase and by what its block says of it.
 
+use super::block::{Ran, shortened};
 use crate::engine::drill::seconds;
-use crate::runbook::RunbookPhase;
-use crate::shell::CommandResult;
+use crate::programs::{self, Answer, Code};
+use crate::runbook::{Errors, RunbookPhase, Settings};
 use std::time::Duration;
 
 /// How a phase of the runbook takes a command that fails.
@@ -25,7 +26,7 @@ pub(super) fn failing(phase: RunbookPhase) -> Failing {
 }
 
 /// Why a command did not do what it should.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Fault {
     Exit(i32),
     /// Another exit code than the one that was expected.
@@ -36,6 +37,16 @@ pub(super) enum Fault {
     TimedOut,
     Syntax(i32),
     NotFound(i32),
+    /// A program in it was not found or could not be executed, which its own exit code does not tell.
+    PartNotFound {
+        /// The program, where its shell named it.
+        program: Option<String>,
+        /// 126 or 127.
+        part: i32,
+        exit: i32,
+    },
+    /// It exited with 0, and a program of it said that something went wrong.
+    Answered(Answer),
 }
 
 impl Fault {
@@ -50,29 +61,66 @@ impl Fault {
                 "was not found (exit {code}): a slip, or nothing that the image has where the step runs; the scenario's \
                  `steps` can put another command there, its `stack.toolbox` another image"
             ),
+            Fault::PartNotFound { program, part, exit } => {
+                let what = program.as_ref().map_or("a program in it".to_string(), |name| format!("`{name}` in it"));
+                let why = if *part == 126 { "cannot be executed" } else { "was not found" };
+                format!("ended with exit code {exit}, and {what} {why} (exit {part})")
+            }
+            Fault::Answered(Answer { program, line, advice }) => {
+                let advice = advice.as_ref().map_or(String::new(), |advice| format!("{advice}; "));
+                format!(
+                    "ended with exit code 0, but {program} answered \"{}\" ({advice}`errors=allowed` says that it is \
+                     meant so)",
+                    shortened(line)
+                )
+            }
         }
     }
 
     /// Whether it fails the step in every phase: a stated expectation is no warning.
     pub(super) fn is_fatal(&self) -> bool {
-        !matches!(self, Fault::Exit(_))
+        !matches!(self, Fault::Exit(_) | Fault::Answered(_))
     }
 
     /// Whether another attempt may come out otherwise.
     pub(super) fn may_pass(&self) -> bool {
-        matches!(self, Fault::Exit(_) | Fault::Unexpected { .. } | Fault::TimedOut)
+        matches!(self, Fault::Exit(_) | Fault::Unexpected { .. } | Fault::Answered(_) | Fault::TimedOut)
     }
 }
 
-/// `text` is what bash was given, unless the command is for another client.
-pub(super) fn judge(result: &CommandResult, text: Option<&str>, wanted: Option<i32>) -> Option<Fault> {
-    match result.exit {
-        _ if result.timed_out => Some(Fault::TimedOut),
-        code if code == wanted.unwrap_or(0) => None,
-        code @ (126 | 127) => Some(Fault::NotFound(code)),
-        2 if text.is_some_and(crate::runbook::has_syntax_error) => Some(Fault::Syntax(2)),
-        exit => Some(wanted.map_or(Fault::Exit(exit), |wanted| Fault::Unexpected { exit, wanted })),
+/// Why a command did not do what it should, if so. `text` is what bash was given; `own` says that it is what the runbook
+/// says, and not a client's command line.
+pub(super) fn judge(ran: &Ran, text: &str, own: bool, settings: &Settings) -> Option<Fault> {
+    let (wanted, exit) = (settings.expect_exit, ran.result.exit);
+    match exit {
+        _ if ran.result.timed_out => Some(Fault::TimedOut),
+        126 | 127 if wanted == Some(exit) => None,
+        126 | 127 => Some(Fault::NotFound(exit)),
+        2 if wanted != Some(2) && own && crate::runbook::has_syntax_error(text) => Some(Fault::Syntax(2)),
+        _ => part_not_found(ran, text).or_else(|| match wanted.unwrap_or(0) {
+            0 if exit == 0 && settings.errors != Some(Errors::Allowed) => answered(ran, text),
+            code if code == exit => None,
+            _ => Some(wanted.map_or(Fault::Exit(exit), |wanted| Fault::Unexpected { exit, wanted })),
+        }),
     }
+}
+
+/// A program that was not found where another one's exit code is that of the command: in a pipe, in a loop.
+fn part_not_found(ran: &Ran, text: &str) -> Option<Fault> {
+    let calls = crate::runbook::calls(text);
+    let program = programs::missing_among(&calls, &ran.stderr);
+    // `a | b || true`: of a pipe that is not waived all but the last are lost.
+    let with = |code| calls.iter().any(|call| call.code == code);
+    let waived = with(Code::Asked) && !with(Code::Lost);
+    let part = ran.result.pipe.iter().copied().find(|exit| matches!(exit, 126 | 127)).filter(|_| !waived);
+    let part = part.or(program.as_ref().map(|_| 127))?;
+    Some(Fault::PartNotFound { program, part, exit: ran.result.exit })
+}
+
+/// What a program said that its exit code does not tell.
+fn answered(ran: &Ran, text: &str) -> Option<Fault> {
+    let calls = crate::runbook::calls(text);
+    programs::error_among(&calls, &ran.stdout, &ran.stderr).map(Fault::Answered)
 }
 
 /// The first line of a command, for a message.
@@ -85,14 +133,20 @@ pub(super) fn first_line(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::shell::CommandResult;
 
-    fn ended(exit: i32, timed_out: bool) -> CommandResult {
-        CommandResult { exit, took: Duration::ZERO, timed_out, omitted: 0 }
+    fn ended(exit: i32, timed_out: bool) -> Ran {
+        let result = CommandResult { exit, took: Duration::ZERO, timed_out, omitted: 0, pipe: Vec::new() };
+        Ran { result, stdout: String::new(), stderr: String::new(), last_line: None }
+    }
+
+    fn wanted(expect_exit: Option<i32>) -> Settings {
+        Settings { expect_exit, ..Settings::default() }
     }
 
     #[test]
     fn an_exit_code_is_judged_by_what_is_expected_of_it() {
-        for (exit, wanted, fault) in [
+        for (exit, expected, fault) in [
             (0, None, None),
             (1, None, Some(Fault::Exit(1))),
             (1, Some(1), None),
@@ -103,11 +157,50 @@ mod tests {
             (126, Some(126), None),
             (2, None, Some(Fault::Exit(2))),
         ] {
-            assert_eq!(judge(&ended(exit, false), Some("true"), wanted), fault, "{exit} {wanted:?}");
+            assert_eq!(judge(&ended(exit, false), "true", true, &wanted(expected)), fault, "{exit} {expected:?}");
         }
-        assert_eq!(judge(&ended(143, true), Some("true"), Some(143)), Some(Fault::TimedOut));
-        assert_eq!(judge(&ended(2, false), Some("say \"x"), None), Some(Fault::Syntax(2)));
-        assert_eq!(judge(&ended(2, false), Some("say \"x"), Some(2)), None);
-        assert_eq!(judge(&ended(2, false), None, None), Some(Fault::Exit(2)), "what is no bash has no such error");
+        assert_eq!(judge(&ended(143, true), "true", true, &wanted(Some(143))), Some(Fault::TimedOut));
+        assert_eq!(judge(&ended(2, false), "say \"x", true, &wanted(None)), Some(Fault::Syntax(2)));
+        assert_eq!(judge(&ended(2, false), "say \"x", true, &wanted(Some(2))), None);
+        let client = judge(&ended(2, false), "say \"x", false, &wanted(None));
+        assert_eq!(client, Some(Fault::Exit(2)), "what is no bash has no such error");
+    }
+
+    #[test]
+    fn an_answer_counts_where_the_exit_code_does_not_tell() {
+        let said = |exit| Ran { stdout: "ERR unknown subcommand 'KIL'\n".into(), ..ended(exit, false) };
+        let text = "docker compose exec cache redis-cli CLIENT KIL 7";
+        let fault = judge(&said(0), text, true, &wanted(None)).expect("an answer");
+        let told = fault.told(Duration::ZERO);
+        let begins = "ended with exit code 0, but redis-cli answered \"ERR unknown subcommand 'KIL'\" (`-e`";
+        assert!(told.starts_with(begins), "{told}");
+        assert!(fault.may_pass() && !fault.is_fatal(), "it is judged as exit code 1");
+        let allowed = Settings { errors: Some(Errors::Allowed), ..Settings::default() };
+        assert_eq!(judge(&said(0), text, true, &allowed), None);
+        assert!(judge(&said(0), text, true, &wanted(Some(0))).is_some());
+        assert_eq!(judge(&said(1), text, true, &wanted(Some(1))), None);
+        assert_eq!(judge(&said(1), text, true, &wanted(None)), Some(Fault::Exit(1)));
+        assert_eq!(judge(&said(0), "redis-cli CLIENT KIL 7 | grep -c ERR", true, &wanted(None)), None);
+    }
+
+    #[test]
+    fn a_program_that_is_not_found_counts_wherever_it_stands_in_a_pipe() {
+        let pipe = |exit, pipe: &[i32]| {
+            let mut ran = ended(exit, false);
+            ran.result.pipe = pipe.to_vec();
+            ran
+        };
+        let not_found = |part| Some(Fault::PartNotFound { program: None, part, exit: 0 });
+        assert_eq!(judge(&pipe(0, &[127, 0]), "jqq . | head", true, &wanted(None)), not_found(127));
+        assert_eq!(judge(&pipe(0, &[0, 126, 0]), "a | ./b | c", true, &wanted(None)), not_found(126));
+        assert_eq!(judge(&pipe(0, &[1, 0]), "grep x f | wc -l", true, &wanted(None)), None);
+        assert_eq!(judge(&pipe(0, &[127, 0]), "jqq . | head || true", true, &wanted(None)), None);
+        let mut ran = pipe(1, &[127, 1]);
+        ran.stderr = "bash: line 1: jqq: command not found\n".into();
+        let fault = judge(&ran, "jqq . | grep x", true, &wanted(Some(1))).expect("a fault");
+        assert_eq!(fault.told(Duration::ZERO), "ended with exit code 1, and `jqq` in it was not found (exit 127)");
+        assert!(fault.is_fatal() && !fault.may_pass());
+        let ran = Ran { stderr: ran.stderr, ..ended(0, false) };
+        assert!(judge(&ran, "jqq . | head && true", true, &wanted(None)).is_some(), "the pipe is not the last one");
     }
 }

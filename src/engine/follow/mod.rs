@@ -77,6 +77,8 @@ pub struct Follower<'a, S: Stack> {
     sessions: Sessions<'a, S>,
     inputs: Inputs,
     background: Vec<Background>,
+    /// The last line that the latest command wrote, secrets hidden.
+    pub last_line: Option<String>,
 }
 
 impl<'a, S: Stack> Follower<'a, S> {
@@ -94,7 +96,7 @@ impl<'a, S: Stack> Follower<'a, S> {
             sessions.opening(usual_place(respond), opening);
         }
         let path = super::announce::shown(&runbook.source);
-        Follower { respond, sink, path, sessions, inputs, background: Vec::new() }
+        Follower { respond, sink, path, sessions, inputs, background: Vec::new(), last_line: None }
     }
 
     /// Ends what runs in the background, and says how it ended.

@@ -1,12 +1,21 @@
 //! The sessions of a runbook: one for each place, opened when the first command needs it and kept until the runbook ends.
-//! Where a step has restarted the container, the session is opened anew: what it held is lost, as in a real terminal.
+//! Where the container was restarted or recreated, by a step perhaps that runs in it, the session is opened again in the
+//! container that is there then, with what the earlier one knew: directory, variables, functions.
 
 use super::Opening;
+use crate::engine::drill::{POLL, seconds};
 use crate::engine::stop::Stop;
 use crate::record::{Event, EventSink, Verdict};
-use crate::shell::Shell;
+use crate::shell::{EndedCall, SessionState, Shell};
 use crate::stack::{Place, Stack};
 use std::collections::BTreeMap;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long a container that was restarted may stay away.
+const BACK_WITHIN: Duration = Duration::from_secs(15);
+/// How long the engine may take to say that a container has ended in which a session was.
+const SEEN_WITHIN: Duration = Duration::from_secs(3);
 
 pub(super) struct Sessions<'a, S: Stack> {
     stack: &'a S,
@@ -20,6 +29,9 @@ struct Session {
     shell: Shell,
     /// Id and start of the container, where that is a service's.
     container: Option<Instance>,
+    /// What it knew after the last command, where that is a service's, and the variables that it was given since.
+    state: Option<SessionState>,
+    since: Vec<(String, String)>,
 }
 
 /// A container as it was started once.
@@ -59,55 +71,119 @@ impl<'a, S: Stack> Sessions<'a, S> {
             Ok(shell) => shell?,
             Err(error) => return Err(Stop::harness(format!("the shell session could not be opened: {error}"))),
         };
-        // It began with what was known then.
-        shell.set(env).await?;
+        // It began with what was known then. One that has lost its container is opened again when it is needed.
+        let _ = shell.set(env).await;
         let container = match self.look(&place).await {
             Seen::Running(instance) => Some(instance),
             Seen::Down(_) | Seen::Unknown => None,
         };
-        self.open.push(Session { place, shell, container });
+        self.open.push(Session { place, shell, container, state: None, since: Vec::new() });
         Ok(())
     }
 
-    /// The session of a place.
+    /// The session of a place, opened again where its container was restarted.
     pub(super) async fn at(&mut self, place: &Place, env: &[(String, String)]) -> Result<&mut Shell, Stop> {
         self.ready(env).await?;
-        let seen = self.look(place).await;
-        if let Seen::Down(how) = &seen {
-            let reason = format!("nothing can run in {}: {how}", name(place));
-            return Err(Stop::new(Verdict::StepFailed, reason));
-        }
-        let current = match seen {
-            Seen::Running(instance) => Some(instance),
-            _ => None,
-        };
-        let known = self.open.iter().position(|session| session.place == *place);
-        let usable = known.filter(|index| {
-            self.open.get(*index).is_some_and(|session| {
-                let restarted = session.container.is_some() && current.is_some() && session.container != current;
-                // The toolbox is the drill's own: when it is gone, that is no step's doing.
-                *place == Place::Toolbox || (!restarted && !session.shell.is_closed())
-            })
-        });
-        let index = match usable {
-            Some(index) => index,
-            None => {
-                if let Some(lost) = known {
-                    self.open.remove(lost);
-                    let text = format!(
-                        "the container of {} was restarted: its session begins anew, without the directory and the \
-                         variables of the steps before",
-                        name(place)
-                    );
-                    self.sink.emit(Event::Note { text });
+        let deadline = Instant::now() + BACK_WITHIN;
+        let index = loop {
+            let seen = self.look(place).await;
+            let known = self.open.iter().position(|session| session.place == *place);
+            // The toolbox is the drill's own: when it is gone, that is no step's doing.
+            let wait = known.is_some() && *place != Place::Toolbox && Instant::now() < deadline;
+            let current = match seen {
+                Seen::Running(instance) => Some(instance),
+                Seen::Unknown => None,
+                Seen::Down(_) if wait => {
+                    tokio::time::sleep(POLL).await;
+                    continue;
                 }
-                let shell = self.fresh(place, env).await?;
-                self.open.push(Session { place: place.clone(), shell, container: current });
-                self.open.len() - 1
+                Seen::Down(how) => {
+                    let away = match known {
+                        Some(_) => format!("its container has not come back within {}: ", seconds(BACK_WITHIN)),
+                        None => String::new(),
+                    };
+                    let reason = format!("nothing can run in {}: {away}{how}", name(place));
+                    return Err(Stop::new(Verdict::StepFailed, reason));
+                }
+            };
+            if let Some(index) = known.filter(|index| self.is_usable(*index, current.as_ref())) {
+                break index;
+            }
+            match (self.reopened(place, env, known, current).await, wait) {
+                (Ok(index), _) => break index,
+                // It may be about to restart once more.
+                (Err(_), true) => tokio::time::sleep(POLL).await,
+                (Err(stop), false) => return Err(stop),
             }
         };
         let session = self.open.get_mut(index).ok_or_else(|| Stop::harness("a shell session was lost"))?;
         Ok(&mut session.shell)
+    }
+
+    fn is_usable(&self, index: usize, current: Option<&Instance>) -> bool {
+        self.open.get(index).is_some_and(|session| {
+            let restarted = current.is_some_and(|current| session.container.as_ref().is_some_and(|own| own != current));
+            session.place == Place::Toolbox || (!restarted && !session.shell.is_closed())
+        })
+    }
+
+    /// Opens a session, with what the one at `lost` knew.
+    async fn reopened(
+        &mut self,
+        place: &Place,
+        env: &[(String, String)],
+        lost: Option<usize>,
+        container: Option<Instance>,
+    ) -> Result<usize, Stop> {
+        let shell = self.fresh(place, env).await?;
+        let (mut state, mut since) = (None, Vec::new());
+        if let Some(lost) = lost.and_then(|lost| self.open.get(lost)) {
+            (state, since) = (lost.state.clone(), lost.since.clone());
+            let with = match &state {
+                Some(state) => {
+                    shell.import(state).await?;
+                    shell.set(&since).await?;
+                    "with the directory, the variables and the functions of the steps before"
+                }
+                None => "without the directory and the variables of the steps before",
+            };
+            let text = format!("the container of {} was restarted: its session was opened again, {with}", name(place));
+            self.sink.emit(Event::Note { text });
+        }
+        if let Some(lost) = lost {
+            self.open.remove(lost);
+        }
+        self.open.push(Session { place: place.clone(), shell, container, state, since });
+        Ok(self.open.len() - 1)
+    }
+
+    /// Keeps what the session of a service knows now, for the case that its container is restarted. A session that does not
+    /// answer keeps what was known before.
+    pub(super) async fn remember(&mut self, place: &Place) {
+        let known = self.open.iter_mut().find(|session| session.place == *place && *place != Place::Toolbox);
+        let Some(session) = known else { return };
+        if let Ok(Some(state)) = session.shell.export().await {
+            session.state = Some(state);
+            session.since.clear();
+        }
+    }
+
+    /// Whether the session of a place was lost with its container; then what steps had called and what went on without it.
+    pub(super) async fn lost_container(&self, place: &Place) -> Option<Vec<EndedCall>> {
+        let session = self.open.iter().find(|session| session.place == *place)?;
+        let was = session.container.as_ref()?;
+        let deadline = Instant::now() + SEEN_WITHIN;
+        loop {
+            match self.look(place).await {
+                Seen::Running(now) if now == *was => {}
+                Seen::Unknown => {}
+                Seen::Running(_) | Seen::Down(_) => return Some(session.shell.ended_calls()),
+            }
+            if Instant::now() >= deadline {
+                return None;
+            }
+            tokio::time::sleep(POLL).await;
+        }
     }
 
     /// A session that nobody else uses.
@@ -117,9 +193,21 @@ impl<'a, S: Stack> Sessions<'a, S> {
     }
 
     /// Sets variables in every open session; one that is gone is opened with them.
-    pub(super) async fn set(&self, vars: &[(String, String)]) {
-        for session in &self.open {
+    pub(super) async fn set(&mut self, vars: &[(String, String)]) {
+        for session in &mut self.open {
             let _ = session.shell.set(vars).await;
+            session.since.extend_from_slice(vars);
+        }
+    }
+
+    /// Sets variables back in every open session, or takes them away.
+    pub(super) async fn set_back(&self, vars: &[(String, Option<String>)]) {
+        let (set, gone): (Vec<_>, Vec<_>) = vars.iter().cloned().partition(|(_, value)| value.is_some());
+        let set: Vec<(String, String)> = set.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+        let gone: Vec<String> = gone.into_iter().map(|(name, _)| name).collect();
+        for session in &self.open {
+            let _ = session.shell.set(&set).await;
+            let _ = session.shell.unset(&gone).await;
         }
     }
 

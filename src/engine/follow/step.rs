@@ -1,6 +1,7 @@
 //! One step: its inputs first, of which a missing one blocks it as a whole, then its blocks in order.
 
 use super::block::{Block, Failure};
+use super::inputs::Lack;
 use super::judge::{Failing, failing};
 use super::{ByHand, Follower, Occasion};
 use crate::engine::stop::Stop;
@@ -55,14 +56,24 @@ impl<S: Stack> Follower<'_, S> {
     /// # Errors
     /// Why there is none.
     pub async fn ready(&mut self) -> Result<(), Stop> {
-        self.sessions.ready(self.inputs.env()).await
+        self.sessions.ready(&self.inputs.env()).await
     }
 
-    /// Carries out a step.
+    /// Carries out a step, in its own environment where it has one.
     ///
     /// # Errors
     /// Why it did not do what it should.
     pub async fn step<O: Occasion>(&mut self, step: &Step, occasion: &mut O) -> Result<Followed, Broke> {
+        let Some(env) = self.respond.env_of_steps.get(&step.id) else { return self.bare_step(step, occasion).await };
+        let set = self.inputs.begin_step(env);
+        self.sessions.set(&set).await;
+        let followed = self.bare_step(step, occasion).await;
+        let back = self.inputs.end_step();
+        self.sessions.set_back(&back).await;
+        followed
+    }
+
+    async fn bare_step<O: Occasion>(&mut self, step: &Step, occasion: &mut O) -> Result<Followed, Broke> {
         let all = Block::of(step);
         if let StepKind::Manual(reason) = &step.kind {
             let said = step.blocks.iter().find_map(|block| block.settings.skip.clone());
@@ -150,7 +161,7 @@ impl<S: Stack> Follower<'_, S> {
         let mut missing: Vec<Input> = Vec::new();
         for block in blocks {
             for input in block.commands.iter().flat_map(|(_, command)| self.needs(command, &block.settings)) {
-                if !self.inputs.has(&input) && !captured.contains(&input.name) {
+                if self.inputs.lack(&input).is_some() && !captured.contains(&input.name) {
                     missing.push(input);
                 }
             }
@@ -158,31 +169,31 @@ impl<S: Stack> Follower<'_, S> {
         }
         let mut blocking: Vec<Input> = Vec::new();
         for input in missing {
-            if self.inputs.has(&input) {
+            if self.inputs.lack(&input).is_none() {
                 continue;
             }
-            match occasion.value_of(&input).await {
-                Some(value) => {
-                    if looks_secret(&input.name) || url_password(&value).is_some() {
-                        self.sink.hide(url_password(&value).map(str::to_string).into_iter().chain([value.clone()]));
-                    }
-                    let name = input.variable().unwrap_or(&input.name).to_string();
-                    let vars = self.inputs.set(&name, &value);
-                    self.sessions.set(&vars).await;
+            if let Some(value) = occasion.value_of(&input).await {
+                if looks_secret(&input.name) || url_password(&value).is_some() {
+                    self.sink.hide(url_password(&value).map(str::to_string).into_iter().chain([value.clone()]));
                 }
-                None => blocking.push(input),
+                let name = input.variable().unwrap_or(&input.name).to_string();
+                let vars = self.inputs.set(&name, &value);
+                self.sessions.set(&vars).await;
+            }
+            if self.inputs.lack(&input).is_some() {
+                blocking.push(input);
             }
         }
         let Some(first) = blocking.first() else { return Ok(()) };
-        let mut spellings: Vec<&str> = blocking.iter().map(|input| input.spelling.as_str()).collect();
-        spellings.dedup();
+        let whys = [Lack::Missing, Lack::Empty].into_iter().filter_map(|lack| {
+            let of = blocking.iter().filter(|input| self.inputs.lack(input) == Some(lack));
+            let mut spellings: Vec<&str> = of.map(|input| input.spelling.as_str()).collect();
+            spellings.dedup();
+            (!spellings.is_empty()).then(|| format!("{} {}", spellings.join(", "), lack.text()))
+        });
+        let whys = whys.collect::<Vec<_>>().join(", ");
         let names: Vec<&str> = blocking.iter().map(|input| input.name.as_str()).collect();
-        let reason = format!(
-            "`{}` was not run: {} has no value; {}",
-            step.title,
-            spellings.join(", "),
-            occasion.how_to_give(&names)
-        );
+        let reason = format!("`{}` was not run: {whys}; {}", step.title, occasion.how_to_give(&names));
         let in_file = step.commands().iter().find(|command| command.inputs.contains(first));
         let path = in_file.map_or_else(|| self.path.clone(), |command| self.location(command).path);
         Err(Stop::new(Verdict::StepBlocked, reason).at(Location { path, line: first.line }))

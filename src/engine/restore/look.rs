@@ -18,11 +18,11 @@ const TRIES: u32 = 2;
 
 /// What a look came to.
 #[derive(Debug)]
-pub(super) struct Looked {
+pub(in crate::engine) struct Looked {
     /// When the question was put.
-    pub(super) asked: DrillTime,
+    pub(in crate::engine) asked: DrillTime,
     /// What the script did, or why it could not run.
-    pub(super) answer: Result<Whole, String>,
+    pub(in crate::engine) answer: Result<Whole, String>,
 }
 
 /// The longest time that a look can take.
@@ -32,7 +32,7 @@ pub(super) fn longest(probe: &Probe) -> Duration {
 
 impl<S: Stack> Drill<'_, S> {
     /// Runs a script and tells what it did.
-    pub(super) async fn look(&self, probe: &Probe) -> Result<Looked, Stop> {
+    pub(in crate::engine) async fn look(&self, probe: &Probe) -> Result<Looked, Stop> {
         let mut tries = 0;
         loop {
             let absent = self.absent(&probe.service).await?;

@@ -2,7 +2,8 @@
 
 use super::look::Looked;
 use crate::record::{Numbers, looks_secret};
-use crate::spec::LevelProbe;
+use crate::services::show;
+use crate::spec::Expectation;
 use crate::stack::Whole;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -21,6 +22,18 @@ const OF_NOTHING: [&str; 4] = [
 ];
 /// How many facts of a backup are kept.
 const MOST_FACTS: usize = 64;
+
+/// Why a backup of this age, in microseconds, is too old; `None` when it is not. One that does not say when it was taken is no
+/// recent one.
+pub fn too_old(age_us: Option<u64>, most: Duration) -> Option<String> {
+    match age_us.map(Duration::from_micros) {
+        None => Some(
+            "it does not say when it was taken (`taken=`, RFC 3339, not after now), and `max_age` asks for that".into(),
+        ),
+        Some(age) if age > most => Some(format!("it was taken {} ago, and `max_age` is {}", show(age), show(most))),
+        Some(_) => None,
+    }
+}
 
 /// The facts of a backup: lines `key=value`. Other lines are left out, as tools tell more than they are asked for, and so
 /// are keys that name a secret.
@@ -42,7 +55,7 @@ fn is_long(content: &[u8]) -> bool {
 }
 
 /// A content as a record keeps it: as it is, white space at its end aside, or `sha256:…` of everything that was written.
-pub(super) fn kept(stdout: &[u8]) -> String {
+pub(in crate::engine) fn kept(stdout: &[u8]) -> String {
     let content = stdout.trim_ascii_end();
     match std::str::from_utf8(content) {
         Ok(text) if !is_long(content) => text.to_string(),
@@ -54,13 +67,14 @@ pub(super) fn kept(stdout: &[u8]) -> String {
 }
 
 /// Whether what was written begins with the checksum of empty input.
-pub(super) fn is_checksum_of_nothing(stdout: &[u8]) -> bool {
+pub(in crate::engine) fn is_checksum_of_nothing(stdout: &[u8]) -> bool {
     let text = String::from_utf8_lossy(stdout);
     text.split_whitespace().next().is_some_and(|word| OF_NOTHING.contains(&word.to_ascii_lowercase().as_str()))
 }
 
-/// Whether a check held, and what was seen. `before` is what it wrote before the fault.
-pub(super) fn judged(check: &LevelProbe, before: Option<&[u8]>, looked: &Looked) -> (bool, String) {
+/// Whether a probe held, and what was seen. `before` is what it wrote before the fault, where that is known. Of a number that
+/// increases only whether it is one that is not below the one before: whether it grows shows a second look.
+pub(in crate::engine) fn judged(expected: &Expectation, before: Option<&[u8]>, looked: &Looked) -> (bool, String) {
     let whole = match &looked.answer {
         Ok(whole) => whole,
         Err(why) => return (false, why.clone()),
@@ -70,13 +84,44 @@ pub(super) fn judged(check: &LevelProbe, before: Option<&[u8]>, looked: &Looked)
     }
     let written = || one_line(&kept(&whole.stdout));
     let same = |expected: &[u8]| whole.stdout.trim_ascii_end() == expected.trim_ascii_end();
-    match (&check.output, before) {
-        (Some(output), _) if same(output.as_bytes()) => (true, format!("it wrote {}", written())),
-        (Some(output), _) => (false, difference(&whole.stdout, output.as_bytes())),
-        (None, Some(before)) if same(before) => (true, format!("it wrote {} as before the fault", written())),
-        (None, Some(before)) => (false, format!("not as before the fault: {}", difference(&whole.stdout, before))),
-        (None, None) => (true, ended(whole)),
+    match (expected, before) {
+        (Expectation::Success, _) => (true, ended(whole)),
+        (Expectation::Output(output), _) if same(output.as_bytes()) => (true, format!("it wrote {}", written())),
+        (Expectation::Output(output), _) => (false, difference(&whole.stdout, output.as_bytes())),
+        (Expectation::AsBefore, None) => (true, format!("it wrote {}", written())),
+        (Expectation::AsBefore, Some(before)) if same(before) => {
+            (true, format!("it wrote {} as before the fault", written()))
+        }
+        (Expectation::AsBefore, Some(before)) => {
+            (false, format!("not as before the fault: {}", difference(&whole.stdout, before)))
+        }
+        (Expectation::Number(op, value), _) => match number(&whole.stdout) {
+            Ok(seen) => {
+                let was = before.and_then(|before| number(before).ok());
+                let was = was.map_or_else(String::new, |was| format!(", before the fault it was {was}"));
+                (op.holds(seen, *value), format!("it is {seen} and must be {expected}{was}"))
+            }
+            Err(why) => (false, why),
+        },
+        (Expectation::Increases, _) => match (number(&whole.stdout), before.map(number)) {
+            (Err(why), _) => (false, why),
+            (Ok(seen), Some(Ok(was))) if seen < was => (false, format!("it is {seen} and was {was} before")),
+            (Ok(seen), _) => (true, format!("it is {seen}")),
+        },
     }
+}
+
+/// The number that was written.
+pub(in crate::engine) fn number(stdout: &[u8]) -> Result<f64, String> {
+    let text = String::from_utf8_lossy(stdout.trim_ascii());
+    let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
+    number.ok_or_else(|| {
+        if text.is_empty() {
+            "it wrote nothing".into()
+        } else {
+            format!("it wrote {}, which is no number", one_line(&text))
+        }
+    })
 }
 
 /// The first line in which two contents differ; of a content that is kept as a checksum its number alone, as its rows are
@@ -147,7 +192,7 @@ pub(super) fn grouped(number: u64) -> String {
 }
 
 /// A time and its objective, as exact as it takes to tell them apart.
-pub(super) fn beside(measured: Duration, objective: Duration) -> (String, String) {
+pub(in crate::engine) fn beside(measured: Duration, objective: Duration) -> (String, String) {
     let shown = |digits: usize, time: Duration| format!("{:.digits$} s", time.as_secs_f64());
     let digits = if measured > objective && shown(1, measured) == shown(1, objective) { 6 } else { 1 };
     let seconds = objective.as_secs();
@@ -178,13 +223,12 @@ fn short(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{DrillTime, RestoreLevel};
-    use crate::spec::Probe;
+    use crate::record::DrillTime;
+    use crate::slis::Comparison;
     use proptest::prelude::*;
 
-    fn check(output: Option<&str>) -> LevelProbe {
-        let probe = Probe { service: "db".into(), run: "x".into(), within: Duration::from_secs(1), line: 1 };
-        LevelProbe { level: RestoreLevel::L4, name: "orders".into(), probe, output: output.map(str::to_string) }
+    fn check(output: Option<&str>) -> Expectation {
+        output.map_or(Expectation::AsBefore, |output| Expectation::Output(output.to_string()))
     }
 
     fn wrote(code: i64, stdout: &str, stderr: &str) -> Looked {
@@ -193,9 +237,18 @@ mod tests {
     }
 
     #[test]
+    fn a_backup_is_judged_by_its_own_time() {
+        let day = Duration::from_secs(86400);
+        assert_eq!(too_old(Some(86_400_000_000), day), None);
+        let told = too_old(Some(2 * 86_400_000_000), day);
+        assert_eq!(told.as_deref(), Some("it was taken 2d ago, and `max_age` is 1d"));
+        assert!(too_old(None, day).is_some(), "a time that nobody knows is no recent one");
+    }
+
+    #[test]
     fn a_check_holds_by_its_exit_code_and_by_what_it_wrote() {
         let all = [
-            judged(&check(None), None, &wrote(0, "ok\n", "")),
+            judged(&Expectation::Success, None, &wrote(0, "ok\n", "")),
             judged(&check(None), None, &wrote(3, "ok\n", "a warning\n\nno such file\n")),
             judged(&check(None), None, &wrote(127, "", "sh: psql: not found\n")),
             judged(
@@ -230,6 +283,33 @@ mod tests {
         false: it wrote nothing
         false: not as before the fault: line 3 is one too many: `c`
         false: `db` is not there
+        ");
+    }
+
+    #[test]
+    fn numbers_are_compared_and_never_guessed() {
+        let least = Expectation::Number(Comparison::GreaterOrEqual, 100.0);
+        let seen = |expected: &Expectation, before: Option<&str>, stdout: &str| {
+            let (held, evidence) = judged(expected, before.map(str::as_bytes), &wrote(0, stdout, ""));
+            format!("{held}: {evidence}")
+        };
+        let lines = [
+            seen(&least, None, "100\n"),
+            seen(&least, Some("4021"), "3\n"),
+            seen(&least, Some("4021"), "(integer) 4021\n"),
+            seen(&least, None, "\n"),
+            seen(&Expectation::Increases, Some("12"), "12\n"),
+            seen(&Expectation::Increases, Some("12"), "11\n"),
+            seen(&Expectation::Increases, None, "many\n"),
+        ];
+        insta::assert_snapshot!(lines.join("\n"), @r"
+        true: it is 100 and must be >= 100
+        false: it is 3 and must be >= 100, before the fault it was 4021
+        false: it wrote `(integer) 4021`, which is no number
+        false: it wrote nothing
+        true: it is 12
+        false: it is 11 and was 12 before
+        false: it wrote `many`, which is no number
         ");
     }
 

@@ -36,7 +36,7 @@ impl Runs {
     fn told(&self) -> String {
         let (report, root) = (self.report(), self.root());
         let short = |path: &Path| path.strip_prefix(&root).unwrap_or(path).to_path_buf();
-        let text = text(&report, &[], true, &short);
+        let text = text(&report, &crate::evidence::Kept::default(), true, &short);
         text.lines().filter(|line| !line.contains("head ")).collect::<Vec<_>>().join("\n")
     }
 
@@ -109,7 +109,7 @@ fn what_was_done_to_files_is_named() {
 #[test]
 fn a_record_that_is_not_what_its_events_say_is_told_whoever_sealed_it() {
     let runs = Runs::new();
-    // Both the record and everything that was sealed are written anew: only the events speak against it.
+    // Both the record and everything that was sealed are written again: only the events speak against it.
     let path = runs.file(2, "record.json");
     let record = fs::read_to_string(&path).unwrap().replace("\"not_recovered\"", "\"passed\"");
     fs::write(&path, record).unwrap();
@@ -237,7 +237,7 @@ fn a_game_day_is_held_to_its_files_and_to_the_head_of_its_runs() {
     seal(&day, false).unwrap();
     let report = verify(&[dir.path().to_path_buf()]).unwrap();
     assert_eq!((report.runs.len(), report.chains.len(), report.is_changed()), (4, 2, false), "{report:#?}");
-    // The whole chain of the runs is written anew, and with it every manifest: the day still knows its head.
+    // The whole chain of the runs is written again, and with it every manifest: the day still knows its head.
     fs::remove_file(day.join("runs").join(CHAIN)).unwrap();
     for id in RUNS {
         fs::remove_file(day.join("runs").join(id).join(MANIFEST)).unwrap();

@@ -1,6 +1,7 @@
 //! A page of headings, lines and tables, written once for the terminal and for Markdown. What comes from records goes
 //! through `text` or `name`, so that it can neither move the cursor nor become markup.
 
+pub(super) use crate::report::many as counted;
 use crate::report::one_line;
 use crate::source::visible;
 use console::{Alignment, measure_text_width, pad_str};
@@ -156,11 +157,6 @@ pub(super) fn share(part: usize, all: usize) -> String {
     let hundredths = part.saturating_mul(100).checked_div(all).unwrap_or(0);
     let share = if part == 0 || part == all { hundredths } else { hundredths.clamp(1, 99) };
     format!("{share}%")
-}
-
-/// `1 run`, `2 runs`.
-pub(super) fn counted(count: usize, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 /// The first twelve digits of a hash, or what stands for none.

@@ -1,4 +1,4 @@
-//! The index over directories of runs: read once, made anew, shared, damaged, foreign.
+//! The index over directories of runs: read once, rebuilt, shared, damaged, foreign.
 
 use super::super::run::Standing;
 use super::super::store::Filter;
@@ -47,6 +47,27 @@ impl Place {
         let names = fs::read_dir(self.0.path()).unwrap().flatten();
         names.filter(|entry| entry.file_name().to_string_lossy().contains(".old-")).count()
     }
+}
+
+#[test]
+fn a_drill_under_way_is_not_listed_until_it_has_ended_or_was_cut_off() {
+    let place = Place::new();
+    let mut killed = record("a", 0, Story::Killed);
+    let dir = place.dir(&killed);
+    fs::create_dir_all(&dir).unwrap();
+    let mut events = events_of(Story::Killed);
+    if let crate::record::Event::Announced(plan) = &mut events[0].event {
+        **plan = *killed.plan.take().unwrap();
+    }
+    fs::write(dir.join("events.jsonl"), lines_of(&events)).unwrap();
+    let lock = fs::File::create(dir.join("lock")).unwrap();
+    lock.lock().unwrap();
+    let (runs, update) = place.look(false);
+    assert!(runs.is_empty(), "{runs:?}");
+    assert!(update.notes[0].ends_with("is still under way, and left out"), "{:?}", update.notes);
+    drop(lock);
+    let (runs, update) = place.look(false);
+    assert_eq!((runs.len(), update.notes.len()), (1, 0), "its runner is gone: it was cut off");
 }
 
 #[test]

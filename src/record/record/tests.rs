@@ -26,7 +26,8 @@ fn the_first_verdict_counts() {
 fn a_pass_can_be_spoilt_by_the_clean_up_and_by_nothing_else() {
     for verdict in Verdict::ALL {
         let r = record([judged(Verdict::Passed), judged(verdict)]);
-        let spoilt = matches!(verdict, Verdict::NotReverted | Verdict::Leaked | Verdict::HarnessError);
+        let spoilt =
+            matches!(verdict, Verdict::Damaged | Verdict::NotReverted | Verdict::Leaked | Verdict::HarnessError);
         assert_eq!(r.verdict, if spoilt { verdict } else { Verdict::Passed }, "{verdict}");
     }
     let r = record([judged(Verdict::Passed), judged(Verdict::Leaked), judged(Verdict::HarnessError)]);

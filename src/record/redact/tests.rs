@@ -86,6 +86,7 @@ fn events_without_secrets_are_untouched_and_others_are_clean_in_every_text() {
     let images = |key: &str, value: &str| Event::StackUp {
         project: "p".into(),
         images: [(key.to_owned(), value.to_owned())].into(),
+        localhost: [("8080".to_owned(), value.to_owned())].into(),
     };
     assert_eq!(redactor.event(images("hunter2", "sha256:hunter2")), images("***", "sha256:***"));
     let waited = |what: &str| Event::Waited { what: what.into(), took_us: 1, deadline_us: 2, met: true };

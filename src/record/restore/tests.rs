@@ -23,18 +23,38 @@ fn record(writes: Vec<WriteRecord>, survivors: Option<Numbers>, asked: u64, begu
         survivors: "in db: psql".into(),
         probes: Vec::new(),
         expect: RestoreLevel::L5,
+        backup_max_age_us: None,
+        production_bytes: None,
     });
     let moment = |at, what| FaultMoment { at_us: DrillTime(at), what, detail: String::new() };
     let life = vec![moment(begun, FaultEvent::Injecting), moment(fault, FaultEvent::Confirmed)];
     let later = vec![moment(begun + 1, FaultEvent::Injecting), moment(fault + 50, FaultEvent::Confirmed)];
     record.faults = vec![("late", later), ("first", life)]
         .into_iter()
-        .map(|(id, life)| FaultRecord { fault: id.into(), life, after: None })
+        .map(|(id, life)| FaultRecord { fault: id.into(), life, after: None, undo_output: String::new() })
         .collect();
     record.writes = writes;
     let evidence = String::new();
     record.read_back = Some(ReadBackRecord { asked_us: DrillTime(asked), survivors, duplicates: 3, evidence });
     record
+}
+
+#[test]
+fn a_restore_is_projected_from_what_was_measured() {
+    let mut own = record(Vec::new(), None, 0, 0, 1);
+    own.backup = Some([("bytes".to_string(), "1000000".to_string())].into());
+    let (from, to) = (own.mitigation_started_us.unwrap(), own.recovered_us().unwrap());
+    assert_eq!(own.restore_projection(), None, "how much production has is not known");
+    own.plan.as_mut().unwrap().restore.as_mut().unwrap().production_bytes = Some(3_000_000);
+    let projected = own.restore_projection().unwrap();
+    assert_eq!(projected.measured_us, to.0 - from.0);
+    assert_eq!(projected.projected_us, 3 * (to.0 - from.0));
+    own.recoveries.clear();
+    assert_eq!(own.restore_projection(), None, "nothing was restored");
+    own = record(Vec::new(), None, 0, 0, 1);
+    own.plan.as_mut().unwrap().restore.as_mut().unwrap().production_bytes = Some(3_000_000);
+    own.backup = Some([("bytes".to_string(), "0".to_string())].into());
+    assert_eq!(own.restore_projection(), None);
 }
 
 proptest! {

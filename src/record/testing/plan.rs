@@ -99,6 +99,7 @@ pub(super) fn shop(story: Story) -> Announcement {
             kind: "postgres_lock".into(),
             summary: "an idle transaction holds a lock on shop.inventory".into(),
             services: vec!["db".into()],
+            covers: None,
             at: Location { path: "scenarios/db-pool.yaml".into(), line: 17 },
         }],
         steps: vec![
@@ -116,6 +117,7 @@ pub(super) fn shop(story: Story) -> Announcement {
             recover_within_us: 10_000_000,
             recover_hold_us: 5_000_000,
             revert_hold_us: 2_000_000,
+            impact_below: None,
             impact_none: false,
         },
         vars: BTreeMap::from([("service".to_string(), "checkout".to_string())]),
@@ -124,7 +126,10 @@ pub(super) fn shop(story: Story) -> Announcement {
         occasion: None,
         description: None,
         owner: None,
+        rto_us: None,
+        invariants: Vec::new(),
         restore: None,
+        executed: None,
         alone: false,
     }
 }

@@ -76,6 +76,8 @@ fn dr_plan(story: DrStory, plan: &mut Announcement) {
             probe(RestoreLevel::L4, "customers", "psql -Atc 'select count(*) from customers'", 44),
         ],
         expect: if story == DrStory::Damaged { RestoreLevel::L2 } else { RestoreLevel::L5 },
+        backup_max_age_us: None,
+        production_bytes: None,
     });
 }
 
@@ -196,7 +198,7 @@ fn the_stories_are_what_they_say() {
     assert!(!record(DrStory::Killed).ended);
 }
 
-/// The stories as files, for tests of the program: `UPDATE_RECORDS=1` writes them anew.
+/// The stories as files, for tests of the program: `UPDATE_RECORDS=1` writes them again.
 #[test]
 fn the_files_are_the_stories() {
     for (story, name) in [
@@ -210,6 +212,6 @@ fn the_files_are_the_stories() {
         if std::env::var_os("UPDATE_RECORDS").is_some() {
             std::fs::write(&path, &lines).unwrap();
         }
-        assert!(std::fs::read(&path).unwrap_or_default() == lines, "{name}: UPDATE_RECORDS=1 writes it anew");
+        assert!(std::fs::read(&path).unwrap_or_default() == lines, "{name}: UPDATE_RECORDS=1 writes it again");
     }
 }

@@ -78,6 +78,7 @@ pub(crate) fn plan(story: Story) -> Announcement {
         kind: "files".into(),
         summary: "removes everything in /var/lib/postgresql/data".into(),
         services: vec!["db".into()],
+        covers: None,
         at: of_scenario(31),
     }];
     plan.steps = vec![
@@ -111,6 +112,8 @@ pub(crate) fn plan(story: Story) -> Announcement {
             probe(RestoreLevel::L4, "canary", "db", "psql -tAc 'select text from canary'", 44),
         ],
         expect: if expected { RestoreLevel::L2 } else { RestoreLevel::L5 },
+        backup_max_age_us: None,
+        production_bytes: None,
     });
     plan
 }
@@ -168,7 +171,11 @@ impl Script {
             self.push(Event::ComposeTook { what: what.into(), took_us: took_ms * MS });
         }
         let images = BTreeMap::from([("db".to_string(), format!("sha256:{}", "e".repeat(64)))]);
-        self.push(Event::StackUp { project: "fd-20261120t064112z-pg-restore-3f9a".into(), images });
+        self.push(Event::StackUp {
+            project: "fd-20261120t064112z-pg-restore-3f9a".into(),
+            images,
+            localhost: BTreeMap::new(),
+        });
         self.end(3_290, Phase::Up);
         self.begin(3_290, Phase::Steady);
         self.load = Some(3_300 * MS);

@@ -2,7 +2,8 @@
 
 use super::{followed, named};
 use crate::record::{Numbers, Record, RestoreLevel};
-use crate::report::restore::{Came, Rung, backup, ladder, plan, rpo_met, rto_met};
+use crate::report::paint::Mark;
+use crate::report::restore::{Rung, backup, ladder, plan, rpo_met, rto_met};
 use crate::report::text::{declared, one_line, seconds};
 
 /// Where to look, by what was missed; empty where the drill is none of a restore or nothing was missed.
@@ -10,7 +11,7 @@ pub fn restore(record: &Record) -> Vec<String> {
     let Some(plan) = plan(record) else { return Vec::new() };
     let mut all = Vec::new();
     let ladder = ladder(record);
-    if let Some(rung) = ladder.iter().find(|rung| rung.came == Came::Bad) {
+    if let Some(rung) = ladder.iter().find(|rung| rung.came == Mark::Bad) {
         all.push(broken(record, rung));
     }
     if record.figures().to_recover_us.is_some() && rto_met(record) == Some(false) {

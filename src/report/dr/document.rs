@@ -1,5 +1,7 @@
 //! A document of headings, facts and tables: what the pages of the report are made of, whatever they are written as.
 
+use crate::report::paint::Mark;
+
 /// How a cell is meant. It never says by colour alone what its words do not say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tone {
@@ -15,6 +17,18 @@ pub enum Tone {
     Warn,
     /// A time of day: it stands on one line.
     Instant,
+}
+
+impl Tone {
+    /// Of what a mark says; what was not done is to be looked at.
+    pub fn of(mark: Mark) -> Tone {
+        match mark {
+            Mark::Good => Tone::Good,
+            Mark::Bad => Tone::Bad,
+            Mark::Warn | Mark::Skip => Tone::Warn,
+            Mark::Plain => Tone::Plain,
+        }
+    }
 }
 
 /// What stands for a fact that nobody provided.

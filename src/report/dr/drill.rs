@@ -10,7 +10,6 @@ use super::{
 };
 use crate::record::{Announcement, DrillTime, FaultEvent, Outcome, Record, RestoreLevel, StepStatus, utc_text};
 use crate::report::clock::{instant, started};
-use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 
 /// The length of the window over which an error budget is reckoned, in seconds: thirty days.
@@ -100,6 +99,7 @@ fn configuration(record: &Record, plan: &Announcement) -> Configuration {
     Configuration {
         tool_version: plan.tool_version.clone(),
         revision: plan.revision.clone(),
+        executed: plan.executed.clone(),
         files: files.into_iter().map(|(what, file)| (what.into(), file.path.clone(), file.sha256.clone())).collect(),
         images: record.stack.as_ref().map(|stack| stack.images.clone()).unwrap_or_default(),
         seed: plan.seed,
@@ -123,18 +123,11 @@ fn restore(record: &Record) -> Restore {
     };
     Restore {
         backup: record.backup.clone(),
-        age_us: age(record),
+        age_us: crate::report::restore::backup_age_us(record),
         expected: plan.map(|plan| plan.expect).filter(|_| !record.is_control()),
         reached: record.restore_level(),
         probes: plan.iter().flat_map(|plan| &plan.probes).map(probe).collect(),
     }
-}
-
-/// How old the backup was when the first fault was confirmed.
-fn age(record: &Record) -> Option<u64> {
-    let taken = OffsetDateTime::parse(record.backup.as_ref()?.get("taken")?, &Rfc3339).ok()?;
-    let fault = OffsetDateTime::parse(&utc(record, record.injected_us()?), &Rfc3339).ok()?;
-    u64::try_from((fault - taken).whole_microseconds()).ok()
 }
 
 fn objectives(record: &Record) -> Objectives {

@@ -48,6 +48,7 @@ pub fn tells(event: &Event) -> bool {
             | Event::Machine(_)
             | Event::Usage(_)
             | Event::Output { .. }
+            | Event::UndoOutput { .. }
             | Event::Written { .. }
             | Event::ClockOffset { .. }
             | Event::ComposeTook { .. }
@@ -154,8 +155,10 @@ pub struct CoverageFacts {
     pub file: String,
     /// Failure modes that must be drilled.
     pub required: usize,
-    /// Those whose last drill passed, within the quarter.
+    /// Those whose last drill passed, as lately as the service asks for.
     pub covered: usize,
+    /// Those that were not drilled for longer than their service allows, or never: which, when last, how often it is due.
+    pub overdue: Vec<String>,
     /// The services.
     pub services: Vec<ServiceFacts>,
 }
@@ -173,6 +176,8 @@ pub struct ServiceFacts {
     pub rto_us: Option<u64>,
     /// Recovery point objective in microseconds.
     pub rpo_us: Option<u64>,
+    /// At least this often each of its failures must be drilled, in seconds.
+    pub drill_every_s: u64,
     /// Its failure modes.
     pub modes: Vec<ModeFacts>,
 }
@@ -182,9 +187,9 @@ pub struct ServiceFacts {
 pub struct ModeFacts {
     /// The failure mode.
     pub mode: String,
-    /// How far it is drilled: `passed`, `failed`, `stale`, `not run`, `no scenario`.
+    /// How far it is drilled: `passed`, `missed RTO`, `failed`, `stale`, `not run`, `no scenario`.
     pub state: String,
-    /// Whether its last drill passed, within the quarter.
+    /// Whether its last drill passed, as lately as the service asks for.
     pub covered: bool,
     /// The scenarios that drill it.
     pub scenarios: Vec<String>,

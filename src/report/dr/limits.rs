@@ -2,8 +2,8 @@
 
 use super::StepRow;
 use crate::record::{Announcement, FaultAfter, FaultEvent, Record, Stamped, StepStatus};
-use crate::report::html::words::many;
 use crate::report::text::{bytes, percent, seconds};
+use crate::report::words::many;
 
 /// Above this share of the processors' time the machine was busy enough to say so.
 const BUSY: f64 = 0.9;
@@ -29,6 +29,9 @@ pub(super) fn limitations(record: &Record, plan: &Announcement, events: &[Stampe
         Some(size) => format!("The backup has a size of {size}; the restore time grows with the size of the data."),
         None => "The size of the backup is not known; the restore time grows with the size of the data.".into(),
     });
+    if let Some(text) = crate::report::restore::projection(record) {
+        say(format!("The time of the restore in production was not measured. Projected: {text}."));
+    }
     if let Some(data) = record.data_figures().filter(|data| data.rpo_at_least) {
         let shown = seconds(data.rpo_us);
         say(match data.rpo_at_most_us {

@@ -3,7 +3,7 @@
 
 use super::{Action, Standard};
 use super::{CoverageFacts, EvidenceSummary, Finding, Header, Quarter, Risk, Told};
-use crate::record::{Counts, DataFigures, RestoreLevel, StepStatus, Verdict};
+use crate::record::{Counts, DataFigures, Executed, RestoreLevel, StepStatus, Verdict};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -189,6 +189,8 @@ pub struct Configuration {
     pub tool_version: String,
     /// Commit of the project.
     pub revision: Option<String>,
+    /// Who carried it out, with which program, on which machine and engine.
+    pub executed: Option<Executed>,
     /// Scenario, runbook and stack: what it is, path, SHA-256.
     pub files: Vec<(String, String, String)>,
     /// Service → digest of its image.

@@ -105,6 +105,7 @@ fn input() -> DrInput {
         owner: None,
         rto_us: Some(14_400_000_000),
         rpo_us: Some(10_000_000),
+        drill_every_s: 92 * 86400,
         modes: vec![mode("data-lost", "passed", true), mode("region-lost", "no scenario", false)],
     };
     DrInput {
@@ -123,6 +124,7 @@ fn input() -> DrInput {
             file: "services.yaml".into(),
             required: 2,
             covered: 1,
+            overdue: vec!["bookings / data-deleted: last drilled 120 days ago, due every 92d".into()],
             services: vec![service],
         }),
         scenarios: vec![("pg-restore".into(), true), ("bad-migration".into(), true), ("upstream-503".into(), false)],
@@ -324,9 +326,9 @@ fn a_long_timeline_keeps_its_end_and_names_a_person_only_where_one_was() {
     let report = DrReport::new(&input);
     let drill = &report.drills[0];
     let has = |what: &str| drill.timeline.iter().any(|moment| moment.what.contains(what));
-    assert_eq!(drill.timeline.len(), 250);
+    assert_eq!(drill.timeline.len(), 90);
     assert!(drill.timeline_omitted > 150);
-    for what in ["is confirmed", "users suffer", "detected", "met its objective", "L4", "survivors", "verdict"] {
+    for what in ["is in place", "users suffer", "detected", "met its objective", "L4", "survivors", "verdict"] {
         assert!(has(what), "{what}");
     }
     assert!(report.drills.iter().flat_map(|drill| &drill.timeline).all(|moment| moment.actor != "person"));
@@ -341,4 +343,48 @@ fn what_is_not_known_or_not_over_is_said() {
     let text = text(dr_markdown(&DrReport::new(&input)));
     assert!(text.contains("No project was found, so this is not known") && text.contains("# DRAFT"), "{text}");
     assert!(text.contains("2026-12-01, expired") && text.contains("confirmed at 02:00:08.600"), "{text}");
+}
+
+#[test]
+fn page_one_is_the_conclusion() {
+    let mut input = input();
+    if let Some(coverage) = &mut input.coverage {
+        coverage.overdue = vec!["db: disk_full, due every 90 days".into()];
+    }
+    let text = String::from_utf8(dr_markdown(&DrReport::new(&input))).unwrap();
+    let (first, _) = text.split_once("## 1").unwrap();
+    for wanted in ["Conclusion", "pg-restore", "not recovered in 1 drill", "exists to fail", "Overdue: db: disk"] {
+        assert!(first.replace("&#58;", ":").contains(wanted), "{wanted}: {first}");
+    }
+    input.drills.clear();
+    let none = String::from_utf8(dr_markdown(&DrReport::new(&input))).unwrap();
+    assert!(none.split_once("## 1").unwrap().0.contains("nothing shows that a restore works"), "{none}");
+}
+
+#[test]
+fn an_attestation_that_attests_nothing_is_said() {
+    let mut report = DrReport::new(&input());
+    let signature = |name: &str, date: &str| {
+        let (name, date) = (name.to_string(), Some(date.to_string()));
+        Some(Signature { name, role: None, date })
+    };
+    let told = |report: &DrReport| String::from_utf8(dr_markdown(report)).unwrap();
+    report.header.prepared = signature("A. Writer", "2999-01-04");
+    (report.header.reviewed, report.header.approved) = (None, signature("a. writer", "2026-12-31"));
+    let text = told(&report);
+    assert!(text.contains("it attests nothing") && text.contains("not reviewed independently"), "{text}");
+    report.header.prepared = signature("A. Writer", "2026-12-31");
+    report.header.reviewed = signature("B. Reader", "2026-12-31");
+    let text = told(&report);
+    assert!(!text.contains("it attests nothing") && !text.contains("not reviewed independently"), "{text}");
+    // Who executed the drills does not review them.
+    let executed = crate::record::Executed {
+        by: Some("B. Reader".into()),
+        program_sha256: None,
+        machine: "ci-1".into(),
+        engine: None,
+    };
+    report.drills[0].configuration.executed = Some(executed);
+    let text = told(&report);
+    assert!(text.contains("not reviewed independently") && text.contains("Executed by"), "{text}");
 }

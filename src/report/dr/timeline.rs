@@ -2,12 +2,13 @@
 
 use super::Moment;
 use super::drill::utc;
-use crate::record::{DrillTime, Event, FaultEvent, Phase, Record, Stamped, StepStatus};
+use crate::record::{DrillTime, Event, Phase, Record, Stamped, StepStatus};
 use crate::report::text::{one_line, percent, seconds};
+use crate::report::words;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A timeline is not longer than this; the rest stands in `events.jsonl`.
-const MOST: usize = 250;
+const MOST: usize = 90;
 /// Longest text of a moment, in characters.
 const WIDTH: usize = 300;
 
@@ -214,7 +215,9 @@ fn plain(
             (FIREDRILL, format!("the backup: {}", facts.join(", ")))
         }
         Event::ContentNoted { name, .. } => (FIREDRILL, format!("the content is noted: `{name}`")),
-        Event::Fault { fault, what, detail } => (FIREDRILL, format!("fault `{fault}` {}: {detail}", station(*what))),
+        Event::Fault { fault, what, detail } => {
+            (FIREDRILL, format!("fault `{fault}` {}: {detail}", words::station(*what).1))
+        }
         Event::Impacted { sli, impact_us, ratio } => {
             *at = *impact_us;
             (SYSTEM, format!("users suffer: {sli} fell to {}", percent(*ratio)))
@@ -270,17 +273,5 @@ fn meaning(phase: Phase) -> &'static str {
         Phase::Recover => "users must recover",
         Phase::Revert => "what was broken is undone",
         Phase::Down => "everything is removed",
-    }
-}
-
-fn station(what: FaultEvent) -> &'static str {
-    match what {
-        FaultEvent::Injecting => "goes in",
-        FaultEvent::Confirmed => "is confirmed in place",
-        FaultEvent::ClearedByRunbook => "was cleared by the runbook",
-        FaultEvent::StillActive => "is still active",
-        FaultEvent::Reverted => "is undone",
-        FaultEvent::Irreversible => "is left as it is: it goes with the stack",
-        FaultEvent::Failed => "is in trouble",
     }
 }

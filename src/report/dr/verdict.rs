@@ -4,7 +4,7 @@
 use super::input::expects_failure;
 use super::{DrVerdict, Objectives, StepRow, Told};
 use crate::record::{Outcome, Record, StepStatus, Verdict};
-use crate::report::html::words::many;
+use crate::report::words::many;
 
 /// How it follows, as the report says it.
 pub const MAPPING: [(&str, &str); 4] = [
@@ -142,8 +142,9 @@ fn as_expected(record: &Record) -> String {
         None => "It failed as expected.".into(),
     };
     format!(
-        "{seen} Firedrill's verdict is `{}`, which this scenario expects because it exists to fail. This is a pass of the \
-         expectation that damage is noticed. It is no evidence of a recovery.",
-        record.verdict.name()
+        "{seen} Firedrill's verdict is `{}` ({}), which this scenario expects because it exists to fail. This is a pass of \
+         the expectation that damage is noticed. It is no evidence of a recovery.",
+        record.verdict.name(),
+        record.reason.trim_end_matches('.')
     )
 }

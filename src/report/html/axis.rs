@@ -136,12 +136,12 @@ impl Picture<'_> {
     }
 
     /// A bar below its name, which stands at the left edge, and how long it lasted at the right one.
-    fn bar(&mut self, from: DrillTime, to: DrillTime, class: &'static str, name: &str) {
+    fn bar(&mut self, from: DrillTime, to: DrillTime, class: &str, name: &str) {
         let y = self.y + LINE + 1.0;
         let to = to.max(from);
         let samples = self.axis.samples;
         let line = px(y - 4.0);
-        let mut text = |x: &str, anchor: &str, class: &'static str, name: &str| {
+        let mut text = |x: &str, anchor: &str, class: &str, name: &str| {
             self.m.leaf("text", &[("x", x), ("y", &line), ("text-anchor", anchor), ("class", class)], name);
         };
         // What does not fit on a phone is cut there; the hover title has all of it.
@@ -272,13 +272,8 @@ impl Picture<'_> {
             let title = info.map_or(step.step.as_str(), |info| info.title.as_str());
             let (tone, word) = words::step(Some(step.status));
             let name = format!("{} {} ({word})", tone.sign(), one_line(title));
-            let class = match tone {
-                words::Tone::Good => "step good",
-                words::Tone::Bad => "step bad",
-                words::Tone::Warn => "step warn",
-                words::Tone::Idle => "step idle",
-            };
-            self.bar(step.started_us, step.ended_us.unwrap_or(self.record.last_us), class, &name);
+            let class = format!("step {}", tone.class());
+            self.bar(step.started_us, step.ended_us.unwrap_or(self.record.last_us), &class, &name);
         }
     }
 }

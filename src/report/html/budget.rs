@@ -1,6 +1,7 @@
 //! How much room each drill has in the report, and what has been shown already: a hundred drills stay in one file that opens
 //! on a phone.
 
+use crate::record::Record;
 use std::collections::BTreeMap;
 
 /// What a report may cost, and what it has told.
@@ -16,6 +17,8 @@ pub struct Context<'a> {
     failures: usize,
     /// Whether the report may lie in the directory of its one game day, beside the runs.
     pub beside_runs: bool,
+    /// The run whose time axis stands at the top of the report.
+    pub over_time: Option<String>,
     /// Runbooks that were shown as a whole, and where.
     shown: BTreeMap<&'a str, String>,
 }
@@ -44,6 +47,7 @@ impl<'a> Context<'a> {
             short: failures.is_some(),
             failures: failures.copied().unwrap_or(usize::MAX),
             beside_runs: false,
+            over_time: None,
             shown: BTreeMap::new(),
         }
     }
@@ -58,6 +62,11 @@ impl<'a> Context<'a> {
                 false
             }
         }
+    }
+
+    /// Whether the time axis of this record stands at the top already.
+    pub fn told_over_time(&self, record: &Record) -> bool {
+        record.plan.as_ref().is_some_and(|plan| self.over_time.as_deref() == Some(plan.run.as_str()))
     }
 
     /// Where this runbook was shown as a whole before; `None` when it is shown now.

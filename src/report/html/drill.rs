@@ -21,7 +21,7 @@ pub fn drill<'a>(m: &mut Markup, entry: &Entry<'a>, id: &str, alone: bool, conte
         m.el("summary", &[], |m| {
             m.leaf("h3", &[], &entry.name());
             m.fixed(" ");
-            badge(m, words::status_tone(entry.status), entry.status.name());
+            badge(m, entry.status.mark(), entry.status.name());
             m.leaf("span", &[("class", "title")], &one_line(entry.title));
         });
         // A link leads here, and a browser opens what it leads into.
@@ -52,6 +52,23 @@ pub fn drill<'a>(m: &mut Markup, entry: &Entry<'a>, id: &str, alone: bool, conte
     });
 }
 
+/// The time axis of the drill that a report on one drill is about, right below the answers.
+pub fn over_time(m: &mut Markup, entry: &Entry<'_>, id: &str, context: &mut Context<'_>) {
+    let Some(record) = entry.telling_record().or(entry.record()) else { return };
+    let Some(samples) = Samples::of(record, context.samples) else { return };
+    context.over_time = record.plan.as_ref().map(|plan| plan.run.clone());
+    m.el("section", &[("class", "card"), ("aria-labelledby", "time-h")], |m| {
+        m.fixed("<h2 id=\"time-h\">What happened, over time</h2>");
+        chart(m, record, samples, &format!("{id}-top"));
+    });
+}
+
+fn chart(m: &mut Markup, record: &Record, samples: Samples, id: &str) {
+    m.el("div", &[("class", "chart")], |m| axis(m, record, samples, &format!("{id}-axis")));
+    m.leaf("p", &[("class", "note")], key(samples));
+    tables::data(m, record, samples);
+}
+
 fn attempt_words(number: usize, attempt: Option<&Attempt>, record: Option<&Record>) -> String {
     let cause = match attempt.map(|attempt| attempt.cause) {
         Some(Cause::Disturbed) => ", run again alone because the attempt before was disturbed",
@@ -61,7 +78,7 @@ fn attempt_words(number: usize, attempt: Option<&Attempt>, record: Option<&Recor
     let disturbed = attempt.is_some_and(|attempt| attempt.disturbed) || record.is_some_and(Record::is_disturbed);
     let verdict = match (record, attempt) {
         _ if disturbed => "disturbed, says nothing".to_string(),
-        (Some(record), _) => words::headline(record),
+        (Some(record), _) => words::headline_text(record),
         (None, Some(attempt)) => words::verdict(attempt.verdict),
         (None, None) => "not known".into(),
     };
@@ -87,18 +104,17 @@ fn body<'a>(
     verdict(m, record);
     tables::trouble(m, record);
     tiles(m, record, &figures);
+    let samples = Samples::of(record, context.samples).filter(|_| !short);
+    if let Some(samples) = samples.filter(|_| !context.told_over_time(record)) {
+        m.fixed("<h4>What happened, over time</h4>");
+        chart(m, record, samples, id);
+    }
     tables::users(m, &figures);
+    tables::recovery(m, record);
     restore::restore(m, record);
     if short {
         in_short(m, record, context);
         return;
-    }
-    let samples = Samples::of(record, context.samples);
-    if let Some(samples) = samples {
-        m.fixed("<h4>What happened, over time</h4>");
-        m.el("div", &[("class", "chart")], |m| axis(m, record, samples, &format!("{id}-axis")));
-        m.leaf("p", &[("class", "note")], key(samples));
-        tables::data(m, record, samples);
     }
     runbook(m, record, context, id);
     if let Some(samples) = samples.filter(|_| !record.loads.is_empty()) {
@@ -136,19 +152,18 @@ fn key(samples: Samples) -> &'static str {
     }
 }
 
-fn verdict(m: &mut Markup, record: &Record) {
-    let tone = words::outcome_tone(record.outcome());
+/// How a drill came out, where and why.
+pub fn verdict(m: &mut Markup, record: &Record) {
+    let tone = words::outcome(record.outcome());
     m.el("p", &[("class", "verdict")], |m| {
-        badge(m, tone, &words::headline(record));
+        badge(m, tone, &words::headline_text(record));
         m.fixed(" ");
         if let Some(at) = &record.at {
             m.leaf("code", &[], &at.to_string()).fixed(": ");
         }
-        match (record.reason.is_empty(), record.under_way()) {
+        match (record.reason.is_empty(), words::cut_off(record)) {
             (false, _) => words::prose(m, &one_line(&record.reason)),
-            (true, Some(during)) => {
-                words::prose(m, &format!("the run was cut off during {during}: nothing passes by default"))
-            }
+            (true, Some(cut)) => words::prose(m, &format!("{cut}: nothing passes by default")),
             (true, None) => {}
         }
     });

@@ -4,9 +4,11 @@ use super::budget::Context;
 use super::markup::Markup;
 use super::runbook::did_command;
 use super::tables;
-use super::words::{self, Tone, badge};
+use super::words::{self, badge};
 use crate::record::{CommandRecord, DrillStatus, Record};
-use crate::report::advice::{advice, of_status};
+use crate::report::advice::{Advice, advice, of_status};
+use crate::report::answers::{cured, hurt};
+use crate::report::paint::Mark;
 use crate::report::text::{one_line, seconds};
 use crate::report::{Drills, Entry};
 
@@ -40,12 +42,12 @@ pub fn title(drills: &Drills, entries: &[(String, Entry<'_>)]) -> String {
 }
 
 /// In one sentence: how it came out.
-pub fn sentence(entries: &[(String, Entry<'_>)]) -> (Tone, String) {
+pub fn sentence(entries: &[(String, Entry<'_>)]) -> (Mark, String) {
     let count = |status| entries.iter().filter(|(_, entry)| entry.status == status).count();
     let of = words::many(entries.len(), "drill");
     let (passed, failed) = (count(DrillStatus::Passed), count(DrillStatus::Failed));
     if entries.is_empty() {
-        return (Tone::Idle, "Nothing was run".into());
+        return (Mark::Skip, "Nothing was run".into());
     }
     if let [(_, one)] = entries {
         let status = one.status.name();
@@ -53,17 +55,17 @@ pub fn sentence(entries: &[(String, Entry<'_>)]) -> (Tone, String) {
             Some(record) if one.status != DrillStatus::Passed && record.verdict != record.expected() => {
                 format!("{status}: {}", words::plainly(record.verdict))
             }
-            Some(record) => words::headline(record),
+            Some(record) => words::headline_text(record),
             None => status.to_string(),
         };
         let mut chars = word.chars();
         let word = chars.next().map_or(word.clone(), |first| first.to_uppercase().chain(chars).collect());
-        return (words::status_tone(one.status), word);
+        return (one.status.mark(), word);
     }
     match (passed == entries.len(), failed) {
-        (true, _) => (Tone::Good, format!("All {of} passed")),
-        (_, 0) => (Tone::Warn, format!("{passed} of {of} passed, none failed")),
-        (_, failed) => (Tone::Bad, format!("{failed} of {of} failed")),
+        (true, _) => (Mark::Good, format!("All {of} passed")),
+        (_, 0) => (Mark::Warn, format!("{passed} of {of} passed, none failed")),
+        (_, failed) => (Mark::Bad, format!("{failed} of {of} failed")),
     }
 }
 
@@ -141,13 +143,13 @@ fn counts(m: &mut Markup, entries: &[(String, Entry<'_>)]) {
     m.el("div", &[("class", "bar"), ("aria-hidden", "true")], |m| {
         for (status, count) in &each {
             let width = format!("width:{:.3}%", *count as f64 / entries.len() as f64 * 100.0);
-            let class = format!("count {}", words::status_tone(*status).class());
+            let class = format!("count {}", status.mark().class());
             m.el("span", &[("class", &class), ("style", &width)], |_| {});
         }
     });
     m.el("ul", &[("class", "counts")], |m| {
         for (status, count) in &each {
-            m.el("li", &[], |m| badge(m, words::status_tone(*status), &format!("{count} {}", status.name())));
+            m.el("li", &[], |m| badge(m, status.mark(), &format!("{count} {}", status.name())));
         }
     });
 }
@@ -188,7 +190,38 @@ fn honest(drills: &Drills) -> Vec<String> {
     told
 }
 
+/// The first screen of a report on one drill: whether it passed, how long users were hurt, what cured them, what to do now.
+pub fn answers(m: &mut Markup, entry: &Entry<'_>) {
+    let Some(record) = entry.telling_record().or(entry.record()) else { return };
+    let (mark, ..) = words::headline(record);
+    let class = format!("card answers {}", mark.class());
+    m.el("section", &[("id", "answers"), ("class", &class), ("aria-label", "In short")], |m| {
+        m.el("dl", &[("class", "advice")], |m| {
+            term(m, "Did it pass?", |m| super::drill::verdict(m, record));
+            term(m, "How long were users hurt?", |m| words::prose(m, &one_line(&hurt(record))));
+            term(m, "What cured them?", |m| words::prose(m, &one_line(&cured(record))));
+            if let Some((mark, text)) = words::time_limit(record) {
+                term(m, "Soon enough?", |m| {
+                    words::sign(m, mark);
+                    m.text(&text);
+                });
+            }
+            term(m, "What to do now?", |m| to_do(m, entry, &advice(record)));
+        });
+    });
+}
+
+fn to_do(m: &mut Markup, entry: &Entry<'_>, advice: &Advice<'_>) {
+    m.el("ol", &[], |m| {
+        for text in of_status(entry.status).into_iter().chain(advice.next.iter().map(String::as_str)) {
+            m.el("li", &[], |m| words::prose(m, text));
+        }
+    });
+}
+
 /// What failed and what to do next: a card for every drill that did not pass.
+///
+/// A report on one drill has said above what to do.
 pub fn failures(m: &mut Markup, entries: &[(String, Entry<'_>)], context: &Context<'_>) {
     let failed: Vec<_> = entries
         .iter()
@@ -198,21 +231,26 @@ pub fn failures(m: &mut Markup, entries: &[(String, Entry<'_>)], context: &Conte
         return;
     }
     m.el("section", &[("id", "failed"), ("aria-labelledby", "failed-h")], |m| {
-        m.fixed("<h2 id=\"failed-h\">What failed, and what to do next</h2>");
+        m.fixed("<h2 id=\"failed-h\">").fixed(if entries.len() > 1 {
+            "What failed, and what to do next"
+        } else {
+            "What failed"
+        });
+        m.fixed("</h2>");
         for (id, entry) in failed {
-            card(m, id, entry, context);
+            card(m, id, entry, entries.len() == 1, context);
         }
     });
 }
 
-fn card(m: &mut Markup, id: &str, entry: &Entry<'_>, context: &Context<'_>) {
-    let tone = words::status_tone(entry.status);
+fn card(m: &mut Markup, id: &str, entry: &Entry<'_>, alone: bool, context: &Context<'_>) {
+    let tone = entry.status.mark();
     let class = format!("card {}", tone.class());
     m.el("article", &[("class", &class)], |m| {
         m.el("h3", &[], |m| {
             m.leaf("a", &[("href", &format!("#{id}"))], &entry.name()).fixed(" ");
             let word = match (entry.status, entry.record()) {
-                (DrillStatus::Failed | DrillStatus::Broken, Some(record)) => words::headline(record),
+                (DrillStatus::Failed | DrillStatus::Broken, Some(record)) => words::headline_text(record),
                 _ => entry.status.name().to_string(),
             };
             badge(m, tone, &word);
@@ -223,7 +261,7 @@ fn card(m: &mut Markup, id: &str, entry: &Entry<'_>, context: &Context<'_>) {
             let failed = entry.attempts.iter().rev().filter_map(|(_, record)| *record).find(|record| !record.passed());
             let record = if entry.status == DrillStatus::Flaky { failed } else { entry.record() };
             match record {
-                Some(record) => told(m, record, entry, context),
+                Some(record) => told(m, record, entry, alone, context),
                 None => {
                     let reason = entry
                         .attempts
@@ -239,7 +277,7 @@ fn card(m: &mut Markup, id: &str, entry: &Entry<'_>, context: &Context<'_>) {
     });
 }
 
-fn told(m: &mut Markup, record: &Record, entry: &Entry<'_>, context: &Context<'_>) {
+fn told(m: &mut Markup, record: &Record, entry: &Entry<'_>, alone: bool, context: &Context<'_>) {
     let advice = advice(record);
     term(m, "What broke", |m| words::prose(m, &advice.broke));
     term(m, "Which step", |m| {
@@ -249,17 +287,16 @@ fn told(m: &mut Markup, record: &Record, entry: &Entry<'_>, context: &Context<'_
         }
     });
     term(m, "What users felt", |m| {
+        if !alone {
+            m.el("p", &[], |m| words::prose(m, &one_line(&format!("Hurt: {}", hurt(record)))));
+        }
         for text in &advice.felt {
             m.el("p", &[], |m| words::prose(m, text));
         }
     });
-    term(m, "What to do next", |m| {
-        m.el("ol", &[], |m| {
-            for text in of_status(entry.status).into_iter().chain(advice.next.iter().map(String::as_str)) {
-                m.el("li", &[], |m| words::prose(m, text));
-            }
-        });
-    });
+    if !alone {
+        term(m, "What to do next", |m| to_do(m, entry, &advice));
+    }
 }
 
 /// A command that shows what went wrong, with the last lines of its output.
@@ -307,8 +344,8 @@ fn overview_row(m: &mut Markup, id: &str, entry: &Entry<'_>, columns: &[&'static
         });
         m.leaf("td", &[("role", "cell"), ("data-label", columns[1])], &one_line(&severity));
         m.el("td", &[("role", "cell"), ("data-label", columns[2])], |m| {
-            badge(m, words::status_tone(entry.status), entry.status.name());
-            let verdict = record.map(words::headline).unwrap_or_default();
+            badge(m, entry.status.mark(), entry.status.name());
+            let verdict = record.map(words::headline_text).unwrap_or_default();
             if !verdict.is_empty() && verdict != entry.status.name() {
                 m.fixed(" <small>").text(&verdict).fixed("</small>");
             }

@@ -2,9 +2,9 @@
 
 use super::markup::Markup;
 use super::tables::table;
-use super::words::{Tone, badge, sign};
+use super::words::{self, badge, sign};
 use crate::record::Record;
-use crate::report::restore::{self, Came, ladder, meaning, rows};
+use crate::report::restore::{self, ladder, meaning, rows};
 
 /// The section of a restore; nothing where the drill is none of one.
 pub fn restore(m: &mut Markup, record: &Record) {
@@ -13,11 +13,7 @@ pub fn restore(m: &mut Markup, record: &Record) {
     // Signs and words say what colour does; a list keeps its order without it.
     m.el("ol", &[("class", "ladder"), ("aria-label", "Restore levels, from L1 to L5")], |m| {
         for rung in ladder(record) {
-            let (tone, word) = match rung.came {
-                Came::Good => (Tone::Good, "held"),
-                Came::Bad => (Tone::Bad, "failed"),
-                Came::Unknown => (Tone::Idle, "not reached"),
-            };
+            let (tone, word) = (rung.came, words::rung(rung.came));
             m.el("li", &[("class", tone.class())], |m| {
                 m.el("b", &[], |m| {
                     m.text(rung.level.name());
@@ -37,11 +33,8 @@ pub fn restore(m: &mut Markup, record: &Record) {
             m.el("tr", &[], |m| {
                 m.leaf("th", &[("scope", "row")], meaning(row.name));
                 m.el("td", &[("class", "long")], |m| {
-                    match row.came {
-                        Some(Came::Good) => sign(m, Tone::Good),
-                        Some(Came::Bad) => sign(m, Tone::Bad),
-                        Some(Came::Unknown) => sign(m, Tone::Idle),
-                        None => {}
+                    if let Some(mark) = row.came {
+                        sign(m, mark);
                     }
                     m.text(&row.text);
                 });

@@ -3,8 +3,9 @@
 use super::budget::Context;
 use super::markdown::markdown;
 use super::markup::Markup;
-use super::words::{self, Tone};
+use super::words;
 use crate::record::{Announcement, CommandRecord, Record, StepInfo, StepRecord, StepStatus, Verdict};
+use crate::report::paint::Mark;
 use crate::report::text::{bytes, cut, one_line, seconds, terminal_lines};
 use std::collections::BTreeMap;
 
@@ -132,8 +133,8 @@ fn step(m: &mut Markup, record: &Record, info: &StepInfo, text: &str, context: &
         m.el("div", &[("class", "did")], |m| {
             did(m, (info, text), ran, (tone, word), context);
             // It went well and did no good: the sign alone would say that nothing is wrong with it.
-            if record.verdict == Verdict::NotRecovered && info.phase == "mitigate" && tone == Tone::Good {
-                m.el("p", &[], |m| words::badge(m, Tone::Warn, "users did not recover after it"));
+            if record.verdict == Verdict::NotRecovered && info.phase == "mitigate" && tone == Mark::Good {
+                m.el("p", &[], |m| words::badge(m, Mark::Warn, "users did not recover after it"));
             }
         });
     });
@@ -143,7 +144,7 @@ fn did(
     m: &mut Markup,
     (info, text): (&StepInfo, &str),
     ran: Option<&StepRecord>,
-    (tone, word): (Tone, &str),
+    (tone, word): (Mark, &str),
     context: &Context<'_>,
 ) {
     m.el("p", &[], |m| {
@@ -179,7 +180,7 @@ fn did(
     }
     for seen in &step.expectations {
         m.el("p", &[("class", "note")], |m| {
-            let (tone, is) = if seen.met { (Tone::Good, "as expected") } else { (Tone::Bad, "not as expected") };
+            let (tone, is) = if seen.met { (Mark::Good, "as expected") } else { (Mark::Bad, "not as expected") };
             words::badge(m, tone, is);
             m.text(&format!(" {}: {}", seen.what, seen.evidence));
         });
@@ -295,7 +296,7 @@ mod tests {
         assert!(step.contains("failed") && step.contains("pg_lock") && step.contains("exit 1"), "{step}");
         assert!(step.contains("<details open=\"\">"), "the output of what failed is open");
         let later = html.split("<section").find(|part| part.contains("Place an order")).unwrap();
-        assert!(later.contains("not reached"), "{later}");
+        assert!(later.contains("not run"), "{later}");
     }
 
     #[test]

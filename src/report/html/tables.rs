@@ -3,9 +3,10 @@
 
 use super::markup::Markup;
 use super::samples::Samples;
-use super::words::{self, Tone, badge};
-use crate::record::{Counts, FaultAfter, FaultEvent, Figures, Outcome, Record};
+use super::words::{self, badge};
+use crate::record::{Counts, FaultEvent, Figures, Outcome, Record};
 use crate::report::cases::{CaseResult, cases};
+use crate::report::paint::Mark;
 use crate::report::text::{declared, one_line, percent, requests, seconds};
 
 /// A table that scrolls by itself where it is too wide, with its caption and its columns.
@@ -55,6 +56,25 @@ pub fn users(m: &mut Markup, figures: &Figures) {
     });
 }
 
+/// What the recovery was judged by beside the SLIs.
+pub fn recovery(m: &mut Markup, record: &Record) {
+    let rows = words::recovery(record);
+    if rows.is_empty() {
+        return;
+    }
+    table(m, "The recovery: time, hold, invariants", &["What", "Came to"], |m| {
+        for (name, mark, text) in rows {
+            m.el("tr", &[], |m| {
+                m.leaf("th", &[("scope", "row")], name);
+                m.el("td", &[("class", "long")], |m| {
+                    words::sign(m, mark);
+                    m.text(&one_line(&text));
+                });
+            });
+        }
+    });
+}
+
 /// A table whose rows become cards on a phone. The roles are said although they are the elements' own: laid out as cards
 /// they would lose them.
 pub fn cards(m: &mut Markup, caption: &str, columns: &[&str], rows: impl FnOnce(&mut Markup)) {
@@ -76,8 +96,8 @@ fn cell(m: &mut Markup, counts: Counts, objective: f64) {
             m.fixed("<span class=\"quiet\">no data</span>");
         }
         Some(ratio) => {
-            badge(m, if counts.meets(objective) { Tone::Good } else { Tone::Bad }, &percent(ratio));
-            m.fixed(" <small>").text(&format!("{} of {}", counts.good, counts.valid)).fixed("</small>");
+            badge(m, words::met(counts, objective), &percent(ratio));
+            m.fixed(" <small>(").text(&words::good_of(counts)).fixed(")</small>");
         }
     }
 }
@@ -94,10 +114,10 @@ pub fn checks(m: &mut Markup, record: &Record) {
         table(m, "What the drill set out to decide", &["Assertion", "Came out", "Seen"], |m| {
             for case in &cases {
                 let (tone, word, seen) = match &case.result {
-                    CaseResult::Passed => (Tone::Good, "passed", case.text.lines().next().unwrap_or_default()),
-                    CaseResult::Failed { message } => (Tone::Bad, "failed", message.as_str()),
-                    CaseResult::Error { message } => (Tone::Warn, "harness error", message.as_str()),
-                    CaseResult::Skipped { message } => (Tone::Idle, "not decided", message.as_str()),
+                    CaseResult::Passed => (Mark::Good, "passed", case.text.lines().next().unwrap_or_default()),
+                    CaseResult::Failed { message } => (Mark::Bad, "failed", message.as_str()),
+                    CaseResult::Error { message } => (Mark::Warn, "harness error", message.as_str()),
+                    CaseResult::Skipped { message } => (Mark::Skip, "not decided", message.as_str()),
                 };
                 m.el("tr", &[], |m| {
                     m.leaf("th", &[("scope", "row")], &one_line(&case.name));
@@ -114,22 +134,14 @@ pub fn faults(m: &mut Markup, record: &Record, samples: Option<Samples>) {
     let Some(plan) = record.plan.as_ref().filter(|_| !record.faults.is_empty()) else { return };
     let zero = samples.map(|samples| samples.zero).unwrap_or_default();
     m.el("details", &[], |m| {
-        let words: Vec<&str> = record.faults.iter().map(ended).collect();
+        let words: Vec<String> = record.faults.iter().map(|fault| one_line(&words::fate(record, fault).1)).collect();
         m.leaf("summary", &[], &format!("Faults: {}", words.join("; ")));
         table(m, "What was broken, and how it ended", &["Fault", "When", "What happened", "Evidence"], |m| {
             for fault in &record.faults {
                 let info = plan.faults.iter().find(|info| info.id == fault.fault);
                 for moment in &fault.life {
                     let at = (moment.at_us.0 as f64 - zero as f64) / 1e6;
-                    let what = match moment.what {
-                        FaultEvent::Injecting => "is put in",
-                        FaultEvent::Confirmed => "is in place",
-                        FaultEvent::ClearedByRunbook => "is gone: the runbook removed it",
-                        FaultEvent::StillActive => "is still in place",
-                        FaultEvent::Reverted => "is undone by Firedrill",
-                        FaultEvent::Irreversible => "is irreversible: left as it is",
-                        FaultEvent::Failed => "something failed",
-                    };
+                    let (_, what) = words::station(moment.what);
                     let name = match info {
                         Some(info) if moment.what == FaultEvent::Injecting => {
                             format!("{}: {} ({})", info.kind, info.summary, info.at)
@@ -140,25 +152,11 @@ pub fn faults(m: &mut Markup, record: &Record, samples: Option<Samples>) {
                 }
             }
         });
+        for fault in record.faults.iter().filter(|fault| !fault.undo_output.is_empty()) {
+            m.leaf("p", &[], &format!("The undo of {} wrote:", fault.fault));
+            m.leaf("pre", &[], fault.undo_output.trim_end());
+        }
     });
-}
-
-fn ended(fault: &crate::record::FaultRecord) -> &'static str {
-    if fault.at(FaultEvent::Irreversible).is_some() {
-        return match fault.after {
-            Some(FaultAfter::ClearedByRunbook) => "removed by the runbook",
-            Some(FaultAfter::StillActive) => "still in place after the runbook, irreversible: goes with the stack",
-            _ => "irreversible: goes with the stack",
-        };
-    }
-    match (fault.after, fault.at(FaultEvent::Reverted)) {
-        (Some(FaultAfter::ClearedByRunbook), _) => "removed by the runbook",
-        (Some(FaultAfter::StillActive), Some(_)) => "still in place after the runbook, then undone by Firedrill",
-        (Some(FaultAfter::StillActive), None) => "still in place",
-        (_, Some(_)) => "undone by Firedrill",
-        (_, None) if fault.failure().is_some() => "not undone: something failed",
-        _ => "not undone",
-    }
 }
 
 /// Whose time it was: its name, its class in the style sheet, microseconds, and what they are made of.
@@ -329,7 +327,7 @@ pub fn data(m: &mut Markup, record: &Record, samples: Samples) {
         figures.push(rate.collect());
     }
     let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
-    m.el("details", &[], |m| {
+    m.el("details", &[("class", "data")], |m| {
         m.fixed("<summary>The same as a table</summary>");
         let from = if samples.fault { "the confirmed fault" } else { "the first request" };
         table(m, &format!("The curves as numbers; seconds from {from}"), &columns, |m| {
@@ -357,10 +355,7 @@ pub fn trouble(m: &mut Markup, record: &Record) {
     if record.kept {
         all.push("the stack was kept, as asked for".into());
     }
-    if !record.ended {
-        let during = record.under_way().map_or(String::new(), |during| format!(" during {during}"));
-        all.push(format!("the run was cut off{during}; everything below is what is known up to then"));
-    }
+    all.extend(words::cut_off(record).map(|cut| format!("{cut}; everything below is what is known up to then")));
     all.extend(record.notes.iter().map(|note| note.text.clone()));
     if all.is_empty() {
         return;

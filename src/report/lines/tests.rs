@@ -27,6 +27,19 @@ fn a_long_command_is_cut_unless_more_is_asked_for() {
 }
 
 #[test]
+fn the_output_of_an_undo_is_shown_when_it_failed() {
+    let said = |verbosity, failed| {
+        let event = Event::UndoOutput { fault: "command".into(), text: "one\ntwo\n".into(), failed };
+        Lines::new(verbosity, false, None).say(&event).into_iter().map(|(_, line)| line).collect::<Vec<_>>()
+    };
+    assert_eq!(said(Verbosity::Normal, false), Vec::<String>::new());
+    let all = said(Verbosity::Normal, true);
+    assert_eq!(all.first().map(String::as_str), Some("the undo of command wrote:"));
+    assert!(all.len() == 3 && all[2].trim_end().ends_with("two"), "{all:?}");
+    assert_eq!(said(Verbosity::Verbose, false).len(), 3);
+}
+
+#[test]
 fn a_line_without_end_is_bounded() {
     let mut tail = Tail::default();
     for _ in 0..1000 {

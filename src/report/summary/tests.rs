@@ -80,7 +80,7 @@ fn what_is_worth_a_look_is_said_whatever_the_verdict() {
     let text = summary(&record, None, false);
     let (_, shown) = text.split_once("worth a look\n").unwrap();
     insta::assert_snapshot!(shown);
-    assert!(text.contains("✗ FAILED  db-pool"), "something was left behind: {text}");
+    assert!(text.contains("✗ FAILED (while cleaning up)  db-pool"), "something was left behind: {text}");
 }
 
 #[test]

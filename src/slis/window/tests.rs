@@ -24,6 +24,7 @@ fn slice(load: &str, index: u64, due: u64, good: &[(&str, u64)]) -> Slice {
         due,
         good: good.iter().map(|(name, n)| (name.to_string(), *n)).collect(),
         results: BTreeMap::new(),
+        first_good_us: BTreeMap::new(),
         latency_us: [0; 3],
     }
 }
@@ -46,7 +47,16 @@ fn at(ms: u64) -> DrillTime {
 }
 
 fn recovery(from: u64, ended: Option<u64>, within: u64, hold: u64) -> RecoveryQuery {
-    RecoveryQuery { from: at(from), ended: ended.map(at), within: ms(within), hold: ms(hold) }
+    RecoveryQuery { from: at(from), ended: ended.map(at), within: ms(within), hold: ms(hold), window: ms(hold) }
+}
+
+/// The start of the window that shows a recovery.
+fn began(answer: Answer<Recovery, Vec<Level>>) -> Answer<DrillTime, Vec<Level>> {
+    match answer {
+        Answer::Yes(recovery) => Answer::Yes(recovery.from),
+        Answer::No(levels) => Answer::No(levels),
+        Answer::NotYet => Answer::NotYet,
+    }
 }
 
 #[test]
@@ -141,8 +151,8 @@ fn recovery_begins_with_a_slice_that_has_no_bad_event() {
     counts.extend([(10, 9), (0, 0), (10, 10)]);
     counts.extend([(10, 10); 20]);
     let line = timeline(0.95, &counts);
-    assert_eq!(line.recovered(None, &recovery(200, Some(300), 1000, 1000)), Answer::Yes(at(700)));
-    assert_eq!(line.recovered(None, &recovery(200, None, 1000, 1000)), Answer::Yes(at(700)));
+    assert_eq!(began(line.recovered(None, &recovery(200, Some(300), 1000, 1000))), Answer::Yes(at(700)));
+    assert_eq!(began(line.recovered(None, &recovery(200, None, 1000, 1000))), Answer::Yes(at(700)));
     assert!(matches!(line.recovered(None, &recovery(200, Some(300), 399, 1000)), Answer::No(_)), "too late");
     assert_eq!(line.recovered(None, &recovery(900, Some(900), 1000, 5000)), Answer::NotYet);
 }
@@ -155,10 +165,107 @@ fn each_sli_recovers_at_its_own_time_and_all_of_them_at_the_last() {
         line.push(slice("jobs", i, i % 2, &[("c", if i < 12 { 0 } else { i % 2 })]));
     }
     let query = recovery(0, Some(0), 2000, 1000);
-    assert_eq!(line.recovered(Some("a"), &query), Answer::Yes(at(500)));
-    assert_eq!(line.recovered(Some("b"), &query), Answer::Yes(at(900)));
-    assert_eq!(line.recovered(Some("c"), &query), Answer::Yes(at(1300)));
-    assert_eq!(line.recovered(None, &query), Answer::Yes(at(1200)), "the next job from 1.2 s on is good");
+    assert_eq!(began(line.recovered(Some("a"), &query)), Answer::Yes(at(500)));
+    assert_eq!(began(line.recovered(Some("b"), &query)), Answer::Yes(at(900)));
+    assert_eq!(began(line.recovered(Some("c"), &query)), Answer::Yes(at(1300)));
+    assert_eq!(began(line.recovered(None, &query)), Answer::Yes(at(1200)), "the next job from 1.2 s on is good");
+}
+
+/// Two requests a second; those due from 0.5 s on wait for the cure at 2.3 s, those due later are answered in 20 ms.
+fn rescued() -> Timeline {
+    let mut line = Timeline::new(&[sli("a", "web", 0.9)]);
+    for i in 0..60 {
+        let complete = if i < 23 { 2_300_000 - i * SLICE_US } else { 20_000 };
+        let first = BTreeMap::from([("a".to_string(), complete)]);
+        let good = if i < 5 { 0 } else { 2 };
+        line.push(Slice { first_good_us: first, ..slice("web", i, 2, &[("a", good)]) });
+    }
+    line
+}
+
+#[test]
+fn a_request_that_waited_for_the_cure_is_no_recovery_before_it() {
+    let query = recovery(400, Some(2300), 1000, 1000);
+    let Answer::Yes(seen) = rescued().recovered(None, &query) else { panic!("users recovered") };
+    assert_eq!(seen, Recovery { at: at(2300), from: at(500), to: at(1500) });
+    let early = recovery(400, Some(500), 1799, 1000);
+    assert!(matches!(rescued().recovered(None, &early), Answer::No(_)), "the answer came after the deadline");
+}
+
+#[test]
+fn a_partial_fix_relapses_at_the_pace_of_the_fault() {
+    let hold = |configured, onset: Option<u64>| required_hold(ms(configured), onset.map(ms), ms(1000), ms(0), None);
+    assert_eq!(
+        hold(5000, Some(8500)),
+        ms(13_750),
+        "as long as a bad client needed to fill the memory, and a half more"
+    );
+    assert_eq!(hold(5000, Some(300)), ms(5000));
+    assert_eq!(hold(5000, None), ms(5000));
+    let left = |active, all| required_hold(ms(5000), Some(ms(8500)), ms(1000), ms(0), Some(Parts { active, all }));
+    assert_eq!(left(1, 2), ms(26_500), "one of two needs 17 s");
+    assert_eq!(left(2, 2), ms(13_750));
+    let back = required_hold(ms(12_000), Some(ms(8500)), ms(1000), ms(10_000), None);
+    assert_eq!(back, ms(23_750), "a client that is back after 10 s hurts at 18.5 s");
+}
+
+#[test]
+fn a_longer_hold_is_not_more_tolerance() {
+    // Half a second of nothing but errors in six: 92% over all of them, and 50% over the worst second.
+    let counts: Vec<_> = (0..60).map(|i| (5, if (30..35).contains(&i) { 0 } else { 5 })).collect();
+    let line = timeline(0.9, &counts);
+    let query = recovery(0, Some(0), 500, 6000);
+    assert!(matches!(line.recovered(None, &query), Answer::Yes(_)), "the whole window alone would do");
+    let query = RecoveryQuery { window: ms(1000), ..query };
+    assert!(matches!(line.recovered(None, &query), Answer::No(_)));
+}
+
+#[test]
+fn which_sli_fell_first_is_known_once_its_requests_have_ended() {
+    let mut line = Timeline::new(&[sli("a", "web", 0.9), sli("b", "jobs", 0.9)]);
+    for i in 0..40 {
+        line.push(slice("jobs", i, 5, &[("b", if i < 20 { 5 } else { 0 })]));
+    }
+    for i in 0..10 {
+        line.push(slice("web", i, 5, &[("a", 5)]));
+    }
+    let slis = ["a".to_string(), "b".to_string()];
+    let below = Ratio::new(0.9).unwrap();
+    let query = ImpactQuery { slis: &slis, below, window: ms(1000), from: at(0), within: ms(9000) };
+    assert_eq!(line.impact(&query), Answer::NotYet, "the requests of web from 1.0 s on are under way");
+    for i in 10..40 {
+        line.push(slice("web", i, 5, &[("a", 0)]));
+    }
+    let Answer::Yes(hits) = line.impact(&query) else { panic!("an impact") };
+    assert_eq!((hits[0].level.sli.as_str(), hits[0].at), ("a", at(1200)));
+}
+
+#[test]
+fn what_breaks_again_before_the_revert_is_a_relapse() {
+    let counts: Vec<_> = (0..60).map(|i| (5, if (40..44).contains(&i) { 0 } else { 5 })).collect();
+    let line = timeline(0.9, &counts);
+    let Answer::Yes(missed) = line.relapsed(at(2000), at(5000), ms(1000)) else { panic!("a relapse") };
+    assert_eq!((missed[0].from, missed[0].to), (at(3200), at(4200)), "the first window that misses");
+    assert_eq!(line.relapsed(at(2000), at(3900), ms(1000)), Answer::No(()), "all was well until then");
+    assert_eq!(
+        line.relapsed(at(5400), at(6000), ms(1000)),
+        Answer::No(()),
+        "what lies before the hold was judged there"
+    );
+    assert_eq!(line.relapsed(at(5400), at(6100), ms(1000)), Answer::NotYet);
+}
+
+#[test]
+fn the_most_frequent_answers_of_a_window_are_told() {
+    let mut line = timeline(0.9, &[]);
+    for i in 0..10 {
+        let results = [("500", 7), ("timeout", i % 2), ("200", 1), ("reset", u64::from(i == 9))];
+        let results = results.into_iter().map(|(result, count)| (result.to_string(), count)).collect();
+        line.push(Slice { results, ..slice("web", i, 9, &[("a", 1)]) });
+    }
+    assert_eq!(line.answers(&line.latest(ms(1000))), "500 × 70, 200 × 10, timeout × 5");
+    assert_eq!(line.answers(&line.latest(ms(100))), "500 × 7, 200 × 1, reset × 1");
+    assert_eq!(line.answers(&[]), "");
 }
 
 #[test]
@@ -243,7 +350,9 @@ proptest! {
         let got = line.steady(ms(len * 100), at(since));
         match end.checked_sub(len * 100).filter(|begin| *begin >= since) {
             None => prop_assert_eq!(got, Answer::NotYet),
-            Some(begin) if meets(count(&events, begin, end), objective) => prop_assert_eq!(got, Answer::Yes(at(end))),
+            Some(begin) if meets(count(&events, begin, end), objective) => {
+                prop_assert!(matches!(got, Answer::Yes(levels) if levels[0].from == at(begin) && levels[0].to == at(end)));
+            }
             Some(_) => prop_assert!(matches!(got, Answer::No(_))),
         }
     }
@@ -286,7 +395,7 @@ proptest! {
         let want = candidates[..first_open].iter().find(|t| meets(count(&events, **t, **t + hold * 100), objective));
         let got = line.recovered(Some("a"), &recovery(from, Some(from + step), within, hold * 100));
         match want {
-            Some(t) => prop_assert_eq!(got, Answer::Yes(at(*t))),
+            Some(t) => prop_assert_eq!(began(got), Answer::Yes(at(*t))),
             None if first_open < candidates.len() || n * 100 <= deadline => prop_assert_eq!(got, Answer::NotYet),
             None => prop_assert!(matches!(got, Answer::No(_))),
         }

@@ -7,6 +7,7 @@ use super::compose::{Compose, Watch};
 use super::endpoint::Endpoint;
 use super::errors::{api, environment};
 use super::project::RunningProject;
+use super::published::Published;
 use super::stack::{DockerOptions, RunIdentity};
 use super::{containers, exec, images, labels, logs, remove, steps};
 use crate::record::{Redactor, Secrets};
@@ -89,6 +90,7 @@ impl AttachedStack {
         self.start_toolbox(image).await?;
         Ok(StackUp {
             project: self.project.as_ref().map_or_else(String::new, |project| project.name.clone()),
+            localhost: self.published().named(),
             build_took,
             up_took: up.elapsed(),
             ..StackUp::default()
@@ -109,9 +111,8 @@ impl AttachedStack {
         });
         let body = ContainerCreateBody {
             image: Some(image),
-            entrypoint: Some(vec!["sleep".into()]),
-            // Not `infinity`, which not every sleep knows.
-            cmd: Some(vec!["2147483647".into()]),
+            entrypoint: self.launch.get().cloned(),
+            cmd: Some(self.published().arguments()),
             stop_signal: Some("SIGKILL".into()),
             labels: Some(labels),
             host_config: Some(host),
@@ -128,6 +129,10 @@ impl AttachedStack {
         docker.start_container(&created.id, None::<StartContainerOptions>).await.map_err(api(starting))?;
         let _ = self.toolbox.set(created.id);
         Ok(())
+    }
+
+    fn published(&self) -> Published {
+        self.project.as_ref().map_or_else(Published::default, |project| project.published.clone())
     }
 
     fn toolbox(&self) -> Result<String, StackError> {

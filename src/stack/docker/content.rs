@@ -83,7 +83,9 @@ pub(super) fn dockerfile(build: &Map<String, Value>, context: &Path) -> io::Resu
 
 /// Adds every file below `root`, by path, mode and content; `false` when there is more than is left.
 fn add_tree(hash: &mut Sha256, root: &Path, left: &mut u64) -> io::Result<bool> {
-    let ignored = plain_ignores(root);
+    let mut ignored = plain_ignores(root);
+    // The runs of a project whose folder is the context: each of them would make another image.
+    ignored.push(PathBuf::from(".firedrill"));
     let mut pending = vec![PathBuf::new()];
     while let Some(relative) = pending.pop() {
         let path = root.join(&relative);

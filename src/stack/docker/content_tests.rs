@@ -54,6 +54,15 @@ fn plainly_ignored_paths_do_not_count_and_patterns_do_no_harm() {
 }
 
 #[test]
+fn a_drill_of_a_project_that_is_its_own_context_makes_no_new_image() {
+    let dir = context();
+    let before = tag(dir.path(), json!({}), "1");
+    fs::create_dir_all(dir.path().join(".firedrill/runs")).unwrap();
+    fs::write(dir.path().join(".firedrill/runs/x"), "x").unwrap();
+    assert_eq!(before, tag(dir.path(), json!({}), "1"));
+}
+
+#[test]
 fn what_cannot_be_known_is_built_every_time() {
     let dir = context();
     for build in [

@@ -84,6 +84,7 @@ mod tests {
             hosts: BTreeMap::new(),
             toolbox_image: None,
             releases: Vec::new(),
+            processes: Vec::new(),
             up_within: Duration::ZERO,
         };
         ResolvedModel { json, file: PathBuf::new(), directory: PathBuf::new(), remarks: Vec::new() }.demand(&spec)

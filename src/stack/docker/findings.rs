@@ -121,15 +121,14 @@ fn mounts(name: &str, service: &Map<String, Value>, spec: &StackSpec, found: &mu
         }
         if source.ends_with("docker.sock") {
             let message = "mounts the engine's socket, by which it reaches every container on this engine";
-            found.push(
-                Finding::error(Some(name), "volumes", format!("`{name}` {message}"))
-                    .help("leave it out in the drill, or allow it with `allow_bind_writes: true`"),
-            );
+            found.push(Finding::error(Some(name), "volumes", format!("`{name}` {message}")).help(
+                "leave it out in the drill, or allow it in the scenario: `stack: { file: …, allow_bind_writes: true }`",
+            ));
         } else if !read_only {
             let message = format!("`{name}` can write to {source}, which is not the drill's own");
             found.push(
                 Finding::error(Some(name), "volumes", message)
-                    .help("mount it with `:ro`, use a named volume, or allow it with `allow_bind_writes: true`"),
+                    .help("mount it with `:ro`, use a named volume, or allow it in the scenario: `stack: { file: …, allow_bind_writes: true }`"),
             );
         }
     }
@@ -181,10 +180,9 @@ fn volumes(model: &ResolvedModel, spec: &StackSpec, found: &mut Vec<Finding>) {
             && device != "tmpfs"
         {
             let message = format!("volume `{key}` is kept in {device}, which is not the drill's own");
-            found.push(
-                Finding::error(None, at, message)
-                    .help("use a plain named volume, or allow it with `allow_bind_writes: true`"),
-            );
+            found.push(Finding::error(None, at, message).help(
+                "use a plain named volume, or allow it in the scenario: `stack: { file: …, allow_bind_writes: true }`",
+            ));
         }
     }
 }
@@ -228,6 +226,7 @@ mod tests {
             hosts: std::collections::BTreeMap::new(),
             toolbox_image: None,
             releases: Vec::new(),
+            processes: Vec::new(),
             up_within: std::time::Duration::from_secs(1),
         }
     }

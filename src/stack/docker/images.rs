@@ -118,6 +118,16 @@ pub(super) async fn ensure_pulled(compose: &Compose, name: &str, operation: &str
     inspect(docker, name).await?.ok_or_else(|| environment(operation, "it was pulled and is not there"))
 }
 
+/// The name of the built-in toolbox without the agent's bundle; it may not be there yet.
+pub(super) async fn base_of_toolbox(docker: &Docker) -> Result<String, StackError> {
+    let mut hash = Sha256::new();
+    hash.update(TOOLBOX_DOCKERFILE);
+    for from in read_dockerfile(TOOLBOX_DOCKERFILE, BTreeMap::new()).0 {
+        hash.update(inspect(docker, &from).await?.and_then(|image| image.id).unwrap_or_default());
+    }
+    Ok(format!("{TOOLBOX}:base-{}", hex(&hash.finalize()[..8])))
+}
+
 /// Makes the toolbox: its own Dockerfile (or the image that the scenario names) with the agent's bundle on top.
 pub(super) async fn ensure_toolbox(
     compose: &Compose,
@@ -132,12 +142,7 @@ pub(super) async fn ensure_toolbox(
             (name.to_string(), image.id.unwrap_or_default())
         }
         None => {
-            let mut hash = Sha256::new();
-            hash.update(TOOLBOX_DOCKERFILE);
-            for from in read_dockerfile(TOOLBOX_DOCKERFILE, BTreeMap::new()).0 {
-                hash.update(inspect(docker, &from).await?.and_then(|image| image.id).unwrap_or_default());
-            }
-            let tag = format!("{TOOLBOX}:base-{}", hex(&hash.finalize()[..8]));
+            let tag = base_of_toolbox(docker).await?;
             let id = match inspect(docker, &tag).await? {
                 Some(image) => image.id.unwrap_or_default(),
                 None => {

@@ -17,12 +17,25 @@ pub(super) fn known(model: &ResolvedModel, service: &str, given: &[u16]) -> BTre
     let mut ports = model.ports_of(service);
     ports.extend(given.iter().copied().filter(|port| *port > 0));
     let Some(Value::Object(build)) = model.service(service).and_then(|s| s.get("build")) else { return ports };
-    let context = build.get("context").and_then(Value::as_str).map(unescape).unwrap_or_default();
-    let Ok(text) = dockerfile(build, Path::new(&context)) else { return ports };
+    let Some(text) = model.dockerfile(service) else { return ports };
     let args = build.get("args").and_then(Value::as_object).into_iter().flatten();
     let args = args.filter_map(|(name, value)| Some((name.clone(), unescape(&scalar(value)?))));
     ports.extend(read_dockerfile(&text, args.collect()).1);
     ports
+}
+
+impl ResolvedModel {
+    /// TCP ports of a service, as its file and its Dockerfile have them.
+    pub fn known_ports(&self, service: &str) -> BTreeSet<u16> {
+        known(self, service, &[])
+    }
+
+    /// The text of the Dockerfile that a service is built from.
+    pub fn dockerfile(&self, service: &str) -> Option<String> {
+        let Some(Value::Object(build)) = self.service(service)?.get("build") else { return None };
+        let context = build.get("context").and_then(Value::as_str).map(unescape).unwrap_or_default();
+        dockerfile(build, Path::new(&context)).ok()
+    }
 }
 
 /// The ports of every interposed service, with those that its image exposes.

@@ -1,4 +1,4 @@
-//! What `doctor` looks at: the engine, Compose, images, room and kernel features; what is missing and how to mend it.
+//! What `doctor` looks at: the engine, Compose, images, room and kernel features; what is missing and how to fix it.
 
 use super::compose::Compose;
 use super::endpoint::Endpoint;
@@ -25,8 +25,8 @@ pub struct Probe {
     pub state: State,
     /// What was seen.
     pub seen: String,
-    /// How to mend it.
-    pub mend: Option<String>,
+    /// How to fix it.
+    pub fix: Option<String>,
 }
 
 /// Oldest Compose with everything that is used: `--env-file` in a row, `dockerfile_inline`, `restart` in `depends_on`.
@@ -40,11 +40,11 @@ const FEW_NETWORKS: u32 = 5;
 const BASE_IMAGE: &str = "debian:bookworm-slim";
 
 fn ok(what: &'static str, seen: impl Into<String>) -> Probe {
-    Probe { what, state: State::Ok, seen: seen.into(), mend: None }
+    Probe { what, state: State::Ok, seen: seen.into(), fix: None }
 }
 
-fn bad(what: &'static str, state: State, seen: impl Into<String>, mend: impl Into<String>) -> Probe {
-    Probe { what, state, seen: seen.into(), mend: Some(mend.into()) }
+fn bad(what: &'static str, state: State, seen: impl Into<String>, fix: impl Into<String>) -> Probe {
+    Probe { what, state, seen: seen.into(), fix: Some(fix.into()) }
 }
 
 /// Looks at everything.
@@ -53,12 +53,12 @@ pub async fn probe() -> Vec<Probe> {
     let endpoint = match Endpoint::resolve().await {
         Ok(endpoint) => endpoint,
         Err(error) => {
-            let (seen, mend) = match error {
+            let (seen, fix) = match error {
                 StackError::Environment { operation, cause, hint } => (format!("{operation}: {cause}"), hint),
                 other => (other.to_string(), None),
             };
-            let mend = mend.unwrap_or_else(|| "start Docker".into());
-            probes.push(bad("engine", State::Missing, seen, mend));
+            let fix = fix.unwrap_or_else(|| "start Docker".into());
+            probes.push(bad("engine", State::Missing, seen, fix));
             if let Ok(endpoint) = Endpoint::find().await {
                 probes.push(compose(&endpoint).await);
             }
@@ -81,11 +81,11 @@ async fn command() -> Probe {
         Ok(output) if output.status.success() => ok("docker command", String::from_utf8_lossy(&output.stdout).trim()),
         Ok(output) => {
             let seen = String::from_utf8_lossy(&output.stderr).trim().to_string();
-            bad("docker command", State::Missing, seen, "install the Docker CLI anew")
+            bad("docker command", State::Missing, seen, "install the Docker CLI again")
         }
         Err(error) => {
-            let mend = "install Docker: `sudo scripts/setup.sh` on Debian or Ubuntu, https://docs.docker.com/engine/install/ elsewhere";
-            bad("docker command", State::Missing, error.to_string(), mend)
+            let fix = "install Docker: `sudo scripts/setup.sh` on Debian or Ubuntu, https://docs.docker.com/engine/install/ elsewhere";
+            bad("docker command", State::Missing, error.to_string(), fix)
         }
     }
 }
@@ -114,19 +114,19 @@ async fn engine(endpoint: &Endpoint) -> Probe {
 }
 
 async fn compose(endpoint: &Endpoint) -> Probe {
-    let mend = "install Compose v2: `scripts/setup.sh`, or https://docs.docker.com/compose/install/linux/";
+    let fix = "install Compose v2: `scripts/setup.sh`, or https://docs.docker.com/compose/install/linux/";
     let compose = Compose { endpoint: endpoint.clone(), options: Vec::new(), redactor: Redactor::default() };
     let output = match compose.output(&["version", "--short"]).await {
         Ok(output) if output.status.success() => output,
-        Ok(_) => return bad("compose", State::Missing, "`docker compose` does not answer", mend),
-        Err(error) => return bad("compose", State::Missing, error.to_string(), mend),
+        Ok(_) => return bad("compose", State::Missing, "`docker compose` does not answer", fix),
+        Err(error) => return bad("compose", State::Missing, error.to_string(), fix),
     };
     let version = String::from_utf8_lossy(&output.stdout).trim().to_string();
     match numbers(&version) {
         Some(numbers) if numbers >= COMPOSE => ok("compose", version),
         Some(_) => {
-            let mend = format!("install Compose {}.{} or newer", COMPOSE.0, COMPOSE.1);
-            bad("compose", State::Missing, version, mend)
+            let fix = format!("install Compose {}.{} or newer", COMPOSE.0, COMPOSE.1);
+            bad("compose", State::Missing, version, fix)
         }
         None => bad("compose", State::Warn, version, "its version cannot be read; 2.20 or newer is needed"),
     }
@@ -142,10 +142,10 @@ async fn base_image(endpoint: &Endpoint) -> Probe {
     match super::images::inspect(&endpoint.docker, BASE_IMAGE).await {
         Ok(Some(_)) => ok("base image", format!("{BASE_IMAGE} is there")),
         Ok(None) => {
-            let mend = format!(
+            let fix = format!(
                 "it is pulled when needed; without a registry: `scripts/setup.sh` makes it, or `docker load` a copy of {BASE_IMAGE}"
             );
-            bad("base image", State::Warn, format!("{BASE_IMAGE} is not there"), mend)
+            bad("base image", State::Warn, format!("{BASE_IMAGE} is not there"), fix)
         }
         Err(error) => bad("base image", State::Warn, error.to_string(), "see above"),
     }
@@ -158,8 +158,8 @@ async fn networks(endpoint: &Endpoint) -> Probe {
     };
     let seen = format!("the address pools hold {free} more");
     if free < FEW_NETWORKS {
-        let mend = "`firedrill sweep`, `docker network prune`, or more `default-address-pools` in daemon.json";
-        return bad("networks", State::Warn, seen, mend);
+        let fix = "`firedrill sweep`, `docker network prune`, or more `default-address-pools` in daemon.json";
+        return bad("networks", State::Warn, seen, fix);
     }
     ok("networks", seen)
 }

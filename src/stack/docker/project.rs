@@ -2,6 +2,7 @@
 //! made from.
 
 use super::endpoint::Endpoint;
+use super::published::Published;
 use super::{containers, labels};
 use crate::record::{looks_secret, url_password};
 use crate::stack::StackError;
@@ -21,6 +22,8 @@ pub struct RunningProject {
     pub(super) secrets: Vec<String>,
     /// Service → what its first container has in its environment.
     pub(super) environments: BTreeMap<String, BTreeMap<String, String>>,
+    /// The ports of the host that lead to its services.
+    pub(super) published: Published,
     /// What it is made from, or why that is not known here.
     pub(super) files: Result<ProjectFiles, String>,
 }
@@ -97,6 +100,7 @@ pub async fn running_project(endpoint: &Endpoint, name: &str) -> Result<Option<R
         networks: BTreeSet::new(),
         secrets: Vec::new(),
         environments: BTreeMap::new(),
+        published: Published::default(),
         files: Err(String::new()),
     };
     let (mut services, mut files) = (BTreeSet::new(), Vec::new());
@@ -109,6 +113,9 @@ pub async fn running_project(endpoint: &Endpoint, name: &str) -> Result<Option<R
         project.networks.extend(networks.into_iter().flat_map(HashMap::keys).filter(shared).cloned());
         let Some(id) = &container.id else { continue };
         let inspected = containers::inspect(&endpoint.docker, id).await?;
+        if let (Some(service), Some(container)) = (service, &inspected) {
+            project.published.add_container(service, container);
+        }
         let env = inspected.and_then(|container| container.config).and_then(|config| config.env).unwrap_or_default();
         project.secrets.extend(env.iter().flat_map(|entry| secrets(entry)));
         if let Some(service) = service.filter(|service| !project.environments.contains_key(*service)) {

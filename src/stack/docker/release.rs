@@ -1,4 +1,4 @@
-//! Releases of a service by Compose: its containers are made anew from the model as the release has it, and what a
+//! Releases of a service by Compose: its containers are recreated from the model as the release has it, and what a
 //! container was made with tells which release it is.
 
 use super::bundle::hex;
@@ -96,7 +96,7 @@ pub(super) async fn deploy(stack: &DockerStack, service: &str, release: Option<&
 }
 
 /// How many replicas a service has. Those that are not running count: a release takes down what it breaks. While Compose
-/// makes one anew there are two containers with its number.
+/// recreates one there are two containers with its number.
 fn replicas(all: &[ContainerInspectResponse]) -> usize {
     let numbers: BTreeSet<_> = all.iter().map(|container| containers::label(container, labels::NUMBER)).collect();
     numbers.len().max(1)

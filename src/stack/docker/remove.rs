@@ -3,7 +3,7 @@
 
 use super::containers;
 use super::endpoint::Endpoint;
-use super::errors::{api, is_status};
+use super::errors::{api, environment, is_status};
 use super::{images, labels};
 use crate::stack::{StackDown, StackError};
 use bollard::Docker;
@@ -23,12 +23,46 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How long nothing must turn up before a run whose end was not orderly counts as removed: the engine may still be
 /// carrying out the last request of a `compose up` that was killed.
 pub(super) const QUIET: Duration = Duration::from_secs(1);
+/// Until then the containers of one service must be gone.
+const SERVICE_WITHIN: Duration = Duration::from_secs(10);
 /// Containers removed at the same time.
 const AT_ONCE: usize = 8;
 
 /// Removes every container, network and volume of a run, whatever its state, and the images that only it used. Needs nothing but the run's id.
 pub async fn remove_run(endpoint: &Endpoint, run: &str) -> StackDown {
     remove(&endpoint.docker, &[(labels::RUN, run)], QUIET).await
+}
+
+/// Removes the containers of one service of a run, whatever their state, and returns their names once they are gone. Needs
+/// nothing but the two names.
+///
+/// # Errors
+/// `Environment` when the engine does not answer, or a container stays.
+pub async fn remove_service_in(endpoint: &Endpoint, run: &str, service: &str) -> Result<Vec<String>, StackError> {
+    let docker = &endpoint.docker;
+    let by = [(labels::RUN, Some(run)), (labels::SERVICE, Some(service))];
+    let (started, mut removed) = (Instant::now(), Vec::new());
+    loop {
+        let found = containers::list(docker, &by).await?;
+        if found.is_empty() {
+            return Ok(removed);
+        }
+        if started.elapsed() > SERVICE_WITHIN {
+            let left = found.into_iter().flat_map(|container| container.names.unwrap_or_default());
+            let left = left.collect::<Vec<_>>().join(", ");
+            return Err(environment(format!("removing `{service}`"), format!("still there: {left}")));
+        }
+        for container in found {
+            let paused = container.state.is_some_and(|state| state.to_string() == "paused");
+            let name = container.names.and_then(|names| names.into_iter().next()).unwrap_or_default();
+            let name = name.trim_start_matches('/').to_string();
+            remove_container(docker.clone(), container.id.unwrap_or_default(), paused).await;
+            if !removed.contains(&name) {
+                removed.push(name);
+            }
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
 }
 
 /// Something that carries a drill's label.

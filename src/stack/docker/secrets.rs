@@ -143,6 +143,7 @@ mod tests {
             hosts: BTreeMap::new(),
             toolbox_image: None,
             releases: Vec::new(),
+            processes: Vec::new(),
             up_within: std::time::Duration::from_secs(1),
         };
         assert!(env_files(&spec).contains(&file));

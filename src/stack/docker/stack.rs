@@ -8,12 +8,13 @@ use super::endpoint::Endpoint;
 use super::errors::{api, environment, is_status};
 use super::findings::{Finding, findings};
 use super::model::{self, ResolveError, ResolvedModel};
-use super::transform::TOOLBOX;
-use super::{containers, exec, execute, files, images, labels, logs, release, remove, secrets, steps, usage};
+use super::{
+    containers, exec, execute, files, images, labels, logs, processes, release, remove, secrets, steps, usage,
+};
 use crate::record::{Redactor, Secrets, UsageSample};
 use crate::stack::{
     AgentRole, Channel, ContainerOp, ContainerState, Executed, FileAnswer, FileAsk, Marks, Place, Release, Stack,
-    StackDown, StackError, StackSpec, StackUp, Tools, Whole,
+    StackDown, StackError, StackSpec, StackUp, TOOLBOX, Tools, Whole,
 };
 use bollard::query_parameters::ContainerArchiveInfoOptionsBuilder;
 use sha2::{Digest, Sha256};
@@ -87,11 +88,13 @@ pub(super) struct Started {
     pub cut_off: bool,
     /// How many commands of steps are making containers now.
     pub making: usize,
-    /// The team's services in the model.
+    /// The services in the model that steps may name: the team's, and the processes that were started.
     pub services: Vec<String>,
+    /// The processes that faults have started.
+    pub processes: BTreeSet<String>,
     /// Profiles that steps have enabled.
     pub profiles: Vec<String>,
-    /// Service → the variables that a release of it has set, for whoever makes the model anew.
+    /// Service → the variables that a release of it has set, for whoever makes the model again.
     pub released: BTreeMap<String, BTreeMap<String, String>>,
     /// What the model was made with, to make it again.
     pub recipe: Option<Recipe>,
@@ -202,7 +205,7 @@ impl DockerStack {
     }
 
     /// Builds and pulls what the stack needs, and starts nothing: for drills that will start it side by side. What has to be
-    /// built anew for each drill is left to them.
+    /// built again for each drill is left to them.
     ///
     /// # Errors
     /// `Build` and `Environment` as `up` has them.
@@ -289,6 +292,11 @@ impl DockerStack {
         };
         let _ = self.launch.set(agent.launch.clone());
         Ok(agent)
+    }
+
+    /// The command that starts `firedrill` in a container; empty before `ensure_agent`.
+    pub(super) fn launch(&self) -> &[String] {
+        self.launch.get().map_or(&[], Vec::as_slice)
     }
 
     /// The first running container of a service.
@@ -422,6 +430,14 @@ impl Stack for DockerStack {
 
     async fn deploy(&self, service: &str, release: Option<&Release>) -> Result<(), StackError> {
         release::deploy(self, service, release).await
+    }
+
+    async fn start_process(&self, name: &str) -> Result<(), StackError> {
+        processes::start(self, name).await
+    }
+
+    async fn remove_process(&self, name: &str) -> Result<(), StackError> {
+        processes::remove(self, name).await
     }
 
     fn environment(&self, service: &str) -> BTreeMap<String, String> {

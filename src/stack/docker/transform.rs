@@ -1,15 +1,12 @@
 //! The resolved model as a drill starts it: a pure function, so that what a drill changes in a stack can be read and
 //! tested without Docker. Everything that is not named here stays as the user wrote it.
 
-use super::labels;
 use super::model::{ResolvedModel, escape, has_own_networks, scalar};
-use crate::stack::{AgentRole, StackSpec};
+use super::{labels, processes};
+use crate::stack::{AgentRole, StackSpec, TOOLBOX};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-
-/// Compose service of the drill's toolbox.
-pub const TOOLBOX: &str = "fd-toolbox";
 
 /// What a drill adds to a model.
 #[derive(Debug, Clone)]
@@ -26,6 +23,8 @@ pub struct Drill<'a> {
     pub agent_image: &'a str,
     /// Image of the toolbox, with the agent's bundle in it.
     pub toolbox_image: &'a str,
+    /// The command that starts `firedrill` in it.
+    pub launch: &'a [String],
     /// Service → the image that stands for its `build` section; services without an entry keep their own image.
     pub built: &'a BTreeMap<String, String>,
     /// Those of them that only this drill uses, and that go with it.
@@ -61,6 +60,7 @@ pub fn transform(model: &ResolvedModel, spec: &StackSpec, drill: &Drill<'_>) -> 
     if !drill.agent_image.is_empty() {
         link_clients(model, spec, &mut services);
         add_ours(model, spec, drill, &mut services);
+        add_processes(model, spec, drill, &mut services);
     }
     let mut networks = model.section("networks").clone();
     for (key, network) in &mut networks {
@@ -266,9 +266,9 @@ fn add_ours(model: &ResolvedModel, spec: &StackSpec, drill: &Drill<'_>, services
         services.insert(AgentRole::Proxy { service: target.clone() }.name(), Value::Object(proxy));
     }
     let mut toolbox = linked(our_service(drill, "toolbox", drill.toolbox_image, &all));
-    toolbox.insert("entrypoint".into(), json!(["sleep"]));
-    // Not `infinity`, which not every sleep knows.
-    toolbox.insert("command".into(), json!(["2147483647"]));
+    let words = |words: &[String]| words.iter().map(|word| escape(word)).collect::<Vec<_>>();
+    toolbox.insert("entrypoint".into(), json!(words(drill.launch)));
+    toolbox.insert("command".into(), json!(words(&model.published().arguments())));
     // Reaps what a killed step leaves behind; nothing in there is worth a graceful stop.
     toolbox.insert("init".into(), json!(true));
     toolbox.insert("stop_signal".into(), json!("SIGKILL"));
@@ -276,6 +276,21 @@ fn add_ours(model: &ResolvedModel, spec: &StackSpec, drill: &Drill<'_>, services
     toolbox.insert("mem_limit".into(), json!("1073741824"));
     toolbox.remove("cpu_shares");
     services.insert(TOOLBOX.into(), Value::Object(toolbox));
+}
+
+/// Adds the processes that faults start, with no container yet.
+fn add_processes(model: &ResolvedModel, spec: &StackSpec, drill: &Drill<'_>, services: &mut Map<String, Value>) {
+    for process in &spec.processes {
+        let like = process.service.as_deref().unwrap_or(TOOLBOX);
+        let Some(Value::Object(found)) = services.get(like) else { continue };
+        let mut service = processes::service(process, found);
+        // The service itself has no link to the agent in front of it; what runs beside it is a client.
+        if spec.interposed.contains_key(like) {
+            link(&mut service, like, &model.names_of(like));
+        }
+        add_labels(&mut service, drill);
+        services.insert(process.name.clone(), Value::Object(service));
+    }
 }
 
 fn our_service(drill: &Drill<'_>, role: &str, image: &str, networks: &[String]) -> Map<String, Value> {

@@ -20,6 +20,7 @@ fn spec(interposed: &[(&str, &[u16])]) -> StackSpec {
         hosts: BTreeMap::new(),
         toolbox_image: None,
         releases: Vec::new(),
+        processes: Vec::new(),
         up_within: Duration::from_secs(60),
     }
 }
@@ -39,6 +40,7 @@ fn changed_with(json: Value, spec: &StackSpec, built: &BTreeMap<String, String>)
         keep: false,
         agent_image: "firedrill-agent:a",
         toolbox_image: "firedrill-toolbox:t",
+        launch: &["/firedrill/firedrill".to_string()],
         built,
         own_images: &built.values().filter(|image| image.contains(":run-")).cloned().collect(),
         ports: &ports,

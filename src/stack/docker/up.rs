@@ -32,7 +32,7 @@ pub(super) async fn up(stack: &DockerStack, cancel: &CancellationToken) -> Resul
     }
 }
 
-/// Builds and pulls what the stack needs, so that drills that start it side by side find it there. What is built anew for
+/// Builds and pulls what the stack needs, so that drills that start it side by side find it there. What is built again for
 /// every drill is left to each of them.
 pub(super) async fn prepare(stack: &DockerStack, cancel: &CancellationToken) -> Result<(), StackError> {
     stack.refuse_errors()?;
@@ -70,6 +70,7 @@ async fn start(stack: &DockerStack, cancel: &CancellationToken) -> Result<StackU
         keep: stack.run.keep,
         agent_image: &agent,
         toolbox_image: &toolbox,
+        launch: stack.launch(),
         built: &built.images,
         own_images: &built.own,
         ports: &listening,
@@ -116,6 +117,7 @@ async fn start(stack: &DockerStack, cancel: &CancellationToken) -> Result<StackU
             project: stack.project.clone(),
             // The team's; ours are what this executable is.
             images: look.images.into_iter().filter(|(name, _)| stack.model.service(name).is_some()).collect(),
+            localhost: stack.model.published().named(),
             build_took,
             pull_took,
             up_took,
@@ -166,6 +168,7 @@ fn teams_only(stack: &DockerStack, built: &builds::Builds) -> serde_json::Value 
         keep: stack.run.keep,
         agent_image: "",
         toolbox_image: "",
+        launch: &[],
         built: &built.images,
         own_images: &built.own,
         ports: &nothing,

@@ -9,7 +9,8 @@ use crate::error::Error;
 use crate::notes::{self, FOLDER};
 use crate::record::{Outcome, Record, utc_now};
 use crate::report::{CoverageFacts, DrInput, DrillInput, ModeFacts, Notes, Quarter, Seen, ServiceFacts, dr_tells};
-use crate::source::{Diagnostics, Source, render, tidy};
+use crate::services;
+use crate::source::{Diagnostics, render, tidy};
 use crate::spec::{Overrides, load, outline, project_scenarios};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -40,6 +41,10 @@ pub fn gather(args: &DrArgs, quarter: Quarter, globals: &Globals) -> Result<DrIn
             }
         };
         let Some(mut one) = Seen::of(&record) else { continue };
+        if !one.ended && archive::is_under_way(dir) {
+            problems.push(format!("left out, because it is still under way: {}", one.run));
+            continue;
+        }
         let changed = intact.changed(dir);
         if changed.is_some() {
             // Neither a pass nor a fail follows from it, wherever runs are counted.
@@ -104,7 +109,7 @@ fn scenarios(project: &Path) -> Vec<(String, bool)> {
     project_scenarios(project).into_iter().map(named).collect()
 }
 
-/// The coverage as it stood at the end of the quarter, or now: what passed within the quarter covers.
+/// The coverage as it stood at the end of the quarter, or now.
 fn cover(
     args: &DrArgs,
     quarter: Quarter,
@@ -112,38 +117,27 @@ fn cover(
     drills: &[Drill],
     globals: &Globals,
 ) -> Result<Option<CoverageFacts>, Error> {
-    let path = args.services.clone().unwrap_or_else(|| tidy(&globals.project.join(coverage::FILE)));
-    if args.services.is_none() && !path.exists() {
-        return Ok(None);
-    }
     let scenarios = evidence::scenarios(&globals.project);
-    let mut diags = Diagnostics::default();
-    let catalog = match Source::read(&path) {
-        Ok(source) => coverage::read(&source, &scenarios.names, &mut diags),
-        Err(error) => {
-            error.report("the list of services", None, &mut diags);
-            None
-        }
+    let Some(catalog) = crate::cli::coverage::catalog(args.services.as_deref(), &scenarios, globals)? else {
+        return Ok(None);
     };
-    let catalog = catalog.ok_or_else(|| {
-        let shown = render(&diags, globals.color());
-        Error::usage(format!("the list of services has mistakes\n\n{}", shown.trim_end()))
-    })?;
+    let path = args.services.clone().unwrap_or_else(|| tidy(&globals.project.join(services::FILE)));
     let at = made.min(quarter.end());
-    let fresh = std::time::Duration::try_from(at - quarter.start()).unwrap_or_default();
-    let coverage = Coverage::new(&catalog, &scenarios.fit, drills, &globals.project, at, fresh);
+    let coverage = Coverage::new(&catalog, &scenarios.fit, drills, &globals.project, at);
     let services = coverage.services.iter().map(|service| ServiceFacts {
         service: service.service.clone(),
         tier: service.tier,
         owner: service.owner.clone(),
         rto_us: service.targets.rto_us,
         rpo_us: service.targets.rpo_us,
+        drill_every_s: service.drill_every_s,
         modes: service.cells.iter().map(mode).collect(),
     });
     Ok(Some(CoverageFacts {
         file: path.display().to_string(),
         required: coverage.required,
         covered: coverage.covered,
+        overdue: coverage.overdue().map(|(service, cell)| coverage::overdue(service, cell)).collect(),
         services: services.collect(),
     }))
 }

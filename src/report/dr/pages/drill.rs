@@ -6,6 +6,7 @@ use crate::record::StepStatus;
 use crate::report::dr::document::{Block, Cell, Document, Tone};
 use crate::report::dr::{DrReport, DrVerdict, DrillReport, StepRow};
 use crate::report::text::percent;
+use crate::report::words;
 
 /// Section 3.
 pub fn drills(doc: &mut Document, report: &DrReport) {
@@ -142,15 +143,8 @@ fn steps(doc: &mut Document, drill: &DrillReport) {
 }
 
 fn step(step: &StepRow) -> Vec<Cell> {
-    let (word, tone) = match step.status {
-        Some(StepStatus::Passed) if step.manual => ("done by a person", Tone::Good),
-        Some(StepStatus::Passed) => ("passed", Tone::Good),
-        Some(StepStatus::Warned) => ("passed with a warning", Tone::Warn),
-        Some(StepStatus::Failed) => ("failed", Tone::Bad),
-        Some(StepStatus::Blocked) => ("could not run", Tone::Bad),
-        Some(StepStatus::Skipped) => ("skipped", Tone::Warn),
-        None => ("not reached", Tone::Warn),
-    };
+    let (mark, word) = words::step(step.status.map(Some));
+    let word = if step.manual && step.status == Some(StepStatus::Passed) { "done by a person" } else { word };
     let mut why = Vec::new();
     why.extend(step.replaced_by.as_ref().map(|by| format!("deviated: replaced by `{by}`")));
     why.extend(step.reason.clone());
@@ -158,7 +152,7 @@ fn step(step: &StepRow) -> Vec<Cell> {
         Cell::lines(vec![step.title.clone(), format!("`{}`", step.at)]),
         Cell::text(step.phase.clone()),
         Cell::text(if step.manual { "manual" } else { "command" }),
-        Cell::toned(word, tone),
+        Cell::toned(word, Tone::of(mark)),
         Cell::text(step.took_us.map_or("–".into(), span)),
         Cell::lines_or(why, ""),
     ]

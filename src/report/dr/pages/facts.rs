@@ -1,6 +1,6 @@
 //! The facts of a drill: what it was about, backup and restore, data, configuration.
 
-use super::words::{bytes, instant, span};
+use super::words::{age, bytes, instant};
 use crate::record::Numbers;
 use crate::report::dr::document::{Cell, Document, Tone, code};
 use crate::report::dr::{DrillReport, Told};
@@ -44,10 +44,6 @@ pub fn about(doc: &mut Document, drill: &DrillReport) {
         ("End", Cell::text(instant(&drill.ended_utc))),
     ];
     rows.extend(retest_of.as_ref().map(|run| ("Retest of", Cell::code(run))));
-    rows.push((
-        "Firedrill's verdict",
-        Cell::text(format!("`{}` (expected: `{}`): {}", drill.tool_verdict, drill.tool_expected, drill.tool_reason)),
-    ));
     doc.facts(rows);
 }
 
@@ -59,7 +55,7 @@ pub fn restore(doc: &mut Document, drill: &DrillReport) {
     let mut rows = vec![
         ("Id of the backup".to_string(), known("id").map_or_else(Cell::missing, |id| Cell::code(id))),
         ("Taken".into(), Cell::given(known("taken").map(|taken| instant(taken)))),
-        ("Age at the fault".into(), Cell::given(restore.age_us.map(span))),
+        ("Age at the fault".into(), Cell::given(restore.age_us.map(age))),
         ("Size".into(), Cell::given(known("bytes").map(|size| bytes(size)))),
     ];
     let more = restore.backup.iter().flatten().filter(|(key, _)| !matches!(key.as_str(), "id" | "taken" | "bytes"));
@@ -141,6 +137,15 @@ fn shorten(numbers: &Numbers) -> String {
 }
 
 /// What ran, exactly.
+/// The commit, and whether the tree was clean: `-dirty` stands behind one with changes.
+fn commit(revision: Option<&str>) -> Cell {
+    let Some(revision) = revision else { return Cell::missing() };
+    match revision.strip_suffix("-dirty") {
+        Some(commit) => Cell::toned(format!("{}, with changes that were not committed", code(commit)), Tone::Warn),
+        None => Cell::text(format!("{}, clean", code(revision))),
+    }
+}
+
 pub fn configuration(doc: &mut Document, drill: &DrillReport) {
     let configuration = &drill.configuration;
     doc.heading(4, "Configuration", "");
@@ -150,8 +155,14 @@ pub fn configuration(doc: &mut Document, drill: &DrillReport) {
     let loads = loads.map(|(name, request, rate)| format!("{}: {} at {rate}/s", code(name), code(request)));
     let mut rows = vec![
         ("Firedrill".to_string(), Cell::text(configuration.tool_version.clone())),
-        ("Commit".into(), configuration.revision.as_deref().map_or_else(Cell::missing, Cell::code)),
+        ("Commit".into(), commit(configuration.revision.as_deref())),
     ];
+    let executed = configuration.executed.as_ref();
+    rows.push(("Executed by".into(), Cell::given(executed.and_then(|executed| executed.by.clone()))));
+    let program = executed.and_then(|executed| executed.program_sha256.as_deref());
+    rows.push(("Program, SHA-256".into(), program.map_or_else(Cell::missing, Cell::code)));
+    rows.push(("Machine".into(), Cell::given(executed.map(|executed| executed.machine.clone()))));
+    rows.push(("Engine".into(), Cell::given(executed.and_then(|executed| executed.engine.clone()))));
     for (what, path, sha256) in &configuration.files {
         rows.push((format!("File: {what}"), Cell::lines(vec![code(path), format!("SHA-256 {}", code(sha256))])));
     }

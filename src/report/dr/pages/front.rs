@@ -1,9 +1,108 @@
 //! The first page: whose report this is, and what the quarter came to.
 
-use super::words::{clock, instant, many, measured, quarter, target, verdict};
+use super::words::{clock, instant, many, measured, quarter, span, target, verdict};
 use crate::report::dr::document::{Cell, Document, Tone};
 use crate::report::dr::follow::day;
-use crate::report::dr::{DrReport, Header, Signature, Totals};
+use crate::report::dr::{DrReport, DrVerdict, DrillReport, Header, Signature, Totals};
+use std::collections::BTreeMap;
+
+/// Page one: what the quarter shows of each system, what it does not, and what is overdue.
+pub fn conclusion(doc: &mut Document, report: &DrReport) {
+    doc.heading(2, "Conclusion", "conclusion");
+    let mut scenarios: BTreeMap<&str, Vec<&DrillReport>> = BTreeMap::new();
+    for drill in report.drills.iter().filter(|drill| !drill.control) {
+        scenarios.entry(&drill.scenario).or_default().push(drill);
+    }
+    let rows = scenarios.values().filter_map(|drills| conclusion_of(report, drills)).collect();
+    let head = [("System", 20), ("Objective", 13), ("Result", 17), ("Worst case", 17), ("Not proven", 33)];
+    doc.table_or(&head, rows, "No DR drill came to an end in this quarter: nothing shows that a restore works.");
+    match report.coverage.as_ref().map(|coverage| coverage.overdue.as_slice()) {
+        None => doc.para("Overdue: not known, because no list of critical services was provided."),
+        Some([]) => doc.para("Overdue: no failure on the list of critical services."),
+        Some(overdue) => doc.alert(Tone::Warn, format!("Overdue: {}.", overdue.join("; "))),
+    }
+    let others: Vec<String> =
+        report.not_drilled.iter().flatten().filter(|(_, dr)| *dr).map(|(name, _)| format!("`{name}`")).collect();
+    if !others.is_empty() {
+        doc.alert(Tone::Warn, format!("DR scenarios that were not drilled in this quarter: {}.", others.join(", ")));
+    }
+}
+
+/// A row: the drills of one scenario, of which there is at least one.
+fn conclusion_of(report: &DrReport, drills: &[&DrillReport]) -> Option<Vec<Cell>> {
+    let last = drills.last()?;
+    let of =
+        |name: &str, us: Option<u64>| us.map_or(format!("{name} not provided"), |us| format!("{name} {}", target(us)));
+    let passed = drills.iter().filter(|drill| matches!(drill.verdict, DrVerdict::Pass | DrVerdict::PassWithConditions));
+    let mut result = verdict(last.verdict, last.expects_failure, false);
+    result.lines.push(format!("{} of {} passed", passed.count(), many(drills.len(), "drill")));
+    // A drill that must not recover has no worst case, and one that did not recover has no time.
+    let meant = || drills.iter().filter(|drill| !drill.expects_failure);
+    let said = |drill: &&&DrillReport| drill.verdict != DrVerdict::NoVerdict;
+    let never = meant().filter(said).filter(|drill| drill.objectives.rto_us.is_none()).count();
+    let rto = match (never, meant().filter_map(|drill| drill.objectives.rto_us).max()) {
+        (0, None) => "RTO not applicable".to_string(),
+        (0, Some(worst)) => format!("RTO {}", span(worst)),
+        (never, _) => format!("not recovered in {}", many(never, "drill")),
+    };
+    let rpo = meant().filter_map(|drill| drill.objectives.rpo_us).max();
+    let level = drills.iter().filter_map(|drill| drill.restore.reached).min();
+    let worst = vec![
+        rto,
+        rpo.map_or("RPO not measured".into(), |rpo| format!("RPO {}", span(rpo))),
+        level.map_or("no level".into(), |level| format!("level {level}")),
+    ];
+    let mut unproven = Vec::new();
+    if last.expects_failure {
+        unproven.push("a recovery: the scenario exists to fail, and shows that damage is noticed".to_string());
+    } else if !matches!(last.verdict, DrVerdict::Pass | DrVerdict::PassWithConditions) {
+        unproven.push("a recovery within the objectives: the last drill did not pass".into());
+    }
+    unproven.extend(last.conditions.iter().cloned());
+    if !last.expects_failure && !report.drills.iter().any(|drill| drill.control && drill.scenario == last.scenario) {
+        unproven.push("that the runbook is what helps: no control was run".into());
+    }
+    if last.notes.differences.is_none() {
+        unproven.push("the same in production: how it differs was not provided".into());
+    }
+    Some(vec![
+        Cell { lines: vec![last.title.clone(), format!("`{}`", last.scenario)], tone: Tone::Plain },
+        Cell::lines(vec![of("RTO", last.objectives.rto_target_us), of("RPO", last.objectives.rpo_target_us)]),
+        result,
+        Cell::lines(worst),
+        Cell::lines_or(unproven, "nothing beyond the limitations of each drill"),
+    ])
+}
+
+/// What speaks against an attestation: a date that has not come yet, and nobody but the executor who attests.
+pub fn attestation_problems(report: &DrReport) -> Vec<String> {
+    let Header { prepared, reviewed, approved, .. } = &report.header;
+    let signatures = [("Prepared", prepared), ("Reviewed", reviewed), ("Approved", approved)];
+    let made = report.made_utc.get(..10).unwrap_or_default();
+    let mut problems: Vec<String> = signatures
+        .iter()
+        .filter_map(|(what, signature)| Some((what, signature.as_ref()?.date.as_deref()?)))
+        .filter(|(_, date)| *date > made)
+        .map(|(what, date)| {
+            format!("{what}: dated {date}, which is after this report was made ({made}): it attests nothing.")
+        })
+        .collect();
+    let same = |a: &str, b: &str| a.trim().eq_ignore_ascii_case(b.trim());
+    let executors: Vec<&str> =
+        report.drills.iter().filter_map(|drill| drill.configuration.executed.as_ref()?.by.as_deref()).collect();
+    let given: Vec<&str> =
+        signatures.iter().filter_map(|(_, signature)| Some(signature.as_ref()?.name.as_str())).collect();
+    let own = |name: &&str| {
+        prepared.as_ref().is_some_and(|own| same(name, &own.name)) || executors.iter().any(|by| same(name, by))
+    };
+    if !given.is_empty() && given.iter().all(own) {
+        problems.push(
+            "Nobody attests this report but who prepared it or executed the drills: it was not reviewed independently."
+                .into(),
+        );
+    }
+    problems
+}
 
 /// Section 1.
 pub fn about(doc: &mut Document, report: &DrReport) {
@@ -61,6 +160,9 @@ pub fn signature(signature: Option<&Signature>) -> Cell {
 /// Section 2.
 pub fn summary(doc: &mut Document, report: &DrReport) {
     doc.heading(2, "2. Summary", "summary");
+    if let Some(text) = overdue(report) {
+        doc.alert(Tone::Warn, text);
+    }
     let Totals { drills, passed, expected_failures, with_conditions, failed, no_verdict, incomplete, controls } =
         report.totals;
     if drills + controls + incomplete == 0 {
@@ -154,6 +256,12 @@ pub fn summary(doc: &mut Document, report: &DrReport) {
         doc.table(&[("Run", 32), ("Scenario", 14), ("Start", 16), ("Fault", 16), ("Under way", 22)], rows.collect());
     }
     others(doc, report);
+}
+
+/// What must be drilled and was not drilled for longer than its service allows; `None` when nothing is.
+fn overdue(report: &DrReport) -> Option<String> {
+    let overdue = report.coverage.as_ref().map(|coverage| coverage.overdue.as_slice()).filter(|all| !all.is_empty())?;
+    Some(format!("OVERDUE DRILLS ({}): {}.", overdue.len(), overdue.join("; ")))
 }
 
 fn many_were(count: usize) -> String {

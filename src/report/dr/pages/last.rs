@@ -16,14 +16,14 @@ pub fn coverage(doc: &mut Document, report: &DrReport) {
         Some(coverage) => {
             doc.para(format!(
                 "`{}` names the critical services and the failures that must be drilled. {} of {} are covered: the last drill of \
-                 the failure passed, and it was run in this quarter.",
+                 the failure passed, within the recovery time objective, and it is no longer ago than the service asks for.",
                 coverage.file, coverage.covered, coverage.required
             ));
             let rows = coverage.services.iter().map(service);
             let head =
                 [("Service", 22), ("Tier", 7), ("Owner", 17), ("RTO target", 12), ("RPO target", 12), ("Tested", 30)];
             doc.table(&head, rows.collect());
-            doc.heading(3, "Failures that were not tested with success in this quarter", "not-tested");
+            doc.heading(3, "Failures that are not covered", "not-tested");
             let gaps = coverage.services.iter().flat_map(|service| {
                 service.modes.iter().filter(|mode| !mode.covered).map(move |mode| {
                     vec![
@@ -36,7 +36,7 @@ pub fn coverage(doc: &mut Document, report: &DrReport) {
                 })
             });
             let head = [("Service", 17), ("Failure", 22), ("State", 12), ("Scenarios", 19), ("Last drill", 30)];
-            doc.table_or(&head, gaps.collect(), "Every failure on the list was drilled with success in this quarter.");
+            doc.table_or(&head, gaps.collect(), "Every failure on the list is covered.");
         }
     }
     doc.heading(3, "Scenarios that were not drilled in this quarter", "not-drilled");
@@ -84,6 +84,9 @@ pub fn evidence(doc: &mut Document, report: &DrReport) {
 /// Section 7.
 pub fn attestation(doc: &mut Document, report: &DrReport) {
     doc.heading(2, "7. Attestation", "attestation");
+    for problem in super::front::attestation_problems(report) {
+        doc.alert(Tone::Bad, problem);
+    }
     let header = &report.header;
     let row = |what: &str, signature: Option<&Signature>| {
         vec![

@@ -20,6 +20,7 @@ pub(super) fn document(report: &DrReport) -> Document {
         ..Document::default()
     };
     intact::alert(&mut doc, report);
+    front::conclusion(&mut doc, report);
     front::about(&mut doc, report);
     front::summary(&mut doc, report);
     drill::drills(&mut doc, report);

@@ -1,9 +1,8 @@
 //! Quarters, instants, durations and numbers as auditors read them.
 
-use crate::record::Counts;
 use crate::report::dr::document::{Cell, Tone};
 use crate::report::dr::{DrVerdict, Quarter};
-use crate::report::text::{percent, seconds};
+use crate::report::text::{declared, seconds};
 
 /// `the fourth quarter of 2026`.
 pub fn quarter(quarter: Quarter) -> String {
@@ -57,25 +56,17 @@ fn two(many: u64, unit: &str, few: u64, small: &str) -> String {
 
 /// A duration that was set: without what nobody set.
 pub fn target(us: u64) -> String {
-    const SECOND: u64 = 1_000_000;
-    match us {
-        _ if !us.is_multiple_of(SECOND) || us >= 3600 * SECOND => span(us),
-        _ if us >= 60 * SECOND && us.is_multiple_of(60 * SECOND) => whole(format!("{} min", us / (60 * SECOND))),
-        _ => whole(format!("{} s", us / SECOND)),
-    }
+    whole(declared(us))
+}
+
+/// The age of a backup.
+pub fn age(us: u64) -> String {
+    whole(crate::report::restore::span(us))
 }
 
 /// A duration, or that it was not measured.
 pub fn measured(us: Option<u64>) -> Cell {
     us.map_or_else(|| Cell::toned("not measured", Tone::Warn), |us| Cell::text(span(us)))
-}
-
-/// `99.8% (499 of 500)`.
-pub fn counts(counts: Counts) -> String {
-    match counts.ratio() {
-        Some(ratio) => format!("{} ({} good of {})", percent(ratio), counts.good, counts.valid),
-        None => "no events".into(),
-    }
 }
 
 /// `4.2 MB (4200000 bytes)`.
@@ -104,7 +95,4 @@ pub fn verdict(verdict: DrVerdict, expects_failure: bool, control: bool) -> Cell
     cell
 }
 
-/// `1 drill`, `2 drills`.
-pub fn many(count: usize, what: &str) -> String {
-    crate::report::html::words::many(count, what)
-}
+pub use crate::report::words::{counts, many};

@@ -8,9 +8,9 @@ use crate::stack::docker::compose::Watch;
 use crate::stack::docker::endpoint::Endpoint;
 use crate::stack::docker::model::{self, ResolveError, ResolvedModel};
 use crate::stack::docker::stack::{DockerStack, Recipe};
-use crate::stack::docker::transform::{Drill, TOOLBOX, transform};
-use crate::stack::docker::{builds, findings, images};
-use crate::stack::{AgentRole, CallIo, CallOutput, StackError};
+use crate::stack::docker::transform::{Drill, transform};
+use crate::stack::docker::{builds, findings, images, processes};
+use crate::stack::{AgentRole, CallIo, CallOutput, StackError, TOOLBOX};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use tokio_util::sync::CancellationToken;
@@ -125,6 +125,8 @@ pub(super) async fn anew(
     let mut spec = stack.spec.clone();
     spec.profiles.extend(stack.started().profiles.iter().chain(profiles).cloned());
     let mut resolved = resolve(&spec, &endpoint).await?;
+    let processes = stack.started().processes.clone();
+    let services: Vec<&String> = services.iter().filter(|name| !processes.contains(*name)).collect();
     // As Compose does: a service that is named is enabled, whatever its profiles.
     if services.iter().any(|name| resolved.service(name).is_none()) {
         let mut all = spec.clone();
@@ -159,22 +161,24 @@ pub(super) async fn anew(
         keep: stack.run.keep,
         agent_image: &recipe.agent,
         toolbox_image: &recipe.toolbox,
+        launch: stack.launch(),
         built: &recipe.built,
         own_images: &recipe.own,
         ports: &recipe.ports,
     };
     let mut json = transform(&resolved, &spec, &drill);
+    processes::scale(&mut json, &spec, &processes);
     let mut started = stack.started();
     let now = started.model.as_deref().and_then(|model| serde_json::from_str::<Value>(model).ok());
     if let Some(service) = now.and_then(|now| keep_ours(&now, &mut json)) {
         let why = format!(
-            "the agent in front of `{service}` would be made anew: a step cannot change the networks of the service"
+            "the agent in front of `{service}` would be recreated: a step cannot change the networks of the service"
         );
         return Err(NotAnew::Refused(Refusal(why)));
     }
     // Models only grow: what a later command does not name stays known.
     started.profiles = spec.profiles.iter().filter(|p| !stack.spec.profiles.contains(p)).cloned().collect();
-    Ok((json.to_string(), resolved.services()))
+    Ok((json.to_string(), resolved.services().into_iter().chain(processes).collect()))
 }
 
 /// Keeps the drill's own services as they run: a drill does not outlive its agents being recreated. Its agent and its
@@ -252,6 +256,7 @@ async fn rebuilt(
         keep: stack.run.keep,
         agent_image: "",
         toolbox_image: "",
+        launch: &[],
         built: &built.images,
         own_images: &built.own,
         ports: &nothing,

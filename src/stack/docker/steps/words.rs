@@ -1,5 +1,5 @@
 //! Command lines of `docker` and `docker compose`, read by tables of what is allowed: a flag that no table has is
-//! refused, and what was read is written out anew, so that the real command sees nothing that was not understood here.
+//! refused, and what was read is written out again, so that the real command sees nothing that was not understood here.
 
 use std::fmt;
 

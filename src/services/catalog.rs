@@ -1,7 +1,7 @@
 //! The critical services of a project as `services.yaml` lists them, read and checked.
 
 use crate::slis::{MetricCondition, Ratio};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The name of the file, at the project's top.
@@ -25,6 +25,10 @@ pub struct Service {
     pub owner: Option<String>,
     /// Other names that it has in the stacks.
     pub aliases: Vec<String>,
+    /// The Compose files in which it is a service of this name; empty: any.
+    pub stacks: Vec<PathBuf>,
+    /// At least this often each of its failures must be drilled: what the file says, or [`drill_every`] of its tier.
+    pub drill_every: Duration,
     /// Recovery time objective: the longest time from the fault until users have recovered.
     pub rto: Option<Duration>,
     /// Recovery point objective: the longest time of which writes may be lost.
@@ -48,6 +52,8 @@ pub struct Slo {
     pub name: String,
     /// The share of good events that is promised.
     pub objective: Ratio,
+    /// With a latency: an event is good when its answer takes less than this.
+    pub below: Option<Duration>,
     /// Over which time.
     pub window: Duration,
 }
@@ -73,21 +79,48 @@ pub struct Mode {
 /// What drills a failure mode.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DrilledBy {
-    /// A scenario with a fault of this kind that breaks the service, or under which the service's own users suffer; where
-    /// `broken` is given, the fault must break that service of the stack.
+    /// A scenario with a fault of this class on the service or on a service on which it depends; where `broken` is given, the
+    /// fault must be on that service of the stack.
     Fault {
-        /// Kind of the fault.
-        kind: String,
+        /// Class of the fault: its kind, or what it says that it `covers`.
+        class: String,
         /// The service of the stack that it must break.
         broken: Option<String>,
     },
-    /// One of these scenarios, whatever they break.
+    /// One of these scenarios, as far as they break the service or one on which it depends.
     Scenarios(Vec<String>),
 }
 
 impl Service {
     /// Whether a service of a stack is this one.
-    pub fn is(&self, name: &str) -> bool {
-        self.name == name || self.aliases.iter().any(|alias| alias == name)
+    pub fn is(&self, name: &str, stack: &Path) -> bool {
+        (self.name == name || self.aliases.iter().any(|alias| alias == name)) && self.is_of(stack)
     }
+
+    /// Whether it is a service of that Compose file.
+    pub fn is_of(&self, stack: &Path) -> bool {
+        let same = |own: &PathBuf| {
+            own == stack || own.canonicalize().ok().zip(stack.canonicalize().ok()).is_some_and(|(a, b)| a == b)
+        };
+        self.stacks.is_empty() || self.stacks.iter().any(same)
+    }
+}
+
+impl Catalog {
+    /// Whether a service of a stack is this one or one of those on which it depends.
+    pub fn is_or_needs(&self, service: &Service, name: &str, stack: &Path) -> bool {
+        let needed = self.services.iter().filter(|other| service.depends_on.contains(&other.name));
+        service.is(name, stack) || needed.into_iter().any(|other| other.is(name, stack))
+    }
+}
+
+/// How often the failures of a service of this tier must be drilled unless the file says otherwise: a quarter, half a year, a
+/// year, each as long as the calendar's longest one.
+pub fn drill_every(tier: u8) -> Duration {
+    const DAY: u64 = 86400;
+    Duration::from_secs(match tier {
+        ..=1 => 92 * DAY,
+        2 => 184 * DAY,
+        3.. => 366 * DAY,
+    })
 }

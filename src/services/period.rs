@@ -1,11 +1,11 @@
-//! Durations that are longer than a drill: RTO, RPO, the window of an SLO, how long a drill counts. As all durations, and
+//! Durations that are longer than a drill: RTO, RPO, the window of an SLO, how often a failure must be drilled. As all durations, and
 //! with days and weeks.
 
 use crate::source::{Form, decimal, shape, shorten};
 use std::time::Duration;
 
 /// As it stands in messages.
-pub(super) const A_PERIOD: Form = Form::new("a duration like `15m`, `4h` or `30d`", period_shape);
+pub const A_PERIOD: Form = Form::new("a duration like `15m`, `4h` or `30d`", period_shape);
 
 /// Longest one: ten years.
 const LONGEST: f64 = 3650.0 * 86400.0;

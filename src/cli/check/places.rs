@@ -1,0 +1,306 @@
+//! What the steps of a runbook need of the place in which they run: programs, as the images have them, and ports of
+//! `localhost`, as the Compose file publishes them.
+
+use crate::engine::place_of;
+use crate::programs;
+use crate::runbook::look::{Shell, calls_in, commands};
+use crate::source::{Diagnostics, Source, Span, list};
+use crate::spec::Plan;
+use crate::stack::docker::{Endpoint, KnownPrograms, Programs, ResolvedModel};
+use crate::stack::{Place, StackError};
+use regex::Regex;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, LazyLock};
+
+/// What bash does itself, and what Firedrill puts into the session.
+#[rustfmt::skip]
+const OWN: [&str; 64] = [
+    ".", ":", "[", "alias", "bg", "bind", "break", "builtin", "caller", "cd", "command", "compgen", "complete", "compopt",
+    "continue", "declare", "dirs", "disown", "docker", "docker-compose", "echo", "enable", "eval", "exec", "exit", "export",
+    "false", "fc", "fg", "getopts", "hash", "help", "history", "jobs", "kill", "let", "local", "logout", "mapfile", "popd",
+    "printf", "pushd", "pwd", "read", "readarray", "readonly", "return", "set", "shift", "shopt", "source", "suspend", "test",
+    "time", "times", "trap", "true", "type", "typeset", "ulimit", "umask", "unalias", "unset", "wait",
+];
+/// Ports of `localhost` as commands write them.
+static LOCALHOST: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"(?:\blocalhost|\b127\.0\.0\.1|\[::1\]):([0-9]{1,5})\b").ok());
+
+/// A program that a step uses, and where that stands.
+struct Use {
+    program: String,
+    source: Arc<Source>,
+    span: Span,
+}
+
+/// The followed commands of a plan by their places; and what they ask for on `localhost` in the toolbox.
+struct Uses {
+    programs: BTreeMap<String, (Place, Vec<Use>)>,
+    ports: Vec<(u16, Arc<Source>, Span)>,
+}
+
+/// Warns of ports of `localhost` on which nothing listens in the toolbox.
+pub(super) fn check_localhost(plan: &Plan, model: &ResolvedModel, diags: &mut Diagnostics) {
+    let published = model.published();
+    for (port, source, span) in uses(plan).ports {
+        if published.ports.contains_key(&port) {
+            continue;
+        }
+        let mut known: Vec<String> =
+            published.ports.iter().map(|(port, service)| format!("localhost:{port} is {service}")).collect();
+        known.extend(published.left_out.iter().map(|line| format!("not {line}")));
+        let known = if known.is_empty() { "it publishes none".to_string() } else { known.join("; ") };
+        warn(
+            diags,
+            &source,
+            span,
+            format!("nothing listens on localhost:{port} in the toolbox: the stack publishes no such TCP port"),
+        )
+        .iter_mut()
+        .for_each(|noted| {
+            noted.help(format!(
+                "call the service by its name inside the stack (`service:port`), or publish the port; {known}"
+            ));
+        });
+    }
+}
+
+/// Warns of programs that a step uses and its place does not have. Places whose image is not here yet are returned: nobody
+/// could look.
+///
+/// # Errors
+/// `Environment` when the engine does not answer.
+pub(super) async fn check_programs(
+    plan: &Plan,
+    model: &ResolvedModel,
+    endpoint: &Endpoint,
+    known: &mut KnownPrograms,
+    diags: &mut Diagnostics,
+) -> Result<Vec<String>, StackError> {
+    let uses = uses(plan).programs;
+    let mut unseen = Vec::new();
+    if uses.is_empty() {
+        return Ok(unseen);
+    }
+    let mut programs = Programs::of(endpoint, model, &plan.stack, known).await?;
+    for (name, (place, uses)) in uses {
+        let wanted: BTreeSet<String> = uses.iter().map(|one| one.program.clone()).collect();
+        let Some(missing) = programs.missing(&place, &wanted).await? else {
+            unseen.push(name);
+            continue;
+        };
+        for program in missing {
+            let elsewhere = elsewhere(&mut programs, model, &place, &program).await?;
+            let Some(first) = uses.iter().find(|one| one.program == program) else { continue };
+            let help = ways_out(&place, &program, &elsewhere);
+            let message = format!("there is no `{program}` in {name}: the step would fail");
+            if let Some(noted) = warn(diags, &first.source, first.span, message) {
+                noted.help(help);
+            }
+        }
+    }
+    Ok(unseen)
+}
+
+/// The other places of the stack that have a program.
+async fn elsewhere(
+    programs: &mut Programs<'_>,
+    model: &ResolvedModel,
+    place: &Place,
+    program: &str,
+) -> Result<Vec<Place>, StackError> {
+    let wanted = BTreeSet::from([program.to_string()]);
+    let mut found = Vec::new();
+    for other in std::iter::once(Place::Toolbox).chain(model.services().into_iter().map(Place::Service)) {
+        if other != *place && programs.missing(&other, &wanted).await?.is_some_and(|missing| missing.is_empty()) {
+            found.push(other);
+        }
+    }
+    Ok(found)
+}
+
+fn ways_out(place: &Place, program: &str, elsewhere: &[Place]) -> String {
+    let services: Vec<String> = elsewhere
+        .iter()
+        .filter_map(|place| match place {
+            Place::Service(service) => Some(format!("in={service}")),
+            Place::Toolbox => None,
+        })
+        .collect();
+    let mut ways = Vec::new();
+    if elsewhere.contains(&Place::Toolbox) {
+        ways.push("the toolbox has it: leave out `in` and `respond.service` there".to_string());
+    }
+    if !services.is_empty() {
+        ways.push(format!("it is there with {} above the block", list(&services)));
+    }
+    ways.push(match place {
+        Place::Toolbox => "name a toolbox of your own that has it: `stack: { file: …, toolbox: IMAGE }`".to_string(),
+        Place::Service(service) => format!("install `{program}` in the image of `{service}`"),
+    });
+    ways.join("; or ")
+}
+
+/// Notes a warning, once for each place in the files.
+fn warn<'d>(
+    diags: &'d mut Diagnostics,
+    source: &Arc<Source>,
+    span: Span,
+    message: String,
+) -> Option<&'d mut crate::source::Diagnostic> {
+    let known = diags.all.iter().any(|d| d.message == message && d.span == span && d.source.path == source.path);
+    (!known).then(|| diags.warning(source, span, message))
+}
+
+fn uses(plan: &Plan) -> Uses {
+    let mut found = Uses { programs: BTreeMap::new(), ports: Vec::new() };
+    let Some(runbook) = &plan.runbook else { return found };
+    let shells = commands(&runbook.source, runbook);
+    let all: String = runbook.steps.iter().flat_map(|step| step.commands()).map(|c| format!("{}\n", c.text)).collect();
+    // What a step starts by itself listens on `localhost` as well.
+    let tunnels = ["port-forward", "ssh ", "http.server", "socat"].iter().any(|word| all.contains(word));
+    for shell in shells.iter().filter(|shell| !shell.held && plan.respond.phases.contains(&shell.step.phase)) {
+        let settings = shell.step.settings(shell.command.block);
+        if settings.skip.is_some() || shell.command.by_hand.is_some() {
+            continue;
+        }
+        let place = place_of(&settings, shell.command, &plan.respond);
+        let whole = shell.place(Span::new(0, shell.command.text.len()));
+        let mut add = |program: &str, span: Span| {
+            let name = program.rsplit('/').next().unwrap_or_default();
+            if is_program(program) && !is_defined(&all, name) {
+                let entry = found.programs.entry(named(&place)).or_insert_with(|| (place.clone(), Vec::new()));
+                entry.1.push(Use { program: name.to_string(), source: runbook.source.clone(), span });
+            }
+        };
+        match plan.respond.clients.get(&shell.command.language) {
+            Some(client) => {
+                for words in calls_in(&client.command) {
+                    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+                    chain(&words).into_iter().for_each(|(_, program)| add(program, whole));
+                }
+            }
+            None => {
+                for call in shell.calls() {
+                    for (number, program) in chain(&call.words) {
+                        add(program, call.places.get(number).map_or(whole, |at| shell.place(*at)));
+                    }
+                    // It is not among the words of a call.
+                    let text = shell.command.text.get(call.span.start..call.span.end);
+                    if text.is_some_and(|text| text.starts_with("sudo ")) {
+                        add("sudo", shell.place(Span::new(call.span.start, call.span.start + 4)));
+                    }
+                }
+            }
+        }
+        if place == Place::Toolbox && !tunnels {
+            let place = |(port, start, end)| (port, runbook.source.clone(), shell.place(Span::new(start, end)));
+            found.ports.extend(ports(shell).into_iter().map(place));
+        }
+    }
+    found
+}
+
+/// The ports of `localhost` that a command asks for by itself: what runs in another container has another one there.
+fn ports(shell: &Shell<'_>) -> BTreeSet<(u16, usize, usize)> {
+    let mut found = BTreeSet::new();
+    let Some(localhost) = LOCALHOST.as_ref() else { return found };
+    for call in shell.calls() {
+        let elsewhere = ["docker", "docker-compose", "podman", "kubectl", "ssh"];
+        if call.words.first().is_some_and(|program| elsewhere.contains(program)) {
+            continue;
+        }
+        let text = shell.masked.get(call.span.start..call.span.end).unwrap_or_default();
+        for asked in localhost.captures_iter(text) {
+            let (Some(whole), Some(port)) = (asked.get(0), asked.get(1).and_then(|port| port.as_str().parse().ok()))
+            else {
+                continue;
+            };
+            found.insert((port, call.span.start + whole.start(), call.span.start + whole.end()));
+        }
+    }
+    found
+}
+
+/// The program of a call and those that it runs in its own place, each with the number of its word.
+fn chain<'w>(words: &[&'w str]) -> Vec<(usize, &'w str)> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(&program) = words.get(at) {
+        found.push((at, program));
+        let Some(wrapper) = programs::wrapper(program) else { break };
+        at += 1;
+        while let Some(word) =
+            words.get(at).filter(|word| word.starts_with('-') || wrapper.assignments && word.contains('='))
+        {
+            at += if wrapper.valued.iter().any(|valued| valued == word) { 2 } else { 1 };
+        }
+        at += wrapper.operands;
+    }
+    found
+}
+
+/// Whether a word is the name of a program that can be looked for.
+fn is_program(word: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-.+".contains(c);
+    !word.is_empty() && !word.starts_with(['-', '.']) && word.chars().all(plain) && !OWN.contains(&word)
+}
+
+/// Whether the runbook itself says what to do where it is missing, or makes a function or an alias of it.
+fn is_defined(all: &str, program: &str) -> bool {
+    ["command -v ", "which ", "type ", "hash ", "alias ", "function "].iter().any(|before| {
+        all.match_indices(&format!("{before}{program}")).any(|(at, found)| {
+            !all[at + found.len()..].starts_with(|c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+        })
+    }) || all.contains(&format!("{program}()"))
+        || all.contains(&format!("{program} ()"))
+}
+
+/// A place as people read it.
+fn named(place: &Place) -> String {
+    match place {
+        Place::Toolbox => "the toolbox".into(),
+        Place::Service(service) => format!("the container of `{service}`"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_are_found_behind_what_runs_them() {
+        let of = |text: &str| -> Vec<String> {
+            let calls = calls_in(text);
+            let chained = |words: &Vec<String>| {
+                let words: Vec<&str> = words.iter().map(String::as_str).collect();
+                chain(&words).into_iter().map(|(_, word)| word.to_string()).collect::<Vec<_>>()
+            };
+            calls.iter().flat_map(chained).filter(|word| is_program(word)).collect()
+        };
+        for (text, expected) in [
+            ("psql -c x | jq .", &["psql", "jq"][..]),
+            ("timeout -k 1 5 redis-cli ping", &["timeout", "redis-cli"]),
+            ("a=$(mongosh --eval 1); echo $a", &["mongosh"]),
+            ("ls | xargs -n 1 -I{} foo {}", &["ls", "xargs", "foo"]),
+            ("env A=1 bar", &["env", "bar"]),
+            ("cd /x && ./run.sh && $EDITOR y && [ -e z ]", &[]),
+            ("docker compose exec db psql", &[]),
+        ] {
+            assert_eq!(of(text), expected, "{text}");
+        }
+        assert!(is_defined("if command -v jq; then", "jq") && !is_defined("command -v jqx", "jq"));
+        assert!(is_defined("retry() {", "retry"));
+    }
+
+    #[test]
+    fn ways_out_begin_with_what_is_there() {
+        insta::assert_snapshot!(
+            ways_out(&Place::Toolbox, "mongosh", &[Place::Service("db".into())]),
+            @"it is there with `in=db` above the block; or name a toolbox of your own that has it: `stack: { file: …, toolbox: IMAGE }`"
+        );
+        insta::assert_snapshot!(
+            ways_out(&Place::Service("web".into()), "psql", &[Place::Toolbox]),
+            @"the toolbox has it: leave out `in` and `respond.service` there; or install `psql` in the image of `web`"
+        );
+    }
+}

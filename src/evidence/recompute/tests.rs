@@ -1,0 +1,180 @@
+//! A drill computed again comes to what it came to, and one changed number is found, wherever it stands.
+
+use super::*;
+use crate::record::testing::{Story, lines_of, record_of};
+use crate::record::{HoldRecord, Slice, WAIT_SERVED};
+use std::fs;
+
+const SLICES: u64 = 200;
+
+/// Drill time in tenths of a second.
+fn tenths(tenths: u64) -> DrillTime {
+    DrillTime(tenths * SLICE_US)
+}
+
+/// The events of a drill whose users suffer from 7.0 s on, and from `cured` on no longer.
+fn events(cured: u64) -> Vec<Stamped> {
+    let mut plan = *record_of(Story::Passed).plan.unwrap();
+    plan.windows.impact_below = Some(0.9);
+    plan.windows.steady_us = 5_000_000;
+    plan.windows.recover_hold_us = 1_000_000;
+    plan.detect = None;
+    plan.windows.detect_within_us = None;
+    plan.steps.clear();
+    let names: Vec<String> = plan.slis.iter().map(|sli| sli.name.clone()).collect();
+    plan.slis.iter_mut().for_each(|sli| sli.must_breach = true);
+    let load = plan.slis[0].load.clone();
+    let fault = plan.faults[0].id.clone();
+    let mut all = vec![(0, Event::Announced(Box::new(plan)))];
+    let mut say = |at: u64, event: Event| all.push((at, event));
+    let each = |value: u64| names.iter().map(|name| (name.clone(), value)).collect::<BTreeMap<_, _>>();
+    for index in 0..SLICES {
+        let is_bad = (70..cured).contains(&index);
+        say(
+            // Known when all of its requests have ended.
+            (index + 2) * 10,
+            Event::Slice(Slice {
+                load: load.clone(),
+                index,
+                start_us: tenths(index),
+                due: 5,
+                good: each(if is_bad { 0 } else { 5 }),
+                results: [(if is_bad { "500" } else { "200" }.to_string(), 5)].into(),
+                first_good_us: if is_bad { BTreeMap::new() } else { each(20_000) },
+                latency_us: [20_000; 3],
+            }),
+        );
+    }
+    let life = |what| Event::Fault { fault: fault.clone(), what, detail: "seen".into() };
+    say(5, Event::PhaseStarted { phase: Phase::Steady });
+    say(521, Event::WindowHeld { phase: Phase::Steady, from_us: tenths(0), to_us: tenths(50) });
+    say(600, Event::PhaseStarted { phase: Phase::Inject });
+    say(690, life(FaultEvent::Injecting));
+    say(700, life(FaultEvent::Confirmed));
+    say(701, Event::PhaseStarted { phase: Phase::Impact });
+    for sli in names.clone() {
+        say(721, Event::Impacted { sli, impact_us: tenths(71), ratio: 0.0 });
+    }
+    say(730, Event::PhaseStarted { phase: Phase::Respond });
+    say(901, Event::MitigationStarted);
+    let check = Check::StillBroken;
+    let outcome = CheckOutcome::Passed { evidence: "seen".into() };
+    say(901, Event::CheckEnded { check, started_us: DrillTime(9_010_000), outcome });
+    say(910, Event::MitigationEnded);
+    say(911, Event::PhaseStarted { phase: Phase::Recover });
+    // 1.5 × 0.2 s + 1 s.
+    let (configured_us, onset_us, window_us) = (1_000_000, Some(200_000), 1_000_000);
+    say(
+        911,
+        Event::HoldRequired(HoldRecord {
+            required_us: 1_300_000,
+            configured_us,
+            onset_us,
+            window_us,
+            returns_us: 0,
+            parts: None,
+        }),
+    );
+    let recovered_us = DrillTime(tenths(cured).0 + 20_000);
+    let told = (cured + 15) * 10;
+    say(told, Event::WindowHeld { phase: Phase::Recover, from_us: tenths(cured), to_us: tenths(cured + 13) });
+    for sli in names.into_iter().chain([String::new()]) {
+        say(told, Event::Recovered { sli, recovered_us });
+    }
+    let what = WAIT_SERVED.to_string();
+    say(told + 30, Event::Waited { what, took_us: 200_000, deadline_us: 4_000_000, met: true });
+    say(told + 31, Event::PhaseStarted { phase: Phase::Revert });
+    say(told + 40, life(FaultEvent::Reverted));
+    say(told + 90, Event::WindowHeld { phase: Phase::Revert, from_us: tenths(cured + 14), to_us: tenths(cured + 20) });
+    let reason = "users recovered".to_string();
+    say(told + 91, Event::Judged { verdict: Verdict::Passed, reason, at: None });
+    say(told + 92, Event::Ended { left: Vec::new(), kept: false });
+    all.sort_by_key(|(at, _)| *at);
+    let stamp =
+        |(seq, (at, event)): (usize, (u64, Event))| Stamped { seq: seq as u64, at_us: DrillTime(at * 10_000), event };
+    all.into_iter().enumerate().map(stamp).collect()
+}
+
+/// The figures that differ in the directory of such a drill, as it is when these edits were made to its files.
+fn differ(events: &[Stamped], edits: &[(&str, &str, &str)]) -> Vec<String> {
+    let dir = tempfile::tempdir().unwrap();
+    let mut record = Record::default();
+    events.iter().for_each(|event| record.apply(event));
+    for (name, content) in [
+        ("events.jsonl", lines_of(events)),
+        ("record.json", report::json(&record)),
+        ("junit.xml", report::junit(&[&record])),
+    ] {
+        let mut text = String::from_utf8(content).unwrap();
+        for (_, from, to) in edits.iter().filter(|(file, ..)| *file == name) {
+            assert!(text.contains(from), "{name} has no {from}\n{text}");
+            text = text.replacen(from, to, 1);
+        }
+        fs::write(dir.path().join(name), text).unwrap();
+    }
+    let rows = recompute(dir.path()).unwrap();
+    assert!(rows.len() > 40, "{rows:#?}");
+    rows.into_iter().filter(|row| !row.is_same()).map(|row| row.figure).collect()
+}
+
+#[test]
+fn a_drill_comes_to_what_it_came_to() {
+    assert_eq!(differ(&events(110), &[]), Vec::<String>::new());
+    let late = differ(&events(170), &[]);
+    assert!(late.is_empty(), "{late:?}");
+}
+
+#[test]
+fn a_number_that_was_changed_in_a_report_is_found() {
+    let changed = |file, from, to| differ(&events(110), &[(file, from, to)]);
+    let found = changed("record.json", "\"to_recover_us\": 4020000", "\"to_recover_us\": 3020000");
+    assert_eq!(found, ["record.json: figures.to_recover_us"]);
+    let found = changed("record.json", "\"verdict\": \"passed\"", "\"verdict\": \"too_late\"");
+    assert_eq!(found, ["record.json: verdict"]);
+    let found = changed("junit.xml", "4.020", "3.020");
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].starts_with("junit.xml: "), "{found:?}");
+}
+
+#[test]
+fn what_the_run_concluded_must_follow_from_its_slices() {
+    let changed = |change: &dyn Fn(&mut Event)| {
+        let mut all = events(110);
+        all.iter_mut().for_each(|stamped| change(&mut stamped.event));
+        differ(&all, &[])
+    };
+    let found = changed(&|event| {
+        if let Event::Recovered { recovered_us, .. } = event {
+            recovered_us.0 -= 300_000;
+        }
+    });
+    assert!(found.contains(&"recovered".to_string()), "{found:?}");
+    let found = changed(&|event| match event {
+        Event::Slice(slice) if slice.index == 20 => slice.good.values_mut().for_each(|good| *good = 0),
+        _ => {}
+    });
+    assert_eq!(found, ["window of steady, 0 to 5000000 µs"]);
+    let found = changed(&|event| match event {
+        Event::Slice(slice) if slice.index == 118 => slice.good.values_mut().for_each(|good| *good = 0),
+        _ => {}
+    });
+    assert!(["recovered", "verdict"].iter().any(|figure| found.contains(&figure.to_string())), "{found:?}");
+    let found = changed(&|event| {
+        if let Event::HoldRequired(hold) = event {
+            hold.required_us = 1_000_000;
+        }
+    });
+    assert_eq!(found, ["hold required"]);
+    let found = changed(&|event| {
+        if let Event::Announced(plan) = event {
+            plan.rto_us = Some(4_000_000);
+        }
+    });
+    assert!(found.contains(&"verdict".to_string()), "it came 20 ms too late: {found:?}");
+    let found = changed(&|event| {
+        if let Event::Judged { verdict, .. } = event {
+            *verdict = Verdict::NoImpact;
+        }
+    });
+    assert!(found.contains(&"verdict".to_string()), "{found:?}");
+}

@@ -1,0 +1,231 @@
+//! `process`: a bad client, a runaway job, a stuck consumer: a command in containers of its own, beside the services that it
+//! harms, so that restarting these does not end it. Steps find it as a service of the stack under the name that it is given.
+//!
+//! ```yaml
+//! - process:
+//!     name: exporter                   # docker compose ps, logs, stop exporter
+//!     service: redis                   # its image, user, environment, files and networks; the toolbox when left out
+//!     run: redis-cli -h redis --scan | while read key; do redis-cli -h redis GET "$key"; done
+//!     replicas: 2
+//!     returns: 2s                      # started again this long after it has ended by itself
+//!     confirm: { service: redis, run: "test $(redis-cli CLIENT LIST | grep -c name=exporter) -ge 2" }
+//!     cleared_when: { service: redis, run: "redis-cli ACL DRYRUN exporter GET x | grep -q permissions" }
+//! ```
+
+use super::command::ask;
+use super::{FaultError, Field, FromNode, Inject, Presence, Undo, containers, read_covers};
+use crate::record::{Parts, script_secrets};
+use crate::source::{Diagnostics, Form, MapReader, Node, Source, shape};
+use crate::stack::{ContainerState, Process as Beside, Stack, TOOLBOX};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a probe may take, and does unless it says less: two of them are asked at once.
+const PROBE_WITHIN: Duration = Duration::from_secs(10);
+/// More containers would be a drill of the machine.
+const MOST_REPLICAS: u16 = 20;
+
+const A_NAME: Form = Form::new("a name like `worker`", || {
+    let pattern = r"^\s*(?!fd-)[a-z0-9][a-z0-9_-]*\s*$";
+    serde_json::json!({ "type": ["string", "number", "boolean"], "pattern": pattern })
+});
+const SOME_REPLICAS: Form = Form::new("a number from 1 on", || shape::number(1, u64::from(MOST_REPLICAS)));
+
+/// A process of its own.
+#[derive(Debug, Clone)]
+pub struct Process {
+    process: Beside,
+    confirm: Option<Probe>,
+    cleared_when: Option<Probe>,
+    summary: Option<String>,
+    covers: Option<String>,
+}
+
+/// A script in the first running container of a service.
+#[derive(Debug, Clone)]
+struct Probe {
+    service: String,
+    run: String,
+    within: Duration,
+}
+
+impl FromNode for Process {
+    fn from_node(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Self> {
+        let mut map = MapReader::new(node, "`process`", source, diags)?;
+        let name = map.require_with("name", A_NAME, name);
+        let service = map.optional("service");
+        let run: Option<String> = map.require("run");
+        if run.as_ref().is_some_and(|run| run.trim().is_empty()) {
+            let span = map.span_of("run");
+            map.error(span, "`run` is empty");
+        }
+        let replicas = map.optional_with("replicas", SOME_REPLICAS, replicas).unwrap_or(1);
+        let returns = map.optional("returns");
+        let [confirm, cleared_when] = ["confirm", "cleared_when"].map(|key| {
+            let node = map.node(key)?;
+            let probe = Probe::read(node, key, source, map.diags);
+            // Told where it stands.
+            Some(probe)
+        });
+        let summary = map.optional("summary");
+        let covers = read_covers(&mut map);
+        map.finish()?;
+        Some(Process {
+            process: Beside { name: name?, service, run: run?, replicas, returns },
+            confirm: present(confirm)?,
+            cleared_when: present(cleared_when)?,
+            summary,
+            covers,
+        })
+    }
+}
+
+/// What may be left out and not be wrong.
+fn present<T>(read: Option<Option<T>>) -> Option<Option<T>> {
+    match read {
+        Some(value) => value.map(Some),
+        None => Some(None),
+    }
+}
+
+fn name(text: &str) -> Result<String, String> {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
+    if !text.chars().all(fits) || !text.starts_with(|c: char| c.is_ascii_alphanumeric()) {
+        return Err(format!("`{text}` is not a name for a service: small letters, digits, `-` and `_`"));
+    }
+    if text.starts_with("fd-") {
+        return Err("names that begin with `fd-` are Firedrill's own".into());
+    }
+    Ok(text.to_string())
+}
+
+fn replicas(text: &str) -> Result<u16, String> {
+    let number = text.parse().ok().filter(|number| (1..=MOST_REPLICAS).contains(number));
+    number.ok_or_else(|| format!("`{text}` is not a number from 1 to {MOST_REPLICAS}"))
+}
+
+impl Probe {
+    fn read(node: &Node, key: &str, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Probe> {
+        let mut map = MapReader::new(node, format!("`{key}`"), source, diags)?;
+        let service = map.require("service");
+        let run: Option<String> = map.require("run");
+        let span = map.span_of("run");
+        match run.as_deref().map(|run| run.split_whitespace().next()) {
+            Some(None) => {
+                map.error(span, "`run` is empty");
+            }
+            // A shell makes of a command that is not there, and of every other failure, what the probe waits for.
+            Some(Some("!")) => {
+                map.error(span, "`run` begins with `!`: a command that cannot be run would count as one that held")
+                    .help("ask for what is meant: `… ; test $? -eq 1`");
+            }
+            _ => {}
+        }
+        let within: Duration = map.optional("within").unwrap_or(PROBE_WITHIN);
+        if within.is_zero() || within > PROBE_WITHIN {
+            let span = map.span_of("within");
+            map.error(span, format!("a probe of a fault has up to {} s", PROBE_WITHIN.as_secs()));
+        }
+        map.finish()?;
+        Some(Probe { service: service?, run: run?, within })
+    }
+
+    /// Whether it holds, and what it wrote.
+    async fn ask<S: Stack>(&self, key: &str, stack: &S) -> Result<(bool, String), FaultError> {
+        let executed = ask(key, &self.service, &self.run, self.within, stack).await?;
+        Ok((executed.code == 0, format!("`{key}`: {}", super::ended(&executed))))
+    }
+}
+
+impl Process {
+    async fn containers<S: Stack>(&self, stack: &S) -> Result<Vec<ContainerState>, FaultError> {
+        let name = &self.process.name;
+        stack.containers(name).await.map_err(|error| FaultError::new(format!("look at the containers of `{name}`"), error))
+    }
+}
+
+impl Inject for Process {
+    fn summary(&self) -> String {
+        let Beside { name, service, run, replicas, returns } = &self.process;
+        let like = service.as_ref().map_or_else(|| "the toolbox".into(), |service| format!("`{service}`"));
+        let times = if *replicas == 1 { String::new() } else { format!(", {replicas} times") };
+        let again = returns.map_or_else(String::new, |after| format!(", started again {after:?} after it has ended"));
+        let what = match &self.summary {
+            Some(summary) => summary.clone(),
+            None => format!("runs `{}`", super::command::first_line(run)),
+        };
+        format!("{what} (the process `{name}` in the image of {like}{times}{again})")
+    }
+
+    fn services(&self) -> Vec<String> {
+        let probes = [&self.confirm, &self.cleared_when].into_iter().flatten().map(|probe| &probe.service);
+        let mut services: Vec<String> = self.process.service.iter().chain(probes).cloned().collect();
+        services.retain(|service| *service != self.process.name && service != TOOLBOX);
+        services.sort();
+        services.dedup();
+        services
+    }
+
+    fn covers(&self) -> Option<&str> {
+        self.covers.as_deref()
+    }
+
+    fn process(&self) -> Option<Beside> {
+        Some(self.process.clone())
+    }
+
+    fn returns(&self) -> Option<Duration> {
+        self.process.returns
+    }
+
+    fn secrets(&self) -> Vec<String> {
+        let probes = [&self.confirm, &self.cleared_when].into_iter().flatten().map(|probe| &probe.run);
+        std::iter::once(&self.process.run).chain(probes).flat_map(|script| script_secrets(script)).collect()
+    }
+
+    async fn plan<S: Stack>(&self, _id: &str, _field: &Field<'_, S>) -> Result<Undo, FaultError> {
+        Ok(Undo::Process { name: self.process.name.clone() })
+    }
+
+    async fn inject<S: Stack>(&self, _id: &str, _undo: &Undo, field: &Field<'_, S>) -> Result<(), FaultError> {
+        let started = field.stack.start_process(&self.process.name).await;
+        started.map_err(|error| FaultError::new(format!("start the process `{}`", self.process.name), error))
+    }
+
+    /// What runs is asked first: with no container left the fault is gone whatever a probe says, and without one that says so
+    /// a process that runs is not gone, although it may be waiting to be started again.
+    async fn confirm<S: Stack>(&self, _id: &str, _undo: &Undo, field: &Field<'_, S>) -> Result<Presence, FaultError> {
+        let all = self.containers(field.stack).await?;
+        let up = all.iter().filter(|state| containers::is_up(state)).count();
+        let seen: Vec<_> = all.into_iter().map(|state| (state.id.clone(), Some(state))).collect();
+        let mut evidence = containers::describe(&seen);
+        if seen.is_empty() {
+            evidence = format!("`{}` has no container", self.process.name);
+        }
+        if up == 0 {
+            return Ok(Presence::Gone(evidence));
+        }
+        if let Some(probe) = &self.cleared_when {
+            let (holds, said) = probe.ask("cleared_when", field.stack).await?;
+            if holds {
+                return Ok(Presence::Gone(format!("{evidence}; {said}")));
+            }
+        }
+        if up < usize::from(self.process.replicas) {
+            return Ok(Presence::Partly(evidence, Parts::new(up, usize::from(self.process.replicas))));
+        }
+        let Some(probe) = &self.confirm else { return Ok(Presence::InPlace(evidence)) };
+        let (holds, said) = probe.ask("confirm", field.stack).await?;
+        let evidence = format!("{evidence}; {said}");
+        Ok(if holds { Presence::InPlace(evidence) } else { Presence::Partly(evidence, Parts::HALF) })
+    }
+
+    async fn revert<S: Stack>(&self, _id: &str, undo: &Undo, field: &Field<'_, S>) -> Result<String, FaultError> {
+        let Undo::Process { name } = undo else {
+            return Err(FaultError::new("read the undo", "it is not that of a process"));
+        };
+        let removed = field.stack.remove_process(name).await;
+        removed.map_err(|error| FaultError::new(format!("remove the process `{name}`"), error))?;
+        Ok(String::new())
+    }
+}

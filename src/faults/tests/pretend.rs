@@ -1,0 +1,118 @@
+//! A stack that only pretends to have containers, for the tests of faults.
+
+use crate::agent::AgentClient;
+use crate::record::Redactor;
+use crate::stack::{
+    AgentRole, Channel, ContainerOp, ContainerState, Executed, Place, Stack, StackDown, StackError, StackUp,
+};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Mutex;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// Containers of one service, and every operation on them.
+#[derive(Default)]
+pub struct Pretend {
+    pub containers: Mutex<Vec<ContainerState>>,
+    pub done: Mutex<Vec<String>>,
+    pub refuses: Mutex<bool>,
+    /// Exit codes of the next commands.
+    pub codes: Mutex<Vec<i64>>,
+}
+
+impl Pretend {
+    pub fn with(containers: &[(&str, &str)]) -> Self {
+        let pretend = Pretend::default();
+        for (id, status) in containers {
+            pretend.containers.lock().expect("a lock").push(ContainerState {
+                id: (*id).into(),
+                name: format!("shop-{id}"),
+                status: (*status).into(),
+                exit_code: None,
+                started_at: String::new(),
+            });
+        }
+        pretend
+    }
+
+    pub fn set(&self, id: &str, status: &str) {
+        for container in self.containers.lock().expect("a lock").iter_mut().filter(|c| c.id == id) {
+            container.status = status.into();
+            container.exit_code = (status == "exited").then_some(137);
+        }
+    }
+
+    pub fn done(&self) -> Vec<String> {
+        std::mem::take(&mut *self.done.lock().expect("a lock"))
+    }
+}
+
+fn not_here<T>() -> Result<T, StackError> {
+    Err(StackError::Environment { operation: "pretend".into(), cause: "not in this test".into(), hint: None })
+}
+
+impl Stack for Pretend {
+    async fn up(&self, _: &CancellationToken) -> Result<StackUp, StackError> {
+        not_here()
+    }
+    async fn connect(&self, _: &AgentRole) -> Result<Channel, StackError> {
+        not_here()
+    }
+    async fn shell(&self, _: &Place) -> Result<Channel, StackError> {
+        not_here()
+    }
+    async fn containers(&self, _: &str) -> Result<Vec<ContainerState>, StackError> {
+        Ok(self.containers.lock().expect("a lock").clone())
+    }
+    async fn operate(&self, container: &str, op: &ContainerOp) -> Result<(), StackError> {
+        self.done.lock().expect("a lock").push(format!("{op:?} {container}"));
+        if *self.refuses.lock().expect("a lock") {
+            return not_here();
+        }
+        let status = match op {
+            ContainerOp::Pause => "paused",
+            ContainerOp::Kill { .. } => "exited",
+            ContainerOp::Unpause | ContainerOp::Start => "running",
+        };
+        self.set(container, status);
+        Ok(())
+    }
+    async fn exec(&self, service: &str, command: &[String], _: Duration) -> Result<Executed, StackError> {
+        self.done.lock().expect("a lock").push(format!("{service}: {}", command.join(" ")));
+        let code = self.codes.lock().expect("a lock").remove(0);
+        Ok(Executed { container: "shop-db-1".into(), code, output: "first\nlast\n\n".into() })
+    }
+    async fn start_process(&self, name: &str) -> Result<(), StackError> {
+        self.done.lock().expect("a lock").push(format!("start {name}"));
+        Ok(())
+    }
+    async fn remove_process(&self, name: &str) -> Result<(), StackError> {
+        self.done.lock().expect("a lock").push(format!("remove {name}"));
+        self.containers.lock().expect("a lock").clear();
+        Ok(())
+    }
+    async fn read_file(&self, _: &str, _: &str) -> Result<Vec<u8>, StackError> {
+        not_here()
+    }
+    fn environment(&self, _: &str) -> BTreeMap<String, String> {
+        BTreeMap::new()
+    }
+    fn how_to_look(&self) -> Vec<String> {
+        vec!["look: at the fake".into()]
+    }
+
+    fn services(&self) -> Vec<String> {
+        vec!["db".into()]
+    }
+    async fn save_logs(&self, _: &Path, _: &Redactor) -> Result<(), StackError> {
+        not_here()
+    }
+    async fn down(&self) -> Result<StackDown, StackError> {
+        not_here()
+    }
+}
+
+pub fn agents() -> BTreeMap<AgentRole, AgentClient> {
+    BTreeMap::new()
+}

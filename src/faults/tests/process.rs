@@ -1,0 +1,75 @@
+//! Where a process stands: what counts as in place, as there in part, and as gone.
+
+use super::pretend::{Pretend, agents};
+use super::*;
+
+const TWO: &str = "process: { name: exporter, service: db, run: 'export all', replicas: 2, returns: 1s }";
+
+#[tokio::test]
+async fn a_process_is_as_far_there_as_its_containers_run() {
+    let (stack, agents) = (Pretend::default(), agents());
+    let field = Field { stack: &stack, agents: &agents, seed: 0 };
+    let fault = read(TWO).expect("a fault");
+    let undo = fault.plan("f", &field).await.expect("an undo");
+    assert_eq!(serde_json::to_string(&undo).expect("JSON"), r#"{"undo":"process","name":"exporter"}"#);
+    assert_eq!(stack.done(), Vec::<String>::new(), "a plan changes nothing");
+    let stands = async || fault.confirm("f", &undo, &field).await.expect("told");
+    assert_eq!(stands().await, Presence::Gone("`exporter` has no container".into()));
+
+    fault.inject("f", &undo, &field).await.expect("injected");
+    assert_eq!(stack.done(), ["start exporter"]);
+    let with = Pretend::with(&[("a", "running"), ("b", "running")]);
+    *stack.containers.lock().expect("a lock") = std::mem::take(&mut *with.containers.lock().expect("a lock"));
+    assert_eq!(stands().await, Presence::InPlace("shop-a is running, shop-b is running".into()));
+    stack.set("b", "exited");
+    assert_eq!(stands().await, Presence::Partly("shop-a is running, shop-b has exited with 137".into(), Parts::HALF));
+    stack.set("a", "paused");
+    assert!(matches!(stands().await, Presence::Partly(..)), "a paused one holds what it holds");
+    stack.set("a", "exited");
+    assert!(matches!(stands().await, Presence::Gone(_)));
+
+    fault.revert("f", &undo, &field).await.expect("reverted");
+    fault.revert("f", &undo, &field).await.expect("reverted again");
+    assert_eq!(stack.done(), ["remove exporter", "remove exporter"]);
+    assert!(fault.revert("f", &Undo::nothing(), &field).await.is_err(), "an undo of another kind is not guessed at");
+}
+
+#[tokio::test]
+async fn what_runs_is_cleared_only_by_a_probe_that_says_so() {
+    let (stack, agents) = (Pretend::with(&[("a", "running")]), agents());
+    let field = Field { stack: &stack, agents: &agents, seed: 0 };
+    let probed = "process: { name: exporter, run: x, confirm: { service: db, run: seen }, \
+                  cleared_when: { service: web, run: refused } }";
+    let fault = read(probed).expect("a fault");
+    let undo = fault.plan("f", &field).await.expect("an undo");
+    let codes = |codes: &[i64]| *stack.codes.lock().expect("a lock") = codes.to_vec();
+    let stands = async || fault.confirm("f", &undo, &field).await;
+
+    codes(&[1, 0, 1, 1, 0]);
+    let place = stands().await.expect("told");
+    assert_eq!(place, Presence::InPlace("shop-a is running; `confirm`: exit code 0 in shop-db-1: last".into()));
+    assert_eq!(stack.done(), ["web: sh -c refused", "db: sh -c seen"]);
+    // Its connection was ended, and it may come back: what runs is not gone.
+    let partly = stands().await.expect("told");
+    assert_eq!(
+        partly,
+        Presence::Partly("shop-a is running; `confirm`: exit code 1 in shop-db-1: last".into(), Parts::HALF)
+    );
+    let gone = stands().await.expect("told");
+    assert_eq!(gone, Presence::Gone("shop-a is running; `cleared_when`: exit code 0 in shop-db-1: last".into()));
+    // A probe that cannot be run has answered nothing.
+    codes(&[127]);
+    let error = stands().await.expect_err("no answer").to_string();
+    assert_eq!(error, "`cleared_when` in `web`: exit code 127 in shop-db-1: last");
+    // Without a container there is nothing to ask about.
+    stack.containers.lock().expect("a lock").clear();
+    stack.done();
+    assert_eq!(stands().await.expect("told"), Presence::Gone("`exporter` has no container".into()));
+    assert_eq!(stack.done(), Vec::<String>::new());
+}
+
+#[test]
+fn a_password_in_its_script_is_a_secret() {
+    let fault = read("process: { name: a, run: redis-cli --password hunter22 KEYS x }").expect("a fault");
+    assert!(fault.secrets().contains(&"hunter22".to_string()), "{:?}", fault.secrets());
+}

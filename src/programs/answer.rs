@@ -1,0 +1,265 @@
+//! Whether a program of a command said that it failed, though the exit code does not: only where its exit code tells
+//! nothing, and only by lines that are its own.
+
+use super::table::{self, ErrorLine, On, Program};
+use super::{Call, Code, Sink, status};
+use regex::Regex;
+use std::sync::LazyLock;
+
+/// What a program said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The program.
+    pub program: String,
+    /// The line.
+    pub line: String,
+    /// What would make its exit code tell.
+    pub advice: Option<String>,
+}
+
+/// The first error that a program of a command wrote, where the exit code of the command, which is 0, cannot tell of it.
+pub fn error_among(calls: &[Call], stdout: &str, stderr: &str) -> Option<Answer> {
+    calls.iter().enumerate().find_map(|(index, call)| {
+        let program = table::program(call.program())?;
+        let honest = program.is_honest(call);
+        let judged = match call.code {
+            Code::Asked => false,
+            Code::Lost => true,
+            Code::Kept | Code::Replaced => !honest,
+        };
+        if !judged {
+            return None;
+        }
+        let line = program.errors.iter().find_map(|error| {
+            let streams = match error.on {
+                On::Stdout => &[call.stdout][..],
+                On::Stderr => &[call.stderr],
+                On::Both => &[call.stdout, call.stderr],
+            };
+            let texts = streams.iter().filter_map(|sink| match sink {
+                Sink::Stdout => Some((*sink, stdout)),
+                Sink::Stderr => Some((*sink, stderr)),
+                Sink::Piped | Sink::File => None,
+            });
+            texts.filter_map(|(sink, text)| error.found(program, call, text).map(|line| (sink, line))).find_map(
+                |(sink, line)| {
+                    let others = calls.iter().enumerate().filter(|(other, _)| *other != index);
+                    let elsewhere = others.into_iter().any(|(_, other)| may_have_written(other, sink, &line));
+                    (!elsewhere).then_some(line)
+                },
+            )
+        })?;
+        let advice = program.advice.clone().filter(|_| !honest);
+        Some(Answer { program: call.program().to_string(), line, advice })
+    })
+}
+
+impl ErrorLine {
+    /// The line of this error in what a program wrote.
+    fn found(&self, program: &Program, call: &Call, text: &str) -> Option<String> {
+        let options = program.options(call);
+        if !self.status.is_empty() {
+            let (_, format) = options.iter().rfind(|(name, _)| self.status.contains(name))?;
+            let alone = options.iter().any(|(name, _)| self.alone_with.contains(name));
+            return status::failed((*format)?, text, alone);
+        }
+        if !self.with.is_empty() && !self.with.iter().any(|switch| switch.is_given(&options)) {
+            return None;
+        }
+        let error = &self.line.as_ref()?.0;
+        let last = self.last_of.as_ref().filter(|_| self.last_with.iter().any(|switch| switch.is_given(&options)));
+        let mut lines = text.lines().map(str::trim_end);
+        let line = match last {
+            Some(last) => lines.rfind(|line| last.0.is_match(line)).filter(|line| error.is_match(line)),
+            None => lines.find(|line| error.is_match(line)),
+        };
+        line.map(str::to_string)
+    }
+
+    /// Whether it can be seen at all, called like this.
+    fn is_shown(&self, program: &Program, call: &Call) -> bool {
+        let options = program.options(call);
+        let goes = |sink: Sink| matches!(sink, Sink::Stdout | Sink::Stderr);
+        let seen = match self.on {
+            On::Stdout => goes(call.stdout),
+            On::Stderr => goes(call.stderr),
+            // Where it depends on a switch, the usual one.
+            On::Both => goes(call.stdout),
+        };
+        let format = options.iter().rfind(|(name, _)| self.status.contains(name)).and_then(|(_, format)| *format);
+        match self.status.is_empty() {
+            true => seen && (self.with.is_empty() || self.with.iter().any(|switch| switch.is_given(&options))),
+            false => seen && format.is_some_and(|format| status::pattern(format).is_some()),
+        }
+    }
+}
+
+/// Whether another program of the command may have written a line: one whose output is text from elsewhere. What such a
+/// program says of itself on standard error is not.
+fn may_have_written(call: &Call, sink: Sink, line: &str) -> bool {
+    if call.stdout != sink {
+        return false;
+    }
+    match call.program() {
+        "echo" | "printf" => {
+            let said = call.arguments().join(" ");
+            let begins = line.get(..line.len().min(8)).unwrap_or(line);
+            said.contains(begins) || said.trim_start_matches("-e ").starts_with(['$', '`', '%'])
+        }
+        name => table::table().repeaters.iter().any(|known| known == name),
+    }
+}
+
+/// A program that a shell did not find or could not run, as it says itself, where the exit code does not tell: its name.
+/// The calls that ask a question (`if`, `|| true`) are left out.
+pub fn missing_among(calls: &[Call], stderr: &str) -> Option<String> {
+    static MISSING: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(r"^(?:\S*/)?(?:ba|da|a|k|z)?sh: (?:line )?(?:\d+: )?(.+?): (?:(?:command )?not found|No such file or directory|Permission denied)$").ok()
+    });
+    let regex = MISSING.as_ref()?;
+    let named = stderr.lines().filter_map(|line| Some(regex.captures(line.trim_end())?.get(1)?.as_str()));
+    let called = |name: &&str| {
+        let of = |call: &&Call| call.words.first().is_some_and(|word| word == name);
+        calls.iter().filter(of).any(|call| matches!(call.code, Code::Kept | Code::Lost))
+    };
+    named.into_iter().find(called).map(str::to_string)
+}
+
+/// Why nobody will learn whether a call failed: its exit code does not tell, and what it would say is not shown. With what
+/// would make it tell.
+pub fn says_nothing(call: &Call) -> Option<&'static str> {
+    let program = table::program(call.program())?;
+    let hidden = call.stdout != Sink::Piped
+        && !program.errors.iter().any(|error| {
+            // What every program says on standard error of its own failures is in its exit code as well.
+            let own = error.on == On::Stderr && program.errors.iter().any(|other| other.on != On::Stderr);
+            (!own || !error.with.is_empty()) && error.is_shown(program, call)
+        });
+    let asked = call.code == Code::Asked || program.is_honest(call);
+    program.advice.as_deref().filter(|_| hidden && !asked)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(text: &str) -> Call {
+        let words = text.split(' ').map(str::to_string).collect();
+        Call { words, stdout: Sink::Stdout, stderr: Sink::Stderr, code: Code::Kept }
+    }
+
+    fn answer(text: &str, stdout: &str, stderr: &str) -> Option<String> {
+        error_among(&[call(text)], stdout, stderr).map(|answer| answer.line)
+    }
+
+    #[test]
+    fn an_error_is_known_by_the_line_that_a_program_begins_with_it() {
+        for (text, stdout, stderr, line) in [
+            ("redis-cli CLIENT KIL", "(error) ERR unknown\n", "", Some("(error) ERR unknown")),
+            ("redis-cli CLIENT KIL", "ERR unknown subcommand\n", "", Some("ERR unknown subcommand")),
+            ("redis-cli -e CLIENT KIL", "ERR unknown subcommand\n", "", None),
+            ("redis-cli KEYS *", "user:(error) x\nERROR_COUNT\n", "", None),
+            ("redis-cli GET x", "OK\n", "AUTH failed: ERR x\n", None),
+            ("psql -f x", "ERROR:  on stdout\n", "", None),
+            (
+                "psql -f x",
+                "",
+                "psql:x:3: ERROR:  relation \"a\" does not exist\nLINE 1: a",
+                Some("psql:x:3: ERROR:  relation \"a\" does not exist"),
+            ),
+            ("psql -c x", "", "ERROR:  x\n", None),
+            ("psql -c x -c y", "", "ERROR:  x\n", Some("ERROR:  x")),
+            ("psql", "", "NOTICE:  ERROR:  x\nWARNING:  y\n", None),
+            (
+                "mysql -f x",
+                "",
+                "ERROR 1064 (42000) at line 3: You have\n",
+                Some("ERROR 1064 (42000) at line 3: You have"),
+            ),
+            ("mongosh", "test> MongoServerError: x\n", "", Some("test> MongoServerError: x")),
+            (
+                "mongosh",
+                "shop> TypeError: db.x is not a function\n",
+                "",
+                Some("shop> TypeError: db.x is not a function"),
+            ),
+            ("curl -i http://x", "HTTP/1.1 404 Not Found\r\nx: y\r\n", "", Some("HTTP/1.1 404 Not Found")),
+            ("curl http://x", "HTTP/1.1 404 Not Found\r\n", "", None),
+            ("curl -iL http://x", "HTTP/1.1 401 U\r\n\r\nHTTP/1.1 200 OK\r\n", "", None),
+            ("curl -iL http://x", "HTTP/1.1 302 F\r\n\r\nHTTP/1.1 500 E\r\n", "", Some("HTTP/1.1 500 E")),
+            ("curl -sv http://x", "", "* x\n< HTTP/1.1 503 S\n", Some("< HTTP/1.1 503 S")),
+            ("curl -so /dev/null -w %{http_code} http://x", "503", "", Some("503")),
+            ("nc cache 6379", "-ERR unknown command\r\n", "", Some("-ERR unknown command")),
+            ("nc cache 11211", "SERVER_ERROR out of memory\r\n", "", Some("SERVER_ERROR out of memory")),
+        ] {
+            assert_eq!(answer(text, stdout, stderr).as_deref(), line, "{text}: {stdout}{stderr}");
+        }
+    }
+
+    #[test]
+    fn what_tells_is_believed_unless_nobody_sees_it() {
+        let kubectl = |code| Call { code, ..call("kubectl delete pod x") };
+        let said = "Error from server (NotFound): pods \"x\" not found\n";
+        for (code, judged) in [(Code::Kept, false), (Code::Replaced, false), (Code::Asked, false), (Code::Lost, true)] {
+            assert_eq!(error_among(&[kubectl(code)], "", said).is_some(), judged, "{code:?}");
+        }
+        let honest = Call { code: Code::Lost, ..call("redis-cli -e X") };
+        assert!(error_among(&[honest], "", "ERR x\n").is_some(), "in a loop nobody sees the code");
+        let redis = |code| Call { code, ..call("redis-cli X") };
+        for (code, judged) in [(Code::Kept, true), (Code::Replaced, true), (Code::Asked, false), (Code::Lost, true)] {
+            assert_eq!(error_among(&[redis(code)], "ERR x\n", "").is_some(), judged, "{code:?}");
+        }
+    }
+
+    #[test]
+    fn lines_of_others_are_not_judged() {
+        let redis = call("redis-cli X");
+        let piped = Call { stdout: Sink::Piped, ..redis.clone() };
+        assert_eq!(error_among(&[piped, call("grep x")], "ERR x\n", ""), None);
+        assert_eq!(error_among(&[call("cat errors"), redis.clone()], "ERR x\n", ""), None);
+        assert_eq!(error_among(&[call("echo ERR x"), redis.clone()], "ERR x\n", ""), None);
+        assert_eq!(error_among(&[call("echo $SAID"), redis.clone()], "ERR x\n", ""), None);
+        assert!(error_among(&[call("echo stopping"), redis.clone()], "stopping\nERR x\n", "").is_some());
+        assert!(error_among(&[Call { stdout: Sink::File, ..call("cat errors") }, redis], "ERR x\n", "").is_some());
+        let fed = |text| Call { stdout: Sink::Piped, ..call(text) };
+        assert!(error_among(&[fed("printf %s;SELECT"), call("psql -X")], "", "ERROR:  x\n").is_some(), "psql's own");
+    }
+
+    #[test]
+    fn programs_that_are_not_there_are_named_by_their_shell() {
+        let missing = |code| missing_among(&[Call { code, ..call("jqq .") }], "bash: line 2: jqq: command not found\n");
+        assert_eq!(missing(Code::Lost).as_deref(), Some("jqq"));
+        assert_eq!(missing(Code::Asked), None);
+        assert_eq!(missing_among(&[call("jqq")], "sh: 1: jqq: not found\n").as_deref(), Some("jqq"));
+        assert_eq!(
+            missing_among(&[call("./x.sh")], "bash: line 1: ./x.sh: Permission denied").as_deref(),
+            Some("./x.sh")
+        );
+        assert_eq!(missing_among(&[call("cat")], "bash: line 1: jqq: command not found\n"), None);
+        assert_eq!(missing_among(&[call("cat")], "cat: x: No such file or directory\n"), None);
+    }
+
+    #[test]
+    fn what_nobody_will_learn_is_known_before() {
+        let file = |text| Call { stdout: Sink::File, ..call(text) };
+        for (call, silent) in [
+            (call("curl -X POST http://x"), true),
+            (call("curl -o /dev/null http://x"), true),
+            (call("curl -f http://x"), false),
+            (call("curl -i http://x"), false),
+            (call("curl -v http://x"), false),
+            (call("curl -w %{http_code} http://x"), false),
+            (call("curl -w %{time_total} http://x"), true),
+            (Call { code: Code::Asked, ..call("curl http://x") }, false),
+            (Call { stdout: Sink::Piped, ..call("curl http://x") }, false),
+            (call("redis-cli X"), false),
+            (file("redis-cli X"), true),
+            (file("redis-cli -e X"), false),
+            (file("psql -f x"), false),
+            (Call { stderr: Sink::File, ..file("psql -f x") }, true),
+            (file("kubectl get pods"), false),
+        ] {
+            assert_eq!(says_nothing(&call).is_some(), silent, "{call:?}");
+        }
+    }
+}

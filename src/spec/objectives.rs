@@ -1,0 +1,295 @@
+//! Which objectives hold in a drill. There is one place that decides: what the scenario says, else what `services.yaml` owes the
+//! users that the drill hurts; where both say something, the stricter one. What differs is told by `check` and in reports.
+
+use super::Plan;
+use super::services::get;
+use super::windows::Show;
+use crate::faults::Inject;
+use crate::services::{Catalog, FILE, Service, read};
+use crate::slis::{Comparison, SliSpec, Term};
+use crate::source::{Diagnostics, Source, Span, parse, tidy};
+use std::fmt;
+use std::path::Path;
+use std::time::Duration;
+
+/// The objectives of a drill.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Objectives {
+    /// Recovery time objective: first confirmed fault → recovered.
+    pub rto: Option<Objective>,
+    /// Recovery point objective, of a DR drill.
+    pub rpo: Option<Objective>,
+    /// Where the scenario promises less than a service owes its users.
+    pub shortfalls: Vec<Shortfall>,
+}
+
+/// An objective that holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Objective {
+    /// What must not be exceeded.
+    pub value: Duration,
+    /// Who says so.
+    pub from: Origin,
+    /// What the other place says, where it says something else.
+    pub looser: Option<(Duration, Origin)>,
+}
+
+/// Where an objective comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// The scenario.
+    Scenario,
+    /// This service of `services.yaml`.
+    Service(String),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Scenario => f.write_str("the scenario"),
+            Origin::Service(name) => write!(f, "{FILE} for `{name}`"),
+        }
+    }
+}
+
+/// An SLI that promises less than a service owes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shortfall {
+    /// The SLI.
+    pub sli: String,
+    /// In words.
+    pub text: String,
+}
+
+/// The services of the project; `Ok(None)` where it lists none, `Err` when the list has mistakes, which are told.
+pub fn project_services(project: &Path, diags: &mut Diagnostics) -> Result<Option<Catalog>, ()> {
+    let path = tidy(&project.join(FILE));
+    if std::fs::symlink_metadata(&path).is_err() {
+        return Ok(None);
+    }
+    match Source::read(&path) {
+        Ok(source) => read(&source, None, diags).map(Some).ok_or(()),
+        Err(error) => {
+            error.report("the list of services", None, diags);
+            Err(())
+        }
+    }
+}
+
+impl Objectives {
+    /// Decides them: `rto` and `rpo` are what the scenario itself says.
+    pub fn decide(plan: &Plan, rto: Option<Duration>, rpo: Option<Duration>, catalog: Option<&Catalog>) -> Objectives {
+        let hurt = catalog.map_or_else(Vec::new, |catalog| hurt(plan, catalog));
+        let strictest = |of: fn(&Service) -> Option<Duration>| {
+            let owed = hurt.iter().filter_map(|service| Some((of(service)?, Origin::Service(service.name.clone()))));
+            owed.min_by_key(|(value, _)| *value)
+        };
+        let owed_rpo = plan.restore.as_ref().and_then(|_| strictest(|service| service.rpo));
+        // Where users notice nothing, nothing has to recover.
+        let owed_rto = strictest(|service| service.rto).filter(|_| !plan.impact.none);
+        Objectives {
+            rto: one(rto, owed_rto),
+            rpo: one(rpo, owed_rpo),
+            shortfalls: catalog.map_or_else(Vec::new, |catalog| shortfalls(plan, catalog)),
+        }
+    }
+
+    /// What readers of a report should know about them.
+    pub fn notes(&self) -> Vec<String> {
+        let differ = [("RTO", &self.rto), ("RPO", &self.rpo)].into_iter().filter_map(|(name, objective)| {
+            let objective = objective.as_ref()?;
+            let (other, by) = objective.looser.as_ref()?;
+            let (value, other) = (Show(objective.value), Show(*other));
+            Some(format!("{name}: {value} by {}, {other} by {by}; the stricter one holds", objective.from))
+        });
+        differ.chain(self.shortfalls.iter().map(|shortfall| shortfall.text.clone())).collect()
+    }
+}
+
+/// The objective of a scenario's word and a service's.
+fn one(written: Option<Duration>, owed: Option<(Duration, Origin)>) -> Option<Objective> {
+    let written = written.map(|value| (value, Origin::Scenario));
+    // Of equal ones the scenario's own word is named.
+    let mut all: Vec<(Duration, Origin)> = written.into_iter().chain(owed).collect();
+    all.sort_by_key(|(value, _)| *value);
+    let mut all = all.into_iter();
+    let (value, from) = all.next()?;
+    Some(Objective { value, from, looser: all.next().filter(|(other, _)| *other != value) })
+}
+
+/// The services whose users the drill hurts: those that the SLIs' loads call. Where `services.yaml` has none of them, those that
+/// the faults are on.
+fn hurt<'c>(plan: &Plan, catalog: &'c Catalog) -> Vec<&'c Service> {
+    let stack = &plan.stack.compose_file;
+    let measured = |name: &str| plan.slis.iter().any(|sli| sli.load == name);
+    let called: Vec<String> =
+        plan.loads.iter().filter(|load| measured(&load.name)).filter_map(|load| plan.service_of(load)).collect();
+    let broken: Vec<String> = plan.faults.iter().flat_map(|planned| planned.fault.services()).collect();
+    let listed = |names: &[String]| -> Vec<&'c Service> {
+        catalog.services.iter().filter(|service| names.iter().any(|name| service.is(name, stack))).collect()
+    };
+    match listed(&called) {
+        none if none.is_empty() => listed(&broken),
+        some => some,
+    }
+}
+
+fn shortfalls(plan: &Plan, catalog: &Catalog) -> Vec<Shortfall> {
+    let mut found = Vec::new();
+    for sli in &plan.slis {
+        let load = plan.loads.iter().find(|load| load.name == sli.load);
+        let Some(called) = load.and_then(|load| plan.service_of(load)) else { continue };
+        for service in catalog.services.iter().filter(|service| service.is(&called, &plan.stack.compose_file)) {
+            let latency = slowest(sli);
+            let of_this =
+                service.slos.iter().filter(|slo| slo.name == sli.name || slo.below.is_some() && latency.is_some());
+            for slo in of_this {
+                let mut less = Vec::new();
+                if sli.objective.get() < slo.objective.get() {
+                    less.push((sli.objective.to_string(), slo.objective.to_string()));
+                }
+                match (latency, slo.below) {
+                    (Some(own), Some(owed)) if own > owed => less.push((Show(own).to_string(), Show(owed).to_string())),
+                    (None, Some(owed)) => less.push(("no latency".into(), Show(owed).to_string())),
+                    _ => {}
+                }
+                found.extend(less.into_iter().map(|(own, owed)| Shortfall {
+                    sli: sli.name.clone(),
+                    text: format!(
+                        "the SLI `{}` promises {own}, and {FILE} owes the users of `{}` {owed} (`{}`)",
+                        sli.name, service.name, slo.name
+                    ),
+                }));
+            }
+        }
+    }
+    found
+}
+
+/// The longest latency that is good.
+fn slowest(sli: &SliSpec) -> Option<Duration> {
+    let bound = |term: &Term| match term {
+        Term::Latency(Comparison::Less | Comparison::LessOrEqual, most) => Some(*most),
+        _ => None,
+    };
+    sli.good.terms.iter().filter_map(bound).min()
+}
+
+/// Warns of objectives that differ, of SLIs that promise less than is owed, and of a drill that has no limit on the time to recover.
+pub fn check_objectives(plan: &Plan, diags: &mut Diagnostics) {
+    let Some(root) = parse(&plan.source, &mut Diagnostics::default()) else { return };
+    let at = |path: &[&str]| get(&root, path).map_or(Span::default(), |node| node.span);
+    for (key, objective) in [("rto", &plan.objectives.rto), ("rpo", &plan.objectives.rpo)] {
+        let Some(Objective { value, from, looser: Some((other, by)) }) = objective else { continue };
+        let message =
+            format!("`{key}` is {} by {from}, and {} by {by}: the stricter one holds", Show(*value), Show(*other));
+        diags.warning(&plan.source, at(&[key]), message).help("say the same in both, or leave it out of the scenario");
+    }
+    for Shortfall { sli, text } in &plan.objectives.shortfalls {
+        let help =
+            "a drill that passes says nothing about the rest: promise what is owed, with windows long enough to tell";
+        diags.warning(&plan.source, at(&["slis", sli]), text.clone()).help(help);
+    }
+    if plan.objectives.rto.is_none() && !plan.impact.none {
+        let message = format!("no limit on the time to recover: neither the scenario nor {FILE} has an RTO");
+        diags.warning(&plan.source, at(&["title"]), message).help("add `rto: 10m`, from the first confirmed fault on");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Overrides, load};
+    use super::*;
+
+    const SCENARIO: &str = "title: T\nstack: ../compose.yaml\nload: { l: { request: GET http://web:80/, rate: 50/s } }\n\
+         slis:\n  availability: { load: l, good: status < 500, objective: 99.5% }\n  \
+         fast: { load: l, good: latency < 300ms, objective: 99% }\n\
+         faults: [{ container_kill: { service: db } }]\nrecover: { within: 10s }\n";
+
+    /// What a scenario comes to beside this list of services: its plan, and what `check` warns of.
+    fn beside(services: &str) -> (Option<Plan>, Vec<String>) {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &str| {
+            let path = dir.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        write("compose.yaml", "services: { web: { image: x }, db: { image: x } }\n");
+        write("other.yaml", "services: { web: { image: x } }\n");
+        write("scenarios/s.yaml", SCENARIO);
+        if !services.is_empty() {
+            write("services.yaml", services);
+        }
+        let overrides = Overrides { project: dir.path().to_path_buf(), ..Overrides::default() };
+        let (plan, mut diags) = load(&dir.path().join("scenarios/s.yaml"), &overrides);
+        if let Some(plan) = &plan {
+            check_objectives(plan, &mut diags);
+        }
+        (plan, diags.all.into_iter().map(|d| d.message).collect())
+    }
+
+    fn service(name: &str, rest: &str) -> String {
+        format!("  {name}: {{ tier: 1, failure_modes: [container_kill], {rest} }}\n")
+    }
+
+    fn rto(services: &[String]) -> Option<(u64, String)> {
+        let (plan, _) = beside(&format!("services:\n{}", services.concat()));
+        plan.unwrap().objectives.rto.map(|rto| (rto.value.as_secs(), rto.from.to_string()))
+    }
+
+    #[test]
+    fn the_users_that_are_measured_say_how_long_it_may_take() {
+        let (plan, told) = beside("");
+        assert_eq!(plan.unwrap().objectives, Objectives::default());
+        assert_eq!(told, ["no limit on the time to recover: neither the scenario nor services.yaml has an RTO"]);
+        let by = |name: &str, secs| Some((secs, format!("services.yaml for `{name}`")));
+        let (web, db) = (service("web", "rto: 1m"), service("db", "rto: 5s"));
+        assert_eq!(rto(&[web.clone(), db.clone()]), by("web", 60), "the load calls web, whatever is broken");
+        assert_eq!(rto(&[db]), by("db", 5), "web is not listed");
+        let front = service("front", "rto: 30s, aliases: [web]");
+        assert_eq!(rto(&[service("shop", "rto: 1m, stacks: [other.yaml], aliases: [web]")]), None, "of another stack");
+        assert_eq!(rto(&[front]), by("front", 30));
+    }
+
+    #[test]
+    fn the_stricter_one_holds_and_it_is_said_where_they_differ() {
+        let (minute, second) = (Duration::from_secs(60), Duration::from_secs(1));
+        let owed = || (second, Origin::Service("web".into()));
+        let strict = one(Some(minute), Some(owed())).unwrap();
+        assert_eq!((strict.value, strict.looser), (second, Some((minute, Origin::Scenario))));
+        let own = one(Some(Duration::ZERO), Some(owed())).unwrap();
+        assert_eq!((own.value, own.from, own.looser), (Duration::ZERO, Origin::Scenario, Some(owed())));
+        let same = one(Some(second), Some(owed())).unwrap();
+        assert_eq!((same.from, same.looser), (Origin::Scenario, None));
+        assert_eq!(one(None, None), None);
+        let objectives = Objectives { rto: one(Some(minute), Some(owed())), ..Objectives::default() };
+        let said = "RTO: 1s by services.yaml for `web`, 1m by the scenario; the stricter one holds";
+        assert_eq!(objectives.notes(), [said]);
+    }
+
+    #[test]
+    fn a_scenario_that_promises_less_than_is_owed_is_told_of() {
+        let owes = |slos: &str| {
+            let services = format!("services:\n{}", service("web", &format!("rto: 1m, slos: {{ {slos} }}")));
+            beside(&services).1
+        };
+        assert_eq!(owes("availability: { objective: 99.5%, window: 30d }"), Vec::<String>::new());
+        assert_eq!(
+            owes(
+                "availability: { objective: 99.95%, window: 30d }, latency: { objective: 99%, below: 200ms, window: 30d }"
+            ),
+            [
+                "the SLI `availability` promises 99.5%, and services.yaml owes the users of `web` 99.95% (`availability`)",
+                "the SLI `fast` promises 300ms, and services.yaml owes the users of `web` 200ms (`latency`)",
+            ]
+        );
+        assert_eq!(owes("latency: { objective: 99%, below: 300ms, window: 30d }"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn without_a_list_that_can_be_read_nobody_knows_what_holds() {
+        let (plan, told) = beside("services: { web: { tier: 0, failure_modes: [x] } }\n");
+        assert!(plan.is_none());
+        assert_eq!(told, ["tier 0 is not between 1 and 9"]);
+    }
+}

@@ -1,0 +1,133 @@
+//! Processes beside the team's services: each is a Compose service of the drill's project with no container until its fault
+//! starts it, so that `docker compose` in a step treats it like any other.
+
+use super::compose::{Stopped, Watch};
+use super::errors::environment;
+use super::model::escape;
+use super::remove;
+use super::stack::DockerStack;
+use super::steps::Making;
+use crate::stack::{Process, StackError, StackSpec};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+/// How long `docker compose up` may take.
+const UP_WITHIN: Duration = Duration::from_secs(20);
+
+/// What a process takes over of a service: what its command needs to run as it does there, and nothing by which others find
+/// the service (aliases, ports, labels) or by which it reaches the host beyond its mounts.
+const TAKEN_OVER: &[&str] = &[
+    "cap_add",
+    "cap_drop",
+    "configs",
+    "dns",
+    "dns_opt",
+    "dns_search",
+    "environment",
+    "extra_hosts",
+    "group_add",
+    "image",
+    "links",
+    "network_mode",
+    "networks",
+    "platform",
+    "pull_policy",
+    "secrets",
+    "security_opt",
+    "shm_size",
+    "tmpfs",
+    "ulimits",
+    "user",
+    "volumes",
+    "working_dir",
+];
+
+/// A process as a service of the model, from the service that it is like.
+pub(super) fn service(process: &Process, like: &Map<String, Value>) -> Map<String, Value> {
+    let taken = like.iter().filter(|(key, _)| TAKEN_OVER.contains(&key.as_str()));
+    let mut service: Map<String, Value> = taken.map(|(key, value)| (key.clone(), value.clone())).collect();
+    if let Some(Value::Object(networks)) = service.get_mut("networks") {
+        networks.values_mut().filter_map(Value::as_object_mut).for_each(|network| drop(network.remove("aliases")));
+    }
+    let mut words = process.command().into_iter().map(|word| Value::String(escape(&word)));
+    service.insert("entrypoint".into(), words.by_ref().take(1).collect());
+    service.insert("command".into(), words.collect());
+    // A shell as first process would not hear that it is to stop.
+    service.insert("init".into(), json!(true));
+    // The image may name a signal that a shell does not end by.
+    service.insert("stop_signal".into(), json!("SIGTERM"));
+    service.insert("stop_grace_period".into(), json!("2s"));
+    service.insert("healthcheck".into(), json!({ "disable": true }));
+    service.insert("scale".into(), json!(0));
+    service
+}
+
+/// Gives those processes that were started their containers in a model, so that no command on it removes them.
+pub(super) fn scale(model: &mut Value, spec: &StackSpec, started: &BTreeSet<String>) {
+    for process in &spec.processes {
+        let service = model.get_mut("services").and_then(|services| services.get_mut(&process.name));
+        if let Some(Value::Object(service)) = service {
+            let replicas = if started.contains(&process.name) { process.replicas } else { 0 };
+            service.insert("scale".into(), json!(replicas));
+        }
+    }
+}
+
+/// What `Stack::start_process` does.
+pub(super) async fn start(stack: &DockerStack, name: &str) -> Result<(), StackError> {
+    let model = note(stack, name, true)?;
+    let args = ["up", "--detach", "--no-build", "--no-deps", "--quiet-pull", "--", name];
+    let cancel = CancellationToken::new();
+    let watch = Watch {
+        log: Some(stack.run.dir.join("logs").join("process.log")),
+        deadline: Some(Instant::now() + UP_WITHIN),
+        cancel: &cancel,
+        model: Some(&model),
+    };
+    let making = Making::of(&stack.started);
+    let operation = format!("starting `{name}`");
+    match stack.compose().run(&args, watch).await {
+        Ok(ran) => {
+            making.over();
+            match ran.status.success() {
+                true => Ok(()),
+                false => {
+                    let said = ran.tail.last().map_or("`docker compose up` failed and said nothing", String::as_str);
+                    Err(environment(operation, said))
+                }
+            }
+        }
+        Err(Stopped::Error(error)) => Err(error),
+        Err(Stopped::Cancelled) => Err(StackError::Cancelled),
+        Err(Stopped::TimedOut(_)) => {
+            Err(environment(operation, format!("`docker compose up` took more than {} s", UP_WITHIN.as_secs())))
+        }
+    }
+}
+
+/// What `Stack::remove_process` does.
+pub(super) async fn remove(stack: &DockerStack, name: &str) -> Result<(), StackError> {
+    note(stack, name, false)?;
+    remove::remove_service_in(&stack.endpoint, &stack.run.id, name).await.map(drop)
+}
+
+/// Notes whether a process was started; returns the model that says so.
+fn note(stack: &DockerStack, name: &str, runs: bool) -> Result<String, StackError> {
+    let mut started = stack.started();
+    let model = started.model.as_deref().and_then(|model| serde_json::from_str::<Value>(model).ok());
+    let Some(mut model) = model else {
+        return Err(environment(format!("starting `{name}`"), "the stack has not been started"));
+    };
+    started.processes.remove(name);
+    started.services.retain(|service| service != name);
+    if runs {
+        started.processes.insert(name.to_string());
+        started.services.push(name.to_string());
+    }
+    scale(&mut model, &stack.spec, &started.processes);
+    let model = model.to_string();
+    started.model = Some(model.clone());
+    Ok(model)
+}

@@ -1,0 +1,63 @@
+//! What `firedrill check` reads from images and Compose files about the places in which steps run.
+
+use crate::rig::docker;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// What `check` says of a project whose stack is one service of Debian's.
+fn checked(steps: &str, service: &str) -> (Option<i32>, String) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let write = |path: &str, text: &str| {
+        let path = dir.path().join(path);
+        std::fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+        std::fs::write(path, text).expect("a file");
+    };
+    write("compose.yaml", &format!("services:\n  web: {{ {service} }}\n"));
+    write("runbooks/try.md", &format!("# Try\n\n## Mitigation\n\n### Step 1: Do it\n\n{steps}"));
+    write(
+        "scenarios/try.yaml",
+        "title: Try\nstack: ../compose.yaml\nrunbook: ../runbooks/try.md\nload: { users: { request: GET http://web:80/, rate: 10/s } }\n\
+         slis: { ok: { load: users, good: status < 500, objective: 90% } }\nfaults: [ { container_kill: { service: web } } ]\n\
+         recover: { within: 30s, hold: 5s }\nrto: 1m\n",
+    );
+    let output = Command::new(env!("CARGO_BIN_EXE_firedrill")).arg("check").current_dir(dir.path()).output();
+    let output = output.expect("firedrill runs");
+    let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+    (output.status.code(), text)
+}
+
+#[test]
+fn check_looks_for_programs_in_the_images_and_starts_nothing() {
+    let steps = "<!-- firedrill: in=web -->\n```bash\ntimeout 5 psql -c 'select 1' | grep x\nif command -v jq; then jq .; fi\n\
+                 cd /tmp && docker compose ps && [ -e x ]\nstrace ls\n```\n";
+    let (code, said) = checked(steps, "image: 'debian:bookworm-slim', command: [sleep, '9']");
+    assert_eq!(code, Some(0), "{said}");
+    for missing in ["`psql`", "`strace`"] {
+        let message = format!("there is no {missing} in the container of `web`: the step would fail");
+        assert_eq!(said.matches(&message).count(), 1, "{said}");
+    }
+    assert_eq!(said.matches("there is no").count(), 2, "all others are there, or are asked for first: {said}");
+    assert!(said.contains("runbooks/try.md:9:11"), "where it stands: {said}");
+    // Those of another check beside this one go as quickly.
+    let looks = || docker(&["ps", "--all", "--quiet", "--filter", "label=dev.firedrill.role=look"]);
+    let until = Instant::now() + Duration::from_secs(20);
+    while !looks().is_empty() {
+        assert!(Instant::now() < until, "the container of the look stays: {}", looks());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    // An image that nobody has made is not guessed at.
+    let (code, said) = checked(steps, "image: 'firedrill-test/nowhere:1'");
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("not looked at: whether the programs of the steps are in the container of `web`"), "{said}");
+    assert!(!said.contains("there is no"), "{said}");
+}
+
+#[test]
+fn check_knows_what_localhost_is() {
+    let steps = "```bash\ncurl -f localhost:8080/ && curl -f http://127.0.0.1:9090/x\ndocker compose exec web curl localhost:7070\n```\n";
+    let (code, said) = checked(steps, "image: 'debian:bookworm-slim', ports: ['8080:80', '53:53/udp']");
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("nothing listens on localhost:9090 in the toolbox"), "{said}");
+    assert!(said.contains("localhost:8080 is web:80; not port 53/udp of `web`: only TCP is forwarded"), "{said}");
+    assert_eq!(said.matches("nothing listens").count(), 1, "{said}");
+}

@@ -1,0 +1,79 @@
+//! Invariants: a cure that destroys is none, and what does not hold before the fault proves nothing.
+
+use crate::support::{Case, Told};
+use firedrill::record::{Check, InvariantTime, Verdict};
+
+async fn with(expected: &str, answers: &[&'static str]) -> Told {
+    let answers = answers.to_vec();
+    Case::new()
+        .set("invariants", &format!("{{ orders: {{ service: db, run: count, {expected} }} }}"))
+        .world(move |world| world.probes = [("count", answers)].into())
+        .run()
+        .await
+}
+
+fn orders() -> Check {
+    Check::Invariant { name: "orders".into() }
+}
+
+#[tokio::test]
+async fn what_is_as_before_three_times_holds() {
+    let told = with("as_before: true", &["100"]).await;
+    told.verdict(Verdict::Passed, &[]).passed(orders());
+    let asked: Vec<_> = told.record.invariants.iter().map(|answer| (answer.time, answer.value.as_deref())).collect();
+    let times = [InvariantTime::Steady, InvariantTime::Recovered, InvariantTime::Reverted];
+    assert_eq!(asked, times.map(|time| (time, Some("100"))), "{}", told.story());
+}
+
+#[tokio::test]
+async fn a_cure_that_destroys_is_none() {
+    for (expected, reason) in [
+        ("as_before: true", "not as before the fault: it wrote `3` and not `100`"),
+        ("value: '>= 50'", "it is 3 and must be >= 50, before the fault it was 100"),
+        ("output: '100'", "it wrote `3` and not `100`"),
+    ] {
+        let told = with(expected, &["100", "3"]).await;
+        told.verdict(Verdict::Damaged, &["the invariant `orders` does not hold after the recovery", reason]);
+        told.failed(orders()).passed(Check::Recovery { sli: "availability".into() });
+    }
+}
+
+#[tokio::test]
+async fn what_the_revert_destroys_spoils_a_pass() {
+    let told = with("as_before: true", &["100", "100", "99"]).await;
+    told.verdict(Verdict::Damaged, &["does not hold after the revert"]).failed(orders()).passed(Check::Revert);
+    assert!(!told.record.passed());
+}
+
+#[tokio::test]
+async fn what_is_written_must_go_on_being_written() {
+    // Asked twice each time: once for the number, and until it grows.
+    let told = with("increases: true", &["5", "6", "9", "10", "12", "13"]).await;
+    told.verdict(Verdict::Passed, &[]).passed(orders());
+    let told = with("increases: true", &["5", "6", "9"]).await;
+    told.verdict(Verdict::Damaged, &["it was 9 and did not increase within 10 s"]);
+    let told = with("increases: true", &["5", "6", "4"]).await;
+    told.verdict(Verdict::Damaged, &["it is 4 and was 6 before"]);
+}
+
+#[tokio::test]
+async fn what_does_not_hold_before_the_fault_is_unsteady() {
+    for (expected, answer, reason) in [
+        ("value: '>= 50'", "49", "it is 49 and must be >= 50"),
+        ("value: '>= 50'", "(error) NOAUTH", "which is no number"),
+        ("as_before: true", "", "it wrote nothing, so there is nothing to compare with"),
+    ] {
+        let told = with(expected, &[answer]).await;
+        told.verdict(Verdict::Unsteady, &["the invariant `orders` does not hold before the fault", reason]);
+        told.failed(Check::Steady);
+        assert!(told.record.faults.is_empty(), "nothing was broken");
+    }
+}
+
+#[tokio::test]
+async fn a_control_has_no_cure_that_could_destroy() {
+    let case = Case::new().set("invariants", "{ orders: { service: db, run: count, as_before: true } }");
+    let told = case.options(|options| options.control = true).run().await;
+    told.verdict(Verdict::Passed, &[]);
+    assert!(told.record.invariants.is_empty());
+}
