@@ -1,0 +1,120 @@
+"""What the web servers of these stacks share: users on port 8080, operations on port 9100.
+
+GET /metrics            error_ratio (answers of 500 and above among those of the last 3 s), alert_active
+PUT /alerting/off|on    switches the alert off, and on again; it changes nothing for users
+"""
+
+import collections
+import contextlib
+import json
+import queue
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class Unavailable(Exception):
+    """Nothing was done; the user is told 503."""
+
+
+class Pool:
+    """At most `size` connections, the one used last first. Who finds none free in time is turned away."""
+
+    def __init__(self, connect, alive, size, timeout):
+        self.connect, self.alive, self.timeout = connect, alive, timeout
+        self.places = queue.LifoQueue()
+        for _ in range(size):
+            self.places.put(None)
+
+    @contextlib.contextmanager
+    def connection(self):
+        try:
+            connection = self.places.get(timeout=self.timeout)
+        except queue.Empty:
+            raise Unavailable("no connection free in time") from None
+        try:
+            if connection is None or not self.alive(connection):
+                connection = None
+                connection = self.connect()
+            yield connection
+            connection.commit()
+        except Exception:
+            with contextlib.suppress(Exception):
+                connection.rollback()
+            raise
+        finally:
+            self.places.put(connection)
+
+
+class Health:
+    """The answers of the last three seconds, and the alert that rests on them."""
+
+    def __init__(self):
+        self.answers, self.lock, self.alerting = collections.deque(), threading.Lock(), True
+
+    def add(self, failed):
+        with self.lock:
+            self.answers.append((time.monotonic(), failed))
+
+    def error_ratio(self):
+        with self.lock:
+            while self.answers and self.answers[0][0] < time.monotonic() - 3:
+                self.answers.popleft()
+            return sum(failed for _, failed in self.answers) / len(self.answers) if self.answers else 0.0
+
+    def metrics(self):
+        ratio = self.error_ratio()
+        return f"error_ratio {ratio}\nalert_active {int(self.alerting and ratio > 0.25)}\n"
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1
+    disable_nagle_algorithm = True
+
+    def answer(self, status, content):
+        body = content.encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+
+def serve(routes):
+    """Serves `routes`, {"POST /loans": function that returns (status, object)}, for ever."""
+    health = Health()
+
+    class Users(Handler):
+        def handle_any(self):
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            route = routes.get(f"{self.command} {self.path.split('?')[0]}")
+            try:
+                status, content = route() if route else (404, {"error": "not found"})
+            except Unavailable as error:
+                status, content = 503, {"error": str(error)}
+            except Exception as error:
+                print(f"{self.command} {self.path}: {error}".splitlines()[0], flush=True)
+                status, content = 500, {"error": "internal error"}
+            health.add(status >= 500)
+            self.answer(status, json.dumps(content) + "\n")
+
+        do_GET = do_POST = handle_any
+
+    class Operations(Handler):
+        def do_GET(self):
+            self.answer(200, health.metrics())
+
+        def do_PUT(self):
+            health.alerting = not self.path.endswith("/off")
+            self.answer(200, health.metrics())
+
+    threading.Thread(target=Server(("", 9100), Operations).serve_forever, daemon=True).start()
+    Server(("", 8080), Users).serve_forever()
