@@ -20,6 +20,8 @@ use super::undoing::Undoing;
 use super::{
     FaultError, Field, FromNode, GOES_WITH_THE_STACK, Inject, Presence, Undo, containers, read_covers,
 };
+use crate::programs::{Answer, Sink};
+use crate::runbook;
 use crate::source::{Diagnostics, MapReader, Node, Source};
 use crate::stack::{Executed, Stack};
 use std::sync::Arc;
@@ -73,7 +75,8 @@ pub fn script(text: &str) -> Vec<String> {
     ["sh", "-c", text].map(str::to_string).to_vec()
 }
 
-/// Runs a script in a service; `what` is its key. One that could not be run has answered nothing.
+/// Runs a script in a service; `what` is its key. One that could not be run has answered nothing, and so has
+/// a probe of which a program was refused.
 pub(super) async fn ask<S: Stack>(
     what: &str,
     service: &str,
@@ -84,10 +87,24 @@ pub(super) async fn ask<S: Stack>(
     let operation = || format!("`{what}` in `{service}`");
     let executed = stack.exec(service, &script(text), within).await;
     let executed = executed.map_err(|error| FaultError::new(operation(), error))?;
-    match CANNOT_RUN.contains(&executed.code) {
-        true => Err(FaultError::new(operation(), ended(&executed)).with(executed.output)),
-        false => Ok(executed),
+    match executed.code {
+        code if CANNOT_RUN.contains(&code) => Err(FaultError::new(operation(), ended(&executed)).with(executed.output)),
+        // A question that a program was refused is not answered, whichever way the script was meant.
+        0 if matches!(what, "confirm" | "cleared_when") => {
+            match refused(text, &executed.output) {
+                Some(answer) => Err(FaultError::new(operation(), answer).with(executed.output)),
+                None => Ok(executed),
+            }
+        }
+        _ => Ok(executed),
     }
+}
+
+/// What a program of a script answered that its exit code does not tell. Both streams come as one: where standard output goes
+/// through a pipe or into a file, nobody can tell of which one a line is, and what stands behind the pipe decides.
+fn refused(text: &str, output: &str) -> Option<Answer> {
+    let elsewhere = runbook::calls(text).iter().any(|call| matches!(call.stdout, Sink::Piped | Sink::File));
+    runbook::answered(text, output, if elsewhere { "" } else { output })
 }
 
 impl Command {

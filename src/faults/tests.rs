@@ -380,6 +380,30 @@ async fn what_is_irreversible_is_confirmed_and_never_undone() {
 }
 
 #[tokio::test]
+async fn a_probe_of_which_a_program_was_refused_cannot_be_told() {
+    let (stack, agents) = (Pretend::with(&[("a", "running")]), agents());
+    let field = Field { stack: &stack, agents: &agents, seed: 0 };
+    *stack.output.lock().expect("a lock") = "NOAUTH Authentication required.\n".into();
+    let asked = async |yaml: &str, codes: &[i64]| {
+        *stack.codes.lock().expect("a lock") = codes.to_vec();
+        let fault = read(yaml).expect("a fault");
+        let undo = Undo::Process { name: "x".into() };
+        fault.confirm("f", &undo, &field).await.map_err(|error| error.to_string())
+    };
+    let told = "redis-cli answered \"NOAUTH Authentication required.\" with exit code 0";
+    for yaml in [
+        "command: { service: db, run: a, undo: b, confirm: redis-cli GET locked }",
+        "process: { name: x, run: a, confirm: { service: db, run: redis-cli GET locked } }",
+        "process: { name: x, run: a, cleared_when: { service: db, run: redis-cli GET locked } }",
+    ] {
+        let error = asked(yaml, &[0]).await.expect_err("not told");
+        assert!(error.contains(told), "{error}");
+        assert!(asked(yaml, &[1]).await.is_ok(), "an exit code tells");
+        assert!(asked(&yaml.replace("locked", "locked | grep -q 1"), &[0]).await.is_ok(), "so does that of grep");
+    }
+}
+
+#[tokio::test]
 async fn a_command_is_what_its_exit_codes_say() {
     let (stack, agents) = (Pretend::default(), agents());
     let field = Field { stack: &stack, agents: &agents, seed: 0 };

@@ -4,7 +4,11 @@
 use super::table::{self, ErrorLine, On, Program};
 use super::{Call, Code, Sink, status};
 use regex::Regex;
+use std::fmt;
 use std::sync::LazyLock;
+
+/// Columns of a line that are shown.
+const SHOWN: usize = 200;
 
 /// What a program said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +19,18 @@ pub struct Answer {
     pub line: String,
     /// What would make its exit code tell.
     pub advice: Option<String>,
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Answer { program, line, advice } = self;
+        let line = match line.char_indices().nth(SHOWN) {
+            Some((end, _)) => format!("{} …", line.get(..end).unwrap_or_default()),
+            None => line.clone(),
+        };
+        write!(f, "{program} answered \"{line}\" with exit code 0")?;
+        advice.as_ref().map_or(Ok(()), |advice| write!(f, " ({advice})"))
+    }
 }
 
 /// The first error that a program of a command wrote, where the exit code of the command, which is 0, cannot tell of it.

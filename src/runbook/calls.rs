@@ -5,7 +5,7 @@ use super::lexer::lex;
 use super::shell::{Bash, blank};
 use super::simple::{Simple, after_options, bare};
 use super::{Command, placeholder};
-use crate::programs::{self, Call, Code, Sink};
+use crate::programs::{self, Answer, Call, Code, Sink};
 use tree_sitter::Node;
 
 /// How deep shell text may stand in shell text.
@@ -26,6 +26,11 @@ struct Around {
 pub fn calls(text: &str) -> Vec<Call> {
     let around = Around { stdout: Sink::Stdout, stderr: Sink::Stderr, code: Code::Kept, last: None, depth: 0 };
     within(text, around)
+}
+
+/// The first error that a program of shell text answered, where its exit code, which is 0, cannot tell of it.
+pub fn answered(text: &str, stdout: &str, stderr: &str) -> Option<Answer> {
+    programs::error_among(&calls(text), stdout, stderr)
 }
 
 impl Command {

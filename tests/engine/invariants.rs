@@ -71,6 +71,29 @@ async fn what_does_not_hold_before_the_fault_is_unsteady() {
 }
 
 #[tokio::test]
+async fn what_a_program_was_refused_is_never_as_before() {
+    let asked = async |run: &str, expected: &str, answers: &[&'static str]| {
+        let answers = answers.to_vec();
+        let invariants = format!("{{ orders: {{ service: db, run: '{run}', {expected} }} }}");
+        Case::new().set("invariants", &invariants).world(|world| world.probes = [("GET", answers)].into()).run().await
+    };
+    let refused = "NOAUTH Authentication required.";
+    for run in ["redis-cli GET orders", "sudo redis-cli GET orders 2>&1"] {
+        let told = asked(run, "as_before: true", &[refused]).await;
+        told.verdict(Verdict::Unsteady, &["cannot be told: redis-cli answered \"NOAUTH Authentication required.\""]);
+    }
+    let told = asked("redis-cli GET orders", "as_before: true", &["100", refused]).await;
+    told.verdict(Verdict::Damaged, &["does not hold after the recovery", "cannot be told"]);
+    let told = asked("redis-cli GET orders", "output: NOAUTH Authentication required.", &[refused]).await;
+    told.verdict(Verdict::Unsteady, &["cannot be told"]);
+    let told = asked("redis-cli GET orders", "increases: true", &["5", "(error) READONLY"]).await;
+    told.verdict(Verdict::Unsteady, &["it was 5 and did not increase"]);
+    // What `grep` was asked is what it answers.
+    let told = asked("redis-cli GET orders | grep -o NOAUTH", "as_before: true", &["NOAUTH"]).await;
+    told.verdict(Verdict::Passed, &[]).passed(orders());
+}
+
+#[tokio::test]
 async fn a_control_has_no_cure_that_could_destroy() {
     let case = Case::new().set("invariants", "{ orders: { service: db, run: count, as_before: true } }");
     let told = case.options(|options| options.control = true).run().await;

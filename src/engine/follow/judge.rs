@@ -119,8 +119,7 @@ fn part_not_found(ran: &Ran, text: &str) -> Option<Fault> {
 
 /// What a program said that its exit code does not tell.
 fn answered(ran: &Ran, text: &str) -> Option<Fault> {
-    let calls = crate::runbook::calls(text);
-    programs::error_among(&calls, &ran.stdout, &ran.stderr).map(Fault::Answered)
+    crate::runbook::answered(text, &ran.stdout, &ran.stderr).map(Fault::Answered)
 }
 
 /// The first line of a command, for a message.

@@ -6,6 +6,7 @@ use super::super::stop::Stop;
 use super::words::ended;
 use crate::faults::{CANNOT_RUN, script};
 use crate::record::DrillTime;
+use crate::runbook;
 use crate::spec::Probe;
 use crate::stack::{Stack, Whole};
 use std::time::Duration;
@@ -52,7 +53,7 @@ impl<S: Stack> Drill<'_, S> {
                     let reason = format!("a probe cannot be run: {}", ended(&whole));
                     return Err(Stop::harness(reason).at(self.in_scenario(probe.line)));
                 }
-                Ok(Ok(whole)) => return Ok(Looked { asked, answer: Ok(whole) }),
+                Ok(Ok(whole)) => return Ok(Looked { asked, answer: told(&probe.run, whole) }),
                 Ok(Err(error)) if tries >= TRIES => return Err(Stop::from(error)),
                 Ok(Err(_)) => {}
                 Err(_) => return Err(late("running a command", &probe.service)),
@@ -72,6 +73,15 @@ impl<S: Stack> Drill<'_, S> {
         let states = if states.is_empty() { "it has none at all".to_string() } else { states.join(", ") };
         Ok(Some(format!("`{service}` has no running container: {states}")))
     }
+}
+
+/// What a script did; not what a program of it was refused, though the exit code is 0: that says nothing about what was asked.
+fn told(script: &str, whole: Whole) -> Result<Whole, String> {
+    if whole.code != Some(0) {
+        return Ok(whole);
+    }
+    let answer = runbook::answered(script, &String::from_utf8_lossy(&whole.stdout), &whole.stderr);
+    answer.map_or(Ok(whole), |answer| Err(format!("it cannot be told: {answer}")))
 }
 
 fn late(what: &str, service: &str) -> Stop {

@@ -19,6 +19,8 @@ pub struct Pretend {
     pub refuses: Mutex<bool>,
     /// Exit codes of the next commands.
     pub codes: Mutex<Vec<i64>>,
+    /// What every command writes.
+    pub output: Mutex<String>,
 }
 
 impl Pretend {
@@ -81,7 +83,9 @@ impl Stack for Pretend {
     async fn exec(&self, service: &str, command: &[String], _: Duration) -> Result<Executed, StackError> {
         self.done.lock().expect("a lock").push(format!("{service}: {}", command.join(" ")));
         let code = self.codes.lock().expect("a lock").remove(0);
-        Ok(Executed { container: "shop-db-1".into(), code, output: "first\nlast\n\n".into() })
+        let output = self.output.lock().expect("a lock").clone();
+        let output = if output.is_empty() { "first\nlast\n\n".into() } else { output };
+        Ok(Executed { container: "shop-db-1".into(), code, output })
     }
     async fn start_process(&self, name: &str) -> Result<(), StackError> {
         self.done.lock().expect("a lock").push(format!("start {name}"));
