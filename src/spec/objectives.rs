@@ -79,10 +79,13 @@ pub fn project_services(project: &Path, diags: &mut Diagnostics) -> Result<Optio
 impl Objectives {
     /// Decides them: `rto` and `rpo` are what the scenario itself says.
     pub fn decide(plan: &Plan, rto: Option<Duration>, rpo: Option<Duration>, catalog: Option<&Catalog>) -> Objectives {
-        let hurt = catalog.map_or_else(Vec::new, |catalog| hurt(plan, catalog));
+        let owing = catalog.map_or_else(Default::default, |catalog| owing(plan, catalog));
         let strictest = |of: fn(&Service) -> Option<Duration>| {
-            let owed = hurt.iter().filter_map(|service| Some((of(service)?, Origin::Service(service.name.clone()))));
-            owed.min_by_key(|(value, _)| *value)
+            let of_these = |services: &Vec<&Service>| {
+                let owed = services.iter().filter_map(|service| Some((of(service)?, service.name.clone())));
+                owed.min_by_key(|(value, _)| *value)
+            };
+            owing.iter().find_map(of_these).map(|(value, name)| (value, Origin::Service(name)))
         };
         let owed_rpo = plan.restore.as_ref().and_then(|_| strictest(|service| service.rpo));
         // Where users notice nothing, nothing has to recover.
@@ -117,38 +120,43 @@ fn one(written: Option<Duration>, owed: Option<(Duration, Origin)>) -> Option<Ob
     Some(Objective { value, from, looser: all.next().filter(|(other, _)| *other != value) })
 }
 
-/// The services whose users the drill hurts: those that the SLIs' loads call. Where `services.yaml` has none of them, those that
-/// the faults are on.
-fn hurt<'c>(plan: &Plan, catalog: &'c Catalog) -> Vec<&'c Service> {
+/// Who owes the users whom the drill hurts something: the services that the SLIs' loads call; for an objective that none of
+/// these has, what the faults are on and what the called ones need.
+fn owing<'c>(plan: &Plan, catalog: &'c Catalog) -> [Vec<&'c Service>; 2] {
     let stack = &plan.stack.compose_file;
     let measured = |name: &str| plan.slis.iter().any(|sli| sli.load == name);
     let called: Vec<String> =
         plan.loads.iter().filter(|load| measured(&load.name)).filter_map(|load| plan.service_of(load)).collect();
     let broken: Vec<String> = plan.faults.iter().flat_map(|planned| planned.fault.services()).collect();
-    let listed = |names: &[String]| -> Vec<&'c Service> {
-        catalog.services.iter().filter(|service| names.iter().any(|name| service.is(name, stack))).collect()
-    };
-    match listed(&called) {
-        none if none.is_empty() => listed(&broken),
-        some => some,
-    }
+    let is_one_of = |service: &Service, names: &[String]| names.iter().any(|name| service.is(name, stack));
+    let (called, others): (Vec<&Service>, Vec<&Service>) =
+        catalog.services.iter().partition(|service| is_one_of(service, &called));
+    let needed = |other: &Service| called.iter().any(|service| service.depends_on.contains(&other.name));
+    let behind = others.into_iter().filter(|other| is_one_of(other, &broken) || needed(other)).collect();
+    [called, behind]
 }
 
+/// An SLO is held against the SLIs of its name; where none calls the service, against those of its kind: with a latency, or
+/// without one.
 fn shortfalls(plan: &Plan, catalog: &Catalog) -> Vec<Shortfall> {
+    let stack = &plan.stack.compose_file;
+    let called = |sli: &SliSpec| plan.service_of(plan.loads.iter().find(|load| load.name == sli.load)?);
     let mut found = Vec::new();
-    for sli in &plan.slis {
-        let load = plan.loads.iter().find(|load| load.name == sli.load);
-        let Some(called) = load.and_then(|load| plan.service_of(load)) else { continue };
-        for service in catalog.services.iter().filter(|service| service.is(&called, &plan.stack.compose_file)) {
-            let latency = slowest(sli);
-            let of_this =
-                service.slos.iter().filter(|slo| slo.name == sli.name || slo.below.is_some() && latency.is_some());
-            for slo in of_this {
+    for service in &catalog.services {
+        let slis: Vec<&SliSpec> =
+            plan.slis.iter().filter(|sli| called(sli).is_some_and(|name| service.is(&name, stack))).collect();
+        for slo in &service.slos {
+            let has_namesake = slis.iter().any(|sli| sli.name == slo.name);
+            let is_its_own = |sli: &&&SliSpec| match has_namesake {
+                true => sli.name == slo.name,
+                false => slowest(sli).is_some() == slo.below.is_some(),
+            };
+            for sli in slis.iter().filter(is_its_own) {
                 let mut less = Vec::new();
                 if sli.objective.get() < slo.objective.get() {
                     less.push((sli.objective.to_string(), slo.objective.to_string()));
                 }
-                match (latency, slo.below) {
+                match (slowest(sli), slo.below) {
                     (Some(own), Some(owed)) if own > owed => less.push((Show(own).to_string(), Show(owed).to_string())),
                     (None, Some(owed)) => less.push(("no latency".into(), Show(owed).to_string())),
                     _ => {}
@@ -156,7 +164,7 @@ fn shortfalls(plan: &Plan, catalog: &Catalog) -> Vec<Shortfall> {
                 found.extend(less.into_iter().map(|(own, owed)| Shortfall {
                     sli: sli.name.clone(),
                     text: format!(
-                        "the SLI `{}` promises {own}, and {FILE} owes the users of `{}` {owed} (`{}`)",
+                        "the SLI `{}` promises {own}, and {FILE} owes the users of `{}` {owed} (SLO `{}`)",
                         sli.name, service.name, slo.name
                     ),
                 }));
@@ -245,7 +253,18 @@ mod tests {
         let by = |name: &str, secs| Some((secs, format!("services.yaml for `{name}`")));
         let (web, db) = (service("web", "rto: 1m"), service("db", "rto: 5s"));
         assert_eq!(rto(&[web.clone(), db.clone()]), by("web", 60), "the load calls web, whatever is broken");
-        assert_eq!(rto(&[db]), by("db", 5), "web is not listed");
+        assert_eq!(rto(std::slice::from_ref(&db)), by("db", 5), "web is not listed");
+        let silent = || service("front", "aliases: [web], depends_on: [cache, db]");
+        let cache = |rest: &str| service("cache", rest);
+        assert_eq!(rto(&[silent(), cache("owner: A"), db.clone()]), by("db", 5), "the one that is called says nothing");
+        assert_eq!(
+            rto(&[silent(), cache("rto: 2s"), db.clone()]),
+            by("cache", 2),
+            "of what is broken or needed, the strictest"
+        );
+        assert_eq!(rto(&[silent(), cache("rto: 2s"), service("db", "owner: A")]), by("cache", 2));
+        let unrelated = service("other", "rto: 1s");
+        assert_eq!(rto(&[silent(), cache("owner: A"), unrelated, db.clone()]), by("db", 5));
         let front = service("front", "rto: 30s, aliases: [web]");
         assert_eq!(rto(&[service("shop", "rto: 1m, stacks: [other.yaml], aliases: [web]")]), None, "of another stack");
         assert_eq!(rto(&[front]), by("front", 30));
@@ -279,11 +298,18 @@ mod tests {
                 "availability: { objective: 99.95%, window: 30d }, latency: { objective: 99%, below: 200ms, window: 30d }"
             ),
             [
-                "the SLI `availability` promises 99.5%, and services.yaml owes the users of `web` 99.95% (`availability`)",
-                "the SLI `fast` promises 300ms, and services.yaml owes the users of `web` 200ms (`latency`)",
+                "the SLI `availability` promises 99.5%, and services.yaml owes the users of `web` 99.95% (SLO `availability`)",
+                "the SLI `fast` promises 300ms, and services.yaml owes the users of `web` 200ms (SLO `latency`)",
             ]
         );
         assert_eq!(owes("latency: { objective: 99%, below: 300ms, window: 30d }"), Vec::<String>::new());
+        assert_eq!(
+            owes("uptime: { objective: 99.9%, window: 30d }"),
+            ["the SLI `availability` promises 99.5%, and services.yaml owes the users of `web` 99.9% (SLO `uptime`)"],
+            "by kind, where no SLI has its name"
+        );
+        let own_names = "availability: { objective: 99%, window: 30d }, fast: { objective: 99%, window: 30d }";
+        assert_eq!(owes(own_names), Vec::<String>::new());
     }
 
     #[test]
