@@ -18,8 +18,8 @@ use escape::{code, fenced};
 const LIMIT: usize = 64_000;
 /// Bytes of the table; what does not fit is counted below it.
 const TABLE: usize = 24_000;
-/// Bytes of the table of restores.
-const RESTORES: usize = 8_000;
+/// Bytes of the tables of recoveries and of restores, each.
+const ROWS: usize = 8_000;
 /// Lines of output that are shown of a command, the last ones.
 const OUTPUT_LINES: usize = 40;
 /// Characters of such a line.
@@ -112,17 +112,7 @@ fn recoveries(entries: &[Entry<'_>], text: &mut String) {
         return;
     }
     text.push_str("\n| recovery | time | hold | invariants |\n| --- | --- | --- | --- |\n");
-    let begun = text.len();
-    let mut left_out = 0;
-    for row in rows {
-        match text.len() - begun + row.len() <= RESTORES {
-            true => text.push_str(&row),
-            false => left_out += 1,
-        }
-    }
-    if left_out > 0 {
-        text.push_str(&format!("\nThe table leaves out {left_out} recoveries.\n"));
-    }
+    push_rows(&rows, "recoveries", text);
 }
 
 /// What DR drills measured, a line for each.
@@ -155,16 +145,21 @@ fn restores(entries: &[Entry<'_>], text: &mut String) {
     }
     text.push_str("\n| restore | level | recovery time (RTO) | recovery point (RPO) | writes acknowledged | lost, from before the fault | lost, from after it | backup |\n");
     text.push_str("| --- | --- | --- | --- | --- | --- | --- | --- |\n");
+    push_rows(&rows, "restores", text);
+}
+
+/// The rows of a table, as many of them as fit, and how many do not.
+fn push_rows(rows: &[String], what: &str, text: &mut String) {
     let begun = text.len();
     let mut left_out = 0;
     for row in rows {
-        match text.len() - begun + row.len() <= RESTORES {
-            true => text.push_str(&row),
+        match text.len() - begun + row.len() <= ROWS {
+            true => text.push_str(row),
             false => left_out += 1,
         }
     }
     if left_out > 0 {
-        text.push_str(&format!("\nThe table leaves out {left_out} restores.\n"));
+        text.push_str(&format!("\nThe table leaves out {left_out} {what}.\n"));
     }
 }
 
