@@ -35,8 +35,8 @@ pub async fn undo(endpoint: &Endpoint, run_dir: &RunDir) -> io::Result<Undone> {
                 by_command(fault, service, exec_in(endpoint, &run, service, &script(text), SCRIPT_WITHIN).await)
             }
             Undo::File { service, path, damage } => {
-                let ask = FileAsk { path: path.clone(), what: FileDeed::Mend(damage.clone()) };
-                by_mending(fault, files_in(endpoint, &run, service, &ask).await)
+                let ask = FileAsk { path: path.clone(), what: FileDeed::Repair(damage.clone()) };
+                by_repair(fault, files_in(endpoint, &run, service, &ask).await)
             }
             Undo::Process { name } => by_removing(fault, remove_service_in(endpoint, &run, name).await),
             _ => one(fault, undo, operate).await,
@@ -65,9 +65,9 @@ fn by_command(fault: &str, service: &str, executed: Result<Option<Executed>, Sta
 }
 
 /// What repairing a file came to.
-fn by_mending(fault: &str, mended: Result<FileAnswer, StackError>) -> Undone {
+fn by_repair(fault: &str, repaired: Result<FileAnswer, StackError>) -> Undone {
     let mut undone = Undone::default();
-    match mended {
+    match repaired {
         Ok(FileAnswer::Done(how)) => undone.done.push(format!("undid {fault}: {how}")),
         Ok(other) => undone.left.push(format!("fault {fault}: nobody can say what became of the file: {other:?}")),
         Err(error) => undone.left.push(format!("fault {fault}: {error}")),
@@ -188,12 +188,12 @@ mod tests {
     }
 
     #[test]
-    fn only_a_file_that_was_mended_is_undone() {
-        let mended = by_mending("files", Ok(FileAnswer::Done("/b/x has 0x41 at 13 again".into())));
-        assert_eq!((mended.done.join(""), mended.left.len()), ("undid files: /b/x has 0x41 at 13 again".into(), 0));
-        let left = by_mending("files", Err(StackError::Cancelled));
+    fn only_a_file_that_was_repaired_is_undone() {
+        let repaired = by_repair("files", Ok(FileAnswer::Done("/b/x has 0x41 at 13 again".into())));
+        assert_eq!((repaired.done.join(""), repaired.left.len()), ("undid files: /b/x has 0x41 at 13 again".into(), 0));
+        let left = by_repair("files", Err(StackError::Cancelled));
         assert_eq!((left.done.len(), left.left.join("")), (0, "fault files: cancelled".into()));
-        assert_eq!(by_mending("files", Ok(FileAnswer::Gone("x".into()))).left.len(), 1);
+        assert_eq!(by_repair("files", Ok(FileAnswer::Gone("x".into()))).left.len(), 1);
     }
 
     #[test]

@@ -129,7 +129,7 @@ impl Files {
             FileDeed::Measure(_) => "measure",
             FileDeed::Damage(_) => "damage",
             FileDeed::Look(_) => "look at",
-            FileDeed::Mend(_) => "repair",
+            FileDeed::Repair(_) => "repair",
         };
         let ask = FileAsk { path: self.path.clone(), what };
         let failed = |error| FaultError::new(format!("{doing} `{}` of `{}`", self.path, self.service), error);
@@ -196,7 +196,7 @@ impl Inject for Files {
     async fn revert<S: Stack>(&self, _id: &str, undo: &Undo, field: &Field<'_, S>) -> Result<String, FaultError> {
         match undo {
             Undo::Nothing { .. } => Ok(String::new()),
-            undo => self.ask(FileDeed::Mend(damage(undo)?.clone()), field.stack).await.map(|_| String::new()),
+            undo => self.ask(FileDeed::Repair(damage(undo)?.clone()), field.stack).await.map(|_| String::new()),
         }
     }
 }

@@ -93,7 +93,7 @@ pub enum FileDeed {
     /// Says whether the damage is there; changes nothing.
     Look(Damage),
     /// Takes the damage back where it is still there, if that can be done.
-    Mend(Damage),
+    Repair(Damage),
 }
 
 /// What came of it.
@@ -102,7 +102,7 @@ pub enum FileDeed {
 pub enum FileAnswer {
     /// To `Measure`.
     Would(Damage),
-    /// To `Damage` and `Mend`: it was done, or there was nothing to do; in words.
+    /// To `Damage` and `Repair`: it was done, or there was nothing to do; in words.
     Done(String),
     /// To `Look`: the damage is there; the text is the evidence.
     InPlace(String),

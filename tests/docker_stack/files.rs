@@ -65,7 +65,7 @@ async fn files_on_volumes_are_damaged_whether_their_service_runs_or_not() {
         assert_eq!(flip, Damage::Flipped { offset: 13, original: b'A' });
         assert_eq!(stack.read_file("backup", tar).await.unwrap(), b"Grace Hopper\n\xbeda Lovelace\n");
         // Another process mends it from what the ledger has, as it does after a kill.
-        let mend = FileAsk { path: tar.into(), what: FileDeed::Mend(flip.clone()) };
+        let mend = FileAsk { path: tar.into(), what: FileDeed::Repair(flip.clone()) };
         for _ in 0..2 {
             let mended = files_in(stack.endpoint(), &run, "backup", &mend).await.unwrap();
             assert!(matches!(mended, FileAnswer::Done(_)), "{mended:?}");

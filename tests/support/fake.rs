@@ -166,7 +166,7 @@ impl Stack for FakeStack {
             }
             FileDeed::Look(_) if self.world.in_place("files") => FileAnswer::InPlace(format!("{path} is damaged")),
             FileDeed::Look(_) => FileAnswer::Gone(format!("{path} is not damaged")),
-            FileDeed::Mend(_) => match self.world.lift("files") {
+            FileDeed::Repair(_) => match self.world.lift("files") {
                 Ok(done) => FileAnswer::Done(done),
                 Err(cause) => {
                     let operation = format!("repairing {path}");

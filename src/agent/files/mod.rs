@@ -36,7 +36,7 @@ fn carry_out_beside(ask: &FileAsk, mounts: &[PathBuf], everything: &[PathBuf]) -
             do_it(&path, found.as_ref(), damage, &inside).map(|()| FileAnswer::Done(describe(&path, damage)))
         }
         FileDeed::Look(damage) => see(&path, found.as_ref(), damage, &inside),
-        FileDeed::Mend(damage) => mend(&path, found.as_ref(), damage, &inside).map(FileAnswer::Done),
+        FileDeed::Repair(damage) => repair(&path, found.as_ref(), damage, &inside).map(FileAnswer::Done),
     }
 }
 
@@ -174,7 +174,7 @@ fn see(path: &Path, found: Option<&Metadata>, damage: &Damage, inside: &[PathBuf
     }
 }
 
-fn mend(path: &Path, found: Option<&Metadata>, damage: &Damage, inside: &[PathBuf]) -> Result<String, String> {
+fn repair(path: &Path, found: Option<&Metadata>, damage: &Damage, inside: &[PathBuf]) -> Result<String, String> {
     let shown = path.display();
     let Damage::Flipped { offset, original } = damage else {
         return Err(format!("{shown}: what was taken away cannot be put back"));

@@ -129,7 +129,7 @@ fn a_file_is_cut_short() {
     assert!(!volume.is_damaged("base.tar", &damage));
     fs::write(volume.path("base.tar"), "0123456789").expect("a file");
     let damage = volume.damage("base.tar", Harm::Truncate { to: Cut::Bytes(0) });
-    assert!(volume.ask("base.tar", FileDeed::Mend(damage)).unwrap_err().contains("cannot be put back"));
+    assert!(volume.ask("base.tar", FileDeed::Repair(damage)).unwrap_err().contains("cannot be put back"));
     let all = volume.measure("base.tar", Harm::Truncate { to: Cut::Bytes(7) });
     assert_eq!(all, Err("/mount/base.tar has 0 bytes, so nothing is lost when 7 stay".into()));
 }
@@ -143,15 +143,15 @@ fn a_byte_is_inverted_and_put_right_as_often_as_asked() {
     assert_eq!(fs::read(volume.path("base.tar")).expect("a file")[14], !b'A');
     // A second time it is not inverted back by accident.
     assert!(volume.ask("base.tar", FileDeed::Damage(damage.clone())).unwrap_err().contains("another one by now"));
-    volume.ask("base.tar", FileDeed::Mend(damage.clone())).expect("mended");
+    volume.ask("base.tar", FileDeed::Repair(damage.clone())).expect("repaired");
     assert_eq!(volume.text("base.tar"), before);
-    let again = volume.ask("base.tar", FileDeed::Mend(damage.clone())).expect("nothing to do");
+    let again = volume.ask("base.tar", FileDeed::Repair(damage.clone())).expect("nothing to do");
     assert!(matches!(&again, FileAnswer::Done(how) if how.contains("nothing to repair")), "{again:?}");
 
     let damage = volume.damage("base.tar", at(0));
     fs::write(volume.path("base.tar"), "x").expect("a file");
     assert!(!volume.is_damaged("base.tar", &damage));
-    volume.ask("base.tar", FileDeed::Mend(damage)).expect("nothing to do");
+    volume.ask("base.tar", FileDeed::Repair(damage)).expect("nothing to do");
     assert_eq!(volume.text("base.tar"), "x", "a replaced file is left alone");
     assert_eq!(volume.measure("base.tar", at(1)), Err("/mount/base.tar has only 1 bytes".into()));
     let text = Harm::Flip { at: Spot::Text("Ada".into()) };

@@ -43,7 +43,7 @@ fn operation(service: &str, ask: &FileAsk) -> String {
     let doing = match ask.what {
         FileDeed::Measure(_) | FileDeed::Look(_) => "looking at",
         FileDeed::Damage(_) => "damaging",
-        FileDeed::Mend(_) => "repairing",
+        FileDeed::Repair(_) => "repairing",
     };
     format!("{doing} `{}` of `{service}`", ask.path)
 }
