@@ -2,8 +2,8 @@
 
 use crate::faults::class_of;
 use crate::record::{Outcome, Record, Verdict};
+use crate::report::clock::parsed;
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 /// A drill that was run with its runbook. Controls, runbooks that were followed alone and drills that exist to fail are none.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,7 +47,7 @@ impl Drill {
         if plan.control || plan.alone || record.expects_failure() {
             return None;
         }
-        let at = OffsetDateTime::parse(&plan.started_utc, &Rfc3339).ok()?.to_offset(time::UtcOffset::UTC);
+        let at = parsed(&plan.started_utc)?;
         let began = |id: &str| record.steps.iter().any(|step| step.step == id && !step.commands.is_empty());
         let steps = plan.steps.iter().map(|step| DrilledStep {
             id: step.id.clone(),

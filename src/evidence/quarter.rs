@@ -20,7 +20,7 @@ pub struct Quarter {
 impl Quarter {
     /// The quarter of an instant.
     pub fn of(at: OffsetDateTime) -> Quarter {
-        let at = at.to_offset(time::UtcOffset::UTC);
+        let at = at.checked_to_offset(time::UtcOffset::UTC).unwrap_or(at);
         Quarter { year: at.year(), number: (u8::from(at.month()) - 1) / 3 + 1 }
     }
 
@@ -131,6 +131,7 @@ mod tests {
     #[test]
     fn quarters_are_those_of_the_calendar_in_utc() {
         assert_eq!(Quarter::of(datetime!(2027-01-01 00:30 +2)).to_string(), "2026Q4");
+        assert_eq!(Quarter::of(datetime!(9999-12-31 23:30 -1)).to_string(), "9999Q4", "UTC has no such instant");
         assert_eq!(Quarter::of_id("20260401T000000Z-a-0000").unwrap().to_string(), "2026Q2");
         assert_eq!(Quarter::of_id("20261301T000000Z-a-0000"), None);
         assert_eq!(Quarter::of_id("latest"), None);

@@ -406,11 +406,19 @@ pub fn backup_age_us(facts: &BTreeMap<String, String>, started_utc: &str, at: Dr
 }
 
 impl Record {
+    /// The size of the backup, as its fact `bytes` says; an error says what that is instead.
+    pub fn backup_bytes(&self) -> Result<u64, String> {
+        let text =
+            self.backup.as_ref().and_then(|facts| facts.get("bytes")).ok_or("the backup does not tell its `bytes`")?;
+        let bytes = text.trim().parse().ok().filter(|bytes| *bytes > 0);
+        bytes.ok_or_else(|| format!("`bytes={text}` of the backup is no whole number above 0"))
+    }
+
     /// How long the restore would take in production; `None` where the scenario does not say how much that has, the backup not
     /// how large it is, or users have not recovered.
     pub fn restore_projection(&self) -> Option<RestoreProjection> {
         let production_bytes = self.restore_plan()?.production_bytes?;
-        let backup_bytes = self.backup.as_ref()?.get("bytes")?.trim().parse().ok().filter(|bytes| *bytes > 0)?;
+        let backup_bytes = self.backup_bytes().ok()?;
         let measured_us = self.recovered_us()?.0.checked_sub(self.mitigation_started_us?.0)?;
         let projected = u128::from(measured_us) * u128::from(production_bytes) / u128::from(backup_bytes);
         let projected_us = u64::try_from(projected).unwrap_or(u64::MAX);

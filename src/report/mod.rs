@@ -5,7 +5,7 @@ mod advice;
 mod annotations;
 mod answers;
 mod cases;
-mod clock;
+pub mod clock;
 mod console;
 mod curtain;
 mod day_console;

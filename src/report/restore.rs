@@ -140,20 +140,26 @@ pub fn rows(record: &Record) -> Vec<Row> {
         say("survivors", format!("could not be read back: {}", one_line(&read_back.evidence)), Some(Mark::Bad));
     }
     say("backup", backup(record), None);
-    if let Some(text) = projection(record) {
-        say("in production", text, None);
+    if let Some(projected) = projection(record) {
+        say("in production", projected.unwrap_or_else(|why| format!("not projected: {why}")), None);
     }
     rows
 }
 
-/// How long the restore would take with production's data, in words, called the projection that it is.
-pub fn projection(record: &Record) -> Option<String> {
+/// How long the restore would take with production's data, in words, called the projection that it is; an error says why it cannot
+/// be projected. `None` where nobody asked for it, or nothing was restored.
+pub fn projection(record: &Record) -> Option<Result<String, String>> {
+    record.restore_plan()?.production_bytes?;
+    record.recovered_us()?;
+    if let Err(why) = record.backup_bytes() {
+        return Some(Err(one_line(&why)));
+    }
     let projection = record.restore_projection()?;
     let (here, there) = (bytes(projection.backup_bytes), bytes(projection.production_bytes));
     let (took, projected) = (seconds(projection.measured_us), span(projection.projected_us));
     let late = record.restore_plan().is_some_and(|plan| projection.projected_us > plan.rto_us);
     let objective = if late { ", longer than the RTO" } else { "" };
-    Some(format!("{projected} for {there}{objective}: a projection from {took} for {here}, not measured"))
+    Some(Ok(format!("{projected} for {there}{objective}: a projection from {took} for {here}, not measured")))
 }
 
 /// What the names of [`rows`] mean, for readers who see them for the first time.

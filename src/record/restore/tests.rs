@@ -53,8 +53,13 @@ fn a_restore_is_projected_from_what_was_measured() {
     assert_eq!(own.restore_projection(), None, "nothing was restored");
     own = record(Vec::new(), None, 0, 0, 1);
     own.plan.as_mut().unwrap().restore.as_mut().unwrap().production_bytes = Some(3_000_000);
-    own.backup = Some([("bytes".to_string(), "0".to_string())].into());
-    assert_eq!(own.restore_projection(), None);
+    for odd in ["0", "48MB", "-1"] {
+        own.backup = Some([("bytes".to_string(), odd.to_string())].into());
+        assert_eq!(own.restore_projection(), None);
+        assert_eq!(own.backup_bytes(), Err(format!("`bytes={odd}` of the backup is no whole number above 0")));
+    }
+    own.backup = None;
+    assert_eq!(own.backup_bytes(), Err("the backup does not tell its `bytes`".into()));
 }
 
 proptest! {

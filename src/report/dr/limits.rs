@@ -29,8 +29,10 @@ pub(super) fn limitations(record: &Record, plan: &Announcement, events: &[Stampe
         Some(size) => format!("The backup has a size of {size}; the restore time grows with the size of the data."),
         None => "The size of the backup is not known; the restore time grows with the size of the data.".into(),
     });
-    if let Some(text) = crate::report::restore::projection(record) {
-        say(format!("The time of the restore in production was not measured. Projected: {text}."));
+    if let Some(projected) = crate::report::restore::projection(record) {
+        let text =
+            projected.map_or_else(|why| format!("It cannot be projected: {why}"), |text| format!("Projected: {text}"));
+        say(format!("The time of the restore in production was not measured. {text}."));
     }
     if let Some(data) = record.data_figures().filter(|data| data.rpo_at_least) {
         let shown = seconds(data.rpo_us);

@@ -34,7 +34,7 @@ impl Quarter {
 
     /// The quarter in which an instant lies.
     pub fn of(at: OffsetDateTime) -> Quarter {
-        let at = at.to_offset(time::UtcOffset::UTC);
+        let at = at.checked_to_offset(time::UtcOffset::UTC).unwrap_or(at);
         let year = u16::try_from(at.year()).unwrap_or(*YEARS.start()).clamp(*YEARS.start(), *YEARS.end());
         Quarter { year, number: (u8::from(at.month()) - 1) / 3 + 1 }
     }
@@ -104,6 +104,7 @@ mod tests {
         assert!(quarter.contains(datetime!(2027-01-01 00:30 +1)));
         assert!(!quarter.contains(datetime!(2027-01-01 00:00 UTC)));
         assert_eq!(Quarter::of(datetime!(2027-01-01 00:30 +1)), quarter, "in UTC it is still December");
+        assert_eq!(Quarter::of(datetime!(9999-12-31 23:30 -1)).number, 4, "UTC has no such instant");
         let names = quarter.four().map(|quarter| quarter.to_string());
         assert_eq!(names, ["2026Q1", "2026Q2", "2026Q3", "2026Q4"]);
         assert_eq!(Quarter::parse("2026Q1").unwrap().previous().to_string(), "2025Q4");

@@ -35,10 +35,8 @@ pub fn sign(m: &mut Markup, mark: Mark) {
 
 /// `20 November 2026, 06:41 UTC` of an RFC 3339 text; the text itself where it is none.
 pub fn date(utc: &str) -> String {
-    use time::format_description::well_known::Rfc3339;
     let format = time::macros::format_description!("[day padding:none] [month repr:long] [year], [hour]:[minute] UTC");
-    let parsed = time::OffsetDateTime::parse(utc, &Rfc3339).ok();
-    parsed.and_then(|at| at.format(format).ok()).unwrap_or_else(|| utc.to_string())
+    crate::report::clock::parsed(utc).and_then(|at| at.format(format).ok()).unwrap_or_else(|| utc.to_string())
 }
 
 /// The last lines of an output, as a terminal would show them, and how many there were before.

@@ -73,6 +73,17 @@ fn a_backup_tells_what_it_knows_and_nothing_is_made_up() {
 }
 
 #[test]
+fn a_projection_that_was_asked_for_and_cannot_be_made_says_why() {
+    let mut record = record_of(Story::RestorePassed);
+    record.plan.as_mut().unwrap().restore.as_mut().unwrap().production_bytes = Some(200_000_000_000);
+    record.backup = Some([("bytes".to_string(), "46 MB".to_string())].into());
+    let told = rows(&record).into_iter().find(|row| row.name == "in production").map(|row| row.text);
+    assert_eq!(told.unwrap(), "not projected: `bytes=46 MB` of the backup is no whole number above 0");
+    record.recoveries.clear();
+    assert_eq!(projection(&record), None, "nothing was restored");
+}
+
+#[test]
 fn long_lists_are_cut_between_numbers() {
     let few: Numbers = [1, 2, 3, 9].into_iter().collect();
     assert_eq!(listed(&few), "1-3,9");
