@@ -14,6 +14,7 @@ use crate::record::{
 };
 use crate::slis::window::{Answer, Level, Recovery, RecoveryQuery, Timeline, required_hold};
 use crate::stack::Stack;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// What the last slices may take to arrive on top of the longest request.
@@ -63,6 +64,10 @@ impl<S: Stack> Drill<'_, S> {
                 break (recovered, at_last, query, deadline);
             }
         };
+        let gone: Vec<&str> =
+            at_last.iter().filter(|(_, a)| matches!(a, Ok(Presence::Gone(_)))).map(|(id, _)| id.as_str()).collect();
+        let ended = self.ended_by_themselves(&gone, true).await?;
+        let by_themselves = ended.values().next().cloned().filter(|_| followed);
         let hold = query.hold;
         self.waited("every SLI to recover and hold", started, deadline.since(started), recovered.is_some());
         if let Some(reason) = self.monitor.disturbed() {
@@ -84,10 +89,11 @@ impl<S: Stack> Drill<'_, S> {
                 self.decided(Check::Control, from, CheckOutcome::Passed { evidence: evidence.clone() });
                 Ok(evidence)
             }
-            (Some(_), false) if self.by_hand => {
-                self.say_how_faults_stand(at_first, at_last).await;
+            (Some(_), false) if by_themselves.is_some() || self.by_hand => {
+                self.say_how_faults_stand(at_first, at_last, &ended).await;
                 let reason = "users recovered, but no command of the runbook was meant to help: it was not the runbook";
-                let stop = Stop::new(Verdict::SelfHealed, reason).at(self.where_it_should_have_helped());
+                let by_hand = || Stop::new(Verdict::SelfHealed, reason).at(self.where_it_should_have_helped());
+                let stop = by_themselves.unwrap_or_else(by_hand);
                 for sli in &self.plan.slis {
                     let (reason, at) = (stop.reason.clone(), stop.at.clone());
                     let outcome = CheckOutcome::Failed { reason, at };
@@ -101,7 +107,7 @@ impl<S: Stack> Drill<'_, S> {
                 self.each_sli(&query, Some(at));
                 self.sink.emit(Event::Recovered { sli: String::new(), recovered_us: at });
                 self.recovery = Some(recovery);
-                self.say_how_faults_stand(at_first, at_last).await;
+                self.say_how_faults_stand(at_first, at_last, &ended).await;
                 let injected = self.injected.map_or(from, |(first, _)| first);
                 Ok(format!(
                     "users recovered {} after the injection and {} after {}",
@@ -112,7 +118,7 @@ impl<S: Stack> Drill<'_, S> {
             }
             (None, false) => {
                 let missing = self.each_sli(&query, None);
-                self.say_how_faults_stand(at_first, at_last).await;
+                self.say_how_faults_stand(at_first, at_last, &ended).await;
                 let after = if followed { "the last mitigating step" } else { "the injection" };
                 let answers = self.monitor.timeline(|timeline| timeline.answers(&timeline.latest(hold)));
                 let answers = if answers.is_empty() { answers } else { format!("; answers: {answers}") };
@@ -314,14 +320,35 @@ impl<S: Stack> Drill<'_, S> {
     }
 
     /// Says how each fault stands by both answers.
-    async fn say_how_faults_stand(&self, at_first: Answers, at_last: Answers) {
+    async fn say_how_faults_stand(&self, at_first: Answers, at_last: Answers, ended: &BTreeMap<String, Stop>) {
         for ((id, last), (_, first)) in at_last.into_iter().zip(at_first) {
-            let (what, mut detail) = how_it_stands(first, last);
+            let (mut what, mut detail) = how_it_stands(first, last);
+            if let Some(stop) = ended.get(&id) {
+                what = FaultEvent::EndedByItself;
+                detail = format!("{detail}; {}", stop.reason);
+            }
             if what == FaultEvent::ClearedByRunbook {
                 detail.extend(self.what_ended(&id).await.map(|ended| format!("; {ended}")));
             }
             self.fault_event(&id, what, &detail);
         }
+    }
+
+    /// Those of these faults that have ended by themselves, each as a reason why nobody can say that the runbook helped.
+    pub(super) async fn ended_by_themselves(
+        &self,
+        ids: &[&str],
+        mitigated: bool,
+    ) -> Result<BTreeMap<String, Stop>, Stop> {
+        let mut ended = BTreeMap::new();
+        for planned in self.plan.faults.iter().filter(|planned| ids.contains(&planned.id.as_str())) {
+            let asked = planned.fault.ended_by_itself(self.stack, mitigated);
+            if let Some(reason) = in_time("asking", &planned.id, asked).await? {
+                let stop = Stop::new(Verdict::SelfHealed, reason).at(self.in_scenario(planned.line));
+                ended.insert(planned.id.clone(), stop);
+            }
+        }
+        Ok(ended)
     }
 
     /// What has ended a fault that is gone, other than a step that cleared it.

@@ -4,14 +4,15 @@ use super::drill::Drill;
 use super::follow::{Broke, ByHand, Followed, Follower, Occasion};
 use super::monitor::shown;
 use super::stop::Stop;
-use crate::record::{Check, CheckOutcome, DrillTime, Event, StepStatus, Verdict};
+use crate::record::{Check, CheckOutcome, DrillTime, Event, FaultEvent, StepStatus, Verdict};
 use crate::runbook::{Input, RunbookPhase, Step, StepKind};
 use crate::stack::Stack;
 
 impl<S: Stack> Occasion for Drill<'_, S> {
     /// Users must still suffer when the first command starts that is meant to help.
-    fn before(&mut self, step: &Step) -> Result<(), Stop> {
+    async fn before(&mut self, step: &Step) -> Result<(), Stop> {
         if self.mitigates(step.phase) && self.mitigation.is_none() {
+            self.still_there().await?;
             self.still_broken()?;
             self.mitigation = Some((self.sink.now(), None));
             self.sink.emit(Event::MitigationStarted);
@@ -37,7 +38,10 @@ impl<S: Stack> Occasion for Drill<'_, S> {
     async fn by_hand(&mut self, step: &Step) -> Result<ByHand, Stop> {
         let asked = self.sink.now();
         let first = self.mitigates(step.phase) && self.mitigation.is_none();
-        let suffering = first.then(|| self.suffering());
+        let suffering = match first {
+            true => Some(self.still_there().await.and_then(|()| self.suffering())),
+            false => None,
+        };
         let said = self.person.by_hand(step).await;
         self.after()?;
         if said == ByHand::Done && self.mitigates(step.phase) {
@@ -120,7 +124,7 @@ impl<S: Stack> Drill<'_, S> {
                         self.sink.emit(Event::StepEnded { step: step.id.clone(), status, reason, at });
                         return Err(self.failed(check, started, stop));
                     }
-                    let reason = "users had recovered before it".to_string();
+                    let reason = "it would have proved nothing".to_string();
                     let ended = Event::StepEnded {
                         step: step.id.clone(),
                         status: StepStatus::Skipped,
@@ -153,6 +157,14 @@ impl<S: Stack> Drill<'_, S> {
             self.mitigation = Some((begun, Some(self.sink.now())));
             self.sink.emit(Event::MitigationEnded);
         }
+    }
+
+    /// No fault may have ended by itself until then.
+    async fn still_there(&self) -> Result<(), Stop> {
+        let ids: Vec<&str> = self.plan.faults.iter().map(|planned| planned.id.as_str()).collect();
+        let Some((id, stop)) = self.ended_by_themselves(&ids, false).await?.into_iter().next() else { return Ok(()) };
+        self.fault_event(&id, FaultEvent::EndedByItself, &stop.reason);
+        Err(self.failed(Check::StillBroken, self.sink.now(), stop))
     }
 
     /// The SLIs that were hit must still miss their objectives, or the drill cannot say that the runbook helped.

@@ -5,8 +5,8 @@
 
 use crate::archive;
 use crate::record::{
-    Announcement, Check, CheckOutcome, DrillTime, Event, FaultEvent, ImpactRecord, InvariantRecord, InvariantTime,
-    Phase, Record, RecoveryRecord, SLICE_US, Stamped, StepStatus, Verdict, WindowRecord,
+    Announcement, Check, CheckOutcome, DrillTime, Event, FaultAfter, FaultEvent, ImpactRecord, InvariantRecord,
+    InvariantTime, Phase, Record, RecoveryRecord, SLICE_US, Stamped, StepStatus, Verdict, WindowRecord,
 };
 use crate::report;
 use crate::slis::window::{Answer, Hit, ImpactQuery, Recovery, RecoveryQuery, Timeline, required_hold};
@@ -142,19 +142,21 @@ impl<'a> Anew<'a> {
         let suffering = self.still_broken(&hits, rows);
         let (recovery, own) = self.recovery(impact, hold);
         let relapsed = recovery.and_then(|recovery| self.relapsed(recovery));
+        let credited = recovery.filter(|_| !self.without_the_runbook());
+        let relapsed = relapsed.filter(|_| credited.is_some());
         if self.looked_for_a_recovery() && !self.plan.control {
-            rows.row("recovered", at(recovery.map(|recovery| recovery.at)), at(told_recovery(told)));
+            rows.row("recovered", at(credited.map(|recovery| recovery.at)), at(told_recovery(told)));
             rows.row("relapsed", at(relapsed), at(told.relapsed_us));
             let held = told.windows.iter().rev().find(|w| w.phase == Phase::Recover);
             let span = |from: DrillTime, to: DrillTime| format!("{} to {} µs", from.0, to.0);
             rows.row(
                 "window of the recovery",
-                recovery.map_or("none".into(), |recovery| span(recovery.from, recovery.to)),
+                credited.map_or("none".into(), |recovery| span(recovery.from, recovery.to)),
                 held.map_or("none".into(), |held| span(held.from_us, held.to_us)),
             );
-            anew.recoveries = own;
+            anew.recoveries = own.into_iter().filter(|_| recovery.is_none() || credited.is_some()).collect();
             anew.windows.retain(|window| window.phase != Phase::Recover);
-            if let Some(Recovery { at, from, to }) = recovery {
+            if let Some(Recovery { at, from, to }) = credited {
                 anew.recoveries.push(RecoveryRecord { sli: String::new(), recovered_us: at });
                 anew.windows.push(WindowRecord { phase: Phase::Recover, from_us: from, to_us: to });
             }
@@ -260,6 +262,13 @@ impl<'a> Anew<'a> {
         let told = matches!(checked.outcome, CheckOutcome::Passed { .. });
         rows.row("users suffered when the mitigation began", suffering, told);
         Some(suffering)
+    }
+
+    /// A runbook was followed that nobody can say to have helped: none of its commands was meant to, or a fault ended by itself.
+    fn without_the_runbook(&self) -> bool {
+        let ended = |fault: &crate::record::FaultRecord| fault.after == Some(FaultAfter::EndedByItself);
+        self.plan.runbook_file.is_some()
+            && (self.told.mitigation_started_us.is_none() || self.told.faults.iter().any(ended))
     }
 
     fn looked_for_a_recovery(&self) -> bool {
@@ -373,6 +382,9 @@ impl<'a> Anew<'a> {
         }
         if recovery.is_none() {
             return Some(Verdict::NotRecovered);
+        }
+        if self.without_the_runbook() {
+            return Some(Verdict::SelfHealed);
         }
         if failed.is_some() {
             return Some(Verdict::StepFailed);

@@ -267,6 +267,15 @@ pub trait Inject {
     fn ended_by<S: Stack>(&self, _undo: &Undo, _stack: &S) -> impl Future<Output = Option<String>> + Send {
         std::future::ready(None)
     }
+    /// That a fault that is gone has ended by itself, so that nobody can say that a runbook ended it: in words. Asked before
+    /// the first mitigating command, and after the recovery.
+    fn ended_by_itself<S: Stack>(
+        &self,
+        _stack: &S,
+        _mitigated: bool,
+    ) -> impl Future<Output = Result<Option<String>, FaultError>> + Send {
+        std::future::ready(Ok(None))
+    }
     /// Undoes it; idempotent. Returns what that wrote. What is irreversible is left as it is, and is not asked afterwards
     /// whether it is gone.
     fn revert<S: Stack>(

@@ -16,7 +16,7 @@ use super::command::ask;
 use super::{FaultError, Field, FromNode, Inject, Presence, Undo, containers, read_covers};
 use crate::record::{Parts, script_secrets};
 use crate::source::{Diagnostics, Form, MapReader, Node, Source, shape};
-use crate::stack::{ContainerState, Process as Beside, Stack, TOOLBOX};
+use crate::stack::{ContainerState, Ending, Process as Beside, Stack, TOOLBOX};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -138,6 +138,11 @@ impl Probe {
 }
 
 impl Process {
+    /// Whether it comes back after its end, or a probe says that its end was meant.
+    pub fn says_when_it_ends(&self) -> bool {
+        self.process.returns.is_some() || self.cleared_when.is_some()
+    }
+
     async fn containers<S: Stack>(&self, stack: &S) -> Result<Vec<ContainerState>, FaultError> {
         let name = &self.process.name;
         stack.containers(name).await.map_err(|error| FaultError::new(format!("look at the containers of `{name}`"), error))
@@ -196,7 +201,8 @@ impl Inject for Process {
     /// a process that runs is not gone, although it may be waiting to be started again.
     async fn confirm<S: Stack>(&self, _id: &str, _undo: &Undo, field: &Field<'_, S>) -> Result<Presence, FaultError> {
         let all = self.containers(field.stack).await?;
-        let up = all.iter().filter(|state| containers::is_up(state)).count();
+        // A paused one does nothing; what it still holds (a lock), users feel.
+        let up = all.iter().filter(|state| containers::is_up(state) && state.status != "paused").count();
         let seen: Vec<_> = all.into_iter().map(|state| (state.id.clone(), Some(state))).collect();
         let mut evidence = containers::describe(&seen);
         if seen.is_empty() {
@@ -218,6 +224,41 @@ impl Inject for Process {
         let (holds, said) = probe.ask("confirm", field.stack).await?;
         let evidence = format!("{evidence}; {said}");
         Ok(if holds { Presence::InPlace(evidence) } else { Presence::Partly(evidence, Parts::HALF) })
+    }
+
+    /// Before the first mitigating command whatever its exit code. Afterwards a command of the runbook may have made it fail,
+    /// but not succeed: that only a probe can say.
+    async fn ended_by_itself<S: Stack>(&self, stack: &S, mitigated: bool) -> Result<Option<String>, FaultError> {
+        let mut endings = stack.endings(&self.process.name).await;
+        if !mitigated && endings.iter().all(|ending| !ending.by_itself) {
+            return Ok(None);
+        }
+        let states = self.containers(stack).await?;
+        if states.iter().any(containers::is_up) {
+            return Ok(None);
+        }
+        // One of which no end was seen counts as one that nobody stopped.
+        for state in states {
+            let known = endings.iter().any(|ending| ending.container == state.name);
+            if let (false, Some(exit_code)) = (known, state.exit_code) {
+                endings.push(Ending { container: state.name, exit_code, after: Duration::ZERO, by_itself: true });
+            }
+        }
+        let ended = endings.iter().find(|ending| ending.by_itself && (ending.exit_code == 0 || !mitigated));
+        let Some(ended) = ended else { return Ok(None) };
+        if let Some(probe) = &self.cleared_when
+            && (!mitigated || probe.ask("cleared_when", stack).await?.0)
+        {
+            return Ok(None);
+        }
+        let Ending { container, exit_code, after, .. } = ended;
+        let after = if after.is_zero() { String::new() } else { format!(" {:.1} s after it began", after.as_secs_f64()) };
+        let before = if mitigated { "" } else { ", before the first mitigating command" };
+        Ok(Some(format!(
+            "the process `{}` ended by itself with exit code {exit_code}{after}{before} ({container}); the drill cannot say that \
+             the runbook helped; give it `returns` or `cleared_when`",
+            self.process.name
+        )))
     }
 
     async fn revert<S: Stack>(&self, _id: &str, undo: &Undo, field: &Field<'_, S>) -> Result<String, FaultError> {

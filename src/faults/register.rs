@@ -162,6 +162,12 @@ macro_rules! faults {
                 }
             }
 
+            async fn ended_by_itself<S: Stack>(&self, stack: &S, mitigated: bool) -> Result<Option<String>, FaultError> {
+                match self {
+                    $(Fault::$fault(fault) => fault.ended_by_itself(stack, mitigated).await,)*
+                }
+            }
+
             async fn revert<S: Stack>(
                 &self,
                 id: &str,

@@ -157,6 +157,8 @@ pub enum StepStatus {
 pub enum FaultAfter {
     /// The runbook cleared it.
     ClearedByRunbook,
+    /// It ended by itself: that the runbook cleared it, nobody can say.
+    EndedByItself,
     /// The runbook worked around it.
     StillActive,
     /// The runbook cleared a part of it.
@@ -474,6 +476,8 @@ pub enum FaultEvent {
     Confirmed,
     /// It was asked again after the recovery and had been cleared by the runbook.
     ClearedByRunbook,
+    /// It was asked again after the recovery, and had ended by itself.
+    EndedByItself,
     /// It was asked again after the recovery and is still active.
     StillActive,
     /// It was asked again after the recovery and a part of it is still active.

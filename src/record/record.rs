@@ -260,6 +260,7 @@ impl Record {
         let Some(fault) = self.faults.get_mut(at) else { return };
         match what {
             FaultEvent::ClearedByRunbook => fault.after = Some(FaultAfter::ClearedByRunbook),
+            FaultEvent::EndedByItself => fault.after = Some(FaultAfter::EndedByItself),
             FaultEvent::StillActive => fault.after = Some(FaultAfter::StillActive),
             FaultEvent::PartiallyActive => fault.after = Some(FaultAfter::PartiallyActive),
             FaultEvent::Failed if asked_again => fault.after = Some(FaultAfter::Unknown),

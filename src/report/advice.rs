@@ -225,6 +225,7 @@ fn after(record: &Record) -> Option<(FaultAfter, &str)> {
         FaultAfter::StillActive => FaultEvent::StillActive,
         FaultAfter::PartiallyActive => FaultEvent::PartiallyActive,
         FaultAfter::ClearedByRunbook => FaultEvent::ClearedByRunbook,
+        FaultAfter::EndedByItself => FaultEvent::EndedByItself,
         FaultAfter::Unknown => FaultEvent::Failed,
     };
     let detail = fault.life.iter().rev().find(|moment| moment.what == what).map_or("", |moment| moment.detail.as_str());

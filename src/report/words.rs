@@ -159,6 +159,7 @@ pub fn station(what: FaultEvent) -> (Mark, &'static str) {
         FaultEvent::Injecting => (Mark::Plain, "is being injected"),
         FaultEvent::Confirmed => (Mark::Good, "is in place"),
         FaultEvent::ClearedByRunbook => (Mark::Good, "was cleared by the runbook"),
+        FaultEvent::EndedByItself => (Mark::Warn, "ended by itself"),
         FaultEvent::StillActive => (Mark::Warn, "is still active"),
         FaultEvent::PartiallyActive => (Mark::Warn, "is partially active"),
         FaultEvent::Reverted => (Mark::Good, "is undone"),
@@ -171,6 +172,7 @@ pub fn station(what: FaultEvent) -> (Mark, &'static str) {
 pub fn fate(record: &Record, fault: &FaultRecord) -> (Mark, String) {
     let after = match fault.after {
         Some(FaultAfter::ClearedByRunbook) => Some("cleared by the runbook"),
+        Some(FaultAfter::EndedByItself) => Some("ended by itself"),
         Some(FaultAfter::StillActive) if record.recovered_us().is_some() => {
             Some("still active, users are served all the same")
         }

@@ -50,6 +50,7 @@ pub fn read_faults(node: &Node, loads: &[&str], source: &Arc<Source>, diags: &mu
             diags.error(source, at, message).help(help);
         }
         warn_of_what_is_left_running(&fault, &entry.value, source, diags);
+        warn_of_what_may_end(&fault, &entry.value, source, diags);
         let name = fault.process().map(|process| process.name);
         if let Some(name) = name.filter(|name| process_names(&faults).any(|other| other == *name)) {
             let at = span_of(&entry.value, "name");
@@ -82,6 +83,19 @@ fn warn_of_what_is_left_running(fault: &Fault, parameters: &Node, source: &Arc<S
     diags
         .warning(source, span_of(parameters, "run"), message)
         .help("use the fault `process`, which runs in a container of its own");
+}
+
+/// A process that ends by itself heals by itself.
+fn warn_of_what_may_end(fault: &Fault, parameters: &Node, source: &Arc<Source>, diags: &mut Diagnostics) {
+    let Fault::Process(process) = fault else { return };
+    if process.says_when_it_ends() {
+        return;
+    }
+    let message =
+        "the process has neither `returns` nor `cleared_when`: when it ends by itself, the drill is `self_healed`";
+    diags
+        .warning(source, span_of(parameters, "run"), message)
+        .help("give it `returns`, or the probe `cleared_when` that holds once the runbook has cleared it");
 }
 
 fn process_names(faults: &[PlannedFault]) -> impl Iterator<Item = String> {

@@ -175,7 +175,11 @@ fn a_command_that_leaves_something_running_is_warned_of_and_a_process_has_a_name
     assert!(warning.message.contains("`run` leaves something running in `shop`"), "{warning:?}");
     assert!(warning.help.as_deref().is_some_and(|help| help.contains("`process`")), "{warning:?}");
 
-    let process = "  - process: { name: flood, service: shop, run: a }\n";
+    let told_of_end = told(&faults("  - process: { name: flood, service: shop, run: a }\n"));
+    let [warning] = &told_of_end[..] else { panic!("{told_of_end:?}") };
+    assert!(warning.message.contains("neither `returns` nor `cleared_when`"), "{warning:?}");
+
+    let process = "  - process: { name: flood, service: shop, run: a, cleared_when: { service: shop, run: b } }\n";
     let twice = told(&faults(&process.repeat(2)));
     assert!(twice.iter().any(|told| told.message.contains("two processes `flood`")), "{twice:?}");
     let plan = plan_of(&faults(process));

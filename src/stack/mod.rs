@@ -12,7 +12,7 @@ mod tools;
 pub use capacity::{Admission, Available, Capacity, Demand, Limits, Use};
 pub use channel::Channel;
 pub use files::{Cut, Damage, FileAnswer, FileAsk, FileDeed, Harm, Spot};
-pub use process::Process;
+pub use process::{Ending, Process};
 pub use release::{Marks, RELEASE_WITHIN, Release};
 pub use tools::{Call, CallInput, CallIo, CallOutput, CallPeer, NoTools, PIECE, REFUSED, Tools, WINDOW};
 
@@ -277,6 +277,10 @@ pub trait Stack: Send + Sync + 'static {
     /// Removes its containers, whatever their state. Idempotent; it is gone when this returns.
     fn remove_process(&self, name: &str) -> impl Future<Output = Result<(), StackError>> + Send {
         std::future::ready(Err(process::cannot_start(name)))
+    }
+    /// How the containers of a process have ended since it was started that have not been started again, removed ones included.
+    fn endings(&self, _name: &str) -> impl Future<Output = Vec<Ending>> + Send {
+        std::future::ready(Vec::new())
     }
     /// Environment of a service as the resolved model has it.
     fn environment(&self, service: &str) -> BTreeMap<String, String>;

@@ -19,6 +19,19 @@ pub struct Process {
     pub returns: Option<Duration>,
 }
 
+/// How a container of a process came to its last end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ending {
+    /// Container name.
+    pub container: String,
+    /// Exit code.
+    pub exit_code: i64,
+    /// How long after its start.
+    pub after: Duration,
+    /// Nobody had stopped, killed or removed it.
+    pub by_itself: bool,
+}
+
 /// Runs a script again and again: `$1` is the script, `$2` the pause in seconds. A shell that could not run what it was told
 /// to will not be able to the next time either.
 const AGAIN: &str = "while :; do sh -c \"$1\"; code=$?; case $code in 126|127) exit $code;; esac; \

@@ -16,6 +16,7 @@ mod killed;
 mod parsed;
 mod passes;
 mod person;
+mod process;
 mod recover;
 mod restore;
 mod revert;

@@ -37,6 +37,9 @@ pub const MIXED: &str = "
 /// A fault of a container.
 pub const PAUSE: &str = "\n  - container_pause: { service: db }";
 
+/// A process of its own.
+pub const PROCESS: &str = "\n  - process: { name: worker, service: db, run: work }";
+
 /// A runbook that helps: it works around the fault.
 pub const RUNBOOK: &str = "\
 # The shop is down

@@ -7,8 +7,8 @@ use super::shop::real_agent;
 use super::world::World;
 use firedrill::record::Redactor;
 use firedrill::stack::{
-    AgentRole, Channel, ContainerOp, ContainerState, Damage, Executed, FileAnswer, FileAsk, FileDeed, Place, Stack,
-    StackDown, StackError, StackUp, Whole,
+    AgentRole, Channel, ContainerOp, ContainerState, Damage, Ending, Executed, FileAnswer, FileAsk, FileDeed, Place,
+    Stack, StackDown, StackError, StackUp, Whole,
 };
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -19,6 +19,11 @@ use tokio_util::sync::CancellationToken;
 
 /// The container of a service, and at the same time the id of the fault that freezes or kills it.
 pub const DB_CONTAINER: &str = "c0ffee-db";
+
+/// The one process that can be started, its fault, and its container.
+const WORKER: &str = "worker";
+const PROCESS: &str = "process";
+const WORKER_CONTAINER: &str = "fake-worker-1";
 
 /// A fake stack with the services `web` and `db`.
 pub struct FakeStack {
@@ -86,6 +91,10 @@ impl Stack for FakeStack {
 
     async fn containers(&self, service: &str) -> Result<Vec<ContainerState>, StackError> {
         self.maybe_panic("containers");
+        if service == WORKER {
+            let worker = self.world.worker();
+            return Ok(worker.into_iter().map(|status| worker_state(status, &self.world)).collect());
+        }
         let restarts = self.world.counted("restart-db");
         let vanished = self.world.switches.shop.as_ref().is_some_and(|shop| shop.vanished());
         if vanished && service == "db" {
@@ -137,7 +146,12 @@ impl Stack for FakeStack {
             let output = String::from_utf8(whole.stdout).expect("text");
             return Ok(Executed { container: whole.container, code: whole.code.expect("an end"), output });
         }
-        Ok(Executed { container: format!("fake-{service}-1"), code: 0, output: String::new() })
+        let exits = self.world.switches.exits.iter().find(|(known, _)| command[2].contains(**known));
+        let code = exits.map_or(0, |(known, codes)| {
+            let asked = self.world.count(known) as usize - 1;
+            codes[asked.min(codes.len() - 1)]
+        });
+        Ok(Executed { container: format!("fake-{service}-1"), code, output: String::new() })
     }
 
     async fn exec_whole(&self, service: &str, command: &[String], _: Duration) -> Result<Whole, StackError> {
@@ -174,6 +188,25 @@ impl Stack for FakeStack {
                 }
             },
         })
+    }
+
+    async fn start_process(&self, name: &str) -> Result<(), StackError> {
+        assert_eq!(name, WORKER);
+        self.world.break_it(PROCESS);
+        Ok(())
+    }
+
+    async fn remove_process(&self, _: &str) -> Result<(), StackError> {
+        self.world.lift(PROCESS).map(drop).map_err(refused)
+    }
+
+    async fn endings(&self, _: &str) -> Vec<Ending> {
+        let after = self.world.switches.ends_after.unwrap_or_default();
+        let by_itself = !self.world.cleared(PROCESS);
+        let exit_code = self.world.switches.exits_with;
+        let ended = self.world.worker() == Some("exited");
+        let ending = Ending { container: WORKER_CONTAINER.into(), exit_code, after, by_itself };
+        ended.then_some(ending).into_iter().collect()
     }
 
     async fn read_file(&self, _: &str, _: &str) -> Result<Vec<u8>, StackError> {
@@ -215,6 +248,16 @@ impl Stack for FakeStack {
             });
         }
         Ok(StackDown { took: Duration::from_millis(1), left: self.world.switches.leaves.clone() })
+    }
+}
+
+fn worker_state(status: &str, world: &World) -> ContainerState {
+    ContainerState {
+        id: WORKER_CONTAINER.into(),
+        name: WORKER_CONTAINER.into(),
+        status: status.into(),
+        exit_code: (status == "exited").then_some(world.switches.exits_with),
+        started_at: String::new(),
     }
 }
 

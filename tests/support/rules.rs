@@ -151,7 +151,8 @@ fn lifted_after_the_verdict(told: &Told) {
             !matches!(verdict, Verdict::Passed | Verdict::NotReverted | Verdict::Damaged) && !verdict.is_harness()
         }
         Some(Event::Fault { what, .. }) => {
-            matches!(what, FaultEvent::ClearedByRunbook | FaultEvent::StillActive | FaultEvent::PartiallyActive)
+            use FaultEvent::{ClearedByRunbook, EndedByItself, PartiallyActive, StillActive};
+            matches!(what, ClearedByRunbook | EndedByItself | StillActive | PartiallyActive)
         }
         _ => false,
     };

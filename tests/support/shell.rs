@@ -126,6 +126,13 @@ async fn interpret(world: &World, text: &str) -> i32 {
         "healthy" => i32::from(world.broken()),
         // Fails that many times, then passes.
         "stubborn" => i32::from(world.count("stubborn") <= rest.parse().expect("a number")),
+        // Returns once the process has ended.
+        "await-end" => {
+            while world.worker() == Some("running") {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            0
+        }
         // Returns once users have been well for a second.
         "await-health" => {
             let second = Duration::from_secs(1);

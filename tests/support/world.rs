@@ -5,7 +5,7 @@ use super::agent::Order;
 use super::log::{Happening, Log};
 use super::shop::Shop;
 use firedrill::stack::StackError;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -44,6 +44,10 @@ pub struct Switches {
     pub probes_take: Duration,
     /// Faults end by themselves after this long.
     pub ends_after: Option<Duration>,
+    /// With which exit codes the scripts of faults end, in order; the last one again and again. Of the others 0.
+    pub exits: BTreeMap<&'static str, Vec<i64>>,
+    /// With which exit code a process ends.
+    pub exits_with: i64,
     /// A fault that was cleared comes back after this long.
     pub returns_after: Option<Duration>,
     /// Once a fault was lifted, users suffer for good.
@@ -103,6 +107,8 @@ struct State {
     worked_around: Vec<Interval>,
     /// When users suffered for another reason than a fault.
     scars: Vec<Interval>,
+    /// The faults that the runbook has cleared while they were in place.
+    cleared: BTreeSet<String>,
     /// Since when users suffer in turns.
     turns: Option<Instant>,
     agents: BTreeMap<String, UnboundedSender<Order>>,
@@ -186,7 +192,11 @@ impl World {
     /// The runbook clears every fault; they come back where the world says so.
     pub fn clear(&self) {
         let now = Instant::now();
-        for intervals in self.lock().faults.values_mut() {
+        let mut state = self.lock();
+        let in_place = state.faults.iter().filter(|(_, intervals)| covers(intervals, now));
+        let cleared: Vec<String> = in_place.map(|(fault, _)| fault.clone()).collect();
+        state.cleared.extend(cleared);
+        for intervals in state.faults.values_mut() {
             cut(intervals, now);
             intervals.extend(self.switches.returns_after.map(|after| (now + after, None)));
         }
@@ -224,6 +234,17 @@ impl World {
     /// Whether a fault is in place now.
     pub fn in_place(&self, fault: &str) -> bool {
         self.lock().faults.get(fault).is_some_and(|intervals| covers(intervals, Instant::now()))
+    }
+
+    /// Whether the runbook has cleared a fault that was in place.
+    pub fn cleared(&self, fault: &str) -> bool {
+        self.lock().cleared.contains(fault)
+    }
+
+    /// How the container of the process stands, once it was started and until it is removed.
+    pub fn worker(&self) -> Option<&'static str> {
+        let begun = self.lock().faults.contains_key("process");
+        begun.then(|| if self.in_place("process") { "running" } else { "exited" })
     }
 
     /// Whether users suffer now.

@@ -245,7 +245,7 @@ impl Choice {
             "files" => ", path: /data, do: remove, irreversible: true",
             "http_status" => ", status: 503",
             "postgres_lock" => ", table: orders",
-            "process" => ", name: bad-client, run: 'while :; do sleep 1; done'",
+            "process" => ", name: bad-client, run: 'while :; do sleep 1; done', returns: 1s",
             "sql" => ", run: DELETE FROM orders, confirm: SELECT count(*) = 0 FROM orders, irreversible: true",
             _ => "",
         };

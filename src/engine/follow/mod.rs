@@ -30,7 +30,7 @@ pub trait Occasion {
     ///
     /// # Errors
     /// Why the command must not run.
-    fn before(&mut self, step: &Step) -> Result<(), Stop>;
+    fn before(&mut self, step: &Step) -> impl Future<Output = Result<(), Stop>>;
 
     /// Looked at after each command.
     ///

@@ -178,3 +178,25 @@ fn what_the_run_concluded_must_follow_from_its_slices() {
     });
     assert!(found.contains(&"verdict".to_string()), "{found:?}");
 }
+
+#[test]
+fn a_fault_that_ended_by_itself_is_no_recovery_by_the_runbook() {
+    let ended_by_itself = |fault: &str| Event::Fault {
+        fault: fault.into(),
+        what: FaultEvent::EndedByItself,
+        detail: "it ended with exit code 0".into(),
+    };
+    let mut all = events(110);
+    let fault = record_of(Story::Passed).plan.unwrap().faults[0].id.clone();
+    for stamped in &mut all {
+        match &mut stamped.event {
+            Event::Recovered { .. } | Event::WindowHeld { phase: Phase::Recover, .. } => {
+                stamped.event = Event::Note { text: "users recovered".into() };
+            }
+            Event::Waited { .. } => stamped.event = ended_by_itself(&fault),
+            Event::Judged { verdict, .. } => *verdict = Verdict::SelfHealed,
+            _ => {}
+        }
+    }
+    assert_eq!(differ(&all, &[]), Vec::<String>::new());
+}

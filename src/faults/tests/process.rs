@@ -24,8 +24,11 @@ async fn a_process_is_as_far_there_as_its_containers_run() {
     stack.set("b", "exited");
     assert_eq!(stands().await, Presence::Partly("shop-a is running, shop-b has exited with 137".into(), Parts::HALF));
     stack.set("a", "paused");
-    assert!(matches!(stands().await, Presence::Partly(..)), "a paused one holds what it holds");
+    assert_eq!(stands().await, Presence::Gone("shop-a is paused, shop-b has exited with 137".into()));
+    stack.set("b", "running");
+    assert!(matches!(stands().await, Presence::Partly(..)), "one of them does nothing");
     stack.set("a", "exited");
+    stack.set("b", "exited");
     assert!(matches!(stands().await, Presence::Gone(_)));
 
     fault.revert("f", &undo, &field).await.expect("reverted");

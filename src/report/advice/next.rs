@@ -111,6 +111,12 @@ fn by_verdict(record: &Record, all: &mut Vec<String>) {
                  runbook as well, so the drill cannot say that the runbook helps."
             ));
         }
+        Verdict::SelfHealed if record.faults.iter().any(|fault| fault.after == Some(FaultAfter::EndedByItself)) => {
+            all.push(format!(
+                "Give the process in `{scenario}` `returns`, so that it comes back after it has ended by itself, or `cleared_when`, so \
+                 that its end counts only where the runbook has cleared it."
+            ));
+        }
         Verdict::SelfHealed => {
             all.push(format!(
                 "Make the fault in `{scenario}` last, or come back after it was cleared (`returns`). Users had recovered before the \

@@ -169,13 +169,14 @@ impl Picture<'_> {
         let end = record.last_us;
         for fault in &record.faults {
             let Some(from) = fault.at(FaultEvent::Confirmed).or(fault.at(FaultEvent::Injecting)) else { continue };
-            let gone = [FaultEvent::ClearedByRunbook, FaultEvent::Reverted]
+            let gone = [FaultEvent::ClearedByRunbook, FaultEvent::EndedByItself, FaultEvent::Reverted]
                 .into_iter()
                 .filter_map(|what| fault.at(what))
                 .min();
             let info = record.plan.as_ref().and_then(|plan| plan.faults.iter().find(|info| info.id == fault.fault));
             let summary = info.map_or(fault.fault.as_str(), |info| info.summary.as_str());
-            let seen = if fault.at(FaultEvent::ClearedByRunbook).is_some() { ", seen gone at its end" } else { "" };
+            let after = [FaultEvent::ClearedByRunbook, FaultEvent::EndedByItself];
+            let seen = if after.iter().any(|what| fault.at(*what).is_some()) { ", seen gone at its end" } else { "" };
             self.bar(from, gone.unwrap_or(end), "fault", &plain(&format!("fault: {summary}{seen}")));
         }
         if let Some((from, to, count)) = lost_span(record) {

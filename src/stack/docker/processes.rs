@@ -3,18 +3,26 @@
 
 use super::compose::{Stopped, Watch};
 use super::errors::environment;
+use super::labels;
 use super::model::escape;
 use super::remove;
 use super::stack::DockerStack;
 use super::steps::Making;
-use crate::stack::{Process, StackError, StackSpec};
+use crate::stack::{Ending, Process, StackError, StackSpec};
+use bollard::Docker;
+use bollard::models::EventMessage;
+use bollard::query_parameters::EventsOptionsBuilder;
+use futures_util::StreamExt;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// How long `docker compose up` may take.
 const UP_WITHIN: Duration = Duration::from_secs(20);
+/// After the engine has ended a list of events, for which there is no reason but that it is restarted.
+const LISTEN_AGAIN: Duration = Duration::from_millis(200);
 
 /// What a process takes over of a service: what its command needs to run as it does there, and nothing by which others find
 /// the service (aliases, ports, labels) or by which it reaches the host beyond its mounts.
@@ -75,8 +83,82 @@ pub(super) fn scale(model: &mut Value, spec: &StackSpec, started: &BTreeSet<Stri
     }
 }
 
+/// Who ended the containers of a process, by the engine's own events: a signal that anybody sent through the engine comes
+/// before the end that it brings. They are watched until this is dropped.
+#[derive(Debug)]
+pub(super) struct Ends {
+    lives: Lives,
+    _watching: DropGuard,
+}
+
+/// Container name → its life since its last start.
+type Lives = Arc<Mutex<BTreeMap<String, Life>>>;
+
+#[derive(Debug, Default)]
+struct Life {
+    /// In nanoseconds, by the engine's clock.
+    started: i64,
+    signalled: bool,
+    died: Option<(i64, i64)>,
+}
+
+impl Ends {
+    fn watch(docker: Docker, project: &str, name: &str) -> Ends {
+        let ending = CancellationToken::new();
+        let (lives, ended) = (Lives::default(), ending.clone());
+        let labels = [(labels::PROJECT, project), (labels::SERVICE, name), (labels::ONEOFF, "False")];
+        let labels = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let filters =
+            HashMap::from([("type".to_string(), vec!["container".to_string()]), ("label".to_string(), labels)]);
+        let noted = lives.clone();
+        tokio::spawn(ended.run_until_cancelled_owned(async move {
+            // From the oldest event that the engine remembers on: whatever comes before the engine listens is not missed.
+            let mut since = 1_000_000_000;
+            loop {
+                let from = format!("{}.{:09}", since / 1_000_000_000, since % 1_000_000_000);
+                let options = EventsOptionsBuilder::default().since(&from).filters(&filters).build();
+                let mut events = std::pin::pin!(docker.events(Some(options)));
+                while let Some(Ok(event)) = events.next().await {
+                    since = event.time_nano.unwrap_or(since);
+                    note_event(&noted, &event);
+                }
+                tokio::time::sleep(LISTEN_AGAIN).await;
+            }
+        }));
+        Ends { lives, _watching: ending.drop_guard() }
+    }
+
+    /// What was seen so far.
+    pub(super) fn seen(&self) -> Vec<Ending> {
+        let lives = self.lives.lock().unwrap_or_else(PoisonError::into_inner);
+        let ended = lives.iter().filter_map(|(container, life)| {
+            let (exit_code, at) = life.died?;
+            let after = Duration::from_nanos(u64::try_from(at - life.started).unwrap_or_default());
+            Some(Ending { container: container.clone(), exit_code, after, by_itself: !life.signalled })
+        });
+        ended.collect()
+    }
+}
+
+fn note_event(lives: &Lives, event: &EventMessage) {
+    let attributes = event.actor.as_ref().and_then(|actor| actor.attributes.as_ref());
+    let attribute = |key: &str| attributes.and_then(|all| all.get(key));
+    let (Some(name), Some(action)) = (attribute("name"), event.action.as_deref()) else { return };
+    let at = event.time_nano.unwrap_or_default();
+    let mut lives = lives.lock().unwrap_or_else(PoisonError::into_inner);
+    let life = lives.entry(name.clone()).or_default();
+    match action {
+        "start" => *life = Life { started: at, ..Life::default() },
+        "kill" => life.signalled = true,
+        "die" => life.died = Some((attribute("exitCode").and_then(|code| code.parse().ok()).unwrap_or_default(), at)),
+        _ => {}
+    }
+}
+
 /// What `Stack::start_process` does.
 pub(super) async fn start(stack: &DockerStack, name: &str) -> Result<(), StackError> {
+    let ends = Ends::watch(stack.endpoint.docker.clone(), &stack.project, name);
+    stack.started().ends.insert(name.to_string(), ends);
     let model = note(stack, name, true)?;
     let args = ["up", "--detach", "--no-build", "--no-deps", "--quiet-pull", "--", name];
     let cancel = CancellationToken::new();
@@ -125,6 +207,8 @@ fn note(stack: &DockerStack, name: &str, runs: bool) -> Result<String, StackErro
     if runs {
         started.processes.insert(name.to_string());
         started.services.push(name.to_string());
+    } else {
+        started.ends.remove(name);
     }
     scale(&mut model, &stack.spec, &started.processes);
     let model = model.to_string();

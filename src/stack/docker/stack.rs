@@ -13,8 +13,8 @@ use super::{
 };
 use crate::record::{Redactor, Secrets, UsageSample};
 use crate::stack::{
-    AgentRole, Channel, ContainerOp, ContainerState, Executed, FileAnswer, FileAsk, Marks, Place, Release, Stack,
-    StackDown, StackError, StackSpec, StackUp, TOOLBOX, Tools, Whole,
+    AgentRole, Channel, ContainerOp, ContainerState, Ending, Executed, FileAnswer, FileAsk, Marks, Place, Release,
+    Stack, StackDown, StackError, StackSpec, StackUp, TOOLBOX, Tools, Whole,
 };
 use bollard::query_parameters::ContainerArchiveInfoOptionsBuilder;
 use sha2::{Digest, Sha256};
@@ -92,6 +92,8 @@ pub(super) struct Started {
     pub services: Vec<String>,
     /// The processes that faults have started.
     pub processes: BTreeSet<String>,
+    /// Process → what is seen of the ends of its containers.
+    pub ends: BTreeMap<String, processes::Ends>,
     /// Profiles that steps have enabled.
     pub profiles: Vec<String>,
     /// Service → the variables that a release of it has set, for whoever makes the model again.
@@ -438,6 +440,10 @@ impl Stack for DockerStack {
 
     async fn remove_process(&self, name: &str) -> Result<(), StackError> {
         processes::remove(self, name).await
+    }
+
+    async fn endings(&self, name: &str) -> Vec<Ending> {
+        self.started().ends.get(name).map(processes::Ends::seen).unwrap_or_default()
     }
 
     fn environment(&self, service: &str) -> BTreeMap<String, String> {
