@@ -253,10 +253,7 @@ impl<S: Stack> Drill<'_, S> {
                 _ => came_to,
             },
         };
-        match came_to {
-            Ok(reason) => self.no_relapse().await.map(|()| reason),
-            failed => failed,
-        }
+        came_to
     }
 
     /// The runbook and what it comes to.
@@ -296,15 +293,16 @@ impl<S: Stack> Drill<'_, S> {
     /// Reverts and removes whatever happened before, then says what it all came to.
     async fn finish(mut self, passed: String, options: &Options, run_dir: &RunDir, shutdown: &Shutdown) -> Outcome {
         if !shutdown.hurry.is_cancelled() {
-            self.begin(Phase::Revert);
-            // The logs of a process go with its containers.
+            // The logs of a process go with its containers. Before the revert begins: until then users are watched.
             if self.plan.faults.iter().any(|planned| planned.fault.process().is_some()) {
                 let _ = shutdown.hurry.run_until_cancelled(self.save_logs(run_dir)).await;
             }
+            let recovering = self.phase_began;
+            self.begin(Phase::Revert);
             let undone = tokio::select! {
                 biased;
                 () = shutdown.hurry.cancelled() => Ok(()),
-                undone = caught(self.revert(&shutdown.cancel)) => undone,
+                undone = caught(self.revert(recovering, &shutdown.cancel)) => undone,
             };
             if let Err(panic) = undone {
                 self.judge(Stop::harness(format!("a part of Firedrill panicked while it undid the faults: {panic}")));
@@ -434,11 +432,17 @@ impl<S: Stack> Drill<'_, S> {
 
     /// Why what this phase measured may be the doing of other drills, if it may.
     pub fn crowded(&self) -> Option<String> {
-        let why = self.monitor.crowded(self.phase_began)?;
+        match self.phase {
+            Some(Phase::Recover) => self.crowded_recovery(self.phase_began),
+            _ => self.monitor.crowded(self.phase_began),
+        }
+    }
+
+    /// Why a recovery that was looked for since `began` may not have come because of other drills, if it may.
+    pub fn crowded_recovery(&self, began: DrillTime) -> Option<String> {
+        let why = self.monitor.crowded(began)?;
         // Users who did not recover while there was room for the whole hold at a stretch did not fail for want of room.
-        let had_room =
-            self.phase == Some(Phase::Recover) && self.monitor.calm_for(self.required_hold(), self.phase_began);
-        (!had_room).then_some(why)
+        (!self.monitor.calm_for(self.required_hold(), began)).then_some(why)
     }
 
     /// Why the impact may have been the doing of other drills, if it may, and not of the fault.

@@ -167,11 +167,12 @@ impl<S: Stack> Drill<'_, S> {
         words.map_or_else(String::new, |(step, line)| format!("; the last output of `{step}` was `{line}`"))
     }
 
-    /// Users must be served until the faults begin to be undone: a relapse after the hold is no recovery.
-    pub(super) async fn no_relapse(&mut self) -> Result<(), Stop> {
+    /// Users must be served until the faults began to be undone at `until`: a relapse after the hold is no recovery. `recovering`
+    /// is when it began to be looked for.
+    pub(super) async fn no_relapse(&mut self, until: DrillTime, recovering: DrillTime) -> Result<(), Stop> {
         let Some(recovery) = self.recovery else { return Ok(()) };
-        let (until, hold) = (self.sink.now(), self.plan.recover_hold);
-        let deadline = until.plus(self.longest_request() + ARRIVAL);
+        let (began, hold) = (self.sink.now(), self.plan.recover_hold);
+        let deadline = began.plus(self.longest_request() + ARRIVAL);
         let relapsed = |timeline: &Timeline| timeline.relapsed(recovery.to, until, hold);
         let seen = self.monitor.until(deadline, |monitor| match monitor.timeline(relapsed) {
             Answer::Yes(missed) => Some(missed),
@@ -197,7 +198,11 @@ impl<S: Stack> Drill<'_, S> {
             seconds(relapsed_us.since(recovery.at)),
             self.shown_with_answers(&missed)
         );
-        let stop = self.failed(Check::StillServed, recovery.at, Stop::new(Verdict::NotRecovered, reason).at(at));
+        let stop = match self.crowded_recovery(recovering) {
+            Some(why) => Stop::disturbed(format!("{why}, so that this is no verdict: {reason}")),
+            None => Stop::new(Verdict::NotRecovered, reason),
+        };
+        let stop = self.failed(Check::StillServed, recovery.at, stop.at(at));
         self.sink.emit(Event::Relapsed { relapsed_us });
         self.recovery = None;
         Err(stop)

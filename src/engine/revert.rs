@@ -5,7 +5,7 @@ use super::drill::{Drill, caught, seconds};
 use super::monitor::shown;
 use super::stop::Stop;
 use crate::faults::{Inject, Presence, Undo};
-use crate::record::{Check, CheckOutcome, Event, FaultEvent, InvariantTime, Phase, Verdict, as_it_is_kept};
+use crate::record::{Check, CheckOutcome, DrillTime, Event, FaultEvent, InvariantTime, Phase, Verdict, as_it_is_kept};
 use crate::slis::window::Answer;
 use crate::source::list;
 use crate::stack::Stack;
@@ -16,7 +16,8 @@ use tokio_util::sync::CancellationToken;
 pub(super) const SETTLE: Duration = Duration::from_secs(10);
 
 impl<S: Stack> Drill<'_, S> {
-    pub(super) async fn revert(&mut self, cancel: &CancellationToken) {
+    /// `recovering` is when a recovery began to be looked for.
+    pub(super) async fn revert(&mut self, recovering: DrillTime, cancel: &CancellationToken) {
         let outstanding = self.ledger.outstanding();
         if outstanding.is_empty() {
             return;
@@ -51,6 +52,17 @@ impl<S: Stack> Drill<'_, S> {
             }
             if !said.trim().is_empty() {
                 self.sink.emit(Event::UndoOutput { fault: id, text: said, failed });
+            }
+        }
+        // Only now everything is known about the time until the first undo, and it is all that counts.
+        if self.unspoiled() && !cancel.is_cancelled() {
+            let served = tokio::select! {
+                biased;
+                () = cancel.cancelled() => Ok(()),
+                served = self.no_relapse(started, recovering) => served,
+            };
+            if let Err(stop) = served {
+                self.judge(stop);
             }
         }
         let held = match problems.is_empty() {

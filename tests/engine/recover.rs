@@ -1,7 +1,7 @@
 //! Recovery: a runbook that does not help, helps for a moment, or helps too late.
 
-use crate::support::{Case, Happening, Told};
-use firedrill::record::{Check, FaultAfter, Verdict};
+use crate::support::{Case, Happening, PROCESS, Told};
+use firedrill::record::{Check, FaultAfter, FaultEvent, Verdict};
 use firedrill::stack::ContainerOp;
 use std::time::Duration;
 
@@ -161,6 +161,21 @@ async fn users_who_relapse_before_the_faults_are_undone_have_not_recovered() {
     told.passed(Check::Recovery { sli: "availability".into() }).failed(Check::StillServed);
     assert!(told.record.relapsed_us.is_some(), "{}", told.story());
     assert_eq!(told.record.figures().to_recover_us, None, "a recovery that did not last is none");
+}
+
+#[tokio::test]
+async fn users_who_relapse_while_the_logs_are_saved_have_not_recovered() {
+    let told = Case::new()
+        .set("faults", PROCESS)
+        .set("respond", MITIGATE)
+        .world(|world| world.logs_take = Duration::from_secs(1))
+        .on(Box::new(|entry| entry.done() == Some(&Happening::LogsSaved)), |controls| controls.world.relapse())
+        .run()
+        .await;
+    told.verdict(Verdict::NotRecovered, &["lost the service again"]).failed(Check::StillServed);
+    assert!(told.record.relapsed_us.is_some(), "{}", told.story());
+    let lifted = told.record.fault_record("process").and_then(|fault| fault.at(FaultEvent::Reverted));
+    assert!(told.record.relapsed_us < lifted, "{}", told.story());
 }
 
 #[tokio::test]

@@ -232,6 +232,7 @@ impl Stack for FakeStack {
     async fn save_logs(&self, _dir: &Path, _redactor: &Redactor) -> Result<(), StackError> {
         self.world.log.done(Happening::LogsSaved);
         self.maybe_panic("save_logs");
+        tokio::time::sleep(self.world.switches.logs_take).await;
         Ok(())
     }
 

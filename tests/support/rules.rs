@@ -144,11 +144,14 @@ fn lifted_after_the_verdict(told: &Told) {
     let decides = |entry: &Entry| match entry.event() {
         Some(Event::CheckEnded { check, .. }) => {
             // Invariants are asked once more after the revert.
-            !matches!(check, Check::Revert | Check::NothingLeft | Check::Invariant { .. })
+            // Whether users were served until the first undo is known only afterwards.
+            !matches!(check, Check::Revert | Check::NothingLeft | Check::StillServed | Check::Invariant { .. })
         }
         Some(Event::Judged { verdict, .. }) => {
+            // A relapse until the first undo is known only afterwards.
+            let relapsed = told.record.relapsed_us.is_some() && *verdict == Verdict::NotRecovered;
             // These can come of the clean-up itself.
-            !matches!(verdict, Verdict::Passed | Verdict::NotReverted | Verdict::Damaged) && !verdict.is_harness()
+            !relapsed && !matches!(verdict, Verdict::Passed | Verdict::NotReverted | Verdict::Damaged) && !verdict.is_harness()
         }
         Some(Event::Fault { what, .. }) => {
             use FaultEvent::{ClearedByRunbook, EndedByItself, PartiallyActive, StillActive};

@@ -40,6 +40,8 @@ pub struct Switches {
     pub hurts_late: Duration,
     /// What the scripts of probes write, in order; the last text is written again and again.
     pub probes: BTreeMap<&'static str, Vec<&'static str>>,
+    /// How long it takes to save the logs.
+    pub logs_take: Duration,
     /// How long a probe takes.
     pub probes_take: Duration,
     /// Faults end by themselves after this long.
@@ -206,6 +208,11 @@ impl World {
     pub fn work_around(&self, lasts: Option<Duration>) {
         let now = Instant::now();
         self.lock().worked_around.push((now, lasts.map(|lasts| now + lasts)));
+    }
+
+    /// What worked around the faults does so no longer.
+    pub fn relapse(&self) {
+        cut(&mut self.lock().worked_around, Instant::now());
     }
 
     /// The runbook works around the faults, but that takes a while.
