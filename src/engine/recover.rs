@@ -31,7 +31,10 @@ impl<S: Stack> Drill<'_, S> {
         let started = self.sink.now();
         let followed = !self.control && self.plan.runbook.is_some();
         let from = self.recovery_from(followed);
-        let within = self.plan.recover_within;
+        let within = match self.control {
+            true => self.control_within(started),
+            false => self.plan.recover_within,
+        };
         let ended = match self.mitigation {
             Some((_, Some(ended))) if followed => ended,
             // The control gets the time that the runbook would have had.
@@ -130,6 +133,13 @@ impl<S: Stack> Drill<'_, S> {
                 Err(Stop::new(Verdict::NotRecovered, reason).at(self.where_it_should_have_helped()))
             }
         }
+    }
+
+    /// How long users must not recover in a control that has begun to wait: `recover.within`, and as long as a runbook may take to meet
+    /// the RTO.
+    fn control_within(&self, started: DrillTime) -> Duration {
+        let rto = self.injected.zip(self.plan.rto).map(|((fault, _), rto)| fault.plus(rto).since(started));
+        self.plan.recover_within.max(rto.unwrap_or_default())
     }
 
     /// What the fault needed to hurt: begin of its injection → impact.

@@ -287,7 +287,10 @@ impl<'a> Anew<'a> {
             (false, true) => recover,
             (false, false) => last,
         };
-        let within = Duration::from_micros(self.plan.windows.recover_within_us);
+        let mut within = Duration::from_micros(self.plan.windows.recover_within_us);
+        if let (true, Some(rto)) = (self.plan.control, self.plan.rto_us()) {
+            within = within.max(first.plus(Duration::from_micros(rto)).since(recover));
+        }
         let window = Duration::from_micros(self.plan.windows.recover_hold_us);
         Some(RecoveryQuery { from, ended: Some(ended), within, hold, window })
     }

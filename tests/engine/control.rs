@@ -37,3 +37,16 @@ async fn a_control_whose_fault_has_no_impact_proves_nothing_either() {
     let told = Case::new().options(|options| options.control = true).world(|world| world.toothless = true).run().await;
     told.verdict(Verdict::NoImpact, &[]).failed(Check::Impact).not_reached(Check::Control);
 }
+
+/// A runbook may take until the RTO.
+#[tokio::test]
+async fn a_control_that_recovers_within_the_rto_proves_nothing() {
+    let control = || Case::new().options(|options| options.control = true);
+    let later = |case: Case| case.world(|world| world.ends_after = Some(Duration::from_millis(3500)));
+    let told = later(control()).run().await;
+    told.verdict(Verdict::Passed, &["did not recover within 1.5 s"]);
+    let told = later(control()).set("rto", "5s").run().await;
+    told.verdict(Verdict::SelfHealed, &["without the runbook"]).failed(Check::Control);
+    let told = control().set("rto", "3s").run().await;
+    told.verdict(Verdict::Passed, &["did not recover within 2."]);
+}
