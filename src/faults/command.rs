@@ -179,7 +179,16 @@ impl Inject for Command {
     async fn confirm<S: Stack>(&self, _id: &str, _undo: &Undo, field: &Field<'_, S>) -> Result<Presence, FaultError> {
         let executed = ask("confirm", &self.service, &self.confirm, SCRIPT_WITHIN, field.stack).await?;
         let evidence = format!("`confirm`: {}", ended(&executed));
-        Ok(if executed.code == 0 { Presence::InPlace(evidence) } else { Presence::Gone(evidence) })
+        match executed.code {
+            0 => Ok(Presence::InPlace(evidence)),
+            1 => Ok(Presence::Gone(evidence)),
+            // `psql` and `test` end so when they could not ask, and whatever is killed with more than 128.
+            _ => {
+                let operation = format!("`confirm` in `{}`", self.service);
+                let cause = format!("{}; only 0 (in place) and 1 (gone) are answers", ended(&executed));
+                Err(FaultError::new(operation, cause).with(executed.output))
+            }
+        }
     }
 
     /// What a command has started in its container, and what it has changed there outside of the volumes, does not outlive it.

@@ -432,6 +432,11 @@ async fn a_command_is_what_its_exit_codes_say() {
     assert_eq!(told, "`confirm` in `db`: exit code 127 in shop-db-1: last");
     assert!(fault.inject("f", &undo, &field).await.is_err());
     assert!(fault.revert("f", &undo, &field).await.is_err());
+    for code in [2, 7, 126, 137, 255] {
+        codes(&[code]);
+        let told = fault.confirm("f", &undo, &field).await.expect_err("no answer").to_string();
+        assert!(told.starts_with(&format!("`confirm` in `db`: exit code {code} in shop-db-1: last")), "{told}");
+    }
 }
 
 #[tokio::test]
