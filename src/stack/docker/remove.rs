@@ -33,21 +33,22 @@ pub async fn remove_run(endpoint: &Endpoint, run: &str) -> StackDown {
     remove(&endpoint.docker, &[(labels::RUN, run)], QUIET).await
 }
 
-/// Removes the containers of one service of a run, whatever their state, and returns their names once they are gone. Needs
-/// nothing but the two names.
+/// Removes the containers of one service of a run, whatever their state, and returns their names once they are gone: two looks
+/// in a row must find none, as one may be made just now. Needs nothing but the two names.
 ///
 /// # Errors
 /// `Environment` when the engine does not answer, or a container stays.
 pub async fn remove_service_in(endpoint: &Endpoint, run: &str, service: &str) -> Result<Vec<String>, StackError> {
     let docker = &endpoint.docker;
     let by = [(labels::RUN, Some(run)), (labels::SERVICE, Some(service))];
-    let (started, mut removed) = (Instant::now(), Vec::new());
+    let (started, mut removed, mut none_before) = (Instant::now(), Vec::new(), false);
     loop {
         let found = containers::list(docker, &by).await?;
-        if found.is_empty() {
+        if found.is_empty() && none_before {
             return Ok(removed);
         }
-        if started.elapsed() > SERVICE_WITHIN {
+        none_before = found.is_empty();
+        if !none_before && started.elapsed() > SERVICE_WITHIN {
             let left = found.into_iter().flat_map(|container| container.names.unwrap_or_default());
             let left = left.collect::<Vec<_>>().join(", ");
             return Err(environment(format!("removing `{service}`"), format!("still there: {left}")));
