@@ -79,6 +79,34 @@ async fn a_command_that_is_killed_with_its_container_fails_its_step_and_not_the_
 }
 
 #[tokio::test]
+async fn a_container_that_nobody_could_look_at_fails_its_step_as_well_when_it_ends() {
+    let told = Case::new()
+        .replace("fix", "restart-own\nfix")
+        .says("work", |settings| settings.place = Some("db".into()))
+        .world(|world| world.cannot_look = 1)
+        .run()
+        .await;
+    told.verdict(Verdict::StepFailed, &["the container of `db` ended while it ran"]);
+}
+
+#[tokio::test]
+async fn the_environment_of_a_step_does_not_outlive_it_where_its_container_was_restarted() {
+    let told = Case::new()
+        .replace("fix", "fix\nrestart-db")
+        .says("work", |settings| settings.place = Some("db".into()))
+        .says("check", |settings| settings.place = Some("db".into()))
+        .set("steps", "{ work-around-it: { env: { OWN: step } } }")
+        .world(|world| world.exports = true)
+        .run()
+        .await;
+    told.verdict(Verdict::Passed, &[]);
+    let all: Vec<&Happening> = told.happenings().collect();
+    let opened = all.iter().rposition(|h| matches!(h, Happening::Opened { .. })).expect("a session");
+    let gone = |h: &&Happening| matches!(h, Happening::Unset { names } if names.contains(&"OWN".to_string()));
+    assert!(all[opened..].iter().any(gone), "{}", told.story());
+}
+
+#[tokio::test]
 async fn a_service_without_a_running_container_fails_the_step_and_not_the_harness() {
     let told = Case::new()
         .set("faults", crate::support::PAUSE)

@@ -95,6 +95,9 @@ impl Stack for FakeStack {
             let worker = self.world.worker();
             return Ok(worker.into_iter().map(|status| worker_state(status, &self.world)).collect());
         }
+        if service == "db" && self.world.count("look-db") <= self.world.switches.cannot_look {
+            return Err(refused("the engine does not answer".into()));
+        }
         let restarts = self.world.counted("restart-db");
         let vanished = self.world.switches.shop.as_ref().is_some_and(|shop| shop.vanished());
         if vanished && service == "db" {

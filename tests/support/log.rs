@@ -28,6 +28,8 @@ pub enum Happening {
     Opened { place: Place },
     /// Variables were set in a session.
     Set { vars: Vec<(String, String)> },
+    /// Variables were taken out of a session.
+    Unset { names: Vec<String> },
     /// A command reached the shell.
     Ran { text: String },
     /// A command was killed before it ended by itself.

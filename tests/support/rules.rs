@@ -151,7 +151,9 @@ fn lifted_after_the_verdict(told: &Told) {
             // A relapse until the first undo is known only afterwards.
             let relapsed = told.record.relapsed_us.is_some() && *verdict == Verdict::NotRecovered;
             // These can come of the clean-up itself.
-            !relapsed && !matches!(verdict, Verdict::Passed | Verdict::NotReverted | Verdict::Damaged) && !verdict.is_harness()
+            !relapsed
+                && !matches!(verdict, Verdict::Passed | Verdict::NotReverted | Verdict::Damaged)
+                && !verdict.is_harness()
         }
         Some(Event::Fault { what, .. }) => {
             use FaultEvent::{ClearedByRunbook, EndedByItself, PartiallyActive, StillActive};

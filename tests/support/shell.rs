@@ -4,7 +4,7 @@ use super::log::Happening;
 use super::world::World;
 use firedrill::record::Stream;
 use firedrill::runbook::has_syntax_error;
-use firedrill::shell::protocol::{FromShell, ToShell};
+use firedrill::shell::protocol::{Blob, FromShell, ToShell};
 use firedrill::stack::Channel;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -41,9 +41,19 @@ impl Supervisor {
                         return;
                     }
                 }
-                ToShell::Env { vars, .. } => self.world.log.done(Happening::Set { vars }),
+                ToShell::Env { vars, unset } => {
+                    self.world.log.done(Happening::Set { vars });
+                    if !unset.is_empty() {
+                        self.world.log.done(Happening::Unset { names: unset });
+                    }
+                }
                 ToShell::Save => self.send(FromShell::Saved { path: "saved".into() }).await,
-                ToShell::Export => self.send(FromShell::Exported { state: None }).await,
+                ToShell::Export => {
+                    self.send(FromShell::Exported {
+                        state: self.world.switches.exports.then(|| Blob(Vec::new().into())),
+                    })
+                    .await
+                }
                 ToShell::Restore { .. } | ToShell::Import { .. } | ToShell::Cancel | ToShell::Call { .. } => {}
             }
         }

@@ -66,6 +66,10 @@ pub struct Switches {
     pub agents_cling: bool,
     /// The container has no bash.
     pub no_shell: bool,
+    /// A session can be opened again with what it knew.
+    pub exports: bool,
+    /// So many looks at the containers of `db` fail.
+    pub cannot_look: u32,
     /// Nothing of this world: a shop that is really there, and a real agent.
     pub shop: Option<Arc<Shop>>,
 }

@@ -6,7 +6,7 @@ use super::Opening;
 use crate::engine::drill::{POLL, seconds};
 use crate::engine::stop::Stop;
 use crate::record::{Event, EventSink, Verdict};
-use crate::shell::{EndedCall, SessionState, Shell};
+use crate::shell::{EndedCall, SessionState, Shell, ShellError};
 use crate::stack::{Place, Stack};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,6 +16,8 @@ use tokio::time::Instant;
 const BACK_WITHIN: Duration = Duration::from_secs(15);
 /// How long the engine may take to say that a container has ended in which a session was.
 const SEEN_WITHIN: Duration = Duration::from_secs(3);
+/// How long the engine may take to say how the containers of a service stand.
+const LOOK_WITHIN: Duration = Duration::from_secs(10);
 
 pub(super) struct Sessions<'a, S: Stack> {
     stack: &'a S,
@@ -29,9 +31,9 @@ struct Session {
     shell: Shell,
     /// Id and start of the container, where that is a service's.
     container: Option<Instance>,
-    /// What it knew after the last command, where that is a service's, and the variables that it was given since.
+    /// What it knew after the last command, where that is a service's, and the variables that it was given since, or that were taken away.
     state: Option<SessionState>,
-    since: Vec<(String, String)>,
+    since: Vec<(String, Option<String>)>,
 }
 
 /// A container as it was started once.
@@ -142,7 +144,7 @@ impl<'a, S: Stack> Sessions<'a, S> {
             let with = match &state {
                 Some(state) => {
                     shell.import(state).await?;
-                    shell.set(&since).await?;
+                    set_in(&shell, &since).await?;
                     "with the directory, the variables and the functions of the steps before"
                 }
                 None => "without the directory and the variables of the steps before",
@@ -171,11 +173,12 @@ impl<'a, S: Stack> Sessions<'a, S> {
     /// Whether the session of a place was lost with its container; then what steps had called and what went on without it.
     pub(super) async fn lost_container(&self, place: &Place) -> Option<Vec<EndedCall>> {
         let session = self.open.iter().find(|session| session.place == *place)?;
-        let was = session.container.as_ref()?;
         let deadline = Instant::now() + SEEN_WITHIN;
         loop {
             match self.look(place).await {
-                Seen::Running(now) if now == *was => {}
+                // Of one whose container nobody could tell when it was opened, the end of the session says it.
+                Seen::Running(now)
+                    if session.container.as_ref().map_or(!session.shell.is_closed(), |was| now == *was) => {}
                 Seen::Unknown => {}
                 Seen::Running(_) | Seen::Down(_) => return Some(session.shell.ended_calls()),
             }
@@ -196,24 +199,22 @@ impl<'a, S: Stack> Sessions<'a, S> {
     pub(super) async fn set(&mut self, vars: &[(String, String)]) {
         for session in &mut self.open {
             let _ = session.shell.set(vars).await;
-            session.since.extend_from_slice(vars);
+            session.since.extend(vars.iter().map(|(name, value)| (name.clone(), Some(value.clone()))));
         }
     }
 
     /// Sets variables back in every open session, or takes them away.
-    pub(super) async fn set_back(&self, vars: &[(String, Option<String>)]) {
-        let (set, gone): (Vec<_>, Vec<_>) = vars.iter().cloned().partition(|(_, value)| value.is_some());
-        let set: Vec<(String, String)> = set.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
-        let gone: Vec<String> = gone.into_iter().map(|(name, _)| name).collect();
-        for session in &self.open {
-            let _ = session.shell.set(&set).await;
-            let _ = session.shell.unset(&gone).await;
+    pub(super) async fn set_back(&mut self, vars: &[(String, Option<String>)]) {
+        for session in &mut self.open {
+            let _ = set_in(&session.shell, vars).await;
+            session.since.extend_from_slice(vars);
         }
     }
 
     async fn look(&self, place: &Place) -> Seen {
         let Place::Service(service) = place else { return Seen::Unknown };
-        let Ok(containers) = self.stack.containers(service).await else { return Seen::Unknown };
+        let containers = tokio::time::timeout(LOOK_WITHIN, self.stack.containers(service)).await;
+        let Ok(Ok(containers)) = containers else { return Seen::Unknown };
         match containers.iter().find(|container| container.status == "running") {
             Some(running) => Seen::Running((running.id.clone(), running.started_at.clone())),
             None if containers.is_empty() => Seen::Down("it has no container".into()),
@@ -223,6 +224,15 @@ impl<'a, S: Stack> Sessions<'a, S> {
             }
         }
     }
+}
+
+/// Sets variables in a session, and takes those without a value away. Of one that is named twice the last word counts.
+async fn set_in(shell: &Shell, vars: &[(String, Option<String>)]) -> Result<(), ShellError> {
+    let last: BTreeMap<_, _> = vars.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    let gone: Vec<String> = last.iter().filter(|(_, value)| value.is_none()).map(|(name, _)| name.clone()).collect();
+    let set: Vec<(String, String)> = last.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+    shell.set(&set).await?;
+    shell.unset(&gone).await
 }
 
 /// A place as people read it.
