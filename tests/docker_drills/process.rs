@@ -65,6 +65,37 @@ fn a_process_that_is_stopped_as_a_service_is_cleared_and_stays_so() {
     assert!(ledger.contains(r#""undo":{"undo":"process","name":"export"}"#), "{ledger}");
 }
 
+/// One client, once.
+fn once(run: &str) -> String {
+    let (before, rest) = EXPORT.split_once("        (echo").expect("the script");
+    let (_, after) = rest.split_once("      replicas: 2\n      returns: 1s\n").expect("its keys");
+    format!("{before}        {run}\n{after}")
+}
+
+const LOCKS: &str = "psql -X -q -h db -U postgres -d shop -c \"BEGIN; LOCK TABLE inventory; SELECT pg_sleep";
+
+#[test]
+fn one_that_ended_by_itself_is_not_cleared() {
+    let project = project(&once(&format!("{LOCKS}(15)\" > /dev/null")), "sleep 20", LONG);
+    let drill = project.drill("db-pool", &[]);
+    let reason = "the process `export` ended by itself with exit code 0 15";
+    drill.came_to(Verdict::SelfHealed, 1, &[reason, "`returns` or `cleared_when`"]).reverted();
+    drill.fault_after("process", FaultAfter::EndedByItself);
+}
+
+#[test]
+fn one_that_ends_with_0_because_it_is_stopped_is_cleared() {
+    // Its session ends with it: the server would not notice while it sleeps.
+    let session = "(echo 'BEGIN; LOCK TABLE inventory;'; while sleep 0.2; do echo 'SELECT 1;'; done)";
+    let run = once(&format!("trap 'exit 0' TERM; {session} | psql -X -q -h db -U postgres -d shop > /dev/null & wait"));
+    let project = project(&run, "docker compose stop export", LONG);
+    let drill = project.drill("db-pool", &[]);
+    drill.came_to(Verdict::Passed, 0, &["users recovered"]).reverted();
+    drill.fault_after("process", FaultAfter::ClearedByRunbook);
+    let cleared = evidence(&drill, FaultEvent::ClearedByRunbook);
+    assert!(cleared.contains("has exited with 0"), "{cleared}");
+}
+
 #[test]
 fn one_of_two_is_half_a_cure() {
     let project = project(EXPORT, "docker stop shop-export-1", SOON);
