@@ -5,7 +5,7 @@ use super::announce::must_breach;
 use super::drill::{Drill, seconds};
 use super::monitor::{Monitor, shown};
 use super::stop::Stop;
-use crate::record::{Check, CheckOutcome, DrillTime, Event, EventSink, Phase, Verdict};
+use crate::record::{Check, CheckOutcome, DrillTime, Event, EventSink, Phase, Verdict, WAIT_KEPT};
 use crate::slis::window::{Answer, ImpactQuery, Level};
 use crate::stack::Stack;
 use std::time::Duration;
@@ -130,7 +130,7 @@ impl<S: Stack> Drill<'_, S> {
         let until = injected.plus(within);
         let deadline = until.plus(self.longest_request() + Duration::from_secs(5));
         let kept = self.held(injected, within, deadline).await?;
-        self.waited("every SLI to keep its objective under the fault", injected, within, matches!(kept, Some(Ok(_))));
+        self.waited(WAIT_KEPT, injected, within, matches!(kept, Some(Ok(_))));
         if let Some(reason) = self.monitor.disturbed() {
             return Err(self.failed(Check::Impact, injected, Stop::disturbed(reason)));
         }

@@ -5,20 +5,12 @@ use super::crowd::{Crowd, Crowded};
 use crate::agent::AgentClient;
 use crate::agent::protocol::{Message, WireSlice};
 use crate::record::{DrillTime, Event, EventSink, Slice, WriteRecord};
-use crate::slis::SliSpec;
 use crate::slis::window::{Level, Timeline};
+use crate::slis::{Lateness, SliSpec};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-
-/// Share of a load's requests that may be sent late before the measurement counts as disturbed.
-const LATE_SHARE: f64 = 0.02;
-/// Share of the requests of one second that may be sent late.
-const STALL_SHARE: f64 = 0.5;
-const SECOND: Duration = Duration::from_secs(1);
-/// A request sent later than this has disturbed the measurement whatever the share.
-const LATE_LIMIT: Duration = Duration::from_secs(1);
 
 /// State of the alert condition.
 #[derive(Debug, Clone, Default)]
@@ -40,26 +32,10 @@ pub struct Condition {
 struct State {
     timeline: Timeline,
     condition: Condition,
-    requests: u64,
-    late: u64,
-    late_at: Vec<(DrillTime, u64)>,
-    worst_late: Duration,
+    lateness: Lateness,
     gone: Option<String>,
     crowded: Crowded,
     writes: Vec<WriteRecord>,
-}
-
-impl State {
-    /// Whether there was a second in which most requests were sent late: enough to forge an impact, and too little to
-    /// show in the share of a long drill.
-    fn stalled(&self) -> bool {
-        let busiest = self.late_at.iter().map(|(end, _)| {
-            let second = self.late_at.iter().filter(|(at, _)| at <= end && end.since(*at) < SECOND);
-            second.map(|(_, count)| count).sum::<u64>()
-        });
-        let usual = self.timeline.requests_per_second();
-        busiest.max().is_some_and(|late| late >= 5 && late as f64 > usual * STALL_SHARE)
-    }
 }
 
 /// Tells the monitor that an agent is gone, when it is dropped.
@@ -90,10 +66,7 @@ impl Monitor {
         let state = State {
             timeline: Timeline::new(slis),
             condition: Condition::default(),
-            requests: 0,
-            late: 0,
-            late_at: Vec::new(),
-            worst_late: Duration::ZERO,
+            lateness: Lateness::default(),
             gone: None,
             crowded: Crowded::default(),
             writes: Vec::new(),
@@ -136,11 +109,7 @@ impl Monitor {
                 self.sink.emit(Event::Machine(sample));
             }
             Message::Late { load, worst_us, count } => {
-                let mut state = self.lock();
-                state.late += count;
-                state.late_at.push((self.sink.now(), count));
-                state.worst_late = state.worst_late.max(Duration::from_micros(worst_us));
-                drop(state);
+                self.lock().lateness.late(self.sink.now(), count, worst_us);
                 self.sink.emit(Event::Late { load, worst_us, count });
             }
             Message::Note { text } => self.sink.emit(Event::Note { text: format!("{name}: {text}") }),
@@ -164,7 +133,7 @@ impl Monitor {
             latency_us: wire.latency_us,
         };
         let mut state = self.lock();
-        state.requests += slice.due;
+        state.lateness.due(slice.due);
         state.timeline.push(slice.clone());
         drop(state);
         self.sink.emit(Event::Slice(slice));
@@ -216,16 +185,7 @@ impl Monitor {
     /// Why the measurement cannot be trusted, if it cannot: too many requests were sent late.
     pub fn disturbed(&self) -> Option<String> {
         let state = self.lock();
-        let share = state.late as f64 / state.requests.max(1) as f64;
-        let too_many = state.late >= 3 && share > LATE_SHARE;
-        (too_many || state.stalled() || state.worst_late > LATE_LIMIT).then(|| {
-            format!(
-                "the measurement was disturbed: {} of {} requests were sent late (the worst by {} ms); the machine was too busy for this drill",
-                state.late,
-                state.requests,
-                state.worst_late.as_millis()
-            )
-        })
+        state.lateness.disturbed(state.timeline.requests_per_second())
     }
 
     /// Why what was measured since then may be the doing of other drills, if it may.

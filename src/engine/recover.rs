@@ -10,7 +10,7 @@ use super::restore::words::beside;
 use super::stop::Stop;
 use crate::faults::{Inject, Presence};
 use crate::record::{
-    Check, CheckOutcome, DrillTime, Event, FaultEvent, HoldRecord, Parts, Phase, Verdict, WAIT_SERVED,
+    Check, CheckOutcome, DrillTime, Event, FaultEvent, HoldRecord, Parts, Phase, Verdict, WAIT_RECOVERED, WAIT_SERVED,
 };
 use crate::slis::window::{Answer, Level, Recovery, RecoveryQuery, Timeline, required_hold};
 use crate::stack::Stack;
@@ -72,7 +72,7 @@ impl<S: Stack> Drill<'_, S> {
         let ended = self.ended_by_themselves(&gone, true).await?;
         let by_themselves = ended.values().next().cloned().filter(|_| followed);
         let hold = query.hold;
-        self.waited("every SLI to recover and hold", started, deadline.since(started), recovered.is_some());
+        self.waited(WAIT_RECOVERED, started, deadline.since(started), recovered.is_some());
         if let Some(reason) = self.monitor.disturbed() {
             return Err(Stop::disturbed(reason));
         }

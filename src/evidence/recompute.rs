@@ -1,19 +1,23 @@
 //! A drill computed again from its `events.jsonl` alone: windows, impact, hold, recovery, relapse, figures and verdict follow
 //! from the slices and from what happened when, by the definitions of `slis/window.rs`, and are held against what the run said
-//! then: its events, its `record.json`, its `junit.xml`. What only the moment knew (an exit code, the answer of a probe or of a
-//! person, that the harness broke, that the generator was late) is taken from its event.
+//! then: its events, its `record.json`, its `junit.xml`, its `report.html`. Answers of invariants, ends of steps and the lateness
+//! of the generator are judged again by what was seen. What only the moment knew (an exit code, the answer of a probe or of a
+//! person, that the harness broke) is taken from its event.
+
+mod answers;
 
 use crate::archive;
 use crate::record::{
     Announcement, Check, CheckOutcome, DrillTime, Event, FaultAfter, FaultEvent, ImpactRecord, InvariantRecord,
-    InvariantTime, Phase, Record, RecoveryRecord, SLICE_US, Stamped, StepStatus, Verdict, WindowRecord,
+    InvariantTime, Phase, Record, RecoveryRecord, SLICE_US, Stamped, StepStatus, Verdict, WAIT_KEPT, WAIT_RECOVERED,
+    WAIT_SERVED, WindowRecord,
 };
 use crate::report;
 use crate::slis::window::{Answer, Hit, ImpactQuery, Recovery, RecoveryQuery, Timeline, required_hold};
-use crate::slis::{Good, Ratio, SliSpec};
+use crate::slis::{Good, Lateness, Ratio, SliSpec};
 use serde::Serialize;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 use std::time::Duration;
@@ -56,12 +60,22 @@ pub fn recompute(dir: &Path) -> io::Result<Vec<Recomputed>> {
     let anew = Anew::new(plan, &told, &events).measured(&mut rows);
     let saved = std::fs::read(dir.join("record.json"));
     match saved.map(|bytes| serde_json::from_slice::<Value>(&bytes)) {
-        Ok(Ok(saved)) => against_record(&anew, &saved, &mut rows),
+        Ok(Ok(saved)) => against_record(&anew, &told, &saved, &mut rows),
         Ok(Err(error)) => rows.row("record.json", "a record", format!("cannot be read: {error}")),
         Err(error) => rows.row("record.json", "a record", format!("cannot be read: {error}")),
     }
     if let Ok(saved) = std::fs::read_to_string(dir.join("junit.xml")) {
         against_junit(&anew, &saved, &mut rows);
+    }
+    // Another version writes the same otherwise.
+    let of_this_version = plan.tool_version == env!("CARGO_PKG_VERSION");
+    if let (Ok(saved), true) = (std::fs::read(dir.join("report.html")), of_this_version) {
+        let made = report::html(&report::Drills::one(told.clone()));
+        rows.row(
+            "report.html",
+            "as the events make it",
+            if made == saved { "as the events make it" } else { "otherwise" },
+        );
     }
     Ok(rows.0)
 }
@@ -123,6 +137,15 @@ impl<'a> Anew<'a> {
         let (told, windows) = (self.told, &self.plan.windows);
         let mut anew = told.clone();
         self.steady(rows);
+        anew.invariants = self.invariants(rows);
+        self.steps(&mut anew, rows);
+        if !told.verdict.is_harness() {
+            rows.row(
+                "requests sent late",
+                self.disturbed().unwrap_or_else(|| "as few as allowed".into()),
+                "as few as allowed",
+            );
+        }
         let hits = self.impact(rows);
         let ratio = |hit: &Hit| hit.level.ratio().unwrap_or_default();
         anew.impacts = hits
@@ -169,6 +192,52 @@ impl<'a> Anew<'a> {
         anew
     }
 
+    /// The answers of the invariants, judged again.
+    fn invariants(&self, rows: &mut Rows) -> Vec<InvariantRecord> {
+        let told = &self.told.invariants;
+        let judged = told.iter().map(|answer| {
+            let info = self.plan.invariants.iter().find(|info| info.name == answer.name);
+            let held = info.is_some_and(|info| answers::invariant_holds(info, told, answer));
+            let word = |held| if held { "holds" } else { "does not hold" };
+            rows.row(&format!("invariant `{}` {}", answer.name, answer.time.in_words()), word(held), word(answer.held));
+            InvariantRecord { held, ..answer.clone() }
+        });
+        judged.collect()
+    }
+
+    /// How the steps ended, judged again.
+    fn steps(&self, anew: &mut Record, rows: &mut Rows) {
+        let name =
+            |status: Option<StepStatus>| status.map_or("no end".into(), |status| format!("{status:?}").to_lowercase());
+        for step in anew.steps.iter_mut().filter(|step| !step.commands.is_empty()) {
+            let Some(info) = self.plan.steps.iter().find(|info| info.id == step.step) else { continue };
+            let told = step.status;
+            step.status = answers::step_ended(info, step);
+            rows.row(&format!("step `{}`", step.step), name(step.status), name(told));
+        }
+    }
+
+    /// Why the measurement could not be trusted when the engine asked, if it could not.
+    fn disturbed(&self) -> Option<String> {
+        let asked = |event: &Event| matches!(event, Event::Waited { what, .. } if [WAIT_RECOVERED, WAIT_KEPT].contains(&what.as_str()));
+        let last = self.events.iter().rposition(|stamped| asked(&stamped.event))?;
+        let mut lateness = Lateness::default();
+        for stamped in self.events.iter().take(last) {
+            match &stamped.event {
+                Event::Slice(slice) => lateness.due(slice.due),
+                Event::Late { worst_us, count, .. } => lateness.late(stamped.at_us, *count, *worst_us),
+                _ => {}
+            }
+        }
+        lateness.disturbed(self.known_at(last).requests_per_second())
+    }
+
+    /// Whether every invariant was asked then; a control asks none.
+    fn asked(&self, time: InvariantTime) -> bool {
+        let answered = |name: &str| self.told.invariants.iter().any(|i| i.name == name && i.time == time);
+        self.plan.control || self.plan.invariants.iter().all(|info| answered(&info.name))
+    }
+
     /// Begin of the first injection that was confirmed.
     fn inject_began(&self) -> Option<DrillTime> {
         let mut began = None;
@@ -197,7 +266,13 @@ impl<'a> Anew<'a> {
                 let met = counts.ratio().is_some_and(|ratio| ratio + TOLERANCE >= sli.objective.get());
                 (!met).then(|| format!("{}: {} of {} events were good", sli.name, counts.good, counts.valid))
             });
-            let missed: Vec<String> = missed.collect();
+            let mut missed: Vec<String> = missed.collect();
+            let loads: BTreeSet<&str> = self.slis.iter().map(|sli| sli.load.as_str()).collect();
+            missed.extend(loads.into_iter().filter_map(|load| {
+                let known = self.timeline.covered_until(load).unwrap_or_default();
+                (known.0 + SLICE_US / 2 < held.to_us.0)
+                    .then(|| format!("of `{load}` a slice is missing after {} µs", known.0))
+            }));
             rows.row(&figure, if missed.is_empty() { "held".into() } else { missed.join("; ") }, "held");
             if held.phase == Phase::Steady {
                 let wanted = self.plan.windows.steady_us.div_ceil(SLICE_US);
@@ -317,12 +392,31 @@ impl<'a> Anew<'a> {
 
     /// When users lost the service again before the faults were undone.
     fn relapsed(&self, recovery: Recovery) -> Option<DrillTime> {
-        let waited = self.told.waits.iter().find(|wait| wait.what == crate::record::WAIT_SERVED)?;
+        let waited = self.told.waits.iter().find(|wait| wait.what == WAIT_SERVED)?;
         let until = DrillTime(waited.ended_us.0.saturating_sub(waited.took_us));
         let window = Duration::from_micros(self.plan.windows.recover_hold_us);
         match self.timeline.relapsed(recovery.to, until, window) {
             Answer::Yes(missed) => missed.iter().map(|level| level.to).min(),
             _ => None,
+        }
+    }
+
+    /// The verdict of a drill that users did not feel, or that nobody noticed; `Some(None)` where nothing can be computed.
+    fn felt(&self, anew: &Record) -> Option<Option<Verdict>> {
+        let windows = &self.plan.windows;
+        if windows.impact_below.is_none() {
+            return Some(None);
+        }
+        if anew.impacts.is_empty() {
+            return Some(Some(Verdict::NoImpact));
+        }
+        let within = windows.detect_within_us?;
+        let Some((_, last)) = self.injected() else { return Some(None) };
+        match self.told.detected_us {
+            Some(detected) if detected.0.saturating_sub(last.0) <= within => None,
+            // That the condition held before anything was broken only the moment knew.
+            _ if self.told.verdict == Verdict::Unsteady => Some(None),
+            _ => Some(Some(Verdict::Undetected)),
         }
     }
 
@@ -332,42 +426,45 @@ impl<'a> Anew<'a> {
         if told.verdict.is_harness() || matches!(told.verdict, Verdict::Interrupted | Verdict::Incomplete) {
             return None;
         }
+        let lost = |time: InvariantTime| anew.invariants.iter().any(|i| i.time == time && !i.held);
         let spoiled = || {
-            let reverted = |i: &&InvariantRecord| i.time == InvariantTime::Reverted && !i.held;
             let undone = told.faults.iter().all(|fault| fault.settled().is_some());
             // A control does not wait for users to be served again.
             let held = plan.control || told.windows.iter().any(|window| window.phase == Phase::Revert);
             match () {
                 () if !undone || !held => Verdict::NotReverted,
-                () if told.invariants.iter().any(|i| reverted(&i)) => Verdict::Damaged,
+                () if lost(InvariantTime::Reverted) => Verdict::Damaged,
+                () if !self.asked(InvariantTime::Reverted) => Verdict::Incomplete,
                 () if !told.left.is_empty() => Verdict::Leaked,
                 () => Verdict::Passed,
             }
         };
-        if !told.windows.iter().any(|window| window.phase == Phase::Steady) || self.injected().is_none() {
+        let steady = told.windows.iter().any(|window| window.phase == Phase::Steady) && !lost(InvariantTime::Steady);
+        if !steady || self.injected().is_none() {
             return Some(Verdict::Unsteady);
+        }
+        if !self.asked(InvariantTime::Steady) {
+            return Some(Verdict::Incomplete);
+        }
+        if self.disturbed().is_some() {
+            return Some(Verdict::HarnessError);
         }
         if plan.windows.impact_none {
             let (_, last) = self.injected()?;
-            let kept = self.timeline.held(last, Duration::from_micros(plan.windows.impact_within_us));
-            return match kept {
-                Answer::No(_) => Some(Verdict::Breached),
-                _ if plan.runbook_file.is_none() => Some(spoiled()),
-                _ => None,
-            };
-        }
-        plan.windows.impact_below?;
-        if anew.impacts.is_empty() {
-            return Some(Verdict::NoImpact);
-        }
-        if let Some(within) = plan.windows.detect_within_us {
-            let (_, last) = self.injected()?;
-            match told.detected_us {
-                Some(detected) if detected.0.saturating_sub(last.0) <= within => {}
-                // That the condition held before anything was broken only the moment knew.
-                _ if told.verdict == Verdict::Unsteady => return None,
-                _ => return Some(Verdict::Undetected),
+            match self.timeline.held(last, Duration::from_micros(plan.windows.impact_within_us)) {
+                Answer::Yes(_) => {}
+                Answer::No(_) => return Some(Verdict::Breached),
+                Answer::NotYet => return Some(Verdict::Incomplete),
             }
+            if plan.control || plan.runbook_file.is_none() {
+                return Some(match () {
+                    () if lost(InvariantTime::Recovered) => Verdict::Damaged,
+                    () if !self.asked(InvariantTime::Recovered) => Verdict::Incomplete,
+                    () => spoiled(),
+                });
+            }
+        } else if let Some(felt) = self.felt(anew) {
+            return felt;
         }
         if plan.control {
             return Some(if recovery.is_some() { Verdict::SelfHealed } else { spoiled() });
@@ -375,7 +472,7 @@ impl<'a> Anew<'a> {
         if suffering == Some(false) || told.verdict == Verdict::SelfHealed && told.mitigation_started_us.is_none() {
             return Some(Verdict::SelfHealed);
         }
-        let ended = |status| told.steps.iter().find(|step| step.status == Some(status));
+        let ended = |status| anew.steps.iter().find(|step| step.status == Some(status));
         if ended(StepStatus::Blocked).is_some() {
             return Some(Verdict::StepBlocked);
         }
@@ -392,8 +489,15 @@ impl<'a> Anew<'a> {
         if failed.is_some() {
             return Some(Verdict::StepFailed);
         }
-        if told.invariants.iter().any(|i| i.time == InvariantTime::Recovered && !i.held) {
+        let has_end = |id: &str| anew.steps.iter().any(|step| step.step == id && step.status.is_some());
+        if !plan.steps.iter().all(|info| has_end(&info.id)) {
+            return Some(Verdict::Incomplete);
+        }
+        if lost(InvariantTime::Recovered) {
             return Some(Verdict::Damaged);
+        }
+        if !self.asked(InvariantTime::Recovered) {
+            return Some(Verdict::Incomplete);
         }
         if let Some(restore) = &plan.restore {
             let level = told.restore_level().is_some_and(|level| level >= crate::record::RestoreLevel::L5);
@@ -418,8 +522,8 @@ fn told_recovery(told: &Record) -> Option<DrillTime> {
     told.recoveries.iter().find(|recovery| recovery.sli.is_empty()).map(|recovery| recovery.recovered_us)
 }
 
-/// Every figure of `record.json`, and its verdict.
-fn against_record(anew: &Record, saved: &Value, rows: &mut Rows) {
+/// Every figure of `record.json`, its verdict, and everything else that it holds.
+fn against_record(anew: &Record, told: &Record, saved: &Value, rows: &mut Rows) {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_string);
     rows.row("record.json: verdict", anew.verdict, text(&saved["verdict"]));
     let figures = serde_json::to_value(anew.figures()).unwrap_or_default();
@@ -432,6 +536,29 @@ fn against_record(anew: &Record, saved: &Value, rows: &mut Rows) {
     }
     for (figure, value) in recorded.iter().filter(|(figure, _)| !computed.contains_key(*figure)) {
         rows.row(&format!("record.json: {figure}"), missing(), value);
+    }
+    let of_this_version = told.plan.as_ref().is_some_and(|plan| plan.tool_version == env!("CARGO_PKG_VERSION"));
+    if !of_this_version {
+        return;
+    }
+    let made: Value = serde_json::from_slice(&report::json(told)).unwrap_or_default();
+    let (mut made_leaves, mut saved_leaves) = (BTreeMap::new(), BTreeMap::new());
+    let of = |value: &Value| {
+        value
+            .as_object()
+            .cloned()
+            .unwrap_or_default()
+            .into_iter()
+            .filter(|(key, _)| key != "figures" && key != "verdict")
+            .collect()
+    };
+    leaves("", &Value::Object(of(&made)), &mut made_leaves);
+    leaves("", &Value::Object(of(saved)), &mut saved_leaves);
+    let places: BTreeSet<&String> = made_leaves.keys().chain(saved_leaves.keys()).collect();
+    let differ = |place: &&&String| made_leaves.get(**place) != saved_leaves.get(**place);
+    for place in places.iter().filter(differ) {
+        let of = |all: &BTreeMap<String, String>| all.get(*place).cloned().unwrap_or_else(missing);
+        rows.row(&format!("record.json: {}", place.trim_start_matches('.')), of(&made_leaves), of(&saved_leaves));
     }
 }
 

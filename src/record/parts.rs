@@ -244,6 +244,10 @@ pub struct HoldRecord {
     pub parts: Option<Parts>,
 }
 
+/// What is waited for in the phase recover, in the words of its `waited`.
+pub const WAIT_RECOVERED: &str = "every SLI to recover and hold";
+/// What is waited for with `impact: none`, in the words of its `waited`.
+pub const WAIT_KEPT: &str = "every SLI to keep its objective under the fault";
 /// What is waited for between the recovery and the revert, in the words of its `waited`.
 pub const WAIT_SERVED: &str = "it to be known whether users were served until the faults began to be undone";
 

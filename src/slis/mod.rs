@@ -1,11 +1,13 @@
 //! What users feel: SLIs, their objectives, the windows they are judged over. One file per source.
 
 mod good;
+mod lateness;
 mod metric;
 mod ratio;
 pub mod window;
 
 pub use good::{Comparison, Good, Outcome, Term};
+pub use lateness::Lateness;
 pub use metric::MetricCondition;
 pub use ratio::Ratio;
 

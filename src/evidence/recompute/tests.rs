@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::record::testing::{Story, lines_of, record_of};
-use crate::record::{HoldRecord, Slice, WAIT_SERVED};
+use crate::record::{HoldRecord, InvariantInfo, Location, Slice};
 use std::fs;
 
 const SLICES: u64 = 200;
@@ -21,6 +21,14 @@ fn events(cured: u64) -> Vec<Stamped> {
     plan.detect = None;
     plan.windows.detect_within_us = None;
     plan.steps.clear();
+    let invariant = |name: &str, expected: &str| InvariantInfo {
+        name: name.into(),
+        service: "db".into(),
+        run: "count".into(),
+        expected: expected.into(),
+        at: Location { path: plan.scenario_file.path.clone(), line: 9 },
+    };
+    plan.invariants = vec![invariant("orders", "as before the fault"), invariant("writes", "increases")];
     let names: Vec<String> = plan.slis.iter().map(|sli| sli.name.clone()).collect();
     plan.slis.iter_mut().for_each(|sli| sli.must_breach = true);
     let load = plan.slis[0].load.clone();
@@ -45,9 +53,17 @@ fn events(cured: u64) -> Vec<Stamped> {
             }),
         );
     }
+    let answers = |time, writes: u64| {
+        let one = |name: &str, value: String, evidence: String| {
+            Event::Invariant(InvariantRecord { name: name.into(), time, value: Some(value), held: true, evidence })
+        };
+        let grew = format!("it increased from {} to {writes}", writes - 1);
+        [one("orders", "1204".into(), "it wrote `1204`".into()), one("writes", writes.to_string(), grew)]
+    };
     let life = |what| Event::Fault { fault: fault.clone(), what, detail: "seen".into() };
     say(5, Event::PhaseStarted { phase: Phase::Steady });
     say(521, Event::WindowHeld { phase: Phase::Steady, from_us: tenths(0), to_us: tenths(50) });
+    answers(InvariantTime::Steady, 100).into_iter().for_each(|answer| say(522, answer));
     say(600, Event::PhaseStarted { phase: Phase::Inject });
     say(690, life(FaultEvent::Injecting));
     say(700, life(FaultEvent::Confirmed));
@@ -81,11 +97,15 @@ fn events(cured: u64) -> Vec<Stamped> {
     for sli in names.into_iter().chain([String::new()]) {
         say(told, Event::Recovered { sli, recovered_us });
     }
+    let what = WAIT_RECOVERED.to_string();
+    say(told, Event::Waited { what, took_us: 200_000, deadline_us: 4_000_000, met: true });
+    answers(InvariantTime::Recovered, 200).into_iter().for_each(|answer| say(told + 1, answer));
     let what = WAIT_SERVED.to_string();
     say(told + 30, Event::Waited { what, took_us: 200_000, deadline_us: 4_000_000, met: true });
     say(told + 31, Event::PhaseStarted { phase: Phase::Revert });
     say(told + 40, life(FaultEvent::Reverted));
     say(told + 90, Event::WindowHeld { phase: Phase::Revert, from_us: tenths(cured + 14), to_us: tenths(cured + 20) });
+    answers(InvariantTime::Reverted, 300).into_iter().for_each(|answer| say(told + 91, answer));
     let reason = "users recovered".to_string();
     say(told + 91, Event::Judged { verdict: Verdict::Passed, reason, at: None });
     say(told + 92, Event::Ended { left: Vec::new(), kept: false });
@@ -104,6 +124,7 @@ fn differ(events: &[Stamped], edits: &[(&str, &str, &str)]) -> Vec<String> {
         ("events.jsonl", lines_of(events)),
         ("record.json", report::json(&record)),
         ("junit.xml", report::junit(&[&record])),
+        ("report.html", report::html(&report::Drills::one(record.clone()))),
     ] {
         let mut text = String::from_utf8(content).unwrap();
         for (_, from, to) in edits.iter().filter(|(file, ..)| *file == name) {
@@ -131,6 +152,9 @@ fn a_number_that_was_changed_in_a_report_is_found() {
     assert_eq!(found, ["record.json: figures.to_recover_us"]);
     let found = changed("record.json", "\"verdict\": \"passed\"", "\"verdict\": \"too_late\"");
     assert_eq!(found, ["record.json: verdict"]);
+    let found = changed("record.json", "\"mitigation_started_us\": 9010000", "\"mitigation_started_us\": 9010001");
+    assert_eq!(found, ["record.json: mitigation_started_us"]);
+    assert_eq!(changed("report.html", "4.02", "3.02"), ["report.html"]);
     let found = changed("junit.xml", "4.020", "3.020");
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(found[0].starts_with("junit.xml: "), "{found:?}");
@@ -199,4 +223,50 @@ fn a_fault_that_ended_by_itself_is_no_recovery_by_the_runbook() {
         }
     }
     assert_eq!(differ(&all, &[]), Vec::<String>::new());
+}
+
+/// What differs when these events are gone, and the others numbered as if they had never been there.
+fn without(gone: impl Fn(&Event) -> bool) -> Vec<String> {
+    let kept = events(110).into_iter().filter(|stamped| !gone(&stamped.event));
+    let numbered: Vec<Stamped> =
+        kept.enumerate().map(|(seq, stamped)| Stamped { seq: seq as u64, ..stamped }).collect();
+    assert!(numbered.len() < events(110).len());
+    differ(&numbered, &[])
+}
+
+#[test]
+fn a_story_that_was_changed_does_not_come_to_its_verdict() {
+    let mut all = events(110);
+    for stamped in &mut all {
+        match &mut stamped.event {
+            Event::Invariant(answer) if answer.name == "orders" && answer.time == InvariantTime::Recovered => {
+                answer.value = Some("1100".into());
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(differ(&all, &[])[..2], ["invariant `orders` after the recovery", "verdict"].map(String::from));
+    for time in [InvariantTime::Steady, InvariantTime::Recovered, InvariantTime::Reverted] {
+        let found = without(|event| matches!(event, Event::Invariant(i) if i.time == time && i.name == "writes"));
+        assert!(found.contains(&"verdict".to_string()), "{time:?}: {found:?}");
+    }
+    for index in [20, 72, 118] {
+        let found = without(|event| matches!(event, Event::Slice(slice) if slice.index == index));
+        assert!(found.contains(&"verdict".to_string()), "slice {index}: {found:?}");
+    }
+}
+
+#[test]
+fn requests_that_were_sent_late_are_counted_again() {
+    let mut all = events(110);
+    let at = all.iter().position(|stamped| matches!(stamped.event, Event::MitigationStarted)).unwrap();
+    let load = all.iter().find_map(|stamped| match &stamped.event {
+        Event::Slice(slice) => Some(slice.load.clone()),
+        _ => None,
+    });
+    let late = Event::Late { load: load.unwrap(), worst_us: 1_500_000, count: 9 };
+    all.insert(at, Stamped { event: late, ..all[at].clone() });
+    (0..).zip(&mut all).for_each(|(seq, stamped)| stamped.seq = seq);
+    let found = differ(&all, &[]);
+    assert_eq!(found[..2], ["requests sent late", "verdict"].map(String::from));
 }

@@ -1,0 +1,60 @@
+//! How late requests were sent: a generator that woke up late has disturbed the measurement, and no verdict may rest on it.
+
+use crate::record::DrillTime;
+use std::time::Duration;
+
+/// Share of the requests that may be sent late before the measurement counts as disturbed.
+const LATE_SHARE: f64 = 0.02;
+/// Share of the requests of one second that may be sent late.
+const STALL_SHARE: f64 = 0.5;
+const SECOND: Duration = Duration::from_secs(1);
+/// A request sent later than this has disturbed the measurement whatever the share.
+const LATE_LIMIT: Duration = Duration::from_secs(1);
+
+/// The requests of a drill, and those of them that were sent late.
+#[derive(Debug, Clone, Default)]
+pub struct Lateness {
+    requests: u64,
+    late: u64,
+    late_at: Vec<(DrillTime, u64)>,
+    worst: Duration,
+}
+
+impl Lateness {
+    /// So many requests were due.
+    pub fn due(&mut self, requests: u64) {
+        self.requests += requests;
+    }
+
+    /// So many requests were sent late, the worst of them by `worst_us`; told at `at`.
+    pub fn late(&mut self, at: DrillTime, count: u64, worst_us: u64) {
+        self.late += count;
+        self.late_at.push((at, count));
+        self.worst = self.worst.max(Duration::from_micros(worst_us));
+    }
+
+    /// Why the measurement cannot be trusted, if it cannot: too many requests were sent late. `usual` is how many are due in
+    /// a second.
+    pub fn disturbed(&self, usual: f64) -> Option<String> {
+        let share = self.late as f64 / self.requests.max(1) as f64;
+        let too_many = self.late >= 3 && share > LATE_SHARE;
+        (too_many || self.stalled(usual) || self.worst > LATE_LIMIT).then(|| {
+            format!(
+                "the measurement was disturbed: {} of {} requests were sent late (the worst by {} ms); the machine was too busy for this drill",
+                self.late,
+                self.requests,
+                self.worst.as_millis()
+            )
+        })
+    }
+
+    /// Whether there was a second in which most requests were sent late: enough to forge an impact, and too little to
+    /// show in the share of a long drill.
+    fn stalled(&self, usual: f64) -> bool {
+        let busiest = self.late_at.iter().map(|(end, _)| {
+            let second = self.late_at.iter().filter(|(at, _)| at <= end && end.since(*at) < SECOND);
+            second.map(|(_, count)| count).sum::<u64>()
+        });
+        busiest.max().is_some_and(|late| late >= 5 && late as f64 > usual * STALL_SHARE)
+    }
+}
