@@ -5,11 +5,12 @@ use super::limits::limitations;
 use super::timeline::timeline;
 use super::verdict::{conditions, judge};
 use super::{
-    Configuration, DrillInput, DrillReport, FaultRow, Notes, Objectives, ProbeRow, Quarter, Restore, SliRow, StepRow,
-    Times,
+    Configuration, DrillInput, DrillReport, FaultRow, HoldRow, InvariantRow, Notes, Objectives, ProbeRow, Quarter,
+    Restore, SliRow, StepRow, Times,
 };
-use crate::record::{Announcement, DrillTime, FaultEvent, Outcome, Record, RestoreLevel, StepStatus, utc_text};
+use crate::record::{Announcement, DrillTime, FaultEvent, Outcome, Phase, Record, RestoreLevel, StepStatus, utc_text};
 use crate::report::clock::{instant, started};
+use crate::report::words;
 use time::{Duration, OffsetDateTime};
 
 /// The length of the window over which an error budget is reckoned, in seconds: thirty days.
@@ -67,6 +68,8 @@ pub(super) fn drill(input: &DrillInput, quarter: Quarter, notes: &Notes) -> Opti
             (None, _) => "the survivors were not read back".into(),
         },
         limitations: limitations(record, plan, &input.events, &steps),
+        hold: hold(record),
+        invariants: invariants(record, plan),
         objectives,
         steps,
         notes: told,
@@ -147,6 +150,22 @@ fn objectives(record: &Record) -> Objectives {
         rpo_us,
         rpo_met: data.map(|data| data.meets_rpo(plan.rpo_us)),
     }
+}
+
+fn hold(record: &Record) -> Option<HoldRow> {
+    let (mark, text) = words::held(record)?;
+    let window = record.windows.iter().rev().find(|window| window.phase == Phase::Recover);
+    let held_us = window.map(|held| held.to_us.0.saturating_sub(held.from_us.0));
+    Some(HoldRow { required_us: record.hold?.required_us, held_us, text, mark })
+}
+
+fn invariants(record: &Record, plan: &Announcement) -> Vec<InvariantRow> {
+    let row = |info: &crate::record::InvariantInfo| InvariantRow {
+        name: info.name.clone(),
+        expected: info.expected.clone(),
+        answers: record.invariants.iter().filter(|answer| answer.name == info.name).cloned().collect(),
+    };
+    plan.invariants.iter().map(row).collect()
 }
 
 /// What became of the data, in one line; `None` when that could not be told.

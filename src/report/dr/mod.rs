@@ -54,7 +54,8 @@ impl DrReport {
         let before = input.seen.iter().filter(|seen| seen.dr && seen.ended && seen.at < quarter.start());
         let not_drilled =
             input.scenarios.iter().filter(|(name, _)| !mine().any(|seen| seen.scenario == *name && seen.ended));
-        DrReport {
+        let mut report = DrReport {
+            attested: false,
             format: DR_FORMAT,
             quarter,
             from_utc: utc_text(quarter.start()),
@@ -78,7 +79,9 @@ impl DrReport {
             problems: problems(input),
             supports: supports::supports(),
             drills,
-        }
+        };
+        report.attested = pages::is_attested(&report);
+        report
     }
 }
 

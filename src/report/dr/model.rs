@@ -3,7 +3,8 @@
 
 use super::{Action, Standard};
 use super::{CoverageFacts, EvidenceSummary, Finding, Header, Quarter, Risk, Told};
-use crate::record::{Counts, DataFigures, Executed, RestoreLevel, StepStatus, Verdict};
+use crate::record::{Counts, DataFigures, Executed, InvariantRecord, RestoreLevel, StepStatus, Verdict};
+use crate::report::Mark;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -26,6 +27,8 @@ pub struct DrReport {
     pub tool_version: String,
     /// What people say about organisation, system, plan and attestation.
     pub header: Header,
+    /// Whether somebody who neither prepared the report nor executed its drills has reviewed or approved it, not in the future.
+    pub attested: bool,
     /// The last DR drill before the quarter, as the records have it.
     pub previous_drill_recorded: Option<String>,
     /// How many drills came out how.
@@ -157,6 +160,10 @@ pub struct DrillReport {
     pub objectives: Objectives,
     /// How long until what.
     pub times: Times,
+    /// How long the recovery had to hold to count, and did; `None` where no recovery was looked for.
+    pub hold: Option<HoldRow>,
+    /// What neither the fault nor the cure was to destroy.
+    pub invariants: Vec<InvariantRow>,
     /// What users felt.
     pub slis: Vec<SliRow>,
     /// What became of the writes; `None` when that could not be told.
@@ -169,6 +176,31 @@ pub struct DrillReport {
     pub steps: Vec<StepRow>,
     /// What the drill does not show, as far as its record tells.
     pub limitations: Vec<String>,
+}
+
+/// How long a recovery was held.
+#[derive(Debug, Clone, Serialize)]
+pub struct HoldRow {
+    /// How long it had to hold to count.
+    pub required_us: u64,
+    /// How long it was seen to hold; `None` when users did not recover.
+    pub held_us: Option<u64>,
+    /// Both, and why so long, in words.
+    pub text: String,
+    /// How that came out.
+    #[serde(skip)]
+    pub mark: Mark,
+}
+
+/// An invariant and its answers.
+#[derive(Debug, Clone, Serialize)]
+pub struct InvariantRow {
+    /// Its name.
+    pub name: String,
+    /// What was expected of it, in words.
+    pub expected: String,
+    /// Before the fault, after the recovery, after the revert; what was not asked is missing.
+    pub answers: Vec<InvariantRecord>,
 }
 
 /// A fault.

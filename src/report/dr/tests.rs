@@ -372,11 +372,17 @@ fn an_attestation_that_attests_nothing_is_said() {
     report.header.prepared = signature("A. Writer", "2999-01-04");
     (report.header.reviewed, report.header.approved) = (None, signature("a. writer", "2026-12-31"));
     let text = told(&report);
-    assert!(text.contains("it attests nothing") && text.contains("not reviewed independently"), "{text}");
+    let (first, _) = text.split_once("## 1").unwrap();
+    assert!(first.contains("Prepared by A. Writer") && first.contains("in the future"), "{first}");
+    assert!(first.contains("Approved by a. writer") && first.contains("not independent"), "{first}");
+    assert!(first.contains("NOT ATTESTED") && !pages::is_attested(&report), "{first}");
+    report.header.approved = signature("C. Boss", "2999-01-04");
+    assert!(!pages::is_attested(&report), "not yet");
     report.header.prepared = signature("A. Writer", "2026-12-31");
     report.header.reviewed = signature("B. Reader", "2026-12-31");
     let text = told(&report);
-    assert!(!text.contains("it attests nothing") && !text.contains("not reviewed independently"), "{text}");
+    assert!(text.contains("reviewed by B. Reader") && !text.contains("NOT ATTESTED"), "{text}");
+    assert!(pages::is_attested(&report));
     // Who executed the drills does not review them.
     let executed = crate::record::Executed {
         by: Some("B. Reader".into()),
@@ -386,5 +392,47 @@ fn an_attestation_that_attests_nothing_is_said() {
     };
     report.drills[0].configuration.executed = Some(executed);
     let text = told(&report);
-    assert!(text.contains("not reviewed independently") && text.contains("Executed by"), "{text}");
+    assert!(
+        text.contains("not independent") && text.contains("NOT ATTESTED") && text.contains("Executed by"),
+        "{text}"
+    );
+}
+
+#[test]
+fn each_drill_shows_how_long_was_held_and_why_and_its_invariants() {
+    let mut input = input();
+    let record = &mut input.drills[0].record;
+    let plan = record.plan.as_mut().unwrap();
+    plan.invariants.push(crate::record::InvariantInfo {
+        name: "orders".into(),
+        service: "db".into(),
+        run: "count".into(),
+        expected: "as before the fault".into(),
+        at: crate::record::Location { path: "s.yaml".into(), line: 9 },
+    });
+    let answer = |time, held, evidence: &str| crate::record::InvariantRecord {
+        name: "orders".into(),
+        time,
+        value: None,
+        held,
+        evidence: evidence.into(),
+    };
+    use crate::record::InvariantTime::{Recovered, Steady};
+    record.invariants = vec![answer(Steady, true, "it wrote 12"), answer(Recovered, false, "it wrote 11 and not 12")];
+    record.hold = Some(crate::record::HoldRecord {
+        required_us: 9_000_000,
+        configured_us: 5_000_000,
+        onset_us: Some(4_000_000),
+        window_us: 3_000_000,
+        returns_us: 0,
+        parts: None,
+    });
+    let report = DrReport::new(&input);
+    let text = String::from_utf8(dr_markdown(&report)).unwrap().replace("&#58;", ":");
+    for wanted in ["required 9.00 s: 1.5 × the 4.00 s", "held: it wrote 12", "did not hold: it wrote 11", "not asked"]
+    {
+        assert!(text.contains(wanted), "{wanted}: {text}");
+    }
+    let drill = report.drills.iter().find(|drill| !drill.invariants.is_empty()).unwrap();
+    assert_eq!(drill.hold.as_ref().map(|hold| hold.required_us), Some(9_000_000));
 }

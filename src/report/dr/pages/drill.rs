@@ -2,9 +2,10 @@
 
 use super::facts;
 use super::words::{clock, counts, instant, measured, span, target, verdict};
-use crate::record::StepStatus;
+use crate::record::{InvariantTime, StepStatus};
+use crate::report::Mark;
 use crate::report::dr::document::{Block, Cell, Document, Tone};
-use crate::report::dr::{DrReport, DrVerdict, DrillReport, StepRow};
+use crate::report::dr::{DrReport, DrVerdict, DrillReport, InvariantRow, StepRow};
 use crate::report::text::percent;
 use crate::report::words;
 
@@ -37,6 +38,7 @@ fn one(doc: &mut Document, drill: &DrillReport) {
     facts::about(doc, drill);
     people(doc, drill);
     objectives(doc, drill);
+    held(doc, drill);
     facts::restore(doc, drill);
     facts::data(doc, drill);
     slis(doc, drill);
@@ -108,6 +110,33 @@ fn objectives(doc: &mut Document, drill: &DrillReport) {
             measured(times.respond_to_recover_us),
         ]],
     );
+}
+
+/// How long the recovery was held and why so long, and what was not to be destroyed.
+fn held(doc: &mut Document, drill: &DrillReport) {
+    doc.heading(4, "Hold of the recovery, and invariants", "");
+    match &drill.hold {
+        Some(hold) if hold.mark == Mark::Bad => doc.alert(Tone::Bad, format!("Hold: {}.", hold.text)),
+        Some(hold) => doc.para(format!("Hold: {}.", hold.text)),
+        None if drill.times.to_recover_us.is_some() => doc.para("Hold: the record does not say how long was required."),
+        None => doc.para("Hold: users were not held to a recovery."),
+    }
+    let answer = |row: &InvariantRow, time: InvariantTime| match row.answers.iter().find(|a| a.time == time) {
+        Some(answer) if answer.held => Cell::toned(format!("held: {}", answer.evidence), Tone::Good),
+        Some(answer) => Cell::toned(format!("did not hold: {}", answer.evidence), Tone::Bad),
+        None => Cell::text(if drill.control { "not asked: a control" } else { "not asked" }),
+    };
+    let rows = drill.invariants.iter().map(|row| {
+        vec![
+            Cell::lines(vec![row.name.clone(), row.expected.clone()]),
+            answer(row, InvariantTime::Steady),
+            answer(row, InvariantTime::Recovered),
+            answer(row, InvariantTime::Reverted),
+        ]
+    });
+    let head =
+        [("Invariant (expected)", 22), ("Before the fault", 26), ("After the recovery", 26), ("After the revert", 26)];
+    doc.table_or(&head, rows.collect(), "Invariants: the scenario has none.");
 }
 
 fn slis(doc: &mut Document, drill: &DrillReport) {

@@ -26,6 +26,7 @@ pub fn conclusion(doc: &mut Document, report: &DrReport) {
     if !others.is_empty() {
         doc.alert(Tone::Warn, format!("DR scenarios that were not drilled in this quarter: {}.", others.join(", ")));
     }
+    attestation(doc, report);
 }
 
 /// A row: the drills of one scenario, of which there is at least one.
@@ -74,34 +75,52 @@ fn conclusion_of(report: &DrReport, drills: &[&DrillReport]) -> Option<Vec<Cell>
     ])
 }
 
-/// What speaks against an attestation: a date that has not come yet, and nobody but the executor who attests.
-pub fn attestation_problems(report: &DrReport) -> Vec<String> {
-    let Header { prepared, reviewed, approved, .. } = &report.header;
-    let signatures = [("Prepared", prepared), ("Reviewed", reviewed), ("Approved", approved)];
+/// Reviewed and approved: what can attest the report.
+fn attesting(report: &DrReport) -> impl Iterator<Item = (&'static str, &Signature)> {
+    let Header { reviewed, approved, .. } = &report.header;
+    [("Reviewed", reviewed), ("Approved", approved)].into_iter().filter_map(|(what, by)| Some((what, by.as_ref()?)))
+}
+
+/// Why a signature does not count: its date has not come yet, or it is that of whoever prepared the report or executed its
+/// drills; `None` where it counts.
+pub fn objection(report: &DrReport, signature: &Signature) -> Option<&'static str> {
     let made = report.made_utc.get(..10).unwrap_or_default();
-    let mut problems: Vec<String> = signatures
-        .iter()
-        .filter_map(|(what, signature)| Some((what, signature.as_ref()?.date.as_deref()?)))
-        .filter(|(_, date)| *date > made)
-        .map(|(what, date)| {
-            format!("{what}: dated {date}, which is after this report was made ({made}): it attests nothing.")
-        })
-        .collect();
-    let same = |a: &str, b: &str| a.trim().eq_ignore_ascii_case(b.trim());
-    let executors: Vec<&str> =
-        report.drills.iter().filter_map(|drill| drill.configuration.executed.as_ref()?.by.as_deref()).collect();
-    let given: Vec<&str> =
-        signatures.iter().filter_map(|(_, signature)| Some(signature.as_ref()?.name.as_str())).collect();
-    let own = |name: &&str| {
-        prepared.as_ref().is_some_and(|own| same(name, &own.name)) || executors.iter().any(|by| same(name, by))
-    };
-    if !given.is_empty() && given.iter().all(own) {
-        problems.push(
-            "Nobody attests this report but who prepared it or executed the drills: it was not reviewed independently."
-                .into(),
-        );
+    if signature.date.as_deref().is_some_and(|date| date > made) {
+        return Some("dated in the future: not counted");
     }
-    problems
+    let prepared = report.header.prepared.iter().map(|own| own.name.as_str());
+    let executed = report.drills.iter().filter_map(|drill| drill.configuration.executed.as_ref()?.by.as_deref());
+    let is_own = |by: &str| by.trim().eq_ignore_ascii_case(signature.name.trim());
+    prepared.chain(executed).any(is_own).then_some("not independent: not counted")
+}
+
+/// Whether somebody independent has reviewed or approved the report, not in the future.
+pub fn is_attested(report: &DrReport) -> bool {
+    attesting(report).any(|(_, signature)| objection(report, signature).is_none())
+}
+
+/// Who attests the report, and what speaks against it.
+pub fn attestation(doc: &mut Document, report: &DrReport) {
+    let prepared = report.header.prepared.as_ref();
+    for (what, signature) in prepared.map(|own| ("Prepared", own)).into_iter().chain(attesting(report)) {
+        // Nobody is independent of what they prepared themselves.
+        let objection =
+            objection(report, signature).filter(|why| what != "Prepared" || !why.starts_with("not independent"));
+        if let Some(why) = objection {
+            let date = signature.date.as_deref().unwrap_or("not dated");
+            doc.alert(Tone::Bad, format!("{what} by {} ({date}): {why}.", signature.name));
+        }
+    }
+    let counted = attesting(report).filter(|(_, signature)| objection(report, signature).is_none());
+    let counted: Vec<String> = counted.map(|(what, by)| format!("{} by {}", what.to_lowercase(), by.name)).collect();
+    match counted.is_empty() {
+        true => doc.alert(
+            Tone::Warn,
+            "Attestation: NOT ATTESTED. Nobody but those who prepared this report or executed its drills has reviewed or \
+             approved it.",
+        ),
+        false => doc.para(format!("Attestation: {}.", counted.join(", "))),
+    }
 }
 
 /// Section 1.
@@ -140,8 +159,8 @@ pub fn about(doc: &mut Document, report: &DrReport) {
         ("Previous drill", previous),
         ("Next drill", Cell::given(report.header.next_drill.clone())),
         ("Prepared by", signature(report.header.prepared.as_ref())),
-        ("Reviewed by", signature(report.header.reviewed.as_ref())),
-        ("Approved by", signature(report.header.approved.as_ref())),
+        ("Reviewed by", attested(report, report.header.reviewed.as_ref())),
+        ("Approved by", attested(report, report.header.approved.as_ref())),
         ("Made", Cell::text(format!("{} by Firedrill {}", instant(&report.made_utc), report.tool_version))),
     ]);
     doc.para(
@@ -155,6 +174,15 @@ pub fn signature(signature: Option<&Signature>) -> Cell {
     let role = role.as_deref().unwrap_or("role not provided");
     let date = date.as_deref().unwrap_or("date not provided");
     Cell::text(format!("{name}, {role}, {date}"))
+}
+
+/// A signature that is to attest the report, and why it does not count.
+fn attested(report: &DrReport, by: Option<&Signature>) -> Cell {
+    let cell = signature(by);
+    match by.and_then(|by| objection(report, by)) {
+        Some(why) => Cell { lines: [cell.lines, vec![why.into()]].concat(), tone: Tone::Bad },
+        None => cell,
+    }
 }
 
 /// Section 2.

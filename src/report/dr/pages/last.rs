@@ -84,9 +84,7 @@ pub fn evidence(doc: &mut Document, report: &DrReport) {
 /// Section 7.
 pub fn attestation(doc: &mut Document, report: &DrReport) {
     doc.heading(2, "7. Attestation", "attestation");
-    for problem in super::front::attestation_problems(report) {
-        doc.alert(Tone::Bad, problem);
-    }
+    super::front::attestation(doc, report);
     let header = &report.header;
     let row = |what: &str, signature: Option<&Signature>| {
         vec![

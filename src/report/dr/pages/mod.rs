@@ -8,6 +8,8 @@ mod intact;
 mod last;
 mod words;
 
+pub(super) use front::is_attested;
+
 use super::DrReport;
 use super::document::Document;
 
