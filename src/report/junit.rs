@@ -247,7 +247,12 @@ fn properties(record: &Record) -> Vec<(&'static str, String)> {
     ];
     all.extend(times.into_iter().filter_map(|(name, us)| Some((name, decimal_us(us?)))));
     all.extend(restore::rto_met(record).map(|met| ("rto_met", met.to_string())));
-    all.extend(words::recovery(record).into_iter().map(|(name, _, text)| (name, text)));
+    let named = |name| match name {
+        "time" => "recovery_time",
+        "hold" => "recovery_hold",
+        other => other,
+    };
+    all.extend(words::recovery(record).into_iter().map(|(name, _, text)| (named(name), text)));
     restore_properties(record, &mut all);
     all
 }

@@ -302,10 +302,11 @@ impl Lines {
             Phase::Recover => {
                 let within = declared(windows.recover_within_us);
                 let limit = plan.rto_us().map_or_else(
-                    || "no limit on the time to recover".to_string(),
+                    || "no recovery time objective".to_string(),
                     |rto| format!("recovery time objective {}", declared(rto)),
                 );
-                format!("every SLI must recover within {within}; {limit}")
+                let after = if plan.runbook_file.is_some() { "last mitigating step" } else { "injection" };
+                format!("every SLI must recover within {within} of the {after}; {limit}")
             }
             Phase::Revert => "undoing every fault".into(),
             Phase::Down if plan.alone => "removing the toolbox".into(),

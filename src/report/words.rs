@@ -184,7 +184,7 @@ pub fn fate(record: &Record, fault: &FaultRecord) -> (Mark, String) {
     let (mark, undone) = match (fault.at(FaultEvent::Reverted), fault.failure()) {
         (Some(_), _) => (Mark::Good, "undone by Firedrill".to_string()),
         (None, _) if fault.at(FaultEvent::Irreversible).is_some() => {
-            (Mark::Good, "irreversible: goes with the stack".to_string())
+            (Mark::Good, "not undone: goes with the stack".to_string())
         }
         (None, Some(why)) => (Mark::Bad, format!("failed: {why}")),
         (None, None) => (Mark::Warn, "not undone".to_string()),
@@ -206,7 +206,7 @@ pub fn hold_required(hold: &HoldRecord) -> String {
             };
             let (onset, window) = (seconds(onset), seconds(hold.window_us));
             format!(
-                "{required}: {returns}1.5 × the {onset} that the fault needed to hurt{parts}, and {window} of `impact.window`"
+                "{required}: {returns}1.5 × the {onset} from the begin of the injection to the impact{parts}, and {window} of `impact.window`"
             )
         }
         None => format!("{required}, as `recover.hold` says"),

@@ -352,7 +352,7 @@ impl Script {
 
     fn end_of_it(mut self, well: bool) -> Vec<Stamped> {
         self.begin(19_610, Phase::Revert);
-        self.at(19_630).told(FaultEvent::Reverted, "irreversible: it goes with the stack");
+        self.at(19_630).told(FaultEvent::Irreversible, "goes with the stack");
         self.pass(Check::Revert, 19_610, "every fault was undone, or goes with the stack");
         self.end(19_640, Phase::Revert);
         self.begin(19_640, Phase::Down);
