@@ -376,7 +376,10 @@ fn what_likely_is_not_meant_is_a_warning() {
 fn commands_whose_failure_nobody_would_learn_of_are_warned_of() {
     let runbook = "# T\n\n## Diagnosis\n\n```bash\ncurl -s http://checkout:8080/\n```\n\n## Mitigation\n\n```bash\n\
                    curl -X POST http://checkout:8080/reset\ncurl -f http://checkout:8080/\n\
-                   curl -i http://checkout:8080/\nredis-cli FLUSHDB > /dev/null\nredis-cli PING\n```\n\n\
+                   curl -i http://checkout:8080/\nredis-cli FLUSHDB > /dev/null\nredis-cli PING\n\
+                   redis-cli FLUSHALL | tail -1\nredis-cli FLUSHALL | grep -q OK\n\
+                   until redis-cli PING; do sleep 1; done\nuntil redis-cli PING | grep -q PONG; do sleep 1; done\n\
+                   if curl -sf http://checkout:8080/; then echo up; fi\nuntil nc -z db 5432; do sleep 1; done\n```\n\n\
                    <!-- firedrill: errors=allowed -->\n```bash\ncurl http://checkout:8080/\n```\n";
     let text = changed(&[("recover:", "runbook: ../runbooks/slow.md\nrecover:")]);
     let (code, out, err) = Project::new().scenario(text).file("runbooks/slow.md", runbook).run(&["check"]);

@@ -1,8 +1,8 @@
 //! Whether a program of a command said that it failed, though the exit code does not: only where its exit code tells
 //! nothing, and only by lines that are its own.
 
-use super::table::{self, ErrorLine, On, Program};
-use super::{Call, Code, Sink, status};
+use super::table::{self, ErrorLine, Exit, On, Program};
+use super::{Call, Code, Filtered, Sink, status};
 use regex::Regex;
 use std::fmt;
 use std::sync::LazyLock;
@@ -33,20 +33,25 @@ impl fmt::Display for Answer {
     }
 }
 
+/// Programs that never write to standard output.
+const SILENT: [&str; 10] = ["sleep", "test", "[", "true", "false", ":", "break", "continue", "exit", "return"];
+
 /// The first error that a program of a command wrote, where the exit code of the command, which is 0, cannot tell of it.
 pub fn error_among(calls: &[Call], stdout: &str, stderr: &str) -> Option<Answer> {
     calls.iter().enumerate().find_map(|(index, call)| {
         let program = table::program(call.program())?;
         let honest = program.is_honest(call);
+        let asked = matches!(call.code, Code::Asked | Code::AskedAgain);
         let judged = match call.code {
-            Code::Asked => false,
+            Code::Waived => false,
             Code::Lost => true,
-            Code::Kept | Code::Replaced => !honest,
+            Code::Kept | Code::Replaced | Code::Asked | Code::AskedAgain => !honest,
         };
         if !judged {
             return None;
         }
-        let line = program.errors.iter().find_map(|error| {
+        let seen = program.errors.iter().filter(|error| !(asked && error.told));
+        let line = seen.clone().find_map(|error| {
             let streams = match error.on {
                 On::Stdout => &[call.stdout][..],
                 On::Stderr => &[call.stderr],
@@ -57,16 +62,42 @@ pub fn error_among(calls: &[Call], stdout: &str, stderr: &str) -> Option<Answer>
                 Sink::Stderr => Some((*sink, stderr)),
                 Sink::Piped | Sink::File => None,
             });
-            texts.filter_map(|(sink, text)| error.found(program, call, text).map(|line| (sink, line))).find_map(
-                |(sink, line)| {
-                    let others = calls.iter().enumerate().filter(|(other, _)| *other != index);
-                    let elsewhere = others.into_iter().any(|(_, other)| may_have_written(other, sink, &line));
-                    (!elsewhere).then_some(line)
+            texts.filter_map(|(sink, text)| error.found(program, call, text).map(|line| (sink, text, line))).find_map(
+                |(sink, text, line)| {
+                    let others = || calls.iter().enumerate().filter(|(other, _)| *other != index).map(|(_, call)| call);
+                    let elsewhere = others().any(|other| {
+                        may_have_written(other, sink, &line) && !is_fed_by_what_ignores_errors(other, calls)
+                    });
+                    let alone = || !others().any(|other| other.stdout == sink && !is_silent(other));
+                    // Whatever came behind it was answered better.
+                    let answered_since = call.code == Code::AskedAgain
+                        && alone()
+                        && text
+                            .lines()
+                            .rfind(|line| !line.trim().is_empty())
+                            .is_some_and(|last| seen.clone().all(|error| error.found(program, call, last).is_none()));
+                    (!elsewhere && !answered_since).then_some(line)
                 },
             )
         })?;
         let advice = program.advice.clone().filter(|_| !honest);
         Some(Answer { program: call.program().to_string(), line, advice })
+    })
+}
+
+/// Whether a program writes nothing to standard output, called like this.
+fn is_silent(call: &Call) -> bool {
+    let quiet =
+        |word: &String| word == "--quiet" || word.starts_with('-') && !word.starts_with("--") && word.contains('q');
+    SILENT.contains(&call.program()) || call.program().ends_with("grep") && call.arguments().iter().any(quiet)
+}
+
+/// Whether what a program shows is the output of one whose exit code says nothing: it stands behind it in a pipe, or shows
+/// the variable that took it. A line of that is the other one's own.
+fn is_fed_by_what_ignores_errors(call: &Call, calls: &[Call]) -> bool {
+    calls.iter().any(|other| {
+        let feeds = call.is_behind(other) || other.into.as_deref().is_some_and(|variable| call.says(variable));
+        feeds && table::program(other.program()).is_some_and(|program| !program.is_honest(other))
     })
 }
 
@@ -97,10 +128,9 @@ impl ErrorLine {
         let options = program.options(call);
         let goes = |sink: Sink| matches!(sink, Sink::Stdout | Sink::Stderr);
         let seen = match self.on {
-            On::Stdout => goes(call.stdout),
+            // `Both`: where it depends on a switch, the usual one.
+            On::Stdout | On::Both => goes(call.stdout) && call.filtered != Filtered::Cut,
             On::Stderr => goes(call.stderr),
-            // Where it depends on a switch, the usual one.
-            On::Both => goes(call.stdout),
         };
         let format = options.iter().rfind(|(name, _)| self.status.contains(name)).and_then(|(_, format)| *format);
         match self.status.is_empty() {
@@ -120,7 +150,13 @@ fn may_have_written(call: &Call, sink: Sink, line: &str) -> bool {
         "echo" | "printf" => {
             let said = call.arguments().join(" ");
             let begins = line.get(..line.len().min(8)).unwrap_or(line);
-            said.contains(begins) || said.trim_start_matches("-e ").starts_with(['$', '`', '%'])
+            let shows = said.trim_start_matches("-e ");
+            // What stands in a substitution is known by itself.
+            let substituted = shows.starts_with("$(") || shows.starts_with('`');
+            said.contains(begins) || (shows.starts_with(['$', '%']) && !substituted)
+        }
+        "docker" | "podman" | "nerdctl" | "kubectl" | "oc" if call.arguments().iter().any(|word| word == "logs") => {
+            true
         }
         name => table::table().repeaters.iter().any(|known| known == name),
     }
@@ -145,14 +181,28 @@ pub fn missing_among(calls: &[Call], stderr: &str) -> Option<String> {
 /// would make it tell.
 pub fn says_nothing(call: &Call) -> Option<&'static str> {
     let program = table::program(call.program())?;
-    let hidden = call.stdout != Sink::Piped
+    let looked_at = call.stdout == Sink::Piped || call.filtered == Filtered::Lines;
+    let hidden = !looked_at
         && !program.errors.iter().any(|error| {
             // What every program says on standard error of its own failures is in its exit code as well.
             let own = error.on == On::Stderr && program.errors.iter().any(|other| other.on != On::Stderr);
             (!own || !error.with.is_empty()) && error.is_shown(program, call)
         });
-    let asked = call.code == Code::Asked || program.is_honest(call);
+    let asked = matches!(call.code, Code::Asked | Code::AskedAgain | Code::Waived) || tells(program, call);
     program.advice.as_deref().filter(|_| hidden && !asked)
+}
+
+/// Why a condition says nothing: the exit code that it asks for is 0 whatever the program was answered. With what would make
+/// it tell.
+pub fn holds_anyway(call: &Call) -> Option<&'static str> {
+    let program = table::program(call.program())?;
+    let asked = matches!(call.code, Code::Asked | Code::AskedAgain);
+    program.advice.as_deref().filter(|_| asked && !tells(program, call))
+}
+
+/// Whether a program's exit code tells of errors, as far as anybody can know who does not know its version.
+fn tells(program: &Program, call: &Call) -> bool {
+    program.exit == Exit::Varies || program.is_honest(call)
 }
 
 #[cfg(test)]
@@ -161,7 +211,7 @@ mod tests {
 
     fn call(text: &str) -> Call {
         let words = text.split(' ').map(str::to_string).collect();
-        Call { words, stdout: Sink::Stdout, stderr: Sink::Stderr, code: Code::Kept }
+        Call::new(words)
     }
 
     fn answer(text: &str, stdout: &str, stderr: &str) -> Option<String> {
@@ -206,6 +256,8 @@ mod tests {
             ("curl -sv http://x", "", "* x\n< HTTP/1.1 503 S\n", Some("< HTTP/1.1 503 S")),
             ("curl -so /dev/null -w %{http_code} http://x", "503", "", Some("503")),
             ("nc cache 6379", "-ERR unknown command\r\n", "", Some("-ERR unknown command")),
+            ("supervisorctl restart x", "x: ERROR (not running)\nx: started\n", "", None),
+            ("supervisorctl stop x", "x: ERROR (no such process)\n", "", Some("x: ERROR (no such process)")),
             ("nc cache 11211", "SERVER_ERROR out of memory\r\n", "", Some("SERVER_ERROR out of memory")),
         ] {
             assert_eq!(answer(text, stdout, stderr).as_deref(), line, "{text}: {stdout}{stderr}");
@@ -216,13 +268,21 @@ mod tests {
     fn what_tells_is_believed_unless_nobody_sees_it() {
         let kubectl = |code| Call { code, ..call("kubectl delete pod x") };
         let said = "Error from server (NotFound): pods \"x\" not found\n";
-        for (code, judged) in [(Code::Kept, false), (Code::Replaced, false), (Code::Asked, false), (Code::Lost, true)] {
+        for (code, judged) in [
+            (Code::Kept, false),
+            (Code::Replaced, false),
+            (Code::Asked, false),
+            (Code::Waived, false),
+            (Code::Lost, true),
+        ] {
             assert_eq!(error_among(&[kubectl(code)], "", said).is_some(), judged, "{code:?}");
         }
         let honest = Call { code: Code::Lost, ..call("redis-cli -e X") };
         assert!(error_among(&[honest], "", "ERR x\n").is_some(), "in a loop nobody sees the code");
         let redis = |code| Call { code, ..call("redis-cli X") };
-        for (code, judged) in [(Code::Kept, true), (Code::Replaced, true), (Code::Asked, false), (Code::Lost, true)] {
+        for (code, judged) in
+            [(Code::Kept, true), (Code::Replaced, true), (Code::Asked, true), (Code::Waived, false), (Code::Lost, true)]
+        {
             assert_eq!(error_among(&[redis(code)], "ERR x\n", "").is_some(), judged, "{code:?}");
         }
     }
@@ -267,6 +327,10 @@ mod tests {
             (call("curl -w %{http_code} http://x"), false),
             (call("curl -w %{time_total} http://x"), true),
             (Call { code: Code::Asked, ..call("curl http://x") }, false),
+            (Call { filtered: Filtered::Cut, ..call("redis-cli X") }, true),
+            (Call { filtered: Filtered::Lines, ..call("redis-cli X") }, false),
+            (Call { filtered: Filtered::Cut, ..call("psql -f x") }, false),
+            (file("supervisorctl restart x"), false),
             (Call { stdout: Sink::Piped, ..call("curl http://x") }, false),
             (call("redis-cli X"), false),
             (file("redis-cli X"), true),

@@ -22,8 +22,33 @@ pub enum Code {
     Lost,
     /// Another command runs in its place: `a || b`.
     Replaced,
-    /// It answers a question or was waived: the condition of an `if`, `a || true`.
+    /// It is a whole condition: where it is 0, what it was asked for counts as so.
     Asked,
+    /// It is a part of a condition, or of one that is asked until it fails: its last answer counts.
+    AskedAgain,
+    /// Nobody asks for it: `a || true`, before a pipe whose end is a condition.
+    Waived,
+}
+
+/// What stands behind a program in its pipe, of what hands on lines as they come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Filtered {
+    /// Nothing that leaves something out.
+    #[default]
+    No,
+    /// Lines may be left out or changed by what somebody looks for (`sed`, `sort`, `head`).
+    Lines,
+    /// Only the end is shown, whatever it is (`tail`).
+    Cut,
+}
+
+/// A stage of a pipe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stage {
+    /// Which pipe of the command.
+    pub pipe: usize,
+    /// Its place in it, from 0.
+    pub at: usize,
 }
 
 /// One program that a command runs.
@@ -37,9 +62,37 @@ pub struct Call {
     pub stderr: Sink,
     /// What becomes of its exit code.
     pub code: Code,
+    /// What its standard output goes through on its way.
+    pub filtered: Filtered,
+    /// Its place in a pipe, where it stands in one.
+    pub stage: Option<Stage>,
+    /// The variable that takes its standard output: `x=$(…)`.
+    pub into: Option<String>,
 }
 
 impl Call {
+    /// A program whose streams are those of the command, and whose exit code is as well.
+    pub fn new(words: Vec<String>) -> Call {
+        let (stdout, stderr, filtered) = (Sink::Stdout, Sink::Stderr, Filtered::No);
+        Call { words, stdout, stderr, code: Code::Kept, filtered, stage: None, into: None }
+    }
+
+    /// Whether it stands behind another one in the same pipe.
+    pub fn is_behind(&self, other: &Call) -> bool {
+        let stages = self.stage.zip(other.stage);
+        stages.is_some_and(|(stage, before)| stage.pipe == before.pipe && stage.at > before.at)
+    }
+
+    /// Whether it shows a variable at the beginning of something that it says.
+    pub fn says(&self, variable: &str) -> bool {
+        let shows = |word: &String| {
+            let name = word.strip_prefix('$').map(|word| word.trim_start_matches('{'));
+            let rest = name.and_then(|name| name.strip_prefix(variable));
+            rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_'))
+        };
+        matches!(self.program(), "echo" | "printf") && self.arguments().iter().any(shows)
+    }
+
     /// The name of the program, without its directory.
     pub fn program(&self) -> &str {
         let word = self.words.first().map_or("", String::as_str);

@@ -6,6 +6,6 @@ mod call;
 mod status;
 mod table;
 
-pub use answer::{Answer, error_among, missing_among, says_nothing};
-pub use call::{Call, Code, Sink};
-pub use table::{Script, Wrapper, is_transparent, script, wrapper};
+pub use answer::{Answer, error_among, holds_anyway, missing_among, says_nothing};
+pub use call::{Call, Code, Filtered, Sink, Stage};
+pub use table::{Passes, Script, Wrapper, passes, script, wrapper};

@@ -16,6 +16,12 @@ pub(super) struct Table {
     pub repeaters: Vec<String>,
     /// Those of them that hand on every byte as it came.
     pub transparent: Vec<String>,
+    /// Those of them that hand on lines of their standard input, and whose exit code says nothing about these.
+    pub filters: Vec<String>,
+    /// Programs that hand on the end of their standard input, whatever that is.
+    pub cuts: Vec<String>,
+    /// Programs that tell how much they were given, and nothing of what it was.
+    pub counts: Vec<String>,
 }
 
 /// A program, under each of its names.
@@ -54,6 +60,8 @@ pub(super) enum Exit {
     Honest,
     /// 0 although what was asked for was refused.
     IgnoresErrors,
+    /// As its version is: its lines are looked at all the same, and nobody is warned.
+    Varies,
 }
 
 /// A switch that is given, by any of its names.
@@ -80,6 +88,9 @@ pub(super) struct ErrorLine {
     /// What stands at the beginning of the line.
     #[serde(default)]
     pub line: Option<Beginning>,
+    /// Whether another exit code than 0 always comes with it.
+    #[serde(default)]
+    pub told: bool,
     /// Switches of which one must be given.
     #[serde(default)]
     pub with: Vec<Switch>,
@@ -192,18 +203,44 @@ pub fn script(name: &str) -> Option<&'static Script> {
     table().scripts.iter().find(|script| script.names.iter().any(|known| known == name))
 }
 
-/// Whether a program hands on every byte that it is given, called like this.
-pub fn is_transparent(call: &[&str]) -> bool {
-    let Some((program, arguments)) = call.split_first() else { return false };
+/// What becomes of the lines that a program reads from a pipe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Passes {
+    /// All are handed on.
+    All,
+    /// Some are.
+    Lines,
+    /// Those at the end are.
+    End,
+    /// None is, and nobody has looked at them.
+    Nothing,
+    /// It makes of them what it likes, and its exit code says what it thinks of them.
+    Judged,
+}
+
+/// What becomes of the lines that a program reads from a pipe, called like this.
+pub fn passes(call: &[&str]) -> Passes {
+    let Some((program, arguments)) = call.split_first() else { return Passes::Judged };
     let files = arguments.iter().any(|word| *word != "-" && (*program != "tee"));
-    table().transparent.iter().any(|known| known == program) && !files
+    let among = |names: &[String]| names.iter().any(|known| known == program);
+    let inverted = |word: &&str| word.starts_with('-') && !word.starts_with("--") && word.contains('v');
+    let table = table();
+    match program {
+        _ if among(&table.transparent) && !files => Passes::All,
+        _ if among(&table.filters) => Passes::Lines,
+        _ if among(&table.cuts) => Passes::End,
+        _ if among(&table.counts) => Passes::Nothing,
+        // What is left out is not asked for: the rest is shown.
+        &"grep" | &"egrep" | &"fgrep" if arguments.iter().any(inverted) => Passes::Lines,
+        _ => Passes::Judged,
+    }
 }
 
 impl Program {
     /// Whether its exit code tells of errors, called like this.
     pub fn is_honest(&self, call: &Call) -> bool {
         let turned = self.unless.iter().any(|switch| switch.is_given(&self.options(call)));
-        (self.exit == Exit::Honest) != turned
+        (self.exit == Exit::Honest) != turned && self.exit != Exit::Varies
     }
 
     /// The options of a call, each with its value.
@@ -273,13 +310,12 @@ impl Switch {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Code, Sink};
     use super::*;
     use std::collections::BTreeSet;
 
     fn call(text: &str) -> Call {
         let words = text.split(' ').map(str::to_string).collect();
-        Call { words, stdout: Sink::Stdout, stderr: Sink::Stderr, code: Code::Kept }
+        Call::new(words)
     }
 
     #[test]
@@ -329,6 +365,9 @@ mod tests {
             ("curl -sXPOST -of http://x", false),
             ("curl --fail-with-body http://x", true),
             ("kubectl get pods", true),
+            ("nc -zv db 5432", true),
+            ("nc db 5432", false),
+            ("supervisorctl restart x", false),
         ] {
             let call = call(text);
             let program = program(call.program()).unwrap();

@@ -104,7 +104,7 @@ async fn carry_out(mut shell: Shell, sink: EventSink, work: Work, stop: Cancella
         if stopped {
             return;
         }
-        if let Some(fault) = judge(&ran, &task.text, task.own, &work.settings) {
+        if let Some(fault) = judge(&ran, &task.text, task.own, &work.settings, "") {
             let told = fault.told(work.timeout);
             let text = format!("{}: warning: `{what}`, in the background, {told} before the runbook ended", task.at);
             return sink.emit(Event::Note { text });

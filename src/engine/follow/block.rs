@@ -148,7 +148,9 @@ impl<S: Stack> Follower<'_, S> {
             occasion.after()?;
             written.push(&ran.stdout);
             written.omitted = written.omitted.saturating_add(ran.result.omitted);
-            let Some(fault) = judge(&ran, &text.run, !text.client, settings) else { continue };
+            let before = step.commands().iter().take(*number).map(|command| command.text.as_str());
+            let functions = crate::runbook::functions(before);
+            let Some(fault) = judge(&ran, &text.run, !text.client, settings, &functions) else { continue };
             let what = format!("`{}` {}{cut_off}", first_line(&text.says), fault.told(timeout));
             if let Some(wanted) = settings.expect_exit {
                 self.expected(step, block.index, attempt, format!("exit {wanted}"), Err(&what));

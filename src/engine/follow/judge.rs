@@ -89,8 +89,8 @@ impl Fault {
 }
 
 /// Why a command did not do what it should, if so. `text` is what bash was given; `own` says that it is what the runbook
-/// says, and not a client's command line.
-pub(super) fn judge(ran: &Ran, text: &str, own: bool, settings: &Settings) -> Option<Fault> {
+/// says, and not a client's command line; `functions` are those that were defined before.
+pub(super) fn judge(ran: &Ran, text: &str, own: bool, settings: &Settings, functions: &str) -> Option<Fault> {
     let (wanted, exit) = (settings.expect_exit, ran.result.exit);
     match exit {
         _ if ran.result.timed_out => Some(Fault::TimedOut),
@@ -98,7 +98,7 @@ pub(super) fn judge(ran: &Ran, text: &str, own: bool, settings: &Settings) -> Op
         126 | 127 => Some(Fault::NotFound(exit)),
         2 if wanted != Some(2) && own && crate::runbook::has_syntax_error(text) => Some(Fault::Syntax(2)),
         _ => part_not_found(ran, text).or_else(|| match wanted.unwrap_or(0) {
-            0 if exit == 0 && settings.errors != Some(Errors::Allowed) => answered(ran, text),
+            0 if exit == 0 && settings.errors != Some(Errors::Allowed) => answered(ran, &format!("{functions}{text}")),
             code if code == exit => None,
             _ => Some(wanted.map_or(Fault::Exit(exit), |wanted| Fault::Unexpected { exit, wanted })),
         }),
@@ -111,7 +111,7 @@ fn part_not_found(ran: &Ran, text: &str) -> Option<Fault> {
     let program = programs::missing_among(&calls, &ran.stderr);
     // `a | b || true`: of a pipe that is not waived all but the last are lost.
     let with = |code| calls.iter().any(|call| call.code == code);
-    let waived = with(Code::Asked) && !with(Code::Lost);
+    let waived = [Code::Asked, Code::AskedAgain, Code::Waived].into_iter().any(with) && !with(Code::Lost);
     let part = ran.result.pipe.iter().copied().find(|exit| matches!(exit, 126 | 127)).filter(|_| !waived);
     let part = part.or(program.as_ref().map(|_| 127))?;
     Some(Fault::PartNotFound { program, part, exit: ran.result.exit })
@@ -137,6 +137,10 @@ mod tests {
     fn ended(exit: i32, timed_out: bool) -> Ran {
         let result = CommandResult { exit, took: Duration::ZERO, timed_out, omitted: 0, pipe: Vec::new() };
         Ran { result, stdout: String::new(), stderr: String::new(), last_line: None }
+    }
+
+    fn judge(ran: &Ran, text: &str, own: bool, settings: &Settings) -> Option<Fault> {
+        super::judge(ran, text, own, settings, "")
     }
 
     fn wanted(expect_exit: Option<i32>) -> Settings {
@@ -180,6 +184,35 @@ mod tests {
         assert_eq!(judge(&said(1), text, true, &wanted(Some(1))), None);
         assert_eq!(judge(&said(1), text, true, &wanted(None)), Some(Fault::Exit(1)));
         assert_eq!(judge(&said(0), "redis-cli CLIENT KIL 7 | grep -c ERR", true, &wanted(None)), None);
+        let by_function =
+            super::judge(&said(0), "kick 7", true, &wanted(None), "kick() { redis-cli CLIENT KIL $1; }\n");
+        assert!(matches!(by_function, Some(Fault::Answered(_))), "{by_function:?}");
+        for (text, fails) in [
+            ("until redis-cli CLIENT KIL 7; do sleep 1; done", true),
+            ("if redis-cli CLIENT KIL 7; then docker compose restart worker; fi", true),
+            ("for i in 1 2; do redis-cli CLIENT KIL 7 && break; done", true),
+            ("redis-cli CLIENT KIL 7 || true", false),
+            ("if redis-cli CLIENT KIL 7 | grep -q OK; then true; fi", false),
+            ("said=$(redis-cli CLIENT KIL 7); echo \"$said\"", true),
+            ("said=$(cat log); redis-cli X; echo \"$said\"", false),
+            ("echo \"$(redis-cli CLIENT KIL 7)\"", true),
+            ("redis-cli CLIENT KIL 7 | head -n 3", true),
+            ("redis-cli CLIENT KIL 7 | grep -v WARN", true),
+            ("cat errors | sort; redis-cli X", false),
+            ("bash <<EOF\nredis-cli CLIENT KIL 7\nEOF", true),
+        ] {
+            assert_eq!(judge(&said(0), text, true, &wanted(None)).is_some(), fails, "{text}");
+        }
+        let twice = |stdout: &str| Ran { stdout: stdout.into(), ..ended(0, false) };
+        let both = "until redis-cli PING && redis-cli GET x | grep -q 1; do sleep 1; done";
+        assert_eq!(judge(&twice("LOADING Redis is loading\nPONG\n"), both, true, &wanted(None)), None);
+        assert!(judge(&twice("PONG\nLOADING Redis is loading\n"), both, true, &wanted(None)).is_some());
+        let down = Ran { stderr: "Could not connect to Redis at cache:6379\n".into(), ..twice("PONG\n") };
+        assert_eq!(
+            judge(&down, "until redis-cli PING; do sleep 1; done", true, &wanted(None)),
+            None,
+            "it exits with 1"
+        );
     }
 
     #[test]
