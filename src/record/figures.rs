@@ -96,9 +96,16 @@ impl Record {
     /// When users had recovered for good: as the engine said for all SLIs together, otherwise when the last of them had. A
     /// relapse takes the recovery back.
     pub fn recovered_us(&self) -> Option<DrillTime> {
-        if self.relapsed_us.is_some() {
-            return None;
-        }
+        if self.relapsed_us.is_some() { None } else { self.first_recovered_us() }
+    }
+
+    /// From when to when users were served between a recovery and a relapse; `None` where there was none.
+    pub fn served_until_relapse(&self) -> Option<(DrillTime, DrillTime)> {
+        self.first_recovered_us().zip(self.relapsed_us)
+    }
+
+    /// When users had recovered, whether or not that lasted.
+    fn first_recovered_us(&self) -> Option<DrillTime> {
         if let Some(all) = self.recoveries.iter().find(|r| r.sli.is_empty()) {
             return Some(all.recovered_us);
         }

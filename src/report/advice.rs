@@ -125,6 +125,7 @@ fn steps(record: &Record) -> (String, Vec<(&CommandRecord, Option<StepStatus>)>)
     }
     match record.verdict {
         Verdict::NotRecovered => ("No step of the mitigation was carried out.".into(), Vec::new()),
+        Verdict::Damaged => (damaged(record), Vec::new()),
         Verdict::Incomplete => {
             let during = record.under_way().unwrap_or_else(|| "an unknown phase".into());
             (format!("None can be named: the run was cut off during {during}."), Vec::new())
@@ -137,6 +138,15 @@ fn steps(record: &Record) -> (String, Vec<(&CommandRecord, Option<StepStatus>)>)
     }
 }
 
+/// Which invariant did not hold.
+fn damaged(record: &Record) -> String {
+    let lost = record.invariants.iter().rfind(|answer| !answer.held);
+    lost.map_or("None failed.".into(), |lost| {
+        let evidence = one_line(&lost.evidence);
+        format!("None failed. The invariant `{}` did not hold {}: {evidence}.", lost.name, lost.time.in_words())
+    })
+}
+
 fn did_not_help<'a>(
     record: &Record,
     followed: &[Followed<'a>],
@@ -147,6 +157,9 @@ fn did_not_help<'a>(
         return (text.into(), Vec::new());
     }
     let mut text = match helping.len() {
+        _ if record.relapsed_us.is_some() => {
+            format!("{} ran without an error, and did not help for good.", listed(helping))
+        }
         0 | 1 => format!("{} ran without an error, and did not help.", listed(helping)),
         // Which of them is to blame is not known.
         several => format!("None of the {several} mitigating steps helped: {} ran without an error.", listed(helping)),

@@ -25,10 +25,22 @@ pub fn hurt(record: &Record) -> String {
         (None, None) => (record.last_us, "at least ", "when the drill was cut off"),
     };
     let at = |us| clock(started(record), us);
+    let end = match served_between(record) {
+        Some(served) => format!("when Firedrill began to undo the faults: in between {served}"),
+        None => end.to_string(),
+    };
     let since =
         record.injected_us().map(|fault| format!(" ({} after the fault)", seconds(from.0.saturating_sub(fault.0))));
     let took = seconds(to.0.saturating_sub(from.0));
     format!("{at_least}{took}, from {}{} to {} UTC, {end}.", at(from), since.unwrap_or_default(), at(to))
+}
+
+/// From when to when users were served, where they lost the service again.
+pub fn served_between(record: &Record) -> Option<String> {
+    let (from, to) = record.served_until_relapse()?;
+    let at = |us| clock(started(record), us);
+    let took = seconds(to.0.saturating_sub(from.0));
+    Some(format!("users were served for {took}, from {} to {} UTC, and lost the service again", at(from), at(to)))
 }
 
 /// What cured users: the mitigating steps that had ended well before they recovered, and what became of the faults.
@@ -38,6 +50,10 @@ pub fn cured(record: &Record) -> String {
             None => "Nothing had to: no user was hurt.".into(),
             Some(_) if record.verdict == Verdict::SelfHealed => "Not the runbook: users recovered without it.".into(),
             Some(_) if record.is_control() => "Nothing, as it must be: the control leaves the runbook out.".into(),
+            Some(_) if record.relapsed_us.is_some() => served_between(record)
+                .map_or("Nothing: users lost the service again.".into(), |served| {
+                    format!("Nothing for good: {served}.")
+                }),
             Some(_) => "Nothing: users had not recovered when the drill ended.".into(),
         };
     };

@@ -1,6 +1,7 @@
 //! What a drill is told in, once for every format: verdicts, steps, faults, commands, assertions, plurals, each with its mark.
 //! A format chooses how a mark and a word look and where they stand, never which they are.
 
+use super::answers::served_between;
 use super::paint::Mark;
 use super::restore::{self, other_level};
 use super::text::{declared, percent, seconds};
@@ -218,7 +219,10 @@ pub fn held(record: &Record) -> Option<(Mark, String)> {
     let required = hold_required(record.hold.as_ref()?);
     let window = record.windows.iter().rev().find(|window| window.phase == Phase::Recover);
     Some(match (window, record.relapsed_us) {
-        (_, Some(_)) => (Mark::Bad, format!("users lost the service again; required {required}")),
+        (_, Some(_)) => {
+            let served = served_between(record).unwrap_or_else(|| "users lost the service again".into());
+            (Mark::Bad, format!("{served}; required {required}"))
+        }
         (Some(held), None) => {
             let us = held.to_us.0.saturating_sub(held.from_us.0);
             (Mark::Good, format!("held for {}, required {required}", seconds(us)))

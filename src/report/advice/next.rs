@@ -1,8 +1,9 @@
 //! What to do next, by verdict: what to do first, and then why. Honest about what the drill cannot know.
 
-use super::restore::{restore, says_enough};
+use super::restore::{restore, says_enough, too_slow};
 use super::{after, followed, helping, listed};
-use crate::record::{Announcement, DrillStatus, FaultAfter, Outcome, Record, StepStatus, Verdict};
+use crate::record::{Announcement, CommandRecord, DrillStatus, FaultAfter, Outcome, Record, StepStatus, Verdict};
+use crate::report::answers::served_between;
 use crate::report::restore::other_level;
 use crate::report::text::{declared, one_line};
 
@@ -69,7 +70,9 @@ fn by_verdict(record: &Record, all: &mut Vec<String>) {
         Verdict::StepFailed => {
             let failed = followed(record).into_iter().find(|(_, step)| step.status == Some(StepStatus::Failed));
             let command = failed.and_then(|(_, step)| step.commands.iter().rfind(|command| !command.background));
+            let checks = failed.is_some_and(|(info, _)| info.phase == "verify");
             all.push(match command {
+                Some(command) if checks && command.exit != Some(127) => failed_check(record, command),
                 Some(command) if command.timed_out => format!(
                     "The command at `{}` did not end in its time. Make it end, or give the step more time in the runbook \
                      (`timeout=`).",
@@ -143,6 +146,11 @@ fn by_verdict(record: &Record, all: &mut Vec<String>) {
                 one_line(&record.reason)
             ));
         }
+        Verdict::TooLate => match (restore(record), plan.rto_us()) {
+            (said, _) if !said.is_empty() => all.extend(said),
+            (_, rto) => all.push(too_slow(record, rto.unwrap_or(0))),
+        },
+        Verdict::Damaged => damaged(record, runbook, all),
         Verdict::Leaked => all.push("Remove what was left behind: `firedrill sweep`.".into()),
         Verdict::Interrupted => {
             let why = one_line(&record.reason);
@@ -151,7 +159,9 @@ fn by_verdict(record: &Record, all: &mut Vec<String>) {
                 "Let it come to its end: it was stopped{why}, and nothing was found out about the runbook."
             ));
         }
-        _ => {
+        // Both are told before it comes to the verdict.
+        Verdict::Passed | Verdict::Incomplete => {}
+        Verdict::HarnessError => {
             all.push(format!(
                 "Look at the machine with `firedrill doctor`, and at the logs in the run's directory (`logs/`). This is no finding about \
                  the runbook: Firedrill or its environment broke ({}).",
@@ -161,9 +171,65 @@ fn by_verdict(record: &Record, all: &mut Vec<String>) {
     }
 }
 
+/// A check of the runbook that did not hold although users were served.
+fn failed_check(record: &Record, command: &CommandRecord) -> String {
+    let helping = helping(record);
+    let cure = if helping.is_empty() { "the mitigation".into() } else { listed(&helping) };
+    let users = match record.recovered_us() {
+        Some(_) => "Users were served again, so it may see what the indicators do not",
+        None => "Whether users were served again was not seen",
+    };
+    format!(
+        "Find out which of both is wrong: the check at `{}`, or what it checks, {cure}. {users}. Correct the check only if it asks for \
+         something that nobody needs; where it needs time, let it wait (`retry`).",
+        command.at
+    )
+}
+
+/// An invariant did not hold: what was destroyed, and by what.
+fn damaged(record: &Record, runbook: &str, all: &mut Vec<String>) {
+    let lost = record.invariants.iter().rfind(|answer| !answer.held);
+    let info = lost.and_then(|lost| record.plan.as_ref()?.invariants.iter().find(|info| info.name == lost.name));
+    let seen = match (lost, info) {
+        (Some(lost), Some(info)) => {
+            let evidence = one_line(&lost.evidence);
+            format!("the invariant `{}` (`{}`) did not hold {}: {evidence}", lost.name, info.at, lost.time.in_words())
+        }
+        _ => one_line(&record.reason),
+    };
+    let helping = helping(record);
+    let cure = if helping.is_empty() { String::new() } else { format!(", first of all in {}", listed(&helping)) };
+    all.push(format!(
+        "Look in `{runbook}` for the command that destroys it, or that only makes the answers look right{cure}: {seen}."
+    ));
+    all.push(format!(
+        "If the fault does it whatever the runbook does, let `{runbook}` repair it. If it is no loss, correct the invariant."
+    ));
+}
+
+/// What became of users who had recovered and lost the service again.
+fn relapsed(record: &Record, runbook: &str) -> Option<String> {
+    let served = served_between(record)?;
+    let still = match after(record) {
+        Some((FaultAfter::StillActive | FaultAfter::PartiallyActive, _)) => " The fault was still active.",
+        Some((FaultAfter::ClearedByRunbook, _)) => " The fault was gone when the recovery was seen.",
+        _ => "",
+    };
+    let cure = helping(record);
+    let cure = if cure.is_empty() { format!("`{runbook}`") } else { listed(&cure) };
+    Some(format!(
+        "Look how long the cure lasts: {served}, before Firedrill undid anything. A restart helps until the cause has worked again; let \
+         {cure} end the cause.{still}"
+    ))
+}
+
 fn not_recovered(record: &Record, runbook: &str, all: &mut Vec<String>) {
     all.extend(restore(record));
     if says_enough(record) {
+        return;
+    }
+    if let Some(relapsed) = relapsed(record, runbook) {
+        all.push(relapsed);
         return;
     }
     let helping = helping(record);
@@ -225,6 +291,7 @@ pub fn of_status(status: DrillStatus) -> Option<&'static str> {
 mod tests {
     use super::*;
     use crate::record::testing::{Story, record_of};
+    use crate::record::{DrillTime, InvariantInfo, InvariantRecord, InvariantTime};
 
     fn told(record: &Record) -> String {
         next(record).join("\n")
@@ -239,6 +306,69 @@ mod tests {
         let mut broken = record_of(Story::HarnessError);
         broken.disturbed = Some(broken.reason.clone());
         assert!(told(&broken).contains("Do not read a verdict"), "{}", told(&broken));
+    }
+
+    #[test]
+    fn every_verdict_has_advice_of_its_own() {
+        let told: Vec<(Verdict, String)> = Verdict::ALL
+            .into_iter()
+            .map(|verdict| (verdict, told(&Record { verdict, ..record_of(Story::NotRecovered) })))
+            .collect();
+        for (verdict, text) in &told {
+            assert_eq!(text.contains("firedrill doctor"), *verdict == Verdict::HarnessError, "{verdict}: {text}");
+            assert_eq!(text.starts_with("Nothing"), *verdict == Verdict::Passed, "{verdict}: {text}");
+            let first = |text: &str| text.lines().next().unwrap_or_default().to_string();
+            assert!(*verdict == Verdict::Passed || !first(text).starts_with("Then run it again"), "{verdict}: {text}");
+            let same = told.iter().filter(|(_, other)| first(other) == first(text));
+            assert_eq!(same.count(), 1, "{verdict}: {text}");
+        }
+    }
+
+    #[test]
+    fn what_was_destroyed_is_what_is_told() {
+        let mut record = Record { verdict: Verdict::Damaged, ..record_of(Story::Passed) };
+        let (name, value) = ("orders".to_string(), Some("73".to_string()));
+        let evidence = "it wrote `73` and not `0`".to_string();
+        let time = InvariantTime::Recovered;
+        record.invariants.push(InvariantRecord { name: name.clone(), time, value, held: false, evidence });
+        let at = crate::record::Location { path: "scenarios/db-pool.yaml".into(), line: 48 };
+        let (service, run, expected) = ("db".into(), "count".into(), "0".into());
+        record.plan.as_mut().unwrap().invariants.push(InvariantInfo { name, service, run, expected, at });
+        let told = told(&record);
+        let seen = "`orders` (`scenarios/db-pool.yaml:48`) did not hold after the recovery: it wrote `73` and not `0`";
+        assert!(told.contains(seen) && told.contains("destroys it"), "{told}");
+    }
+
+    #[test]
+    fn of_a_relapse_it_is_told_when_users_were_served() {
+        let mut record = Record { verdict: Verdict::NotRecovered, ..record_of(Story::Passed) };
+        record.relapsed_us = record.recovered_us().map(|at| DrillTime(at.0 + 7_000_000));
+        let told = told(&record);
+        assert!(
+            told.contains("users were served for 7.00 s, from ") && told.contains("lost the service again"),
+            "{told}"
+        );
+        assert!(crate::report::answers::hurt(&record).contains("in between users were served for 7.00 s"));
+        assert!(crate::report::answers::cured(&record).starts_with("Nothing for good: users were served for 7.00 s"));
+    }
+
+    #[test]
+    fn a_recovery_that_came_too_late_is_told_beside_its_objective() {
+        let mut record = Record { verdict: Verdict::TooLate, ..record_of(Story::Passed) };
+        record.plan.as_mut().unwrap().rto_us = Some(2_000_000);
+        assert!(told(&record).starts_with("Make the recovery shorter: it took 4.00 s"), "{}", told(&record));
+    }
+
+    #[test]
+    fn a_check_that_failed_may_be_right() {
+        let mut record = Record { verdict: Verdict::StepFailed, ..record_of(Story::Passed) };
+        let plan = record.plan.clone().unwrap();
+        let id = &plan.steps.iter().find(|info| info.phase == "verify").unwrap().id;
+        let step = record.steps.iter_mut().find(|step| step.step == *id).unwrap();
+        step.status = Some(StepStatus::Failed);
+        step.commands.iter_mut().for_each(|command| command.exit = Some(1));
+        let told = told(&record);
+        assert!(told.starts_with("Find out which of both is wrong") && !told.contains("Correct the command"), "{told}");
     }
 
     #[test]

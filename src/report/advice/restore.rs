@@ -70,7 +70,8 @@ fn broken(record: &Record, rung: &Rung) -> String {
     }
 }
 
-fn too_slow(record: &Record, objective_us: u64) -> String {
+/// What to do where users recovered later than the objective allows.
+pub fn too_slow(record: &Record, objective_us: u64) -> String {
     let ran = followed(record).into_iter().filter_map(|(info, step)| Some((step.took_us()?, info)));
     let longest = ran
         .max_by_key(|(took, _)| *took)
