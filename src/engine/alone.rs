@@ -215,7 +215,7 @@ struct Trial<'p> {
 }
 
 impl Occasion for Trial<'_> {
-    async fn before(&mut self, _step: &Step) -> Result<(), Stop> {
+    async fn before(&mut self, _step: &Step, _command: &str) -> Result<(), Stop> {
         Ok(())
     }
 

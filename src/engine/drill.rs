@@ -202,7 +202,7 @@ pub(super) struct Drill<'a, S: Stack> {
     /// The last phase that was begun, and whether it still runs.
     phase: Option<Phase>,
     in_phase: bool,
-    phase_began: DrillTime,
+    pub(super) phase_began: DrillTime,
     /// When the first injection was begun.
     pub inject_began: DrillTime,
     /// First and last confirmation.
@@ -279,8 +279,7 @@ impl<S: Stack> Drill<'_, S> {
         self.end_phase();
         self.phase = Some(phase);
         self.in_phase = true;
-        self.phase_began = self.sink.now();
-        self.sink.emit(Event::PhaseStarted { phase });
+        self.phase_began = self.sink.emit_at(Event::PhaseStarted { phase });
     }
 
     /// Ends the phase that runs. What it measured stands until the next one begins.

@@ -44,10 +44,13 @@ impl<S: Stack> Drill<'_, S> {
         // Both when the runbook has ended and at the end of the hold: what became of the fault is said from both answers.
         let at_first = self.ask_faults().await;
         self.parts = least_active(&at_first);
+        let runbook_ended = followed.then_some(self.phase_began);
         let (recovered, at_last, query, deadline) = loop {
             let hold = self.say_hold();
-            let query = RecoveryQuery { from, ended: Some(ended), within, hold, window: self.plan.recover_hold };
-            let deadline = ended.plus(within + hold + self.longest_request() + ARRIVAL);
+            let window = self.plan.recover_hold;
+            let query = RecoveryQuery { from, ended: Some(ended), within, hold, window, runbook_ended };
+            let latest = ended.plus(within).max(self.phase_began);
+            let deadline = latest.plus(hold + self.longest_request() + ARRIVAL);
             // The answer is final as soon as no later `t` can come in time: there is no need to wait for the deadline.
             let recovered = self.monitor.until(deadline, |monitor| {
                 match monitor.timeline(|timeline| timeline.recovered(None, &query)) {
@@ -125,11 +128,21 @@ impl<S: Stack> Drill<'_, S> {
                 let after = if followed { "the last mitigating step" } else { "the injection" };
                 let answers = self.monitor.timeline(|timeline| timeline.answers(&timeline.latest(hold)));
                 let answers = if answers.is_empty() { answers } else { format!("; answers: {answers}") };
-                let reason = format!(
-                    "users had not recovered within {} of {after}: {missing}{answers}{}",
-                    seconds(within),
-                    self.last_words()
-                );
+                // Without what came at its end.
+                let before = RecoveryQuery { runbook_ended: None, ..query };
+                let lost = match self.monitor.timeline(|timeline| timeline.recovered(None, &before)) {
+                    Answer::Yes(recovery) => Some(recovery.at.since(from)),
+                    Answer::No(_) | Answer::NotYet => None,
+                };
+                let told = match lost {
+                    Some(since) => format!(
+                        "users had recovered {} after the first mitigating command, and lost the service again when or \
+                         after the runbook ended",
+                        seconds(since)
+                    ),
+                    None => format!("users had not recovered within {} of {after}", seconds(within)),
+                };
+                let reason = format!("{told}: {missing}{answers}{}", self.last_words());
                 Err(Stop::new(Verdict::NotRecovered, reason).at(self.where_it_should_have_helped()))
             }
         }

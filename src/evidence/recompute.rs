@@ -367,7 +367,8 @@ impl<'a> Anew<'a> {
             within = within.max(first.plus(Duration::from_micros(rto)).since(recover));
         }
         let window = Duration::from_micros(self.plan.windows.recover_hold_us);
-        Some(RecoveryQuery { from, ended: Some(ended), within, hold, window })
+        let runbook_ended = followed.then_some(recover);
+        Some(RecoveryQuery { from, ended: Some(ended), within, hold, window, runbook_ended })
     }
 
     /// The recovery of all SLIs together, and of each by itself.

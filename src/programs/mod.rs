@@ -8,4 +8,4 @@ mod table;
 
 pub use answer::{Answer, error_among, holds_anyway, missing_among, says_nothing};
 pub use call::{Call, Code, Filtered, Sink, Stage};
-pub use table::{Passes, Script, Wrapper, passes, script, wrapper};
+pub use table::{Passes, Script, Wrapper, only_waits, passes, script, wrapper};

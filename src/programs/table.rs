@@ -1,6 +1,6 @@
 //! Reads `programs.yaml`, which is part of the executable, once. That it can be read, and what stands in it, is tested here.
 
-use super::Call;
+use super::{Call, Sink};
 use regex::Regex;
 use serde::{Deserialize, Deserializer};
 use std::sync::LazyLock;
@@ -22,6 +22,8 @@ pub(super) struct Table {
     pub cuts: Vec<String>,
     /// Programs that tell how much they were given, and nothing of what it was.
     pub counts: Vec<String>,
+    /// Programs that change nothing and tell nothing of the stack.
+    pub waits: Vec<String>,
 }
 
 /// A program, under each of its names.
@@ -306,6 +308,12 @@ impl Switch {
             self.value.as_ref().is_none_or(|wanted| value.is_some_and(|value| wanted.0.is_match(value)))
         })
     }
+}
+
+/// Whether a call changes nothing and tells nothing of the stack: it waits, or says something to whoever reads.
+pub fn only_waits(call: &Call) -> bool {
+    let writes = [call.stdout, call.stderr].contains(&Sink::File);
+    !writes && table().waits.iter().any(|known| known == call.program())
 }
 
 #[cfg(test)]

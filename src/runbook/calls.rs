@@ -30,6 +30,12 @@ struct Around<'a> {
     base: usize,
 }
 
+/// Whether shell text only waits or says something, and so is not meant to help: `sleep 10; echo "now look at the queue"`.
+pub fn only_waits(text: &str) -> bool {
+    let calls = calls(text);
+    !calls.is_empty() && calls.iter().all(programs::only_waits)
+}
+
 /// The programs that shell text runs, in order, those of functions where they are called.
 pub fn calls(text: &str) -> Vec<Call> {
     let around = Around {
@@ -636,6 +642,25 @@ mod tests {
             ("a | xargs -I{} sh -c 'b {}; c'", &["a  [1>pipe lost]", "xargs -I{} sh -c b {}; c", "b {}  [lost]", "c"]),
         ] {
             assert_eq!(shown(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn waiting_and_saying_is_not_meant_to_help() {
+        for text in ["sleep 10", "sleep 5; echo done", "echo 'Now look' && sleep 1", "while true; do sleep 1; done"] {
+            assert!(only_waits(text), "{text}");
+        }
+        for text in [
+            "",
+            "X=1",
+            "echo off > /etc/maintenance",
+            "sleep 5; systemctl restart web",
+            "echo $(redis-cli FLUSHALL)",
+            "echo x | tee f",
+            "kubectl get pods",
+            "until curl -f http://web; do sleep 1; done",
+        ] {
+            assert!(!only_waits(text), "{text}");
         }
     }
 }

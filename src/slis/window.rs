@@ -166,6 +166,9 @@ pub struct RecoveryQuery {
     /// `recover.hold`: within a longer hold every trailing window of this length must meet the objectives, too, so that more time
     /// is not more tolerance.
     pub window: Duration,
+    /// End of the runbook, its last step of any phase and what it left running; `None` without one. Users must be served for
+    /// the hold from then on as well: what a runbook breaks at its end, or holds up only while it runs, is no recovery.
+    pub runbook_ended: Option<DrillTime>,
 }
 
 /// How long users must be served for a recovery to count: `configured` (`recover.hold`), and never less than what the fault takes
@@ -466,7 +469,12 @@ impl Timeline {
                 Some(_) => {}
                 None => open = true,
             }
-            let end = begin.saturating_add(slices(query.hold));
+            let at_least = match query.runbook_ended.map(|ended| ended.plus(query.hold)) {
+                Some(until) if line.covered_until().is_none_or(|covered| covered < until) => usize::MAX,
+                Some(until) => line.before(until),
+                None => 0,
+            };
+            let end = begin.saturating_add(slices(query.hold)).max(at_least);
             let wanted = slices(query.window);
             let known = end.min(line.known.len());
             let mut inside =

@@ -71,3 +71,26 @@ async fn a_recovery_beside_a_runbook_that_mends_nothing_is_self_healed() {
     told.verdict(Verdict::SelfHealed, &["no command of the runbook was meant to help"]);
     told.passed(Check::StillBroken);
 }
+
+#[tokio::test]
+async fn a_command_that_only_waits_is_not_what_helped() {
+    let told = Case::new()
+        .replace("fix", "sleep 2500\nfix")
+        .set("respond", "{ phases: [diagnose, mitigate, verify], timeout: 10s }")
+        .world(|world| world.ends_after = Some(Duration::from_millis(700)))
+        .run()
+        .await;
+    told.verdict(Verdict::SelfHealed, &["before the first mitigating command"]).failed(Check::StillBroken);
+    assert_eq!(told.commands(), ["say looking", "sleep 2500"], "no mitigating command ran");
+}
+
+#[tokio::test]
+async fn a_runbook_that_only_waits_has_healed_nothing() {
+    let told = Case::new()
+        .replace("fix", "sleep 10")
+        .set("respond", "{ phases: [diagnose, mitigate] }")
+        .world(|world| world.ends_after = Some(Duration::from_millis(1300)))
+        .run()
+        .await;
+    told.verdict(Verdict::SelfHealed, &["no command of the runbook was meant to help"]);
+}

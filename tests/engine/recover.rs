@@ -28,6 +28,12 @@ async fn a_mitigation_that_lasts_shorter_than_the_hold_does_not_recover() {
 }
 
 #[tokio::test]
+async fn what_a_runbook_breaks_again_at_its_end_is_no_recovery() {
+    let told = Case::new().replace("healthy", "await-health\nunfix").run().await;
+    told.verdict(Verdict::NotRecovered, &["had recovered", "lost the service again when or after the runbook ended"]);
+}
+
+#[tokio::test]
 async fn a_fault_that_comes_back_after_a_half_hearted_mitigation_does_not_recover() {
     let told = Case::new()
         .replace("fix", "clear")

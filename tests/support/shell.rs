@@ -132,6 +132,10 @@ async fn interpret(world: &World, text: &str) -> i32 {
         "false" => 1,
         "exit" => rest.parse().expect("a number"),
         "hang" => std::future::pending().await,
+        "sleep" => {
+            tokio::time::sleep(Duration::from_millis(rest.parse().expect("milliseconds"))).await;
+            0
+        }
         // Whether users are well now.
         "healthy" => i32::from(world.broken()),
         // Fails that many times, then passes.
@@ -166,6 +170,8 @@ fn act(world: &World, word: &str) -> bool {
         "fix" => world.work_around(None),
         // The same, for a few moments.
         "fix-briefly" => world.work_around(Some(Duration::from_millis(300))),
+        // It works around the fault no longer.
+        "unfix" => world.relapse(),
         // The same, for two seconds.
         "fix-for-long" => world.work_around(Some(Duration::from_secs(2))),
         // The same, from a second later on.

@@ -114,8 +114,8 @@ impl<S: Stack> Follower<'_, S> {
         let timeout = settings.timeout.unwrap_or(self.respond.timeout);
         let (mut warnings, mut written) = (Vec::new(), capture::Written::default());
         for (number, command) in &block.commands {
-            occasion.before(step).await?;
             let (at, text) = (self.location(command), self.text(command, settings)?);
+            occasion.before(step, if text.client { "" } else { &text.says }).await?;
             let place = place_of(settings, command, self.respond);
             let shell = self.sessions.at(&place, &self.inputs.env()).await.map_err(|stop| stop.at(at.clone()))?;
             let order = Order {
@@ -217,7 +217,7 @@ impl<S: Stack> Follower<'_, S> {
         if self.background.iter().any(|known| running(&known)) {
             return Ok(Ok(Vec::new()));
         }
-        occasion.before(step).await?;
+        occasion.before(step, "").await?;
         let mut tasks = Vec::new();
         for (number, command) in &block.commands {
             let Text { run, says, client } = self.text(command, &block.settings)?;

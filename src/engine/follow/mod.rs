@@ -26,11 +26,11 @@ use tokio::task::JoinHandle;
 
 /// What the one who follows a runbook knows beyond it.
 pub trait Occasion {
-    /// Looked at before each command of a step.
+    /// Looked at before each command of a step; `command` is what bash is given, nothing where that is a client's.
     ///
     /// # Errors
     /// Why the command must not run.
-    fn before(&mut self, step: &Step) -> impl Future<Output = Result<(), Stop>>;
+    fn before(&mut self, step: &Step, command: &str) -> impl Future<Output = Result<(), Stop>>;
 
     /// Looked at after each command.
     ///

@@ -47,7 +47,14 @@ fn at(ms: u64) -> DrillTime {
 }
 
 fn recovery(from: u64, ended: Option<u64>, within: u64, hold: u64) -> RecoveryQuery {
-    RecoveryQuery { from: at(from), ended: ended.map(at), within: ms(within), hold: ms(hold), window: ms(hold) }
+    RecoveryQuery {
+        from: at(from),
+        ended: ended.map(at),
+        within: ms(within),
+        hold: ms(hold),
+        window: ms(hold),
+        runbook_ended: None,
+    }
 }
 
 /// The start of the window that shows a recovery.
@@ -218,6 +225,22 @@ fn a_longer_hold_is_not_more_tolerance() {
     assert!(matches!(line.recovered(None, &query), Answer::Yes(_)), "the whole window alone would do");
     let query = RecoveryQuery { window: ms(1000), ..query };
     assert!(matches!(line.recovered(None, &query), Answer::No(_)));
+}
+
+#[test]
+fn users_must_be_served_for_the_hold_after_the_end_of_the_runbook_as_well() {
+    // Served from 1 s on, and no longer from 3 s on; the hold of a second was over at 2 s.
+    let counts: Vec<_> = (0..60).map(|i| (5, if (10..30).contains(&i) { 5 } else { 0 })).collect();
+    let lost = timeline(0.9, &counts);
+    let query = recovery(0, Some(500), 1500, 1000);
+    assert!(matches!(lost.recovered(None, &query), Answer::Yes(_)));
+    let until = |ended: u64| RecoveryQuery { runbook_ended: Some(at(ended)), ..query };
+    assert!(matches!(lost.recovered(None, &until(1900)), Answer::Yes(_)));
+    assert!(matches!(lost.recovered(None, &until(2900)), Answer::No(_)));
+    let served = timeline(0.9, &counts[..30]);
+    let Answer::Yes(recovery) = served.recovered(None, &until(1900)) else { panic!("served until 3 s") };
+    assert_eq!((recovery.from, recovery.to), (at(1000), at(2900)));
+    assert_eq!(served.recovered(None, &until(2500)), Answer::NotYet, "what comes until 3.5 s is not known yet");
 }
 
 #[test]
