@@ -72,6 +72,7 @@ fn plan(number: usize) -> Announcement {
             detect_within_us: None,
             recover_within_us: 30_000_000,
             recover_hold_us: 5_000_000,
+            recover_cleared: false,
             revert_hold_us: 2_000_000,
             impact_none: false,
         },

@@ -73,6 +73,7 @@ pub fn announce_alone(alone: &Alone<'_>, run: &str, started_utc: String, beside:
             detect_within_us: None,
             recover_within_us: micros(alone.verify_within),
             recover_hold_us: 0,
+            recover_cleared: false,
             revert_hold_us: 0,
             impact_below: None,
             impact_none: false,

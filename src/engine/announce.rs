@@ -177,6 +177,7 @@ fn windows(plan: &Plan) -> Windows {
         detect_within_us: plan.detect.as_ref().map(|detect| micros(detect.within)),
         recover_within_us: micros(plan.recover_within),
         recover_hold_us: micros(plan.recover_hold),
+        recover_cleared: plan.recover_cleared,
         revert_hold_us: micros(plan.revert_hold),
         impact_none: plan.impact.none,
     }

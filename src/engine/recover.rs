@@ -113,7 +113,9 @@ impl<S: Stack> Drill<'_, S> {
                 self.each_sli(&query, Some(at));
                 self.sink.emit(Event::Recovered { sli: String::new(), recovered_us: at });
                 self.recovery = Some(recovery);
+                let cleared = self.cleared(&at_last, recovery.at);
                 self.say_how_faults_stand(at_first, at_last, &ended).await;
+                cleared?;
                 let injected = self.injected.map_or(from, |(first, _)| first);
                 Ok(format!(
                     "users recovered {} after the injection and {} after {}",
@@ -146,6 +148,37 @@ impl<S: Stack> Drill<'_, S> {
                 Err(Stop::new(Verdict::NotRecovered, reason).at(self.where_it_should_have_helped()))
             }
         }
+    }
+
+    /// Every fault is gone by its last answer, where the scenario demands that the runbook clears it.
+    fn cleared(&self, at_last: &Answers, since: DrillTime) -> Result<(), Stop> {
+        if !self.plan.recover_cleared {
+            return Ok(());
+        }
+        let at = || self.in_scenario(self.plan.line_of("recover"));
+        for (id, answer) in at_last {
+            let reason = match answer {
+                Ok(Presence::Gone(_)) => continue,
+                Ok(Presence::InPlace(_) | Presence::Partly(..)) => {
+                    let partly = if matches!(answer, Ok(Presence::Partly(..))) { "partially " } else { "" };
+                    format!(
+                        "users are served, but the fault `{id}` is still {partly}active, and the scenario demands that the runbook clears it"
+                    )
+                }
+                Err(stop) => {
+                    let reason = format!("whether the fault `{id}` is cleared cannot be told: {}", stop.reason);
+                    return Err(self.failed(Check::Cleared, since, Stop::harness(reason).at(at())));
+                }
+            };
+            return Err(self.failed(Check::Cleared, since, Stop::new(Verdict::NotRecovered, reason).at(at())));
+        }
+        if let Some(planned) = self.plan.faults.iter().find(|planned| at_last.iter().all(|(id, _)| *id != planned.id)) {
+            let reason = format!("whether the fault `{}` is cleared cannot be told: it was not asked", planned.id);
+            return Err(self.failed(Check::Cleared, since, Stop::harness(reason).at(at())));
+        }
+        let evidence = "at the end of the hold every fault was gone".to_string();
+        self.decided(Check::Cleared, since, CheckOutcome::Passed { evidence });
+        Ok(())
     }
 
     /// How long users must not recover in a control that has begun to wait: `recover.within`, and as long as a runbook may take to meet

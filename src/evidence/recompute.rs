@@ -8,9 +8,9 @@ mod answers;
 
 use crate::archive;
 use crate::record::{
-    Announcement, Check, CheckOutcome, DrillTime, Event, FaultAfter, FaultEvent, ImpactRecord, InvariantRecord,
-    InvariantTime, Phase, Record, RecoveryRecord, SLICE_US, Stamped, StepStatus, Verdict, WAIT_KEPT, WAIT_RECOVERED,
-    WAIT_SERVED, WindowRecord,
+    Announcement, Check, CheckOutcome, DrillTime, Event, FaultAfter, FaultEvent, FaultRecord, ImpactRecord,
+    InvariantRecord, InvariantTime, Phase, Record, RecoveryRecord, SLICE_US, Stamped, StepStatus, Verdict, WAIT_KEPT,
+    WAIT_RECOVERED, WAIT_SERVED, WindowRecord,
 };
 use crate::report;
 use crate::slis::window::{Answer, Hit, ImpactQuery, Recovery, RecoveryQuery, Timeline, required_hold};
@@ -486,6 +486,12 @@ impl<'a> Anew<'a> {
         }
         if self.without_the_runbook() {
             return Some(Verdict::SelfHealed);
+        }
+        // How a fault stood only the moment knew.
+        let active =
+            |fault: &FaultRecord| matches!(fault.after, Some(FaultAfter::StillActive | FaultAfter::PartiallyActive));
+        if plan.windows.recover_cleared && told.faults.iter().any(active) {
+            return Some(Verdict::NotRecovered);
         }
         if failed.is_some() {
             return Some(Verdict::StepFailed);

@@ -233,6 +233,9 @@ pub struct Windows {
     pub recover_within_us: u64,
     /// `recover.hold`.
     pub recover_hold_us: u64,
+    /// `recover.cleared`: at the end of the hold every fault must be gone.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub recover_cleared: bool,
     /// `revert.hold`.
     pub revert_hold_us: u64,
     /// Whether `impact: none` turns the drill round.

@@ -31,6 +31,8 @@ pub enum Check {
         /// Name of the SLI.
         sli: String,
     },
+    /// Every fault was gone at the end of the hold, as `recover.cleared` demands.
+    Cleared,
     /// Users were served from the recovery until the faults began to be undone.
     StillServed,
     /// Users had recovered within the recovery time objective.

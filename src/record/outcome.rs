@@ -120,6 +120,9 @@ impl Record {
             }
             if !plan.windows.impact_none || !plan.steps.is_empty() {
                 checks.extend(plan.slis.iter().map(|sli| Check::Recovery { sli: sli.name.clone() }));
+                if plan.windows.recover_cleared {
+                    checks.push(Check::Cleared);
+                }
                 // Records of earlier versions say nothing of a hold, nor of what came after it.
                 if self.hold.is_some() {
                     checks.push(Check::StillServed);

@@ -157,6 +157,9 @@ fn did_not_help<'a>(
         return (text.into(), Vec::new());
     }
     let mut text = match helping.len() {
+        _ if record.recovered_us().is_some() => {
+            format!("{} ran without an error, and users are served; the fault is not cleared.", listed(helping))
+        }
         _ if record.relapsed_us.is_some() => {
             format!("{} ran without an error, and did not help for good.", listed(helping))
         }

@@ -3,7 +3,7 @@
 
 use super::clock::{clock, started};
 use super::text::seconds;
-use super::words::{fate, many};
+use super::words::{fate, many, served_beside};
 use crate::record::{Phase, Record, StepRecord, Verdict};
 
 /// How long users were hurt, and from when to when: from the impact until they had recovered, otherwise until the faults began
@@ -59,7 +59,8 @@ pub fn cured(record: &Record) -> String {
     };
     let faults: Vec<String> =
         record.faults.iter().map(|fault| format!("fault `{}`: {}", fault.fault, fate(record, fault).1)).collect();
-    let faults = if faults.is_empty() { String::new() } else { format!(" {}.", capital(&faults.join("; "))) };
+    let mut faults = if faults.is_empty() { String::new() } else { format!(" {}.", capital(&faults.join("; "))) };
+    faults.extend(served_beside(record).map(|beside| format!(" {}.", capital(&beside))));
     if record.verdict == Verdict::SelfHealed {
         return format!("Not the runbook: users recovered without it.{faults}");
     }

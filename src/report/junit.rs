@@ -250,6 +250,7 @@ fn properties(record: &Record) -> Vec<(&'static str, String)> {
     let named = |name| match name {
         "time" => "recovery_time",
         "hold" => "recovery_hold",
+        "fault" => "fault_still_active",
         other => other,
     };
     all.extend(words::recovery(record).into_iter().map(|(name, _, text)| (named(name), text)));

@@ -82,7 +82,7 @@ fn row(entry: &Entry<'_>) -> String {
         name.push_str(&format!(" {}", prose(&shortened(entry.title))));
     }
     let cells = [
-        format!("{} {}", entry.status.mark().sign(), entry.status.name()),
+        format!("{} {}", entry.mark().sign(), entry.status.name()),
         name,
         entry.verdict().map_or("–".to_string(), |verdict| code(verdict.name())),
         time(figures.to_impact_us),
@@ -98,12 +98,12 @@ fn row(entry: &Entry<'_>) -> String {
 fn recoveries(entries: &[Entry<'_>], text: &mut String) {
     let row = |(name, record): (String, &Record)| {
         let all = words::recovery(record);
-        let of = |wanted: &str| {
-            let told = all.iter().filter(|(name, ..)| *name == wanted);
+        let of = |wanted: &[&str]| {
+            let told = all.iter().filter(|(name, ..)| wanted.contains(name));
             let told: Vec<String> = told.map(|(_, mark, text)| format!("{} {text}", mark.sign())).collect();
             if told.is_empty() { "–".to_string() } else { prose(&shortened(&told.join("; "))) }
         };
-        let cells = [code(&shortened(&name)), of("time"), of("hold"), of("invariant")];
+        let cells = [code(&shortened(&name)), of(&["time"]), of(&["hold", "fault"]), of(&["invariant"])];
         (!all.is_empty()).then(|| format!("| {} |\n", cells.join(" | ")))
     };
     let rows: Vec<String> =
@@ -188,7 +188,7 @@ fn troubles(entries: &[Entry<'_>], text: &mut String) {
 }
 
 fn section(entry: &Entry<'_>) -> String {
-    let (mark, name) = (entry.status.mark().sign(), code(&shortened(&entry.name())));
+    let (mark, name) = (entry.mark().sign(), code(&shortened(&entry.name())));
     if entry.status == DrillStatus::NotRun {
         return format!("\n- {name} was not run: {}\n", prose(&shortened(&entry.why())));
     }

@@ -2,7 +2,7 @@
 //! not pass.
 
 use super::advice::what_to_do;
-use super::paint::Paint;
+use super::paint::{Mark, Paint};
 use super::text::{column, one_line, right, seconds, wrap};
 use super::{Drills, Entry, words};
 use crate::record::Account;
@@ -16,7 +16,7 @@ const INDENT: usize = 6;
 pub fn overview(drills: &Drills, color: bool) -> String {
     let paint = Paint { color };
     let mut lines = vec![paint.dim(&"─".repeat(WIDTH))];
-    let mark = words::outcome(drills.outcome());
+    let mark = mark(drills);
     for line in wrap(&one_line(&headline(drills)), WIDTH) {
         lines.push(paint.headline(mark, &line));
     }
@@ -31,12 +31,12 @@ pub fn overview(drills: &Drills, color: bool) -> String {
 }
 
 fn row(entry: &Entry<'_>, paint: Paint, lines: &mut Vec<String>) {
-    let mark = entry.status.mark();
+    let mark = entry.mark();
     let status = paint.marked(mark, &format!("{} {}", mark.sign(), column(entry.status.name(), 13)));
     let verdict = entry.verdict().map_or("", |verdict| verdict.name());
     let took = entry.took_us().map(seconds).unwrap_or_default();
     lines.push(format!("  {status} {} {} {}", column(&entry.name(), 30), column(verdict, 13), right(&took, 12)));
-    let mut more = Vec::new();
+    let mut more: Vec<String> = entry.record().and_then(words::served_beside).into_iter().collect();
     if entry.status != crate::record::DrillStatus::Passed {
         more.push(one_line(&words::placed(entry.place(), &entry.why())));
         more.extend(entry.telling_record().and_then(what_to_do));
@@ -47,11 +47,19 @@ fn row(entry: &Entry<'_>, paint: Paint, lines: &mut Vec<String>) {
     }
 }
 
+/// The mark of all drills together: passes, one of them beside a fault that was still active, are worth a look.
+fn mark(drills: &Drills) -> Mark {
+    match words::outcome(drills.outcome()) {
+        Mark::Good if drills.entries().iter().any(|entry| entry.mark() == Mark::Warn) => Mark::Warn,
+        mark => mark,
+    }
+}
+
 /// The verdict in one line: `✗ nightly: 8 drills, 6 passed, 1 flaky, 1 failed`.
 pub(super) fn headline(drills: &Drills) -> String {
     let name = drills.name();
     let name = if name.is_empty() { name } else { format!("{name}: ") };
-    format!("{} {name}{}", words::outcome(drills.outcome()).sign(), counted(&drills.account()))
+    format!("{} {name}{}", mark(drills).sign(), counted(&drills.account()))
 }
 
 fn counted(account: &Account) -> String {

@@ -38,6 +38,13 @@ impl Entry<'_> {
         }
     }
 
+    /// The mark of its status; a pass beside a fault that was still active is worth a look.
+    pub(super) fn mark(&self) -> Mark {
+        let beside =
+            self.status == DrillStatus::Passed && self.record().is_some_and(|r| words::served_beside(r).is_some());
+        if beside { Mark::Warn } else { self.status.mark() }
+    }
+
     /// The verdict of the attempt that counts; `None` when there is none.
     pub(super) fn verdict(&self) -> Option<Verdict> {
         self.record().map(|record| record.verdict).or_else(|| self.last().map(|attempt| attempt.verdict))

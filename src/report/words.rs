@@ -59,9 +59,11 @@ pub fn verdict(verdict: Verdict) -> String {
     verdict.name().replace('_', " ")
 }
 
-/// A verdict in words that need no explanation.
-pub fn plainly(verdict: Verdict) -> &'static str {
-    match verdict {
+/// What a drill came to, in words that need no explanation.
+pub fn plainly(record: &Record) -> &'static str {
+    match record.verdict {
+        Verdict::NotRecovered if record.relapsed_us.is_some() => "users lost the service again",
+        Verdict::NotRecovered if record.recovered_us().is_some() => "users are served, and that is not enough",
         Verdict::Incomplete => "the run was cut off",
         Verdict::Passed => "it passed",
         Verdict::Unsteady => "users were not well before anything was broken",
@@ -89,6 +91,9 @@ pub fn headline(record: &Record) -> (Mark, String, Option<String>) {
         Outcome::Passed if record.expects_failure() => {
             (Mark::Good, "passed".into(), Some(format!("{is}, as expected")))
         }
+        Outcome::Passed if served_beside(record).is_some() => {
+            (Mark::Warn, "passed".into(), Some("the fault was still active".into()))
+        }
         Outcome::Passed => (Mark::Good, "passed".into(), None),
         Outcome::Failed if record.expects_failure() && record.verdict != expected => {
             (Mark::Bad, "failed".into(), Some(format!("expected {}, got {is}", verdict(expected))))
@@ -100,6 +105,30 @@ pub fn headline(record: &Record) -> (Mark, String, Option<String>) {
         }
         outcome => (self::outcome(outcome), is, None),
     }
+}
+
+/// What a pass does not show: the faults that were still active after the recovery, and how long users were served beside them;
+/// `None` where there is no such pass.
+pub fn served_beside(record: &Record) -> Option<String> {
+    if record.verdict != Verdict::Passed || record.is_control() {
+        return None;
+    }
+    let active = record.faults.iter().filter_map(|fault| match fault.after? {
+        FaultAfter::StillActive => Some(format!("the fault `{}` was still active", fault.fault)),
+        FaultAfter::PartiallyActive => Some(format!("the fault `{}` was still partially active", fault.fault)),
+        _ => None,
+    });
+    let active: Vec<String> = active.collect();
+    let window = record.windows.iter().rev().find(|window| window.phase == Phase::Recover);
+    let held =
+        window.map(|window| format!(" for {} (the hold)", seconds(window.to_us.0.saturating_sub(window.from_us.0))));
+    (!active.is_empty()).then(|| {
+        format!(
+            "{}: users were served beside it{}; whether they stay served longer was not shown",
+            active.join(", "),
+            held.unwrap_or_default()
+        )
+    })
 }
 
 /// The headline in one line: `passed (not recovered, as expected)`.
@@ -190,6 +219,8 @@ pub fn fate(record: &Record, fault: &FaultRecord) -> (Mark, String) {
         (None, Some(why)) => (Mark::Bad, format!("failed: {why}")),
         (None, None) => (Mark::Warn, "not undone".to_string()),
     };
+    let active = matches!(fault.after, Some(FaultAfter::StillActive | FaultAfter::PartiallyActive));
+    let mark = if mark == Mark::Good && active && served_beside(record).is_some() { Mark::Warn } else { mark };
     (mark, after.map_or(undone.clone(), |after| format!("{after}, {undone}")))
 }
 
@@ -250,11 +281,11 @@ pub fn time_limit(record: &Record) -> Option<(Mark, String)> {
     Some((mark, format!("{actual}, objective {}: {word}", declared(rto))))
 }
 
-/// The answers to the invariants, a line each: `orders, after the recovery: 1204 (as before the fault)`.
+/// The answers to the invariants, a line each: the name in quotes, when it was asked, what it said.
 pub fn invariants(record: &Record) -> Vec<(Mark, String)> {
     let line = |answer: &InvariantRecord| {
         let mark = if answer.held { Mark::Good } else { Mark::Bad };
-        (mark, format!("{} {}: {}", answer.name, answer.time.in_words(), answer.evidence))
+        (mark, format!("`{}` {}: {}", answer.name, answer.time.in_words(), answer.evidence))
     };
     record.invariants.iter().map(line).collect()
 }
@@ -266,6 +297,7 @@ pub fn recovery(record: &Record) -> Vec<(&'static str, Mark, String)> {
     let limit = time_limit(record).filter(|_| restore::plan(record).is_none());
     rows.extend(limit.map(|(mark, text)| ("time", mark, text)));
     rows.extend(held(record).map(|(mark, text)| ("hold", mark, text)));
+    rows.extend(served_beside(record).map(|text| ("fault", Mark::Warn, text)));
     rows.extend(invariants(record).into_iter().map(|(mark, text)| ("invariant", mark, text)));
     rows
 }
@@ -280,6 +312,7 @@ pub fn check(check: &Check) -> String {
         Check::StillBroken => "still broken when the mitigation starts".into(),
         Check::Step { step } => format!("step {step}"),
         Check::Recovery { sli } => format!("recovery of {sli}"),
+        Check::Cleared => "the fault was cleared".into(),
         Check::StillServed => "no relapse before the revert".into(),
         Check::Invariant { name } => format!("invariant {name}"),
         Check::RestoreLevel => "restore level".into(),

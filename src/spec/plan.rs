@@ -56,6 +56,8 @@ pub struct Plan {
     pub recover_within: Duration,
     /// `recover.hold`.
     pub recover_hold: Duration,
+    /// `recover.cleared`: at the end of the hold every fault must be gone.
+    pub recover_cleared: bool,
     /// `revert.hold`, 2 s by default.
     pub revert_hold: Duration,
     /// Recovery time objective: first confirmed fault → recovered. The stricter one of [`Plan::objectives`].

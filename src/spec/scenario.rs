@@ -151,7 +151,7 @@ pub fn read_root(
     stack.hosts = hosts;
     let respond = respond?;
     let (steady_for, steady_within) = steady?;
-    let (recover_within, recover_hold) = recover?;
+    let (recover_within, recover_hold, recover_cleared) = recover?;
     let whole = present(runbook)?;
     let mut plan = Plan {
         name: path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
@@ -174,6 +174,7 @@ pub fn read_root(
         respond,
         recover_within,
         recover_hold,
+        recover_cleared,
         revert_hold: revert_hold?,
         rto,
         invariants: invariants?,
@@ -276,14 +277,15 @@ pub fn read_recover(
     node: Option<&Node>,
     source: &Arc<Source>,
     diags: &mut Diagnostics,
-) -> Option<(Duration, Duration)> {
+) -> Option<(Duration, Duration, bool)> {
     // Only `impact: none` may leave it out, and then nothing has to recover.
-    let Some(node) = node else { return Some((STEADY_WITHIN, RECOVER_HOLD)) };
+    let Some(node) = node else { return Some((STEADY_WITHIN, RECOVER_HOLD, false)) };
     let mut map = MapReader::new(node, "`recover`", source, diags)?;
     let within = required_deadline(&mut map, "within", LONGEST);
     let hold = window(&mut map, "hold").unwrap_or(RECOVER_HOLD);
+    let cleared = map.optional::<bool>("cleared").unwrap_or_default();
     map.finish()?;
-    Some((within?, hold))
+    Some((within?, hold, cleared))
 }
 
 /// Reads `revert`.

@@ -32,6 +32,18 @@ async fn a_runbook_that_works_around_the_fault_passes_and_the_fault_is_still_act
 }
 
 #[tokio::test]
+async fn where_the_fault_must_be_cleared_a_workaround_does_not_pass() {
+    let demand = "{ within: 1500ms, hold: 700ms, cleared: true }";
+    let told = Case::new().set("recover", demand).run().await;
+    let reason = "users are served, but the fault `http_status` is still active, and the scenario demands that the runbook clears it";
+    told.verdict(Verdict::NotRecovered, &[reason]).failed(Check::Cleared);
+    told.passed(Check::Recovery { sli: "availability".into() });
+    assert!(told.record.recovered_us().is_some(), "{}", told.story());
+    let told = Case::new().set("recover", demand).replace("fix", "clear").run().await;
+    told.verdict(Verdict::Passed, &[]).passed(Check::Cleared);
+}
+
+#[tokio::test]
 async fn a_runbook_that_clears_the_fault_passes_and_the_record_says_so() {
     let told = Case::new().replace("fix", "clear").run().await;
     told.verdict(Verdict::Passed, &[]);

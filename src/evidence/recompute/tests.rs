@@ -225,6 +225,24 @@ fn a_fault_that_ended_by_itself_is_no_recovery_by_the_runbook() {
     assert_eq!(differ(&all, &[]), Vec::<String>::new());
 }
 
+#[test]
+fn a_fault_that_had_to_be_cleared_and_was_not_is_no_pass() {
+    let mut all = events(110);
+    let fault = record_of(Story::Passed).plan.unwrap().faults[0].id.clone();
+    for stamped in &mut all {
+        match &mut stamped.event {
+            Event::Announced(plan) => plan.windows.recover_cleared = true,
+            Event::Waited { what, .. } if what == WAIT_RECOVERED => {
+                let (what, detail) = (FaultEvent::StillActive, "it is there".to_string());
+                stamped.event = Event::Fault { fault: fault.clone(), what, detail };
+            }
+            _ => {}
+        }
+    }
+    let found = differ(&all, &[]);
+    assert!(found.contains(&"verdict".to_string()), "{found:?}");
+}
+
 /// What differs when these events are gone, and the others numbered as if they had never been there.
 fn without(gone: impl Fn(&Event) -> bool) -> Vec<String> {
     let kept = events(110).into_iter().filter(|stamped| !gone(&stamped.event));

@@ -116,6 +116,7 @@ pub(super) fn shop(story: Story) -> Announcement {
             detect_within_us: Some(10_000_000),
             recover_within_us: 10_000_000,
             recover_hold_us: 5_000_000,
+            recover_cleared: false,
             revert_hold_us: 2_000_000,
             impact_below: None,
             impact_none: false,

@@ -6,6 +6,7 @@ use crate::record::{Announcement, CommandRecord, DrillStatus, FaultAfter, Outcom
 use crate::report::answers::served_between;
 use crate::report::restore::other_level;
 use crate::report::text::{declared, one_line};
+use crate::report::words::served_beside;
 
 /// What to do next.
 pub fn next(record: &Record) -> Vec<String> {
@@ -20,6 +21,13 @@ pub fn next(record: &Record) -> Vec<String> {
     } else if !record.ended || record.verdict == Verdict::Incomplete {
         all.push("Remove what it may have left behind: `firedrill sweep`.".into());
         all.push("Find out who ended the run: a time limit of the CI job, a machine out of memory.".into());
+    } else if let Some(beside) = served_beside(record).filter(|_| record.outcome() == Outcome::Passed) {
+        let runbook = plan.runbook_file.as_ref().map_or("the runbook", |file| file.path.as_str());
+        all.push(format!(
+            "End the cause in `{runbook}`, or make the drill require it with `recover: {{ cleared: true }}`: {beside}. If it is meant to work \
+             around what it cannot end, a longer `recover.hold` shows more."
+        ));
+        return all;
     } else if record.outcome() == Outcome::Passed {
         return vec!["Nothing: the drill came out as it should.".into()];
     } else if record.expects_failure() && record.verdict != record.expected() {
@@ -228,6 +236,14 @@ fn not_recovered(record: &Record, runbook: &str, all: &mut Vec<String>) {
     if says_enough(record) {
         return;
     }
+    if record.recovered_us().is_some() && record.plan.as_ref().is_some_and(|plan| plan.windows.recover_cleared) {
+        all.push(format!(
+            "Let `{runbook}` end the cause: {}. If a workaround is enough, take `cleared: true` out of `recover` in `{}`.",
+            one_line(&record.reason),
+            record.plan.as_ref().map_or("the scenario", |plan| plan.scenario_file.path.as_str())
+        ));
+        return;
+    }
     if let Some(relapsed) = relapsed(record, runbook) {
         all.push(relapsed);
         return;
@@ -291,7 +307,7 @@ pub fn of_status(status: DrillStatus) -> Option<&'static str> {
 mod tests {
     use super::*;
     use crate::record::testing::{Story, record_of};
-    use crate::record::{DrillTime, InvariantInfo, InvariantRecord, InvariantTime};
+    use crate::record::{DrillTime, InvariantInfo, InvariantRecord, InvariantTime, Phase, WindowRecord};
 
     fn told(record: &Record) -> String {
         next(record).join("\n")
@@ -312,7 +328,10 @@ mod tests {
     fn every_verdict_has_advice_of_its_own() {
         let told: Vec<(Verdict, String)> = Verdict::ALL
             .into_iter()
-            .map(|verdict| (verdict, told(&Record { verdict, ..record_of(Story::NotRecovered) })))
+            .map(|verdict| {
+                let story = if verdict == Verdict::Passed { Story::Passed } else { Story::NotRecovered };
+                (verdict, told(&Record { verdict, ..record_of(story) }))
+            })
             .collect();
         for (verdict, text) in &told {
             assert_eq!(text.contains("firedrill doctor"), *verdict == Verdict::HarnessError, "{verdict}: {text}");
@@ -321,6 +340,40 @@ mod tests {
             assert!(*verdict == Verdict::Passed || !first(text).starts_with("Then run it again"), "{verdict}: {text}");
             let same = told.iter().filter(|(_, other)| first(other) == first(text));
             assert_eq!(same.count(), 1, "{verdict}: {text}");
+        }
+    }
+
+    #[test]
+    fn a_pass_beside_an_active_fault_says_so_in_every_format() {
+        let mut record = record_of(Story::Passed);
+        let (from_us, to_us) = (DrillTime(12_600_000), DrillTime(17_600_000));
+        record.windows.push(WindowRecord { phase: Phase::Recover, from_us, to_us });
+        for (after, word) in
+            [(FaultAfter::StillActive, "still active"), (FaultAfter::PartiallyActive, "still partially active")]
+        {
+            record.faults[0].after = Some(after);
+            let said = format!("the fault `postgres_lock` was {word}");
+            let drills = crate::report::Drills::one(record.clone());
+            let html = String::from_utf8(crate::report::html(&drills)).unwrap();
+            let junit = String::from_utf8(crate::report::junit(&[&record])).unwrap();
+            let summary = crate::report::summary(&record, None, false);
+            let markdown = String::from_utf8(crate::report::markdown(&drills)).unwrap().replace('\\', "");
+            let overview = crate::report::overview(&drills, false);
+            for (format, text) in [("html", &html), ("junit", &junit), ("markdown", &markdown), ("overview", &overview)]
+            {
+                let text = text.replace("<code>", "`").replace("</code>", "`");
+                let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+                assert!(text.contains(&said), "{format}: {text}");
+                assert!(text.contains("whether they stay served longer was not shown"), "{format}: {text}");
+            }
+            assert!(summary.contains("! PASSED (the fault was still active)"), "{summary}");
+            assert!(!html.contains("came out as it should"), "{html}");
+            let cleared = "`recover: { cleared: true }`";
+            assert!(
+                told(&record).contains(cleared) && told(&record).contains("for 5.00 s (the hold)"),
+                "{}",
+                told(&record)
+            );
         }
     }
 

@@ -21,7 +21,7 @@ pub fn drill<'a>(m: &mut Markup, entry: &Entry<'a>, id: &str, alone: bool, conte
         m.el("summary", &[], |m| {
             m.leaf("h3", &[], &entry.name());
             m.fixed(" ");
-            badge(m, entry.status.mark(), entry.status.name());
+            badge(m, entry.mark(), entry.status.name());
             m.leaf("span", &[("class", "title")], &one_line(entry.title));
         });
         // A link leads here, and a browser opens what it leads into.
@@ -154,7 +154,7 @@ fn key(samples: Samples) -> &'static str {
 
 /// How a drill came out, where and why.
 pub fn verdict(m: &mut Markup, record: &Record) {
-    let tone = words::outcome(record.outcome());
+    let (tone, ..) = words::headline(record);
     m.el("p", &[("class", "verdict")], |m| {
         badge(m, tone, &words::headline_text(record));
         m.fixed(" ");

@@ -53,14 +53,14 @@ pub fn sentence(entries: &[(String, Entry<'_>)]) -> (Mark, String) {
         let status = one.status.name();
         let word = match one.record() {
             Some(record) if one.status != DrillStatus::Passed && record.verdict != record.expected() => {
-                format!("{status}: {}", words::plainly(record.verdict))
+                format!("{status}: {}", words::plainly(record))
             }
             Some(record) => words::headline_text(record),
             None => status.to_string(),
         };
         let mut chars = word.chars();
         let word = chars.next().map_or(word.clone(), |first| first.to_uppercase().chain(chars).collect());
-        return (one.status.mark(), word);
+        return (one.mark(), word);
     }
     match (passed == entries.len(), failed) {
         (true, _) => (Mark::Good, format!("All {of} passed")),
@@ -244,7 +244,7 @@ pub fn failures(m: &mut Markup, entries: &[(String, Entry<'_>)], context: &Conte
 }
 
 fn card(m: &mut Markup, id: &str, entry: &Entry<'_>, alone: bool, context: &Context<'_>) {
-    let tone = entry.status.mark();
+    let tone = entry.mark();
     let class = format!("card {}", tone.class());
     m.el("article", &[("class", &class)], |m| {
         m.el("h3", &[], |m| {
@@ -344,7 +344,7 @@ fn overview_row(m: &mut Markup, id: &str, entry: &Entry<'_>, columns: &[&'static
         });
         m.leaf("td", &[("role", "cell"), ("data-label", columns[1])], &one_line(&severity));
         m.el("td", &[("role", "cell"), ("data-label", columns[2])], |m| {
-            badge(m, entry.status.mark(), entry.status.name());
+            badge(m, entry.mark(), entry.status.name());
             let verdict = record.map(words::headline_text).unwrap_or_default();
             if !verdict.is_empty() && verdict != entry.status.name() {
                 m.fixed(" <small>").text(&verdict).fixed("</small>");
