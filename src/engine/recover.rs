@@ -127,7 +127,9 @@ impl<S: Stack> Drill<'_, S> {
             (None, false) => {
                 let missing = self.each_sli(&query, None);
                 self.say_how_faults_stand(at_first, at_last, &ended).await;
-                let after = if followed { "the last mitigating step" } else { "the injection" };
+                // A runbook of which no mitigating step was run has no end of one.
+                let after =
+                    if followed && self.mitigation.is_some() { "the last mitigating step" } else { "the injection" };
                 let answers = self.monitor.timeline(|timeline| timeline.answers(&timeline.latest(hold)));
                 let answers = if answers.is_empty() { answers } else { format!("; answers: {answers}") };
                 // Without what came at its end.
@@ -338,7 +340,7 @@ impl<S: Stack> Drill<'_, S> {
                     let reason = match own {
                         Answer::Yes(_) => format!("{} recovered, but never together with the other SLIs", sli.name),
                         Answer::No(levels) => shown(&levels),
-                        Answer::NotYet => shown(&[]),
+                        Answer::NotYet => format!("whether {} would have recovered was not seen to its end", sli.name),
                     };
                     missing.push(reason.clone());
                     let at = Some(self.where_it_should_have_helped());

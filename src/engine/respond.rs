@@ -95,9 +95,11 @@ impl<S: Stack> Drill<'_, S> {
             let started = self.sink.now();
             self.sink.emit(Event::StepStarted { step: step.id.clone() });
             let ended = follower.step(step, self).await;
+            // Taken from every step: what a diagnosis wrote is not the output of a mitigation that was skipped.
+            let line = follower.last_line.take();
             if self.mitigates(step.phase) {
                 self.mitigation_ended(step);
-                if let Some(line) = follower.last_line.take() {
+                if let Some(line) = line {
                     self.last_line = Some((step.title.clone(), line));
                 }
             }
