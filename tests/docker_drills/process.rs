@@ -76,7 +76,7 @@ const LOCKS: &str = "psql -X -q -h db -U postgres -d shop -c \"BEGIN; LOCK TABLE
 
 #[test]
 fn one_that_ended_by_itself_is_not_cleared() {
-    let project = project(&once(&format!("{LOCKS}(15)\" > /dev/null")), "sleep 20", LONG);
+    let project = project(&once(&format!("{LOCKS}(15)\" > /dev/null")), "docker compose ps export; sleep 20", LONG);
     let drill = project.drill("db-pool", &[]);
     let reason = "the process `export` ended by itself with exit code 0 15";
     drill.came_to(Verdict::SelfHealed, 1, &[reason, "`returns` or `cleared_when`"]).reverted();
@@ -139,7 +139,8 @@ fn what_keeps_it_out_clears_it_although_it_runs() {
 fn a_killed_runner_leaves_nothing_of_it() {
     let project = project(EXPORT, "sleep 600", LONG);
     let mut running = project.start("db-pool", &[]);
-    running.until("the mitigation", |event| matches!(event, Event::MitigationStarted));
+    let waits = |event: &Event| matches!(event, Event::CommandStarted { text, .. } if text.contains("sleep 600"));
+    running.until("the mitigation", waits);
     assert_eq!(containers(&running.run(), "export").len(), 2);
     running.killed().nothing_left();
 }
