@@ -223,7 +223,7 @@ fn whole() -> Value {
                    "two": { "skip": "x" }, "if-three": { "choose": true } },
         "clients": { "sql": { "service": "db", "command": "psql" } },
         "hosts": { "db.prod.internal": "db" },
-        "recover": { "within": "30s", "hold": "5s" },
+        "recover": { "cleared": true, "within": "30s", "hold": "5s" },
         "revert": { "hold": "2s" },
         "invariants": { "kept": { "service": "db", "run": "x", "within": "1s", "value": ">= 100" },
                         "same": { "service": "db", "run": "x", "as_before": true },
