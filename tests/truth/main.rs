@@ -44,7 +44,8 @@ fn root() -> PathBuf {
 
 fn firedrill(project: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_firedrill"));
-    command.current_dir(project).stdin(Stdio::null());
+    // The stacks lie beside the project that is written for them.
+    command.current_dir(project).arg("--root").arg("/").stdin(Stdio::null());
     command
 }
 

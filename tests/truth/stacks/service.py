@@ -18,11 +18,11 @@ class Unavailable(Exception):
 
 
 class Pool:
-    """At most `size` connections, the one used last first. Who finds none free in time is turned away."""
+    """At most `size` connections, used in turn. Who finds none free in time is turned away."""
 
     def __init__(self, connect, alive, size, timeout):
         self.connect, self.alive, self.timeout = connect, alive, timeout
-        self.places = queue.LifoQueue()
+        self.places = queue.Queue()
         for _ in range(size):
             self.places.put(None)
 
