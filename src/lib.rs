@@ -29,6 +29,8 @@ pub mod history;
 pub mod lint;
 pub mod load;
 pub mod notes;
+pub mod output;
+pub mod process;
 pub mod programs;
 pub mod record;
 pub mod report;

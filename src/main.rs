@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    firedrill::output::catch_panics();
     // Two threads do: the runner mostly waits, and its memory is counted.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     match runtime {
@@ -13,7 +14,7 @@ fn main() -> ExitCode {
             ExitCode::from(code)
         }
         Err(error) => {
-            eprintln!("error: no async runtime could be started: {error}");
+            firedrill::output::say(&format!("error: no async runtime could be started: {error}\n"));
             ExitCode::from(firedrill::error::Exit::Harness.code())
         }
     }

@@ -170,6 +170,26 @@ fn every_room_imports_only_what_it_may() {
     assert!(seen > 150, "only {seen} imports were found: does this test still read the sources?");
 }
 
+/// A program that is started elsewhere has neither a deadline nor a group that goes with it.
+#[test]
+fn programs_are_started_in_one_place() {
+    let mut wrong = Vec::new();
+    for (file, text) in sources(&root().join("src")) {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        if name.ends_with("tests.rs") || file == root().join("src/process.rs") {
+            continue;
+        }
+        let text = code(text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default());
+        let starts = ["Command::new(", ".spawn()", ".output()"];
+        wrong.extend(
+            starts.iter().filter(|start| text.contains(**start)).map(|start| format!("{}: {start}", file.display())),
+        );
+    }
+    assert!(wrong.is_empty(), "programs are started by `crate::process` alone:\n{}", wrong.join("\n"));
+    let (_, text) = sources(&root().join("src/process.rs")).remove(0);
+    assert!(text.contains("Command::new("), "this test no longer sees how programs are started");
+}
+
 #[test]
 fn the_map_has_no_circles() {
     let Map { allowed, .. } = map();
@@ -188,10 +208,11 @@ fn the_map_has_no_circles() {
 fn the_lowest_rooms_import_nothing_and_reports_only_the_record() {
     let allowed = map().allowed;
     let may = |room: &str| allowed[room].clone().unwrap_or_else(|| panic!("{room} may import everything"));
-    for room in ["record", "source", "error"] {
+    for room in ["record", "error"] {
         assert_eq!(may(room), BTreeSet::new(), "{room}");
     }
-    assert_eq!(may("report"), BTreeSet::from(["record".to_string()]));
+    assert_eq!(may("source"), BTreeSet::from(["output".to_string()]));
+    assert_eq!(may("report"), BTreeSet::from(["output", "record"].map(str::to_string)));
     assert!(allowed.values().flatten().flatten().all(|room| allowed.contains_key(room)), "a room that is not there");
 }
 
@@ -218,4 +239,58 @@ fn nobody_leaves_a_room_by_the_window() {
             assert!(highest <= above, "{} goes up {highest} times and leaves its room", file.display());
         }
     }
+}
+
+/// Ways to a terminal or a log that do not lead through `output/`.
+const WAYS_OUT: [&str; 13] = [
+    "println!",
+    "eprintln!",
+    "print!",
+    "eprint!",
+    "dbg!",
+    "stdout()",
+    "stderr()",
+    "Stdio::inherit",
+    "console::Term",
+    "ProgressBar",
+    "ProgressDrawTarget",
+    "set_hook",
+    "/dev/tty",
+];
+/// Files that speak to a program, in a protocol or as what a step calls, and the only ones that may.
+const SPEAK_TO_PROGRAMS: [&str; 4] = ["cli/agent.rs", "cli/shell.rs", "report/events_json.rs", "shell/knock.rs"];
+
+/// Whether `way` stands in the code as a word of its own.
+fn stands(code: &str, way: &str) -> bool {
+    let word = |c: char| c.is_alphanumeric() || c == '_';
+    code.match_indices(way).any(|(at, _)| {
+        let (before, after) = (code[..at].chars().next_back(), code[at + way.len()..].chars().next());
+        let begins = way.starts_with(word) && before.is_some_and(word);
+        let ends = way.ends_with(word) && after.is_some_and(word);
+        !begins && !ends && !code[..at].ends_with("pipe::")
+    })
+}
+
+#[test]
+fn nobody_prints_around_the_way_out() {
+    let src = root().join("src");
+    let (mut wrong, mut speak) = (Vec::new(), BTreeSet::new());
+    for (file, text) in sources(&src) {
+        let inside = file.strip_prefix(&src).expect("below src/").to_string_lossy().into_owned();
+        if inside.starts_with("output/") {
+            continue;
+        }
+        let code = code(text.split("\nmod tests {").next().unwrap_or_default());
+        let found = WAYS_OUT.iter().filter(|way| stands(&code, way));
+        wrong.extend(found.map(|way| format!("{inside}: {way}")));
+        if code.contains("pipe::") && code.contains("output::") {
+            speak.insert(inside);
+        }
+    }
+    assert!(wrong.is_empty(), "what is printed goes through `output/`:\n{}", wrong.join("\n"));
+    assert_eq!(speak, SPEAK_TO_PROGRAMS.map(str::to_string).into(), "who writes for programs, unchanged");
+    for way in ["println!(", "std::io::stderr().lock()", "console::Term::stdout()", "x(Stdio::inherit())"] {
+        assert!(WAYS_OUT.iter().any(|known| stands(way, known)), "{way}");
+    }
+    assert!(!WAYS_OUT.iter().any(|known| stands("Stream::Stdout => pipe::stdout(), command.stdout(pipe)", known)));
 }

@@ -265,3 +265,23 @@ fn what_was_written_again_as_a_whole_is_found_by_the_digest_of_its_manifest() {
     assert_eq!(code, 2, "{text}");
     assert!(text.contains("64 hexadecimal digits"), "{text}");
 }
+
+#[test]
+fn what_is_made_of_records_is_its_owners_unless_the_file_was_there() {
+    use std::os::unix::fs::PermissionsExt;
+    let project = Project::new();
+    let run = project.run(".firedrill/runs", 1, "passed");
+    let (page, shared) = (project.path("reports/page.html"), project.path("shared.xml"));
+    fs::write(&shared, "").expect("a file");
+    fs::set_permissions(&shared, fs::Permissions::from_mode(0o644)).expect("rights");
+    // As most people's shells have it.
+    let mut command = Command::new("sh");
+    command.args(["-c", "umask 022; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_firedrill"), "report"]).arg(run);
+    command.arg("--html").arg(&page).arg("--junit").arg(&shared).current_dir(project.path(""));
+    let (exit, text) = said(command.output().expect("firedrill runs"));
+    assert_eq!(exit, 0, "{text}");
+    let mode = |path: &Path| fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
+    assert_eq!([mode(&page), mode(&project.path("reports"))], [0o600, 0o700]);
+    assert_eq!(mode(&shared), 0o644);
+    assert!(fs::read_to_string(&shared).expect("it is there").contains("db-pool"));
+}

@@ -243,7 +243,7 @@ fn what_a_drill_cannot_have_is_told_at_once() {
     let project = Project::new(&[("compose.yaml", compose)]);
     let (code, out, err) = project.run(&["init"]);
     assert_eq!(code, 2, "{out}");
-    assert!(err.contains("`web` can write to") && err.contains("compose.yaml:2"), "{err}");
+    assert!(err.contains("`volumes` of `web` reaches the host") && err.contains("compose.yaml:2"), "{err}");
     assert!(out.contains("written  scenarios/web-down.yaml"), "{out}");
 }
 
@@ -276,7 +276,9 @@ fn the_schema_is_named_where_it_is() {
 fn the_demo_stack() {
     let stack = concat!(env!("CARGO_MANIFEST_DIR"), "/stacks/checkout");
     let project = Project::new(&[]);
-    let (scenario, _) = project.init("db-connections", &["--stack", stack]);
+    let copied = std::process::Command::new("cp").args(["-r", stack]).arg(project.0.path()).status();
+    assert!(copied.expect("cp").success());
+    let (scenario, _) = project.init("db-connections", &["--stack", "checkout"]);
     assert!(scenario.contains("GET http://checkout:8080/healthz\n"), "{scenario}");
     assert!(scenario.contains("# /healthz reads from a data store (app.py:"), "{scenario}");
     assert!(scenario.contains("- postgres_connections: { service: db }"), "{scenario}");

@@ -179,7 +179,7 @@ fn whole() -> Value {
         "title": "X", "severity": "SEV1", "tags": ["a"], "description": "x", "owner": "x",
         "kind": "dr", "rto": "45s", "rpo": "0s",
         "stack": { "file": "compose.yaml", "profiles": ["a"], "env_files": ["x.env"], "isolate": true,
-                   "allow_bind_writes": true, "toolbox": "x", "up_within": "3m" },
+                   "toolbox": "x", "up_within": "3m" },
         "load": { "users": { "request": "POST http://db:80/{{counter}}", "rate": "50/s", "timeout": "2s", "headers": { "X": "1" },
                              "body": { "x": 1 }, "connections": 5, "keep_alive": true },
                   "secure": { "request": "GET https://db/", "rate": "50/s", "keep_alive": false,

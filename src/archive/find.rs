@@ -2,10 +2,10 @@
 //! that of its first event, because what was a link (`latest`) comes out of an artifact of CI as a second directory.
 
 use super::read::{read_day, read_run};
-use crate::record::{DayEvent, DayStamped, Event, RunDir, Stamped, is_run_id};
+use crate::record::{DayEvent, DayStamped, Event, RunDir, Stamped, is_run_id, open_file};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
@@ -106,7 +106,7 @@ fn day_id(dir: &Path) -> Option<String> {
 
 fn first_line<T: DeserializeOwned>(path: &Path) -> Option<T> {
     let mut line = Vec::new();
-    BufReader::new(File::open(path).ok()?).read_until(b'\n', &mut line).ok()?;
+    BufReader::new(open_file(path).ok()?).read_until(b'\n', &mut line).ok()?;
     serde_json::from_slice(&line).ok()
 }
 

@@ -1,15 +1,14 @@
 //! Reads records and game days back. A record that was completed is read as it is; otherwise its events say how far it came.
 
 use super::{Found, find};
-use crate::record::{Day, Event, Record, Stamped, Verdict};
+use crate::record::{Day, Event, Record, Stamped, Verdict, open_file, read_file};
 use crate::report::{Drills, read_json};
-use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 /// The record of a run directory: `record.json` where it is whole, otherwise what `events.jsonl` adds up to.
 pub fn read_run(dir: &Path) -> io::Result<Record> {
-    let saved = fs::read(dir.join("record.json")).ok().and_then(|bytes| read_json(&bytes).ok());
+    let saved = read_file(dir.join("record.json")).ok().and_then(|bytes| read_json(&bytes).ok());
     if let Some(record) = saved.filter(|record| record.ended) {
         return Ok(record);
     }
@@ -24,7 +23,7 @@ pub fn read_run(dir: &Path) -> io::Result<Record> {
 /// What the `events.jsonl` of a run directory adds up to, whatever its `record.json` says.
 pub fn read_story(dir: &Path) -> io::Result<Record> {
     let events = dir.join("events.jsonl");
-    let file = File::open(&events).map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", events.display())))?;
+    let file = open_file(&events).map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", events.display())))?;
     Ok(Record::from_events(BufReader::new(file)))
 }
 
@@ -32,7 +31,7 @@ pub fn read_story(dir: &Path) -> io::Result<Record> {
 pub fn read_events(dir: &Path, wanted: impl Fn(&Event) -> bool) -> io::Result<Vec<Stamped>> {
     let events = dir.join("events.jsonl");
     let named = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", events.display()));
-    let mut reader = BufReader::new(File::open(&events).map_err(named)?);
+    let mut reader = BufReader::new(open_file(&events).map_err(named)?);
     let (mut found, mut line) = (Vec::new(), Vec::new());
     while reader.read_until(b'\n', &mut line).map_err(named)? > 0 {
         let stamped = serde_json::from_slice::<Stamped>(line.trim_ascii()).ok();
@@ -45,7 +44,7 @@ pub fn read_events(dir: &Path, wanted: impl Fn(&Event) -> bool) -> io::Result<Ve
 /// A game day from its `gameday.jsonl`.
 pub fn read_day(dir: &Path) -> io::Result<Day> {
     let events = dir.join("gameday.jsonl");
-    let file = File::open(&events).map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", events.display())))?;
+    let file = open_file(&events).map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", events.display())))?;
     Ok(Day::from_events(BufReader::new(file)))
 }
 
@@ -92,6 +91,7 @@ mod tests {
     use crate::record::testing::{Story, events_of, lines_of, record_of};
     use crate::record::{Cause, DayEvent, DayPlan, DayStamped, DrillStatus, Outcome, PlannedDrill};
     use crate::report::json;
+    use std::fs;
 
     /// A game day that was killed: one drill had ended by then, and another one had not.
     #[test]

@@ -4,6 +4,7 @@ use crate::agent::files;
 use crate::agent::proxy::{self, ProxyConfig};
 use crate::agent::server::{self, ServeConfig};
 use crate::error::{Error, Exit};
+use crate::output::{pipe, print_json, say_line};
 use std::path::PathBuf;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -54,12 +55,12 @@ pub async fn run(args: AgentArgs, _globals: &super::Globals) -> Result<Exit, Err
         AgentCommand::Forward { ports } => {
             for (port, service, target) in ports {
                 if let Err(error) = proxy::forward(port, &service, target).await {
-                    eprintln!("localhost:{port} does not lead to {service}:{target}: {error}");
+                    say_line(&format!("localhost:{port} does not lead to {service}:{target}: {error}"));
                 }
             }
             std::future::pending().await
         }
-        AgentCommand::Control => server::control(&args.socket, tokio::io::stdin(), tokio::io::stdout())
+        AgentCommand::Control => server::control(&args.socket, tokio::io::stdin(), pipe::async_stdout())
             .await
             .map(|()| Exit::Passed)
             .map_err(|error| Error::harness(format!("the session with the agent broke: {error}"))),
@@ -68,13 +69,14 @@ pub async fn run(args: AgentArgs, _globals: &super::Globals) -> Result<Exit, Err
             let ask = serde_json::from_str(&ask).map_err(|error| broken("--ask", error))?;
             let mounts: Vec<PathBuf> = serde_json::from_str(&mounts).map_err(|error| broken("--mounts", error))?;
             let answer = files::carry_out(&ask, &mounts).map_err(Error::harness)?;
-            println!("{}", serde_json::to_string(&answer).map_err(|error| Error::harness(error.to_string()))?);
+            let answer = serde_json::to_string(&answer).map_err(|error| Error::harness(error.to_string()))?;
+            print_json(&format!("{answer}\n"))?;
             Ok(Exit::Passed)
         }
         AgentCommand::Ping => match server::ping(&args.socket).await {
             Ok(()) => Ok(Exit::Passed),
             Err(error) => {
-                eprintln!("the agent does not answer on {}: {error}", args.socket.display());
+                say_line(&format!("the agent does not answer on {}: {error}", args.socket.display()));
                 Ok(Exit::Failed)
             }
         },

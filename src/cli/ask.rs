@@ -1,14 +1,14 @@
 //! The person at the terminal: asked for what a runbook leaves to people, and for the values of its inputs.
 
 use crate::engine::{ByHand, Person};
+use crate::output::{say, stderr_is_terminal, visible};
 use crate::record::looks_secret;
 use crate::report::Curtain;
 use crate::runbook::{Input, Step, StepKind};
-use crate::source::visible;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use std::collections::BTreeSet;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use tokio::sync::oneshot;
 
 /// Somebody at a terminal, or nobody.
@@ -27,7 +27,7 @@ impl Terminal {
     /// Asks if `wanted`, and if standard input and standard error are a terminal outside of CI.
     pub fn new(wanted: bool, runbook: &str) -> Terminal {
         let ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false");
-        let present = wanted && !ci && std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+        let present = wanted && !ci && std::io::stdin().is_terminal() && stderr_is_terminal();
         Terminal {
             present,
             text: runbook.lines().map(str::to_string).collect(),
@@ -96,18 +96,18 @@ impl Person for Terminal {
 }
 
 /// One line from the terminal. In a thread of its own, so that a signal need not wait for an answer.
-async fn answer(question: String, hidden: bool) -> Option<String> {
+pub(super) async fn answer(question: String, hidden: bool) -> Option<String> {
     let (tx, rx) = oneshot::channel();
     // What was typed before it was asked answers nothing.
     let _ = rustix::termios::tcflush(std::io::stdin(), rustix::termios::QueueSelector::IFlush);
     // What a secret is typed with must be back however the question ends.
     let _echo = hidden.then(Echo::off).flatten();
     std::thread::spawn(move || {
-        let _ = write!(std::io::stderr(), "{question}");
+        say(&question);
         let mut line = String::new();
         let read = std::io::stdin().read_line(&mut line);
         if hidden {
-            let _ = writeln!(std::io::stderr());
+            say("\n");
         }
         let _ =
             tx.send(read.ok().filter(|length| *length > 0).map(|_| line.trim_end_matches(['\n', '\r']).to_string()));

@@ -2,18 +2,17 @@
 
 mod places;
 
-use super::output::print;
 use crate::error::{Error, Exit};
+use crate::output::{print, say};
 use crate::report::many;
 use crate::source::{Diagnostics, Source, render};
 use crate::spec::{
     Overrides, Plan, check_environment, check_objectives, check_services, check_variables, find, find_game_day,
-    is_game_day, load, load_game_day, project_files, project_game_days, project_scenarios,
+    is_game_day, load, load_game_day, project_files, project_game_days, project_scenarios, root_of,
 };
 use crate::stack::StackError;
 use crate::stack::docker::{Endpoint, KnownPrograms, ResolveError, ResolvedModel, resolve};
-use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Checks every scenario, runbook, stack and game day of the project: every mistake at once, and nothing is started.
@@ -35,7 +34,7 @@ struct Selected {
 /// Runs the command.
 pub async fn run(args: CheckArgs, globals: &super::Globals) -> Result<Exit, Error> {
     let selected = selected(&args, &globals.project)?;
-    let overrides = Overrides { vars: BTreeMap::new(), project: globals.project.clone() };
+    let overrides = globals.overrides([]);
     let mut diags = Diagnostics::default();
     let mut plans = Vec::new();
     for path in &selected.scenarios {
@@ -55,7 +54,7 @@ pub async fn run(args: CheckArgs, globals: &super::Globals) -> Result<Exit, Erro
         }
     }
     for path in selected.runbooks.iter().filter(|path| !plans.iter().any(|plan| follows(plan, path))) {
-        check_runbook(path, &mut diags);
+        check_runbook(path, &overrides, &mut diags);
     }
     plans.iter().for_each(|plan| check_objectives(plan, &mut diags));
     // Without Docker the stacks cannot be judged; what is wrong with the files is told all the same.
@@ -66,17 +65,12 @@ pub async fn run(args: CheckArgs, globals: &super::Globals) -> Result<Exit, Erro
     if diags.has_errors() || resolved.is_ok() {
         let exit = report(&diags, &selected, globals)?;
         if let Err(error) = resolved {
-            show(&format!("error: {error}\n"));
+            say(&format!("error: {error}\n"));
         }
         return Ok(exit);
     }
-    show(&render(&diags, globals.color()));
+    say(&render(&diags, globals.color()));
     resolved.map(|_| Exit::Passed)
-}
-
-/// Writes to standard error; that nobody reads it changes nothing about the exit code.
-fn show(text: &str) {
-    let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
 /// The files that are meant.
@@ -116,8 +110,8 @@ fn follows(plan: &Plan, path: &Path) -> bool {
     })
 }
 
-fn check_runbook(path: &Path, diags: &mut Diagnostics) {
-    match Source::read(path) {
+fn check_runbook(path: &Path, overrides: &Overrides, diags: &mut Diagnostics) {
+    match Source::read_in(path, &root_of(path, overrides)) {
         // Its mistakes are all that is asked for; those that a scenario has told already are shown once.
         Ok(source) => drop(crate::runbook::parse(&source, diags)),
         Err(error) => error.report("the runbook", None, diags),
@@ -175,7 +169,7 @@ async fn check_programs(plans: &[Plan], models: &[Option<ResolvedModel>], diags:
 }
 
 fn report(diags: &Diagnostics, selected: &Selected, globals: &super::Globals) -> Result<Exit, Error> {
-    show(&render(diags, globals.color()));
+    say(&render(diags, globals.color()));
     if diags.has_errors() {
         return Ok(Exit::Usage);
     }

@@ -1,7 +1,7 @@
 //! `firedrill completions`: prints a script by which a shell completes commands and options.
 
-use super::output::print;
 use crate::error::{Error, Exit};
+use crate::output::print_file;
 use clap::CommandFactory;
 use clap_complete::Shell;
 
@@ -17,6 +17,6 @@ pub struct CompletionsArgs {
 pub fn run(args: &CompletionsArgs) -> Result<Exit, Error> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut super::Cli::command(), "firedrill", &mut script);
-    print(&String::from_utf8_lossy(&script))?;
+    print_file(&String::from_utf8_lossy(&script))?;
     Ok(Exit::Passed)
 }

@@ -10,11 +10,13 @@ mod signals;
 pub use alone::{Beside, follow};
 pub use day::{DayWishes, day};
 pub use sealing::seal_cut_off;
-pub use signals::listen;
+pub use signals::{end_on_signals, listen};
 
 use super::ask::Terminal;
 use crate::engine::{Options, Shutdown};
 use crate::error::{Error, Exit};
+use crate::output::{say, say_line, stderr_is_terminal};
+use crate::process;
 use crate::record::{Executed, Observer, Outcome, Record, RunDir, as_it_is_kept, write_atomic};
 use crate::report::{self, Console, ConsoleOptions, EventsJson, Verbosity};
 use crate::source::Diagnostics;
@@ -24,10 +26,11 @@ use crate::stack::docker::{
 };
 use crate::stack::{Stack, StackError};
 use drill::{Begun, Carried, carry_out};
-use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Duration;
+
+/// How long a program may take that adds to the evidence; a drill does not wait for it.
+const EVIDENCE_WITHIN: Duration = Duration::from_secs(5);
 
 /// What is printed while drills run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -69,12 +72,16 @@ pub struct Wishes {
 }
 
 /// Runs all drills, one after the other; the worst exit is the exit.
-pub async fn all(plans: &[Plan], wishes: &Wishes) -> Result<Exit, Error> {
+pub async fn all(plans: &mut [Plan], wishes: &Wishes) -> Result<Exit, Error> {
     let endpoint = Endpoint::resolve().await.map_err(environment)?;
-    let models = resolved(plans, &endpoint, wishes.color).await?;
+    let models = match resolved(&*plans, &endpoint, wishes.color).await {
+        Err(_) if super::consent::settle(plans, &endpoint).await => resolved(&*plans, &endpoint, wishes.color).await,
+        other => other,
+    };
+    let models = models?;
     for line in super::sweep::quick_sweep(&endpoint).await {
         if !wishes.quiet {
-            say(&format!("sweep: {line}\n"));
+            say_line(&format!("sweep: {line}"));
         }
     }
     let shutdown = listen()?;
@@ -142,11 +149,6 @@ async fn resolved<'p>(
     Ok(models)
 }
 
-/// Tells people something; a reader that went away is no reason to fail.
-fn say(text: &str) {
-    let _ = std::io::stderr().lock().write_all(text.as_bytes());
-}
-
 async fn one(
     plan: &Plan,
     model: ResolvedModel,
@@ -162,6 +164,7 @@ async fn one(
     let identity = RunIdentity { id: run_dir.id().to_string(), dir: dir.clone(), keep: wishes.keep };
     let options = DockerOptions::from_env(wishes.no_build);
     let stack = DockerStack::new(model, &plan.stack, &identity, &options, endpoint).map_err(environment)?;
+    let stack = stack.hiding(plan.secrets());
     let runbook = plan.runbook.as_ref().map_or("", |runbook| &runbook.source.text);
     let mut person = Terminal::new(wishes.ask, runbook);
     let observers = vec![display(wishes, &person)];
@@ -192,11 +195,11 @@ async fn one(
 /// Who shows the drill while it runs.
 fn display(wishes: &Wishes, person: &Terminal) -> Box<dyn Observer> {
     match wishes.format {
-        Format::Json => Box::new(EventsJson::stdout()),
+        Format::Json => Box::new(EventsJson::printed()),
         Format::Human => Box::new(Console::new(ConsoleOptions {
             verbosity: Verbosity::from_flags(wishes.quiet, wishes.verbose),
             color: wishes.color,
-            live: std::io::stderr().is_terminal(),
+            live: stderr_is_terminal(),
             label: None,
             curtain: person.curtain(),
         })),
@@ -219,8 +222,9 @@ pub fn save(record: &Record, run_dir: &RunDir) -> std::io::Result<()> {
 /// evidence, never a reason to fail.
 pub async fn revision(project: &Path) -> Option<String> {
     let describe = ["describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"];
-    let git = tokio::process::Command::new("git").arg("-C").arg(project).args(describe).stdin(Stdio::null()).output();
-    let told = tokio::time::timeout(Duration::from_secs(5), git).await.ok()?.ok()?;
+    let mut git = process::git(project);
+    git.args(describe);
+    let told = process::output(git, EVIDENCE_WITHIN).await.ok()?;
     let text = String::from_utf8(told.stdout).ok()?.trim().to_string();
     (told.status.success() && !text.is_empty()).then_some(text)
 }
@@ -243,8 +247,9 @@ async fn ask_who_executes() -> Executed {
     let host = if host.trim().is_empty() { "name not known" } else { host.trim() };
     let cpus = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
     let args = ["version", "--format", "{{.Server.Platform.Name}} {{.Server.Version}}"];
-    let engine = tokio::process::Command::new("docker").args(args).stdin(Stdio::null()).kill_on_drop(true).output();
-    let engine = tokio::time::timeout(Duration::from_secs(5), engine).await.ok().and_then(Result::ok);
+    let mut engine = process::command("docker");
+    engine.args(args);
+    let engine = process::output(engine, EVIDENCE_WITHIN).await.ok();
     let engine = engine.filter(|told| told.status.success()).and_then(|told| String::from_utf8(told.stdout).ok());
     Executed {
         by,

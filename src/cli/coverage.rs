@@ -1,13 +1,12 @@
 //! `firedrill coverage`: which failures of the critical services were drilled, when last, and with which verdict.
 
 use super::evidence::{self, Scenarios};
-use super::output::print;
 use crate::coverage::{self, Coverage};
 use crate::error::{Error, Exit};
+use crate::output::{print, print_json, say, say_line, stdout_columns};
 use crate::services::{self, Catalog, EXAMPLE, FILE};
 use crate::slis::Ratio;
 use crate::source::{Diagnostics, Source, render, tidy};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Shows which failures of the critical services in `services.yaml` are drilled, when last, and with which verdict.
@@ -44,14 +43,14 @@ pub async fn run(args: CoverageArgs, globals: &super::Globals) -> Result<Exit, E
         format!("{} has {count} and covers nothing: `firedrill check` tells them", path.display())
     });
     for problem in unfit.chain(problems) {
-        tell(&format!("warning: {problem}"));
+        say_line(&format!("warning: {problem}"));
     }
     let now = crate::record::utc_now();
     let coverage = Coverage::new(&catalog, &scenarios.fit, &drills, &globals.project, now);
     if args.json {
         let json = coverage::json(&coverage)
             .map_err(|error| Error::harness(format!("writing the coverage as JSON: {error}")))?;
-        print(&json)?;
+        print_json(&json)?;
     } else if args.markdown {
         print(&coverage::markdown(&coverage))?;
     } else if !globals.quiet {
@@ -60,7 +59,7 @@ pub async fn run(args: CoverageArgs, globals: &super::Globals) -> Result<Exit, E
     }
     match args.require_coverage {
         Some(required) if !coverage.reaches(required.get()) => {
-            tell(&format!("error: {}", coverage::missing(&coverage, &required.to_string())));
+            say(&format!("error: {}\n", coverage::missing(&coverage, &required.to_string())));
             Ok(Exit::Failed)
         }
         _ => Ok(Exit::Passed),
@@ -94,12 +93,6 @@ pub fn catalog(
 
 /// Width and colour of standard output; what is no terminal gets 80 columns without colour.
 fn terminal(globals: &super::Globals) -> (usize, bool) {
-    let terminal = console::Term::stdout();
-    let width = terminal.size_checked().map_or(80, |(_, columns)| usize::from(columns).min(120));
-    (width, globals.may_color() && terminal.is_term())
-}
-
-/// Writes to standard error; that nobody reads it changes nothing about the exit code.
-fn tell(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+    let columns = stdout_columns();
+    (columns.map_or(80, |columns| columns.min(120)), globals.may_color() && columns.is_some())
 }

@@ -1,6 +1,7 @@
 //! `firedrill doctor`: says what is there, what is missing and how to fix it.
 
 use crate::error::{Error, Exit};
+use crate::output::{print, print_json, visible};
 use crate::stack::docker::{Probe, State, probe};
 
 /// Says what is there, what is missing and how to fix it.
@@ -23,8 +24,8 @@ enum Format {
 pub async fn run(args: DoctorArgs, _globals: &super::Globals) -> Result<Exit, Error> {
     let probes = probe().await;
     match args.format {
-        Format::Text => super::output::print(&text(&probes))?,
-        Format::Json => super::output::print(&format!("{:#}\n", json(&probes)))?,
+        Format::Text => print(&text(&probes))?,
+        Format::Json => print_json(&format!("{:#}\n", json(&probes)))?,
     }
     let missing = probes.iter().any(|probe| probe.state == State::Missing);
     Ok(if missing { Exit::Harness } else { Exit::Passed })
@@ -41,7 +42,7 @@ fn word(state: State) -> &'static str {
 fn text(probes: &[Probe]) -> String {
     let mut text = String::new();
     for probe in probes {
-        text.push_str(&format!("{:<8} {:<15} {}\n", word(probe.state), probe.what, probe.seen));
+        text.push_str(&format!("{:<8} {:<15} {}\n", word(probe.state), probe.what, visible(&probe.seen)));
         if let Some(fix) = &probe.fix {
             text.push_str(&format!("{:<24} help: {fix}\n", ""));
         }

@@ -6,7 +6,6 @@ use crate::error::Error;
 use crate::services::Named;
 use crate::source::{Level, tidy};
 use crate::spec::{Overrides, load, outline, project_scenarios};
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The scenarios of a project.
@@ -30,7 +29,7 @@ impl Scenarios {
 
 /// Reads every scenario of the project.
 pub fn scenarios(project: &Path) -> Scenarios {
-    let overrides = Overrides { vars: BTreeMap::new(), project: project.to_path_buf() };
+    let overrides = Overrides { project: project.to_path_buf(), ..Overrides::default() };
     let mut found = Scenarios::default();
     for path in project_scenarios(project) {
         let outline = outline(&path);

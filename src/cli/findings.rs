@@ -26,6 +26,9 @@ pub fn place(plan: &Plan, findings: &[Finding], diags: &mut Diagnostics) {
 
 /// Notes that Compose does not accept the stack file, in Compose's own words.
 pub fn invalid(plan: &Plan, error: &crate::stack::docker::ResolveError, diags: &mut Diagnostics) {
+    if let crate::stack::docker::ResolveError::Refused { findings, .. } = error {
+        return place(plan, findings, diags);
+    }
     let message = format!("Docker Compose does not accept the stack: {error}");
     if !diags.all.iter().any(|d| d.message == message) {
         diags

@@ -4,10 +4,9 @@ use super::conduct::{self, DayWishes, Format};
 use super::scenario::key_value;
 use crate::error::{Error, Exit};
 use crate::gameday::{self, Shard};
+use crate::output::say;
 use crate::source::{Diagnostics, parse_duration, render};
-use crate::spec::{self, GameDay, Overrides};
-use std::collections::BTreeMap;
-use std::io::Write;
+use crate::spec::{self, GameDay};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -108,7 +107,7 @@ pub async fn run(args: GamedayArgs, globals: &super::Globals) -> Result<Exit, Er
 
 /// Reads the game day and every scenario of it; the mistakes of all of them are one error.
 fn load(args: &GamedayArgs, globals: &super::Globals) -> Result<GameDay, Error> {
-    let overrides = Overrides { vars: BTreeMap::from_iter(args.vars.clone()), project: globals.project.clone() };
+    let overrides = globals.overrides(args.vars.clone());
     let (file, diagnostics) = match &args.gameday {
         Some(name) => spec::load_game_day(&spec::find_game_day(name, &globals.project)?, &overrides),
         None => {
@@ -121,7 +120,7 @@ fn load(args: &GamedayArgs, globals: &super::Globals) -> Result<GameDay, Error> 
         return Err(Error::usage(format!("nothing was started\n{}", told(&diagnostics))));
     };
     if !globals.quiet && !diagnostics.all.is_empty() {
-        let _ = write!(std::io::stderr(), "{}", told(&diagnostics));
+        say(&told(&diagnostics));
     }
     Ok(file)
 }

@@ -1,15 +1,14 @@
 //! `firedrill history`: what many runs say together.
 
-use super::output::print;
 use crate::error::{Error, Exit};
 use crate::history::{
     Diff, Filter, Form, Index, IndexError, Overview, Picked, Run, ScenarioView, Summary, Update, by_scenario,
     diff_text, json, overview_text, pick, scenario_text, since, with_index,
 };
+use crate::output::{print, print_json, say_line, visible};
 use crate::record::utc_now;
-use crate::source::{did_you_mean, list, shorten, tidy, visible};
+use crate::source::{did_you_mean, list, shorten, tidy};
 use crate::spec::{outline, project_scenarios};
-use std::io::Write;
 use std::path::PathBuf;
 
 /// Shows what all runs say together: pass rate, times with trend and spread, flakiness, failures that repeat.
@@ -110,7 +109,11 @@ pub async fn run(args: HistoryArgs, globals: &super::Globals) -> Result<Exit, Er
             return none_of(name, &known, &args, globals, &update);
         }
     };
-    print(&text)?;
+    if options.json {
+        print_json(&text)?
+    } else {
+        print(&text)?
+    }
     Ok(Exit::Passed)
 }
 
@@ -199,7 +202,7 @@ fn empty(args: &HistoryArgs, globals: &super::Globals, update: &Update) -> Resul
     }
     if args.options.json {
         let overview = Overview { runs: 0, scenarios: Vec::new(), index: update.clone() };
-        print(&written(json(&overview))?)?;
+        print_json(&written(json(&overview))?)?;
         return Ok(Exit::Passed);
     }
     let shown = |text: &str| shorten(&visible(text));
@@ -218,13 +221,11 @@ fn empty(args: &HistoryArgs, globals: &super::Globals, update: &Update) -> Resul
 
 /// What became of the index goes to standard error, so that a table can be piped.
 fn tell(update: &Update, globals: &super::Globals) {
-    let mut err = std::io::stderr().lock();
-    // A reader that went away is no reason to stop.
     for note in &update.notes {
-        let _ = writeln!(err, "note: {}", visible(note));
+        say_line(&format!("note: {note}"));
     }
     if update.read > 0 && !globals.quiet {
-        let _ = writeln!(err, "{} of {} runs found were new and have been read", update.read, update.found);
+        say_line(&format!("{} of {} runs found were new and have been read", update.read, update.found));
     }
 }
 

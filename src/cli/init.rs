@@ -6,11 +6,11 @@ mod facts;
 mod routes;
 mod text;
 
-use super::output::print;
 use crate::error::{Error, Exit};
+use crate::output::{print, say, visible};
 use crate::record::utc_now;
 use crate::source::{Diagnostics, list, render, tidy};
-use crate::spec::{self, Overrides, check_services};
+use crate::spec::{self, check_services};
 use crate::stack::StackSpec;
 use crate::stack::docker::{ResolveError, ResolvedModel, resolve};
 use choice::{Choice, choose};
@@ -168,7 +168,8 @@ async fn resolved(stack: &Path) -> Result<ResolvedModel, Error> {
         profiles: Vec::new(),
         env_files: Vec::new(),
         isolate: false,
-        allow_bind_writes: false,
+        root: std::path::absolute(stack).ok().and_then(|stack| Some(stack.parent()?.to_path_buf())).unwrap_or_default(),
+        allowed: Default::default(),
         interposed: Default::default(),
         hosts: Default::default(),
         toolbox_image: None,
@@ -215,7 +216,7 @@ fn scenario_text(choice: &Choice, name: &str, stack: &Path, model: &ResolvedMode
         SCENARIO,
         &[
             ("schema", &schema),
-            ("from", &one_line(&shown)),
+            ("from", &visible(&shown)),
             ("title", &yaml(&capitalised(&choice.title()))),
             ("tags", &yaml(model.name())),
             ("stack", &yaml(&shown)),
@@ -262,11 +263,6 @@ fn from_scenarios(stack: &Path, project: &Path) -> String {
     }
 }
 
-/// Text for a comment, which ends with its line.
-fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
 fn capitalised(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
@@ -285,7 +281,8 @@ fn refuse_to_overwrite(files: &[(PathBuf, String)]) -> Result<(), Error> {
 
 fn write_new(path: &Path, text: &str) -> Result<(), Error> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    let written = std::fs::create_dir_all(folder)
+    let written = crate::record::no_link(path)
+        .and_then(|()| std::fs::create_dir_all(folder))
         // Somebody may have made it since it was looked for.
         .and_then(|()| std::fs::File::create_new(path))
         .and_then(|mut file| file.write_all(text.as_bytes()));
@@ -294,12 +291,12 @@ fn write_new(path: &Path, text: &str) -> Result<(), Error> {
 
 /// Says at once what `check` would say: the stack may hold what a drill must not touch.
 fn judge(scenario: &Path, model: &ResolvedModel, globals: &super::Globals) -> Result<Exit, Error> {
-    let overrides = Overrides { project: globals.project.clone(), ..Overrides::default() };
+    let overrides = globals.overrides([]);
     let (plan, mut diags): (_, Diagnostics) = spec::load(scenario, &overrides);
     if let Some(plan) = plan {
         check_services(&plan, &model.services(), &model.hosts(), &mut diags);
         super::findings::place(&plan, &model.findings(&plan.stack), &mut diags);
     }
-    let _ = std::io::stderr().write_all(render(&diags, globals.color()).as_bytes());
+    say(&render(&diags, globals.color()));
     Ok(if diags.has_errors() { Exit::Usage } else { Exit::Passed })
 }

@@ -1,11 +1,10 @@
 //! `firedrill lint`: what is wrong with runbooks, before anybody needs them.
 
-use super::output::print;
 use crate::coverage::same_file;
 use crate::error::{Error, Exit};
 use crate::lint::{self, Config, Drilled, Evidence, Follows, Project, RULES, Rule};
+use crate::output::{print, print_annotations, print_json, say_line, stdout_is_terminal};
 use crate::source::{Diagnostics, Level, blocks, did_you_mean, render, tidy};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Lints runbooks: finds what will hurt whoever follows them, with line and reason; runs nothing of it.
@@ -71,8 +70,8 @@ pub async fn run(args: LintArgs, globals: &super::Globals) -> Result<Exit, Error
             let found = if globals.quiet { String::new() } else { blocks(&outcome.found, color(globals)) };
             print(&format!("{found}{}", lint::summary(&outcome)))?;
         }
-        LintFormat::Json => print(&lint::json(&outcome))?,
-        LintFormat::Github => print(&lint::github(&outcome))?,
+        LintFormat::Json => print_json(&lint::json(&outcome))?,
+        LintFormat::Github => print_annotations(&lint::github(&outcome))?,
     }
     let failed = outcome.count(Level::Error) > 0 || args.strict && outcome.count(Level::Warning) > 0;
     Ok(if failed { Exit::Failed } else { Exit::Passed })
@@ -102,7 +101,7 @@ fn evidence(args: &LintArgs, files: &[PathBuf], globals: &super::Globals) -> Res
 fn history(paths: &[PathBuf], files: &[PathBuf], globals: &super::Globals) -> Result<Vec<Drilled>, Error> {
     let (drills, problems) = super::evidence::drills(paths, &globals.project)?;
     for problem in problems {
-        let _ = writeln!(std::io::stderr(), "warning: {problem}");
+        say_line(&format!("warning: {problem}"));
     }
     let drilled = drills.into_iter().filter(|drill| drill.is_judged()).filter_map(|drill| {
         let recorded = drill.runbook.as_deref()?;
@@ -116,8 +115,7 @@ fn history(paths: &[PathBuf], files: &[PathBuf], globals: &super::Globals) -> Re
 
 /// The findings go to standard output, so that is what must be a terminal.
 fn color(globals: &super::Globals) -> bool {
-    use std::io::IsTerminal;
-    globals.may_color() && std::io::stdout().is_terminal()
+    globals.may_color() && stdout_is_terminal()
 }
 
 fn rule(id: &str) -> Result<&'static Rule, Error> {

@@ -1,8 +1,8 @@
 //! `firedrill list`: lists the scenarios and game days of the project.
 
-use super::output::print;
 use crate::error::{Error, Exit};
-use crate::source::{tidy, visible};
+use crate::output::{print, visible};
+use crate::source::tidy;
 use crate::spec::{DayOutline, Outline, outline, outline_day, project_game_days, project_scenarios};
 use serde::Serialize;
 
@@ -68,7 +68,7 @@ pub async fn run(args: ListArgs, globals: &super::Globals) -> Result<Exit, Error
 fn print_json(list: &impl Serialize) -> Result<(), Error> {
     let json = serde_json::to_string_pretty(list)
         .map_err(|error| Error::harness(format!("writing the list as JSON: {error}")))?;
-    print(&format!("{json}\n"))
+    crate::output::print_json(&format!("{json}\n"))
 }
 
 fn days_text(days: &[DayOutline]) -> String {

@@ -5,6 +5,7 @@ mod ask;
 mod check;
 mod completions;
 mod conduct;
+mod consent;
 mod coverage;
 mod docker_call;
 mod doctor;
@@ -15,7 +16,6 @@ mod history;
 mod init;
 mod lint;
 mod list;
-mod output;
 mod reaper;
 mod report;
 mod run;
@@ -28,8 +28,9 @@ mod undo;
 mod verify;
 
 use crate::error::{Error, Exit};
+use crate::output;
 use clap::{Parser, Subcommand};
-use std::io::Write;
+use std::ffi::OsString;
 
 /// Proves that runbooks work: breaks a real stack on purpose, follows the Markdown runbook while the fault is still
 /// on, and fails when the users' indicators do not recover.
@@ -57,6 +58,13 @@ pub struct Globals {
     /// Directory of the project: where `scenarios/`, `runbooks/` and `.firedrill/` are.
     #[arg(short = 'C', long, global = true, default_value = ".", value_name = "DIR")]
     pub project: std::path::PathBuf,
+    /// The project: nothing is read, and no stack mounts anything, from outside of this directory [default: the Git work
+    /// tree of the scenario, or the project's directory].
+    #[arg(long, global = true, value_name = "DIR")]
+    pub root: Option<std::path::PathBuf>,
+    /// Keys of Compose that may reach the host in this run: `devices,cap_add`. Only for files that you trust.
+    #[arg(long, global = true, value_name = "KEYS", value_delimiter = ',', value_parser = consent::right)]
+    pub allow_host: Vec<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -87,30 +95,55 @@ enum Command {
     Reaper(reaper::ReaperArgs),
 }
 
+impl Command {
+    /// Whether what it writes holds what happened in runs. The others write files of the project, or work in containers.
+    fn handles_records(&self) -> bool {
+        use Command::{Coverage, Gameday, History, Reaper, Report, Run, Scenario, Sweep, Verify};
+        matches!(
+            self,
+            Scenario(_) | Gameday(_) | Run(_) | Reaper(_) | Sweep(_) | Report(_) | Verify(_) | History(_) | Coverage(_)
+        )
+    }
+}
+
 impl Globals {
+    /// What the command line adds to the files that it reads.
+    pub fn overrides(&self, vars: impl IntoIterator<Item = (String, String)>) -> crate::spec::Overrides {
+        crate::spec::Overrides {
+            vars: vars.into_iter().collect(),
+            project: self.project.clone(),
+            root: self.root.clone(),
+            allowed: crate::stack::Allowed {
+                rights: self.allow_host.iter().cloned().collect(),
+                digests: consent::remembered(),
+            },
+        }
+    }
+
     /// Whether standard error may be coloured.
     pub fn color(&self) -> bool {
-        use std::io::IsTerminal;
-        self.may_color() && std::io::stderr().is_terminal()
+        self.may_color() && output::stderr_is_terminal()
     }
 
     /// Whether a terminal may be coloured.
     pub fn may_color(&self) -> bool {
-        let no_color = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
-        !self.no_color && !no_color
+        !self.no_color && !no_color()
     }
+}
+
+fn no_color() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }
 
 /// Parses the command line, runs the command, prints its error; the exit code is the caller's to use.
 pub async fn main() -> u8 {
+    if let Err(error) = refuse_controls(std::env::args_os().skip(1)) {
+        output::say(&format!("error: {error}\n"));
+        return error.exit.code();
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            // Help and version are not errors; clap knows which stream and code belong to which.
-            let code = if error.use_stderr() { Exit::Usage } else { Exit::Passed };
-            let _ = error.print();
-            return code.code();
-        }
+        Err(error) => return told(&error).code(),
     };
     if let Command::DockerCall(args) = &cli.command {
         return docker_call::run(args);
@@ -118,15 +151,53 @@ pub async fn main() -> u8 {
     match run(cli).await {
         Ok(exit) => exit.code(),
         Err(error) => {
-            // A reader that went away must not turn the exit code into that of a panic.
-            let _ = writeln!(std::io::stderr(), "error: {error}");
+            output::say(&format!("error: {error}\n"));
             error.exit.code()
         }
     }
 }
 
+/// Says what is wrong with the command line, or what was asked of it: help and version are not errors.
+fn told(error: &clap::Error) -> Exit {
+    let (text, of_errors) = (error.render(), error.use_stderr());
+    let terminal = if of_errors { output::stderr_is_terminal() } else { output::stdout_is_terminal() };
+    let text = if terminal && !no_color() { text.ansi().to_string() } else { text.to_string() };
+    match of_errors {
+        true => output::say(&text),
+        false => drop(output::print(&text)),
+    }
+    if of_errors { Exit::Usage } else { Exit::Passed }
+}
+
+/// Refuses names and paths with control characters: they are shown again, and a line end in one would begin a line that nobody has
+/// written. Values of inputs may have any, and so may what Firedrill hands to itself.
+fn refuse_controls(args: impl Iterator<Item = OsString>) -> Result<(), Error> {
+    let mut before = OsString::new();
+    for (at, arg) in args.enumerate() {
+        if at == 0 && ["agent", "shell", "docker-call", "reaper"].iter().any(|own| arg == *own) {
+            return Ok(());
+        }
+        let text = arg.to_string_lossy();
+        let is_value = before == "--var" || text.starts_with("--var=");
+        if !is_value && output::has_controls(&text) {
+            let shown = crate::source::shorten(&output::visible(&text));
+            return Err(Error::usage(format!("argument {} has a control character: `{shown}`", at + 1))
+                .hint("only values of `--var` may have one; rename the file"));
+        }
+        before = arg;
+    }
+    Ok(())
+}
+
 async fn run(cli: Cli) -> Result<Exit, Error> {
     let globals = &cli.globals;
+    if cli.command.handles_records() {
+        // Records, and the reports made of them, hold what services answered and wrote: they are their owner's, 0700 and 0600.
+        rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
+    }
+    if !matches!(cli.command, Command::Agent(_) | Command::Shell(_) | Command::Reaper(_)) {
+        conduct::end_on_signals();
+    }
     match cli.command {
         Command::Scenario(args) => scenario::run(args, globals).await,
         Command::Gameday(args) => gameday::run(args, globals).await,

@@ -5,6 +5,7 @@ use super::conduct::{save, seal_cut_off};
 use crate::engine::reaper::{complete, cut_off};
 use crate::error::{Error, Exit};
 use crate::evidence::is_sealed;
+use crate::output::say_line;
 use crate::record::RunDir;
 use crate::stack::docker::{Endpoint, kill_children, remove_run};
 use std::io::Read;
@@ -39,14 +40,15 @@ pub async fn run(args: ReaperArgs, _globals: &super::Globals) -> Result<Exit, Er
     // The lock falls when the runner has really gone, and with it held a sweep leaves this run to the reaper.
     let _lock = tokio::task::spawn_blocking(move || RunDir::inherit(run_dir.path())).await;
     let run_dir = RunDir::open(&args.dir).map_err(on_disk)?;
-    let run = found.run.clone().unwrap_or_default();
-    println!("the runner of {run} is gone: undoing its drill");
+    // Named by its directory, which its runner made: the first line of the ledger may be missing.
+    let run = run_dir.id().to_string();
+    say_line(&format!("the runner of {run} is gone: undoing its drill"));
     // A `docker compose up` of the dead runner would go on creating what is being removed.
     kill_children(&run);
     let left = match Endpoint::resolve().await {
         Ok(endpoint) if found.keep => match super::undo::undo(&endpoint, &run_dir).await {
             Ok(undone) => {
-                undone.done.iter().for_each(|line| println!("{line}"));
+                undone.done.iter().for_each(|line| say_line(line));
                 undone.left
             }
             Err(error) => vec![format!("the faults: {}: {error}", run_dir.ledger_path().display())],
@@ -55,7 +57,7 @@ pub async fn run(args: ReaperArgs, _globals: &super::Globals) -> Result<Exit, Er
         // The record is completed all the same; `sweep` removes the rest once the engine is back.
         Err(error) => vec![format!("everything that was up: {error}")],
     };
-    println!("left: {left:?}");
+    say_line(&format!("left: {left:?}"));
     let record = complete(&run_dir, left, found.keep).map_err(on_disk)?;
     let saved = save(&record, &run_dir);
     // Last: what this process says goes to a file that is sealed.

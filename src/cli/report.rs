@@ -4,13 +4,12 @@ mod choice;
 mod dr;
 mod place;
 
-use super::output::print;
 use crate::error::{Error, Exit};
+use crate::output::{print, print_annotations, print_file, print_json, say_line, stdout_is_terminal};
 use crate::record::{Outcome, write_atomic};
 use crate::report::{self, Drills};
 use choice::Choice;
 use place::Places;
-use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 /// Makes reports from what is on disk: of one drill, of a game day, of its shards together. Without options the summary, at the
@@ -53,17 +52,20 @@ enum ReportKind {
 /// What makes a report.
 type Make = fn(&Drills) -> Vec<u8>;
 
+/// Prints a report as its format bears it.
+type Print = fn(&str) -> Result<(), Error>;
+
 impl ReportArgs {
     /// The reports that go to files (`-` is standard output); a new format is one line here and one option above.
-    fn files(&self) -> Vec<(&Path, Make)> {
-        let all: [(&Option<PathBuf>, Make); 4] = [
+    fn files(&self) -> Vec<(&Path, Make, Print)> {
+        let all: [(&Option<PathBuf>, Make, Print); 4] = [
             // In the order in which they are written.
-            (&self.html, report::html),
-            (&self.markdown, report::markdown),
-            (&self.junit, report::junit_day),
-            (&self.json, report::json_day),
+            (&self.html, report::html, print_file),
+            (&self.markdown, report::markdown, print),
+            (&self.junit, report::junit_day, print),
+            (&self.json, report::json_day, print_json),
         ];
-        all.into_iter().filter_map(|(path, make)| Some((path.as_deref()?, make))).collect()
+        all.into_iter().filter_map(|(path, make, print)| Some((path.as_deref()?, make, print))).collect()
     }
 }
 
@@ -73,35 +75,35 @@ pub async fn run(args: ReportArgs, globals: &super::Globals) -> Result<Exit, Err
         return dr::run(args, globals).await;
     }
     let files = args.files();
-    let to_stdout = files.iter().filter(|(path, _)| is_stdout(path)).count() + usize::from(args.annotations);
+    let to_stdout = files.iter().filter(|(path, ..)| is_stdout(path)).count() + usize::from(args.annotations);
     if to_stdout > 1 {
         return Err(Error::usage("only one report can go to standard output").hint("give the others a file"));
     }
     let Choice { drills, dirs, problems } = choice::choose(&args.paths, &globals.project)?;
     for problem in problems {
-        tell(&format!("left out, because it cannot be read: {problem}\n"));
+        say_line(&format!("left out, because it cannot be read: {problem}"));
     }
     for run in choice::under_way(&drills, &dirs) {
-        tell(&format!("{run} is still under way: what it has come to so far is in the report as `incomplete`\n"));
+        say_line(&format!("{run} is still under way: what it has come to so far is in the report as `incomplete`"));
     }
     let mut failed = Vec::new();
     // Every report is tried, whatever became of the others.
-    for (path, make) in &files {
+    for (path, make, print) in &files {
         let bytes = make(&drills);
         let written = match is_stdout(path) {
             true => print(&String::from_utf8_lossy(&bytes)).map_err(|error| error.message),
-            false => write(path, &bytes).map_err(|error| format!("{}: {error}", path.display())),
+            false => write_atomic(path, &bytes).map_err(|error| format!("{}: {error}", path.display())),
         };
         match written {
             Ok(()) if globals.quiet || is_stdout(path) => {}
-            Ok(()) => tell(&format!("{}\n", path.display())),
+            Ok(()) => say_line(&path.display().to_string()),
             Err(error) => failed.push(error),
         }
     }
     if args.annotations {
         let places = Places::here(&globals.project);
         let bytes = report::annotations(&drills, &|path| places.at_root(path));
-        failed.extend(print(&String::from_utf8_lossy(&bytes)).err().map(|error| error.message));
+        failed.extend(print_annotations(&String::from_utf8_lossy(&bytes)).err().map(|error| error.message));
     }
     if files.is_empty() && !args.annotations {
         print(&summary(&drills, &dirs, globals))?;
@@ -122,21 +124,9 @@ fn is_stdout(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
-/// Writes a report whole, in a directory that is made where it is missing.
-fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    if let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
-        std::fs::create_dir_all(dir)?;
-    }
-    // A pipe or a device is no file that could be put in the place of another.
-    if path.exists() && !path.is_file() {
-        return std::fs::write(path, bytes);
-    }
-    write_atomic(path, bytes)
-}
-
 /// What a person reads: of one drill everything, of several a line for each.
 fn summary(drills: &Drills, dirs: &[PathBuf], globals: &super::Globals) -> String {
-    let color = globals.may_color() && std::io::stdout().is_terminal();
+    let color = globals.may_color() && stdout_is_terminal();
     match (drills.days.as_slice(), drills.records.as_slice(), dirs) {
         ([], [record], [dir]) => {
             // Short, where it lies below the place that the command was started in.
@@ -147,11 +137,6 @@ fn summary(drills: &Drills, dirs: &[PathBuf], globals: &super::Globals) -> Strin
         ([], [record], _) => report::summary(record, None, color),
         _ => report::overview(drills, color),
     }
-}
-
-/// Tells people something; a reader that went away is no reason to fail.
-fn tell(text: &str) {
-    let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
 #[cfg(test)]

@@ -5,17 +5,16 @@ mod select;
 
 use super::ask::Terminal;
 use super::conduct::{self, Beside, Format, Wishes};
-use super::output::print;
 use super::scenario::key_value;
 use crate::engine::Alone;
 use crate::error::{Error, Exit};
+use crate::output::{print, say};
 use crate::runbook::{self, Runbook, RunbookPhase};
 use crate::source::{Diagnostics, did_you_mean, list, parse_duration, render};
-use crate::spec::{self, Overrides, Respond};
+use crate::spec::{self, Respond};
 use crate::stack::docker::{Endpoint, RunningProject, projects, running_project};
 use select::Selection;
-use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -139,8 +138,7 @@ fn given(args: &RunArgs, globals: &super::Globals) -> Result<Given, Error> {
     let mut diags = Diagnostics::default();
     let given = match (&args.scenario, &args.runbook) {
         (Some(name), _) => {
-            let overrides =
-                Overrides { vars: BTreeMap::from_iter(args.vars.iter().cloned()), project: globals.project.clone() };
+            let overrides = globals.overrides(args.vars.iter().cloned());
             let path = spec::find(name, &globals.project)?;
             let (plan, found) = spec::load(&path, &overrides);
             diags.all.extend(found.all);
@@ -170,7 +168,7 @@ fn given(args: &RunArgs, globals: &super::Globals) -> Result<Given, Error> {
     match given {
         Some(given) if !diags.has_errors() => {
             if !globals.quiet && !diags.all.is_empty() {
-                let _ = write!(std::io::stderr(), "{text}");
+                say(&text);
             }
             Ok(given)
         }

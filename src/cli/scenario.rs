@@ -4,8 +4,6 @@ use super::ask::Terminal;
 use super::conduct::{self, Format, Wishes};
 use crate::error::{Error, Exit};
 use crate::spec::{self, Overrides, Plan};
-use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::PathBuf;
 
 /// Runs drills: breaks a real stack and follows the runbook until users recover, or do not.
@@ -59,8 +57,8 @@ pub async fn run(args: ScenarioArgs, globals: &super::Globals) -> Result<Exit, E
         )
         .hint("leave it out in CI (where the variable `CI` is set), and give inputs with `--var`"));
     }
-    let overrides = Overrides { vars: BTreeMap::from_iter(args.vars), project: globals.project.clone() };
-    let plans = load(&args.scenarios, &overrides, globals)?;
+    let overrides = globals.overrides(args.vars);
+    let mut plans = load(&args.scenarios, &overrides, globals)?;
     let wishes = Wishes {
         control: args.control,
         keep: args.keep,
@@ -75,7 +73,7 @@ pub async fn run(args: ScenarioArgs, globals: &super::Globals) -> Result<Exit, E
         color: globals.color(),
         ask: args.ask,
     };
-    conduct::all(&plans, &wishes).await
+    conduct::all(&mut plans, &wishes).await
 }
 
 /// Reads every scenario; the mistakes of all of them are one error.
@@ -94,7 +92,7 @@ fn load(names: &[String], overrides: &Overrides, globals: &super::Globals) -> Re
     }
     // An input without a value, a `--var` that no step uses: better said before the drill than learnt from it.
     if !globals.quiet && !diagnostics.all.is_empty() {
-        let _ = write!(std::io::stderr(), "{}", crate::source::render(&diagnostics, globals.color()));
+        crate::output::say(&crate::source::render(&diagnostics, globals.color()));
     }
     Ok(plans)
 }

@@ -1,7 +1,7 @@
 //! `firedrill schema`: prints the JSON Schema of the files that people write, for editors.
 
-use super::output::print;
 use crate::error::{Error, Exit};
+use crate::output::print_json;
 
 /// Prints the JSON Schema (draft 2020-12) of scenario, game day, services or notes files: editors complete keys and show what they mean with it.
 #[derive(Debug, clap::Args)]
@@ -34,6 +34,6 @@ pub fn run(args: &SchemaArgs) -> Result<Exit, Error> {
     };
     let json = serde_json::to_string_pretty(&schema)
         .map_err(|error| Error::harness(format!("writing the schema: {error}")))?;
-    print(&format!("{json}\n"))?;
+    print_json(&format!("{json}\n"))?;
     Ok(Exit::Passed)
 }

@@ -1,6 +1,7 @@
 //! `firedrill shell`: what a shell session in a container runs.
 
 use crate::error::{Error, Exit};
+use crate::output::pipe;
 use crate::shell::{Programs, supervisor};
 use crate::stack::Channel;
 use std::time::Duration;
@@ -37,7 +38,7 @@ pub async fn run(args: ShellArgs, _globals: &super::Globals) -> Result<Exit, Err
         }
     });
     let writer = tokio::spawn(async move {
-        let mut stdout = tokio::io::stdout();
+        let mut stdout = pipe::async_stdout();
         while let Some(mut line) = far.rx.recv().await {
             line.push('\n');
             if stdout.write_all(line.as_bytes()).await.is_err() || stdout.flush().await.is_err() {

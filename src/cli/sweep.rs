@@ -4,9 +4,10 @@ use super::conduct::{save, seal_cut_off};
 use crate::engine::reaper::{complete, cut_off};
 use crate::error::{Error, Exit};
 use crate::evidence::{is_sealed, seal};
+use crate::output::visible;
 use crate::record::RunDir;
 use crate::stack::StackError;
-use crate::stack::docker::{Endpoint, Fate, SweepOptions, SweepReport, SweptRun, sweep_some};
+use crate::stack::docker::{Endpoint, Fate, Foreign, SweepOptions, SweepReport, SweptRun, sweep_some};
 use std::path::Path;
 use std::time::Duration;
 
@@ -39,7 +40,7 @@ pub async fn run(args: SweepArgs, globals: &super::Globals) -> Result<Exit, Erro
     let problems = end_stories(&report);
     if !globals.quiet {
         let lines = lines(&report, args.dry_run).into_iter().chain(problems);
-        super::output::print(&lines.map(|line| line + "\n").collect::<String>())?;
+        crate::output::print(&lines.map(|line| crate::output::visible(&line) + "\n").collect::<String>())?;
     }
     let left =
         |swept: &SweptRun| matches!(&swept.fate, Fate::Kept { left, .. } | Fate::Removed { left } if !left.is_empty());
@@ -90,7 +91,7 @@ async fn swept(
     for swept in &mut report.runs {
         let Some(dir) = swept.dir.as_deref().filter(|_| !options.dry_run) else { continue };
         let Fate::Kept { undone, left } = &mut swept.fate else { continue };
-        let Ok(run_dir) = RunDir::open(dir) else { continue };
+        let Ok(run_dir) = RunDir::open_own(dir) else { continue };
         let ledger = || std::fs::metadata(run_dir.ledger_path()).map_or(0, |file| file.len());
         let before = ledger();
         match super::undo::undo(endpoint, &run_dir).await {
@@ -113,7 +114,16 @@ async fn swept(
 /// The sweep at the start of a run: removes what dead runs left and says so, one line each. Never fails the run.
 pub async fn quick_sweep(endpoint: &Endpoint) -> Vec<String> {
     match tokio::time::timeout(QUICK, swept(endpoint, SweepOptions::default(), |_| true)).await {
-        Ok(Ok(report)) => report.runs.iter().filter_map(note).chain(end_stories(&report)).collect(),
+        Ok(Ok(report)) => {
+            let foreign = (!report.foreign.is_empty()).then(|| {
+                let many = report.foreign.len();
+                format!(
+                    "{many} of what has the label of a run may be somebody else's and stays: `firedrill sweep` lists it"
+                )
+            });
+            let notes = report.runs.iter().filter_map(note).map(|line| visible(&line));
+            notes.chain(foreign).chain(end_stories(&report)).collect()
+        }
         Ok(Err(error)) => vec![format!("could not look for what earlier runs left: {error}")],
         Err(_) => vec![format!("looking for what earlier runs left was given up after {} s", QUICK.as_secs())],
     }
@@ -153,12 +163,16 @@ fn lines(report: &SweepReport, dry_run: bool) -> Vec<String> {
             Fate::Removed { left } => format!("LEFT     {run}: {}", left.join(", ")),
         });
     }
+    lines.extend(report.foreign.iter().map(|Foreign { run, thing, why, by_hand }| {
+        format!("IN DOUBT {run}: {thing} stays: {why}; `{by_hand}` removes it")
+    }));
     let verb = if dry_run { "would remove" } else { "removed" };
     lines.extend(report.images.iter().map(|image| format!("{verb}  image {image}")));
     if lines.is_empty() {
         lines.push("nothing was left behind".into());
     }
-    lines
+    // Anybody can write a label.
+    lines.iter().map(|line| visible(line)).collect()
 }
 
 #[cfg(test)]
@@ -183,6 +197,12 @@ mod tests {
                 swept("e", Fate::Removed { left: vec!["volume fd-x_data".into()] }),
                 swept("f", Fate::WouldRemove),
             ],
+            foreign: vec![Foreign {
+                run: "h\u{1b}[2J".into(),
+                thing: "container brave_curie".into(),
+                why: "it has the label of the run from its image".into(),
+                by_hand: "docker rm --force 0123456789ab".into(),
+            }],
             images: vec!["firedrill-agent:0123".into()],
         };
         insta::assert_snapshot!(lines(&report, false).join("\n"), @r"
@@ -193,6 +213,7 @@ mod tests {
         removed  d: container fd-x-db-1, network fd-x_default
         LEFT     e: volume fd-x_data
         would remove  f: container fd-x-db-1, network fd-x_default
+        IN DOUBT h␛[2J: container brave_curie stays: it has the label of the run from its image; `docker rm --force 0123456789ab` removes it
         removed  image firedrill-agent:0123
         ");
         insta::assert_snapshot!(report.runs.iter().filter_map(note).collect::<Vec<_>>().join("\n"), @r"

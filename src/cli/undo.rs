@@ -3,7 +3,7 @@
 
 use crate::engine::ledger::{self, Entry};
 use crate::faults::{SCRIPT_WITHIN, Undo, ended, script};
-use crate::record::RunDir;
+use crate::record::{RunDir, open_plain};
 use crate::stack::docker::{Endpoint, Operated, exec_in, files_in, operate_in, remove_service_in};
 use crate::stack::{ContainerOp, Executed, FileAnswer, FileAsk, FileDeed, StackError};
 use std::fs::OpenOptions;
@@ -27,6 +27,10 @@ pub struct Undone {
 pub async fn undo(endpoint: &Endpoint, run_dir: &RunDir) -> io::Result<Undone> {
     let found = ledger::read(&run_dir.ledger_path())?;
     let Some(run) = found.run else { return Ok(Undone::default()) };
+    if run != run_dir.id() {
+        let why = format!("{} is the ledger of another run: nothing of it is undone", run_dir.ledger_path().display());
+        return Ok(Undone { done: Vec::new(), left: vec![why] });
+    }
     let operate = async |container: &str, op: &ContainerOp| operate_in(endpoint, &run, container, op).await;
     let mut all = Undone::default();
     for (fault, undo) in &found.outstanding {
@@ -133,7 +137,7 @@ fn note(run_dir: &RunDir, fault: &str) -> io::Result<()> {
     let mut line = b"\n".to_vec();
     serde_json::to_writer(&mut line, &Entry::Done { fault: fault.to_string() })?;
     line.push(b'\n');
-    let mut file = OpenOptions::new().append(true).open(run_dir.ledger_path())?;
+    let mut file = open_plain(&run_dir.ledger_path(), OpenOptions::new().append(true))?;
     file.write_all(&line)?;
     file.sync_data()
 }

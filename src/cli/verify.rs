@@ -1,11 +1,10 @@
 //! `firedrill verify`: holds runs to their manifests, and manifests to the chain beside them.
 
-use super::output::print;
 use crate::archive;
 use crate::error::{Error, Exit};
 use crate::evidence::{self, Digest, Head, Kept, Report, State};
-use crate::source::{tidy, visible};
-use std::io::Write;
+use crate::output::{print, print_json, say_line, visible};
+use crate::source::tidy;
 use std::path::{Path, PathBuf};
 
 /// Verifies that runs are as they were when they ended: every file against the manifest of its run, every record against its
@@ -73,11 +72,10 @@ pub async fn run(args: VerifyArgs, globals: &super::Globals) -> Result<Exit, Err
         report = verified(&paths)?;
     }
     let kept = Kept::find(args.head, args.manifest_sha256, &report);
-    let text = match args.format {
-        Format::Json => String::from_utf8_lossy(&evidence::json(&report, &kept)).into_owned(),
-        Format::Human => evidence::text(&report, &kept, globals.quiet, &short),
-    };
-    print(&text)?;
+    match args.format {
+        Format::Json => print_json(&String::from_utf8_lossy(&evidence::json(&report, &kept)))?,
+        Format::Human => print(&evidence::text(&report, &kept, globals.quiet, &short))?,
+    }
     if !failed.is_empty() {
         return Err(Error::harness(format!("not everything could be sealed:\n{}", failed.join("\n"))));
     }
@@ -103,7 +101,7 @@ fn recompute(paths: &[PathBuf], quiet: bool) -> Result<Exit, Error> {
     for dir in &found.runs {
         let name = archive::run_id(dir).unwrap_or_else(|| dir.display().to_string());
         if archive::is_under_way(dir) {
-            tell(&format!("{name} is still under way, and left out"));
+            say_line(&format!("{name} is still under way, and left out"));
             continue;
         }
         let rows = match evidence::recompute(dir) {
@@ -116,7 +114,7 @@ fn recompute(paths: &[PathBuf], quiet: bool) -> Result<Exit, Error> {
         }
         let shown: Vec<&evidence::Recomputed> = rows.iter().filter(|row| !quiet || !row.is_same()).collect();
         if !quiet || differ > 0 {
-            print(&format!("{name}: {} figures computed again, {differ} differ\n", rows.len()))?;
+            print(&format!("{}: {} figures computed again, {differ} differ\n", visible(&name), rows.len()))?;
         }
         let width = shown.iter().map(|row| row.figure.chars().count()).max().unwrap_or_default();
         for row in shown {
@@ -165,15 +163,11 @@ fn seal(report: &Report) -> Vec<String> {
     let mut failed = Vec::new();
     for dir in dirs {
         match evidence::seal(dir, true) {
-            Ok(sealed) => sealed.notes.iter().for_each(|note| tell(note)),
+            Ok(sealed) => sealed.notes.iter().for_each(|note| say_line(note)),
             Err(error) => failed.push(format!("{}: {error}", dir.display())),
         }
     }
     failed
-}
-
-fn tell(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// Below the current directory from there on, as it was typed.

@@ -2,7 +2,7 @@
 
 use super::matrix::{Coverage, ServiceCoverage, State};
 use super::text::{details, mark, overdue, percent, targets, when};
-use crate::source::visible;
+use crate::output::visible;
 
 /// The matrix as a page of Markdown.
 pub fn markdown(coverage: &Coverage) -> String {
@@ -99,7 +99,6 @@ fn escaped(text: &str) -> String {
             '<' => out.push_str("&lt;"),
             '&' => out.push_str("&amp;"),
             '|' | '*' | '_' | '`' | '[' | ']' | '\\' | '#' | '~' => out.extend(['\\', c]),
-            '\n' | '\r' => out.push(' '),
             _ => out.push(c),
         }
     }
@@ -108,7 +107,7 @@ fn escaped(text: &str) -> String {
 
 /// Text as code in a cell of a table, in which GitHub wants a bar escaped even so.
 fn code(text: &str) -> String {
-    let text = visible(text).replace(['\n', '\r'], " ").replace('|', "\\|");
+    let text = visible(text).replace('|', "\\|");
     let fence = if text.contains('`') { "``" } else { "`" };
     let pad = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
     format!("{fence}{pad}{text}{pad}{fence}")

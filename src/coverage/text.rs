@@ -2,9 +2,9 @@
 //! below. Nothing is wider than the terminal, as far as names allow.
 
 use super::matrix::{Cell, Coverage, LastDrill, Proof, ServiceCoverage, State, Watched};
+use crate::output::visible;
 use crate::report::{Mark, Paint};
 use crate::services::show;
-use crate::source::visible;
 use std::time::Duration;
 
 /// Widest columns of failure modes and scenarios.

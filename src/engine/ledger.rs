@@ -2,10 +2,15 @@
 //! can undo it when this one is killed.
 
 use crate::faults::Undo;
+use crate::record::open_plain;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
+
+/// No drill writes a larger ledger, in bytes: a scenario, whose scripts are in it, is far smaller.
+const LARGEST: u64 = 32 << 20;
 
 /// One line of the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,20 +104,33 @@ pub struct Found {
 }
 
 /// Reads a ledger; a torn last line, as a killed process leaves it, is passed over: its fault had not gone in yet.
+///
+/// # Errors
+/// Those of the file system, `InvalidInput` when it is a link, `InvalidData` when it is larger than any that a drill writes.
 pub fn read(path: &Path) -> io::Result<Found> {
+    let file = open_plain(path, OpenOptions::new().read(true))?;
+    if file.metadata()?.len() > LARGEST {
+        let why = format!("{} is larger than {} MiB: no drill has written it", path.display(), LARGEST >> 20);
+        return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+    }
     let mut found = Found::default();
-    for line in BufReader::new(File::open(path)?).split(b'\n') {
+    let mut open: HashMap<String, Vec<(usize, Undo)>> = HashMap::new();
+    for (number, line) in BufReader::new(file.take(LARGEST)).split(b'\n').enumerate() {
         match serde_json::from_slice(&line?) {
             Ok(Entry::Run { run, keep }) => {
                 found.run = Some(run);
                 found.keep = keep;
             }
-            Ok(Entry::Open { fault, undo }) => found.outstanding.insert(0, (fault, undo)),
-            Ok(Entry::Done { fault }) => found.outstanding.retain(|(id, _)| *id != fault),
+            Ok(Entry::Open { fault, undo }) => open.entry(fault).or_default().push((number, undo)),
+            Ok(Entry::Done { fault }) => drop(open.remove(&fault)),
             Ok(Entry::Closed) => found.closed = true,
             Err(_) => {}
         }
     }
+    let undos = open.into_iter().flat_map(|(fault, undos)| undos.into_iter().map(move |undo| (fault.clone(), undo)));
+    let mut undos: Vec<_> = undos.collect();
+    undos.sort_by_key(|(_, (number, _))| std::cmp::Reverse(*number));
+    found.outstanding = undos.into_iter().map(|(fault, (_, undo))| (fault, undo)).collect();
     Ok(found)
 }
 
@@ -151,6 +169,18 @@ mod tests {
         text.extend_from_slice(b"{\"entry\":\"open\",\"fau");
         std::fs::write(&path, text).unwrap();
         assert_eq!(read(&path).unwrap().outstanding.len(), 1);
+    }
+
+    #[test]
+    fn a_ledger_that_no_drill_has_written_is_not_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ledger.jsonl");
+        // Sparse: it takes no room.
+        File::create(&path).unwrap().set_len(LARGEST + 1).unwrap();
+        assert_eq!(read(&path).unwrap_err().kind(), io::ErrorKind::InvalidData);
+        std::fs::rename(&path, dir.path().join("elsewhere")).unwrap();
+        std::os::unix::fs::symlink(dir.path().join("elsewhere"), &path).unwrap();
+        assert_eq!(read(&path).unwrap_err().kind(), io::ErrorKind::InvalidInput);
     }
 
     #[test]

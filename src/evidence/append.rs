@@ -4,7 +4,8 @@
 use super::chain::{CHAIN, Entry, run_of};
 use super::manifest::{MANIFEST, Manifest};
 use super::{Digest, check_chain};
-use std::fs::{self, File, TryLockError};
+use crate::record::read_file;
+use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -34,8 +35,9 @@ impl Appender {
     /// Opens the chain of a root of runs and waits for its lock; makes it where there is none.
     pub fn open(root: &Path) -> io::Result<Appender> {
         let path = root.join(CHAIN);
+        crate::record::no_link(&path)?;
         let made = !path.exists();
-        let file = File::options().read(true).append(true).create(true).open(&path)?;
+        let file = crate::record::open_plain(&path, File::options().read(true).append(true).create(true))?;
         lock(&file)?;
         if made {
             // The name must survive a power cut as well as the content.
@@ -73,7 +75,7 @@ impl Appender {
         let Some(run) = self.torn.as_ref().and_then(|torn| torn.run.clone()).filter(|run| *run != like.run) else {
             return Ok(None);
         };
-        let Ok(manifest) = fs::read(self.root.join(&run).join(MANIFEST)) else { return Ok(None) };
+        let Ok(manifest) = read_file(self.root.join(&run).join(MANIFEST)) else { return Ok(None) };
         let (story, manifest) = (Manifest::read(&manifest).ok(), Digest::of(&manifest));
         let (scenario, verdict) = story.map(|story| (story.scenario, story.verdict)).unwrap_or_default();
         let earlier = self.entries()?.into_iter().rev().find(|entry| entry.run == run);
@@ -167,6 +169,7 @@ fn lock(file: &File) -> io::Result<()> {
 mod tests {
     use super::*;
     use crate::evidence::testing::{chain, entry};
+    use std::fs;
 
     fn appended(root: &Path, run: &str) -> (Entry, Vec<String>) {
         let mut appender = Appender::open(root).unwrap();

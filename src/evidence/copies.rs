@@ -2,8 +2,8 @@
 //! (`***`) is another text than the original, so it cannot be held to it; that is common in a stack's copy, which is not looked at.
 
 use super::Digest;
-use crate::record::{Event, HIDDEN, Stamped};
-use std::fs::{self, File};
+use crate::record::{Event, HIDDEN, Stamped, open_file, read_file};
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
@@ -35,7 +35,7 @@ pub fn differences(dir: &Path) -> Vec<(String, String)> {
 
 fn first_event(dir: &Path) -> Option<Event> {
     let mut line = Vec::new();
-    BufReader::new(File::open(dir.join("events.jsonl")).ok()?).read_until(b'\n', &mut line).ok()?;
+    BufReader::new(open_file(dir.join("events.jsonl")).ok()?).read_until(b'\n', &mut line).ok()?;
     serde_json::from_slice::<Stamped>(&line).ok().map(|stamped| stamped.event)
 }
 
@@ -48,8 +48,10 @@ fn copies_of(dir: &Path, base: &str) -> Vec<(String, Vec<u8>)> {
     let entries = fs::read_dir(dir.join("files")).into_iter().flatten().flatten();
     let files = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()));
     let named = files.filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.path())));
-    let mut copies: Vec<(String, Vec<u8>)> =
-        named.filter(|(name, _)| is_copy(name)).filter_map(|(name, path)| Some((name, fs::read(path).ok()?))).collect();
+    let mut copies: Vec<(String, Vec<u8>)> = named
+        .filter(|(name, _)| is_copy(name))
+        .filter_map(|(name, path)| Some((name, read_file(path).ok()?)))
+        .collect();
     copies.sort();
     copies
 }

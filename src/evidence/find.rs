@@ -4,9 +4,9 @@
 use super::CHAIN;
 use super::manifest::{MANIFEST, Manifest, Subject};
 use crate::archive;
-use crate::record::{DayEvent, DayStamped, is_run_id};
+use crate::record::{DayEvent, DayStamped, is_run_id, open_file, read_file};
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
@@ -87,7 +87,7 @@ fn look(dir: &Path, depth: usize, below: bool, found: &mut Found) {
 /// (`latest`) comes out of an artifact of CI as a second directory. That one is passed over beside the first.
 fn place(dir: &Path) -> Option<Place> {
     let is_file = |name: &str| dir.join(name).is_file();
-    let manifest = || fs::read(dir.join(MANIFEST)).ok().and_then(|bytes| Manifest::read(&bytes).ok());
+    let manifest = || read_file(dir.join(MANIFEST)).ok().and_then(|bytes| Manifest::read(&bytes).ok());
     let of_day = |is_id| is_file("gameday.jsonl") || (is_id && dir.join("runs").is_dir() && !is_file("events.jsonl"));
     let name = dir.file_name().and_then(|name| name.to_str())?;
     let subject = |is_id| match is_id && manifest().is_some_and(|manifest| manifest.subject == Subject::Gameday) {
@@ -113,7 +113,7 @@ fn told_id(dir: &Path, subject: Subject) -> Option<String> {
         Subject::Run => Some(archive::read_run(dir).ok()?.plan?.run),
         Subject::Gameday => {
             let mut line = Vec::new();
-            BufReader::new(File::open(dir.join("gameday.jsonl")).ok()?).read_until(b'\n', &mut line).ok()?;
+            BufReader::new(open_file(dir.join("gameday.jsonl")).ok()?).read_until(b'\n', &mut line).ok()?;
             match serde_json::from_slice::<DayStamped>(&line).ok()?.event {
                 DayEvent::DayAnnounced(plan) => Some(plan.id),
                 _ => None,

@@ -1,10 +1,10 @@
 //! The manifest of a run or a game day: which files its directory held when it was sealed, and the SHA-256 of each.
 
 use super::{Digest, Head};
-use crate::record::is_temporary;
+use crate::record::{is_temporary, open_file};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::Path;
 use time::OffsetDateTime;
@@ -213,7 +213,7 @@ fn describe(real: &Path, path: String, kind: fs::FileType) -> io::Result<FileEnt
     if kind.is_symlink() {
         entry.link = Some(fs::read_link(real)?.to_string_lossy().into_owned());
     } else if kind.is_file() {
-        let file = File::open(real)?;
+        let file = open_file(real)?;
         entry.modified_utc =
             file.metadata()?.modified().ok().map(|at| crate::record::utc_text(OffsetDateTime::from(at)));
         let (sha256, size) = Digest::of_all(file)?;

@@ -10,7 +10,7 @@ use crate::archive;
 use crate::record::{
     Announcement, Check, CheckOutcome, DrillTime, Event, FaultAfter, FaultEvent, FaultRecord, ImpactRecord,
     InvariantRecord, InvariantTime, Phase, Record, RecoveryRecord, SLICE_US, Stamped, StepStatus, Verdict, WAIT_KEPT,
-    WAIT_RECOVERED, WAIT_SERVED, WindowRecord,
+    WAIT_RECOVERED, WAIT_SERVED, WindowRecord, read_file,
 };
 use crate::report;
 use crate::slis::window::{Answer, Hit, ImpactQuery, Recovery, RecoveryQuery, Timeline, required_hold};
@@ -58,18 +58,18 @@ pub fn recompute(dir: &Path) -> io::Result<Vec<Recomputed>> {
         rows.row("events.jsonl", "whole", damage);
     }
     let anew = Anew::new(plan, &told, &events).measured(&mut rows);
-    let saved = std::fs::read(dir.join("record.json"));
+    let saved = read_file(dir.join("record.json"));
     match saved.map(|bytes| serde_json::from_slice::<Value>(&bytes)) {
         Ok(Ok(saved)) => against_record(&anew, &told, &saved, &mut rows),
         Ok(Err(error)) => rows.row("record.json", "a record", format!("cannot be read: {error}")),
         Err(error) => rows.row("record.json", "a record", format!("cannot be read: {error}")),
     }
-    if let Ok(saved) = std::fs::read_to_string(dir.join("junit.xml")) {
+    if let Ok(saved) = read_file(dir.join("junit.xml")).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()) {
         against_junit(&anew, &saved, &mut rows);
     }
     // Another version writes the same otherwise.
     let of_this_version = plan.tool_version == env!("CARGO_PKG_VERSION");
-    if let (Ok(saved), true) = (std::fs::read(dir.join("report.html")), of_this_version) {
+    if let (Ok(saved), true) = (read_file(dir.join("report.html")), of_this_version) {
         let made = report::html(&report::Drills::one(told.clone()));
         rows.row(
             "report.html",

@@ -3,11 +3,11 @@
 use super::find::Place;
 use super::manifest::{How, MANIFEST, Manifest, Subject, Weight, compare, list};
 use super::{CHAIN, Chain, Digest, Entry, check_chain, copies, seal};
-use crate::record::{Record, RunDir};
+use crate::record::{Record, RunDir, open_file, read_file};
 use crate::report;
 use serde::Serialize;
 use serde_json::Value;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
@@ -174,7 +174,7 @@ pub(super) fn check(place: &Place, beside: Beside<'_>) -> Checked {
         problems: Vec::new(),
     };
     let mut problems = Problems::default();
-    let state = match fs::read(place.dir.join(MANIFEST)) {
+    let state = match read_file(place.dir.join(MANIFEST)) {
         Ok(bytes) => {
             checked.manifest = Some(Digest::of(&bytes));
             sealed(place, &bytes, beside, &mut checked, &mut problems);
@@ -309,13 +309,13 @@ fn in_chain(digest: &Digest, beside: Beside<'_>, problems: &mut Problems) {
 /// The record must be what the events add up to.
 fn record(dir: &Path, problems: &mut Problems) {
     let path = "record.json";
-    let saved = match fs::read(dir.join(path)) {
+    let saved = match read_file(dir.join(path)) {
         Ok(bytes) => bytes,
         // A runbook that was followed alone has none; one that was removed is told by the manifest.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return,
         Err(error) => return problems.say(ProblemKind::Unreadable, Some(path), format!("{path}: {error}")),
     };
-    let events = match File::open(dir.join("events.jsonl")) {
+    let events = match open_file(dir.join("events.jsonl")) {
         Ok(events) => events,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return problems.say(ProblemKind::Error, Some(path), format!("{path} has no events to stand on"));
@@ -363,7 +363,7 @@ fn differences(saved: &[u8], rebuilt: &[u8]) -> Vec<String> {
 fn runs_of_day(dir: &Path, manifest: &Manifest, problems: &mut Problems) {
     let Some(head) = &manifest.runs_head else { return };
     let file = format!("runs/{CHAIN}");
-    match fs::read(dir.join("runs").join(CHAIN)) {
+    match read_file(dir.join("runs").join(CHAIN)) {
         Ok(bytes) => {
             let chain: Chain = check_chain(&bytes);
             if !chain.has(head) {

@@ -5,7 +5,7 @@ use super::chain::{CHAIN, CHAIN_FORMAT, CHANGED, Entry};
 use super::manifest::{MANIFEST, MANIFEST_FORMAT, Manifest, Subject, compare, list};
 use super::{Digest, Head, Quarter, check_chain};
 use crate::archive;
-use crate::record::{DrillStatus, RunDir, utc_now, utc_text};
+use crate::record::{DrillStatus, RunDir, read_file, utc_now, utc_text};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -44,7 +44,7 @@ pub fn seal(dir: &Path, late: bool) -> io::Result<Sealed> {
     // The files are read before the chain is locked: others are waiting for it.
     let manifest = manifest(&dir, run.id())?;
     let mut chain = Appender::open(root)?;
-    let earlier = fs::read(dir.join(MANIFEST)).ok();
+    let earlier = read_file(dir.join(MANIFEST)).ok();
     let is_new = earlier.is_none();
     let before = earlier.as_deref().and_then(|bytes| Manifest::read(bytes).ok());
     let (bytes, changed) = match (earlier, &before) {
@@ -111,7 +111,7 @@ fn manifest(dir: &Path, id: &str) -> io::Result<Manifest> {
     let subject = if dir.join("gameday.jsonl").is_file() { Subject::Gameday } else { Subject::Run };
     let (scenario, verdict) = story(dir, subject);
     let runs_head = match subject {
-        Subject::Gameday => fs::read(dir.join("runs").join(CHAIN)).ok().and_then(|bytes| check_chain(&bytes).head),
+        Subject::Gameday => read_file(dir.join("runs").join(CHAIN)).ok().and_then(|bytes| check_chain(&bytes).head),
         Subject::Run => None,
     };
     Ok(Manifest {

@@ -1,6 +1,7 @@
 //! What `firedrill verify` prints: a line for each run and what is wrong with it, and the heads of the chains.
 
 use super::{Checked, Digest, Head, ProblemKind, Report, State, Subject};
+use crate::output::visible;
 use std::path::{Path, PathBuf};
 
 /// Version of the JSON; raised when a reader of the old one would misread.
@@ -78,7 +79,7 @@ pub fn text(report: &Report, kept: &Kept, quiet: bool, short: &dyn Fn(&Path) -> 
         lines.push(format!("{word:<12} {digest} {what}"));
     }
     lines.push(sum(report));
-    lines.join("\n") + "\n"
+    lines.iter().map(|line| visible(line) + "\n").collect()
 }
 
 fn word(run: &Checked) -> &'static str {

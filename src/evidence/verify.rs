@@ -3,9 +3,9 @@
 use super::find::{Root, find};
 use super::run::{Beside, check};
 use super::{CHAIN, Chain, Checked, Head, State, check_chain};
+use crate::record::read_file;
 use serde::Serialize;
 use std::collections::{BTreeSet, HashSet};
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -109,7 +109,7 @@ pub fn verify_some(paths: &[PathBuf], wanted: &dyn Fn(&str) -> bool) -> io::Resu
 
 fn verify_root(path: &Path, root: &Root, wanted: &dyn Fn(&str) -> bool, report: &mut Report) {
     let file = path.join(CHAIN);
-    let chain = match fs::read(&file) {
+    let chain = match read_file(&file) {
         Ok(bytes) => Some(check_chain(&bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return report.problems.push(format!("{}: {error}", file.display())),

@@ -2,11 +2,12 @@
 
 use super::affected::{Changes, real};
 use crate::error::Error;
+use crate::process;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 
 /// Everything that has changed in the project since it left `revision`: commits, what is not committed, and files that Git does
 /// not know yet. Both sides of a file that was moved have changed.
@@ -56,7 +57,9 @@ struct Git<'a> {
 
 impl Git<'_> {
     fn run(&self, arguments: &[&str]) -> Result<Output, Error> {
-        Command::new("git").arg("-C").arg(self.project).args(arguments).output().map_err(|error| {
+        let mut command = process::git(self.project);
+        command.args(arguments);
+        process::output_blocking(command, Vec::new(), process::TELLS_WITHIN).map_err(|error| {
             Error::usage(format!("asking Git what has changed: {error}"))
                 .hint("`--affected-by` needs the `git` command")
         })
@@ -101,6 +104,7 @@ fn shown(project: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::process::Command;
 
     /// A repository in a temporary folder.
     struct Repository(tempfile::TempDir);

@@ -86,10 +86,12 @@ impl Lock {
     /// Waits for whoever holds it. The lock is a file beside the index, because the index itself may be moved.
     pub(super) fn take(path: &Path) -> Result<Lock, IndexError> {
         let failed = |doing| move |source| IndexError::File { path: path.to_path_buf(), doing, source };
+        crate::record::no_link(path).map_err(failed("looking for links"))?;
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).map_err(failed("making its folder"))?;
         }
         let lock = beside(path, ".lock");
+        crate::record::no_link(&lock).map_err(failed("looking for links"))?;
         let file = File::create(lock).map_err(failed("making its lock"))?;
         file.lock().map_err(failed("waiting for its lock"))?;
         Ok(Lock { _file: file })

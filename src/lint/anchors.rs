@@ -1,8 +1,12 @@
 //! The anchors of a page as GitHub makes them: of its headings, and those that its HTML names.
 
+use super::words::beginning;
 use crate::runbook::look::{Look, TextKind};
 use crate::source::Span;
 use std::collections::{HashMap, HashSet};
+
+/// Bytes of a heading in HTML that are read.
+const LONGEST_HEADING: usize = 1000;
 
 /// The anchors of a page, in lower case.
 pub(super) fn of(text: &str, look: &Look) -> HashSet<String> {
@@ -28,7 +32,8 @@ pub(super) fn of(text: &str, look: &Look) -> HashSet<String> {
         // `<h2>Title</h2>`.
         for level in ["<h1", "<h2", "<h3", "<h4", "<h5", "<h6"] {
             for (at, _) in html.match_indices(level) {
-                let inner = html.get(at..).and_then(|rest| rest.split_once('>')).map_or("", |(_, inner)| inner);
+                let heading = beginning(html.get(at..).unwrap_or_default(), LONGEST_HEADING);
+                let inner = heading.split_once('>').map_or("", |(_, inner)| inner);
                 let end = inner.find("</h").unwrap_or(0);
                 add(&slug(&without_tags(inner.get(..end).unwrap_or_default())), &mut taken, &mut anchors);
             }
@@ -57,12 +62,16 @@ fn without_tags(html: &str) -> String {
 
 /// The attributes of the tags in some HTML: name in lower case where it was so written, place and text of the value.
 pub(super) fn attributes(html: &str) -> Vec<(&str, Span, &str)> {
-    let mut found = Vec::new();
-    for (at, _) in html.match_indices('=') {
-        let before = html.get(..at).unwrap_or_default().trim_end();
+    let (mut found, mut at) = (Vec::new(), 0);
+    while let Some(sign) = html.get(at..).and_then(|rest| rest.find('=')).map(|offset| at + offset) {
+        let before = html.get(at..sign).unwrap_or_default().trim_end();
         let name = before.rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '-').next().unwrap_or_default();
-        let rest = html.get(at + 1..).unwrap_or_default();
-        let start = at + 1 + (rest.len() - rest.trim_start().len());
+        at = sign + 1;
+        if name.is_empty() {
+            continue;
+        }
+        let rest = html.get(at..).unwrap_or_default();
+        let start = at + (rest.len() - rest.trim_start().len());
         let rest = html.get(start..).unwrap_or_default();
         let quote = rest.chars().next().filter(|c| matches!(c, '"' | '\''));
         let start = start + usize::from(quote.is_some());
@@ -71,8 +80,10 @@ pub(super) fn attributes(html: &str) -> Vec<(&str, Span, &str)> {
             Some(quote) => rest.find(quote),
             None => rest.find(|c: char| c.is_whitespace() || c == '>'),
         };
-        let (Some(end), false) = (end, name.is_empty()) else { continue };
+        let Some(end) = end else { continue };
         found.push((name, Span::new(start, start + end), rest.get(..end).unwrap_or_default()));
+        // What looks like one inside of a value is a part of it.
+        at = start + end;
     }
     found
 }

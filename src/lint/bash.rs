@@ -1,84 +1,77 @@
 //! `bash -n`: the last word on whether bash accepts a text. Many texts go through one process, which reads them from
 //! its standard input and executes nothing of them; it has no environment, no start-up files, and a deadline.
 
-use std::io::{Read, Write};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use crate::process;
 use std::time::{Duration, Instant};
 
-/// How long all of it may take, however many texts there are.
+/// How long all of it may take, whatever holds it up.
 const DEADLINE: Duration = Duration::from_secs(5);
+/// How many processes may be started however small the texts are, and for how many bytes there may be one more.
+const ASKS: (usize, usize) = (64, 2048);
+/// Bytes that are read of what bash says.
+const SAID: usize = 1000;
 
 /// What bash says of a text that it rejects.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Rejected {
     /// The number of the text.
     pub index: usize,
-    /// What bash says: ``syntax error near unexpected token `)'``.
-    pub reason: String,
+    /// What bash says: ``syntax error near unexpected token `)'``; `None` where only the parser has said it.
+    pub reason: Option<String>,
     /// The line of the text that it names, from 0.
     pub line: usize,
 }
 
-/// Those of the texts that bash rejects; `None` where there is no bash, or it takes too long. Two texts with an open
-/// quote each would be whole together, so those that are `suspicious` are asked one by one.
-pub(super) fn rejected(texts: &[&str], suspicious: impl Fn(&str) -> bool) -> Option<Vec<Rejected>> {
+/// Those of the texts that bash rejects, in order. Two texts with an open quote each would be whole together, so those that
+/// are `suspicious` are asked one by one; where there is no bash, or no time for more of them, they count as rejected.
+pub(super) fn rejected(texts: &[&str], suspicious: impl Fn(usize) -> bool) -> Vec<Rejected> {
     let until = Instant::now() + DEADLINE;
+    let mut asks = ASKS.0 + texts.iter().map(|text| text.len()).sum::<usize>() / ASKS.1;
     let mut found = Vec::new();
-    let (alone, together): (Vec<usize>, Vec<usize>) =
-        (0..texts.len()).partition(|&index| texts.get(index).is_some_and(|text| suspicious(text)));
+    let (alone, together): (Vec<usize>, Vec<usize>) = (0..texts.len()).partition(|&index| suspicious(index));
+    let unsure: Vec<usize> = alone.clone();
     // What is accepted together is accepted one by one; what is not is halved until the culprit stands alone.
-    let mut open: Vec<Vec<usize>> = alone.into_iter().map(|index| vec![index]).collect();
+    let mut open: Vec<Vec<usize>> = alone.into_iter().rev().map(|index| vec![index]).collect();
     open.push(together);
     while let Some(mut indices) = open.pop() {
         let part: Vec<&str> = indices.iter().filter_map(|&index| texts.get(index).copied()).collect();
         if part.is_empty() {
             continue;
         }
-        let Some(complaint) = ask(&part.join("\n"), until)? else { continue };
+        let said = asks.checked_sub(1).and_then(|left| {
+            asks = left;
+            ask(&part.join("\n"), until)
+        });
+        let Some(said) = said else {
+            let is_unsure = |index: &usize| unsure.binary_search(index).is_ok();
+            let rejected = |index| Rejected { index, reason: None, line: 0 };
+            found.extend(indices.into_iter().filter(is_unsure).map(rejected));
+            continue;
+        };
+        let Some(complaint) = said else { continue };
         if let &[index] = indices.as_slice() {
             let (line, reason) = told(&complaint);
-            found.push(Rejected { index, reason, line });
+            found.push(Rejected { index, reason: Some(reason), line });
             continue;
         }
         let second = indices.split_off(indices.len() / 2);
         open.extend([indices, second]);
     }
     found.sort_by_key(|rejected| rejected.index);
-    Some(found)
+    found
 }
 
-/// Whether bash would accept the text (`Some(None)`), or what it says against it.
+/// Whether bash would accept the text (`Some(None)`), or what it says against it. `None` where it cannot be asked.
 fn ask(text: &str, until: Instant) -> Option<Option<String>> {
-    let mut command = Command::new("bash");
+    let mut command = process::command("bash");
     command.args(["--norc", "--noprofile", "-n"]).env_clear().env("LC_ALL", "C");
     // By which bash itself is found.
     command.envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().ok()?;
-    let complaint = talk(&mut child, text, until);
-    // On every way out: it has ended or is no longer wanted.
-    let _ = child.kill();
-    let status = child.wait().ok()?;
-    let complaint = complaint?;
+    let left = until.checked_duration_since(Instant::now())?;
+    let output = process::output_blocking(command, format!("{text}\n").into_bytes(), left).ok()?;
+    let complaint = String::from_utf8_lossy(output.stderr.get(..SAID).unwrap_or(&output.stderr)).into_owned();
     // A here-document without its end is only warned of, and takes in everything behind it.
-    Some((!status.success() || !complaint.trim().is_empty()).then_some(complaint))
-}
-
-fn talk(child: &mut Child, text: &str, until: Instant) -> Option<String> {
-    let (mut input, errors) = (child.stdin.take()?, child.stderr.take()?);
-    let (sender, said) = mpsc::channel();
-    let text = format!("{text}\n");
-    // It stops to read where it finds a mistake: a pipe that breaks is no failure.
-    std::thread::spawn(move || drop(input.write_all(text.as_bytes())));
-    std::thread::spawn(move || {
-        let mut text = Vec::new();
-        let _ = errors.take(64 * 1024).read_to_end(&mut text);
-        let _ = sender.send(String::from_utf8_lossy(&text).into_owned());
-    });
-    let said = said.recv_timeout(until.saturating_duration_since(Instant::now())).ok()?;
-    // Its standard error is closed: it ends now, and must be waited for before anything is killed.
-    child.wait().ok()?;
-    Some(said)
+    Some((!output.status.success() || !complaint.trim().is_empty()).then_some(complaint))
 }
 
 /// The line, from 0, and the reason in ``bash: line 3: syntax error near unexpected token `)'``.
@@ -112,11 +105,19 @@ mod tests {
             "cat <<X\na",
             "echo 'b",
         ];
-        let Some(found) = rejected(&texts, |text| text.contains('\'')) else { return };
+        let found = rejected(&texts, |index| texts[index].contains('\''));
         let found: Vec<_> = found.iter().map(|r| (r.index, r.line)).collect();
         assert_eq!(found, [(1, 0), (3, 0), (6, 1), (7, 0), (8, 0)]);
         assert!(!file.exists(), "it was executed");
-        assert_eq!(rejected(&["true"; 3], |_| false), Some(Vec::new()));
+        assert_eq!(rejected(&["true"; 3], |_| false), Vec::new());
+    }
+
+    #[test]
+    fn what_there_is_no_time_for_counts_as_the_parser_has_it() {
+        let texts = ["echo 'a"; 1000];
+        let found = rejected(&texts, |index| index < 900);
+        assert_eq!(found.len(), 900);
+        assert!(found.iter().filter(|rejected| rejected.reason.is_some()).count() <= ASKS.0 + 1000 * 7 / ASKS.1);
     }
 
     #[test]
@@ -130,6 +131,6 @@ mod tests {
 
     #[test]
     fn a_deadline_that_is_over_is_no_word() {
-        assert_eq!(ask("sleep 9", Instant::now()), None);
+        assert_eq!(ask("sleep 9", Instant::now() - Duration::from_secs(1)), None);
     }
 }

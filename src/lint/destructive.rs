@@ -3,7 +3,7 @@
 //! brings back (`helm uninstall`, a deleted pod).
 
 use super::sql;
-use crate::runbook::look::calls_in;
+use crate::runbook::look::Grammar;
 
 /// What a call destroys.
 #[derive(Debug, PartialEq, Eq)]
@@ -114,11 +114,11 @@ const OWN_CASES: &[&str] = &["rm", "find", "dd", "kill", "mongo", "mongosh", "sh
 const DEEPEST: usize = 4;
 
 /// What a call destroys, if it does; the first word is the program.
-pub(super) fn harm(words: &[&str]) -> Option<Harm> {
-    deep(words, DEEPEST)
+pub(super) fn harm(grammar: &Grammar, words: &[&str]) -> Option<Harm> {
+    deep(grammar, words, DEEPEST)
 }
 
-fn deep(words: &[&str], left: usize) -> Option<Harm> {
+fn deep(grammar: &Grammar, words: &[&str], left: usize) -> Option<Harm> {
     let (first, rest) = words.split_first()?;
     let program = base(first);
     let left = left.checked_sub(1)?;
@@ -132,7 +132,7 @@ fn deep(words: &[&str], left: usize) -> Option<Harm> {
             let drops = |word: &&&str| ["dropDatabase(", ".drop()", "deleteMany({})"].iter().any(|d| word.contains(d));
             rest.iter().find(drops).map(|_| of("the data", ""))
         }
-        "sh" | "bash" | "zsh" => script(rest, left),
+        "sh" | "bash" | "zsh" => script(grammar, rest, left),
         _ if program.starts_with("mkfs") => rest.last().map(|device| of("what the device holds", device)),
         _ => None,
     };
@@ -140,15 +140,20 @@ fn deep(words: &[&str], left: usize) -> Option<Harm> {
     let own = own.or_else(|| table(program, rest)).filter(|_| !any(rest, LOOKS) && !asks);
     own.or_else(|| database(program, rest)).or_else(|| {
         let caller = CALLERS.contains(&program);
-        let inner = caller.then(|| called(rest)).flatten().and_then(|inner| deep(inner, left));
+        let inner = caller.then(|| called(rest)).flatten().and_then(|inner| deep(grammar, inner, left));
         let texts = matches!(program, "ssh" | "su" | "runuser" | "watch" | "parallel");
-        inner.or_else(|| rest.iter().filter(|word| texts && word.contains(' ')).find_map(|text| inside(text, left)))
+        inner.or_else(|| {
+            rest.iter().filter(|word| texts && word.contains(' ')).find_map(|text| inside(grammar, text, left))
+        })
     })
 }
 
 /// What shell text within a word destroys.
-fn inside(text: &str, left: usize) -> Option<Harm> {
-    calls_in(text).iter().find_map(|words| deep(&words.iter().map(String::as_str).collect::<Vec<_>>(), left))
+fn inside(grammar: &Grammar, text: &str, left: usize) -> Option<Harm> {
+    grammar
+        .calls_in(text)
+        .iter()
+        .find_map(|words| deep(grammar, &words.iter().map(String::as_str).collect::<Vec<_>>(), left))
 }
 
 fn of(what: &'static str, target: &str) -> Harm {
@@ -238,9 +243,9 @@ fn called<'w, 's>(rest: &'w [&'s str]) -> Option<&'w [&'s str]> {
 }
 
 /// `sh -c '…'`.
-fn script(rest: &[&str], left: usize) -> Option<Harm> {
+fn script(grammar: &Grammar, rest: &[&str], left: usize) -> Option<Harm> {
     let at = rest.iter().position(|word| word.starts_with('-') && word.ends_with('c'))?;
-    inside(rest.get(at + 1)?, left)
+    inside(grammar, rest.get(at + 1)?, left)
 }
 
 fn rm(rest: &[&str]) -> Option<Harm> {
@@ -354,8 +359,9 @@ mod tests {
     use super::*;
 
     fn found(command: &str) -> bool {
-        let calls = calls_in(command);
-        calls.iter().any(|words| harm(&words.iter().map(String::as_str).collect::<Vec<_>>()).is_some())
+        let grammar = Grammar::of_page(command.len());
+        let calls = grammar.calls_in(command);
+        calls.iter().any(|words| harm(&grammar, &words.iter().map(String::as_str).collect::<Vec<_>>()).is_some())
     }
 
     #[test]

@@ -1,10 +1,13 @@
 //! What guards a command that destroys: a word of warning, a condition, a question, a look or a backup before it.
 
 use super::Page;
-use super::destructive::{Harm, is_client, is_scratch};
-use super::words::holds;
+use super::around::Around;
+use super::destructive::{Harm, harm, is_client, is_scratch, is_wide};
+use super::words::{beginning, holds};
+use crate::runbook::Step;
 use crate::runbook::look::{Call, Fence, Shell};
 use crate::source::Span;
+use std::collections::HashMap;
 
 /// Words that warn, wherever in the section they stand.
 const WARNS: &[&str] = &[
@@ -72,6 +75,10 @@ const ASKS: &[&str] = &[
     "dev only",
     "test only",
 ];
+/// Words of a list above the block.
+const LISTED: &[&str] = &["make sure", "double check", "double-check*"];
+/// Alerts of GitHub.
+const ALERTS: &[&str] = &["[!WARNING]", "[!CAUTION]", "[!IMPORTANT]", "[!DANGER]"];
 /// What keeps a copy: program, and a word that must follow it.
 const BACKUPS: &[(&str, &str)] = &[
     ("pg_dump", ""),
@@ -111,166 +118,296 @@ const LOOKS: &[(&str, &[&str])] = &[
     ("etcdctl", &["get"]),
 ];
 
-/// Whether something guards the call of a command.
-pub(super) fn is_guarded(page: &Page<'_>, command: &Shell<'_>, call: &Call<'_>, harm: &Harm) -> bool {
-    command.held
-        || is_own(page, command, harm)
-        || is_inside_a_check(command, call)
-        || by_words(page, command.place(call.span))
-        || by_commands(page, command, call, harm)
+/// How far behind a command, and into it, comments are looked for, in bytes: a page may be one line.
+const NEAR: usize = 1000;
+/// Names of more parts than this are taken apart, but not put together again in every way.
+const MOST_PARTS: usize = 12;
+
+/// What guards the commands of a page: looked for once, so that each of them costs some searches in it.
+#[derive(Debug)]
+pub(super) struct Guards<'a> {
+    /// For each number of texts, how many of the first so many warn.
+    warning: Vec<usize>,
+    /// The same of those that belong to a list of what to look at.
+    listed: Vec<usize>,
+    /// Whether each text asks for a look or puts a condition.
+    asking: Vec<bool>,
+    /// Where alerts stand: first byte, and the one behind.
+    alerts: Vec<(usize, usize)>,
+    /// For each heading whether it asks, and the heading above it.
+    headings: Vec<(bool, Option<usize>)>,
+    /// For each fence what its comments say.
+    comments: Vec<Comments>,
+    /// What each variable of the page is set to.
+    variables: HashMap<&'a str, Values>,
+    /// Where things are made first, by their names.
+    made: HashMap<&'a str, usize>,
+    before: Before<'a>,
 }
 
-/// Whether words around a place of the file warn of it.
-pub(super) fn by_words(page: &Page<'_>, at: Span) -> bool {
-    let look = page.look;
-    let fence = look.fences.iter().find(|fence| fence.span.start <= at.start && at.start < fence.span.end);
-    let (start, end) = fence.map_or((at.start, at.end), |fence| (fence.span.start, fence.span.end));
-    // The section, and what stands at the beginning of those around it.
-    let mut regions = Vec::new();
-    let around = look.headings.iter().filter(|heading| heading.span.start <= start && end <= heading.section_end);
-    for heading in around {
-        let next = look.headings.iter().find(|next| next.span.start > heading.span.start);
-        let stop = next.map_or(heading.section_end, |next| next.span.start);
-        regions.push(Span::new(heading.span.start, stop));
+/// The values that a page gives a variable, taken together.
+#[derive(Debug, Clone, Copy)]
+struct Values {
+    /// All of them were made by the page, or have a name that says that nobody will miss the thing.
+    made: bool,
+    /// All of them were, or are too narrow for harm.
+    narrow: bool,
+}
+
+/// What the comments of a block say above each of its lines.
+#[derive(Debug)]
+struct Comments {
+    /// Where each line begins in the file.
+    starts: Vec<usize>,
+    /// For each line, whether a comment above it warns, and whether the nearest one asks.
+    above: Vec<(bool, bool)>,
+}
+
+/// Commands that stand before others.
+#[derive(Debug, Default)]
+struct Before<'a> {
+    /// Questions and backups: a place for each step and each section.
+    always: HashMap<Scope, usize>,
+    /// A look at what Docker uses.
+    usage: HashMap<Scope, usize>,
+    /// Looks at things, and copies of them, by their names.
+    looks: HashMap<(Scope, &'a str), usize>,
+    /// Questions to databases, by the names in them.
+    queries: HashMap<(Scope, &'a str), usize>,
+}
+
+/// Where a command counts for others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Scope {
+    /// In this step, by its address.
+    Step(*const Step),
+    /// In the section with this beginning.
+    Section(Option<usize>),
+}
+
+impl<'a> Guards<'a> {
+    pub fn of(page: &Page<'a>) -> Guards<'a> {
+        let look = page.look;
+        let count = |holds: &dyn Fn(&str) -> bool| {
+            let mut count = 0;
+            let counted = look.texts.iter().map(|text| {
+                count += usize::from(holds(text.text()));
+                count
+            });
+            std::iter::once(0).chain(counted).collect()
+        };
+        let warning = count(&|text| holds(text, WARNS) || has_sign(text));
+        let listed = count(&|text| holds(text, LISTED));
+        let asking = look.texts.iter().map(|text| holds(text.text(), ASKS)).collect();
+        let places = |mark: &&str| -> Vec<(usize, usize)> {
+            page.source.text.match_indices(mark).map(|(at, mark)| (at, at + mark.len())).collect()
+        };
+        let mut alerts: Vec<(usize, usize)> = ALERTS.iter().flat_map(places).collect();
+        alerts.sort_unstable();
+        let mut open: Vec<usize> = Vec::new();
+        let mut headings: Vec<(bool, Option<usize>)> = Vec::new();
+        for (index, heading) in look.headings.iter().enumerate() {
+            open.retain(|above| look.headings.get(*above).is_some_and(|above| above.section_end > heading.span.start));
+            headings.push((holds(&heading.text, ASKS), open.last().copied()));
+            open.push(index);
+        }
+        let comments = look.fences.iter().map(|fence| Comments::of(page, fence)).collect();
+        let mut guards = Guards {
+            warning,
+            listed,
+            asking,
+            alerts,
+            headings,
+            comments,
+            variables: HashMap::new(),
+            made: HashMap::new(),
+            before: Before::default(),
+        };
+        for command in page.commands() {
+            guards.assignments(command);
+            let begin = command.place(Span::new(0, 1)).start;
+            let section = Scope::Section(page.look.section(begin).map(|heading| heading.span.start));
+            for call in command.calls() {
+                if makes(call) {
+                    let all = call.words.iter().copied().flat_map(names);
+                    all.for_each(|name| first(guards.made.entry(name).or_insert(begin), begin));
+                }
+                for scope in [Scope::Step(command.step), section] {
+                    guards.before.note(page, command, call, scope);
+                }
+            }
+        }
+        guards
     }
-    if regions.is_empty() {
-        regions.push(Span::new(0, look.headings.first().map_or(page.source.text.len(), |first| first.span.start)));
+
+    /// Notes the values that a command gives variables.
+    fn assignments(&mut self, command: &Shell<'a>) {
+        let text: &'a str = &command.command.text;
+        let mut open: Vec<_> = command.tree().map(|tree| tree.root_node()).into_iter().collect();
+        while let Some(node) = open.pop() {
+            if node.kind() == "variable_assignment"
+                && let Some((name, value)) = text.get(node.byte_range()).and_then(|text| text.split_once('='))
+            {
+                let value = value.trim_matches(['"', '\'']);
+                let made = value.contains("mktemp") || is_scratch(value);
+                let narrow = made || !value.contains('$') && !is_wide(value);
+                let all = self.variables.entry(name).or_insert(Values { made, narrow });
+                (all.made, all.narrow) = (all.made && made, all.narrow && narrow);
+            }
+            let mut cursor = node.walk();
+            open.extend(node.named_children(&mut cursor));
+        }
     }
-    let innermost = regions.last().copied().unwrap_or_default();
-    let after = look.texts.iter().find(|text| text.span.start >= end).map_or(end, |text| text.span.end);
-    let texts = || look.texts.iter().filter(|text| regions.iter().any(|region| within(text.span, *region)));
-    let warned = texts().any(|text| text.span.start < after && (holds(text.text(), WARNS) || has_sign(text.text())));
-    let alert = |region: &Span| {
-        let raw = page.text(Span::new(region.start, region.end.min(after)));
-        ["[!WARNING]", "[!CAUTION]", "[!IMPORTANT]", "[!DANGER]"].iter().any(|mark| raw.contains(mark))
-    };
-    let asked = texts().rfind(|text| text.span.start < start && within(text.span, innermost));
-    let asked = asked.is_some_and(|text| holds(text.text(), ASKS))
-        || around_headings(page, start).any(|heading| holds(heading, ASKS));
-    // A list above the block: "make sure … double-check …".
-    let listed = texts().any(|text| {
-        text.span.start < start
-            && within(text.span, innermost)
-            && holds(text.text(), &["make sure", "double check", "double-check*"])
-    });
-    let before = before_on_line(page, fence, at);
-    warned || regions.iter().any(alert) || asked || listed || before
+
+    /// Whether something guards the call of a command.
+    pub fn guard(&self, page: &Page<'_>, command: &Shell<'_>, call: &Call<'_>, harm: &Harm, around: Around) -> bool {
+        let place = command.place(call.span);
+        command.held
+            || self.is_own(command, harm)
+            || around.checked
+            || self.by_words(page, place)
+            || self.before.holds(page, command.step, place.start, harm)
+    }
+
+    /// Whether words around a place of the file warn of it.
+    pub fn by_words(&self, page: &Page<'_>, at: Span) -> bool {
+        let look = page.look;
+        let fence = look.fences.partition_point(|fence| fence.span.start <= at.start).checked_sub(1);
+        let fence = fence.and_then(|index| look.fences.get(index).zip(self.comments.get(index)));
+        let fence = fence.filter(|(fence, _)| at.start < fence.span.end);
+        let (start, end) = fence.map_or((at.start, at.end), |(fence, _)| (fence.span.start, fence.span.end));
+        // The section, and what stands at the beginning of those around it.
+        let mut regions = Vec::new();
+        let mut above = look.headings.partition_point(|heading| heading.span.start <= start).checked_sub(1);
+        let mut asked = false;
+        while let Some(index) = above
+            && let (Some(heading), Some((asks, next))) = (look.headings.get(index), self.headings.get(index))
+        {
+            if end <= heading.section_end {
+                let stop = look.headings.get(index + 1).map_or(heading.section_end, |next| next.span.start);
+                regions.push(Span::new(heading.span.start, stop));
+            }
+            asked |= *asks && start < heading.section_end;
+            above = *next;
+        }
+        if regions.is_empty() {
+            regions.push(Span::new(0, look.headings.first().map_or(page.source.text.len(), |first| first.span.start)));
+        }
+        let innermost = regions.first().copied().unwrap_or_default();
+        let begun = |at: usize| look.texts.partition_point(|text| text.span.start < at);
+        let after = look.texts.get(begun(end)).map_or(end, |text| text.span.end);
+        // How many of the counted texts stand in a region, and before a place.
+        let count = |counts: &[usize], region: Span, until: usize| {
+            let (from, to) = (begun(region.start), begun(region.end.min(until)));
+            counts.get(to).zip(counts.get(from)).is_some_and(|(to, from)| to > from)
+        };
+        let alert = |region: &Span| {
+            let next = self.alerts.get(self.alerts.partition_point(|(at, _)| *at < region.start));
+            next.is_some_and(|(_, behind)| *behind <= region.end.min(after))
+        };
+        let last = begun(start.min(innermost.end)).checked_sub(1).filter(|last| *last >= begun(innermost.start));
+        asked |= last.and_then(|last| self.asking.get(last)).copied().unwrap_or_default();
+        asked
+            || regions.iter().any(|region| count(&self.warning, *region, after))
+            || regions.iter().any(alert)
+            // A list above the block: "make sure … double-check …".
+            || count(&self.listed, innermost, start)
+            || fence.is_some_and(|(fence, comments)| comments.guard(page, fence, at))
+    }
+
+    /// Whether the page made the thing itself, or its name says that nobody will miss it.
+    fn is_own(&self, command: &Shell<'_>, harm: &Harm) -> bool {
+        if !harm.target.starts_with("pvc/") && is_scratch(&harm.target) {
+            return true;
+        }
+        let target = harm.target.trim_matches('"');
+        // A variable that the page sets is what it is set to.
+        if let Some(name) = target.strip_prefix('$').map(|name| name.trim_matches(['{', '}', '\\'])) {
+            let name = name.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
+            if self.variables.get(name).is_some_and(|values| values.made || !harm.sql && values.narrow) {
+                return true;
+            }
+        }
+        // Made above on the same page.
+        let made = self.made.get(target.trim_matches('/'));
+        made.is_some_and(|at| *at < command.place(Span::new(0, 1)).start)
+    }
 }
 
-fn around_headings<'p>(page: &'p Page<'_>, at: usize) -> impl Iterator<Item = &'p str> {
-    let around = page.look.headings.iter().filter(move |heading| heading.span.start <= at && at < heading.section_end);
-    around.map(|heading| heading.text.as_str())
+/// Keeps the first of some places.
+fn first(known: &mut usize, at: usize) {
+    *known = at.min(*known);
 }
 
-fn within(inner: Span, outer: Span) -> bool {
-    outer.start <= inner.start && inner.start < outer.end
+/// The names that a word may hold: its parts, and those that stand beside each other together. `/var/lib/x` and `x` are
+/// both names in `if=/var/lib/x/y`.
+fn names(word: &str) -> Vec<&str> {
+    let parts = word.split(|c: char| c.is_whitespace() || "/\"'`,;()=:[]".contains(c)).filter(|part| !part.is_empty());
+    let begin = word.as_ptr() as usize;
+    // Where each part stands in the word.
+    let parts: Vec<(usize, usize)> =
+        parts.map(|part| (part.as_ptr() as usize - begin, part.as_ptr() as usize - begin + part.len())).collect();
+    let together = if parts.len() > MOST_PARTS { 1 } else { parts.len() };
+    let mut names = Vec::new();
+    for (index, (start, _)) in parts.iter().enumerate() {
+        let ends = parts.iter().skip(index).take(together);
+        names.extend(ends.filter_map(|(_, end)| word.get(*start..*end)));
+    }
+    names
+}
+
+/// Whether a call makes something.
+fn makes(call: &Call<'_>) -> bool {
+    call.words.iter().any(|word| {
+        let upper = word.to_uppercase();
+        matches!(*word, "mkdir" | "createdb" | "create" | "create-secret")
+            || upper.contains("CREATE DATABASE")
+            || upper.contains("CREATE TABLE")
+    })
 }
 
 fn has_sign(text: &str) -> bool {
     text.contains(['⚠', '🚨', '❗', '‼', '☠', '🛑', '⛔'])
 }
 
-/// Comments of the block: those above the command warn, the nearest one and the one at its end also ask.
-fn before_on_line(page: &Page<'_>, fence: Option<&Fence>, at: Span) -> bool {
-    let Some(fence) = fence else { return false };
-    let above = page.text(Span::new(fence.span.start, at.start));
-    let comment = |line: &str| {
-        let line = line.trim_start_matches([' ', '\t', '>']);
-        let inner = line.strip_prefix('#').or_else(|| line.strip_prefix("--"));
-        inner.map(|inner| inner.trim_start_matches(['#', ' ', '-']).to_string())
-    };
-    let lines: Vec<&str> = above.lines().collect();
-    let warned = lines.iter().filter_map(|line| comment(line)).any(|text| holds(&text, WARNS) || has_sign(&text));
-    // The command's own line may have begun already.
-    let mut nearest =
-        lines.iter().rev().skip(usize::from(!above.ends_with('\n'))).skip_while(|line| comment(line).is_none());
-    let asked = nearest.by_ref().map_while(|line| comment(line)).any(|text| holds(&text, ASKS));
-    let rest = page.source.text.get(at.start..fence.span.end).unwrap_or_default();
-    let length = page.text(at).len();
-    let tail = rest.get(length..).unwrap_or_default().lines().next().unwrap_or_default();
-    let beside = tail.split_once('#').or_else(|| tail.split_once("--")).map_or("", |(_, text)| text);
-    let inline = page
-        .text(at)
-        .lines()
-        .filter_map(|line| line.split_once(" # ").or_else(|| line.split_once("-- ")))
-        .any(|(_, text)| holds(text, WARNS));
-    warned || asked || inline || holds(beside, WARNS) || holds(beside, ASKS)
-}
-
-/// Whether the page made the thing itself, or its name says that nobody will miss it.
-fn is_own(page: &Page<'_>, command: &Shell<'_>, harm: &Harm) -> bool {
-    if !harm.target.starts_with("pvc/") && is_scratch(&harm.target) {
-        return true;
-    }
-    let target = harm.target.trim_matches('"');
-    if target.is_empty() {
-        return false;
-    }
-    let at = command.place(Span::new(0, 1)).start;
-    // A variable that the page sets is what it is set to.
-    if let Some(name) = target.strip_prefix('$').map(|name| name.trim_matches(['{', '}', '\\'])) {
-        let name = name.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
-        let values: Vec<&str> = page.commands().iter().flat_map(|command| assigned(command, name)).collect();
-        let made = |value: &&str| value.contains("mktemp") || is_scratch(value);
-        let narrow = |value: &&str| !harm.sql && !value.contains('$') && !super::destructive::is_wide(value);
-        if !values.is_empty() && values.iter().all(|value| made(value) || narrow(value)) {
-            return true;
-        }
-    }
-    // Made above on the same page.
-    let before = page.commands().iter().filter(|other| other.place(Span::new(0, 1)).start < at);
-    let names = |word: &&str| word.contains(target);
-    let mut calls = before.flat_map(|other| other.calls());
-    calls.any(|call| {
-        let makes = |word: &&str| {
-            let upper = word.to_uppercase();
-            matches!(*word, "mkdir" | "createdb" | "create" | "create-secret")
-                || upper.contains("CREATE DATABASE")
-                || upper.contains("CREATE TABLE")
-        };
-        call.words.iter().any(makes) && call.words.iter().any(names)
-    })
-}
-
-/// The values that a command gives a variable.
-fn assigned<'s>(command: &'s Shell<'_>, name: &str) -> Vec<&'s str> {
-    let mut values = Vec::new();
-    let mut open: Vec<_> = command.tree().map(|tree| tree.root_node()).into_iter().collect();
-    while let Some(node) = open.pop() {
-        if node.kind() == "variable_assignment"
-            && let Some((left, value)) = command.node_text(&node).split_once('=')
-            && left == name
-        {
-            values.push(value.trim_matches(['"', '\'']));
-        }
-        let mut cursor = node.walk();
-        open.extend(node.named_children(&mut cursor));
-    }
-    values
-}
-
-/// `if [ -d x ]; then …`, `[ -d x ] && …`, `for` and `while` over what was looked for.
-fn is_inside_a_check(command: &Shell<'_>, call: &Call<'_>) -> bool {
-    let Some(tree) = command.tree() else { return false };
-    let mut node = tree.root_node().descendant_for_byte_range(call.span.start, call.span.end);
-    while let Some(inner) = node {
-        let Some(outer) = inner.parent() else { return false };
-        match outer.kind() {
-            "if_statement" | "case_item" | "while_statement" | "elif_clause" => return true,
-            "list" => {
-                let left = outer.child(0).filter(|left| left.id() != inner.id());
-                let text = left.map(|left| command.node_text(&left).trim_start()).unwrap_or_default();
-                if text.starts_with(['[', '!'])
-                    || ["test ", "read ", "grep ", "confirm"].iter().any(|word| text.starts_with(word))
-                {
-                    return true;
-                }
+impl Comments {
+    fn of(page: &Page<'_>, fence: &Fence) -> Comments {
+        let (mut starts, mut above) = (Vec::new(), Vec::new());
+        let (mut at, mut warned, mut asked) = (fence.span.start, false, false);
+        // Whether the line before is a comment.
+        let mut joins = false;
+        for line in page.text(fence.span).split_inclusive('\n') {
+            starts.push(at);
+            above.push((warned, asked));
+            at += line.len();
+            let line = line.trim_end_matches(['\n', '\r']).trim_start_matches([' ', '\t', '>']);
+            let inner = line.strip_prefix('#').or_else(|| line.strip_prefix("--"));
+            if let Some(text) = inner.map(|inner| inner.trim_start_matches(['#', ' ', '-'])) {
+                warned |= holds(text, WARNS) || has_sign(text);
+                // Comments above each other are one.
+                asked = holds(text, ASKS) || joins && asked;
             }
-            _ => {}
+            joins = inner.is_some();
         }
-        node = Some(outer);
+        Comments { starts, above }
     }
-    false
+
+    /// Whether comments of the block guard a place: those above warn, the nearest one and the one at its end also ask.
+    fn guard(&self, page: &Page<'_>, fence: &Fence, at: Span) -> bool {
+        let line = self.starts.partition_point(|start| *start <= at.start).checked_sub(1);
+        let (warned, asked) = line.and_then(|line| self.above.get(line)).copied().unwrap_or_default();
+        let behind = page.source.text.get(at.end..fence.span.end.max(at.end)).unwrap_or_default();
+        let tail = beginning(behind, NEAR).lines().next().unwrap_or_default();
+        let beside = tail.split_once('#').or_else(|| tail.split_once("--")).map_or("", |(_, text)| text);
+        let inline = || {
+            let mut lines = beginning(page.text(at), NEAR).lines();
+            let inline = |line: &str| {
+                line.split_once(" # ").or_else(|| line.split_once("-- ")).map(|(_, said)| holds(said, WARNS))
+            };
+            lines.any(|line| inline(line).unwrap_or_default())
+        };
+        warned || asked || holds(beside, WARNS) || holds(beside, ASKS) || inline()
+    }
 }
 
 fn looks(call: &Call<'_>) -> bool {
@@ -285,31 +422,43 @@ fn is_question(word: &str) -> bool {
     word.contains("SELECT") && !word.contains("PG_TERMINATE") && !word.contains("PG_CANCEL")
 }
 
-/// A question, a backup, or a look at the same thing, before it and in the same step (a backup: in the same section).
-fn by_commands(page: &Page<'_>, command: &Shell<'_>, call: &Call<'_>, harm: &Harm) -> bool {
-    let at = command.place(call.span).start;
-    let section = |at: usize| page.look.section(at).map(|heading| heading.span.start);
-    let target = harm.target.trim_matches(['"', '\'', '*', '/']);
-    let mut before = page.commands().iter().filter(|other| other.place(Span::new(0, 1)).start <= at);
-    before.any(|other| {
-        let same_step =
-            std::ptr::eq(other.step, command.step) || section(other.place(Span::new(0, 1)).start) == section(at);
-        same_step
-            && other.calls().iter().filter(|call| other.place(call.span).start < at).any(|call| {
-                let program = call.words.first().copied().unwrap_or_default();
-                let names = || !target.is_empty() && call.words.iter().skip(1).any(|word| word.contains(target));
-                let counts = || is_client(program) && call.words.iter().any(|word| is_question(word));
-                let is_backup = |&(name, word): &(&str, &str)| {
-                    let at = call.words.iter().position(|word| word.rsplit('/').next() == Some(name));
-                    at.is_some_and(|at| word.is_empty() || call.words.iter().skip(at).any(|other| other.contains(word)))
-                };
-                program == "read"
-                    || call.words.iter().any(|word| word.starts_with("--dry-run") || *word == "--dryrun")
-                    || BACKUPS.iter().any(is_backup)
-                    || COPIES.contains(&program) && names()
-                    || looks(call) && names() && super::destructive::harm(&call.words).is_none()
-                    || harm.sql && names() && counts()
-                    || program == "docker" && call.words.get(1..3) == Some(&["system", "df"]) && harm.target == "prune"
-            })
-    })
+impl<'a> Before<'a> {
+    /// Notes what a call of a command is worth to those behind it.
+    fn note(&mut self, page: &Page<'_>, command: &Shell<'a>, call: &Call<'a>, scope: Scope) {
+        let at = command.place(call.span).start;
+        let program = call.words.first().copied().unwrap_or_default();
+        let is_backup = |&(name, word): &(&str, &str)| {
+            let at = call.words.iter().position(|word| word.rsplit('/').next() == Some(name));
+            at.is_some_and(|at| word.is_empty() || call.words.iter().skip(at).any(|other| other.contains(word)))
+        };
+        let tries = call.words.iter().any(|word| word.starts_with("--dry-run") || *word == "--dryrun");
+        if program == "read" || tries || BACKUPS.iter().any(is_backup) {
+            first(self.always.entry(scope).or_insert(at), at);
+        }
+        if program == "docker" && call.words.get(1..3) == Some(&["system", "df"]) {
+            first(self.usage.entry(scope).or_insert(at), at);
+        }
+        let named = || call.words.iter().skip(1).copied().flat_map(names);
+        if COPIES.contains(&program) || looks(call) && harm(&page.grammar, &call.words).is_none() {
+            named().for_each(|name| first(self.looks.entry((scope, name)).or_insert(at), at));
+        }
+        if is_client(program) && call.words.iter().any(|word| is_question(word)) {
+            named().for_each(|name| first(self.queries.entry((scope, name)).or_insert(at), at));
+        }
+    }
+
+    /// A question, a backup, or a look at the same thing, before it and in the same step (a backup: in the same section).
+    fn holds(&self, page: &Page<'_>, step: &Step, at: usize, harm: &Harm) -> bool {
+        let section = page.look.section(at).map(|heading| heading.span.start);
+        let target = harm.target.trim_matches(['"', '\'', '*', '/']);
+        [Scope::Step(step), Scope::Section(section)].into_iter().any(|scope| {
+            let before = [
+                self.always.get(&scope),
+                self.usage.get(&scope).filter(|_| harm.target == "prune"),
+                self.looks.get(&(scope, target)),
+                self.queries.get(&(scope, target)).filter(|_| harm.sql),
+            ];
+            before.into_iter().flatten().any(|known| *known < at)
+        })
+    }
 }

@@ -18,6 +18,7 @@
 mod register;
 mod alerts;
 mod anchors;
+mod around;
 #[cfg(test)]
 #[macro_use]
 mod cases;

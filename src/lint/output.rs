@@ -1,7 +1,8 @@
 //! Findings and rules as text: JSON, annotations of GitHub, the table of rules, and the long explanation of one.
 
 use super::{Config, Outcome, RULES, Rule};
-use crate::report::{Annotation, Weight, many};
+use crate::output::{Annotation, Weight};
+use crate::report::many;
 use crate::source::{Diagnostic, Level};
 use std::fmt::Write as _;
 

@@ -1,10 +1,13 @@
 //! What rules look at: a page, and the project that it belongs to.
 
 use super::Evidence;
-use crate::runbook::look::{self, Look, Shell};
+use super::guard::Guards;
+use crate::runbook::look::{self, Grammar, Look, Shell};
 use crate::runbook::{self, Runbook, RunbookPhase};
 use crate::source::{Diagnostics, Source, Span};
+use std::cell::OnceCell;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// The project.
@@ -44,14 +47,17 @@ impl Parsed {
     }
 
     pub fn page<'a>(&'a self, project: &'a Project) -> Page<'a> {
-        let commands = self.runbook.as_ref().map(|runbook| look::commands(&self.source, runbook)).unwrap_or_default();
+        let grammar = Grammar::of_page(self.source.text.len());
+        let commands = self.runbook.as_ref().map(|runbook| look::commands(&self.source, runbook, &grammar));
         Page {
             source: &self.source,
             runbook: self.runbook.as_ref(),
             mistakes: &self.mistakes,
             look: &self.look,
             project,
-            commands,
+            grammar,
+            commands: commands.unwrap_or_default(),
+            guards: OnceCell::new(),
         }
     }
 }
@@ -69,13 +75,21 @@ pub struct Page<'a> {
     pub look: &'a Look,
     /// The project that it belongs to.
     pub project: &'a Project,
+    /// The grammar of bash for texts that stand in others.
+    pub grammar: Rc<Grammar>,
     commands: Vec<Shell<'a>>,
+    guards: OnceCell<Guards<'a>>,
 }
 
-impl Page<'_> {
+impl<'a> Page<'a> {
     /// Its shell commands, in order: those that run and those that wait for a condition (`held`).
-    pub fn commands(&self) -> &[Shell<'_>] {
+    pub fn commands(&self) -> &[Shell<'a>] {
         &self.commands
+    }
+
+    /// What guards the commands that destroy, found out when it is first asked for.
+    pub(super) fn guards(&self) -> &Guards<'a> {
+        self.guards.get_or_init(|| Guards::of(self))
     }
 
     /// The text of the file at a span.

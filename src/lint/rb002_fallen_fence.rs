@@ -3,6 +3,7 @@
 use super::{Check, Explain, Page, Report, Rule};
 use crate::runbook::look::{Fence, List};
 use crate::source::{Level, Span};
+use std::collections::HashMap;
 
 pub(super) const RULE: Rule = Rule {
     id: "RB002",
@@ -40,9 +41,25 @@ kubectl scale deployment/shop --replicas=6
 };
 
 fn check(page: &Page<'_>, report: &mut Report<'_>) {
-    for fence in page.look.fences.iter().filter(|fence| fence.fenced) {
-        let Some(list) = list_before(page, fence) else { continue };
-        if counts_on(page, list, fence) || is_half_indented(page, list, fence) {
+    let mut by_depth: HashMap<usize, Vec<&List>> = HashMap::new();
+    for list in &page.look.lists {
+        by_depth.entry(list.depth).or_default().push(list);
+    }
+    let apart = apart(page);
+    // The last stretch behind a list that was looked at: many fences may stand behind one.
+    let mut blank: Option<((usize, usize), bool)> = None;
+    for (index, fence) in page.look.fences.iter().enumerate().filter(|(_, fence)| fence.fenced) {
+        let Some(beside) = by_depth.get(&fence.list_depth).map(Vec::as_slice) else { continue };
+        let Some((list, begins)) = list_before(page, beside, &apart, (index, fence)) else { continue };
+        let stretch = (list.span.end, begins);
+        let (_, is_blank) = *match &mut blank {
+            Some(known) if known.0 == stretch => known,
+            other => other.insert((stretch, is_blank(page, stretch.0, stretch.1))),
+        };
+        if !is_blank {
+            continue;
+        }
+        if counts_on(page, beside, list, fence) || is_half_indented(page, list, fence) {
             let opening = page.text(fence.span).lines().next().unwrap_or_default().trim_end().len();
             let place = Span::new(fence.span.start, fence.span.start + opening);
             let columns = content_column(page, list);
@@ -53,25 +70,42 @@ fn check(page: &Page<'_>, report: &mut Report<'_>) {
     }
 }
 
-/// The list that the fence stands right behind, other fences between them left out.
-fn list_before<'a>(page: &'a Page<'_>, fence: &Fence) -> Option<&'a List> {
-    let lists = page.look.lists.iter().filter(|list| list.depth == fence.list_depth);
-    let list = lists.rev().find(|list| list.span.end <= fence.span.start)?;
-    let (end, mut at) = (list.span.end, list.span.end);
-    for between in page.look.fences.iter().filter(|other| other.span.start >= end && other.span.end <= fence.span.start) {
-        if !page.text(Span::new(at, between.span.start)).trim().is_empty() {
-            return None;
-        }
-        at = between.span.end;
+/// For each fence the first one of those that stand right behind each other up to it, with nothing but blanks between.
+fn apart(page: &Page<'_>) -> Vec<usize> {
+    let mut firsts: Vec<usize> = Vec::with_capacity(page.look.fences.len());
+    for (index, fence) in page.look.fences.iter().enumerate() {
+        let before = index.checked_sub(1).and_then(|before| page.look.fences.get(before));
+        let joined = before.is_some_and(|before| is_blank(page, before.span.end, fence.span.start));
+        let first = if joined { firsts.last().copied().unwrap_or(index) } else { index };
+        firsts.push(first);
     }
-    page.text(Span::new(at, fence.span.start)).trim().is_empty().then_some(list)
+    firsts
+}
+
+fn is_blank(page: &Page<'_>, from: usize, to: usize) -> bool {
+    page.text(Span::new(from, to)).trim_start().is_empty()
+}
+
+/// The list before the fence, and where the fences begin that stand right before it; `beside` are the lists of its depth, in
+/// order.
+fn list_before<'l>(
+    page: &Page<'_>,
+    beside: &[&'l List],
+    apart: &[usize],
+    (index, fence): (usize, &Fence),
+) -> Option<(&'l List, usize)> {
+    // Lists of one depth stand behind each other.
+    let before = beside.partition_point(|list| list.span.end <= fence.span.start);
+    let list = before.checked_sub(1).and_then(|last| beside.get(last)).copied()?;
+    let fences = &page.look.fences;
+    let first = fences.partition_point(|other| other.span.start < list.span.end).max(apart.get(index).copied()?);
+    Some((list, fences.get(first).map_or(fence.span.start, |first| first.span.start)))
 }
 
 /// Whether the next list goes on counting where this one has ended, with nothing but fences between them.
-fn counts_on(page: &Page<'_>, list: &List, fence: &Fence) -> bool {
+fn counts_on(page: &Page<'_>, beside: &[&List], list: &List, fence: &Fence) -> bool {
     let Some(start) = list.start else { return false };
-    let mut lists = page.look.lists.iter().filter(|next| next.depth == list.depth);
-    let Some(next) = lists.find(|next| next.span.start >= fence.span.end) else { return false };
+    let Some(next) = beside.get(beside.partition_point(|next| next.span.start < fence.span.end)) else { return false };
     let goes_on = next.start == start.checked_add(list.items.len() as u64);
     let same_section = page.look.section(next.span.start).map(|heading| heading.span.start)
         == page.look.section(list.span.start).map(|heading| heading.span.start);

@@ -71,8 +71,8 @@ fn check(page: &Page<'_>, report: &mut Report<'_>) {
         return;
     }
     let mitigating = page.commands().iter().filter(|command| command.step.phase == RunbookPhase::Mitigate);
-    let found = mitigating.flat_map(|command| command.calls().into_iter().map(move |call| (command, call)));
-    let starts = page.commands().iter().flat_map(|command| command.calls()).any(|call| is_start(&call));
+    let found = mitigating.flat_map(|command| command.calls().iter().map(move |call| (command, call)));
+    let starts = page.commands().iter().flat_map(|command| command.calls()).any(|call| is_start(call));
     let mut changes = found.filter(|(_, call)| changes(call) && !(starts && call.words.first() == Some(&"systemctl")));
     if let Some((command, call)) = changes.next() {
         let what = call.words.iter().take(2).copied().collect::<Vec<_>>().join(" ");

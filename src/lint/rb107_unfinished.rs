@@ -69,7 +69,8 @@ fn unfinished(report: &mut Report<'_>, at: Span, mark: &str) {
 
 /// Whether the word is spoken about: "the TODO list".
 fn is_a_name(text: &str, span: Span, kind: TextKind) -> bool {
-    let after = text.get(span.end..).unwrap_or_default().trim_start().to_lowercase();
+    let after = text.get(span.end..).unwrap_or_default().trim_start().chars().take(8);
+    let after: String = after.flat_map(char::to_lowercase).collect();
     kind != TextKind::Heading && ["list", "item", "comment", "app"].iter().any(|noun| after.starts_with(noun))
 }
 

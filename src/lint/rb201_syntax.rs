@@ -3,7 +3,7 @@
 use super::bash::{self, Rejected};
 use super::rb206_wrong_tag::contradicts;
 use super::{Check, Explain, Page, Project, Report, Rule};
-use crate::runbook::{Input, has_syntax_error};
+use crate::runbook::Input;
 use crate::runbook::look::Shell;
 use crate::source::{Level, Span};
 
@@ -49,16 +49,18 @@ fn check(_: &Project, pages: &[Page<'_>], report: &mut Report<'_>) {
         commands.extend(page.commands().iter().filter(read).map(|shell| (page, shell)));
     }
     let texts: Vec<&str> = commands.iter().map(|(_, shell)| shell.masked.as_str()).collect();
-    let by_bash = bash::rejected(&texts, has_syntax_error);
-    let last_word = by_bash.is_some();
-    for Rejected { index, reason, line } in by_bash.unwrap_or_else(|| by_parser(&texts)) {
+    // What the grammar has no work left for is nothing that it would say anything about.
+    let suspicious = |page: &Page<'_>, text| page.grammar.has_syntax_error(text) && !page.grammar.is_worn_out();
+    let suspicious = |index: usize| commands.get(index).is_some_and(|(page, shell)| suspicious(page, &shell.masked));
+    for Rejected { index, reason, line } in bash::rejected(&texts, suspicious) {
         let Some((page, shell)) = commands.get(index) else { continue };
-        let reason = unmasked(shell, reason);
+        let sure = reason.is_some();
+        let reason = reason.map_or_else(|| "a syntax error".to_string(), |reason| unmasked(shell, reason));
         let finding = report.in_file(page.source, place(shell, line), format!("bash cannot read this: {reason}"));
         finding.help("try it with `bash -n`: quotes and brackets must be closed, output is not part of a command");
-        if !last_word && finding.level == Level::Error {
+        if !sure && finding.level == Level::Error {
             finding.level = Level::Warning;
-            finding.help("no bash was found to make sure: look whether quotes and brackets are closed");
+            finding.help("bash was not asked to make sure: look whether quotes and brackets are closed");
         }
     }
 }
@@ -72,29 +74,24 @@ fn unmasked(shell: &Shell<'_>, reason: String) -> String {
     }
 }
 
-fn by_parser(texts: &[&str]) -> Vec<Rejected> {
-    let wrong = texts.iter().enumerate().filter(|(_, text)| has_syntax_error(text));
-    wrong.map(|(index, _)| Rejected { index, reason: "a syntax error".to_string(), line: 0 }).collect()
-}
-
 /// The line of the command that bash names; the first one where it names the end of the text.
 fn place(shell: &Shell<'_>, line: usize) -> Span {
     let text = shell.command.text.as_str();
     let mut at = 0;
-    let spans = text.split_inclusive('\n').map(|line| {
+    let spans = text.split_inclusive('\n').enumerate().map(|(number, line)| {
         let (start, trimmed) = (at, line.trim());
         at += line.len();
         let start = start + line.find(trimmed).unwrap_or_default();
-        Span::new(start, start + trimmed.len())
+        (number, Span::new(start, start + trimmed.len()))
     });
-    let spans: Vec<Span> = spans.filter(|span| span.start < span.end).collect();
-    let named = spans.iter().rfind(|span| text.get(..span.start).is_some_and(|b| b.matches('\n').count() == line));
-    shell.place(named.or(spans.first()).copied().unwrap_or_default())
+    let spans: Vec<(usize, Span)> = spans.filter(|(_, span)| span.start < span.end).collect();
+    let named = spans.iter().find(|(number, _)| *number == line);
+    shell.place(named.or(spans.first()).map(|(_, span)| *span).unwrap_or_default())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{RULE, by_parser};
+    use super::RULE;
 
     cases! {
         bad: [
@@ -118,11 +115,5 @@ mod tests {
         let found = crate::lint::cases::found(&RULE, "# T\n\n```bash\necho (<pod>)\n```\n");
         let said = found.all.first().map(|finding| finding.message.as_str()).unwrap_or_default();
         assert!(said.ends_with("`<pod>'") || said.ends_with("a syntax error"), "{said}");
-    }
-
-    #[test]
-    fn without_bash_the_parser_says_it() {
-        let found: Vec<usize> = by_parser(&["ls", "echo (a"]).iter().map(|rejected| rejected.index).collect();
-        assert_eq!(found, [1]);
     }
 }

@@ -3,6 +3,7 @@
 use super::{Check, Explain, Page, Report, Rule};
 use crate::runbook::look::Quoting;
 use crate::source::Level;
+use std::collections::HashSet;
 
 pub(super) const RULE: Rule = Rule {
     id: "RB202",
@@ -35,21 +36,20 @@ kubectl delete pod \"$POD\" -n shop
 };
 
 fn check(page: &Page<'_>, report: &mut Report<'_>) {
-    let mut known: Vec<&str> = Vec::new();
+    let mut known: HashSet<&str> = HashSet::new();
     for shell in page.commands() {
         for input in &shell.command.inputs {
             let bare = shell.quoting(input.span.start) == Quoting::Bare && input.spelling.starts_with('<');
-            if !bare || known.contains(&input.name.as_str()) {
+            if !bare || !known.insert(&input.name) {
                 continue;
             }
-            known.push(&input.name);
             let inner = input.spelling.trim_matches(['<', '>']);
             let text = shell.command.text.as_str();
             let behind = text.get(input.span.end..).unwrap_or_default();
             let file = inner.split(' ').next().unwrap_or_default();
             // The next word, up to where bash ends it.
-            let line = behind.split('\n').next().unwrap_or_default().trim_start();
-            let target = line.split([' ', '\t', '|', '&', ';', '(', ')', '<', '>']).next();
+            let next = behind.trim_start_matches([' ', '\t', '\r']);
+            let target = next.split([' ', '\t', '\r', '\n', '|', '&', ';', '(', ')', '<', '>']).next();
             let means = match target.filter(|word| !word.is_empty() && !word.starts_with(['\\', '#'])) {
                 Some(target) => format!("bash reads from a file `{file}` and writes into a file `{target}`"),
                 None => format!("bash reads from a file `{file}`, or stops with a syntax error"),

@@ -5,7 +5,7 @@ use super::{Check, Explain, Page, Report, Rule};
 use crate::runbook::Input;
 use crate::runbook::look::Shell;
 use crate::source::{Level, Span};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 pub(super) const RULE: Rule = Rule {
     id: "RB203",
@@ -43,18 +43,29 @@ fn check(page: &Page<'_>, report: &mut Report<'_>) {
     let commands = page.commands();
     let mut told: HashSet<&str> = HashSet::new();
     let mut set: HashSet<&str> = HashSet::new();
+    let mut spoken_of: Option<HashSet<&str>> = None;
+    // The first command that sets each variable.
+    let mut first_set: HashMap<&str, &Shell<'_>> = HashMap::new();
+    for shell in commands {
+        for name in &shell.command.sets {
+            first_set.entry(name).or_insert(shell);
+        }
+    }
     // Files that are read in (`source .env`) set what the page does not show.
     let (mut opaque, mut strict) = (false, false);
-    for (at, shell) in commands.iter().enumerate() {
+    for shell in commands {
+        let checks = Checks::of(shell);
         for input in &shell.command.inputs {
             let Some(name) = input.variable() else { continue };
-            if set.contains(name) || has_check(shell, input) || is_data(shell) {
+            if told.contains(name) || set.contains(name) || checks.hold(shell, input) || is_data(shell) {
                 continue;
             }
             let destroyed = if strict { None } else { destroyed(shell, input) };
-            if destroyed.is_none() && (opaque || is_custom(name) || is_spoken_of(page, name)) || !told.insert(name) {
+            let mut is_known = || opaque || is_custom(name) || spoken_of.get_or_insert_with(|| spoken(page)).contains(name);
+            if destroyed.is_none() && is_known() {
                 continue;
             }
+            told.insert(name);
             let place = shell.place(input.span);
             if let Some(left) = destroyed {
                 report
@@ -62,8 +73,8 @@ fn check(page: &Page<'_>, report: &mut Report<'_>) {
                     .help(format!("write `${{{name}:?}}`, so that bash stops where it has no value, or set it right above"));
                 continue;
             }
-            let later = commands.iter().skip(at).find(|later| later.command.sets.iter().any(|set| set == name));
-            match later {
+            // None before this one does, or it would be set.
+            match first_set.get(name) {
                 Some(later) => report
                     .at(place, format!("`${name}` is used before it is set"))
                     .label(format!("set on line {}", later.command.line))
@@ -91,17 +102,31 @@ fn is_strict(words: &[&str]) -> bool {
     words.iter().any(short) || words.contains(&"nounset")
 }
 
-/// `${X:?}`: bash stops by itself. `${#X}` and `[ -z "$X" ]` ask whether there is a value.
-fn has_check(shell: &Shell<'_>, input: &Input) -> bool {
-    let text = shell.command.text.as_str();
-    let behind = text.get(input.span.end..).unwrap_or_default();
-    let before = text.get(..input.span.start).unwrap_or_default().trim_end_matches('"').trim_end();
-    behind.starts_with(":?")
-        || behind.starts_with('?')
-        || input.spelling.contains('?')
-        || input.spelling.starts_with("${#")
-        || before.ends_with("-z")
-        || before.ends_with("-n") && (before.contains('[') || before.contains("test"))
+/// Where a command asks whether variables have a value.
+struct Checks {
+    /// Where the first `[` or `test` ends.
+    tests_from: usize,
+}
+
+impl Checks {
+    fn of(shell: &Shell<'_>) -> Checks {
+        let text = shell.command.text.as_str();
+        let tests = ["[", "test"].iter().filter_map(|word| text.find(word).map(|at| at + word.len()));
+        Checks { tests_from: tests.min().unwrap_or(usize::MAX) }
+    }
+
+    /// `${X:?}`: bash stops by itself. `${#X}` and `[ -z "$X" ]` ask whether there is a value.
+    fn hold(&self, shell: &Shell<'_>, input: &Input) -> bool {
+        let text = shell.command.text.as_str();
+        let behind = text.get(input.span.end..).unwrap_or_default();
+        let before = text.get(..input.span.start).unwrap_or_default().trim_end_matches('"').trim_end();
+        behind.starts_with(":?")
+            || behind.starts_with('?')
+            || input.spelling.contains('?')
+            || input.spelling.starts_with("${#")
+            || before.ends_with("-z")
+            || before.ends_with("-n") && self.tests_from <= before.len()
+    }
 }
 
 /// A line of a file that begins with a text in quotes, as `userlist.txt` of PgBouncer does.
@@ -110,26 +135,32 @@ fn is_data(shell: &Shell<'_>) -> bool {
     text.starts_with('"') && !text.starts_with("\"$")
 }
 
-/// Whether a command only asks what value there is: `echo $X`, `echo "URL: $X"`, `[ -z "$X" ]`.
-fn is_asked(shell: &Shell<'_>, name: &str) -> bool {
-    let of_name = |input: &&Input| input.variable() == Some(name);
-    shell.command.inputs.iter().filter(of_name).any(|input| {
-        let shown = |word: &str| {
-            let before = word.split(&input.spelling).next().unwrap_or_default().trim_end();
-            word.contains(&input.spelling) && (before.is_empty() || before.ends_with([':', '=']))
-        };
-        let asks = |words: &[&str]| matches!(words, ["echo" | "printenv", word] if shown(word));
-        has_check(shell, input) || shell.calls().iter().any(|call| asks(&call.words))
-    })
+/// The variables that a command only asks for: `echo $X`, `echo "URL: $X"`, `[ -z "$X" ]`.
+fn asked<'s>(shell: &'s Shell<'_>) -> impl Iterator<Item = &'s str> {
+    let checks = Checks::of(shell);
+    let inputs = &shell.command.inputs;
+    let checked = inputs.iter().filter(move |input| checks.hold(shell, input));
+    let echoes = shell.calls().iter().filter(|call| matches!(call.words.as_slice(), ["echo" | "printenv", _]));
+    let shown = echoes.filter_map(|call| call.places.get(1)).flat_map(move |word| {
+        let from = inputs.partition_point(|input| input.span.start < word.start);
+        let within = inputs.get(from..).unwrap_or_default().iter().take_while(|input| input.span.end <= word.end);
+        within.filter(move |input| {
+            let before = shell.command.text.get(word.start..input.span.start).unwrap_or_default();
+            let before = before.trim_start_matches(['"', '\'']).trim_end();
+            before.is_empty() || before.ends_with([':', '='])
+        })
+    });
+    checked.chain(shown).filter_map(Input::variable)
 }
 
 /// What a destructive command is when the variable is empty, if it then works on something else.
 fn destroyed(shell: &Shell<'_>, input: &Input) -> Option<String> {
-    let calls = shell.calls();
+    let begun = shell.calls().partition_point(|call| call.span.start <= input.span.start);
     let inside = |span: &Span| span.start <= input.span.start && input.span.end <= span.end;
-    let call = calls.iter().rfind(|call| inside(&call.span))?;
+    let call = shell.calls().get(..begun)?.iter().rfind(|call| inside(&call.span))?;
     let index = call.places.iter().position(inside)?;
-    let word = call.words.get(index)?;
+    // No path is longer.
+    let word = call.words.get(index).filter(|word| word.len() <= 4096)?;
     let empty = word.replace(&format!("{}}}", input.spelling), "").replace(&input.spelling, "");
     let path = empty.trim_matches(['"', '\'']);
     let (program, rest) = call.words.split_first()?;
@@ -167,13 +198,16 @@ fn is_custom(name: &str) -> bool {
         || CONNECTIONS.contains(&name)
 }
 
-/// Whether text, comments or other blocks name it, or a comment between commands does.
-fn is_spoken_of(page: &Page<'_>, name: &str) -> bool {
-    let says = |text: &str| words(text).any(|(word, _)| word == name);
-    let in_block = |text: &str, whole: bool| text.lines().any(|line| (whole || line.trim_start().starts_with('#')) && says(line));
-    page.look.texts.iter().any(|text| says(text.text()))
-        || page.commands().iter().any(|shell| is_asked(shell, name))
-        || page.look.fences.iter().any(|fence| in_block(fence.text(), !fence.is_shell()))
+/// What text, comments, other blocks, and commands that only ask for it, name.
+fn spoken<'p>(page: &'p Page<'_>) -> HashSet<&'p str> {
+    let named = |text: &'p str| words(text).map(|(word, _)| word);
+    let mut spoken: HashSet<&str> = page.look.texts.iter().flat_map(|text| named(text.text())).collect();
+    for fence in &page.look.fences {
+        let comments = |line: &&str| !fence.is_shell() || line.trim_start().starts_with('#');
+        spoken.extend(fence.text().lines().filter(comments).flat_map(named));
+    }
+    spoken.extend(page.commands().iter().flat_map(asked));
+    spoken
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use super::{Check, Explain, Page, Report, Rule};
 use crate::runbook::Input;
 use crate::source::{Level, Span};
+use std::collections::{HashMap, HashSet};
 
 pub(super) const RULE: Rule = Rule {
     id: "RB204",
@@ -51,11 +52,12 @@ fn check(page: &Page<'_>, report: &mut Report<'_>) {
             all.push(Named { group, inner, is_variable, line: input.line, place: shell.place(input.span) });
         }
     }
-    for (at, named) in all.iter().enumerate() {
-        let before = all.get(..at).unwrap_or_default();
-        let first = before.iter().find(|other| other.group == named.group);
-        let is_new = !before.iter().any(|other| other.group == named.group && other.inner == named.inner);
-        if let Some(first) = first.filter(|first| is_new && !is_convention(first, named)) {
+    let mut firsts: HashMap<&str, &Named<'_>> = HashMap::new();
+    let mut known: HashSet<(&str, &str)> = HashSet::new();
+    for named in &all {
+        let first = *firsts.entry(named.group).or_insert(named);
+        let is_new = known.insert((named.group, named.inner)) && !std::ptr::eq(first, named);
+        if is_new && !is_convention(first, named) {
             let message = format!("`{}` is `{}` of line {} in another spelling", named.inner, first.inner, first.line);
             report.at(named.place, message).label(format!("on line {}: `{}`", first.line, first.inner)).help(format!(
                 "write `{}` here too; if it is something else, give it a name that says so",

@@ -35,12 +35,12 @@ wait-for-shop --healthy
 
 fn check(page: &Page<'_>, report: &mut Report<'_>) {
     for fence in page.look.fences.iter().filter(|fence| fence.fenced && fence.info.trim().is_empty()) {
-        let terminal = fence.terminal();
+        let terminal = fence.terminal(&page.grammar);
         if terminal.other.is_some() {
             continue;
         }
         let runs = matches!(fence.reading, Reading::Run | Reading::Held);
-        if !runs && !is_shell(fence) {
+        if !runs && !is_shell(page, fence) {
             continue;
         }
         let tag = if terminal.prompts { "console" } else { "bash" };
@@ -52,8 +52,8 @@ fn check(page: &Page<'_>, report: &mut Report<'_>) {
     }
 }
 
-fn is_shell(fence: &Fence) -> bool {
-    let Some(pieces) = fence.pieces() else { return false };
+fn is_shell(page: &Page<'_>, fence: &Fence) -> bool {
+    let Some(pieces) = fence.pieces(&page.grammar) else { return false };
     let known = pieces.iter().filter(|piece| piece.known).count();
     pieces.first().is_some_and(|first| first.known) && 2 * known >= pieces.len()
 }

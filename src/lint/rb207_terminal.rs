@@ -37,7 +37,7 @@ shop   0/1
 
 fn check(page: &Page<'_>, report: &mut Report<'_>) {
     for fence in page.look.fences.iter().filter(|fence| fence.is_shell()) {
-        let terminal = fence.terminal();
+        let terminal = fence.terminal(&page.grammar);
         let what = match (&terminal.other, terminal.prompts, terminal.output) {
             (Some(prompt), ..) => format!("this block is tagged `{}`, but shows a session (prompt `{prompt}`)", fence.tag),
             (None, true, true) => format!("this block is tagged `{}`, but has prompts and output", fence.tag),

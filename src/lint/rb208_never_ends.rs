@@ -1,10 +1,10 @@
 //! RB208: commands that wait for somebody to type, or that never end.
 
+use super::around::Surroundings;
 use super::never_ends::{Waits, name, waits};
 use super::{Check, Explain, Page, Report, Rule};
-use crate::runbook::look::{Call, Shell};
+use crate::runbook::look::Call;
 use crate::source::Level;
-use tree_sitter::Node;
 
 pub(super) const RULE: Rule = Rule {
     id: "RB208",
@@ -40,8 +40,11 @@ fn check(page: &Page<'_>, report: &mut Report<'_>) {
         if shell.step.settings(shell.command.block).background == Some(true) {
             continue;
         }
-        for call in shell.calls() {
-            let around = around(shell, &call);
+        let mut surroundings = None;
+        // Whatever feeds it: of most calls nothing more has to be known.
+        let may_wait = |call: &&Call<'_>| [false, true].iter().any(|fed| waits(&call.words, *fed).is_some());
+        for call in shell.calls().iter().filter(may_wait) {
+            let around = surroundings.get_or_insert_with(|| Surroundings::of(shell)).of_call(call);
             let (what, help) = match waits(&call.words, around.fed) {
                 Some(Waits::ForPeople(help)) => ("waits for somebody to type", help),
                 // What ends its output ends it as well.
@@ -50,62 +53,6 @@ fn check(page: &Page<'_>, report: &mut Report<'_>) {
             };
             report.at(shell.place(call.span), format!("`{}` {what}", name(&call.words))).help(help);
         }
-    }
-}
-
-/// What stands around a call.
-#[derive(Debug, Default)]
-struct Around {
-    /// Its standard input is a pipe, a file or a here-document.
-    fed: bool,
-    /// It runs in the background.
-    background: bool,
-    /// What reads its output ends soon.
-    cut: bool,
-}
-
-fn around(shell: &Shell<'_>, call: &Call<'_>) -> Around {
-    let mut around = Around::default();
-    let Some(tree) = shell.tree() else { return around };
-    let mut node = tree.root_node().descendant_for_byte_range(call.span.start, call.span.end);
-    while let Some(here) = node {
-        if here.kind() == "command" {
-            around.fed |= here.named_children(&mut here.walk()).any(|part| is_input(shell, &part));
-        }
-        around.background |= here.next_sibling().is_some_and(|next| next.kind() == "&");
-        let Some(parent) = here.parent() else { break };
-        let mut cursor = parent.walk();
-        match parent.kind() {
-            "redirected_statement" => around.fed |= parent.named_children(&mut cursor).any(|part| is_input(shell, &part)),
-            "pipeline" => {
-                let parts: Vec<Node<'_>> = parent.named_children(&mut cursor).collect();
-                let at = parts.iter().position(|part| part.id() == here.id()).unwrap_or_default();
-                around.fed |= at > 0;
-                around.cut |= parts.iter().skip(at + 1).any(|part| is_short(shell.node_text(part)));
-            }
-            _ => {}
-        }
-        node = Some(parent);
-    }
-    around
-}
-
-fn is_input(shell: &Shell<'_>, node: &Node<'_>) -> bool {
-    let redirects = matches!(node.kind(), "file_redirect" | "herestring_redirect" | "heredoc_redirect");
-    // The blanked text has a redirection where the here-document is.
-    redirects && shell.blanked.get(node.start_byte()..node.end_byte()).is_some_and(|text| text.contains('<'))
-}
-
-/// Whether a part of a pipeline stops to read before its input ends: `head`, `grep -m1`, `sed /x/q`.
-fn is_short(part: &str) -> bool {
-    let mut words = part.split_whitespace();
-    match words.next() {
-        Some("head") => true,
-        Some("grep" | "egrep" | "rg") => {
-            words.any(|word| word.starts_with("-m") || word.starts_with("--max-count") || word == "-q")
-        }
-        Some("sed") => part.trim_end_matches(['\'', '"']).ends_with('q'),
-        _ => false,
     }
 }
 

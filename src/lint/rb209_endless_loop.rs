@@ -2,7 +2,7 @@
 
 use super::{Check, Explain, Page, Report, Rule};
 use crate::runbook::look::Shell;
-use crate::source::Level;
+use crate::source::{Level, Span};
 use tree_sitter::Node;
 
 pub(super) const RULE: Rule = Rule {
@@ -33,40 +33,55 @@ timeout 120 bash -c 'until curl -fs http://shop/health; do sleep 5; done'
 
 fn check(page: &Page<'_>, report: &mut Report<'_>) {
     for shell in page.commands() {
-        let Some(tree) = shell.tree() else { continue };
-        let mut open = vec![tree.root_node()];
-        while let Some(node) = open.pop() {
-            if node.kind() == "while_statement" && is_endless(shell, &node) {
-                let text = shell.node_text(&node);
-                let head = text.find(['\n', ';']).unwrap_or(text.len());
-                let start = node.start_byte();
-                report
-                    .at(shell.place(crate::source::Span::new(start, start + head)), "this loop waits without a limit")
-                    .help("say when to give up: `timeout 120 bash -c '…'`, or count the attempts");
-                continue;
-            }
-            let mut cursor = node.walk();
-            open.extend(node.named_children(&mut cursor));
+        for looping in endless(shell) {
+            let text = shell.command.text.get(looping.start..looping.end).unwrap_or_default();
+            let head = text.find(['\n', ';']).unwrap_or(text.len());
+            let place = shell.place(Span::new(looping.start, looping.start + head));
+            report
+                .at(place, "this loop waits without a limit")
+                .help("say when to give up: `timeout 120 bash -c '…'`, or count the attempts");
         }
     }
 }
 
-fn is_endless(shell: &Shell<'_>, looping: &Node<'_>) -> bool {
-    let (mut sleeps, mut open) = (false, vec![*looping]);
-    while let Some(node) = open.pop() {
+/// The loops of a command that sleep and have no end, those inside of others left out.
+fn endless(shell: &Shell<'_>) -> Vec<Span> {
+    /// A node that is entered, or a loop that is left, with what had been seen before it.
+    enum Step<'t> {
+        Into(Node<'t>),
+        OutOf(Node<'t>, (usize, usize)),
+    }
+    // What ends some day, and what sleeps, as far as the walk has come.
+    let (mut ends, mut sleeps) = (0, 0);
+    let mut found: Vec<Span> = Vec::new();
+    let mut open: Vec<Step<'_>> = shell.tree().map(|tree| Step::Into(tree.root_node())).into_iter().collect();
+    while let Some(step) = open.pop() {
+        let node = match step {
+            Step::Into(node) => node,
+            Step::OutOf(looping, before) => {
+                if before.0 == ends && before.1 < sleeps {
+                    let span = Span::new(looping.start_byte(), looping.end_byte());
+                    while found.pop_if(|inner| inner.start >= span.start).is_some() {}
+                    found.push(span);
+                }
+                continue;
+            }
+        };
         let text = shell.node_text(&node);
         match node.kind() {
+            "while_statement" => open.push(Step::OutOf(node, (ends, sleeps))),
             // Counts, clocks and `read` end some day.
-            "binary_expression" | "unary_expression" | "postfix_expression" | "test_command" => return false,
-            "command_name" if matches!(text, "break" | "exit" | "return" | "read" | "timeout" | "[" | "test") => return false,
-            "command_name" => sleeps |= text == "sleep",
-            "word" if text == "break" => return false,
+            "binary_expression" | "unary_expression" | "postfix_expression" | "test_command" => ends += 1,
+            "command_name" if matches!(text, "break" | "exit" | "return" | "read" | "timeout" | "[" | "test") => ends += 1,
+            "command_name" => sleeps += usize::from(text == "sleep"),
+            "word" => ends += usize::from(text == "break"),
             _ => {}
         }
         let mut cursor = node.walk();
-        open.extend(node.named_children(&mut cursor));
+        let children: Vec<Node<'_>> = node.named_children(&mut cursor).collect();
+        open.extend(children.into_iter().rev().map(Step::Into));
     }
-    sleeps
+    found
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! RB301: a command that destroys, and nothing that makes the reader stop.
 
+use super::around::Surroundings;
 use super::destructive::{Harm, harm, is_client, is_scratch};
-use super::guard::{by_words, is_guarded};
 use super::{Check, Explain, Page, Report, Rule, sql};
-use crate::runbook::look::Shell;
+use crate::runbook::look::Call;
 use crate::source::{Level, Span, shorten};
+use std::collections::HashMap;
 
 pub(super) const RULE: Rule = Rule {
     id: "RB301",
@@ -50,9 +51,11 @@ rm -rf /var/lib/postgresql/15/main/*
 fn check(page: &Page<'_>, report: &mut Report<'_>) {
     for command in page.commands() {
         let calls = command.calls();
-        for call in &calls {
-            if let Some(harm) = harm(&call.words)
-                && !is_guarded(page, command, call, &harm)
+        let mut surroundings = None;
+        let mut around = |call: &Call<'_>| surroundings.get_or_insert_with(|| Surroundings::of(command)).of_call(call);
+        for call in calls {
+            if let Some(harm) = harm(&page.grammar, &call.words)
+                && !page.guards().guard(page, command, call, &harm, around(call))
             {
                 let said = call.words.join(" ");
                 found(report, command.place(call.span), &said, &harm);
@@ -66,7 +69,16 @@ fn check(page: &Page<'_>, report: &mut Report<'_>) {
                     command.place(Span::new(body.start + span.start, body.start + span.end))
                 });
             }
-            piped(page, report, command);
+            // `echo 'DROP TABLE x' | psql`.
+            for call in calls {
+                if let [program, words @ ..] = call.words.as_slice()
+                    && matches!(*program, "echo" | "printf")
+                    && let Some((_, harm)) = words.iter().find_map(|word| sql::harms(word).into_iter().next())
+                    && !page.guards().guard(page, command, call, &harm, around(call))
+                {
+                    found(report, command.place(call.span), &words.join(" "), &harm);
+                }
+            }
         }
     }
     for fence in &page.look.fences {
@@ -77,30 +89,22 @@ fn check(page: &Page<'_>, report: &mut Report<'_>) {
     }
 }
 
-/// `echo 'DROP TABLE x' | psql`.
-fn piped(page: &Page<'_>, report: &mut Report<'_>, command: &Shell<'_>) {
-    for call in command.calls() {
-        if let [program, words @ ..] = call.words.as_slice()
-            && matches!(*program, "echo" | "printf")
-            && let Some((_, harm)) = words.iter().find_map(|word| sql::harms(word).into_iter().next())
-            && !is_guarded(page, command, &call, &harm)
-        {
-            found(report, command.place(call.span), &words.join(" "), &harm);
-        }
-    }
-}
-
 fn statements(page: &Page<'_>, report: &mut Report<'_>, text: &str, place: impl Fn(Span) -> Span) {
-    let upper = text.to_uppercase();
-    for (span, harm) in sql::harms(text) {
-        let before = upper.get(..span.start).unwrap_or_default();
-        let made = ["CREATE TABLE ", "CREATE TEMP TABLE ", "CREATE DATABASE "]
-            .iter()
-            .any(|word| before.contains(&format!("{word}{}", harm.target.to_uppercase())));
+    let harms = sql::harms(text);
+    if harms.is_empty() {
+        return;
+    }
+    let upper = text.to_ascii_uppercase();
+    let (named, made) = (sql::named(&upper), sql::made(&upper));
+    let (select, begin) = (upper.find("SELECT"), upper.find("BEGIN"));
+    for (span, harm) in harms {
+        let target = harm.target.to_ascii_uppercase();
+        let before = |at: Option<usize>| at.is_some_and(|at| at < span.start);
+        let of = |places: &HashMap<&str, usize>| before(places.get(target.as_str()).copied());
         // Looked at before, or undone unless somebody commits.
-        let looked = before.contains("SELECT") && before.contains(&harm.target.to_uppercase()) || before.contains("BEGIN");
+        let looked = before(select) && of(&named) || before(begin);
         let at = place(span);
-        if !made && !looked && !is_scratch(&harm.target) && !by_words(page, at) {
+        if !of(&made) && !looked && !is_scratch(&harm.target) && !page.guards().by_words(page, at) {
             found(report, at, text.get(span.start..span.end).unwrap_or_default(), &harm);
         }
     }

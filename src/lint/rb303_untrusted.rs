@@ -1,5 +1,6 @@
 //! RB303: what comes over the network unread, or unprotected, and is trusted.
 
+use super::around::{Surroundings, Taker};
 use super::{Check, Explain, Page, Report, Rule};
 use crate::runbook::look::{Call, Shell};
 use crate::source::{Level, Span, shorten};
@@ -41,9 +42,10 @@ bash tool.sh
 
 fn check(page: &Page<'_>, report: &mut Report<'_>) {
     for command in page.commands() {
-        let calls = command.calls();
-        for call in calls.iter().filter(|call| fetches(call)) {
-            if let Some(span) = runs_into_shell(command, call, &calls) {
+        let mut taken = None;
+        for call in command.calls().iter().filter(|call| fetches(call)) {
+            let taken = taken.get_or_insert_with(|| Taken::of(command));
+            if let Some(span) = taken.runs_into_shell(call) {
                 report
                     .at(command.place(span), "a shell runs what is fetched here, unread")
                     .help("fetch a fixed version into a file, compare its checksum, then run it");
@@ -76,32 +78,47 @@ fn is_shell(call: &Call<'_>) -> bool {
     shell && !own_script || other && only_program
 }
 
-/// Where a fetch and the shell that runs it stand: a later part of the same pipe, or the call around it.
-fn runs_into_shell(command: &Shell<'_>, call: &Call<'_>, calls: &[Call<'_>]) -> Option<Span> {
-    let tree = command.tree()?;
-    let mut node = tree.root_node().descendant_for_byte_range(call.span.start, call.span.end)?;
-    let mut in_substitution = false;
-    while let Some(outer) = node.parent() {
-        let of = |other: &&Call<'_>| outer.start_byte() <= other.span.start && other.span.end <= outer.end_byte();
-        match outer.kind() {
-            "pipeline" if !in_substitution => {
-                let mut later = calls.iter().filter(of).filter(|other| other.span.start >= call.span.end);
-                return later.find(|other| is_shell(other)).map(|shell| Span::new(call.span.start, shell.span.end));
+/// What takes the output of the calls of a command.
+struct Taken<'s> {
+    calls: &'s [Call<'s>],
+    surroundings: Surroundings,
+    /// For each call the first one from it on that is a shell.
+    shells: Vec<Option<usize>>,
+}
+
+impl<'s> Taken<'s> {
+    fn of(command: &'s Shell<'_>) -> Taken<'s> {
+        let calls = command.calls();
+        let mut shells = vec![None; calls.len()];
+        let mut next = None;
+        for (index, (call, slot)) in calls.iter().zip(&mut shells).enumerate().rev() {
+            next = if is_shell(call) { Some(index) } else { next };
+            *slot = next;
+        }
+        Taken { calls, surroundings: Surroundings::of(command), shells }
+    }
+
+    /// Where a fetch and the shell that runs it stand: a later part of the same pipe, or the call around it.
+    fn runs_into_shell(&self, call: &Call<'_>) -> Option<Span> {
+        match self.surroundings.of_call(call).taker {
+            Taker::Nobody => None,
+            Taker::Pipeline(pipeline) => {
+                let later = self.calls.partition_point(|other| other.span.start < call.span.end);
+                let shell = self.shells.get(later).copied().flatten().and_then(|index| self.calls.get(index))?;
+                (shell.span.end <= pipeline.end).then_some(Span::new(call.span.start, shell.span.end))
             }
-            "process_substitution" | "command_substitution" => in_substitution = true,
-            "command" if in_substitution => {
-                let around = calls.iter().find(|other| other.span == Span::new(outer.start_byte(), outer.end_byte()))?;
+            Taker::Call(around) => {
+                let first = self.calls.partition_point(|other| other.span.start < around.start);
+                let here = self.calls.get(first..).unwrap_or_default();
+                let around = here.iter().take_while(|other| other.span.start == around.start).find(|other| other.span == around)?;
                 let runs = matches!(program(around), "sh" | "bash" | "zsh" | "eval" | "source" | ".");
                 // `bash script "$(curl …)"` gives it to a script.
                 let first = around.words.iter().skip(1).find(|word| !word.starts_with('-'));
-                let whole = first.is_some_and(|word| word.starts_with("$(") || word.starts_with("<(") || word.starts_with('`'));
-                return (runs && whole).then_some(around.span);
+                let opens = |word: &&&str| word.starts_with("$(") || word.starts_with("<(") || word.starts_with('`');
+                (runs && first.is_some_and(|word| opens(&word))).then_some(around.span)
             }
-            _ => {}
         }
-        node = outer;
     }
-    None
 }
 
 /// The host outside of the stack that is asked by plain http.

@@ -5,8 +5,9 @@ use super::repository::{Leads, resolve, root};
 use super::{Check, Explain, Page, Project, Report, Rule};
 use crate::runbook::look;
 use crate::source::{Level, Source, Span, nearest, shorten, tidy};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub(super) const RULE: Rule = Rule {
     id: "RB401",
@@ -44,19 +45,56 @@ Ask Team Queue.
     check: Check::Project(check),
 };
 
+/// How many names may be held against what a link says, on all pages: one costs about a microsecond.
+const COMPARED: usize = 200_000;
+
 fn check(_: &Project, pages: &[Page<'_>], report: &mut Report<'_>) {
     let mut roots: HashMap<PathBuf, Option<PathBuf>> = HashMap::new();
-    let mut known: HashMap<PathBuf, HashSet<String>> = HashMap::new();
+    let mut seen = Seen { anchors: HashMap::new(), folders: HashMap::new(), compared: COMPARED };
     for page in pages {
-        known.insert(tidy(&page.source.path), anchors::of(&page.source.text, page.look));
+        seen.anchors.insert(tidy(&page.source.path), Anchors::of(&page.source.text, page.look));
     }
     for page in pages {
         let folder = page.source.path.parent().unwrap_or(Path::new("")).to_path_buf();
         let root = roots.entry(folder).or_insert_with(|| root(&page.source.path)).clone();
+        let mut place = Place { source: page.source, own: tidy(&page.source.path), root: root.as_deref(), known: HashMap::new() };
         for (target, span) in links(page) {
-            look_at(page, &target, span, root.as_deref(), &mut known, report);
+            look_at(&mut place, &target, span, &mut seen, report);
         }
     }
+}
+
+/// What was seen of the repository.
+struct Seen {
+    /// The anchors of its pages.
+    anchors: HashMap<PathBuf, Anchors>,
+    /// The names in its folders.
+    folders: HashMap<PathBuf, Vec<String>>,
+    /// How many names may still be compared.
+    compared: usize,
+}
+
+/// The anchors of a page, in order.
+struct Anchors(Vec<String>);
+
+impl Anchors {
+    fn of(text: &str, look: &look::Look) -> Anchors {
+        let mut all: Vec<String> = anchors::of(text, look).into_iter().collect();
+        all.sort_unstable();
+        Anchors(all)
+    }
+
+    fn has(&self, anchor: &str) -> bool {
+        self.0.binary_search_by(|known| known.as_str().cmp(anchor)).is_ok()
+    }
+}
+
+/// A page with what its links have led to.
+struct Place<'p> {
+    source: &'p Arc<Source>,
+    own: PathBuf,
+    root: Option<&'p Path>,
+    known: HashMap<String, Leads>,
 }
 
 /// The links of a page, those of its HTML as well.
@@ -84,14 +122,8 @@ fn is_foreign(target: &str) -> bool {
     scheme || template || target.starts_with("//") || target.starts_with(['@', '~', '$'])
 }
 
-fn look_at(
-    page: &Page<'_>,
-    target: &str,
-    span: Span,
-    root: Option<&Path>,
-    known: &mut HashMap<PathBuf, HashSet<String>>,
-    report: &mut Report<'_>,
-) {
+fn look_at(place: &mut Place<'_>, target: &str, span: Span, seen: &mut Seen, report: &mut Report<'_>) {
+    let source = place.source;
     let target = target.trim();
     if is_foreign(target) {
         return;
@@ -99,22 +131,25 @@ fn look_at(
     let (path, anchor) = target.split_once('#').map_or((target, None), |(path, anchor)| (path, Some(anchor)));
     let path = decoded(path.split('?').next().unwrap_or_default());
     let mut say = |message: String, help: String| {
-        report.in_file(page.source, span, message).help(help);
+        report.in_file(source, span, message).help(help);
     };
     if path.is_empty() && anchor.is_none() && !target.starts_with('?') {
         return say("this link leads nowhere: it is empty".into(), "write where it leads, or make it plain text".into());
     }
     let file = if path.is_empty() {
-        tidy(&page.source.path)
+        place.own.clone()
     } else {
-        match resolve(&page.source.path, &path, root) {
-            Leads::To(file) => file,
+        let root = place.root;
+        match place.known.entry(path.clone()).or_insert_with(|| resolve(&source.path, &path, root)) {
+            Leads::To(file) => file.clone(),
             Leads::Unknown => return,
             Leads::Outside => {
                 let message = format!("`{}` leads out of the repository", shorten(&path));
                 return say(message, "whoever reads it elsewhere cannot follow: write the whole address".into());
             }
-            Leads::Nowhere => return say(format!("`{}` is not there", shorten(&path)), similar(&page.source.path, &path)),
+            Leads::Nowhere => {
+                return say(format!("`{}` is not there", shorten(&path)), similar(&source.path, &path, seen));
+            }
         }
     };
     let Some(anchor) = anchor.map(decoded).filter(|anchor| !anchor.is_empty()) else { return };
@@ -122,37 +157,47 @@ fn look_at(
     if anchor == "top" {
         return;
     }
-    if !known.contains_key(&file) {
+    if !seen.anchors.contains_key(&file) {
         let markdown = file.extension().is_some_and(|end| end == "md" || end == "markdown");
         // Anchors of code (`#L10`) and of other formats are not looked at.
-        let source = Source::read(&file).ok().filter(|_| markdown);
-        let Some(source) = source else { return };
-        known.insert(file.clone(), anchors::of(&source.text, &look::look(&source, None)));
+        let Some(other) = Source::read(&file).ok().filter(|_| markdown) else { return };
+        seen.anchors.insert(file.clone(), Anchors::of(&other.text, &look::look(&other, None)));
     }
-    let Some(anchors) = known.get(&file).filter(|anchors| !anchors.contains(&anchor)) else { return };
-    let place = if path.is_empty() { "this page".to_string() } else { format!("`{}`", shorten(&path)) };
-    let mut all: Vec<&str> = anchors.iter().map(String::as_str).collect();
-    all.sort_unstable();
-    let part = || all.iter().copied().find(|other| other.contains(anchor.as_str()) || anchor.contains(other)).filter(|other| other.len() > 3);
-    let help = match nearest(&anchor, all.iter().copied()).or_else(part) {
-        Some(near) => format!("did you mean `#{near}`?"),
+    let Some(anchors) = seen.anchors.get(&file).filter(|anchors| !anchors.has(&anchor)) else { return };
+    let where_to = if path.is_empty() { "this page".to_string() } else { format!("`{}`", shorten(&path)) };
+    let near = seen.compared.checked_sub(2 * anchors.0.len()).and_then(|left| {
+        seen.compared = left;
+        let all = || anchors.0.iter().map(String::as_str);
+        let part = |other: &&str| other.len() > 3 && (other.contains(anchor.as_str()) || anchor.contains(other));
+        nearest(&anchor, all()).or_else(|| all().find(part))
+    });
+    let help = match near {
+        Some(near) => format!("did you mean `#{}`?", shorten(near)),
         None => "an anchor is the heading in lower case, signs left out, blanks as hyphens".to_string(),
     };
-    say(format!("no heading of {place} has the anchor `#{}`", shorten(&anchor)), help);
+    say(format!("no heading of {where_to} has the anchor `#{}`", shorten(&anchor)), help);
 }
 
 /// What to say about a file that is not there.
-fn similar(page: &Path, path: &str) -> String {
+fn similar(page: &Path, path: &str, seen: &mut Seen) -> String {
     let full = page.parent().unwrap_or(Path::new("")).join(path);
     let name = full.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let folder = full.parent().unwrap_or(Path::new(""));
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    let entries = std::fs::read_dir(folder).into_iter().flatten().take(1000).flatten();
-    let mut names: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
-    names.sort_unstable();
-    match nearest(&name, names.iter().map(String::as_str)) {
+    let other = || "name a file beside this page, or begin with `/` for the root of the repository".to_string();
+    let Some(left) = seen.compared.checked_sub(1) else { return other() };
+    seen.compared = left;
+    let names = seen.folders.entry(folder.to_path_buf()).or_insert_with(|| {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().take(1000).flatten();
+        let mut names: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        names.sort_unstable();
+        names
+    });
+    let left = seen.compared.checked_sub(names.len());
+    seen.compared = left.unwrap_or_default();
+    match left.and_then(|_| nearest(&name, names.iter().map(String::as_str))) {
         Some(near) => format!("did you mean `{near}`?"),
-        None => "name a file beside this page, or begin with `/` for the root of the repository".into(),
+        None => other(),
     }
 }
 

@@ -5,7 +5,8 @@ use super::secret;
 use super::suppress::{self, Suppression};
 use super::{Check, Config, Page, Project, RULES, Report};
 use crate::record::HIDDEN;
-use crate::source::{Diagnostic, Diagnostics, Level, Source};
+use crate::source::{Diagnostic, Diagnostics, Level, SHORTENED, Source};
+use aho_corasick::{AhoCorasick, MatchKind};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -79,20 +80,45 @@ fn hide_secrets(page: &Page<'_>, found: &mut Diagnostics) {
         return;
     }
     let blotted = secret::blotted(page.source, &secrets);
-    let texts: Vec<&str> = secrets.iter().map(|secret| page.text(secret.span)).collect();
-    let hide = |text: &mut String| {
-        for secret in &texts {
-            *text = text.replace(secret, HIDDEN);
-            // What was shortened may end within it.
-            let cut = secret.char_indices().map(|(at, _)| at).filter(|&at| at >= 3);
-            for beginning in cut.filter_map(|at| secret.get(..at)).collect::<Vec<_>>().into_iter().rev() {
-                *text = text.replace(&format!("{beginning}…"), &format!("{HIDDEN}…"));
-            }
+    let mut texts: Vec<&str> = secrets.iter().map(|secret| page.text(secret.span)).collect();
+    texts.sort_unstable();
+    texts.dedup();
+    let find = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&texts);
+    let hide = |text: &mut String| match &find {
+        Ok(find) => {
+            let mut shown = String::with_capacity(text.len());
+            find.replace_all_with(text, &mut shown, |_, _, shown| {
+                shown.push_str(HIDDEN);
+                true
+            });
+            *text = without_beginnings(&shown, &texts);
         }
+        // Too many of them to be looked for: then nothing of it is told.
+        Err(_) => *text = HIDDEN.to_string(),
     };
     for finding in found.all.iter_mut().filter(of_page) {
         finding.source = blotted.clone();
         hide(&mut finding.message);
         [&mut finding.label, &mut finding.help].into_iter().flatten().for_each(hide);
     }
+}
+
+/// The text without what was left of secrets (in order) where it was shortened: `Xk29f…`.
+fn without_beginnings(text: &str, secrets: &[&str]) -> String {
+    const MARK: char = '…';
+    let is_beginning = |part: &str| {
+        let next = secrets.get(secrets.partition_point(|secret| *secret < part));
+        part.len() >= 3 && next.is_some_and(|secret| secret.starts_with(part))
+    };
+    let pieces = text.split_inclusive(MARK).map(|piece| {
+        let Some(before) = piece.strip_suffix(MARK) else { return piece.to_string() };
+        // As much as is left of what was shortened, the longest part first.
+        let mut starts: Vec<usize> = before.char_indices().rev().map(|(at, _)| at).take(SHORTENED).collect();
+        starts.reverse();
+        match starts.into_iter().find(|&at| before.get(at..).is_some_and(is_beginning)) {
+            Some(at) => format!("{}{HIDDEN}{MARK}", before.get(..at).unwrap_or_default()),
+            None => piece.to_string(),
+        }
+    });
+    pieces.collect()
 }

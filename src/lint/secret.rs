@@ -3,9 +3,13 @@
 
 use super::Page;
 use super::random::{is_placeholder, looks_random};
+use super::words::beginning;
 use crate::record::looks_secret;
 use crate::source::{Source, Span};
 use std::sync::Arc;
+
+/// Bytes of a value beyond which it is no secret, but data.
+const LONGEST: usize = 2048;
 
 /// A secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,8 +132,8 @@ fn token(word: &str) -> Option<&'static str> {
 
 /// What stands after a name: `DB_PASSWORD=…`, `password: "…"`, `Bearer …`, `PASSWORD '…'`. `end` is where the name ends.
 fn named(text: &str, before: &str, name: &str, end: usize, found: &mut Vec<Secret>) {
+    // Nothing that is looked at here goes beyond the line.
     let rest = text.get(end..).unwrap_or_default();
-    let rest = rest.get(..rest.find('\n').unwrap_or(rest.len())).unwrap_or_default();
     let scheme = matches!(name, "Bearer" | "bearer" | "Basic") && rest.starts_with(' ');
     if scheme {
         let least = if name == "Basic" { 12 } else { 16 };
@@ -169,8 +173,10 @@ fn value(text: &str, at: usize, least: usize, what: &'static str, found: &mut Ve
         Some(quote) => c == quote || c == '\n',
         None => c.is_whitespace() || matches!(c, '"' | '\'' | '`' | ',' | ';' | ')' | '&' | '|' | '\\'),
     };
-    let length = rest.find(ends).unwrap_or(rest.len());
-    let whole = rest.get(..length).unwrap_or_default();
+    // What is longer is none, so that names in a text of nothing but names cost no more than this each.
+    let near = beginning(rest, LONGEST);
+    let length = near.find(ends).unwrap_or(near.len());
+    let whole = rest.get(..length).filter(|_| length < near.len() || near.len() == rest.len()).unwrap_or_default();
     if looks_random(whole, least) {
         found.push(Secret { span: Span::new(start, start + length), what });
     }
@@ -179,8 +185,11 @@ fn value(text: &str, at: usize, least: usize, what: &'static str, found: &mut Ve
 /// `-----BEGIN PRIVATE KEY-----` with something behind it.
 fn private_keys(text: &str, found: &mut Vec<Secret>) {
     const END: &str = "PRIVATE KEY-----";
-    for (at, _) in text.match_indices("-----BEGIN ") {
-        let rest = text.get(at..).unwrap_or_default();
+    const BEGIN: &str = "-----BEGIN ";
+    let begins: Vec<usize> = text.match_indices(BEGIN).map(|(at, _)| at).collect();
+    for (index, &at) in begins.iter().enumerate() {
+        // Up to the next one, which is no part of it.
+        let rest = text.get(at..begins.get(index + 1).copied().unwrap_or(text.len())).unwrap_or_default();
         let line = rest.lines().next().unwrap_or_default();
         let Some(title) = line.find(END).map(|end| end + END.len()) else { continue };
         let body = rest.get(title..).unwrap_or_default();

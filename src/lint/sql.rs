@@ -2,12 +2,40 @@
 
 use super::destructive::Harm;
 use crate::source::Span;
+use std::collections::HashMap;
 
 /// The statements that destroy, with their places in the text.
 pub(super) fn harms(text: &str) -> Vec<(Span, Harm)> {
     let tokens = tokens(text);
     let statements = tokens.split(|token| token.text == ";");
     statements.filter_map(|statement| harm(statement)).collect()
+}
+
+/// Where each name stands first in a text in capitals; of `public.jobs` also `jobs`.
+pub(super) fn named(upper: &str) -> HashMap<&str, usize> {
+    let mut named = HashMap::new();
+    let begin = upper.as_ptr() as usize;
+    for word in upper.split(|c| !is_word(c)).filter(|word| !word.is_empty()) {
+        let at = word.as_ptr() as usize - begin;
+        let last = word.rsplit('.').next().unwrap_or(word);
+        for name in [word, last] {
+            named.entry(name).or_insert(at);
+        }
+    }
+    named
+}
+
+/// Where each thing is made first in a text in capitals.
+pub(super) fn made(upper: &str) -> HashMap<&str, usize> {
+    let mut made = HashMap::new();
+    for create in ["CREATE TABLE ", "CREATE TEMP TABLE ", "CREATE DATABASE "] {
+        for (at, _) in upper.match_indices(create) {
+            let name = upper.get(at + create.len()..).unwrap_or_default().split(|c| !is_word(c)).next();
+            let known = made.entry(name.unwrap_or_default()).or_insert(at);
+            *known = at.min(*known);
+        }
+    }
+    made
 }
 
 #[derive(Debug, PartialEq, Eq)]

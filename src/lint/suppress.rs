@@ -68,14 +68,14 @@ fn parse(text: &str) -> Result<Vec<&'static str>, (String, String)> {
 }
 
 /// What a page has around its comments, to be looked up for each of them.
-struct Around<'p> {
-    page: &'p Page<'p>,
+struct Around<'p, 'a> {
+    page: &'p Page<'a>,
     /// For each text of the page, the furthest end of all up to it.
     ends: Vec<usize>,
 }
 
-impl<'p> Around<'p> {
-    fn of(page: &'p Page<'_>) -> Around<'p> {
+impl<'p, 'a> Around<'p, 'a> {
+    fn of(page: &'p Page<'a>) -> Around<'p, 'a> {
         let mut furthest = 0;
         let ends = page.look.texts.iter().map(|text| {
             furthest = furthest.max(text.span.end);
@@ -110,7 +110,8 @@ impl<'p> Around<'p> {
     /// that holds nothing of its own before the comment is only the place of what follows.
     fn text(&self, comment: Span) -> Option<Span> {
         let texts = &self.page.look.texts;
-        let line = self.page.text(Span::new(0, comment.end)).rfind('\n').map_or(0, |end| end + 1);
+        let source = self.page.source;
+        let line = source.start(source.line(comment.end.saturating_sub(1)));
         let begun = texts.partition_point(|text| text.span.start < comment.start);
         let before = texts.iter().zip(&self.ends).take(begun).rev();
         let mut before = before.take_while(|(_, furthest)| **furthest >= line);

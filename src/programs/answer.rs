@@ -96,7 +96,8 @@ fn is_silent(call: &Call) -> bool {
 /// the variable that took it. A line of that is the other one's own.
 fn is_fed_by_what_ignores_errors(call: &Call, calls: &[Call]) -> bool {
     calls.iter().any(|other| {
-        let feeds = call.is_behind(other) || other.into.as_deref().is_some_and(|variable| call.says(variable));
+        let feeds = call.is_behind(other)
+            || other.into.as_deref().is_some_and(|variable| call.said().any(|name| name == variable));
         feeds && table::program(other.program()).is_some_and(|program| !program.is_honest(other))
     })
 }

@@ -83,14 +83,13 @@ impl Call {
         stages.is_some_and(|(stage, before)| stage.pipe == before.pipe && stage.at > before.at)
     }
 
-    /// Whether it shows a variable at the beginning of something that it says.
-    pub fn says(&self, variable: &str) -> bool {
-        let shows = |word: &String| {
-            let name = word.strip_prefix('$').map(|word| word.trim_start_matches('{'));
-            let rest = name.and_then(|name| name.strip_prefix(variable));
-            rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_'))
-        };
-        matches!(self.program(), "echo" | "printf") && self.arguments().iter().any(shows)
+    /// The variables that it shows, each at the beginning of something that it says.
+    pub fn said(&self) -> impl Iterator<Item = &str> {
+        let says = matches!(self.program(), "echo" | "printf");
+        self.arguments().iter().filter(move |_| says).filter_map(|word| {
+            let name = word.strip_prefix('$')?.trim_start_matches('{');
+            name.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().filter(|name| !name.is_empty())
+        })
     }
 
     /// The name of the program, without its directory.

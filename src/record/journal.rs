@@ -1,6 +1,6 @@
 //! The events of a run that was cut off, opened again: whoever cleans up after a killed runner completes its story.
 
-use super::{DrillTime, Event, Record, Stamped, utc_now};
+use super::{DrillTime, Event, Record, Stamped, open_plain, utc_now};
 use std::fs::File;
 use std::io::{self, BufReader, Seek, SeekFrom, Write};
 use std::path::Path;
@@ -18,7 +18,7 @@ pub struct Journal {
 impl Journal {
     /// Opens the events, rebuilds the record, and ends a torn last line so that the next event has a line of its own.
     pub fn open(path: &Path) -> io::Result<Journal> {
-        let mut file = File::options().read(true).append(true).open(path)?;
+        let mut file = open_plain(path, File::options().read(true).append(true))?;
         let record = Record::from_events(BufReader::new(&file));
         if file.seek(SeekFrom::End(0))? > 0 && !ends_in_newline(&mut file)? {
             file.write_all(b"\n")?;

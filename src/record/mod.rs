@@ -13,6 +13,7 @@ mod observer;
 mod outcome;
 mod output;
 mod parts;
+mod private;
 #[allow(clippy::module_inception)]
 mod record;
 mod redact;
@@ -27,7 +28,7 @@ mod time;
 mod verdict;
 
 pub use announcement::*;
-pub use atomic::{is_temporary, write_atomic};
+pub use atomic::{is_temporary, no_link, write_atomic};
 pub use breakdown::{Breakdown, ComposeTimes, DeclaredTimes, PhaseShare};
 pub use check::{Check, CheckOutcome, CheckResult, Location};
 pub use day::*;
@@ -38,9 +39,11 @@ pub use observer::RecordObserver;
 pub use outcome::Outcome;
 pub use output::{Chunk, Output};
 pub use parts::*;
+pub use private::{PrivateDir, open_file, open_plain, private_dir_in, random_hex, read_file};
 pub use record::Record;
 pub use redact::{
-    HIDDEN, Redactor, Secrets, StreamRedactor, concealed, looks_secret, script_secrets, sql_secrets, url_password,
+    HIDDEN, Redactor, SHORTEST_DECLARED, SHORTEST_GUESSED, Secret, Secrets, StreamRedactor, concealed, looks_secret,
+    script_secrets, sql_secrets, url_password,
 };
 pub use restore::*;
 pub use rundir::{RunDir, is_run_id};

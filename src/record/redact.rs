@@ -19,8 +19,52 @@ use std::sync::Arc;
 
 /// What stands in the place of a secret.
 pub const HIDDEN: &str = "***";
-/// Shortest value that is hidden, in characters: shorter ones stand in too many words that are none.
-const SHORTEST: usize = 6;
+/// Shortest value of a declared secret, in characters: to hide a shorter one everywhere would leave nothing of a record.
+pub const SHORTEST_DECLARED: usize = 4;
+/// Shortest value that is hidden because of its name or its place, in characters: shorter ones stand in too many words that are none.
+pub const SHORTEST_GUESSED: usize = 6;
+
+/// A value that must never be shown.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Secret {
+    /// Somebody said that it is one: it is hidden from [`SHORTEST_DECLARED`] characters on.
+    Declared(String),
+    /// Its name or its place says so: it is hidden from [`SHORTEST_GUESSED`] characters on.
+    Guessed(String),
+}
+
+impl Secret {
+    /// The value.
+    pub fn value(&self) -> &str {
+        let (Secret::Declared(value) | Secret::Guessed(value)) = self;
+        value
+    }
+
+    /// Whether it is long enough to be hidden wherever it stands.
+    pub fn is_hidden(&self) -> bool {
+        self.value().chars().count() >= self.shortest()
+    }
+
+    /// Fewest characters of it that are hidden.
+    fn shortest(&self) -> usize {
+        match self {
+            Secret::Declared(_) => SHORTEST_DECLARED,
+            Secret::Guessed(_) => SHORTEST_GUESSED,
+        }
+    }
+}
+
+impl From<String> for Secret {
+    fn from(value: String) -> Self {
+        Secret::Guessed(value)
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(HIDDEN)
+    }
+}
 
 /// Replaces the secrets that it knows by `***`. Cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -37,17 +81,15 @@ struct Inner {
 }
 
 impl Redactor {
-    /// A redactor for these values; values of fewer than six characters are left alone.
-    pub fn new(secrets: impl IntoIterator<Item = String>) -> Self {
-        let secrets = secrets.into_iter();
-        let patterns: BTreeSet<String> = secrets.flat_map(|secret| spell::spellings(&secret)).collect();
-        Redactor::of(patterns)
+    /// A redactor for these values; a text is a value that was guessed to be a secret.
+    pub fn new(secrets: impl IntoIterator<Item = impl Into<Secret>>) -> Self {
+        Redactor::default().with(secrets)
     }
 
     /// This redactor with more secrets.
-    pub fn with(&self, secrets: impl IntoIterator<Item = String>) -> Self {
+    pub fn with(&self, secrets: impl IntoIterator<Item = impl Into<Secret>>) -> Self {
         let mut patterns = self.inner.as_ref().map(|inner| inner.patterns.clone()).unwrap_or_default();
-        patterns.extend(secrets.into_iter().flat_map(|secret| spell::spellings(&secret)));
+        patterns.extend(secrets.into_iter().flat_map(|secret| spell::spellings(&secret.into())));
         Redactor::of(patterns)
     }
 

@@ -11,11 +11,13 @@
 //!     files/                           runbook, scenario and stack file as they were
 //! ```
 
-use super::atomic::{random_u16, write_atomic};
+use super::atomic::{no_link, write_atomic};
+use super::private::{open_plain, random};
 use super::{FileRef, Journal};
 use sha2::{Digest, Sha256};
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -53,12 +55,14 @@ impl RunDir {
 
     fn root_of(project: &Path, out: Option<&Path>, folder: &str) -> io::Result<PathBuf> {
         if let Some(out) = out {
+            no_link(out)?;
             fs::create_dir_all(out)?;
             return Ok(out.to_path_buf());
         }
         // `./.firedrill` is right and no pleasure to read.
         let own = project.strip_prefix(".").unwrap_or(project).join(".firedrill");
         let root = own.join(folder);
+        no_link(&root)?;
         fs::create_dir_all(&root)?;
         match File::create_new(own.join(".gitignore")) {
             Ok(mut file) => file.write_all(b"*\n")?,
@@ -80,10 +84,10 @@ impl RunDir {
         let stamp = now.format(&format).map_err(io::Error::other)?;
         let name = slug(name);
         for _ in 0..TRIES {
-            let id = format!("{stamp}-{name}-{:04x}", random_u16());
+            let id = format!("{stamp}-{name}-{:04x}", random() & 0xffff);
             let path = root.join(&id);
             // Making the directory is the arbiter between runners that chose the same id.
-            match DirBuilder::new().create(&path) {
+            match DirBuilder::new().mode(0o700).create(&path) {
                 Ok(()) => return RunDir::furnish(root, path, id),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
@@ -118,6 +122,36 @@ impl RunDir {
         Ok(RunDir { path: path.to_path_buf(), id: id.to_string(), lock: None })
     }
 
+    /// An existing run, without its lock, whose directory is this user's own: for whoever knows it from a label, which anybody can
+    /// write, and acts on what is in it. It is a true directory, reached through no link of a project, with no link in it, and
+    /// nobody else can write to it.
+    ///
+    /// # Errors
+    /// Those of the file system, `InvalidInput` where there is a link, and `PermissionDenied` where it is not this user's own.
+    pub fn open_own(path: &Path) -> io::Result<RunDir> {
+        no_link(path)?;
+        let about = fs::symlink_metadata(path)?;
+        let refused = |kind, what: String| Err(io::Error::new(kind, format!("{} {what}", path.display())));
+        if about.uid() != rustix::process::geteuid().as_raw() {
+            return refused(io::ErrorKind::PermissionDenied, "belongs to another user".into());
+        }
+        // A link to a run beside it is not on the way, but the run itself.
+        if about.is_symlink() {
+            return refused(io::ErrorKind::InvalidInput, "is a symbolic link".into());
+        }
+        if about.mode() & 0o022 != 0 {
+            return refused(io::ErrorKind::PermissionDenied, "can be written to by other users".into());
+        }
+        for entry in fs::read_dir(path)? {
+            let entry = entry?;
+            if entry.file_type()?.is_symlink() {
+                let name = entry.file_name().to_string_lossy().into_owned();
+                return refused(io::ErrorKind::InvalidInput, format!("has a symbolic link in it: {name}"));
+            }
+        }
+        RunDir::open(path)
+    }
+
     /// An existing run whose runner has gone, with its lock: for whoever undoes it and ends its story, which only one may
     /// do at a time. Waits for the lock.
     pub fn inherit(path: &Path) -> io::Result<RunDir> {
@@ -139,7 +173,7 @@ impl RunDir {
     }
 
     fn open_lock(&self) -> io::Result<File> {
-        File::options().append(true).create(true).open(self.path.join("lock"))
+        open_plain(&self.path.join("lock"), File::options().append(true).create(true))
     }
 
     /// Every run under `root`, oldest first; none when there is no such directory. `latest` is not one of them.
@@ -189,7 +223,7 @@ impl RunDir {
 
     /// Whether the runner of this run lives: its lock is held, by whatever process, or it is just being made.
     pub fn is_alive(&self) -> io::Result<bool> {
-        let file = match File::open(self.path.join("lock")) {
+        let file = match open_plain(&self.path.join("lock"), File::options().read(true)) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return self.is_newborn(),
             Err(error) => return Err(error),

@@ -1,7 +1,7 @@
 //! Where events go: stamped, cleaned of secrets, appended to `events.jsonl` and flushed before anyone else sees
 //! them, then handed to the observers.
 
-use super::{DrillTime, Event, Redactor, Secrets, Stamped};
+use super::{DrillTime, Event, Redactor, Secret, Secrets, Stamped};
 use std::fs::File;
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -56,7 +56,7 @@ impl EventSink {
     }
 
     /// From now on these values are hidden as well: what a runbook found out, or a person typed, while it was followed.
-    pub fn hide(&self, secrets: impl IntoIterator<Item = String>) {
+    pub fn hide(&self, secrets: impl IntoIterator<Item = impl Into<Secret>>) {
         self.secrets.hide(secrets);
     }
 

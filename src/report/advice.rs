@@ -8,7 +8,8 @@ mod restore;
 pub use next::of_status;
 use restore::says_enough;
 
-use super::text::{one_line, percent, seconds};
+use super::text::{percent, seconds};
+use crate::output::one_line;
 use crate::record::{
     CommandRecord, DrillTime, FaultAfter, FaultEvent, FaultInfo, Phase, Record, StepInfo, StepRecord, StepStatus,
     Verdict,

@@ -2,9 +2,8 @@
 //! run. GitHub shows ten errors and ten warnings of a step, so that many are written, the most important ones first.
 
 use super::advice::what_to_do;
-use super::text::one_line;
-use super::workflow::{Annotation, Weight};
 use super::{Drills, Entry};
+use crate::output::{Annotation, Weight, one_line};
 use crate::record::{Day, DrillStatus, Location};
 
 /// What GitHub shows of each kind in one step.

@@ -4,10 +4,8 @@ use super::curtain::Curtain;
 use super::lines::Lines;
 use super::live::View;
 use super::paint::Paint;
+use crate::output::{ErrorLines, Live};
 use crate::record::{DrillTime, Observer, Stamped};
-use console::Term;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
-use std::fmt;
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -66,14 +64,13 @@ pub struct Console {
 
 enum Out {
     Plain(Box<dyn Write + Send>),
-    Live { bar: ProgressBar, live: Live },
+    Live { live: Live, seen: Seen },
 }
 
 /// What the drawing thread looks at.
 #[derive(Clone)]
-struct Live {
-    seen: Arc<Mutex<(View, Instant)>>,
-    term: Term,
+struct Seen {
+    last: Arc<Mutex<(View, Instant)>>,
     paint: Paint,
 }
 
@@ -81,11 +78,16 @@ impl Console {
     /// A console on standard error.
     pub fn new(options: ConsoleOptions) -> Self {
         if options.live && options.verbosity > Verbosity::Quiet {
-            let (bar, live) = Live::start(options.color);
-            options.curtain.cover(&bar);
-            return Console::with(options, Out::Live { bar, live });
+            let seen = Seen {
+                last: Arc::new(Mutex::new((View::default(), Instant::now()))),
+                paint: Paint { color: options.color },
+            };
+            let shown = seen.clone();
+            let live = Live::start(TICK, move |lines, columns| shown.render(lines, columns));
+            options.curtain.cover(&live);
+            return Console::with(options, Out::Live { live, seen });
         }
-        Console::with_writer(options, Box::new(std::io::stderr()))
+        Console::with_writer(options, Box::new(ErrorLines::default()))
     }
 
     /// A console that writes plain lines somewhere else.
@@ -99,38 +101,17 @@ impl Console {
     }
 }
 
-impl Live {
-    fn start(color: bool) -> (ProgressBar, Live) {
-        let seen = Arc::new(Mutex::new((View::default(), Instant::now())));
-        let live = Live { seen, term: Term::stderr(), paint: Paint { color } };
-        let view = live.clone();
-        // The template is fixed and valid; the default style would only look different.
-        let style = ProgressStyle::with_template("{view}").unwrap_or_else(|_| ProgressStyle::default_spinner());
-        let style = style.with_key("view", move |_: &ProgressState, out: &mut dyn fmt::Write| {
-            // Writing to the line that is being built cannot fail.
-            let _ = out.write_str(&view.render());
-        });
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_style(style);
-        bar.enable_steady_tick(TICK);
-        (bar, live)
-    }
-
-    fn render(&self) -> String {
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+impl Seen {
+    fn render(&self, lines: usize, columns: usize) -> String {
+        let seen = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let (view, at) = &*seen;
         let now = DrillTime(view.last.0).plus(at.elapsed());
-        let (height, _) = self.term.size();
-        view.render(now, self.columns(), usize::from(height).saturating_sub(1), self.paint)
-    }
-
-    /// One column less than there is: some terminals wrap a full line.
-    fn columns(&self) -> usize {
-        usize::from(self.term.size().1).saturating_sub(1)
+        view.render(now, columns, lines, self.paint)
     }
 
     /// Takes note of an event; returns whether it was the last.
     fn apply(&self, event: &Stamped) -> bool {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         seen.0.apply(event);
         seen.1 = Instant::now();
         seen.0.ended
@@ -144,15 +125,15 @@ impl Observer for Console {
         }
         let width = match &self.out {
             Out::Plain(_) => None,
-            Out::Live { live, .. } => Some(live.columns()),
+            Out::Live { .. } => Some(Live::size().1),
         };
         let lines = self.lines.of(event, width);
         // Until they are printed: whoever lowers the curtain waits for it.
         let mut held = self.curtain.lock();
         if held.down {
             held.lines.extend(lines);
-            if let Out::Live { live, .. } = &self.out {
-                live.apply(event);
+            if let Out::Live { seen, .. } = &self.out {
+                seen.apply(event);
             }
             return;
         }
@@ -165,13 +146,11 @@ impl Observer for Console {
                 }
                 let _ = out.flush();
             }
-            Out::Live { bar, live } => {
-                let ended = live.apply(event);
-                for line in lines {
-                    bar.println(line);
-                }
+            Out::Live { live, seen } => {
+                let ended = seen.apply(event);
+                lines.for_each(|line| live.say(&line));
                 if ended {
-                    bar.finish_and_clear();
+                    live.end();
                 }
             }
         }
@@ -180,10 +159,8 @@ impl Observer for Console {
 
 impl Drop for Console {
     fn drop(&mut self) {
-        if let Out::Live { bar, .. } = &self.out
-            && !bar.is_finished()
-        {
-            bar.finish_and_clear();
+        if let Out::Live { live, .. } = &self.out {
+            live.end();
         }
     }
 }
@@ -249,9 +226,9 @@ mod tests {
         // Standard error of a test is no terminal, so that nothing is drawn; what is tested is that nothing locks up.
         let mut console = Console::new(ConsoleOptions { live: true, ..ConsoleOptions::default() });
         events_of(Story::Passed).iter().for_each(|event| console.on_event(event));
-        let Out::Live { bar, live } = &console.out else { panic!("not live") };
-        assert!(bar.is_finished());
-        assert!(live.render().contains("db-pool"));
+        let Out::Live { live, seen } = &console.out else { panic!("not live") };
+        assert!(live.is_over());
+        assert!(seen.render(40, 80).contains("db-pool"));
     }
 
     #[test]
@@ -284,8 +261,8 @@ mod tests {
         drop(lowered);
         after.iter().for_each(|event| console.on_event(event));
         assert!(curtain.lock().lines.is_empty());
-        let Out::Live { bar, .. } = &console.out else { panic!("not live") };
-        assert!(bar.is_finished());
+        let Out::Live { live, .. } = &console.out else { panic!("not live") };
+        assert!(live.is_over());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What stands before the console while a person is asked: the live view is taken away, and lines wait until it is back.
 
-use indicatif::ProgressBar;
+use crate::output::Live;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -17,23 +17,23 @@ pub(super) struct Held {
     /// Lines that came meanwhile.
     pub lines: Vec<String>,
     /// The live view.
-    bar: Option<ProgressBar>,
+    live: Option<Live>,
 }
 
 impl Curtain {
     /// Takes the live view away until what is returned is dropped.
     #[must_use]
     pub fn lower(&self) -> Lowered {
-        let bar = {
+        let live = {
             // Whoever prints holds the lock: after this nobody does.
             let mut held = self.lock();
             held.down = true;
-            held.bar.clone()
+            held.live.clone()
         };
-        let view = bar.map(|bar| {
+        let view = live.map(|live| {
             let ((raise, raised), (gone, is_gone)) = (channel::<()>(), channel());
             let away = std::thread::spawn(move || {
-                bar.suspend(|| {
+                live.suspend(|| {
                     let _ = gone.send(());
                     // Until the other end is dropped.
                     let _ = raised.recv();
@@ -46,8 +46,8 @@ impl Curtain {
     }
 
     /// Puts a live view behind it.
-    pub(super) fn cover(&self, bar: &ProgressBar) {
-        self.lock().bar = Some(bar.clone());
+    pub(super) fn cover(&self, live: &Live) {
+        self.lock().live = Some(live.clone());
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Held> {

@@ -3,14 +3,11 @@
 
 use super::console::{Console, ConsoleOptions, Verbosity};
 use super::paint::{Mark, Paint};
-use super::text::{column, cut, one_line, right, seconds};
+use super::text::{column, cut, right, seconds};
 use super::words;
+use crate::output::{Live, one_line, say};
 use crate::record::{Cause, Day, DayEvent, DayObserver, DayStamped, Event, Observer, Outcome, Phase, Stamped};
-use console::Term;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use std::collections::BTreeMap;
-use std::fmt;
-use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -35,7 +32,7 @@ pub struct DayConsoleOptions {
 pub struct DayConsole {
     options: DayConsoleOptions,
     board: Arc<Mutex<Board>>,
-    bar: Option<ProgressBar>,
+    view: Option<Live>,
 }
 
 /// What is seen now.
@@ -59,8 +56,11 @@ impl DayConsole {
         let board: Arc<Mutex<Board>> = Arc::default();
         // Who wants to see every command gets plain lines: a view cannot hold them.
         let live = options.live && options.verbosity == Verbosity::Normal;
-        let bar = live.then(|| bar(board.clone(), options.color));
-        DayConsole { options, board, bar }
+        let shown = board.clone();
+        let paint = Paint { color: options.color };
+        let draw = move |lines, columns| lock(&shown).render(Instant::now(), columns, lines, paint);
+        let view = live.then(|| Live::start(TICK, draw));
+        DayConsole { options, board, view }
     }
 
     /// Who shows a drill that is about to begin.
@@ -68,7 +68,7 @@ impl DayConsole {
         if self.options.verbosity == Verbosity::Quiet {
             return None;
         }
-        if self.bar.is_some() {
+        if self.view.is_some() {
             return Some(Box::new(Follow { number, board: self.board.clone() }));
         }
         let label = {
@@ -84,21 +84,6 @@ impl DayConsole {
             ..ConsoleOptions::default()
         })))
     }
-}
-
-fn bar(board: Arc<Mutex<Board>>, color: bool) -> ProgressBar {
-    let term = Term::stderr();
-    // The template is fixed and valid; the default style would only look different.
-    let style = ProgressStyle::with_template("{view}").unwrap_or_else(|_| ProgressStyle::default_spinner());
-    let style = style.with_key("view", move |_: &ProgressState, out: &mut dyn fmt::Write| {
-        let (height, width) = term.size();
-        let (width, height) = (usize::from(width).saturating_sub(1), usize::from(height).saturating_sub(1));
-        // Writing to the line that is being built cannot fail.
-        let _ = out.write_str(&lock(&board).render(Instant::now(), width, height, Paint { color }));
-    });
-    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_style(style);
-    bar.enable_steady_tick(TICK);
-    bar
 }
 
 fn lock(board: &Mutex<Board>) -> std::sync::MutexGuard<'_, Board> {
@@ -188,15 +173,14 @@ impl DayObserver for DayConsole {
         }
         let paint = Paint { color: self.options.color };
         let line = line(&event.event, day, width, paint);
-        match &self.bar {
-            Some(bar) => {
-                line.into_iter().for_each(|line| bar.println(line));
+        match &self.view {
+            Some(view) => {
+                line.iter().for_each(|line| view.say(line));
                 if day.ended {
-                    bar.finish_and_clear();
+                    view.end();
                 }
             }
-            // A terminal that went away is no reason to stop a game day half-way.
-            None => drop(line.map(|line| writeln!(std::io::stderr(), "{line}"))),
+            None => line.iter().for_each(|line| say(&format!("{line}\n"))),
         }
     }
 }
@@ -335,7 +319,7 @@ mod tests {
         }
         insta::assert_snapshot!("the_live_view", seen[3]);
         assert_eq!(seen.last().unwrap().lines().count(), 2, "2 was started again and has no end");
-        assert!(console.bar.as_ref().unwrap().is_finished());
+        assert!(console.view.as_ref().unwrap().is_over());
     }
 
     #[test]

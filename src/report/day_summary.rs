@@ -3,8 +3,9 @@
 
 use super::drills::{Drills, Entry};
 use super::paint::{Mark, Paint};
-use super::text::{column, cut, declared, one_line, right, seconds, wrap};
+use super::text::{column, cut, declared, right, seconds, wrap};
 use super::words::many;
+use crate::output::one_line;
 use crate::record::{Attempt, Cause, Day, DayDrill, DayPlan, DrillStatus, Outcome};
 use std::path::Path;
 use std::time::Duration;

@@ -1,5 +1,6 @@
 //! `--format json`: every event as a line of JSON, as it happens, for programs that follow a drill or a game day.
 
+use crate::output::{json, pipe};
 use crate::record::{Day, DayObserver, DayStamped, Observer, Stamped};
 use serde::Serialize;
 use std::io::Write;
@@ -12,8 +13,8 @@ pub struct EventsJson<W: Write + Send> {
 
 impl EventsJson<std::io::Stdout> {
     /// To standard output.
-    pub fn stdout() -> Self {
-        EventsJson::new(std::io::stdout())
+    pub fn printed() -> Self {
+        EventsJson::new(pipe::stdout())
     }
 }
 
@@ -30,9 +31,8 @@ impl<W: Write + Send> EventsJson<W> {
         if self.failed {
             return;
         }
-        let written = serde_json::to_vec(event).map_err(std::io::Error::from).and_then(|mut line| {
-            line.push(b'\n');
-            self.out.write_all(&line)?;
+        let written = serde_json::to_string(event).map_err(std::io::Error::from).and_then(|line| {
+            self.out.write_all(format!("{}\n", json(&line)).as_bytes())?;
             self.out.flush()
         });
         self.failed = written.is_err();

@@ -2,8 +2,9 @@
 
 use super::console::Verbosity;
 use super::paint::{Mark, Paint};
-use super::text::{cut, declared, fold, one_line, percent, requests, seconds, terminal_lines, wrap};
+use super::text::{cut, declared, fold, percent, requests, seconds, wrap};
 use super::words::{self, placed};
+use crate::output::{one_line, terminal_lines};
 use crate::record::{
     Announcement, Check, CheckOutcome, Event, FaultEvent, Location, Phase, Stamped, StepStatus, Verdict,
 };

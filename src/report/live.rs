@@ -3,8 +3,9 @@
 
 use super::lines::Tail;
 use super::paint::{Mark, Paint};
-use super::text::{column, cut, one_line, percent, right, seconds};
+use super::text::{column, cut, percent, right, seconds};
 use super::words;
+use crate::output::one_line;
 use crate::record::{Announcement, Counts, DrillTime, Event, FaultEvent, Phase, Slice, Stamped};
 use std::collections::{BTreeMap, VecDeque};
 

@@ -30,7 +30,6 @@ mod summary;
 mod testing;
 mod text;
 mod words;
-mod workflow;
 
 pub use annotations::annotations;
 pub use console::{Console, ConsoleOptions, Verbosity};
@@ -49,6 +48,5 @@ pub use markdown::markdown;
 pub use overview::overview;
 pub use paint::{Mark, Paint};
 pub use summary::summary;
-pub use text::{one_line, seconds};
+pub use text::seconds;
 pub use words::many;
-pub use workflow::{Annotation, Weight};

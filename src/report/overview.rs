@@ -3,8 +3,9 @@
 
 use super::advice::what_to_do;
 use super::paint::{Mark, Paint};
-use super::text::{column, one_line, right, seconds, wrap};
+use super::text::{column, right, seconds, wrap};
 use super::{Drills, Entry, words};
+use crate::output::one_line;
 use crate::record::Account;
 
 /// Columns of the overview.

@@ -3,8 +3,9 @@
 
 use super::clock::{parsed, started};
 use super::paint::Mark;
-use super::text::{bytes, declared, one_line, seconds};
+use super::text::{bytes, declared, seconds};
 use super::words::time_limit;
+use crate::output::one_line;
 use crate::record::{DrillTime, Numbers, Record, RestoreLevel, RestorePlan, Verdict};
 use std::collections::BTreeMap;
 use time::Duration;

@@ -4,8 +4,9 @@
 use super::Entry;
 use super::paint::Mark;
 use super::restore::other_level;
-use super::text::{one_line, seconds};
+use super::text::seconds;
 use super::words;
+use crate::output::one_line;
 use crate::record::{Attempt, Cause, DrillStatus, Location, Outcome, Record, Verdict, label};
 
 /// Why a drill of a game day that was cut off has not begun.

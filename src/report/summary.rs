@@ -3,8 +3,9 @@
 
 use super::paint::{Mark, Paint};
 use super::restore;
-use super::text::{column, cut, declared, one_line, percent, requests, right, seconds, terminal_lines, wrap};
+use super::text::{column, cut, declared, percent, requests, right, seconds, wrap};
 use super::words::{self, ending, placed};
+use crate::output::{one_line, terminal_lines};
 use crate::record::{Breakdown, Counts, Figures, Phase, Record, StepInfo, StepRecord, StepStatus, Verdict, WaitRecord};
 use std::path::Path;
 

@@ -1,98 +1,17 @@
-//! Text that others wrote, made fit for where it goes: escape sequences taken out, characters that XML or a terminal
-//! cannot bear replaced by U+FFFD; and numbers as people read them.
+//! Text for reports: what XML can bear, columns, lines of a width; and numbers as people read them.
 
-/// Stands where a character was that must not.
-const REPLACEMENT: char = '\u{FFFD}';
-
-/// Takes terminal escape sequences (ECMA-48: CSI, OSC and the other control strings, two-character escapes) out of a
-/// text. One that never ends takes at most the rest of its line with it.
-pub fn strip_escapes(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        match c {
-            '\u{1b}' => match chars.peek() {
-                Some('[') => {
-                    chars.next();
-                    skip_csi(&mut chars);
-                }
-                Some(']' | 'P' | 'X' | '^' | '_') => {
-                    chars.next();
-                    skip_string(&mut chars);
-                }
-                Some('\u{20}'..='\u{2f}') => {
-                    while chars.next_if(|c| ('\u{20}'..='\u{2f}').contains(c)).is_some() {}
-                    chars.next_if(|c| ('\u{30}'..='\u{7e}').contains(c));
-                }
-                Some('\u{30}'..='\u{7e}') => {
-                    chars.next();
-                }
-                _ => {}
-            },
-            '\u{9b}' => skip_csi(&mut chars),
-            '\u{90}' | '\u{98}' | '\u{9d}'..='\u{9f}' => skip_string(&mut chars),
-            _ => out.push(c),
-        }
-    }
-    out
-}
-
-type Chars<'a> = std::iter::Peekable<std::str::Chars<'a>>;
-
-fn skip_csi(chars: &mut Chars<'_>) {
-    while chars.next_if(|c| ('\u{20}'..='\u{3f}').contains(c)).is_some() {}
-    chars.next_if(|c| ('\u{40}'..='\u{7e}').contains(c));
-}
-
-fn skip_string(chars: &mut Chars<'_>) {
-    while let Some(c) = chars.next_if(|c| *c != '\n') {
-        match c {
-            '\u{07}' | '\u{9c}' => return,
-            '\u{1b}' if chars.next_if_eq(&'\\').is_some() => return,
-            _ => {}
-        }
-    }
-}
+use crate::output::{shown, strip_escapes, visible};
 
 /// Text for XML 1.0: no escape sequences, line ends as `\n`, and only characters of the production `Char`
-/// (<https://www.w3.org/TR/xml/#charsets>), of which C1 controls are discouraged and left out too.
+/// (<https://www.w3.org/TR/xml/#charsets>); whatever would do something is seen.
 pub fn xml_text(text: &str) -> String {
     let text = strip_escapes(text).replace("\r\n", "\n");
     let clean = text.chars().map(|c| match c {
-        '\r' => '\n',
-        '\t' | '\n' => c,
-        '\u{00}'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{FFFE}' | '\u{FFFF}' => REPLACEMENT,
-        _ => c,
+        '\r' | '\n' => '\n',
+        '\u{FFFE}' | '\u{FFFF}' => char::REPLACEMENT_CHARACTER,
+        _ => shown(c),
     });
     clean.collect()
-}
-
-/// Text for a terminal, one line per line of it: no escape sequences, no controls, nothing that turns the direction of
-/// writing round; tabs become two spaces, and of a line that was written over (`\r`) the last state is shown.
-pub fn terminal_lines(text: &str) -> Vec<String> {
-    strip_escapes(text).lines().map(terminal_line).collect()
-}
-
-fn terminal_line(line: &str) -> String {
-    let line = line.trim_end_matches('\r');
-    let last = line.rsplit('\r').find(|part| !part.is_empty()).unwrap_or_default();
-    let mut out = String::with_capacity(last.len());
-    for c in last.chars() {
-        match c {
-            '\t' => out.push_str("  "),
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => out.push(REPLACEMENT),
-            '\u{2028}' | '\u{2029}' => out.push(' '),
-            _ if c.is_control() => out.push(REPLACEMENT),
-            _ => out.push(c),
-        }
-    }
-    out
-}
-
-/// A text as one line for a terminal: its lines joined by spaces.
-pub fn one_line(text: &str) -> String {
-    let lines = terminal_lines(text);
-    lines.iter().map(|line| line.trim()).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 /// A text cut to `width` columns, with `…` where it was cut.
@@ -100,9 +19,9 @@ pub fn cut(text: &str, width: usize) -> String {
     console::truncate_str(text, width, "…").into_owned()
 }
 
-/// A text filled up with spaces to `width` columns, or cut to them.
+/// A text on one line, filled up with spaces to `width` columns, or cut to them.
 pub fn column(text: &str, width: usize) -> String {
-    let text = cut(text, width);
+    let text = cut(&visible(text), width);
     let missing = width.saturating_sub(console::measure_text_width(&text));
     text + &" ".repeat(missing)
 }
@@ -204,24 +123,6 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn escapes_go_and_text_stays() {
-        assert_eq!(strip_escapes("\u{1b}[1;31mred\u{1b}[0m"), "red");
-        assert_eq!(strip_escapes("\u{1b}]0;title\u{07}x\u{1b}]8;;http://a\u{1b}\\link"), "xlink");
-        assert_eq!(strip_escapes("\u{9b}31mred \u{1b}(Bplain \u{1b}=\u{1b}7ok"), "red plain ok");
-        assert_eq!(strip_escapes("a\u{1b}]0;never ends\nnext"), "a\nnext", "takes no more than its line");
-        assert_eq!(strip_escapes("cut \u{1b}["), "cut ");
-        assert_eq!(strip_escapes("cut \u{1b}"), "cut ");
-        assert_eq!(strip_escapes("[31m is text"), "[31m is text");
-    }
-
-    #[test]
-    fn a_terminal_line_cannot_move_the_cursor() {
-        assert_eq!(terminal_lines("10%\r50%\r100%\r\ndone\tnow"), ["100%", "done  now"]);
-        assert_eq!(terminal_lines("a\u{8}\u{0}b\u{202e}c\u{85}"), ["a\u{fffd}\u{fffd}b\u{fffd}c\u{fffd}"]);
-        assert_eq!(one_line("  first\n\n second\r\n"), "first second");
-    }
-
-    #[test]
     fn numbers_as_people_read_them() {
         assert_eq!(seconds(0), "0.00 s");
         assert_eq!(seconds(412_345), "0.41 s");
@@ -267,15 +168,7 @@ mod tests {
 
         #[test]
         fn plain_text_is_left_alone(text in "[ -~äöü€\n]{0,200}") {
-            prop_assert_eq!(xml_text(&text), text.clone());
-            prop_assert_eq!(strip_escapes(&text), text);
-        }
-
-        #[test]
-        fn nothing_for_a_terminal_is_a_control(text in any::<String>()) {
-            for line in terminal_lines(&text) {
-                prop_assert!(!line.chars().any(char::is_control));
-            }
+            prop_assert_eq!(xml_text(&text), text);
         }
 
         #[test]

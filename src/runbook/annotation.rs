@@ -30,6 +30,11 @@ const OF_HEADINGS: &[&str] = &[
     "choose",
 ];
 
+/// Bytes of a value: those of a heading are those of every block below it.
+const LONGEST_VALUE: usize = 1000;
+/// How many large patterns a runbook may have.
+const MOST_LARGE: usize = 32;
+
 /// What is noted at a block or a heading.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Note {
@@ -75,7 +80,7 @@ impl Notes {
 
 /// Takes the annotations out of a document.
 pub(super) fn take(blocks: &mut Vec<Block>, source: &Arc<Source>, diags: &mut Diagnostics) -> Notes {
-    let mut taker = Taker { source, diags, notes: Notes::default() };
+    let mut taker = Taker { source, diags, notes: Notes::default(), large: MOST_LARGE };
     taker.walk(blocks);
     taker.notes
 }
@@ -84,6 +89,8 @@ struct Taker<'a> {
     source: &'a Arc<Source>,
     diags: &'a mut Diagnostics,
     notes: Notes,
+    /// How many large patterns may still be read.
+    large: usize,
 }
 
 impl Taker<'_> {
@@ -147,7 +154,7 @@ impl Taker<'_> {
         let mut note = Note::default();
         for comment in comments {
             if below_list && self.splits(comment, code) {
-                let line = self.source.pos(code.span.start).line;
+                let line = self.source.line(code.span.start);
                 self.diags
                     .error(self.source, comment.span, "this annotation ends the list above it")
                     .label(format!("the block in line {line} is no part of the list any more"))
@@ -222,10 +229,12 @@ impl Taker<'_> {
             } else if seen.contains(&key) {
                 let message = format!("`{key}` is given twice");
                 self.diags.error(self.source, place(entry.key_span), message).help("keep one of the two");
-            } else if let Err(why) = note.set(entry, place(entry.span)) {
+            } else if let Err(why) = note.set(entry, place(entry.span), &mut self.large) {
                 self.diags.error(self.source, place(entry.span), format!("`{key}`: {why}"));
             }
-            seen.push(key);
+            if known.contains(&key) {
+                seen.push(key);
+            }
         }
         if let Some((span, message)) = broken {
             self.diags.error(self.source, place(span), message);
@@ -331,7 +340,8 @@ fn value(text: &str, may_be_pattern: bool) -> Result<(String, usize), &'static s
 
 impl Note {
     /// Takes one entry over; `span` is where its value stands.
-    fn set(&mut self, entry: &Entry, span: Span) -> Result<(), String> {
+    /// `large` is how many large patterns may still be read.
+    fn set(&mut self, entry: &Entry, span: Span, large: &mut usize) -> Result<(), String> {
         let settings = &mut self.settings;
         let text = match (&entry.value, entry.key.as_str()) {
             (Some(text), _) => text.as_str(),
@@ -339,13 +349,16 @@ impl Note {
             (None, "skip") => return Err("say why it is skipped: `skip=\"needs the console\"`".to_string()),
             (None, key) => return Err(format!("it has no value: write `{key}=…`")),
         };
+        if text.len() > LONGEST_VALUE {
+            return Err(format!("its value is longer than {LONGEST_VALUE} bytes"));
+        }
         match entry.key.as_str() {
             "id" => self.name = Some(Name { text: parse_id(text)?, span, exact: true }),
             "phase" => self.phase = Some(parse_phase(text)?),
             "in" => settings.place = Some(settings::parse_place(text)?),
             "timeout" => settings.timeout = Some(settings::parse_timeout(text)?),
             "retry" => settings.retry = Some(Retry::parse(text)?),
-            "expect" => settings.expect = Some(Expect::parse(text)?),
+            "expect" => settings.expect = Some(Expect::parse_within(text, large)?),
             "expect-exit" => settings.expect_exit = Some(settings::parse_exit(text)?),
             "errors" => settings.errors = Some(Errors::parse(text)?),
             "background" => settings.background = Some(parse_bool(text)?),
@@ -384,7 +397,7 @@ fn parse_id(text: &str) -> Result<String, String> {
 
 /// Names under which two different blocks capture: a later step could not say which of the two it means.
 pub(super) fn check_captures(steps: &[super::Step], notes: &Notes, source: &Arc<Source>, diags: &mut Diagnostics) {
-    let line_of = |note: &Note| note.span.map_or(0, |span| source.pos(span.start).line);
+    let line_of = |note: &Note| note.span.map_or(0, |span| source.line(span.start));
     let mut known: Vec<(String, &str)> = Vec::new();
     for step in steps {
         for block in &step.blocks {

@@ -6,10 +6,32 @@ use super::shell::{Bash, blank};
 use super::simple::{Simple, after_options, bare};
 use super::{Command, placeholder};
 use crate::programs::{self, Answer, Call, Code, Filtered, Passes, Sink, Stage};
+use std::collections::HashMap;
 use tree_sitter::Node;
 
 /// How deep shell text may stand in shell text.
 const DEEPEST: usize = 4;
+
+/// How many times its own length the functions of a text are read where they are called.
+const UNFOLDED: usize = 16;
+/// How far behind a command its here-document is looked for, in bytes.
+const NEAR: usize = 200;
+/// How many programs that only run another one may stand before a program.
+const MOST_WRAPPERS: usize = 16;
+
+/// What is left of the work that a text may take: functions that call functions multiply it.
+struct Work {
+    /// The parser of all of it.
+    bash: Bash,
+    /// Bytes of functions.
+    functions: usize,
+}
+
+impl Work {
+    fn of(bytes: usize) -> Work {
+        Work { bash: Bash::new(bytes), functions: UNFOLDED.saturating_mul(bytes) }
+    }
+}
 
 /// What stands around a part of a command.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +60,10 @@ pub fn only_waits(text: &str) -> bool {
 
 /// The programs that shell text runs, in order, those of functions where they are called.
 pub fn calls(text: &str) -> Vec<Call> {
+    all(text, &mut Work::of(text.len()))
+}
+
+fn all(text: &str, work: &mut Work) -> Vec<Call> {
     let around = Around {
         stdout: Sink::Stdout,
         stderr: Sink::Stderr,
@@ -50,11 +76,16 @@ pub fn calls(text: &str) -> Vec<Call> {
         depth: 0,
         base: 0,
     };
-    let mut calls = within(text, around);
-    // What a variable took is seen where it is shown.
+    let mut calls = within(text, around, work);
+    // What a variable took is seen where it is shown: behind it, or else in a loop before it.
+    let mut said: HashMap<String, Vec<usize>> = HashMap::new();
+    for (at, call) in calls.iter().enumerate() {
+        call.said().for_each(|name| said.entry(name.to_string()).or_default().push(at));
+    }
     for at in 0..calls.len() {
-        let Some(variable) = calls.get(at).and_then(|call| call.into.clone()) else { continue };
-        let shown = calls.iter().skip(at + 1).chain(&calls).find(|call| call.says(&variable)).map(|call| call.stdout);
+        let Some(places) = calls.get(at).and_then(|call| said.get(call.into.as_ref()?)) else { continue };
+        let behind = places.get(places.partition_point(|place| *place <= at)).or(places.first());
+        let shown = behind.and_then(|place| calls.get(*place)).map(|call| call.stdout);
         if let (Some(sink), Some(call)) = (shown, calls.get_mut(at)) {
             call.stdout = sink;
         }
@@ -81,31 +112,43 @@ pub fn answered(text: &str, stdout: &str, stderr: &str) -> Option<Answer> {
     programs::error_among(&calls(text), stdout, stderr)
 }
 
-impl Command {
-    /// The programs that it runs, its inputs as they stand there; none where it is for a client.
-    pub fn calls(&self) -> Vec<Call> {
-        match self.is_shell() {
-            true => calls(&placeholder::mask(&self.text, &placeholder::find(&self.text))),
+/// Reads which programs the commands of a page run, with the work that they may take together.
+pub struct Calls(Work);
+
+impl Calls {
+    /// For a page of so many bytes.
+    pub fn of_page(bytes: usize) -> Calls {
+        Calls(Work::of(bytes))
+    }
+
+    /// The programs that a command runs, its inputs as they stand there; none where it is for a client.
+    pub fn of(&mut self, command: &Command) -> Vec<Call> {
+        match command.is_shell() {
+            true => all(&placeholder::mask(&command.text, &placeholder::find(&command.text)), &mut self.0),
             false => Vec::new(),
         }
     }
 }
 
-fn within(text: &str, around: Around<'_>) -> Vec<Call> {
+fn within(text: &str, around: Around<'_>, work: &mut Work) -> Vec<Call> {
     let lexed = lex(text);
-    let Some(tree) = Bash::new(text.len()).tree(&blank(text, &lexed)) else { return Vec::new() };
-    let functions = bodies(tree.root_node(), text);
+    let Some(tree) = work.bash.tree(&blank(text, &lexed)) else { return Vec::new() };
+    let functions: HashMap<&str, Node<'_>> = bodies(tree.root_node(), text).into_iter().collect();
     let mut found: Vec<(usize, Vec<Call>)> = Vec::new();
     let mut todo = vec![(tree.root_node(), around)];
     while let Some((node, around)) = todo.pop() {
         match node.kind() {
             "command" => {
                 let name = Simple::of(node, text).program();
-                match functions.iter().rfind(|(known, _)| *known == name).filter(|_| around.depth < DEEPEST) {
-                    Some((_, body)) => todo.push((*body, Around { depth: around.depth + 1, ..around })),
+                let body = functions.get(name).filter(|_| around.depth < DEEPEST);
+                match body.zip(body.and_then(|body| work.functions.checked_sub(body.byte_range().len()))) {
+                    Some((body, left)) => {
+                        work.functions = left;
+                        todo.push((*body, Around { depth: around.depth + 1, ..around }));
+                    }
                     None => {
                         let fed = around.fed.or_else(|| heredoc(node, text, &lexed));
-                        found.push((node.start_byte(), command(node, text, Around { fed, ..around })));
+                        found.push((node.start_byte(), command(node, text, Around { fed, ..around }, work)));
                     }
                 }
                 substituted(node, text, around, &mut todo);
@@ -139,8 +182,14 @@ fn bodies<'t, 'a>(root: Node<'t>, text: &'a str) -> Vec<(&'a str, Node<'t>)> {
 
 /// The here-document or here-string of a command.
 fn heredoc<'a>(node: Node<'_>, text: &'a str, lexed: &Lexed) -> Option<&'a str> {
+    let first = lexed.heredocs.partition_point(|document| document.operator.start < node.start_byte());
+    let document = lexed.heredocs.get(first)?;
+    // Nothing but other redirections stands between.
+    if document.operator.start > node.end_byte() + NEAR {
+        return None;
+    }
     let whole = node.parent().filter(|parent| parent.kind() == "redirected_statement").unwrap_or(node).byte_range();
-    let document = lexed.heredocs.iter().find(|document| whole.contains(&document.operator.start))?;
+    let document = Some(document).filter(|document| whole.contains(&document.operator.start))?;
     // Its last line is the delimiter.
     text.get(document.body.start..document.body.end)?.rsplit_once('\n').map(|(lines, _)| lines)
 }
@@ -275,8 +324,9 @@ fn lost(around: Around<'_>) -> Around<'_> {
 /// One after the other: only the last one's exit code is seen, and no one's that runs in the background.
 fn sequence<'t>(nodes: &[Node<'t>], around: Around<'t>, todo: &mut Vec<(Node<'t>, Around<'t>)>) {
     for (i, node) in nodes.iter().enumerate() {
-        let background = node.next_sibling().is_some_and(|next| next.kind() == "&");
-        let seen = i + 1 == nodes.len() && !background;
+        // Only of the last one it matters, and to ask for it takes a walk past all of them.
+        let last = i + 1 == nodes.len();
+        let seen = last && node.next_sibling().is_none_or(|next| next.kind() != "&");
         todo.push((*node, if seen { around } else { lost(around) }));
     }
 }
@@ -315,15 +365,18 @@ fn list<'t>(children: &[Node<'t>], text: &'t str, around: Around<'t>, todo: &mut
 
 /// `a | b`: what is written before a pipe goes into it, unless all behind it only hand it on.
 fn pipeline<'t>(children: &[Node<'t>], text: &'t str, around: Around<'t>, todo: &mut Vec<(Node<'t>, Around<'t>)>) {
-    let stages: Vec<&Node<'t>> = children.iter().filter(|child| child.is_named()).collect();
+    // Each with what stands right behind it.
+    let next = children.iter().skip(1).map(Some).chain([None]);
+    let stages: Vec<(&Node<'t>, Option<&Node<'t>>)> =
+        children.iter().zip(next).filter(|(child, _)| child.is_named()).collect();
     let (mut stdout, stderr) = around.last.unwrap_or((around.stdout, around.stderr));
     let mut filtered = around.filtered;
-    let pipe = around.base + stages.first().map_or(0, |stage| stage.start_byte());
+    let pipe = around.base + stages.first().map_or(0, |(stage, _)| stage.start_byte());
     // Whether all that stands behind exits with 0 whatever it is given.
     let mut judged = false;
-    for (i, stage) in stages.iter().enumerate().rev() {
+    for (i, (stage, next)) in stages.iter().enumerate().rev() {
         let of_last = i + 1 == stages.len();
-        let both = stage.next_sibling().is_some_and(|next| next.kind() == "|&");
+        let both = next.is_some_and(|next| next.kind() == "|&");
         let stderr = match (of_last, both) {
             (true, _) => stderr,
             (false, true) => stdout,
@@ -380,13 +433,13 @@ fn redirected(node: Node<'_>, text: &str, (mut stdout, mut stderr): (Sink, Sink)
 }
 
 /// A simple command: the program that it names, and those that this one runs.
-fn command(node: Node<'_>, text: &str, around: Around<'_>) -> Vec<Call> {
+fn command(node: Node<'_>, text: &str, around: Around<'_>, work: &mut Work) -> Vec<Call> {
     let (stdout, stderr) = around.last.unwrap_or((around.stdout, around.stderr));
     let (stdout, stderr) = redirected(node, text, (stdout, stderr));
     let around = Around { stdout, stderr, last: None, ..around };
     let mut found = Vec::new();
     let mut next = Some(Simple::of(node, text));
-    while let Some(simple) = next.take() {
+    while let Some(simple) = next.take().filter(|_| found.len() < MOST_WRAPPERS) {
         let simple = bare(simple);
         if simple.words.is_empty() {
             break;
@@ -399,7 +452,7 @@ fn command(node: Node<'_>, text: &str, around: Around<'_>) -> Vec<Call> {
                     let base = (around.base + node.start_byte() + 1) << 16;
                     // What is fed goes to what the script runs, unless it is the script.
                     let fed = around.fed.filter(|fed| *fed != script);
-                    found.extend(within(&script, Around { depth: around.depth + 1, base, fed, ..around }));
+                    found.extend(within(&script, Around { depth: around.depth + 1, base, fed, ..around }, work));
                 }
                 false => found.clear(),
             }

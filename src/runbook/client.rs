@@ -4,15 +4,17 @@
 use super::commands::Block;
 use super::language::{self, Language};
 use super::markdown::Code;
-use super::placeholder::{Placeholder, mask};
+use super::placeholder::{self, Placeholder, mask};
 use super::prompt;
 use super::runs::{Around, Run, conditional};
-use super::text::{Excerpt, Lines};
+use super::text::Excerpt;
 use super::{Command, Filled, Input, unified_name};
-use crate::source::Span;
+use crate::source::{Source, Span};
 
 /// Longer names are sentences.
 const MAX_NAME: usize = 80;
+/// How far is looked for what closes an element of HTML, in bytes.
+const NEAR: usize = 1024;
 
 /// Why a block of this language is for a person, and what would change that.
 pub(super) fn needed(tag: &str) -> String {
@@ -23,22 +25,22 @@ pub(super) fn needed(tag: &str) -> String {
 }
 
 /// Reads a whole block as one command.
-pub(super) fn read(lines: &Lines<'_>, code: &Code, tag: &str, around: &Around<'_>) -> Block {
+pub(super) fn read(source: &Source, code: &Code, tag: &str, around: &Around<'_>) -> Block {
     if let Some((first, _)) = code.body.lines().find(|(line, _)| !line.trim().is_empty())
         && prompt::foreign(first).is_some()
     {
-        return session(lines, code, tag, around);
+        return session(source, code, tag, around);
     }
     let text = &code.body.text;
     let kept = text.trim_end().len();
     // Whole lines are kept, so that what is told of them has the column that it has in the file.
     let start =
         text.find(|c: char| !c.is_whitespace()).and_then(|at| text.get(..at)?.rfind('\n')).map_or(0, |at| at + 1);
-    block(vec![command(lines, code.body.part(Span::new(start.min(kept), kept)), tag)], around)
+    block(vec![command(source, code.body.part(Span::new(start.min(kept), kept)), tag)], around)
 }
 
 /// The statements that a session of the client shows, each with the output below it.
-pub(super) fn session(lines: &Lines<'_>, code: &Code, tag: &str, around: &Around<'_>) -> Block {
+pub(super) fn session(source: &Source, code: &Code, tag: &str, around: &Around<'_>) -> Block {
     let mut typed: Vec<(Excerpt, String)> = Vec::new();
     for (line, span) in code.body.lines() {
         let blanks = line.len() - line.trim_start().len();
@@ -62,7 +64,7 @@ pub(super) fn session(lines: &Lines<'_>, code: &Code, tag: &str, around: &Around
     }
     let commands = typed.into_iter().map(|(text, output)| {
         let output = output.trim_matches('\n').trim_end();
-        Command { expected: (!output.is_empty()).then(|| output.to_string()), ..command(lines, text, tag) }
+        Command { expected: (!output.is_empty()).then(|| output.to_string()), ..command(source, text, tag) }
     });
     block(commands.collect(), around)
 }
@@ -97,10 +99,10 @@ fn block(mut commands: Vec<Command>, around: &Around<'_>) -> Block {
     Block::Run(vec![Run { held, why: None, title: None, commands, span }])
 }
 
-fn command(lines: &Lines<'_>, excerpt: Excerpt, tag: &str) -> Command {
-    let start = lines.pos(excerpt.origin(0));
+fn command(source: &Source, excerpt: Excerpt, tag: &str) -> Command {
+    let start = source.pos(excerpt.origin(0));
     let input = |found: Placeholder| {
-        let at = lines.pos(excerpt.origin(found.span.start));
+        let at = source.pos(excerpt.origin(found.span.start));
         let spelling = excerpt.text.get(found.span.start..found.span.end).unwrap_or_default().to_string();
         Input { name: unified_name(&found.name), spelling, span: found.span, line: at.line, column: at.column }
     };
@@ -276,7 +278,7 @@ fn angle(rest: &str, before: Option<char>) -> Option<(usize, &str)> {
     let worded = first.is_alphabetic() && last.is_alphanumeric() && name.chars().all(fits) && before != Some('<');
     // `a<b and c>d`; `<b>bold</b>`.
     let joined = name.contains(' ') && before.is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | ')' | ']'));
-    let html = rest.contains(&format!("</{name}>"));
+    let html = placeholder::beginning(rest, NEAR).contains(&format!("</{name}>"));
     (worded && !joined && !html).then_some((name.len() + 2, name))
 }
 

@@ -30,7 +30,7 @@ const WRAPPERS: &[&str] = &[
     "stdbuf", "xargs", "sshpass", "chroot", "nsenter",
 ];
 
-/// Where code stands in a shell command.
+/// Where code stands in a shell command: spans by their beginnings, each with the furthest end of all up to it.
 pub(super) struct Code {
     spans: Vec<Span>,
 }
@@ -56,12 +56,19 @@ impl Code {
             }
         }
         spans.retain(|span| lexed.quoting(span.start) != Quoting::Comment);
+        spans.sort_by_key(|span| span.start);
+        let mut furthest = 0;
+        for span in &mut spans {
+            furthest = furthest.max(span.end);
+            span.end = furthest;
+        }
         Code { spans }
     }
 
     /// Whether the byte at `at` is code.
     pub fn holds(&self, at: usize) -> bool {
-        self.spans.iter().any(|span| span.start <= at && at < span.end)
+        let begun = self.spans.partition_point(|span| span.start <= at);
+        begun.checked_sub(1).and_then(|last| self.spans.get(last)).is_some_and(|span| at < span.end)
     }
 }
 
@@ -108,9 +115,14 @@ fn call(node: Node<'_>, children: &[Node<'_>], text: &str, spans: &mut Vec<Span>
     let parts: Vec<(&str, Span)> = parts
         .map(|part| (text.get(part.byte_range()).unwrap_or_default(), Span::new(part.start_byte(), part.end_byte())))
         .collect();
+    let mut reads = None;
+    let mut reads_code = || *reads.get_or_insert_with(|| parts.iter().any(|(word, _)| self::reads_code(word)));
+    // What leads to a word, as far as nothing else has stood before it.
+    let leading = leading(&parts);
     for (index, (word, own)) in parts.iter().enumerate() {
         let (name, rest) = (base(word), parts.get(index + 1..).unwrap_or_default());
-        if WHOLE.contains(&name) && leads(parts.get(..index).unwrap_or_default()) {
+        let behind_dashes = index.checked_sub(1).and_then(|i| parts.get(i)).is_some_and(|(before, _)| *before == "--");
+        if WHOLE.contains(&name) && (index <= leading || behind_dashes) {
             spans.push(Span::new(own.end, node.end_byte()));
         } else if SHELLS.contains(&name) {
             shell(rest, node.end_byte(), spans);
@@ -128,7 +140,7 @@ fn call(node: Node<'_>, children: &[Node<'_>], text: &str, spans: &mut Vec<Span>
                 }
             }
         }
-        if *word == "<<<" || word.starts_with("<<<") && parts.iter().any(|(word, _)| reads_code(word)) {
+        if *word == "<<<" || word.starts_with("<<<") && reads_code() {
             spans.push(*own);
         }
     }
@@ -144,14 +156,14 @@ fn shell(rest: &[(&str, Span)], end: usize, spans: &mut Vec<Span>) {
     spans.push(Span::new(start, code.map_or(end, |(_, own)| own.end)));
 }
 
-/// Whether nothing stands before a program but what calls it.
-fn leads(before: &[(&str, Span)]) -> bool {
+/// How many of the first words only call a program that follows.
+fn leading(parts: &[(&str, Span)]) -> usize {
     let mut option = false;
-    let wraps = |(word, _): &(&str, Span)| {
+    let wraps = |(word, _): &&(&str, Span)| {
         let own = word.starts_with('-');
         let fits = own || option || WRAPPERS.contains(&base(word)) || word.contains('=');
         option = own;
         fits || word.starts_with(|c: char| c.is_ascii_digit())
     };
-    before.last().is_some_and(|(word, _)| *word == "--") || before.iter().all(wraps)
+    parts.iter().take_while(wraps).count()
 }

@@ -8,10 +8,10 @@ use super::markdown::Code;
 use super::prompt::{self, Shown};
 use super::runs::{self, Around, Run};
 use super::shell::Bash;
-use super::text::{Excerpt, Lines};
+use super::text::Excerpt;
 use super::{ByHand, client, placeholder, unified_name, variables};
 use super::{Command, Input, Reading, RunbookPhase, VariableRead};
-use crate::source::Span;
+use crate::source::{Source, Span};
 
 /// What a block is to a reader who follows the runbook.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub(super) enum Block {
 /// Reads a block. `hands` knows what the blocks before it in its section have opened.
 pub(super) fn read(
     bash: &mut Bash,
-    lines: &Lines<'_>,
+    source: &Source,
     code: &Code,
     reading: &Reading,
     around: &Around<'_>,
@@ -39,7 +39,7 @@ pub(super) fn read(
         return Block::Person(format!("it is tagged `{tag}`, but it holds shell commands"));
     }
     if reading.clients.contains(&tag) {
-        return client::read(lines, code, &tag, around);
+        return client::read(source, code, &tag, around);
     }
     match language {
         // The application's code is nothing to do for anybody, except where people act.
@@ -56,7 +56,7 @@ pub(super) fn read(
     let (typed, prompted) = match prompt::read(bash, &code.body, language == Language::Console) {
         Shown::Foreign(prompt) => {
             if let Some(tag) = client::of_prompt(&prompt).filter(|tag| reading.clients.contains(*tag)) {
-                return client::session(lines, code, tag, around);
+                return client::session(source, code, tag, around);
             }
             return Block::Person(format!("it shows a session of another program (prompt `{prompt}`)"));
         }
@@ -74,7 +74,7 @@ pub(super) fn read(
     hands.block(typed.first().map_or("", |typed| typed.text.text.as_str()));
     let mut runs = Vec::new();
     for typed in &typed {
-        runs::cut(bash, lines, typed, &tag, around, hands, &mut runs);
+        runs::cut(bash, source, typed, &tag, around, hands, &mut runs);
         if let Some(Run { why: Some(ByHand::Person(why)), commands, .. }) = runs.first()
             && commands.is_empty()
         {
@@ -93,12 +93,12 @@ pub(super) fn not_shell(
     text: &str,
     spans: &[Span],
     excerpt: &Excerpt,
-    lines: &Lines<'_>,
+    source: &Source,
 ) -> Option<Contents> {
     // What cannot be split stays one piece, the last one.
     let last = spans.last()?;
     let wrong = !bash.is_complete(text.get(last.start..last.end).unwrap_or_default());
-    let line = lines.line(excerpt.origin(last.start));
+    let line = source.line(excerpt.origin(last.start));
     let why = match bash.is_worn_out() {
         true => "the shell in this runbook is too long or too tangled to be taken apart".to_string(),
         false => format!("it is no valid shell (from line {line} on)"),
@@ -106,11 +106,11 @@ pub(super) fn not_shell(
     wrong.then_some(Contents { from: 0, why, invalid: true })
 }
 
-pub(super) fn command(bash: &mut Bash, lines: &Lines<'_>, excerpt: &Excerpt, tag: &str) -> Command {
+pub(super) fn command(bash: &mut Bash, source: &Source, excerpt: &Excerpt, tag: &str) -> Command {
     let text = &excerpt.text;
-    let start = lines.pos(excerpt.origin(0));
+    let start = source.pos(excerpt.origin(0));
     let input = |name: &str, span: Span| {
-        let at = lines.pos(excerpt.origin(span.start));
+        let at = source.pos(excerpt.origin(span.start));
         let spelling = text.get(span.start..span.end).unwrap_or_default().to_string();
         Input { name: unified_name(name), spelling, span, line: at.line, column: at.column }
     };

@@ -16,7 +16,7 @@ pub(super) struct Part {
     pub title: String,
     pub name: Option<Name>,
     /// The headings above it, the outermost first.
-    pub path: Vec<String>,
+    pub path: Arc<[String]>,
     /// Whether only a client makes a step of it: it takes no id away from the others.
     pub extra: bool,
 }
@@ -29,7 +29,7 @@ pub(super) fn assign(parts: &[Part], source: &Arc<Source>, diags: &mut Diagnosti
     for (part, id) in parts.iter().zip(&mut ids) {
         let Some(name) = part.name.as_ref().filter(|name| name.exact) else { continue };
         let named = format!("{}/{}", part.phase.name(), name.text);
-        let line = source.pos(name.span.start).line;
+        let line = source.line(name.span.start);
         if let Some(first) = given.get(&named) {
             diags
                 .error(source, name.span, format!("the id `{}` is given twice", shorten(&name.text)))

@@ -6,7 +6,7 @@ use super::condition::Condition;
 use super::phase;
 use super::runs::{Around, Entry};
 use super::verbs;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// Names of which a team uses one.
 const FAMILIES: &[&[&[&str]]] = &[
@@ -49,18 +49,22 @@ pub(super) fn alternatives(text: &str, entries: &[Entry<'_>], around: &Around<'_
     };
     let all = says_all(around.intro);
     let families: Vec<Option<(usize, usize)>> = leads.iter().map(|(_, label, _)| family(label)).collect();
+    // The few that there are: every family has some members.
+    let members: BTreeSet<(usize, usize)> = families.iter().flatten().copied().collect();
     let names = labels_of_ways(&leads, around.phase);
     let variants = variants(&leads);
     let mut recommended = false;
     for (i, &(at, label, _)) in leads.iter().enumerate() {
         let of = families.get(i).copied().flatten();
-        let other = |(kind, member): (usize, usize)| families.iter().flatten().any(|&(k, m)| k == kind && m != member);
+        let other = |(kind, member): (usize, usize)| members.iter().any(|&(k, m)| k == kind && m != member);
         if let Some((kind, _)) = of.filter(|of| other(*of) && !all) {
             hold(at, next_of_family(i, kind, &families), label);
         } else if recommended && is_other_way(label) {
             hold(at, next(i), label);
             continue;
-        } else if variants.get(i).copied().unwrap_or(false) || !all && names.iter().skip(1).any(|&name| name == i) {
+        } else if variants.get(i).copied().unwrap_or(false)
+            || !all && names.first() != Some(&i) && names.binary_search(&i).is_ok()
+        {
             hold(at, next(i), label);
         }
         let lower = label.to_lowercase();

@@ -1,6 +1,7 @@
 //! CommonMark events → blocks with byte spans: only what a runbook is made of. Block quotes and alerts are looked
 //! through; headings inside list items count as paragraphs.
 
+use super::placeholder::beginning;
 use super::text::Excerpt;
 use crate::source::Span;
 use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
@@ -8,6 +9,9 @@ use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, T
 /// Lists nested deeper than this are read as part of the list around them: nobody's runbook goes there, and it
 /// bounds the recursion of everything that reads the blocks.
 const MAX_LIST_DEPTH: usize = 16;
+
+/// Bytes of a heading that are read: it becomes the title of everything below it.
+const LONGEST_HEADING: usize = 500;
 
 /// A block.
 #[derive(Debug)]
@@ -278,7 +282,9 @@ impl Reader<'_> {
         if let Some(span) = self.prose_span.take() {
             let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
             match self.heading {
-                Some(level) => self.push(Block::Heading { level, text, span }),
+                Some(level) => {
+                    self.push(Block::Heading { level, text: beginning(&text, LONGEST_HEADING).to_string(), span })
+                }
                 None if text.is_empty() => {}
                 None => self.push(Block::Paragraph { text, span }),
             }
@@ -292,9 +298,12 @@ impl Reader<'_> {
     /// An annotation without its end is running text to CommonMark, and its author must hear of it.
     fn unclosed(&mut self, text: &str, span: Span) {
         let Some(at) = text.find('<').map(|at| span.start + at).filter(|_| self.footnotes == 0) else { return };
-        let line = self.source.get(at..).unwrap_or_default().split('\n').next().unwrap_or_default();
+        let rest = self.source.get(at..).unwrap_or_default();
         let escaped = self.source.get(..at).is_some_and(|before| before.ends_with('\\'));
-        if let Some(inner) = line.strip_prefix("<!--").filter(|inner| is_ours(inner) && !escaped) {
+        let ours = rest.strip_prefix("<!--").is_some_and(is_ours);
+        // A page may be one long line: it is cut only for a comment that was found.
+        let line = if ours && !escaped { rest.split('\n').next().unwrap_or_default() } else { "" };
+        if let Some(inner) = line.strip_prefix("<!--").filter(|inner| is_ours(inner)) {
             let mut excerpt = Excerpt::default();
             excerpt.push(inner.trim_end(), at + 4);
             let span = Span::new(at, at + line.trim_end().len());

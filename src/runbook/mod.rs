@@ -54,7 +54,7 @@ mod work;
 #[cfg(test)]
 mod properties;
 
-pub use calls::{answered, calls, functions, only_waits};
+pub use calls::{Calls, answered, calls, functions, only_waits};
 pub use ids::slug;
 pub use left_running::left_running;
 pub use model::*;

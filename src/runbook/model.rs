@@ -290,39 +290,57 @@ impl Runbook {
 pub(super) fn link_variables(steps: &mut [Step]) {
     let ever: HashSet<String> =
         steps.iter().flat_map(Step::commands).flat_map(|command| command.sets.iter().cloned()).collect();
-    let mut set: HashMap<Option<String>, HashSet<String>> = HashMap::new();
+    let mut set = Sets::default();
     for step in steps {
         if let StepKind::Commands(commands) = &mut step.kind {
             link_all(commands, &step.blocks, &mut set, &ever);
         }
         // What is held sets nothing for those after it, because it does not run.
         if !step.held.is_empty() {
-            link_all(&mut step.held, &step.blocks, &mut set.clone(), &ever);
+            set.aside = Some(HashSet::new());
+            link_all(&mut step.held, &step.blocks, &mut set, &ever);
+            set.aside = None;
         }
     }
 }
 
-fn link_all(
-    commands: &mut [Command],
-    blocks: &[CodeBlock],
-    set: &mut HashMap<Option<String>, HashSet<String>>,
-    ever: &HashSet<String>,
-) {
+/// The variables that are set in each place, and those that only what is held has set.
+#[derive(Default)]
+struct Sets {
+    set: HashMap<Option<String>, HashSet<String>>,
+    aside: Option<HashSet<(Option<String>, String)>>,
+}
+
+impl Sets {
+    fn holds(&self, place: &Option<String>, name: &str) -> bool {
+        let aside = self.aside.as_ref().is_some_and(|aside| aside.contains(&(place.clone(), name.to_string())));
+        aside || self.set.get(place).is_some_and(|set| set.contains(name))
+    }
+
+    fn note(&mut self, place: &Option<String>, names: &[String]) {
+        match &mut self.aside {
+            Some(aside) => aside.extend(names.iter().map(|name| (place.clone(), name.clone()))),
+            None => self.set.entry(place.clone()).or_default().extend(names.iter().cloned()),
+        }
+    }
+}
+
+fn link_all(commands: &mut [Command], blocks: &[CodeBlock], set: &mut Sets, ever: &HashSet<String>) {
     for command in commands {
         let settings = blocks.get(command.block).map(|block| &block.settings);
-        let here = set.entry(settings.and_then(|settings| settings.place.clone())).or_default();
-        link(command, here, ever);
+        let place = settings.and_then(|settings| settings.place.clone());
+        link(command, |name| set.holds(&place, name), ever);
         if settings.and_then(|settings| settings.background) != Some(true) {
-            here.extend(command.sets.iter().cloned());
+            set.note(&place, &command.sets);
         }
     }
 }
 
-fn link(command: &mut Command, set: &HashSet<String>, ever: &HashSet<String>) {
+fn link(command: &mut Command, is_set: impl Fn(&str) -> bool, ever: &HashSet<String>) {
     command.inputs.retain(|input| input.variable().is_none());
     let unset = command.reads.iter().filter(|read| {
         let name = read.input.variable().unwrap_or_default();
-        !set.contains(name) && (!read.in_function || !ever.contains(name))
+        !is_set(name) && (!read.in_function || !ever.contains(name))
     });
     command.inputs.extend(unset.map(|read| read.input.clone()));
     command.inputs.sort_by_key(|input| input.span.start);

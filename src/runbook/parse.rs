@@ -8,7 +8,6 @@ use super::markdown::{self, Block, Code};
 use super::model::link_variables;
 use super::shell::Bash;
 use super::steps::{self, Section, Text};
-use super::text::Lines;
 use super::{Runbook, RunbookPhase, Settings, alternatives, bold, moment, phase, verbs};
 use crate::source::{Diagnostics, Source, Span};
 use std::collections::BTreeSet;
@@ -48,20 +47,19 @@ pub fn parse_with(source: &Arc<Source>, reading: &Reading, diags: &mut Diagnosti
     let known = diags.all.len();
     let mut document = markdown::read(&source.text);
     let notes = annotation::take(&mut document.blocks, source, diags);
-    let lines = Lines::new(&source.text);
     for code in codes(&document.blocks) {
-        check_fence(source, &lines, code, diags);
+        check_fence(source, code, diags);
     }
     let mut sections = sections(&source.text, &document.blocks, &notes);
     alternatives::verify_after_mitigate(&mut sections);
     alternatives::hold(&mut sections);
     let mut bash = Bash::new(source.text.len());
-    let text = Text { source, lines: &lines, notes: &notes, reading };
+    let text = Text { source, notes: &notes, reading };
     let mut steps = steps::of_sections(&mut bash, &text, &sections, diags);
     annotation::check_captures(&steps, &notes, source, diags);
     for block in steps.iter().flat_map(|step| &step.blocks) {
         if let Some(key) = block.settings.contradiction() {
-            let start = lines.start(block.line);
+            let start = source.start(block.line);
             let end = start + first_line(source.text.get(start..).unwrap_or_default());
             diags
                 .error(source, Span::new(start, end), format!("a block in the background cannot have `{key}`"))
@@ -164,6 +162,8 @@ impl Above {
 pub(super) fn sections<'a>(source: &'a str, blocks: &'a [Block], notes: &Notes) -> Vec<Section<'a>> {
     let titles = blocks.iter().filter(|block| matches!(block, Block::Heading { level: 1, .. })).count();
     let mut out = vec![Section::default()];
+    // Which of them hold a block of their own that asks for something to be done.
+    let mut asking = vec![false];
     // Open headings: level, what they hand down, index of the section.
     let mut open: Vec<(u8, Above, usize)> = Vec::new();
     for block in blocks {
@@ -178,25 +178,28 @@ pub(super) fn sections<'a>(source: &'a str, blocks: &'a [Block], notes: &Notes) 
                 let Some((label, phase)) =
                     label.and_then(|label| Some((opens(label.text)?, label))).map(|(p, l)| (l, p))
                 else {
-                    push(&mut out, block);
+                    push(&mut out, &mut asking, block);
                     continue;
                 };
                 open.retain(|&(level, ..)| level < bold::LEVEL);
                 let mut here = open.last().map(|(_, above, _)| above.clone()).unwrap_or_default();
                 here.phase = if here.pinned { here.phase } else { phase };
-                let parent = open.last().and_then(|&(level, _, index)| out.get_mut(index).filter(|_| level > 1));
+                let parent = open.last().filter(|(level, ..)| *level > 1).map(|&(_, _, index)| index);
+                let asks = parent.and_then(|index| asking.get(index)).copied().unwrap_or_default();
+                let parent = parent.and_then(|index| out.get_mut(index));
                 let title = bold::title(parent.as_ref().map_or("", |parent| parent.title.as_str()), label.text);
                 // What is to be done above the first label stays a step.
-                if let Some(parent) = parent.filter(|parent| !parent.blocks.iter().copied().any(asks)) {
+                if let Some(parent) = parent.filter(|_| !asks) {
                     parent.has_children = true;
                 }
                 open.push((bold::LEVEL, here.clone(), out.len()));
                 let blocks = if label.alone { Vec::new() } else { vec![block] };
+                asking.push(blocks.iter().any(|block| asks_for_something(block)));
                 out.push(here.section(Some((label.text, *span)), title, bold::LEVEL, blocks));
                 continue;
             }
             _ => {
-                push(&mut out, block);
+                push(&mut out, &mut asking, block);
                 continue;
             }
         };
@@ -221,13 +224,14 @@ pub(super) fn sections<'a>(source: &'a str, blocks: &'a [Block], notes: &Notes) 
             here.annotated.push(span);
         }
         open.push((level, here.clone(), out.len()));
+        asking.push(false);
         out.push(here.section(Some((title, span)), title.to_string(), level, Vec::new()));
     }
     out
 }
 
 /// Whether a block asks for something to be done.
-fn asks(block: &Block) -> bool {
+fn asks_for_something(block: &Block) -> bool {
     match block {
         Block::Code(_) | Block::List { start: Some(_), .. } => true,
         Block::Paragraph { text, .. } => verbs::is_imperative(text),
@@ -235,9 +239,10 @@ fn asks(block: &Block) -> bool {
     }
 }
 
-fn push<'a>(sections: &mut [Section<'a>], block: &'a Block) {
-    if let Some(section) = sections.last_mut() {
+fn push<'a>(sections: &mut [Section<'a>], asking: &mut [bool], block: &'a Block) {
+    if let (Some(section), Some(asks)) = (sections.last_mut(), asking.last_mut()) {
         section.blocks.push(block);
+        *asks |= asks_for_something(block);
     }
 }
 
@@ -254,7 +259,7 @@ fn codes(blocks: &[Block]) -> Vec<&Code> {
 }
 
 /// A fence that never ends, or one that ends where the next one should have begun, swallows what stands between.
-fn check_fence(source: &Arc<Source>, lines: &Lines<'_>, code: &Code, diags: &mut Diagnostics) {
+fn check_fence(source: &Arc<Source>, code: &Code, diags: &mut Diagnostics) {
     let text = source.text.get(code.span.start..code.span.end).unwrap_or_default();
     let opening = Span::new(code.span.start, code.span.start + first_line(text).min(text.len()));
     if !code.is_closed(&source.text) {
@@ -278,7 +283,7 @@ fn check_fence(source: &Arc<Source>, lines: &Lines<'_>, code: &Code, diags: &mut
             .error(source, opening, "this code block does not end before the next one begins")
             .code("RB001")
             .label("its closing fence is missing")
-            .help(format!("close it before line {}, where “{}” begins another", lines.line(at), line.trim()));
+            .help(format!("close it before line {}, where “{}” begins another", source.line(at), line.trim()));
     }
 }
 

@@ -273,7 +273,7 @@ impl Surroundings {
 }
 
 /// At most the first `most` bytes, whole characters.
-fn beginning(text: &str, most: usize) -> &str {
+pub(super) fn beginning(text: &str, most: usize) -> &str {
     let mut end = most.min(text.len());
     while !text.is_char_boundary(end) {
         end -= 1;

@@ -10,6 +10,33 @@ use crate::source::Span;
 pub(super) struct Printed {
     /// The quoting of the block, found out when it is asked for.
     lexed: Option<Lexed>,
+    /// The commands of the block so far.
+    typed: Typed,
+}
+
+/// The first lines of commands behind a place, read as far as they were asked for.
+#[derive(Debug, Default)]
+struct Typed {
+    from: usize,
+    until: usize,
+    /// The first one, and how many there are.
+    first: Option<String>,
+    count: usize,
+}
+
+impl Typed {
+    /// Reads on to where a line begins.
+    fn read(&mut self, text: &str, from: usize, until: usize) {
+        if self.from != from || until < self.until {
+            *self = Typed { from, until: from, ..Typed::default() };
+        }
+        let lines = text.get(self.until..until).unwrap_or_default().lines().map(str::trim);
+        for line in lines.filter(|line| !line.is_empty() && !line.starts_with('#')) {
+            self.first.get_or_insert_with(|| line.to_string());
+            self.count += 1;
+        }
+        self.until = until;
+    }
 }
 
 impl Printed {
@@ -21,9 +48,8 @@ impl Printed {
         if !dots && !is_head(line) {
             return None;
         }
-        let above = body.text.get(from..span.start).unwrap_or_default();
-        let mut typed = above.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-        let first = typed.next()?;
+        self.typed.read(&body.text, from, span.start);
+        let first = self.typed.first.as_deref()?;
         // Not inside of quotes or a here-document.
         let lexed = self.lexed.get_or_insert_with(|| lex(&body.text));
         if lexed.line_ends.binary_search(&span.start.checked_sub(1)?).is_err() {
@@ -32,7 +58,7 @@ impl Printed {
         if dots {
             // `command`, `...`: the rest of the block is what it shows.
             let known = super::language::is_known_command(first.split_whitespace().next().unwrap_or_default());
-            return (known && typed.next().is_none()).then_some(lines.len());
+            return (known && self.typed.count == 1).then_some(lines.len());
         }
         Some(lines.iter().position(|(line, _)| line.trim().is_empty()).unwrap_or(lines.len()))
     }

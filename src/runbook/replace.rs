@@ -7,7 +7,7 @@ use super::markdown::Code;
 use super::model::link_variables;
 use super::runs::{Around, Run};
 use super::shell::Bash;
-use super::text::{Excerpt, Lines};
+use super::text::Excerpt;
 use super::{ByHand, CodeBlock, Command, Reading, Replaced, Runbook, RunbookPhase, Settings, Step, StepKind};
 use crate::source::{Pos, Source, Span};
 use std::sync::Arc;
@@ -93,10 +93,9 @@ impl Runbook {
 fn commands_of(written: Written<'_>) -> Result<Vec<Command>, String> {
     let (body, exact) = excerpt(written);
     let code = Code { info: "bash".to_string(), fenced: true, body, span: written.span };
-    let lines = Lines::new(&written.source.text);
     let around = Around { condition: None, phase: RunbookPhase::Other, intro: "", title: "" };
     let mut bash = Bash::new(written.text.len());
-    let read = commands::read(&mut bash, &lines, &code, &Reading::default(), &around, &mut Hands::default());
+    let read = commands::read(&mut bash, written.source, &code, &Reading::default(), &around, &mut Hands::default());
     let mut commands: Vec<Command> = match read {
         Block::Run(runs) => {
             // What is no command at all cannot be run; what never ends, or a condition, was decided by whoever wrote this.

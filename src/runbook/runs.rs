@@ -11,9 +11,11 @@ use super::labels;
 use super::placeholder;
 use super::prompt::Typed;
 use super::shell::Bash;
-use super::text::Lines;
 use super::{ByHand, Command, RunbookPhase};
-use crate::source::Span;
+use crate::source::{Source, Span};
+
+/// Bytes of a comment behind a command that are read.
+const LONGEST_COMMENT: usize = 1000;
 
 /// What holds for all of a block.
 pub(super) struct Around<'a> {
@@ -60,7 +62,7 @@ pub(super) struct Entry<'a> {
 /// Cuts what was typed into runs; the sample output goes to the last command.
 pub(super) fn cut(
     bash: &mut Bash,
-    lines: &Lines<'_>,
+    source: &Source,
     typed: &Typed,
     tag: &str,
     around: &Around<'_>,
@@ -72,8 +74,8 @@ pub(super) fn cut(
     let mut before = 0;
     let mut entries: Vec<Entry<'_>> = Vec::new();
     let spans = bash.split(&masked);
-    let none =
-        file_contents::find(&masked, &spans).or_else(|| commands::not_shell(bash, &masked, &spans, &typed.text, lines));
+    let none = file_contents::find(&masked, &spans)
+        .or_else(|| commands::not_shell(bash, &masked, &spans, &typed.text, source));
     for span in spans {
         entries.push(Entry { groups: comments::groups(&masked, before, span.start), span });
         before = span.end;
@@ -85,6 +87,7 @@ pub(super) fn cut(
         Span::new(typed.text.origin(start), typed.text.origin(end.saturating_sub(1).max(start)) + 1)
     };
     let first = runs.len();
+    let mut line_ends = LineEnds::default();
     let mut previous: Option<String> = None;
     let mut prompting: Option<String> = None;
     for (i, (entry, label)) in entries.iter().zip(labels).enumerate() {
@@ -98,7 +101,7 @@ pub(super) fn cut(
                     let all = entries.iter().map(|entry| typed.text.part(entry.span));
                     let all = all.map(|part| Command {
                         by_hand: Some(why.clone()),
-                        ..commands::command(bash, lines, &part, tag)
+                        ..commands::command(bash, source, &part, tag)
                     });
                     (why.clone(), all.collect())
                 }
@@ -119,20 +122,21 @@ pub(super) fn cut(
                 person(group, around, place(group.start, group.end), runs);
             }
         }
-        let tail = tail(&masked, entry.span.end);
-        let line = lines.line(typed.text.origin(entry.span.start));
+        let comment = line_ends.comment(&masked, entry.span.end);
+        let tail = comment.and_then(|comment| tail(&masked, entry.span.end, comment));
+        let line = source.line(typed.text.origin(entry.span.start));
         let why = hands.judge(bash, masked.get(entry.span.start..entry.span.end).unwrap_or_default(), line);
         if let Some(group) = entry.groups.last() {
             prompting = group.lines.iter().find(|line| comments::prompts(line)).map(|line| (*line).to_string());
         }
-        let beside = masked.get(entry.span.end..).and_then(|rest| rest.split('\n').next()).unwrap_or_default();
-        let beside = beside.split_once('#').map(|(_, said)| said.trim()).filter(|said| comments::prompts(said));
+        let beside = comment.filter(|comment| comment.prompts);
+        let beside = beside.and_then(|comment| masked.get(comment.at + 1..comment.end)).map(str::trim);
         let asks = prompting
             .as_deref()
             .or(beside)
             .map(|said| format!("it asks for input: “{}”", condition::shorten(said, 72)));
         let why = why.or(asks.map(ByHand::Person));
-        let mut command = commands::command(bash, lines, &typed.text.part(entry.span), tag);
+        let mut command = commands::command(bash, source, &typed.text.part(entry.span), tag);
         command.by_hand.clone_from(&why);
         let in_force = [around.condition.cloned(), reach.command(), label.clone(), tail];
         let last = runs.last().filter(|_| runs.len() > first).and_then(|run| run.held.as_deref());
@@ -199,9 +203,46 @@ fn is_bare(title: &str) -> bool {
 }
 
 /// The comment behind a command on its own line, if it puts a condition.
-fn tail(text: &str, end: usize) -> Option<Condition> {
-    let rest = text.get(end..)?.split('\n').next()?;
-    rest.trim_start_matches([' ', '\t', ';']).starts_with('#').then(|| condition::of_tail(rest.trim_start())).flatten()
+fn tail(text: &str, end: usize, comment: Tail) -> Option<Condition> {
+    let between = text.get(end..comment.at)?;
+    let rest = text.get(end..comment.end)?;
+    between.trim_matches([' ', '\t', ';']).is_empty().then(|| condition::of_tail(rest.trim_start())).flatten()
+}
+
+/// What stands behind the first `#` that follows on a line.
+#[derive(Debug, Clone, Copy)]
+struct Tail {
+    at: usize,
+    end: usize,
+    /// Whether it says that the command asks for something.
+    prompts: bool,
+}
+
+/// Looks for comments at the ends of lines, for commands in their order: many may stand on one line.
+#[derive(Debug, Default)]
+struct LineEnds {
+    /// How far has been looked, and what was found there.
+    known: Option<(usize, Option<Tail>)>,
+}
+
+impl LineEnds {
+    /// The first `#` behind a place on its line.
+    fn comment(&mut self, text: &str, from: usize) -> Option<Tail> {
+        match self.known {
+            // Nothing stood between there and the end of that line, or something that is still ahead.
+            Some((end, None)) if from <= end => return None,
+            Some((_, Some(tail))) if from <= tail.at => return Some(tail),
+            _ => {}
+        }
+        let rest = text.get(from..).unwrap_or_default();
+        let stop = rest.find(['#', '\n']).map_or(text.len(), |offset| from + offset);
+        let tail = text.get(stop..).filter(|rest| rest.starts_with('#')).map(|rest| {
+            let said = placeholder::beginning(rest, LONGEST_COMMENT).split('\n').next().unwrap_or_default();
+            Tail { at: stop, end: stop + said.len(), prompts: comments::prompts(said.trim_start_matches('#')) }
+        });
+        self.known = Some((stop, tail));
+        tail
+    }
 }
 
 /// Why a command is not run. `last` is the reason of the command before it.

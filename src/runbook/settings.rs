@@ -9,6 +9,8 @@ use std::time::Duration;
 pub const LONGEST_TIMEOUT: Duration = Duration::from_secs(3600);
 /// Most attempts of a block.
 const MOST_ATTEMPTS: u32 = 1000;
+/// Bytes that most compiled patterns take at the most; `\w` takes ten thousand.
+const USUAL_PATTERN: usize = 64 << 10;
 /// Bytes that a compiled pattern may take.
 const LARGEST_PATTERN: usize = 1 << 20;
 
@@ -164,12 +166,26 @@ impl Expect {
     /// # Errors
     /// What is wrong with it, for its author.
     pub fn parse(text: &str) -> Result<Expect, String> {
+        Expect::parse_within(text, &mut 1)
+    }
+
+    /// The same for one of many: `large` is how many large ones there may still be.
+    ///
+    /// # Errors
+    /// What is wrong with it, for its author.
+    pub(super) fn parse_within(text: &str, large: &mut usize) -> Result<Expect, String> {
         let inner = text.strip_prefix('/').and_then(|rest| rest.strip_suffix('/'));
         let pattern = inner.map_or_else(|| text.to_string(), |inner| inner.replace("\\/", "/"));
         if pattern.is_empty() {
             return Err("an empty pattern fits everything: leave it out, or write `/./` for any output".to_string());
         }
-        let built = RegexBuilder::new(&pattern).multi_line(true).size_limit(LARGEST_PATTERN).build();
+        let build = |limit| RegexBuilder::new(&pattern).multi_line(true).size_limit(limit).build();
+        let mut built = build(USUAL_PATTERN);
+        if matches!(built, Err(regex::Error::CompiledTooBig(_))) {
+            let too_many = || format!("`{}` is one large pattern too many for one runbook", shorten(&pattern));
+            *large = large.checked_sub(1).ok_or_else(too_many)?;
+            built = build(LARGEST_PATTERN);
+        }
         let regex = built.map_err(|error| {
             let why = error.to_string();
             let why = why.lines().last().unwrap_or_default().trim_start_matches("error: ");

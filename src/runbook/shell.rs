@@ -21,6 +21,12 @@ pub(super) struct Bash {
     work: Work,
 }
 
+impl std::fmt::Debug for Bash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Bash").field("work", &self.work).finish_non_exhaustive()
+    }
+}
+
 impl Bash {
     /// A parser for the blocks of a document of so many bytes. If the grammar cannot be loaded, nothing is split and
     /// every text counts as wrong.
@@ -139,7 +145,7 @@ impl Bash {
     }
 }
 
-/// Whether bash would reject this text, or want more of it, as far as the grammar can tell.
+/// Whether bash would reject this text, or want more of it, as far as the grammar can tell; for one text alone.
 pub fn has_syntax_error(text: &str) -> bool {
     !Bash::new(text.len()).is_complete(text)
 }

@@ -27,7 +27,6 @@ pub(super) fn commands<'a>(bash: &mut Bash, text: &'a str) -> Vec<Simple<'a>> {
     let mut out = Vec::new();
     let mut todo = vec![(tree.root_node(), Simple::default())];
     while let Some((node, mut around)) = todo.pop() {
-        around.background |= node.next_sibling().is_some_and(|next| next.kind() == "&");
         match node.kind() {
             "function_definition" | "command_substitution" | "process_substitution" => continue,
             "command" => {
@@ -39,11 +38,16 @@ pub(super) fn commands<'a>(bash: &mut Bash, text: &'a str) -> Vec<Simple<'a>> {
             _ => {}
         }
         let mut cursor = node.walk();
-        let children: Vec<Node<'_>> = node.named_children(&mut cursor).collect();
+        let children: Vec<Node<'_>> = node.children(&mut cursor).collect();
         // Pushed in reverse, so that they are taken in their order.
-        let mut cut = around.cut;
+        let (mut cut, mut background) = (around.cut, false);
         for (i, child) in children.into_iter().enumerate().rev() {
             let mut of_child = around.clone();
+            of_child.background |= background;
+            background = child.kind() == "&";
+            if !child.is_named() {
+                continue;
+            }
             if node.kind() == "pipeline" {
                 of_child.cut = cut;
                 of_child.fed |= i > 0;
@@ -61,9 +65,12 @@ pub(super) fn loops_forever(bash: &mut Bash, text: &str) -> bool {
         return false;
     }
     let Some(tree) = bash.tree(&blank(text, &lex(text))) else { return false };
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric());
+    let leaves = words.filter(|word| matches!(*word, "break" | "exit" | "return" | "exec"));
+    let leaves: Vec<usize> = leaves.map(|word| word.as_ptr() as usize - text.as_ptr() as usize).collect();
     let mut todo = vec![tree.root_node()];
     while let Some(node) = todo.pop() {
-        if node.kind() == "function_definition" || node.next_sibling().is_some_and(|next| next.kind() == "&") {
+        if node.kind() == "function_definition" {
             continue;
         }
         if node.kind() == "while_statement" {
@@ -74,13 +81,20 @@ pub(super) fn loops_forever(bash: &mut Bash, text: &str) -> bool {
                 Some("false") => whole.starts_with("until"),
                 _ => false,
             };
-            let leaves = |word: &str| matches!(word, "break" | "exit" | "return" | "exec");
-            if endless && !whole.split(|c: char| !c.is_ascii_alphanumeric()).any(leaves) {
+            let next = leaves.get(leaves.partition_point(|at| *at < node.start_byte()));
+            if endless && next.is_none_or(|at| *at >= node.end_byte()) {
                 return true;
             }
         }
         let mut cursor = node.walk();
-        todo.extend(node.named_children(&mut cursor));
+        let children: Vec<Node<'_>> = node.children(&mut cursor).collect();
+        let next = children.iter().skip(1).map(Some).chain([None]);
+        // What runs in the background is nothing that anybody waits for.
+        let waited = children
+            .iter()
+            .zip(next)
+            .filter(|(child, next)| child.is_named() && next.is_none_or(|next| next.kind() != "&"));
+        todo.extend(waited.map(|(child, _)| *child));
     }
     false
 }
@@ -116,7 +130,8 @@ pub(super) fn words<'a>(node: Node<'_>, text: &'a str) -> Vec<&'a str> {
 
 /// Takes away what only runs another command.
 pub(super) fn bare(mut command: Simple<'_>) -> Simple<'_> {
-    loop {
+    // Nobody lets more of them call each other.
+    for _ in 0..16 {
         let words = &command.words;
         let Some(&first) = words.first() else { return command };
         let Some(wrapper) = programs::wrapper(first).filter(|wrapper| !wrapper.feeds) else { return command };
@@ -131,6 +146,7 @@ pub(super) fn bare(mut command: Simple<'_>) -> Simple<'_> {
         command.timed |= wrapper.timed;
         command.words = rest;
     }
+    command
 }
 
 /// What stands behind the options, the values of `valued` ones included.

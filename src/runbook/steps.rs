@@ -10,7 +10,7 @@ use super::markdown::{Block, Code};
 use super::parts::{Part, Placed, is_for_people, parts, placed, span, title_of};
 use super::runs::{Around, Run, Title, conditional};
 use super::shell::Bash;
-use super::text::{Lines, sha256};
+use super::text::sha256;
 use super::{CodeBlock, Command, LeftOut, Reading, RunbookPhase, Settings, Step, StepKind};
 use super::{phase, verbs};
 use crate::source::{Diagnostics, Source, Span};
@@ -46,8 +46,6 @@ pub(super) struct Section<'a> {
 pub(super) struct Text<'a> {
     /// The runbook.
     pub source: &'a Arc<Source>,
-    /// Its lines.
-    pub lines: &'a Lines<'a>,
     /// Its annotations.
     pub notes: &'a Notes,
     /// What is known beside it.
@@ -62,7 +60,7 @@ pub(super) fn of_sections(
     diags: &mut Diagnostics,
 ) -> Vec<Step> {
     let (settings, hands) = (Settings::default(), Hands::default());
-    let (steps, identities, path) = (Vec::new(), Vec::new(), Vec::new());
+    let (steps, identities, path) = (Vec::new(), Vec::new(), Arc::from([]));
     let mut builder =
         Builder { bash, text, diags, steps, identities, path, settings, units: 0, ran: false, hands, intro: None };
     let mut above: Vec<(u8, &str)> = Vec::new();
@@ -119,7 +117,7 @@ struct Builder<'a> {
     steps: Vec<(Step, usize)>,
     identities: Vec<Identity>,
     /// The headings above what is read.
-    path: Vec<String>,
+    path: Arc<[String]>,
     /// What the headings say about the blocks of the section.
     settings: Settings,
     /// How many parts of the section became steps.
@@ -272,15 +270,15 @@ impl Builder<'_> {
                 intro: placed.intro.map_or("", |(text, _)| text),
                 title: &unit.title,
             };
-            let (lines, reading) = (self.text.lines, self.text.reading);
-            let read = commands::read(self.bash, lines, placed.code, reading, &around, &mut self.hands);
+            let (source, reading) = (self.text.source, self.text.reading);
+            let read = commands::read(self.bash, source, placed.code, reading, &around, &mut self.hands);
             let own_title = placed.condition.is_some() && title != unit.title;
             let like = Piece { own_title, ..Piece::at(title, whole, self.block(placed.code, note), name) };
             if with_clients {
                 match &read {
                     Read::Run(runs) if is_of_client(runs, reading) => {
                         let hands = &mut Hands::default();
-                        if let Read::Person(why) = commands::read(self.bash, lines, placed.code, &bare, &around, hands)
+                        if let Read::Person(why) = commands::read(self.bash, source, placed.code, &bare, &around, hands)
                         {
                             add(&mut plain, like.clone().for_a_person(why));
                         }
@@ -302,7 +300,7 @@ impl Builder<'_> {
                 }
                 Read::Data(what) => {
                     self.idle(note, &what);
-                    let line = self.text.lines.line(placed.code.span.start);
+                    let line = self.text.source.line(placed.code.span.start);
                     let here = pieces.last_mut().map_or(&mut left_out, |piece| &mut piece.left_out);
                     here.push(LeftOut { line, why: what.clone() });
                     data.get_or_insert(what);
@@ -368,9 +366,9 @@ impl Builder<'_> {
     /// A block with what its own annotation says over that of its headings.
     fn block(&self, code: &Code, note: Option<&Note>) -> CodeBlock {
         let settings = note.map_or_else(|| self.settings.clone(), |note| note.settings.over(&self.settings));
-        let lines = self.text.lines;
+        let source = self.text.source;
         let end = code.span.end.saturating_sub(1).max(code.span.start);
-        CodeBlock { line: lines.line(code.span.start), end_line: lines.line(end), settings }
+        CodeBlock { line: source.line(code.span.start), end_line: source.line(end), settings }
     }
 
     /// Adds the commands of a block, cut where a comment in it puts a condition. `like` is the piece that they would be
@@ -411,17 +409,16 @@ impl Builder<'_> {
     }
 
     fn step(&mut self, piece: Piece, phase: RunbookPhase, identity: usize) {
-        let source = &self.text.source.text;
-        let text = source.get(piece.span.start..piece.span.end).unwrap_or_default().trim_end();
+        let source = self.text.source;
+        let text = source.text.get(piece.span.start..piece.span.end).unwrap_or_default().trim_end();
         let span = Span::new(piece.span.start, piece.span.start + text.len());
-        let lines = self.text.lines;
         let step = Step {
             id: String::new(),
             phase,
             title: piece.title,
             span,
-            line: lines.line(span.start),
-            end_line: lines.line(span.end.saturating_sub(1).max(span.start)),
+            line: source.line(span.start),
+            end_line: source.line(span.end.saturating_sub(1).max(span.start)),
             hash: sha256(text),
             kind: piece.kind,
             held: piece.held,

@@ -2,6 +2,7 @@
 //! session, and the answer back. It decides nothing.
 
 use super::frames::{Frame, read_now, write_now};
+use crate::output::{pipe, say_line};
 use crate::stack::{PIECE, REFUSED};
 use std::ffi::OsString;
 use std::io::{self, BufReader, Read, Write};
@@ -40,7 +41,7 @@ pub fn knock(door: &Path, program: &str, args: &[OsString]) -> i32 {
 }
 
 fn say(text: &str) {
-    let _ = writeln!(io::stderr(), "firedrill: {text}");
+    say_line(&format!("firedrill: {text}"));
 }
 
 fn converse(door: &Path, call: &Frame) -> io::Result<i32> {
@@ -91,8 +92,8 @@ fn output(mut from: impl Read, wants: &Sender<u32>) -> io::Result<i32> {
                 let _ = wants.send(bytes);
                 Ok(())
             }
-            Frame::Stdout(bytes) => put(io::stdout().lock(), &bytes),
-            Frame::Stderr(bytes) => put(io::stderr().lock(), &bytes),
+            Frame::Stdout(bytes) => put(pipe::stdout().lock(), &bytes),
+            Frame::Stderr(bytes) => put(pipe::stderr().lock(), &bytes),
             Frame::Call { .. } | Frame::Input(_) | Frame::InputEnd => Ok(()),
         };
         match written {

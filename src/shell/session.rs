@@ -7,6 +7,7 @@
 
 use super::jobs::Jobs;
 use super::protocol::Blob;
+use crate::record::private_dir_in;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -329,16 +330,9 @@ pub fn private_dir() -> Result<PathBuf, String> {
     let known = ["/tmp", "/dev/shm", "/var/tmp", "/run"].into_iter().map(PathBuf::from);
     let mut reasons = Vec::new();
     for parent in given.into_iter().filter(|dir| dir.is_absolute()).chain(known) {
-        for attempt in 0..100_u32 {
-            let dir = parent.join(format!("firedrill-shell-{}-{attempt}", std::process::id()));
-            match fs::DirBuilder::new().mode(0o700).create(&dir) {
-                Ok(()) => return Ok(dir),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => {
-                    reasons.push(format!("{}: {error}", parent.display()));
-                    break;
-                }
-            }
+        match private_dir_in(&parent, "shell") {
+            Ok(dir) => return Ok(dir),
+            Err(error) => reasons.push(format!("{}: {error}", parent.display())),
         }
     }
     Err(format!("no directory for temporary files can be written to in this container ({})", reasons.join("; ")))

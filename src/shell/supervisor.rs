@@ -7,6 +7,7 @@ use super::processes::{self, Identity, Target};
 use super::protocol::{Blob, FromShell, ToShell};
 use super::pump::{Outlet, pump};
 use super::session::{self, Session};
+use crate::process::{self, Running};
 use crate::record::Stream;
 use crate::stack::Channel;
 use rustix::process::Signal;
@@ -16,7 +17,6 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 use tokio::io::AsyncRead;
-use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -81,16 +81,15 @@ async fn fail(tx: &mpsc::Sender<String>, message: String) {
 async fn find_bash(dirs: impl Iterator<Item = PathBuf>) -> Result<(PathBuf, String), String> {
     let mut broken = None;
     for bash in dirs.filter(|dir| dir.is_absolute()).map(|dir| dir.join("bash")).filter(|bash| bash.is_file()) {
-        let mut command = Command::new(&bash);
-        command.arg("--version").stdin(Stdio::null()).env_remove("BASH_ENV").kill_on_drop(true);
-        match tokio::time::timeout(Duration::from_secs(10), command.output()).await {
-            Ok(Ok(output)) if output.status.success() => {
+        let mut command = process::command(&bash);
+        command.arg("--version").env_remove("BASH_ENV");
+        match process::output(command, Duration::from_secs(10)).await {
+            Ok(output) if output.status.success() => {
                 let version = String::from_utf8_lossy(&output.stdout);
                 return Ok((bash, version.lines().next().unwrap_or_default().to_owned()));
             }
-            Ok(Ok(output)) => broken = Some(format!("{} --version: {}", bash.display(), output.status)),
-            Ok(Err(error)) => broken = Some(format!("{}: {error}", bash.display())),
-            Err(_) => broken = Some(format!("{} --version does not answer", bash.display())),
+            Ok(output) => broken = Some(format!("{} --version: {}", bash.display(), output.status)),
+            Err(error) => broken = Some(format!("{} --version: {error}", bash.display())),
         }
     }
     Err(match broken {
@@ -208,7 +207,7 @@ impl Supervisor {
         // Looked at before it starts: what it starts itself in the meantime would count as earlier, and outlive a time-out.
         let before: BTreeSet<Identity> = processes::in_session(self.own_session).map(|p| p.identity).collect();
         let started = Instant::now();
-        let (mut child, ours) = match self.start(&dir, &order.text) {
+        let (mut running, ours) = match self.start(&dir, &order.text) {
             Ok(started) => started,
             Err(message) => {
                 self.note(order.id, &message).await?;
@@ -216,7 +215,7 @@ impl Supervisor {
                 return self.ended(order.id, 126, took_us, false, 0, Vec::new()).await;
             }
         };
-        let Some(group) = child.id().and_then(|pid| i32::try_from(pid).ok()) else {
+        let Some(group) = running.child.id().and_then(|pid| i32::try_from(pid).ok()) else {
             return self.ended(order.id, 126, 0, false, 0, Vec::new()).await;
         };
         self.groups.remove(&group);
@@ -224,9 +223,9 @@ impl Supervisor {
         self.groups.insert(group);
 
         let (over, watched) = watch::channel(false);
-        let stdout = child.stdout.take().map(|pipe| self.pump(pipe, Stream::Stdout, &order, &[], &watched));
-        let stderr = child.stderr.take().map(|pipe| self.pump(pipe, Stream::Stderr, &order, &ours, &watched));
-        let outcome = self.watch(&mut child, &target, started, order.timeout).await;
+        let stdout = running.child.stdout.take().map(|pipe| self.pump(pipe, Stream::Stdout, &order, &[], &watched));
+        let stderr = running.child.stderr.take().map(|pipe| self.pump(pipe, Stream::Stderr, &order, &ours, &watched));
+        let outcome = self.watch(&mut running, &target, started, order.timeout).await;
         let took = started.elapsed();
         let Some((status, stopped)) = outcome else {
             target.signal(Signal::KILL);
@@ -259,32 +258,24 @@ impl Supervisor {
         self.ended(order.id, exit, micros(took), stopped == Some(Stopped::TimedOut), omitted, pipe).await
     }
 
-    fn start(&self, dir: &Path, text: &str) -> Result<(Child, [String; 2]), String> {
+    fn start(&self, dir: &Path, text: &str) -> Result<(Running, [String; 2]), String> {
         if text.contains('\0') {
             return Err("the command holds a NUL byte, which bash cannot read".into());
         }
         let ours =
             self.session.prepare(dir, text).map_err(|e| format!("the command cannot be written to {dir:?}: {e}"))?;
-        let mut command = Command::new(&self.bash);
-        command
-            .arg("bash")
-            .env_clear()
-            .envs(self.session.environment())
-            .env("BASH_ENV", "./env")
-            .current_dir(dir)
-            .process_group(0)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let child = command.spawn().map_err(|e| format!("{} cannot be started: {e}", self.bash.display()))?;
-        Ok((child, ours))
+        let mut command = process::command(&self.bash);
+        command.arg("bash").env_clear().envs(self.session.environment()).env("BASH_ENV", "./env");
+        command.current_dir(dir).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let running = Running::start(command).map_err(|e| format!("{} cannot be started: {e}", self.bash.display()))?;
+        Ok((running, ours))
     }
 
     /// Waits for the command's end, stops it when its time is over or when that is asked for; `None` when the session is
     /// over.
     async fn watch(
         &mut self,
-        child: &mut Child,
+        running: &mut Running,
         target: &Target,
         started: Instant,
         timeout: Duration,
@@ -296,7 +287,7 @@ impl Supervisor {
         let deadline = started.checked_add(timeout).map(tokio::time::Instant::from_std);
         loop {
             let reason = tokio::select! {
-                ended = child.wait(), if status.is_none() => {
+                ended = running.wait(), if status.is_none() => {
                     status = Some(ended.ok());
                     None
                 }

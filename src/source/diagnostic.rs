@@ -1,30 +1,66 @@
 //! A source file, spans into it, and diagnostics that show the line with a caret.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A text file that was read, with the path as the user named it.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
     /// The path as it is shown to the user.
     pub path: PathBuf,
     /// The whole text.
     pub text: String,
+    /// The directory of the project, from outside of which it may name no file; `None` for a file that names none.
+    pub root: Option<PathBuf>,
+    /// Found out when it is first asked for.
+    pub(super) lines: Lines,
 }
 
 impl Source {
     /// A source from a path and its text.
     pub fn new(path: impl AsRef<Path>, text: impl Into<String>) -> Arc<Self> {
-        Arc::new(Source { path: path.as_ref().to_path_buf(), text: text.into() })
+        Arc::new(Source { path: path.as_ref().to_path_buf(), text: text.into(), root: None, lines: Lines::default() })
     }
 
     /// Line and column (both from 1; the column counts characters) of a byte offset.
     pub fn pos(&self, offset: usize) -> Pos {
         let offset = floor_char_boundary(&self.text, offset);
-        let before = &self.text[..offset];
-        let line = before.matches('\n').count() + 1;
-        let start = before.rfind('\n').map_or(0, |i| i + 1);
-        Pos { line, column: before[start..].chars().count() + 1 }
+        let line = self.line(offset);
+        Pos { line, column: self.characters_before(offset) - self.characters_before(self.start(line)) + 1 }
+    }
+
+    /// Line of a byte offset, from 1.
+    pub fn line(&self, offset: usize) -> usize {
+        self.counted().starts.partition_point(|&start| start <= offset).max(1)
+    }
+
+    /// Where a line begins, counted from 1; the end of the text beyond the last one.
+    pub fn start(&self, line: usize) -> usize {
+        self.counted().starts.get(line.saturating_sub(1)).copied().unwrap_or(self.text.len())
+    }
+
+    /// The byte offset of a place; the end of its line where that is shorter.
+    pub fn offset(&self, pos: Pos) -> usize {
+        let (start, end) = (self.start(pos.line), self.start(pos.line + 1));
+        let wanted = self.characters_before(start) + pos.column.saturating_sub(1);
+        let stride = self.counted().characters.partition_point(|&before| before <= wanted).saturating_sub(1);
+        let (mut at, mut count) = (start, self.characters_before(start));
+        if let Some(&before) = self.counted().characters.get(stride).filter(|_| stride * STRIDE > start) {
+            (at, count) = (stride * STRIDE, before);
+        }
+        let bytes = self.text.as_bytes().get(at..end).unwrap_or_default();
+        let begins = bytes.iter().enumerate().filter(|(_, byte)| is_beginning(**byte));
+        begins.map(|(i, _)| at + i).nth(wanted - count).unwrap_or(end)
+    }
+
+    fn characters_before(&self, offset: usize) -> usize {
+        let stride = offset / STRIDE;
+        let before = self.counted().characters.get(stride).copied().unwrap_or_default();
+        before + characters(self.text.as_bytes().get(stride * STRIDE..offset).unwrap_or_default())
+    }
+
+    fn counted(&self) -> &Counted {
+        self.lines.0.get_or_init(|| Counted::of(&self.text))
     }
 }
 
@@ -34,6 +70,53 @@ fn floor_char_boundary(text: &str, offset: usize) -> usize {
         at -= 1;
     }
     at
+}
+
+/// The lines of a text, counted when they are first asked for. They are no part of what a file is: all are equal.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Lines(OnceLock<Counted>);
+
+impl PartialEq for Lines {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Lines {}
+
+/// What is counted once, so that a position costs a binary search and not a walk from the top.
+#[derive(Debug, Clone)]
+struct Counted {
+    /// Where each line begins.
+    starts: Vec<usize>,
+    /// How many characters begin before every [`STRIDE`]th byte, because lines may be long.
+    characters: Vec<usize>,
+}
+
+const STRIDE: usize = 256;
+
+impl Counted {
+    fn of(text: &str) -> Counted {
+        let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        let mut count = 0;
+        let mut strides: Vec<usize> = Vec::with_capacity(text.len() / STRIDE + 2);
+        for stride in text.as_bytes().chunks(STRIDE) {
+            strides.push(count);
+            count += characters(stride);
+        }
+        // Where the text ends with a stride, the next one is asked for as well.
+        strides.push(count);
+        Counted { starts, characters: strides }
+    }
+}
+
+/// How many characters begin in these bytes of UTF-8.
+fn characters(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| is_beginning(**byte)).count()
+}
+
+fn is_beginning(byte: u8) -> bool {
+    byte & 0b1100_0000 != 0b1000_0000
 }
 
 /// A place in a text: line and column, both from 1.
@@ -164,5 +247,35 @@ impl Diagnostic {
     pub fn help(&mut self, help: impl Into<String>) -> &mut Self {
         self.help = Some(help.into());
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn columns_count_characters() {
+        let source = Source::new("x", "a\näöx\n");
+        assert_eq!(source.pos(6), Pos { line: 2, column: 3 });
+        assert_eq!(source.pos(0), Pos { line: 1, column: 1 });
+        assert_eq!(source.line(999), 3);
+        assert_eq!(source.offset(Pos { line: 2, column: 9 }), 8);
+    }
+
+    proptest! {
+        #[test]
+        fn a_place_leads_back_to_its_byte(text in "([a-zä€😀]{0,300}\n){0,4}[ä-ü]{0,600}") {
+            let source = Source::new("x", text.clone());
+            for (at, _) in text.char_indices().chain([(text.len(), ' ')]) {
+                let before = &text[..at];
+                let start = before.rfind('\n').map_or(0, |i| i + 1);
+                let pos = Pos { line: before.matches('\n').count() + 1, column: before[start..].chars().count() + 1 };
+                prop_assert_eq!(source.pos(at), pos);
+                prop_assert_eq!(source.offset(pos), at);
+                prop_assert_eq!(source.start(pos.line), start);
+            }
+        }
     }
 }

@@ -15,9 +15,11 @@ mod yaml_tests;
 
 pub use self::toml::parse_toml;
 pub use diagnostic::{Diagnostic, Diagnostics, Level, Pos, Source, Span};
-pub use read::{ReadError, beside, tidy};
+pub use read::{ReadError, beside, outside, tidy, work_tree};
 pub use reader::{MapReader, did_you_mean, list, nearest};
-pub use render::{blocks, concealed, render, visible};
+pub use render::{blocks, concealed, render};
 pub use shape::Form;
-pub use values::{FromYaml, MAX_DURATION, MAX_RATE, Mistake, decimal, parse_duration, parse_rate, parse_size, shorten};
+pub use values::{
+    FromYaml, MAX_DURATION, MAX_RATE, Mistake, SHORTENED, decimal, parse_duration, parse_rate, parse_size, shorten,
+};
 pub use yaml::{Entry, MAX_BYTES, Node, Value, parse};

@@ -2,6 +2,7 @@
 
 use super::yaml::MAX_BYTES;
 use super::{Diagnostics, Source, Span};
+use crate::output::has_controls;
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -26,9 +27,33 @@ pub enum ReadError {
 }
 
 impl Source {
-    /// Reads a text file of at most 1 MiB; `path` is relative to the working directory and is shown as it is given.
+    /// The same for a file that names others, all of them inside of the project's directory.
+    pub fn read_in(path: &Path, root: &Path) -> Result<Arc<Source>, ReadError> {
+        if let Some(cause) = outside(root, path) {
+            return Err(ReadError::File {
+                path: path.to_path_buf(),
+                cause: format!("{cause}; `--root` says what the project is"),
+            });
+        }
+        let source = Source::read_any(path)?;
+        Ok(Arc::new(Source { root: Some(root.to_path_buf()), ..Arc::unwrap_or_clone(source) }))
+    }
+
+    /// Reads a text file of at most 1 MiB; `path` is relative to the working directory and is shown as it is given. One in a Git
+    /// work tree is no link that leads out of it: links can be committed, and messages show lines of what is read.
     pub fn read(path: &Path) -> Result<Arc<Source>, ReadError> {
+        let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+        match work_tree(&whole).and_then(|root| outside(root, &whole)) {
+            Some(cause) => Err(ReadError::File { path: path.to_path_buf(), cause }),
+            None => Source::read_any(path),
+        }
+    }
+
+    fn read_any(path: &Path) -> Result<Arc<Source>, ReadError> {
         let failed = |cause: String| ReadError::File { path: path.to_path_buf(), cause };
+        if has_controls(&path.to_string_lossy()) {
+            return Err(failed("its path has a control character: rename it".into()));
+        }
         let metadata = std::fs::metadata(path).map_err(|error| failed(cause(&error)))?;
         // A FIFO or a device would block, or never end.
         if !metadata.is_file() {
@@ -74,6 +99,34 @@ impl ReadError {
             }
         }
     }
+}
+
+/// The Git work tree in which a file lies, by its absolute path as it is written.
+pub fn work_tree(file: &Path) -> Option<&Path> {
+    file.ancestors().skip(1).find(|folder| folder.join(".git").exists())
+}
+
+/// Why a path leads outside of a directory, if it does; links are followed, and of what is not there the part that is.
+pub fn outside(root: &Path, path: &Path) -> Option<String> {
+    let root = root.canonicalize().unwrap_or_else(|_| root.to_path_buf());
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    let (mut there, mut missing) = (path.clone(), PathBuf::new());
+    let real: PathBuf = loop {
+        if let Ok(real) = there.canonicalize() {
+            break real.components().chain(missing.components()).collect();
+        }
+        // A link that leads nowhere may lead somewhere by the time it is followed.
+        let gone = std::fs::symlink_metadata(&there).is_err();
+        match (there.file_name(), there.parent()) {
+            (Some(name), Some(parent)) if gone => {
+                (missing, there) = (Path::new(name).join(missing), parent.to_path_buf())
+            }
+            _ => return Some(format!("{}: where this leads cannot be told", path.display())),
+        }
+    };
+    let leads = if real == path { String::new() } else { format!(" leads to {}, which", real.display()) };
+    let told = || format!("{}{leads} is outside of the project {}", path.display(), root.display());
+    (!real.starts_with(&root)).then(told)
 }
 
 fn cause(error: &std::io::Error) -> String {
@@ -152,6 +205,11 @@ mod tests {
         assert_eq!(why(dir.path()), "it is a directory");
         assert_eq!(why(&dir.path().join("none")), "there is no such file");
         assert_eq!(why(Path::new("/dev/zero")), "it is not a file");
+        let tree = dir.path().join("tree");
+        std::fs::create_dir_all(tree.join(".git")).expect("a directory");
+        std::fs::write(dir.path().join("mine"), "hunter2").expect("a file");
+        std::os::unix::fs::symlink("../mine", tree.join("services.yaml")).expect("a link");
+        assert!(why(&tree.join("services.yaml")).contains("is outside of the project"));
         let big = dir.path().join("big");
         std::fs::write(&big, vec![b'a'; MAX_BYTES + 1]).expect("a file");
         assert_eq!(why(&big), "it is larger than 1024 KiB");

@@ -1,6 +1,7 @@
 //! Diagnostics as text: what is wrong, `path:line:column`, the line itself with a caret, and what to do about it.
 
 use super::{Diagnostic, Diagnostics, Level, Pos, Span};
+use crate::output::visible;
 use annotate_snippets::{AnnotationKind, Group, Level as Heading, Origin, Renderer, Snippet};
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -192,30 +193,6 @@ fn cropped_start(text: &str, most: usize) -> String {
 
 fn limited(text: &str) -> String {
     cropped(text, LONGEST)
-}
-
-/// The text with every character that could move the cursor, hide text or turn its direction replaced by a visible
-/// one, so that a file cannot write to the terminal. One character stays one character, so columns stay true.
-pub fn visible(text: &str) -> String {
-    text.chars().map(visible_char).collect()
-}
-
-fn visible_char(c: char) -> char {
-    match c {
-        // Rendered as spaces by whoever shows the line.
-        '\t' => c,
-        // U+2400 and on are pictures of the C0 control characters.
-        '\0'..='\u{1f}' => char::from_u32(0x2400 + u32::from(c)).unwrap_or(char::REPLACEMENT_CHARACTER),
-        '\u{7f}' => '\u{2421}',
-        '\u{80}'..='\u{9f}' => char::REPLACEMENT_CHARACTER,
-        // Marks that turn the direction of text, join, or have no width; line and paragraph separators.
-        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' => {
-            char::REPLACEMENT_CHARACTER
-        }
-        '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' => char::REPLACEMENT_CHARACTER,
-        '\u{e0000}'..='\u{e007f}' => char::REPLACEMENT_CHARACTER,
-        _ => c,
-    }
 }
 
 #[cfg(test)]

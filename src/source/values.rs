@@ -61,10 +61,12 @@ pub fn parse_size(text: &str, wrong: &str) -> Result<u64, String> {
     }
 }
 
+/// How many characters of a text are left where it is shortened for a message.
+pub const SHORTENED: usize = 60;
+
 /// A text shortened for a message.
 pub fn shorten(text: &str) -> String {
-    const MOST: usize = 60;
-    match text.char_indices().nth(MOST) {
+    match text.char_indices().nth(SHORTENED) {
         Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
         None => text.to_string(),
     }

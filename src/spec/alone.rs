@@ -21,10 +21,12 @@ impl Respond {
         }
     }
 
-    /// Gives an input its value; whether it is a secret its name and the value itself say.
+    /// Gives an input its value; whether it is a secret the scenario says, or its name and the value itself.
     pub fn give(&mut self, name: &str, value: &str) {
-        let may_be_empty = self.vars.get(&unified_name(name)).is_some_and(|known| known.may_be_empty);
-        let var = Var { value: value.to_string(), secret: is_secret(name, value, None), may_be_empty };
+        let known = self.vars.get(&unified_name(name));
+        let (declared, may_be_empty) = known.map_or((false, false), |known| (known.declared, known.may_be_empty));
+        let secret = declared || is_secret(name, value, None);
+        let var = Var { value: value.to_string(), secret, declared, may_be_empty };
         self.vars.insert(unified_name(name), var.clone());
         self.vars.insert(name.to_string(), var);
     }

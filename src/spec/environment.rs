@@ -66,7 +66,7 @@ fn read_file(file: &Source, diags: &mut Diagnostics) -> BTreeMap<String, Var> {
         match read.and_then(|(name, text)| Ok((name.trim(), check_name(name.trim()).and_then(|()| value(text))?))) {
             Ok((name, value)) => {
                 let secret = is_secret(name, &value, None);
-                vars.insert(name.to_string(), Var { value, secret, may_be_empty: false });
+                vars.insert(name.to_string(), Var { value, secret, declared: false, may_be_empty: false });
             }
             Err(why) => {
                 let shown = shown.get_or_insert_with(|| masked(file));

@@ -1,7 +1,8 @@
 //! Which file a name means.
 
+use super::Overrides;
 use crate::error::Error;
-use crate::source::{list, nearest, tidy};
+use crate::source::{list, nearest, tidy, work_tree};
 use std::path::{Path, PathBuf};
 
 /// The scenario file that a name (`db-pool` → `scenarios/db-pool.yaml` of the project) or a path means.
@@ -38,6 +39,27 @@ fn find_in(name_or_path: &str, project: &Path, folder: &str, what: &str) -> Resu
         )),
         None => error.hint(format!("there is {}", list(&names))),
     })
+}
+
+/// The project of a file, from outside of which nothing that it names is read: `--root`, else the Git work tree in which it lies,
+/// else the directory in which Firedrill looks for names, else its own folder (above `scenarios/` and the like).
+pub fn root_of(file: &Path, overrides: &Overrides) -> PathBuf {
+    let absolute = |path: &Path| tidy(&std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()));
+    if let Some(root) = &overrides.root {
+        return absolute(root);
+    }
+    let file = absolute(file);
+    let folder = file.parent().unwrap_or(Path::new("/"));
+    if let Some(work_tree) = work_tree(&file) {
+        return work_tree.to_path_buf();
+    }
+    let project = absolute(&overrides.project);
+    let named = |name: &std::ffi::OsStr| ["scenarios", "gamedays", "runbooks"].iter().any(|known| name == *known);
+    match folder.file_name().is_some_and(named).then(|| folder.parent()).flatten() {
+        _ if folder.starts_with(&project) => project,
+        Some(above) => above.to_path_buf(),
+        None => folder.to_path_buf(),
+    }
 }
 
 /// The file of a folder that a name means, with or without its extension.

@@ -25,7 +25,7 @@ mod stack;
 mod steps;
 mod windows;
 
-pub use find::{find, find_game_day, project_files, project_game_days, project_scenarios};
+pub use find::{find, find_game_day, project_files, project_game_days, project_scenarios, root_of};
 pub use gameday::*;
 pub use loads::host_of;
 pub use objectives::{Objective, Objectives, Origin, Shortfall, check_objectives};

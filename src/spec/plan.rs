@@ -3,11 +3,11 @@
 use crate::agent::protocol::MetricCondition;
 use crate::faults::{Fault, Inject};
 use crate::load::{LoadSpec, url_secrets};
-use crate::record::{Verdict, script_secrets, url_password};
+use crate::record::{Secret, Verdict, script_secrets, url_password};
 use crate::runbook::{Input, Runbook, RunbookPhase};
 use crate::slis::{Ratio, SliSpec};
 use crate::source::{Diagnostics, Source, Value, parse};
-use crate::stack::StackSpec;
+use crate::stack::{Allowed, StackSpec};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -76,14 +76,14 @@ pub struct Plan {
 impl Plan {
     /// Everything that the plan itself holds and that must never reach a record: values of inputs, credentials that the
     /// load sends, parameters of faults, what probes of a restore say in their scripts. The stack has secrets of its own.
-    pub fn secrets(&self) -> Vec<String> {
+    pub fn secrets(&self) -> Vec<Secret> {
         let loads = self.loads.iter().flat_map(LoadSpec::secrets);
         let metrics = self.detect.iter().flat_map(|detect| url_secrets(&detect.url));
         let faults = self.faults.iter().flat_map(|planned| planned.fault.secrets());
         let restore = self.restore.iter().flat_map(super::RestoreSpec::secrets);
         let invariants = self.invariants.iter().flat_map(|invariant| script_secrets(&invariant.probe.run));
-        let own = self.respond.secrets().into_iter().chain(loads).chain(metrics);
-        own.chain(faults).chain(restore).chain(invariants).collect()
+        let guessed = loads.chain(metrics).chain(faults).chain(restore).chain(invariants);
+        self.respond.secrets().into_iter().chain(guessed.map(Secret::from)).collect()
     }
 
     /// Sends at most so many requests a second, as a machine that many drills share asks for. Every window in which requests
@@ -207,12 +207,15 @@ impl Respond {
     }
 
     /// Values that must never be shown, and the passwords inside of those that are URLs.
-    pub fn secrets(&self) -> Vec<String> {
+    pub fn secrets(&self) -> Vec<Secret> {
         let all =
             self.vars.values().chain(self.env.values()).chain(self.env_of_steps.values().flat_map(BTreeMap::values));
-        let secret = all.filter(|var| var.secret).map(|var| var.value.as_str());
-        let mut found: Vec<String> =
-            secret.flat_map(|value| [Some(value), url_password(value)]).flatten().map(str::to_string).collect();
+        let mut found = Vec::new();
+        for var in all.filter(|var| var.secret) {
+            let kind = if var.declared { Secret::Declared } else { Secret::Guessed };
+            let values = [Some(var.value.as_str()), url_password(&var.value)];
+            found.extend(values.into_iter().flatten().map(|value| kind(value.to_string())));
+        }
         found.sort();
         found.dedup();
         found
@@ -226,6 +229,8 @@ pub struct Var {
     pub value: String,
     /// Whether it must never be shown.
     pub secret: bool,
+    /// Whether the scenario says so itself, and neither its name nor its value.
+    pub declared: bool,
     /// Whether it may be empty; an input that is empty otherwise blocks its step as one without a value does.
     pub may_be_empty: bool,
 }
@@ -244,4 +249,8 @@ pub struct Overrides {
     pub vars: BTreeMap<String, String>,
     /// The directory from which names of scenarios are looked up.
     pub project: PathBuf,
+    /// `--root`: the directory from outside of which nothing is read, where it is not the Git work tree.
+    pub root: Option<PathBuf>,
+    /// `--allow-host`.
+    pub allowed: Allowed,
 }

@@ -3,10 +3,12 @@
 use super::steps::Named as NamedStep;
 use super::windows::{LONGEST, deadline};
 use super::{Overrides, Plan, Respond, Var, environment};
-use crate::record::{looks_secret, url_password};
+use crate::record::{SHORTEST_DECLARED, SHORTEST_GUESSED, looks_secret, url_password};
 use crate::runbook::{Command, Input, Reading, Runbook, RunbookPhase, Step, unified_name};
-use crate::source::{Diagnostics, Entry, MapReader, Node, Source, Span, Value, did_you_mean, list, nearest, shorten};
-use std::collections::BTreeMap;
+use crate::source::{
+    Diagnostics, Entry, MapReader, Node, Pos, Source, Span, Value, did_you_mean, list, nearest, shorten,
+};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -85,7 +87,7 @@ pub fn read(
         service = map.optional("service");
         map.finish()?;
     }
-    override_vars(&mut vars, overrides);
+    override_vars(&mut vars, overrides, diags);
     let phases = phases.unwrap_or_else(|| PHASES.to_vec());
     let respond = Respond {
         phases,
@@ -199,8 +201,45 @@ pub fn read_var(entry: &Entry, source: &Arc<Source>, diags: &mut Diagnostics) ->
             None
         }
     };
-    let var = value.map(|value| Var { secret: is_secret(&entry.key, &value, declared), value, may_be_empty });
+    let var = value.map(|value| var(&entry.key, value, declared, may_be_empty));
+    if let Some(why) = var.as_ref().and_then(too_short) {
+        let span = map_value(&entry.value).map_or(entry.value.span, |node| node.span);
+        diags.error(source, span, format!("variable `{name}`: {why}")).help(LONGER);
+    }
+    let guessed =
+        var.as_ref().filter(|var| declared.is_none() && looks_secret(&entry.key) && !var.value.trim().is_empty());
+    if guessed.is_some_and(|var| var.value.trim().chars().count() < SHORTEST_GUESSED) {
+        let why =
+            format!("its name is that of a secret, and a value of fewer than {SHORTEST_GUESSED} characters is shown");
+        diags
+            .warning(source, entry.key_span, format!("variable `{name}`: {why}"))
+            .help("say `secret: true` to have it hidden, or `secret: false`");
+    }
     (var, declared)
+}
+
+/// What can be done about a secret that is too short.
+const LONGER: &str = "give it a longer value, or leave `secret: true` out where its value may be read";
+
+/// Why a variable cannot be a secret.
+fn too_short(var: &Var) -> Option<String> {
+    let length = var.value.trim().chars().count();
+    (var.declared && (1..SHORTEST_DECLARED).contains(&length)).then(|| {
+        format!(
+            "a value of fewer than {SHORTEST_DECLARED} characters cannot be a secret: to hide it everywhere would leave \
+             nothing of the record"
+        )
+    })
+}
+
+/// The value in a variable that is a map, where it has one.
+fn map_value(node: &Node) -> Option<&Node> {
+    let Value::Map(entries) = &node.value else { return None };
+    entries.iter().find(|entry| matches!(entry.key.as_str(), "value" | "env")).map(|entry| &entry.value)
+}
+
+fn var(name: &str, value: String, declared: Option<bool>, may_be_empty: bool) -> Var {
+    Var { secret: is_secret(name, &value, declared), declared: declared == Some(true), value, may_be_empty }
 }
 
 fn of_runner(name: &str) -> Result<String, String> {
@@ -215,17 +254,21 @@ fn of_runner(name: &str) -> Result<String, String> {
 }
 
 /// The command line wins; what the scenario says about secrets stays.
-fn override_vars(vars: &mut Vec<Named>, overrides: &Overrides) {
+fn override_vars(vars: &mut Vec<Named>, overrides: &Overrides, diags: &mut Diagnostics) {
     for (name, value) in &overrides.vars {
-        let var = |declared, may_be_empty| {
-            Some(Var { value: value.clone(), secret: is_secret(name, value, declared), may_be_empty })
-        };
+        // The value may be a secret: only the name is shown.
+        let source = Source::new("--var", format!("{name}=…"));
+        let span = Span::new(0, name.len());
+        let var = |declared, may_be_empty| Some(var(name, value.clone(), declared, may_be_empty));
         match vars.iter_mut().find(|var| unified_name(&var.name) == unified_name(name)) {
-            Some(known) => known.var = var(known.declared, known.may_be_empty),
+            Some(known) => {
+                known.var = var(known.declared, known.may_be_empty);
+                if let Some(why) = known.var.as_ref().and_then(too_short) {
+                    let name = shorten(name);
+                    diags.error(&source, span, format!("variable `{name}`: {why}")).help(LONGER);
+                }
+            }
             None => {
-                // The value may be a secret: only the name is shown.
-                let source = Source::new("--var", format!("{name}=…"));
-                let span = Span::new(0, name.len());
                 let var = var(None, false);
                 vars.push(Named { name: name.clone(), source, span, var, declared: None, may_be_empty: false });
             }
@@ -236,7 +279,7 @@ fn override_vars(vars: &mut Vec<Named>, overrides: &Overrides) {
 fn both_names(vars: &[Named]) -> BTreeMap<String, Var> {
     let mut map = BTreeMap::new();
     for named in vars {
-        let unread = || Var { value: String::new(), secret: true, may_be_empty: true };
+        let unread = || Var { value: String::new(), secret: true, declared: false, may_be_empty: true };
         let var = named.var.clone().unwrap_or_else(unread);
         map.insert(unified_name(&named.name), var.clone());
         map.insert(named.name.clone(), var);
@@ -273,36 +316,44 @@ fn check_phases(
 fn check_vars(runbook: &Runbook, respond: &Respond, vars: &[Named], source: &Arc<Source>, diags: &mut Diagnostics) {
     // What only a step left out would set is an input of those that stay.
     let followed = runbook.only(|step| respond.phases.contains(&step.phase));
-    let used: Vec<&Input> = runbook.steps.iter().chain(&followed.steps).flat_map(inputs).collect();
+    let used = runbook.steps.iter().chain(&followed.steps).flat_map(inputs);
+    let used: HashMap<&str, &Input> = used.map(|input| (input.name.as_str(), input)).collect();
     for var in vars {
         let name = unified_name(&var.name);
-        if used.iter().any(|input| input.name == name) {
+        if used.contains_key(name.as_str()) {
             continue;
         }
         let message = format!("no step of the runbook uses `{}`", shorten(&var.name));
         let warning = diags.warning(&var.source, var.span, message);
-        if let Some(near) = nearest(&name, used.iter().map(|input| input.name.as_str()))
-            && let Some(input) = used.iter().find(|input| input.name == near)
-        {
+        let mut names: Vec<&str> = used.keys().copied().collect();
+        names.sort_unstable();
+        if let Some(input) = nearest(&name, names).and_then(|near| used.get(near)) {
             warning.help(format!("did you mean `{}`?", shorten(&input.spelling)));
         }
     }
     let lookup = |name: &str| respond.vars.get(name).map(|var| var.value.clone());
-    let mut told: Vec<&str> = Vec::new();
+    let mut told: HashSet<&str> = HashSet::new();
+    // Of the command that was looked at last: its inputs follow each other.
+    let mut refused: Option<(&Command, Vec<Input>)> = None;
     for Use { step, command, place, input, captured } in uses(&followed, respond.service.as_deref()) {
         let given = respond.given(step, input);
         // Whether its service has it of its own is known once the stack is.
-        if place.is_some() && input.variable().is_some() && given.is_none() || told.contains(&input.name.as_str()) {
+        if place.is_some() && input.variable().is_some() && given.is_none() || told.contains(input.name.as_str()) {
             continue;
         }
+        let mut is_refused = || {
+            let known = refused.take().filter(|(known, _)| std::ptr::eq(*known, command));
+            let (_, refused) = refused.insert(known.unwrap_or_else(|| (command, command.refused(lookup))));
+            refused.binary_search_by_key(&input.span.start, |refused| refused.span.start).is_ok()
+        };
         let file = command.origin.as_ref().unwrap_or(&runbook.source);
         let why = match given {
             Some(var) if !var.is_usable() && !captured => Unfit::Empty,
             None if !captured => Unfit::Missing,
-            _ if command.refused(lookup).contains(input) => Unfit::Refused { shell: command.is_shell() },
+            _ if is_refused() => Unfit::Refused { shell: command.is_shell() },
             _ => continue,
         };
-        told.push(&input.name);
+        told.insert(&input.name);
         warn_of(input, why, file, source, diags);
     }
 }
@@ -312,13 +363,12 @@ fn check_vars(runbook: &Runbook, respond: &Respond, vars: &[Named], source: &Arc
 pub fn check_environment(plan: &Plan, environment: impl Fn(&str) -> BTreeMap<String, String>, diags: &mut Diagnostics) {
     let (Some(runbook), respond) = (&plan.runbook, &plan.respond) else { return };
     let followed = runbook.only(|step| respond.phases.contains(&step.phase));
-    let mut told: Vec<&str> = Vec::new();
+    let mut told: HashSet<&str> = HashSet::new();
     for Use { step, command, place, input, captured } in uses(&followed, respond.service.as_deref()) {
         let (Some(place), Some(variable)) = (place, input.variable()) else { continue };
         let own = || environment(place).get(variable).is_some_and(|value| !value.is_empty());
         let known = captured || respond.given(step, input).is_some() || own();
-        if !known && !told.contains(&input.name.as_str()) {
-            told.push(&input.name);
+        if !known && told.insert(&input.name) {
             let file = command.origin.as_ref().unwrap_or(&runbook.source);
             warn_of(input, Unfit::Missing, file, &plan.source, diags);
         }
@@ -338,17 +388,22 @@ struct Use<'r> {
 }
 
 fn uses<'r>(runbook: &'r Runbook, service: Option<&'r str>) -> Vec<Use<'r>> {
-    let (mut found, mut names): (_, Vec<String>) = (Vec::new(), Vec::new());
+    let (mut found, mut names): (_, HashSet<String>) = (Vec::new(), HashSet::new());
     for step in &runbook.steps {
+        let mut commands = step.commands().iter().peekable();
+        let mut captures = step.captures().peekable();
         for (index, block) in step.blocks.iter().enumerate() {
             let place = block.settings.place.as_deref().or(service);
-            for command in step.commands().iter().filter(|command| command.block == index) {
+            // In the order of the blocks.
+            while let Some(command) = commands.next_if(|command| command.block <= index) {
                 let inputs = command.inputs.iter();
                 let captured = |input: &Input| names.contains(&input.name);
                 let of = |input| Use { step: &step.id, command, place, input, captured: captured(input) };
                 found.extend(inputs.map(of));
             }
-            names.extend(step.captures().filter(|(by, _)| *by == index).map(|(_, name)| unified_name(name)));
+            while let Some((_, name)) = captures.next_if(|(by, _)| *by <= index) {
+                names.insert(unified_name(name));
+            }
         }
     }
     found
@@ -365,7 +420,7 @@ enum Unfit {
 }
 
 fn warn_of(input: &Input, why: Unfit, file: &Arc<Source>, source: &Arc<Source>, diags: &mut Diagnostics) {
-    let start = offset(&file.text, input.line, input.column);
+    let start = file.offset(Pos { line: input.line, column: input.column });
     let span = Span::new(start, (start + input.spelling.len()).min(file.text.len()));
     let spelling = shorten(&input.spelling);
     let name = input.variable().unwrap_or(&input.name);
@@ -395,11 +450,4 @@ fn warn_of(input: &Input, why: Unfit, file: &Arc<Source>, source: &Arc<Source>, 
 
 fn inputs(step: &Step) -> impl Iterator<Item = &Input> {
     step.commands().iter().flat_map(|command| &command.inputs)
-}
-
-/// The byte at a line and column, both from 1.
-pub fn offset(text: &str, line: usize, column: usize) -> usize {
-    let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
-    let rest = text.get(start..).unwrap_or_default();
-    start + rest.char_indices().nth(column.saturating_sub(1)).map_or(rest.len(), |(at, _)| at)
 }

@@ -39,7 +39,7 @@ pub fn load_whole(path: &Path, overrides: &Overrides) -> (Option<(Plan, Option<R
 }
 
 fn read(path: &Path, overrides: &Overrides, diags: &mut Diagnostics) -> Option<(Plan, Option<Runbook>)> {
-    let source = match Source::read(path) {
+    let source = match Source::read_in(path, &super::find::root_of(path, overrides)) {
         Ok(source) => source,
         Err(error) => {
             error.report("the scenario", None, diags);
@@ -64,7 +64,10 @@ pub fn read_root(
     let tags = map.optional("tags").unwrap_or_default();
     let [description, owner] = ["description", "owner"].map(|key| said(map.optional(key)));
     let kind = restore::read_kind(&mut map);
-    let stack = map.require_node("stack").and_then(|node| stack::read(node, &source, map.diags));
+    let mut stack = map.require_node("stack").and_then(|node| stack::read(node, &source, map.diags));
+    if let Some((spec, _)) = &mut stack {
+        spec.allowed = overrides.allowed.clone();
+    }
     let hosts = map.node("hosts").map(|node| super::hosts::read(node, &source, map.diags)).unwrap_or_default();
     let loads_node = map.require_node("load");
     let loads = loads_node.map_or_else(Vec::new, |node| loads::read_loads(node, &source, map.diags));

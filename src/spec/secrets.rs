@@ -1,40 +1,36 @@
 //! A mistake is shown with its line, and that line may hold the value of a variable that is a secret.
 
 use super::respond::is_secret;
+use crate::record::{Redactor, Secret};
 use crate::source::{Diagnostics, Entry, Node, Source, Span, Value, concealed, parse};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Replaces the values of secret variables by `***` in the lines and texts that the diagnostics of scenarios show.
 pub fn hide(diags: &mut Diagnostics) {
-    let mut hidden: Vec<(PathBuf, Arc<Source>, Vec<String>)> = Vec::new();
+    let mut hidden: Vec<(PathBuf, Arc<Source>, Redactor)> = Vec::new();
     for diagnostic in &mut diags.all {
         let path = &diagnostic.source.path;
         if !path.extension().is_some_and(|end| end == "yaml" || end == "yml") {
             continue;
         }
         let at = hidden.iter().position(|(known, ..)| known == path).unwrap_or_else(|| {
-            let (source, values) = masked(&diagnostic.source);
-            hidden.push((path.clone(), source, values));
+            let (source, redactor) = masked(&diagnostic.source);
+            hidden.push((path.clone(), source, redactor));
             hidden.len() - 1
         });
-        let Some((_, source, values)) = hidden.get(at) else { continue };
-        for value in values.iter().filter(|value| value.len() >= SHORTEST) {
-            let texts = [Some(&mut diagnostic.message), diagnostic.label.as_mut(), diagnostic.help.as_mut()];
-            for text in texts.into_iter().flatten() {
-                *text = text.replace(value.as_str(), "***");
-            }
+        let Some((_, source, redactor)) = hidden.get(at) else { continue };
+        let texts = [Some(&mut diagnostic.message), diagnostic.label.as_mut(), diagnostic.help.as_mut()];
+        for text in texts.into_iter().flatten() {
+            *text = redactor.text(text);
         }
         diagnostic.source = source.clone();
     }
 }
 
-/// Shorter values would turn ordinary words of a message into asterisks, and are no secrets.
-const SHORTEST: usize = 6;
-
 /// The same text with the secret values concealed: every span stays where it is, and no length is shown.
-fn masked(source: &Arc<Source>) -> (Arc<Source>, Vec<String>) {
-    let Some(root) = parse(source, &mut Diagnostics::default()) else { return (source.clone(), Vec::new()) };
+fn masked(source: &Arc<Source>) -> (Arc<Source>, Redactor) {
+    let Some(root) = parse(source, &mut Diagnostics::default()) else { return (source.clone(), Redactor::default()) };
     let mut secrets = Vec::new();
     let respond = get(&root, "respond");
     let of_respond = ["vars", "env"].into_iter().filter_map(|key| get(respond?, key));
@@ -43,24 +39,29 @@ fn masked(source: &Arc<Source>) -> (Arc<Source>, Vec<String>) {
         for var in entries(vars) {
             let declared = get(&var.value, "secret").and_then(Node::text).and_then(|text| text.parse().ok());
             let value = get(&var.value, "value").or(Some(&var.value)).filter(|node| node.text().is_some());
-            secrets.extend(value.filter(|node| is_secret(&var.key, node.text().unwrap_or_default(), declared)));
+            let Some(text) = value.and_then(Node::text) else { continue };
+            if is_secret(&var.key, text, declared) {
+                let kind = if declared == Some(true) { Secret::Declared } else { Secret::Guessed };
+                secrets.extend(value.map(|value| (value.span, kind(text.to_string()))));
+            }
         }
     }
     if secrets.is_empty() {
-        return (source.clone(), Vec::new());
+        return (source.clone(), Redactor::default());
     }
-    let values: Vec<String> = secrets.iter().filter_map(|node| node.text().map(str::to_string)).collect();
     let mut text = source.text.clone();
-    for node in secrets {
-        let Span { start, end } = node.span;
-        if let Some(value) = text.get(start..end) {
-            text.replace_range(start..end, &concealed(value));
+    for (Span { start, end }, _) in &secrets {
+        if let Some(value) = text.get(*start..*end) {
+            text.replace_range(*start..*end, &concealed(value));
         }
     }
-    for value in values.iter().filter(|value| value.len() >= SHORTEST && !value.contains('\n')) {
-        text = text.replace(value.as_str(), &concealed(value));
+    for (_, secret) in &secrets {
+        let value = secret.value();
+        if secret.is_hidden() && !value.contains('\n') {
+            text = text.replace(value, &concealed(value));
+        }
     }
-    (Source::new(&source.path, text), values)
+    (Source::new(&source.path, text), Redactor::new(secrets.into_iter().map(|(_, secret)| secret)))
 }
 
 fn get<'n>(node: &'n Node, key: &str) -> Option<&'n Node> {

@@ -1,13 +1,13 @@
 //! Commands that are to change something and whose failure nobody would learn of: `curl` without `-f`, `redis-cli` into a
 //! file; and conditions that hold whatever a program was answered: `until redis-cli PING`. What else programs answer with exit code 0 is judged in the drill itself.
 
-use super::respond::offset;
 use crate::programs::{Call, holds_anyway, says_nothing};
-use crate::runbook::{Errors, Runbook, RunbookPhase};
-use crate::source::{Diagnostics, Span};
+use crate::runbook::{Calls, Errors, Runbook, RunbookPhase};
+use crate::source::{Diagnostics, Pos, Span};
 
 /// Warns of such commands in the steps of these phases.
 pub fn warn(runbook: &Runbook, phases: &[RunbookPhase], diags: &mut Diagnostics) {
+    let mut calls = Calls::of_page(runbook.source.text.len());
     let changes = |phase| matches!(phase, RunbookPhase::Mitigate | RunbookPhase::Rollback | RunbookPhase::Other);
     for step in runbook.select(phases).filter(|step| changes(step.phase) || step.phase == RunbookPhase::Verify) {
         for command in step.commands() {
@@ -29,9 +29,9 @@ pub fn warn(runbook: &Runbook, phases: &[RunbookPhase], diags: &mut Diagnostics)
                     Some((holds_anyway(call)?, why))
                 })
             };
-            let Some((advice, message)) = command.calls().iter().find_map(found) else { continue };
+            let Some((advice, message)) = calls.of(command).iter().find_map(found) else { continue };
             let file = command.origin.as_ref().unwrap_or(&runbook.source);
-            let start = offset(&file.text, command.line, command.column);
+            let start = file.offset(Pos { line: command.line, column: command.column });
             let first = command.text.lines().next().unwrap_or_default().len();
             let span = Span::new(start, (start + first).min(file.text.len()));
             diags

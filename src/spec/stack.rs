@@ -1,7 +1,7 @@
 //! `stack:` of a scenario: a path, or a map with what Compose should be told.
 
-use crate::source::{Diagnostics, FromYaml, MapReader, Node, Source, Span, beside};
-use crate::stack::StackSpec;
+use crate::source::{Diagnostics, FromYaml, MapReader, Node, Source, Span, beside, outside};
+use crate::stack::{Allowed, StackSpec};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,7 +17,8 @@ pub fn read(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Optio
         profiles: Vec::new(),
         env_files: Vec::new(),
         isolate: false,
-        allow_bind_writes: false,
+        root: source.root.clone().unwrap_or_default(),
+        allowed: Allowed::default(),
         interposed: BTreeMap::new(),
         hosts: BTreeMap::new(),
         toolbox_image: None,
@@ -34,7 +35,6 @@ pub fn read(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Optio
     let text = map.require_node("file").and_then(|node| compose_file(node, source, map.diags));
     spec.profiles = map.optional("profiles").unwrap_or_default();
     spec.isolate = map.optional("isolate").unwrap_or_default();
-    spec.allow_bind_writes = map.optional("allow_bind_writes").unwrap_or_default();
     spec.toolbox_image = map.optional("toolbox");
     spec.up_within = super::windows::deadline(&mut map, "up_within", LONGEST_UP).unwrap_or(UP_WITHIN);
     if let Some(node) = map.node("env_files") {
@@ -86,7 +86,14 @@ pub fn read_text(
 /// The path that a node names, relative to the scenario.
 pub fn path_of(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<PathBuf> {
     match String::from_yaml(node) {
-        Ok(text) if !text.trim().is_empty() => Some(beside(&source.path, &text)),
+        Ok(text) if !text.trim().is_empty() => {
+            let path = beside(&source.path, &text);
+            let Some(why) = source.root.as_ref().and_then(|root| outside(root, &path)) else { return Some(path) };
+            diags
+                .error(source, node.span, why)
+                .help("move it into the project, or say with `--root DIR` what the project is");
+            None
+        }
         _ => {
             diags.error(source, node.span, format!("expected a path, found {}", node.describe()));
             None

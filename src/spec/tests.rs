@@ -1,6 +1,7 @@
 //! Scenarios that are fit to run, what becomes of them, and what random changes to them come to.
 
 use super::*;
+use crate::record::Secret;
 use crate::runbook::{Runbook, RunbookPhase};
 use crate::source::{Diagnostics, Level, Source, Span, render};
 use proptest::prelude::*;
@@ -18,7 +19,6 @@ stack:
   profiles: [debug]
   env_files: [../stack/.env]
   isolate: true
-  allow_bind_writes: true
   up_within: 3m
   toolbox: example/toolbox:1
 load:
@@ -76,12 +76,12 @@ fn everything_that_can_be_said_is_read() {
     let plan = plan_of(EVERYTHING);
     assert_eq!((plan.name.as_str(), plan.severity.as_deref(), plan.tags.len()), ("all", Some("SEV2"), 2));
     let stack = &plan.stack;
-    assert!(stack.isolate && stack.allow_bind_writes && stack.compose_file.ends_with("stack/compose.yaml"));
+    assert!(stack.isolate && stack.compose_file.ends_with("stack/compose.yaml"));
     assert!(stack.env_files[0].ends_with("stack/.env") && !stack.env_files[0].to_string_lossy().contains(".."));
     assert_eq!((stack.profiles[0].as_str(), stack.up_within.as_secs()), ("debug", 180));
     assert_eq!(stack.toolbox_image.as_deref(), Some("example/toolbox:1"));
     let ids: Vec<(&str, usize)> = plan.faults.iter().map(|fault| (fault.id.as_str(), fault.line)).collect();
-    assert_eq!(ids, [("container_kill", 29), ("container_pause", 30), ("container_kill-2", 31)]);
+    assert_eq!(ids, [("container_kill", 28), ("container_pause", 29), ("container_kill-2", 30)]);
     insta::assert_debug_snapshot!((
         plan.loads,
         plan.slis,
@@ -246,6 +246,7 @@ fn respond(yaml: &str, runbook: &Runbook, overrides: &[(&str, &str)]) -> (Option
     let overrides = Overrides {
         vars: overrides.iter().map(|(name, value)| ((*name).to_string(), (*value).to_string())).collect(),
         project: PathBuf::from("."),
+        ..Overrides::default()
     };
     let at = Some(Span::default());
     let read = super::respond::read(node.as_ref(), Some(runbook), at, &[], &overrides, &source, &mut diags);
@@ -281,8 +282,9 @@ fn what_looks_like_a_secret_is_one_without_being_marked() {
         secret,
         ["API_TOKEN", "DB_PASSWORD", "DSN_OF_DB", "SERVICE", "api_token", "db_password", "dsn_of_db", "service"]
     );
+    let secrets = read.secrets();
     assert_eq!(
-        read.secrets(),
+        secrets.iter().map(|secret| secret.value()).collect::<Vec<_>>(),
         [
             "from-the-command-line",
             "from-the-file",
@@ -316,8 +318,39 @@ fn a_plan_knows_all_of_its_secrets() {
     );
     let secrets = plan_of(&scenario).secrets();
     for secret in ["of-the-load", "of-the-metrics", "of-the-fault"] {
-        assert!(secrets.iter().any(|found| found == secret), "{secret} in {secrets:?}");
+        assert!(secrets.iter().any(|found| found.value() == secret), "{secret}");
     }
+}
+
+#[test]
+fn a_declared_secret_is_hidden_however_short_and_refused_where_nothing_could_hide_it() {
+    let runbook = runbook("Mitigation", "login \"$PIN\"");
+    let (read, _, errors) = respond("vars: { PIN: { secret: true, value: a1b2c } }", &runbook, &[]);
+    assert!(!errors);
+    assert_eq!(read.expect("it can be run").secrets(), [Secret::Declared("a1b2c".into())]);
+    // Whoever gives it another value later does not take that away.
+    let (read, ..) = respond("vars: { PIN: { secret: true, value: a1b2c } }", &runbook, &[]);
+    let mut read = read.expect("it can be run");
+    read.give("pin", "d3e4f");
+    assert!(read.secrets().contains(&Secret::Declared("d3e4f".into())));
+    for (yaml, overrides) in [
+        ("vars: { PIN: { secret: true, value: q7z } }", &[][..]),
+        ("env: { PIN: { secret: true, value: ' q7z ' } }", &[]),
+        ("vars: { PIN: { secret: true, value: a1b2c } }", &[("PIN", "q7z")]),
+    ] {
+        let (_, told, errors) = respond(yaml, &runbook, overrides);
+        assert!(errors && told.contains("fewer than 4 characters cannot be a secret"), "{told}");
+    }
+    let scenario = EVERYTHING
+        .replace("recover:", "runbook: none.md\nrespond: { vars: { PIN: { secret: true, value: q7z } } }\nrecover:");
+    let (_dir, path) = project(&scenario);
+    let told = render(&load(&path, &Overrides::default()).1, false);
+    assert!(told.contains("fewer than 4") && told.contains("value: ***") && !told.contains("q7z"), "{told}");
+    let (_, told, errors) = respond("vars: { PIN: { secret: true, value: '', may_be_empty: true } }", &runbook, &[]);
+    assert!(!errors, "there is nothing to hide: {told}");
+    // What only its name makes a secret is said where it is shown.
+    let (_, told, errors) = respond("vars: { PIN: 12345, API_TOKEN: a1b2c }", &runbook, &[]);
+    assert!(!errors && told.contains("variable `API_TOKEN`") && told.contains("say `secret: true`"), "{told}");
 }
 
 #[test]

@@ -17,7 +17,7 @@ pub use release::{Marks, RELEASE_WITHIN, Release};
 pub use tools::{Call, CallInput, CallIo, CallOutput, CallPeer, NoTools, PIECE, REFUSED, Tools, WINDOW};
 
 use crate::record::{Redactor, Secrets, UsageSample};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -69,8 +69,10 @@ pub struct StackSpec {
     pub env_files: Vec<PathBuf>,
     /// Makes every network internal, so that nothing outside can be reached.
     pub isolate: bool,
-    /// Bind mounts that can be written to are allowed (they reach the developer's own files).
-    pub allow_bind_writes: bool,
+    /// The project's directory: files from outside of it are the host's.
+    pub root: PathBuf,
+    /// What the person who runs the drill allows the stack of the host.
+    pub allowed: Allowed,
     /// The services that a proxy fault names, each with the ports that the scenario gives (may be empty: then
     /// the model's `expose`, `ports` and the image's `EXPOSE` say).
     pub interposed: BTreeMap<String, Vec<u16>>,
@@ -84,6 +86,16 @@ pub struct StackSpec {
     pub processes: Vec<Process>,
     /// How long the stack may take to become healthy.
     pub up_within: Duration,
+}
+
+/// What the person who runs a drill allows a stack of the host. Never what a file of the project says: a change of the
+/// project cannot give itself rights.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Allowed {
+    /// Rights by name, for this run: `--allow-host devices,cap_add`.
+    pub rights: BTreeSet<String>,
+    /// Digests of all that a stack asks for, each allowed before at a terminal.
+    pub digests: BTreeSet<String>,
 }
 
 /// What came up.

@@ -76,7 +76,7 @@ impl Engine {
         let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
         ours.set_nonblocking(true)?;
         let (input, output) = (OwnedFd::from(theirs.try_clone()?), OwnedFd::from(theirs));
-        self.command(&["system", "dial-stdio"]).stdin(input).stdout(output).spawn()?;
+        self.command(&["system", "dial-stdio"]).stdin(input).stdout(output).kill_on_drop(false).spawn()?;
         UnixStream::from_std(ours)
     }
 }

@@ -1,7 +1,7 @@
 //! A Compose project that is not ours, `tests/foreign/`: nginx and Redis, a runbook that is followed inside one of its
 //! services, and much of what a Compose file may hold. It needs nothing in `src/`.
 
-use crate::drill::{Drill, Project, Running, docker, try_docker};
+use crate::drill::{Drill, Project, Running, copy, docker, try_docker};
 use firedrill::record::{Check, Event, FaultAfter, Verdict};
 use std::path::Path;
 
@@ -10,18 +10,6 @@ fn project() -> Project {
     let project = Project::empty();
     copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/foreign"), project.path());
     project
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).expect("a folder");
-    for entry in std::fs::read_dir(from).expect("a folder").flatten() {
-        let (path, to) = (entry.path(), to.join(entry.file_name()));
-        if path.is_dir() {
-            copy(&path, &to);
-        } else {
-            std::fs::copy(&path, &to).expect("a copy");
-        }
-    }
 }
 
 /// Services of a run with the state of their containers, our own left out.

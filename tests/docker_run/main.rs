@@ -208,6 +208,52 @@ fn beside_a_project_that_is_up_its_services_are_there_and_stay_as_they_were() {
     assert!(exit == Some(2) && said.contains(&beside.name), "it is offered: {said}");
 }
 
+/// An image with the labels of a run that is dead, as one has that was made of a container of a kept drill.
+struct OfADrill {
+    image: String,
+    _dir: tempfile::TempDir,
+}
+
+impl OfADrill {
+    fn new() -> OfADrill {
+        let dir = tempfile::tempdir().expect("a directory");
+        let run = format!("20260101T000000Z-kept-{:08x}", std::process::id());
+        let run_dir = dir.path().join(&run);
+        fs::create_dir(&run_dir).expect("a directory");
+        fs::write(run_dir.join("lock"), "").expect("a file");
+        let labels = [format!("dev.firedrill.run={run}"), format!("dev.firedrill.dir={}", run_dir.display())];
+        let made = docker(&["create", "--label", &labels[0], "--label", &labels[1], "debian:bookworm-slim"]);
+        let image = format!("fdtest-of-a-drill:{:08x}", std::process::id());
+        docker(&["commit", &made, &image]);
+        docker(&["rm", &made]);
+        OfADrill { image, _dir: dir }
+    }
+}
+
+impl Drop for OfADrill {
+    fn drop(&mut self) {
+        let _ = Command::new("docker").args(["rmi", "--force", &self.image]).output();
+    }
+}
+
+#[test]
+fn a_project_whose_image_was_made_of_a_drill_is_the_teams() {
+    let image = OfADrill::new();
+    let dir = tempfile::tempdir().expect("a directory");
+    let text = format!("services:\n  web:\n    image: {}\n    command: [sleep, '600']\n    init: true\n", image.image);
+    fs::write(dir.path().join("compose.yaml"), text).expect("a file");
+    let beside = Beside { name: format!("fdtest-of-a-drill-{}", std::process::id()), dir };
+    beside.compose(&["up", "--detach"]);
+    let before = beside.compose(&["ps", "--all", "--format", "{{.ID}} {{.State}}"]);
+    let runs =
+        project("# Try\n\n## Diagnosis\n\n### Step 1: List\n\n```bash\ndocker ps --format 'name {{.Names}}'\n```\n");
+    let (exit, said) = run(runs.path(), &["--compose-project", &beside.name]);
+    assert_eq!(exit, Some(0), "{said}");
+    assert_eq!(beside.compose(&["ps", "--all", "--format", "{{.ID}} {{.State}}"]), before, "{said}");
+    assert!(output(runs.path()).contains(&format!("name {}-web-1", beside.name)), "{}", output(runs.path()));
+    assert_eq!(left(runs.path()), "");
+}
+
 const WITH_DOCKER: &str = "\
 # Try
 

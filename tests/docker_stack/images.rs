@@ -38,7 +38,7 @@ async fn an_image_that_only_one_drill_uses_goes_with_it_also_without_its_runner(
         project.file("web/Dockerfile", &format!("FROM debian:bookworm-slim\nRUN echo {:x} > /x\n", rand()));
         let stack = project.stack().await;
         stack.up(&CancellationToken::new()).await.unwrap();
-        let label = format!("label=dev.firedrill.run={}", project.run.id);
+        let label = format!("label=dev.firedrill.image.run={}", project.run.id);
         let images = || docker(&["images", "--quiet", "--filter", &label]);
         let there = images();
         let left = match killed {
@@ -107,7 +107,7 @@ async fn a_drill_with_a_toolbox_of_its_own() {
         "services:\n  web: { image: \"debian:bookworm-slim\", init: true, command: [sleep, \"1000\"] }\n",
     );
     project.spec.toolbox_image = Some(std::env::var("FIREDRILL_TEST_TOOLBOX").unwrap());
-    project.run = RunIdentity { dir: Path::new(&dir).join("run"), ..project.run };
+    project.run = RunIdentity { dir: Path::new(&dir).join(&project.run.id), ..project.run };
     let stack = project.stack().await;
     with_stack(&stack, &project.run.id, async |stack, _| {
         let toolbox = &stack.containers("fd-toolbox").await.unwrap()[0];

@@ -69,8 +69,9 @@ async fn a_runner_to_be_killed() {
     let Some(dir) = std::env::var_os("FIREDRILL_TEST_DIR") else { return };
     let mut project = Project::new("killed", "");
     project.spec.compose_file = Path::new(&dir).join("compose.yaml");
-    project.run =
-        RunIdentity { id: std::env::var("FIREDRILL_TEST_RUN").unwrap(), dir: Path::new(&dir).join("run"), keep: false };
+    project.spec.root = Path::new(&dir).to_path_buf();
+    let id = std::env::var("FIREDRILL_TEST_RUN").unwrap();
+    project.run = RunIdentity { dir: Path::new(&dir).join(&id), id, keep: false };
     let _ = project.stack().await.up(&CancellationToken::new()).await;
 }
 

@@ -5,6 +5,7 @@ mod commands;
 mod files;
 mod images;
 mod leftovers;
+mod ours;
 mod rig;
 
 use firedrill::agent::protocol::Message;
@@ -91,7 +92,7 @@ async fn a_stack_with_many_features_goes_up_can_be_spoken_to_and_leaves_nothing(
     assert_eq!(stack.environment("web")["BASE"], "a$b");
     assert_eq!(stack.environment("web")["FROM_ENV_FILE"], "dotted");
     for secret in SECRETS {
-        assert!(stack.secrets().iter().any(|s| s == secret), "{secret} in {:?}", stack.secrets());
+        assert!(stack.secrets().iter().any(|s| s.value() == secret), "{secret}");
     }
     with_stack(&stack, &project.run.id, async |stack, up| {
         assert_eq!(up.project, stack.project());
@@ -124,7 +125,7 @@ async fn a_stack_with_many_features_goes_up_can_be_spoken_to_and_leaves_nothing(
         ended.await.expect("the session ends when its input does");
 
         let logs = project.run.dir.join("logs");
-        stack.save_logs(&logs, &Redactor::new(["secret-of-a-file".into()])).await.unwrap();
+        stack.save_logs(&logs, &Redactor::new(["secret-of-a-file".to_string()])).await.unwrap();
         let log = std::fs::read_to_string(logs.join("web-1.log")).unwrap();
         assert!(log.contains("***") && log.contains("price: $5") && !log.contains("secret-of-a-file"), "{log}");
         no_secret_on_disk(&project.run.dir);
@@ -413,9 +414,47 @@ async fn what_cannot_be_allowed_is_refused_before_anything_starts() {
     let messages: Vec<String> = stack.findings().into_iter().filter(|f| f.error).map(|f| f.message).collect();
     assert_eq!(messages.len(), 2, "{messages:?}");
     let error = stack.up(&CancellationToken::new()).await.unwrap_err();
-    assert!(error.to_string().contains("can write to"), "{error}");
-    project.spec.allow_bind_writes = true;
+    assert!(error.to_string().contains("can be written to"), "{error}");
+    project.spec.allowed.rights.insert("volumes".into());
     assert_eq!(project.stack().await.findings().iter().filter(|f| f.error).count(), 1);
+}
+
+/// Everything that the host listens on is reached by the bridge's own address, unless the stack is isolated.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_isolated_stack_does_not_reach_the_host() {
+    let listener = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let compose = "services:\n  web: { image: \"debian:bookworm-slim\", command: [sleep, infinity] }\n";
+    for isolate in [false, true] {
+        let mut project = Project::new("isolated", compose);
+        project.spec.isolate = isolate;
+        let stack = project.stack().await;
+        with_stack(&stack, &project.run.id, async |stack, _| {
+            let web = only(&stack.containers("web").await.unwrap()).id.clone();
+            // The first address of the network is that of its gateway; those of the host itself are tried as well.
+            let network =
+                docker(&["inspect", &web, "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"]);
+            let own: std::net::Ipv4Addr = network.trim().parse().unwrap();
+            let [a, b, c, _] = own.octets();
+            let mut addresses: Vec<String> = (0..=3).map(|i| format!("{a}.{b}.{}.1", c & (0xff << (2 * i)))).collect();
+            addresses.extend(hosts_own_addresses());
+            let reached = |address: &String| {
+                let open =
+                    format!("timeout 2 bash -c '</dev/tcp/{address}/{port}' 2>/dev/null && echo reached || echo not");
+                docker(&["exec", &web, "bash", "-c", &open]).contains("reached")
+            };
+            let reached: Vec<&String> = addresses.iter().filter(|address| reached(address)).collect();
+            assert_eq!(reached.is_empty(), isolate, "{reached:?} of {addresses:?}");
+        })
+        .await;
+    }
+}
+
+/// IPv4 addresses of this machine but the loopback's.
+fn hosts_own_addresses() -> Vec<String> {
+    let said = std::process::Command::new("hostname").arg("-I").output().unwrap();
+    let said = String::from_utf8(said.stdout).unwrap();
+    said.split_whitespace().filter(|address| address.contains('.')).map(str::to_string).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

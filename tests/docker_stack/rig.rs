@@ -3,6 +3,7 @@
 use firedrill::stack::docker::{DockerOptions, DockerStack, Endpoint, RunIdentity, resolve_at};
 use firedrill::stack::{Stack, StackError, StackSpec, StackUp};
 use std::collections::BTreeMap;
+use std::os::unix::fs::DirBuilderExt;
 use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -19,14 +20,15 @@ impl Project {
     pub fn new(name: &str, compose: &str) -> Project {
         let dir = tempfile::tempdir().unwrap();
         let id = format!("20260101T000000Z-t-{name}-{:08x}", rand());
-        let run = RunIdentity { id, dir: dir.path().join("run"), keep: false };
-        std::fs::create_dir_all(&run.dir).unwrap();
+        let run = RunIdentity { dir: dir.path().join(&id), id, keep: false };
+        std::fs::DirBuilder::new().mode(0o700).create(&run.dir).unwrap();
         let spec = StackSpec {
             compose_file: dir.path().join("compose.yaml"),
             profiles: Vec::new(),
             env_files: Vec::new(),
             isolate: false,
-            allow_bind_writes: false,
+            root: dir.path().to_path_buf(),
+            allowed: Default::default(),
             interposed: BTreeMap::new(),
             hosts: BTreeMap::new(),
             toolbox_image: None,

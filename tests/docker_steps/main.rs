@@ -11,6 +11,8 @@ use firedrill::shell::Shell;
 use firedrill::stack::docker::DockerStack;
 use firedrill::stack::{Place, Stack};
 use rig::{Project, docker, only, with_stack};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 const SHOP: &str = r#"
@@ -199,6 +201,83 @@ async fn the_environment_of_a_step_decides_what_compose_is_given() {
     })
     .await;
     docker(&["rmi", &tag]);
+}
+
+/// The command lines of this host that hold a text, until the watch is dropped.
+struct Watch {
+    over: Arc<AtomicBool>,
+    watching: Option<std::thread::JoinHandle<(usize, Vec<String>)>>,
+}
+
+impl Watch {
+    fn begin(text: &'static str) -> Watch {
+        let over = Arc::new(AtomicBool::new(false));
+        let until = over.clone();
+        let watching = std::thread::spawn(move || {
+            let (mut looks, mut found) = (0, Vec::new());
+            while !until.load(Ordering::Relaxed) {
+                for process in std::fs::read_dir("/proc").unwrap().flatten() {
+                    let line = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
+                    let line = String::from_utf8_lossy(&line).replace('\0', " ");
+                    found.extend(line.contains(text).then_some(line));
+                }
+                looks += 1;
+            }
+            (looks, found)
+        });
+        Watch { over, watching: Some(watching) }
+    }
+
+    fn end(mut self) -> (usize, Vec<String>) {
+        self.over.store(true, Ordering::Relaxed);
+        self.watching.take().unwrap().join().unwrap()
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_step_gives_to_a_command_inside_is_on_no_command_line_of_the_host() {
+    const TOKEN: &str = "of-the-step-alone-7f3a";
+    let project = Project::new("no-command-line", SHOP);
+    let stack = project.stack().await;
+    with_stack(&stack, &project.run.id, async |stack, _| {
+        let mut s = Session::open(stack, &Place::Toolbox).await;
+        s.out(&format!("export TOKEN={TOKEN}")).await;
+        for line in [
+            "docker compose exec -e TOKEN db sh -c 'echo \"$TOKEN\"' < /dev/null",
+            "docker compose exec -T --index 1 -e TOKEN db sh -c 'echo \"$TOKEN\"'",
+            "docker exec -e TOKEN web sh -c 'echo \"$TOKEN\"'",
+            "docker compose run --rm -T --no-deps -e TOKEN web sh -c 'echo \"$TOKEN\"' < /dev/null",
+        ] {
+            let watch = Watch::begin(TOKEN);
+            let said = s.out(line).await;
+            let (looks, found) = watch.end();
+            assert!(looks > 0 && found.is_empty(), "{line}: {found:?}");
+            assert_eq!(said, TOKEN, "{line}");
+        }
+        // Everything else is as with the real command.
+        let ran = s.run("docker exec -e A=1 -u 65534 -w /tmp web sh -c 'id -u; pwd; echo $A; exit 3'").await;
+        assert_eq!((ran.exit, ran.out.as_str()), (3, "65534\n/tmp\n1\n"), "{ran:?}");
+        let ran = s.run("docker exec web no-such-program").await;
+        assert!(ran.exit == 126 || ran.exit == 127, "{ran:?}");
+        assert_eq!(s.run("docker exec -d web sh -c 'echo 1 > /tmp/detached'").await.exit, 0);
+        let ran = s.run("docker compose stop -t 1 web && docker compose exec web true").await;
+        assert!(ran.exit == 1 && ran.err.contains("service \"web\" is not running"), "{ran:?}");
+        let ran = s.run("docker exec web true").await;
+        assert!(ran.exit == 1 && ran.err.contains("is not running"), "{ran:?}");
+        assert_eq!(
+            s.out("yes | head -c 3000000 | docker exec -i db sha256sum").await,
+            s.out("yes | head -c 3000000 | sha256sum").await
+        );
+        let ran = s.run("timeout 2 docker exec db sleep 1000").await;
+        assert_eq!(ran.exit, 124, "{ran:?}");
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,7 +4,13 @@ use crate::rig::{Project, docker, rand, with_stack};
 use crate::{Session, id};
 use firedrill::stack::docker::DockerStack;
 use firedrill::stack::{Call, CallIo, Place, Stack};
+use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
+
+/// What the toolbox may have; docs/security.md says so.
+const MOST_PROCESSES: usize = 1024;
+
+const SLEEPS: &str = "services:\n  web: { image: \"debian:bookworm-slim\", init: true, command: [sleep, \"1000\"] }\n";
 
 const STACK: &str = r#"
 name: shop
@@ -16,7 +22,6 @@ services:
     privileged: "${PRIVILEGED:-false}"
     volumes: ["${CONF:-./conf}:/conf:ro"]
     env_file: ["${ENV_FILE:-web.env}"]
-    labels: { dev.firedrill.run: "${RUN:-mine}" }
     network_mode: "${MODE:-bridge}"
 "#;
 
@@ -111,7 +116,9 @@ async fn no_way_out_of_the_drill_is_found() {
         "1000",
     ];
     docker(&run);
-    let project = Project::new("ways-out", STACK);
+    let mut project = Project::new("ways-out", STACK);
+    // A variable decides which file is read: that much whoever runs the drill allows.
+    project.spec.allowed.rights.extend(["env_file", "extends", "include"].map(String::from));
     project.file("conf/a", "x\n");
     project.file("web.env", "A=1\n");
     project.file("secret.env", "SECRET=of-the-host\n");
@@ -185,7 +192,8 @@ async fn no_file_of_the_host_is_chosen_by_way_of_another_file() {
     let included = "include: [{ path: sub/inc.yml, project_directory: . }]\n";
     let merged = "x-base: &base { env_file: \"${ENV_FILE:-web.env}\" }\nservices: { web: { image: w, <<: *base } }\n";
     for (main, counts) in [(web, true), (&chosen, false), (included, true), (merged, true)] {
-        let project = Project::new("by-way", &format!("name: shop\n{main}"));
+        let mut project = Project::new("by-way", &format!("name: shop\n{main}"));
+        project.spec.allowed.rights.extend(["env_file", "extends", "include"].map(String::from));
         project.file("base.yml", "services: { base: { env_file: \"${ENV_FILE:-web.env}\" } }\n");
         project.file("sub/inc.yml", web);
         project.file("web.env", "A=1\n");
@@ -202,4 +210,25 @@ async fn no_file_of_the_host_is_chosen_by_way_of_another_file() {
             assert_eq!(said.contains("of-the-step"), counts, "{main}: {said}");
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fork_bomb_in_a_step_fills_the_toolbox_and_nothing_else() {
+    let project = Project::new("fork-bomb", SLEEPS);
+    let stack = project.stack().await;
+    with_stack(&stack, &project.run.id, async |stack, _| {
+        let mut s = Session::open(stack, &Place::Toolbox).await;
+        let toolbox = s.out("hostname").await;
+        s.out("b() { b | b & }; b > /dev/null 2>&1").await;
+        let (mut most, deadline) = (0, Instant::now() + Duration::from_secs(120));
+        while most < MOST_PROCESSES * 9 / 10 {
+            assert!(Instant::now() < deadline, "it fills the toolbox: {most}");
+            let said = docker(&["stats", "--no-stream", "--format", "{{.PIDs}}", &toolbox]);
+            most = most.max(said.parse().unwrap_or_else(|_| panic!("{said}")));
+        }
+        assert!(most <= MOST_PROCESSES, "{most}");
+        let web = id(stack, "web").await;
+        assert_eq!(docker(&["exec", &web, "echo", "served"]), "served");
+    })
+    .await;
 }

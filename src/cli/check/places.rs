@@ -3,13 +3,14 @@
 
 use crate::engine::place_of;
 use crate::programs;
-use crate::runbook::look::{Shell, calls_in, commands};
+use crate::runbook::look::{Grammar, Shell, commands};
 use crate::source::{Diagnostics, Source, Span, list};
 use crate::spec::Plan;
 use crate::stack::docker::{Endpoint, KnownPrograms, Programs, ResolvedModel};
 use crate::stack::{Place, StackError};
 use regex::Regex;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 
 /// What bash does itself, and what Firedrill puts into the session.
@@ -24,6 +25,11 @@ const OWN: [&str; 64] = [
 /// Ports of `localhost` as commands write them.
 static LOCALHOST: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"(?:\blocalhost|\b127\.0\.0\.1|\[::1\]):([0-9]{1,5})\b").ok());
+
+/// How many programs are looked for in a place; each costs requests to the engine.
+const MOST_ASKED: usize = 500;
+/// How many programs that a place does not have are told of.
+const MOST_MISSING: usize = 50;
 
 /// A program that a step uses, and where that stands.
 struct Use {
@@ -41,6 +47,7 @@ struct Uses {
 /// Warns of ports of `localhost` on which nothing listens in the toolbox.
 pub(super) fn check_localhost(plan: &Plan, model: &ResolvedModel, diags: &mut Diagnostics) {
     let published = model.published();
+    let mut noted = noted(diags);
     for (port, source, span) in uses(plan).ports {
         if published.ports.contains_key(&port) {
             continue;
@@ -49,18 +56,13 @@ pub(super) fn check_localhost(plan: &Plan, model: &ResolvedModel, diags: &mut Di
             published.ports.iter().map(|(port, service)| format!("localhost:{port} is {service}")).collect();
         known.extend(published.left_out.iter().map(|line| format!("not {line}")));
         let known = if known.is_empty() { "it publishes none".to_string() } else { known.join("; ") };
-        warn(
-            diags,
-            &source,
-            span,
-            format!("nothing listens on localhost:{port} in the toolbox: the stack publishes no such TCP port"),
-        )
-        .iter_mut()
-        .for_each(|noted| {
-            noted.help(format!(
+        let message =
+            format!("nothing listens on localhost:{port} in the toolbox: the stack publishes no such TCP port");
+        if noted.insert((source.path.clone(), span.start, message.clone())) {
+            diags.warning(&source, span, message).help(format!(
                 "call the service by its name inside the stack (`service:port`), or publish the port; {known}"
             ));
-        });
+        }
     }
 }
 
@@ -82,19 +84,24 @@ pub(super) async fn check_programs(
         return Ok(unseen);
     }
     let mut programs = Programs::of(endpoint, model, &plan.stack, known).await?;
+    let mut noted = noted(diags);
     for (name, (place, uses)) in uses {
-        let wanted: BTreeSet<String> = uses.iter().map(|one| one.program.clone()).collect();
+        let mut firsts: BTreeMap<&str, &Use> = BTreeMap::new();
+        for one in &uses {
+            firsts.entry(&one.program).or_insert(one);
+        }
+        let wanted: BTreeSet<String> = firsts.keys().take(MOST_ASKED).map(|name| (*name).to_string()).collect();
         let Some(missing) = programs.missing(&place, &wanted).await? else {
             unseen.push(name);
             continue;
         };
-        for program in missing {
+        for program in missing.into_iter().take(MOST_MISSING) {
             let elsewhere = elsewhere(&mut programs, model, &place, &program).await?;
-            let Some(first) = uses.iter().find(|one| one.program == program) else { continue };
+            let Some(first) = firsts.get(program.as_str()) else { continue };
             let help = ways_out(&place, &program, &elsewhere);
             let message = format!("there is no `{program}` in {name}: the step would fail");
-            if let Some(noted) = warn(diags, &first.source, first.span, message) {
-                noted.help(help);
+            if noted.insert((first.source.path.clone(), first.span.start, message.clone())) {
+                diags.warning(&first.source, first.span, message).help(help);
             }
         }
     }
@@ -140,23 +147,19 @@ fn ways_out(place: &Place, program: &str, elsewhere: &[Place]) -> String {
     ways.join("; or ")
 }
 
-/// Notes a warning, once for each place in the files.
-fn warn<'d>(
-    diags: &'d mut Diagnostics,
-    source: &Arc<Source>,
-    span: Span,
-    message: String,
-) -> Option<&'d mut crate::source::Diagnostic> {
-    let known = diags.all.iter().any(|d| d.message == message && d.span == span && d.source.path == source.path);
-    (!known).then(|| diags.warning(source, span, message))
+/// What is noted already, by file, place and message: a runbook may belong to several scenarios.
+fn noted(diags: &Diagnostics) -> HashSet<(PathBuf, usize, String)> {
+    diags.all.iter().map(|d| (d.source.path.clone(), d.span.start, d.message.clone())).collect()
 }
 
 fn uses(plan: &Plan) -> Uses {
     let mut found = Uses { programs: BTreeMap::new(), ports: Vec::new() };
     let Some(runbook) = &plan.runbook else { return found };
-    let shells = commands(&runbook.source, runbook);
+    let grammar = Grammar::of_page(runbook.source.text.len());
+    let shells = commands(&runbook.source, runbook, &grammar);
     let all: String = runbook.steps.iter().flat_map(|step| step.commands()).map(|c| format!("{}\n", c.text)).collect();
     // What a step starts by itself listens on `localhost` as well.
+    let defined = defined(&all);
     let tunnels = ["port-forward", "ssh ", "http.server", "socat"].iter().any(|word| all.contains(word));
     for shell in shells.iter().filter(|shell| !shell.held && plan.respond.phases.contains(&shell.step.phase)) {
         let settings = shell.step.settings(shell.command.block);
@@ -167,14 +170,14 @@ fn uses(plan: &Plan) -> Uses {
         let whole = shell.place(Span::new(0, shell.command.text.len()));
         let mut add = |program: &str, span: Span| {
             let name = program.rsplit('/').next().unwrap_or_default();
-            if is_program(program) && !is_defined(&all, name) {
+            if is_program(program) && !defined.contains(name) {
                 let entry = found.programs.entry(named(&place)).or_insert_with(|| (place.clone(), Vec::new()));
                 entry.1.push(Use { program: name.to_string(), source: runbook.source.clone(), span });
             }
         };
         match plan.respond.clients.get(&shell.command.language) {
             Some(client) => {
-                for words in calls_in(&client.command) {
+                for words in grammar.calls_in(&client.command) {
                     let words: Vec<&str> = words.iter().map(String::as_str).collect();
                     chain(&words).into_iter().for_each(|(_, program)| add(program, whole));
                 }
@@ -245,14 +248,18 @@ fn is_program(word: &str) -> bool {
     !word.is_empty() && !word.starts_with(['-', '.']) && word.chars().all(plain) && !OWN.contains(&word)
 }
 
-/// Whether the runbook itself says what to do where it is missing, or makes a function or an alias of it.
-fn is_defined(all: &str, program: &str) -> bool {
-    ["command -v ", "which ", "type ", "hash ", "alias ", "function "].iter().any(|before| {
-        all.match_indices(&format!("{before}{program}")).any(|(at, found)| {
-            !all[at + found.len()..].starts_with(|c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_')
-        })
-    }) || all.contains(&format!("{program}()"))
-        || all.contains(&format!("{program} ()"))
+/// The programs of which the runbook itself says what to do where they are missing, or makes functions or aliases.
+fn defined(all: &str) -> HashSet<&str> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-.+".contains(c);
+    let mut defined = HashSet::new();
+    for before in ["command -v ", "which ", "type ", "hash ", "alias ", "function "] {
+        let behind = all.match_indices(before).filter_map(|(at, found)| all.get(at + found.len()..));
+        defined.extend(behind.filter_map(|rest| rest.split(|c| !plain(c)).next()).filter(|name| !name.is_empty()));
+    }
+    let before = all.match_indices("()").filter_map(|(at, _)| all.get(..at));
+    let functions = before.filter_map(|before| before.strip_suffix(' ').unwrap_or(before).rsplit(|c| !plain(c)).next());
+    defined.extend(functions.filter(|name| !name.is_empty()));
+    defined
 }
 
 /// A place as people read it.
@@ -270,7 +277,7 @@ mod tests {
     #[test]
     fn programs_are_found_behind_what_runs_them() {
         let of = |text: &str| -> Vec<String> {
-            let calls = calls_in(text);
+            let calls = Grammar::of_page(text.len()).calls_in(text);
             let chained = |words: &Vec<String>| {
                 let words: Vec<&str> = words.iter().map(String::as_str).collect();
                 chain(&words).into_iter().map(|(_, word)| word.to_string()).collect::<Vec<_>>()
@@ -288,8 +295,8 @@ mod tests {
         ] {
             assert_eq!(of(text), expected, "{text}");
         }
-        assert!(is_defined("if command -v jq; then", "jq") && !is_defined("command -v jqx", "jq"));
-        assert!(is_defined("retry() {", "retry"));
+        assert_eq!(defined("if command -v jq; then hash yq\n"), HashSet::from(["jq", "yq"]));
+        assert_eq!(defined("retry() {\n_again ()"), HashSet::from(["retry", "_again"]));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::{Format, Wishes, display, environment, listen, on_disk, say, sealing}
 use crate::cli::ask::Terminal;
 use crate::engine::{Alone, AloneOutcome, announce_alone, follow_alone, ledger};
 use crate::error::{Error, Exit};
-use crate::record::{EventSink, Observer, RecordObserver, Redactor, RunDir, utc_now, utc_text};
+use crate::record::{EventSink, Observer, RecordObserver, Redactor, RunDir, Secret, utc_now, utc_text};
 use crate::report;
 use crate::stack::Stack;
 use crate::stack::docker::{AttachedStack, DockerOptions, Endpoint, RunIdentity, RunningProject};
@@ -46,7 +46,8 @@ pub async fn follow(alone: Alone<'_>, beside: Beside, person: &mut Terminal, wis
     let record = RecordObserver::new();
     let observers: Vec<Box<dyn Observer>> = vec![Box::new(record.clone()), display(wishes, person)];
     let events = run_dir.create_events().map_err(|error| on_disk(run_dir.path(), &error))?;
-    let redactor = Redactor::new(alone.respond.secrets().into_iter().chain(stack.secrets()));
+    let redactor =
+        Redactor::new(alone.respond.secrets().into_iter().chain(stack.secrets().into_iter().map(Secret::from)));
     let source = &alone.runbook.source;
     let path = source.path.display().to_string();
     let kept = run_dir.keep_file(&path, source.text.as_bytes(), |text| redactor.text(text));

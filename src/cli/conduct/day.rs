@@ -22,7 +22,6 @@ use crate::stack::Limits;
 use crate::stack::docker::{DockerOptions, Endpoint, available, capacity};
 use run::Runner;
 use std::fs::File;
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -72,7 +71,7 @@ pub async fn day(file: &GameDay, wishes: &DayWishes) -> Result<Exit, Error> {
     let limits = Limits::new(&engine, &now_free, settings.parallel);
     plan.limits = limits.words(&ready.iter().map(|ready| ready.demand).collect::<Vec<_>>());
     if wishes.dry_run {
-        crate::cli::output::print(&report::day_plan(&plan, &plan::expectations(&ready)))?;
+        crate::output::print(&report::day_plan(&plan, &plan::expectations(&ready)))?;
         return Ok(Exit::Passed);
     }
 
@@ -97,11 +96,11 @@ pub async fn day(file: &GameDay, wishes: &DayWishes) -> Result<Exit, Error> {
     let console = DayConsole::new(DayConsoleOptions {
         verbosity: Verbosity::from_flags(wishes.quiet || wishes.format == Format::Json, wishes.verbose),
         color: wishes.color,
-        live: std::io::stderr().is_terminal(),
+        live: crate::output::stderr_is_terminal(),
     });
     let mut observers: Vec<Box<dyn DayObserver>> = vec![Box::new(console.clone())];
     if wishes.format == Format::Json {
-        observers.push(Box::new(EventsJson::stdout()));
+        observers.push(Box::new(EventsJson::printed()));
     }
     let sink = DaySink::new(Some(events), observers);
     let stop = signals.child();

@@ -2,11 +2,12 @@
 //! that the runner is gone, however it went.
 
 use crate::error::Error;
+use crate::process::{self, Running};
 use std::fs::File;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
-use tokio::process::{Child, ChildStdin, Command};
+use tokio::process::{Child, ChildStdin};
 
 /// The running reaper.
 pub struct Reaper {
@@ -18,17 +19,11 @@ impl Reaper {
     /// Starts it for a run directory; what it says goes to `reaper.log` there.
     pub fn start(run_dir: &Path) -> Result<Reaper, Error> {
         let failed = |error: std::io::Error| Error::harness(format!("the reaper could not be started: {error}"));
-        let log = File::create(run_dir.join("reaper.log")).map_err(failed)?;
-        let mut child = Command::new(std::env::current_exe().map_err(failed)?)
-            .arg("reaper")
-            .arg(run_dir)
-            .stdin(Stdio::piped())
-            .stdout(log.try_clone().map_err(failed)?)
-            .stderr(log)
-            // A Ctrl-C at the terminal is for the runner; the reaper outlives it.
-            .process_group(0)
-            .spawn()
-            .map_err(failed)?;
+        let log = File::create_new(run_dir.join("reaper.log")).map_err(failed)?;
+        let mut reaper = process::outliving(std::env::current_exe().map_err(failed)?);
+        reaper.arg("reaper").arg(run_dir);
+        reaper.stdin(Stdio::piped()).stdout(log.try_clone().map_err(failed)?).stderr(log);
+        let mut child = Running::start(reaper).map_err(failed)?.leave();
         let pipe = child.stdin.take().ok_or_else(|| failed(std::io::Error::other("it has no standard input")))?;
         Ok(Reaper { child, pipe })
     }

@@ -1,14 +1,39 @@
 //! Ctrl-C and SIGTERM: the first one stops the drill and undoes everything, the second one goes straight to removal.
 
 use crate::engine::Shutdown;
-use crate::error::Error;
+use crate::error::{Error, Exit};
+use crate::process;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Whether something listens: then what a signal does is its business.
+static LISTENING: AtomicBool = AtomicBool::new(false);
+
+/// Until something listens, Ctrl-C and SIGTERM end this process, and with it every program that it has started: they have process
+/// groups of their own, so the terminal does not end them.
+pub fn end_on_signals() {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return;
+    };
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        if !LISTENING.load(Ordering::SeqCst) {
+            process::kill_all();
+            std::process::exit(i32::from(Exit::Interrupted.code()));
+        }
+    });
+}
 
 /// Listens from now on; the tokens of the result are cancelled as signals come.
 pub fn listen() -> Result<Shutdown, Error> {
     let interrupt = listener(SignalKind::interrupt())?;
     let terminate = listener(SignalKind::terminate())?;
     let hangup = listener(SignalKind::hangup())?;
+    LISTENING.store(true, Ordering::SeqCst);
     let shutdown = Shutdown::default();
     tokio::spawn(forward([interrupt, terminate, hangup], shutdown.clone()));
     Ok(shutdown)

@@ -4,11 +4,11 @@ mod gather;
 mod intact;
 mod pdf;
 
-use super::{is_stdout, tell, write};
+use super::{Print, is_stdout};
 use crate::cli::Globals;
-use crate::cli::output::print;
 use crate::error::{Error, Exit};
-use crate::record::utc_now;
+use crate::output::{print, print_file, print_json, say_line};
+use crate::record::{utc_now, write_atomic};
 use crate::report::{DrReport, Quarter, dr_html, dr_json, dr_markdown};
 use std::path::{Path, PathBuf};
 
@@ -48,11 +48,11 @@ type Make = fn(&DrReport) -> Vec<u8>;
 
 /// Runs the command.
 pub async fn run(args: DrArgs, globals: &Globals) -> Result<Exit, Error> {
-    let formats: [(&Option<PathBuf>, Make); 3] =
-        [(&args.html, dr_html), (&args.markdown, dr_markdown), (&args.json, dr_json)];
-    let files: Vec<(&Path, Make)> =
-        formats.into_iter().filter_map(|(path, make)| Some((path.as_deref()?, make))).collect();
-    if files.iter().filter(|(path, _)| is_stdout(path)).count() > 1 {
+    let formats: [(&Option<PathBuf>, Make, Print); 3] =
+        [(&args.html, dr_html, print_file), (&args.markdown, dr_markdown, print), (&args.json, dr_json, print_json)];
+    let files: Vec<(&Path, Make, Print)> =
+        formats.into_iter().filter_map(|(path, make, print)| Some((path.as_deref()?, make, print))).collect();
+    if files.iter().filter(|(path, ..)| is_stdout(path)).count() > 1 {
         return Err(Error::usage("only one report can go to standard output").hint("give the others a file"));
     }
     if args.pdf.as_deref().is_some_and(is_stdout) {
@@ -64,23 +64,23 @@ pub async fn run(args: DrArgs, globals: &Globals) -> Result<Exit, Error> {
     let input = gather::gather(&args, quarter, globals)?;
     let report = DrReport::new(&input);
     for problem in report.evidence.problems.iter().chain(&report.problems) {
-        tell(&format!("warning: {problem}\n"));
+        say_line(&format!("warning: {problem}"));
     }
     if report.drills.is_empty() && report.incomplete.is_empty() {
-        tell(&format!("warning: there is no DR drill in {quarter}: the report says so\n"));
+        say_line(&format!("warning: there is no DR drill in {quarter}: the report says so"));
     }
     let mut failed = Vec::new();
-    for (path, make) in &files {
+    for (path, make, print) in &files {
         let bytes = make(&report);
         let written = match is_stdout(path) {
             true => print(&String::from_utf8_lossy(&bytes)).map_err(|error| error.message),
-            false => write(path, &bytes).map_err(|error| format!("{}: {error}", path.display())),
+            false => write_atomic(path, &bytes).map_err(|error| format!("{}: {error}", path.display())),
         };
         done(written, path, globals, &mut failed);
     }
     if let (Some(path), Some(browser)) = (&args.pdf, &browser) {
         let written = match pdf::print(browser, &dr_html(&report)).await {
-            Ok(bytes) => write(path, &bytes).map_err(|error| format!("{}: {error}", path.display())),
+            Ok(bytes) => write_atomic(path, &bytes).map_err(|error| format!("{}: {error}", path.display())),
             Err(error) => Err(format!("{}: {error}", path.display())),
         };
         done(written, path, globals, &mut failed);
@@ -97,7 +97,7 @@ pub async fn run(args: DrArgs, globals: &Globals) -> Result<Exit, Error> {
 fn done(written: Result<(), String>, path: &Path, globals: &Globals, failed: &mut Vec<String>) {
     match written {
         Ok(()) if globals.quiet || is_stdout(path) => {}
-        Ok(()) => tell(&format!("{}\n", path.display())),
+        Ok(()) => say_line(&path.display().to_string()),
         Err(error) => failed.push(error),
     }
 }

@@ -1,9 +1,9 @@
 //! `firedrill run --dry-run`: what would run, where, with the inputs filled in; nothing is started.
 
 use crate::engine::place_of;
+use crate::output::visible;
 use crate::record::Redactor;
 use crate::runbook::{Command, Errors, Input, Runbook, Settings, Step, StepKind, unified_name};
-use crate::source::visible;
 use crate::spec::{Respond, Var};
 use crate::stack::Place;
 use std::collections::BTreeSet;
@@ -11,23 +11,27 @@ use std::fmt::Write as _;
 
 /// The steps as they would be followed, and whether an input without a value would block one.
 pub fn plan(runbook: &Runbook, respond: &Respond) -> (String, bool) {
-    let mut out = format!("{} — {}\n", runbook.source.path.display(), runbook.title);
+    let mut out = String::new();
+    line(&mut out, &format!("{} — {}", runbook.source.path.display(), runbook.title));
     let mut captured: BTreeSet<String> = BTreeSet::new();
     let mut blocked = false;
     for (number, step) in runbook.steps.iter().enumerate() {
-        let _ = writeln!(out, "\n{} of {}  {}  (line {})", number + 1, runbook.steps.len(), step.id, step.line);
+        line(&mut out, "");
+        line(&mut out, &format!("{} of {}  {}  (line {})", number + 1, runbook.steps.len(), step.id, step.line));
         if let StepKind::Manual(reason) = &step.kind {
             let skipped = step.blocks.iter().find_map(|block| block.settings.skip.as_deref());
-            let _ = match skipped {
-                Some(why) => writeln!(out, "    not run: {why}"),
-                None => writeln!(out, "    for a person: {reason}"),
-            };
+            let (what, why) = skipped.map_or(("for a person", reason.as_str()), |why| ("not run", why));
+            line(&mut out, &format!("    {what}: {why}"));
         }
         blocked |= show_step(&mut out, step, respond, &mut captured);
     }
-    let redactor = Redactor::new(respond.secrets());
-    let lines = out.lines().map(|line| format!("{}\n", visible(&redactor.text(line))));
-    (lines.collect(), blocked)
+    (Redactor::new(respond.secrets()).text(&out), blocked)
+}
+
+/// Adds a line: whatever stands in it, it stays one, and no terminal obeys it.
+fn line(out: &mut String, text: &str) {
+    out.push_str(&visible(text));
+    out.push('\n');
 }
 
 /// The services in which commands would run.
@@ -51,7 +55,7 @@ fn show_step(out: &mut String, step: &Step, respond: &Respond, captured: &mut BT
         let settings = step.settings(command.block);
         if shown != Some(command.block) {
             shown = Some(command.block);
-            let _ = writeln!(out, "    {}", heading(&settings, command, respond));
+            line(out, &format!("    {}", heading(&settings, command, respond)));
         }
         if settings.skip.is_some() {
             continue;
@@ -80,10 +84,10 @@ fn show_step(out: &mut String, step: &Step, respond: &Respond, captured: &mut BT
             |name: &str| lookup(name).map(|value| if captured.contains(name) { name.to_string() } else { value });
         match needs.fill(lookup).or_else(|missing| needs.fill(bare).map_err(|_| missing)) {
             Ok(text) => {
-                for (number, line) in text.lines().enumerate() {
-                    let _ = writeln!(out, "      {} {line}", if number == 0 { '$' } else { '>' });
+                for (number, text) in text.lines().enumerate() {
+                    line(out, &format!("      {} {text}", if number == 0 { '$' } else { '>' }));
                 }
-                of_service.iter().for_each(|says| out.push_str(&format!("        {says}\n")));
+                of_service.iter().for_each(|says| line(out, &format!("        {says}")));
             }
             Err(missing) => {
                 blocked = true;
@@ -91,12 +95,12 @@ fn show_step(out: &mut String, step: &Step, respond: &Respond, captured: &mut BT
                 let names: BTreeSet<&str> = missing.iter().map(|input| input.name.as_str()).collect();
                 let names: Vec<String> = names.into_iter().map(|name| format!("--var {name}=…")).collect();
                 let spellings: Vec<&str> = spellings.into_iter().collect();
-                for line in command.text.lines() {
-                    let _ = writeln!(out, "      ✗ {line}");
+                for text in command.text.lines() {
+                    line(out, &format!("      ✗ {text}"));
                 }
                 let refused = missing.iter().any(|input| lookup(&input.name).is_some());
                 let why = if refused { "has a value that cannot stand there" } else { "has no value" };
-                let _ = writeln!(out, "        blocked: {} {why} ({})", spellings.join(", "), names.join(" "));
+                line(out, &format!("        blocked: {} {why} ({})", spellings.join(", "), names.join(" ")));
             }
         }
         captured.extend(settings.capture.as_deref().map(unified_name));

@@ -5,13 +5,13 @@ mod json;
 mod restore;
 mod text;
 
-use super::output::print;
 use crate::error::{Error, Exit};
+use crate::output::{print, print_json, say};
 use crate::runbook::{self, Command, Input, Runbook, Step};
 use crate::source::{Diagnostics, ReadError, Source, did_you_mean, render};
-use crate::spec::{self, Overrides, Plan, project_files};
+use crate::spec::{self, Plan, project_files};
 use crate::stack::docker::{Published, resolve};
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -61,12 +61,12 @@ pub async fn run(args: ShowArgs, globals: &super::Globals) -> Result<Exit, Error
             ShowFormat::Json => {
                 let json = serde_json::to_string_pretty(&json::Shown::of(view))
                     .map_err(|error| Error::harness(format!("writing the runbook as JSON: {error}")))?;
-                print(&format!("{json}\n"))?;
+                print_json(&format!("{json}\n"))?;
             }
         }
     }
     if !diags.all.is_empty() {
-        eprint!("{}", render(&diags, globals.color()));
+        say(&render(&diags, globals.color()));
     }
     Ok(if diags.has_errors() { Exit::Usage } else { Exit::Passed })
 }
@@ -116,7 +116,7 @@ fn followed(
     diags: &mut Diagnostics,
 ) -> Result<Option<View>, Error> {
     let path = spec::find(name, &globals.project)?;
-    let overrides = Overrides { vars: BTreeMap::new(), project: globals.project.clone() };
+    let overrides = globals.overrides([]);
     let (whole, found) = spec::load_whole(&path, &overrides);
     diags.all.extend(found.all);
     let Some((plan, whole)) = whole else { return Ok(None) };
@@ -128,9 +128,12 @@ fn followed(
         return Err(Error::usage(format!("{} follows `{own}`, not `{wanted}`", path.display())));
     }
     // Of the steps that are followed, the inputs are those that are left when the others are not there.
+    let followed = plan.runbook.iter().flat_map(|runbook| &runbook.steps);
+    let followed: HashMap<&str, &Step> = followed.map(|step| (step.id.as_str(), step)).collect();
     for step in &mut runbook.steps {
-        let same = plan.runbook.iter().flat_map(|runbook| &runbook.steps).find(|other| other.id == step.id);
-        step.clone_from(same.unwrap_or(&step.clone()));
+        if let Some(same) = followed.get(step.id.as_str()) {
+            step.clone_from(same);
+        }
     }
     Ok(Some(View { runbook, plan: Some(plan), localhost: None }))
 }

@@ -1,9 +1,9 @@
 //! What a DR drill measures, as `firedrill show --scenario NAME` tells it.
 
+use super::text::line;
 use crate::source::shorten;
 use crate::spec::{Plan, Probe, Show};
 use serde::Serialize;
-use std::fmt::Write as _;
 
 /// What a DR drill measures.
 #[derive(Debug, Serialize)]
@@ -81,27 +81,22 @@ impl<'a> ShownProbe<'a> {
 pub(super) fn text(plan: &Plan) -> String {
     let Some(restore) = &plan.restore else { return String::new() };
     let (mut out, ledger) = (String::new(), &restore.ledger);
-    let _ = writeln!(
-        out,
-        "\nDR drill: RTO {}, RPO {}, expected {} at {}",
-        Show(plan.rto.unwrap_or_default()),
-        Show(restore.rpo),
-        plan.expect,
-        restore.expect
-    );
+    let (rto, rpo) = (Show(plan.rto.unwrap_or_default()), Show(restore.rpo));
+    line(&mut out, "");
+    line(&mut out, &format!("DR drill: RTO {rto}, RPO {rpo}, expected {} at {}", plan.expect, restore.expect));
     let acknowledged = format!("load `{}`, a write is acknowledged by `{}`", ledger.load, ledger.acknowledged.text);
-    let mut lines = vec![("ledger".to_string(), "", acknowledged), line("survivors", "", &ledger.survivors)];
-    lines.extend(restore.backup.as_ref().map(|backup| line("backup", "", &backup.probe)));
-    lines.extend(restore.probes.iter().map(|level| line(&level.name, level.level.name(), &level.probe)));
+    let mut lines = vec![("ledger".to_string(), "", acknowledged), probe("survivors", "", &ledger.survivors)];
+    lines.extend(restore.backup.as_ref().map(|backup| probe("backup", "", &backup.probe)));
+    lines.extend(restore.probes.iter().map(|level| probe(&level.name, level.level.name(), &level.probe)));
     let width = lines.iter().map(|(name, ..)| name.chars().count()).max().unwrap_or_default();
     for (name, level, what) in lines {
-        let _ = writeln!(out, "  {level:2}  {name:width$}  {what}");
+        line(&mut out, &format!("  {level:2}  {name:width$}  {what}"));
     }
     out
 }
 
 /// A line about a probe: name, level, and what runs where. Of a script of several lines the first command says what it is.
-fn line<'l>(name: &str, level: &'l str, probe: &Probe) -> (String, &'l str, String) {
+fn probe<'l>(name: &str, level: &'l str, probe: &Probe) -> (String, &'l str, String) {
     let mut lines = probe.run.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     let first = shorten(lines.next().unwrap_or_default());
     let more = if lines.next().is_some() { " …" } else { "" };

@@ -2,25 +2,26 @@
 
 use super::inputs::{ShownInput, inputs};
 use super::{View, restore};
+use crate::output::visible;
 use crate::report::many as count;
 use crate::runbook::{CodeBlock, Command, LeftOut, Settings, Step, StepKind};
-use crate::source::visible;
 use crate::spec::Show;
 use crate::stack::docker::Published;
-use std::fmt::Write as _;
 
 /// The runbook for people.
 pub(super) fn text(view: &View) -> String {
     let runbook = &view.runbook;
-    let mut out = format!("{} — {}\n", runbook.source.path.display(), runbook.title);
+    let mut out = String::new();
+    line(&mut out, &format!("{} — {}", runbook.source.path.display(), runbook.title));
     if let Some(plan) = &view.plan {
-        let _ = writeln!(out, "as {} follows it", plan.source.path.display());
+        line(&mut out, &format!("as {} follows it", plan.source.path.display()));
     }
     let commands = runbook.steps.iter().filter(|step| !step.commands().is_empty()).count();
     let skipped = runbook.steps.iter().filter(|step| is_skipped(step)).count();
     let people = runbook.steps.len() - commands - skipped;
-    let _ = write!(out, "{}: {commands} with commands, {people} for a person", count(runbook.steps.len(), "step"));
-    out.push_str(&if skipped > 0 { format!(", {skipped} skipped\n") } else { "\n".to_string() });
+    let skipped = if skipped > 0 { format!(", {skipped} skipped") } else { String::new() };
+    let steps = count(runbook.steps.len(), "step");
+    line(&mut out, &format!("{steps}: {commands} with commands, {people} for a person{skipped}"));
     out.push_str(&view.plan.as_ref().map(restore::text).unwrap_or_default());
     show_localhost(&mut out, view);
     show_inputs(&mut out, view, &inputs(view));
@@ -29,14 +30,20 @@ pub(super) fn text(view: &View) -> String {
         if phase != Some(step.phase) {
             phase = Some(step.phase);
             let left_out = if view.follows(step) { "" } else { "  (not followed: the phase is not selected)" };
-            let _ = writeln!(out, "\n{}{left_out}", step.phase.name());
+            line(&mut out, "");
+            line(&mut out, &format!("{}{left_out}", step.phase.name()));
         } else {
-            out.push('\n');
+            line(&mut out, "");
         }
         show_step(&mut out, view, step);
     }
-    // A runbook may hold control characters, and a terminal would obey them.
-    out.split_inclusive('\n').map(|line| format!("{}\n", visible(line.trim_end_matches('\n')))).collect()
+    out
+}
+
+/// Adds a line: whatever stands in it, it stays one, and no terminal obeys it.
+pub(super) fn line(out: &mut String, text: &str) {
+    out.push_str(visible(text).trim_end());
+    out.push('\n');
 }
 
 /// Whether an annotation or the scenario says that it is not run.
@@ -48,16 +55,18 @@ fn is_skipped(step: &Step) -> bool {
 fn show_localhost(out: &mut String, view: &View) {
     match &view.localhost {
         Some(Ok(published)) if *published != Published::default() => {
-            let _ = writeln!(out, "\nlocalhost in the toolbox:");
+            line(out, "");
+            line(out, "localhost in the toolbox:");
             for (port, service) in &published.ports {
-                let _ = writeln!(out, "  {port:<5}  is {service}");
+                line(out, &format!("  {port:<5}  is {service}"));
             }
-            for line in &published.left_out {
-                let _ = writeln!(out, "  not {line}");
+            for port in &published.left_out {
+                line(out, &format!("  not {port}"));
             }
         }
         Some(Err(why)) => {
-            let _ = writeln!(out, "\nlocalhost in the toolbox is not known, for the stack cannot be resolved: {why}");
+            line(out, "");
+            line(out, &format!("localhost in the toolbox is not known, for the stack cannot be resolved: {why}"));
         }
         Some(Ok(_)) | None => {}
     }
@@ -69,7 +78,8 @@ fn show_inputs(out: &mut String, view: &View, inputs: &[ShownInput]) {
     }
     let title = if view.plan.is_some() { "inputs:" } else { "inputs, each to be given a value:" };
     let width = inputs.iter().map(|input| input.name.chars().count()).max().unwrap_or_default();
-    let _ = writeln!(out, "\n{title}");
+    line(out, "");
+    line(out, title);
     for input in inputs {
         let mut places = Vec::new();
         for (file, lines) in [("", &input.lines), ("of the scenario ", &input.scenario_lines)] {
@@ -87,7 +97,7 @@ fn show_inputs(out: &mut String, view: &View, inputs: &[ShownInput]) {
             (None, None, Some(_)) => "  has no value: its step would be blocked".to_string(),
             (None, None, None) => String::new(),
         };
-        let _ = writeln!(out, "  {:width$}  {}  {}{value}", input.name, input.spellings.join(", "), places.join(", "));
+        line(out, &format!("  {:width$}  {}  {}{value}", input.name, input.spellings.join(", "), places.join(", ")));
     }
 }
 
@@ -96,27 +106,28 @@ fn show_step(out: &mut String, view: &View, step: &Step) {
         true => format!("line {}", step.line),
         false => format!("lines {}–{}", step.line, step.end_line),
     };
-    let _ = writeln!(out, "  {}  ({lines})\n    {}", step.title, step.id);
+    line(out, &format!("  {}  ({lines})", step.title));
+    line(out, &format!("    {}", step.id));
     if let Some(replaced) = &step.replaced {
-        let _ = writeln!(out, "    {}, line {}, puts in its place:", replaced.by.path.display(), replaced.line);
+        line(out, &format!("    {}, line {}, puts in its place:", replaced.by.path.display(), replaced.line));
     }
     let left_out = if step.replaced.is_some() { &[][..] } else { &step.left_out };
     match &step.kind {
         StepKind::Commands(commands) => show_commands(out, view, step, commands, &step.blocks, left_out, ""),
         StepKind::Manual(reason) => {
             let what = if is_skipped(step) { "skipped" } else { "for a person" };
-            let _ = writeln!(out, "    {what}: {reason}");
+            line(out, &format!("    {what}: {reason}"));
             show_commands(out, view, step, &step.held, &step.blocks, left_out, "# ");
         }
     }
     if let Some(replaced) = &step.replaced {
         match &replaced.kind {
             StepKind::Commands(commands) => {
-                let _ = writeln!(out, "    the runbook says:");
+                line(out, "    the runbook says:");
                 show_commands(out, view, step, commands, &[], &step.left_out, "# ");
             }
             StepKind::Manual(reason) => {
-                let _ = writeln!(out, "    in the runbook it is for a person: {reason}");
+                line(out, &format!("    in the runbook it is for a person: {reason}"));
                 show_commands(out, view, step, &replaced.held, &[], &step.left_out, "# ");
             }
         }
@@ -138,7 +149,7 @@ fn show_commands(
     let mut left_out = left_out.iter().peekable();
     let mut show_left_out = |out: &mut String, until: usize| {
         while let Some(block) = left_out.next_if(|block| block.line < until) {
-            let _ = writeln!(out, "    {:>5}  (not run: {})", block.line, block.why);
+            line(out, &format!("    {:>5}  (not run: {})", block.line, block.why));
         }
     };
     for command in commands {
@@ -147,19 +158,20 @@ fn show_commands(
             shown = Some(command.block);
             let settings = settings(&block.settings);
             if !settings.is_empty() {
-                let _ = writeln!(out, "           {settings}");
+                line(out, &format!("           {settings}"));
             }
         }
         let mut number = command.line.to_string();
         let filled = view.filled(step, command).filter(|_| mark.is_empty());
-        for line in filled.as_ref().unwrap_or(&command.text).lines() {
-            let _ = writeln!(out, "    {number:>5}  {}", format!("{mark}{line}").trim_end());
-            number.clear();
+        for text in filled.as_ref().unwrap_or(&command.text).lines() {
+            line(out, &format!("    {number:>5}  {mark}{text}"));
+            // What goes on is told from what stands beside a command.
+            number = ">".to_string();
         }
         let mut named: Vec<&str> = command.inputs.iter().map(|input| input.name.as_str()).collect();
         named.dedup();
         if !named.is_empty() {
-            let _ = writeln!(out, "           ← {}", named.join(", "));
+            line(out, &format!("           ← {}", named.join(", ")));
         }
     }
     show_left_out(out, usize::MAX);

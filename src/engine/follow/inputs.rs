@@ -136,7 +136,7 @@ mod tests {
     use crate::source::{Diagnostics, Source};
 
     fn var(value: &str, may_be_empty: bool) -> Var {
-        Var { value: value.into(), secret: false, may_be_empty }
+        Var { value: value.into(), secret: false, declared: false, may_be_empty }
     }
 
     fn runbook(command: &str) -> Runbook {

@@ -4,6 +4,7 @@ use super::*;
 use crate::evidence::{MANIFEST, Problem, ProblemKind, seal, testing, text};
 use crate::record::RunDir;
 use crate::record::testing::Story;
+use std::fs;
 
 const RUNS: [&str; 3] =
     ["20261118T064112Z-db-pool-0001", "20261119T064112Z-db-pool-0002", "20261120T064112Z-db-pool-0003"];

@@ -1,9 +1,8 @@
 //! A page of headings, lines and tables, written once for the terminal and for Markdown. What comes from records goes
 //! through `text` or `name`, so that it can neither move the cursor nor become markup.
 
+use crate::output::one_line;
 pub(super) use crate::report::many as counted;
-use crate::report::one_line;
-use crate::source::visible;
 use console::{Alignment, measure_text_width, pad_str};
 
 /// How a page is written.
@@ -40,7 +39,7 @@ impl Page {
 
     /// Words from a record, harmless on this page.
     pub(super) fn text(&self, text: &str) -> String {
-        let text = visible(&one_line(text));
+        let text = one_line(text);
         match self.form {
             Form::Text => text,
             Form::Markdown => escaped(&text),
@@ -49,7 +48,7 @@ impl Page {
 
     /// A name that a program knows something by: an id, a step, a file.
     pub(super) fn name(&self, name: &str) -> String {
-        let name = visible(&one_line(name));
+        let name = one_line(name);
         match self.form {
             Form::Text => name,
             // A code span cannot hold a backtick of its own kind, and a table ends its cells at every bar.

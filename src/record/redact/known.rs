@@ -1,7 +1,7 @@
 //! The secrets that are known by now. A runbook finds out more while it is followed, and everybody who writes has to
 //! hide those as well.
 
-use super::Redactor;
+use super::{Redactor, Secret};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The secrets of a run. Cheap to clone; what one clone learns, all of them know.
@@ -22,7 +22,7 @@ impl Secrets {
     }
 
     /// From now on these values are hidden as well.
-    pub fn hide(&self, secrets: impl IntoIterator<Item = String>) {
+    pub fn hide(&self, secrets: impl IntoIterator<Item = impl Into<Secret>>) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         *known = known.with(secrets);
     }

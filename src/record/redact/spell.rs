@@ -1,21 +1,23 @@
 //! The ways in which one secret is spelt in output: as it is, and as base64, URLs, JSON, XML, SQL and shells write it.
 
-use super::SHORTEST;
+use super::{SHORTEST_GUESSED, Secret};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-/// Shortest line of a secret of several lines (a key in PEM) that is hidden by itself.
-const SHORTEST_LINE: usize = 16;
+/// Shortest line of wrapped base64 that is hidden by itself.
+const SHORTEST_WRAPPED: usize = 16;
 /// Alphabets of RFC 4648, sections 4 and 5.
 const STANDARD: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 const URL_SAFE: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /// Every spelling of a secret that is long enough to be hidden; none for a secret that is too short itself.
-pub fn spellings(secret: &str) -> BTreeSet<String> {
+pub fn spellings(secret: &Secret) -> BTreeSet<String> {
+    let (secret, shortest, declared) = (secret.value(), secret.shortest(), matches!(secret, Secret::Declared(_)));
     // A secret in a file ends with a newline that is no part of it.
     let trimmed = secret.trim();
+    let is_shown = |text: &str| text.chars().count() < shortest || is_mask(text, declared);
     let mut found = BTreeSet::new();
-    if trimmed.chars().count() < SHORTEST || is_mask(trimmed) {
+    if is_shown(trimmed) {
         return found;
     }
     let mut values = vec![trimmed.to_owned()];
@@ -25,8 +27,8 @@ pub fn spellings(secret: &str) -> BTreeSet<String> {
     }
     let lines = trimmed.lines().map(str::trim);
     if trimmed.contains('\n') {
-        // The first and last line of a PEM file are no secret.
-        let secret_lines = lines.filter(|line| !line.starts_with("-----") && line.chars().count() >= SHORTEST_LINE);
+        // Output shows it line by line. The first and last line of a PEM file are no secret.
+        let secret_lines = lines.filter(|line| !line.starts_with("-----") && line.chars().count() >= SHORTEST_GUESSED);
         values.extend(secret_lines.map(str::to_owned));
         values.push(trimmed.replace('\n', "\r\n"));
     }
@@ -41,13 +43,13 @@ pub fn spellings(secret: &str) -> BTreeSet<String> {
         found.insert(value.replace('$', "$$"));
         found.insert(value);
     }
-    found.retain(|spelling| spelling.chars().count() >= SHORTEST && !is_mask(spelling));
+    found.retain(|spelling| !is_shown(spelling));
     found
 }
 
-/// `******` is what others have put in the place of a secret.
-fn is_mask(text: &str) -> bool {
-    text.chars().all(|c| matches!(c, '*' | '•' | 'x' | 'X'))
+/// `******` is what others have put in the place of a secret, and so is `xxxxxx`, unless somebody says that it is one.
+fn is_mask(text: &str, declared: bool) -> bool {
+    text.chars().all(|c| c == '*' || !declared && matches!(c, '•' | 'x' | 'X'))
 }
 
 /// The same without percent encoding: a password in a URL is decoded before it is used.
@@ -68,7 +70,7 @@ fn decoded(value: &str) -> Option<String> {
         }
     }
     let decoded = String::from_utf8(bytes).ok()?;
-    (decoded != value && decoded.chars().count() >= SHORTEST).then_some(decoded)
+    (decoded != value).then_some(decoded)
 }
 
 /// Whole, in lines as `base64` and PEM wrap it, and inside of something longer (`user:password`): there, three
@@ -82,7 +84,7 @@ fn base64(value: &str, found: &mut BTreeSet<String>) {
             let lines: Vec<&str> =
                 padded.as_bytes().chunks(width).filter_map(|line| std::str::from_utf8(line).ok()).collect();
             if lines.len() > 1 {
-                found.extend(lines.into_iter().filter(|line| line.len() >= SHORTEST_LINE).map(str::to_owned));
+                found.extend(lines.into_iter().filter(|line| line.len() >= SHORTEST_WRAPPED).map(str::to_owned));
             }
         }
         found.insert(format!("{whole}{padding}"));

@@ -22,6 +22,27 @@ fn values_of_six_characters_are_hidden_and_shorter_ones_are_not() {
 }
 
 #[test]
+fn a_declared_secret_is_hidden_however_short_and_whatever_it_looks_like() {
+    let declared = |value: &str| Redactor::new([Secret::Declared(value.to_owned())]);
+    assert_eq!(declared("s3cr7").text("psql -W s3cr7, czNjcjc=, s3cr"), "psql -W ***, ***, s3cr");
+    assert_eq!(declared("a&b1").text("a&b1 a%26b1"), "*** ***");
+    assert_eq!(declared("XXXXXX").text("the password is XXXXXX"), "the password is ***");
+    assert_eq!(format!("{:?}", Secret::Declared("s3cr7".into())), "***");
+    let both = Redactor::new(["shop".to_owned()]).with([Secret::Declared("four".into())]);
+    assert_eq!(both.text("shop four"), "shop ***");
+}
+
+#[test]
+fn every_line_of_a_secret_of_several_lines_is_hidden_where_it_stands_alone() {
+    let redactor = redactor(&["first-half\nhalf-2\nx\n"]);
+    assert_eq!(
+        redactor.text("12:00:01 first-half\n12:00:02 half-2\n12:00:03 x"),
+        "12:00:01 ***\n12:00:02 ***\n12:00:03 x"
+    );
+    assert_eq!(redactor.text(r#"{"key":"first-half\nhalf-2\nx"}"#), r#"{"key":"***"}"#);
+}
+
+#[test]
 fn every_usual_spelling_is_hidden() {
     let secret = "p&ss \"wörd\"/$'x";
     let redactor = redactor(&[secret]);

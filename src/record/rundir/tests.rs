@@ -174,3 +174,45 @@ fn an_id_tells_its_name() {
     assert!(!run.is_named("db") && !run.is_named("pool") && !run.is_named("db-pool-2"));
     assert!(RunDir::days_root(dir.path(), None).unwrap().ends_with(".firedrill/gamedays"));
 }
+
+#[test]
+fn only_a_directory_in_which_nobody_else_has_a_hand_is_ones_own() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let dir = tempfile::tempdir().unwrap();
+    let root = RunDir::root(dir.path(), None).unwrap();
+    let run = RunDir::create(&root, "a").unwrap();
+    assert_eq!(fs::metadata(run.path()).unwrap().mode() & 0o777, 0o700);
+    assert_eq!(RunDir::open_own(run.path()).unwrap().id(), run.id());
+    let why = |path: &Path| RunDir::open_own(path).unwrap_err().to_string();
+    assert!(why(&root.join("latest")).ends_with("is a symbolic link"), "{}", why(&root.join("latest")));
+    assert!(RunDir::open_own(&root.join("none")).is_err_and(|error| error.kind() == io::ErrorKind::NotFound));
+    let mode = |mode| fs::set_permissions(run.path(), fs::Permissions::from_mode(mode)).unwrap();
+    for shared in [0o770, 0o702] {
+        mode(shared);
+        assert!(why(run.path()).ends_with("can be written to by other users"), "{shared:o}");
+    }
+    // As a repository is checked out.
+    mode(0o755);
+    RunDir::open_own(run.path()).unwrap();
+    fs::write(dir.path().join("outside"), "old").unwrap();
+    symlink(dir.path().join("outside"), run.events_path()).unwrap();
+    assert!(why(run.path()).ends_with("has a symbolic link in it: events.jsonl"), "{}", why(run.path()));
+    assert!(run.journal().is_err(), "and nobody who is faster writes through it");
+    fs::remove_file(run.events_path()).unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    fs::rename(&root, elsewhere.path().join("runs")).unwrap();
+    symlink(elsewhere.path().join("runs"), &root).unwrap();
+    assert!(why(&root.join(run.id())).contains("is a symbolic link, and nothing is written through one"));
+}
+
+#[test]
+fn what_a_lock_leads_to_is_not_touched() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = RunDir::create(dir.path(), "a").unwrap();
+    let (path, outside) = (run.path().to_path_buf(), dir.path().join("outside"));
+    drop(run);
+    fs::remove_file(path.join("lock")).unwrap();
+    std::os::unix::fs::symlink(&outside, path.join("lock")).unwrap();
+    assert!(RunDir::try_inherit(&path).is_err() && RunDir::open(&path).unwrap().is_alive().is_err());
+    assert!(!outside.exists());
+}

@@ -2,10 +2,11 @@
 
 use super::restore::{restore, says_enough, too_slow};
 use super::{after, followed, helping, listed};
+use crate::output::one_line;
 use crate::record::{Announcement, CommandRecord, DrillStatus, FaultAfter, Outcome, Record, StepStatus, Verdict};
 use crate::report::answers::served_between;
 use crate::report::restore::other_level;
-use crate::report::text::{declared, one_line};
+use crate::report::text::declared;
 use crate::report::words::served_beside;
 
 /// What to do next.

@@ -1,10 +1,11 @@
 //! What to do next about a restore that did not come as far as it had to, took too long or lost too much.
 
 use super::{followed, named};
+use crate::output::one_line;
 use crate::record::{Numbers, Record, RestoreLevel};
 use crate::report::paint::Mark;
 use crate::report::restore::{Rung, backup, ladder, plan, rpo_met, rto_met};
-use crate::report::text::{declared, one_line, seconds};
+use crate::report::text::{declared, seconds};
 
 /// Where to look, by what was missed; empty where the drill is none of a restore or nothing was missed.
 pub fn restore(record: &Record) -> Vec<String> {

@@ -2,8 +2,9 @@
 
 use super::Moment;
 use super::drill::utc;
+use crate::output::one_line;
 use crate::record::{DrillTime, Event, Phase, Record, Stamped, StepStatus};
-use crate::report::text::{one_line, percent, seconds};
+use crate::report::text::{percent, seconds};
 use crate::report::words;
 use std::collections::{BTreeMap, BTreeSet};
 

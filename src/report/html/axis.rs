@@ -5,9 +5,10 @@ use super::markup::Markup;
 use super::samples::Samples;
 use super::svg::{Axis, px};
 use super::words;
+use crate::output::one_line;
 use crate::record::{DrillTime, FaultEvent, Record};
 use crate::report::restore::lost_span;
-use crate::report::text::{cut, one_line, percent, seconds};
+use crate::report::text::{cut, percent, seconds};
 
 /// Height of a line of text.
 const LINE: f64 = 17.0;

@@ -9,9 +9,10 @@ use super::samples::Samples;
 use super::signals::signals;
 use super::tables;
 use super::words::{self, badge};
+use crate::output::one_line;
 use crate::record::{Attempt, Cause, DrillStatus, Figures, Record, is_run_id};
 use crate::report::Entry;
-use crate::report::text::{one_line, seconds};
+use crate::report::text::seconds;
 
 /// The section of a drill. A drill that passed is folded, unless it is the only one.
 pub fn drill<'a>(m: &mut Markup, entry: &Entry<'a>, id: &str, alone: bool, context: &mut Context<'a>) {

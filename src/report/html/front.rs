@@ -5,11 +5,12 @@ use super::markup::Markup;
 use super::runbook::did_command;
 use super::tables;
 use super::words::{self, badge};
+use crate::output::one_line;
 use crate::record::{CommandRecord, DrillStatus, Record};
 use crate::report::advice::{Advice, advice, of_status};
 use crate::report::answers::{cured, hurt};
 use crate::report::paint::Mark;
-use crate::report::text::{one_line, seconds};
+use crate::report::text::seconds;
 use crate::report::{Drills, Entry};
 
 /// The statuses in the order in which they are told, with their words.

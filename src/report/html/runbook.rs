@@ -4,9 +4,10 @@ use super::budget::Context;
 use super::markdown::markdown;
 use super::markup::Markup;
 use super::words;
+use crate::output::{one_line, terminal_lines};
 use crate::record::{Announcement, CommandRecord, Record, StepInfo, StepRecord, StepStatus, Verdict};
 use crate::report::paint::Mark;
-use crate::report::text::{bytes, cut, one_line, seconds, terminal_lines};
+use crate::report::text::{bytes, cut, seconds};
 use std::collections::BTreeMap;
 
 /// Lines of the runbook that nobody followed are shown as they are up to this number, and folded from there on.

@@ -3,8 +3,9 @@
 use super::markup::Markup;
 use super::samples::Samples;
 use super::svg::{Axis, px};
+use crate::output::one_line;
 use crate::record::{LoadSeries, Measuring, Record};
-use crate::report::text::{bytes, cut, one_line, percent};
+use crate::report::text::{bytes, cut, percent};
 use std::collections::BTreeMap;
 
 /// Height of the field of a signal.

@@ -4,10 +4,11 @@
 use super::markup::Markup;
 use super::samples::Samples;
 use super::words::{self, badge};
+use crate::output::one_line;
 use crate::record::{Counts, FaultEvent, Figures, Outcome, Record};
 use crate::report::cases::{CaseResult, cases};
 use crate::report::paint::Mark;
-use crate::report::text::{declared, one_line, percent, requests, seconds};
+use crate::report::text::{declared, percent, requests, seconds};
 
 /// A table that scrolls by itself where it is too wide, with its caption and its columns.
 pub fn table(m: &mut Markup, caption: &str, columns: &[&str], rows: impl FnOnce(&mut Markup)) {

@@ -41,7 +41,7 @@ pub fn date(utc: &str) -> String {
 
 /// The last lines of an output, as a terminal would show them, and how many there were before.
 pub fn last_lines(text: &str, keep: usize) -> (String, usize) {
-    let lines = crate::report::text::terminal_lines(text);
+    let lines = crate::output::terminal_lines(text);
     let end = lines.iter().rposition(|line| !line.trim().is_empty()).map_or(0, |at| at + 1);
     let from = end.saturating_sub(keep);
     (lines.get(from..end).unwrap_or_default().join("\n"), from)

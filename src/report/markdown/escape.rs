@@ -1,6 +1,8 @@
 //! Text of others inside our Markdown. Characters that mean something become numeric references, which CommonMark never
 //! reads as structure, so the same escaping holds in paragraphs, headings, lists, cells of tables and HTML.
 
+use crate::output::shown;
+
 /// Text as a person reads it, in one line. What stands between a pair of backticks is shown as code, as it was meant.
 /// Mentions (`@team`) and references (`#12`) get a space without width behind their sign, for GitHub looks for those in what
 /// the text has become.
@@ -21,6 +23,7 @@ fn escaped(text: &str) -> String {
     let mut before: Option<char> = None;
     let mut only_digits = true;
     while let Some(c) = chars.next() {
+        let c = if c.is_control() { ' ' } else { shown(c) };
         let next = chars.peek().copied();
         let word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
         let means = match c {
@@ -34,12 +37,11 @@ fn escaped(text: &str) -> String {
             '.' => only_digits || before.is_some_and(|c| c.eq_ignore_ascii_case(&'w')) && word(next),
             ')' => only_digits,
             '-' | '+' | '=' => before.is_none(),
-            c => c.is_control(),
+            _ => false,
         };
-        match c {
-            _ if !means => out.push(c),
-            c if c.is_control() => out.push(' '),
-            c => out.push_str(&format!("&#{};", u32::from(c))),
+        match means {
+            false => out.push(c),
+            true => out.push_str(&format!("&#{};", u32::from(c))),
         }
         if matches!(c, '@' | '#') {
             out.push_str("&#8203;");

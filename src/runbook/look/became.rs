@@ -2,14 +2,13 @@
 //! page of many blocks is looked at in one go.
 
 use super::super::language::{Language, of_tag};
-use super::super::text::Lines;
 use super::super::{Runbook, StepKind};
 use super::page::{Fence, Reading};
 use crate::source::Source;
 
 /// The commands and the manual steps of a page.
 pub(super) struct Became<'a> {
-    lines: Lines<'a>,
+    source: &'a Source,
     /// Lines of commands that run.
     run: Vec<usize>,
     /// Lines of commands that wait.
@@ -20,8 +19,7 @@ pub(super) struct Became<'a> {
 
 impl<'a> Became<'a> {
     pub(super) fn of(source: &'a Source, runbook: Option<&Runbook>) -> Became<'a> {
-        let mut became =
-            Became { lines: Lines::new(&source.text), run: Vec::new(), held: Vec::new(), manual: Vec::new() };
+        let mut became = Became { source, run: Vec::new(), held: Vec::new(), manual: Vec::new() };
         for step in runbook.iter().flat_map(|runbook| &runbook.steps) {
             became.run.extend(step.commands().iter().map(|command| command.line));
             became.held.extend(step.held.iter().map(|command| command.line));
@@ -42,7 +40,7 @@ impl<'a> Became<'a> {
 
     /// Commands that run, commands that wait, something for a person, or nothing.
     pub(super) fn reading(&self, fence: &Fence) -> Reading {
-        let (first, last) = (self.lines.line(fence.span.start), self.lines.line(fence.span.end.saturating_sub(1)));
+        let (first, last) = (self.source.line(fence.span.start), self.source.line(fence.span.end.saturating_sub(1)));
         let holds = |lines: &[usize]| {
             let next = lines.get(lines.partition_point(|line| *line < first));
             next.is_some_and(|line| *line <= last)

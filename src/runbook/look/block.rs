@@ -4,8 +4,8 @@ use super::super::commands::first_word;
 use super::super::language::{self, Language, of_tag};
 use super::super::placeholder;
 use super::super::prompt::{self, Shown};
-use super::super::shell::Bash;
 use super::page::Fence;
+use super::shell::Grammar;
 
 /// A terminal as a block shows it.
 #[derive(Debug, PartialEq, Eq)]
@@ -39,9 +39,9 @@ impl Fence {
     }
 
     /// The terminal that it shows.
-    pub fn terminal(&self) -> Terminal {
+    pub fn terminal(&self, grammar: &Grammar) -> Terminal {
         let console = of_tag(&self.tag) == Language::Console;
-        let (typed, prompts) = match prompt::read(&mut Bash::new(self.body.text.len()), &self.body, console) {
+        let (typed, prompts) = match grammar.with(|bash| prompt::read(bash, &self.body, console)) {
             Shown::Plain(typed) => (typed, false),
             Shown::Prompted(typed) => (typed, true),
             Shown::Foreign(other) => return Terminal { prompts: false, output: false, other: Some(other) },
@@ -50,18 +50,15 @@ impl Fence {
     }
 
     /// Its commands, if all of it is shell by the grammar.
-    pub fn pieces(&self) -> Option<Vec<Piece>> {
+    pub fn pieces(&self, grammar: &Grammar) -> Option<Vec<Piece>> {
         let text = placeholder::mask(self.text(), &placeholder::find(self.text()));
-        let mut bash = Bash::new(self.body.text.len());
-        if !bash.is_complete(&text) {
-            return None;
-        }
+        let spans = grammar.with(|bash| bash.is_complete(&text).then(|| bash.split(&text)))?;
         let piece = |text: &str| {
             let program = first_word(text).map(str::to_string);
             let known = program.as_deref().is_some_and(is_known_program);
             Piece { program, known }
         };
-        Some(bash.split(&text).into_iter().filter_map(|span| text.get(span.start..span.end)).map(piece).collect())
+        Some(spans.into_iter().filter_map(|span| text.get(span.start..span.end)).map(piece).collect())
     }
 }
 

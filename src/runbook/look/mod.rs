@@ -10,7 +10,7 @@ mod shell;
 
 pub use block::{Piece, Terminal, is_known_program};
 pub use page::{Comment, Fence, Heading, Link, List, Look, Reading, Text, TextKind};
-pub use shell::{Call, Quoting, Shell, calls_in, commands};
+pub use shell::{Call, Grammar, Quoting, Shell, commands};
 
 use super::Runbook;
 use super::parse;

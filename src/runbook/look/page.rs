@@ -169,7 +169,8 @@ fn place(body: &Excerpt, part: Span) -> Span {
 impl Look {
     /// The heading of the section that a byte of the file stands in.
     pub fn section(&self, at: usize) -> Option<&Heading> {
-        self.headings.iter().rfind(|heading| heading.span.start <= at)
+        let begun = self.headings.partition_point(|heading| heading.span.start <= at);
+        begun.checked_sub(1).and_then(|last| self.headings.get(last))
     }
 
     /// The phase of the section that a byte of the file stands in.

@@ -3,9 +3,44 @@
 use super::super::lexer::{self, Lexed};
 use super::super::shell::{Bash, blank};
 use super::super::{Command, Runbook, Step, placeholder};
-use crate::source::{Source, Span};
-use std::cell::OnceCell;
+use crate::source::{Pos, Source, Span};
+use std::cell::{OnceCell, RefCell};
+use std::rc::Rc;
 use tree_sitter::Tree;
+
+/// The grammar of bash, with the work that the texts of one page may take together: what is beyond has no tree.
+#[derive(Debug)]
+pub struct Grammar(RefCell<Bash>);
+
+impl Grammar {
+    /// For a page of so many bytes.
+    pub fn of_page(bytes: usize) -> Rc<Grammar> {
+        Rc::new(Grammar(RefCell::new(Bash::new(bytes))))
+    }
+
+    pub(super) fn with<T>(&self, use_it: impl FnOnce(&mut Bash) -> T) -> T {
+        use_it(&mut self.0.borrow_mut())
+    }
+
+    /// Whether all of that work is done: what else there is has no tree, whatever it is.
+    pub fn is_worn_out(&self) -> bool {
+        self.with(|bash| bash.is_worn_out())
+    }
+
+    /// Whether bash would reject this text, or want more of it, as far as the grammar can tell.
+    pub fn has_syntax_error(&self, text: &str) -> bool {
+        !self.with(|bash| bash.is_complete(text))
+    }
+
+    /// The programs that some shell text calls, word by word, as `Shell::calls` has them: for the script of a `sh -c`.
+    pub fn calls_in(&self, text: &str) -> Vec<Vec<String>> {
+        let masked = placeholder::mask(text, &placeholder::find(text));
+        let blanked = blank(&masked, &lexer::lex(&masked));
+        let Some(tree) = self.with(|bash| bash.tree(&blanked)) else { return Vec::new() };
+        let calls = calls_of(&tree, text).into_iter();
+        calls.map(|call| call.words.into_iter().map(str::to_string).collect()).collect()
+    }
+}
 
 /// How a byte of shell is quoted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,16 +81,18 @@ pub struct Shell<'a> {
     /// The same with here-documents blanked: what the tree is of, byte for byte.
     pub blanked: String,
     lexed: Lexed,
+    grammar: Rc<Grammar>,
     tree: OnceCell<Option<Tree>>,
+    calls: OnceCell<Vec<Call<'a>>>,
     /// For each line of the text: where it begins in the text, and where that is in the file.
     lines: Vec<(usize, usize)>,
 }
 
-impl Shell<'_> {
+impl<'a> Shell<'a> {
     /// The syntax tree of `blanked` by tree-sitter-bash, made when it is first asked for. `None` when there is none in
     /// the time that one may take.
     pub fn tree(&self) -> Option<&Tree> {
-        self.tree.get_or_init(|| Bash::new(self.blanked.len()).tree(&self.blanked)).as_ref()
+        self.tree.get_or_init(|| self.grammar.with(|bash| bash.tree(&self.blanked))).as_ref()
     }
 
     /// How the byte at `offset` of the text is quoted.
@@ -85,8 +122,8 @@ impl Shell<'_> {
     }
 
     /// The programs that it calls, in order, `sudo` and the like taken away. None when it cannot be parsed.
-    pub fn calls(&self) -> Vec<Call<'_>> {
-        self.tree().map(|tree| calls_of(tree, &self.command.text)).unwrap_or_default()
+    pub fn calls(&self) -> &[Call<'a>] {
+        self.calls.get_or_init(|| self.tree().map(|tree| calls_of(tree, &self.command.text)).unwrap_or_default())
     }
 
     /// The place of a node of the tree.
@@ -122,20 +159,18 @@ fn call<'t>(node: &tree_sitter::Node<'_>, text: &'t str) -> Option<Call<'t>> {
     let parts = parts.filter(|part| !kinds.contains(&part.kind()));
     let mut places: Vec<Span> = parts.map(|part| Span::new(part.start_byte(), part.end_byte())).collect();
     let at = |span: &Span| text.get(span.start..span.end).unwrap_or_default();
-    while let Some(before) = places.first().map(at)
+    let mut begin = 0;
+    while let Some(before) = places.get(begin).map(at)
         && matches!(before, "sudo" | "time" | "nohup" | "command" | "exec")
     {
-        places.remove(0);
-        while let Some(option) = places.first().map(at).filter(|word| word.starts_with('-')) {
-            places.remove(0);
-            if before == "sudo"
-                && matches!(option, "-u" | "-g" | "-D" | "-p" | "--user" | "--group")
-                && !places.is_empty()
-            {
-                places.remove(0);
-            }
+        begin += 1;
+        while let Some(option) = places.get(begin).map(at).filter(|word| word.starts_with('-')) {
+            begin += 1;
+            let valued = matches!(option, "-u" | "-g" | "-D" | "-p" | "--user" | "--group");
+            begin += usize::from(before == "sudo" && valued);
         }
     }
+    places.drain(..begin.min(places.len()));
     let words: Vec<&str> = places.iter().map(|span| unquoted(at(span))).collect();
     (!words.is_empty()).then(|| Call { words, places, span: Span::new(node.start_byte(), node.end_byte()) })
 }
@@ -148,24 +183,14 @@ fn unquoted(word: &str) -> &str {
     inner('"').or_else(|| inner('\'')).unwrap_or(word)
 }
 
-/// The programs that some shell text calls, word by word, as `Shell::calls` has them: for the script of a `sh -c`.
-pub fn calls_in(text: &str) -> Vec<Vec<String>> {
-    let masked = placeholder::mask(text, &placeholder::find(text));
-    let blanked = blank(&masked, &lexer::lex(&masked));
-    let Some(tree) = Bash::new(blanked.len()).tree(&blanked) else { return Vec::new() };
-    let calls = calls_of(&tree, text).into_iter();
-    calls.map(|call| call.words.into_iter().map(str::to_string).collect()).collect()
-}
-
 /// The shell commands of a runbook, in the order of the file; not those that a scenario has put into it.
-pub fn commands<'a>(source: &Source, runbook: &'a Runbook) -> Vec<Shell<'a>> {
-    let starts: Vec<usize> = std::iter::once(0).chain(source.text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+pub fn commands<'a>(source: &Source, runbook: &'a Runbook, grammar: &Rc<Grammar>) -> Vec<Shell<'a>> {
     let mut found = Vec::new();
     for step in &runbook.steps {
         let run = step.commands().iter().map(|command| (command, false));
         for (command, held) in run.chain(step.held.iter().map(|command| (command, true))) {
             if command.origin.is_none() {
-                found.push(shell(source, &starts, step, command, held));
+                found.push(shell(source, grammar, step, command, held));
             }
         }
     }
@@ -173,7 +198,7 @@ pub fn commands<'a>(source: &Source, runbook: &'a Runbook) -> Vec<Shell<'a>> {
     found
 }
 
-fn shell<'a>(source: &Source, starts: &[usize], step: &'a Step, command: &'a Command, held: bool) -> Shell<'a> {
+fn shell<'a>(source: &Source, grammar: &Rc<Grammar>, step: &'a Step, command: &'a Command, held: bool) -> Shell<'a> {
     let text = &command.text;
     let masked = placeholder::mask(text, &placeholder::find(text));
     let lexed = lexer::lex(&masked);
@@ -181,22 +206,22 @@ fn shell<'a>(source: &Source, starts: &[usize], step: &'a Step, command: &'a Com
     let mut lines = Vec::new();
     let mut at = 0;
     for (index, line) in text.split('\n').enumerate() {
-        lines.push((at, origin(source, starts, command, index, line)));
+        lines.push((at, origin(source, command, index, line)));
         at += line.len() + 1;
     }
-    Shell { command, step, held, masked, blanked, lexed, tree: OnceCell::new(), lines }
+    let (grammar, tree, calls) = (grammar.clone(), OnceCell::new(), OnceCell::new());
+    Shell { command, step, held, masked, blanked, lexed, grammar, tree, calls, lines }
 }
 
 /// Where a line of the text begins in the file. What the Markdown takes away (indentation, prompts, quote marks) stands
 /// before it, so that the line of the file ends with it; only of the first one the column is known, as commands may
 /// follow it on its line.
-fn origin(source: &Source, starts: &[usize], command: &Command, index: usize, line: &str) -> usize {
-    let number = command.line - 1 + index;
-    let start = starts.get(number).copied().unwrap_or(source.text.len());
-    let end = starts.get(number + 1).copied().unwrap_or(source.text.len());
-    let whole = source.text.get(start..end).unwrap_or_default();
+fn origin(source: &Source, command: &Command, index: usize, line: &str) -> usize {
     if index == 0 {
-        return start + whole.char_indices().nth(command.column - 1).map_or(0, |(at, _)| at);
+        return source.offset(Pos { line: command.line, column: command.column });
     }
+    let number = command.line + index;
+    let start = source.start(number);
+    let whole = source.text.get(start..source.start(number + 1)).unwrap_or_default();
     start + whole.rfind(line).unwrap_or_default()
 }

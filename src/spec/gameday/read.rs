@@ -97,7 +97,7 @@ pub fn game_day_of(name: &str, scenarios: &[PathBuf], overrides: &Overrides) -> 
 }
 
 fn read(path: &Path, overrides: &Overrides, diags: &mut Diagnostics) -> Option<GameDay> {
-    let source = match Source::read(path) {
+    let source = match Source::read_in(path, &crate::spec::find::root_of(path, overrides)) {
         Ok(source) => source,
         Err(error) => {
             error.report("the game day", None, diags);

@@ -1,11 +1,13 @@
 //! A stack that is up already, or none: for following a runbook alone. Firedrill starts one toolbox of its own, on the
 //! networks of the project, and removes it again; of the project it touches nothing but what the runbook's commands do.
 
+use super::builds::BUILD_WITHIN;
 use super::bundle::Bundle;
 use super::carry::carry_bundle;
 use super::compose::{Compose, Watch};
 use super::endpoint::Endpoint;
 use super::errors::{api, environment};
+use super::ours::Owner;
 use super::project::RunningProject;
 use super::published::Published;
 use super::stack::{DockerOptions, RunIdentity};
@@ -83,7 +85,7 @@ impl AttachedStack {
         };
         let _ = self.launch.set(agent.launch.clone());
         let watch =
-            Watch { log: Some(self.run.dir.join("logs").join("build.log")), deadline: None, cancel, model: None };
+            Watch { log: Some(self.run.dir.join("logs").join("build.log")), within: BUILD_WITHIN, cancel, model: None };
         let image = images::ensure_toolbox(&compose, self.toolbox_image.as_deref(), &agent, watch).await?;
         let build_took = began.elapsed();
         let up = Instant::now();
@@ -119,7 +121,7 @@ impl AttachedStack {
             networking_config: on_first,
             ..ContainerCreateBody::default()
         };
-        let options = CreateContainerOptionsBuilder::default().name(&format!("fd-toolbox-{}", self.run.id)).build();
+        let options = CreateContainerOptionsBuilder::default().name(&Owner::of(&self.run.id).lone_toolbox()).build();
         let starting = "starting the toolbox";
         let created = docker.create_container(Some(options), body).await.map_err(api(starting))?;
         for network in networks {
@@ -244,6 +246,6 @@ impl Stack for AttachedStack {
     async fn down(&self) -> Result<StackDown, StackError> {
         // Where it was not seen to start, the engine may still be making it.
         let quiet = if self.toolbox.get().is_some() { Duration::ZERO } else { remove::QUIET };
-        Ok(remove::remove(&self.endpoint.docker, &[(labels::RUN, self.run.id.as_str())], quiet).await)
+        Ok(remove::remove(&self.endpoint.docker, &Owner::of(&self.run.id), quiet).await.down())
     }
 }

@@ -9,6 +9,10 @@ use super::model::ResolvedModel;
 use crate::stack::StackError;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// How long building may take: a large project from nothing, and still an end.
+pub(super) const BUILD_WITHIN: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// Which image stands for each service's `build` section.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -127,7 +131,8 @@ pub(super) async fn run_build(compose: &Compose, services: &[&str], watch: Watch
         Err(Stopped::Error(error)) => return Err(error),
         Err(Stopped::Cancelled) => return Err(StackError::Cancelled),
         Err(Stopped::TimedOut(tail)) => {
-            return Err(StackError::Build { reason: "it took too long".into(), tail: tail.join("\n") });
+            let reason = format!("it did not end within {} min", BUILD_WITHIN.as_secs() / 60);
+            return Err(StackError::Build { reason, tail: tail.join("\n") });
         }
     };
     if ran.status.success() {

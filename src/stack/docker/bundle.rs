@@ -3,13 +3,13 @@
 
 use super::content::HashWriter;
 use super::errors::{environment, hinted};
+use crate::process;
+use crate::record::PrivateDir;
 use crate::stack::StackError;
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
-use tokio::process::Command;
 
 /// Where the bundle is, in every image and container that has it.
 pub const HOME: &str = "/firedrill";
@@ -96,7 +96,7 @@ impl Bundle {
             file(&mut tar, "etc/nsswitch.conf", b"passwd: files\ngroup: files\nhosts: files dns\n", 0o644)?;
             file(&mut tar, "etc/passwd", b"root:x:0:0:root:/:/firedrill/firedrill\n", 0o644)?;
             file(&mut tar, "etc/group", b"root:x:0:\n", 0o644)?;
-            copy(&mut tar, "firedrill/firedrill", executable.path())?;
+            copy(&mut tar, "firedrill/firedrill", &executable.path)?;
             for library in loader.iter().chain(&libraries) {
                 let name = library.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
                 copy(&mut tar, &format!("firedrill/lib/{name}"), library)?;
@@ -110,41 +110,26 @@ impl Bundle {
     async fn stripped(&self) -> Result<Packed, StackError> {
         let executable = self.executable.clone();
         let size = std::fs::metadata(&executable).map_or(0, |m| m.len());
-        if size >= STRIP_FROM {
-            // A file of its own for each call: drills side by side pack the same executable in one process.
-            static CALL: AtomicU32 = AtomicU32::new(0);
-            let call = CALL.fetch_add(1, Ordering::Relaxed);
-            let target = std::env::temp_dir().join(format!("firedrill-strip-{}-{call}", std::process::id()));
-            let stripped = Packed::Stripped(target.clone());
-            let strip = Command::new("strip").arg("-o").arg(&target).arg(&executable).output().await;
+        if size >= STRIP_FROM
+            && let Ok(dir) = PrivateDir::new("strip")
+        {
+            let target = dir.path().join("firedrill");
+            let mut strip = process::command("strip");
+            strip.arg("-o").arg(&target).arg(&executable);
+            let strip = process::output(strip, process::TELLS_WITHIN).await;
             if strip.is_ok_and(|output| output.status.success()) && Elf::read(&target).is_ok_and(|elf| elf.is_some()) {
-                return Ok(stripped);
+                return Ok(Packed { path: target, _dir: Some(dir) });
             }
         }
-        Ok(Packed::AsIs(executable))
+        Ok(Packed { path: executable, _dir: None })
     }
 }
 
 /// The file that is packed.
-enum Packed {
-    AsIs(PathBuf),
-    /// Removed when it is no longer needed.
-    Stripped(PathBuf),
-}
-
-impl Packed {
-    fn path(&self) -> &Path {
-        let (Packed::AsIs(path) | Packed::Stripped(path)) = self;
-        path
-    }
-}
-
-impl Drop for Packed {
-    fn drop(&mut self) {
-        if let Packed::Stripped(path) = self {
-            let _ = std::fs::remove_file(path);
-        }
-    }
+struct Packed {
+    path: PathBuf,
+    /// Where it is, when it was made for this; removed when it is no longer needed.
+    _dir: Option<PrivateDir>,
 }
 
 /// Lower-case hex.
@@ -164,7 +149,9 @@ async fn blocking<T: Send + 'static>(
 
 /// The files that the loader would map, by asking it; `ldd` does the same.
 async fn list_libraries(loader: &Path, executable: &Path, operation: &str) -> Result<Vec<PathBuf>, StackError> {
-    let output = Command::new(loader).arg("--list").arg(executable).output().await;
+    let mut command = process::command(loader);
+    command.arg("--list").arg(executable);
+    let output = process::output(command, process::TELLS_WITHIN).await;
     let output = output.map_err(|error| environment(operation, format!("{}: {error}", loader.display())))?;
     let listed = String::from_utf8_lossy(&output.stdout);
     if !output.status.success() {

@@ -3,22 +3,22 @@
 
 use super::endpoint::{Endpoint, no_command};
 use super::errors::environment;
-use crate::record::Redactor;
+use crate::output::{log_line, terminal_lines};
+use crate::process::{self, Running};
+use crate::record::{Redactor, open_plain};
 use crate::stack::StackError;
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
 
 /// Lines of output that are kept for messages.
 const TAIL_LINES: usize = 60;
 /// A line of the kept tail is cut here; the file has all of it.
 const TAIL_LINE_BYTES: usize = 2000;
-/// How long a command may take to go once it was told to.
-const GRACE: Duration = Duration::from_secs(2);
 
 /// `docker compose` on one project of one engine.
 #[derive(Debug, Clone)]
@@ -62,8 +62,8 @@ impl From<StackError> for Stopped {
 pub struct Watch<'a> {
     /// File that the output is appended to.
     pub log: Option<PathBuf>,
-    /// When the command is told to go.
-    pub deadline: Option<Instant>,
+    /// How long the command may take.
+    pub within: Duration,
     /// When the caller gives up.
     pub cancel: &'a CancellationToken,
     /// The model, for a command line with `--file -`: it holds secrets, and so is never a file of the run directory.
@@ -77,68 +77,57 @@ impl Compose {
         let operation = format!("docker compose {}", args.first().copied().unwrap_or_default());
         let mut command = self.command(args);
         let stdin = if watch.model.is_some() { Stdio::piped() } else { Stdio::null() };
-        command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-        own_group(&mut command);
+        command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut log = match &watch.log {
             Some(path) => Some(append(path).await?),
             None => None,
         };
-        let mut child = command.spawn().map_err(|error| no_command(&operation, &error))?;
-        let group = Group::of(&child);
-        if let (Some(mut stdin), Some(model)) = (child.stdin.take(), watch.model) {
+        let mut running = Running::start(command).map_err(|error| no_command(&operation, &error))?;
+        if let (Some(mut stdin), Some(model)) = (running.child.stdin.take(), watch.model) {
             let model = model.to_string();
             // A command that does not read it to its end has failed by itself, and says why.
             tokio::spawn(async move { drop(stdin.write_all(model.as_bytes()).await) });
         }
         let (lines, mut incoming) = tokio::sync::mpsc::channel::<String>(256);
-        if let Some(stdout) = child.stdout.take() {
+        if let Some(stdout) = running.child.stdout.take() {
             tokio::spawn(read_lines(stdout, lines.clone()));
         }
-        if let Some(stderr) = child.stderr.take() {
+        if let Some(stderr) = running.child.stderr.take() {
             tokio::spawn(read_lines(stderr, lines));
         }
-        let deadline = watch.deadline.map(tokio::time::Instant::from_std);
+        let deadline = tokio::time::sleep(process::within(watch.within));
         let mut tail = VecDeque::new();
-        let ended = loop {
-            tokio::select! {
-                biased;
-                () = watch.cancel.cancelled() => break Some(Stopped::Cancelled),
-                () = at(deadline) => break Some(Stopped::TimedOut(Vec::new())),
-                line = incoming.recv() => match line {
-                    Some(line) => note(&mut tail, &mut log, self.redactor.text(&line)).await,
-                    None => break None,
-                },
+        let whole = async {
+            while let Some(line) = incoming.recv().await {
+                note(&mut tail, &mut log, self.redactor.text(&line)).await;
             }
+            running.wait().await
         };
-        if let Some(stopped) = ended {
-            group.end(&mut child).await;
-            return Err(match stopped {
-                Stopped::TimedOut(_) => Stopped::TimedOut(tail.into()),
-                other => other,
-            });
+        let ended = tokio::select! {
+            biased;
+            () = watch.cancel.cancelled() => Err(Stopped::Cancelled),
+            () = deadline => Err(Stopped::TimedOut(Vec::new())),
+            status = whole => Ok(status.map_err(|error| environment(operation, error))?),
+        };
+        match ended {
+            Ok(status) => Ok(Ran { status, tail: tail.into() }),
+            Err(stopped) => {
+                running.end().await;
+                Err(match stopped {
+                    Stopped::TimedOut(_) => Stopped::TimedOut(tail.into()),
+                    other => other,
+                })
+            }
         }
-        // Both ends of its output are closed; only the exit status is still to come.
-        let status = tokio::select! {
-            status = child.wait() => status,
-            () = watch.cancel.cancelled() => {
-                group.end(&mut child).await;
-                return Err(Stopped::Cancelled);
-            }
-        };
-        group.forget();
-        let status = status.map_err(|error| environment(operation, error))?;
-        Ok(Ran { status, tail: tail.into() })
     }
 
     /// Runs a subcommand whose standard output is wanted whole; standard error comes beside it.
     ///
     /// # Errors
-    /// `Environment` when it cannot be run at all.
+    /// `Environment` when it cannot be run at all, or does not end in time.
     pub async fn output(&self, args: &[&str]) -> Result<std::process::Output, StackError> {
         let operation = format!("docker compose {}", args.first().copied().unwrap_or_default());
-        let mut command = self.command(args);
-        command.stdin(Stdio::null()).kill_on_drop(true);
-        command.output().await.map_err(|error| no_command(&operation, &error))
+        told(&operation, self.command(args)).await
     }
 
     fn command(&self, args: &[&str]) -> Command {
@@ -148,78 +137,21 @@ impl Compose {
     }
 }
 
-/// A process group of its own, so that the command, its plugin and what they start can be ended together; and, where
-/// the system can do it, an end of its own when the runner is killed: a `compose up` that goes on alone would start
-/// containers behind the back of whoever cleans up.
-pub(super) fn own_group(command: &mut Command) {
-    #[cfg(unix)]
-    command.process_group(0);
-    #[cfg(target_os = "linux")]
-    {
-        let die_with_parent = || {
-            let signal = rustix::process::Signal::TERM;
-            rustix::process::set_parent_process_death_signal(Some(signal)).map_err(std::io::Error::from)
-        };
-        // SAFETY: between fork and exec only prctl(2) is called, which is async-signal-safe, and nothing is allocated.
-        unsafe { command.pre_exec(die_with_parent) };
-    }
-}
-
-/// The process group of a running command. Whatever way the future goes, the group does not outlive it.
-pub(super) struct Group(Option<u32>);
-
-impl Group {
-    /// That of a command which `own_group` has prepared.
-    pub(super) fn of(child: &Child) -> Group {
-        Group(child.id())
-    }
-
-    /// TERM, then KILL, until the command is gone.
-    pub(super) async fn end(&self, child: &mut Child) {
-        self.signal(false);
-        if tokio::time::timeout(GRACE, child.wait()).await.is_err() {
-            self.signal(true);
-            let _ = child.start_kill();
-            let _ = tokio::time::timeout(GRACE, child.wait()).await;
-        }
-    }
-
-    /// The command has gone by itself.
-    pub(super) fn forget(mut self) {
-        self.0 = None;
-    }
-
-    fn signal(&self, kill: bool) {
-        #[cfg(unix)]
-        if let Some(pid) = self.0.and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw) {
-            let signal = if kill { rustix::process::Signal::KILL } else { rustix::process::Signal::TERM };
-            // It may have gone by itself in the meantime.
-            let _ = rustix::process::kill_process_group(pid, signal);
-        }
-        #[cfg(not(unix))]
-        let _ = kill;
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        self.signal(true);
-    }
-}
-
-async fn at(deadline: Option<tokio::time::Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline).await,
-        None => std::future::pending().await,
-    }
+/// What a `docker` command says that only tells something.
+///
+/// # Errors
+/// `Environment` when it cannot be run at all, or does not end in time.
+pub(super) async fn told(operation: &str, command: Command) -> Result<std::process::Output, StackError> {
+    let output = process::output(command, process::TELLS_WITHIN).await;
+    output.map_err(|error| no_command(operation, &error))
 }
 
 async fn append(path: &Path) -> Result<tokio::fs::File, StackError> {
     if let Some(dir) = path.parent() {
         tokio::fs::create_dir_all(dir).await.map_err(|e| environment(format!("creating {}", dir.display()), e))?;
     }
-    let file = tokio::fs::OpenOptions::new().create(true).append(true).open(path).await;
-    file.map_err(|error| environment(format!("opening {}", path.display()), error))
+    let file = open_plain(path, std::fs::OpenOptions::new().create(true).append(true));
+    file.map(tokio::fs::File::from_std).map_err(|error| environment(format!("opening {}", path.display()), error))
 }
 
 async fn read_lines(from: impl AsyncRead + Unpin, to: tokio::sync::mpsc::Sender<String>) {
@@ -237,8 +169,9 @@ async fn read_lines(from: impl AsyncRead + Unpin, to: tokio::sync::mpsc::Sender<
 async fn note(tail: &mut VecDeque<String>, log: &mut Option<tokio::fs::File>, line: String) {
     if let Some(file) = log {
         // A full disk shows in everything else as well; the command itself goes on.
-        let _ = file.write_all(format!("{line}\n").as_bytes()).await;
+        let _ = file.write_all(format!("{}\n", log_line(&line)).as_bytes()).await;
     }
+    let line = terminal_lines(&line).join(" ");
     if line.trim().is_empty() {
         return;
     }

@@ -3,6 +3,7 @@
 use super::endpoint::Endpoint;
 use super::errors::{api, environment, is_status};
 use super::labels;
+use super::ours::Owner;
 use crate::stack::{ContainerOp, ContainerState, StackError};
 use bollard::Docker;
 use bollard::models::{ContainerInspectResponse, ContainerSummary};
@@ -137,8 +138,8 @@ async fn carry_out(docker: &Docker, run: &str, id: &str, op: &ContainerOp) -> Re
         ContainerOp::Start => &["running"][..],
     };
     let Some(container) = inspect(docker, id).await? else { return Ok(Operated::Gone) };
-    if label(&container, labels::RUN) != Some(run) {
-        return Err(environment(describe(id, op), "it does not belong to this drill"));
+    if let Some(why) = Owner::of(run).doubt_inspected(docker, &container).await? {
+        return Err(environment(describe(id, op), format!("it does not belong to this drill: {why}")));
     }
     if done.contains(&status(&container).as_str()) {
         return Ok(Operated::AlreadySo);

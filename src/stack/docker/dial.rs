@@ -2,6 +2,7 @@
 //! the certificates and the user's configuration, so it carries the bytes and nothing has to be done twice.
 
 use super::endpoint::apply;
+use crate::process::{self, Running};
 use bollard::errors::Error;
 use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker};
 use hyper::header::{HOST, HeaderValue};
@@ -13,7 +14,7 @@ use std::pin::Pin;
 use std::process::Stdio;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::process::{ChildStdin, ChildStdout};
 
 type Env = Vec<(OsString, Option<OsString>)>;
 
@@ -45,22 +46,18 @@ async fn send(env: &Env, request: BollardRequest) -> Result<Response<hyper::body
 struct Dialled {
     stdin: Option<ChildStdin>,
     stdout: ChildStdout,
-    _child: Child,
+    _running: Running,
 }
 
 impl Dialled {
     fn open(env: &Env) -> io::Result<Dialled> {
-        let mut command = Command::new("docker");
+        let mut command = process::command("docker");
         apply(&mut command, env);
-        command.args(["system", "dial-stdio"]).kill_on_drop(true);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        // A Ctrl-C at the terminal is for the runner, which needs the engine to undo everything.
-        #[cfg(unix)]
-        command.process_group(0);
-        let mut child = command.spawn()?;
-        let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
+        command.args(["system", "dial-stdio"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut running = Running::start(command)?;
+        let (stdin, stdout) = (running.child.stdin.take(), running.child.stdout.take());
         match stdout {
-            Some(stdout) => Ok(Dialled { stdin, stdout, _child: child }),
+            Some(stdout) => Ok(Dialled { stdin, stdout, _running: running }),
             None => Err(io::Error::other("docker system dial-stdio has no output")),
         }
     }

@@ -1,8 +1,10 @@
 //! Which Docker Engine is meant, found once, so that the API client and the command line cannot talk to two
 //! different ones. bollard knows nothing of Docker contexts; this file does.
 
+use super::compose::told;
 use super::dial;
 use super::errors::{environment, hinted};
+use crate::process;
 use crate::stack::StackError;
 use bollard::Docker;
 use std::ffi::OsString;
@@ -108,7 +110,7 @@ impl Endpoint {
 
     /// A `docker` command for this engine, with the settings of Compose taken out that would change its meaning.
     pub fn command(&self) -> Command {
-        let mut command = Command::new("docker");
+        let mut command = process::command("docker");
         apply(&mut command, &self.env);
         // The model and the project are named on every command line; a shell that has these set must not add to them.
         for name in ["COMPOSE_FILE", "COMPOSE_PROJECT_NAME", "COMPOSE_PROFILES", "COMPOSE_REMOVE_ORPHANS"] {
@@ -175,11 +177,9 @@ fn configured_context() -> Option<String> {
 /// Host of a context, and whether TLS is spoken there.
 async fn inspect_context(name: &str) -> Result<(String, bool), StackError> {
     let operation = format!("docker context inspect {name}");
-    let output = Command::new("docker")
-        .args(["context", "inspect", name])
-        .output()
-        .await
-        .map_err(|error| no_command(&operation, &error))?;
+    let mut command = process::command("docker");
+    command.args(["context", "inspect", name]);
+    let output = told(&operation, command).await?;
     if !output.status.success() {
         let cause = String::from_utf8_lossy(&output.stderr).trim().to_string();
         return Err(hinted(operation, cause, "`docker context ls` shows the contexts that there are"));

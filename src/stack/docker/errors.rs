@@ -1,17 +1,19 @@
 //! Short ways to say what failed, why, and what to do about it.
 
 use crate::error::Error;
+use crate::output::quoted;
 use crate::stack::StackError;
 use std::fmt::Display;
 
 /// Docker, Compose or the machine could not do something.
 pub(super) fn environment(operation: impl Into<String>, cause: impl Display) -> StackError {
-    StackError::Environment { operation: operation.into(), cause: cause.to_string(), hint: None }
+    StackError::Environment { operation: operation.into(), cause: quoted(&cause.to_string()), hint: None }
 }
 
 /// The same, with what to do about it.
 pub(super) fn hinted(operation: impl Into<String>, cause: impl Display, hint: impl Into<String>) -> StackError {
-    StackError::Environment { operation: operation.into(), cause: cause.to_string(), hint: Some(hint.into()) }
+    let cause = quoted(&cause.to_string());
+    StackError::Environment { operation: operation.into(), cause, hint: Some(hint.into()) }
 }
 
 /// An error of the Docker API under the name of what was tried.
@@ -33,7 +35,7 @@ impl From<StackError> for Error {
     fn from(error: StackError) -> Self {
         let message = match &error {
             StackError::Build { tail, .. } | StackError::Unhealthy { tail, .. } if !tail.is_empty() => {
-                format!("{error}\n{tail}")
+                format!("{error}\n  {}", quoted(tail))
             }
             _ => error.to_string(),
         };

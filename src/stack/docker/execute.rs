@@ -5,6 +5,7 @@ use super::containers;
 use super::endpoint::Endpoint;
 use super::errors::{api, environment, hinted, is_status};
 use super::labels;
+use super::ours::Owner;
 use crate::stack::{Executed, MOST_OUTPUT, StackError, Whole};
 use bollard::Docker;
 use bollard::container::LogOutput;
@@ -42,8 +43,8 @@ pub async fn exec_in(
     within: Duration,
 ) -> Result<Option<Executed>, StackError> {
     let by = [(labels::RUN, Some(run)), (labels::SERVICE, Some(service)), (labels::ONEOFF, Some("False"))];
-    let found = containers::list(&endpoint.docker, &by).await?;
-    let Some(container) = first_running(found) else { return Ok(None) };
+    let found = Owner::of(run).containers(&endpoint.docker, &by).await?;
+    let Some(container) = first_running(found.own) else { return Ok(None) };
     exec(&endpoint.docker, &container, service, command, within).await.map(Some)
 }
 
@@ -193,7 +194,7 @@ async fn name_of(docker: &Docker, container: &str) -> Result<String, StackError>
 }
 
 /// The streams may end a moment before the engine knows how the process did. The caller's deadline bounds this.
-async fn exit_code(docker: &Docker, exec: &str, operation: &str) -> Result<i64, StackError> {
+pub(super) async fn exit_code(docker: &Docker, exec: &str, operation: &str) -> Result<i64, StackError> {
     loop {
         let state = docker.inspect_exec(exec).await.map_err(api(operation))?;
         match state.exit_code {

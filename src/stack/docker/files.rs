@@ -5,12 +5,13 @@ use super::containers;
 use super::endpoint::Endpoint;
 use super::errors::{api, environment, hinted};
 use super::labels;
-use crate::stack::{FileAnswer, FileAsk, FileDeed, StackError};
+use super::ours::Owner;
+use crate::stack::{AgentRole, FileAnswer, FileAsk, FileDeed, StackError};
 use bollard::Docker;
 use bollard::container::LogOutput;
 use bollard::models::{ContainerCreateBody, ContainerInspectResponse, HostConfig, HostConfigLogConfig, MountPoint};
 use bollard::query_parameters::{
-    CreateContainerOptions, LogsOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions,
+    CreateContainerOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions,
     WaitContainerOptions,
 };
 use futures_util::StreamExt;
@@ -50,7 +51,7 @@ fn operation(service: &str, ask: &FileAsk) -> String {
 
 async fn beside(docker: &Docker, run: &str, service: &str, ask: &FileAsk) -> Result<FileAnswer, StackError> {
     let operation = operation(service, ask);
-    let first = first(docker, run, labels::SERVICE, service).await?;
+    let first = first_of(docker, run, service).await?;
     let first = first.ok_or_else(|| environment(operation.as_str(), "it has no container"))?;
     let mounts = first.mounts.clone().unwrap_or_default();
     let on_host = kept_on_host(docker, &mounts).await.map_err(api(operation.as_str()))?;
@@ -59,11 +60,12 @@ async fn beside(docker: &Docker, run: &str, service: &str, ask: &FileAsk) -> Res
             "only what lies on a volume of the service can be reached; for the rest there is the fault `command`";
         hinted(operation.as_str(), why, hint)
     })?;
-    let agent = first_agent(docker, run).await?;
+    let agent = first_of(docker, run, &AgentRole::Drill.name()).await?;
     let agent = agent
         .ok_or_else(|| environment(operation.as_str(), "the drill has no agent any more, whose image it needs"))?;
     let body = container(&agent, &first, ask, &below).map_err(|why| environment(operation.as_str(), why))?;
-    let made = docker.create_container(None::<CreateContainerOptions>, body).await.map_err(api(operation.as_str()))?;
+    let named = CreateContainerOptionsBuilder::default().name(&Owner::of(run).files()).build();
+    let made = docker.create_container(Some(named), body).await.map_err(api(operation.as_str()))?;
     let ended = match tokio::time::timeout(WITHIN, run_it(docker, &made.id, &operation)).await {
         Ok(ended) => ended,
         Err(_) => Err(environment(operation.as_str(), format!("it took more than {} s", WITHIN.as_secs()))),
@@ -74,14 +76,10 @@ async fn beside(docker: &Docker, run: &str, service: &str, ask: &FileAsk) -> Res
     ended
 }
 
-/// The first container of a run with this label, by number, as its engine shows it.
-async fn first(
-    docker: &Docker,
-    run: &str,
-    label: &str,
-    value: &str,
-) -> Result<Option<ContainerInspectResponse>, StackError> {
-    let mut found = containers::list(docker, &[(labels::RUN, Some(run)), (label, Some(value))]).await?;
+/// The first container of a service of a run, by number, as its engine shows it.
+async fn first_of(docker: &Docker, run: &str, service: &str) -> Result<Option<ContainerInspectResponse>, StackError> {
+    let by = [(labels::RUN, Some(run)), (labels::SERVICE, Some(service))];
+    let mut found = Owner::of(run).containers(docker, &by).await?.own;
     // A container of `docker compose run` has mounts of its own choice.
     found.retain(|summary| {
         let oneoff = summary.labels.as_ref().and_then(|labels| labels.get(labels::ONEOFF));
@@ -95,10 +93,6 @@ async fn first(
         Some(id) => containers::inspect(docker, &id).await,
         None => Ok(None),
     }
-}
-
-async fn first_agent(docker: &Docker, run: &str) -> Result<Option<ContainerInspectResponse>, StackError> {
-    first(docker, run, labels::ROLE, "agent").await
 }
 
 /// Names of the volumes whose files are not the engine's own: those with a `device`, which is a directory of the host or a

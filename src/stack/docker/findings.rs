@@ -1,10 +1,13 @@
 //! What `check` says about a stack before it is started: settings that a drill cannot allow, settings by which it
 //! would reach outside, and clients that would go around a fault.
 
-use super::model::{ResolvedModel, has_own_networks, scalar, unescape};
+use super::model::{ResolvedModel, has_own_networks};
 use super::outside;
+use super::rights::{self, Asked};
+use super::secrets;
+use crate::record::SHORTEST_DECLARED;
 use crate::stack::StackSpec;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// One thing about the stack that its author should know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,19 +50,24 @@ pub fn findings(model: &ResolvedModel, spec: &StackSpec) -> Vec<Finding> {
         let message = format!("`{name}` cannot have the name `{host}`: it has `network_mode: {mode}`");
         found.push(Finding::error(Some(name), "network_mode", message).help("leave it out of `hosts`"));
     }
-    for (name, service) in model.section("services") {
-        let Value::Object(service) = service else { continue };
+    for name in model.section("services").keys() {
         if reserved(name) {
             let message = format!("`{name}` is a name that Firedrill uses for its own services");
             found.push(Finding::error(Some(name), "services", message).help("give the service another name"));
         }
-        mounts(name, service, spec, &mut found);
-        neighbours(name, service, spec, &mut found);
     }
-    volumes(model, spec, &mut found);
+    for name in secrets::too_short(model, &secrets::variables(&secrets::env_files(spec))) {
+        let message = format!(
+            "the secret `{name}` has fewer than {SHORTEST_DECLARED} characters: to hide it everywhere would leave nothing of \
+             the record"
+        );
+        found.push(Finding::error(None, format!("secrets.{name}"), message).help("give the drill a longer one"));
+    }
+    place_asks(&rights::asked(model, &spec.root), spec, &mut found);
     networks(model, &mut found);
-    if !spec.isolate {
-        outside::settings(model, &mut found);
+    match spec.isolate {
+        true => isolated(model, &mut found),
+        false => outside::settings(model, &mut found),
     }
     found
 }
@@ -109,80 +117,30 @@ pub(super) fn no_port(service: &str) -> Finding {
         .help(format!("name it: `expose: [\"8080\"]` at `{service}`, or `port:` at the fault"))
 }
 
-fn mounts(name: &str, service: &Map<String, Value>, spec: &StackSpec, found: &mut Vec<Finding>) {
-    for mount in service.get("volumes").and_then(Value::as_array).into_iter().flatten() {
-        if mount.get("type").and_then(Value::as_str) != Some("bind") {
-            continue;
-        }
-        let source = mount.get("source").and_then(Value::as_str).map(unescape).unwrap_or_default();
-        let read_only = mount.get("read_only").and_then(Value::as_bool).unwrap_or(false);
-        if spec.allow_bind_writes {
-            continue;
-        }
-        if source.ends_with("docker.sock") {
-            let message = "mounts the engine's socket, by which it reaches every container on this engine";
-            found.push(Finding::error(Some(name), "volumes", format!("`{name}` {message}")).help(
-                "leave it out in the drill, or allow it in the scenario: `stack: { file: …, allow_bind_writes: true }`",
-            ));
-        } else if !read_only {
-            let message = format!("`{name}` can write to {source}, which is not the drill's own");
-            found.push(
-                Finding::error(Some(name), "volumes", message)
-                    .help("mount it with `:ro`, use a named volume, or allow it in the scenario: `stack: { file: …, allow_bind_writes: true }`"),
-            );
-        }
+/// What the stack asks of the host, and may not have or has been allowed.
+pub(super) fn place_asks(asked: &Asked, spec: &StackSpec, found: &mut Vec<Finding>) {
+    let remembered = spec.allowed.digests.contains(&asked.digest);
+    for ask in &asked.asks {
+        let service = ask.service.as_deref();
+        let finding = match &ask.right {
+            Some(right) if remembered || spec.allowed.rights.contains(right) => {
+                Finding::warning(service, &ask.key, format!("{} (allowed by whoever runs the drill)", ask.what))
+            }
+            Some(right) => Finding::error(service, &ask.key, &ask.what).help(format!(
+                "leave it out in the drill; or allow it, if you trust these files: `--allow-host {right}`"
+            )),
+            None => Finding::error(service, &ask.key, &ask.what).help("drill a Compose file without it"),
+        };
+        found.push(finding);
     }
 }
 
-/// Settings that tie a service to the host or to containers of others.
-fn neighbours(name: &str, service: &Map<String, Value>, spec: &StackSpec, found: &mut Vec<Finding>) {
-    for key in ["network_mode", "pid", "ipc", "uts", "cgroup", "userns_mode"] {
-        let Some(mode) = service.get(key).and_then(Value::as_str) else { continue };
-        if mode.starts_with("container:") {
-            let message = format!("`{name}` joins a container that is not part of the stack: `{key}: {mode}`");
-            found.push(Finding::error(Some(name), key, message));
-        } else if mode == "host" && key == "network_mode" {
-            let message = format!("`{name}` is on the host's own network: two drills side by side share its ports");
-            let finding = Finding::warning(Some(name), key, message);
-            found.push(Finding { error: spec.isolate, ..finding });
-        } else if mode == "host" {
-            found.push(Finding::warning(Some(name), key, format!("`{name}` shares the host's: `{key}: host`")));
-        }
-    }
-    if service.get("privileged").and_then(Value::as_bool) == Some(true) {
-        let message = format!("`{name}` is privileged: nothing keeps it from the host");
-        found.push(Finding::warning(Some(name), "privileged", message));
-    }
-    let from = service.get("volumes_from").and_then(Value::as_array).into_iter().flatten();
-    if from.filter_map(Value::as_str).any(|other| other.starts_with("container:")) {
-        let message = format!("`{name}` takes volumes of a container that is not part of the stack");
-        found.push(Finding::error(Some(name), "volumes_from", message));
-    }
-    if service.get("external_links").and_then(Value::as_array).is_some_and(|links| !links.is_empty()) {
-        let message = format!("`{name}` is linked to containers that are not part of the stack");
-        found.push(Finding::error(Some(name), "external_links", message).help("add them to the stack"));
-    }
-}
-
-fn volumes(model: &ResolvedModel, spec: &StackSpec, found: &mut Vec<Finding>) {
-    for (key, volume) in model.section("volumes") {
-        let at = format!("volumes.{key}");
-        if is_external(volume) {
-            let message = format!("volume `{key}` is external: a drill would work on data that is not its own");
-            found.push(
-                Finding::error(None, at, message).help("drill a Compose file in which the volume is not external"),
-            );
-            continue;
-        }
-        let device = volume.pointer("/driver_opts/device").and_then(scalar).map(|device| unescape(&device));
-        if let Some(device) = device
-            && !spec.allow_bind_writes
-            && device != "tmpfs"
-        {
-            let message = format!("volume `{key}` is kept in {device}, which is not the drill's own");
-            found.push(Finding::error(None, at, message).help(
-                "use a plain named volume, or allow it in the scenario: `stack: { file: …, allow_bind_writes: true }`",
-            ));
+/// Services that would not be cut off with the others.
+fn isolated(model: &ResolvedModel, found: &mut Vec<Finding>) {
+    for (name, service) in model.section("services") {
+        if service.get("network_mode").and_then(Value::as_str) == Some("host") {
+            let message = format!("`{name}` is on the host's own network and cannot be isolated");
+            found.push(Finding::error(Some(name), "network_mode", message));
         }
     }
 }
@@ -221,7 +179,8 @@ mod tests {
             profiles: Vec::new(),
             env_files: Vec::new(),
             isolate: false,
-            allow_bind_writes: false,
+            root: std::path::PathBuf::from("/p"),
+            allowed: crate::stack::Allowed::default(),
             interposed: std::collections::BTreeMap::from([("web".into(), vec![]), ("nobody".into(), vec![])]),
             hosts: std::collections::BTreeMap::new(),
             toolbox_image: None,
@@ -264,7 +223,7 @@ mod tests {
 
     #[test]
     fn consent_and_isolation_change_what_is_found() {
-        let all = text(&StackSpec { allow_bind_writes: true, isolate: true, ..spec() });
+        let all = text(&StackSpec { isolate: true, ..spec() });
         for gone in ["can write to", "socket", "is kept in", "api.stripe.com"] {
             assert!(!all.contains(gone), "{gone} in {all}");
         }

@@ -6,6 +6,8 @@ use super::compose::{Compose, Watch};
 use super::content::read_dockerfile;
 use super::errors::{api, environment, hinted, is_status};
 use super::labels;
+use crate::process;
+use crate::record::PrivateDir;
 use crate::stack::StackError;
 use bollard::Docker;
 use bollard::models::{ImageInspect, ImageSummary};
@@ -14,7 +16,6 @@ use futures_util::StreamExt;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
 
 /// The built-in toolbox.
 const TOOLBOX_DOCKERFILE: &str = include_str!("../../../toolbox/Dockerfile");
@@ -110,8 +111,9 @@ pub(super) async fn ensure_pulled(compose: &Compose, name: &str, operation: &str
     }
     // By the command, which has the credentials of private registries.
     let mut pull = compose.endpoint.command();
-    pull.args(["pull", "--quiet", name]).kill_on_drop(true);
-    let output = pull.output().await.map_err(|error| super::endpoint::no_command(operation, &error))?;
+    pull.args(["pull", "--quiet", name]);
+    let output = process::output(pull, super::pull::WITHIN).await;
+    let output = output.map_err(|error| super::endpoint::no_command(operation, &error))?;
     if !output.status.success() {
         return Err(environment(operation, String::from_utf8_lossy(&output.stderr).trim()));
     }
@@ -171,9 +173,9 @@ pub(super) async fn ensure_toolbox(
 /// in the engine and nowhere else.
 async fn build(compose: &Compose, tag: &str, dockerfile: &str, watch: &Watch<'_>) -> Result<(), StackError> {
     let operation = format!("building {tag}");
-    let context = tempfile_dir(&operation)?;
+    let context = PrivateDir::new("context").map_err(|error| environment(operation.as_str(), error))?;
     let build = json!({
-        "context": context.0,
+        "context": context.path(),
         "dockerfile_inline": super::model::escape(dockerfile),
         "labels": { labels::IMAGE: "toolbox" },
     });
@@ -182,29 +184,6 @@ async fn build(compose: &Compose, tag: &str, dockerfile: &str, watch: &Watch<'_>
     let compose = Compose { endpoint, options: vec!["--file".into(), "-".into()], ..compose.clone() };
     let watch = Watch { log: watch.log.clone(), model: Some(&model), ..*watch };
     super::builds::run_build(&compose, &[], watch).await
-}
-
-/// An empty directory that goes when it is dropped.
-struct EmptyDir(std::path::PathBuf);
-
-impl Drop for EmptyDir {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir(&self.0);
-    }
-}
-
-fn tempfile_dir(operation: &str) -> Result<EmptyDir, StackError> {
-    static NUMBER: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
-    let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-    let path = std::env::temp_dir().join(format!("firedrill-context-{}-{number}", std::process::id()));
-    create_empty(&path).map_err(|error| environment(operation, format!("{}: {error}", path.display())))?;
-    Ok(EmptyDir(path))
-}
-
-fn create_empty(path: &Path) -> std::io::Result<()> {
-    // A directory of a process that had the same id and was killed: removed only if it is empty, as ours are.
-    let _ = std::fs::remove_dir(path);
-    std::fs::create_dir(path)
 }
 
 /// Removes older unused images of one repository and purpose; the newest few stay.
@@ -238,12 +217,13 @@ pub(super) async fn remove_unused(docker: &Docker, dry_run: bool) -> Result<Vec<
     Ok(removed)
 }
 
-/// The images of a run: those that only its drill uses.
+/// The images with the label of a run, or of any: those that only its drill uses. Without those that have no name any more.
 pub(super) async fn of_run(docker: &Docker, run: Option<&str>) -> Result<Vec<ImageSummary>, StackError> {
-    let filters = labels::filter(labels::RUN, run);
+    let filters = labels::filter(labels::IMAGE_RUN, run);
     let options = ListImagesOptionsBuilder::default().filters(&filters).build();
     let mut images = docker.list_images(Some(options)).await.map_err(api("listing images"))?;
-    images.retain(|image| own_names(&image.repo_tags).is_some_and(|names| !names.is_empty()));
+    images.iter_mut().for_each(|image| image.repo_tags.retain(|name| name != NAMELESS));
+    images.retain(|image| !image.repo_tags.is_empty());
     Ok(images)
 }
 
@@ -276,9 +256,12 @@ pub(super) fn own_names(tags: &[String]) -> Option<Vec<String>> {
     named.iter().all(|name| is_own_name(name)).then_some(named)
 }
 
+/// A repository of ours, and a tag as we give them: a hash.
 fn is_own_name(name: &str) -> bool {
-    let repository = name.rsplit_once(':').map_or(name, |(repository, _)| repository);
-    repository == AGENT || repository == TOOLBOX || repository.starts_with(TEAMS)
+    let Some((repository, tag)) = name.rsplit_once(':') else { return false };
+    let hash = ["base-", "run-"].iter().find_map(|begin| tag.strip_prefix(begin)).unwrap_or(tag);
+    let is_hash = hash.len() >= 8 && hash.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    is_hash && (repository == AGENT || repository == TOOLBOX || repository.starts_with(TEAMS))
 }
 
 /// Without force: the engine refuses when a container uses the image. Says what was removed.
@@ -300,17 +283,20 @@ mod tests {
     #[test]
     fn images_with_a_name_of_somebody_elses_are_not_ours() {
         let own = |tags: &[&str]| own_names(&tags.iter().map(|tag| tag.to_string()).collect::<Vec<_>>());
-        let ours = ["firedrill-agent:0123", "firedrill-toolbox:base-01", "firedrill/shop-db:abc"];
+        let ours = ["firedrill-agent:0123abcd", "firedrill-toolbox:base-0123abcd", "firedrill/shop-db:0123abcd"];
         assert_eq!(own(&ours).map(|names| names.len()), Some(3));
+        assert_eq!(own(&["firedrill/shop-db:run-0123abcd"]).map(|names| names.len()), Some(1));
         for other in [
             "team/tools:1",
             "firedrill-agents:1",
             "registry:5000/firedrill-agent:1",
             "firedrill-toolbox-mine:2",
             "localhost:5000/x",
+            "firedrill/tools:latest",
+            "firedrill-toolbox:v2",
         ] {
             assert_eq!(own(&[other]), None, "{other}");
-            assert_eq!(own(&["firedrill-toolbox:t", other]), None, "{other} keeps it");
+            assert_eq!(own(&["firedrill-toolbox:0123abcd", other]), None, "{other} keeps it");
         }
         assert_eq!(own(&[NAMELESS]), Some(vec![]));
         assert_eq!(own(&[]), Some(vec![]));

@@ -1,5 +1,5 @@
-//! The labels by which Firedrill knows its own: on every container, network and volume of a drill, and on the
-//! images that it makes.
+//! The labels by which Firedrill finds its own: on every container, network and volume of a drill, and on the
+//! images that it makes. Whether something is its own says `ours`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -8,12 +8,16 @@ use std::path::Path;
 pub const RUN: &str = "dev.firedrill.run";
 /// Absolute path of the run's directory, where its lock file is.
 pub const DIR: &str = "dev.firedrill.dir";
-/// `true` when the stack is to be kept if the drill fails.
+/// Id of the run again, when its stack is to be kept if the drill fails: an image that was made of a container hands on that of another run.
 pub const KEEP: &str = "dev.firedrill.keep";
 /// What one of the drill's own containers is for: `agent`, `proxy`, `toolbox`.
 pub const ROLE: &str = "dev.firedrill.role";
 /// What an image is for: `agent`, `toolbox`, `stack`.
 pub const IMAGE: &str = "dev.firedrill.image";
+/// Id of the only run that uses an image. Not `RUN`: its containers would have that from their image.
+pub const IMAGE_RUN: &str = "dev.firedrill.image.run";
+/// The directory of that run.
+pub const IMAGE_DIR: &str = "dev.firedrill.image.dir";
 
 /// Compose's label for the project.
 pub const PROJECT: &str = "com.docker.compose.project";
@@ -35,7 +39,7 @@ pub const ENV_FILES: &str = "com.docker.compose.project.environment_file";
 pub fn of_run(id: &str, dir: &Path, keep: bool) -> BTreeMap<&'static str, String> {
     let mut labels = BTreeMap::from([(RUN, id.to_string()), (DIR, dir.display().to_string())]);
     if keep {
-        labels.insert(KEEP, "true".to_string());
+        labels.insert(KEEP, id.to_string());
     }
     labels
 }

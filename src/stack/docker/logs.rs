@@ -3,7 +3,8 @@
 use super::containers;
 use super::errors::environment;
 use super::labels;
-use crate::record::{Redactor, StreamRedactor};
+use crate::output::{log_line, log_lines, terminal_lines};
+use crate::record::{Redactor, StreamRedactor, write_atomic};
 use crate::stack::StackError;
 use bollard::Docker;
 use bollard::container::LogOutput;
@@ -20,7 +21,7 @@ const MAX_LINE: usize = 256 * 1024;
 /// `2026-11-20T06:41:12.123456789Z `.
 const STAMP: usize = 31;
 
-/// The last lines of a container's log, both streams together, cleaned. Empty when there are none to be had.
+/// The last lines of a container's log, both streams together, without secrets and controls. Empty when there are none to be had.
 pub(super) async fn tail(docker: &Docker, id: &str, lines: usize, redactor: &Redactor) -> String {
     let options = LogsOptionsBuilder::default().stdout(true).stderr(true).tail(&lines.to_string()).build();
     let mut stream = docker.logs(id, Some(options));
@@ -39,20 +40,19 @@ pub(super) async fn tail(docker: &Docker, id: &str, lines: usize, redactor: &Red
     if !cut {
         clean.push_str(&redactor.finish());
     }
-    clean.truncate(clean.trim_end().len());
-    clean
+    terminal_lines(clean.trim_end()).join("\n")
 }
 
-/// Cleans what the steps' commands have said of secrets that were found out only after it had been written.
+/// Cleans what commands have said of secrets that were found out only after it had been written.
 pub(super) async fn clean_calls(dir: &Path, redactor: &Redactor) -> Result<(), StackError> {
-    for name in ["docker.log", "build.log"] {
-        let path = dir.join(name);
+    for name in ["docker", "build", "pull", "up", "deploy", "process", "toolbox", "down"] {
+        let path = dir.join(format!("{name}.log"));
         let Ok(bytes) = tokio::fs::read(&path).await else { continue };
         let text = String::from_utf8_lossy(&bytes);
         let clean = redactor.text(&text);
         if clean != text {
             let writing = format!("writing {}", path.display());
-            tokio::fs::write(&path, clean).await.map_err(|error| environment(writing, error))?;
+            write_atomic(&path, clean.as_bytes()).map_err(|error| environment(writing, error))?;
         }
     }
     Ok(())
@@ -83,7 +83,9 @@ pub(super) async fn save(docker: &Docker, project: &str, dir: &Path, redactor: &
 async fn save_one(docker: &Docker, id: &str, path: &Path, redactor: &Redactor) -> Result<(), StackError> {
     let writing = format!("writing {}", path.display());
     let failed = |error: std::io::Error| environment(&writing, error);
-    let mut file = BufWriter::new(tokio::fs::File::create(path).await.map_err(failed)?);
+    // Anew, so that nothing is written through what is there.
+    let _ = tokio::fs::remove_file(path).await;
+    let mut file = BufWriter::new(tokio::fs::File::create_new(path).await.map_err(failed)?);
     let options = LogsOptionsBuilder::default().stdout(true).stderr(true).timestamps(true).build();
     let mut stream = docker.logs(id, Some(options));
     let (mut written, mut out, mut err) = (0u64, Pieces::new(redactor), Pieces::new(redactor));
@@ -95,7 +97,7 @@ async fn save_one(docker: &Docker, id: &str, path: &Path, redactor: &Redactor) -
             }
             // Some log drivers cannot be read; the file then says why it is empty.
             Err(error) => {
-                let note = format!("[the log cannot be read: {error}]\n");
+                let note = log_line(&format!("[the log cannot be read: {error}]")) + "\n";
                 file.write_all(note.as_bytes()).await.map_err(failed)?;
                 break;
             }
@@ -122,11 +124,13 @@ struct Pieces {
     redactor: StreamRedactor,
     /// The last piece did not end its line.
     open: bool,
+    /// What was written last did not end its line.
+    amid: bool,
 }
 
 impl Pieces {
     fn new(redactor: &Redactor) -> Pieces {
-        Pieces { pending: Vec::new(), redactor: redactor.stream(), open: false }
+        Pieces { pending: Vec::new(), redactor: redactor.stream(), open: false, amid: false }
     }
 
     /// Takes the next piece; returns what can be written by now: whole lines, unless one is very long.
@@ -140,7 +144,8 @@ impl Pieces {
             None => return String::new(),
         };
         let text: Vec<u8> = self.pending.drain(..end).collect();
-        self.redactor.push(&String::from_utf8_lossy(&text))
+        let clean = self.redactor.push(&String::from_utf8_lossy(&text));
+        self.harmless(&clean)
     }
 
     /// The end of the stream.
@@ -148,7 +153,17 @@ impl Pieces {
         let text = std::mem::take(&mut self.pending);
         let mut clean = self.redactor.push(&String::from_utf8_lossy(&text));
         clean.push_str(&self.redactor.finish());
-        clean
+        self.harmless(&clean)
+    }
+
+    /// The same text, which does nothing where the log is shown.
+    fn harmless(&mut self, text: &str) -> String {
+        // What goes on with a line begins none.
+        let before = if self.amid { "." } else { "" };
+        if let Some(last) = text.chars().next_back() {
+            self.amid = last != '\n';
+        }
+        log_lines(&format!("{before}{text}")).split_off(before.len())
     }
 }
 
@@ -196,6 +211,20 @@ mod tests {
                 && written.ends_with("*** end\n2026-11-20T06:41:14.123456789Z next\n")
         );
         assert_eq!(written.len(), STAMP + long.len() + "*** end\n".len() + STAMP + "next\n".len());
+    }
+
+    #[test]
+    fn a_log_of_a_container_does_nothing_where_it_is_shown() {
+        let mut pieces = Pieces::new(&redactor());
+        let mut written = pieces
+            .push(b"2026-11-20T06:41:12.123456789Z \x1b[2Jready\r\n2026-11-20T06:41:12.123456789Z a ##[group]b\n");
+        // Without a time of the engine's before it, as some drivers have it.
+        written += &pieces.push(b"  ::stop-commands::x\nstd");
+        written += &pieces.push(b"::fmt\n");
+        written += &pieces.finish();
+        let expected = "2026-11-20T06:41:12.123456789Z \u{241b}[2Jready\n2026-11-20T06:41:12.123456789Z a # #[group]b\n\
+                        \x20 : :stop-commands::x\nstd::fmt\n";
+        assert_eq!(written, expected);
     }
 
     proptest! {

@@ -4,6 +4,8 @@
 use super::compose::Compose;
 use super::endpoint::Endpoint;
 use super::errors::hinted;
+use super::findings::{Finding, place_asks};
+use super::reads;
 use crate::record::Redactor;
 use crate::stack::{StackError, StackSpec};
 use serde_json::{Map, Value};
@@ -37,6 +39,14 @@ pub enum ResolveError {
         /// What Compose says.
         message: String,
     },
+    /// The file reads what is not the project's, and nobody has allowed it.
+    #[error("{}: it reads files that are not the project's", file.display())]
+    Refused {
+        /// The Compose file.
+        file: PathBuf,
+        /// What it reads.
+        findings: Vec<Finding>,
+    },
 }
 
 /// Lets `docker compose config` resolve the stack's file. Needs the docker command, but no engine.
@@ -48,6 +58,11 @@ pub async fn resolve(spec: &StackSpec, endpoint: &Endpoint) -> Result<ResolvedMo
     let invalid = |message: String| ResolveError::Invalid { file: spec.compose_file.clone(), message };
     if !file.is_file() {
         return Err(invalid("there is no such file".into()));
+    }
+    let mut findings = Vec::new();
+    place_asks(&reads::asked(&file, &spec.root).map_err(&invalid)?, spec, &mut findings);
+    if findings.iter().any(|finding| finding.error) {
+        return Err(ResolveError::Refused { file: spec.compose_file.clone(), findings });
     }
     let compose =
         Compose { endpoint: endpoint.clone(), options: file_options(spec, &file), redactor: Redactor::default() };

@@ -2,6 +2,7 @@
 
 use super::compose::Compose;
 use super::endpoint::Endpoint;
+use crate::process;
 use crate::record::Redactor;
 use crate::stack::StackError;
 
@@ -76,8 +77,9 @@ pub async fn probe() -> Vec<Probe> {
 }
 
 async fn command() -> Probe {
-    let output = tokio::process::Command::new("docker").arg("--version").output().await;
-    match output {
+    let mut command = process::command("docker");
+    command.arg("--version");
+    match process::output(command, process::TELLS_WITHIN).await {
         Ok(output) if output.status.success() => ok("docker command", String::from_utf8_lossy(&output.stdout).trim()),
         Ok(output) => {
             let seen = String::from_utf8_lossy(&output.stderr).trim().to_string();

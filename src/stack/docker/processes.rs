@@ -16,7 +16,7 @@ use futures_util::StreamExt;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// How long `docker compose up` may take.
@@ -164,7 +164,7 @@ pub(super) async fn start(stack: &DockerStack, name: &str) -> Result<(), StackEr
     let cancel = CancellationToken::new();
     let watch = Watch {
         log: Some(stack.run.dir.join("logs").join("process.log")),
-        deadline: Some(Instant::now() + UP_WITHIN),
+        within: UP_WITHIN,
         cancel: &cancel,
         model: Some(&model),
     };

@@ -8,17 +8,20 @@ use super::errors::{api, is_status};
 use super::images;
 use super::labels;
 use super::model::{ResolvedModel, unescape};
-use crate::record::Redactor;
+use super::ours::labels_of_image;
+use crate::record::{Redactor, random_hex};
 use crate::stack::{Place, StackError, StackSpec};
 use bollard::Docker;
 use bollard::models::ContainerCreateBody;
 use bollard::query_parameters::{
-    ContainerArchiveInfoOptionsBuilder, CreateContainerOptions, RemoveContainerOptionsBuilder,
+    ContainerArchiveInfoOptionsBuilder, CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// What its containers are for, in the label `ROLE`.
 const ROLE: &str = "look";
+/// How their names begin.
+const NAME: &str = "fd-look-";
 /// A container that is older than this, in seconds, was left by a `check` that was killed.
 const STALE: i64 = 60;
 /// Where a shell looks when nobody says anything else.
@@ -108,7 +111,8 @@ async fn look(
         labels: Some(HashMap::from([(labels::ROLE.to_string(), ROLE.to_string())])),
         ..ContainerCreateBody::default()
     };
-    let made = docker.create_container(None::<CreateContainerOptions>, body).await.map_err(api(operation))?;
+    let named = CreateContainerOptionsBuilder::default().name(&format!("{NAME}{}", random_hex())).build();
+    let made = docker.create_container(Some(named), body).await.map_err(api(operation))?;
     let dirs: Vec<&str> = path.split(':').filter(|dir| dir.starts_with('/')).collect();
     let mut found = Ok(BTreeMap::new());
     for program in programs {
@@ -147,6 +151,12 @@ async fn remove_stale(docker: &Docker) {
     let before = time::OffsetDateTime::now_utc().unix_timestamp() - STALE;
     let found = super::containers::list(docker, &[(labels::ROLE, Some(ROLE))]).await.unwrap_or_default();
     for container in found.into_iter().filter(|container| container.created.is_some_and(|at| at < before)) {
-        remove(docker, &container.id.unwrap_or_default()).await;
+        let named = container.names.iter().flatten().any(|name| name.trim_start_matches('/').starts_with(NAME));
+        let image = container.image_id.unwrap_or_default();
+        let of_image = labels_of_image(docker, &image).await.ok().flatten();
+        // Of no run; otherwise the same rule as everywhere: by its name, and by a label that its image does not have.
+        if named && of_image.is_some_and(|labels| labels.get(labels::ROLE).is_none_or(|role| role != ROLE)) {
+            remove(docker, &container.id.unwrap_or_default()).await;
+        }
     }
 }

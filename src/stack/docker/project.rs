@@ -2,6 +2,7 @@
 //! made from.
 
 use super::endpoint::Endpoint;
+use super::ours::Owner;
 use super::published::Published;
 use super::{containers, labels};
 use crate::record::{looks_secret, url_password};
@@ -83,9 +84,15 @@ impl ProjectFiles {
 pub async fn projects(endpoint: &Endpoint) -> Result<Vec<String>, StackError> {
     let found = containers::list(&endpoint.docker, &[(labels::PROJECT, None)]).await?;
     let labels = found.into_iter().filter_map(|container| container.labels);
-    let names = labels.filter(|labels| !labels.contains_key(labels::RUN));
-    let names: BTreeSet<String> = names.filter_map(|mut labels| labels.remove(labels::PROJECT)).collect();
-    Ok(names.into_iter().collect())
+    let teams = labels.filter_map(|mut labels| Some((labels.remove(labels::RUN), labels.remove(labels::PROJECT)?)));
+    let names = teams.filter(|(run, project)| !is_of_drill(run.as_deref(), project)).map(|(_, project)| project);
+    Ok(names.collect::<BTreeSet<String>>().into_iter().collect())
+}
+
+/// Whether a container with this label of a run is of its drill, being in this Compose project. One of the team's has the label, too,
+/// when its image was made of a container of a drill.
+pub(super) fn is_of_drill(run: Option<&str>, project: &str) -> bool {
+    run.is_some_and(|run| Owner::of(run).project == project)
 }
 
 /// A Compose project by its name; `None` when it has no container.
@@ -107,7 +114,10 @@ pub async fn running_project(endpoint: &Endpoint, name: &str) -> Result<Option<R
     for container in &found {
         let service = container.labels.as_ref().and_then(|labels| labels.get(labels::SERVICE));
         services.extend(service.cloned());
-        files.extend(container.labels.as_ref().map(ProjectFiles::of));
+        // A container of `docker compose run` may have been given more than the project is made from.
+        let own =
+            container.labels.as_ref().filter(|labels| labels.get(labels::ONEOFF).map(String::as_str) != Some("True"));
+        files.extend(own.map(ProjectFiles::of));
         let networks = container.network_settings.as_ref().and_then(|settings| settings.networks.as_ref());
         let shared = |network: &&String| !matches!(network.as_str(), "host" | "none");
         project.networks.extend(networks.into_iter().flat_map(HashMap::keys).filter(shared).cloned());

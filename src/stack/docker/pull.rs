@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// How long all pulls together may take: a large image over a slow line, and still an end.
-const WITHIN: Duration = Duration::from_secs(30 * 60);
+pub(super) const WITHIN: Duration = Duration::from_secs(30 * 60);
 
 /// Image → one service that runs it, of those that may have to be pulled: what is built here, and what must never be
 /// pulled, is left to `up`.
@@ -45,7 +45,7 @@ pub(super) async fn missing(compose: &Compose, model: &Value, watch: Watch<'_>) 
     }
     let began = Instant::now();
     let text = model.to_string();
-    let watch = Watch { model: Some(&text), deadline: Some(began + WITHIN), ..watch };
+    let watch = Watch { model: Some(&text), within: WITHIN, ..watch };
     // By Compose, which has the credentials of private registries and knows each service's platform.
     let args: Vec<&str> = ["pull", "--quiet"].into_iter().chain(missing.values().map(String::as_str)).collect();
     match compose.run(&args, watch).await {

@@ -14,7 +14,7 @@ use bollard::models::ContainerInspectResponse;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// How long `docker compose up` may take.
@@ -71,7 +71,7 @@ pub(super) async fn deploy(stack: &DockerStack, service: &str, release: Option<&
     let args = ["up", "--detach", "--no-build", "--no-deps", "--quiet-pull", "--scale", &scale, "--", service];
     let watch = Watch {
         log: Some(stack.run.dir.join("logs").join("deploy.log")),
-        deadline: Some(Instant::now() + UP_WITHIN),
+        within: UP_WITHIN,
         cancel: &cancel,
         model: Some(&model),
     };

@@ -1,9 +1,9 @@
-//! Removing a drill by its labels alone: for what `docker compose down` leaves, for the reaper and the sweep, which
-//! have no model. Idempotent; ends with a look for anything left.
+//! Removing what is a drill's own: for what `docker compose down` leaves, for the reaper and the sweep, which
+//! have no model. Idempotent; ends with a look for anything left. What only may be its own is told, and stays.
 
-use super::containers;
 use super::endpoint::Endpoint;
 use super::errors::{api, environment, is_status};
+use super::ours::{Kind, Labels, Owner, Seen};
 use super::{images, labels};
 use crate::stack::{StackDown, StackError};
 use bollard::Docker;
@@ -13,7 +13,7 @@ use bollard::query_parameters::{
     RemoveVolumeOptions,
 };
 use futures_util::StreamExt;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 /// Until then everything must be gone; a container with a slow storage driver takes a second or two.
@@ -28,9 +28,10 @@ const SERVICE_WITHIN: Duration = Duration::from_secs(10);
 /// Containers removed at the same time.
 const AT_ONCE: usize = 8;
 
-/// Removes every container, network and volume of a run, whatever its state, and the images that only it used. Needs nothing but the run's id.
+/// Removes every container, network and volume of a run, whatever its state, and the images that only it used. Needs nothing but the
+/// run's id. What may be the run's and may not is among what is left, with the reason.
 pub async fn remove_run(endpoint: &Endpoint, run: &str) -> StackDown {
-    remove(&endpoint.docker, &[(labels::RUN, run)], QUIET).await
+    remove(&endpoint.docker, &Owner::of(run), QUIET).await.down()
 }
 
 /// Removes the containers of one service of a run, whatever their state, and returns their names once they are gone: two looks
@@ -40,10 +41,10 @@ pub async fn remove_run(endpoint: &Endpoint, run: &str) -> StackDown {
 /// `Environment` when the engine does not answer, or a container stays.
 pub async fn remove_service_in(endpoint: &Endpoint, run: &str, service: &str) -> Result<Vec<String>, StackError> {
     let docker = &endpoint.docker;
-    let by = [(labels::RUN, Some(run)), (labels::SERVICE, Some(service))];
+    let (owner, by) = (Owner::of(run), [(labels::RUN, Some(run)), (labels::SERVICE, Some(service))]);
     let (started, mut removed, mut none_before) = (Instant::now(), Vec::new(), false);
     loop {
-        let found = containers::list(docker, &by).await?;
+        let found = owner.containers(docker, &by).await?.own;
         if found.is_empty() && none_before {
             return Ok(removed);
         }
@@ -66,7 +67,7 @@ pub async fn remove_service_in(endpoint: &Endpoint, run: &str, service: &str) ->
     }
 }
 
-/// Something that carries a drill's label.
+/// Something that carries a label of a drill.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Thing {
     /// A container; `paused` needs an unpause first.
@@ -98,70 +99,167 @@ impl Thing {
     }
 }
 
-/// Everything with one of these labels, by id, so that what carries two of them counts once.
-pub(super) async fn find(docker: &Docker, by: &[(&str, &str)]) -> Result<BTreeMap<String, Thing>, StackError> {
-    let mut found = BTreeMap::new();
-    for (key, value) in by {
-        for container in containers::list(docker, &[(key, Some(value))]).await? {
+/// Something that carries a label of a run and is not its own, or may not be. It stays.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Foreign {
+    /// Id of the run.
+    pub run: String,
+    /// `container x`, `network y`, `volume z`, `image i`.
+    pub thing: String,
+    /// Why it is not taken for the run's own.
+    pub why: String,
+    /// The command by which a person removes it.
+    pub by_hand: String,
+}
+
+impl Foreign {
+    pub(super) fn new(owner: &Owner, id: &str, thing: &Thing, why: impl Into<String>) -> Foreign {
+        let by_hand = match thing {
+            Thing::Container { .. } => format!("docker rm --force {}", id.get(..12).unwrap_or(id)),
+            Thing::Network { .. } => format!("docker network rm {}", id.get(..12).unwrap_or(id)),
+            Thing::Volume { name } => format!("docker volume rm {name}"),
+            Thing::Image { name } => format!("docker rmi {name}"),
+        };
+        Foreign { run: owner.run.clone(), thing: thing.text(), why: why.into(), by_hand }
+    }
+}
+
+/// What there is with a label of a run or of its Compose project, each thing by its id.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// What is the run's own.
+    pub own: BTreeMap<String, Thing>,
+    /// What is not, or may not be.
+    pub foreign: BTreeMap<String, Foreign>,
+    /// The run directories that its own things name.
+    pub dirs: BTreeSet<String>,
+    /// Whether its own things are to be kept.
+    pub keep: bool,
+    /// When the newest of its own things was made, in seconds since the Unix epoch.
+    pub newest: i64,
+}
+
+impl Found {
+    fn add(
+        &mut self,
+        owner: &Owner,
+        (id, thing): (String, Thing),
+        labels: &Labels,
+        created: i64,
+        doubt: Option<String>,
+    ) {
+        if let Some(why) = doubt {
+            self.foreign.insert(id.clone(), Foreign::new(owner, &id, &thing, why));
+            return;
+        }
+        self.dirs.extend(labels.get(labels::DIR).or(labels.get(labels::IMAGE_DIR)).cloned());
+        self.keep |= labels.get(labels::KEEP) == Some(&owner.run);
+        self.newest = self.newest.max(created);
+        self.own.insert(id, thing);
+    }
+}
+
+/// Everything with the label of the run or of its Compose project.
+pub(super) async fn find(docker: &Docker, owner: &Owner) -> Result<Found, StackError> {
+    let mut found = Found::default();
+    for (key, value) in [(labels::RUN, &owner.run), (labels::PROJECT, &owner.project)] {
+        let containers = owner.containers(docker, &[(key, Some(value.as_str()))]).await?;
+        let own = containers.own.into_iter().map(|container| (container, None));
+        for (container, doubt) in own.chain(containers.foreign.into_iter().map(|(thing, why)| (thing, Some(why)))) {
             let id = container.id.unwrap_or_default();
             let name = container.names.and_then(|names| names.into_iter().next()).unwrap_or_else(|| id.clone());
             let name = name.trim_start_matches('/').to_string();
             let paused = container.state.is_some_and(|state| state.to_string() == "paused");
-            found.insert(id, Thing::Container { name, paused });
+            let (labels, created) = (container.labels.unwrap_or_default(), container.created.unwrap_or(0));
+            found.add(owner, (id, Thing::Container { name, paused }), &labels, created, doubt);
         }
         let filters = labels::filter(key, Some(value));
         let options = ListNetworksOptionsBuilder::default().filters(&filters).build();
         for network in docker.list_networks(Some(options)).await.map_err(api("listing networks"))? {
-            let id = network.id.unwrap_or_default();
-            found.insert(id.clone(), Thing::Network { name: network.name.unwrap_or(id) });
+            let (id, labels) = (network.id.unwrap_or_default(), network.labels.unwrap_or_default());
+            let name = network.name.unwrap_or_else(|| id.clone());
+            let seen = Seen { kind: Kind::Network, names: std::slice::from_ref(&name), labels: &labels, image: None };
+            let doubt = owner.doubt(&seen);
+            found.add(owner, (id, Thing::Network { name }), &labels, seconds(network.created), doubt);
         }
         let options = ListVolumesOptionsBuilder::default().filters(&filters).build();
         let volumes = docker.list_volumes(Some(options)).await.map_err(api("listing volumes"))?;
         for volume in volumes.volumes.unwrap_or_default() {
-            found.insert(format!("volume {}", volume.name), Thing::Volume { name: volume.name });
+            let (name, labels) = (volume.name, volume.labels);
+            let seen = Seen { kind: Kind::Volume, names: std::slice::from_ref(&name), labels: &labels, image: None };
+            let doubt = owner.doubt(&seen);
+            let thing = (format!("volume {name}"), Thing::Volume { name });
+            found.add(owner, thing, &labels, seconds(volume.created_at), doubt);
         }
-        // By the run only: Compose labels images that many drills share with the project that happened to build them.
-        let images = if *key == labels::RUN { images::of_run(docker, Some(value)).await? } else { Vec::new() };
-        for name in images.into_iter().flat_map(|image| image.repo_tags) {
-            found.insert(format!("image {name}"), Thing::Image { name });
+    }
+    // By the run only: Compose labels images that many drills share with the project that happened to build them.
+    for image in images::of_run(docker, Some(&owner.run)).await? {
+        let seen = Seen { kind: Kind::Image, names: &image.repo_tags, labels: &image.labels, image: None };
+        let doubt = owner.doubt(&seen);
+        for name in &image.repo_tags {
+            let thing = (format!("image {name}"), Thing::Image { name: name.clone() });
+            found.add(owner, thing, &image.labels, image.created, doubt.clone());
         }
     }
     Ok(found)
 }
 
-/// Removes everything with one of these labels and looks again, until nothing has turned up for `quiet` or the
-/// deadline has passed.
-pub(super) async fn remove(docker: &Docker, by: &[(&str, &str)], quiet: Duration) -> StackDown {
+fn seconds(at: Option<time::OffsetDateTime>) -> i64 {
+    at.map_or(0, time::OffsetDateTime::unix_timestamp)
+}
+
+/// What removing a run came to.
+#[derive(Debug)]
+pub(super) struct Removed {
+    took: Duration,
+    /// What is the run's own and could not be removed.
+    pub left: Vec<String>,
+    /// What may be the run's own and was left alone.
+    foreign: BTreeMap<String, Foreign>,
+}
+
+impl Removed {
+    /// For whoever started the run, to whom everything that stays is left behind.
+    pub(super) fn down(self) -> StackDown {
+        let foreign = self.foreign.into_values().map(|foreign| format!("{} ({})", foreign.thing, foreign.why));
+        StackDown { took: self.took, left: self.left.into_iter().chain(foreign).collect() }
+    }
+}
+
+/// Removes what is the run's own and looks again, until nothing has turned up for `quiet` or the deadline has passed.
+pub(super) async fn remove(docker: &Docker, owner: &Owner, quiet: Duration) -> Removed {
     let started = Instant::now();
     let mut quiet_since: Option<Instant> = None;
-    let left = loop {
+    let texts = |found: &Found| found.own.values().map(Thing::text).collect();
+    let (left, foreign) = loop {
         let late = started.elapsed() > DEADLINE;
-        match find(docker, by).await {
-            Ok(found) if found.is_empty() => {
+        match find(docker, owner).await {
+            Ok(found) if found.own.is_empty() => {
                 let since = *quiet_since.get_or_insert_with(Instant::now);
                 if since.elapsed() >= quiet {
-                    break Vec::new();
+                    break (Vec::new(), found.foreign);
                 }
             }
-            Ok(found) if late => break found.values().map(Thing::text).collect(),
+            Ok(found) if late => break (texts(&found), found.foreign),
             Ok(found) => {
                 quiet_since = None;
-                remove_all(docker, &found).await;
+                remove_all(docker, &found.own).await;
                 if quiet.is_zero() && !late {
                     // Usually that was all: look at once, and wait only when something resists.
-                    let left = find(docker, by).await;
-                    if left.is_ok_and(|left| left.is_empty()) {
-                        break Vec::new();
+                    if let Ok(left) = find(docker, owner).await
+                        && left.own.is_empty()
+                    {
+                        break (Vec::new(), left.foreign);
                     }
                 }
             }
             // Nobody knows what is left when the engine does not answer: that is not nothing.
-            Err(error) if late => break vec![format!("unknown: {error}")],
+            Err(error) if late => break (vec![format!("unknown: {error}")], BTreeMap::new()),
             Err(_) => quiet_since = None,
         }
         tokio::time::sleep(LOOK_EVERY).await;
     };
-    StackDown { took: started.elapsed(), left }
+    Removed { took: started.elapsed(), left, foreign }
 }
 
 /// One round: containers first, as they hold networks and volumes. Errors show in the next look.

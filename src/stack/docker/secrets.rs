@@ -2,16 +2,14 @@
 
 use super::dotenv::assignments;
 use super::model::{ResolvedModel, scalar, unescape};
-use crate::record::{looks_secret, url_password};
+use crate::record::{SHORTEST_DECLARED, Secret, looks_secret, url_password};
 use crate::stack::StackSpec;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// A secret file that is longer than this is no password but a bundle; its lines are hidden one by one either way.
+/// A secret file that is longer than this is no password but a bundle.
 const MAX_SECRET_FILE: u64 = 256 * 1024;
-/// Lines of a secret file shorter than this are no secrets (`-----`, `}`), and would hide half of a record.
-const MIN_LINE: usize = 8;
 
 /// Variables that Compose fills into the model, each with every value that some file gives it.
 pub(super) type Variables = BTreeMap<String, BTreeSet<String>>;
@@ -42,7 +40,7 @@ pub(super) fn variables(files: &[PathBuf]) -> Variables {
 /// Values under keys that look like secrets, passwords in URLs, the contents of Compose's secret files and variables, and
 /// what `variables` holds that looks like a secret: the file may put it anywhere, as in
 /// `command: redis-server --requirepass $REDIS_PASSWORD`.
-pub(super) fn secrets(model: &ResolvedModel, variables: &Variables) -> Vec<String> {
+pub(super) fn secrets(model: &ResolvedModel, variables: &Variables) -> Vec<Secret> {
     let mut found = BTreeSet::new();
     for (key, values) in variables {
         values.iter().for_each(|value| add(&mut found, key, value));
@@ -60,19 +58,29 @@ pub(super) fn secrets(model: &ResolvedModel, variables: &Variables) -> Vec<Strin
             }
         }
     }
-    for secret in model.section("secrets").values() {
+    found.retain(|secret| !secret.is_empty());
+    let declared = declared(model, variables).into_iter().map(|(_, value)| Secret::Declared(value));
+    found.into_iter().map(Secret::Guessed).chain(declared).collect()
+}
+
+/// The names of Compose's secrets that are too short to be hidden.
+pub(super) fn too_short(model: &ResolvedModel, variables: &Variables) -> BTreeSet<String> {
+    let short = |value: &str| (1..SHORTEST_DECLARED).contains(&value.chars().count());
+    declared(model, variables).into_iter().filter(|(_, value)| short(value)).map(|(name, _)| name).collect()
+}
+
+/// Compose's secrets: names, and what their files and variables hold.
+fn declared(model: &ResolvedModel, variables: &Variables) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for (key, secret) in model.section("secrets") {
         let file = secret.get("file").and_then(Value::as_str).map(unescape);
-        if let Some(text) = file.and_then(|file| read_bounded(Path::new(&file))) {
-            add_text(&mut found, &text);
-        }
-        if let Some(name) = secret.get("environment").and_then(Value::as_str) {
-            let of_files = variables.get(name).into_iter().flatten().cloned();
-            for text in of_files.chain(std::env::var(name)) {
-                add_text(&mut found, &text);
-            }
-        }
+        let of_file = file.and_then(|file| read_bounded(Path::new(&file)));
+        let variable = secret.get("environment").and_then(Value::as_str);
+        let of_files = variable.and_then(|name| variables.get(name)).into_iter().flatten().cloned();
+        let own = variable.and_then(|name| std::env::var(name).ok());
+        found.extend(of_file.into_iter().chain(of_files).chain(own).map(|text| (key.clone(), text.trim().to_string())));
     }
-    found.into_iter().filter(|secret| !secret.is_empty()).collect()
+    found
 }
 
 fn add(found: &mut BTreeSet<String>, key: &str, value: &str) {
@@ -80,15 +88,6 @@ fn add(found: &mut BTreeSet<String>, key: &str, value: &str) {
         found.insert(value.to_string());
     }
     found.extend(url_password(value).map(str::to_string));
-}
-
-/// The whole text, and each of its lines: output shows them one at a time.
-fn add_text(found: &mut BTreeSet<String>, text: &str) {
-    let whole = text.trim();
-    found.insert(whole.to_string());
-    if whole.contains('\n') {
-        found.extend(whole.lines().map(str::trim).filter(|line| line.len() >= MIN_LINE).map(str::to_string));
-    }
 }
 
 /// Secrets of the runner's own environment that Compose has filled in: their values stand somewhere in the model.
@@ -122,6 +121,19 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    #[test]
+    fn secrets_of_compose_that_are_too_short_are_known_by_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            std::fs::write(dir.path().join(name), text).unwrap();
+            json!({ "file": dir.path().join(name) })
+        };
+        let secrets =
+            json!({ "pin": file("pin", "123\n"), "pin4": file("pin4", "1234\n"), "none": file("none", "\n") });
+        let found = too_short(&model(json!({ "secrets": secrets })), &Variables::new());
+        assert_eq!(found.into_iter().collect::<Vec<_>>(), ["pin"]);
+    }
+
     fn model(json: Value) -> ResolvedModel {
         let Value::Object(json) = json else { panic!("a model is a mapping") };
         ResolvedModel { json, file: PathBuf::new(), directory: PathBuf::new(), remarks: Vec::new() }
@@ -138,7 +150,8 @@ mod tests {
             profiles: Vec::new(),
             env_files: Vec::new(),
             isolate: false,
-            allow_bind_writes: false,
+            root: std::path::PathBuf::from("/p"),
+            allowed: crate::stack::Allowed::default(),
             interposed: BTreeMap::new(),
             hosts: BTreeMap::new(),
             toolbox_image: None,
@@ -154,9 +167,10 @@ mod tests {
         }));
         let found = secrets(&model, &variables);
         for secret in ["of-redis", "of the api", "of-a-url", "of-no-interest"] {
-            assert!(found.iter().any(|found| found == secret), "{secret} in {found:?}");
+            assert!(found.iter().any(|found| found.value() == secret), "{secret}");
         }
-        assert!(!found.iter().any(|found| found.starts_with("http")), "{found:?}");
+        assert!(!found.iter().any(|found| found.value().starts_with("http")));
+        assert!(found.contains(&Secret::Declared("of-no-interest".into())), "what Compose has as a secret is declared");
         let own = [("CI_TOKEN", "of-the-ci"), ("REDIS_SECRET", "of-redis"), ("PATH", "redis-server")];
         let own = own.into_iter().map(|(name, value)| (name.to_string(), value.to_string()));
         assert_eq!(interpolated(&model, own), ["of-redis"], "only what the stack was given");

@@ -1,23 +1,23 @@
 //! `DockerStack`: the one stack trait, carried out by Docker Compose and the Docker API.
 
-use super::builds::slug;
-use super::bundle::{Bundle, HOME, hex};
+use super::bundle::{Bundle, HOME};
 use super::carry::carry_bundle;
 use super::compose::{Compose, Watch};
 use super::endpoint::Endpoint;
 use super::errors::{api, environment, is_status};
 use super::findings::{Finding, findings};
 use super::model::{self, ResolveError, ResolvedModel};
+use super::ours::Owner;
+use super::rights::{self, Asked};
 use super::{
     containers, exec, execute, files, images, labels, logs, processes, release, remove, secrets, steps, usage,
 };
-use crate::record::{Redactor, Secrets, UsageSample};
+use crate::record::{Redactor, Secret, Secrets, UsageSample};
 use crate::stack::{
     AgentRole, Channel, ContainerOp, ContainerState, Ending, Executed, FileAnswer, FileAsk, Marks, Place, Release,
     Stack, StackDown, StackError, StackSpec, StackUp, TOOLBOX, Tools, Whole,
 };
 use bollard::query_parameters::ContainerArchiveInfoOptionsBuilder;
-use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -68,7 +68,7 @@ pub struct DockerStack {
     pub(super) project: String,
     /// First characters of a hash of the run's id.
     pub(super) short: String,
-    secrets: Vec<String>,
+    secrets: Vec<Secret>,
     redactor: Redactor,
     /// The command that starts `firedrill` in a container; known once the agent's image is there.
     pub(super) launch: OnceLock<Vec<String>>,
@@ -146,27 +146,20 @@ impl ResolvedModel {
         findings(self, spec)
     }
 
+    /// What it asks of the host.
+    pub fn asked(&self, spec: &StackSpec) -> Asked {
+        rights::asked(self, &spec.root)
+    }
+
     /// Every name by which a client inside the stack can call one of its services.
     pub fn hosts(&self) -> Vec<String> {
         self.services().iter().flat_map(|service| self.names_of(service)).collect()
     }
 
     /// Values that must never be written anywhere: of the model, and of the files that its variables come from.
-    pub fn secrets(&self, spec: &StackSpec) -> Vec<String> {
+    pub fn secrets(&self, spec: &StackSpec) -> Vec<Secret> {
         secrets::secrets(self, &secrets::variables(&secrets::env_files(spec)))
     }
-}
-
-/// Compose project name: `fd-db-pool-1c2d3e4f`. Short, because names of containers are names in DNS as well, whose labels
-/// end at 63 characters.
-fn project(run: &str, short: &str) -> String {
-    let parts: Vec<&str> = run.split('-').collect();
-    // The scenario's name stands between the time and the random end; another kind of id stands for itself.
-    let name = match parts[..] {
-        [_, ref name @ .., _] if !name.is_empty() => name.join("-"),
-        _ => run.to_string(),
-    };
-    format!("fd-{}-{short}", slug(&name, 24))
 }
 
 impl DockerStack {
@@ -186,14 +179,14 @@ impl DockerStack {
         endpoint.mark(&run.id);
         let secrets = model.secrets(spec);
         let redactor = Redactor::new(secrets.clone());
-        let short = hex(&Sha256::digest(run.id.as_bytes())[..4]);
+        let Owner { project, short, .. } = Owner::of(&run.id);
         let mut run = run.clone();
         run.dir = std::path::absolute(&run.dir).map_err(|error| environment("finding the run's directory", error))?;
         Ok(DockerStack {
             endpoint,
             model,
             spec: spec.clone(),
-            project: project(&run.id, &short),
+            project,
             run,
             options: options.clone(),
             short,
@@ -204,6 +197,13 @@ impl DockerStack {
             started: Arc::default(),
             no_images: None,
         })
+    }
+
+    /// The same stack, in whose logs and model these values are hidden as well: what its drill knows of.
+    #[must_use]
+    pub fn hiding(mut self, secrets: impl IntoIterator<Item = impl Into<Secret>>) -> DockerStack {
+        self.redactor = self.redactor.with(secrets);
+        self
     }
 
     /// Builds and pulls what the stack needs, and starts nothing: for drills that will start it side by side. What has to be
@@ -221,7 +221,7 @@ impl DockerStack {
     }
 
     /// Values of the resolved model that must never be written anywhere.
-    pub fn secrets(&self) -> Vec<String> {
+    pub fn secrets(&self) -> Vec<Secret> {
         self.secrets.clone()
     }
 
@@ -344,7 +344,7 @@ impl DockerStack {
         let cancel = CancellationToken::new();
         let watch = Watch {
             log: Some(self.run.dir.join("logs").join("down.log")),
-            deadline: Some(Instant::now() + DOWN_WITHIN),
+            within: DOWN_WITHIN,
             cancel: &cancel,
             model: Some(model),
         };
@@ -354,8 +354,9 @@ impl DockerStack {
 
     /// Stopping a paused container waits for the whole time-out, or is refused.
     async fn unpause_all(&self) {
-        let paused = [(labels::RUN, Some(self.run.id.as_str()))];
-        for container in containers::list(&self.endpoint.docker, &paused).await.unwrap_or_default() {
+        let by = [(labels::RUN, Some(self.run.id.as_str()))];
+        let all = Owner::of(&self.run.id).containers(&self.endpoint.docker, &by).await.unwrap_or_default();
+        for container in all.own {
             if container.state.is_some_and(|state| state.to_string() == "paused") {
                 let _ = self.endpoint.docker.unpause_container(&container.id.unwrap_or_default()).await;
             }
@@ -484,21 +485,8 @@ impl Stack for DockerStack {
             self.compose_down(model).await;
         }
         let took = began.elapsed();
-        let by = [(labels::RUN, self.run.id.as_str()), (labels::PROJECT, self.project.as_str())];
         let quiet = if unsettled { remove::QUIET } else { Duration::ZERO };
-        let rest = remove::remove(&self.endpoint.docker, &by, quiet).await;
-        Ok(StackDown { took, left: rest.left })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_project_is_named_after_the_scenario() {
-        assert_eq!(project("20261120T064112Z-db-pool-3f9a", "1c2d3e4f"), "fd-db-pool-1c2d3e4f");
-        assert_eq!(project("Weird_ID", "1c2d3e4f"), "fd-weird-id-1c2d3e4f");
-        assert_eq!(project(&format!("x-{}-y", "long".repeat(30)), "00000000").len(), "fd--00000000".len() + 24);
+        let rest = remove::remove(&self.endpoint.docker, &Owner::of(&self.run.id), quiet).await;
+        Ok(StackDown { took, left: rest.down().left })
     }
 }

@@ -1,19 +1,21 @@
 //! The last resort: finds what runs left behind that nobody watches any more, after a machine lost power or everything
-//! was killed at once. Never touches a living run, whatever its process id, nor one that was kept on purpose.
+//! was killed at once. Never touches a living run, whatever its process id, nor one that was kept on purpose, nor what only
+//! may be a run's own: that is listed.
 
 use super::endpoint::Endpoint;
 use super::errors::api;
 use super::images;
-use super::remove::{Thing, find, remove_run};
+use super::ours::Owner;
+use super::remove::{Foreign, QUIET, Thing, find, remove};
 use super::{containers, labels};
 use crate::record::RunDir;
 use crate::stack::{AgentRole, StackError};
 use bollard::Docker;
 use bollard::query_parameters::{ListNetworksOptionsBuilder, ListVolumesOptionsBuilder};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 
-/// How long a run without a lock file on this machine may take from its first container to its control session: it
+/// How long a run without a lock that can be looked at may take from its first container to its control session: it
 /// may belong to another machine that uses the same engine.
 const STRANGER_GRACE: i64 = 600;
 
@@ -54,9 +56,9 @@ pub enum Fate {
 pub struct SweptRun {
     /// Id of the run.
     pub run: String,
-    /// Its directory, as its labels say.
+    /// Its directory, when it is this user's own.
     pub dir: Option<PathBuf>,
-    /// What was there: `container x`, `network y`, `volume z`.
+    /// What was there of its own: `container x`, `network y`, `volume z`.
     pub things: Vec<String>,
     /// What became of it.
     pub fate: Fate,
@@ -67,17 +69,10 @@ pub struct SweptRun {
 pub struct SweepReport {
     /// The runs, by id.
     pub runs: Vec<SweptRun>,
+    /// What carries the label of a run and may be somebody else's: it stays.
+    pub foreign: Vec<Foreign>,
     /// Images that were removed (or would have been).
     pub images: Vec<String>,
-}
-
-/// Labels of a run, from whichever of its things carry them.
-#[derive(Debug, Default)]
-struct Found {
-    dir: Option<PathBuf>,
-    keep: bool,
-    /// Of its newest container, seconds since the Unix epoch.
-    newest: i64,
 }
 
 /// Finds every run of which something is there, and removes what nobody watches.
@@ -99,18 +94,31 @@ pub async fn sweep_some(
 ) -> Result<SweepReport, StackError> {
     let docker = &endpoint.docker;
     let mut report = SweepReport::default();
-    for (run, found) in runs(docker).await? {
+    for run in runs(docker).await? {
         if !wanted(&run) {
             continue;
         }
-        let things = find(docker, &[(labels::RUN, run.as_str())]).await?;
-        if things.is_empty() {
+        let owner = Owner::of(&run);
+        let found = find(docker, &owner).await?;
+        report.foreign.extend(found.foreign.into_values());
+        if found.own.is_empty() {
             continue;
         }
+        let things = found.own;
         let texts: Vec<String> = things.values().map(Thing::text).collect();
-        let run_dir = found.dir.as_deref().and_then(|dir| RunDir::open(dir).ok());
+        let run_dir = owner.dir(&found.dirs);
+        let alive = is_alive(docker, &owner, run_dir.as_ref().ok(), found.newest).await?;
+        let run_dir = match run_dir {
+            Ok(run_dir) => Some(run_dir),
+            // Another user's, or another machine's.
+            Err(_) if alive => None,
+            Err(why) => {
+                report.foreign.extend(things.iter().map(|(id, thing)| Foreign::new(&owner, id, thing, why.as_str())));
+                continue;
+            }
+        };
         let kept = found.keep || run_dir.as_ref().is_some_and(RunDir::is_kept);
-        let fate = if is_alive(docker, &run, run_dir.as_ref(), found.newest).await? {
+        let fate = if alive {
             Fate::Alive
         } else if kept && !options.kept {
             // Nothing of a drill may stay paused, whatever its ledger says; the rest of the ledger is the caller's.
@@ -119,9 +127,10 @@ pub async fn sweep_some(
         } else if options.dry_run {
             Fate::WouldRemove
         } else {
-            Fate::Removed { left: remove_run(endpoint, &run).await.left }
+            Fate::Removed { left: remove(docker, &owner, QUIET).await.left }
         };
-        report.runs.push(SweptRun { run, dir: found.dir, things: texts, fate });
+        let dir = run_dir.map(|run_dir| run_dir.path().to_path_buf());
+        report.runs.push(SweptRun { run, dir, things: texts, fate });
     }
     if options.images {
         report.images = images::remove_unused(docker, options.dry_run).await?;
@@ -129,45 +138,34 @@ pub async fn sweep_some(
     Ok(report)
 }
 
-/// Every run of which a container, a network, a volume or an image of its own is there.
-async fn runs(docker: &Docker) -> Result<BTreeMap<String, Found>, StackError> {
-    let mut runs: BTreeMap<String, Found> = BTreeMap::new();
-    let mut add = |labels: Option<HashMap<String, String>>, created: i64| {
-        let labels = labels.unwrap_or_default();
-        let Some(run) = labels.get(labels::RUN) else { return };
-        let found = runs.entry(run.clone()).or_default();
-        found.newest = found.newest.max(created);
-        found.keep |= labels.get(labels::KEEP).is_some_and(|keep| keep == "true");
-        found.dir = found.dir.take().or_else(|| labels.get(labels::DIR).map(PathBuf::from));
-    };
+/// The runs that a container, a network, a volume or an image names in a label.
+async fn runs(docker: &Docker) -> Result<BTreeSet<String>, StackError> {
+    let mut runs = BTreeSet::new();
+    let mut add = |labels: HashMap<String, String>, key: &str| runs.extend(labels.get(key).cloned());
     for container in containers::list(docker, &[(labels::RUN, None)]).await? {
-        add(container.labels, container.created.unwrap_or(0));
+        add(container.labels.unwrap_or_default(), labels::RUN);
     }
     let filters = labels::filter(labels::RUN, None);
     let options = ListNetworksOptionsBuilder::default().filters(&filters).build();
     for network in docker.list_networks(Some(options)).await.map_err(api("listing networks"))? {
-        add(network.labels, seconds(network.created));
+        add(network.labels.unwrap_or_default(), labels::RUN);
     }
     let options = ListVolumesOptionsBuilder::default().filters(&filters).build();
     let volumes = docker.list_volumes(Some(options)).await.map_err(api("listing volumes"))?;
     for volume in volumes.volumes.unwrap_or_default() {
-        add(Some(volume.labels), seconds(volume.created_at));
+        add(volume.labels, labels::RUN);
     }
     for image in images::of_run(docker, None).await? {
-        add(Some(image.labels), image.created);
+        add(image.labels, labels::IMAGE_RUN);
     }
     Ok(runs)
 }
 
-fn seconds(at: Option<time::OffsetDateTime>) -> i64 {
-    at.map_or(0, time::OffsetDateTime::unix_timestamp)
-}
-
-/// Whether somebody watches a run: its lock is held, or a control session runs in its agent. `newest` is when its newest
-/// container was made, in seconds since the Unix epoch.
-async fn is_alive(docker: &Docker, run: &str, run_dir: Option<&RunDir>, newest: i64) -> Result<bool, StackError> {
+/// Whether somebody watches a run: its lock is held, or a control session runs in its agent. `newest` is when the newest of its
+/// things was made, in seconds since the Unix epoch.
+async fn is_alive(docker: &Docker, owner: &Owner, run_dir: Option<&RunDir>, newest: i64) -> Result<bool, StackError> {
     let lock = run_dir.map_or(Lock::Absent, look_at_lock);
-    if lock == Lock::Held || controlled(docker, run).await? {
+    if lock == Lock::Held || controlled(docker, owner).await? {
         return Ok(true);
     }
     let age = time::OffsetDateTime::now_utc().unix_timestamp() - newest;
@@ -178,7 +176,7 @@ async fn is_alive(docker: &Docker, run: &str, run_dir: Option<&RunDir>, newest: 
 enum Lock {
     Held,
     Free,
-    /// There is none on this machine, or on a file system without locks: the control session decides.
+    /// There is none that this user can look at, or the file system has none: the control session decides.
     Absent,
 }
 
@@ -191,10 +189,10 @@ fn look_at_lock(run_dir: &RunDir) -> Lock {
 }
 
 /// Whether a session runs in the drill's agent: its control channel is the lease.
-async fn controlled(docker: &Docker, run: &str) -> Result<bool, StackError> {
+async fn controlled(docker: &Docker, owner: &Owner) -> Result<bool, StackError> {
     let agent = AgentRole::Drill.name();
-    let agents = [(labels::RUN, Some(run)), (labels::SERVICE, Some(agent.as_str()))];
-    for container in containers::list(docker, &agents).await? {
+    let agents = [(labels::RUN, Some(owner.run.as_str())), (labels::SERVICE, Some(agent.as_str()))];
+    for container in owner.containers(docker, &agents).await?.own {
         let container = containers::inspect(docker, &container.id.unwrap_or_default()).await?;
         for exec in container.and_then(|container| container.exec_ids).unwrap_or_default() {
             // An exec that ended may be gone by now.

@@ -114,7 +114,8 @@ fn own_service(name: &str, service: &mut Map<String, Value>, drill: &Drill<'_>, 
             build.remove("tags");
             label(build, labels::IMAGE, "stack");
             if drill.own_images.contains(image) {
-                label(build, labels::RUN, drill.run);
+                label(build, labels::IMAGE_RUN, drill.run);
+                label(build, labels::IMAGE_DIR, &drill.dir.display().to_string());
             }
         }
     } else if let Some(image) = service.get("image").and_then(Value::as_str).and_then(|image| images.get(image)) {
@@ -178,15 +179,16 @@ fn own_network(key: &str, network: &Value, spec: &StackSpec, drill: &Drill<'_>) 
         own.remove(setting);
     }
     own.insert("name".into(), json!(format!("{}_{key}", drill.project)));
-    if let Some(Value::Object(options)) = network.get("driver_opts") {
-        let mut options = options.clone();
-        options.retain(|option, _| option == "com.docker.network.driver.mtu");
-        if !options.is_empty() {
-            own.insert("driver_opts".into(), Value::Object(options));
-        }
-    }
+    let mut options = network.get("driver_opts").and_then(Value::as_object).cloned().unwrap_or_default();
+    options.retain(|option, _| option == "com.docker.network.driver.mtu");
     if spec.isolate {
         own.insert("internal".into(), json!(true));
+        // The bridge of an internal network has an address all the same, under which the host can be reached. Docker Engine 20.10 and
+        // newer leave it out with this.
+        options.insert("com.docker.network.bridge.inhibit_ipv4".into(), json!("true"));
+    }
+    if !options.is_empty() {
+        own.insert("driver_opts".into(), Value::Object(options));
     }
     add_labels(&mut own, drill);
     Value::Object(own)
@@ -274,6 +276,8 @@ fn add_ours(model: &ResolvedModel, spec: &StackSpec, drill: &Drill<'_>, services
     toolbox.insert("stop_signal".into(), json!("SIGKILL"));
     // Dumps and restores run here, so it may take more than an agent.
     toolbox.insert("mem_limit".into(), json!("1073741824"));
+    // A step that starts processes without end takes the toolbox, and not the machine.
+    toolbox.insert("pids_limit".into(), json!(1024));
     toolbox.remove("cpu_shares");
     services.insert(TOOLBOX.into(), Value::Object(toolbox));
 }

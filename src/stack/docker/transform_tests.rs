@@ -15,7 +15,8 @@ fn spec(interposed: &[(&str, &[u16])]) -> StackSpec {
         profiles: Vec::new(),
         env_files: Vec::new(),
         isolate: false,
-        allow_bind_writes: false,
+        root: std::path::PathBuf::from("/p"),
+        allowed: crate::stack::Allowed::default(),
         interposed: interposed.iter().map(|(name, ports)| (name.to_string(), ports.to_vec())).collect(),
         hosts: BTreeMap::new(),
         toolbox_image: None,
@@ -62,7 +63,7 @@ fn team_only(mut model: Value) -> String {
 }
 
 #[test]
-fn only_an_image_of_one_drill_has_the_label_of_its_run() {
+fn only_an_image_of_one_drill_has_labels_of_its_run_and_none_that_its_containers_have() {
     let json = json!({ "name": "shop", "services": {
         "web": { "build": { "context": "/p" } }, "job": { "build": { "context": "/q", "labels": { "a": "b" } } },
     } });
@@ -74,7 +75,7 @@ fn only_an_image_of_one_drill_has_the_label_of_its_run() {
     assert_eq!(out["services"]["web"]["build"]["labels"], json!({ labels::IMAGE: "stack" }));
     assert_eq!(
         out["services"]["job"]["build"]["labels"],
-        json!({ "a": "b", labels::IMAGE: "stack", labels::RUN: "run-1" })
+        json!({ "a": "b", labels::IMAGE: "stack", labels::IMAGE_RUN: "run-1", labels::IMAGE_DIR: "/runs/run$$1" })
     );
 }
 
@@ -141,6 +142,8 @@ fn an_isolated_stack_has_internal_networks_only() {
     let networks = out["networks"].as_object().unwrap();
     assert_eq!(networks.keys().collect::<Vec<_>>(), ["n", "default"]);
     assert!(networks.values().all(|network| network["internal"] == json!(true)), "{out:#}");
+    let no_address = json!({ "com.docker.network.bridge.inhibit_ipv4": "true" });
+    assert!(networks.values().all(|network| network["driver_opts"] == no_address), "{out:#}");
 }
 
 #[test]

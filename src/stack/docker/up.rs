@@ -1,13 +1,14 @@
 //! Starting a stack: build and pull what is missing, hand the changed model to `docker compose up -d`, wait until everything is
 //! healthy; and when that fails, say whose fault it is: the build's, the stack's or the environment's.
 
-use super::builds::{self, Builds};
+use super::builds::{self, BUILD_WITHIN, Builds};
 use super::compose::{Compose, Ran, Stopped, Watch};
 use super::errors::{environment, hinted};
 use super::health::{Ailing, Watcher};
 use super::stack::{DockerStack, Recipe};
 use super::transform::{Drill, transform};
 use super::{images, logs, ports, pull, release};
+use crate::record::write_atomic;
 use crate::stack::{StackError, StackUp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -37,7 +38,7 @@ pub(super) async fn up(stack: &DockerStack, cancel: &CancellationToken) -> Resul
 pub(super) async fn prepare(stack: &DockerStack, cancel: &CancellationToken) -> Result<(), StackError> {
     stack.refuse_errors()?;
     let compose = stack.compose();
-    let watch = |name: &str| Watch { log: log(stack, name), deadline: None, cancel, model: None };
+    let watch = |name: &str| Watch { log: log(stack, name), within: BUILD_WITHIN, cancel, model: None };
     let (agent, toolbox) = make_ours(stack, &compose, cancel).await?;
     let mut built = builds::plan(&compose, &stack.model, &stack.short, stack.options.no_build).await?;
     built.leave_own();
@@ -60,7 +61,7 @@ async fn start(stack: &DockerStack, cancel: &CancellationToken) -> Result<StackU
     let build_began = Instant::now();
     let (agent, toolbox, built) = make_images(stack, &compose, cancel).await?;
     let mut build_took = build_began.elapsed();
-    let watch = Watch { log: log(stack, "pull.log"), deadline: None, cancel, model: None };
+    let watch = Watch { log: log(stack, "pull.log"), within: pull::WITHIN, cancel, model: None };
     let pull_took = pull::missing(&compose, &teams_only(stack, &built), watch).await?;
     let listening = ports::of_interposed(&compose, &stack.model, &stack.spec, &built.images).await?;
     let drill = Drill {
@@ -76,7 +77,7 @@ async fn start(stack: &DockerStack, cancel: &CancellationToken) -> Result<StackU
         ports: &listening,
     };
     let model = transform(&stack.model, &stack.spec, &drill);
-    keep_copy(stack, &model).await?;
+    keep_copy(stack, &model)?;
     let model = model.to_string();
     stopped_early(cancel)?;
     {
@@ -92,7 +93,7 @@ async fn start(stack: &DockerStack, cancel: &CancellationToken) -> Result<StackU
 
     let up_began = Instant::now();
     let deadline = up_began + stack.spec.up_within;
-    let watch = Watch { log: log(stack, "up.log"), deadline: Some(deadline), cancel, model: Some(&model) };
+    let watch = Watch { log: log(stack, "up.log"), within: stack.spec.up_within, cancel, model: Some(&model) };
     // Until Compose says otherwise: this future may be dropped at any await, and the command be killed with it.
     stack.started().cut_off = true;
     let ran = compose.run(&["up", "--detach", "--no-build", "--quiet-pull"], watch).await;
@@ -133,7 +134,7 @@ async fn make_images(
     compose: &Compose,
     cancel: &CancellationToken,
 ) -> Result<(String, String, builds::Builds), StackError> {
-    let watch = |name: &str| Watch { log: log(stack, name), deadline: None, cancel, model: None };
+    let watch = |name: &str| Watch { log: log(stack, name), within: BUILD_WITHIN, cancel, model: None };
     let teams = async {
         let built = builds::plan(compose, &stack.model, &stack.short, stack.options.no_build).await?;
         let model = teams_only(stack, &built).to_string();
@@ -150,7 +151,7 @@ async fn make_ours(
     compose: &Compose,
     cancel: &CancellationToken,
 ) -> Result<(String, String), StackError> {
-    let watch = Watch { log: log(stack, "toolbox.log"), deadline: None, cancel, model: None };
+    let watch = Watch { log: log(stack, "toolbox.log"), within: BUILD_WITHIN, cancel, model: None };
     let _making = MAKING.lock().await;
     let agent = stack.ensure_agent().await?;
     let named = stack.spec.toolbox_image.as_deref();
@@ -185,14 +186,10 @@ fn stopped_early(cancel: &CancellationToken) -> Result<(), StackError> {
 }
 
 /// The model as it was started, beside the record, with its secrets hidden: what Compose itself reads is never a file.
-async fn keep_copy(stack: &DockerStack, model: &serde_json::Value) -> Result<(), StackError> {
+fn keep_copy(stack: &DockerStack, model: &serde_json::Value) -> Result<(), StackError> {
     let path = stack.run.dir.join("compose.json");
     let text = stack.clean(&format!("{model:#}\n"));
-    let written = async {
-        tokio::fs::create_dir_all(&stack.run.dir).await?;
-        tokio::fs::write(&path, text).await
-    };
-    written.await.map_err(|error| environment(format!("writing {}", path.display()), error))
+    write_atomic(&path, text.as_bytes()).map_err(|error| environment(format!("writing {}", path.display()), error))
 }
 
 /// `docker compose up` failed: a service that did not become what others wait for, or the environment.

@@ -7,7 +7,7 @@ mod running;
 mod story;
 
 pub use docker::{Leftovers, building, built, container, containers, docker, psql, try_docker};
-pub use project::{BAD_DEPLOY, DB_POOL, Project, RESTARTS, SCALE, Shipped, UPSTREAM, edit, undisturbed};
+pub use project::{BAD_DEPLOY, DB_POOL, Project, RESTARTS, SCALE, Shipped, UPSTREAM, copy, edit, undisturbed};
 pub use running::Running;
 pub use story::Drill;
 

@@ -62,11 +62,11 @@ const SHORTER: &[(&str, &str)] = &[
     ("recover: { within: 30s, hold: 5s }", "recover: { within: 10s, hold: 2s }"),
 ];
 
-/// Replaces each text by another one, each of which must be there exactly once.
+/// Replaces each text by another one, each of which must be there exactly once; `{ROOT}` is the project's copy of the shipped files.
 pub fn edit(text: &str, edits: &[(&str, &str)]) -> String {
     edits.iter().fold(text.to_string(), |text, (old, new)| {
         assert_eq!(text.matches(old).count(), 1, "`{old}` is to be replaced in\n{text}");
-        text.replacen(old, &new.replace("{ROOT}", ROOT), 1)
+        text.replacen(old, &new.replace("{ROOT}", "../shipped"), 1)
     })
 }
 
@@ -76,14 +76,31 @@ fn shipped_file(path: &str) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
+/// Copies a directory with everything in it.
+pub fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a folder");
+    for entry in std::fs::read_dir(from).expect("a folder").flatten() {
+        let (path, to) = (entry.path(), to.join(entry.file_name()));
+        if path.is_dir() {
+            copy(&path, &to);
+        } else {
+            std::fs::copy(&path, &to).expect("a copy");
+        }
+    }
+}
+
 pub struct Project {
     dir: TempDir,
 }
 
 impl Project {
-    /// An empty project.
+    /// A project with nothing but copies of the shipped stacks and runbooks: files elsewhere are not its own.
     pub fn empty() -> Project {
-        Project { dir: tempfile::tempdir().expect("a temporary directory") }
+        let project = Project { dir: tempfile::tempdir().expect("a temporary directory") };
+        for folder in ["stacks", "runbooks"] {
+            copy(&Path::new(ROOT).join(folder), &project.path().join("shipped").join(folder));
+        }
+        project
     }
 
     /// A shipped scenario and its runbook, made short, each with edits of a test.

@@ -70,7 +70,7 @@ impl Attempt {
         let identity =
             RunIdentity { id: self.run_dir.id().to_string(), dir: self.run_dir.path().to_path_buf(), keep: false };
         let stack = DockerStack::new(model, &plan.stack, &identity, &self.options, &self.endpoint);
-        let mut stack = stack.map_err(environment)?;
+        let mut stack = stack.map_err(environment)?.hiding(plan.secrets());
         if let Some(error) = no_images {
             stack = stack.without_images(error);
         }

@@ -30,7 +30,7 @@ pub async fn make(
         }
         let stack = DockerStack::new(drill.model.clone(), &drill.plan.stack, &identity, options, endpoint);
         let failed = match stack {
-            Ok(stack) => stack.prepare(cancel).await.err(),
+            Ok(stack) => stack.hiding(drill.plan.secrets()).prepare(cancel).await.err(),
             Err(error) => Some(error),
         };
         if cancel.is_cancelled() {

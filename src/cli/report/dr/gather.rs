@@ -12,7 +12,6 @@ use crate::report::{CoverageFacts, DrInput, DrillInput, ModeFacts, Notes, Quarte
 use crate::services;
 use crate::source::{Diagnostics, render, tidy};
 use crate::spec::{Overrides, load, outline, project_scenarios};
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use time::OffsetDateTime;
 
@@ -101,7 +100,7 @@ fn read_notes(args: &DrArgs, globals: &Globals) -> Result<Notes, Error> {
 
 /// The scenarios of the project by name, and whether each is a DR scenario. One with mistakes is named as well.
 fn scenarios(project: &Path) -> Vec<(String, bool)> {
-    let overrides = Overrides { vars: BTreeMap::new(), project: project.to_path_buf() };
+    let overrides = Overrides { project: project.to_path_buf(), ..Overrides::default() };
     let named = |path: PathBuf| {
         let (plan, _) = load(&path, &overrides);
         (outline(&path).name, plan.is_some_and(|plan| plan.restore.is_some()))

@@ -1,10 +1,11 @@
 //! A PDF of a page through a headless Chromium: with a profile of its own that is thrown away, without network, with a deadline.
 
 use crate::error::Error;
+use crate::output::quoted;
+use crate::process;
+use crate::record::PrivateDir;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Duration;
-use tokio::process::Command;
 
 /// Names under which a Chromium is found.
 const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
@@ -38,64 +39,33 @@ pub fn browser() -> Result<PathBuf, Error> {
     }
 }
 
-/// A directory that goes when it is done with.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> std::io::Result<Scratch> {
-        use std::os::unix::fs::DirBuilderExt;
-        let nanos = crate::record::utc_now().unix_timestamp_nanos();
-        let path = std::env::temp_dir().join(format!("firedrill-pdf-{}-{nanos}", std::process::id()));
-        // Ours alone, and never one that somebody else has put there.
-        std::fs::DirBuilder::new().mode(0o700).create(&path)?;
-        Ok(Scratch(path))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 /// Prints a page.
 pub async fn print(browser: &Path, html: &[u8]) -> Result<Vec<u8>, String> {
-    let scratch = Scratch::new().map_err(|error| format!("a directory for Chromium: {error}"))?;
-    let (page, pdf) = (scratch.0.join("report.html"), scratch.0.join("report.pdf"));
+    let scratch = PrivateDir::new("pdf").map_err(|error| format!("a directory for Chromium: {error}"))?;
+    let (page, pdf) = (scratch.path().join("report.html"), scratch.path().join("report.pdf"));
     std::fs::write(&page, html).map_err(|error| format!("{}: {error}", page.display()))?;
-    let mut command = Command::new(browser);
+    let mut command = process::command(browser);
     command
         .args(["--headless=new", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"])
         .args(["--disable-background-networking", "--disable-component-update", "--disable-extensions"])
         // No name leads anywhere, and nothing goes through a proxy.
         .args(["--host-resolver-rules=MAP * ~NOTFOUND", "--no-proxy-server", "--disable-sync"])
         .arg("--no-pdf-header-footer")
-        .arg(format!("--user-data-dir={}", scratch.0.join("profile").display()))
+        .arg(format!("--user-data-dir={}", scratch.path().join("profile").display()))
         .arg(format!("--print-to-pdf={}", pdf.display()));
     if rustix::process::geteuid().is_root() {
         // Chromium refuses to start as root with its sandbox. The page is ours, and runs no script.
         command.arg("--no-sandbox");
     }
-    command.arg(format!("file://{}", page.display())).env("HOME", &scratch.0);
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true).process_group(0);
-    let child = command.spawn().map_err(|error| format!("{}: {error}", browser.display()))?;
-    let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
-    let output = tokio::time::timeout(DEADLINE, child.wait_with_output()).await;
-    if output.is_err()
-        && let Some(group) = group
-    {
-        // Its helpers too.
-        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-    }
-    let output = output
-        .map_err(|_| format!("{} did not print within {} s", browser.display(), DEADLINE.as_secs()))?
-        .map_err(|error| format!("{}: {error}", browser.display()))?;
+    command.arg(format!("file://{}", page.display())).env("HOME", scratch.path());
+    let output = process::output(command, DEADLINE).await;
+    let output = output.map_err(|error| format!("{}: {error}", browser.display()))?;
     let bytes = std::fs::read(&pdf).unwrap_or_default();
     if output.status.success() && bytes.starts_with(b"%PDF-") {
         return Ok(bytes);
     }
     let words = String::from_utf8_lossy(&output.stderr);
-    let words = words.trim();
+    let words = quoted(words.trim());
     let from = words.char_indices().rev().nth(WORDS).map_or(0, |(at, _)| at);
     Err(format!("{} made no PDF ({}): {}", browser.display(), output.status, words.get(from..).unwrap_or_default()))
 }

@@ -263,7 +263,7 @@ async fn rebuilt(
     };
     let text = transform(&only, &stack.spec, &drill).to_string();
     let log = Some(stack.run.dir.join("logs").join("build.log"));
-    built.build(&compose, Watch { log, deadline: None, cancel, model: Some(&text) }).await?;
+    built.build(&compose, Watch { log, within: builds::BUILD_WITHIN, cancel, model: Some(&text) }).await?;
     recipe.built.extend(built.images);
     recipe.own.extend(built.own);
     Ok(recipe)

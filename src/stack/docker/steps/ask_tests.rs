@@ -157,14 +157,19 @@ fn what_is_refused_says_why() {
 
 #[test]
 fn a_variable_without_a_value_never_comes_from_the_runner() {
-    let passed = |line: &str, env: &[(&str, &str)]| match asked_with(line, env).unwrap() {
-        Ask::Compose(ask) => ask.words.passed,
-        Ask::Docker(ask) => ask.words.passed,
-        Ask::Itself(_) => panic!(),
+    let given = |line: &str, env: &[(&str, &str)]| {
+        let words = match asked_with(line, env).unwrap() {
+            Ask::Compose(ask) => ask.words,
+            Ask::Docker(ask) => ask.words,
+            Ask::Itself(_) => panic!(),
+        };
+        assert_eq!(words.passed, Vec::<String>::new(), "a command line can be read by others");
+        words.env
     };
     for line in ["docker compose exec -e HOME -e A=1 -eB db env", "docker exec -e HOME -e A=1 -eB db env"] {
-        assert_eq!(passed(line, &[("B", "of the step")]), ["--env=A=1", "--env=B=of the step"]);
-        assert_eq!(passed(line, &[]), ["--env=A=1"]);
+        let pair = |name: &str, value: &str| (name.to_string(), value.to_string());
+        assert_eq!(given(line, &[("B", "of the step")]), [pair("A", "1"), pair("B", "of the step")]);
+        assert_eq!(given(line, &[]), [pair("A", "1")]);
     }
 }
 

@@ -3,12 +3,12 @@
 
 use super::ask::{self, Ask, ComposeAsk, Known};
 use super::ground::Ground;
-use super::process::{self, Show};
+use super::process::{self, ModelFile, Show};
 use super::sources::Sources;
 use super::table::{Compose, Docker};
 use super::team::Team;
 use super::words::Refusal;
-use super::{Done, anew, answer, guard, itself};
+use super::{Done, anew, answer, guard, itself, with_more};
 use crate::record::Secrets;
 use crate::stack::docker::compose::Compose as ComposeCommand;
 use crate::stack::docker::endpoint::Endpoint;
@@ -16,7 +16,7 @@ use crate::stack::docker::project::ProjectFiles;
 use crate::stack::{Call, CallIo, Place, Tools};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 use tokio_util::sync::CancellationToken;
 
@@ -61,6 +61,9 @@ impl BesideTools {
             Ask::Compose(ask) if ask.does == Compose::Copy => {
                 self.ground(true).await?.copy(&ask.words, true, call, io, cancel).await
             }
+            Ask::Compose(ask) if ask.does == Compose::Exec => {
+                self.ground(false).await?.exec_in_service(&ask.words, io, cancel).await
+            }
             Ask::Compose(ask) => self.compose(ask, call, io, cancel).await,
             Ask::Docker(ask) => self.ground(ask.does == Docker::Copy).await?.docker(ask, call, io, cancel).await,
         }
@@ -94,6 +97,17 @@ impl BesideTools {
         };
         let mut command = endpoint.command();
         command.arg("compose").args(["--project-name", &self.project]).args(options);
+        // What the step gives to a container of its own stands on no command line: a file without a name adds it.
+        let more = match (ask.does, ask.words.rest.first()) {
+            (Compose::Run, Some(service)) if !ask.words.env.is_empty() => {
+                let service = json!({ service: { "environment": with_more(None, &ask.words.env) } });
+                Some(ModelFile::new(&json!({ "services": service }).to_string())?)
+            }
+            _ => None,
+        };
+        if let Some(more) = &more {
+            command.args(["--file", &more.path()]);
+        }
         if !makes {
             // Without a file of its own Compose would take one that it finds from here upwards.
             command.current_dir("/");
@@ -104,8 +118,8 @@ impl BesideTools {
             command.arg("--policy=missing");
         }
         command.arg("--").args(&ask.words.rest);
-        let stdin = matches!(ask.does, Compose::Exec | Compose::Run).then_some(io.stdin);
-        Ok(process::run(command, None, stdin, &io.out, &Show::unchanged(), cancel).await?)
+        let stdin = (ask.does == Compose::Run).then_some(io.stdin);
+        Ok(process::run(command, more.as_ref(), stdin, &io.out, &Show::unchanged(), cancel).await?)
     }
 
     /// The engine with the variables of a step: they may say what a drill's may.

@@ -1,10 +1,11 @@
 //! `docker` on the team's containers, and copies between them and the one in which a step runs.
 
 use super::ask::{self, DockerAsk, End};
+use super::inside::{self, Attached};
 use super::process::{self, Show};
 use super::rename::Change;
 use super::table::Docker;
-use super::team::{self, Team};
+use super::team::Team;
 use super::words::{self, Refusal, refuse};
 use super::{Done, copy};
 use crate::stack::docker::endpoint::Endpoint;
@@ -36,6 +37,12 @@ impl Ground<'_> {
         let words = &ask.words;
         if ask.does == Docker::Copy {
             return self.copy(words, false, call, io, cancel).await;
+        }
+        if ask.does == Docker::Exec {
+            let (name, command) = words.rest.split_first().ok_or(Refusal("which container?".into()))?;
+            let id = &self.team.find(name)?.id;
+            let attached = Attached { input: words.is_set("interactive"), terminal: words.is_set("tty") };
+            return inside::exec(&self.endpoint.docker, id, (words, command), attached, io, cancel).await;
         }
         let mut command = self.endpoint.command();
         let mut team = self.team;
@@ -74,16 +81,15 @@ impl Ground<'_> {
                     said.push((id.clone(), name.clone()));
                 }
             }
-            Docker::One | Docker::Exec => {
+            Docker::One => {
                 let (name, rest) = words.rest.split_first().ok_or(Refusal("which container?".into()))?;
                 let id = &team.find(name)?.id;
                 said.push((id.clone(), name.clone()));
                 command.arg("--").arg(id).args(rest);
             }
-            Docker::Copy => {}
+            Docker::Copy | Docker::Exec => {}
         }
         let (stdout, stderr) = match ask.name {
-            "exec" => (Change::Nothing, Change::Nothing),
             "logs" | "start" => (Change::Nothing, Change::Nothing),
             _ => (Change::Everything, Change::Everything),
         };
@@ -91,8 +97,27 @@ impl Ground<'_> {
             team.names.said = said;
         }
         let show = Show { names: team.names, stdout, stderr };
-        let stdin = (ask.does == Docker::Exec && words.is_set("interactive")).then_some(io.stdin);
-        Ok(process::run(command, None, stdin, &io.out, &show, cancel).await?)
+        Ok(process::run(command, None, None, &io.out, &show, cancel).await?)
+    }
+
+    /// `docker compose exec`: in the container of a service that has this number, or in its first one that runs.
+    pub(super) async fn exec_in_service(
+        self,
+        words: &words::Words,
+        io: CallIo,
+        cancel: &CancellationToken,
+    ) -> Result<i32, Done> {
+        let (service, command) = words.rest.split_first().ok_or(Refusal("which service?".into()))?;
+        let index = words.value("index");
+        let found = self.team.of_service(service, index);
+        let Some(container) = found.into_iter().find(|container| container.status == "running") else {
+            let which = index.map(|index| format!(" container #{index}")).unwrap_or_default();
+            return Err(Done::Failed(format!("service \"{service}\" is not running{which}")));
+        };
+        // As Compose has it: its standard input is the step's, and no terminal.
+        let input = words.value("interactive") != Some("false");
+        let attached = Attached { input, terminal: false };
+        inside::exec(&self.endpoint.docker, &container.id, (words, command), attached, io, cancel).await
     }
 
     /// `cp`: between containers of the team's and the one in which the step runs.
@@ -182,20 +207,11 @@ impl Ground<'_> {
 
 /// The containers of a service that a copy means: the one with this number, or all of them.
 fn of_service(team: &Team, service: &str, index: Option<&str>) -> Result<Vec<String>, Refusal> {
-    let mut of: Vec<(Option<u32>, &team::Container)> = team
-        .all
-        .iter()
-        .filter(|c| c.service == service && !c.oneoff)
-        .map(|c| (c.name.rsplit('-').next().and_then(|n| n.parse().ok()), c))
-        .collect();
-    of.sort_by_key(|(number, _)| *number);
-    if let Some(index) = index.filter(|index| *index != "0") {
-        of.retain(|(number, _)| *number == index.parse().ok());
-    }
-    if of.is_empty() {
+    let found = team.of_service(service, index);
+    if found.is_empty() {
         return refuse(format!("service `{service}` has no container"));
     }
-    Ok(of.into_iter().map(|(_, c)| c.id.clone()).collect())
+    Ok(found.into_iter().map(|container| container.id.clone()).collect())
 }
 
 fn nobody(name: &str) -> Refusal {

@@ -1,49 +1,10 @@
 //! What the variables of a step may change in a stack: which images, commands and settings it has, and never what it
 //! has of the host.
 
+use crate::stack::docker::rights;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
-/// Settings of a service that a step's variables may decide. What is not named here must stay as it is: Compose learns
-/// new ways to the host with every year.
-const FREE: &[&str] = &[
-    "annotations",
-    "attach",
-    "command",
-    "cpu_count",
-    "cpu_percent",
-    "cpu_shares",
-    "cpus",
-    "depends_on",
-    "deploy",
-    "entrypoint",
-    "environment",
-    "expose",
-    "healthcheck",
-    "hostname",
-    "image",
-    "init",
-    "labels",
-    "mem_limit",
-    "mem_reservation",
-    "memswap_limit",
-    "networks",
-    "pids_limit",
-    "platform",
-    "ports",
-    "profiles",
-    "pull_policy",
-    "restart",
-    "scale",
-    "shm_size",
-    "stdin_open",
-    "stop_grace_period",
-    "stop_signal",
-    "tty",
-    "ulimits",
-    "user",
-    "working_dir",
-];
 /// Variables that would change what the docker command itself does.
 const NEVER: &[&str] = &[
     "PATH",
@@ -150,8 +111,18 @@ pub(super) fn beyond(before: &Map<String, Value>, after: &Map<String, Value>) ->
         let keys =
             |service: &Value| service.as_object().into_iter().flat_map(Map::keys).cloned().collect::<BTreeSet<_>>();
         for key in keys(old).union(&keys(service)) {
-            // Those two are looked at below.
-            let looked_at = matches!(key.as_str(), "volumes" | "build") || FREE.contains(&key.as_str());
+            // The first two are looked at below. Which secrets a service has is the stack's.
+            let looked_at = match key.as_str() {
+                "volumes" | "build" => true,
+                "secrets" | "configs" => false,
+                key => {
+                    rights::is_free(key)
+                        || key == "deploy"
+                        || key == "labels"
+                        || key == "networks"
+                        || key == "annotations"
+                }
+            };
             if !looked_at && old.get(key) != service.get(key) {
                 found.push(format!("{name}.{key}"));
             }

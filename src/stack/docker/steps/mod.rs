@@ -7,6 +7,7 @@ mod beside;
 mod copy;
 mod ground;
 mod guard;
+mod inside;
 mod process;
 mod rename;
 mod sources;
@@ -19,7 +20,8 @@ pub(super) use beside::BesideTools;
 use super::endpoint::Endpoint;
 use super::model;
 use super::stack::{DockerStack, Started};
-use crate::record::Secrets;
+use crate::output::log_line;
+use crate::record::{Secrets, open_plain};
 use crate::stack::{Call, CallIo, CallOutput, Place, REFUSED, StackError, TOOLBOX, Tools};
 use anew::NotAnew;
 use ask::{Ask, ComposeAsk, Known};
@@ -28,6 +30,7 @@ use futures_util::future::BoxFuture;
 use ground::Ground;
 use process::{ModelFile, Show};
 use rename::Change;
+use serde_json::Value;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -127,12 +130,15 @@ async fn answer(
     let took = began.elapsed().as_secs_f64();
     // Who called it may have found out a secret meanwhile.
     let redactor = secrets.redactor();
-    let line = format!("{} {} ({told}, {took:.1} s)\n", call.program, call.args.join(" "));
+    let line = format!("{} {} ({told}, {took:.1} s)", call.program, call.args.join(" "));
+    // One call, one line, whatever its arguments hold.
+    let line = log_line(&redactor.text(&line)) + "\n";
     let dir = dir.join("logs");
     let written = async {
         tokio::fs::create_dir_all(&dir).await?;
-        let mut file = tokio::fs::OpenOptions::new().create(true).append(true).open(dir.join("docker.log")).await?;
-        file.write_all(redactor.text(&line).as_bytes()).await?;
+        let file = open_plain(&dir.join("docker.log"), std::fs::OpenOptions::new().create(true).append(true))?;
+        let mut file = tokio::fs::File::from_std(file);
+        file.write_all(line.as_bytes()).await?;
         file.flush().await
     };
     // The record has the command and its output; this is for convenience.
@@ -207,6 +213,9 @@ impl StepTools {
             let all = services.join(", ");
             return Err(Refusal(format!("there is no service `{unknown}` in this drill; there are: {all}")).into());
         }
+        if ask.does == Compose::Exec {
+            return self.ground(false).await?.exec_in_service(words, io, cancel).await;
+        }
         // Never none: that would mean ours as well.
         let rest = match ask.does {
             Compose::Services | Compose::Up if named.is_empty() => services,
@@ -215,7 +224,10 @@ impl StepTools {
         if rest.is_empty() {
             return Err(Refusal("this stack has no services".into()).into());
         }
-        let file = ModelFile::new(&model)?;
+        let file = match (ask.does, words.rest.first()) {
+            (Compose::Run, Some(service)) => ModelFile::new(&with_variables(&model, service, &words.env))?,
+            _ => ModelFile::new(&model)?,
+        };
         let mut command = self.compose_command(&file.path());
         command.arg(ask.name).args(&words.passed);
         if ask.name == "pull" {
@@ -224,13 +236,12 @@ impl StepTools {
         }
         command.arg("--").args(rest);
         let (stdout, stderr) = match ask.does {
-            Compose::Exec => (Change::Nothing, Change::Nothing),
             Compose::Run => (Change::Nothing, Change::Progress),
             Compose::Services if ask.name == "logs" => (Change::Nothing, Change::Everything),
             _ => (Change::Everything, Change::Everything),
         };
         let show = Show { names: Team::of(stack).await?.names, stdout, stderr };
-        let stdin = matches!(ask.does, Compose::Exec | Compose::Run).then_some(io.stdin);
+        let stdin = (ask.does == Compose::Run).then_some(io.stdin);
         // While it runs, and when it is cut off, the engine may be making a container that nobody knows yet.
         let making = anew.then(|| Making::of(&stack.started));
         let exit = process::run(command, Some(&file), stdin, &io.out, &show, cancel).await?;
@@ -288,6 +299,23 @@ impl StepTools {
     }
 }
 
+/// A model in which a service has more variables: what a step gives to a container of its own stands on no command line.
+fn with_variables(model: &str, service: &str, env: &[(String, String)]) -> String {
+    let read = serde_json::from_str::<Value>(model).ok().filter(|_| !env.is_empty());
+    let Some(mut json) = read else { return model.to_string() };
+    if let Some(Value::Object(service)) = json.get_mut("services").and_then(|services| services.get_mut(service)) {
+        service.insert("environment".into(), with_more(service.get("environment"), env));
+    }
+    json.to_string()
+}
+
+/// The environment of a service with more variables in it.
+fn with_more(environment: Option<&Value>, env: &[(String, String)]) -> Value {
+    let mut all = environment.and_then(Value::as_object).cloned().unwrap_or_default();
+    all.extend(env.iter().map(|(name, value)| (name.clone(), Value::String(model::escape(value)))));
+    Value::Object(all)
+}
+
 /// A command under way that makes containers; several may be. Unless it says that it is over, it was cut off.
 pub(super) struct Making {
     started: Arc<Mutex<Started>>,
@@ -324,6 +352,7 @@ impl Drop for Making {
 mod tests {
     use super::*;
     use crate::record::Redactor;
+    use serde_json::json;
 
     #[test]
     fn a_making_that_was_cut_off_is_not_forgotten_by_others() {
@@ -344,6 +373,32 @@ mod tests {
         drop(second);
         first.over();
         assert!(started.lock().unwrap().is_unsettled(), "the second was cut off");
+    }
+
+    #[tokio::test]
+    async fn an_argument_forges_no_line_of_the_log_of_calls() {
+        let dir = tempfile::tempdir().unwrap();
+        let forged = "x (exit 0, 0.1 s)\ndocker compose stop db (exit 0, 0.1 s)\r::add-mask::a\u{1b}[2J ##[group]";
+        let args = ["exec", "web", forged].map(str::to_string).into();
+        let call = Call { program: "docker".into(), args, ..Call::default() };
+        let (io, _peer) = CallIo::pair();
+        let failed = async { Err(Done::Failed("no such container\ndocker ps (exit 0, 0.0 s)".into())) };
+        answer(&call, &io.out, &CancellationToken::new(), failed, (dir.path(), &Secrets::default())).await;
+        let log = std::fs::read_to_string(dir.path().join("logs/docker.log")).unwrap();
+        assert_eq!(log.lines().count(), 1, "{log}");
+        assert!(log.starts_with("docker exec web x (exit 0, 0.1 s)\u{240a}docker compose stop db"), "{log}");
+        assert!(!log.contains(['\u{1b}', '\r']) && !log.contains("##["), "{log}");
+    }
+
+    #[test]
+    fn what_a_step_gives_to_a_container_of_its_own_is_in_the_model() {
+        let model = json!({ "services": { "web": { "environment": { "A": "1", "B": "2" } }, "db": {} } }).to_string();
+        let given = [("B".to_string(), "$x".to_string()), ("TOKEN".to_string(), "of-the-step".to_string())];
+        let read = |text: String| serde_json::from_str::<Value>(&text).unwrap();
+        let more = read(with_variables(&model, "web", &given));
+        assert_eq!(more["services"]["web"]["environment"], json!({ "A": "1", "B": "$$x", "TOKEN": "of-the-step" }));
+        assert_eq!(read(with_variables(&model, "db", &given))["services"]["db"]["environment"]["TOKEN"], "of-the-step");
+        assert_eq!(with_variables(&model, "web", &[]), model);
     }
 
     #[tokio::test]

@@ -1,15 +1,15 @@
 //! Running the real command for a step: its streams go to the step as they come, and it ends with the step.
 
 use super::rename::{Change, Names, Renamer};
+use crate::process::Running;
 use crate::record::Stream;
-use crate::stack::docker::compose::{Group, own_group};
 use crate::stack::{CallInput, CallOutput};
 use bytes::{Bytes, BytesMut};
 use std::io::{Seek, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
 
@@ -70,16 +70,12 @@ fn nameless() -> std::io::Result<std::fs::File> {
 
 #[cfg(not(target_os = "linux"))]
 fn nameless() -> std::io::Result<std::fs::File> {
-    use std::os::unix::fs::OpenOptionsExt;
-    static NUMBER: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
-    let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-    let path = std::env::temp_dir().join(format!("firedrill-model-{}-{number}", std::process::id()));
-    let file = std::fs::OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
-    std::fs::remove_file(&path)?;
-    Ok(file)
+    // Its directory goes at once, and the file has no name any more.
+    let dir = crate::record::PrivateDir::new("model")?;
+    std::fs::OpenOptions::new().read(true).write(true).create_new(true).open(dir.path().join("model"))
 }
 
-/// Runs a command to its end; its exit code as a shell gives it.
+/// Runs a command to its end, or to that of the step, which has a time-out; its exit code as a shell gives it.
 pub(super) async fn run(
     mut command: Command,
     model: Option<&ModelFile>,
@@ -89,18 +85,16 @@ pub(super) async fn run(
     cancel: &CancellationToken,
 ) -> std::io::Result<i32> {
     command.stdin(if stdin.is_some() { Stdio::piped() } else { Stdio::null() });
-    command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    own_group(&mut command);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
     if let Some(model) = model {
         model.hand_to(&mut command);
     }
-    let mut child = command.spawn()?;
-    let group = Group::of(&child);
-    let feeding = child.stdin.take().zip(stdin).map(|(to, from)| tokio::spawn(feed(from, to)));
+    let mut running = Running::start(command)?;
+    let feeding = running.child.stdin.take().zip(stdin).map(|(to, from)| tokio::spawn(feed(from, to)));
     let stdout =
-        child.stdout.take().map(|pipe| pump(pipe, Stream::Stdout, out, Renamer::new(&show.names, show.stdout)));
+        running.child.stdout.take().map(|pipe| pump(pipe, Stream::Stdout, out, Renamer::new(&show.names, show.stdout)));
     let stderr =
-        child.stderr.take().map(|pipe| pump(pipe, Stream::Stderr, out, Renamer::new(&show.names, show.stderr)));
+        running.child.stderr.take().map(|pipe| pump(pipe, Stream::Stderr, out, Renamer::new(&show.names, show.stderr)));
     let streams = async {
         tokio::join!(
             async {
@@ -114,7 +108,7 @@ pub(super) async fn run(
                 }
             }
         );
-        child.wait().await
+        running.wait().await
     };
     let ended = tokio::select! {
         ended = streams => Some(ended),
@@ -125,23 +119,25 @@ pub(super) async fn run(
     }
     match ended {
         Some(status) => {
-            group.forget();
             let status = status?;
             Ok(status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1))
         }
         None => {
-            group.end(&mut child).await;
+            running.end().await;
             Ok(143)
         }
     }
 }
 
-async fn feed(mut from: CallInput, mut to: tokio::process::ChildStdin) {
+/// Hands input on to its end.
+pub(super) async fn feed(mut from: CallInput, mut to: impl AsyncWrite + Unpin) {
     while let Some(bytes) = from.next().await {
-        if to.write_all(&bytes).await.is_err() {
+        // Output may be waiting for more than a buffer of it.
+        if to.write_all(&bytes).await.is_err() || to.flush().await.is_err() {
             return;
         }
     }
+    let _ = to.shutdown().await;
 }
 
 async fn pump(mut pipe: impl AsyncRead + Unpin, stream: Stream, out: &CallOutput, mut renamer: Renamer) {

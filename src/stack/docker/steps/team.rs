@@ -5,6 +5,8 @@ use super::rename::Names;
 use super::words::{Refusal, refuse};
 use crate::stack::StackError;
 use crate::stack::docker::endpoint::Endpoint;
+use crate::stack::docker::ours::Owner;
+use crate::stack::docker::project::is_of_drill;
 use crate::stack::docker::stack::DockerStack;
 use crate::stack::docker::{containers, labels, model};
 use serde_json::Value;
@@ -20,6 +22,8 @@ pub(super) struct Container {
     pub shown: String,
     /// Its service.
     pub service: String,
+    /// Its number among those of its service.
+    pub number: Option<u32>,
     /// Whether it is one of `docker compose run`.
     pub oneoff: bool,
     /// `running`, `exited` …
@@ -41,8 +45,7 @@ impl Team {
         let mut all = Vec::new();
         for summary in containers::list(&endpoint.docker, &[(labels::PROJECT, Some(project))]).await? {
             let label = |key: &str| summary.labels.as_ref().and_then(|labels| labels.get(key)).cloned();
-            // Those of a drill are its own.
-            if label(labels::RUN).is_some() {
+            if is_of_drill(label(labels::RUN).as_deref(), project) {
                 continue;
             }
             let Some(service) = label(labels::SERVICE) else { continue };
@@ -51,7 +54,8 @@ impl Team {
             let oneoff = label(labels::ONEOFF).as_deref() == Some("True");
             let status = summary.state.map(|state| state.to_string()).unwrap_or_default();
             let id = summary.id.unwrap_or_default();
-            all.push(Container { id, shown: name.clone(), name, service, oneoff, status });
+            let number = label(labels::NUMBER).and_then(|number| number.parse().ok());
+            all.push(Container { id, shown: name.clone(), name, service, number, oneoff, status });
         }
         all.sort_by(|a, b| a.shown.cmp(&b.shown));
         Ok(Team { all, names: Names::default() })
@@ -62,7 +66,7 @@ impl Team {
         let mut names = Names { own: stack.project.clone(), team: stack.model.name().to_string(), ..Names::default() };
         let by = [(labels::PROJECT, Some(stack.project.as_str())), (labels::RUN, Some(stack.run.id.as_str()))];
         let mut all = Vec::new();
-        for summary in containers::list(&stack.endpoint.docker, &by).await? {
+        for summary in Owner::of(&stack.run.id).containers(&stack.endpoint.docker, &by).await?.own {
             let label = |key: &str| summary.labels.as_ref().and_then(|labels| labels.get(key)).cloned();
             if label(labels::ROLE).is_some() {
                 continue;
@@ -71,7 +75,8 @@ impl Team {
             let name = summary.names.iter().flatten().next().cloned().unwrap_or_default();
             let name = name.trim_start_matches('/').to_string();
             let oneoff = label(labels::ONEOFF).as_deref() == Some("True");
-            let first = label(labels::NUMBER).as_deref() == Some("1") && !oneoff;
+            let number = label(labels::NUMBER).and_then(|number| number.parse().ok());
+            let first = number == Some(1) && !oneoff;
             let fixed = stack.model.service(&service).and_then(|s| s.get("container_name")).and_then(Value::as_str);
             let shown = match fixed.filter(|_| first) {
                 Some(fixed) => {
@@ -82,7 +87,7 @@ impl Team {
                 None => name.replacen(&names.own, &names.team, 1),
             };
             let status = summary.state.map(|state| state.to_string()).unwrap_or_default();
-            all.push(Container { id: summary.id.unwrap_or_default(), name, shown, service, oneoff, status });
+            all.push(Container { id: summary.id.unwrap_or_default(), name, shown, service, number, oneoff, status });
         }
         all.sort_by(|a, b| a.shown.cmp(&b.shown));
         Ok(Team { all, names })
@@ -114,6 +119,15 @@ impl Team {
                 refuse(format!("`{said}` has several containers: {}", all.join(", ")))
             }
         }
+    }
+
+    /// The containers of a service in the order of their numbers; of all of them, or the one with this number.
+    pub(super) fn of_service(&self, service: &str, index: Option<&str>) -> Vec<&Container> {
+        let index = index.filter(|index| *index != "0").map(|index| index.parse().ok());
+        let own = self.all.iter().filter(|container| container.service == service && !container.oneoff);
+        let mut found: Vec<&Container> = own.filter(|own| index.is_none_or(|index| own.number == index)).collect();
+        found.sort_by_key(|container| container.number);
+        found
     }
 
     /// The filters of `docker ps`: which containers they leave, and what of them the engine itself must look at.
@@ -171,6 +185,7 @@ mod tests {
             name: shown.replace("shop", "fd-x"),
             shown: shown.into(),
             service: service.into(),
+            number: Some(1),
             oneoff,
             status: "running".into(),
         };

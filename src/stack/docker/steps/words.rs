@@ -25,7 +25,7 @@ pub(super) enum Rule {
     Pass,
     /// It is understood and does not go there: it changes nothing in a drill, or is dealt with here.
     Keep,
-    /// `-e NAME` takes its value from the step's environment and not from the runner's.
+    /// A variable of the command inside: `-e NAME` takes its value from the step's environment and not from the runner's.
     Env,
     /// It is refused, for this reason.
     Refuse(&'static str),
@@ -78,6 +78,8 @@ pub(super) struct Words {
     pub flags: Vec<(&'static str, String)>,
     /// Those that go to the real command, as it is given them.
     pub passed: Vec<String>,
+    /// Variables that the command inside has. They never go to the real command's line, which others can read.
+    pub env: Vec<(String, String)>,
     /// Everything that is no flag.
     pub rest: Vec<String>,
 }
@@ -180,10 +182,10 @@ impl Words {
             Rule::Pass => self.passed.push(format!("--{}={value}", flag.long)),
             Rule::Env => {
                 // The real command would look into the environment of the runner, which has secrets of its own.
-                let known = || env.iter().rev().find(|(name, _)| *name == value).map(|(_, value)| value);
+                let known = || env.iter().rev().find(|(name, _)| *name == value).cloned();
                 match value.split_once('=') {
-                    Some(_) => self.passed.push(format!("--{}={value}", flag.long)),
-                    None => self.passed.extend(known().map(|known| format!("--{}={value}={known}", flag.long))),
+                    Some((name, value)) => self.env.push((name.to_string(), value.to_string())),
+                    None => self.env.extend(known()),
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! Commands of GitHub's workflows that put a message beside a line of a file: `::error file=…,line=…::…` on standard output
 //! of a step. Values are escaped as GitHub's own toolkit does it, so that no text can become a command of its own.
 
+use super::text::{log_line, log_lines};
 use std::fmt;
 
 /// How much a message weighs.
@@ -22,6 +23,12 @@ impl Weight {
             Weight::Notice => "notice",
         }
     }
+}
+
+/// Whether a line is an annotation.
+pub(super) fn is_annotation(line: &str) -> bool {
+    let all = [Weight::Error, Weight::Warning, Weight::Notice];
+    all.iter().any(|weight| line.starts_with(&format!("::{} ", weight.command())))
 }
 
 /// A message beside a line. `Display` writes the command, one line without its end.
@@ -57,14 +64,14 @@ impl fmt::Display for Annotation {
     }
 }
 
-/// As GitHub's own toolkit escapes what follows the `::`.
+/// As GitHub's own toolkit escapes what follows the `::`. The runner writes it into the log, unescaped.
 fn data(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+    log_lines(text).replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
 /// As GitHub's own toolkit escapes values before the `::`.
 fn property(text: &str) -> String {
-    data(text).replace(':', "%3A").replace(',', "%2C")
+    data(&log_line(text)).replace(':', "%3A").replace(',', "%2C")
 }
 
 #[cfg(test)]
@@ -95,20 +102,20 @@ mod tests {
         assert_eq!(bare.to_string(), "::warning title=x::x");
         assert_eq!(
             annotation("a,b: 5%\nc").to_string(),
-            "::warning file=a%2Cb%3A 5%25%0Ac,line=4,title=a%2Cb%3A 5%25%0Ac::a,b: 5%25%0Ac"
+            "::warning file=a%2Cb%3A 5%25\u{240a}c,line=4,title=a%2Cb%3A 5%25\u{240a}c::a,b: 5%25%0Ac"
         );
     }
 
     proptest! {
         #[test]
-        fn whatever_the_text_it_is_one_command(text in any::<String>()) {
+        fn whatever_the_text_it_is_one_command(text in "(\\PC|[\n\r%:,]|\u{1b}|##\\[x\\]){0,30}") {
             let command = annotation(&text).to_string();
-            prop_assert!(!command.contains(['\n', '\r']));
+            prop_assert!(!command.chars().any(|c| c.is_control() && c != '\t') && !command.contains("##["));
             let (before, message) = command.strip_prefix("::warning ").unwrap().split_once("::").unwrap();
-            prop_assert_eq!(unescaped(message), text.clone());
+            prop_assert_eq!(unescaped(message), log_lines(&text));
             let properties: Vec<&str> = before.split(',').collect();
             prop_assert_eq!(properties.len(), 3);
-            prop_assert_eq!(unescaped(properties[2].strip_prefix("title=").unwrap()), text);
+            prop_assert_eq!(unescaped(properties[2].strip_prefix("title=").unwrap()), log_line(&text));
         }
     }
 }

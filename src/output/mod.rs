@@ -1,0 +1,124 @@
+//! The only way out of the program: what it writes to a terminal or to the log of a CI system goes through here, and what others wrote
+//! in it can command neither. Colours leave where standard output or error is a terminal; commands of GitHub's workflows leave as
+//! [`Annotation`]s.
+
+mod live;
+pub mod pipe;
+mod text;
+mod workflow;
+
+pub use live::Live;
+pub use text::{
+    has_controls, json, log_line, log_lines, one_line, quoted, shown, strip_escapes, terminal_lines, visible,
+};
+pub use workflow::{Annotation, Weight};
+
+use crate::error::Error;
+use std::io::{self, IsTerminal, Write};
+use text::{per_line, shown_line};
+
+/// Prints text for people on standard output; a reader that went away (`| head`) is no error.
+///
+/// # Errors
+/// Standard output cannot be written.
+pub fn print(text: &str) -> Result<(), Error> {
+    let paint = stdout_is_terminal();
+    written(&per_line(text, |line| shown_line(line, paint)))
+}
+
+/// Prints JSON on standard output.
+///
+/// # Errors
+/// Standard output cannot be written.
+pub fn print_json(text: &str) -> Result<(), Error> {
+    written(&json(text))
+}
+
+/// Prints annotations of GitHub on standard output, one a line, as their `Display` writes them. Every other line is text for people.
+///
+/// # Errors
+/// Standard output cannot be written.
+pub fn print_annotations(text: &str) -> Result<(), Error> {
+    let line = |line: &str| if workflow::is_annotation(line) { visible(line) } else { shown_line(line, false) };
+    written(&per_line(text, line))
+}
+
+/// Prints a file as it is: a page of HTML, in which texts of others are escaped already, or what only the program itself has written.
+///
+/// # Errors
+/// Standard output cannot be written.
+pub fn print_file(text: &str) -> Result<(), Error> {
+    written(text)
+}
+
+fn written(text: &str) -> Result<(), Error> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Error::harness(format!("writing to standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Tells people something on standard error, as it is given, line ends included. A reader that went away is no reason to fail.
+pub fn say(text: &str) {
+    let paint = stderr_is_terminal();
+    let text = per_line(text, |line| shown_line(line, paint));
+    let mut err = io::stderr().lock();
+    let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
+}
+
+/// Tells people something on one line, whatever stands in it.
+pub fn say_line(text: &str) {
+    say(&format!("{}\n", visible(text)));
+}
+
+/// Whether standard output is a terminal.
+pub fn stdout_is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
+/// Columns of the terminal on standard output; `None` where it is none.
+pub fn stdout_columns() -> Option<usize> {
+    let terminal = console::Term::stdout();
+    terminal.size_checked().filter(|_| terminal.is_term()).map(|(_, columns)| usize::from(columns))
+}
+
+/// Whether standard error is a terminal.
+pub fn stderr_is_terminal() -> bool {
+    io::stderr().is_terminal()
+}
+
+/// Standard error for what is written in pieces: it goes out line by line.
+#[derive(Debug, Default)]
+pub struct ErrorLines {
+    held: Vec<u8>,
+}
+
+impl Write for ErrorLines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.held.extend_from_slice(bytes);
+        if let Some(end) = self.held.iter().rposition(|byte| *byte == b'\n') {
+            let lines: Vec<u8> = self.held.drain(..=end).collect();
+            say(&String::from_utf8_lossy(&lines));
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// From now on a panic says what it has to say like everything else: its message may hold a text of others.
+pub fn catch_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let trace = std::backtrace::Backtrace::capture();
+        let captured = trace.status() == std::backtrace::BacktraceStatus::Captured;
+        say(&format!("{}\n", quoted(&panic.to_string())));
+        if captured {
+            say(&format!("{trace}\n"));
+        }
+    }));
+}

@@ -1,0 +1,296 @@
+//! Text that others wrote, made fit for a terminal, a log and a report: no character of it moves the cursor, hides text or turns it
+//! round, no line of it is read as a command by a CI system, and what belongs on one line stays on one.
+
+/// What is shown in the place of a character: itself, unless it would do something instead of being seen. Tabs stay; line ends do
+/// not, so whoever means one keeps it out of this.
+pub fn shown(c: char) -> char {
+    match c {
+        '\t' => c,
+        // U+2400 and on are pictures of the C0 control characters.
+        '\0'..='\u{1f}' => char::from_u32(0x2400 + u32::from(c)).unwrap_or(char::REPLACEMENT_CHARACTER),
+        '\u{7f}' => '\u{2421}',
+        '\u{80}'..='\u{9f}' => char::REPLACEMENT_CHARACTER,
+        // Marks that turn the direction of text, join, or have no width; separators of lines and paragraphs; fillers that no font shows.
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180e}' => {
+            char::REPLACEMENT_CHARACTER
+        }
+        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' => char::REPLACEMENT_CHARACTER,
+        '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' => char::REPLACEMENT_CHARACTER,
+        '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}' => char::REPLACEMENT_CHARACTER,
+        _ => c,
+    }
+}
+
+/// The text on one line, every character that would do something replaced by one that is seen. One character stays one character, so
+/// columns stay true.
+pub fn visible(text: &str) -> String {
+    text.chars().map(shown).collect()
+}
+
+/// Whether a name has characters that end a line or command a terminal: nobody names a file so who means well.
+pub fn has_controls(name: &str) -> bool {
+    name.chars().any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'))
+}
+
+/// Lines for a log: line ends stay, everything else as [`visible`] has it, and no line of it is a command of a CI system.
+pub fn log_lines(text: &str) -> String {
+    per_line(text, |line| shown_line(line, false))
+}
+
+/// The same on one line, whatever the text: line ends are seen.
+pub fn log_line(text: &str) -> String {
+    without_commands(visible(text))
+}
+
+/// The lines of what a command wrote, as a terminal would have left them: escape sequences are taken out, tabs become two spaces,
+/// of a line that was written over (`\r`) the last state is shown, and whatever else would do something is seen.
+pub fn terminal_lines(text: &str) -> Vec<String> {
+    strip_escapes(text).lines().map(terminal_line).collect()
+}
+
+fn terminal_line(line: &str) -> String {
+    let line = line.trim_end_matches('\r');
+    let last = line.rsplit('\r').find(|part| !part.is_empty()).unwrap_or_default();
+    visible(&last.replace('\t', "  "))
+}
+
+/// What a command wrote as one line: its lines joined by spaces.
+pub fn one_line(text: &str) -> String {
+    let lines = terminal_lines(text);
+    lines.iter().map(|line| line.trim()).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+/// What a program said, inside of a message: its lines after the first are indented, so that none of them passes for ours.
+pub fn quoted(text: &str) -> String {
+    terminal_lines(text.trim_end()).join("\n  ")
+}
+
+/// JSON with every character that would do something written as its escape, and nothing in it that a CI system takes for a command:
+/// it means the same to whoever reads JSON.
+pub fn json(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for (at, c) in text.char_indices() {
+        // Line ends and tabs stand between values only: inside of a string they are escaped already.
+        let does_nothing = matches!(c, '\n' | '\r') || shown(c) == c;
+        if does_nothing && !opens_command(text, at) {
+            out.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
+        }
+    }
+    out
+}
+
+/// A line as it may leave the program. With `paint` the colours and weights that the program itself uses stay.
+pub(super) fn shown_line(line: &str, paint: bool) -> String {
+    let mut out = String::with_capacity(line.len());
+    let mut rest = line.strip_suffix('\r').unwrap_or(line);
+    while let Some(c) = rest.chars().next() {
+        let style = if paint { style(rest) } else { 0 };
+        if style > 0 {
+            out.push_str(rest.get(..style).unwrap_or_default());
+        } else {
+            out.push(shown(c));
+        }
+        rest = rest.get(style.max(c.len_utf8())..).unwrap_or_default();
+    }
+    without_commands(out)
+}
+
+/// Applies `to` to every line; line ends stay where they are.
+pub(super) fn per_line(text: &str, to: impl Fn(&str) -> String) -> String {
+    text.split('\n').map(to).collect::<Vec<_>>().join("\n")
+}
+
+/// Length of the escape sequence that `text` begins with, if it is a colour or a weight that the program uses; none of them hides
+/// anything, as black on black would.
+fn style(text: &str) -> usize {
+    let Some(rest) = text.strip_prefix("\u{1b}[") else { return 0 };
+    let Some(end) = rest.find(|c: char| !c.is_ascii_digit() && c != ';') else { return 0 };
+    let ours = |code: &str| matches!(code.parse(), Ok(0 | 1 | 2 | 4 | 22 | 31..=36 | 39 | 91..=96));
+    let codes = rest.get(..end).unwrap_or_default();
+    match rest.get(end..).is_some_and(|rest| rest.starts_with('m')) && codes.split(';').all(ours) {
+        true => "\u{1b}[".len() + end + 1,
+        false => 0,
+    }
+}
+
+/// A line that no CI system takes for a command: a space takes the meaning away. GitHub reads `::command` at the beginning of a
+/// line, after white space.
+fn without_commands(line: String) -> String {
+    let begin = line.len() - line.trim_start().len();
+    let begins = line.get(begin..).is_some_and(|rest| rest.starts_with("::"));
+    let mut out = String::with_capacity(line.len());
+    for (at, c) in line.char_indices() {
+        if begins && at == begin + 1 || opens_command(&line, at) {
+            out.push(' ');
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// Whether the second `#` of a command stands here: GitHub reads `##[command]` anywhere in a line, Azure Pipelines `##vso[…]`,
+/// TeamCity `##teamcity[…]`.
+fn opens_command(text: &str, at: usize) -> bool {
+    let (before, rest) = text.split_at(at);
+    rest.strip_prefix('#').is_some_and(|rest| {
+        before.ends_with('#') && rest.trim_start_matches(|c: char| c.is_ascii_alphabetic()).starts_with('[')
+    })
+}
+
+/// Takes terminal escape sequences (ECMA-48: CSI, OSC and the other control strings, two-character escapes) out of a
+/// text. One that never ends takes at most the rest of its line with it.
+pub fn strip_escapes(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '\u{1b}' => match chars.peek() {
+                Some('[') => {
+                    chars.next();
+                    skip_csi(&mut chars);
+                }
+                Some(']' | 'P' | 'X' | '^' | '_') => {
+                    chars.next();
+                    skip_string(&mut chars);
+                }
+                Some('\u{20}'..='\u{2f}') => {
+                    while chars.next_if(|c| ('\u{20}'..='\u{2f}').contains(c)).is_some() {}
+                    chars.next_if(|c| ('\u{30}'..='\u{7e}').contains(c));
+                }
+                Some('\u{30}'..='\u{7e}') => {
+                    chars.next();
+                }
+                _ => {}
+            },
+            '\u{9b}' => skip_csi(&mut chars),
+            '\u{90}' | '\u{98}' | '\u{9d}'..='\u{9f}' => skip_string(&mut chars),
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+type Chars<'a> = std::iter::Peekable<std::str::Chars<'a>>;
+
+fn skip_csi(chars: &mut Chars<'_>) {
+    while chars.next_if(|c| ('\u{20}'..='\u{3f}').contains(c)).is_some() {}
+    chars.next_if(|c| ('\u{40}'..='\u{7e}').contains(c));
+}
+
+fn skip_string(chars: &mut Chars<'_>) {
+    while let Some(c) = chars.next_if(|c| *c != '\n') {
+        match c {
+            '\u{07}' | '\u{9c}' => return,
+            '\u{1b}' if chars.next_if_eq(&'\\').is_some() => return,
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// As the runner of GitHub (`::` after white space, `##[` anywhere) and the agent of Azure Pipelines find a command in a line.
+    fn is_command(line: &str) -> bool {
+        line.trim_start().starts_with("::")
+            || line.contains("##[")
+            || line.contains("##vso[")
+            || line.contains("##teamcity[")
+    }
+
+    #[test]
+    fn escapes_go_and_text_stays() {
+        assert_eq!(strip_escapes("\u{1b}[1;31mred\u{1b}[0m"), "red");
+        assert_eq!(strip_escapes("\u{1b}]0;title\u{07}x\u{1b}]8;;http://a\u{1b}\\link"), "xlink");
+        assert_eq!(strip_escapes("\u{9b}31mred \u{1b}(Bplain \u{1b}=\u{1b}7ok"), "red plain ok");
+        assert_eq!(strip_escapes("a\u{1b}]0;never ends\nnext"), "a\nnext", "takes no more than its line");
+        assert_eq!(strip_escapes("cut \u{1b}["), "cut ");
+        assert_eq!(strip_escapes("cut \u{1b}"), "cut ");
+        assert_eq!(strip_escapes("[31m is text"), "[31m is text");
+    }
+
+    #[test]
+    fn a_terminal_line_cannot_move_the_cursor() {
+        assert_eq!(terminal_lines("10%\r50%\r100%\r\ndone\tnow"), ["100%", "done  now"]);
+        assert_eq!(terminal_lines("a\u{8}\u{0}b\u{202e}c\u{85}"), ["a\u{2408}\u{2400}b\u{fffd}c\u{fffd}"]);
+        assert_eq!(one_line("  first\n\n second\r\n"), "first second");
+    }
+
+    #[test]
+    fn a_line_of_a_log_is_no_command_and_no_second_line() {
+        for (line, shown) in [
+            ("::stop-commands::x", ": :stop-commands::x"),
+            ("  \u{a0}\t::add-mask::a", "  \u{a0}\t: :add-mask::a"),
+            ("a::b", "a::b"),
+            ("said ##[add-matcher]x.json", "said # #[add-matcher]x.json"),
+            ("###[group]a ##vso[task.setvariable]b", "## #[group]a # #vso[task.setvariable]b"),
+            ("##teamcity[testFailed]", "# #teamcity[testFailed]"),
+            ("## heading [1]", "## heading [1]"),
+            ("a\nb\r\u{2028}c", "a\u{240a}b\u{240d}\u{fffd}c"),
+        ] {
+            assert_eq!(log_line(line), shown);
+        }
+        assert_eq!(log_lines("a\r\n ::error::b\n\u{1b}[2J"), "a\n : :error::b\n\u{241b}[2J");
+    }
+
+    #[test]
+    fn only_our_own_colours_pass() {
+        let painted = "\u{1b}[1m\u{1b}[31mred\u{1b}[0m";
+        assert_eq!(shown_line(painted, true), painted);
+        assert_eq!(shown_line(painted, false), "\u{241b}[1m\u{241b}[31mred\u{241b}[0m");
+        for hides in [
+            "\u{1b}[8mhidden",
+            "\u{1b}[30;40mx",
+            "\u{1b}[38;5;0mx",
+            "\u{1b}[2J",
+            "\u{1b}]0;t\u{7}",
+            "\u{1b}[",
+            "\u{1b}[m",
+        ] {
+            assert!(shown_line(hides, true).starts_with('\u{241b}'), "{hides:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_program_said_stays_behind_the_first_line() {
+        assert_eq!(quoted("no such image\r\nPASSED\u{1b}[2J\n"), "no such image\n  PASSED");
+    }
+
+    proptest! {
+        #[test]
+        fn plain_text_is_left_alone(text in "[ -\"$-~äöü€\n]{0,200}") {
+            prop_assert_eq!(strip_escapes(&text), text.clone());
+            prop_assert_eq!(json(&text), text);
+        }
+
+        #[test]
+        fn nothing_that_leaves_is_a_control_or_a_command(text in "(\\PC|[ \t\r\n\u{1b}:#\\[]|::|##\\[|##vso\\[|\u{9b}|\u{202e}){0,40}") {
+            let all = terminal_lines(&text).into_iter().map(|line| log_line(&line));
+            let all = all.chain([log_line(&text), shown_line(&text, true), shown_line(&text, false)]);
+            for line in all.chain(log_lines(&text).split('\n').map(str::to_string)) {
+                prop_assert!(!is_command(&line), "{line:?}");
+                prop_assert!(!line.replace("\u{1b}[", "").chars().any(|c| c.is_control() && c != '\t'), "{line:?}");
+            }
+            for line in terminal_lines(&text) {
+                prop_assert!(!line.chars().any(char::is_control));
+            }
+        }
+
+        #[test]
+        fn json_means_the_same_and_commands_nothing(text in any::<String>(), more in "(##\\[x\\]|\u{9b}|\u{202e}|::|\n){0,5}") {
+            let value = serde_json::json!({ &text: [&more, &text] });
+            for written in [value.to_string(), format!("{value:#}")] {
+                let written = json(&written);
+                prop_assert_eq!(&serde_json::from_str::<serde_json::Value>(&written).unwrap(), &value);
+                prop_assert!(!written.lines().any(is_command), "{written}");
+                prop_assert!(written.chars().all(|c| c == '\n' || shown(c) == c), "{written}");
+            }
+        }
+    }
+}

@@ -1,0 +1,349 @@
+//! Child processes: every program that Firedrill starts is made and started here, and nowhere else. Each leads a process group of its
+//! own, so that a Ctrl-C at the terminal is for the runner alone and the program can be ended with all that it has started. It has a
+//! deadline, or somebody who holds it and ends it by letting go. Where Firedrill itself is killed, the kernel kills the program.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::process::{ExitStatus, Output, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::{Child, Command};
+
+/// For a program that only tells something, of files or of an engine that answers at once.
+pub const TELLS_WITHIN: Duration = Duration::from_secs(60);
+/// Milliseconds to which every deadline is shortened, for tests.
+const SHORTER: &str = "FIREDRILL_CHILD_DEADLINE_MS";
+/// From TERM to KILL.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// The process groups of the programs that are running.
+static RUNNING: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
+
+fn running() -> MutexGuard<'static, BTreeSet<i32>> {
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A program to be started, without standard input. It dies with this process.
+pub fn command(program: impl AsRef<OsStr>) -> Command {
+    let mut command = outliving(program);
+    command.stdin(Stdio::null()).kill_on_drop(true);
+    #[cfg(target_os = "linux")]
+    {
+        let parent = rustix::process::getpid();
+        let die_with_parent = move || {
+            // For the thread that starts it: those of the runtime live as long as the process.
+            rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
+            // It may have died before that was said. One that is outside of this namespace has no id here.
+            match rustix::process::getppid() {
+                Some(now) if now != parent => Err(io::ErrorKind::BrokenPipe.into()),
+                _ => Ok(()),
+            }
+        };
+        // SAFETY: between fork and exec only prctl(2) and getppid(2) are called, which are async-signal-safe, and nothing is allocated.
+        unsafe { command.pre_exec(die_with_parent) };
+    }
+    command
+}
+
+/// `git` in a directory. It takes no lock, which it would leave when it is killed, and runs no command that the directory names: a
+/// repository can hold another one, with a configuration of its own (`core.fsmonitor`).
+pub fn git(directory: &Path) -> Command {
+    let mut git = command("git");
+    git.args(["--no-optional-locks", "-c", "safe.bareRepository=explicit", "-c", "core.fsmonitor=false", "-C"]);
+    git.arg(directory);
+    git
+}
+
+/// A program that is to outlive this process: the reaper alone.
+pub fn outliving(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    #[cfg(unix)]
+    command.process_group(0);
+    command
+}
+
+/// How long a program may take that has this much time.
+pub fn within(time: Duration) -> Duration {
+    let shorter = std::env::var(SHORTER).ok().and_then(|text| text.parse().ok()).map(Duration::from_millis);
+    shorter.map_or(time, |shorter| shorter.min(time))
+}
+
+/// Runs a program to its end and reads all that it writes.
+///
+/// # Errors
+/// That it could not be started or read; `TimedOut` when it did not end in time: then it and its group are gone.
+pub async fn output(mut command: Command, time: Duration) -> io::Result<Output> {
+    let time = within(time);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut running = Running::start(command)?;
+    let (stdout, stderr) = (running.child.stdout.take(), running.child.stderr.take());
+    let whole = async {
+        // Who has its output open still belongs to it.
+        let (stdout, stderr) = tokio::try_join!(read(stdout), read(stderr))?;
+        Ok(Output { status: running.wait().await?, stdout, stderr })
+    };
+    match tokio::time::timeout(time, whole).await {
+        Ok(output) => output,
+        Err(_) => {
+            running.end().await;
+            Err(late(time))
+        }
+    }
+}
+
+async fn read(pipe: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if let Some(mut pipe) = pipe {
+        pipe.read_to_end(&mut bytes).await?;
+    }
+    Ok(bytes)
+}
+
+/// `output` for whoever is not in the runtime, with what goes to standard input.
+///
+/// # Errors
+/// Those of `output`.
+pub fn output_blocking(command: Command, input: Vec<u8>, time: Duration) -> io::Result<Output> {
+    let time = within(time);
+    let until = Instant::now() + time;
+    let mut command = command.into_std();
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let mut group = Group::of(Some(child.id()));
+    if let Some(mut stdin) = child.stdin.take() {
+        // One that does not read to the end has found a mistake: a pipe that breaks is no failure.
+        std::thread::spawn(move || drop(stdin.write_all(&input)));
+    }
+    let (stdout, stderr) = (child.stdout.take().map(read_aside), child.stderr.take().map(read_aside));
+    let (sender, ended) = mpsc::channel();
+    let waiting = std::thread::spawn(move || sender.send(child.wait()));
+    let left = || until.saturating_duration_since(Instant::now());
+    let whole = |pipe: Option<mpsc::Receiver<Vec<u8>>>| pipe.map_or(Ok(Vec::new()), |pipe| pipe.recv_timeout(left()));
+    // Who has its output open still belongs to it.
+    let output = whole(stdout).and_then(|stdout| Ok((stdout, whole(stderr)?, ended.recv_timeout(left())?)));
+    match output {
+        Ok((stdout, stderr, status)) => {
+            group.forget();
+            Ok(Output { status: status?, stdout, stderr })
+        }
+        Err(_) => {
+            drop(group);
+            // Killed as it is, it ends now.
+            let _ = waiting.join();
+            Err(late(time))
+        }
+    }
+}
+
+fn read_aside(mut pipe: impl Read + Send + 'static) -> mpsc::Receiver<Vec<u8>> {
+    let (sender, read) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let _ = pipe.read_to_end(&mut bytes);
+        let _ = sender.send(bytes);
+    });
+    read
+}
+
+fn late(time: Duration) -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, format!("it did not end within {} s", time.as_secs_f64()))
+}
+
+/// A program that runs. Dropping it kills its group, unless it has ended by itself.
+#[derive(Debug)]
+pub struct Running {
+    /// Its streams and its end.
+    pub child: Child,
+    group: Group,
+}
+
+impl Running {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// Those of the system: there is no such program, or no process can be made.
+    pub fn start(mut command: Command) -> io::Result<Running> {
+        let child = command.spawn()?;
+        let group = Group::of(child.id());
+        Ok(Running { child, group })
+    }
+
+    /// Waits for its end. What it has left behind on purpose goes on.
+    ///
+    /// # Errors
+    /// That it cannot be waited for.
+    pub async fn wait(&mut self) -> io::Result<ExitStatus> {
+        let status = self.child.wait().await?;
+        self.group.forget();
+        Ok(status)
+    }
+
+    /// Lets it go on without this process.
+    pub fn leave(mut self) -> Child {
+        self.group.forget();
+        self.child
+    }
+
+    /// TERM for the group, then KILL: it has gone when this returns.
+    pub async fn end(mut self) {
+        self.group.signal(false);
+        if tokio::time::timeout(GRACE, self.child.wait()).await.is_err() {
+            self.group.signal(true);
+            let _ = tokio::time::timeout(GRACE, self.child.wait()).await;
+        }
+    }
+}
+
+/// A process group that is killed when this is dropped.
+#[derive(Debug)]
+struct Group(Option<i32>);
+
+impl Group {
+    fn of(leader: Option<u32>) -> Group {
+        let id = leader.and_then(|id| i32::try_from(id).ok());
+        running().extend(id);
+        Group(id)
+    }
+
+    fn forget(&mut self) {
+        if let Some(id) = self.0.take() {
+            running().remove(&id);
+        }
+    }
+
+    fn signal(&self, kill: bool) {
+        if let Some(id) = self.0 {
+            signal(id, kill);
+        }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.signal(true);
+        self.forget();
+    }
+}
+
+fn signal(group: i32, kill: bool) {
+    #[cfg(unix)]
+    if let Some(group) = rustix::process::Pid::from_raw(group) {
+        let signal = if kill { rustix::process::Signal::KILL } else { rustix::process::Signal::TERM };
+        // It may have gone by itself in the meantime.
+        let _ = rustix::process::kill_process_group(group, signal);
+    }
+    #[cfg(not(unix))]
+    let _ = (group, kill);
+}
+
+/// Kills every program that is running, with its group: for a process that is about to end.
+pub fn kill_all() {
+    running().iter().for_each(|group| signal(*group, true));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Ignores TERM, and so does what it starts; the ids of both are in `pids`.
+    const ENDLESS: &str = "trap '' TERM; sleep 1000 & echo $$ $! > pids.new; mv pids.new pids; while :; do wait; done";
+
+    fn endless(dir: &Path) -> Command {
+        let mut command = command("bash");
+        command.args(["--norc", "-c", ENDLESS]).current_dir(dir);
+        command
+    }
+
+    async fn pids(dir: &Path) -> Vec<i32> {
+        loop {
+            if let Ok(text) = std::fs::read_to_string(dir.join("pids")) {
+                return text.split_whitespace().map(|pid| pid.parse().unwrap()).collect();
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Whether a process runs: one that has ended and was not waited for does not.
+    fn runs(pid: i32) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
+    }
+
+    async fn gone(pids: &[i32]) {
+        let all = async {
+            while pids.iter().any(|pid| runs(*pid)) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), all).await.expect("they are gone");
+    }
+
+    #[tokio::test]
+    async fn a_program_without_an_end_is_ended_with_its_group() {
+        let dir = tempfile::tempdir().unwrap();
+        let (output, pids) = tokio::join!(output(endless(dir.path()), Duration::from_millis(500)), pids(dir.path()));
+        let error = output.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(error.to_string(), "it did not end within 0.5 s");
+        assert_eq!(pids.len(), 2);
+        gone(&pids).await;
+    }
+
+    #[tokio::test]
+    async fn so_is_one_that_is_waited_for_in_a_thread() {
+        let dir = tempfile::tempdir().unwrap();
+        let command = endless(dir.path());
+        let waiting = std::thread::spawn(move || output_blocking(command, Vec::new(), Duration::from_millis(500)));
+        let pids = pids(dir.path()).await;
+        assert_eq!(waiting.join().unwrap().unwrap_err().kind(), io::ErrorKind::TimedOut);
+        gone(&pids).await;
+    }
+
+    #[tokio::test]
+    async fn a_program_goes_with_whoever_waits_for_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let pids = tokio::select! {
+            output = output(endless(dir.path()), TELLS_WITHIN) => panic!("{output:?}"),
+            pids = pids(dir.path()) => pids,
+        };
+        gone(&pids).await;
+    }
+
+    #[tokio::test]
+    async fn output_and_input_are_whole() {
+        let mut cat = command("cat");
+        let big: Vec<u8> = (0..1_000_000_u32).map(|n| n.to_le_bytes()[0]).collect();
+        assert_eq!(output_blocking(cat, big.clone(), TELLS_WITHIN).unwrap().stdout, big);
+        cat = command("sh");
+        cat.args(["-c", "cat; echo out; echo err >&2; exit 3"]);
+        let told = output(cat, TELLS_WITHIN).await.unwrap();
+        assert_eq!((told.status.code(), &told.stdout[..], &told.stderr[..]), (Some(3), &b"out\n"[..], &b"err\n"[..]));
+        assert_eq!(output(command("no-such-program"), TELLS_WITHIN).await.unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+
+    /// A repository that was committed to another one has a configuration of its own.
+    #[tokio::test]
+    async fn a_repository_within_a_repository_runs_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let inner = dir.path().join("inner");
+        let run = |arguments: &[&str]| {
+            let mut git = std::process::Command::new("git");
+            git.args(["-c", "user.name=a", "-c", "user.email=a@example.com"]).args(arguments).current_dir(dir.path());
+            assert!(git.output().unwrap().status.success(), "{arguments:?}");
+        };
+        run(&["init", "--quiet", "--bare", "inner"]);
+        run(&["-C", "inner", "config", "core.bare", "false"]);
+        run(&["-C", "inner", "config", "core.worktree", ".."]);
+        std::fs::write(dir.path().join("file"), "x").unwrap();
+        run(&["--git-dir", "inner", "--work-tree", ".", "add", "file"]);
+        run(&["--git-dir", "inner", "--work-tree", ".", "commit", "--quiet", "--message", "x"]);
+        let hook = format!("touch {}; false", dir.path().join("ran").display());
+        run(&["-C", "inner", "config", "core.fsmonitor", &hook]);
+        let mut describe = git(&inner);
+        describe.args(["describe", "--always", "--dirty"]);
+        let told = output(describe, TELLS_WITHIN).await.unwrap();
+        assert!(!dir.path().join("ran").exists(), "{told:?}");
+    }
+}

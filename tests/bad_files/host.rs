@@ -1,0 +1,153 @@
+//! Hostile projects: what a Compose file, a scenario or a runbook asks of the host is refused before anything is started or read.
+
+use super::{COMPOSE, Project, RUNBOOK, SCENARIO, changed};
+use std::os::unix::fs::symlink;
+
+/// What the command says, with the project's directory named alike in every run.
+fn told(project: &Project, args: &[&str]) -> (i32, String) {
+    let (code, out, err) = project.run(args);
+    let dir = project.dir.path().canonicalize().unwrap();
+    (code, (out + &err).replace(&dir.display().to_string(), "PROJECT"))
+}
+
+/// A Compose file whose services and other sections are given.
+fn stack(services: &str, rest: &str) -> Project {
+    let services: String = services.lines().map(|line| format!("    {line}\n")).collect();
+    Project::new()
+        .scenario(SCENARIO)
+        .file(
+            "stacks/shop/compose.yaml",
+            format!("services:\n  db: {{ image: db }}\n  checkout:\n    image: shop\n{services}{rest}"),
+        )
+        .file("stacks/shop/conf/web.conf", "x")
+}
+
+#[test]
+fn what_a_compose_file_asks_of_the_host_is_an_error() {
+    let project = stack(
+        "\
+volumes:
+  - /:/host:ro
+  - /var/run:/r:ro
+  - ./run:/linked:ro
+  - ./conf:/writable
+  - ./conf:/fine:ro
+  - disk:/disk
+devices: [/dev/kmsg]
+device_cgroup_rules: ['a *:* rwm']
+cgroup_parent: /elsewhere
+cap_add: [SYS_ADMIN]
+security_opt: ['apparmor:unconfined']
+privileged: true
+pid: host
+ipc: host
+uts: host
+userns_mode: host
+network_mode: host
+secrets: [shadow]
+configs: [above]
+build: { context: /etc, network: host, privileged: true, cache_to: ['type=local,dest=/srv/x'] }
+",
+        "\
+volumes:
+  disk: { driver_opts: { type: overlay, device: tmpfs, o: 'lowerdir=/etc,upperdir=/tmp/u,workdir=/tmp/w' } }
+secrets: { shadow: { file: /etc/shadow } }
+configs: { above: { file: ../../../above.conf } }
+",
+    );
+    symlink("/var/run", project.dir.path().join("stacks/shop/run")).unwrap();
+    let (code, text) = told(&project, &["check"]);
+    assert_eq!(code, 2, "{text}");
+    insta::assert_snapshot!(text);
+    // The same keys allowed by the person are warnings; a scenario or another file cannot say so.
+    let allow = "build,cap_add,cgroup_parent,configs,device_cgroup_rules,devices,ipc,network_mode,pid,privileged,secrets,security_opt,userns_mode,uts,volumes";
+    let (code, text) = told(&project, &["check", "--allow-host", allow]);
+    assert_eq!((code, text.contains("error:")), (0, false), "{text}");
+}
+
+#[test]
+fn what_compose_would_read_from_outside_is_found_before_it_does() {
+    let outside = tempfile::tempdir().unwrap();
+    std::fs::write(outside.path().join("secret.env"), "HIDDEN_ELSEWHERE=hunter2\n").unwrap();
+    let path = outside.path().canonicalize().unwrap();
+    let project = stack(
+        &format!("env_file: {}/secret.env", path.display()),
+        &format!("include: ['{}/secret.env']\n", path.display()),
+    );
+    symlink(path.join("secret.env"), project.dir.path().join("stacks/shop/.env")).unwrap();
+    let (code, text) = told(&project, &["check"]);
+    let text = text.replace(&path.display().to_string(), "OUTSIDE");
+    assert_eq!(code, 2, "{text}");
+    assert!(!text.contains("HIDDEN_ELSEWHERE") && !text.contains("hunter2"), "{text}");
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn files_of_a_scenario_lie_in_the_project() {
+    let outside = tempfile::tempdir().unwrap();
+    std::fs::write(outside.path().join("secret.md"), "hunter2\n").unwrap();
+    let path = outside.path().canonicalize().unwrap();
+    let text = changed(&[
+        (
+            "stack: ../stacks/shop/compose.yaml",
+            "stack: { file: ../stacks/shop/compose.yaml, env_files: [../../../etc/hostname] }",
+        ),
+        ("recover:", "runbook: ../runbooks/linked.md\nrecover:"),
+    ]);
+    let project = Project::new().scenario(&text);
+    symlink(path.join("secret.md"), project.dir.path().join("runbooks/linked.md")).unwrap();
+    let (code, said) = told(&project, &["check"]);
+    assert_eq!(code, 2, "{said}");
+    assert!(!said.contains("hunter2"), "{said}");
+    assert!(said.contains("scenarios/slow.yaml:4:") && said.contains("runbooks/linked.md leads to"), "{said}");
+    assert!(said.contains("is outside of the project PROJECT") && said.contains("--root DIR"), "{said}");
+}
+
+#[test]
+fn a_runbook_beside_the_project_needs_a_root() {
+    let text = changed(&[
+        ("recover:", "runbook: ../../wiki/slow.md\nrespond: { vars: { DB_HOST: db } }\nrecover:"),
+        ("stack: ../stacks/shop/", "stack: ../stacks/shop/"),
+    ]);
+    let project = Project::empty()
+        .file("shop/scenarios/slow.yaml", text)
+        .file("shop/stacks/shop/compose.yaml", COMPOSE)
+        .file("wiki/slow.md", RUNBOOK);
+    let (code, said) = told(&project, &["check", "-C", "shop"]);
+    assert_eq!((code, said.contains("wiki/slow.md is outside of the project PROJECT/shop")), (2, true), "{said}");
+    let (code, said) = told(&project, &["check", "-C", "shop", "--root", "."]);
+    assert_eq!(code, 0, "{said}");
+    // A Git work tree is a project.
+    std::fs::create_dir(project.dir.path().join(".git")).unwrap();
+    assert_eq!(told(&project, &["check", "-C", "shop"]).0, 0);
+}
+
+#[test]
+fn a_scenario_cannot_give_consent() {
+    let text = changed(&[(
+        "stack: ../stacks/shop/compose.yaml",
+        "stack: { file: ../stacks/shop/compose.yaml, allow_bind_writes: true }",
+    )]);
+    let (code, said) = told(&Project::new().scenario(text), &["check"]);
+    assert_eq!((code, said.contains("allow_bind_writes")), (2, true), "{said}");
+    let (code, said) = told(&Project::new(), &["check", "--allow-host", "everything"]);
+    assert_eq!((code, said.contains("cap_add")), (2, true), "{said}");
+}
+
+#[test]
+fn nothing_is_written_through_a_committed_link() {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::write(home.path().join(".bashrc"), "mine").unwrap();
+    let project = stack("", "");
+    let dir = project.dir.path();
+    std::fs::create_dir(dir.join(".git")).unwrap();
+    symlink(home.path().join(".bashrc"), dir.join("junit.xml")).unwrap();
+    symlink(home.path(), dir.join(".firedrill")).unwrap();
+    for args in [&["scenario", "slow", "--junit", "junit.xml"][..], &["scenario", "slow"]] {
+        let (code, said) = told(&project, args);
+        assert_ne!(code, 0, "{args:?}: {said}");
+        assert!(said.contains("symbolic link"), "{args:?}: {said}");
+    }
+    assert_eq!(std::fs::read(home.path().join(".bashrc")).unwrap(), b"mine");
+    assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 1);
+}
