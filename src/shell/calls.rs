@@ -10,13 +10,22 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+/// A line from the other end.
+#[derive(Debug)]
+pub(super) enum Line {
+    /// The supervisor's, without the token.
+    Said(String),
+    /// Of whoever does not know the token: a loader that cannot start the supervisor, or a process that reached its output.
+    Foreign(String),
+}
+
 /// Serves calls until the channel ends; every other line is handed on. Dropping the future ends what is under way. A channel
 /// that ends by itself has lost its container, which may be what a call is about (`docker compose restart` of the service in
 /// which the step runs): calls that are under way then go on to their end, and are noted in `ended`.
 pub(super) async fn serve(
-    mut from: mpsc::Receiver<String>,
+    (mut from, token): (mpsc::Receiver<String>, String),
     tx: mpsc::Sender<String>,
-    others: mpsc::UnboundedSender<String>,
+    others: mpsc::UnboundedSender<Line>,
     tools: Arc<dyn Tools>,
     ended: Arc<Mutex<Vec<EndedCall>>>,
 ) {
@@ -33,6 +42,13 @@ pub(super) async fn serve(
                     lost.cancel();
                     continue;
                 };
+                let line = match line.strip_prefix(&token) {
+                    Some(said) => said.to_string(),
+                    None => {
+                        let _ = others.send(Line::Foreign(line));
+                        continue;
+                    }
+                };
                 let call = is_of_a_call(&line).then(|| serde_json::from_str(&line).ok()).flatten();
                 match call {
                     Some(FromShell::Call { id, part: FromCall::Begun { program, args, cwd, env } }) => {
@@ -48,7 +64,7 @@ pub(super) async fn serve(
                         let _ = calls.get(&id).map(|call| call.send(part));
                     }
                     _ => {
-                        let _ = others.send(line);
+                        let _ = others.send(Line::Said(line));
                     }
                 }
             }

@@ -1,7 +1,8 @@
 //! Runner side of the session.
 
+use super::calls::Line;
 use super::protocol::{Blob, FromShell, ToShell};
-use crate::record::Stream;
+use crate::record::{Stream, random_hex};
 use crate::stack::{Channel, NoTools, Tools};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -60,7 +61,7 @@ pub struct SessionState(Blob);
 /// A bash session in a container of the stack. Dropping it ends the session and kills what runs there.
 pub struct Shell {
     tx: mpsc::Sender<String>,
-    rx: mpsc::UnboundedReceiver<String>,
+    rx: mpsc::UnboundedReceiver<Line>,
     bash: String,
     next_id: u64,
     /// The command whose end was not seen yet, because its future was dropped.
@@ -87,7 +88,10 @@ impl Shell {
         // What is not of a call is bounded by what commands may say.
         let (others, mut said_by_shell) = mpsc::unbounded_channel();
         let ended: Arc<Mutex<Vec<EndedCall>>> = Arc::default();
-        let serving = super::calls::serve(rx, tx.clone(), others, tools, ended.clone());
+        let token = random_hex();
+        // A channel that is closed already is told by what is received.
+        let _ = tx.send(encode(&ToShell::Token { token: token.clone() })?).await;
+        let serving = super::calls::serve((rx, token), tx.clone(), others, tools, ended.clone());
         let calls = AbortOnDropHandle::new(tokio::spawn(serving));
         let deadline = Instant::now() + READY_WITHIN;
         let mut said = String::new();
@@ -98,12 +102,12 @@ impl Shell {
                     return Err(ShellError::NoShell(format!("it was not ready within {seconds} s{said}")));
                 }
                 Ok(None) => return Err(ShellError::NoShell(format!("its process ended before it was ready{said}"))),
-                Ok(Some(line)) => match serde_json::from_str(&line) {
-                    Ok(FromShell::Ready { bash }) => break bash,
-                    Ok(FromShell::Failed { message }) => return Err(ShellError::NoShell(message)),
-                    Ok(_) => {}
-                    // A loader that cannot start the executable has its say in plain words.
-                    Err(_) => said = format!(": {}", line.trim()),
+                // A loader that cannot start the executable has its say in plain words.
+                Ok(Some(Line::Foreign(line))) => said = format!(": {}", line.trim()),
+                Ok(Some(Line::Said(line))) => match parse(&line)? {
+                    FromShell::Ready { bash } => break bash,
+                    FromShell::Failed { message } => return Err(ShellError::NoShell(message)),
+                    _ => {}
                 },
             }
         };
@@ -176,10 +180,9 @@ impl Shell {
         self.send(&ToShell::Save).await?;
         let saved = timeout(SLACK, async {
             loop {
-                let line = self.rx.recv().await.ok_or_else(closed)?;
-                match serde_json::from_str(&line) {
-                    Ok(FromShell::Saved { path }) => return Ok(path),
-                    Ok(FromShell::Failed { message }) => return Err(ShellError::Closed(message)),
+                match self.said().await? {
+                    FromShell::Saved { path } => return Ok(path),
+                    FromShell::Failed { message } => return Err(ShellError::Closed(message)),
                     _ => {}
                 }
             }
@@ -192,10 +195,9 @@ impl Shell {
         let exported = async {
             self.send(&ToShell::Export).await?;
             loop {
-                let line = self.rx.recv().await.ok_or_else(closed)?;
-                match serde_json::from_str(&line) {
-                    Ok(FromShell::Exported { state }) => return Ok(state.map(SessionState)),
-                    Ok(FromShell::Failed { message }) => return Err(ShellError::Closed(message)),
+                match self.said().await? {
+                    FromShell::Exported { state } => return Ok(state.map(SessionState)),
+                    FromShell::Failed { message } => return Err(ShellError::Closed(message)),
                     _ => {}
                 }
             }
@@ -234,18 +236,14 @@ impl Shell {
     ) -> Result<CommandResult, ShellError> {
         let waited = timeout(within, async {
             loop {
-                let line = self.rx.recv().await.ok_or_else(closed)?;
-                match serde_json::from_str(&line) {
-                    Ok(FromShell::Output { id, stream, text }) if id == wanted => on_output(stream, text),
-                    Ok(FromShell::Ended { id, exit, took_us, timed_out, omitted, pipe }) if id == wanted => {
+                match self.said().await? {
+                    FromShell::Output { id, stream, text } if id == wanted => on_output(stream, text),
+                    FromShell::Ended { id, exit, took_us, timed_out, omitted, pipe } if id == wanted => {
                         let took = Duration::from_micros(took_us);
                         return Ok(CommandResult { exit, took, timed_out, omitted, pipe });
                     }
-                    Ok(FromShell::Failed { message }) => return Err(ShellError::Closed(message)),
-                    Ok(_) => {}
-                    Err(error) => {
-                        return Err(ShellError::Closed(format!("its supervisor sent what is no message: {error}")));
-                    }
+                    FromShell::Failed { message } => return Err(ShellError::Closed(message)),
+                    _ => {}
                 }
             }
         });
@@ -256,10 +254,26 @@ impl Shell {
         Ok(result)
     }
 
+    /// The next message. Of a session into which something else writes nothing is believed any more.
+    async fn said(&mut self) -> Result<FromShell, ShellError> {
+        match self.rx.recv().await.ok_or_else(closed)? {
+            Line::Said(line) => parse(&line),
+            Line::Foreign(line) => {
+                let line = crate::output::one_line(&line.chars().take(200).collect::<String>());
+                Err(ShellError::Closed(format!("something else in its container wrote into the session: {line}")))
+            }
+        }
+    }
+
     async fn send(&self, message: &ToShell) -> Result<(), ShellError> {
         let sent = timeout(SLACK, self.tx.send(encode(message)?)).await;
         sent.map_err(|_| ShellError::Closed("its supervisor takes no messages".into()))?.map_err(|_| closed())
     }
+}
+
+fn parse(line: &str) -> Result<FromShell, ShellError> {
+    serde_json::from_str(line)
+        .map_err(|error| ShellError::Closed(format!("its supervisor sent what is no message: {error}")))
 }
 
 fn encode(message: &ToShell) -> Result<String, ShellError> {

@@ -2,6 +2,7 @@
 //! socket at which these knock. What they say goes to the runner, and what the runner says goes back.
 
 use super::frames::{Frame, read, write};
+use super::processes;
 use super::protocol::{FromCall, FromShell, ToCall, ToShell, is_of_a_call};
 use super::session::Session;
 use crate::record::Stream;
@@ -159,6 +160,11 @@ async fn listen(listener: UnixListener, tx: mpsc::Sender<String>, calls: Calls, 
             tokio::time::sleep(Duration::from_millis(20)).await;
             continue;
         };
+        // Whoever runs as the same user could knock: only what a step has started is let in.
+        let pid = caller.peer_cred().ok().and_then(|peer| peer.pid());
+        if !pid.is_some_and(processes::is_descendant) {
+            continue;
+        }
         last += 1;
         let (over, serving) = (over.clone(), serve(last, caller, tx.clone(), calls.clone()));
         tokio::spawn(async move { over.run_until_cancelled_owned(serving).await });

@@ -1,7 +1,7 @@
 //! Processes of the session, from `/proc`: whom a deadline must end, who outlived its command, who waits to be reaped.
 
 use rustix::process::{Pid, Signal, WaitOptions};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 /// A process, told from a later one with the same id by when it started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -101,6 +101,15 @@ impl Target {
 /// Those in the session of this process.
 pub fn in_session(session: Option<i32>) -> impl Iterator<Item = Process> {
     all().into_iter().filter(move |p| Some(p.session) == session && !p.zombie)
+}
+
+/// Whether a process was started by this one, or by one that was: orphans are handed to this one ([`own_session`]), so none of
+/// them gets away from it.
+pub fn is_descendant(pid: i32) -> bool {
+    let (parents, own): (HashMap<i32, i32>, i32) =
+        (all().into_iter().map(|p| (p.identity.pid, p.parent)).collect(), own_pid());
+    let mut above = std::iter::successors(Some(pid), |pid| parents.get(pid).copied()).take(parents.len() + 1);
+    above.any(|pid| pid == own)
 }
 
 /// Sends a signal to one process; that it is gone by now is as good.

@@ -1,4 +1,5 @@
-//! Wire protocol between runner and shell supervisor: JSON lines, one message a line.
+//! Wire protocol between runner and shell supervisor: JSON lines, one message a line. The first message tells the supervisor a token,
+//! with which each of its lines begins: other processes of its container that reach its standard output do not know it.
 
 use crate::record::Stream;
 use base64::Engine as _;
@@ -9,6 +10,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "snake_case")]
 pub enum ToShell {
+    /// The first message: what every line of the supervisor begins with.
+    Token {
+        /// The token.
+        token: String,
+    },
     /// Sets environment variables of the session, before any command.
     Env {
         /// Name and value.

@@ -31,7 +31,13 @@ const GIVE_UP: Duration = Duration::from_secs(3);
 /// Serves one session over `channel` until it ends or `stop` is cancelled; nothing of the session is alive afterwards,
 /// except what went off into a session of its own (a daemon that a runbook started on purpose).
 pub async fn serve(channel: Channel, programs: Programs, stop: CancellationToken) {
-    let Channel { tx, rx } = channel;
+    // No other process of the container, root's neither, may open its standard input and output through `/proc`, or trace it
+    // (PR_SET_DUMPABLE in prctl(2)), unless it has CAP_SYS_PTRACE.
+    let hidden = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
+    let Some(Channel { tx, rx }) = stop.run_until_cancelled(with_token(channel)).await.flatten() else { return };
+    if let Err(error) = hidden {
+        return fail(&tx, format!("it cannot be kept from the other processes of its container: {error}")).await;
+    }
     let path = std::env::var_os("PATH").unwrap_or_default();
     let known = ["/bin", "/usr/bin", "/usr/local/bin", "/opt/bin"].into_iter().map(PathBuf::from);
     let (bash, version) = match find_bash(std::env::split_paths(&path).chain(known)).await {
@@ -69,6 +75,21 @@ pub async fn serve(channel: Channel, programs: Programs, stop: CancellationToken
     }
     supervisor.end().await;
     let _ = std::fs::remove_dir_all(&dir);
+}
+
+/// Waits for the token; what is sent from then on begins with it.
+async fn with_token(channel: Channel) -> Option<Channel> {
+    let Channel { tx, mut rx } = channel;
+    let Some(ToShell::Token { token }) = rx.recv().await.and_then(|line| parse(&line)) else { return None };
+    let (said, mut lines) = mpsc::channel::<String>(1);
+    tokio::spawn(async move {
+        while let Some(line) = lines.recv().await {
+            if tx.send(format!("{token}{line}")).await.is_err() {
+                return;
+            }
+        }
+    });
+    Some(Channel { tx: said, rx })
 }
 
 async fn fail(tx: &mpsc::Sender<String>, message: String) {
@@ -165,7 +186,7 @@ impl Supervisor {
                 Some(())
             }
             // What it was meant for has ended by itself.
-            ToShell::Cancel | ToShell::Call { .. } => Some(()),
+            ToShell::Token { .. } | ToShell::Cancel | ToShell::Call { .. } => Some(()),
             ToShell::Save => {
                 self.commands += 1;
                 let path = self.dir.join(format!("saved{}", self.commands));

@@ -93,6 +93,19 @@ async fn rig() -> (Rig, Arc<Words>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_was_not_started_by_a_step_calls_nothing() {
+    let (mut rig, words) = rig().await;
+    let docker = rig.out("type -p docker").await;
+    let output = tokio::process::Command::new(docker.trim()).args(["say", "hello"]).output().await.unwrap();
+    assert!(!output.status.success(), "{output:?}");
+    assert!(words.calls.lock().unwrap().is_empty());
+    // Whatever became of its parents in between.
+    rig.out("(setsid docker say hello > said 2>&1 &)").await;
+    let said = rig.file("said");
+    poll("the answer", || std::fs::read_to_string(&said).is_ok_and(|said| said.starts_with("hello\n"))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_call_arrives_as_it_was_made_and_its_answer_as_it_was_given() {
     let (mut rig, words) = rig().await;
     let ran = rig.run("cd / && TAG=v1 docker say 'one  two' -- --help '' && TAG=v2 docker-compose fail 42").await;

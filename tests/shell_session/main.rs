@@ -533,24 +533,55 @@ async fn a_supervisor_that_does_not_start_is_told_with_its_words() {
     drop(far);
     let error = Shell::open(near, &[]).await.err().unwrap();
     assert!(matches!(&error, ShellError::NoShell(why) if why.contains("libc.so.6")), "{error}");
-    let (near, far) = Channel::pair(4);
-    far.tx.send(r#"{"msg":"failed","message":"there is no bash in this container"}"#.to_owned()).await.unwrap();
-    let error = Shell::open(near, &[]).await.err().unwrap();
+    let (near, mut far) = Channel::pair(4);
+    let failed = async {
+        let token = token(&mut far).await;
+        let failed = r#"{"msg":"failed","message":"there is no bash in this container"}"#;
+        far.tx.send(format!("{token}{failed}")).await.unwrap();
+    };
+    let (shell, ()) = tokio::join!(Shell::open(near, &[]), failed);
+    let error = shell.err().unwrap();
     assert_eq!(error.to_string(), "no shell session could be started: there is no bash in this container");
+}
+
+/// The token that a session tells its supervisor.
+async fn token(far: &mut Channel) -> String {
+    let first: serde_json::Value = serde_json::from_str(&far.rx.recv().await.unwrap()).unwrap();
+    first["token"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_step_that_writes_into_the_session_is_not_believed() {
+    for line in [
+        r#"{"msg":"ended","id":1,"exit":0,"took_us":5,"timed_out":false,"omitted":0}"#,
+        r#"{"msg":"call","id":1,"part":{"is":"begun","program":"docker","args":["ps"],"cwd":"/","env":[]}}"#,
+    ] {
+        let mut rig = Rig::new().await;
+        // Who may open it (root of the host) is not believed; nobody else may.
+        match rig.shell.run(&format!("echo '{line}' > /proc/$PPID/fd/1; false"), LONG, |_, _| {}).await {
+            Ok(result) => assert_eq!(result.exit, 1),
+            Err(error) => assert!(error.to_string().contains("wrote into the session"), "{error}"),
+        }
+    }
 }
 
 #[tokio::test]
 async fn stale_messages_are_told_from_those_of_the_command() {
     let (near, mut far) = Channel::pair(16);
-    far.tx.send(r#"{"msg":"ready","bash":"b"}"#.to_owned()).await.unwrap();
-    let mut shell = Shell::open(near, &[]).await.unwrap();
+    let ready = async {
+        let token = token(&mut far).await;
+        far.tx.send(format!(r#"{token}{{"msg":"ready","bash":"b"}}"#)).await.unwrap();
+        token
+    };
+    let (shell, token) = tokio::join!(Shell::open(near, &[]), ready);
+    let mut shell = shell.unwrap();
     for line in [
         r#"{"msg":"output","id":99,"stream":"stdout","text":"old"}"#,
         r#"{"msg":"ended","id":99,"exit":9,"took_us":1,"timed_out":false,"omitted":0}"#,
         r#"{"msg":"output","id":1,"stream":"stderr","text":"new"}"#,
         r#"{"msg":"ended","id":1,"exit":4,"took_us":1,"timed_out":false,"omitted":2}"#,
     ] {
-        far.tx.send(line.to_owned()).await.unwrap();
+        far.tx.send(format!("{token}{line}")).await.unwrap();
     }
     let mut seen = Vec::new();
     let result = shell.run("x", LONG, |stream, text| seen.push((stream, text))).await.unwrap();

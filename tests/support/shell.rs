@@ -19,16 +19,20 @@ struct Ended {
 pub struct Supervisor {
     channel: Channel,
     world: Arc<World>,
+    token: String,
 }
 
 impl Supervisor {
     /// A supervisor that is ready as soon as it is served.
     pub fn new(channel: Channel, world: Arc<World>) -> Supervisor {
-        Supervisor { channel, world }
+        Supervisor { channel, world, token: String::new() }
     }
 
     /// Works until the runner's end of the channel is gone.
     pub async fn serve(mut self) {
+        let first = self.channel.rx.recv().await.map(|line| serde_json::from_str(&line).expect("a message"));
+        let Some(ToShell::Token { token }) = first else { return };
+        self.token = token;
         if self.world.switches.no_shell {
             self.send(FromShell::Failed { message: "the container has no bash".into() }).await;
             return;
@@ -54,7 +58,11 @@ impl Supervisor {
                     })
                     .await
                 }
-                ToShell::Restore { .. } | ToShell::Import { .. } | ToShell::Cancel | ToShell::Call { .. } => {}
+                ToShell::Token { .. }
+                | ToShell::Restore { .. }
+                | ToShell::Import { .. }
+                | ToShell::Cancel
+                | ToShell::Call { .. } => {}
             }
         }
     }
@@ -110,7 +118,7 @@ impl Supervisor {
     }
 
     async fn send(&self, message: FromShell) {
-        let line = serde_json::to_string(&message).expect("a message");
+        let line = format!("{}{}", self.token, serde_json::to_string(&message).expect("a message"));
         // A runner that is gone is noticed when reading.
         let _ = self.channel.tx.send(line).await;
     }
