@@ -33,8 +33,9 @@ pub fn is_sealed(dir: &Path) -> bool {
 /// Blocks while another writer of the same chain is at it.
 ///
 /// # Errors
-/// When a file cannot be read, or the manifest or the chain cannot be written.
+/// When a file cannot be read, the manifest or the chain cannot be written, or a symbolic link is on the way to the directory.
 pub fn seal(dir: &Path, late: bool) -> io::Result<Sealed> {
+    crate::record::no_link(dir)?;
     let dir = fs::canonicalize(dir)?;
     let run = RunDir::open(&dir)?;
     let Some((root, quarter)) = dir.parent().zip(Quarter::of_id(run.id())) else {
@@ -92,6 +93,7 @@ pub fn seal(dir: &Path, late: bool) -> io::Result<Sealed> {
 /// # Errors
 /// As for `seal`.
 pub fn seal_day_of(run: &Path) -> io::Result<Option<Sealed>> {
+    crate::record::no_link(run)?;
     let run = fs::canonicalize(run)?;
     let day = run.parent().filter(|runs| runs.ends_with("runs")).and_then(Path::parent);
     let Some(day) = day.filter(|day| day.join("gameday.jsonl").is_file() && !is_sealed(day)) else { return Ok(None) };

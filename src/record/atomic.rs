@@ -40,9 +40,9 @@ pub fn write_atomic(path: &Path, content: &[u8]) -> io::Result<()> {
 }
 
 /// Refuses a path with a symbolic link on the way, in the working directory, the Git work tree or the project (above `.firedrill`)
-/// in which it lies: links can be
-/// committed to a repository, and would lead a write to files of whoever runs it. A link to a directory beside it leads nowhere else. Links elsewhere are the system's
-/// (`/tmp`, `/dev/stdout`), but the path itself is no link to a file.
+/// in which it lies: links can be committed to a repository, and would lead a write to files of whoever runs it. A link to a
+/// directory beside it leads nowhere else. Links elsewhere are the system's (`/tmp`, `/dev/stdout`), but the path itself is no link
+/// to a file.
 ///
 /// # Errors
 /// `InvalidInput` with the link.
@@ -50,7 +50,8 @@ pub fn no_link(path: &Path) -> io::Result<()> {
     let whole = std::path::absolute(path)?;
     let here = std::env::current_dir().unwrap_or_default();
     let is_project = |folder: &&Path| {
-        **folder == here
+        // In a container the working directory is often `/`: the links of the system are nobody's project.
+        **folder == here && folder.parent().is_some()
             || whole.starts_with(folder.join(".firedrill"))
             || fs::symlink_metadata(folder.join(".git")).is_ok()
     };

@@ -29,7 +29,8 @@ pub fn read_file(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Opens such a file as `options` say, to be written to: it has one name as well.
+/// Opens such a file as `options` say, to be written to: it has one name as well. That is known once it is open, so `options` do
+/// not truncate it.
 ///
 /// # Errors
 /// Those of [`open_file`], and `InvalidInput` for a file with several names.

@@ -5,6 +5,7 @@ use super::clock::{clock, started};
 use super::text::seconds;
 use super::words::{fate, many, served_beside};
 use crate::record::{Phase, Record, StepRecord, Verdict};
+use crate::runbook::{evidently_changes, only_looks};
 
 /// How long users were hurt, and from when to when: from the impact until they had recovered, otherwise until the faults began
 /// to be undone or the drill was cut off.
@@ -43,7 +44,8 @@ pub fn served_between(record: &Record) -> Option<String> {
     Some(format!("users were served for {took}, from {} to {} UTC, and lost the service again", at(from), at(to)))
 }
 
-/// What cured users: the mitigating steps that had ended well before they recovered, and what became of the faults.
+/// What cured users: the mitigating steps with a command that was meant to help and had begun before they recovered, the other steps
+/// with one that evidently changes something, and what became of the faults.
 pub fn cured(record: &Record) -> String {
     let Some(recovered) = record.recovered_us() else {
         return match record.impact_us() {
@@ -64,19 +66,24 @@ pub fn cured(record: &Record) -> String {
     if record.verdict == Verdict::SelfHealed {
         return format!("Not the runbook: users recovered without it.{faults}");
     }
-    let before = |step: &&StepRecord| !step.commands.is_empty() && step.started_us < recovered;
+    let begun = record.mitigation_started_us.unwrap_or(recovered);
+    let helps = |step: &StepRecord, mitigates: bool| {
+        let in_time = step.commands.iter().filter(|command| (begun..recovered).contains(&command.started_us));
+        in_time
+            .map(|command| &command.text)
+            .any(|text| if mitigates { !only_looks(text) } else { evidently_changes(text) })
+    };
     let helped: Vec<String> = record
         .steps
         .iter()
-        .filter(before)
-        .filter_map(|step| record.step_info(&step.step))
-        .filter(|info| matches!(info.phase.as_str(), "mitigate" | "rollback"))
-        .map(|info| format!("“{}” (`{}`)", info.title, info.at))
+        .filter_map(|step| Some((step, record.step_info(&step.step)?)))
+        .filter(|(step, info)| helps(step, matches!(info.phase.as_str(), "mitigate" | "rollback")))
+        .map(|(_, info)| format!("“{}” (`{}`)", info.title, info.at))
         .collect();
     let after = record.figures().mitigation_to_recover_us;
     let after = after.map(|us| format!(", {} after the first of its commands began", seconds(us))).unwrap_or_default();
     match helped.as_slice() {
-        [] => format!("No mitigating step had begun when users recovered.{faults}"),
+        [] => format!("No command that was meant to help had begun when users recovered.{faults}"),
         [one] => format!("{one}{after}.{faults}"),
         all => format!("One or more of {}: {}{after}.{faults}", many(all.len(), "step"), all.join(", ")),
     }

@@ -161,6 +161,176 @@ const SQL_FUNCTIONS: &[&str] = &[
     "pg_stat_reset",
 ];
 
+/// Readers that can do more than look when their arguments say so.
+const CAN_DO_MORE: &[&str] =
+    &["awk", "date", "diff", "dmesg", "hostname", "journalctl", "nc", "openssl", "sort", "watch"];
+
+/// What a shell does to itself alone.
+const OF_THE_SHELL: &[&str] =
+    &["export", "readonly", "declare", "typeset", "local", "set", "unset", "shopt", "umask", "read"];
+
+/// Words of an address by which a GET might do something all the same: `/-/reload`, `/admin/flush`.
+const VERBS_OF_ADDRESSES: &[&str] = &[
+    "admin", "clear", "disable", "drain", "enable", "evict", "exec", "failover", "flush", "kill", "pause", "promote",
+    "purge", "quit", "reboot", "recover", "refresh", "release", "reload", "remove", "reset", "restart", "resume",
+    "rotate", "run", "scale", "set", "shutdown", "start", "stop", "switch", "toggle", "unlock", "update",
+];
+
+/// Functions and words of SQL before a parenthesis that change nothing.
+const SQL_LOOKS: &[&str] = &[
+    "age",
+    "and",
+    "any",
+    "array_agg",
+    "as",
+    "avg",
+    "by",
+    "cardinality",
+    "coalesce",
+    "concat",
+    "count",
+    "current_setting",
+    "date_trunc",
+    "exists",
+    "extract",
+    "format",
+    "from",
+    "in",
+    "left",
+    "length",
+    "lower",
+    "max",
+    "min",
+    "not",
+    "now",
+    "nullif",
+    "on",
+    "or",
+    "over",
+    "pg_blocking_pids",
+    "pg_database_size",
+    "pg_is_in_recovery",
+    "pg_last_wal_receive_lsn",
+    "pg_last_wal_replay_lsn",
+    "pg_relation_size",
+    "pg_size_pretty",
+    "pg_total_relation_size",
+    "pg_wal_lsn_diff",
+    "round",
+    "select",
+    "string_agg",
+    "substr",
+    "substring",
+    "sum",
+    "to_char",
+    "unnest",
+    "upper",
+    "user",
+    "values",
+    "version",
+    "where",
+];
+
+/// Whether a call certainly only looks: a verdict rests on it, so what could be more than that is not certain.
+pub(super) fn certainly_looks(call: &[&str]) -> bool {
+    let Some((&program, arguments)) = call.split_first() else { return false };
+    let program = program.rsplit('/').next().unwrap_or(program);
+    if OF_THE_SHELL.contains(&program) {
+        return true;
+    }
+    // A statement begins behind a quote.
+    let quoted = |word: &&str| if word.contains(' ') { format!("'{word}'") } else { (*word).to_string() };
+    let text = call.iter().map(quoted).collect::<Vec<_>>().join(" ");
+    if of_program(program, arguments, &text) != Reads {
+        return false;
+    }
+    let none = |words: &[&str]| !arguments.iter().any(|word| words.contains(word));
+    match program {
+        "psql" | "mysql" | "mariadb" => {
+            none(&["-f", "--file"]) && !text.contains('\\') && sql_looks(&text.to_lowercase())
+        }
+        "redis-cli" | "valkey-cli" | "keydb-cli" => !arguments.iter().any(|word| {
+            let word = word.to_uppercase();
+            ["EVAL", "EVALSHA", "FCALL", "CLUSTER", "SENTINEL", "DEBUG", "MODULE", "SCRIPT", "--PIPE", "--EVAL", "-X"]
+                .contains(&word.as_str())
+        }),
+        "curl" => curl_looks(arguments),
+        // A name may be a word of the table: nothing that changes may stand anywhere.
+        "kubectl" | "oc" | "docker" | "podman" | "docker-compose" => none(&[
+            "abort",
+            "apply",
+            "autoscale",
+            "build",
+            "cordon",
+            "cp",
+            "create",
+            "delete",
+            "destroy",
+            "down",
+            "drain",
+            "edit",
+            "exec",
+            "kill",
+            "patch",
+            "pause",
+            "promote",
+            "prune",
+            "pull",
+            "replace",
+            "restart",
+            "resume",
+            "rm",
+            "rmi",
+            "rollback",
+            "run",
+            "scale",
+            "set",
+            "start",
+            "stop",
+            "taint",
+            "uncordon",
+            "undo",
+            "unpause",
+            "up",
+            "update",
+        ]),
+        "systemctl" | "supervisorctl" | "service" => true,
+        _ => READERS.contains(&program) && !CAN_DO_MORE.contains(&program),
+    }
+}
+
+/// Whether every function that a statement calls is known to change nothing, and it takes no locks.
+fn sql_looks(lower: &str) -> bool {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
+    let known = |before: &str| {
+        let before = before.trim_end();
+        let name = before.get(before.trim_end_matches(is_name).len()..).unwrap_or_default();
+        name.is_empty() || SQL_LOOKS.contains(&name.rsplit('.').next().unwrap_or(name))
+    };
+    !lower.contains(" into ")
+        && !lower.contains("for update")
+        && lower.match_indices('(').all(|(at, _)| lower.get(..at).is_some_and(known))
+}
+
+/// Whether options of `curl` ask for nothing but an answer, and no address sounds like a command.
+fn curl_looks(arguments: &[&str]) -> bool {
+    arguments.iter().all(|word| {
+        let word = word.to_lowercase();
+        if let Some(option) = word.strip_prefix("--") {
+            return !["config", "data", "form", "json", "upload", "request"]
+                .iter()
+                .any(|name| option.starts_with(name))
+                || option.ends_with("=get");
+        }
+        let path =
+            word.split_once("://").map_or(word.as_str(), |(_, rest)| rest.split_once('/').map_or("", |(_, path)| path));
+        let words = path.split(|c: char| !c.is_ascii_alphanumeric());
+        !words.into_iter().any(|word| VERBS_OF_ADDRESSES.contains(&word))
+    }) && !arguments.iter().any(|word| {
+        word.starts_with('-') && !word.starts_with("--") && word.chars().any(|c| matches!(c, 'd' | 'F' | 'T' | 'K'))
+    })
+}
+
 /// The effect of a program with its arguments; `part` is the text of both.
 pub(super) fn of_program(program: &str, arguments: &[&str], part: &str) -> Effect {
     let has = |wanted: &[&str]| arguments.iter().any(|word| wanted.contains(word));

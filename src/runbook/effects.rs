@@ -15,6 +15,11 @@ pub(super) enum Effect {
     Changes,
 }
 
+/// Whether a command evidently changes something that others see: `docker compose restart web`, an UPDATE.
+pub fn evidently_changes(text: &str) -> bool {
+    of_command(text) == Effect::Changes
+}
+
 /// The effect of a whole command line: the worst of its parts.
 pub(super) fn of_command(text: &str) -> Effect {
     let lexed = lex(text);
@@ -88,6 +93,12 @@ fn writes(word: &str, next: &str) -> bool {
     let target = target.trim_start_matches(['>', '|']);
     let target = if target.is_empty() { next } else { target };
     !target.starts_with('&') && target != "/dev/null" && !target.is_empty()
+}
+
+/// Whether a text has nothing but assignments of plain words.
+pub(super) fn only_assigns(text: &str) -> bool {
+    let plain = |word: &str| is_assignment(word) && !word.contains(['(', '`', '>', '<', '&', ';', '|', '"', '\'']);
+    text.split_whitespace().next().is_some() && text.split_whitespace().all(plain)
 }
 
 fn is_assignment(word: &str) -> bool {

@@ -54,7 +54,8 @@ mod work;
 #[cfg(test)]
 mod properties;
 
-pub use calls::{Calls, answered, calls, functions, only_waits};
+pub use calls::{Calls, answered, calls, functions, only_looks};
+pub use effects::evidently_changes;
 pub use ids::slug;
 pub use left_running::left_running;
 pub use model::*;

@@ -15,7 +15,8 @@ use tokio_util::sync::CancellationToken;
 pub(super) enum Line {
     /// The supervisor's, without the token.
     Said(String),
-    /// Of whoever does not know the token: a loader that cannot start the supervisor, or a process that reached its output.
+    /// Without the token: of the supervisor until it is ready, of a loader that cannot start it, or of a process that reached its
+    /// output.
     Foreign(String),
 }
 

@@ -89,9 +89,7 @@ impl Shell {
         let (others, mut said_by_shell) = mpsc::unbounded_channel();
         let ended: Arc<Mutex<Vec<EndedCall>>> = Arc::default();
         let token = random_hex();
-        // A channel that is closed already is told by what is received.
-        let _ = tx.send(encode(&ToShell::Token { token: token.clone() })?).await;
-        let serving = super::calls::serve((rx, token), tx.clone(), others, tools, ended.clone());
+        let serving = super::calls::serve((rx, token.clone()), tx.clone(), others, tools, ended.clone());
         let calls = AbortOnDropHandle::new(tokio::spawn(serving));
         let deadline = Instant::now() + READY_WITHIN;
         let mut said = String::new();
@@ -102,16 +100,17 @@ impl Shell {
                     return Err(ShellError::NoShell(format!("it was not ready within {seconds} s{said}")));
                 }
                 Ok(None) => return Err(ShellError::NoShell(format!("its process ended before it was ready{said}"))),
-                // A loader that cannot start the executable has its say in plain words.
-                Ok(Some(Line::Foreign(line))) => said = format!(": {}", line.trim()),
-                Ok(Some(Line::Said(line))) => match parse(&line)? {
-                    FromShell::Ready { bash } => break bash,
-                    FromShell::Failed { message } => return Err(ShellError::NoShell(message)),
-                    _ => {}
+                Ok(Some(Line::Said(line) | Line::Foreign(line))) => match serde_json::from_str(&line) {
+                    Ok(FromShell::Ready { bash }) => break bash,
+                    Ok(FromShell::Failed { message }) => return Err(ShellError::NoShell(message)),
+                    Ok(_) => {}
+                    // A loader that cannot start the executable has its say in plain words.
+                    Err(_) => said = format!(": {}", line.trim()),
                 },
             }
         };
         let shell = Shell { tx, rx: said_by_shell, bash, next_id: 1, unfinished: None, ended, _calls: calls };
+        shell.send(&ToShell::Token { token }).await?;
         if !vars.is_empty() {
             shell.set(vars).await?;
         }

@@ -1,5 +1,6 @@
-//! Wire protocol between runner and shell supervisor: JSON lines, one message a line. The first message tells the supervisor a token,
-//! with which each of its lines begins: other processes of its container that reach its standard output do not know it.
+//! Wire protocol between runner and shell supervisor: JSON lines, one message a line. Once the supervisor is ready it is told a
+//! token, with which each of its lines begins from then on: other processes of its container that reach its standard output do not
+//! know it.
 
 use crate::record::Stream;
 use base64::Engine as _;
@@ -10,7 +11,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "snake_case")]
 pub enum ToShell {
-    /// The first message: what every line of the supervisor begins with.
+    /// The first message: what every line of the supervisor begins with from now on.
     Token {
         /// The token.
         token: String,

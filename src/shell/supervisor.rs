@@ -15,6 +15,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tokio::io::AsyncRead;
 use tokio::sync::{mpsc, watch};
@@ -34,7 +35,8 @@ pub async fn serve(channel: Channel, programs: Programs, stop: CancellationToken
     // No other process of the container, root's neither, may open its standard input and output through `/proc`, or trace it
     // (PR_SET_DUMPABLE in prctl(2)), unless it has CAP_SYS_PTRACE.
     let hidden = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
-    let Some(Channel { tx, rx }) = stop.run_until_cancelled(with_token(channel)).await.flatten() else { return };
+    let token = Arc::new(OnceLock::new());
+    let Channel { tx, rx } = with_token(channel, token.clone());
     if let Err(error) = hidden {
         return fail(&tx, format!("it cannot be kept from the other processes of its container: {error}")).await;
     }
@@ -66,6 +68,7 @@ pub async fn serve(channel: Channel, programs: Programs, stop: CancellationToken
         groups: BTreeSet::new(),
         queue: VecDeque::new(),
         commands: 0,
+        token,
         tx,
         rx,
         stop,
@@ -77,19 +80,19 @@ pub async fn serve(channel: Channel, programs: Programs, stop: CancellationToken
     let _ = std::fs::remove_dir_all(&dir);
 }
 
-/// Waits for the token; what is sent from then on begins with it.
-async fn with_token(channel: Channel) -> Option<Channel> {
-    let Channel { tx, mut rx } = channel;
-    let Some(ToShell::Token { token }) = rx.recv().await.and_then(|line| parse(&line)) else { return None };
+/// The same channel; what is sent begins with the token as soon as there is one.
+fn with_token(channel: Channel, token: Arc<OnceLock<String>>) -> Channel {
+    let Channel { tx, rx } = channel;
     let (said, mut lines) = mpsc::channel::<String>(1);
     tokio::spawn(async move {
         while let Some(line) = lines.recv().await {
+            let token = token.get().map_or("", String::as_str);
             if tx.send(format!("{token}{line}")).await.is_err() {
                 return;
             }
         }
     });
-    Some(Channel { tx: said, rx })
+    Channel { tx: said, rx }
 }
 
 async fn fail(tx: &mpsc::Sender<String>, message: String) {
@@ -128,6 +131,7 @@ struct Supervisor {
     groups: BTreeSet<i32>,
     queue: VecDeque<ToShell>,
     commands: u64,
+    token: Arc<OnceLock<String>>,
     tx: mpsc::Sender<String>,
     rx: mpsc::Receiver<String>,
     stop: CancellationToken,
@@ -186,7 +190,12 @@ impl Supervisor {
                 Some(())
             }
             // What it was meant for has ended by itself.
-            ToShell::Token { .. } | ToShell::Cancel | ToShell::Call { .. } => Some(()),
+            ToShell::Token { token } => {
+                // The first one counts.
+                let _ = self.token.set(token);
+                Some(())
+            }
+            ToShell::Cancel | ToShell::Call { .. } => Some(()),
             ToShell::Save => {
                 self.commands += 1;
                 let path = self.dir.join(format!("saved{}", self.commands));

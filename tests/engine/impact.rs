@@ -94,3 +94,14 @@ async fn a_runbook_that_only_waits_has_healed_nothing() {
         .await;
     told.verdict(Verdict::SelfHealed, &["no command of the runbook was meant to help"]);
 }
+
+#[tokio::test]
+async fn a_runbook_that_only_looks_has_healed_nothing() {
+    let told = Case::new()
+        .replace("fix", "psql -c 'SELECT 1'\nsleep 2500")
+        .set("respond", "{ phases: [diagnose, mitigate] }")
+        .world(|world| world.ends_after = Some(Duration::from_millis(1300)))
+        .run()
+        .await;
+    told.verdict(Verdict::SelfHealed, &["no command of the runbook was meant to help"]);
+}

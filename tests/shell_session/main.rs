@@ -533,14 +533,9 @@ async fn a_supervisor_that_does_not_start_is_told_with_its_words() {
     drop(far);
     let error = Shell::open(near, &[]).await.err().unwrap();
     assert!(matches!(&error, ShellError::NoShell(why) if why.contains("libc.so.6")), "{error}");
-    let (near, mut far) = Channel::pair(4);
-    let failed = async {
-        let token = token(&mut far).await;
-        let failed = r#"{"msg":"failed","message":"there is no bash in this container"}"#;
-        far.tx.send(format!("{token}{failed}")).await.unwrap();
-    };
-    let (shell, ()) = tokio::join!(Shell::open(near, &[]), failed);
-    let error = shell.err().unwrap();
+    let (near, far) = Channel::pair(4);
+    far.tx.send(r#"{"msg":"failed","message":"there is no bash in this container"}"#.to_owned()).await.unwrap();
+    let error = Shell::open(near, &[]).await.err().unwrap();
     assert_eq!(error.to_string(), "no shell session could be started: there is no bash in this container");
 }
 
@@ -568,13 +563,9 @@ async fn a_step_that_writes_into_the_session_is_not_believed() {
 #[tokio::test]
 async fn stale_messages_are_told_from_those_of_the_command() {
     let (near, mut far) = Channel::pair(16);
-    let ready = async {
-        let token = token(&mut far).await;
-        far.tx.send(format!(r#"{token}{{"msg":"ready","bash":"b"}}"#)).await.unwrap();
-        token
-    };
-    let (shell, token) = tokio::join!(Shell::open(near, &[]), ready);
-    let mut shell = shell.unwrap();
+    far.tx.send(r#"{"msg":"ready","bash":"b"}"#.to_owned()).await.unwrap();
+    let mut shell = Shell::open(near, &[]).await.unwrap();
+    let token = token(&mut far).await;
     for line in [
         r#"{"msg":"output","id":99,"stream":"stdout","text":"old"}"#,
         r#"{"msg":"ended","id":99,"exit":9,"took_us":1,"timed_out":false,"omitted":0}"#,

@@ -30,9 +30,6 @@ impl Supervisor {
 
     /// Works until the runner's end of the channel is gone.
     pub async fn serve(mut self) {
-        let first = self.channel.rx.recv().await.map(|line| serde_json::from_str(&line).expect("a message"));
-        let Some(ToShell::Token { token }) = first else { return };
-        self.token = token;
         if self.world.switches.no_shell {
             self.send(FromShell::Failed { message: "the container has no bash".into() }).await;
             return;
@@ -58,11 +55,8 @@ impl Supervisor {
                     })
                     .await
                 }
-                ToShell::Token { .. }
-                | ToShell::Restore { .. }
-                | ToShell::Import { .. }
-                | ToShell::Cancel
-                | ToShell::Call { .. } => {}
+                ToShell::Token { token } => self.token = token,
+                ToShell::Restore { .. } | ToShell::Import { .. } | ToShell::Cancel | ToShell::Call { .. } => {}
             }
         }
     }

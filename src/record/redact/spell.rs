@@ -1,6 +1,6 @@
 //! The ways in which one secret is spelt in output: as it is, and as base64, URLs, JSON, XML, SQL and shells write it.
 
-use super::{SHORTEST_GUESSED, Secret};
+use super::Secret;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
@@ -28,7 +28,7 @@ pub fn spellings(secret: &Secret) -> BTreeSet<String> {
     let lines = trimmed.lines().map(str::trim);
     if trimmed.contains('\n') {
         // Output shows it line by line. The first and last line of a PEM file are no secret.
-        let secret_lines = lines.filter(|line| !line.starts_with("-----") && line.chars().count() >= SHORTEST_GUESSED);
+        let secret_lines = lines.filter(|line| !line.starts_with("-----") && line.chars().count() >= shortest);
         values.extend(secret_lines.map(str::to_owned));
         values.push(trimmed.replace('\n', "\r\n"));
     }

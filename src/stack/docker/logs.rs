@@ -62,6 +62,7 @@ pub(super) async fn clean_calls(dir: &Path, redactor: &Redactor) -> Result<(), S
 /// which the engine saw it. One log that cannot be read does not keep the others from being written.
 pub(super) async fn save(docker: &Docker, project: &str, dir: &Path, redactor: &Redactor) -> Result<(), StackError> {
     let creating = format!("creating {}", dir.display());
+    crate::record::no_link(dir).map_err(|error| environment(creating.clone(), error))?;
     tokio::fs::create_dir_all(dir).await.map_err(|error| environment(creating, error))?;
     let mut first_error = None;
     for container in containers::list(docker, &[(labels::PROJECT, Some(project))]).await? {
