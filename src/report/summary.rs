@@ -13,6 +13,8 @@ use std::path::Path;
 const WIDTH: usize = 80;
 /// Columns before what is said about a step.
 const INDENT: usize = 14;
+/// A wait in vain that is shorter says nothing.
+const SHORT_US: u64 = 1_000_000;
 /// A clock offset that is known no better than this is worth a word: half a slice.
 const VAGUE_US: u64 = 50_000;
 /// Lines of a failed command's output that are shown.
@@ -320,7 +322,8 @@ impl Page {
         let control = record.phases.iter().filter(|phase| record.is_control() && phase.phase == Phase::Recover);
         let from = control.map(|phase| phase.started_us).next();
         let meant = |wait: &WaitRecord| from.is_some_and(|from| wait.ended_us >= from);
-        let waits = record.waits.iter().filter(|wait| !wait.met && !meant(wait));
+        // What had been waited for before, in a verification, is no wait of its own.
+        let waits = record.waits.iter().filter(|wait| !wait.met && !meant(wait) && wait.took_us >= SHORT_US);
         all.extend(waits.map(|wait| format!("waited {} in vain for {}", seconds(wait.took_us), wait.what)));
         all.extend(record.left.iter().map(|left| format!("left behind: {left}")));
         if record.kept {

@@ -220,7 +220,7 @@ pub fn fate(record: &Record, fault: &FaultRecord) -> (Mark, String) {
         (None, None) => (Mark::Warn, "not undone".to_string()),
     };
     let active = matches!(fault.after, Some(FaultAfter::StillActive | FaultAfter::PartiallyActive));
-    let mark = if mark == Mark::Good && active && served_beside(record).is_some() { Mark::Warn } else { mark };
+    let mark = if mark == Mark::Good && active && !record.is_control() { Mark::Warn } else { mark };
     (mark, after.map_or(undone.clone(), |after| format!("{after}, {undone}")))
 }
 

@@ -287,7 +287,8 @@ fn not_recovered(record: &Record, runbook: &str, all: &mut Vec<String>) {
         .collect();
     if !by_hand.is_empty() {
         all.push(format!(
-            "If the cure is {}, give it commands, or drill with `--ask`: it was for a person and was skipped.",
+            "If the cure is {}: it was skipped. If it is conditional, choose it (`steps: {{ ID: {{ choose: true }} }}`); if it is for a \
+             person, give it commands or drill with `--ask`.",
             listed(&by_hand)
         ));
     }
