@@ -21,6 +21,8 @@ pub struct CheckArgs {
     /// Scenarios and game days (names or paths) and runbooks (paths) to check; all of the project when none is named.
     #[arg(value_name = "SCENARIO|GAMEDAY|RUNBOOK")]
     files: Vec<String>,
+    #[command(flatten)]
+    allow: super::consent::Allow,
 }
 
 /// The files that are meant.
@@ -34,7 +36,7 @@ struct Selected {
 /// Runs the command.
 pub async fn run(args: CheckArgs, globals: &super::Globals) -> Result<Exit, Error> {
     let selected = selected(&args, &globals.project)?;
-    let overrides = globals.overrides([]);
+    let overrides = args.allow.overrides(globals, []);
     let mut diags = Diagnostics::default();
     let mut plans = Vec::new();
     for path in &selected.scenarios {
@@ -58,12 +60,14 @@ pub async fn run(args: CheckArgs, globals: &super::Globals) -> Result<Exit, Erro
     }
     plans.iter().for_each(|plan| check_objectives(plan, &mut diags));
     // Without Docker the stacks cannot be judged; what is wrong with the files is told all the same.
-    let resolved = resolve_stacks(&plans, &mut diags).await;
+    let mut open = BTreeSet::new();
+    let resolved = resolve_stacks(&plans, &mut diags, &mut open).await;
     if let (Ok(models), false) = (&resolved, diags.has_errors()) {
         print(&check_programs(&plans, models, &mut diags).await)?;
     }
     if diags.has_errors() || resolved.is_ok() {
         let exit = report(&diags, &selected, globals)?;
+        say(&super::findings::consent(&open).map(|how| format!("help: {how}\n")).unwrap_or_default());
         if let Err(error) = resolved {
             say(&format!("error: {error}\n"));
         }
@@ -120,7 +124,12 @@ fn check_runbook(path: &Path, overrides: &Overrides, diags: &mut Diagnostics) {
 
 /// Resolves the stacks of these plans and notes what only the resolved model tells: services that do not exist
 /// (`spec::check_services`), settings that a drill cannot have or should not have (`spec::place_in_stack`).
-async fn resolve_stacks(plans: &[Plan], diags: &mut Diagnostics) -> Result<Vec<Option<ResolvedModel>>, Error> {
+/// What could be allowed is added to `open`.
+async fn resolve_stacks(
+    plans: &[Plan],
+    diags: &mut Diagnostics,
+    open: &mut BTreeSet<String>,
+) -> Result<Vec<Option<ResolvedModel>>, Error> {
     let mut models = Vec::new();
     for plan in plans {
         models.push(None);
@@ -131,13 +140,13 @@ async fn resolve_stacks(plans: &[Plan], diags: &mut Diagnostics) -> Result<Vec<O
                     check_variables(plan, &named, diags);
                 }
                 check_environment(plan, |service| model.environment(service), diags);
-                super::findings::place(plan, &model.findings(&plan.stack), diags);
+                open.extend(super::findings::place(plan, &model.findings(&plan.stack), diags));
                 places::check_localhost(plan, &model, diags);
                 models.pop();
                 models.push(Some(model));
             }
             Err(ResolveError::Environment(error)) => return Err(super::conduct::environment(error)),
-            Err(error) => super::findings::invalid(plan, &error, diags),
+            Err(error) => open.extend(super::findings::invalid(plan, &error, diags)),
         }
     }
     Ok(models)

@@ -13,6 +13,7 @@ pub use sealing::seal_cut_off;
 pub use signals::{end_on_signals, listen};
 
 use super::ask::Terminal;
+use super::consent::Settled;
 use crate::engine::{Options, Shutdown};
 use crate::error::{Error, Exit};
 use crate::output::{say, say_line, stderr_is_terminal};
@@ -26,6 +27,7 @@ use crate::stack::docker::{
 };
 use crate::stack::{Stack, StackError};
 use drill::{Begun, Carried, carry_out};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -75,10 +77,14 @@ pub struct Wishes {
 pub async fn all(plans: &mut [Plan], wishes: &Wishes) -> Result<Exit, Error> {
     let endpoint = Endpoint::resolve().await.map_err(environment)?;
     let models = match resolved(&*plans, &endpoint, wishes.color).await {
-        Err(_) if super::consent::settle(plans, &endpoint).await => resolved(&*plans, &endpoint, wishes.color).await,
-        other => other,
+        Ok(models) => models,
+        Err(error) => match super::consent::settle(plans, &endpoint).await? {
+            Settled::Given => resolved(&*plans, &endpoint, wishes.color).await?,
+            // The question has told it all.
+            Settled::Declined => return Err(Error::usage("nothing was started: this was not allowed")),
+            Settled::NotAsked => return Err(error),
+        },
     };
-    let models = models?;
     for line in super::sweep::quick_sweep(&endpoint).await {
         if !wishes.quiet {
             say_line(&format!("sweep: {line}"));
@@ -129,22 +135,26 @@ async fn resolved<'p>(
     color: bool,
 ) -> Result<Vec<ResolvedModel>, Error> {
     let mut diagnostics = Diagnostics::default();
-    let mut models = Vec::new();
+    let (mut models, mut open) = (Vec::new(), BTreeSet::new());
     for plan in plans {
         match resolve_at(&plan.stack, endpoint).await {
             Err(ResolveError::Environment(error)) => return Err(environment(error)),
-            Err(error) => super::findings::invalid(plan, &error, &mut diagnostics),
+            Err(error) => open.extend(super::findings::invalid(plan, &error, &mut diagnostics)),
             Ok(model) => {
                 spec::check_services(plan, &model.services(), &model.hosts(), &mut diagnostics);
                 spec::check_environment(plan, |service| model.environment(service), &mut diagnostics);
-                super::findings::place(plan, &model.findings(&plan.stack), &mut diagnostics);
+                open.extend(super::findings::place(plan, &model.findings(&plan.stack), &mut diagnostics));
                 models.push(model);
             }
         }
     }
     if diagnostics.has_errors() {
         let text = crate::source::render(&diagnostics, color);
-        return Err(Error::usage(format!("nothing was started\n{text}")));
+        let error = Error::usage(format!("nothing was started\n{text}"));
+        return Err(match super::findings::consent(&open) {
+            Some(how) => error.hint(how),
+            None => error,
+        });
     }
     Ok(models)
 }

@@ -1,28 +1,78 @@
 //! What a person allows stacks of the host: by name for one run, or once for a project as it stands, remembered in the person's
 //! own configuration and asked for again when what is asked for changes.
 
+use super::Globals;
 use super::ask::Terminal;
+use crate::error::Error;
 use crate::output::{say_line, visible};
 use crate::record::write_atomic;
-use crate::spec::Plan;
-use crate::stack::docker::{Endpoint, resolve_at, rights};
+use crate::spec::{Overrides, Plan};
+use crate::stack::Allowed;
+use crate::stack::docker::{Asked, Endpoint, resolve_at, rights};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
-use std::path::PathBuf;
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// A line of a value in the question has at most so many characters.
+const LINE: usize = 96;
+/// Keys that say what a service runs.
+const RUNS: &[&str] = &["image", "build", "entrypoint", "command", "post_start", "pre_stop"];
+
+/// What a command takes that reads a stack.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(super) struct Allow {
+    /// Keys of Compose that may reach the host in this run: `devices,cap_add`. Only for files that you trust.
+    #[arg(long, value_name = "KEYS", value_delimiter = ',', value_parser = right)]
+    allow_host: Vec<String>,
+}
+
+impl Allow {
+    /// What the command line adds to the files that it reads, with what the person allows.
+    pub(super) fn overrides(&self, globals: &Globals, vars: impl IntoIterator<Item = (String, String)>) -> Overrides {
+        // Of a file that cannot be read, nothing is allowed; `settle` says so.
+        let remembered = file().map_or(Ok(Vec::new()), |file| read(&file)).unwrap_or_default();
+        Overrides {
+            allowed: Allowed {
+                rights: self.allow_host.iter().cloned().collect(),
+                digests: remembered.into_iter().map(|allowed| allowed.digest).collect(),
+            },
+            ..globals.overrides(vars)
+        }
+    }
+}
 
 /// One project's stack that was allowed.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Remembered {
-    /// The project's directory; for people who read the file.
+    /// The project's directory.
     project: PathBuf,
-    /// What was allowed; for people who read the file.
+    /// The Compose file.
+    #[serde(default)]
+    stack: PathBuf,
+    /// What was allowed, each with its whole value.
     what: Vec<String>,
+    /// The services that were given it: a digest for each key, which tells what changed and not what stands there.
+    #[serde(default)]
+    services: BTreeMap<String, BTreeMap<String, String>>,
     /// Digest of the project's directory and of everything that its stack asks for.
     digest: String,
 }
 
+/// How a person has answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Settled {
+    /// With yes, to something at least.
+    Given,
+    /// With no.
+    Declined,
+    /// Nobody was asked.
+    NotAsked,
+}
+
 /// A name of `--allow-host`.
-pub(super) fn right(text: &str) -> Result<String, String> {
+fn right(text: &str) -> Result<String, String> {
     let known = rights();
     match known.iter().any(|right| right == text) {
         true => Ok(text.to_string()),
@@ -30,20 +80,18 @@ pub(super) fn right(text: &str) -> Result<String, String> {
     }
 }
 
-/// Digests of what was allowed before; of a file that cannot be read, nothing is.
-pub(super) fn remembered() -> BTreeSet<String> {
-    read().unwrap_or_default().into_iter().map(|allowed| allowed.digest).collect()
-}
-
-/// Asks the person at the terminal for what the stacks of these plans ask of the host, and remembers a yes. `false` where
-/// nobody is there, nothing is asked for that can be allowed, or the answer is no.
-pub(super) async fn settle(plans: &mut [Plan], endpoint: &Endpoint) -> bool {
+/// Asks the person at the terminal for what the stacks of these plans ask of the host, and remembers a yes. Nobody is asked where
+/// nobody is there, or where nothing is asked for that can be allowed.
+///
+/// # Errors
+/// `Usage` when what was allowed before cannot be read: it would be lost with the next yes.
+pub(super) async fn settle(plans: &mut [Plan], endpoint: &Endpoint) -> Result<Settled, Error> {
     if !Terminal::new(true, "").is_present() {
-        return false;
+        return Ok(Settled::NotAsked);
     }
-    let mut given = false;
+    let mut settled = Settled::NotAsked;
     for plan in plans {
-        let Ok(model) = resolve_at(&plan.stack, endpoint).await else { return false };
+        let Ok(model) = resolve_at(&plan.stack, endpoint).await else { return Ok(Settled::NotAsked) };
         let asked = model.asked(&plan.stack);
         let allowed = &plan.stack.allowed;
         let open = |right: &Option<String>| right.as_ref().is_none_or(|right| !allowed.rights.contains(right));
@@ -51,28 +99,90 @@ pub(super) async fn settle(plans: &mut [Plan], endpoint: &Endpoint) -> bool {
             continue;
         }
         if asked.asks.iter().any(|ask| ask.right.is_none()) {
-            return false;
+            return Ok(Settled::NotAsked);
         }
-        let what: Vec<String> = asked.asks.iter().map(|ask| visible(&ask.what)).collect();
-        let question = format!(
-            "{} asks for what reaches this host:\n  {}\nAllow it for {} as it stands, from now on? [y/N] ",
-            visible(&plan.stack.compose_file.display().to_string()),
-            what.join("\n  "),
-            visible(&plan.stack.root.display().to_string())
-        );
-        let answer = super::ask::answer(question, false).await;
+        let file = file();
+        let earlier = file.as_deref().map_or(Ok(Vec::new()), read).map_err(|error| Error::usage(error).hint(MEND))?;
+        let new = Remembered {
+            project: plan.stack.root.clone(),
+            stack: std::path::absolute(&plan.stack.compose_file).unwrap_or_else(|_| plan.stack.compose_file.clone()),
+            what: asked.asks.iter().map(|ask| format!("{}: {}", ask.what, ask.value)).collect(),
+            services: asked.services.iter().map(|(name, service)| (name.clone(), digests(service))).collect(),
+            digest: asked.digest.clone(),
+        };
+        let answer = super::ask::answer(question(&asked, &new, &earlier, file.as_deref()), false).await;
         if !answer.is_some_and(|answer| matches!(answer.trim(), "y" | "Y" | "yes")) {
-            return false;
+            return Ok(Settled::Declined);
         }
-        let mut all = read().unwrap_or_default();
-        all.push(Remembered { project: plan.stack.root.clone(), what, digest: asked.digest.clone() });
-        if let Err(error) = write(&all) {
+        let kept = file.ok_or_else(|| "neither XDG_CONFIG_HOME nor HOME is set".to_string());
+        if let Err(error) = kept.and_then(|file| remember(&file, new)) {
             say_line(&format!("it is allowed for this run only, and could not be remembered: {error}"));
         }
         plan.stack.allowed.digests.insert(asked.digest);
-        given = true;
+        settled = Settled::Given;
     }
-    given
+    Ok(settled)
+}
+
+/// What to do about a file that cannot be read.
+const MEND: &str = "mend the file, or move it away: then nothing is allowed until you are asked again";
+
+/// A digest of the value of each key of a service.
+fn digests(service: &Value) -> BTreeMap<String, String> {
+    let digest = |value: &Value| -> String {
+        Sha256::digest(value.to_string()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    };
+    service.as_object().into_iter().flatten().map(|(key, value)| (key.clone(), digest(value))).collect()
+}
+
+/// Everything that is asked for, whole, and what of it was not allowed before.
+fn question(asked: &Asked, new: &Remembered, earlier: &[Remembered], file: Option<&Path>) -> String {
+    let before: Vec<&Remembered> =
+        earlier.iter().filter(|one| one.project == new.project && one.stack == new.stack).collect();
+    let mark = |is_new: bool| if is_new && !before.is_empty() { "new or changed: " } else { "" };
+    let mut text = format!("{} asks for what reaches this host:\n", visible(&new.stack.display().to_string()));
+    for (ask, line) in asked.asks.iter().zip(&new.what) {
+        let is_new = !before.iter().any(|one| one.what.contains(line));
+        text += &format!("  {}{}\n{}", mark(is_new), visible(&ask.what), wrapped(&ask.value));
+    }
+    for (name, service) in &asked.services {
+        let keys = new.services.get(name).cloned().unwrap_or_default();
+        // Compared with what was allowed last.
+        let changed = match before.iter().rev().find_map(|one| one.services.get(name)) {
+            None => mark(true).to_string(),
+            Some(old) => {
+                let all: BTreeSet<&String> = old.keys().chain(keys.keys()).collect();
+                let other: Vec<&str> =
+                    all.into_iter().filter(|key| old.get(*key) != keys.get(*key)).map(String::as_str).collect();
+                if other.is_empty() { String::new() } else { format!("changed ({}): ", other.join(", ")) }
+            }
+        };
+        let runs: Map<String, Value> = service
+            .as_object()
+            .into_iter()
+            .flatten()
+            .filter(|(key, value)| RUNS.contains(&key.as_str()) && !value.is_null())
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
+        let line = visible(&format!("{changed}`{name}`, which is given something of the host, runs"));
+        text += &format!("  {line}\n{}", wrapped(&Value::Object(runs).to_string()));
+    }
+    let kept = file.map_or_else(String::new, |file| {
+        format!(
+            "A yes is kept in {}; take the entry out of it to take it back.\n",
+            visible(&file.display().to_string())
+        )
+    });
+    text + &format!(
+        "{kept}Allow it for {} as it stands, from now on? [y/N] ",
+        visible(&new.project.display().to_string())
+    )
+}
+
+/// A value on lines of its own, all of it.
+fn wrapped(text: &str) -> String {
+    let shown: Vec<char> = visible(text).chars().collect();
+    shown.chunks(LINE).map(|line| format!("      {}\n", line.iter().collect::<String>())).collect()
 }
 
 /// `$XDG_CONFIG_HOME/firedrill/allowed.json`, by default below `~/.config`.
@@ -82,12 +192,104 @@ fn file() -> Option<PathBuf> {
     Some(configuration.join("firedrill").join("allowed.json"))
 }
 
-fn read() -> Option<Vec<Remembered>> {
-    serde_json::from_slice(&std::fs::read(file()?).ok()?).ok()
+/// What was allowed before: nothing where there is no file.
+fn read(file: &Path) -> Result<Vec<Remembered>, String> {
+    match std::fs::read(file) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| format!("{}: {error}", file.display())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(format!("{}: {error}", file.display())),
+    }
 }
 
-fn write(all: &[Remembered]) -> std::io::Result<()> {
-    let file = file().ok_or_else(|| std::io::Error::other("neither XDG_CONFIG_HOME nor HOME is set"))?;
-    file.parent().map_or(Ok(()), std::fs::create_dir_all)?;
-    write_atomic(&file, &serde_json::to_vec_pretty(all)?)
+/// Adds to what was allowed before; a file that cannot be read stays as it is.
+fn remember(file: &Path, new: Remembered) -> Result<(), String> {
+    let mut all = read(file)?;
+    all.push(new);
+    let told = |error: std::io::Error| format!("{}: {error}", file.display());
+    file.parent().map_or(Ok(()), std::fs::create_dir_all).map_err(told)?;
+    let bytes = serde_json::to_vec_pretty(&all).map_err(|error| told(error.into()))?;
+    write_atomic(file, &bytes).map_err(told)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stack::docker::Ask;
+    use serde_json::json;
+
+    fn of(asked: &Asked) -> Remembered {
+        Remembered {
+            project: "/p".into(),
+            stack: "/p/compose.yaml".into(),
+            what: asked.asks.iter().map(|ask| format!("{}: {}", ask.what, ask.value)).collect(),
+            services: asked.services.iter().map(|(name, service)| (name.clone(), digests(service))).collect(),
+            digest: asked.digest.clone(),
+        }
+    }
+
+    fn asked(caps: &Value, service: Value) -> Asked {
+        let ask = |key: &str, value: &Value| Ask {
+            service: Some("db".into()),
+            key: key.into(),
+            right: Some(key.into()),
+            what: format!("`{key}` of `db` reaches the host"),
+            value: value.to_string(),
+        };
+        let Value::Object(services) = json!({ "db": service }) else { unreachable!("a mapping") };
+        let asks = vec![ask("cap_add", caps), ask("privileged", &json!(true))];
+        Asked { asks, services, digest: caps.to_string() }
+    }
+
+    #[test]
+    fn the_question_has_whole_values_and_marks_what_changed() {
+        let long = "x".repeat(300) + "\u{1b}[2J";
+        let first = asked(&json!([long]), json!({ "image": "a", "environment": { "PASSWORD": "hunter2" } }));
+        let earlier = of(&first);
+        let file = Some(Path::new("/home/me/allowed.json"));
+        let text = question(&first, &earlier, &[], file);
+        let joined: String = text.lines().map(str::trim).collect();
+        assert!(joined.contains(&"x".repeat(300)) && joined.contains("[2J") && !text.contains('\u{1b}'), "{text}");
+        assert!(!text.contains("changed") && !text.contains("hunter2"), "{text}");
+        assert!(text.contains("kept in /home/me/allowed.json") && text.contains("to take it back"), "{text}");
+        let second = asked(
+            &json!(["SYS_ADMIN"]),
+            json!({ "image": "b", "command": ["c"], "environment": { "PASSWORD": "hunter2" } }),
+        );
+        let new = of(&second);
+        insta::assert_snapshot!(question(&second, &new, std::slice::from_ref(&earlier), file));
+        // Of another stack nothing is known.
+        let other = Remembered { stack: "/p/other.yaml".into(), ..earlier };
+        assert!(!question(&second, &new, &[other], file).contains("changed"));
+        assert!(!serde_json::to_string(&new).unwrap().contains("hunter2"));
+    }
+
+    #[test]
+    fn what_was_allowed_is_not_lost_when_it_cannot_be_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("firedrill/allowed.json");
+        let entry = || of(&asked(&json!([]), json!({})));
+        remember(&file, entry()).unwrap();
+        remember(&file, entry()).unwrap();
+        assert_eq!(read(&file).unwrap().len(), 2);
+        let broken = std::fs::read_to_string(&file).unwrap() + "]";
+        std::fs::write(&file, &broken).unwrap();
+        let error = remember(&file, entry()).unwrap_err();
+        assert!(error.contains(&file.display().to_string()), "{error}");
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), broken);
+    }
+
+    /// Only commands that read a stack take it.
+    #[test]
+    fn consent_is_offered_where_a_stack_is_read() {
+        let parse = |command: &[&str]| {
+            let line = ["firedrill"].iter().chain(command).chain(&["--allow-host", "cap_add"]);
+            <super::super::Cli as clap::Parser>::try_parse_from(line).is_ok()
+        };
+        for command in [&["scenario", "x"][..], &["gameday", "x"], &["check"], &["init"]] {
+            assert!(parse(command), "{command:?}");
+        }
+        for command in [&["sweep"][..], &["report"], &["lint"], &["show", "x"], &["verify"], &["doctor"], &["list"]] {
+            assert!(!parse(command), "{command:?}");
+        }
+    }
 }

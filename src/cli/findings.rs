@@ -3,11 +3,12 @@
 
 use crate::source::{Diagnostics, Level};
 use crate::spec::{Plan, place_in_stack};
-use crate::stack::docker::Finding;
+use crate::stack::docker::{Finding, READ_BEFORE};
+use std::collections::BTreeSet;
 
 /// Notes what there is to say about the stack of a plan. A finding that stands already (another scenario has the same
-/// stack) is not told again.
-pub fn place(plan: &Plan, findings: &[Finding], diags: &mut Diagnostics) {
+/// stack) is not told again. Returns what the person could allow and has not, as `--allow-host` calls it.
+pub fn place(plan: &Plan, findings: &[Finding], diags: &mut Diagnostics) -> BTreeSet<String> {
     for finding in findings {
         let span = place_in_stack(&plan.stack_source, finding.service.as_deref(), &finding.key);
         let level = if finding.error { Level::Error } else { Level::Warning };
@@ -22,10 +23,25 @@ pub fn place(plan: &Plan, findings: &[Finding], diags: &mut Diagnostics) {
             noted.help(help);
         }
     }
+    findings.iter().filter_map(|finding| finding.right.clone()).collect()
 }
 
-/// Notes that Compose does not accept the stack file, in Compose's own words.
-pub fn invalid(plan: &Plan, error: &crate::stack::docker::ResolveError, diags: &mut Diagnostics) {
+/// How to allow all that a person could allow, to be said once after the mistakes.
+pub fn consent(open: &BTreeSet<String>) -> Option<String> {
+    if open.is_empty() {
+        return None;
+    }
+    let keys: Vec<&str> = open.iter().map(String::as_str).collect();
+    // What Compose would read before the stack is known is not asked for.
+    let asks = match keys.iter().any(|key| READ_BEFORE.contains(key)) {
+        true => "",
+        false => "; at a terminal, `firedrill scenario` asks for consent and remembers it",
+    };
+    Some(format!("if you trust these files, allow it in this run: `--allow-host {}`{asks}", keys.join(",")))
+}
+
+/// Notes that Compose does not accept the stack file, in Compose's own words. Returns what [`place`] does.
+pub fn invalid(plan: &Plan, error: &crate::stack::docker::ResolveError, diags: &mut Diagnostics) -> BTreeSet<String> {
     if let crate::stack::docker::ResolveError::Refused { findings, .. } = error {
         return place(plan, findings, diags);
     }
@@ -35,4 +51,5 @@ pub fn invalid(plan: &Plan, error: &crate::stack::docker::ResolveError, diags: &
             .error(&plan.stack_source, crate::source::Span::default(), message)
             .help("`docker compose config` in its folder says the same");
     }
+    BTreeSet::new()
 }

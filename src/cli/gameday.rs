@@ -64,6 +64,8 @@ pub struct GamedayArgs {
     /// What to print: for people, or every event of the game day as a line of JSON on standard output.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
+    #[command(flatten)]
+    allow: super::consent::Allow,
 }
 
 fn budget(text: &str) -> Result<Duration, String> {
@@ -107,7 +109,7 @@ pub async fn run(args: GamedayArgs, globals: &super::Globals) -> Result<Exit, Er
 
 /// Reads the game day and every scenario of it; the mistakes of all of them are one error.
 fn load(args: &GamedayArgs, globals: &super::Globals) -> Result<GameDay, Error> {
-    let overrides = globals.overrides(args.vars.clone());
+    let overrides = args.allow.overrides(globals, args.vars.clone());
     let (file, diagnostics) = match &args.gameday {
         Some(name) => spec::load_game_day(&spec::find_game_day(name, &globals.project)?, &overrides),
         None => {

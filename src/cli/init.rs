@@ -47,6 +47,8 @@ pub struct InitArgs {
     /// Print what would be written, and write nothing.
     #[arg(long)]
     dry_run: bool,
+    #[command(flatten)]
+    allow: super::consent::Allow,
 }
 
 /// Runs the command.
@@ -86,7 +88,7 @@ pub async fn run(args: InitArgs, globals: &super::Globals) -> Result<Exit, Error
     if let Some(advice) = choice.advice() {
         print(&format!("note     {advice}\n"))?;
     }
-    let exit = judge(&scenario, &model, globals)?;
+    let exit = judge(&scenario, &model, globals, &args.allow)?;
     let here = if project == Path::new(".") { String::new() } else { format!("-C {} ", project.display()) };
     print(&format!(
         "\nnext     edit what is marked with \"check:\", then\n         firedrill {here}check\n         firedrill show {}\n         \
@@ -290,13 +292,20 @@ fn write_new(path: &Path, text: &str) -> Result<(), Error> {
 }
 
 /// Says at once what `check` would say: the stack may hold what a drill must not touch.
-fn judge(scenario: &Path, model: &ResolvedModel, globals: &super::Globals) -> Result<Exit, Error> {
-    let overrides = globals.overrides([]);
+fn judge(
+    scenario: &Path,
+    model: &ResolvedModel,
+    globals: &super::Globals,
+    allow: &super::consent::Allow,
+) -> Result<Exit, Error> {
+    let overrides = allow.overrides(globals, []);
+    let mut how = None;
     let (plan, mut diags): (_, Diagnostics) = spec::load(scenario, &overrides);
     if let Some(plan) = plan {
         check_services(&plan, &model.services(), &model.hosts(), &mut diags);
-        super::findings::place(&plan, &model.findings(&plan.stack), &mut diags);
+        how = super::findings::consent(&super::findings::place(&plan, &model.findings(&plan.stack), &mut diags));
     }
     say(&render(&diags, globals.color()));
+    say(&how.map(|how| format!("help: {how}\n")).unwrap_or_default());
     Ok(if diags.has_errors() { Exit::Usage } else { Exit::Passed })
 }

@@ -62,9 +62,6 @@ pub struct Globals {
     /// tree of the scenario, or the project's directory].
     #[arg(long, global = true, value_name = "DIR")]
     pub root: Option<std::path::PathBuf>,
-    /// Keys of Compose that may reach the host in this run: `devices,cap_add`. Only for files that you trust.
-    #[arg(long, global = true, value_name = "KEYS", value_delimiter = ',', value_parser = consent::right)]
-    pub allow_host: Vec<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -113,10 +110,7 @@ impl Globals {
             vars: vars.into_iter().collect(),
             project: self.project.clone(),
             root: self.root.clone(),
-            allowed: crate::stack::Allowed {
-                rights: self.allow_host.iter().cloned().collect(),
-                digests: consent::remembered(),
-            },
+            allowed: crate::stack::Allowed::default(),
         }
     }
 

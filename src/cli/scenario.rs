@@ -40,6 +40,8 @@ pub struct ScenarioArgs {
     /// What to print: for people, or every event as a line of JSON on standard output.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
+    #[command(flatten)]
+    allow: super::consent::Allow,
 }
 
 pub(super) fn key_value(text: &str) -> Result<(String, String), String> {
@@ -57,7 +59,7 @@ pub async fn run(args: ScenarioArgs, globals: &super::Globals) -> Result<Exit, E
         )
         .hint("leave it out in CI (where the variable `CI` is set), and give inputs with `--var`"));
     }
-    let overrides = globals.overrides(args.vars);
+    let overrides = args.allow.overrides(globals, args.vars);
     let mut plans = load(&args.scenarios, &overrides, globals)?;
     let wishes = Wishes {
         control: args.control,

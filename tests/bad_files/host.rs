@@ -83,6 +83,53 @@ fn what_compose_would_read_from_outside_is_found_before_it_does() {
 }
 
 #[test]
+fn a_compose_file_that_only_compose_can_read_is_an_error() {
+    // UTF-16 with a byte order mark.
+    let text = "services: { checkout: { image: shop }, db: { image: db, env_file: /etc/hostname } }\n";
+    let wide: Vec<u8> = std::iter::once(0xfeff).chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    let project = stack("", "").file("stacks/shop/compose.yaml", wide);
+    let (code, said) = told(&project, &["check"]);
+    assert_eq!((code, said.contains("not UTF-8")), (2, true), "{said}");
+    let project = stack("", "include: [more.yaml]\n").file("stacks/shop/more.yaml", [0xff, 0xfe, b'x', 0]);
+    let (code, said) = told(&project, &["check"]);
+    assert_eq!((code, said.contains("more.yaml is not UTF-8")), (2, true), "{said}");
+}
+
+#[test]
+fn a_network_of_the_engine_cannot_be_joined_by_its_name() {
+    let project = stack("network_mode: other_default\nbuild: { context: ., network: other_default }", "");
+    for args in [&["check"][..], &["check", "--allow-host", "network_mode,build"]] {
+        let (code, said) = told(&project, args);
+        assert_eq!((code, said.matches("cannot be in a drill: other_default").count()), (2, 2), "{said}");
+    }
+}
+
+#[test]
+fn one_line_says_how_to_allow_everything() {
+    let project = stack("cap_add: [SYS_PTRACE]\nprivileged: true\nvolumes: ['/srv:/srv:ro']", "");
+    for args in [&["check"][..], &["scenario", "slow"]] {
+        let (code, said) = told(&project, args);
+        assert_eq!((code, said.matches("--allow-host").count()), (2, 1), "{said}");
+        let line = said.lines().last().unwrap();
+        assert!(line.starts_with("help: ") && line.contains("`--allow-host cap_add,privileged,volumes`"), "{said}");
+        assert!(line.contains("at a terminal, `firedrill scenario` asks"), "{said}");
+    }
+}
+
+/// Compose takes some paths of nested files from where it was started: where that is must not decide what is read.
+#[test]
+fn where_the_command_is_run_decides_nothing_about_nested_files() {
+    let project = stack("", "include: [sub/s.yaml]\n")
+        .file("stacks/shop/sub/s.yaml", "include: [{ path: n/i.yaml, env_file: ../y.env }]\n")
+        .file("stacks/shop/sub/n/i.yaml", "services: { more: { image: 'more:${TAG:?not read}' } }\n")
+        .file("stacks/shop/y.env", "TAG=ours\n")
+        .file("y.env", "OTHER=1\n");
+    // From the project's directory, Compose itself would look for `y.env` there.
+    let (code, said) = told(&project, &["check"]);
+    assert_eq!(code, 0, "{said}");
+}
+
+#[test]
 fn files_of_a_scenario_lie_in_the_project() {
     let outside = tempfile::tempdir().unwrap();
     std::fs::write(outside.path().join("secret.md"), "hunter2\n").unwrap();

@@ -7,14 +7,7 @@ use crate::record::testing::{Story, events_of, lines_of};
 use std::fs;
 
 fn globals(project: &Path) -> Globals {
-    Globals {
-        quiet: true,
-        verbose: 0,
-        no_color: true,
-        project: project.to_path_buf(),
-        root: None,
-        allow_host: Vec::new(),
-    }
+    Globals { quiet: true, verbose: 0, no_color: true, project: project.to_path_buf(), root: None }
 }
 
 fn args() -> ReportArgs {

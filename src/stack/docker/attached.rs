@@ -11,6 +11,7 @@ use super::ours::Owner;
 use super::project::RunningProject;
 use super::published::Published;
 use super::stack::{DockerOptions, RunIdentity};
+use super::transform::TOOLBOX_PIDS;
 use super::{containers, exec, images, labels, logs, remove, steps};
 use crate::record::{Redactor, Secrets};
 use crate::stack::{
@@ -106,8 +107,7 @@ impl AttachedStack {
         labels.insert(labels::ROLE.to_string(), "toolbox".to_string());
         let mut networks = self.project.iter().flat_map(|project| project.networks.iter().cloned());
         let first = networks.next();
-        let host =
-            HostConfig { init: Some(true), memory: Some(MEMORY), network_mode: first.clone(), ..HostConfig::default() };
+        let host = HostConfig { network_mode: first.clone(), ..limited() };
         let on_first = first.map(|name| NetworkingConfig {
             endpoints_config: Some(HashMap::from([(name, EndpointSettings::default())])),
         });
@@ -168,6 +168,11 @@ impl AttachedStack {
     fn is_new(&self, container: &str) -> bool {
         self.carried.lock().unwrap_or_else(PoisonError::into_inner).insert(container.to_string())
     }
+}
+
+/// How the toolbox runs: with an end to what its steps can use of the machine.
+fn limited() -> HostConfig {
+    HostConfig { init: Some(true), memory: Some(MEMORY), pids_limit: Some(TOOLBOX_PIDS), ..HostConfig::default() }
 }
 
 impl Stack for AttachedStack {
@@ -247,5 +252,15 @@ impl Stack for AttachedStack {
         // Where it was not seen to start, the engine may still be making it.
         let quiet = if self.toolbox.get().is_some() { Duration::ZERO } else { remove::QUIET };
         Ok(remove::remove(&self.endpoint.docker, &Owner::of(&self.run.id), quiet).await.down())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_toolbox_of_a_runbook_alone_has_the_limits_of_a_drills() {
+        assert_eq!((limited().pids_limit, limited().memory), (Some(1024), Some(1 << 30)));
     }
 }

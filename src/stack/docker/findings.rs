@@ -22,12 +22,14 @@ pub struct Finding {
     pub help: Option<String>,
     /// Whether the stack cannot be drilled like this.
     pub error: bool,
+    /// What `--allow-host` calls it, if the person who runs the drill could allow it.
+    pub right: Option<String>,
 }
 
 impl Finding {
     pub(super) fn warning(service: Option<&str>, key: impl Into<String>, message: impl Into<String>) -> Finding {
         let (key, message) = (key.into(), message.into());
-        Finding { service: service.map(str::to_string), key, message, help: None, error: false }
+        Finding { service: service.map(str::to_string), key, message, help: None, error: false, right: None }
     }
 
     pub(super) fn error(service: Option<&str>, key: impl Into<String>, message: impl Into<String>) -> Finding {
@@ -126,9 +128,11 @@ pub(super) fn place_asks(asked: &Asked, spec: &StackSpec, found: &mut Vec<Findin
             Some(right) if remembered || spec.allowed.rights.contains(right) => {
                 Finding::warning(service, &ask.key, format!("{} (allowed by whoever runs the drill)", ask.what))
             }
-            Some(right) => Finding::error(service, &ask.key, &ask.what).help(format!(
-                "leave it out in the drill; or allow it, if you trust these files: `--allow-host {right}`"
-            )),
+            Some(right) => Finding {
+                right: Some(right.clone()),
+                ..Finding::error(service, &ask.key, &ask.what)
+                    .help("leave it out in the drill, or allow it (see below)")
+            },
             None => Finding::error(service, &ask.key, &ask.what).help("drill a Compose file without it"),
         };
         found.push(finding);
@@ -138,10 +142,15 @@ pub(super) fn place_asks(asked: &Asked, spec: &StackSpec, found: &mut Vec<Findin
 /// Services that would not be cut off with the others.
 fn isolated(model: &ResolvedModel, found: &mut Vec<Finding>) {
     for (name, service) in model.section("services") {
-        if service.get("network_mode").and_then(Value::as_str) == Some("host") {
-            let message = format!("`{name}` is on the host's own network and cannot be isolated");
-            found.push(Finding::error(Some(name), "network_mode", message));
-        }
+        let mode = service.get("network_mode").and_then(Value::as_str).unwrap_or_default();
+        // Those that `transform` puts on the drill's networks, those without any, and those that share another service's.
+        let cut_off = service.as_object().is_some_and(has_own_networks) || mode == "none";
+        let message = match mode {
+            _ if cut_off || mode.starts_with("service:") => continue,
+            "host" => format!("`{name}` is on the host's own network and cannot be isolated"),
+            _ => format!("`{name}` has `network_mode: {mode}` and cannot be isolated"),
+        };
+        found.push(Finding::error(Some(name), "network_mode", message));
     }
 }
 
@@ -228,6 +237,8 @@ mod tests {
             assert!(!all.contains(gone), "{gone} in {all}");
         }
         assert!(all.contains("error fd-agent.network_mode"), "host networks cannot be isolated: {all}");
+        assert!(all.contains("`lost` has `network_mode: container:abc` and cannot be isolated"), "{all}");
+        assert!(!all.contains("`side` has"), "it shares a network that is cut off: {all}");
         assert!(all.contains("error volumes.prod"), "external volumes are refused all the same: {all}");
     }
 }

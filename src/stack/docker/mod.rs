@@ -55,6 +55,7 @@ pub use probe::{Probe, State, probe};
 pub use programs::{KnownPrograms, Programs};
 pub use project::{RunningProject, projects, running_project};
 pub use published::Published;
+pub use reads::RIGHTS as READ_BEFORE;
 pub use remove::{Foreign, remove_run, remove_service_in};
 pub use rights::{Ask, Asked, rights};
 pub use stack::{DockerOptions, DockerStack, RunIdentity, resolve, resolve_at};

@@ -1,12 +1,11 @@
 //! The user's Compose file as `docker compose config` resolves it: every feature of Compose works as its users know
 //! it, because Compose itself has read the file. Here it is only looked at; `transform` changes it.
 
-use super::compose::Compose;
+use super::compose::told;
 use super::endpoint::Endpoint;
 use super::errors::hinted;
 use super::findings::{Finding, place_asks};
 use super::reads;
-use crate::record::Redactor;
 use crate::stack::{StackError, StackSpec};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -64,9 +63,12 @@ pub async fn resolve(spec: &StackSpec, endpoint: &Endpoint) -> Result<ResolvedMo
     if findings.iter().any(|finding| finding.error) {
         return Err(ResolveError::Refused { file: spec.compose_file.clone(), findings });
     }
-    let compose =
-        Compose { endpoint: endpoint.clone(), options: file_options(spec, &file), redactor: Redactor::default() };
-    let output = compose.output(&["config", "--format", "json"]).await?;
+    let directory = file.parent().unwrap_or(Path::new("/")).to_path_buf();
+    let mut command = endpoint.command();
+    command.arg("compose").args(file_options(spec, &file)).args(["config", "--format", "json"]);
+    // Some paths of nested files Compose takes as relative to where it was started.
+    command.current_dir(&directory);
+    let output = told("docker compose config", command).await?;
     let said = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {
         if said.contains("is not a docker command") || said.contains("unknown command: docker compose") {
@@ -82,7 +84,6 @@ pub async fn resolve(spec: &StackSpec, endpoint: &Endpoint) -> Result<ResolvedMo
     };
     let mut json = json;
     name_hosts(&mut json, &spec.hosts);
-    let directory = file.parent().unwrap_or(Path::new("/")).to_path_buf();
     Ok(ResolvedModel { json, file, directory, remarks: remarks(&said) })
 }
 

@@ -7,7 +7,7 @@ use super::model::{ResolvedModel, scalar, unescape};
 use crate::source::outside;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::LazyLock;
 
@@ -22,6 +22,8 @@ pub struct Ask {
     pub right: Option<String>,
     /// What is asked for and what that means, in one line.
     pub what: String,
+    /// The whole value at the key, as JSON.
+    pub value: String,
 }
 
 /// What a key can reach.
@@ -39,6 +41,7 @@ enum Class {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Rule {
     Build,
+    BuildNetwork,
     Caches,
     Context,
     Contexts,
@@ -49,12 +52,16 @@ enum Rule {
     Logging,
     Mount,
     Namespace,
+    NetworkMode,
     Propagation,
     Security,
     Sysctls,
     Volume,
     VolumesFrom,
 }
+
+/// Said of a value that has another form than Compose prints.
+const STRANGE: &str = "not what Compose makes of it";
 
 type Table = BTreeMap<String, Class>;
 
@@ -88,6 +95,7 @@ impl Rule {
     fn named(name: &str) -> Option<Rule> {
         Some(match name {
             "build" => Rule::Build,
+            "build_network" => Rule::BuildNetwork,
             "caches" => Rule::Caches,
             "context" => Rule::Context,
             "contexts" => Rule::Contexts,
@@ -98,6 +106,7 @@ impl Rule {
             "logging" => Rule::Logging,
             "mount" => Rule::Mount,
             "namespace" => Rule::Namespace,
+            "network_mode" => Rule::NetworkMode,
             "propagation" => Rule::Propagation,
             "security" => Rule::Security,
             "sysctls" => Rule::Sysctls,
@@ -122,13 +131,55 @@ fn refused(why: impl Into<String>) -> Option<Wrong> {
     Some(Wrong::Refused(why.into()))
 }
 
+/// What is wrong with any of several values: all of it, and what is refused alone if something is.
+fn together(wrongs: impl Iterator<Item = Wrong>) -> Option<Wrong> {
+    let (mut consents, mut refusals) = (Vec::new(), Vec::new());
+    for wrong in wrongs {
+        match wrong {
+            Wrong::Consent(why) => consents.push(why),
+            Wrong::Refused(why) => refusals.push(why),
+        }
+    }
+    match (consents.is_empty(), refusals.is_empty()) {
+        (_, false) => refused(refusals.join("; ")),
+        (false, true) => consent(consents.join("; ")),
+        (true, true) => None,
+    }
+}
+
 /// Everything that a resolved model asks of the host; `root` is the project's directory.
 pub fn asked(model: &ResolvedModel, root: &Path) -> Asked {
-    let mut walk = Walk { root, base: &model.directory, asks: Vec::new() };
+    let services = model.section("services");
+    let mut walk = Walk { root, base: &model.directory, services, asks: Vec::new(), given: BTreeSet::new() };
     walk.table("model", &model.json, None, &mut Vec::new());
     walk.asks.sort();
     walk.asks.dedup();
-    Asked { digest: digest(&walk.asks, root), asks: walk.asks }
+    let services = given(services, walk.given);
+    Asked { digest: digest(&walk.asks, &services, root), asks: walk.asks, services }
+}
+
+/// The services that are given something of the host: those that ask for it, those that use a volume, secret or config that does,
+/// and those that name one of them, whose namespaces or volumes they may share.
+fn given(services: &Map<String, Value>, mut names: BTreeSet<String>) -> Map<String, Value> {
+    let mut given = Map::new();
+    loop {
+        let more = services.iter().find(|(name, service)| {
+            !given.contains_key(*name) && (names.contains(*name) || names_one(service, &names))
+        });
+        let Some((name, service)) = more else { return given };
+        names.insert(name.clone());
+        given.insert(name.clone(), service.clone());
+    }
+}
+
+/// Whether a text of the value is one of the names, alone or as a part: `db`, `service:db`, `db:ro`.
+fn names_one(value: &Value, names: &BTreeSet<String>) -> bool {
+    match value {
+        Value::String(text) => names.contains(text) || text.split(':').any(|part| names.contains(part)),
+        Value::Array(items) => items.iter().any(|item| names_one(item, names)),
+        Value::Object(entries) => entries.values().any(|value| names_one(value, names)),
+        _ => false,
+    }
 }
 
 /// Whether a key of a service reaches nothing outside of the drill, whatever its value.
@@ -154,14 +205,23 @@ pub fn rights() -> Vec<String> {
 pub struct Asked {
     /// Each thing.
     pub asks: Vec<Ask>,
-    /// Digest of all of them and of the project's directory: what was allowed is asked for again when it changes.
+    /// The services that are given something of it, as Compose resolved them.
+    pub services: Map<String, Value>,
+    /// Digest of all of this and of the project's directory: what was allowed is asked for again when it changes.
     pub digest: String,
 }
 
-fn digest(asks: &[Ask], root: &Path) -> String {
-    let texts = asks.iter().flat_map(|ask| [ask.service.as_deref().unwrap_or_default(), &ask.key, &ask.what]);
+fn digest(asks: &[Ask], services: &Map<String, Value>, root: &Path) -> String {
+    let services = Value::Object(services.clone()).to_string();
+    // The message says as well where links lead.
+    let of = |ask| -> [&str; 4] {
+        let Ask { service, key, what, value, .. }: &Ask = ask;
+        [service.as_deref().unwrap_or_default(), key, what, value]
+    };
+    let texts = asks.iter().flat_map(of);
+    let texts = texts.chain([services.as_str()]).map(str::as_bytes);
     let mut sha = Sha256::new();
-    for bytes in std::iter::once(root.as_os_str().as_encoded_bytes()).chain(texts.map(str::as_bytes)) {
+    for bytes in std::iter::once(root.as_os_str().as_encoded_bytes()).chain(texts) {
         // Each with its length, so that no two lists make the same bytes.
         sha.update(bytes.len().to_le_bytes());
         sha.update(bytes);
@@ -172,7 +232,10 @@ fn digest(asks: &[Ask], root: &Path) -> String {
 struct Walk<'a> {
     root: &'a Path,
     base: &'a Path,
+    services: &'a Map<String, Value>,
     asks: Vec<Ask>,
+    /// Names of the services, volumes, secrets and configs that ask for something.
+    given: BTreeSet<String>,
 }
 
 impl Walk<'_> {
@@ -180,21 +243,22 @@ impl Walk<'_> {
         let empty = Table::new();
         let table = TABLES.get(name).unwrap_or(&empty);
         if let Some(Class::Rule(rule)) = table.get("") {
-            let wrong = self.decide(*rule, &Value::Object(object.clone()));
-            self.note(wrong, service, path);
+            let whole = Value::Object(object.clone());
+            self.note(self.decide(*rule, &whole), &whole, service, path);
         }
         for (key, value) in object.iter().filter(|(key, value)| !key.starts_with("x-") && !is_empty(value)) {
             path.push(key.clone());
             match table.get(key).filter(|_| !key.is_empty()) {
-                None => self.note(refused("Firedrill does not know this key"), service, path),
+                None => self.note(refused("Firedrill does not know this key"), value, service, path),
                 Some(Class::Free) => {}
-                Some(Class::Consent(why)) => self.note(consent(format!("{}: {why}", shown(value))), service, path),
-                Some(Class::Refused(why)) => self.note(refused(format!("{}: {why}", shown(value))), service, path),
-                Some(Class::Rule(Rule::Build)) => self.build(value, service, path),
-                Some(Class::Rule(rule)) => {
-                    let wrong = self.decide(*rule, value);
-                    self.note(wrong, service, path);
+                Some(Class::Consent(why)) => {
+                    self.note(consent(format!("{}: {why}", shown(value))), value, service, path)
                 }
+                Some(Class::Refused(why)) => {
+                    self.note(refused(format!("{}: {why}", shown(value))), value, service, path)
+                }
+                Some(Class::Rule(Rule::Build)) => self.build(value, service, path),
+                Some(Class::Rule(rule)) => self.note(self.decide(*rule, value), value, service, path),
                 Some(Class::One(of)) => self.one(of, value, service, path),
                 Some(Class::Each(of)) => self.each(of, value, service, path),
             }
@@ -207,7 +271,7 @@ impl Walk<'_> {
             Value::Object(object) => self.table(table, object, service, path),
             Value::Null => {}
             // Compose prints the long form of everything that has one.
-            other => self.note(refused(format!("{}: not what Compose makes of it", shown(other))), service, path),
+            other => self.note(refused(format!("{}: {STRANGE}", shown(other))), other, service, path),
         }
     }
 
@@ -230,7 +294,7 @@ impl Walk<'_> {
         }
     }
 
-    fn note(&mut self, wrong: Option<Wrong>, service: Option<&str>, path: &[String]) {
+    fn note(&mut self, wrong: Option<Wrong>, value: &Value, service: Option<&str>, path: &[String]) {
         let Some(wrong) = wrong else { return };
         let key = path.join(".");
         let (right, why) = match wrong {
@@ -240,13 +304,13 @@ impl Walk<'_> {
         let of = service.map_or_else(String::new, |service| format!("of `{service}` "));
         let verb = if right.is_some() { "reaches the host" } else { "cannot be in a drill" };
         let what = format!("`{key}` {of}{verb}: {why}");
-        self.asks.push(Ask { service: service.map(str::to_string), key, right, what });
+        self.given.extend(service.or(path.get(1).map(String::as_str)).map(str::to_string));
+        self.asks.push(Ask { service: service.map(str::to_string), key, right, what, value: value.to_string() });
     }
 
     fn build(&mut self, value: &Value, service: Option<&str>, path: &mut Vec<String>) {
         let Value::Object(build) = value else {
-            let wrong = self.decide(Rule::Context, value);
-            return self.note(wrong, service, path);
+            return self.note(self.decide(Rule::Context, value), value, service, path);
         };
         self.table("build", build, service, path);
         // Relative to the context, which Compose prints as an absolute path.
@@ -254,36 +318,40 @@ impl Walk<'_> {
         if !is_remote(&context) {
             let wrong = outside(self.root, &self.base.join(context).join(file)).and_then(consent);
             path.push("dockerfile".into());
-            self.note(wrong, service, path);
+            self.note(wrong, build.get("dockerfile").unwrap_or(value), service, path);
             path.pop();
         }
     }
 
     fn decide(&self, rule: Rule, value: &Value) -> Option<Wrong> {
         let texts = texts(value);
-        let first = |wrong: &dyn Fn(&str) -> Option<Wrong>| texts.iter().find_map(|text| wrong(text));
+        let strange = texts.len() != value.as_array().map_or(1, Vec::len);
+        let each = |wrong: &dyn Fn(&str) -> Option<Wrong>| match strange {
+            true => refused(format!("{}: {STRANGE}", shown(value))),
+            false => together(texts.iter().filter_map(|text| wrong(text))),
+        };
         match rule {
             Rule::Build | Rule::Dockerfile => None,
-            Rule::Caches => first(&|text| {
-                let local = text.contains("type=")
-                    && !["type=inline", "type=registry"].iter().any(|known| text.contains(known));
-                local.then(|| Wrong::Consent(format!("{text}: the build reads and writes outside of the drill")))
+            Rule::BuildNetwork => each(&|text| self.joins(text, &["default", "none"], false)),
+            Rule::Caches => each(&|text| {
+                (!is_remote_cache(text))
+                    .then(|| Wrong::Consent(format!("{text}: the build reads and writes outside of the drill")))
             }),
-            Rule::Context => first(&|text| self.context(text)),
+            Rule::Context => each(&|text| self.context(text)),
             Rule::Contexts => match value {
                 Value::Object(contexts) => {
-                    contexts.values().filter_map(scalar).find_map(|text| self.context(&unescape(&text)))
+                    together(contexts.values().filter_map(|context| self.decide(Rule::Context, context)))
                 }
-                _ => first(&|text| self.context(text.split_once('=').map_or(text, |(_, context)| context))),
+                _ => each(&|text| self.context(text.split_once('=').map_or(text, |(_, context)| context))),
             },
             Rule::External => match value {
                 Value::Bool(false) => None,
                 _ => refused("it is not the stack's own"),
             },
             Rule::Files => match value {
-                Value::Array(items) => items.iter().find_map(|item| self.decide(Rule::Files, item)),
+                Value::Array(items) => together(items.iter().filter_map(|item| self.decide(Rule::Files, item))),
                 Value::Object(file) => file.get("path").and_then(|path| self.decide(Rule::Files, path)),
-                _ => first(&|text| outside(self.root, &self.base.join(text)).and_then(consent)),
+                _ => each(&|text| outside(self.root, &self.base.join(text)).and_then(consent)),
             },
             Rule::Labels => {
                 let keys: Vec<String> = match value {
@@ -299,16 +367,14 @@ impl Walk<'_> {
                 Some(driver) => consent(format!("the driver {driver} sends logs elsewhere")),
             },
             Rule::Mount => self.mount(value),
-            Rule::Namespace => first(&|text| match text.split_once(':').map_or(text, |(kind, _)| kind) {
-                "host" => consent("host: it is not kept from the host"),
-                "container" => refused(format!("{text}: it joins a container that is not part of the stack")),
-                _ => None,
-            }),
-            Rule::Propagation => first(&|text| {
+            Rule::Namespace => each(&|text| self.joins(text, &["none", "private", "shareable"], true)),
+            // `transform` replaces the engine's shared bridge by a network of the drill.
+            Rule::NetworkMode => each(&|text| self.joins(text, &["bridge", "default", "none"], true)),
+            Rule::Propagation => each(&|text| {
                 (!matches!(text, "private" | "rprivate" | "slave" | "rslave"))
                     .then(|| Wrong::Consent(format!("{text}: what it mounts appears on the host")))
             }),
-            Rule::Security => first(&|text| {
+            Rule::Security => each(&|text| {
                 (!text.starts_with("no-new-privileges"))
                     .then(|| Wrong::Consent(format!("{text}: it is kept from the host by less")))
             }),
@@ -318,11 +384,12 @@ impl Walk<'_> {
                     _ => texts.clone(),
                 };
                 let own = ["net.", "kernel.msg", "kernel.sem", "kernel.shm", "fs.mqueue."];
-                let other = names.into_iter().find(|name| !own.iter().any(|begin| name.starts_with(begin)))?;
-                consent(format!("{other}: a setting of the host's kernel"))
+                let set = |text: &String| text.split('=').next().unwrap_or_default().trim().to_string();
+                let others = names.iter().map(set).filter(|name| !own.iter().any(|begin| name.starts_with(begin)));
+                together(others.map(|other| Wrong::Consent(format!("{other}: a setting of the host's kernel"))))
             }
             Rule::Volume => volume(value),
-            Rule::VolumesFrom => first(&|text| {
+            Rule::VolumesFrom => each(&|text| {
                 text.starts_with("container:")
                     .then(|| Wrong::Refused(format!("{text}: a container that is not part of the stack")))
             }),
@@ -341,6 +408,17 @@ impl Walk<'_> {
         }
     }
 
+    /// A namespace or network that is joined: one of the drill's own, the host's, or somebody else's.
+    fn joins(&self, text: &str, own: &[&str], services: bool) -> Option<Wrong> {
+        match text.split_once(':') {
+            None if own.contains(&text) => None,
+            None if text == "host" => consent("host: it is not kept from the host"),
+            Some(("service", name)) if services && self.services.contains_key(name) => None,
+            Some(("container", _)) => refused(format!("{text}: it joins a container that is not part of the stack")),
+            _ => refused(format!("{text}: it joins what is not part of the stack")),
+        }
+    }
+
     fn mount(&self, mount: &Value) -> Option<Wrong> {
         match text(mount.get("type")).as_deref() {
             Some("volume" | "tmpfs" | "image") => return None,
@@ -351,7 +429,7 @@ impl Walk<'_> {
         let path = self.base.join(&source);
         let read_only = mount.get("read_only").and_then(Value::as_bool).unwrap_or(false);
         if let Some(why) = outside(self.root, &path) {
-            return consent(why);
+            return consent(if read_only { why } else { format!("{why}, and it can be written to") });
         }
         match read_only {
             _ if !path.exists() => {
@@ -387,6 +465,21 @@ fn volume(volume: &Value) -> Option<Wrong> {
     }
     let all: Vec<String> = options.iter().map(|(key, value)| format!("{key}={}", shown(value))).collect();
     consent(format!("{}: it is kept where the host mounts it", all.join(", ")))
+}
+
+/// Whether the cache of a build is an image, as buildx reads it: fields of CSV, of which each key is trimmed and taken without regard to
+/// case; a text without keys names an image. What has quotes or several lines is none.
+fn is_remote_cache(text: &str) -> bool {
+    if text.contains(['"', '\n', '\r']) {
+        return false;
+    }
+    let pairs = text.split(',').filter_map(|field| field.split_once('='));
+    let mut types = pairs.filter(|(key, _)| key.trim().eq_ignore_ascii_case("type")).map(|(_, kind)| kind);
+    match (types.next(), types.next()) {
+        (None, _) => !text.contains('='),
+        (Some(kind), None) => matches!(kind, "registry" | "inline"),
+        (Some(_), Some(_)) => false,
+    }
 }
 
 /// What a path is that is neither a file nor a directory.
@@ -484,7 +577,7 @@ mod tests {
             ("/services/web/security_opt", json!(["no-new-privileges:true"])),
             ("/services/web/sysctls", json!({ "net.core.somaxconn": "1024" })),
             ("/services/web/logging", json!({ "driver": "json-file", "options": { "max-size": "1m" } })),
-            ("/services/web/pid", json!("service:db")),
+            ("/services/web/pid", json!("service:web")),
             ("/services/web/x-note", json!({ "privileged": true })),
             ("/volumes/d", json!({ "driver_opts": { "type": "tmpfs", "device": "tmpfs", "o": "size=64m,uid=1000" } })),
             ("/secrets", json!({ "s": { "name": "shop_s", "file": "ROOT/conf/web.conf" } })),
@@ -563,15 +656,137 @@ mod tests {
         insta::assert_snapshot!(told.join("\n"));
     }
 
+    /// The digest of what a model of two services asks for, of which `db` has something of the host.
+    fn digest_of(changes: &[(&str, Value)]) -> String {
+        let long = "x".repeat(70);
+        let mut json = json!({ "name": "shop", "services": {
+            "db": {
+                "image": "db:1",
+                "build": { "context": "/p/db", "args": { "A": "1" }, "cache_from": ["type=local,src=/a", "type=local,src=/b"],
+                           "additional_contexts": { "a": "/a", "b": "/b" } },
+                "command": ["run"],
+                "entrypoint": null,
+                "annotations": { "long": long },
+                "env_file": [{ "path": "/a.env" }, { "path": "/b.env" }],
+                "security_opt": ["seccomp:unconfined", "apparmor:unconfined"],
+                "sysctls": { "kernel.a": "1", "kernel.b": "1" },
+                "logging": { "driver": "syslog", "options": { "syslog-address": "udp://a" } },
+                "volumes": [{ "type": "bind", "source": "/srv/x", "target": "/x", "read_only": true }],
+            },
+            "web": { "image": "web:1", "volumes": [{ "type": "volume", "source": "disk", "target": "/d" }] },
+            "side": { "image": "side:1", "pid": "service:web" },
+            "other": { "image": "other:1" },
+        }, "volumes": { "disk": { "driver_opts": { "type": "none", "device": "/srv/disk", "o": "bind" } } } });
+        for (pointer, value) in changes {
+            *json.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer}")) = value.clone();
+        }
+        let Value::Object(json) = json else { unreachable!("a mapping") };
+        let model = ResolvedModel { json, file: "/p/c.yaml".into(), directory: "/p".into(), remarks: Vec::new() };
+        super::asked(&model, Path::new("/p")).digest
+    }
+
     #[test]
     fn what_was_allowed_is_another_thing_when_it_changes() {
-        let root = Path::new("/p");
-        let ask = |what: &str| Ask { service: None, key: "k".into(), right: None, what: what.into() };
-        let one = digest(&[ask("a")], root);
-        assert_eq!(one, digest(&[ask("a")], root));
-        assert_ne!(one, digest(&[ask("b")], root));
-        assert_ne!(one, digest(&[ask("a")], Path::new("/q")));
-        assert_ne!(one, digest(&[ask("a"), ask("a")], root));
+        let before = digest_of(&[]);
+        assert_eq!(before, digest_of(&[]));
+        // Asks for nothing, and is given nothing.
+        assert_eq!(before, digest_of(&[("/services/other/image", json!("other:2"))]));
+        let db = "/services/db";
+        for (pointer, value) in [
+            ("annotations/long", json!(format!("{}y", "x".repeat(69)))),
+            ("security_opt/1", json!("label:disable")),
+            ("sysctls/kernel.b", json!("2")),
+            ("sysctls", json!({ "kernel.a": "1", "kernel.c": "1" })),
+            ("env_file/1/path", json!("/c.env")),
+            ("build/cache_from/1", json!("type=local,src=/c")),
+            ("build/additional_contexts/b", json!("/c")),
+            ("build/args/A", json!("2")),
+            ("volumes/0/read_only", json!(false)),
+            ("logging/options/syslog-address", json!("udp://b")),
+            ("image", json!("elsewhere:1")),
+            ("command/0", json!("other")),
+            ("entrypoint", json!(["other"])),
+        ] {
+            assert_ne!(before, digest_of(&[(&format!("{db}/{pointer}"), value)]), "{pointer}");
+        }
+        // They use what the file asks for, or join who does.
+        for service in ["web", "side"] {
+            assert_ne!(
+                before,
+                digest_of(&[(&format!("/services/{service}/image"), json!("elsewhere:1"))]),
+                "{service}"
+            );
+        }
+    }
+
+    #[test]
+    fn where_a_link_leads_belongs_to_what_was_allowed() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        let link = root.join("link");
+        let mut digests = Vec::new();
+        for to in ["/usr", "/etc"] {
+            std::os::unix::fs::symlink(to, &link).unwrap();
+            let json = json!({ "services": { "db": { "volumes": [
+                { "type": "bind", "source": link, "target": "/x", "read_only": true } ] } } });
+            let Value::Object(json) = json else { unreachable!("a mapping") };
+            let model = ResolvedModel { json, file: root.join("c"), directory: root.clone(), remarks: Vec::new() };
+            digests.push(super::asked(&model, &root).digest);
+            std::fs::remove_file(&link).unwrap();
+        }
+        assert_ne!(digests[0], digests[1]);
+    }
+
+    #[test]
+    fn a_network_is_the_drills_own_or_somebody_elses() {
+        for (pointer, key, text, told) in [
+            ("/services/web", "network_mode", "bridge", ""),
+            ("/services/web", "network_mode", "default", ""),
+            ("/services/web", "network_mode", "none", ""),
+            ("/services/web", "network_mode", "service:web", ""),
+            ("/services/web", "network_mode", "host", "network_mode: "),
+            ("/services/web", "network_mode", "other_default", "-: "),
+            ("/services/web", "network_mode", "service:nobody", "-: "),
+            ("/services/web", "network_mode", "container:x", "-: "),
+            ("/services/web", "network_mode", "Host", "-: "),
+            ("/services/web", "ipc", "shareable", ""),
+            ("/services/web", "pid", "container:x", "-: "),
+            ("/services/web", "userns_mode", "elsewhere", "-: "),
+            ("/services/web/build", "network", "default", ""),
+            ("/services/web/build", "network", "none", ""),
+            ("/services/web/build", "network", "host", "build: "),
+            ("/services/web/build", "network", "other_default", "-: "),
+            ("/services/web/build", "network", "service:web", "-: "),
+        ] {
+            let asks = with(&format!("{pointer}/{key}"), json!(text));
+            assert_eq!(asks.is_empty(), told.is_empty(), "{key}: {text}: {asks:?}");
+            assert!(asks.iter().all(|ask| ask.starts_with(told)), "{key}: {text}: {asks:?}");
+        }
+    }
+
+    #[test]
+    fn a_cache_is_an_image_or_needs_consent() {
+        for text in
+            ["example.com/app:cache", "type=registry,ref=example.com/app", " TYPE =registry,ref=x", "type=inline"]
+        {
+            assert!(is_remote_cache(text), "{text}");
+        }
+        for text in [
+            "type=local,src=/x",
+            "type=local,src=/x,zz=type=registry",
+            "src=/x,Type=local",
+            "\"type=local\",src=/x",
+            "type=registry,\"type=local\",src=/x",
+            "type=registry,type=local,src=/x",
+            "type= registry",
+            "src=/x",
+            "type=gha",
+            "type=s3,bucket=b",
+        ] {
+            assert!(!is_remote_cache(text), "{text}");
+            let asks = with("/services/web/build/cache_from", json!(["example.com/app", text]));
+            assert!(asks.len() == 1 && asks[0].starts_with("build: "), "{text}: {asks:?}");
+        }
     }
 
     /// The keys of every object that the specification names are those of the table.

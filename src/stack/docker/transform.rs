@@ -33,6 +33,9 @@ pub struct Drill<'a> {
     pub ports: &'a BTreeMap<String, BTreeSet<u16>>,
 }
 
+/// Processes that the toolbox may have at once, of a drill and of a runbook that is followed alone.
+pub(super) const TOOLBOX_PIDS: i64 = 1024;
+
 /// Ports of protocols that are not HTTP although people put proxies in front of them.
 const NOT_HTTP: &[u16] = &[
     22, 25, 53, 110, 143, 389, 465, 587, 636, 993, 995, 1433, 1521, 1883, 2181, 3306, 3389, 4222, 5222, 5432, 5433,
@@ -277,7 +280,7 @@ fn add_ours(model: &ResolvedModel, spec: &StackSpec, drill: &Drill<'_>, services
     // Dumps and restores run here, so it may take more than an agent.
     toolbox.insert("mem_limit".into(), json!("1073741824"));
     // A step that starts processes without end takes the toolbox, and not the machine.
-    toolbox.insert("pids_limit".into(), json!(1024));
+    toolbox.insert("pids_limit".into(), json!(TOOLBOX_PIDS));
     toolbox.remove("cpu_shares");
     services.insert(TOOLBOX.into(), Value::Object(toolbox));
 }

@@ -281,6 +281,7 @@ impl StepTools {
         let mut command = endpoint.command();
         command.arg("compose").args(model::file_options(&spec, &stack.model.file));
         command.arg("config").args(&ask.words.passed).arg("--").args(&ask.words.rest);
+        command.current_dir(&stack.model.directory);
         Ok(process::run(command, None, None, &io.out, &Show::unchanged(), cancel).await?)
     }
 
