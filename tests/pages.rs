@@ -8,7 +8,7 @@ use pages::{READERS, SHAPES, processor_time};
 
 /// Bytes of each page.
 const SIZE: usize = 32 * 1024;
-/// Processor seconds that a page may take: many times of what an unoptimized build takes for any of them, and less than it takes
+/// Processor seconds that a page may take: at least twice what an unoptimized build takes for any of them, and less than it takes
 /// where time grows with the square of the page.
 const MOST: u32 = 5;
 
