@@ -1,8 +1,7 @@
 //! The anchors of a page as GitHub makes them: of its headings, and those that its HTML names.
 
-use super::words::beginning;
 use crate::runbook::look::{Look, TextKind};
-use crate::source::Span;
+use crate::source::{Span, beginning};
 use std::collections::{HashMap, HashSet};
 
 /// Bytes of a heading in HTML that are read.
@@ -63,6 +62,8 @@ fn without_tags(html: &str) -> String {
 /// The attributes of the tags in some HTML: name in lower case where it was so written, place and text of the value.
 pub(super) fn attributes(html: &str) -> Vec<(&str, Span, &str)> {
     let (mut found, mut at) = (Vec::new(), 0);
+    // How values begin that have no end: none that begins so further on has one.
+    let mut endless: Vec<Option<char>> = Vec::new();
     while let Some(sign) = html.get(at..).and_then(|rest| rest.find('=')).map(|offset| at + offset) {
         let before = html.get(at..sign).unwrap_or_default().trim_end();
         let name = before.rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '-').next().unwrap_or_default();
@@ -77,10 +78,14 @@ pub(super) fn attributes(html: &str) -> Vec<(&str, Span, &str)> {
         let start = start + usize::from(quote.is_some());
         let rest = html.get(start..).unwrap_or_default();
         let end = match quote {
+            _ if endless.contains(&quote) => None,
             Some(quote) => rest.find(quote),
             None => rest.find(|c: char| c.is_whitespace() || c == '>'),
         };
-        let Some(end) = end else { continue };
+        let Some(end) = end else {
+            endless.push(quote);
+            continue;
+        };
         found.push((name, Span::new(start, start + end), rest.get(..end).unwrap_or_default()));
         // What looks like one inside of a value is a part of it.
         at = start + end;

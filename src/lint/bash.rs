@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 /// How long all of it may take, whatever holds it up.
 const DEADLINE: Duration = Duration::from_secs(5);
 /// How many processes may be started however small the texts are, and for how many bytes there may be one more.
-const ASKS: (usize, usize) = (64, 2048);
+const ASKS: (usize, usize) = (64, 8192);
 /// Bytes that are read of what bash says.
 const SAID: usize = 1000;
 

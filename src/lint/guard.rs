@@ -3,10 +3,10 @@
 use super::Page;
 use super::around::Around;
 use super::destructive::{Harm, harm, is_client, is_scratch, is_wide};
-use super::words::{beginning, holds};
+use super::words::holds;
 use crate::runbook::Step;
 use crate::runbook::look::{Call, Fence, Shell};
-use crate::source::Span;
+use crate::source::{Span, beginning};
 use std::collections::HashMap;
 
 /// Words that warn, wherever in the section they stand.
@@ -229,7 +229,7 @@ impl<'a> Guards<'a> {
             let section = Scope::Section(page.look.section(begin).map(|heading| heading.span.start));
             for call in command.calls() {
                 if makes(call) {
-                    let all = call.words.iter().copied().flat_map(names);
+                    let all = call.words.iter().copied().flat_map(|word| names(word).into_iter().chain(paths(word)));
                     all.for_each(|name| first(guards.made.entry(name).or_insert(begin), begin));
                 }
                 for scope in [Scope::Step(command.step), section] {
@@ -329,7 +329,7 @@ impl<'a> Guards<'a> {
             }
         }
         // Made above on the same page.
-        let made = self.made.get(target.trim_matches('/'));
+        let made = self.made.get(target.trim_end_matches('/'));
         made.is_some_and(|at| *at < command.place(Span::new(0, 1)).start)
     }
 }
@@ -339,10 +339,11 @@ fn first(known: &mut usize, at: usize) {
     *known = at.min(*known);
 }
 
-/// The names that a word may hold: its parts, and those that stand beside each other together. `/var/lib/x` and `x` are
-/// both names in `if=/var/lib/x/y`.
+/// The names that a word may hold: its parts, and those that stand beside each other together. `var/lib/x` and `x` are both
+/// names in `if=/var/lib/x/y`, `jobs` is one in `public.jobs`, and `app` in `app*`.
 fn names(word: &str) -> Vec<&str> {
-    let parts = word.split(|c: char| c.is_whitespace() || "/\"'`,;()=:[]".contains(c)).filter(|part| !part.is_empty());
+    let parts =
+        word.split(|c: char| c.is_whitespace() || "/\"'`,;()=:[].*?".contains(c)).filter(|part| !part.is_empty());
     let begin = word.as_ptr() as usize;
     // Where each part stands in the word.
     let parts: Vec<(usize, usize)> =
@@ -354,6 +355,15 @@ fn names(word: &str) -> Vec<&str> {
         names.extend(ends.filter_map(|(_, end)| word.get(*start..*end)));
     }
     names
+}
+
+/// The absolute paths that a word holds, and those above each: what is called `data` is not `/data`.
+fn paths(word: &str) -> Vec<&str> {
+    let pieces = word.split(|c: char| c.is_whitespace() || "\"'`,;()=:[]{}".contains(c));
+    let paths = pieces.filter(|piece| piece.starts_with('/')).map(|piece| piece.trim_end_matches('/'));
+    let above = |path: &str| path.match_indices('/').map(|(at, _)| at).skip(1).collect::<Vec<_>>();
+    let all = paths.flat_map(|path| above(path).into_iter().chain([path.len()]).filter_map(|end| path.get(..end)));
+    all.filter(|path| !path.is_empty()).collect()
 }
 
 /// Whether a call makes something.

@@ -42,7 +42,8 @@ impl Parsed {
     pub fn new(source: Arc<Source>) -> Parsed {
         let mut mistakes = Diagnostics::default();
         let runbook = runbook::parse(&source, &mut mistakes);
-        let look = look::look(&source, runbook.as_ref());
+        // What was not read at all is not looked at either.
+        let look = runbook.as_ref().map(|runbook| look::look(&source, Some(runbook))).unwrap_or_default();
         Parsed { source, runbook, mistakes, look }
     }
 

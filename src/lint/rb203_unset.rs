@@ -144,7 +144,9 @@ fn asked<'s>(shell: &'s Shell<'_>) -> impl Iterator<Item = &'s str> {
     let shown = echoes.filter_map(|call| call.places.get(1)).flat_map(move |word| {
         let from = inputs.partition_point(|input| input.span.start < word.start);
         let within = inputs.get(from..).unwrap_or_default().iter().take_while(|input| input.span.end <= word.end);
-        within.filter(move |input| {
+        // Only where it is named first: `echo "Deleting $DIR in: $DIR"` tells what is done.
+        let mut named = HashSet::new();
+        within.filter(move |input| named.insert(input.variable())).filter(move |input| {
             let before = shell.command.text.get(word.start..input.span.start).unwrap_or_default();
             let before = before.trim_start_matches(['"', '\'']).trim_end();
             before.is_empty() || before.ends_with([':', '='])
@@ -221,6 +223,7 @@ mod tests {
             "# T\n\n```bash\nrm -rf \"$DIR/\"\n```\n\nSet DIR first.\n" => [(4, 9)],
             "# T\n\n```bash\nsource .env\nrm -rf ${DIR}/*\nfind $LOGS -delete\n```\n" => [(5, 8), (6, 6)],
             "# T\n\n```bash\ncat x | while read a; do B=$a; done\nls \"$B\"\n```\n" => [(5, 5)],
+            "# T\n\n```bash\necho \"Deleting $DIR in: $DIR\"\nls \"$DIR\"\n```\n" => [(4, 16)],
         ],
         good: [
             "# T\n\n```bash\nPOD=<pod>\nkubectl get pod $POD $HOME $KUBECONFIG $API_TOKEN ${X:-1} ${Y:?}\n```\n",

@@ -5,13 +5,15 @@ use super::secret;
 use super::suppress::{self, Suppression};
 use super::{Check, Config, Page, Project, RULES, Report};
 use crate::record::HIDDEN;
+use crate::runbook::{OF_NO_RULE, worn_out};
 use crate::source::{Diagnostic, Diagnostics, Level, SHORTENED, Source};
 use aho_corasick::{AhoCorasick, MatchKind};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Findings that belong to no rule: files that cannot be read, and comments to lint itself that are wrong.
-pub(super) const OWN: &str = "RB000";
+/// Findings that belong to no rule: files that cannot be read or not all of which was, and comments to lint itself that are
+/// wrong.
+pub(super) const OWN: &str = OF_NO_RULE;
 
 /// What linting came to.
 #[derive(Debug, Default)]
@@ -35,7 +37,15 @@ pub fn run(paths: &[PathBuf], project: &Project, config: &Config) -> Outcome {
     let mut parsed = Vec::new();
     for path in paths {
         match Source::read(path) {
-            Ok(source) => parsed.push(Parsed::new(source)),
+            Ok(source) => match Parsed::new(source) {
+                // Nobody looked for secrets in it: no line of it is shown.
+                Parsed { runbook: None, mistakes, source, .. } => {
+                    let unseen = Source::new(&source.path, "");
+                    let without = |mistake| Diagnostic { source: unseen.clone(), ..mistake };
+                    found.all.extend(mistakes.all.into_iter().map(without));
+                }
+                page => parsed.push(page),
+            },
             Err(error) => {
                 let known = found.all.len();
                 error.report("the runbook", None, &mut found);
@@ -64,6 +74,13 @@ pub fn run(paths: &[PathBuf], project: &Project, config: &Config) -> Outcome {
     }
     found.all.extend(of_rules.all);
     for page in &pages {
+        let known = found.all.len();
+        found.all.extend(page.mistakes.all.iter().filter(|mistake| mistake.code == Some(OWN)).cloned());
+        let told = found.all.iter().skip(known).any(|mistake| mistake.level == Level::Warning);
+        // Rules that look into commands say nothing of those that came later.
+        if page.grammar.is_worn_out() && !told {
+            worn_out(page.source, &mut found);
+        }
         hide_secrets(page, &mut found);
     }
     Outcome { files: paths.len(), found }

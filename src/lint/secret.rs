@@ -3,9 +3,8 @@
 
 use super::Page;
 use super::random::{is_placeholder, looks_random};
-use super::words::beginning;
 use crate::record::looks_secret;
-use crate::source::{Source, Span};
+use crate::source::{Source, Span, beginning};
 use std::sync::Arc;
 
 /// Bytes of a value beyond which it is no secret, but data.

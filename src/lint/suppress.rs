@@ -187,6 +187,27 @@ mod tests {
     }
 
     #[test]
+    fn what_could_not_be_read_is_told() {
+        let said = |text: &str| -> Vec<String> {
+            let all = lint(text);
+            all.all.iter().filter(|d| d.code == Some("RB000")).map(|d| d.message.clone()).collect()
+        };
+        let tangled = |times: usize| format!("# T\n\n{}", "```bash\n( a ) b ( c\n) d ( e ) f\n```\n".repeat(times));
+        assert_eq!(said(&tangled(2)), [""; 0]);
+        assert_eq!(said(&tangled(2500)), ["not all of the shell in this runbook was taken apart"]);
+        let heading =
+            |words: usize| format!("# T\n\n## {} only if it hangs\n\n```bash\nls\n```\n", "restart it ".repeat(words));
+        assert_eq!(said(&heading(40)), [""; 0]);
+        assert_eq!(said(&heading(50)), ["this heading is longer than 500 bytes"]);
+        let secret = format!("password: x9Kq27fLz0aPw\n\n{}", "a\n\n".repeat(10_000));
+        assert_eq!(
+            said(&secret),
+            ["the runbook is too large: 10001 headings, paragraphs and blocks, at most 10000 are read"]
+        );
+        assert!(lint(&secret).all.iter().all(|d| d.source.text.is_empty()));
+    }
+
+    #[test]
     fn comments_in_one_another_both_count() {
         let allow = "<!-- firedrill-lint: allow RB107 reason=\"on purpose\" -->";
         assert_eq!(found(&format!("{allow}\n\n# T\n\n{allow}\n\nTODO\n\nTODO\n")), [""; 0]);

@@ -14,15 +14,6 @@ pub(super) fn words(text: &str) -> impl Iterator<Item = (&str, Span)> {
     })
 }
 
-/// At most the first `most` bytes, whole characters.
-pub(super) fn beginning(text: &str, most: usize) -> &str {
-    let mut end = most.min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text.get(..end).unwrap_or_default()
-}
-
 /// Whether a text holds one of these phrases, whatever its case and what stands between the words. Words that end in
 /// `*` stand for all that begin like them. Phrases are given in lower case.
 pub(super) fn holds(text: &str, phrases: &[&str]) -> bool {

@@ -1,7 +1,7 @@
 //! A program as a command calls it: its words, where its output goes, and what becomes of its exit code.
 
 /// Where a stream of a program leads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Sink {
     /// The command's own standard output.
     Stdout,
@@ -14,7 +14,7 @@ pub enum Sink {
 }
 
 /// What becomes of an exit code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Code {
     /// It is, or decides, the exit code of the whole command.
     Kept,
@@ -31,7 +31,7 @@ pub enum Code {
 }
 
 /// What stands behind a program in its pipe, of what hands on lines as they come.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Filtered {
     /// Nothing that leaves something out.
     #[default]

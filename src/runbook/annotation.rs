@@ -32,8 +32,10 @@ const OF_HEADINGS: &[&str] = &[
 
 /// Bytes of a value: those of a heading are those of every block below it.
 const LONGEST_VALUE: usize = 1000;
-/// How many large patterns a runbook may have.
-const MOST_LARGE: usize = 32;
+/// How many patterns a runbook may have, and how many large ones.
+const MOST_PATTERNS: (usize, usize) = (250, 32);
+/// How many mistakes of annotations are told of one runbook.
+const MOST_MISTAKES: usize = 1000;
 
 /// What is noted at a block or a heading.
 #[derive(Debug, Clone, Default)]
@@ -80,7 +82,8 @@ impl Notes {
 
 /// Takes the annotations out of a document.
 pub(super) fn take(blocks: &mut Vec<Block>, source: &Arc<Source>, diags: &mut Diagnostics) -> Notes {
-    let mut taker = Taker { source, diags, notes: Notes::default(), large: MOST_LARGE };
+    let known = diags.all.len();
+    let mut taker = Taker { source, diags, notes: Notes::default(), patterns: MOST_PATTERNS, known };
     taker.walk(blocks);
     taker.notes
 }
@@ -89,8 +92,10 @@ struct Taker<'a> {
     source: &'a Arc<Source>,
     diags: &'a mut Diagnostics,
     notes: Notes,
-    /// How many large patterns may still be read.
-    large: usize,
+    /// How many patterns may still be read, and how many large ones.
+    patterns: (usize, usize),
+    /// How many mistakes were known before.
+    known: usize,
 }
 
 impl Taker<'_> {
@@ -224,12 +229,20 @@ impl Taker<'_> {
         let mut seen: Vec<&str> = Vec::new();
         for entry in &entries {
             let key = entry.key.as_str();
+            if self.diags.all.len() > self.known + MOST_MISTAKES {
+                let message =
+                    format!("there are more than {MOST_MISTAKES} mistakes in annotations: none from here on is told");
+                if self.diags.all.last().is_none_or(|last| last.message != message) {
+                    self.diags.error(self.source, comment.span, message).help("mend those that are told first");
+                }
+                return;
+            }
             if !known.contains(&key) {
                 self.unknown(key, place(entry.key_span), known);
             } else if seen.contains(&key) {
                 let message = format!("`{key}` is given twice");
                 self.diags.error(self.source, place(entry.key_span), message).help("keep one of the two");
-            } else if let Err(why) = note.set(entry, place(entry.span), &mut self.large) {
+            } else if let Err(why) = note.set(entry, place(entry.span), &mut self.patterns) {
                 self.diags.error(self.source, place(entry.span), format!("`{key}`: {why}"));
             }
             if known.contains(&key) {
@@ -340,8 +353,8 @@ fn value(text: &str, may_be_pattern: bool) -> Result<(String, usize), &'static s
 
 impl Note {
     /// Takes one entry over; `span` is where its value stands.
-    /// `large` is how many large patterns may still be read.
-    fn set(&mut self, entry: &Entry, span: Span, large: &mut usize) -> Result<(), String> {
+    /// `patterns` is how many patterns may still be read, and how many large ones.
+    fn set(&mut self, entry: &Entry, span: Span, patterns: &mut (usize, usize)) -> Result<(), String> {
         let settings = &mut self.settings;
         let text = match (&entry.value, entry.key.as_str()) {
             (Some(text), _) => text.as_str(),
@@ -358,7 +371,7 @@ impl Note {
             "in" => settings.place = Some(settings::parse_place(text)?),
             "timeout" => settings.timeout = Some(settings::parse_timeout(text)?),
             "retry" => settings.retry = Some(Retry::parse(text)?),
-            "expect" => settings.expect = Some(Expect::parse_within(text, large)?),
+            "expect" => settings.expect = Some(Expect::parse_within(text, patterns)?),
             "expect-exit" => settings.expect_exit = Some(settings::parse_exit(text)?),
             "errors" => settings.errors = Some(Errors::parse(text)?),
             "background" => settings.background = Some(parse_bool(text)?),

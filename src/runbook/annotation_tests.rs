@@ -26,6 +26,21 @@ fn ids(steps: &[Step]) -> Vec<&str> {
 }
 
 #[test]
+fn patterns_and_mistakes_are_counted() {
+    let said = |pattern: &str, times: usize| {
+        let page = (0..times)
+            .map(|i| format!("<!-- firedrill: {} -->\n```sh\nls\n```\n", pattern.replace('#', &i.to_string())));
+        read(&format!("## Fix\n\n{}", page.collect::<String>())).1.all
+    };
+    assert!(said("expect=/a#/", 250).is_empty());
+    let found = said("expect=/a#/", 251);
+    assert!(found[0].message.contains("`a250` is one pattern too many"), "{found:?}");
+    let found = said("a=1 b=2 c=3", 400);
+    assert_eq!(found.len(), 1002, "the last one says that there are more");
+    assert!(found[1001].message.contains("more than 1000 mistakes"), "{:?}", found[1001]);
+}
+
+#[test]
 fn everything_that_can_be_said_above_a_block() {
     let steps = fine(
         "## Fix\n\n1. End them\n\n   <!-- firedrill: id=kill-sessions in=db timeout=30s retry=10/2s\n   expect=/terminated \\/ \"gone\"/ expect-exit=1 background=false capture=PID -->\n   ```bash\n   a\n   ```\n",

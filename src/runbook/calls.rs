@@ -6,7 +6,7 @@ use super::shell::{Bash, blank};
 use super::simple::{Simple, after_options, bare};
 use super::{Command, placeholder};
 use crate::programs::{self, Answer, Call, Code, Filtered, Passes, Sink, Stage};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use tree_sitter::Node;
 
 /// How deep shell text may stand in shell text.
@@ -50,6 +50,13 @@ struct Around<'a> {
     depth: usize,
     /// What tells the pipes of this text from those of others.
     base: usize,
+}
+
+impl Around<'_> {
+    /// What of it decides what becomes of what a function runs.
+    fn as_to_a_function(&self) -> (Sink, Sink, Code, Option<(Sink, Sink)>, Filtered, usize) {
+        (self.stdout, self.stderr, self.code, self.last, self.filtered, self.depth)
+    }
 }
 
 /// Whether shell text certainly changes nothing that anybody else could feel, and so is not meant to help: it waits, says something,
@@ -145,16 +152,24 @@ fn within(text: &str, around: Around<'_>, work: &mut Work) -> Vec<Call> {
     let Some(tree) = work.bash.tree(&blank(text, &lexed)) else { return Vec::new() };
     let functions: HashMap<&str, Node<'_>> = bodies(tree.root_node(), text).into_iter().collect();
     let mut found: Vec<(usize, Vec<Call>)> = Vec::new();
+    // Which functions were read, and with what around them.
+    let mut known = HashSet::new();
     let mut todo = vec![(tree.root_node(), around)];
     while let Some((node, around)) = todo.pop() {
         match node.kind() {
             "command" => {
                 let name = Simple::of(node, text).program();
-                let body = functions.get(name).filter(|_| around.depth < DEEPEST);
-                match body.zip(body.and_then(|body| work.functions.checked_sub(body.byte_range().len()))) {
-                    Some((body, left)) => {
-                        work.functions = left;
-                        todo.push((*body, Around { depth: around.depth + 1, ..around }));
+                match functions.get(name).filter(|_| around.depth < DEEPEST) {
+                    Some(body) => {
+                        let left = work.functions.checked_sub(body.byte_range().len());
+                        let read = (body.start_byte(), around.as_to_a_function());
+                        let is_new = !known.contains(&read);
+                        // What it runs is known by then, and it stands among the calls already.
+                        if left.is_some() || is_new {
+                            work.functions = left.unwrap_or_default();
+                            todo.push((*body, Around { depth: around.depth + 1, ..around }));
+                        }
+                        known.extend(Some(read).filter(|_| is_new));
                     }
                     None => {
                         let fed = around.fed.or_else(|| heredoc(node, text, &lexed));
@@ -758,5 +773,10 @@ mod tests {
         ] {
             assert!(!only_looks(text), "{text}");
         }
+        // However often a long function is called, it is known what it runs.
+        let long = format!("w() {{ {}; }}; d() {{ w; w; w; w; }}\n{}", ["sleep 1"; 400].join("; "), "d\n".repeat(400));
+        assert!(only_looks(&long));
+        assert!(!only_looks(&long.replacen("sleep 1; sleep 1", "sleep 1; redis-cli FLUSHALL", 1)));
+        assert!(!only_looks(&format!("{long}w > /etc/maintenance\n")), "its output is no longer read by anybody");
     }
 }

@@ -4,12 +4,12 @@
 use super::commands::Block;
 use super::language::{self, Language};
 use super::markdown::Code;
-use super::placeholder::{self, Placeholder, mask};
+use super::placeholder::{Placeholder, mask};
 use super::prompt;
 use super::runs::{Around, Run, conditional};
 use super::text::Excerpt;
 use super::{Command, Filled, Input, unified_name};
-use crate::source::{Source, Span};
+use crate::source::{Source, Span, beginning};
 
 /// Longer names are sentences.
 const MAX_NAME: usize = 80;
@@ -278,7 +278,7 @@ fn angle(rest: &str, before: Option<char>) -> Option<(usize, &str)> {
     let worded = first.is_alphabetic() && last.is_alphanumeric() && name.chars().all(fits) && before != Some('<');
     // `a<b and c>d`; `<b>bold</b>`.
     let joined = name.contains(' ') && before.is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | ')' | ']'));
-    let html = placeholder::beginning(rest, NEAR).contains(&format!("</{name}>"));
+    let html = beginning(rest, NEAR).contains(&format!("</{name}>"));
     (worded && !joined && !html).then_some((name.len() + 2, name))
 }
 

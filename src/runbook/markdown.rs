@@ -1,24 +1,32 @@
 //! CommonMark events → blocks with byte spans: only what a runbook is made of. Block quotes and alerts are looked
 //! through; headings inside list items count as paragraphs.
 
-use super::placeholder::beginning;
 use super::text::Excerpt;
-use crate::source::Span;
+use crate::source::{Span, beginning};
 use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
 /// Lists nested deeper than this are read as part of the list around them: nobody's runbook goes there, and it
 /// bounds the recursion of everything that reads the blocks.
 const MAX_LIST_DEPTH: usize = 16;
 
-/// Bytes of a heading that are read: it becomes the title of everything below it.
-const LONGEST_HEADING: usize = 500;
+/// How many headings, paragraphs and blocks a document may have, those of lists among them.
+const MOST_BLOCKS: usize = 10_000;
+/// How many lines its blocks of code may have together.
+const MOST_LINES: usize = 10_000;
+
+/// Bytes of a heading that are read: it becomes the title of everything below it. A longer one is a mistake, because what
+/// stands behind them may be a condition.
+pub(super) const LONGEST_HEADING: usize = 500;
 
 /// A block.
 #[derive(Debug)]
 pub(super) enum Block {
     Heading {
         level: u8,
+        /// At most the first [`LONGEST_HEADING`] bytes.
         text: String,
+        /// Whether there are more.
+        cut: bool,
         span: Span,
     },
     Paragraph {
@@ -93,6 +101,28 @@ pub(super) fn options() -> Options {
         | Options::ENABLE_TASKLISTS
         | Options::ENABLE_GFM
         | Options::ENABLE_YAML_STYLE_METADATA_BLOCKS
+}
+
+impl Document {
+    /// Why it is more than what is read, if it is.
+    pub fn is_beyond(&self) -> Option<String> {
+        let (mut blocks, mut lines) = (0_usize, 0_usize);
+        let mut open = vec![self.blocks.as_slice()];
+        while let Some(some) = open.pop() {
+            blocks += some.len();
+            for block in some {
+                match block {
+                    Block::Code(code) => lines += code.body.text.lines().count(),
+                    Block::List { items, .. } => open.extend(items.iter().map(|item| item.blocks.as_slice())),
+                    Block::Heading { .. } | Block::Paragraph { .. } | Block::Comment(_) => {}
+                }
+            }
+        }
+        [(blocks, MOST_BLOCKS, "headings, paragraphs and blocks"), (lines, MOST_LINES, "lines in blocks of code")]
+            .into_iter()
+            .find(|(count, most, _)| count > most)
+            .map(|(count, most, of_what)| format!("{count} {of_what}, at most {most} are read"))
+    }
 }
 
 /// Reads a document.
@@ -283,7 +313,8 @@ impl Reader<'_> {
             let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
             match self.heading {
                 Some(level) => {
-                    self.push(Block::Heading { level, text: beginning(&text, LONGEST_HEADING).to_string(), span })
+                    let title = beginning(&text, LONGEST_HEADING).to_string();
+                    self.push(Block::Heading { level, cut: title.len() < text.len(), text: title, span })
                 }
                 None if text.is_empty() => {}
                 None => self.push(Block::Paragraph { text, span }),

@@ -59,7 +59,7 @@ pub use effects::evidently_changes;
 pub use ids::slug;
 pub use left_running::left_running;
 pub use model::*;
-pub use parse::{MAX_SIZE, Reading, check_runs, parse, parse_with};
+pub use parse::{MAX_SIZE, OF_NO_RULE, Reading, check_runs, parse, parse_with, worn_out};
 pub use replace::Written;
 pub use settings::*;
 pub use shell::{has_syntax_error, is_one_command};

@@ -16,6 +16,9 @@ use std::sync::Arc;
 /// The largest runbook that is read, in bytes: hundreds of times what people write.
 pub const MAX_SIZE: usize = 1024 * 1024;
 
+/// What mistakes carry that `firedrill lint` tells without a rule for them.
+pub const OF_NO_RULE: &str = "RB000";
+
 /// What is known beside the runbook when it is read.
 #[derive(Debug, Clone, Default)]
 pub struct Reading {
@@ -33,19 +36,23 @@ pub fn parse(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Runbook> {
 /// Reads a runbook. Mistakes go to `diags`, all of them; a runbook with errors is still returned as far as it could
 /// be read, so that it can be shown. `None` means that the file was not read at all.
 pub fn parse_with(source: &Arc<Source>, reading: &Reading, diags: &mut Diagnostics) -> Option<Runbook> {
-    if source.text.len() > MAX_SIZE {
-        let size = source.text.len();
+    let too_large = |why: String, diags: &mut Diagnostics| {
         diags
-            .error(
-                source,
-                Span::new(0, 0),
-                format!("the runbook is too large: {size} bytes, at most {MAX_SIZE} are read"),
-            )
+            .error(source, Span::new(0, 0), format!("the runbook is too large: {why}"))
+            .code(OF_NO_RULE)
             .help("split it into one file per alert");
+    };
+    let size = source.text.len();
+    if size > MAX_SIZE {
+        too_large(format!("{size} bytes, at most {MAX_SIZE} are read"), diags);
         return None;
     }
     let known = diags.all.len();
     let mut document = markdown::read(&source.text);
+    if let Some(why) = document.is_beyond() {
+        too_large(why, diags);
+        return None;
+    }
     let notes = annotation::take(&mut document.blocks, source, diags);
     for code in codes(&document.blocks) {
         check_fence(source, code, diags);
@@ -71,15 +78,9 @@ pub fn parse_with(source: &Arc<Source>, reading: &Reading, diags: &mut Diagnosti
         mistake.code.get_or_insert("RB003");
     }
     link_variables(&mut steps);
+    check_headings(source, &document.blocks, diags);
     if bash.is_worn_out() {
-        diags
-            .warning(
-                source,
-                Span::new(0, first_line(&source.text)),
-                "not all of the shell in this runbook was taken apart",
-            )
-            .label("it is too long or too tangled for that")
-            .help("put long scripts into files of their own, and call them");
+        worn_out(source, diags);
     }
     // A fence that swallowed the commands was told of already.
     let broken = diags.all.len() > known;
@@ -89,6 +90,34 @@ pub fn parse_with(source: &Arc<Source>, reading: &Reading, diags: &mut Diagnosti
         check_runs(&runbook, diags);
     }
     Some(runbook)
+}
+
+/// Warns that some of the shell of a runbook was not looked into.
+pub fn worn_out(source: &Arc<Source>, diags: &mut Diagnostics) {
+    let first = Span::new(0, first_line(&source.text));
+    diags
+        .warning(source, first, "not all of the shell in this runbook was taken apart")
+        .code(OF_NO_RULE)
+        .label("it is too long or too tangled for that")
+        .help("put long scripts into files of their own, and call them");
+}
+
+/// A heading of which only the beginning is read may hide a condition, for all that stands below it.
+fn check_headings(source: &Arc<Source>, blocks: &[Block], diags: &mut Diagnostics) {
+    for block in blocks {
+        let Block::Heading { cut: true, span, .. } = block else { continue };
+        let text = source.text.get(span.start..span.end).unwrap_or_default();
+        diags
+            .error(
+                source,
+                Span::new(span.start, span.start + first_line(text)),
+                format!("this heading is longer than {} bytes", markdown::LONGEST_HEADING),
+            )
+            .code(OF_NO_RULE)
+            .help(
+                "say it in a paragraph below a short heading; lines right above `---` or `===` are a heading as well",
+            );
+    }
 }
 
 /// Notes it as a mistake if nothing of the runbook can be run.
@@ -168,7 +197,7 @@ pub(super) fn sections<'a>(source: &'a str, blocks: &'a [Block], notes: &Notes) 
     let mut open: Vec<(u8, Above, usize)> = Vec::new();
     for block in blocks {
         let (level, title, span) = match block {
-            Block::Heading { level, text, span } => (*level, text.as_str(), *span),
+            Block::Heading { level, text, span, .. } => (*level, text.as_str(), *span),
             Block::Paragraph { text, span } => {
                 let in_label = open.last().is_some_and(|&(level, ..)| level == bold::LEVEL);
                 let label = bold::label(source, text, *span);

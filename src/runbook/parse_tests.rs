@@ -146,7 +146,7 @@ fn a_runbook_that_was_made_to_hurt_is_read() {
         "![",
         "a.",
     ] {
-        read(&part.repeat(60_000 / part.len()));
+        read(&part.repeat(30_000 / part.len()));
     }
 }
 

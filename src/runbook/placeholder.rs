@@ -4,7 +4,7 @@
 
 use super::lexer::{Lexed, Quoting, lex};
 use super::{capitals, fill_ins, hosts};
-use crate::source::Span;
+use crate::source::{Span, beginning};
 
 /// A placeholder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -270,15 +270,6 @@ impl Surroundings {
     fn in_program(&self, at: usize) -> bool {
         self.program.is_some_and(|end| end <= at)
     }
-}
-
-/// At most the first `most` bytes, whole characters.
-pub(super) fn beginning(text: &str, most: usize) -> &str {
-    let mut end = most.min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text.get(..end).unwrap_or_default()
 }
 
 fn inside<'a>(rest: &'a str, open: &str, close: &str) -> Option<&'a str> {

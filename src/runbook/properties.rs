@@ -189,7 +189,7 @@ fn the_work_grows_with_the_text_and_no_faster() {
         "$(",
         "'a \" ",
     ] {
-        let (half, whole) = (cost(&block(part, 24 * 1024)), cost(&block(part, 48 * 1024)));
+        let (half, whole) = (cost(&block(part, 16 * 1024)), cost(&block(part, 32 * 1024)));
         assert!(whole * 10 <= half * 23 + 1_000_000, "{part:?}: {half}, then {whole}");
     }
     for part in [

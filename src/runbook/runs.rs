@@ -12,7 +12,7 @@ use super::placeholder;
 use super::prompt::Typed;
 use super::shell::Bash;
 use super::{ByHand, Command, RunbookPhase};
-use crate::source::{Source, Span};
+use crate::source::{Source, Span, beginning};
 
 /// Bytes of a comment behind a command that are read.
 const LONGEST_COMMENT: usize = 1000;
@@ -237,7 +237,7 @@ impl LineEnds {
         let rest = text.get(from..).unwrap_or_default();
         let stop = rest.find(['#', '\n']).map_or(text.len(), |offset| from + offset);
         let tail = text.get(stop..).filter(|rest| rest.starts_with('#')).map(|rest| {
-            let said = placeholder::beginning(rest, LONGEST_COMMENT).split('\n').next().unwrap_or_default();
+            let said = beginning(rest, LONGEST_COMMENT).split('\n').next().unwrap_or_default();
             Tail { at: stop, end: stop + said.len(), prompts: comments::prompts(said.trim_start_matches('#')) }
         });
         self.known = Some((stop, tail));

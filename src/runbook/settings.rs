@@ -166,24 +166,25 @@ impl Expect {
     /// # Errors
     /// What is wrong with it, for its author.
     pub fn parse(text: &str) -> Result<Expect, String> {
-        Expect::parse_within(text, &mut 1)
+        Expect::parse_within(text, &mut (1, 1))
     }
 
-    /// The same for one of many: `large` is how many large ones there may still be.
+    /// The same for one of many: how many there may still be, and how many large ones.
     ///
     /// # Errors
     /// What is wrong with it, for its author.
-    pub(super) fn parse_within(text: &str, large: &mut usize) -> Result<Expect, String> {
+    pub(super) fn parse_within(text: &str, (all, large): &mut (usize, usize)) -> Result<Expect, String> {
         let inner = text.strip_prefix('/').and_then(|rest| rest.strip_suffix('/'));
         let pattern = inner.map_or_else(|| text.to_string(), |inner| inner.replace("\\/", "/"));
         if pattern.is_empty() {
             return Err("an empty pattern fits everything: leave it out, or write `/./` for any output".to_string());
         }
+        let too_many = |what: &str| format!("`{}` is one {what} too many for one runbook", shorten(&pattern));
+        *all = all.checked_sub(1).ok_or_else(|| too_many("pattern"))?;
         let build = |limit| RegexBuilder::new(&pattern).multi_line(true).size_limit(limit).build();
         let mut built = build(USUAL_PATTERN);
         if matches!(built, Err(regex::Error::CompiledTooBig(_))) {
-            let too_many = || format!("`{}` is one large pattern too many for one runbook", shorten(&pattern));
-            *large = large.checked_sub(1).ok_or_else(too_many)?;
+            *large = large.checked_sub(1).ok_or_else(|| too_many("large pattern"))?;
             built = build(LARGEST_PATTERN);
         }
         let regex = built.map_err(|error| {

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use tree_sitter::{ParseOptions, ParseState, Parser, Tree};
 
 /// What a document may cost: this many times its bytes, plus [`SPARE`]. Public runbooks cost 2 to 5 times.
-const PER_BYTE: usize = 16;
+const PER_BYTE: usize = 6;
 /// What every document may cost.
 const SPARE: usize = 1024 * 1024;
 /// Bytes that are handed out at a time; the parser asks again when it looks further.

@@ -64,6 +64,11 @@ impl Source {
     }
 }
 
+/// At most the first `most` bytes of a text, whole characters.
+pub fn beginning(text: &str, most: usize) -> &str {
+    text.get(..floor_char_boundary(text, most)).unwrap_or_default()
+}
+
 fn floor_char_boundary(text: &str, offset: usize) -> usize {
     let mut at = offset.min(text.len());
     while !text.is_char_boundary(at) {

@@ -14,7 +14,7 @@ mod yaml;
 mod yaml_tests;
 
 pub use self::toml::parse_toml;
-pub use diagnostic::{Diagnostic, Diagnostics, Level, Pos, Source, Span};
+pub use diagnostic::{Diagnostic, Diagnostics, Level, Pos, Source, Span, beginning};
 pub use read::{ReadError, beside, outside, tidy, work_tree};
 pub use reader::{MapReader, did_you_mean, list, nearest};
 pub use render::{blocks, concealed, render};

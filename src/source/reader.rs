@@ -229,7 +229,7 @@ pub fn nearest<'n>(wrong: &str, names: impl IntoIterator<Item = &'n str>) -> Opt
     let wrong = simple(wrong);
     names
         .into_iter()
-        // One that is more than three times as long is not near, whatever it is.
+        // One that is more than four times as long as the longest is not near, whatever it is.
         .filter(|name| name.len() <= 4 * LONGEST)
         .map(|name| (strsim::damerau_levenshtein(&wrong, &simple(name)), name))
         .filter(|(distance, name)| *distance <= (name.chars().count() / 3).max(1))

@@ -22,6 +22,8 @@ const OWN: [&str; 64] = [
     "printf", "pushd", "pwd", "read", "readarray", "readonly", "return", "set", "shift", "shopt", "source", "suspend", "test",
     "time", "times", "trap", "true", "type", "typeset", "ulimit", "umask", "unalias", "unset", "wait",
 ];
+/// Programs that talk to the system of a host, which no container is: an image that has them helps nothing.
+const OF_A_HOST: [&str; 5] = ["hostnamectl", "journalctl", "service", "systemctl", "timedatectl"];
 /// Ports of `localhost` as commands write them.
 static LOCALHOST: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"(?:\blocalhost|\b127\.0\.0\.1|\[::1\]):([0-9]{1,5})\b").ok());
@@ -126,6 +128,12 @@ async fn elsewhere(
 }
 
 fn ways_out(place: &Place, program: &str, elsewhere: &[Place]) -> String {
+    if OF_A_HOST.contains(&program) {
+        return format!(
+            "nothing in a drill is a host with services of its own for `{program}` to talk to: put a command there that does \
+             the same in the stack, `steps: {{ ID: {{ run: … }} }}`, or leave it out, `steps: {{ ID: {{ skip: … }} }}`"
+        );
+    }
     let services: Vec<String> = elsewhere
         .iter()
         .filter_map(|place| match place {
@@ -305,6 +313,12 @@ mod tests {
             ways_out(&Place::Toolbox, "mongosh", &[Place::Service("db".into())]),
             @"it is there with `in=db` above the block; or name a toolbox of your own that has it: `stack: { file: …, toolbox: IMAGE }`"
         );
+        let of_a_host = ways_out(&Place::Toolbox, "systemctl", &[Place::Service("db".into())]);
+        insta::assert_snapshot!(
+            of_a_host,
+            @"nothing in a drill is a host with services of its own for `systemctl` to talk to: put a command there that does the same in the stack, `steps: { ID: { run: … } }`, or leave it out, `steps: { ID: { skip: … } }`"
+        );
+        assert_eq!(ways_out(&Place::Service("web".into()), "systemctl", &[]), of_a_host);
         insta::assert_snapshot!(
             ways_out(&Place::Service("web".into()), "psql", &[Place::Toolbox]),
             @"the toolbox has it: leave out `in` and `respond.service` there; or install `psql` in the image of `web`"

@@ -1,8 +1,9 @@
 //! The inputs of a runbook as `firedrill show` lists them: spellings, lines, and where each value comes from.
 
 use super::View;
-use crate::runbook::{Step, unified_name};
+use crate::runbook::{Command, Input, Step, unified_name};
 use serde::Serialize;
+use std::collections::{HashMap, HashSet};
 
 /// An input of the whole runbook.
 #[derive(Debug, Serialize)]
@@ -20,44 +21,57 @@ pub(super) struct ShownInput {
 
 /// The inputs, in the order in which they are first needed. Those of commands that do not run are not needed.
 pub(super) fn inputs(view: &View) -> Vec<ShownInput> {
-    let mut out: Vec<ShownInput> = Vec::new();
-    let mut captured: Vec<(String, &str)> = Vec::new();
+    let mut list = Inputs::default();
+    let mut captured: HashMap<String, &str> = HashMap::new();
     for step in view.runbook.steps.iter().filter(|step| view.follows(step)) {
-        for (block, _) in step.blocks.iter().enumerate() {
-            of_block(view, step, block, &captured, &mut out);
-            let of_this = step.captures().filter(|(by, _)| *by == block);
-            captured.extend(of_this.map(|(_, name)| (unified_name(name), step.id.as_str())));
+        let mut captures = step.captures().peekable();
+        let mut commands: Vec<&Command> = step.commands().iter().collect();
+        commands.sort_by_key(|command| command.block);
+        for command in commands {
+            while let Some((_, name)) = captures.next_if(|(by, _)| *by < command.block) {
+                captured.insert(unified_name(name), &step.id);
+            }
+            command.inputs.iter().for_each(|input| list.add(view, step, command, input, &captured));
         }
+        captured.extend(captures.map(|(_, name)| (unified_name(name), step.id.as_str())));
     }
-    out
+    list.shown
 }
 
-fn of_block(view: &View, step: &Step, block: usize, captured: &[(String, &str)], out: &mut Vec<ShownInput>) {
-    for command in step.commands().iter().filter(|command| command.block == block) {
-        for input in &command.inputs {
-            let index = out.iter().position(|known| known.name == input.name).unwrap_or_else(|| {
-                let by = captured.iter().rev().find(|(name, _)| *name == input.name).map(|(_, id)| id.to_string());
-                out.push(ShownInput {
-                    name: input.name.clone(),
-                    spellings: Vec::new(),
-                    lines: Vec::new(),
-                    scenario_lines: Vec::new(),
-                    value: view.value(step, input),
-                    captured_by: by,
-                    of_service: true,
-                });
-                out.len() - 1
+/// Inputs with what is noted of each: a runbook may have very many.
+#[derive(Default)]
+struct Inputs<'a> {
+    shown: Vec<ShownInput>,
+    by_name: HashMap<&'a str, usize>,
+    spellings: HashSet<(usize, &'a str)>,
+    /// With whether the scenario has it.
+    lines: HashSet<(usize, bool, usize)>,
+}
+
+impl<'a> Inputs<'a> {
+    fn add(&mut self, view: &View, step: &Step, command: &Command, input: &'a Input, captured: &HashMap<String, &str>) {
+        let index = *self.by_name.entry(&input.name).or_insert_with(|| {
+            self.shown.push(ShownInput {
+                name: input.name.clone(),
+                spellings: Vec::new(),
+                lines: Vec::new(),
+                scenario_lines: Vec::new(),
+                value: view.value(step, input),
+                captured_by: captured.get(&input.name).map(|id| (*id).to_string()),
+                of_service: true,
             });
-            let Some(known) = out.get_mut(index) else { continue };
-            let in_service = step.settings(block).place.is_some() || view.service().is_some();
-            known.of_service &= in_service && input.variable().is_some();
-            if !known.spellings.contains(&input.spelling) {
-                known.spellings.push(input.spelling.clone());
-            }
-            let lines = if command.origin.is_some() { &mut known.scenario_lines } else { &mut known.lines };
-            if !lines.contains(&input.line) {
-                lines.push(input.line);
-            }
+            self.shown.len() - 1
+        });
+        let Some(known) = self.shown.get_mut(index) else { return };
+        let in_service = step.settings(command.block).place.is_some() || view.service().is_some();
+        known.of_service &= in_service && input.variable().is_some();
+        if self.spellings.insert((index, &input.spelling)) {
+            known.spellings.push(input.spelling.clone());
+        }
+        let of_scenario = command.origin.is_some();
+        if self.lines.insert((index, of_scenario, input.line)) {
+            let lines = if of_scenario { &mut known.scenario_lines } else { &mut known.lines };
+            lines.push(input.line);
         }
     }
 }

@@ -1,0 +1,55 @@
+//! Pages that were made to hurt are read in time that grows with them and not faster: processor time, so that a machine that is
+//! busy fails nothing.
+
+#[path = "support/pages.rs"]
+mod pages;
+
+use pages::{READERS, SHAPES, processor_time};
+
+/// Bytes of each page.
+const SIZE: usize = 32 * 1024;
+/// Processor seconds that a page may take: at least twice what an unoptimized build takes for any of them, and less than it takes
+/// where time grows with the square of the page.
+const MOST: u32 = 5;
+
+fn read(reader: &[&str]) {
+    assert!(SHAPES.len() >= 30, "{} shapes", SHAPES.len());
+    let folder = tempfile::tempdir().expect("a directory");
+    let mut failed = Vec::new();
+    for (number, shape) in SHAPES.iter().enumerate() {
+        let page = shape.page(SIZE);
+        assert!(page.len() <= SIZE && page.len() > SIZE - 1024, "{}: {} bytes", shape.name, page.len());
+        let path = folder.path().join(format!("page-{number}.md"));
+        std::fs::write(&path, page).expect("the page is written");
+        if let Err(error) = processor_time(env!("CARGO_BIN_EXE_firedrill"), reader, &path, MOST) {
+            failed.push(format!("{}: {error}", shape.name));
+        }
+        std::fs::remove_file(&path).expect("the page is removed");
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+#[test]
+fn linting_takes_time_in_proportion_to_the_page() {
+    read(READERS[0]);
+}
+
+#[test]
+fn showing_takes_time_in_proportion_to_the_page() {
+    read(READERS[2]);
+}
+
+#[test]
+fn a_page_that_is_refused_for_its_size_is_no_measure() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let path = folder.path().join("page.md");
+    let limit = 1024 * 1024;
+    for shape in SHAPES {
+        assert!(shape.page(limit).len() <= limit, "{}", shape.name);
+    }
+    for (size, refused) in [(limit + 1, true), (limit, false)] {
+        std::fs::write(&path, "a".repeat(size)).expect("the page is written");
+        let took = processor_time(env!("CARGO_BIN_EXE_firedrill"), READERS[2], &path, 60);
+        assert_eq!(took.is_err_and(|error| error.contains("for its size")), refused, "{size}");
+    }
+}
