@@ -36,6 +36,7 @@ fn plan(number: usize) -> Announcement {
         hash: format!("{:064x}", n + number / 900),
         at: Location { path: "runbook.md".into(), line: n * 8 },
         end_line: n * 8 + 5,
+        helps: None,
         replaced: None,
     };
     Announcement {

@@ -1,5 +1,5 @@
 //! Reading pages that were made to hurt: the processor time of `lint`, `show` and `check` for 1 MiB of each, to be held against
-//! one second. `cargo bench --bench pages [-- NAME]`.
+//! one second, or that it is refused for its size. `cargo bench --bench pages [-- NAME]`.
 
 #[path = "../tests/support/pages.rs"]
 mod pages;
@@ -21,6 +21,7 @@ fn main() {
         let times =
             READERS.iter().map(|reader| match processor_time(env!("CARGO_BIN_EXE_firedrill"), reader, &path, 30) {
                 Ok(seconds) => format!("{seconds:>12.2}"),
+                Err(error) if error.contains("for its size") => format!("{:>12}", "refused"),
                 Err(_) => format!("{:>12}", "over 30"),
             });
         println!("{:52} {}", shape.name, times.collect::<String>());

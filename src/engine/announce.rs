@@ -5,7 +5,7 @@ use crate::record::{
     Announcement, Executed, FaultInfo, FileRef, InvariantInfo, LoadInfo, Location, Occasion, ProbeInfo, RECORD_FORMAT,
     ReplacedInfo, RestorePlan, SliInfo, StepInfo, Verdict, Windows,
 };
-use crate::runbook::{Step, StepKind};
+use crate::runbook::{RunbookPhase, Step, StepKind, evidently_changes, only_looks};
 use crate::source::Source;
 use crate::spec::{Plan, RestoreSpec};
 use sha2::{Digest, Sha256};
@@ -158,6 +158,7 @@ pub(super) fn step_info(step: &Step, source: &Source) -> StepInfo {
         hash: step.hash.clone(),
         at: Location { path: shown(source), line: step.line },
         end_line: step.end_line,
+        helps: helps(step),
         replaced: step.replaced.as_ref().map(|replaced| ReplacedInfo {
             by: Location { path: shown(&replaced.by), line: replaced.line },
             commands: match &replaced.kind {
@@ -165,6 +166,15 @@ pub(super) fn step_info(step: &Step, source: &Source) -> StepInfo {
                 StepKind::Manual(_) => replaced.held.iter().map(|command| command.text.clone()).collect(),
             },
         }),
+    }
+}
+
+fn helps(step: &Step) -> Option<bool> {
+    let StepKind::Commands(commands) = &step.kind else { return None };
+    let mut texts = commands.iter().map(|command| command.text.as_str());
+    match step.phase {
+        RunbookPhase::Mitigate | RunbookPhase::Rollback => texts.all(only_looks).then_some(false),
+        _ => texts.any(evidently_changes).then_some(true),
     }
 }
 

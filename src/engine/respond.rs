@@ -80,6 +80,7 @@ impl<S: Stack> Drill<'_, S> {
         let unverified = followed?;
         if unverified.is_none() && self.mitigation.is_none() {
             // Nothing of the runbook mitigates by a command; what heals from here on heals by itself or by hand.
+            self.still_there().await?;
             self.still_broken()?;
             self.by_hand = true;
             let now = self.sink.now();

@@ -347,7 +347,8 @@ impl<'a> Anew<'a> {
     }
 
     fn looked_for_a_recovery(&self) -> bool {
-        self.told.hold.is_some()
+        // A measurement that cannot be trusted says nothing of one, whatever its slices add up to.
+        self.told.hold.is_some() && !(self.told.verdict.is_harness() && told_recovery(self.told).is_none())
     }
 
     fn query(&self, impact: Option<DrillTime>, hold: Duration) -> Option<RecoveryQuery> {

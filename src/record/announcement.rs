@@ -201,6 +201,10 @@ pub struct StepInfo {
     /// Its last line in the runbook, from 1; 0 where that is not known.
     #[serde(default)]
     pub end_line: usize,
+    /// Whether a command of it may have helped, where its phase does not say so: false for a mitigation that only looks, true for
+    /// a step of another phase that evidently changes something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub helps: Option<bool>,
     /// What the runbook says, where the scenario has put something else in its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaced: Option<ReplacedInfo>,

@@ -4,8 +4,7 @@
 use super::clock::{clock, started};
 use super::text::seconds;
 use super::words::{fate, many, served_beside};
-use crate::record::{Phase, Record, StepRecord, Verdict};
-use crate::runbook::{evidently_changes, only_looks};
+use crate::record::{Phase, Record, Verdict};
 
 /// How long users were hurt, and from when to when: from the impact until they had recovered, otherwise until the faults began
 /// to be undone or the drill was cut off.
@@ -67,17 +66,15 @@ pub fn cured(record: &Record) -> String {
         return format!("Not the runbook: users recovered without it.{faults}");
     }
     let begun = record.mitigation_started_us.unwrap_or(recovered);
-    let helps = |step: &StepRecord, mitigates: bool| {
-        let in_time = step.commands.iter().filter(|command| (begun..recovered).contains(&command.started_us));
-        in_time
-            .map(|command| &command.text)
-            .any(|text| if mitigates { !only_looks(text) } else { evidently_changes(text) })
-    };
     let helped: Vec<String> = record
         .steps
         .iter()
+        .filter(|step| !step.commands.is_empty() && step.started_us < recovered)
         .filter_map(|step| Some((step, record.step_info(&step.step)?)))
-        .filter(|(step, info)| helps(step, matches!(info.phase.as_str(), "mitigate" | "rollback")))
+        .filter(|(step, info)| match (info.phase.as_str(), info.helps) {
+            ("mitigate" | "rollback", helps) => helps != Some(false),
+            (_, helps) => helps == Some(true) && step.started_us >= begun,
+        })
         .map(|(_, info)| format!("“{}” (`{}`)", info.title, info.at))
         .collect();
     let after = record.figures().mitigation_to_recover_us;

@@ -65,7 +65,9 @@ pub fn only_looks(text: &str) -> bool {
     let calls = calls(text);
     let looks = |call: &Call| {
         let words: Vec<&str> = call.words.iter().map(String::as_str).collect();
-        let unfolded = programs::wrapper(call.program()).is_some() && calls.len() > 1;
+        // What a wrapper runs stands among the calls: `sudo cat x`, and not `ssh host < x`.
+        let inner = |other: &Call| other.words.len() < call.words.len() && call.words.ends_with(&other.words);
+        let unfolded = programs::wrapper(call.program()).is_some() && calls.iter().any(inner);
         let writes = [call.stdout, call.stderr].contains(&Sink::File);
         !writes && (unfolded || programs::only_waits(call) || super::changes::certainly_looks(&words))
     };
@@ -757,6 +759,7 @@ mod tests {
             "curl -X POST http://web/x",
             "curl --data-binary @x http://web/x",
             "curl http://web/admin/pool?reset=1",
+            "curl -fsS http://web/cache/invalidate",
             "psql -c 'SELECT pg_terminate_backend(1)'",
             "psql -c 'SELECT ops.fix_it()'",
             "psql -c 'SELECT 1' -f fix.sql",
@@ -767,6 +770,7 @@ mod tests {
             "redis-cli EVAL \"return redis.call('GET', 'x')\" 0",
             "journalctl --vacuum-size=1G",
             "ssh db ./fix.sh",
+            "ls; ssh db < fix.sh",
             "./fix.sh",
             "cat fix.sh | sh",
             "(( X = 1 )); rm x",

@@ -170,66 +170,27 @@ const OF_THE_SHELL: &[&str] =
     &["export", "readonly", "declare", "typeset", "local", "set", "unset", "shopt", "umask", "read"];
 
 /// Words of an address by which a GET might do something all the same: `/-/reload`, `/admin/flush`.
-const VERBS_OF_ADDRESSES: &[&str] = &[
-    "admin", "clear", "disable", "drain", "enable", "evict", "exec", "failover", "flush", "kill", "pause", "promote",
-    "purge", "quit", "reboot", "recover", "refresh", "release", "reload", "remove", "reset", "restart", "resume",
-    "rotate", "run", "scale", "set", "shutdown", "start", "stop", "switch", "toggle", "unlock", "update",
-];
+const VERBS_OF_ADDRESSES: &str = "
+abort ack activate add admin allow apply approve ban block cancel clean cleanup clear close commit compact create
+deactivate delete deny deploy destroy disable dismiss drain drop enable evict exec expire fail failback failover fix
+flip flush free freeze gc heal hook hooks invalidate kill maintenance mute off on open pause post promote purge push
+put quit reboot rebuild reconnect recover refresh reindex release reload remove renew repair replay requeue reset
+restart restore resume resync retry revert revoke rollback rotate run scale set shutdown silence start stop switch
+sync terminate toggle trigger truncate unban unblock unfreeze unlock unmute update vacuum warm warmup webhook wipe
+write
+";
 
 /// Functions and words of SQL before a parenthesis that change nothing.
-const SQL_LOOKS: &[&str] = &[
-    "age",
-    "and",
-    "any",
-    "array_agg",
-    "as",
-    "avg",
-    "by",
-    "cardinality",
-    "coalesce",
-    "concat",
-    "count",
-    "current_setting",
-    "date_trunc",
-    "exists",
-    "extract",
-    "format",
-    "from",
-    "in",
-    "left",
-    "length",
-    "lower",
-    "max",
-    "min",
-    "not",
-    "now",
-    "nullif",
-    "on",
-    "or",
-    "over",
-    "pg_blocking_pids",
-    "pg_database_size",
-    "pg_is_in_recovery",
-    "pg_last_wal_receive_lsn",
-    "pg_last_wal_replay_lsn",
-    "pg_relation_size",
-    "pg_size_pretty",
-    "pg_total_relation_size",
-    "pg_wal_lsn_diff",
-    "round",
-    "select",
-    "string_agg",
-    "substr",
-    "substring",
-    "sum",
-    "to_char",
-    "unnest",
-    "upper",
-    "user",
-    "values",
-    "version",
-    "where",
-];
+const SQL_LOOKS: &str = "
+age and any array_agg as avg by cardinality coalesce concat count current_setting date_trunc exists extract format
+from in left length lower max min not now nullif on or over pg_blocking_pids pg_database_size pg_is_in_recovery
+pg_last_wal_receive_lsn pg_last_wal_replay_lsn pg_relation_size pg_size_pretty pg_total_relation_size pg_wal_lsn_diff
+round select string_agg substr substring sum to_char unnest upper user values version where
+";
+
+fn among(word: &str, words: &str) -> bool {
+    words.split_whitespace().any(|known| known == word)
+}
 
 /// Whether a call certainly only looks: a verdict rests on it, so what could be more than that is not certain.
 pub(super) fn certainly_looks(call: &[&str]) -> bool {
@@ -305,7 +266,7 @@ fn sql_looks(lower: &str) -> bool {
     let known = |before: &str| {
         let before = before.trim_end();
         let name = before.get(before.trim_end_matches(is_name).len()..).unwrap_or_default();
-        name.is_empty() || SQL_LOOKS.contains(&name.rsplit('.').next().unwrap_or(name))
+        name.is_empty() || among(name.rsplit('.').next().unwrap_or(name), SQL_LOOKS)
     };
     !lower.contains(" into ")
         && !lower.contains("for update")
@@ -325,7 +286,7 @@ fn curl_looks(arguments: &[&str]) -> bool {
         let path =
             word.split_once("://").map_or(word.as_str(), |(_, rest)| rest.split_once('/').map_or("", |(_, path)| path));
         let words = path.split(|c: char| !c.is_ascii_alphanumeric());
-        !words.into_iter().any(|word| VERBS_OF_ADDRESSES.contains(&word))
+        !words.into_iter().any(|word| among(word, VERBS_OF_ADDRESSES))
     }) && !arguments.iter().any(|word| {
         word.starts_with('-') && !word.starts_with("--") && word.chars().any(|c| matches!(c, 'd' | 'F' | 'T' | 'K'))
     })

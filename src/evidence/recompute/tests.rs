@@ -146,6 +146,25 @@ fn a_drill_comes_to_what_it_came_to() {
 }
 
 #[test]
+fn a_measurement_that_could_not_be_trusted_says_nothing_of_a_recovery() {
+    let mut all = events(110);
+    all.retain(|stamped| {
+        let event = &stamped.event;
+        let recovery = matches!(event, Event::WindowHeld { phase: Phase::Recover | Phase::Revert, .. })
+            || matches!(event, Event::Waited { .. } | Event::Recovered { .. })
+            || matches!(event, Event::Invariant { .. });
+        stamped.at_us < DrillTime(9_110_000) || !recovery
+    });
+    for (seq, stamped) in all.iter_mut().enumerate() {
+        stamped.seq = seq as u64;
+        if let Event::Judged { verdict, reason, .. } = &mut stamped.event {
+            (*verdict, *reason) = (Verdict::HarnessError, "the measurement was disturbed".into());
+        }
+    }
+    assert_eq!(differ(&all, &[]), Vec::<String>::new());
+}
+
+#[test]
 fn a_number_that_was_changed_in_a_report_is_found() {
     let changed = |file, from, to| differ(&events(110), &[(file, from, to)]);
     let found = changed("record.json", "\"to_recover_us\": 4020000", "\"to_recover_us\": 3020000");

@@ -61,6 +61,7 @@ pub(super) fn shop(story: Story) -> Announcement {
         hash: "c".repeat(64),
         at: at(line),
         end_line: line + 6,
+        helps: None,
         replaced: None,
     };
     let sli = |name: &str, good: &str, objective, must_breach| SliInfo {

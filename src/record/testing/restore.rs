@@ -56,6 +56,7 @@ pub(crate) fn plan(story: Story) -> Announcement {
         hash: "c".repeat(64),
         at: at(line),
         end_line: line + 3,
+        helps: None,
         replaced: None,
     };
     let expected = matches!(story, Story::RestoreExpected | Story::RestoreWrongLevel);
