@@ -191,7 +191,13 @@ fn stub_model() -> ResolvedModel {
     let services = serde_json::json!({ "web": { "image": "nginx:stable", "expose": ["80"] } });
     let json = [("name", "example".into()), ("services", services)];
     let json = json.into_iter().map(|(key, value)| (key.to_string(), value)).collect();
-    ResolvedModel { json, file: PathBuf::new(), directory: PathBuf::new(), remarks: Vec::new() }
+    ResolvedModel {
+        json,
+        file: PathBuf::new(),
+        directory: PathBuf::new(),
+        remarks: Vec::new(),
+        given: Default::default(),
+    }
 }
 
 fn check_name(name: &str) -> Result<(), Error> {

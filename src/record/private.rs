@@ -6,6 +6,9 @@ use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+/// The largest file that is read as a whole.
+const LARGEST: u64 = 256 << 20;
+
 fn refused(path: &Path, what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, format!("{} is {what}", path.display()))
 }
@@ -19,14 +22,17 @@ pub fn open_file(path: impl AsRef<Path>) -> io::Result<File> {
     open_as(path.as_ref(), File::options().read(true))
 }
 
-/// The whole of such a file.
+/// The whole of such a file, up to 256 MiB.
 ///
 /// # Errors
-/// Those of [`open_file`].
+/// Those of [`open_file`], and `InvalidInput` for a larger one.
 pub fn read_file(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    open_file(path)?.read_to_end(&mut bytes)?;
-    Ok(bytes)
+    let (path, mut bytes) = (path.as_ref(), Vec::new());
+    open_file(path)?.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    match bytes.len() as u64 > LARGEST {
+        true => Err(refused(path, &format!("larger than {} MiB: no drill has written it", LARGEST >> 20))),
+        false => Ok(bytes),
+    }
 }
 
 /// Opens such a file as `options` say, to be written to: it has one name as well. That is known once it is open, so `options` do

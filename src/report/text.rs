@@ -74,10 +74,10 @@ pub fn fold(text: &str, width: usize) -> Vec<String> {
 /// A duration in seconds with two decimals, as minutes from 100 s on: `0.41 s`, `12.30 s`, `2 min 05 s`.
 pub fn seconds(us: u64) -> String {
     if us < 99_995_000 {
-        let hundredths = (us + 5_000) / 10_000;
+        let hundredths = us.saturating_add(5_000) / 10_000;
         return format!("{}.{:02} s", hundredths / 100, hundredths % 100);
     }
-    let whole = (us + 500_000) / 1_000_000;
+    let whole = us.saturating_add(500_000) / 1_000_000;
     format!("{} min {:02} s", whole / 60, whole % 60)
 }
 
@@ -125,6 +125,7 @@ mod tests {
     #[test]
     fn numbers_as_people_read_them() {
         assert_eq!(seconds(0), "0.00 s");
+        assert_eq!(seconds(u64::MAX), "307445734561 min 49 s");
         assert_eq!(seconds(412_345), "0.41 s");
         assert_eq!(seconds(59_999_999), "60.00 s");
         assert_eq!(seconds(99_994_999), "99.99 s");

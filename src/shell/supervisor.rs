@@ -29,12 +29,20 @@ const POLL: Duration = Duration::from_millis(20);
 /// For how long after KILL a process is waited for; one that the kernel holds (a dead NFS server) stays.
 const GIVE_UP: Duration = Duration::from_secs(3);
 
+/// From now on no other process of the container, root's neither, may open the memory, standard input and output of this one through
+/// `/proc`, or trace it, unless it has CAP_SYS_PTRACE (PR_SET_DUMPABLE in prctl(2)). What was opened before stays open: the earlier, the
+/// better.
+///
+/// # Errors
+/// That of the system.
+pub fn hide() -> std::io::Result<()> {
+    Ok(rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?)
+}
+
 /// Serves one session over `channel` until it ends or `stop` is cancelled; nothing of the session is alive afterwards,
 /// except what went off into a session of its own (a daemon that a runbook started on purpose).
 pub async fn serve(channel: Channel, programs: Programs, stop: CancellationToken) {
-    // No other process of the container, root's neither, may open its standard input and output through `/proc`, or trace it
-    // (PR_SET_DUMPABLE in prctl(2)), unless it has CAP_SYS_PTRACE.
-    let hidden = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
+    let hidden = hide();
     let token = Arc::new(OnceLock::new());
     let Channel { tx, rx } = with_token(channel, token.clone());
     if let Err(error) = hidden {

@@ -151,6 +151,20 @@ fn no_secret_on_disk(dir: &Path) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_env_file_of_a_stack_decides_no_builder() {
+    let dockerfile = format!("FROM debian:bookworm-slim\\nLABEL test={:08x}", rig::rand());
+    let build = format!("build: {{ dockerfile_inline: \"{dockerfile}\" }}");
+    let compose = format!("services:\n  web: {{ init: true, command: [sleep, \"1000\"], {build} }}\n");
+    let project = Project::new("env-builder", &compose);
+    // buildx makes the directory of its settings wherever this says.
+    let builders = project.dir.path().join("builders");
+    project.file(".env", &format!("BUILDX_CONFIG={}\n", builders.display()));
+    let stack = project.stack().await;
+    with_stack(&stack, &project.run.id, async |_, up| assert!(up.images["web"].starts_with("sha256:"), "{up:?}")).await;
+    assert!(!builders.exists());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_drills_of_the_same_stack_run_side_by_side() {
     let (one, two) = (many_features(), many_features());
     let (first, second) = (one.stack().await, two.stack().await);

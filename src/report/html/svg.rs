@@ -79,7 +79,7 @@ impl Axis {
     pub fn ticks(&self, m: &mut Markup, y: f64, top: f64) {
         let length = self.samples.length() as f64 / 1e6;
         let nice = [1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0];
-        let every = nice.into_iter().find(|step| length / step <= 6.0).unwrap_or(3600.0);
+        let every = nice.into_iter().find(|step| length / step <= 6.0).unwrap_or((length / 6.0).max(3600.0));
         let zero = self.samples.zero as f64 / 1e6;
         let from = self.samples.from as f64 / 1e6;
         let mut at = ((from - zero) / every).ceil() * every;

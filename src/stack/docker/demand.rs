@@ -88,7 +88,14 @@ mod tests {
             processes: Vec::new(),
             up_within: Duration::ZERO,
         };
-        ResolvedModel { json, file: PathBuf::new(), directory: PathBuf::new(), remarks: Vec::new() }.demand(&spec)
+        ResolvedModel {
+            json,
+            file: PathBuf::new(),
+            directory: PathBuf::new(),
+            remarks: Vec::new(),
+            given: BTreeMap::new(),
+        }
+        .demand(&spec)
     }
 
     #[test]

@@ -213,7 +213,13 @@ mod tests {
             "volumes": { "prod": { "external": true }, "local": { "driver_opts": { "device": "/srv/x", "o": "bind", "type": "none" } } } });
         let Value::Object(json) = json else { unreachable!("a literal mapping") };
         let remarks = vec!["The \"TAG\" variable is not set. Defaulting to a blank string.".into()];
-        ResolvedModel { json, file: "/p/compose.yaml".into(), directory: "/p".into(), remarks }
+        ResolvedModel {
+            json,
+            file: "/p/compose.yaml".into(),
+            directory: "/p".into(),
+            remarks,
+            given: Default::default(),
+        }
     }
 
     fn text(spec: &StackSpec) -> String {

@@ -181,7 +181,7 @@ async fn build(compose: &Compose, tag: &str, dockerfile: &str, watch: &Watch<'_>
     });
     let model = json!({ "name": "firedrill", "services": { "toolbox": { "image": tag, "build": build } } }).to_string();
     let endpoint = compose.endpoint.with_own_builder();
-    let compose = Compose { endpoint, options: vec!["--file".into(), "-".into()], ..compose.clone() };
+    let compose = Compose { endpoint, options: super::model::RESOLVED.map(str::to_string).to_vec(), ..compose.clone() };
     let watch = Watch { log: watch.log.clone(), model: Some(&model), ..*watch };
     super::builds::run_build(&compose, &[], watch).await
 }

@@ -3,9 +3,10 @@
 
 use super::compose::told;
 use super::endpoint::Endpoint;
-use super::errors::hinted;
+use super::errors::{environment, hinted};
 use super::findings::{Finding, place_asks};
 use super::reads;
+use crate::record::PrivateDir;
 use crate::stack::{StackError, StackSpec};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,6 +23,8 @@ pub struct ResolvedModel {
     pub directory: PathBuf,
     /// What Compose said about it on the way: unset variables, deprecated keys.
     pub remarks: Vec<String>,
+    /// The variables of the environment, and of the files that stand for it, that secrets and configs are made of.
+    pub given: BTreeMap<String, String>,
 }
 
 /// Why there is no model.
@@ -84,7 +87,48 @@ pub async fn resolve(spec: &StackSpec, endpoint: &Endpoint) -> Result<ResolvedMo
     };
     let mut json = json;
     name_hosts(&mut json, &spec.hosts);
-    Ok(ResolvedModel { json, file, directory, remarks: remarks(&said) })
+    let given = given(&json, spec, &directory, endpoint).await?;
+    Ok(ResolvedModel { json, file, directory, remarks: remarks(&said), given })
+}
+
+/// The values of the variables that secrets and configs are made of, as Compose reads them: it does so only when it starts them.
+async fn given(
+    json: &Map<String, Value>,
+    spec: &StackSpec,
+    directory: &Path,
+    endpoint: &Endpoint,
+) -> Result<BTreeMap<String, String>, StackError> {
+    let sections = ["secrets", "configs"].into_iter().filter_map(|section| json.get(section)?.as_object());
+    let names = sections.flat_map(Map::values).filter_map(|entry| entry.get("environment")?.as_str());
+    let asked: Map<String, Value> = names.map(|name| (name.to_string(), format!("${{{name}-}}").into())).collect();
+    if asked.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let asking = "asking Compose for variables";
+    let failed = |error: std::io::Error| environment(asking, error);
+    let place = PrivateDir::new("variables").map_err(failed)?;
+    let file = place.path().join("compose.yaml");
+    let model = serde_json::json!({ "name": "firedrill", "services": { "x": { "image": "x", "environment": asked } } });
+    std::fs::write(&file, model.to_string()).map_err(failed)?;
+    let mut command = endpoint.command();
+    command.arg("compose").arg("--project-directory").arg(directory).args(env_options(spec));
+    command.arg("--file").arg(&file).args(["config", "--format", "json"]).current_dir(directory);
+    let output = told("docker compose config", command).await?;
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    let values = answer.pointer("/services/x/environment").and_then(Value::as_object);
+    let Some(values) = values.filter(|_| output.status.success()) else {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(environment(asking, remarks(&said).join("; ")));
+    };
+    let text = |(name, value): (&String, &Value)| {
+        Some((name.clone(), unescape(value.as_str().filter(|text| !text.is_empty())?)))
+    };
+    Ok(values.iter().filter_map(text).collect())
+}
+
+/// What a variable is called in Compose's own environment, whatever it decides there under its own name.
+pub(super) fn given_as(name: &str) -> String {
+    format!("FIREDRILL_GIVEN_{name}")
 }
 
 /// Gives services the names that a scenario has for them, as if the file had them as aliases: so links, the load and
@@ -116,6 +160,10 @@ pub(super) fn file_options(spec: &StackSpec, file: &Path) -> Vec<String> {
     }
     options
 }
+
+/// The options with which Compose reads a resolved model on its standard input, and nothing else: it takes the variables of a `.env` into
+/// its own process, where they would decide which builder, which credential helpers and which libraries it uses.
+pub(super) const RESOLVED: [&str; 4] = ["--env-file", "/dev/null", "--file", "-"];
 
 /// `--env-file`s. Compose reads `.env` by itself only as long as none is named, as its users know it.
 pub(super) fn env_options(spec: &StackSpec) -> Vec<String> {
@@ -291,7 +339,13 @@ mod tests {
         let Value::Object(mut json) = json else { panic!("a literal mapping") };
         let hosts = [("db.prod.internal", "db"), ("api.example.com", "web"), ("x.y", "side"), ("z", "none")];
         name_hosts(&mut json, &hosts.map(|(host, service)| (host.to_string(), service.to_string())).into());
-        let model = ResolvedModel { json, file: PathBuf::new(), directory: PathBuf::new(), remarks: Vec::new() };
+        let model = ResolvedModel {
+            json,
+            file: PathBuf::new(),
+            directory: PathBuf::new(),
+            remarks: Vec::new(),
+            given: BTreeMap::new(),
+        };
         assert_eq!(model.names_of("db"), ["db", "db.prod.internal", "pg"]);
         assert_eq!(model.names_of("web"), ["api.example.com", "web"]);
         assert_eq!(model.names_of("side"), ["side"]);

@@ -544,8 +544,13 @@ mod tests {
         change(&mut model);
         let text = serde_json::to_string(&model).unwrap().replace("ROOT", &root.display().to_string());
         let Value::Object(json) = serde_json::from_str(&text).unwrap() else { unreachable!("a mapping") };
-        let model =
-            ResolvedModel { json, file: root.join("compose.yaml"), directory: root.clone(), remarks: Vec::new() };
+        let model = ResolvedModel {
+            json,
+            file: root.join("compose.yaml"),
+            directory: root.clone(),
+            remarks: Vec::new(),
+            given: BTreeMap::new(),
+        };
         let line = |ask: &Ask| format!("{}: {}", ask.right.as_deref().unwrap_or("-"), ask.what);
         super::asked(&model, &root)
             .asks
@@ -681,7 +686,13 @@ mod tests {
             *json.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer}")) = value.clone();
         }
         let Value::Object(json) = json else { unreachable!("a mapping") };
-        let model = ResolvedModel { json, file: "/p/c.yaml".into(), directory: "/p".into(), remarks: Vec::new() };
+        let model = ResolvedModel {
+            json,
+            file: "/p/c.yaml".into(),
+            directory: "/p".into(),
+            remarks: Vec::new(),
+            given: BTreeMap::new(),
+        };
         super::asked(&model, Path::new("/p")).digest
     }
 
@@ -730,7 +741,13 @@ mod tests {
             let json = json!({ "services": { "db": { "volumes": [
                 { "type": "bind", "source": link, "target": "/x", "read_only": true } ] } } });
             let Value::Object(json) = json else { unreachable!("a mapping") };
-            let model = ResolvedModel { json, file: root.join("c"), directory: root.clone(), remarks: Vec::new() };
+            let model = ResolvedModel {
+                json,
+                file: root.join("c"),
+                directory: root.clone(),
+                remarks: Vec::new(),
+                given: BTreeMap::new(),
+            };
             digests.push(super::asked(&model, &root).digest);
             std::fs::remove_file(&link).unwrap();
         }

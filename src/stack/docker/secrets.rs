@@ -136,7 +136,13 @@ mod tests {
 
     fn model(json: Value) -> ResolvedModel {
         let Value::Object(json) = json else { panic!("a model is a mapping") };
-        ResolvedModel { json, file: PathBuf::new(), directory: PathBuf::new(), remarks: Vec::new() }
+        ResolvedModel {
+            json,
+            file: PathBuf::new(),
+            directory: PathBuf::new(),
+            remarks: Vec::new(),
+            given: BTreeMap::new(),
+        }
     }
 
     #[test]

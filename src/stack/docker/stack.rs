@@ -259,9 +259,10 @@ impl DockerStack {
         let directory = self.model.directory.display().to_string();
         let options = ["--project-directory", &directory, "--project-name", &self.project];
         let mut options: Vec<String> = options.iter().map(|option| option.to_string()).collect();
-        options.extend(model::env_options(&self.spec));
-        options.extend(["--file".to_string(), "-".to_string()]);
-        Compose { endpoint: self.endpoint.clone(), options, redactor: self.redactor.clone() }
+        options.extend(model::RESOLVED.map(str::to_string));
+        let mut endpoint = self.endpoint.clone();
+        self.model.given.iter().for_each(|(name, value)| endpoint.set(&model::given_as(name), value));
+        Compose { endpoint, options, redactor: self.redactor.clone() }
     }
 
     /// Hides the stack's secrets.

@@ -1,7 +1,7 @@
 //! The resolved model as a drill starts it: a pure function, so that what a drill changes in a stack can be read and
 //! tested without Docker. Everything that is not named here stays as the user wrote it.
 
-use super::model::{ResolvedModel, escape, has_own_networks, scalar};
+use super::model::{ResolvedModel, escape, given_as, has_own_networks, scalar};
 use super::{labels, processes};
 use crate::stack::{AgentRole, StackSpec, TOOLBOX};
 use serde_json::{Map, Value, json};
@@ -84,7 +84,12 @@ pub fn transform(model: &ResolvedModel, spec: &StackSpec, drill: &Drill<'_>) -> 
     }
     for section in ["secrets", "configs"] {
         if let Some(Value::Object(entries)) = out.get_mut(section) {
-            entries.values_mut().filter_map(Value::as_object_mut).for_each(|entry| drop(entry.remove("name")));
+            for entry in entries.values_mut().filter_map(Value::as_object_mut) {
+                entry.remove("name");
+                if let Some(Value::String(variable)) = entry.get_mut("environment") {
+                    *variable = given_as(variable);
+                }
+            }
         }
     }
     out.insert("services".into(), Value::Object(services));

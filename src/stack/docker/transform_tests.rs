@@ -6,7 +6,13 @@ use std::time::Duration;
 
 fn model(json: Value) -> ResolvedModel {
     let Value::Object(json) = json else { panic!("a model is a mapping") };
-    ResolvedModel { json, file: "/p/compose.yaml".into(), directory: "/p".into(), remarks: Vec::new() }
+    ResolvedModel {
+        json,
+        file: "/p/compose.yaml".into(),
+        directory: "/p".into(),
+        remarks: Vec::new(),
+        given: BTreeMap::new(),
+    }
 }
 
 fn spec(interposed: &[(&str, &[u16])]) -> StackSpec {
