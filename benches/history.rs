@@ -50,6 +50,7 @@ fn plan(number: usize) -> Announcement {
         severity: None,
         tags: Vec::new(),
         runbook_file: Some(file("runbook.md".into(), number / 900)),
+        reading: None,
         stack_file: file("compose.yaml".into(), 0),
         control: number % 7 == 6,
         seed: 1,

@@ -243,19 +243,8 @@ fn nobody_leaves_a_room_by_the_window() {
 
 /// Ways to a terminal or a log that do not lead through `output/`.
 const WAYS_OUT: [&str; 13] = [
-    "println!",
-    "eprintln!",
-    "print!",
-    "eprint!",
-    "dbg!",
-    "stdout()",
-    "stderr()",
-    "Stdio::inherit",
-    "console::Term",
-    "ProgressBar",
-    "ProgressDrawTarget",
-    "set_hook",
-    "/dev/tty",
+    "println!", "eprintln!", "print!", "eprint!", "dbg!", "stdout()", "stderr()", "Stdio::inherit", "console::Term",
+    "ProgressBar", "ProgressDrawTarget", "set_hook", "/dev/tty",
 ];
 /// Files that speak to a program, in a protocol or as what a step calls, and the only ones that may.
 const SPEAK_TO_PROGRAMS: [&str; 4] = ["cli/agent.rs", "cli/shell.rs", "report/events_json.rs", "shell/knock.rs"];

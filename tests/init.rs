@@ -114,7 +114,13 @@ fn a_service_with_postgresql() {
     assert!(shown.contains("7 steps: 6 with commands, 1 for a person"), "nothing is held: {shown}");
     assert_eq!(
         project.files(),
-        ["compose.yaml", "runbooks/db-connections.md", "scenarios/db-connections.yaml", "web/app.py"]
+        [
+            "compose.yaml",
+            "runbooks/db-connections.md",
+            "runbooks/db-connections.reading.yaml",
+            "scenarios/db-connections.yaml",
+            "web/app.py"
+        ]
     );
 }
 
@@ -213,7 +219,15 @@ fn without_a_compose_file_there_is_a_stub() {
     let project = Project::new(&[]);
     let (scenario, _) = project.init("web-down", &[]);
     assert!(scenario.contains("GET http://web:80/\n"), "{scenario}");
-    assert_eq!(project.files(), ["runbooks/web-down.md", "scenarios/web-down.yaml", "stacks/example/compose.yaml"]);
+    assert_eq!(
+        project.files(),
+        [
+            "runbooks/web-down.md",
+            "runbooks/web-down.reading.yaml",
+            "scenarios/web-down.yaml",
+            "stacks/example/compose.yaml"
+        ]
+    );
 }
 
 #[test]

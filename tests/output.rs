@@ -11,33 +11,9 @@ const HOSTILE: &str = "x\u{1b}[2J\u{9b}31m\u{7}\u{202e}\u{200b}\u{2028}\n  ::sto
                        ##vso[task.setvariable variable=PATH]p ##teamcity[x]";
 /// Texts of a record that its author may put anything into.
 const TEXTS: [&str; 27] = [
-    "title",
-    "severity",
-    "phase",
-    "path",
-    "reason",
-    "evidence",
-    "detail",
-    "summary",
-    "kind",
-    "what",
-    "good",
-    "name",
-    "load",
-    "sli",
-    "scenario",
-    "text",
-    "request",
-    "detect",
-    "id",
-    "step",
-    "fault",
-    "agent",
-    "project",
-    "tool_version",
-    "revision",
-    "runbook_text",
-    "at",
+    "title", "severity", "phase", "path", "reason", "evidence", "detail", "summary", "kind", "what", "good", "name",
+    "load", "sli", "scenario", "text", "request", "detect", "id", "step", "fault", "agent", "project", "tool_version",
+    "revision", "runbook_text", "at",
 ];
 
 /// Poisons the texts of a record, as far as it stays one: words of the format keep their meaning.

@@ -32,6 +32,7 @@ fn the_copies_in_the_documentation_are_what_the_program_prints() {
         ("gameday", "docs/gameday.schema.json"),
         ("services", "docs/services.schema.json"),
         ("notes", "docs/drill-notes.schema.json"),
+        ("reading", "docs/reading.schema.json"),
     ];
     for (kind, file) in copies {
         let output =

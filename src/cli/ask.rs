@@ -4,7 +4,7 @@ use crate::engine::{ByHand, Person};
 use crate::output::{say, stderr_is_terminal, visible};
 use crate::record::looks_secret;
 use crate::report::Curtain;
-use crate::runbook::{Input, Step, StepKind};
+use crate::runbook::{Handling, Input, Step, StepKind};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use std::collections::BTreeSet;
@@ -56,7 +56,10 @@ impl Terminal {
         let shown: String = lines.map(|line| format!("    {}\n", visible(line))).collect();
         let why = match &step.kind {
             StepKind::Manual(reason) => reason.as_str(),
-            StepKind::Commands(_) => "",
+            StepKind::Commands(commands) => commands
+                .iter()
+                .find(|command| matches!(command.handling, Handling::Manual(_)))
+                .map_or("", |command| command.handling.why()),
         };
         let question = format!("\n{shown}  this is yours to do ({}): [Enter] done, s skip, q stop? ", visible(why));
         let _lowered = self.curtain.lower();

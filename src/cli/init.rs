@@ -73,7 +73,11 @@ pub async fn run(args: InitArgs, globals: &super::Globals) -> Result<Exit, Error
     let (scenario, runbook) =
         (project.join(format!("scenarios/{name}.yaml")), project.join(format!("runbooks/{name}.md")));
     files.push((scenario.clone(), scenario_text(&choice, &name, &stack, &model, &project)));
-    files.push((runbook.clone(), runbook_text(&choice, &name, &model)));
+    let text = runbook_text(&choice, &name, &model);
+    let by = super::accept::identity(&project).await.unwrap_or_else(|_| "firedrill init".into());
+    let reading = super::accept::all(&runbook, &text, &by)?;
+    files.push((runbook.clone(), text));
+    files.push(reading);
     refuse_to_overwrite(&files)?;
     if args.dry_run {
         for (path, text) in &files {

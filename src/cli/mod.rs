@@ -1,5 +1,6 @@
 //! One file per subcommand; clap types end here, nothing below sees clap.
 
+mod accept;
 mod agent;
 mod ask;
 mod check;
@@ -69,6 +70,7 @@ enum Command {
     Scenario(scenario::ScenarioArgs),
     Gameday(gameday::GamedayArgs),
     Run(run::RunArgs),
+    Accept(accept::AcceptArgs),
     List(list::ListArgs),
     Show(show::ShowArgs),
     Check(check::CheckArgs),
@@ -196,6 +198,7 @@ async fn run(cli: Cli) -> Result<Exit, Error> {
         Command::Scenario(args) => scenario::run(args, globals).await,
         Command::Gameday(args) => gameday::run(args, globals).await,
         Command::Run(args) => run::run(args, globals).await,
+        Command::Accept(args) => accept::run(args, globals).await,
         Command::List(args) => list::run(args, globals).await,
         Command::Show(args) => show::run(args, globals).await,
         Command::Check(args) => check::run(args, globals).await,

@@ -14,7 +14,7 @@ use crate::source::{Diagnostics, did_you_mean, list, parse_duration, render};
 use crate::spec::{self, Respond};
 use crate::stack::docker::{Endpoint, RunningProject, projects, running_project};
 use select::Selection;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -136,34 +136,36 @@ pub async fn run(args: RunArgs, globals: &super::Globals) -> Result<Exit, Error>
 
 fn given(args: &RunArgs, globals: &super::Globals) -> Result<Given, Error> {
     let mut diags = Diagnostics::default();
-    let given = match (&args.scenario, &args.runbook) {
-        (Some(name), _) => {
-            let overrides = globals.overrides(args.vars.iter().cloned());
-            let path = spec::find(name, &globals.project)?;
-            let (plan, found) = spec::load(&path, &overrides);
-            diags.all.extend(found.all);
-            match plan {
-                Some(plan) if !diags.has_errors() => {
-                    let Some(runbook) = plan.runbook else {
-                        return Err(Error::usage(format!("the scenario `{name}` has no runbook to follow")));
-                    };
-                    let mut respond = plan.respond;
-                    if !args.phases.is_empty() {
-                        respond.phases.clone_from(&args.phases);
+    let given =
+        match (&args.scenario, &args.runbook) {
+            (Some(name), _) => {
+                let overrides = globals.overrides(args.vars.iter().cloned());
+                let path = spec::find(name, &globals.project)?;
+                let (plan, found) = spec::load(&path, &overrides);
+                diags.all.extend(found.all);
+                match plan {
+                    Some(plan) if !diags.has_errors() => {
+                        let Some(runbook) = plan.runbook else {
+                            return Err(Error::usage(format!("the scenario `{name}` has no runbook to follow")));
+                        };
+                        let mut respond = plan.respond;
+                        if !args.phases.is_empty() {
+                            respond.phases.clone_from(&args.phases);
+                        }
+                        Some(Given { runbook, respond, toolbox: plan.stack.toolbox_image })
                     }
-                    Some(Given { runbook, respond, toolbox: plan.stack.toolbox_image })
+                    _ => None,
                 }
-                _ => None,
             }
-        }
-        (None, Some(path)) => {
-            let source = super::show::read(path, &globals.project)?;
-            let phases = (!args.phases.is_empty()).then(|| args.phases.clone());
-            let respond = Respond::alone(phases, args.timeout, args.service.clone());
-            runbook::parse(&source, &mut diags).map(|runbook| Given { runbook, respond, toolbox: None })
-        }
-        (None, None) => None,
-    };
+            (None, Some(path)) => {
+                let source = super::show::read(path, &globals.project)?;
+                let phases = (!args.phases.is_empty()).then(|| args.phases.clone());
+                let respond = Respond::alone(phases, args.timeout, args.service.clone());
+                runbook::open(&source, &runbook::Reading::default(), &BTreeMap::new(), &mut diags)
+                    .map(|runbook| Given { runbook, respond, toolbox: None })
+            }
+            (None, None) => None,
+        };
     let text = render(&diags, globals.color());
     match given {
         Some(given) if !diags.has_errors() => {

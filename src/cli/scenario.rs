@@ -61,6 +61,9 @@ pub async fn run(args: ScenarioArgs, globals: &super::Globals) -> Result<Exit, E
     }
     let overrides = args.allow.overrides(globals, args.vars);
     let mut plans = load(&args.scenarios, &overrides, globals)?;
+    if !args.control && looked_at(&plans, globals).await? {
+        plans = load(&args.scenarios, &overrides, globals)?;
+    }
     let wishes = Wishes {
         control: args.control,
         keep: args.keep,
@@ -76,6 +79,33 @@ pub async fn run(args: ScenarioArgs, globals: &super::Globals) -> Result<Exit, E
         ask: args.ask,
     };
     conduct::all(&mut plans, &wishes).await
+}
+
+/// Where somebody is at the terminal: asks whether they want to decide now about what nobody has decided about. Whether they did.
+async fn looked_at(plans: &[Plan], globals: &super::Globals) -> Result<bool, Error> {
+    if globals.quiet || !Terminal::new(true, "").is_present() {
+        return Ok(false);
+    }
+    let mut looked = false;
+    for plan in plans {
+        let Some(runbook) = &plan.runbook else { continue };
+        let open = spec::undecided(runbook, Some(&plan.respond.phases)).len();
+        if open == 0 {
+            continue;
+        }
+        let path = &runbook.source.path;
+        let question = format!(
+            "{}: {} to be accepted before the drill follows it: what changes something, or may\nlook now? [Y/n] ",
+            path.display(),
+            crate::report::many(open, "command")
+        );
+        let said = super::ask::answer(question, false).await.unwrap_or_else(|| "n".into());
+        if matches!(said.trim(), "" | "y" | "Y" | "yes") {
+            super::accept::offer(path, globals).await?;
+            looked = true;
+        }
+    }
+    Ok(looked)
 }
 
 /// Reads every scenario; the mistakes of all of them are one error.

@@ -3,7 +3,7 @@
 use crate::error::{Error, Exit};
 use crate::output::print_json;
 
-/// Prints the JSON Schema (draft 2020-12) of scenario, game day, services or notes files: editors complete keys and show what they mean with it.
+/// Prints the JSON Schema (draft 2020-12) of scenario, game day, services, notes or reading files: editors complete keys and show what they mean with it.
 #[derive(Debug, clap::Args)]
 pub struct SchemaArgs {
     /// Of which files.
@@ -22,6 +22,8 @@ enum SchemaKind {
     Services,
     /// Files in `drill-notes/`.
     Notes,
+    /// `*.reading.yaml`, beside runbooks.
+    Reading,
 }
 
 /// Runs the command.
@@ -31,6 +33,7 @@ pub fn run(args: &SchemaArgs) -> Result<Exit, Error> {
         SchemaKind::Gameday => crate::spec::game_day_schema(),
         SchemaKind::Services => crate::coverage::schema(),
         SchemaKind::Notes => crate::notes::schema(),
+        SchemaKind::Reading => crate::runbook::reading_schema(),
     };
     let json = serde_json::to_string_pretty(&schema)
         .map_err(|error| Error::harness(format!("writing the schema: {error}")))?;

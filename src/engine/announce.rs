@@ -1,11 +1,12 @@
 //! From a plan to the first event of a drill: what will be done, so that reports can name what was not reached.
 
 use crate::faults::Inject;
+use crate::programs::Kind;
 use crate::record::{
     Announcement, Executed, FaultInfo, FileRef, InvariantInfo, LoadInfo, Location, Occasion, ProbeInfo, RECORD_FORMAT,
-    ReplacedInfo, RestorePlan, SliInfo, StepInfo, Verdict, Windows,
+    ReadingInfo, ReplacedInfo, RestorePlan, SliInfo, StepInfo, Verdict, Windows,
 };
-use crate::runbook::{RunbookPhase, Step, StepKind, evidently_changes, only_looks};
+use crate::runbook::{Runbook, RunbookPhase, Step, StepKind};
 use crate::source::Source;
 use crate::spec::{Plan, RestoreSpec};
 use sha2::{Digest, Sha256};
@@ -43,6 +44,7 @@ pub fn announce(plan: &Plan, identity: &Identity) -> Announcement {
         tags: plan.tags.clone(),
         scenario_file: file_ref(&plan.source),
         runbook_file: plan.runbook.as_ref().map(|runbook| file_ref(&runbook.source)),
+        reading: plan.runbook.as_ref().and_then(reading_info),
         stack_file: file_ref(&plan.stack_source),
         control: identity.control,
         seed: identity.seed,
@@ -171,10 +173,10 @@ pub(super) fn step_info(step: &Step, source: &Source) -> StepInfo {
 
 fn helps(step: &Step) -> Option<bool> {
     let StepKind::Commands(commands) = &step.kind else { return None };
-    let mut texts = commands.iter().map(|command| command.text.as_str());
+    let mut kinds = commands.iter().map(|command| command.effect().kind);
     match step.phase {
-        RunbookPhase::Mitigate | RunbookPhase::Rollback => texts.all(only_looks).then_some(false),
-        _ => texts.any(evidently_changes).then_some(true),
+        RunbookPhase::Mitigate | RunbookPhase::Rollback => kinds.all(|kind| kind == Kind::Looks).then_some(false),
+        _ => kinds.any(|kind| kind == Kind::Changes).then_some(true),
     }
 }
 
@@ -200,6 +202,19 @@ fn micros(d: Duration) -> u64 {
 pub(super) fn file_ref(source: &Source) -> FileRef {
     let digest = Sha256::digest(source.text.as_bytes());
     FileRef { path: shown(source), sha256: digest.iter().map(|byte| format!("{byte:02x}")).collect() }
+}
+
+/// What was decided about the commands of a runbook.
+pub(super) fn reading_info(runbook: &Runbook) -> Option<ReadingInfo> {
+    let accepted = runbook.accepted.as_ref()?;
+    let mut decided: Vec<String> = Vec::new();
+    for decision in &accepted.decisions {
+        let said = format!("{} on {}", decision.by, decision.on);
+        if !decided.contains(&said) {
+            decided.push(said);
+        }
+    }
+    Some(ReadingInfo { file: file_ref(&accepted.source), decided })
 }
 
 /// The path of a source as it is shown to people.

@@ -12,7 +12,8 @@ use std::path::Path;
 pub fn differences(dir: &Path) -> Vec<(String, String)> {
     let Some(Event::Announced(plan)) = first_event(dir) else { return Vec::new() };
     let runbook = plan.runbook_file.as_ref().map(|file| ("runbook", file));
-    let named = [Some(("scenario", &plan.scenario_file)), runbook];
+    let reading = plan.reading.as_ref().map(|reading| ("reading", &reading.file));
+    let named = [Some(("scenario", &plan.scenario_file)), runbook, reading];
     let mut found: Vec<(String, String)> = Vec::new();
     for (what, file) in named.into_iter().flatten() {
         let base = Path::new(&file.path).file_name().and_then(|name| name.to_str()).unwrap_or("file");

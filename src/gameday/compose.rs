@@ -243,20 +243,9 @@ volumes: { data: ~ }
         ]);
         let (files, folders) = of(dir.path());
         let expected = [
-            "common/.env",
-            "common/compose.yaml",
-            "docker/web.Dockerfile",
-            "stack/.env",
-            "stack/a.env",
-            "stack/b.env",
-            "stack/base.env",
-            "stack/c.conf",
-            "stack/compose.yaml",
-            "stack/more.env",
-            "stack/more.yaml",
-            "stack/s.txt",
-            "stack/web.env",
-            "stack/web.yaml",
+            "common/.env", "common/compose.yaml", "docker/web.Dockerfile", "stack/.env", "stack/a.env", "stack/b.env",
+            "stack/base.env", "stack/c.conf", "stack/compose.yaml", "stack/more.env", "stack/more.yaml", "stack/s.txt",
+            "stack/web.env", "stack/web.yaml",
         ];
         assert_eq!(files, expected);
         assert_eq!(folders, ["", "common/cache", "seed", "stack/db", "stack/init", "stack/variants", "tools"]);

@@ -95,14 +95,7 @@ mod tests {
         let file = folder.path().join("made");
         let touch = format!("touch {}", file.display());
         let texts = [
-            &touch,
-            "echo 'a",
-            "if x; then y; fi",
-            "echo (a)",
-            "cat <<EOF\n'\nEOF",
-            "ls",
-            "true\ndone",
-            "cat <<X\na",
+            &touch, "echo 'a", "if x; then y; fi", "echo (a)", "cat <<EOF\n'\nEOF", "ls", "true\ndone", "cat <<X\na",
             "echo 'b",
         ];
         let found = rejected(&texts, |index| texts[index].contains('\''));

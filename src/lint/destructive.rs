@@ -87,26 +87,8 @@ const LOOKS: &[&str] = &["--dry-run", "--dryrun", "--help", "--whatif"];
 const ASKS: &[&str] = &["-i", "-I", "--interactive"];
 /// Programs that call another one, which follows in their arguments.
 const CALLERS: &[&str] = &[
-    "sudo",
-    "docker",
-    "docker-compose",
-    "podman",
-    "kubectl",
-    "oc",
-    "ssh",
-    "xargs",
-    "timeout",
-    "env",
-    "nice",
-    "ionice",
-    "su",
-    "runuser",
-    "chroot",
-    "nsenter",
-    "flock",
-    "parallel",
-    "watch",
-    "gosu",
+    "sudo", "docker", "docker-compose", "podman", "kubectl", "oc", "ssh", "xargs", "timeout", "env", "nice", "ionice",
+    "su", "runuser", "chroot", "nsenter", "flock", "parallel", "watch", "gosu",
 ];
 /// Programs that are looked for behind those.
 const OWN_CASES: &[&str] = &["rm", "find", "dd", "kill", "mongo", "mongosh", "sh", "bash"];
@@ -213,16 +195,7 @@ fn statement(word: &str) -> &str {
 /// Whether the program sends statements to a database.
 pub(super) fn is_client(program: &str) -> bool {
     const CLIENTS: &[&str] = &[
-        "psql",
-        "mysql",
-        "mariadb",
-        "sqlite3",
-        "cockroach",
-        "clickhouse-client",
-        "cqlsh",
-        "sqlcmd",
-        "snowsql",
-        "usql",
+        "psql", "mysql", "mariadb", "sqlite3", "cockroach", "clickhouse-client", "cqlsh", "sqlcmd", "snowsql", "usql",
     ];
     CLIENTS.contains(&base(program))
 }

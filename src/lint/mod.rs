@@ -28,7 +28,6 @@ mod destructive;
 mod evidence;
 mod files;
 mod guard;
-mod never_ends;
 mod output;
 mod page;
 mod random;

@@ -1,9 +1,9 @@
 //! RB208: commands that wait for somebody to type, or that never end.
 
 use super::around::Surroundings;
-use super::never_ends::{Waits, name, waits};
 use super::{Check, Explain, Page, Report, Rule};
 use crate::runbook::look::Call;
+use crate::runbook::{Waits, words_wait};
 use crate::source::Level;
 
 pub(super) const RULE: Rule = Rule {
@@ -35,6 +35,11 @@ kubectl logs deploy/shop --since=10m
     check: Check::Page(check),
 };
 
+const TOLD: &str = "say what to run there: behind the command, by `-c`, or in a here-document";
+const EDITED: &str = "give the change itself: a patch, `sed -i`, a file that is copied";
+const ENDED: &str =
+    "look once (`--tail=100`, `--since=10m`, a count), say how long (`timeout 60 …`), or put it into the background with `&`";
+
 fn check(page: &Page<'_>, report: &mut Report<'_>) {
     for shell in page.commands() {
         if shell.step.settings(shell.command.block).background == Some(true) {
@@ -42,16 +47,17 @@ fn check(page: &Page<'_>, report: &mut Report<'_>) {
         }
         let mut surroundings = None;
         // Whatever feeds it: of most calls nothing more has to be known.
-        let may_wait = |call: &&Call<'_>| [false, true].iter().any(|fed| waits(&call.words, *fed).is_some());
+        let may_wait = |call: &&Call<'_>| [false, true].iter().any(|fed| words_wait(&call.words, *fed).is_some());
         for call in shell.calls().iter().filter(may_wait) {
             let around = surroundings.get_or_insert_with(|| Surroundings::of(shell)).of_call(call);
-            let (what, help) = match waits(&call.words, around.fed) {
-                Some(Waits::ForPeople(help)) => ("waits for somebody to type", help),
+            let (name, what, help) = match words_wait(&call.words, around.fed) {
+                Some(Waits::Session(name)) => (name, "waits for somebody to type", TOLD),
+                Some(Waits::Editor(name)) => (name, "waits for somebody to type", EDITED),
                 // What ends its output ends it as well.
-                Some(Waits::ForEver(help)) if !around.background && !around.cut => ("never ends by itself", help),
+                Some(Waits::Forever(name)) if !around.background && !around.cut => (name, "never ends by itself", ENDED),
                 _ => continue,
             };
-            report.at(shell.place(call.span), format!("`{}` {what}", name(&call.words))).help(help);
+            report.at(shell.place(call.span), format!("`{name}` {what}")).help(help);
         }
     }
 }

@@ -77,25 +77,8 @@ fn depth_below(path: &Path, root: &Path) -> Depth {
 
 fn is_of_github(path: &str) -> bool {
     const PAGES: &[&str] = &[
-        "issues",
-        "pulls",
-        "pull",
-        "wiki",
-        "releases",
-        "actions",
-        "discussions",
-        "security",
-        "compare",
-        "commit",
-        "commits",
-        "tree",
-        "blob",
-        "projects",
-        "milestones",
-        "labels",
-        "graphs",
-        "settings",
-        "tags",
+        "issues", "pulls", "pull", "wiki", "releases", "actions", "discussions", "security", "compare", "commit",
+        "commits", "tree", "blob", "projects", "milestones", "labels", "graphs", "settings", "tags",
     ];
     path.split('/').find(|part| *part != ".." && *part != ".").is_some_and(|first| PAGES.contains(&first))
 }

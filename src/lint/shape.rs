@@ -71,25 +71,8 @@ fn is_sql(lines: &[&str]) -> bool {
 /// `up{job="x"} == 0`, `sum(rate(errors[5m])) by (pod)`.
 fn is_promql(lines: &[&str]) -> bool {
     const FUNCTIONS: &[&str] = &[
-        "rate",
-        "irate",
-        "increase",
-        "sum",
-        "avg",
-        "max",
-        "min",
-        "count",
-        "histogram_quantile",
-        "topk",
-        "bottomk",
-        "absent",
-        "changes",
-        "delta",
-        "predict_linear",
-        "max_over_time",
-        "avg_over_time",
-        "quantile",
-        "time",
+        "rate", "irate", "increase", "sum", "avg", "max", "min", "count", "histogram_quantile", "topk", "bottomk",
+        "absent", "changes", "delta", "predict_linear", "max_over_time", "avg_over_time", "quantile", "time",
     ];
     let is_query = |line: &&str| {
         let line = line.trim();

@@ -220,12 +220,8 @@ mod tests {
     #[test]
     fn a_comment_that_is_wrong_does_not_count() {
         for wrong in [
-            "allow RB107",
-            "allow RB107 reason=\"\"",
-            "allow RB107 reason=x",
-            "allow reason=\"x\"",
-            "deny RB107 reason=\"x\"",
-            "allow RB177 reason=\"x\"",
+            "allow RB107", "allow RB107 reason=\"\"", "allow RB107 reason=x", "allow reason=\"x\"",
+            "deny RB107 reason=\"x\"", "allow RB177 reason=\"x\"",
         ] {
             let text = format!("# T\n\n<!-- firedrill-lint: {wrong} -->\nTODO\n");
             assert_eq!(found(&text), ["RB000 3", "RB107 4"], "{wrong}");

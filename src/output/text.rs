@@ -245,12 +245,7 @@ mod tests {
         assert_eq!(shown_line(painted, true), painted);
         assert_eq!(shown_line(painted, false), "\u{241b}[1m\u{241b}[31mred\u{241b}[0m");
         for hides in [
-            "\u{1b}[8mhidden",
-            "\u{1b}[30;40mx",
-            "\u{1b}[38;5;0mx",
-            "\u{1b}[2J",
-            "\u{1b}]0;t\u{7}",
-            "\u{1b}[",
+            "\u{1b}[8mhidden", "\u{1b}[30;40mx", "\u{1b}[38;5;0mx", "\u{1b}[2J", "\u{1b}]0;t\u{7}", "\u{1b}[",
             "\u{1b}[m",
         ] {
             assert!(shown_line(hides, true).starts_with('\u{241b}'), "{hides:?}");

@@ -3,9 +3,20 @@
 
 mod answer;
 mod call;
+mod effect;
+mod http;
+mod page;
+mod scripts;
+mod sql;
 mod status;
 mod table;
 
 pub use answer::{Answer, error_among, holds_anyway, missing_among, says_nothing};
 pub use call::{Call, Code, Filtered, Sink, Stage};
-pub use table::{Passes, Script, Wrapper, only_waits, passes, script, wrapper};
+pub use effect::{
+    EXPANDED, Effect, FILLED, Input, Kind, Word, WordKind, destroys, endless, interactive, is_known, name_of, of_call,
+    of_lines,
+};
+pub use page::page;
+pub use sql::of_sql;
+pub use table::{Passes, Script, Wrapper, passes, script, wrapper};

@@ -1,8 +1,9 @@
 //! Reads `programs.yaml`, which is part of the executable, once. That it can be read, and what stands in it, is tested here.
 
-use super::{Call, Sink};
+use super::Call;
 use regex::Regex;
 use serde::{Deserialize, Deserializer};
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 /// The file as a whole.
@@ -12,6 +13,9 @@ pub(super) struct Table {
     pub programs: Vec<Program>,
     pub wrappers: Vec<Wrapper>,
     pub scripts: Vec<Script>,
+    /// Programs that only look, whatever their options and arguments are.
+    #[serde(default)]
+    pub safe: Vec<String>,
     /// Programs whose output is text from elsewhere.
     pub repeaters: Vec<String>,
     /// Those of them that hand on every byte as it came.
@@ -22,8 +26,6 @@ pub(super) struct Table {
     pub cuts: Vec<String>,
     /// Programs that tell how much they were given, and nothing of what it was.
     pub counts: Vec<String>,
-    /// Programs that change nothing and tell nothing of the stack.
-    pub waits: Vec<String>,
 }
 
 /// A program, under each of its names.
@@ -31,6 +33,7 @@ pub(super) struct Table {
 #[serde(deny_unknown_fields)]
 pub(super) struct Program {
     pub names: Vec<String>,
+    #[serde(default)]
     pub exit: Exit,
     /// With any of these it is the other kind of exit code.
     #[serde(default)]
@@ -47,6 +50,42 @@ pub(super) struct Program {
     /// Options whose value can only be the rest of their word.
     #[serde(default)]
     pub attached: Vec<String>,
+    /// Options without a value.
+    #[serde(default)]
+    pub flags: Vec<String>,
+    /// Ways of calling it that only look …
+    #[serde(default)]
+    pub looks: Vec<Way>,
+    /// … with no other options than these …
+    #[serde(default)]
+    pub only: Option<Vec<String>>,
+    /// … or with none of these.
+    #[serde(default)]
+    pub refuse: Vec<String>,
+    /// Ways of calling it that change something, for a message: so does everything that is not known to look.
+    #[serde(default)]
+    pub changes: Vec<Way>,
+    /// Whether its operands are compared without regard to case.
+    #[serde(default)]
+    pub ignores_case: bool,
+    /// What it is told is in this language.
+    #[serde(default)]
+    pub language: Option<Language>,
+    /// Options whose value is text in that language.
+    #[serde(default)]
+    pub text: Vec<String>,
+    /// The operand, from 1, with which such text begins.
+    #[serde(default)]
+    pub text_at: Option<usize>,
+    /// Ways of calling it that open a session or an editor.
+    #[serde(default)]
+    pub interactive: Vec<Way>,
+    /// Ways of calling it that never end by themselves.
+    #[serde(default)]
+    pub endless: Vec<Way>,
+    /// Ways of calling it whose effect cannot be taken back.
+    #[serde(default)]
+    pub destroys: Vec<Way>,
     #[serde(default)]
     pub errors: Vec<ErrorLine>,
     /// For those who read the table.
@@ -54,11 +93,37 @@ pub(super) struct Program {
     _notes: Option<String>,
 }
 
-/// What an exit code tells.
+/// The language of what a program is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Language {
+    /// Statements.
+    Sql,
+    /// Commands of Redis, one on a line.
+    Redis,
+    /// Addresses and a method.
+    Http,
+}
+
+/// A way of calling a program: what its operands begin with, and options that are given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Way {
+    /// For each operand the words that it may be; a `*` at the end of one stands for anything.
+    pub operands: Vec<Vec<String>>,
+    /// For each option the spellings of which one is given.
+    pub options: Vec<Vec<String>>,
+    /// For each option that must not be given its spellings.
+    pub without: Vec<Vec<String>>,
+    /// Whether there is no further operand.
+    pub ends: bool,
+}
+
+/// What an exit code tells.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Exit {
     /// Another one than 0 where something went wrong.
+    #[default]
     Honest,
     /// 0 although what was asked for was refused.
     IgnoresErrors,
@@ -127,6 +192,9 @@ pub struct Wrapper {
     /// Options whose value is the next word.
     #[serde(default)]
     pub valued: Vec<String>,
+    /// Options without a value.
+    #[serde(default)]
+    pub flags: Vec<String>,
     /// How many words stand before the command.
     #[serde(default)]
     pub operands: usize,
@@ -152,6 +220,9 @@ pub struct Script {
     /// Options whose value is the next word.
     #[serde(default)]
     pub valued: Vec<String>,
+    /// Options without a value.
+    #[serde(default)]
+    pub flags: Vec<String>,
     /// How many words stand before the text.
     #[serde(default)]
     pub operands: usize,
@@ -179,6 +250,101 @@ impl<'de> Deserialize<'de> for Whole {
     }
 }
 
+impl<'de> Deserialize<'de> for Way {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Way, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Way::parse(&text).ok_or_else(|| serde::de::Error::custom(format!("`{text}` is no way of calling a program")))
+    }
+}
+
+impl Wrapper {
+    /// Its names.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(String::as_str)
+    }
+}
+
+impl Script {
+    /// Its names.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(String::as_str)
+    }
+}
+
+impl Way {
+    /// Whether every call is of it.
+    pub(super) fn is_any(&self) -> bool {
+        self.operands.is_empty() && self.options.is_empty() && self.without.is_empty() && !self.ends
+    }
+
+    /// As it stands in the table.
+    pub(super) fn text(&self) -> String {
+        let given = self.operands.iter().chain(&self.options).map(|names| names.join("|"));
+        let without = self.without.iter().map(|names| format!("!{}", names.join("|")));
+        let end = self.ends.then(|| ".".to_string());
+        given.chain(without).chain(end).collect::<Vec<_>>().join(" ")
+    }
+
+    /// `get|describe *`, `apply --dry-run=client`, `.`; `None` where a token means nothing.
+    fn parse(text: &str) -> Option<Way> {
+        let mut way = Way { operands: Vec::new(), options: Vec::new(), without: Vec::new(), ends: false };
+        for token in text.split_whitespace() {
+            let (token, given) = token.strip_prefix('!').map_or((token, true), |token| (token, false));
+            let words: Vec<String> = token.split('|').map(str::to_string).collect();
+            let fits = |c: char| c.is_ascii_alphanumeric() || "-_.:/@+=,%".contains(c);
+            let is_word = |word: &String| {
+                let bare = word.strip_suffix('*').unwrap_or(word);
+                !word.is_empty() && bare.chars().all(fits)
+            };
+            let dashed = words.iter().filter(|word| word.starts_with('-')).count();
+            match dashed {
+                _ if way.ends || !words.iter().all(is_word) => return None,
+                0 if !given => return None,
+                0 if token == "." => way.ends = true,
+                0 if words.iter().any(|word| word == ".") => return None,
+                0 => way.operands.push(words),
+                _ if dashed == words.len() && !token.contains('*') && given => way.options.push(words),
+                _ if dashed == words.len() && !token.contains('*') => way.without.push(words),
+                _ => return None,
+            }
+        }
+        Some(way)
+    }
+}
+
+/// All that is known of a name.
+#[derive(Debug, Default)]
+pub(super) struct Entry {
+    pub program: Option<&'static Program>,
+    pub wrapper: Option<&'static Wrapper>,
+    pub script: Option<&'static Script>,
+    /// Whether it only looks, however it is called.
+    pub safe: bool,
+}
+
+static INDEX: LazyLock<HashMap<&'static str, Entry>> = LazyLock::new(|| {
+    let table = table();
+    let mut index: HashMap<&'static str, Entry> = HashMap::new();
+    for (program, name) in table.programs.iter().flat_map(|one| one.names.iter().map(move |name| (one, name))) {
+        index.entry(name).or_default().program.get_or_insert(program);
+    }
+    for (wrapper, name) in table.wrappers.iter().flat_map(|one| one.names.iter().map(move |name| (one, name))) {
+        index.entry(name).or_default().wrapper.get_or_insert(wrapper);
+    }
+    for (script, name) in table.scripts.iter().flat_map(|one| one.names.iter().map(move |name| (one, name))) {
+        index.entry(name).or_default().script.get_or_insert(script);
+    }
+    for name in &table.safe {
+        index.entry(name).or_default().safe = true;
+    }
+    index
+});
+
+/// What is known of a name.
+pub(super) fn entry(name: &str) -> Option<&'static Entry> {
+    INDEX.get(name)
+}
+
 static TABLE: LazyLock<Table> = LazyLock::new(|| read().unwrap_or_default());
 
 fn read() -> Result<Table, String> {
@@ -192,17 +358,17 @@ pub(super) fn table() -> &'static Table {
 
 /// What is known of a program.
 pub(super) fn program(name: &str) -> Option<&'static Program> {
-    table().programs.iter().find(|program| program.names.iter().any(|known| known == name))
+    entry(name)?.program
 }
 
 /// What is known of a program that only runs another one.
 pub fn wrapper(name: &str) -> Option<&'static Wrapper> {
-    table().wrappers.iter().find(|wrapper| wrapper.names.iter().any(|known| known == name))
+    entry(name)?.wrapper
 }
 
 /// What is known of a program that takes shell text.
 pub fn script(name: &str) -> Option<&'static Script> {
-    table().scripts.iter().find(|script| script.names.iter().any(|known| known == name))
+    entry(name)?.script
 }
 
 /// What becomes of the lines that a program reads from a pipe.
@@ -310,12 +476,6 @@ impl Switch {
     }
 }
 
-/// Whether a call changes nothing and tells nothing of the stack: it waits, or says something to whoever reads.
-pub fn only_waits(call: &Call) -> bool {
-    let writes = [call.stdout, call.stderr].contains(&Sink::File);
-    !writes && table().waits.iter().any(|known| known == call.program())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -330,7 +490,7 @@ mod tests {
     fn the_table_can_be_read_and_names_each_program_once() {
         let table = read().unwrap();
         let mut names = BTreeSet::new();
-        for name in table.programs.iter().flat_map(|program| &program.names) {
+        for name in table.programs.iter().flat_map(|program| &program.names).chain(&table.safe) {
             assert!(names.insert(name), "{name} stands there twice");
         }
         for name in ["redis-cli", "psql", "mysql", "mariadb", "mongosh", "curl", "kubectl", "docker"] {
@@ -380,6 +540,24 @@ mod tests {
             let call = call(text);
             let program = program(call.program()).unwrap();
             assert_eq!(program.is_honest(&call), honest, "{text}");
+        }
+    }
+
+    #[test]
+    fn ways_are_read_and_a_token_that_means_nothing_is_an_error() {
+        let way = Way::parse("get|describe * -f|--follow .").unwrap();
+        assert_eq!(way.operands, [vec!["get", "describe"], vec!["*"]]);
+        assert_eq!((way.options, way.ends), (vec![vec!["-f".to_string(), "--follow".to_string()]], true));
+        assert_eq!(Way::parse(""), Some(Way { operands: vec![], options: vec![], without: Vec::new(), ends: false }));
+        for wrong in [". a", "a||b", "a|-b", "a*b", "|", "a;b", "$X", "-f*", "a|."] {
+            assert_eq!(Way::parse(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_is_told_in_a_language_of_its_own_has_only_options_that_are_known() {
+        for program in read().unwrap().programs.iter().filter(|program| program.language.is_some()) {
+            assert!(program.only.is_some(), "{:?}", program.names);
         }
     }
 }

@@ -28,6 +28,9 @@ pub struct Announcement {
     pub scenario_file: FileRef,
     /// The runbook file, unless the scenario tests that the system heals by itself.
     pub runbook_file: Option<FileRef>,
+    /// What was decided about its commands, where anything was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reading: Option<ReadingInfo>,
     /// The stack file.
     pub stack_file: FileRef,
     /// Whether this is the control: the same drill without the runbook.
@@ -87,6 +90,25 @@ impl Announcement {
     /// Recovery time objective in microseconds, also of records of earlier versions; `None`: there is no limit.
     pub fn rto_us(&self) -> Option<u64> {
         self.rto_us.or(self.restore.as_ref().map(|restore| restore.rto_us))
+    }
+}
+
+/// The decisions about the commands of a runbook.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadingInfo {
+    /// The file.
+    pub file: FileRef,
+    /// Who decided, and when: `oncall@example.com on 2026-11-20`, each once, in the order of the file.
+    pub decided: Vec<String>,
+}
+
+impl ReadingInfo {
+    /// What the file is, for lists of files.
+    pub fn label(&self) -> String {
+        match self.decided.is_empty() {
+            true => "reading".into(),
+            false => format!("reading, decided by {}", self.decided.join(", ")),
+        }
     }
 }
 

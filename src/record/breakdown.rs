@@ -88,14 +88,8 @@ impl DeclaredTimes {
     /// All of it.
     pub fn total_us(&self) -> u64 {
         let all = [
-            self.steady_us,
-            self.impact_us,
-            self.detect_us,
-            self.steps_us,
-            self.recover_us,
-            self.hold_us,
-            self.revert_us,
-            self.restore_us,
+            self.steady_us, self.impact_us, self.detect_us, self.steps_us, self.recover_us, self.hold_us,
+            self.revert_us, self.restore_us,
         ];
         all.into_iter().fold(0, u64::saturating_add)
     }

@@ -279,15 +279,8 @@ fn detail(record: &Record, check: &Check) -> Option<String> {
         Check::RecoveryPoint => rows(
             record,
             &[
-                "RPO",
-                "acknowledged",
-                "lost before fault",
-                "lost after fault",
-                "unacknowledged",
-                "more than once",
-                "never sent",
-                "survivors",
-                "backup",
+                "RPO", "acknowledged", "lost before fault", "lost after fault", "unacknowledged", "more than once",
+                "never sent", "survivors", "backup",
             ],
         ),
         _ => None,

@@ -146,12 +146,7 @@ mod tests {
         let gameday = &value["gamedays"][0];
         let drill = &value["drills"][0];
         let objects = [
-            &value,
-            gameday,
-            &gameday["runs"][0],
-            drill,
-            &drill["attempts"][0],
-            &value["account"],
+            &value, gameday, &gameday["runs"][0], drill, &drill["attempts"][0], &value["account"],
             &gameday["runs"][0]["plan"],
         ];
         for key in objects.iter().flat_map(|object| object.as_object().unwrap().keys()) {

@@ -16,17 +16,7 @@ const OF_BLOCKS: &[&str] =
     &["id", "in", "timeout", "retry", "expect", "expect-exit", "errors", "background", "capture", "skip", "choose"];
 /// What it can say at the end of a heading.
 const OF_HEADINGS: &[&str] = &[
-    "id",
-    "phase",
-    "in",
-    "timeout",
-    "retry",
-    "expect",
-    "expect-exit",
-    "errors",
-    "background",
-    "capture",
-    "skip",
+    "id", "phase", "in", "timeout", "retry", "expect", "expect-exit", "errors", "background", "capture", "skip",
     "choose",
 ];
 

@@ -92,22 +92,6 @@ fn ids_cut_a_step_and_win_over_titles() {
 }
 
 #[test]
-fn a_condition_that_holds_is_chosen() {
-    let choose = |text: &str| fine(text).iter().map(|step| step.commands().len()).collect::<Vec<_>>();
-    let intro = "## Fix\n\nIf it hangs:\n\n<!-- firedrill: choose -->\n```sh\na\n```\n\nOtherwise:\n\n```sh\nb\n```\n";
-    assert_eq!(choose(intro), [1, 0]);
-    assert_eq!(choose(&intro.replace("choose", "choose=false")), [0, 0]);
-    assert_eq!(
-        choose("## Fix\n\n### Option A <!-- firedrill: choose -->\n\n```sh\na\n```\n\n### Option B\n\n```sh\nb\n```\n"),
-        [1, 0]
-    );
-    let block = "## Fix\n\n<!-- firedrill: choose -->\n```sh\na\n\n# If it is red:\nb\n```\n";
-    assert_eq!(choose(block), [2]);
-    let steps = fine(&block.replace("choose", "timeout=1s"));
-    assert_eq!(steps.iter().map(|step| (step.blocks.len(), step.held.len())).collect::<Vec<_>>(), [(1, 0), (1, 1)]);
-}
-
-#[test]
 fn what_runme_writes_is_read() {
     let text = "## Fix\n\n```sh {\"name\":\"Deploy it\",\"background\":\"true\",\"cwd\":\"/x\"}\na\n```\n\n```sh {name=wait}\nb\n```\n\n```sh {name=wait}\nc\n```\n\n<!-- firedrill: id=mine background=false -->\n```sh {\"name\":\"theirs\",\"background\":true}\nd\n```\n\n```yaml {\"name\":\"data\"}\nx: 1\n```\n";
     let steps = fine(text);

@@ -59,24 +59,6 @@ impl Around<'_> {
     }
 }
 
-/// Whether shell text certainly changes nothing that anybody else could feel, and so is not meant to help: it waits, says something,
-/// looks at something (`docker compose ps`, `curl` of a health endpoint, a SELECT), or sets variables.
-pub fn only_looks(text: &str) -> bool {
-    let calls = calls(text);
-    let looks = |call: &Call| {
-        let words: Vec<&str> = call.words.iter().map(String::as_str).collect();
-        // What a wrapper runs stands among the calls: `sudo cat x`, and not `ssh host < x`.
-        let inner = |other: &Call| other.words.len() < call.words.len() && call.words.ends_with(&other.words);
-        let unfolded = programs::wrapper(call.program()).is_some() && calls.iter().any(inner);
-        let writes = [call.stdout, call.stderr].contains(&Sink::File);
-        !writes && (unfolded || programs::only_waits(call) || super::changes::certainly_looks(&words))
-    };
-    match calls.is_empty() {
-        true => super::effects::only_assigns(text),
-        false => calls.iter().all(looks),
-    }
-}
-
 /// The programs that shell text runs, in order, those of functions where they are called.
 pub fn calls(text: &str) -> Vec<Call> {
     all(text, &mut Work::of(text.len()))
@@ -723,64 +705,5 @@ mod tests {
         ] {
             assert_eq!(shown(text), expected, "{text}");
         }
-    }
-
-    #[test]
-    fn waiting_saying_and_looking_is_not_meant_to_help() {
-        for text in [
-            "sleep 10",
-            "sleep 5; echo done",
-            "echo 'Now look' && sleep 1",
-            "while true; do sleep 1; done",
-            "X=1 Y=$HOME",
-            "export PGHOST=db PGPASSWORD=\"$PW\"; cd /srv",
-            "kubectl get pods -n shop | grep -v Running",
-            "docker compose ps; docker compose logs --tail 50 web",
-            "curl -fsS -m 5 http://web:8000/metrics | grep '^up'",
-            "until curl -fsS \"http://$SERVICE:8080/healthz\"; do sleep 1; done",
-            "redis-cli -h cache ping; redis-cli CONFIG GET maxmemory",
-            "psql -c 'SELECT count(*) FROM pg_stat_activity WHERE state IN (1)'",
-            "N=$(psql -X -At -c 'select max(age(now())) from t'); test \"$N\" -lt 5",
-            "sudo systemctl status web",
-            "timeout 5 cat /etc/hosts",
-        ] {
-            assert!(only_looks(text), "{text}");
-        }
-        for text in [
-            "",
-            "> /var/log/huge",
-            "echo off > /etc/maintenance",
-            "sleep 5; systemctl restart web",
-            "echo $(redis-cli FLUSHALL)",
-            "echo x | tee f",
-            "echo flush_all | nc cache 11211",
-            "curl -fsS http://prometheus:9090/-/reload",
-            "curl -sd '{}' http://web/x",
-            "curl -X POST http://web/x",
-            "curl --data-binary @x http://web/x",
-            "curl http://web/admin/pool?reset=1",
-            "curl -fsS http://web/cache/invalidate",
-            "psql -c 'SELECT pg_terminate_backend(1)'",
-            "psql -c 'SELECT ops.fix_it()'",
-            "psql -c 'SELECT 1' -f fix.sql",
-            "psql -c 'select * into b from a'",
-            "docker compose exec db psql -c 'SELECT ops.fix()'",
-            "docker exec web kill 1",
-            "kubectl -n status delete pod x",
-            "redis-cli EVAL \"return redis.call('GET', 'x')\" 0",
-            "journalctl --vacuum-size=1G",
-            "ssh db ./fix.sh",
-            "ls; ssh db < fix.sh",
-            "./fix.sh",
-            "cat fix.sh | sh",
-            "(( X = 1 )); rm x",
-        ] {
-            assert!(!only_looks(text), "{text}");
-        }
-        // However often a long function is called, it is known what it runs.
-        let long = format!("w() {{ {}; }}; d() {{ w; w; w; w; }}\n{}", ["sleep 1"; 400].join("; "), "d\n".repeat(400));
-        assert!(only_looks(&long));
-        assert!(!only_looks(&long.replacen("sleep 1; sleep 1", "sleep 1; redis-cli FLUSHALL", 1)));
-        assert!(!only_looks(&format!("{long}w > /etc/maintenance\n")), "its output is no longer read by anybody");
     }
 }

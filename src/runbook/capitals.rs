@@ -12,22 +12,8 @@ const MAX_WORD: usize = 120;
 
 /// The last part of a fill-in's name says what it stands for.
 const ROLES: &[&str] = &[
-    "NAME",
-    "NAMESPACE",
-    "HOST",
-    "HOSTNAME",
-    "CLUSTER",
-    "POD",
-    "NODE",
-    "ID",
-    "IP",
-    "ADDRESS",
-    "TOKEN",
-    "REGION",
-    "BUCKET",
-    "CONTAINER",
-    "DEPLOYMENT",
-    "SERVICE",
+    "NAME", "NAMESPACE", "HOST", "HOSTNAME", "CLUSTER", "POD", "NODE", "ID", "IP", "ADDRESS", "TOKEN", "REGION",
+    "BUCKET", "CONTAINER", "DEPLOYMENT", "SERVICE",
 ];
 
 /// Those in a text in which the other placeholders were replaced by words of lower case.
@@ -115,22 +101,8 @@ impl<'a> Place<'a> {
         }
         // `svc/CLUSTER-rw`, `pod/POD_NAME`.
         const KINDS: &[&str] = &[
-            "svc/",
-            "service/",
-            "services/",
-            "pod/",
-            "pods/",
-            "po/",
-            "deploy/",
-            "deployment/",
-            "sts/",
-            "statefulset/",
-            "node/",
-            "nodes/",
-            "job/",
-            "secret/",
-            "cm/",
-            "pvc/",
+            "svc/", "service/", "services/", "pod/", "pods/", "po/", "deploy/", "deployment/", "sts/", "statefulset/",
+            "node/", "nodes/", "job/", "secret/", "cm/", "pvc/",
         ];
         if KINDS.contains(&self.head) || role && suffix && self.head.is_empty() {
             return true;
@@ -144,13 +116,7 @@ impl<'a> Place<'a> {
             return false;
         }
         const NAMED: &[&str] = &[
-            "--namespace",
-            "--context",
-            "--host",
-            "--hostname",
-            "--cluster",
-            "--cluster-name",
-            "--container",
+            "--namespace", "--context", "--host", "--hostname", "--cluster", "--cluster-name", "--container",
             "--bucket",
         ];
         let databases =
@@ -160,27 +126,8 @@ impl<'a> Place<'a> {
         }
         // A hyphen can stand in no variable's name: nothing else is written like `SUBSCRIPTION-NAME`.
         const LITERAL: &[&str] = &[
-            "grep",
-            "egrep",
-            "awk",
-            "sed",
-            "echo",
-            "printf",
-            "redis-cli",
-            "env",
-            "printenv",
-            "unset",
-            "secret",
-            "secrets",
-            "-e",
-            "--env",
-            "variable",
-            "-H",
-            "-X",
-            "tr",
-            "jq",
-            "export",
-            "read",
+            "grep", "egrep", "awk", "sed", "echo", "printf", "redis-cli", "env", "printenv", "unset", "secret",
+            "secrets", "-e", "--env", "variable", "-H", "-X", "tr", "jq", "export", "read",
         ];
         let named = word.contains('-') || cluster || given_to(&["docker", "ssh", "scp", "podman"]);
         role && named && !given_to(LITERAL) && self.head.is_empty()

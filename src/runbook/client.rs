@@ -6,7 +6,7 @@ use super::language::{self, Language};
 use super::markdown::Code;
 use super::placeholder::{Placeholder, mask};
 use super::prompt;
-use super::runs::{Around, Run, conditional};
+use super::runs::Run;
 use super::text::Excerpt;
 use super::{Command, Filled, Input, unified_name};
 use crate::source::{Source, Span, beginning};
@@ -25,22 +25,22 @@ pub(super) fn needed(tag: &str) -> String {
 }
 
 /// Reads a whole block as one command.
-pub(super) fn read(source: &Source, code: &Code, tag: &str, around: &Around<'_>) -> Block {
+pub(super) fn read(source: &Source, code: &Code, tag: &str) -> Block {
     if let Some((first, _)) = code.body.lines().find(|(line, _)| !line.trim().is_empty())
         && prompt::foreign(first).is_some()
     {
-        return session(source, code, tag, around);
+        return session(source, code, tag);
     }
     let text = &code.body.text;
     let kept = text.trim_end().len();
     // Whole lines are kept, so that what is told of them has the column that it has in the file.
     let start =
         text.find(|c: char| !c.is_whitespace()).and_then(|at| text.get(..at)?.rfind('\n')).map_or(0, |at| at + 1);
-    block(vec![command(source, code.body.part(Span::new(start.min(kept), kept)), tag)], around)
+    block(vec![command(source, code.body.part(Span::new(start.min(kept), kept)), tag)])
 }
 
 /// The statements that a session of the client shows, each with the output below it.
-pub(super) fn session(source: &Source, code: &Code, tag: &str, around: &Around<'_>) -> Block {
+pub(super) fn session(source: &Source, code: &Code, tag: &str) -> Block {
     let mut typed: Vec<(Excerpt, String)> = Vec::new();
     for (line, span) in code.body.lines() {
         let blanks = line.len() - line.trim_start().len();
@@ -66,7 +66,7 @@ pub(super) fn session(source: &Source, code: &Code, tag: &str, around: &Around<'
         let output = output.trim_matches('\n').trim_end();
         Command { expected: (!output.is_empty()).then(|| output.to_string()), ..command(source, text, tag) }
     });
-    block(commands.collect(), around)
+    block(commands.collect())
 }
 
 /// The tag under which a client for a program with this prompt is named.
@@ -87,16 +87,14 @@ pub(super) fn of_prompt(prompt: &str) -> Option<&'static str> {
     }
 }
 
-fn block(mut commands: Vec<Command>, around: &Around<'_>) -> Block {
-    // No condition is mild enough for a client's block: what it does is not looked at.
-    let held = around.condition.map(|condition| conditional(&condition.text));
+fn block(mut commands: Vec<Command>) -> Block {
     commands.retain(|command| !command.text.trim().is_empty());
     let (Some(first), Some(last)) = (commands.first(), commands.last()) else {
         return Block::Data("it holds no command".to_string());
     };
     // One piece: a client's block is never cut, and so its own span is not asked for.
     let span = Span::new(first.line, last.line);
-    Block::Run(vec![Run { held, why: None, title: None, commands, span }])
+    Block::Run(vec![Run { why: None, title: None, commands, span }])
 }
 
 fn command(source: &Source, excerpt: Excerpt, tag: &str) -> Command {
@@ -116,13 +114,15 @@ fn command(source: &Source, excerpt: Excerpt, tag: &str) -> Command {
         origin: None,
         expected: None,
         by_hand: None,
+        governs: std::sync::Arc::default(),
+        handling: super::Handling::default(),
         reads: Vec::new(),
         sets: Vec::new(),
         text: excerpt.text,
     }
 }
 
-fn is_sql(tag: &str) -> bool {
+pub(super) fn is_sql(tag: &str) -> bool {
     matches!(
         tag,
         "sql" | "psql" | "pgsql" | "plpgsql" | "postgresql" | "postgres" | "mysql" | "mariadb" | "sqlite" | "cql"

@@ -6,7 +6,7 @@ use super::language::{self, Language};
 use super::lexer::lex;
 use super::markdown::Code;
 use super::prompt::{self, Shown};
-use super::runs::{self, Around, Run};
+use super::runs::{self, Run};
 use super::shell::Bash;
 use super::text::Excerpt;
 use super::{ByHand, client, placeholder, unified_name, variables};
@@ -16,7 +16,7 @@ use crate::source::{Source, Span};
 /// What a block is to a reader who follows the runbook.
 #[derive(Debug)]
 pub(super) enum Block {
-    /// Commands, cut where a comment puts a condition and where some are for a person.
+    /// Commands, cut where some are for a person.
     Run(Vec<Run>),
     /// Something for a person to do, and why.
     Person(String),
@@ -30,7 +30,7 @@ pub(super) fn read(
     source: &Source,
     code: &Code,
     reading: &Reading,
-    around: &Around<'_>,
+    phase: RunbookPhase,
     hands: &mut Hands,
 ) -> Block {
     let tag = language::tag(&code.info);
@@ -39,11 +39,11 @@ pub(super) fn read(
         return Block::Person(format!("it is tagged `{tag}`, but it holds shell commands"));
     }
     if reading.clients.contains(&tag) {
-        return client::read(source, code, &tag, around);
+        return client::read(source, code, &tag);
     }
     match language {
         // The application's code is nothing to do for anybody, except where people act.
-        Language::Foreign if !is_acted_on(around.phase) && language::is_of_applications(&tag) => {
+        Language::Foreign if !is_acted_on(phase) && language::is_of_applications(&tag) => {
             return Block::Data(format!("`{tag}` is code of an application"));
         }
         Language::Foreign => return Block::Person(client::needed(&tag)),
@@ -56,7 +56,7 @@ pub(super) fn read(
     let (typed, prompted) = match prompt::read(bash, &code.body, language == Language::Console) {
         Shown::Foreign(prompt) => {
             if let Some(tag) = client::of_prompt(&prompt).filter(|tag| reading.clients.contains(*tag)) {
-                return client::session(source, code, tag, around);
+                return client::session(source, code, tag);
             }
             return Block::Person(format!("it shows a session of another program (prompt `{prompt}`)"));
         }
@@ -74,7 +74,7 @@ pub(super) fn read(
     hands.block(typed.first().map_or("", |typed| typed.text.text.as_str()));
     let mut runs = Vec::new();
     for typed in &typed {
-        runs::cut(bash, source, typed, &tag, around, hands, &mut runs);
+        runs::cut(bash, source, typed, &tag, hands, &mut runs);
         if let Some(Run { why: Some(ByHand::Person(why)), commands, .. }) = runs.first()
             && commands.is_empty()
         {
@@ -131,6 +131,8 @@ pub(super) fn command(bash: &mut Bash, source: &Source, excerpt: &Excerpt, tag: 
         origin: None,
         expected: None,
         by_hand: None,
+        governs: std::sync::Arc::default(),
+        handling: super::Handling::default(),
         inputs,
         reads,
         sets: variables.assigned,

@@ -32,7 +32,7 @@ pub(super) fn find(text: &str, commands: &[Span]) -> Option<Contents> {
     };
     let above = commands.get(..at).unwrap_or_default().iter().rposition(typed);
     let shown = piece(commands.get(at)?).lines().next().unwrap_or_default();
-    let shown = super::condition::shorten(shown, 60);
+    let shown = super::text::shorten(shown, 60);
     Some(Contents {
         from: above.map_or(0, |above| above + 1),
         why: format!("it shows {what} (`{shown}`), not commands"),
@@ -60,19 +60,7 @@ fn path_alone(line: &str) -> Option<&str> {
     let plain = path.chars().all(|c| c.is_ascii_alphanumeric() || "/~._-*{}<>$@".contains(c));
     let rooted = (path.starts_with('/') || path.starts_with("~/")) && path.len() > 2 && !path.ends_with('/');
     const SUFFIXES: &[&str] = &[
-        "conf",
-        "ini",
-        "cfg",
-        "cnf",
-        "env",
-        "toml",
-        "tf",
-        "service",
-        "timer",
-        "yaml",
-        "yml",
-        "json",
-        "properties",
+        "conf", "ini", "cfg", "cnf", "env", "toml", "tf", "service", "timer", "yaml", "yml", "json", "properties",
         "hcl",
     ];
     let suffix = name.rsplit_once('.').is_some_and(|(_, suffix)| SUFFIXES.contains(&suffix));

@@ -1,18 +1,16 @@
 //! Commands that need a person's hands: they open a session or an editor, are typed into a session that one before
 //! them opened, or never end. Each is left to a person, with the reason why.
 
-use super::interactive::{self, Opens};
 use super::shell::Bash;
-use super::simple::{self, Simple};
-use super::{ByHand, Settings, endless, language};
+use super::simple;
+use super::waits::{Waits, waits};
+use super::{ByHand, Settings};
 
 /// What is open while the blocks of a section are read in order.
 #[derive(Debug, Default)]
 pub(super) struct Hands {
     /// The session: why what follows is for a person, and the program that opened it.
     session: Option<(String, String)>,
-    /// The condition above the block that was read last.
-    condition: Option<String>,
     /// The session that was left last.
     left: Option<String>,
     /// A port that a command would forward if it did not have to be left to a person: its reason.
@@ -20,13 +18,6 @@ pub(super) struct Hands {
 }
 
 impl Hands {
-    /// The next block stands below this condition. What was opened below another one is not open there.
-    pub fn under(&mut self, condition: Option<&str>) {
-        if self.condition.as_deref() != condition {
-            *self = Hands { condition: condition.map(str::to_string), ..Hands::default() };
-        }
-    }
-
     /// A new block begins. A session stays open beyond its block until it is left, or until a block begins with the
     /// program that opened it: that is typed where the session was opened from.
     pub fn block(&mut self, first: &str) {
@@ -52,20 +43,22 @@ impl Hands {
         if let Some(why) = no_shell(text) {
             return Some(ByHand::Person(why));
         }
-        if !may_matter(text) {
-            return self.needs_forward(text);
-        }
-        let commands = simple::commands(bash, text);
-        for command in &commands {
-            if let Some(opens) = interactive::of_command(command) {
-                return Some(self.open(opens, command, line));
-            }
-            if let Some(what) = endless::of_command(command) {
-                let why = format!("`{what}` (line {line}) never ends, without `timeout 10` before it or `&` behind it");
-                if what.ends_with("port-forward") || what.ends_with("proxy") {
-                    self.forward = Some(format!("it needs `{what}` (line {line}), which never ends"));
+        for command in &simple::commands(bash, text) {
+            match waits(command) {
+                Some(Waits::Editor(what)) => return Some(ByHand::Person(format!("`{what}` opens an editor"))),
+                Some(Waits::Session(what)) => {
+                    let why = format!("`{what}` (line {line}) opens a session, in which a person types what follows");
+                    self.session = Some((why.clone(), command.program().to_string()));
+                    return Some(ByHand::Person(why));
                 }
-                return Some(ByHand::Endless(why));
+                Some(Waits::Forever(what)) => {
+                    let why = "never ends, without `timeout 10` before it or `&` behind it";
+                    if what.ends_with("port-forward") || what.ends_with("proxy") {
+                        self.forward = Some(format!("it needs `{what}` (line {line}), which never ends"));
+                    }
+                    return Some(ByHand::Endless(format!("`{what}` (line {line}) {why}")));
+                }
+                None => {}
             }
         }
         if simple::loops_forever(bash, text) {
@@ -74,32 +67,17 @@ impl Hands {
         self.needs_forward(text)
     }
 
-    fn open(&mut self, opens: Opens, command: &Simple<'_>, line: usize) -> ByHand {
-        match opens {
-            Opens::Editor(what) => ByHand::Person(format!("`{what}` opens an editor")),
-            Opens::Session(what) => {
-                let why = format!("`{what}` (line {line}) opens a session, in which a person types what follows");
-                self.session = Some((why.clone(), command.program().to_string()));
-                ByHand::Person(why)
-            }
-        }
-    }
-
     fn needs_forward(&self, text: &str) -> Option<ByHand> {
         let local = text.contains("localhost") || text.contains("127.0.0.1");
         self.forward.clone().filter(|_| local).map(ByHand::Endless)
     }
 }
 
-/// Why commands with these settings are held: for a condition that stands above them, by their own nature, or both.
-pub(super) fn reason(condition: Option<String>, by_hand: Option<ByHand>, settings: &Settings) -> Option<String> {
+/// Why commands with these settings are a person's, by their own nature.
+pub(super) fn reason(by_hand: Option<ByHand>, settings: &Settings) -> Option<String> {
     // In the background it may go on: it ends with the runbook.
     let background = settings.background == Some(true);
-    let by_hand = by_hand.filter(|why| !(background && matches!(why, ByHand::Endless(_))));
-    match (condition, by_hand) {
-        (Some(condition), Some(why)) => Some(format!("{condition}; {}", why.text())),
-        (condition, why) => condition.or_else(|| why.map(|why| why.text().to_string())),
-    }
+    by_hand.filter(|why| !(background && matches!(why, ByHand::Endless(_)))).map(|why| why.text().to_string())
 }
 
 /// What is typed into a chat (`/incident create`), or has something left out of it (`commands=[...]`).
@@ -112,13 +90,6 @@ fn no_shell(text: &str) -> Option<String> {
     }
     let left_out = ["=[...]", "={...}", "=(...)"].into_iter().find(|dots| text.contains(dots))?;
     Some(format!("`{}` stands for something left out", left_out.trim_start_matches('=')))
-}
-
-/// Whether any word of the text could be a program that matters here: most commands are not parsed once more.
-fn may_matter(text: &str) -> bool {
-    text.split(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_')).any(language::needs_a_look)
-        || text.contains("EDITOR")
-        || text.contains("VISUAL")
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! What a runbook is once it was read.
 
+use super::accepted::{Accepted, Handling};
+use super::governs::Governs;
 use super::settings::Settings;
 use crate::source::{Source, Span};
 use serde::{Deserialize, Serialize};
@@ -71,6 +73,8 @@ pub struct Runbook {
     pub title: String,
     /// Its steps, in order.
     pub steps: Vec<Step>,
+    /// What was decided about its commands, where a reading is there.
+    pub accepted: Option<Arc<Accepted>>,
 }
 
 /// One thing that the runbook asks for.
@@ -92,7 +96,7 @@ pub struct Step {
     pub hash: String,
     /// What to do.
     pub kind: StepKind,
-    /// Commands that stand in a manual step and are not run by themselves: conditional ones, for instance.
+    /// Commands that stand in a manual step and are not run: they need a person's hands, or are skipped.
     pub held: Vec<Command>,
     /// Its code blocks that hold commands (run or held), in order; `Command::block` counts them.
     pub blocks: Vec<CodeBlock>,
@@ -135,6 +139,16 @@ pub struct Replaced {
     pub line: usize,
 }
 
+impl Replaced {
+    /// The commands that stood there, where there were any.
+    pub fn commands(&self) -> Option<&[Command]> {
+        match &self.kind {
+            StepKind::Commands(commands) => Some(commands),
+            StepKind::Manual(_) => None,
+        }
+    }
+}
+
 /// What a step consists of.
 #[derive(Debug, Clone)]
 pub enum StepKind {
@@ -169,6 +183,10 @@ pub struct Command {
     pub reads: Vec<VariableRead>,
     /// Variables that are set for the commands after it.
     pub sets: Vec<String>,
+    /// The headings and the prose above it.
+    pub governs: Arc<Governs>,
+    /// What is done about it; blocked until it is settled.
+    pub handling: Handling,
 }
 
 /// Why only a person can do what a command says.
@@ -281,7 +299,15 @@ impl Runbook {
     pub fn only(&self, keep: impl Fn(&Step) -> bool) -> Runbook {
         let mut steps: Vec<Step> = self.steps.iter().filter(|step| keep(step)).cloned().collect();
         link_variables(&mut steps);
-        Runbook { source: self.source.clone(), title: self.title.clone(), steps }
+        Runbook { source: self.source.clone(), title: self.title.clone(), steps, accepted: self.accepted.clone() }
+    }
+}
+
+/// The commands of a step that runs some.
+pub(super) fn commands_mut(kind: &mut StepKind) -> &mut [Command] {
+    match kind {
+        StepKind::Commands(commands) => commands,
+        StepKind::Manual(_) => &mut [],
     }
 }
 
@@ -330,7 +356,9 @@ fn link_all(commands: &mut [Command], blocks: &[CodeBlock], set: &mut Sets, ever
         let settings = blocks.get(command.block).map(|block| &block.settings);
         let place = settings.and_then(|settings| settings.place.clone());
         link(command, |name| set.holds(&place, name), ever);
-        if settings.and_then(|settings| settings.background) != Some(true) {
+        // What is decided not to run sets nothing.
+        let runs = !matches!(command.handling, Handling::Skip(_) | Handling::Manual(_));
+        if runs && settings.and_then(|settings| settings.background) != Some(true) {
             set.note(&place, &command.sets);
         }
     }

@@ -2,15 +2,14 @@
 //! unfit, each with its place.
 
 use super::annotation::{self, Notes};
-use super::condition::{self, Condition};
 use super::language::{self, Language};
 use super::markdown::{self, Block, Code};
 use super::model::link_variables;
 use super::shell::Bash;
 use super::steps::{self, Section, Text};
-use super::{Runbook, RunbookPhase, Settings, alternatives, bold, moment, phase, verbs};
+use super::{Runbook, RunbookPhase, Settings, accepted, bold, evidently_changes, governs, phase, verbs};
 use crate::source::{Diagnostics, Source, Span};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The largest runbook that is read, in bytes: hundreds of times what people write.
@@ -58,8 +57,7 @@ pub fn parse_with(source: &Arc<Source>, reading: &Reading, diags: &mut Diagnosti
         check_fence(source, code, diags);
     }
     let mut sections = sections(&source.text, &document.blocks, &notes);
-    alternatives::verify_after_mitigate(&mut sections);
-    alternatives::hold(&mut sections);
+    verify_after_mitigate(&mut sections);
     let mut bash = Bash::new(source.text.len());
     let text = Text { source, notes: &notes, reading };
     let mut steps = steps::of_sections(&mut bash, &text, &sections, diags);
@@ -78,6 +76,7 @@ pub fn parse_with(source: &Arc<Source>, reading: &Reading, diags: &mut Diagnosti
         mistake.code.get_or_insert("RB003");
     }
     link_variables(&mut steps);
+    governs::note(source, &document.blocks, &mut steps);
     check_headings(source, &document.blocks, diags);
     if bash.is_worn_out() {
         worn_out(source, diags);
@@ -85,11 +84,39 @@ pub fn parse_with(source: &Arc<Source>, reading: &Reading, diags: &mut Diagnosti
     // A fence that swallowed the commands was told of already.
     let broken = diags.all.len() > known;
     let title = title(&document, source);
-    let runbook = Runbook { source: source.clone(), title, steps };
+    let runbook = Runbook { source: source.clone(), title, steps, accepted: None };
     if !broken && !reading.bridged {
         check_runs(&runbook, diags);
     }
     Some(runbook)
+}
+
+/// Reads a runbook with the decisions about it, and settles what is done about each command; `chosen` holds the ways that the
+/// scenario takes. That nothing of it can be run is a mistake.
+pub fn open(
+    source: &Arc<Source>,
+    reading: &Reading,
+    chosen: &BTreeMap<String, String>,
+    diags: &mut Diagnostics,
+) -> Option<Runbook> {
+    let before = diags.all.len();
+    let reading = Reading { bridged: true, ..reading.clone() };
+    let mut runbook = parse_with(source, &reading, diags)?;
+    runbook.decide(chosen, diags);
+    if !diags.all.iter().skip(before).any(|d| d.level == crate::source::Level::Error) {
+        check_runs(&runbook, diags);
+    }
+    Some(runbook)
+}
+
+impl Runbook {
+    /// Reads the decisions about it, and settles what is done about each command.
+    pub fn decide(&mut self, chosen: &BTreeMap<String, String>, diags: &mut Diagnostics) {
+        self.accepted = accepted::read_of(&self.source, diags).map(Arc::new);
+        let accepted = self.accepted.clone();
+        self.settle(accepted.as_deref(), chosen);
+        link_variables(&mut self.steps);
+    }
 }
 
 /// Warns that some of the shell of a runbook was not looked into.
@@ -129,7 +156,7 @@ pub fn check_runs(runbook: &Runbook, diags: &mut Diagnostics) {
     let held = steps.iter().any(|step| !step.held.is_empty());
     let why = match (steps.is_empty(), held) {
         (true, _) => "no step was found in it",
-        (_, true) => "what could be run is conditional, skipped or for a person",
+        (_, true) => "what could be run is skipped or for a person",
         _ => "every step is for a person",
     };
     let source = &runbook.source;
@@ -167,7 +194,6 @@ fn frontmatter_title(text: &str) -> Option<String> {
 #[derive(Clone, Default)]
 struct Above {
     phase: RunbookPhase,
-    condition: Option<Condition>,
     settings: Settings,
     annotated: Vec<Span>,
     /// Whether an annotation says the phase.
@@ -182,12 +208,12 @@ impl Above {
         level: u8,
         blocks: Vec<&'a Block>,
     ) -> Section<'a> {
-        let Above { phase, condition, settings, annotated, pinned } = self;
-        Section { heading, title, level, blocks, phase, condition, has_children: false, settings, annotated, pinned }
+        let Above { phase, settings, annotated, pinned } = self;
+        Section { heading, title, level, blocks, phase, has_children: false, settings, annotated, pinned }
     }
 }
 
-/// Cuts the document at its headings; phases, conditions and settings are handed down.
+/// Cuts the document at its headings; phases and settings are handed down.
 pub(super) fn sections<'a>(source: &'a str, blocks: &'a [Block], notes: &Notes) -> Vec<Section<'a>> {
     let titles = blocks.iter().filter(|block| matches!(block, Block::Heading { level: 1, .. })).count();
     let mut out = vec![Section::default()];
@@ -242,10 +268,6 @@ pub(super) fn sections<'a>(source: &'a str, blocks: &'a [Block], notes: &Notes) 
         // "# Disaster recovery" names the document, not what is to be done in all of its sections.
         let is_title = level == 1 && (titles == 1 || out.len() == 1);
         here.phase = if is_title { RunbookPhase::Other } else { phase::of_heading(title, here.phase) };
-        // What is looked at after the recovery is looked at in every drill.
-        let stated =
-            || condition::of_heading(title).filter(|_| here.phase != RunbookPhase::Verify || !moment::waits(title));
-        here.condition = if is_title { None } else { here.condition.clone().or_else(stated) };
         if let Some(note) = notes.of_heading(span) {
             here.pinned |= note.phase.is_some();
             here.phase = note.phase.unwrap_or(here.phase);
@@ -272,6 +294,56 @@ fn push<'a>(sections: &mut [Section<'a>], asking: &mut [bool], block: &'a Block)
     if let (Some(section), Some(asks)) = (sections.last_mut(), asking.last_mut()) {
         section.blocks.push(block);
         *asks |= asks_for_something(block);
+    }
+}
+
+/// A verification that stands before anything was mitigated looks at the state of things: it is part of the diagnosis,
+/// unless numbered sections before it have changed something. What says "After applying the fix" behind a mitigation is
+/// a verification.
+pub(super) fn verify_after_mitigate(sections: &mut [Section<'_>]) {
+    let Some(first) = sections.iter().position(|section| section.phase == RunbookPhase::Mitigate) else { return };
+    let begun = sections.iter().position(|section| section.phase == RunbookPhase::Rollback).unwrap_or(first).min(first);
+    // The level of the numbered sections that the last one stands in and whether they have changed something.
+    let mut numbered: Option<(u8, bool)> = None;
+    // The level of a numbered verification that follows on such.
+    let mut kept: Option<u8> = None;
+    for section in sections.iter_mut().take(begun) {
+        kept.take_if(|level| section.level <= *level);
+        if section.level > 0
+            && phase::is_step(&section.title)
+            && numbered.is_none_or(|(level, _)| section.level <= level)
+        {
+            let changed = numbered.is_some_and(|(level, changed)| changed && level == section.level);
+            numbered = Some((section.level, changed));
+            if changed && section.phase == RunbookPhase::Verify {
+                kept = Some(section.level);
+            }
+        } else if numbered.is_some_and(|(level, _)| section.level < level) {
+            numbered = None;
+        }
+        if let Some((_, changed)) = &mut numbered {
+            *changed |= section.phase == RunbookPhase::Other && section.blocks.iter().copied().any(changes);
+        }
+        if section.phase == RunbookPhase::Verify && !section.pinned && kept.is_none() {
+            section.phase = RunbookPhase::Diagnose;
+        }
+    }
+    for section in sections.iter_mut().skip(first + 1) {
+        let Some(Block::Paragraph { text, .. }) = section.blocks.first() else { continue };
+        let lower = text.to_lowercase();
+        let opens =
+            ["after applying", "after the fix", "after resolution"].iter().any(|start| lower.starts_with(start));
+        if opens && section.phase == RunbookPhase::Other && !section.pinned {
+            section.phase = RunbookPhase::Verify;
+        }
+    }
+}
+
+/// Whether a block has a line that evidently changes something.
+fn changes(block: &Block) -> bool {
+    match block {
+        Block::Code(code) => code.body.text.lines().any(evidently_changes),
+        _ => false,
     }
 }
 

@@ -117,7 +117,7 @@ fn fences_that_swallow_the_rest_are_errors() {
 #[test]
 fn a_runbook_without_anything_to_run_is_an_error() {
     insta::assert_snapshot!(message("# X\n\n## Mitigation\n\nRestart it.\n"));
-    insta::assert_snapshot!(message("# X\n\n## Mitigation\n\nIf it hangs:\n\n```sh\nkill\n```\n"));
+    insta::assert_snapshot!(message("# X\n\n## Mitigation\n\nLook:\n\n```sh\ntail -f x\n```\n"));
     insta::assert_snapshot!(message(""));
 }
 
@@ -132,19 +132,8 @@ fn the_size_is_limited() {
 #[test]
 fn a_runbook_that_was_made_to_hurt_is_read() {
     for part in [
-        "- ",
-        "> ",
-        "1. a\n",
-        "```\n",
-        "```sh\na\n",
-        "# a\n",
-        "If a:\n\n```sh\nb\n```\n\n",
-        "<a ",
-        "$ a\n",
-        "```sh\n$ cat <<A\n",
-        "{{a ",
-        "![",
-        "a.",
+        "- ", "> ", "1. a\n", "```\n", "```sh\na\n", "# a\n", "If a:\n\n```sh\nb\n```\n\n", "<a ", "$ a\n",
+        "```sh\n$ cat <<A\n", "{{a ", "![", "a.",
     ] {
         read(&part.repeat(30_000 / part.len()));
     }
@@ -192,21 +181,18 @@ proptest! {
 }
 
 #[test]
-fn what_only_a_person_can_do_is_not_chosen() {
-    let text = "## Fix\n\nIf it hangs:\n\n```sh\nssh node-1\nreboot\n```\n\nIf it is slow:\n\n```sh\ntail -f x\n```\n\nIf it is red:\n\n```sh\na\n```\n";
-    let chosen = |settings: Settings| {
-        let (runbook, _) = read(text);
-        let set = |mut step: Step| {
-            step.set(&settings);
-            step.commands().len()
-        };
-        runbook.steps.into_iter().map(set).collect::<Vec<_>>()
-    };
-    let choose = Settings { choose: Some(true), ..Settings::default() };
-    assert_eq!(chosen(choose.clone()), [0, 0, 1]);
-    assert_eq!(chosen(Settings { background: Some(true), ..choose }), [0, 1, 1]);
-    let above = text.replace("```sh\nt", "<!-- firedrill: choose background -->\n```sh\nt");
-    assert_eq!(texts(&above), ["tail -f x"]);
+fn what_only_a_person_can_do_is_held() {
+    let text = "## Fix\n\n### A\n\n```sh\nssh node-1\nreboot\n```\n\n### B\n\n```sh\ntail -f x\n```\n\n### C\n\n```sh\na\n```\n";
+    let run = |text: &str| texts(text).len();
+    assert_eq!(texts(text), ["a"]);
+    let background = Settings { background: Some(true), ..Settings::default() };
+    let (runbook, _) = read(text);
+    let counts = runbook.steps.into_iter().map(|mut step: Step| {
+        step.set(&background);
+        step.commands().len()
+    });
+    assert_eq!(counts.collect::<Vec<_>>(), [0, 1, 1], "in the background it may go on");
+    assert_eq!(run(&text.replace("```sh\nt", "<!-- firedrill: background -->\n```sh\nt")), 2);
     assert_eq!(texts("## Fix\n\n```sh\na\nwatch b\nc\n```\n"), ["a", "c"]);
 }
 

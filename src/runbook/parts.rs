@@ -1,9 +1,8 @@
 //! What stands below a heading, taken apart: the items of its ordered lists, and its code blocks with the paragraphs that
 //! introduce them.
 
-use super::condition::{self, Condition};
 use super::markdown::{Block, Code, Item};
-use super::reach::Reach;
+use super::text::{sentences, shorten};
 use super::{RunbookPhase, verbs};
 use crate::source::Span;
 use std::collections::HashMap;
@@ -14,8 +13,6 @@ pub(super) struct Placed<'a> {
     pub code: &'a Code,
     /// The paragraph that introduces it.
     pub intro: Option<(&'a str, Span)>,
-    /// The condition under which it is to be run.
-    pub condition: Option<Condition>,
 }
 
 /// Phases in which words alone are something to do.
@@ -24,37 +21,18 @@ pub(super) fn is_for_people(phase: RunbookPhase) -> bool {
     matches!(phase, Diagnose | Mitigate | Verify | Rollback | Escalate)
 }
 
-/// The code blocks of some blocks, looked for in lists as well, each with its introduction and its condition.
-pub(super) fn placed<'a>(
-    blocks: impl IntoIterator<Item = &'a Block>,
-    inherited: &Option<Condition>,
-) -> Vec<Placed<'a>> {
+/// The code blocks of some blocks, looked for in lists as well, each with its introduction.
+pub(super) fn placed<'a>(blocks: impl IntoIterator<Item = &'a Block>) -> Vec<Placed<'a>> {
     let mut out = Vec::new();
     let mut intro = None;
-    let mut reach = Reach::new(inherited);
     for block in blocks {
         match block {
-            Block::Paragraph { text, span } => {
-                intro = Some((text.as_str(), *span));
-                reach.paragraph(text);
-            }
-            Block::Code(code) => {
-                out.push(Placed { code, intro, condition: reach.condition() });
-                reach.other();
-            }
+            Block::Paragraph { text, span } => intro = Some((text.as_str(), *span)),
+            Block::Code(code) => out.push(Placed { code, intro }),
             Block::List { items, .. } => {
-                for item in items {
-                    let of_item = condition::of_both(reach.condition().as_ref(), item_condition(item));
-                    out.extend(placed(&item.blocks, &of_item));
-                }
-                reach.other();
-                // A fence that fell out of the last item is introduced by it, and under its condition.
-                if let Some((text, span)) = items.last().and_then(introduction) {
-                    intro = Some((text, span));
-                    if reach.condition().is_none() && condition::of_paragraph(text).is_some() {
-                        reach.paragraph(text);
-                    }
-                }
+                items.iter().for_each(|item| out.extend(placed(&item.blocks)));
+                // A fence that fell out of the last item is introduced by it.
+                intro = items.last().and_then(introduction).or(intro);
             }
             Block::Heading { .. } | Block::Comment(_) => {}
         }
@@ -70,75 +48,54 @@ fn introduction(item: &Item) -> Option<(&str, Span)> {
     }
 }
 
-fn item_condition(item: &Item) -> Option<Condition> {
-    item.blocks.first().and_then(|block| match block {
-        Block::Paragraph { text, .. } => condition::of_item(text),
-        _ => None,
-    })
-}
-
 /// A part of a section.
 pub(super) enum Part<'a> {
     /// An item of a top-level ordered list.
-    Item { title: String, span: Span, codes: Vec<Placed<'a>>, condition: Option<Condition> },
+    Item { title: String, span: Span, codes: Vec<Placed<'a>> },
     /// Code blocks outside such lists.
     Loose(Vec<Placed<'a>>),
 }
 
 /// Takes a section apart into the items of its ordered lists and what is left.
-pub(super) fn parts<'a>(blocks: &[&'a Block], phase: RunbookPhase, inherited: &Option<Condition>) -> Vec<Part<'a>> {
+pub(super) fn parts<'a>(blocks: &[&'a Block], phase: RunbookPhase) -> Vec<Part<'a>> {
     let mut parts: Vec<Part<'a>> = Vec::new();
     let lists = lists_by_start(blocks);
     let mut loose: Vec<&'a Block> = Vec::new();
-    let mut reach = Reach::new(inherited);
     let mut at = 0;
     while let Some(&block) = blocks.get(at) {
         at += 1;
         match block {
             Block::List { start: Some(start), items, .. } if is_steps(items, &blocks[at..], phase) => {
-                parts.push(Part::Loose(placed(std::mem::take(&mut loose), inherited)));
-                for item in items {
-                    parts.push(item_part(item, &reach.condition()));
-                }
+                parts.push(Part::Loose(placed(std::mem::take(&mut loose))));
+                parts.extend(items.iter().map(item_part));
                 let next_number = start.checked_add(items.len() as u64);
                 // Fences that fell out of the last item, and everything up to the list that counts on.
                 let fallen = counts_on(&lists, at, next_number).unwrap_or_else(|| fallen(&blocks[at..]));
                 if let Some(Part::Item { span: of_item, codes, .. }) = parts.last_mut() {
                     let fallen = &blocks[at..at + fallen];
-                    let first = condition::of_both(reach.condition().as_ref(), items.last().and_then(item_condition));
-                    codes.extend(placed(fallen.iter().copied(), &first));
+                    codes.extend(placed(fallen.iter().copied()));
                     of_item.end = fallen.iter().filter_map(|b| span(b)).map(|s| s.end).max().unwrap_or(of_item.end);
                 }
                 at += fallen;
             }
-            _ => {
-                if let Block::Paragraph { text, .. } = block {
-                    reach.paragraph(text);
-                }
-                if !matches!(block, Block::Paragraph { .. }) {
-                    reach.other();
-                }
-                loose.push(block);
-            }
+            _ => loose.push(block),
         }
     }
-    parts.push(Part::Loose(placed(loose, inherited)));
+    parts.push(Part::Loose(placed(loose)));
     parts
 }
 
-fn item_part<'a>(item: &'a Item, condition: &Option<Condition>) -> Part<'a> {
-    let of_item = condition::of_both(condition.as_ref(), item_condition(item));
+fn item_part(item: &Item) -> Part<'_> {
     let title = item.blocks.iter().find_map(|block| match block {
         Block::Paragraph { text, .. } => Some(title_of(text)),
         _ => None,
     });
-    let codes = placed(&item.blocks, &of_item);
-    Part::Item { title: title.unwrap_or_default(), span: item.span, codes, condition: of_item }
+    Part::Item { title: title.unwrap_or_default(), span: item.span, codes: placed(&item.blocks) }
 }
 
 /// Whether the items of an ordered list are steps: where people act they are, elsewhere if one of them has code.
 fn is_steps(items: &[Item], after: &[&Block], phase: RunbookPhase) -> bool {
-    let has_code = items.iter().any(|item| !placed(&item.blocks, &None).is_empty());
+    let has_code = items.iter().any(|item| !placed(&item.blocks).is_empty());
     // People to call, one after the other, are one thing to do.
     let asks =
         |item: &Item| matches!(item.blocks.first(), Some(Block::Paragraph { text, .. }) if verbs::is_imperative(text));
@@ -181,9 +138,7 @@ pub(super) fn span(block: &Block) -> Option<Span> {
 
 /// A paragraph as a title: the sentence that introduces what follows, or the first one.
 pub(super) fn title_of(text: &str) -> String {
-    let sentences = condition::sentences(text);
-    // A condition says more than what it leads to.
-    let conditional = sentences.first().is_some_and(|first| condition::of_paragraph(first).is_some());
-    let introducing = sentences.last().filter(|_| text.trim_end().ends_with(':') && !conditional);
-    introducing.or(sentences.first()).map(|sentence| condition::shorten(sentence, 72)).unwrap_or_default()
+    let sentences = sentences(text);
+    let introducing = sentences.last().filter(|_| text.trim_end().ends_with(':'));
+    introducing.or(sentences.first()).map(|sentence| shorten(sentence, 72)).unwrap_or_default()
 }

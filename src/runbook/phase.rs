@@ -3,8 +3,14 @@
 
 use super::RunbookPhase;
 use super::phase_words::{CHECKS, COMING_FIRST, FILLERS, HEADS, LOOKED_UP, QUESTIONS, SYNONYMS, TOLD, VERBS, WORK};
-use super::{verbs, ways};
+use super::verbs;
 use RunbookPhase::{Detect, Diagnose, Escalate, Mitigate, Other, Reference, Rollback, Verify};
+
+/// Nouns of trouble; in the singular.
+const TROUBLES: &[&str] = &[
+    "attack", "breach", "compromise", "corruption", "exposure", "failure", "fault", "incident", "latency", "leak",
+    "loss", "outage", "theft", "timeout", "vulnerability",
+];
 
 /// How clearly a heading names a phase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,11 +39,6 @@ pub(super) fn of_heading(heading: &str, inherited: RunbookPhase) -> RunbookPhase
         _ => false,
     };
     if own { phase } else { inherited }
-}
-
-/// Whether a heading names a phase at all.
-pub(super) fn names_one(heading: &str) -> bool {
-    named(heading).is_some()
 }
 
 /// Whether a heading is nothing but the name of a phase, so that it is no title for what stands below it.
@@ -179,7 +180,7 @@ fn is_template(words: &[String]) -> bool {
 fn is_response(words: &[String], heading: &str) -> bool {
     let last = words.last().map_or("", String::as_str);
     let before = words.len().checked_sub(2).and_then(|at| words.get(at)).map_or("", String::as_str);
-    let trouble = ways::TROUBLES.contains(&ways::singular(before).as_str());
+    let trouble = TROUBLES.contains(&before.strip_suffix('s').filter(|stem| !stem.ends_with('s')).unwrap_or(before));
     let urgent = matches!(before, "immediate" | "first" | "initial" | "emergency");
     let named = match last {
         "response" => urgent || trouble && (before != "incident" || words.len() == 2),
@@ -193,13 +194,6 @@ fn is_response(words: &[String], heading: &str) -> bool {
         .split_once("(first ")
         .is_some_and(|(_, rest)| rest.starts_with(|c: char| c.is_ascii_digit()) && rest.contains(" min"));
     named || soon
-}
-
-/// Whether a heading is the chapter of all incidents: what stands below it are problems, one beside the other.
-pub(super) fn is_of_incidents(heading: &str) -> bool {
-    let words = words(strip_number(heading));
-    let said = words.join(" ");
-    matches!(said.as_str(), "incident response" | "incident handling" | "common incidents" | "known incidents")
 }
 
 /// Where the words of a synonym follow each other: index of the first, and how many.

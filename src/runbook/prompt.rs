@@ -327,12 +327,7 @@ mod tests {
     #[test]
     fn sessions_of_other_programs_are_known() {
         for line in [
-            "shop=# SELECT 1;",
-            "shop=> x",
-            "mysql> show",
-            "irb(main):001:0> x",
-            ">>> x",
-            "127.0.0.1:6379> PING",
+            "shop=# SELECT 1;", "shop=> x", "mysql> show", "irb(main):001:0> x", ">>> x", "127.0.0.1:6379> PING",
             "PS C:\\> dir",
         ] {
             assert_eq!(typed(line, true)[0].0, "foreign", "{line}");

@@ -5,7 +5,7 @@ use super::commands::{self, Block};
 use super::hands::Hands;
 use super::markdown::Code;
 use super::model::link_variables;
-use super::runs::{Around, Run};
+use super::runs::Run;
 use super::shell::Bash;
 use super::text::Excerpt;
 use super::{ByHand, CodeBlock, Command, Reading, Replaced, Runbook, RunbookPhase, Settings, Step, StepKind};
@@ -40,8 +40,7 @@ impl Step {
         Ok(())
     }
 
-    /// Lays settings over those of its blocks. With `skip` none of it runs; with `choose` what was held
-    /// does, unless only a person can do it.
+    /// Lays settings over those of its blocks. With `skip` none of it runs.
     pub fn set(&mut self, settings: &Settings) {
         for block in &mut self.blocks {
             block.settings = settings.over(&block.settings);
@@ -55,15 +54,6 @@ impl Step {
             }
         } else if settings.background == Some(true) && self.waits_for_no_end_alone() {
             self.kind = StepKind::Commands(std::mem::take(&mut self.held));
-        } else if settings.choose == Some(true) && !self.held.is_empty() {
-            let background = settings.background == Some(true);
-            let mut by_hand = self.held.iter().filter_map(|command| command.by_hand.as_ref());
-            // In the background it may go on for ever.
-            let why = by_hand.find(|why| !(background && matches!(why, ByHand::Endless(_))));
-            self.kind = match why.map(|why| why.text().to_string()) {
-                Some(why) => StepKind::Manual(why),
-                None => StepKind::Commands(std::mem::take(&mut self.held)),
-            };
         }
     }
 
@@ -93,9 +83,15 @@ impl Runbook {
 fn commands_of(written: Written<'_>) -> Result<Vec<Command>, String> {
     let (body, exact) = excerpt(written);
     let code = Code { info: "bash".to_string(), fenced: true, body, span: written.span };
-    let around = Around { condition: None, phase: RunbookPhase::Other, intro: "", title: "" };
     let mut bash = Bash::new(written.text.len());
-    let read = commands::read(&mut bash, written.source, &code, &Reading::default(), &around, &mut Hands::default());
+    let read = commands::read(
+        &mut bash,
+        written.source,
+        &code,
+        &Reading::default(),
+        RunbookPhase::Other,
+        &mut Hands::default(),
+    );
     let mut commands: Vec<Command> = match read {
         Block::Run(runs) => {
             // What is no command at all cannot be run; what never ends, or a condition, was decided by whoever wrote this.

@@ -181,12 +181,6 @@ impl<'a> Simple<'a> {
         self.words.get(1..).unwrap_or_default()
     }
 
-    /// Whether one of these options is given: long ones as they are, short ones by their letter, also in a group
-    /// (`-fu`) unless a letter before it takes the rest of the word as its value.
-    pub fn has(&self, long: &[&str], short: &[char], valued: &[char]) -> bool {
-        has(self.arguments(), long, short, valued)
-    }
-
     /// The command that runs in another place: behind `kubectl exec POD --`, `docker exec NAME`.
     pub fn inner(&self) -> Option<Simple<'a>> {
         let arguments = self.arguments();
@@ -214,18 +208,6 @@ impl<'a> Simple<'a> {
         };
         (!words.is_empty()).then(|| bare(Simple { words: words.to_vec(), ..self.clone() }))
     }
-}
-
-/// See [`Simple::has`].
-pub(super) fn has(words: &[&str], long: &[&str], short: &[char], valued: &[char]) -> bool {
-    words.iter().take_while(|word| **word != "--").any(|word| {
-        let name = word.split('=').next().unwrap_or_default();
-        if long.contains(&name) {
-            return !word.ends_with("=false");
-        }
-        let Some(group) = word.strip_prefix('-').filter(|group| !group.starts_with('-')) else { return false };
-        group.chars().take_while(|c| !valued.contains(c)).any(|c| short.contains(&c))
-    })
 }
 
 #[cfg(test)]

@@ -2,13 +2,13 @@
 //! its form, an item of an ordered list, a heading with code, a lone block with the paragraph before it.
 
 use super::annotation::{Name, Note, Notes};
+use super::by_effect;
 use super::commands::{self, Block as Read};
-use super::condition::Condition;
 use super::hands::{self, Hands};
 use super::ids::{self, Part as Identity};
 use super::markdown::{Block, Code};
 use super::parts::{Part, Placed, is_for_people, parts, placed, span, title_of};
-use super::runs::{Around, Run, Title, conditional};
+use super::runs::Run;
 use super::shell::Bash;
 use super::text::sha256;
 use super::{CodeBlock, Command, LeftOut, Reading, RunbookPhase, Settings, Step, StepKind};
@@ -32,8 +32,6 @@ pub(super) struct Section<'a> {
     pub blocks: Vec<&'a Block>,
     /// Its phase.
     pub phase: RunbookPhase,
-    /// The condition of an `Option B` heading, its own or inherited.
-    pub condition: Option<Condition>,
     /// Whether headings stand below it.
     pub has_children: bool,
     /// What the annotation of its heading and of those above it say about its blocks.
@@ -76,14 +74,15 @@ pub(super) fn of_sections(
             used.extend(section.annotated.iter().map(|span| span.start));
         }
     }
-    let (steps, identities) = (std::mem::take(&mut builder.steps), std::mem::take(&mut builder.identities));
+    let (mut steps, mut identities) = (std::mem::take(&mut builder.steps), std::mem::take(&mut builder.identities));
+    by_effect::assign(&mut steps, &mut identities);
     builder.unused(sections, &used);
     let ids = ids::assign(&identities, text.source, diags);
     let with_id = |(step, identity): (Step, usize)| Step { id: ids.get(identity).cloned().unwrap_or_default(), ..step };
     steps.into_iter().map(with_id).collect()
 }
 
-/// What becomes one step, or several where a part of it is conditional.
+/// What becomes one step, or several where a part of it is for a person.
 struct Unit<'a> {
     title: String,
     span: Span,
@@ -91,8 +90,6 @@ struct Unit<'a> {
     phase: RunbookPhase,
     /// Whether it is a step even if there is nothing in it to run.
     wanted: bool,
-    /// The condition of all of it.
-    condition: Option<Condition>,
 }
 
 /// A step under construction.
@@ -105,8 +102,6 @@ struct Piece {
     blocks: Vec<CodeBlock>,
     left_out: Vec<LeftOut>,
     name: Option<Name>,
-    /// Whether its title says more than that of the unit.
-    own_title: bool,
 }
 
 struct Builder<'a> {
@@ -175,44 +170,30 @@ impl Builder<'_> {
         };
         let heading_end = section.heading.map_or(0, |(_, span)| span.end);
         if phase::is_step(title) {
-            let codes = placed(section.blocks.iter().copied(), &section.condition);
+            let codes = placed(section.blocks.iter().copied());
             // A numbered heading above others is a chapter; its text only leads to them.
             // A table that only tells something is none either.
             let says = !section.blocks.is_empty() || section.phase != RunbookPhase::Other;
             let wanted = acts && !section.has_children && (says || verbs::is_imperative(phase::strip_number(title)));
             let span = whole(start.unwrap_or(0));
             let span = Span::new(span.start, span.end.max(heading_end));
-            self.unit(Unit {
-                title: title.to_string(),
-                span,
-                codes,
-                phase: section.phase,
-                wanted,
-                condition: section.condition.clone(),
-            });
+            self.unit(Unit { title: title.to_string(), span, codes, phase: section.phase, wanted });
             return;
         }
-        let parts = parts(&section.blocks, section.phase, &section.condition);
+        let parts = parts(&section.blocks, section.phase);
         let has_items = parts.iter().any(|part| matches!(part, Part::Item { .. }));
-        let codes = placed(section.blocks.iter().copied(), &section.condition);
+        let codes = placed(section.blocks.iter().copied());
         let lone = has_items || title.is_empty() || phase::is_only_a_phase(title);
         if !lone && !codes.is_empty() {
             let span = whole(start.unwrap_or(0));
-            self.unit(Unit {
-                title: title.to_string(),
-                span,
-                codes,
-                phase: section.phase,
-                wanted: false,
-                condition: section.condition.clone(),
-            });
+            self.unit(Unit { title: title.to_string(), span, codes, phase: section.phase, wanted: false });
             return;
         }
         for part in parts {
             match part {
-                Part::Item { title: item, span, codes, condition } => {
+                Part::Item { title: item, span, codes } => {
                     let title = if item.is_empty() { title.to_string() } else { item };
-                    self.unit(Unit { title, span, codes, phase: section.phase, wanted: acts, condition });
+                    self.unit(Unit { title, span, codes, phase: section.phase, wanted: acts });
                 }
                 Part::Loose(codes) => self.loose(codes, title, section.phase),
             }
@@ -220,14 +201,7 @@ impl Builder<'_> {
         let words_alone = codes.is_empty() && !has_items && !section.has_children && !section.blocks.is_empty();
         if words_alone && is_for_people(section.phase) && !title.is_empty() {
             let span = whole(start.unwrap_or(0));
-            self.unit(Unit {
-                title: title.to_string(),
-                span,
-                codes,
-                phase: section.phase,
-                wanted: true,
-                condition: section.condition.clone(),
-            });
+            self.unit(Unit { title: title.to_string(), span, codes, phase: section.phase, wanted: true });
         }
     }
 
@@ -240,7 +214,7 @@ impl Builder<'_> {
                 title.unwrap_or_else(|| if heading.is_empty() { "Commands".into() } else { heading.to_string() });
             let start = first.intro.map_or(first.code.span.start, |(_, span)| span.start.min(first.code.span.start));
             let span = Span::new(start, last.code.span.end);
-            self.unit(Unit { title, span, codes: group.to_vec(), phase, wanted: false, condition: None });
+            self.unit(Unit { title, span, codes: group.to_vec(), phase, wanted: false });
         }
     }
 
@@ -263,27 +237,20 @@ impl Builder<'_> {
             let whole = Span::new(if taken { own.start } else { start }, own.end);
             let note = self.text.notes.of_block(placed.code);
             let name = note.and_then(|note| note.name.clone());
-            self.hands.under(placed.condition.as_ref().map(|condition| condition.text.as_str()));
-            let around = Around {
-                condition: placed.condition.as_ref(),
-                phase: unit.phase,
-                intro: placed.intro.map_or("", |(text, _)| text),
-                title: &unit.title,
-            };
             let (source, reading) = (self.text.source, self.text.reading);
-            let read = commands::read(self.bash, source, placed.code, reading, &around, &mut self.hands);
-            let own_title = placed.condition.is_some() && title != unit.title;
-            let like = Piece { own_title, ..Piece::at(title, whole, self.block(placed.code, note), name) };
+            let read = commands::read(self.bash, source, placed.code, reading, unit.phase, &mut self.hands);
+            let like = Piece::at(title, whole, self.block(placed.code, note), name);
             if with_clients {
                 match &read {
                     Read::Run(runs) if is_of_client(runs, reading) => {
                         let hands = &mut Hands::default();
-                        if let Read::Person(why) = commands::read(self.bash, source, placed.code, &bare, &around, hands)
+                        if let Read::Person(why) =
+                            commands::read(self.bash, source, placed.code, &bare, unit.phase, hands)
                         {
                             add(&mut plain, like.clone().for_a_person(why));
                         }
                     }
-                    Read::Run(runs) => self.pieces(runs.clone(), &unit.title, like.clone(), &mut plain),
+                    Read::Run(runs) => self.pieces(runs.clone(), like.clone(), &mut plain),
                     Read::Person(why) => add(&mut plain, like.clone().for_a_person(why.clone())),
                     Read::Data(_) => {}
                 }
@@ -291,7 +258,7 @@ impl Builder<'_> {
             match read {
                 Read::Run(runs) => {
                     self.ran = true;
-                    self.pieces(runs, &unit.title, like, &mut pieces);
+                    self.pieces(runs, like, &mut pieces);
                 }
                 Read::Person(why) => {
                     // A client that the scenario names makes it run.
@@ -308,13 +275,10 @@ impl Builder<'_> {
             }
         }
         if pieces.is_empty() && (unit.wanted || data.is_some() && is_for_people(unit.phase)) {
-            let mut why = match data {
+            let why = match data {
                 Some(what) => format!("no command in it: {what}"),
                 None => "no command in it".to_string(),
             };
-            if let Some(condition) = &unit.condition {
-                why = format!("{why}; {}", conditional(&condition.text));
-            }
             pieces.push(Piece::manual(unit.title.clone(), unit.span, why));
         } else if let Some(first) = pieces.first_mut() {
             first.left_out.splice(0..0, left_out);
@@ -371,30 +335,21 @@ impl Builder<'_> {
         CodeBlock { line: source.line(code.span.start), end_line: source.line(end), settings }
     }
 
-    /// Adds the commands of a block, cut where a comment in it puts a condition. `like` is the piece that they would be
-    /// if it were not cut.
-    fn pieces(&mut self, runs: Vec<Run>, unit: &str, like: Piece, pieces: &mut Vec<Piece>) {
+    /// Adds the commands of a block, cut where some are for a person. `like` is the piece that they would be if it were not cut.
+    fn pieces(&mut self, runs: Vec<Run>, like: Piece, pieces: &mut Vec<Piece>) {
         let settings = like.blocks.first().map(|block| block.settings.clone()).unwrap_or_default();
         let last = runs.len().saturating_sub(1);
         let mut name = like.name;
         for (i, run) in runs.into_iter().enumerate() {
             let start = if i == 0 { like.span.start } else { run.span.start };
             let end = if i == last { like.span.end } else { run.span.end };
-            // Words of a comment cannot be run, whoever chooses them.
-            let chosen = settings.choose == Some(true) && !run.commands.is_empty();
-            let held = run.held.filter(|_| !chosen);
-            let (kind, held) = match settings.skip.clone().or_else(|| hands::reason(held, run.why, &settings)) {
+            let (kind, held) = match settings.skip.clone().or_else(|| hands::reason(run.why, &settings)) {
                 Some(why) => (StepKind::Manual(why), run.commands),
                 None => (StepKind::Commands(run.commands), Vec::new()),
             };
-            let own_title = like.own_title || run.title.is_some();
-            let title = match run.title {
-                Some(Title::Said(said)) => said,
-                Some(Title::OtherWay(command)) => format!("{unit}, or: {command}"),
-                None => like.title.clone(),
-            };
+            let title = run.title.unwrap_or_else(|| like.title.clone());
             let (span, blocks) = (Span::new(start, end), like.blocks.clone());
-            add(pieces, Piece { title, span, kind, held, blocks, left_out: Vec::new(), name: name.take(), own_title });
+            add(pieces, Piece { title, span, kind, held, blocks, left_out: Vec::new(), name: name.take() });
         }
     }
 
@@ -433,9 +388,7 @@ impl Builder<'_> {
 impl Unit<'_> {
     /// Gives the first piece the title of the unit.
     fn name_first(&self, index: usize, piece: &mut Piece) {
-        // What waits for a condition is called by it where the unit has no name of its own.
-        let waits = piece.own_title && matches!(piece.kind, StepKind::Manual(_));
-        if index == 0 && (!waits || !phase::is_only_a_phase(&self.title)) {
+        if index == 0 {
             piece.title.clone_from(&self.title);
         }
     }
@@ -455,13 +408,13 @@ impl Piece {
     fn at(title: String, span: Span, block: CodeBlock, name: Option<Name>) -> Piece {
         let kind = StepKind::Commands(Vec::new());
         let (held, left_out) = (Vec::new(), Vec::new());
-        Piece { title, span, kind, held, blocks: vec![block], left_out, name, own_title: false }
+        Piece { title, span, kind, held, blocks: vec![block], left_out, name }
     }
 
     fn manual(title: String, span: Span, why: String) -> Piece {
         let kind = StepKind::Manual(why);
         let (held, blocks, left_out) = (Vec::new(), Vec::new(), Vec::new());
-        Piece { title, span, kind, held, blocks, left_out, name: None, own_title: false }
+        Piece { title, span, kind, held, blocks, left_out, name: None }
     }
 
     /// Takes in the blocks of the next piece, and numbers its commands accordingly.

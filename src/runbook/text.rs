@@ -75,6 +75,41 @@ pub(super) fn sha256(text: &str) -> String {
     sha2::Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// The sentences of running text. A dot inside a word, a number or an abbreviation ends none.
+pub(super) fn sentences(text: &str) -> Vec<&str> {
+    let mut out = Vec::new();
+    let mut start = 0;
+    for (at, mark) in text.match_indices(['.', '!', '?']) {
+        let end = at + mark.len();
+        let after = text.get(end..).unwrap_or_default();
+        let next = after.trim_start().chars().next();
+        let before = text.get(start..at).unwrap_or_default();
+        // Long words are neither numbers nor abbreviations.
+        let near = before.char_indices().rev().nth(24).map_or(before, |(i, _)| before.get(i..).unwrap_or_default());
+        let word = near.rsplit(char::is_whitespace).next().unwrap_or_default();
+        let abbreviation = matches!(word.to_lowercase().as_str(), "e.g" | "i.e" | "etc" | "vs" | "eg" | "approx");
+        let ends = after.starts_with(char::is_whitespace) && next.is_some_and(|c| !c.is_lowercase()) && !abbreviation;
+        if ends && !word.chars().all(|c| c.is_ascii_digit()) {
+            out.push(before.trim());
+            start = end;
+        }
+    }
+    out.push(text.get(start..).unwrap_or_default().trim());
+    out.retain(|sentence| !sentence.is_empty());
+    out
+}
+
+/// At most `width` characters, cut at a word; colons and dots at the end are left out.
+pub(super) fn shorten(text: &str, width: usize) -> String {
+    let text = text.trim().trim_end_matches([':', '.', ',', ';']).trim_end();
+    if text.chars().count() <= width {
+        return text.to_string();
+    }
+    let cut: String = text.chars().take(width).collect();
+    let kept = cut.rfind(' ').and_then(|at| cut.get(..at)).unwrap_or(&cut);
+    format!("{}…", kept.trim_end_matches([' ', ',', ';', ':', '.']))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -185,18 +185,8 @@ mod tests {
         let why = |text| Good::parse(text).expect_err(text);
         insta::assert_snapshot!(
             [
-                "",
-                "status",
-                "status = 200",
-                "status < 5xx",
-                "status < 700",
-                "latency < 300",
-                "latency == 1s",
-                "statsu < 500",
-                "errors < 1",
-                "< 500",
-                "status < 500 or latency < 1s",
-                "status < 500 and",
+                "", "status", "status = 200", "status < 5xx", "status < 700", "latency < 300", "latency == 1s",
+                "statsu < 500", "errors < 1", "< 500", "status < 500 or latency < 1s", "status < 500 and",
                 "status < 500 latency < 1s",
             ]
             .map(why)

@@ -149,23 +149,9 @@ mod tests {
         let why = |text| MetricCondition::parse(text).expect_err(text);
         insta::assert_snapshot!(
             [
-                "",
-                "< 1",
-                "up",
-                "up = 1",
-                "up 5 < 1",
-                "up <",
-                "up < one",
-                "up < NaN",
-                "rate(x[5m]) > 1",
-                "x[5m] > 1",
-                "up{job=shop} < 1",
-                "up{job=~\"s.*\"} < 1",
-                "up{job=\"a\",job=\"b\"} < 1",
-                "up{job=\"a\" < 1",
-                "up{1=\"a\"} < 1",
-                "up{job} < 1",
-                "up{job=\"\\t\"} < 1",
+                "", "< 1", "up", "up = 1", "up 5 < 1", "up <", "up < one", "up < NaN", "rate(x[5m]) > 1", "x[5m] > 1",
+                "up{job=shop} < 1", "up{job=~\"s.*\"} < 1", "up{job=\"a\",job=\"b\"} < 1", "up{job=\"a\" < 1",
+                "up{1=\"a\"} < 1", "up{job} < 1", "up{job=\"\\t\"} < 1",
             ]
             .map(why)
             .join("\n")

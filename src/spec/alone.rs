@@ -14,6 +14,7 @@ impl Respond {
             vars: BTreeMap::new(),
             env: BTreeMap::new(),
             env_files: Vec::new(),
+            choose: BTreeMap::new(),
             env_of_steps: BTreeMap::new(),
             timeout: timeout.unwrap_or(TIMEOUT),
             service,

@@ -3,8 +3,9 @@
 use super::Client;
 use crate::runbook::parse_place;
 use crate::source::shape::scalar;
-use crate::source::{Diagnostics, Form, FromYaml, MapReader, Node, Source, Value, shorten};
-use std::collections::BTreeMap;
+use crate::source::{Diagnostics, Form, FromYaml, MapReader, Node, Source, Value, beside, shorten};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Tags that a client covers beside its own, unless they are named themselves.
@@ -15,19 +16,8 @@ pub const SERVICE: Form = Form::new("the name of a service", scalar);
 
 /// Tags that bash runs.
 const SHELLS: &[&str] = &[
-    "bash",
-    "sh",
-    "shell",
-    "zsh",
-    "ksh",
-    "console",
-    "shell-session",
-    "shellsession",
-    "sh-session",
-    "bash-session",
-    "terminal",
-    "shellscript",
-    "shell-script",
+    "bash", "sh", "shell", "zsh", "ksh", "console", "shell-session", "shellsession", "sh-session", "bash-session",
+    "terminal", "shellscript", "shell-script",
 ];
 
 /// Reads `clients`: a map of tags of code blocks, in lower case afterwards.
@@ -73,6 +63,17 @@ pub fn read(node: Option<&Node>, source: &Arc<Source>, diags: &mut Diagnostics) 
         }
     }
     clients
+}
+
+/// The runbook of a scenario and the languages to which it gives a client, whatever else is wrong with it.
+pub fn clients_of(scenario: &Path) -> Option<(PathBuf, BTreeSet<String>)> {
+    let source = Source::read(scenario).ok()?;
+    let mut diags = Diagnostics::default();
+    let root = crate::source::parse(&source, &mut diags)?;
+    let Value::Map(entries) = &root.value else { return None };
+    let of = |key: &str| entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value);
+    let runbook = beside(&source.path, of("runbook")?.text()?);
+    Some((runbook, read(of("clients"), &source, &mut diags).into_keys().collect()))
 }
 
 /// Reads one client.

@@ -177,6 +177,8 @@ pub struct Respond {
     pub env_files: Vec<PathBuf>,
     /// Id of a step → what its sessions have in their environment while it is followed.
     pub env_of_steps: BTreeMap<String, BTreeMap<String, Var>>,
+    /// Which way is taken where the reading of the runbook names several: name of the choice → way.
+    pub choose: BTreeMap<String, String>,
     /// Deadline of a command, unless the step says otherwise.
     pub timeout: Duration,
     /// Where commands run; `None` is the toolbox.

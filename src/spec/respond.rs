@@ -51,7 +51,7 @@ pub fn read_runbook(node: &Node, reading: &Reading, source: &Arc<Source>, diags:
 /// named; `steps` are those of which the scenario says something.
 pub fn read(
     node: Option<&Node>,
-    runbook: Option<&Runbook>,
+    runbook: Option<&mut Runbook>,
     runbook_at: Option<Span>,
     steps: &[NamedStep],
     overrides: &Overrides,
@@ -70,6 +70,7 @@ pub fn read(
     let (mut env, mut env_files) = (BTreeMap::new(), Vec::new());
     let mut service = None;
     let mut timeout = None;
+    let mut chosen = Vec::new();
     if let Some(node) = node {
         let mut map = MapReader::new(node, "`respond`", source, diags)?;
         if let Some(node) = map.node("phases") {
@@ -83,6 +84,7 @@ pub fn read(
         env.extend(
             map.node("env").map_or_else(BTreeMap::new, |node| environment::read(node, "env", source, map.diags)),
         );
+        chosen = map.node("choose").map_or_else(Vec::new, |node| read_choose(node, source, map.diags));
         timeout = deadline(&mut map, "timeout", LONGEST);
         service = map.optional("service");
         map.finish()?;
@@ -96,16 +98,41 @@ pub fn read(
         env,
         env_files,
         env_of_steps: steps.iter().filter_map(NamedStep::environment).collect(),
+        choose: chosen.iter().map(|(choice, way, _)| (choice.clone(), way.clone())).collect(),
         timeout: timeout.unwrap_or(TIMEOUT),
         service,
         clients: BTreeMap::new(),
     };
     if let Some(runbook) = runbook {
+        super::reading::apply(runbook, &respond, &chosen, source, diags);
+        let runbook = &*runbook;
         check_phases(runbook, &respond.phases, selected, runbook_at.unwrap_or_default(), source, diags);
         check_vars(runbook, &respond, &vars, source, diags);
         super::silent::warn(runbook, &respond.phases, diags);
     }
     vars.iter().all(|named| named.var.is_some()).then_some(respond)
+}
+
+/// A choice, the way that is taken, and where that stands.
+pub(super) type Chosen = (String, String, Span);
+
+fn read_choose(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Vec<Chosen> {
+    let Value::Map(entries) = &node.value else {
+        diags
+            .error(source, node.span, format!("`choose` must be a map, found {}", node.describe()))
+            .help("write it like `choose: { backend: postgres }`");
+        return Vec::new();
+    };
+    let mut chosen = Vec::new();
+    for Entry { key, key_span, value } in entries {
+        match value.text() {
+            Some(way) => chosen.push((key.clone(), way.to_string(), *key_span)),
+            None => {
+                diags.error(source, value.span, format!("a way must be a name, found {}", value.describe()));
+            }
+        }
+    }
+    chosen
 }
 
 fn read_phases(node: &Node, map: &mut MapReader<'_>) -> Option<Vec<RunbookPhase>> {

@@ -84,12 +84,12 @@ pub fn read_root(
     let runbook_node = map.node("runbook");
     let clients = clients::read(map.node("clients"), &source, map.diags);
     let steps_node = map.node("steps");
-    let reading = Reading { clients: clients.keys().cloned().collect(), bridged: steps_node.is_some() };
+    let reading = Reading { clients: clients.keys().cloned().collect(), bridged: true };
     let mut runbook = runbook_node.map(|node| respond::read_runbook(node, &reading, &source, map.diags));
     let known = runbook.as_mut().and_then(Option::as_mut);
     let named = steps::apply(steps_node, known, runbook_node.is_some(), &source, map.diags);
     let mut respond = {
-        let runbook = runbook.as_ref().and_then(Option::as_ref);
+        let runbook = runbook.as_mut().and_then(Option::as_mut);
         let at = runbook_node.map(|node| node.span);
         respond::read(map.node("respond"), runbook, at, &named, overrides, &source, map.diags)
     };

@@ -142,7 +142,14 @@ impl Build {
         let phases = json!({ "type": "array", "minItems": 1, "uniqueItems": true,
                              "items": shape::one_of(RunbookPhase::ALL.map(RunbookPhase::name)) });
         let files = json!({ "type": "array", "items": shape::filled() });
-        let nested = vec![("phases", phases), ("vars", self.vars()), ("env", self.vars()), ("env_files", files)];
+        let choose = json!({ "type": "object", "additionalProperties": shape::filled() });
+        let nested = vec![
+            ("phases", phases),
+            ("vars", self.vars()),
+            ("env", self.vars()),
+            ("env_files", files),
+            ("choose", choose),
+        ];
         self.section("respond", &asked, nested)
     }
 

@@ -4,8 +4,8 @@
 use super::clients::SERVICE;
 use super::{Respond, Var, environment};
 use crate::runbook::{
-    Errors, Expect, Retry, Runbook, RunbookPhase, Settings, Step, StepKind, Written, check_runs, parse_capture,
-    parse_exit, parse_place, parse_reason, parse_timeout, unified_name,
+    Errors, Expect, Retry, Runbook, RunbookPhase, Settings, Step, StepKind, Written, parse_capture, parse_exit,
+    parse_place, parse_reason, parse_timeout, unified_name,
 };
 use crate::source::shape::{duration, filled, scalar, text};
 use crate::source::{
@@ -82,9 +82,6 @@ pub fn apply(
     if let Some(runbook) = runbook {
         runbook.relink();
         check_captures(runbook, &named, source, diags);
-        if !diags.has_errors() {
-            check_runs(runbook, diags);
-        }
     }
     named
 }
@@ -213,7 +210,6 @@ fn merged(runbook: &Runbook, wanted: &str) -> Option<String> {
 }
 
 fn put(step: &mut Step, entry: &Entry, said: Said, source: &Arc<Source>, diags: &mut Diagnostics) {
-    let conditional = !step.held.is_empty();
     let id = step.id.clone();
     if let Some((span, text)) = said.run {
         if let Err(why) = step.replace(Written { text: &text, source, span }, said.settings) {
@@ -221,19 +217,12 @@ fn put(step: &mut Step, entry: &Entry, said: Said, source: &Arc<Source>, diags: 
         }
         return;
     }
-    match said.settings.choose {
-        Some(true) if !conditional => {
-            let message = format!("`{id}` is not conditional: `choose` changes nothing");
-            diags.warning(source, entry.key_span, message);
-        }
-        Some(false) if step.blocks.iter().any(|block| block.settings.choose == Some(true)) => {
-            diags
-                .error(source, entry.key_span, format!("an annotation of the runbook has chosen `{id}`"))
-                .help("leave it out with `skip: \"why\"`");
-        }
-        _ => {}
+    if said.settings.choose == Some(false) && step.blocks.iter().any(|block| block.settings.choose == Some(true)) {
+        diags
+            .error(source, entry.key_span, format!("an annotation of the runbook has chosen `{id}`"))
+            .help("leave it out with `skip: \"why\"`");
     }
-    let words = matches!(&step.kind, StepKind::Manual(_)) && !conditional;
+    let words = matches!(&step.kind, StepKind::Manual(_)) && step.held.is_empty();
     if words && said.settings.skip.is_none() {
         let StepKind::Manual(why) = &step.kind else { return };
         diags
@@ -241,7 +230,7 @@ fn put(step: &mut Step, entry: &Entry, said: Said, source: &Arc<Source>, diags: 
             .help("give it commands with `run: …`");
     }
     step.set(&said.settings);
-    if let (Some(true), true, StepKind::Manual(why)) = (said.settings.choose, conditional, &step.kind) {
+    if let (Some(true), StepKind::Manual(why)) = (said.settings.choose, &step.kind) {
         let message = format!("`{id}` stays with a person, `choose` or not ({why})");
         diags.warning(source, entry.key_span, message).help("give it other commands with `run: …`");
     }

@@ -1,6 +1,9 @@
 //! `firedrill run` by the built program on real Docker: the toolbox alone, beside a project that is up, and what Ctrl-C
 //! and kill -9 leave.
 
+#[path = "../support/accepted.rs"]
+mod accepted;
+
 use firedrill::record::{Event, Stamped, StepStatus};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::{self, File};
@@ -21,6 +24,7 @@ fn docker(args: &[&str]) -> String {
 fn project(runbook: &str) -> tempfile::TempDir {
     let dir = tempfile::tempdir().expect("a directory");
     fs::write(dir.path().join("try.md"), runbook).expect("a file");
+    accepted::accept(&dir.path().join("try.md"));
     dir
 }
 

@@ -102,17 +102,7 @@ async fn no_way_out_of_the_drill_is_found() {
     docker(&["network", "create", &network]);
     let mount = format!("{volume}:/v");
     let run = [
-        "run",
-        "-d",
-        "--init",
-        "--name",
-        &other,
-        "-v",
-        &mount,
-        "--network",
-        &network,
-        "debian:bookworm-slim",
-        "sleep",
+        "run", "-d", "--init", "--name", &other, "-v", &mount, "--network", &network, "debian:bookworm-slim", "sleep",
         "1000",
     ];
     docker(&run);

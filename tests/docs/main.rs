@@ -3,6 +3,7 @@
 
 mod gamedays;
 mod pages;
+mod programs;
 mod scenarios;
 mod workflows;
 

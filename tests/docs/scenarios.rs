@@ -13,7 +13,7 @@ pub fn project() -> tempfile::TempDir {
     for folder in ["stacks/checkout", "runbooks", "scenarios"] {
         std::fs::create_dir_all(dir.path().join(folder)).expect("a directory");
     }
-    for file in ["stacks/checkout/compose.yaml", "runbooks/db-pool.md"] {
+    for file in ["stacks/checkout/compose.yaml", "runbooks/db-pool.md", "runbooks/db-pool.reading.yaml"] {
         std::fs::copy(root().join(file), dir.path().join(file)).expect("a copy");
     }
     std::fs::write(dir.path().join("scenarios/ops.env"), "PGDATABASE=shop\n").expect("a file");

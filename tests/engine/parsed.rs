@@ -83,9 +83,10 @@ async fn annotations_and_the_scenario_together_decide_what_runs_where() {
 }
 
 #[tokio::test]
-async fn a_condition_that_nobody_has_decided_leaves_its_commands_alone() {
-    let told = case().set("steps", "{ page: { run: say paged } }").run().await;
-    told.verdict(Verdict::NotRecovered, &[]).step("work-around-it", StepStatus::Skipped);
+async fn what_nobody_has_accepted_leaves_its_commands_alone() {
+    let open = "runbook: runbook.md\ndecisions: []\n";
+    let told = case().reading(open).set("steps", "{ look: { skip: seen }, page: { run: say paged } }").run().await;
+    told.verdict(Verdict::StepBlocked, &["`fix` was not run"]);
     assert!(!told.commands().contains(&"fix"), "{:?}", told.commands());
 }
 

@@ -88,6 +88,8 @@ pub struct Killed {
 pub struct Case {
     keys: Vec<(&'static str, String)>,
     runbook: String,
+    /// The reading, where it is not that everything is accepted.
+    reading: Option<String>,
     options: Options,
     switches: Switches,
     triggers: Vec<(When, Act)>,
@@ -118,6 +120,7 @@ impl Case {
         Case {
             keys: keys.map(|(key, value)| (key, value.to_string())).to_vec(),
             runbook: RUNBOOK.to_string(),
+            reading: None,
             options: Options { seed: 7, ..Options::default() },
             switches: Switches::default(),
             triggers: Vec::new(),
@@ -143,6 +146,12 @@ impl Case {
     /// Another runbook.
     pub fn runbook(mut self, text: &str) -> Case {
         self.runbook = text.to_string();
+        self
+    }
+
+    /// Another reading.
+    pub fn reading(mut self, text: &str) -> Case {
+        self.reading = Some(text.to_string());
         self
     }
 
@@ -270,6 +279,10 @@ impl Case {
         write("compose.yaml", COMPOSE);
         write("runbook.md", &self.runbook);
         write("fake.yaml", &lines.concat());
+        match &self.reading {
+            Some(text) => write("runbook.reading.yaml", text),
+            None => super::accepted::accept(&dir.path().join("runbook.md")),
+        }
         load(&dir.path().join("fake.yaml"), dir.path())
     }
 }

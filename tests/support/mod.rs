@@ -1,5 +1,6 @@
 //! What the tests of the engine stand on: a fake of the one `Stack` trait, with a world behind it that a test scripts.
 
+mod accepted;
 mod agent;
 mod case;
 mod fake;

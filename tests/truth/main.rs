@@ -2,6 +2,8 @@
 //! few scenarios and their runbooks (`cases.yaml`). They run as one game day, and what Firedrill says is compared with what is
 //! true. `make truth` runs all of them and writes docs/truth.md; a part of them belongs to every run of the tests.
 
+#[path = "../support/accepted.rs"]
+mod accepted;
 mod cases;
 mod edits;
 mod page;
@@ -62,7 +64,9 @@ fn write_project(name: &str, cases: &[Case]) -> PathBuf {
         let (scenario, runbook) = case.files().unwrap_or_else(|error| panic!("{}: {error}", case.name()));
         fs::write(project.join(format!("scenarios/{}.yaml", case.name())), scenario).expect("a scenario");
         if let Some(runbook) = runbook {
-            fs::write(project.join(format!("runbooks/{}.md", case.name())), runbook).expect("a runbook");
+            let path = project.join(format!("runbooks/{}.md", case.name()));
+            fs::write(&path, runbook).expect("a runbook");
+            accepted::accept(&path);
         }
     }
     let names: Vec<String> = in_turns(cases).iter().map(|case| case.name()).collect();

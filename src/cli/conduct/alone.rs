@@ -48,10 +48,12 @@ pub async fn follow(alone: Alone<'_>, beside: Beside, person: &mut Terminal, wis
     let events = run_dir.create_events().map_err(|error| on_disk(run_dir.path(), &error))?;
     let redactor =
         Redactor::new(alone.respond.secrets().into_iter().chain(stack.secrets().into_iter().map(Secret::from)));
-    let source = &alone.runbook.source;
-    let path = source.path.display().to_string();
-    let kept = run_dir.keep_file(&path, source.text.as_bytes(), |text| redactor.text(text));
-    kept.map_err(|error| on_disk(run_dir.path(), &error))?;
+    let reading = alone.runbook.accepted.as_ref().map(|accepted| &accepted.source);
+    for source in [&alone.runbook.source].into_iter().chain(reading) {
+        let path = source.path.display().to_string();
+        let kept = run_dir.keep_file(&path, source.text.as_bytes(), |text| redactor.text(text));
+        kept.map_err(|error| on_disk(run_dir.path(), &error))?;
+    }
     let ledger = ledger::Ledger::create(&run_dir.ledger_path(), run_dir.id(), false);
     let ledger = ledger.map_err(|error| on_disk(run_dir.path(), &error))?;
     let reaper = Reaper::start(run_dir.path())?;

@@ -87,5 +87,7 @@ pub async fn carry_out(
 /// The files that a drill was made from.
 fn sources(plan: &Plan) -> impl Iterator<Item = &Source> {
     let runbook = plan.runbook.as_ref().map(|runbook| &*runbook.source);
-    [&*plan.source, &*plan.stack_source].into_iter().chain(runbook)
+    let accepted = plan.runbook.as_ref().and_then(|runbook| runbook.accepted.as_ref());
+    let reading = accepted.map(|accepted| &*accepted.source);
+    [&*plan.source, &*plan.stack_source].into_iter().chain(runbook).chain(reading)
 }

@@ -3,7 +3,7 @@
 use crate::engine::place_of;
 use crate::output::visible;
 use crate::record::Redactor;
-use crate::runbook::{Command, Errors, Input, Runbook, Settings, Step, StepKind, unified_name};
+use crate::runbook::{Command, Errors, Handling, Input, Runbook, Settings, Step, StepKind, unified_name};
 use crate::spec::{Respond, Var};
 use crate::stack::Place;
 use std::collections::BTreeSet;
@@ -58,6 +58,17 @@ fn show_step(out: &mut String, step: &Step, respond: &Respond, captured: &mut BT
             line(out, &format!("    {}", heading(&settings, command, respond)));
         }
         if settings.skip.is_some() {
+            continue;
+        }
+        let (mark, why) = match &command.handling {
+            Handling::Run(_) => ("", String::new()),
+            Handling::Blocked(why) => ("✗", format!("blocked: {why}")),
+            Handling::Skip(why) | Handling::Manual(why) => ("#", format!("not run: {why}")),
+        };
+        if !mark.is_empty() {
+            blocked |= mark == "✗";
+            command.text.lines().for_each(|text| line(out, &format!("      {mark} {text}")));
+            line(out, &format!("        {why}"));
             continue;
         }
         // What an earlier block finds out is not known yet: its name stands for it.
@@ -179,11 +190,22 @@ By telephone.
 ";
 
     fn shown(vars: &[(&str, &str)]) -> (String, bool) {
-        let runbook = crate::runbook::parse(&Source::new("shop.md", TEXT), &mut Diagnostics::default()).unwrap();
+        let runbook = accepted(TEXT);
         let mut respond = Respond::alone(None, None, None);
         vars.iter().for_each(|(name, value)| respond.give(name, value));
         assert_eq!(services(&runbook, &respond), BTreeSet::from(["db".to_string()]));
         plan(&runbook, &respond)
+    }
+
+    /// A runbook of which every command is accepted.
+    fn accepted(text: &str) -> Runbook {
+        let mut runbook = crate::runbook::parse(&Source::new("shop.md", text), &mut Diagnostics::default()).unwrap();
+        for step in &mut runbook.steps {
+            if let StepKind::Commands(commands) = &mut step.kind {
+                commands.iter_mut().for_each(|command| command.handling = Handling::Run("accepted".into()));
+            }
+        }
+        runbook
     }
 
     #[test]
@@ -207,7 +229,7 @@ By telephone.
     #[test]
     fn what_a_service_may_have_of_its_own_blocks_nothing() {
         let text = "# Shop\n\n## Mitigation\n\n### Step 1: Look <!-- firedrill: in=db -->\n\n```bash\necho \"$POSTGRES_USER\"\n```\n";
-        let runbook = crate::runbook::parse(&Source::new("shop.md", text), &mut Diagnostics::default()).unwrap();
+        let runbook = accepted(text);
         let (shown, blocked) = plan(&runbook, &Respond::alone(None, None, None));
         assert!(!blocked, "{shown}");
         assert!(
@@ -215,7 +237,7 @@ By telephone.
             "{shown}"
         );
         let elsewhere = text.replace(" <!-- firedrill: in=db -->", "");
-        let runbook = crate::runbook::parse(&Source::new("shop.md", &elsewhere), &mut Diagnostics::default()).unwrap();
+        let runbook = accepted(&elsewhere);
         assert!(plan(&runbook, &Respond::alone(None, None, None)).1);
     }
 

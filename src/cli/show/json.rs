@@ -3,7 +3,8 @@
 use super::View;
 use super::inputs::{ShownInput, inputs};
 use super::restore::ShownRestore;
-use crate::runbook::{Command, Errors, Input, Settings, Step, StepKind};
+use crate::programs::Kind;
+use crate::runbook::{Command, Errors, Handling, Input, Settings, Step, StepKind};
 use serde::Serialize;
 
 /// Version of the format; it changes when a field is taken away or means something else.
@@ -50,6 +51,31 @@ struct ShownCommand<'a> {
     block: usize,
     expected: Option<&'a str>,
     inputs: Vec<ShownUse<'a>>,
+    effect: ShownEffect,
+    decision: ShownDecision<'a>,
+}
+
+/// What it does to the world, and how that is known.
+#[derive(Debug, Serialize)]
+struct ShownEffect {
+    kind: &'static str,
+    because: String,
+}
+
+fn name_of(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Looks => "looks",
+        Kind::Unknown => "unknown",
+        Kind::Changes => "changes",
+    }
+}
+
+/// What is done about it, and why.
+#[derive(Debug, Serialize)]
+struct ShownDecision<'a> {
+    #[serde(rename = "do")]
+    decided: &'static str,
+    why: &'a str,
 }
 
 #[derive(Debug, Serialize)]
@@ -160,6 +186,7 @@ impl<'a> ShownCommand<'a> {
             line: input.line,
             column: input.column,
         };
+        let effect = command.effect();
         ShownCommand {
             text: &command.text,
             filled: view.filled(step, command),
@@ -170,6 +197,16 @@ impl<'a> ShownCommand<'a> {
             block: command.block,
             expected: command.expected.as_deref(),
             inputs: command.inputs.iter().map(shown).collect(),
+            effect: ShownEffect { kind: name_of(effect.kind), because: effect.because },
+            decision: ShownDecision {
+                decided: match command.handling {
+                    Handling::Run(_) => "run",
+                    Handling::Skip(_) => "skip",
+                    Handling::Manual(_) => "person",
+                    Handling::Blocked(_) => "open",
+                },
+                why: command.handling.why(),
+            },
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::runbook::{self, Command, Input, Runbook, Step};
 use crate::source::{Diagnostics, ReadError, Source, did_you_mean, render};
 use crate::spec::{self, Plan, project_files};
 use crate::stack::docker::{Published, resolve};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -46,7 +46,7 @@ pub async fn run(args: ShowArgs, globals: &super::Globals) -> Result<Exit, Error
     let mut view = match &args.scenario {
         Some(name) => followed(name, named.as_deref(), globals, &mut diags)?,
         None => named.and_then(|source| runbook::parse(&source, &mut diags)).map(|runbook| View {
-            runbook,
+            runbook: decided(runbook, &mut diags),
             plan: None,
             localhost: None,
         }),
@@ -69,6 +69,12 @@ pub async fn run(args: ShowArgs, globals: &super::Globals) -> Result<Exit, Error
         say(&render(&diags, globals.color()));
     }
     Ok(if diags.has_errors() { Exit::Usage } else { Exit::Passed })
+}
+
+/// A runbook with the decisions about it.
+fn decided(mut runbook: Runbook, diags: &mut Diagnostics) -> Runbook {
+    runbook.decide(&BTreeMap::new(), diags);
+    runbook
 }
 
 /// A runbook by itself, or as a scenario follows it.

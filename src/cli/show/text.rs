@@ -3,8 +3,9 @@
 use super::inputs::{ShownInput, inputs};
 use super::{View, restore};
 use crate::output::visible;
+use crate::programs::Kind;
 use crate::report::many as count;
-use crate::runbook::{CodeBlock, Command, LeftOut, Settings, Step, StepKind};
+use crate::runbook::{CodeBlock, Command, Handling, LeftOut, Settings, Step, StepKind};
 use crate::spec::Show;
 use crate::stack::docker::Published;
 
@@ -168,6 +169,7 @@ fn show_commands(
             // What goes on is told from what stands beside a command.
             number = ">".to_string();
         }
+        line(out, &format!("           {}", effect(command)));
         let mut named: Vec<&str> = command.inputs.iter().map(|input| input.name.as_str()).collect();
         named.dedup();
         if !named.is_empty() {
@@ -175,6 +177,23 @@ fn show_commands(
         }
     }
     show_left_out(out, usize::MAX);
+}
+
+/// What a command does, and who has decided about it.
+fn effect(command: &Command) -> String {
+    let effect = command.effect();
+    let what = match effect.kind {
+        Kind::Looks => return "looks".into(),
+        Kind::Changes => "changes something",
+        Kind::Unknown => "may change something",
+    };
+    let decided = match &command.handling {
+        Handling::Run(why) => why.clone(),
+        Handling::Skip(why) => format!("not run: {why}"),
+        Handling::Manual(why) => format!("for a person: {why}"),
+        Handling::Blocked(why) => format!("open: {why}"),
+    };
+    format!("{what} ({}); {decided}", effect.because)
 }
 
 /// The settings of a block, written as an annotation has them.

@@ -7,6 +7,7 @@ use super::sessions::name;
 use super::{Follower, Occasion, capture, client, place_of};
 use crate::engine::drill::micros;
 use crate::engine::stop::Stop;
+use crate::programs::Kind;
 use crate::record::{Event, EventSink, Location, Stream, Verdict};
 use crate::runbook::{Command, Expect, Input, Retry, Settings, Step, is_one_command};
 use crate::shell::{CommandResult, EndedCall, Shell, ShellError};
@@ -257,6 +258,17 @@ impl<S: Stack> Follower<'_, S> {
             let why = if refused { "has a value that cannot stand there" } else { "has no value" };
             Stop::new(Verdict::StepBlocked, format!("{} {why}", names.join(", "))).at(self.location(command))
         })?;
+        // A placeholder counts as a name; what begins with a dash would be an option, about which nobody has decided.
+        let option = needs.inputs.iter().find(|input| {
+            input.variable().is_none() && inputs.get(&input.name).is_some_and(|value| value.starts_with('-'))
+        });
+        if let Some(input) = option.filter(|_| command.effect().kind == Kind::Looks) {
+            let reason = format!(
+                "the value of {} begins with `-`: it would be an option; give it one that does not, or `./-…` for a file",
+                input.spelling
+            );
+            return Err(Stop::new(Verdict::StepBlocked, reason).at(self.location(command)));
+        }
         Ok(match self.client(command) {
             Some(client) => Text { run: client::command(client, &command.language, &says), says, client: true },
             None => Text { run: says.clone(), says, client: false },

@@ -2,11 +2,11 @@
 
 use super::block::{Block, Failure};
 use super::inputs::Lack;
-use super::judge::{Failing, failing};
+use super::judge::{Failing, failing, first_line};
 use super::{ByHand, Follower, Occasion};
 use crate::engine::stop::Stop;
 use crate::record::{DrillTime, Event, Location, StepStatus, Verdict, looks_secret, url_password};
-use crate::runbook::{Input, Step, StepKind, unified_name};
+use crate::runbook::{Handling, Input, Step, StepKind, unified_name};
 use crate::stack::Stack;
 use std::time::Duration;
 
@@ -26,6 +26,16 @@ impl From<Stop> for Broke {
     fn from(stop: Stop) -> Broke {
         Broke::Drill(stop)
     }
+}
+
+/// What the decisions leave of a step.
+enum Decided<'s> {
+    /// These blocks run.
+    Run(Vec<Block<'s>>),
+    /// Nothing runs, and why.
+    Skip(String),
+    /// A person does it, and why.
+    Person(String),
 }
 
 /// How a step ended that did what it should.
@@ -93,6 +103,11 @@ impl<S: Stack> Follower<'_, S> {
                 self.sink.emit(Event::Note { text: format!("{}: not run: {why}", self.location(first)) });
             }
         }
+        let blocks = match self.decided(blocks)? {
+            Decided::Run(blocks) => blocks,
+            Decided::Skip(why) => return Ok(Followed::of(StepStatus::Skipped, Some(why), &[])),
+            Decided::Person(why) => return self.by_hand(step, &why, occasion).await,
+        };
         self.complete(step, &blocks, occasion).await?;
         self.contradictions(&blocks)?;
         let (by, called) = occasion.try_until(self.sink.now());
@@ -100,6 +115,42 @@ impl<S: Stack> Follower<'_, S> {
         match warnings.is_empty() {
             true => Ok(Followed::of(StepStatus::Passed, None, &blocks)),
             false => Ok(Followed::of(StepStatus::Warned, Some(warnings.join("; ")), &blocks)),
+        }
+    }
+
+    /// What of some blocks runs. One command that nobody has decided about blocks all of the step, before anything of it runs.
+    fn decided<'s>(&self, mut blocks: Vec<Block<'s>>) -> Result<Decided<'s>, Stop> {
+        let mut skipped = None;
+        let mut person = None;
+        for (_, command) in blocks.iter().flat_map(|block| &block.commands) {
+            match &command.handling {
+                Handling::Run(_) => {}
+                Handling::Skip(why) => skipped = Some(why.clone()),
+                Handling::Manual(why) => person = Some(format!("`{}`: {why}", first_line(&command.text))),
+                Handling::Blocked(why) => {
+                    let help = format!("`firedrill accept {}` asks a person", self.path);
+                    let reason = format!("`{}` was not run: {why}; {help}", first_line(&command.text));
+                    return Err(Stop::new(Verdict::StepBlocked, reason).at(self.location(command)));
+                }
+            }
+        }
+        if let Some(why) = person {
+            return Ok(Decided::Person(why));
+        }
+        for block in &mut blocks {
+            block.commands.retain(|(_, command)| {
+                if let Handling::Skip(why) = &command.handling {
+                    let text = format!("{}: `{}` is not run: {why}", self.location(command), first_line(&command.text));
+                    self.sink.emit(Event::Note { text });
+                    return false;
+                }
+                true
+            });
+        }
+        blocks.retain(|block| !block.commands.is_empty());
+        match (blocks.is_empty(), skipped) {
+            (true, Some(why)) => Ok(Decided::Skip(why)),
+            _ => Ok(Decided::Run(blocks)),
         }
     }
 

@@ -102,11 +102,9 @@ fn controls_take_turns_and_need_a_runbook() {
         drills(&prepare(&day, &Wishes::default(), &now).day).join(" ")
     });
     let expected = [
-        "1:a1 2:b1 3:c1! 4:d1",
-        "1:a1 2:b1! 3:c1 4:d1",
+        "1:a1 2:b1 3:c1! 4:d1", "1:a1 2:b1! 3:c1 4:d1",
         // The turn of `a`, which has no runbook to leave out.
-        "1:a1 2:b1 3:c1 4:d1!",
-        "1:a1 2:b1 3:c1! 4:d1",
+        "1:a1 2:b1 3:c1 4:d1!", "1:a1 2:b1 3:c1! 4:d1",
     ];
     assert_eq!(nights.collect::<Vec<_>>(), expected);
 }

@@ -286,6 +286,10 @@ pub fn configuration(m: &mut Markup, record: &Record) {
             for file in files.into_iter().flatten() {
                 row(m, &one_line(&file.path), &[&format!("sha256 {}", file.sha256)]);
             }
+            if let Some(reading) = &plan.reading {
+                let shown = format!("sha256 {}; {}", reading.file.sha256, reading.label());
+                row(m, &one_line(&reading.file.path), &[&one_line(&shown)]);
+            }
             for load in &plan.loads {
                 row(
                     m,

@@ -235,27 +235,8 @@ fn poisoned(value: &mut serde_json::Value, poison: &str, keep: &[&str]) {
 /// A record in which every text is the same evil one; ids stay, so that things find each other.
 fn evil(story: Story, poison: &str) -> Record {
     let keep = [
-        "type",
-        "check",
-        "outcome",
-        "verdict",
-        "phase",
-        "status",
-        "what",
-        "stream",
-        "step",
-        "id",
-        "fault",
-        "load",
-        "sli",
-        "expect",
-        "after",
-        "name",
-        "level",
-        "survivors",
-        "good",
-        "results",
-        "cause",
+        "type", "check", "outcome", "verdict", "phase", "status", "what", "stream", "step", "id", "fault", "load",
+        "sli", "expect", "after", "name", "level", "survivors", "good", "results", "cause",
     ];
     let mut value = serde_json::to_value(record_of(story)).unwrap();
     poisoned(&mut value, poison, &keep);

@@ -14,7 +14,7 @@ pub use shell::{Call, Grammar, Quoting, Shell, commands};
 
 use super::Runbook;
 use super::parse;
-use super::{alternatives, annotation, markdown};
+use super::{annotation, markdown};
 use crate::source::{Diagnostics, Source};
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ pub fn look(source: &Arc<Source>, runbook: Option<&Runbook>) -> Look {
     let notes = annotation::take(&mut document.blocks, source, &mut Diagnostics::default());
     let mut phases = Vec::new();
     let mut sections = parse::sections(&source.text, &document.blocks, &notes);
-    alternatives::verify_after_mitigate(&mut sections);
+    parse::verify_after_mitigate(&mut sections);
     for section in sections {
         if let Some((_, span)) = section.heading {
             phases.push((span.start, section.phase));

@@ -27,29 +27,9 @@ const LISTEN_AGAIN: Duration = Duration::from_millis(200);
 /// What a process takes over of a service: what its command needs to run as it does there, and nothing by which others find
 /// the service (aliases, ports, labels) or by which it reaches the host beyond its mounts.
 const TAKEN_OVER: &[&str] = &[
-    "cap_add",
-    "cap_drop",
-    "configs",
-    "dns",
-    "dns_opt",
-    "dns_search",
-    "environment",
-    "extra_hosts",
-    "group_add",
-    "image",
-    "links",
-    "network_mode",
-    "networks",
-    "platform",
-    "pull_policy",
-    "secrets",
-    "security_opt",
-    "shm_size",
-    "tmpfs",
-    "ulimits",
-    "user",
-    "volumes",
-    "working_dir",
+    "cap_add", "cap_drop", "configs", "dns", "dns_opt", "dns_search", "environment", "extra_hosts", "group_add",
+    "image", "links", "network_mode", "networks", "platform", "pull_policy", "secrets", "security_opt", "shm_size",
+    "tmpfs", "ulimits", "user", "volumes", "working_dir",
 ];
 
 /// A process as a service of the model, from the service that it is like.

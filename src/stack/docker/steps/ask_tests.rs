@@ -247,23 +247,8 @@ const DANGEROUS: &[&str] = &[
 /// What must never stand among the flags that the real command is given.
 fn leads_out(passed: &[String]) -> bool {
     const OUT: &[&str] = &[
-        "--volume=",
-        "--mount",
-        "--privileged",
-        "--network",
-        "--pid",
-        "--device",
-        "--cap-add",
-        "--host",
-        "--context",
-        "--config",
-        "--file",
-        "--env-file",
-        "--output",
-        "--name",
-        "--publish",
-        "--label",
-        "--type",
+        "--volume=", "--mount", "--privileged", "--network", "--pid", "--device", "--cap-add", "--host", "--context",
+        "--config", "--file", "--env-file", "--output", "--name", "--publish", "--label", "--type",
     ];
     passed.iter().any(|flag| !flag.starts_with("--") || OUT.iter().any(|out| flag.starts_with(out)))
 }

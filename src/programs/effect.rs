@@ -1,0 +1,633 @@
+//! What a program does to the world, called with certain words: it only looks, as the table says of exactly this way of
+//! calling it, or it changes something, or nobody can say. **Whatever is not understood is unknown**, and counts as a change.
+
+use super::sql::of_sql;
+use super::table::{self, Language, Program, Way};
+use super::{http, scripts};
+
+/// Stands in a [`Word`] for a placeholder: one word that a person fills in.
+pub const FILLED: char = '\u{E000}';
+/// Stands in a [`Word`] for what a shell puts there, which may be anything.
+pub const EXPANDED: char = '\u{E001}';
+
+/// A word that a program is given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Word {
+    /// Its text, quotes taken away, with [`FILLED`] and [`EXPANDED`] for what is not known.
+    pub text: String,
+    /// How much of it is known.
+    pub kind: WordKind,
+}
+
+/// How much of a word is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WordKind {
+    /// All of it.
+    Fixed,
+    /// Not all, but it stays one word, or each of its words begins as it does.
+    Held,
+    /// It may become options, several words, or none.
+    Loose,
+}
+
+/// What a program gets on its standard input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Input<'a> {
+    /// Nothing.
+    Nothing,
+    /// Something that is not known here: a pipe, a file.
+    Stream,
+    /// The rest of the script of which it is a part: what it takes of that its shell does not read.
+    Script,
+    /// This text.
+    Text(&'a str),
+}
+
+/// What a command does; the worse, the greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// It only looks.
+    Looks,
+    /// It cannot be told.
+    Unknown,
+    /// It changes something.
+    Changes,
+}
+
+/// What a command does, and how that is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Effect {
+    /// What it does.
+    pub kind: Kind,
+    /// How that is known, for people; empty where it only looks.
+    pub because: String,
+}
+
+impl Effect {
+    /// It only looks.
+    pub fn looks() -> Effect {
+        Effect { kind: Kind::Looks, because: String::new() }
+    }
+
+    /// It cannot be told, for this reason.
+    pub fn unknown(because: impl Into<String>) -> Effect {
+        Effect { kind: Kind::Unknown, because: because.into() }
+    }
+
+    /// It changes something, as this says.
+    pub fn changes(because: impl Into<String>) -> Effect {
+        Effect { kind: Kind::Changes, because: because.into() }
+    }
+
+    /// The worse of two; of equals the first.
+    pub fn or_worse(self, other: Effect) -> Effect {
+        if other.kind > self.kind { other } else { self }
+    }
+
+    /// The worst of several.
+    pub fn worst(effects: impl IntoIterator<Item = Effect>) -> Option<Effect> {
+        effects.into_iter().reduce(Effect::or_worse)
+    }
+}
+
+impl Word {
+    /// A word of which all is known.
+    pub fn fixed(text: impl Into<String>) -> Word {
+        Word { text: text.into(), kind: WordKind::Fixed }
+    }
+
+    /// Whether it is exactly this.
+    pub fn is(&self, text: &str) -> bool {
+        self.kind == WordKind::Fixed && self.text == text
+    }
+
+    /// Whether it may turn out to be an option, though it does not look like one: `$X` may hold `-delete`, in quotes as well.
+    pub fn may_be_option(&self) -> bool {
+        self.kind == WordKind::Loose || self.text.starts_with(EXPANDED)
+    }
+
+    /// What it begins with, as far as that is known.
+    pub fn beginning(&self) -> &str {
+        let end = match self.kind {
+            WordKind::Fixed => self.text.len(),
+            _ => self.text.find([FILLED, EXPANDED, '*', '?', '[', '{']).unwrap_or(self.text.len()),
+        };
+        self.text.get(..end).unwrap_or_default()
+    }
+
+    /// Whether it may become several words: a glob, or what is split.
+    fn may_be_several(&self) -> bool {
+        self.kind == WordKind::Loose || self.kind == WordKind::Held && self.text.contains(['*', '?', '[', '{'])
+    }
+
+    /// As it is told to people.
+    pub fn shown(&self) -> String {
+        let text = self.text.replace([FILLED, EXPANDED], "…").replace(['\n', '\t'], " ");
+        match text.char_indices().nth(60) {
+            Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+            None => text,
+        }
+    }
+}
+
+/// An option that is given.
+#[derive(Debug)]
+pub(super) struct Given<'w> {
+    /// `-x` or `--long`.
+    pub name: String,
+    /// Its value, its own word's or the next one.
+    pub value: Option<Value<'w>>,
+    word: &'w Word,
+    /// Whether it is certain that it is an option, and no value of one before it.
+    sure: bool,
+    /// How many operands stand before it.
+    behind: usize,
+}
+
+/// The value of an option.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Value<'w> {
+    pub text: &'w str,
+    pub kind: WordKind,
+}
+
+/// The words behind a program, taken apart.
+#[derive(Debug, Default)]
+pub(super) struct Arguments<'w> {
+    pub operands: Vec<&'w Word>,
+    pub options: Vec<Given<'w>>,
+    /// How many operands stand before the first word that may be more or something else than it seems.
+    sure: Option<usize>,
+    /// A word that may bring options.
+    loose: Option<&'w Word>,
+    /// An operand that is filled in.
+    filled: Option<&'w Word>,
+    /// Whether there may be more operands than there seem to be.
+    several: bool,
+    /// Whether the word that is looked at may be the value of an option before it …
+    maybe_value: bool,
+    /// … and the next one.
+    maybe_valued: bool,
+}
+
+impl<'w> Arguments<'w> {
+    /// Takes the words behind a program apart by what the table knows of its options.
+    pub fn of(program: &Program, words: &'w [Word]) -> Arguments<'w> {
+        let mut out = Arguments::default();
+        let mut rest = words.iter();
+        let mut over = false;
+        while let Some(word) = rest.next() {
+            let dashed = word.text.len() > 1 && word.text.starts_with('-');
+            out.several |= word.may_be_several();
+            out.maybe_value = std::mem::take(&mut out.maybe_valued);
+            if over || !dashed {
+                if word.kind == WordKind::Loose || !over && word.may_be_option() {
+                    out.doubt();
+                    out.loose = out.loose.or(Some(word).filter(|_| !over));
+                }
+                out.filled = out.filled.or(Some(word).filter(|word| !over && word.text.starts_with(FILLED)));
+                out.operands.push(word);
+                over |= program.options_first;
+            } else if word.is("--") {
+                over = true;
+            } else {
+                out.option(program, word, &mut rest);
+            }
+        }
+        out
+    }
+
+    /// What follows may be something else than it seems.
+    fn doubt(&mut self) {
+        self.sure = self.sure.or(Some(self.operands.len()));
+        self.maybe_valued = true;
+    }
+
+    fn give(&mut self, name: &str, value: Option<Value<'w>>, word: &'w Word) {
+        self.options.push(Given {
+            name: name.to_string(),
+            value,
+            word,
+            sure: !self.maybe_value,
+            behind: self.operands.len(),
+        });
+    }
+
+    fn option(&mut self, program: &Program, word: &'w Word, rest: &mut std::slice::Iter<'w, Word>) {
+        let (text, fixed) = (word.text.as_str(), word.kind == WordKind::Fixed);
+        let own = |from: usize| Some(Value { text: text.get(from..).unwrap_or_default(), kind: word.kind });
+        if word.kind == WordKind::Loose {
+            self.loose = self.loose.or(Some(word));
+        }
+        let long = text.starts_with("--");
+        match word.beginning().split_once('=') {
+            // `-x=y` is an option of that name only where the table has one.
+            Some((name, _)) if long || name.len() > 2 && (program.takes(name) || program.is_flag(name)) => {
+                self.give(name, own(name.len() + 1), word);
+            }
+            _ if fixed && program.takes(text) => self.take(text, word, rest),
+            _ if fixed && program.is_flag(text) => self.give(text, None, word),
+            _ if long => {
+                self.give(text, None, word);
+                self.loose = self.loose.or(Some(word).filter(|_| !fixed));
+                self.doubt();
+            }
+            _ => self.group(program, word, rest),
+        }
+        if word.kind == WordKind::Loose {
+            self.doubt();
+        }
+    }
+
+    /// An option whose value is the next word.
+    fn take(&mut self, name: &str, word: &'w Word, rest: &mut std::slice::Iter<'w, Word>) {
+        let value = rest.next();
+        self.give(name, value.map(|value| Value { text: &value.text, kind: value.kind }), word);
+        if let Some(value) = value.filter(|value| value.kind == WordKind::Loose) {
+            self.loose = self.loose.or(Some(value));
+            self.several = true;
+            self.doubt();
+        }
+    }
+
+    /// Short options that share a word: `-fsSo FILE`.
+    fn group(&mut self, program: &Program, word: &'w Word, rest: &mut std::slice::Iter<'w, Word>) {
+        for (at, letter) in word.text.char_indices().skip(1) {
+            let name = format!("-{letter}");
+            let behind = word.text.get(at + letter.len_utf8()..).filter(|rest| !rest.is_empty());
+            let attached = behind.map(|text| Value { text, kind: word.kind });
+            if at >= word.beginning().len() {
+                self.give(&word.text, None, word);
+                self.loose = self.loose.or(Some(word));
+                return self.doubt();
+            }
+            if program.attached.contains(&name) {
+                return self.give(&name, attached, word);
+            }
+            match program.takes(&name) {
+                true if attached.is_some() => return self.give(&name, attached, word),
+                true => return self.take(&name, word, rest),
+                false => {}
+            }
+            self.give(&name, None, word);
+            if !program.is_flag(&name) {
+                self.doubt();
+                self.maybe_value = true;
+            }
+        }
+    }
+
+    /// Whether the call is of this way. Where it is not `strict` (for a label), doubts count for nothing.
+    fn holds(&self, program: &Program, way: &Way, strict: bool) -> bool {
+        let certain = self.sure.filter(|_| strict).unwrap_or(usize::MAX);
+        let same = |known: &str, given: &str| match program.ignores_case {
+            true => known.eq_ignore_ascii_case(given),
+            false => known == given,
+        };
+        let matches = |known: &String, given: &Word| match known.strip_suffix('*') {
+            Some("") => given.kind == WordKind::Fixed || given.kind == WordKind::Held && !given.may_be_option(),
+            Some(beginning) => {
+                let begins = given.text.get(..beginning.len()).is_some_and(|begins| same(beginning, begins));
+                given.kind == WordKind::Fixed && begins
+            }
+            None => given.kind == WordKind::Fixed && same(known, &given.text),
+        };
+        let operand = |(at, known): (usize, &Vec<String>)| {
+            at < certain && self.operands.get(at).is_some_and(|given| known.iter().any(|known| matches(known, given)))
+        };
+        let ends = !way.ends || self.operands.len() == way.operands.len() && !(strict && self.several);
+        way.operands.iter().enumerate().all(operand)
+            && ends
+            && way.options.iter().all(|names| self.is_given(program, names, strict, way.operands.len()))
+            && !way.without.iter().any(|names| self.may_be_given(program, names))
+            && (way.options.is_empty() && way.without.is_empty() || !strict || self.loose.is_none())
+    }
+
+    /// Whether an option may be given by one of its names, with whatever value.
+    fn may_be_given(&self, program: &Program, names: &[String]) -> bool {
+        self.options.iter().any(|given| names.contains(&given.name)) || self.is_given(program, names, false, 0)
+    }
+
+    /// Whether an option is given by one of its names, as a word of its own or among switches, and not taken back.
+    /// Where it is not `strict` an option of the way stands behind its `operands`: the `-f` of `docker compose -f FILE logs` is none of `logs`.
+    fn is_given(&self, program: &Program, names: &[String], strict: bool, operands: usize) -> bool {
+        let given = |given: &Given<'_>, name: &str| {
+            // `-la` is `-l` and `-a`, `-lena` is `-l` with a value.
+            let letters = given.word.text.chars().skip(1).all(|letter| program.is_flag(&format!("-{letter}")));
+            let group = name.len() == 2 && !given.word.text.starts_with("--") && (letters || !strict);
+            let own = given.word.is(name) || given.word.kind == WordKind::Fixed && given.name == name && group;
+            own && if strict { given.sure } else { given.behind >= operands }
+        };
+        let base = |name: &str| name.split('=').next().unwrap_or_default().trim_start_matches('-').to_string();
+        names.iter().any(|name| {
+            let against = |other: &Given<'_>| {
+                let other_base = base(&other.name);
+                strict
+                    && name.starts_with("--")
+                    && !other.word.is(name)
+                    && (other_base == base(name) || other_base.strip_prefix("no-") == Some(&base(name)))
+            };
+            self.options.iter().any(|one| given(one, name)) && !self.options.iter().any(against)
+        })
+    }
+
+    /// What is wrong with the options of a call that would otherwise only look; those in `judged` are looked at elsewhere.
+    fn strange(&self, program: &Program, verb: bool, judged: &[&str]) -> Option<String> {
+        if program.only.is_none() && program.refuse.is_empty() {
+            return None;
+        }
+        // Behind a verb (`kubectl logs <pod>`) it is a name that a person fills in.
+        if let Some(word) = self.loose.or(self.filled.filter(|_| !verb)) {
+            return Some(format!("`{}` may bring options", word.shown()));
+        }
+        let bare = |name: &str| name.trim_start_matches('-').to_string();
+        let is = |given: &Given<'_>, known: &String| given.name == *known || given.word.is(known);
+        let refused = |given: &Given<'_>, known: &String| {
+            let long = known.len() > 2 && given.name.len() > 2;
+            let shortened = long && given.name.starts_with("--") && known.starts_with(&given.name);
+            is(given, known) || given.word.beginning() == known || shortened || long && bare(known) == bare(&given.name)
+        };
+        let strange = self.options.iter().filter(|given| !judged.contains(&given.name.as_str())).find(|given| {
+            program.only.as_ref().is_some_and(|only| !only.iter().any(|known| is(given, known)))
+                || program.refuse.iter().any(|known| refused(given, known))
+        });
+        strange.map(|given| match program.takes(&given.name) || given.word.text.len() <= 2 {
+            true => format!("with `{}`", given.name),
+            false => format!("with `{}`", given.word.shown()),
+        })
+    }
+
+    /// The values of an option that has one of these names.
+    pub fn values<'s>(&'s self, names: &'s [&str]) -> impl Iterator<Item = Option<Value<'w>>> + 's {
+        self.options.iter().filter(|given| names.contains(&given.name.as_str())).map(|given| given.value)
+    }
+
+    /// Whether one of these options is given.
+    pub fn has(&self, names: &[&str]) -> bool {
+        self.values(names).next().is_some()
+    }
+}
+
+impl Program {
+    /// Whether an option takes the next word as its value.
+    fn takes(&self, name: &str) -> bool {
+        self.valued.iter().any(|known| known == name)
+    }
+
+    /// Whether it is an option without a value.
+    fn is_flag(&self, name: &str) -> bool {
+        let known = |list: &[String]| list.iter().any(|known| known == name);
+        known(&self.flags) || self.only.as_deref().is_some_and(known) && !known(&self.valued) && !known(&self.attached)
+    }
+}
+
+/// The name of a program that is looked up in the table: a bare one, or one in a folder of the system.
+pub fn name_of(program: &str) -> Option<&str> {
+    const FOLDERS: [&str; 6] = ["/bin/", "/usr/bin/", "/sbin/", "/usr/sbin/", "/usr/local/bin/", "/usr/local/sbin/"];
+    let name = FOLDERS.iter().find_map(|folder| program.strip_prefix(folder)).unwrap_or(program);
+    (!name.is_empty() && !name.contains('/')).then_some(name)
+}
+
+/// Whether anything is known of a program.
+pub fn is_known(name: &str) -> bool {
+    table::entry(name).is_some()
+}
+
+/// Why a call may run or read something else than it says: a script by its path, files that a connection string names.
+fn leads_elsewhere(name: &str, program: &Program, arguments: &Arguments<'_>) -> Option<&'static str> {
+    const FILES: [&str; 5] = ["ssl", "passfile", "service", "krb", "%"];
+    let path = |word: &&&Word| word.kind != WordKind::Fixed || word.text.contains('/');
+    let starts = matches!(name, "service" | "rc-service" | "invoke-rc.d");
+    if starts && arguments.operands.first().filter(path).is_some() {
+        return Some("which script it runs is not known");
+    }
+    if program.language == Some(Language::Sql) || name.starts_with("pg_") {
+        let options = arguments.values(&["-d", "--dbname", "-h", "--host"]).flatten().map(|value| value.text);
+        let operands = arguments.operands.iter().map(|word| word.text.as_str());
+        let strange = |text: &str| {
+            text.contains(['=', ':']) && FILES.iter().any(|file| text.replace("sslmode", "").contains(file))
+        };
+        if options.chain(operands).any(strange) {
+            return Some("its connection string may name files");
+        }
+    }
+    None
+}
+
+/// The effect of one program, called with these words, the program first; what it runs is not looked at.
+pub fn of_call(words: &[Word], input: Input<'_>) -> Effect {
+    let Some((first, words)) = words.split_first() else { return Effect::looks() };
+    let Some(name) = name_of(&first.text).filter(|_| first.kind == WordKind::Fixed) else {
+        return Effect::unknown(format!("which program `{}` is, is not known", first.shown()));
+    };
+    let Some(entry) = table::entry(name) else {
+        return Effect::unknown(format!("the table of programs does not know `{}`", first.shown()));
+    };
+    let asks = matches!(words, [word] if word.is("--help") || word.is("--version"));
+    if entry.safe || asks {
+        return Effect::looks();
+    }
+    let Some(program) = entry.program else {
+        return Effect::unknown(format!("`{name}` runs another program"));
+    };
+    let arguments = Arguments::of(program, words);
+    if let Some(why) = leads_elsewhere(name, program, &arguments) {
+        return Effect::unknown(format!("`{name}`: {why}"));
+    }
+    let holding = program.looks.iter().filter(|way| arguments.holds(program, way, true));
+    // Whether there is one, whether one says what the program is to do, and whether one begins with a verb.
+    let (way, tells, verb) = holding.fold((false, false, false), |(_, tells, verb), way| {
+        (true, tells || !way.options.is_empty(), verb || !way.operands.is_empty())
+    });
+    // What the words say in a language of their own.
+    let mut checked: &[&str] = &[];
+    let told = match (name, program.language) {
+        ("sed" | "gsed", _) => Some(scripts::of_sed(&arguments)),
+        ("awk" | "gawk" | "mawk" | "nawk", _) => return scripts::of_awk(words),
+        ("openssl", _)
+            if input != Input::Nothing && arguments.operands.first().is_some_and(|verb| verb.is("s_client")) =>
+        {
+            Some(Effect::unknown("`openssl s_client` sends what it reads"))
+        }
+        (_, Some(Language::Http)) if tells && arguments.operands.is_empty() => None,
+        (_, Some(Language::Http)) => {
+            checked = if name == "curl" { &http::CHECKED } else { &[] };
+            Some(http::of_call(name, &arguments))
+        }
+        (_, Some(Language::Sql)) => of_statements(name, program, &arguments, input),
+        (_, Some(Language::Redis)) if arguments.operands.is_empty() => match input {
+            Input::Text(text) => Some(of_lines(name, text)),
+            _ => None,
+        },
+        _ => None,
+    };
+    let way = way && (tells || !matches!(program.language, Some(Language::Http | Language::Sql)));
+    let strange =
+        arguments.strange(program, verb, checked).map(|strange| Effect::unknown(format!("`{name}`: {strange}")));
+    let effect =
+        told.unwrap_or_else(|| match (way, arguments.operands.first().filter(|_| !program.looks.is_empty())) {
+            (true, _) => Effect::looks(),
+            (false, Some(operand)) => {
+                Effect::unknown(format!("`{name} {}` is not known to only look", operand.shown()))
+            }
+            (false, None) => Effect::unknown(format!("`{name}` is not known to only look in this way")),
+        });
+    let effect = strange.into_iter().fold(effect, |effect, strange| strange.or_worse(effect));
+    let changes = program.changes.iter().find(|way| arguments.holds(program, way, false));
+    match changes.filter(|_| effect.kind == Kind::Unknown) {
+        Some(way) => Effect::changes(format!("`{}` changes", arguments.label(name, way))),
+        None => effect,
+    }
+}
+
+/// The effect of what a client of a database is told: the values of its options, its operands, its standard input. None where
+/// it is told nothing.
+fn of_statements(name: &str, program: &Program, arguments: &Arguments<'_>, input: Input<'_>) -> Option<Effect> {
+    let options = arguments.options.iter().filter(|given| program.text.contains(&given.name)).map(|given| given.value);
+    let from = program.text_at.map_or(usize::MAX, |at| at.saturating_sub(1));
+    let operands = arguments.operands.iter().skip(from).map(|word| Some(Value { text: &word.text, kind: word.kind }));
+    let typed = if let Input::Text(text) = input { Some(text) } else { None };
+    let typed = typed.map(|text| Some(Value { text, kind: WordKind::Fixed }));
+    let of_value = |value: Option<Value<'_>>| match value {
+        Some(value) => of_sql(name, value.text, value.kind != WordKind::Fixed),
+        None => Effect::unknown("SQL: there is no statement"),
+    };
+    Effect::worst(options.chain(operands).chain(typed).map(of_value))
+}
+
+/// The effect of commands that a program reads, one on a line.
+pub fn of_lines(name: &str, text: &str) -> Effect {
+    let lines = text.lines().filter(|line| !line.trim().is_empty());
+    let of_line = |line: &str| {
+        let words = line.split_whitespace().map(Word::fixed);
+        of_call(&[Word::fixed(name)].into_iter().chain(words).collect::<Vec<_>>(), Input::Nothing)
+    };
+    Effect::worst(lines.map(of_line)).unwrap_or_else(|| Effect::unknown(format!("what `{name}` is told is not known")))
+}
+
+impl Arguments<'_> {
+    /// A call as it is told to people: the program and the words of the way.
+    fn label(&self, name: &str, way: &Way) -> String {
+        // What stands for any word is a name.
+        let named = self.operands.iter().zip(&way.operands).filter(|(_, known)| known[..] != ["*"]);
+        let operands = named.map(|(word, _)| word.shown());
+        let given = |names: &Vec<String>| {
+            let of_call = |name: &&String| self.options.iter().any(|given| given.name == **name || given.word.is(name));
+            names.iter().find(of_call).or(names.first()).cloned()
+        };
+        let options = way.options.iter().filter_map(given);
+        [name.to_string()].into_iter().chain(operands).chain(options).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// The first of some ways that a call is of, as it is told to people.
+fn labelled(words: &[Word], ways: impl Fn(&Program) -> &[Way]) -> Option<String> {
+    let (first, words) = words.split_first()?;
+    let name = name_of(&first.text).filter(|_| first.kind == WordKind::Fixed)?;
+    let program = table::entry(name)?.program?;
+    let arguments = Arguments::of(program, words);
+    let way = ways(program).iter().find(|way| arguments.holds(program, way, false))?;
+    Some(arguments.label(name, way))
+}
+
+/// What of a program opens a session or an editor for a person, called like this: `kubectl edit`.
+pub fn interactive(words: &[Word]) -> Option<String> {
+    labelled(words, |program| &program.interactive)
+}
+
+/// What of a program never ends by itself, called like this: `kubectl logs -f`.
+pub fn endless(words: &[Word]) -> Option<String> {
+    labelled(words, |program| &program.endless)
+}
+
+/// What of a program cannot be taken back, called like this: `kubectl delete namespace`.
+pub fn destroys(words: &[Word]) -> Option<String> {
+    labelled(words, |program| &program.destroys)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Vec<Word> {
+        let word = |text: &str| match text {
+            "$X" => Word { text: EXPANDED.to_string(), kind: WordKind::Loose },
+            "\"$X\"" => Word { text: EXPANDED.to_string(), kind: WordKind::Held },
+            text => Word {
+                kind: if text.contains(FILLED) { WordKind::Held } else { WordKind::Fixed },
+                text: text.to_string(),
+            },
+        };
+        text.split(' ').map(word).collect()
+    }
+
+    #[test]
+    fn words_that_are_not_known_decide_nothing() {
+        for (text, kind) in [
+            ("kubectl get pods", Kind::Looks),
+            ("kubectl get \u{e000}", Kind::Looks),
+            ("kubectl \u{e000} pods", Kind::Unknown),
+            ("kubectl $X get pods", Kind::Unknown),
+            ("kubectl -n $X get pods", Kind::Unknown),
+            ("kubectl -n \"$X\" get pods", Kind::Looks),
+            ("kubectl --unknown get pods", Kind::Unknown),
+            ("kubectl apply -f x --dry-run=client", Kind::Looks),
+            ("kubectl apply --field-manager --dry-run=client -f x", Kind::Changes),
+            ("kubectl apply -f x --dry-run=client --dry-run=none", Kind::Changes),
+            ("grep $X", Kind::Looks),
+            ("sort $X", Kind::Unknown),
+            ("sort \"$X\"", Kind::Unknown),
+            ("sort -- $X", Kind::Looks),
+            ("sort -uof x", Kind::Unknown),
+            ("sort -k2 x", Kind::Looks),
+            ("uniq x", Kind::Looks),
+            ("uniq x y", Kind::Unknown),
+            ("uniq $X", Kind::Unknown),
+            ("hostname", Kind::Looks),
+            ("hostname x", Kind::Unknown),
+            ("crontab -l", Kind::Looks),
+            ("crontab -ulena x", Kind::Unknown),
+            ("journalctl --vac=1", Kind::Unknown),
+            ("frob --help", Kind::Unknown),
+            ("rm --help", Kind::Looks),
+            ("rm --help x", Kind::Unknown),
+            ("/usr/bin/kubectl get pods", Kind::Looks),
+            ("/tmp/kubectl get pods", Kind::Unknown),
+            ("./kubectl get pods", Kind::Unknown),
+            ("$X get pods", Kind::Unknown),
+        ] {
+            let effect = of_call(&words(text), Input::Nothing);
+            assert_eq!(effect.kind, kind, "{text}: {}", effect.because);
+        }
+    }
+
+    #[test]
+    fn what_is_read_counts_where_it_is_text_for_the_program() {
+        for (text, input, kind) in [
+            ("psql", Input::Nothing, Kind::Unknown),
+            ("psql", Input::Stream, Kind::Unknown),
+            ("psql", Input::Text("SELECT 1"), Kind::Looks),
+            ("psql -c SHOW\u{a0}x", Input::Nothing, Kind::Looks),
+            ("psql", Input::Text("DELETE FROM a"), Kind::Changes),
+            ("psql -l", Input::Nothing, Kind::Looks),
+            ("redis-cli", Input::Text("PING\nGET a\n"), Kind::Looks),
+            ("redis-cli", Input::Text("PING\nflushall\n"), Kind::Changes),
+            ("redis-cli", Input::Text("5 flushall\n"), Kind::Unknown),
+            ("cat", Input::Text("DELETE FROM a"), Kind::Looks),
+            ("openssl s_client -connect x:443", Input::Nothing, Kind::Looks),
+            ("openssl s_client -connect x:443", Input::Text("flush_all"), Kind::Unknown),
+        ] {
+            assert_eq!(of_call(&words(text), input).kind, kind, "{text} {input:?}");
+        }
+    }
+
+    #[test]
+    fn calls_are_told_by_their_ways() {
+        assert!(["psql", "redis-cli", "kubectl edit x"].iter().all(|text| interactive(&words(text)).is_some()));
+        assert_eq!(interactive(&words("kubectl get pods")), None);
+        assert_eq!(endless(&words("kubectl logs x -f")).as_deref(), Some("kubectl logs -f"));
+        assert_eq!(endless(&words("kubectl logs x")), None);
+        assert_eq!(destroys(&words("kubectl delete ns x")).as_deref(), Some("kubectl delete ns"));
+        assert!(is_known("kubectl") && is_known("sudo") && is_known("ls") && !is_known("frob"));
+    }
+}

@@ -1,0 +1,162 @@
+//! Whether a request over HTTP only looks: by its method, and by its address, because a GET of `/-/reload` or `/admin/flush`
+//! is an order that somebody has put into an address.
+
+use super::effect::{Arguments, EXPANDED, Effect, FILLED, Value, WordKind};
+
+/// Words of an address by which a GET might do something all the same: `/-/reload`, `/admin/flush`.
+const VERBS_OF_ADDRESSES: &str = "
+abort ack activate add demote deregister down admin allow apply approve ban block cancel clean cleanup clear close commit compact create
+deactivate delete deny deploy destroy disable dismiss drain drop enable evict exec expire fail failback failover fix
+flip flush free freeze gc heal hook hooks invalidate kill maintenance mute off on open pause post promote purge push
+poweroff put quit reboot rebuild reconnect recover refresh reindex release reload remove renew repair replay requeue reset
+restart restore resume resync retry revert revoke rollback rotate run scale set shutdown silence start stop switch
+sync terminate toggle uninstall upgrade trigger truncate unban unblock unfreeze unlock unmute update vacuum warm warmup webhook wipe
+write
+";
+
+/// Options of `curl` whose values are looked at here.
+pub(super) const CHECKED: [&str; 9] =
+    ["-o", "--output", "-D", "--dump-header", "-w", "--write-out", "-G", "--get", "--data-urlencode"];
+/// Ends of addresses whose queries are PromQL or the like: whatever stands in one, it is a question.
+const QUESTIONS: [&str; 5] = ["/api/v1/query", "/api/v1/query_range", "/api/v1/series", "/api/v1/labels", "/values"];
+
+/// The effect of `curl`, `wget` or `http`, whose other options write and send nothing.
+pub(super) fn of_call(name: &str, arguments: &Arguments<'_>) -> Effect {
+    let unknown = |why: &str| Effect::unknown(format!("HTTP: {why}"));
+    let fixed = |value: &Value<'_>| value.kind == WordKind::Fixed;
+    for value in arguments.values(&["-X", "--request", "--method"]) {
+        match value.filter(fixed).map(|method| method.text) {
+            Some("GET" | "HEAD" | "OPTIONS") => {}
+            Some("DELETE") => return Effect::changes("HTTP: DELETE"),
+            Some(method) => return unknown(method),
+            None => return unknown("the method is not known"),
+        }
+    }
+    let queries: Vec<Value<'_>> = arguments.values(&["--data-urlencode"]).flatten().collect();
+    // `name@file` is read from a file.
+    let from_file =
+        |query: &Value<'_>| query.text.split('=').next().is_some_and(|name| name.contains(['@', FILLED, EXPANDED]));
+    if !queries.is_empty() && !arguments.has(&["-G", "--get"]) || queries.iter().any(from_file) {
+        return unknown("it sends something");
+    }
+    let nowhere = |value: Option<Value<'_>>| {
+        value.filter(fixed).is_some_and(|value| ["-", "/dev/null", "/dev/stdout", "/dev/stderr"].contains(&value.text))
+    };
+    let written = ["-o", "--output", "-D", "--dump-header", "-O", "--output-document"];
+    let keeps = name == "wget" && !arguments.has(&["-O", "--output-document", "--spider"]);
+    if keeps || !arguments.values(&written).all(nowhere) {
+        return unknown("it writes a file");
+    }
+    let shown = |value: Option<Value<'_>>| {
+        let text = value.filter(fixed).map_or("@", |value| value.text);
+        !text.starts_with('@') && !text.to_lowercase().contains("%output")
+    };
+    // `X-HTTP-Method-Override`
+    let header = |value: Option<Value<'_>>| {
+        let beside = |text: &str| text.starts_with(['@', FILLED, EXPANDED]) || text.to_lowercase().contains("method");
+        value.is_some_and(|value| !beside(value.text))
+    };
+    // What a command or a variable holds is sent to nobody.
+    const SENT: [&str; 14] = [
+        "-A", "-b", "-e", "-H", "-U", "-u", "--cookie", "--data-urlencode", "--header", "--oauth2-bearer",
+        "--password", "--referer", "--user", "--user-agent",
+    ];
+    if arguments.values(&SENT).flatten().any(|value| value.text.contains(EXPANDED)) {
+        return unknown("it sends what is not known here");
+    }
+    if !arguments.values(&["-w", "--write-out"]).all(shown) || !arguments.values(&["-H", "--header"]).all(header) {
+        return unknown("what it shows or sends beside is not known");
+    }
+    let operands = arguments.operands.iter().map(|word| Value { text: &word.text, kind: word.kind });
+    let mut addresses: Vec<Value<'_>> = operands.chain(arguments.values(&["--url"]).flatten()).collect();
+    // `http ADDRESS field=value` sends it, and so does `http ADDRESS` what it reads.
+    if matches!(name, "http" | "https") {
+        match addresses[..] {
+            [method, address] if fixed(&method) && ["GET", "HEAD", "OPTIONS"].contains(&method.text) => {
+                addresses = vec![address]
+            }
+            [_] if arguments.has(&["--ignore-stdin", "-I"]) => {}
+            _ => return unknown("the method is not known"),
+        }
+    }
+    if addresses.is_empty() {
+        return unknown("the address is not known");
+    }
+    let globs = !arguments.has(&["-g", "--globoff"]);
+    let strange = addresses.iter().find_map(|address| strange(address, &queries, globs));
+    strange.map_or_else(Effect::looks, |why| unknown(&why))
+}
+
+/// What is wrong with an address.
+fn strange(address: &Value<'_>, queries: &[Value<'_>], globs: bool) -> Option<String> {
+    let shown = address.text.replace([FILLED, EXPANDED], "…");
+    let rest = match address.text.split_once("://") {
+        Some((scheme, rest)) if ["http", "https"].contains(&scheme.to_ascii_lowercase().as_str()) => rest,
+        Some(_) => return Some(format!("the protocol of `{shown}`")),
+        None => address.text,
+    };
+    // Without a protocol, curl goes by the name of the host; with one that is filled in, by that: `gopher://cache:6379/_FLUSHALL`.
+    let others = ["ftp.", "dict.", "ldap.", "imap.", "smtp.", "pop3."];
+    let lower = rest.to_ascii_lowercase();
+    let begins = |name: &&str| lower.starts_with(*name) || lower.contains(&format!("@{name}"));
+    let host = rest.split(['/', '?']).next().unwrap_or_default();
+    let bare = rest.len() == address.text.len();
+    let strange = others.iter().any(begins) || host.contains([FILLED, EXPANDED]) || host.starts_with(['-', '/', '.']);
+    if bare && strange {
+        return Some(format!("the protocol of `{shown}` is not known"));
+    }
+    let path = rest.find(['/', '?']).map_or("", |at| rest.get(at..).unwrap_or_default());
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let question = QUESTIONS.iter().any(|end| path.ends_with(end));
+    // `re{load}` is an address that curl puts together.
+    let glob = |c: char| c == '*' && address.kind != WordKind::Fixed || "{}[]".contains(c) && globs;
+    let open = |c: char| c == EXPANDED || glob(c);
+    if path.contains(open) || path.contains('\\') || !question && query.contains(open) {
+        return Some(format!("`{shown}` may become another address"));
+    }
+    let mut texts: Vec<&str> = vec![path];
+    if !question {
+        texts.extend([query].into_iter().chain(queries.iter().map(|query| query.text)));
+    }
+    let verb = texts.iter().find_map(|text| words(&decoded(text)).into_iter().find(|word| is_verb(word)));
+    verb.map(|verb| format!("`{verb}` in the address sounds like an order"))
+}
+
+/// Whether a word is an order; some are ones within others as well: `flushall`.
+fn is_verb(word: &str) -> bool {
+    let within = ["delete", "destroy", "failover", "flush", "purge", "restart", "shutdown", "terminate", "truncate"];
+    VERBS_OF_ADDRESSES.split_ascii_whitespace().any(|verb| verb == word)
+        || within.iter().any(|verb| word.contains(verb))
+}
+
+/// The words of a part of an address, in lower case: `/cache/flushAll2` → cache, flush, all.
+fn words(text: &str) -> Vec<String> {
+    let (mut out, mut before) = (vec![String::new()], ' ');
+    for c in text.chars() {
+        if !c.is_ascii_alphabetic() || c.is_ascii_uppercase() && before.is_ascii_lowercase() {
+            out.push(String::new());
+        }
+        if let (true, Some(last)) = (c.is_ascii_alphabetic(), out.last_mut()) {
+            last.push(c.to_ascii_lowercase());
+        }
+        before = c;
+    }
+    out
+}
+
+/// A text with `%61` read as `a`.
+fn decoded(text: &str) -> String {
+    let mut parts = text.split('%');
+    let mut out = parts.next().unwrap_or_default().to_string();
+    for part in parts {
+        let code = part.get(..2).and_then(|code| u8::from_str_radix(code, 16).ok());
+        match code {
+            Some(code) => {
+                out.push(char::from(code));
+                out.push_str(part.get(2..).unwrap_or_default());
+            }
+            None => out.push_str(part),
+        }
+    }
+    out
+}

@@ -1,0 +1,496 @@
+//! Whether SQL only looks. The server's dialect is not known here, so what two of them read differently (a backslash before
+//! a quote, `#`, `$$`) is not understood, and neither is anything else that is not in the lists below.
+
+use super::effect::{EXPANDED, Effect, FILLED};
+
+/// Words that begin a statement that only looks, as far as nothing in it does more.
+const LOOKS: &str = "select show explain describe desc values table with pragma use help set";
+
+/// Words that begin a statement that changes something: for the message, and nothing else.
+const CHANGES: &str = "
+alter analyze attach begin call checkpoint cluster commit copy create deallocate delete detach discard do drop execute
+grant import insert kill load lock merge notify optimize purge reassign refresh reindex rename repair replace reset
+restore revoke rollback security start system truncate update upsert vacuum
+";
+
+/// Words that act wherever they stand: a CTE that writes, EXPLAIN ANALYZE of a DELETE, SELECT … INTO.
+const ACTS: &str = "
+alter analyse call copy create delete drop dumpfile exec execute flush grant insert into kill lock merge outfile prepare
+purge revoke shutdown truncate update
+";
+
+/// What may be set: nothing of it outlives the session, or decides which function a name means.
+const SETTINGS: &str = "
+application_name client_min_messages datestyle extra_float_digits idle_in_transaction_session_timeout lock_timeout
+max_execution_time max_statement_time names statement_timeout time timezone work_mem
+";
+
+/// Pragmas of SQLite that tell something, with or without an argument.
+const PRAGMAS: &str = "
+compile_options database_list foreign_key_check foreign_key_list freelist_count index_info index_list index_xinfo
+integrity_check page_count quick_check table_info table_list table_xinfo
+";
+
+/// Words and functions before a parenthesis that change nothing. What executes text (`query_to_xml`), takes a lock that stays
+/// or asks another server is not among them.
+const HARMLESS: &str = "
+abs age all analyze and any any_value array array_agg array_length array_position array_remove array_to_string as ascii avg
+between bigint bit_and bit_or bit_length bool_and bool_or btrim by case cast ceil ceiling char char_length character
+character_length clock_timestamp coalesce col_description concat concat_ws connection_id convert_tz corr count cume_dist
+curdate current_database current_date current_query current_schema current_schemas current_setting current_time
+current_timestamp current_user curtime database date date_add date_bin date_diff date_format date_part date_sub date_trunc
+datediff day dayname dayofmonth dayofweek dayofyear decimal degrees dense_rank distinct div double else end epoch every
+except exists exp explain extract field filter first_value floor for format format_bytes format_pico_time format_type from
+from_unixtime generate_series generate_subscripts greatest group group_concat grouping has_database_privilege
+has_schema_privilege has_table_privilege having hex hour if ifnull ilike in inet_client_addr inet_client_port
+inet_server_addr inet_server_port inner instr int integer intersect interval is isfinite isnull join json_agg json_array_length
+json_arrayagg json_build_array json_build_object json_each json_each_text json_extract json_extract_path
+json_extract_path_text json_length json_object json_object_agg json_object_keys json_objectagg json_unquote json_valid
+jsonb_agg jsonb_array_elements jsonb_array_elements_text jsonb_array_length jsonb_build_array jsonb_build_object jsonb_each
+jsonb_each_text jsonb_extract_path jsonb_extract_path_text jsonb_object_agg jsonb_object_keys jsonb_pretty jsonb_typeof
+julianday justify_days justify_hours justify_interval lag last_day last_value lateral lcase lead least left length like limit
+ln locate log log10 log2 lower lpad ltrim make_date make_interval make_timestamp materialized max md5 microsecond mid min
+minute mod mode month monthname not now nth_value ntile nullif num_nonnulls num_nulls numeric obj_description octet_length
+offset on or order over overlay partition percent_rank percentile_cont percentile_disc period_diff pg_backend_pid
+pg_blocking_pids pg_column_size pg_conf_load_time pg_control_checkpoint pg_control_system pg_current_logfile
+pg_current_snapshot pg_current_wal_flush_lsn pg_current_wal_insert_lsn pg_current_wal_lsn pg_current_xact_id_if_assigned
+pg_database_size pg_describe_object pg_encoding_to_char pg_filenode_relation pg_function_is_visible pg_get_constraintdef
+pg_get_expr pg_get_function_arguments pg_get_functiondef pg_get_indexdef pg_get_keywords pg_get_partkeydef
+pg_get_ruledef pg_get_serial_sequence pg_get_statisticsobjdef pg_get_triggerdef pg_get_userbyid pg_get_viewdef
+pg_has_role pg_indexes_size pg_is_in_backup pg_is_in_recovery pg_is_wal_replay_paused pg_jit_available
+pg_last_committed_xact pg_last_wal_receive_lsn pg_last_wal_replay_lsn pg_last_xact_replay_timestamp pg_lock_status
+pg_ls_archive_statusdir pg_ls_logdir pg_ls_tmpdir pg_ls_waldir pg_my_temp_schema pg_postmaster_start_time
+pg_prepared_xact pg_relation_filenode pg_relation_filepath pg_relation_size pg_safe_snapshot_blocking_pids
+pg_settings_get_flags pg_show_all_file_settings pg_show_all_settings pg_size_bytes pg_size_pretty pg_sleep
+pg_table_is_visible pg_table_size pg_tablespace_databases pg_tablespace_location pg_tablespace_size pg_timezone_names
+pg_total_relation_size pg_typeof pg_wal_lsn_diff pg_walfile_name pg_walfile_name_offset pg_xact_commit_timestamp position
+pow power precision quarter quote_ident quote_literal quote_nullable radians rank real regexp_like regexp_match
+regexp_matches regexp_replace regexp_split_to_array regexp_split_to_table regexp_substr repeat replace returning reverse right
+round row row_count row_number row_to_json rpad rtrim schema sec_to_time second select session_user sign similar sleep some
+split_part sqrt stddev stddev_pop stddev_samp str_to_date strftime string_agg string_to_array strpos subdate substr
+substring substring_index subtime sum sysdate then time time_format time_to_sec timediff timeofday timestamp timestampdiff
+timestamptz timezone to_ascii to_char to_date to_days to_hex to_json to_jsonb to_number to_regclass to_timestamp
+transaction_timestamp translate trim trunc truncate typeof ucase union unix_timestamp unixepoch unnest upper user using
+utc_timestamp uuid_to_bin values var_pop var_samp varchar variance version week weekday when where width_bucket window with
+within year yearweek
+";
+
+/// Functions that change something: for the message, and nothing else.
+const FUNCTIONS: &str = "
+dblink_exec lo_create lo_export lo_import lo_unlink nextval pg_advisory_lock pg_backup_start pg_backup_stop
+pg_cancel_backend pg_create_logical_replication_slot pg_create_physical_replication_slot pg_create_restore_point
+pg_drop_replication_slot pg_promote pg_reload_conf pg_replication_slot_advance pg_rotate_logfile pg_start_backup
+pg_stat_reset pg_stat_reset_shared pg_stat_statements_reset pg_stop_backup pg_switch_wal pg_terminate_backend
+pg_wal_replay_pause pg_wal_replay_resume pg_xlog_replay_pause pg_xlog_replay_resume set_config setval
+";
+
+/// Meta commands of psql that tell something or change how it is shown, beside those that begin with `\d`.
+const META: &str = "\\l \\l+ \\list \\list+ \\x \\timing \\conninfo \\pset \\echo \\q \\c \\connect \\? \\h \\a \\t \\z \\sf \\sf+ \\sv \\G";
+
+/// Commands of sqlite3 that tell something or change how it is shown.
+const DOTS: &str =
+    ".databases .dbinfo .headers .header .indexes .mode .schema .show .stats .tables .timer .version .width";
+
+fn among(word: &str, words: &str) -> bool {
+    words.split_ascii_whitespace().any(|known| known == word)
+}
+
+/// A part of a statement.
+#[derive(Debug, PartialEq)]
+enum Token<'t> {
+    /// A name, a keyword or a number.
+    Word(&'t str),
+    /// A text or a name in quotes.
+    Quoted,
+    /// Any other character.
+    Sign(char),
+    /// A command to the client, up to the end of its line.
+    Client(&'t str),
+}
+
+/// The effect of the SQL statements that a client (its name, or the tag of a block) is given, with the commands to the client
+/// between them. `dynamic`: parts of the text are not known (expansions of a shell, which may bring whole statements).
+pub fn of_sql(client: &str, text: &str, dynamic: bool) -> Effect {
+    let tokens = match tokens(client, text) {
+        Ok(tokens) => tokens,
+        Err(why) => return Effect::unknown(format!("SQL: {why}")),
+    };
+    let statements = tokens.split(|token| *token == Token::Sign(';') || matches!(token, Token::Client(_)));
+    let lines = tokens.iter().filter_map(|token| if let Token::Client(line) = token { Some(*line) } else { None });
+    let of_line = |line: &str| match is_harmless(line) {
+        true => Effect::looks(),
+        false => Effect::unknown(format!("SQL: `{line}` is a command of the client that is not known")),
+    };
+    let statements = statements.filter(|statement| !statement.is_empty()).map(of_statement);
+    let unknown = |why: &str| Effect::unknown(format!("SQL: {why}"));
+    match Effect::worst(statements.chain(lines.map(of_line))) {
+        None => unknown("there is no statement"),
+        Some(effect) if dynamic => effect.or_worse(unknown("a part of the text is filled in by the shell")),
+        Some(effect) => effect,
+    }
+}
+
+/// A meta command of psql or a command of sqlite3. Its arguments hold nothing that either could take for more than a name.
+fn is_harmless(line: &str) -> bool {
+    let name = line.split_ascii_whitespace().next().unwrap_or_default();
+    let plain = line.chars().skip(1).all(|c| c.is_ascii_alphanumeric() || " \t_.*?+=:/@%,-".contains(c));
+    let describes =
+        name.strip_prefix("\\d").is_some_and(|rest| rest.chars().all(|c| c.is_ascii_alphabetic() || c == '+'));
+    plain && (describes || among(name, META) || among(name, DOTS))
+}
+
+/// Takes a text apart. Each client has its own sign for the commands to itself.
+fn tokens<'t>(client: &str, text: &'t str) -> Result<Vec<Token<'t>>, &'static str> {
+    let (mut out, mut at, mut brackets) = (Vec::new(), 0, 0_usize);
+    while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+        let line = rest.split('\n').next().unwrap_or_default();
+        let begins = matches!(out.last(), None | Some(Token::Sign(';') | Token::Client(_)));
+        let mut chars = rest.chars();
+        let first = chars.next().unwrap_or_default();
+        at += match (first, chars.next()) {
+            // What some take for brackets are quotes to others.
+            ('\'' | '"' | '`', _) | ('-', Some('-')) | ('/', Some('*')) if brackets > 0 => {
+                return Err("quotes in brackets");
+            }
+            ('-', Some('-')) => match rest.as_bytes().get(2) {
+                None | Some(b' ' | b'\t' | b'\n') => line.len(),
+                Some(_) => return Err("`--` without a blank is no comment for every client"),
+            },
+            ('/', Some('*')) => comment(rest)?,
+            ('\'' | '"' | '`', _) => {
+                out.push(Token::Quoted);
+                quoted(rest, first)?
+            }
+            // MySQL ends a statement with `\G`.
+            ('\\', Some('G')) => {
+                out.push(Token::Client("\\G"));
+                2
+            }
+            ('\\', _) if client != "psql" => return Err("a backslash"),
+            ('\\', _) | ('.', _) if first == '\\' || begins && client.starts_with("sqlite") => {
+                out.push(Token::Client(line.trim_end()));
+                line.len()
+            }
+            ('!', next) if !matches!(next, Some('=' | '~')) => return Err("an exclamation mark"),
+            ('#', _) => return Err("`#` is a comment for some clients"),
+            ('$', Some(c)) if !c.is_ascii_digit() => return Err("quotes of the form `$$`"),
+            ('@', Some('@')) | (':', Some(':' | '=')) => {
+                out.push(Token::Sign(first));
+                2
+            }
+            (':', Some(c)) if c.is_ascii_alphabetic() || "'\"_{".contains(c) => return Err("a variable of the client"),
+            (c, _) if c.is_whitespace() => c.len_utf8(),
+            (c, _) if is_of_word(c) => {
+                let width = rest.find(|c: char| !is_of_word(c)).unwrap_or(rest.len());
+                out.push(Token::Word(rest.get(..width).unwrap_or_default()));
+                width
+            }
+            (c, _) => {
+                brackets = match c {
+                    '[' => brackets + 1,
+                    ']' => brackets.saturating_sub(1),
+                    _ => brackets,
+                };
+                out.push(Token::Sign(c));
+                c.len_utf8()
+            }
+        };
+    }
+    Ok(out)
+}
+
+fn is_of_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_' || c == FILLED || c == EXPANDED
+}
+
+/// The width of a comment.
+fn comment(rest: &str) -> Result<usize, &'static str> {
+    let body = rest.get(2..).unwrap_or_default();
+    let end = body.find("*/").ok_or("a comment without an end")?;
+    match body.get(..end) {
+        Some(body) if body.contains("/*") || body.starts_with(['!', 'M']) => {
+            Err("a comment that is code for some servers")
+        }
+        _ => Ok(end + 4),
+    }
+}
+
+/// The width of what stands in quotes. A quote ends where every dialect ends it.
+fn quoted(rest: &str, quote: char) -> Result<usize, &'static str> {
+    let mut backslashes = 0;
+    let mut chars = rest.char_indices().skip(1).peekable();
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '\\' => backslashes += 1,
+            // A backtick is a quote for MySQL alone.
+            _ if quote == '`' && c != '`' && !is_of_word(c) && c != '.' => return Err("a backtick"),
+            c if c == quote => {
+                if backslashes % 2 == 1 {
+                    return Err("a backslash before a quote");
+                }
+                if chars.next_if(|(_, next)| *next == quote).is_none() {
+                    return Ok(at + 1);
+                }
+                backslashes = 0;
+            }
+            _ => backslashes = 0,
+        }
+    }
+    Err("a quote without an end")
+}
+
+/// The effect of one statement.
+fn of_statement(statement: &[Token<'_>]) -> Effect {
+    let lower: Vec<Option<String>> = statement
+        .iter()
+        .map(|token| if let Token::Word(word) = token { Some(word.to_lowercase()) } else { None })
+        .collect();
+    let word = |at: usize| lower.get(at).and_then(Option::as_deref).unwrap_or_default();
+    let first = word(0);
+    if !among(first, LOOKS) {
+        return match among(first, CHANGES) {
+            true => Effect::changes(format!("SQL: `{}`", first.to_uppercase())),
+            false => Effect::unknown(format!(
+                "SQL: a statement that begins with `{}` is not known",
+                shown(statement.first())
+            )),
+        };
+    }
+    let strange = match first {
+        "set" => {
+            let at = if matches!(word(1), "session" | "local") { 2 } else { 1 };
+            !among(word(at), SETTINGS) || word(at) == "time" && word(at + 1) != "zone"
+        }
+        "pragma" => !among(word(1), PRAGMAS) || statement.contains(&Token::Sign('=')),
+        _ => false,
+    };
+    if strange {
+        return Effect::unknown(format!("SQL: `{} {}` is not known", first.to_uppercase(), shown(statement.get(1))));
+    }
+    let shows = first == "show" && word(1) == "create";
+    for at in 0..statement.len() {
+        let (before, now) = (at.checked_sub(1).map(word).unwrap_or_default(), word(at));
+        let function = now == "truncate" && statement.get(at + 1) == Some(&Token::Sign('('));
+        let locks =
+            before == "for" && (matches!(now, "update" | "share" | "no" | "key") || now.contains([FILLED, EXPANDED]));
+        if at > 0 && !shows && (locks || among(now, ACTS) && !function) {
+            return Effect::changes(format!("SQL: `{}`", now.to_uppercase()));
+        }
+        // A value stands where a value stands, and is no word of the statement.
+        let compared = matches!(
+            at.checked_sub(1).and_then(|at| statement.get(at)),
+            Some(Token::Sign('=' | '<' | '>' | '(' | ','))
+        );
+        let fits = compared || among(before, "from join limit offset like ilike table describe desc use");
+        if now.contains([FILLED, EXPANDED]) && !(fits && statement.get(at + 1) != Some(&Token::Sign('('))) {
+            return Effect::unknown("SQL: a word that is filled in could be one of the statement".to_string());
+        }
+        if let (Some(Token::Sign('(')), false) = (statement.get(at), first == "pragma")
+            && let Some(why) = calls(statement, at, word(at.saturating_sub(1)))
+        {
+            return why;
+        }
+    }
+    Effect::looks()
+}
+
+/// What is wrong with the parenthesis at `at`, behind `name`: what is called there may do anything.
+fn calls(statement: &[Token<'_>], at: usize, name: &str) -> Option<Effect> {
+    let before = |back: usize| at.checked_sub(back).and_then(|at| statement.get(at));
+    match before(1) {
+        Some(Token::Word(_)) => {}
+        Some(Token::Quoted) | Some(Token::Sign(')' | ']')) => {
+            return Some(Effect::unknown("SQL: it is not known what a parenthesis calls".to_string()));
+        }
+        _ => return None,
+    }
+    let qualified = before(2) == Some(&Token::Sign('.'));
+    let of_system = matches!(before(3), Some(Token::Word(schema)) if schema.eq_ignore_ascii_case("pg_catalog"));
+    let qualifier = if let (true, Some(Token::Word(schema))) = (qualified, before(3)) {
+        format!("{schema}.")
+    } else {
+        String::new()
+    };
+    let own = !qualified || of_system && !matches!(before(4), Some(Token::Sign('.')));
+    match () {
+        () if own && (among(name, HARMLESS) || name.starts_with("pg_stat_get_")) => None,
+        () if among(name, FUNCTIONS) => {
+            Some(Effect::changes(format!("SQL: the function `{qualifier}{name}()` changes")))
+        }
+        () => Some(Effect::unknown(format!("SQL: the function `{qualifier}{name}()` is not known"))),
+    }
+}
+
+fn shown(token: Option<&Token<'_>>) -> String {
+    match token {
+        Some(Token::Word(word)) => word.replace([FILLED, EXPANDED], "…"),
+        Some(Token::Sign(c)) => c.to_string(),
+        Some(Token::Client(line)) => (*line).to_string(),
+        Some(Token::Quoted) => "a quote".to_string(),
+        None => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::programs::Kind;
+
+    #[test]
+    fn statements_that_only_look() {
+        for text in [
+            "SELECT 1",
+            "select 1;",
+            "SELECT count(*) FROM pg_stat_activity WHERE state = 'active'",
+            "SELECT pid, now() - query_start AS age FROM pg_stat_activity ORDER BY age DESC LIMIT 5",
+            "SELECT pid FROM pg_stat_activity WHERE query ILIKE '%delete from%'",
+            "SELECT pg_size_pretty(pg_total_relation_size('orders'))",
+            "SELECT pg_catalog.pg_is_in_recovery()",
+            "SELECT pg_stat_get_backend_pid(1)",
+            "SELECT a, row_number() OVER (PARTITION BY b ORDER BY c) FROM t WHERE d IN (1, 2) AND NOT (e)",
+            "SELECT * FROM a JOIN b USING (id) WHERE EXISTS (SELECT 1 FROM c)",
+            "SELECT \"delete\", `update` FROM t",
+            "SELECT 'it''s', \"a\"\"b\" FROM t -- the last one",
+            "SELECT /* all */ a FROM t",
+            "SELECT extract(epoch from now())::int, a.b::text FROM t",
+            "SELECT replace(a, 'x', 'y'), left(b, 3) FROM t",
+            "WITH a AS (SELECT 1) SELECT * FROM a",
+            "VALUES (1), (2)",
+            "TABLE orders",
+            "SHOW max_connections",
+            "SHOW CREATE TABLE orders",
+            "SHOW FULL PROCESSLIST",
+            "SHOW ENGINE INNODB STATUS\\G",
+            "EXPLAIN SELECT * FROM t",
+            "EXPLAIN (ANALYZE, BUFFERS) SELECT * FROM t",
+            "explain analyze select * from t where a = 1",
+            "DESCRIBE orders",
+            "DESC orders",
+            "USE shop; SELECT 1",
+            "HELP topics",
+            "SET statement_timeout = '5s'; SELECT 1",
+            "SET SESSION lock_timeout = 1; SELECT 1",
+            "SET TIME ZONE 'UTC'",
+            "PRAGMA table_info(orders)",
+            "PRAGMA integrity_check",
+            "SELECT round(avg(a)::numeric(10, 2), 1) FROM t",
+            "SELECT a FROM t WHERE b = @@max_connections",
+        ] {
+            assert_eq!(of_sql("psql", text, false), Effect::looks(), "{text}");
+        }
+        for text in
+            ["\\l+", "\\d orders", "\\dt+ public.*", "\\x\nSELECT 1;", "\\timing on\nSELECT 1;\n\\q", "\\conninfo"]
+        {
+            assert_eq!(of_sql("psql", text, false), Effect::looks(), "{text}");
+        }
+        for text in [".tables", ".schema orders", ".headers on\nSELECT 1;", ".mode column\nSELECT 1;"] {
+            assert_eq!(of_sql("sqlite3", text, false), Effect::looks(), "{text}");
+        }
+    }
+
+    #[test]
+    fn statements_that_change_something() {
+        for text in [
+            "UPDATE a SET b = 1",
+            "DELETE FROM a",
+            "insert into a values (1)",
+            "DROP TABLE a",
+            "TRUNCATE a",
+            "ALTER SYSTEM SET x = 1",
+            "CREATE INDEX CONCURRENTLY a ON b (c)",
+            "VACUUM FULL",
+            "COPY a TO '/x'",
+            "CALL fix()",
+            "KILL 5",
+            "BEGIN; SELECT 1; COMMIT",
+            "SELECT 1; DELETE FROM a",
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity",
+            "SELECT pg_catalog.pg_terminate_backend(1)",
+            "select nextval('s')",
+            "SELECT set_config('a', 'b', false)",
+            "WITH a AS (DELETE FROM b RETURNING *) SELECT * FROM a",
+            "SELECT * INTO b FROM a",
+            "SELECT * FROM a INTO OUTFILE '/x'",
+            "SELECT * FROM a FOR UPDATE",
+            "SELECT * FROM a FOR NO KEY UPDATE",
+            "SELECT * FROM a FOR SHARE",
+            "SELECT * FROM a LOCK IN SHARE MODE",
+            "SELECT * FROM a PROCEDURE ANALYSE()",
+            "EXPLAIN ANALYZE DELETE FROM a",
+        ] {
+            assert_eq!(of_sql("psql", text, false).kind, Kind::Changes, "{text}");
+        }
+    }
+
+    #[test]
+    fn statements_that_are_not_understood() {
+        for text in [
+            "",
+            ";",
+            "-- SELECT 1",
+            "SELECT ops.fix()",
+            "SELECT ops.count(1)",
+            "SELECT shop.pg_catalog.count(1)",
+            "SELECT * FROM fix()",
+            "SELECT \"pg_terminate_backend\"(1)",
+            "SELECT `fix`(1)",
+            "SELECT query_to_xml('delete from a', true, true, '')",
+            "SELECT pg_advisory_unlock(1)",
+            "SELECT dblink('x', 'y')",
+            "SET GLOBAL max_connections = 1",
+            "SET search_path = ops",
+            "SET ROLE admin",
+            "SET SESSION AUTHORIZATION admin",
+            "SET PASSWORD = 'x'",
+            "PRAGMA journal_mode = WAL",
+            "PRAGMA journal_mode(WAL)",
+            "PRAGMA wal_checkpoint",
+            "SELECT 1 -- a\nFROM fix()",
+            "SELECT 1--1; DROP TABLE x",
+            "SELECT 'a\\'; DROP TABLE x; -- '",
+            "SELECT 'a",
+            "SELECT 1 # '\n; DROP TABLE x; -- '",
+            "SELECT $$ ' $$, ' ; DROP TABLE x; -- '",
+            "SELECT $a$; DROP TABLE x; SELECT $a$",
+            "SELECT `'` , '; DROP TABLE x; --'",
+            "SELECT [a'] ; DROP TABLE x; SELECT [b']",
+            "SELECT [a--] ; DROP TABLE x;",
+            "SELECT [a/*] ; DROP TABLE x; SELECT [*/]",
+            "SELECT /*! 1; DROP TABLE x */",
+            "SELECT /*M!100 1; DROP TABLE x */",
+            "SELECT /* /* */ 1; DROP TABLE x */",
+            "SELECT :x",
+            "SELECT :'x'",
+            "SELECT 1\n!!rm x\nGO",
+            "\\! rm x",
+            "\\o /x",
+            "\\i x",
+            "\\copy a to b",
+            "SELECT 1 \\g /x",
+            "SELECT 'delete from a' \\gexec",
+            "SELECT 1 \\watch",
+            "\\echo `rm x`",
+            "\\d x \\! rm x",
+            "\\set x `rm x`",
+            ".shell rm x",
+            "SELECT a FROM b\n.tables FOR UPDATE",
+            "\u{e000} TABLE x",
+            "SELECT a \u{e000} b FROM c",
+            "SELECT \u{e000}(1)",
+            "SELECT 1 FOR \u{e000}",
+        ] {
+            assert_ne!(of_sql("psql", text, false).kind, Kind::Looks, "{text}");
+            assert_ne!(of_sql("mysql", text, false).kind, Kind::Looks, "{text}");
+        }
+        for text in ["\\pset global max_connections=1", "\\d x", "\\dt", "system rm x", "\\! rm x", "delimiter //"] {
+            assert_ne!(of_sql("mysql", text, false).kind, Kind::Looks, "{text}");
+        }
+        for text in
+            [".shell rm x", ".output x", ".read x", ".tables 'x\nDROP TABLE a;\nSELECT '", "SELECT 1;\n.system rm x"]
+        {
+            assert_ne!(of_sql("sqlite3", text, false).kind, Kind::Looks, "{text}");
+        }
+        assert_eq!(of_sql("psql", "SELECT 1", true).kind, Kind::Unknown);
+        assert_eq!(of_sql("psql", "SELECT * FROM a WHERE b = \u{e000} AND c = '\u{e000}'", false).kind, Kind::Looks);
+    }
+}

@@ -1,0 +1,267 @@
+//! What governs a command: the headings above it, and the prose that a reader has read when he comes to it. A decision about
+//! a command is a decision about both; where either changed, it is open again.
+
+use super::markdown::{Block, Code};
+use super::{Command, Step, phase};
+use crate::source::Source;
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Bytes of prose that are kept for a command, the nearest ones.
+const NEAREST: usize = 2000;
+/// Hexadecimal digits of a digest.
+const DIGITS: usize = 16;
+
+/// What governs a command.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Governs {
+    /// The headings above it, from the outermost, without the one title of the page.
+    pub headings: Vec<String>,
+    /// Paragraphs, items of lists and comments of the block before it, from the farthest; blanks folded.
+    pub under: Vec<String>,
+    /// What decides what its words mean: the commands above it that set variables which it reads, the last `cd`, and where its block runs.
+    pub meant: Vec<String>,
+    /// Whether its heading or its item is one of several that name ways or cases: `Option A`, `Option B`.
+    pub of_several: bool,
+}
+
+impl Governs {
+    /// The headings as a path: `Mitigation / Step 3: End its sessions`.
+    pub fn path(&self) -> String {
+        self.headings.join(" / ")
+    }
+
+    /// The prose as one text.
+    pub fn text(&self) -> String {
+        self.under.join("\n")
+    }
+
+    /// What tells this text around a command, and the command, from any other: the first 64 bits of a SHA-256, in hexadecimal.
+    /// The number of a heading does not count: steps may be renumbered.
+    pub fn digest(&self, command: &str) -> String {
+        let mut hash = Sha256::new();
+        let headings: Vec<&str> = self.headings.iter().map(|heading| phase::strip_number(heading)).collect();
+        let (under, meant) = (self.under.iter().map(String::as_str), self.meant.iter().map(String::as_str));
+        for list in [vec![command], headings, under.collect(), meant.collect()] {
+            hash.update((list.len() as u64).to_be_bytes());
+            for part in list {
+                hash.update((part.len() as u64).to_be_bytes());
+                hash.update(part);
+            }
+        }
+        let mut out: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        out.truncate(DIGITS);
+        out
+    }
+}
+
+/// Notes for each command what governs it.
+pub(super) fn note(source: &Source, blocks: &[Block], steps: &mut [Step]) {
+    let mut commands: Vec<(usize, &mut Command)> = Vec::new();
+    let meant = meant(steps);
+    let titles = blocks.iter().filter(|block| matches!(block, Block::Heading { level: 1, .. })).count();
+    for step in steps {
+        for command in super::model::commands_mut(&mut step.kind) {
+            commands.push((source.offset(crate::source::Pos { line: command.line, column: command.column }), command));
+        }
+    }
+    commands.sort_by_key(|(at, _)| *at);
+    let (open, items) = (vec![Open::default()], Vec::new());
+    let mut walk =
+        Walk { source, commands: commands.into_iter().peekable(), open, items, one_title: titles == 1, meant };
+    walk.blocks(blocks);
+}
+
+/// For each command, by line and column, what decides what its words mean.
+fn meant(steps: &[Step]) -> HashMap<(usize, usize), Vec<String>> {
+    // Each place has a session of its own.
+    let mut set: HashMap<(Option<String>, &str), &str> = HashMap::new();
+    let mut folder: HashMap<Option<String>, &str> = HashMap::new();
+    let mut found = HashMap::new();
+    for step in steps {
+        for command in step.commands() {
+            let settings = step.settings(command.block);
+            let place = settings.place.clone();
+            let reads = command.reads.iter().filter_map(|read| read.input.variable());
+            let sets = reads.filter_map(|name| set.get(&(place.clone(), name)).map(|text| (*text).to_string()));
+            let mut meant: Vec<String> = sets.collect();
+            meant.extend(folder.get(&place).map(|text| (*text).to_string()));
+            meant.extend(place.as_ref().map(|place| format!("in {place}")));
+            meant.extend((settings.background == Some(true)).then(|| "in the background".to_string()));
+            if !command.is_shell() {
+                meant.push(format!("language {}", command.language));
+            }
+            meant.dedup();
+            found.insert((command.line, command.column), meant);
+            set.extend(command.sets.iter().map(|name| ((place.clone(), name.as_str()), command.text.as_str())));
+            if command.text.split(|c: char| !c.is_alphanumeric()).any(|word| matches!(word, "cd" | "pushd" | "popd")) {
+                folder.insert(place, &command.text);
+            }
+        }
+    }
+    found
+}
+
+/// A heading that is open.
+#[derive(Debug, Default)]
+struct Open {
+    level: u8,
+    title: String,
+    prose: Vec<String>,
+    of_several: bool,
+}
+
+struct Walk<'a, 's, I: Iterator<Item = (usize, &'a mut Command)>> {
+    source: &'s Source,
+    commands: std::iter::Peekable<I>,
+    open: Vec<Open>,
+    /// The prose of each open item, and whether it is one of several.
+    items: Vec<(Vec<String>, bool)>,
+    /// Whether the page has one title, which names all of it.
+    one_title: bool,
+    meant: HashMap<(usize, usize), Vec<String>>,
+}
+
+impl<'a, I: Iterator<Item = (usize, &'a mut Command)>> Walk<'a, '_, I> {
+    fn blocks(&mut self, blocks: &[Block]) {
+        for (index, block) in blocks.iter().enumerate() {
+            match block {
+                Block::Heading { level, text, .. } => {
+                    self.open.retain(|open| open.level < *level);
+                    let of_several = *level > 1 && is_way(text) && has_sibling(blocks, index, *level);
+                    self.open.push(Open { level: *level, title: text.clone(), prose: Vec::new(), of_several });
+                }
+                Block::Paragraph { text, .. } => self.prose(fold(text)),
+                Block::Code(code) => self.code(code),
+                Block::List { items, .. } => {
+                    let ways = items.iter().filter(|item| item.blocks.first().is_some_and(says_way)).count();
+                    for item in items {
+                        let of_several = ways > 1 && item.blocks.first().is_some_and(says_way);
+                        self.items.push((Vec::new(), of_several));
+                        self.blocks(&item.blocks);
+                        let said = self.items.pop().map(|(said, _)| said).unwrap_or_default();
+                        // An item without a command may say something about the next ones, and about what stands below the list.
+                        if !holds_code(&item.blocks) {
+                            said.into_iter().for_each(|text| self.prose(text));
+                        }
+                    }
+                }
+                Block::Comment(_) => {}
+            }
+        }
+    }
+
+    fn prose(&mut self, text: String) {
+        match (self.items.last_mut(), self.open.last_mut()) {
+            (Some((prose, _)), _) => prose.push(text),
+            (None, Some(open)) => open.prose.push(text),
+            (None, None) => {}
+        }
+    }
+
+    fn code(&mut self, code: &Code) {
+        let comments: Vec<(usize, &str)> = code
+            .body
+            .lines()
+            .filter(|(line, _)| line.trim_start().starts_with('#'))
+            .map(|(line, span)| (code.body.origin(span.start), line.trim()))
+            .collect();
+        let others: Vec<usize> = code
+            .body
+            .lines()
+            .filter(|(line, _)| !line.trim().is_empty() && !line.trim_start().starts_with('#'))
+            .map(|(_, span)| code.body.origin(span.start))
+            .collect();
+        while let Some((at, command)) = self.commands.next_if(|(at, _)| *at < code.span.end) {
+            if at < code.span.start {
+                continue;
+            }
+            // Those at the top of the block, and those nearest above the command.
+            let first = others.first().copied().unwrap_or(usize::MAX);
+            let nearest = comments.iter().rfind(|(place, _)| *place < at).map_or(0, |(place, _)| *place);
+            let since = others.iter().rfind(|other| **other < nearest).copied().unwrap_or_default();
+            let said = comments.iter().filter(|(place, _)| *place < at && (*place < first || *place > since));
+            // A comment stands behind the last line.
+            let height = command.text.lines().count().saturating_sub(1);
+            let line = self.source.text.get(at..).and_then(|rest| rest.lines().nth(height)).unwrap_or_default();
+            let written = command.text.lines().next_back().map(str::trim).unwrap_or_default();
+            let tail = line.find(written).and_then(|found| line.get(found + written.len()..)).unwrap_or_default();
+            let tail = tail.find('#').and_then(|sign| tail.get(sign..));
+            let said: Vec<String> = said.map(|(_, line)| fold(line)).chain(tail.map(fold)).collect();
+            let meant = self.meant.remove(&(command.line, command.column)).unwrap_or_default();
+            command.governs = Arc::new(Governs { meant, ..self.governs(said) });
+        }
+    }
+
+    fn governs(&self, said: Vec<String>) -> Governs {
+        let mut left = NEAREST;
+        let prose = self.open.iter().flat_map(|open| &open.prose);
+        let items = self.items.iter().flat_map(|(prose, _)| prose);
+        let all: Vec<&String> = prose.chain(items).chain(&said).collect();
+        let mut under: Vec<String> = Vec::new();
+        for text in all.into_iter().rev() {
+            if left == 0 {
+                break;
+            }
+            let mut from = text.len().saturating_sub(left);
+            while !text.is_char_boundary(from) {
+                from += 1;
+            }
+            left = left.saturating_sub(text.len());
+            under.extend(text.get(from..).map(str::to_string));
+        }
+        under.reverse();
+        Governs {
+            headings: {
+                let named = |open: &&Open| open.level > 1 || open.level == 1 && !self.one_title;
+                self.open.iter().filter(named).map(|open| open.title.clone()).collect()
+            },
+            meant: Vec::new(),
+            under,
+            of_several: self.open.iter().any(|open| open.of_several) || self.items.iter().any(|(_, several)| *several),
+        }
+    }
+}
+
+/// Whether a block of code stands among some blocks.
+fn holds_code(blocks: &[Block]) -> bool {
+    blocks.iter().any(|block| match block {
+        Block::Code(_) => true,
+        Block::List { items, .. } => items.iter().any(|item| holds_code(&item.blocks)),
+        _ => false,
+    })
+}
+
+/// One line, however it was broken.
+fn fold(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Whether another heading of its level stands below the same one, and names a way or a case as well.
+fn has_sibling(blocks: &[Block], index: usize, level: u8) -> bool {
+    let of = |block: &Block| match block {
+        Block::Heading { level, text, .. } => Some((*level, is_way(text))),
+        _ => None,
+    };
+    let near = |(above, _): &(u8, bool)| *above >= level;
+    let (before, behind) = blocks.split_at(index);
+    let mut others = before.iter().rev().filter_map(of).take_while(near);
+    let mut more = behind.iter().skip(1).filter_map(of).take_while(near);
+    let same = |(other, way): (u8, bool)| other == level && way;
+    others.any(same) || more.any(same)
+}
+
+fn says_way(block: &Block) -> bool {
+    matches!(block, Block::Paragraph { text, .. } if is_way(text))
+}
+
+/// Whether a heading or an item names a way or a case: `Option A`, `If the disk is full`, `Using helm`.
+fn is_way(text: &str) -> bool {
+    const WORDS: &[&str] = &[
+        "option", "method", "alternative", "variant", "approach", "case", "cause", "scenario", "if", "when", "using",
+        "via", "with", "for", "on", "either", "or",
+    ];
+    let first = phase::strip_number(text).split(|c: char| !c.is_alphanumeric()).find(|word| !word.is_empty());
+    first.is_some_and(|word| WORDS.contains(&word.to_lowercase().as_str()))
+}

@@ -1,0 +1,162 @@
+//! `firedrill accept` by the built program: what is proposed, what is open, what has drifted, and what it exits with.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+const PAGE: &str = "\
+# Pool
+
+## Mitigation
+
+### Step 1: Stop the job
+
+The job holds the connections.
+
+```bash
+docker compose stop batch
+docker compose ps
+```
+
+### Step 2: Flush the cache if it is stale
+
+```bash
+redis-cli -h cache DEL prices
+```
+";
+
+fn project(page: &str) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("a directory");
+    fs::create_dir(dir.path().join("runbooks")).expect("a folder");
+    fs::write(dir.path().join("runbooks/pool.md"), page).expect("a file");
+    dir
+}
+
+fn firedrill(dir: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_firedrill"));
+    command.args(arguments).current_dir(dir).stdin(Stdio::null());
+    command.output().expect("firedrill runs")
+}
+
+fn accept(dir: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let output = firedrill(dir, &[&["accept"], arguments].concat());
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+const BY: [&str; 3] = ["--proposed", "--by", "oncall@example.com"];
+
+fn reading(dir: &Path) -> String {
+    fs::read_to_string(dir.join("runbooks/pool.reading.yaml")).unwrap_or_default()
+}
+
+#[test]
+fn proposals_are_taken_and_what_is_open_stays_open() {
+    let dir = project(PAGE);
+    let (exit, said, _) = accept(dir.path(), &["--check"]);
+    assert_eq!(exit, Some(1), "{said}");
+    assert_eq!(said.lines().count(), 2, "what only looks is no question: {said}");
+    assert!(said.starts_with("runbooks/pool.md:10:1: open: `docker compose stop batch`"), "{said}");
+
+    let (exit, said, errors) = accept(dir.path(), &BY);
+    assert_eq!(exit, Some(0), "{said}{errors}");
+    assert!(said.contains("runbooks/pool.md:10: run: docker compose stop batch"), "{said}");
+    assert!(
+        said.contains("runbooks/pool.md:17: open: redis-cli -h cache DEL prices (the text around it says “if”)"),
+        "{said}"
+    );
+    let written = reading(dir.path());
+    assert!(written.starts_with("# How Firedrill follows pool.md."), "{written}");
+    assert!(written.contains("by: oncall@example.com") && !written.contains("DEL prices"), "{written}");
+
+    let (exit, said, _) = accept(dir.path(), &["--check"]);
+    assert_eq!((exit, said.lines().count()), (Some(1), 1), "{said}");
+    let shown = String::from_utf8(firedrill(dir.path(), &["show", "pool"]).stdout).expect("UTF-8");
+    assert!(shown.contains("accepted by oncall@example.com on 20"), "{shown}");
+    assert!(shown.contains("open: nobody has accepted this command"), "{shown}");
+}
+
+#[test]
+fn drift_is_told_with_both_texts_and_is_not_proposed_away() {
+    let page = PAGE.replace(" if it is stale", "");
+    let dir = project(&page);
+    assert_eq!(accept(dir.path(), &BY).0, Some(0));
+    assert_eq!(accept(dir.path(), &["--check"]).0, Some(0), "all of it is decided");
+    let decided = reading(dir.path());
+    fs::write(dir.path().join("runbooks/pool.md"), page.replace("The job holds", "The nightly job holds"))
+        .expect("a file");
+    let (exit, said, _) = accept(dir.path(), &["--check"]);
+    assert_eq!(exit, Some(1));
+    assert!(
+        said.starts_with(
+            "runbooks/pool.md:10:1: drifted: `docker compose stop batch`: the text around it has changed since 20"
+        ),
+        "{said}"
+    );
+    assert!(
+        said.contains("    - The job holds the connections.\n    + The nightly job holds the connections.\n"),
+        "{said}"
+    );
+    accept(dir.path(), &BY);
+    assert_eq!(reading(dir.path()), decided, "a person looks at it");
+}
+
+#[test]
+fn decisions_about_nothing_are_told_of_and_pruned() {
+    let dir = project(&PAGE.replace(" if it is stale", ""));
+    accept(dir.path(), &BY);
+    let gone = PAGE.replace("```bash\nredis-cli -h cache DEL prices\n```", "Flush it.");
+    fs::write(dir.path().join("runbooks/pool.md"), gone).expect("a file");
+    let (exit, said, _) = accept(dir.path(), &["--check"]);
+    assert_eq!(exit, Some(1));
+    assert!(said.contains("stale: `redis-cli -h cache DEL prices` is no longer in runbooks/pool.md"), "{said}");
+    assert_eq!(accept(dir.path(), &["--prune"]).0, Some(0));
+    assert_eq!(accept(dir.path(), &["--check"]).0, Some(0));
+    assert!(reading(dir.path()).contains("docker compose stop batch"));
+    fs::remove_file(dir.path().join("runbooks/pool.md")).expect("it is removed");
+    fs::write(dir.path().join("runbooks/other.md"), "# Other\n\n## Mitigation\n\n```bash\nls\n```\n").expect("a file");
+    let (exit, said, _) = accept(dir.path(), &["--check"]);
+    assert_eq!(
+        (exit, said.as_str()),
+        (Some(1), "runbooks/pool.reading.yaml:1:1: stale: this reading has no runbook\n")
+    );
+}
+
+#[test]
+fn nobody_is_asked_where_nobody_is() {
+    let dir = project(PAGE);
+    let (exit, _, said) = accept(dir.path(), &[]);
+    assert_eq!(exit, Some(2));
+    assert!(said.contains("needs a terminal") && said.contains("--proposed"), "{said}");
+    assert_eq!(reading(dir.path()), "");
+}
+
+#[test]
+fn a_reading_with_mistakes_stops_what_would_follow_it() {
+    let dir = project(PAGE);
+    fs::write(dir.path().join("runbooks/pool.reading.yaml"), "runbook: pool.md\ndecided: []\n").expect("a file");
+    for arguments in [&["accept", "--check"][..], &["run", "pool", "--dry-run"]] {
+        let output = firedrill(dir.path(), arguments);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains("runbooks/pool.reading.yaml:2:1") && said.contains("decided"), "{said}");
+    }
+}
+
+#[test]
+fn readings_may_stand_at_the_top_of_the_project() {
+    let dir = project(&PAGE.replace(" if it is stale", ""));
+    fs::create_dir(dir.path().join(".git")).expect("a folder");
+    accept(dir.path(), &BY);
+    let elsewhere = dir.path().join("readings/runbooks/pool.reading.yaml");
+    fs::create_dir_all(elsewhere.parent().expect("a folder")).expect("a folder");
+    fs::rename(dir.path().join("runbooks/pool.reading.yaml"), &elsewhere).expect("it is moved");
+    assert_eq!(accept(dir.path(), &["--check"]).0, Some(0));
+}
+
+#[test]
+fn the_runbooks_of_this_project_are_accepted() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (exit, said, _) = accept(root, &["--check"]);
+    assert_eq!((exit, said.as_str()), (Some(0), ""));
+}

@@ -1,0 +1,37 @@
+//! Readings for the runbooks of tests: every command that would be followed is accepted, as a person would who wrote it.
+
+use firedrill::runbook::{Decision, DecisionState, Do, Handling, Reading, parse_with, path_of, written_reading};
+use firedrill::source::{Diagnostics, Source};
+use std::fs;
+use std::path::Path;
+
+/// Languages that scenarios of tests give a client.
+const CLIENTS: [&str; 6] = ["sql", "psql", "mysql", "redis", "mongodb", "python"];
+
+/// Accepts the commands of a runbook that change something and are followed by default. What stands under a condition stays open.
+pub fn accept(runbook: &Path) {
+    let Ok(source) = Source::read(runbook) else { return };
+    let mut decisions: Vec<Decision> = Vec::new();
+    for clients in [Vec::new(), CLIENTS.to_vec()] {
+        let reading = Reading { clients: clients.into_iter().map(str::to_string).collect(), bridged: true };
+        let Some(runbook) = parse_with(&source, &reading, &mut Diagnostics::default()) else { return };
+        for (step, index, state) in runbook.match_decisions(None).commands {
+            let runs = index < runbook.steps[step].commands().len() && state == DecisionState::Open;
+            let command = runbook.command(step, index).expect("a command");
+            let decision = Decision::about(command, Do::Run, "tests@example.com", "2026-11-20");
+            if runs
+                && matches!(command.handling, Handling::Blocked(_))
+                && (reading.clients.is_empty() || is_new(&decisions, &decision))
+            {
+                decisions.push(decision);
+            }
+        }
+    }
+    if !decisions.is_empty() {
+        fs::write(path_of(runbook), written_reading(runbook, &decisions).expect("a reading")).expect("a file");
+    }
+}
+
+fn is_new(decisions: &[Decision], decision: &Decision) -> bool {
+    decisions.iter().all(|known| known.seen != decision.seen)
+}
