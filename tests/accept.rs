@@ -1,8 +1,11 @@
 //! `firedrill accept` by the built program: what is proposed, what is open, what has drifted, and what it exits with.
 
 use std::fs;
+use std::io::{Read, Write};
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 const PAGE: &str = "\
 # Pool
@@ -152,6 +155,156 @@ fn readings_may_stand_at_the_top_of_the_project() {
     fs::create_dir_all(elsewhere.parent().expect("a folder")).expect("a folder");
     fs::rename(dir.path().join("runbooks/pool.reading.yaml"), &elsewhere).expect("it is moved");
     assert_eq!(accept(dir.path(), &["--check"]).0, Some(0));
+}
+
+#[test]
+fn what_is_skipped_keeps_its_decision() {
+    let dir = project(&PAGE.replace(" if it is stale", ""));
+    accept(dir.path(), &BY);
+    let decided = reading(dir.path());
+    assert!(decided.contains("DEL prices"), "{decided}");
+    let skipped = PAGE.replace(" if it is stale", "").replace(
+        "```bash\nredis-cli",
+        "<!-- firedrill: skip=\"no cache in drills\" -->\n```bash\nredis-cli",
+    );
+    let more = skipped.replace("docker compose ps\n", "docker compose ps\ndocker compose restart web\n");
+    fs::write(dir.path().join("runbooks/pool.md"), more).expect("a file");
+    assert_eq!(accept(dir.path(), &["--check"]).0, Some(1), "the new command is open");
+    accept(dir.path(), &[&BY[..], &["--prune"]].concat());
+    let written = reading(dir.path());
+    assert!(written.contains("restart web") && written.contains("DEL prices"), "{written}");
+    let (exit, said, _) = accept(dir.path(), &["--check"]);
+    assert_eq!((exit, said.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn a_runbook_alone_is_not_followed_before_it_is_accepted() {
+    let dir = project(&PAGE.replace(" if it is stale", ""));
+    let run = || {
+        let output = firedrill(dir.path(), &["run", "pool", "--dry-run"]);
+        let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), said(&output.stdout) + &said(&output.stderr))
+    };
+    let (exit, said) = run();
+    assert_eq!(exit, Some(2), "{said}");
+    assert!(said.contains("nobody has accepted this command"), "{said}");
+    accept(dir.path(), &BY);
+    let (exit, said) = run();
+    assert_eq!(exit, Some(0), "{said}");
+}
+
+/// `firedrill accept` at a terminal, as `script` of util-linux makes one.
+struct Terminal {
+    child: Child,
+    said: Arc<Mutex<String>>,
+}
+
+impl Terminal {
+    fn open(dir: &Path) -> Terminal {
+        let command = format!("{} accept --by oncall@example.com", env!("CARGO_BIN_EXE_firedrill"));
+        let mut script = Command::new("script");
+        script.args(["-qec", &command, "/dev/null"]).current_dir(dir).env_remove("CI").env("NO_COLOR", "1");
+        let mut child = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("`script` of util-linux");
+        let said = Arc::new(Mutex::new(String::new()));
+        let (mut stdout, into) = (child.stdout.take().expect("a pipe"), said.clone());
+        std::thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            while let Ok(read @ 1..) = stdout.read(&mut bytes) {
+                into.lock().expect("a lock").push_str(&String::from_utf8_lossy(&bytes[..read]));
+            }
+        });
+        Terminal { child, said }
+    }
+
+    /// Waits until this was said, and takes everything up to it.
+    fn until(&self, text: &str) -> String {
+        let begun = Instant::now();
+        loop {
+            let mut said = self.said.lock().expect("a lock");
+            if let Some(at) = said.find(text) {
+                let behind = said.split_off(at + text.len());
+                return std::mem::replace(&mut said, behind);
+            }
+            assert!(begun.elapsed() < Duration::from_secs(60), "{text:?} was not said: {said}");
+            drop(said);
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn type_in(&mut self, line: &str) {
+        let stdin = self.child.stdin.as_mut().expect("a pipe");
+        writeln!(stdin, "{line}").and_then(|()| stdin.flush()).expect("it reads");
+    }
+
+    fn exit(&mut self) -> Option<i32> {
+        self.child.wait().expect("it ends").code()
+    }
+}
+
+#[test]
+fn a_person_decides_at_a_terminal() {
+    let dir = project(PAGE);
+    let mut terminal = Terminal::open(dir.path());
+    let said = terminal.until("  > ");
+    for part in [
+        "1 of 2  runbooks/pool.md:10",
+        "under Mitigation / Step 1: Stop the job",
+        "   10 > docker compose stop batch",
+        "    7   The job holds the connections.",
+        "it changes something: `docker compose stop`",
+        "proposal: run (Enter)",
+        "[q]uit and keep",
+    ] {
+        assert!(said.contains(part), "{part:?} is missing: {said}");
+    }
+    assert!(!said.contains('\u{1b}'), "no colours: {said:?}");
+    terminal.type_in("what?");
+    terminal.until("r, s, p, w, a, o, b or q");
+    terminal.until("  > ");
+    terminal.type_in("");
+    let said = terminal.until("  > ");
+    assert!(said.contains("2 of 2") && said.contains("no proposal: the text around it says “if”"), "{said}");
+    assert!(reading(dir.path()).contains("docker compose stop batch"), "it is on disk as it is decided");
+    terminal.type_in("b");
+    assert!(terminal.until("  > ").contains("1 of 2"));
+    terminal.type_in("s");
+    assert!(terminal.until("  > ").contains("2 of 2"));
+    terminal.type_in("w");
+    terminal.until("(backend: postgres) ");
+    terminal.type_in("cache: redis");
+    terminal.until("nothing is open");
+    assert_eq!(terminal.exit(), Some(0));
+    let written = reading(dir.path());
+    assert!(written.contains("do: skip") && !written.contains("do: run\n"), "{written}");
+    assert!(written.contains("do:\n    choice: cache\n    way: redis\n"), "{written}");
+}
+
+#[test]
+fn quitting_keeps_what_was_decided() {
+    let dir = project(PAGE);
+    let mut terminal = Terminal::open(dir.path());
+    terminal.until("  > ");
+    terminal.type_in("p");
+    terminal.until("  > ");
+    terminal.type_in("q");
+    assert_eq!(terminal.exit(), Some(0));
+    let written = reading(dir.path());
+    assert!(written.contains("do: person") && !written.contains("DEL prices"), "{written}");
+}
+
+#[test]
+fn what_somebody_else_wrote_meanwhile_is_not_overwritten() {
+    let dir = project(PAGE);
+    let mut terminal = Terminal::open(dir.path());
+    terminal.until("  > ");
+    let theirs = "runbook: pool.md\ndecisions: []\n";
+    fs::write(dir.path().join("runbooks/pool.reading.yaml"), theirs).expect("a file");
+    terminal.type_in("r");
+    terminal.until("was changed by somebody else meanwhile");
+    terminal.until("  > ");
+    terminal.type_in("q");
+    assert_eq!(terminal.exit(), Some(2));
+    assert_eq!(reading(dir.path()), theirs);
 }
 
 #[test]

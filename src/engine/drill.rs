@@ -450,7 +450,7 @@ impl<S: Stack> Drill<'_, S> {
         self.monitor.crowded_between(injected, impacted.plus(SAMPLED))
     }
 
-    /// A pass stays one: users suffered, and recovered. Whoever reads the record is told of what it says less surely.
+    /// A pass stays one: users suffered, and recovered. The record says what is less certain.
     fn note_crowded_impact(&self) {
         if let Some(why) = self.crowded_impact() {
             let text = format!(

@@ -30,7 +30,7 @@ pub struct Restored {
     contents: BTreeMap<String, Vec<u8>>,
     /// The level that was reached; `None` when nobody asked.
     level: Option<RestoreLevel>,
-    /// What the backup told of itself.
+    /// What the backup says about itself.
     backup: BTreeMap<String, String>,
     /// When the drill began, in UTC.
     started_utc: String,

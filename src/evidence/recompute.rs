@@ -525,7 +525,7 @@ impl<'a> Anew<'a> {
     }
 }
 
-/// The recovery that the run told of, a relapse aside.
+/// The recovery that the run reported, a relapse aside.
 fn told_recovery(told: &Record) -> Option<DrillTime> {
     told.recoveries.iter().find(|recovery| recovery.sli.is_empty()).map(|recovery| recovery.recovered_us)
 }

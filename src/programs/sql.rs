@@ -91,6 +91,9 @@ const META: &str = "\\l \\l+ \\list \\list+ \\x \\timing \\conninfo \\pset \\ech
 const DOTS: &str =
     ".databases .dbinfo .headers .header .indexes .mode .schema .show .stats .tables .timer .version .width";
 
+/// Words that some client takes for a command to itself where they begin a line, whatever stands before it.
+const LINES: &str = "capture copy delimiter edit go login pager source system tee";
+
 fn among(word: &str, words: &str) -> bool {
     words.split_ascii_whitespace().any(|known| known == word)
 }
@@ -142,6 +145,9 @@ fn is_harmless(line: &str) -> bool {
 /// Takes a text apart. Each client has its own sign for the commands to itself.
 fn tokens<'t>(client: &str, text: &'t str) -> Result<Vec<Token<'t>>, &'static str> {
     let (mut out, mut at, mut brackets) = (Vec::new(), 0, 0_usize);
+    if text.lines().any(is_of_client) {
+        return Err("a line that some client takes for a command to itself");
+    }
     while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
         let line = rest.split('\n').next().unwrap_or_default();
         let begins = matches!(out.last(), None | Some(Token::Sign(';') | Token::Client(_)));
@@ -197,6 +203,13 @@ fn tokens<'t>(client: &str, text: &'t str) -> Result<Vec<Token<'t>>, &'static st
         };
     }
     Ok(out)
+}
+
+/// Whether a line is a command to some client, or ends a statement for it: `source FILE` of mysql and cqlsh, `go` of sqlcmd
+/// and sqlite3.
+fn is_of_client(line: &str) -> bool {
+    let word = line.trim_start().split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or_default();
+    among(&word.to_ascii_lowercase(), LINES) || line.trim() == "/"
 }
 
 fn is_of_word(c: char) -> bool {
@@ -262,6 +275,8 @@ fn of_statement(statement: &[Token<'_>]) -> Effect {
             !among(word(at), SETTINGS) || word(at) == "time" && word(at + 1) != "zone"
         }
         "pragma" => !among(word(1), PRAGMAS) || statement.contains(&Token::Sign('=')),
+        // They end with their line for mysql: what follows is a statement of its own.
+        "use" | "help" => statement.len() > 2,
         _ => false,
     };
     if strange {
@@ -478,6 +493,13 @@ mod tests {
             "SELECT a \u{e000} b FROM c",
             "SELECT \u{e000}(1)",
             "SELECT 1 FOR \u{e000}",
+            "USE x\nsystem rm x",
+            "USE x\nRESET MASTER",
+            "HELP x\nSET GLOBAL a = 1",
+            "SELECT 1\ngo\n.shell rm x",
+            "SELECT 1\n/\n.shell rm x",
+            "DESCRIBE x\nSOURCE '/x'",
+            "SELECT 1\nGO\nRECONFIGURE",
         ] {
             assert_ne!(of_sql("psql", text, false).kind, Kind::Looks, "{text}");
             assert_ne!(of_sql("mysql", text, false).kind, Kind::Looks, "{text}");

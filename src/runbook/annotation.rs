@@ -24,7 +24,7 @@ const OF_HEADINGS: &[&str] = &[
 const LONGEST_VALUE: usize = 1000;
 /// How many patterns a runbook may have, and how many large ones.
 const MOST_PATTERNS: (usize, usize) = (250, 32);
-/// How many mistakes of annotations are told of one runbook.
+/// How many mistakes of annotations are reported for one runbook.
 const MOST_MISTAKES: usize = 1000;
 
 /// What is noted at a block or a heading.

@@ -33,7 +33,7 @@ pub(super) fn read(source: &Source, code: &Code, tag: &str) -> Block {
     }
     let text = &code.body.text;
     let kept = text.trim_end().len();
-    // Whole lines are kept, so that what is told of them has the column that it has in the file.
+    // Whole lines are kept, so that messages about them name the column that it has in the file.
     let start =
         text.find(|c: char| !c.is_whitespace()).and_then(|at| text.get(..at)?.rfind('\n')).map_or(0, |at| at + 1);
     block(vec![command(source, code.body.part(Span::new(start.min(kept), kept)), tag)])

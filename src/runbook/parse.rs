@@ -81,7 +81,7 @@ pub fn parse_with(source: &Arc<Source>, reading: &Reading, diags: &mut Diagnosti
     if bash.is_worn_out() {
         worn_out(source, diags);
     }
-    // A fence that swallowed the commands was told of already.
+    // A fence that swallowed the commands was reported already.
     let broken = diags.all.len() > known;
     let title = title(&document, source);
     let runbook = Runbook { source: source.clone(), title, steps, accepted: None };

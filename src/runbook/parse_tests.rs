@@ -1,4 +1,4 @@
-//! Whole runbooks: titles, phases, ids and hashes of steps, and the mistakes that their authors are told of.
+//! Whole runbooks: titles, phases, ids and hashes of steps, and the mistakes that are reported to their authors.
 
 use super::*;
 use crate::runbook::{Settings, Step, StepKind};

@@ -84,7 +84,7 @@ fn one_service_each(entries: &[Entry], read: &[Option<Service>], map: &mut MapRe
     for (number, entry) in entries.iter().enumerate() {
         let Some(Some(service)) = read.get(number) else { continue };
         for alias in service.aliases.iter().filter(|alias| **alias != entry.key) {
-            // Of two services with the same alias the second one is told of.
+            // Of two services with the same alias the second one is reported.
             let owner = entries.iter().zip(read).enumerate().find(|(other, (named, own))| {
                 let own = own.as_ref();
                 let taken =

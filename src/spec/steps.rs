@@ -246,7 +246,7 @@ fn check_captures(runbook: &Runbook, named: &[Named], source: &Arc<Source>, diag
     for own in named {
         let mine = all.iter().filter(|(id, _)| *id == own.id);
         let taken = mine.filter_map(|(_, name)| all.iter().find(|(id, other)| other == name && *id != own.id)).next();
-        // Of two that the scenario names, the second one is told of.
+        // Of two that the scenario names, the second one is reported.
         if let Some((by, name)) = taken
             && !named.iter().any(|other| other.id == *by && other.span.start > own.span.start)
         {

@@ -30,7 +30,7 @@ static LOCALHOST: LazyLock<Option<Regex>> =
 
 /// How many programs are looked for in a place; each costs requests to the engine.
 const MOST_ASKED: usize = 500;
-/// How many programs that a place does not have are told of.
+/// How many programs that a place does not have are reported.
 const MOST_MISSING: usize = 50;
 
 /// A program that a step uses, and where that stands.
