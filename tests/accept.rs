@@ -163,10 +163,9 @@ fn what_is_skipped_keeps_its_decision() {
     accept(dir.path(), &BY);
     let decided = reading(dir.path());
     assert!(decided.contains("DEL prices"), "{decided}");
-    let skipped = PAGE.replace(" if it is stale", "").replace(
-        "```bash\nredis-cli",
-        "<!-- firedrill: skip=\"no cache in drills\" -->\n```bash\nredis-cli",
-    );
+    let skipped = PAGE
+        .replace(" if it is stale", "")
+        .replace("```bash\nredis-cli", "<!-- firedrill: skip=\"no cache in drills\" -->\n```bash\nredis-cli");
     let more = skipped.replace("docker compose ps\n", "docker compose ps\ndocker compose restart web\n");
     fs::write(dir.path().join("runbooks/pool.md"), more).expect("a file");
     assert_eq!(accept(dir.path(), &["--check"]).0, Some(1), "the new command is open");
@@ -191,6 +190,21 @@ fn a_runbook_alone_is_not_followed_before_it_is_accepted() {
     accept(dir.path(), &BY);
     let (exit, said) = run();
     assert_eq!(exit, Some(0), "{said}");
+}
+
+#[test]
+fn a_project_says_what_its_own_programs_do() {
+    let dir = project("# Pool\n\n## Mitigation\n\n```bash\nshopctl status\nshopctl queue drop\n```\n");
+    let open = |dir: &Path| accept(dir, &["--check"]).1.lines().count();
+    assert_eq!(open(dir.path()), 2, "it is not known");
+    let file = dir.path().join("programs.yaml");
+    fs::write(&file, "programs:\n  - names: [shopctl]\n    looks: [status]\n").expect("a file");
+    assert_eq!(open(dir.path()), 1, "one only looks");
+    fs::write(&file, "programs:\n  - names: [rm]\n    looks: ['*']\n    look: x\n").expect("a file");
+    let (exit, _, said) = accept(dir.path(), &["--check"]);
+    assert_eq!(exit, Some(2), "{said}");
+    assert!(said.contains("programs.yaml:2:12") && said.contains("`rm` is in Firedrill's own table"), "{said}");
+    assert!(said.contains("programs.yaml:4:5") && said.contains("no key `look`"), "{said}");
 }
 
 /// `firedrill accept` at a terminal, as `script` of util-linux makes one.

@@ -103,9 +103,35 @@ impl Command {
             Scenario(_) | Gameday(_) | Run(_) | Reaper(_) | Sweep(_) | Report(_) | Verify(_) | History(_) | Coverage(_)
         )
     }
+
+    /// Whether it judges the commands of runbooks.
+    fn reads_runbooks(&self) -> bool {
+        use Command::{Accept, Check, Gameday, Init, Lint, Run, Scenario, Show};
+        matches!(self, Scenario(_) | Gameday(_) | Run(_) | Accept(_) | Show(_) | Check(_) | Lint(_) | Init(_))
+    }
 }
 
 impl Globals {
+    /// Reads what the project says of its own programs, if it says something.
+    fn add_programs(&self) -> Result<(), Error> {
+        let path = crate::source::tidy(&self.project.join(crate::programs::FILE));
+        if std::fs::symlink_metadata(&path).is_err() {
+            return Ok(());
+        }
+        let mut diags = crate::source::Diagnostics::default();
+        match crate::source::Source::read(&path) {
+            Ok(source) => crate::programs::add(&source, &mut diags),
+            Err(error) => error.report("the project's programs", None, &mut diags),
+        }
+        match diags.has_errors() {
+            true => {
+                let shown = crate::source::render(&diags, self.color());
+                Err(Error::usage(format!("the project's programs have mistakes\n\n{}", shown.trim_end())))
+            }
+            false => Ok(()),
+        }
+    }
+
     /// What the command line adds to the files that it reads.
     pub fn overrides(&self, vars: impl IntoIterator<Item = (String, String)>) -> crate::spec::Overrides {
         crate::spec::Overrides {
@@ -193,6 +219,9 @@ async fn run(cli: Cli) -> Result<Exit, Error> {
     }
     if !matches!(cli.command, Command::Agent(_) | Command::Shell(_) | Command::Reaper(_)) {
         conduct::end_on_signals();
+    }
+    if cli.command.reads_runbooks() {
+        globals.add_programs()?;
     }
     match cli.command {
         Command::Scenario(args) => scenario::run(args, globals).await,

@@ -5,6 +5,7 @@ mod answer;
 mod call;
 mod effect;
 mod http;
+mod own;
 mod page;
 mod scripts;
 mod sql;
@@ -17,6 +18,7 @@ pub use effect::{
     EXPANDED, Effect, FILLED, Input, Kind, Word, WordKind, destroys, endless, interactive, is_known, name_of, of_call,
     of_lines,
 };
+pub use own::{FILE, add};
 pub use page::page;
 pub use sql::of_sql;
 pub use table::{Passes, Script, Wrapper, passes, script, wrapper};

@@ -92,7 +92,7 @@ const DOTS: &str =
     ".databases .dbinfo .headers .header .indexes .mode .schema .show .stats .tables .timer .version .width";
 
 /// Words that some client takes for a command to itself where they begin a line, whatever stands before it.
-const LINES: &str = "capture copy delimiter edit go login pager source system tee";
+const LINES: &str = "capture delimiter edit go login pager source system tee";
 
 fn among(word: &str, words: &str) -> bool {
     words.split_ascii_whitespace().any(|known| known == word)

@@ -29,7 +29,7 @@ pub(super) struct Table {
 }
 
 /// A program, under each of its names.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Program {
     pub names: Vec<String>,
@@ -90,7 +90,7 @@ pub(super) struct Program {
     pub errors: Vec<ErrorLine>,
     /// For those who read the table.
     #[serde(default, rename = "notes")]
-    _notes: Option<String>,
+    pub(super) _notes: Option<String>,
 }
 
 /// The language of what a program is told.
@@ -286,7 +286,7 @@ impl Way {
     }
 
     /// `get|describe *`, `apply --dry-run=client`, `.`; `None` where a token means nothing.
-    fn parse(text: &str) -> Option<Way> {
+    pub(super) fn parse(text: &str) -> Option<Way> {
         let mut way = Way { operands: Vec::new(), options: Vec::new(), without: Vec::new(), ends: false };
         for token in text.split_whitespace() {
             let (token, given) = token.strip_prefix('!').map_or((token, true), |token| (token, false));
@@ -342,7 +342,7 @@ static INDEX: LazyLock<HashMap<&'static str, Entry>> = LazyLock::new(|| {
 
 /// What is known of a name.
 pub(super) fn entry(name: &str) -> Option<&'static Entry> {
-    INDEX.get(name)
+    INDEX.get(name).or_else(|| super::own::entry(name))
 }
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| read().unwrap_or_default());

@@ -1,0 +1,172 @@
+//! Programs of a team, which the table cannot know: `programs.yaml` in its project. It is reviewed like code, as readings are: who
+//! can change it decides what runs without a question.
+
+use super::table::{self, Entry, Program, Way};
+use crate::source::{Diagnostics, MapReader, Node, Source, Span, Value, parse};
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+/// The name of the file in a project.
+pub const FILE: &str = "programs.yaml";
+
+static OWN: OnceLock<HashMap<String, Entry>> = OnceLock::new();
+
+/// What the project's file says of a name.
+pub(super) fn entry(name: &str) -> Option<&'static Entry> {
+    OWN.get()?.get(name)
+}
+
+/// Makes the programs of a project's file known to this process. Mistakes in it are noted, and then none of it counts; so does
+/// none of a second file.
+pub fn add(source: &Arc<Source>, diags: &mut Diagnostics) {
+    let known = diags.all.len();
+    let Some(programs) = parse(source, diags).and_then(|root| read(&root, source, diags)) else { return };
+    if diags.all.len() > known {
+        return;
+    }
+    let mut own = HashMap::new();
+    for program in programs {
+        // They are known as long as the process runs, like those of the table.
+        let program: &'static Program = Box::leak(Box::new(program));
+        own.extend(
+            program.names.iter().map(|name| (name.clone(), Entry { program: Some(program), ..Entry::default() })),
+        );
+    }
+    let _ = OWN.set(own);
+}
+
+fn read(root: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Vec<Program>> {
+    let mut map = MapReader::new(root, "the project's programs", source, diags)?;
+    let node = map.require_node("programs");
+    let items = match node.map(|node| (&node.value, node.span)) {
+        Some((Value::List(items), _)) => items.as_slice(),
+        Some((_, span)) => {
+            map.error(span, "`programs` must be a list")
+                .help("write `- { names: [ordersctl], looks: [status] }` below it");
+            &[]
+        }
+        None => &[],
+    };
+    let mut seen: HashMap<String, Span> = HashMap::new();
+    let mut programs = Vec::new();
+    for item in items {
+        programs.extend(program(item, source, map.diags, &mut seen));
+    }
+    map.finish()?;
+    Some(programs)
+}
+
+fn program(
+    node: &Node,
+    source: &Arc<Source>,
+    diags: &mut Diagnostics,
+    seen: &mut HashMap<String, Span>,
+) -> Option<Program> {
+    let mut map = MapReader::new(node, "a program", source, diags)?;
+    let names: Vec<String> = map.require("names").unwrap_or_default();
+    let at = map.span_of("names");
+    for name in &names {
+        let plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.+".contains(c));
+        if !plain {
+            map.error(at, format!("`{name}` is not the name of a program"))
+                .help("write it without folders and options: `ordersctl`");
+        } else if table::entry(name).is_some() {
+            map.error(at, format!("`{name}` is in Firedrill's own table, which a project does not change"))
+                .help("docs/programs.md tells what it says; a person accepts the commands that it asks about");
+        } else if seen.insert(name.clone(), at).is_some() {
+            map.error(at, format!("`{name}` is named twice"));
+        }
+    }
+    let looks = ways(&mut map, "looks");
+    let mut program = Program {
+        names,
+        valued: map.optional("valued").unwrap_or_default(),
+        flags: map.optional("flags").unwrap_or_default(),
+        interactive: ways(&mut map, "interactive"),
+        endless: ways(&mut map, "endless"),
+        destroys: ways(&mut map, "destroys"),
+        _notes: map.optional("notes"),
+        ..Program::default()
+    };
+    let of_ways = looks.iter().flat_map(|way| way.options.iter().flatten());
+    program.only = Some(of_ways.chain(&program.valued).chain(&program.flags).cloned().collect());
+    program.looks = looks;
+    map.finish()?;
+    Some(program)
+}
+
+/// Ways of calling it, as the table writes them.
+fn ways(map: &mut MapReader<'_>, key: &'static str) -> Vec<Way> {
+    let texts: Vec<String> = map.optional(key).unwrap_or_default();
+    let at = map.span_of(key);
+    let mut ways = Vec::new();
+    for text in texts {
+        match Way::parse(&text) {
+            Some(way) => ways.push(way),
+            None => {
+                map.error(at, format!("`{text}` is no way of calling a program"))
+                    .help("write its first words and options: `queue list`, `get|show *`, `apply --dry-run`, `.`");
+            }
+        }
+    }
+    ways
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::programs::{Input, Kind, Word, of_call};
+
+    fn mistakes(text: &str) -> Vec<String> {
+        let source = Source::new("programs.yaml", text);
+        let mut diags = Diagnostics::default();
+        let root = parse(&source, &mut diags).expect("YAML");
+        read(&root, &source, &mut diags);
+        let place = |diag: &crate::source::Diagnostic| source.pos(diag.span.start);
+        diags.all.iter().map(|diag| format!("{}:{} {}", place(diag).line, place(diag).column, diag.message)).collect()
+    }
+
+    #[test]
+    fn mistakes_are_told_together_with_their_places() {
+        assert_eq!(
+            mistakes(
+                "programs:\n  - names: [kubectl, ./x, a]\n    look: [status]\n  - names: [a]\n    looks: ['. x']\nmore: 1\n"
+            ),
+            [
+                "2:12 `kubectl` is in Firedrill's own table, which a project does not change",
+                "2:12 `./x` is not the name of a program",
+                "3:5 a program has no key `look`",
+                "4:12 `a` is named twice",
+                "5:12 `. x` is no way of calling a program",
+                "6:1 the project's programs has no key `more`",
+            ]
+        );
+        assert_eq!(mistakes("programs: x\n"), ["1:11 `programs` must be a list"]);
+    }
+
+    #[test]
+    fn what_a_project_says_of_its_programs_counts() {
+        let source = Source::new(
+            "programs.yaml",
+            "programs:\n  - names: [ordersctl]\n    looks: [status, queue list, apply --dry-run]\n    valued: [--env]\n",
+        );
+        let mut diags = Diagnostics::default();
+        add(&source, &mut diags);
+        assert!(diags.all.is_empty(), "{diags:?}");
+        let effect = |text: &str| {
+            let words: Vec<Word> = text.split(' ').map(Word::fixed).collect();
+            of_call(&words, Input::Nothing).kind
+        };
+        for text in [
+            "ordersctl status", "ordersctl --env x queue list", "ordersctl apply --dry-run",
+            "/usr/bin/ordersctl status",
+        ] {
+            assert_eq!(effect(text), Kind::Looks, "{text}");
+        }
+        for text in
+            ["ordersctl", "ordersctl queue drop", "ordersctl apply", "ordersctl status --reset", "./ordersctl status"]
+        {
+            assert_ne!(effect(text), Kind::Looks, "{text}");
+        }
+    }
+}
