@@ -392,6 +392,38 @@ fn commands_whose_failure_nobody_would_learn_of_are_warned_of() {
 }
 
 #[test]
+fn words_of_a_reading_and_of_a_scenario_that_stand_against_each_other() {
+    let step = |name: &str| format!("### {name}\n\n```bash\ndocker compose restart {name}\n```\n\n");
+    let steps: String = ["alpha", "beta", "gamma"].into_iter().map(step).collect();
+    let project = Project::new()
+        .file("runbooks/slow.md", format!("# T\n\n## Mitigation\n\n{steps}"))
+        .scenario(changed(&[("recover:", "runbook: ../runbooks/slow.md\nrecover:")]));
+    let (code, _, err) = project.run(&["accept", "--proposed", "--by", "oncall@example.com", "runbooks"]);
+    assert_eq!(code, 0, "{err}");
+    let path = project.dir.path().join("runbooks/slow.reading.yaml");
+    let written = std::fs::read_to_string(&path).expect("a reading");
+    let decided: Vec<&str> = written.split("do: run").collect();
+    let [before, alpha, beta, gamma] = decided[..] else { panic!("three decisions: {written}") };
+    let way = "do: { choice: cache, way: redis }";
+    let project =
+        project.file("runbooks/slow.reading.yaml", format!("{before}do: run{alpha}do: skip{beta}{way}{gamma}"));
+
+    let respond = |choose: &str| {
+        let steps = "steps: { mitigate/alpha: { skip: no alpha here }, mitigate/beta: { choose: true } }";
+        let respond = format!("runbook: ../runbooks/slow.md\nrespond: {{ {choose} }}\n{steps}\nrecover:");
+        changed(&[("recover:", respond.as_str())])
+    };
+    let project = project.scenario(respond("choose: { cache: redis }"));
+    let (code, _, err) = project.run(&["check"]);
+    assert_eq!(code, 0, "{err}");
+    insta::assert_snapshot!(err);
+    let project = project.scenario(respond(""));
+    insta::assert_snapshot!(project.run(&["check"]).2);
+    let project = project.scenario(respond("choose: { cache: memcached, backends: x }"));
+    insta::assert_snapshot!(project.mistakes());
+}
+
+#[test]
 fn the_list_shows_also_what_is_broken() {
     let project = Project::new().scenario(SCENARIO).file("scenarios/broken.yaml", "title: [1\n");
     let (code, out, err) = project.run(&["list"]);
