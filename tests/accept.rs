@@ -264,6 +264,7 @@ fn a_person_decides_at_a_terminal() {
         "1 of 2  runbooks/pool.md:10",
         "under Mitigation / Step 1: Stop the job",
         "   10 > docker compose stop batch",
+        "   11   docker compose ps",
         "    7   The job holds the connections.",
         "it changes something: `docker compose stop`",
         "proposal: run (Enter)",

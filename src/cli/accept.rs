@@ -22,6 +22,8 @@ use std::time::Duration;
 
 /// Lines of the runbook that are shown above a command.
 const ABOVE: usize = 6;
+/// Lines that are shown below it.
+const BELOW: usize = 2;
 /// Longest time that Git may take to say who somebody is.
 const GIT: Duration = Duration::from_secs(10);
 
@@ -529,8 +531,8 @@ fn question(
     let height = text.lines().count().max(1);
     let lines: Vec<&str> = page.runbook.source.text.lines().collect();
     let from = line.saturating_sub(ABOVE + 1);
-    for (at, written) in lines.iter().enumerate().take(line + height - 1).skip(from) {
-        let own = at + 1 >= *line;
+    for (at, written) in lines.iter().enumerate().take(line + height - 1 + BELOW).skip(from) {
+        let own = (*line..line + height).contains(&(at + 1));
         let shown = format!("{:>5} {} {}", at + 1, if own { ">" } else { " " }, visible(written));
         let _ = writeln!(out, "{}", if own { bold(&shown) } else { shown });
     }

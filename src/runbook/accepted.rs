@@ -536,7 +536,9 @@ pub fn written(runbook: &Path, decisions: &[Decision]) -> Result<String, String>
         seen: &d.seen,
     });
     let file = File { runbook: &name, decisions: decisions.collect() };
-    let text = serde_yaml::to_string(&file).map_err(|error| error.to_string())?;
+    // A line of a command is a line of the file, however long it is: it is compared with the runbook by eye.
+    let options = serde_yaml::ser_options! { folded_wrap_chars: usize::MAX };
+    let text = serde_yaml::to_string_with_options(&file, options).map_err(|error| error.to_string())?;
     Ok(format!("# How Firedrill follows {name}. Written by `firedrill accept`; review it like code.\n{text}"))
 }
 
