@@ -308,6 +308,32 @@ fn quitting_keeps_what_was_decided() {
 }
 
 #[test]
+fn comments_and_the_layout_of_a_reading_stay() {
+    let dir = project(&PAGE.replace(" if it is stale", ""));
+    accept(dir.path(), &BY);
+    let path = dir.path().join("runbooks/pool.reading.yaml");
+    let by_hand = reading(dir.path())
+        .replace("decisions:\n", "# Ours.\ndecisions:\n# The nightly job.\n")
+        .replace("do: run\n  by: oncall", "do: run # always\n  by: oncall");
+    fs::write(&path, format!("{by_hand}# The end.\n")).expect("a file");
+    let more = PAGE.replace(" if it is stale", "").replace("docker compose ps", "docker compose restart web");
+    fs::write(dir.path().join("runbooks/pool.md"), more).expect("a file");
+    accept(dir.path(), &BY);
+    let written = reading(dir.path());
+    assert_eq!(written.matches("- at: ").count(), 3, "{written}");
+    let lines: Vec<&str> = written.lines().collect();
+    for line in by_hand.lines().chain(["# The end."]) {
+        assert!(lines.contains(&line), "{line:?} is gone: {written}");
+    }
+    assert_eq!(accept(dir.path(), &["--check"]).0, Some(0));
+    // In one line it is written anew.
+    let flow = "{ runbook: pool.md, decisions: [] }\n";
+    fs::write(&path, flow).expect("a file");
+    accept(dir.path(), &BY);
+    assert_eq!(accept(dir.path(), &["--check"]).0, Some(0));
+}
+
+#[test]
 fn what_somebody_else_wrote_meanwhile_is_not_overwritten() {
     let dir = project(PAGE);
     let mut terminal = Terminal::open(dir.path());

@@ -53,6 +53,13 @@ pub struct Decision {
     pub span: Span,
 }
 
+impl Decision {
+    /// All of it but where it stands.
+    pub fn content(&self) -> (&str, &str, &str, &Do, &str, &str, &str) {
+        (&self.at, &self.command, &self.under, &self.decided, &self.by, &self.on, &self.seen)
+    }
+}
+
 /// What is done about a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Do {
@@ -516,12 +523,27 @@ struct Written<'a> {
     seen: &'a str,
 }
 
-/// A reading as YAML.
+/// A reading as YAML: decisions that stood in it `before` as they are written there, with the comments above them.
 ///
 /// # Errors
-/// When the text cannot be made, which a test holds not to happen.
-pub fn written(runbook: &Path, decisions: &[Decision]) -> Result<String, String> {
+/// When it would not be read as it was decided, which a test holds not to happen.
+pub fn written(runbook: &Path, decisions: &[Decision], before: Option<&Accepted>) -> Result<String, String> {
     let name = runbook.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let anew = anew(&name, decisions)?;
+    let kept = before.and_then(|before| patched(&name, decisions, before));
+    // What cannot be read again must not replace what can; what a person has laid out in a way of his own is written anew.
+    let same = |text: &String| {
+        let mut diags = Diagnostics::default();
+        let again = read(&Source::new(path_of(runbook), text.clone()), None, &mut diags);
+        again.is_some_and(|again| {
+            again.decisions.iter().map(Decision::content).eq(decisions.iter().map(Decision::content))
+        })
+    };
+    let text = kept.filter(same).or_else(|| Some(anew).filter(same));
+    text.ok_or_else(|| "it would not be read as it was decided".to_string())
+}
+
+fn anew(name: &str, decisions: &[Decision]) -> Result<String, String> {
     let of = |decision: &Do| match decision {
         Do::Way { choice, way } => serde_json::json!({ "choice": choice, "way": way }),
         word => serde_json::Value::String(word.text()),
@@ -535,11 +557,39 @@ pub fn written(runbook: &Path, decisions: &[Decision]) -> Result<String, String>
         on: &d.on,
         seen: &d.seen,
     });
-    let file = File { runbook: &name, decisions: decisions.collect() };
+    let file = File { runbook: name, decisions: decisions.collect() };
     // A line of a command is a line of the file, however long it is: it is compared with the runbook by eye.
     let options = serde_yaml::ser_options! { folded_wrap_chars: usize::MAX };
     let text = serde_yaml::to_string_with_options(&file, options).map_err(|error| error.to_string())?;
     Ok(format!("# How Firedrill follows {name}. Written by `firedrill accept`; review it like code.\n{text}"))
+}
+
+/// The lines of the old text, with those of new decisions between them.
+fn patched(name: &str, decisions: &[Decision], before: &Accepted) -> Option<String> {
+    let text = before.source.text.as_str();
+    let begin = before.source.start(before.source.line(before.decisions.first()?.span.start));
+    let indent: String = text.get(begin..)?.chars().take_while(|c| *c == ' ').collect();
+    let mut end = begin;
+    let mut lines = Vec::new();
+    for old in &before.decisions {
+        let last = text.get(..old.span.end)?.trim_end().len();
+        let start =
+            std::mem::replace(&mut end, last + text.get(last..)?.find('\n').map_or(text.len() - last, |at| at + 1));
+        lines.push((old.span, text.get(start..end)?));
+    }
+    let mut out = text.get(..begin)?.to_string();
+    for decision in decisions {
+        match lines.iter().find(|(span, _)| *span == decision.span) {
+            Some((_, old)) => out.push_str(old),
+            None => {
+                let whole = anew(name, std::slice::from_ref(decision)).ok()?;
+                let (_, new) = whole.split_once("decisions:\n")?;
+                new.lines().for_each(|line| out.extend([indent.as_str(), line, "\n"]));
+            }
+        }
+    }
+    out.push_str(text.get(end..)?);
+    Some(out)
 }
 
 /// The JSON Schema of readings.

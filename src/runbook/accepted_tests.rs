@@ -178,7 +178,7 @@ fn what_is_written_is_read_again() {
     reading.decisions[0].decided = Do::Way { choice: "a: b".into(), way: "- #".into() };
     reading.decisions[0].command = "printf 'a\n  b: |\n\t'\n".into();
     reading.decisions[1].decided = Do::Person;
-    let text = written(Path::new("runbooks/db-pool.md"), &reading.decisions).unwrap();
+    let text = written(Path::new("runbooks/db-pool.md"), &reading.decisions, None).unwrap();
     let mut diags = Diagnostics::default();
     let again = read(&Source::new("db-pool.reading.yaml", text), Some(Path::new("x/db-pool.md")), &mut diags).unwrap();
     let bare = |decisions: Vec<Decision>| -> Vec<Decision> {

@@ -28,7 +28,7 @@ pub fn accept(runbook: &Path) {
         }
     }
     if !decisions.is_empty() {
-        fs::write(path_of(runbook), written_reading(runbook, &decisions).expect("a reading")).expect("a file");
+        fs::write(path_of(runbook), written_reading(runbook, &decisions, None).expect("a reading")).expect("a file");
     }
 }
 
