@@ -4,7 +4,7 @@
 use super::Respond;
 use super::respond::Chosen;
 use crate::runbook::{Command, Decision, DecisionState, Do, Handling, Runbook, RunbookPhase, check_runs};
-use crate::source::{Diagnostics, Source, Span, did_you_mean, list};
+use crate::source::{Diagnostics, Level, Source, Span, did_you_mean, list};
 use std::sync::Arc;
 
 /// Settles what is done about each command of a runbook, and tells what a person should look at.
@@ -121,12 +121,9 @@ fn warn(runbook: &Runbook, phases: &[RunbookPhase], diags: &mut Diagnostics) {
             .warning(&accepted.source, decision.span, "this decision is about a command that is no longer there")
             .help(format!("`firedrill accept --prune {path}` removes it"));
     }
-    let mut disagree = |line: usize, decision: &Decision, says: &str| {
-        let message = format!(
-            "the reading says `{}` of this command, the annotation or the scenario `{says}`: it does not run",
-            decision.decided.text()
-        );
-        diags.warning(&runbook.source, place(line), message).help("let one of the two go");
+    let disagree = |decision: &Decision, says: &str| {
+        let decided = decision.decided.text();
+        format!("the reading says `{decided}` of this command, the annotation or the scenario `{says}`: it does not run")
     };
     for (step, index, state) in &matched.commands {
         let chosen = |command: &&Command| {
@@ -135,7 +132,9 @@ fn warn(runbook: &Runbook, phases: &[RunbookPhase], diags: &mut Diagnostics) {
         let Some(command) = runbook.command(*step, *index).filter(chosen) else { continue };
         let decision = state.decision().and_then(|at| accepted.decisions.get(at));
         if let Some(decision) = decision.filter(|decision| matches!(decision.decided, Do::Skip | Do::Person)) {
-            disagree(command.line, decision, "choose");
+            diags
+                .warning(&runbook.source, place(command.line), disagree(decision, "choose"))
+                .help("let one of the two go");
         }
     }
     for decision in matched.aside.iter().filter_map(|at| accepted.decisions.get(*at)) {
@@ -143,7 +142,8 @@ fn warn(runbook: &Runbook, phases: &[RunbookPhase], diags: &mut Diagnostics) {
         let skipped = skipped.filter(|(step, command)| step.settings(command.block).skip.is_some());
         let found = skipped.map(|(_, command)| command).find(|command| command.text == decision.command);
         if let (Some(command), Do::Run | Do::Way { .. }) = (found, &decision.decided) {
-            disagree(command.line, decision, "skip");
+            // A scenario may leave out what a drill has no use for; the reading is about every drill.
+            diags.push(Level::Info, &runbook.source, place(command.line), disagree(decision, "skip"));
         }
     }
 }

@@ -71,7 +71,8 @@ fn the_examples_of_scenarios_load() {
         let yaml = yaml.replace("env: SHOP_PASSWORD", "env: PATH");
         let diags = told(project.path(), &yaml);
         let rendered = firedrill::source::render(&diags, false);
-        assert!(diags.all.is_empty(), "below `{}`:\n{}\n{rendered}", example.heading, example.text);
+        let fine = diags.all.iter().all(|diag| diag.level == firedrill::source::Level::Info);
+        assert!(fine, "below `{}`:\n{}\n{rendered}", example.heading, example.text);
     }
 }
 

@@ -21,7 +21,7 @@ fn reading(text: &str, decided: &Do) -> String {
             Decision::about(command, decided, "us@example.com", "2026-11-20")
         })
         .collect();
-    written_reading(Path::new("runbook.md"), &decisions).expect("a reading")
+    written_reading(Path::new("runbook.md"), &decisions, None).expect("a reading")
 }
 
 #[tokio::test]
