@@ -58,6 +58,7 @@ pub fn announce_alone(alone: &Alone<'_>, run: &str, started_utc: String, beside:
         scenario_file: file_ref(source),
         runbook_file: Some(file_ref(source)),
         reading: super::announce::reading_info(alone.runbook),
+        programs_file: crate::programs::own_file().map(|source| file_ref(source)),
         stack_file: FileRef { path: beside.to_string(), sha256: String::new() },
         control: false,
         seed: 0,

@@ -45,6 +45,7 @@ pub fn announce(plan: &Plan, identity: &Identity) -> Announcement {
         scenario_file: file_ref(&plan.source),
         runbook_file: plan.runbook.as_ref().map(|runbook| file_ref(&runbook.source)),
         reading: plan.runbook.as_ref().and_then(reading_info),
+        programs_file: crate::programs::own_file().map(|source| file_ref(source)),
         stack_file: file_ref(&plan.stack_source),
         control: identity.control,
         seed: identity.seed,

@@ -11,11 +11,8 @@ use std::path::Path;
 /// there is for the manifest to tell.
 pub fn differences(dir: &Path) -> Vec<(String, String)> {
     let Some(Event::Announced(plan)) = first_event(dir) else { return Vec::new() };
-    let runbook = plan.runbook_file.as_ref().map(|file| ("runbook", file));
-    let reading = plan.reading.as_ref().map(|reading| ("reading", &reading.file));
-    let named = [Some(("scenario", &plan.scenario_file)), runbook, reading];
     let mut found: Vec<(String, String)> = Vec::new();
-    for (what, file) in named.into_iter().flatten() {
+    for (what, file) in plan.files().into_iter().filter(|(what, _)| what != "stack") {
         let base = Path::new(&file.path).file_name().and_then(|name| name.to_str()).unwrap_or("file");
         let copies = copies_of(dir, base);
         // Of files with one name any copy may be meant.

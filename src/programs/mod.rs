@@ -18,7 +18,7 @@ pub use effect::{
     EXPANDED, Effect, FILLED, Input, Kind, Word, WordKind, destroys, endless, interactive, is_known, name_of, of_call,
     of_lines,
 };
-pub use own::{FILE, add};
+pub use own::{FILE, add, own_file};
 pub use page::page;
 pub use sql::of_sql;
 pub use table::{Passes, Script, Wrapper, passes, script, wrapper};

@@ -9,11 +9,16 @@ use std::sync::{Arc, OnceLock};
 /// The name of the file in a project.
 pub const FILE: &str = "programs.yaml";
 
-static OWN: OnceLock<HashMap<String, Entry>> = OnceLock::new();
+static OWN: OnceLock<(Arc<Source>, HashMap<String, Entry>)> = OnceLock::new();
 
 /// What the project's file says of a name.
 pub(super) fn entry(name: &str) -> Option<&'static Entry> {
-    OWN.get()?.get(name)
+    OWN.get()?.1.get(name)
+}
+
+/// The project's file, where there is one.
+pub fn own_file() -> Option<&'static Arc<Source>> {
+    OWN.get().map(|(source, _)| source)
 }
 
 /// Makes the programs of a project's file known to this process. Mistakes in it are noted, and then none of it counts; so does
@@ -32,7 +37,7 @@ pub fn add(source: &Arc<Source>, diags: &mut Diagnostics) {
             program.names.iter().map(|name| (name.clone(), Entry { program: Some(program), ..Entry::default() })),
         );
     }
-    let _ = OWN.set(own);
+    let _ = OWN.set((source.clone(), own));
 }
 
 fn read(root: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Vec<Program>> {

@@ -31,6 +31,9 @@ pub struct Announcement {
     /// What was decided about its commands, where anything was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reading: Option<ReadingInfo>,
+    /// What the project says of its own programs (`programs.yaml`), where it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub programs_file: Option<FileRef>,
     /// The stack file.
     pub stack_file: FileRef,
     /// Whether this is the control: the same drill without the runbook.
@@ -90,6 +93,17 @@ impl Announcement {
     /// Recovery time objective in microseconds, also of records of earlier versions; `None`: there is no limit.
     pub fn rto_us(&self) -> Option<u64> {
         self.rto_us.or(self.restore.as_ref().map(|restore| restore.rto_us))
+    }
+
+    /// The files that it was made from, each with what it is.
+    pub fn files(&self) -> Vec<(String, &FileRef)> {
+        let reading = self.reading.as_ref().map(|reading| (reading.label(), &reading.file));
+        let mut files = vec![("scenario".into(), &self.scenario_file)];
+        files.extend(self.runbook_file.as_ref().map(|file| ("runbook".into(), file)));
+        files.extend(reading);
+        files.extend(self.programs_file.as_ref().map(|file| ("programs".into(), file)));
+        files.push(("stack".into(), &self.stack_file));
+        files
     }
 }
 

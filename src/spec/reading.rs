@@ -123,7 +123,9 @@ fn warn(runbook: &Runbook, phases: &[RunbookPhase], diags: &mut Diagnostics) {
     }
     let disagree = |decision: &Decision, says: &str| {
         let decided = decision.decided.text();
-        format!("the reading says `{decided}` of this command, the annotation or the scenario `{says}`: it does not run")
+        format!(
+            "the reading says `{decided}` of this command, the annotation or the scenario `{says}`: it does not run"
+        )
     };
     for (step, index, state) in &matched.commands {
         let chosen = |command: &&Command| {

@@ -49,7 +49,7 @@ pub async fn follow(alone: Alone<'_>, beside: Beside, person: &mut Terminal, wis
     let redactor =
         Redactor::new(alone.respond.secrets().into_iter().chain(stack.secrets().into_iter().map(Secret::from)));
     let reading = alone.runbook.accepted.as_ref().map(|accepted| &accepted.source);
-    for source in [&alone.runbook.source].into_iter().chain(reading) {
+    for source in [&alone.runbook.source].into_iter().chain(reading).chain(crate::programs::own_file()) {
         let path = source.path.display().to_string();
         let kept = run_dir.keep_file(&path, source.text.as_bytes(), |text| redactor.text(text));
         kept.map_err(|error| on_disk(run_dir.path(), &error))?;

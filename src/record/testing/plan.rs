@@ -83,6 +83,7 @@ pub(super) fn shop(story: Story) -> Announcement {
         scenario_file: file("scenarios/db-pool.yaml", "a"),
         runbook_file: Some(file(RUNBOOK, "b")),
         reading: None,
+        programs_file: None,
         stack_file: file("stacks/checkout/compose.yaml", "d"),
         control: matches!(story, Story::Control | Story::ControlRecovered),
         seed: 42,

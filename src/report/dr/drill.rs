@@ -96,16 +96,11 @@ fn faults(record: &Record, plan: &Announcement) -> Vec<FaultRow> {
 }
 
 fn configuration(record: &Record, plan: &Announcement) -> Configuration {
-    let mut files = vec![("scenario", &plan.scenario_file)];
-    files.extend(plan.runbook_file.as_ref().map(|file| ("runbook", file)));
-    let label = plan.reading.as_ref().map(crate::record::ReadingInfo::label).unwrap_or_default();
-    files.extend(plan.reading.as_ref().map(|reading| (label.as_str(), &reading.file)));
-    files.push(("stack", &plan.stack_file));
     Configuration {
         tool_version: plan.tool_version.clone(),
         revision: plan.revision.clone(),
         executed: plan.executed.clone(),
-        files: files.into_iter().map(|(what, file)| (what.into(), file.path.clone(), file.sha256.clone())).collect(),
+        files: plan.files().into_iter().map(|(what, file)| (what, file.path.clone(), file.sha256.clone())).collect(),
         images: record.stack.as_ref().map(|stack| stack.images.clone()).unwrap_or_default(),
         seed: plan.seed,
         parameters: plan.vars.clone(),

@@ -282,13 +282,8 @@ pub fn configuration(m: &mut Markup, record: &Record) {
             row(m, "firedrill", &[&plan.tool_version]);
             row(m, "revision", &[plan.revision.as_deref().unwrap_or("not known")]);
             row(m, "seed", &[&plan.seed.to_string()]);
-            let files = [Some(&plan.scenario_file), plan.runbook_file.as_ref(), Some(&plan.stack_file)];
-            for file in files.into_iter().flatten() {
-                row(m, &one_line(&file.path), &[&format!("sha256 {}", file.sha256)]);
-            }
-            if let Some(reading) = &plan.reading {
-                let shown = format!("sha256 {}; {}", reading.file.sha256, reading.label());
-                row(m, &one_line(&reading.file.path), &[&one_line(&shown)]);
+            for (what, file) in plan.files() {
+                row(m, &one_line(&file.path), &[&one_line(&format!("sha256 {}; {what}", file.sha256))]);
             }
             for load in &plan.loads {
                 row(
