@@ -41,6 +41,7 @@ mod simple;
 mod steps;
 mod syntax;
 mod text;
+mod unfenced;
 mod variables;
 mod verbs;
 mod waits;
