@@ -301,7 +301,10 @@ fn check(pages: &[Page], paths: &[PathBuf], globals: &super::Globals) -> Result<
             found += 1;
             let word = if case.before.is_some() { "drifted" } else { "open" };
             let Command { line, column, .. } = case.command;
-            let what = case.command.effect().because;
+            let what = match case.command.unread {
+                Some(unread) if case.command.effect().because.is_empty() => unread.text().to_string(),
+                _ => case.command.effect().because,
+            };
             let _ = writeln!(
                 out,
                 "{path}:{line}:{column}: {word}: `{}`: {} ({})",
@@ -545,12 +548,16 @@ fn question(
         let _ = writeln!(out, "  before it: {}", visible(&above.replace('\n', " ")));
     }
     let effect = case.command.effect();
-    let _ = writeln!(
-        out,
-        "  it {}: {}",
-        if effect.kind == crate::programs::Kind::Changes { "changes something" } else { "may change something" },
-        visible(&effect.because)
-    );
+    let what = match effect.kind {
+        crate::programs::Kind::Changes => "changes something",
+        crate::programs::Kind::Looks => "only looks",
+        crate::programs::Kind::Unknown => "may change something",
+    };
+    let why = if effect.because.is_empty() { String::new() } else { format!(": {}", visible(&effect.because)) };
+    let _ = writeln!(out, "  it {what}{why}");
+    if let Some(unread) = case.command.unread {
+        let _ = writeln!(out, "  is it a command of this runbook? {}; [s] leaves it out", unread.text());
+    }
     let _ = match proposed {
         Some(proposed) => writeln!(out, "  proposal: {} (Enter)", bold(&proposed.text())),
         None => writeln!(out, "  no proposal: {}", visible(&case.why())),

@@ -206,7 +206,7 @@ impl Runbook {
         let mut asked: Vec<Asked<'_>> = Vec::new();
         for (step, of) in self.steps.iter().enumerate() {
             for (index, command) in of.commands().iter().enumerate() {
-                if command.origin.is_none() && command.effect().kind != Kind::Looks {
+                if command.origin.is_none() && (command.effect().kind != Kind::Looks || command.unread.is_some()) {
                     let (at, seen) = (command.governs.path(), command.governs.digest(&command.text));
                     asked.push(Asked { step, index, command, at, seen, state: None });
                 }
@@ -650,6 +650,9 @@ pub fn doubt(command: &Command) -> Option<String> {
     }
     if let Some(by_hand) = &command.by_hand {
         return Some(by_hand.text().to_string());
+    }
+    if let Some(unread) = command.unread.filter(|_| command.effect().kind != Kind::Looks) {
+        return Some(format!("{}, and nobody has read it as a command yet", unread.text()));
     }
     if command.effect().because.contains("could not be read") {
         return Some("it could not be read as shell".into());

@@ -45,29 +45,48 @@ pub(super) fn assign(steps: &mut [(Step, usize)], parts: &mut [Part]) {
 
 #[cfg(test)]
 mod tests {
-    use crate::runbook::parse;
+    use crate::runbook::{Do, Runbook, Unread, parse, proposal};
     use crate::source::{Diagnostics, Source};
 
-    const PAGE: &str = "# Payments API high error rate\n\n## Step 1: Check provider status\n\n```bash\n\
-        curl -s https://status.stripe.com/api/v2/summary.json\n```\n\n## Step 2: Check recent deploys\n\n```bash\n\
-        kubectl rollout history deployment/payments-api\n```\n\n## Step 3: Rollback if needed\n\n```bash\n\
-        kubectl rollout undo deployment/payments-api\n```\n\n## Step 4: Check DB pool\n\n```bash\n\
-        curl http://payments-api/debug/metrics | grep db_pool\n```\n";
+    /// Titles and commands of a page without headings of phases.
+    const STEPS: [(&str, &str); 4] = [
+        ("Step 1: Check provider status", "curl -s https://status.stripe.com/api/v2/summary.json"),
+        ("Step 2: Check recent deploys", "kubectl rollout history deployment/payments-api"),
+        ("Step 3: Rollback if needed", "kubectl rollout undo deployment/payments-api"),
+        ("Step 4: Check DB pool", "curl http://payments-api/debug/metrics | grep db_pool"),
+    ];
+
+    fn read(step: impl Fn(&str, &str) -> String) -> Runbook {
+        let steps: Vec<String> = STEPS.iter().map(|(title, command)| step(title, command)).collect();
+        let page = format!("# Payments API high error rate\n\n{}", steps.join("\n"));
+        parse(&Source::new("r.md", page), &mut Diagnostics::default()).expect("a runbook")
+    }
 
     #[test]
     fn without_headings_of_phases_what_commands_do_decides() {
-        let mut diags = Diagnostics::default();
-        let runbook = parse(&Source::new("r.md", PAGE), &mut diags).unwrap();
-        let steps: Vec<(&str, &str)> =
-            runbook.steps.iter().map(|step| (step.phase.name(), step.title.as_str())).collect();
-        assert_eq!(
-            steps,
-            [
-                ("diagnose", "Step 1: Check provider status"),
-                ("diagnose", "Step 2: Check recent deploys"),
-                ("mitigate", "Step 3: Rollback if needed"),
-                ("verify", "Step 4: Check DB pool"),
-            ]
-        );
+        let pages = [
+            (read(|title, command| format!("## {title}\n\n```bash\n{command}\n```\n")), None),
+            (read(|title, command| format!("## {title}\n\n```\n{command}\n```\n")), Some(Unread::Untagged)),
+            (read(|title, command| format!("## {title}\n\n{command}\n")), Some(Unread::Unfenced)),
+            (read(|title, command| format!("## {title}\n\n    {command}\n")), Some(Unread::Untagged)),
+            (read(|title, command| format!("{title}\n\n{command}\n")), Some(Unread::Unfenced)),
+            (read(|title, command| format!("{title}\n{command}\n")), Some(Unread::Unfenced)),
+            (read(|title, command| format!("**{title}**\n\n{command}\n")), Some(Unread::Unfenced)),
+            (read(|title, command| format!("## {title}\n\nRun `{command}`.\n")), Some(Unread::Inline)),
+        ];
+        for (runbook, unread) in pages {
+            let page = &runbook.source.text;
+            let steps: Vec<(&str, &str)> =
+                runbook.steps.iter().map(|step| (step.phase.name(), step.title.as_str())).collect();
+            let phases = ["diagnose", "diagnose", "mitigate", "verify"];
+            assert_eq!(steps, phases.into_iter().zip(STEPS.map(|(title, _)| title)).collect::<Vec<_>>(), "{page}");
+            let commands: Vec<_> = runbook.steps.iter().flat_map(|step| step.commands()).collect();
+            assert_eq!(commands.iter().map(|c| c.text.as_str()).collect::<Vec<_>>(), STEPS.map(|(_, command)| command));
+            assert!(commands.iter().all(|command| command.unread == unread), "{page}");
+            // What only looks is proposed to run; the rollback stands under a condition.
+            let proposed: Vec<_> =
+                runbook.steps.iter().flat_map(|s| s.commands().iter().map(|c| proposal(c, s.phase))).collect();
+            assert_eq!(proposed, [Some(Do::Run), Some(Do::Run), None, Some(Do::Run)], "{page}");
+        }
     }
 }

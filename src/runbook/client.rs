@@ -116,6 +116,7 @@ fn command(source: &Source, excerpt: Excerpt, tag: &str) -> Command {
         by_hand: None,
         governs: std::sync::Arc::default(),
         handling: super::Handling::default(),
+        unread: None,
         reads: Vec::new(),
         sets: Vec::new(),
         text: excerpt.text,

@@ -1,16 +1,16 @@
 //! A code block → commands that run, or the reason why it is for a person.
 
-use super::file_contents::Contents;
+use super::file_contents::{self, Contents};
 use super::hands::Hands;
 use super::language::{self, Language};
 use super::lexer::lex;
 use super::markdown::Code;
-use super::prompt::{self, Shown};
+use super::prompt::{self, Shown, Typed};
 use super::runs::{self, Run};
 use super::shell::Bash;
 use super::text::Excerpt;
 use super::{ByHand, client, placeholder, unified_name, variables};
-use super::{Command, Input, Reading, RunbookPhase, VariableRead};
+use super::{Command, Input, Reading, RunbookPhase, Unread, VariableRead};
 use crate::source::{Source, Span};
 
 /// What a block is to a reader who follows the runbook.
@@ -35,10 +35,7 @@ pub(super) fn read(
 ) -> Block {
     let tag = language::tag(&code.info);
     let language = language::of_block(&tag, &code.body.text);
-    if language == Language::Mistagged {
-        return Block::Person(format!("it is tagged `{tag}`, but it holds shell commands"));
-    }
-    if reading.clients.contains(&tag) {
+    if language != Language::Untagged && reading.clients.contains(&tag) {
         return client::read(source, code, &tag);
     }
     match language {
@@ -48,12 +45,13 @@ pub(super) fn read(
         }
         Language::Foreign => return Block::Person(client::needed(&tag)),
         Language::Data => return Block::Data(format!("`{tag}` is data")),
-        Language::Shell | Language::Console | Language::Untagged | Language::Mistagged => {}
+        Language::Shell | Language::Console | Language::Untagged => {}
     }
     if code.body.text.starts_with("#!") {
         return Block::Person("it shows a script to be saved as a file".to_string());
     }
-    let (typed, prompted) = match prompt::read(bash, &code.body, language == Language::Console) {
+    let root = language == Language::Untagged && prompt::is_of_root(&code.body.text);
+    let (mut typed, prompted) = match prompt::read(bash, &code.body, root || language == Language::Console) {
         Shown::Foreign(prompt) => {
             if let Some(tag) = client::of_prompt(&prompt).filter(|tag| reading.clients.contains(*tag)) {
                 return client::session(source, code, tag);
@@ -63,14 +61,29 @@ pub(super) fn read(
         Shown::Prompted(typed) => (typed, true),
         Shown::Plain(typed) => (typed, false),
     };
-    if language != Language::Shell && !prompted && !typed.iter().all(|typed| all_known(bash, &typed.text)) {
-        let what = match language {
-            Language::Console => "it has no prompt, and not every line of it is a known command",
-            _ => "it has no language, and not every line of it is a known command",
-        };
-        return Block::Data(what.to_string());
+    // What nothing marks as commands is offered where it looks like some.
+    let unread = (language != Language::Shell && (root || !prompted)).then(|| code.unread.unwrap_or(Unread::Untagged));
+    let mut unread = unread.or(code.unread);
+    if unread.is_some() && !prompted {
+        let told = typed.iter().map(|typed| told_apart(bash, typed, code.unread.is_some()));
+        let told: Vec<(Vec<Typed>, bool)> = told.collect();
+        // A tag of terminals is enough for a block of nothing but known commands.
+        if language == Language::Console && told.iter().all(|(_, known)| *known) {
+            unread = None;
+        }
+        typed = told.into_iter().flat_map(|(typed, _)| typed).collect();
+        if typed.is_empty() {
+            let what = match language {
+                Language::Console => "it has no prompt, and does not begin with a known command",
+                _ => "it has no language, and does not begin with a known command",
+            };
+            return Block::Data(what.to_string());
+        }
     }
     let tag = if language == Language::Untagged { "bash".to_string() } else { tag };
+    // What running text mentions opens no session for what stands below it.
+    let mentioned = code.unread == Some(Unread::Inline);
+    let hands = if mentioned { &mut Hands::default() } else { hands };
     hands.block(typed.first().map_or("", |typed| typed.text.text.as_str()));
     let mut runs = Vec::new();
     for typed in &typed {
@@ -84,6 +97,11 @@ pub(super) fn read(
     if runs.iter().all(|run| run.commands.is_empty()) {
         return Block::Data("it holds no command".to_string());
     }
+    let told = phase == RunbookPhase::Reference && code.row.is_none() || runs.iter().any(|run| run.why.is_some());
+    if mentioned && told {
+        return Block::Data("it is mentioned in running text".to_string());
+    }
+    runs.iter_mut().flat_map(|run| &mut run.commands).for_each(|command| command.unread = unread);
     Block::Run(runs)
 }
 
@@ -133,6 +151,7 @@ pub(super) fn command(bash: &mut Bash, source: &Source, excerpt: &Excerpt, tag: 
         by_hand: None,
         governs: std::sync::Arc::default(),
         handling: super::Handling::default(),
+        unread: None,
         inputs,
         reads,
         sets: variables.assigned,
@@ -144,21 +163,51 @@ fn is_acted_on(phase: RunbookPhase) -> bool {
     !matches!(phase, RunbookPhase::Other | RunbookPhase::Reference)
 }
 
-/// Whether everything in a block without a tag is a command that is known, a keyword or an assignment. One line that
-/// is not makes the block output, or something that merely looks like shell.
-fn all_known(bash: &mut Bash, body: &Excerpt) -> bool {
-    let text = placeholder::mask(&body.text, &placeholder::find(&body.text));
+/// The commands of a block that neither a tag nor a prompt marks, with the output below them; none where it does not begin with a
+/// command that is known, or is no shell; and whether all of it is such commands. What stands outside of blocks was `found` to be
+/// a command already.
+fn told_apart(bash: &mut Bash, typed: &Typed, found: bool) -> (Vec<Typed>, bool) {
+    let text = placeholder::mask(&typed.text.text, &placeholder::find(&typed.text.text));
     let pieces = bash.split(&text);
+    let piece = |span: &Span| text.get(span.start..span.end).unwrap_or_default();
     let known = |span: &Span| {
-        let piece = text.get(span.start..span.end).unwrap_or_default();
-        first_word(piece).is_some_and(|word| {
-            const KEYWORDS: &[&str] = &["for", "while", "until", "if", "case"];
-            KEYWORDS.contains(&word) || language::is_known_command(word)
-        })
+        const KEYWORDS: &[&str] = &["for", "while", "until", "if", "case"];
+        let begins = |word: &str| KEYWORDS.contains(&word) || language::is_known_command(word) && !word.ends_with('/');
+        found || first_word(piece(span)).is_some_and(begins)
     };
-    // An error of syntax leaves the rest of the block in one piece, of which only the first word was looked at.
-    let whole = |span: &Span| text.get(span.start..span.end).is_some_and(|piece| bash.is_complete(piece));
-    pieces.iter().all(known) && pieces.iter().all(whole)
+    // A program that no table knows shows by its options, or by what it is called with.
+    let typed_too = |span: &Span| {
+        let mut words = piece(span).split_whitespace();
+        let name = words.next().unwrap_or_default();
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-/".contains(c);
+        name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(plain) && words.any(is_option)
+    };
+    let whole = |span: &Span| bash.is_complete(piece(span));
+    let begins = pieces.first().is_some_and(known) && file_contents::find(&text, &pieces).is_none();
+    if !begins || !pieces.iter().all(whole) {
+        return (Vec::new(), pieces.is_empty());
+    }
+    let mut out: Vec<Typed> = Vec::new();
+    let mut from = 0;
+    for run in pieces.chunk_by(|a, b| (known(a) || typed_too(a)) == (known(b) || typed_too(b))) {
+        let (Some(first), Some(last)) = (run.first(), run.last()) else { continue };
+        if known(first) || typed_too(first) {
+            let text = typed.text.part(Span::new(from, last.end));
+            out.push(Typed { text, expected: None });
+        } else if let Some(before) = out.last_mut() {
+            before.expected = typed.text.text.get(first.start..last.end).map(str::to_string);
+        }
+        from = last.end;
+    }
+    if let Some(last) = out.last_mut() {
+        last.expected = last.expected.take().or_else(|| typed.expected.clone());
+    }
+    (out, pieces.iter().all(known))
+}
+
+/// `-n`, `--all`.
+pub(super) fn is_option(word: &str) -> bool {
+    word.strip_prefix('-').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphabetic() || c == '-'))
 }
 
 /// The first word that is no assignment; for a piece of assignments alone, an assignment is as good as `export`.

@@ -85,17 +85,6 @@ pub fn only_looks(text: &str) -> bool {
     !text.trim().is_empty() && of_text(text).kind == Kind::Looks
 }
 
-/// Whether a command evidently changes something that others see: `docker compose restart web`, an UPDATE.
-pub fn evidently_changes(text: &str) -> bool {
-    of_command(text) == Kind::Changes
-}
-
-/// The effect of shell text whose placeholders are still to be filled in.
-pub(super) fn of_command(text: &str) -> Kind {
-    let placeholders = super::placeholder::find(text).into_iter().map(|placeholder| placeholder.span);
-    masked(text, placeholders).map_or(Kind::Unknown, |masked| of_text(&masked).kind)
-}
-
 /// A text in which one character stands for each placeholder.
 fn masked(text: &str, placeholders: impl Iterator<Item = Span>) -> Option<String> {
     let (mut out, mut at) = (String::with_capacity(text.len()), 0);

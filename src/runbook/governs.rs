@@ -188,7 +188,8 @@ impl<'a, I: Iterator<Item = (usize, &'a mut Command)>> Walk<'a, '_, I> {
             let written = command.text.lines().next_back().map(str::trim).unwrap_or_default();
             let tail = line.find(written).and_then(|found| line.get(found + written.len()..)).unwrap_or_default();
             let tail = tail.find('#').and_then(|sign| tail.get(sign..));
-            let said: Vec<String> = said.map(|(_, line)| fold(line)).chain(tail.map(fold)).collect();
+            let row = code.row.iter().map(|(says, _)| fold(says));
+            let said: Vec<String> = row.chain(said.map(|(_, line)| fold(line))).chain(tail.map(fold)).collect();
             let meant = self.meant.remove(&(command.line, command.column)).unwrap_or_default();
             command.governs = Arc::new(Governs { meant, ..self.governs(said) });
         }
@@ -227,7 +228,7 @@ impl<'a, I: Iterator<Item = (usize, &'a mut Command)>> Walk<'a, '_, I> {
 /// Whether a block of code stands among some blocks.
 fn holds_code(blocks: &[Block]) -> bool {
     blocks.iter().any(|block| match block {
-        Block::Code(_) => true,
+        Block::Code(code) => code.unread.is_none(),
         Block::List { items, .. } => items.iter().any(|item| holds_code(&item.blocks)),
         _ => false,
     })

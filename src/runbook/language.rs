@@ -14,8 +14,6 @@ pub(super) enum Language {
     Foreign,
     /// Configuration, output, text.
     Data,
-    /// A language of a client by its tag, shell by what stands in it.
-    Mistagged,
 }
 
 /// The tag of an info string, in lower case: its first word, Pandoc's and Runme's attributes left out.
@@ -63,29 +61,27 @@ pub(super) fn is_of_applications(tag: &str) -> bool {
     )
 }
 
-/// What a block is by its tag, unless what it holds says clearly that the tag is wrong: a `yaml` block of nothing but
+/// What a block is by its tag, unless what it holds says clearly that the tag is wrong: a `yaml` or `sql` block of nothing but
 /// commands is read as one without a tag.
 pub(super) fn of_block(tag: &str, text: &str) -> Language {
-    let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty());
-    match (of_tag(tag), tag) {
-        (Language::Data, "yaml" | "yml" | "json" | "toml") => {
-            let first = |line: &str| line.split_whitespace().next().unwrap_or_default().to_string();
-            let commands = lines().next().is_some_and(|line| is_known_command(&first(line)) && line.contains(' '));
-            let data = |line: &str| {
-                let word = first(line);
-                word.ends_with(':') || word.starts_with(['-', '{', '}', '[', ']', '"']) || line.contains(" = ")
-            };
-            if commands && !lines().any(data) { Language::Untagged } else { Language::Data }
+    let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("--"));
+    let first = |line: &str| line.split_whitespace().next().unwrap_or_default().to_string();
+    let data = |line: &str| {
+        let word = first(line);
+        word.ends_with(':') || word.starts_with(['-', '{', '}', '[', ']', '"']) || line.contains(" = ")
+    };
+    let begins = |line: &str| is_known_command(&first(line)) && line.contains(' ');
+    let wrong = match tag {
+        "yaml" | "yml" | "json" | "toml" => lines().next().is_some_and(begins) && !lines().any(data),
+        // Keywords of SQL are in capitals, or are programs too: `set`, `update`.
+        "sql" | "psql" | "pgsql" | "postgresql" | "mysql" => {
+            let called =
+                |line: &str| ["psql", "pg_", "mysql", "kubectl", "docker", "sudo"].iter().any(|p| line.starts_with(p));
+            lines().next().is_some() && lines().all(|line| begins(line) && called(line))
         }
-        (Language::Foreign, "sql" | "psql" | "pgsql" | "postgresql" | "mysql") => {
-            const PROGRAMS: &[&str] =
-                &["psql", "pg_dump", "pg_restore", "mysql", "mysqldump", "kubectl", "docker", "sudo"];
-            let mut typed = lines().filter(|line| !line.starts_with("--")).peekable();
-            let shell = |line: &str| line.split_whitespace().next().is_some_and(|word| PROGRAMS.contains(&word));
-            if typed.peek().is_some() && typed.all(shell) { Language::Mistagged } else { Language::Foreign }
-        }
-        (language, _) => language,
-    }
+        _ => false,
+    };
+    if wrong { Language::Untagged } else { of_tag(tag) }
 }
 
 /// Whether a first word is a command that runbooks use, or has the form of one.
@@ -129,7 +125,7 @@ mod tests {
             ("yaml", "env\n", Language::Data),
             ("yaml", "make build\nkey: x\n", Language::Data),
             ("text", "kubectl get po\n", Language::Data),
-            ("sql", "-- Copy\npg_dump -h a b\n\npsql -h c < d\n", Language::Mistagged),
+            ("sql", "-- Copy\npg_dump -h a b\n\npsql -h c < d\n", Language::Untagged),
             ("sql", "SELECT 1;\n", Language::Foreign),
             ("sql", "-- nothing\n", Language::Foreign),
             ("bash", "x: y\n", Language::Shell),

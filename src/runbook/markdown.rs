@@ -1,9 +1,12 @@
 //! CommonMark events → blocks with byte spans: only what a runbook is made of. Block quotes and alerts are looked
-//! through; headings inside list items count as paragraphs.
+//! through; headings inside list items count as paragraphs; commands outside of code blocks become blocks of their own.
 
 use super::text::Excerpt;
+use super::unfenced::{self, Inline};
+use super::{Unread, bold, phase};
 use crate::source::{Span, beginning};
 use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
+use std::collections::HashSet;
 
 /// Lists nested deeper than this are read as part of the list around them: nobody's runbook goes there, and it
 /// bounds the recursion of everything that reads the blocks.
@@ -18,10 +21,14 @@ const MOST_LINES: usize = 10_000;
 /// stands behind them may be a condition.
 pub(super) const LONGEST_HEADING: usize = 500;
 
+/// Bytes of what the row of a table says that are kept for each of its commands.
+const LONGEST_ROW: usize = 2000;
+
 /// A block.
 #[derive(Debug)]
 pub(super) enum Block {
     Heading {
+        /// 1 to 6; [`bold::LEVEL`] for a line that numbers a step.
         level: u8,
         /// At most the first [`LONGEST_HEADING`] bytes.
         text: String,
@@ -77,6 +84,10 @@ pub(super) struct Code {
     pub body: Excerpt,
     /// Bytes of the block, fences included.
     pub span: Span,
+    /// Where its command was found, if it is no block to Markdown.
+    pub unread: Option<Unread>,
+    /// What the row of its table says.
+    pub row: Option<(String, Span)>,
 }
 
 /// An item of a list.
@@ -127,7 +138,7 @@ impl Document {
 
 /// Reads a document.
 pub(super) fn read(source: &str) -> Document {
-    let mut reader = Reader { source, ..Reader::default() };
+    let mut reader = Reader { source, typed: unfenced::typed_words(source), ..Reader::default() };
     // A byte order mark would hide the first heading, or the frontmatter.
     let text = source.strip_prefix('\u{feff}').unwrap_or(source);
     let skipped = source.len() - text.len();
@@ -155,13 +166,15 @@ enum Place {
     Frontmatter,
     /// An HTML block, in which comments may stand.
     Html(Excerpt),
-    /// Tables: nothing that could be run.
-    Skipped,
+    /// Tables: of their cells only commands are read.
+    Table,
 }
 
 #[derive(Default)]
 struct Reader<'a> {
     source: &'a str,
+    /// The words with which lines of its shell begin.
+    typed: HashSet<&'a str>,
     blocks: Vec<Block>,
     lists: Vec<OpenList>,
     /// Lists that were too deep to be opened.
@@ -174,6 +187,10 @@ struct Reader<'a> {
     frontmatter: Option<String>,
     /// Comments in the running text under construction.
     comments: Vec<Comment>,
+    /// Code in it.
+    inline: Vec<Inline>,
+    /// The cells of the row of a table: text, place and code of each.
+    row: Vec<(String, Span, Vec<Inline>)>,
 }
 
 impl Reader<'_> {
@@ -188,9 +205,16 @@ impl Reader<'_> {
                 }
                 Place::Code(code) => code.body.push(&text, span.start),
                 Place::Frontmatter => self.frontmatter.get_or_insert_default().push_str(&text),
-                Place::Html(_) | Place::Skipped => {}
+                Place::Table => self.prose.push_str(&text),
+                Place::Html(_) => {}
             },
-            Event::Code(text) => self.prose(&text, span),
+            Event::Code(text) => {
+                self.inline.push(Inline { at: self.prose.len(), text: text.to_string(), span });
+                match self.place {
+                    Place::Table => self.prose.push_str(&text),
+                    _ => self.prose(&text, span),
+                }
+            }
             Event::Html(text) => {
                 if let Place::Html(html) = &mut self.place {
                     html.push(&text, span.start);
@@ -226,7 +250,8 @@ impl Reader<'_> {
                     CodeBlockKind::Fenced(info) => (info.to_string(), true),
                     CodeBlockKind::Indented => (String::new(), false),
                 };
-                self.place = Place::Code(Code { info, fenced, body: Excerpt::default(), span });
+                let body = Excerpt::default();
+                self.place = Place::Code(Code { info, fenced, body, span, unread: None, row: None });
             }
             Tag::List(start) => {
                 self.flush();
@@ -243,7 +268,7 @@ impl Reader<'_> {
             }
             Tag::Table(_) => {
                 self.flush();
-                self.place = Place::Skipped;
+                self.place = Place::Table;
             }
             Tag::FootnoteDefinition(_) => {
                 self.flush();
@@ -295,6 +320,12 @@ impl Reader<'_> {
                         .for_each(|comment| self.push(Block::Comment(comment)));
                 }
             }
+            TagEnd::TableCell => {
+                let (text, inline) = (std::mem::take(&mut self.prose), std::mem::take(&mut self.inline));
+                self.row.push((text, span, inline));
+            }
+            TagEnd::TableHead => self.row.clear(),
+            TagEnd::TableRow => self.end_row(),
             TagEnd::MetadataBlock(_) | TagEnd::Table => self.place = Place::Prose,
             TagEnd::FootnoteDefinition => {
                 self.flush();
@@ -309,7 +340,12 @@ impl Reader<'_> {
     fn flush(&mut self) {
         let text = std::mem::take(&mut self.prose);
         let comments = std::mem::take(&mut self.comments);
+        let inline = std::mem::take(&mut self.inline);
         if let Some(span) = self.prose_span.take() {
+            let commands = match self.heading {
+                Some(_) => Vec::new(),
+                None => unfenced::of_text(self.source, &self.typed, &text, &inline, None),
+            };
             let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
             match self.heading {
                 Some(level) => {
@@ -317,12 +353,50 @@ impl Reader<'_> {
                     self.push(Block::Heading { level, cut: title.len() < text.len(), text: title, span })
                 }
                 None if text.is_empty() => {}
-                None => self.push(Block::Paragraph { text, span }),
+                None => self.paragraph(text, span, inline.is_empty()),
             }
+            commands.into_iter().for_each(|code| self.push(Block::Code(code)));
         }
         let place = if self.heading.is_some() { CommentPlace::Heading } else { CommentPlace::Inline };
         for comment in comments {
             self.push(Block::Comment(Comment { place, ..comment }));
+        }
+    }
+
+    /// A paragraph, or the commands that it is.
+    fn paragraph(&mut self, text: String, span: Span, plain: bool) {
+        let found = Some(()).filter(|()| plain).and_then(|()| unfenced::of_paragraph(self.source, span));
+        let Some((start, code)) = found else { return self.push(Block::Paragraph { text, span }) };
+        let above = self.source.get(span.start..start).unwrap_or_default().trim_end();
+        if !above.is_empty() {
+            let text = above.split_whitespace().collect::<Vec<_>>().join(" ");
+            self.push(Block::Paragraph { text, span: Span::new(span.start, span.start + above.len()) });
+        }
+        // "Step 2: Check the deploys" above such a line is a heading to its readers.
+        if self.lists.is_empty()
+            && let Some(block) = self.blocks.last_mut()
+            && let Block::Paragraph { text, span } = block
+            && phase::is_step(text)
+            && text.len() <= LONGEST_HEADING
+        {
+            *block = Block::Heading { level: bold::LEVEL, text: std::mem::take(text), cut: false, span: *span };
+        }
+        self.push(Block::Code(code));
+    }
+
+    /// The commands in the row of a table, with what its first other cell says.
+    fn end_row(&mut self) {
+        let row = std::mem::take(&mut self.row);
+        if self.footnotes > 0 {
+            return;
+        }
+        let says = row.iter().find(|(text, _, inline)| !text.trim().is_empty() && inline.is_empty());
+        let says = says.or(row.first());
+        let says = says.map(|(text, span, _)| (beginning(text.trim(), LONGEST_ROW).to_string(), *span));
+        for (text, _, inline) in &row {
+            for code in unfenced::of_text(self.source, &self.typed, text, inline, says.clone()) {
+                self.push(Block::Code(code));
+            }
         }
     }
 
@@ -343,10 +417,18 @@ impl Reader<'_> {
     }
 
     fn push(&mut self, block: Block) {
-        match self.lists.last_mut() {
-            Some(list) => list.blocks.push(block),
-            None => self.blocks.push(block),
+        let blocks = match self.lists.last_mut() {
+            Some(list) => &mut list.blocks,
+            None => &mut self.blocks,
+        };
+        // A text right above a block explains what the block holds.
+        if matches!(&block, Block::Code(code) if code.unread.is_none()) {
+            while matches!(blocks.last(), Some(Block::Code(code)) if code.unread == Some(Unread::Inline) && code.row.is_none())
+            {
+                blocks.pop();
+            }
         }
+        blocks.push(block);
     }
 }
 
@@ -389,6 +471,11 @@ fn depth(level: HeadingLevel) -> u8 {
 }
 
 impl Code {
+    /// A command that is no block to Markdown.
+    pub fn unread(body: Excerpt, span: Span, unread: Unread, row: Option<(String, Span)>) -> Code {
+        Code { info: String::new(), fenced: false, body, span, unread: Some(unread), row }
+    }
+
     /// Whether the closing fence of a fenced block is there. CommonMark lets a block run to the end of its container
     /// or of the file; the author of a runbook never means that.
     pub fn is_closed(&self, source: &str) -> bool {

@@ -41,6 +41,7 @@ mod simple;
 mod steps;
 mod syntax;
 mod text;
+mod unfenced;
 mod variables;
 mod verbs;
 mod waits;
@@ -54,7 +55,7 @@ pub use accepted::{
     read_of, schema as reading_schema, written as written_reading,
 };
 pub use calls::{Calls, answered, calls, functions};
-pub use effects::{evidently_changes, of_text, only_looks};
+pub use effects::{of_text, only_looks};
 pub use governs::Governs;
 pub use ids::slug;
 pub use left_running::left_running;

@@ -187,6 +187,39 @@ pub struct Command {
     pub governs: Arc<Governs>,
     /// What is done about it; blocked until it is settled.
     pub handling: Handling,
+    /// Where it was found, if nothing says for certain that it is a command: it never runs before a person has decided so.
+    pub unread: Option<Unread>,
+}
+
+/// Where an unread command stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unread {
+    /// In a block without a tag and without prompts, or one with its output and no prompts.
+    Untagged,
+    /// On a line of its own, without a fence.
+    Unfenced,
+    /// In running text, or in a table.
+    Inline,
+}
+
+impl Unread {
+    /// The name as it stands in files and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Unread::Untagged => "untagged",
+            Unread::Unfenced => "unfenced",
+            Unread::Inline => "inline",
+        }
+    }
+
+    /// As it is told.
+    pub fn text(self) -> &'static str {
+        match self {
+            Unread::Untagged => "its block has no tag that says what it is",
+            Unread::Unfenced => "it stands on a line without a fence",
+            Unread::Inline => "it stands in running text",
+        }
+    }
 }
 
 /// Why only a person can do what a command says.

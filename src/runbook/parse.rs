@@ -7,7 +7,7 @@ use super::markdown::{self, Block, Code};
 use super::model::link_variables;
 use super::shell::Bash;
 use super::steps::{self, Section, Text};
-use super::{Runbook, RunbookPhase, Settings, accepted, bold, evidently_changes, governs, phase, verbs};
+use super::{Runbook, RunbookPhase, Settings, accepted, bold, governs, phase, verbs};
 use crate::source::{Diagnostics, Source, Span};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -297,53 +297,24 @@ fn push<'a>(sections: &mut [Section<'a>], asking: &mut [bool], block: &'a Block)
     }
 }
 
-/// A verification that stands before anything was mitigated looks at the state of things: it is part of the diagnosis,
-/// unless numbered sections before it have changed something. What says "After applying the fix" behind a mitigation is
-/// a verification.
+/// A verification that stands before anything was mitigated looks at the state of things: it is part of the diagnosis. What says
+/// "After applying the fix" behind a mitigation is a verification.
 pub(super) fn verify_after_mitigate(sections: &mut [Section<'_>]) {
     let Some(first) = sections.iter().position(|section| section.phase == RunbookPhase::Mitigate) else { return };
     let begun = sections.iter().position(|section| section.phase == RunbookPhase::Rollback).unwrap_or(first).min(first);
-    // The level of the numbered sections that the last one stands in and whether they have changed something.
-    let mut numbered: Option<(u8, bool)> = None;
-    // The level of a numbered verification that follows on such.
-    let mut kept: Option<u8> = None;
-    for section in sections.iter_mut().take(begun) {
-        kept.take_if(|level| section.level <= *level);
-        if section.level > 0
-            && phase::is_step(&section.title)
-            && numbered.is_none_or(|(level, _)| section.level <= level)
-        {
-            let changed = numbered.is_some_and(|(level, changed)| changed && level == section.level);
-            numbered = Some((section.level, changed));
-            if changed && section.phase == RunbookPhase::Verify {
-                kept = Some(section.level);
+    for (index, section) in sections.iter_mut().enumerate().filter(|(_, section)| !section.pinned) {
+        let text = match section.blocks.first() {
+            Some(Block::Paragraph { text, .. }) if index > first => text.to_lowercase(),
+            _ => String::new(),
+        };
+        let opens = ["after applying", "after the fix", "after resolution"];
+        match section.phase {
+            RunbookPhase::Verify if index < begun => section.phase = RunbookPhase::Diagnose,
+            RunbookPhase::Other if opens.iter().any(|start| text.starts_with(start)) => {
+                section.phase = RunbookPhase::Verify;
             }
-        } else if numbered.is_some_and(|(level, _)| section.level < level) {
-            numbered = None;
+            _ => {}
         }
-        if let Some((_, changed)) = &mut numbered {
-            *changed |= section.phase == RunbookPhase::Other && section.blocks.iter().copied().any(changes);
-        }
-        if section.phase == RunbookPhase::Verify && !section.pinned && kept.is_none() {
-            section.phase = RunbookPhase::Diagnose;
-        }
-    }
-    for section in sections.iter_mut().skip(first + 1) {
-        let Some(Block::Paragraph { text, .. }) = section.blocks.first() else { continue };
-        let lower = text.to_lowercase();
-        let opens =
-            ["after applying", "after the fix", "after resolution"].iter().any(|start| lower.starts_with(start));
-        if opens && section.phase == RunbookPhase::Other && !section.pinned {
-            section.phase = RunbookPhase::Verify;
-        }
-    }
-}
-
-/// Whether a block has a line that evidently changes something.
-fn changes(block: &Block) -> bool {
-    match block {
-        Block::Code(code) => code.body.text.lines().any(evidently_changes),
-        _ => false,
     }
 }
 

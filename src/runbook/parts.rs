@@ -28,7 +28,10 @@ pub(super) fn placed<'a>(blocks: impl IntoIterator<Item = &'a Block>) -> Vec<Pla
     for block in blocks {
         match block {
             Block::Paragraph { text, span } => intro = Some((text.as_str(), *span)),
-            Block::Code(code) => out.push(Placed { code, intro }),
+            Block::Code(code) => {
+                let row = code.row.as_ref().map(|(text, span)| (text.as_str(), *span));
+                out.push(Placed { code, intro: row.or(intro) });
+            }
             Block::List { items, .. } => {
                 items.iter().for_each(|item| out.extend(placed(&item.blocks)));
                 // A fence that fell out of the last item is introduced by it.
@@ -93,7 +96,8 @@ fn item_part(item: &Item) -> Part<'_> {
     Part::Item { title: title.unwrap_or_default(), span: item.span, codes: placed(&item.blocks) }
 }
 
-/// Whether the items of an ordered list are steps: where people act they are, elsewhere if one of them has code.
+/// Whether the items of an ordered list are steps: where people act they are, elsewhere if one of them has code or most of them ask for
+/// something.
 fn is_steps(items: &[Item], after: &[&Block], phase: RunbookPhase) -> bool {
     let has_code = items.iter().any(|item| !placed(&item.blocks).is_empty());
     // People to call, one after the other, are one thing to do.
@@ -102,7 +106,8 @@ fn is_steps(items: &[Item], after: &[&Block], phase: RunbookPhase) -> bool {
     if phase == RunbookPhase::Escalate && !has_code && !items.iter().any(asks) {
         return false;
     }
-    has_code || is_for_people(phase) || fallen(after) > 0 && phase != RunbookPhase::Reference
+    let most_ask = phase != RunbookPhase::Reference && items.iter().filter(|item| asks(item)).count() * 2 > items.len();
+    has_code || is_for_people(phase) || most_ask || fallen(after) > 0 && phase != RunbookPhase::Reference
 }
 
 /// Where the ordered lists of a section stand, by the number that they begin with.

@@ -63,6 +63,14 @@ pub(super) fn read(bash: &mut Bash, body: &Excerpt, console: bool) -> Shown {
     Shown::Prompted(typed)
 }
 
+/// Whether `#` is the prompt of root in a block without a tag: every line with a known command has it, the first one too.
+pub(super) fn is_of_root(text: &str) -> bool {
+    let known = |line: &str| line.split_whitespace().next().is_some_and(super::language::is_known_command);
+    let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let typed = |line: &str| line.strip_prefix("# ").is_some_and(super::unfenced::is_command);
+    lines().next().is_some_and(typed) && !lines().any(known)
+}
+
 /// Which lines are comments right above a prompt: they explain the next command and are no output of the last one.
 fn comments_above_prompts(lines: &[(&str, Span)], root: bool) -> Vec<bool> {
     let mut leads_to_prompt = false;

@@ -82,7 +82,7 @@ impl Runbook {
 
 fn commands_of(written: Written<'_>) -> Result<Vec<Command>, String> {
     let (body, exact) = excerpt(written);
-    let code = Code { info: "bash".to_string(), fenced: true, body, span: written.span };
+    let code = Code { info: "bash".to_string(), fenced: true, body, span: written.span, unread: None, row: None };
     let mut bash = Bash::new(written.text.len());
     let read = commands::read(
         &mut bash,

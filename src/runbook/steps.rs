@@ -183,7 +183,9 @@ impl Builder<'_> {
         let parts = parts(&section.blocks, section.phase);
         let has_items = parts.iter().any(|part| matches!(part, Part::Item { .. }));
         let codes = placed(section.blocks.iter().copied());
-        let lone = has_items || title.is_empty() || phase::is_only_a_phase(title);
+        // "Step 2: Check the deploys" above a command is its title, whatever the heading is.
+        let counted = codes.iter().any(|placed| placed.intro.is_some_and(|(text, _)| phase::is_step(text)));
+        let lone = has_items || title.is_empty() || counted || phase::is_only_a_phase(title);
         if !lone && !codes.is_empty() {
             let span = whole(start.unwrap_or(0));
             self.unit(Unit { title: title.to_string(), span, codes, phase: section.phase, wanted: false });
@@ -256,8 +258,12 @@ impl Builder<'_> {
                 }
             }
             match read {
-                Read::Run(runs) => {
+                Read::Run(mut runs) => {
                     self.ran = true;
+                    // Whoever annotates a block has read it as commands.
+                    if note.is_some() {
+                        runs.iter_mut().flat_map(|run| &mut run.commands).for_each(|command| command.unread = None);
+                    }
                     self.pieces(runs, like, &mut pieces);
                 }
                 Read::Person(why) => {

@@ -7,7 +7,7 @@ clear close communicate compare configure confirm consider contact copy cordon c
 detach determine disable document downgrade drain drop edit email enable engage ensure escalate evaluate evict examine
 exclude execute expand export fail failover file find fix flush force generate go identify import increase inform
 inspect install kill know launch learn limit lock log look lower merge migrate monitor mount move navigate note notify
-observe open page pause post promote provision pull purge push raise read rebalance rebuild record recover recreate
+observe open page pause post promote provision publish pull purge push raise read rebalance rebuild record recover recreate
 redeploy reduce refresh reindex reinstall release reload remove rename renew repair replace replay report rerun reset
 resize restart restore resume resync retry revert review revoke roll rollback rotate run scale schedule see send set
 shed shutdown skip start stop suspend switch sync tell terminate test throttle trigger truncate uncordon understand

@@ -1,6 +1,8 @@
 //! The shapes in which people write runbooks, one file each, and the steps that `firedrill show` reads in them. Where the
 //! snapshots are wrong, a person on call would be told something wrong.
 
+mod corpus;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 

@@ -4,7 +4,7 @@ use super::View;
 use super::inputs::{ShownInput, inputs};
 use super::restore::ShownRestore;
 use crate::programs::Kind;
-use crate::runbook::{Command, Errors, Handling, Input, Settings, Step, StepKind};
+use crate::runbook::{Command, Errors, Handling, Input, Settings, Step, StepKind, Unread};
 use serde::Serialize;
 
 /// Version of the format; it changes when a field is taken away or means something else.
@@ -51,6 +51,7 @@ struct ShownCommand<'a> {
     block: usize,
     expected: Option<&'a str>,
     inputs: Vec<ShownUse<'a>>,
+    unread: Option<&'static str>,
     effect: ShownEffect,
     decision: ShownDecision<'a>,
 }
@@ -197,6 +198,7 @@ impl<'a> ShownCommand<'a> {
             block: command.block,
             expected: command.expected.as_deref(),
             inputs: command.inputs.iter().map(shown).collect(),
+            unread: command.unread.map(Unread::name),
             effect: ShownEffect { kind: name_of(effect.kind), because: effect.because },
             decision: ShownDecision {
                 decided: match command.handling {

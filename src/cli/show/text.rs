@@ -183,7 +183,8 @@ fn show_commands(
 fn effect(command: &Command) -> String {
     let effect = command.effect();
     let what = match effect.kind {
-        Kind::Looks => return "looks".into(),
+        Kind::Looks if command.unread.is_none() => return "looks".into(),
+        Kind::Looks => "looks",
         Kind::Changes => "changes something",
         Kind::Unknown => "may change something",
     };
@@ -193,7 +194,11 @@ fn effect(command: &Command) -> String {
         Handling::Manual(why) => format!("for a person: {why}"),
         Handling::Blocked(why) => format!("open: {why}"),
     };
-    format!("{what} ({}); {decided}", effect.because)
+    match command.unread {
+        Some(unread) if effect.kind == Kind::Looks => format!("{what}; unread: {}; {decided}", unread.text()),
+        Some(unread) => format!("{what} ({}); unread: {}; {decided}", effect.because, unread.text()),
+        None => format!("{what} ({}); {decided}", effect.because),
+    }
 }
 
 /// The settings of a block, written as an annotation has them.

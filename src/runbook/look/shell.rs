@@ -2,7 +2,7 @@
 
 use super::super::lexer::{self, Lexed};
 use super::super::shell::{Bash, blank};
-use super::super::{Command, Runbook, Step, placeholder};
+use super::super::{Command, Runbook, Step, Unread, placeholder};
 use crate::source::{Pos, Source, Span};
 use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
@@ -183,13 +183,14 @@ fn unquoted(word: &str) -> &str {
     inner('"').or_else(|| inner('\'')).unwrap_or(word)
 }
 
-/// The shell commands of a runbook, in the order of the file; not those that a scenario has put into it.
+/// The shell commands of a runbook, in the order of the file; not those that a scenario has put into it, and not those that stand
+/// outside of blocks.
 pub fn commands<'a>(source: &Source, runbook: &'a Runbook, grammar: &Rc<Grammar>) -> Vec<Shell<'a>> {
     let mut found = Vec::new();
     for step in &runbook.steps {
         let run = step.commands().iter().map(|command| (command, false));
         for (command, held) in run.chain(step.held.iter().map(|command| (command, true))) {
-            if command.origin.is_none() {
+            if command.origin.is_none() && matches!(command.unread, None | Some(Unread::Untagged)) {
                 found.push(shell(source, grammar, step, command, held));
             }
         }

@@ -1,0 +1,308 @@
+//! Commands that stand outside of code blocks: alone on a line, in running text behind a word such as "run", in a table. What
+//! is found is offered and never runs by itself, so a doubtful line is taken; what reads as English is not.
+
+use super::commands::{first_word, is_option};
+use super::language::{Language, is_known_command, of_tag, tag};
+use super::markdown::Code;
+use super::text::Excerpt;
+use super::{Unread, phase};
+use crate::source::Span;
+use std::collections::HashSet;
+
+/// Programs whose names are English words: a line that begins with one is a command only if something else shows it.
+const ENGLISH: &str = "
+alias as at cat column command cut date dig echo env exit expand export file find fold free go grant group head help history host id
+install jobs join kill last less link local locate look make man more mount nice node open patch paste ping print printenv
+printf python read reboot return route screen select service set shutdown size sleep sort source split start stop strings
+tail test time timeout top touch tree trap type unset update uptime vault wait watch which who yes
+";
+/// Words that stand in sentences, and hardly in commands outside of quotes.
+const SENTENCE: &str = "a an and are because before both but by can do each has have if into is it its of or should so sure that the their then this \
+     to until was were when where which while will with you your";
+/// Words right before a command in running text.
+const LEADING: &str = "by call calling enter execute executing invoke issue issuing launch run running runs start type try use using via with";
+/// Words that say that a command is not to be run.
+const AGAINST: &str = "avoid cannot don't instead never not rather without won't";
+
+/// How many bytes before some code say whether it is to be run.
+const NEAR: usize = 300;
+
+/// Code in running text or in a cell of a table.
+#[derive(Debug)]
+pub(super) struct Inline {
+    /// Where it begins in the text around it.
+    pub at: usize,
+    /// The code as a reader sees it.
+    pub text: String,
+    /// Where it stands in the file, backticks included.
+    pub span: Span,
+}
+
+/// Whether a line is a command as a person would type it.
+pub(super) fn is_command(line: &str) -> bool {
+    is_typed(line, is_known_command)
+}
+
+/// The words with which lines of a page's shell begin: what nobody else knows is a program there.
+pub(super) fn typed_words(source: &str) -> HashSet<&str> {
+    let (mut inside, mut shell, mut words) = (false, false, HashSet::new());
+    for line in source.lines() {
+        let line = line.trim_start_matches([' ', '\t', '>']);
+        if let Some(info) = line.strip_prefix("```").or(line.strip_prefix("~~~")) {
+            inside = !inside;
+            shell = inside && matches!(of_tag(&tag(info)), Language::Shell | Language::Console);
+        } else if shell {
+            words.extend(line.strip_prefix("$ ").unwrap_or(line).split_whitespace().next());
+        }
+    }
+    words
+}
+
+fn is_typed(line: &str, known: impl Fn(&str) -> bool) -> bool {
+    let line = line.trim();
+    let prompted = line.strip_prefix("$ ");
+    let typed = prompted.unwrap_or(line).trim_start();
+    let typed = typed.strip_prefix("sudo ").unwrap_or(typed).trim_start();
+    let Some(program) = first_word(typed).filter(|word| known(word)) else { return false };
+    let mut words = typed.split_whitespace().skip_while(|word| *word != program).skip(1).peekable();
+    if prompted.is_some() || words.peek().is_none() {
+        return prompted.is_some();
+    }
+    let ends = typed.ends_with(['.', ':', ',', ';', '?', '!']) && !typed.ends_with(" .") && !typed.ends_with("..");
+    let left_out = typed.contains("...") || typed.contains('…');
+    let quoted = typed.contains(['"', '\'']);
+    let marks =
+        |word: &str| word.starts_with('-') || word.contains(['/', '|', '=', '$', '>', '<', '"', '\'', '@', ':']);
+    let shown = words.clone().any(marks) || program.contains('/');
+    let english = !quoted && words.any(|word| is_among(SENTENCE, word));
+    !ends && !left_out && !english && (shown || !is_among(ENGLISH, program))
+}
+
+fn is_among(list: &str, word: &str) -> bool {
+    list.split_whitespace().any(|known| known == word)
+}
+
+/// A paragraph whose lines are commands, or end in commands below a line that leads to them: where they begin, and the block that
+/// they are. `span` goes from its first to its last character.
+pub(super) fn of_paragraph(source: &str, span: Span) -> Option<(usize, Code)> {
+    let before = source.get(..span.start)?.chars().next_back();
+    if before.is_some_and(|c| !c.is_whitespace() && c != '>' && c != '\u{feff}') {
+        return None;
+    }
+    let end = source.get(span.end..)?.find('\n').map_or(source.len(), |at| span.end + at);
+    let mut lines: Vec<(usize, &str)> = Vec::new();
+    let mut at = span.start;
+    for (index, line) in source.get(span.start..end)?.split_inclusive('\n').enumerate() {
+        let bare = line.trim_end();
+        let marks = if index == 0 { 0 } else { bare.len() - bare.trim_start_matches([' ', '\t', '>']).len() };
+        lines.push((at + marks, bare.get(marks..)?));
+        at += line.len();
+    }
+    let goes_on =
+        |index: usize| index.checked_sub(1).and_then(|i| lines.get(i)).is_some_and(|(_, l)| l.ends_with('\\'));
+    let first = (0..lines.len()).find(|&index| is_command(lines.get(index).map_or("", |(_, line)| line)))?;
+    let all = (first..lines.len()).all(|i| goes_on(i) || lines.get(i).is_some_and(|(_, line)| is_command(line)));
+    let leads = first.checked_sub(1).and_then(|i| lines.get(i)).is_none_or(|(_, line)| line.ends_with(':'))
+        || lines.first().is_some_and(|(_, line)| phase::is_step(line));
+    if !all || !leads {
+        return None;
+    }
+    let mut body = Excerpt::default();
+    let last = lines.len();
+    for (index, (at, line)) in lines.iter().enumerate().skip(first) {
+        body.push(line, *at);
+        if index + 1 < last {
+            body.push("\n", at + line.len());
+        }
+    }
+    let start = lines.get(first)?.0;
+    Some((start, Code::unread(body, Span::new(start, end), Unread::Unfenced, None)))
+}
+
+/// The commands among the code of a text. `row` is what a table says of them.
+pub(super) fn of_text(
+    source: &str,
+    typed: &HashSet<&str>,
+    text: &str,
+    inline: &[Inline],
+    row: Option<(String, Span)>,
+) -> Vec<Code> {
+    let found = inline.iter().filter(|code| is_told_to_run(typed, text, code));
+    let read = |code: &Inline| {
+        let whole = source.get(code.span.start..code.span.end)?;
+        let ticks = whole.len() - whole.trim_start_matches('`').len();
+        let written = whole.get(ticks..whole.len().checked_sub(ticks)?)?;
+        let from = code.span.start + ticks + (written.len() - written.trim_start().len());
+        let mut body = Excerpt::default();
+        let mut at = from;
+        // In a table a pipe is written with a backslash before it.
+        for (index, part) in written.trim().split("\\|").enumerate() {
+            if index > 0 {
+                body.push("|", at - 1);
+            }
+            body.push(part, at);
+            at += part.len() + 2;
+        }
+        (body.text == code.text.trim()).then(|| Code::unread(body, code.span, Unread::Inline, row.clone()))
+    };
+    found.filter_map(read).collect()
+}
+
+/// Whether a text asks its reader to run some code in it.
+fn is_told_to_run(typed: &HashSet<&str>, text: &str, code: &Inline) -> bool {
+    let (Some(before), Some(after)) = (text.get(..code.at), text.get(code.at + code.text.len()..)) else {
+        return false;
+    };
+    let mut from = before.len().saturating_sub(NEAR);
+    while !before.is_char_boundary(from) {
+        from += 1;
+    }
+    let before = before.get(from..).unwrap_or_default().trim_end();
+    let sentence = before.rsplit(['.', ';']).next().unwrap_or_default().to_lowercase();
+    let mut words = sentence.split(|c: char| !c.is_alphanumeric() && c != '\'').filter(|word| !word.is_empty());
+    let leads = match before.chars().next_back() {
+        // "`kubectl get pods` shows them" tells of it; "`kubectl get pods`: look at them" asks for it.
+        None => !after.trim_start().starts_with(char::is_alphanumeric),
+        Some(':' | '(' | '—' | '–' | '→' | '$' | '-') => true,
+        Some('.') => !after.trim_start().starts_with(char::is_alphanumeric),
+        Some(_) => words.clone().next_back().is_some_and(|word| is_among(LEADING, word)),
+    };
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let name = |word: &str| word.starts_with(|c: char| c.is_ascii_lowercase()) && word.chars().all(plain);
+    let options = code.text.split_whitespace().any(is_option);
+    let known = |word: &str| is_known_command(word) || name(word) && (options || typed.contains(word));
+    leads && is_typed(&code.text, known) && !words.any(|word| is_among(AGAINST, word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runbook::{Accepted, Decision, Do, Handling, Runbook, parse};
+    use crate::source::{Diagnostics, Source};
+    use std::collections::BTreeMap;
+
+    fn runbook(text: &str) -> Runbook {
+        parse(&Source::new("r.md", text), &mut Diagnostics::default()).expect("a runbook")
+    }
+
+    fn unread(text: &str) -> Vec<String> {
+        let runbook = runbook(text);
+        let commands = runbook.steps.iter().flat_map(|step| step.commands());
+        commands.filter(|command| command.unread.is_some()).map(|command| command.text.clone()).collect()
+    }
+
+    #[test]
+    fn lines_that_are_commands_and_sentences_that_are_none() {
+        for line in [
+            "kubectl get pods",
+            "docker ps",
+            "systemctl restart nginx",
+            "sudo df -h",
+            "$ make",
+            "FOO=1 kubectl get po",
+            "docker build .",
+            "curl http://web/debug | grep db_pool",
+            "git commit -m 'fix the bug'",
+            "make -C app install",
+        ] {
+            assert!(is_command(line), "{line}");
+        }
+        for line in [
+            "make sure that it runs",
+            "find the pod",
+            "kubectl",
+            "curl requests that fail",
+            "watch closely",
+            "kubectl get pods.",
+            "Kubectl get pods",
+            "kill it",
+            "test thoroughly",
+            "kubectl scale ... --replicas=4",
+            "",
+        ] {
+            assert!(!is_command(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn commands_outside_of_blocks_are_offered() {
+        for (text, commands) in [
+            ("## Fix\n\nkubectl get pods\n", vec!["kubectl get pods"]),
+            (
+                "## Fix\n\nLook at them:\nkubectl get pods\nkubectl get no \\\n  -o wide\n",
+                vec!["kubectl get pods", "kubectl get no \\\n-o wide"],
+            ),
+            ("## Fix\n\n> kubectl delete pod <pod>\n", vec!["kubectl delete pod <pod>"]),
+            ("## Fix\n\n- psql -c 'select * from a_b_c'\n", vec!["psql -c 'select * from a_b_c'"]),
+            ("## Fix\n\n1. Run `kubectl get pods` and wait.\n", vec!["kubectl get pods"]),
+            ("## Fix\n\n- Logs: `kubectl logs web`\n", vec!["kubectl logs web"]),
+            ("## Fix\n\n| What | How |\n| - | - |\n| Look | `df -h \\| grep /` |\n", vec!["df -h | grep /"]),
+            ("## Fix\n\n- Tests: `pytest -x`, health: `shopctl health`\n", vec!["pytest -x"]),
+            ("## Fix\n\n```sh\nshopctl on\n```\n\n- Health: `shopctl health`\n", vec!["shopctl health"]),
+            ("## Fix\n\nDo not run `kubectl delete ns x`.\n", vec![]),
+            ("## Fix\n\n`kubectl get pods` shows them.\n", vec![]),
+            ("## Fix\n\nUse `kubectl get pods` to see them:\n\n```bash\nkubectl get pods -n x\n```\n", vec![]),
+            ("## Fix\n\nThe output comes from\nkubectl get pods\n", vec![]),
+        ] {
+            assert_eq!(unread(text), commands, "{text}");
+        }
+    }
+
+    #[test]
+    fn their_places_are_those_of_the_file() {
+        let text = "## Fix\n\n| What | How |\n| - | - |\n| Disk | `df -h \\| grep <mount>` |\n";
+        let runbook = runbook(text);
+        let command = &runbook.steps[0].commands()[0];
+        assert_eq!((command.line, command.column, runbook.steps[0].title.as_str()), (5, 11, "Disk"));
+        assert_eq!((command.inputs[0].line, command.inputs[0].column), (5, 25));
+        assert_eq!(command.governs.under, ["Disk"], "the row is read with its command");
+    }
+
+    #[test]
+    fn an_unread_command_waits_for_a_decision_and_does_what_it_says() {
+        let table = "## Fix\n\n| What | How |\n| - | - |\n| Disk | `df -h` |\n";
+        let untagged = "## Fix\n\n```\ndf -h\n```\n";
+        for page in [table, untagged, "## Fix\n\ndf -h\n"] {
+            let mut runbook = runbook(page);
+            runbook.settle(None, &BTreeMap::new());
+            assert!(matches!(runbook.steps[0].commands()[0].handling, Handling::Blocked(_)), "{page}");
+            for (decided, runs) in [(Do::Run, true), (Do::Skip, false)] {
+                let decision = Decision::about(&runbook.steps[0].commands()[0], decided, "me", "2026-11-20");
+                let accepted = Accepted { source: runbook.source.clone(), decisions: vec![decision] };
+                runbook.settle(Some(&accepted), &BTreeMap::new());
+                let handling = &runbook.steps[0].commands()[0].handling;
+                assert!(matches!(handling, Handling::Run(_)) == runs && !matches!(handling, Handling::Blocked(_)));
+                let mut other =
+                    super::tests::runbook(&page.replace("Disk", "If the disk is full").replace("Fix", "Mend"));
+                other.settle(Some(&accepted), &BTreeMap::new());
+                assert!(matches!(other.steps[0].commands()[0].handling, Handling::Blocked(_)), "{page}");
+            }
+        }
+        let annotated = runbook(&untagged.replace("```\ndf", "<!-- firedrill: id=disk -->\n```\ndf"));
+        assert_eq!(annotated.steps[0].commands()[0].unread, None, "its author has read it");
+    }
+
+    #[test]
+    fn output_in_a_block_without_a_tag_is_no_command() {
+        let of = |text: &str| {
+            let runbook = runbook(&format!("## Fix\n\n```\n{text}\n```\n"));
+            let commands = runbook.steps[0].commands().iter();
+            commands.map(|c| (c.text.clone(), c.expected.clone(), c.unread.is_some())).collect::<Vec<_>>()
+        };
+        let some = |text: &str| Some(text.to_string());
+        assert_eq!(of("shopctl status"), []);
+        assert_eq!(of("worker started in 3 s"), []);
+        assert_eq!(of("/opt/shop/"), []);
+        assert_eq!(of("redis-cli ping\nPONG"), [("redis-cli ping".into(), some("PONG"), true)]);
+        assert_eq!(
+            of("kubectl get po\nshopctl drain --all\nDrained 3"),
+            [("kubectl get po".into(), None, true), ("shopctl drain --all".into(), some("Drained 3"), true)]
+        );
+        assert_eq!(
+            of("# df -h\n/dev/sda1 3G\n# redis-cli ping\nPONG"),
+            [("df -h".into(), some("/dev/sda1 3G"), true), ("redis-cli ping".into(), some("PONG"), true)],
+            "prompts of root"
+        );
+        assert_eq!(of("$ df -h\n/dev/sda1 3G"), [("df -h".into(), some("/dev/sda1 3G"), false)]);
+    }
+}
