@@ -5,7 +5,7 @@ use crate::source::Level;
 
 pub(super) const RULE: Rule = Rule {
     id: "RB005",
-    level: Level::Warning,
+    level: Some(Level::Warning),
     title: "no title, or several H1",
     explain: Explain {
         finds: "A page without a first-level heading and without a `title` in its frontmatter, and one with several \

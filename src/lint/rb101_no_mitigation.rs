@@ -8,7 +8,7 @@ use crate::source::Level;
 
 pub(super) const RULE: Rule = Rule {
     id: "RB101",
-    level: Level::Warning,
+    level: Some(Level::Warning),
     title: "no mitigation section",
     explain: Explain {
         finds: "A page about an incident (it has a section on diagnosis, or on detection and escalation) without a section on what \
