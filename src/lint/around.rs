@@ -33,13 +33,6 @@ pub(super) enum Taker {
     Call(Span),
 }
 
-impl Taker {
-    /// Whether nothing of the command takes the output.
-    pub fn is_nobody(&self) -> bool {
-        matches!(self, Taker::Nobody)
-    }
-}
-
 /// What stands around each call of a command.
 pub(super) struct Surroundings(HashMap<(usize, usize), Around>);
 

@@ -111,6 +111,25 @@ impl<'a> Page<'a> {
         at(one) == at(other)
     }
 
+    /// The section of a place up to the next heading, whatever its level; all of the page where it has no headings.
+    pub fn own_section(&self, at: usize) -> Span {
+        let headings = &self.look.headings;
+        let next = headings.partition_point(|heading| heading.span.start <= at);
+        let start = next.checked_sub(1).and_then(|own| headings.get(own)).map_or(0, |own| own.span.start);
+        Span::new(start, headings.get(next).map_or(self.source.text.len(), |next| next.span.start))
+    }
+
+    /// Whether a block of code never ends: what seems to stand in it, or to be missing, cannot be told.
+    pub fn has_open_fence(&self) -> bool {
+        self.mistakes.all.iter().any(|mistake| mistake.code == Some("RB001"))
+    }
+
+    /// Whether it leads to other pages: a README, the index of a folder.
+    pub fn is_index(&self) -> bool {
+        let name = self.source.path.file_stem().unwrap_or_default().to_string_lossy().to_lowercase();
+        ["readme", "index"].iter().any(|index| name == *index || name.ends_with(&format!("_{index}")))
+    }
+
     /// The text of the file at a span.
     pub fn text(&self, span: Span) -> &str {
         self.source.text.get(span.start..span.end).unwrap_or_default()
@@ -147,7 +166,11 @@ impl<'a> Page<'a> {
 
     /// Lines of running text that are commands: paragraphs and items that hold nothing else, and no block of code around them.
     pub(super) fn bare_commands(&self) -> Vec<Span> {
-        let texts = self.look.texts.iter().filter(|text| text.kind != TextKind::Heading && text.code.is_empty());
+        let texts = self
+            .look
+            .texts
+            .iter()
+            .filter(|text| matches!(text.kind, TextKind::Paragraph | TextKind::Item) && text.code.is_empty());
         let lines = texts.flat_map(|text| {
             let whole = text.text();
             let fits = !whole.is_empty() && whole.lines().all(is_command);

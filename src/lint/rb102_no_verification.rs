@@ -5,7 +5,7 @@ use super::{Check, Explain, Page, Report, Rule};
 use crate::programs::Kind;
 use crate::report::many;
 use crate::runbook::look::TextKind;
-use crate::runbook::{RunbookPhase, Step, evidently_changes};
+use crate::runbook::{RunbookPhase, evidently_changes};
 use crate::source::{Level, Span};
 
 pub(super) const RULE: Rule = Rule {
@@ -15,7 +15,7 @@ pub(super) const RULE: Rule = Rule {
     explain: Explain {
         finds: "A runbook whose mitigation has commands, without a verification section, without a word about checking \
                 or watching in or after the mitigation, and whose last command does not look at anything. A section that only says \"check\" must also say \
-                what is expected. As `info`, steps of the mitigation without a look at what came of them, where others have one.",
+                what is expected. As `info`, sections that change something without a look at what came of it, where others have one.",
         why: "Without it the incident is over when the last command returns, not when users are back. Whoever was woken \
               up goes to bed, and is woken up again.",
         bad: "\
@@ -57,7 +57,7 @@ const LOOKS: &[&str] = &[
 const VERIFIES: &[&str] =
     &["verif*", "validat*", "confirm*", "recover*", "resolved", "health*", "smoke", "success*", "test*", "post-*", "after"];
 
-/// A step of the mitigation that changes something, and whether it looks at what comes of it.
+/// A section that changes something, and whether its last command looks at what comes of it.
 struct Change {
     at: Span,
     looks: bool,
@@ -65,17 +65,21 @@ struct Change {
 
 fn check(page: &Page<'_>, report: &mut Report<'_>) {
     use RunbookPhase::{Mitigate, Other, Verify};
-    let mut steps: Vec<(*const Step, Change)> = Vec::new();
+    let mut changes: Vec<Change> = Vec::new();
     for command in page.commands().iter().filter(|command| command.step.phase == Mitigate) {
-        let looks = command.command.expected.is_some() || command.command.effect().kind == Kind::Looks;
-        match steps.last_mut().filter(|(step, _)| std::ptr::eq(*step, command.step)) {
-            Some((_, change)) => change.looks = looks,
-            None => steps.push((command.step, Change { at: command.step.span, looks })),
+        let place = command.place(Span::new(0, 1)).start;
+        let kind = command.command.effect().kind;
+        let looks = command.command.expected.is_some() || kind == Kind::Looks;
+        match changes.last_mut().filter(|change| place < change.at.end) {
+            Some(change) => change.looks = looks,
+            None if kind == Kind::Changes => changes.push(Change { at: page.own_section(place), looks }),
+            None => {}
         }
     }
     let bare = page.bare_commands().into_iter().filter(|at| evidently_changes(page.text(*at)));
-    let changes: Vec<Change> = steps.into_iter().map(|(_, change)| change).collect();
-    let changes = if changes.is_empty() { bare.map(|at| Change { at, looks: false }).collect() } else { changes };
+    if changes.is_empty() {
+        changes.extend(bare.map(|at| Change { at, looks: false }));
+    }
     let Some(first) = changes.first() else { return };
     let said = |from: usize, to: usize| {
         let within = |at: usize| (from..to).contains(&at);
@@ -94,11 +98,20 @@ fn check(page: &Page<'_>, report: &mut Report<'_>) {
         holds(&heading.text, VERIFIES) || says && page.bare_commands().is_empty() || expects
     });
     let missing: Vec<&Change> = changes.iter().filter(|change| !change.looks && !said(change.at.start, change.at.end)).collect();
-    let Some(lacking) = missing.first().filter(|_| !verifies) else { return };
+    if verifies || missing.is_empty() {
+        return;
+    }
     if missing.len() < changes.len() {
-        let found = report.at(page.first_line(lacking.at), "nothing says how to see whether this step has worked");
-        found.help("say what to look at, and what it must show; other steps of this page do").label(more(missing.len() - 1));
-        found.level = Level::Info;
+        // What is no mitigation by its heading may be there for another reason.
+        let named: Vec<_> = missing.iter().filter(|change| page.look.phase(change.at.start) == Mitigate).collect();
+        if let Some(first) = named.first() {
+            let found = report.at(page.first_line(first.at), "nothing says how to see whether this has worked");
+            found.help("say what to look at, and what it must show; other sections of this page do");
+            found.level = Level::Info;
+            if named.len() > 1 {
+                found.label(format!("here, and in {}", many(named.len() - 1, "other section")));
+            }
+        }
         return;
     }
     let after = page.look.headings.iter().filter(|heading| heading.section_end > first.at.start);
@@ -109,10 +122,6 @@ fn check(page: &Page<'_>, report: &mut Report<'_>) {
             .at(page.first_line(heading), "nothing in this runbook tells whether the mitigation has helped")
             .help("add `## Verification` with a command that fails as long as users are not back, and say what it must show");
     }
-}
-
-fn more(others: usize) -> String {
-    if others == 0 { "this step".into() } else { format!("this step, and {}", many(others, "other")) }
 }
 
 #[cfg(test)]

@@ -67,6 +67,7 @@ fn check(page: &Page<'_>, report: &mut Report<'_>) {
             .at(page.first_line(heading), "this is one of several ways, and nothing says when to take which")
             .help("say in each heading, or above them, when it is the right one: `If …`");
     }
+    let mut last: Option<&Shell<'_>> = None;
     for pair in page.commands().windows(2) {
         let [one, other] = pair else { continue };
         let same = page.in_one_block(one, other);
@@ -75,10 +76,11 @@ fn check(page: &Page<'_>, report: &mut Report<'_>) {
             let said = line.trim_start().strip_prefix('#').map(|said| said.trim_matches(['#', ' ', ':', '-']).to_lowercase());
             said.is_some_and(|said| said == "or" || said.starts_with("or ") || said.starts_with("or:") || said.starts_with("alternatively"))
         };
-        if let Some(line) = page.text(between).lines().find(|line| is_or(line)).filter(|_| same)
+        if let Some(line) = page.text(between).lines().find(|line| is_or(line)).filter(|_| same && !last.is_some_and(|last| page.in_one_block(last, one)))
             && evidently_changes(&one.command.text)
             && evidently_changes(&other.command.text)
         {
+            last = Some(one);
             let start = line.as_ptr() as usize - page.source.text.as_ptr() as usize;
             let message = "this block holds several ways to do it: who pastes it runs all of them";
             report.at(page.first_line(Span::new(start, start + line.len())), message).help("give each way a block of its own, and say above it when it is the right one");

@@ -35,6 +35,9 @@ shop   0/1
 };
 
 fn check(page: &Page<'_>, report: &mut Report<'_>) {
+    if page.has_open_fence() {
+        return;
+    }
     for fence in page.look.fences.iter().filter(|fence| fence.is_shell()) {
         let terminal = fence.terminal(&page.grammar);
         let what = match (&terminal.other, terminal.prompts, terminal.output) {
