@@ -15,7 +15,7 @@ pub(super) const RULE: Rule = Rule {
     explain: Explain {
         finds: "A runbook whose mitigation has commands, without a verification section, without a word about checking \
                 or watching in or after the mitigation, and whose last command does not look at anything. A section that only says \"check\" must also say \
-                what is expected. As `info`, sections that change something without a look at what came of it, where others have one.",
+                what is expected. As `info`, sections that change something without a look at what came of it, where most have one.",
         why: "Without it the incident is over when the last command returns, not when users are back. Whoever was woken \
               up goes to bed, and is woken up again.",
         bad: "\
@@ -104,9 +104,10 @@ fn check(page: &Page<'_>, report: &mut Report<'_>) {
     if missing.len() < changes.len() {
         // What is no mitigation by its heading may be there for another reason.
         let named: Vec<_> = missing.iter().filter(|change| page.look.phase(change.at.start) == Mitigate).collect();
-        if let Some(first) = named.first() {
+        let most = missing.len() * 2 > changes.len();
+        if let Some(first) = named.first().filter(|_| !most) {
             let found = report.at(page.first_line(first.at), "nothing says how to see whether this has worked");
-            found.help("say what to look at, and what it must show; other sections of this page do");
+            found.help("say what to look at, and what it must show; most sections of this page do");
             found.level = Level::Info;
             if named.len() > 1 {
                 found.label(format!("here, and in {}", many(named.len() - 1, "other section")));

@@ -50,7 +50,7 @@ fn check(page: &Page<'_>, report: &mut Report<'_>) {
         }
         // What is the last of its block, or stands above nothing but other looks, keeps nobody from anything.
         let rest = page.commands().get(index + 1..).unwrap_or_default().iter().take_while(|next| page.in_one_block(shell, next));
-        let mut acts = rest.filter(|next| next.command.effect().kind != Kind::Looks);
+        let mut acts = rest.filter(|next| next.command.effect().kind == Kind::Changes);
         let mut surroundings = None;
         for call in shell.calls().iter().filter(|call| words_wait(&call.words, false).is_some()) {
             let around = surroundings.get_or_insert_with(|| Surroundings::of(shell)).of_call(call);

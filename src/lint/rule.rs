@@ -81,7 +81,7 @@ impl<'a> Report<'a> {
         let found = self.in_file(first.source, first.top(), message).help(help);
         match pages.count() {
             0 => {}
-            others => drop(found.label(format!("so do {}", many(others, "other page")))),
+            others => drop(found.label(format!("here, and on {}", many(others, "other page")))),
         }
     }
 
