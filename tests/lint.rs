@@ -32,9 +32,9 @@ fn said(output: &Output) -> String {
     if err.is_empty() { format!("exit {code}\n{out}") } else { format!("exit {code}\n{out}--- stderr\n{err}") }
 }
 
-const SOUND: &[u8] = b"# Queue is full\n\nOwner: Team Queue\n\n## Mitigation\n\n```bash\nsystemctl status queue\n```\n";
+const SOUND: &[u8] = b"# Queue is full\n\nOwner: Team Queue, alert `QueueFull`\n\n## Mitigation\n\n```bash\nsystemctl status queue\n```\n";
 const BROKEN: &[u8] =
-    b"# Queue is full\n\nTODO: the pager of Team Queue\n\n## Mitigation\n\n```bash\nsystemctl status queue\n";
+    b"# Queue is full\n\nTODO: the alert and the pager of Team Queue\n\n## Mitigation\n\n```bash\nsystemctl status queue\n";
 
 #[test]
 fn findings_have_their_line_and_decide_the_exit_code() {
@@ -73,6 +73,45 @@ fn a_rule_explains_itself() {
     let project = Project::new(&[]);
     insta::assert_snapshot!(said(&project.lint(&["--explain", "rb107"])));
     insta::assert_snapshot!(said(&project.lint(&["--explain", "RB117"])));
+}
+
+/// What is said of a page, in order, without places.
+fn rules_of(page: &str) -> Vec<String> {
+    let project = Project::new(&[("runbooks/payments.md", page.as_bytes())]);
+    let output = project.lint(&["--format", "json"]);
+    let lines = String::from_utf8(output.stdout).expect("text");
+    let rule = |line: &str| {
+        serde_json::from_str::<serde_json::Value>(line).expect("JSON")["rule"].as_str().map(str::to_string)
+    };
+    let mut rules: Vec<String> = lines.lines().filter_map(rule).collect();
+    rules.sort_unstable();
+    rules.dedup();
+    rules
+}
+
+/// Four steps with a command each: what is missing is told, with fences and without.
+#[test]
+fn the_most_ordinary_runbook_is_told_what_it_lacks() {
+    let steps = [
+        ("Check provider status", "curl -s https://status.stripe.com/api/v2/summary.json"),
+        ("Check recent deploys", "kubectl rollout history deployment/payments-api"),
+        ("Rollback if needed", "kubectl rollout undo deployment/payments-api"),
+        ("Check DB pool", "curl http://payments-api/debug/metrics | grep db_pool"),
+    ];
+    let page = |before: &str, behind: &str| -> String {
+        let step = |(at, (title, command)): (usize, &(&str, &str))| {
+            format!("## Step {}: {title}\n\n{before}{command}\n{behind}\n", at + 1)
+        };
+        format!("# Payments are slow\n\n{}", steps.iter().enumerate().map(step).collect::<String>())
+    };
+    // No verification, nobody to escalate to, no alert.
+    assert_eq!(rules_of(&page("```bash\n", "```\n")), ["RB102", "RB104", "RB105"]);
+    // And no fences.
+    assert_eq!(rules_of(&page("```\n", "```\n")), ["RB102", "RB104", "RB105", "RB205"]);
+    assert_eq!(rules_of(&page("", "")), ["RB102", "RB104", "RB105", "RB205"]);
+    let whole = page("```bash\n", "```\n").replacen("\n\n", "\n\nAlert: `PaymentsSlow`. Owner: Team Payments.\n\n", 1)
+        + "## Verify\n\nThe rate of errors must fall below 1%.\n";
+    assert_eq!(rules_of(&whole), Vec::<String>::new());
 }
 
 /// What this project tells others it keeps to itself: nothing above `info`.

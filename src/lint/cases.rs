@@ -2,7 +2,7 @@
 
 use super::page::Parsed;
 use super::{Check, Config, Project, RULES, Report, Rule};
-use crate::source::{Diagnostics, Source};
+use crate::source::{Diagnostics, Level, Source};
 
 /// The cases of a rule, at the end of its file. `bad` pages have the line and column of each finding of this rule,
 /// `good` ones have none.
@@ -21,10 +21,10 @@ pub(super) fn found(rule: &Rule, text: &str) -> Diagnostics {
     let project = Project::default();
     let parsed = Parsed::new(Source::new("page.md", text));
     let page = parsed.page(&project);
-    let mut found = Diagnostics::default();
+    let (mut found, level) = (Diagnostics::default(), rule.level.unwrap_or(Level::Info));
     match rule.check {
-        Check::Page(check) => check(&page, &mut Report::new(rule.id, rule.level, Some(page.source), &mut found)),
-        Check::Project(check) => check(&project, &[page], &mut Report::new(rule.id, rule.level, None, &mut found)),
+        Check::Page(check) => check(&page, &mut Report::new(rule.id, level, Some(page.source), &mut found)),
+        Check::Project(check) => check(&project, &[page], &mut Report::new(rule.id, level, None, &mut found)),
     }
     found
 }

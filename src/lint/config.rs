@@ -93,7 +93,7 @@ impl Config {
 
     /// The level of a rule; `None` when it is off.
     pub fn level(&self, rule: &Rule) -> Option<Level> {
-        self.levels.get(rule.id).copied().unwrap_or(Some(rule.level))
+        self.levels.get(rule.id).copied().unwrap_or(rule.level)
     }
 
     /// Whether a path, relative to the project's folder, is left out: it matches, or a folder above it does.

@@ -60,7 +60,7 @@ pub(super) mod tests {
     use super::*;
     use crate::lint::page::Parsed;
     use crate::lint::{Check, Project, Report, Rule};
-    use crate::source::{Diagnostics, Source};
+    use crate::source::{Diagnostics, Level, Source};
 
     pub fn follows(steps: &[&str]) -> Follows {
         let steps = steps.iter().map(|step| step.to_string()).collect();
@@ -85,7 +85,7 @@ pub(super) mod tests {
         let page = parsed.page(&project);
         let mut found = Diagnostics::default();
         let Check::Project(check) = rule.check else { panic!("{} looks at the project", rule.id) };
-        check(&project, &[page], &mut Report::new(rule.id, rule.level, None, &mut found));
+        check(&project, &[page], &mut Report::new(rule.id, Level::Warning, None, &mut found));
         let told = found.sorted().into_iter().map(|d| {
             let pos = d.source.pos(d.span.start);
             format!("{} {}:{} {}", d.level.name(), pos.line, pos.column, d.message)

@@ -2,8 +2,9 @@
 
 use super::Page;
 use super::around::Around;
-use super::destructive::{Harm, harm, is_client, is_scratch, is_wide};
+use super::destructive::{Harm, is_client, is_scratch, is_wide};
 use super::words::holds;
+use crate::programs::{self, Input, Kind, Word};
 use crate::runbook::Step;
 use crate::runbook::look::{Call, Fence, Shell};
 use crate::source::{Span, beginning};
@@ -49,23 +50,6 @@ const BACKUPS: &[(&str, &str)] = &[
 ];
 /// Programs that copy or move; what they copy must be what is destroyed later.
 const COPIES: &[&str] = &["cp", "mv", "tar", "rsync", "pg_basebackup"];
-/// Programs that look, at what is destroyed later; with a word of which one must follow, where they do more than that.
-const LOOKS: &[(&str, &[&str])] = &[
-    ("ls", &[]),
-    ("du", &[]),
-    ("stat", &[]),
-    ("cat", &[]),
-    ("file", &[]),
-    ("lsblk", &[]),
-    ("test", &[]),
-    ("[", &[]),
-    ("kubectl", &["get", "describe"]),
-    ("oc", &["get", "describe"]),
-    ("docker", &["inspect", "ps", "ls", "images", "df"]),
-    ("aws", &["ls", "describe-db-instances", "describe-db-clusters", "describe-table", "describe-stacks"]),
-    ("etcdctl", &["get"]),
-];
-
 /// How far behind a command, and into it, comments are looked for, in bytes: a page may be one line.
 const NEAR: usize = 1000;
 /// Names of more parts than this are taken apart, but not put together again in every way.
@@ -181,7 +165,7 @@ impl<'a> Guards<'a> {
                     all.for_each(|name| first(guards.made.entry(name).or_insert(begin), begin));
                 }
                 for scope in [Scope::Step(command.step), section] {
-                    guards.before.note(page, command, call, scope);
+                    guards.before.note(command, call, scope);
                 }
             }
         }
@@ -368,10 +352,10 @@ impl Comments {
     }
 }
 
+/// Whether a call only looks, at the thing that it names.
 fn looks(call: &Call<'_>) -> bool {
-    let Some((program, rest)) = call.words.split_first() else { return false };
-    let known = LOOKS.iter().find(|(name, _)| name == program);
-    known.is_some_and(|(_, verbs)| verbs.is_empty() || rest.iter().any(|word| verbs.contains(word)))
+    let words: Vec<Word> = call.words.iter().map(|word| Word::fixed(*word)).collect();
+    programs::of_call(&words, Input::Nothing).kind == Kind::Looks || matches!(call.words.first(), Some(&"test" | &"["))
 }
 
 /// A statement that only asks; `SELECT pg_terminate_backend(…)` does something.
@@ -382,7 +366,7 @@ fn is_question(word: &str) -> bool {
 
 impl<'a> Before<'a> {
     /// Notes what a call of a command is worth to those behind it.
-    fn note(&mut self, page: &Page<'_>, command: &Shell<'a>, call: &Call<'a>, scope: Scope) {
+    fn note(&mut self, command: &Shell<'a>, call: &Call<'a>, scope: Scope) {
         let at = command.place(call.span).start;
         let program = call.words.first().copied().unwrap_or_default();
         let is_backup = |&(name, word): &(&str, &str)| {
@@ -397,7 +381,7 @@ impl<'a> Before<'a> {
             first(self.usage.entry(scope).or_insert(at), at);
         }
         let named = || call.words.iter().skip(1).copied().flat_map(names);
-        if COPIES.contains(&program) || looks(call) && harm(&page.grammar, &call.words).is_none() {
+        if COPIES.contains(&program) || looks(call) {
             named().for_each(|name| first(self.looks.entry((scope, name)).or_insert(at), at));
         }
         if is_client(program) && call.words.iter().any(|word| is_question(word)) {

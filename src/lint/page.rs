@@ -2,13 +2,15 @@
 
 use super::Evidence;
 use super::guard::Guards;
-use crate::runbook::look::{self, Grammar, Look, Shell};
+use super::secret::{self, Secret};
+use super::words::holds;
+use crate::runbook::look::{self, Grammar, Look, Shell, TextKind};
 use crate::runbook::{self, Runbook, RunbookPhase};
 use crate::source::{Diagnostics, Source, Span};
 use std::cell::OnceCell;
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// The project.
 #[derive(Debug, Clone, Default)]
@@ -36,6 +38,7 @@ pub(super) struct Parsed {
     pub runbook: Option<Runbook>,
     pub mistakes: Diagnostics,
     pub look: Look,
+    secrets: OnceLock<Vec<Secret>>,
 }
 
 impl Parsed {
@@ -44,7 +47,7 @@ impl Parsed {
         let runbook = runbook::parse(&source, &mut mistakes);
         // What was not read at all is not looked at either.
         let look = runbook.as_ref().map(|runbook| look::look(&source, Some(runbook))).unwrap_or_default();
-        Parsed { source, runbook, mistakes, look }
+        Parsed { source, runbook, mistakes, look, secrets: OnceLock::new() }
     }
 
     pub fn page<'a>(&'a self, project: &'a Project) -> Page<'a> {
@@ -58,6 +61,7 @@ impl Parsed {
             project,
             grammar,
             commands: commands.unwrap_or_default(),
+            secrets: &self.secrets,
             guards: OnceCell::new(),
         }
     }
@@ -79,6 +83,7 @@ pub struct Page<'a> {
     /// The grammar of bash for texts that stand in others.
     pub grammar: Rc<Grammar>,
     commands: Vec<Shell<'a>>,
+    secrets: &'a OnceLock<Vec<Secret>>,
     guards: OnceCell<Guards<'a>>,
 }
 
@@ -93,20 +98,109 @@ impl<'a> Page<'a> {
         self.guards.get_or_init(|| Guards::of(self))
     }
 
+    /// The secrets that stand on it, in order.
+    pub(super) fn secrets(&self) -> &[Secret] {
+        self.secrets.get_or_init(|| secret::find(self))
+    }
+
+    /// Whether two commands stand in one block of code.
+    pub fn in_one_block(&self, one: &Shell<'_>, other: &Shell<'_>) -> bool {
+        let fences = &self.look.fences;
+        let at =
+            |shell: &Shell<'_>| fences.partition_point(|fence| fence.span.start <= shell.place(Span::new(0, 1)).start);
+        at(one) == at(other)
+    }
+
+    /// The section of a place up to the next heading, whatever its level; all of the page where it has no headings.
+    pub fn own_section(&self, at: usize) -> Span {
+        let headings = &self.look.headings;
+        let next = headings.partition_point(|heading| heading.span.start <= at);
+        let start = next.checked_sub(1).and_then(|own| headings.get(own)).map_or(0, |own| own.span.start);
+        Span::new(start, headings.get(next).map_or(self.source.text.len(), |next| next.span.start))
+    }
+
+    /// Whether a block of code never ends: what seems to stand in it, or to be missing, cannot be told.
+    pub fn has_open_fence(&self) -> bool {
+        self.mistakes.all.iter().any(|mistake| mistake.code == Some("RB001"))
+    }
+
+    /// Whether it leads to other pages: a README, the index of a folder.
+    pub fn is_index(&self) -> bool {
+        let name = self.source.path.file_stem().unwrap_or_default().to_string_lossy().to_lowercase();
+        ["readme", "index"].iter().any(|index| name == *index || name.ends_with(&format!("_{index}")))
+    }
+
     /// The text of the file at a span.
     pub fn text(&self, span: Span) -> &str {
         self.source.text.get(span.start..span.end).unwrap_or_default()
     }
 
+    /// The first line of a part of it.
+    pub fn first_line(&self, part: Span) -> Span {
+        let text = self.text(part);
+        let start = part.start + text.len() - text.trim_start().len();
+        Span::new(start, start + text.trim_start().lines().next().unwrap_or_default().trim_end().len())
+    }
+
     /// The first line of the file: where findings about the page as a whole point.
     pub fn top(&self) -> Span {
         let heading = self.look.headings.first().map(|heading| heading.span);
-        let span = heading.unwrap_or(Span::new(0, self.source.text.len()));
-        Span::new(span.start, span.start + self.text(span).lines().next().unwrap_or_default().trim_end().len())
+        self.first_line(heading.unwrap_or(Span::new(0, self.source.text.len())))
+    }
+
+    /// Whether whoever follows it is to change something.
+    pub fn acts(&self) -> bool {
+        use RunbookPhase::{Mitigate, Rollback};
+        self.has_phase(Mitigate)
+            || self.has_phase(Rollback)
+            || self.commands.iter().any(|one| one.step.phase == Mitigate)
+    }
+
+    /// Whether one of these phrases stands anywhere on it: in its text, its code or its frontmatter.
+    pub fn says(&self, phrases: &[&str]) -> bool {
+        let front = self.look.frontmatter.map(|span| self.text(span)).unwrap_or_default();
+        self.look.texts.iter().any(|text| holds(text.text(), phrases))
+            || self.look.fences.iter().any(|fence| holds(fence.text(), phrases))
+            || holds(front, phrases)
+    }
+
+    /// Lines of running text that are commands: paragraphs and items that hold nothing else, and no block of code around them.
+    pub(super) fn bare_commands(&self) -> Vec<Span> {
+        let texts = self
+            .look
+            .texts
+            .iter()
+            .filter(|text| matches!(text.kind, TextKind::Paragraph | TextKind::Item) && text.code.is_empty());
+        let lines = texts.flat_map(|text| {
+            let whole = text.text();
+            let fits = !whole.is_empty() && whole.lines().all(is_command);
+            let span = |line: &str| line.as_ptr() as usize - whole.as_ptr() as usize;
+            let lines =
+                whole.lines().filter(move |_| fits).map(move |line| Span::new(span(line), span(line) + line.len()));
+            lines.map(|line| text.place(line)).collect::<Vec<_>>()
+        });
+        lines.collect()
     }
 
     /// Whether any section is of that phase.
     pub fn has_phase(&self, phase: RunbookPhase) -> bool {
         self.look.headings.iter().any(|heading| heading.phase == phase)
     }
+}
+
+/// Whether a line of text is a command and no sentence: a program that is known, and words as no sentence has them.
+fn is_command(line: &str) -> bool {
+    const PROSE: &[&str] = &["the", "a", "an", "and", "to", "if", "is", "for", "of", "with", "that", "your", "you"];
+    let mut words = line.split_whitespace();
+    let program = words.next().unwrap_or_default();
+    let rest: Vec<&str> = words.collect();
+    let known =
+        look::is_known_program(program) && program.len() > 1 && program.chars().all(|c| !c.is_ascii_uppercase());
+    let typed = program.ends_with("ctl")
+        || rest.iter().any(|word| word.starts_with('-') || word.contains(['/', '|', '=', '$']));
+    known
+        && typed
+        && !rest.is_empty()
+        && !rest.iter().any(|word| PROSE.contains(word))
+        && !line.ends_with(['.', ':', ',', '!', '?'])
 }

@@ -5,7 +5,7 @@ use crate::source::Level;
 
 pub(super) const RULE: Rule = Rule {
     id: "RB001",
-    level: Level::Error,
+    level: Some(Level::Error),
     title: "a fence that never ends",
     explain: Explain {
         finds: "A code block whose closing fence is missing or indented differently, and one that runs into the next.",

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 pub(super) const RULE: Rule = Rule {
     id: "RB002",
-    level: Level::Warning,
+    level: Some(Level::Warning),
     title: "a fence that fell out of its list item",
     explain: Explain {
         finds: "A code block between two items of a numbered list, or indented below an item, but not far enough to \

@@ -5,7 +5,7 @@ use crate::source::Level;
 
 pub(super) const RULE: Rule = Rule {
     id: "RB003",
-    level: Level::Error,
+    level: Some(Level::Error),
     title: "an annotation that is malformed, orphaned, or splits a list",
     explain: Explain {
         finds: "A comment `<!-- firedrill: … -->` with an unknown key or a wrong value, one that belongs to no block and \

@@ -5,7 +5,7 @@ use crate::source::Level;
 
 pub(super) const RULE: Rule = Rule {
     id: "RB004",
-    level: Level::Error,
+    level: Some(Level::Error),
     title: "the same step id twice",
     explain: Explain {
         finds: "Two steps that are given the same id by their annotations. Ids that Firedrill makes from titles are \

@@ -5,7 +5,7 @@ use crate::source::Level;
 
 pub(super) const RULE: Rule = Rule {
     id: "RB005",
-    level: Level::Warning,
+    level: Some(Level::Warning),
     title: "no title, or several H1",
     explain: Explain {
         finds: "A page without a first-level heading and without a `title` in its frontmatter, and one with several \
@@ -34,7 +34,7 @@ fn check(page: &Page<'_>, report: &mut Report<'_>) {
     let mut titles = page.look.headings.iter().filter(|heading| heading.level == 1 && !heading.text.is_empty());
     let (first, second) = (titles.next(), titles.next());
     match (first, second) {
-        (None, _) if !has_frontmatter_title(page) && !has_html_title(page) => {
+        (None, _) if !page.is_index() && !has_frontmatter_title(page) && !has_html_title(page) => {
             report
                 .at(page.top(), "this page has no title")
                 .help("begin it with `# ` and what is broken, as the alert would say it");

@@ -8,7 +8,7 @@ use crate::source::Level;
 
 pub(super) const RULE: Rule = Rule {
     id: "RB101",
-    level: Level::Warning,
+    level: Some(Level::Warning),
     title: "no mitigation section",
     explain: Explain {
         finds: "A page about an incident (it has a section on diagnosis, or on detection and escalation) without a section on what \
@@ -49,11 +49,10 @@ const HELPS: &[&str] = &[
 
 fn check(page: &Page<'_>, report: &mut Report<'_>) {
     use RunbookPhase::{Detect, Diagnose, Mitigate, Other, Rollback};
-    let name = page.source.path.file_stem().unwrap_or_default().to_string_lossy().to_lowercase();
-    let is_index = matches!(name.as_str(), "readme" | "index" | "_index") || name.ends_with("__readme");
     // A page that only mentions a trigger somewhere is not yet about an incident.
-    let is_incident = page.has_phase(Diagnose) || page.has_phase(Detect) && page.has_phase(RunbookPhase::Escalate);
-    if is_index || !is_incident || page.has_phase(Mitigate) || page.has_phase(Rollback) {
+    let incident = ["impact", "meaning", "symptom*", "diagnos*", "detect*", "alert*", "trigger*", "escalat*", "investigat*"];
+    let is_incident = page.look.headings.iter().any(|heading| holds(&heading.text, &incident)) && page.has_phase(Diagnose) || page.has_phase(Detect) && page.has_phase(RunbookPhase::Escalate);
+    if page.is_index() || page.has_open_fence() || !is_incident || page.has_phase(Mitigate) || page.has_phase(Rollback) {
         return;
     }
     let says_so = page.look.texts.iter().any(|text| {

@@ -2,16 +2,20 @@
 
 use super::words::holds;
 use super::{Check, Explain, Page, Report, Rule};
-use crate::runbook::RunbookPhase;
-use crate::source::Level;
+use crate::programs::Kind;
+use crate::report::many;
+use crate::runbook::look::TextKind;
+use crate::runbook::{RunbookPhase, evidently_changes};
+use crate::source::{Level, Span};
 
 pub(super) const RULE: Rule = Rule {
     id: "RB102",
-    level: Level::Warning,
+    level: Some(Level::Warning),
     title: "nothing that verifies the recovery",
     explain: Explain {
         finds: "A runbook whose mitigation has commands, without a verification section, without a word about checking \
-                or watching in or after the mitigation, and whose last command does not look at anything.",
+                or watching in or after the mitigation, and whose last command does not look at anything. A section that only says \"check\" must also say \
+                what is expected. As `info`, sections that change something without a look at what came of it, where most have one.",
         why: "Without it the incident is over when the last command returns, not when users are back. Whoever was woken \
               up goes to bed, and is woken up again.",
         bad: "\
@@ -49,39 +53,76 @@ const LOOKS: &[&str] = &[
     "recovers", "is back", "smoke",
 ];
 
-/// Programs, or their first arguments, that only look.
-const LOOKING: &[&str] = &[
-    "get", "describe", "status", "logs", "top", "ps", "list", "show", "wait", "history", "curl", "wget", "ping", "dig",
-    "grep", "cat", "tail", "journalctl", "df", "free", "watch", "ss", "netstat", "test", "pg_isready", "is-active",
-    "check", "health", "info", "psql", "redis-cli", "jq", "amtool", "promtool",
-];
+/// Words in the heading of a section that verifies; one that only says `check` must also say what is expected.
+const VERIFIES: &[&str] =
+    &["verif*", "validat*", "confirm*", "recover*", "resolved", "health*", "smoke", "success*", "test*", "post-*", "after"];
+
+/// A section that changes something, and whether its last command looks at what comes of it.
+struct Change {
+    at: Span,
+    looks: bool,
+}
 
 fn check(page: &Page<'_>, report: &mut Report<'_>) {
     use RunbookPhase::{Mitigate, Other, Verify};
-    if page.has_phase(Verify) {
+    let mut changes: Vec<Change> = Vec::new();
+    for command in page.commands().iter().filter(|command| command.step.phase == Mitigate) {
+        let place = command.place(Span::new(0, 1)).start;
+        let kind = command.command.effect().kind;
+        let looks = command.command.expected.is_some() || kind == Kind::Looks;
+        match changes.last_mut().filter(|change| place < change.at.end) {
+            Some(change) => change.looks = looks,
+            None if kind == Kind::Changes => changes.push(Change { at: page.own_section(place), looks }),
+            None => {}
+        }
+    }
+    let bare = page.bare_commands().into_iter().filter(|at| evidently_changes(page.text(*at)));
+    if changes.is_empty() {
+        changes.extend(bare.map(|at| Change { at, looks: false }));
+    }
+    let Some(first) = changes.first() else { return };
+    let said = |from: usize, to: usize| {
+        let within = |at: usize| (from..to).contains(&at);
+        page.look.texts.iter().any(|text| within(text.span.start) && text.kind != TextKind::Heading && holds(text.text(), LOOKS))
+            || page.look.fences.iter().filter(|fence| within(fence.span.start)).any(|fence| {
+                fence.text().lines().any(|line| line.trim_start().starts_with('#') && holds(line, LOOKS))
+            })
+    };
+    let mut verifying = page.look.headings.iter().filter(|heading| heading.phase == Verify);
+    let verifies = verifying.any(|heading| {
+        let within = heading.span.end..heading.section_end;
+        let says = page.look.texts.iter().any(|text| within.contains(&text.span.start) && text.kind != TextKind::Heading);
+        let expects = page.commands().iter().any(|shell| {
+            shell.command.expected.is_some() && within.contains(&shell.place(Span::new(0, 1)).start)
+        });
+        holds(&heading.text, VERIFIES) || says && page.bare_commands().is_empty() || expects
+    });
+    let missing: Vec<&Change> = changes.iter().filter(|change| !change.looks && !said(change.at.start, change.at.end)).collect();
+    if verifies || missing.is_empty() {
         return;
     }
-    let mitigating = || page.commands().iter().filter(|command| command.step.phase == Mitigate);
-    let (Some(first), Some(last)) = (mitigating().next(), mitigating().next_back()) else { return };
-    let from = first.step.span.start;
-    let says_so = page.look.texts.iter().any(|text| {
-        text.span.start >= from
-            && matches!(page.look.phase(text.span.start), Mitigate | Other)
-            && holds(text.text(), LOOKS)
-    });
-    let comments = page.look.fences.iter().any(|fence| {
-        let after = fence.span.end >= from && page.look.phase(fence.span.start) == Mitigate;
-        after && fence.text().lines().any(|line| line.trim_start().starts_with('#') && holds(line, LOOKS))
-    });
-    let looks = last.calls().iter().any(|call| call.words.iter().take(4).any(|word| LOOKING.contains(word)))
-        || last.command.expected.is_some();
-    if says_so || comments || looks {
+    if missing.len() < changes.len() {
+        // What is no mitigation by its heading may be there for another reason.
+        let named: Vec<_> = missing.iter().filter(|change| page.look.phase(change.at.start) == Mitigate).collect();
+        let most = missing.len() * 2 > changes.len();
+        if let Some(first) = named.first().filter(|_| !most) {
+            let found = report.at(page.first_line(first.at), "nothing says how to see whether this has worked");
+            found.help("say what to look at, and what it must show; most sections of this page do");
+            found.level = Level::Info;
+            if named.len() > 1 {
+                found.label(format!("here, and in {}", many(named.len() - 1, "other section")));
+            }
+        }
         return;
     }
-    let heading = page.look.section(first.step.span.start).map_or(page.top(), |heading| heading.span);
-    report
-        .at(heading, "nothing in this runbook looks whether the mitigation has helped")
-        .help("add `## Verification` with a command that fails as long as users are not back");
+    let after = page.look.headings.iter().filter(|heading| heading.section_end > first.at.start);
+    let elsewhere = after.filter(|heading| matches!(heading.phase, Mitigate | Other)).any(|heading| said(heading.span.end.max(first.at.start), heading.section_end));
+    if !elsewhere && !said(first.at.start, first.at.end) {
+        let heading = page.look.section(first.at.start).map_or(page.top(), |heading| heading.span);
+        report
+            .at(page.first_line(heading), "nothing in this runbook tells whether the mitigation has helped")
+            .help("add `## Verification` with a command that fails as long as users are not back, and say what it must show");
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! RB103: a change that outlives the incident, and no word on how to take it back.
 
-use super::words::holds;
 use super::{Check, Explain, Page, Report, Rule};
 use crate::runbook::RunbookPhase;
 use crate::runbook::look::Call;
@@ -8,7 +7,7 @@ use crate::source::Level;
 
 pub(super) const RULE: Rule = Rule {
     id: "RB103",
-    level: Level::Info,
+    level: Some(Level::Info),
     title: "a step that changes something, and no rollback",
     explain: Explain {
         finds: "A mitigation that changes what stays changed (`kubectl scale`, `cordon`, `helm upgrade`, \
@@ -63,11 +62,7 @@ const CHANGES: &[(&str, &[&str])] = &[
 ];
 
 fn check(page: &Page<'_>, report: &mut Report<'_>) {
-    if page.has_phase(RunbookPhase::Rollback) {
-        return;
-    }
-    let says_so = page.look.texts.iter().any(|text| holds(text.text(), BACK));
-    if says_so || page.look.fences.iter().any(|fence| holds(fence.text(), BACK)) {
+    if page.has_phase(RunbookPhase::Rollback) || page.says(BACK) {
         return;
     }
     let mitigating = page.commands().iter().filter(|command| command.step.phase == RunbookPhase::Mitigate);

@@ -1,17 +1,17 @@
 //! RB104: a runbook that leaves its reader alone.
 
-use super::words::holds;
-use super::{Check, Explain, Page, Report, Rule};
+use super::{Check, Explain, Page, Project, Report, Rule};
 use crate::runbook::RunbookPhase;
 use crate::source::Level;
 
 pub(super) const RULE: Rule = Rule {
     id: "RB104",
-    level: Level::Info,
+    level: Some(Level::Info),
     title: "no owner or escalation path",
     explain: Explain {
         finds: "A page with a mitigation that names nobody: no escalation section, no owner, team, contact, pager, \
-                channel or support, neither in the text nor in the code nor in the frontmatter, and no CODEOWNERS in the project.",
+                channel or support, neither in the text nor in the code nor in the frontmatter, where the project has no CODEOWNERS. It is told once, on the first \
+                such page.",
         why: "When the steps do not help, the next question is whom to wake up. It must not have to be found out.",
         bad: "\
 # Checkout is down
@@ -34,7 +34,7 @@ Restart the service.
 Orders still fail after ten minutes: database on call, pager `db-primary`.
 ",
     },
-    check: Check::Page(check),
+    check: Check::Project(check),
 };
 
 /// Words by which people say who answers for it.
@@ -44,19 +44,13 @@ const WHO: &[&str] = &[
     "administrator*", "notify", "author*", "responsible", "engineer*", "open an issue", "issue tracker", "phone",
 ];
 
-fn check(page: &Page<'_>, report: &mut Report<'_>) {
-    if !page.has_phase(RunbookPhase::Mitigate) || page.has_phase(RunbookPhase::Escalate) {
+fn check(project: &Project, pages: &[Page<'_>], report: &mut Report<'_>) {
+    if project.has_codeowners() {
         return;
     }
-    let front = page.look.frontmatter.map(|span| page.text(span)).unwrap_or_default();
-    let named = page.look.texts.iter().any(|text| holds(text.text(), WHO)) || holds(front, WHO);
-    let in_code = page.look.fences.iter().any(|fence| holds(fence.text(), WHO));
-    if named || in_code || page.project.has_codeowners() {
-        return;
-    }
-    report
-        .at(page.top(), "this runbook names nobody: no owner, nobody to escalate to")
-        .help("add who owns it below the title, and `## Escalation`: when to call whom");
+    let nobody = |page: &&Page<'_>| page.acts() && !page.has_phase(RunbookPhase::Escalate) && !page.says(WHO);
+    let help = "add who owns it below the title, and `## Escalation`: when to call whom";
+    report.once(pages.iter().filter(nobody), "this runbook names nobody: no owner, nobody to escalate to", help);
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use crate::source::{Level, Span};
 
 pub(super) const RULE: Rule = Rule {
     id: "RB107",
-    level: Level::Warning,
+    level: Some(Level::Warning),
     title: "TODO, TBD, \"insert site specific\"",
     explain: Explain {
         finds: "Words that mark what is still to be written: TODO, TBD, FIXME, TBA in capitals, and short \

@@ -8,7 +8,7 @@ use crate::source::Level;
 
 pub(super) const RULE: Rule = Rule {
     id: "RB108",
-    level: Level::Warning,
+    level: Some(Level::Warning),
     title: "a mitigation that only escalates",
     explain: Explain {
         finds: "A mitigation section without commands in which every sentence calls, pages, notifies or asks somebody.",

@@ -9,7 +9,7 @@ use crate::source::{Level, Span};
 
 pub(super) const RULE: Rule = Rule {
     id: "RB201",
-    level: Level::Error,
+    level: Some(Level::Error),
     title: "shell that fails `bash -n` after its inputs are filled in",
     explain: Explain {
         finds: "Commands that bash rejects when a plain word stands in for each of their inputs: a quote that is never \

@@ -2,12 +2,11 @@
 
 use super::{Check, Explain, Page, Report, Rule};
 use crate::runbook::look::Quoting;
-use crate::source::Level;
 use std::collections::HashSet;
 
 pub(super) const RULE: Rule = Rule {
     id: "RB202",
-    level: Level::Info,
+    level: None,
     title: "an unquoted `<x>` in shell: bash reads it as a redirection",
     explain: Explain {
         finds: "Placeholders like `<pod>` outside of quotes, the first of each name on a page. Firedrill fills them in, \

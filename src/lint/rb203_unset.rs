@@ -2,18 +2,20 @@
 
 use super::words::words;
 use super::{Check, Explain, Page, Report, Rule};
+use crate::programs::Kind;
 use crate::runbook::Input;
 use crate::runbook::look::Shell;
 use crate::source::{Level, Span};
+use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 
 pub(super) const RULE: Rule = Rule {
     id: "RB203",
-    level: Level::Error,
+    level: Some(Level::Error),
     title: "a variable used before it is set; worse inside a destructive command",
     explain: Explain {
-        finds: "Variables that no command above sets and that the page does not speak of: not in its text, not in a \
-                comment, not in another block. Names that come from the environment by custom (`HOME`, `AWS_REGION`, keys, \
+        finds: "Variables in commands that change something which no command above sets and of which the page does not speak: \
+                not in its text, not in a comment, not in another block; and those that only a later command sets. Names that come from the environment by custom (`HOME`, `AWS_REGION`, keys, \
                 tokens, passwords, URLs of databases) are left alone, and so is `${X:-default}`. Before a path in `rm -r`, \
                 `find … -delete` and their like nothing but a value or `${X:?}` counts.",
         why: "An unset variable is nothing at all, and bash says no word: `kubectl get pod $POD` lists every pod, and \
@@ -54,7 +56,7 @@ fn check(page: &Page<'_>, report: &mut Report<'_>) {
     // Files that are read in (`source .env`) set what the page does not show.
     let (mut opaque, mut strict) = (false, false);
     for shell in commands {
-        let checks = Checks::of(shell);
+        let (checks, changes) = (Checks::of(shell), OnceCell::new());
         for input in &shell.command.inputs {
             let Some(name) = input.variable() else { continue };
             if told.contains(name) || set.contains(name) || checks.hold(shell, input) || is_data(shell) {
@@ -63,6 +65,11 @@ fn check(page: &Page<'_>, report: &mut Report<'_>) {
             let destroyed = if strict { None } else { destroyed(shell, input) };
             let mut is_known = || opaque || is_custom(name) || spoken_of.get_or_insert_with(|| spoken(page)).contains(name);
             if destroyed.is_none() && is_known() {
+                continue;
+            }
+            let later = first_set.get(name);
+            // A command that only looks does no harm with a gap that whoever reads it fills in.
+            if destroyed.is_none() && later.is_none() && !changes.get_or_init(|| shell.command.effect().kind == Kind::Changes) {
                 continue;
             }
             told.insert(name);
@@ -74,13 +81,13 @@ fn check(page: &Page<'_>, report: &mut Report<'_>) {
                 continue;
             }
             // None before this one does, or it would be set.
-            match first_set.get(name) {
+            match later {
                 Some(later) => report
                     .at(place, format!("`${name}` is used before it is set"))
                     .label(format!("set on line {}", later.command.line))
                     .help("set it above its first use, also where somebody begins in the middle of the page"),
                 None => report
-                    .at(place, format!("nothing on this page sets `${name}`, or says what it is"))
+                    .at(place, format!("nothing on this page sets `${name}`, or says what it is, and this command changes something"))
                     .help(format!("set it above, `{name}='<what it is>'`, or name it among the prerequisites")),
             };
         }
@@ -218,14 +225,15 @@ mod tests {
 
     cases! {
         bad: [
-            "# T\n\n```bash\nkubectl get pod $POD -n $POD\n```\n" => [(4, 17)],
+            "# T\n\n```bash\nkubectl delete pod $POD -n $POD\n```\n" => [(4, 20)],
             "# T\n\n```bash\nls $A\nA=1\nls $A\n```\n" => [(4, 4)],
             "# T\n\n```bash\nrm -rf \"$DIR/\"\n```\n\nSet DIR first.\n" => [(4, 9)],
             "# T\n\n```bash\nsource .env\nrm -rf ${DIR}/*\nfind $LOGS -delete\n```\n" => [(5, 8), (6, 6)],
-            "# T\n\n```bash\ncat x | while read a; do B=$a; done\nls \"$B\"\n```\n" => [(5, 5)],
-            "# T\n\n```bash\necho \"Deleting $DIR in: $DIR\"\nls \"$DIR\"\n```\n" => [(4, 16)],
+            "# T\n\n```bash\ncat x | while read a; do B=$a; done\nkubectl delete pod \"$B\"\n```\n" => [(5, 21)],
+            "# T\n\n```bash\necho \"Deleting $DIR in: $DIR\"\nkubectl delete pod \"$DIR\"\n```\n" => [(5, 21)],
         ],
         good: [
+            "# T\n\n```bash\nkubectl get pod $POD\n```\n",
             "# T\n\n```bash\nPOD=<pod>\nkubectl get pod $POD $HOME $KUBECONFIG $API_TOKEN ${X:-1} ${Y:?}\n```\n",
             "# T\n\nSet `POD` to the pod.\n\n```bash\nkubectl get pod $POD\n```\n",
             "# T\n\n```bash\n# NODE is the node of the alert\nkubectl get node $NODE\n```\n",

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 pub(super) const RULE: Rule = Rule {
     id: "RB204",
-    level: Level::Warning,
+    level: Some(Level::Warning),
     title: "one input spelt in several ways",
     explain: Explain {
         finds: "Inputs of one page whose names differ only in case, separators or a leading `your`: `<pod-name>`, \

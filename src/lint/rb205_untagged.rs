@@ -2,15 +2,16 @@
 
 use super::{Check, Explain, Page, Report, Rule};
 use crate::runbook::look::{Fence, Reading};
-use crate::source::{Level, Span};
+use crate::source::Level;
 
 pub(super) const RULE: Rule = Rule {
     id: "RB205",
-    level: Level::Warning,
-    title: "an untagged block that looks like shell",
+    level: Some(Level::Warning),
+    title: "an untagged block that looks like shell, or commands outside of any block",
     explain: Explain {
         finds: "Fences without a language whose commands are shell by the grammar, the first and at least half of them \
-                programs that runbooks use. Indented blocks and what shows a program's output are left alone.",
+                programs that runbooks use. Indented blocks and what shows a program's output are left alone. Paragraphs that hold nothing but \
+                commands are found as well, the first of a page.",
         why: "Without a tag Firedrill has to guess: a block in which one line is no command that it knows is data, and is \
               not followed. Readers lose the colours, and whoever searches for commands does not find it.",
         bad: "\
@@ -34,6 +35,7 @@ wait-for-shop --healthy
 };
 
 fn check(page: &Page<'_>, report: &mut Report<'_>) {
+    bare(page, report);
     for fence in page.look.fences.iter().filter(|fence| fence.fenced && fence.info.trim().is_empty()) {
         let terminal = fence.terminal(&page.grammar);
         if terminal.other.is_some() {
@@ -48,7 +50,18 @@ fn check(page: &Page<'_>, report: &mut Report<'_>) {
             true => "this block has no language, and holds shell",
             false => "this block looks like shell, but has no language, and nobody runs it",
         };
-        report.at(opening(page, fence), what).help(format!("begin it with `{tag}` behind the fence, or `text` if it is not to be run"));
+        report.at(page.first_line(fence.span), what).help(format!("begin it with `{tag}` behind the fence, or `text` if it is not to be run"));
+    }
+}
+
+/// The first command of a page that stands in its text.
+fn bare(page: &Page<'_>, report: &mut Report<'_>) {
+    let bare = page.bare_commands();
+    let Some(first) = bare.first() else { return };
+    let found = report.at(*first, "this command stands in the text: no reader can copy it safely, and nothing runs it");
+    found.help("put it into a block of its own, between lines with three backticks, tagged `bash`");
+    if bare.len() > 1 {
+        found.label(format!("one of {}", bare.len()));
     }
 }
 
@@ -56,12 +69,6 @@ fn is_shell(page: &Page<'_>, fence: &Fence) -> bool {
     let Some(pieces) = fence.pieces(&page.grammar) else { return false };
     let known = pieces.iter().filter(|piece| piece.known).count();
     pieces.first().is_some_and(|first| first.known) && 2 * known >= pieces.len()
-}
-
-/// The first line of a fence.
-pub(super) fn opening(page: &Page<'_>, fence: &Fence) -> Span {
-    let line = page.text(fence.span).lines().next().unwrap_or_default().trim_end();
-    Span::new(fence.span.start, fence.span.start + line.len())
 }
 
 #[cfg(test)]

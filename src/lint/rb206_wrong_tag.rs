@@ -1,13 +1,12 @@
 //! RB206: a language tag that its block contradicts.
 
-use super::rb205_untagged::opening;
 use super::{Check, Explain, Page, Report, Rule, shape};
 use crate::runbook::look::Fence;
 use crate::source::Level;
 
 pub(super) const RULE: Rule = Rule {
     id: "RB206",
-    level: Level::Warning,
+    level: Some(Level::Warning),
     title: "a tag that its content contradicts (PromQL, SQL or logs tagged as shell)",
     explain: Explain {
         finds: "Blocks tagged `bash`, `sh` or `shell` that hold SQL, queries of Prometheus, JSON, YAML, log lines, a \
@@ -37,11 +36,11 @@ fn check(page: &Page<'_>, report: &mut Report<'_>) {
     for fence in &page.look.fences {
         if let Some(what) = contradicts(fence) {
             report
-                .at(opening(page, fence), format!("this block is tagged `{}`, but holds {what}", fence.tag))
+                .at(page.first_line(fence.span), format!("this block is tagged `{}`, but holds {what}", fence.tag))
                 .help("name the language that it is in, or tag it `text`");
         } else if let Some(program) = begins_with_command(fence) {
             report
-                .at(opening(page, fence), format!("this block is tagged `{}`, but begins with `{program}`", fence.tag))
+                .at(page.first_line(fence.span), format!("this block is tagged `{}`, but begins with `{program}`", fence.tag))
                 .help("tag it `bash`, and what the command reads as input belongs to a here-document or a block of its own");
         }
     }

@@ -2,12 +2,12 @@
 
 use super::{Check, Explain, Page, Report, Rule};
 use crate::runbook::look::Shell;
-use crate::source::{Level, Span};
+use crate::source::Span;
 use tree_sitter::Node;
 
 pub(super) const RULE: Rule = Rule {
     id: "RB209",
-    level: Level::Info,
+    level: None,
     title: "a polling loop without a limit",
     explain: Explain {
         finds: "`while` and `until` loops with a `sleep` in them and neither a `break` nor a count nor a clock.",

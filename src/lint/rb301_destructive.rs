@@ -1,7 +1,7 @@
 //! RB301: a command that destroys, and nothing that makes the reader stop.
 
 use super::around::Surroundings;
-use super::destructive::{Harm, harm, is_client, is_scratch};
+use super::destructive::{harm, is_client, is_scratch};
 use super::{Check, Explain, Page, Report, Rule, sql};
 use crate::runbook::look::Call;
 use crate::source::{Level, Span, shorten};
@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 pub(super) const RULE: Rule = Rule {
     id: "RB301",
-    level: Level::Error,
+    level: Some(Level::Error),
     title: "a command that destroys, without a guard",
     explain: Explain {
         finds: "Commands after which something is gone for good: `rm -rf` of a variable or of a system's folder, \
@@ -58,7 +58,7 @@ fn check(page: &Page<'_>, report: &mut Report<'_>) {
                 && !page.guards().guard(page, command, call, &harm, around(call))
             {
                 let said = call.words.join(" ");
-                found(report, command.place(call.span), &said, &harm);
+                found(report, command.place(call.span), &said);
             }
         }
         let into_client = calls.iter().any(|call| call.words.iter().any(|word| is_client(word)));
@@ -76,7 +76,7 @@ fn check(page: &Page<'_>, report: &mut Report<'_>) {
                     && let Some((_, harm)) = words.iter().find_map(|word| sql::harms(word).into_iter().next())
                     && !page.guards().guard(page, command, call, &harm, around(call))
                 {
-                    found(report, command.place(call.span), &words.join(" "), &harm);
+                    found(report, command.place(call.span), &words.join(" "));
                 }
             }
         }
@@ -105,15 +105,15 @@ fn statements(page: &Page<'_>, report: &mut Report<'_>, text: &str, place: impl 
         let looked = before(select) && of(&named) || before(begin);
         let at = place(span);
         if !of(&made) && !looked && !is_scratch(&harm.target) && !page.guards().by_words(page, at) {
-            found(report, at, text.get(span.start..span.end).unwrap_or_default(), &harm);
+            found(report, at, text.get(span.start..span.end).unwrap_or_default());
         }
     }
 }
 
-fn found(report: &mut Report<'_>, at: Span, said: &str, harm: &Harm) {
+fn found(report: &mut Report<'_>, at: Span, said: &str) {
     let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
     report
-        .at(at, format!("`{}` destroys {}, and nothing around it guards it", shorten(&said), harm.what))
+        .at(at, format!("`{}` cannot be taken back, and nothing around it guards it", shorten(&said)))
         .help("say above it what is lost and when that is right, or look, ask or back up before it in the same step");
 }
 

@@ -1,11 +1,11 @@
 //! RB302: a secret that everybody can read who can read the page.
 
-use super::{Check, Explain, Page, Report, Rule, secret};
+use super::{Check, Explain, Page, Report, Rule};
 use crate::source::Level;
 
 pub(super) const RULE: Rule = Rule {
     id: "RB302",
-    level: Level::Error,
+    level: Some(Level::Error),
     title: "a secret in the text",
     explain: Explain {
         finds: "Private keys, tokens and keys of a known form (AWS, GitHub, GitLab, Slack, Stripe, Google and more), JSON \
@@ -39,7 +39,7 @@ curl -H \"Authorization: Bearer $QUEUE_TOKEN\" http://queue:8080/drain
 };
 
 fn check(page: &Page<'_>, report: &mut Report<'_>) {
-    for found in secret::find(page) {
+    for found in page.secrets() {
         report
             .at(found.span, format!("{} stands in the text", found.what))
             .help("take it as leaked and rotate it; write a variable or a placeholder here, and say where it is kept");
@@ -79,6 +79,9 @@ mod tests {
             &text(&["aws secretsmanager get-secret-value --secret-id prod/shop/db-2024a1b2"]),
             &text(&["AWS_ACCESS_KEY_ID=AKIAIOSFODNN7", "EXAMPLE"]),
             &text(&["curl -H \"Authorization: Bearer $(cat token)\" -H 'Authorization: Bearer your-token-a1b2c3d4e5'"]),
+            &text(&["gpg --keyserver keys.openpgp.org --recv-key 3AA5C34371567BD2", "\nKEY=0x3AA5C34371567BD2 GPG_KEY=B42F6819007F00F88E364FD4036A9C25BF357DD4"]),
+            &text(&["aws kms sign --key-id 1a2b3c4d5e6f7a8b9c0d1e2f --secret shop-db-x7kd2p9q1"]),
+            "# T\n\n```yaml\nsecret: billing-db-8f3k2x\nsecretId: q7Rk2mZp0LwX\n```\n",
             "# T\n\nSecrets match `ghp_[A-Za-z0-9]{36}`; keys begin with `sk_live_...`.\n",
             "# T\n\n```yaml\npassword_file: /run/secrets/db1pass2\ntoken_ttl: 3600s1x\n```\n",
             "# T\n\n```\n-----BEGIN PRIVATE KEY-----\n...\n-----END PRIVATE KEY-----\n```\n",

@@ -7,7 +7,7 @@ use crate::source::{Level, Span, shorten};
 
 pub(super) const RULE: Rule = Rule {
     id: "RB303",
-    level: Level::Warning,
+    level: Some(Level::Warning),
     title: "`curl` into a shell, or plain http to a host outside of the stack",
     explain: Explain {
         finds: "A shell (or another interpreter) that runs what `curl` or `wget` fetches at that moment, in a pipe or as \

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 pub(super) const RULE: Rule = Rule {
     id: "RB401",
-    level: Level::Error,
+    level: Some(Level::Error),
     title: "a link or anchor that leads nowhere in the repository",
     explain: Explain {
         finds: "Links and images with a path that does not exist, beside the page or, with a leading `/`, from the root of \

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 pub(super) const RULE: Rule = Rule {
     id: "RB402",
-    level: Level::Warning,
+    level: Some(Level::Warning),
     title: "an alert whose runbook is not here, or a runbook that no alert links to",
     explain: Explain {
         finds: "An alert rule (Prometheus rule file or PrometheusRule) whose `runbook_url` should lead to a page of this \
@@ -66,7 +66,7 @@ fn check(project: &Project, pages: &[Page<'_>], report: &mut Report<'_>) {
             let finding = report.in_file(page.source, page.top(), "no alert leads to this runbook");
             finding.help("put its address into the `runbook_url` of the alert that it answers");
             // Some runbooks answer people, not alerts.
-            if finding.level == RULE.level {
+            if Some(finding.level) == RULE.level {
                 finding.level = Level::Info;
             }
         }

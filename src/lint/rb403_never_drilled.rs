@@ -2,11 +2,11 @@
 
 use super::{Check, Evidence, Explain, Page, Project, Report, Rule};
 use crate::runbook::{RunbookPhase, Step};
-use crate::source::{Level, Span, list};
+use crate::source::{Level, list};
 
 pub(super) const RULE: Rule = Rule {
     id: "RB403",
-    level: Level::Warning,
+    level: Some(Level::Warning),
     title: "a mitigation step that no scenario has ever exercised",
     explain: Explain {
         finds: "A step of a mitigation whose commands no scenario of the project runs as they are written: its phase is not \
@@ -38,10 +38,10 @@ fn check(project: &Project, pages: &[Page<'_>], report: &mut Report<'_>) {
             evidence.of_page(&page.source.path).map(|follows| follows.scenario.as_str()).collect();
         if scenarios.is_empty() {
             if !steps.iter().any(|step| drilled(step)) && has_drilled_neighbours(evidence, page) {
-                let found = report.in_file(page.source, top(page, first), "no scenario follows this runbook");
+                let found = report.in_file(page.source, page.first_line(first.span), "no scenario follows this runbook");
                 found.help("write one: `firedrill init` shows how");
                 // There are more runbooks than anybody drills.
-                if found.level == RULE.level {
+                if Some(found.level) == RULE.level {
                     found.level = Level::Info;
                 }
             }
@@ -53,7 +53,7 @@ fn check(project: &Project, pages: &[Page<'_>], report: &mut Report<'_>) {
                 .filter(|follows| follows.steps.contains(&step.id))
                 .map(|follows| follows.scenario.as_str())
                 .collect();
-            let span = top(page, step);
+            let span = page.first_line(step.span);
             if following.is_empty() {
                 let help = format!(
                     "let {} follow `{}` as it is written (`respond.phases`, `steps: {{ {}: {{ choose: true }} }}`), or write a \
@@ -80,14 +80,6 @@ fn is_meant(step: &Step) -> bool {
 
 fn has_drilled_neighbours(evidence: &Evidence, page: &Page<'_>) -> bool {
     evidence.follows.iter().any(|follows| follows.runbook.parent() == page.source.path.parent())
-}
-
-/// The first line of a step.
-pub(super) fn top(page: &Page<'_>, step: &Step) -> Span {
-    let text = page.text(step.span);
-    let start = step.span.start + text.len() - text.trim_start().len();
-    let first = text.trim_start().lines().next().unwrap_or_default().trim_end();
-    Span::new(start, start + first.len())
 }
 
 #[cfg(test)]

@@ -1,12 +1,11 @@
 //! RB404: steps that are not what was drilled.
 
-use super::rb403_never_drilled::top;
 use super::{Check, Explain, Page, Project, Report, Rule};
 use crate::source::{Level, shorten};
 
 pub(super) const RULE: Rule = Rule {
     id: "RB404",
-    level: Level::Warning,
+    level: Some(Level::Warning),
     title: "a step that changed since its last passing drill",
     explain: Explain {
         finds: "A step whose text is not the one that ran in the last drill that passed with it. Only with `--history`, which \
@@ -37,7 +36,7 @@ fn check(project: &Project, pages: &[Page<'_>], report: &mut Report<'_>) {
             let scenario = shorten(&last.scenario);
             let message = format!("this step has changed since its last passing drill, `{scenario}` of {}", last.day);
             report
-                .in_file(page.source, top(page, step), message)
+                .in_file(page.source, page.first_line(step.span), message)
                 .help(format!("drill it as it is now: `firedrill scenario {scenario}`"));
         }
     }

@@ -47,7 +47,8 @@ pub(super) fn resolve(file: &Path, path: &str, root: Option<&Path>) -> Leads {
     if let Some(found) = [near.clone(), below].iter().find_map(|path| existing(path)) {
         return Leads::To(found);
     }
-    let Some(root) = root else { return Leads::Nowhere };
+    // Without a repository nobody knows what lies beside it elsewhere.
+    let Some(root) = root else { return Leads::Unknown };
     let folder = if beside.as_os_str().is_empty() { Path::new(".") } else { beside };
     let Ok(folder) = folder.canonicalize() else { return Leads::Unknown };
     match depth_below(&folder.join(path), root) {

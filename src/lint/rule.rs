@@ -1,6 +1,7 @@
 //! What a rule is, and where its findings go.
 
 use super::{Page, Project};
+use crate::report::many;
 use crate::source::{Diagnostic, Diagnostics, Level, Source, Span};
 use std::sync::Arc;
 
@@ -9,8 +10,8 @@ use std::sync::Arc;
 pub struct Rule {
     /// `RB107`.
     pub id: &'static str,
-    /// How bad its findings are, unless `firedrill.toml` says otherwise.
-    pub level: Level,
+    /// How bad its findings are, unless `firedrill.toml` says otherwise; `None`: it is off by default.
+    pub level: Option<Level>,
     /// What it finds, in a few words, as it stands in the table of rules.
     pub title: &'static str,
     /// The text of `--explain`.
@@ -71,6 +72,17 @@ impl<'a> Report<'a> {
     /// Notes a finding in any file.
     pub fn in_file(&mut self, source: &Arc<Source>, span: Span, message: impl Into<String>) -> &mut Diagnostic {
         self.found.push(self.level, source, span, message).code(self.rule)
+    }
+
+    /// Notes what is a matter of a team's style on the first of these pages, with how many others there are.
+    pub fn once<'p, 'l: 'p>(&mut self, pages: impl Iterator<Item = &'p Page<'l>>, message: &str, help: &str) {
+        let mut pages = pages;
+        let Some(first) = pages.next() else { return };
+        let found = self.in_file(first.source, first.top(), message).help(help);
+        match pages.count() {
+            0 => {}
+            others => drop(found.label(format!("here, and on {}", many(others, "other page")))),
+        }
     }
 
     /// Passes on the mistakes of the parser that carry this rule's id.

@@ -8,8 +8,9 @@ use crate::record::HIDDEN;
 use crate::runbook::{OF_NO_RULE, worn_out};
 use crate::source::{Diagnostic, Diagnostics, Level, SHORTENED, Source};
 use aho_corasick::{AhoCorasick, MatchKind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Findings that belong to no rule: files that cannot be read or not all of which was, and comments to lint itself that are
 /// wrong.
@@ -31,39 +32,33 @@ impl Outcome {
     }
 }
 
+/// A file that was looked at by itself.
+#[derive(Default)]
+struct Looked {
+    /// What was read of it; none where that failed.
+    parsed: Option<Parsed>,
+    /// What is said about the file itself.
+    own: Diagnostics,
+    /// What the rules for one page found.
+    of_rules: Diagnostics,
+    /// Whether the grammar has done all the work that a page of this size may take.
+    worn_out: bool,
+}
+
 /// Lints the files of a project.
 pub fn run(paths: &[PathBuf], project: &Project, config: &Config) -> Outcome {
-    let mut found = Diagnostics::default();
+    let looked = side_by_side(paths, |path: &PathBuf| look_at(path, project, config));
+    let (mut found, mut of_rules) = (Diagnostics::default(), Diagnostics::default());
     let mut parsed = Vec::new();
-    for path in paths {
-        match Source::read(path) {
-            Ok(source) => match Parsed::new(source) {
-                // Nobody looked for secrets in it: no line of it is shown.
-                Parsed { runbook: None, mistakes, source, .. } => {
-                    let unseen = Source::new(&source.path, "");
-                    let without = |mistake| Diagnostic { source: unseen.clone(), ..mistake };
-                    found.all.extend(mistakes.all.into_iter().map(without));
-                }
-                page => parsed.push(page),
-            },
-            Err(error) => {
-                let known = found.all.len();
-                error.report("the runbook", None, &mut found);
-                found.all.iter_mut().skip(known).for_each(|finding| finding.code = Some(OWN));
-            }
-        }
+    for file in looked {
+        found.all.extend(file.own.all);
+        of_rules.all.extend(file.of_rules.all);
+        parsed.extend(file.parsed.map(|parsed| (parsed, file.worn_out)));
     }
-    let pages: Vec<Page<'_>> = parsed.iter().map(|parsed| parsed.page(project)).collect();
-    let mut of_rules = Diagnostics::default();
+    let pages: Vec<Page<'_>> = parsed.iter().map(|(parsed, _)| parsed.page(project)).collect();
     for rule in RULES {
-        let Some(level) = config.level(rule) else { continue };
-        match rule.check {
-            Check::Page(check) => {
-                for page in &pages {
-                    check(page, &mut Report::new(rule.id, level, Some(page.source), &mut of_rules));
-                }
-            }
-            Check::Project(check) => check(project, &pages, &mut Report::new(rule.id, level, None, &mut of_rules)),
+        if let (Check::Project(check), Some(level)) = (&rule.check, config.level(rule)) {
+            check(project, &pages, &mut Report::new(rule.id, level, None, &mut of_rules));
         }
     }
     let mut suppressions: Vec<(&Arc<Source>, Vec<Suppression>)> =
@@ -73,17 +68,70 @@ pub fn run(paths: &[PathBuf], project: &Project, config: &Config) -> Outcome {
         suppress::unused(source, list, config, &mut found);
     }
     found.all.extend(of_rules.all);
-    for page in &pages {
+    for (page, (_, was_worn_out)) in pages.iter().zip(&parsed) {
         let known = found.all.len();
         found.all.extend(page.mistakes.all.iter().filter(|mistake| mistake.code == Some(OWN)).cloned());
         let told = found.all.iter().skip(known).any(|mistake| mistake.level == Level::Warning);
         // Rules that look into commands say nothing of those that came later.
-        if page.grammar.is_worn_out() && !told {
+        if (*was_worn_out || page.grammar.is_worn_out()) && !told {
             worn_out(page.source, &mut found);
         }
         hide_secrets(page, &mut found);
     }
     Outcome { files: paths.len(), found }
+}
+
+/// Reads a file, and asks every rule for one page.
+fn look_at(path: &Path, project: &Project, config: &Config) -> Looked {
+    let mut looked = Looked::default();
+    let parsed = match Source::read(path) {
+        Ok(source) => Parsed::new(source),
+        Err(error) => {
+            error.report("the runbook", None, &mut looked.own);
+            looked.own.all.iter_mut().for_each(|finding| finding.code = Some(OWN));
+            return looked;
+        }
+    };
+    if parsed.runbook.is_none() {
+        // Nobody looked for secrets in it: no line of it is shown.
+        let unseen = Source::new(&parsed.source.path, "");
+        let without = |mistake| Diagnostic { source: unseen.clone(), ..mistake };
+        looked.own.all.extend(parsed.mistakes.all.into_iter().map(without));
+        return looked;
+    }
+    let page = parsed.page(project);
+    for rule in RULES {
+        if let (Check::Page(check), Some(level)) = (&rule.check, config.level(rule)) {
+            check(&page, &mut Report::new(rule.id, level, Some(page.source), &mut looked.of_rules));
+        }
+    }
+    looked.worn_out = page.grammar.is_worn_out();
+    drop(page);
+    Looked { parsed: Some(parsed), ..looked }
+}
+
+/// What comes of each, in their order, worked out on all processors.
+fn side_by_side<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let one_by_one = || {
+        let mut done = Vec::new();
+        while let Some((index, item)) =
+            Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|at| Some((at, items.get(at)?)))
+        {
+            done.push((index, work(item)));
+        }
+        done
+    };
+    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(items.len());
+    let mut done: Vec<(usize, R)> = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..workers).map(|_| scope.spawn(one_by_one)).collect();
+        let own = one_by_one();
+        let others =
+            others.into_iter().flat_map(|other| other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        own.into_iter().chain(others).collect()
+    });
+    done.sort_by_key(|(index, _)| *index);
+    done.into_iter().map(|(_, result)| result).collect()
 }
 
 /// Whatever a finding is about, neither its words nor the line that is shown with it may hold a secret of the page.
@@ -92,11 +140,11 @@ fn hide_secrets(page: &Page<'_>, found: &mut Diagnostics) {
     if !found.all.iter_mut().any(|finding| of_page(&finding)) {
         return;
     }
-    let secrets = secret::find(page);
+    let secrets = page.secrets();
     if secrets.is_empty() {
         return;
     }
-    let blotted = secret::blotted(page.source, &secrets);
+    let blotted = secret::blotted(page.source, secrets);
     let mut texts: Vec<&str> = secrets.iter().map(|secret| page.text(secret.span)).collect();
     texts.sort_unstable();
     texts.dedup();

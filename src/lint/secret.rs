@@ -141,11 +141,6 @@ fn named(text: &str, before: &str, name: &str, end: usize, found: &mut Vec<Secre
         }
         return;
     }
-    const ABOUT: &[&str] = &["hash", "checksum", "fingerprint", "digest", "sha", "version", "name", "ref", "count"];
-    let lower = name.to_lowercase();
-    if name.is_empty() || ABOUT.iter().any(|word| lower.contains(word)) || !looks_secret(name) {
-        return;
-    }
     // What stands between the name and the value: quotes of the name, `=` or `:`, blanks, a quote.
     let after = rest.trim_start_matches(['"', '\'']);
     let sign = after.trim_start_matches([' ', '\t']);
@@ -158,8 +153,28 @@ fn named(text: &str, before: &str, name: &str, end: usize, found: &mut Vec<Secre
         _ => return,
     };
     let at = end + (rest.len() - tail.len());
-    let vague = matches!(lower.as_str(), "key" | "keys" | "token" | "tokens" | "secret" | "secrets");
-    value(text, at, if vague { 16 } else { 6 }, "a secret", found);
+    if let Some(least) = least(name) {
+        value(text, at, least, "a secret", found);
+    }
+}
+
+/// How long what stands under a name is at least, where that is a secret. What only speaks of one (`secret-id`,
+/// `KEY_FINGERPRINT`) is none, and the name of a secret is as often called `secret` as the secret itself.
+fn least(name: &str) -> Option<usize> {
+    const ABOUT: &[&str] = &[
+        "hash", "checksum", "fingerprint", "digest", "sha", "version", "name", "ref", "count", "file", "path", "arn",
+        "gpg", "public", "server", "signing",
+    ];
+    let lower = name.trim_start_matches('-').to_lowercase();
+    let about = ABOUT.iter().any(|word| lower.contains(word));
+    let vague = ["key", "keys", "token", "tokens", "secret", "secrets"].contains(&lower.as_str());
+    (!about && looks_secret(name)).then_some(if vague { 20 } else { 6 })
+}
+
+/// Whether a value is the id of a key, as GPG shows it: 8, 16 or 40 digits.
+fn is_key_id(value: &str) -> bool {
+    let digits = value.strip_prefix("0x").unwrap_or(value);
+    matches!(digits.len(), 8 | 16 | 40) && digits.bytes().all(|c| c.is_ascii_digit() || (b'A'..=b'F').contains(&c))
 }
 
 /// The value that begins at a place, quotes taken away, when it looks random.
@@ -176,7 +191,7 @@ fn value(text: &str, at: usize, least: usize, what: &'static str, found: &mut Ve
     let near = beginning(rest, LONGEST);
     let length = near.find(ends).unwrap_or(near.len());
     let whole = rest.get(..length).filter(|_| length < near.len() || near.len() == rest.len()).unwrap_or_default();
-    if looks_random(whole, least) {
+    if looks_random(whole, least) && !is_key_id(whole) {
         found.push(Secret { span: Span::new(start, start + length), what });
     }
 }
@@ -237,16 +252,20 @@ fn arguments(page: &Page<'_>, found: &mut Vec<Secret>) {
             let program = call.words.first().and_then(|word| word.rsplit('/').next()).unwrap_or_default();
             for (index, (word, place)) in call.words.iter().zip(&call.places).enumerate().skip(1) {
                 let before = call.words.get(index - 1).copied().unwrap_or_default();
+                let mut wanted = 6;
                 let secret = match (program, before) {
                     ("mysql" | "mysqldump" | "mysqladmin" | "mariadb", _) if word.starts_with("-p") => word.get(2..),
                     ("redis-cli" | "valkey-cli", "-a") | ("sshpass", "-p") => Some(*word),
                     ("curl" | "wget", "-u" | "--user") => word.split_once(':').map(|(_, password)| password),
-                    (_, option) if option.starts_with("--") && !option.contains('=') && looks_secret(option) => {
-                        Some(*word)
-                    }
+                    (_, option) if option.starts_with("--") && !option.contains('=') => least(option).map(|least| {
+                        wanted = least;
+                        *word
+                    }),
                     _ => None,
                 };
-                let Some(secret) = secret.filter(|secret| looks_random(secret, 6)) else { continue };
+                let Some(secret) = secret.filter(|secret| looks_random(secret, wanted) && !is_key_id(secret)) else {
+                    continue;
+                };
                 let text = command.command.text.get(place.start..place.end).unwrap_or_default();
                 if let Some(at) = text.rfind(secret) {
                     let span = Span::new(place.start + at, place.start + at + secret.len());

@@ -114,11 +114,11 @@ impl ErrorLine {
         if !self.with.is_empty() && !self.with.iter().any(|switch| switch.is_given(&options)) {
             return None;
         }
-        let error = &self.line.as_ref()?.0;
+        let error = self.line.as_ref()?;
         let last = self.last_of.as_ref().filter(|_| self.last_with.iter().any(|switch| switch.is_given(&options)));
         let mut lines = text.lines().map(str::trim_end);
         let line = match last {
-            Some(last) => lines.rfind(|line| last.0.is_match(line)).filter(|line| error.is_match(line)),
+            Some(last) => lines.rfind(|line| last.is_match(line)).filter(|line| error.is_match(line)),
             None => lines.find(|line| error.is_match(line)),
         };
         line.map(str::to_string)
@@ -199,6 +199,14 @@ pub fn holds_anyway(call: &Call) -> Option<&'static str> {
     let program = table::program(call.program())?;
     let asked = matches!(call.code, Code::Asked | Code::AskedAgain);
     program.advice.as_deref().filter(|_| asked && !tells(program, call))
+}
+
+/// Why a script of statements goes on after one that fails, and ends with 0: its client is not told to stop. With what would
+/// make it.
+pub fn goes_on_after_errors(call: &Call) -> Option<&'static str> {
+    let program = table::program(call.program())?;
+    let reads = program.language == Some(table::Language::Sql) && program.exit == Exit::IgnoresErrors;
+    program.advice.as_deref().filter(|_| reads && !program.is_honest(call))
 }
 
 /// Whether a program's exit code tells of errors, as far as anybody can know who does not know its version.

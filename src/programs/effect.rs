@@ -540,6 +540,16 @@ pub fn endless(words: &[Word]) -> Option<String> {
     labelled(words, |program| &program.endless)
 }
 
+/// What of a program is refused by it, as something is missing: `kubectl delete pod`.
+pub fn incomplete(words: &[Word]) -> Option<String> {
+    labelled(words, |program| &program.incomplete)
+}
+
+/// Whether a program sends SQL to a database.
+pub fn is_sql_client(name: &str) -> bool {
+    table::program(name).is_some_and(|program| program.language == Some(Language::Sql))
+}
+
 /// What of a program cannot be taken back, called like this: `kubectl delete namespace`.
 pub fn destroys(words: &[Word]) -> Option<String> {
     labelled(words, |program| &program.destroys)

@@ -8,17 +8,19 @@ mod http;
 mod own;
 mod page;
 mod scripts;
+mod spelling;
 mod sql;
 mod status;
 mod table;
 
-pub use answer::{Answer, error_among, holds_anyway, missing_among, says_nothing};
+pub use answer::{Answer, error_among, goes_on_after_errors, holds_anyway, missing_among, says_nothing};
 pub use call::{Call, Code, Filtered, Sink, Stage};
 pub use effect::{
-    EXPANDED, Effect, FILLED, Input, Kind, Word, WordKind, destroys, endless, interactive, is_known, name_of, of_call,
-    of_lines,
+    EXPANDED, Effect, FILLED, Input, Kind, Word, WordKind, destroys, endless, incomplete, interactive, is_known,
+    is_sql_client, name_of, of_call, of_lines,
 };
 pub use own::{FILE, add, own_file};
 pub use page::page;
+pub use spelling::misspelt;
 pub use sql::of_sql;
 pub use table::{Passes, Script, Wrapper, passes, script, wrapper};

@@ -1,4 +1,4 @@
-//! Reads `programs.yaml`, which is part of the executable, once. That it can be read, and what stands in it, is tested here.
+//! Reads `programs.yaml`, which `build.rs` makes a part of the executable, once. That it can be read, and what stands in it, is tested here.
 
 use super::Call;
 use regex::Regex;
@@ -86,6 +86,9 @@ pub(super) struct Program {
     /// Ways of calling it whose effect cannot be taken back.
     #[serde(default)]
     pub destroys: Vec<Way>,
+    /// Ways of calling it that it refuses, as something is missing.
+    #[serde(default)]
+    pub incomplete: Vec<Way>,
     #[serde(default)]
     pub errors: Vec<ErrorLine>,
     /// For those who read the table.
@@ -228,25 +231,44 @@ pub struct Script {
     pub operands: usize,
 }
 
-/// A pattern for the beginning of a text.
-#[derive(Debug)]
-pub(super) struct Beginning(pub Regex);
+/// A pattern for the beginning of a text, made when it is first asked for. A test holds that each can be made.
+#[derive(Debug, Deserialize)]
+#[serde(from = "String")]
+pub(super) struct Beginning(Pattern);
 
 /// A pattern for the whole of a text.
-#[derive(Debug)]
-struct Whole(Regex);
+#[derive(Debug, Deserialize)]
+#[serde(from = "String")]
+struct Whole(Pattern);
 
-impl<'de> Deserialize<'de> for Beginning {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Beginning, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Regex::new(&format!("^(?:{text})")).map(Beginning).map_err(serde::de::Error::custom)
+type Pattern = LazyLock<Option<Regex>, Box<dyn FnOnce() -> Option<Regex> + Send>>;
+
+fn pattern(text: String) -> Pattern {
+    LazyLock::new(Box::new(move || Regex::new(&text).ok()))
+}
+
+impl From<String> for Beginning {
+    fn from(text: String) -> Beginning {
+        Beginning(pattern(format!("^(?:{text})")))
     }
 }
 
-impl<'de> Deserialize<'de> for Whole {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Whole, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Regex::new(&format!("^(?:{text})$")).map(Whole).map_err(serde::de::Error::custom)
+impl From<String> for Whole {
+    fn from(text: String) -> Whole {
+        Whole(pattern(format!("^(?:{text})$")))
+    }
+}
+
+impl Beginning {
+    /// Whether a text begins like this.
+    pub fn is_match(&self, text: &str) -> bool {
+        self.0.as_ref().is_some_and(|regex| regex.is_match(text))
+    }
+}
+
+impl Whole {
+    fn is_match(&self, text: &str) -> bool {
+        self.0.as_ref().is_some_and(|regex| regex.is_match(text))
     }
 }
 
@@ -340,6 +362,11 @@ static INDEX: LazyLock<HashMap<&'static str, Entry>> = LazyLock::new(|| {
     index
 });
 
+/// The names of everything that is known.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    INDEX.keys().copied()
+}
+
 /// What is known of a name.
 pub(super) fn entry(name: &str) -> Option<&'static Entry> {
     INDEX.get(name).or_else(|| super::own::entry(name))
@@ -348,7 +375,7 @@ pub(super) fn entry(name: &str) -> Option<&'static Entry> {
 static TABLE: LazyLock<Table> = LazyLock::new(|| read().unwrap_or_default());
 
 fn read() -> Result<Table, String> {
-    serde_yaml::from_str(include_str!("programs.yaml")).map_err(|error| error.to_string())
+    serde_json::from_str(include_str!(concat!(env!("OUT_DIR"), "/programs.json"))).map_err(|error| error.to_string())
 }
 
 /// The table. A test holds that it can be read.
@@ -471,7 +498,7 @@ impl Switch {
             return given.count() == 1;
         }
         given.any(|(_, value)| {
-            self.value.as_ref().is_none_or(|wanted| value.is_some_and(|value| wanted.0.is_match(value)))
+            self.value.as_ref().is_none_or(|wanted| value.is_some_and(|value| wanted.is_match(value)))
         })
     }
 }
@@ -500,6 +527,11 @@ mod tests {
             assert!(program.exit == Exit::Honest || program.advice.is_some(), "{:?} gives no advice", program.names);
             for error in program.errors {
                 assert_eq!(error.line.is_some(), error.status.is_empty(), "{:?}", program.names);
+                let patterns = [&error.line, &error.last_of].into_iter().flatten().map(|pattern| &pattern.0);
+                let values = program.unless.iter().chain(&error.with).filter_map(|switch| switch.value.as_ref());
+                for pattern in patterns.chain(values.map(|value| &value.0)) {
+                    assert!(pattern.is_some(), "a pattern of {:?} is none", program.names);
+                }
             }
         }
     }

@@ -1,0 +1,88 @@
+//! Words of a call that are neither a program nor a verb that the table knows, and what was probably meant.
+
+use super::effect::{Word, WordKind, name_of};
+use super::table::{self, Program};
+
+/// A word that is spelt wrong, and what is probably meant: `kubctl` and `kubectl`, `kubectl delte` and `delete`. Only where
+/// a letter is missing or doubled, or two have changed places: another letter may make another program.
+pub fn misspelt(words: &[Word]) -> Option<(String, String)> {
+    let (first, rest) = words.split_first()?;
+    let name = name_of(&first.text).filter(|_| first.kind == WordKind::Fixed)?;
+    let Some(entry) = table::entry(name) else {
+        let meant = table::names().filter(|known| known.len() >= 5).find(|known| is_slip(name, known));
+        return meant.map(|known| (name.to_string(), known.to_string()));
+    };
+    let program = entry.program?;
+    let verbs = verbs(program);
+    let given = rest.iter().find(|word| !word.text.starts_with('-'))?;
+    let is_verb = given.kind == WordKind::Fixed && given.text.bytes().all(|c| c.is_ascii_lowercase() || c == b'-');
+    if verbs.len() < 8 || program.changes.is_empty() || !is_verb || verbs.contains(&given.text.as_str()) {
+        return None;
+    }
+    let slip = verbs.iter().find(|verb| is_slip(&given.text, verb)).map(|verb| verb.to_string());
+    // `kubectl pods`: the verb is left out.
+    const KINDS: &str =
+        "pod pods deployment deployments service services svc node nodes ingress configmap secrets jobs";
+    let left_out = || {
+        let is_kind = matches!(name, "kubectl" | "oc") && KINDS.split(' ').any(|kind| kind == given.text);
+        is_kind.then(|| format!("get {}", given.text))
+    };
+    slip.or_else(left_out).map(|meant| (format!("{name} {}", given.text), format!("{name} {meant}")))
+}
+
+/// The first words that a program knows.
+fn verbs(program: &Program) -> Vec<&str> {
+    let ways = [&program.looks, &program.changes, &program.interactive, &program.endless, &program.destroys];
+    let first = ways.into_iter().flatten().filter_map(|way| way.operands.first());
+    first.flatten().map(String::as_str).collect()
+}
+
+/// Whether a letter of the known word is missing or doubled, or two neighbours have changed places.
+fn is_slip(given: &str, known: &str) -> bool {
+    let (given, known): (Vec<char>, Vec<char>) = (given.chars().collect(), known.chars().collect());
+    let same = given.iter().zip(&known).take_while(|(a, b)| a == b).count();
+    let behind = |word: &[char], from: usize| word.get(from..).unwrap_or_default().to_vec();
+    match (given.len(), known.len()) {
+        (a, b) if a + 1 == b => b >= 5 && behind(&given, same) == behind(&known, same + 1),
+        (a, b) if a == b + 1 => {
+            b >= 4
+                && same > 0
+                && given.get(same) == given.get(same - 1)
+                && behind(&given, same + 1) == behind(&known, same)
+        }
+        (a, b) if a == b => {
+            let swapped = given.get(same) == known.get(same + 1) && given.get(same + 1) == known.get(same);
+            a >= 3 && same < a && swapped && behind(&given, same + 2) == behind(&known, same + 2)
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn meant(call: &str) -> Option<String> {
+        misspelt(&call.split(' ').map(Word::fixed).collect::<Vec<_>>()).map(|(_, meant)| meant)
+    }
+
+    #[test]
+    fn slips_are_found_and_other_programs_are_not() {
+        for (call, known) in [
+            ("kubctl get pods", "kubectl"),
+            ("systemclt restart x", "systemctl"),
+            ("kubectl delte pod x", "kubectl delete"),
+            ("kubectl gte pods", "kubectl get"),
+            ("kubectl pods", "kubectl get pods"),
+            ("docker restrat x", "docker restart"),
+            ("systemctl sttatus x", "systemctl status"),
+        ] {
+            assert_eq!(meant(call).as_deref(), Some(known), "{call}");
+        }
+        for call in
+            ["kubectx prod", "mysqld --version", "shop-admin drain", "kubectl ctx", "grep sttatus x", "kubectl get x"]
+        {
+            assert_eq!(meant(call), None, "{call}");
+        }
+    }
+}
