@@ -4,8 +4,8 @@ use super::Evidence;
 use super::guard::Guards;
 use super::secret::{self, Secret};
 use super::words::holds;
-use crate::runbook::look::{self, Grammar, Look, Shell, TextKind};
-use crate::runbook::{self, Runbook, RunbookPhase};
+use crate::runbook::look::{self, Grammar, Look, Shell};
+use crate::runbook::{self, Command, Runbook, RunbookPhase, Step, Unread};
 use crate::source::{Diagnostics, Source, Span};
 use std::cell::OnceCell;
 use std::path::PathBuf;
@@ -164,43 +164,20 @@ impl<'a> Page<'a> {
             || holds(front, phrases)
     }
 
-    /// Lines of running text that are commands: paragraphs and items that hold nothing else, and no block of code around them.
-    pub(super) fn bare_commands(&self) -> Vec<Span> {
-        let texts = self
-            .look
-            .texts
-            .iter()
-            .filter(|text| matches!(text.kind, TextKind::Paragraph | TextKind::Item) && text.code.is_empty());
-        let lines = texts.flat_map(|text| {
-            let whole = text.text();
-            let fits = !whole.is_empty() && whole.lines().all(is_command);
-            let span = |line: &str| line.as_ptr() as usize - whole.as_ptr() as usize;
-            let lines =
-                whole.lines().filter(move |_| fits).map(move |line| Span::new(span(line), span(line) + line.len()));
-            lines.map(|line| text.place(line)).collect::<Vec<_>>()
-        });
-        lines.collect()
+    /// Commands that stand on lines of running text, without a fence.
+    pub(super) fn unfenced(&self) -> impl Iterator<Item = &'a Command> {
+        let steps = self.runbook.into_iter().flat_map(|runbook| &runbook.steps);
+        steps.flat_map(Step::commands).filter(|command| command.unread == Some(Unread::Unfenced))
+    }
+
+    /// The first line of a command.
+    pub(super) fn line_of(&self, command: &Command) -> Span {
+        let start = self.source.start(command.line) + command.column - 1;
+        Span::new(start, start + command.text.lines().next().unwrap_or_default().len())
     }
 
     /// Whether any section is of that phase.
     pub fn has_phase(&self, phase: RunbookPhase) -> bool {
         self.look.headings.iter().any(|heading| heading.phase == phase)
     }
-}
-
-/// Whether a line of text is a command and no sentence: a program that is known, and words as no sentence has them.
-fn is_command(line: &str) -> bool {
-    const PROSE: &[&str] = &["the", "a", "an", "and", "to", "if", "is", "for", "of", "with", "that", "your", "you"];
-    let mut words = line.split_whitespace();
-    let program = words.next().unwrap_or_default();
-    let rest: Vec<&str> = words.collect();
-    let known =
-        look::is_known_program(program) && program.len() > 1 && program.chars().all(|c| !c.is_ascii_uppercase());
-    let typed = program.ends_with("ctl")
-        || rest.iter().any(|word| word.starts_with('-') || word.contains(['/', '|', '=', '$']));
-    known
-        && typed
-        && !rest.is_empty()
-        && !rest.iter().any(|word| PROSE.contains(word))
-        && !line.ends_with(['.', ':', ',', '!', '?'])
 }

@@ -5,7 +5,7 @@ use super::{Check, Explain, Page, Report, Rule};
 use crate::programs::Kind;
 use crate::report::many;
 use crate::runbook::look::TextKind;
-use crate::runbook::{RunbookPhase, evidently_changes};
+use crate::runbook::RunbookPhase;
 use crate::source::{Level, Span};
 
 pub(super) const RULE: Rule = Rule {
@@ -76,9 +76,9 @@ fn check(page: &Page<'_>, report: &mut Report<'_>) {
             None => {}
         }
     }
-    let bare = page.bare_commands().into_iter().filter(|at| evidently_changes(page.text(*at)));
     if changes.is_empty() {
-        changes.extend(bare.map(|at| Change { at, looks: false }));
+        let unfenced = page.unfenced().filter(|command| command.effect().kind == Kind::Changes);
+        changes.extend(unfenced.map(|command| Change { at: page.line_of(command), looks: false }));
     }
     let Some(first) = changes.first() else { return };
     let said = |from: usize, to: usize| {
@@ -95,7 +95,7 @@ fn check(page: &Page<'_>, report: &mut Report<'_>) {
         let expects = page.commands().iter().any(|shell| {
             shell.command.expected.is_some() && within.contains(&shell.place(Span::new(0, 1)).start)
         });
-        holds(&heading.text, VERIFIES) || says && page.bare_commands().is_empty() || expects
+        holds(&heading.text, VERIFIES) || says && page.unfenced().next().is_none() || expects
     });
     let missing: Vec<&Change> = changes.iter().filter(|change| !change.looks && !said(change.at.start, change.at.end)).collect();
     if verifies || missing.is_empty() {

@@ -2,7 +2,8 @@
 
 use super::words::holds;
 use super::{Check, Explain, Page, Report, Rule};
-use crate::runbook::{RunbookPhase, evidently_changes, look::Shell};
+use crate::programs::Kind;
+use crate::runbook::{RunbookPhase, look::Shell};
 use crate::source::{Level, Span};
 
 pub(super) const RULE: Rule = Rule {
@@ -57,7 +58,7 @@ fn check(page: &Page<'_>, report: &mut Report<'_>) {
     for shell in page.commands().iter().filter(|shell| shell.step.phase == RunbookPhase::Mitigate) {
         let governs = &shell.command.governs;
         let says = governs.headings.iter().chain(&governs.under).any(|text| holds(text, WHICH) || text.contains('('));
-        if governs.of_several && !says && told.is_none() && evidently_changes(&shell.command.text) {
+        if governs.of_several && !says && told.is_none() && shell.command.effect().kind == Kind::Changes {
             let heading = page.look.section(shell.place(Span::new(0, 1)).start).map_or(page.top(), |heading| heading.span);
             told = Some(heading);
         }
@@ -77,8 +78,7 @@ fn check(page: &Page<'_>, report: &mut Report<'_>) {
             said.is_some_and(|said| said == "or" || said.starts_with("or ") || said.starts_with("or:") || said.starts_with("alternatively"))
         };
         if let Some(line) = page.text(between).lines().find(|line| is_or(line)).filter(|_| same && !last.is_some_and(|last| page.in_one_block(last, one)))
-            && evidently_changes(&one.command.text)
-            && evidently_changes(&other.command.text)
+            && [one, other].iter().all(|shell| shell.command.effect().kind == Kind::Changes)
         {
             last = Some(one);
             let start = line.as_ptr() as usize - page.source.text.as_ptr() as usize;

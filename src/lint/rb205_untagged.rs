@@ -12,8 +12,8 @@ pub(super) const RULE: Rule = Rule {
         finds: "Fences without a language whose commands are shell by the grammar, the first and at least half of them \
                 programs that runbooks use. Indented blocks and what shows a program's output are left alone. Paragraphs that hold nothing but \
                 commands are found as well, the first of a page.",
-        why: "Without a tag Firedrill has to guess: a block in which one line is no command that it knows is data, and is \
-              not followed. Readers lose the colours, and whoever searches for commands does not find it.",
+        why: "Without a tag nobody can be sure that it is to be run: a person has to decide about each of its commands before \
+              a drill follows them. Readers lose the colours, and whoever searches for commands does not find it.",
         bad: "\
 ## Mitigation
 
@@ -48,7 +48,7 @@ fn check(page: &Page<'_>, report: &mut Report<'_>) {
         let tag = if terminal.prompts { "console" } else { "bash" };
         let what = match runs {
             true => "this block has no language, and holds shell",
-            false => "this block looks like shell, but has no language, and nobody runs it",
+            false => "this block looks like shell, but has no language, and is not followed",
         };
         report.at(page.first_line(fence.span), what).help(format!("begin it with `{tag}` behind the fence, or `text` if it is not to be run"));
     }
@@ -56,12 +56,12 @@ fn check(page: &Page<'_>, report: &mut Report<'_>) {
 
 /// The first command of a page that stands in its text.
 fn bare(page: &Page<'_>, report: &mut Report<'_>) {
-    let bare = page.bare_commands();
-    let Some(first) = bare.first() else { return };
-    let found = report.at(*first, "this command stands in the text: no reader can copy it safely, and nothing runs it");
+    let Some(first) = page.unfenced().next() else { return };
+    let found = report.at(page.line_of(first), "this command stands in the text: no reader can copy it safely");
     found.help("put it into a block of its own, between lines with three backticks, tagged `bash`");
-    if bare.len() > 1 {
-        found.label(format!("one of {}", bare.len()));
+    let all = page.unfenced().count();
+    if all > 1 {
+        found.label(format!("one of {all}"));
     }
 }
 
