@@ -2,7 +2,7 @@
 
 use super::{Check, Explain, Page, Report, Rule};
 use crate::programs::{Call, Kind, goes_on_after_errors, holds_anyway};
-use crate::runbook::Calls;
+use crate::runbook::{Calls, look::Shell};
 use crate::source::{Level, Span};
 
 pub(super) const RULE: Rule = Rule {
@@ -38,13 +38,16 @@ psql shop -v ON_ERROR_STOP=1 -f repair.sql
 
 fn check(page: &Page<'_>, report: &mut Report<'_>) {
     let mut reader = Calls::of_page(page.source.text.len());
-    for shell in page.commands().iter().filter(|shell| shell.command.is_shell()) {
+    // What has none of these is neither a condition nor a script.
+    const SIGNS: &[&str] = &["<", "|", "&&", "if ", "while ", "until ", " -f", " --file"];
+    let may = |shell: &&Shell<'_>| shell.command.is_shell() && SIGNS.iter().any(|sign| shell.command.text.contains(sign));
+    for shell in page.commands().iter().filter(may) {
         let text = shell.command.text.as_str();
         let reads = |call: &Call| {
             let file = call.arguments().iter().any(|word| word.starts_with("-f") || word.starts_with("--file"));
             file || text.contains('<') && shell.command.inputs.is_empty() || call.stage.is_some_and(|stage| stage.at > 0)
         };
-        let found = reader.of(&shell.command).iter().find_map(|call| {
+        let found = reader.of(shell.command).iter().find_map(|call| {
             let program = call.program().to_string();
             let holds = || Some((holds_anyway(call)?, format!("`{program}` exits with 0 whatever it is answered, so that the condition holds")));
             let goes_on = goes_on_after_errors(call).filter(|_| reads(call) && shell.command.effect().kind != Kind::Looks);
