@@ -51,6 +51,7 @@ fn plan(number: usize) -> Announcement {
         tags: Vec::new(),
         runbook_file: Some(file("runbook.md".into(), number / 900)),
         reading: None,
+        programs_file: None,
         stack_file: file("compose.yaml".into(), 0),
         control: number % 7 == 6,
         seed: 1,

@@ -92,7 +92,7 @@ fn named(heading: &str) -> Option<(RunbookPhase, Strength)> {
     let found: Vec<(RunbookPhase, usize, usize)> = SYNONYMS
         .iter()
         .flat_map(|(phase, synonyms)| synonyms.iter().map(move |synonym| (*phase, *synonym)))
-        .filter(|(_, synonym)| !looks_up(synonym) && !is_ordinary(&words, synonym))
+        .filter(|(_, synonym)| said.contains(synonym) && !looks_up(synonym) && !is_ordinary(&words, synonym))
         .filter_map(|(phase, synonym)| position(&words, synonym).map(|(at, width)| (phase, at, width)))
         .collect();
     // "See the page on failover" refers to another one; "See what is left" is something to do here.
