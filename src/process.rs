@@ -2,9 +2,10 @@
 //! own, so that a Ctrl-C at the terminal is for the runner alone and the program can be ended with all that it has started. It has a
 //! deadline, or somebody who holds it and ends it by letting go. Where Firedrill itself is killed, the kernel kills the program.
 
+use rustix::fs::{MemfdFlags, memfd_create};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::path::Path;
 use std::process::{ExitStatus, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
@@ -110,12 +111,12 @@ pub fn output_blocking(command: Command, input: Vec<u8>, time: Duration) -> io::
     let time = within(time);
     let until = Instant::now() + time;
     let mut command = command.into_std();
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    // A shell reads a script from a pipe byte by byte, from a file in blocks.
+    let mut file = std::fs::File::from(memfd_create("input", MemfdFlags::CLOEXEC)?);
+    file.write_all(&input)?;
+    file.rewind()?;
+    let mut child = command.stdin(file).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let mut group = Group::of(Some(child.id()));
-    if let Some(mut stdin) = child.stdin.take() {
-        // One that does not read to the end has found a mistake: a pipe that breaks is no failure.
-        std::thread::spawn(move || drop(stdin.write_all(&input)));
-    }
     let (stdout, stderr) = (child.stdout.take().map(read_aside), child.stderr.take().map(read_aside));
     let (sender, ended) = mpsc::channel();
     let waiting = std::thread::spawn(move || sender.send(child.wait()));
