@@ -37,6 +37,9 @@ pub struct AcceptArgs {
     /// Take every proposal, ask nobody: what is open or has drifted stays so. Prints both.
     #[arg(long, conflicts_with = "check")]
     proposed: bool,
+    /// Ask also about what is decided.
+    #[arg(long, conflicts_with_all = ["check", "proposed"])]
+    again: bool,
     /// Write nothing; exit with 1 when something is open or has drifted, or decides about nothing.
     #[arg(long)]
     check: bool,
@@ -75,8 +78,8 @@ impl Page {
             };
             let settings = of.settings(command.block);
             // Those that an annotation decides about, and those that nobody follows, are no questions.
-            let asked =
-                matches!(state, DecisionState::Open) && (settings.skip.is_some() || settings.choose == Some(true));
+            let chosen = settings.choose == Some(true) && command.unread.is_none();
+            let asked = matches!(state, DecisionState::Open) && (settings.skip.is_some() || chosen);
             if !asked && is_followed(of.phase) {
                 let before = state.decision().and_then(|at| self.decisions().get(at));
                 cases.push(Case {
@@ -109,8 +112,17 @@ impl Case<'_> {
         matches!(self.state, DecisionState::Decided(_))
     }
 
+    /// The command on one line, as far as it has no line ends of its own.
     fn first_line(&self) -> String {
-        visible(self.command.text.lines().next().unwrap_or_default())
+        let mut whole = String::new();
+        for line in self.command.text.lines() {
+            whole.push_str(line.trim());
+            match whole.strip_suffix('\\') {
+                Some(kept) => whole = kept.to_string(),
+                None => break,
+            }
+        }
+        visible(&whole)
     }
 
     /// Why it is a question.
@@ -121,7 +133,10 @@ impl Case<'_> {
             }
             (DecisionState::CommandChanged(_), Some(before)) => format!("it has changed since {}", before.on),
             (DecisionState::Ambiguous(_), _) => self.command.handling.why().to_string(),
-            _ => doubt(self.command).unwrap_or_else(|| "nobody has accepted it".into()),
+            _ => doubt(self.command).unwrap_or_else(|| match proposal(self.command, self.phase) {
+                Some(_) => "nobody has accepted it".into(),
+                None => format!("no drill follows the phase `{}` unless its scenario says so", self.phase.name()),
+            }),
         }
     }
 
@@ -129,6 +144,7 @@ impl Case<'_> {
     fn diff(&self) -> String {
         let mut out = String::new();
         let Some(before) = self.before.filter(|_| !self.is_decided()) else { return out };
+        let _ = writeln!(out, "    it was: {}, by {}", visible(&before.decided.text()), visible(&before.by));
         let now = Decision::about(self.command, before.decided.clone(), &before.by, &before.on);
         for (old, new) in [(&before.at, &now.at), (&before.under, &now.under), (&before.command, &now.command)] {
             if old != new {
@@ -168,7 +184,7 @@ pub async fn run(args: AcceptArgs, globals: &super::Globals) -> Result<Exit, Err
     for page in &pages {
         let decided = match args.proposed {
             true => propose(page, &by, &today)?,
-            false => match ask(page, &by, &today, globals).await {
+            false => match ask(page, (&by, &today), args.again, globals).await {
                 Asked::Done(decided) => decided,
                 Asked::Quit(decided) => {
                     save(page, &decided, args.prune)?;
@@ -176,7 +192,8 @@ pub async fn run(args: AcceptArgs, globals: &super::Globals) -> Result<Exit, Err
                 }
             },
         };
-        open += page.commands().iter().filter(|case| !case.is_decided()).count() - decided.len();
+        let left = |(number, case): (usize, &Case<'_>)| !case.is_decided() && !decided.contains_key(&number);
+        open += page.commands().iter().enumerate().filter(|one| left(*one)).count();
         save(page, &decided, args.prune)?;
     }
     if !globals.quiet {
@@ -191,7 +208,7 @@ pub(super) async fn offer(runbook: &Path, globals: &super::Globals) -> Result<()
     let pages = pages(&[runbook.to_path_buf()], globals)?;
     let by = identity(&globals.project).await?;
     for page in &pages {
-        let (Asked::Done(decided) | Asked::Quit(decided)) = ask(page, &by, &today(), globals).await;
+        let (Asked::Done(decided) | Asked::Quit(decided)) = ask(page, (&by, &today()), false, globals).await;
         save(page, &decided, false)?;
     }
     Ok(())
@@ -255,7 +272,7 @@ fn pages(paths: &[PathBuf], globals: &super::Globals) -> Result<Vec<Page>, Error
     }
     if diags.has_errors() {
         let text = render(&diags, globals.color());
-        return Err(Error::usage(format!("nothing was written\n{text}")));
+        return Err(Error::usage(format!("a runbook or its reading has mistakes, and nothing was written\n{text}")));
     }
     Ok(pages)
 }
@@ -419,10 +436,11 @@ enum Answer {
     Unclear,
 }
 
-async fn ask(page: &Page, by: &str, today: &str, globals: &super::Globals) -> Asked {
+/// Asks about what is open, or `again` about everything; `by` is who decides, and when.
+async fn ask(page: &Page, (by, today): (&str, &str), again: bool, globals: &super::Globals) -> Asked {
     let cases = page.commands();
     let open: Vec<usize> =
-        (0..cases.len()).filter(|at| cases.get(*at).is_some_and(|case| !case.is_decided())).collect();
+        (0..cases.len()).filter(|at| cases.get(*at).is_some_and(|case| again || !case.is_decided())).collect();
     let mut decided = Decided::new();
     if open.is_empty() {
         let count = many(cases.len(), "command");
@@ -451,6 +469,7 @@ async fn ask(page: &Page, by: &str, today: &str, globals: &super::Globals) -> As
                 at += 1;
             }
             Answer::Rest => match last.as_ref().filter(|(block, _)| *block == case.block) {
+                Some((_, Do::Way { .. })) => say("  a way is decided for each command: `w`\n"),
                 Some((_, decision)) => {
                     let here = |number: &usize| cases.get(*number).is_some_and(|other| other.block == case.block);
                     while let Some(number) = open.get(at).filter(|number| here(number)) {
@@ -539,9 +558,24 @@ fn question(
         let shown = format!("{:>5} {} {}", at + 1, if own { ">" } else { " " }, visible(written));
         let _ = writeln!(out, "{}", if own { bold(&shown) } else { shown });
     }
-    if case.before.is_some() {
-        let _ = writeln!(out, "  {}:", case.why());
-        out.push_str(&case.diff());
+    match case.before {
+        Some(before) if case.is_decided() => {
+            let _ = writeln!(
+                out,
+                "  decided: {}, by {} on {}",
+                visible(&before.decided.text()),
+                visible(&before.by),
+                before.on
+            );
+        }
+        Some(_) => {
+            let _ = writeln!(out, "  {}:", case.why());
+            out.push_str(&case.diff());
+        }
+        None => {}
+    }
+    if lines.get(line - 1).is_none_or(|line| Some(line.trim()) != text.lines().next()) {
+        let _ = writeln!(out, "  the command: {}", bold(&visible(text)));
     }
     let above = governs.text();
     if !above.is_empty() && lines.get(from..*line).is_none_or(|near| !near.concat().contains(beginning(&above, 40))) {
@@ -560,6 +594,7 @@ fn question(
     }
     let _ = match proposed {
         Some(proposed) => writeln!(out, "  proposal: {} (Enter)", bold(&proposed.text())),
+        None if case.is_decided() => Ok(()),
         None => writeln!(out, "  no proposal: {}", visible(&case.why())),
     };
     out.push_str("  [r]un  [s]kip  [p]erson  [w]ay of a choice  [a]s before, rest of the block\n");

@@ -57,8 +57,11 @@ fn check(page: &Page<'_>, report: &mut Report<'_>) {
     let mut told = None;
     for shell in page.commands().iter().filter(|shell| shell.step.phase == RunbookPhase::Mitigate) {
         let governs = &shell.command.governs;
+        if told.is_some() || !governs.of_several || shell.command.effect().kind != Kind::Changes {
+            continue;
+        }
         let says = governs.headings.iter().chain(&governs.under).any(|text| holds(text, WHICH) || text.contains('('));
-        if governs.of_several && !says && told.is_none() && shell.command.effect().kind == Kind::Changes {
+        if !says {
             let heading = page.look.section(shell.place(Span::new(0, 1)).start).map_or(page.top(), |heading| heading.span);
             told = Some(heading);
         }
@@ -75,7 +78,7 @@ fn check(page: &Page<'_>, report: &mut Report<'_>) {
         let between = Span::new(behind(one), other.place(Span::new(0, 1)).start);
         let is_or = |line: &str| {
             let said = line.trim_start().strip_prefix('#').map(|said| said.trim_matches(['#', ' ', ':', '-']).to_lowercase());
-            said.is_some_and(|said| said == "or" || said.starts_with("or ") || said.starts_with("or:") || said.starts_with("alternatively"))
+            said.is_some_and(|said| said == "or" || said.starts_with("or ") && !said.starts_with("or else") || said.starts_with("or:") || said.starts_with("alternatively"))
         };
         if let Some(line) = page.text(between).lines().find(|line| is_or(line)).filter(|_| same && !last.is_some_and(|last| page.in_one_block(last, one)))
             && [one, other].iter().all(|shell| shell.command.effect().kind == Kind::Changes)

@@ -6,7 +6,7 @@ use crate::source::Level;
 
 pub(super) const RULE: Rule = Rule {
     id: "RB210",
-    level: Some(Level::Error),
+    level: Some(Level::Warning),
     title: "a command that cannot be right: misspelt, or something is missing",
     explain: Explain {
         finds: "Programs and verbs that are misspelt (`kubctl`, `systemctl restrat`), `kubectl pods` without its verb, \
@@ -43,7 +43,7 @@ fn check(page: &Page<'_>, report: &mut Report<'_>) {
                 continue;
             }
             let words: Vec<Word> = call.words.iter().map(|word| Word::fixed(*word)).collect();
-            let own = |name: &str| page.commands().iter().any(|other| other.command.text.contains(&format!("{name}()")));
+            let own = |name: &str| [format!("{name}()"), format!("alias {name}="), format!("function {name}")].iter().any(|made| page.source.text.contains(made));
             if let Some((wrong, meant)) = misspelt(&words).filter(|(wrong, _)| !own(wrong)) {
                 report.at(shell.place(call.span), format!("`{wrong}` is not known")).help(format!("did you mean `{meant}`?"));
             } else if let Some(what) = incomplete(&words) {

@@ -552,7 +552,10 @@ pub fn is_sql_client(name: &str) -> bool {
 
 /// What of a program cannot be taken back, called like this: `kubectl delete namespace`.
 pub fn destroys(words: &[Word]) -> Option<String> {
-    labelled(words, |program| &program.destroys)
+    labelled(words, |program| &program.destroys).or_else(|| {
+        let name = name_of(&words.first()?.text).filter(|name| is_sql_client(name))?;
+        words.iter().skip(1).find_map(|word| Some(format!("{name}: {}", super::sql::destroys(&word.text)?)))
+    })
 }
 
 #[cfg(test)]

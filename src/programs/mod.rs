@@ -22,5 +22,5 @@ pub use effect::{
 pub use own::{FILE, add, own_file};
 pub use page::page;
 pub use spelling::misspelt;
-pub use sql::of_sql;
+pub use sql::{destroys as sql_destroys, of_sql};
 pub use table::{Passes, Script, Wrapper, passes, script, wrapper};

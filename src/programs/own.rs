@@ -82,35 +82,57 @@ fn program(
             map.error(at, format!("`{name}` is named twice"));
         }
     }
-    let looks = ways(&mut map, "looks");
+    if names.is_empty() && map.has("names") {
+        map.error(at, "a program needs a name").help("write `names: [shopctl]`");
+    }
+    let looks = ways(&mut map, "looks", &names);
     let mut program = Program {
+        valued: options(&mut map, "valued"),
+        flags: options(&mut map, "flags"),
+        interactive: ways(&mut map, "interactive", &names),
+        endless: ways(&mut map, "endless", &names),
+        destroys: ways(&mut map, "destroys", &names),
         names,
-        valued: map.optional("valued").unwrap_or_default(),
-        flags: map.optional("flags").unwrap_or_default(),
-        interactive: ways(&mut map, "interactive"),
-        endless: ways(&mut map, "endless"),
-        destroys: ways(&mut map, "destroys"),
         _notes: map.optional("notes"),
         ..Program::default()
     };
     let of_ways = looks.iter().flat_map(|way| way.options.iter().flatten());
     program.only = Some(of_ways.chain(&program.valued).chain(&program.flags).cloned().collect());
     program.looks = looks;
+    let at = map.span_of("looks");
+    for (looks, destroys) in program.looks.iter().flat_map(|way| program.destroys.iter().map(move |other| (way, other)))
+    {
+        if looks.covers(destroys) {
+            let message = format!("`{}` covers `{}`, which destroys something", looks.text(), destroys.text());
+            map.error(at, message).help("name the ways that only look one by one");
+        }
+    }
     map.finish()?;
     Some(program)
 }
 
+/// Options, with their dashes.
+fn options(map: &mut MapReader<'_>, key: &'static str) -> Vec<String> {
+    let texts: Vec<String> = map.optional(key).unwrap_or_default();
+    let at = map.span_of(key);
+    for text in texts.iter().filter(|text| !text.starts_with('-') || text.contains([' ', '='])) {
+        map.error(at, format!("`{text}` is no option")).help("write `--env` or `-e`, without its value");
+    }
+    texts
+}
+
 /// Ways of calling it, as the table writes them.
-fn ways(map: &mut MapReader<'_>, key: &'static str) -> Vec<Way> {
+fn ways(map: &mut MapReader<'_>, key: &'static str, names: &[String]) -> Vec<Way> {
     let texts: Vec<String> = map.optional(key).unwrap_or_default();
     let at = map.span_of(key);
     let mut ways = Vec::new();
     for text in texts {
-        match Way::parse(&text) {
+        let named = names.iter().any(|name| text.split_whitespace().next() == Some(name));
+        match Way::parse(&text).filter(|way| !named && !way.is_any()) {
             Some(way) => ways.push(way),
             None => {
-                map.error(at, format!("`{text}` is no way of calling a program"))
-                    .help("write its first words and options: `queue list`, `get|show *`, `apply --dry-run`, `.`");
+                let help = "write what stands behind the program: `queue list`, `get|show *`, `apply --dry-run`, `.` for nothing";
+                map.error(at, format!("`{text}` is no way of calling a program")).help(help);
             }
         }
     }
@@ -144,6 +166,18 @@ mod tests {
                 "4:12 `a` is named twice",
                 "5:12 `. x` is no way of calling a program",
                 "6:1 the project's programs has no key `more`",
+            ]
+        );
+        assert_eq!(
+            mistakes(
+                "programs:\n  - names: []\n    valued: [env]\n  - names: [a]\n    looks: [a status, '', tenant, 'q|w list .']\n    destroys: [tenant delete, q]\n"
+            ),
+            [
+                "2:12 a program needs a name",
+                "3:13 `env` is no option",
+                "5:12 `a status` is no way of calling a program",
+                "5:12 `` is no way of calling a program",
+                "5:12 `tenant` covers `tenant delete`, which destroys something",
             ]
         );
         assert_eq!(mistakes("programs: x\n"), ["1:11 `programs` must be a list"]);

@@ -28,6 +28,8 @@ programs:
     destroys: [tenant delete]                 # … and whose effect cannot be taken back
 ```
 
+A way that looks and covers one that destroys (`looks: [tenant]`, `destroys: [tenant delete]`) is an error.
+
 ";
 
 /// The page.

@@ -43,7 +43,7 @@ fn is_slip(given: &str, known: &str) -> bool {
     let same = given.iter().zip(&known).take_while(|(a, b)| a == b).count();
     let behind = |word: &[char], from: usize| word.get(from..).unwrap_or_default().to_vec();
     match (given.len(), known.len()) {
-        (a, b) if a + 1 == b => b >= 5 && behind(&given, same) == behind(&known, same + 1),
+        (a, b) if a + 1 == b => b >= 5 && same > 0 && behind(&given, same) == behind(&known, same + 1),
         (a, b) if a == b + 1 => {
             b >= 4
                 && same > 0

@@ -299,6 +299,21 @@ impl Way {
         self.operands.is_empty() && self.options.is_empty() && self.without.is_empty() && !self.ends
     }
 
+    /// Whether some calls of the other way are of this one as well.
+    pub(super) fn covers(&self, other: &Way) -> bool {
+        let meet = |a: &String, b: &String| match (a.strip_suffix('*'), b.strip_suffix('*')) {
+            (Some(begin), Some(other)) => begin.starts_with(other) || other.starts_with(begin),
+            (Some(begin), None) => b.starts_with(begin),
+            (None, Some(begin)) => a.starts_with(begin),
+            (None, None) => a == b,
+        };
+        let same = |(a, b): (&Vec<String>, &Vec<String>)| a.iter().any(|a| b.iter().any(|b| meet(a, b)));
+        let (own, others) = (self.operands.len(), other.operands.len());
+        let fits = if self.ends { own == others } else { own <= others };
+        fits && self.operands.iter().zip(&other.operands).all(same)
+            && self.options.iter().all(|option| other.options.iter().any(|given| option == given))
+    }
+
     /// As it stands in the table.
     pub(super) fn text(&self) -> String {
         let given = self.operands.iter().chain(&self.options).map(|names| names.join("|"));

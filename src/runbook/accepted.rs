@@ -173,7 +173,8 @@ impl DecisionState {
 pub struct Matched {
     /// Step, command of it, and its state.
     pub commands: Vec<(usize, usize, DecisionState)>,
-    /// Decisions about commands that are in the runbook and do not run: skipped, or with something else in their place.
+    /// Decisions about commands that are in the runbook and need none: skipped, with something else in their place, or such
+    /// that only look by now.
     pub aside: Vec<usize>,
     /// Decisions about nothing.
     pub stale: Vec<usize>,
@@ -204,9 +205,15 @@ impl Runbook {
     pub fn match_decisions(&self, accepted: Option<&Accepted>) -> Matched {
         let decisions = accepted.map_or(&[][..], |accepted| accepted.decisions.as_slice());
         let mut asked: Vec<Asked<'_>> = Vec::new();
+        // Those that do not run without a decision.
+        let mut needs: BTreeSet<(usize, usize)> = BTreeSet::new();
         for (step, of) in self.steps.iter().enumerate() {
             for (index, command) in of.commands().iter().enumerate() {
-                if command.origin.is_none() && (command.effect().kind != Kind::Looks || command.unread.is_some()) {
+                // What somebody left out, or to a person, is left out also where it only looks.
+                let held = |d: &Decision| matches!(d.decided, Do::Skip | Do::Person) && d.command == command.text;
+                let open = command.effect().kind != Kind::Looks || command.unread.is_some();
+                if command.origin.is_none() && (open || decisions.iter().any(held)) {
+                    needs.extend(open.then_some((step, index)));
                     let (at, seen) = (command.governs.path(), command.governs.digest(&command.text));
                     asked.push(Asked { step, index, command, at, seen, state: None });
                 }
@@ -228,12 +235,19 @@ impl Runbook {
                 }
             }
         }
+        asked.retain(|one| one.state.is_some() || needs.contains(&(one.step, one.index)));
         doubt_equals(decisions, &mut asked);
         let commands =
             asked.into_iter().map(|one| (one.step, one.index, one.state.unwrap_or(DecisionState::Open))).collect();
         let replaced = self.steps.iter().filter_map(|step| step.replaced.as_ref()?.commands());
         let held = self.steps.iter().map(|step| step.held.as_slice());
-        let texts: BTreeSet<&str> = replaced.chain(held).flatten().map(|command| command.text.as_str()).collect();
+        // … and those that need no decision any more.
+        let own = self.steps.iter().enumerate().flat_map(|(step, of)| {
+            let needless = |(index, _): &(usize, &Command)| !needs.contains(&(step, *index));
+            of.commands().iter().enumerate().filter(needless).map(|(_, command)| command).collect::<Vec<_>>()
+        });
+        let texts: BTreeSet<&str> =
+            replaced.chain(held).flatten().chain(own).map(|command| command.text.as_str()).collect();
         let there = |at: &usize| decisions.get(*at).is_some_and(|decision| texts.contains(decision.command.as_str()));
         let (aside, stale) = left.into_iter().partition(there);
         Matched { commands, aside, stale }
@@ -247,7 +261,9 @@ impl Runbook {
         let mut handlings: BTreeMap<(usize, usize), Handling> = BTreeMap::new();
         for (step, index, state) in stand.commands {
             let Some(command) = self.command(step, index) else { continue };
-            let by_author = self.steps.get(step).is_some_and(|step| step.settings(command.block).choose == Some(true));
+            // What stands outside of blocks for commands is nothing that a word at a heading can mean.
+            let by_author = command.unread.is_none()
+                && self.steps.get(step).is_some_and(|step| step.settings(command.block).choose == Some(true));
             let handling = match (accepted, state) {
                 // About a command that has drifted somebody has decided, and it may have been that it does not run.
                 (_, DecisionState::Open) if by_author => {
@@ -567,8 +583,11 @@ fn anew(name: &str, decisions: &[Decision]) -> Result<String, String> {
 /// The lines of the old text, with those of new decisions between them.
 fn patched(name: &str, decisions: &[Decision], before: &Accepted) -> Option<String> {
     let text = before.source.text.as_str();
-    let begin = before.source.start(before.source.line(before.decisions.first()?.span.start));
-    let indent: String = text.get(begin..)?.chars().take_while(|c| *c == ' ').collect();
+    let first = before.source.start(before.source.line(before.decisions.first()?.span.start));
+    let indent: String = text.get(first..)?.chars().take_while(|c| *c == ' ').collect();
+    // The comments right above a decision are about it.
+    let above = text.get(..first)?.split_inclusive('\n').rev().take_while(|line| line.trim_start().starts_with('#'));
+    let begin = first - above.map(str::len).sum::<usize>();
     let mut end = begin;
     let mut lines = Vec::new();
     for old in &before.decisions {
@@ -580,7 +599,7 @@ fn patched(name: &str, decisions: &[Decision], before: &Accepted) -> Option<Stri
     let mut out = text.get(..begin)?.to_string();
     for decision in decisions {
         match lines.iter().find(|(span, _)| *span == decision.span) {
-            Some((_, old)) => out.push_str(old),
+            Some((_, old)) => out.extend([old.trim_end_matches('\n'), "\n"]),
             None => {
                 let whole = anew(name, std::slice::from_ref(decision)).ok()?;
                 let (_, new) = whole.split_once("decisions:\n")?;
@@ -651,14 +670,19 @@ pub fn doubt(command: &Command) -> Option<String> {
     if let Some(by_hand) = &command.by_hand {
         return Some(by_hand.text().to_string());
     }
-    if let Some(unread) = command.unread.filter(|_| command.effect().kind != Kind::Looks) {
+    if let Some(unread) = command.unread.filter(|_| {
+        let certain = command.text.lines().next().is_some_and(super::unfenced::is_command);
+        !certain || command.effect().kind != Kind::Looks || governs.under.iter().any(|text| forbids(text))
+    }) {
         return Some(format!("{}, and nobody has read it as a command yet", unread.text()));
     }
     if command.effect().because.contains("could not be read") {
         return Some("it could not be read as shell".into());
     }
     let words = |call: &Call| call.words.iter().map(Word::fixed).collect::<Vec<_>>();
-    if let Some(what) = super::calls(&command.text).iter().find_map(|call| programs::destroys(&words(call))) {
+    let called = || super::calls(&command.text).iter().find_map(|call| programs::destroys(&words(call)));
+    let stated = || programs::sql_destroys(&command.text).filter(|_| super::client::is_sql(&command.language));
+    if let Some(what) = called().or_else(stated) {
         return Some(format!("`{what}` cannot be taken back"));
     }
     if governs.under.iter().any(|text| says_or(text)) {
@@ -670,6 +694,15 @@ pub fn doubt(command: &Command) -> Option<String> {
         DOUBTS.split_whitespace().any(|doubt| doubt == word).then_some(word)
     });
     found.map(|word| format!("the text around it says “{word}”"))
+}
+
+/// Whether a text may say that something is not to be run.
+fn forbids(text: &str) -> bool {
+    let text = text.replace('\u{2019}', "'").to_lowercase();
+    let mut words = text.split(|c: char| !c.is_alphanumeric() && c != '\'');
+    words.any(|word| {
+        matches!(word, "not" | "never" | "cannot" | "forbidden" | "avoid" | "no" | "error") || word.ends_with("n't")
+    })
 }
 
 /// Whether a text begins with "or": `# Or with Docker`.

@@ -292,3 +292,46 @@ fn what_cannot_be_taken_back_is_not_proposed() {
         assert!(doubt(last).is_some_and(|doubt| doubt.contains(why)), "{text}: {:?}", doubt(last));
     }
 }
+
+#[test]
+fn a_word_at_a_heading_runs_nothing_that_no_block_holds() {
+    let page = "# T\n\n## Mitigation <!-- firedrill: choose -->\n\n- It was broken by: `kubectl delete ns d`\n\ndocker rm -f web\n\n```\ndocker stop web\n```\n";
+    let mut runbook = runbook(page);
+    runbook.settle(None, &BTreeMap::new());
+    let commands: Vec<&Command> = runbook.steps.iter().flat_map(|step| step.commands()).collect();
+    assert_eq!(commands.len(), 3, "{commands:?}");
+    assert!(commands.iter().all(|command| matches!(command.handling, Handling::Blocked(_))), "{commands:?}");
+}
+
+#[test]
+fn what_was_left_out_stays_out_when_it_is_tagged() {
+    let page = "# T\n\n## Mitigation\n\n```\ncat /var/log/huge\n```\n";
+    let untagged = runbook(page);
+    let command = untagged.command(0, 0).expect("a command");
+    let decisions = vec![Decision::about(command, Do::Skip, "ann", "2026-11-20")];
+    let accepted = Accepted { source: Source::new("r.reading.yaml", ""), decisions };
+    let mut tagged = runbook(&page.replacen("```", "```bash", 1));
+    tagged.settle(Some(&accepted), &BTreeMap::new());
+    let handling = &tagged.command(0, 0).expect("a command").handling;
+    assert!(matches!(handling, Handling::Skip(_)), "{handling:?}");
+    assert!(tagged.match_decisions(Some(&accepted)).stale.is_empty());
+}
+
+#[test]
+fn nothing_is_proposed_that_may_be_forbidden_or_drops_something() {
+    for page in [
+        "It is forbidden to run `cat /etc/shadow`.",
+        "Error: `curl -s http://x/y | grep z`",
+        "You must not run this:\n\nkubectl get secrets -o json",
+        "```\nkubectl get pods\nfind the process that hangs\n```",
+        "```bash\ndocker exec db psql -c 'DROP DATABASE shop'\n```",
+        "```bash\nkubectl delete ingress --all -n shop\n```",
+    ] {
+        let runbook = runbook(&format!("# T\n\n## Mitigation\n\n{page}\n"));
+        for command in
+            runbook.steps.iter().flat_map(|step| step.commands()).skip(usize::from(page.contains("find the")))
+        {
+            assert_eq!(proposal(command, RunbookPhase::Mitigate), None, "{page}: {}", command.text);
+        }
+    }
+}

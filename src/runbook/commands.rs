@@ -187,6 +187,17 @@ fn told_apart(bash: &mut Bash, typed: &Typed, found: bool) -> (Vec<Typed>, bool)
     if !begins || !pieces.iter().all(whole) {
         return (Vec::new(), pieces.is_empty());
     }
+    // Lines between commands may be commands of programs that nobody knows: without them half of a procedure would be followed.
+    let is_command = |span: &Span| known(span) || typed_too(span);
+    let last = pieces.iter().rposition(is_command).unwrap_or_default();
+    let may_be_typed = |span: &Span| {
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-/".contains(c);
+        // Output has columns, capitals, signs.
+        !piece(span).contains("  ") && first_word(piece(span)).is_some_and(|word| word.chars().all(plain))
+    };
+    if pieces.iter().take(last).any(|span| !is_command(span) && may_be_typed(span)) {
+        return (Vec::new(), false);
+    }
     let mut out: Vec<Typed> = Vec::new();
     let mut from = 0;
     for run in pieces.chunk_by(|a, b| (known(a) || typed_too(a)) == (known(b) || typed_too(b))) {

@@ -86,8 +86,22 @@ pub(super) struct Code {
     pub span: Span,
     /// Where its command was found, if it is no block to Markdown.
     pub unread: Option<Unread>,
-    /// What the row of its table says.
-    pub row: Option<(String, Span)>,
+    /// The row of its table.
+    pub row: Option<Row>,
+}
+
+/// The row of a table in which a command stands.
+#[derive(Debug, Clone)]
+pub(super) struct Row {
+    /// The first of its cells that holds no code, and its place.
+    pub title: (String, Span),
+    /// Its cells, below those of the table's head.
+    pub whole: String,
+}
+
+/// The cells of a row as one text.
+fn cells(row: &[(String, Span, Vec<Inline>)]) -> String {
+    row.iter().map(|(text, ..)| text.trim()).collect::<Vec<_>>().join(" | ")
 }
 
 /// An item of a list.
@@ -191,6 +205,8 @@ struct Reader<'a> {
     inline: Vec<Inline>,
     /// The cells of the row of a table: text, place and code of each.
     row: Vec<(String, Span, Vec<Inline>)>,
+    /// The cells of the head of the table.
+    head: String,
 }
 
 impl Reader<'_> {
@@ -324,7 +340,7 @@ impl Reader<'_> {
                 let (text, inline) = (std::mem::take(&mut self.prose), std::mem::take(&mut self.inline));
                 self.row.push((text, span, inline));
             }
-            TagEnd::TableHead => self.row.clear(),
+            TagEnd::TableHead => self.head = cells(&std::mem::take(&mut self.row)),
             TagEnd::TableRow => self.end_row(),
             TagEnd::MetadataBlock(_) | TagEnd::Table => self.place = Place::Prose,
             TagEnd::FootnoteDefinition => {
@@ -392,7 +408,10 @@ impl Reader<'_> {
         }
         let says = row.iter().find(|(text, _, inline)| !text.trim().is_empty() && inline.is_empty());
         let says = says.or(row.first());
-        let says = says.map(|(text, span, _)| (beginning(text.trim(), LONGEST_ROW).to_string(), *span));
+        let says = says.map(|(text, span, _)| Row {
+            title: (beginning(text.trim(), LONGEST_ROW).to_string(), *span),
+            whole: format!("{} / {}", self.head, cells(&row)),
+        });
         for (text, _, inline) in &row {
             for code in unfenced::of_text(self.source, &self.typed, text, inline, says.clone()) {
                 self.push(Block::Code(code));
@@ -472,7 +491,7 @@ fn depth(level: HeadingLevel) -> u8 {
 
 impl Code {
     /// A command that is no block to Markdown.
-    pub fn unread(body: Excerpt, span: Span, unread: Unread, row: Option<(String, Span)>) -> Code {
+    pub fn unread(body: Excerpt, span: Span, unread: Unread, row: Option<Row>) -> Code {
         Code { info: String::new(), fenced: false, body, span, unread: Some(unread), row }
     }
 

@@ -217,7 +217,7 @@ impl Unread {
         match self {
             Unread::Untagged => "its block has no tag that says what it is",
             Unread::Unfenced => "it stands on a line without a fence",
-            Unread::Inline => "it stands in running text",
+            Unread::Inline => "it stands in running text or in a table",
         }
     }
 }

@@ -29,7 +29,7 @@ pub(super) fn placed<'a>(blocks: impl IntoIterator<Item = &'a Block>) -> Vec<Pla
         match block {
             Block::Paragraph { text, span } => intro = Some((text.as_str(), *span)),
             Block::Code(code) => {
-                let row = code.row.as_ref().map(|(text, span)| (text.as_str(), *span));
+                let row = code.row.as_ref().map(|row| (row.title.0.as_str(), row.title.1));
                 out.push(Placed { code, intro: row.or(intro) });
             }
             Block::List { items, .. } => {

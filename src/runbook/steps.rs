@@ -11,7 +11,7 @@ use super::parts::{Part, Placed, is_for_people, parts, placed, span, title_of};
 use super::runs::Run;
 use super::shell::Bash;
 use super::text::sha256;
-use super::{CodeBlock, Command, LeftOut, Reading, RunbookPhase, Settings, Step, StepKind};
+use super::{CodeBlock, Command, LeftOut, Reading, RunbookPhase, Settings, Step, StepKind, Unread};
 use super::{phase, verbs};
 use crate::source::{Diagnostics, Source, Span};
 use std::collections::{BTreeSet, HashSet};
@@ -262,7 +262,10 @@ impl Builder<'_> {
                     self.ran = true;
                     // Whoever annotates a block has read it as commands.
                     if note.is_some() {
-                        runs.iter_mut().flat_map(|run| &mut run.commands).for_each(|command| command.unread = None);
+                        let commands = runs.iter_mut().flat_map(|run| &mut run.commands);
+                        commands
+                            .filter(|command| command.unread == Some(Unread::Untagged))
+                            .for_each(|command| command.unread = None);
                     }
                     self.pieces(runs, like, &mut pieces);
                 }

@@ -3,7 +3,7 @@
 
 use super::commands::{first_word, is_option};
 use super::language::{Language, is_known_command, of_tag, tag};
-use super::markdown::Code;
+use super::markdown::{Code, Row};
 use super::text::Excerpt;
 use super::{Unread, phase};
 use crate::source::Span;
@@ -22,7 +22,7 @@ const SENTENCE: &str = "a an and are because before both but by can do each has 
 /// Words right before a command in running text.
 const LEADING: &str = "by call calling enter execute executing invoke issue issuing launch run running runs start type try use using via with";
 /// Words that say that a command is not to be run.
-const AGAINST: &str = "avoid cannot don't instead never not rather without won't";
+const AGAINST: &str = "avoid cannot don't forbidden instead never not rather without won't";
 
 /// How many bytes before some code say whether it is to be run.
 const NEAR: usize = 300;
@@ -58,6 +58,14 @@ pub(super) fn typed_words(source: &str) -> HashSet<&str> {
     words
 }
 
+/// Whether a line may be a command: it begins with a program or a path, and is no sentence.
+fn may_be_command(line: &str) -> bool {
+    let program = first_word(line.trim());
+    let plain = program.is_some_and(|word| is_known_command(word) || word.starts_with("./") || word.starts_with('/'));
+    let english = line.split_whitespace().skip(1).any(|word| is_among(SENTENCE, word));
+    is_command(line) || plain && !english && !line.trim_end().ends_with(['.', ':', ',', ';', '?', '!'])
+}
+
 fn is_typed(line: &str, known: impl Fn(&str) -> bool) -> bool {
     let line = line.trim();
     let prompted = line.strip_prefix("$ ");
@@ -90,18 +98,27 @@ pub(super) fn of_paragraph(source: &str, span: Span) -> Option<(usize, Code)> {
         return None;
     }
     let end = source.get(span.end..)?.find('\n').map_or(source.len(), |at| span.end + at);
+    // Where a reader sees another text than stands in the file, it is not known which one is meant.
+    if is_rendered_otherwise(source.get(span.start..end)?) {
+        return None;
+    }
+    let begin = source.get(..span.start)?.rfind('\n').map_or(0, |at| at + 1);
+    let quotes = source.get(begin..span.start)?.matches('>').count();
     let mut lines: Vec<(usize, &str)> = Vec::new();
     let mut at = span.start;
     for (index, line) in source.get(span.start..end)?.split_inclusive('\n').enumerate() {
         let bare = line.trim_end();
-        let marks = if index == 0 { 0 } else { bare.len() - bare.trim_start_matches([' ', '\t', '>']).len() };
+        let marks = if index == 0 { 0 } else { bare.len() - behind_marks(bare, quotes).len() };
         lines.push((at + marks, bare.get(marks..)?));
         at += line.len();
     }
     let goes_on =
         |index: usize| index.checked_sub(1).and_then(|i| lines.get(i)).is_some_and(|(_, l)| l.ends_with('\\'));
-    let first = (0..lines.len()).find(|&index| is_command(lines.get(index).map_or("", |(_, line)| line)))?;
-    let all = (first..lines.len()).all(|i| goes_on(i) || lines.get(i).is_some_and(|(_, line)| is_command(line)));
+    let line = |index: usize| lines.get(index).map_or("", |(_, line)| line);
+    let certain = (0..lines.len()).find(|&index| is_command(line(index)))?;
+    let first = (0..certain).rev().take_while(|&index| may_be_command(line(index))).last().unwrap_or(certain);
+    // Beside one that certainly is a command, `sleep 20` and `cd /srv` are some as well.
+    let all = (first..lines.len()).all(|i| goes_on(i) || lines.get(i).is_some_and(|(_, line)| may_be_command(line)));
     let leads = first.checked_sub(1).and_then(|i| lines.get(i)).is_none_or(|(_, line)| line.ends_with(':'))
         || lines.first().is_some_and(|(_, line)| phase::is_step(line));
     if !all || !leads {
@@ -119,15 +136,43 @@ pub(super) fn of_paragraph(source: &str, span: Span) -> Option<(usize, Code)> {
     Some((start, Code::unread(body, Span::new(start, end), Unread::Unfenced, None)))
 }
 
+/// A line without its indentation and the marks of the quotes around it.
+fn behind_marks(line: &str, quotes: usize) -> &str {
+    let mut rest = line.trim_start_matches([' ', '\t']);
+    for _ in 0..quotes {
+        rest = rest.strip_prefix('>').map_or(rest, |rest| rest.trim_start_matches([' ', '\t']));
+    }
+    rest
+}
+
+/// Whether Markdown shows a text otherwise than it is written: `\*`, `&amp;`, `<https://…>`, `<br>`.
+fn is_rendered_otherwise(text: &str) -> bool {
+    let escapes =
+        text.match_indices('\\').any(|(at, _)| text[at + 1..].starts_with(|c: char| c.is_ascii_punctuation()));
+    let entity = text.split('&').skip(1).any(|rest| {
+        let name = rest.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '#');
+        name.len() < rest.len() && name.starts_with(';')
+    });
+    escapes || entity || ["<http", "<br", "<BR", "<!--"].iter().any(|tag| text.contains(tag))
+}
+
 /// The commands among the code of a text. `row` is what a table says of them.
 pub(super) fn of_text(
     source: &str,
     typed: &HashSet<&str>,
     text: &str,
     inline: &[Inline],
-    row: Option<(String, Span)>,
+    row: Option<Row>,
 ) -> Vec<Code> {
-    let found = inline.iter().filter(|code| is_told_to_run(typed, text, code));
+    // "`a` and `b`", "`a`, then `b`": where one is to be run, the next one is as well.
+    let mut last: Option<&Inline> = None;
+    let found = inline.iter().filter(|code| {
+        let between = last.and_then(|last| text.get(last.at + last.text.len()..code.at));
+        let goes_on = between.is_some_and(is_and);
+        let told = is_told_to_run(typed, text, code, goes_on);
+        last = Some(*code).filter(|_| told);
+        told
+    });
     let read = |code: &Inline| {
         let whole = source.get(code.span.start..code.span.end)?;
         let ticks = whole.len() - whole.trim_start_matches('`').len();
@@ -148,8 +193,17 @@ pub(super) fn of_text(
     found.filter_map(read).collect()
 }
 
-/// Whether a text asks its reader to run some code in it.
-fn is_told_to_run(typed: &HashSet<&str>, text: &str, code: &Inline) -> bool {
+/// Whether a text between two pieces of code does nothing but join them: "and", ", then", "2.", a line break.
+fn is_and(between: &str) -> bool {
+    let words = between.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    let joins = |word: &str| {
+        word.chars().all(|c| c.is_ascii_digit()) || matches!(word.to_lowercase().as_str(), "and" | "or" | "then" | "br")
+    };
+    words.map(joins).all(|joins| joins)
+}
+
+/// Whether a text asks its reader to run some code in it. `goes_on`: it follows code that is to be run.
+fn is_told_to_run(typed: &HashSet<&str>, text: &str, code: &Inline, goes_on: bool) -> bool {
     let (Some(before), Some(after)) = (text.get(..code.at), text.get(code.at + code.text.len()..)) else {
         return false;
     };
@@ -158,13 +212,21 @@ fn is_told_to_run(typed: &HashSet<&str>, text: &str, code: &Inline) -> bool {
         from += 1;
     }
     let before = before.get(from..).unwrap_or_default().trim_end();
-    let sentence = before.rsplit(['.', ';']).next().unwrap_or_default().to_lowercase();
+    // "If it is not up after a minute, run `x`" asks for it, "do not run `x`" does not.
+    let sentence =
+        before.rsplit(['.', ';', ',', ':']).next().unwrap_or_default().to_lowercase().replace('\u{2019}', "'");
     let mut words = sentence.split(|c: char| !c.is_alphanumeric() && c != '\'').filter(|word| !word.is_empty());
+    let alone = || {
+        let after = after.trim_start();
+        let next = after.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
+        next.is_empty() || matches!(next, "and" | "or" | "then" | "on" | "br")
+    };
     let leads = match before.chars().next_back() {
+        _ if goes_on => true,
         // "`kubectl get pods` shows them" tells of it; "`kubectl get pods`: look at them" asks for it.
-        None => !after.trim_start().starts_with(char::is_alphanumeric),
+        None => alone(),
         Some(':' | '(' | '—' | '–' | '→' | '$' | '-') => true,
-        Some('.') => !after.trim_start().starts_with(char::is_alphanumeric),
+        Some('.') => alone(),
         Some(_) => words.clone().next_back().is_some_and(|word| is_among(LEADING, word)),
     };
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
@@ -239,6 +301,22 @@ mod tests {
             ("## Fix\n\n| What | How |\n| - | - |\n| Look | `df -h \\| grep /` |\n", vec!["df -h | grep /"]),
             ("## Fix\n\n- Tests: `pytest -x`, health: `shopctl health`\n", vec!["pytest -x"]),
             ("## Fix\n\n```sh\nshopctl on\n```\n\n- Health: `shopctl health`\n", vec!["shopctl health"]),
+            (
+                "## Fix\n\nRun `kubectl delete pod x`, then `kubectl delete pod y`.\n",
+                vec!["kubectl delete pod x", "kubectl delete pod y"],
+            ),
+            ("## Fix\n\nIf it is not up after a minute, run `kubectl get pods`.\n", vec!["kubectl get pods"]),
+            ("## Fix\n\nOnly if that did not help: `redis-cli FLUSHDB`\n", vec!["redis-cli FLUSHDB"]),
+            (
+                "## Fix\n\nThen run:\nkubectl delete pod x\nsleep 20\ncd /srv\n./restart.sh\n",
+                vec!["kubectl delete pod x", "sleep 20", "cd /srv", "./restart.sh"],
+            ),
+            ("## Fix\n\nkubectl get secret x \\\n    > backup.yaml\n", vec!["kubectl get secret x \\\n> backup.yaml"]),
+            ("## Fix\n\n> kubectl get pods \\\n>   -o wide\n", vec!["kubectl get pods \\\n-o wide"]),
+            ("## Fix\n\ncurl -X POST http://web/a?x=1&amp;y=2\n", vec![]),
+            ("## Fix\n\npsql -c \"SELECT \\* FROM a\"\n", vec![]),
+            ("## Fix\n\n```\nkubectl cordon a\nmigrate-traffic to=eu\nkubectl uncordon a\n```\n", vec![]),
+            ("## Fix\n\nDon\u{2019}t run `kubectl delete ns x`.\n", vec![]),
             ("## Fix\n\nDo not run `kubectl delete ns x`.\n", vec![]),
             ("## Fix\n\n`kubectl get pods` shows them.\n", vec![]),
             ("## Fix\n\nUse `kubectl get pods` to see them:\n\n```bash\nkubectl get pods -n x\n```\n", vec![]),
@@ -255,7 +333,11 @@ mod tests {
         let command = &runbook.steps[0].commands()[0];
         assert_eq!((command.line, command.column, runbook.steps[0].title.as_str()), (5, 11, "Disk"));
         assert_eq!((command.inputs[0].line, command.inputs[0].column), (5, 25));
-        assert_eq!(command.governs.under, ["Disk"], "the row is read with its command");
+        assert_eq!(
+            command.governs.under,
+            ["What | How / Disk | df -h | grep <mount>"],
+            "the row is read with its command"
+        );
     }
 
     #[test]
