@@ -107,7 +107,7 @@ fn check(page: &Page<'_>, report: &mut Report<'_>) {
         let most = missing.len() * 2 > changes.len();
         if let Some(first) = named.first().filter(|_| !most) {
             let found = report.at(page.first_line(first.at), "nothing says how to see whether this has worked");
-            found.help("say what to look at, and what it must show; most sections of this page do");
+            found.help("say what to look at, and what it must show");
             found.level = Level::Info;
             if named.len() > 1 {
                 found.label(format!("here, and in {}", many(named.len() - 1, "other section")));
