@@ -147,8 +147,7 @@ fn behind_marks(line: &str, quotes: usize) -> &str {
 
 /// Whether Markdown shows a text otherwise than it is written: `\*`, `&amp;`, `<https://…>`, `<br>`.
 fn is_rendered_otherwise(text: &str) -> bool {
-    let escapes =
-        text.match_indices('\\').any(|(at, _)| text[at + 1..].starts_with(|c: char| c.is_ascii_punctuation()));
+    let escapes = text.as_bytes().windows(2).any(|pair| matches!(pair, [b'\\', next] if next.is_ascii_punctuation()));
     let entity = text.split('&').skip(1).any(|rest| {
         let name = rest.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '#');
         name.len() < rest.len() && name.starts_with(';')
@@ -195,11 +194,11 @@ pub(super) fn of_text(
 
 /// Whether a text between two pieces of code does nothing but join them: "and", ", then", "2.", a line break.
 fn is_and(between: &str) -> bool {
-    let words = between.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
-    let joins = |word: &str| {
-        word.chars().all(|c| c.is_ascii_digit()) || matches!(word.to_lowercase().as_str(), "and" | "or" | "then" | "br")
-    };
-    words.map(joins).all(|joins| joins)
+    let mut words = between.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    words.all(|word| {
+        let joins = matches!(word.to_lowercase().as_str(), "and" | "or" | "then" | "br");
+        joins || word.chars().all(|c| c.is_ascii_digit())
+    })
 }
 
 /// Whether a text asks its reader to run some code in it. `goes_on`: it follows code that is to be run.
