@@ -28,13 +28,18 @@ fn deep(grammar: &Grammar, words: &[&str], left: usize) -> Option<Harm> {
     let left = left.checked_sub(1)?;
     let (first, rest) = words.split_first()?;
     let program = base(first);
-    const CONTAINERS: &[&str] =
-        &["docker", "docker-compose", "podman", "nerdctl", "kubectl", "oc", "nsenter", "chroot", "parallel"];
+    const CONTAINERS: &[&str] = &["docker", "docker-compose", "podman", "nerdctl", "kubectl", "oc"];
+    const CALLERS: &[&str] = &["nsenter", "chroot", "parallel"];
     let script = programs::script(program).is_some();
     own(program, rest).or_else(|| {
-        if !script && programs::wrapper(program).is_none() && !CONTAINERS.contains(&program) {
-            return None;
-        }
+        // Of a container's tool only what stands behind these is a program.
+        let begin = rest.iter().position(|word| matches!(*word, "exec" | "run" | "rsh" | "debug" | "--"));
+        let begin = match CONTAINERS.contains(&program) {
+            true => begin?,
+            false if script || programs::wrapper(program).is_some() || CALLERS.contains(&program) => 0,
+            false => return None,
+        };
+        let rest = rest.get(begin..)?;
         let rest = rest.get(..DEEPEST.1).unwrap_or(rest);
         let called = (0..rest.len()).filter_map(|at| rest.get(at..)?.split_first());
         let mut texts = rest.iter().filter(|word| word.contains(' '));
@@ -184,6 +189,7 @@ mod tests {
     #[test]
     fn what_does_not() {
         for command in [
+            "kubectl get pods shred -o wide",
             "rm -f /var/lib/x/lock",
             "rm -rf ./build",
             "rm -rf /tmp/x",
