@@ -254,7 +254,7 @@ async fn a_terminated_session_stays_away_unless_it_is_to_return() {
     oncall.query(terminate, &[]).await.expect("terminated");
     note(&mut notes, "comes back in 300 ms").await;
     let answer = held.confirm().await;
-    assert!(matches!(answer, Answer::InPlace { .. }), "half a cure is none: {answer:?}");
+    assert!(matches!(answer, Answer::InPlace { .. }), "a lock that comes back is still in place: {answer:?}");
     note(&mut notes, "came back").await;
     until(&held, true, "AccessExclusiveLock").await;
     assert!(!free(&shop, "SKU-0001").await);
@@ -432,7 +432,7 @@ async fn a_change_is_committed_when_it_is_begun_and_seen_through_a_restart() {
     db.container.start().await.expect("started");
     let admin = db.admin().await;
     until(&held, true, "true").await;
-    admin.batch_execute("INSERT INTO customers VALUES (1)").await.expect("mended");
+    admin.batch_execute("INSERT INTO customers VALUES (1)").await.expect("repaired");
     until(&held, false, "`confirm` returns false").await;
 }
 
@@ -455,7 +455,7 @@ async fn a_change_is_undone_once_and_only_where_it_still_is() {
     let held = db.change(run, confirm, Some("SELECT 1")).await.expect("changed");
     let useless = held.lift().await.expect_err("it is still there");
     assert_eq!(useless, "`undo` was carried out, and `confirm` still returns true");
-    admin.batch_execute("ALTER TABLE away RENAME TO customers").await.expect("mended");
+    admin.batch_execute("ALTER TABLE away RENAME TO customers").await.expect("repaired");
 }
 
 #[tokio::test]

@@ -1,8 +1,7 @@
 //! What destroys: calls after which something is gone that nobody brings back by typing a command. Which ones those are stands
 //! in the table of programs; here is how they are found behind others, and what is too small to be told.
 
-use super::sql;
-use crate::programs::{self, Word};
+use crate::programs::{self, Word, statements};
 use crate::runbook::look::Grammar;
 
 /// What a call destroys.
@@ -57,11 +56,10 @@ fn own(program: &str, rest: &[&str]) -> Option<Harm> {
     let harmless = |word: &&str| HARMLESS.iter().any(|option| *word == *option || word.starts_with("--dry-run="));
     let asks = program == "rm" && rest.iter().any(|word| word.starts_with("-ri") || word.starts_with("-ir"));
     if is_client(program) {
-        let statements = rest.iter().filter(|word| word.contains(' '));
-        return statements
-            .filter_map(|word| sql::harms(statement(word)).into_iter().next())
-            .map(|(_, harm)| harm)
-            .next();
+        let mut texts = rest.iter().filter(|word| word.contains(' '));
+        return texts
+            .find_map(|word| statements::harms(statement(word)).into_iter().next())
+            .map(|harm| Harm { target: harm.target, sql: true });
     }
     let words: Vec<Word> = [program].iter().chain(rest).map(|word| Word::fixed(*word)).collect();
     programs::destroys(&words).filter(|_| !asks && !rest.iter().any(harmless))?;

@@ -36,7 +36,6 @@ mod rule;
 mod run;
 mod secret;
 mod shape;
-mod sql;
 mod suppress;
 mod words;
 

@@ -3,6 +3,7 @@
 use super::{Check, Explain, Page, Report, Rule};
 use crate::programs::{Word, incomplete, misspelt};
 use crate::source::Level;
+use std::collections::HashMap;
 
 pub(super) const RULE: Rule = Rule {
     id: "RB210",
@@ -36,6 +37,7 @@ kubectl delete pod queue-0
 };
 
 fn check(page: &Page<'_>, report: &mut Report<'_>) {
+    let mut defined: HashMap<String, bool> = HashMap::new();
     for shell in page.commands().iter().filter(|shell| shell.command.is_shell()) {
         for call in shell.calls() {
             // What stands for several words is not known.
@@ -43,7 +45,11 @@ fn check(page: &Page<'_>, report: &mut Report<'_>) {
                 continue;
             }
             let words: Vec<Word> = call.words.iter().map(|word| Word::fixed(*word)).collect();
-            let own = |name: &str| [format!("{name}()"), format!("alias {name}="), format!("function {name}")].iter().any(|made| page.source.text.contains(made));
+            // What the page defines is asked once for each name.
+            let mut own = |name: &str| {
+                let made = || [format!("{name}()"), format!("alias {name}="), format!("function {name}")];
+                *defined.entry(name.to_string()).or_insert_with(|| made().iter().any(|made| page.source.text.contains(made)))
+            };
             if let Some((wrong, meant)) = misspelt(&words).filter(|(wrong, _)| !own(wrong)) {
                 report.at(shell.place(call.span), format!("`{wrong}` is not known")).help(format!("did you mean `{meant}`?"));
             } else if let Some(what) = incomplete(&words) {

@@ -1,8 +1,9 @@
 //! RB301: a command that destroys, and nothing that makes the reader stop.
 
 use super::around::Surroundings;
-use super::destructive::{harm, is_client, is_scratch};
-use super::{Check, Explain, Page, Report, Rule, sql};
+use super::destructive::{Harm, harm, is_client, is_scratch};
+use super::{Check, Explain, Page, Report, Rule};
+use crate::programs::statements as sql;
 use crate::runbook::look::Call;
 use crate::source::{Level, Span, shorten};
 use std::collections::HashMap;
@@ -73,7 +74,8 @@ fn check(page: &Page<'_>, report: &mut Report<'_>) {
             for call in calls {
                 if let [program, words @ ..] = call.words.as_slice()
                     && matches!(*program, "echo" | "printf")
-                    && let Some((_, harm)) = words.iter().find_map(|word| sql::harms(word).into_iter().next())
+                    && let Some(harm) = words.iter().find_map(|word| sql::harms(word).into_iter().next())
+                    && let harm = (Harm { target: harm.target, sql: true })
                     && !page.guards().guard(page, command, call, &harm, around(call))
                 {
                     found(report, command.place(call.span), &words.join(" "));
@@ -97,7 +99,8 @@ fn statements(page: &Page<'_>, report: &mut Report<'_>, text: &str, place: impl 
     let upper = text.to_ascii_uppercase();
     let (named, made) = (sql::named(&upper), sql::made(&upper));
     let (select, begin) = (upper.find("SELECT"), upper.find("BEGIN"));
-    for (span, harm) in harms {
+    for harm in harms {
+        let span = harm.span;
         let target = harm.target.to_ascii_uppercase();
         let before = |at: Option<usize>| at.is_some_and(|at| at < span.start);
         let of = |places: &HashMap<&str, usize>| before(places.get(target.as_str()).copied());

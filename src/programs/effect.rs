@@ -554,8 +554,14 @@ pub fn is_sql_client(name: &str) -> bool {
 pub fn destroys(words: &[Word]) -> Option<String> {
     labelled(words, |program| &program.destroys).or_else(|| {
         let name = name_of(&words.first()?.text).filter(|name| is_sql_client(name))?;
-        words.iter().skip(1).find_map(|word| Some(format!("{name}: {}", super::sql::destroys(&word.text)?)))
+        words.iter().skip(1).find_map(|word| Some(format!("{name}: {}", destroying_statement(&word.text)?)))
     })
+}
+
+/// The first statement of a text of SQL that cannot be taken back.
+pub fn destroying_statement(text: &str) -> Option<&str> {
+    let harm = super::statements::harms(text).into_iter().next()?;
+    text.get(harm.span.start..harm.span.end)
 }
 
 #[cfg(test)]

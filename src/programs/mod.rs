@@ -10,17 +10,18 @@ mod page;
 mod scripts;
 mod spelling;
 mod sql;
+pub mod statements;
 mod status;
 mod table;
 
 pub use answer::{Answer, error_among, goes_on_after_errors, holds_anyway, missing_among, says_nothing};
 pub use call::{Call, Code, Filtered, Sink, Stage};
 pub use effect::{
-    EXPANDED, Effect, FILLED, Input, Kind, Word, WordKind, destroys, endless, incomplete, interactive, is_known,
-    is_sql_client, name_of, of_call, of_lines,
+    EXPANDED, Effect, FILLED, Input, Kind, Word, WordKind, destroying_statement, destroys, endless, incomplete,
+    interactive, is_known, is_sql_client, name_of, of_call, of_lines,
 };
 pub use own::{FILE, add, own_file};
 pub use page::page;
 pub use spelling::misspelt;
-pub use sql::{destroys as sql_destroys, of_sql};
+pub use sql::of_sql;
 pub use table::{Passes, Script, Wrapper, passes, script, wrapper};

@@ -133,18 +133,6 @@ pub fn of_sql(client: &str, text: &str, dynamic: bool) -> Effect {
     }
 }
 
-/// The first statement of some that drops or empties something as a whole: `DROP TABLE`.
-pub fn destroys(text: &str) -> Option<String> {
-    let tokens = tokens("", text).ok()?;
-    tokens.split(|token| *token == Token::Sign(';')).find_map(|statement| match statement {
-        [Token::Word(first), Token::Word(second), ..] if first.eq_ignore_ascii_case("drop") => {
-            Some(format!("DROP {}", second.to_uppercase()))
-        }
-        [Token::Word(first), ..] if first.eq_ignore_ascii_case("truncate") => Some("TRUNCATE".to_string()),
-        _ => None,
-    })
-}
-
 /// A meta command of psql or a command of sqlite3. Its arguments hold nothing that either could take for more than a name.
 fn is_harmless(line: &str) -> bool {
     let name = line.split_ascii_whitespace().next().unwrap_or_default();

@@ -681,7 +681,8 @@ pub fn doubt(command: &Command) -> Option<String> {
     }
     let words = |call: &Call| call.words.iter().map(Word::fixed).collect::<Vec<_>>();
     let called = || super::calls(&command.text).iter().find_map(|call| programs::destroys(&words(call)));
-    let stated = || programs::sql_destroys(&command.text).filter(|_| super::client::is_sql(&command.language));
+    let sql = super::client::is_sql(&command.language);
+    let stated = || programs::destroying_statement(&command.text).filter(|_| sql).map(str::to_string);
     if let Some(what) = called().or_else(stated) {
         return Some(format!("`{what}` cannot be taken back"));
     }

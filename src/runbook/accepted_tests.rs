@@ -325,6 +325,7 @@ fn nothing_is_proposed_that_may_be_forbidden_or_drops_something() {
         "You must not run this:\n\nkubectl get secrets -o json",
         "```\nkubectl get pods\nfind the process that hangs\n```",
         "```bash\ndocker exec db psql -c 'DROP DATABASE shop'\n```",
+        "```bash\npsql -c 'DELETE FROM jobs'\n```",
         "```bash\nkubectl delete ingress --all -n shop\n```",
     ] {
         let runbook = runbook(&format!("# T\n\n## Mitigation\n\n{page}\n"));

@@ -9,7 +9,7 @@ use super::prompt::{self, Shown, Typed};
 use super::runs::{self, Run};
 use super::shell::Bash;
 use super::text::Excerpt;
-use super::{ByHand, client, placeholder, unified_name, variables};
+use super::{ByHand, client, look, placeholder, unified_name, variables};
 use super::{Command, Input, Reading, RunbookPhase, Unread, VariableRead};
 use crate::source::{Source, Span};
 
@@ -171,8 +171,7 @@ fn told_apart(bash: &mut Bash, typed: &Typed, found: bool) -> (Vec<Typed>, bool)
     let pieces = bash.split(&text);
     let piece = |span: &Span| text.get(span.start..span.end).unwrap_or_default();
     let known = |span: &Span| {
-        const KEYWORDS: &[&str] = &["for", "while", "until", "if", "case"];
-        let begins = |word: &str| KEYWORDS.contains(&word) || language::is_known_command(word) && !word.ends_with('/');
+        let begins = |word: &str| look::is_known_program(word) && !word.ends_with('/');
         found || first_word(piece(span)).is_some_and(begins)
     };
     // A program that no table knows shows by its options, or by what it is called with.

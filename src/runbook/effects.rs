@@ -76,7 +76,7 @@ impl Command {
 }
 
 /// The effect of shell text as it stands there.
-pub fn of_text(text: &str) -> Effect {
+pub(super) fn of_text(text: &str) -> Effect {
     of_script(text, Input::Nothing, 0, false)
 }
 

@@ -55,7 +55,7 @@ pub use accepted::{
     read_of, schema as reading_schema, written as written_reading,
 };
 pub use calls::{Calls, answered, calls, functions};
-pub use effects::{of_text, only_looks};
+pub use effects::only_looks;
 pub use governs::Governs;
 pub use ids::slug;
 pub use left_running::left_running;

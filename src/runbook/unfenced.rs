@@ -58,10 +58,9 @@ pub(super) fn typed_words(source: &str) -> HashSet<&str> {
     words
 }
 
-/// Whether a line may be a command: it begins with a program or a path, and is no sentence.
+/// Whether a line may be a command: it begins with a known command, and is no sentence.
 fn may_be_command(line: &str) -> bool {
-    let program = first_word(line.trim());
-    let plain = program.is_some_and(|word| is_known_command(word) || word.starts_with("./") || word.starts_with('/'));
+    let plain = first_word(line.trim()).is_some_and(is_known_command);
     let english = line.split_whitespace().skip(1).any(|word| is_among(SENTENCE, word));
     is_command(line) || plain && !english && !line.trim_end().ends_with(['.', ':', ',', ';', '?', '!'])
 }

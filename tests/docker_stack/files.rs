@@ -64,11 +64,11 @@ async fn files_on_volumes_are_damaged_whether_their_service_runs_or_not() {
         let flip = damage(stack, "backup", tar, Harm::Flip { at: Spot::Text("Ada".into()) }).await;
         assert_eq!(flip, Damage::Flipped { offset: 13, original: b'A' });
         assert_eq!(stack.read_file("backup", tar).await.unwrap(), b"Grace Hopper\n\xbeda Lovelace\n");
-        // Another process mends it from what the ledger has, as it does after a kill.
-        let mend = FileAsk { path: tar.into(), what: FileDeed::Repair(flip.clone()) };
+        // Another process repairs it from what the ledger has, as it does after a kill.
+        let repair = FileAsk { path: tar.into(), what: FileDeed::Repair(flip.clone()) };
         for _ in 0..2 {
-            let mended = files_in(stack.endpoint(), &run, "backup", &mend).await.unwrap();
-            assert!(matches!(mended, FileAnswer::Done(_)), "{mended:?}");
+            let repaired = files_in(stack.endpoint(), &run, "backup", &repair).await.unwrap();
+            assert!(matches!(repaired, FileAnswer::Done(_)), "{repaired:?}");
         }
         assert_eq!(stack.read_file("backup", tar).await.unwrap(), b"Grace Hopper\nAda Lovelace\n");
         assert_eq!(seen(stack, "backup", tar, &flip).await.unwrap_err(), "/backup/base.tar has 0x41 at 13");

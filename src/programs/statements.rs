@@ -1,18 +1,27 @@
-//! SQL, as far as it takes to see what a statement destroys: words, quotes, comments and the ends of statements.
+//! SQL, as far as it takes to see what a statement destroys: words, quotes, comments and the ends of statements. Placeholders
+//! and variables may stand anywhere, and every dialect is read alike: what only looks is the business of `sql.rs`.
 
-use super::destructive::Harm;
 use crate::source::Span;
 use std::collections::HashMap;
 
-/// The statements that destroy, with their places in the text.
-pub(super) fn harms(text: &str) -> Vec<(Span, Harm)> {
+/// A statement that destroys something as a whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Harm {
+    /// Its place in the text, up to the name of what is destroyed.
+    pub span: Span,
+    /// What is destroyed, without quotes.
+    pub target: String,
+}
+
+/// The statements that destroy: `DROP TABLE`, `TRUNCATE`, `DELETE` without a condition.
+pub fn harms(text: &str) -> Vec<Harm> {
     let tokens = tokens(text);
     let statements = tokens.split(|token| token.text == ";");
     statements.filter_map(|statement| harm(statement)).collect()
 }
 
 /// Where each name stands first in a text in capitals; of `public.jobs` also `jobs`.
-pub(super) fn named(upper: &str) -> HashMap<&str, usize> {
+pub fn named(upper: &str) -> HashMap<&str, usize> {
     let mut named = HashMap::new();
     let begin = upper.as_ptr() as usize;
     for word in upper.split(|c| !is_word(c)).filter(|word| !word.is_empty()) {
@@ -26,7 +35,7 @@ pub(super) fn named(upper: &str) -> HashMap<&str, usize> {
 }
 
 /// Where each thing is made first in a text in capitals.
-pub(super) fn made(upper: &str) -> HashMap<&str, usize> {
+pub fn made(upper: &str) -> HashMap<&str, usize> {
     let mut made = HashMap::new();
     for create in ["CREATE TABLE ", "CREATE TEMP TABLE ", "CREATE DATABASE "] {
         for (at, _) in upper.match_indices(create) {
@@ -44,7 +53,7 @@ struct Token<'t> {
     span: Span,
 }
 
-fn harm(tokens: &[Token<'_>]) -> Option<(Span, Harm)> {
+fn harm(tokens: &[Token<'_>]) -> Option<Harm> {
     let words: Vec<String> = tokens.iter().map(|token| token.text.to_uppercase()).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let name = match words.as_slice() {
@@ -59,8 +68,8 @@ fn harm(tokens: &[Token<'_>]) -> Option<(Span, Harm)> {
     let skipped = words.iter().skip(name).take_while(|word| matches!(**word, "IF" | "EXISTS" | "ONLY")).count();
     let target = tokens.get(name + skipped)?;
     let first = tokens.first()?;
-    let harm = Harm { target: target.text.trim_matches(['"', '`', '[', ']']).to_string(), sql: true };
-    Some((Span::new(first.span.start, target.span.end), harm))
+    let name = target.text.trim_matches(['"', '`', '[', ']']).to_string();
+    Some(Harm { span: Span::new(first.span.start, target.span.end), target: name })
 }
 
 /// Words and signs; comments and blanks are left out, quoted texts are one token.
@@ -102,7 +111,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn found(text: &str) -> Vec<String> {
-        harms(text).into_iter().map(|(_, harm)| harm.target).collect()
+        harms(text).into_iter().map(|harm| harm.target).collect()
     }
 
     #[test]
@@ -110,7 +119,7 @@ mod tests {
         assert_eq!(found("select 1; DROP TABLE IF EXISTS \"a\".b;"), ["a"]);
         assert_eq!(found("drop database ${DB};\nTRUNCATE x, y"), ["${DB}", "x"]);
         assert_eq!(found("-- all\nDELETE FROM jobs;"), ["jobs"]);
-        assert_eq!(harms("x; truncate table y")[0].0, Span::new(3, 19));
+        assert_eq!(harms("x; truncate table y")[0].span, Span::new(3, 19));
         for text in [
             "DELETE FROM x WHERE id = 1",
             "drop index x",
@@ -130,7 +139,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_can_be_read(text in "(DROP|TABLE|DELETE FROM|;|'|\"|--|/\\*|\\*/|é| |\n|x){0,12}") {
-            for (span, _) in harms(&text) {
+            for Harm { span, .. } in harms(&text) {
                 prop_assert!(text.get(span.start..span.end).is_some());
             }
         }
