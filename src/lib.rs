@@ -18,6 +18,7 @@
 
 pub mod agent;
 pub mod archive;
+pub mod bash;
 pub mod cli;
 pub mod coverage;
 pub mod engine;
@@ -41,3 +42,4 @@ pub mod slis;
 pub mod source;
 pub mod spec;
 pub mod stack;
+pub mod view;

@@ -80,7 +80,7 @@ fn proposals_are_taken_and_what_is_open_stays_open() {
 }
 
 #[test]
-fn drift_is_told_with_both_texts_and_is_not_proposed_away() {
+fn drift_is_told_with_the_words_that_changed_and_is_not_proposed_away() {
     let page = PAGE.replace(" if it is stale", "");
     let dir = project(&page);
     assert_eq!(accept(dir.path(), &BY).0, Some(0));
@@ -92,12 +92,12 @@ fn drift_is_told_with_both_texts_and_is_not_proposed_away() {
     assert_eq!(exit, Some(1));
     assert!(
         said.starts_with(
-            "runbooks/pool.md:10:1: drifted: `docker compose stop batch`: the text around it has changed since 20"
+            "runbooks/pool.md:10:1: drifted: `docker compose stop batch`: the text before it changed since 20"
         ),
         "{said}"
     );
     assert!(
-        said.contains("    - The job holds the connections.\n    + The nightly job holds the connections.\n"),
+        said.contains("    it was: run, by oncall@example.com\n    The {+nightly+} job holds the connections.\n"),
         "{said}"
     );
     accept(dir.path(), &BY);
@@ -215,9 +215,15 @@ struct Terminal {
 
 impl Terminal {
     fn open(dir: &Path) -> Terminal {
-        let command = format!("{} accept --by oncall@example.com", env!("CARGO_BIN_EXE_firedrill"));
+        Terminal::of(dir, 40, "accept --by oncall@example.com")
+    }
+
+    fn of(dir: &Path, rows: usize, arguments: &str) -> Terminal {
+        let command = format!("stty rows {rows} cols 80; {} {arguments}", env!("CARGO_BIN_EXE_firedrill"));
         let mut script = Command::new("script");
         script.args(["-qec", &command, "/dev/null"]).current_dir(dir).env_remove("CI").env("NO_COLOR", "1");
+        // Nothing of these tests needs an engine, and none is to be found.
+        script.env("DOCKER_HOST", "unix:///nowhere/docker.sock");
         let mut child = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("`script` of util-linux");
         let said = Arc::new(Mutex::new(String::new()));
         let (mut stdout, into) = (child.stdout.take().expect("a pipe"), said.clone());
@@ -232,14 +238,20 @@ impl Terminal {
 
     /// Waits until this was said, and takes everything up to it.
     fn until(&self, text: &str) -> String {
+        self.until_any(&[text])
+    }
+
+    /// Waits until one of these was said, and takes everything up to the first.
+    fn until_any(&self, texts: &[&str]) -> String {
         let begun = Instant::now();
         loop {
             let mut said = self.said.lock().expect("a lock");
-            if let Some(at) = said.find(text) {
-                let behind = said.split_off(at + text.len());
+            let found = texts.iter().filter_map(|text| Some(said.find(text)? + text.len())).min();
+            if let Some(end) = found {
+                let behind = said.split_off(end);
                 return std::mem::replace(&mut said, behind);
             }
-            assert!(begun.elapsed() < Duration::from_secs(60), "{text:?} was not said: {said}");
+            assert!(begun.elapsed() < Duration::from_secs(60), "{texts:?} was not said: {said}");
             drop(said);
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -274,7 +286,7 @@ fn a_person_decides_at_a_terminal() {
     }
     assert!(!said.contains('\u{1b}'), "no colours: {said:?}");
     terminal.type_in("what?");
-    terminal.until("r, s, p, w, a, o, b or q");
+    terminal.until("r, s, p, w, a, o, b, m or q");
     terminal.until("  > ");
     terminal.type_in("");
     let said = terminal.until("  > ");
@@ -292,6 +304,216 @@ fn a_person_decides_at_a_terminal() {
     let written = reading(dir.path());
     assert!(written.contains("do: skip") && !written.contains("do: run\n"), "{written}");
     assert!(written.contains("do:\n    choice: cache\n    way: redis\n"), "{written}");
+}
+
+#[test]
+fn a_question_fits_the_terminal() {
+    let long: String = (1..40).map(|number| format!("Note {number} about the job.\n\n")).collect();
+    let lines: String = (1..30).map(|number| format!("  --name job-{number} \\\n")).collect();
+    let page = PAGE
+        .replace("The job holds the connections.\n", &long)
+        .replace("docker compose stop batch", &format!("docker compose stop \\\n{lines}  batch"));
+    let dir = project(&page);
+    let mut terminal = Terminal::of(dir.path(), 20, "accept --by oncall@example.com");
+    let said = terminal.until("  > ");
+    assert!(said.lines().count() <= 20, "{} lines: {said}", said.lines().count());
+    for part in ["1 of 2", "> docker compose stop", "lines hidden; [m]ore shows all", "proposal: run (Enter)", "[r]un"]
+    {
+        assert!(said.contains(part), "{part:?} is missing: {said}");
+    }
+    assert!(!said.contains("Note 1 about"), "{said}");
+    terminal.type_in("m");
+    let said = terminal.until("-- Enter shows more -- ");
+    assert!(said.contains("1 of 2") && said.contains("before it: Note 1 about the job."), "{said}");
+    assert!(said.lines().count() <= 20 + 1, "{said}");
+    let mut rest = String::new();
+    while !rest.contains("leave it [o]pen") {
+        terminal.type_in("");
+        rest += &terminal.until_any(&["-- Enter shows more -- ", "  > "]);
+    }
+    assert!(
+        rest.contains("Note 39 about the job.") && rest.contains("--name job-17") && !rest.contains("hidden"),
+        "{rest}"
+    );
+    terminal.type_in("q");
+    assert_eq!(terminal.exit(), Some(0));
+}
+
+#[test]
+fn what_was_taken_back_is_not_kept() {
+    let dir = project(PAGE);
+    let mut terminal = Terminal::open(dir.path());
+    terminal.until("  > ");
+    terminal.type_in("r");
+    terminal.until("  > ");
+    terminal.type_in("b");
+    terminal.until("  > ");
+    terminal.type_in("q");
+    assert_eq!(terminal.exit(), Some(0));
+    assert!(!reading(dir.path()).contains("do: run"), "{}", reading(dir.path()));
+}
+
+const SCENARIO: &str = "title: T\nstack: ../compose.yaml\nrunbook: ../runbooks/pool.md\n\
+    load: { l: { request: GET http://shop/, rate: 50/s } }\n\
+    slis: { ok: { load: l, good: status < 500, objective: 90% } }\nfaults: [ container_kill: { service: shop } ]\n\
+    recover: { within: 9s }\n";
+
+/// A project with a scenario that follows the page.
+fn with_scenario(page: &str, more: &str) -> tempfile::TempDir {
+    let dir = project(page);
+    fs::create_dir(dir.path().join("scenarios")).expect("a folder");
+    fs::write(dir.path().join("scenarios/s.yaml"), format!("{SCENARIO}{more}")).expect("a file");
+    let compose = "services: { shop: { image: x }, batch: { image: x }, cache: { image: x } }\n";
+    fs::write(dir.path().join("compose.yaml"), compose).expect("a file");
+    dir
+}
+
+#[test]
+fn a_drill_offers_to_look_at_what_is_open() {
+    let dir = with_scenario(PAGE, "");
+    let mut terminal = Terminal::of(dir.path(), 40, "scenario s");
+    let said = terminal.until("look at them now? [Y/n] ");
+    assert!(said.contains("runbooks/pool.md: 2 commands to be accepted before the drill follows it"), "{said}");
+    terminal.type_in("n");
+    let said = terminal.until("the drill runs up to the first of them");
+    assert!(said.contains("nothing was started: 2 commands of ") && said.contains("`firedrill accept "), "{said}");
+    assert_eq!(terminal.exit(), Some(2));
+    assert!(!dir.path().join(".firedrill").exists() && reading(dir.path()).is_empty());
+
+    // Who looks decides at once; only then an engine is looked for.
+    git(dir.path(), &["init", "-q"]);
+    git(dir.path(), &["config", "user.email", "oncall@example.com"]);
+    let mut terminal = Terminal::of(dir.path(), 40, "scenario s");
+    terminal.until("look at them now? [Y/n] ");
+    terminal.type_in("");
+    for question in ["1 of 2", "2 of 2"] {
+        assert!(terminal.until("  > ").contains(question));
+        terminal.type_in("r");
+    }
+    terminal.until("docker.sock");
+    assert_eq!(terminal.exit(), Some(3));
+    assert_eq!(reading(dir.path()).matches("do: run").count(), 2);
+    // Nothing is open any more, and nobody is asked.
+    let mut terminal = Terminal::of(dir.path(), 40, "scenario s");
+    assert!(!terminal.until("docker.sock").contains("[Y/n]"));
+    assert_eq!(terminal.exit(), Some(3));
+}
+
+#[test]
+fn who_expects_a_blocked_step_is_not_asked() {
+    let dir = with_scenario(PAGE, "expect: { verdict: step_blocked }\n");
+    let mut terminal = Terminal::of(dir.path(), 40, "scenario s");
+    assert!(!terminal.until("docker.sock").contains("[Y/n]"));
+    assert_eq!(terminal.exit(), Some(3));
+}
+
+fn git(dir: &Path, arguments: &[&str]) {
+    assert!(Command::new("git").args(arguments).current_dir(dir).status().expect("git").success());
+}
+
+#[test]
+fn phases_that_no_scenario_follows_are_no_questions() {
+    let page = "# Pool\n\n## Background\n\n```bash\nredis-cli DEL prices\n```\n\n## Mitigation\n\n```bash\nls\n```\n";
+    let dir = with_scenario(page, "");
+    assert_eq!(
+        accept(dir.path(), &["--check"]),
+        (Some(0), String::new(), "0 decisions in 1 runbook, 0 to look at\n".into())
+    );
+    let shown = String::from_utf8(firedrill(dir.path(), &["show", "pool"]).stdout).expect("UTF-8");
+    assert!(shown.contains("only a scenario that selects the phase `reference` follows it"), "{shown}");
+    // One that does makes it a question.
+    fs::write(dir.path().join("scenarios/s.yaml"), format!("{SCENARIO}respond: {{ phases: [reference, mitigate] }}\n"))
+        .expect("a file");
+    let (exit, said, _) = accept(dir.path(), &["--check"]);
+    assert_eq!(exit, Some(1));
+    assert!(said.starts_with("runbooks/pool.md:6:1: open: `redis-cli DEL prices`: nobody has accepted"), "{said}");
+}
+
+#[test]
+fn another_order_of_a_block_is_drift() {
+    let page = PAGE.replace(" if it is stale", "").replace("compose ps", "compose restart web");
+    let dir = project(&page);
+    accept(dir.path(), &BY);
+    assert_eq!(accept(dir.path(), &["--check"]).0, Some(0));
+    let (stop, restart) = ("docker compose stop batch", "docker compose restart web");
+    let swapped = page.replace(stop, "x").replace(restart, stop).replace("\nx\n", &format!("\n{restart}\n"));
+    fs::write(dir.path().join("runbooks/pool.md"), swapped).expect("a file");
+    let (exit, said, _) = accept(dir.path(), &["--check"]);
+    let drifted = "runbooks/pool.md:11:1: drifted: `docker compose stop batch`: the commands under this text stood in another order on";
+    assert!(exit == Some(1) && said.starts_with(drifted) && said.matches("drifted").count() == 1, "{said}");
+    let mut terminal = Terminal::open(dir.path());
+    assert!(terminal.until("  > ").contains("1 of 1"));
+    terminal.type_in("r");
+    assert_eq!(terminal.exit(), Some(0));
+    assert_eq!(accept(dir.path(), &["--check"]).0, Some(0));
+}
+
+#[test]
+fn pages_in_folders_and_of_the_same_name_have_readings_of_their_own() {
+    let page = PAGE.replace(" if it is stale", "");
+    let dir = project(&page);
+    fs::create_dir(dir.path().join("runbooks/sub")).expect("a folder");
+    for name in ["pool.markdown", "sub/pool.md"] {
+        fs::write(dir.path().join("runbooks").join(name), &page).expect("a file");
+    }
+    let output = firedrill(dir.path(), &["check"]);
+    assert!(String::from_utf8_lossy(&output.stdout).contains("3 runbooks: no mistakes"), "{output:?}");
+    fs::write(dir.path().join("runbooks/sub/bad.md"), "# Bad\n\n## Fix\n\n```bash\nls\n").expect("a file");
+    let output = firedrill(dir.path(), &["check"]);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("runbooks/sub/bad.md:5"), "{output:?}");
+    fs::remove_file(dir.path().join("runbooks/sub/bad.md")).expect("it is removed");
+    assert_eq!(accept(dir.path(), &BY).0, Some(0));
+    let (exit, said, told) = accept(dir.path(), &["--check"]);
+    assert_eq!((exit, said.as_str(), told.as_str()), (Some(0), "", "6 decisions in 3 runbooks, 0 to look at\n"));
+    for name in ["pool.reading.yaml", "pool.markdown.reading.yaml", "sub/pool.reading.yaml"] {
+        assert!(dir.path().join("runbooks").join(name).exists(), "{name}");
+    }
+}
+
+#[test]
+fn an_annotation_above_a_table_is_an_error() {
+    let table = "| What | How |\n| - | - |\n| Disk | `df -h` |\n| Memory | `free -m` |\n";
+    let dir = project(&format!("{PAGE}\n<!-- firedrill: in=db -->\n{table}"));
+    let output = firedrill(dir.path(), &["check"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("this annotation belongs to nothing") && said.contains("runbooks/pool.md:20:1"), "{said}");
+}
+
+#[test]
+fn a_console_block_of_known_commands_needs_a_decision_only_where_it_changes_something() {
+    let page = "# Pool\n\n## Mitigation\n\n```console\nkubectl get pods\nkubectl rollout restart deployment/x\n```\n\n\
+        ```console\nkubectl get nodes\nwhatever this may be\n```\n";
+    let dir = project(page);
+    let shown = String::from_utf8(firedrill(dir.path(), &["show", "pool"]).stdout).expect("UTF-8");
+    for part in [
+        "kubectl get pods\n           looks\n",
+        "changes something (`kubectl rollout restart` changes); open: nobody has accepted this command\n",
+        "kubectl get nodes\n           looks; unread: its block has neither a shell's tag nor prompts; open: nobody",
+    ] {
+        assert!(shown.contains(part), "{part:?} is missing: {shown}");
+    }
+}
+
+#[test]
+fn a_file_of_another_tool_breaks_nothing() {
+    let dir = project(PAGE);
+    let say = |text: &str| {
+        fs::write(dir.path().join("programs.yaml"), text).expect("a file");
+        let (exit, _, told) = accept(dir.path(), &["--check"]);
+        (exit, told)
+    };
+    for other in ["channels:\n  - name: bbc\n", "- one\n", "{{ if .Values.x }}\nx: 1\n{{ end }}\n", "x\n", ""] {
+        let (exit, told) = say(other);
+        assert_eq!(exit, Some(1), "{other}: {told}");
+        assert!(told.contains("warning: this file is taken for another tool's"), "{other}: {told}");
+    }
+    // What is nearly ours is a mistake.
+    for ours in ["program:\n  - names: [shopctl]\n", "- names: [shopctl]\n", "programs: [\n", "programs: { web: 1 }\n"]
+    {
+        let (exit, told) = say(ours);
+        assert_eq!(exit, Some(2), "{ours}: {told}");
+    }
 }
 
 #[test]

@@ -212,7 +212,8 @@ fn the_lowest_rooms_import_nothing_and_reports_only_the_record() {
         assert_eq!(may(room), BTreeSet::new(), "{room}");
     }
     assert_eq!(may("source"), BTreeSet::from(["output".to_string()]));
-    assert_eq!(may("report"), BTreeSet::from(["output", "record"].map(str::to_string)));
+    assert_eq!(may("view"), BTreeSet::from(["output", "record"].map(str::to_string)));
+    assert_eq!(may("report"), BTreeSet::from(["output", "record", "view"].map(str::to_string)));
     assert!(allowed.values().flatten().flatten().all(|room| allowed.contains_key(room)), "a room that is not there");
 }
 

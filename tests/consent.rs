@@ -58,7 +58,7 @@ fn nothing_that_changes_something_runs_without_a_reading() {
     for path in all {
         let Ok(source) = Source::read(&path) else { continue };
         let Some(mut runbook) = parse_with(&source, &reading, &mut Diagnostics::default()) else { continue };
-        runbook.settle(None, &BTreeMap::new());
+        runbook.settle(&BTreeMap::new());
         for step in &runbook.steps {
             for command in step.commands() {
                 // What its author's annotation chooses is a decision.

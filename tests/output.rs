@@ -176,7 +176,7 @@ fn a_name_with_a_line_end_in_it_forges_no_line() {
     }
     // The value of an input may have any character, and is not shown.
     let said = project.said(&["run", "none.md", "--var", "A=b\nPASSED"]);
-    assert!(said.contains("there is no runbook `none.md`") && !said.contains("PASSED"), "{said}");
+    assert!(said.contains("there is no file `none.md`") && !said.contains("PASSED"), "{said}");
     // What is found in a folder.
     project.file("runbooks/a\n::error::forged.md", "# A\n\n## Mitigation\n\n```bash\nls\n```\n");
     for arguments in [&["check"][..], &["lint"]] {

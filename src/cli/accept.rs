@@ -1,29 +1,31 @@
 //! `firedrill accept`: a person decides how the commands of a runbook that change something are followed, one after the other,
 //! and the decisions are written into the reading beside it.
 
-use super::ask::{Terminal, answer};
+use super::ask::{answer, is_somebody_there};
+use super::screen::Screen;
 use crate::error::{Error, Exit};
 use crate::lint::{self, Config};
 use crate::output::{print, say, stderr_is_terminal, visible};
 use crate::record::write_atomic;
 use crate::report::many;
 use crate::runbook::{
-    self, Accepted, Command, Decision, DecisionState, Do, Matched, Reading, Runbook, RunbookPhase, doubt, path_of,
-    places, proposal, written_reading,
+    self, Command, Decision, DecisionState, Do, FOLDER, Reading, Reviewed, Runbook, RunbookPhase, SUFFIX, doubt,
+    path_of, places, proposal, written_reading,
 };
 use crate::source::{Diagnostics, Source, beginning, render, tidy};
-use crate::spec;
+use crate::spec::{self, FollowedRunbook};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Lines of the runbook that are shown above a command.
 const ABOVE: usize = 6;
 /// Lines that are shown below it.
 const BELOW: usize = 2;
+/// The answer to what is no answer.
+const UNCLEAR: &str = "  r, s, p, w, a, o, b, m or q; a way is written as `backend: postgres`\n";
 /// Longest time that Git may take to say who somebody is.
 const GIT: Duration = Duration::from_secs(10);
 
@@ -37,7 +39,7 @@ pub struct AcceptArgs {
     /// Take every proposal, ask nobody: what is open or has drifted stays so. Prints both.
     #[arg(long, conflicts_with = "check")]
     proposed: bool,
-    /// Ask also about what is decided.
+    /// Ask also about what is decided, and about phases that no scenario follows.
     #[arg(long, conflicts_with_all = ["check", "proposed"])]
     again: bool,
     /// Write nothing; exit with 1 when something is open or has drifted, or decides about nothing.
@@ -54,111 +56,70 @@ pub struct AcceptArgs {
 /// A runbook with its decisions.
 struct Page {
     runbook: Runbook,
-    accepted: Option<Arc<Accepted>>,
-    matched: Matched,
+    /// The phases that scenarios of the project select.
+    phases: BTreeSet<RunbookPhase>,
     /// The text of its reading as it was read, or written last.
     written: RefCell<Option<String>>,
 }
 
 impl Page {
     fn decisions(&self) -> &[Decision] {
-        self.accepted.as_ref().map_or(&[], |accepted| &accepted.decisions)
+        self.runbook.accepted.as_ref().map_or(&[], |accepted| &accepted.decisions)
     }
 
     fn path(&self) -> &Path {
         &self.runbook.source.path
     }
 
-    /// The commands that this is about, in the order of the text.
-    fn commands(&self) -> Vec<Case<'_>> {
-        let mut cases: Vec<Case<'_>> = Vec::new();
-        for (step, index, state) in &self.matched.commands {
-            let Some((of, command)) = self.runbook.steps.get(*step).zip(self.runbook.command(*step, *index)) else {
-                continue;
-            };
-            let settings = of.settings(command.block);
-            // Those that an annotation decides about, and those that nobody follows, are no questions.
-            let chosen = settings.choose == Some(true) && command.unread.is_none();
-            let asked = matches!(state, DecisionState::Open) && (settings.skip.is_some() || chosen);
-            if !asked && is_followed(of.phase) {
-                let before = state.decision().and_then(|at| self.decisions().get(at));
-                cases.push(Case {
-                    phase: of.phase,
-                    block: (*step, command.block),
-                    command,
-                    state: state.clone(),
-                    before,
-                });
-            }
-        }
-        cases.sort_by_key(|case| (case.command.line, case.command.column));
+    /// The text of its reading as it was read.
+    fn text(&self) -> Option<String> {
+        self.runbook.accepted.as_ref().map(|accepted| accepted.source.text.clone())
+    }
+
+    /// The commands that somebody is to decide about, or has, in the order of the text: those that an annotation decides about,
+    /// and those that nobody follows, are no questions.
+    fn cases(&self, all: bool) -> Vec<Reviewed<'_>> {
+        let mut cases = self.runbook.review().cases;
+        cases.retain(|case| {
+            let phase = case.step.phase;
+            let is_aside = matches!(phase, RunbookPhase::Escalate | RunbookPhase::Reference);
+            let is_followed = all || !is_aside || self.phases.contains(&phase);
+            case.state != DecisionState::Open || is_followed && !case.is_skipped() && !case.is_chosen()
+        });
         cases
     }
 }
 
-/// One command that somebody must have decided about.
-struct Case<'a> {
-    phase: RunbookPhase,
-    /// Step and block.
-    block: (usize, usize),
-    command: &'a Command,
-    state: DecisionState,
-    /// What was decided about it, or about what stood there.
-    before: Option<&'a Decision>,
+/// The command on one line, as far as it has no line ends of its own.
+fn first_line(command: &Command) -> String {
+    let mut whole = String::new();
+    for line in command.text.lines() {
+        whole.push_str(line.trim());
+        match whole.strip_suffix('\\') {
+            Some(kept) => whole = kept.to_string(),
+            None => break,
+        }
+    }
+    visible(&whole)
 }
 
-impl Case<'_> {
-    fn is_decided(&self) -> bool {
-        matches!(self.state, DecisionState::Decided(_))
-    }
-
-    /// The command on one line, as far as it has no line ends of its own.
-    fn first_line(&self) -> String {
-        let mut whole = String::new();
-        for line in self.command.text.lines() {
-            whole.push_str(line.trim());
-            match whole.strip_suffix('\\') {
-                Some(kept) => whole = kept.to_string(),
-                None => break,
-            }
-        }
-        visible(&whole)
-    }
-
-    /// Why it is a question.
-    fn why(&self) -> String {
-        match (&self.state, self.before) {
-            (DecisionState::ContextChanged(_), Some(before)) => {
-                format!("the text around it has changed since {}", before.on)
-            }
-            (DecisionState::CommandChanged(_), Some(before)) => format!("it has changed since {}", before.on),
-            (DecisionState::Ambiguous(_), _) => self.command.handling.why().to_string(),
-            _ => doubt(self.command).unwrap_or_else(|| match proposal(self.command, self.phase) {
-                Some(_) => "nobody has accepted it".into(),
-                None => format!("no drill follows the phase `{}` unless its scenario says so", self.phase.name()),
-            }),
-        }
-    }
-
-    /// What has changed, as lines of a diff.
-    fn diff(&self) -> String {
-        let mut out = String::new();
-        let Some(before) = self.before.filter(|_| !self.is_decided()) else { return out };
-        let _ = writeln!(out, "    it was: {}, by {}", visible(&before.decided.text()), visible(&before.by));
-        let now = Decision::about(self.command, before.decided.clone(), &before.by, &before.on);
-        for (old, new) in [(&before.at, &now.at), (&before.under, &now.under), (&before.command, &now.command)] {
-            if old != new {
-                old.lines().for_each(|line| out.push_str(&format!("    - {}\n", visible(line))));
-                new.lines().for_each(|line| out.push_str(&format!("    + {}\n", visible(line))));
-            }
-        }
-        out
-    }
+/// Why a command is a question.
+fn why(case: &Reviewed<'_>) -> String {
+    let doubt = doubt(case.command).filter(|_| case.state == DecisionState::Open);
+    visible(&doubt.unwrap_or_else(|| case.why()))
 }
 
-/// Whether the steps of a phase can be followed: a scenario selects none of the others by itself.
-fn is_followed(phase: RunbookPhase) -> bool {
-    !matches!(phase, RunbookPhase::Escalate | RunbookPhase::Reference)
+/// What is proposed where nobody has decided; what has changed since is a person's to look at.
+fn proposed(case: &Reviewed<'_>) -> Option<Do> {
+    proposal(case.command, case.step.phase).filter(|_| case.decision.is_none())
+}
+
+/// What was decided, and what has changed since, line by line.
+fn changes(case: &Reviewed<'_>) -> Vec<String> {
+    let Some((_, before)) = case.decision.filter(|_| !case.is_decided()) else { return Vec::new() };
+    let mut lines = vec![format!("it was: {}, by {}", visible(&before.decided.text()), visible(&before.by))];
+    lines.extend(case.changes().iter().map(|(_, how)| visible(how)));
+    lines
 }
 
 /// Runs the command.
@@ -167,8 +128,7 @@ pub async fn run(args: AcceptArgs, globals: &super::Globals) -> Result<Exit, Err
     if args.check {
         return check(&pages, &args.paths, globals);
     }
-    let terminal = Terminal::new(true, "").is_present();
-    if !args.proposed && !args.prune && !terminal {
+    if !args.proposed && !args.prune && !is_somebody_there() {
         return Err(Error::usage("there is nobody to ask: `accept` needs a terminal")
             .hint("take the proposals with `--proposed`, or look at what is open with `--check`"));
     }
@@ -179,22 +139,18 @@ pub async fn run(args: AcceptArgs, globals: &super::Globals) -> Result<Exit, Err
         Some(by) if !by.trim().is_empty() => by,
         _ => identity(&globals.project).await?,
     };
-    let today = today();
     let mut open = 0;
     for page in &pages {
-        let decided = match args.proposed {
-            true => propose(page, &by, &today)?,
-            false => match ask(page, (&by, &today), args.again, globals).await {
-                Asked::Done(decided) => decided,
-                Asked::Quit(decided) => {
-                    save(page, &decided, args.prune)?;
-                    return Ok(Exit::Passed);
-                }
-            },
+        let (decided, quit) = match args.proposed {
+            true => (propose(page, &by)?, false),
+            false => ask(page, &by, args.again, globals).await,
         };
-        let left = |(number, case): (usize, &Case<'_>)| !case.is_decided() && !decided.contains_key(&number);
-        open += page.commands().iter().enumerate().filter(|one| left(*one)).count();
         save(page, &decided, args.prune)?;
+        if quit {
+            return Ok(Exit::Passed);
+        }
+        let left = |case: &&Reviewed<'_>| !case.is_decided() && !decided.contains_key(&case.place());
+        open += page.cases(false).iter().filter(left).count();
     }
     if !globals.quiet {
         let left = if open == 0 { "nothing is open".to_string() } else { format!("{} open", many(open, "decision")) };
@@ -203,13 +159,13 @@ pub async fn run(args: AcceptArgs, globals: &super::Globals) -> Result<Exit, Err
     Ok(Exit::Passed)
 }
 
-/// Asks about one runbook, where a drill is to follow it.
-pub(super) async fn offer(runbook: &Path, globals: &super::Globals) -> Result<(), Error> {
-    let pages = pages(&[runbook.to_path_buf()], globals)?;
+/// Asks about one runbook, where a drill is to follow these phases of it.
+pub(super) async fn offer(runbook: &Path, phases: &[RunbookPhase], globals: &super::Globals) -> Result<(), Error> {
     let by = identity(&globals.project).await?;
-    for page in &pages {
-        let (Asked::Done(decided) | Asked::Quit(decided)) = ask(page, (&by, &today()), false, globals).await;
-        save(page, &decided, false)?;
+    for mut page in pages(&[runbook.to_path_buf()], globals)? {
+        page.phases.extend(phases);
+        let (decided, _) = ask(&page, &by, false, globals).await;
+        save(&page, &decided, false)?;
     }
     Ok(())
 }
@@ -218,11 +174,8 @@ pub(super) async fn offer(runbook: &Path, globals: &super::Globals) -> Result<()
 pub(super) fn all(path: &Path, text: &str, by: &str) -> Result<(PathBuf, String), Error> {
     let source = Source::new(path, text);
     let runbook = runbook::parse(&source, &mut Diagnostics::default());
-    let stand = runbook.iter().flat_map(|runbook| {
-        let stand = runbook.match_decisions(None).commands.into_iter();
-        stand.filter_map(|(step, index, _)| runbook.command(step, index))
-    });
-    let decisions: Vec<Decision> = stand.map(|command| Decision::about(command, Do::Run, by, &today())).collect();
+    let cases = runbook.iter().flat_map(|runbook| runbook.review().cases);
+    let decisions: Vec<Decision> = cases.map(|case| Decision::about(case.command, Do::Run, by, &today())).collect();
     let written = written_reading(path, &decisions, None)
         .map_err(|error| Error::harness(format!("writing the reading: {error}")))?;
     Ok((places(path).into_iter().next().unwrap_or_else(|| path_of(path)), written))
@@ -243,7 +196,7 @@ fn pages(paths: &[PathBuf], globals: &super::Globals) -> Result<Vec<Page>, Error
     let paths: Vec<PathBuf> = named.collect::<Result<_, Error>>()?;
     let files = lint::collect(&paths, &globals.project, &Config::default())
         .map_err(|error| Error::usage(error.to_string()).hint("name files or folders of runbooks"))?;
-    let clients = clients(globals);
+    let followed = followed(globals);
     let mut diags = Diagnostics::default();
     let mut pages = Vec::new();
     for file in files {
@@ -254,8 +207,8 @@ fn pages(paths: &[PathBuf], globals: &super::Globals) -> Result<Vec<Page>, Error
                 continue;
             }
         };
-        let clients = file.canonicalize().ok().and_then(|whole| clients.get(&whole).cloned()).unwrap_or_default();
-        let reading = Reading { clients, bridged: true };
+        let of = file.canonicalize().ok().and_then(|whole| followed.get(&whole).cloned()).unwrap_or_default();
+        let reading = Reading { clients: of.clients, bridged: true };
         let mut of_page = Diagnostics::default();
         let mut runbook = runbook::parse_with(&source, &reading, &mut of_page);
         if let Some(runbook) = &mut runbook {
@@ -264,10 +217,9 @@ fn pages(paths: &[PathBuf], globals: &super::Globals) -> Result<Vec<Page>, Error
         of_page.all.retain(|diag| diag.level == crate::source::Level::Error);
         diags.all.append(&mut of_page.all);
         pages.extend(runbook.map(|runbook| {
-            let accepted = runbook.accepted.clone();
-            let matched = runbook.match_decisions(accepted.as_deref());
-            let written = RefCell::new(accepted.as_ref().map(|accepted| accepted.source.text.clone()));
-            Page { runbook, accepted, matched, written }
+            let page = Page { runbook, phases: of.phases, written: RefCell::default() };
+            page.written.replace(page.text());
+            page
         }));
     }
     if diags.has_errors() {
@@ -277,13 +229,14 @@ fn pages(paths: &[PathBuf], globals: &super::Globals) -> Result<Vec<Page>, Error
     Ok(pages)
 }
 
-/// Which languages the project's scenarios give a client, for each runbook.
-fn clients(globals: &super::Globals) -> BTreeMap<PathBuf, BTreeSet<String>> {
-    let mut found: BTreeMap<PathBuf, BTreeSet<String>> = BTreeMap::new();
-    for scenario in spec::project_scenarios(&globals.project) {
-        let Some((runbook, clients)) = spec::clients_of(&scenario) else { continue };
-        if let Ok(whole) = runbook.canonicalize() {
-            found.entry(whole).or_default().extend(clients);
+/// What the project's scenarios say about each runbook.
+fn followed(globals: &super::Globals) -> BTreeMap<PathBuf, FollowedRunbook> {
+    let mut found: BTreeMap<PathBuf, FollowedRunbook> = BTreeMap::new();
+    for of in spec::project_scenarios(&globals.project).iter().filter_map(|scenario| spec::followed_by(scenario)) {
+        if let Ok(whole) = of.runbook.canonicalize() {
+            let known = found.entry(whole).or_default();
+            known.clients.extend(of.clients);
+            known.phases.extend(of.phases);
         }
     }
     found
@@ -306,34 +259,26 @@ pub(super) async fn identity(project: &Path) -> Result<String, Error> {
 /// Says what is open, what has drifted, and which decisions are about nothing.
 fn check(pages: &[Page], paths: &[PathBuf], globals: &super::Globals) -> Result<Exit, Error> {
     let mut out = String::new();
-    let mut found = 0;
-    let mut decided = 0;
+    let (mut found, mut decided) = (0, 0);
     for page in pages {
         let path = page.path().display();
-        for case in page.commands() {
-            if case.is_decided() {
-                decided += 1;
-                continue;
-            }
-            found += 1;
-            let word = if case.before.is_some() { "drifted" } else { "open" };
+        let (done, open): (Vec<_>, Vec<_>) = page.cases(false).into_iter().partition(Reviewed::is_decided);
+        let stale = page.runbook.review().stale;
+        decided += done.len();
+        found += open.len() + stale.len();
+        for case in &open {
+            let word = if case.decision.is_some() { "drifted" } else { "open" };
             let Command { line, column, .. } = case.command;
+            let effect = case.command.effect();
             let what = match case.command.unread {
-                Some(unread) if case.command.effect().because.is_empty() => unread.text().to_string(),
-                _ => case.command.effect().because,
+                Some(unread) if effect.because.is_empty() => unread.text(),
+                _ => &effect.because,
             };
-            let _ = writeln!(
-                out,
-                "{path}:{line}:{column}: {word}: `{}`: {} ({})",
-                case.first_line(),
-                case.why(),
-                visible(&what)
-            );
-            out.push_str(&case.diff());
+            let (command, why, what) = (first_line(case.command), why(case), visible(what));
+            let _ = writeln!(out, "{path}:{line}:{column}: {word}: `{command}`: {why} ({what})");
+            changes(case).iter().for_each(|line| out.push_str(&format!("    {line}\n")));
         }
-        for decision in page.matched.stale.iter().filter_map(|at| page.decisions().get(*at)) {
-            let Some(accepted) = &page.accepted else { continue };
-            found += 1;
+        for (decision, accepted) in stale.into_iter().zip(page.runbook.accepted.iter().cycle()) {
             let at = accepted.source.pos(decision.span.start);
             let command = visible(decision.command.lines().next().unwrap_or_default());
             let reading = accepted.source.path.display();
@@ -355,7 +300,7 @@ fn check(pages: &[Page], paths: &[PathBuf], globals: &super::Globals) -> Result<
 /// Readings whose runbook is not there, in the folders that were named and in `readings/`.
 fn orphans(paths: &[PathBuf], globals: &super::Globals) -> Vec<PathBuf> {
     let mut folders: Vec<PathBuf> = match paths.is_empty() {
-        true => vec![globals.project.join("runbooks"), globals.project.join("readings")],
+        true => vec![globals.project.join("runbooks"), globals.project.join(FOLDER)],
         false => paths.iter().filter(|path| path.is_dir()).cloned().collect(),
     };
     let mut found = Vec::new();
@@ -369,14 +314,15 @@ fn orphans(paths: &[PathBuf], globals: &super::Globals) -> Vec<PathBuf> {
                 continue;
             }
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            if let Some(stem) = name.strip_suffix(".reading.yaml") {
-                // What lies below `readings/` is about the same path without it.
-                let above: PathBuf = path.components().filter(|part| part.as_os_str() != "readings").collect();
-                let there = |path: &Path, end: &str| path.with_file_name(format!("{stem}.{end}")).exists();
-                let runbook = ["md", "markdown"].iter().any(|end| there(&path, end) || there(&above, end));
-                if !runbook {
-                    found.push(tidy(&path));
-                }
+            let Some(stem) = name.strip_suffix(SUFFIX) else { continue };
+            // What lies below `readings/` is about the same path without it.
+            let above: PathBuf = path.components().filter(|part| part.as_os_str() != FOLDER).collect();
+            let named = ["md", "markdown"].map(|end| format!("{stem}.{end}")).into_iter().chain([stem.to_string()]);
+            if !named
+                .into_iter()
+                .any(|name| path.with_file_name(&name).exists() || above.with_file_name(&name).exists())
+            {
+                found.push(tidy(&path));
             }
         }
     }
@@ -385,251 +331,180 @@ fn orphans(paths: &[PathBuf], globals: &super::Globals) -> Vec<PathBuf> {
 }
 
 fn prune(pages: &[Page]) -> Result<Exit, Error> {
-    for page in pages.iter().filter(|page| !page.matched.stale.is_empty()) {
-        save(page, &BTreeMap::new(), true)?;
-        say(&format!("{}: {} removed\n", page.path().display(), many(page.matched.stale.len(), "decision")));
+    for page in pages {
+        let stale = page.runbook.review().stale.len();
+        if stale > 0 {
+            save(page, &Decided::new(), true)?;
+            say(&format!("{}: {} removed\n", page.path().display(), many(stale, "decision")));
+        }
     }
     Ok(Exit::Passed)
 }
 
-/// What is decided about commands, by their number among those of [`Page::commands`].
-type Decided = BTreeMap<usize, Decision>;
+/// What is decided about commands, by their places.
+type Decided = BTreeMap<(usize, usize), Decision>;
 
-/// Takes every proposal for what nobody has decided about; what has drifted is a person's to look at.
-fn propose(page: &Page, by: &str, today: &str) -> Result<Decided, Error> {
+/// Takes every proposal.
+fn propose(page: &Page, by: &str) -> Result<Decided, Error> {
     let mut decided = Decided::new();
     let mut out = String::new();
-    let path = page.path().display();
-    for (number, case) in page.commands().iter().enumerate().filter(|(_, case)| !case.is_decided()) {
-        let line = case.command.line;
-        let proposed = proposal(case.command, case.phase).filter(|_| case.before.is_none());
-        match proposed {
-            Some(proposed) => {
-                let _ = writeln!(out, "{path}:{line}: {}: {}", proposed.text(), case.first_line());
-                decided.insert(number, Decision::about(case.command, proposed, by, today));
-            }
-            None => {
-                let _ = writeln!(out, "{path}:{line}: open: {} ({})", case.first_line(), case.why());
-            }
-        }
+    for case in page.cases(false).iter().filter(|case| !case.is_decided()) {
+        let (path, line, command) = (page.path().display(), case.command.line, first_line(case.command));
+        let proposed = proposed(case);
+        let _ = match &proposed {
+            Some(proposed) => writeln!(out, "{path}:{line}: {}: {command}", proposed.text()),
+            None => writeln!(out, "{path}:{line}: open: {command} ({})", why(case)),
+        };
+        decided.extend(proposed.map(|what| (case.place(), Decision::about(case.command, what, by, &today()))));
     }
     print(&out)?;
     Ok(decided)
 }
 
-/// How asking ended.
-enum Asked {
-    /// Every question was asked.
-    Done(Decided),
-    /// The person went away; what was decided is kept.
-    Quit(Decided),
-}
-
-/// What a person answered.
-enum Answer {
-    Decide(Do),
-    /// The same for the rest of the block.
-    Rest,
-    Leave,
-    Back,
-    Quit,
-    Unclear,
-}
-
-/// Asks about what is open, or `again` about everything; `by` is who decides, and when.
-async fn ask(page: &Page, (by, today): (&str, &str), again: bool, globals: &super::Globals) -> Asked {
-    let cases = page.commands();
-    let open: Vec<usize> =
-        (0..cases.len()).filter(|at| cases.get(*at).is_some_and(|case| again || !case.is_decided())).collect();
+/// Asks about what is open, or `again` about everything. Also returns whether the person went away.
+async fn ask(page: &Page, by: &str, again: bool, globals: &super::Globals) -> (Decided, bool) {
+    let all = page.cases(again);
+    let open: Vec<&Reviewed<'_>> = all.iter().filter(|case| again || !case.is_decided()).collect();
     let mut decided = Decided::new();
     if open.is_empty() {
-        let count = many(cases.len(), "command");
-        say(&format!("{}: nothing is open ({count} decided)\n", page.path().display()));
-        return Asked::Done(decided);
+        say(&format!("{}: nothing is open ({} decided)\n", page.path().display(), many(all.len(), "command")));
     }
-    let mut at = 0;
+    let (mut at, mut whole) = (0, false);
     let mut last: Option<((usize, usize), Do)> = None;
-    while let Some((number, case)) = open.get(at).and_then(|number| Some((*number, cases.get(*number)?))) {
-        let proposed = proposal(case.command, case.phase).filter(|_| case.before.is_none());
-        say(&question(page, case, (at + 1, open.len()), proposed.as_ref(), globals));
-        let Some(said) = answer("  > ".to_string(), false).await else { return Asked::Quit(decided) };
-        let answer = match understood(&said, proposed.as_ref()) {
-            // Of a choice it is asked what it is called.
-            None => choice(page, &decided).await,
-            Some(answer) => answer,
-        };
-        match answer {
-            Answer::Decide(decision) => {
-                decided.insert(number, Decision::about(case.command, decision.clone(), by, today));
-                // Whatever ends this, what was decided is kept.
-                if let Err(error) = save(page, &decided, false) {
-                    say(&format!("{error}\n"));
-                }
-                last = Some((case.block, decision));
-                at += 1;
-            }
-            Answer::Rest => match last.as_ref().filter(|(block, _)| *block == case.block) {
-                Some((_, Do::Way { .. })) => say("  a way is decided for each command: `w`\n"),
-                Some((_, decision)) => {
-                    let here = |number: &usize| cases.get(*number).is_some_and(|other| other.block == case.block);
-                    while let Some(number) = open.get(at).filter(|number| here(number)) {
-                        if let Some(case) = cases.get(*number) {
-                            decided.insert(*number, Decision::about(case.command, decision.clone(), by, today));
+    while let Some(case) = open.get(at) {
+        let proposed = proposed(case);
+        let screen = screen(page, case, (at + 1, open.len()), proposed.as_ref(), globals);
+        screen.show(std::mem::take(&mut whole)).await;
+        let Some(said) = answer("  > ".to_string(), false).await else { return (decided, true) };
+        let about = |case: &Reviewed<'_>, what: &Do| Decision::about(case.command, what.clone(), by, &today());
+        let what = match said.trim() {
+            "" => proposed,
+            "r" | "run" => Some(Do::Run),
+            "s" | "skip" => Some(Do::Skip),
+            "p" | "person" => Some(Do::Person),
+            "w" | "way" => choice(page, &decided).await,
+            "q" | "quit" => return (decided, true),
+            other => {
+                let before = last.clone().filter(|(block, _)| *block == case.block);
+                match (other, before) {
+                    ("a" | "all", Some((_, Do::Way { .. }))) => say("  a way is decided for each command: `w`\n"),
+                    ("a" | "all", Some((block, what))) => {
+                        while let Some(case) = open.get(at).filter(|case| case.block == block) {
+                            decided.insert(case.place(), about(case, &what));
+                            at += 1;
                         }
-                        at += 1;
                     }
+                    ("a" | "all", None) => say("  nothing was decided in this block yet\n"),
+                    ("o" | "open", _) => at += 1,
+                    ("b" | "back", _) => {
+                        (at, last) = (at.saturating_sub(1), None);
+                        open.get(at).map(|case| decided.remove(&case.place()));
+                    }
+                    ("m" | "more", _) => whole = true,
+                    _ => say(UNCLEAR),
                 }
-                None => say("  nothing was decided in this block yet\n"),
-            },
-            Answer::Leave => at += 1,
-            Answer::Back => {
-                at = at.saturating_sub(1);
-                last = None;
-                open.get(at).map(|number| decided.remove(number));
+                keep(page, &decided);
+                continue;
             }
-            Answer::Quit => return Asked::Quit(decided),
-            Answer::Unclear => say("  r, s, p, w, a, o, b or q; a way is written as `backend: postgres`\n"),
+        };
+        match what {
+            Some(what) => {
+                decided.insert(case.place(), about(case, &what));
+                last = Some((case.block, what));
+                at += 1;
+                keep(page, &decided);
+            }
+            None => say(UNCLEAR),
         }
     }
-    Asked::Done(decided)
+    (decided, false)
 }
 
-/// What a key means; `None` asks for a choice.
-fn understood(said: &str, proposed: Option<&Do>) -> Option<Answer> {
-    Some(match said.trim() {
-        "" => proposed.map_or(Answer::Unclear, |proposed| Answer::Decide(proposed.clone())),
-        "r" | "run" => Answer::Decide(Do::Run),
-        "s" | "skip" => Answer::Decide(Do::Skip),
-        "p" | "person" => Answer::Decide(Do::Person),
-        "w" | "way" => return None,
-        "a" | "all" => Answer::Rest,
-        "o" | "open" => Answer::Leave,
-        "b" | "back" => Answer::Back,
-        "q" | "quit" => Answer::Quit,
-        _ => Answer::Unclear,
-    })
+/// Writes what was decided so far, whatever ends the questions.
+fn keep(page: &Page, decided: &Decided) {
+    if let Err(error) = save(page, decided, false) {
+        say(&format!("{error}\n"));
+    }
 }
 
-async fn choice(page: &Page, decided: &Decided) -> Answer {
-    let known: BTreeSet<String> = page
-        .decisions()
-        .iter()
-        .chain(decided.values())
-        .filter_map(|decision| match &decision.decided {
-            Do::Way { choice, way } => Some(format!("{choice}: {way}")),
-            _ => None,
-        })
-        .collect();
+/// The choice and the way that a command is, as a person names them.
+async fn choice(page: &Page, decided: &Decided) -> Option<Do> {
+    let ways = page.decisions().iter().chain(decided.values()).filter(|one| matches!(one.decided, Do::Way { .. }));
+    let known: BTreeSet<String> = ways.map(|one| visible(&one.decided.text())).collect();
     if !known.is_empty() {
-        say(&format!("  there is {}\n", known.iter().map(|way| visible(way)).collect::<Vec<_>>().join(", ")));
+        say(&format!("  there is {}\n", known.into_iter().collect::<Vec<_>>().join(", ")));
     }
-    let said =
-        answer("  which choice is it, and which of its ways is this? (backend: postgres) ".to_string(), false).await;
-    let said = said.unwrap_or_default();
-    match said.split_once(':').map(|(choice, way)| (choice.trim(), way.trim())) {
-        Some((choice, way)) if !choice.is_empty() && !way.is_empty() => {
-            Answer::Decide(Do::Way { choice: choice.to_string(), way: way.to_string() })
-        }
-        _ => Answer::Unclear,
-    }
+    let question = "  which choice is it, and which of its ways is this? (backend: postgres) ";
+    let said = answer(question.to_string(), false).await.unwrap_or_default();
+    let (choice, way) = said.split_once(':').map(|(choice, way)| (choice.trim(), way.trim()))?;
+    let named = !choice.is_empty() && !way.is_empty();
+    named.then(|| Do::Way { choice: choice.to_string(), way: way.to_string() })
 }
 
-/// What is asked: the lines of the runbook with the command marked, what governs it, what it does and how that is known, and the
-/// proposal.
-fn question(
+/// What is asked: what governs the command, the lines of the runbook with it marked, what has changed, what it does and how that is
+/// known, and the proposal.
+fn screen(
     page: &Page,
-    case: &Case<'_>,
+    case: &Reviewed<'_>,
     (number, of): (usize, usize),
     proposed: Option<&Do>,
     globals: &super::Globals,
-) -> String {
-    let color = globals.may_color() && stderr_is_terminal();
-    let bold = |text: &str| if color { format!("\u{1b}[1m{text}\u{1b}[0m") } else { text.to_string() };
-    let Command { line, governs, text, .. } = case.command;
-    let mut out = format!("\n{}\n", bold(&format!("{number} of {of}  {}:{line}", page.path().display())));
+) -> Screen {
+    let Command { line, governs, text, unread, .. } = case.command;
+    let mut screen = Screen::new(globals.may_color() && stderr_is_terminal());
+    screen.title(format!("{number} of {of}  {}:{line}", page.path().display()));
     if !governs.headings.is_empty() {
-        let _ = writeln!(out, "  under {}", visible(&governs.path()));
+        screen.may_hide(0, format!("under {}", visible(&governs.path())));
     }
-    let height = text.lines().count().max(1);
     let lines: Vec<&str> = page.runbook.source.text.lines().collect();
-    let from = line.saturating_sub(ABOVE + 1);
-    for (at, written) in lines.iter().enumerate().take(line + height - 1 + BELOW).skip(from) {
-        let own = (*line..line + height).contains(&(at + 1));
-        let shown = format!("{:>5} {} {}", at + 1, if own { ">" } else { " " }, visible(written));
-        let _ = writeln!(out, "{}", if own { bold(&shown) } else { shown });
+    let (height, from) = (text.lines().count().max(1), line.saturating_sub(ABOVE + 1));
+    let near = lines.get(from..*line).unwrap_or_default().iter().flat_map(|line| line.split_whitespace());
+    let near = near.collect::<Vec<_>>().join(" ");
+    for above in governs.under.iter().filter(|above| !near.contains(beginning(above, 40))) {
+        screen.may_hide(0, format!("before it: {}", visible(above)));
     }
-    match case.before {
-        Some(before) if case.is_decided() => {
-            let _ = writeln!(
-                out,
-                "  decided: {}, by {} on {}",
-                visible(&before.decided.text()),
-                visible(&before.by),
-                before.on
-            );
+    for (at, written) in lines.iter().enumerate().take(line + height - 1 + BELOW).skip(from) {
+        screen.page(at + 1, (*line..line + height).contains(&(at + 1)), &visible(written));
+    }
+    if lines.get(line - 1).is_none_or(|line| Some(line.trim()) != text.lines().next()) {
+        screen.bold(format!("the command: {}", visible(text)));
+    }
+    match case.decision {
+        Some((_, Decision { decided, by, on, .. })) if case.is_decided() => {
+            screen.keep(format!("decided: {}, by {} on {on}", visible(&decided.text()), visible(by)));
         }
         Some(_) => {
-            let _ = writeln!(out, "  {}:", case.why());
-            out.push_str(&case.diff());
+            screen.keep(format!("{}:", why(case)));
+            changes(case).into_iter().for_each(|line| screen.may_hide(2, format!("  {line}")));
         }
         None => {}
     }
-    if lines.get(line - 1).is_none_or(|line| Some(line.trim()) != text.lines().next()) {
-        let _ = writeln!(out, "  the command: {}", bold(&visible(text)));
-    }
-    let above = governs.text();
-    if !above.is_empty() && lines.get(from..*line).is_none_or(|near| !near.concat().contains(beginning(&above, 40))) {
-        let _ = writeln!(out, "  before it: {}", visible(&above.replace('\n', " ")));
-    }
     let effect = case.command.effect();
-    let what = match effect.kind {
-        crate::programs::Kind::Changes => "changes something",
-        crate::programs::Kind::Looks => "only looks",
-        crate::programs::Kind::Unknown => "may change something",
-    };
-    let why = if effect.because.is_empty() { String::new() } else { format!(": {}", visible(&effect.because)) };
-    let _ = writeln!(out, "  it {what}{why}");
-    if let Some(unread) = case.command.unread {
-        let _ = writeln!(out, "  is it a command of this runbook? {}; [s] leaves it out", unread.text());
+    let because = if effect.because.is_empty() { String::new() } else { format!(": {}", visible(&effect.because)) };
+    screen.keep(format!("it {}{because}", effect.kind.text()));
+    if let Some(unread) = unread {
+        screen.keep(format!("is it a command of this runbook? {}; [s] leaves it out", unread.text()));
     }
-    let _ = match proposed {
-        Some(proposed) => writeln!(out, "  proposal: {} (Enter)", bold(&proposed.text())),
-        None if case.is_decided() => Ok(()),
-        None => writeln!(out, "  no proposal: {}", visible(&case.why())),
+    match proposed {
+        Some(proposed) => screen.bold(format!("proposal: {} (Enter)", proposed.text())),
+        None if case.decision.is_some() => &mut screen,
+        None => screen.keep(format!("no proposal: {}", why(case))),
     };
-    out.push_str("  [r]un  [s]kip  [p]erson  [w]ay of a choice  [a]s before, rest of the block\n");
-    out.push_str("  leave it [o]pen  [b]ack  [q]uit and keep\n");
-    out
+    screen.keep("[r]un  [s]kip  [p]erson  [w]ay of a choice  [a]s before, rest of the block");
+    screen.keep("leave it [o]pen  [b]ack  [q]uit and keep");
+    screen
 }
 
 /// Writes what was decided to the reading, beside what was decided before; where the folder is not to be written to, below
 /// `readings/`.
 fn save(page: &Page, decided: &Decided, prune: bool) -> Result<(), Error> {
-    let gone = prune && !page.matched.stale.is_empty();
-    if decided.is_empty() && !gone {
+    let review = page.runbook.review();
+    let is_untouched = *page.written.borrow() == page.text();
+    if is_untouched && decided.is_empty() && (!prune || review.stale.is_empty()) {
         return Ok(());
     }
-    // Every decision stays, or has its place taken by a new one about the same command.
-    let cases = page.commands();
-    let number_of = |at: usize| cases.iter().position(|case| case.state.decision() == Some(at));
-    let place = |command: &Command| (command.line, command.column);
-    let place_of = |at: usize| {
-        let found = page.matched.commands.iter().find(|(_, _, state)| state.decision() == Some(at));
-        found.and_then(|(step, index, _)| page.runbook.command(*step, *index)).map_or((usize::MAX, 0), place)
-    };
-    let kept = page.decisions().iter().enumerate().filter(|(at, _)| !(prune && page.matched.stale.contains(at)));
-    let kept = kept.map(|(at, old)| {
-        let new = number_of(at).and_then(|number| decided.get(&number));
-        (place_of(at), new.unwrap_or(old).clone())
-    });
-    let mut all: Vec<((usize, usize), Decision)> = kept.collect();
-    all.extend(decided.iter().filter_map(|(number, new)| {
-        let case = cases.get(*number).filter(|case| case.before.is_none())?;
-        Some((place(case.command), new.clone()))
-    }));
-    all.sort_by_key(|(at, _)| *at);
-    let all: Vec<Decision> = all.into_iter().map(|(_, decision)| decision).collect();
-    let text = written_reading(page.path(), &all, page.accepted.as_deref())
+    let all = review.with(decided, page.decisions(), prune);
+    let text = written_reading(page.path(), &all, page.runbook.accepted.as_deref())
         .map_err(|error| Error::harness(format!("writing the reading: {error}")))?;
     let path = path_of(page.path());
     let there = std::fs::read_to_string(&path).ok();

@@ -3,7 +3,7 @@
 use crate::engine::{ByHand, Person};
 use crate::output::{say, stderr_is_terminal, visible};
 use crate::record::looks_secret;
-use crate::report::Curtain;
+use crate::report::ConsolePause;
 use crate::runbook::{Handling, Input, Step, StepKind};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -20,34 +20,36 @@ pub struct Terminal {
     /// Inputs whose value was not given.
     refused: BTreeSet<String>,
     /// What must not stand where somebody types.
-    curtain: Curtain,
+    pause: ConsolePause,
+}
+
+/// Whether somebody can be asked: standard input and standard error are a terminal, outside of CI.
+pub(super) fn is_somebody_there() -> bool {
+    let ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false");
+    !ci && std::io::stdin().is_terminal() && stderr_is_terminal()
 }
 
 impl Terminal {
-    /// Asks if `wanted`, and if standard input and standard error are a terminal outside of CI.
+    /// Asks if `wanted`, and if somebody is there.
     pub fn new(wanted: bool, runbook: &str) -> Terminal {
-        let ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false");
-        let present = wanted && !ci && std::io::stdin().is_terminal() && stderr_is_terminal();
         Terminal {
-            present,
+            present: wanted && is_somebody_there(),
             text: runbook.lines().map(str::to_string).collect(),
             refused: BTreeSet::new(),
-            curtain: Curtain::default(),
+            pause: ConsolePause::default(),
         }
     }
 
-    /// The curtain that is down while somebody is asked.
-    pub fn curtain(&self) -> Curtain {
-        self.curtain.clone()
+    /// What pauses the console while somebody is asked.
+    pub fn pause(&self) -> ConsolePause {
+        self.pause.clone()
     }
 
     /// Whether there is somebody to ask.
     pub fn is_present(&self) -> bool {
         self.present
     }
-}
 
-impl Terminal {
     async fn ask_for_step(&mut self, step: &Step) -> ByHand {
         if !self.present {
             return ByHand::Skipped;
@@ -62,7 +64,7 @@ impl Terminal {
                 .map_or("", |command| command.handling.why()),
         };
         let question = format!("\n{shown}  this is yours to do ({}): [Enter] done, s skip, q stop? ", visible(why));
-        let _lowered = self.curtain.lower();
+        let _paused = self.pause.pause();
         loop {
             match answer(question.clone(), false).await.as_deref().map(str::trim) {
                 Some("" | "d" | "done") => return ByHand::Done,
@@ -78,7 +80,7 @@ impl Terminal {
         if !self.present || self.refused.contains(&input.name) {
             return None;
         }
-        let _lowered = self.curtain.lower();
+        let _paused = self.pause.pause();
         let question = format!("  value of {} (line {}; nothing: it has none): ", visible(&input.spelling), input.line);
         let value = answer(question, looks_secret(&input.name)).await.filter(|value| !value.is_empty());
         if value.is_none() {

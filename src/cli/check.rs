@@ -8,7 +8,7 @@ use crate::report::many;
 use crate::source::{Diagnostics, Source, render};
 use crate::spec::{
     Overrides, Plan, check_environment, check_objectives, check_services, check_variables, find, find_game_day,
-    is_game_day, load, load_game_day, project_files, project_game_days, project_scenarios, root_of,
+    is_game_day, load, load_game_day, project_game_days, project_scenarios, root_of,
 };
 use crate::stack::StackError;
 use crate::stack::docker::{Endpoint, KnownPrograms, ResolveError, ResolvedModel, resolve};
@@ -96,7 +96,7 @@ fn selected(args: &CheckArgs, project: &Path) -> Result<Selected, Error> {
         return Ok(selected);
     }
     let scenarios = project_scenarios(project);
-    let runbooks = project_files(project, "runbooks", &["md", "markdown"]);
+    let runbooks = super::show::runbooks(project)?;
     let days = project_game_days(project);
     if scenarios.is_empty() && runbooks.is_empty() && days.is_empty() {
         return Err(Error::usage(format!("there is neither scenarios/ nor runbooks/ in {}", project.display()))

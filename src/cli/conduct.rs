@@ -211,7 +211,7 @@ fn display(wishes: &Wishes, person: &Terminal) -> Box<dyn Observer> {
             color: wishes.color,
             live: stderr_is_terminal(),
             label: None,
-            curtain: person.curtain(),
+            pause: person.pause(),
         })),
     }
 }

@@ -2,7 +2,7 @@
 //! own configuration and asked for again when what is asked for changes.
 
 use super::Globals;
-use super::ask::Terminal;
+use super::ask::{answer, is_somebody_there};
 use crate::error::Error;
 use crate::output::{say_line, visible};
 use crate::record::write_atomic;
@@ -86,7 +86,7 @@ fn right(text: &str) -> Result<String, String> {
 /// # Errors
 /// `Usage` when what was allowed before cannot be read: it would be lost with the next yes.
 pub(super) async fn settle(plans: &mut [Plan], endpoint: &Endpoint) -> Result<Settled, Error> {
-    if !Terminal::new(true, "").is_present() {
+    if !is_somebody_there() {
         return Ok(Settled::NotAsked);
     }
     let mut settled = Settled::NotAsked;
@@ -110,8 +110,8 @@ pub(super) async fn settle(plans: &mut [Plan], endpoint: &Endpoint) -> Result<Se
             services: asked.services.iter().map(|(name, service)| (name.clone(), digests(service))).collect(),
             digest: asked.digest.clone(),
         };
-        let answer = super::ask::answer(question(&asked, &new, &earlier, file.as_deref()), false).await;
-        if !answer.is_some_and(|answer| matches!(answer.trim(), "y" | "Y" | "yes")) {
+        let said = answer(question(&asked, &new, &earlier, file.as_deref()), false).await;
+        if !said.is_some_and(|said| matches!(said.trim(), "y" | "Y" | "yes")) {
             return Ok(Settled::Declined);
         }
         let kept = file.ok_or_else(|| "neither XDG_CONFIG_HOME nor HOME is set".to_string());

@@ -119,7 +119,7 @@ fn color(globals: &super::Globals) -> bool {
 }
 
 fn rule(id: &str) -> Result<&'static Rule, Error> {
-    RULES.iter().copied().find(|rule| rule.id.eq_ignore_ascii_case(id)).ok_or_else(|| {
+    RULES.iter().find(|rule| rule.id.eq_ignore_ascii_case(id)).ok_or_else(|| {
         let ids = RULES.iter().map(|rule| rule.id);
         Error::usage(format!("there is no rule `{}`", crate::source::shorten(id)))
             .hint(format!("{}; `firedrill lint --list` has them all", did_you_mean(&id.to_uppercase(), ids)))

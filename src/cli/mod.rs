@@ -22,6 +22,7 @@ mod report;
 mod run;
 mod scenario;
 mod schema;
+mod screen;
 mod shell;
 mod show;
 mod sweep;
@@ -123,13 +124,14 @@ impl Globals {
             Ok(source) => crate::programs::add(&source, &mut diags),
             Err(error) => error.report("the project's programs", None, &mut diags),
         }
-        match diags.has_errors() {
-            true => {
-                let shown = crate::source::render(&diags, self.color());
-                Err(Error::usage(format!("the project's programs have mistakes\n\n{}", shown.trim_end())))
-            }
-            false => Ok(()),
+        let shown = crate::source::render(&diags, self.color());
+        if diags.has_errors() {
+            return Err(Error::usage(format!("the project's programs have mistakes\n\n{}", shown.trim_end())));
         }
+        if !self.quiet {
+            output::say(&shown);
+        }
+        Ok(())
     }
 
     /// What the command line adds to the files that it reads.

@@ -1,8 +1,9 @@
 //! `firedrill scenario`: runs drills.
 
-use super::ask::Terminal;
+use super::ask::{answer, is_somebody_there};
 use super::conduct::{self, Format, Wishes};
 use crate::error::{Error, Exit};
+use crate::record::Verdict;
 use crate::spec::{self, Overrides, Plan};
 use std::path::PathBuf;
 
@@ -53,7 +54,7 @@ pub(super) fn key_value(text: &str) -> Result<(String, String), String> {
 
 /// Runs the command.
 pub async fn run(args: ScenarioArgs, globals: &super::Globals) -> Result<Exit, Error> {
-    if args.ask && !Terminal::new(true, "").is_present() {
+    if args.ask && !is_somebody_there() {
         return Err(Error::usage(
             "there is nobody to ask: `--ask` needs a terminal on standard input and standard error",
         )
@@ -82,28 +83,32 @@ pub async fn run(args: ScenarioArgs, globals: &super::Globals) -> Result<Exit, E
 }
 
 /// Where somebody is at the terminal: asks whether they want to decide now about what nobody has decided about. Whether they did.
+///
+/// # Errors
+/// `Usage` when they do not: the drill would only break the stack, and end at the first such step.
 async fn looked_at(plans: &[Plan], globals: &super::Globals) -> Result<bool, Error> {
-    if globals.quiet || !Terminal::new(true, "").is_present() {
+    if globals.quiet || !is_somebody_there() {
         return Ok(false);
     }
     let mut looked = false;
-    for plan in plans {
+    for plan in plans.iter().filter(|plan| plan.expect != Verdict::StepBlocked) {
         let Some(runbook) = &plan.runbook else { continue };
-        let open = spec::undecided(runbook, Some(&plan.respond.phases)).len();
+        let open = spec::undecided(runbook, &plan.respond.phases).iter().filter(|case| !case.is_decided()).count();
         if open == 0 {
             continue;
         }
-        let path = &runbook.source.path;
+        let path = runbook.source.path.display();
+        let open = crate::report::many(open, "command");
         let question = format!(
-            "{}: {} to be accepted before the drill follows it: what changes something, or may\nlook now? [Y/n] ",
-            path.display(),
-            crate::report::many(open, "command")
+            "{path}: {open} to be accepted before the drill follows it: what changes something, or may\nlook at them now? [Y/n] "
         );
-        let said = super::ask::answer(question, false).await.unwrap_or_else(|| "n".into());
-        if matches!(said.trim(), "" | "y" | "Y" | "yes") {
-            super::accept::offer(path, globals).await?;
-            looked = true;
+        let said = answer(question, false).await.unwrap_or_else(|| "n".into());
+        if !matches!(said.trim(), "" | "y" | "Y" | "yes") {
+            return Err(Error::usage(format!("nothing was started: {open} of {path} would block their steps"))
+                .hint(format!("`firedrill accept {path}`; with `--quiet` the drill runs up to the first of them")));
         }
+        super::accept::offer(&runbook.source.path, &plan.respond.phases, globals).await?;
+        looked = true;
     }
     Ok(looked)
 }

@@ -7,16 +7,15 @@ mod markdown;
 mod matrix;
 mod paths;
 mod scenario;
-mod schema;
 mod text;
 
+pub use crate::services::schema;
 pub use drill::{Drill, DrilledStep};
 pub use json::json;
 pub use markdown::markdown;
 pub use matrix::{Cell, Coverage, LastDrill, Proof, ServiceCoverage, State, Targets, Watched};
 pub use paths::same_file;
 pub use scenario::{Scenario, ScenarioStep};
-pub use schema::schema;
 pub use text::{missing, overdue, text};
 
 #[cfg(test)]

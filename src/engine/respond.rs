@@ -11,7 +11,7 @@ use crate::stack::Stack;
 impl<S: Stack> Occasion for Drill<'_, S> {
     /// Users must still suffer when the first command starts that is meant to help: one that only waits or looks is not.
     async fn before(&mut self, step: &Step, command: &str) -> Result<(), Stop> {
-        if self.mitigates(step.phase) && self.mitigation.is_none() && !crate::runbook::only_looks(command) {
+        if self.mitigates(step.phase) && self.mitigation.is_none() && !crate::programs::only_looks(command) {
             self.still_there().await?;
             self.still_broken()?;
             self.mitigation = Some((self.sink.now(), None));

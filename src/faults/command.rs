@@ -18,13 +18,11 @@
 
 use super::undoing::Undoing;
 use super::{
-    FaultError, Field, FromNode, GOES_WITH_THE_STACK, Inject, Presence, Undo, containers, read_covers,
+    FaultError, Field, FromMap, GOES_WITH_THE_STACK, Inject, Presence, Undo, containers, read_covers,
 };
-use crate::programs::{Answer, Sink};
-use crate::runbook;
-use crate::source::{Diagnostics, MapReader, Node, Source};
+use crate::programs::{self, Answer, Sink};
+use crate::source::{At, MapReader};
 use crate::stack::{Executed, Stack};
-use std::sync::Arc;
 use std::time::Duration;
 
 /// How long each of its scripts may take.
@@ -45,29 +43,39 @@ pub struct Command {
     covers: Option<String>,
 }
 
-impl FromNode for Command {
-    fn from_node(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Self> {
-        let mut map = MapReader::new(node, "`command`", source, diags)?;
+impl FromMap for Command {
+    fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
         let service = map.require("service");
-        let [run, confirm] = ["run", "confirm"].map(|key| {
-            let script: Option<String> = map.require(key);
-            let span = map.span_of(key);
-            if script.as_ref().is_some_and(|script| script.trim().is_empty()) {
-                map.error(span, format!("`{key}` is empty"));
-            }
-            // A shell makes of a command that is not there, and of every other failure, what the script waits for.
-            if key == "confirm" && script.as_ref().is_some_and(|script| script.split_whitespace().next() == Some("!")) {
-                map.error(span, "`confirm` begins with `!`: a command that cannot be run would count as the fault in place")
-                    .help("ask for the exit code that is meant: `test ! -f /srv/flags.json`, or `openssl … ; test $? -eq 1`");
-            }
-            script
-        });
-        let undo = Undoing::read(&mut map, "`command`");
+        let run = map.require_by("run", read_script);
+        let instead =
+            "ask for the exit code that is meant: `test ! -f /srv/flags.json`, or `openssl … ; test $? -eq 1`";
+        let confirm = map.require_by("confirm", |at| read_question(at, "the fault in place", instead));
+        let undo = Undoing::read(map, "`command`");
         let summary = map.optional("summary");
-        let covers = read_covers(&mut map);
-        map.finish()?;
+        let covers = read_covers(map);
         Some(Command { service: service?, run: run?, undo: undo?, confirm: confirm?, summary, covers })
     }
+}
+
+/// Reads a script.
+pub(super) fn read_script(at: &mut At<'_>) -> Option<String> {
+    let script: String = at.value()?;
+    if script.trim().is_empty() {
+        at.error(format!("`{}` is empty", at.key));
+    }
+    Some(script)
+}
+
+/// Reads a script that answers a question by its exit code. A shell makes of a command that is not there, and of every other
+/// failure, what would then count as a yes (`counts_as`); `instead` is what to write.
+pub fn read_question(at: &mut At<'_>, counts_as: &str, instead: &str) -> Option<String> {
+    let script = read_script(at)?;
+    if script.split_whitespace().next() == Some("!") {
+        let key = at.key;
+        at.error(format!("`{key}` begins with `!`: a command that cannot be run would count as {counts_as}"))
+            .help(instead);
+    }
+    Some(script)
 }
 
 /// The command line of a script.
@@ -103,8 +111,8 @@ pub(super) async fn ask<S: Stack>(
 /// What a program of a script answered that its exit code does not tell. Both streams come as one: where standard output goes
 /// through a pipe or into a file, nobody can tell of which one a line is, and what stands behind the pipe decides.
 fn refused(text: &str, output: &str) -> Option<Answer> {
-    let elsewhere = runbook::calls(text).iter().any(|call| matches!(call.stdout, Sink::Piped | Sink::File));
-    runbook::answered(text, output, if elsewhere { "" } else { output })
+    let elsewhere = programs::calls(text).iter().any(|call| matches!(call.stdout, Sink::Piped | Sink::File));
+    programs::answered(text, output, if elsewhere { "" } else { output })
 }
 
 impl Command {

@@ -9,11 +9,10 @@
 //! ```
 
 use super::containers::{self, Chosen};
-use super::{FaultError, Field, FromNode, Inject, Presence, Undo};
-use crate::source::{Diagnostics, Form, MapReader, Node, Source, did_you_mean};
+use super::{FaultError, Field, FromMap, Inject, Presence, Undo};
+use crate::source::{Form, MapReader, did_you_mean};
 use crate::stack::{ContainerOp, ContainerState, Stack};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -45,13 +44,11 @@ pub struct ContainerKill {
 /// Since when containers are up, by id: which start it was, and when it was noticed.
 type Up = BTreeMap<String, (String, Instant)>;
 
-impl FromNode for ContainerKill {
-    fn from_node(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Self> {
-        let mut map = MapReader::new(node, "`container_kill`", source, diags)?;
-        let chosen = Chosen::read(&mut map);
+impl FromMap for ContainerKill {
+    fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
+        let chosen = Chosen::read(map);
         let signal = map.optional_with("signal", A_SIGNAL, signal);
         let returns = map.optional("returns");
-        map.finish()?;
         Some(ContainerKill { chosen: chosen?, signal: signal.unwrap_or_else(|| "SIGKILL".into()), returns })
     }
 }

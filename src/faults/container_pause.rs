@@ -6,10 +6,9 @@
 //! ```
 
 use super::containers::{self, Chosen};
-use super::{FaultError, Field, FromNode, Inject, Presence, Undo};
-use crate::source::{Diagnostics, MapReader, Node, Source};
+use super::{FaultError, Field, FromMap, Inject, Presence, Undo};
+use crate::source::MapReader;
 use crate::stack::{ContainerOp, Stack};
-use std::sync::Arc;
 
 /// Frozen containers.
 #[derive(Debug, Clone)]
@@ -17,11 +16,9 @@ pub struct ContainerPause {
     chosen: Chosen,
 }
 
-impl FromNode for ContainerPause {
-    fn from_node(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Self> {
-        let mut map = MapReader::new(node, "`container_pause`", source, diags)?;
-        let chosen = Chosen::read(&mut map);
-        map.finish()?;
+impl FromMap for ContainerPause {
+    fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
+        let chosen = Chosen::read(map);
         Some(ContainerPause { chosen: chosen? })
     }
 }

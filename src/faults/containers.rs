@@ -2,8 +2,9 @@
 
 use super::{FaultError, Presence, StartedContainer, Undo};
 use crate::record::Parts;
-use crate::source::{FromYaml, MapReader, Mistake, Node};
+use crate::source::MapReader;
 use crate::stack::{ContainerOp, ContainerState, Stack};
+use serde_json::json;
 
 /// Which containers of a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,9 +18,16 @@ impl Chosen {
     /// Reads `service` and `replicas` (`all`, the default, or a number from 1 on).
     pub(super) fn read(map: &mut MapReader<'_>) -> Option<Chosen> {
         let service: Option<String> = map.require("service");
-        let replicas: Option<Replicas> = map.optional("replicas");
-        // `finish` is `None` when it is wrong; left out, it is all of them.
-        Some(Chosen { service: service?, replicas: replicas.and_then(|replicas| replicas.0) })
+        let replicas = map.default_by("replicas", None, |at| {
+            let number = json!({ "type": "integer", "minimum": 1, "maximum": u16::MAX });
+            at.diags.describe(|| json!({ "anyOf": [{ "const": "all" }, number] }));
+            match at.node.plain().and_then(|text| text.parse::<u16>().ok()) {
+                _ if at.node.text() == Some("all") => Some(None),
+                Some(count) if count > 0 => Some(Some(usize::from(count))),
+                _ => at.expected("`all` or a number from 1 on"),
+            }
+        });
+        Some(Chosen { service: service?, replicas: replicas? })
     }
 
     pub(super) fn describe(&self) -> String {
@@ -45,30 +53,6 @@ impl Chosen {
         let started = running.iter().map(|container| (container.id.clone(), container.started_at.clone())).collect();
         let containers = running.into_iter().map(|container| container.id).collect();
         Ok(Undo::Containers { service: self.service.clone(), containers, op, started })
-    }
-}
-
-/// How many; `None` is all of them.
-struct Replicas(Option<usize>);
-
-impl FromYaml for Replicas {
-    fn from_yaml(node: &Node) -> Result<Self, Vec<Mistake>> {
-        if node.text() == Some("all") {
-            return Ok(Replicas(None));
-        }
-        match node.plain() {
-            Some(text) if text.parse::<u16>().is_ok_and(|n| n > 0) => Ok(Replicas(text.parse().ok())),
-            _ => {
-                let message = format!("expected `all` or a number from 1 on, found {}", node.describe());
-                Err(vec![Mistake { span: node.span, message }])
-            }
-        }
-    }
-
-    fn shape() -> Option<serde_json::Value> {
-        Some(
-            serde_json::json!({ "anyOf": [{ "const": "all" }, { "type": "integer", "minimum": 1, "maximum": u16::MAX }] }),
-        )
     }
 }
 

@@ -7,12 +7,12 @@
 //! - deploy: { service: checkout, environment: { FEATURE_X: "on" }, command: [serve, --workers, "1"] }
 //! ```
 
-use super::{FaultError, Field, FromNode, Inject, Presence, Undo};
+use super::{FaultError, Field, FromMap, Inject, Presence, Undo};
 use crate::record::{Parts, concealed, looks_secret, url_password};
-use crate::source::{Diagnostics, FromYaml, MapReader, Mistake, Node, Source, Value, shape, shorten};
+use crate::source::{At, Entry, MapReader, Value, shape, shorten};
 use crate::stack::{ContainerState, Marks, RELEASE_WITHIN, Release, Stack};
+use serde_json::json;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// How long planning may take: the release's image may have to be built, where that failed when the stack was started.
@@ -25,18 +25,16 @@ pub struct Deploy {
     release: Release,
 }
 
-impl FromNode for Deploy {
-    fn from_node(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Self> {
-        let mut map = MapReader::new(node, "`deploy`", source, diags)?;
+impl FromMap for Deploy {
+    fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
         let service = map.require("service");
-        let variables: Option<Settings> = map.optional("variables");
+        let variables = map.optional_by("variables", settings);
         let image: Option<String> = map.optional("image");
         let command: Option<Vec<String>> = map.optional("command");
         if command.as_ref().is_some_and(Vec::is_empty) {
-            let span = map.span_of("command");
-            map.error(span, "`command` is empty").help("leave it out, or write its words like `[serve, --port, \"80\"]`");
+            map.wrong("command", "`command` is empty").help("leave it out, or write its words like `[serve, --port, \"80\"]`");
         }
-        let environment: Option<Settings> = map.optional("environment");
+        let environment = map.optional_by("environment", settings);
         let nothing = ["variables", "image", "command", "environment"].iter().all(|key| map.node(key).is_none());
         // A map without a service says so, and is told once.
         if nothing && map.node("service").is_some() {
@@ -44,46 +42,38 @@ impl FromNode for Deploy {
             map.error(span, "`deploy` releases nothing")
                 .help("say what the release changes: `variables`, `image`, `command` or `environment`");
         }
-        map.finish()?;
-        let settings = |settings: Option<Settings>| settings.map(|settings| settings.0).unwrap_or_default();
         let release = Release {
-            variables: settings(variables),
+            variables: variables.unwrap_or_default(),
             image,
             command,
-            environment: settings(environment),
+            environment: environment.unwrap_or_default(),
         };
         Some(Deploy { service: service?, release })
     }
 }
 
-/// Names with their values.
-struct Settings(BTreeMap<String, String>);
-
-impl FromYaml for Settings {
-    fn from_yaml(node: &Node) -> Result<Self, Vec<Mistake>> {
-        let wrong = |span, message| Err(vec![Mistake { span, message }]);
-        let Value::Map(entries) = &node.value else {
-            return wrong(node.span, format!("expected a map of names, found {}", node.describe()));
-        };
-        if entries.is_empty() {
-            return wrong(node.span, "it is empty: leave it out, or say what changes".into());
-        }
-        let mut settings = BTreeMap::new();
-        for entry in entries {
-            let name = &entry.key;
-            let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-            if name.is_empty() || !name.chars().all(fits) {
-                return wrong(entry.key_span, format!("`{}` is not the name of a variable", shorten(name)));
-            }
-            settings.insert(name.clone(), String::from_yaml(&entry.value)?);
-        }
-        Ok(Settings(settings))
+/// Reads names with their values.
+fn settings(at: &mut At<'_>) -> Option<BTreeMap<String, String>> {
+    at.diags.describe(|| {
+        json!({ "type": "object", "minProperties": 1, "propertyNames": { "pattern": "^[A-Za-z0-9_.-]+$" },
+                "additionalProperties": shape::scalar() })
+    });
+    let (key, node) = (at.key, at.node);
+    let Value::Map(entries) = &node.value else { return at.expected("a map of names") };
+    if entries.is_empty() {
+        return at.not("it is empty: leave it out, or say what changes");
     }
-
-    fn shape() -> Option<serde_json::Value> {
-        Some(serde_json::json!({ "type": "object", "minProperties": 1,
-            "propertyNames": { "pattern": "^[A-Za-z0-9_.-]+$" }, "additionalProperties": shape::scalar() }))
-    }
+    let read = entries.iter().map(|Entry { key: name, key_span, value }| {
+        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+        if name.is_empty() || !name.chars().all(fits) {
+            let message = format!("`{key}`: `{}` is not the name of a variable", shorten(name));
+            at.diags.error(at.source, *key_span, message);
+            return None;
+        }
+        Some((name.clone(), at.inner(key, *key_span, value).value()?))
+    });
+    let read: Vec<Option<(String, String)>> = read.collect();
+    read.into_iter().collect()
 }
 
 impl Deploy {

@@ -9,11 +9,10 @@
 //! - files: { service: ops, path: /backup/base.tar, do: flip, find: "Ada Lovelace" }
 //! ```
 
-use super::{FaultError, Field, FromNode, GOES_WITH_THE_STACK, Inject, Presence, Undo};
+use super::{FaultError, Field, FromMap, GOES_WITH_THE_STACK, Inject, Presence, Undo};
 use crate::slis::Ratio;
-use crate::source::{Diagnostics, Form, MapReader, Node, Source, did_you_mean, parse_size, shape};
+use crate::source::{Form, MapReader, did_you_mean, parse_size, shape};
 use crate::stack::{Cut, Damage, FileAnswer, FileAsk, FileDeed, Harm, Spot, Stack};
-use std::sync::Arc;
 
 /// The longest text that is looked for, in bytes.
 const LONGEST: usize = 1024;
@@ -39,9 +38,8 @@ pub struct Files {
     irreversible: bool,
 }
 
-impl FromNode for Files {
-    fn from_node(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Self> {
-        let mut map = MapReader::new(node, "`files`", source, diags)?;
+impl FromMap for Files {
+    fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
         let service = map.require("service");
         let path = map.require_with("path", A_PATH, path);
         let deed = map.require_with("do", A_DEED, deed);
@@ -52,8 +50,7 @@ impl FromNode for Files {
         if let Some(deed) = deed {
             for (key, of) in [("to", "truncate"), ("at", "flip"), ("find", "flip")] {
                 if map.has(key) && deed != of {
-                    let span = map.span_of(key);
-                    map.error(span, format!("`{key}` goes with `do: {of}`, and not with `do: {deed}`"));
+                    map.wrong(key, format!("`{key}` goes with `do: {of}`, and not with `do: {deed}`"));
                 }
             }
             if deed == "truncate" && !map.has("to") {
@@ -72,7 +69,6 @@ impl FromNode for Files {
                     .help("add `irreversible: true`: it goes with the stack; or write a `command` with an `undo` of your own");
             }
         }
-        map.finish()?;
         let harm = match deed? {
             "remove" => Harm::Remove,
             "truncate" => Harm::Truncate { to: to? },

@@ -12,12 +12,11 @@
 //!     body: '{"error": "slow down"}'
 //! ```
 
-use super::{FaultError, Field, FromNode, Inject, Presence, Undo, by_agent};
+use super::{FaultError, Field, FromMap, Inject, Presence, Undo, by_agent};
 use crate::agent::protocol::{Ask, HttpRule};
 use crate::slis::Ratio;
-use crate::source::{Diagnostics, Form, MapReader, Node, Source, shape};
+use crate::source::{Form, MapReader, shape};
 use crate::stack::{AgentRole, Stack};
-use std::sync::Arc;
 
 const A_STATUS: Form = Form::new("an HTTP status like `503`", || shape::number(200, 599));
 pub(super) const A_PORT: Form = Form::new("a port like `8080`", || shape::number(1, 65535));
@@ -43,9 +42,8 @@ pub struct HttpStatus {
     body: Option<String>,
 }
 
-impl FromNode for HttpStatus {
-    fn from_node(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Self> {
-        let mut map = MapReader::new(node, "`http_status`", source, diags)?;
+impl FromMap for HttpStatus {
+    fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
         let service: Option<String> = map.require("service");
         let status = map.require_with("status", A_STATUS, status);
         let port = map.optional_with("port", A_PORT, port);
@@ -53,7 +51,6 @@ impl FromNode for HttpStatus {
         let path = map.optional_with("path", A_PATH, path);
         let share = map.optional_with("share", A_SHARE, share);
         let body: Option<String> = map.optional("body");
-        map.finish()?;
         // A share that was left out is every request; `new` takes 1.
         let share = share.or_else(|| Ratio::new(1.0))?;
         Some(HttpStatus { service: service?, port, method, path, share, status: status?, body })

@@ -5,11 +5,10 @@
 //! - load_surge: { load: checkout, rate: 60/s }    # on top of what the load sends
 //! ```
 
-use super::{FaultError, Field, FromNode, Inject, Presence, Undo, by_agent};
+use super::{FaultError, Field, FromMap, Inject, Presence, Undo, by_agent};
 use crate::agent::protocol::Ask;
-use crate::source::{Diagnostics, Form, MapReader, Node, Source, parse_rate, shape};
+use crate::source::{Form, MapReader, parse_rate, shape};
 use crate::stack::{AgentRole, Stack};
-use std::sync::Arc;
 
 const A_RATE: Form = Form::new("a rate like `50/s`", shape::rate);
 
@@ -21,12 +20,10 @@ pub struct LoadSurge {
     rate: f64,
 }
 
-impl FromNode for LoadSurge {
-    fn from_node(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Self> {
-        let mut map = MapReader::new(node, "`load_surge`", source, diags)?;
+impl FromMap for LoadSurge {
+    fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
         let load = map.require("load");
         let rate = map.require_with("rate", A_RATE, parse_rate);
-        map.finish()?;
         Some(LoadSurge { load: load?, rate: rate? })
     }
 }

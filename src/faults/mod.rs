@@ -24,16 +24,15 @@ faults! {
     sql: Sql,
 }
 
-pub use command::{CANNOT_RUN, SCRIPT_WITHIN, ended, script};
+pub use command::{CANNOT_RUN, SCRIPT_WITHIN, ended, read_question, script};
 
 use crate::agent::AgentClient;
 use crate::record::Parts;
-use crate::source::{Diagnostics, MapReader, Node, Source, shorten};
+use crate::source::{MapReader, is_name, shorten};
 use crate::stack::{AgentRole, ContainerOp, Damage, Marks, Release, Stack};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -296,21 +295,17 @@ pub fn class_of<'a>(kind: &'a str, covers: Option<&'a str>) -> Option<&'a str> {
 
 /// Reads `covers`.
 fn read_covers(map: &mut MapReader<'_>) -> Option<String> {
-    let class: Option<String> = map.optional("covers");
-    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    let is_name = |class: &&String| {
-        class.starts_with(|c: char| c.is_ascii_alphanumeric()) && class.len() <= 64 && class.chars().all(fits)
-    };
-    if let Some(wrong) = class.as_ref().filter(|class| !is_name(class)) {
-        let span = map.span_of("covers");
-        map.error(span, format!("`{}` is no name of a class of failures", shorten(wrong)))
-            .help("write it like `memory`");
-    }
-    class
+    map.optional_by("covers", |at| {
+        let class: String = at.value()?;
+        if !is_name(&class) {
+            at.error(format!("`{}` is no name of a class of failures", shorten(&class))).help("write it like `memory`");
+        }
+        Some(class)
+    })
 }
 
-/// Reads the parameters of a fault from a scenario; mistakes go to `diags`.
-pub trait FromNode: Sized {
-    /// `None` when there were errors.
-    fn from_node(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Self>;
+/// Reads the parameters of a fault from a scenario.
+pub trait FromMap: Sized {
+    /// `None` when there were mistakes, which are noted.
+    fn from_map(map: &mut MapReader<'_>) -> Option<Self>;
 }

@@ -15,11 +15,10 @@
 //! ```
 
 use super::postgres::Server;
-use super::{FaultError, Field, FromNode, Inject, Presence, Undo, by_agent};
+use super::{FaultError, Field, FromMap, Inject, Presence, Undo, by_agent};
 use crate::agent::protocol::{Ask, PgHold};
-use crate::source::{Diagnostics, MapReader, Node, Source};
+use crate::source::MapReader;
 use crate::stack::{AgentRole, Stack};
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Clients that use the connection slots up.
@@ -30,13 +29,11 @@ pub struct PostgresConnections {
     returns: Option<Duration>,
 }
 
-impl FromNode for PostgresConnections {
-    fn from_node(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Self> {
-        let mut map = MapReader::new(node, "`postgres_connections`", source, diags)?;
-        let server = Server::read(&mut map);
+impl FromMap for PostgresConnections {
+    fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
+        let server = Server::read(map);
         let leave = map.optional("leave").unwrap_or(0);
         let returns = map.optional("returns");
-        map.finish()?;
         Some(PostgresConnections { server: server?, leave, returns })
     }
 }

@@ -19,11 +19,10 @@
 //! ```
 
 use super::postgres::Server;
-use super::{FaultError, Field, FromNode, Inject, Presence, Undo, by_agent};
+use super::{FaultError, Field, FromMap, Inject, Presence, Undo, by_agent};
 use crate::agent::protocol::{Ask, PgHold};
-use crate::source::{Diagnostics, Form, MapReader, Node, Source, did_you_mean, shape};
+use crate::source::{Form, MapReader, did_you_mean, shape};
 use crate::stack::{AgentRole, Stack};
-use std::sync::Arc;
 use std::time::Duration;
 
 /// More sessions would use the server's connections up, which is another fault.
@@ -53,22 +52,19 @@ enum Mode {
     Rows { condition: Option<String> },
 }
 
-impl FromNode for PostgresLock {
-    fn from_node(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Self> {
-        let mut map = MapReader::new(node, "`postgres_lock`", source, diags)?;
-        let server = Server::read(&mut map);
+impl FromMap for PostgresLock {
+    fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
+        let server = Server::read(map);
         let table = map.require_with("table", A_TABLE, table);
         let rows = map.optional_with("mode", A_MODE, mode);
         let condition = map.optional_with("where", A_CONDITION, condition);
         // A mode that is none has its own message.
         let tables = rows == Some(false) || (rows.is_none() && map.node("mode").is_none());
         if condition.is_some() && tables {
-            let span = map.span_of("where");
-            map.error(span, "`where` chooses rows, and the whole table is locked").help("add `mode: row`");
+            map.wrong("where", "`where` chooses rows, and the whole table is locked").help("add `mode: row`");
         }
         let sessions = map.optional_with("sessions", SOME_SESSIONS, sessions).unwrap_or(1);
         let returns = map.optional("returns");
-        map.finish()?;
         let mode = if rows == Some(true) { Mode::Rows { condition } } else { Mode::Table };
         Some(PostgresLock { server: server?, table: table?, mode, sessions, returns })
     }

@@ -12,12 +12,11 @@
 //!     cleared_when: { service: redis, run: "redis-cli ACL DRYRUN exporter GET x | grep -q permissions" }
 //! ```
 
-use super::command::ask;
-use super::{FaultError, Field, FromNode, Inject, Presence, Undo, containers, read_covers};
+use super::command::{ask, read_question, read_script};
+use super::{FaultError, Field, FromMap, Inject, Presence, Undo, containers, read_covers};
 use crate::record::{Parts, script_secrets};
-use crate::source::{Diagnostics, Form, MapReader, Node, Source, shape};
+use crate::source::{At, Form, MapReader, shape};
 use crate::stack::{ContainerState, Ending, Process as Beside, Stack, TOOLBOX};
-use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a probe may take, and does unless it says less: two of them are asked at once.
@@ -49,42 +48,23 @@ struct Probe {
     within: Duration,
 }
 
-impl FromNode for Process {
-    fn from_node(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Self> {
-        let mut map = MapReader::new(node, "`process`", source, diags)?;
+impl FromMap for Process {
+    fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
         let name = map.require_with("name", A_NAME, name);
         let service = map.optional("service");
-        let run: Option<String> = map.require("run");
-        if run.as_ref().is_some_and(|run| run.trim().is_empty()) {
-            let span = map.span_of("run");
-            map.error(span, "`run` is empty");
-        }
+        let run = map.require_by("run", read_script);
         let replicas = map.optional_with("replicas", SOME_REPLICAS, replicas).unwrap_or(1);
         let returns = map.optional("returns");
-        let [confirm, cleared_when] = ["confirm", "cleared_when"].map(|key| {
-            let node = map.node(key)?;
-            let probe = Probe::read(node, key, source, map.diags);
-            // Told where it stands.
-            Some(probe)
-        });
+        let [confirm, cleared_when] = ["confirm", "cleared_when"].map(|key| map.optional_by(key, Probe::read));
         let summary = map.optional("summary");
-        let covers = read_covers(&mut map);
-        map.finish()?;
+        let covers = read_covers(map);
         Some(Process {
             process: Beside { name: name?, service, run: run?, replicas, returns },
-            confirm: present(confirm)?,
-            cleared_when: present(cleared_when)?,
+            confirm,
+            cleared_when,
             summary,
             covers,
         })
-    }
-}
-
-/// What may be left out and not be wrong.
-fn present<T>(read: Option<Option<T>>) -> Option<Option<T>> {
-    match read {
-        Some(value) => value.map(Some),
-        None => Some(None),
     }
 }
 
@@ -105,26 +85,15 @@ fn replicas(text: &str) -> Result<u16, String> {
 }
 
 impl Probe {
-    fn read(node: &Node, key: &str, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Probe> {
-        let mut map = MapReader::new(node, format!("`{key}`"), source, diags)?;
+    fn read(at: &mut At<'_>) -> Option<Probe> {
+        let what = format!("`{}`", at.key);
+        let mut map = at.map(what)?.of_section("Probes");
         let service = map.require("service");
-        let run: Option<String> = map.require("run");
-        let span = map.span_of("run");
-        match run.as_deref().map(|run| run.split_whitespace().next()) {
-            Some(None) => {
-                map.error(span, "`run` is empty");
-            }
-            // A shell makes of a command that is not there, and of every other failure, what the probe waits for.
-            Some(Some("!")) => {
-                map.error(span, "`run` begins with `!`: a command that cannot be run would count as one that held")
-                    .help("ask for what is meant: `… ; test $? -eq 1`");
-            }
-            _ => {}
-        }
+        let instead = "ask for what is meant: `… ; test $? -eq 1`";
+        let run = map.require_by("run", |at| read_question(at, "one that held", instead));
         let within: Duration = map.optional("within").unwrap_or(PROBE_WITHIN);
         if within.is_zero() || within > PROBE_WITHIN {
-            let span = map.span_of("within");
-            map.error(span, format!("a probe of a fault has up to {} s", PROBE_WITHIN.as_secs()));
+            map.wrong("within", format!("a probe of a fault has up to {} s", PROBE_WITHIN.as_secs()));
         }
         map.finish()?;
         Some(Probe { service: service?, run: run?, within })

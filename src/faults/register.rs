@@ -36,7 +36,9 @@ macro_rules! faults {
                 match kind {
                     $(
                         stringify!($module) => {
-                            <$module::$fault as FromNode>::from_node(node, source, diags).map(Fault::$fault)
+                            let mut map = MapReader::new(node, concat!("`", stringify!($module), "`"), source, diags)?;
+                            let fault = <$module::$fault as FromMap>::from_map(&mut map);
+                            map.finish().and(fault).map(Fault::$fault)
                         }
                     )*
                     _ => {

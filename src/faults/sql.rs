@@ -13,12 +13,11 @@
 
 use super::postgres::Server;
 use super::undoing::{Undoing, filled};
-use super::{FaultError, Field, FromNode, Inject, Presence, Undo, by_agent};
+use super::{FaultError, Field, FromMap, Inject, Presence, Undo, by_agent};
 use crate::agent::protocol::{Ask, PgHold};
 use crate::record::sql_secrets;
-use crate::source::{Diagnostics, Form, MapReader, Node, Source, shape};
+use crate::source::{Form, MapReader, shape};
 use crate::stack::{AgentRole, Stack};
-use std::sync::Arc;
 
 const STATEMENTS: Form = Form::new("statements in SQL", shape::filled);
 const A_QUERY: Form = Form::new("a query in SQL", shape::filled);
@@ -33,15 +32,13 @@ pub struct Sql {
     summary: Option<String>,
 }
 
-impl FromNode for Sql {
-    fn from_node(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Self> {
-        let mut map = MapReader::new(node, "`sql`", source, diags)?;
-        let server = Server::read(&mut map);
+impl FromMap for Sql {
+    fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
+        let server = Server::read(map);
         let run = map.require_with("run", STATEMENTS, filled);
         let confirm = map.require_with("confirm", A_QUERY, filled);
-        let undo = Undoing::read(&mut map, "`sql`");
+        let undo = Undoing::read(map, "`sql`");
         let summary = map.optional("summary");
-        map.finish()?;
         Some(Sql { server: server?, run: run?, confirm: confirm?, undo: undo?, summary })
     }
 }

@@ -6,7 +6,7 @@ mod process;
 use super::containers::restore;
 use super::*;
 use crate::record::Parts;
-use crate::source::Value;
+use crate::source::{Diagnostics, Source, Value};
 use pretend::{Pretend, agents};
 use tokio_util::sync::CancellationToken;
 

@@ -23,8 +23,7 @@ impl Undoing {
         let (given, said) = (map.has("undo"), map.has("irreversible") && irreversible != Some(false));
         match (given, said) {
             (true, true) => {
-                let span = map.span_of("irreversible");
-                map.error(span, "`undo` and `irreversible: true` are two answers to one question").help(
+                map.wrong("irreversible", "`undo` and `irreversible: true` are two answers to one question").help(
                     "keep `undo` if that undoes it, or `irreversible: true` if nothing does and it goes with the stack",
                 );
                 None

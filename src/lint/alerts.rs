@@ -1,7 +1,11 @@
-//! Alert rules of the project, in the files that Prometheus and its operator read: which runbook each names, and where.
+//! RB402: alerts and runbooks that do not find each other. Alert rules are read from the files of Prometheus and its operator.
 
-use super::Config;
-use crate::source::{Diagnostics, Node, Source, Span, Value, tidy};
+use super::files::walk;
+use super::links::{ANCHOR, anchors};
+use super::{Config, Page, Project, Report, collect};
+use crate::runbook::{RunbookPhase, look};
+use crate::source::{Diagnostics, Node, Source, Span, Value, nearest, shorten, tidy};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,15 +19,135 @@ const MOST: usize = 2000;
 
 /// What an alert says about its runbook.
 #[derive(Debug)]
-pub(super) struct Alert {
+struct Alert {
     /// Its name.
-    pub name: String,
+    name: String,
     /// The address of its runbook.
-    pub url: String,
+    url: String,
     /// Where that stands.
-    pub span: Span,
+    span: Span,
     /// In which file.
-    pub source: Arc<Source>,
+    source: Arc<Source>,
+}
+
+pub(super) fn check(project: &Project, pages: &[Page<'_>], report: &mut Report<'_>) {
+    let alerts: Vec<Alert> = project.alerts.iter().flat_map(|path| read(path)).collect();
+    if alerts.is_empty() {
+        return;
+    }
+    // The Markdown of the project: what is linted, and what stands beside it.
+    let mut files: Vec<PathBuf> = pages.iter().map(|page| tidy(&page.source.path)).collect();
+    files.extend(collect(std::slice::from_ref(&project.root), &project.root, &Config::default()).unwrap_or_default());
+    files.sort();
+    files.dedup();
+    let found: Vec<Option<&PathBuf>> = alerts.iter().map(|alert| find(alert, project, &files)).collect();
+    // Addresses beside one that leads here should lead here as well.
+    let leading = || alerts.iter().zip(&found).filter_map(|(alert, found)| Some((alert, (*found)?)));
+    let parents: HashSet<&str> = leading().map(|(alert, _)| parent(&alert.url)).collect();
+    let linked: HashSet<&PathBuf> = leading().map(|(_, file)| file).collect();
+    for (alert, found) in alerts.iter().zip(&found) {
+        let (what, help) = match found {
+            Some(file) => {
+                let Some(anchor) = missing_anchor(alert, file) else { continue };
+                (format!("has no heading with the anchor `#{}`", shorten(anchor)), ANCHOR.to_string())
+            }
+            None if is_ours(&alert.url, project) || parents.contains(parent(&alert.url)) => {
+                let names: Vec<String> = files.iter().map(|file| stem(file)).collect();
+                let near = nearest(&name(&alert.url), names.iter().map(String::as_str));
+                let near = near.map(|near| format!("did you mean `{near}`?"));
+                ("is not here".to_string(), near.unwrap_or_else(|| "write the runbook, or correct the address".into()))
+            }
+            None => continue,
+        };
+        let message = format!("the runbook of the alert {} {what}", shorten(&alert.name));
+        report.in_file(&alert.source, alert.span, message).help(help);
+    }
+    for page in pages.iter().filter(|page| !linked.is_empty() && page.has_phase(RunbookPhase::Mitigate)) {
+        if !linked.contains(&tidy(&page.source.path)) && !is_index(&page.source.path) {
+            report
+                .in_file(page.source, page.top(), "no alert leads to this runbook")
+                .help("put its address into the `runbook_url` of the alert that it answers");
+            // Some runbooks answer people, not alerts.
+            report.only_info();
+        }
+    }
+}
+
+/// The page that an address leads to: by its path, as far as that is one of this project, or by its name in a folder of
+/// the same name.
+fn find<'f>(alert: &Alert, project: &Project, files: &'f [PathBuf]) -> Option<&'f PathBuf> {
+    let parts: Vec<&str> = path(&alert.url).split('/').filter(|part| !part.is_empty()).collect();
+    // The longest end of the path that is a file from the project's folder on.
+    let exact = (0..parts.len()).filter_map(|from| parts.get(from..)).find_map(|tail| {
+        let tail = project.root.join(tail.join("/"));
+        let page = PathBuf::from(format!("{}.md", tail.display()));
+        let candidates = [tail.clone(), page, tail.join("README.md"), tail.join("index.md")].map(|path| tidy(&path));
+        files.iter().find(|file| candidates.contains(file))
+    });
+    // Pages of one name in several folders: the folder decides.
+    let folder = parts.len().checked_sub(2).and_then(|at| parts.get(at)).copied();
+    let in_folder = |file: &&PathBuf| {
+        folder.is_some() && file.parent().and_then(Path::file_name).and_then(|name| name.to_str()) == folder
+    };
+    exact.or_else(|| {
+        let name = name(&alert.url);
+        let same = || files.iter().filter(|file| !is_index(file) && stem(file) == name && !name.is_empty());
+        same().find(in_folder).or_else(|| same().next())
+    })
+}
+
+/// Whether an address should lead into this project whatever else leads here.
+fn is_ours(url: &str, project: &Project) -> bool {
+    if url.contains("{{") || url.contains('$') {
+        return false;
+    }
+    // `https://github.com/acme/shop/blob/main/runbooks/x.md`: is `runbooks` a folder of ours?
+    let mut parts = path(url).split('/').filter(|part| !part.is_empty());
+    let is_file = parts.by_ref().any(|part| matches!(part, "blob" | "tree" | "raw"));
+    let below: Vec<&str> = parts.skip(1).collect();
+    let folder = below.split_last().map_or(String::new(), |(_, folder)| folder.join("/"));
+    !url.contains("://") || is_file && !folder.is_empty() && project.root.join(folder).is_dir()
+}
+
+/// The anchor at the end of an address of GitHub that the page does not have.
+fn missing_anchor<'a>(alert: &'a Alert, file: &Path) -> Option<&'a str> {
+    let (before, anchor) = alert.url.split_once('#')?;
+    let ours = before.contains("/blob/") || !before.contains("://");
+    let source = Source::read(file).ok().filter(|_| ours && !anchor.is_empty() && !anchor.contains(['{', '$']))?;
+    let known = anchors(&source.text, &look::look(&source, None));
+    (!known.contains(&anchor.to_lowercase())).then_some(anchor)
+}
+
+/// An address without its query and anchor.
+fn bare(url: &str) -> &str {
+    url.split(['#', '?']).next().unwrap_or_default()
+}
+
+/// The path of an address, without host, query and anchor.
+fn path(url: &str) -> &str {
+    let url = bare(url);
+    url.split_once("://").map_or(url, |(_, rest)| rest.split_once('/').map_or("", |(_, path)| path))
+}
+
+/// The address up to its last part.
+fn parent(url: &str) -> &str {
+    bare(url).trim_end_matches('/').rsplit_once('/').map_or("", |(parent, _)| parent)
+}
+
+/// The name of the page that an address leads to, as `stem` has it.
+fn name(url: &str) -> String {
+    stem(Path::new(path(url).trim_end_matches('/')))
+}
+
+/// The name of a file without its end, case and separators unified.
+fn stem(file: &Path) -> String {
+    let name = file.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    let bare = [".md", ".markdown", ".html"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
+    bare.replace(['_', ' '], "-")
+}
+
+fn is_index(file: &Path) -> bool {
+    matches!(stem(file).as_str(), "readme" | "index" | "-index" | "template")
 }
 
 /// The files with alert rules: those that the patterns of the settings match, or the YAML files of the usual folders.
@@ -33,68 +157,49 @@ pub fn alert_files(root: &Path, config: &Config) -> Vec<PathBuf> {
         Some(_) => vec![root.to_path_buf()],
         None => FOLDERS.iter().map(|folder| root.join(folder)).collect(),
     };
-    let mut open: Vec<(PathBuf, usize)> = starts.into_iter().map(|folder| (folder, 0)).collect();
-    while let Some((folder, depth)) = open.pop() {
+    for start in starts {
         // A folder that is not there holds no alerts.
-        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
-            let (path, name) = (entry.path(), entry.file_name());
-            let name = name.to_string_lossy();
-            let Ok(kind) = entry.file_type() else { continue };
-            if name.starts_with('.') || name == "node_modules" || name == "target" {
-                continue;
-            }
+        let _ = walk(&start, DEEPEST, |path, kind| {
             let is_yaml = path.extension().is_some_and(|end| end == "yml" || end == "yaml");
-            let inside = path.strip_prefix(root).unwrap_or(&path);
+            let inside = path.strip_prefix(root).unwrap_or(path);
             let meant = config.alerts().is_none_or(|patterns| Config::matches(patterns, inside));
-            if kind.is_dir() && depth < DEEPEST {
-                open.push((path, depth + 1));
-            } else if is_yaml && meant && path.is_file() && files.len() < MOST {
-                files.push(tidy(&path));
+            if is_yaml && meant && path.is_file() && files.len() < MOST {
+                files.push(tidy(path));
             }
-        }
+            kind.is_dir()
+        });
     }
     files.sort();
     files
 }
 
 /// The alerts of a file that name a runbook. What is no YAML (a template, say) has none.
-pub(super) fn read(path: &Path) -> Vec<Alert> {
-    let Ok(source) = Source::read(path) else { return Vec::new() };
+fn read(path: &Path) -> Vec<Alert> {
     let mut alerts = Vec::new();
     // Most files hold something else.
+    let Ok(source) = Source::read(path) else { return alerts };
     if !source.text.contains(URL) {
         return alerts;
     }
-    for part in documents(&source.text) {
-        // The other documents are blanked, so that every byte keeps its place.
-        let blank = |text: &str| {
-            text.chars().map(|c| if c == '\n' { "\n".into() } else { " ".repeat(c.len_utf8()) }).collect::<String>()
-        };
-        let (before, rest) = source.text.split_at(part.start);
-        let (own, _) = rest.split_at(part.end - part.start);
-        let document = Source::new(path, format!("{}{own}", blank(before)));
-        if let Some(node) = crate::source::parse(&document, &mut Diagnostics::default()) {
+    // Between lines that begin with `---`; the documents before are blanked, so that every byte keeps its place.
+    let mut blank = String::new();
+    let mut own = String::new();
+    for line in source.text.split_inclusive('\n').chain(["---"]) {
+        if !line.starts_with("---") {
+            own.push_str(line);
+            continue;
+        }
+        let document = Source::new(path, format!("{blank}{own}"));
+        if !own.trim().is_empty()
+            && let Some(node) = crate::source::parse(&document, &mut Diagnostics::default())
+        {
             // A rule file of Prometheus has `groups`, a PrometheusRule has them below `spec`, a list has `items`.
             below(&node, &source, &mut alerts);
         }
+        own.push_str(line);
+        blank.extend(own.drain(..).flat_map(|c| std::iter::repeat_n(if c == '\n' { '\n' } else { ' ' }, c.len_utf8())));
     }
     alerts
-}
-
-/// Between lines that begin with `---`.
-fn documents(text: &str) -> Vec<Span> {
-    let mut parts = Vec::new();
-    let (mut start, mut at) = (0, 0);
-    for line in text.split_inclusive('\n') {
-        if line.starts_with("---") {
-            parts.push(Span::new(start, at));
-            start = at + line.len();
-        }
-        at += line.len();
-    }
-    parts.push(Span::new(start, text.len()));
-    parts.retain(|part| text.get(part.start..part.end).is_some_and(|text| !text.trim().is_empty()));
-    parts
 }
 
 fn below(node: &Node, source: &Arc<Source>, alerts: &mut Vec<Alert>) {
@@ -104,16 +209,14 @@ fn below(node: &Node, source: &Arc<Source>, alerts: &mut Vec<Alert>) {
             let get = |key: &str| entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value);
             if let Some(name) = get("alert").and_then(Node::text)
                 && let Some(Value::Map(notes)) = get("annotations").map(|node| &node.value)
-                && let Some(url) = notes.iter().find(|entry| entry.key == URL)
-                && let Some(text) = url.value.text()
+                && let Some(note) = notes.iter().find(|entry| entry.key == URL)
+                && let Some(url) = note.value.text()
             {
-                let (name, url_text) = (name.to_string(), text.to_string());
-                alerts.push(Alert { name, url: url_text, span: url.value.span, source: source.clone() });
+                let (name, url) = (name.to_string(), url.to_string());
+                alerts.push(Alert { name, url, span: note.value.span, source: source.clone() });
             }
-            for entry in
-                entries.iter().filter(|entry| matches!(entry.key.as_str(), "groups" | "rules" | "spec" | "items"))
-            {
-                below(&entry.value, source, alerts);
+            for inner in ["groups", "rules", "spec", "items"].into_iter().filter_map(get) {
+                below(inner, source, alerts);
             }
         }
         Value::Null | Value::Scalar { .. } => {}
@@ -123,6 +226,79 @@ fn below(node: &Node, source: &Arc<Source>, alerts: &mut Vec<Alert>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lint::run;
+
+    cases! {
+        rb402,
+        bad: [],
+        good: ["# T\n\n## Fix\n\nx\n"],
+    }
+
+    fn found(alerts: &[(&str, &str)], pages: &[&str]) -> Vec<String> {
+        let dir = tempfile::tempdir().expect("a directory");
+        let rules: String = alerts
+            .iter()
+            .map(|(name, url)| {
+                format!("    - alert: {name}\n      expr: up\n      annotations:\n        runbook_url: \"{url}\"\n")
+            })
+            .collect();
+        let mut files = vec![("alerts/a.yml".to_string(), format!("groups:\n  - name: x\n    rules:\n{rules}"))];
+        files.extend(pages.iter().map(|page| (page.to_string(), "# T\n\n## Fix it\n\nx\n".to_string())));
+        for (path, content) in files {
+            let path = dir.path().join(path);
+            std::fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
+            std::fs::write(path, content).expect("a file");
+        }
+        let config = Config::default();
+        let project =
+            Project { root: dir.path().to_path_buf(), alerts: alert_files(dir.path(), &config), evidence: None };
+        let paths = collect(&[dir.path().join("runbooks")], dir.path(), &config).expect("pages");
+        let outcome = run(&paths, &project, &config);
+        let of_rule = outcome.found.sorted().into_iter().filter(|d| d.code == Some("RB402"));
+        of_rule
+            .map(|d| {
+                let (file, pos) =
+                    (d.source.path.file_name().expect("a name").to_string_lossy(), d.source.pos(d.span.start));
+                let help = d.help.clone().unwrap_or_default();
+                format!("{} {file}:{}:{} {} ({help})", d.level.name(), pos.line, pos.column, d.message)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn alerts_and_runbooks_find_each_other() {
+        let blob = "https://github.com/acme/shop/blob/main/runbooks";
+        let all = [
+            ("A", format!("{blob}/db-pool.md")),
+            ("B", format!("{blob}/db-pol.md")),
+            ("C", format!("{blob}/queue.md#fix-it")),
+        ];
+        let all: Vec<(&str, &str)> = all.iter().map(|(name, url)| (*name, url.as_str())).collect();
+        assert_eq!(
+            found(&all, &["runbooks/db-pool.md", "runbooks/queue.md", "runbooks/README.md", "runbooks/left.md"]),
+            [
+                "warning a.yml:11:22 the runbook of the alert B is not here (did you mean `db-pool`?)",
+                "info left.md:1:1 no alert leads to this runbook (put its address into the `runbook_url` of the alert that it answers)",
+            ]
+        );
+        let moved = format!("{blob}/db-pool.md#fixing");
+        assert_eq!(found(&[("A", &moved)], &["runbooks/db-pool.md"]).len(), 1);
+    }
+
+    #[test]
+    fn what_leads_elsewhere_is_left_alone() {
+        let elsewhere = [
+            ("A", "https://runbooks.prometheus-operator.dev/runbooks/node/nodefilesystem"),
+            ("B", "https://wiki.example.com/{{ $labels.alertname }}"),
+            ("C", "https://github.com/kubernetes-monitoring/kubernetes-mixin/tree/master/runbook.md#alert-name-x"),
+        ];
+        assert_eq!(found(&elsewhere, &["runbooks/db-pool.md"]), [""; 0]);
+        // A site of ours: one of its addresses is found, so the other one should be.
+        let site = [("A", "https://docs.shop.io/runbooks/db_pool"), ("B", "https://docs.shop.io/runbooks/gone/")];
+        let found = found(&site, &["runbooks/db-pool.md"]);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].contains("alert B is not here"), "{found:?}");
+    }
 
     #[test]
     fn alerts_of_every_shape_of_file() {

@@ -1,19 +1,25 @@
-//! How rules are tested: `cases!` in the rule's own file, and what holds for every rule.
+//! How rules are tested: `cases!` in the file of the rule, and what holds for every rule.
 
+use super::output::explained;
 use super::page::Parsed;
-use super::{Check, Config, Project, RULES, Report, Rule};
+use super::{Config, Project, RULES, Rule};
 use crate::source::{Diagnostics, Level, Source};
 
-/// The cases of a rule, at the end of its file. `bad` pages have the line and column of each finding of this rule,
-/// `good` ones have none.
+/// The cases of a rule. `bad` pages have the line and column of each finding of this rule, `good` ones have none.
 macro_rules! cases {
-    (bad: [$($bad:expr => [$($at:expr),+ $(,)?]),* $(,)?], good: [$($good:expr),+ $(,)?] $(,)?) => {
+    ($id:ident, bad: [$($bad:expr => [$($at:expr),+ $(,)?]),* $(,)?], good: [$($good:expr),+ $(,)?] $(,)?) => {
         #[test]
-        fn cases() {
-            $(crate::lint::cases::bad(&RULE, $bad, &[$($at),+]);)*
-            $(crate::lint::cases::good(&RULE, $good);)+
+        fn $id() {
+            let rule = crate::lint::cases::rule(stringify!($id));
+            $(crate::lint::cases::bad(rule, $bad, &[$($at),+]);)*
+            $(crate::lint::cases::good(rule, $good);)+
         }
     };
+}
+
+/// The rule that is tested as `rb107`.
+pub(super) fn rule(name: &str) -> &'static Rule {
+    Rule::find(&name.to_uppercase()).expect("a rule")
 }
 
 /// The findings of one rule on a page, by its own `check`; suppressions are left out.
@@ -22,10 +28,8 @@ pub(super) fn found(rule: &Rule, text: &str) -> Diagnostics {
     let parsed = Parsed::new(Source::new("page.md", text));
     let page = parsed.page(&project);
     let (mut found, level) = (Diagnostics::default(), rule.level.unwrap_or(Level::Info));
-    match rule.check {
-        Check::Page(check) => check(&page, &mut Report::new(rule.id, level, Some(page.source), &mut found)),
-        Check::Project(check) => check(&project, &[page], &mut Report::new(rule.id, level, None, &mut found)),
-    }
+    rule.look_at(&page, level, &mut found);
+    rule.look_at_all(&project, &[page], level, &mut found);
     found
 }
 
@@ -57,21 +61,31 @@ pub(super) fn lint(text: &str) -> Diagnostics {
     super::run(&[path], &Project::default(), &Config::default()).found
 }
 
+/// An example of `rules.md`, as it stands on a page.
+fn example(rule: &Rule, title: &str) -> Option<String> {
+    let (_, behind) = explained(rule).split_once(&format!("\n{title}:\n\n"))?;
+    let lines = behind.lines().map_while(|line| if line.is_empty() { Some("") } else { line.strip_prefix("    ") });
+    Some(lines.map(|line| format!("{line}\n")).collect::<String>().trim_end().to_string() + "\n")
+}
+
 /// The examples of `--explain` are what they claim to be.
 #[test]
-fn examples_are_found_and_mended() {
+fn bad_examples_are_found_and_good_ones_are_not() {
+    let without_bad = ["RB109", "RB402", "RB403", "RB404"];
     for rule in RULES {
-        if !rule.explain.bad.is_empty() {
-            assert!(!found(rule, rule.explain.bad).all.is_empty(), "{}: its bad example is not found", rule.id);
+        let (bad, fixed) = (example(rule, "Bad"), example(rule, "Good").expect("a good example"));
+        assert_eq!(bad.is_none(), without_bad.contains(&rule.id), "{}: no page alone shows it", rule.id);
+        if let Some(bad) = bad {
+            assert!(!found(rule, &bad).all.is_empty(), "{}: its bad example is not found:\n{bad}", rule.id);
         }
-        good(rule, rule.explain.good);
-        assert!(!rule.explain.finds.is_empty() && !rule.explain.why.is_empty(), "{}", rule.id);
+        good(rule, &fixed);
+        assert!(explained(rule).lines().all(|line| line.chars().count() <= 130), "{}", rule.id);
     }
 }
 
 #[test]
 fn ids_are_in_order_and_titles_are_short() {
-    assert!(RULES.is_sorted_by(|a, b| a.id < b.id), "the lines in src/lint/mod.rs stand in the order of their ids");
+    assert!(RULES.is_sorted_by(|a, b| a.id < b.id), "the lines of the table stand in the order of their ids");
     for rule in RULES {
         let digits =
             rule.id.strip_prefix("RB").is_some_and(|id| id.len() == 3 && id.bytes().all(|b| b.is_ascii_digit()));
@@ -79,18 +93,14 @@ fn ids_are_in_order_and_titles_are_short() {
     }
 }
 
-/// Each rule's file is named by its id and has cases.
 #[test]
 fn every_rule_has_cases() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lint");
-    let files: Vec<_> =
-        std::fs::read_dir(folder).expect("the room").map(|entry| entry.expect("an entry").path()).collect();
+    let files = std::fs::read_dir(folder).expect("the room").map(|entry| entry.expect("an entry").path());
+    let text: String =
+        files.filter(|path| path.is_file()).map(|path| std::fs::read_to_string(path).expect("a file")).collect();
     for rule in RULES {
-        let prefix = format!("{}_", rule.id.to_lowercase());
-        let file =
-            files.iter().find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&prefix)));
-        let text = std::fs::read_to_string(file.unwrap_or_else(|| panic!("no file {prefix}*"))).expect("a rule");
-        assert!(text.contains("cases! {"), "{}: no cases", rule.id);
+        assert!(text.contains(&format!("cases! {{\n        {},\n", rule.id.to_lowercase())), "{}: no cases", rule.id);
     }
 }
 

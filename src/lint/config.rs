@@ -56,33 +56,26 @@ impl Config {
     fn table(mut map: MapReader<'_>) -> Option<Config> {
         let mut config = Config::default();
         if let Some(node) = map.node("rules") {
-            match &node.value {
-                Value::Map(entries) => {
-                    for entry in entries {
-                        let Some(rule) = RULES.iter().find(|rule| rule.id == entry.key) else {
-                            let help = did_you_mean(&entry.key, RULES.iter().map(|rule| rule.id));
-                            let message = format!("there is no rule `{}`", shorten(&entry.key));
-                            map.error(entry.key_span, message).help(help);
-                            continue;
-                        };
-                        match entry.value.text().and_then(level) {
-                            Some(level) => drop(config.levels.insert(rule.id, level)),
-                            None => {
-                                let found = entry.value.describe();
-                                let near = nearest(entry.value.text().unwrap_or_default(), LEVELS);
-                                let help = near.map_or_else(
-                                    || format!("the levels are {}", list(&LEVELS)),
-                                    |near| format!("did you mean `{near}`?"),
-                                );
-                                map.error(entry.value.span, format!("{found} is no level")).help(help);
-                            }
-                        }
-                    }
+            let Value::Map(entries) = &node.value else {
+                map.error(node.span, format!("`rules` must be a table, found {}", node.describe()))
+                    .help("write it like `rules = { RB107 = \"off\" }`");
+                return None;
+            };
+            for entry in entries {
+                let Some(rule) = Rule::find(&entry.key) else {
+                    let help = did_you_mean(&entry.key, RULES.iter().map(|rule| rule.id));
+                    let message = format!("there is no rule `{}`", shorten(&entry.key));
+                    map.error(entry.key_span, message).help(help);
+                    continue;
+                };
+                let text = entry.value.text().unwrap_or_default();
+                if let Some(level) = level(text) {
+                    config.levels.insert(rule.id, level);
+                    continue;
                 }
-                _ => {
-                    map.error(node.span, format!("`rules` must be a table, found {}", node.describe()))
-                        .help("write it like `rules = { RB107 = \"off\" }`");
-                }
+                let near = nearest(text, LEVELS).map(|near| format!("did you mean `{near}`?"));
+                map.error(entry.value.span, format!("{} is no level", entry.value.describe()))
+                    .help(near.unwrap_or_else(|| format!("the levels are {}", list(&LEVELS))));
             }
         }
         config.exclude = patterns(&mut map, "exclude").unwrap_or_default();

@@ -1,8 +1,13 @@
-//! What destroys: calls after which something is gone that nobody brings back by typing a command. Which ones those are stands
-//! in the table of programs; here is how they are found behind others, and what is too small to be told.
+//! RB301: a command that destroys, and nothing that makes the reader stop. Which calls destroy stands in the table of
+//! programs; here is how they are found behind others, and what is too small to be told.
 
+use super::guard::Guards;
+use super::{Page, Report};
 use crate::programs::{self, Word, statements};
-use crate::runbook::look::Grammar;
+use crate::runbook::look::calls_in;
+use crate::source::{Span, shorten};
+use std::cell::LazyCell;
+use std::collections::HashMap;
 
 /// What a call destroys.
 #[derive(Debug, PartialEq, Eq)]
@@ -13,63 +18,127 @@ pub(super) struct Harm {
     pub sql: bool,
 }
 
-/// Options by which a program looks only, or asks first.
-const HARMLESS: &[&str] = &["--dry-run", "--dryrun", "--help", "--no-act", "--interactive", "-i", "-I"];
+pub(super) fn check(page: &Page<'_>, report: &mut Report<'_>) {
+    let guards = LazyCell::new(|| Guards::of(page));
+    for command in page.commands() {
+        let calls = command.calls();
+        let into_client = !command.held && calls.iter().any(|call| call.words.iter().any(|word| is_client(word)));
+        for call in calls {
+            let harm = match call.words.as_slice() {
+                // `echo 'DROP TABLE x' | psql`.
+                ["echo" | "printf", words @ ..] if into_client => words.iter().find_map(|word| sql_harm(word)),
+                words => harm(words),
+            };
+            if let Some(harm) = harm
+                && !guards.guard(page, command, call, &harm)
+            {
+                tell(report, command.place(call.span), &call.words.join(" "));
+            }
+        }
+        for body in command.heredocs().filter(|_| into_client) {
+            let text = command.command.text.get(body.start..body.end).unwrap_or_default();
+            let place = |span: Span| command.place(Span::new(body.start + span.start, body.start + span.end));
+            check_sql(page, &guards, report, text, place);
+        }
+    }
+    const SQL: [&str; 8] = ["sql", "psql", "postgresql", "postgres", "pgsql", "mysql", "sqlite", "cql"];
+    for fence in page.look.fences.iter().filter(|fence| SQL.contains(&fence.tag.as_str())) {
+        check_sql(page, &guards, report, fence.text(), |span| fence.place(span));
+    }
+}
+
+fn check_sql<'a, F: FnOnce() -> Guards<'a>>(
+    page: &Page<'_>,
+    guards: &LazyCell<Guards<'a>, F>,
+    report: &mut Report<'_>,
+    text: &str,
+    place: impl Fn(Span) -> Span,
+) {
+    let harms = statements::harms(text);
+    if harms.is_empty() {
+        return;
+    }
+    let upper = text.to_ascii_uppercase();
+    let (named, made) = (statements::named(&upper), statements::made(&upper));
+    let (select, begin) = (upper.find("SELECT"), upper.find("BEGIN"));
+    for harm in harms {
+        let (span, target) = (harm.span, harm.target.to_ascii_uppercase());
+        let before = |at: Option<usize>| at.is_some_and(|at| at < span.start);
+        let of = |places: &HashMap<&str, usize>| before(places.get(target.as_str()).copied());
+        // Looked at before, or undone unless somebody commits.
+        let looked = before(select) && of(&named) || before(begin);
+        let at = place(span);
+        if !of(&made) && !looked && !is_scratch(&harm.target) && !guards.by_words(page, at) {
+            tell(report, at, text.get(span.start..span.end).unwrap_or_default());
+        }
+    }
+}
+
+fn tell(report: &mut Report<'_>, at: Span, said: &str) {
+    let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    report
+        .at(at, format!("`{}` cannot be taken back, and nothing around it guards it", shorten(&said)))
+        .help("say above it what is lost and when that is right, or look, ask or back up before it in the same step");
+}
+
 /// How deep shell text in shell text is looked at, and how many words of a call may begin another one.
 const DEEPEST: (usize, usize) = (4, 40);
 
 /// What a call destroys, if it does; the first word is the program.
-pub(super) fn harm(grammar: &Grammar, words: &[&str]) -> Option<Harm> {
-    deep(grammar, words, DEEPEST.0)
+fn harm(words: &[&str]) -> Option<Harm> {
+    deep(words, DEEPEST.0)
 }
 
-fn deep(grammar: &Grammar, words: &[&str], left: usize) -> Option<Harm> {
+fn deep(words: &[&str], left: usize) -> Option<Harm> {
+    const CONTAINERS: &[&str] = &["docker", "docker-compose", "podman", "nerdctl", "kubectl", "oc"];
+    const CALLERS: &[&str] = &["nsenter", "chroot", "parallel"];
     let left = left.checked_sub(1)?;
     let (first, rest) = words.split_first()?;
     let program = base(first);
-    const CONTAINERS: &[&str] = &["docker", "docker-compose", "podman", "nerdctl", "kubectl", "oc"];
-    const CALLERS: &[&str] = &["nsenter", "chroot", "parallel"];
-    let script = programs::script(program).is_some();
     own(program, rest).or_else(|| {
         // Of a container's tool only what stands behind these is a program.
-        let begin = rest.iter().position(|word| matches!(*word, "exec" | "run" | "rsh" | "debug" | "--"));
         let begin = match CONTAINERS.contains(&program) {
-            true => begin?,
-            false if script || programs::wrapper(program).is_some() || CALLERS.contains(&program) => 0,
-            false => return None,
+            true => rest.iter().position(|word| matches!(*word, "exec" | "run" | "rsh" | "debug" | "--"))?,
+            false => 0,
         };
-        let rest = rest.get(begin..)?;
-        let rest = rest.get(..DEEPEST.1).unwrap_or(rest);
+        let runs = programs::script(program).is_some() || programs::wrapper(program).is_some();
+        if begin == 0 && !runs && !CALLERS.contains(&program) && !CONTAINERS.contains(&program) {
+            return None;
+        }
+        let rest: Vec<&str> = rest.iter().skip(begin).take(DEEPEST.1).copied().collect();
         let called = (0..rest.len()).filter_map(|at| rest.get(at..)?.split_first());
-        let mut texts = rest.iter().filter(|word| word.contains(' '));
-        let inside = |text: &&str| {
-            let calls = grammar.calls_in(text);
-            calls.iter().find_map(|words| deep(grammar, &words.iter().map(String::as_str).collect::<Vec<_>>(), left))
-        };
-        let mut called = called.filter(|(first, _)| !first.contains(' ')).map(|(first, rest)| (base(first), rest));
-        called.find_map(|(program, rest)| own(program, rest)).or_else(|| texts.find_map(inside))
+        let mut called = called.filter(|(first, _)| !first.contains(' '));
+        called.find_map(|(first, rest)| own(base(first), rest)).or_else(|| {
+            let calls = rest.iter().filter(|word| word.contains(' ')).flat_map(|text| calls_in(text));
+            let mut calls = calls.map(|words| deep(&words.iter().map(String::as_str).collect::<Vec<_>>(), left));
+            calls.find_map(|harm| harm)
+        })
     })
 }
 
 /// What a program destroys by itself, and not one that it runs.
 fn own(program: &str, rest: &[&str]) -> Option<Harm> {
-    let harmless = |word: &&str| HARMLESS.iter().any(|option| *word == *option || word.starts_with("--dry-run="));
-    let asks = program == "rm" && rest.iter().any(|word| word.starts_with("-ri") || word.starts_with("-ir"));
+    /// Options by which a program looks only, or asks first.
+    const HARMLESS: &[&str] = &["--dry-run", "--dryrun", "--help", "--no-act", "--interactive", "-i", "-I"];
     if is_client(program) {
-        let mut texts = rest.iter().filter(|word| word.contains(' '));
-        return texts
-            .find_map(|word| statements::harms(statement(word)).into_iter().next())
-            .map(|harm| Harm { target: harm.target, sql: true });
+        return rest.iter().filter(|word| word.contains(' ')).find_map(|word| sql_harm(statement(word)));
     }
+    let harmless = |word: &&str| HARMLESS.contains(word) || word.starts_with("--dry-run=");
+    let asks = program == "rm" && rest.iter().any(|word| word.starts_with("-ri") || word.starts_with("-ir"));
     let words: Vec<Word> = [program].iter().chain(rest).map(|word| Word::fixed(*word)).collect();
-    programs::destroys(&words).filter(|_| !asks && !rest.iter().any(harmless))?;
-    let operand = || rest.iter().rfind(|word| !word.starts_with('-')).copied().unwrap_or_default();
+    if asks || rest.iter().any(harmless) || program != "find" && programs::destroys(&words).is_none() {
+        return None;
+    }
     let target = match program {
         "rm" => rest.iter().find(|word| !word.starts_with('-') && is_wide(word))?,
-        "find" => find(rest)?,
-        _ => operand(),
+        "find" => found(rest)?,
+        _ => rest.iter().rfind(|word| !word.starts_with('-')).copied().unwrap_or_default(),
     };
     Some(Harm { target: target.to_string(), sql: false })
+}
+
+fn sql_harm(text: &str) -> Option<Harm> {
+    statements::harms(text).into_iter().next().map(|harm| Harm { target: harm.target, sql: true })
 }
 
 fn base(word: &str) -> &str {
@@ -78,10 +147,8 @@ fn base(word: &str) -> &str {
 
 /// A statement without the option that it is attached to.
 fn statement(word: &str) -> &str {
-    match word.strip_prefix("--").and_then(|option| option.split_once('=')) {
-        Some((_, value)) => value.trim_matches(['"', '\'']),
-        None => word,
-    }
+    let value = word.strip_prefix("--").and_then(|option| option.split_once('='));
+    value.map_or(word, |(_, value)| value.trim_matches(['"', '\'']))
 }
 
 /// Whether the program sends statements to a database.
@@ -89,11 +156,18 @@ pub(super) fn is_client(program: &str) -> bool {
     programs::is_sql_client(base(program))
 }
 
-/// The folder of `find /var/lib/x -delete`, where no word says which files.
-fn find<'w>(rest: &[&'w str]) -> Option<&'w str> {
-    let chooses = |word: &&str| matches!(*word, "-type" | "-mindepth" | "-maxdepth" | "-delete" | "-xdev" | "-print");
-    let tests = rest.iter().filter(|word| word.starts_with('-') && word.len() > 1).any(|word| !chooses(word));
-    rest.first().copied().filter(|word| is_wide(word) && !tests)
+/// The folder of `find /var/lib/x -delete` and `find /var/lib/x -exec rm {} +`, where no word says which files.
+fn found<'w>(rest: &[&'w str]) -> Option<&'w str> {
+    const CHOOSE_NOTHING: &[&str] = &["-type", "-mindepth", "-maxdepth", "-delete", "-xdev", "-print", "-depth"];
+    let runs = rest.iter().position(|word| matches!(*word, "-exec" | "-execdir"));
+    let removes =
+        |at: usize| rest.get(at + 1).is_some_and(|program| matches!(base(program), "rm" | "shred" | "unlink"));
+    if !rest.contains(&"-delete") && !runs.is_some_and(removes) {
+        return None;
+    }
+    let own = rest.get(..runs.unwrap_or(rest.len()))?;
+    let tests = own.iter().any(|word| word.len() > 1 && word.starts_with('-') && !CHOOSE_NOTHING.contains(word));
+    own.first().copied().filter(|word| is_wide(word) && !tests)
 }
 
 /// Whether a path holds what others need: `/`, `/var/lib/…`, `/etc`, a variable. Not `/tmp/x`, caches and logs.
@@ -108,13 +182,13 @@ pub(super) fn is_wide(word: &str) -> bool {
     }
     let Some(path) = word.strip_prefix('/') else { return word == "~" || word == "~/" };
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
-    let passing = |part: &&&str| {
+    let passing = |part: &&str| {
         let name = part.to_lowercase();
-        ["tmp", "temp", "cache", "log", "logs", "old", "crash"].contains(&name.as_str()) || is_scratch(&name)
+        ["cache", "log", "logs", "old", "crash"].contains(&name.as_str()) || is_scratch(&name)
     };
     match parts.as_slice() {
         ["tmp" | "run", _, ..] | ["dev", "shm", ..] => false,
-        _ if parts.iter().skip(1).any(|part| passing(&part)) => false,
+        _ if parts.iter().skip(1).any(passing) => false,
         // A placeholder is filled in by somebody who looks at it.
         _ if parts.iter().any(|part| part.contains('<')) => false,
         [] | [_] | [_, "*"] => true,
@@ -136,10 +210,55 @@ pub(super) fn is_scratch(name: &str) -> bool {
 mod tests {
     use super::*;
 
+    fn page(words: &str, block: &str) -> String {
+        format!("# T\n\n## Fix\n\n{words}\n\n```bash\n{block}\n```\n")
+    }
+
+    cases! {
+        rb301,
+        bad: [
+            &page("Clear it.", "rm -rf /var/lib/x/*") => [(8, 1)],
+            &page("Clear it.", "cd /x && sudo rm -rf \"$DATA\"") => [(8, 10)],
+            &page("Clear it.", "psql shop -c 'DELETE FROM jobs'") => [(8, 1)],
+            &page("Clear it.", "psql shop <<EOF\nselect 1;\nDROP TABLE jobs;\nEOF") => [(10, 1)],
+            &page("Clear it.", "echo 'TRUNCATE jobs' | psql shop") => [(8, 1)],
+            &page("Start again.", "terraform destroy -auto-approve\nkubectl delete pvc data-0") => [(8, 1), (9, 1)],
+            "# T\n\n## Fix\n\nClear it.\n\n```sql\nSELECT 1;\n  DELETE FROM jobs;\n```\n" => [(9, 3)],
+            "# T\n\n## Fix\n\n1. Clear it:\n   ```console\n   $ redis-cli FLUSHALL\n   OK\n   ```\n" => [(7, 6)],
+            &page("Clear it.", "mkdir -p data\nrm -rf /data") => [(9, 1)],
+            &page("Clear it.", "mkdir -p /srv/data\nrm -rf /data") => [(9, 1)],
+            &page("Clear it.", "docker volume create data\nrm -rf /data/") => [(9, 1)],
+            "# T\n\n## A\n\nWarning: x.\n\n## B\n\n```bash\ndropdb shop\n```\n" => [(10, 1)],
+        ],
+        good: [
+            &page("**Warning**: all of it is lost.", "rm -rf /var/lib/x/*"),
+            &page("Only if the standby is lost:", "rm -rf /var/lib/x/*"),
+            &page("> [!CAUTION]\n> Think.", "rm -rf /var/lib/x/*"),
+            &page("Clear it.", "# Caution: the data is gone\nrm -rf /var/lib/x/*"),
+            &page("Clear it.", "redis-cli FLUSHDB  # careful!"),
+            &page("Clear it.", "# 3. Truncate (if safe)\npsql -c 'TRUNCATE jobs'"),
+            &page("Clear it.", "pg_dump shop > shop.sql\npsql -c 'DROP DATABASE shop'"),
+            &page("Clear it.", "mv /var/lib/x /srv/x.old\nrm -rf /var/lib/x"),
+            &page("Clear it.", "psql -c 'select count(*) from jobs'\npsql -c 'TRUNCATE jobs'"),
+            &page("Clear it.", "read -p 'Sure? ' answer\nrm -rf /var/lib/x"),
+            &page("Clear it.", "[ -d /var/lib/x/old ] && rm -rf /var/lib/x"),
+            &page("Clear it.", "if mountpoint /mnt/x; then rm -rf /mnt/x/y; fi"),
+            &page("Try.", "D=$(mktemp -d)\nrm -rf \"$D\""),
+            &page("Try.", "DB=shop_validation\npsql -c \"DROP DATABASE ${DB}\""),
+            &page("Try.", "mkdir -p /data/new\nrm -rf /data/new/ \"/data\""),
+            &page("Clear it.", "psql -c 'SELECT count(*) FROM public.jobs'\npsql -c 'DELETE FROM jobs'"),
+            &page("Clear it.", "du -sh /var/lib/app*\nrm -rf /var/lib/app"),
+            &page("Try.", "createdb copy\npg_restore -d copy x\ndropdb copy"),
+            &page("Look.", "kubectl get pvc data-0\nkubectl delete pvc data-0"),
+            &page("Clear it.", "psql -c 'DELETE FROM jobs WHERE done'"),
+            "# T\n\n## Fix\n\nClear it.\n\n```sql\nBEGIN;\nDELETE FROM jobs;\n```\n",
+            "# T\n\n## Fix\n\n`dropdb shop` is not the way.\n\n```text\ndropdb shop\n```\n",
+        ],
+    }
+
     fn found(command: &str) -> bool {
-        let grammar = Grammar::of_page(command.len());
-        let calls = grammar.calls_in(command);
-        calls.iter().any(|words| harm(&grammar, &words.iter().map(String::as_str).collect::<Vec<_>>()).is_some())
+        let calls = calls_in(command);
+        calls.iter().any(|words| harm(&words.iter().map(String::as_str).collect::<Vec<_>>()).is_some())
     }
 
     #[test]
@@ -177,6 +296,14 @@ mod tests {
             "etcdctl del / --prefix",
             "crontab -r",
             "find /var/lib/x -delete",
+            "find /var/lib/x -type f -exec rm {} +",
+            "sudo find / -mindepth 1 -execdir /bin/rm -rf {} \\;",
+            "kill -9 -1",
+            "kill -KILL -1",
+            "pg_resetwal -f /var/lib/postgresql/16/main",
+            "sudo -u postgres pg_resetwal /data",
+            "aws rds delete-db-instance --db-instance-identifier shop",
+            "aws rds delete-db-instance --db-instance-identifier shop --skip-final-snapshot",
             "mysql -e \"TRUNCATE orders\"",
             "psql --command=\"delete from a\"",
         ] {
@@ -216,6 +343,12 @@ mod tests {
             "dropdb -i x",
             "etcdctl del /a",
             "kill -1 42",
+            "kill -15 42",
+            "xargs kill -1",
+            "pg_resetwal -n /data",
+            "aws rds delete-db-instance --db-instance-identifier shop --final-db-snapshot-identifier last",
+            "find /var/lib/x -name '*.tmp' -exec rm {} +",
+            "find /var/lib/x -exec ls {} +",
             "crontab -l",
             "find /var/log -mtime +7 -delete",
             "find /var/lib/x -name '*.tmp' -delete",

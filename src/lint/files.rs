@@ -2,6 +2,7 @@
 
 use super::Config;
 use crate::source::tidy;
+use std::fs::{self, FileType};
 use std::path::{Path, PathBuf};
 
 /// Why there is nothing to lint.
@@ -27,15 +28,27 @@ pub fn collect(paths: &[PathBuf], root: &Path, config: &Config) -> Result<Vec<Pa
     let mut files = Vec::new();
     for path in paths {
         let failed = |cause| FilesError::Path { path: path.clone(), cause };
-        if std::fs::metadata(path).map_err(failed)?.is_dir() {
-            let known = files.len();
-            let mut excluded = 0;
-            folder(path, root, config, &mut files, &mut excluded).map_err(failed)?;
-            if files.len() == known && excluded == 0 {
-                return Err(FilesError::Nothing(path.clone()));
-            }
-        } else {
+        if !fs::metadata(path).map_err(failed)?.is_dir() {
             files.push(tidy(path));
+            continue;
+        }
+        let mut found = false;
+        walk(path, usize::MAX, |path, kind| {
+            let markdown = path.extension().is_some_and(|end| end == "md" || end == "markdown");
+            let is_file = markdown && !kind.is_dir() && path.is_file();
+            if !is_file && !kind.is_dir() {
+                return false;
+            }
+            let excluded = config.excludes(&relative(path, root));
+            found |= excluded || is_file;
+            if is_file && !excluded {
+                files.push(tidy(path));
+            }
+            !excluded
+        })
+        .map_err(failed)?;
+        if !found {
+            return Err(FilesError::Nothing(path.clone()));
         }
     }
     files.sort();
@@ -43,35 +56,18 @@ pub fn collect(paths: &[PathBuf], root: &Path, config: &Config) -> Result<Vec<Pa
     Ok(files)
 }
 
-fn folder(
-    path: &Path,
-    root: &Path,
-    config: &Config,
-    files: &mut Vec<PathBuf>,
-    excluded: &mut usize,
-) -> std::io::Result<()> {
-    let mut open = vec![path.to_path_buf()];
-    while let Some(folder) = open.pop() {
-        for entry in std::fs::read_dir(&folder)? {
+/// Goes through what is below a folder, so many folders deep; hidden entries, `node_modules` and `target` are left out.
+/// `look` says of each folder whether to go into it.
+pub(super) fn walk(start: &Path, deepest: usize, mut look: impl FnMut(&Path, FileType) -> bool) -> std::io::Result<()> {
+    let mut open = vec![(start.to_path_buf(), 0)];
+    while let Some((folder, depth)) = open.pop() {
+        for entry in fs::read_dir(&folder)? {
             let entry = entry?;
-            let (path, kind) = (entry.path(), entry.file_type()?);
-            let name = entry.file_name();
+            let (path, kind, name) = (entry.path(), entry.file_type()?, entry.file_name());
             let name = name.to_string_lossy();
-            if name.starts_with('.') {
-                continue;
-            }
-            let markdown = path.extension().is_some_and(|end| end == "md" || end == "markdown");
-            let is_folder = kind.is_dir() && name != "node_modules" && name != "target";
-            let is_file = markdown && !kind.is_dir() && path.is_file();
-            if !is_folder && !is_file {
-                continue;
-            }
-            if config.excludes(&relative(&path, root)) {
-                *excluded += 1;
-            } else if is_folder {
-                open.push(path);
-            } else {
-                files.push(tidy(&path));
+            let left_out = name.starts_with('.') || name == "node_modules" || name == "target";
+            if !left_out && look(&path, kind) && kind.is_dir() && depth < deepest {
+                open.push((path, depth + 1));
             }
         }
     }
@@ -80,14 +76,10 @@ fn folder(
 
 /// The path from the project's folder on.
 fn relative(path: &Path, root: &Path) -> PathBuf {
-    let (path, root) = (tidy(path), tidy(root));
-    match path.strip_prefix(&root) {
-        Ok(rest) => rest.to_path_buf(),
-        Err(_) => match (path.canonicalize(), root.canonicalize()) {
-            (Ok(path), Ok(root)) => path.strip_prefix(&root).map_or(path.clone(), Path::to_path_buf),
-            _ => path,
-        },
-    }
+    let below = |path: PathBuf, root: PathBuf| path.strip_prefix(&root).map(Path::to_path_buf).ok();
+    below(tidy(path), tidy(root))
+        .or_else(|| below(path.canonicalize().ok()?, root.canonicalize().ok()?))
+        .unwrap_or_else(|| tidy(path))
 }
 
 #[cfg(test)]

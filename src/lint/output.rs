@@ -75,47 +75,25 @@ pub fn table(config: &Config) -> String {
     out
 }
 
-/// Broken into lines that are pleasant to read.
-fn wrapped(text: &str) -> String {
-    const WIDTH: usize = 80;
-    let mut out = String::new();
-    let mut column = 0;
-    for word in text.split_whitespace() {
-        let width = word.chars().count();
-        if column > 0 && column + 1 + width > WIDTH {
-            out.push('\n');
-            column = 0;
-        } else if column > 0 {
-            out.push(' ');
-            column += 1;
-        }
-        out.push_str(word);
-        column += width;
-    }
-    out
+/// The texts of `explain`, a section for each rule.
+const EXPLAINED: &str = include_str!("rules.md");
+
+/// What `rules.md` says about a rule: what it finds, why, and examples, indented.
+pub(super) fn explained(rule: &Rule) -> &'static str {
+    let mut sections = EXPLAINED.split("\n## ").filter_map(|section| section.split_once('\n'));
+    sections.find(|(id, _)| *id == rule.id).map_or("", |(_, text)| text.trim())
 }
 
 /// The long text about a rule.
 pub fn explain(rule: &Rule, config: &Config) -> String {
-    let level = config.level(rule).map_or("off", Level::name);
-    let (finds, why) = (wrapped(rule.explain.finds), wrapped(rule.explain.why));
-    let mut out = format!("{} ({level}): {}\n\n{finds}\n\n{why}\n", rule.id, rule.title);
-    for (word, example) in [("Bad:", rule.explain.bad), ("Good:", rule.explain.good)] {
-        if !example.is_empty() {
-            let _ = write!(out, "\n{word}\n\n");
-            for line in example.trim().lines() {
-                let _ = writeln!(out, "{}", format!("    {line}").trim_end());
-            }
-        }
-    }
-    let _ = write!(
-        out,
-        "\nTo allow it in one place, say why, above the block or heading that it is about:\n\n    \
-         <!-- firedrill-lint: allow {} reason=\"…\" -->\n\nTo turn it off or to change its level, in firedrill.toml:\n\n    \
-         [lint]\n    rules = {{ {} = \"off\" }}\n",
-        rule.id, rule.id
-    );
-    out
+    let (id, level) = (rule.id, config.level(rule).map_or("off", Level::name));
+    format!(
+        "{id} ({level}): {}\n\n{}\n\nTo allow it in one place, say why, above the block or heading that it is about:\n\n    \
+         <!-- firedrill-lint: allow {id} reason=\"…\" -->\n\nTo turn it off or to change its level, in firedrill.toml:\n\n    \
+         [lint]\n    rules = {{ {id} = \"off\" }}\n",
+        rule.title,
+        explained(rule)
+    )
 }
 
 #[cfg(test)]

@@ -1,15 +1,14 @@
 //! What rules look at: a page, and the project that it belongs to.
 
-use super::Evidence;
-use super::guard::Guards;
-use super::secret::{self, Secret};
+use super::secret::{self, Found};
 use super::words::holds;
-use crate::runbook::look::{self, Grammar, Look, Shell};
+use super::{Check, Evidence, RULES, syntax};
+use crate::programs::Word;
+use crate::runbook::look::{self, Call, Look, Shell};
 use crate::runbook::{self, Command, Runbook, RunbookPhase, Step, Unread};
 use crate::source::{Diagnostics, Source, Span};
 use std::cell::OnceCell;
 use std::path::PathBuf;
-use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 
 /// The project.
@@ -38,7 +37,17 @@ pub(super) struct Parsed {
     pub runbook: Option<Runbook>,
     pub mistakes: Diagnostics,
     pub look: Look,
-    secrets: OnceLock<Vec<Secret>>,
+    secrets: OnceLock<Vec<Found>>,
+    gathered: OnceLock<Gathered>,
+}
+
+/// What rules for all pages want to know of each: worked out page by page, on all processors.
+#[derive(Debug)]
+pub(super) struct Gathered {
+    /// The commands that bash is asked about.
+    pub asked: Vec<syntax::Asked>,
+    /// By rule, whether the page has what a page of its kind should have.
+    pub has: Vec<(&'static str, bool)>,
 }
 
 impl Parsed {
@@ -47,22 +56,18 @@ impl Parsed {
         let runbook = runbook::parse(&source, &mut mistakes);
         // What was not read at all is not looked at either.
         let look = runbook.as_ref().map(|runbook| look::look(&source, Some(runbook))).unwrap_or_default();
-        Parsed { source, runbook, mistakes, look, secrets: OnceLock::new() }
+        Parsed { source, runbook, mistakes, look, secrets: OnceLock::new(), gathered: OnceLock::new() }
     }
 
     pub fn page<'a>(&'a self, project: &'a Project) -> Page<'a> {
-        let grammar = Grammar::of_page(self.source.text.len());
-        let commands = self.runbook.as_ref().map(|runbook| look::commands(&self.source, runbook, &grammar));
         Page {
             source: &self.source,
             runbook: self.runbook.as_ref(),
             mistakes: &self.mistakes,
             look: &self.look,
             project,
-            grammar,
-            commands: commands.unwrap_or_default(),
-            secrets: &self.secrets,
-            guards: OnceCell::new(),
+            commands: OnceCell::new(),
+            parsed: self,
         }
     }
 }
@@ -80,34 +85,36 @@ pub struct Page<'a> {
     pub look: &'a Look,
     /// The project that it belongs to.
     pub project: &'a Project,
-    /// The grammar of bash for texts that stand in others.
-    pub grammar: Rc<Grammar>,
-    commands: Vec<Shell<'a>>,
-    secrets: &'a OnceLock<Vec<Secret>>,
-    guards: OnceCell<Guards<'a>>,
+    commands: OnceCell<Vec<Shell<'a>>>,
+    parsed: &'a Parsed,
 }
 
 impl<'a> Page<'a> {
     /// Its shell commands, in order: those that run and those that wait for a condition (`held`).
     pub fn commands(&self) -> &[Shell<'a>] {
-        &self.commands
-    }
-
-    /// What guards the commands that destroy, found out when it is first asked for.
-    pub(super) fn guards(&self) -> &Guards<'a> {
-        self.guards.get_or_init(|| Guards::of(self))
+        let all = || self.runbook.map(|runbook| look::commands(self.source, runbook));
+        self.commands.get_or_init(|| all().unwrap_or_default())
     }
 
     /// The secrets that stand on it, in order.
-    pub(super) fn secrets(&self) -> &[Secret] {
-        self.secrets.get_or_init(|| secret::find(self))
+    pub(super) fn secrets(&self) -> &'a [Found] {
+        self.parsed.secrets.get_or_init(|| secret::find(self))
+    }
+
+    /// What rules for all pages want to know of it.
+    pub(super) fn gathered(&self) -> &'a Gathered {
+        self.parsed.gathered.get_or_init(|| {
+            let has = RULES.iter().filter_map(|rule| match rule.check {
+                Check::Once { has, .. } => Some((rule.id, has(self)?)),
+                _ => None,
+            });
+            Gathered { has: has.collect(), asked: syntax::asked(self) }
+        })
     }
 
     /// Whether two commands stand in one block of code.
     pub fn in_one_block(&self, one: &Shell<'_>, other: &Shell<'_>) -> bool {
-        let fences = &self.look.fences;
-        let at =
-            |shell: &Shell<'_>| fences.partition_point(|fence| fence.span.start <= shell.place(Span::new(0, 1)).start);
+        let at = |shell: &Shell<'_>| self.look.fences.partition_point(|fence| fence.span.start <= begin(shell));
         at(one) == at(other)
     }
 
@@ -131,7 +138,7 @@ impl<'a> Page<'a> {
     }
 
     /// The text of the file at a span.
-    pub fn text(&self, span: Span) -> &str {
+    pub fn text(&self, span: Span) -> &'a str {
         self.source.text.get(span.start..span.end).unwrap_or_default()
     }
 
@@ -153,7 +160,7 @@ impl<'a> Page<'a> {
         use RunbookPhase::{Mitigate, Rollback};
         self.has_phase(Mitigate)
             || self.has_phase(Rollback)
-            || self.commands.iter().any(|one| one.step.phase == Mitigate)
+            || self.commands().iter().any(|one| one.step.phase == Mitigate)
     }
 
     /// Whether one of these phrases stands anywhere on it: in its text, its code or its frontmatter.
@@ -180,4 +187,14 @@ impl<'a> Page<'a> {
     pub fn has_phase(&self, phase: RunbookPhase) -> bool {
         self.look.headings.iter().any(|heading| heading.phase == phase)
     }
+}
+
+/// Where a command begins in the file.
+pub(super) fn begin(shell: &Shell<'_>) -> usize {
+    shell.place(Span::new(0, 1)).start
+}
+
+/// The words of a call as the table of programs takes them.
+pub(super) fn fixed(call: &Call<'_>) -> Vec<Word> {
+    call.words.iter().map(|word| Word::fixed(*word)).collect()
 }

@@ -1,37 +1,11 @@
 //! RB209: a loop that waits for something that may never come.
 
-use super::{Check, Explain, Page, Report, Rule};
+use super::{Page, Report};
+use crate::bash::{Expansion, Statement, StatementKind};
 use crate::runbook::look::Shell;
 use crate::source::Span;
-use tree_sitter::Node;
 
-pub(super) const RULE: Rule = Rule {
-    id: "RB209",
-    level: None,
-    title: "a polling loop without a limit",
-    explain: Explain {
-        finds: "`while` and `until` loops with a `sleep` in them and neither a `break` nor a count nor a clock.",
-        why: "When what it waits for does not come, it waits for ever, and the page does not say when to give up and what \
-              to do then.",
-        bad: "\
-## Verify
-
-```bash
-until curl -fs http://shop/health; do sleep 5; done
-```
-",
-        good: "\
-## Verify
-
-```bash
-timeout 120 bash -c 'until curl -fs http://shop/health; do sleep 5; done'
-```
-",
-    },
-    check: Check::Page(check),
-};
-
-fn check(page: &Page<'_>, report: &mut Report<'_>) {
+pub(super) fn check(page: &Page<'_>, report: &mut Report<'_>) {
     for shell in page.commands() {
         for looping in endless(shell) {
             let text = shell.command.text.get(looping.start..looping.end).unwrap_or_default();
@@ -46,49 +20,40 @@ fn check(page: &Page<'_>, report: &mut Report<'_>) {
 
 /// The loops of a command that sleep and have no end, those inside of others left out.
 fn endless(shell: &Shell<'_>) -> Vec<Span> {
-    /// A node that is entered, or a loop that is left, with what had been seen before it.
-    enum Step<'t> {
-        Into(Node<'t>),
-        OutOf(Node<'t>, (usize, usize)),
-    }
-    // What ends some day, and what sleeps, as far as the walk has come.
-    let (mut ends, mut sleeps) = (0, 0);
     let mut found: Vec<Span> = Vec::new();
-    let mut open: Vec<Step<'_>> = shell.tree().map(|tree| Step::Into(tree.root_node())).into_iter().collect();
-    while let Some(step) = open.pop() {
-        let node = match step {
-            Step::Into(node) => node,
-            Step::OutOf(looping, before) => {
-                if before.0 == ends && before.1 < sleeps {
-                    let span = Span::new(looping.start_byte(), looping.end_byte());
-                    while found.pop_if(|inner| inner.start >= span.start).is_some() {}
-                    found.push(span);
-                }
-                continue;
-            }
-        };
-        let text = shell.node_text(&node);
-        match node.kind() {
-            "while_statement" => open.push(Step::OutOf(node, (ends, sleeps))),
-            // Counts, clocks and `read` end some day.
-            "binary_expression" | "unary_expression" | "postfix_expression" | "test_command" => ends += 1,
-            "command_name" if matches!(text, "break" | "exit" | "return" | "read" | "timeout" | "[" | "test") => ends += 1,
-            "command_name" => sleeps += usize::from(text == "sleep"),
-            "word" => ends += usize::from(text == "break"),
-            _ => {}
+    for looping in shell.script().all() {
+        let inside = found.last().is_some_and(|outer| looping.span.start < outer.end);
+        if inside || !matches!(looping.kind, StatementKind::Loop { .. }) {
+            continue;
         }
-        let mut cursor = node.walk();
-        let children: Vec<Node<'_>> = node.named_children(&mut cursor).collect();
-        open.extend(children.into_iter().rev().map(Step::Into));
+        let all = Statement::all(std::slice::from_ref(looping));
+        let sleeps = all.iter().filter_map(|statement| statement.simple()).any(|command| command.first() == "sleep");
+        if sleeps && !all.iter().any(|statement| ends(statement)) {
+            found.push(looping.span);
+        }
     }
     found
 }
 
+/// Whether it ends some day, or ends what it stands in: counts, clocks, `read`.
+fn ends(statement: &Statement) -> bool {
+    const ENDING: [&str; 7] = ["break", "exit", "return", "read", "timeout", "[", "test"];
+    let computes = |expansion: &&Expansion| matches!(expansion, Expansion::Arithmetic(_));
+    match &statement.kind {
+        StatementKind::Arithmetic(_) | StatementKind::Test(_) => true,
+        StatementKind::Simple(command) => {
+            ENDING.contains(&command.first())
+                || command.words.iter().any(|word| word.raw == "break")
+                || statement.expansions().iter().any(computes)
+        }
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::RULE;
-
     cases! {
+        rb209,
         bad: [
             "# T\n\n```bash\nls\nwhile true; do ls; sleep 1; done\n```\n" => [(5, 1)],
             "# T\n\n```bash\nx && until curl -f y\ndo\n  sleep 5\ndone\n```\n" => [(4, 6)],

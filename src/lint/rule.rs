@@ -1,11 +1,13 @@
-//! What a rule is, and where its findings go.
+//! What a rule is, the table of all rules, and where their findings go.
 
 use super::{Page, Project};
+use super::{alerts, blocks, commands, destructive, drilled, inputs, links, markdown, rb209_endless_loop, secret};
+use super::{structure, syntax, untrusted};
 use crate::report::many;
 use crate::source::{Diagnostic, Diagnostics, Level, Source, Span};
 use std::sync::Arc;
 
-/// A rule.
+/// A rule. What it finds and why stands in `rules.md`.
 #[derive(Debug)]
 pub struct Rule {
     /// `RB107`.
@@ -14,8 +16,6 @@ pub struct Rule {
     pub level: Option<Level>,
     /// What it finds, in a few words, as it stands in the table of rules.
     pub title: &'static str,
-    /// The text of `--explain`.
-    pub explain: Explain,
     /// What looks.
     pub check: Check,
 }
@@ -28,41 +28,132 @@ pub enum Check {
     /// Looks at all pages at once, and at what else the project holds. A finding in a page goes by
     /// `report.in_file(page.source, …)`.
     Project(fn(&Project, &[Page<'_>], &mut Report<'_>)),
+    /// What a page should have: it is told once, on the first page that does not have it.
+    Once {
+        /// Whether a page has it; `None` where it is no page that should.
+        has: fn(&Page<'_>) -> Option<bool>,
+        /// Whether it is told only where most other pages have it.
+        by_custom: bool,
+        /// What is said, and what to do.
+        says: (&'static str, &'static str),
+    },
 }
 
-/// The text of `--explain`. The examples are whole pages in Markdown: a test lints them.
-#[derive(Debug)]
-pub struct Explain {
-    /// What it finds, and what it leaves alone.
-    pub finds: &'static str,
-    /// Why that matters to somebody who was woken up.
-    pub why: &'static str,
-    /// What is found; empty where no page alone shows it.
-    pub bad: &'static str,
-    /// How it should be.
-    pub good: &'static str,
+const ERROR: Option<Level> = Some(Level::Error);
+const WARNING: Option<Level> = Some(Level::Warning);
+const INFO: Option<Level> = Some(Level::Info);
+/// It finds too much that is meant so.
+const OFF: Option<Level> = None;
+
+/// Every rule, by id.
+pub const RULES: &[Rule] = &[
+    page("RB001", ERROR, "a fence that never ends", markdown::of_the_parser),
+    page("RB002", WARNING, "a fence that fell out of its list item", markdown::fallen_fence),
+    page("RB003", ERROR, "an annotation that is malformed, orphaned, or splits a list", markdown::of_the_parser),
+    page("RB004", ERROR, "the same step id twice", markdown::of_the_parser),
+    page("RB005", WARNING, "no title, or several H1", markdown::title),
+    page("RB101", WARNING, "no mitigation section", structure::no_mitigation),
+    page("RB102", WARNING, "nothing that verifies the recovery", structure::no_verification),
+    page("RB103", INFO, "a step that changes something, and no rollback", structure::no_rollback),
+    once("RB104", "no owner or escalation path", structure::NOBODY),
+    once("RB105", "no word on which alert or symptom leads to it", structure::NO_ALERT),
+    page("RB106", WARNING, "several remedies, and no word about which one", structure::which_remedy),
+    page("RB107", WARNING, "TODO, TBD, \"insert site specific\"", structure::unfinished),
+    page("RB108", WARNING, "a mitigation that only escalates", structure::only_escalates),
+    once("RB109", "no date of a review, where most pages have one", structure::NO_DATE),
+    project("RB201", ERROR, "shell that fails `bash -n` after its inputs are filled in", syntax::check),
+    page("RB202", OFF, "an unquoted `<x>` in shell: bash reads it as a redirection", inputs::redirection),
+    page("RB203", ERROR, "a variable used before it is set; worse inside a destructive command", inputs::unset),
+    page("RB204", WARNING, "one input spelt in several ways", inputs::spellings),
+    page(
+        "RB205",
+        WARNING,
+        "an untagged block that looks like shell, or commands outside of any block",
+        blocks::untagged,
+    ),
+    page(
+        "RB206",
+        WARNING,
+        "a tag that its content contradicts (PromQL, SQL or logs tagged as shell)",
+        blocks::wrong_tag,
+    ),
+    page("RB207", WARNING, "prompts and output mixed in a `bash` block", blocks::terminal),
+    page(
+        "RB208",
+        WARNING,
+        "a command that never ends, or opens an editor, above others of its block",
+        commands::never_ends,
+    ),
+    page("RB209", OFF, "a polling loop without a limit", rb209_endless_loop::check),
+    page("RB210", WARNING, "a command that cannot be right: misspelt, or something is missing", commands::refused),
+    page("RB211", WARNING, "an error that nobody notices, as the exit code is 0", commands::unnoticed),
+    page("RB301", ERROR, "a command that destroys, without a guard", destructive::check),
+    page("RB302", ERROR, "a secret in the text", secret::check),
+    page("RB303", WARNING, "`curl` into a shell, or plain http to a host outside of the stack", untrusted::check),
+    project("RB401", ERROR, "a link or anchor that leads nowhere in the repository", links::check),
+    project("RB402", WARNING, "an alert whose runbook is not here, or a runbook that no alert links to", alerts::check),
+    project("RB403", WARNING, "a mitigation step that no scenario has ever exercised", drilled::never),
+    project("RB404", WARNING, "a step that changed since its last passing drill", drilled::changed),
+];
+
+type OfPage = fn(&Page<'_>, &mut Report<'_>);
+type OfProject = fn(&Project, &[Page<'_>], &mut Report<'_>);
+
+const fn page(id: &'static str, level: Option<Level>, title: &'static str, check: OfPage) -> Rule {
+    Rule { id, level, title, check: Check::Page(check) }
+}
+
+const fn project(id: &'static str, level: Option<Level>, title: &'static str, check: OfProject) -> Rule {
+    Rule { id, level, title, check: Check::Project(check) }
+}
+
+const fn once(id: &'static str, title: &'static str, check: Check) -> Rule {
+    Rule { id, level: INFO, title, check }
+}
+
+impl Rule {
+    /// The rule of that id.
+    pub fn find(id: &str) -> Option<&'static Rule> {
+        RULES.iter().find(|rule| rule.id == id)
+    }
+
+    /// Looks at one page, where that is what it does.
+    pub(super) fn look_at(&self, page: &Page<'_>, level: Level, found: &mut Diagnostics) {
+        if let Check::Page(check) = self.check {
+            check(page, &mut Report { rule: self, level, source: Some(page.source), found });
+        }
+    }
+
+    /// Looks at all pages together, where that is what it does.
+    pub(super) fn look_at_all(&self, project: &Project, pages: &[Page<'_>], level: Level, found: &mut Diagnostics) {
+        let mut report = Report { rule: self, level, source: None, found };
+        match self.check {
+            Check::Page(_) => {}
+            Check::Project(check) => check(project, pages, &mut report),
+            Check::Once { by_custom, says, .. } => {
+                let known =
+                    |page: &&Page<'_>| page.gathered().has.iter().find(|(id, _)| *id == self.id).map(|(_, has)| *has);
+                let having = pages.iter().filter(|page| known(page) == Some(true)).count();
+                let lacking: Vec<&Page<'_>> = pages.iter().filter(|page| known(page) == Some(false)).collect();
+                if !by_custom || having > lacking.len() {
+                    report.once(&lacking, says);
+                }
+            }
+        }
+    }
 }
 
 /// The findings of one rule.
 #[derive(Debug)]
 pub struct Report<'a> {
-    rule: &'static str,
+    rule: &'a Rule,
     level: Level,
     /// The page that is looked at; none where a rule looks at the project.
     source: Option<&'a Arc<Source>>,
     found: &'a mut Diagnostics,
 }
 
-impl<'a> Report<'a> {
-    pub(super) fn new(
-        rule: &'static str,
-        level: Level,
-        source: Option<&'a Arc<Source>>,
-        found: &'a mut Diagnostics,
-    ) -> Self {
-        Report { rule, level, source, found }
-    }
-
+impl Report<'_> {
     /// Notes a finding on the page that is looked at, and returns it for a label and help.
     pub fn at(&mut self, span: Span, message: impl Into<String>) -> &mut Diagnostic {
         let source = self.source.cloned().unwrap_or_else(|| Source::new("", ""));
@@ -71,24 +162,28 @@ impl<'a> Report<'a> {
 
     /// Notes a finding in any file.
     pub fn in_file(&mut self, source: &Arc<Source>, span: Span, message: impl Into<String>) -> &mut Diagnostic {
-        self.found.push(self.level, source, span, message).code(self.rule)
+        self.found.push(self.level, source, span, message).code(self.rule.id)
+    }
+
+    /// Makes the last finding an `info`, unless the project says how bad the rule's findings are.
+    pub fn only_info(&mut self) {
+        if let Some(last) = self.found.all.last_mut().filter(|last| Some(last.level) == self.rule.level) {
+            last.level = Level::Info;
+        }
     }
 
     /// Notes what is a matter of a team's style on the first of these pages, with how many others there are.
-    pub fn once<'p, 'l: 'p>(&mut self, pages: impl Iterator<Item = &'p Page<'l>>, message: &str, help: &str) {
-        let mut pages = pages;
-        let Some(first) = pages.next() else { return };
+    fn once(&mut self, pages: &[&Page<'_>], (message, help): (&str, &str)) {
+        let Some((first, others)) = pages.split_first() else { return };
         let found = self.in_file(first.source, first.top(), message).help(help);
-        match pages.count() {
-            0 => {}
-            others => drop(found.label(format!("here, and on {}", many(others, "other page")))),
+        if !others.is_empty() {
+            found.label(format!("here, and on {}", many(others.len(), "other page")));
         }
     }
 
     /// Passes on the mistakes of the parser that carry this rule's id.
     pub fn of_the_parser(&mut self, page: &Page<'_>) {
-        for mistake in page.mistakes.all.iter().filter(|mistake| mistake.code == Some(self.rule)) {
-            self.found.all.push(Diagnostic { level: self.level, ..mistake.clone() });
-        }
+        let own = page.mistakes.all.iter().filter(|mistake| mistake.code == Some(self.rule.id));
+        self.found.all.extend(own.map(|mistake| Diagnostic { level: self.level, ..mistake.clone() }));
     }
 }

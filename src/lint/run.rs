@@ -1,15 +1,10 @@
 //! Lints files: reads them, asks every rule, drops what is off or suppressed.
 
 use super::page::Parsed;
-use super::secret;
-use super::suppress::{self, Suppression};
-use super::{Check, Config, Page, Project, RULES, Report};
-use crate::record::HIDDEN;
-use crate::runbook::{OF_NO_RULE, worn_out};
-use crate::source::{Diagnostic, Diagnostics, Level, SHORTENED, Source};
-use aho_corasick::{AhoCorasick, MatchKind};
+use super::{Config, Page, Project, RULES, Rule, secret, suppress};
+use crate::runbook::OF_NO_RULE;
+use crate::source::{Diagnostic, Diagnostics, Level, Source};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Findings that belong to no rule: files that cannot be read or not all of which was, and comments to lint itself that are
@@ -28,7 +23,7 @@ pub struct Outcome {
 impl Outcome {
     /// How many findings are of a level.
     pub fn count(&self, level: Level) -> usize {
-        self.found.sorted().iter().filter(|finding| finding.level == level).count()
+        self.found.all.iter().filter(|finding| finding.level == level).count()
     }
 }
 
@@ -41,48 +36,34 @@ struct Looked {
     own: Diagnostics,
     /// What the rules for one page found.
     of_rules: Diagnostics,
-    /// Whether the grammar has done all the work that a page of this size may take.
-    worn_out: bool,
 }
 
 /// Lints the files of a project.
 pub fn run(paths: &[PathBuf], project: &Project, config: &Config) -> Outcome {
-    let looked = side_by_side(paths, |path: &PathBuf| look_at(path, project, config));
+    let on: Vec<(&Rule, Level)> = RULES.iter().filter_map(|rule| Some((rule, config.level(rule)?))).collect();
+    let looked = side_by_side(paths, |path: &PathBuf| look_at(path, project, &on));
     let (mut found, mut of_rules) = (Diagnostics::default(), Diagnostics::default());
     let mut parsed = Vec::new();
     for file in looked {
         found.all.extend(file.own.all);
         of_rules.all.extend(file.of_rules.all);
-        parsed.extend(file.parsed.map(|parsed| (parsed, file.worn_out)));
+        parsed.extend(file.parsed);
     }
-    let pages: Vec<Page<'_>> = parsed.iter().map(|(parsed, _)| parsed.page(project)).collect();
-    for rule in RULES {
-        if let (Check::Project(check), Some(level)) = (&rule.check, config.level(rule)) {
-            check(project, &pages, &mut Report::new(rule.id, level, None, &mut of_rules));
-        }
+    let pages: Vec<Page<'_>> = parsed.iter().map(|parsed| parsed.page(project)).collect();
+    for (rule, level) in &on {
+        rule.look_at_all(project, &pages, *level, &mut of_rules);
     }
-    let mut suppressions: Vec<(&Arc<Source>, Vec<Suppression>)> =
-        pages.iter().map(|page| (page.source, suppress::read(page, &mut found))).collect();
-    suppress::take_out(&mut suppressions, &mut of_rules.all);
-    for (source, list) in &suppressions {
-        suppress::unused(source, list, config, &mut found);
-    }
+    suppress::apply(&pages, config, &mut of_rules.all, &mut found);
     found.all.extend(of_rules.all);
-    for (page, (_, was_worn_out)) in pages.iter().zip(&parsed) {
-        let known = found.all.len();
+    for page in &pages {
         found.all.extend(page.mistakes.all.iter().filter(|mistake| mistake.code == Some(OWN)).cloned());
-        let told = found.all.iter().skip(known).any(|mistake| mistake.level == Level::Warning);
-        // Rules that look into commands say nothing of those that came later.
-        if (*was_worn_out || page.grammar.is_worn_out()) && !told {
-            worn_out(page.source, &mut found);
-        }
-        hide_secrets(page, &mut found);
+        secret::hide(page, &mut found);
     }
     Outcome { files: paths.len(), found }
 }
 
 /// Reads a file, and asks every rule for one page.
-fn look_at(path: &Path, project: &Project, config: &Config) -> Looked {
+fn look_at(path: &Path, project: &Project, rules: &[(&Rule, Level)]) -> Looked {
     let mut looked = Looked::default();
     let parsed = match Source::read(path) {
         Ok(source) => Parsed::new(source),
@@ -100,12 +81,10 @@ fn look_at(path: &Path, project: &Project, config: &Config) -> Looked {
         return looked;
     }
     let page = parsed.page(project);
-    for rule in RULES {
-        if let (Check::Page(check), Some(level)) = (&rule.check, config.level(rule)) {
-            check(&page, &mut Report::new(rule.id, level, Some(page.source), &mut looked.of_rules));
-        }
+    for (rule, level) in rules {
+        rule.look_at(&page, *level, &mut looked.of_rules);
     }
-    looked.worn_out = page.grammar.is_worn_out();
+    page.gathered();
     drop(page);
     Looked { parsed: Some(parsed), ..looked }
 }
@@ -132,58 +111,4 @@ fn side_by_side<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) ->
     });
     done.sort_by_key(|(index, _)| *index);
     done.into_iter().map(|(_, result)| result).collect()
-}
-
-/// Whatever a finding is about, neither its words nor the line that is shown with it may hold a secret of the page.
-fn hide_secrets(page: &Page<'_>, found: &mut Diagnostics) {
-    let of_page = |finding: &&mut Diagnostic| Arc::ptr_eq(page.source, &finding.source);
-    if !found.all.iter_mut().any(|finding| of_page(&finding)) {
-        return;
-    }
-    let secrets = page.secrets();
-    if secrets.is_empty() {
-        return;
-    }
-    let blotted = secret::blotted(page.source, secrets);
-    let mut texts: Vec<&str> = secrets.iter().map(|secret| page.text(secret.span)).collect();
-    texts.sort_unstable();
-    texts.dedup();
-    let find = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&texts);
-    let hide = |text: &mut String| match &find {
-        Ok(find) => {
-            let mut shown = String::with_capacity(text.len());
-            find.replace_all_with(text, &mut shown, |_, _, shown| {
-                shown.push_str(HIDDEN);
-                true
-            });
-            *text = without_beginnings(&shown, &texts);
-        }
-        // Too many of them to be looked for: then nothing of it is told.
-        Err(_) => *text = HIDDEN.to_string(),
-    };
-    for finding in found.all.iter_mut().filter(of_page) {
-        finding.source = blotted.clone();
-        hide(&mut finding.message);
-        [&mut finding.label, &mut finding.help].into_iter().flatten().for_each(hide);
-    }
-}
-
-/// The text without what was left of secrets (in order) where it was shortened: `Xk29f…`.
-fn without_beginnings(text: &str, secrets: &[&str]) -> String {
-    const MARK: char = '…';
-    let is_beginning = |part: &str| {
-        let next = secrets.get(secrets.partition_point(|secret| *secret < part));
-        part.len() >= 3 && next.is_some_and(|secret| secret.starts_with(part))
-    };
-    let pieces = text.split_inclusive(MARK).map(|piece| {
-        let Some(before) = piece.strip_suffix(MARK) else { return piece.to_string() };
-        // As much as is left of what was shortened, the longest part first.
-        let mut starts: Vec<usize> = before.char_indices().rev().map(|(at, _)| at).take(SHORTENED).collect();
-        starts.reverse();
-        match starts.into_iter().find(|&at| before.get(at..).is_some_and(is_beginning)) {
-            Some(at) => format!("{}{HIDDEN}{MARK}", before.get(..at).unwrap_or_default()),
-            None => piece.to_string(),
-        }
-    });
-    pieces.collect()
 }

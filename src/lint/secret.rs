@@ -1,18 +1,17 @@
-//! Secrets in a page: tokens of a known form, passwords in URLs and arguments, and what stands under a name that is a
+//! RB302: secrets in a page: tokens of a known form, passwords in URLs and arguments, and what stands under a name that is a
 //! secret's and looks random. Placeholders, variables and what everybody writes in examples are none.
 
-use super::Page;
-use super::random::{is_placeholder, looks_random};
-use crate::record::looks_secret;
-use crate::source::{Source, Span, beginning};
+use super::{Page, Report};
+use crate::record::{HIDDEN, Redactor, Secret, looks_secret};
+use crate::source::{Diagnostic, Diagnostics, SHORTENED, Source, Span, beginning};
 use std::sync::Arc;
 
 /// Bytes of a value beyond which it is no secret, but data.
 const LONGEST: usize = 2048;
 
-/// A secret.
+/// A secret of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Secret {
+pub(super) struct Found {
     /// Where it stands in the file.
     pub span: Span,
     /// What it is, for the message.
@@ -20,7 +19,7 @@ pub(super) struct Secret {
 }
 
 /// The secrets of a page, in order, without overlaps.
-pub(super) fn find(page: &Page<'_>) -> Vec<Secret> {
+pub(super) fn find(page: &Page<'_>) -> Vec<Found> {
     let mut found = in_text(&page.source.text);
     arguments(page, &mut found);
     found.sort_by_key(|secret| (secret.span.start, std::cmp::Reverse(secret.span.end)));
@@ -28,11 +27,58 @@ pub(super) fn find(page: &Page<'_>) -> Vec<Secret> {
     found
 }
 
+/// RB302: a secret that everybody can read who can read the page.
+pub(super) fn check(page: &Page<'_>, report: &mut Report<'_>) {
+    for found in page.secrets() {
+        report
+            .at(found.span, format!("{} stands in the text", found.what))
+            .help("take it as leaked and rotate it; write a variable or a placeholder here, and say where it is kept");
+    }
+}
+
+/// Whatever a finding is about, neither its words nor the line that is shown with it may hold a secret of the page.
+pub(super) fn hide(page: &Page<'_>, found: &mut Diagnostics) {
+    let of_page = |finding: &&mut Diagnostic| Arc::ptr_eq(page.source, &finding.source);
+    let mut findings = found.all.iter_mut().filter(of_page).peekable();
+    if findings.peek().is_none() || page.secrets().is_empty() {
+        return;
+    }
+    let blotted = blotted(page.source, page.secrets());
+    let mut texts: Vec<&str> = page.secrets().iter().map(|secret| page.text(secret.span)).collect();
+    texts.sort_unstable();
+    let redactor = Redactor::new(texts.iter().map(|text| Secret::Declared(text.to_string())));
+    for finding in findings {
+        finding.source = blotted.clone();
+        let shown = [Some(&mut finding.message), finding.label.as_mut(), finding.help.as_mut()];
+        shown.into_iter().flatten().for_each(|text| *text = without_beginnings(&redactor.text(text), &texts));
+    }
+}
+
+/// The text without what was left of secrets (in order) where it was shortened: `Xk29f…`.
+fn without_beginnings(text: &str, secrets: &[&str]) -> String {
+    const MARK: char = '…';
+    let is_beginning = |part: &str| {
+        let next = secrets.get(secrets.partition_point(|secret| *secret < part));
+        part.len() >= 3 && next.is_some_and(|secret| secret.starts_with(part))
+    };
+    let pieces = text.split_inclusive(MARK).map(|piece| {
+        let Some(before) = piece.strip_suffix(MARK) else { return piece.to_string() };
+        // As much as is left of what was shortened, the longest part first.
+        let mut starts: Vec<usize> = before.char_indices().rev().map(|(at, _)| at).take(SHORTENED).collect();
+        starts.reverse();
+        match starts.into_iter().find(|&at| before.get(at..).is_some_and(is_beginning)) {
+            Some(at) => format!("{}{HIDDEN}{MARK}", before.get(..at).unwrap_or_default()),
+            None => piece.to_string(),
+        }
+    });
+    pieces.collect()
+}
+
 /// The same file with its secrets blotted out, byte for byte, so that no finding shows them.
-pub(super) fn blotted(source: &Source, secrets: &[Secret]) -> Arc<Source> {
+pub(super) fn blotted(source: &Source, secrets: &[Found]) -> Arc<Source> {
     let mut text = String::with_capacity(source.text.len());
     let mut at = 0;
-    for Secret { span, .. } in secrets {
+    for Found { span, .. } in secrets {
         text.push_str(source.text.get(at..span.start).unwrap_or_default());
         for c in source.text.get(span.start..span.end).unwrap_or_default().chars() {
             match c {
@@ -47,7 +93,7 @@ pub(super) fn blotted(source: &Source, secrets: &[Secret]) -> Arc<Source> {
 }
 
 /// What is a secret by its form alone, or by the name before it.
-fn in_text(text: &str) -> Vec<Secret> {
+fn in_text(text: &str) -> Vec<Found> {
     let mut found = Vec::new();
     private_keys(text, &mut found);
     urls(text, &mut found);
@@ -62,7 +108,7 @@ fn in_text(text: &str) -> Vec<Secret> {
                 let word = text.get(from..at).unwrap_or_default();
                 let trimmed = word.trim_end_matches('.');
                 if let Some(what) = token(trimmed) {
-                    found.push(Secret { span: Span::new(from, from + trimmed.len()), what });
+                    found.push(Found { span: Span::new(from, from + trimmed.len()), what });
                 } else {
                     named(text, before, word, at, &mut found);
                 }
@@ -75,23 +121,13 @@ fn in_text(text: &str) -> Vec<Secret> {
     found
 }
 
-/// Prefix, characters that must follow at least, and whose token it is (as its issuer describes it).
+/// How tokens begin, characters that follow at least, and what they are (as their issuers describe them).
 const TOKENS: &[(&str, usize, &str)] = &[
-    ("ghp_", 36, "a token of GitHub"),
-    ("gho_", 36, "a token of GitHub"),
-    ("ghu_", 36, "a token of GitHub"),
-    ("ghs_", 36, "a token of GitHub"),
-    ("ghr_", 36, "a token of GitHub"),
+    ("ghp_ gho_ ghu_ ghs_ ghr_", 36, "a token of GitHub"),
     ("github_pat_", 50, "a token of GitHub"),
     ("glpat-", 20, "a token of GitLab"),
-    ("xoxb-", 20, "a token of Slack"),
-    ("xoxp-", 20, "a token of Slack"),
-    ("xoxa-", 20, "a token of Slack"),
-    ("xoxr-", 20, "a token of Slack"),
-    ("xoxs-", 20, "a token of Slack"),
-    ("xapp-", 20, "a token of Slack"),
-    ("sk_live_", 20, "a key of Stripe"),
-    ("rk_live_", 20, "a key of Stripe"),
+    ("xoxb- xoxp- xoxa- xoxr- xoxs- xapp-", 20, "a token of Slack"),
+    ("sk_live_ rk_live_", 20, "a key of Stripe"),
     ("sk-ant-", 40, "a key of Anthropic"),
     ("sk-proj-", 40, "a key of OpenAI"),
     ("AIza", 35, "a key of Google"),
@@ -108,11 +144,12 @@ const TOKENS: &[(&str, usize, &str)] = &[
 ];
 
 fn token(word: &str) -> Option<&'static str> {
-    if let [kind, rest @ ..] = word.as_bytes().chunks(4).collect::<Vec<_>>().as_slice()
-        && matches!(*kind, b"AKIA" | b"ASIA")
-        && word.len() == 20
-        && rest.iter().flat_map(|part| part.iter()).all(|c| c.is_ascii_uppercase() || c.is_ascii_digit())
-    {
+    // None is shorter, and most words are.
+    if word.len() < 20 {
+        return None;
+    }
+    let aws = word.strip_prefix("AKIA").or_else(|| word.strip_prefix("ASIA"));
+    if aws.is_some_and(|id| id.len() == 16 && id.bytes().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit())) {
         return (!is_placeholder(word)).then_some("the id of an access key of AWS");
     }
     if let [head, body, signature] = word.split('.').collect::<Vec<_>>().as_slice()
@@ -123,33 +160,31 @@ fn token(word: &str) -> Option<&'static str> {
         // The one of jwt.io stands in every tutorial.
         return (!signature.starts_with("SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV")).then_some("a JSON Web Token");
     }
-    let (prefix, _, what) =
-        TOKENS.iter().find(|(prefix, least, _)| word.strip_prefix(prefix).is_some_and(|rest| rest.len() >= *least))?;
-    let rest = word.strip_prefix(prefix)?;
-    (looks_random(rest, 16)).then_some(what)
+    TOKENS.iter().find_map(|(begins, least, what)| {
+        let rest = begins.split(' ').find_map(|begin| word.strip_prefix(begin))?;
+        (rest.len() >= *least && looks_random(rest, 16)).then_some(*what)
+    })
 }
 
 /// What stands after a name: `DB_PASSWORD=…`, `password: "…"`, `Bearer …`, `PASSWORD '…'`. `end` is where the name ends.
-fn named(text: &str, before: &str, name: &str, end: usize, found: &mut Vec<Secret>) {
+fn named(text: &str, before: &str, name: &str, end: usize, found: &mut Vec<Found>) {
     // Nothing that is looked at here goes beyond the line.
     let rest = text.get(end..).unwrap_or_default();
-    let scheme = matches!(name, "Bearer" | "bearer" | "Basic") && rest.starts_with(' ');
-    if scheme {
-        let least = if name == "Basic" { 12 } else { 16 };
-        if name != "Basic" || before.eq_ignore_ascii_case("authorization") {
-            value(text, end + 1, least, "a credential", found);
+    match name {
+        "Bearer" | "bearer" if rest.starts_with(' ') => return value(text, end + 1, 16, "a credential", found),
+        "Basic" if rest.starts_with(' ') && before.eq_ignore_ascii_case("authorization") => {
+            return value(text, end + 1, 12, "a credential", found);
         }
-        return;
+        _ => {}
     }
     // What stands between the name and the value: quotes of the name, `=` or `:`, blanks, a quote.
     let after = rest.trim_start_matches(['"', '\'']);
     let sign = after.trim_start_matches([' ', '\t']);
-    let quoted_next = |sign: &str| sign.starts_with(['"', '\'']);
     let tail = match sign.chars().next() {
         Some('=') => sign.trim_start_matches('=').trim_start_matches(' '),
         Some(':') => sign.get(1..).unwrap_or_default().trim_start_matches(' '),
         // SQL: `PASSWORD '…'`; a blank alone says nothing in prose.
-        Some('\'') if name.eq_ignore_ascii_case("password") && rest.starts_with(' ') && quoted_next(sign) => sign,
+        Some('\'') if name.eq_ignore_ascii_case("password") && rest.starts_with(' ') => sign,
         _ => return,
     };
     let at = end + (rest.len() - tail.len());
@@ -178,7 +213,7 @@ fn is_key_id(value: &str) -> bool {
 }
 
 /// The value that begins at a place, quotes taken away, when it looks random.
-fn value(text: &str, at: usize, least: usize, what: &'static str, found: &mut Vec<Secret>) {
+fn value(text: &str, at: usize, least: usize, what: &'static str, found: &mut Vec<Found>) {
     let rest = text.get(at..).unwrap_or_default();
     let quote = rest.chars().next().filter(|c| matches!(c, '"' | '\''));
     let start = at + usize::from(quote.is_some());
@@ -192,12 +227,12 @@ fn value(text: &str, at: usize, least: usize, what: &'static str, found: &mut Ve
     let length = near.find(ends).unwrap_or(near.len());
     let whole = rest.get(..length).filter(|_| length < near.len() || near.len() == rest.len()).unwrap_or_default();
     if looks_random(whole, least) && !is_key_id(whole) {
-        found.push(Secret { span: Span::new(start, start + length), what });
+        found.push(Found { span: Span::new(start, start + length), what });
     }
 }
 
 /// `-----BEGIN PRIVATE KEY-----` with something behind it.
-fn private_keys(text: &str, found: &mut Vec<Secret>) {
+fn private_keys(text: &str, found: &mut Vec<Found>) {
     const END: &str = "PRIVATE KEY-----";
     const BEGIN: &str = "-----BEGIN ";
     let begins: Vec<usize> = text.match_indices(BEGIN).map(|(at, _)| at).collect();
@@ -212,13 +247,13 @@ fn private_keys(text: &str, found: &mut Vec<Secret>) {
         if base64 >= 100 && !body.contains("...") && !body.contains(['<', '*', '…']) {
             let lead = body.len() - body.trim_start().len();
             let start = at + title + lead;
-            found.push(Secret { span: Span::new(start, start + body.trim().len()), what: "a private key" });
+            found.push(Found { span: Span::new(start, start + body.trim().len()), what: "a private key" });
         }
     }
 }
 
 /// `postgres://user:password@host`.
-fn urls(text: &str, found: &mut Vec<Secret>) {
+fn urls(text: &str, found: &mut Vec<Found>) {
     for (at, _) in text.match_indices("://") {
         let rest = text.get(at + 3..).unwrap_or_default();
         let end = rest.find(|c: char| c.is_whitespace() || matches!(c, '/' | '?' | '#' | '"' | '\'' | '`' | ')' | '<'));
@@ -229,7 +264,7 @@ fn urls(text: &str, found: &mut Vec<Secret>) {
         if !local && user != password && looks_random(password, 6) {
             let start = at + 3 + user.len() + 1;
             let span = Span::new(start, start + password.len());
-            found.push(Secret { span, what: "the password of a URL" });
+            found.push(Found { span, what: "the password of a URL" });
         }
     }
     const SLACK: &str = "hooks.slack.com/services/";
@@ -240,13 +275,13 @@ fn urls(text: &str, found: &mut Vec<Secret>) {
         let path = rest.get(..length).unwrap_or_default();
         let last = path.rsplit('/').next().unwrap_or_default();
         if path.split('/').count() == 3 && last.len() >= 20 && looks_random(last, 20) {
-            found.push(Secret { span: Span::new(start, start + length), what: "a webhook of Slack" });
+            found.push(Found { span: Span::new(start, start + length), what: "a webhook of Slack" });
         }
     }
 }
 
 /// Arguments that are a secret by the option before them: `mysql -pS3cr3t`, `curl -u user:pass`, `--token …`.
-fn arguments(page: &Page<'_>, found: &mut Vec<Secret>) {
+fn arguments(page: &Page<'_>, found: &mut Vec<Found>) {
     for command in page.commands() {
         for call in command.calls() {
             let program = call.words.first().and_then(|word| word.rsplit('/').next()).unwrap_or_default();
@@ -269,17 +304,132 @@ fn arguments(page: &Page<'_>, found: &mut Vec<Secret>) {
                 let text = command.command.text.get(place.start..place.end).unwrap_or_default();
                 if let Some(at) = text.rfind(secret) {
                     let span = Span::new(place.start + at, place.start + at + secret.len());
-                    found.push(Secret { span: command.place(span), what: "a password" });
+                    found.push(Found { span: command.place(span), what: "a password" });
                 }
             }
         }
     }
 }
 
+/// Parts of texts that stand for a secret in examples.
+const EXAMPLES: &[&str] = &[
+    "example", "changeme", "change-me", "change_me", "placeholder", "your", "redacted", "dummy", "sample", "xxx",
+    "fake", "insert", "replace", "1234", "abcd", "abc123", "deadbeef", "foobar", "hunter2", "passw0rd", "p@ssw0rd",
+    "s3cr3t", "...",
+];
+
+/// Whether a value stands for a secret and is none: `<password>`, `$PASSWORD`, `***`, `changeme`.
+fn is_placeholder(value: &str) -> bool {
+    let lower = value.to_lowercase();
+    let mut chars = value.chars();
+    let first = chars.next();
+    value.contains(['$', '<', '>', '{', '}', '*', '…', '[', '%', '(']) && !value.contains(char::is_whitespace)
+        || first.is_none_or(|first| chars.all(|c| c == first))
+        || EXAMPLES.iter().any(|example| lower.contains(example))
+}
+
+/// Whether a value of at least so many characters looks random: letters and digits in one part of it, and more variety
+/// than words have. Paths, URLs, dates, versions, names of files and of things with a number are none.
+fn looks_random(value: &str, least: usize) -> bool {
+    let size = value.chars().count();
+    if size < least || size > 512 || is_placeholder(value) || value.contains(char::is_whitespace) {
+        return false;
+    }
+    let is_path = value.starts_with(['/', '.', '~', '-', '@']) || value.contains("://") || value.starts_with("arn:");
+    let is_file = value
+        .rsplit_once('.')
+        .is_some_and(|(_, end)| (2..=5).contains(&end.len()) && end.bytes().all(|c| c.is_ascii_lowercase()));
+    // `projects/shop/secrets/db-01`.
+    let is_name = value.matches('/').count() >= 2 && value.bytes().all(|c| !c.is_ascii_uppercase());
+    if is_path || is_file || is_name {
+        return false;
+    }
+    let parts = value.split(['-', '_', '.', '/', ':']);
+    let mixed = parts.clone().any(is_mixed);
+    let many = entropy(value) >= if size < 16 { 2.5 } else { 3.0 };
+    mixed && many
+}
+
+/// Letters and digits among each other; not `db01`, `v2`, `sha256`, `10m`, `2024Q1`.
+fn is_mixed(part: &str) -> bool {
+    let letters = part.chars().filter(|c| c.is_alphabetic()).count();
+    let digits = part.chars().filter(char::is_ascii_digit).count();
+    if letters == 0 || digits == 0 || letters + digits < 5 {
+        return false;
+    }
+    let trailing = part.trim_end_matches(|c: char| c.is_ascii_digit());
+    let leading = part.trim_start_matches(|c: char| c.is_ascii_digit());
+    let word = |rest: &str, width: usize| {
+        width <= 3 && rest.chars().all(char::is_alphabetic) && !rest.chars().skip(1).any(char::is_uppercase)
+    };
+    !word(trailing, part.len() - trailing.len()) && !word(leading, part.len() - leading.len())
+}
+
+/// Shannon's entropy, in bits for each character.
+fn entropy(value: &str) -> f64 {
+    let mut counts = std::collections::HashMap::<char, u32>::new();
+    for c in value.chars() {
+        *counts.entry(c).or_default() += 1;
+    }
+    let total = f64::from(counts.values().sum::<u32>().max(1));
+    counts.values().map(|&count| f64::from(count) / total).map(|share| -share * share.log2()).sum()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    /// Put together here, so that no scanner finds them in this file.
+    fn text(parts: &[&str]) -> String {
+        format!("# T\n\n```bash\n{}\n```\n", parts.concat())
+    }
+
+    cases! {
+        rb302,
+        bad: [
+            &text(&["export AWS_ACCESS_KEY_ID=", "AKIA", "Q7RK2MZP0LWXV93T"]) => [(4, 26)],
+            &text(&["gh auth login --with-token ", "gh", "p_q7Rk2mZp0LwXv93tBn5cYdE8sHj1uA4fG6oK"]) => [(4, 28)],
+            &text(&["curl -d x https://hooks.slack.com/services/", "T0AB1CD2E/B0FG3HI4J/q7Rk2mZp0LwXv93tBn5cYdE8"]) => [(4, 44)],
+            &text(&["psql postgres://shop:", "q7Rk2mZp@db.shop.io/shop"]) => [(4, 22)],
+            &text(&["mysql -u root -p", "q7Rk2mZp shop"]) => [(4, 17)],
+            &text(&["curl -u admin:", "q7Rk2mZp http://x"]) => [(4, 15)],
+            &text(&["redis-cli -a ", "q7Rk2mZp ping"]) => [(4, 14)],
+            &text(&["tool --api-key ", "q7Rk2mZp0LwX"]) => [(4, 16)],
+            &text(&["x='", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.q7Rk2mZp0LwXv93tBn5cYdE8", "'"]) => [(4, 4)],
+            "# T\n\nThe password: `see vault`, DB_PASSWORD=q7Rk2mZp.\n" => [(3, 40)],
+            "# T\n\n```yaml\napi_key: \"q7Rk2mZp0LwX\"\n```\n" => [(4, 11)],
+            "# T\n\n```sql\nALTER ROLE shop PASSWORD 'q7Rk2mZp';\n```\n" => [(4, 27)],
+            &format!("# T\n\n```\n-----BEGIN RSA {}\n{}\n-----END RSA PRIVATE KEY-----\n```\n", "PRIVATE KEY-----", "q7Rk2mZp0L".repeat(12)) => [(5, 1)],
+        ],
+        good: [
+            &text(&["export DB_PASSWORD=<password> TOKEN=$TOKEN API_KEY=${KEY} SECRET=changeme"]),
+            &text(&["psql postgres://shop:q7Rk2mZp@localhost/shop postgres://user:password@db/x postgres://u:$PASS@db/x"]),
+            &text(&["mysql -u root -p shop", "\ncurl -u admin:admin http://x"]),
+            &text(&["kubectl get secret shop-db01-credentials-v2 -o jsonpath='{.data.password}'"]),
+            &text(&["aws secretsmanager get-secret-value --secret-id prod/shop/db-2024a1b2"]),
+            &text(&["AWS_ACCESS_KEY_ID=AKIAIOSFODNN7", "EXAMPLE"]),
+            &text(&["curl -H \"Authorization: Bearer $(cat token)\" -H 'Authorization: Bearer your-token-a1b2c3d4e5'"]),
+            &text(&["gpg --keyserver keys.openpgp.org --recv-key 3AA5C34371567BD2", "\nKEY=0x3AA5C34371567BD2 GPG_KEY=B42F6819007F00F88E364FD4036A9C25BF357DD4"]),
+            &text(&["aws kms sign --key-id 1a2b3c4d5e6f7a8b9c0d1e2f --secret shop-db-x7kd2p9q1"]),
+            "# T\n\n```yaml\nsecret: billing-db-8f3k2x\nsecretId: q7Rk2mZp0LwX\n```\n",
+            "# T\n\nSecrets match `ghp_[A-Za-z0-9]{36}`; keys begin with `sk_live_...`.\n",
+            "# T\n\n```yaml\npassword_file: /run/secrets/db1pass2\ntoken_ttl: 3600s1x\n```\n",
+            "# T\n\n```\n-----BEGIN PRIVATE KEY-----\n...\n-----END PRIVATE KEY-----\n```\n",
+        ],
+    }
+
+    #[test]
+    fn no_finding_of_any_rule_shows_a_secret() {
+        let secret = "q7Rk2mZp0LwX";
+        let page = format!(
+            "# T\n\n## Fix\n\n```bash\nrm -rf /var/lib/x --password={secret}; redis-cli -a {secret} FLUSHALL\n```\n"
+        );
+        let found = crate::lint::cases::lint(&page);
+        assert!(found.all.iter().filter(|finding| finding.code == Some("RB301")).count() == 2);
+        assert!(!format!("{found:?}").contains(secret), "{found:?}");
+        assert!(!crate::source::render(&found, false).contains(secret));
+    }
 
     #[test]
     fn what_is_blotted_out_keeps_its_place() {
@@ -299,5 +449,21 @@ mod tests {
             secrets.dedup_by(|next, before| next.span.start < before.span.end);
             prop_assert_eq!(blotted(&source, &secrets).text.len(), text.len());
         }
+    }
+
+    #[test]
+    fn random_and_not() {
+        for value in ["Tr0ub4dor&3", "9f8c2ab17e", "Summer2024!", "q7Rk2mZp0LwX", "wJalrXUtnFEMI/K7MDENG/bPxRfiCY"] {
+            assert!(looks_random(value, 6), "{value}");
+        }
+        for value in [
+            "password", "changeme", "changeme123", "<pass>", "$PASS", "${PASS}", "***", "xxxxxxxx",
+            "your-token-a1b2c3", "/etc/pass1word2", "db-credentials-v2", "shop-db01", "30s", "2024-01-31",
+            "aragora-secret-prod", "a1b2", "https://a/b1c2d3", "server1.crt", "new-strong-password",
+            "AKIAIOSFODNN7EXAMPLE", "10m", "required", "sha256",
+        ] {
+            assert!(!looks_random(value, 6), "{value}");
+        }
+        assert!((entropy("aabb") - 1.0).abs() < 1e-9);
     }
 }

@@ -3,9 +3,8 @@
 //! else on the page about the page. Without a reason it does not count.
 
 use super::run::OWN;
-use super::{Config, Page, RULES};
-use crate::source::{Diagnostic, Diagnostics, Level, Source, Span, did_you_mean, shorten};
-use std::collections::HashMap;
+use super::{Config, Page, RULES, Rule};
+use crate::source::{Diagnostic, Diagnostics, Level, Span, did_you_mean, shorten};
 use std::sync::Arc;
 
 const MARK: &str = "firedrill-lint:";
@@ -13,17 +12,54 @@ const SHAPE: &str = "write it as `<!-- firedrill-lint: allow RB301 reason=\"why 
 
 /// A suppression.
 #[derive(Debug)]
-pub(super) struct Suppression {
+struct Suppression {
     rule: &'static str,
     /// The comment.
     span: Span,
     /// What it is about.
     scope: Span,
-    used: bool,
 }
 
-/// The suppressions of a page; what is wrong with them goes to `found`.
-pub(super) fn read(page: &Page<'_>, found: &mut Diagnostics) -> Vec<Suppression> {
+/// Takes the findings out that the pages suppress, and tells of suppressions that are wrong or suppress nothing.
+pub(super) fn apply(pages: &[Page<'_>], config: &Config, findings: &mut Vec<Diagnostic>, told: &mut Diagnostics) {
+    for page in pages {
+        let mut list = read(page, told);
+        if list.is_empty() {
+            continue;
+        }
+        list.sort_by_key(|suppression| (suppression.rule, suppression.scope.start));
+        let is_own = |finding: &Diagnostic| Arc::ptr_eq(&finding.source, page.source);
+        let own = findings.iter().filter(|finding| is_own(finding));
+        let mut places: Vec<(&str, usize)> =
+            own.map(|finding| (finding.code.unwrap_or_default(), finding.span.start)).collect();
+        places.sort_unstable();
+        // Scopes of a rule that overlap, put together; a scope without bytes holds what begins there.
+        let mut scopes: Vec<(&str, usize, usize)> = Vec::new();
+        for Suppression { rule, span, scope } in &list {
+            let (start, end) = (scope.start, scope.end.max(scope.start + 1));
+            let next = places.get(places.partition_point(|place| *place < (rule, start)));
+            let used = next.is_some_and(|(code, at)| code == rule && *at < end);
+            // Those of rules that are off are left alone.
+            if !used && Rule::find(rule).is_some_and(|rule| config.level(rule).is_some()) {
+                let message = format!("nothing here is found by {rule}: the suppression can go");
+                told.push(Level::Info, page.source, *span, message).code(OWN);
+            }
+            match scopes.last_mut().filter(|(before, _, until)| before == rule && start <= *until) {
+                Some((_, _, until)) => *until = end.max(*until),
+                None => scopes.push((rule, start, end)),
+            }
+        }
+        findings.retain(|finding| {
+            let (code, at) = (finding.code.unwrap_or_default(), finding.span.start);
+            let last = scopes.partition_point(|(rule, start, _)| (*rule, *start) <= (code, at)).checked_sub(1);
+            let scope = last.and_then(|last| scopes.get(last));
+            !is_own(finding) || !scope.is_some_and(|(rule, _, end)| *rule == code && at < *end)
+        });
+    }
+}
+
+/// The suppressions of a page; what is wrong with them goes to `told`.
+fn read(page: &Page<'_>, told: &mut Diagnostics) -> Vec<Suppression> {
     let mut list = Vec::new();
     let around = Around::of(page);
     for comment in &page.look.comments {
@@ -31,11 +67,9 @@ pub(super) fn read(page: &Page<'_>, found: &mut Diagnostics) -> Vec<Suppression>
         match parse(text) {
             Ok(rules) => {
                 let scope = around.scope(comment.span);
-                list.extend(rules.into_iter().map(|rule| Suppression { rule, span: comment.span, scope, used: false }));
+                list.extend(rules.into_iter().map(|rule| Suppression { rule, span: comment.span, scope }));
             }
-            Err((message, help)) => {
-                found.error(page.source, comment.span, message).code(OWN).help(help);
-            }
+            Err((message, help)) => drop(told.error(page.source, comment.span, message).code(OWN).help(help)),
         }
     }
     list
@@ -58,7 +92,7 @@ fn parse(text: &str) -> Result<Vec<&'static str>, (String, String)> {
     }
     let mut allowed = Vec::new();
     for word in words {
-        let Some(rule) = RULES.iter().find(|rule| rule.id == word) else {
+        let Some(rule) = Rule::find(word) else {
             let message = format!("there is no rule `{}`", shorten(word));
             return Err((message, did_you_mean(word, RULES.iter().map(|rule| rule.id))));
         };
@@ -119,49 +153,6 @@ impl<'p, 'a> Around<'p, 'a> {
     }
 }
 
-/// Takes the findings out that are suppressed; each page has its own list.
-pub(super) fn take_out(lists: &mut [(&Arc<Source>, Vec<Suppression>)], findings: &mut Vec<Diagnostic>) {
-    // The places of each page's findings by rule, in order, and which of them go.
-    let mut places: HashMap<(*const Source, &str), Vec<(usize, usize)>> = HashMap::new();
-    for (index, finding) in findings.iter().enumerate() {
-        if let Some(rule) = finding.code {
-            places.entry((Arc::as_ptr(&finding.source), rule)).or_default().push((finding.span.start, index));
-        }
-    }
-    places.values_mut().for_each(|places| places.sort_unstable());
-    let mut gone = vec![false; findings.len()];
-    for (source, list) in lists {
-        let mut in_order: Vec<&mut Suppression> = list.iter_mut().collect();
-        in_order.sort_by_key(|suppression| suppression.scope.start);
-        // How far the findings of a rule are gone already: scopes may stand in one another.
-        let mut reached: HashMap<&str, usize> = HashMap::new();
-        for suppression in in_order {
-            let Some(places) = places.get(&(Arc::as_ptr(source), suppression.rule)) else { continue };
-            let scope = suppression.scope;
-            let from = places.partition_point(|(at, _)| *at < scope.start);
-            let to = places.partition_point(|(at, _)| *at < scope.end.max(scope.start + 1));
-            suppression.used = from < to;
-            let reached = reached.entry(suppression.rule).or_default();
-            let news = places.get(from.max(*reached)..to).unwrap_or_default();
-            news.iter().filter_map(|(_, index)| gone.get_mut(*index).map(|gone| *gone = true)).for_each(drop);
-            *reached = to.max(*reached);
-        }
-    }
-    let mut gone = gone.into_iter();
-    findings.retain(|_| !gone.next().unwrap_or_default());
-}
-
-/// Notes suppressions that suppress nothing; those of rules that are off are left alone.
-pub(super) fn unused(source: &Arc<Source>, list: &[Suppression], config: &Config, found: &mut Diagnostics) {
-    for suppression in list.iter().filter(|suppression| !suppression.used) {
-        let is_on = RULES.iter().any(|rule| rule.id == suppression.rule && config.level(rule).is_some());
-        if is_on {
-            let message = format!("nothing here is found by {}: the suppression can go", suppression.rule);
-            found.push(Level::Info, source, suppression.span, message).code(OWN);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::cases::lint;
@@ -192,9 +183,6 @@ mod tests {
             let all = lint(text);
             all.all.iter().filter(|d| d.code == Some("RB000")).map(|d| d.message.clone()).collect()
         };
-        let tangled = |times: usize| format!("# T\n\n{}", "```bash\n( a ) b ( c\n) d ( e ) f\n```\n".repeat(times));
-        assert_eq!(said(&tangled(2)), [""; 0]);
-        assert_eq!(said(&tangled(2500)), ["not all of the shell in this runbook was taken apart"]);
         let heading =
             |words: usize| format!("# T\n\n## {} only if it hangs\n\n```bash\nls\n```\n", "restart it ".repeat(words));
         assert_eq!(said(&heading(40)), [""; 0]);

@@ -22,17 +22,20 @@ pub(super) fn holds(text: &str, phrases: &[&str]) -> bool {
 
 /// Where the first of these phrases stands in the text.
 pub(super) fn find(text: &str, phrases: &[&str]) -> Option<Span> {
-    let found: Vec<(String, Span)> = words(text).map(|(word, span)| (word.to_lowercase(), span)).collect();
+    let found: Vec<(&str, Span)> = words(text).collect();
     let same = |pattern: &str, word: &str| match pattern.strip_suffix('*') {
-        Some(beginning) => word.starts_with(beginning),
-        None => word == pattern,
+        Some(begins) => word.get(..begins.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(begins)),
+        None => word.eq_ignore_ascii_case(pattern),
     };
+    let begin = |word: &str| word.bytes().next().map(|byte| byte.to_ascii_lowercase());
     phrases.iter().find_map(|phrase| {
-        let patterns: Vec<&str> = phrase.split(' ').collect();
-        let at = found
-            .windows(patterns.len())
-            .find(|window| window.iter().zip(&patterns).all(|((word, _), pattern)| same(pattern, word)))?;
-        Some(Span::new(at.first()?.1.start, at.last()?.1.end))
+        let (first, length) = (begin(phrase), phrase.split(' ').count());
+        let fits = |window: &&[(&str, Span)]| {
+            let begins = window.first().is_some_and(|(word, _)| begin(word) == first);
+            begins && window.iter().zip(phrase.split(' ')).all(|((word, _), one)| same(one, word))
+        };
+        let window = found.windows(length).find(fits)?;
+        Some(Span::new(window.first()?.1.start, window.last()?.1.end))
     })
 }
 

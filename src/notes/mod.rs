@@ -2,11 +2,8 @@
 //! told at once, with its place.
 
 mod read;
-mod schema;
-mod whole;
 
-pub use read::read;
-pub use schema::schema;
+pub use read::{read, schema};
 
 use crate::report::Notes;
 use crate::source::{Diagnostics, Source, tidy};

@@ -1,12 +1,13 @@
-//! Reads one file of notes after the other, key by key.
+//! Reads one file of notes after the other, key by key; then what only all of them together can tell: ids that are there
+//! twice, findings that are not there, keys of which two files say different things.
 
-use super::whole;
 use crate::record::is_run_id;
 use crate::report::{
     Action, ActionStatus, DrillNotes, DrillRef, DrillType, Finding, Header, Notes, NotesFile, Person, Quarter, Risk,
     Signature, Told,
 };
-use crate::source::{Diagnostics, Form, MapReader, Node, Source, Span, Value, did_you_mean, parse, shape, shorten};
+use crate::source::{At, Diagnostics, Form, MapReader, Source, Span, describe, did_you_mean, parse, shape, shorten};
+use serde_json::{Value, json};
 use std::sync::Arc;
 use time::Date;
 use time::macros::format_description;
@@ -16,77 +17,96 @@ const A_DATE: Form = Form::new("a date like `2026-11-20`", || shape::text("[0-9]
 const A_RUN: Form = Form::new("the id of a run", || shape::text("[0-9]{8}T[0-9]{6}Z-.*"));
 const A_TYPE: Form = Form::new("a type of exercise", || shape::one_of(DrillType::ALL.into_iter().map(DrillType::name)));
 const A_STATUS: Form = Form::new("a status", || shape::one_of(ActionStatus::ALL.into_iter().map(ActionStatus::name)));
+const A_TEXT: Form = Form::new("text", shape::filled);
 
-/// An id or a key that only the whole of the notes can judge, and where it stands.
-#[derive(Debug, Clone)]
-pub(super) struct Place {
-    pub source: Arc<Source>,
-    pub span: Span,
+/// Something that all files together may say once only.
+struct Once {
+    identity: String,
+    /// What is wrong when it is said again.
+    message: String,
+    place: (Arc<Source>, Span),
 }
 
 /// What stands where, beside the notes themselves.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Places {
-    /// Keys of headers: the quarter of the file, the key.
-    pub header: Vec<(Option<Quarter>, &'static str, Place)>,
-    /// Ids of findings.
-    pub findings: Vec<(String, Place)>,
-    /// Ids of actions.
-    pub actions: Vec<(String, Place)>,
+    once: Vec<Once>,
+    findings: Vec<String>,
     /// Findings that actions name.
-    pub named: Vec<(String, Place)>,
-    /// Drills, with the quarter of the file.
-    pub drills: Vec<(Option<Quarter>, DrillRef, Place)>,
+    named: Vec<(String, (Arc<Source>, Span))>,
+}
+
+impl Places {
+    fn once(&mut self, identity: String, message: String, key: &str, map: &MapReader<'_>) {
+        self.once.push(Once { identity, message, place: (map.source.clone(), map.span_of(key)) });
+    }
+
+    fn check(&self, diags: &mut Diagnostics) {
+        for (id, (source, span)) in self.named.iter().filter(|(id, _)| !self.findings.contains(id)) {
+            diags
+                .error(source, *span, format!("no notes have a finding `{}`", shorten(id)))
+                .help(did_you_mean(id, self.findings.iter().map(String::as_str)));
+        }
+        for (at, Once { identity, message, place: (source, span) }) in self.once.iter().enumerate() {
+            if let Some(first) = self.once.iter().take(at).find(|known| known.identity == *identity) {
+                let (file, first) = &first.place;
+                let line = file.pos(first.start).line;
+                let help = format!("the first one stands at {}:{line}", file.path.display());
+                diags.error(source, *span, message.as_str()).help(help);
+            }
+        }
+    }
+}
+
+/// The JSON Schema of a file, draft 2020-12.
+pub fn schema() -> Value {
+    described().0
+}
+
+/// The same, with what the readers and the documentation do not agree on.
+pub(super) fn described() -> (Value, Vec<String>) {
+    let page = ("docs/dr-report.md", include_str!("../../docs/dr-report.md"));
+    describe("Notes about DR drills for Firedrill", page, |at| read_file(at, &mut Places::default()))
 }
 
 /// Reads files of notes together; `None` when there were mistakes.
 pub fn read(sources: &[Arc<Source>], diags: &mut Diagnostics) -> Option<Notes> {
+    let known = diags.all.len();
     let mut places = Places::default();
     let mut files = Vec::new();
-    let mut failed = false;
     for source in sources {
-        let before = diags.all.len();
-        let file = parse(source, diags).and_then(|root| read_file(&root, source, &mut places, diags));
-        let wrong = diags.all.iter().skip(before).any(|d| d.level == crate::source::Level::Error);
-        failed |= wrong || file.is_none();
-        files.extend(file);
+        let root = parse(source, diags);
+        files.extend(root.and_then(|root| read_file(&mut At::root(&root, source, diags), &mut places)));
     }
-    let fits = whole::check(&places, diags);
-    (fits && !failed).then_some(Notes { files })
+    places.check(diags);
+    (files.len() == sources.len() && !diags.has_errors_since(known)).then_some(Notes { files })
 }
 
-/// Reads the map of a file; the schema has it read an empty one.
-pub(super) fn read_file(
-    root: &Node,
-    source: &Arc<Source>,
-    places: &mut Places,
-    diags: &mut Diagnostics,
-) -> Option<NotesFile> {
-    let mut map = MapReader::new(root, "the file of notes", source, diags)?;
+fn read_file(at: &mut At<'_>, places: &mut Places) -> Option<NotesFile> {
+    let mut map = at.map("the file of notes")?.of_section("A file");
     let quarter = map.optional_with("quarter", A_QUARTER, Quarter::parse);
     let texts = ["organisation", "system", "tier", "business_function", "policy_frequency"];
     let [organisation, system, tier, business_function, policy_frequency] = texts.map(|key| filled(&mut map, key));
     let dates = ["previous_drill", "next_drill"];
     let [previous_drill, next_drill] = dates.map(|key| map.optional_with(key, A_DATE, date));
-    let plan = map.node("plan").and_then(|node| read_plan(node, source, map.diags));
-    let attestation = map.node("attestation").and_then(|node| read_attestation(node, source, map.diags));
-    let keys = texts.into_iter().chain(dates).chain(["plan"]);
-    for key in keys {
-        if map.node(key).is_some() {
-            let span = map.span_of(key);
-            places.header.push((quarter, key, Place { source: source.clone(), span }));
-        }
+    let plan = map.optional_by("plan", |at| {
+        let mut map = at.map("`plan`")?;
+        let read = (filled(&mut map, "id"), filled(&mut map, "version"));
+        map.finish().map(|()| read)
+    });
+    let attestation = map.optional_by("attestation", |at| {
+        let mut map = at.map("`attestation`")?;
+        let read = ["prepared", "reviewed", "approved"].map(|key| map.optional_by(key, read_signature));
+        map.finish().map(|()| read)
+    });
+    for key in texts.into_iter().chain(dates).chain(["plan"]).filter(|key| map.has(key)) {
+        let message = format!("`{key}` is said twice for the same quarter");
+        places.once(format!("{quarter:?} key {key}"), message, key, &map);
     }
-    let nodes = items(&mut map, "drills");
-    let mut drills = Vec::new();
-    for node in nodes {
-        drills.extend(read_drill(node, quarter, source, places, map.diags));
-    }
-    let complete = drills.len() == nodes.len();
-    let has = (map.node("plan").is_some(), map.node("attestation").is_some());
+    let drills = many(&mut map, "drills", |at| read_drill(at, quarter, places));
     map.finish()?;
-    let (plan_id, plan_version) = if has.0 { plan? } else { (None, None) };
-    let [prepared, reviewed, approved] = if has.1 { attestation? } else { [None, None, None] };
+    let (plan_id, plan_version) = plan.unwrap_or_default();
+    let [prepared, reviewed, approved] = attestation.unwrap_or_default();
     let header = Header {
         organisation,
         system,
@@ -101,40 +121,11 @@ pub(super) fn read_file(
         reviewed,
         approved,
     };
-    let path = source.path.display().to_string();
-    complete.then_some(NotesFile { path, quarter, header, drills })
+    Some(NotesFile { path: at.source.path.display().to_string(), quarter, header, drills })
 }
 
-pub(super) fn read_plan(
-    node: &Node,
-    source: &Arc<Source>,
-    diags: &mut Diagnostics,
-) -> Option<(Option<String>, Option<String>)> {
-    let mut map = MapReader::new(node, "`plan`", source, diags)?;
-    let (id, version) = (filled(&mut map, "id"), filled(&mut map, "version"));
-    map.finish()?;
-    Some((id, version))
-}
-
-pub(super) fn read_attestation(
-    node: &Node,
-    source: &Arc<Source>,
-    diags: &mut Diagnostics,
-) -> Option<[Option<Signature>; 3]> {
-    let mut map = MapReader::new(node, "`attestation`", source, diags)?;
-    let mut complete = true;
-    let read = ["prepared", "reviewed", "approved"].map(|key| {
-        let node = map.node(key)?;
-        let signature = read_signature(node, source, map.diags);
-        complete &= signature.is_some();
-        signature
-    });
-    map.finish()?;
-    complete.then_some(read)
-}
-
-pub(super) fn read_signature(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Signature> {
-    let mut map = MapReader::new(node, "a signature", source, diags)?;
+fn read_signature(at: &mut At<'_>) -> Option<Signature> {
+    let mut map = at.map("a signature")?.of_section("A signature");
     let name = require_filled(&mut map, "name");
     let role = filled(&mut map, "role");
     let date = map.optional_with("date", A_DATE, date);
@@ -142,29 +133,26 @@ pub(super) fn read_signature(node: &Node, source: &Arc<Source>, diags: &mut Diag
     Some(Signature { name: name?, role, date })
 }
 
-pub(super) fn read_drill(
-    node: &Node,
-    quarter: Option<Quarter>,
-    source: &Arc<Source>,
-    places: &mut Places,
-    diags: &mut Diagnostics,
-) -> Option<DrillNotes> {
-    let mut map = MapReader::new(node, "the drill", source, diags)?;
+fn read_drill(at: &mut At<'_>, quarter: Option<Quarter>, places: &mut Places) -> Option<DrillNotes> {
+    let mut map = at.map("the drill")?.of_section("A drill");
     let run = map.optional_with("run", A_RUN, run_id);
     let scenario = filled(&mut map, "scenario");
-    let (has_run, has_scenario) = (map.node("run").is_some(), map.node("scenario").is_some());
-    let at = map.span();
-    match (has_run, has_scenario) {
-        (false, false) => drop(
-            map.error(first_byte(at), "nothing says which drill this is about")
-                .help("write `run: ID` for one run, or `scenario: NAME` for every run of a scenario in the quarter"),
-        ),
+    let by_run = map.has("run");
+    match (by_run, map.has("scenario")) {
+        (false, false) => {
+            let Span { start, end } = map.span();
+            map.error(Span::new(start, (start + 1).min(end)), "nothing says which drill this is about")
+                .help("write `run: ID` for one run, or `scenario: NAME` for every run of a scenario in the quarter");
+        }
         (true, true) => {
-            let span = map.span_of("scenario");
-            map.error(span, "it has both `run` and `scenario`").help("leave one of the two out");
+            map.wrong("scenario", "it has both `run` and `scenario`").help("leave one of the two out");
         }
         _ => {}
     }
+    map.also(json!({
+        "oneOf": [{ "required": ["run"] }, { "required": ["scenario"] }],
+        "dependentRequired": { "retest_of": ["run"] },
+    }));
     let mut told = Told {
         kind: map.optional_with("type", A_TYPE, |text| {
             let names = DrillType::ALL.into_iter().map(DrillType::name);
@@ -182,74 +170,47 @@ pub(super) fn read_drill(
         retest_of: map.optional_with("retest_of", A_RUN, run_id),
         ..Told::default()
     };
-    if has_scenario && map.node("retest_of").is_some() {
-        let span = map.span_of("retest_of");
-        map.error(span, "`retest_of` goes with `run`: one run is the retest of another one");
+    if map.has("scenario") && map.has("retest_of") {
+        map.wrong("retest_of", "`retest_of` goes with `run`: one run is the retest of another one");
     }
-    let mut complete = true;
-    read_list(&mut map, "findings", &mut told.findings, &mut complete, |node, diags| {
-        read_finding(node, source, places, diags)
-    });
-    read_list(&mut map, "actions", &mut told.actions, &mut complete, |node, diags| {
-        read_action(node, source, places, diags)
-    });
-    read_list(&mut map, "accepted_risks", &mut told.accepted_risks, &mut complete, |node, diags| {
-        read_risk(node, source, diags)
-    });
-    if let Some(node) = map.node("people") {
-        match &node.value {
-            Value::Map(entries) => {
-                for entry in entries {
-                    let person = read_person(&entry.key, &entry.value, source, map.diags);
-                    complete &= person.is_some();
-                    told.people.extend(person);
-                }
-            }
-            _ => drop(
-                map.error(node.span, format!("`people` must be a map, found {}", node.describe()))
-                    .help("write `Incident commander: { planned: NAME, actual: NAME }` below it"),
-            ),
-        }
+    told.findings = many(&mut map, "findings", |at| read_finding(at, places));
+    told.actions = many(&mut map, "actions", |at| read_action(at, places));
+    told.accepted_risks = many(&mut map, "accepted_risks", read_risk);
+    let example = "write `Incident commander: { planned: NAME, actual: NAME }` below it";
+    let people = map.optional_by("people", |at| Some(at.entries("a map", example, read_person)));
+    told.people = people.unwrap_or_default();
+    let of = run.map(DrillRef::Run).or(scenario.map(DrillRef::Scenario));
+    if let Some(of @ (DrillRef::Run(name) | DrillRef::Scenario(name))) = &of {
+        let message = format!("there are notes about `{}` already", shorten(name));
+        places.once(format!("{quarter:?} {of:?}"), message, if by_run { "run" } else { "scenario" }, &map);
     }
-    let at = if has_run { map.span_of("run") } else { map.span_of("scenario") };
     map.finish()?;
-    let of = match (run, scenario) {
-        (Some(run), _) => DrillRef::Run(run),
-        (None, scenario) => DrillRef::Scenario(scenario?),
-    };
-    places.drills.push((quarter, of.clone(), Place { source: source.clone(), span: at }));
-    complete.then_some(DrillNotes { of, told })
+    Some(DrillNotes { of: of?, told })
 }
 
-pub(super) fn read_person(role: &str, node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Person> {
-    let mut map = MapReader::new(node, format!("`{}`", shorten(role)), source, diags)?;
+fn read_person(at: &mut At<'_>) -> Option<Person> {
+    let role = at.key.to_string();
+    let mut map = at.map(format!("`{}`", shorten(&role)))?.of_section("A role");
     let (planned, actual) = (filled(&mut map, "planned"), filled(&mut map, "actual"));
     map.finish()?;
-    Some(Person { role: role.to_string(), planned, actual })
+    Some(Person { role, planned, actual })
 }
 
-pub(super) fn read_finding(
-    node: &Node,
-    source: &Arc<Source>,
-    places: &mut Places,
-    diags: &mut Diagnostics,
-) -> Option<Finding> {
-    let mut map = MapReader::new(node, "the finding", source, diags)?;
+fn read_finding(at: &mut At<'_>, places: &mut Places) -> Option<Finding> {
+    let mut map = at.map("the finding")?.of_section("A finding");
     let id = require_filled(&mut map, "id");
     let text = require_filled(&mut map, "text");
     let severity = filled(&mut map, "severity");
-    places.findings.extend(id.clone().map(|id| (id, Place { source: source.clone(), span: map.span_of("id") })));
+    if let Some(id) = &id {
+        places.findings.push(id.clone());
+        places.once(format!("finding {id}"), format!("there is a finding `{}` already", shorten(id)), "id", &map);
+    }
     map.finish()?;
     Some(Finding { id: id?, text: text?, severity })
 }
 
-pub(super) fn read_action(
-    node: &Node,
-    source: &Arc<Source>,
-    places: &mut Places,
-    diags: &mut Diagnostics,
-) -> Option<Action> {
-    let mut map = MapReader::new(node, "the action", source, diags)?;
+fn read_action(at: &mut At<'_>, places: &mut Places) -> Option<Action> {
+    let mut map = at.map("the action")?.of_section("An action");
     let id = require_filled(&mut map, "id");
     let finding = filled(&mut map, "finding");
     let text = require_filled(&mut map, "text");
@@ -263,15 +224,17 @@ pub(super) fn read_action(
     });
     let ticket = filled(&mut map, "ticket");
     let verified_by = map.optional_with("verified_by", A_RUN, run_id);
-    places.actions.extend(id.clone().map(|id| (id, Place { source: source.clone(), span: map.span_of("id") })));
-    let at = map.span_of("finding");
-    places.named.extend(finding.clone().map(|id| (id, Place { source: source.clone(), span: at })));
+    if let Some(id) = &id {
+        places.once(format!("action {id}"), format!("there is an action `{}` already", shorten(id)), "id", &map);
+    }
+    let place = (map.source.clone(), map.span_of("finding"));
+    places.named.extend(finding.clone().map(|id| (id, place)));
     map.finish()?;
     Some(Action { id: id?, finding, text: text?, owner, due, status, ticket, verified_by })
 }
 
-pub(super) fn read_risk(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Risk> {
-    let mut map = MapReader::new(node, "the accepted risk", source, diags)?;
+fn read_risk(at: &mut At<'_>) -> Option<Risk> {
+    let mut map = at.map("the accepted risk")?.of_section("An accepted risk");
     let text = require_filled(&mut map, "text");
     let accepted_by = filled(&mut map, "accepted_by");
     let until = map.optional_with("until", A_DATE, date);
@@ -279,33 +242,9 @@ pub(super) fn read_risk(node: &Node, source: &Arc<Source>, diags: &mut Diagnosti
     Some(Risk { text: text?, accepted_by, until })
 }
 
-fn read_list<T>(
-    map: &mut MapReader<'_>,
-    key: &'static str,
-    into: &mut Vec<T>,
-    complete: &mut bool,
-    mut read: impl FnMut(&Node, &mut Diagnostics) -> Option<T>,
-) {
-    for node in items(map, key) {
-        let item = read(node, map.diags);
-        *complete &= item.is_some();
-        into.extend(item);
-    }
+fn many<T>(map: &mut MapReader<'_>, key: &'static str, read: impl FnMut(&mut At<'_>) -> Option<T>) -> Vec<T> {
+    map.optional_by(key, |at| Some(at.items("a list", "", read))).unwrap_or_default()
 }
-
-/// The items of a list that has a reader of its own.
-fn items<'a>(map: &mut MapReader<'a>, key: &'static str) -> &'a [Node] {
-    match map.node(key).map(|node| (&node.value, node)) {
-        Some((Value::List(items), _)) => items,
-        Some((_, node)) => {
-            map.error(node.span, format!("`{key}` must be a list, found {}", node.describe()));
-            &[]
-        }
-        None => &[],
-    }
-}
-
-const A_TEXT: Form = Form::new("text", shape::filled);
 
 /// A text that says something.
 fn some(text: &str) -> Result<String, String> {
@@ -325,12 +264,16 @@ fn require_filled(map: &mut MapReader<'_>, key: &'static str) -> Option<String> 
 }
 
 fn texts(map: &mut MapReader<'_>, key: &'static str) -> Vec<String> {
-    let texts: Vec<String> = map.optional(key).unwrap_or_default();
-    if texts.iter().any(|text| text.trim().is_empty()) {
-        let span = map.span_of(key);
-        map.error(span, format!("`{key}` has an empty text"));
-    }
-    texts
+    let texts = map.optional_by(key, |at| {
+        let texts: Option<Vec<String>> = at.value();
+        at.also(json!({ "items": shape::filled() }));
+        let texts = texts?;
+        if texts.iter().any(|text| text.trim().is_empty()) {
+            at.error(format!("`{key}` has an empty text"));
+        }
+        Some(texts)
+    });
+    texts.unwrap_or_default()
 }
 
 fn run_id(text: &str) -> Result<String, String> {
@@ -351,8 +294,4 @@ fn date(text: &str) -> Result<String, String> {
         Ok(date) if date.year() >= 1000 => Ok(text.to_string()),
         _ => Err(format!("`{}` is no date: write it like `2026-11-20`", shorten(text))),
     }
-}
-
-fn first_byte(span: Span) -> Span {
-    Span::new(span.start, (span.start + 1).min(span.end))
 }

@@ -74,6 +74,15 @@ fn what_is_no_map_is_told() {
 }
 
 #[test]
+fn readers_shapes_and_words_agree() {
+    let (schema, gaps) = super::read::described();
+    assert_eq!(gaps, Vec::<String>::new());
+    assert!(jsonschema::draft202012::meta::is_valid(&schema));
+    let action = schema.pointer("/properties/drills/items/properties/actions/items/required");
+    assert_eq!(action, Some(&serde_json::json!(["id", "text"])));
+}
+
+#[test]
 fn the_schema_takes_what_is_read() {
     let source = Source::new("a.yaml", example());
     let value = crate::source::parse(&source, &mut Diagnostics::default()).unwrap().to_json();

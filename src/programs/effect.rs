@@ -4,31 +4,7 @@
 use super::sql::of_sql;
 use super::table::{self, Language, Program, Way};
 use super::{http, scripts};
-
-/// Stands in a [`Word`] for a placeholder: one word that a person fills in.
-pub const FILLED: char = '\u{E000}';
-/// Stands in a [`Word`] for what a shell puts there, which may be anything.
-pub const EXPANDED: char = '\u{E001}';
-
-/// A word that a program is given.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Word {
-    /// Its text, quotes taken away, with [`FILLED`] and [`EXPANDED`] for what is not known.
-    pub text: String,
-    /// How much of it is known.
-    pub kind: WordKind,
-}
-
-/// How much of a word is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WordKind {
-    /// All of it.
-    Fixed,
-    /// Not all, but it stays one word, or each of its words begins as it does.
-    Held,
-    /// It may become options, several words, or none.
-    Loose,
-}
+use crate::bash::{FILLED, Word, WordKind};
 
 /// What a program gets on its standard input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,8 +26,21 @@ pub enum Kind {
     Looks,
     /// It cannot be told.
     Unknown,
+    /// Nor can it be read as shell.
+    Unreadable,
     /// It changes something.
     Changes,
+}
+
+impl Kind {
+    /// What a command of this kind does, in words.
+    pub fn text(self) -> &'static str {
+        match self {
+            Kind::Looks => "looks",
+            Kind::Unknown | Kind::Unreadable => "may change something",
+            Kind::Changes => "changes something",
+        }
+    }
 }
 
 /// What a command does, and how that is known.
@@ -87,46 +76,6 @@ impl Effect {
     /// The worst of several.
     pub fn worst(effects: impl IntoIterator<Item = Effect>) -> Option<Effect> {
         effects.into_iter().reduce(Effect::or_worse)
-    }
-}
-
-impl Word {
-    /// A word of which all is known.
-    pub fn fixed(text: impl Into<String>) -> Word {
-        Word { text: text.into(), kind: WordKind::Fixed }
-    }
-
-    /// Whether it is exactly this.
-    pub fn is(&self, text: &str) -> bool {
-        self.kind == WordKind::Fixed && self.text == text
-    }
-
-    /// Whether it may turn out to be an option, though it does not look like one: `$X` may hold `-delete`, in quotes as well.
-    pub fn may_be_option(&self) -> bool {
-        self.kind == WordKind::Loose || self.text.starts_with(EXPANDED)
-    }
-
-    /// What it begins with, as far as that is known.
-    pub fn beginning(&self) -> &str {
-        let end = match self.kind {
-            WordKind::Fixed => self.text.len(),
-            _ => self.text.find([FILLED, EXPANDED, '*', '?', '[', '{']).unwrap_or(self.text.len()),
-        };
-        self.text.get(..end).unwrap_or_default()
-    }
-
-    /// Whether it may become several words: a glob, or what is split.
-    fn may_be_several(&self) -> bool {
-        self.kind == WordKind::Loose || self.kind == WordKind::Held && self.text.contains(['*', '?', '[', '{'])
-    }
-
-    /// As it is told to people.
-    pub fn shown(&self) -> String {
-        let text = self.text.replace([FILLED, EXPANDED], "…").replace(['\n', '\t'], " ");
-        match text.char_indices().nth(60) {
-            Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-            None => text,
-        }
     }
 }
 
@@ -545,6 +494,16 @@ pub fn incomplete(words: &[Word]) -> Option<String> {
     labelled(words, |program| &program.incomplete)
 }
 
+/// What of a program keeps a copy of what may be lost, called like this: `restic backup`.
+pub fn keeps(words: &[Word]) -> Option<String> {
+    labelled(words, |program| &program.keeps)
+}
+
+/// What of a program stays in force until somebody takes it back, called like this: `kubectl cordon`.
+pub fn lasts(words: &[Word]) -> Option<String> {
+    labelled(words, |program| &program.lasts)
+}
+
 /// Whether a program sends SQL to a database.
 pub fn is_sql_client(name: &str) -> bool {
     table::program(name).is_some_and(|program| program.language == Some(Language::Sql))
@@ -567,6 +526,7 @@ pub fn destroying_statement(text: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bash::EXPANDED;
 
     fn words(text: &str) -> Vec<Word> {
         let word = |text: &str| match text {

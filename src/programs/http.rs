@@ -1,7 +1,8 @@
 //! Whether a request over HTTP only looks: by its method, and by its address, because a GET of `/-/reload` or `/admin/flush`
 //! is an order that somebody has put into an address.
 
-use super::effect::{Arguments, EXPANDED, Effect, FILLED, Value, WordKind};
+use super::effect::{Arguments, Effect, Value};
+use crate::bash::{EXPANDED, FILLED, WordKind};
 
 /// Words of an address by which a GET might do something all the same: `/-/reload`, `/admin/flush`.
 const VERBS_OF_ADDRESSES: &str = "

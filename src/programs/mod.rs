@@ -3,25 +3,35 @@
 
 mod answer;
 mod call;
+mod calls;
 mod effect;
 mod http;
+mod left_running;
 mod own;
 mod page;
 mod scripts;
+mod shell;
+pub mod simple;
 mod spelling;
 mod sql;
 pub mod statements;
 mod status;
 mod table;
+mod waits;
 
+pub use crate::bash::{EXPANDED, FILLED, Word, WordKind};
 pub use answer::{Answer, error_among, goes_on_after_errors, holds_anyway, missing_among, says_nothing};
 pub use call::{Call, Code, Filtered, Sink, Stage};
+pub use calls::{Calls, answered, calls, functions, hides_calls};
 pub use effect::{
-    EXPANDED, Effect, FILLED, Input, Kind, Word, WordKind, destroying_statement, destroys, endless, incomplete,
-    interactive, is_known, is_sql_client, name_of, of_call, of_lines,
+    Effect, Input, Kind, destroying_statement, destroys, endless, incomplete, interactive, is_known, is_sql_client,
+    keeps, lasts, name_of, of_call, of_lines,
 };
+pub use left_running::left_running;
 pub use own::{FILE, add, own_file};
 pub use page::page;
+pub use shell::{of_shell, only_looks};
 pub use spelling::misspelt;
 pub use sql::of_sql;
 pub use table::{Passes, Script, Wrapper, passes, script, wrapper};
+pub use waits::{Waits, waits, words_wait};

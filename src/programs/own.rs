@@ -2,7 +2,7 @@
 //! can change it decides what runs without a question.
 
 use super::table::{self, Entry, Program, Way};
-use crate::source::{Diagnostics, MapReader, Node, Source, Span, Value, parse};
+use crate::source::{Diagnostics, MapReader, Node, Source, Span, Value, nearest, parse};
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
@@ -21,9 +21,30 @@ pub fn own_file() -> Option<&'static Arc<Source>> {
     OWN.get().map(|(source, _)| source)
 }
 
+/// Whether a file is meant for Firedrill: other tools have files of this name. A key that is nearly `programs`, and a list of
+/// programs without it, are mistakes of ours.
+fn is_ours(source: &Arc<Source>) -> bool {
+    let has = |node: &Node, key: &str| match &node.value {
+        Value::Map(entries) => entries.iter().any(|entry| nearest(&entry.key, [key]).is_some()),
+        _ => false,
+    };
+    match parse(source, &mut Diagnostics::default()) {
+        Some(Node { value: Value::List(items), .. }) => items.iter().any(|item| has(item, "names")),
+        Some(root) => has(&root, "programs"),
+        None => source.text.lines().any(|line| line.starts_with("programs:")),
+    }
+}
+
 /// Makes the programs of a project's file known to this process. Mistakes in it are noted, and then none of it counts; so does
-/// none of a second file.
+/// none of a second file, and none of a file that is another tool's, of which is warned.
 pub fn add(source: &Arc<Source>, diags: &mut Diagnostics) {
+    if !is_ours(source) {
+        let first = Span::new(0, source.text.lines().next().map_or(0, str::len));
+        diags
+            .warning(source, first, "this file is taken for another tool's, and says nothing of the project's programs")
+            .help("Firedrill's has a list under the key `programs`: docs/programs.md");
+        return;
+    }
     let known = diags.all.len();
     let Some(programs) = parse(source, diags).and_then(|root| read(&root, source, diags)) else { return };
     if diags.all.len() > known {

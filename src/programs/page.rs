@@ -15,7 +15,8 @@ and options that are given. A call that looks may have no other options than tho
 ## Programs of your own
 
 What this table does not know can be said in `programs.yaml`, at the top of the project (`-C`). A name that the table has cannot be
-changed there. Whoever may change the file decides what runs without a question: review it like code.
+changed there. Whoever may change the file decides what runs without a question: review it like code. A file of that name without the key
+`programs` (or one that is nearly so) is taken for another tool's: Firedrill warns, and reads nothing from it, so that more is asked.
 
 ```yaml
 programs:

@@ -1,6 +1,7 @@
 //! Whether a script of `sed` or a program of `awk` only looks: both can write files and run programs, in few signs.
 
-use super::effect::{Arguments, Effect, Word, WordKind};
+use super::effect::{Arguments, Effect};
+use crate::bash::{Word, WordKind};
 
 /// The effect of `sed`: every script must be of what is known here.
 pub(super) fn of_sed(arguments: &Arguments<'_>) -> Effect {

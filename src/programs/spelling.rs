@@ -1,7 +1,8 @@
 //! Words of a call that are neither a program nor a verb that the table knows, and what was probably meant.
 
-use super::effect::{Word, WordKind, name_of};
+use super::effect::name_of;
 use super::table::{self, Program};
+use crate::bash::{Word, WordKind};
 
 /// A word that is spelt wrong, and what is probably meant: `kubctl` and `kubectl`, `kubectl delte` and `delete`. Only where
 /// a letter is missing or doubled, or two have changed places: another letter may make another program.

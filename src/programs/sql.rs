@@ -1,7 +1,8 @@
 //! Whether SQL only looks. The server's dialect is not known here, so what two of them read differently (a backslash before
 //! a quote, `#`, `$$`) is not understood, and neither is anything else that is not in the lists below.
 
-use super::effect::{EXPANDED, Effect, FILLED};
+use super::effect::Effect;
+use crate::bash::{EXPANDED, FILLED};
 
 /// Words that begin a statement that only looks, as far as nothing in it does more.
 const LOOKS: &str = "select show explain describe desc values table with pragma use help set";

@@ -86,6 +86,12 @@ pub(super) struct Program {
     /// Ways of calling it whose effect cannot be taken back.
     #[serde(default)]
     pub destroys: Vec<Way>,
+    /// Ways of calling it that keep a copy of what may be lost.
+    #[serde(default)]
+    pub keeps: Vec<Way>,
+    /// Ways of calling it whose effect stays until somebody takes it back.
+    #[serde(default)]
+    pub lasts: Vec<Way>,
     /// Ways of calling it that it refuses, as something is missing.
     #[serde(default)]
     pub incomplete: Vec<Way>,

@@ -1,10 +1,10 @@
 //! Annotations of GitHub: what failed, beside the lines of runbooks and scenarios in a pull request and in the summary of a
 //! run. GitHub shows ten errors and ten warnings of a step, so that many are written, the most important ones first.
 
-use super::advice::what_to_do;
-use super::{Drills, Entry};
 use crate::output::{Annotation, Weight, one_line};
 use crate::record::{Day, DrillStatus, Location};
+use crate::view::advice::what_to_do;
+use crate::view::{Drills, Entry};
 
 /// What GitHub shows of each kind in one step.
 const SHOWN: usize = 10;
@@ -101,7 +101,7 @@ fn more(weight: Weight, count: usize) -> Annotation {
 mod tests {
     use super::*;
     use crate::record::testing::Story;
-    use crate::report::testing::{days, stories};
+    use crate::view::testing::{days, stories};
 
     fn text(drills: &Drills) -> String {
         String::from_utf8(annotations(drills, &|path| format!("sub/{path}"))).expect("UTF-8")

@@ -1,9 +1,9 @@
 //! The observer for people: scrolling lines, and below them a live view where standard error is a terminal.
 
-use super::curtain::Curtain;
 use super::lines::Lines;
 use super::live::View;
 use super::paint::Paint;
+use super::pause::ConsolePause;
 use crate::output::{ErrorLines, Live};
 use crate::record::{DrillTime, Observer, Stamped};
 use std::io::Write;
@@ -50,8 +50,8 @@ pub struct ConsoleOptions {
     pub live: bool,
     /// Stands before every line, to tell drills apart that run side by side.
     pub label: Option<String>,
-    /// Down while a person is asked.
-    pub curtain: Curtain,
+    /// Pauses it while a person is asked.
+    pub pause: ConsolePause,
 }
 
 /// Shows a drill while it runs. The live view is gone when the last event was seen or the console is dropped.
@@ -59,7 +59,7 @@ pub struct Console {
     verbosity: Verbosity,
     lines: Lines,
     out: Out,
-    curtain: Curtain,
+    pause: ConsolePause,
 }
 
 enum Out {
@@ -84,7 +84,7 @@ impl Console {
             };
             let shown = seen.clone();
             let live = Live::start(TICK, move |lines, columns| shown.render(lines, columns));
-            options.curtain.cover(&live);
+            options.pause.takes(&live);
             return Console::with(options, Out::Live { live, seen });
         }
         Console::with_writer(options, Box::new(ErrorLines::default()))
@@ -97,7 +97,7 @@ impl Console {
 
     fn with(options: ConsoleOptions, out: Out) -> Self {
         let lines = Lines::new(options.verbosity, options.color, options.label);
-        Console { verbosity: options.verbosity, lines, out, curtain: options.curtain }
+        Console { verbosity: options.verbosity, lines, out, pause: options.pause }
     }
 }
 
@@ -128,9 +128,9 @@ impl Observer for Console {
             Out::Live { .. } => Some(Live::size().1),
         };
         let lines = self.lines.of(event, width);
-        // Until they are printed: whoever lowers the curtain waits for it.
-        let mut held = self.curtain.lock();
-        if held.down {
+        // Until they are printed: whoever pauses waits for it.
+        let mut held = self.pause.lock();
+        if held.paused {
             held.lines.extend(lines);
             if let Out::Live { seen, .. } = &self.out {
                 seen.apply(event);
@@ -233,34 +233,34 @@ mod tests {
 
     #[test]
     fn while_a_person_is_asked_lines_wait_and_none_is_lost() {
-        let (page, curtain) = (Page::default(), Curtain::default());
-        let options = ConsoleOptions { curtain: curtain.clone(), ..ConsoleOptions::default() };
+        let (page, pause) = (Page::default(), ConsolePause::default());
+        let options = ConsoleOptions { pause: pause.clone(), ..ConsoleOptions::default() };
         let mut console = Console::with_writer(options, Box::new(page.clone()));
         let events = events_of(Story::Passed);
         let (before, after) = events.split_at(events.len() / 2);
         let written = || String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
-        let lowered = curtain.lower();
+        let paused = pause.pause();
         before.iter().for_each(|event| console.on_event(event));
         assert_eq!(written(), "");
-        drop(lowered);
+        drop(paused);
         after.iter().for_each(|event| console.on_event(event));
         assert_eq!(written(), shown(Story::Passed, ConsoleOptions::default()));
     }
 
     #[test]
     fn a_live_view_is_away_while_a_person_is_asked_and_nothing_locks_up() {
-        let curtain = Curtain::default();
-        let options = ConsoleOptions { live: true, curtain: curtain.clone(), ..ConsoleOptions::default() };
+        let pause = ConsolePause::default();
+        let options = ConsoleOptions { live: true, pause: pause.clone(), ..ConsoleOptions::default() };
         let mut console = Console::new(options);
         let events = events_of(Story::Passed);
         let (before, after) = events.split_at(events.len() / 2);
-        let lowered = curtain.lower();
+        let paused = pause.pause();
         before.iter().for_each(|event| console.on_event(event));
-        let held = curtain.lock().lines.len();
+        let held = pause.lock().lines.len();
         assert!(held > 0);
-        drop(lowered);
+        drop(paused);
         after.iter().for_each(|event| console.on_event(event));
-        assert!(curtain.lock().lines.is_empty());
+        assert!(pause.lock().lines.is_empty());
         let Out::Live { live, .. } = &console.out else { panic!("not live") };
         assert!(live.is_over());
     }

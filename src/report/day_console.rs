@@ -2,11 +2,13 @@
 //! of every drill behind its name.
 
 use super::console::{Console, ConsoleOptions, Verbosity};
-use super::paint::{Mark, Paint};
-use super::text::{column, cut, right, seconds};
-use super::words;
+use super::paint::Paint;
+use super::text::{column, cut, right};
 use crate::output::{Live, one_line, say};
 use crate::record::{Cause, Day, DayEvent, DayObserver, DayStamped, Event, Observer, Outcome, Phase, Stamped};
+use crate::view::Mark;
+use crate::view::format::seconds;
+use crate::view::words;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};

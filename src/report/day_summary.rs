@@ -1,12 +1,14 @@
 //! What a person reads when a game day is over, and what `--dry-run` prints before one: every drill with its status, why those
 //! that did not pass did not, and where the time went.
 
-use super::drills::{Drills, Entry};
-use super::paint::{Mark, Paint};
-use super::text::{column, cut, declared, right, seconds, wrap};
-use super::words::many;
+use super::paint::Paint;
+use super::text::{column, cut, right, wrap};
 use crate::output::one_line;
 use crate::record::{Attempt, Cause, Day, DayDrill, DayPlan, DrillStatus, Outcome};
+use crate::view::Mark;
+use crate::view::format::{declared, seconds};
+use crate::view::words::{counted, many};
+use crate::view::{Drills, Entry};
 use std::path::Path;
 use std::time::Duration;
 
@@ -104,25 +106,13 @@ fn headline(day: &Day, paint: Paint) -> String {
 
 fn counts(day: &Day) -> String {
     let all = day.account();
-    let some = [
-        (all.passed, "passed"),
-        (all.flaky, "flaky"),
-        (all.failed, "failed"),
-        (all.broken, "harness error"),
-        (all.incomplete, "incomplete"),
-        (all.interrupted, "interrupted"),
-        (all.not_run, "not run"),
-    ];
-    let told: Vec<String> = some.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
-    let mut text = format!("{}: {}", many(all.planned, "drill"), told.join(", "));
+    let mut text = format!("{}: {}", many(all.planned, "drill"), counted(&all).join(", "));
     if all.disturbed > 0 {
         text += &format!("; {} disturbed, which says nothing", many(all.disturbed, "attempt"));
     }
     if all.retries > 0 {
-        text += &format!(
-            "; {} after a failure",
-            if all.retries == 1 { "1 retry".into() } else { format!("{} retries", all.retries) }
-        );
+        let retries = if all.retries == 1 { "retry" } else { "retries" };
+        text += &format!("; {} {retries} after a failure", all.retries);
     }
     text.trim_end_matches(": ").to_string()
 }

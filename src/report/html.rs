@@ -1,35 +1,53 @@
 //! The report that people read: one HTML file that asks nobody for anything, has no script, and is as readable on a phone
 //! as on paper. Of one drill first the answers and the time axis, of several the failures; then every drill with its runbook.
+//! The templates beside this file hold the markup; here is what they show, as much of it as there is room for.
 
-mod axis;
-mod budget;
-mod drill;
-mod front;
-mod markdown;
-pub(super) mod markup;
-mod restore;
+mod chart;
 mod runbook;
-mod samples;
-mod signals;
-mod svg;
 mod tables;
-pub(super) mod words;
 
-use super::{Drills, Entry};
-use budget::{Context, LEVELS};
-use markup::Markup;
+use crate::output::{one_line, terminal_lines};
+use crate::record::{
+    Attempt, Cause, CommandRecord, DrillStatus, Figures, Record, RestoreLevel, RestorePlan, SliFigures, is_run_id,
+};
+use crate::view::Mark;
+use crate::view::advice::{Advice, advice, of_status};
+use crate::view::format::seconds;
+use crate::view::restore::Rung;
+use crate::view::{Drills, Entry, answers, restore, words};
+use askama::Template;
+use chart::{Drawing, Samples, Shape, Signal};
+use runbook::{Part, Ran, Runbook};
+use std::collections::BTreeMap;
+use tables::{Fold, Look, Table};
 
 /// The report stays below this number of bytes as long as it can tell less: of the drills that passed, then of those that failed
 /// beyond the first ones.
 const ROOM: usize = 4_600_000;
-
-const STYLE: &str = include_str!("html/page.css");
+/// How many drills that did not pass are told as a whole once those that passed are told in short, from level to level. The
+/// worst come first.
+const FAILURES: [usize; 5] = [usize::MAX, 40, 20, 8, 0];
+/// How many levels of room there are, from the most to the least.
+const LEVELS: usize = 3 + FAILURES.len();
+/// The statuses in the order in which they are told.
+const ORDER: [DrillStatus; 7] = [
+    DrillStatus::Failed,
+    DrillStatus::Broken,
+    DrillStatus::Incomplete,
+    DrillStatus::Interrupted,
+    DrillStatus::Flaky,
+    DrillStatus::NotRun,
+    DrillStatus::Passed,
+];
 
 /// The report as HTML: self-contained, without script, failures first.
 pub fn html(drills: &Drills) -> Vec<u8> {
-    let mut page = Markup::default();
+    let mut page = String::new();
     for level in 0..LEVELS {
-        page = whole(drills, level);
+        // Writing into a string does not fail; should it, half a page is not taken for a whole one.
+        page =
+            Page::of(drills, level).render().unwrap_or_else(|error| format!("the report cannot be written: {error}"));
+        page.push('\n');
         if page.len() <= ROOM {
             break;
         }
@@ -37,47 +55,433 @@ pub fn html(drills: &Drills) -> Vec<u8> {
     page.into_bytes()
 }
 
-fn whole(drills: &Drills, level: usize) -> Markup {
-    let mut entries = drills.entries();
-    entries.sort_by_key(|entry| front::rank(entry.status));
-    let entries: Vec<(String, Entry<'_>)> =
-        entries.into_iter().enumerate().map(|(at, entry)| (format!("d{}", at + 1), entry)).collect();
-    let mut context = Context::of(drills.records.len(), level);
-    context.beside_runs = drills.days.len() == 1;
-    let mut m = Markup::default();
-    m.fixed("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">");
-    // Nothing is fetched and nothing runs, whatever a record has in it.
-    m.fixed("<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; ");
-    m.fixed("img-src data:; base-uri 'none'; form-action 'none'\">");
-    m.fixed("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">");
-    m.fixed("<meta name=\"color-scheme\" content=\"light dark\"><meta name=\"referrer\" content=\"no-referrer\">");
-    m.fixed("<link rel=\"icon\" href=\"data:,\">");
-    let (_, said) = front::sentence(&entries);
-    m.leaf("title", &[], &format!("{said} – {}", front::title(drills, &entries)));
-    m.fixed("<style>").fixed(STYLE).fixed("</style></head><body>\n");
-    m.fixed("<a class=\"skip\" href=\"#main\">To the content</a>\n");
-    front::head(&mut m, drills, &entries);
-    m.fixed("\n<main id=\"main\">\n");
-    if let [(id, one)] = entries.as_slice() {
-        front::answers(&mut m, one);
-        drill::over_time(&mut m, one, id, &mut context);
-    }
-    front::failures(&mut m, &entries, &context);
-    if entries.len() > 1 {
-        front::overview(&mut m, &entries);
-    }
-    if !entries.is_empty() {
-        m.fixed("\n<section aria-labelledby=\"drills-h\"><h2 id=\"drills-h\">");
-        m.fixed(if entries.len() == 1 { "The drill" } else { "The drills, one by one" }).fixed("</h2>\n");
-        for (id, entry) in &entries {
-            drill::drill(&mut m, entry, id, entries.len() == 1, &mut context);
-            m.fixed("\n");
+/// How much room each drill has, and what has been shown already: a hundred drills stay in one file that opens on a phone.
+#[derive(Default)]
+struct Room<'a> {
+    /// Points of a curve.
+    samples: usize,
+    /// Bytes of one command's output.
+    output: usize,
+    /// Whether drills that passed are told in short: without curves and without their runbook.
+    short: bool,
+    /// How many more of those that did not pass are told as a whole.
+    failures: usize,
+    /// Whether the report may lie in the directory of its one game day, beside the runs.
+    beside_runs: bool,
+    /// The run whose time axis stands at the top of the report.
+    over_time: Option<String>,
+    /// Runbooks that were shown as a whole, and where.
+    shown: BTreeMap<&'a str, String>,
+}
+
+impl Room<'_> {
+    fn of(drills: usize, level: usize) -> Self {
+        let (samples, output) = match (drills, level) {
+            (0..=4, 0) => (160, 16_000),
+            (0..=24, 0) => (100, 4_000),
+            (_, 0) => (50, 1_500),
+            (_, 1) => (36, 800),
+            _ => (24, 400),
+        };
+        let failures = level.checked_sub(LEVELS - FAILURES.len()).and_then(|at| FAILURES.get(at));
+        Room {
+            samples,
+            output,
+            short: failures.is_some(),
+            failures: failures.copied().unwrap_or(usize::MAX),
+            ..Room::default()
         }
-        m.fixed("</section>\n");
     }
-    m.fixed("</main>\n<footer><p>Made by Firedrill from the records of the drills. ");
-    m.fixed("It can be made again from them at any time.</p></footer>\n</body></html>\n");
-    m
+
+    /// Whether the next drill is told in short.
+    fn is_short(&mut self, passed: bool) -> bool {
+        let short = if passed { self.short } else { self.failures == 0 };
+        self.failures -= usize::from(!passed && !short);
+        short
+    }
+}
+
+#[derive(Template)]
+#[template(path = "html/page.html")]
+struct Page<'a> {
+    style: &'static str,
+    game_day: bool,
+    title: String,
+    mark: Mark,
+    said: String,
+    facts: Vec<String>,
+    /// Status, how many drills have it, and their share in percent.
+    counts: Vec<(DrillStatus, usize, String)>,
+    notes: Vec<String>,
+    over_time: Option<Chart>,
+    drills: Vec<Drill<'a>>,
+}
+
+/// A drill with its attempts.
+struct Drill<'a> {
+    id: String,
+    entry: Entry<'a>,
+    figures: Figures,
+    /// The record that shows what went wrong.
+    told: Option<&'a Record>,
+    advice: Advice<'a>,
+    /// Commands that show it, each with the last lines of its output.
+    evidence: Vec<(Ran<'a>, String)>,
+    to_do: Vec<String>,
+    attempts: Vec<AttemptPart<'a>>,
+}
+
+struct AttemptPart<'a> {
+    id: String,
+    title: String,
+    /// Whether the status speaks of it.
+    counts: bool,
+    reason: String,
+    body: Option<Body<'a>>,
+}
+
+/// Everything about one record.
+struct Body<'a> {
+    record: &'a Record,
+    notes: Vec<String>,
+    /// What, how long, from what to what.
+    tiles: [(&'static str, String, &'static str); 5],
+    chart: Option<Chart>,
+    slis: Vec<SliFigures>,
+    recovery: Table,
+    restore: Option<(&'a RestorePlan, Vec<Rung>, Table)>,
+    whole: Option<Whole<'a>>,
+    /// Where the report of the run lies, where that is known.
+    link: Option<String>,
+    configuration: Fold,
+}
+
+/// What is left out where a drill is told in short.
+struct Whole<'a> {
+    runbook: Option<Runbook<'a>>,
+    signals: Vec<Signal>,
+    folds: Vec<Fold>,
+}
+
+/// The time axis with its key and its data.
+struct Chart {
+    drawing: Drawing,
+    zero: &'static str,
+    data: Option<Fold>,
+}
+
+impl<'a> Page<'a> {
+    fn of(drills: &'a Drills, level: usize) -> Page<'a> {
+        let mut entries = drills.entries();
+        entries.sort_by_key(|entry| ORDER.iter().position(|status| *status == entry.status));
+        let (mark, said) = sentence(&entries);
+        let (title, facts) = (title(drills, &entries), facts(drills, &entries));
+        let count = |status| entries.iter().filter(|entry| entry.status == status).count();
+        let share = |count: usize| format!("{:.3}", count as f64 / entries.len().max(1) as f64 * 100.0);
+        let counts = ORDER.map(|status| (status, count(status), share(count(status))));
+        let mut room = Room { beside_runs: drills.days.len() == 1, ..Room::of(drills.records.len(), level) };
+        let over_time = match entries.as_slice() {
+            [one] => one.telling_record().and_then(|record| {
+                let chart = Chart::of(record, Samples::of(record, room.samples)?, "d1-top");
+                room.over_time = record.plan.as_ref().map(|plan| plan.run.clone());
+                Some(chart)
+            }),
+            _ => None,
+        };
+        Page {
+            style: include_str!("html/page.css"),
+            game_day: !drills.days.is_empty(),
+            title,
+            mark,
+            said,
+            facts,
+            counts: counts.into_iter().filter(|(_, count, _)| *count > 0).collect(),
+            notes: caveats(drills),
+            over_time,
+            drills: (1..).zip(entries).map(|(at, entry)| Drill::of(entry, format!("d{at}"), &mut room)).collect(),
+        }
+    }
+}
+
+impl Page<'_> {
+    fn in_trouble(&self) -> bool {
+        self.drills.iter().any(|drill| drill.entry.status.is_trouble())
+    }
+}
+
+impl<'a> Drill<'a> {
+    fn of(entry: Entry<'a>, id: String, room: &mut Room<'a>) -> Drill<'a> {
+        let told = entry.telling_record();
+        let advice = told.map(advice).unwrap_or_default();
+        let short = room.is_short(entry.status == DrillStatus::Passed);
+        let attempts = (1..).zip(&entry.attempts).map(|(number, (attempt, record))| {
+            let id = format!("{id}-{number}");
+            AttemptPart {
+                title: attempt_words(number, *attempt, *record),
+                counts: record.is_some_and(|record| entry.record().is_some_and(|own| std::ptr::eq(record, own))),
+                reason: attempt.map_or(String::new(), |attempt| one_line(&attempt.reason)),
+                body: record.map(|record| Body::of(record, &id, short, room)),
+                id,
+            }
+        });
+        let attempts = attempts.collect();
+        Drill {
+            figures: entry.record().map(Record::figures).unwrap_or_default(),
+            evidence: advice.commands.iter().map(|(command, _)| evidence(command, room)).collect(),
+            to_do: of_status(entry.status).map(str::to_string).into_iter().chain(advice.next.clone()).collect(),
+            id,
+            entry,
+            told,
+            advice,
+            attempts,
+        }
+    }
+
+    /// How it came out, for the card of a failure.
+    fn word(&self) -> String {
+        match (self.entry.status, self.entry.record()) {
+            (DrillStatus::Failed | DrillStatus::Broken, Some(record)) => words::headline_text(record),
+            (status, _) => status.name().into(),
+        }
+    }
+
+    fn severity(&self) -> &str {
+        self.entry.record().and_then(|record| record.plan.as_ref()?.severity.as_deref()).unwrap_or_default()
+    }
+
+    /// Times of the overview, each with the name of its column.
+    fn times(&self) -> [(&'static str, String); 5] {
+        let figures = &self.figures;
+        let took = self.entry.record().map(|record| record.last_us.0);
+        [
+            ("Impact", figures.to_impact_us),
+            ("Detected", figures.to_detect_us),
+            ("Mitigation", figures.to_mitigation_us),
+            ("Recovered", figures.to_recover_us),
+            ("Took", took),
+        ]
+        .map(|(name, us)| (name, us.map_or("–".into(), seconds)))
+    }
+}
+
+impl<'a> Body<'a> {
+    fn of(record: &'a Record, id: &str, short: bool, room: &mut Room<'a>) -> Body<'a> {
+        let figures = record.figures();
+        let plan = record.plan.as_deref();
+        let run = plan.map_or("", |plan| plan.run.as_str());
+        let samples = Samples::of(record, room.samples).filter(|_| !short);
+        let told = plan.is_some() && room.over_time.as_deref() == Some(run);
+        let plain = is_run_id(run) && run.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+        let value = |us: Option<u64>, never: &str| us.map_or(never.to_string(), seconds);
+        Body {
+            notes: tables::notes(record),
+            tiles: [
+                ("to impact", value(figures.to_impact_us, "none"), "fault to users"),
+                ("to detect", value(figures.to_detect_us, "none"), "fault to alert"),
+                ("to mitigate", value(figures.to_mitigation_us, "none"), "fault to first mitigating command"),
+                ("to recover", value(figures.to_recover_us, "never"), "fault to users well (RTO)"),
+                ("all in all", seconds(record.last_us.0), "the whole drill"),
+            ],
+            chart: samples.filter(|_| !told).map(|samples| Chart::of(record, samples, id)),
+            recovery: tables::recovery(record),
+            restore: restore::plan(record).map(|plan| (plan, restore::ladder(record), tables::restore(record))),
+            whole: (!short).then(|| Whole {
+                runbook: Runbook::of(record, room, id),
+                signals: samples
+                    .filter(|_| !record.loads.is_empty())
+                    .map(|samples| Signal::all(record, &figures.measuring, samples, id))
+                    .unwrap_or_default(),
+                folds: tables::folds(record, &figures, samples),
+            }),
+            link: (room.beside_runs && plain).then(|| format!("runs/{run}/report.html")),
+            configuration: tables::configuration(record),
+            slis: figures.slis,
+            record,
+        }
+    }
+
+    fn run(&self) -> &str {
+        self.record.plan.as_ref().map_or("", |plan| plan.run.as_str())
+    }
+}
+
+impl Chart {
+    fn of(record: &Record, samples: Samples, id: &str) -> Chart {
+        Chart {
+            drawing: Drawing::axis(record, samples, &format!("{id}-axis")),
+            zero: if samples.fault { "when the fault was confirmed" } else { "the first request" },
+            data: tables::data(record, samples),
+        }
+    }
+}
+
+/// The title of the report.
+fn title(drills: &Drills, entries: &[Entry<'_>]) -> String {
+    let mut titles: Vec<String> =
+        drills.days.iter().map(|day| one_line(&day.plan.title)).filter(|title| !title.is_empty()).collect();
+    titles.dedup();
+    match (titles.as_slice(), entries) {
+        ([], [one]) if !one.title.is_empty() => one_line(one.title),
+        ([], []) => "No drills".into(),
+        ([], all) => words::many(all.len(), "drill"),
+        (titles, _) => titles.join(", "),
+    }
+}
+
+/// In one sentence: how it came out.
+fn sentence(entries: &[Entry<'_>]) -> (Mark, String) {
+    let count = |status| entries.iter().filter(|entry| entry.status == status).count();
+    let of = words::many(entries.len(), "drill");
+    let (passed, failed) = (count(DrillStatus::Passed), count(DrillStatus::Failed));
+    match (entries, failed) {
+        ([], _) => (Mark::Skip, "Nothing was run".into()),
+        ([one], _) => {
+            let status = one.status.name();
+            let word = match one.record() {
+                Some(record) if one.status != DrillStatus::Passed && record.verdict != record.expected() => {
+                    format!("{status}: {}", words::plainly(record))
+                }
+                Some(record) => words::headline_text(record),
+                None => status.to_string(),
+            };
+            (one.mark(), answers::capital(&word))
+        }
+        (all, _) if passed == all.len() => (Mark::Good, format!("All {of} passed")),
+        (_, 0) => (Mark::Warn, format!("{passed} of {of} passed, none failed")),
+        _ => (Mark::Bad, format!("{failed} of {of} failed")),
+    }
+}
+
+/// When, of which revision, how long, with which version.
+fn facts(drills: &Drills, entries: &[Entry<'_>]) -> Vec<String> {
+    let plans = || drills.records.iter().filter_map(|record| record.plan.as_ref());
+    let days = || drills.days.iter().map(|day| &day.plan);
+    let sorted = |mut all: Vec<&'_ str>| {
+        all.sort_unstable();
+        all.dedup();
+        all.into_iter().map(str::to_string).collect::<Vec<String>>()
+    };
+    let began = days().map(|day| day.started_utc.as_str()).filter(|utc| !utc.is_empty());
+    let began = began.chain(plans().map(|plan| plan.started_utc.as_str())).min();
+    let mut facts: Vec<String> = began.map(crate::view::clock::date).into_iter().collect();
+    let of_days = days().filter_map(|day| day.revision.as_deref());
+    match sorted(of_days.chain(plans().filter_map(|plan| plan.revision.as_deref())).collect()).as_slice() {
+        [] => {}
+        [one] => facts.push(format!("revision {}", short(one))),
+        several => facts.push(format!("{} revisions", several.len())),
+    }
+    let day = drills.days.iter().map(|day| day.last_us).max();
+    let longest = entries.iter().filter_map(Entry::record).map(|record| record.last_us.0).max();
+    let what = if day.is_none() && entries.len() > 1 { "the longest drill took" } else { "took" };
+    facts.extend(day.or(longest).map(|us| format!("{what} {}", seconds(us))));
+    if let [one] = entries {
+        facts.extend(one.record().and_then(|record| Some(one_line(record.plan.as_ref()?.severity.as_deref()?))));
+    }
+    let versions = sorted(plans().map(|plan| plan.tool_version.as_str()).collect());
+    facts.extend(versions.first().map(|version| format!("firedrill {}", one_line(version))));
+    facts
+}
+
+/// A commit as people write it, with what was changed.
+fn short(revision: &str) -> String {
+    let (commit, dirty) = revision.split_once('-').map_or((revision, ""), |(commit, _)| (commit, " with changes"));
+    format!("{}{dirty}", commit.chars().take(12).collect::<String>())
+}
+
+/// What a count alone would hide.
+fn caveats(drills: &Drills) -> Vec<String> {
+    let mut told = Vec::new();
+    for day in &drills.days {
+        let account = day.account();
+        if account.flaky > 0 {
+            let drills = words::many(account.flaky, "drill");
+            told.push(format!("{drills} failed and passed when run again: flaky, which is not passed."));
+        }
+        if account.flaky > 0 && day.plan.flaky_fails {
+            told.push("Its file says `flaky: fail`: the game day has failed.".into());
+        }
+        if account.disturbed > 0 {
+            let attempts = words::many(account.disturbed, "attempt");
+            told.push(format!("The measuring of {attempts} was disturbed; what it said does not count."));
+        }
+        if !day.ended {
+            told.push("The game day was cut off: what is missing was never run or has no end.".into());
+        }
+        told.extend(day.plan.shard.map(|(part, of)| format!("This is part {part} of {of} of the plan.")));
+        if !day.plan.left_out.is_empty() {
+            let names = day.plan.left_out.iter().map(|left| one_line(&format!("{} ({})", left.scenario, left.why)));
+            told.push(format!("Left out: {}.", names.collect::<Vec<_>>().join(", ")));
+        }
+        told.extend(day.notes.iter().chain(&day.damage).map(|text| one_line(text)));
+    }
+    told
+}
+
+/// A command that shows what went wrong, without its output, and the last lines of that.
+fn evidence<'a>(command: &'a CommandRecord, room: &Room<'_>) -> (Ran<'a>, String) {
+    const LINES: usize = 6;
+    let lines = terminal_lines(&command.output.text());
+    let end = lines.iter().rposition(|line| !line.trim().is_empty()).map_or(0, |at| at + 1);
+    let from = end.saturating_sub(LINES);
+    let before = if from > 0 { format!("… {} before …\n", words::many(from, "line")) } else { String::new() };
+    let last = lines.get(from..end).unwrap_or_default().join("\n");
+    (Ran { output: None, ..Ran::of(command, None, "", room) }, before + &last)
+}
+
+fn attempt_words(number: usize, attempt: Option<&Attempt>, record: Option<&Record>) -> String {
+    let cause = match attempt.map(|attempt| attempt.cause) {
+        Some(Cause::Disturbed) => ", run again alone because the attempt before was disturbed",
+        Some(Cause::Retry) => ", a retry after a failure",
+        _ => "",
+    };
+    let disturbed = attempt.is_some_and(|attempt| attempt.disturbed) || record.is_some_and(Record::is_disturbed);
+    let verdict = match (record, attempt) {
+        _ if disturbed => "disturbed, says nothing".to_string(),
+        (Some(record), _) => words::headline_text(record),
+        (None, Some(attempt)) => words::verdict(attempt.verdict),
+        (None, None) => "not known".into(),
+    };
+    format!("Attempt {number}{cause}: {verdict}")
+}
+
+/// What templates write in a form of its own.
+mod filters {
+    // The macro puts braces around the body once more.
+    #![allow(unused_braces)]
+
+    use crate::report::escape::html_prose;
+    use askama::filters::Safe;
+    use askama::{Result, Values, filter_fn};
+
+    /// A sentence in which code stands between backticks.
+    #[filter_fn]
+    pub fn prose(text: impl std::fmt::Display, _: &dyn Values) -> Result<Safe<String>> {
+        Ok(Safe(html_prose(&text.to_string())))
+    }
+
+    /// One line.
+    #[filter_fn]
+    pub fn line(text: impl std::fmt::Display, _: &dyn Values) -> Result<String> {
+        Ok(crate::output::one_line(&text.to_string()))
+    }
+
+    /// A ratio in percent.
+    #[filter_fn]
+    pub fn percent(ratio: &f64, _: &dyn Values) -> Result<String> {
+        Ok(crate::view::format::percent(*ratio))
+    }
+}
+
+impl Mark {
+    /// The class of the style sheet.
+    fn class(self) -> &'static str {
+        match self {
+            Mark::Good => "good",
+            Mark::Bad => "bad",
+            Mark::Warn => "warn",
+            Mark::Skip | Mark::Plain => "idle",
+        }
+    }
 }
 
 #[cfg(test)]

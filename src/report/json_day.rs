@@ -1,8 +1,8 @@
 //! JSON of several drills: game days with their plans and accounts, and of each drill what became of it and its figures,
 //! without the slices of the load. Described in `docs/reports.md`.
 
-use super::{Drills, Entry, Group, restore};
 use crate::record::{Attempt, RECORD_FORMAT, Record};
+use crate::view::{Drills, Entry, Group, restore};
 use serde_json::{Value, json};
 
 /// The drills as JSON.
@@ -53,7 +53,7 @@ fn drill(entry: &Entry<'_>) -> Value {
         "status": entry.status,
         "why": entry.why(),
         "at": entry.place(),
-        "next": entry.telling_record().and_then(super::advice::what_to_do),
+        "next": entry.telling_record().and_then(crate::view::advice::what_to_do),
         "attempts": entry.attempts.iter().map(|(attempt, record)| one(*attempt, *record)).collect::<Vec<_>>(),
     })
 }
@@ -109,7 +109,7 @@ fn restore_of(record: &Record) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::testing::days;
+    use crate::view::testing::days;
 
     fn value() -> Value {
         serde_json::from_slice(&json_day(&days())).unwrap()

@@ -1,17 +1,18 @@
-//! JUnit XML, as CI servers read it: one suite per drill, one test case per assertion.
+//! JUnit XML, as CI servers read it: one suite per drill, one test case per assertion; of a game day also for drills that were not
+//! run or were cut off. Of several attempts the one that counts has the cases; the others stand in a case of their own and in the
+//! properties.
 //!
 //! Built by `junit-report`. One pass over what it writes brings that into the form of the strict schemas (Jenkins'
 //! `jenkins-junit.xsd` and the `junit-10.xsd` of its xUnit plugin, copies of which are in `tests/schemas/`): totals, properties,
 //! timestamps without fraction and zone, no attribute that one of them does not know, elements in order.
 
-use super::cases::{Case, CaseResult, cases};
-use super::clock::{schema_time, started};
-use super::restore;
 use super::summary::summary;
 use super::text::xml_text;
-use super::words;
 use crate::output::one_line;
-use crate::record::Record;
+use crate::record::{Attempt, Day, DrillStatus, Record};
+use crate::view::cases::{Case, CaseResult, cases};
+use crate::view::clock::{instant, schema_time, started};
+use crate::view::{Drills, Entry, restore, words};
 use junit_report::{Duration, ReportBuilder, TestCase, TestCaseBuilder, TestResult, TestSuite, TestSuiteBuilder};
 use quick_xml::events::attributes::AttrError;
 use quick_xml::events::{BytesStart, Event};
@@ -23,29 +24,69 @@ use time::OffsetDateTime;
 
 /// Characters of a message: it stands in an attribute, and the whole text below it.
 const MESSAGE_LENGTH: usize = 600;
+/// Why a drill that passed at last is a failure.
+const FLAKY_FAILS: &str = "it failed and passed when run again, and the game day's file says `flaky: fail`";
 
 /// The JUnit report of these drills. Always well-formed XML 1.0, whatever the runbook's commands wrote.
 pub fn junit(records: &[&Record]) -> Vec<u8> {
-    suites("firedrill", records.iter().map(|record| Suite::of(record)).collect())
+    report("firedrill", records.iter().map(|record| Suite::of(record)).collect())
+}
+
+/// The JUnit report of a whole game day. Green exactly where every drill that ran has passed, at whatever attempt (unless the game
+/// day fails for a flaky one); drills that were not run are skipped, with the reason. A shard that is missing is an error.
+pub fn junit_day(drills: &Drills) -> Vec<u8> {
+    let day_of = |run: &Attempt| {
+        drills.days.iter().find(|day| day.drills.iter().flat_map(|d| &d.attempts).any(|known| known.run == run.run))
+    };
+    let mut all: Vec<Suite> = drills.entries().iter().map(|entry| Suite::of_entry(entry, &day_of)).collect();
+    for group in drills.groups() {
+        let (name, of) = (group.name(), group.shards().unwrap_or(0));
+        all.extend(group.missing().into_iter().map(|shard| {
+            let message = format!("nothing was found of shard {shard}/{of}: its drills are not in this report");
+            let case = Case::of("found", CaseResult::Error { message: message.clone() }, message);
+            Suite::bare(format!("{name} shard {shard} of {of}"), case)
+        }));
+    }
+    let name = drills.name();
+    report(if name.is_empty() { "firedrill" } else { &name }, all)
 }
 
 /// A suite: a drill.
-pub(super) struct Suite {
+struct Suite {
     /// Its name; gets an ordinal where it is taken.
-    pub name: String,
+    name: String,
     /// When it began.
-    pub started: OffsetDateTime,
-    /// Its test cases.
-    pub cases: Vec<Case>,
+    started: OffsetDateTime,
+    cases: Vec<Case>,
     /// What else is known of it; empty values are left out.
-    pub properties: Vec<(&'static str, String)>,
+    properties: Vec<(&'static str, String)>,
     /// What stands in its `system-out`.
-    pub out: String,
+    out: String,
+}
+
+/// A report of these suites.
+fn report(name: &str, mut suites: Vec<Suite>) -> Vec<u8> {
+    let mut names = BTreeSet::new();
+    for suite in &mut suites {
+        suite.name = unique(&mut names, &attribute(&suite.name));
+        let mut names = BTreeSet::new();
+        for case in &mut suite.cases {
+            case.name = unique(&mut names, &attribute(&case.name));
+        }
+        suite.properties.iter_mut().for_each(|(_, value)| *value = attribute(value));
+        suite.properties.retain(|(_, value)| !value.is_empty());
+    }
+    let mut writer = Writer::new_with_indent(Vec::new(), b' ', 2);
+    // Memory does not fail to be written to. Should it: half a file is no XML, and a CI server says so.
+    let _ = write_report(&mut writer, &attribute(name), &suites);
+    let mut xml = writer.into_inner();
+    xml.push(b'\n');
+    xml
 }
 
 impl Suite {
     /// The suite of a record.
-    pub fn of(record: &Record) -> Suite {
+    fn of(record: &Record) -> Suite {
         Suite {
             name: suite_name(record),
             started: started(record),
@@ -54,23 +95,66 @@ impl Suite {
             out: summary(record, None, false),
         }
     }
+
+    /// A suite of which there is no record.
+    fn bare(name: String, case: Case) -> Suite {
+        Suite { name, started: instant(""), properties: Vec::new(), out: case.text.clone(), cases: vec![case] }
+    }
+
+    fn of_entry<'a>(entry: &Entry<'a>, day_of: &dyn Fn(&Attempt) -> Option<&'a Day>) -> Suite {
+        let attempt = entry.attempts.iter().rev().find_map(|(attempt, _)| *attempt);
+        let day = attempt.and_then(day_of);
+        let mut suite = match entry.record() {
+            Some(record) => Suite::of(record),
+            None => {
+                // Only the game day knows of it.
+                let message = entry.why();
+                let result = match entry.status {
+                    DrillStatus::NotRun => CaseResult::Skipped { message: message.clone() },
+                    DrillStatus::Passed | DrillStatus::Flaky => CaseResult::Passed,
+                    DrillStatus::Failed => CaseResult::Failed { message: message.clone() },
+                    DrillStatus::Broken | DrillStatus::Incomplete | DrillStatus::Interrupted => {
+                        CaseResult::Error { message: message.clone() }
+                    }
+                };
+                let took_ms = entry.took_us().unwrap_or(0) / 1000;
+                let properties = attempt.map(|attempt| ("run", attempt.run.clone())).into_iter().collect();
+                let case = Case { took_ms, ..Case::of("verdict", result, message) };
+                let started = instant(day.map_or("", |day| &day.plan.started_utc));
+                Suite { started, properties, ..Suite::bare(String::new(), case) }
+            }
+        };
+        suite.name = entry.name();
+        suite.properties.push(("status", entry.status.name().to_string()));
+        suite.properties.extend(day.map(|day| ("gameday", day.plan.id.clone())));
+        if let Some(planned) = entry.planned {
+            suite.properties.push(("number", planned.planned.number.to_string()));
+            suite.properties.push(("attempts", planned.attempts.len().to_string()));
+        }
+        let told = entry.attempts_told();
+        if !told.is_empty() {
+            let fails = entry.status == DrillStatus::Flaky && day.is_some_and(|day| day.plan.flaky_fails);
+            let result = if fails { CaseResult::Failed { message: FLAKY_FAILS.into() } } else { CaseResult::Passed };
+            let counts = "what counts is the last attempt that was not disturbed";
+            let text = format!("{}: {counts}\n\n{}", entry.status.name(), told.join("\n"));
+            suite.cases.push(Case::of("attempts", result, text));
+            suite.properties.extend(told.into_iter().map(|line| ("attempt", line)));
+        }
+        suite
+    }
 }
 
-/// A report of these suites.
-pub(super) fn suites(name: &str, suites: Vec<Suite>) -> Vec<u8> {
-    let mut writer = Writer::new_with_indent(Vec::new(), b' ', 2);
-    // Memory does not fail to be written to. Should it: half a file is no XML, and a CI server says so.
-    let _ = write_report(&mut writer, name, &suites);
-    let mut xml = writer.into_inner();
-    xml.push(b'\n');
-    xml
+impl Case {
+    /// A case without a file that takes no time.
+    fn of(name: &str, result: CaseResult, text: String) -> Case {
+        Case { name: name.into(), took_ms: 0, file: String::new(), result, text }
+    }
 }
 
 type Xml = Writer<Vec<u8>>;
 
 fn write_report(writer: &mut Xml, name: &str, suites: &[Suite]) -> Result<(), Box<dyn Error>> {
-    let mut names = BTreeSet::new();
-    let built = suites.iter().map(|suite| test_suite(suite, &unique(&mut names, &attribute(&suite.name))));
+    let built = suites.iter().map(test_suite);
     let report = ReportBuilder::new().add_testsuites(built).build();
     let mut raw = Vec::new();
     report.write_xml(&mut raw)?;
@@ -78,17 +162,17 @@ fn write_report(writer: &mut Xml, name: &str, suites: &[Suite]) -> Result<(), Bo
 }
 
 /// Without its timestamp, which `adjust` sets: `junit-report` panics at a year that RFC 3339 does not have.
-fn test_suite(suite: &Suite, name: &str) -> TestSuite {
-    let mut built = TestSuiteBuilder::new(name);
-    let mut names = BTreeSet::new();
+fn test_suite(suite: &Suite) -> TestSuite {
+    let mut built = TestSuiteBuilder::new(&suite.name);
     for case in &suite.cases {
-        built.add_testcase(test_case(case, &unique(&mut names, &attribute(&case.name)), &class(name, &case.file)));
+        built.add_testcase(test_case(case, &class(&suite.name, &case.file)));
     }
     built.set_system_out(&cdata(&suite.out)).set_system_err("");
     TestSuite { package: "firedrill".into(), ..built.build() }
 }
 
-fn test_case(case: &Case, name: &str, class: &str) -> TestCase {
+fn test_case(case: &Case, class: &str) -> TestCase {
+    let name = &case.name;
     let time = Duration::milliseconds(i64::try_from(case.took_ms).unwrap_or(i64::MAX));
     let mut built = match &case.result {
         CaseResult::Passed => TestCaseBuilder::success(name, time),
@@ -142,7 +226,7 @@ fn adjust(
                 b"testsuites" => {
                     let sum = |count: fn(&TestSuite) -> usize| built.iter().map(count).sum::<usize>().to_string();
                     let set = [
-                        ("name", attribute(name)),
+                        ("name", name.to_string()),
                         ("tests", sum(TestSuite::tests)),
                         ("failures", sum(TestSuite::failures)),
                         ("errors", sum(TestSuite::errors)),
@@ -184,13 +268,11 @@ fn with<'a>(tag: &BytesStart<'a>, all: &str, set: &[(&str, String)]) -> Result<B
 }
 
 fn write_properties(writer: &mut Xml, properties: &[(&'static str, String)]) -> io::Result<()> {
-    let known = properties.iter().map(|(name, value)| (*name, attribute(value)));
-    let known: Vec<_> = known.filter(|(_, value)| !value.is_empty()).collect();
-    if known.is_empty() {
+    if properties.is_empty() {
         return Ok(());
     }
     writer.create_element("properties").write_inner_content(|writer| {
-        for (name, value) in &known {
+        for (name, value) in properties {
             let property = writer.create_element("property");
             property.with_attributes([("name", *name), ("value", value.as_str())]).write_empty()?;
         }
@@ -317,4 +399,4 @@ fn unique(taken: &mut BTreeSet<String>, name: &str) -> String {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+mod tests;

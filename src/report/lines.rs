@@ -1,13 +1,15 @@
 //! The plain account of a drill: one line per event that matters, for logs and as what scrolls by above the live view.
 
 use super::console::Verbosity;
-use super::paint::{Mark, Paint};
-use super::text::{cut, declared, fold, percent, requests, seconds, wrap};
-use super::words::{self, placed};
+use super::paint::Paint;
+use super::text::{cut, fold, wrap};
 use crate::output::{one_line, terminal_lines};
 use crate::record::{
     Announcement, Check, CheckOutcome, Event, FaultEvent, Location, Phase, Stamped, StepStatus, Verdict,
 };
+use crate::view::Mark;
+use crate::view::format::{declared, percent, requests, seconds};
+use crate::view::words::{self, placed};
 use std::collections::VecDeque;
 
 /// Lines of a failed command's output that are shown when its output is not.

@@ -2,11 +2,13 @@
 //! the step under way with the last lines of its output.
 
 use super::lines::Tail;
-use super::paint::{Mark, Paint};
-use super::text::{column, cut, percent, right, seconds};
-use super::words;
+use super::paint::Paint;
+use super::text::{column, cut, right};
 use crate::output::one_line;
 use crate::record::{Announcement, Counts, DrillTime, Event, FaultEvent, Phase, Slice, Stamped};
+use crate::view::Mark;
+use crate::view::format::{percent, seconds};
+use crate::view::words;
 use std::collections::{BTreeMap, VecDeque};
 
 /// Slices in the trailing window that is shown: one second.

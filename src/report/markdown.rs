@@ -3,15 +3,15 @@
 
 mod escape;
 
-use super::advice::what_to_do;
-use super::answers::hurt;
 use super::overview::{about, headline};
-use super::restore::{self, Row};
-use super::text::seconds;
-use super::words::{self, ending};
-use super::{Drills, Entry};
 use crate::output::{one_line, terminal_lines};
 use crate::record::{CommandRecord, DrillStatus, Record, StepStatus};
+use crate::view::advice::what_to_do;
+use crate::view::answers::hurt;
+use crate::view::format::seconds;
+use crate::view::restore::{self, Row};
+use crate::view::words::{self, ending};
+use crate::view::{Drills, Entry};
 pub(super) use escape::prose;
 use escape::{code, fenced};
 

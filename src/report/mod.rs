@@ -1,52 +1,44 @@
-//! One file per format, each a pure function of a `Record`, or of `Drills`: several of them with their game days. One place
-//! writes them.
+//! One file, and where there is markup a template, per format, each a pure function of a `Record`, or of `Drills`: several of
+//! them with their game days. What is told is worded in `view`; one place writes the files.
 
-mod advice;
+pub use crate::view::clock;
+pub use crate::view::format::seconds;
+pub use crate::view::{Drills, Mark, many};
+
 mod annotations;
-mod answers;
-mod cases;
-pub mod clock;
 mod console;
-mod curtain;
 mod day_console;
 mod day_summary;
 mod dr;
-mod drills;
+mod escape;
 mod events_json;
 mod html;
 mod json;
 mod json_day;
 mod junit;
-mod junit_day;
 mod lines;
 mod live;
 mod markdown;
 mod overview;
 mod paint;
-mod restore;
-mod story;
+mod pause;
 mod summary;
 #[cfg(test)]
-mod testing;
+mod tests;
 mod text;
-mod words;
 
 pub use annotations::annotations;
 pub use console::{Console, ConsoleOptions, Verbosity};
-pub use curtain::{Curtain, Lowered};
 pub use day_console::{DayConsole, DayConsoleOptions};
 pub use day_summary::{day_plan, day_summary};
 pub use dr::*;
-pub use drills::{Drills, Entry, Group};
 pub use events_json::EventsJson;
 pub use html::html;
 pub use json::{json, read_json};
 pub use json_day::json_day;
-pub use junit::junit;
-pub use junit_day::junit_day;
+pub use junit::{junit, junit_day};
 pub use markdown::markdown;
 pub use overview::overview;
-pub use paint::{Mark, Paint};
+pub use paint::Paint;
+pub use pause::{ConsolePause, Paused};
 pub use summary::summary;
-pub use text::seconds;
-pub use words::many;

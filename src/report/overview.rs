@@ -1,12 +1,13 @@
 //! What a person reads at the terminal of several drills: how many came out how, a line for each, and why for those that did
 //! not pass.
 
-use super::advice::what_to_do;
-use super::paint::{Mark, Paint};
-use super::text::{column, right, seconds, wrap};
-use super::{Drills, Entry, words};
+use super::paint::Paint;
+use super::text::{column, right, wrap};
 use crate::output::one_line;
-use crate::record::Account;
+use crate::view::Mark;
+use crate::view::advice::what_to_do;
+use crate::view::format::seconds;
+use crate::view::{Drills, Entry, words};
 
 /// Columns of the overview.
 const WIDTH: usize = 80;
@@ -60,24 +61,9 @@ fn mark(drills: &Drills) -> Mark {
 pub(super) fn headline(drills: &Drills) -> String {
     let name = drills.name();
     let name = if name.is_empty() { name } else { format!("{name}: ") };
-    format!("{} {name}{}", mark(drills).sign(), counted(&drills.account()))
-}
-
-fn counted(account: &Account) -> String {
-    let mut text = words::many(account.planned, "drill");
-    let parts = [
-        (account.passed, "passed"),
-        (account.flaky, "flaky"),
-        (account.failed, "failed"),
-        (account.broken, "harness error"),
-        (account.incomplete, "incomplete"),
-        (account.interrupted, "interrupted"),
-        (account.not_run, "not run"),
-    ];
-    for (count, word) in parts.iter().filter(|(count, _)| *count > 0) {
-        text.push_str(&format!(", {count} {word}"));
-    }
-    text
+    let account = drills.account();
+    let all = [vec![words::many(account.planned, "drill")], words::counted(&account)].concat();
+    format!("{} {name}{}", mark(drills).sign(), all.join(", "))
 }
 
 /// What should be known of the game days beside their drills: how long, of which commit, and what is not there.
@@ -121,7 +107,7 @@ pub(super) fn about(drills: &Drills) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::record::testing::Story;
-    use crate::report::testing::{days, stories};
+    use crate::view::testing::{days, stories};
 
     #[test]
     fn drills_and_a_game_day_at_the_terminal() {

@@ -1,34 +1,7 @@
-//! Colours and marks. Every mark is followed by a word, so that neither carries meaning alone.
+//! Colours, which never carry meaning alone.
 
+use crate::view::Mark;
 use console::Style;
-
-/// How something came out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mark {
-    /// It held.
-    Good,
-    /// It did not.
-    Bad,
-    /// Worth a look.
-    Warn,
-    /// Not done.
-    Skip,
-    /// Neither: it goes on.
-    Plain,
-}
-
-impl Mark {
-    /// Its sign, one column wide.
-    pub fn sign(self) -> &'static str {
-        match self {
-            Mark::Good => "✓",
-            Mark::Bad => "✗",
-            Mark::Warn => "!",
-            Mark::Skip => "-",
-            Mark::Plain => "·",
-        }
-    }
-}
 
 /// Paints, or leaves text as it is.
 #[derive(Debug, Clone, Copy)]

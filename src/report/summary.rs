@@ -1,12 +1,14 @@
 //! What a person reads when a drill is over: the verdict and why, how long users suffered, what each step did, and
 //! where the time went. At most 80 columns, unless a path or a word of the user's own is longer.
 
-use super::paint::{Mark, Paint};
-use super::restore;
-use super::text::{column, cut, declared, percent, requests, right, seconds, wrap};
-use super::words::{self, ending, placed};
+use super::paint::Paint;
+use super::text::{column, cut, right, wrap};
 use crate::output::{one_line, terminal_lines};
 use crate::record::{Breakdown, Counts, Figures, Phase, Record, StepInfo, StepRecord, StepStatus, Verdict, WaitRecord};
+use crate::view::Mark;
+use crate::view::format::{declared, percent, requests, seconds};
+use crate::view::restore;
+use crate::view::words::{self, ending, placed};
 use std::path::Path;
 
 /// Columns of the summary.
@@ -262,44 +264,21 @@ impl Page {
     }
 
     fn time(&mut self, time: &Breakdown) {
-        let (compose, declared) = (&time.compose, &time.declared);
         self.section("wall time", &seconds(time.total_us));
-        let parts = [
-            ("build", compose.build_us),
-            ("pull", compose.pull_us),
-            ("up", compose.up_us),
-            ("healthy", compose.healthy_us),
-            ("down", compose.down_us),
-        ];
-        self.share("Docker Compose", compose.total_us(), &parts);
-        let parts = [
-            ("steady", declared.steady_us),
-            ("impact", declared.impact_us),
-            ("detect", declared.detect_us),
-            ("steps", declared.steps_us),
-            ("recovery", declared.recover_us),
-            ("hold", declared.hold_us),
-            ("revert", declared.revert_us),
-            ("restore", declared.restore_us),
-        ];
-        self.share("windows, steps", declared.total_us(), &parts);
-        let name = |phase: Option<Phase>| phase.map_or("between phases", Phase::name);
-        let parts: Vec<(&str, u64)> = time.firedrill.iter().map(|share| (name(share.phase), share.us)).collect();
-        self.share("Firedrill itself", time.firedrill_us, &parts);
-    }
-
-    fn share(&mut self, name: &str, total_us: u64, parts: &[(&str, u64)]) {
-        let parts: Vec<String> = parts
-            .iter()
-            // Below what is shown as 0.01 a part says nothing.
-            .filter(|(_, us)| *us >= 5_000)
-            .map(|(name, us)| format!("{name} {}", seconds(*us).trim_end_matches(" s")))
-            .collect();
-        let mut lines = wrap_list(&parts, WIDTH - 32).into_iter();
-        let first = lines.next().unwrap_or_default();
-        self.line(&format!("    {} {}  {}", column(name, 16), right(&seconds(total_us), 9), self.paint.dim(&first)));
-        for line in lines {
-            self.line(&format!("{}{}", " ".repeat(32), self.paint.dim(&line)));
+        for (name, total_us, parts) in words::time_shares(time) {
+            let parts: Vec<String> =
+                parts.iter().map(|(name, us)| format!("{name} {}", seconds(*us).trim_end_matches(" s"))).collect();
+            let mut lines = wrap_list(&parts, WIDTH - 32).into_iter();
+            let first = lines.next().unwrap_or_default();
+            self.line(&format!(
+                "    {} {}  {}",
+                column(name, 16),
+                right(&seconds(total_us), 9),
+                self.paint.dim(&first)
+            ));
+            for line in lines {
+                self.line(&format!("{}{}", " ".repeat(32), self.paint.dim(&line)));
+            }
         }
     }
 

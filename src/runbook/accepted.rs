@@ -2,22 +2,26 @@
 //! (`db-pool.reading.yaml`), which decision is about which command, and what has changed since.
 
 use super::governs::Governs;
-use super::{Command, Runbook, RunbookPhase};
+use super::{Command, Runbook, RunbookPhase, Settings, Step, phase};
 use crate::programs::{self, Call, Kind, Word};
 use crate::source::{Diagnostics, Form, MapReader, Node, Source, Span, Value, parse, shape, work_tree};
 use serde::Serialize;
+use similar::{Algorithm, DiffTag, capture_diff_slices};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use time::{Date, macros::format_description};
 
 /// How the names of readings end.
 pub const SUFFIX: &str = ".reading.yaml";
-/// Why none of several commands is decided.
-const AMBIGUOUS: &str = "other commands are exactly like this one, and there is not a decision about each of them";
 /// The folder of readings, where the runbooks' own is not to be written to.
 pub const FOLDER: &str = "readings";
 /// Characters of the text around a command that stand in the file, the nearest ones; `seen` is of all of it.
 const SHOWN: usize = 400;
+/// Stands before a text of which only the end is kept.
+const CUT: &str = "… ";
+/// Words that are shown on either side of what has changed.
+const NEAR: usize = 4;
 
 const A_DATE: Form = Form::new("a date like `2026-11-20`", || shape::text("[0-9]{4}-[0-9]{2}-[0-9]{2}"));
 const A_DIGEST: Form =
@@ -32,16 +36,18 @@ pub struct Accepted {
     pub decisions: Vec<Decision>,
 }
 
-/// What a person decided about one command.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What a person decided about one command, as it stands in the file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Decision {
     /// The headings above it, for people.
     pub at: String,
     /// Its text.
     pub command: String,
     /// The prose around it as it was then, shortened; for people, and for saying what has changed.
+    #[serde(skip_serializing_if = "str::is_empty")]
     pub under: String,
     /// What is done.
+    #[serde(rename = "do")]
     pub decided: Do,
     /// Who decided.
     pub by: String,
@@ -50,18 +56,13 @@ pub struct Decision {
     /// Digest of the command and of all that governed it.
     pub seen: String,
     /// Where it stands in the file.
+    #[serde(skip)]
     pub span: Span,
 }
 
-impl Decision {
-    /// All of it but where it stands.
-    pub fn content(&self) -> (&str, &str, &str, &Do, &str, &str, &str) {
-        (&self.at, &self.command, &self.under, &self.decided, &self.by, &self.on, &self.seen)
-    }
-}
-
 /// What is done about a command.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Do {
     /// It runs.
     Run,
@@ -70,6 +71,7 @@ pub enum Do {
     /// A person does its step.
     Person,
     /// It runs where the scenario chooses this way.
+    #[serde(untagged)]
     Way {
         /// What there is to choose: `backend`.
         choice: String,
@@ -86,27 +88,6 @@ impl Do {
             Do::Skip => "skip".into(),
             Do::Person => "person".into(),
             Do::Way { choice, way } => format!("{choice}: {way}"),
-        }
-    }
-}
-
-/// Of commands that are alike, one that was added or taken away would give the others its decision: where decisions about them
-/// differ and there are not as many as commands, none is taken.
-fn doubt_equals(decisions: &[Decision], asked: &mut [Asked<'_>]) {
-    let mut alike: BTreeMap<&str, (usize, BTreeSet<String>)> = BTreeMap::new();
-    for decision in decisions {
-        let (count, decided) = alike.entry(decision.seen.as_str()).or_default();
-        *count += 1;
-        decided.insert(decision.decided.text());
-    }
-    let mut there: BTreeMap<String, usize> = BTreeMap::new();
-    asked.iter().for_each(|one| *there.entry(one.seen.clone()).or_default() += 1);
-    for one in asked {
-        let differ = alike.get(one.seen.as_str()).filter(|(_, decided)| decided.len() > 1);
-        if let (Some((count, _)), Some(DecisionState::Decided(at))) = (differ, &one.state)
-            && there.get(&one.seen) != Some(count)
-        {
-            one.state = Some(DecisionState::Ambiguous(*at));
         }
     }
 }
@@ -139,141 +120,114 @@ impl Handling {
     }
 }
 
-/// How a command that changes something stands to the decisions.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// How a command that needs a decision stands to the decisions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DecisionState {
-    /// Decided; the number of the decision.
-    Decided(usize),
-    /// What governs it has changed since it was decided.
-    ContextChanged(usize),
-    /// The command itself has.
-    CommandChanged(usize),
-    /// There are not as many decisions about commands that are alike as there are commands, and they differ; one that was its own.
-    Ambiguous(usize),
+    /// Decided as it stands.
+    Decided,
+    /// It, or what governs it, has changed since it was decided.
+    Drifted,
+    /// Another command of its block stands before it by now, and stood behind it when both were decided.
+    Reordered,
+    /// There are not as many decisions about commands that are alike as there are commands, and they differ.
+    Ambiguous,
     /// Nobody has decided.
     Open,
 }
 
-impl DecisionState {
-    /// The decision that it is about.
-    pub fn decision(&self) -> Option<usize> {
-        match self {
-            DecisionState::Decided(at)
-            | DecisionState::ContextChanged(at)
-            | DecisionState::CommandChanged(at)
-            | DecisionState::Ambiguous(at) => Some(*at),
-            DecisionState::Open => None,
-        }
-    }
+/// A command that does not run without a decision, and how it stands.
+#[derive(Debug, Clone)]
+pub struct Reviewed<'a> {
+    /// Its step.
+    pub step: &'a Step,
+    /// The command.
+    pub command: &'a Command,
+    /// Number of the step, and of the block in it.
+    pub block: (usize, usize),
+    /// How it stands to the decisions.
+    pub state: DecisionState,
+    /// What was decided about it, or about what stood there; with its number in the file.
+    pub decision: Option<(usize, &'a Decision)>,
+    /// Number of the command in its step.
+    index: usize,
+    /// Whether it waits for a decision; others have one from a time when they did.
+    waits: bool,
+    seen: String,
 }
 
-/// The commands of a runbook that are not known to only look, each with its state, and the decisions about commands
-/// that are no longer there.
-#[derive(Debug, Default)]
-pub struct Matched {
-    /// Step, command of it, and its state.
-    pub commands: Vec<(usize, usize, DecisionState)>,
+/// The commands of a runbook that are not known to only look, in the order of the text, each with the decision about it.
+#[derive(Debug)]
+pub struct Review<'a> {
+    /// The commands.
+    pub cases: Vec<Reviewed<'a>>,
     /// Decisions about commands that are in the runbook and need none: skipped, with something else in their place, or such
     /// that only look by now.
-    pub aside: Vec<usize>,
+    pub aside: Vec<&'a Decision>,
     /// Decisions about nothing.
-    pub stale: Vec<usize>,
-}
-
-/// A command that somebody must have decided about, as decisions are held against it.
-struct Asked<'a> {
-    step: usize,
-    index: usize,
-    command: &'a Command,
-    at: String,
-    seen: String,
-    state: Option<DecisionState>,
+    pub stale: Vec<&'a Decision>,
 }
 
 /// How well a decision fits a command, and what that makes of it.
-type Round = (fn(&Decision, &Asked<'_>) -> bool, fn(usize) -> DecisionState);
+type Round = (fn(&Decision, &Reviewed<'_>) -> bool, DecisionState);
 
 impl Runbook {
-    /// A command of a step.
-    pub fn command(&self, step: usize, command: usize) -> Option<&Command> {
-        self.steps.get(step)?.commands().get(command)
-    }
-
     /// Holds the commands against the decisions. A decision belongs to a command whose text and surroundings are still the
     /// same, wherever it stands now; of several that are alike, to the first that has none. What is left over belongs to a
     /// command of the same text or, where that is none, of the same headings, and has to be made again.
-    pub fn match_decisions(&self, accepted: Option<&Accepted>) -> Matched {
-        let decisions = accepted.map_or(&[][..], |accepted| accepted.decisions.as_slice());
-        let mut asked: Vec<Asked<'_>> = Vec::new();
-        // Those that do not run without a decision.
-        let mut needs: BTreeSet<(usize, usize)> = BTreeSet::new();
-        for (step, of) in self.steps.iter().enumerate() {
-            for (index, command) in of.commands().iter().enumerate() {
+    pub fn review(&self) -> Review<'_> {
+        let decisions = self.accepted.as_ref().map_or(&[][..], |accepted| accepted.decisions.as_slice());
+        let (mut cases, mut needless): (Vec<Reviewed<'_>>, Vec<&Command>) = (Vec::new(), Vec::new());
+        for (at, step) in self.steps.iter().enumerate() {
+            for (index, command) in step.commands().iter().enumerate() {
                 // What somebody left out, or to a person, is left out also where it only looks.
                 let held = |d: &Decision| matches!(d.decided, Do::Skip | Do::Person) && d.command == command.text;
-                let open = command.effect().kind != Kind::Looks || command.unread.is_some();
-                if command.origin.is_none() && (open || decisions.iter().any(held)) {
-                    needs.extend(open.then_some((step, index)));
-                    let (at, seen) = (command.governs.path(), command.governs.digest(&command.text));
-                    asked.push(Asked { step, index, command, at, seen, state: None });
+                let own = command.origin.is_none();
+                let waits = own && (command.unread.is_some() || command.effect().kind != Kind::Looks);
+                if !waits {
+                    needless.push(command);
+                }
+                if waits || own && decisions.iter().any(held) {
+                    let (block, seen) = ((at, command.block), command.governs.digest(&command.text));
+                    let state = DecisionState::Open;
+                    cases.push(Reviewed { step, command, block, state, decision: None, index, waits, seen });
                 }
             }
         }
-        let mut left: BTreeSet<usize> = (0..decisions.len()).collect();
+        cases.sort_by_key(Reviewed::place);
+        let mut left: BTreeMap<usize, &Decision> = decisions.iter().enumerate().collect();
         let rounds: [Round; 4] = [
             (|d, c| d.command == c.command.text && d.seen == c.seen, DecisionState::Decided),
-            (|d, c| d.command == c.command.text && d.at == c.at, DecisionState::ContextChanged),
-            (|d, c| d.command == c.command.text, DecisionState::ContextChanged),
-            (|d, c| d.at == c.at, DecisionState::CommandChanged),
+            (|d, c| d.command == c.command.text && d.at == c.command.governs.path(), DecisionState::Drifted),
+            (|d, c| d.command == c.command.text, DecisionState::Drifted),
+            (|d, c| d.at == c.command.governs.path(), DecisionState::Drifted),
         ];
         for (fits, state) in rounds {
-            for one in asked.iter_mut().filter(|one| one.state.is_none()) {
-                let found = left.iter().copied().find(|at| decisions.get(*at).is_some_and(|d| fits(d, one)));
-                if let Some(found) = found {
-                    left.remove(&found);
-                    one.state = Some(state(found));
+            for case in cases.iter_mut().filter(|case| case.decision.is_none()) {
+                let found =
+                    left.iter().find(|(_, decision)| fits(decision, case)).map(|(at, decision)| (*at, *decision));
+                if let Some((at, _)) = found {
+                    left.remove(&at);
+                    (case.decision, case.state) = (found, state);
                 }
             }
         }
-        asked.retain(|one| one.state.is_some() || needs.contains(&(one.step, one.index)));
-        doubt_equals(decisions, &mut asked);
-        let commands =
-            asked.into_iter().map(|one| (one.step, one.index, one.state.unwrap_or(DecisionState::Open))).collect();
-        let replaced = self.steps.iter().filter_map(|step| step.replaced.as_ref()?.commands());
-        let held = self.steps.iter().map(|step| step.held.as_slice());
-        // … and those that need no decision any more.
-        let own = self.steps.iter().enumerate().flat_map(|(step, of)| {
-            let needless = |(index, _): &(usize, &Command)| !needs.contains(&(step, *index));
-            of.commands().iter().enumerate().filter(needless).map(|(_, command)| command).collect::<Vec<_>>()
-        });
-        let texts: BTreeSet<&str> =
-            replaced.chain(held).flatten().chain(own).map(|command| command.text.as_str()).collect();
-        let there = |at: &usize| decisions.get(*at).is_some_and(|decision| texts.contains(decision.command.as_str()));
-        let (aside, stale) = left.into_iter().partition(there);
-        Matched { commands, aside, stale }
+        cases.retain(|case| case.waits || case.decision.is_some());
+        doubt_order(&mut cases);
+        doubt_equals(decisions, &mut cases);
+        let replaced = self.steps.iter().filter_map(|step| step.replaced.as_ref()?.commands()).flatten();
+        let others = self.steps.iter().flat_map(|step| &step.held).chain(replaced).chain(needless);
+        let texts: BTreeSet<&str> = others.map(|command| command.text.as_str()).collect();
+        let (aside, stale) = left.into_values().partition(|decision| texts.contains(decision.command.as_str()));
+        Review { cases, aside, stale }
     }
 
     /// Settles what is done about each command: what only looks runs; what the scenario or an annotation says is decided;
     /// about everything else the reading decides. `chosen` holds the ways that the scenario takes. Where an annotation and the
     /// reading disagree, nothing runs against either.
-    pub fn settle(&mut self, accepted: Option<&Accepted>, chosen: &BTreeMap<String, String>) {
-        let stand = self.match_decisions(accepted);
-        let mut handlings: BTreeMap<(usize, usize), Handling> = BTreeMap::new();
-        for (step, index, state) in stand.commands {
-            let Some(command) = self.command(step, index) else { continue };
-            // What stands outside of blocks for commands is nothing that a word at a heading can mean.
-            let by_author = command.unread.is_none()
-                && self.steps.get(step).is_some_and(|step| step.settings(command.block).choose == Some(true));
-            let handling = match (accepted, state) {
-                // About a command that has drifted somebody has decided, and it may have been that it does not run.
-                (_, DecisionState::Open) if by_author => {
-                    Handling::Run("its annotation or the scenario says `choose`".into())
-                }
-                (Some(accepted), state) => accepted.handling(&state, command, chosen),
-                (None, _) => Handling::default(),
-            };
-            handlings.insert((step, index), handling);
-        }
+    pub fn settle(&mut self, chosen: &BTreeMap<String, String>) {
+        let cases = self.review().cases;
+        let handlings = cases.iter().map(|case| ((case.block.0, case.index), self.handling(case, chosen)));
+        let mut handlings: BTreeMap<(usize, usize), Handling> = handlings.collect();
         for (at, step) in self.steps.iter_mut().enumerate() {
             for (index, command) in super::model::commands_mut(&mut step.kind).iter_mut().enumerate() {
                 command.handling = match (handlings.remove(&(at, index)), &command.origin) {
@@ -284,21 +238,20 @@ impl Runbook {
             }
         }
     }
-}
 
-impl Accepted {
-    fn handling(&self, state: &DecisionState, command: &Command, chosen: &BTreeMap<String, String>) -> Handling {
-        let Some(decision) = state.decision().and_then(|at| self.decisions.get(at)) else { return Handling::default() };
-        match state {
-            DecisionState::Decided(_) => self.decided(decision, chosen),
-            DecisionState::ContextChanged(_) => Handling::Blocked(decision.moved(command)),
-            DecisionState::CommandChanged(_) => Handling::Blocked(decision.changed()),
-            DecisionState::Ambiguous(_) => Handling::Blocked(AMBIGUOUS.into()),
-            DecisionState::Open => Handling::default(),
-        }
-    }
-
-    fn decided(&self, decision: &Decision, chosen: &BTreeMap<String, String>) -> Handling {
+    fn handling(&self, case: &Reviewed<'_>, chosen: &BTreeMap<String, String>) -> Handling {
+        let (decision, accepted) = match (case.state, case.decision, &self.accepted) {
+            // About a command that has drifted somebody has decided, and it may have been that it does not run.
+            (DecisionState::Open, ..) if case.is_chosen() => {
+                return Handling::Run("its annotation or the scenario says `choose`".into());
+            }
+            (DecisionState::Decided, Some((_, decision)), Some(accepted)) => (decision, accepted),
+            _ => {
+                let changes: Vec<String> = case.changes().into_iter().map(|(_, how)| how).collect();
+                let changes = if changes.is_empty() { String::new() } else { format!(": {}", changes.join("; ")) };
+                return Handling::Blocked(format!("{}{changes}", case.why()));
+            }
+        };
         let Decision { by, on, .. } = decision;
         match &decision.decided {
             Do::Run => Handling::Run(format!("accepted by {by} on {on}")),
@@ -311,32 +264,184 @@ impl Accepted {
                 Some(taken) => Handling::Skip(format!("`{choice}` is `{taken}`, and this is for `{way}`")),
                 None => Handling::Blocked(format!(
                     "the scenario does not choose `{choice}` ({}): `respond: {{ choose: {{ {choice}: {way} }} }}`",
-                    self.ways(choice).join(", ")
+                    accepted.choices().remove(choice.as_str()).into_iter().flatten().collect::<Vec<_>>().join(", ")
                 )),
             },
         }
     }
+}
 
-    /// The ways of a choice.
-    pub fn ways(&self, wanted: &str) -> Vec<&str> {
-        let ways: BTreeSet<&str> = self
-            .decisions
-            .iter()
-            .filter_map(|decision| match &decision.decided {
-                Do::Way { choice, way } if choice == wanted => Some(way.as_str()),
-                _ => None,
-            })
-            .collect();
-        ways.into_iter().collect()
+/// Of commands that are alike, one that was added or taken away would give the others its decision: where decisions about them
+/// differ and there are not as many as commands, none is taken.
+fn doubt_equals(decisions: &[Decision], cases: &mut [Reviewed<'_>]) {
+    let mut there: BTreeMap<String, usize> = BTreeMap::new();
+    cases.iter().for_each(|case| *there.entry(case.seen.clone()).or_default() += 1);
+    for case in cases.iter_mut().filter(|case| case.decision.is_some_and(|(_, decision)| decision.seen == case.seen)) {
+        let alike: Vec<&Do> = decisions.iter().filter(|one| one.seen == case.seen).map(|one| &one.decided).collect();
+        if there.get(&case.seen) != Some(&alike.len()) && alike.iter().any(|other| Some(other) != alike.first()) {
+            case.state = DecisionState::Ambiguous;
+        }
+    }
+}
+
+/// What commands do together depends on their order. Those that the same text governs could change places without a change of
+/// their digests; so decisions stand in the order in which they were read, and one that now comes later than another that stood
+/// behind it is open again.
+fn doubt_order(cases: &mut [Reviewed<'_>]) {
+    let mut last: BTreeMap<String, usize> = BTreeMap::new();
+    for case in cases.iter_mut().filter(|case| case.is_decided()) {
+        let Some((number, _)) = case.decision else { continue };
+        let latest = last.entry(case.command.governs.place()).or_insert(number);
+        if number < *latest {
+            case.state = DecisionState::Reordered;
+        }
+        *latest = number.max(*latest);
+    }
+}
+
+impl<'a> Reviewed<'a> {
+    /// Line and column of the command.
+    pub fn place(&self) -> (usize, usize) {
+        (self.command.line, self.command.column)
     }
 
-    /// The choices.
-    pub fn choices(&self) -> BTreeSet<&str> {
-        let of = |decision| match decision {
-            &Decision { decided: Do::Way { ref choice, .. }, .. } => Some(choice.as_str()),
-            _ => None,
-        };
-        self.decisions.iter().filter_map(of).collect()
+    /// Whether somebody has decided about it as it stands.
+    pub fn is_decided(&self) -> bool {
+        self.state == DecisionState::Decided
+    }
+
+    /// How the block of the command is run.
+    pub fn settings(&self) -> Option<&'a Settings> {
+        self.step.blocks.get(self.command.block).map(|block| &block.settings)
+    }
+
+    /// Whether an annotation or the scenario leaves it out.
+    pub fn is_skipped(&self) -> bool {
+        self.settings().is_some_and(|settings| settings.skip.is_some())
+    }
+
+    /// Whether an annotation or the scenario says that it runs. What stands outside of blocks for commands is nothing that a
+    /// word at a heading can mean.
+    pub fn is_chosen(&self) -> bool {
+        self.command.unread.is_none() && self.settings().is_some_and(|settings| settings.choose == Some(true))
+    }
+
+    /// Why it is not decided as it stands.
+    pub fn why(&self) -> String {
+        let on = self.decision.map_or("", |(_, decision)| &decision.on);
+        match self.state {
+            DecisionState::Decided => "it is decided".into(),
+            DecisionState::Drifted => {
+                let what: Vec<&str> = self.changes().into_iter().map(|(what, _)| what).collect();
+                match what.is_empty() {
+                    true => format!(
+                        "text further above it, or what its variables, its folder or its place are, changed since {on}"
+                    ),
+                    false => format!("{} changed since {on}", what.join(" and ")),
+                }
+            }
+            DecisionState::Reordered => format!("the commands under this text stood in another order on {on}"),
+            DecisionState::Ambiguous => {
+                "other commands are exactly like this one, and there is not a decision about each of them".into()
+            }
+            DecisionState::Open if acts(self.step.phase) => Handling::default().why().into(),
+            DecisionState::Open => format!(
+                "{}, and only a scenario that selects the phase `{}` follows it",
+                Handling::default().why(),
+                self.step.phase.name()
+            ),
+        }
+    }
+
+    /// What has changed since it was decided, and how, by words.
+    pub fn changes(&self) -> Vec<(&'static str, String)> {
+        let Some((_, old)) = self.decision.filter(|_| self.state == DecisionState::Drifted) else { return Vec::new() };
+        let (at, under) = (self.command.governs.path(), shown(&self.command.governs));
+        let bare = |path: &str| path.split(" / ").map(phase::strip_number).collect::<Vec<_>>().join(" / ");
+        let headings = if bare(&old.at) == bare(&at) { None } else { word_diff(&old.at, &at) };
+        let all = [
+            ("the headings above it", headings),
+            ("the text before it", word_diff(&old.under, &under)),
+            ("the command itself", word_diff(&old.command, &self.command.text)),
+        ];
+        all.into_iter().filter_map(|(what, how)| Some((what, how?))).collect()
+    }
+}
+
+impl Review<'_> {
+    /// All decisions with those that are made now, by the places of their commands, in the order of the text. What belongs to no
+    /// command stays behind what stood above it; what stands in another order than the page does so until it is decided again.
+    pub fn with(&self, now: &BTreeMap<(usize, usize), Decision>, before: &[Decision], prune: bool) -> Vec<Decision> {
+        let mut all: Vec<((usize, usize), Decision)> = Vec::new();
+        let mut last = (0, 0);
+        for (number, old) in before.iter().enumerate().filter(|(_, old)| !prune || !self.stale.contains(old)) {
+            let case = self.cases.iter().find(|case| case.decision.is_some_and(|(at, _)| at == number));
+            let new = case.and_then(|case| now.get(&case.place()));
+            let first_of =
+                |case: &Reviewed<'_>| self.cases.iter().find(|other| other.block == case.block).map(Reviewed::place);
+            last = match case {
+                Some(case) if case.state == DecisionState::Reordered && new.is_none() => first_of(case).unwrap_or(last),
+                Some(case) => case.place(),
+                None => last,
+            };
+            all.push((last, new.unwrap_or(old).clone()));
+        }
+        let added = self.cases.iter().filter(|case| case.decision.is_none()).map(Reviewed::place);
+        all.extend(added.filter_map(|place| Some((place, now.get(&place)?.clone()))));
+        all.sort_by_key(|(place, _)| *place);
+        all.into_iter().map(|(_, decision)| decision).collect()
+    }
+}
+
+/// What differs between two texts, as words that are gone and words that are new: `The [-batch-] {+nightly+} job …`. `None` where
+/// nothing does; where the beginning of a text was cut off, what differs there says nothing.
+fn word_diff(old: &str, new: &str) -> Option<String> {
+    if old == new {
+        return None;
+    }
+    let cut = old.starts_with(CUT) || new.starts_with(CUT);
+    let [old, new] =
+        [old, new].map(|text| text.strip_prefix(CUT).unwrap_or(text).split_whitespace().collect::<Vec<_>>());
+    let mut ops: Vec<_> =
+        capture_diff_slices(Algorithm::Myers, &old, &new).iter().map(|op| op.as_tag_tuple()).collect();
+    if cut && ops.len() > 1 && ops.first().is_some_and(|(tag, ..)| *tag != DiffTag::Equal) {
+        ops.remove(0);
+    }
+    let last = ops.len().saturating_sub(1);
+    if ops.iter().all(|(tag, ..)| *tag == DiffTag::Equal) {
+        return (!cut).then(|| "only in its white space".into());
+    }
+    let mut out: Vec<String> = Vec::new();
+    for (at, (tag, before, after)) in ops.into_iter().enumerate() {
+        let (gone, now) = (old.get(before).unwrap_or_default(), new.get(after).unwrap_or_default());
+        if tag == DiffTag::Equal {
+            let (head, tail) = (if at == 0 { 0 } else { NEAR }, if at == last { 0 } else { NEAR });
+            match now.len() > head + tail {
+                true => out.extend([
+                    now.get(..head).unwrap_or_default().join(" "),
+                    "…".into(),
+                    now.get(now.len() - tail..).unwrap_or_default().join(" "),
+                ]),
+                false => out.push(now.join(" ")),
+            }
+            continue;
+        }
+        out.extend((!gone.is_empty()).then(|| format!("[-{}-]", gone.join(" "))));
+        out.extend((!now.is_empty()).then(|| format!("{{+{}+}}", now.join(" "))));
+    }
+    Some(out.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" "))
+}
+
+impl Accepted {
+    /// The choices, each with its ways.
+    pub fn choices(&self) -> BTreeMap<&str, BTreeSet<&str>> {
+        let mut choices: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for decision in &self.decisions {
+            if let Do::Way { choice, way } = &decision.decided {
+                choices.entry(choice).or_default().insert(way);
+            }
+        }
+        choices
     }
 }
 
@@ -354,33 +459,13 @@ impl Decision {
             span: Span::default(),
         }
     }
-
-    fn moved(&self, command: &Command) -> String {
-        let (at, now) = (command.governs.path(), shown(&command.governs));
-        if self.at != at {
-            return format!(
-                "the headings above this command have changed since {}: “{}” is “{at}” now",
-                self.on, self.at
-            );
-        }
-        match self.under == now {
-            true => format!("the text before this command has changed since {}, further above", self.on),
-            false => {
-                format!("the text before this command has changed since {}: “{}” is “{now}” now", self.on, self.under)
-            }
-        }
-    }
-
-    fn changed(&self) -> String {
-        format!("this command has changed since {}: `{}` was accepted", self.on, self.command)
-    }
 }
 
 /// The end of the text around a command.
 fn shown(governs: &Governs) -> String {
     let text = governs.text();
     match text.char_indices().rev().nth(SHOWN) {
-        Some((at, c)) => format!("… {}", text.get(at + c.len_utf8()..).unwrap_or_default()),
+        Some((at, c)) => format!("{CUT}{}", text.get(at + c.len_utf8()..).unwrap_or_default()),
         None => text,
     }
 }
@@ -393,9 +478,11 @@ pub fn path_of(runbook: &Path) -> PathBuf {
     there.or(places.first()).cloned().unwrap_or_else(|| runbook.with_extension("reading.yaml"))
 }
 
-/// Beside it first.
+/// Beside it first. Of `p.md` and `p.markdown` the second has `p.markdown.reading.yaml`.
 pub fn places(runbook: &Path) -> Vec<PathBuf> {
-    let stem = runbook.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let second = runbook.extension().is_some_and(|end| end == "markdown") && runbook.with_extension("md").exists();
+    let stem = if second { runbook.file_name() } else { runbook.file_stem() };
+    let stem = stem.map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let beside = runbook.with_file_name(format!("{stem}{SUFFIX}"));
     let whole = std::path::absolute(&beside).unwrap_or_else(|_| beside.clone());
     let top = work_tree(&whole).map(Path::to_path_buf);
@@ -428,43 +515,28 @@ pub fn read_of(runbook: &Source, diags: &mut Diagnostics) -> Option<Accepted> {
 /// Reads a reading. `runbook` is the file that it must be about.
 pub fn read(source: &Arc<Source>, runbook: Option<&Path>, diags: &mut Diagnostics) -> Option<Accepted> {
     let root = parse(source, diags)?;
-    let (named, decisions) = read_map(&root, source, diags)?;
-    let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    if let (Some((named, span)), Some(runbook)) = (named, runbook)
-        && named != name(runbook)
+    let mut map = MapReader::new(&root, "the reading", source, diags)?;
+    let (named, span) = (map.require::<String>("runbook"), map.span_of("runbook"));
+    let items = match map.require_node("decisions").map(|node| (&node.value, node)) {
+        Some((Value::List(items), _)) => items.as_slice(),
+        Some((Value::Null, _)) | None => &[],
+        Some((_, node)) => {
+            map.error(node.span, format!("`decisions` must be a list, found {}", node.describe()));
+            &[]
+        }
+    };
+    // All of them, so that every mistake is told.
+    let decisions: Vec<Option<Decision>> = items.iter().map(|item| read_decision(item, source, map.diags)).collect();
+    map.finish()?;
+    let name = runbook.and_then(Path::file_name).map(|name| name.to_string_lossy());
+    if let (Some(named), Some(name)) = (named, name)
+        && named != name
     {
-        let message = format!("this reading is about `{named}`, and stands beside `{}`", name(runbook));
+        let message = format!("this reading is about `{named}`, and stands beside `{name}`");
         diags.error(source, span, message).help("rename the file with its runbook, and `runbook:` in it");
         return None;
     }
-    Some(Accepted { source: source.clone(), decisions })
-}
-
-type Named = Option<(String, Span)>;
-
-fn read_map(root: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<(Named, Vec<Decision>)> {
-    let mut map = MapReader::new(root, "the reading", source, diags)?;
-    let runbook = map.require::<String>("runbook");
-    let named = runbook.map(|name| (name, map.span_of("runbook")));
-    let mut decisions = Vec::new();
-    let mut whole = true;
-    if let Some(node) = map.require_node("decisions") {
-        match &node.value {
-            Value::List(items) => {
-                for item in items {
-                    let decision = read_decision(item, source, map.diags);
-                    whole &= decision.is_some();
-                    decisions.extend(decision);
-                }
-            }
-            Value::Null => {}
-            _ => {
-                map.error(node.span, format!("`decisions` must be a list, found {}", node.describe()));
-            }
-        }
-    }
-    map.finish()?;
-    whole.then_some((named, decisions))
+    Some(Accepted { source: source.clone(), decisions: decisions.into_iter().collect::<Option<_>>()? })
 }
 
 fn read_decision(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Decision> {
@@ -475,12 +547,8 @@ fn read_decision(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> 
     let decided = map.require_node("do").and_then(|node| read_do(node, source, map.diags));
     let by = map.require::<String>("by");
     let on = map.require_with("on", A_DATE, |text| {
-        let fits = text.len() == 10
-            && text.bytes().enumerate().all(|(at, byte)| match at {
-                4 | 7 => byte == b'-',
-                _ => byte.is_ascii_digit(),
-            });
-        if fits { Ok(text.to_string()) } else { Err("write it as `2026-11-20`".to_string()) }
+        let day = Date::parse(text, format_description!("[year]-[month]-[day]")).map(|_| text.to_string());
+        day.ok().filter(|day| day.len() == 10).ok_or_else(|| format!("`{text}` is no day: write it as `2026-11-20`"))
     });
     let seen = map.require_with("seen", A_DIGEST, |text| {
         let fits = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -523,20 +591,7 @@ fn read_do(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Option
 #[derive(Serialize)]
 struct File<'a> {
     runbook: &'a str,
-    decisions: Vec<Written<'a>>,
-}
-
-#[derive(Serialize)]
-struct Written<'a> {
-    at: &'a str,
-    command: &'a str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    under: &'a str,
-    #[serde(rename = "do")]
-    decided: serde_json::Value,
-    by: &'a str,
-    on: &'a str,
-    seen: &'a str,
+    decisions: &'a [Decision],
 }
 
 /// A reading as YAML: decisions that stood in it `before` as they are written there, with the comments above them.
@@ -551,29 +606,15 @@ pub fn written(runbook: &Path, decisions: &[Decision], before: Option<&Accepted>
     let same = |text: &String| {
         let mut diags = Diagnostics::default();
         let again = read(&Source::new(path_of(runbook), text.clone()), None, &mut diags);
-        again.is_some_and(|again| {
-            again.decisions.iter().map(Decision::content).eq(decisions.iter().map(Decision::content))
-        })
+        let bare = |decision: &Decision| Decision { span: Span::default(), ..decision.clone() };
+        again.is_some_and(|again| again.decisions.iter().map(bare).eq(decisions.iter().map(bare)))
     };
     let text = kept.filter(same).or_else(|| Some(anew).filter(same));
     text.ok_or_else(|| "it would not be read as it was decided".to_string())
 }
 
 fn anew(name: &str, decisions: &[Decision]) -> Result<String, String> {
-    let of = |decision: &Do| match decision {
-        Do::Way { choice, way } => serde_json::json!({ "choice": choice, "way": way }),
-        word => serde_json::Value::String(word.text()),
-    };
-    let decisions = decisions.iter().map(|d| Written {
-        at: &d.at,
-        command: &d.command,
-        under: &d.under,
-        decided: of(&d.decided),
-        by: &d.by,
-        on: &d.on,
-        seen: &d.seen,
-    });
-    let file = File { runbook: name, decisions: decisions.collect() };
+    let file = File { runbook: name, decisions };
     // A line of a command is a line of the file, however long it is: it is compared with the runbook by eye.
     let options = serde_yaml::ser_options! { folded_wrap_chars: usize::MAX };
     let text = serde_yaml::to_string_with_options(&file, options).map_err(|error| error.to_string())?;
@@ -612,47 +653,7 @@ fn patched(name: &str, decisions: &[Decision], before: &Accepted) -> Option<Stri
 }
 
 /// The JSON Schema of readings.
-pub fn schema() -> serde_json::Value {
-    let text = serde_json::json!({ "type": "string", "minLength": 1 });
-    serde_json::json!({
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Firedrill reading: what people decided about the commands of a runbook",
-        "type": "object",
-        "additionalProperties": false,
-        "required": ["runbook", "decisions"],
-        "properties": {
-            "runbook": { "type": "string", "minLength": 1, "description": "file name of the runbook" },
-            "decisions": {
-                "type": ["array", "null"],
-                "items": {
-                    "type": "object",
-                    "additionalProperties": false,
-                    "required": ["at", "command", "do", "by", "on", "seen"],
-                    "properties": {
-                        "at": { "type": "string", "description": "the headings above the command" },
-                        "command": { "type": "string", "description": "the command as it stands in the runbook" },
-                        "under": { "type": "string", "description": "the text before it as it was then, shortened" },
-                        "do": {
-                            "description": "what is done: run it, leave it out, leave its step to a person, or run it where the scenario chooses this way",
-                            "oneOf": [
-                                { "enum": ["run", "skip", "person"] },
-                                {
-                                    "type": "object",
-                                    "additionalProperties": false,
-                                    "required": ["choice", "way"],
-                                    "properties": { "choice": text, "way": text },
-                                },
-                            ],
-                        },
-                        "by": { "type": "string", "minLength": 1, "description": "who decided" },
-                        "on": { "type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$", "description": "when" },
-                        "seen": { "type": "string", "pattern": "^[0-9a-f]{16}$", "description": "digest of the command and of all that governed it" },
-                    },
-                },
-            },
-        },
-    })
-}
+pub const SCHEMA: &str = include_str!("../../docs/reading.schema.json");
 
 /// Words that leave a decision to a person, wherever they stand in what governs a command.
 const DOUBTS: &str = "
@@ -676,15 +677,18 @@ pub fn doubt(command: &Command) -> Option<String> {
     }) {
         return Some(format!("{}, and nobody has read it as a command yet", unread.text()));
     }
-    if command.effect().because.contains("could not be read") {
+    if command.effect().kind == Kind::Unreadable {
         return Some("it could not be read as shell".into());
     }
     let words = |call: &Call| call.words.iter().map(Word::fixed).collect::<Vec<_>>();
-    let called = || super::calls(&command.text).iter().find_map(|call| programs::destroys(&words(call)));
+    let called = || programs::calls(&command.text).iter().find_map(|call| programs::destroys(&words(call)));
     let sql = super::client::is_sql(&command.language);
     let stated = || programs::destroying_statement(&command.text).filter(|_| sql).map(str::to_string);
     if let Some(what) = called().or_else(stated) {
         return Some(format!("`{what}` cannot be taken back"));
+    }
+    if command.is_shell() && programs::hides_calls(&command.text) {
+        return Some("a part of it could not be read as shell".into());
     }
     if governs.under.iter().any(|text| says_or(text)) {
         return Some("the text around it names another way (“or”)".into());
@@ -712,11 +716,14 @@ fn says_or(text: &str) -> bool {
     first.is_some_and(|word| word.eq_ignore_ascii_case("or"))
 }
 
+/// Whether the commands of a phase are there to be run while something is broken.
+fn acts(phase: RunbookPhase) -> bool {
+    !matches!(phase, RunbookPhase::Escalate | RunbookPhase::Reference | RunbookPhase::Other)
+}
+
 /// What is proposed for a command that changes something; `None` leaves it to a person.
 pub fn proposal(command: &Command, phase: RunbookPhase) -> Option<Do> {
-    use RunbookPhase::{Detect, Diagnose, Mitigate, Rollback, Verify};
-    let acts = matches!(phase, Detect | Diagnose | Mitigate | Verify | Rollback);
-    (acts && doubt(command).is_none()).then_some(Do::Run)
+    (acts(phase) && doubt(command).is_none()).then_some(Do::Run)
 }
 
 #[cfg(test)]

@@ -41,18 +41,28 @@ fn runbook(text: &str) -> Runbook {
 /// Everything is accepted as it stands.
 fn accepted(text: &str) -> Accepted {
     let runbook = runbook(text);
-    let stand = runbook.match_decisions(None).commands;
-    let decisions = stand.iter().map(|(step, index, _)| {
-        Decision::about(runbook.command(*step, *index).unwrap(), Do::Run, "oncall@example.com", "2026-11-20")
-    });
-    let decisions = decisions.collect();
-    Accepted { source: Source::new("db-pool.reading.yaml", ""), decisions }
+    let cases = runbook.review().cases;
+    let about = |case: &Reviewed<'_>| Decision::about(case.command, Do::Run, "oncall@example.com", "2026-11-20");
+    // Each has a place of its own in its file.
+    let decisions = cases.iter().enumerate().map(|(at, case)| Decision { span: Span::new(at, at + 1), ..about(case) });
+    Accepted { source: Source::new("db-pool.reading.yaml", ""), decisions: decisions.collect() }
+}
+
+/// A text with these decisions about it.
+fn decided(text: &str, accepted: &Accepted) -> Runbook {
+    let mut runbook = runbook(text);
+    runbook.accepted = Some(Arc::new(accepted.clone()));
+    runbook.settle(&BTreeMap::new());
+    runbook
+}
+
+fn command(runbook: &Runbook, step: usize, index: usize) -> &Command {
+    &runbook.steps[step].commands()[index]
 }
 
 /// What is done about each command of a text, with the decisions about another one.
 fn handlings(before: &str, now: &str) -> Vec<(String, Handling)> {
-    let mut runbook = runbook(now);
-    runbook.settle(Some(&accepted(before)), &BTreeMap::new());
+    let runbook = decided(now, &accepted(before));
     let all = runbook.steps.iter().flat_map(Step::commands);
     all.map(|command| (command.text.clone(), command.handling.clone())).collect()
 }
@@ -82,7 +92,7 @@ fn what_is_accepted_runs_and_what_looks_needs_nobody() {
         .map(|(text, handling)| (text.to_string(), handling.to_string()))
     );
     let mut nobody = runbook(PAGE);
-    nobody.settle(None, &BTreeMap::new());
+    nobody.settle(&BTreeMap::new());
     let open =
         nobody.steps.iter().flat_map(Step::commands).filter(|command| matches!(command.handling, Handling::Blocked(_)));
     assert_eq!(open.count(), 2, "what changes something waits for somebody");
@@ -95,8 +105,7 @@ fn a_word_in_a_paragraph_above_opens_the_decision_again() {
         blocked(PAGE, &now),
         [(
             "docker compose stop batch".to_string(),
-            "the text before this command has changed since 2026-11-20: “The batch job holds the connections.\nOnly its own \
-             sessions.” is “The batch job holds the connections.\nAll sessions.” now"
+            "the text before it changed since 2026-11-20: … job holds the connections. [-Only its own-] {+All+} sessions."
                 .to_string()
         )]
     );
@@ -122,8 +131,7 @@ fn another_heading_opens_the_decision_again() {
         blocked(PAGE, &now),
         [(
             "psql -c 'SELECT pg_terminate_backend(1)'".to_string(),
-            "the headings above this command have changed since 2026-11-20: “Mitigation / Step 2: End its sessions” is \
-             “Mitigation / Step 2: End all sessions of the old cluster” now"
+            "the headings above it changed since 2026-11-20: … / Step 2: End [-its-] {+all+} sessions {+of the old cluster+}"
                 .to_string()
         )]
     );
@@ -136,7 +144,7 @@ fn another_command_opens_the_decision_again() {
         blocked(PAGE, &now),
         [(
             "docker compose stop batch db".to_string(),
-            "this command has changed since 2026-11-20: `docker compose stop batch` was accepted".to_string()
+            "the command itself changed since 2026-11-20: docker compose stop batch {+db+}".to_string()
         )]
     );
 }
@@ -149,8 +157,9 @@ fn the_same_command_twice_is_two_decisions() {
         [("docker compose stop batch".to_string(), Handling::default().why().to_string())]
     );
     assert_eq!(accepted(&twice).decisions.len(), 3);
-    let stand = runbook(PAGE).match_decisions(Some(&accepted(&twice)));
-    assert_eq!(stand.stale, [1], "the second one is about nothing now");
+    let reading = accepted(&twice);
+    let once = decided(PAGE, &reading);
+    assert_eq!(once.review().stale, [&reading.decisions[1]], "the second one is about nothing now");
 }
 
 #[test]
@@ -159,9 +168,9 @@ fn a_choice_is_the_scenarios() {
     reading.decisions[0].decided = Do::Way { choice: "how".into(), way: "compose".into() };
     reading.decisions[1].decided = Do::Way { choice: "how".into(), way: "sql".into() };
     let of = |chosen: &[(&str, &str)]| {
-        let mut runbook = runbook(PAGE);
+        let mut runbook = decided(PAGE, &reading);
         let chosen = chosen.iter().map(|(choice, way)| (choice.to_string(), way.to_string())).collect();
-        runbook.settle(Some(&reading), &chosen);
+        runbook.settle(&chosen);
         let commands = runbook.steps.iter().flat_map(Step::commands);
         let handlings: Vec<Handling> = commands.map(|command| command.handling.clone()).collect();
         (handlings[0].clone(), handlings[2].clone())
@@ -180,16 +189,18 @@ fn what_is_written_is_read_again() {
     reading.decisions[1].decided = Do::Person;
     let text = written(Path::new("runbooks/db-pool.md"), &reading.decisions, None).unwrap();
     let mut diags = Diagnostics::default();
-    let again = read(&Source::new("db-pool.reading.yaml", text), Some(Path::new("x/db-pool.md")), &mut diags).unwrap();
+    let again =
+        read(&Source::new("db-pool.reading.yaml", text.clone()), Some(Path::new("x/db-pool.md")), &mut diags).unwrap();
     let bare = |decisions: Vec<Decision>| -> Vec<Decision> {
         decisions.into_iter().map(|decision| Decision { span: Span::default(), ..decision }).collect()
     };
+    assert!(text.contains("do: person") && text.contains("do:\n    choice: "), "{text}");
     assert_eq!(bare(again.decisions), bare(reading.decisions));
 }
 
 #[test]
 fn mistakes_of_a_reading_are_told_together() {
-    let text = "runbook: other.md\nowner: us\ndecisions:\n  - at: a\n    command: b\n    do: maybe\n    by: c\n    on: today\n    seen: 12\n";
+    let text = "runbook: other.md\nowner: us\ndecisions:\n  - at: a\n    command: b\n    do: maybe\n    by: c\n    on: 2026-13-41\n    seen: 12\n";
     let mut diags = Diagnostics::default();
     assert!(read(&Source::new("db-pool.reading.yaml", text), None, &mut diags).is_none());
     insta::assert_snapshot!(crate::source::render(&diags, false));
@@ -208,11 +219,10 @@ fn doubts_leave_a_decision_to_a_person() {
         )
         .replace("docker compose stop batch", "# if it still runs\ndocker compose stop batch");
     let runbook = runbook(&text);
-    let all = runbook.match_decisions(None).commands;
-    let proposals = all.iter().map(|(step, index, _)| {
-        let command = runbook.command(*step, *index).unwrap();
-        (command.text.as_str(), proposal(command, runbook.steps[*step].phase), doubt(command))
-    });
+    let cases = runbook.review().cases;
+    let proposals = cases
+        .iter()
+        .map(|case| (case.command.text.as_str(), proposal(case.command, case.step.phase), doubt(case.command)));
     let proposals: Vec<_> = proposals.collect();
     assert_eq!(proposals[0].2.as_deref(), Some("it is one of several ways or cases"));
     assert_eq!(proposals[1].2.as_deref(), Some("the text around it says “only”"));
@@ -223,12 +233,11 @@ fn doubts_leave_a_decision_to_a_person() {
 fn what_is_chosen_by_its_author_does_not_run_against_a_decision() {
     let page = PAGE.replace("```bash\ndocker", "<!-- firedrill: choose -->\n```bash\ndocker");
     let mut nobody = runbook(&page);
-    nobody.settle(None, &BTreeMap::new());
+    nobody.settle(&BTreeMap::new());
     assert!(matches!(nobody.steps[0].commands()[0].handling, Handling::Run(_)), "its author has decided");
     let mut reading = accepted(&page);
     reading.decisions[0].decided = Do::Skip;
-    let mut drifted = runbook(&page.replace("Only its own", "Its own"));
-    drifted.settle(Some(&reading), &BTreeMap::new());
+    let drifted = decided(&page.replace("Only its own", "Its own"), &reading);
     assert!(matches!(drifted.steps[0].commands()[0].handling, Handling::Blocked(_)), "it was not to run");
 }
 
@@ -268,8 +277,7 @@ fn of_equal_commands_none_takes_the_decision_of_another() {
         "# T\n\n## Fix\n\n### Step 1: Restart\n\n```bash\nreboot\n```\n\n### Step 2: Restart\n\n```bash\nreboot\n```\n";
     let mut reading = accepted(page);
     reading.decisions[1].decided = Do::Skip;
-    let mut one = runbook(&page.replacen("```bash\nreboot\n```", "Wait.", 1));
-    one.settle(Some(&reading), &BTreeMap::new());
+    let one = decided(&page.replacen("```bash\nreboot\n```", "Wait.", 1), &reading);
     let handlings: Vec<&Handling> =
         one.steps.iter().flat_map(Step::commands).map(|command| &command.handling).collect();
     assert!(matches!(handlings[..], [Handling::Blocked(_)]), "{handlings:?}");
@@ -297,7 +305,7 @@ fn what_cannot_be_taken_back_is_not_proposed() {
 fn a_word_at_a_heading_runs_nothing_that_no_block_holds() {
     let page = "# T\n\n## Mitigation <!-- firedrill: choose -->\n\n- It was broken by: `kubectl delete ns d`\n\ndocker rm -f web\n\n```\ndocker stop web\n```\n";
     let mut runbook = runbook(page);
-    runbook.settle(None, &BTreeMap::new());
+    runbook.settle(&BTreeMap::new());
     let commands: Vec<&Command> = runbook.steps.iter().flat_map(|step| step.commands()).collect();
     assert_eq!(commands.len(), 3, "{commands:?}");
     assert!(commands.iter().all(|command| matches!(command.handling, Handling::Blocked(_))), "{commands:?}");
@@ -307,14 +315,12 @@ fn a_word_at_a_heading_runs_nothing_that_no_block_holds() {
 fn what_was_left_out_stays_out_when_it_is_tagged() {
     let page = "# T\n\n## Mitigation\n\n```\ncat /var/log/huge\n```\n";
     let untagged = runbook(page);
-    let command = untagged.command(0, 0).expect("a command");
-    let decisions = vec![Decision::about(command, Do::Skip, "ann", "2026-11-20")];
+    let decisions = vec![Decision::about(command(&untagged, 0, 0), Do::Skip, "ann", "2026-11-20")];
     let accepted = Accepted { source: Source::new("r.reading.yaml", ""), decisions };
-    let mut tagged = runbook(&page.replacen("```", "```bash", 1));
-    tagged.settle(Some(&accepted), &BTreeMap::new());
-    let handling = &tagged.command(0, 0).expect("a command").handling;
+    let tagged = decided(&page.replacen("```", "```bash", 1), &accepted);
+    let handling = &command(&tagged, 0, 0).handling;
     assert!(matches!(handling, Handling::Skip(_)), "{handling:?}");
-    assert!(tagged.match_decisions(Some(&accepted)).stale.is_empty());
+    assert!(tagged.review().stale.is_empty());
 }
 
 #[test]
@@ -335,4 +341,93 @@ fn nothing_is_proposed_that_may_be_forbidden_or_drops_something() {
             assert_eq!(proposal(command, RunbookPhase::Mitigate), None, "{page}: {}", command.text);
         }
     }
+}
+
+#[test]
+fn the_order_of_a_block_is_part_of_what_was_accepted() {
+    let page = |lines: &str| format!("# T\n\n## Mitigation\n\n```bash\n{lines}```\n");
+    let (stop, look, remove) = ("docker compose stop db\n", "docker compose ps\n", "rm -r /data\n");
+    let before = page(&[stop, remove].concat());
+    assert_eq!(blocked(&before, &page(&[stop, look, remove].concat())), [], "what only looks may come between");
+    let swapped = page(&[remove, stop].concat());
+    let why = "the commands under this text stood in another order on 2026-11-20";
+    assert_eq!(blocked(&before, &swapped), [("docker compose stop db".to_string(), why.to_string())]);
+    let reading = accepted(&before);
+    let runbook = decided(&swapped, &reading);
+    let review = runbook.review();
+    let texts = |decisions: &[Decision]| decisions.iter().map(|d| d.command.clone()).collect::<Vec<_>>();
+    // What is left open stays so, whatever else is written …
+    let kept = review.with(&BTreeMap::new(), &reading.decisions, false);
+    assert_eq!(texts(&kept), ["docker compose stop db", "rm -r /data"]);
+    // … and what is decided again stands as the page has it.
+    let case = review.cases.iter().find(|case| case.state == DecisionState::Reordered).unwrap();
+    let again = Decision::about(case.command, Do::Run, "ann", "2026-11-21");
+    let kept = review.with(&[(case.place(), again)].into(), &reading.decisions, false);
+    assert_eq!(texts(&kept), ["rm -r /data", "docker compose stop db"]);
+    assert!(
+        decided(&swapped, &Accepted { decisions: kept, ..reading }).review().cases.iter().all(Reviewed::is_decided)
+    );
+}
+
+#[test]
+fn what_is_left_open_stays_open_when_a_reading_is_written_again() {
+    let page =
+        |lines: &[&str], rest: &str| format!("# T\n\n## Mitigation\n\n```bash\n{}\n```\n\n{rest}", lines.join("\n"));
+    let other = "### Other\n\n```bash\nrm x\n```\n";
+    let reading = accepted(&page(&["rm a", "rm b", "rm c"], other));
+    for lines in
+        [["rm b", "rm a", "rm c"], ["rm c", "rm a", "rm b"], ["rm b", "rm c", "rm a"], ["rm a", "rm c", "rm b"]]
+    {
+        let runbook = decided(&page(&lines, other), &reading);
+        let states = |runbook: &Runbook| runbook.review().cases.iter().map(|case| case.state).collect::<Vec<_>>();
+        assert!(states(&runbook).contains(&DecisionState::Reordered), "{lines:?}");
+        let decisions = runbook.review().with(&BTreeMap::new(), &reading.decisions, false);
+        let again = decided(&page(&lines, other), &Accepted { decisions, ..reading.clone() });
+        assert_eq!(states(&again), states(&runbook), "{lines:?}");
+    }
+}
+
+#[test]
+fn words_that_changed_are_told() {
+    let of = |old: &str, new: &str| word_diff(old, new);
+    assert_eq!(of("a b c", "a b c"), None);
+    assert_eq!(
+        of("one two three four five six seven", "one two three four five six 7").unwrap(),
+        "… three four five six [-seven-] {+7+}"
+    );
+    assert_eq!(of("a b c d e f g h i j k", "x b c d e f g h i j k l").unwrap(), "[-a-] {+x+} b c d e … h i j k {+l+}");
+    assert_eq!(of("a\nb", "a\nc\nb").unwrap(), "a {+c+} b");
+    assert_eq!(of("a  b", "a b").unwrap(), "only in its white space");
+    // What was cut off at the beginning is no change.
+    assert_eq!(of("… t b c d", "… b c d e").unwrap(), "b c d {+e+}");
+    assert_eq!(of("… t b c d", "… b c d"), None);
+}
+
+#[test]
+fn a_second_page_of_the_same_name_has_its_own_reading() {
+    let dir = tempfile::tempdir().unwrap();
+    let page = |name: &str| dir.path().join(name);
+    let name = |name: &str| places(&page(name))[0].file_name().unwrap().to_string_lossy().into_owned();
+    assert_eq!(name("p.markdown"), "p.reading.yaml");
+    std::fs::write(page("p.md"), "").unwrap();
+    assert_eq!((name("p.md"), name("p.markdown")), ("p.reading.yaml".into(), "p.markdown.reading.yaml".into()));
+}
+
+#[test]
+fn the_schema_has_the_keys_of_the_reader() {
+    let read = |at: &mut crate::source::At<'_>| read_decision(at.node, at.source, at.diags);
+    let (asked, _) = crate::source::describe("a decision", ("none.md", ""), read);
+    let schema: serde_json::Value = serde_json::from_str(SCHEMA).unwrap();
+    let of = schema.pointer("/properties/decisions/items").unwrap();
+    let keys = |value: &serde_json::Value| value["properties"].as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(keys(of), keys(&asked));
+    assert_eq!(of["required"], asked["required"]);
+}
+
+#[test]
+fn what_no_drill_follows_by_itself_is_said_to_be_so() {
+    let mut page = runbook("# T\n\n## Background\n\n```bash\nrm x\n```\n");
+    page.settle(&BTreeMap::new());
+    let why = "nobody has accepted this command, and only a scenario that selects the phase `reference` follows it";
+    assert_eq!(command(&page, 0, 0).handling.why(), why);
 }

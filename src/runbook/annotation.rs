@@ -5,11 +5,12 @@
 use super::markdown::{Block, Code, Comment, CommentPlace};
 use super::runme;
 use super::settings::{self, Errors, Expect, Retry};
-use super::text::Excerpt;
+use super::text::{Excerpt, pattern};
 use super::{RunbookPhase, Settings, unified_name};
 use crate::source::{Diagnostics, Source, Span, did_you_mean, shorten};
+use regex::Regex;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// What an annotation can say about a block.
 const OF_BLOCKS: &[&str] =
@@ -104,6 +105,8 @@ impl Taker<'_> {
                     }
                     continue;
                 }
+                // What stands above a table would be said of its first command alone.
+                Block::Code(code) if code.row.is_some() => self.all_astray(&mut waiting),
                 Block::Code(code) => {
                     let below_list = matches!(kept.last(), Some(Block::List { .. }));
                     self.block(code, &std::mem::take(&mut waiting), below_list);
@@ -272,6 +275,13 @@ struct Entry {
     span: Span,
 }
 
+/// `key`, `key=word`, `key="several words"`, `expect=/a pattern/`.
+static ENTRY: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r#"(?xs) ^ (?: (expect)=(/ (?: [^/\\] | \\. )* /) | ([^\s=]*) (?: = (?: "((?: [^"\\] | \\. )*)" | ([^\s"]\S*)? ) )? )"#,
+    )
+});
+
 /// Cuts the text from `at` on into entries; at what cannot be cut it ends, and says why.
 fn entries(text: &str, mut at: usize) -> (Vec<Entry>, Option<(Span, String)>) {
     let mut out = Vec::new();
@@ -279,67 +289,38 @@ fn entries(text: &str, mut at: usize) -> (Vec<Entry>, Option<(Span, String)>) {
         let rest = text.get(at..).unwrap_or_default();
         at += rest.len() - rest.trim_start().len();
         let rest = rest.trim_start();
-        if rest.is_empty() {
-            return (out, None);
-        }
-        let width = rest.find(|c: char| c.is_whitespace() || c == '=').unwrap_or(rest.len());
-        let key_span = Span::new(at, at + width);
-        let key = rest.get(..width).unwrap_or_default().to_string();
-        let Some(after) = rest.get(width..).and_then(|rest| rest.strip_prefix('=')) else {
-            out.push(Entry { key, key_span, value: None, span: key_span });
-            at = key_span.end;
-            continue;
-        };
+        let Some(found) = ENTRY.captures(rest).filter(|_| !rest.is_empty()) else { return (out, None) };
+        let (whole, group) = (found.get(0).map_or("", |whole| whole.as_str()), |n| found.get(n).map(|g| g.as_str()));
+        let key = group(1).or(group(3)).unwrap_or_default().to_string();
+        let key_span = Span::new(at, at + key.len());
         if key.is_empty() {
             return (out, Some((Span::new(at, at + 1), "a key is missing before this `=`".to_string())));
         }
         let from = key_span.end + 1;
-        let (value, length) = match value(after, key == "expect") {
-            Ok(found) => found,
-            Err(why) => {
-                return (out, Some((Span::new(from, from + after.trim_end().len()), format!("`{key}`: {why}"))));
-            }
+        let behind = rest.get(whole.len()..).unwrap_or_default();
+        // A pattern keeps its escapes; `\/` is undone where it is read.
+        let quoted = group(4).map(|text| UNQUOTED.replace_all(text, "$1").into_owned());
+        let word = group(5).unwrap_or_default();
+        let wrong = match (group(2).is_some() || quoted.is_some(), behind.chars().next()) {
+            (true, Some(c)) if !c.is_whitespace() => Some("something stands right behind its end; put a space between"),
+            (false, _) if key == "expect" && word.starts_with('/') => Some("the closing `/` is missing"),
+            (false, Some('"')) => Some("the closing `\"` is missing"),
+            _ => None,
         };
-        let span = if length == 0 { key_span } else { Span::new(from, from + length) };
-        out.push(Entry { key, key_span, value: Some(value), span });
-        at = from + length;
+        if let Some(why) = wrong {
+            let end = at + rest.trim_end().len();
+            return (out, Some((Span::new(from, end), format!("`{key}`: {why}"))));
+        }
+        at += whole.len();
+        let has_value = whole.len() > key.len();
+        let value = group(2).map(str::to_string).or(quoted).unwrap_or_else(|| word.to_string());
+        let span = if at > from { Span::new(from, at) } else { key_span };
+        out.push(Entry { key, key_span, value: has_value.then_some(value), span });
     }
 }
 
-/// The value at the beginning of `text` and its length: a word, `"several words"`, or `/a pattern/`.
-fn value(text: &str, may_be_pattern: bool) -> Result<(String, usize), &'static str> {
-    let close = match text.chars().next() {
-        Some('"') => '"',
-        Some('/') if may_be_pattern => '/',
-        _ => {
-            let width = text.find(char::is_whitespace).unwrap_or(text.len());
-            return Ok((text.get(..width).unwrap_or_default().to_string(), width));
-        }
-    };
-    let mut value = String::new();
-    let mut chars = text.char_indices().skip(1);
-    while let Some((at, c)) = chars.next() {
-        match c {
-            // A pattern keeps its escapes; `\/` is undone where it is read.
-            '\\' => {
-                let next = chars.next().map(|(_, next)| next);
-                if close == '/' || !matches!(next, Some('"' | '\\')) {
-                    value.push('\\');
-                }
-                value.extend(next);
-            }
-            c if c == close => {
-                let end = at + c.len_utf8();
-                if text.get(end..).is_some_and(|rest| rest.starts_with(|c: char| !c.is_whitespace())) {
-                    return Err("something stands right behind its end; put a space between");
-                }
-                return Ok((if close == '/' { format!("/{value}/") } else { value }, end));
-            }
-            c => value.push(c),
-        }
-    }
-    Err(if close == '/' { "the closing `/` is missing" } else { "the closing `\"` is missing" })
-}
+/// Escapes in quotes: of a quote and of a backslash.
+static UNQUOTED: LazyLock<Regex> = LazyLock::new(|| pattern(r#"\\(["\\])"#));
 
 impl Note {
     /// Takes one entry over; `span` is where its value stands.

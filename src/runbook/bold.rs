@@ -9,7 +9,7 @@ use RunbookPhase::{Detect, Diagnose, Escalate, Mitigate, Other, Reference, Rollb
 pub(super) const LEVEL: u8 = 7;
 
 /// The label of a paragraph.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Label<'a> {
     /// Its text, without the colon.
     pub text: &'a str,

@@ -1,10 +1,9 @@
 //! Code in a string: the arguments of a shell command that another program reads as code (`bash -c "…"`, `ssh HOST "…"`,
 //! `psql -c "…"`), and what such a program is fed. A value there must be a plain word: no quoting of bash reaches it.
 
-use super::lexer::{Lexed, Quoting};
-use super::shell::{Bash, blank};
+use crate::bash::lexer::{Lexed, Quoting};
+use crate::bash::{Redirect, Script, SimpleCommand, Statement, StatementKind, Target, read};
 use crate::source::Span;
-use tree_sitter::Node;
 
 /// Shells: code behind `-c`, and their standard input.
 const SHELLS: &[&str] = &["sh", "bash", "dash", "ash", "zsh", "ksh"];
@@ -39,13 +38,13 @@ impl Code {
     /// Looks for it; `masked` is the text with a word for each placeholder.
     pub fn of(masked: &str, lexed: &Lexed) -> Code {
         let mut spans = Vec::new();
-        // Most commands call none of these, and need no tree.
+        // Most commands call none of these.
         if masked.split(|c: char| !c.is_ascii_alphanumeric()).any(is_known) {
-            let blanked = blank(masked, lexed);
-            match Bash::new(blanked.len()).tree(&blanked).filter(|tree| !tree.root_node().has_error()) {
-                Some(tree) => calls(tree.root_node(), &blanked, &mut spans),
+            let script = read(masked);
+            match script.stopped {
+                None => calls(&script, masked, &mut spans),
                 // What cannot be read might hold code anywhere.
-                None => spans.push(Span::new(0, masked.len())),
+                Some(_) => spans.push(Span::new(0, masked.len())),
             }
             for heredoc in &lexed.heredocs {
                 let line = masked.get(..heredoc.body.start).unwrap_or_default().trim_end_matches('\n');
@@ -87,45 +86,38 @@ fn reads_code(word: &str) -> bool {
     SHELLS.contains(&word) || word == "ssh" || CLIENTS.iter().any(|(name, _)| *name == word)
 }
 
-/// The code in everything that the tree calls.
-fn calls(root: Node<'_>, text: &str, spans: &mut Vec<Span>) {
-    let mut open = vec![root];
-    while let Some(node) = open.pop() {
-        let mut cursor = node.walk();
-        let children: Vec<Node<'_>> = node.named_children(&mut cursor).collect();
-        match node.kind() {
-            "command" => call(node, &children, text, spans),
-            "pipeline" => {
-                let mut fed = children.iter().skip(1).filter(|stage| {
-                    let stage = text.get(stage.byte_range()).unwrap_or_default();
+/// The code in everything that a text calls.
+fn calls(script: &Script, text: &str, spans: &mut Vec<Span>) {
+    for statement in script.all() {
+        match &statement.kind {
+            StatementKind::Simple(command) => call(command, text, spans),
+            StatementKind::Pipeline(stages) => {
+                let fed = |(stage, _): &&(Statement, bool)| {
+                    let stage = text.get(stage.span.start..stage.span.end).unwrap_or_default();
                     stage.split_whitespace().any(reads_code)
-                });
-                if let Some(last) = fed.next_back() {
-                    spans.push(Span::new(node.start_byte(), last.start_byte()));
+                };
+                if let Some((last, _)) = stages.iter().skip(1).rfind(fed) {
+                    spans.push(Span::new(statement.span.start, last.span.start));
                 }
             }
             _ => {}
         }
-        open.extend(children);
     }
 }
 
-fn call(node: Node<'_>, children: &[Node<'_>], text: &str, spans: &mut Vec<Span>) {
-    let parts = children.iter().filter(|part| part.kind() != "variable_assignment");
-    let parts: Vec<(&str, Span)> = parts
-        .map(|part| (text.get(part.byte_range()).unwrap_or_default(), Span::new(part.start_byte(), part.end_byte())))
-        .collect();
-    let mut reads = None;
-    let mut reads_code = || *reads.get_or_insert_with(|| parts.iter().any(|(word, _)| self::reads_code(word)));
+fn call(command: &SimpleCommand, text: &str, spans: &mut Vec<Span>) {
+    let parts: Vec<(&str, Span)> =
+        command.written(text).into_iter().zip(command.words.iter().map(|word| word.span)).collect();
+    let end = parts.last().map_or(0, |(_, last)| last.end);
     // What leads to a word, as far as nothing else has stood before it.
     let leading = leading(&parts);
     for (index, (word, own)) in parts.iter().enumerate() {
         let (name, rest) = (base(word), parts.get(index + 1..).unwrap_or_default());
         let behind_dashes = index.checked_sub(1).and_then(|i| parts.get(i)).is_some_and(|(before, _)| *before == "--");
         if WHOLE.contains(&name) && (index <= leading || behind_dashes) {
-            spans.push(Span::new(own.end, node.end_byte()));
+            spans.push(Span::new(own.end, end));
         } else if SHELLS.contains(&name) {
-            shell(rest, node.end_byte(), spans);
+            shell(rest, end, spans);
         } else if let Some((_, options)) = CLIENTS.iter().find(|(known, _)| *known == name) {
             for (i, (word, own)) in rest.iter().enumerate() {
                 let short = |option: &str| {
@@ -140,9 +132,10 @@ fn call(node: Node<'_>, children: &[Node<'_>], text: &str, spans: &mut Vec<Span>
                 }
             }
         }
-        if *word == "<<<" || word.starts_with("<<<") && reads_code() {
-            spans.push(*own);
-        }
+    }
+    let is_text = |redirect: &&Redirect| matches!(redirect.to, Target::Text { body: None, .. });
+    if parts.iter().any(|(word, _)| reads_code(word)) {
+        spans.extend(command.redirects.iter().filter(is_text).map(|redirect| redirect.span));
     }
 }
 

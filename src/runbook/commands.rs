@@ -3,14 +3,14 @@
 use super::file_contents::{self, Contents};
 use super::hands::Hands;
 use super::language::{self, Language};
-use super::lexer::lex;
 use super::markdown::Code;
 use super::prompt::{self, Shown, Typed};
 use super::runs::{self, Run};
-use super::shell::Bash;
 use super::text::Excerpt;
-use super::{ByHand, client, look, placeholder, unified_name, variables};
+use super::{ByHand, client, look, placeholder, unified_name};
 use super::{Command, Input, Reading, RunbookPhase, Unread, VariableRead};
+use crate::bash::lexer::lex;
+use crate::bash::{has_syntax_error, split, variables};
 use crate::source::{Source, Span};
 
 /// What a block is to a reader who follows the runbook.
@@ -25,14 +25,7 @@ pub(super) enum Block {
 }
 
 /// Reads a block. `hands` knows what the blocks before it in its section have opened.
-pub(super) fn read(
-    bash: &mut Bash,
-    source: &Source,
-    code: &Code,
-    reading: &Reading,
-    phase: RunbookPhase,
-    hands: &mut Hands,
-) -> Block {
+pub(super) fn read(source: &Source, code: &Code, reading: &Reading, phase: RunbookPhase, hands: &mut Hands) -> Block {
     let tag = language::tag(&code.info);
     let language = language::of_block(&tag, &code.body.text);
     if language != Language::Untagged && reading.clients.contains(&tag) {
@@ -51,7 +44,7 @@ pub(super) fn read(
         return Block::Person("it shows a script to be saved as a file".to_string());
     }
     let root = language == Language::Untagged && prompt::is_of_root(&code.body.text);
-    let (mut typed, prompted) = match prompt::read(bash, &code.body, root || language == Language::Console) {
+    let (mut typed, prompted) = match prompt::read(&code.body, root || language == Language::Console) {
         Shown::Foreign(prompt) => {
             if let Some(tag) = client::of_prompt(&prompt).filter(|tag| reading.clients.contains(*tag)) {
                 return client::session(source, code, tag);
@@ -65,7 +58,7 @@ pub(super) fn read(
     let unread = (language != Language::Shell && (root || !prompted)).then(|| code.unread.unwrap_or(Unread::Untagged));
     let mut unread = unread.or(code.unread);
     if unread.is_some() && !prompted {
-        let told = typed.iter().map(|typed| told_apart(bash, typed, code.unread.is_some()));
+        let told = typed.iter().map(|typed| told_apart(typed, code.unread.is_some()));
         let told: Vec<(Vec<Typed>, bool)> = told.collect();
         // A tag of terminals is enough for a block of nothing but known commands.
         if language == Language::Console && told.iter().all(|(_, known)| *known) {
@@ -87,7 +80,7 @@ pub(super) fn read(
     hands.block(typed.first().map_or("", |typed| typed.text.text.as_str()));
     let mut runs = Vec::new();
     for typed in &typed {
-        runs::cut(bash, source, typed, &tag, hands, &mut runs);
+        runs::cut(source, typed, &tag, hands, &mut runs);
         if let Some(Run { why: Some(ByHand::Person(why)), commands, .. }) = runs.first()
             && commands.is_empty()
         {
@@ -105,26 +98,17 @@ pub(super) fn read(
     Block::Run(runs)
 }
 
-/// Where the grammar finds an error: nothing of such a block is a command.
-pub(super) fn not_shell(
-    bash: &mut Bash,
-    text: &str,
-    spans: &[Span],
-    excerpt: &Excerpt,
-    source: &Source,
-) -> Option<Contents> {
+/// Where the reader finds an error: nothing of such a block is a command.
+pub(super) fn not_shell(text: &str, spans: &[Span], excerpt: &Excerpt, source: &Source) -> Option<Contents> {
     // What cannot be split stays one piece, the last one.
     let last = spans.last()?;
-    let wrong = !bash.is_complete(text.get(last.start..last.end).unwrap_or_default());
+    let wrong = has_syntax_error(text.get(last.start..last.end).unwrap_or_default());
     let line = source.line(excerpt.origin(last.start));
-    let why = match bash.is_worn_out() {
-        true => "the shell in this runbook is too long or too tangled to be taken apart".to_string(),
-        false => format!("it is no valid shell (from line {line} on)"),
-    };
+    let why = format!("it is no valid shell (from line {line} on)");
     wrong.then_some(Contents { from: 0, why, invalid: true })
 }
 
-pub(super) fn command(bash: &mut Bash, source: &Source, excerpt: &Excerpt, tag: &str) -> Command {
+pub(super) fn command(source: &Source, excerpt: &Excerpt, tag: &str) -> Command {
     let text = &excerpt.text;
     let start = source.pos(excerpt.origin(0));
     let input = |name: &str, span: Span| {
@@ -134,7 +118,7 @@ pub(super) fn command(bash: &mut Bash, source: &Source, excerpt: &Excerpt, tag: 
     };
     let found = placeholder::find(text);
     let inputs = found.iter().map(|p| input(&p.name, p.span)).collect();
-    let variables = variables::of_command(bash, &placeholder::mask(text, &found));
+    let variables = variables::of_command(&placeholder::mask(text, &found));
     let reads = variables
         .reads
         .into_iter()
@@ -166,42 +150,38 @@ fn is_acted_on(phase: RunbookPhase) -> bool {
 /// The commands of a block that neither a tag nor a prompt marks, with the output below them; none where it does not begin with a
 /// command that is known, or is no shell; and whether all of it is such commands. What stands outside of blocks was `found` to be
 /// a command already.
-fn told_apart(bash: &mut Bash, typed: &Typed, found: bool) -> (Vec<Typed>, bool) {
+fn told_apart(typed: &Typed, found: bool) -> (Vec<Typed>, bool) {
     let text = placeholder::mask(&typed.text.text, &placeholder::find(&typed.text.text));
-    let pieces = bash.split(&text);
+    let pieces = split(&text);
     let piece = |span: &Span| text.get(span.start..span.end).unwrap_or_default();
     let known = |span: &Span| {
         let begins = |word: &str| look::is_known_program(word) && !word.ends_with('/');
         found || first_word(piece(span)).is_some_and(begins)
     };
+    let plain = |word: &str| word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-/".contains(c));
     // A program that no table knows shows by its options, or by what it is called with.
-    let typed_too = |span: &Span| {
+    let is_command = |span: &Span| {
         let mut words = piece(span).split_whitespace();
         let name = words.next().unwrap_or_default();
-        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-/".contains(c);
-        name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(plain) && words.any(is_option)
+        known(span) || name.starts_with(|c: char| c.is_ascii_lowercase()) && plain(name) && words.any(is_option)
     };
-    let whole = |span: &Span| bash.is_complete(piece(span));
+    let whole = |span: &Span| !has_syntax_error(piece(span));
     let begins = pieces.first().is_some_and(known) && file_contents::find(&text, &pieces).is_none();
     if !begins || !pieces.iter().all(whole) {
         return (Vec::new(), pieces.is_empty());
     }
     // Lines between commands may be commands of programs that nobody knows: without them half of a procedure would be followed.
-    let is_command = |span: &Span| known(span) || typed_too(span);
     let last = pieces.iter().rposition(is_command).unwrap_or_default();
-    let may_be_typed = |span: &Span| {
-        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-/".contains(c);
-        // Output has columns, capitals, signs.
-        !piece(span).contains("  ") && first_word(piece(span)).is_some_and(|word| word.chars().all(plain))
-    };
+    // Output has columns, capitals, signs.
+    let may_be_typed = |span: &Span| !piece(span).contains("  ") && first_word(piece(span)).is_some_and(plain);
     if pieces.iter().take(last).any(|span| !is_command(span) && may_be_typed(span)) {
         return (Vec::new(), false);
     }
     let mut out: Vec<Typed> = Vec::new();
     let mut from = 0;
-    for run in pieces.chunk_by(|a, b| (known(a) || typed_too(a)) == (known(b) || typed_too(b))) {
+    for run in pieces.chunk_by(|a, b| is_command(a) == is_command(b)) {
         let (Some(first), Some(last)) = (run.first(), run.last()) else { continue };
-        if known(first) || typed_too(first) {
+        if is_command(first) {
             let text = typed.text.part(Span::new(from, last.end));
             out.push(Typed { text, expected: None });
         } else if let Some(before) = out.last_mut() {

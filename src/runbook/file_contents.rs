@@ -2,7 +2,10 @@
 //! command, though bash would take each of them for one.
 
 use super::language;
+use super::text::pattern;
 use crate::source::Span;
+use regex::Regex;
+use std::sync::LazyLock;
 
 /// Where the contents of a file begin among the commands of a block, and what they are.
 #[derive(Debug, PartialEq, Eq)]
@@ -47,68 +50,43 @@ fn named_file(text: &str) -> Option<&str> {
     lines.take_while(|line| line.starts_with('#')).find_map(path_alone)
 }
 
+static PATH: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r#"^[#\ ]*(?:[Ff]ile:)?\s*[`"]?([A-Za-z0-9/~._*{}<>$@-]+)[`":,]*(?:\s+\(.*\):?)?$"#));
+static FILE: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"^~?/.+[^/]$|[^/]\.(?:conf|ini|cfg|cnf|env|toml|tf|service|timer|yaml|yml|json|properties|hcl)$")
+});
+
 fn path_alone(line: &str) -> Option<&str> {
-    let comment = line.trim_start_matches(['#', ' ']);
-    let comment = ["File:", "file:"].iter().find_map(|word| comment.strip_prefix(word)).unwrap_or(comment).trim();
-    let (path, rest) = comment.split_once(char::is_whitespace).unwrap_or((comment, ""));
-    let path = path.trim_end_matches([':', ',']).trim_matches(['`', '"']);
-    let rest = rest.trim();
-    if !(rest.is_empty() || rest.starts_with('(') && rest.trim_end_matches(':').ends_with(')')) {
-        return None;
-    }
-    let name = path.rsplit('/').next().unwrap_or_default();
-    let plain = path.chars().all(|c| c.is_ascii_alphanumeric() || "/~._-*{}<>$@".contains(c));
-    let rooted = (path.starts_with('/') || path.starts_with("~/")) && path.len() > 2 && !path.ends_with('/');
-    const SUFFIXES: &[&str] = &[
-        "conf", "ini", "cfg", "cnf", "env", "toml", "tf", "service", "timer", "yaml", "yml", "json", "properties",
-        "hcl",
-    ];
-    let suffix = name.rsplit_once('.').is_some_and(|(_, suffix)| SUFFIXES.contains(&suffix));
-    (plain && (rooted || suffix)).then_some(path)
+    let path = PATH.captures(line)?.get(1)?.as_str();
+    FILE.is_match(path).then_some(path)
 }
 
-/// What kind of a file a line belongs to, if it can be none that is typed.
+/// What can be no line that is typed, by the kind of file that it belongs to.
+static LINES: LazyLock<[(&str, Regex); 4]> = LazyLock::new(|| {
+    const TIME: &str = r"(?:[0-9*][0-9*/,-]*|(?i:mon|tue|wed|thu|fri|sat|sun|jan|dec)\S*)\s+";
+    [
+        ("settings", pattern(r#"^(?:[A-Za-z0-9_."'/-]+\s+=(?:\s|$)|\[[^\[\s]+\]$|[A-Za-z0-9_-]+:(?:\s|$))"#)),
+        ("lines of a crontab", pattern(&format!(r"^{TIME}{TIME}{TIME}{TIME}{TIME}\S"))),
+        ("lines of a crontab", pattern(r"^@(?:reboot|hourly|daily|midnight|weekly|monthly|yearly|annually)(?:\s|$)")),
+        ("a configuration", pattern(r#"^\S+(?:\s+"\S+")+\s+\{$"#)),
+    ]
+});
+
 fn line_of_a_file(piece: &str) -> Option<&'static str> {
-    let words: Vec<&str> = piece.split_whitespace().take(7).collect();
-    let first = *words.first()?;
-    let second = words.get(1).copied().unwrap_or_default();
-    let named = first.chars().all(|c| c.is_ascii_alphanumeric() || "_.-\"'/".contains(c));
-    if second == "=" && named && !language::is_known_command(first) {
-        return Some("settings");
-    }
-    let nickname = ["@reboot", "@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually"];
-    if words.len() > 5 && words.iter().take(5).all(|word| is_time_field(word)) || nickname.contains(&first) {
-        return Some("lines of a crontab");
-    }
-    let section = first.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-    if words.len() == 1 && section.is_some_and(|name| !name.is_empty() && !name.contains('[')) {
-        return Some("settings");
-    }
-    let quoted = |word: &&str| word.len() > 2 && word.starts_with('"') && word.ends_with('"');
-    let mut labels = words.iter().skip(1).skip_while(|word| quoted(word));
-    if words.get(1).is_some_and(quoted) && labels.next() == Some(&"{") && labels.next().is_none() {
-        return Some("a configuration");
-    }
-    let key = first.strip_suffix(':').filter(|key| !key.is_empty() && !key.contains(['/', ':']));
-    (key.is_some_and(|key| key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')))
-        .then_some("settings")
-}
-
-/// A field of a crontab's time: `*/5`, `0`, `1-5`, `mon`.
-fn is_time_field(word: &str) -> bool {
-    const NAMES: &[&str] = &["mon", "tue", "wed", "thu", "fri", "sat", "sun", "jan", "dec"];
-    let number = word.starts_with(|c: char| c.is_ascii_digit() || c == '*');
-    number && word.chars().all(|c| c.is_ascii_digit() || "*/,-".contains(c))
-        || NAMES.iter().any(|name| word.to_lowercase().starts_with(name))
+    let piece = piece.trim();
+    // `test = x` calls `test`.
+    let called = piece.split_whitespace().nth(1) == Some("=")
+        && piece.split_whitespace().next().is_some_and(language::is_known_command);
+    LINES.iter().find(|(_, line)| !called && line.is_match(piece)).map(|(what, _)| *what)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runbook::shell::Bash;
+    use crate::bash::split;
 
     fn found(text: &str) -> Option<(usize, String)> {
-        let commands = Bash::new(text.len()).split(text);
+        let commands = split(text);
         find(text, &commands).map(|contents| (contents.from, contents.why))
     }
 

@@ -1,9 +1,8 @@
 //! Values of inputs → text that bash reads as exactly these values, whatever stands in them: quoted as the place of
 //! the placeholder wants it. One input without a value, and nothing is filled in at all.
 
-use super::lexer::{Quoting, lex};
-use super::placeholder::{Placeholder, mask};
 use super::{Command, Filled, Input, Runbook, Step};
+use crate::bash::lexer::{Quoting, lex};
 
 impl Command {
     /// The text with its placeholders replaced by the values that `lookup` has under their unified names. Variables
@@ -25,9 +24,7 @@ impl Command {
             return Err(refused);
         }
         let replaced: Vec<&Input> = self.inputs.iter().filter(|input| input.variable().is_none()).collect();
-        let placeholders: Vec<Placeholder> =
-            replaced.iter().map(|i| Placeholder { span: i.span, name: i.name.clone() }).collect();
-        let lexed = lex(&mask(&self.text, &placeholders));
+        let lexed = lex(&self.masked());
         let mut out = String::with_capacity(self.text.len());
         let mut at = 0;
         for input in replaced {

@@ -2,6 +2,7 @@
 //! a command is a decision about both; where either changed, it is open again.
 
 use super::markdown::{Block, Code};
+use super::text::until_char;
 use super::{Command, Step, phase};
 use crate::source::Source;
 use sha2::{Digest, Sha256};
@@ -30,6 +31,12 @@ impl Governs {
     /// The headings as a path: `Mitigation / Step 3: End its sessions`.
     pub fn path(&self) -> String {
         self.headings.join(" / ")
+    }
+
+    /// What commands share that could change places unnoticed: headings without numbers, and the prose.
+    pub fn place(&self) -> String {
+        let headings = self.headings.iter().map(|heading| phase::strip_number(heading));
+        headings.chain(self.under.iter().map(String::as_str)).collect::<Vec<_>>().join("\n")
     }
 
     /// The prose as one text.
@@ -161,26 +168,17 @@ impl<'a, I: Iterator<Item = (usize, &'a mut Command)>> Walk<'a, '_, I> {
     }
 
     fn code(&mut self, code: &Code) {
-        let comments: Vec<(usize, &str)> = code
-            .body
-            .lines()
-            .filter(|(line, _)| line.trim_start().starts_with('#'))
-            .map(|(line, span)| (code.body.origin(span.start), line.trim()))
-            .collect();
-        let others: Vec<usize> = code
-            .body
-            .lines()
-            .filter(|(line, _)| !line.trim().is_empty() && !line.trim_start().starts_with('#'))
-            .map(|(_, span)| code.body.origin(span.start))
-            .collect();
+        let lines = code.body.lines().map(|(line, span)| (code.body.origin(span.start), line.trim()));
+        let (comments, others): (Vec<_>, Vec<_>) =
+            lines.filter(|(_, line)| !line.is_empty()).partition(|(_, line)| line.starts_with('#'));
         while let Some((at, command)) = self.commands.next_if(|(at, _)| *at < code.span.end) {
             if at < code.span.start {
                 continue;
             }
             // Those at the top of the block, and those nearest above the command.
-            let first = others.first().copied().unwrap_or(usize::MAX);
+            let first = others.first().map_or(usize::MAX, |(place, _)| *place);
             let nearest = comments.iter().rfind(|(place, _)| *place < at).map_or(0, |(place, _)| *place);
-            let since = others.iter().rfind(|other| **other < nearest).copied().unwrap_or_default();
+            let since = others.iter().rfind(|(place, _)| *place < nearest).map_or(0, |(place, _)| *place);
             let said = comments.iter().filter(|(place, _)| *place < at && (*place < first || *place > since));
             // A comment stands behind the last line.
             let height = command.text.lines().count().saturating_sub(1);
@@ -205,10 +203,7 @@ impl<'a, I: Iterator<Item = (usize, &'a mut Command)>> Walk<'a, '_, I> {
             if left == 0 {
                 break;
             }
-            let mut from = text.len().saturating_sub(left);
-            while !text.is_char_boundary(from) {
-                from += 1;
-            }
+            let from = until_char(text, text.len().saturating_sub(left));
             left = left.saturating_sub(text.len());
             under.extend(text.get(from..).map(str::to_string));
         }

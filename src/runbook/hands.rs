@@ -1,10 +1,8 @@
 //! Commands that need a person's hands: they open a session or an editor, are typed into a session that one before
 //! them opened, or never end. Each is left to a person, with the reason why.
 
-use super::shell::Bash;
-use super::simple;
-use super::waits::{Waits, waits};
 use super::{ByHand, Settings};
+use crate::programs::{Waits, simple, waits};
 
 /// What is open while the blocks of a section are read in order.
 #[derive(Debug, Default)]
@@ -28,7 +26,7 @@ impl Hands {
     }
 
     /// Why a command (placeholders replaced by words) that stands in this line is for a person, if it is.
-    pub fn judge(&mut self, bash: &mut Bash, text: &str, line: usize) -> Option<ByHand> {
+    pub fn judge(&mut self, text: &str, line: usize) -> Option<ByHand> {
         if matches!(text.trim().trim_end_matches(';'), "exit" | "logout" | "\\q" | "quit") {
             // Sessions may have been opened inside of sessions: as many are left.
             let open = self.session.take().map(|(why, _)| why).or_else(|| self.left.clone());
@@ -43,7 +41,7 @@ impl Hands {
         if let Some(why) = no_shell(text) {
             return Some(ByHand::Person(why));
         }
-        for command in &simple::commands(bash, text) {
+        for command in &simple::commands(text) {
             match waits(command) {
                 Some(Waits::Editor(what)) => return Some(ByHand::Person(format!("`{what}` opens an editor"))),
                 Some(Waits::Session(what)) => {
@@ -61,7 +59,7 @@ impl Hands {
                 None => {}
             }
         }
-        if simple::loops_forever(bash, text) {
+        if simple::loops_forever(text) {
             return Some(ByHand::Endless(format!("its loop (line {line}) never ends")));
         }
         self.needs_forward(text)
@@ -98,12 +96,12 @@ mod tests {
 
     /// Per command of each block whether it runs, and the reasons.
     fn judged(blocks: &[&str]) -> (String, Vec<String>) {
-        let (mut hands, mut bash) = (Hands::default(), Bash::new(1 << 16));
+        let mut hands = Hands::default();
         let (mut out, mut reasons) = (String::new(), Vec::new());
         for block in blocks {
             hands.block(block);
             for (at, line) in block.lines().enumerate().filter(|(_, line)| !line.starts_with('#')) {
-                let why = hands.judge(&mut bash, line, at + 1);
+                let why = hands.judge(line, at + 1);
                 out.push(if why.is_some() { 'p' } else { 'r' });
                 reasons.extend(why.map(|why| why.text().to_string()));
             }

@@ -1,6 +1,8 @@
 //! What a code block is by its tag: shell that runs, a language that needs a client, or data. A block without a tag
 //! counts as shell only when everything in it is clearly a command.
 
+use super::text::is_among;
+
 /// What a tag says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Language {
@@ -23,42 +25,30 @@ pub(super) fn tag(info: &str) -> String {
     info.get(..end).unwrap_or_default().to_lowercase()
 }
 
+/// Languages in which applications are written, and in which nobody works at a prompt.
+const OF_APPLICATIONS: &str =
+    "python py python3 ruby rb javascript js node typescript ts go php perl java groovy elixir rust";
+
+/// What the tags stand for; any other is data.
+const TAGS: &[(Language, &str)] = &[
+    (Language::Shell, "bash sh shell zsh ksh shellscript shell-script"),
+    (Language::Console, "console shell-session shellsession sh-session bash-session terminal"),
+    (
+        Language::Foreign,
+        "sql psql pgsql postgresql mysql promql logql powershell ps1 pwsh bat batch cmd cypher redis mongodb mongosh kql http",
+    ),
+    (Language::Foreign, OF_APPLICATIONS),
+];
+
 /// What a tag stands for.
 pub(super) fn of_tag(tag: &str) -> Language {
-    match tag {
-        "" => Language::Untagged,
-        "bash" | "sh" | "shell" | "zsh" | "ksh" | "shellscript" | "shell-script" => Language::Shell,
-        "console" | "shell-session" | "shellsession" | "sh-session" | "bash-session" | "terminal" => Language::Console,
-        "sql" | "psql" | "pgsql" | "postgresql" | "mysql" | "promql" | "logql" | "python" | "py" | "python3"
-        | "ruby" | "rb" | "javascript" | "js" | "node" | "typescript" | "ts" | "go" | "php" | "perl" | "java"
-        | "powershell" | "ps1" | "pwsh" | "bat" | "batch" | "cmd" | "cypher" | "redis" | "mongodb" | "mongosh"
-        | "kql" | "groovy" | "http" | "elixir" | "rust" => Language::Foreign,
-        _ => Language::Data,
-    }
+    let found = TAGS.iter().find(|(_, tags)| is_among(tags, tag)).map_or(Language::Data, |(language, _)| *language);
+    if tag.is_empty() { Language::Untagged } else { found }
 }
 
-/// Whether a tag is that of a language in which applications are written, and nobody works at a prompt.
+/// Whether a tag is that of a language in which applications are written.
 pub(super) fn is_of_applications(tag: &str) -> bool {
-    matches!(
-        tag,
-        "python"
-            | "py"
-            | "python3"
-            | "ruby"
-            | "rb"
-            | "javascript"
-            | "js"
-            | "node"
-            | "typescript"
-            | "ts"
-            | "go"
-            | "php"
-            | "perl"
-            | "java"
-            | "groovy"
-            | "elixir"
-            | "rust"
-    )
+    is_among(OF_APPLICATIONS, tag)
 }
 
 /// What a block is by its tag, unless what it holds says clearly that the tag is wrong: a `yaml` or `sql` block of nothing but
@@ -89,7 +79,7 @@ pub(super) fn is_known_command(word: &str) -> bool {
     /// What the shell does itself, and no table of programs knows.
     const SHELL: &str = ". [ [[ alias export printf read set source sync test unset wait local declare readonly";
     crate::programs::is_known(word)
-        || SHELL.split(' ').any(|own| own == word)
+        || is_among(SHELL, word)
         || word.starts_with("./")
         || word.starts_with("~/")
         || is_program_path(word)

@@ -1,11 +1,13 @@
-//! CommonMark events → blocks with byte spans: only what a runbook is made of. Block quotes and alerts are looked
-//! through; headings inside list items count as paragraphs; commands outside of code blocks become blocks of their own.
+//! CommonMark events → a page: the tree of blocks that runbooks are made of, and, for `firedrill lint`, everything else with its
+//! place. Block quotes and alerts are looked through; headings inside list items count as paragraphs; commands outside of code
+//! blocks become blocks of their own.
 
+use super::look::{self, Fence, Link, List, Look, Text, TextKind};
 use super::text::Excerpt;
 use super::unfenced::{self, Inline};
 use super::{Unread, bold, phase};
 use crate::source::{Span, beginning};
-use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
+use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 use std::collections::HashSet;
 
 /// Lists nested deeper than this are read as part of the list around them: nobody's runbook goes there, and it
@@ -115,11 +117,13 @@ pub(super) struct Item {
 #[derive(Debug, Default)]
 pub(super) struct Document {
     pub blocks: Vec<Block>,
-    /// Text of the YAML frontmatter.
-    pub frontmatter: Option<String>,
+    /// Everything else, also what no block is made of; headings are cut out of the blocks later.
+    pub look: Look,
+    /// How many blocks there are, and how many lines of code.
+    size: (usize, usize),
 }
 
-pub(super) fn options() -> Options {
+fn options() -> Options {
     Options::ENABLE_TABLES
         | Options::ENABLE_FOOTNOTES
         | Options::ENABLE_STRIKETHROUGH
@@ -131,18 +135,7 @@ pub(super) fn options() -> Options {
 impl Document {
     /// Why it is more than what is read, if it is.
     pub fn is_beyond(&self) -> Option<String> {
-        let (mut blocks, mut lines) = (0_usize, 0_usize);
-        let mut open = vec![self.blocks.as_slice()];
-        while let Some(some) = open.pop() {
-            blocks += some.len();
-            for block in some {
-                match block {
-                    Block::Code(code) => lines += code.body.text.lines().count(),
-                    Block::List { items, .. } => open.extend(items.iter().map(|item| item.blocks.as_slice())),
-                    Block::Heading { .. } | Block::Paragraph { .. } | Block::Comment(_) => {}
-                }
-            }
-        }
+        let (blocks, lines) = self.size;
         [(blocks, MOST_BLOCKS, "headings, paragraphs and blocks"), (lines, MOST_LINES, "lines in blocks of code")]
             .into_iter()
             .find(|(count, most, _)| count > most)
@@ -160,7 +153,10 @@ pub(super) fn read(source: &str) -> Document {
         reader.event(event, Span::new(range.start + skipped, range.end + skipped));
     }
     reader.flush();
-    Document { blocks: reader.blocks, frontmatter: reader.frontmatter }
+    let mut look = reader.look;
+    look.blocks.sort_by_key(|block| (block.start, std::cmp::Reverse(block.end)));
+    look.texts.sort_by_key(|text| text.span.start);
+    Document { blocks: reader.blocks, look, size: reader.size }
 }
 
 /// A list under construction; `blocks` are those of its current item.
@@ -198,7 +194,15 @@ struct Reader<'a> {
     prose_span: Option<Span>,
     heading: Option<u8>,
     footnotes: usize,
-    frontmatter: Option<String>,
+    look: Look,
+    size: (usize, usize),
+    /// Texts under construction, the innermost last.
+    texts: Vec<Text>,
+    /// The lists around the current place, and how many items of them.
+    in_lists: Vec<usize>,
+    items: usize,
+    /// Where the text of the current link began.
+    link: Option<usize>,
     /// Comments in the running text under construction.
     comments: Vec<Comment>,
     /// Code in it.
@@ -215,31 +219,36 @@ impl Reader<'_> {
             Event::Start(tag) => self.start(tag, span),
             Event::End(tag) => self.end(tag, span),
             Event::Text(text) => match &mut self.place {
+                // The blanks that stand for a tab may be more than the file has left.
+                Place::Code(code) => {
+                    code.body.push(&text, span.start.min(self.source.len().saturating_sub(text.len())));
+                }
+                Place::Frontmatter | Place::Html(_) => {}
                 Place::Prose => {
                     self.unclosed(&text, span);
                     self.prose(&text, span);
                 }
-                Place::Code(code) => code.body.push(&text, span.start),
-                Place::Frontmatter => self.frontmatter.get_or_insert_default().push_str(&text),
-                Place::Table => self.prose.push_str(&text),
-                Place::Html(_) => {}
+                Place::Table => self.prose(&text, span),
             },
             Event::Code(text) => {
                 self.inline.push(Inline { at: self.prose.len(), text: text.to_string(), span });
-                match self.place {
-                    Place::Table => self.prose.push_str(&text),
-                    _ => self.prose(&text, span),
-                }
+                let written = self.source.get(span.start..span.end).unwrap_or_default();
+                let at = span.start + written.find(text.as_ref()).unwrap_or_default();
+                let from = self.text_length();
+                self.text(&text, at);
+                self.no_words(from);
+                self.running(&text, span);
             }
             Event::Html(text) => {
                 if let Place::Html(html) = &mut self.place {
                     html.push(&text, span.start);
                 }
             }
-            Event::InlineHtml(text) if matches!(self.place, Place::Prose) && self.footnotes == 0 => {
+            Event::InlineHtml(text) => {
                 let mut html = Excerpt::default();
                 html.push(&text, span.start);
-                self.comments.extend(comments(&html, CommentPlace::Inline));
+                let comments = self.html(&html, CommentPlace::Inline);
+                self.comments.extend(comments.into_iter().filter(|_| matches!(self.place, Place::Prose)));
             }
             Event::SoftBreak | Event::HardBreak => self.prose(" ", span),
             _ => {}
@@ -247,50 +256,107 @@ impl Reader<'_> {
     }
 
     fn prose(&mut self, text: &str, span: Span) {
-        if matches!(self.place, Place::Prose) && self.footnotes == 0 {
+        self.text(text, span.start);
+        self.running(text, span);
+    }
+
+    /// Adds to the paragraph, or to the cell of a table.
+    fn running(&mut self, text: &str, span: Span) {
+        if matches!(self.place, Place::Table) {
+            self.prose.push_str(text);
+        } else if matches!(self.place, Place::Prose) && self.footnotes == 0 {
             self.prose.push_str(text);
             let begun = self.prose_span.map_or(span.start, |s| s.start);
             self.prose_span = Some(Span::new(begun, span.end));
         }
     }
 
+    /// Adds to the innermost text.
+    fn text(&mut self, text: &str, at: usize) {
+        if let Some(open) = self.texts.last_mut() {
+            open.body.push(text, at);
+        }
+    }
+
+    fn text_length(&self) -> usize {
+        self.texts.last().map_or(0, |open| open.body.text.len())
+    }
+
+    /// What was added since is code, or a link.
+    fn no_words(&mut self, from: usize) {
+        if let Some(open) = self.texts.last_mut() {
+            open.code.push(Span::new(from, open.body.text.len()));
+        }
+    }
+
+    fn open_text(&mut self, kind: TextKind, span: Span) {
+        self.look.blocks.push(span);
+        self.texts.push(Text { kind, span, code: Vec::new(), body: Excerpt::default() });
+    }
+
+    /// Ends the innermost text; what is empty is none.
+    fn close_text(&mut self) {
+        if let Some(mut text) = self.texts.pop().filter(|text| !text.text().trim().is_empty()) {
+            text.span = text.place(Span::new(0, text.text().len()));
+            self.look.texts.push(text);
+        }
+    }
+
     fn start(&mut self, tag: Tag<'_>, span: Span) {
+        if !matches!(tag, Tag::Link { .. } | Tag::Image { .. } | Tag::Emphasis | Tag::Strong | Tag::Strikethrough) {
+            self.flush();
+        }
         match tag {
             Tag::Heading { level, .. } => {
-                self.flush();
-                self.heading = self.lists.is_empty().then_some(depth(level));
+                self.heading = self.lists.is_empty().then_some(level as u8);
+                self.open_text(TextKind::Heading, span);
+            }
+            Tag::Paragraph => self.open_text(TextKind::Paragraph, span),
+            Tag::TableCell => self.open_text(TextKind::Cell, span),
+            Tag::Item => {
+                self.items += 1;
+                if let Some(list) = self.in_lists.last().and_then(|&index| self.look.lists.get_mut(index)) {
+                    list.items.push(span);
+                }
+                self.open_text(TextKind::Item, span);
             }
             Tag::CodeBlock(kind) => {
-                self.flush();
                 let (info, fenced) = match kind {
                     CodeBlockKind::Fenced(info) => (info.to_string(), true),
                     CodeBlockKind::Indented => (String::new(), false),
                 };
                 let body = Excerpt::default();
+                self.look.blocks.push(span);
                 self.place = Place::Code(Code { info, fenced, body, span, unread: None, row: None });
             }
             Tag::List(start) => {
-                self.flush();
+                self.look.blocks.push(span);
+                self.in_lists.push(self.look.lists.len());
+                self.look.lists.push(List { start, span, items: Vec::new(), depth: self.items });
                 if self.lists.len() < MAX_LIST_DEPTH {
                     self.lists.push(OpenList { start, items: Vec::new(), blocks: Vec::new() });
                 } else {
                     self.too_deep += 1;
                 }
             }
-            Tag::MetadataBlock(_) => self.place = Place::Frontmatter,
-            Tag::HtmlBlock => {
-                self.flush();
-                self.place = Place::Html(Excerpt::default());
+            Tag::MetadataBlock(_) => {
+                self.look.frontmatter = Some(inner(self.source, span));
+                self.place = Place::Frontmatter;
             }
+            Tag::HtmlBlock => self.place = Place::Html(Excerpt::default()),
             Tag::Table(_) => {
-                self.flush();
+                self.look.blocks.push(span);
                 self.place = Place::Table;
             }
-            Tag::FootnoteDefinition(_) => {
-                self.flush();
-                self.footnotes += 1;
+            Tag::BlockQuote(_) => self.look.blocks.push(span),
+            Tag::FootnoteDefinition(_) => self.footnotes += 1,
+            Tag::Link { dest_url, .. } => {
+                self.look.links.push(Link { target: dest_url.to_string(), span, image: false });
+                self.link = Some(self.text_length());
             }
-            Tag::Paragraph | Tag::BlockQuote(_) | Tag::Item => self.flush(),
+            Tag::Image { dest_url, .. } => {
+                self.look.links.push(Link { target: dest_url.to_string(), span, image: true });
+            }
             _ => {}
         }
     }
@@ -302,16 +368,20 @@ impl Reader<'_> {
                 self.prose_span = Some(span);
                 self.flush();
                 self.heading = None;
+                self.close_text();
             }
             TagEnd::CodeBlock => {
-                if let Place::Code(code) = std::mem::take(&mut self.place)
-                    && self.footnotes == 0
-                {
-                    self.push(Block::Code(code));
+                if let Place::Code(code) = std::mem::take(&mut self.place) {
+                    self.look.fences.push(Fence::of(&code, self.items));
+                    if self.footnotes == 0 {
+                        self.push(Block::Code(code));
+                    }
                 }
             }
             TagEnd::Item => {
                 self.flush();
+                self.items = self.items.saturating_sub(1);
+                self.close_text();
                 if self.too_deep == 0
                     && let Some(list) = self.lists.last_mut()
                 {
@@ -321,6 +391,7 @@ impl Reader<'_> {
             }
             TagEnd::List(_) => {
                 self.flush();
+                self.in_lists.pop();
                 if self.too_deep > 0 {
                     self.too_deep -= 1;
                 } else if let Some(list) = self.lists.pop() {
@@ -328,17 +399,15 @@ impl Reader<'_> {
                 }
             }
             TagEnd::HtmlBlock => {
-                if let Place::Html(html) = std::mem::take(&mut self.place)
-                    && self.footnotes == 0
-                {
-                    comments(&html, CommentPlace::Block)
-                        .into_iter()
-                        .for_each(|comment| self.push(Block::Comment(comment)));
+                if let Place::Html(html) = std::mem::take(&mut self.place) {
+                    let comments = self.html(&html, CommentPlace::Block);
+                    comments.into_iter().for_each(|comment| self.push(Block::Comment(comment)));
                 }
             }
             TagEnd::TableCell => {
                 let (text, inline) = (std::mem::take(&mut self.prose), std::mem::take(&mut self.inline));
                 self.row.push((text, span, inline));
+                self.close_text();
             }
             TagEnd::TableHead => self.head = cells(&std::mem::take(&mut self.row)),
             TagEnd::TableRow => self.end_row(),
@@ -347,7 +416,16 @@ impl Reader<'_> {
                 self.flush();
                 self.footnotes = self.footnotes.saturating_sub(1);
             }
-            TagEnd::Paragraph | TagEnd::BlockQuote(_) => self.flush(),
+            TagEnd::Paragraph => {
+                self.flush();
+                self.close_text();
+            }
+            TagEnd::BlockQuote(_) => self.flush(),
+            TagEnd::Link => {
+                if let Some(from) = self.link.take() {
+                    self.no_words(from);
+                }
+            }
             _ => {}
         }
     }
@@ -435,7 +513,40 @@ impl Reader<'_> {
         }
     }
 
+    /// Notes the comments of some HTML and what is left of it, and returns those that speak to Firedrill.
+    fn html(&mut self, html: &Excerpt, place: CommentPlace) -> Vec<Comment> {
+        let (mut out, mut at, mut rest) = (Vec::new(), 0, 0);
+        let mut other = |part: Span| {
+            if html.text.get(part.start..part.end).is_some_and(|text| !text.trim().is_empty()) {
+                self.look.html.push(look::place(html, part));
+            }
+        };
+        while let Some(start) = html.text.get(at..).and_then(|rest| rest.find("<!--")).map(|offset| at + offset) {
+            let text = html.text.get(start + 4..).unwrap_or_default();
+            let end = text.find("-->");
+            // What never ends swallows the rest of the file; the caret shows its first line.
+            let length = end.unwrap_or_else(|| text.find('\n').unwrap_or(text.len()));
+            let text = text.get(..length).unwrap_or_default();
+            at = start + 4 + length + end.map_or(0, |_| 3);
+            let span = look::place(html, Span::new(start, at));
+            if end.is_some() {
+                self.look.comments.push(look::Comment { span, text: text.trim().to_string() });
+                other(Span::new(std::mem::replace(&mut rest, at), start));
+            }
+            if is_ours(text) && self.footnotes == 0 {
+                let text = html.part(Span::new(start + 4, start + 4 + length));
+                out.push(Comment { text, span, place, closed: end.is_some() });
+            }
+        }
+        other(Span::new(rest, html.text.len()));
+        out
+    }
+
     fn push(&mut self, block: Block) {
+        self.size.0 += 1;
+        if let Block::Code(code) = &block {
+            self.size.1 += code.body.text.lines().count();
+        }
         let blocks = match self.lists.last_mut() {
             Some(list) => &mut list.blocks,
             None => &mut self.blocks,
@@ -451,23 +562,12 @@ impl Reader<'_> {
     }
 }
 
-/// The comments of some HTML that speak to Firedrill.
-fn comments(html: &Excerpt, place: CommentPlace) -> Vec<Comment> {
-    let (mut out, mut at) = (Vec::new(), 0);
-    while let Some(start) = html.text.get(at..).and_then(|rest| rest.find("<!--")).map(|offset| at + offset) {
-        let inner = html.text.get(start + 4..).unwrap_or_default();
-        let end = inner.find("-->");
-        // What never ends swallows the rest of the file; the caret shows its first line.
-        let length = end.unwrap_or_else(|| inner.find('\n').unwrap_or(inner.len()));
-        let inside = Span::new(start + 4, start + 4 + length);
-        let whole = Span::new(start, if end.is_some() { inside.end + 3 } else { inside.end });
-        if html.text.get(inside.start..inside.end).is_some_and(is_ours) {
-            let span = Span::new(html.origin(start), html.origin(whole.end.saturating_sub(1)) + 1);
-            out.push(Comment { text: html.part(inside), span, place, closed: end.is_some() });
-        }
-        at = whole.end;
-    }
-    out
+/// A YAML frontmatter without its first and its last line.
+fn inner(source: &str, span: Span) -> Span {
+    let text = source.get(span.start..span.end).unwrap_or_default().trim_end();
+    let start = text.find('\n').map_or(text.len(), |at| at + 1);
+    let end = text.rfind('\n').map_or(start, |at| at + 1).max(start);
+    Span::new(span.start + start, span.start + end)
 }
 
 /// Whether a comment speaks to Firedrill: it begins with that word, and not with another one such as `firedrill-lint`.
@@ -478,37 +578,10 @@ fn is_ours(comment: &str) -> bool {
     word == "firedrill" || word.eq_ignore_ascii_case("firedrill") && speaks
 }
 
-fn depth(level: HeadingLevel) -> u8 {
-    match level {
-        HeadingLevel::H1 => 1,
-        HeadingLevel::H2 => 2,
-        HeadingLevel::H3 => 3,
-        HeadingLevel::H4 => 4,
-        HeadingLevel::H5 => 5,
-        HeadingLevel::H6 => 6,
-    }
-}
-
 impl Code {
     /// A command that is no block to Markdown.
     pub fn unread(body: Excerpt, span: Span, unread: Unread, row: Option<Row>) -> Code {
         Code { info: String::new(), fenced: false, body, span, unread: Some(unread), row }
-    }
-
-    /// Whether the closing fence of a fenced block is there. CommonMark lets a block run to the end of its container
-    /// or of the file; the author of a runbook never means that.
-    pub fn is_closed(&self, source: &str) -> bool {
-        if !self.fenced {
-            return true;
-        }
-        let Some(text) = source.get(self.span.start..self.span.end) else { return true };
-        let Some(fence) = text.chars().next().filter(|c| matches!(c, '`' | '~')) else { return true };
-        let width = text.chars().take_while(|&c| c == fence).count();
-        let Some((_, rest)) = text.split_once('\n') else { return false };
-        let last = rest.trim_end_matches(['\n', '\r']).rsplit('\n').next().unwrap_or_default();
-        // Quote marks of a block quote around the fence.
-        let last = last.trim_matches([' ', '\t', '\r', '>']);
-        last.len() >= width && last.chars().all(|c| c == fence)
     }
 }
 
@@ -516,25 +589,14 @@ impl Code {
 mod tests {
     use super::*;
 
-    fn codes(blocks: &[Block]) -> Vec<&Code> {
-        blocks
-            .iter()
-            .flat_map(|block| match block {
-                Block::Code(code) => vec![code],
-                Block::List { items, .. } => items.iter().flat_map(|item| codes(&item.blocks)).collect(),
-                _ => Vec::new(),
-            })
-            .collect()
-    }
-
     #[test]
     fn blocks_inside_list_items_are_dedented_and_keep_their_places() {
         let source = "1. Do\r\n   ```bash\r\n   one\r\n     two\r\n   ```\r\n";
         let document = read(source);
-        let code = codes(&document.blocks)[0];
-        assert_eq!(code.body.text, "one\n  two\n");
-        assert_eq!(&source[code.body.origin(4)..][..5], "  two");
-        assert!(code.is_closed(source));
+        let fence = &document.look.fences[0];
+        assert_eq!(fence.text(), "one\n  two\n");
+        assert_eq!(&source[fence.place(Span::new(4, 9)).start..][..5], "  two");
+        assert!(fence.is_closed(source));
     }
 
     #[test]
@@ -549,15 +611,14 @@ mod tests {
             ("````sh\na\n```\n", false),
             ("    indented\n", true),
         ] {
-            let document = read(source);
-            assert_eq!(codes(&document.blocks)[0].is_closed(source), closed, "{source:?}");
+            assert_eq!(read(source).look.fences[0].is_closed(source), closed, "{source:?}");
         }
     }
 
     #[test]
     fn tight_items_have_paragraphs_and_frontmatter_is_kept_apart() {
         let document = read("---\ntitle: T\n---\n\nSetext\n===\n\n1. one\n2. two `x`\n");
-        assert_eq!(document.frontmatter.as_deref(), Some("title: T\n"));
+        assert_eq!(document.look.frontmatter, Some(Span::new(4, 13)));
         assert!(matches!(&document.blocks[0], Block::Heading { level: 1, text, .. } if text == "Setext"));
         let Block::List { start: Some(1), items } = &document.blocks[1] else { panic!("{document:?}") };
         assert!(matches!(&items[1].blocks[0], Block::Paragraph { text, .. } if text == "two x"));

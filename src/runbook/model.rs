@@ -5,7 +5,7 @@ use super::governs::Governs;
 use super::settings::Settings;
 use crate::source::{Source, Span};
 use serde::{Deserialize, Serialize};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// Phase of a runbook, from its headings.
@@ -215,7 +215,7 @@ impl Unread {
     /// As it is told.
     pub fn text(self) -> &'static str {
         match self {
-            Unread::Untagged => "its block has no tag that says what it is",
+            Unread::Untagged => "its block has neither a shell's tag nor prompts",
             Unread::Unfenced => "it stands on a line without a fence",
             Unread::Inline => "it stands in running text or in a table",
         }
@@ -349,52 +349,41 @@ pub(super) fn commands_mut(kind: &mut StepKind) -> &mut [Command] {
 pub(super) fn link_variables(steps: &mut [Step]) {
     let ever: HashSet<String> =
         steps.iter().flat_map(Step::commands).flat_map(|command| command.sets.iter().cloned()).collect();
-    let mut set = Sets::default();
+    let mut set = Set::new();
     for step in steps {
         if let StepKind::Commands(commands) = &mut step.kind {
             link_all(commands, &step.blocks, &mut set, &ever);
         }
         // What is held sets nothing for those after it, because it does not run.
-        if !step.held.is_empty() {
-            set.aside = Some(HashSet::new());
-            link_all(&mut step.held, &step.blocks, &mut set, &ever);
-            set.aside = None;
+        for name in link_all(&mut step.held, &step.blocks, &mut set, &ever) {
+            set.remove(&name);
         }
     }
 }
 
-/// The variables that are set in each place, and those that only what is held has set.
-#[derive(Default)]
-struct Sets {
-    set: HashMap<Option<String>, HashSet<String>>,
-    aside: Option<HashSet<(Option<String>, String)>>,
-}
+/// The variables that are set in each place.
+type Set = HashSet<(Option<String>, String)>;
 
-impl Sets {
-    fn holds(&self, place: &Option<String>, name: &str) -> bool {
-        let aside = self.aside.as_ref().is_some_and(|aside| aside.contains(&(place.clone(), name.to_string())));
-        aside || self.set.get(place).is_some_and(|set| set.contains(name))
-    }
-
-    fn note(&mut self, place: &Option<String>, names: &[String]) {
-        match &mut self.aside {
-            Some(aside) => aside.extend(names.iter().map(|name| (place.clone(), name.clone()))),
-            None => self.set.entry(place.clone()).or_default().extend(names.iter().cloned()),
-        }
-    }
-}
-
-fn link_all(commands: &mut [Command], blocks: &[CodeBlock], set: &mut Sets, ever: &HashSet<String>) {
+/// Returns what was not set before.
+fn link_all(
+    commands: &mut [Command],
+    blocks: &[CodeBlock],
+    set: &mut Set,
+    ever: &HashSet<String>,
+) -> Vec<(Option<String>, String)> {
+    let mut new = Vec::new();
     for command in commands {
         let settings = blocks.get(command.block).map(|block| &block.settings);
         let place = settings.and_then(|settings| settings.place.clone());
-        link(command, |name| set.holds(&place, name), ever);
+        link(command, |name| set.contains(&(place.clone(), name.to_string())), ever);
         // What is decided not to run sets nothing.
         let runs = !matches!(command.handling, Handling::Skip(_) | Handling::Manual(_));
         if runs && settings.and_then(|settings| settings.background) != Some(true) {
-            set.note(&place, &command.sets);
+            let names = command.sets.iter().map(|name| (place.clone(), name.clone()));
+            new.extend(names.filter(|name| set.insert(name.clone())));
         }
     }
+    new
 }
 
 fn link(command: &mut Command, is_set: impl Fn(&str) -> bool, ever: &HashSet<String>) {

@@ -3,11 +3,11 @@
 
 use super::annotation::{self, Notes};
 use super::language::{self, Language};
-use super::markdown::{self, Block, Code};
+use super::look::Fence;
+use super::markdown::{self, Block};
 use super::model::link_variables;
-use super::shell::Bash;
 use super::steps::{self, Section, Text};
-use super::{Runbook, RunbookPhase, Settings, accepted, bold, governs, phase, verbs};
+use super::{Runbook, RunbookPhase, Settings, accepted, bold, governs, phase};
 use crate::source::{Diagnostics, Source, Span};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -53,14 +53,10 @@ pub fn parse_with(source: &Arc<Source>, reading: &Reading, diags: &mut Diagnosti
         return None;
     }
     let notes = annotation::take(&mut document.blocks, source, diags);
-    for code in codes(&document.blocks) {
-        check_fence(source, code, diags);
-    }
-    let mut sections = sections(&source.text, &document.blocks, &notes);
-    verify_after_mitigate(&mut sections);
-    let mut bash = Bash::new(source.text.len());
+    document.look.fences.iter().for_each(|fence| check_fence(source, fence, diags));
+    let sections = sections(&source.text, &document.blocks, &notes);
     let text = Text { source, notes: &notes, reading };
-    let mut steps = steps::of_sections(&mut bash, &text, &sections, diags);
+    let mut steps = steps::of_sections(&text, &sections, diags);
     annotation::check_captures(&steps, &notes, source, diags);
     for block in steps.iter().flat_map(|step| &step.blocks) {
         if let Some(key) = block.settings.contradiction() {
@@ -78,9 +74,6 @@ pub fn parse_with(source: &Arc<Source>, reading: &Reading, diags: &mut Diagnosti
     link_variables(&mut steps);
     governs::note(source, &document.blocks, &mut steps);
     check_headings(source, &document.blocks, diags);
-    if bash.is_worn_out() {
-        worn_out(source, diags);
-    }
     // A fence that swallowed the commands was reported already.
     let broken = diags.all.len() > known;
     let title = title(&document, source);
@@ -113,20 +106,9 @@ impl Runbook {
     /// Reads the decisions about it, and settles what is done about each command.
     pub fn decide(&mut self, chosen: &BTreeMap<String, String>, diags: &mut Diagnostics) {
         self.accepted = accepted::read_of(&self.source, diags).map(Arc::new);
-        let accepted = self.accepted.clone();
-        self.settle(accepted.as_deref(), chosen);
+        self.settle(chosen);
         link_variables(&mut self.steps);
     }
-}
-
-/// Warns that some of the shell of a runbook was not looked into.
-pub fn worn_out(source: &Arc<Source>, diags: &mut Diagnostics) {
-    let first = Span::new(0, first_line(&source.text));
-    diags
-        .warning(source, first, "not all of the shell in this runbook was taken apart")
-        .code(OF_NO_RULE)
-        .label("it is too long or too tangled for that")
-        .help("put long scripts into files of their own, and call them");
 }
 
 /// A heading of which only the beginning is read may hide a condition, for all that stands below it.
@@ -177,16 +159,16 @@ fn title(document: &markdown::Document, source: &Source) -> String {
         _ => None,
     });
     let file = || source.path.file_stem().map_or_else(|| "runbook".into(), |name| name.to_string_lossy().into_owned());
-    heading.or_else(|| frontmatter_title(document.frontmatter.as_deref()?)).unwrap_or_else(file)
+    heading.or_else(|| frontmatter_title(source, document.look.frontmatter?)).unwrap_or_else(file)
 }
 
-fn frontmatter_title(text: &str) -> Option<String> {
+fn frontmatter_title(source: &Source, frontmatter: Span) -> Option<String> {
     #[derive(serde::Deserialize)]
     struct Front {
         title: Option<String>,
     }
     // Frontmatter is another tool's business: what cannot be read has no title, and that is no mistake of ours to tell.
-    let front: Front = serde_yaml::from_str(text).ok()?;
+    let front: Front = serde_yaml::from_str(source.text.get(frontmatter.start..frontmatter.end)?).ok()?;
     front.title.map(|title| title.trim().to_string()).filter(|title| !title.is_empty())
 }
 
@@ -201,15 +183,9 @@ struct Above {
 }
 
 impl Above {
-    fn section<'a>(
-        self,
-        heading: Option<(&'a str, Span)>,
-        title: String,
-        level: u8,
-        blocks: Vec<&'a Block>,
-    ) -> Section<'a> {
+    fn section<'a>(self, heading: (&'a str, Span), title: String, level: u8) -> Section<'a> {
         let Above { phase, settings, annotated, pinned } = self;
-        Section { heading, title, level, blocks, phase, has_children: false, settings, annotated, pinned }
+        Section { heading: Some(heading), title, level, phase, settings, annotated, pinned, ..Section::default() }
     }
 }
 
@@ -217,89 +193,65 @@ impl Above {
 pub(super) fn sections<'a>(source: &'a str, blocks: &'a [Block], notes: &Notes) -> Vec<Section<'a>> {
     let titles = blocks.iter().filter(|block| matches!(block, Block::Heading { level: 1, .. })).count();
     let mut out = vec![Section::default()];
-    // Which of them hold a block of their own that asks for something to be done.
-    let mut asking = vec![false];
     // Open headings: level, what they hand down, index of the section.
     let mut open: Vec<(u8, Above, usize)> = Vec::new();
     for block in blocks {
-        let (level, title, span) = match block {
-            Block::Heading { level, text, span, .. } => (*level, text.as_str(), *span),
-            Block::Paragraph { text, span } => {
-                let in_label = open.last().is_some_and(|&(level, ..)| level == bold::LEVEL);
-                let label = bold::label(source, text, *span);
-                let above =
-                    open.iter().rev().find(|&&(level, ..)| level < bold::LEVEL).map(|(_, above, _)| above.phase);
-                let opens = |text| bold::opens(text, above.unwrap_or_default(), in_label);
-                let Some((label, phase)) =
-                    label.and_then(|label| Some((opens(label.text)?, label))).map(|(p, l)| (l, p))
-                else {
-                    push(&mut out, &mut asking, block);
-                    continue;
-                };
-                open.retain(|&(level, ..)| level < bold::LEVEL);
-                let mut here = open.last().map(|(_, above, _)| above.clone()).unwrap_or_default();
-                here.phase = if here.pinned { here.phase } else { phase };
-                let parent = open.last().filter(|(level, ..)| *level > 1).map(|&(_, _, index)| index);
-                let asks = parent.and_then(|index| asking.get(index)).copied().unwrap_or_default();
-                let parent = parent.and_then(|index| out.get_mut(index));
-                let title = bold::title(parent.as_ref().map_or("", |parent| parent.title.as_str()), label.text);
-                // What is to be done above the first label stays a step.
-                if let Some(parent) = parent.filter(|_| !asks) {
-                    parent.has_children = true;
-                }
-                open.push((bold::LEVEL, here.clone(), out.len()));
-                let blocks = if label.alone { Vec::new() } else { vec![block] };
-                asking.push(blocks.iter().any(|block| asks_for_something(block)));
-                out.push(here.section(Some((label.text, *span)), title, bold::LEVEL, blocks));
-                continue;
+        if let Block::Heading { level, text, span, .. } = block {
+            open.retain(|&(above, ..)| above < *level);
+            for &(.., index) in &open {
+                out.get_mut(index).into_iter().for_each(|section| section.has_children = true);
             }
-            _ => {
-                push(&mut out, &mut asking, block);
-                continue;
+            let mut here = open.last().map(|(_, above, _)| above.clone()).unwrap_or_default();
+            // "# Disaster recovery" names the document, not what is to be done in all of its sections.
+            let is_title = *level == 1 && (titles == 1 || out.len() == 1);
+            here.phase = if is_title { RunbookPhase::Other } else { phase::of_heading(text, here.phase) };
+            if let Some(note) = notes.of_heading(*span) {
+                here.pinned |= note.phase.is_some();
+                here.phase = note.phase.unwrap_or(here.phase);
+                here.settings = note.settings.over(&here.settings);
+                here.annotated.push(*span);
             }
+            open.push((*level, here.clone(), out.len()));
+            out.push(here.section((text, *span), text.clone(), *level));
+            continue;
+        }
+        let in_label = open.last().is_some_and(|&(level, ..)| level == bold::LEVEL);
+        let inherited = open.iter().rev().find(|&&(level, ..)| level < bold::LEVEL).map(|(_, above, _)| above.phase);
+        let label = match block {
+            Block::Paragraph { text, span } => bold::label(source, text, *span).map(|label| (label, *span)),
+            _ => None,
         };
-        open.retain(|&(above, ..)| above < level);
-        for &(.., index) in &open {
-            if let Some(section) = out.get_mut(index) {
-                section.has_children = true;
+        let opens = |label: &bold::Label<'_>| bold::opens(label.text, inherited.unwrap_or_default(), in_label);
+        if let Some((label, span, phase)) = label.and_then(|(label, span)| Some((label, span, opens(&label)?))) {
+            open.retain(|&(level, ..)| level < bold::LEVEL);
+            let mut here = open.last().map(|(_, above, _)| above.clone()).unwrap_or_default();
+            here.phase = if here.pinned { here.phase } else { phase };
+            let parent = open.last().filter(|(level, ..)| *level > 1).and_then(|&(.., index)| out.get_mut(index));
+            let title = bold::title(parent.as_ref().map_or("", |parent| parent.title.as_str()), label.text);
+            // What is to be done above the first label stays a step.
+            parent.into_iter().for_each(|parent| parent.has_children |= !parent.asks);
+            open.push((bold::LEVEL, here.clone(), out.len()));
+            out.push(here.section((label.text, span), title, bold::LEVEL));
+            if label.alone {
+                continue;
             }
         }
-        let mut here = open.last().map(|(_, above, _)| above.clone()).unwrap_or_default();
-        // "# Disaster recovery" names the document, not what is to be done in all of its sections.
-        let is_title = level == 1 && (titles == 1 || out.len() == 1);
-        here.phase = if is_title { RunbookPhase::Other } else { phase::of_heading(title, here.phase) };
-        if let Some(note) = notes.of_heading(span) {
-            here.pinned |= note.phase.is_some();
-            here.phase = note.phase.unwrap_or(here.phase);
-            here.settings = note.settings.over(&here.settings);
-            here.annotated.push(span);
+        if let Some(section) = out.last_mut() {
+            section.blocks.push(block);
+            section.asks |= match block {
+                Block::Code(_) | Block::List { start: Some(_), .. } => true,
+                Block::Paragraph { text, .. } => phase::is_imperative(text),
+                _ => false,
+            };
         }
-        open.push((level, here.clone(), out.len()));
-        asking.push(false);
-        out.push(here.section(Some((title, span)), title.to_string(), level, Vec::new()));
     }
+    verify_after_mitigate(&mut out);
     out
-}
-
-/// Whether a block asks for something to be done.
-fn asks_for_something(block: &Block) -> bool {
-    match block {
-        Block::Code(_) | Block::List { start: Some(_), .. } => true,
-        Block::Paragraph { text, .. } => verbs::is_imperative(text),
-        _ => false,
-    }
-}
-
-fn push<'a>(sections: &mut [Section<'a>], asking: &mut [bool], block: &'a Block) {
-    if let (Some(section), Some(asks)) = (sections.last_mut(), asking.last_mut()) {
-        section.blocks.push(block);
-        *asks |= asks_for_something(block);
-    }
 }
 
 /// A verification that stands before anything was mitigated looks at the state of things: it is part of the diagnosis. What says
 /// "After applying the fix" behind a mitigation is a verification.
-pub(super) fn verify_after_mitigate(sections: &mut [Section<'_>]) {
+fn verify_after_mitigate(sections: &mut [Section<'_>]) {
     let Some(first) = sections.iter().position(|section| section.phase == RunbookPhase::Mitigate) else { return };
     let begun = sections.iter().position(|section| section.phase == RunbookPhase::Rollback).unwrap_or(first).min(first);
     for (index, section) in sections.iter_mut().enumerate().filter(|(_, section)| !section.pinned) {
@@ -318,20 +270,8 @@ pub(super) fn verify_after_mitigate(sections: &mut [Section<'_>]) {
     }
 }
 
-fn codes(blocks: &[Block]) -> Vec<&Code> {
-    let mut out = Vec::new();
-    for block in blocks {
-        match block {
-            Block::Code(code) => out.push(code),
-            Block::List { items, .. } => items.iter().for_each(|item| out.extend(codes(&item.blocks))),
-            Block::Heading { .. } | Block::Paragraph { .. } | Block::Comment(_) => {}
-        }
-    }
-    out
-}
-
 /// A fence that never ends, or one that ends where the next one should have begun, swallows what stands between.
-fn check_fence(source: &Arc<Source>, code: &Code, diags: &mut Diagnostics) {
+fn check_fence(source: &Arc<Source>, code: &Fence, diags: &mut Diagnostics) {
     let text = source.text.get(code.span.start..code.span.end).unwrap_or_default();
     let opening = Span::new(code.span.start, code.span.start + first_line(text).min(text.len()));
     if !code.is_closed(&source.text) {
@@ -342,7 +282,7 @@ fn check_fence(source: &Arc<Source>, code: &Code, diags: &mut Diagnostics) {
             .help("close it with a fence of the same kind and indentation");
         return;
     }
-    let runs = !matches!(language::of_tag(&language::tag(&code.info)), Language::Data | Language::Foreign);
+    let runs = !matches!(language::of_tag(&code.tag), Language::Data | Language::Foreign);
     let Some(fence) = code.fenced.then(|| text.chars().next()).flatten().filter(|_| runs) else { return };
     let inner = code.body.lines().find(|(line, _)| {
         let line = line.trim_start();

@@ -3,7 +3,7 @@
 
 use super::markdown::{Block, Code, Item};
 use super::text::{sentences, shorten};
-use super::{RunbookPhase, verbs};
+use super::{RunbookPhase, phase};
 use crate::source::Span;
 use std::collections::HashMap;
 
@@ -102,12 +102,12 @@ fn is_steps(items: &[Item], after: &[&Block], phase: RunbookPhase) -> bool {
     let has_code = items.iter().any(|item| !placed(&item.blocks).is_empty());
     // People to call, one after the other, are one thing to do.
     let asks =
-        |item: &Item| matches!(item.blocks.first(), Some(Block::Paragraph { text, .. }) if verbs::is_imperative(text));
+        |item: &Item| matches!(item.blocks.first(), Some(Block::Paragraph { text, .. }) if phase::is_imperative(text));
     if phase == RunbookPhase::Escalate && !has_code && !items.iter().any(asks) {
         return false;
     }
-    let most_ask = phase != RunbookPhase::Reference && items.iter().filter(|item| asks(item)).count() * 2 > items.len();
-    has_code || is_for_people(phase) || most_ask || fallen(after) > 0 && phase != RunbookPhase::Reference
+    let most_ask = items.iter().filter(|item| asks(item)).count() * 2 > items.len();
+    has_code || is_for_people(phase) || phase != RunbookPhase::Reference && (most_ask || fallen(after) > 0)
 }
 
 /// Where the ordered lists of a section stand, by the number that they begin with.

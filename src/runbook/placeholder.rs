@@ -1,10 +1,14 @@
-//! Placeholders that the reader of a runbook is meant to replace: `<pod-name>`, `{{pod}}`, `{pod}`, `YOUR_POD`. Told
-//! apart from redirections, comparisons, templates, jsonpath, brace expansions, regular expressions and HTML. Where it
-//! cannot be told for sure it counts as a placeholder: a blocked step does no harm.
+//! What the reader of a runbook is meant to replace: `<pod-name>`, `{{pod}}`, `{pod}`, `YOUR_POD`, `your-token`, `YYYY-MM-DD`,
+//! `...` as a value, `-n NAMESPACE`, `user:password@host`, the name of one pod of the author's. Told apart from redirections,
+//! comparisons, templates, brace expansions, regular expressions and HTML by what stands around. Where it cannot be told for
+//! sure it counts as a placeholder: a blocked step does no harm.
 
-use super::lexer::{Lexed, Quoting, lex};
-use super::{capitals, fill_ins, hosts};
+use super::Command;
+use super::text::{is_among, pattern, until_char};
+use crate::bash::lexer::{Lexed, Quoting, lex};
 use crate::source::{Span, beginning};
+use regex::Regex;
+use std::sync::LazyLock;
 
 /// A placeholder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,12 +19,40 @@ pub(super) struct Placeholder {
     pub name: String,
 }
 
-/// Longer names are sentences.
-const MAX_NAME: usize = 80;
 /// How far is looked for what closes an element of HTML or a group of a regular expression, in bytes.
 const NEAR: usize = 1024;
-/// How far is looked back on a line for what a value belongs to, in bytes.
-const LOOK_BACK: usize = 120;
+/// How far is looked back for the program that a word is given to, in bytes.
+const LOOK_BACK: usize = 400;
+
+/// Everything with marks of its own. Longer names are sentences.
+static SHAPES: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?x) <[^<>\n]{1,79}> | \{\{\s*[A-Za-z_][A-Za-z0-9_-]{0,79}\s*\}\} | \{[A-Za-z_][A-Za-z0-9_-]{1,79}\}
+        | YOUR[_-][A-Z0-9_-]*[A-Z0-9] | your[_-][a-z](?:[a-z0-9_-]*[a-z0-9])?
+        | YYYY[-_./]?MM[-_./]?DD(?:[-_T]?HH(?:[-:_]?MM(?:[-:_]?SSZ?)?)?)? | \.{3}[A-Za-z0-9_-]{2,}\.{3} | \.{3} | …",
+    )
+});
+/// What an ellipsis is the value of: `--name ...`, `NAME="..."`.
+static VALUE_OF: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r#"(?-u)(?:^|\s)(?:-*([A-Za-z][\w-]*)=|--([A-Za-z][\w-]*)\x20+)(["']?)$"#));
+/// Options before which a `{{…}}` is a template.
+static TEMPLATE: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r#"(?:--format|--template|go-template| -f (?:'|")| -f=)[^\n]*$"#));
+/// Programs whose arguments are full of braces.
+static PROGRAM: LazyLock<Regex> = LazyLock::new(|| pattern("python|node -e|ruby -e|perl |jq |awk "));
+/// Words in capitals.
+static CAPITALS: LazyLock<Regex> = LazyLock::new(|| pattern("[A-Z][A-Z0-9_-]*[A-Z0-9]"));
+/// The names of pods end in five letters that are generated: without vowels, and without what looks like another one.
+static POD: LazyLock<Regex> = LazyLock::new(|| pattern(r"\S+-[bcdfghjklmnpqrstvwxz2-9]{5}"));
+/// A host's name has no underscore, and nobody's host is called `host`, nor a password `password`.
+static HOSTS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
+    let of = [
+        r#"://[^\s/":]*:(password|passwd|pass|secret)@"#,
+        r#"://[^\s/":]*:[^\s/"]{1,120}@(hostname|host|server)(?:[^A-Za-z0-9_.@=(-]|$)"#,
+        r"(?:://|@|host=|\s-h |\s--host )([a-z0-9_]*_(?:ip|host|hostname|address|endpoint)|(?:new|old|your|target)_[a-z0-9_]*)(?:[^A-Za-z0-9_.@=(-]|$)",
+    ];
+    of.into_iter().map(pattern).collect()
+});
 
 /// The placeholders of shell text, ascending, without overlaps.
 pub(super) fn find(text: &str) -> Vec<Placeholder> {
@@ -28,18 +60,35 @@ pub(super) fn find(text: &str) -> Vec<Placeholder> {
     // An apostrophe or `<` inside a placeholder must not change the quoting of what follows.
     let masked = mask(text, &candidates);
     let lexed = lex(&masked);
-    let surroundings = Surroundings::of(text);
-    let mut found = capitals::find(&masked, &lexed);
-    found.extend(candidates.into_iter().filter(|p| stands(text, p, lexed.quoting(p.span.start), &surroundings)));
-    found.extend(sample_pods(&masked, &lexed));
-    found.sort_by_key(|p| p.span.start);
-    let free = |one: &Placeholder| {
-        let behind = found.partition_point(|p| p.span.start < one.span.end);
-        behind.checked_sub(1).and_then(|i| found.get(i)).is_none_or(|p| p.span.end <= one.span.start)
+    let program = PROGRAM.find(text).map(|found| found.end());
+    let mut found: Vec<Placeholder> = Vec::new();
+    let mut add = |more: &mut dyn Iterator<Item = Placeholder>| {
+        let known = found.len();
+        for one in more {
+            let behind = found[..known].partition_point(|p| p.span.start < one.span.end);
+            let free = behind.checked_sub(1).and_then(|i| found.get(i)).is_none_or(|p| p.span.end <= one.span.start);
+            if free && lexed.quoting(one.span.start) != Quoting::Comment {
+                found.push(one);
+            }
+        }
+        found.sort_by_key(|p| p.span.start);
     };
-    let hosts: Vec<Placeholder> = hosts::find(&masked, &lexed).into_iter().filter(free).collect();
-    found.extend(hosts);
-    found.sort_by_key(|p| p.span.start);
+    add(&mut candidates.into_iter().filter(|p| stands(text, p.span, lexed.quoting(p.span.start), program)));
+    let of = |found: regex::Match<'_>, name: &str| Placeholder {
+        span: Span::new(found.start(), found.end()),
+        name: name.to_string(),
+    };
+    let capital = |found: &regex::Match<'_>| is_filled_in(&masked, &lexed, *found);
+    add(&mut CAPITALS.find_iter(&masked).filter(capital).map(|found| of(found, found.as_str())));
+    let bare = |found: &regex::Match<'_>| lexed.quoting(found.start()) == Quoting::Bare;
+    add(&mut POD
+        .find_iter(&masked)
+        .filter(|pod| bare(pod) && is_sample_pod(&masked, *pod))
+        .map(|found| of(found, "pod")));
+    for host in HOSTS.iter() {
+        let words = host.captures_iter(&masked).filter_map(|found| found.get(1));
+        add(&mut words.map(|found| of(found, found.as_str())));
+    }
     found
 }
 
@@ -59,36 +108,83 @@ pub(super) fn mask(text: &str, placeholders: &[Placeholder]) -> String {
     out
 }
 
+impl Command {
+    /// Its text, a plain word of the same length in the place of each placeholder.
+    pub fn masked(&self) -> String {
+        let written = self.inputs.iter().filter(|input| input.variable().is_none());
+        let placeholders = written.map(|input| Placeholder { span: input.span, name: input.name.clone() });
+        mask(&self.text, &placeholders.collect::<Vec<_>>())
+    }
+}
+
 /// Everything of the right shape.
 fn candidates(text: &str) -> Vec<Placeholder> {
     let mut found: Vec<Placeholder> = Vec::new();
     let mut at = 0;
-    while let Some(offset) = text.get(at..).and_then(|rest| rest.find(['<', '{', 'Y', 'y', '.', '…'])) {
-        let start = at + offset;
-        let before = text.get(..start).and_then(|before| before.chars().next_back());
-        let rest = text.get(start..).unwrap_or_default();
-        let taken = match rest.as_bytes() {
-            [b'<', ..] => angle(rest, before),
-            [b'{', b'{', ..] => double_brace(rest, before),
-            [b'{', ..] => brace(rest, before),
-            [b'y', ..] => fill_ins::your(rest, before),
-            [b'Y', b'Y', ..] => fill_ins::date(rest, before, near(text, start)),
-            [b'Y', ..] => yours(rest, before),
-            [b'.', b'.', b'.', ..] | [0xE2, ..] => fill_ins::ellipsis(rest, near(text, start)),
-            _ => None,
+    while let Some(shape) = SHAPES.find_at(text, at) {
+        let before = text.get(..shape.start()).and_then(|before| before.chars().next_back());
+        let name = name(text, shape, before);
+        at = match name {
+            Some(_) => shape.end(),
+            None => until_char(text, shape.start() + 1),
         };
-        match taken {
-            Some((width, name)) => {
-                let span = Span::new(start, start + width);
-                found.extend(reachable(text, span).map(|span| Placeholder { span, name: name.to_string() }));
-                at = found.last().map_or(0, |last| last.span.end).max(span.end);
-            }
-            // A brace that opens a template is skipped as a whole, or `{{.x}}` would be looked at again at `{.x}`.
-            None if rest.starts_with("{{") => at = start + 2,
-            None => at = start + rest.chars().next().map_or(1, char::len_utf8),
-        }
+        let span = Span::new(shape.start(), shape.end());
+        let found_here = name.and_then(|name| Some(Placeholder { span: reachable(text, span)?, name }));
+        at = found_here.as_ref().map_or(at, |found| at.max(found.span.end));
+        found.extend(found_here);
     }
     found
+}
+
+/// The name of a placeholder, if what stands around it makes it one.
+fn name(text: &str, shape: regex::Match<'_>, before: Option<char>) -> Option<String> {
+    let written = shape.as_str();
+    let inner = |width: usize| written.get(width..written.len() - width).unwrap_or_default().trim();
+    let rest = text.get(shape.end()..).unwrap_or_default();
+    let next = rest.chars().next().unwrap_or(' ');
+    let after_blank = before.is_none_or(char::is_whitespace);
+    let (name, fits) = match written.as_bytes() {
+        [b'<', ..] => (inner(1), is_in_angles(inner(1), text.get(shape.start()..)?, before)),
+        // Not `{{end}}`, `${{ secrets.X }}`.
+        [b'{', b'{', ..] => {
+            const KEYWORDS: &[&str] = &["end", "else", "break", "continue", "range", "with", "if", "json"];
+            (inner(2), !KEYWORDS.contains(&inner(2)) && !matches!(before, Some('$' | '%')))
+        }
+        // Not `${pod}`, `%{http_code}`, `@{upstream}`, `{print}`.
+        [b'{', ..] => {
+            const WORDS: &[&str] = &["end", "print", "next", "exit", "getline", "range"];
+            let other = before.is_some_and(|c| "$%@\\#{".contains(c));
+            (inner(1), !other && !WORDS.contains(&inner(1)) && next != '}')
+        }
+        // `YOUR_POD=x` sets a variable of that name; `YOUR_Pod` is no such name.
+        [b'Y', b'O', ..] => {
+            let longer =
+                next.is_ascii_alphanumeric() || before.is_some_and(|c| c.is_alphanumeric() || "_${".contains(c));
+            (written.get(5..)?, !(longer || next == '=' && after_blank))
+        }
+        // `your_function()` is called.
+        [b'y', ..] => {
+            let sets = next == '=' && after_blank || next == '(' || next.is_ascii_uppercase();
+            (written.get(5..)?, !sets && (after_blank || before.is_some_and(|c| "\"'=:/@,([".contains(c))))
+        }
+        // Not where it is the pattern of a function that formats dates.
+        [b'Y', ..] => {
+            let line = line_before(text, shape.start());
+            let formats = ["to_char", "strftime", "format", "date +", "Format", "to_date", "to_timestamp"];
+            let part = |c: char| c.is_ascii_alphanumeric();
+            (written, !before.is_some_and(part) && !part(next) && !formats.iter().any(|word| line.contains(word)))
+        }
+        // `...new-endpoint...`
+        [b'.', .., _, _, _, _] => (written.trim_matches('.'), !before.is_some_and(|c| c.is_alphanumeric() || c == '.')),
+        // The whole value of an option or a variable; not `./...` and not `--all...`.
+        _ => {
+            let found = VALUE_OF.captures(line_before(text, shape.start()))?;
+            let quote = found.get(3).map_or("", |quote| quote.as_str());
+            let ends = if quote.is_empty() { next.is_whitespace() } else { rest.starts_with(quote) };
+            (found.get(1).or(found.get(2))?.as_str(), ends)
+        }
+    };
+    fits.then(|| name.to_string())
 }
 
 /// The span of a placeholder with the signs that would make something else of its value: `$<pod>` and `${<pod>}` are
@@ -116,267 +212,152 @@ fn trailing(text: &str, at: usize, byte: u8) -> usize {
     text.as_bytes().get(..at).unwrap_or_default().iter().rev().take_while(|&&before| before == byte).count()
 }
 
-/// Names of the author's own pods.
-fn sample_pods(text: &str, lexed: &Lexed) -> Vec<Placeholder> {
-    let (mut out, mut at) = (Vec::new(), 0);
-    for piece in text.split_inclusive(char::is_whitespace) {
-        let word = piece.trim_end();
-        let generated = word.len() > 6 && word.as_bytes().get(word.len() - 6) == Some(&b'-');
-        if generated && lexed.quoting(at) == Quoting::Bare && fill_ins::sample_pod(word, near(text, at)) {
-            out.push(Placeholder { span: Span::new(at, at + word.len()), name: "pod".to_string() });
-        }
-        at += piece.len();
-    }
-    out
-}
-
 /// What stands before on the same line, as far as it matters.
-fn near(text: &str, at: usize) -> &str {
-    let mut from = at.saturating_sub(LOOK_BACK);
-    while !text.is_char_boundary(from) {
-        from += 1;
-    }
-    text.get(from..at).unwrap_or_default().rsplit('\n').next().unwrap_or_default()
+fn line_before(text: &str, at: usize) -> &str {
+    let near = text.get(until_char(text, at.saturating_sub(LOOK_BACK))..at).unwrap_or_default();
+    near.rsplit('\n').next().unwrap_or_default()
 }
 
 /// `<pod-name>`, `<value of the instance label>`.
-fn angle(rest: &str, before: Option<char>) -> Option<(usize, &str)> {
+fn is_in_angles(name: &str, rest: &str, before: Option<char>) -> bool {
+    let near = || beginning(rest, NEAR);
     // `<<EOF`, `(?<name>…)`, `(?P<name>…)`.
-    if matches!(before, Some('<' | '?')) || before == Some('P') && beginning(rest, NEAR).contains(">)") {
-        return None;
+    if matches!(before, Some('<' | '?')) || before == Some('P') && near().contains(">)") {
+        return false;
     }
-    let name = inside(rest, "<", ">")?;
+    let inside = rest.get(1..).unwrap_or_default();
     let fits = |c: char| c.is_alphanumeric() || "-_ ./:,|()'*+#@".contains(c);
-    let (first, last) = (name.chars().next()?, name.chars().next_back()?);
-    if !name.chars().all(fits) || !first.is_alphanumeric() || !(last.is_alphanumeric() || ".)*'".contains(last)) {
-        return None;
-    }
-    if !name.contains(|c: char| c.is_alphabetic()) || name.contains("://") {
-        return None;
+    let last = name.chars().next_back().is_some_and(|c| c.is_alphanumeric() || ".)*'".contains(c));
+    if !name.chars().all(fits)
+        || !inside.starts_with(char::is_alphanumeric)
+        || !last
+        || !inside.get(name.len()..).is_some_and(|rest| rest.starts_with('>'))
+    {
+        return false;
     }
     // `<none>` is what docker prints; `<title>` and the like are HTML when they are closed again.
     const NO_PLACEHOLDERS: &[&str] =
         &["none", "nil", "null", "unset", "unknown", "invalid", "no", "br", "hr", "missing"];
-    if NO_PLACEHOLDERS.contains(&name) || beginning(rest, NEAR).contains(&format!("</{name}>")) {
-        return None;
+    let address = name.contains('@') && !name.contains(' ') && name.contains('.');
+    if !name.contains(char::is_alphabetic)
+        || name.contains("://")
+        || address
+        || NO_PLACEHOLDERS.contains(&name)
+        || near().contains(&format!("</{name}>"))
+    {
+        return false;
     }
-    if name.contains('@') && !name.contains(' ') && name.contains('.') {
-        return None; // `Name <user@example.com>`
+    if !name.contains(' ') {
+        return true;
     }
-    if name.contains(' ') {
-        // `a<b and c>d` compares; `cmd <in.txt 2>err` and `cmd <in.txt -v >out` redirect.
-        let words: Vec<&str> = name.split(' ').collect();
-        let odd = |word: &&str| word.is_empty() || word.starts_with('-') || word.chars().all(|c| c.is_ascii_digit());
-        let compares = before.is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | ')' | ']'));
-        let path = words.first().is_some_and(|word| word.contains(['/', '.']) && !word.ends_with('.'));
-        let numbers_only_at_end = words.last().is_some_and(odd) || words.iter().any(|word| word.starts_with('-'));
-        if compares || path || numbers_only_at_end || words.contains(&"") {
-            return None;
-        }
-    }
-    Some((name.len() + 2, name))
+    // `a<b and c>d` compares; `cmd <in.txt 2>err` and `cmd <in.txt -v >out` redirect.
+    let words: Vec<&str> = name.split(' ').collect();
+    let path = words.first().is_some_and(|word| word.contains(['/', '.']) && !word.ends_with('.'));
+    let number = words.last().is_some_and(|word| word.chars().all(|c| c.is_ascii_digit()));
+    let compares = before.is_some_and(|c| c.is_alphanumeric() || "_)]".contains(c));
+    !(compares || path || number || words.iter().any(|word| word.is_empty() || word.starts_with('-')))
 }
 
-/// `{{pod}}`, `{{ pod_name }}`; not `{{.Names}}`, `{{json .}}`, `{{end}}`, `${{ secrets.X }}`.
-fn double_brace(rest: &str, before: Option<char>) -> Option<(usize, &str)> {
-    let inner = inside(rest, "{{", "}}")?;
-    let name = inner.trim();
-    const KEYWORDS: &[&str] = &["end", "else", "break", "continue", "range", "with", "if", "json"];
-    if !is_word(name) || KEYWORDS.contains(&name) || matches!(before, Some('$' | '%')) {
-        return None;
-    }
-    Some((inner.len() + 4, name))
-}
-
-/// `{pod}`; not `${pod}`, `{a,b}`, `{1..3}`, `%{http_code}`, `@{upstream}`, `{.items}`, `{print}`, `{}`.
-fn brace(rest: &str, before: Option<char>) -> Option<(usize, &str)> {
-    if matches!(before, Some('$' | '%' | '@' | '\\' | '#' | '{')) {
-        return None;
-    }
-    let name = inside(rest, "{", "}")?;
-    const WORDS: &[&str] = &["end", "print", "next", "exit", "getline", "range"];
-    if !is_word(name) || name.len() < 2 || WORDS.contains(&name) || rest.as_bytes().get(name.len() + 2) == Some(&b'}') {
-        return None;
-    }
-    Some((name.len() + 2, name))
-}
-
-/// `YOUR_POD`.
-fn yours(rest: &str, before: Option<char>) -> Option<(usize, &str)> {
-    let name = rest.strip_prefix("YOUR_").or_else(|| rest.strip_prefix("YOUR-"))?;
-    if before.is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | '$' | '{')) {
-        return None;
-    }
-    let width =
-        name.bytes().take_while(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || matches!(c, b'_' | b'-')).count();
-    let name = name.get(..width)?.trim_end_matches(['_', '-']);
-    let after = name.len() + 5;
-    // `YOUR_POD=x` sets a variable of that name; `YOUR_Pod` is no such name.
-    let next = rest.as_bytes().get(after).copied().unwrap_or(b' ');
-    if name.is_empty() || next.is_ascii_alphanumeric() || next == b'=' && before.is_none_or(char::is_whitespace) {
-        return None;
-    }
-    Some((after, name))
-}
-
-/// Whether something of the right shape is one where it stands.
-fn stands(text: &str, placeholder: &Placeholder, quoting: Quoting, around: &Surroundings) -> bool {
+/// Whether something of the right shape is one where it stands; `program` is the end of the first name of an interpreter.
+fn stands(text: &str, span: Span, quoting: Quoting, program: Option<usize>) -> bool {
     let byte = |at: usize| text.as_bytes().get(at).copied();
-    let before = placeholder.span.start.checked_sub(1).and_then(byte);
-    let after = byte(placeholder.span.end);
-    match (quoting, byte(placeholder.span.start)) {
-        (Quoting::Comment, _) => false,
-        (_, Some(b'{')) if byte(placeholder.span.start + 1) == Some(b'{') => {
-            !around.in_template(placeholder.span.start)
-        }
+    let before = span.start.checked_sub(1).and_then(byte);
+    let after = byte(span.end);
+    match (quoting, byte(span.start)) {
+        (_, Some(b'{')) if byte(span.start + 1) == Some(b'{') => !TEMPLATE.is_match(line_before(text, span.start)),
         // Programs in quotes (awk, jq, Python) are full of braces: only as a part of a path or a name.
         (Quoting::Single | Quoting::AnsiC | Quoting::Heredoc | Quoting::RawHeredoc, Some(b'{')) => {
             matches!(before, Some(b'/' | b'=' | b'-' | b'_' | b'.')) || matches!(after, Some(b'/' | b'-' | b'_' | b'.'))
         }
         // `python3 -c "print(f'{total}')"`.
-        (Quoting::Double | Quoting::Braced, Some(b'{')) => !around.in_program(placeholder.span.start),
+        (Quoting::Double | Quoting::Braced, Some(b'{')) => program.is_none_or(|end| end > span.start),
         _ => true,
     }
 }
 
-/// What stands before a placeholder, looked for once in the whole text.
-struct Surroundings {
-    /// Ends of the options that take a template: `--format '…`, `-o go-template=…`; ascending.
-    templates: Vec<usize>,
-    /// Ends of the lines; ascending.
-    line_ends: Vec<usize>,
-    /// End of the first name of an interpreter (`python3 -c "…"`).
-    program: Option<usize>,
+/// The last part of the name of something that is filled in says what it stands for.
+const ROLES: &str =
+    "NAME NAMESPACE HOST HOSTNAME CLUSTER POD NODE ID IP ADDRESS TOKEN REGION BUCKET CONTAINER DEPLOYMENT SERVICE";
+/// What names one thing of a kind: `svc/CLUSTER-rw`.
+const KINDS: &str =
+    "svc/ service/ services/ pod/ pods/ po/ deploy/ deployment/ sts/ statefulset/ node/ nodes/ job/ secret/ cm/ pvc/";
+/// Options whose value it is.
+const OPTIONS: &str = "--namespace --context --host --hostname --cluster --cluster-name --container --bucket";
+/// What takes words in capitals as they are.
+const LITERAL: &str = "grep egrep awk sed echo printf redis-cli env printenv unset secret secrets -e --env variable -H -X tr jq export read";
+
+/// Whether a word in capitals is filled in: `-n NAMESPACE`, `svc/CLUSTER-rw`, `https://HOST:8080`. Only where its place says so:
+/// capitals are words of SQL and Redis, signals, methods of HTTP and names of variables far more often.
+fn is_filled_in(text: &str, lexed: &Lexed, found: regex::Match<'_>) -> bool {
+    let (word, start, end) = (found.as_str(), found.start(), found.end());
+    let above = text.get(until_char(text, start.saturating_sub(LOOK_BACK))..start).unwrap_or_default();
+    let below = beginning(text.get(end..).unwrap_or_default(), LOOK_BACK);
+    if above.ends_with(|c: char| c.is_ascii_alphanumeric() || "_-.$%{\\".contains(c)) {
+        return false;
+    }
+    // What stands before and behind it in its own word: `--namespace=`, `:8080`.
+    let head = above.rsplit(char::is_whitespace).next().unwrap_or_default();
+    let tail = below.split(char::is_whitespace).next().unwrap_or_default();
+    let quotes = |mark: char| head.matches(mark).count() + tail.matches(mark).count();
+    let whole = quotes('"') % 2 + quotes('\'') % 2 == 0 && quotes('"') + quotes('\'') > 0;
+    match lexed.quoting(start) {
+        Quoting::Bare => {}
+        Quoting::Double | Quoting::Single if whole => {}
+        // A part of a longer text.
+        _ => return false,
+    }
+    // The words before it in its command.
+    let line = above.get(..above.len() - head.len()).unwrap_or_default().replace("\\\n", "  ");
+    let before: Vec<&str> =
+        line.rsplit(['|', ';', '&', '\n', '(']).next().unwrap_or_default().split_whitespace().collect();
+    let (head, tail) = (head.trim_matches(['"', '\'']), tail.trim_end_matches(['"', '\'', ';', ')']));
+    let next = tail.trim_start_matches(['-', '_']).chars().next();
+    let suffix = tail.starts_with('-') && next.is_some_and(|c| c.is_ascii_lowercase()) && !tail.starts_with("--");
+    // `NAME=x` sets a variable, `X-` takes one away; the first word is the command itself.
+    let other =
+        tail.starts_with(|c: char| "=(_%".contains(c) || c.is_alphanumeric()) || tail.starts_with('-') && !suffix;
+    if other || head.is_empty() && before.is_empty() {
+        return false;
+    }
+    let next = tail.chars().next();
+    let role = word.rsplit(['-', '_']).next().is_some_and(|last| is_among(ROLES, last));
+    let given_to = |programs: &str| before.iter().any(|word| is_among(programs, word));
+    let cluster = given_to("kubectl oc helm $KUBECTL k");
+    // `https://HOST:8080/x`, `ssh me@HOST`, `arn:aws:iam::ACCOUNT_ID:role/x`.
+    if head.ends_with("://") && next.is_none_or(|c| matches!(c, ':' | '/' | '"' | '\'')) {
+        return !matches!(word, "HTTP" | "HTTPS");
+    }
+    if role && (head.ends_with('@') || head.contains("arn:") || suffix && head.is_empty()) || is_among(KINDS, head) {
+        return true;
+    }
+    let option = match head.strip_suffix('=') {
+        Some(option) => option,
+        None if head.is_empty() => before.last().copied().unwrap_or_default(),
+        None => return false,
+    };
+    let databases = "psql pg_dump pg_restore pg_isready pg_basebackup mysql redis-cli";
+    let value = is_among(OPTIONS, option) || option == "-n" && cluster || option == "-h" && given_to(databases);
+    // A hyphen can stand in no variable's name: nothing else is written like `SUBSCRIPTION-NAME`.
+    let named = word.contains('-') || cluster || given_to("docker ssh scp podman");
+    matches!(next, None | Some('-')) && (value || role && named && head.is_empty() && !given_to(LITERAL))
 }
 
-impl Surroundings {
-    fn of(text: &str) -> Self {
-        let ends = |word: &str| text.match_indices(word).map(|(at, word)| at + word.len()).collect::<Vec<_>>();
-        let options = ["--format", "--template", "go-template", " -f '", " -f \"", " -f="];
-        let mut templates: Vec<usize> = options.into_iter().flat_map(ends).collect();
-        templates.sort_unstable();
-        let programs = ["python", "node -e", "ruby -e", "perl ", "jq ", "awk "];
-        let program = programs.iter().filter_map(|word| text.find(word).map(|at| at + word.len())).min();
-        Surroundings { templates, line_ends: text.match_indices('\n').map(|(at, _)| at).collect(), program }
+/// The name of one pod of the author's: `web-7d4b9c6f5d-x2k4p`, `kube-proxy-b9g23`, given to kubectl.
+fn is_sample_pod(text: &str, found: regex::Match<'_>) -> bool {
+    if text.get(found.end()..).is_some_and(|rest| rest.starts_with(|c: char| !c.is_whitespace())) {
+        return false;
     }
-
-    /// Whether a template option stands before, on the same line.
-    fn in_template(&self, at: usize) -> bool {
-        let last = |ends: &[usize]| ends.partition_point(|&end| end <= at).checked_sub(1).map(|i| ends[i]);
-        last(&self.templates).is_some_and(|option| last(&self.line_ends).is_none_or(|line| line < option))
-    }
-
-    /// Whether this is an argument of an interpreter, in which braces are the program's.
-    fn in_program(&self, at: usize) -> bool {
-        self.program.is_some_and(|end| end <= at)
-    }
-}
-
-fn inside<'a>(rest: &'a str, open: &str, close: &str) -> Option<&'a str> {
-    let inner = rest.strip_prefix(open)?;
-    // Bounded, so that a text of nothing but openings is read in linear time.
-    let limit = inner.char_indices().nth(MAX_NAME).map_or(inner.len(), |(i, _)| i);
-    let inner = inner.get(..limit)?;
-    let end = inner.find(close)?;
-    inner.get(..end)
-}
-
-fn is_word(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
+    let mut words = line_before(text, found.start()).split_whitespace();
+    let cluster = words.any(|word| is_among("kubectl oc", word));
+    let of_pod = words.any(|word| is_among("logs exec cp debug pod pods po", word));
+    let mut parts = found.as_str().rsplit('-');
+    let last = parts.next().unwrap_or_default();
+    let digit = |part: &str| part.bytes().any(|c| c.is_ascii_digit());
+    let generated = |part: &str| part.bytes().all(|c| b"bcdfghjklmnpqrstvwxz23456789".contains(&c)) && digit(part);
+    let set = parts.next().is_some_and(|set| (8..=10).contains(&set.len()) && generated(set)) && parts.next().is_some();
+    cluster && of_pod && last.contains(|c: char| c.is_ascii_lowercase()) && (digit(last) || set)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn names(text: &str) -> Vec<String> {
-        find(text).into_iter().map(|p| text[p.span.start..p.span.end].to_string()).collect()
-    }
-
-    #[test]
-    fn placeholders_in_all_their_spellings() {
-        for (text, expected) in [
-            ("kubectl get pod <pod-name> -n <ns>", vec!["<pod-name>", "<ns>"]),
-            ("psql -c \"SELECT pg_terminate_backend(<pid>);\"", vec!["<pid>"]),
-            ("NS='<value of namespace label from alert>'", vec!["<value of namespace label from alert>"]),
-            ("NODE=<instance label from alert>", vec!["<instance label from alert>"]),
-            ("svc/<cluster_name>-rw", vec!["<cluster_name>"]),
-            ("cp <path/to/file> /tmp", vec!["<path/to/file>"]),
-            ("x {{pod}} {{ pod_name }}", vec!["{{pod}}", "{{ pod_name }}"]),
-            ("curl http://x/users/{user_id}/y", vec!["{user_id}"]),
-            ("curl 'http://x/users/{user_id}'", vec!["{user_id}"]),
-            ("redis-cli -h {instance} ping", vec!["{instance}"]),
-            ("curl -H \"Authorization: YOUR_TOKEN\"", vec!["YOUR_TOKEN"]),
-            ("export T=YOUR_API_KEY", vec!["YOUR_API_KEY"]),
-            ("kubectl logs '<pod>' --since=<1h>", vec!["<pod>", "<1h>"]),
-            ("psql <<EOF\nselect kill(<pid>);\nEOF", vec!["<pid>"]),
-            ("git checkout <tag|branch>", vec!["<tag|branch>"]),
-        ] {
-            assert_eq!(names(text), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn what_only_looks_like_one() {
-        for text in [
-            "cat <<EOF > out\nx\nEOF",
-            "psql < dump.sql > out.log",
-            "psql <dump.sql >out.log",
-            "cmd <in.txt 2>err",
-            "cmd < /etc/file",
-            "diff <(a) >(b)",
-            "[ a \\< b ] && [ c \\> d ]",
-            "awk '$1 < 3 && $2 > 4'",
-            "psql -c 'select 1 where a<b and c>d'",
-            "docker ps --format '{{.Names}}'",
-            "docker ps --format '{{name}}'",
-            "docker inspect -f '{{range .Mounts}}{{.Source}}{{end}}' x",
-            "kubectl get po -o jsonpath='{.items[0].metadata.name}{end}'",
-            "kubectl get po -o go-template='{{range}}'",
-            "curl -w '%{http_code}' http://x",
-            "echo ${POD} {a,b} {1..3} {}",
-            "find . -exec rm {} \\;",
-            "awk '{print}' f; awk '{ print $1 }'",
-            "jq '{name}' f",
-            "jq '.[] | {name}'",
-            "git rev-parse @{upstream}",
-            "python3 -c \"print(f'{total}')\"",
-            "docker images | grep '<none>'",
-            "grep -o '<title>.*</title>'",
-            "grep -P '(?<name>x)'",
-            "echo ok # then look at <pod>",
-            "YOUR_POD=x",
-            "echo $YOUR_POD",
-            "git commit --author 'A <a@b.example>'",
-            "echo a <b> <-",
-            "gh api ${{ secrets.X }}",
-        ] {
-            let expected: &[&str] = if text == "echo a <b> <-" { &["<b>"] } else { &[] };
-            assert_eq!(names(text), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn a_mask_keeps_every_byte_in_its_place() {
-        let text = "a <pöd> 'b'";
-        let masked = mask(text, &find(text));
-        assert_eq!(masked, "a xxxxxx 'b'");
-        assert_eq!(masked.len(), text.len());
-    }
-
-    proptest! {
-        #[test]
-        fn any_text_can_be_searched(text in "[a-cY<>{}'\" OUR_é#\\n$]{0,60}") {
-            let found = find(&text);
-            let mut at = 0;
-            for p in &found {
-                prop_assert!(at <= p.span.start && p.span.end <= text.len());
-                prop_assert!(text[p.span.start..p.span.end].contains(&p.name));
-                at = p.span.end;
-            }
-            prop_assert_eq!(mask(&text, &found).len(), text.len());
-        }
-    }
-}
+#[path = "placeholder_tests.rs"]
+mod tests;

@@ -3,9 +3,8 @@
 
 use super::client::is_plain;
 use super::code::Code;
-use super::lexer::{Heredoc, Lexed, Quoting, lex};
-use super::placeholder::{Placeholder, mask};
 use super::{Command, Input};
+use crate::bash::lexer::{Heredoc, Lexed, Quoting, lex};
 
 /// Operators of `[[ … ]]` whose operands are evaluated.
 const EVALUATING: &[&str] = &["-eq", "-ne", "-lt", "-le", "-gt", "-ge", "-v", "-R"];
@@ -17,10 +16,7 @@ pub(super) fn refused(command: &Command, lookup: impl Fn(&str) -> Option<String>
     if !command.text.contains("<<") && !command.inputs.iter().any(|input| odd(&input)) {
         return Vec::new();
     }
-    let placeholders = command.inputs.iter().filter(|input| input.variable().is_none());
-    let placeholders: Vec<Placeholder> =
-        placeholders.map(|i| Placeholder { span: i.span, name: i.name.clone() }).collect();
-    let masked = mask(&command.text, &placeholders);
+    let masked = command.masked();
     let lexed = lex(&masked);
     let code = Code::of(&masked, &lexed);
     let refuses = |input: &&Input| {

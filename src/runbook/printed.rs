@@ -1,8 +1,8 @@
 //! What a command prints, where a block shows it below the command without prompts: a table with its head in capitals,
 //! or the `...` of somebody who left lines out.
 
-use super::lexer::{Lexed, lex};
 use super::text::Excerpt;
+use crate::bash::lexer::{Lexed, lex};
 use crate::source::Span;
 
 /// Looks for printed lines in one block.

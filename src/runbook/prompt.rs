@@ -1,8 +1,8 @@
 //! Blocks that show a terminal: commands behind prompts, their continuations, and the sample output below them.
 
 use super::printed::Printed;
-use super::shell::Bash;
 use super::text::Excerpt;
+use crate::bash::has_syntax_error;
 use crate::source::Span;
 
 /// Shell text of a block, with the sample output that follows it.
@@ -30,7 +30,7 @@ const MAX_CONTINUATION: usize = 60;
 
 /// Looks for prompts. Where `#` may be the prompt of root (console blocks) it is one only if no line has another
 /// prompt: beside those it begins a comment.
-pub(super) fn read(bash: &mut Bash, body: &Excerpt, console: bool) -> Shown {
+pub(super) fn read(body: &Excerpt, console: bool) -> Shown {
     let lines: Vec<(&str, Span)> = body.lines().collect();
     if let Some(prompt) = lines.iter().find_map(|(line, _)| foreign(line)) {
         return Shown::Foreign(prompt.to_string());
@@ -56,7 +56,7 @@ pub(super) fn read(bash: &mut Bash, body: &Excerpt, console: bool) -> Shown {
         flush(&mut typed, &mut output);
         let mut text = Excerpt::default();
         text.push_part(body, Span::new(span.start + width, span.end));
-        at += continuation(bash, body, lines.get(at..).unwrap_or_default(), root, &mut text);
+        at += continuation(body, lines.get(at..).unwrap_or_default(), root, &mut text);
         typed.push(Typed { text, expected: None });
     }
     flush(&mut typed, &mut output);
@@ -147,9 +147,9 @@ fn flush(typed: &mut [Typed], output: &mut String) {
 
 /// Appends the lines that continue a prompted one, and returns how many they are: after a `\`, behind `> `, or until
 /// a here-document, a quote or a loop is complete. A line that never becomes complete keeps to itself.
-fn continuation(bash: &mut Bash, body: &Excerpt, next: &[(&str, Span)], root: bool, text: &mut Excerpt) -> usize {
+fn continuation(body: &Excerpt, next: &[(&str, Span)], root: bool, text: &mut Excerpt) -> usize {
     let mut best = (text.clone(), 0);
-    let mut complete = bash.is_complete(&masked(&text.text));
+    let mut complete = !has_syntax_error(&masked(&text.text));
     let mut marked = true;
     for (count, (line, span)) in next.iter().enumerate().take(MAX_CONTINUATION) {
         if complete || prompt(line, root).is_some() {
@@ -162,8 +162,8 @@ fn continuation(bash: &mut Bash, body: &Excerpt, next: &[(&str, Span)], root: bo
         marked &= bare > 0 || slash;
         text.push("\n", body.origin(span.start.saturating_sub(1)));
         text.push_part(body, Span::new(span.start + bare, span.end));
-        complete = bash.is_complete(&masked(&text.text));
-        // Marked lines belong to the command even if the grammar does not understand the whole of it.
+        complete = !has_syntax_error(&masked(&text.text));
+        // Marked lines belong to the command even if the reader does not understand the whole of it.
         if complete || marked {
             best = (text.clone(), count + 1);
         }
@@ -246,7 +246,7 @@ mod tests {
     fn typed(body: &str, console: bool) -> Vec<(String, Option<String>)> {
         let mut excerpt = Excerpt::default();
         excerpt.push(body, 0);
-        match read(&mut Bash::new(4096), &excerpt, console) {
+        match read(&excerpt, console) {
             Shown::Plain(typed) => {
                 typed.into_iter().filter(|t| t.expected.is_some()).map(|t| (t.text.text, t.expected)).collect()
             }

@@ -6,7 +6,6 @@ use super::hands::Hands;
 use super::markdown::Code;
 use super::model::link_variables;
 use super::runs::Run;
-use super::shell::Bash;
 use super::text::Excerpt;
 use super::{ByHand, CodeBlock, Command, Reading, Replaced, Runbook, RunbookPhase, Settings, Step, StepKind};
 use crate::source::{Pos, Source, Span};
@@ -83,15 +82,7 @@ impl Runbook {
 fn commands_of(written: Written<'_>) -> Result<Vec<Command>, String> {
     let (body, exact) = excerpt(written);
     let code = Code { info: "bash".to_string(), fenced: true, body, span: written.span, unread: None, row: None };
-    let mut bash = Bash::new(written.text.len());
-    let read = commands::read(
-        &mut bash,
-        written.source,
-        &code,
-        &Reading::default(),
-        RunbookPhase::Other,
-        &mut Hands::default(),
-    );
+    let read = commands::read(written.source, &code, &Reading::default(), RunbookPhase::Other, &mut Hands::default());
     let mut commands: Vec<Command> = match read {
         Block::Run(runs) => {
             // What is no command at all cannot be run; what never ends, or a condition, was decided by whoever wrote this.

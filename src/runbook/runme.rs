@@ -1,6 +1,10 @@
 //! The attributes that Runme keeps behind the tag of a fence: `bash {"name":"deploy","background":"true"}`, or as older
 //! ones have it `sh {name=deploy background=true}`. They belong to another tool: what is not understood is no mistake.
 
+use super::text::pattern;
+use regex::Regex;
+use std::sync::LazyLock;
+
 /// What is taken from them.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Attributes {
@@ -10,41 +14,26 @@ pub(super) struct Attributes {
     pub background: Option<bool>,
 }
 
+/// `"name":"x"`, `"background":true`, or `name=x`.
+static PAIR: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r#"(?x) "(name|background)"\s*:\s*(?: "([^"]*)" | (true|false) ) | [\{\s,](name|background)=["']?([^\s,"'}]*)"#,
+    )
+});
+
 /// Reads the attributes of an info string.
 pub(super) fn attributes(info: &str) -> Attributes {
-    let Some(braces) = info.find('{').and_then(|at| info.get(at..)) else { return Attributes::default() };
-    let braces = braces.trim();
-    // Pandoc's `{.bash}` is a tag.
-    if braces.starts_with("{.") {
-        return Attributes::default();
-    }
-    match serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(braces) {
-        Ok(map) => {
-            let text = |key: &str| match map.get(key)? {
-                serde_json::Value::String(text) => Some(text.clone()),
-                serde_json::Value::Bool(value) => Some(value.to_string()),
-                _ => None,
-            };
-            of(text("name"), text("background"))
-        }
-        Err(_) => {
-            let inner = braces.trim_start_matches('{').trim_end_matches('}');
-            let value = |key: &str| {
-                inner.split([' ', '\t', ',']).find_map(|pair| {
-                    let value = pair.trim().strip_prefix(key)?.strip_prefix('=')?;
-                    Some(value.trim_matches(['"', '\'']).to_string())
-                })
-            };
-            of(value("name"), value("background"))
+    let mut out = Attributes::default();
+    let braces = info.find('{').and_then(|at| info.get(at..)).unwrap_or_default();
+    // Pandoc's `{.bash}` is a tag; what never ends is nothing.
+    for pair in PAIR.captures_iter(braces).filter(|_| !braces.starts_with("{.") && braces.trim_end().ends_with('}')) {
+        let value = pair.get(2).or(pair.get(3)).or(pair.get(5)).map_or("", |value| value.as_str().trim());
+        match pair.get(1).or(pair.get(4)).map(|key| key.as_str()) {
+            Some("name") => out.name = Some(value.to_string()).filter(|name| name.contains(char::is_alphanumeric)),
+            _ => out.background = Some(true).filter(|_| value == "true"),
         }
     }
-}
-
-fn of(name: Option<String>, background: Option<String>) -> Attributes {
-    Attributes {
-        name: name.map(|name| name.trim().to_string()).filter(|name| name.chars().any(char::is_alphanumeric)),
-        background: background.filter(|value| value == "true").map(|_| true),
-    }
+    out
 }
 
 #[cfg(test)]

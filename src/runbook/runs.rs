@@ -6,9 +6,9 @@ use super::hands::Hands;
 use super::phase;
 use super::placeholder;
 use super::prompt::Typed;
-use super::shell::Bash;
 use super::text::shorten;
 use super::{ByHand, Command};
+use crate::bash::split;
 use crate::source::{Source, Span};
 
 /// Commands that follow each other, or what cannot be run.
@@ -25,12 +25,12 @@ pub(super) struct Run {
 }
 
 /// Cuts what was typed into runs; the sample output goes to the last command.
-pub(super) fn cut(bash: &mut Bash, source: &Source, typed: &Typed, tag: &str, hands: &mut Hands, runs: &mut Vec<Run>) {
+pub(super) fn cut(source: &Source, typed: &Typed, tag: &str, hands: &mut Hands, runs: &mut Vec<Run>) {
     let text = &typed.text.text;
     let masked = placeholder::mask(text, &placeholder::find(text));
-    let spans = bash.split(&masked);
-    let none = file_contents::find(&masked, &spans)
-        .or_else(|| commands::not_shell(bash, &masked, &spans, &typed.text, source));
+    let spans = split(&masked);
+    let none =
+        file_contents::find(&masked, &spans).or_else(|| commands::not_shell(&masked, &spans, &typed.text, source));
     let place = |start: usize, end: usize| {
         Span::new(typed.text.origin(start), typed.text.origin(end.saturating_sub(1).max(start)) + 1)
     };
@@ -44,10 +44,8 @@ pub(super) fn cut(bash: &mut Bash, source: &Source, typed: &Typed, tag: &str, ha
                 true => {
                     let why = ByHand::Invalid(none.why.clone());
                     let all = spans.iter().map(|span| typed.text.part(*span));
-                    let all = all.map(|part| Command {
-                        by_hand: Some(why.clone()),
-                        ..commands::command(bash, source, &part, tag)
-                    });
+                    let all =
+                        all.map(|part| Command { by_hand: Some(why.clone()), ..commands::command(source, &part, tag) });
                     (why.clone(), all.collect())
                 }
             };
@@ -56,8 +54,8 @@ pub(super) fn cut(bash: &mut Bash, source: &Source, typed: &Typed, tag: &str, ha
             return;
         }
         let line = source.line(typed.text.origin(span.start));
-        let why = hands.judge(bash, masked.get(span.start..span.end).unwrap_or_default(), line);
-        let mut command = commands::command(bash, source, &typed.text.part(*span), tag);
+        let why = hands.judge(masked.get(span.start..span.end).unwrap_or_default(), line);
+        let mut command = commands::command(source, &typed.text.part(*span), tag);
         command.by_hand.clone_from(&why);
         let said = masked.get(before..span.start).and_then(comment).filter(|_| runs.len() > first);
         before = span.end;

@@ -15,7 +15,7 @@ const USUAL_PATTERN: usize = 64 << 10;
 const LARGEST_PATTERN: usize = 1 << 20;
 
 /// How the commands of a block are run and judged. `None` means: as usual.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Settings {
     /// `in`: the service in whose container they run, instead of the toolbox or `respond.service`.
     pub place: Option<String>,
@@ -124,17 +124,7 @@ impl Settings {
 
     /// Whether it says nothing.
     pub fn is_empty(&self) -> bool {
-        let Settings { place, timeout, retry, expect, expect_exit, background, capture, skip, choose, errors } = self;
-        place.is_none()
-            && timeout.is_none()
-            && retry.is_none()
-            && expect.is_none()
-            && expect_exit.is_none()
-            && background.is_none()
-            && capture.is_none()
-            && skip.is_none()
-            && choose.is_none()
-            && errors.is_none()
+        *self == Settings::default()
     }
 }
 

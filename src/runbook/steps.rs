@@ -9,10 +9,9 @@ use super::ids::{self, Part as Identity};
 use super::markdown::{Block, Code};
 use super::parts::{Part, Placed, is_for_people, parts, placed, span, title_of};
 use super::runs::Run;
-use super::shell::Bash;
 use super::text::sha256;
 use super::{CodeBlock, Command, LeftOut, Reading, RunbookPhase, Settings, Step, StepKind, Unread};
-use super::{phase, verbs};
+use super::{bold, phase};
 use crate::source::{Diagnostics, Source, Span};
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
@@ -30,6 +29,8 @@ pub(super) struct Section<'a> {
     pub pinned: bool,
     /// The blocks before the next heading.
     pub blocks: Vec<&'a Block>,
+    /// Whether one of them asks for something to be done.
+    pub asks: bool,
     /// Its phase.
     pub phase: RunbookPhase,
     /// Whether headings stand below it.
@@ -51,16 +52,11 @@ pub(super) struct Text<'a> {
 }
 
 /// The steps of the sections.
-pub(super) fn of_sections(
-    bash: &mut Bash,
-    text: &Text<'_>,
-    sections: &[Section<'_>],
-    diags: &mut Diagnostics,
-) -> Vec<Step> {
+pub(super) fn of_sections(text: &Text<'_>, sections: &[Section<'_>], diags: &mut Diagnostics) -> Vec<Step> {
     let (settings, hands) = (Settings::default(), Hands::default());
     let (steps, identities, path) = (Vec::new(), Vec::new(), Arc::from([]));
     let mut builder =
-        Builder { bash, text, diags, steps, identities, path, settings, units: 0, ran: false, hands, intro: None };
+        Builder { text, diags, steps, identities, path, settings, units: 0, ran: false, hands, intro: None };
     let mut above: Vec<(u8, &str)> = Vec::new();
     let mut used: HashSet<usize> = HashSet::new();
     for section in sections {
@@ -105,7 +101,6 @@ struct Piece {
 }
 
 struct Builder<'a> {
-    bash: &'a mut Bash,
     text: &'a Text<'a>,
     diags: &'a mut Diagnostics,
     /// Each with the number of its identity.
@@ -162,48 +157,44 @@ impl Builder<'_> {
     }
 
     fn parts(&mut self, section: &Section<'_>) {
-        let acts = section.phase != RunbookPhase::Reference;
-        let title = section.title.as_str();
-        let start = section.heading.map(|(_, span)| span.start);
-        let whole = |start: usize| {
-            Span::new(start, section.blocks.iter().filter_map(|b| span(b)).map(|s| s.end).max().unwrap_or(start))
-        };
-        let heading_end = section.heading.map_or(0, |(_, span)| span.end);
+        let (title, phase) = (section.title.as_str(), section.phase);
+        let heading = section.heading.map_or(Span::new(0, 0), |(_, span)| span);
+        let end = section.blocks.iter().filter_map(|block| span(block)).map(|span| span.end).max();
+        let span = Span::new(heading.start, end.unwrap_or_default().max(heading.end));
+        let acts = phase != RunbookPhase::Reference;
+        let codes = placed(section.blocks.iter().copied());
+        let whole = |codes, wanted| Unit { title: title.to_string(), span, codes, phase, wanted };
         if phase::is_step(title) {
-            let codes = placed(section.blocks.iter().copied());
             // A numbered heading above others is a chapter; its text only leads to them.
             // A table that only tells something is none either.
-            let says = !section.blocks.is_empty() || section.phase != RunbookPhase::Other;
-            let wanted = acts && !section.has_children && (says || verbs::is_imperative(phase::strip_number(title)));
-            let span = whole(start.unwrap_or(0));
-            let span = Span::new(span.start, span.end.max(heading_end));
-            self.unit(Unit { title: title.to_string(), span, codes, phase: section.phase, wanted });
-            return;
+            let says = !section.blocks.is_empty() || phase != RunbookPhase::Other;
+            let wanted = acts && !section.has_children && (says || phase::is_imperative(phase::strip_number(title)));
+            return self.unit(whole(codes, wanted));
         }
-        let parts = parts(&section.blocks, section.phase);
+        let parts = parts(&section.blocks, phase);
         let has_items = parts.iter().any(|part| matches!(part, Part::Item { .. }));
-        let codes = placed(section.blocks.iter().copied());
-        // "Step 2: Check the deploys" above a command is its title, whatever the heading is.
-        let counted = codes.iter().any(|placed| placed.intro.is_some_and(|(text, _)| phase::is_step(text)));
+        // "Step 2: Check the deploys" above a command is its title, whatever the heading is, and so is "**Check the deploys**".
+        let names = |(text, span)| {
+            let label = bold::label(&self.text.source.text, text, span).filter(|label| label.alone);
+            phase::is_step(text) || label.is_some_and(|label| phase::is_imperative(label.text))
+        };
+        let counted = codes.iter().any(|placed| placed.intro.is_some_and(names));
         let lone = has_items || title.is_empty() || counted || phase::is_only_a_phase(title);
         if !lone && !codes.is_empty() {
-            let span = whole(start.unwrap_or(0));
-            self.unit(Unit { title: title.to_string(), span, codes, phase: section.phase, wanted: false });
-            return;
+            return self.unit(whole(codes, false));
         }
+        let words_alone = codes.is_empty() && !has_items && !section.has_children && !section.blocks.is_empty();
         for part in parts {
             match part {
                 Part::Item { title: item, span, codes } => {
                     let title = if item.is_empty() { title.to_string() } else { item };
-                    self.unit(Unit { title, span, codes, phase: section.phase, wanted: acts });
+                    self.unit(Unit { title, span, codes, phase, wanted: acts });
                 }
-                Part::Loose(codes) => self.loose(codes, title, section.phase),
+                Part::Loose(codes) => self.loose(codes, title, phase),
             }
         }
-        let words_alone = codes.is_empty() && !has_items && !section.has_children && !section.blocks.is_empty();
-        if words_alone && is_for_people(section.phase) && !title.is_empty() {
-            let span = whole(start.unwrap_or(0));
-            self.unit(Unit { title: title.to_string(), span, codes, phase: section.phase, wanted: true });
+        if words_alone && is_for_people(phase) && !title.is_empty() {
+            self.unit(whole(codes, true));
         }
     }
 
@@ -240,15 +231,13 @@ impl Builder<'_> {
             let note = self.text.notes.of_block(placed.code);
             let name = note.and_then(|note| note.name.clone());
             let (source, reading) = (self.text.source, self.text.reading);
-            let read = commands::read(self.bash, source, placed.code, reading, unit.phase, &mut self.hands);
+            let read = commands::read(source, placed.code, reading, unit.phase, &mut self.hands);
             let like = Piece::at(title, whole, self.block(placed.code, note), name);
             if with_clients {
                 match &read {
                     Read::Run(runs) if is_of_client(runs, reading) => {
                         let hands = &mut Hands::default();
-                        if let Read::Person(why) =
-                            commands::read(self.bash, source, placed.code, &bare, unit.phase, hands)
-                        {
+                        if let Read::Person(why) = commands::read(source, placed.code, &bare, unit.phase, hands) {
                             add(&mut plain, like.clone().for_a_person(why));
                         }
                     }
@@ -415,13 +404,14 @@ impl Piece {
     }
 
     fn at(title: String, span: Span, block: CodeBlock, name: Option<Name>) -> Piece {
-        let kind = StepKind::Commands(Vec::new());
-        let (held, left_out) = (Vec::new(), Vec::new());
-        Piece { title, span, kind, held, blocks: vec![block], left_out, name }
+        Piece { blocks: vec![block], name, ..Piece::new(title, span, StepKind::Commands(Vec::new())) }
     }
 
     fn manual(title: String, span: Span, why: String) -> Piece {
-        let kind = StepKind::Manual(why);
+        Piece::new(title, span, StepKind::Manual(why))
+    }
+
+    fn new(title: String, span: Span, kind: StepKind) -> Piece {
         let (held, blocks, left_out) = (Vec::new(), Vec::new(), Vec::new());
         Piece { title, span, kind, held, blocks, left_out, name: None }
     }

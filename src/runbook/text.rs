@@ -2,6 +2,7 @@
 //! byte, where it came from.
 
 use crate::source::Span;
+use regex::Regex;
 
 /// Text with its origin: verbatim runs of the source, in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -67,6 +68,25 @@ impl Excerpt {
             (bare, span)
         })
     }
+}
+
+/// A regular expression that stands in the code.
+pub(super) fn pattern(text: &str) -> Regex {
+    // Each is used by a test of its file, which would fail.
+    Regex::new(text).expect("a regular expression that is right")
+}
+
+/// Whether a word is one of a list of words with blanks between them.
+pub(super) fn is_among(list: &str, word: &str) -> bool {
+    list.split_whitespace().any(|known| known == word)
+}
+
+/// The first place from `at` on at which a character begins.
+pub(super) fn until_char(text: &str, mut at: usize) -> usize {
+    while !text.is_char_boundary(at) && at < text.len() {
+        at += 1;
+    }
+    at
 }
 
 /// The SHA-256 of a text, in lower-case hex.

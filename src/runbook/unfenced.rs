@@ -4,7 +4,7 @@
 use super::commands::{first_word, is_option};
 use super::language::{Language, is_known_command, of_tag, tag};
 use super::markdown::{Code, Row};
-use super::text::Excerpt;
+use super::text::{Excerpt, is_among, until_char};
 use super::{Unread, phase};
 use crate::source::Span;
 use std::collections::HashSet;
@@ -83,10 +83,6 @@ fn is_typed(line: &str, known: impl Fn(&str) -> bool) -> bool {
     let shown = words.clone().any(marks) || program.contains('/');
     let english = !quoted && words.any(|word| is_among(SENTENCE, word));
     !ends && !left_out && !english && (shown || !is_among(ENGLISH, program))
-}
-
-fn is_among(list: &str, word: &str) -> bool {
-    list.split_whitespace().any(|known| known == word)
 }
 
 /// A paragraph whose lines are commands, or end in commands below a line that leads to them: where they begin, and the block that
@@ -205,11 +201,8 @@ fn is_told_to_run(typed: &HashSet<&str>, text: &str, code: &Inline, goes_on: boo
     let (Some(before), Some(after)) = (text.get(..code.at), text.get(code.at + code.text.len()..)) else {
         return false;
     };
-    let mut from = before.len().saturating_sub(NEAR);
-    while !before.is_char_boundary(from) {
-        from += 1;
-    }
-    let before = before.get(from..).unwrap_or_default().trim_end();
+    let near = until_char(before, before.len().saturating_sub(NEAR));
+    let before = before.get(near..).unwrap_or_default().trim_end();
     // "If it is not up after a minute, run `x`" asks for it, "do not run `x`" does not.
     let sentence =
         before.rsplit(['.', ';', ',', ':']).next().unwrap_or_default().to_lowercase().replace('\u{2019}', "'");
@@ -344,17 +337,20 @@ mod tests {
         let untagged = "## Fix\n\n```\ndf -h\n```\n";
         for page in [table, untagged, "## Fix\n\ndf -h\n"] {
             let mut runbook = runbook(page);
-            runbook.settle(None, &BTreeMap::new());
+            runbook.settle(&BTreeMap::new());
             assert!(matches!(runbook.steps[0].commands()[0].handling, Handling::Blocked(_)), "{page}");
             for (decided, runs) in [(Do::Run, true), (Do::Skip, false)] {
                 let decision = Decision::about(&runbook.steps[0].commands()[0], decided, "me", "2026-11-20");
                 let accepted = Accepted { source: runbook.source.clone(), decisions: vec![decision] };
-                runbook.settle(Some(&accepted), &BTreeMap::new());
+                let accepted = Some(std::sync::Arc::new(accepted));
+                runbook.accepted.clone_from(&accepted);
+                runbook.settle(&BTreeMap::new());
                 let handling = &runbook.steps[0].commands()[0].handling;
                 assert!(matches!(handling, Handling::Run(_)) == runs && !matches!(handling, Handling::Blocked(_)));
                 let mut other =
                     super::tests::runbook(&page.replace("Disk", "If the disk is full").replace("Fix", "Mend"));
-                other.settle(Some(&accepted), &BTreeMap::new());
+                other.accepted.clone_from(&accepted);
+                other.settle(&BTreeMap::new());
                 assert!(matches!(other.steps[0].commands()[0].handling, Handling::Blocked(_)), "{page}");
             }
         }

@@ -7,6 +7,4 @@ mod read;
 
 pub use catalog::{Alert, Catalog, DrilledBy, FILE, Mode, Service, Slo, drill_every};
 pub use period::{A_PERIOD, parse_period, show};
-pub use read::{
-    EXAMPLE, LAST_TIER, NAME_PATTERN, Named, paths_shape, read, read_own_mode, read_root, read_service, read_slo, shown,
-};
+pub use read::{EXAMPLE, Named, read, schema, shown};

@@ -1,12 +1,14 @@
 //! Background jobs of earlier commands: `$!` and `wait` mean them as they would in one shell, although the shell that
 //! started them is gone. The supervisor is the parent of such orphans and so knows how they end.
 
+use crate::bash::lexer::{Quoting, lex};
+use crate::bash::{self, Statement, StatementKind};
+use crate::source::Span;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::Path;
-use tree_sitter::{Node, Parser};
 
 /// Most jobs that are remembered.
 const MOST: usize = 1000;
@@ -90,36 +92,31 @@ impl Jobs {
     /// The text with `$!` replaced by the last job of an earlier command, up to where the text starts a job itself.
     pub fn fill_in<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let Some(last) = self.last.filter(|_| text.contains("$!")) else { return Cow::Borrowed(text) };
-        let mut parser = Parser::new();
-        let tree = parser.set_language(&tree_sitter_bash::LANGUAGE.into()).ok().and_then(|()| parser.parse(text, None));
-        let Some(tree) = tree else { return Cow::Borrowed(text) };
-        let mut found = Vec::new();
-        walk(tree.root_node(), text, &mut found);
+        let (script, lexed) = (bash::read(text), lex(text));
+        let all = script.all();
+        // Run later, when there may be another job.
+        let later = |statement: &&&Statement| matches!(statement.kind, StatementKind::Function { .. });
+        let functions: Vec<Span> = all.iter().filter(later).map(|statement| statement.span).collect();
+        let in_function = |at: usize| functions.iter().any(|span| span.start <= at && at < span.end);
+        let starts = all.iter().filter(|statement| matches!(statement.kind, StatementKind::Background(_)));
+        let starts = starts.map(|statement| statement.span.end).filter(|at| !in_function(*at));
+        let until = starts.min().unwrap_or(text.len());
         let mut filled = String::with_capacity(text.len());
         let mut from = 0;
-        for (start, end) in found {
-            filled.push_str(text.get(from..start).unwrap_or_default());
-            filled.push_str(&last.to_string());
-            from = end;
+        for (at, sign) in text.match_indices("$!").take_while(|(at, _)| *at < until) {
+            let before = text.get(..at).unwrap_or_default();
+            let escaped = (before.len() - before.trim_end_matches('\\').len()) % 2 == 1;
+            let expands =
+                !matches!(lexed.quoting(at), Quoting::Single | Quoting::AnsiC | Quoting::RawHeredoc | Quoting::Comment);
+            if expands && !escaped && !before.ends_with('$') && !in_function(at) {
+                filled.push_str(text.get(from..at).unwrap_or_default());
+                filled.push_str(&last.to_string());
+                from = at + sign.len();
+            }
         }
         filled.push_str(text.get(from..).unwrap_or_default());
         Cow::Owned(filled)
     }
-}
-
-/// Collects the `$!` of a node in order; false once a job was started.
-fn walk(node: Node<'_>, text: &str, found: &mut Vec<(usize, usize)>) -> bool {
-    match node.kind() {
-        "&" => return false,
-        // Run later, when there may be another job.
-        "function_definition" => return true,
-        "simple_expansion" if text.get(node.byte_range()) == Some("$!") => {
-            found.push((node.start_byte(), node.end_byte()));
-        }
-        _ => {}
-    }
-    let mut cursor = node.walk();
-    node.children(&mut cursor).all(|child| walk(child, text, found))
 }
 
 fn words(pids: impl Iterator<Item = i32>) -> String {

@@ -69,7 +69,8 @@ pub fn beginning(text: &str, most: usize) -> &str {
     text.get(..floor_char_boundary(text, most)).unwrap_or_default()
 }
 
-fn floor_char_boundary(text: &str, offset: usize) -> usize {
+/// The last place in a text that is not behind this one and between two characters.
+pub(super) fn floor_char_boundary(text: &str, offset: usize) -> usize {
     let mut at = offset.min(text.len());
     while !text.is_char_boundary(at) {
         at -= 1;
@@ -190,21 +191,40 @@ pub struct Diagnostic {
     pub help: Option<String>,
 }
 
+/// A name that was read, and that can be judged only once it is known what there is.
+#[derive(Debug, Clone)]
+pub struct Mention {
+    /// What names it, for a message.
+    pub by: String,
+    /// The name.
+    pub name: String,
+    /// What it is one of.
+    pub among: Among,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// What a name is one of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Among {
+    /// The services of the stack.
+    Services,
+    /// The names by which a client inside the stack can call a service.
+    Hosts,
+}
+
 /// The mistakes of any number of files, in the order in which they were found.
 #[derive(Debug, Clone, Default)]
 pub struct Diagnostics {
     /// All of them.
     pub all: Vec<Diagnostic>,
-    /// The keys that each reader of a map asked for, when they are noted.
-    pub(super) asked: Option<Vec<Vec<super::shape::Asked>>>,
+    /// The names that could not be judged yet, of the file that is read.
+    pub mentions: Vec<Mention>,
+    /// What is noted of readers that are run to describe what they take.
+    pub(super) describing: Option<Box<super::shape::Describing>>,
 }
 
 impl Diagnostics {
-    /// Diagnostics that also note which keys are asked for, for the schema.
-    pub fn noting() -> Diagnostics {
-        Diagnostics { asked: Some(Vec::new()), ..Diagnostics::default() }
-    }
-
     /// Notes an error and returns it for more detail.
     pub fn error(&mut self, source: &Arc<Source>, span: Span, message: impl Into<String>) -> &mut Diagnostic {
         self.push(Level::Error, source, span, message)
@@ -231,7 +251,12 @@ impl Diagnostics {
 
     /// Whether any of them is an error.
     pub fn has_errors(&self) -> bool {
-        self.all.iter().any(|d| d.level == Level::Error)
+        self.has_errors_since(0)
+    }
+
+    /// Whether any of those behind the first `known` ones is an error.
+    pub fn has_errors_since(&self, known: usize) -> bool {
+        self.all.iter().skip(known).any(|d| d.level == Level::Error)
     }
 }
 
@@ -248,9 +273,9 @@ impl Diagnostic {
         self
     }
 
-    /// Sets what to do about it.
+    /// Sets what to do about it; an empty text is nothing.
     pub fn help(&mut self, help: impl Into<String>) -> &mut Self {
-        self.help = Some(help.into());
+        self.help = Some(help.into()).filter(|help| !help.is_empty());
         self
     }
 }

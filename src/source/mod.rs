@@ -9,17 +9,19 @@ pub mod shape;
 mod syntax;
 mod toml;
 mod values;
+mod words;
 mod yaml;
 #[cfg(test)]
 mod yaml_tests;
 
 pub use self::toml::parse_toml;
-pub use diagnostic::{Diagnostic, Diagnostics, Level, Pos, Source, Span, beginning};
+pub use diagnostic::{Among, Diagnostic, Diagnostics, Level, Mention, Pos, Source, Span, beginning};
 pub use read::{ReadError, beside, outside, tidy, work_tree};
-pub use reader::{MapReader, did_you_mean, list, nearest};
+pub use reader::{At, MapReader, did_you_mean, list, nearest};
 pub use render::{blocks, concealed, render};
-pub use shape::Form;
+pub use shape::{Form, describe};
 pub use values::{
-    FromYaml, MAX_DURATION, MAX_RATE, Mistake, SHORTENED, decimal, parse_duration, parse_rate, parse_size, shorten,
+    FromYaml, MAX_DURATION, MAX_RATE, SHORTENED, decimal, is_name, parse_duration, parse_rate, parse_size, shorten,
 };
+pub use words::Page;
 pub use yaml::{Entry, MAX_BYTES, Node, Value, parse};

@@ -9,13 +9,203 @@
 //! Some(Lock { service: service?, sessions: sessions.unwrap_or(1) })
 //! ```
 
-use super::shape::Asked;
-use super::values::{FromYaml, Mistake, shorten};
-use super::{Diagnostic, Diagnostics, Entry, Form, Node, Source, Span, Value};
+use super::shape::{self, Asked};
+use super::values::{FromYaml, shorten};
+use super::{Diagnostic, Diagnostics, Entry, Form, Level, Node, Source, Span, Value};
+use serde_json::json;
 use std::sync::Arc;
 
-/// The shape of a value that has a reader of its own.
-const UNKNOWN: Option<fn() -> Option<serde_json::Value>> = None;
+/// A value that somebody wrote: its key, the file in which it stands, and where mistakes about it go. A reader that is run
+/// to describe itself (see [`super::shape::describe`]) gets an empty map for every value, and leaves its shape behind.
+pub struct At<'a> {
+    /// Its key; an item of a list has that of the list.
+    pub key: &'a str,
+    /// Where the key stands; the item itself in a list.
+    pub key_span: Span,
+    /// The value.
+    pub node: &'a Node,
+    /// The file.
+    pub source: &'a Arc<Source>,
+    /// Where mistakes go.
+    pub diags: &'a mut Diagnostics,
+}
+
+impl<'a> At<'a> {
+    /// A whole document.
+    pub fn root(node: &'a Node, source: &'a Arc<Source>, diags: &'a mut Diagnostics) -> Self {
+        At { key: "", key_span: node.span, node, source, diags }
+    }
+
+    /// A value within this one.
+    pub fn inner<'b>(&'b mut self, key: &'b str, key_span: Span, node: &'b Node) -> At<'b> {
+        At { key, key_span, node, source: self.source, diags: self.diags }
+    }
+
+    /// Notes a mistake about the value.
+    pub fn error(&mut self, message: impl Into<String>) -> &mut Diagnostic {
+        self.diags.error(self.source, self.node.span, message)
+    }
+
+    /// Notes a mistake about the key.
+    pub fn error_at_key(&mut self, message: impl Into<String>) -> &mut Diagnostic {
+        self.diags.error(self.source, self.key_span, message)
+    }
+
+    /// Line of the key, from 1.
+    pub fn line(&self) -> usize {
+        self.source.pos(self.key_span.start).line
+    }
+
+    /// A reader of the value as a map; see [`MapReader::new`].
+    pub fn map(&mut self, what: impl Into<String>) -> Option<MapReader<'_>> {
+        MapReader::new(self.node, what, self.source, self.diags)
+    }
+
+    /// Notes that the value is wrong, by the name of its key.
+    pub fn not<T>(&mut self, message: impl std::fmt::Display) -> Option<T> {
+        self.error(format!("`{}`: {message}", self.key));
+        None
+    }
+
+    /// Notes that the value is not what it should be: `a whole number`.
+    pub fn expected<T>(&mut self, expected: &str) -> Option<T> {
+        self.not(format!("expected {expected}, found {}", self.node.describe()))
+    }
+
+    /// The same for what must be written without quotes.
+    pub fn expected_plain<T>(&mut self, expected: &str) -> Option<T> {
+        let quotes = if matches!(self.node.value, Value::Scalar { plain: false, .. }) { " in quotes" } else { "" };
+        self.not(format!("expected {expected}, found {}{quotes}", self.node.describe()))
+    }
+
+    /// Reads a value of a type.
+    pub fn value<T: FromYaml>(&mut self) -> Option<T> {
+        if self.diags.describing.is_some() {
+            self.diags.describe(T::shape);
+            return None;
+        }
+        T::from_yaml(self)
+    }
+
+    /// Reads a text by a parser; `form` says what it is, and how it is written.
+    pub fn parse<T>(&mut self, form: impl Into<Form>, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        let form: Form = form.into();
+        if self.diags.describing.is_some() {
+            if let Some(shape) = form.shape {
+                self.diags.describe(shape);
+            }
+            return None;
+        }
+        let Some(text) = self.node.text() else { return self.expected(form.expected) };
+        parse(text).map_or_else(|message| self.not(message), Some)
+    }
+
+    /// Reads each item of a list, `kind` being what it is (`a list of phases`); `help` is how it is written, if that needs
+    /// to be said.
+    pub fn items<T>(&mut self, kind: &str, help: &str, mut read: impl FnMut(&mut At<'_>) -> Option<T>) -> Vec<T> {
+        if self.diags.describing.is_some() {
+            read(self);
+            self.diags.reshape(|item| json!({ "type": "array", "items": item }));
+            return Vec::new();
+        }
+        let node = self.node;
+        let Value::List(items) = &node.value else {
+            self.must_be(kind, help);
+            return Vec::new();
+        };
+        let key = self.key;
+        items.iter().filter_map(|item| read(&mut self.inner(key, item.span, item))).collect()
+    }
+
+    /// Reads each entry of a map of names, which may be left out, as [`At::entries`] does.
+    pub fn entries_if_any<T>(&mut self, kind: &str, help: &str, read: impl FnMut(&mut At<'_>) -> Option<T>) -> Vec<T> {
+        let read = if self.node.value == Value::Null { Vec::new() } else { self.entries(kind, help, read) };
+        self.also(json!({ "type": ["object", "null"] }));
+        read
+    }
+
+    /// Reads each entry of a map of names, as [`At::items`] does.
+    pub fn entries<T>(&mut self, kind: &str, help: &str, mut read: impl FnMut(&mut At<'_>) -> Option<T>) -> Vec<T> {
+        if self.diags.describing.is_some() {
+            read(self);
+            self.diags.reshape(|value| json!({ "type": "object", "additionalProperties": value }));
+            return Vec::new();
+        }
+        let node = self.node;
+        let Value::Map(entries) = &node.value else {
+            self.must_be(kind, help);
+            return Vec::new();
+        };
+        entries
+            .iter()
+            .filter_map(|Entry { key, key_span, value }| read(&mut self.inner(key, *key_span, value)))
+            .collect()
+    }
+
+    /// Notes that the value is not of the kind that it must be.
+    pub fn must_be(&mut self, kind: &str, help: &str) {
+        let message = format!("`{}` must be {kind}, found {}", shorten(self.key), self.node.describe());
+        self.error(message).help(help);
+    }
+
+    /// Notes an empty list or map as a mistake, after it was read: what is of the wrong kind has been told by then.
+    pub fn must_not_be_empty(&mut self, message: impl Into<String>, help: &str) {
+        self.diags.reshape(|shape| {
+            let list = shape.get("items").is_some();
+            shape::with(
+                shape,
+                if list { json!({ "minItems": 1 }) } else { json!({ "type": "object", "minProperties": 1 }) },
+            )
+        });
+        let empty = match &self.node.value {
+            Value::List(items) => items.is_empty(),
+            Value::Map(entries) => entries.is_empty(),
+            Value::Null => true,
+            Value::Scalar { .. } => false,
+        };
+        let is_told = |diag: &Diagnostic| diag.level == Level::Error && diag.span == self.node.span;
+        if empty && !self.diags.all.iter().any(is_told) {
+            self.error(message).help(help);
+        }
+    }
+
+    /// Adds to what the schema says of the value that was read last.
+    pub fn also(&mut self, more: serde_json::Value) {
+        self.diags.reshape(|shape| shape::with(shape, more));
+    }
+
+    /// Describes a map with one of these keys, which the documentation has in this section; whether that is asked for.
+    pub fn describe_one_of(&mut self, section: &str, keys: &[&str], mut read: impl FnMut(&mut At<'_>, &str)) -> bool {
+        if self.diags.describing.is_none() {
+            return false;
+        }
+        let mut properties = json!({});
+        for key in keys {
+            read(self, key);
+            properties[*key] = self.diags.described(section, key).unwrap_or_default();
+        }
+        self.diags.describe(|| {
+            json!({ "type": "object", "properties": properties, "additionalProperties": false,
+                                       "minProperties": 1, "maxProperties": 1 })
+        });
+        true
+    }
+
+    /// Reads a value that may be a text, of this shape, or something else.
+    pub fn either<T>(
+        &mut self,
+        shape: impl FnOnce() -> serde_json::Value,
+        of_text: impl FnOnce(&mut At<'_>) -> Option<T>,
+        other: impl FnOnce(&mut At<'_>) -> Option<T>,
+    ) -> Option<T> {
+        if self.node.text().is_some() {
+            return of_text(self);
+        }
+        let read = other(self);
+        self.diags.reshape(|other| json!({ "anyOf": [shape(), other] }));
+        read
+    }
+}
 
 /// Reads one map.
 pub struct MapReader<'a> {
@@ -24,13 +214,16 @@ pub struct MapReader<'a> {
     /// Where mistakes go; see [`MapReader::error`].
     pub diags: &'a mut Diagnostics,
     what: String,
+    /// The section of the documentation that describes its keys.
+    section: &'static str,
     span: Span,
     entries: &'a [Entry],
-    known: Vec<&'static str>,
+    /// The keys that were asked for.
+    asked: Vec<Asked>,
     missing: Vec<&'static str>,
     failed: bool,
-    /// Which of the noted readers this is.
-    number: usize,
+    /// What the schema says beyond the keys.
+    also: serde_json::Value,
 }
 
 impl<'a> MapReader<'a> {
@@ -52,21 +245,30 @@ impl<'a> MapReader<'a> {
                 return None;
             }
         };
-        let number = diags.asked.as_ref().map_or(0, Vec::len);
-        if let Some(asked) = &mut diags.asked {
-            asked.push(Vec::new());
-        }
+        let (span, asked, missing) = (node.span, Vec::new(), Vec::new());
         Some(MapReader {
             source,
             diags,
-            number,
             what,
-            span: node.span,
+            section: "",
+            span,
             entries,
-            known: Vec::new(),
-            missing: Vec::new(),
+            asked,
+            missing,
             failed: false,
+            also: json!({}),
         })
+    }
+
+    /// The same; the documentation has its keys in this section, where that is not what the map is called.
+    pub fn of_section(mut self, section: &'static str) -> Self {
+        self.section = section;
+        self
+    }
+
+    /// Adds to the schema of the map what its keys alone do not say.
+    pub fn also(&mut self, more: serde_json::Value) {
+        self.also = shape::with(self.also.take(), more);
     }
 
     /// Where the whole map stands.
@@ -79,9 +281,16 @@ impl<'a> MapReader<'a> {
         self.entries.iter().find(|entry| entry.key == key).map_or(self.span, |entry| entry.value.span)
     }
 
+    /// Where a key stands, else the whole map.
+    pub fn key_span(&self, key: &str) -> Span {
+        self.entries.iter().find(|entry| entry.key == key).map_or(self.span, |entry| entry.key_span)
+    }
+
     /// Where the map begins: its first line, for a mistake about all of it.
     pub fn head(&self) -> Span {
-        Span::new(self.span.start, self.first_line_end())
+        let text = self.source.text.get(self.span.start..self.span.end).unwrap_or_default();
+        let first = text.lines().next().unwrap_or_default().trim_end();
+        Span::new(self.span.start, self.span.start + first.len())
     }
 
     /// Whether a key is there, whatever its value.
@@ -90,42 +299,47 @@ impl<'a> MapReader<'a> {
     }
 
     /// The entry of a key, if it is there; from then on the key counts as known.
-    pub fn entry(&mut self, key: &'static str) -> Option<&'a Entry> {
-        if !self.known.contains(&key) {
-            self.known.push(key);
+    fn entry(&mut self, key: &'static str, required: bool) -> Option<&'a Entry> {
+        match self.asked.iter_mut().find(|asked| asked.key == key) {
+            Some(asked) => asked.required |= required,
+            None => self.asked.push(Asked { key, required, shape: None }),
         }
-        self.note(key, false, UNKNOWN);
-        self.entries.iter().find(|entry| entry.key == key)
+        let entry = self.entries.iter().find(|entry| entry.key == key);
+        if required && entry.is_none() {
+            self.failed = true;
+            self.missing.push(key);
+        }
+        entry
     }
 
     /// The value of a key, if it is there.
     pub fn node(&mut self, key: &'static str) -> Option<&'a Node> {
-        self.entry(key).map(|entry| &entry.value)
+        self.entry(key, false).map(|entry| &entry.value)
     }
 
     /// The value of a key that must be there; `finish` tells when it is not.
     pub fn require_node(&mut self, key: &'static str) -> Option<&'a Node> {
-        let node = self.node(key);
-        self.note(key, true, UNKNOWN);
-        if node.is_none() {
-            self.failed = true;
-            self.missing.push(key);
-        }
-        node
+        self.entry(key, true).map(|entry| &entry.value)
+    }
+
+    /// Reads a key that may be left out by a reader of its own; `None` when it was left out or is wrong.
+    pub fn optional_by<T>(&mut self, key: &'static str, read: impl FnOnce(&mut At<'_>) -> Option<T>) -> Option<T> {
+        self.read(key, false, read)
+    }
+
+    /// Reads a key that must be there by a reader of its own; `None` when it is missing or wrong.
+    pub fn require_by<T>(&mut self, key: &'static str, read: impl FnOnce(&mut At<'_>) -> Option<T>) -> Option<T> {
+        self.read(key, true, read)
     }
 
     /// Reads a key that may be left out; `None` when it was left out or is wrong.
     pub fn optional<T: FromYaml>(&mut self, key: &'static str) -> Option<T> {
-        self.note(key, false, Some(T::shape));
-        let node = self.node(key)?;
-        self.take(key, T::from_yaml(node))
+        self.read(key, false, |at| at.value())
     }
 
     /// Reads a key that must be there; `None` when it is missing or wrong.
     pub fn require<T: FromYaml>(&mut self, key: &'static str) -> Option<T> {
-        self.note(key, true, Some(T::shape));
-        let node = self.require_node(key)?;
-        self.take(key, T::from_yaml(node))
+        self.read(key, true, |at| at.value())
     }
 
     /// Reads a key that may be left out, by a parser of texts; `form` says what it is (`a percentage like `90%``), and
@@ -136,11 +350,7 @@ impl<'a> MapReader<'a> {
         form: impl Into<Form>,
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
-        let form: Form = form.into();
-        let shape = form.shape;
-        self.note(key, false, Some(|| shape.map(|shape| shape())));
-        let node = self.node(key)?;
-        self.take(key, node.parse_text(form.expected, parse))
+        self.read(key, false, |at| at.parse(form, parse))
     }
 
     /// Reads a key that must be there, by a parser of texts.
@@ -150,11 +360,51 @@ impl<'a> MapReader<'a> {
         form: impl Into<Form>,
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
-        let form: Form = form.into();
-        let shape = form.shape;
-        self.note(key, true, Some(|| shape.map(|shape| shape())));
-        let node = self.require_node(key)?;
-        self.take(key, node.parse_text(form.expected, parse))
+        self.read(key, true, |at| at.parse(form, parse))
+    }
+
+    /// Reads a key whose mistakes say nothing about the rest of the map: they do not fail it.
+    pub fn apart<T>(&mut self, key: &'static str, read: impl FnOnce(&mut At<'_>) -> Option<T>) -> Option<T> {
+        let failed = self.failed;
+        let read = self.read(key, false, read);
+        self.failed = failed;
+        read
+    }
+
+    /// Reads a key by a reader of its own that is `default` where it is left out; `None` when it is wrong.
+    pub fn default_by<T>(
+        &mut self,
+        key: &'static str,
+        default: T,
+        read: impl FnOnce(&mut At<'_>) -> Option<T>,
+    ) -> Option<T> {
+        let read = self.read(key, false, read);
+        if self.has(key) { read } else { Some(default) }
+    }
+
+    /// Reads a key by a reader of its own.
+    pub fn read<T>(
+        &mut self,
+        key: &'static str,
+        required: bool,
+        read: impl FnOnce(&mut At<'_>) -> Option<T>,
+    ) -> Option<T> {
+        let entry = self.entry(key, required);
+        if self.diags.describing.is_some() {
+            let nothing = Node { value: Value::Map(Vec::new()), span: Span::default() };
+            let (source, key_span) = (self.source, Span::default());
+            read(&mut At { key, key_span, node: &nothing, source, diags: self.diags });
+            let shape = self.diags.described(&self.section_name(), key);
+            if let Some(asked) = self.asked.iter_mut().find(|asked| asked.key == key) {
+                asked.shape = shape.or(asked.shape.take());
+            }
+            return None;
+        }
+        let Entry { key, key_span, value } = entry?;
+        let before = self.diags.all.len();
+        let read = read(&mut At { key, key_span: *key_span, node: value, source: self.source, diags: self.diags });
+        self.failed |= self.diags.has_errors_since(before);
+        read
     }
 
     /// Notes a mistake that only the caller can see; `finish` will then be `None`.
@@ -163,10 +413,19 @@ impl<'a> MapReader<'a> {
         self.diags.error(self.source, span, message)
     }
 
+    /// Notes a mistake about the value of a key.
+    pub fn wrong(&mut self, key: &str, message: impl Into<String>) -> &mut Diagnostic {
+        self.error(self.span_of(key), message)
+    }
+
     /// Notes missing and unknown keys; `None` when anything of this map was wrong. A key that is missing because it was
     /// misspelt is told once, where it stands.
     pub fn finish(mut self) -> Option<()> {
-        let known = std::mem::take(&mut self.known);
+        if self.diags.describing.is_some() {
+            self.diags.describe_map(self.asked, self.also);
+            return None;
+        }
+        let known: Vec<&str> = self.asked.iter().map(|asked| asked.key).collect();
         let mut missing = std::mem::take(&mut self.missing);
         for entry in self.entries.iter().filter(|entry| !known.contains(&entry.key.as_str())) {
             let message = format!("{} has no key `{}`", self.what, shorten(&entry.key));
@@ -188,34 +447,8 @@ impl<'a> MapReader<'a> {
         (!self.failed).then_some(())
     }
 
-    /// Notes that a key is asked for, if somebody wants to know.
-    fn note(&mut self, key: &'static str, required: bool, shape: Option<impl FnOnce() -> Option<serde_json::Value>>) {
-        let Some(keys) = self.diags.asked.as_mut().and_then(|asked| asked.get_mut(self.number)) else { return };
-        let shape = shape.and_then(|shape| shape());
-        match keys.iter_mut().find(|known| known.key == key) {
-            Some(known) => {
-                known.required |= required;
-                known.shape = known.shape.take().or(shape);
-            }
-            None => keys.push(Asked { key, required, shape }),
-        }
-    }
-
-    fn take<T>(&mut self, key: &str, read: Result<T, Vec<Mistake>>) -> Option<T> {
-        match read {
-            Ok(value) => Some(value),
-            Err(mistakes) => {
-                for mistake in mistakes {
-                    self.error(mistake.span, format!("`{key}`: {}", mistake.message));
-                }
-                None
-            }
-        }
-    }
-
-    fn first_line_end(&self) -> usize {
-        let text = self.source.text.get(self.span.start..self.span.end).unwrap_or_default();
-        self.span.start + text.lines().next().unwrap_or_default().trim_end().len()
+    fn section_name(&self) -> String {
+        if self.section.is_empty() { self.what.trim_matches('`').to_string() } else { self.section.to_string() }
     }
 }
 

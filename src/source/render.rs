@@ -1,5 +1,6 @@
 //! Diagnostics as text: what is wrong, `path:line:column`, the line itself with a caret, and what to do about it.
 
+use super::diagnostic::floor_char_boundary;
 use super::{Diagnostic, Diagnostics, Level, Pos, Span};
 use crate::output::visible;
 use annotate_snippets::{AnnotationKind, Group, Level as Heading, Origin, Renderer, Snippet};
@@ -118,16 +119,12 @@ impl Diagnostic {
         if text.is_empty() {
             return None;
         }
-        let boundary =
-            |at: usize| (0..=at.min(text.len())).rev().find(|i| text.is_char_boundary(*i)).unwrap_or_default();
-        let at = boundary(self.span.start);
-        let start = text.get(..at)?.rfind('\n').map_or(0, |i| i + 1);
-        let end = text.get(at..)?.find('\n').map_or(text.len(), |i| at + i);
-        let end = at + text.get(at..end)?.trim_end_matches('\r').len();
-        let marked_end = boundary(self.span.end).clamp(at, end);
+        let at = floor_char_boundary(text, self.span.start);
+        let pos = self.source.pos(at);
+        let (start, next) = (self.source.start(pos.line), self.source.start(pos.line + 1));
+        let end = at + text.get(at..next)?.trim_end_matches(['\r', '\n']).len();
+        let marked_end = floor_char_boundary(text, self.span.end).clamp(at, end);
         let (head, marked, tail) = (text.get(start..at)?, text.get(at..marked_end)?, text.get(marked_end..end)?);
-        let column = head.chars().count() + 1;
-        let pos = Pos { line: text.get(..at)?.matches('\n').count() + 1, column };
         let [head, marked, tail] = [head, marked, tail].map(without_length);
         let whole = [&head, &marked, &tail].map(|part| part.chars().count()).iter().sum::<usize>();
         let (head, marked, tail) = match whole > WIDEST {

@@ -4,9 +4,9 @@
 //! A shape never rejects what the reader accepts. Durations, rates, percentages and conditions are exact; what only the
 //! whole file tells (names, files, windows that fit) is left to `check`.
 
-use super::{Diagnostics, Node, Source, Span, Value};
-use serde_json::json;
-use std::sync::Arc;
+use super::words::{Page, Words};
+use super::{At, Diagnostics, Node, Source, Span, Value};
+use serde_json::{Value as Shape, json};
 
 /// How a text is written: in words for a message, and as a shape for the schema.
 #[derive(Debug, Clone, Copy)]
@@ -37,16 +37,90 @@ pub struct Asked {
     pub key: &'static str,
     /// Whether it must be there.
     pub required: bool,
-    /// The shape of its value, where the reader says it; otherwise it has a reader of its own.
-    pub shape: Option<serde_json::Value>,
+    /// The shape of its value, with its description.
+    pub shape: Option<Shape>,
 }
 
-/// The keys that a reader of a map asks for, in order, when it is given an empty one.
-pub fn keys_of<R>(read: impl FnOnce(Node, Arc<Source>, &mut Diagnostics) -> R) -> Vec<Asked> {
-    let mut diags = Diagnostics::noting();
+/// What is noted of a reader that describes itself.
+#[derive(Debug, Clone)]
+pub(super) struct Describing {
+    words: Words,
+    /// The shape of what was read last.
+    shape: Option<Shape>,
+    /// What the readers and the documentation do not agree on.
+    gaps: Vec<String>,
+}
+
+/// The JSON Schema (draft 2020-12) of the files that a reader takes. Their words are those of the tables of `page`; keys that
+/// these do not have, and values without a shape, are the gaps beside it, which a test holds empty.
+pub fn describe<T>(title: &str, page: Page, read: impl FnOnce(&mut At<'_>) -> Option<T>) -> (Shape, Vec<String>) {
+    let describing = Describing { words: Words::read(page), shape: None, gaps: Vec::new() };
+    let mut diags = Diagnostics { describing: Some(Box::new(describing)), ..Diagnostics::default() };
     let node = Node { value: Value::Map(Vec::new()), span: Span::default() };
-    read(node, Source::new("schema", ""), &mut diags);
-    diags.asked.unwrap_or_default().into_iter().next().unwrap_or_default()
+    read(&mut At::root(&node, &Source::new("schema", ""), &mut diags));
+    let head = json!({ "$schema": "https://json-schema.org/draft/2020-12/schema", "title": title });
+    match diags.describing.map(|describing| *describing) {
+        Some(Describing { shape, gaps, .. }) => (with(head, shape.unwrap_or_default()), gaps),
+        None => (head, Vec::new()),
+    }
+}
+
+impl Diagnostics {
+    /// Says what a value looks like, if somebody wants to know.
+    pub fn describe(&mut self, shape: impl FnOnce() -> Shape) {
+        if let Some(describing) = &mut self.describing {
+            describing.shape = Some(shape());
+        }
+    }
+
+    /// Changes what is said of the value that was read last.
+    pub fn reshape(&mut self, change: impl FnOnce(Shape) -> Shape) {
+        if let Some(describing) = &mut self.describing {
+            describing.shape = Some(change(describing.shape.take().unwrap_or_default()));
+        }
+    }
+
+    /// The shape of the value of a key, with the words of the documentation.
+    pub(super) fn described(&mut self, section: &str, key: &str) -> Option<Shape> {
+        let Describing { words, shape, gaps, .. } = self.describing.as_deref_mut()?;
+        let Some(shape) = shape.take() else {
+            gaps.push(format!("{section}: `{key}` has no shape"));
+            return None;
+        };
+        match words.find(section, key) {
+            Some(text) => Some(with(shape, json!({ "description": text }))),
+            None => {
+                gaps.push(format!("{section}: {} does not describe `{key}`", words.page));
+                Some(shape)
+            }
+        }
+    }
+
+    /// Notes the shape of a map.
+    pub(super) fn describe_map(&mut self, asked: Vec<Asked>, also: Shape) {
+        let required: Vec<&str> = asked.iter().filter(|asked| asked.required).map(|asked| asked.key).collect();
+        // `steady:` with nothing behind it is a map without keys.
+        let kind = if required.is_empty() { json!(["object", "null"]) } else { json!("object") };
+        let mut map = json!({ "type": kind, "properties": {} });
+        for Asked { key, shape, .. } in asked {
+            map["properties"][key] = shape.unwrap_or_default();
+        }
+        if !required.is_empty() {
+            map["required"] = json!(required);
+        }
+        map["additionalProperties"] = false.into();
+        if let Some(describing) = &mut self.describing {
+            describing.shape = Some(with(map, also));
+        }
+    }
+}
+
+/// A shape with more said about it.
+pub fn with(mut shape: Shape, more: Shape) -> Shape {
+    if let (Some(shape), Shape::Object(more)) = (shape.as_object_mut(), more) {
+        shape.extend(more);
+    }
+    shape
 }
 
 /// Any scalar: a text, which may look like a number.
@@ -124,7 +198,7 @@ fn at_most(most: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::{FromYaml, MapReader, parse_duration, parse_rate};
+    use crate::source::{parse_duration, parse_rate};
     use proptest::prelude::*;
     use std::sync::LazyLock;
     use std::time::Duration;
@@ -151,23 +225,37 @@ mod tests {
         }
     }
 
+    /// A key without a shape or without words is a gap.
     #[test]
-    fn a_reader_tells_its_keys() {
-        let asked = keys_of(|node, source, diags| {
-            let mut map = MapReader::new(&node, "it", &source, diags).expect("a map");
-            let _ = map.node("later");
-            let _: Option<String> = map.require("name");
-            let _: Option<Duration> = map.optional("later");
-            let _ = map.require_node("name");
+    fn a_reader_describes_itself() {
+        let page =
+            ("docs/x.md", "## `it`\n\n| key | what it is |\n| --- | --- |\n| `name` | its name |\n| `all` | each |\n");
+        let (schema, gaps) = describe("It", page, |at| {
+            let mut map = at.map("`it`")?;
+            let name: Option<String> = map.require("name");
+            let _: Option<Vec<String>> = map.optional_by("all", |at| Some(at.items("a list", "", |at| at.value())));
+            let later: Option<Duration> = map.optional("later");
             let _ = map.optional_with("word", "a word", |text| Ok(text.to_string()));
-            map.finish();
+            map.also(json!({ "dependentRequired": { "all": ["later"] } }));
+            map.finish()?;
+            Some((name?, later?))
         });
-        let expected = [
-            Asked { key: "later", required: false, shape: Duration::shape() },
-            Asked { key: "name", required: true, shape: String::shape() },
-            Asked { key: "word", required: false, shape: None },
-        ];
-        assert_eq!(asked, expected);
+        let expected = json!({
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "title": "It",
+            "type": "object",
+            "properties": {
+                "name": with(scalar(), json!({ "description": "its name" })),
+                "all": { "type": "array", "items": scalar(), "description": "each" },
+                "later": duration(),
+                "word": null,
+            },
+            "required": ["name"],
+            "additionalProperties": false,
+            "dependentRequired": { "all": ["later"] },
+        });
+        assert_eq!(schema, expected);
+        assert_eq!(gaps, ["it: docs/x.md does not describe `later`", "it: `word` has no shape"]);
     }
 
     proptest! {

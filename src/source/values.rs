@@ -1,6 +1,7 @@
 //! The values that people write: texts, numbers, durations, rates, lists. Each says what it should have been.
 
-use super::{Node, Span, Value, shape};
+use super::{At, Entry, Node, Value, shape};
+use serde_json::{Value as Json, json};
 use std::time::Duration;
 
 /// Longest duration that is taken: a day.
@@ -8,24 +9,13 @@ pub const MAX_DURATION: Duration = Duration::from_secs(24 * 60 * 60);
 /// Highest rate that is taken, per second.
 pub const MAX_RATE: f64 = 100_000.0;
 
-/// Why a value is not what it should be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mistake {
-    /// Where.
-    pub span: Span,
-    /// What is wrong.
-    pub message: String,
-}
-
-/// A type that can be read from a node.
+/// A type that can be read from a value.
 pub trait FromYaml: Sized {
-    /// The value, or everything that is wrong with it.
-    fn from_yaml(node: &Node) -> Result<Self, Vec<Mistake>>;
+    /// The value; `None` when it is wrong, which is noted.
+    fn from_yaml(at: &mut At<'_>) -> Option<Self>;
 
-    /// What it looks like in the schema of scenarios. It must not reject anything that `from_yaml` accepts.
-    fn shape() -> Option<serde_json::Value> {
-        None
-    }
+    /// What it looks like in a schema. It must not reject anything that `from_yaml` accepts.
+    fn shape() -> Json;
 }
 
 /// Bytes of each unit of a size.
@@ -61,6 +51,13 @@ pub fn parse_size(text: &str, wrong: &str) -> Result<u64, String> {
     }
 }
 
+/// Whether a text is a name as files go by it: letters, digits, `-`, `_` and `.`, of which the first is a letter or a digit;
+/// at most 64.
+pub fn is_name(text: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    text.len() <= 64 && text.chars().all(fits) && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+}
+
 /// How many characters of a text are left where it is shortened for a message.
 pub const SHORTENED: usize = 60;
 
@@ -89,6 +86,33 @@ impl Node {
         }
     }
 
+    /// The entries of a map; of anything else there are none.
+    pub fn entries(&self) -> &[Entry] {
+        match &self.value {
+            Value::Map(entries) => entries,
+            _ => &[],
+        }
+    }
+
+    /// The items of a list; of anything else there are none.
+    pub fn items(&self) -> &[Node] {
+        match &self.value {
+            Value::List(items) => items,
+            _ => &[],
+        }
+    }
+
+    /// The names of the entries of a map.
+    pub fn keys(&self) -> Vec<&str> {
+        self.entries().iter().map(|entry| entry.key.as_str()).collect()
+    }
+
+    /// What these keys lead to, one within the other.
+    pub fn get(&self, path: &[&str]) -> Option<&Node> {
+        path.iter()
+            .try_fold(self, |node, key| node.entries().iter().find(|entry| entry.key == *key).map(|entry| &entry.value))
+    }
+
     /// What it is, for a message: `a list`, `a map`, `nothing`, or the text itself.
     pub fn describe(&self) -> String {
         match &self.value {
@@ -96,18 +120,6 @@ impl Node {
             Value::Scalar { text, .. } => format!("`{}`", shorten(text)),
             Value::List(_) => "a list".into(),
             Value::Map(_) => "a map".into(),
-        }
-    }
-
-    /// Reads the text of a scalar; the error of `parse` becomes the mistake's message.
-    pub fn parse_text<T>(
-        &self,
-        expected: &str,
-        parse: impl FnOnce(&str) -> Result<T, String>,
-    ) -> Result<T, Vec<Mistake>> {
-        match self.text() {
-            Some(text) => parse(text).map_err(|message| self.mistake(message)),
-            None => Err(self.expected(expected)),
         }
     }
 
@@ -122,21 +134,6 @@ impl Node {
                 entries.iter().map(|entry| (entry.key.clone(), entry.value.to_json())).collect(),
             ),
         }
-    }
-
-    fn mistake(&self, message: String) -> Vec<Mistake> {
-        vec![Mistake { span: self.span, message }]
-    }
-
-    fn expected(&self, expected: &str) -> Vec<Mistake> {
-        self.mistake(format!("expected {expected}, found {}", self.describe()))
-    }
-
-    /// The same for what must be written without quotes.
-    fn expected_plain(&self, expected: &str) -> Vec<Mistake> {
-        let quoted = matches!(self.value, Value::Scalar { plain: false, .. });
-        let quotes = if quoted { " in quotes" } else { "" };
-        self.mistake(format!("expected {expected}, found {}{quotes}", self.describe()))
     }
 }
 
@@ -164,81 +161,70 @@ fn plain_json(text: &str) -> serde_json::Value {
 }
 
 impl FromYaml for String {
-    fn from_yaml(node: &Node) -> Result<Self, Vec<Mistake>> {
-        match node.text() {
-            Some(text) if text.contains('\0') => Err(node.mistake("a text cannot hold NUL".into())),
-            Some(text) => Ok(text.to_string()),
-            None => Err(node.expected("text")),
+    fn from_yaml(at: &mut At<'_>) -> Option<Self> {
+        match at.node.text() {
+            Some(text) if text.contains('\0') => at.not("a text cannot hold NUL"),
+            Some(text) => Some(text.to_string()),
+            None => at.expected("text"),
         }
     }
 
-    fn shape() -> Option<serde_json::Value> {
-        Some(shape::scalar())
+    fn shape() -> Json {
+        shape::scalar()
     }
 }
 
 impl FromYaml for bool {
-    fn from_yaml(node: &Node) -> Result<Self, Vec<Mistake>> {
-        match node.plain() {
-            Some("true") => Ok(true),
-            Some("false") => Ok(false),
-            _ => Err(node.expected_plain("`true` or `false`")),
+    fn from_yaml(at: &mut At<'_>) -> Option<Self> {
+        match at.node.plain() {
+            Some("true") => Some(true),
+            Some("false") => Some(false),
+            _ => at.expected_plain("`true` or `false`"),
         }
     }
 
-    fn shape() -> Option<serde_json::Value> {
-        Some(serde_json::json!({ "type": "boolean" }))
+    fn shape() -> Json {
+        json!({ "type": "boolean" })
     }
 }
 
 impl FromYaml for Duration {
-    fn from_yaml(node: &Node) -> Result<Self, Vec<Mistake>> {
-        node.parse_text("a duration like `5s` or `300ms`", parse_duration)
+    fn from_yaml(at: &mut At<'_>) -> Option<Self> {
+        at.parse("a duration like `5s` or `300ms`", parse_duration)
     }
 
-    fn shape() -> Option<serde_json::Value> {
-        Some(shape::duration())
+    fn shape() -> Json {
+        shape::duration()
     }
 }
 
 impl<T: FromYaml> FromYaml for Vec<T> {
-    fn from_yaml(node: &Node) -> Result<Self, Vec<Mistake>> {
+    fn from_yaml(at: &mut At<'_>) -> Option<Self> {
+        let (key, node) = (at.key, at.node);
         let Value::List(items) = &node.value else {
-            let found = node.describe();
             let example = node.text().map_or_else(String::new, |text| format!(": write `[{}]`", shorten(text)));
-            return Err(node.mistake(format!("expected a list, found {found}{example}")));
+            return at.not(format!("expected a list, found {}{example}", node.describe()));
         };
-        let mut mistakes = Vec::new();
-        let mut values = Vec::with_capacity(items.len());
-        for item in items {
-            match T::from_yaml(item) {
-                Ok(value) => values.push(value),
-                Err(more) => mistakes.extend(more),
-            }
-        }
-        if mistakes.is_empty() { Ok(values) } else { Err(mistakes) }
+        let read: Vec<Option<T>> = items.iter().map(|item| T::from_yaml(&mut at.inner(key, item.span, item))).collect();
+        read.into_iter().collect()
     }
 
-    fn shape() -> Option<serde_json::Value> {
-        Some(serde_json::json!({ "type": "array", "items": T::shape()? }))
+    fn shape() -> Json {
+        json!({ "type": "array", "items": T::shape() })
     }
 }
 
 macro_rules! whole_number {
     ($($type:ty),*) => {$(
         impl FromYaml for $type {
-            fn from_yaml(node: &Node) -> Result<Self, Vec<Mistake>> {
-                let Some(text) = node.plain() else { return Err(node.expected_plain("a whole number")) };
-                let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-                match text.parse::<$type>() {
-                    Ok(number) if digits => Ok(number),
-                    _ if digits => Err(node.mistake(format!("{text} is too large: at most {}", <$type>::MAX))),
-                    _ => Err(node.expected_plain("a whole number")),
-                }
+            fn from_yaml(at: &mut At<'_>) -> Option<Self> {
+                let digits = |text: &&str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+                let Some(text) = at.node.plain().filter(digits) else { return at.expected_plain("a whole number") };
+                text.parse().ok().or_else(|| at.not(format!("{text} is too large: at most {}", <$type>::MAX)))
             }
 
-            fn shape() -> Option<serde_json::Value> {
-                Some(serde_json::json!({ "type": "integer", "minimum": 0, "maximum": <$type>::MAX }))
+            fn shape() -> Json {
+                json!({ "type": "integer", "minimum": 0, "maximum": <$type>::MAX })
             }
         }
     )*};

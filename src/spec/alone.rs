@@ -3,7 +3,6 @@
 use super::respond::{TIMEOUT, is_secret};
 use super::{Respond, Var};
 use crate::runbook::{RunbookPhase, unified_name};
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 impl Respond {
@@ -11,14 +10,9 @@ impl Respond {
     pub fn alone(phases: Option<Vec<RunbookPhase>>, timeout: Option<Duration>, service: Option<String>) -> Respond {
         Respond {
             phases: phases.unwrap_or_else(|| super::respond::PHASES.to_vec()),
-            vars: BTreeMap::new(),
-            env: BTreeMap::new(),
-            env_files: Vec::new(),
-            choose: BTreeMap::new(),
-            env_of_steps: BTreeMap::new(),
             timeout: timeout.unwrap_or(TIMEOUT),
             service,
-            clients: BTreeMap::new(),
+            ..Respond::default()
         }
     }
 

@@ -3,8 +3,8 @@
 
 use super::Var;
 use super::respond::{is_secret, read_var};
-use super::stack::{path_of, read_text};
-use crate::source::{Diagnostics, Node, Source, Span, Value, concealed, shorten};
+use super::stack::files;
+use crate::source::{At, Diagnostics, Source, Span, concealed, shorten};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,43 +12,23 @@ use std::sync::Arc;
 /// Names that mean something to the shell itself.
 const OF_BASH: &[&str] = &["BASHOPTS", "BASH_ENV", "OLDPWD", "PWD", "SHELLOPTS", "_"];
 
-/// Reads a map of variables; `key` is what it is called. A variable has the form of those in `respond.vars`.
-pub fn read(node: &Node, key: &str, source: &Arc<Source>, diags: &mut Diagnostics) -> BTreeMap<String, Var> {
-    let entries = match &node.value {
-        Value::Map(entries) => entries.as_slice(),
-        Value::Null => &[],
-        _ => {
-            diags.error(source, node.span, format!("`{key}` must be a map, found {}", node.describe()));
-            &[]
+/// Reads a map of variables, which have the form of those in `respond.vars`.
+pub fn read(at: &mut At<'_>) -> BTreeMap<String, Var> {
+    let vars = at.entries_if_any("a map", "", |at| {
+        if let Err(why) = check_name(at.key) {
+            at.error_at_key(why);
         }
-    };
-    let mut vars = BTreeMap::new();
-    for entry in entries {
-        if let Err(why) = check_name(&entry.key) {
-            diags.error(source, entry.key_span, why);
-        }
-        let (var, _) = read_var(entry, source, diags);
-        vars.extend(var.map(|var| (entry.key.clone(), var)));
-    }
-    vars
+        let (var, _) = read_var(at);
+        Some((at.key.to_string(), var?))
+    });
+    vars.into_iter().collect()
 }
 
 /// Reads `env_files`: a list of paths beside the scenario; of two files the later one wins. The paths come along.
-pub fn read_files(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> (BTreeMap<String, Var>, Vec<PathBuf>) {
-    let (mut vars, mut paths) = (BTreeMap::new(), Vec::new());
-    let Value::List(items) = &node.value else {
-        diags
-            .error(source, node.span, format!("`env_files` must be a list of files, found {}", node.describe()))
-            .help("write it like `env_files: [ops.env]`");
-        return (vars, paths);
-    };
-    for item in items {
-        let Some(path) = path_of(item, source, diags) else { continue };
-        let file = read_text(&path, "the environment file", item.span, source, diags);
-        vars.extend(file.map(|file| read_file(&file, diags)).unwrap_or_default());
-        paths.push(path);
-    }
-    (vars, paths)
+pub fn read_files(at: &mut At<'_>) -> (BTreeMap<String, Var>, Vec<PathBuf>) {
+    let files = files(at, "the environment file");
+    let vars = files.iter().flat_map(|file| read_file(file, at.diags)).collect();
+    (vars, files.iter().map(|file| file.path.clone()).collect())
 }
 
 fn read_file(file: &Source, diags: &mut Diagnostics) -> BTreeMap<String, Var> {

@@ -1,101 +1,108 @@
 //! `faults:` of a scenario.
 
 use super::PlannedFault;
+use super::services::{Among, mention};
 use crate::faults::{Fault, Inject};
-use crate::runbook::left_running;
-use crate::source::{Diagnostics, Node, Source, Span, Value, did_you_mean, shorten};
+use crate::programs::left_running;
+use crate::source::{At, Entry, Node, Span, Value, did_you_mean, shorten};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
+
+const EXAMPLE: &str = "write them as a list, like `- container_kill: { service: db }`";
 
 /// Reads `faults`: a list of maps with one key each, the kind. `loads` are the names of the loads, also of those with
 /// mistakes.
-pub fn read_faults(node: &Node, loads: &[&str], source: &Arc<Source>, diags: &mut Diagnostics) -> Vec<PlannedFault> {
-    const EXAMPLE: &str = "write them as a list, like `- container_kill: { service: db }`";
-    let items = match &node.value {
-        Value::List(items) if !items.is_empty() => items,
-        Value::List(_) | Value::Null => {
-            diags.error(source, node.span, "`faults` is empty: a drill breaks something").help(EXAMPLE);
-            return Vec::new();
-        }
-        _ => {
-            let message = format!("`faults` must be a list, found {}", node.describe());
-            diags.error(source, node.span, message).help(EXAMPLE);
-            return Vec::new();
-        }
-    };
+pub fn read_faults(at: &mut At<'_>, loads: &[&str]) -> Vec<PlannedFault> {
     let mut faults: Vec<PlannedFault> = Vec::new();
-    for item in items {
-        let Value::Map(entries) = &item.value else {
-            diags.error(source, item.span, format!("a fault must be a map, found {}", item.describe())).help(EXAMPLE);
-            continue;
-        };
-        let [entry] = entries.as_slice() else {
-            let message = "a fault has one key, its kind, with its parameters below it";
-            let at = entries.get(1).map_or(item.span, |second| second.key_span);
-            diags.error(source, at, message).help(EXAMPLE);
-            continue;
-        };
-        let before = diags.all.len();
-        let Some(fault) = Fault::from_entry(&entry.key, entry.key_span, &entry.value, source, diags) else {
-            if diags.all.len() == before {
-                diags.error(source, entry.value.span, format!("the parameters of `{}` cannot be read", entry.key));
-            }
-            continue;
-        };
-        if let Some(load) = fault.load().filter(|load| !loads.contains(load)) {
-            let at = span_of(&entry.value, "load");
-            let message = format!("the fault `{}` names the load `{}`, which does not exist", entry.key, shorten(load));
-            let help = did_you_mean(load, loads.iter().copied());
-            diags.error(source, at, message).help(help);
-        }
-        warn_of_what_is_left_running(&fault, &entry.value, source, diags);
-        warn_of_what_may_end(&fault, &entry.value, source, diags);
-        let name = fault.process().map(|process| process.name);
-        if let Some(name) = name.filter(|name| process_names(&faults).any(|other| other == *name)) {
-            let at = span_of(&entry.value, "name");
-            let message = format!("there are two processes `{}`: nobody could tell them apart", shorten(&name));
-            diags.error(source, at, message).help("give each a name of its own");
-        }
-        let taken = faults.iter().filter(|other| other.fault.kind() == fault.kind()).count();
-        let id = if taken == 0 { entry.key.clone() } else { format!("{}-{}", entry.key, taken + 1) };
-        faults.push(PlannedFault { id, fault, line: source.pos(entry.key_span.start).line });
+    if at.node.value != Value::Null {
+        at.items("a list", EXAMPLE, |at| {
+            let fault = read_fault(at, &faults, loads)?;
+            faults.push(fault);
+            Some(())
+        });
     }
+    at.must_not_be_empty("`faults` is empty: a drill breaks something", EXAMPLE);
     faults
 }
 
-/// Where a parameter stands, else all of them.
-fn span_of(parameters: &Node, key: &str) -> Span {
-    match &parameters.value {
-        Value::Map(own) => own.iter().find(|own| own.key == key).map_or(parameters.span, |own| own.value.span),
-        _ => parameters.span,
+fn read_fault(at: &mut At<'_>, before: &[PlannedFault], loads: &[&str]) -> Option<PlannedFault> {
+    let describes = at.describe_one_of("faults", Fault::KINDS, |at, kind| {
+        Fault::from_entry(kind, Span::default(), at.node, at.source, at.diags);
+    });
+    if describes {
+        return None;
+    }
+    let Value::Map(entries) = &at.node.value else {
+        at.error(format!("a fault must be a map, found {}", at.node.describe())).help(EXAMPLE);
+        return None;
+    };
+    let [Entry { key: kind, key_span, value: parameters }] = entries.as_slice() else {
+        let span = entries.get(1).map_or(at.node.span, |second| second.key_span);
+        let message = "a fault has one key, its kind, with its parameters below it";
+        at.diags.error(at.source, span, message).help(EXAMPLE);
+        return None;
+    };
+    let known = at.diags.all.len();
+    let Some(fault) = Fault::from_entry(kind, *key_span, parameters, at.source, at.diags) else {
+        if at.diags.all.len() == known {
+            at.diags.error(at.source, parameters.span, format!("the parameters of `{kind}` cannot be read"));
+        }
+        return None;
+    };
+    let taken = before.iter().filter(|other| other.fault.kind() == fault.kind()).count();
+    let id = if taken == 0 { kind.clone() } else { format!("{kind}-{}", taken + 1) };
+    let mut at = At { key: kind, key_span: *key_span, node: parameters, source: at.source, diags: at.diags };
+    for service in fault.services() {
+        let node = naming(parameters, &service).unwrap_or(parameters);
+        let mut at = At { node, diags: at.diags, ..at };
+        mention(&mut at, format!("the fault `{id}`"), &service, Among::Services);
+    }
+    check(&fault, before, loads, &mut at);
+    Some(PlannedFault { id, fault, line: at.line() })
+}
+
+/// What the parameters of a fault mean for the rest of the scenario.
+fn check(fault: &Fault, before: &[PlannedFault], loads: &[&str], at: &mut At<'_>) {
+    let (parameters, source) = (at.node, at.source);
+    let span_of = |key: &str| parameters.get(&[key]).unwrap_or(parameters).span;
+    let diags = &mut *at.diags;
+    if let Some(load) = fault.load().filter(|load| !loads.contains(load)) {
+        let message = format!("the fault `{}` names the load `{}`, which does not exist", at.key, shorten(load));
+        diags.error(source, span_of("load"), message).help(did_you_mean(load, loads.iter().copied()));
+    }
+    // A restart of the service would cure what a `command` leaves running in its container.
+    if let Fault::Command(command) = fault
+        && let Some(what) = left_running(command.run())
+    {
+        let service = command.service();
+        let message = format!(
+            "`run` leaves something running in `{service}` (`{what}`): it ends with the container, so any restart of the service cures it"
+        );
+        let help = "use the fault `process`, which runs in a container of its own";
+        diags.warning(source, span_of("run"), message).help(help);
+    }
+    // A process that ends by itself heals by itself.
+    if let Fault::Process(process) = fault
+        && !process.says_when_it_ends()
+    {
+        let message =
+            "the process has neither `returns` nor `cleared_when`: when it ends by itself, the drill is `self_healed`";
+        let help = "give it `returns`, or the probe `cleared_when` that holds once the runbook has cleared it";
+        diags.warning(source, span_of("run"), message).help(help);
+    }
+    let name = fault.process().map(|process| process.name);
+    if let Some(name) = name.filter(|name| process_names(before).any(|other| other == *name)) {
+        let message = format!("there are two processes `{}`: nobody could tell them apart", shorten(&name));
+        diags.error(source, span_of("name"), message).help("give each a name of its own");
     }
 }
 
-/// A restart of the service would cure what a `command` leaves running in its container.
-fn warn_of_what_is_left_running(fault: &Fault, parameters: &Node, source: &Arc<Source>, diags: &mut Diagnostics) {
-    let Fault::Command(command) = fault else { return };
-    let Some(what) = left_running(command.run()) else { return };
-    let message = format!(
-        "`run` leaves something running in `{}` (`{what}`): it ends with the container, so any restart of the service cures it",
-        command.service()
-    );
-    diags
-        .warning(source, span_of(parameters, "run"), message)
-        .help("use the fault `process`, which runs in a container of its own");
-}
-
-/// A process that ends by itself heals by itself.
-fn warn_of_what_may_end(fault: &Fault, parameters: &Node, source: &Arc<Source>, diags: &mut Diagnostics) {
-    let Fault::Process(process) = fault else { return };
-    if process.says_when_it_ends() {
-        return;
+/// The parameter that holds this very text.
+fn naming<'n>(node: &'n Node, text: &str) -> Option<&'n Node> {
+    if node.text() == Some(text) {
+        return Some(node);
     }
-    let message =
-        "the process has neither `returns` nor `cleared_when`: when it ends by itself, the drill is `self_healed`";
-    diags
-        .warning(source, span_of(parameters, "run"), message)
-        .help("give it `returns`, or the probe `cleared_when` that holds once the runbook has cleared it");
+    node.items().iter().chain(node.entries().iter().map(|entry| &entry.value)).find_map(|node| naming(node, text))
 }
 
 fn process_names(faults: &[PlannedFault]) -> impl Iterator<Item = String> {

@@ -7,26 +7,32 @@ use std::path::{Path, PathBuf};
 
 /// The scenario file that a name (`db-pool` → `scenarios/db-pool.yaml` of the project) or a path means.
 pub fn find(name_or_path: &str, project: &Path) -> Result<PathBuf, Error> {
-    find_in(name_or_path, project, "scenarios", "scenario")
+    find_among(name_or_path, &project_scenarios(project), &project.join("scenarios"), "scenario")
 }
 
 /// The game day file that a name (`nightly` → `gamedays/nightly.yaml` of the project) or a path means.
 pub fn find_game_day(name_or_path: &str, project: &Path) -> Result<PathBuf, Error> {
-    find_in(name_or_path, project, "gamedays", "game day")
+    find_among(name_or_path, &project_game_days(project), &project.join("gamedays"), "game day")
 }
 
-fn find_in(name_or_path: &str, project: &Path, folder: &str, what: &str) -> Result<PathBuf, Error> {
+/// The file that a name, with or without its extension, means among the files of a folder; or the file at a path.
+pub fn find_among(name_or_path: &str, files: &[PathBuf], folder: &Path, what: &str) -> Result<PathBuf, Error> {
     let path = Path::new(name_or_path);
-    let looks_like_path = name_or_path.contains(std::path::is_separator) || is_yaml(path);
+    let is_file =
+        path.extension().is_some_and(|end| ["yaml", "yml", "md", "markdown"].iter().any(|known| end == *known));
+    let looks_like_path = name_or_path.contains(std::path::is_separator) || is_file;
     if looks_like_path && path.is_file() {
         return Ok(tidy(path));
     }
-    if let Some(file) = named(name_or_path, &project.join(folder)) {
+    let means = |file: &&PathBuf| [file.file_name(), file.file_stem()].contains(&Some(path.as_os_str()));
+    // The one nearest to the top, where several in folders below have this name.
+    let nearest_named = || files.iter().filter(means).min_by_key(|file| file.components().count()).cloned();
+    if let Some(file) = named(name_or_path, folder).or_else(nearest_named) {
         return Ok(file);
     }
-    let names: Vec<String> = yaml_files(project, folder).iter().filter_map(|file| stem(file)).collect();
+    let names: Vec<String> = files.iter().filter_map(|file| stem(file)).collect();
     let wanted = stem(path).unwrap_or_else(|| name_or_path.to_string());
-    let shown = tidy(&project.join(folder));
+    let shown = tidy(folder);
     let error = match looks_like_path {
         true => Error::usage(format!("there is no file `{name_or_path}`")),
         false => Error::usage(format!("there is no {what} `{name_or_path}` in {}", shown.display())),

@@ -6,8 +6,7 @@ mod read;
 mod select;
 
 pub use outline::{DayOutline, is_game_day, outline_day};
-pub use read::{MOST_PARALLEL, MOST_REPEATS, MOST_RETRIES, game_day_of, load_game_day, parse_control};
-pub(super) use read::{read_entry, read_root};
+pub use read::{MOST_PARALLEL, MOST_REPEATS, MOST_RETRIES, game_day_of, game_day_schema, load_game_day, parse_control};
 
 use super::Plan;
 use crate::source::Source;
@@ -16,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// A game day with every scenario that it names, read and checked.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct GameDay {
     /// File name without `.yaml`.
     pub name: String,
@@ -44,6 +43,8 @@ pub struct GameDay {
     pub flaky: Flaky,
     /// Every n-th run of a scenario is a control.
     pub control: Option<u32>,
+    /// Most requests a second of a load; those of its scenarios are calmed down to it.
+    pub rate: Option<f64>,
 }
 
 /// A scenario of a game day.

@@ -1,36 +1,25 @@
 //! `hosts:` of a scenario: names of production that services of the stack have inside the drill.
 
-use crate::source::{Diagnostics, Node, Source, Value, shorten};
+use super::services::{Among, mention};
+use crate::source::{At, shape, shorten};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// Host name → service. Whether the services exist is known once the stack is resolved.
-pub fn read(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> BTreeMap<String, String> {
-    let mut hosts = BTreeMap::new();
-    let entries = match &node.value {
-        Value::Map(entries) => entries.as_slice(),
-        _ => {
-            diags
-                .error(source, node.span, format!("`hosts` must be a map, found {}", node.describe()))
-                .help("write `hosts: { db.prod.internal: db }`");
-            return hosts;
-        }
-    };
-    for entry in entries {
-        if !is_host_name(&entry.key) {
-            diags
-                .error(source, entry.key_span, format!("`{}` is no host name", shorten(&entry.key)))
+pub fn read(at: &mut At<'_>) -> BTreeMap<String, String> {
+    let hosts = at.entries("a map", "write `hosts: { db.prod.internal: db }`", |at| {
+        at.diags.describe(shape::filled);
+        if !is_host_name(at.key) {
+            at.error_at_key(format!("`{}` is no host name", shorten(at.key)))
                 .help("labels of letters, digits and hyphens, with dots between them, without a port");
         }
-        match entry.value.text().filter(|service| !service.trim().is_empty()) {
-            Some(service) => drop(hosts.insert(entry.key.clone(), service.to_string())),
-            None => {
-                let message = format!("expected the name of a service, found {}", entry.value.describe());
-                diags.error(source, entry.value.span, message);
-            }
-        }
-    }
-    hosts
+        let Some(service) = at.node.text().filter(|service| !service.trim().is_empty()) else {
+            at.error(format!("expected the name of a service, found {}", at.node.describe()));
+            return None;
+        };
+        mention(at, format!("host `{}`", shorten(at.key)), service, Among::Services);
+        Some((at.key.to_string(), service.to_string()))
+    });
+    hosts.into_iter().collect()
 }
 
 /// RFC 1123, and the underscore that people use in it; numbers with dots are an address.
@@ -46,6 +35,7 @@ fn is_host_name(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::{Diagnostics, Source};
     use proptest::prelude::*;
 
     #[test]
@@ -65,8 +55,8 @@ mod tests {
         let source = Source::new("s.yaml", "hosts: { a b: db, x: [1], db.prod.internal: db }\n");
         let mut diags = Diagnostics::default();
         let root = crate::source::parse(&source, &mut diags).unwrap();
-        let Value::Map(entries) = &root.value else { panic!() };
-        let hosts = read(&entries[0].value, &source, &mut diags);
+        let mut at = At { key: "hosts", ..At::root(root.get(&["hosts"]).unwrap(), &source, &mut diags) };
+        let hosts = read(&mut at);
         assert_eq!(hosts.get("db.prod.internal").map(String::as_str), Some("db"));
         let said: Vec<&str> = diags.all.iter().map(|d| d.message.as_str()).collect();
         assert_eq!(said.len(), 2, "{said:?}");

@@ -1,12 +1,10 @@
 //! `invariants` of a scenario: probes of what neither the fault nor the cure may destroy, and what any probe is expected to
 //! write.
 
-use super::loads::named;
 use super::restore::probe;
 use super::{Expectation, Invariant};
 use crate::slis::Comparison;
-use crate::source::{Diagnostics, Entry, Form, MapReader, Node, Source, shape, shorten};
-use std::sync::Arc;
+use crate::source::{At, Form, MapReader, shape, shorten};
 
 const A_NUMBER: Form = Form::new("a comparison like `>= 100`", || {
     let any = Comparison::SPELLED.map(|(sign, _)| sign).join("|");
@@ -14,33 +12,26 @@ const A_NUMBER: Form = Form::new("a comparison like `>= 100`", || {
 });
 const WAYS: &str = "say one of `output: text`, `value: \">= 100\"`, `as_before: true` and `increases: true`";
 
-/// Reads `invariants`.
-pub fn read(node: Option<&Node>, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Vec<Invariant>> {
-    let Some(node) = node else { return Some(Vec::new()) };
-    let entries: Vec<&Entry> = named(node, "invariants", source, diags).collect();
-    let read: Vec<Invariant> = entries.iter().filter_map(|entry| read_invariant(entry, source, diags)).collect();
-    (!read.is_empty() && read.len() == entries.len()).then_some(read)
-}
-
 /// Reads one invariant.
-pub fn read_invariant(entry: &Entry, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Invariant> {
-    let what = format!("the invariant `{}`", shorten(&entry.key));
-    let mut map = MapReader::new(&entry.value, what, source, diags)?;
-    let probe = probe(&mut map, entry);
+pub fn read_invariant(at: &mut At<'_>) -> Option<Invariant> {
+    let (name, span) = (at.key.to_string(), at.key_span);
+    let what = format!("the invariant `{}`", shorten(&name));
+    let line = at.line();
+    let mut map = at.map(what.as_str())?.of_section("invariants");
+    let probe = probe(&mut map, line, &what);
     let mut expected = expected(&mut map);
     match map.optional("increases") {
         Some(true) if expected.is_none() => expected = Some(Expectation::Increases),
         Some(_) => {
-            let span = map.span_of("increases");
-            map.error(span, "`increases` is `true`, beside nothing else that says what is expected").help(WAYS);
+            map.wrong("increases", "`increases` is `true`, beside nothing else that says what is expected").help(WAYS);
         }
         None if !["output", "value", "as_before", "increases"].iter().any(|key| map.has(key)) => {
-            map.error(entry.key_span, "nothing says what is expected of it").help(WAYS);
+            map.error(span, "nothing says what is expected of it").help(WAYS);
         }
         None => {}
     }
     map.finish()?;
-    Some(Invariant { name: entry.key.clone(), probe: probe?, expected: expected? })
+    Some(Invariant { name, probe: probe?, expected: expected? })
 }
 
 /// Reads what a probe must write by a single look; `None` where nothing says so, or what says so is wrong.
@@ -56,16 +47,14 @@ pub fn expected(map: &mut MapReader<'_>) -> Option<Expectation> {
     });
     let as_before = map.optional("as_before");
     if as_before == Some(false) {
-        let span = map.span_of("as_before");
-        map.error(span, "`as_before: false` says nothing: leave it out").help(WAYS);
+        map.wrong("as_before", "`as_before: false` says nothing: leave it out").help(WAYS);
     }
     let output = output.map(|output| Expectation::Output(output.trim_end().to_string()));
     let as_before = as_before.filter(|before| *before).map(|_| Expectation::AsBefore);
     let mut all = [output, number, as_before].into_iter().flatten();
     let first = all.next();
     if all.next().is_some() {
-        let span = map.span_of("output");
-        map.error(span, "two keys say what it must write").help(WAYS);
+        map.wrong("output", "two keys say what it must write").help(WAYS);
         return None;
     }
     first

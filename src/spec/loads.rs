@@ -1,16 +1,14 @@
 //! `load:` and `slis:` of a scenario: the requests that users make, and what they are promised about them.
 
+use super::services::{Among, mention, service};
 use super::stack::{path_of, read_text};
 use super::windows::deadline;
-pub use crate::load::MOST_CONNECTIONS;
-use crate::load::{Ca, LoadSpec, check_ca, connections as connections_for};
+use crate::load::{Ca, LoadSpec, MOST_CONNECTIONS, check_ca, connections as connections_for};
 use crate::slis::{Good, Ratio, SliSpec};
-use crate::source::{
-    Diagnostics, Entry, Form, FromYaml, MapReader, Node, Source, Value, did_you_mean, parse_rate, shape, shorten,
-};
+use crate::source::{At, Form, Value, did_you_mean, parse_rate, shape, shorten};
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::{Method, Uri};
-use std::sync::Arc;
+use serde_json::json;
 use std::time::Duration;
 
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -18,7 +16,7 @@ const LONGEST_TIMEOUT: Duration = Duration::from_secs(60);
 const REQUEST: &str = "write it like `GET http://service:8080/path`";
 const URL: &str = "write it like `http://service:8080/path`";
 /// Names of loads and SLIs, as a pattern of the schema.
-pub const NAME_PATTERN: &str = "^[A-Za-z0-9_.-]{1,64}$";
+const NAME_PATTERN: &str = "^[A-Za-z0-9_.-]{1,64}$";
 /// A URL inside the stack behind its `http:`, as a pattern of the schema.
 pub const URL_PATTERN: &str = "//[^\\s/?#@{}]+(?:[/?][^#]*)?";
 
@@ -29,92 +27,72 @@ const A_RATE: Form = Form::new("a rate like `50/s`", shape::rate);
 const A_CONDITION: Form = Form::new("a condition like `status < 500`", Good::shape);
 const AN_OBJECTIVE: Form = Form::new("a percentage like `99.5%`", Ratio::shape);
 
-/// The entries of a map of named things, which must not be empty.
-pub fn named<'a>(
-    node: &'a Node,
-    what: &str,
-    source: &Arc<Source>,
-    diags: &mut Diagnostics,
-) -> impl Iterator<Item = &'a Entry> + use<'a> {
-    let entries: &[Entry] = match &node.value {
-        Value::Map(entries) if !entries.is_empty() => entries,
-        Value::Map(_) | Value::Null => {
-            diags.error(source, node.span, format!("`{what}` is empty: a drill needs at least one"));
-            &[]
-        }
-        _ => {
-            let message = format!("`{what}` must be a map of names, found {}", node.describe());
-            diags.error(source, node.span, message);
-            &[]
-        }
-    };
-    for entry in entries {
+/// Reads each entry of a map of named things, which must not be empty.
+pub fn named<T>(at: &mut At<'_>, mut read: impl FnMut(&mut At<'_>) -> Option<T>) -> Vec<T> {
+    let read = at.entries_if_any("a map of names", "", |at| {
         let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-        if entry.key.is_empty() || entry.key.len() > 64 || !entry.key.chars().all(fits) {
-            diags
-                .error(source, entry.key_span, format!("`{}` cannot be a name", shorten(&entry.key)))
+        if at.key.is_empty() || at.key.len() > 64 || !at.key.chars().all(fits) {
+            at.error_at_key(format!("`{}` cannot be a name", shorten(at.key)))
                 .help("names are letters, digits, `_`, `-` and `.`, at most 64 of them");
         }
-    }
-    entries.iter()
-}
-
-/// Reads `load`.
-pub fn read_loads(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Vec<LoadSpec> {
-    let entries: Vec<&Entry> = named(node, "load", source, diags).collect();
-    entries.into_iter().filter_map(|entry| read_load(entry, source, diags)).collect()
+        read(at)
+    });
+    at.also(json!({ "propertyNames": { "pattern": NAME_PATTERN } }));
+    at.must_not_be_empty(format!("`{}` is empty: a drill needs at least one", at.key), "");
+    read
 }
 
 /// Reads one load.
-pub fn read_load(entry: &Entry, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<LoadSpec> {
-    let mut map = MapReader::new(&entry.value, format!("load `{}`", shorten(&entry.key)), source, diags)?;
-    let request = map.require_with("request", A_REQUEST, parse_request);
+pub fn read_load(at: &mut At<'_>) -> Option<LoadSpec> {
+    let name = at.key.to_string();
+    let by = format!("load `{}`", shorten(&name));
+    let mut map = at.map(by.as_str())?.of_section("load");
+    let request = map.require_by("request", |at| {
+        let (method, url) = at.parse(A_REQUEST, parse_request)?;
+        if let Some(host) = host_of(&url) {
+            mention(at, by.clone(), host, Among::Hosts);
+        }
+        Some((method, url))
+    });
     let rate = map.require_with("rate", A_RATE, parse_rate);
-    let timeout = deadline(&mut map, "timeout", LONGEST_TIMEOUT).unwrap_or(TIMEOUT);
-    let mut headers = map.node("headers").map_or_else(Vec::new, |node| read_headers(node, source, map.diags));
-    let body = map.node("body").and_then(|node| read_body(node, &mut headers, &mut map));
-    let connections = match map.optional::<usize>("connections") {
-        Some(0) => {
-            let span = map.span_of("connections");
-            map.error(span, "`connections` must be above 0");
-            None
+    let timeout = map.optional_by("timeout", |at| deadline(at, LONGEST_TIMEOUT)).unwrap_or(TIMEOUT);
+    let mut headers = map.optional_by("headers", |at| Some(read_headers(at))).unwrap_or_default();
+    let body = map.optional_by("body", |at| read_body(at, &mut headers));
+    let connections = map.optional_by("connections", |at| {
+        let count: Option<usize> = at.value();
+        at.also(json!({ "minimum": 1, "maximum": MOST_CONNECTIONS }));
+        match count? {
+            0 => drop(at.error("`connections` must be above 0")),
+            count if count > MOST_CONNECTIONS => {
+                at.error(format!("`connections` is more than {MOST_CONNECTIONS}"));
+            }
+            _ => {}
         }
-        Some(count) if count > MOST_CONNECTIONS => {
-            let span = map.span_of("connections");
-            map.error(span, format!("`connections` is more than {MOST_CONNECTIONS}"));
-            None
-        }
-        Some(count) => Some(count),
-        None => rate.map(|rate| connections_for(rate, timeout)),
-    };
+        count
+    });
     let keep_alive = map.optional("keep_alive").unwrap_or(true);
-    let tls = map.node("tls");
-    let ca = tls.and_then(|node| read_tls(node, source, map.diags));
-    match (&request, tls) {
-        (Some((_, url)), None) if is_https(url) => {
-            let span = map.span_of("request");
-            map.error(span, "`https://` without `tls.ca`: no certificate could be verified")
+    let ca = map.optional_by("tls", |at| read_tls(at, &by));
+    match &request {
+        Some((_, url)) if is_https(url) && !map.has("tls") => {
+            map.wrong("request", "`https://` without `tls.ca`: no certificate could be verified")
                 .help("name the authority that has issued it: `tls: { ca: ca.pem }`, or `tls: { ca: { service: pki, path: /pki/ca.pem } }`");
         }
-        (Some((_, url)), Some(node)) if !is_https(url) => {
-            map.error(node.span, "`tls` with a request that is not `https://` has nothing to verify");
+        Some((_, url)) if !is_https(url) && map.has("tls") => {
+            map.wrong("tls", "`tls` with a request that is not `https://` has nothing to verify");
         }
         _ => {}
     }
     map.finish()?;
-    let (method, url) = request?;
-    if tls.is_some() && ca.is_none() {
-        return None;
-    }
+    let ((method, url), rate) = (request?, rate?);
     Some(LoadSpec {
-        name: entry.key.clone(),
+        name,
         method,
         url,
         headers,
         body,
-        rate: rate?,
+        rate,
         timeout,
-        connections: connections?,
+        connections: connections.unwrap_or_else(|| connections_for(rate, timeout)),
         keep_alive,
         ca,
         acknowledged: None,
@@ -122,35 +100,33 @@ pub fn read_load(entry: &Entry, source: &Arc<Source>, diags: &mut Diagnostics) -
 }
 
 /// Reads `tls` of a load: a file of the project, or one of a service that makes its own.
-pub fn read_tls(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Ca> {
-    let mut map = MapReader::new(node, "`tls`", source, diags)?;
-    let ca = map.require_node("ca").and_then(|node| match &node.value {
-        Value::Map(_) => read_ca(node, source, map.diags),
-        _ => {
-            let path = path_of(node, source, map.diags)?;
-            let pem = read_text(&path, "the certificate authority", node.span, source, map.diags)?.text.clone();
-            if let Err(reason) = check_ca(&pem) {
-                map.error(node.span, format!("`{}` is no certificate authority: {reason}", path.display()));
-                return None;
-            }
-            Some(Ca::Pem { pem })
+fn read_tls(at: &mut At<'_>, by: &str) -> Option<Ca> {
+    let read_pem = |at: &mut At<'_>| {
+        let path = path_of(at)?;
+        let pem = read_text(&path, "the certificate authority", at)?.text.clone();
+        if let Err(reason) = check_ca(&pem) {
+            at.error(format!("`{}` is no certificate authority: {reason}", path.display()));
         }
+        Some(Ca::Pem { pem })
+    };
+    let mut map = at.map("`tls`")?;
+    let ca = map.require_by("ca", |at| {
+        at.either(shape::filled, read_pem, |at| match &at.node.value {
+            Value::Map(_) => {
+                let mut map = at.map("`ca`")?.of_section("tls");
+                let service = map.require_by("service", |at| service(at, by));
+                let path: Option<String> = map.require("path");
+                if path.as_ref().is_some_and(|path| !path.starts_with('/')) {
+                    map.wrong("path", "`path` begins with `/`: it is a path in the service's container");
+                }
+                map.finish()?;
+                Some(Ca::Service { service: service?, path: path? })
+            }
+            _ => read_pem(at),
+        })
     });
     map.finish()?;
     ca
-}
-
-/// Reads `ca` of `tls` where it is a file of a service.
-pub fn read_ca(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Ca> {
-    let mut map = MapReader::new(node, "`ca`", source, diags)?;
-    let service = map.require("service");
-    let path: Option<String> = map.require("path");
-    let span = map.span_of("path");
-    if path.as_ref().is_some_and(|path| !path.starts_with('/')) {
-        map.error(span, "`path` begins with `/`: it is a path in the service's container");
-    }
-    map.finish()?;
-    Some(Ca::Service { service: service?, path: path? })
 }
 
 fn is_https(url: &str) -> bool {
@@ -227,104 +203,80 @@ fn check_placeholders(text: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn read_headers(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Vec<(String, String)> {
-    let Value::Map(entries) = &node.value else {
-        diags.error(source, node.span, format!("`headers` must be a map, found {}", node.describe()));
-        return Vec::new();
-    };
-    let mut headers: Vec<(String, String)> = Vec::new();
-    for entry in entries {
-        let name = shorten(&entry.key);
-        let parsed = HeaderName::from_bytes(entry.key.as_bytes());
-        if parsed.is_err() {
-            diags.error(source, entry.key_span, format!("`{name}` is not the name of a header"));
-            continue;
+fn read_headers(at: &mut At<'_>) -> Vec<(String, String)> {
+    let mut names: Vec<String> = Vec::new();
+    at.entries("a map", "", |at| {
+        let (name, lower) = (shorten(at.key), at.key.to_ascii_lowercase());
+        let of_the_client = ["content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer"];
+        if HeaderName::from_bytes(at.key.as_bytes()).is_err() {
+            at.error_at_key(format!("`{name}` is not the name of a header"));
+        } else if of_the_client.contains(&lower.as_str()) {
+            at.error_at_key(format!("`{name}` is set by the client itself: leave it out"));
+        } else if names.contains(&lower) {
+            at.error_at_key(format!("the header `{name}` is given twice"));
+        } else {
+            let value = at.parse(Form::new("text", shape::scalar), |text| {
+                HeaderValue::from_str(text).map_err(|_| format!("`{}` cannot be sent in a header", shorten(text)))?;
+                check_placeholders(text).map(|()| text.to_string())
+            })?;
+            names.push(lower);
+            return Some((at.key.to_string(), value));
         }
-        let lower = entry.key.to_ascii_lowercase();
-        if matches!(
-            lower.as_str(),
-            "content-length" | "transfer-encoding" | "connection" | "upgrade" | "te" | "trailer"
-        ) {
-            diags.error(source, entry.key_span, format!("`{name}` is set by the client itself: leave it out"));
-            continue;
-        }
-        if headers.iter().any(|(other, _)| other.eq_ignore_ascii_case(&entry.key)) {
-            diags.error(source, entry.key_span, format!("the header `{name}` is given twice"));
-            continue;
-        }
-        let value = entry.value.parse_text("text", |text| {
-            HeaderValue::from_str(text).map_err(|_| format!("`{}` cannot be sent in a header", shorten(text)))?;
-            check_placeholders(text).map(|()| text.to_string())
-        });
-        match value {
-            Ok(value) => headers.push((entry.key.clone(), value)),
-            Err(mistakes) => {
-                for mistake in mistakes {
-                    diags.error(source, mistake.span, format!("`{name}`: {}", mistake.message));
-                }
-            }
-        }
-    }
-    headers
+        None
+    })
 }
 
 /// A text is sent as it stands; a map or list as JSON, with its content type unless the scenario gives one.
-fn read_body(node: &Node, headers: &mut Vec<(String, String)>, map: &mut MapReader<'_>) -> Option<String> {
-    let body = match &node.value {
+fn read_body(at: &mut At<'_>, headers: &mut Vec<(String, String)>) -> Option<String> {
+    at.diags.describe(|| json!({ "type": ["string", "number", "boolean", "array", "object", "null"] }));
+    let body = match &at.node.value {
         Value::Null => return None,
         Value::Scalar { text, .. } => text.clone(),
         Value::List(_) | Value::Map(_) => {
             if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
                 headers.push(("Content-Type".into(), "application/json".into()));
             }
-            node.to_json().to_string()
+            at.node.to_json().to_string()
         }
     };
     if let Err(message) = check_placeholders(&body) {
-        map.error(node.span, format!("`body`: {message}"));
-        return None;
+        at.error(format!("`body`: {message}"));
     }
     Some(body)
 }
 
-/// Reads `slis`; `loads` are the names of the loads, also of those with mistakes.
-pub fn read_slis(node: &Node, loads: &[&str], source: &Arc<Source>, diags: &mut Diagnostics) -> Vec<SliSpec> {
-    let entries: Vec<&Entry> = named(node, "slis", source, diags).collect();
-    entries.into_iter().filter_map(|entry| read_sli(entry, loads, source, diags)).collect()
-}
-
-/// Reads one SLI.
-pub fn read_sli(entry: &Entry, loads: &[&str], source: &Arc<Source>, diags: &mut Diagnostics) -> Option<SliSpec> {
-    let name = shorten(&entry.key);
-    let mut map = MapReader::new(&entry.value, format!("SLI `{name}`"), source, diags)?;
-    let load = map.require_node("load").and_then(|node| match String::from_yaml(node) {
-        Ok(load) if loads.contains(&load.as_str()) => Some(load),
-        _ => {
-            let message = format!("SLI `{name}` looks at a load that does not exist: {}", node.describe());
-            map.error(node.span, message).help(did_you_mean(node.text().unwrap_or_default(), loads.iter().copied()));
-            None
+/// Reads one SLI; `loads` are the names of the loads, also of those with mistakes.
+pub fn read_sli(at: &mut At<'_>, loads: &[&str]) -> Option<SliSpec> {
+    let (name, shown) = (at.key.to_string(), shorten(at.key));
+    let mut map = at.map(format!("SLI `{shown}`"))?.of_section("slis");
+    let load = map.require_by("load", |at| {
+        at.diags.describe(shape::filled);
+        let written = at.node.text().unwrap_or_default();
+        if !loads.contains(&written) {
+            at.error(format!("SLI `{shown}` looks at a load that does not exist: {}", at.node.describe()))
+                .help(did_you_mean(written, loads.iter().copied()));
         }
+        Some(written.to_string())
     });
     let good = map.require_with("good", A_CONDITION, Good::parse);
-    let objective = map.require_with("objective", AN_OBJECTIVE, Ratio::parse);
-    let span = map.span_of("objective");
-    match objective.map(Ratio::get) {
-        Some(value) if value >= 1.0 => {
-            map.error(span, "an objective of 100% leaves no error budget: one bad event would break every window")
+    let objective = map.require_by("objective", |at| {
+        let objective = at.parse(AN_OBJECTIVE, Ratio::parse)?;
+        if objective.get() >= 1.0 {
+            at.error("an objective of 100% leaves no error budget: one bad event would break every window")
                 .help("promise a little less, like `99.9%`");
+        } else if objective.get() <= 0.0 {
+            at.error("an objective of 0% promises nothing");
         }
-        Some(value) if value <= 0.0 => {
-            map.error(span, "an objective of 0% promises nothing");
-        }
-        _ => {}
-    }
+        Some(objective)
+    });
     map.finish()?;
-    Some(SliSpec { name: entry.key.clone(), load: load?, good: good?, objective: objective? })
+    Some(SliSpec { name, load: load?, good: good?, objective: objective? })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::{Diagnostics, Source};
     use proptest::prelude::*;
 
     #[test]
@@ -366,7 +318,7 @@ mod tests {
         let source = Source::new(dir.path().join("s.yaml"), yaml);
         let mut diags = Diagnostics::default();
         let value = crate::source::parse(&source, &mut diags).unwrap();
-        let load = read_load(&Entry { key: "a".into(), key_span: value.span, value }, &source, &mut diags);
+        let load = read_load(&mut At { key: "a", ..At::root(&value, &source, &mut diags) });
         let told = diags.all.iter().map(|d| {
             let (pos, help) = (source.pos(d.span.start), d.help.as_deref().unwrap_or_default());
             format!("{}:{} {} {help}", pos.line, pos.column, d.message)

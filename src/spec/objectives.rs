@@ -2,12 +2,11 @@
 //! users that the drill hurts; where both say something, the stricter one. What differs is told by `check` and in reports.
 
 use super::Plan;
-use super::services::get;
 use super::windows::Show;
 use crate::faults::Inject;
 use crate::services::{Catalog, FILE, Service, read};
 use crate::slis::{Comparison, SliSpec, Term};
-use crate::source::{Diagnostics, Source, Span, parse, tidy};
+use crate::source::{Diagnostics, Source, tidy};
 use std::fmt;
 use std::path::Path;
 use std::time::Duration;
@@ -185,22 +184,24 @@ fn slowest(sli: &SliSpec) -> Option<Duration> {
 
 /// Warns of objectives that differ, of SLIs that promise less than is owed, and of a drill that has no limit on the time to recover.
 pub fn check_objectives(plan: &Plan, diags: &mut Diagnostics) {
-    let Some(root) = parse(&plan.source, &mut Diagnostics::default()) else { return };
-    let at = |path: &[&str]| get(&root, path).map_or(Span::default(), |node| node.span);
     for (key, objective) in [("rto", &plan.objectives.rto), ("rpo", &plan.objectives.rpo)] {
         let Some(Objective { value, from, looser: Some((other, by)) }) = objective else { continue };
         let message =
             format!("`{key}` is {} by {from}, and {} by {by}: the stricter one holds", Show(*value), Show(*other));
-        diags.warning(&plan.source, at(&[key]), message).help("say the same in both, or leave it out of the scenario");
+        diags
+            .warning(&plan.source, plan.place(&[key]), message)
+            .help("say the same in both, or leave it out of the scenario");
     }
     for Shortfall { sli, text } in &plan.objectives.shortfalls {
         let help =
             "a drill that passes says nothing about the rest: promise what is owed, with windows long enough to tell";
-        diags.warning(&plan.source, at(&["slis", sli]), text.clone()).help(help);
+        diags.warning(&plan.source, plan.place(&["slis", sli]), text.clone()).help(help);
     }
     if plan.objectives.rto.is_none() && !plan.impact.none {
         let message = format!("no limit on the time to recover: neither the scenario nor {FILE} has an RTO");
-        diags.warning(&plan.source, at(&["title"]), message).help("add `rto: 10m`, from the first confirmed fault on");
+        diags
+            .warning(&plan.source, plan.place(&["title"]), message)
+            .help("add `rto: 10m`, from the first confirmed fault on");
     }
 }
 

@@ -1,12 +1,13 @@
 //! `impact:`, `detect:` and `expect:` of a scenario: what must be seen, and what must come out.
 
-use super::windows::{LONGEST, deadline, required_deadline, window};
+use super::services::{Among, mention};
+use super::windows::{LONGEST, deadline, window};
 use super::{Detect, Impact, loads};
 use crate::agent::protocol::MetricCondition;
 use crate::record::{RestoreLevel, Verdict};
 use crate::slis::Ratio;
-use crate::source::{Diagnostics, Form, FromYaml, MapReader, Node, Source, Span, Value, did_you_mean, shape, shorten};
-use std::sync::Arc;
+use crate::source::{At, Form, Span, did_you_mean, shape, shorten};
+use serde_json::json;
 use std::time::Duration;
 
 const IMPACT_WITHIN: Duration = Duration::from_secs(15);
@@ -35,101 +36,108 @@ impl Expected {
     pub const DEFAULT: Expected = Expected { verdict: Verdict::Passed, at: Span { start: 0, end: 0 }, level: None };
 }
 
-/// Reads `impact`; `slis` are the names of the SLIs, also of those with mistakes.
-pub fn read_impact(
-    node: Option<&Node>,
-    slis: &[&str],
-    source: &Arc<Source>,
-    diags: &mut Diagnostics,
-) -> Option<Impact> {
-    let mut impact = Impact {
+/// What a scenario says of its impact that says nothing; `slis` are the names of the SLIs, also of those with mistakes.
+pub fn default_impact(slis: &[&str]) -> Option<Impact> {
+    Some(Impact {
         none: false,
         breaches: slis.iter().map(|name| (*name).to_string()).collect(),
         below: Ratio::new(IMPACT_BELOW)?,
         within: IMPACT_WITHIN,
         window: IMPACT_WINDOW,
+    })
+}
+
+/// Reads `impact`.
+pub fn read_impact(at: &mut At<'_>, slis: &[&str]) -> Option<Impact> {
+    let mut impact = default_impact(slis)?;
+    let word = |at: &mut At<'_>| {
+        if at.node.text() == Some("none") {
+            return Some(Impact { none: true, ..default_impact(slis)? });
+        }
+        at.must_be("`none` or a map", "write it like `impact: { breaches: [availability], below: 90%, within: 15s }`");
+        None
     };
-    let Some(node) = node else { return Some(impact) };
-    if node.text() == Some("none") {
-        impact.none = true;
-        return Some(impact);
-    }
-    if node.text().is_some() {
-        diags
-            .error(source, node.span, format!("`impact` must be `none` or a map, found {}", node.describe()))
-            .help("write it like `impact: { breaches: [availability], below: 90%, within: 15s }`");
-        return None;
-    }
-    let mut map = MapReader::new(node, "`impact`", source, diags)?;
-    impact.none = map.optional("none").unwrap_or_default();
-    impact.within = deadline(&mut map, "within", LONGEST).unwrap_or(IMPACT_WITHIN);
-    let of_a_breach = ["breaches", "below", "window"];
-    if let Some(key) = of_a_breach.into_iter().find(|key| impact.none && map.entry(key).is_some()) {
-        let span = map.span_of(key);
-        map.error(
-            span,
-            format!("`none` says that nothing is breached, and `{key}` how it is: leave one of the two out"),
-        );
-    }
-    if let Some(node) = map.node("breaches") {
-        impact.breaches = map.optional("breaches").unwrap_or_default();
-        if let Value::List(items) = &node.value {
-            if items.is_empty() {
-                map.error(node.span, "`breaches` is empty: name an SLI, leave it out for any, or write `impact: none`");
+    at.either(
+        || json!({ "const": "none" }),
+        word,
+        |at| {
+            let mut map = at.map("`impact`")?;
+            impact.none = map.optional("none").unwrap_or_default();
+            impact.within = map.optional_by("within", |at| deadline(at, LONGEST)).unwrap_or(IMPACT_WITHIN);
+            let of_a_breach = ["breaches", "below", "window"];
+            if let Some(key) = of_a_breach.into_iter().find(|key| impact.none && map.has(key)) {
+                let message =
+                    format!("`none` says that nothing is breached, and `{key}` how it is: leave one of the two out");
+                map.wrong(key, message);
             }
-            for item in items {
-                let name = item.text().unwrap_or_default();
-                // Without any SLI that was told already.
-                if item.text().is_some() && !slis.is_empty() && !slis.contains(&name) {
-                    let help = did_you_mean(name, slis.iter().copied());
-                    map.error(item.span, format!("there is no SLI {}", item.describe())).help(help);
+            let breaches = map.optional_by("breaches", |at| {
+                let breaches: Option<Vec<String>> = at.value();
+                at.must_not_be_empty(
+                    "`breaches` is empty: name an SLI, leave it out for any, or write `impact: none`",
+                    "",
+                );
+                for item in at.node.items() {
+                    let Some(name) = item.text() else { continue };
+                    // Without any SLI that was told already.
+                    if !slis.is_empty() && !slis.contains(&name) {
+                        let help = did_you_mean(name, slis.iter().copied());
+                        at.diags.error(at.source, item.span, format!("there is no SLI {}", item.describe())).help(help);
+                    }
                 }
+                breaches
+            });
+            impact.breaches = breaches.unwrap_or(impact.breaches);
+            let below = map.optional_by("below", |at| {
+                let below = at.parse(A_THRESHOLD, Ratio::parse)?;
+                if below.get() <= 0.0 {
+                    at.error("nothing can fall below 0%");
+                }
+                Some(below)
+            });
+            impact.below = below.unwrap_or(impact.below);
+            impact.window = map.optional_by("window", window).unwrap_or(IMPACT_WINDOW);
+            if impact.window > impact.within {
+                map.wrong("within", "`impact.within` is shorter than `impact.window`: no impact could be seen in time");
             }
-        }
-    }
-    if let Some(below) = map.optional_with("below", A_THRESHOLD, Ratio::parse) {
-        impact.below = below;
-        if below.get() <= 0.0 {
-            let span = map.span_of("below");
-            map.error(span, "nothing can fall below 0%");
-        }
-    }
-    impact.window = window(&mut map, "window").unwrap_or(IMPACT_WINDOW);
-    if impact.window > impact.within {
-        let span = map.span_of("within");
-        map.error(span, "`impact.within` is shorter than `impact.window`: no impact could be seen in time");
-    }
-    map.finish()?;
-    Some(impact)
+            map.finish()?;
+            Some(impact)
+        },
+    )
 }
 
 /// Reads `detect`.
-pub fn read_detect(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Detect> {
-    let mut map = MapReader::new(node, "`detect`", source, diags)?;
-    let url = map.require_with("metrics", A_PAGE, |text| {
-        if text.contains("{{") {
-            return Err("placeholders cannot stand in this URL".into());
+pub fn read_detect(at: &mut At<'_>) -> Option<Detect> {
+    let mut map = at.map("`detect`")?;
+    let url = map.require_by("metrics", |at| {
+        let url = at.parse(A_PAGE, |text| {
+            if text.contains("{{") {
+                return Err("placeholders cannot stand in this URL".into());
+            }
+            loads::parse_url(text.trim(), false)
+        })?;
+        if let Some(host) = loads::host_of(&url) {
+            mention(at, "`detect.metrics`".into(), host, Among::Hosts);
         }
-        loads::parse_url(text.trim(), false)
+        Some(url)
     });
     let when = map.require_with("when", AN_ALERT, MetricCondition::parse);
-    let within = required_deadline(&mut map, "within", LONGEST);
+    let within = map.require_by("within", |at| deadline(at, LONGEST));
     map.finish()?;
     Some(Detect { url: url?, when: when?, within: within? })
 }
 
 /// Reads `expect`.
-pub fn read_expect(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Expected> {
-    let mut map = MapReader::new(node, "`expect`", source, diags)?;
-    let verdict = map.require_node("verdict").and_then(|node| {
+pub fn read_expect(at: &mut At<'_>) -> Option<Expected> {
+    let mut map = at.map("`expect`")?;
+    let verdict = map.require_by("verdict", |at| {
         // What says nothing about the system cannot be what a scenario is for.
-        let real = Verdict::ALL.into_iter().filter(|verdict| !verdict.is_harness());
-        let names: Vec<&str> = real.map(Verdict::name).collect();
-        let text = String::from_yaml(node).unwrap_or_default();
-        let verdict = Verdict::from_name(&text).filter(|verdict| !verdict.is_harness());
+        let real = || Verdict::ALL.into_iter().filter(|verdict| !verdict.is_harness());
+        at.diags.describe(|| shape::one_of(real().map(Verdict::name)));
+        let text = at.node.text().unwrap_or_default();
+        let verdict = real().find(|verdict| verdict.name() == text);
         if verdict.is_none() {
-            let help = did_you_mean(&text, names);
-            map.error(node.span, format!("{} is not a verdict that can be expected", node.describe())).help(help);
+            at.error(format!("{} is not a verdict that can be expected", at.node.describe()))
+                .help(did_you_mean(text, real().map(Verdict::name)));
         }
         verdict
     });

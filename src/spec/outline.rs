@@ -1,6 +1,6 @@
 //! What a scenario is about, read without judging it: a list shows also what cannot be run.
 
-use crate::source::{Diagnostics, Node, Source, Value, beside, parse, tidy};
+use crate::source::{Diagnostics, Node, Source, beside, parse, tidy};
 use serde::Serialize;
 use std::path::Path;
 
@@ -32,38 +32,26 @@ pub struct Outline {
 /// Reads what can be read.
 pub fn outline(path: &Path) -> Outline {
     let path = tidy(path);
-    let source = Source::read(&path).ok();
-    let root = source.and_then(|source| parse(&source, &mut Diagnostics::default()));
-    let get = |key: &str| match root.as_ref().map(|root| &root.value) {
-        Some(Value::Map(entries)) => entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value),
-        _ => None,
-    };
-    let text = |key: &str| get(key).and_then(Node::text).map(str::to_string);
+    let root = read(&path);
+    let get = |keys: &[&str]| root.as_ref()?.get(keys);
+    let text = |key: &str| get(&[key]).and_then(Node::text).map(str::to_string);
+    let items = |key: &str| get(&[key]).map_or(&[][..], Node::items).iter();
     let shown = |relative: &str| beside(&path, relative).to_string_lossy().into_owned();
-    let stack = get("stack").and_then(|node| match &node.value {
-        Value::Map(entries) => entries.iter().find(|entry| entry.key == "file").and_then(|entry| entry.value.text()),
-        _ => node.text(),
-    });
-    let items = |key: &str| match get(key).map(|node| &node.value) {
-        Some(Value::List(items)) => items.as_slice(),
-        _ => &[],
-    };
     Outline {
-        name: path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
-        path: path.to_string_lossy().into_owned(),
+        name: super::find::stem(&path).unwrap_or_default(),
         title: text("title"),
         kind: text("kind").unwrap_or_else(|| "drill".into()),
         severity: text("severity"),
         runbook: text("runbook").map(|relative| shown(&relative)),
-        stack: stack.map(shown),
-        faults: items("faults")
-            .iter()
-            .filter_map(|item| match &item.value {
-                Value::Map(entries) => entries.first().map(|entry| entry.key.clone()),
-                _ => None,
-            })
-            .collect(),
-        tags: items("tags").iter().filter_map(|item| item.text().map(str::to_string)).collect(),
+        stack: get(&["stack", "file"]).or(get(&["stack"])).and_then(Node::text).map(shown),
+        faults: items("faults").filter_map(|item| Some(item.entries().first()?.key.clone())).collect(),
+        tags: items("tags").filter_map(Node::text).map(str::to_string).collect(),
         readable: root.is_some(),
+        path: path.to_string_lossy().into_owned(),
     }
+}
+
+/// The document, if it can be read.
+pub(super) fn read(path: &Path) -> Option<Node> {
+    Source::read(path).ok().and_then(|source| parse(&source, &mut Diagnostics::default()))
 }

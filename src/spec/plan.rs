@@ -6,7 +6,7 @@ use crate::load::{LoadSpec, url_secrets};
 use crate::record::{Secret, Verdict, script_secrets, url_password};
 use crate::runbook::{Input, Runbook, RunbookPhase};
 use crate::slis::{Ratio, SliSpec};
-use crate::source::{Diagnostics, Source, Value, parse};
+use crate::source::{Mention, Node, Source, Span};
 use crate::stack::{Allowed, StackSpec};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -71,6 +71,10 @@ pub struct Plan {
     pub restore: Option<super::RestoreSpec>,
     /// The verdict that must come out; `passed` unless the scenario exists to fail.
     pub expect: Verdict,
+    /// The scenario file as it was parsed, for the places of its keys.
+    pub root: Arc<Node>,
+    /// The services that it names.
+    pub mentions: Vec<Mention>,
 }
 
 impl Plan {
@@ -115,15 +119,13 @@ impl Plan {
 
     /// Line of a key of the scenario, from 1; the first one when the scenario leaves it out.
     pub fn line_of(&self, key: &str) -> usize {
-        // A plan keeps no spans: the file is read once more, for the one verdict that needs a place.
-        let root = parse(&self.source, &mut Diagnostics::default());
-        match root.map(|root| root.value) {
-            Some(Value::Map(entries)) => entries
-                .iter()
-                .find(|entry| entry.key == key)
-                .map_or(1, |entry| self.source.pos(entry.key_span.start).line),
-            _ => 1,
-        }
+        let entry = self.root.entries().iter().find(|entry| entry.key == key);
+        entry.map_or(1, |entry| self.source.pos(entry.key_span.start).line)
+    }
+
+    /// Where the value stands to which these keys of the scenario lead.
+    pub(super) fn place(&self, path: &[&str]) -> Span {
+        self.root.get(path).map_or(Span::default(), |node| node.span)
     }
 }
 
@@ -165,7 +167,7 @@ pub struct Detect {
 }
 
 /// How the runbook is followed.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Respond {
     /// Phases to follow.
     pub phases: Vec<RunbookPhase>,

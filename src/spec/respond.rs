@@ -1,14 +1,15 @@
 //! `runbook:` and `respond:` of a scenario: which phases of the runbook are followed, where, and with which inputs.
 
+use super::services::service;
 use super::steps::Named as NamedStep;
 use super::windows::{LONGEST, deadline};
 use super::{Overrides, Plan, Respond, Var, environment};
 use crate::record::{SHORTEST_DECLARED, SHORTEST_GUESSED, looks_secret, url_password};
 use crate::runbook::{Command, Input, Reading, Runbook, RunbookPhase, Step, unified_name};
-use crate::source::{
-    Diagnostics, Entry, MapReader, Node, Pos, Source, Span, Value, did_you_mean, list, nearest, shorten,
-};
+use crate::source::{At, Diagnostics, Pos, Source, Span, Value, did_you_mean, list, nearest, shape, shorten};
+use serde_json::json;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,8 +26,18 @@ struct Named {
     var: Option<Var>,
     /// What the scenario itself says about its being a secret.
     declared: Option<bool>,
-    /// Whether the scenario lets it be empty.
-    may_be_empty: bool,
+}
+
+/// `respond` as it was written.
+#[derive(Default)]
+pub struct Written {
+    phases: Option<Vec<RunbookPhase>>,
+    vars: Vec<Named>,
+    env: BTreeMap<String, Var>,
+    env_files: Vec<PathBuf>,
+    chosen: Vec<Chosen>,
+    timeout: Option<Duration>,
+    service: Option<String>,
 }
 
 /// Whether a value must never be shown: what the scenario says wins; otherwise what its name or the value itself says,
@@ -36,210 +47,171 @@ pub(super) fn is_secret(name: &str, value: &str, declared: Option<bool>) -> bool
 }
 
 /// Reads the runbook that the scenario names.
-pub fn read_runbook(node: &Node, reading: &Reading, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Runbook> {
-    let path = super::stack::path_of(node, source, diags)?;
-    let text = super::stack::read_text(&path, "the runbook", node.span, source, diags)?;
-    let before = diags.all.len();
-    let runbook = crate::runbook::parse_with(&text, reading, diags);
-    if runbook.is_none() && diags.all.len() == before {
-        diags.error(source, node.span, format!("`{}` is not a runbook", path.display()));
+pub fn read_runbook(at: &mut At<'_>, reading: &Reading) -> Option<Runbook> {
+    let path = super::stack::path_of(at)?;
+    let text = super::stack::read_text(&path, "the runbook", at)?;
+    let before = at.diags.all.len();
+    let runbook = crate::runbook::parse_with(&text, reading, at.diags);
+    if runbook.is_none() && at.diags.all.len() == before {
+        at.error(format!("`{}` is not a runbook", path.display()));
     }
     runbook
 }
 
-/// Reads `respond`, checked against the runbook, if the scenario names one that can be read. `runbook_at` is where it is
-/// named; `steps` are those of which the scenario says something.
-pub fn read(
-    node: Option<&Node>,
-    runbook: Option<&mut Runbook>,
-    runbook_at: Option<Span>,
-    steps: &[NamedStep],
-    overrides: &Overrides,
-    source: &Arc<Source>,
-    diags: &mut Diagnostics,
-) -> Option<Respond> {
-    if let (Some(node), None) = (node, runbook_at) {
-        diags
-            .error(source, node.span, "`respond` needs a runbook to follow")
+/// Reads `respond`; `expected` says whether the scenario names a runbook.
+pub fn read(at: &mut At<'_>, expected: bool) -> Option<Written> {
+    if !expected {
+        at.error("`respond` needs a runbook to follow")
             .help("name it with `runbook:`, or leave `respond` out to test that the system heals by itself");
-        return None;
     }
-    let mut phases = None;
-    let mut selected = false;
-    let mut vars = Vec::new();
-    let (mut env, mut env_files) = (BTreeMap::new(), Vec::new());
-    let mut service = None;
-    let mut timeout = None;
-    let mut chosen = Vec::new();
-    if let Some(node) = node {
-        let mut map = MapReader::new(node, "`respond`", source, diags)?;
-        if let Some(node) = map.node("phases") {
-            selected = true;
-            phases = read_phases(node, &mut map);
+    let mut map = at.map("`respond`")?;
+    let phases = map.optional_by("phases", |at| Some(read_phases(at)));
+    let vars = map.apart("vars", |at| Some(read_vars(at))).unwrap_or_default();
+    let files = map.apart("env_files", |at| Some(environment::read_files(at)));
+    let (mut env, env_files) = files.unwrap_or_default();
+    env.extend(map.apart("env", |at| Some(environment::read(at))).unwrap_or_default());
+    let chosen = map.apart("choose", |at| Some(read_choose(at))).unwrap_or_default();
+    let timeout = map.optional_by("timeout", |at| deadline(at, LONGEST));
+    let service = map.optional_by("service", |at| service(at, "`respond.service`"));
+    map.finish()?;
+    Some(Written { phases, vars, env, env_files, chosen, timeout, service })
+}
+
+impl Written {
+    /// Puts it to the runbook, if the scenario names one that can be read, and checks it against that. `runbook_at` is where
+    /// it is named; `steps` are those of which the scenario says something.
+    pub fn settle(
+        mut self,
+        runbook: Option<&mut Runbook>,
+        runbook_at: Span,
+        steps: &[NamedStep],
+        overrides: &Overrides,
+        source: &Arc<Source>,
+        diags: &mut Diagnostics,
+    ) -> Respond {
+        override_vars(&mut self.vars, overrides, diags);
+        let selected = self.phases.is_some();
+        let respond = Respond {
+            // One that could not be read counts as given: its own mistake is told already.
+            vars: both_names(&self.vars),
+            env: self.env,
+            env_files: self.env_files,
+            env_of_steps: steps.iter().filter_map(NamedStep::environment).collect(),
+            choose: self.chosen.iter().map(|(choice, way, _)| (choice.clone(), way.clone())).collect(),
+            ..Respond::alone(self.phases, self.timeout, self.service)
+        };
+        if let Some(runbook) = runbook {
+            super::reading::apply(runbook, &respond, &self.chosen, source, diags);
+            let runbook = &*runbook;
+            check_phases(runbook, &respond.phases, selected, runbook_at, source, diags);
+            check_vars(runbook, &respond, &self.vars, source, diags);
+            super::silent::warn(runbook, &respond.phases, diags);
         }
-        vars = map.node("vars").map_or_else(Vec::new, |node| read_vars(node, source, map.diags));
-        if let Some(node) = map.node("env_files") {
-            (env, env_files) = environment::read_files(node, source, map.diags);
-        }
-        env.extend(
-            map.node("env").map_or_else(BTreeMap::new, |node| environment::read(node, "env", source, map.diags)),
-        );
-        chosen = map.node("choose").map_or_else(Vec::new, |node| read_choose(node, source, map.diags));
-        timeout = deadline(&mut map, "timeout", LONGEST);
-        service = map.optional("service");
-        map.finish()?;
+        respond
     }
-    override_vars(&mut vars, overrides, diags);
-    let phases = phases.unwrap_or_else(|| PHASES.to_vec());
-    let respond = Respond {
-        phases,
-        // One that could not be read counts as given: its own mistake is told already.
-        vars: both_names(&vars),
-        env,
-        env_files,
-        env_of_steps: steps.iter().filter_map(NamedStep::environment).collect(),
-        choose: chosen.iter().map(|(choice, way, _)| (choice.clone(), way.clone())).collect(),
-        timeout: timeout.unwrap_or(TIMEOUT),
-        service,
-        clients: BTreeMap::new(),
-    };
-    if let Some(runbook) = runbook {
-        super::reading::apply(runbook, &respond, &chosen, source, diags);
-        let runbook = &*runbook;
-        check_phases(runbook, &respond.phases, selected, runbook_at.unwrap_or_default(), source, diags);
-        check_vars(runbook, &respond, &vars, source, diags);
-        super::silent::warn(runbook, &respond.phases, diags);
-    }
-    vars.iter().all(|named| named.var.is_some()).then_some(respond)
 }
 
 /// A choice, the way that is taken, and where that stands.
 pub(super) type Chosen = (String, String, Span);
 
-fn read_choose(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Vec<Chosen> {
-    let Value::Map(entries) = &node.value else {
-        diags
-            .error(source, node.span, format!("`choose` must be a map, found {}", node.describe()))
-            .help("write it like `choose: { backend: postgres }`");
-        return Vec::new();
-    };
-    let mut chosen = Vec::new();
-    for Entry { key, key_span, value } in entries {
-        match value.text() {
-            Some(way) => chosen.push((key.clone(), way.to_string(), *key_span)),
-            None => {
-                diags.error(source, value.span, format!("a way must be a name, found {}", value.describe()));
-            }
-        }
-    }
-    chosen
+fn read_choose(at: &mut At<'_>) -> Vec<Chosen> {
+    at.entries("a map", "write it like `choose: { backend: postgres }`", |at| {
+        at.diags.describe(shape::filled);
+        let Some(way) = at.node.text() else {
+            at.error(format!("a way must be a name, found {}", at.node.describe()));
+            return None;
+        };
+        Some((at.key.to_string(), way.to_string(), at.key_span))
+    })
 }
 
-fn read_phases(node: &Node, map: &mut MapReader<'_>) -> Option<Vec<RunbookPhase>> {
-    let Value::List(items) = &node.value else {
-        map.error(node.span, format!("`phases` must be a list of phases, found {}", node.describe()));
-        return None;
-    };
-    if items.is_empty() {
-        map.error(node.span, "`phases` is empty: nothing would be followed");
-    }
+fn read_phases(at: &mut At<'_>) -> Vec<RunbookPhase> {
     let mut phases = Vec::new();
-    for item in items {
-        match item.text().and_then(RunbookPhase::from_name) {
+    at.items("a list of phases", "", |at| {
+        let names = RunbookPhase::ALL.map(RunbookPhase::name);
+        at.diags.describe(|| shape::one_of(names));
+        match at.node.text().and_then(RunbookPhase::from_name) {
             Some(phase) if phases.contains(&phase) => {
-                map.error(item.span, format!("the phase `{}` is given twice", phase.name()));
+                at.error(format!("the phase `{}` is given twice", phase.name()));
             }
             Some(phase) => phases.push(phase),
             None => {
-                let help = did_you_mean(item.text().unwrap_or_default(), RunbookPhase::ALL.map(RunbookPhase::name));
-                map.error(item.span, format!("{} is not a phase of a runbook", item.describe())).help(help);
+                let help = did_you_mean(at.node.text().unwrap_or_default(), names);
+                at.error(format!("{} is not a phase of a runbook", at.node.describe())).help(help);
             }
         }
-    }
-    Some(phases)
+        Some(())
+    });
+    at.also(json!({ "uniqueItems": true }));
+    at.must_not_be_empty("`phases` is empty: nothing would be followed", "");
+    phases
 }
 
-fn read_vars(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Vec<Named> {
-    let entries = match &node.value {
-        Value::Map(entries) => entries.as_slice(),
-        Value::Null => &[],
-        _ => {
-            diags.error(source, node.span, format!("`vars` must be a map, found {}", node.describe()));
-            &[]
+fn read_vars(at: &mut At<'_>) -> Vec<Named> {
+    let mut names: Vec<String> = Vec::new();
+    at.entries_if_any("a map", "", |at| {
+        let name = shorten(at.key);
+        if unified_name(at.key).is_empty() {
+            at.error_at_key(format!("`{name}` is not the name of an input"));
+        } else if let Some(same) = names.iter().find(|other| unified_name(other) == unified_name(at.key)) {
+            at.error_at_key(format!("`{name}` and `{}` are the same input", shorten(same))).help("keep one of the two");
         }
-    };
-    let mut vars: Vec<Named> = Vec::new();
-    for entry in entries {
-        let name = shorten(&entry.key);
-        if unified_name(&entry.key).is_empty() {
-            diags.error(source, entry.key_span, format!("`{name}` is not the name of an input"));
-        } else if let Some(same) = vars.iter().find(|other| unified_name(&other.name) == unified_name(&entry.key)) {
-            let message = format!("`{name}` and `{}` are the same input", shorten(&same.name));
-            diags.error(source, entry.key_span, message).help("keep one of the two");
-        }
-        let (var, declared) = read_var(entry, source, diags);
-        let may_be_empty = var.as_ref().is_some_and(|var| var.may_be_empty);
-        let (name, source) = (entry.key.clone(), source.clone());
-        vars.push(Named { name, source, span: entry.key_span, var, declared, may_be_empty });
-    }
-    vars
+        names.push(at.key.to_string());
+        let (var, declared) = read_var(at);
+        Some(Named { name: at.key.to_string(), source: at.source.clone(), span: at.key_span, var, declared })
+    })
 }
 
 /// A variable, and what the scenario says about its being a secret.
-pub fn read_var(entry: &Entry, source: &Arc<Source>, diags: &mut Diagnostics) -> (Option<Var>, Option<bool>) {
-    let name = shorten(&entry.key);
-    let mut declared = None;
-    let mut may_be_empty = false;
-    let value = match &entry.value.value {
-        Value::Scalar { text, .. } => Some(text.clone()),
-        Value::Map(_) => {
-            let Some(mut map) = MapReader::new(&entry.value, format!("variable `{name}`"), source, diags) else {
-                return (None, None);
-            };
+pub fn read_var(at: &mut At<'_>) -> (Option<Var>, Option<bool>) {
+    let name = shorten(at.key);
+    let (mut declared, mut may_be_empty) = (None, false);
+    let value = at.either(
+        shape::scalar,
+        |at| at.node.text().map(str::to_string),
+        |at| {
+            if !matches!(at.node.value, Value::Map(_)) {
+                at.error(format!("variable `{name}`: expected a value, found {}", at.node.describe()));
+                return None;
+            }
+            let mut map = at.map(format!("variable `{name}`"))?.of_section("Variables");
             declared = map.optional::<bool>("secret");
             may_be_empty = map.optional::<bool>("may_be_empty").unwrap_or_default();
             let value: Option<String> = map.optional("value");
-            let from: Option<String> = map.optional("env");
-            let span = map.span();
-            let value = match (value, from, map.node("value").is_some(), map.node("env").is_some()) {
-                (_, _, true, true) => {
-                    map.error(span, format!("variable `{name}` has both `value` and `env`"));
-                    None
+            let from = map.optional_by("env", |at| {
+                let from: String = at.value()?;
+                let value = of_runner(&from);
+                if let Err(why) = &value {
+                    at.error(why).help("set it before the drill is run");
                 }
-                (_, _, false, false) => {
+                value.ok()
+            });
+            map.also(json!({ "type": "object", "oneOf": [{ "required": ["value"] }, { "required": ["env"] }] }));
+            let span = map.span();
+            match (map.has("value"), map.has("env")) {
+                (true, true) => {
+                    map.error(span, format!("variable `{name}` has both `value` and `env`"));
+                }
+                (false, false) => {
                     map.error(span, format!("variable `{name}` has no value"))
                         .help("write `value: …`, or `env: NAME` to take it from the environment");
-                    None
                 }
-                (_, Some(from), _, _) => {
-                    let at = map.span_of("env");
-                    of_runner(&from).map_err(|why| map.error(at, why).help("set it before the drill is run")).ok()
-                }
-                (value, ..) => value,
-            };
-            map.finish().and(value)
-        }
-        _ => {
-            diags.error(
-                source,
-                entry.value.span,
-                format!("variable `{name}`: expected a value, found {}", entry.value.describe()),
-            );
-            None
-        }
-    };
-    let var = value.map(|value| var(&entry.key, value, declared, may_be_empty));
+                _ => {}
+            }
+            map.finish().and(value.or(from))
+        },
+    );
+    let var = value.map(|value| var(at.key, value, declared, may_be_empty));
     if let Some(why) = var.as_ref().and_then(too_short) {
-        let span = map_value(&entry.value).map_or(entry.value.span, |node| node.span);
-        diags.error(source, span, format!("variable `{name}`: {why}")).help(LONGER);
+        let written = at.node.get(&["value"]).or(at.node.get(&["env"])).unwrap_or(at.node);
+        at.diags.error(at.source, written.span, format!("variable `{name}`: {why}")).help(LONGER);
     }
-    let guessed =
-        var.as_ref().filter(|var| declared.is_none() && looks_secret(&entry.key) && !var.value.trim().is_empty());
-    if guessed.is_some_and(|var| var.value.trim().chars().count() < SHORTEST_GUESSED) {
+    let guessed = var.as_ref().filter(|_| declared.is_none() && looks_secret(at.key));
+    if guessed.is_some_and(|var| (1..SHORTEST_GUESSED).contains(&var.value.trim().chars().count())) {
         let why =
             format!("its name is that of a secret, and a value of fewer than {SHORTEST_GUESSED} characters is shown");
-        diags
-            .warning(source, entry.key_span, format!("variable `{name}`: {why}"))
+        at.diags
+            .warning(at.source, at.key_span, format!("variable `{name}`: {why}"))
             .help("say `secret: true` to have it hidden, or `secret: false`");
     }
     (var, declared)
@@ -257,12 +229,6 @@ fn too_short(var: &Var) -> Option<String> {
              nothing of the record"
         )
     })
-}
-
-/// The value in a variable that is a map, where it has one.
-fn map_value(node: &Node) -> Option<&Node> {
-    let Value::Map(entries) = &node.value else { return None };
-    entries.iter().find(|entry| matches!(entry.key.as_str(), "value" | "env")).map(|entry| &entry.value)
 }
 
 fn var(name: &str, value: String, declared: Option<bool>, may_be_empty: bool) -> Var {
@@ -286,19 +252,16 @@ fn override_vars(vars: &mut Vec<Named>, overrides: &Overrides, diags: &mut Diagn
         // The value may be a secret: only the name is shown.
         let source = Source::new("--var", format!("{name}=…"));
         let span = Span::new(0, name.len());
-        let var = |declared, may_be_empty| Some(var(name, value.clone(), declared, may_be_empty));
-        match vars.iter_mut().find(|var| unified_name(&var.name) == unified_name(name)) {
-            Some(known) => {
-                known.var = var(known.declared, known.may_be_empty);
-                if let Some(why) = known.var.as_ref().and_then(too_short) {
-                    let name = shorten(name);
-                    diags.error(&source, span, format!("variable `{name}`: {why}")).help(LONGER);
-                }
-            }
-            None => {
-                let var = var(None, false);
-                vars.push(Named { name: name.clone(), source, span, var, declared: None, may_be_empty: false });
-            }
+        let known = vars.iter_mut().find(|var| unified_name(&var.name) == unified_name(name));
+        let may_be_empty = known.as_ref().and_then(|known| known.var.as_ref()).is_some_and(|var| var.may_be_empty);
+        let declared = known.as_ref().and_then(|known| known.declared);
+        let var = var(name, value.clone(), declared, may_be_empty);
+        if let Some(why) = too_short(&var) {
+            diags.error(&source, span, format!("variable `{}`: {why}", shorten(name))).help(LONGER);
+        }
+        match known {
+            Some(known) => known.var = Some(var),
+            None => vars.push(Named { name: name.clone(), source, span, var: Some(var), declared }),
         }
     }
 }

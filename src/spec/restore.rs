@@ -3,21 +3,22 @@
 use super::invariants::expected;
 use super::loads::named;
 use super::outcome::Expected;
+use super::services::service;
 use super::windows::{LONGEST, deadline};
 use super::{BackupSpec, Expectation, LedgerSpec, LevelProbe, PlannedFault, Probe, RestoreSpec};
-use crate::faults::Inject;
+use crate::faults::{Inject, read_question};
 use crate::load::LoadSpec;
 use crate::record::{RestoreLevel, Verdict};
 use crate::services::{A_PERIOD, parse_period};
 use crate::slis::{Comparison, Good, Term};
-use crate::source::{
-    Diagnostics, Entry, Form, FromYaml, MapReader, Node, Source, Span, did_you_mean, parse_size, shape, shorten,
-};
-use std::sync::Arc;
+use crate::source::{At, Form, MapReader, Span, did_you_mean, parse_size, shape, shorten};
+use serde_json::json;
 use std::time::Duration;
 
 /// The kinds of drills, the default first.
-pub const KINDS: [&str; 2] = ["drill", "dr"];
+const KINDS: [&str; 2] = ["drill", "dr"];
+/// The keys that only DR drills have.
+const OWN: [&str; 3] = ["rpo", "ledger", "restore"];
 /// How long a probe may take unless it says otherwise.
 const PROBE_WITHIN: Duration = Duration::from_secs(10);
 const ADD_KIND: &str = "add `kind: dr`";
@@ -55,15 +56,15 @@ impl Kind {
 }
 
 /// Reads `kind`.
-pub fn read_kind(map: &mut MapReader<'_>) -> Kind {
-    let Some(node) = map.node("kind") else { return Kind::Drill };
-    match node.text() {
-        Some("drill") => Kind::Drill,
-        Some("dr") => Kind::Dr(node.span),
+pub fn read_kind(at: &mut At<'_>) -> Option<Kind> {
+    at.diags.describe(|| shape::one_of(KINDS));
+    match at.node.text() {
+        Some("drill") => Some(Kind::Drill),
+        Some("dr") => Some(Kind::Dr(at.node.span)),
         other => {
-            map.error(node.span, format!("{} is not a kind of drill", node.describe()))
+            at.error(format!("{} is not a kind of drill", at.node.describe()))
                 .help(did_you_mean(other.unwrap_or_default(), KINDS));
-            Kind::Unknown
+            None
         }
     }
 }
@@ -86,94 +87,90 @@ pub struct Around<'a> {
 
 /// Reads what a DR drill asserts. `Some(None)` for drills of other kinds, `None` when something is wrong with it.
 pub fn read(kind: Kind, map: &mut MapReader<'_>, around: &Around<'_>) -> Option<Option<RestoreSpec>> {
-    let source = map.source;
     let dr = kind.is_dr();
     // None at all is what synchronous replication promises.
-    let rpo: Option<Duration> = if dr { map.require("rpo") } else { map.optional("rpo") };
-    let [ledger, restore] = ["ledger", "restore"].map(|key| if dr { map.require_node(key) } else { map.node(key) });
-    let ledger = ledger.map(|node| read_ledger(node, around, source, map.diags));
-    let restore = restore.map(|node| read_restore(node, source, map.diags));
+    let rpo: Option<Duration> = map.read("rpo", dr, |at| at.value());
+    let ledger = map.read("ledger", dr, |at| read_ledger(at, around));
+    let restore = map.read("restore", dr, read_restore);
+    map.also(of_the_kind());
     let expect = read_level(kind, map, around.expect);
     match kind {
         Kind::Unknown => return None,
         Kind::Drill => {
-            let mut fits = true;
-            for key in ["rpo", "ledger", "restore"] {
-                if let Some(entry) = map.entry(key) {
-                    map.error(entry.key_span, format!("`{key}` is for DR drills")).help(ADD_KIND);
-                    fits = false;
+            for key in OWN {
+                if map.has(key) {
+                    map.error(map.key_span(key), format!("`{key}` is for DR drills")).help(ADD_KIND);
                 }
             }
-            return (fits && expect.is_some()).then_some(None);
+            return expect.map(|_| None);
         }
-        Kind::Dr(span) => {
-            if !around.runbook {
-                map.error(span, "`kind: dr` without a runbook: nobody would restore anything")
-                    .help("name the one that restores: `runbook: ../runbooks/restore.md`");
-            }
+        Kind::Dr(span) if !around.runbook => {
+            map.error(span, "`kind: dr` without a runbook: nobody would restore anything")
+                .help("name the one that restores: `runbook: ../runbooks/restore.md`");
         }
+        Kind::Dr(_) => {}
     }
     if let Some(span) = around.no_impact {
         map.error(span, "`impact: none` with `kind: dr`: what no user notices is no disaster")
             .help("leave one of the two out");
     }
-    let (backup, production_bytes, probes) = restore??;
-    let (rpo, ledger, expect) = (rpo?, ledger??, expect?);
-    Some(Some(RestoreSpec { rpo, ledger, backup, production_bytes, probes, expect }))
+    let (backup, production_bytes, probes) = restore?;
+    Some(Some(RestoreSpec { rpo: rpo?, ledger: ledger?, backup, production_bytes, probes, expect: expect? }))
+}
+
+/// What the kind of a drill means for other keys, in the schema.
+fn of_the_kind() -> serde_json::Value {
+    let all: Vec<&str> = OWN.into_iter().chain(["rto", "runbook"]).collect();
+    let level = json!({ "properties": { "expect": { "required": ["level"] } }, "required": ["expect"] });
+    let any: Vec<_> = OWN.into_iter().map(|key| json!({ "required": [key] })).chain([level]).collect();
+    json!({ "allOf": [{
+        "if": { "properties": { "kind": { "const": "dr" } }, "required": ["kind"] },
+        "then": { "required": all },
+        "else": { "not": { "anyOf": any } },
+    }] })
 }
 
 /// The level that is expected; `None` when it does not go with the verdict.
 fn read_level(kind: Kind, map: &mut MapReader<'_>, expect: Option<&Expected>) -> Option<RestoreLevel> {
-    let expect = expect?;
-    if !kind.is_dr() {
+    use Verdict::{Damaged, NoImpact, NotRecovered, Passed, StepFailed, TooLate, Undetected, Unsteady};
+    let Expected { verdict, at, level } = expect?;
+    let (span, message, help) = match (kind, verdict, level) {
+        (Kind::Drill, _, Some((_, span))) => (span, "`level` is for DR drills".into(), ADD_KIND),
         // With a kind that nobody knows it is not known either whether a level has a place.
-        if let Some((_, span)) = expect.level.filter(|_| kind == Kind::Drill) {
-            map.error(span, "`level` is for DR drills").help(ADD_KIND);
-            return None;
+        (Kind::Drill | Kind::Unknown, ..) => return Some(RestoreLevel::L5),
+        (_, Passed, None | Some((RestoreLevel::L5, _))) => return Some(RestoreLevel::L5),
+        (_, Passed, Some((level, span))) => (
+            span,
+            format!("a DR drill that comes to {level} only has not passed"),
+            "leave `level` out, or name the verdict that comes out then",
+        ),
+        (_, NoImpact | Undetected | Unsteady, level) => (
+            level.as_ref().map_or(at, |(_, span)| span),
+            format!("a DR drill that ends as `{verdict}` restores nothing: it comes to no level"),
+            "expect a verdict that is given once the runbook was followed, like `not_recovered`",
+        ),
+        (_, _, None) => (
+            at,
+            format!("`{verdict}` without `level`: how far does the restore come?"),
+            "add the highest level that holds, like `level: L2`",
+        ),
+        (_, NotRecovered | TooLate | Damaged | StepFailed, Some((RestoreLevel::L5, _))) => {
+            return Some(RestoreLevel::L5);
         }
-        return Some(RestoreLevel::L5);
-    }
-    match (expect.verdict, expect.level) {
-        (Verdict::Passed, None | Some((RestoreLevel::L5, _))) => Some(RestoreLevel::L5),
-        (Verdict::Passed, Some((level, span))) => {
-            map.error(span, format!("a DR drill that comes to {level} only has not passed"))
-                .help("leave `level` out, or name the verdict that comes out then");
-            None
-        }
-        (verdict @ (Verdict::NoImpact | Verdict::Undetected | Verdict::Unsteady), level) => {
-            let span = level.map_or(expect.at, |(_, span)| span);
-            map.error(span, format!("a DR drill that ends as `{verdict}` restores nothing: it comes to no level"))
-                .help("expect a verdict that is given once the runbook was followed, like `not_recovered`");
-            None
-        }
-        (verdict, None) => {
-            map.error(expect.at, format!("`{verdict}` without `level`: how far does the restore come?"))
-                .help("add the highest level that holds, like `level: L2`");
-            None
-        }
-        (verdict, Some((RestoreLevel::L5, span)))
-            if !matches!(
-                verdict,
-                Verdict::NotRecovered | Verdict::TooLate | Verdict::Damaged | Verdict::StepFailed
-            ) =>
-        {
-            map.error(span, format!("a restore that comes to L5 does not end as `{verdict}`"))
-                .help("L5 goes with `passed`, with `too_late` where the RTO is missed, with `not_recovered` where the RPO is, with `damaged`, and with `step_failed`");
-            None
-        }
-        (_, Some((level, _))) => Some(level),
-    }
+        (_, _, Some((RestoreLevel::L5, span))) => (
+            span,
+            format!("a restore that comes to L5 does not end as `{verdict}`"),
+            "L5 goes with `passed`, with `too_late` where the RTO is missed, with `not_recovered` where the RPO is, with `damaged`, and with `step_failed`",
+        ),
+        (_, _, Some((level, _))) => return Some(*level),
+    };
+    map.error(*span, message).help(help);
+    None
 }
 
-/// Reads `ledger`.
-pub fn read_ledger(
-    node: &Node,
-    around: &Around<'_>,
-    source: &Arc<Source>,
-    diags: &mut Diagnostics,
-) -> Option<LedgerSpec> {
-    let mut map = MapReader::new(node, "`ledger`", source, diags)?;
-    let load = map.require_node("load").and_then(|node| read_load(node, around, &mut map));
+fn read_ledger(at: &mut At<'_>, around: &Around<'_>) -> Option<LedgerSpec> {
+    let mut map = at.map("`ledger`")?;
+    let load = map.require_by("load", |at| read_load(at, around));
     let acknowledged = map.optional_with("acknowledged", AN_ACKNOWLEDGEMENT, |text| {
         let good = Good::parse(text)?;
         match good.terms.iter().any(|term| matches!(term, Term::Latency(..))) {
@@ -181,8 +178,7 @@ pub fn read_ledger(
             false => Ok(good),
         }
     });
-    map.require_node("survivors");
-    let survivors = map.entry("survivors").and_then(|entry| read_probe(entry, "`survivors`", source, map.diags));
+    let survivors = map.require_by("survivors", |at| read_probe(at, "`ledger.survivors`"));
     map.finish()?;
     Some(LedgerSpec {
         load: load?,
@@ -193,112 +189,81 @@ pub fn read_ledger(
 }
 
 /// The load of the ledger: each of its requests is a write with a number that no other one has.
-fn read_load(node: &Node, around: &Around<'_>, map: &mut MapReader<'_>) -> Option<String> {
-    let load = String::from_yaml(node).unwrap_or_default();
-    if !around.names.contains(&load.as_str()) {
-        map.error(node.span, format!("the ledger is kept of a load that does not exist: {}", node.describe()))
-            .help(did_you_mean(&load, around.names.iter().copied()));
-        return None;
-    }
-    if around.loads.iter().any(|spec| spec.name == load && !spec.is_numbered()) {
-        map.error(node.span, format!("the writes of load `{load}` have no numbers: nobody could tell which are lost"))
+fn read_load(at: &mut At<'_>, around: &Around<'_>) -> Option<String> {
+    at.diags.describe(shape::filled);
+    let load = at.node.text().unwrap_or_default();
+    if !around.names.contains(&load) {
+        at.error(format!("the ledger is kept of a load that does not exist: {}", at.node.describe()))
+            .help(did_you_mean(load, around.names.iter().copied()));
+    } else if around.loads.iter().any(|spec| spec.name == load && !spec.is_numbered()) {
+        at.error(format!("the writes of load `{load}` have no numbers: nobody could tell which are lost"))
             .help("put `{{counter}}` into the path, a header or the body of its request, and store it with the row");
-        return None;
-    }
-    if let Some(fault) = around.faults.iter().find(|planned| planned.fault.load() == Some(load.as_str())) {
+    } else if let Some(fault) = around.faults.iter().find(|planned| planned.fault.load() == Some(load)) {
         let message = format!("the fault `{}` sends the same writes as load `{load}`, with the same numbers", fault.id);
-        map.error(node.span, message).help("give one of the two a load of its own");
-        return None;
+        at.error(message).help("give one of the two a load of its own");
     }
-    Some(load)
+    Some(load.to_string())
 }
 
-/// Reads `restore`: what tells of the backup, how much production has, and what each level is seen by.
-pub fn read_restore(
-    node: &Node,
-    source: &Arc<Source>,
-    diags: &mut Diagnostics,
-) -> Option<(Option<BackupSpec>, Option<u64>, Vec<LevelProbe>)> {
-    let mut map = MapReader::new(node, "`restore`", source, diags)?;
-    map.node("backup");
-    let backup = map.entry("backup").map(|entry| read_backup(entry, source, map.diags));
+/// What tells of the backup, how much production has, and what each level is seen by.
+type Restore = (Option<BackupSpec>, Option<u64>, Vec<LevelProbe>);
+
+fn read_restore(at: &mut At<'_>) -> Option<Restore> {
+    let mut map = at.map("`restore`")?;
+    let backup = map.optional_by("backup", |at| {
+        let line = at.line();
+        let mut map = at.map("`backup`")?.of_section("Probes");
+        let probe = probe(&mut map, line, "`restore.backup`");
+        let max_age = map.optional_with("max_age", A_PERIOD, parse_period);
+        map.finish()?;
+        Some(BackupSpec { probe: probe?, max_age })
+    });
     let production =
         map.optional_with("production_size", A_SIZE, |text| match parse_size(text, "no size like `200GB`")? {
             0 => Err("production has nothing to restore, then".into()),
             bytes => Ok(bytes),
         });
-    if let (Some(_), None) = (production, &backup) {
-        let span = map.span_of("production_size");
-        map.error(
-            span,
-            "`production_size` without `backup`: nothing tells how large the backup is that is restored here",
-        )
-        .help("add `backup: { service: …, run: … }` that writes `bytes=…`");
+    if production.is_some() && !map.has("backup") {
+        let message = "`production_size` without `backup`: nothing tells how large the backup is that is restored here";
+        map.wrong("production_size", message).help("add `backup: { service: …, run: … }` that writes `bytes=…`");
     }
     let mut probes = Vec::new();
     for (level, key) in LEVELS {
-        map.require_node(key);
-        let probe = map.entry(key).and_then(|entry| read_probe(entry, &format!("`{key}`"), source, map.diags));
+        let probe = map.require_by(key, |at| read_probe(at, &format!("`restore.{key}`")));
         probes.extend(probe.map(|probe| LevelProbe { level, name: key.into(), probe, expected: Expectation::Success }));
     }
-    let content = map.require_node("content");
-    let entries: Vec<&Entry> =
-        content.map_or_else(Vec::new, |node| named(node, "content", source, map.diags).collect());
-    let asked = LEVELS.len() + entries.len();
-    probes.extend(entries.into_iter().filter_map(|entry| read_check(entry, source, map.diags)));
+    let content = map.require_by("content", |at| Some(named(at, read_check)));
     map.finish()?;
-    // What is left out here was told where it stands.
-    let complete = probes.len() == asked && probes.len() > LEVELS.len();
-    match backup {
-        Some(None) => None,
-        backup => complete.then_some((backup.flatten(), production, probes)),
-    }
-}
-
-/// Reads `backup`.
-pub fn read_backup(entry: &Entry, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<BackupSpec> {
-    let mut map = MapReader::new(&entry.value, "`backup`", source, diags)?;
-    let probe = probe(&mut map, entry);
-    let max_age = map.optional_with("max_age", A_PERIOD, parse_period);
-    map.finish()?;
-    Some(BackupSpec { probe: probe?, max_age })
+    probes.extend(content?);
+    Some((backup, production, probes))
 }
 
 /// Reads a check of the content.
-pub fn read_check(entry: &Entry, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<LevelProbe> {
-    let what = format!("the check `{}`", shorten(&entry.key));
-    let mut map = MapReader::new(&entry.value, what, source, diags)?;
-    let probe = probe(&mut map, entry);
+fn read_check(at: &mut At<'_>) -> Option<LevelProbe> {
+    let (name, line) = (at.key.to_string(), at.line());
+    let what = format!("the check `{}`", shorten(&name));
+    let mut map = at.map(what.as_str())?.of_section("Probes");
+    let probe = probe(&mut map, line, &what);
     let expected = expected(&mut map).unwrap_or(Expectation::AsBefore);
     map.finish()?;
-    Some(LevelProbe { level: RestoreLevel::L4, name: entry.key.clone(), probe: probe?, expected })
+    Some(LevelProbe { level: RestoreLevel::L4, name, probe: probe?, expected })
 }
 
-/// Reads a script for a service; `what` says what it is, in a message.
-pub fn read_probe(entry: &Entry, what: &str, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Probe> {
-    let mut map = MapReader::new(&entry.value, what, source, diags)?;
-    let probe = probe(&mut map, entry);
+/// Reads a script for a service; `by` is what names that.
+fn read_probe(at: &mut At<'_>, by: &str) -> Option<Probe> {
+    let line = at.line();
+    let what = format!("`{}`", at.key);
+    let mut map = at.map(what)?.of_section("Probes");
+    let probe = probe(&mut map, line, by);
     map.finish()?;
     probe
 }
 
 /// Reads the keys of a probe: `service`, `run` and `within`.
-pub fn probe(map: &mut MapReader<'_>, entry: &Entry) -> Option<Probe> {
-    let service = map.require("service");
-    let run: Option<String> = map.require("run");
-    let span = map.span_of("run");
-    match run.as_deref().map(str::trim) {
-        Some("") => {
-            map.error(span, "`run` is empty");
-        }
-        // A shell makes of a command that is not there, and of every other failure, what would then count as held.
-        Some(run) if run.split_whitespace().next() == Some("!") => {
-            map.error(span, "`run` begins with `!`: a command that cannot be run would count as one that held")
-                .help("ask for what is meant: `test ! -f /data/recovery.signal`");
-        }
-        _ => {}
-    }
-    let within = deadline(map, "within", LONGEST).unwrap_or(PROBE_WITHIN);
-    let line = map.source.pos(entry.key_span.start).line;
+pub fn probe(map: &mut MapReader<'_>, line: usize, by: &str) -> Option<Probe> {
+    let service = map.require_by("service", |at| service(at, by));
+    let instead = "ask for what is meant: `test ! -f /data/recovery.signal`";
+    let run = map.require_by("run", |at| read_question(at, "one that held", instead));
+    let within = map.optional_by("within", |at| deadline(at, LONGEST)).unwrap_or(PROBE_WITHIN);
     Some(Probe { service: service?, run: run?, within, line })
 }

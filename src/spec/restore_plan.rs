@@ -24,28 +24,11 @@ pub struct RestoreSpec {
 }
 
 impl RestoreSpec {
-    /// Every question that is put to a service, in the order of the scenario, with its name for messages and the keys that lead
-    /// to it.
-    pub fn asked(&self) -> Vec<(&Probe, String, Vec<String>)> {
-        let path = |keys: &[&str]| keys.iter().map(|key| (*key).to_string()).collect();
-        let mut asked =
-            vec![(&self.ledger.survivors, "`ledger.survivors`".to_string(), path(&["ledger", "survivors"]))];
-        asked.extend(
-            self.backup.as_ref().map(|backup| (&backup.probe, "`restore.backup`".into(), path(&["restore", "backup"]))),
-        );
-        asked.extend(self.probes.iter().map(|level| match level.level {
-            RestoreLevel::L4 => {
-                let name = level.name.as_str();
-                (&level.probe, format!("the check `{name}`"), path(&["restore", "content", name]))
-            }
-            _ => (&level.probe, format!("`restore.{}`", level.name), path(&["restore", &level.name])),
-        }));
-        asked
-    }
-
     /// Secrets that its scripts hold, which records have word for word otherwise.
     pub fn secrets(&self) -> Vec<String> {
-        self.asked().into_iter().flat_map(|(probe, ..)| script_secrets(&probe.run)).collect()
+        let own = [Some(&self.ledger.survivors), self.backup.as_ref().map(|backup| &backup.probe)];
+        let probes = own.into_iter().flatten().chain(self.probes.iter().map(|level| &level.probe));
+        probes.flat_map(|probe| script_secrets(&probe.run)).collect()
     }
 }
 

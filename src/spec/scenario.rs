@@ -1,13 +1,18 @@
 //! A scenario file, read key by key into a plan.
 
 use super::faults::{interposed, read_faults, returning};
+use super::invariants::read_invariant;
+use super::loads::{self, named};
 use super::objectives::{Objective, Objectives, project_services};
-use super::outcome::{Expected, read_detect, read_expect, read_impact};
-use super::windows::{self, LONGEST, Places, Windows, deadline, required_deadline, window};
-use super::{Overrides, Plan, clients, loads, respond, restore, secrets, stack, steps};
+use super::outcome::{Expected, default_impact, read_detect, read_expect, read_impact};
+use super::restore::{self, Kind};
+use super::windows::{LONGEST, Show, Windows, deadline, window};
+use super::{Overrides, Plan, Respond, clients, respond, secrets, stack, steps};
 use crate::faults::Inject;
 use crate::runbook::{Reading, Runbook};
-use crate::source::{Diagnostics, MAX_DURATION, MapReader, Node, Source, Span, Value, parse, tidy};
+use crate::slis::SliSpec;
+use crate::source::{At, Diagnostics, MAX_DURATION, MapReader, Node, Source, Span, describe, parse, tidy};
+use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,109 +31,131 @@ pub fn load(path: &Path, overrides: &Overrides) -> (Option<Plan>, Diagnostics) {
 
 /// The same with the whole runbook, the steps of phases that are not followed included: as it is to be shown.
 pub fn load_whole(path: &Path, overrides: &Overrides) -> (Option<(Plan, Option<Runbook>)>, Diagnostics) {
+    load_file(path, "the scenario", overrides, |at, path| read(at, path, overrides))
+}
+
+/// Reads a file; `what` says what it is. There is a value exactly when no mistake is an error.
+pub(super) fn load_file<T>(
+    path: &Path,
+    what: &str,
+    overrides: &Overrides,
+    read: impl FnOnce(&mut At<'_>, &Path) -> Option<T>,
+) -> (Option<T>, Diagnostics) {
     let mut diags = Diagnostics::default();
     let path = tidy(path);
-    let plan = read(&path, overrides, &mut diags);
-    if plan.is_none() && !diags.has_errors() {
+    let source = Source::read_in(&path, &super::find::root_of(&path, overrides));
+    let source = source.map_err(|error| error.report(what, None, &mut diags)).ok();
+    let read = source.and_then(|source| {
+        let root = parse(&source, &mut diags)?;
+        read(&mut At::root(&root, &source, &mut diags), &path)
+    });
+    if read.is_none() && !diags.has_errors() {
         // A reader gave up without a word: still no plan.
-        diags.error(&Source::new(&path, ""), Span::default(), "the scenario cannot be read");
+        diags.error(&Source::new(&path, ""), Span::default(), format!("{what} cannot be read"));
     }
     secrets::hide(&mut diags);
     let fit = !diags.has_errors();
-    (plan.filter(|_| fit), diags)
+    (read.filter(|_| fit), diags)
 }
 
-fn read(path: &Path, overrides: &Overrides, diags: &mut Diagnostics) -> Option<(Plan, Option<Runbook>)> {
-    let source = match Source::read_in(path, &super::find::root_of(path, overrides)) {
-        Ok(source) => source,
-        Err(error) => {
-            error.report("the scenario", None, diags);
-            return None;
-        }
-    };
-    let root = parse(&source, diags)?;
-    read_root(path, root, source, overrides, diags)
+fn read(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Plan, Option<Runbook>)> {
+    let read = read_root(at, path, overrides);
+    let diags = &mut *at.diags;
+    let catalog = project_services(&overrides.project, diags);
+    let (mut plan, whole) = read?;
+    let rpo = plan.restore.as_ref().map(|restore| restore.rpo);
+    plan.objectives = Objectives::decide(&plan, plan.rto, rpo, catalog.ok()?.as_ref());
+    let value = |objective: &Option<Objective>| objective.as_ref().map(|objective| objective.value);
+    plan.rto = value(&plan.objectives.rto);
+    if let (Some(restore), Some(rpo)) = (&mut plan.restore, value(&plan.objectives.rpo)) {
+        restore.rpo = rpo;
+    }
+    Some((plan, whole))
 }
 
-/// Reads the map of a scenario; the schema has it read an empty one.
-pub fn read_root(
-    path: &Path,
-    root: Node,
-    source: Arc<Source>,
-    overrides: &Overrides,
-    diags: &mut Diagnostics,
-) -> Option<(Plan, Option<Runbook>)> {
-    let mut map = MapReader::new(&root, "the scenario", &source, diags)?;
+/// The JSON Schema of scenario files, draft 2020-12.
+pub fn schema() -> Value {
+    described().0
+}
+
+/// The same, with what the readers and the documentation do not agree on.
+fn described() -> (Value, Vec<String>) {
+    let page = ("docs/scenario.md", include_str!("../../docs/scenario.md"));
+    describe("Scenario of Firedrill", page, |at| read_root(at, Path::new("schema"), &Overrides::default()))
+}
+
+/// What one key means for another one, in the schema: `recover` may be left out where nothing has to recover.
+fn of_other_keys() -> Value {
+    let none = json!({ "properties": { "impact": { "anyOf": [
+        { "const": "none" },
+        { "type": "object", "properties": { "none": { "const": true } }, "required": ["none"] },
+    ] } }, "required": ["impact"] });
+    json!({
+        "required": ["title", "stack", "load", "slis", "faults"],
+        "anyOf": [{ "required": ["recover"] }, none],
+        "dependentRequired": { "respond": ["runbook"], "steps": ["runbook"] },
+    })
+}
+
+/// Reads the map of a scenario, without what its project owes.
+fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Plan, Option<Runbook>)> {
+    let (root, source) = (at.node, at.source);
+    let names = |key: &str| root.get(&[key]).map_or_else(Vec::new, Node::keys);
+    let mut map = at.map("the scenario")?.of_section("Top level");
+    map.also(of_other_keys());
     let title: Option<String> = map.require("title");
     let severity = map.optional("severity");
     let tags = map.optional("tags").unwrap_or_default();
     let [description, owner] = ["description", "owner"].map(|key| said(map.optional(key)));
-    let kind = restore::read_kind(&mut map);
-    let mut stack = map.require_node("stack").and_then(|node| stack::read(node, &source, map.diags));
-    if let Some((spec, _)) = &mut stack {
-        spec.allowed = overrides.allowed.clone();
-    }
-    let hosts = map.node("hosts").map(|node| super::hosts::read(node, &source, map.diags)).unwrap_or_default();
-    let loads_node = map.require_node("load");
-    let loads = loads_node.map_or_else(Vec::new, |node| loads::read_loads(node, &source, map.diags));
-    let load_names = loads_node.map_or_else(Vec::new, keys);
-    let slis_node = map.require_node("slis");
-    let slis = slis_node.map_or_else(Vec::new, |node| loads::read_slis(node, &load_names, &source, map.diags));
-    warn_unused_loads(loads_node, slis_node, &slis, &mut map);
-    let steady = read_steady(map.node("steady"), &source, map.diags);
-    let faults =
-        map.require_node("faults").map_or_else(Vec::new, |node| read_faults(node, &load_names, &source, map.diags));
-    let impact_node = map.node("impact");
-    let impact = read_impact(impact_node, &slis_node.map_or_else(Vec::new, keys), &source, map.diags);
-    let detect = map.node("detect").map(|node| read_detect(node, &source, map.diags));
-    let runbook_node = map.node("runbook");
-    let clients = clients::read(map.node("clients"), &source, map.diags);
-    let steps_node = map.node("steps");
+    let kind = map.default_by("kind", Kind::Drill, restore::read_kind).unwrap_or(Kind::Unknown);
+    let stack = map.require_by("stack", stack::read);
+    let hosts = map.optional_by("hosts", |at| Some(super::hosts::read(at))).unwrap_or_default();
+    let load_names = names("load");
+    let loads = map.require_by("load", |at| Some(named(at, loads::read_load))).unwrap_or_default();
+    let slis = map.require_by("slis", |at| Some(named(at, |at| loads::read_sli(at, &load_names)))).unwrap_or_default();
+    warn_unused_loads(root, &slis, &mut map);
+    let steady = map.default_by("steady", (STEADY_FOR, STEADY_WITHIN), read_steady);
+    let faults = map.require_by("faults", |at| Some(read_faults(at, &load_names))).unwrap_or_default();
+    let sli_names = names("slis");
+    let impact = map.default_by("impact", default_impact(&sli_names)?, |at| read_impact(at, &sli_names));
+    let detect = map.optional_by("detect", read_detect);
+    let (has_runbook, runbook_at) = (map.has("runbook"), map.span_of("runbook"));
+    let clients = map.optional_by("clients", |at| Some(clients::read(at))).unwrap_or_default();
     let reading = Reading { clients: clients.keys().cloned().collect(), bridged: true };
-    let mut runbook = runbook_node.map(|node| respond::read_runbook(node, &reading, &source, map.diags));
-    let known = runbook.as_mut().and_then(Option::as_mut);
-    let named = steps::apply(steps_node, known, runbook_node.is_some(), &source, map.diags);
-    let mut respond = {
-        let runbook = runbook.as_mut().and_then(Option::as_mut);
-        let at = runbook_node.map(|node| node.span);
-        respond::read(map.node("respond"), runbook, at, &named, overrides, &source, map.diags)
-    };
-    let known = runbook.as_mut().and_then(Option::as_mut);
-    steps::settle(&named, known, respond.as_ref(), &source, map.diags);
-    if let Some(respond) = &mut respond {
-        respond.clients = clients;
-    }
+    let mut runbook = map.optional_by("runbook", |at| respond::read_runbook(at, &reading));
+    let steps =
+        map.optional_by("steps", |at| Some(steps::apply(at, runbook.as_mut(), has_runbook))).unwrap_or_default();
+    let respond = map.default_by("respond", Default::default(), |at| respond::read(at, has_runbook));
+    let respond = respond.map(|written| Respond {
+        clients,
+        ..written.settle(runbook.as_mut(), runbook_at, &steps, overrides, source, map.diags)
+    });
+    steps::settle(&steps, runbook.as_mut(), respond.as_ref(), source, map.diags);
     let none = impact.as_ref().is_some_and(|impact| impact.none);
-    if let (true, false, Some(node)) = (none, kind.is_dr(), runbook_node) {
-        map.error(node.span, "with `impact: none` nothing breaks for users, so there is no runbook to follow")
+    if none && !kind.is_dr() && has_runbook {
+        map.error(runbook_at, "with `impact: none` nothing breaks for users, so there is no runbook to follow")
             .help("leave one of the two out");
     }
-    let recover_node = if none { map.node("recover") } else { map.require_node("recover") };
-    let recover = read_recover(recover_node, &source, map.diags);
-    let revert_hold = read_revert(map.node("revert"), &source, map.diags);
-    let expect = map.node("expect").map_or(Some(Expected::DEFAULT), |node| read_expect(node, &source, map.diags));
-    let rto = match kind.is_dr() {
-        true => required_deadline(&mut map, "rto", MAX_DURATION),
-        false => deadline(&mut map, "rto", MAX_DURATION),
-    };
+    let recover = map.read("recover", !none, read_recover);
+    let revert_hold = map.default_by("revert", REVERT_HOLD, read_revert);
+    let expect = map.default_by("expect", Expected::DEFAULT, read_expect);
+    let rto = map.read("rto", kind.is_dr(), |at| deadline(at, MAX_DURATION));
     if none && map.has("rto") {
-        let span = map.span_of("rto");
-        map.error(span, "with `impact: none` nothing has to recover, so `rto` says nothing")
+        map.wrong("rto", "with `impact: none` nothing has to recover, so `rto` says nothing")
             .help("leave one of the two out");
     }
-    let invariants = super::invariants::read(map.node("invariants"), &source, map.diags);
+    let invariants = map.optional_by("invariants", |at| Some(named(at, read_invariant))).unwrap_or_default();
     let around = restore::Around {
         loads: &loads,
         names: &load_names,
         faults: &faults,
-        runbook: runbook_node.is_some(),
-        no_impact: impact_node.filter(|_| none).map(|node| node.span),
+        runbook: has_runbook,
+        no_impact: none.then(|| map.span_of("impact")),
         expect: expect.as_ref(),
     };
     let restore = restore::read(kind, &mut map, &around);
 
     let complete = map.finish();
-    let place = |path: [&str; 2]| place(&root, path);
     let windows = Windows {
         loads: &loads,
         slis: &slis,
@@ -136,27 +163,24 @@ pub fn read_root(
         recover: recover.map(|recover| recover.1),
         impact: impact.as_ref(),
         returning: returning(&faults),
-        breaches_named: impact_node.is_some_and(|node| keys(node).contains(&"breaches")),
-        places: Places {
-            steady: place(["steady", "for"]),
-            recover: place(["recover", "hold"]),
-            impact: [place(["impact", "within"]), place(["impact", "below"]), place(["impact", "window"])],
-        },
-        source: &source,
+        breaches_named: names("impact").contains(&"breaches"),
+        place: &|outer, inner| place(root, outer, inner),
+        source,
     };
-    windows.check(diags);
+    windows.check(at.diags);
     complete?;
 
     let (mut stack, stack_source) = stack?;
+    stack.allowed = overrides.allowed.clone();
     stack.interposed = interposed(&faults);
     stack.releases = faults.iter().filter_map(|planned| planned.fault.release()).collect();
     stack.processes = faults.iter().filter_map(|planned| planned.fault.process()).collect();
     stack.hosts = hosts;
     let respond = respond?;
     let (steady_for, steady_within) = steady?;
-    let (recover_within, recover_hold, recover_cleared) = recover?;
-    let whole = present(runbook)?;
-    let mut plan = Plan {
+    // With `impact: none` nothing has to recover.
+    let (recover_within, recover_hold, recover_cleared) = recover.unwrap_or((STEADY_WITHIN, RECOVER_HOLD, false));
+    let plan = Plan {
         name: path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
         title: title?,
         severity,
@@ -166,35 +190,29 @@ pub fn read_root(
         stack,
         stack_source,
         // What only a step left out would set is an input of those that stay.
-        runbook: whole.as_ref().map(|runbook| runbook.only(|step| respond.phases.contains(&step.phase))),
+        runbook: runbook.as_ref().map(|runbook| runbook.only(|step| respond.phases.contains(&step.phase))),
         loads,
         slis,
         steady_for,
         steady_within,
         faults,
         impact: impact?,
-        detect: present(detect)?,
+        detect,
         respond,
         recover_within,
         recover_hold,
         recover_cleared,
         revert_hold: revert_hold?,
         rto,
-        invariants: invariants?,
+        invariants,
         restore: restore?,
         objectives: Objectives::default(),
         expect: expect?.verdict,
-        source,
+        source: source.clone(),
+        root: Arc::new(root.clone()),
+        mentions: std::mem::take(&mut at.diags.mentions),
     };
-    let catalog = project_services(&overrides.project, diags).ok()?;
-    let rpo = plan.restore.as_ref().map(|restore| restore.rpo);
-    plan.objectives = Objectives::decide(&plan, plan.rto, rpo, catalog.as_ref());
-    let value = |objective: &Option<Objective>| objective.as_ref().map(|objective| objective.value);
-    plan.rto = value(&plan.objectives.rto);
-    if let (Some(restore), Some(rpo)) = (&mut plan.restore, value(&plan.objectives.rpo)) {
-        restore.rpo = rpo;
-    }
-    Some((plan, whole))
+    Some((plan, runbook))
 }
 
 /// A text in which something is said, without the line end that a block of YAML leaves.
@@ -202,100 +220,69 @@ fn said(text: Option<String>) -> Option<String> {
     text.map(|text| text.trim().to_string()).filter(|text| !text.is_empty())
 }
 
-/// Something that may be left out, but not be wrong.
-fn present<T>(read: Option<Option<T>>) -> Option<Option<T>> {
-    match read {
-        Some(value) => value.map(Some),
-        None => Some(None),
-    }
-}
-
 /// Where a value stands, or the nearest thing that stands for it when it was left out.
-fn place(root: &Node, path: [&str; 2]) -> Span {
-    let entry = |node: &Node, key: &str| match &node.value {
-        Value::Map(entries) => entries.iter().find(|entry| entry.key == key).cloned(),
-        _ => None,
-    };
-    let [outer, inner] = path;
-    match entry(root, outer) {
-        Some(outer) => entry(&outer.value, inner).map_or(outer.key_span, |inner| inner.value.span),
+fn place(root: &Node, outer: &str, inner: &str) -> Span {
+    let entry = |key: &str| root.entries().iter().find(|entry| entry.key == key);
+    match entry(outer) {
+        Some(outer) => outer.value.get(&[inner]).map_or(outer.key_span, |inner| inner.span),
         // Left out altogether: the objective is what it cannot hold.
-        None => entry(root, "slis").map_or(root.span, |slis| slis.key_span),
+        None => entry("slis").map_or(root.span, |slis| slis.key_span),
     }
 }
 
-fn keys(node: &Node) -> Vec<&str> {
-    match &node.value {
-        Value::Map(entries) => entries.iter().map(|entry| entry.key.as_str()).collect(),
-        _ => Vec::new(),
-    }
-}
-
-fn warn_unused_loads(
-    loads: Option<&Node>,
-    slis: Option<&Node>,
-    read: &[crate::slis::SliSpec],
-    map: &mut MapReader<'_>,
-) {
+fn warn_unused_loads(root: &Node, slis: &[SliSpec], map: &mut MapReader<'_>) {
     // An SLI with a mistake may well mean the load.
-    if slis.map_or(0, |node| keys(node).len()) != read.len() {
+    if root.get(&["slis"]).map_or(0, |node| node.entries().len()) != slis.len() {
         return;
     }
     // The writes of a ledger are looked at one by one.
-    let ledger = match map.node("ledger").map(|node| &node.value) {
-        Some(Value::Map(entries)) => {
-            entries.iter().find(|entry| entry.key == "load").and_then(|load| load.value.text())
-        }
-        _ => None,
-    };
-    let is_used = |name: &str| ledger == Some(name) || read.iter().any(|sli| sli.load == name);
-    if let Some(Value::Map(entries)) = loads.map(|node| &node.value) {
-        for entry in entries.iter().filter(|entry| !is_used(&entry.key)) {
-            map.diags.warning(map.source, entry.key_span, format!("no SLI looks at load `{}`", entry.key));
-        }
+    let ledger = root.get(&["ledger", "load"]).and_then(Node::text);
+    let is_used = |name: &str| ledger == Some(name) || slis.iter().any(|sli| sli.load == name);
+    for entry in root.get(&["load"]).map_or(&[][..], Node::entries).iter().filter(|entry| !is_used(&entry.key)) {
+        map.diags.warning(map.source, entry.key_span, format!("no SLI looks at load `{}`", entry.key));
     }
 }
 
-/// Reads `steady`.
-pub fn read_steady(node: Option<&Node>, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<(Duration, Duration)> {
-    let Some(node) = node else { return Some((STEADY_FOR, STEADY_WITHIN)) };
-    let mut map = MapReader::new(node, "`steady`", source, diags)?;
-    let steady_for = window(&mut map, "for").unwrap_or(STEADY_FOR);
-    let within = deadline(&mut map, "within", LONGEST);
-    let span = map.span_of("within");
+fn read_steady(at: &mut At<'_>) -> Option<(Duration, Duration)> {
+    let mut map = at.map("`steady`")?;
+    let steady_for = map.optional_by("for", window).unwrap_or(STEADY_FOR);
+    let within = map.optional_by("within", |at| deadline(at, LONGEST));
     if let Some(within) = within.filter(|within| *within < steady_for) {
         let message = format!(
             "`within` is {}, shorter than `for` ({}): it could never be steady",
-            windows::Show(within),
-            windows::Show(steady_for)
+            Show(within),
+            Show(steady_for)
         );
-        map.error(span, message);
+        map.wrong("within", message);
     }
     map.finish()?;
     Some((steady_for, within.unwrap_or(STEADY_WITHIN.max(steady_for.saturating_mul(2)))))
 }
 
-/// Reads `recover`.
-pub fn read_recover(
-    node: Option<&Node>,
-    source: &Arc<Source>,
-    diags: &mut Diagnostics,
-) -> Option<(Duration, Duration, bool)> {
-    // Only `impact: none` may leave it out, and then nothing has to recover.
-    let Some(node) = node else { return Some((STEADY_WITHIN, RECOVER_HOLD, false)) };
-    let mut map = MapReader::new(node, "`recover`", source, diags)?;
-    let within = required_deadline(&mut map, "within", LONGEST);
-    let hold = window(&mut map, "hold").unwrap_or(RECOVER_HOLD);
+fn read_recover(at: &mut At<'_>) -> Option<(Duration, Duration, bool)> {
+    let mut map = at.map("`recover`")?;
+    let within = map.require_by("within", |at| deadline(at, LONGEST));
+    let hold = map.optional_by("hold", window).unwrap_or(RECOVER_HOLD);
     let cleared = map.optional::<bool>("cleared").unwrap_or_default();
     map.finish()?;
     Some((within?, hold, cleared))
 }
 
-/// Reads `revert`.
-pub fn read_revert(node: Option<&Node>, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Duration> {
-    let Some(node) = node else { return Some(REVERT_HOLD) };
-    let mut map = MapReader::new(node, "`revert`", source, diags)?;
-    let hold = window(&mut map, "hold").unwrap_or(REVERT_HOLD);
-    map.finish()?;
-    Some(hold)
+fn read_revert(at: &mut At<'_>) -> Option<Duration> {
+    let mut map = at.map("`revert`")?;
+    let hold = map.optional_by("hold", window).unwrap_or(REVERT_HOLD);
+    map.finish().map(|()| hold)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn readers_shapes_and_words_agree() {
+        let (schema, gaps) = described();
+        assert_eq!(gaps, Vec::<String>::new(), "see ADDING.md, \"A key of a scenario\"");
+        assert!(jsonschema::draft202012::meta::is_valid(&schema));
+        assert_eq!(schema.pointer("/required"), Some(&json!(["title", "stack", "load", "slis", "faults"])));
+    }
 }

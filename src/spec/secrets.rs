@@ -2,7 +2,7 @@
 
 use super::respond::is_secret;
 use crate::record::{Redactor, Secret};
-use crate::source::{Diagnostics, Entry, Node, Source, Span, Value, concealed, parse};
+use crate::source::{Diagnostics, Node, Source, Span, concealed, parse};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -32,13 +32,12 @@ pub fn hide(diags: &mut Diagnostics) {
 fn masked(source: &Arc<Source>) -> (Arc<Source>, Redactor) {
     let Some(root) = parse(source, &mut Diagnostics::default()) else { return (source.clone(), Redactor::default()) };
     let mut secrets = Vec::new();
-    let respond = get(&root, "respond");
-    let of_respond = ["vars", "env"].into_iter().filter_map(|key| get(respond?, key));
-    let steps = get(&root, "steps").map_or(&[][..], entries);
-    for vars in of_respond.chain(steps.iter().filter_map(|step| get(&step.value, "env"))) {
-        for var in entries(vars) {
-            let declared = get(&var.value, "secret").and_then(Node::text).and_then(|text| text.parse().ok());
-            let value = get(&var.value, "value").or(Some(&var.value)).filter(|node| node.text().is_some());
+    let of_respond = ["vars", "env"].into_iter().filter_map(|key| root.get(&["respond", key]));
+    let steps = root.get(&["steps"]).map_or(&[][..], Node::entries);
+    for vars in of_respond.chain(steps.iter().filter_map(|step| step.value.get(&["env"]))) {
+        for var in vars.entries() {
+            let declared = var.value.get(&["secret"]).and_then(Node::text).and_then(|text| text.parse().ok());
+            let value = var.value.get(&["value"]).or(Some(&var.value)).filter(|node| node.text().is_some());
             let Some(text) = value.and_then(Node::text) else { continue };
             if is_secret(&var.key, text, declared) {
                 let kind = if declared == Some(true) { Secret::Declared } else { Secret::Guessed };
@@ -62,15 +61,4 @@ fn masked(source: &Arc<Source>) -> (Arc<Source>, Redactor) {
         }
     }
     (Source::new(&source.path, text), Redactor::new(secrets.into_iter().map(|(_, secret)| secret)))
-}
-
-fn get<'n>(node: &'n Node, key: &str) -> Option<&'n Node> {
-    entries(node).iter().find(|entry| entry.key == key).map(|entry| &entry.value)
-}
-
-fn entries(node: &Node) -> &[Entry] {
-    match &node.value {
-        Value::Map(entries) => entries,
-        _ => &[],
-    }
 }

@@ -1,8 +1,8 @@
 //! Commands that are to change something and whose failure nobody would learn of: `curl` without `-f`, `redis-cli` into a
 //! file; and conditions that hold whatever a program was answered: `until redis-cli PING`. What else programs answer with exit code 0 is judged in the drill itself.
 
-use crate::programs::{Call, holds_anyway, says_nothing};
-use crate::runbook::{Calls, Errors, Runbook, RunbookPhase};
+use crate::programs::{Call, Calls, holds_anyway, says_nothing};
+use crate::runbook::{Errors, Runbook, RunbookPhase};
 use crate::source::{Diagnostics, Pos, Span};
 
 /// Warns of such commands in the steps of these phases.
@@ -16,7 +16,7 @@ pub fn warn(runbook: &Runbook, phases: &[RunbookPhase], diags: &mut Diagnostics)
                 || settings.expect.is_some()
                 || settings.skip.is_some()
                 || settings.expect_exit.is_some_and(|exit| exit != 0);
-            if stated {
+            if stated || !command.is_shell() {
                 continue;
             }
             let found = |call: &Call| {
@@ -29,7 +29,7 @@ pub fn warn(runbook: &Runbook, phases: &[RunbookPhase], diags: &mut Diagnostics)
                     Some((holds_anyway(call)?, why))
                 })
             };
-            let Some((advice, message)) = calls.of(command).iter().find_map(found) else { continue };
+            let Some((advice, message)) = calls.of(&command.masked()).iter().find_map(found) else { continue };
             let file = command.origin.as_ref().unwrap_or(&runbook.source);
             let start = file.offset(Pos { line: command.line, column: command.column });
             let first = command.text.lines().next().unwrap_or_default().len();

@@ -1,16 +1,15 @@
 //! `steps:` of a scenario: what annotations say, by step id, and other commands for steps that cannot work in a drill.
 //! It is held against the whole runbook, before phases are left out.
 
-use super::clients::SERVICE;
+use super::clients::place;
 use super::{Respond, Var, environment};
 use crate::runbook::{
     Errors, Expect, Retry, Runbook, RunbookPhase, Settings, Step, StepKind, Written, parse_capture, parse_exit,
-    parse_place, parse_reason, parse_timeout, unified_name,
+    parse_reason, parse_timeout, unified_name,
 };
 use crate::source::shape::{duration, filled, scalar, text};
-use crate::source::{
-    Diagnostics, Entry, Form, MapReader, Node, Source, Span, Value, did_you_mean, list, nearest, shorten,
-};
+use crate::source::{At, Diagnostics, Form, Source, Span, Value, did_you_mean, list, nearest, shorten};
+use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -21,7 +20,7 @@ const EXIT: Form = Form::new("an exit code", scalar);
 const ERRORS: Form = Form::new("`allowed` or `fail`", || text("allowed|fail"));
 const CAPTURE: Form = Form::new("a name like `POD`", || {
     // `capture: true` is a name, too.
-    serde_json::json!({ "type": ["string", "boolean"], "pattern": "^\\s*[A-Za-z_][A-Za-z0-9_]*\\s*$" })
+    json!({ "type": ["string", "boolean"], "pattern": "^\\s*[A-Za-z_][A-Za-z0-9_]*\\s*$" })
 });
 const REASON: Form = Form::new("a reason", filled);
 
@@ -42,64 +41,50 @@ impl Named {
 
 /// Reads `steps` and applies it to the runbook, if there is one that can be read. `expected` says whether the scenario
 /// names one.
-pub fn apply(
-    node: Option<&Node>,
-    mut runbook: Option<&mut Runbook>,
-    expected: bool,
-    source: &Arc<Source>,
-    diags: &mut Diagnostics,
-) -> Vec<Named> {
-    let Some(node) = node else { return Vec::new() };
-    let Value::Map(entries) = &node.value else {
-        let message = format!("`steps` must be a map of step ids, found {}", node.describe());
-        diags.error(source, node.span, message).help("write it like `restart: { timeout: 10s }`");
-        return Vec::new();
-    };
+pub fn apply(at: &mut At<'_>, mut runbook: Option<&mut Runbook>, expected: bool) -> Vec<Named> {
     if !expected {
-        diags
-            .error(source, node.span, "`steps` needs a runbook whose steps it is about")
-            .help("name it with `runbook:`");
+        at.error("`steps` needs a runbook whose steps it is about").help("name it with `runbook:`");
     }
     let mut named: Vec<Named> = Vec::new();
-    for entry in entries {
-        let said = read(entry, source, diags);
-        let Some(runbook) = runbook.as_deref_mut() else { continue };
-        let Some(index) = find(runbook, entry, source, diags) else { continue };
-        let Some(step) = runbook.steps.get_mut(index) else { continue };
+    at.entries("a map of step ids", "write it like `restart: { timeout: 10s }`", |at| {
+        let said = read(at);
+        let runbook = runbook.as_deref_mut()?;
+        let index = find(runbook, at)?;
+        let step = runbook.steps.get_mut(index)?;
         if let Some(other) = named.iter().find(|other| other.id == step.id) {
-            let line = source.pos(other.span.start).line;
-            diags
-                .error(source, entry.key_span, format!("the step `{}` is given twice", step.id))
+            let line = at.source.pos(other.span.start).line;
+            at.error_at_key(format!("the step `{}` is given twice", step.id))
                 .label(format!("line {line} names it already"));
-            continue;
+            return None;
         }
         let env = said.as_ref().map(|said| said.env.clone()).unwrap_or_default();
-        named.push(Named { id: step.id.clone(), phase: step.phase, span: entry.key_span, env });
-        if let Some(said) = said {
-            put(step, entry, said, source, diags);
-        }
-    }
+        named.push(Named { id: step.id.clone(), phase: step.phase, span: at.key_span, env });
+        put(step, said?, at);
+        Some(())
+    });
     if let Some(runbook) = runbook {
         runbook.relink();
-        check_captures(runbook, &named, source, diags);
+        check_captures(runbook, &named, at);
     }
     named
 }
 
 /// What the scenario says about a step.
-pub struct Said {
+struct Said {
     settings: Settings,
     run: Option<(Span, String)>,
     env: BTreeMap<String, Var>,
 }
 
 /// Reads what is said about one step.
-pub fn read(entry: &Entry, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Said> {
-    let mut map = MapReader::new(&entry.value, format!("step `{}`", shorten(&entry.key)), source, diags)?;
+fn read(at: &mut At<'_>) -> Option<Said> {
+    let (shown, key_span) = (shorten(at.key), at.key_span);
+    let empty = at.node.value == Value::Null || at.node.value == Value::Map(Vec::new());
+    let mut map = at.map(format!("step `{shown}`"))?.of_section("steps");
     let run = map.optional::<String>("run").map(|text| (map.span_of("run"), text));
-    let env = map.node("env").map_or_else(BTreeMap::new, |node| environment::read(node, "env", source, map.diags));
+    let env = map.optional_by("env", |at| Some(environment::read(at))).unwrap_or_default();
     let settings = Settings {
-        place: map.optional_with("in", SERVICE, parse_place),
+        place: map.optional_by("in", |at| place(at, format!("the step `{shown}`"))),
         timeout: map.optional_with("timeout", TIMEOUT, parse_timeout),
         retry: map.optional_with("retry", RETRY, Retry::parse),
         expect: map.optional_with("expect", PATTERN, Expect::parse),
@@ -110,17 +95,15 @@ pub fn read(entry: &Entry, source: &Arc<Source>, diags: &mut Diagnostics) -> Opt
         skip: map.optional_with("skip", REASON, parse_reason),
         choose: map.optional("choose"),
     };
-    let skip = map.span_of("skip");
-    let skipped = map.node("skip").is_some();
     for key in ["run", "choose"] {
-        if skipped && map.node(key).is_some() {
-            map.error(skip, format!("a step cannot have both `skip` and `{key}`")).help("leave out one of the two");
+        if map.has("skip") && map.has(key) {
+            map.wrong("skip", format!("a step cannot have both `skip` and `{key}`")).help("leave out one of the two");
         }
     }
-    let empty =
-        matches!(&entry.value.value, Value::Null) || matches!(&entry.value.value, Value::Map(m) if m.is_empty());
+    let either = json!({ "anyOf": [{ "required": ["run"] }, { "required": ["choose"] }] });
+    map.also(json!({ "type": "object", "minProperties": 1, "dependentSchemas": { "skip": { "not": either } } }));
     if empty {
-        map.error(entry.key_span, format!("step `{}` says nothing", shorten(&entry.key)))
+        map.error(key_span, format!("step `{shown}` says nothing"))
             .help("give it `run`, `in`, `timeout`, `skip: \"why\"` …");
     }
     map.finish()?;
@@ -128,8 +111,8 @@ pub fn read(entry: &Entry, source: &Arc<Source>, diags: &mut Diagnostics) -> Opt
 }
 
 /// The step that a key means: by its whole id, or by what stands behind the phase where that is one step only.
-fn find(runbook: &Runbook, entry: &Entry, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<usize> {
-    let wanted = entry.key.as_str();
+fn find(runbook: &Runbook, at: &mut At<'_>) -> Option<usize> {
+    let wanted = at.key;
     let slug = |step: &Step| step.id.split_once('/').map_or(step.id.clone(), |(_, slug)| slug.to_string());
     if let Some(index) = runbook.steps.iter().position(|step| step.id == wanted) {
         return Some(index);
@@ -143,15 +126,11 @@ fn find(runbook: &Runbook, entry: &Entry, source: &Arc<Source>, diags: &mut Diag
     match matching.as_slice() {
         [index] => Some(*index),
         [] => {
-            let message = format!("the runbook has no step `{}`", shorten(wanted));
-            let help = gone(runbook, wanted);
-            diags.error(source, entry.key_span, message).help(help);
+            at.error_at_key(format!("the runbook has no step `{}`", shorten(wanted))).help(gone(runbook, wanted));
             None
         }
         several => {
-            let message = format!("`{}` means more than one step", shorten(wanted));
-            diags
-                .error(source, entry.key_span, message)
+            at.error_at_key(format!("`{}` means more than one step", shorten(wanted)))
                 .help(format!("write the whole id: there is {}", list(&ids(several))));
             None
         }
@@ -209,35 +188,37 @@ fn merged(runbook: &Runbook, wanted: &str) -> Option<String> {
     Some(format!("with `clients` it is a part of `{}` (line {})", step.id, step.line))
 }
 
-fn put(step: &mut Step, entry: &Entry, said: Said, source: &Arc<Source>, diags: &mut Diagnostics) {
+fn put(step: &mut Step, said: Said, at: &mut At<'_>) {
     let id = step.id.clone();
     if let Some((span, text)) = said.run {
-        if let Err(why) = step.replace(Written { text: &text, source, span }, said.settings) {
-            diags.error(source, span, format!("`run`: {why}")).help("write commands for bash");
+        if let Err(why) = step.replace(Written { text: &text, source: at.source, span }, said.settings) {
+            at.diags.error(at.source, span, format!("`run`: {why}")).help("write commands for bash");
         }
         return;
     }
     if said.settings.choose == Some(false) && step.blocks.iter().any(|block| block.settings.choose == Some(true)) {
-        diags
-            .error(source, entry.key_span, format!("an annotation of the runbook has chosen `{id}`"))
+        at.error_at_key(format!("an annotation of the runbook has chosen `{id}`"))
             .help("leave it out with `skip: \"why\"`");
     }
-    let words = matches!(&step.kind, StepKind::Manual(_)) && step.held.is_empty();
-    if words && said.settings.skip.is_none() {
-        let StepKind::Manual(why) = &step.kind else { return };
-        diags
-            .warning(source, entry.key_span, format!("`{id}` has no commands that this could be about ({why})"))
-            .help("give it commands with `run: …`");
+    let mut warn = |message: String, help: &str| {
+        at.diags.warning(at.source, at.key_span, message).help(help);
+    };
+    if let StepKind::Manual(why) = &step.kind
+        && step.held.is_empty()
+        && said.settings.skip.is_none()
+    {
+        let message = format!("`{id}` has no commands that this could be about ({why})");
+        warn(message, "give it commands with `run: …`");
     }
     step.set(&said.settings);
     if let (Some(true), StepKind::Manual(why)) = (said.settings.choose, &step.kind) {
         let message = format!("`{id}` stays with a person, `choose` or not ({why})");
-        diags.warning(source, entry.key_span, message).help("give it other commands with `run: …`");
+        warn(message, "give it other commands with `run: …`");
     }
 }
 
 /// Names that the scenario lets two steps capture.
-fn check_captures(runbook: &Runbook, named: &[Named], source: &Arc<Source>, diags: &mut Diagnostics) {
+fn check_captures(runbook: &Runbook, named: &[Named], at: &mut At<'_>) {
     let all: Vec<(&str, String)> = runbook
         .steps
         .iter()
@@ -250,8 +231,8 @@ fn check_captures(runbook: &Runbook, named: &[Named], source: &Arc<Source>, diag
         if let Some((by, name)) = taken
             && !named.iter().any(|other| other.id == *by && other.span.start > own.span.start)
         {
-            diags
-                .error(source, own.span, format!("`{}` is captured twice: by `{by}` as well", shorten(name)))
+            at.diags
+                .error(at.source, own.span, format!("`{}` is captured twice: by `{by}` as well", shorten(name)))
                 .help("give one of the two another name");
         }
     }

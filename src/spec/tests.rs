@@ -3,7 +3,7 @@
 use super::*;
 use crate::record::Secret;
 use crate::runbook::{Runbook, RunbookPhase};
-use crate::source::{Diagnostics, Level, Source, Span, render};
+use crate::source::{At, Diagnostics, Level, Source, Span, render};
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -248,9 +248,10 @@ fn respond(yaml: &str, runbook: &Runbook, overrides: &[(&str, &str)]) -> (Option
         project: PathBuf::from("."),
         ..Overrides::default()
     };
-    let at = Some(Span::default());
     let mut runbook = runbook.clone();
-    let read = super::respond::read(node.as_ref(), Some(&mut runbook), at, &[], &overrides, &source, &mut diags);
+    let written = node.as_ref().map(|node| super::respond::read(&mut At::root(node, &source, &mut diags), true));
+    let written = written.unwrap_or_else(|| Some(Default::default()));
+    let read = written.map(|w| w.settle(Some(&mut runbook), Span::default(), &[], &overrides, &source, &mut diags));
     // That nobody has accepted it is not what these are about.
     diags.all.retain(|d| !d.message.contains("nobody has accepted"));
     let errors = diags.all.iter().any(|d| d.level == Level::Error);

@@ -4,7 +4,7 @@
 use super::Impact;
 use crate::load::{LoadSpec, SLICE};
 use crate::slis::{Ratio, SliSpec};
-use crate::source::{Diagnostics, MapReader, Source, Span};
+use crate::source::{At, Diagnostics, Source, Span};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,37 +15,24 @@ pub const LONGEST: Duration = Duration::from_secs(3600);
 const IMPACT_EVENTS: f64 = 5.0;
 
 /// Reads a time-out or deadline: above 0 and at most `longest`.
-pub fn deadline(map: &mut MapReader<'_>, key: &'static str, longest: Duration) -> Option<Duration> {
-    let duration: Duration = map.optional(key)?;
-    bounded(map, key, duration, longest)
-}
-
-/// Reads a deadline that must be there.
-pub fn required_deadline(map: &mut MapReader<'_>, key: &'static str, longest: Duration) -> Option<Duration> {
-    let duration: Duration = map.require(key)?;
-    bounded(map, key, duration, longest)
-}
-
-/// Reads a window: a multiple of a slice.
-pub fn window(map: &mut MapReader<'_>, key: &'static str) -> Option<Duration> {
-    let duration: Duration = map.optional(key)?;
-    let duration = bounded(map, key, duration, LONGEST)?;
-    if duration.as_nanos() % SLICE.as_nanos() != 0 {
-        let span = map.span_of(key);
-        map.error(span, format!("`{key}` must be a multiple of {}, the resolution of a record", Show(SLICE)));
+pub fn deadline(at: &mut At<'_>, longest: Duration) -> Option<Duration> {
+    let duration: Duration = at.value()?;
+    if duration.is_zero() {
+        at.error(format!("`{}` must be above 0", at.key));
+        return None;
+    }
+    if duration > longest {
+        at.error(format!("`{}` is {}, more than {}", at.key, Show(duration), Show(longest)));
         return None;
     }
     Some(duration)
 }
 
-fn bounded(map: &mut MapReader<'_>, key: &str, duration: Duration, longest: Duration) -> Option<Duration> {
-    let span = map.span_of(key);
-    if duration.is_zero() {
-        map.error(span, format!("`{key}` must be above 0"));
-        return None;
-    }
-    if duration > longest {
-        map.error(span, format!("`{key}` is {}, more than {}", Show(duration), Show(longest)));
+/// Reads a window: a multiple of a slice.
+pub fn window(at: &mut At<'_>) -> Option<Duration> {
+    let duration = deadline(at, LONGEST)?;
+    if duration.as_nanos() % SLICE.as_nanos() != 0 {
+        at.error(format!("`{}` must be a multiple of {}, the resolution of a record", at.key, Show(SLICE)));
         return None;
     }
     Some(duration)
@@ -89,17 +76,6 @@ pub fn too_short(window: Duration, rate: f64, objective: Ratio) -> bool {
     events_needed(objective).is_none_or(|needed| events < needed * (1.0 - ROUNDING))
 }
 
-/// Where the windows stand in the scenario.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Places {
-    /// `steady.for`, or what stands for it.
-    pub steady: Span,
-    /// `recover.hold`, or what stands for it.
-    pub recover: Span,
-    /// `impact`, its `below` and its `window`.
-    pub impact: [Span; 3],
-}
-
 /// What the windows are judged by; what could not be read is left out.
 pub struct Windows<'a> {
     /// The loads.
@@ -117,8 +93,8 @@ pub struct Windows<'a> {
     /// Whether the scenario names the SLIs that must fall. Otherwise any of them will do, and one whose load is too thin
     /// to show an impact does no harm.
     pub breaches_named: bool,
-    /// Where they stand.
-    pub places: Places,
+    /// Where they stand: a key of the scenario, a key within it; or what stands for them.
+    pub place: &'a dyn Fn(&str, &str) -> Span,
     /// The scenario.
     pub source: &'a Arc<Source>,
 }
@@ -126,17 +102,23 @@ pub struct Windows<'a> {
 impl Windows<'_> {
     /// Checks them against the loads and objectives; what is found is told with its place and a remedy.
     pub fn check(&self, diags: &mut Diagnostics) {
-        let places = self.places;
         self.check_return(diags);
         for sli in self.slis {
             let Some(load) = self.loads.iter().find(|load| load.name == sli.load) else { continue };
-            self.judge("`steady.for`", self.steady, places.steady, sli, load, diags);
+            self.judge("`steady.for`", self.steady, (self.place)("steady", "for"), sli, load, diags);
             match self.impact {
                 Some(impact) if impact.none => {
-                    self.judge("`impact.within`", Some(impact.within), places.impact[0], sli, load, diags);
+                    self.judge(
+                        "`impact.within`",
+                        Some(impact.within),
+                        (self.place)("impact", "within"),
+                        sli,
+                        load,
+                        diags,
+                    );
                 }
                 impact => {
-                    self.judge("`recover.hold`", self.recover, places.recover, sli, load, diags);
+                    self.judge("`recover.hold`", self.recover, (self.place)("recover", "hold"), sli, load, diags);
                     if let Some(impact) = impact.filter(|impact| impact.breaches.contains(&sli.name)) {
                         self.check_impact(impact, sli, load, diags);
                     }
@@ -164,7 +146,7 @@ impl Windows<'_> {
         let slices = needed.as_secs_f64() / SLICE.as_secs_f64() * (1.0 - ROUNDING);
         let smallest = Duration::from_secs_f64((slices.ceil() * SLICE.as_secs_f64()).min(1e9));
         diags
-            .error(self.source, self.places.recover, message)
+            .error(self.source, (self.place)("recover", "hold"), message)
             .help(format!("at least {}: its return, and one `impact.window` to be felt", Show(smallest)));
     }
 
@@ -203,7 +185,7 @@ impl Windows<'_> {
     }
 
     fn check_impact(&self, impact: &Impact, sli: &SliSpec, load: &LoadSpec, diags: &mut Diagnostics) {
-        let [_, below, window] = self.places.impact;
+        let [below, window] = ["below", "window"].map(|key| (self.place)("impact", key));
         if !self.can_show_impact(impact, load) && !self.another_can(impact) {
             let slices = (IMPACT_EVENTS / load.rate / SLICE.as_secs_f64() * (1.0 - ROUNDING)).ceil();
             let smallest = Duration::from_secs_f64((slices * SLICE.as_secs_f64()).min(1e9));

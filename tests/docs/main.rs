@@ -57,7 +57,7 @@ fn every_command_parses() {
     assert!(!output.status.success(), "then this test would find nothing");
 }
 
-/// Every subcommand that people see is in the README.
+/// Every subcommand that people see is on the page of the commands.
 #[test]
 fn every_subcommand_is_shown() {
     let help = firedrill().arg("--help").output().expect("firedrill runs");
@@ -66,9 +66,12 @@ fn every_subcommand_is_shown() {
     let listed = section.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
     let names: Vec<&str> = listed.filter_map(|line| line.split_whitespace().next()).filter(|n| *n != "help").collect();
     assert!(names.len() >= 6, "{names:?}");
-    let shown = commands(&page("README.md"));
+    let shown = commands(&page("docs/commands.md"));
     for name in names {
-        assert!(shown.iter().any(|arguments| arguments[0] == name), "README.md does not show `firedrill {name}`");
+        assert!(
+            shown.iter().any(|arguments| arguments[0] == name),
+            "docs/commands.md does not show `firedrill {name}`"
+        );
     }
 }
 
@@ -172,7 +175,7 @@ fn exit_codes_are_those_of_the_program() {
         Exit::Passed | Exit::Failed | Exit::Usage | Exit::Harness | Exit::Interrupted => exit.code(),
     };
     let all: BTreeSet<u8> = all.map(known).into();
-    for (name, heading) in [("README.md", "Exit codes"), ("docs/ci.md", "Exit codes")] {
+    for (name, heading) in [("docs/commands.md", "Exit codes"), ("docs/ci.md", "Exit codes")] {
         let text = page(name);
         let section = text.split(&format!("## {heading}\n")).nth(1).and_then(|rest| rest.split("\n## ").next());
         let rows = section.expect("the section").lines().filter_map(|line| line.strip_prefix("| ")?.split(' ').next());
@@ -243,10 +246,10 @@ fn pages_are_finished() {
 
 #[test]
 fn the_limits_name_every_kind_of_fault() {
-    let readme = page("README.md");
-    let (_, limits) = readme.split_once("\n- **Faults** are").expect("a paragraph about faults");
+    let page = page("docs/limits.md");
+    let (_, limits) = page.split_once("\n- **Faults** are").expect("a paragraph about faults");
     let limits = limits.split("\n- **").next().expect("its text");
     for kind in Fault::KINDS {
-        assert!(limits.contains(&format!("`{kind}`")), "README.md, Limits: {kind} is not named");
+        assert!(limits.contains(&format!("`{kind}`")), "docs/limits.md: {kind} is not named");
     }
 }

@@ -37,7 +37,7 @@ fn pages() -> (Vec<Arc<Source>>, bool) {
 fn read(source: &Arc<Source>) -> Option<Runbook> {
     let reading = Reading { clients: BTreeSet::new(), bridged: true };
     let mut runbook = parse_with(source, &reading, &mut Diagnostics::default())?;
-    runbook.settle(None, &BTreeMap::new());
+    runbook.settle(&BTreeMap::new());
     Some(runbook)
 }
 

@@ -1,6 +1,6 @@
 //! Readings for the runbooks of tests: every command that would be followed is accepted, as a person would who wrote it.
 
-use firedrill::runbook::{Decision, DecisionState, Do, Handling, Reading, parse_with, path_of, written_reading};
+use firedrill::runbook::{Decision, Do, Handling, Reading, parse_with, path_of, written_reading};
 use firedrill::source::{Diagnostics, Source};
 use std::fs;
 use std::path::Path;
@@ -11,27 +11,27 @@ const CLIENTS: [&str; 6] = ["sql", "psql", "mysql", "redis", "mongodb", "python"
 /// Accepts the commands of a runbook that change something and are followed by default. What stands under a condition stays open.
 pub fn accept(runbook: &Path) {
     let Ok(source) = Source::read(runbook) else { return };
-    let mut decisions: Vec<Decision> = Vec::new();
+    let mut decisions: Vec<((usize, usize), Decision)> = Vec::new();
     for clients in [Vec::new(), CLIENTS.to_vec()] {
         let reading = Reading { clients: clients.into_iter().map(str::to_string).collect(), bridged: true };
         let Some(runbook) = parse_with(&source, &reading, &mut Diagnostics::default()) else { return };
-        for (step, index, state) in runbook.match_decisions(None).commands {
-            let runs = index < runbook.steps[step].commands().len() && state == DecisionState::Open;
-            let command = runbook.command(step, index).expect("a command");
-            let decision = Decision::about(command, Do::Run, "tests@example.com", "2026-11-20");
-            if runs
-                && matches!(command.handling, Handling::Blocked(_))
+        for case in runbook.review().cases {
+            let decision = Decision::about(case.command, Do::Run, "tests@example.com", "2026-11-20");
+            if matches!(case.command.handling, Handling::Blocked(_))
                 && (reading.clients.is_empty() || is_new(&decisions, &decision))
             {
-                decisions.push(decision);
+                decisions.push((case.place(), decision));
             }
         }
     }
+    // In the order of the page: the order of the commands under one text is part of what was accepted.
+    decisions.sort_by_key(|(place, _)| *place);
+    let decisions: Vec<Decision> = decisions.into_iter().map(|(_, decision)| decision).collect();
     if !decisions.is_empty() {
         fs::write(path_of(runbook), written_reading(runbook, &decisions, None).expect("a reading")).expect("a file");
     }
 }
 
-fn is_new(decisions: &[Decision], decision: &Decision) -> bool {
-    decisions.iter().all(|known| known.seen != decision.seen)
+fn is_new(decisions: &[((usize, usize), Decision)], decision: &Decision) -> bool {
+    decisions.iter().all(|(_, known)| known.seen != decision.seen)
 }

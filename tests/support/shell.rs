@@ -2,8 +2,8 @@
 
 use super::log::Happening;
 use super::world::World;
+use firedrill::bash::has_syntax_error;
 use firedrill::record::Stream;
-use firedrill::runbook::has_syntax_error;
 use firedrill::shell::protocol::{Blob, FromShell, ToShell};
 use firedrill::stack::Channel;
 use std::sync::Arc;

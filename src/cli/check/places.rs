@@ -3,7 +3,7 @@
 
 use crate::engine::place_of;
 use crate::programs;
-use crate::runbook::look::{Grammar, Shell, commands};
+use crate::runbook::look::{Shell, calls_in, commands};
 use crate::source::{Diagnostics, Source, Span, list};
 use crate::spec::Plan;
 use crate::stack::docker::{Endpoint, KnownPrograms, Programs, ResolvedModel};
@@ -163,8 +163,7 @@ fn noted(diags: &Diagnostics) -> HashSet<(PathBuf, usize, String)> {
 fn uses(plan: &Plan) -> Uses {
     let mut found = Uses { programs: BTreeMap::new(), ports: Vec::new() };
     let Some(runbook) = &plan.runbook else { return found };
-    let grammar = Grammar::of_page(runbook.source.text.len());
-    let shells = commands(&runbook.source, runbook, &grammar);
+    let shells = commands(&runbook.source, runbook);
     let all: String = runbook.steps.iter().flat_map(|step| step.commands()).map(|c| format!("{}\n", c.text)).collect();
     // What a step starts by itself listens on `localhost` as well.
     let defined = defined(&all);
@@ -185,7 +184,7 @@ fn uses(plan: &Plan) -> Uses {
         };
         match plan.respond.clients.get(&shell.command.language) {
             Some(client) => {
-                for words in grammar.calls_in(&client.command) {
+                for words in calls_in(&client.command) {
                     let words: Vec<&str> = words.iter().map(String::as_str).collect();
                     chain(&words).into_iter().for_each(|(_, program)| add(program, whole));
                 }
@@ -285,7 +284,7 @@ mod tests {
     #[test]
     fn programs_are_found_behind_what_runs_them() {
         let of = |text: &str| -> Vec<String> {
-            let calls = Grammar::of_page(text.len()).calls_in(text);
+            let calls = crate::runbook::look::calls_in(text);
             let chained = |words: &Vec<String>| {
                 let words: Vec<&str> = words.iter().map(String::as_str).collect();
                 chain(&words).into_iter().map(|(_, word)| word.to_string()).collect::<Vec<_>>()

@@ -6,10 +6,11 @@ mod restore;
 mod text;
 
 use crate::error::{Error, Exit};
+use crate::lint::{self, FilesError};
 use crate::output::{print, print_json, say};
 use crate::runbook::{self, Command, Input, Runbook, Step};
-use crate::source::{Diagnostics, ReadError, Source, did_you_mean, render};
-use crate::spec::{self, Plan, project_files};
+use crate::source::{Diagnostics, Source, render, tidy};
+use crate::spec::{self, Plan};
 use crate::stack::docker::{Published, resolve};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -45,10 +46,9 @@ pub async fn run(args: ShowArgs, globals: &super::Globals) -> Result<Exit, Error
     let named = args.runbook.as_ref().map(|path| read(path, &globals.project)).transpose()?;
     let mut view = match &args.scenario {
         Some(name) => followed(name, named.as_deref(), globals, &mut diags)?,
-        None => named.and_then(|source| runbook::parse(&source, &mut diags)).map(|runbook| View {
-            runbook: decided(runbook, &mut diags),
-            plan: None,
-            localhost: None,
+        None => named.and_then(|source| runbook::parse(&source, &mut diags)).map(|mut runbook| {
+            runbook.decide(&BTreeMap::new(), &mut diags);
+            View { runbook, plan: None, localhost: None }
         }),
     };
     if let Some(View { plan: Some(plan), localhost, .. }) = &mut view {
@@ -58,23 +58,13 @@ pub async fn run(args: ShowArgs, globals: &super::Globals) -> Result<Exit, Error
     if let Some(view) = &view {
         match args.format {
             ShowFormat::Text => print(&text::text(view))?,
-            ShowFormat::Json => {
-                let json = serde_json::to_string_pretty(&json::Shown::of(view))
-                    .map_err(|error| Error::harness(format!("writing the runbook as JSON: {error}")))?;
-                print_json(&format!("{json}\n"))?;
-            }
+            ShowFormat::Json => print_json(&format!("{:#}\n", json::of(view)))?,
         }
     }
     if !diags.all.is_empty() {
         say(&render(&diags, globals.color()));
     }
     Ok(if diags.has_errors() { Exit::Usage } else { Exit::Passed })
-}
-
-/// A runbook with the decisions about it.
-fn decided(mut runbook: Runbook, diags: &mut Diagnostics) -> Runbook {
-    runbook.decide(&BTreeMap::new(), diags);
-    runbook
 }
 
 /// A runbook by itself, or as a scenario follows it.
@@ -144,37 +134,28 @@ fn followed(
     Ok(Some(View { runbook, plan: Some(plan), localhost: None }))
 }
 
+/// The runbooks of a project, also those in folders of `runbooks/`.
+pub(super) fn runbooks(project: &Path) -> Result<Vec<PathBuf>, Error> {
+    let folder = tidy(&project.join("runbooks"));
+    match lint::collect(std::slice::from_ref(&folder), project, &lint::Config::default()) {
+        Err(FilesError::Nothing(_)) => Ok(Vec::new()),
+        Err(_) if !folder.is_dir() => Ok(Vec::new()),
+        found => found.map_err(|error| Error::usage(error.to_string())),
+    }
+}
+
 /// Reads the file at the path, or else the runbook of that name in the project.
 pub(super) fn read(path: &Path, project: &Path) -> Result<Arc<Source>, Error> {
-    let missing = match Source::read(path) {
-        Ok(source) => return Ok(source),
-        Err(ReadError::File { .. }) if !path.exists() => path,
-        Err(error) => {
-            let mut diags = Diagnostics::default();
-            error.report("the runbook", None, &mut diags);
-            let text = render(&diags, false);
-            // The error that ends a command says so itself.
-            return Err(Error::usage(text.strip_prefix("error: ").unwrap_or(&text).trim_end().to_string()));
-        }
+    let found = match path.exists() {
+        true => path.to_path_buf(),
+        false => spec::find_among(&path.to_string_lossy(), &runbooks(project)?, &project.join("runbooks"), "runbook")?,
     };
-    let known = project_files(project, "runbooks", &["md", "markdown"]);
-    let wanted = missing.file_stem().unwrap_or_default();
-    if missing.components().count() == 1
-        && let Some(path) = known.iter().find(|known| known.file_stem() == Some(wanted))
-        && let Ok(source) = Source::read(path)
-    {
-        return Ok(source);
-    }
-    let error = Error::usage(format!("there is no runbook `{}`", missing.display()));
-    let names: Vec<String> = known.iter().map(|path| path.display().to_string()).collect();
-    // Compared by name: `rnubooks/db-pool.md` and `db-pol` both mean the same file.
-    let stems: Vec<&str> = known.iter().filter_map(|path| path.file_stem()?.to_str()).collect();
-    let wanted = wanted.to_string_lossy();
-    let near = crate::source::nearest(&wanted, stems.iter().copied());
-    Err(match near.and_then(|near| known.iter().find(|path| path.file_stem().is_some_and(|stem| stem == near))) {
-        Some(path) => error.hint(format!("did you mean `{}`?", path.display())),
-        None if names.is_empty() => error,
-        None => error.hint(did_you_mean("", names.iter().map(String::as_str))),
+    Source::read(&found).map_err(|error| {
+        let mut diags = Diagnostics::default();
+        error.report("the runbook", None, &mut diags);
+        let text = render(&diags, false);
+        // The error that ends a command says so itself.
+        Error::usage(text.strip_prefix("error: ").unwrap_or(&text).trim_end().to_string())
     })
 }
 

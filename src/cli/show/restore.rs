@@ -3,78 +3,36 @@
 use super::text::line;
 use crate::source::shorten;
 use crate::spec::{Plan, Probe, Show};
-use serde::Serialize;
+use serde_json::{Value, json};
 
-/// What a DR drill measures.
-#[derive(Debug, Serialize)]
-pub(super) struct ShownRestore<'a> {
-    rto: String,
-    rpo: String,
-    expect: &'static str,
-    ledger: ShownLedger<'a>,
-    backup: Option<ShownProbe<'a>>,
-    levels: Vec<ShownLevel<'a>>,
-}
-
-#[derive(Debug, Serialize)]
-struct ShownLedger<'a> {
-    load: &'a str,
-    acknowledged: &'a str,
-    survivors: ShownProbe<'a>,
-}
-
-#[derive(Debug, Serialize)]
-struct ShownProbe<'a> {
-    service: &'a str,
-    run: &'a str,
-    within: String,
-    line: usize,
-}
-
-#[derive(Debug, Serialize)]
-struct ShownLevel<'a> {
-    level: &'static str,
-    name: &'a str,
-    probe: ShownProbe<'a>,
-    expected: String,
-}
-
-impl<'a> ShownRestore<'a> {
-    pub fn of(plan: &'a Plan) -> Option<Self> {
-        let restore = plan.restore.as_ref()?;
-        Some(ShownRestore {
-            rto: Show(plan.rto.unwrap_or_default()).to_string(),
-            rpo: Show(restore.rpo).to_string(),
-            expect: restore.expect.name(),
-            ledger: ShownLedger {
-                load: &restore.ledger.load,
-                acknowledged: &restore.ledger.acknowledged.text,
-                survivors: ShownProbe::of(&restore.ledger.survivors),
-            },
-            backup: restore.backup.as_ref().map(|backup| ShownProbe::of(&backup.probe)),
-            levels: restore
-                .probes
-                .iter()
-                .map(|level| ShownLevel {
-                    level: level.level.name(),
-                    name: &level.name,
-                    probe: ShownProbe::of(&level.probe),
-                    expected: level.expected.to_string(),
-                })
-                .collect(),
+/// What a DR drill measures, as JSON; `None` for drills of other kinds.
+pub(super) fn json(plan: &Plan) -> Option<Value> {
+    let restore = plan.restore.as_ref()?;
+    let probe = |probe: &Probe| {
+        json!({
+            "service": probe.service, "run": probe.run, "within": Show(probe.within).to_string(), "line": probe.line,
         })
-    }
-}
-
-impl<'a> ShownProbe<'a> {
-    fn of(probe: &'a Probe) -> Self {
-        ShownProbe {
-            service: &probe.service,
-            run: &probe.run,
-            within: Show(probe.within).to_string(),
-            line: probe.line,
-        }
-    }
+    };
+    let levels = restore.probes.iter().map(|level| {
+        json!({
+            "level": level.level.name(),
+            "name": level.name,
+            "probe": probe(&level.probe),
+            "expected": level.expected.to_string(),
+        })
+    });
+    Some(json!({
+        "rto": Show(plan.rto.unwrap_or_default()).to_string(),
+        "rpo": Show(restore.rpo).to_string(),
+        "expect": restore.expect.name(),
+        "ledger": {
+            "load": restore.ledger.load,
+            "acknowledged": restore.ledger.acknowledged.text,
+            "survivors": probe(&restore.ledger.survivors),
+        },
+        "backup": restore.backup.as_ref().map(|backup| probe(&backup.probe)),
+        "levels": levels.collect::<Vec<_>>(),
+    }))
 }
 
 /// The same for people; nothing for drills of other kinds.

@@ -1,9 +1,9 @@
 //! `firedrill show` on runbooks of every shape, our own included.
 
-use super::json::Shown;
 use super::text::text;
 use super::*;
 use crate::runbook::RunbookPhase;
+use crate::spec::project_files;
 use std::collections::BTreeSet;
 
 fn folder(name: &str) -> Vec<PathBuf> {
@@ -46,7 +46,7 @@ fn our_own_runbooks_have_no_mistakes_and_a_mitigation() {
 fn json_says_the_same() {
     let path = folder("tests/runbooks").into_iter().find(|path| path.ends_with("prompts.md")).unwrap();
     let (view, _) = shown(&path);
-    insta::assert_snapshot!("prompts.json", serde_json::to_string_pretty(&Shown::of(&view)).unwrap());
+    insta::assert_snapshot!("prompts.json", format!("{:#}", json::of(&view)));
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn a_wrong_name_is_answered_with_the_right_one() {
         let error = read(Path::new(name), root).unwrap_err();
         error.to_string().replace(env!("CARGO_MANIFEST_DIR"), "")
     };
-    let near = "error: there is no runbook `runbooks/db-pol.md`\nhelp: did you mean `/runbooks/db-pool.md`?";
+    let near = "error: there is no file `runbooks/db-pol.md`\nhelp: did you mean `db-pool`?";
     assert_eq!(format!("error: {}", message("runbooks/db-pol.md")), near);
     insta::assert_snapshot!("wrong-name", message("nothing-like-it"));
     assert!(read(Path::new("db-pool"), root).is_ok());
@@ -164,7 +164,7 @@ fn a_dr_drill_shows_what_it_measures() {
     let (dir, view) = restoring();
     let text = text(&view).replace(&format!("{}/", dir.path().display()), "");
     insta::assert_snapshot!("restoring", text);
-    let json = serde_json::to_value(Shown::of(&view)).unwrap();
+    let json = json::of(&view);
     assert_eq!((json["kind"].as_str(), json["restore"]["rpo"].as_str()), (Some("dr"), Some("1.5s")));
     let levels: Vec<&str> =
         json["restore"]["levels"].as_array().unwrap().iter().map(|l| l["level"].as_str().unwrap()).collect();
@@ -172,7 +172,7 @@ fn a_dr_drill_shows_what_it_measures() {
     assert_eq!(json["restore"]["levels"][4]["expected"].as_str(), Some("`42`"));
     assert_eq!(json["restore"]["ledger"]["survivors"]["within"].as_str(), Some("1m"));
     let (_dir, other) = annotated();
-    let json = serde_json::to_value(Shown::of(&other)).unwrap();
+    let json = json::of(&other);
     assert_eq!((json["kind"].as_str(), json["restore"].is_null()), (Some("drill"), true));
 }
 
@@ -204,11 +204,11 @@ fn fields(value: &serde_json::Value, path: &str, out: &mut BTreeSet<String>) {
 fn every_field_of_the_json_is_described() {
     let (_dir, view) = annotated();
     let mut real = BTreeSet::new();
-    fields(&serde_json::to_value(Shown::of(&view)).unwrap(), "", &mut real);
+    fields(&json::of(&view), "", &mut real);
     let by_hand = folder("tests/runbooks").into_iter().find(|path| path.ends_with("by-hand.md")).unwrap();
-    fields(&serde_json::to_value(Shown::of(&shown(&by_hand).0)).unwrap(), "", &mut real);
+    fields(&json::of(&shown(&by_hand).0), "", &mut real);
     let (_dir, dr) = restoring();
-    fields(&serde_json::to_value(Shown::of(&dr)).unwrap(), "", &mut real);
+    fields(&json::of(&dr), "", &mut real);
     // Replaced commands are commands.
     real.retain(|path| !path.starts_with("steps[].replaced.commands[]"));
     let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/runbooks.md")).unwrap();

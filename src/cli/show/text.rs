@@ -6,8 +6,8 @@ use crate::output::visible;
 use crate::programs::Kind;
 use crate::report::many as count;
 use crate::runbook::{CodeBlock, Command, Handling, LeftOut, Settings, Step, StepKind};
-use crate::spec::Show;
 use crate::stack::docker::Published;
+use serde_json::Value;
 
 /// The runbook for people.
 pub(super) fn text(view: &View) -> String {
@@ -182,38 +182,29 @@ fn show_commands(
 /// What a command does, and who has decided about it.
 fn effect(command: &Command) -> String {
     let effect = command.effect();
-    let what = match effect.kind {
-        Kind::Looks if command.unread.is_none() => return "looks".into(),
-        Kind::Looks => "looks",
-        Kind::Changes => "changes something",
-        Kind::Unknown => "may change something",
-    };
     let decided = match &command.handling {
-        Handling::Run(why) => why.clone(),
-        Handling::Skip(why) => format!("not run: {why}"),
-        Handling::Manual(why) => format!("for a person: {why}"),
-        Handling::Blocked(why) => format!("open: {why}"),
+        // What only looks, in a block that says so, waits for nobody.
+        Handling::Run(_) | Handling::Blocked(_) if effect.kind == Kind::Looks && command.unread.is_none() => None,
+        Handling::Run(why) => Some(why.clone()),
+        Handling::Skip(why) => Some(format!("not run: {why}")),
+        Handling::Manual(why) => Some(format!("for a person: {why}")),
+        Handling::Blocked(why) => Some(format!("open: {why}")),
     };
-    match command.unread {
-        Some(unread) if effect.kind == Kind::Looks => format!("{what}; unread: {}; {decided}", unread.text()),
-        Some(unread) => format!("{what} ({}); unread: {}; {decided}", effect.because, unread.text()),
-        None => format!("{what} ({}); {decided}", effect.because),
-    }
+    let because = if effect.because.is_empty() { String::new() } else { format!(" ({})", effect.because) };
+    let does = format!("{}{because}", effect.kind.text());
+    let unread = command.unread.map(|unread| format!("unread: {}", unread.text()));
+    [Some(does), unread, decided].into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 
 /// The settings of a block, written as an annotation has them.
 fn settings(settings: &Settings) -> String {
-    let Settings { place, timeout, retry, expect, expect_exit, background, capture, skip: _, choose, errors } =
-        settings;
-    let mut out: Vec<String> = Vec::new();
-    out.extend(place.iter().map(|place| format!("in={place}")));
-    out.extend(timeout.map(|time| format!("timeout={}", Show(time))));
-    out.extend(retry.map(|retry| format!("retry={}/{}", retry.attempts, Show(retry.pause))));
-    out.extend(expect.iter().map(|expect| format!("expect=/{}/", expect.pattern.replace('/', "\\/"))));
-    out.extend(expect_exit.map(|code| format!("expect-exit={code}")));
-    out.extend(errors.map(|errors| format!("errors={}", errors.name())));
-    out.extend(background.map(|on| if on { "background".to_string() } else { "background=false".to_string() }));
-    out.extend(capture.iter().map(|name| format!("capture={name}")));
-    out.extend(choose.map(|on| if on { "choose".to_string() } else { "choose=false".to_string() }));
-    out.join(" ")
+    let written = super::json::settings(settings).into_iter().filter(|(key, _)| *key != "skip");
+    let written = written.filter_map(|(key, value)| match value {
+        Value::Null => None,
+        Value::Bool(true) => Some(key.to_string()),
+        Value::String(pattern) if key == "expect" => Some(format!("expect=/{}/", pattern.replace('/', "\\/"))),
+        Value::String(text) => Some(format!("{key}={text}")),
+        other => Some(format!("{key}={other}")),
+    });
+    written.collect::<Vec<_>>().join(" ")
 }

@@ -5,11 +5,12 @@ use super::background::{Background, Task, Work};
 use super::judge::{Failing, Fault, failing, first_line, judge};
 use super::sessions::name;
 use super::{Follower, Occasion, capture, client, place_of};
+use crate::bash::is_one_command;
 use crate::engine::drill::micros;
 use crate::engine::stop::Stop;
 use crate::programs::Kind;
 use crate::record::{Event, EventSink, Location, Stream, Verdict};
-use crate::runbook::{Command, Expect, Input, Retry, Settings, Step, is_one_command};
+use crate::runbook::{Command, Expect, Input, Retry, Settings, Step};
 use crate::shell::{CommandResult, EndedCall, Shell, ShellError};
 use crate::spec::Client;
 use crate::stack::{Place, Stack};
@@ -150,7 +151,7 @@ impl<S: Stack> Follower<'_, S> {
             written.push(&ran.stdout);
             written.omitted = written.omitted.saturating_add(ran.result.omitted);
             let before = step.commands().iter().take(*number).map(|command| command.text.as_str());
-            let functions = crate::runbook::functions(before);
+            let functions = crate::programs::functions(before);
             let Some(fault) = judge(&ran, &text.run, !text.client, settings, &functions) else { continue };
             let what = format!("`{}` {}{cut_off}", first_line(&text.says), fault.told(timeout));
             if let Some(wanted) = settings.expect_exit {

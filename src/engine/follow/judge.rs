@@ -96,7 +96,7 @@ pub(super) fn judge(ran: &Ran, text: &str, own: bool, settings: &Settings, funct
         _ if ran.result.timed_out => Some(Fault::TimedOut),
         126 | 127 if wanted == Some(exit) => None,
         126 | 127 => Some(Fault::NotFound(exit)),
-        2 if wanted != Some(2) && own && crate::runbook::has_syntax_error(text) => Some(Fault::Syntax(2)),
+        2 if wanted != Some(2) && own && crate::bash::has_syntax_error(text) => Some(Fault::Syntax(2)),
         _ => part_not_found(ran, text).or_else(|| match wanted.unwrap_or(0) {
             0 if exit == 0 && settings.errors != Some(Errors::Allowed) => answered(ran, &format!("{functions}{text}")),
             code if code == exit => None,
@@ -107,11 +107,11 @@ pub(super) fn judge(ran: &Ran, text: &str, own: bool, settings: &Settings, funct
 
 /// A program that was not found where another one's exit code is that of the command: in a pipe, in a loop.
 fn part_not_found(ran: &Ran, text: &str) -> Option<Fault> {
-    let calls = crate::runbook::calls(text);
+    let calls = crate::programs::calls(text);
     let program = programs::missing_among(&calls, &ran.stderr);
     // `a | b || true`: of a pipe that is not waived all but the last are lost.
     let with = |code| calls.iter().any(|call| call.code == code);
-    let waived = [Code::Asked, Code::AskedAgain, Code::Waived].into_iter().any(with) && !with(Code::Lost);
+    let waived = [Code::AskedAgain, Code::Waived].into_iter().any(with) && !with(Code::Lost);
     let part = ran.result.pipe.iter().copied().find(|exit| matches!(exit, 126 | 127)).filter(|_| !waived);
     let part = part.or(program.as_ref().map(|_| 127))?;
     Some(Fault::PartNotFound { program, part, exit: ran.result.exit })
@@ -119,7 +119,7 @@ fn part_not_found(ran: &Ran, text: &str) -> Option<Fault> {
 
 /// What a program said that its exit code does not tell.
 fn answered(ran: &Ran, text: &str) -> Option<Fault> {
-    crate::runbook::answered(text, &ran.stdout, &ran.stderr).map(Fault::Answered)
+    crate::programs::answered(text, &ran.stdout, &ran.stderr).map(Fault::Answered)
 }
 
 /// The first line of a command, for a message.

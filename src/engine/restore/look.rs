@@ -5,8 +5,8 @@ use super::super::drill::{Drill, seconds};
 use super::super::stop::Stop;
 use super::words::ended;
 use crate::faults::{CANNOT_RUN, script};
+use crate::programs;
 use crate::record::DrillTime;
-use crate::runbook;
 use crate::spec::Probe;
 use crate::stack::{Stack, Whole};
 use std::time::Duration;
@@ -80,7 +80,7 @@ fn told(script: &str, whole: Whole) -> Result<Whole, String> {
     if whole.code != Some(0) {
         return Ok(whole);
     }
-    let answer = runbook::answered(script, &String::from_utf8_lossy(&whole.stdout), &whole.stderr);
+    let answer = programs::answered(script, &String::from_utf8_lossy(&whole.stdout), &whole.stderr);
     answer.map_or(Ok(whole), |answer| Err(format!("it cannot be told: {answer}")))
 }
 

@@ -9,8 +9,8 @@ use super::{
     Restore, SliRow, StepRow, Times,
 };
 use crate::record::{Announcement, DrillTime, FaultEvent, Outcome, Phase, Record, RestoreLevel, StepStatus, utc_text};
-use crate::report::clock::{instant, started};
-use crate::report::words;
+use crate::view::clock::{instant, started};
+use crate::view::words;
 use time::{Duration, OffsetDateTime};
 
 /// The length of the window over which an error budget is reckoned, in seconds: thirty days.
@@ -123,7 +123,7 @@ fn restore(record: &Record) -> Restore {
     };
     Restore {
         backup: record.backup.clone(),
-        age_us: crate::report::restore::backup_age_us(record),
+        age_us: crate::view::restore::backup_age_us(record),
         expected: plan.map(|plan| plan.expect).filter(|_| !record.is_control()),
         reached: record.restore_level(),
         probes: plan.iter().flat_map(|plan| &plan.probes).map(probe).collect(),

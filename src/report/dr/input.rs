@@ -2,7 +2,7 @@
 
 use super::{Notes, Quarter};
 use crate::record::{Event, Outcome, Record, RestoreLevel, Stamped, Verdict};
-use crate::report::clock::instant;
+use crate::view::clock::instant;
 use serde::Serialize;
 use time::OffsetDateTime;
 

@@ -2,8 +2,8 @@
 
 use super::StepRow;
 use crate::record::{Announcement, FaultAfter, FaultEvent, Record, Stamped, StepStatus};
-use crate::report::text::{bytes, percent, seconds};
-use crate::report::words::many;
+use crate::view::format::{bytes, percent, seconds};
+use crate::view::words::many;
 
 /// Above this share of the processors' time the machine was busy enough to say so.
 const BUSY: f64 = 0.9;
@@ -29,7 +29,7 @@ pub(super) fn limitations(record: &Record, plan: &Announcement, events: &[Stampe
         Some(size) => format!("The backup has a size of {size}; the restore time grows with the size of the data."),
         None => "The size of the backup is not known; the restore time grows with the size of the data.".into(),
     });
-    if let Some(projected) = crate::report::restore::projection(record) {
+    if let Some(projected) = crate::view::restore::projection(record) {
         let text =
             projected.map_or_else(|why| format!("It cannot be projected: {why}"), |text| format!("Projected: {text}"));
         say(format!("The time of the restore in production was not measured. {text}."));

@@ -1,13 +1,10 @@
 //! The quarterly report about DR drills: records, notes, coverage and evidence become a report as data, that becomes a
 //! document, and the document becomes HTML for A4 or Markdown. All of it are pure functions.
 
-mod document;
 mod drill;
 mod follow;
-mod html;
 mod input;
 mod limits;
-mod markdown;
 mod model;
 mod notes;
 mod pages;
@@ -18,13 +15,12 @@ mod tests;
 mod timeline;
 mod verdict;
 
-pub use html::html as dr_html;
 pub use input::{
     CoverageFacts, DrInput, DrillInput, EvidenceSummary, ModeFacts, Seen, ServiceFacts, tells as dr_tells,
 };
-pub use markdown::markdown as dr_markdown;
 pub use model::*;
 pub use notes::*;
+pub use pages::{dr_html, dr_markdown};
 pub use quarter::Quarter;
 pub use supports::Standard;
 

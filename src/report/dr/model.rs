@@ -4,7 +4,7 @@
 use super::{Action, Standard};
 use super::{CoverageFacts, EvidenceSummary, Finding, Header, Quarter, Risk, Told};
 use crate::record::{Counts, DataFigures, Executed, InvariantRecord, RestoreLevel, StepStatus, Verdict};
-use crate::report::Mark;
+use crate::view::Mark;
 use serde::Serialize;
 use std::collections::BTreeMap;
 

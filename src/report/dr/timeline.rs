@@ -4,8 +4,8 @@ use super::Moment;
 use super::drill::utc;
 use crate::output::one_line;
 use crate::record::{DrillTime, Event, Phase, Record, Stamped, StepStatus};
-use crate::report::text::{percent, seconds};
-use crate::report::words;
+use crate::view::format::{percent, seconds};
+use crate::view::words;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A timeline is not longer than this; the rest stands in `events.jsonl`.

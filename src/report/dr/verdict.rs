@@ -4,7 +4,7 @@
 use super::input::expects_failure;
 use super::{DrVerdict, Objectives, StepRow, Told};
 use crate::record::{Outcome, Record, StepStatus, Verdict};
-use crate::report::words::many;
+use crate::view::words::many;
 
 /// How it follows, as the report says it.
 pub const MAPPING: [(&str, &str); 4] = [

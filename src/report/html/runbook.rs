@@ -1,253 +1,198 @@
-//! The runbook beside what happened: on the left what people read, on the right what came of it, step by step.
+//! The runbook beside what happened: on the left what people read, on the right what came of it, step by step. HTML in the
+//! runbook is shown as text, pictures become their description, and only links to the web and to mail addresses are links.
 
-use super::budget::Context;
-use super::markdown::markdown;
-use super::markup::Markup;
-use super::words;
+use super::super::escape;
+use super::super::text::cut;
+use super::Room;
 use crate::output::{one_line, terminal_lines};
 use crate::record::{Announcement, CommandRecord, Record, StepInfo, StepRecord, StepStatus, Verdict};
-use crate::report::paint::Mark;
-use crate::report::text::{bytes, cut, seconds};
+use crate::view::Mark;
+use crate::view::format::{bytes, seconds};
+use crate::view::words;
+use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd};
 use std::collections::BTreeMap;
 
 /// Lines of the runbook that nobody followed are shown as they are up to this number, and folded from there on.
 const GAP_LINES: usize = 14;
 
-/// The runbook of a drill. `id` is unique in the page.
-pub fn runbook<'a>(m: &mut Markup, record: &'a Record, context: &mut Context<'a>, id: &str) {
-    let Some(plan) = &record.plan else { return };
-    let text = plan.runbook_text.as_deref();
-    if text.is_none() && plan.steps.is_empty() {
-        return;
-    }
-    let path = plan.runbook_file.as_ref().map_or("", |file| file.path.as_str());
-    m.el("h4", &[], |m| {
-        m.fixed("The runbook, and what happened <small>").text(path).fixed("</small>");
-    });
-    if plan.control {
-        m.fixed("<p class=\"note\">This is the control: the runbook was left out on purpose.</p>");
-    }
-    if text.is_none() {
-        m.fixed("<p class=\"note\">The record does not hold the runbook's text; these are its steps.</p>");
-    }
-    // What is not followed is told once for every runbook, however many drills follow it.
-    let first = text.and_then(|text| context.first(text, id));
-    if let Some(first) = &first {
-        m.el("p", &[("class", "note")], |m| {
-            m.fixed("Only the steps are shown here. ");
-            m.leaf("a", &[("href", &format!("#{first}"))], "The whole runbook stands with an earlier drill").fixed(".");
+/// Around a table of the runbook, which scrolls by itself where it is too wide.
+const SCROLL: &str = "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"table of the runbook\">";
+
+/// The runbook of a drill.
+pub struct Runbook<'a> {
+    pub path: &'a str,
+    pub control: bool,
+    /// Whether the record holds its text.
+    pub has_text: bool,
+    /// The id where it was shown as a whole before.
+    pub before: Option<String>,
+    pub parts: Vec<Part<'a>>,
+}
+
+/// A part of a runbook; `says` is HTML.
+pub enum Part<'a> {
+    /// A step and what came of it.
+    Step(Step<'a>),
+    /// Headings between steps.
+    Between { says: String },
+    /// What no step follows.
+    Rest { says: String },
+    /// The same, folded.
+    Folded { summary: String, says: String },
+}
+
+pub struct Step<'a> {
+    pub info: &'a StepInfo,
+    pub says: String,
+    pub mark: Mark,
+    pub word: &'static str,
+    pub took: Option<String>,
+    /// What went wrong with it.
+    pub trouble: Option<&'a StepRecord>,
+    pub ran: Vec<Ran<'a>>,
+    /// As expected or not, and what was seen.
+    pub expected: Vec<(Mark, &'static str, String)>,
+    /// It went well and did no good: the sign alone would say that nothing is wrong with it.
+    pub in_vain: bool,
+}
+
+/// A command as it was run.
+pub struct Ran<'a> {
+    pub command: &'a CommandRecord,
+    pub text: String,
+    /// The first of its lines, where the rest is folded: it stands word for word in the runbook.
+    pub first: Option<String>,
+    pub bad: bool,
+    pub ending: String,
+    pub output: Option<Written>,
+}
+
+/// What a command wrote.
+pub struct Written {
+    pub open: bool,
+    pub lines: String,
+    pub text: String,
+    /// How much was left out while the drill ran.
+    pub gone: Option<String>,
+}
+
+impl<'a> Runbook<'a> {
+    /// The runbook of a record; `id` is unique in the page.
+    pub fn of(record: &'a Record, room: &mut Room<'a>, id: &str) -> Option<Runbook<'a>> {
+        let plan = record.plan.as_deref()?;
+        let text = plan.runbook_text.as_deref();
+        if text.is_none() && plan.steps.is_empty() {
+            return None;
+        }
+        // What is not followed is told once for every runbook, however many drills follow it.
+        let before = text.and_then(|text| room.shown.get(text).cloned());
+        if let (Some(text), None) = (text, &before) {
+            room.shown.insert(text, format!("{id}-runbook"));
+        }
+        let lines: Vec<&str> = text.map(|text| text.lines().collect()).unwrap_or_default();
+        let parts = cut_at_steps(plan, &lines).into_iter().filter_map(|(info, text)| match info {
+            Some(info) => Some(Part::Step(step(record, info, &text, room))),
+            None if before.is_none() => Some(gap(&text)),
+            None => None,
         });
+        let path = plan.runbook_file.as_ref().map_or("", |file| file.path.as_str());
+        let parts = parts.collect();
+        Some(Runbook { path, control: plan.control, has_text: text.is_some(), before, parts })
     }
-    let lines: Vec<&str> = text.map(|text| text.lines().collect()).unwrap_or_default();
-    m.el("div", &[("class", "runbook"), ("id", &format!("{id}-runbook"))], |m| {
-        for part in parts(plan, &lines) {
-            match part {
-                Part::Step(info, text) => step(m, record, info, &text, context),
-                Part::Gap(text) if first.is_none() => gap(m, &text),
-                Part::Gap(_) => {}
-            }
-        }
-    });
 }
 
-enum Part<'a> {
-    Step(&'a StepInfo, String),
-    Gap(String),
-}
-
-/// The runbook in the order of its lines, cut where steps begin and end.
-fn parts<'a>(plan: &'a Announcement, lines: &[&str]) -> Vec<Part<'a>> {
-    let here = |info: &&StepInfo| plan.runbook_file.as_ref().is_none_or(|file| file.path == info.at.path);
-    let mut steps: BTreeMap<(usize, usize), &StepInfo> = BTreeMap::new();
-    let mut elsewhere = Vec::new();
-    for (number, info) in plan.steps.iter().enumerate() {
-        match here(&info) && info.at.line <= lines.len() {
-            true => drop(steps.insert((info.at.line, number), info)),
-            false => elsewhere.push(info),
-        }
-    }
+/// The runbook in the order of its lines, cut where steps begin and end: steps with their text, and what lies between them.
+fn cut_at_steps<'a>(plan: &'a Announcement, lines: &[&str]) -> Vec<(Option<&'a StepInfo>, String)> {
+    let here = |info: &StepInfo| plan.runbook_file.as_ref().is_none_or(|file| file.path == info.at.path);
+    let (steps, elsewhere): (Vec<_>, Vec<_>) =
+        plan.steps.iter().enumerate().partition(|(_, info)| here(info) && info.at.line <= lines.len());
+    let steps: BTreeMap<(usize, usize), &StepInfo> =
+        steps.into_iter().map(|(number, info)| ((info.at.line, number), info)).collect();
     let mut parts = Vec::new();
     let mut next = 1;
     let begins: Vec<usize> = steps.keys().map(|(line, _)| *line).collect();
     for (at, info) in steps.into_values().enumerate() {
         let (begin, following) = (info.at.line.max(next), begins.get(at + 1).copied().unwrap_or(lines.len() + 1));
-        parts.extend(piece(lines, next, begin).map(Part::Gap));
+        parts.extend(piece(lines, next, begin).map(|text| (None, text)));
         let end = if info.end_line >= begin { info.end_line + 1 } else { following };
         let end = end.min(following.max(begin + 1)).min(lines.len() + 1);
-        parts.push(Part::Step(info, piece(lines, begin, end).unwrap_or_default()));
+        parts.push((Some(info), piece(lines, begin, end).unwrap_or_default()));
         next = end.max(begin);
     }
-    parts.extend(piece(lines, next, lines.len() + 1).map(Part::Gap));
-    parts.extend(elsewhere.into_iter().map(|info| Part::Step(info, String::new())));
+    parts.extend(piece(lines, next, lines.len() + 1).map(|text| (None, text)));
+    parts.extend(elsewhere.into_iter().map(|(_, info)| (Some(info), String::new())));
     parts
 }
 
 /// The lines from `from` to before `to`, counted from 1, moved left as far as the first of them is indented.
 fn piece(lines: &[&str], from: usize, to: usize) -> Option<String> {
     let lines = lines.get(from.saturating_sub(1)..to.saturating_sub(1).max(from.saturating_sub(1)))?;
-    let first = lines.iter().find(|line| !line.trim().is_empty())?;
-    let indent = first.len() - first.trim_start_matches(' ').len();
-    let moved = lines.iter().map(|line| {
-        let spaces = line.len() - line.trim_start_matches(' ').len();
-        line.get(spaces.min(indent)..).unwrap_or_default()
-    });
+    let spaces = |line: &str| line.len() - line.trim_start_matches(' ').len();
+    let indent = spaces(lines.iter().find(|line| !line.trim().is_empty())?);
+    let moved = lines.iter().map(|line| line.get(spaces(line).min(indent)..).unwrap_or_default());
     Some(moved.collect::<Vec<_>>().join("\n"))
 }
 
 /// What lies between the steps.
-fn gap(m: &mut Markup, text: &str) {
+fn gap<'a>(text: &str) -> Part<'a> {
     let told: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     let headings: Vec<&str> = told.iter().copied().filter(|line| line.starts_with('#')).collect();
-    if headings.len() == told.len() {
-        m.el("div", &[("class", "between")], |m| markdown(m, text));
-    } else if told.len() <= GAP_LINES {
-        m.el("div", &[("class", "row rest")], |m| {
-            m.el("div", &[("class", "says")], |m| markdown(m, text));
-            m.fixed("<p class=\"did\">not part of this drill</p>");
-        });
-    } else {
-        let names: Vec<String> = headings.iter().map(|line| one_line(line.trim_start_matches(['#', ' ']))).collect();
-        m.el("details", &[("class", "rest")], |m| {
-            let names = cut(&names.join(", "), 120);
-            let count = words::many(told.len(), "line");
-            m.leaf("summary", &[], &format!("not part of this drill: {names} ({count})").replace(":  (", " ("));
-            m.el("div", &[("class", "says")], |m| markdown(m, text));
-        });
+    let says = markdown(text);
+    match told.len() {
+        all if headings.len() == all => Part::Between { says },
+        all if all <= GAP_LINES => Part::Rest { says },
+        all => {
+            let names: Vec<String> =
+                headings.iter().map(|line| one_line(line.trim_start_matches(['#', ' ']))).collect();
+            let names = if names.is_empty() { String::new() } else { format!(": {}", cut(&names.join(", "), 120)) };
+            Part::Folded { summary: format!("not part of this drill{names} ({})", words::many(all, "line")), says }
+        }
     }
 }
 
-fn step(m: &mut Markup, record: &Record, info: &StepInfo, text: &str, context: &Context<'_>) {
+fn step<'a>(record: &'a Record, info: &'a StepInfo, text: &str, room: &Room<'_>) -> Step<'a> {
     let ran = record.steps.iter().find(|step| step.step == info.id);
-    let (tone, word) = words::step(ran.map(|step| step.status));
-    let class = format!("row {}", tone.class());
-    m.el("section", &[("class", &class), ("aria-label", &one_line(&info.title))], |m| {
-        m.el("div", &[("class", "says")], |m| {
-            if text.is_empty() {
-                m.leaf("h5", &[("class", "md3")], &info.title);
-            } else {
-                markdown(m, text);
-            }
-            m.el("p", &[("class", "note")], |m| {
-                m.leaf("code", &[], &info.at.to_string()).fixed(" · ").text(&info.phase);
-            });
-        });
-        m.el("div", &[("class", "did")], |m| {
-            did(m, (info, text), ran, (tone, word), context);
-            // It went well and did no good: the sign alone would say that nothing is wrong with it.
-            if record.verdict == Verdict::NotRecovered && info.phase == "mitigate" && tone == Mark::Good {
-                m.el("p", &[], |m| words::badge(m, Mark::Warn, "users did not recover after it"));
-            }
-        });
-    });
-}
-
-fn did(
-    m: &mut Markup,
-    (info, text): (&StepInfo, &str),
-    ran: Option<&StepRecord>,
-    (tone, word): (Mark, &str),
-    context: &Context<'_>,
-) {
-    m.el("p", &[], |m| {
-        words::badge(m, tone, word);
-        if let Some(us) = ran.filter(|step| !step.commands.is_empty()).and_then(StepRecord::took_us) {
-            m.fixed(" <span class=\"num\">").text(&seconds(us)).fixed("</span>");
-        }
-    });
+    let (mark, word) = words::step(ran.map(|step| step.status));
     let status = ran.and_then(|step| step.status);
-    if let Some(step) = ran
-        && let Some(reason) = step.reason.as_ref().filter(|_| status != Some(StepStatus::Passed))
-    {
-        m.el("p", &[("class", "reason")], |m| {
-            if let Some(at) = &step.at {
-                m.leaf("code", &[], &at.to_string()).fixed(": ");
-            }
-            words::prose(m, reason);
-        });
-    }
-    if let Some(replaced) = &info.replaced {
-        m.el("p", &[("class", "note")], |m| {
-            m.fixed("The scenario puts its own text in the place of the runbook's (").leaf(
-                "code",
-                &[],
-                &replaced.by.to_string(),
-            );
-            m.fixed(").");
-        });
-    }
-    let Some(step) = ran else { return };
-    for command in &step.commands {
-        did_command(m, command, status, text, context);
-    }
-    for seen in &step.expectations {
-        m.el("p", &[("class", "note")], |m| {
-            let (tone, is) = if seen.met { (Mark::Good, "as expected") } else { (Mark::Bad, "not as expected") };
-            words::badge(m, tone, is);
-            m.text(&format!(" {}: {}", seen.what, seen.evidence));
-        });
+    let expected = ran.iter().flat_map(|step| &step.expectations).map(|seen| {
+        let (mark, is) = if seen.met { (Mark::Good, "as expected") } else { (Mark::Bad, "not as expected") };
+        (mark, is, format!("{}: {}", seen.what, seen.evidence))
+    });
+    Step {
+        info,
+        says: markdown(text),
+        mark,
+        word,
+        took: ran.filter(|step| !step.commands.is_empty()).and_then(StepRecord::took_us).map(seconds),
+        trouble: ran.filter(|step| step.reason.is_some() && status != Some(StepStatus::Passed)),
+        ran: ran.iter().flat_map(|step| &step.commands).map(|c| Ran::of(c, status, text, room)).collect(),
+        expected: expected.collect(),
+        in_vain: record.verdict == Verdict::NotRecovered && info.phase == "mitigate" && mark == Mark::Good,
     }
 }
 
-/// A command as it was run, how it ended, and its output, folded where it went well. A long command that stands word for
-/// word in `beside` is folded as well.
-pub fn did_command(
-    m: &mut Markup,
-    command: &CommandRecord,
-    status: Option<StepStatus>,
-    beside: &str,
-    context: &Context<'_>,
-) {
-    let bad = command.exit != Some(0) || command.timed_out;
-    let prompt = "<code><span class=\"prompt\" aria-hidden=\"true\">$ </span>";
-    let whole = |m: &mut Markup| {
-        m.el("pre", &[("class", "ran")], |m| {
-            m.fixed(prompt).text(&bounded(&command.text, 2_000)).fixed("</code>");
-        });
-    };
-    if !bad && command.text.lines().count() > 2 && squeezed(beside).contains(&squeezed(&command.text)) {
-        m.el("details", &[("class", "ran")], |m| {
-            let first = command.text.lines().next().unwrap_or_default();
-            m.el("summary", &[], |m| {
-                m.fixed(prompt).text(&cut(&one_line(first), 60)).fixed(" …</code>");
-            });
-            whole(m);
-        });
-    } else {
-        whole(m);
-    }
-    m.el("p", &[("class", "note")], |m| {
-        if bad {
-            m.fixed("<strong>").text(&words::ending(command)).fixed("</strong>");
-        } else {
-            m.text(&words::ending(command));
-        }
-        m.text(&format!(" · {}", seconds(command.took_us)));
-        if command.attempts > 1 {
-            m.text(&format!(" · tried {} times, this is the last", command.attempts));
-        }
-        m.fixed(" · ").leaf("code", &[], &command.at.to_string());
-    });
-    let output = terminal_lines(&command.output.text()).join("\n");
-    if output.trim().is_empty() {
-        return;
-    }
-    let troubled = bad && matches!(status, Some(StepStatus::Failed | StepStatus::Warned) | None);
-    let attrs: &[(&'static str, &str)] = if troubled { &[("open", "")] } else { &[] };
-    m.el("details", attrs, |m| {
-        m.leaf("summary", &[], &format!("output, {}", words::many(output.lines().count(), "line")));
-        m.el("pre", &[("class", "out")], |m| {
-            m.leaf("code", &[], &bounded(&output, context.output));
-        });
+impl<'a> Ran<'a> {
+    /// A command of a step that ended so. A long command that went well and stands word for word in `beside` is folded.
+    pub fn of(command: &'a CommandRecord, status: Option<StepStatus>, beside: &str, room: &Room<'_>) -> Ran<'a> {
+        let squeezed = |text: &str| text.chars().filter(|c| !c.is_whitespace()).collect::<String>();
+        let bad = command.exit != Some(0) || command.timed_out;
+        let long = !bad && command.text.lines().count() > 2 && squeezed(beside).contains(&squeezed(&command.text));
+        let output = terminal_lines(&command.output.text()).join("\n");
         let gone = command.output.omitted.saturating_add(command.omitted);
-        if gone > 0 {
-            m.leaf("p", &[("class", "note")], &format!("{} were left out while the drill ran", bytes(gone)));
+        Ran {
+            command,
+            text: bounded(&command.text, 2_000),
+            first: command.text.lines().next().filter(|_| long).map(|first| cut(&one_line(first), 60)),
+            bad,
+            ending: words::ending(command),
+            output: (!output.trim().is_empty()).then(|| Written {
+                open: bad && matches!(status, Some(StepStatus::Failed | StepStatus::Warned) | None),
+                lines: words::many(output.lines().count(), "line"),
+                text: bounded(&output, room.output),
+                gone: (gone > 0).then(|| bytes(gone)),
+            }),
         }
-    });
-}
-
-/// A text without its white space.
-fn squeezed(text: &str) -> String {
-    text.chars().filter(|c| !c.is_whitespace()).collect()
+    }
 }
 
 /// The beginning and the end of a long text; what lies between is in the record.
@@ -255,26 +200,118 @@ fn bounded(text: &str, most: usize) -> String {
     if text.len() <= most {
         return text.to_string();
     }
-    let boundary = |mut at: usize| {
-        while !text.is_char_boundary(at) {
-            at += 1;
-        }
-        at
-    };
+    let boundary = |from: usize| (from..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
     let (head, tail) = (boundary(most / 3), boundary(text.len() - most * 2 / 3));
     let (begin, end) = (text.get(..head).unwrap_or_default(), text.get(tail..).unwrap_or_default());
     format!("{begin}\n… {} bytes more in record.json …\n{end}", tail - head)
+}
+
+/// A piece of Markdown as HTML. What pulldown-cmark would write as it is (HTML, links, pictures) is written here, escaped; headings
+/// are all of one level, so that those of the page stay in order.
+fn markdown(text: &str) -> String {
+    let options =
+        Options::ENABLE_TABLES | Options::ENABLE_GFM | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS;
+    let mut comment = false;
+    let mut events = Vec::new();
+    for event in Parser::new_ext(text, options) {
+        let ours = |html: &str| Event::InlineHtml(CowStr::from(html.to_string()));
+        let event = match event {
+            Event::Text(text) | Event::FootnoteReference(text) | Event::InlineMath(text) | Event::DisplayMath(text) => {
+                ours(&escape::html(&text))
+            }
+            Event::Code(text) => ours(&format!("<code>{}</code>", escape::html(&text))),
+            Event::Html(html) | Event::InlineHtml(html) => ours(&html_as_text(&html, &mut comment)),
+            Event::TaskListMarker(done) => ours(if done { "☑ " } else { "☐ " }),
+            Event::Start(Tag::Heading { level, .. }) => ours(&format!("<h5 class=\"md{}\">", 3.min(level as u8))),
+            Event::End(TagEnd::Heading(_)) => ours("</h5>"),
+            Event::Start(Tag::BlockQuote(_)) => ours("<blockquote>"),
+            Event::Start(Tag::CodeBlock(_)) => ours("<pre><code>"),
+            Event::End(TagEnd::CodeBlock) => ours("</code></pre>"),
+            Event::Start(Tag::Link { dest_url, .. }) => {
+                let url = escape::html(&dest_url);
+                match leads_out(&dest_url) {
+                    true => ours(&format!("<a href=\"{url}\" rel=\"noopener noreferrer\">")),
+                    false => ours(&format!("<a class=\"inert\" title=\"{url}\">")),
+                }
+            }
+            Event::End(TagEnd::Link) => ours("</a>"),
+            Event::Start(Tag::Image { .. }) => ours("<span class=\"picture\">[picture: "),
+            Event::End(TagEnd::Image) => ours("]</span>"),
+            Event::Start(Tag::Table(columns)) => {
+                events.push(ours(SCROLL));
+                Event::Start(Tag::Table(columns))
+            }
+            Event::End(TagEnd::Table) => {
+                events.push(event);
+                ours("</div>")
+            }
+            event => event,
+        };
+        events.push(event);
+    }
+    let mut html = String::new();
+    pulldown_cmark::html::push_html(&mut html, events.into_iter());
+    html
+}
+
+/// HTML of a runbook, shown as text; comments are not shown where the runbook is read either. One may be open over several events.
+fn html_as_text(html: &str, comment: &mut bool) -> String {
+    let mut out = String::new();
+    let mut rest = html;
+    while !rest.is_empty() {
+        let (here, after) = rest.split_once(if *comment { "-->" } else { "<!--" }).unwrap_or((rest, ""));
+        match here.trim() {
+            _ if *comment => {}
+            "" => {}
+            "<br>" | "<br/>" | "<br />" => out.push_str("<br>"),
+            _ => out.push_str(&format!("<code>{}</code>", escape::html(here.trim_end()))),
+        }
+        *comment ^= here.len() < rest.len();
+        rest = after;
+    }
+    out
+}
+
+/// Whether a link leads out of the report to where a browser may go: the web, a mail address. Anything else (a place in
+/// the repository, a script) is not followed.
+fn leads_out(url: &str) -> bool {
+    let lower = url.trim_start().to_ascii_lowercase();
+    ["https://", "http://", "mailto:"].iter().any(|scheme| lower.starts_with(scheme))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::record::testing::{Story, plan, record_of};
+    use proptest::prelude::*;
 
-    fn html(record: &Record) -> String {
-        let mut m = Markup::default();
-        runbook(&mut m, record, &mut Context::for_tests(), "d1");
-        m.as_str().to_string()
+    #[test]
+    fn a_runbook_reads_as_it_does_elsewhere() {
+        let text = "# A\n\nUse *the* **pool**, `x`.\n\n2. two\n\n   ```bash\n   ls <a>\n   ```\n\n| a | b |\n|---|---|\n| 1 | 2 |\n";
+        insta::assert_snapshot!(markdown(text));
+    }
+
+    #[test]
+    fn nothing_is_asked_for_and_nothing_runs() {
+        let text = "![map <x>](https://example.com/a.png) [bad](javascript:alert(1)) [here](../a.md) \
+                    [web](https://example.com/?a=\"b\") <script>alert(1)</script>\n\n<!-- firedrill: id=x -->\n\n<img src=x>\n\n\
+                    <!-- a\nb --> <b>\n\n<me@example.com> &#27;[31m &#x202e;\n";
+        insta::assert_snapshot!(markdown(text));
+    }
+
+    proptest! {
+        #[test]
+        fn no_markdown_makes_a_tag_of_its_own(text in r#"([<>"'&!\[\]()`#*|a-z:/\n -]|<script|javascript:|<!--|-->|onload=|<a@b.c>){0,60}"#) {
+            let html = markdown(&text);
+            let known = ["p", "h5", "pre", "code", "ol", "ul", "li", "div", "table", "thead", "tbody", "tr", "th", "td", "em",
+                "strong", "del", "a", "span", "br", "hr", "blockquote"];
+            for tag in html.split('<').skip(1) {
+                let name: String = tag.trim_start_matches('/').chars().take_while(char::is_ascii_alphanumeric).collect();
+                prop_assert!(known.contains(&name.as_str()), "{name} in {html}");
+                let inside = tag.split('>').next().unwrap_or_default();
+                prop_assert!(!inside.to_lowercase().contains("href=\"javascript"), "{html}");
+            }
+        }
     }
 
     #[test]
@@ -282,34 +319,21 @@ mod tests {
         let plan = plan(Story::Passed);
         let text = plan.runbook_text.clone().unwrap();
         let lines: Vec<&str> = text.lines().collect();
-        let all = parts(&plan, &lines).into_iter().map(|part| match part {
-            Part::Step(_, text) | Part::Gap(text) => text,
-        });
-        let all: String = all.collect::<Vec<_>>().join("\n");
+        let all: Vec<String> = cut_at_steps(&plan, &lines).into_iter().map(|(_, text)| text).collect();
         let told = |text: &str| text.lines().filter(|line| !line.is_empty()).map(str::to_string).collect::<Vec<_>>();
-        assert_eq!(told(&all), told(&text));
-    }
-
-    #[test]
-    fn what_happened_stands_beside_the_step() {
-        let html = html(&record_of(Story::StepFailed));
-        let step = html.split("<section").find(|part| part.contains("Terminate the session")).unwrap();
-        assert!(step.contains("failed") && step.contains("pg_lock") && step.contains("exit 1"), "{step}");
-        assert!(step.contains("<details open=\"\">"), "the output of what failed is open");
-        let later = html.split("<section").find(|part| part.contains("Place an order")).unwrap();
-        assert!(later.contains("not run"), "{later}");
+        assert_eq!(told(&all.join("\n")), told(&text));
     }
 
     #[test]
     fn a_second_drill_of_the_same_runbook_shows_its_steps_only() {
         let record = record_of(Story::Passed);
-        let mut context = Context::for_tests();
-        let mut m = Markup::default();
-        runbook(&mut m, &record, &mut context, "d1");
-        let first = m.len();
-        let mut m = Markup::default();
-        runbook(&mut m, &record, &mut context, "d2");
-        assert!(m.len() < first && m.as_str().contains("#d1-runbook"), "{}", m.as_str());
+        let mut room = Room::of(1, 0);
+        let first = Runbook::of(&record, &mut room, "d1").unwrap();
+        let second = Runbook::of(&record, &mut room, "d2").unwrap();
+        assert!(
+            second.parts.iter().all(|part| matches!(part, Part::Step(_))) && second.parts.len() < first.parts.len()
+        );
+        assert_eq!((first.before, second.before.as_deref()), (None, Some("d1-runbook")));
     }
 
     #[test]
@@ -323,9 +347,9 @@ mod tests {
     #[test]
     fn steps_whose_lines_are_not_there_are_told_all_the_same() {
         let mut record = record_of(Story::Passed);
-        let plan = record.plan.as_mut().unwrap();
-        plan.runbook_text = Some("# short\n".into());
-        let html = html(&record);
-        assert!(html.contains("Place an order") && html.contains("Look at the pool"), "{html}");
+        record.plan.as_mut().unwrap().runbook_text = Some("# short\n".into());
+        let runbook = Runbook::of(&record, &mut Room::of(1, 0), "d1").unwrap();
+        let steps = runbook.parts.iter().filter(|part| matches!(part, Part::Step(_))).count();
+        assert_eq!(steps, record.plan.as_ref().unwrap().steps.len());
     }
 }

@@ -44,7 +44,7 @@ fn is_time(text: &str) -> bool {
 }
 
 /// Holds reports to the schemas themselves, with a validator that knows nothing of Firedrill.
-pub(in crate::report) fn assert_valid(reports: &[&str]) {
+fn assert_valid(reports: &[&str]) {
     let dir = tempfile::tempdir().unwrap();
     let files: Vec<_> = (0..reports.len()).map(|n| dir.path().join(format!("{n}.xml"))).collect();
     for (file, xml) in files.iter().zip(reports) {
@@ -70,7 +70,7 @@ fn annotated(case: &Node<'_, '_>) -> Option<(String, u64)> {
 }
 
 /// Of what Firedrill writes, what the schemas leave open: counts that are right, times that add up, unique names.
-pub(in crate::report) fn assert_schema(doc: &Document<'_>) {
+fn assert_schema(doc: &Document<'_>) {
     let only = |node: &Node<'_, '_>, allowed: &[&str], required: &[&str]| {
         let names: Vec<&str> = node.attributes().map(|a| a.name()).collect();
         assert!(names.iter().all(|name| allowed.contains(name)), "{:?}: {names:?}", node.tag_name());
@@ -360,5 +360,98 @@ proptest! {
         let doc = Document::parse(&xml).unwrap();
         assert_schema(&doc);
         prop_assert_eq!(suites(&doc)[0].attribute("errors"), Some("1"));
+    }
+}
+
+mod days {
+    use super::*;
+    use crate::record::testing::{Story, record_of};
+    use crate::view::testing::{days, stories};
+    use roxmltree::{Document, Node};
+
+    fn xml(drills: &Drills) -> String {
+        String::from_utf8(junit_day(drills)).expect("UTF-8")
+    }
+
+    fn count(suite: &Node<'_, '_>, name: &str) -> usize {
+        suite.attribute(name).unwrap().parse().unwrap()
+    }
+
+    /// Suite by suite: name, failures, errors, skipped, status.
+    fn table(xml: &str) -> String {
+        let doc = Document::parse(xml).unwrap();
+        assert_schema(&doc);
+        let mut table = String::new();
+        for suite in doc.root_element().children().filter(Node::is_element) {
+            let property = |name: &str| {
+                let found =
+                    suite.descendants().find(|n| n.has_tag_name("property") && n.attribute("name") == Some(name));
+                found.and_then(|n| n.attribute("value")).unwrap_or("-").to_string()
+            };
+            let counts = ["failures", "errors", "skipped"].map(|name| count(&suite, name));
+            let name = suite.attribute("name").unwrap();
+            table.push_str(&format!("{name}: {counts:?} {}, attempts {}\n", property("status"), property("attempts")));
+            let attempts = suite.descendants().filter(|n| n.attribute("name") == Some("attempt"));
+            for attempt in attempts {
+                table.push_str(&format!("    {}\n", attempt.attribute("value").unwrap()));
+            }
+        }
+        table
+    }
+
+    #[test]
+    fn a_game_day_as_suites() {
+        let xml = xml(&days());
+        assert_valid(&[&xml]);
+        insta::assert_snapshot!(table(&xml));
+    }
+
+    #[test]
+    fn a_flaky_drill_is_a_failure_where_the_game_day_says_so() {
+        let flaky = |drills: &Drills| {
+            let xml = xml(drills);
+            let all = table(&xml);
+            all.lines().find(|line| line.starts_with("upstream-503")).unwrap().to_string()
+        };
+        let mut drills = days();
+        assert!(flaky(&drills).contains("[0, 0, "), "{}", flaky(&drills));
+        drills.days[0].plan.flaky_fails = true;
+        assert!(flaky(&drills).contains("[1, 0, "), "{}", flaky(&drills));
+    }
+
+    #[test]
+    fn green_exactly_where_nothing_is_in_trouble() {
+        for story in Story::ALL {
+            let drills = Drills::one(record_of(story));
+            let xml = xml(&drills);
+            let doc = Document::parse(&xml).unwrap();
+            assert_schema(&doc);
+            let suite = doc.root_element().first_element_child().unwrap();
+            let green = count(&suite, "failures") + count(&suite, "errors") == 0;
+            assert_eq!(green, record_of(story).passed(), "{story:?}");
+        }
+    }
+
+    #[test]
+    fn a_drill_whose_record_is_lost_is_still_there() {
+        let mut drills = days();
+        drills.records.clear();
+        let (with, without) = (table(&xml(&days())), table(&xml(&drills)));
+        assert_eq!(
+            with.lines().filter(|l| !l.starts_with(' ')).count(),
+            without.lines().filter(|l| !l.starts_with(' ')).count()
+        );
+        let errors = "queue: [0, 1, 0] incomplete";
+        assert!(without.contains(errors), "{without}");
+    }
+
+    #[test]
+    fn the_same_drills_twice_and_none_at_all_are_valid() {
+        let mut all = Story::ALL.to_vec();
+        all.extend(Story::ALL);
+        let (all, none) = (xml(&stories(&all)), xml(&Drills::default()));
+        assert_valid(&[&all, &none]);
+        table(&all);
+        table(&none);
     }
 }

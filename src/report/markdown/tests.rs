@@ -3,7 +3,7 @@
 use super::*;
 use crate::record::testing::{Story, record_of};
 use crate::record::{Record, Stream};
-use crate::report::testing::{days, stories};
+use crate::view::testing::{days, stories};
 use proptest::prelude::*;
 use pulldown_cmark::{Event, Options, Parser, Tag};
 

@@ -5,7 +5,7 @@ use super::super::language::{self, Language, of_tag};
 use super::super::placeholder;
 use super::super::prompt::{self, Shown};
 use super::page::Fence;
-use super::shell::Grammar;
+use crate::bash::{has_syntax_error, split};
 
 /// A terminal as a block shows it.
 #[derive(Debug, PartialEq, Eq)]
@@ -39,9 +39,9 @@ impl Fence {
     }
 
     /// The terminal that it shows.
-    pub fn terminal(&self, grammar: &Grammar) -> Terminal {
+    pub fn terminal(&self) -> Terminal {
         let console = of_tag(&self.tag) == Language::Console;
-        let (typed, prompts) = match grammar.with(|bash| prompt::read(bash, &self.body, console)) {
+        let (typed, prompts) = match prompt::read(&self.body, console) {
             Shown::Plain(typed) => (typed, false),
             Shown::Prompted(typed) => (typed, true),
             Shown::Foreign(other) => return Terminal { prompts: false, output: false, other: Some(other) },
@@ -49,10 +49,10 @@ impl Fence {
         Terminal { prompts, output: typed.iter().any(|typed| typed.expected.is_some()), other: None }
     }
 
-    /// Its commands, if all of it is shell by the grammar.
-    pub fn pieces(&self, grammar: &Grammar) -> Option<Vec<Piece>> {
+    /// Its commands, if all of it can be read as shell.
+    pub fn pieces(&self) -> Option<Vec<Piece>> {
         let text = placeholder::mask(self.text(), &placeholder::find(self.text()));
-        let spans = grammar.with(|bash| bash.is_complete(&text).then(|| bash.split(&text)))?;
+        let spans = (!has_syntax_error(&text)).then(|| split(&text))?;
         let piece = |text: &str| {
             let program = first_word(text).map(str::to_string);
             let known = program.as_deref().is_some_and(is_known_program);

@@ -1,51 +1,70 @@
 //! A runbook as `firedrill lint` looks at it: everything that stands on the page with its place in the file (headings
-//! with their phases, fences, texts, links, comments), and every shell command with its syntax tree. A pass of its own
-//! over the Markdown: the parser of steps drops what nobody could run.
+//! with their phases, fences, texts, links, comments), and every shell command with what was read of it.
 
-mod became;
 mod block;
 mod page;
-mod reader;
 mod shell;
 
 pub use block::{Piece, Terminal, is_known_program};
+pub(super) use page::place;
 pub use page::{Comment, Fence, Heading, Link, List, Look, Reading, Text, TextKind};
-pub use shell::{Call, Grammar, Quoting, Shell, commands};
+pub use shell::{Call, Quoting, Shell, calls_in, commands};
 
-use super::Runbook;
-use super::parse;
-use super::{annotation, markdown};
+use super::language::{Language, of_tag};
+use super::{Runbook, StepKind, annotation, markdown, parse};
 use crate::source::{Diagnostics, Source};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Looks at a page; `runbook` says what became of its fences.
 pub fn look(source: &Arc<Source>, runbook: Option<&Runbook>) -> Look {
-    let mut look = reader::read(&source.text);
     let mut document = markdown::read(&source.text);
+    let mut look = std::mem::take(&mut document.look);
     // Their mistakes are told by the parser.
     let notes = annotation::take(&mut document.blocks, source, &mut Diagnostics::default());
-    let mut phases = Vec::new();
-    let mut sections = parse::sections(&source.text, &document.blocks, &notes);
-    parse::verify_after_mitigate(&mut sections);
-    for section in sections {
-        if let Some((_, span)) = section.heading {
-            phases.push((span.start, section.phase));
-        }
+    let sections = parse::sections(&source.text, &document.blocks, &notes);
+    let of = |section: &super::steps::Section<'_>| {
+        let (text, span) = section.heading.filter(|_| section.level < super::bold::LEVEL)?;
+        let (level, text, phase) = (section.level, text.to_string(), section.phase);
+        Some(Heading { level, text, span, phase, section_end: source.text.len() })
+    };
+    look.headings = sections.iter().filter_map(of).collect();
+    for index in 0..look.headings.len() {
+        let (above, below) = look.headings.split_at_mut(index + 1);
+        let Some(heading) = above.last_mut() else { continue };
+        // A section ends where the next heading of its level or above begins.
+        let next = below.iter().find(|next| next.level <= heading.level);
+        heading.section_end = next.map_or(heading.section_end, |next| next.span.start);
     }
-    // Headings inside of list items are no headings to the parser either.
-    look.headings.retain_mut(|heading| {
-        let found = phases.binary_search_by_key(&heading.span.start, |&(at, _)| at);
-        if let Some(&(_, phase)) = found.ok().and_then(|index| phases.get(index)) {
-            heading.phase = phase;
-        }
-        found.is_ok()
-    });
-    reader::end_sections(&mut look.headings, source.text.len());
-    let became = became::Became::of(source, runbook);
-    for fence in &mut look.fences {
-        fence.reading = became.reading(fence);
-    }
+    become_of(&mut look.fences, source, runbook);
     look
+}
+
+/// Says what became of the fences: commands that run, commands that wait, something for a person, or nothing.
+fn become_of(fences: &mut [Fence], source: &Source, runbook: Option<&Runbook>) {
+    let (mut run, mut held, mut manual) = (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
+    for step in runbook.iter().flat_map(|runbook| &runbook.steps) {
+        run.extend(step.commands().iter().map(|command| command.line));
+        held.extend(step.held.iter().map(|command| command.line));
+        if matches!(step.kind, StepKind::Manual(_)) {
+            // The furthest end of all that begin up to there.
+            let before = manual.last_key_value().map_or(0, |(_, end)| *end);
+            manual.insert(step.span.start, step.span.end.max(before));
+        }
+    }
+    for fence in fences {
+        let last = source.line(fence.span.end.saturating_sub(1));
+        let lines = source.line(fence.span.start)..=last;
+        let around = manual.range(..=fence.span.start).next_back();
+        let for_a_person = around.is_some_and(|(_, end)| fence.span.end <= end + 1);
+        fence.reading = match of_tag(&fence.tag) {
+            _ if run.range(lines.clone()).next().is_some() => Reading::Run,
+            _ if held.range(lines).next().is_some() => Reading::Held,
+            Language::Foreign => Reading::Person,
+            Language::Shell | Language::Console if for_a_person => Reading::Person,
+            _ => Reading::Data,
+        };
+    }
 }
 
 #[cfg(test)]

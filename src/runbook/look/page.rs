@@ -1,7 +1,8 @@
 //! What stands on a page. Every place is a span of bytes in the file.
 
-use super::super::RunbookPhase;
+use super::super::markdown::Code;
 use super::super::text::Excerpt;
+use super::super::{RunbookPhase, language};
 use crate::source::Span;
 
 /// A page.
@@ -70,7 +71,7 @@ pub struct Fence {
     pub list_depth: usize,
     /// What became of it.
     pub reading: Reading,
-    pub(super) body: Excerpt,
+    pub(in super::super) body: Excerpt,
 }
 
 /// A list.
@@ -108,7 +109,7 @@ pub struct Text {
     pub span: Span,
     /// Parts of the text that are code or links: bytes within it.
     pub code: Vec<Span>,
-    pub(super) body: Excerpt,
+    pub(in super::super) body: Excerpt,
 }
 
 /// An HTML comment.
@@ -132,6 +133,28 @@ pub struct Link {
 }
 
 impl Fence {
+    /// A block that stands in so many list items.
+    pub(in super::super) fn of(code: &Code, list_depth: usize) -> Fence {
+        let (tag, info, body) = (language::tag(&code.info), code.info.clone(), code.body.clone());
+        Fence { tag, info, fenced: code.fenced, span: code.span, list_depth, reading: Reading::Data, body }
+    }
+
+    /// Whether the closing fence of a fenced block is there. CommonMark lets a block run to the end of its container
+    /// or of the file; the author of a runbook never means that.
+    pub(in super::super) fn is_closed(&self, source: &str) -> bool {
+        if !self.fenced {
+            return true;
+        }
+        let Some(text) = source.get(self.span.start..self.span.end) else { return true };
+        let Some(fence) = text.chars().next().filter(|c| matches!(c, '`' | '~')) else { return true };
+        let width = text.chars().take_while(|&c| c == fence).count();
+        let Some((_, rest)) = text.split_once('\n') else { return false };
+        let last = rest.trim_end_matches(['\n', '\r']).rsplit('\n').next().unwrap_or_default();
+        // Quote marks of a block quote around the fence.
+        let last = last.trim_matches([' ', '\t', '\r', '>']);
+        last.len() >= width && last.chars().all(|c| c == fence)
+    }
+
     /// Its text, indentation of the Markdown removed.
     pub fn text(&self) -> &str {
         &self.body.text
@@ -160,7 +183,8 @@ impl Text {
     }
 }
 
-fn place(body: &Excerpt, part: Span) -> Span {
+/// The place in the file of a part of a text that was cut out of it.
+pub(in super::super) fn place(body: &Excerpt, part: Span) -> Span {
     let start = body.origin(part.start);
     let end = body.origin(part.end.saturating_sub(1).max(part.start)) + 1;
     Span::new(start, end.max(start))

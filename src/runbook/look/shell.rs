@@ -1,45 +1,16 @@
-//! The shell commands of a runbook, each with its syntax tree and its place in the file.
+//! The shell commands of a runbook, each with what was read of it and its place in the file.
 
-use super::super::lexer::{self, Lexed};
-use super::super::shell::{Bash, blank};
 use super::super::{Command, Runbook, Step, Unread, placeholder};
+use crate::bash::lexer::{self, Lexed};
+use crate::bash::{self, Around, Script};
 use crate::source::{Pos, Source, Span};
-use std::cell::{OnceCell, RefCell};
-use std::rc::Rc;
-use tree_sitter::Tree;
+use std::cell::OnceCell;
 
-/// The grammar of bash, with the work that the texts of one page may take together: what is beyond has no tree.
-#[derive(Debug)]
-pub struct Grammar(RefCell<Bash>);
-
-impl Grammar {
-    /// For a page of so many bytes.
-    pub fn of_page(bytes: usize) -> Rc<Grammar> {
-        Rc::new(Grammar(RefCell::new(Bash::new(bytes))))
-    }
-
-    pub(super) fn with<T>(&self, use_it: impl FnOnce(&mut Bash) -> T) -> T {
-        use_it(&mut self.0.borrow_mut())
-    }
-
-    /// Whether all of that work is done: what else there is has no tree, whatever it is.
-    pub fn is_worn_out(&self) -> bool {
-        self.with(|bash| bash.is_worn_out())
-    }
-
-    /// Whether bash would reject this text, or want more of it, as far as the grammar can tell.
-    pub fn has_syntax_error(&self, text: &str) -> bool {
-        !self.with(|bash| bash.is_complete(text))
-    }
-
-    /// The programs that some shell text calls, word by word, as `Shell::calls` has them: for the script of a `sh -c`.
-    pub fn calls_in(&self, text: &str) -> Vec<Vec<String>> {
-        let masked = placeholder::mask(text, &placeholder::find(text));
-        let blanked = blank(&masked, &lexer::lex(&masked));
-        let Some(tree) = self.with(|bash| bash.tree(&blanked)) else { return Vec::new() };
-        let calls = calls_of(&tree, text).into_iter();
-        calls.map(|call| call.words.into_iter().map(str::to_string).collect()).collect()
-    }
+/// The programs that some shell text calls, word by word, as `Shell::calls` has them: for the script of a `sh -c`.
+pub fn calls_in(text: &str) -> Vec<Vec<String>> {
+    let script = bash::read(&placeholder::mask(text, &placeholder::find(text)));
+    let calls = calls_of(&script, text).into_iter();
+    calls.map(|call| call.words.into_iter().map(str::to_string).collect()).collect()
 }
 
 /// How a byte of shell is quoted.
@@ -65,6 +36,8 @@ pub struct Call<'t> {
     pub places: Vec<Span>,
     /// Where the whole call stands in the text of the command.
     pub span: Span,
+    /// What stands around it.
+    pub around: Around,
 }
 
 /// A command of a runbook.
@@ -78,21 +51,17 @@ pub struct Shell<'a> {
     pub held: bool,
     /// The text with each placeholder replaced by a word of the same length.
     pub masked: String,
-    /// The same with here-documents blanked: what the tree is of, byte for byte.
-    pub blanked: String,
     lexed: Lexed,
-    grammar: Rc<Grammar>,
-    tree: OnceCell<Option<Tree>>,
+    script: OnceCell<Script>,
     calls: OnceCell<Vec<Call<'a>>>,
     /// For each line of the text: where it begins in the text, and where that is in the file.
     lines: Vec<(usize, usize)>,
 }
 
 impl<'a> Shell<'a> {
-    /// The syntax tree of `blanked` by tree-sitter-bash, made when it is first asked for. `None` when there is none in
-    /// the time that one may take.
-    pub fn tree(&self) -> Option<&Tree> {
-        self.tree.get_or_init(|| self.grammar.with(|bash| bash.tree(&self.blanked))).as_ref()
+    /// What was read of `masked`, byte for byte, when it is first asked for.
+    pub fn script(&self) -> &Script {
+        self.script.get_or_init(|| bash::read(&self.masked))
     }
 
     /// How the byte at `offset` of the text is quoted.
@@ -121,58 +90,34 @@ impl<'a> Shell<'a> {
         Span::new(start, (at(part.end.saturating_sub(1).max(part.start)) + 1).max(start))
     }
 
-    /// The programs that it calls, in order, `sudo` and the like taken away. None when it cannot be parsed.
+    /// The programs that it calls, in order, `sudo` and the like taken away; as far as it can be read.
     pub fn calls(&self) -> &[Call<'a>] {
-        self.calls.get_or_init(|| self.tree().map(|tree| calls_of(tree, &self.command.text)).unwrap_or_default())
-    }
-
-    /// The place of a node of the tree.
-    pub fn node(&self, node: &tree_sitter::Node<'_>) -> Span {
-        self.place(Span::new(node.start_byte(), node.end_byte()))
-    }
-
-    /// The text of a node, placeholders as they were written.
-    pub fn node_text(&self, node: &tree_sitter::Node<'_>) -> &str {
-        self.command.text.get(node.start_byte()..node.end_byte()).unwrap_or_default()
+        self.calls.get_or_init(|| calls_of(self.script(), &self.command.text))
     }
 }
 
-/// The calls in a tree; `text` is what it was made of, placeholders as they were written.
-fn calls_of<'t>(tree: &Tree, text: &'t str) -> Vec<Call<'t>> {
-    let mut calls = Vec::new();
-    let mut open = vec![tree.root_node()];
-    while let Some(node) = open.pop() {
-        if node.kind() == "command" {
-            calls.extend(call(&node, text));
-        }
-        let mut cursor = node.walk();
-        open.extend(node.named_children(&mut cursor));
-    }
-    calls.sort_by_key(|call| call.span.start);
-    calls
-}
-
-fn call<'t>(node: &tree_sitter::Node<'_>, text: &'t str) -> Option<Call<'t>> {
-    let mut cursor = node.walk();
-    let parts = node.named_children(&mut cursor);
-    let kinds = ["variable_assignment", "file_redirect", "herestring_redirect", "heredoc_redirect"];
-    let parts = parts.filter(|part| !kinds.contains(&part.kind()));
-    let mut places: Vec<Span> = parts.map(|part| Span::new(part.start_byte(), part.end_byte())).collect();
-    let at = |span: &Span| text.get(span.start..span.end).unwrap_or_default();
-    let mut begin = 0;
-    while let Some(before) = places.get(begin).map(at)
-        && matches!(before, "sudo" | "time" | "nohup" | "command" | "exec")
-    {
-        begin += 1;
-        while let Some(option) = places.get(begin).map(at).filter(|word| word.starts_with('-')) {
+/// The calls of a text; `text` is what was read, placeholders as they were written.
+fn calls_of<'t>(script: &Script, text: &'t str) -> Vec<Call<'t>> {
+    let calls = script.placed(text).into_iter().filter(|placed| placed.command.is_call());
+    let call = |placed: bash::Placed<'_>| {
+        let mut places: Vec<Span> = placed.command.words.iter().map(|word| word.span).collect();
+        let at = |span: &Span| text.get(span.start..span.end).unwrap_or_default();
+        let mut begin = 0;
+        while let Some(before) = places.get(begin).map(at)
+            && matches!(before, "sudo" | "time" | "nohup" | "command" | "exec")
+        {
             begin += 1;
-            let valued = matches!(option, "-u" | "-g" | "-D" | "-p" | "--user" | "--group");
-            begin += usize::from(before == "sudo" && valued);
+            while let Some(option) = places.get(begin).map(at).filter(|word| word.starts_with('-')) {
+                begin += 1;
+                let valued = matches!(option, "-u" | "-g" | "-D" | "-p" | "--user" | "--group");
+                begin += usize::from(before == "sudo" && valued);
+            }
         }
-    }
-    places.drain(..begin.min(places.len()));
-    let words: Vec<&str> = places.iter().map(|span| unquoted(at(span))).collect();
-    (!words.is_empty()).then(|| Call { words, places, span: Span::new(node.start_byte(), node.end_byte()) })
+        places.drain(..begin.min(places.len()));
+        let words: Vec<&str> = places.iter().map(|span| unquoted(at(span))).collect();
+        (!words.is_empty()).then_some(Call { words, places, span: placed.span, around: placed.around })
+    };
+    calls.filter_map(call).collect()
 }
 
 fn unquoted(word: &str) -> &str {
@@ -185,13 +130,13 @@ fn unquoted(word: &str) -> &str {
 
 /// The shell commands of a runbook, in the order of the file; not those that a scenario has put into it, and not those that stand
 /// outside of blocks.
-pub fn commands<'a>(source: &Source, runbook: &'a Runbook, grammar: &Rc<Grammar>) -> Vec<Shell<'a>> {
+pub fn commands<'a>(source: &Source, runbook: &'a Runbook) -> Vec<Shell<'a>> {
     let mut found = Vec::new();
     for step in &runbook.steps {
         let run = step.commands().iter().map(|command| (command, false));
         for (command, held) in run.chain(step.held.iter().map(|command| (command, true))) {
             if command.origin.is_none() && matches!(command.unread, None | Some(Unread::Untagged)) {
-                found.push(shell(source, grammar, step, command, held));
+                found.push(shell(source, step, command, held));
             }
         }
     }
@@ -199,19 +144,17 @@ pub fn commands<'a>(source: &Source, runbook: &'a Runbook, grammar: &Rc<Grammar>
     found
 }
 
-fn shell<'a>(source: &Source, grammar: &Rc<Grammar>, step: &'a Step, command: &'a Command, held: bool) -> Shell<'a> {
+fn shell<'a>(source: &Source, step: &'a Step, command: &'a Command, held: bool) -> Shell<'a> {
     let text = &command.text;
     let masked = placeholder::mask(text, &placeholder::find(text));
     let lexed = lexer::lex(&masked);
-    let blanked = blank(&masked, &lexed);
     let mut lines = Vec::new();
     let mut at = 0;
     for (index, line) in text.split('\n').enumerate() {
         lines.push((at, origin(source, command, index, line)));
         at += line.len() + 1;
     }
-    let (grammar, tree, calls) = (grammar.clone(), OnceCell::new(), OnceCell::new());
-    Shell { command, step, held, masked, blanked, lexed, grammar, tree, calls, lines }
+    Shell { command, step, held, masked, lexed, script: OnceCell::new(), calls: OnceCell::new(), lines }
 }
 
 /// Where a line of the text begins in the file. What the Markdown takes away (indentation, prompts, quote marks) stands

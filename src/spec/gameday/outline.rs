@@ -1,6 +1,8 @@
 //! What a game day is about, read without judging it: a list shows also what cannot be run.
 
-use crate::source::{Diagnostics, Node, Source, Value, parse, tidy};
+use crate::source::{Node, Value, tidy};
+use crate::spec::find::stem;
+use crate::spec::outline::read;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -30,19 +32,19 @@ const SETTINGS: [&str; 9] =
 pub fn outline_day(path: &Path) -> DayOutline {
     let path = tidy(path);
     let root = read(&path);
-    let text = |key: &str| root.as_ref().and_then(|root| get(root, key)).and_then(Node::text).map(str::to_string);
-    let scenarios = match root.as_ref().and_then(|root| get(root, "scenarios")) {
-        Some(Node { value: Value::List(items), .. }) => items.iter().filter_map(entry).collect(),
-        Some(node) => node.text().map(str::to_string).into_iter().collect(),
-        None => Vec::new(),
-    };
+    let get = |key: &str| root.as_ref()?.get(&[key]);
+    let text = |key: &str| get(key).and_then(Node::text).map(str::to_string);
+    let scenarios = get("scenarios").map_or_else(Vec::new, |node| match node.text() {
+        Some(text) => vec![text.to_string()],
+        None => node.items().iter().filter_map(entry).collect(),
+    });
     DayOutline {
-        name: path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
-        path: path.to_string_lossy().into_owned(),
+        name: stem(&path).unwrap_or_default(),
         title: text("title"),
         scenarios,
         settings: SETTINGS.iter().filter_map(|key| Some((key.to_string(), text(key)?))).collect(),
         readable: root.is_some(),
+        path: path.to_string_lossy().into_owned(),
     }
 }
 
@@ -50,36 +52,15 @@ pub fn outline_day(path: &Path) -> DayOutline {
 pub fn is_game_day(path: &Path) -> bool {
     let folder = path.parent().and_then(Path::file_name);
     folder.is_some_and(|folder| folder == "gamedays")
-        || read(path).is_some_and(|root| get(&root, "scenarios").is_some())
-}
-
-fn read(path: &Path) -> Option<Node> {
-    Source::read(path).ok().and_then(|source| parse(&source, &mut Diagnostics::default()))
-}
-
-fn get<'n>(node: &'n Node, key: &str) -> Option<&'n Node> {
-    match &node.value {
-        Value::Map(entries) => entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value),
-        _ => None,
-    }
+        || read(path).is_some_and(|root| root.get(&["scenarios"]).is_some())
 }
 
 fn entry(node: &Node) -> Option<String> {
-    if let Some(name) = node.text() {
-        return Some(name.to_string());
-    }
-    let own = |key: &str| get(node, key).and_then(Node::text);
-    if let Some(name) = own("scenario") {
-        return Some(name.to_string());
-    }
-    if let Some(tag) = own("tag") {
-        return Some(format!("tag {tag}"));
-    }
-    match get(node, "tags").map(|node| &node.value) {
-        Some(Value::List(items)) => {
-            let tags: Vec<&str> = items.iter().filter_map(Node::text).collect();
-            Some(format!("tags {}", tags.join(" and ")))
-        }
-        _ => None,
-    }
+    let own = |key: &str| node.get(&[key]).and_then(Node::text);
+    let tags = |node: &Node| node.items().iter().filter_map(Node::text).collect::<Vec<_>>().join(" and ");
+    let name = node.text().or(own("scenario")).map(str::to_string);
+    let tagged = || own("tag").map(|tag| format!("tag {tag}"));
+    let all =
+        || Some(format!("tags {}", tags(node.get(&["tags"]).filter(|node| matches!(node.value, Value::List(_)))?)));
+    name.or_else(tagged).or_else(all)
 }

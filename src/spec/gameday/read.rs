@@ -3,11 +3,13 @@
 use super::select::{Selection, select};
 use super::{ControlRuns, DayScenario, Flaky, GameDay, OnFailure, Order};
 use crate::source::{
-    Diagnostics, Form, FromYaml, MAX_DURATION, MapReader, Mistake, Node, Source, Span, did_you_mean, parse, parse_rate,
-    shape, shorten, tidy,
+    At, Diagnostics, Form, MAX_DURATION, Source, Span, Value, describe, did_you_mean, parse_rate, shape, shorten,
 };
+use crate::spec::find::stem;
+use crate::spec::scenario::load_file;
 use crate::spec::windows::deadline;
-use crate::spec::{Overrides, Plan, load, secrets};
+use crate::spec::{Overrides, Plan, load};
+use serde_json::{Value as Json, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -20,30 +22,12 @@ pub const MOST_PARALLEL: u32 = 64;
 /// Rarest control: every so many runs.
 const RAREST_CONTROL: u32 = 1000;
 
-const AN_ORDER: Form = Form::new("`fixed` or `random`", || shape::one_of(["fixed", "random"]));
-const A_POLICY: Form = Form::new("`continue` or `stop`", || shape::one_of(["continue", "stop"]));
-const A_JUDGEMENT: Form = Form::new("`pass` or `fail`", || shape::one_of(["pass", "fail"]));
 const A_COUNT: Form = Form::new(
     "`auto` or a number",
-    || serde_json::json!({ "anyOf": [{ "const": "auto" }, shape::number(1, MOST_PARALLEL.into())] }),
+    || json!({ "anyOf": [{ "const": "auto" }, shape::number(1, MOST_PARALLEL.into())] }),
 );
 const A_RATE: Form = Form::new("a rate like `20/s`", shape::rate);
-const A_CONTROL: Form = Form::new("a share like `1/7`", || shape::text("1\\s*/\\s*[0-9]+"));
-
-/// What a game day file says about itself, before its scenarios are looked at.
-pub struct Head {
-    title: String,
-    order: Order,
-    seed: Option<u64>,
-    repeat: u32,
-    budget: Option<std::time::Duration>,
-    parallel: Option<u32>,
-    on_failure: OnFailure,
-    retry: u32,
-    flaky: Flaky,
-    control: Option<u32>,
-    rate: Option<f64>,
-}
+const A_CONTROL: Form = Form::new("a share like `1/7`", share);
 
 /// An entry of `scenarios`: which ones, and what it says about them.
 #[derive(Debug, Clone)]
@@ -61,15 +45,7 @@ pub struct Wanted {
 /// Reads a game day and every scenario that it names. All mistakes of all files are in the diagnostics; there is a game day
 /// exactly when none of them is an error.
 pub fn load_game_day(path: &Path, overrides: &Overrides) -> (Option<GameDay>, Diagnostics) {
-    let mut diags = Diagnostics::default();
-    let path = tidy(path);
-    let day = read(&path, overrides, &mut diags);
-    if day.is_none() && !diags.has_errors() {
-        diags.error(&Source::new(&path, ""), Span::default(), "the game day cannot be read");
-    }
-    secrets::hide(&mut diags);
-    let fit = !diags.has_errors();
-    (day.filter(|_| fit), diags)
+    load_file(path, "the game day", overrides, |at, path| read(at, path, overrides))
 }
 
 /// A game day of scenarios that were named on the command line (their files), with everything else as it is by default. Each
@@ -92,39 +68,31 @@ pub fn game_day_of(name: &str, scenarios: &[PathBuf], overrides: &Overrides) -> 
         read.push(DayScenario { plan, path: path.clone(), repeat: None, control: None });
     }
     let fit = !diags.has_errors() && !read.is_empty();
-    let head = Head { title: name.to_string(), ..Head::default() };
-    (fit.then(|| head.into_day(name.into(), None, read)), diags)
+    let day = GameDay { name: name.into(), title: name.into(), scenarios: read, repeat: 1, ..GameDay::default() };
+    (fit.then_some(day), diags)
 }
 
-fn read(path: &Path, overrides: &Overrides, diags: &mut Diagnostics) -> Option<GameDay> {
-    let source = match Source::read_in(path, &crate::spec::find::root_of(path, overrides)) {
-        Ok(source) => source,
-        Err(error) => {
-            error.report("the game day", None, diags);
-            return None;
-        }
-    };
-    let root = parse(&source, diags)?;
-    let (head, wanted) = read_root(&root, &source, diags);
+fn read(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<GameDay> {
+    let (day, wanted) = read_root(at);
+    let (source, diags) = (at.source, &mut *at.diags);
     let mut scenarios: Vec<DayScenario> = Vec::new();
     let mut complete = true;
-    for found in select(&wanted, &source, diags) {
+    for found in select(&wanted, source, diags) {
         let (plan, mistakes) = load(&found.path, overrides);
         diags.all.extend(mistakes.all);
         let Some(mut plan) = plan else {
             complete = false;
             continue;
         };
-        if let Some(rate) = head.as_ref().and_then(|head| head.rate) {
+        if let Some(rate) = day.as_ref().and_then(|day| day.rate) {
             plan.calm(rate);
         }
-        check_control(&plan, found.wanted.control, &source, diags);
+        check_control(&plan, found.wanted.control, source, diags);
         let control = found.wanted.control.map(|(control, _)| control);
         scenarios.push(DayScenario { plan, path: found.path, repeat: found.wanted.repeat, control });
     }
-    let name = path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    (complete && !scenarios.is_empty()).then_some(())?;
-    Some(head?.into_day(name, Some(source), scenarios))
+    let name = stem(path).unwrap_or_default();
+    (complete && !scenarios.is_empty()).then_some(GameDay { name, source: Some(source.clone()), scenarios, ..day? })
 }
 
 /// A control follows no runbook: without one there is nothing to leave out.
@@ -138,127 +106,116 @@ fn check_control(plan: &Plan, control: Option<(ControlRuns, Span)>, source: &Arc
     }
 }
 
-/// Reads the map of a game day; the schema has it read an empty one.
-pub fn read_root(root: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> (Option<Head>, Vec<Wanted>) {
-    let Some(mut map) = MapReader::new(root, "the game day", source, diags) else { return (None, Vec::new()) };
+/// The JSON Schema of game day files, draft 2020-12.
+pub fn game_day_schema() -> Json {
+    described().0
+}
+
+/// The same, with what the readers and the documentation do not agree on.
+fn described() -> (Json, Vec<String>) {
+    let page = ("docs/gameday.md", include_str!("../../../docs/gameday.md"));
+    describe("Game day of Firedrill", page, |at| read_root(at).0)
+}
+
+/// Reads what a game day says about itself, and which scenarios it wants.
+fn read_root(at: &mut At<'_>) -> (Option<GameDay>, Vec<Wanted>) {
+    let Some(map) = at.map("the game day") else { return (None, Vec::new()) };
+    let mut map = map.of_section("Top level");
     let title: Option<String> = map.require("title");
     // For people who read the file.
     let _: Option<String> = map.optional("description");
     let _: Option<String> = map.optional("owner");
-    let scenarios = map.require_node("scenarios");
-    let wanted = scenarios.map_or_else(Vec::new, |node| read_scenarios(node, source, map.diags));
-    let order =
-        map.optional_with("order", AN_ORDER, |text| word(text, [("fixed", Order::Fixed), ("random", Order::Random)]));
-    let seed = map.optional("seed");
-    let repeat = between(&mut map, "repeat", 1, MOST_REPEATS);
-    let budget = deadline(&mut map, "budget", MAX_DURATION);
-    let parallel = map.optional_with("parallel", A_COUNT, parallel).flatten();
+    let wanted = map.require_by("scenarios", |at| Some(read_scenarios(at))).unwrap_or_default();
     let policies = [("continue", OnFailure::Continue), ("stop", OnFailure::Stop)];
-    let on_failure = map.optional_with("on_failure", A_POLICY, |text| word(text, policies));
-    let retry = between(&mut map, "retry", 0, MOST_RETRIES);
-    let flaky =
-        map.optional_with("flaky", A_JUDGEMENT, |text| word(text, [("pass", Flaky::Pass), ("fail", Flaky::Fail)]));
-    let control = map.optional_with("control", A_CONTROL, parse_control);
-    let rate = map.optional_with("rate", A_RATE, parse_rate);
-    if map.finish().is_none() {
-        return (None, wanted);
-    }
-    let head = title.map(|title| Head {
-        title,
+    let order = map.optional_by("order", |at| word(at, [("fixed", Order::Fixed), ("random", Order::Random)]));
+    let day = GameDay {
         order: order.unwrap_or_default(),
-        seed,
-        repeat: repeat.unwrap_or(1),
-        budget,
-        parallel,
-        on_failure: on_failure.unwrap_or_default(),
-        retry: retry.unwrap_or(0),
-        flaky: flaky.unwrap_or_default(),
-        control,
-        rate,
-    });
-    (head, wanted)
+        seed: map.optional("seed"),
+        repeat: map.optional_by("repeat", |at| between(at, 1, MOST_REPEATS)).unwrap_or(1),
+        budget: map.optional_by("budget", |at| deadline(at, MAX_DURATION)),
+        parallel: map.optional_with("parallel", A_COUNT, parallel).flatten(),
+        on_failure: map.optional_by("on_failure", |at| word(at, policies)).unwrap_or_default(),
+        retry: map.optional_by("retry", |at| between(at, 0, MOST_RETRIES)).unwrap_or(0),
+        flaky: map
+            .optional_by("flaky", |at| word(at, [("pass", Flaky::Pass), ("fail", Flaky::Fail)]))
+            .unwrap_or_default(),
+        control: map.optional_with("control", A_CONTROL, parse_control),
+        rate: map.optional_with("rate", A_RATE, parse_rate),
+        ..GameDay::default()
+    };
+    (map.finish().and(title).map(|title| GameDay { title, ..day }), wanted)
 }
 
-fn read_scenarios(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Vec<Wanted> {
-    use crate::source::Value;
-    match &node.value {
-        Value::Scalar { text, .. } if text == "all" => {
-            vec![Wanted { selection: Selection::All, span: node.span, repeat: None, control: None }]
-        }
-        Value::List(items) if items.is_empty() => {
-            diags
-                .error(source, node.span, "`scenarios` is empty: a game day has at least one")
-                .help("name them, or write `scenarios: all`");
-            Vec::new()
-        }
-        Value::List(items) => items.iter().filter_map(|item| read_entry(item, source, diags)).collect(),
-        Value::Scalar { text, .. } => {
-            let message = format!("`scenarios` must be a list or `all`, found `{}`", shorten(text));
-            diags.error(source, node.span, message).help(format!("write `[{}]`", shorten(text)));
-            Vec::new()
-        }
-        _ => {
-            let message = format!("`scenarios` must be a list or `all`, found {}", node.describe());
-            diags.error(source, node.span, message);
-            Vec::new()
-        }
+fn read_scenarios(at: &mut At<'_>) -> Vec<Wanted> {
+    if at.node.text() == Some("all") {
+        return vec![Wanted { selection: Selection::All, span: at.node.span, repeat: None, control: None }];
     }
+    let example = at.node.text().map_or_else(String::new, |text| format!("write `[{}]`", shorten(text)));
+    let wanted = at.items("a list or `all`", &example, read_entry);
+    at.must_not_be_empty("`scenarios` is empty: a game day has at least one", "name them, or write `scenarios: all`");
+    at.diags.reshape(|list| json!({ "anyOf": [{ "const": "all" }, list] }));
+    wanted
 }
 
 /// Reads an entry of `scenarios`.
-pub fn read_entry(node: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Wanted> {
-    if let Some(text) = node.text() {
-        let selection = Selection::Named(text.to_string());
-        return Some(Wanted { selection, span: node.span, repeat: None, control: None });
-    }
-    let mut map = MapReader::new(node, "an entry of `scenarios`", source, diags)?;
-    let scenario: Option<String> = map.optional("scenario");
-    let tag: Option<String> = map.optional("tag");
-    let tags: Option<Vec<String>> = map.optional("tags");
-    let repeat = between(&mut map, "repeat", 1, MOST_REPEATS);
-    let control: Option<ControlRuns> = map.optional("control");
-    let control = control.map(|control| (control, map.span_of("control")));
-    // What is there but wrong has been told already.
-    let given = ["scenario", "tag", "tags"].map(|key| map.entry(key));
-    let count = given.iter().flatten().count();
-    if count != 1 {
-        let at = map.span();
-        let found = if count == 0 { "none of them" } else { "more than one" };
-        map.error(at, format!("an entry of `scenarios` has `scenario`, `tag` or `tags`, found {found}"));
-    }
-    if tags.as_ref().is_some_and(Vec::is_empty) {
-        let at = map.span_of("tags");
-        map.error(at, "`tags` is empty: it would select nothing");
-    }
-    let span = given.iter().flatten().next().map_or(node.span, |entry| entry.value.span);
-    map.finish()?;
-    let selection = match (scenario, tag, tags) {
-        (Some(name), _, _) => Selection::Named(name),
-        (_, Some(tag), _) => Selection::Tagged(vec![tag]),
-        (_, _, Some(tags)) => Selection::Tagged(tags),
-        _ => return None,
+fn read_entry(at: &mut At<'_>) -> Option<Wanted> {
+    let named = |at: &mut At<'_>| {
+        let selection = Selection::Named(at.node.text()?.to_string());
+        Some(Wanted { selection, span: at.node.span, repeat: None, control: None })
     };
-    Some(Wanted { selection, span, repeat, control })
+    at.either(shape::filled, named, |at| {
+        let mut map = at.map("an entry of `scenarios`")?.of_section("scenarios");
+        let scenario: Option<String> = map.optional("scenario");
+        let tag: Option<String> = map.optional("tag");
+        let tags: Option<Vec<String>> = map.optional_by("tags", |at| {
+            let tags = at.value();
+            if at.node.value == Value::List(Vec::new()) {
+                at.error("`tags` is empty: it would select nothing");
+            }
+            tags
+        });
+        let repeat = map.optional_by("repeat", |at| between(at, 1, MOST_REPEATS));
+        let control = map.optional_by("control", |at| Some((control_runs(at)?, at.node.span)));
+        let keys = ["scenario", "tag", "tags"];
+        let one = keys.map(|key| json!({ "required": [key] }));
+        map.also(json!({ "type": "object", "oneOf": one }));
+        // What is there but wrong has been told already.
+        let given: Vec<&str> = keys.into_iter().filter(|key| map.has(key)).collect();
+        if given.len() != 1 {
+            let found = if given.is_empty() { "none of them" } else { "more than one" };
+            let span = map.span();
+            map.error(span, format!("an entry of `scenarios` has `scenario`, `tag` or `tags`, found {found}"));
+        }
+        let span = given.first().map_or(map.span(), |key| map.span_of(key));
+        map.finish()?;
+        let tagged = tags.or(tag.map(|tag| vec![tag])).map(Selection::Tagged);
+        Some(Wanted { selection: scenario.map(Selection::Named).or(tagged)?, span, repeat, control })
+    })
 }
 
 /// One of these words.
-fn word<T: Copy, const N: usize>(text: &str, words: [(&'static str, T); N]) -> Result<T, String> {
-    let known = words.iter().find(|(name, _)| *name == text).map(|(_, value)| *value);
-    let unknown = || {
-        let names = words.map(|(name, _)| name);
-        format!("there is no `{}`: {}", shorten(text), did_you_mean(text, names))
+fn word<T: Copy, const N: usize>(at: &mut At<'_>, words: [(&'static str, T); N]) -> Option<T> {
+    let names = words.map(|(name, _)| name);
+    at.diags.describe(|| shape::one_of(names));
+    let Some(text) = at.node.text() else {
+        let found = at.node.describe();
+        at.error(format!("`{}`: expected `{}`, found {found}", at.key, names.join("` or `")));
+        return None;
     };
-    known.ok_or_else(unknown)
+    let known = words.iter().find(|(name, _)| *name == text).map(|(_, value)| *value);
+    if known.is_none() {
+        at.error(format!("`{}`: there is no `{}`: {}", at.key, shorten(text), did_you_mean(text, names)));
+    }
+    known
 }
 
-fn between(map: &mut MapReader<'_>, key: &'static str, least: u32, most: u32) -> Option<u32> {
-    let number: u32 = map.optional(key)?;
-    if (least..=most).contains(&number) {
-        return Some(number);
+fn between(at: &mut At<'_>, least: u32, most: u32) -> Option<u32> {
+    let number: Option<u32> = at.value();
+    at.also(json!({ "minimum": least, "maximum": most }));
+    if let Some(number) = number.filter(|number| !(least..=most).contains(number)) {
+        at.error(format!("`{}` is {number}: it goes from {least} to {most}", at.key));
     }
-    let span = map.span_of(key);
-    map.error(span, format!("`{key}` is {number}: it goes from {least} to {most}"));
-    None
+    number
 }
 
 /// `auto` is `None`.
@@ -288,55 +245,29 @@ pub fn parse_control(text: &str) -> Result<u32, String> {
     }
 }
 
-impl FromYaml for ControlRuns {
-    fn from_yaml(node: &Node) -> Result<Self, Vec<Mistake>> {
-        if let Ok(always) = bool::from_yaml(node) {
-            return Ok(if always { ControlRuns::Always } else { ControlRuns::Never });
-        }
-        node.parse_text("`true`, `false` or a share like `1/7`", parse_control).map(ControlRuns::Every)
-    }
-
-    fn shape() -> Option<serde_json::Value> {
-        let share = A_CONTROL.shape.map(|shape| shape());
-        Some(serde_json::json!({ "anyOf": [{ "type": "boolean" }, share] }))
+/// Reads `control` of an entry of `scenarios`.
+fn control_runs(at: &mut At<'_>) -> Option<ControlRuns> {
+    at.diags.describe(|| json!({ "anyOf": [{ "type": "boolean" }, share()] }));
+    match at.node.plain() {
+        Some("true") => Some(ControlRuns::Always),
+        Some("false") => Some(ControlRuns::Never),
+        _ => at.parse("`true`, `false` or a share like `1/7`", parse_control).map(ControlRuns::Every),
     }
 }
 
-impl Default for Head {
-    fn default() -> Head {
-        Head {
-            title: String::new(),
-            order: Order::Fixed,
-            seed: None,
-            repeat: 1,
-            budget: None,
-            parallel: None,
-            on_failure: OnFailure::Continue,
-            retry: 0,
-            flaky: Flaky::Pass,
-            control: None,
-            rate: None,
-        }
-    }
+fn share() -> Json {
+    shape::text("1\\s*/\\s*[0-9]+")
 }
 
-impl Head {
-    fn into_day(self, name: String, source: Option<Arc<Source>>, scenarios: Vec<DayScenario>) -> GameDay {
-        let Head { title, order, seed, repeat, budget, parallel, on_failure, retry, flaky, control, .. } = self;
-        GameDay {
-            name,
-            source,
-            title,
-            scenarios,
-            order,
-            seed,
-            repeat,
-            budget,
-            parallel,
-            on_failure,
-            retry,
-            flaky,
-            control,
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn readers_shapes_and_words_agree() {
+        let (schema, gaps) = described();
+        assert_eq!(gaps, Vec::<String>::new(), "see ADDING.md, \"A key of a scenario\"");
+        assert!(jsonschema::draft202012::meta::is_valid(&schema));
+        assert_eq!(schema.pointer("/required"), Some(&json!(["title", "scenarios"])));
     }
 }

@@ -1,0 +1,480 @@
+//! The quoting of bash, byte by byte (bash manual, 3.1.2 Quoting and 3.6.6 Here Documents): what is quoted how, what
+//! is a comment, which here-documents there are, and which variables are read. It never fails, which is what the
+//! filling-in of values and the search for inputs need; the grammar is the business of `reader.rs`.
+
+use crate::source::Span;
+
+/// Longer subscripts of arrays are not looked through.
+const MAX_SUBSCRIPT: usize = 256;
+
+/// How a byte is quoted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Quoting {
+    /// Not at all.
+    Bare,
+    /// `'…'`.
+    Single,
+    /// `$'…'`.
+    AnsiC,
+    /// `"…"`, and `$((…))`, in which bash reads single quotes as ordinary characters too.
+    Double,
+    /// `"${…}"`: as in double quotes, and a `}` ends it.
+    Braced,
+    /// Body of a here-document in which expansions take place.
+    Heredoc,
+    /// Body of a here-document with a quoted delimiter.
+    RawHeredoc,
+    /// A comment.
+    Comment,
+}
+
+/// A here-document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Heredoc {
+    /// `<<EOF`.
+    pub operator: Span,
+    /// From the byte after the line of the operator to the end of the delimiter's line, its newline left out.
+    pub body: Span,
+}
+
+/// A variable that is expanded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Read {
+    /// Its name.
+    pub name: String,
+    /// `$X`, `${X}`, `${X#a}`, or only the `${X` of an expansion that holds another one.
+    pub span: Span,
+    /// Whether the expansion needs no value: `${X:-d}`, `${X+d}`, `${#X}` and so on.
+    pub has_default: bool,
+    /// Whether it assigns that value: `${X:=d}`.
+    pub assigns: bool,
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub(crate) struct Lexed {
+    /// Beginning of each stretch, its quoting, and what it stands in; ascending, the first at 0.
+    stretches: Vec<(usize, Quoting, Inside)>,
+    /// The here-documents.
+    pub heredocs: Vec<Heredoc>,
+    /// The variables that are read.
+    pub reads: Vec<Read>,
+    /// Whether the text ends inside quotes, a substitution or a here-document.
+    pub open: bool,
+    /// Newlines at which nothing is open.
+    pub line_ends: Vec<usize>,
+}
+
+impl Lexed {
+    /// How the byte at `offset` is quoted.
+    pub fn quoting(&self, offset: usize) -> Quoting {
+        self.at(offset).0
+    }
+
+    /// Whether the byte at `offset` stands inside backticks.
+    pub fn in_backticks(&self, offset: usize) -> bool {
+        self.at(offset).1.ticks
+    }
+
+    /// Whether the byte at `offset` stands inside `((…))` or `$((…))`, however deep.
+    pub fn in_arithmetic(&self, offset: usize) -> bool {
+        self.at(offset).1.arithmetic
+    }
+
+    fn at(&self, offset: usize) -> (Quoting, Inside) {
+        let index = self.stretches.partition_point(|&(start, ..)| start <= offset);
+        let none = (Quoting::Bare, Inside::default());
+        index.checked_sub(1).and_then(|i| self.stretches.get(i)).map_or(none, |&(_, q, b)| (q, b))
+    }
+}
+
+/// What a stretch stands in, at any depth.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Inside {
+    ticks: bool,
+    arithmetic: bool,
+}
+
+/// What is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Frame {
+    Double,
+    /// `$(…)`, with the number of parentheses and of `case` words open in it.
+    Substitution(u32, u32),
+    /// `((…))` or `$((…))`, with the number of parentheses open in it.
+    Arithmetic(u32),
+    /// `${…}`; whether it stands inside double quotes, where single quotes are ordinary characters.
+    Parameter(bool),
+    Backtick,
+}
+
+/// Reads bash text.
+pub(crate) fn lex(text: &str) -> Lexed {
+    #[cfg(test)]
+    TOTAL.set(TOTAL.get() + text.len());
+    let mut lexer =
+        Lexer { bytes: text.as_bytes(), text, at: 0, frames: Vec::new(), pending: Vec::new(), out: Lexed::default() };
+    lexer.run();
+    lexer.out
+}
+
+#[cfg(test)]
+thread_local! {
+    /// All bytes that this thread has read.
+    pub(crate) static TOTAL: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+struct Lexer<'a> {
+    bytes: &'a [u8],
+    text: &'a str,
+    at: usize,
+    frames: Vec<Frame>,
+    /// Here-documents whose bodies begin after this line: operator, delimiter, whether quoted, whether tabs go.
+    pending: Vec<(Span, String, bool, bool)>,
+    out: Lexed,
+}
+
+impl Lexer<'_> {
+    fn peek(&self, ahead: usize) -> u8 {
+        self.bytes.get(self.at + ahead).copied().unwrap_or(0)
+    }
+
+    fn mark(&mut self, at: usize, quoting: Quoting) {
+        // The body of a here-document may begin where the text ends.
+        if at >= self.bytes.len() {
+            return;
+        }
+        let arithmetic = self.frames.iter().any(|frame| matches!(frame, Frame::Arithmetic(_)));
+        let inside = Inside { ticks: self.frames.contains(&Frame::Backtick), arithmetic };
+        self.out.stretches.pop_if(|&mut (start, ..)| start == at);
+        let last = self.out.stretches.last();
+        if last.is_none_or(|&(_, q, b)| (q, b) != (quoting, inside)) {
+            self.out.stretches.push((at, quoting, inside));
+        }
+    }
+
+    fn push(&mut self, frame: Frame, width: usize) {
+        // Deeper than any text that was written by a person; what is beyond is read flat.
+        if self.frames.len() < 256 {
+            self.frames.push(frame);
+        }
+        self.at += width;
+    }
+
+    fn base(&self) -> Quoting {
+        match self.frames.last() {
+            Some(Frame::Double | Frame::Arithmetic(_)) => Quoting::Double,
+            Some(Frame::Parameter(true)) => Quoting::Braced,
+            _ => Quoting::Bare,
+        }
+    }
+
+    fn run(&mut self) {
+        while self.at < self.bytes.len() {
+            self.mark(self.at, self.base());
+            match self.frames.last().copied() {
+                Some(Frame::Double) => self.double(),
+                Some(Frame::Parameter(quoted)) => self.parameter(quoted),
+                Some(Frame::Arithmetic(depth)) => self.arithmetic(depth),
+                top => self.command(top),
+            }
+        }
+        self.out.open |= !self.frames.is_empty() || !self.pending.is_empty();
+    }
+
+    /// What double quotes and everything else have in common. True if it took something.
+    fn expansion(&mut self) -> bool {
+        match (self.peek(0), self.peek(1), self.peek(2)) {
+            (b'\\', ..) => self.at += 2,
+            (b'`', ..) if self.frames.last() == Some(&Frame::Backtick) => {
+                self.frames.pop();
+                self.at += 1;
+            }
+            (b'`', ..) if !self.frames.contains(&Frame::Backtick) => self.push(Frame::Backtick, 1),
+            (b'`', ..) => self.at += 1,
+            (b'$', b'(', b'(') => self.push(Frame::Arithmetic(0), 3),
+            (b'$', b'(', _) => self.push(Frame::Substitution(0, 0), 2),
+            (b'$', b'{', _) => {
+                self.braced(self.at);
+                let quoted = matches!(self.frames.last(), Some(Frame::Double | Frame::Parameter(true)));
+                self.push(Frame::Parameter(quoted), 2);
+            }
+            (b'$', b'$', _) => self.at += 2,
+            (b'$', c, _) if c.is_ascii_alphabetic() || c == b'_' => {
+                let name = self.name(self.at + 1);
+                let span = Span::new(self.at, self.at + 1 + name.len());
+                self.at = span.end;
+                self.out.reads.push(Read { name, span, has_default: false, assigns: false });
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    fn name(&self, at: usize) -> String {
+        let rest = self.bytes.get(at..).unwrap_or_default();
+        if rest.first().is_none_or(u8::is_ascii_digit) {
+            return String::new();
+        }
+        let width = rest.iter().take_while(|c| c.is_ascii_alphanumeric() || **c == b'_').count();
+        self.text.get(at..at + width).unwrap_or_default().to_string()
+    }
+
+    /// Notes the variable of a `${…}` that begins at `start`.
+    fn braced(&mut self, start: usize) {
+        let mut at = start + 2;
+        let prefix = matches!(self.bytes.get(at), Some(b'#' | b'!'));
+        at += usize::from(prefix);
+        let name = self.name(at);
+        if name.is_empty() {
+            return;
+        }
+        at += name.len();
+        if self.bytes.get(at) == Some(&b'[') {
+            // Bounded, so that a text of nothing but openings is read in linear time.
+            let rest = self.bytes.get(at..).unwrap_or_default();
+            at += rest.iter().take(MAX_SUBSCRIPT).position(|&c| c == b']').map_or(0, |i| i + 1);
+        }
+        let colon = self.bytes.get(at) == Some(&b':');
+        let operator = self.bytes.get(at + usize::from(colon)).copied().unwrap_or(0);
+        let closed = self.bytes.get(at) == Some(&b'}');
+        // `${X#https://}` is told as a whole where nothing stands in it that could end earlier or later.
+        let more = self.text.get(at..).unwrap_or_default().bytes().take(40);
+        let more = more.take_while(|c| !b"${'\"`\\\n}".contains(c)).count();
+        let whole = if self.bytes.get(at + more) == Some(&b'}') { at + more + 1 } else { at };
+        let span = Span::new(start, if closed { at + 1 } else { whole });
+        let has_default = !prefix && matches!(operator, b'-' | b'=' | b'+');
+        // `${#X}` asks how long it is: a value from elsewhere would spoil the answer.
+        let asks = self.bytes.get(start + 2) == Some(&b'#');
+        // `${!prefix*}` lists names and reads nothing.
+        if prefix && matches!(operator, b'*' | b'@') {
+            return;
+        }
+        let assigns = has_default && operator == b'=';
+        self.out.reads.push(Read { name, span, has_default: has_default || asks, assigns });
+    }
+
+    fn double(&mut self) {
+        if self.peek(0) == b'"' {
+            self.at += 1;
+            self.frames.pop();
+        } else if !self.expansion() {
+            self.at += 1;
+        }
+    }
+
+    fn parameter(&mut self, quoted: bool) {
+        match self.peek(0) {
+            b'}' => {
+                self.at += 1;
+                self.frames.pop();
+            }
+            b'"' => self.push(Frame::Double, 1),
+            b'\'' if !quoted => self.single(),
+            _ if self.expansion() => {}
+            _ => self.at += 1,
+        }
+    }
+
+    fn arithmetic(&mut self, depth: u32) {
+        match (self.peek(0), self.peek(1)) {
+            (b')', b')') if depth == 0 => {
+                self.at += 2;
+                self.frames.pop();
+            }
+            (b')', _) => {
+                self.at += 1;
+                self.replace(Frame::Arithmetic(depth.saturating_sub(1)));
+            }
+            (b'(', _) => {
+                self.at += 1;
+                self.replace(Frame::Arithmetic(depth + 1));
+            }
+            (b'"', _) => self.push(Frame::Double, 1),
+            (b'\'', _) => self.single(),
+            _ if self.expansion() => {}
+            _ => self.at += 1,
+        }
+    }
+
+    fn replace(&mut self, frame: Frame) {
+        if let Some(top) = self.frames.last_mut() {
+            *top = frame;
+        }
+    }
+
+    /// Whether a word or a comment can begin here.
+    fn at_word_start(&self) -> bool {
+        let before = self.at.checked_sub(1).and_then(|i| self.bytes.get(i));
+        before.is_none_or(|c| c.is_ascii_whitespace() || matches!(c, b';' | b'&' | b'|' | b'(' | b')' | b'`'))
+    }
+
+    /// Commands: the top level, `$(…)` and backticks.
+    fn command(&mut self, top: Option<Frame>) {
+        match (self.peek(0), self.peek(1), self.peek(2)) {
+            (b'\n', ..) => self.newline(),
+            (b'#', ..) if self.at_word_start() => self.comment(),
+            (b'\'', ..) => self.single(),
+            (b'$', b'\'', _) => self.ansi_c(),
+            (b'$', b'"', _) => self.push(Frame::Double, 2),
+            (b'"', ..) => self.push(Frame::Double, 1),
+            (b'<', b'<', b'<') => self.at += 3,
+            (b'<', b'<', _) => self.operator(),
+            (b'(', b'(', _) if self.at_word_start() => self.push(Frame::Arithmetic(0), 2),
+            _ if self.expansion() => {}
+            (c, ..) => match top {
+                Some(Frame::Substitution(depth, cases)) => self.substitution(c, depth, cases),
+                _ => self.at += 1,
+            },
+        }
+    }
+
+    fn substitution(&mut self, c: u8, depth: u32, cases: u32) {
+        match c {
+            b'(' => self.replace(Frame::Substitution(depth + 1, cases)),
+            b')' if depth > 0 => self.replace(Frame::Substitution(depth - 1, cases)),
+            // The `)` of a pattern.
+            b')' if cases > 0 => {}
+            b')' => {
+                self.frames.pop();
+            }
+            b'c' if self.word("case") => self.replace(Frame::Substitution(depth, cases + 1)),
+            b'e' if self.word("esac") => self.replace(Frame::Substitution(depth, cases.saturating_sub(1))),
+            _ => {}
+        }
+        self.at += 1;
+    }
+
+    fn word(&self, word: &str) -> bool {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let after = rest.get(word.len()).copied().unwrap_or(b' ');
+        self.at_word_start() && rest.starts_with(word.as_bytes()) && !after.is_ascii_alphanumeric() && after != b'-'
+    }
+
+    fn comment(&mut self) {
+        self.mark(self.at, Quoting::Comment);
+        let ticks = self.frames.contains(&Frame::Backtick);
+        while self.at < self.bytes.len() && self.peek(0) != b'\n' && !(ticks && self.peek(0) == b'`') {
+            self.at += 1;
+        }
+    }
+
+    fn single(&mut self) {
+        self.mark(self.at, Quoting::Single);
+        let rest = self.bytes.get(self.at + 1..).unwrap_or_default();
+        match rest.iter().position(|&c| c == b'\'') {
+            Some(end) => self.at += end + 2,
+            None => {
+                self.at = self.bytes.len();
+                self.out.open = true;
+            }
+        }
+    }
+
+    fn ansi_c(&mut self) {
+        self.mark(self.at, Quoting::AnsiC);
+        self.at += 2;
+        while self.at < self.bytes.len() && self.peek(0) != b'\'' {
+            self.at += if self.peek(0) == b'\\' { 2 } else { 1 };
+        }
+        self.out.open |= self.at >= self.bytes.len();
+        self.at += 1;
+    }
+
+    /// `<<EOF`, `<<-'EOF'`, `<< "EOF"`.
+    fn operator(&mut self) {
+        let start = self.at;
+        self.at += 2;
+        let strip = self.peek(0) == b'-';
+        self.at += usize::from(strip);
+        while matches!(self.peek(0), b' ' | b'\t') {
+            self.at += 1;
+        }
+        let (mut delimiter, mut quoted) = (Vec::new(), false);
+        while self.at < self.bytes.len() {
+            match self.peek(0) {
+                b' ' | b'\t' | b'\n' | b';' | b'&' | b'|' | b'(' | b')' | b'<' | b'>' => break,
+                quote @ (b'\'' | b'"') => {
+                    quoted = true;
+                    self.at += 1;
+                    while self.at < self.bytes.len() && !matches!(self.peek(0), b'\n') && self.peek(0) != quote {
+                        delimiter.push(self.peek(0));
+                        self.at += 1;
+                    }
+                    self.at += usize::from(self.peek(0) == quote);
+                }
+                b'\\' => {
+                    quoted = true;
+                    self.at += 1;
+                }
+                c => {
+                    delimiter.push(c);
+                    self.at += 1;
+                }
+            }
+        }
+        if !delimiter.is_empty() || quoted {
+            let delimiter = String::from_utf8_lossy(&delimiter).into_owned();
+            self.pending.push((Span::new(start, self.at), delimiter, quoted, strip));
+        }
+    }
+
+    fn newline(&mut self) {
+        if self.frames.is_empty() && self.pending.is_empty() {
+            self.out.line_ends.push(self.at);
+        }
+        self.at += 1;
+        for (operator, delimiter, quoted, strip) in std::mem::take(&mut self.pending) {
+            let start = self.at;
+            self.mark(start, if quoted { Quoting::RawHeredoc } else { Quoting::Heredoc });
+            let mut end = None;
+            while self.at < self.bytes.len() {
+                let rest = self.text.get(self.at..).unwrap_or_default();
+                let line = rest.split('\n').next().unwrap_or_default();
+                let bare = if strip { line.trim_start_matches('\t') } else { line };
+                if bare == delimiter {
+                    end = Some(self.at);
+                    self.at += line.len();
+                    break;
+                }
+                self.at += line.len() + 1;
+            }
+            self.at = self.at.min(self.bytes.len());
+            self.out.open |= end.is_none();
+            if !quoted {
+                self.heredoc_reads(start, end.unwrap_or(self.at));
+            }
+            self.out.heredocs.push(Heredoc { operator, body: Span::new(start, self.at) });
+            // The newline after the delimiter ends the line; a second body begins right behind it.
+            if self.peek(0) == b'\n' {
+                if self.frames.is_empty() {
+                    self.out.line_ends.push(self.at);
+                }
+                self.at += 1;
+            }
+        }
+    }
+
+    fn heredoc_reads(&mut self, start: usize, end: usize) {
+        let resume = self.at;
+        self.at = start;
+        while self.at < end {
+            match (self.peek(0), self.peek(1)) {
+                (b'\\', _) => self.at += 2,
+                (b'$', b'{') => {
+                    self.braced(self.at);
+                    self.at += 2;
+                }
+                (b'$', c) if c.is_ascii_alphabetic() || c == b'_' => {
+                    self.expansion();
+                }
+                _ => self.at += 1,
+            }
+        }
+        self.at = resume;
+    }
+}
+
+#[cfg(test)]
+#[path = "lexer_tests.rs"]
+mod tests;

@@ -1,0 +1,44 @@
+//! Bash text → a typed tree with the place of everything, and the quoting of each byte. One reader serves all who look at shell:
+//! whoever decides what may run refuses a text in which anything is odd (`Script::strict`), everybody else walks over what was
+//! understood.
+
+mod around;
+mod holds;
+pub mod lexer;
+mod reader;
+mod tree;
+pub(crate) mod variables;
+mod word;
+
+pub use around::{Around, Placed, Taker};
+pub use holds::Holds;
+#[cfg(test)]
+pub(crate) use reader::TOTAL;
+pub use reader::read;
+pub use tree::{
+    Arithmetic, Assignment, Expansion, Redirect, Script, ShellWord, SimpleCommand, Statement, StatementKind, Target,
+};
+pub use word::{EXPANDED, FILLED, Word, WordKind};
+
+use crate::source::Span;
+
+/// The top-level commands of `text`, in order. Every byte that is not blank, a comment or a `;` between commands is in one of
+/// them. `text` is read as it is: placeholders must have been replaced by words.
+pub fn split(text: &str) -> Vec<Span> {
+    read(text).pieces
+}
+
+/// Whether bash would reject this text, or want more of it, as far as it can be read.
+pub fn has_syntax_error(text: &str) -> bool {
+    lexer::lex(text).open || read(text).stopped.is_some()
+}
+
+/// Whether a text is one simple command and nothing else: no list, no pipeline, no loop.
+pub fn is_one_command(text: &str) -> bool {
+    let script = read(text);
+    let one = matches!(&script.statements[..], [one] if one.simple().is_some_and(|command| command.is_call()));
+    one && script.stopped.is_none()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,1228 @@
+//! Bash text → everything that bash would run or expand for it (bash manual, 3.1 to 3.6), in one pass and in time that grows with the
+//! text. What is unusual, or read in another way by some version, is read as well as may be and noted as odd: who decides what may run
+//! must not be too lenient, as a grammar for editors is, which takes `[ a || reboot ]` for one test.
+
+use super::holds::is_number;
+use super::tree::{
+    Arithmetic, Assignment, Expansion, Redirect, Script, ShellWord, SimpleCommand, Statement, StatementKind, Stopped,
+    Strange, Target,
+};
+use super::word::{EXPANDED, FILLED, Word, WordKind};
+use crate::source::Span;
+
+/// Longer texts are odd.
+const MAX_TEXT: usize = 16 * 1024;
+/// How deep commands may stand in commands.
+const DEEPEST: usize = 24;
+/// Longer subscripts of arrays are not looked through, in bytes.
+const MAX_SUBSCRIPT: usize = 256;
+
+#[cfg(test)]
+thread_local! {
+    /// All bytes that this thread has read.
+    pub(crate) static TOTAL: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+/// Reads bash text, as far as it is understood.
+pub fn read(text: &str) -> Script {
+    #[cfg(test)]
+    TOTAL.set(TOTAL.get() + text.len());
+    let mut reader = Reader::of(text, 0, 0);
+    if text.len() > MAX_TEXT {
+        reader.odd("it is too long");
+    }
+    // Other blanks, and carriage returns, are blanks to some and letters to others.
+    if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\t') || c.is_whitespace() && !c.is_ascii()) {
+        reader.odd("it holds a control character");
+    }
+    let mut script = Script::default();
+    let begun = reader.top(&mut script);
+    let what = match &begun {
+        Err((_, what)) => Some(*what),
+        Ok(()) if reader.at < text.len() || reader.document.is_some() => Some("it ends before its end"),
+        Ok(()) => None,
+    };
+    if let Some(what) = what {
+        let from = begun.err().map_or(reader.at, |(from, _)| from);
+        let is_end = text.get(reader.at..).is_none_or(|rest| rest.trim().is_empty());
+        script.stopped = Some(if is_end { Stopped::Incomplete(what) } else { Stopped::Wrong(what) });
+        let end = text.trim_end().len();
+        if from < end {
+            script.pieces.push(Span::new(from, end));
+        }
+        // Whoever looks for what a text calls wants to know what stands in the lines behind, too.
+        let mut next = reader.at;
+        while let Some(line) = text.get(next..).and_then(|rest| rest.find('\n')) {
+            let mut reader = Reader::of(text, next + line + 1, 0);
+            let mut behind = Script::default();
+            let read = reader.top(&mut behind);
+            script.statements.extend(behind.statements);
+            // A `)` or a `;` that nothing opened.
+            next = reader.at.max(next + line + 1);
+            if read.is_ok() && next >= text.len() {
+                break;
+            }
+        }
+    }
+    script.odd = reader.odd;
+    script
+}
+
+struct Reader<'t> {
+    text: &'t str,
+    at: usize,
+    depth: usize,
+    /// How many substitutions are open.
+    inner: usize,
+    /// Where the line of a here-document's operator ends, and where its body does.
+    document: Option<(usize, usize)>,
+    /// The operators of the here-documents that were passed, each with the end of its body.
+    passed: Vec<(usize, usize)>,
+    /// The first thing that is unusual.
+    odd: Option<Strange>,
+}
+
+/// A word that is being read.
+#[derive(Default)]
+struct Draft {
+    text: String,
+    inside: Vec<Expansion>,
+    held: bool,
+    loose: bool,
+    glob: bool,
+    /// Whether something that is fixed of it is no digit …
+    other: bool,
+    /// … and whether something is expanded that is no variable and no number.
+    odd: bool,
+    /// The variables in it.
+    names: Vec<String>,
+}
+
+impl Draft {
+    /// Something is expanded here; whether it may become several words, and of which variables it is a number.
+    fn open(&mut self, splits: bool, number: Option<Vec<String>>) {
+        self.text.push(EXPANDED);
+        self.held = true;
+        self.loose |= splits;
+        self.odd |= number.is_none();
+        self.names.extend(number.unwrap_or_default());
+    }
+
+    fn push(&mut self, text: &str) {
+        self.held |= text.contains([FILLED, EXPANDED]);
+        self.other |= text.contains(|c: char| !c.is_ascii_digit()) && !(self.text.is_empty() && text == "-");
+        self.text.push_str(text);
+    }
+
+    /// Commands are run here, and what they write stands in the word.
+    fn run(&mut self, statements: Vec<Statement>, quoted: bool) {
+        let number = is_number(&statements);
+        self.inside.push(Expansion::Commands(statements));
+        self.open(!quoted && !number, number.then(Vec::new));
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && name_of(text) == text
+}
+
+/// The name of a variable with which a text begins.
+fn name_of(text: &str) -> &str {
+    let end = text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(text.len());
+    text.get(..end).filter(|name| !name.starts_with(|c: char| c.is_ascii_digit())).unwrap_or_default()
+}
+
+impl<'t> Reader<'t> {
+    fn of(text: &'t str, at: usize, depth: usize) -> Reader<'t> {
+        Reader { text, at, depth, inner: 0, document: None, passed: Vec::new(), odd: None }
+    }
+
+    /// Notes what is unusual.
+    fn odd(&mut self, what: Strange) {
+        self.odd.get_or_insert(what);
+    }
+
+    fn rest(&self) -> &'t str {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
+    fn peek(&self) -> Option<char> {
+        self.rest().chars().next()
+    }
+
+    fn starts(&self, with: &str) -> bool {
+        self.rest().starts_with(with)
+    }
+
+    /// Goes past a text, if it stands here.
+    fn take(&mut self, text: &str) -> bool {
+        let stands = self.starts(text);
+        self.at += if stands { text.len() } else { 0 };
+        stands
+    }
+
+    /// Goes past a character that stands for itself.
+    fn copy(&mut self, draft: &mut Draft) {
+        let Some(c) = self.peek() else { return };
+        self.at += c.len_utf8();
+        draft.push(c.encode_utf8(&mut [0; 4]));
+    }
+
+    /// Goes to behind a sign; without one the text ends in the middle.
+    fn skip_to(&mut self, sign: char, what: Strange) -> Result<&'t str, Strange> {
+        let rest = self.rest();
+        let Some((before, _)) = rest.split_once(sign) else {
+            self.at = self.text.len();
+            return Err(what);
+        };
+        self.at += before.len() + sign.len_utf8();
+        Ok(before)
+    }
+
+    /// The word that stands here, as it is written, up to a blank or an operator.
+    fn keyword(&self) -> &'t str {
+        let rest = self.rest();
+        rest.split([' ', '\t', '\n', '\r', '|', '&', ';', '(', ')', '<', '>']).next().unwrap_or_default()
+    }
+
+    fn expect(&mut self, keyword: &str) -> Result<(), Strange> {
+        if self.keyword() != keyword {
+            return Err("a compound command");
+        }
+        self.at += keyword.len();
+        Ok(())
+    }
+
+    fn deeper(&mut self) -> Result<(), Strange> {
+        self.depth += 1;
+        if self.depth > DEEPEST { Err("it is too deep") } else { Ok(()) }
+    }
+
+    fn since(&self, start: usize) -> Span {
+        Span::new(start, self.at)
+    }
+
+    /// Goes past blanks and comments.
+    fn skip_blanks(&mut self) -> Result<(), Strange> {
+        loop {
+            match self.rest().as_bytes() {
+                [b' ' | b'\t' | b'\r', ..] => self.at += 1,
+                [b'\\', b'\n', ..] => {
+                    // Where no blank stands before, a word or an operator goes on.
+                    let before = self.text.get(..self.at).is_none_or(|before| before.ends_with([' ', '\t', '\n']));
+                    if self.document.is_some() {
+                        return Err("a line that goes on");
+                    }
+                    if !(before || self.at == 0) {
+                        self.odd("a line that goes on");
+                    }
+                    self.at += 2;
+                }
+                [b'\\', b'\r', b'\n', ..] => self.at += 3,
+                [b'#', ..] => {
+                    if self.inner > 0 {
+                        self.odd("a comment in a substitution");
+                    }
+                    self.at += self.rest().find('\n').unwrap_or(self.rest().len());
+                }
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    /// Goes past blanks, comments and ends of lines, with the here-documents behind these.
+    fn skip_lines(&mut self) -> Result<(), Strange> {
+        loop {
+            self.skip_blanks()?;
+            if self.peek() != Some('\n') {
+                return Ok(());
+            }
+            match self.document.take() {
+                Some((end, resume)) if end == self.at => {
+                    if self.inner > 0 {
+                        self.odd("a here-document");
+                    }
+                    self.at = resume;
+                }
+                Some(_) => return Err("a here-document"),
+                None => self.at += 1,
+            }
+        }
+    }
+
+    /// The commands of the text; where one is not understood, where it begins and why it is not.
+    fn top(&mut self, script: &mut Script) -> Result<(), (usize, Strange)> {
+        self.deeper().map_err(|what| (0, what))?;
+        loop {
+            let begin = self.at;
+            self.skip_lines().map_err(|what| (begin, what))?;
+            // What shares a line with the operator of a here-document cannot be parted from it.
+            let passed = if self.document.is_none() { std::mem::take(&mut self.passed) } else { Vec::new() };
+            for (operator, end) in passed {
+                let first = script.pieces.partition_point(|piece| piece.end <= operator);
+                if let (Some(begin), Some(last)) = (script.pieces.get(first), script.pieces.last()) {
+                    let whole = Span::new(begin.start, last.end.max(end));
+                    script.pieces.truncate(first);
+                    script.pieces.push(whole);
+                }
+            }
+            let begin = self.at;
+            if matches!(self.peek(), None | Some(')' | ';')) {
+                return Ok(());
+            }
+            let statement = self.item().map_err(|what| (begin, what))?;
+            script.pieces.push(statement.span);
+            script.statements.push(statement);
+        }
+    }
+
+    /// Commands up to one of these words, a `)`, a `;;` or the end of the text.
+    fn list(&mut self, ends: &[&str]) -> Result<Vec<Statement>, Strange> {
+        self.deeper()?;
+        let mut out = Vec::new();
+        loop {
+            self.skip_lines()?;
+            if matches!(self.peek(), None | Some(')' | ';')) || ends.contains(&self.keyword()) {
+                break;
+            }
+            out.push(self.item()?);
+        }
+        self.depth -= 1;
+        Ok(out)
+    }
+
+    /// A command with what ends it.
+    fn item(&mut self) -> Result<Statement, Strange> {
+        let statement = self.and_or()?;
+        self.skip_blanks()?;
+        match self.rest().as_bytes() {
+            [b'&', ..] => {
+                self.at += 1;
+                let span = self.since(statement.span.start);
+                return Ok(Statement { span, kind: StatementKind::Background(Box::new(statement)) });
+            }
+            [b';', b';' | b'&', ..] => {}
+            [b';', ..] => self.at += 1,
+            [] | [b'\n' | b')', ..] => {}
+            _ => return Err("what stands behind a command"),
+        }
+        Ok(statement)
+    }
+
+    /// `a && b || c`.
+    fn and_or(&mut self) -> Result<Statement, Strange> {
+        let first = self.pipeline()?;
+        let mut rest = Vec::new();
+        loop {
+            self.skip_blanks()?;
+            let or = self.starts("||");
+            if !self.take("&&") && !self.take("||") {
+                break;
+            }
+            self.skip_lines()?;
+            rest.push((or, self.pipeline()?));
+        }
+        let Some((_, last)) = rest.last() else { return Ok(first) };
+        let span = Span::new(first.span.start, last.span.end);
+        Ok(Statement { span, kind: StatementKind::AndOr(Box::new(first), rest) })
+    }
+
+    fn pipeline(&mut self) -> Result<Statement, Strange> {
+        let start = self.at;
+        while self.keyword() == "!" {
+            self.at += 1;
+            self.skip_blanks()?;
+        }
+        let negated = self.at > start;
+        let mut stages = Vec::new();
+        loop {
+            let stage = self.command()?;
+            self.skip_blanks()?;
+            let both = self.starts("|&");
+            stages.push((stage, both));
+            if self.starts("||") || !self.take("|&") && !self.take("|") {
+                break;
+            }
+            self.skip_lines()?;
+        }
+        let ends = stages.first().zip(stages.last());
+        let span = ends.map_or(Span::default(), |((first, _), (last, _))| Span::new(first.span.start, last.span.end));
+        let inner = match stages.len() {
+            1 => stages.pop().ok_or("a pipeline")?.0,
+            _ => Statement { span, kind: StatementKind::Pipeline(stages) },
+        };
+        let span = Span::new(start, inner.span.end);
+        Ok(if negated { Statement { span, kind: StatementKind::Not(Box::new(inner)) } } else { inner })
+    }
+
+    fn command(&mut self) -> Result<Statement, Strange> {
+        let (keyword, start) = (self.keyword(), self.at);
+        let kind = match keyword {
+            _ if self.take("((") => StatementKind::Arithmetic(self.arithmetic("))")?),
+            _ if self.take("(") => {
+                let body = self.list(&[])?;
+                if !self.take(")") {
+                    return Err("a `(`");
+                }
+                StatementKind::Group { body, subshell: true }
+            }
+            "{" => {
+                self.at += 1;
+                let body = self.list(&["}"])?;
+                self.expect("}")?;
+                StatementKind::Group { body, subshell: false }
+            }
+            "if" => self.conditional()?,
+            "while" | "until" => {
+                self.at += keyword.len();
+                let condition = self.list(&["do"])?;
+                StatementKind::Loop { until: keyword == "until", condition, body: self.body()? }
+            }
+            "for" | "select" => self.repeated(keyword)?,
+            "case" => self.cases()?,
+            "[[" => StatementKind::Test(self.test()?),
+            "function" => {
+                self.at += keyword.len();
+                self.skip_blanks()?;
+                return self.function(start);
+            }
+            "coproc" => {
+                self.odd("a coprocess");
+                self.at += keyword.len();
+                self.deeper()?;
+                self.skip_blanks()?;
+                let inner = self.command()?;
+                self.depth -= 1;
+                StatementKind::Background(Box::new(inner))
+            }
+            "then" | "else" | "elif" | "fi" | "do" | "done" | "esac" | "in" | "}" | "]]" | "!" => {
+                return Err("a compound command");
+            }
+            "time" => match self.timed()? {
+                Some(timed) => return Ok(timed),
+                None => return self.simple(),
+            },
+            _ => return self.simple(),
+        };
+        let mut statement = Statement { span: self.since(start), kind };
+        let mut redirects = Vec::new();
+        loop {
+            self.skip_blanks()?;
+            match self.redirect()? {
+                Some(redirect) => redirects.push(redirect),
+                None => break,
+            }
+        }
+        if let Some(last) = redirects.last() {
+            let span = Span::new(start, last.span.end);
+            statement = Statement { span, kind: StatementKind::Redirected(Box::new(statement), redirects) };
+        }
+        Ok(statement)
+    }
+
+    /// `time` before a compound command; before a simple one it is a word of that.
+    fn timed(&mut self) -> Result<Option<Statement>, Strange> {
+        const COMPOUND: [&str; 8] = ["{", "if", "while", "until", "for", "case", "[[", "select"];
+        let start = self.at;
+        self.at += "time".len();
+        self.skip_blanks()?;
+        if !self.starts("(") && !COMPOUND.contains(&self.keyword()) {
+            self.at = start;
+            return Ok(None);
+        }
+        self.odd("`time` before a compound command");
+        let inner = self.command()?;
+        Ok(Some(Statement { span: Span::new(start, inner.span.end), ..inner }))
+    }
+
+    /// `do … done`.
+    fn body(&mut self) -> Result<Vec<Statement>, Strange> {
+        if self.keyword() == "{" {
+            self.odd("the body of a loop");
+            self.at += 1;
+            let body = self.list(&["}"])?;
+            self.expect("}")?;
+            return Ok(body);
+        }
+        self.expect("do")?;
+        let body = self.list(&["done"])?;
+        self.expect("done")?;
+        Ok(body)
+    }
+
+    fn conditional(&mut self) -> Result<StatementKind, Strange> {
+        let (mut branches, mut rest) = (Vec::new(), Vec::new());
+        self.expect("if")?;
+        loop {
+            let condition = self.list(&["then"])?;
+            self.expect("then")?;
+            branches.push((condition, self.list(&["elif", "else", "fi"])?));
+            if self.keyword() != "elif" {
+                break;
+            }
+            self.expect("elif")?;
+        }
+        if self.keyword() == "else" {
+            self.expect("else")?;
+            rest = self.list(&["fi"])?;
+        }
+        self.expect("fi")?;
+        Ok(StatementKind::If(branches, rest))
+    }
+
+    /// `for NAME in WORDS; do …; done`, `for ((…; …; …)); do …; done`.
+    fn repeated(&mut self, keyword: &str) -> Result<StatementKind, Strange> {
+        if keyword == "select" {
+            self.odd("a menu");
+        }
+        self.expect(keyword)?;
+        self.skip_blanks()?;
+        let (mut words, mut computed) = (Vec::new(), Vec::new());
+        let name = if self.take("((") {
+            for end in [";", ";", "))"] {
+                computed.push(self.arithmetic(end)?);
+            }
+            computed.first().and_then(|first| first.sets.clone()).unwrap_or_default()
+        } else {
+            let name = self.keyword();
+            if !is_name(name) {
+                return Err("the variable of a loop");
+            }
+            self.at += name.len();
+            self.skip_lines()?;
+            if self.keyword() == "in" {
+                self.expect("in")?;
+                self.skip_blanks()?;
+                while let Some(word) = self.word()? {
+                    words.push(word);
+                    self.skip_blanks()?;
+                }
+            } else {
+                // It goes through what the script or the function was given.
+                words.push(ShellWord::unknown(self.at));
+            }
+            name.to_string()
+        };
+        self.skip_blanks()?;
+        self.take(";");
+        self.skip_lines()?;
+        Ok(StatementKind::For { name, words, computed, body: self.body()? })
+    }
+
+    fn cases(&mut self) -> Result<StatementKind, Strange> {
+        self.expect("case")?;
+        self.skip_blanks()?;
+        let mut words = vec![self.word()?.ok_or("a case")?];
+        let mut items = Vec::new();
+        self.skip_lines()?;
+        self.expect("in")?;
+        loop {
+            self.skip_lines()?;
+            if self.keyword() == "esac" {
+                break;
+            }
+            self.take("(");
+            loop {
+                self.skip_blanks()?;
+                words.push(self.word()?.ok_or("a case")?);
+                self.skip_blanks()?;
+                if !self.take("|") {
+                    break;
+                }
+            }
+            if !self.take(")") {
+                return Err("a case");
+            }
+            items.push(self.list(&["esac"])?);
+            if !self.take(";;&") && !self.take(";;") && !self.take(";&") && self.keyword() != "esac" {
+                return Err("a case");
+            }
+        }
+        self.expect("esac")?;
+        Ok(StatementKind::Case(words, items))
+    }
+
+    fn test(&mut self) -> Result<Vec<ShellWord>, Strange> {
+        self.expect("[[")?;
+        let mut words: Vec<ShellWord> = Vec::new();
+        loop {
+            self.skip_lines()?;
+            if self.keyword() == "]]" {
+                self.expect("]]")?;
+                return Ok(words);
+            }
+            // A pattern may hold what ends a word elsewhere.
+            let matches = words.last().is_some_and(|word| ["=~", "==", "!=", "="].contains(&word.raw.as_str()));
+            let begins = self.rest().split(char::is_whitespace).next().unwrap_or_default();
+            if matches && begins.contains(['|', '&', ';', '<', '>', '(']) {
+                words.push(self.pattern()?);
+                continue;
+            }
+            let sign = ["&&", "||", "(", ")", "<", ">"].into_iter().find(|sign| self.starts(sign));
+            // `<(` would run something, and a `(` behind a letter is a part of a pattern.
+            match sign {
+                Some("<" | ">") if self.rest().get(1..2) == Some("(") => return Err("a test"),
+                Some(sign) => self.at += sign.len(),
+                None => words.push(self.word()?.ok_or("a test")?),
+            }
+            if !self.rest().starts_with([' ', '\t', '\n', ')', '(']) {
+                self.odd("a test");
+            }
+        }
+    }
+
+    /// A pattern in which signs of operators are letters and `(…)` nest, as it stands behind `=~` and `==`.
+    fn pattern(&mut self) -> Result<ShellWord, Strange> {
+        self.odd("a test");
+        let (start, mut depth, mut draft) = (self.at, 0_usize, Draft::default());
+        while let Some(c) = self.peek() {
+            match c {
+                ' ' | '\t' | '\n' | ')' if depth == 0 => break,
+                '(' => depth += 1,
+                ')' => depth -= 1,
+                _ => {}
+            }
+            match c {
+                '\\' => {
+                    self.at += 1;
+                    self.copy(&mut draft);
+                }
+                '\'' => {
+                    self.at += 1;
+                    draft.push(self.skip_to('\'', "a quote")?);
+                }
+                '"' => self.double(&mut draft)?,
+                '$' => self.dollar(&mut draft, true)?,
+                '`' => self.backticks(&mut draft, true)?,
+                _ => self.copy(&mut draft),
+            }
+        }
+        if depth > 0 || self.at == start {
+            return Err("a test");
+        }
+        let raw = self.text.get(start..self.at).unwrap_or_default().to_string();
+        let word = Word { text: draft.text, kind: WordKind::Held };
+        Ok(ShellWord { word, raw, span: self.since(start), inside: draft.inside, variables: None, digits: false })
+    }
+
+    /// The name and the body of a function that begins at `start`.
+    fn function(&mut self, start: usize) -> Result<Statement, Strange> {
+        let name = self.keyword().to_string();
+        if name.is_empty() || name.contains(['$', '`', '\'', '"', '\\', '=']) {
+            return Err("the name of a function");
+        }
+        if !name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c)) {
+            self.odd("the name of a function");
+        }
+        self.at += name.len();
+        self.skip_blanks()?;
+        if self.take("(") {
+            self.skip_blanks()?;
+            if !self.take(")") {
+                return Err("a function");
+            }
+        }
+        self.skip_lines()?;
+        if self.keyword() != "{" && (!self.starts("(") || self.starts("((")) {
+            self.odd("the body of a function");
+            if !["if", "while", "until", "for", "case", "[["].contains(&self.keyword()) && !self.starts("((") {
+                return Err("the body of a function");
+            }
+        }
+        let body = Box::new(self.command()?);
+        Ok(Statement { span: Span::new(start, body.span.end), kind: StatementKind::Function { name, body } })
+    }
+
+    fn simple(&mut self) -> Result<Statement, Strange> {
+        let mut command = SimpleCommand::default();
+        let (begin, mut end) = (self.at, self.at);
+        loop {
+            self.skip_blanks()?;
+            if let Some(redirect) = self.redirect()? {
+                command.redirects.push(redirect);
+            } else if command.words.is_empty()
+                && let Some(assignment) = self.assignment()?
+            {
+                command.assignments.push(assignment);
+            } else if let Some(word) = self.word()? {
+                command.words.push(word);
+            } else if !(self.starts("(") && command.declares() && self.array_of(command.words.last_mut())?) {
+                break;
+            }
+            end = self.at;
+        }
+        let bare = command.assignments.is_empty() && command.redirects.is_empty();
+        // `name () { …; }`
+        if self.starts("(") && command.words.len() == 1 && bare {
+            self.at = begin;
+            return self.function(begin);
+        }
+        if self.starts("(") || command.words.is_empty() && bare {
+            return Err("a command");
+        }
+        Ok(Statement { span: Span::new(begin, end), kind: StatementKind::Simple(command) })
+    }
+
+    /// `declare -a x=(a b)`: the values behind the word that ends in `=`.
+    fn array_of(&mut self, word: Option<&mut ShellWord>) -> Result<bool, Strange> {
+        let Some(word) = word.filter(|word| word.raw.ends_with('=') && word.span.end == self.at) else {
+            return Ok(false);
+        };
+        self.odd("an array");
+        self.at += 1;
+        let mut values = Vec::new();
+        self.values(&mut values)?;
+        word.inside.extend(values.into_iter().flat_map(|value| value.inside));
+        word.span.end = self.at;
+        word.raw = self.text.get(word.span.start..word.span.end).unwrap_or_default().to_string();
+        Ok(true)
+    }
+
+    fn assignment(&mut self) -> Result<Option<Assignment>, Strange> {
+        let start = self.at;
+        let name = name_of(self.rest());
+        let mut behind = self.rest().get(name.len()..).unwrap_or_default();
+        if name.is_empty() || !behind.starts_with("+=") && !behind.starts_with(['=', '[']) {
+            return Ok(None);
+        }
+        if behind.starts_with('[') {
+            self.odd("an element of an array");
+            let Some(end) = behind.bytes().take(MAX_SUBSCRIPT).position(|c| c == b']') else { return Ok(None) };
+            behind = behind.get(end + 1..).unwrap_or_default();
+        }
+        let more = behind.starts_with("+=");
+        if !more && !behind.starts_with('=') {
+            return Ok(None);
+        }
+        self.at = self.text.len() - behind.len() + if more { 2 } else { 1 };
+        let mut values = Vec::new();
+        if self.take("(") {
+            self.values(&mut values)?;
+        } else {
+            values.extend(self.word()?);
+        }
+        if more || values.len() > 1 {
+            values.iter_mut().for_each(|value| value.variables = None);
+        }
+        Ok(Some(Assignment { span: self.since(start), name: name.to_string(), values }))
+    }
+
+    /// The values of an array, behind its `(`.
+    fn values(&mut self, values: &mut Vec<ShellWord>) -> Result<(), Strange> {
+        loop {
+            self.skip_lines()?;
+            if self.take(")") {
+                return Ok(());
+            }
+            let value = self.word()?.ok_or("an array")?;
+            if value.raw.starts_with('[') {
+                self.odd("an array");
+            }
+            values.push(value);
+        }
+    }
+
+    fn redirect(&mut self) -> Result<Option<Redirect>, Strange> {
+        let (start, rest) = (self.at, self.rest());
+        let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let behind = rest.get(digits..).unwrap_or_default();
+        const SIGNS: [&str; 12] = ["&>>", "&>", "<<<", "<<-", "<<", "<>", "<&", "<", ">>", ">&", ">|", ">"];
+        let Some(sign) = SIGNS.into_iter().find(|sign| behind.starts_with(sign)) else { return Ok(None) };
+        let is_word = matches!(sign, "<" | ">") && behind.get(1..2) == Some("(");
+        if digits > 0 && sign.starts_with('&') || digits == 0 && is_word {
+            return Ok(None);
+        }
+        // What another stream reads is nothing that anybody here follows.
+        let input = matches!(rest.get(..digits), Some("" | "0"));
+        if is_word || sign == "<>" || !input && sign.starts_with('<') && sign != "<&" {
+            self.odd("a redirection");
+        }
+        self.at += digits + sign.len();
+        self.skip_blanks()?;
+        if sign == "<<" || sign == "<<-" {
+            let to = self.document(start + digits, sign == "<<-")?;
+            return Ok(Some(Redirect { span: self.since(start), to }));
+        }
+        let target = self.word()?.ok_or("a redirection")?;
+        let number = target.raw.strip_suffix('-').unwrap_or(&target.raw).chars().all(|c| c.is_ascii_digit());
+        let to = match sign {
+            "<<<" => {
+                let known = target.word.kind == WordKind::Fixed;
+                Target::Text { known: Some(target.word.text).filter(|_| known), inside: target.inside, body: None }
+            }
+            ">&" if number && rest.starts_with('0') => Target::Text { known: None, inside: Vec::new(), body: None },
+            "<&" if number => Target::Text { known: None, inside: Vec::new(), body: None },
+            ">&" if number => Target::Copy,
+            "<&" => {
+                self.odd("a redirection");
+                Target::Read(target)
+            }
+            "<" | "<>" => Target::Read(target),
+            _ => Target::Write(target),
+        };
+        Ok(Some(Redirect { span: self.since(start), to }))
+    }
+
+    /// A here-document, behind its operator.
+    fn document(&mut self, operator: usize, strip: bool) -> Result<Target, Strange> {
+        let mut word = self.keyword();
+        // `<<'END OF IT'`
+        if let Some(quote) =
+            word.chars().next().filter(|c| matches!(c, '\'' | '"') && !word.get(1..).is_some_and(|w| w.contains(*c)))
+        {
+            let end =
+                self.rest().get(1..).and_then(|rest| rest.split('\n').next()?.find(quote)).ok_or("a here-document")?;
+            word = self.rest().get(..end + 2).unwrap_or_default();
+        }
+        if word.is_empty() {
+            return Err("a here-document");
+        }
+        self.at += word.len();
+        let bare = word.trim_start_matches('\\');
+        // Behind a backslash a quote is a letter.
+        let quote = ['\'', '"'].into_iter().find(|quote| bare.len() == word.len() && bare.starts_with(*quote));
+        let name = quote.and_then(|quote| bare.strip_prefix(quote)?.strip_suffix(quote)).unwrap_or(bare);
+        let plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        if self.inner > 0 || word.len() - bare.len() > 1 || !plain {
+            self.odd("a here-document");
+        }
+        let name = name.replace(['\'', '"', '\\'], "");
+        let line = self.document.map(|(line, resume)| (line, resume, line >= self.at));
+        let (end, from) = match line {
+            Some((line, resume, true)) => (line, resume),
+            Some(_) => return Err("a here-document"),
+            None => {
+                let end = self.rest().find('\n').map(|offset| self.at + offset);
+                let end = end.ok_or("a here-document").inspect_err(|_| self.at = self.text.len())?;
+                (end, end + 1)
+            }
+        };
+        let (mut at, mut body) = (from, String::new());
+        let last = loop {
+            let Some(line) = self.text.get(at..).filter(|rest| !rest.is_empty()) else {
+                self.at = self.text.len();
+                return Err("a here-document without an end");
+            };
+            let line = line.split('\n').next().unwrap_or_default();
+            let bare = if strip { line.trim_start_matches('\t') } else { line };
+            let begin = at;
+            at += line.len() + 1;
+            if bare.strip_suffix('\r').unwrap_or(bare) == name {
+                break begin;
+            }
+            body.push_str(bare);
+            body.push('\n');
+        };
+        // The line of the delimiter may be the last one, without an end of its own.
+        self.document = Some((end, at.min(self.text.len())));
+        self.passed.push((operator, at - 1));
+        let known = quote.is_some() || word.len() > bare.len();
+        if !known {
+            let runs =
+                |(at, _): (usize, &str)| body.get(at + 1..).is_some_and(|rest| rest.starts_with(['(', '[', '{']));
+            let plain = |(at, _): (usize, &str)| {
+                let rest = body.get(at + 2..).unwrap_or_default();
+                body.get(at + 1..at + 2) == Some("{")
+                    && rest.get(name_of(rest).len()..).is_some_and(|rest| rest.starts_with('}'))
+            };
+            // A line that goes on hides what it goes on with: a delimiter, a `$(`.
+            if body.contains('`')
+                || body.contains("\\\n")
+                || body.match_indices('$').any(|sign| runs(sign) && !plain(sign))
+            {
+                self.odd("a here-document that runs something");
+            }
+        }
+        let known = (known || !body.contains(['$', '\\'])) && !body.contains([FILLED, EXPANDED]);
+        let lines = Span::new(from, last.saturating_sub(1).max(from));
+        Ok(Target::Text { known: Some(body).filter(|_| known), inside: Vec::new(), body: Some(lines) })
+    }
+
+    /// The word that begins here, if one does.
+    fn word(&mut self) -> Result<Option<ShellWord>, Strange> {
+        let start = self.at;
+        let mut draft = Draft::default();
+        if self.take("<(") || self.take(">(") {
+            let statements = self.substituted()?;
+            draft.open(false, None);
+            draft.inside.push(Expansion::Commands(statements));
+            // A path stands for it.
+            draft.text.insert(0, '/');
+        }
+        while let Some(c) = self.peek() {
+            match c {
+                ' ' | '\t' | '\n' | '\r' | '|' | '&' | ';' | '(' | ')' => break,
+                '<' | '>' if self.rest().get(1..2) == Some("(") && self.at > start => {
+                    self.odd("a substitution in a word");
+                    self.at += 2;
+                    let statements = self.substituted()?;
+                    draft.run(statements, true);
+                }
+                '<' | '>' => {
+                    if self.text.get(start..self.at).is_some_and(|raw| raw.starts_with('{')) {
+                        self.odd("a redirection");
+                    }
+                    break;
+                }
+                '\\' => {
+                    let mut next = self.rest().chars().skip(1);
+                    match next.next() {
+                        None => {
+                            self.at = self.text.len();
+                            return Err("a line that goes on");
+                        }
+                        Some('\n') => {
+                            if self.document.is_some() {
+                                return Err("a line that goes on");
+                            }
+                            self.odd("a line that goes on");
+                            self.at += 2;
+                        }
+                        Some('\r') if next.next() == Some('\n') => self.at += 3,
+                        Some(_) => {
+                            self.at += 1;
+                            self.copy(&mut draft);
+                        }
+                    }
+                }
+                '\'' => {
+                    self.at += 1;
+                    let text = self.skip_to('\'', "a quote")?;
+                    if text.contains('\n') && self.document.is_some() {
+                        return Err("a here-document");
+                    }
+                    draft.push(text);
+                }
+                '"' => self.double(&mut draft)?,
+                '$' => self.dollar(&mut draft, false)?,
+                '`' => self.backticks(&mut draft, false)?,
+                '*' | '?' | '[' | '{' => {
+                    let plain = self.at == start && ["[", "[[", "{"].contains(&self.keyword()) || self.take("{}");
+                    match plain && self.at > start {
+                        true => draft.push("{}"),
+                        false => {
+                            draft.held |= !plain;
+                            draft.glob |= !plain;
+                            draft.loose |= !plain && draft.text.is_empty();
+                            self.copy(&mut draft);
+                        }
+                    }
+                }
+                _ => self.copy(&mut draft),
+            }
+        }
+        if self.at == start {
+            return Ok(None);
+        }
+        let raw = self.text.get(start..self.at).unwrap_or_default();
+        let kind = match (draft.loose, draft.held) {
+            (true, _) => WordKind::Loose,
+            (false, true) => WordKind::Held,
+            (false, false) => WordKind::Fixed,
+        };
+        let counts = raw.strip_prefix('{').and_then(|raw| raw.strip_suffix('}')?.split_once(".."));
+        let digits = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
+        let counts = counts.is_some_and(|(from, to)| digits(from) && digits(to));
+        Ok(Some(ShellWord {
+            digits: counts || !draft.other && !draft.text.is_empty() && !draft.text.contains(FILLED),
+            word: Word { text: draft.text, kind },
+            raw: raw.to_string(),
+            span: self.since(start),
+            inside: draft.inside,
+            variables: (!draft.odd && (counts || !draft.glob)).then_some(draft.names),
+        }))
+    }
+
+    fn double(&mut self, draft: &mut Draft) -> Result<(), Strange> {
+        self.at += 1;
+        // Quotes make a word, also an empty one.
+        loop {
+            let c = self.peek().ok_or("a quote")?;
+            match c {
+                '"' => {
+                    self.at += 1;
+                    return Ok(());
+                }
+                '\n' if self.document.is_some() => return Err("a here-document"),
+                '\\' => {
+                    self.at += 1;
+                    match self.peek().ok_or("a quote")? {
+                        '\n' if self.document.is_some() => return Err("a here-document"),
+                        '\n' => self.at += 1,
+                        '$' | '`' | '"' | '\\' => self.copy(draft),
+                        _ => {
+                            draft.push("\\");
+                            self.copy(draft);
+                        }
+                    }
+                }
+                '$' => self.dollar(draft, true)?,
+                '`' => self.backticks(draft, true)?,
+                _ => self.copy(draft),
+            }
+        }
+    }
+
+    /// Commands in `$(…)`, behind its beginning.
+    fn substituted(&mut self) -> Result<Vec<Statement>, Strange> {
+        self.inner += 1;
+        let statements = self.list(&[])?;
+        self.inner -= 1;
+        if self.take(")") { Ok(statements) } else { Err("a substitution") }
+    }
+
+    fn backticks(&mut self, draft: &mut Draft, quoted: bool) -> Result<(), Strange> {
+        let begin = self.at + 1;
+        let (mut end, mut escaped) = (None, false);
+        for (offset, c) in self.text.get(begin..).unwrap_or_default().char_indices() {
+            match c {
+                '`' if !escaped => {
+                    end = Some(begin + offset);
+                    break;
+                }
+                _ => escaped = c == '\\' && !escaped,
+            }
+        }
+        let Some(end) = end else {
+            self.at = self.text.len();
+            return Err("a backtick");
+        };
+        let text = self.text.get(begin..end).unwrap_or_default();
+        if self.document.is_some() && text.contains('\n') {
+            return Err("a here-document in backticks");
+        }
+        if text.contains("\\`") {
+            self.odd("backticks in backticks");
+            self.at = end + 1;
+            draft.run(Vec::new(), quoted);
+            return Ok(());
+        }
+        if text.contains('\\') || quoted && text.contains('"') {
+            self.odd("a backslash or a quote in backticks");
+        }
+        let mut reader = Reader::of(self.text.get(..end).unwrap_or_default(), begin, self.depth + 1);
+        (reader.inner, reader.odd) = (1, self.odd);
+        let statements = reader.list(&[])?;
+        self.odd = reader.odd;
+        if reader.at < end || reader.document.is_some() {
+            return Err("a backtick");
+        }
+        self.at = end + 1;
+        draft.run(statements, quoted);
+        Ok(())
+    }
+
+    /// An expansion that begins with `$`.
+    fn dollar(&mut self, draft: &mut Draft, quoted: bool) -> Result<(), Strange> {
+        self.deeper()?;
+        self.expansion(draft, quoted)?;
+        self.depth -= 1;
+        Ok(())
+    }
+
+    fn expansion(&mut self, draft: &mut Draft, quoted: bool) -> Result<(), Strange> {
+        self.at += 1;
+        let name = name_of(self.rest());
+        if !name.is_empty() {
+            self.at += name.len();
+            draft.open(!quoted, Some(vec![name.to_string()]));
+            return Ok(());
+        }
+        if self.take("((") {
+            let computed = self.arithmetic("))")?;
+            draft.inside.push(Expansion::Arithmetic(computed));
+            draft.open(false, Some(Vec::new()));
+            return Ok(());
+        }
+        if self.take("(") {
+            let statements = self.substituted()?;
+            draft.run(statements, quoted);
+            return Ok(());
+        }
+        match self.peek() {
+            Some('{') => return self.braces(draft, quoted),
+            Some('\'') if !quoted => return self.ansi_c(draft),
+            Some('"') if !quoted => {
+                self.odd("a text that is translated");
+                return self.double(draft);
+            }
+            Some('@') => draft.open(true, None),
+            Some('*') => draft.open(!quoted, None),
+            Some('0'..='9') => draft.open(!quoted, None),
+            Some('?' | '#' | '$' | '!') => draft.open(false, Some(Vec::new())),
+            Some('-') => draft.open(false, None),
+            next => {
+                if matches!(next, Some('[' | '\\')) {
+                    self.odd("a `$`");
+                }
+                draft.push("$");
+                return Ok(());
+            }
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    /// `${X}`, `${#X}`, `${X:-text}`, `${X%text}`, `${X/text/text}`, `${X:0:8}`.
+    fn braces(&mut self, draft: &mut Draft, quoted: bool) -> Result<(), Strange> {
+        self.at += 1;
+        let length = self.starts("#") && !self.starts("#}") && self.take("#");
+        let name = match name_of(self.rest()) {
+            "" => self.rest().get(..1).filter(|name| "?#$!@*-0123456789".contains(name)).unwrap_or_default(),
+            name => name,
+        };
+        if name.is_empty() {
+            self.odd("an expansion");
+        }
+        self.at += name.len();
+        let mut splits = !quoted;
+        let mut element = false;
+        if self.take("[") {
+            let index = self.skip_to(']', "an expansion")?;
+            if !matches!(index, "@" | "*") && !index.chars().all(|c| c.is_ascii_digit()) {
+                self.odd("an element of an array");
+            }
+            splits |= index == "@";
+            element = true;
+        }
+        splits |= name == "@";
+        if self.take("}") {
+            let number = match name {
+                _ if length => Some(Vec::new()),
+                "?" | "#" | "$" | "!" => Some(Vec::new()),
+                name => Some(vec![name.to_string()]).filter(|_| is_name(name) && !element),
+            };
+            draft.open(splits && !(number.as_ref().is_some_and(Vec::is_empty)), number);
+            return Ok(());
+        }
+        const OPERATORS: [&str; 19] =
+            [":-", ":+", ":?", ":=", ":", "-", "+", "?", "=", "##", "#", "%%", "%", "//", "/", "^^", "^", ",,", ","];
+        let operator = OPERATORS.into_iter().find(|operator| self.starts(operator)).unwrap_or_default();
+        if length || operator.is_empty() {
+            self.odd("an expansion");
+        }
+        self.at += operator.len();
+        let mut operand = Draft::default();
+        loop {
+            let c = self.peek().ok_or("an expansion")?;
+            if matches!(c, '\'' | '\\' | '`' | '<' | '>' | '(' | ')' | '{' | '\n') || c == '"' && quoted {
+                self.odd("an expansion");
+            }
+            match c {
+                '}' => break,
+                '$' => self.dollar(&mut operand, quoted)?,
+                '"' => self.double(&mut operand)?,
+                '`' => self.backticks(&mut operand, quoted)?,
+                '\'' if !quoted => {
+                    self.at += 1;
+                    operand.push(self.skip_to('\'', "a quote")?);
+                }
+                '\\' => {
+                    self.at += 1;
+                    self.at += self.peek().map_or(0, char::len_utf8);
+                }
+                _ => self.copy(&mut operand),
+            }
+        }
+        self.at += 1;
+        // A place in a text is computed.
+        if operator == ":" && !operand.text.chars().all(|c| c.is_ascii_digit() || matches!(c, ':' | ' ' | '-')) {
+            self.odd("a part of a text");
+        }
+        if matches!(operator, ":=" | "=") {
+            draft.inside.push(Expansion::Sets(name.to_string()));
+        }
+        draft.inside.extend(operand.inside);
+        draft.open(splits, None);
+        Ok(())
+    }
+
+    fn ansi_c(&mut self, draft: &mut Draft) -> Result<(), Strange> {
+        self.at += 1;
+        loop {
+            let c = self.peek().ok_or("a quote")?;
+            self.at += c.len_utf8();
+            match c {
+                '\'' => return Ok(()),
+                '\n' if self.document.is_some() => return Err("a here-document"),
+                '\\' => {
+                    let next = self.peek().ok_or("a quote")?;
+                    self.at += next.len_utf8();
+                    draft.push(match next {
+                        'n' => "\n",
+                        't' => "\t",
+                        '\\' => "\\",
+                        '\'' => "'",
+                        '"' => "\"",
+                        _ => {
+                            self.odd("a character that is written by its number");
+                            "?"
+                        }
+                    });
+                }
+                _ => draft.push(c.encode_utf8(&mut [0; 4])),
+            }
+        }
+    }
+
+    /// An arithmetic expression up to `end`.
+    fn arithmetic(&mut self, end: &str) -> Result<Arithmetic, Strange> {
+        let mut out = Arithmetic::default();
+        let (start, blanks) = (self.at, [' ', '\t']);
+        let begin = self.rest().trim_start_matches(blanks);
+        let name = name_of(begin);
+        let behind = begin.get(name.len()..).unwrap_or_default().trim_start_matches(blanks);
+        if !name.is_empty() && behind.starts_with('=') && !behind.starts_with("==") {
+            out.sets = Some(name.to_string());
+            self.at = self.text.len() - behind.len() + 1;
+        }
+        let mut depth = 0_usize;
+        loop {
+            if depth == 0 && self.starts(end) {
+                out.span = self.since(start);
+                self.at += end.len();
+                return Ok(out);
+            }
+            let c = self.peek().ok_or("an expression")?;
+            let name = name_of(self.rest());
+            match c {
+                _ if !name.is_empty() => {
+                    out.names.push(name.to_string());
+                    self.at += name.len();
+                    continue;
+                }
+                '$' | '`' | '"' => {
+                    let mut draft = Draft::default();
+                    match c {
+                        '$' => self.dollar(&mut draft, true)?,
+                        _ => {
+                            self.odd("an expression");
+                            if c == '"' { self.double(&mut draft)? } else { self.backticks(&mut draft, true)? }
+                        }
+                    }
+                    out.strange |= draft.odd;
+                    out.names.extend(draft.names);
+                    out.inside.extend(draft.inside);
+                    continue;
+                }
+                '\'' => {
+                    self.odd("an expression");
+                    self.at += 1;
+                    self.skip_to('\'', "a quote")?;
+                    continue;
+                }
+                '0'..='9' => {
+                    self.at += self.rest().find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(self.rest().len());
+                    continue;
+                }
+                '(' => depth += 1,
+                ')' => depth = depth.checked_sub(1).ok_or("an expression")?,
+                ' ' | '\t' | '+' | '-' | '*' | '/' | '%' | '<' | '>' | '=' | '!' | '&' | '|' | '^' | '~' | '?'
+                | ':' | ',' => {}
+                '\n' | '\r' | '[' | ']' | '#' | '\\' => self.odd("an expression"),
+                _ => return Err("an expression"),
+            }
+            self.at += c.len_utf8();
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! RB205 to RB207: blocks of code whose tag does not say what they hold.
+
+use super::{Page, Report};
+use crate::runbook::look::{Fence, Reading, is_known_program};
+
+/// RB205: shell in a block that does not say so, or outside of any block.
+pub(super) fn untagged(page: &Page<'_>, report: &mut Report<'_>) {
+    let mut unfenced = page.unfenced();
+    if let Some(first) = unfenced.next() {
+        let found = report.at(page.line_of(first), "this command stands in the text: no reader can copy it safely");
+        found.help("put it into a block of its own, between lines with three backticks, tagged `bash`");
+        match unfenced.count() {
+            0 => {}
+            others => drop(found.label(format!("one of {}", others + 1))),
+        }
+    }
+    for fence in page.look.fences.iter().filter(|fence| fence.fenced && fence.info.trim().is_empty()) {
+        let terminal = fence.terminal();
+        let runs = matches!(fence.reading, Reading::Run | Reading::Held);
+        if terminal.other.is_some() || !runs && !is_shell(fence) {
+            continue;
+        }
+        let tag = if terminal.prompts { "console" } else { "bash" };
+        let what = match runs {
+            true => "this block has no language, and holds shell",
+            false => "this block looks like shell, but has no language, and is not followed",
+        };
+        report
+            .at(page.first_line(fence.span), what)
+            .help(format!("begin it with `{tag}` behind the fence, or `text` if it is not to be run"));
+    }
+}
+
+/// Whether the first and at least half of its commands are programs that runbooks use.
+fn is_shell(fence: &Fence) -> bool {
+    let pieces = fence.pieces().unwrap_or_default();
+    let known = pieces.iter().filter(|piece| piece.known).count();
+    pieces.first().is_some_and(|first| first.known) && 2 * known >= pieces.len()
+}
+
+/// RB206: a language tag that its block contradicts.
+pub(super) fn wrong_tag(page: &Page<'_>, report: &mut Report<'_>) {
+    for fence in &page.look.fences {
+        let tag = &fence.tag;
+        let (what, help) = if let Some(what) = contradicts(fence) {
+            (format!("holds {what}"), "name the language that it is in, or tag it `text`")
+        } else if let Some(program) = begins_with_command(fence) {
+            let help =
+                "tag it `bash`, and what the command reads as input belongs to a here-document or a block of its own";
+            (format!("begins with `{program}`"), help)
+        } else {
+            continue;
+        };
+        report.at(page.first_line(fence.span), format!("this block is tagged `{tag}`, but {what}")).help(help);
+    }
+}
+
+/// What a block that is tagged as shell holds instead.
+pub(super) fn contradicts(fence: &Fence) -> Option<&'static str> {
+    if fence.is_shell() { shape(fence.text()) } else { None }
+}
+
+/// The command on the first line of a block of data that cannot begin with one.
+fn begins_with_command(fence: &Fence) -> Option<&str> {
+    const TAGS: &[&str] = &["sql", "psql", "pgsql", "postgresql", "mysql", "promql", "yaml", "yml", "json", "logql"];
+    // Not what is a word of one of these languages as well.
+    const PROGRAMS: &[&str] = &[
+        "$", "aws", "az", "curl", "docker", "docker-compose", "gcloud", "git", "helm", "kubectl", "mysql", "oc",
+        "psql", "redis-cli", "ssh", "sudo", "systemctl", "terraform", "wget",
+    ];
+    let mut lines = fence.text().lines().map(str::trim_start);
+    let mut words = lines.find(|line| !line.is_empty() && !line.starts_with(['#', '-']))?.split_whitespace();
+    let program = words.next().filter(|word| PROGRAMS.contains(word))?;
+    (TAGS.contains(&fence.tag.as_str()) && words.next().is_some()).then_some(program)
+}
+
+/// RB207: a terminal with prompts and output in a block that says it is a script.
+pub(super) fn terminal(page: &Page<'_>, report: &mut Report<'_>) {
+    if page.has_open_fence() {
+        return;
+    }
+    for fence in page.look.fences.iter().filter(|fence| fence.is_shell()) {
+        let (terminal, tag) = (fence.terminal(), &fence.tag);
+        let what = match (&terminal.other, terminal.prompts, terminal.output) {
+            (Some(prompt), ..) => format!("shows a session (prompt `{prompt}`)"),
+            (None, true, true) => "has prompts and output".to_string(),
+            (None, false, true) => "holds output that bash would run".to_string(),
+            (None, _, false) => continue,
+        };
+        let alone = "put the output into a `text` block of its own";
+        let help = match (terminal.prompts, terminal.output) {
+            (false, true) => alone.to_string(),
+            _ => format!("tag it `console` instead of `{tag}`, or {alone}"),
+        };
+        report.at(page.first_line(fence.span), format!("this block is tagged `{tag}`, but {what}")).help(help);
+    }
+}
+
+/// Whether lines that are no comments have a shape.
+type Shape = fn(&[&str]) -> bool;
+
+/// What a text is, in words, when it clearly is something else than shell: a shape counts only where all of it has it.
+fn shape(text: &str) -> Option<&'static str> {
+    const SHAPES: [(Shape, &str); 8] = [
+        (is_sql, "SQL"),
+        (is_promql, "a query of Prometheus"),
+        (is_log, "log lines"),
+        (is_crontab, "lines of a crontab"),
+        (is_hcl, "Terraform"),
+        (is_settings, "a configuration file"),
+        (is_directives, "a configuration file"),
+        (is_yaml, "YAML"),
+    ];
+    let comment = |line: &&str| line.trim().is_empty() || line.trim().starts_with('#') || line.trim().starts_with("--");
+    let lines: Vec<&str> = text.lines().filter(|line| !comment(line)).collect();
+    let word = word(lines.first()?);
+    if text.trim_start().starts_with(['{', '[']) && serde_json::from_str::<serde_json::Value>(text).is_ok() {
+        return Some("JSON");
+    }
+    let is_command = is_known_program(word) && !matches!(word, "host" | "[");
+    SHAPES.into_iter().find(|(is, _)| !is_command && is(&lines)).map(|(_, what)| what)
+}
+
+fn word(line: &str) -> &str {
+    line.split_whitespace().next().unwrap_or_default()
+}
+
+/// A statement of SQL that ends with `;`, and nothing before it.
+fn is_sql(lines: &[&str]) -> bool {
+    // First words, and the second ones of which one must follow.
+    const BEGIN: &[(&str, &str)] = &[
+        ("INSERT", "INTO"),
+        ("DELETE", "FROM"),
+        ("ALTER", "TABLE SYSTEM ROLE USER DATABASE INDEX SUBSCRIPTION PUBLICATION"),
+        ("CREATE", "TABLE INDEX UNIQUE DATABASE USER ROLE EXTENSION SUBSCRIPTION PUBLICATION"),
+        ("DROP", "TABLE INDEX DATABASE USER ROLE SUBSCRIPTION PUBLICATION"),
+    ];
+    const ALONE: &str = "GRANT VACUUM REINDEX EXPLAIN WITH UPDATE SELECT SHOW BEGIN;";
+    let mut words = lines.iter().flat_map(|line| line.split_whitespace()).map(str::to_uppercase);
+    let (first, second) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let among = |list: &str, word: &str| list.split(' ').any(|known| known == word);
+    let begins = among(ALONE, &first) || BEGIN.iter().any(|(verb, next)| first == *verb && among(next, &second));
+    // `select x in a b; do` is shell.
+    begins && lines.last().is_some_and(|last| last.trim_end().ends_with(';')) && !lines.join(" ").contains("; do")
+}
+
+/// `up{job="x"} == 0`, `sum(rate(errors[5m])) by (pod)`.
+fn is_promql(lines: &[&str]) -> bool {
+    const FUNCTIONS: &[&str] = &[
+        "rate", "irate", "increase", "sum", "avg", "max", "min", "count", "histogram_quantile", "topk", "bottomk",
+        "absent", "changes", "delta", "predict_linear", "max_over_time", "avg_over_time", "quantile", "time",
+    ];
+    let line = lines.first().map_or("", |line| line.trim());
+    let width = line.bytes().take_while(|c| c.is_ascii_alphanumeric() || matches!(c, b'_' | b':')).count();
+    let (name, rest) = line.split_at(width);
+    let selects = rest.starts_with('{') && rest.contains("=\"") | rest.contains("=~\"") && rest.contains('}');
+    let calls = FUNCTIONS.contains(&name) && rest.trim_start().starts_with(['(', 'b']) && rest.contains('(');
+    width > 0 && (selects || calls)
+}
+
+/// Every line begins with a time or a level.
+fn is_log(lines: &[&str]) -> bool {
+    lines.iter().all(|line| {
+        let line = line.trim_start().trim_start_matches('[');
+        let date = line.get(..10).is_some_and(|day| {
+            day.bytes().enumerate().all(|(at, c)| match at {
+                4 | 7 => matches!(c, b'-' | b'/'),
+                _ => c.is_ascii_digit(),
+            })
+        });
+        let key = ["time=", "ts=", "level=", "t="].iter().any(|key| line.starts_with(key)) && line.contains(" msg=");
+        date && line.contains(':') || key
+    })
+}
+
+/// `0 2 * * * command`.
+fn is_crontab(lines: &[&str]) -> bool {
+    lines.iter().all(|line| {
+        let mut words = line.split_whitespace();
+        let field = |word: &&str| word.bytes().all(|c| c.is_ascii_digit() || b"*/,-".contains(&c));
+        words.by_ref().take(5).filter(field).count() == 5 && words.next().is_some()
+    })
+}
+
+/// `resource "aws_instance" "db" {`.
+fn is_hcl(lines: &[&str]) -> bool {
+    let first = lines.first().copied().unwrap_or_default();
+    let begins = matches!(word(first), "resource" | "module" | "variable" | "provider" | "data");
+    begins && first.trim_end().ends_with('{') && first.contains('"')
+}
+
+/// `name = value` with blanks around the sign, and `[sections]`.
+fn is_settings(lines: &[&str]) -> bool {
+    let is_section = |line: &&str| {
+        let inner = line.trim().strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        inner.is_some_and(|name| !name.starts_with(' ') && !name.is_empty())
+    };
+    let is_setting = |line: &&str| {
+        let mut words = line.split_whitespace().skip(1);
+        words.next() == Some("=") && words.next().is_some()
+    };
+    let sections = lines.iter().any(&is_section);
+    // Below a section the sign may stand without blanks.
+    let fits = |line: &&str| is_section(line) || is_setting(line) || sections && line.contains('=');
+    lines.iter().all(fits) && (sections || lines.iter().any(&is_setting))
+}
+
+/// Directives of Redis, its Sentinel and `pg_hba.conf`: their names, the second words of which one must follow, and how
+/// many words a line has at most.
+fn is_directives(lines: &[&str]) -> bool {
+    const DIRECTIVES: &[(&str, &str, usize)] = &[
+        ("sentinel", "monitor auth-pass down-after-milliseconds failover-timeout parallel-syncs", 99),
+        ("replicaof masterauth requirepass maxmemory maxmemory-policy appendonly appendfsync", "", 3),
+        ("bind port dir dbfilename protected-mode replica-read-only", "", 4),
+    ];
+    let among = |list: &str, word: &str| list.split(' ').any(|known| known == word);
+    lines.iter().all(|line| match line.split_whitespace().collect::<Vec<_>>().as_slice() {
+        ["save", seconds, changes] => [seconds, changes].iter().all(|n| n.bytes().all(|c| c.is_ascii_digit())),
+        ["host" | "hostssl" | "local", _, _, .., "md5" | "scram-sha-256" | "trust" | "peer" | "reject"] => true,
+        words @ [first, second, ..] => DIRECTIVES.iter().any(|(names, next, most)| {
+            among(names, first) && (next.is_empty() || among(next, second)) && words.len() <= *most
+        }),
+        _ => false,
+    })
+}
+
+/// `key:` on every line that is not indented, and on more than one line.
+fn is_yaml(lines: &[&str]) -> bool {
+    let is_key = |line: &str| {
+        let name = line.split([' ', '\t']).next().and_then(|key| key.strip_suffix(':')).unwrap_or_default();
+        !name.is_empty() && name.bytes().all(|c| c.is_ascii_alphanumeric() || b"_-./\"'".contains(&c))
+    };
+    let fits = |line: &&str| line.starts_with([' ', '\t']) || line.starts_with("- ") || *line == "---" || is_key(line);
+    lines.len() > 1 && lines.iter().all(fits) && lines.iter().any(|line| is_key(line.trim_start_matches(['-', ' '])))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    cases! {
+        rb205,
+        bad: [
+            "# T\n\n```\nkubectl get pods\n```\n" => [(3, 1)],
+            "# T\n\n- a\n\n  ~~~\n  $ frobnicate\n  ~~~\n" => [(5, 3)],
+            "# T\n\n```\nsystemctl restart shop\nfrobnicate <x>\n```\n" => [(3, 1)],
+        ],
+        good: [
+            "# T\n\n```text\nkubectl get pods\n```\n\n    kubectl get pods\n",
+            "# T\n\n```\nNAME  READY\nweb   1/1\n```\n",
+            "# T\n\n```\nTo restart (all of it), say so\n```\n\n```\nhost all all (trust\n```\n",
+            "# T\n\n```\nfrobnicate\nkubectl get pods\n```\n",
+            "# T\n\n```\nshop=# SELECT 1;\n```\n",
+        ],
+    }
+
+    cases! {
+        rb206,
+        bad: [
+            "# T\n\n```bash\nSELECT 1;\n```\n" => [(3, 1)],
+            "# T\n\n1. a\n   ```sh\n   rate(x[5m])\n   ```\n" => [(4, 4)],
+            "# T\n\n```sql\n-- in psql\n\npsql -U shop\nSELECT 1;\n```\n" => [(3, 1)],
+            "# T\n\n```yaml\nkubectl get pods\n```\n" => [(3, 1)],
+        ],
+        good: [
+            "# T\n\n```bash\npsql -c 'SELECT 1;'\n```\n\n```sql\nSELECT 1;\n```\n\n```yaml\nkubectl:\n  a: b\n```\n",
+            "# T\n\n```text\nkubectl get pods\n```\n\n```\nSELECT 1;\n```\n",
+            "# T\n\n```bash\n$ ls\n2024-01-02 03:04:05 x\n```\n",
+            "# T\n\n```bash\nsudo -u postgres psql <<EOF\nSELECT 1;\nEOF\n```\n",
+        ],
+    }
+
+    cases! {
+        rb207,
+        bad: [
+            "# T\n\n```bash\n$ kubectl get po\nNAME\n```\n" => [(3, 1)],
+            "# T\n\n1. a\n   ```sh\n   $ ls\n   a\n   ```\n" => [(4, 4)],
+            "# T\n\n```shell\ncurl x\n# Expected output:\n{\n  \"a\": 1\n}\n```\n" => [(3, 1)],
+            "# T\n\n```bash\nshop=# SELECT 1;\n```\n" => [(3, 1)],
+        ],
+        good: [
+            "# T\n\n```console\n$ kubectl get po\nNAME\n```\n",
+            "# T\n\n```bash\necho $HOME\n# Expected output: 3\nls\n```\n",
+            "# T\n\n```\n$ ls\na\n```\n",
+            "# T\n\n```sh\n$ ls\n```\n",
+        ],
+    }
+
+    #[test]
+    fn shapes() {
+        for (text, expected) in [
+            ("SELECT 1;\n", Some("SQL")),
+            ("-- how many\nselect count(*)\nfrom t;", Some("SQL")),
+            ("up{job=\"x\"} == 0", Some("a query of Prometheus")),
+            ("sum by (pod) (rate(x[5m]))", Some("a query of Prometheus")),
+            ("{\"a\": [1]}", Some("JSON")),
+            ("2024-01-02T03:04:05Z error x\n2024-01-02T03:04:06Z error y", Some("log lines")),
+            ("# every night\n0 2 * * * /usr/local/bin/x", Some("lines of a crontab")),
+            ("resource \"a\" \"b\" {\n}", Some("Terraform")),
+            ("wal_level = replica\nmax_wal_senders = 3", Some("a configuration file")),
+            ("[databases]\nshop = host=db", Some("a configuration file")),
+            ("save 900 1\nsave 300 10", Some("a configuration file")),
+            ("a:\n  b: c\n- d", Some("YAML")),
+            ("host all all 10.0.0.0/8 md5", Some("a configuration file")),
+        ] {
+            assert_eq!(shape(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn shell_has_none_of_these_shapes() {
+        for text in [
+            "",
+            "# only words",
+            "kubectl get pods\n",
+            "A=1\nB=2",
+            "select x in a b; do echo $x; done;",
+            "update-ca-certificates;",
+            "show-all",
+            "[ -f x ]",
+            "[[ a = b ]]",
+            "host example.com",
+            "port upgrade outdated now please",
+            "a: b",
+            "time kubectl get x",
+            "{ ls; }",
+            "frobnicate: x\nls",
+        ] {
+            assert_eq!(shape(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! RB208, RB210 and RB211: commands that keep those behind them from running, that no program accepts, or that fail and
+//! say nothing. What is known of each program stands in the table of programs.
+
+use super::page::{begin, fixed};
+use super::words::holds;
+use super::{Page, Report};
+use crate::bash::Taker;
+use crate::programs::{Call, Calls, Kind, Waits, goes_on_after_errors, holds_anyway, incomplete, misspelt, words_wait};
+use crate::runbook::RunbookPhase::{Mitigate, Rollback, Verify};
+use crate::runbook::look::Shell;
+use crate::source::Span;
+use std::collections::HashMap;
+
+/// Words in the headings of lists of commands that nobody follows from the first to the last.
+const CHEAT_SHEETS: &[&str] =
+    &["useful commands", "common commands", "key commands", "quick reference", "command reference", "cheat*"];
+
+/// RB208: commands that never end, or open an editor, above others of their block.
+pub(super) fn never_ends(page: &Page<'_>, report: &mut Report<'_>) {
+    const EDITED: &str = "give the change itself: a patch, `sed -i`, a file that is copied";
+    const ENDED: &str = "look once (`--tail=100`, `--since=10m`, a count), say how long (`timeout 60 …`), or put it into the background with `&`";
+    let mut told: Option<&Shell<'_>> = None;
+    for (index, shell) in page.commands().iter().enumerate() {
+        let background = shell.step.settings(shell.command.block).background == Some(true);
+        if background || told.is_some_and(|told| page.in_one_block(told, shell)) {
+            continue;
+        }
+        // What is the last of its block, or stands above nothing but other looks, keeps nobody from anything; where it
+        // must be seen that something has helped, looks count as well.
+        let rest = page.commands().iter().skip(index + 1).take_while(|next| page.in_one_block(shell, next));
+        let mut acts = rest.filter(|next| is_kept(shell, next));
+        let listed = || page.look.section(begin(shell)).is_some_and(|heading| holds(&heading.text, CHEAT_SHEETS));
+        for call in shell.calls().iter().filter(|call| words_wait(&call.words, false).is_some()) {
+            let around = call.around;
+            let (name, what, help) = match words_wait(&call.words, around.fed) {
+                Some(Waits::Editor(name)) => (name, "opens an editor", EDITED),
+                // What ends its output ends it as well.
+                Some(Waits::Forever(name)) if !around.background && !around.cut => {
+                    (name, "never ends by itself", ENDED)
+                }
+                // What stands below a session is what is to be typed in it.
+                _ => continue,
+            };
+            let line = |from: usize| {
+                shell.command.line + shell.command.text.get(..from).unwrap_or_default().matches('\n').count()
+            };
+            let own = shell
+                .calls()
+                .iter()
+                .find(|next| next.span.start > call.span.end && matches!(around.taker, Taker::Nobody));
+            let next = own.map(|next| line(next.span.start)).or_else(|| acts.next().map(|next| next.command.line));
+            if let Some(line) = next.filter(|_| !listed()) {
+                let message = format!("`{name}` {what}: line {line} of this block waits for that");
+                report.at(shell.place(call.span), message).help(help);
+                told = Some(shell);
+            }
+        }
+    }
+}
+
+/// Whether it matters that a command does not run because of one that never ends.
+fn is_kept(endless: &Shell<'_>, next: &Shell<'_>) -> bool {
+    let watches = endless.calls().iter().any(|call| call.words.first() == Some(&"watch"));
+    next.command.effect().kind == Kind::Changes || watches && matches!(endless.step.phase, Mitigate | Rollback | Verify)
+}
+
+/// RB210: commands that no program accepts.
+pub(super) fn refused(page: &Page<'_>, report: &mut Report<'_>) {
+    let mut defined: HashMap<String, bool> = HashMap::new();
+    for shell in page.commands().iter().filter(|shell| shell.command.is_shell()) {
+        for call in shell.calls() {
+            // What stands for several words is not known.
+            if call.words.iter().any(|word| word.starts_with(['$', '<', '{', '`', '\\'])) {
+                continue;
+            }
+            let words = fixed(call);
+            // What the page defines is asked once for each name.
+            let mut own = |name: &str| {
+                let made = || [format!("{name}()"), format!("alias {name}="), format!("function {name}")];
+                let is_made = || made().iter().any(|made| page.source.text.contains(made));
+                *defined.entry(name.to_string()).or_insert_with(is_made)
+            };
+            if let Some((wrong, meant)) = misspelt(&words).filter(|(wrong, _)| !own(wrong)) {
+                report
+                    .at(shell.place(call.span), format!("`{wrong}` is not known"))
+                    .help(format!("did you mean `{meant}`?"));
+            } else if let Some(what) = incomplete(&words) {
+                report
+                    .at(shell.place(call.span), format!("`{what}` is refused like this: something is missing"))
+                    .help(format!("`{what} --help` says what; give it a name, a selector or the option"));
+            }
+        }
+    }
+}
+
+/// RB211: what fails and says nothing.
+pub(super) fn unnoticed(page: &Page<'_>, report: &mut Report<'_>) {
+    // What has none of these is neither a condition nor a script.
+    const SIGNS: &[&str] = &["<", "|", "&&", "if ", "while ", "until ", " -f", " --file"];
+    let mut reader = Calls::of_page(page.source.text.len());
+    for shell in page.commands().iter().filter(|shell| shell.command.is_shell()) {
+        let text = shell.command.text.as_str();
+        if !SIGNS.iter().any(|sign| text.contains(sign)) {
+            continue;
+        }
+        let reads = |call: &Call| {
+            let file = call.arguments().iter().any(|word| word.starts_with("-f") || word.starts_with("--file"));
+            file || text.contains('<') && shell.command.inputs.is_empty()
+                || call.stage.is_some_and(|stage| stage.at > 0)
+        };
+        let found = reader.of(&shell.masked).iter().find_map(|call| {
+            let goes_on =
+                goes_on_after_errors(call).filter(|_| reads(call) && shell.command.effect().kind != Kind::Looks);
+            let goes_on = goes_on.map(|advice| (advice, "goes on after a statement that failed, and exits with 0"));
+            let holds =
+                || Some((holds_anyway(call)?, "exits with 0 whatever it is answered, so that the condition holds"));
+            let (advice, what) = goes_on.or_else(holds)?;
+            Some((advice, format!("`{}` {what}", call.program())))
+        });
+        if let Some((advice, message)) = found {
+            report
+                .at(page.first_line(Span::new(begin(shell), shell.place(Span::new(0, text.len())).end)), message)
+                .help(advice);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    cases! {
+        rb208,
+        bad: [
+            "# T\n\n```bash\nls\nkubectl logs -f x | grep y\nsystemctl restart x\n```\n" => [(5, 1)],
+            "# T\n\n```bash\nsudo tail -f x && kubectl edit y\n```\n" => [(4, 1)],
+            "# T\n\n- ```console\n  $ tail -f x 2>/dev/null\n  $ systemctl restart x\n  ```\n" => [(4, 5)],
+            "# T\n\n```bash\nkubectl edit x\ntail -f y\nsystemctl restart x\n```\n" => [(4, 1)],
+            "# T\n\n## Verify\n\n```bash\nwatch kubectl get pods\ncurl -f http://shop/health\n```\n" => [(6, 1)],
+        ],
+        good: [
+            "# T\n\n```bash\nssh web1\nsudo systemctl restart x\n```\n",
+            "# T\n\n### Useful commands\n\n```bash\nkubectl logs -f x\nkubectl rollout restart x\n```\n",
+            "# T\n\n```bash\nls\nkubectl logs -f x | grep y\n```\n\n```bash\nsystemctl restart x\n```\n",
+            "# T\n\n```bash\nkubectl get pods -w\nkubectl get nodes\n```\n",
+            "# T\n\n## Diagnosis\n\n```bash\nwatch kubectl get pods\nkubectl get nodes\n```\n",
+            "# T\n\n```bash\ntimeout 30 kubectl logs -f x\nkubectl logs -f x | head -5\nkubectl port-forward x 80 &\n```\n",
+            "# T\n\n```bash\nkubectl port-forward x 80 > /dev/null 2>&1 &\n(tail -f x) &\n```\n",
+            "# T\n\n```bash\npsql <<EOF\nselect 1;\nEOF\necho 'select 1' | psql\npsql -U shop < x.sql\nmysql <<< 'select 1'\n```\n",
+            "# T\n\n```bash\nsudo -u postgres psql -c 'select 1'\ndocker exec -i db psql < x.sql\n```\n",
+            "# T\n\n<!-- firedrill: background -->\n```bash\nkubectl port-forward x 80\n```\n",
+            "# T\n\n```yaml\ncommand: top\n```\n\nRun `top`.\n",
+        ],
+    }
+
+    cases! {
+        rb210,
+        bad: [
+            "# T\n\n```bash\nls && kubctl get pods\n```\n" => [(4, 7)],
+            "# T\n\n```bash\nsudo systemctl restrat x\nkubectl pods\n```\n" => [(4, 1), (5, 1)],
+            "# T\n\n```bash\nkubectl delete pod\nkubectl scale deploy/x\nkubectl -n shop rollout undo\n```\n" => [(4, 1), (5, 1), (6, 1)],
+        ],
+        good: [
+            "# T\n\n```bash\nkubectl delete pod x\nkubectl delete pods -l app=x\nkubectl delete pod/x\nkubectl scale deploy/x --replicas=2\nkubectl logs -l a=b\n```\n",
+            "# T\n\n```bash\nshop-admin drain\nkubectl neat x\nkubectx prod\nkubectl logs $POD\nkubectl delete pod <pod>\n```\n",
+            "# T\n\n```bash\nkubctl() { kubectl \"$@\"; }\nkubctl get pods\n```\n",
+        ],
+    }
+
+    cases! {
+        rb211,
+        bad: [
+            "# T\n\n```bash\nuntil curl -s http://x/health; do sleep 1; done\n```\n" => [(4, 1)],
+            "# T\n\n```bash\npsql shop < repair.sql\nls\n```\n" => [(4, 1)],
+            "# T\n\n```bash\ngunzip -c x.gz | psql shop\n```\n" => [(4, 1)],
+        ],
+        good: [
+            "# T\n\n```bash\nuntil curl -sf http://x/health; do sleep 1; done\n```\n",
+            "# T\n\n```bash\npsql -v ON_ERROR_STOP=1 shop < repair.sql\ncurl -s http://x/health\nredis-cli info\n```\n",
+            "# T\n\n```bash\npsql shop -c 'DROP INDEX x'\n```\n",
+        ],
+    }
+}

@@ -1,0 +1,427 @@
+//! RB401: a link to a file, a folder or a heading that is not there. Anchors are those that GitHub makes of headings, and those
+//! that HTML names; links in a page lead to files of the repository as GitHub and generators of sites resolve them.
+
+use super::{Page, Project, Report};
+use crate::runbook::look::{self, Look, TextKind};
+use crate::source::{Source, Span, beginning, nearest, shorten, tidy};
+use std::collections::{HashMap, HashSet};
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+/// How many names may be held against what a link says, on all pages: one costs about a microsecond.
+const COMPARED: usize = 200_000;
+/// Bytes of a heading in HTML that are read.
+const LONGEST_HEADING: usize = 1000;
+/// What an anchor is, for those who have written another one.
+pub(super) const ANCHOR: &str = "an anchor is the heading in lower case, signs left out, blanks as hyphens";
+
+pub(super) fn check(_: &Project, pages: &[Page<'_>], report: &mut Report<'_>) {
+    let mut roots: HashMap<PathBuf, Option<PathBuf>> = HashMap::new();
+    let anchors = pages.iter().map(|page| (tidy(&page.source.path), anchors(&page.source.text, page.look)));
+    let mut seen = Seen { anchors: anchors.collect(), folders: HashMap::new(), compared: COMPARED };
+    for page in pages {
+        let path = &page.source.path;
+        let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
+        let root = roots.entry(folder).or_insert_with(|| root(path)).clone();
+        let mut place = Place { source: page.source, root: root.as_deref(), known: HashMap::new() };
+        for (target, span) in links(page) {
+            if let Some((message, help)) = wrong(&mut place, &target, &mut seen) {
+                report.in_file(page.source, span, message).help(help);
+            }
+        }
+    }
+}
+
+/// What was seen of the repository.
+struct Seen {
+    /// The anchors of its pages.
+    anchors: HashMap<PathBuf, HashSet<String>>,
+    /// The names in its folders.
+    folders: HashMap<PathBuf, Vec<String>>,
+    /// How many names may still be compared.
+    compared: usize,
+}
+
+impl Seen {
+    /// Whether so many more names may be compared; they count as compared.
+    fn may_compare(&mut self, names: usize) -> bool {
+        let left = self.compared.checked_sub(names);
+        self.compared = left.unwrap_or_default();
+        left.is_some()
+    }
+}
+
+/// A page with what its links have led to.
+struct Place<'p> {
+    source: &'p Arc<Source>,
+    root: Option<&'p Path>,
+    known: HashMap<String, Leads>,
+}
+
+/// The links of a page, those of its HTML as well.
+fn links(page: &Page<'_>) -> Vec<(String, Span)> {
+    let mail = |span: Span| page.text(span).starts_with('<');
+    let links = page.look.links.iter().filter(|link| !mail(link.span));
+    let mut found: Vec<(String, Span)> = links.map(|link| (link.target.clone(), link.span)).collect();
+    for html in &page.look.html {
+        let named = attributes(page.text(*html)).into_iter().filter(|(name, ..)| matches!(*name, "href" | "src"));
+        let place = |span: Span| Span::new(html.start + span.start, html.start + span.end);
+        found.extend(named.map(|(_, span, value)| (value.to_string(), place(span))));
+    }
+    found
+}
+
+/// Targets that are for somebody else: other schemes, templates, placeholders.
+fn is_foreign(target: &str) -> bool {
+    let scheme = target.split_once(':').is_some_and(|(scheme, _)| {
+        scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            && scheme.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'+' | b'-' | b'.'))
+    });
+    let template = ["{{", "{%", "<%", "${", "$(", "%}", "<", "{"].iter().any(|mark| target.contains(mark));
+    scheme || template || target.starts_with("//") || target.starts_with(['@', '~', '$'])
+}
+
+/// What is wrong with a link, and what to do.
+fn wrong(place: &mut Place<'_>, target: &str, seen: &mut Seen) -> Option<(String, String)> {
+    let source = place.source;
+    let target = target.trim();
+    if is_foreign(target) {
+        return None;
+    }
+    let (path, anchor) = target.split_once('#').map_or((target, None), |(path, anchor)| (path, Some(anchor)));
+    let path = decoded(path.split('?').next().unwrap_or_default());
+    if path.is_empty() && anchor.is_none() && !target.starts_with('?') {
+        return Some((
+            "this link leads nowhere: it is empty".into(),
+            "write where it leads, or make it plain text".into(),
+        ));
+    }
+    let root = place.root;
+    let own = || Leads::To(tidy(&source.path));
+    let leads = || if path.is_empty() { own() } else { resolve(&source.path, &path, root) };
+    let file = match place.known.entry(path.clone()).or_insert_with(leads) {
+        Leads::To(file) => file.clone(),
+        Leads::Unknown => return None,
+        Leads::Outside => {
+            let help = "whoever reads it elsewhere cannot follow: write the whole address".to_string();
+            return Some((format!("`{}` leads out of the repository", shorten(&path)), help));
+        }
+        Leads::Nowhere => {
+            return Some((format!("`{}` is not there", shorten(&path)), similar(&source.path, &path, seen)));
+        }
+    };
+    let anchor = decoded(anchor?);
+    let anchor = anchor.strip_prefix("user-content-").unwrap_or(&anchor).to_lowercase();
+    if anchor.is_empty() || anchor == "top" {
+        return None;
+    }
+    if !seen.anchors.contains_key(&file) {
+        let markdown = file.extension().is_some_and(|end| end == "md" || end == "markdown");
+        // Anchors of code (`#L10`) and of other formats are not looked at.
+        let other = Source::read(&file).ok().filter(|_| markdown)?;
+        seen.anchors.insert(file.clone(), anchors(&other.text, &look::look(&other, None)));
+    }
+    let known = seen.anchors.get(&file).filter(|known| !known.contains(&anchor))?;
+    let mut names: Vec<String> = known.iter().cloned().collect();
+    let near = seen.may_compare(2 * names.len()).then(|| {
+        names.sort_unstable();
+        let all = || names.iter().map(String::as_str);
+        let part = |other: &&str| other.len() > 3 && (other.contains(anchor.as_str()) || anchor.contains(other));
+        nearest(&anchor, all()).or_else(|| all().find(part)).map(|near| format!("did you mean `#{}`?", shorten(near)))
+    });
+    let where_to = if path.is_empty() { "this page".to_string() } else { format!("`{}`", shorten(&path)) };
+    let message = format!("no heading of {where_to} has the anchor `#{}`", shorten(&anchor));
+    Some((message, near.flatten().unwrap_or_else(|| ANCHOR.to_string())))
+}
+
+/// What to say about a file that is not there.
+fn similar(page: &Path, path: &str, seen: &mut Seen) -> String {
+    let full = page.parent().unwrap_or(Path::new("")).join(path);
+    let name = full.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let folder = full.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_path_buf();
+    let near = || {
+        if !seen.may_compare(1) {
+            return None;
+        }
+        let names = seen.folders.entry(folder).or_insert_with_key(|folder| {
+            let entries = std::fs::read_dir(folder).into_iter().flatten().take(1000).flatten();
+            let mut names: Vec<String> =
+                entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+            names.sort_unstable();
+            names
+        });
+        let names = names.clone();
+        let near = seen.may_compare(names.len()).then(|| nearest(&name, names.iter().map(String::as_str)))?;
+        near.map(|near| format!("did you mean `{near}`?"))
+    };
+    near()
+        .unwrap_or_else(|| "name a file beside this page, or begin with `/` for the root of the repository".to_string())
+}
+
+/// `%20` and the like resolved, where that is UTF-8.
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    let hex = |c: &u8| char::from(*c).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    while let [first, tail @ ..] = rest {
+        let escaped = match tail {
+            [a, b, after @ ..] if *first == b'%' => hex(a).zip(hex(b)).map(|(a, b)| (a * 16 + b, after)),
+            _ => None,
+        };
+        let (byte, after) = escaped.unwrap_or((*first, tail));
+        bytes.push(byte);
+        rest = after;
+    }
+    String::from_utf8(bytes).unwrap_or_else(|_| text.to_string())
+}
+
+/// The anchors of a page, in lower case.
+pub(super) fn anchors(text: &str, look: &Look) -> HashSet<String> {
+    let mut found = HashSet::new();
+    let mut taken: HashMap<String, usize> = HashMap::new();
+    // A slug that is taken gets a number.
+    let mut add = |slug: String, found: &mut HashSet<String>| {
+        let count = taken.entry(slug.clone()).or_default();
+        found.insert(if *count == 0 { slug } else { format!("{slug}-{count}") });
+        *count += 1;
+    };
+    for heading in look.texts.iter().filter(|text| text.kind == TextKind::Heading) {
+        // `## Title {#id}`, `{: #id}`, as site generators have it.
+        let whole = heading.text();
+        if let Some((title, id)) = whole.rsplit_once('{').filter(|_| whole.trim_end().ends_with('}')) {
+            let ids = id.trim_end().trim_end_matches('}').split_whitespace().filter_map(|word| word.strip_prefix('#'));
+            found.extend(ids.map(str::to_lowercase));
+            found.insert(slug(title));
+        }
+        add(slug(whole), &mut found);
+    }
+    for html in look.html.iter().filter_map(|span| text.get(span.start..span.end)) {
+        let named = attributes(html).into_iter().filter(|(name, ..)| matches!(*name, "id" | "name"));
+        found.extend(named.map(|(_, _, value)| value.to_lowercase()));
+        // `<h2>Title</h2>`.
+        for (at, _) in ["<h1", "<h2", "<h3", "<h4", "<h5", "<h6"].iter().flat_map(|level| html.match_indices(level)) {
+            let heading = beginning(html.get(at..).unwrap_or_default(), LONGEST_HEADING);
+            let inner =
+                heading.split_once('>').and_then(|(_, inner)| inner.split_once("</h")).map_or("", |(inner, _)| inner);
+            add(slug(&without_tags(inner)), &mut found);
+        }
+    }
+    found
+}
+
+fn without_tags(html: &str) -> String {
+    let (first, rest) = html.split_once('<').unwrap_or((html, ""));
+    let behind = rest.split('<').filter_map(|piece| piece.split_once('>')).map(|(_, text)| text);
+    std::iter::once(first).chain(behind).collect()
+}
+
+/// The anchor of a heading: lower case, signs left out, each blank a hyphen.
+fn slug(heading: &str) -> String {
+    let kept = heading.trim().chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+    kept.flat_map(char::to_lowercase).map(|c| if c == ' ' { '-' } else { c }).collect()
+}
+
+/// The attributes of the tags in some HTML: name in lower case where it was so written, place and text of the value.
+fn attributes(html: &str) -> Vec<(&str, Span, &str)> {
+    let (mut found, mut at) = (Vec::new(), 0);
+    // How values begin that have no end: none that begins so further on has one.
+    let mut endless: Vec<Option<char>> = Vec::new();
+    while let Some(sign) = html.get(at..).and_then(|rest| rest.find('=')).map(|offset| at + offset) {
+        let before = html.get(at..sign).unwrap_or_default().trim_end();
+        let name = before.rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '-').next().unwrap_or_default();
+        at = sign + 1;
+        if name.is_empty() {
+            continue;
+        }
+        let rest = html.get(at..).unwrap_or_default().trim_start();
+        let quote = rest.chars().next().filter(|c| matches!(c, '"' | '\''));
+        let start = html.len() - rest.len() + usize::from(quote.is_some());
+        let rest = html.get(start..).unwrap_or_default();
+        let end = match quote {
+            _ if endless.contains(&quote) => None,
+            Some(quote) => rest.find(quote),
+            None => rest.find(|c: char| c.is_whitespace() || c == '>'),
+        };
+        let Some(end) = end else {
+            endless.push(quote);
+            continue;
+        };
+        found.push((name, Span::new(start, start + end), rest.get(..end).unwrap_or_default()));
+        // What looks like one inside of a value is a part of it.
+        at = start + end;
+    }
+    found
+}
+
+/// The folder that holds the repository of a file: the nearest one above with a `.git`.
+fn root(file: &Path) -> Option<PathBuf> {
+    let whole = folder(file).canonicalize().ok()?;
+    whole.ancestors().find(|folder| folder.join(".git").exists()).map(Path::to_path_buf)
+}
+
+fn folder(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Where a link leads.
+#[derive(Debug, PartialEq, Eq)]
+enum Leads {
+    /// To this file or folder.
+    To(PathBuf),
+    /// To nothing that is there.
+    Nowhere,
+    /// Out of the repository.
+    Outside,
+    /// It cannot be told: what serves the pages decides.
+    Unknown,
+}
+
+/// Where the path of a link in `file` leads. GitHub resolves it beside the file, or from the root of the repository
+/// when it begins with `/`; generators of sites leave out `.md`, and take pages for folders.
+fn resolve(file: &Path, path: &str, root: Option<&Path>) -> Leads {
+    /// Pages of GitHub about a repository: `../../issues` beside a file at its root is one.
+    const OF_GITHUB: &[&str] = &[
+        "issues", "pulls", "pull", "wiki", "releases", "actions", "discussions", "security", "compare", "commit",
+        "commits", "tree", "blob", "projects", "milestones", "labels", "graphs", "settings", "tags",
+    ];
+    if let Some(path) = path.strip_prefix('/') {
+        let Some(root) = root else { return Leads::Unknown };
+        if let Some(found) = existing(&root.join(path)) {
+            return Leads::To(found);
+        }
+        // A path of a site, unless it names a file or begins with a folder of the repository.
+        let known = path.split_once('/').is_some_and(|(first, _)| !first.is_empty() && root.join(first).is_dir());
+        let folders = ["static", "public", "docs", "content", "assets"];
+        let of_site = folders.iter().any(|folder| existing(&root.join(folder).join(path)).is_some());
+        return if (path.ends_with(".md") || known) && !of_site { Leads::Nowhere } else { Leads::Unknown };
+    }
+    // A page `a/b.md` is served as `a/b/`, and its links are meant from there.
+    let beside = file.parent().unwrap_or(Path::new("")).join(path);
+    if let Some(found) = existing(&beside).or_else(|| existing(&file.with_extension("").join(path))) {
+        return Leads::To(found);
+    }
+    // Without a repository nobody knows what lies beside it elsewhere.
+    let Some((root, folder)) = root.zip(folder(file).canonicalize().ok()) else { return Leads::Unknown };
+    let mut plain = PathBuf::new();
+    for component in folder.join(path).components() {
+        match component {
+            Component::ParentDir => drop(plain.pop()),
+            Component::CurDir => {}
+            other => plain.push(other),
+        }
+    }
+    let first = path.split('/').find(|part| *part != ".." && *part != ".");
+    match plain.starts_with(root) {
+        true => Leads::Nowhere,
+        false if first.is_some_and(|first| OF_GITHUB.contains(&first)) => Leads::Unknown,
+        false => Leads::Outside,
+    }
+}
+
+/// The file or folder of that path, also as generators of sites write it.
+fn existing(path: &Path) -> Option<PathBuf> {
+    if path.exists() {
+        return Some(tidy(path));
+    }
+    let text = path.to_string_lossy();
+    let bare = text.trim_end_matches('/');
+    let page = bare.strip_suffix(".html").unwrap_or(bare);
+    [".md", ".mdx", ".markdown"].iter().map(|end| PathBuf::from(format!("{page}{end}"))).find(|path| path.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lint::{Config, run};
+    use crate::runbook::look::look;
+
+    cases! {
+        rb401,
+        bad: [
+            "# T\n\nSee [x](#nowhere).\n" => [(3, 5)],
+            "# T\n\n## A\n\n## A\n\n[x](#a-2) and [y]()\n" => [(7, 1), (7, 15)],
+            "# T\n\n[x](none.md \"title\") ![p](<no picture.png>)\n" => [(3, 1), (3, 22)],
+            "# T\n\n<img src=\"none.png\">\n" => [(3, 11)],
+            "# T\n\n[x][r]\n\n[r]: none.md\n" => [(3, 1)],
+        ],
+        good: [
+            "# T\n\n## Größe & Co.\n\n[x](#größe--co) [y](#t) [z](#top) [a](#T)\n",
+            "# T\n\n## A\n\n## A\n\n[x](#a-1) [y](#user-content-a)\n",
+            "# T\n\n[x](https://x/y.md#z) [m](mailto:a@b.c) <a@b.c> [r]({{< ref \"x\" >}}) [v](${URL})\n",
+            "# T\n\n<a name=\"old\"></a>\n\n[x](#old)\n",
+            "# T\n\n[x](Cargo.toml) [y](src/lint) [z](README.md?plain=1) [c](src/lib.rs#L1) [i](../../issues/3)\n",
+            "# T\n\n```\n[x](none.md)\n```\n\n`[x](none.md)`\n",
+        ],
+    }
+
+    fn found(files: &[(&str, &str)], page: &str) -> Vec<String> {
+        let dir = tempfile::tempdir().expect("a directory");
+        for (path, content) in files {
+            let path = dir.path().join(path);
+            std::fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
+            std::fs::write(path, content).expect("a file");
+        }
+        let outcome = run(&[dir.path().join(page)], &Project::default(), &Config::default());
+        let of_rule = outcome.found.sorted().into_iter().filter(|d| d.code == Some("RB401"));
+        of_rule.map(|d| format!("{} ({})", d.message, d.help.clone().unwrap_or_default())).collect()
+    }
+
+    #[test]
+    fn links_between_files() {
+        let page = "# T\n\n[a](../b.md#fix) [b](../b.md#fox) [c](/docs/b.md) [d](/docs/none.md) [e](../../x.md) [f](a%20b.md)\n\
+                    [g](../b) [h](../b.html#fix) [i](/site/path) [j](../c.md) [k](sub/)\n";
+        let files = [
+            (".git/config", ""),
+            ("docs/b.md", "# B\n\n## Fix\n"),
+            ("docs/run/page.md", page),
+            ("docs/run/a b.md", ""),
+            ("docs/run/sub/x.md", ""),
+        ];
+        assert_eq!(
+            found(&files, "docs/run/page.md"),
+            [
+                "no heading of `../b.md` has the anchor `#fox` (did you mean `#fix`?)",
+                "`/docs/none.md` is not there (name a file beside this page, or begin with `/` for the root of the repository)",
+                "`../../x.md` is not there (name a file beside this page, or begin with `/` for the root of the repository)",
+                "`../c.md` is not there (did you mean `b.md`?)",
+            ]
+        );
+        let out = [(".git/config", ""), ("page.md", "# T\n\n[x](../other/x.md) [y](../../wiki)\n")];
+        assert_eq!(found(&out, "page.md").len(), 1);
+        assert!(found(&out, "page.md").concat().contains("leads out of the repository"));
+    }
+
+    #[test]
+    fn what_is_no_escape_stays() {
+        assert_eq!(decoded("a%20b%C3%A9%zz%"), "a bé%zz%");
+        assert_eq!(decoded("%ff"), "%ff");
+    }
+
+    #[test]
+    fn anchors_are_those_of_github() {
+        for (heading, expected) in [
+            ("Rolling back", "rolling-back"),
+            ("A & B", "a--b"),
+            ("1. Look: `kubectl get pods`!", "1-look-kubectl-get-pods"),
+            ("Größe — nötig?", "größe--nötig"),
+            ("snake_case-it", "snake_case-it"),
+            ("🚨 Alarm", "-alarm"),
+        ] {
+            assert_eq!(slug(heading), expected);
+        }
+        let text = "# A\n\n## A\n\n- ## In a list\n\n## B {#own-id}\n\n<a name=\"Old\"></a> <div id='x'>\n\n<h3 align=\"center\">Big <b>One</b></h3>\n";
+        let source = Source::new("a.md", text);
+        let anchors = anchors(text, &look(&source, None));
+        for anchor in ["a", "a-1", "in-a-list", "own-id", "b", "old", "x", "big-one"] {
+            assert!(anchors.contains(anchor), "{anchor} in {anchors:?}");
+        }
+        assert!(!anchors.contains("a-2"));
+    }
+
+    #[test]
+    fn attributes_have_their_places() {
+        let html = "<img src = \"a.png\" alt='x y'><a href=b.md>";
+        let found: Vec<_> = attributes(html).into_iter().map(|(name, span, value)| (name, span.start, value)).collect();
+        assert_eq!(found, [("src", 12, "a.png"), ("alt", 24, "x y"), ("href", 37, "b.md")]);
+    }
+}

@@ -1,0 +1,140 @@
+//! RB303: what comes over the network unread, or unprotected, and is trusted.
+
+use super::{Page, Report};
+use crate::bash::Taker;
+use crate::runbook::look::{Call, Shell};
+use crate::source::{Span, shorten};
+
+pub(super) fn check(page: &Page<'_>, report: &mut Report<'_>) {
+    for command in page.commands() {
+        let mut taken = None;
+        for call in command.calls().iter().filter(|call| matches!(program(call), "curl" | "wget")) {
+            let taken = taken.get_or_insert_with(|| Taken::of(command));
+            if let Some(span) = taken.runs_into_shell(call) {
+                report
+                    .at(command.place(span), "a shell runs what is fetched here, unread")
+                    .help("fetch a fixed version into a file, compare its checksum, then run it");
+            } else if let Some((host, place)) = plain(call) {
+                report
+                    .at(command.place(place), format!("plain http to `{}`: nobody knows who answers", shorten(host)))
+                    .help("use `https://`");
+            }
+        }
+    }
+}
+
+fn program<'t>(call: &Call<'t>) -> &'t str {
+    call.words.first().and_then(|word| word.rsplit('/').next()).unwrap_or_default()
+}
+
+fn is_shell(call: &Call<'_>) -> bool {
+    // An interpreter with a script of its own reads the pipe as data: `| python3 -c '…'`, `| python -m json.tool`.
+    let own_script = call.words.iter().skip(1).any(|word| {
+        let plain = matches!(*word, "-s" | "-" | "-e" | "-x" | "-ex" | "-eux") || word.starts_with("--");
+        !plain && word.starts_with('-') && word.contains(['c', 'm', 'e', 'n', 'p'])
+    });
+    match program(call) {
+        "sh" | "bash" | "zsh" | "dash" | "ksh" => !own_script,
+        "python" | "python3" | "perl" | "ruby" | "node" => matches!(call.words.as_slice(), [_] | [_, "-", ..]),
+        _ => false,
+    }
+}
+
+/// What takes the output of the calls of a command.
+struct Taken<'s> {
+    calls: &'s [Call<'s>],
+    /// For each call the first one from it on that is a shell.
+    shells: Vec<Option<usize>>,
+}
+
+impl<'s> Taken<'s> {
+    fn of(command: &'s Shell<'_>) -> Taken<'s> {
+        let calls = command.calls();
+        let mut next = None;
+        let shells = calls.iter().enumerate().rev().map(|(index, call)| {
+            next = if is_shell(call) { Some(index) } else { next };
+            next
+        });
+        let mut shells: Vec<Option<usize>> = shells.collect();
+        shells.reverse();
+        Taken { calls, shells }
+    }
+
+    /// Where a fetch and the shell that runs it stand: a later part of the same pipe, or the call around it.
+    fn runs_into_shell(&self, call: &Call<'_>) -> Option<Span> {
+        match call.around.taker {
+            Taker::Nobody => None,
+            Taker::Pipeline(pipeline) => {
+                let later = self.calls.partition_point(|other| other.span.start < call.span.end);
+                let shell = self.shells.get(later).copied().flatten().and_then(|index| self.calls.get(index))?;
+                (shell.span.end <= pipeline.end).then_some(Span::new(call.span.start, shell.span.end))
+            }
+            Taker::Call(around) => {
+                let first = self.calls.partition_point(|other| other.span.start < around.start);
+                let here = self.calls.iter().skip(first).take_while(|other| other.span.start == around.start);
+                let around = here.into_iter().find(|other| other.span == around)?;
+                let runs = matches!(program(around), "sh" | "bash" | "zsh" | "eval" | "source" | ".");
+                // `bash script "$(curl …)"` gives it to a script.
+                let first = around.words.iter().skip(1).find(|word| !word.starts_with('-'))?;
+                (runs && ["$(", "<(", "`"].iter().any(|opens| first.starts_with(opens))).then_some(around.span)
+            }
+        }
+    }
+}
+
+/// The host outside of the stack that is asked by plain http.
+fn plain<'t>(call: &Call<'t>) -> Option<(&'t str, Span)> {
+    call.words.iter().zip(&call.places).skip(1).find_map(|(word, place)| {
+        let authority = word.strip_prefix("http://")?.split(['/', '?', '#']).next()?;
+        let host = authority.rsplit('@').next()?.split(':').next()?;
+        is_outside(host).then_some((host, *place))
+    })
+}
+
+fn is_outside(host: &str) -> bool {
+    const INSIDE: &[&str] = &[
+        "local", "localhost", "internal", "svc", "cluster", "lan", "home", "corp", "intranet", "private", "test",
+        "consul", "docker", "invalid", "example", "company", "mycompany", "yourcompany", "yourdomain", "domain",
+        "acme", "arpa",
+    ];
+    // `shop.default.svc`, `redis.shop`: the last label of a name in the world has a registry behind it.
+    const PUBLIC: &[&str] = &[
+        "com", "org", "net", "io", "dev", "co", "app", "cloud", "de", "eu", "uk", "us", "fr", "sh", "me", "info", "ai",
+    ];
+    if let Ok(address) = host.parse::<std::net::Ipv4Addr>() {
+        let shared = matches!(address.octets(), [0, ..] | [100, 64..=127, ..]);
+        return !(address.is_private() || address.is_loopback() || address.is_link_local() || shared);
+    }
+    // Variables and placeholders as well: nobody knows what they stand for.
+    let name = |label: &str| !label.is_empty() && label.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-');
+    let is_public = host.rsplit_once('.').is_some_and(|(_, last)| PUBLIC.contains(&last));
+    is_public && host.split('.').all(|label| name(label) && !INSIDE.contains(&label))
+}
+
+#[cfg(test)]
+mod tests {
+    fn page(block: &str) -> String {
+        format!("# T\n\n```bash\n{block}\n```\n")
+    }
+
+    cases! {
+        rb303,
+        bad: [
+            &page("cd /x && curl -sSL https://get.shop.io | sudo bash -s -- -y") => [(4, 10)],
+            &page("wget -qO- https://x.io/y.py | python3 -") => [(4, 1)],
+            &page("bash <(curl -s https://x.io/y.sh)") => [(4, 1)],
+            &page("sh -c \"$(curl -fsSL https://x.io/y.sh)\"") => [(4, 1)],
+            &page("curl -s http://get.shop.io/tool -o tool") => [(4, 9)],
+            &page("wget http://203.0.113.7/x") => [(4, 6)],
+        ],
+        good: [
+            &page("curl -s https://x.io/y | jq . | tee bash.txt"),
+            &page("curl -s https://x.io/y | python3 -m json.tool\ncurl -s x | python3 -c 'import sys'"),
+            &page("curl http://localhost:8080/ http://checkout:8080 http://10.1.2.3/ http://shop.default.svc.cluster.local/"),
+            &page("curl http://redis.shop:80/ http://api.example.com/ http://$HOST/ http://<host>/ http://169.254.169.254/"),
+            &page("X=$(curl -s https://x.io/y)\nbash run.sh \"$(curl -s https://x.io/y)\"\necho \"$(curl -s https://x.io)\""),
+            &page("curl -s https://x.io/y -o y.sh\nbash y.sh"),
+            &page("kubectl exec x -- sh -c 'ls' | sh -c cat"),
+        ],
+    }
+}

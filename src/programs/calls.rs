@@ -1,0 +1,653 @@
+//! The programs that a command runs, through everything that only runs another one (`sudo`, `docker compose exec`, `xargs`,
+//! `sh -c`, `ssh`): where the output of each leads, and what becomes of its exit code.
+
+use super::simple::{Simple, after_options, bare};
+use crate::bash::{Expansion, Redirect, SimpleCommand, Statement, StatementKind, Target, read};
+use crate::programs::{self, Answer, Call, Code, Filtered, Passes, Sink, Stage};
+use std::collections::{HashMap, HashSet};
+
+/// How deep shell text may stand in shell text.
+const DEEPEST: usize = 4;
+
+/// How many times its own length the functions of a text are read where they are called.
+const UNFOLDED: usize = 16;
+/// How many programs that only run another one may stand before a program.
+const MOST_WRAPPERS: usize = 16;
+
+/// What stands around a part of a command.
+#[derive(Debug, Clone, Copy)]
+struct Around<'a> {
+    stdout: Sink,
+    stderr: Sink,
+    code: Code,
+    filtered: Filtered,
+    stage: Option<Stage>,
+    /// The variable that takes its output.
+    into: Option<&'a str>,
+    /// Shell text on its standard input.
+    fed: Option<&'a str>,
+    depth: usize,
+    /// What tells the pipes of this text from those of others.
+    base: usize,
+}
+
+/// What of it decides what becomes of what a function runs.
+type AroundFunction = (Sink, Sink, Code, Filtered, usize);
+
+impl Around<'_> {
+    /// The part that matters to a function.
+    fn as_to_a_function(&self) -> AroundFunction {
+        (self.stdout, self.stderr, self.code, self.filtered, self.depth)
+    }
+}
+
+/// The work that a text may take, and whether it was read.
+struct Work {
+    /// How many bytes of functions may still be read where they are called: functions that call functions multiply the work.
+    left: usize,
+    /// Whether a part of it, or of a script in it, was not read as bash reads it.
+    unread: bool,
+}
+
+impl Work {
+    fn of(bytes: usize) -> Work {
+        Work { left: UNFOLDED.saturating_mul(bytes), unread: false }
+    }
+}
+
+/// The programs that shell text runs, in order, those of functions where they are called.
+pub fn calls(text: &str) -> Vec<Call> {
+    all(text, &mut Work::of(text.len()))
+}
+
+/// Whether shell text, or a script that it hands to a shell, may call more than [`calls`] sees.
+pub fn hides_calls(text: &str) -> bool {
+    let mut work = Work::of(text.len());
+    all(text, &mut work);
+    work.unread
+}
+
+fn all(text: &str, work: &mut Work) -> Vec<Call> {
+    let around = Around {
+        stdout: Sink::Stdout,
+        stderr: Sink::Stderr,
+        code: Code::Kept,
+        filtered: Filtered::No,
+        stage: None,
+        into: None,
+        fed: None,
+        depth: 0,
+        base: 0,
+    };
+    let mut calls = within(text, around, work);
+    // What a variable took is seen where it is shown: behind it, or else in a loop before it.
+    let mut said: HashMap<String, Vec<usize>> = HashMap::new();
+    for (at, call) in calls.iter().enumerate() {
+        call.said().for_each(|name| said.entry(name.to_string()).or_default().push(at));
+    }
+    for at in 0..calls.len() {
+        let Some(places) = calls.get(at).and_then(|call| said.get(call.into.as_ref()?)) else { continue };
+        let behind = places.get(places.partition_point(|place| *place <= at)).or(places.first());
+        let shown = behind.and_then(|place| calls.get(*place)).map(|call| call.stdout);
+        if let (Some(sink), Some(call)) = (shown, calls.get_mut(at)) {
+            call.stdout = sink;
+        }
+    }
+    calls
+}
+
+/// The functions that shell text defines, as text that defines them again.
+pub fn functions<'t>(texts: impl Iterator<Item = &'t str>) -> String {
+    let mut out = String::new();
+    for text in texts.filter(|text| text.contains("()") || text.contains("function ")) {
+        let defined = |statement: &&Statement| matches!(statement.kind, StatementKind::Function { .. });
+        for statement in read(text).statements.iter().filter(defined) {
+            out.push_str(text.get(statement.span.start..statement.span.end).unwrap_or_default());
+            out.push('\n');
+        }
+    }
+    out
+}
+
+/// The first error that a program of shell text answered, where its exit code, which is 0, cannot tell of it.
+pub fn answered(text: &str, stdout: &str, stderr: &str) -> Option<Answer> {
+    programs::error_among(&calls(text), stdout, stderr)
+}
+
+/// Reads which programs the commands of a page run, with the work that they may take together.
+pub struct Calls(Work);
+
+impl Calls {
+    /// For a page of so many bytes.
+    pub fn of_page(bytes: usize) -> Calls {
+        Calls(Work::of(bytes))
+    }
+
+    /// The programs that a shell command of it runs.
+    pub fn of(&mut self, text: &str) -> Vec<Call> {
+        all(text, &mut self.0)
+    }
+}
+
+fn within(text: &str, around: Around<'_>, work: &mut Work) -> Vec<Call> {
+    let script = read(text);
+    work.unread |= script.stopped.is_some() || script.odd.is_some();
+    let mut functions = HashMap::new();
+    for statement in script.all() {
+        if let StatementKind::Function { name, body } = &statement.kind {
+            functions.insert(name.as_str(), &**body);
+        }
+    }
+    let mut walk = Walk { text, functions, known: HashSet::new(), work, found: Vec::new() };
+    walk.sequence(&script.statements, around);
+    let mut found = walk.found;
+    found.sort_by_key(|(at, _)| *at);
+    found.into_iter().flat_map(|(_, calls)| calls).collect()
+}
+
+/// A walk through everything that a text runs.
+struct Walk<'w> {
+    text: &'w str,
+    functions: HashMap<&'w str, &'w Statement>,
+    /// Which functions were read, and with what around them.
+    known: HashSet<(usize, AroundFunction)>,
+    work: &'w mut Work,
+    found: Vec<(usize, Vec<Call>)>,
+}
+
+impl<'w> Walk<'w> {
+    fn written(&self, statement: &Statement) -> &'w str {
+        self.text.get(statement.span.start..statement.span.end).unwrap_or_default()
+    }
+
+    /// One after the other: only the last one's exit code is seen.
+    fn sequence(&mut self, statements: &'w [Statement], around: Around<'w>) {
+        for (i, statement) in statements.iter().enumerate() {
+            self.statement(statement, if i + 1 == statements.len() { around } else { lost(around) });
+        }
+    }
+
+    fn statement(&mut self, statement: &'w Statement, around: Around<'w>) {
+        self.substituted(statement, around);
+        match &statement.kind {
+            StatementKind::Simple(command) if command.is_call() => self.call(statement, command, around),
+            StatementKind::Simple(_) | StatementKind::Test(_) | StatementKind::Arithmetic(_) => {}
+            StatementKind::Function { .. } => {}
+            StatementKind::AndOr(first, rest) => self.list(first, rest, around),
+            StatementKind::Pipeline(stages) => self.pipeline(stages, around, false),
+            StatementKind::Not(inner) => match &inner.kind {
+                // A program that fails in there must not count as the answer that is wanted.
+                StatementKind::Pipeline(stages) => {
+                    self.pipeline(stages, Around { code: Code::Asked, ..around }, true);
+                }
+                _ => self.statement(inner, Around { code: Code::Asked, ..around }),
+            },
+            // Nobody sees the exit code of what runs in the background.
+            StatementKind::Background(inner) => self.statement(inner, lost(around)),
+            StatementKind::Redirected(inner, redirects) => {
+                let (stdout, stderr) = redirected(redirects, self.text, (around.stdout, around.stderr));
+                self.statement(inner, Around { stdout, stderr, ..around });
+            }
+            StatementKind::Group { body, .. } => self.sequence(body, around),
+            StatementKind::If(branches, rest) => {
+                for (condition, body) in branches {
+                    condition.iter().for_each(|one| self.statement(one, Around { code: Code::Asked, ..around }));
+                    self.sequence(body, around);
+                }
+                self.sequence(rest, around);
+            }
+            StatementKind::Loop { until, condition, body } => {
+                let code = if *until { Code::Asked } else { Code::AskedAgain };
+                condition.iter().for_each(|one| self.statement(one, Around { code, ..around }));
+                self.sequence(body, lost(around));
+            }
+            StatementKind::For { body, .. } => self.sequence(body, lost(around)),
+            StatementKind::Case(_, items) => items.iter().for_each(|item| self.sequence(item, around)),
+        }
+    }
+
+    /// A simple command, or what its function runs.
+    fn call(&mut self, statement: &'w Statement, command: &'w SimpleCommand, around: Around<'w>) {
+        let name = Simple::of(command.written(self.text)).program();
+        let Some(body) = self.functions.get(name).copied().filter(|_| around.depth < DEEPEST) else {
+            let fed = around.fed.or_else(|| heredoc(command, self.text));
+            let calls = called(statement, command, self.text, Around { fed, ..around }, self.work);
+            return self.found.push((statement.span.start, calls));
+        };
+        let left = self.work.left.checked_sub(body.span.end - body.span.start);
+        let is_new = self.known.insert((body.span.start, around.as_to_a_function()));
+        // What it runs is known by then, and it stands among the calls already.
+        if left.is_some() || is_new {
+            self.work.left = left.unwrap_or_default();
+            self.statement(body, Around { depth: around.depth + 1, ..around });
+        }
+    }
+
+    /// What stands in the `$(…)`, `` `…` `` and `<(…)` of a statement, each with what becomes of its output.
+    fn substituted(&mut self, statement: &'w Statement, around: Around<'w>) {
+        let own = statement.simple();
+        let program = own.map_or("", |command| Simple::of(command.written(self.text)).program());
+        let shows = matches!(program, "echo" | "printf");
+        let compares = matches!(statement.kind, StatementKind::Test(_)) || matches!(program, "test" | "[");
+        let code = match around.code {
+            // Whether there is something to compare is what is asked.
+            _ if compares => Code::Waived,
+            code if own.is_some_and(|command| command.words.is_empty()) => code,
+            Code::Asked | Code::AskedAgain | Code::Waived => Code::Waived,
+            Code::Replaced => Code::Replaced,
+            Code::Kept | Code::Lost => Code::Lost,
+        };
+        let redirects = own.map_or(&[][..], |command| &command.redirects);
+        let shown = redirected(redirects, self.text, (around.stdout, around.stderr)).0;
+        let stdout = if shows { shown } else { Sink::Piped };
+        let inner = Around { stdout, code, stage: None, fed: None, filtered: Filtered::No, ..around };
+        let assigned = own.map_or(&[][..], |command| &command.assignments);
+        for assignment in assigned {
+            let inside = assignment.values.iter().flat_map(|value| &value.inside).collect();
+            for statements in Expansion::commands(inside) {
+                self.sequence(statements, Around { into: Some(&assignment.name), ..inner });
+            }
+        }
+        let declares = own.is_some_and(SimpleCommand::declares);
+        let words = own.map_or(&[][..], |command| &command.words);
+        for word in words {
+            let into = word.raw.split_once('=').filter(|_| declares).map(|(name, _)| name);
+            for statements in Expansion::commands(word.inside.iter().collect()) {
+                self.sequence(statements, Around { into, ..inner });
+            }
+        }
+        let others = match own {
+            Some(_) => Expansion::commands(redirects.iter().flat_map(Redirect::inside).collect()),
+            None => statement.substituted(),
+        };
+        others.into_iter().for_each(|statements| self.sequence(statements, Around { into: None, ..inner }));
+    }
+
+    /// `a && b || c`, of which each is asked for the ones before.
+    fn list(&mut self, first: &'w Statement, rest: &'w [(bool, Statement)], mut around: Around<'w>) {
+        for (or, right) in rest.iter().rev() {
+            let behind = self.written(right);
+            let leaves = ["break", "continue", "return", "exit"].iter().any(|word| behind.starts_with(word));
+            let code = match around.code {
+                _ if *or && matches!(behind, "true" | ":") => Code::Waived,
+                Code::Waived => Code::Waived,
+                // One of several answers that a condition is made of.
+                Code::Asked | Code::AskedAgain => Code::AskedAgain,
+                _ if *or => Code::Replaced,
+                // A loop that is left when it worked.
+                Code::Lost if leaves => Code::Asked,
+                code => code,
+            };
+            let of_right = if around.code == Code::Asked { Code::AskedAgain } else { around.code };
+            self.statement(right, Around { code: of_right, ..around });
+            around.code = code;
+        }
+        self.statement(first, around);
+    }
+
+    /// `a | b`: what is written before a pipe goes into it, unless all behind it only hand it on.
+    fn pipeline(&mut self, stages: &'w [(Statement, bool)], around: Around<'w>, negated: bool) {
+        let (mut stdout, mut filtered) = (around.stdout, around.filtered);
+        let pipe = around.base + stages.first().map_or(0, |(stage, _)| stage.span.start);
+        // Whether all that stands behind exits with 0 whatever it is given.
+        let mut judged = false;
+        for (i, (stage, both)) in stages.iter().enumerate().rev() {
+            let of_last = i + 1 == stages.len();
+            let stderr = if *both { stdout } else { around.stderr };
+            let code = match around.code {
+                code if of_last => code,
+                _ if negated => Code::Asked,
+                Code::Asked | Code::AskedAgain if judged => Code::Waived,
+                _ => lost(around).code,
+            };
+            let stage_of = Some(Stage { pipe, at: i });
+            self.statement(stage, Around { stdout, stderr, code, filtered, stage: stage_of, ..around });
+            let Some(command) = stage.simple().filter(|command| command.is_call()) else {
+                (stdout, judged) = (Sink::Piped, true);
+                continue;
+            };
+            stdout = redirected(&command.redirects, self.text, (stdout, stderr)).0;
+            match programs::passes(&command.written(self.text)) {
+                Passes::All => {}
+                Passes::Lines => filtered = if filtered == Filtered::Cut { filtered } else { Filtered::Lines },
+                Passes::End => filtered = Filtered::Cut,
+                Passes::Nothing if stdout != Sink::Piped => stdout = Sink::File,
+                Passes::Nothing => {}
+                Passes::Judged => (stdout, judged) = (Sink::Piped, true),
+            }
+        }
+    }
+}
+
+/// The here-document of a command.
+fn heredoc<'a>(command: &SimpleCommand, text: &'a str) -> Option<&'a str> {
+    command.redirects.iter().find_map(|redirect| match &redirect.to {
+        Target::Text { body: Some(body), .. } => text.get(body.start..body.end),
+        _ => None,
+    })
+}
+
+fn lost(around: Around<'_>) -> Around<'_> {
+    let code = match around.code {
+        Code::Kept | Code::Lost | Code::Replaced => Code::Lost,
+        asked => asked,
+    };
+    Around { code, ..around }
+}
+
+/// Where the streams lead behind redirections, which bash takes from left to right.
+fn redirected(redirects: &[Redirect], text: &str, (mut stdout, mut stderr): (Sink, Sink)) -> (Sink, Sink) {
+    for redirect in redirects.iter().filter(|redirect| !redirect.is_input()) {
+        let written = text.get(redirect.span.start..redirect.span.end).unwrap_or_default();
+        let rest = written.trim_start_matches(|c: char| c.is_ascii_digit());
+        let stream = &written[..written.len() - rest.len()];
+        let target = rest.trim_start_matches(['>', '|', '&']).trim();
+        let joins = rest.starts_with(">&") && target.starts_with(['1', '2', '-']);
+        let both = rest.starts_with('&') || rest.starts_with(">&") && !joins;
+        let sink = match target {
+            "1" if joins => stdout,
+            "2" if joins => stderr,
+            "/dev/stdout" => stdout,
+            "/dev/stderr" => stderr,
+            _ => Sink::File,
+        };
+        match stream {
+            _ if both => (stdout, stderr) = (sink, sink),
+            "" | "1" => stdout = sink,
+            "2" => stderr = sink,
+            _ => {}
+        }
+    }
+    (stdout, stderr)
+}
+
+/// A simple command: the program that it names, and those that this one runs.
+fn called(
+    statement: &Statement,
+    command: &SimpleCommand,
+    text: &str,
+    around: Around<'_>,
+    work: &mut Work,
+) -> Vec<Call> {
+    let (stdout, stderr) = redirected(&command.redirects, text, (around.stdout, around.stderr));
+    let around = Around { stdout, stderr, ..around };
+    let mut found = Vec::new();
+    let mut next = Some(Simple::of(command.written(text)));
+    while let Some(simple) = next.take().filter(|_| found.len() < MOST_WRAPPERS) {
+        let simple = bare(simple);
+        if simple.words.is_empty() {
+            break;
+        }
+        let words: Vec<String> = simple.words.iter().map(|word| plain(word)).collect();
+        let name = simple.program();
+        if let Some(script) = script(name, &simple).or_else(|| script_on_input(name, &simple, around.fed)) {
+            match around.depth < DEEPEST {
+                true => {
+                    let base = (around.base + statement.span.start + 1) << 16;
+                    // What is fed goes to what the script runs, unless it is the script.
+                    let fed = around.fed.filter(|fed| *fed != script);
+                    found.extend(within(&script, Around { depth: around.depth + 1, base, fed, ..around }, work));
+                }
+                false => {
+                    work.unread = true;
+                    found.clear();
+                }
+            }
+            break;
+        }
+        // A wrapper is known by what it runs; one that can fail by itself (`docker compose exec`) stands beside it.
+        next = match programs::wrapper(name).filter(|wrapper| wrapper.feeds) {
+            Some(wrapper) => {
+                let valued: Vec<&str> = wrapper.valued.iter().map(String::as_str).collect();
+                let rest = after_options(simple.arguments(), &valued);
+                Some(Simple { words: rest.to_vec(), ..simple.clone() }).filter(|inner| !inner.words.is_empty())
+            }
+            None => simple.inner().or_else(|| of_run(&simple)),
+        };
+        let Around { code, filtered, stage, .. } = around;
+        let into = around.into.map(str::to_string);
+        found.push(Call { words, stdout, stderr, code, filtered, stage, into });
+    }
+    found
+}
+
+/// `docker compose run --rm SERVICE command`.
+fn of_run<'a>(simple: &Simple<'a>) -> Option<Simple<'a>> {
+    let arguments = simple.arguments();
+    let compose = simple.program() == "docker-compose" || arguments.contains(&"compose");
+    let at = arguments.iter().position(|word| *word == "run").filter(|_| compose)?;
+    let valued =
+        ["-e", "--env", "-v", "--volume", "-p", "--publish", "-u", "--user", "-w", "--workdir", "--name", "-l"];
+    let words = after_options(arguments.get(at + 1..)?, &valued).get(1..)?;
+    (!words.is_empty()).then(|| Simple { words: words.to_vec(), ..simple.clone() })
+}
+
+/// The shell text that a program is given: behind `-c`, or its words (`ssh HOST …`, `eval …`).
+fn script(name: &str, simple: &Simple<'_>) -> Option<String> {
+    let script = programs::script(name)?;
+    let arguments = simple.arguments();
+    if let Some(letter) = script.switch {
+        let given = |word: &&str| word.starts_with('-') && !word.starts_with("--") && word.contains(letter);
+        let at = arguments.iter().position(|word| given(word) || *word == "--command")?;
+        return arguments.get(at + 1).map(|text| plain(text));
+    }
+    let valued: Vec<&str> = script.valued.iter().map(String::as_str).collect();
+    let words = after_options(arguments, &valued).get(script.operands..)?;
+    let words: Vec<String> = words.iter().map(|word| plain(word)).collect();
+    (!words.is_empty()).then(|| words.join(" "))
+}
+
+/// The shell text that a shell reads from its standard input: `bash <<EOF`, `sh -s`, `ssh HOST <<EOF`.
+fn script_on_input(name: &str, simple: &Simple<'_>, fed: Option<&str>) -> Option<String> {
+    let script = programs::script(name).filter(|_| name != "eval")?;
+    let valued: Vec<&str> = script.valued.iter().map(String::as_str).collect();
+    let behind = after_options(simple.arguments(), &valued);
+    let reads = behind.len() <= script.operands || script.switch.is_some() && simple.arguments().contains(&"-s");
+    fed.filter(|_| reads || matches!(name, "su" | "runuser")).map(str::to_string)
+}
+
+/// A word without its quotes, expansions as they stand there.
+fn plain(word: &str) -> String {
+    let mut out = String::with_capacity(word.len());
+    let mut quote = None;
+    let mut chars = word.chars().peekable();
+    while let Some(c) = chars.next() {
+        match (quote, c) {
+            (None, '\'' | '"') => quote = Some(c),
+            (Some(open), c) if c == open => quote = None,
+            (None, '\\') => out.extend(chars.next()),
+            (Some('"'), '\\') => match chars.peek() {
+                Some('"' | '\\' | '$' | '`') => out.extend(chars.next()),
+                _ => out.push('\\'),
+            },
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(text: &str) -> Vec<String> {
+        let sink = |sink: Sink, own: Sink| match sink {
+            sink if sink == own => "",
+            Sink::Stdout => "out",
+            Sink::Stderr => "err",
+            Sink::Piped => "pipe",
+            Sink::File => "file",
+        };
+        let of = |call: Call| {
+            let (out, err) = (sink(call.stdout, Sink::Stdout), sink(call.stderr, Sink::Stderr));
+            let code = format!("{:?}", call.code).to_lowercase();
+            let tail: Vec<String> = [("1", out), ("2", err)]
+                .iter()
+                .filter(|(_, to)| !to.is_empty())
+                .map(|(stream, to)| format!("{stream}>{to}"))
+                .chain((code != "kept").then_some(code))
+                .chain((call.filtered != Filtered::No).then(|| format!("{:?}", call.filtered).to_lowercase()))
+                .chain(call.into.map(|variable| format!("into {variable}")))
+                .collect();
+            let tail = if tail.is_empty() { String::new() } else { format!("  [{}]", tail.join(" ")) };
+            format!("{}{tail}", call.words.join(" "))
+        };
+        calls(text).into_iter().map(of).collect()
+    }
+
+    #[test]
+    fn output_is_followed_to_where_it_ends() {
+        for (text, expected) in [
+            ("a x 'y z'", &["a x y z"][..]),
+            ("a > f", &["a  [1>file]"]),
+            ("a > /dev/null 2>&1", &["a  [1>file 2>file]"]),
+            ("a 2>&1 > f", &["a  [1>file 2>out]"]),
+            ("a &> f", &["a  [1>file 2>file]"]),
+            ("a >&2", &["a  [1>err]"]),
+            ("a 2>&1", &["a  [2>out]"]),
+            ("a < f", &["a"]),
+            ("a <<X\nb\nX", &["a"]),
+            ("a | b", &["a  [1>pipe lost]", "b"]),
+            ("a |& b", &["a  [1>pipe 2>pipe lost]", "b"]),
+            ("a 2>&1 | b", &["a  [1>pipe 2>pipe lost]", "b"]),
+            ("a 2>/dev/null | b | c", &["a  [1>pipe 2>file lost]", "b  [1>pipe lost]", "c"]),
+            ("a | tee log", &["a  [lost]", "tee log"]),
+            ("a | tee log | grep x", &["a  [1>pipe lost]", "tee log  [1>pipe lost]", "grep x"]),
+            ("a | cat x", &["a  [1>pipe lost]", "cat x"]),
+            ("a | b > f", &["a  [1>pipe lost]", "b  [1>file]"]),
+            ("a && b > f", &["a", "b  [1>file]"]),
+            ("{ a; b; } > f", &["a  [1>file lost]", "b  [1>file]"]),
+            ("(a; b) 2>&1 | c", &["a  [1>pipe 2>pipe lost]", "b  [1>pipe 2>pipe lost]", "c"]),
+            ("f() { a; }", &[]),
+            ("a | head -3", &["a  [lost lines]", "head -3"]),
+            ("a | tail -1 | sort", &["a  [lost cut]", "tail -1  [lost lines]", "sort"]),
+            ("a | grep -v x", &["a  [lost lines]", "grep -v x"]),
+            ("a | wc -l", &["a  [1>file lost]", "wc -l"]),
+            ("a | grep x | wc -l", &["a  [1>pipe lost]", "grep x  [1>file lost]", "wc -l"]),
+        ] {
+            assert_eq!(shown(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn exit_codes_are_followed_to_where_they_are_seen() {
+        for (text, expected) in [
+            ("a && b || c", &["a  [replaced]", "b  [replaced]", "c"][..]),
+            ("a || true", &["a  [waived]", "true"]),
+            ("a && b || :", &["a  [waived]", "b  [waived]", ":"]),
+            ("! a", &["a  [asked]"]),
+            ("for i in 1 2; do a; b; done", &["a  [lost]", "b  [lost]"]),
+            ("for i in 1 2; do a && break; sleep 1; done", &["a  [asked]", "break  [lost]", "sleep 1  [lost]"]),
+            ("for i in 1 2; do a && b; done", &["a  [lost]", "b  [lost]"]),
+            ("until a; do b; done", &["a  [asked]", "b  [lost]"]),
+            ("if a; then b; c; elif d; then e; else f; fi", &["a  [asked]", "b  [lost]", "c", "d  [asked]", "e", "f"]),
+            ("a &", &["a  [lost]"]),
+            ("case x in y) a; b;; esac", &["a  [lost]", "b"]),
+            ("while read x; do a $x; done < f", &["read x  [askedagain]", "a $x  [lost]"]),
+            ("a | while read x; do b; done", &["a  [1>pipe lost]", "read x  [askedagain]", "b  [lost]"]),
+        ] {
+            assert_eq!(shown(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_condition_is_asked_by_what_decides_it() {
+        for (text, expected) in [
+            ("until a && b; do c; done", &["a  [askedagain]", "b  [askedagain]", "c  [lost]"][..]),
+            ("while ! a; do c; done", &["a  [asked]", "c  [lost]"]),
+            ("if a | grep -q x; then b; fi", &["a  [1>pipe waived]", "grep -q x  [asked]", "b"]),
+            ("if a | tail -1; then b; fi", &["a  [asked cut]", "tail -1  [asked]", "b"]),
+            ("if [ -n \"$(a)\" ]; then b; fi", &["a  [1>pipe waived]", "b"]),
+        ] {
+            assert_eq!(shown(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn substitutions_run_what_stands_in_them() {
+        for (text, expected) in [
+            ("X=$(a) b", &["b", "a  [1>pipe lost into X]"][..]),
+            ("X=$(a)", &["a  [1>pipe into X]"]),
+            ("X=`a | b`", &["a  [1>pipe lost into X]", "b  [1>pipe into X]"]),
+            ("X=$(a); echo \"$X\"", &["a  [lost into X]", "echo $X"]),
+            ("X=$(a); echo \"${X}\" >&2", &["a  [1>err lost into X]", "echo ${X}  [1>err]"]),
+            ("X=$(a); echo \"$XY\"", &["a  [1>pipe lost into X]", "echo $XY"]),
+            ("echo \"$(a)\"", &["echo $(a)", "a  [lost]"]),
+            ("export X=$(a)", &["a  [1>pipe lost into X]"]),
+            ("b $(a)", &["b $(a)", "a  [1>pipe lost]"]),
+            (
+                "b $(a 2>/dev/null || true)",
+                &["b $(a 2>/dev/null || true)", "a  [1>pipe 2>file waived]", "true  [1>pipe lost]"],
+            ),
+            ("for i in $(a); do b; done", &["a  [1>pipe lost]", "b  [lost]"]),
+            ("while read x; do b; done < <(a)", &["read x  [askedagain]", "b  [lost]", "a  [1>pipe lost]"]),
+            ("[ \"$(a)\" = x ] || b", &["a  [1>pipe waived]", "b"]),
+        ] {
+            assert_eq!(shown(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn functions_and_scripts_on_standard_input_run_what_they_hold() {
+        for (text, expected) in [
+            ("f() { a \"$1\"; b; }\nf x | c", &["a $1  [1>pipe lost]", "b  [1>pipe lost]", "c"][..]),
+            ("f() { f; }; f", &["f"]),
+            ("function f { a; }\nif f; then b; fi", &["a  [asked]", "b"]),
+            ("bash <<EOF\na\nb > f\nEOF", &["a  [lost]", "b  [1>file]"]),
+            ("ssh -p 22 host <<'EOF'\na\nEOF", &["a"]),
+            ("ssh host bash -s <<EOF\na | b\nEOF", &["a  [1>pipe lost]", "b"]),
+            ("sudo docker exec -i db sh <<EOF\na\nEOF", &["docker exec -i db sh", "a"]),
+            ("ssh host redis-cli <<EOF\nPING\nEOF", &["redis-cli"]),
+            ("bash fix.sh <<EOF\na\nEOF", &["bash fix.sh"]),
+            ("cat <<EOF\nbash\nEOF", &["cat"]),
+        ] {
+            assert_eq!(shown(text), expected, "{text}");
+        }
+        let before = functions(["f() { redis-cli X; }", "echo \"f()\"", "g() { f; }"].into_iter());
+        assert_eq!(shown(&format!("{before}g")), ["redis-cli X"]);
+    }
+
+    #[test]
+    fn programs_are_found_behind_what_runs_them() {
+        for (text, expected) in [
+            ("sudo -u x timeout -k 1 5 a", &["a"][..]),
+            ("env A=1 /usr/bin/a b", &["/usr/bin/a b"]),
+            ("A=1 a b", &["a b"]),
+            ("sh -c 'a; b | c'", &["a  [lost]", "b  [1>pipe lost]", "c"]),
+            ("bash -ec \"a 'x y'\"", &["a x y"]),
+            ("su - postgres -c 'psql -f x'", &["psql -f x"]),
+            ("runuser -u postgres -- psql -f x", &["psql -f x"]),
+            ("gosu postgres psql -f x", &["psql -f x"]),
+            ("ssh -p 22 host redis-cli x", &["redis-cli x"]),
+            ("ssh host 'a && b'", &["a", "b"]),
+            ("eval a b", &["a b"]),
+            (
+                "docker compose exec -T -u x cache redis-cli x",
+                &["docker compose exec -T -u x cache redis-cli x", "redis-cli x"],
+            ),
+            ("docker exec db sh -c 'psql -f x'", &["docker exec db sh -c psql -f x", "psql -f x"]),
+            ("docker compose run --rm db psql -f x", &["docker compose run --rm db psql -f x", "psql -f x"]),
+            ("kubectl exec -n a pod -- redis-cli x", &["kubectl exec -n a pod -- redis-cli x", "redis-cli x"]),
+            ("a | xargs -r -n 1 redis-cli del", &["a  [1>pipe lost]", "xargs -r -n 1 redis-cli del", "redis-cli del"]),
+            ("a | xargs -I{} sh -c 'b {}; c'", &["a  [1>pipe lost]", "xargs -I{} sh -c b {}; c", "b {}  [lost]", "c"]),
+        ] {
+            assert_eq!(shown(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn no_program_of_a_negated_pipe_goes_unasked() {
+        for text in ["! a | grep -q x", "if ! a | grep -q x; then b; fi"] {
+            let code = calls(text).iter().find(|call| call.program() == "a").map(|call| call.code);
+            assert_eq!(code, Some(Code::Asked), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_may_call_more_than_is_seen() {
+        let nested = "ssh db \"if [[ \\\"$X\\\" =~ ^(a|b)$ ]]; then dropdb shop; fi\"";
+        assert!(hides_calls(nested) && calls(nested).iter().any(|call| call.program() == "dropdb"));
+        assert!(hides_calls("ssh db \"time (dropdb $X)\"") && hides_calls("a )\nb"));
+        assert!(!hides_calls("ssh db 'ls | wc -l'; if a; then b; fi"));
+    }
+}

@@ -1,0 +1,97 @@
+//! What of a shell text goes on running when the text has ended: a job behind `&`, a program that detaches itself.
+
+use crate::bash::{StatementKind, read};
+
+/// Programs with the short options by which they detach themselves, or what they start.
+const DETACHING: &[(&str, &[&str])] = &[
+    ("docker", &["-d"]),
+    ("docker-compose", &["-d"]),
+    ("memcached", &["-d"]),
+    ("mosquitto", &["-d"]),
+    ("podman", &["-d"]),
+    ("screen", &["-d", "-dm", "-dmS"]),
+    ("start-stop-daemon", &["-b"]),
+    ("tmux", &["-d"]),
+];
+/// The long ones, of whatever program.
+const DETACH: [&str; 5] = ["--background", "--daemon", "--daemonize", "--detach", "--fork"];
+/// How deep scripts within scripts (`sh -c '…'`) are looked at.
+const DEEPEST: usize = 3;
+
+/// What leaves something running behind a shell text, as it is written (`&`, `nohup`, `docker -d`); `None` where nothing is
+/// seen to, and where the text waits for its jobs.
+pub fn left_running(text: &str) -> Option<String> {
+    within(text, DEEPEST)
+}
+
+fn within(text: &str, depth: usize) -> Option<String> {
+    let (script, mut found) = (read(text), None);
+    for statement in script.all() {
+        match &statement.kind {
+            StatementKind::Background(_) => found = found.or(Some("&".to_string())),
+            StatementKind::Simple(command) => {
+                let words = command.written(text);
+                let program = words.first().map(|word| word.rsplit('/').next().unwrap_or(word));
+                match program {
+                    Some("wait") => return None,
+                    Some(program @ ("nohup" | "setsid" | "daemonize" | "disown")) => {
+                        found = found.or(Some(program.to_string()))
+                    }
+                    Some(program) => {
+                        found = found.or_else(|| detaches(program, &words)).or_else(|| self::script(&words, depth))
+                    }
+                    None => {}
+                }
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// The option by which a program detaches.
+fn detaches(program: &str, words: &[&str]) -> Option<String> {
+    let own = DETACHING.iter().find(|(name, _)| *name == program).map_or(&[][..], |(_, options)| options);
+    let long = |word: &str| DETACH.contains(&word.split('=').next().unwrap_or(word));
+    let mut options = words.iter().skip(1).zip(words.iter().skip(2).map(Some).chain([None]));
+    let (option, _) = options.find(|(word, value)| {
+        let refused = word.ends_with("=no") || value.is_some_and(|value| *value == "no");
+        (own.contains(word) || long(word)) && !refused
+    })?;
+    Some(format!("{program} {option}"))
+}
+
+/// What a script behind `-c` leaves running.
+fn script(words: &[&str], depth: usize) -> Option<String> {
+    let at = words.iter().position(|word| *word == "-c")?;
+    let script = words.get(at + 1)?.trim_matches(['"', '\'']);
+    within(script, depth.checked_sub(1)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_outlives_its_script_is_found_and_what_does_not_is_left_alone() {
+        for (text, found) in [
+            ("while :; do redis-cli PING; done &", Some("&")),
+            ("nohup ./job > /dev/null 2>&1", Some("nohup")),
+            ("setsid sleep 100", Some("setsid")),
+            ("cd /tmp\n(sleep 1; ./job) > log 2>&1 &\necho started", Some("&")),
+            ("sh -c 'sleep 100 & echo on'", Some("&")),
+            ("f() { sleep 100 & }; f", Some("&")),
+            ("docker run -d x", Some("docker -d")),
+            ("redis-server --port 7000 --daemonize yes", Some("redis-server --daemonize")),
+            ("redis-server --daemonize no", None),
+            ("cut -d: -f1 /etc/passwd | tr -d x", None),
+            ("a && b || c; echo 'x & y' \"&\" > x 2>&1", None),
+            ("curl -d 'a=1&b=2' http://x/?a=1\\&b=2", None),
+            ("sleep 1 & sleep 1 & wait", None),
+            ("cat <<E\na & b\nE", None),
+            ("", None),
+        ] {
+            assert_eq!(left_running(text).as_deref(), found, "{text}");
+        }
+    }
+}

@@ -1,0 +1,893 @@
+//! What shell text does to the world: it only looks, it changes something, or it cannot be told, which counts as a change. A
+//! command that only looks runs without anybody having accepted it, so whatever is not understood here is unknown, and the
+//! people who write the texts may have read this.
+
+use crate::bash::{
+    self, Arithmetic, Assignment, EXPANDED, Expansion, FILLED, Holds, Redirect, ShellWord, SimpleCommand, Statement,
+    StatementKind, Target, Word, WordKind,
+};
+use crate::programs::{self, Effect, Input, Kind};
+use std::collections::{HashMap, HashSet};
+
+/// How deep shell text may stand in shell text.
+const DEEPEST: usize = 4;
+/// Programs that do not look at their standard input, whatever they are told.
+const DEAF: &str = "
+: [ cd curl date df du echo exit export false free hostname id journalctl ls lscpu netstat nproc printf ps pwd set sleep
+systemctl test true uname uptime vmstat whoami
+";
+/// How many programs that only run another one may stand before a program.
+const MOST_WRAPPERS: usize = 8;
+
+/// Programs of the shell that run something, or change what the words of later commands mean.
+const NEVER: &str = "
+. alias bind compgen complete compopt coproc enable fc flock getopts history let mapfile readarray readonly shopt source
+suspend trap unalias
+";
+/// Words that may set any variable.
+const SETS: &str = "read eval printf unset mapfile readarray getopts wait let";
+/// Variables that bash sets by itself.
+const SET_BY_BASH: &str = "
+_ COPROC DIRSTACK EPOCHREALTIME FUNCNAME HISTCMD MAPFILE OLDPWD OPTARG OPTIND PIPESTATUS PPID PWD REPLY SRANDOM
+";
+/// Variables that decide what programs run, or what a variable is: whole names, …
+const DANGEROUS: &str = "
+ALL_PROXY AWS_CA_BUNDLE AWS_SHARED_CREDENTIALS_FILE BASHPID CC CDPATH CLASSPATH EDITOR ENV EPOCHSECONDS GLOBIGNORE GNUPGHOME GREP HELM_PLUGINS HOME
+HTTPS_PROXY HTTP_PROXY IFS KUBERC KUBECONFIG LESS LESSCLOSE LESSKEY LESSKEYIN LESSOPEN LINENO
+MORE MYSQL_HOME NODE_OPTIONS NODE_PATH PAGER PATH PGOPTIONS PGSERVICEFILE PGSYSCONFDIR POSIXLY_CORRECT PROMPT_COMMAND PS0 PS1
+PS2 PS4 PSQLRC RANDOM SECONDS SHELL SHELLOPTS SSLKEYLOGFILE TERMINFO VAULT_ADDR VISUAL WGETRC all_proxy
+http_proxy https_proxy
+";
+/// … beginnings …
+const DANGEROUS_BEGINNINGS: &str = "
+ANSIBLE_ APACHE_ AWS_ENDPOINT AZURE_ BASH CASSANDRA_ CEPH_ CLOUDSDK_ CONTAINERS_ CQLSH_ DOCKER_ DYLD_ ERL_ GCONV GIT_ GLIBC_ KUBECTL_ KRB5 LD_ MALLOC_ MTR_ NODE_ NPM_CONFIG OPENSSL_ PERL PGBACKREST_
+PGSERVICE PGSSL PHP PIP_ PYTHON RABBITMQ_ RPM_ RUBY TF_ _JAVA npm_config
+";
+/// … and ends.
+const DANGEROUS_ENDS: &str = "_ASKPASS _BROWSER _COMMAND _EDITOR _PAGER _PLUGINS _PRELOAD _RSH _SHELL TOOL_OPTIONS";
+/// Ends of names that only matter to a program that gets them: `AWS_CONFIG_FILE`, `XDG_CONFIG_HOME`, `TAR_OPTIONS`.
+const DANGEROUS_TO_OTHERS: &str = "_CONFIG _CONFIG_DIR _CONFIG_FILE _CONFIG_HOME _FLAGS _HOME _OPTIONS _OPTS _PATH";
+
+/// Whether a format of `printf` has a `%n`, which sets a variable.
+fn counts(format: &str) -> bool {
+    format
+        .split('%')
+        .skip(1)
+        .any(|rest| rest.trim_start_matches(|c: char| "-+ #'.*hlLqjzt0123456789".contains(c)).starts_with('n'))
+}
+
+fn among(word: &str, list: &str) -> bool {
+    list.split_ascii_whitespace().any(|known| known == word)
+}
+
+/// The effect of shell text as it stands there; [`FILLED`](crate::bash::FILLED) in it is a word of which nothing is known.
+pub fn of_shell(text: &str) -> Effect {
+    of_script(text, Input::Nothing, 0, false)
+}
+
+/// Whether shell text only looks, and so is not meant to help.
+pub fn only_looks(text: &str) -> bool {
+    !text.trim().is_empty() && of_shell(text).kind == Kind::Looks
+}
+
+/// `posix`: it is not known which shell reads it, so that what others than bash read in another way is not understood. To dash
+/// `echo &> /dev/null reboot` are two commands.
+fn of_script(text: &str, input: Input<'_>, depth: usize, posix: bool) -> Effect {
+    const OF_BASH: [&str; 11] = ["[[", "((", "$'", "&>", "<<<", "|&", "<(", ">(", "+=", "function", "\\'"];
+    if depth > DEEPEST {
+        return Effect::unknown("shell text stands too deep in shell text");
+    }
+    let plain = text.replace("$((", "");
+    if let Some(sign) = OF_BASH.iter().find(|sign| posix && plain.contains(**sign)) {
+        return Effect::unknown(format!("not every shell reads `{sign}` alike"));
+    }
+    if text.contains("/dev/tcp/") || text.contains("/dev/udp/") {
+        return Effect::unknown("it opens a connection");
+    }
+    let statements = match bash::read(text).strict() {
+        Ok(statements) => statements,
+        Err(what) => {
+            return Effect { kind: Kind::Unreadable, because: format!("it could not be read as shell: {what}") };
+        }
+    };
+    let mut judge = Judge::of(depth, posix);
+    judge.note_all(&statements);
+    // What the commands of a script read is what it reads itself.
+    judge.input = match input {
+        Input::Nothing => Input::Nothing,
+        Input::Script => Input::Script,
+        _ => Input::Stream,
+    };
+    judge.all(&statements, judge.input, true);
+    judge.worst
+}
+
+/// Goes through everything that a text runs, and keeps the worst.
+struct Judge {
+    worst: Effect,
+    depth: usize,
+    posix: bool,
+    /// What the text itself has on its standard input.
+    input: Input<'static>,
+    /// Functions that the text defines: what they do counts where they are defined.
+    functions: HashSet<String>,
+    /// What the variables may hold that the text sets …
+    holds: HashMap<String, Holds>,
+    /// … and those that certainly were set here.
+    set: HashSet<String>,
+    /// Whether something sets variables that is not followed.
+    sets_others: bool,
+}
+
+impl Judge {
+    fn of(depth: usize, posix: bool) -> Judge {
+        let (functions, holds, set) = (HashSet::new(), HashMap::new(), HashSet::new());
+        let worst = Effect::looks();
+        Judge { worst, depth, posix, input: Input::Stream, functions, holds, set, sets_others: false }
+    }
+
+    /// What commands read that stand in others.
+    fn inherited(&self) -> Input<'static> {
+        if self.input == Input::Script { Input::Script } else { Input::Stream }
+    }
+
+    fn add(&mut self, effect: Effect) {
+        if effect.kind > self.worst.kind {
+            self.worst = effect;
+        }
+    }
+
+    fn unknown(&mut self, because: impl Into<String>) {
+        self.add(Effect::unknown(because));
+    }
+
+    fn note(&mut self, name: &str, holds: Holds) {
+        let known = self.holds.entry(name.to_string()).or_insert(holds);
+        *known = holds.or(*known);
+    }
+
+    /// What a variable certainly holds here.
+    fn held(&self, name: &String) -> Holds {
+        let own = self.set.contains(name) && !self.sets_others && !among(name, SET_BY_BASH);
+        self.holds.get(name).copied().filter(|_| own).unwrap_or(Holds::ANYTHING)
+    }
+
+    /// A word, in which variables that are known are no options and no several words.
+    fn word(&self, piece: &ShellWord) -> Word {
+        let known = piece.variables.as_ref().filter(|names| !names.is_empty());
+        let mut word = piece.word.clone();
+        if known.is_some_and(|names| names.iter().all(|name| self.held(name).word)) {
+            if word.text.starts_with(EXPANDED) {
+                word.text.insert(0, 'x');
+            }
+            word.kind = WordKind::Held;
+        }
+        word
+    }
+
+    /// Notes what is defined and set anywhere.
+    fn note_all(&mut self, statements: &[Statement]) {
+        for statement in Statement::all(statements) {
+            match &statement.kind {
+                StatementKind::Simple(call) => {
+                    call.assignments.iter().for_each(|assignment| self.note(&assignment.name, given(assignment)));
+                    // `time read x`, `eval 'x=y'`, `printf '%n' x`: it is not followed which variable is set.
+                    self.sets_others |= call.words.iter().any(|piece| among(&piece.word.text, SETS));
+                    // `export x=y`
+                    if ["read", "export", "declare", "local", "typeset", "command", "builtin"].contains(&call.first()) {
+                        let names = call.words.iter().map(|piece| piece.raw.split('=').next().unwrap_or_default());
+                        names.for_each(|name| self.note(name, Holds::ANYTHING));
+                    }
+                }
+                StatementKind::For { name, words, .. } => {
+                    // Without words it counts: `for ((…))`.
+                    let counts = Holds { number: true, word: false };
+                    self.note(name, words.iter().map(|word| word.holds(true)).reduce(Holds::or).unwrap_or(counts));
+                }
+                StatementKind::Function { name, .. } => {
+                    self.functions.insert(name.clone());
+                }
+                _ => {}
+            }
+            self.note_set(statement.expansions());
+        }
+    }
+
+    fn note_set(&mut self, expansions: Vec<&Expansion>) {
+        for expansion in expansions {
+            match expansion {
+                Expansion::Sets(name) => self.note(name, Holds::ANYTHING),
+                Expansion::Arithmetic(computed) => self.note_set(computed.inside.iter().collect()),
+                Expansion::Commands(_) => {}
+            }
+        }
+    }
+
+    /// `certain`: they run one after the other, whatever happens, in the shell itself.
+    fn all(&mut self, statements: &[Statement], input: Input<'_>, certain: bool) {
+        statements.iter().for_each(|statement| self.statement(statement, input, certain));
+    }
+
+    fn statement(&mut self, statement: &Statement, input: Input<'_>, certain: bool) {
+        // Of a text that several read, each gets a part.
+        let shared = if matches!(input, Input::Text(_)) { Input::Stream } else { input };
+        match &statement.kind {
+            StatementKind::Simple(call) => {
+                self.call(call, input);
+                if certain && call.words.is_empty() {
+                    self.set.extend(call.assignments.iter().map(|assignment| assignment.name.clone()));
+                }
+            }
+            StatementKind::AndOr(first, rest) => {
+                self.statement(first, input, certain);
+                rest.iter().for_each(|(_, part)| self.statement(part, shared, false));
+            }
+            StatementKind::Not(inner) => self.statement(inner, input, certain),
+            StatementKind::Background(inner) => self.statement(inner, shared, false),
+            StatementKind::Redirected(inner, redirects) => {
+                let input = self.redirects(redirects, input);
+                self.statement(inner, if matches!(input, Input::Text(_)) { Input::Stream } else { input }, false);
+            }
+            StatementKind::Pipeline(stages) => {
+                let mut input = input;
+                for (stage, _) in stages {
+                    self.statement(stage, input, false);
+                    // `echo | openssl …` hands on nothing that means anything.
+                    let says_nothing = stage.simple().is_some_and(|call| {
+                        call.redirects.is_empty()
+                            && matches!(&call.words[..], [word] if word.word.is("echo") || word.word.is("true"))
+                    });
+                    input = if says_nothing { Input::Nothing } else { Input::Stream };
+                }
+            }
+            StatementKind::For { name, words, computed, body } => {
+                computed.iter().take(1).for_each(|first| self.arithmetic(first));
+                self.name(name, false);
+                words.iter().for_each(|word| self.inside(&word.inside));
+                let first = self.set.insert(name.clone());
+                computed.iter().skip(1).for_each(|computed| self.arithmetic(computed));
+                self.all(body, shared, false);
+                // Without a word to go through it was not set.
+                if first {
+                    self.set.remove(name);
+                }
+            }
+            StatementKind::Case(words, _) => {
+                statement.parts().into_iter().for_each(|part| self.statement(part, shared, false));
+                self.test(words);
+            }
+            StatementKind::Arithmetic(computed) => self.arithmetic(computed),
+            StatementKind::Test(words) => self.test(words),
+            StatementKind::Function { name, body } => {
+                // Whether it is defined when a word is its name, and what variables hold then, is not followed.
+                self.unknown(format!("it defines the function `{name}`"));
+                self.statement(body, self.inherited(), false);
+            }
+            StatementKind::Group { .. } | StatementKind::If(..) | StatementKind::Loop { .. } => {
+                statement.parts().into_iter().for_each(|part| self.statement(part, shared, false));
+            }
+        }
+    }
+
+    fn call(&mut self, call: &SimpleCommand, input: Input<'_>) {
+        let input = self.redirects(&call.redirects, input);
+        for assignment in &call.assignments {
+            self.name(&assignment.name, !call.words.is_empty());
+            assignment.values.iter().for_each(|value| self.inside(&value.inside));
+        }
+        call.words.iter().for_each(|piece| self.inside(&piece.inside));
+        let Some(first) = call.words.first() else { return };
+        let words: Vec<Word> = call.words.iter().map(|piece| self.word(piece)).collect();
+        match first.raw.as_str() {
+            "[" => self.bracket(call.words.get(1..).unwrap_or_default(), true),
+            "test" => self.bracket(call.words.get(1..).unwrap_or_default(), false),
+            "export" | "declare" | "local" | "typeset" | "unset" => {
+                self.declaration(first, call.words.get(1..).unwrap_or_default())
+            }
+            "exec" if call.redirects.iter().any(|one| one.is_input()) => {
+                self.unknown("it changes what later commands read");
+            }
+            "wait" if call.words.iter().skip(1).all(|piece| piece.raw == "$!") => {}
+            _ => self.add(self.of_words(&words, input, 0)),
+        }
+    }
+
+    /// What is written somewhere; what is read instead of the input.
+    fn redirects<'a>(&mut self, redirects: &'a [Redirect], mut input: Input<'a>) -> Input<'a> {
+        let mut texts = 0;
+        for redirect in redirects {
+            self.inside(redirect.inside());
+            match &redirect.to {
+                Target::Write(piece) => self.write(&piece.word),
+                Target::Read(piece) if piece.word.is("/dev/null") => input = Input::Nothing,
+                Target::Read(piece) => {
+                    let word = &piece.word;
+                    let open = word.kind != WordKind::Fixed && "/dev/".starts_with(word.beginning());
+                    if word.text.starts_with("/dev/") || open && !piece.raw.starts_with("<(") {
+                        self.unknown(format!("it is not known what it reads from `{}`", word.shown()));
+                    }
+                    input = Input::Stream;
+                }
+                Target::Text { known, .. } => {
+                    texts += 1;
+                    input = known.as_deref().filter(|_| texts == 1).map_or(Input::Stream, Input::Text);
+                }
+                Target::Copy => {}
+            }
+        }
+        input
+    }
+
+    fn write(&mut self, word: &Word) {
+        const NOWHERE: [&str; 3] = ["/dev/null", "/dev/stdout", "/dev/stderr"];
+        let because = format!("writes the file {}", word.shown());
+        match word.kind == WordKind::Fixed && NOWHERE.contains(&word.text.as_str()) {
+            true => {}
+            false if word.text.starts_with("/tmp/") && !word.text.contains("..") => self.unknown(because),
+            false => self.add(Effect::changes(because)),
+        }
+    }
+
+    fn inside(&mut self, inside: &[Expansion]) {
+        for one in inside {
+            match one {
+                Expansion::Commands(statements) => self.all(statements, self.inherited(), false),
+                Expansion::Arithmetic(computed) => self.arithmetic(computed),
+                Expansion::Sets(name) => self.name(name, false),
+            }
+        }
+    }
+
+    /// A variable that is set; `exported`: for the program before which it stands.
+    fn name(&mut self, name: &str, exported: bool) {
+        let begins = |known: &str| name.starts_with(known);
+        let ends = |known: &str| name.ends_with(known);
+        let dangerous = among(name, DANGEROUS)
+            || DANGEROUS_BEGINNINGS.split_ascii_whitespace().any(begins)
+            || DANGEROUS_ENDS.split_ascii_whitespace().any(ends)
+            || exported && !name.starts_with("PG") && DANGEROUS_TO_OTHERS.split_ascii_whitespace().any(ends);
+        if dangerous {
+            self.unknown(format!("`{name}` decides what other programs do"));
+        }
+    }
+
+    fn arithmetic(&mut self, computed: &Arithmetic) {
+        self.inside(&computed.inside);
+        computed.sets.iter().for_each(|name| self.name(name, false));
+        let other = computed.names.iter().find(|name| !self.held(name).number);
+        match other {
+            Some(name) => self.unknown(format!("it computes with `{name}`, whose value may be more than a number")),
+            None if computed.strange => self.unknown("it computes with what may be more than a number"),
+            None => {}
+        }
+    }
+
+    /// Whether a word is certainly a number.
+    fn is_number(&self, piece: &ShellWord) -> bool {
+        let known = |names: &Vec<String>| names.iter().all(|name| self.held(name).number);
+        piece.digits && piece.variables.as_ref().is_some_and(known)
+    }
+
+    /// `[[ … ]]`, and the words of `case`.
+    fn test(&mut self, pieces: &[ShellWord]) {
+        for (at, piece) in pieces.iter().enumerate() {
+            self.inside(&piece.inside);
+            let beside = [at.checked_sub(1).and_then(|at| pieces.get(at)), pieces.get(at + 1)];
+            let numbers = beside.into_iter().flatten().all(|piece| self.is_number(piece));
+            match piece.raw.as_str() {
+                "-eq" | "-ne" | "-lt" | "-le" | "-gt" | "-ge" if !numbers => {
+                    self.unknown("it compares as a number what may be more than one");
+                }
+                "-v" | "-R" => self.unknown("it asks for a variable by a name that may be more than one"),
+                _ => {}
+            }
+        }
+    }
+
+    /// `[ … ]`, `test …`. With `-v` it runs what stands in the name of a variable; so its words must not turn into others.
+    fn bracket(&mut self, words: &[ShellWord], closed: bool) {
+        let words: Vec<Word> = words.iter().map(|piece| self.word(piece)).collect();
+        let words = match words.split_last() {
+            Some((last, words)) if closed && last.is("]") => words,
+            _ if closed => return self.unknown("`[` without a `]`"),
+            _ => &words[..],
+        };
+        let joins = |word: &Word| word.is("-a") || word.is("-o");
+        let looks = words.split(joins).all(|part| {
+            let negated = part.iter().take_while(|word| word.is("!")).count();
+            let one = |word: &Word, list: &str| {
+                word.kind == WordKind::Fixed && list.split(' ').any(|known| known == word.text)
+            };
+            match part.get(negated..).unwrap_or_default() {
+                [] => true,
+                [word] => word.kind != WordKind::Loose,
+                [sign, word] => {
+                    one(sign, "-n -z -f -d -e -r -w -x -s -L -h -S -p -b -c -t") && word.kind != WordKind::Loose
+                }
+                [left, sign, right] => {
+                    one(sign, "= == != -eq -ne -lt -le -gt -ge -nt -ot -ef < >")
+                        && left.kind != WordKind::Loose
+                        && right.kind != WordKind::Loose
+                }
+                _ => false,
+            }
+        });
+        if !looks {
+            self.unknown("a word of a test may become others");
+        }
+    }
+
+    /// `export A=b`, `unset A`.
+    fn declaration(&mut self, command: &ShellWord, words: &[ShellWord]) {
+        let command = command.raw.as_str();
+        for piece in words {
+            let (name, value) =
+                piece.raw.split_once('=').map_or((piece.raw.as_str(), None), |(name, value)| (name, Some(value)));
+            let option = match command {
+                "unset" => matches!(name, "-v" | "-f"),
+                "export" => name == "-p",
+                _ => matches!(name, "-x" | "-g" | "-a" | "-A" | "-p"),
+            };
+            let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+            match () {
+                () if option && value.is_none() => {}
+                () if self.posix && piece.word.kind == WordKind::Loose => self.unknown("a variable may become several"),
+                () if is_name && (value.is_none() || command != "unset") => self.name(name, command != "local"),
+                () => self.unknown(format!("`{command} {}` is not known", piece.word.shown())),
+            }
+        }
+    }
+
+    /// The effect of a program with its words, through everything that only runs another one.
+    fn of_words(&self, words: &[Word], input: Input<'_>, wrapped: usize) -> Effect {
+        let Some((first, arguments)) = words.split_first() else { return Effect::looks() };
+        let text = first.text.as_str();
+        let name = programs::name_of(text).filter(|_| first.kind == WordKind::Fixed && wrapped <= MOST_WRAPPERS);
+        let Some(name) = name else { return programs::of_call(words, input) };
+        let asks = matches!(arguments, [word] if word.is("--help") || word.is("--version"));
+        match name {
+            _ if text == name && wrapped == 0 && self.functions.contains(name) => Effect::looks(),
+            _ if input == Input::Script && reads(name, arguments) => {
+                Effect::unknown(format!("`{name}` may read a part of the script"))
+            }
+            _ if among(name, NEVER) => {
+                Effect::unknown(format!("`{name}` may run something, or change what words mean"))
+            }
+            "test" | "[" | "export" | "declare" | "local" | "typeset" | "unset" => {
+                Effect::unknown(format!("`{}` is not known to only look", first.shown()))
+            }
+            "set" => of_set(arguments),
+            "read" => of_read(arguments),
+            "printf" => match arguments.first() {
+                Some(word) if word.kind != WordKind::Fixed || word.text.starts_with("-v") || counts(&word.text) => {
+                    Effect::unknown("`printf` may set a variable")
+                }
+                _ => Effect::looks(),
+            },
+            "jobs" | "wait" | "hash"
+                if matches!(arguments, [] | [_])
+                    && arguments.iter().all(|word| ["-l", "-n", "-p", "-r"].iter().any(|known| word.is(known))) =>
+            {
+                Effect::looks()
+            }
+            _ if asks => programs::of_call(words, input),
+            "sh" | "bash" | "dash" | "ash" | "ksh" => self.of_shell(name, arguments, input),
+            "eval" => self.of_joined(name, arguments, input),
+            "ssh" => self.of_ssh(arguments, input),
+            "su" | "runuser" if !runs_words(arguments) => self.of_su(name, arguments, input),
+            "watch" => match behind(arguments, "-n --interval", "-d -t -g -e -c -b --no-title") {
+                Ok((_, words)) if !words.is_empty() => self.of_joined(name, words, input),
+                _ => Effect::unknown("an option of `watch` is not known"),
+            },
+            "find" => self.of_find(words, input, wrapped),
+            "command" if arguments.first().is_some_and(|word| word.is("-v") || word.is("-V")) => Effect::looks(),
+            _ => match (programs::wrapper(name), inner(name, arguments)) {
+                (Some(wrapper), _) if wrapper.feeds => self.of_xargs(wrapper, arguments, wrapped),
+                (Some(wrapper), _) => self.of_wrapped(name, wrapper, arguments, input, wrapped),
+                (None, Some(inner)) => match inner {
+                    Ok(words) if !words.is_empty() => self.of_words(words, input, wrapped + 1),
+                    Ok(_) => Effect::unknown(format!("what `{name}` runs is not known")),
+                    Err(effect) => effect,
+                },
+                (None, None) => programs::of_call(words, input),
+            },
+        }
+    }
+
+    fn of_wrapped(
+        &self,
+        name: &str,
+        wrapper: &programs::Wrapper,
+        words: &[Word],
+        input: Input<'_>,
+        wrapped: usize,
+    ) -> Effect {
+        let mut rest = match behind(words, &wrapper.valued.join(" "), &wrapper.flags.join(" ")) {
+            Ok((_, rest)) => rest,
+            Err(word) => return Effect::unknown(format!("`{name}` with `{}`", word.shown())),
+        };
+        let mut judge = Judge::of(0, false);
+        while let Some((first, behind)) = rest.split_first().filter(|_| wrapper.assignments) {
+            let Some((variable, _)) = first.beginning().split_once('=') else { break };
+            if first.kind == WordKind::Loose {
+                return Effect::unknown(format!("`{}` may become several words", first.shown()));
+            }
+            judge.name(variable, true);
+            rest = behind;
+        }
+        let (before, inner) = rest.split_at(wrapper.operands.min(rest.len()));
+        match before.iter().find(|word| word.may_be_option()) {
+            Some(word) => Effect::unknown(format!("`{}` may bring options", word.shown())),
+            None if inner.is_empty() && matches!(name, "env" | "exec" | "time") => judge.worst,
+            None if inner.is_empty() => Effect::unknown(format!("`{name}` is not known to only look")),
+            None => judge.worst.or_worse(self.of_words(inner, input, wrapped + 1)),
+        }
+    }
+
+    /// The effect of shell text in a word, which must be known as a whole: an expansion in it could be any command.
+    fn of_shell_text(&self, word: &Word, input: Input<'_>, posix: bool) -> Effect {
+        match word.kind {
+            WordKind::Fixed => of_script(&word.text, input, self.depth + 1, posix || self.posix),
+            _ => Effect::unknown(format!("`{}` is read as shell, and a part of it is filled in", word.shown())),
+        }
+    }
+
+    /// The effect of words that are joined and read as shell.
+    fn of_joined(&self, name: &str, words: &[Word], input: Input<'_>) -> Effect {
+        match words.iter().find(|word| word.kind != WordKind::Fixed) {
+            Some(word) => Effect::unknown(format!("`{name}` reads `{}` as shell", word.shown())),
+            None => {
+                let words: Vec<&str> = words.iter().map(|word| word.text.as_str()).collect();
+                self.of_shell_text(&Word::fixed(words.join(" ")), input, name != "eval")
+            }
+        }
+    }
+
+    /// `sh -c TEXT`, or what it reads.
+    fn of_shell(&self, name: &str, words: &[Word], input: Input<'_>) -> Effect {
+        let mut rest = words.iter();
+        let mut told = false;
+        while let Some(word) = rest.next() {
+            let letters = word.text.strip_prefix('-').filter(|_| word.kind == WordKind::Fixed);
+            match letters {
+                Some("-" | "-norc" | "-noprofile") => {}
+                Some("o")
+                    if rest
+                        .next()
+                        .is_some_and(|word| word.is("pipefail") || word.is("errexit") || word.is("nounset")) => {}
+                Some(letters) if !letters.is_empty() && letters.chars().all(|c| "ceuxlv".contains(c)) => {
+                    told |= letters.contains('c')
+                }
+                Some("s") if !told && rest.len() == 0 => break,
+                None if told => return self.of_shell_text(word, input, name != "bash"),
+                _ => return Effect::unknown(format!("`{name} {}` is not known", word.shown())),
+            }
+        }
+        match input {
+            Input::Text(text) if !told => of_script(text, on_input(text), self.depth + 1, name != "bash" || self.posix),
+            _ => Effect::unknown(format!("what `{name}` reads is not known")),
+        }
+    }
+
+    /// `su - USER -c TEXT`.
+    fn of_su(&self, name: &str, words: &[Word], input: Input<'_>) -> Effect {
+        let mut worst = Effect::unknown(format!("what `{name}` runs is not known"));
+        let (mut rest, mut user, mut told) = (words.iter(), false, false);
+        while let Some(word) = rest.next() {
+            match word.text.as_str() {
+                _ if word.may_be_option() => return Effect::unknown(format!("`{}` may bring options", word.shown())),
+                "-" | "-l" | "--login" | "-m" | "-p" => {}
+                "-c" | "--command" if !told => {
+                    told = true;
+                    worst = rest.next().map_or(worst, |text| self.of_shell_text(text, input, true));
+                }
+                text if text.starts_with('-') || user => {
+                    return Effect::unknown(format!("`{name} {}` is not known", word.shown()));
+                }
+                _ => user = true,
+            }
+        }
+        worst
+    }
+
+    /// `ssh [options] HOST words`.
+    fn of_ssh(&self, words: &[Word], input: Input<'_>) -> Effect {
+        const HARMLESS: &str = "
+            batchmode compression connectionattempts connecttimeout identitiesonly loglevel passwordauthentication port
+            preferredauthentications requesttty serveralivecountmax serveraliveinterval stricthostkeychecking user
+        ";
+        let unknown = |word: &Word| Effect::unknown(format!("`ssh` with `{}`", word.shown()));
+        let (mut rest, mut host) = (words, None);
+        loop {
+            let (options, operands) = match behind(rest, "-p -l -i -J -o", "-t -T -q -n -4 -6 -v -x -C -a") {
+                Ok(found) => found,
+                Err(word) => return unknown(word),
+            };
+            let known = |option: &String| {
+                let plain = |c: char| c.is_ascii_alphanumeric() || "._@:,-[]".contains(c);
+                if let Some(host) = option.strip_prefix("-J").or_else(|| option.strip_prefix("-l")) {
+                    return host.chars().all(plain);
+                }
+                let Some(setting) = option.strip_prefix("-o") else { return true };
+                let setting = setting.trim_start_matches('=').to_lowercase();
+                let nowhere = ["userknownhostsfile=/dev/null", "globalknownhostsfile=/dev/null"];
+                among(setting.split('=').next().unwrap_or_default(), HARMLESS) || nowhere.contains(&setting.as_str())
+            };
+            if let Some(option) = options.iter().find(|option| !known(option)) {
+                return Effect::unknown(format!("`ssh` with `{option}`"));
+            }
+            // Options may stand behind the host as well.
+            match operands.split_first() {
+                // What is filled in could be an option: `-oProxyCommand=…`.
+                Some((first, _)) if host.is_none() && first.text.starts_with(FILLED) => return unknown(first),
+                Some((first, behind)) if host.is_none() => {
+                    host = Some(first);
+                    rest = behind;
+                }
+                _ => {
+                    rest = operands;
+                    break;
+                }
+            }
+        }
+        match (rest, input) {
+            _ if host.is_none() => Effect::unknown("the host of `ssh` is not known"),
+            ([], Input::Text(text)) => of_script(text, on_input(text), self.depth + 1, true),
+            ([], _) => Effect::unknown("what `ssh` runs is not known"),
+            (words, _) => self.of_joined("ssh", words, input),
+        }
+    }
+
+    /// `xargs`: the program gets words that are not known, behind its own or in the place of a mark.
+    fn of_xargs(&self, wrapper: &programs::Wrapper, words: &[Word], wrapped: usize) -> Effect {
+        let (options, inner) = match behind(words, &wrapper.valued.join(" "), &wrapper.flags.join(" ")) {
+            Ok(found) => found,
+            Err(word) => return Effect::unknown(format!("`xargs` with `{}`", word.shown())),
+        };
+        let mark = options.iter().rev().find_map(|option| match option.as_str() {
+            "-i" | "--replace" => Some("{}"),
+            option => option.strip_prefix("-I"),
+        });
+        let mut words: Vec<Word> = inner.to_vec();
+        match mark {
+            Some(mark) if mark.is_empty() || mark.contains([FILLED, EXPANDED]) => {
+                return Effect::unknown("the mark of `xargs` is not known");
+            }
+            Some(mark) => words.iter_mut().for_each(|word| fill(word, mark, WordKind::Held)),
+            None => {}
+        }
+        // With `-n` behind it a mark means nothing.
+        let counts =
+            options.iter().any(|option| ["-n", "-L", "-l", "--max"].iter().any(|known| option.starts_with(known)));
+        if mark.is_none() || counts {
+            words.push(Word { text: EXPANDED.to_string(), kind: WordKind::Loose });
+        }
+        if inner.is_empty() { Effect::looks() } else { self.of_words(&words, Input::Stream, wrapped + 1) }
+    }
+
+    /// `find`: what it runs is judged by itself.
+    fn of_find(&self, words: &[Word], input: Input<'_>, wrapped: usize) -> Effect {
+        const VALUED: &str =
+            "-name -iname -path -ipath -type -size -mtime -mmin -newer -user -group -perm -maxdepth -mindepth";
+        let acts = |word: &&Word| {
+            let name = ["-delete", "-fls", "-fprint", "-ok"].iter().find(|name| word.text.starts_with(*name));
+            name.is_some() && word.kind == WordKind::Fixed
+        };
+        if let Some(word) = words.iter().find(acts) {
+            return Effect::changes(format!("`find` with `{}`", word.shown()));
+        }
+        let (mut own, mut effects) = (Vec::new(), Vec::new());
+        let mut rest = words;
+        while let Some((word, behind)) = rest.split_first() {
+            rest = behind;
+            if !word.text.starts_with("-exec") {
+                own.push(word.clone());
+                continue;
+            }
+            let end = rest.iter().position(|word| word.is(";") || word.is("+"));
+            let Some((inner, behind)) = end.and_then(|end| rest.split_at_checked(end)) else {
+                return Effect::unknown("what `find` runs is not known");
+            };
+            // A word that is filled in could be a `;`, behind which `find` goes on.
+            let strange = inner.iter().find(|word| word.may_be_option() || word.text.starts_with("-exec"));
+            let known = word.is("-exec") || word.is("-execdir");
+            if let Some(word) = strange.or(Some(word).filter(|_| !known)) {
+                return Effect::unknown(format!("`find` with `{}`", word.shown()));
+            }
+            let kind = if behind.first().is_some_and(|end| end.is("+")) { WordKind::Loose } else { WordKind::Held };
+            let mut inner = inner.to_vec();
+            inner.iter_mut().for_each(|word| fill(word, "{}", kind));
+            effects.push(self.of_words(&inner, Input::Stream, wrapped + 1));
+            rest = behind.get(1..).unwrap_or_default();
+        }
+        let mut rest = own.iter();
+        while let Some(word) = rest.next() {
+            let value = if word.kind == WordKind::Fixed && among(&word.text, VALUED) { rest.next() } else { None };
+            let open = value.is_some_and(|value| value.kind == WordKind::Loose);
+            if open || word.may_be_option() || word.text.starts_with(FILLED) {
+                return Effect::unknown(format!("`{}` may bring options", value.unwrap_or(word).shown()));
+            }
+        }
+        own.retain(|word| !word.text.starts_with([FILLED, EXPANDED]));
+        let own = programs::of_call(&own, input);
+        Effect::worst(effects.into_iter().chain([own])).unwrap_or_else(Effect::looks)
+    }
+}
+
+/// What a variable holds that is assigned.
+fn given(assignment: &Assignment) -> Holds {
+    match &assignment.values[..] {
+        [value] => value.holds(false),
+        _ => Holds::ANYTHING,
+    }
+}
+
+/// What the commands of a script read that a shell reads from its standard input.
+fn on_input(script: &str) -> Input<'static> {
+    if script.trim().contains('\n') { Input::Script } else { Input::Stream }
+}
+
+/// Whether a program may read its standard input.
+fn reads(name: &str, words: &[Word]) -> bool {
+    let input =
+        |word: &Word| ["/dev/", "/proc/", "-S"].iter().any(|sign| word.text.contains(sign)) || word.text.ends_with('-');
+    !(among(name, DEAF) || programs::wrapper(name).is_some_and(|wrapper| !wrapper.feeds)) || words.iter().any(input)
+}
+
+/// Puts something that is not known in the place of a mark.
+fn fill(word: &mut Word, mark: &str, kind: WordKind) {
+    if word.text.contains(mark) {
+        word.text = word.text.replace(mark, &EXPANDED.to_string());
+        word.kind = if word.kind == WordKind::Loose { WordKind::Loose } else { kind };
+    }
+}
+
+/// The options of a program that runs another one, each with its value, and the words behind them; a word that is not known
+/// to be one of these.
+fn behind<'w>(words: &'w [Word], valued: &str, flags: &str) -> Result<(Vec<String>, &'w [Word]), &'w Word> {
+    let (mut found, mut rest) = (Vec::new(), words);
+    while let Some((word, behind)) = rest.split_first() {
+        let text = word.text.as_str();
+        if word.may_be_option() {
+            return Err(word);
+        }
+        if text.len() < 2 || !text.starts_with('-') {
+            break;
+        }
+        rest = behind;
+        if word.is("--") {
+            break;
+        }
+        if let Some((name, _)) = word.beginning().split_once('=').filter(|_| text.starts_with("--")) {
+            if !among(name, valued) || word.kind == WordKind::Loose {
+                return Err(word);
+            }
+            found.push(text.to_string());
+            continue;
+        }
+        if word.kind == WordKind::Fixed && among(text, flags) {
+            found.push(text.to_string());
+            continue;
+        }
+        let mut takes = among(text, valued).then(|| text.to_string());
+        if takes.is_none() {
+            let letters = word.beginning();
+            for (at, letter) in letters.char_indices().skip(1) {
+                let name = format!("-{letter}");
+                if among(&name, valued) {
+                    let value = text.get(at + letter.len_utf8()..).unwrap_or_default();
+                    if value.is_empty() {
+                        takes = Some(name);
+                    } else if word.kind != WordKind::Loose {
+                        found.push(format!("{name}{value}"));
+                        takes = Some(String::new());
+                    }
+                    break;
+                }
+                if !among(&name, flags) {
+                    return Err(word);
+                }
+                found.push(name);
+            }
+            if takes.is_none() && (letters.len() < text.len() || text.starts_with("--")) {
+                return Err(word);
+            }
+        }
+        // The value is the next word.
+        if let Some(name) = takes.filter(|name| !name.is_empty()) {
+            let Some((value, behind)) = rest.split_first().filter(|(value, _)| value.kind != WordKind::Loose) else {
+                return Err(word);
+            };
+            found.push(format!("{name}{}", value.text));
+            rest = behind;
+        }
+    }
+    Ok((found, rest))
+}
+
+/// `runuser -u USER -- words`: a program with its words, and no text.
+fn runs_words(words: &[Word]) -> bool {
+    words.iter().any(|word| word.is("--")) && !words.iter().any(|word| word.is("-c") || word.is("--command"))
+}
+
+/// `read NAMES`.
+fn of_read(words: &[Word]) -> Effect {
+    let mut judge = Judge::of(0, false);
+    match behind(words, "-p -t -n -N -d -u", "-r -s") {
+        Ok((_, names)) => names.iter().for_each(|name| {
+            match name.kind == WordKind::Fixed && name.text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+                true => judge.name(&name.text, false),
+                false => judge.unknown(format!("`read {}` is not known", name.shown())),
+            }
+        }),
+        Err(word) => judge.unknown(format!("`read` with `{}`", word.shown())),
+    }
+    judge.worst
+}
+
+/// `set -euo pipefail`, `set -- words`.
+fn of_set(words: &[Word]) -> Effect {
+    let mut rest = words.iter();
+    while let Some(word) = rest.next() {
+        let letters = word.text.strip_prefix(['-', '+']);
+        match letters {
+            _ if word.may_be_option() => return Effect::unknown(format!("`set {}` is not known", word.shown())),
+            Some("-") | None => return Effect::looks(),
+            Some(letters) if letters.chars().all(|c| "euxo".contains(c)) => {
+                let settings = ["pipefail", "errexit", "nounset", "xtrace"];
+                let known = |word: &Word| settings.iter().any(|setting| word.is(setting));
+                if letters.contains('o') && !rest.next().is_some_and(known) {
+                    return Effect::unknown("`set -o` is not known");
+                }
+            }
+            Some(_) => return Effect::unknown(format!("`set {}` is not known", word.shown())),
+        }
+    }
+    Effect::looks()
+}
+
+/// The words that run in another place: `kubectl exec POD -- words`, `docker compose exec SERVICE words`. None where the
+/// call is of another kind, or too strange to be told.
+fn inner<'w>(name: &str, words: &'w [Word]) -> Option<Result<&'w [Word], Effect>> {
+    match name {
+        "kubectl" | "oc" => {
+            let valued = "-n --namespace --context --cluster -c --container --request-timeout";
+            let flags = "-i -t --stdin --tty -q --quiet";
+            let (_, rest) = behind(words, valued, flags).ok()?;
+            let (_, rest) = rest.split_first().filter(|(verb, _)| verb.is("exec"))?;
+            let strange = |word: &Word| Effect::unknown(format!("`{name} exec` with `{}`", word.shown()));
+            // The name of the Pod stands among the options.
+            let of_rest = |rest| {
+                let (_, rest) = behind(rest, valued, flags).map_err(strange)?;
+                let (_, rest) = rest
+                    .split_first()
+                    .ok_or_else(|| Effect::unknown(format!("what `{name} exec` runs is not known")))?;
+                let (_, inner) = behind(rest, valued, flags).map_err(strange)?;
+                // Without a `--`, options of the command could be those of the client.
+                let own = rest.len() > inner.len()
+                    && rest.get(rest.len() - inner.len() - 1).is_some_and(|word| word.is("--"));
+                match inner.iter().find(|word| !own && (word.may_be_option() || word.text.starts_with('-'))) {
+                    Some(word) => Err(strange(word)),
+                    None => Ok(inner),
+                }
+            };
+            Some(of_rest(rest))
+        }
+        "docker" | "podman" | "nerdctl" | "docker-compose" => {
+            let of_compose = "-f --file -p --project-name --profile --project-directory";
+            let (_, mut rest) = match name {
+                "docker-compose" => behind(words, of_compose, "").ok()?,
+                _ => behind(words, "-H --host -c --context -l --log-level", "-D --debug").ok()?,
+            };
+            if let Some((_, words)) = rest.split_first().filter(|(verb, _)| verb.is("compose")) {
+                (_, rest) = behind(words, of_compose, "").ok()?;
+            }
+            let (_, rest) = rest.split_first().filter(|(verb, _)| verb.is("exec"))?;
+            let valued = "-u --user -w --workdir --index";
+            let flags = "-i -t -T --interactive --tty --no-TTY -d --detach --privileged";
+            let strange = |word: &Word| Effect::unknown(format!("`{name} exec` with `{}`", word.shown()));
+            Some(behind(rest, valued, flags).map_err(strange).map(|(_, rest)| rest.get(1..).unwrap_or_default()))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,177 @@
+//! The simple commands of a shell command: their words, what feeds them and what they feed. Looked at to tell what
+//! needs a person at the keyboard; what stands in functions, quotes and substitutions is not looked at.
+
+use crate::bash::{Around, Placed, Statement, StatementKind, read};
+use crate::programs;
+
+/// A simple command.
+#[derive(Debug, Clone, Default)]
+pub struct Simple<'a> {
+    /// Its words as they are written, quotes included; assignments and redirections left out.
+    pub words: Vec<&'a str>,
+    /// Whether its standard input is a pipe, a file or a here-document.
+    pub fed: bool,
+    /// Whether it runs in the background.
+    pub background: bool,
+    /// Whether one behind it in its pipeline stops after some lines: `head`, `grep -m 1`.
+    pub cut: bool,
+    /// Whether `timeout` stands before it.
+    pub timed: bool,
+}
+
+/// The simple commands of a shell command, in order, without `sudo`, `env`, `timeout` and the like before them.
+pub fn commands<'a>(text: &'a str) -> Vec<Simple<'a>> {
+    let script = read(text);
+    let own = script.placed(text).into_iter().filter(|placed| !placed.around.inner && placed.command.is_call());
+    let simple = |placed: Placed<'_>| {
+        let Around { fed, background, cut, .. } = placed.around;
+        bare(Simple { words: placed.command.written(text), fed, background, cut, timed: false })
+    };
+    own.map(simple).collect()
+}
+
+/// Whether a loop in it goes on for ever: `while true` or `until false` without a way out.
+pub fn loops_forever(text: &str) -> bool {
+    (text.contains("while") || text.contains("until")) && read(text).statements.iter().any(|one| is_endless(one, text))
+}
+
+fn is_endless(statement: &Statement, text: &str) -> bool {
+    match &statement.kind {
+        // What runs in the background is nothing that anybody waits for.
+        StatementKind::Function { .. } | StatementKind::Background(_) => return false,
+        StatementKind::Loop { until, condition, .. } => {
+            let ends = condition.first().zip(condition.last()).map(|(first, last)| first.span.start..last.span.end);
+            let holds = match ends.and_then(|span| text.get(span)) {
+                Some("true" | ":" | "[ 1 ]" | "[[ 1 ]]" | "((1))") => !until,
+                Some("false") => *until,
+                _ => false,
+            };
+            let whole = text.get(statement.span.start..statement.span.end).unwrap_or_default();
+            let mut words = whole.split(|c: char| !c.is_ascii_alphanumeric());
+            if holds && !words.any(|word| matches!(word, "break" | "exit" | "return" | "exec")) {
+                return true;
+            }
+        }
+        _ => {}
+    }
+    statement.parts().into_iter().any(|part| is_endless(part, text))
+}
+
+/// Takes away what only runs another command.
+pub fn bare(mut command: Simple<'_>) -> Simple<'_> {
+    // Nobody lets more of them call each other.
+    for _ in 0..16 {
+        let words = &command.words;
+        let Some(&first) = words.first() else { return command };
+        let Some(wrapper) = programs::wrapper(first).filter(|wrapper| !wrapper.feeds) else { return command };
+        let valued: Vec<&str> = wrapper.valued.iter().map(String::as_str).collect();
+        let rest = after_options(&words[1..], &valued);
+        let begin = rest.iter().position(|word| !wrapper.assignments || !word.contains('='));
+        let rest = begin.and_then(|begin| rest.get(begin + wrapper.operands..)).unwrap_or_default().to_vec();
+        // `sudo -i` and `sudo -s` alone open a shell: the words stay.
+        if rest.is_empty() {
+            return command;
+        }
+        command.timed |= wrapper.timed;
+        command.words = rest;
+    }
+    command
+}
+
+/// What stands behind the options, the values of `valued` ones included.
+pub fn after_options<'w, 'a>(words: &'w [&'a str], valued: &[&str]) -> &'w [&'a str] {
+    let mut at = 0;
+    while let Some(word) = words.get(at) {
+        if *word == "--" {
+            return words.get(at + 1..).unwrap_or_default();
+        }
+        if !word.starts_with('-') || *word == "-" {
+            break;
+        }
+        at += if valued.contains(word) { 2 } else { 1 };
+    }
+    words.get(at..).unwrap_or_default()
+}
+
+impl<'a> Simple<'a> {
+    /// A command as it stands there.
+    pub fn of(words: Vec<&'a str>) -> Simple<'a> {
+        Simple { words, ..Simple::default() }
+    }
+
+    /// The program, without its directory and quotes.
+    pub fn program(&self) -> &'a str {
+        let word = self.words.first().copied().unwrap_or_default().trim_matches(['"', '\'', '\\']);
+        word.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// The words behind the program.
+    pub fn arguments(&self) -> &[&'a str] {
+        self.words.get(1..).unwrap_or_default()
+    }
+
+    /// The command that runs in another place: behind `kubectl exec POD --`, `docker exec NAME`.
+    pub fn inner(&self) -> Option<Simple<'a>> {
+        let arguments = self.arguments();
+        let words = match self.program() {
+            "kubectl" | "oc" | "$KUBECTL" | "k" => {
+                let at = arguments.iter().position(|word| matches!(*word, "exec" | "rsh" | "run" | "debug"))?;
+                let dashes = arguments.iter().position(|word| *word == "--");
+                match dashes {
+                    Some(dashes) if dashes > at => arguments.get(dashes + 1..)?,
+                    _ if matches!(arguments.get(at), Some(&"exec" | &"rsh")) => {
+                        let valued = ["-n", "--namespace", "-c", "--container", "--context", "--kubeconfig"];
+                        // `kubectl exec POD -n NS command`: options may stand behind the name as well.
+                        let behind_name = after_options(arguments.get(at + 1..)?, &valued).get(1..)?;
+                        after_options(behind_name, &valued)
+                    }
+                    _ => return None,
+                }
+            }
+            "docker" | "podman" | "docker-compose" | "nerdctl" => {
+                let at = arguments.iter().position(|word| *word == "exec")?;
+                let valued = ["-u", "--user", "-e", "--env", "-w", "--workdir", "--index", "--env-file"];
+                after_options(arguments.get(at + 1..)?, &valued).get(1..)?
+            }
+            _ => return None,
+        };
+        (!words.is_empty()).then(|| bare(Simple { words: words.to_vec(), ..self.clone() }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(text: &str) -> Vec<String> {
+        let flags = |c: &Simple<'_>| {
+            let flags = [(c.fed, " fed"), (c.background, " &"), (c.cut, " cut"), (c.timed, " timed")];
+            flags.iter().filter(|(on, _)| *on).map(|(_, name)| *name).collect::<String>()
+        };
+        commands(text).iter().map(|c| format!("{}{}", c.words.join(" "), flags(c))).collect()
+    }
+
+    #[test]
+    fn simple_commands_know_what_is_around_them() {
+        assert_eq!(shown("a 'b c' > f"), ["a 'b c'"]);
+        assert_eq!(shown("A=1 sudo -u x tail -f y | head -3"), ["tail -f y cut", "head -3 fed"]);
+        assert_eq!(shown("timeout -k 1 5 a b & c"), ["a b & timed", "c"]);
+        assert_eq!(shown("a < f; b <<< x"), ["a fed", "b fed"]);
+        assert_eq!(shown("if a; then b; else c; fi && d"), ["a", "b", "c", "d"]);
+        assert_eq!(shown("f() { a; }; b $(c)"), ["b $(c)"]);
+        assert_eq!(shown("sudo -i"), ["sudo -i"]);
+        assert_eq!(shown("ssh h <<EOF\nls\nEOF"), ["ssh h fed"]);
+        assert_eq!(shown("tail -f x | grep y | grep -m1 z"), ["tail -f x cut", "grep y fed cut", "grep -m1 z fed"]);
+    }
+
+    #[test]
+    fn commands_in_another_place() {
+        let inner = |text: &str| commands(text)[0].inner().map(|c| c.words.join(" "));
+        assert_eq!(inner("kubectl exec -it -n x pod -- sh -l").as_deref(), Some("sh -l"));
+        assert_eq!(inner("kubectl exec pod -n x sh").as_deref(), Some("sh"));
+        assert_eq!(inner("docker compose exec -T -u root db sudo psql").as_deref(), Some("psql"));
+        assert_eq!(inner("docker exec -it web bash").as_deref(), Some("bash"));
+        assert_eq!(inner("kubectl debug node/x"), None);
+        assert_eq!(inner("kubectl get pods"), None);
+    }
+}

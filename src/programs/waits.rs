@@ -1,0 +1,107 @@
+//! Commands that wait for a person, or never end: those that open a session or an editor, and those that go on until they are
+//! killed. Which they are stands in the table of programs.
+
+use super::simple::{Simple, after_options};
+use crate::programs::{self, Word, endless, interactive};
+
+/// What a command waits for; each with the command as it is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Waits {
+    /// It opens a session, in which a person types what follows.
+    Session(String),
+    /// It opens an editor.
+    Editor(String),
+    /// It never ends by itself.
+    Forever(String),
+}
+
+const EDITORS: &str = "vi vim nvim nano emacs ed pico joe mcedit visudo vipw sudoedit $EDITOR $VISUAL";
+
+/// What a command waits for, if for anything.
+pub fn waits(command: &Simple<'_>) -> Option<Waits> {
+    let opens = if command.fed || command.background { None } else { opens(command) };
+    opens.or_else(|| forever(command).map(Waits::Forever))
+}
+
+/// What the words of a call wait for; `fed`: its standard input is a pipe, a file or a here-document.
+pub fn words_wait(words: &[&str], fed: bool) -> Option<Waits> {
+    waits(&super::simple::bare(Simple { words: words.to_vec(), fed, ..Simple::default() }))
+}
+
+/// Its words as the table of programs takes them.
+fn plain(command: &Simple<'_>) -> Vec<Word> {
+    command.words.iter().map(|word| Word::fixed(word.trim_matches(['"', '\'']))).collect()
+}
+
+fn opens(command: &Simple<'_>) -> Option<Waits> {
+    if let Some(inner) = command.inner() {
+        // Without a terminal its standard input is empty, and it ends.
+        if !is_attached(command) {
+            return None;
+        }
+        let place = [command.program(), command.arguments().first().copied().unwrap_or_default()].join(" ");
+        return opens(&inner)
+            .map(|opens| if matches!(opens, Waits::Session(_)) { Waits::Session(place) } else { opens });
+    }
+    let program = command.program();
+    let arguments = command.arguments();
+    // An image of which it is known that it starts a shell, or a shell in any other.
+    if arguments.first() == Some(&"run") && is_attached(command) {
+        const SHELLS: &str = "bash sh zsh ash alpine busybox ubuntu debian fedora nicolaka/netshoot";
+        let last = arguments.last().and_then(|word| word.split(':').next()).unwrap_or_default();
+        let last = last.strip_prefix("/bin/").unwrap_or(last);
+        return SHELLS.split(' ').any(|shell| shell == last).then(|| Waits::Session(format!("{program} run")));
+    }
+    if EDITORS.split(' ').any(|editor| program == editor) {
+        return Some(Waits::Editor(program.to_string()));
+    }
+    let what = if is_told(command) { None } else { interactive(&plain(command)) }?;
+    let edits = what.split(' ').any(|word| matches!(word, "edit" | "edit-config" | "-e"));
+    Some(if edits { Waits::Editor(what) } else { Waits::Session(what) })
+}
+
+/// Whether a command that runs in a container gets a terminal: Compose's does unless it is told not to.
+fn is_attached(command: &Simple<'_>) -> bool {
+    let arguments = command.arguments();
+    let options = || arguments.iter().take_while(|word| **word != "--").filter(|word| word.starts_with('-'));
+    let compose = command.program() == "docker-compose" || arguments.contains(&"compose");
+    match compose {
+        true => !options().any(|word| *word == "-T" || *word == "--no-TTY"),
+        false => {
+            arguments.iter().any(|word| matches!(*word, "rsh" | "debug"))
+                || options().any(|word| {
+                    let group = word.len() <= 3 && !word.starts_with("--") && word.contains(['i', 't']);
+                    group || matches!(word.split('=').next(), Some("--stdin" | "--tty" | "--interactive"))
+                })
+        }
+    }
+}
+
+/// Whether it is a shell, or leads to one, and is told what to run there.
+fn is_told(command: &Simple<'_>) -> bool {
+    programs::script(command.program()).is_some_and(|script| match script.switch {
+        Some(letter) => command.arguments().iter().any(|word| {
+            *word == "--command" || word.starts_with('-') && !word.starts_with("--") && word.contains(letter)
+        }),
+        None => {
+            let valued: Vec<&str> = script.valued.iter().map(String::as_str).collect();
+            let behind = after_options(command.arguments(), &valued).get(script.operands..).unwrap_or_default();
+            // Options may stand behind the host as well: `ssh host -p 22`.
+            !after_options(behind, &valued).is_empty()
+        }
+    })
+}
+
+fn forever(command: &Simple<'_>) -> Option<String> {
+    if command.timed || command.background || command.cut {
+        return None;
+    }
+    // The log of a job ends with the job.
+    let of_job = command.arguments().iter().any(|word| word.starts_with("job/") || word.starts_with("jobs/"));
+    let own = || endless(&plain(command)).filter(|what| !(of_job && what.contains(" logs")));
+    command.inner().and_then(|inner| forever(&inner)).or_else(own)
+}
+
+#[cfg(test)]
+#[path = "waits_tests.rs"]
+mod tests;

@@ -1,0 +1,790 @@
+//! The pages of the report. `pages.txt` is the document, section by section, once for every format; what it says that needs
+//! more than a field of the report stands here.
+
+use super::follow::{self, day};
+use super::pages;
+use super::{
+    ActionRow, DrReport, DrVerdict, DrillReport, Header, Incomplete, InvariantRow, Quarter, Retest, RiskRow,
+    ServiceFacts, Signature, SliRow, StepRow, Totals, Trend, TrendQuarter, verdict,
+};
+use crate::record::{Counts, InvariantTime, Numbers, RestoreLevel, StepStatus};
+use crate::report::escape::html_prose;
+use crate::report::markdown;
+use crate::view::format::{bytes, declared, percent, seconds};
+use crate::view::words::{self, counts, many};
+use crate::view::{Mark, format};
+use askama::Template;
+use std::borrow::Borrow;
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
+/// Longest list of numbers of writes that is shown, in characters.
+const WIDTH: usize = 200;
+
+/// How a cell is meant. It never says by colour alone what its words do not say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tone {
+    Plain,
+    /// Nobody provided it.
+    Missing,
+    Good,
+    Bad,
+    Warn,
+    /// A time of day: it stands on one line.
+    Instant,
+}
+
+impl Tone {
+    fn is_plain(&self) -> bool {
+        *self == Tone::Plain
+    }
+
+    fn class(&self) -> &'static str {
+        match self {
+            Tone::Plain => "plain",
+            Tone::Missing => "missing",
+            Tone::Good => "good",
+            Tone::Bad => "bad",
+            Tone::Warn => "warn",
+            Tone::Instant => "instant",
+        }
+    }
+}
+
+/// A cell: lines of prose, in which code stands between backticks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Cell {
+    lines: Vec<String>,
+    tone: Tone,
+}
+
+type Row = Vec<Cell>;
+type Said = (Tone, String);
+
+impl Cell {
+    fn toned(text: impl Display, tone: Tone) -> Cell {
+        Cell { lines: vec![text.to_string()], tone }
+    }
+
+    fn text(text: impl Display) -> Cell {
+        Cell::toned(text, Tone::Plain)
+    }
+
+    /// A name, path or digest.
+    fn code(text: impl AsRef<str>) -> Cell {
+        Cell::text(code(text))
+    }
+
+    /// What nobody provided.
+    fn missing() -> Cell {
+        Cell::toned("not provided", Tone::Missing)
+    }
+
+    fn given<T: Display>(text: impl Borrow<Option<T>>) -> Cell {
+        text.borrow().as_ref().map_or_else(Cell::missing, |text| Cell::text(text.to_string().trim()))
+    }
+
+    fn given_code(text: &Option<String>) -> Cell {
+        text.as_ref().map_or_else(Cell::missing, Cell::code)
+    }
+
+    fn lines(lines: &[String]) -> Cell {
+        if lines.is_empty() { Cell::missing() } else { Cell { lines: lines.to_vec(), tone: Tone::Plain } }
+    }
+
+    /// Lines, or these words.
+    fn lines_or<'a>(lines: impl IntoIterator<Item = impl Borrow<String> + 'a>, none: &str) -> Cell {
+        let lines: Vec<String> = lines.into_iter().map(|line| line.borrow().clone()).collect();
+        if lines.is_empty() { Cell::text(none) } else { Cell { lines, tone: Tone::Plain } }
+    }
+
+    /// Names, a line each.
+    fn codes<'a>(names: impl IntoIterator<Item = &'a String>) -> Cell {
+        Cell::lines_or(names.into_iter().map(code), "none")
+    }
+
+    /// One more line.
+    fn and(mut self, line: impl Display) -> Cell {
+        self.lines.push(line.to_string());
+        self
+    }
+
+    fn met(met: impl Borrow<Option<bool>>, yes: &str, no: &str, unknown: &str) -> Cell {
+        match met.borrow() {
+            Some(true) => Cell::toned(yes, Tone::Good),
+            Some(false) => Cell::toned(no, Tone::Bad),
+            None => Cell::toned(unknown, Tone::Warn),
+        }
+    }
+}
+
+/// A name, path or digest within prose.
+fn code(text: impl AsRef<str>) -> String {
+    match text.as_ref().trim() {
+        "" => String::new(),
+        text => format!("`{}`", text.replace('`', "'")),
+    }
+}
+
+#[derive(Template)]
+#[template(path = "dr/report.html")]
+struct HtmlPages<'a> {
+    title: String,
+    style: &'static str,
+    foot: String,
+    report: &'a DrReport,
+    header: &'a Header,
+}
+
+/// The report as one HTML file that asks nobody for anything: made for A4, readable on a screen.
+pub fn dr_html(report: &DrReport) -> Vec<u8> {
+    let foot =
+        format!("{}Disaster recovery drills {} - made {}", draft(report), report.quarter, instant(&report.made_utc));
+    // Into a string of CSS goes nothing that could end it.
+    let foot = foot.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, ' ' | '-' | ':')).collect();
+    let (title, style) = (title(report), include_str!("a4.css"));
+    let pages = HtmlPages { title, style, foot, report, header: &report.header };
+    // Writing into a string does not fail; should it, nothing is taken for a report.
+    let html = pages.render().unwrap_or_else(|error| format!("the report cannot be written: {error}"));
+    format!("{html}\n").into_bytes()
+}
+
+#[derive(Template)]
+#[template(path = "dr/report.md")]
+struct MarkdownPages<'a> {
+    title: String,
+    report: &'a DrReport,
+    header: &'a Header,
+}
+
+/// The report as Markdown, for a job's summary, a wiki or a repository.
+pub fn dr_markdown(report: &DrReport) -> Vec<u8> {
+    let pages = MarkdownPages { title: title(report), report, header: &report.header };
+    let text = pages.render().unwrap_or_else(|error| format!("the report cannot be written: {error}"));
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    // Rows of a table and points of a list stand together, everything else apart.
+    let goes_on = |before: &str, line: &str, next: &str| {
+        before.starts_with("- ") && line.starts_with("- ")
+            || before.starts_with('|') && line.starts_with('|') && !next.starts_with("| --- |")
+    };
+    let mut out = String::new();
+    for (at, line) in lines.iter().enumerate() {
+        let before = at.checked_sub(1).and_then(|at| lines.get(at)).copied().unwrap_or_default();
+        let next = lines.get(at + 1).copied().unwrap_or_default();
+        let gap = if at == 0 || goes_on(before, line, next) { "" } else { "\n" };
+        out.push_str(&format!("{gap}{line}\n"));
+    }
+    out.into_bytes()
+}
+
+mod filters {
+    // The macro puts braces around the body once more.
+    #![allow(unused_braces)]
+
+    use super::{Cell, Tone, html_prose, markdown};
+    use askama::filters::Safe;
+    use askama::{Result, Values, filter_fn};
+
+    /// A sentence in which code stands between backticks, as HTML.
+    #[filter_fn]
+    pub fn prose(text: impl std::fmt::Display, _: &dyn Values) -> Result<Safe<String>> {
+        Ok(Safe(html_prose(&text.to_string())))
+    }
+
+    /// A cell as Markdown.
+    #[filter_fn]
+    pub fn cell(cell: &Cell, _: &dyn Values) -> Result<Safe<String>> {
+        let lines: Vec<String> = cell.lines.iter().map(|line| markdown::prose(line)).collect();
+        let text = lines.join("<br>");
+        Ok(Safe(match cell.tone {
+            _ if text.is_empty() => text,
+            Tone::Missing => format!("_{text}_"),
+            Tone::Good | Tone::Bad | Tone::Warn => format!("**{text}**"),
+            Tone::Plain | Tone::Instant => text,
+        }))
+    }
+}
+
+/// What begins a heading of Markdown.
+fn hashes(level: &usize) -> String {
+    "#".repeat(*level)
+}
+
+fn draft(report: &DrReport) -> &'static str {
+    if report.quarter_is_over { "" } else { "DRAFT - " }
+}
+
+fn title(report: &DrReport) -> String {
+    format!("{}Disaster recovery drills, {}", draft(report), quarter(&report.quarter))
+}
+
+/// `the fourth quarter of 2026`, without the article.
+fn quarter(quarter: &Quarter) -> String {
+    let text = quarter.to_string();
+    let (year, number) = text.split_once('Q').unwrap_or((&text, ""));
+    let name = match number {
+        "1" => "first",
+        "2" => "second",
+        "3" => "third",
+        _ => "fourth",
+    };
+    format!("{name} quarter of {year}")
+}
+
+/// `2026-11-20 06:41:12 UTC` of an RFC 3339 text in UTC.
+fn instant(utc: &str) -> String {
+    match (utc.get(..10), utc.get(11..19)) {
+        (Some(day), Some(hour)) => format!("{day} {hour} UTC"),
+        _ => utc.to_string(),
+    }
+}
+
+/// `06:41:12.345` of an RFC 3339 text.
+fn hour(utc: &str) -> String {
+    let time = utc.get(11..).unwrap_or(utc).trim_end_matches('Z');
+    let (whole, fraction) = time.split_once('.').unwrap_or((time, ""));
+    format!("{whole}.{fraction:0<3.3}")
+}
+
+fn clock(utc: &str) -> Cell {
+    Cell::toned(hour(utc), Tone::Instant)
+}
+
+/// A number keeps its unit on its line.
+fn whole(text: String) -> String {
+    text.replace(' ', "\u{a0}")
+}
+
+/// A duration: `12.30 s`, `2 min 05 s`, `3 h 5 min`, `2 d 3 h`.
+fn span(us: u64) -> String {
+    const MINUTE: u64 = 60_000_000;
+    let two = |many: u64, unit: &str, few: u64, small: &str| match few {
+        0 => format!("{many} {unit}"),
+        few => format!("{many} {unit} {few} {small}"),
+    };
+    whole(match us / MINUTE {
+        _ if us == 0 => "0 s".into(),
+        0..60 => seconds(us),
+        minutes @ 60..2880 => two(minutes / 60, "h", minutes % 60, "min"),
+        minutes => two(minutes / 1440, "d", minutes / 60 % 24, "h"),
+    })
+}
+
+/// A duration that was set: without what nobody set.
+fn target(us: &Option<u64>) -> Cell {
+    Cell::given(us.map(|us| whole(declared(us))))
+}
+
+/// A duration, or that it was not measured.
+fn measured(us: &Option<u64>) -> Cell {
+    us.map_or_else(|| Cell::toned("not measured", Tone::Warn), |us| Cell::text(span(us)))
+}
+
+fn share(ratio: &f64) -> String {
+    percent(*ratio)
+}
+
+fn counted(window: &Counts) -> Cell {
+    Cell::text(counts(*window))
+}
+
+fn or<'a>(text: &'a Option<String>, none: &'a str) -> &'a str {
+    text.as_deref().unwrap_or(none)
+}
+
+fn is_pass(verdict: DrVerdict) -> bool {
+    matches!(verdict, DrVerdict::Pass | DrVerdict::PassWithConditions)
+}
+
+impl DrillReport {
+    fn is_control(&self) -> bool {
+        self.control
+    }
+}
+
+impl ServiceFacts {
+    /// Whether each of its failures is covered.
+    fn is_covered(&self) -> bool {
+        self.modes.iter().all(|mode| mode.covered)
+    }
+}
+
+/// The line on the first page that says, before any figure, that evidence is not as it was sealed.
+fn not_intact(report: &DrReport) -> Option<String> {
+    let evidence = &report.evidence;
+    let gone = match evidence.gone {
+        0 => String::new(),
+        1 => " (1 of them is gone: only the hash chain knows of it)".to_string(),
+        more => format!(" ({more} of them are gone: only the hash chain knows of them)"),
+    };
+    let (runs, chains) = (evidence.not_intact, evidence.broken_chains);
+    let runs = (runs > 0).then(|| format!("The evidence of {} is not intact{gone}", many(runs, "run")));
+    let were = if chains == 1 { "was" } else { "were" };
+    let chains = (chains > 0).then(|| format!("{} {were} changed", many(chains, "hash chain")));
+    let parts: Vec<String> = runs.into_iter().chain(chains).collect();
+    (!parts.is_empty()).then(|| format!("{}: see section 6.", parts.join("; ")))
+}
+
+/// What the quarter shows of each system, and what it does not: a row for each scenario.
+fn conclusion(report: &DrReport) -> Vec<Row> {
+    let mut scenarios: BTreeMap<&str, Vec<&DrillReport>> = BTreeMap::new();
+    for drill in report.drills.iter().filter(|drill| !drill.control) {
+        scenarios.entry(&drill.scenario).or_default().push(drill);
+    }
+    scenarios.values().filter_map(|drills| conclusion_of(report, drills)).collect()
+}
+
+fn conclusion_of(report: &DrReport, drills: &[&DrillReport]) -> Option<Row> {
+    let last = drills.last()?;
+    let wanted = |name: &str, us: &Option<u64>| format!("{name} {}", target(us).lines.concat());
+    let passed = drills.iter().filter(|drill| is_pass(drill.verdict)).count();
+    // A drill that must not recover has no worst case, and one that did not recover has no time.
+    let meant = || drills.iter().filter(|drill| !drill.expects_failure);
+    let said = meant().filter(|drill| drill.verdict != DrVerdict::NoVerdict);
+    let never = said.filter(|drill| drill.objectives.rto_us.is_none()).count();
+    let rto = match (never, meant().filter_map(|drill| drill.objectives.rto_us).max()) {
+        (0, None) => "RTO not applicable".to_string(),
+        (0, Some(worst)) => format!("RTO {}", span(worst)),
+        (never, _) => format!("not recovered in {}", many(never, "drill")),
+    };
+    let rpo = meant().filter_map(|drill| drill.objectives.rpo_us).max();
+    let level = drills.iter().filter_map(|drill| drill.restore.reached).min();
+    let worst = Cell::text(rto)
+        .and(rpo.map_or("RPO not measured".into(), |rpo| format!("RPO {}", span(rpo))))
+        .and(level.map_or("no level".into(), |level| format!("level {level}")));
+    let mut unproven = Vec::new();
+    if last.expects_failure {
+        unproven.push("a recovery: the scenario exists to fail, and shows that damage is noticed".to_string());
+    } else if !is_pass(last.verdict) {
+        unproven.push("a recovery within the objectives: the last drill did not pass".into());
+    }
+    unproven.extend(last.conditions.iter().cloned());
+    if !last.expects_failure && !report.drills.iter().any(|drill| drill.control && drill.scenario == last.scenario) {
+        unproven.push("that the runbook is what helps: no control was run".into());
+    }
+    if last.notes.differences.is_none() {
+        unproven.push("the same in production: how it differs was not provided".into());
+    }
+    Some(vec![
+        Cell::text(&last.title).and(code(&last.scenario)),
+        Cell::text(wanted("RTO", &last.objectives.rto_target_us)).and(wanted("RPO", &last.objectives.rpo_target_us)),
+        verdict(last).and(format!("{passed} of {} passed", many(drills.len(), "drill"))),
+        worst,
+        Cell::lines_or(unproven, "nothing beyond the limitations of each drill"),
+    ])
+}
+
+fn dr_not_drilled(report: &DrReport) -> Option<String> {
+    let names = report.not_drilled.iter().flatten().filter(|(_, dr)| *dr).map(|(name, _)| format!("`{name}`"));
+    Some(names.collect::<Vec<_>>().join(", ")).filter(|names| !names.is_empty())
+}
+
+/// Scenarios, and whether each is one of a disaster recovery.
+fn names(names: &[(String, bool)]) -> Vec<String> {
+    names.iter().map(|(name, dr)| format!("`{name}`{}", if *dr { " (DR)" } else { "" })).collect()
+}
+
+/// Reviewed and approved: what can attest the report.
+fn attesting(report: &DrReport) -> impl Iterator<Item = (&'static str, &Signature)> {
+    let Header { reviewed, approved, .. } = &report.header;
+    [("Reviewed", reviewed), ("Approved", approved)].into_iter().filter_map(|(what, by)| Some((what, by.as_ref()?)))
+}
+
+/// Why a signature does not count: its date has not come yet, or it is that of whoever prepared the report or executed its
+/// drills; `None` where it counts.
+fn objection(report: &DrReport, signature: &Signature) -> Option<&'static str> {
+    if signature.date.as_deref().is_some_and(|date| date > day(&report.made_utc)) {
+        return Some("dated in the future: not counted");
+    }
+    let prepared = report.header.prepared.iter().map(|own| own.name.as_str());
+    let executed = report.drills.iter().filter_map(|drill| drill.configuration.executed.as_ref()?.by.as_deref());
+    let is_own = |by: &str| by.trim().eq_ignore_ascii_case(signature.name.trim());
+    prepared.chain(executed).any(is_own).then_some("not independent: not counted")
+}
+
+/// Whether somebody independent has reviewed or approved the report, not in the future.
+pub(super) fn is_attested(report: &DrReport) -> bool {
+    attesting(report).any(|(_, signature)| objection(report, signature).is_none())
+}
+
+/// Who attests the report, and what speaks against it.
+fn attestation(report: &DrReport) -> Vec<Said> {
+    let prepared = report.header.prepared.as_ref();
+    let mut said = Vec::new();
+    for (what, signature) in prepared.map(|own| ("Prepared", own)).into_iter().chain(attesting(report)) {
+        // Nobody is independent of what they prepared themselves.
+        let objection =
+            objection(report, signature).filter(|why| what != "Prepared" || !why.starts_with("not independent"));
+        if let Some(why) = objection {
+            let date = signature.date.as_deref().unwrap_or("not dated");
+            said.push((Tone::Bad, format!("{what} by {} ({date}): {why}.", signature.name)));
+        }
+    }
+    let counted = attesting(report).filter(|(_, signature)| objection(report, signature).is_none());
+    let counted: Vec<String> = counted.map(|(what, by)| format!("{} by {}", what.to_lowercase(), by.name)).collect();
+    said.push(match counted.is_empty() {
+        true => (
+            Tone::Warn,
+            "Attestation: NOT ATTESTED. Nobody but those who prepared this report or executed its drills has reviewed or \
+             approved it."
+                .into(),
+        ),
+        false => (Tone::Plain, format!("Attestation: {}.", counted.join(", "))),
+    });
+    said
+}
+
+fn previous(report: &DrReport) -> Cell {
+    let recorded = report.previous_drill_recorded.as_ref().map(|utc| format!("{} (from the records)", day(utc)));
+    Cell::given(report.header.previous_drill.clone().or(recorded))
+}
+
+fn signature(by: &Option<Signature>) -> Cell {
+    let Some(Signature { name, role, date }) = by else { return Cell::missing() };
+    Cell::text(format!("{name}, {}, {}", or(role, "role not provided"), or(date, "date not provided")))
+}
+
+/// A signature that is to attest the report, and why it does not count.
+fn attested(report: &DrReport, by: &Option<Signature>) -> Cell {
+    match by.as_ref().and_then(|by| objection(report, by)) {
+        Some(why) => Cell { tone: Tone::Bad, ..signature(by).and(why) },
+        None => signature(by),
+    }
+}
+
+fn signed(what: &str, by: &Option<Signature>) -> Row {
+    let (name, role, date) = by.clone().map_or((None, None, None), |by| (Some(by.name), by.role, by.date));
+    vec![Cell::text(what), Cell::given(name), Cell::given(role), Cell::given(date), Cell::text("\u{a0}")]
+}
+
+fn summary(report: &DrReport) -> String {
+    let Totals { drills, passed, expected_failures, with_conditions, failed, no_verdict, incomplete, controls } =
+        report.totals;
+    let without = if no_verdict > 0 { format!(", {no_verdict} without a verdict") } else { String::new() };
+    let mut text = format!(
+        "{} came to an end: {passed} passed, {with_conditions} passed with conditions, {failed} failed{without}.",
+        many(drills, "DR drill")
+    );
+    let was = |count: usize, what: &str| format!("{} {}", many(count, what), if count == 1 { "was" } else { "were" });
+    if expected_failures > 0 {
+        let are = if expected_failures == 1 { "is" } else { "are" };
+        text.push_str(&format!(
+            " Of those that passed, {expected_failures} {are} of a scenario that exists to fail: damage was noticed as expected, and \
+             no recovery was shown."
+        ));
+    }
+    if incomplete > 0 {
+        text.push_str(&format!(" {} cut off; see below.", was(incomplete, "run")));
+    }
+    if controls > 0 {
+        text.push_str(&format!(" {} run besides (the same drill without its runbook).", was(controls, "control")));
+    }
+    text
+}
+
+fn summary_row(number: &usize, drill: &DrillReport) -> Row {
+    let objectives = &drill.objectives;
+    let met = |met: Option<bool>, actual: Option<u64>, of: Option<u64>| {
+        let mut cell = measured(&actual);
+        match met {
+            _ if drill.control || drill.expects_failure => {
+                cell = Cell::text(cell.lines.concat().replace("not measured", "not applicable"));
+            }
+            Some(false) if actual.is_none() => cell = Cell::toned("not recovered", Tone::Bad),
+            Some(met) => {
+                cell.tone = if met { Tone::Good } else { Tone::Bad };
+                cell.lines.push(if met { "met".into() } else { "missed".into() });
+            }
+            None => {}
+        }
+        cell.and(of.map_or_else(String::new, |of| format!("(target {})", whole(declared(of)))))
+    };
+    let mut rpo = met(objectives.rpo_met, objectives.rpo_us, objectives.rpo_target_us);
+    rpo.lines.extend(drill.data.as_ref().map(|data| format!("{} lost after the fault", data.lost_after.len())));
+    let level = |level: Option<RestoreLevel>| level.map_or("none", RestoreLevel::name);
+    let expected = if drill.control { "nothing" } else { level(drill.restore.expected) };
+    vec![
+        Cell::text(format!("3.{number}")),
+        Cell::code(&drill.scenario).and(&drill.title),
+        Cell::text(instant(&drill.started_utc)),
+        met(objectives.rto_met, objectives.rto_us, objectives.rto_target_us),
+        rpo,
+        Cell::text(format!("{} (expected {expected})", level(drill.restore.reached))),
+        verdict(drill),
+    ]
+}
+
+fn confirmed(run: &Incomplete) -> Cell {
+    let at = run.fault_confirmed_utc.as_ref();
+    Cell::text(at.map_or("not confirmed".into(), |at| format!("confirmed at {}", hour(at))))
+}
+
+fn if_control(drill: &DrillReport, text: &'static str) -> &'static str {
+    if drill.control { text } else { "" }
+}
+
+/// What a drill comes to.
+fn verdict(drill: &DrillReport) -> Cell {
+    let tone = match drill.verdict {
+        DrVerdict::Pass => Tone::Good,
+        DrVerdict::PassWithConditions | DrVerdict::NoVerdict => Tone::Warn,
+        DrVerdict::Fail => Tone::Bad,
+    };
+    let cell = Cell::toned(drill.verdict.words(), tone);
+    match () {
+        () if drill.control => cell.and("(control)"),
+        () if drill.expects_failure && is_pass(drill.verdict) => cell.and("(of the expected failure)"),
+        () => cell,
+    }
+}
+
+fn kind(drill: &DrillReport) -> Cell {
+    Cell::given(drill.notes.kind.map(|kind| kind.name().replace('_', " ")))
+}
+
+fn faults(drill: &DrillReport) -> Vec<String> {
+    let row = |fault: &super::FaultRow| {
+        let seen = fault.confirmed.as_ref().map_or("never confirmed".into(), |how| format!("confirmed: {how}"));
+        format!("`{}`: {}; {seen}", fault.kind, fault.summary)
+    };
+    drill.faults.iter().map(row).collect()
+}
+
+/// Recovery time and point: target, actual, met, definition.
+fn objectives(drill: &DrillReport) -> [Row; 2] {
+    let objectives = &drill.objectives;
+    let unmet = drill.control || drill.expects_failure;
+    let why = if drill.control { "not applicable: a control" } else { "not applicable: expected to fail" };
+    let judged = |met: Option<bool>| match met {
+        Some(true) => Cell::met(met, "met", "missed", ""),
+        _ if unmet => Cell::text(why),
+        met => Cell::met(met, "met", "missed", "not measured"),
+    };
+    let never = if unmet || objectives.rto_met == Some(false) { "not recovered" } else { "not measured" };
+    let actual = |us: Option<u64>, none: &str| Cell::text(us.map_or(none.to_string(), span));
+    [
+        vec![
+            Cell::text("Recovery time (RTO)"),
+            target(&objectives.rto_target_us),
+            actual(objectives.rto_us, never),
+            judged(objectives.rto_met),
+            Cell::text("first confirmed fault until users had recovered"),
+        ],
+        vec![
+            Cell::text("Recovery point (RPO)"),
+            target(&objectives.rpo_target_us),
+            actual(objectives.rpo_us, "not measured"),
+            judged(objectives.rpo_met),
+            Cell::text("first confirmed fault less the acknowledgement of the oldest lost write from before it"),
+        ],
+    ]
+}
+
+/// How long the recovery was held and why so long.
+fn hold(drill: &DrillReport) -> Said {
+    match &drill.hold {
+        Some(hold) if hold.mark == Mark::Bad => (Tone::Bad, format!("Hold: {}.", hold.text)),
+        Some(hold) => (Tone::Plain, format!("Hold: {}.", hold.text)),
+        None if drill.times.to_recover_us.is_some() => {
+            (Tone::Plain, "Hold: the record does not say how long was required.".into())
+        }
+        None => (Tone::Plain, "Hold: users were not held to a recovery.".into()),
+    }
+}
+
+fn answer(drill: &DrillReport, row: &InvariantRow, time: InvariantTime) -> Cell {
+    match row.answers.iter().find(|answer| answer.time == time) {
+        Some(answer) if answer.held => Cell::toned(format!("held: {}", answer.evidence), Tone::Good),
+        Some(answer) => Cell::toned(format!("did not hold: {}", answer.evidence), Tone::Bad),
+        None => Cell::text(if drill.control { "not asked: a control" } else { "not asked" }),
+    }
+}
+
+/// The backup, and how far its restore came.
+fn backup(drill: &DrillReport) -> Vec<(String, Cell)> {
+    let facts = &drill.restore;
+    let known = |key: &str| facts.backup.as_ref().and_then(|facts| facts.get(key)).cloned();
+    let size = |text: String| match text.parse::<u64>() {
+        Ok(size) if size >= 10_000 => format!("{} ({size} bytes)", bytes(size)),
+        Ok(size) => format!("{size} bytes"),
+        Err(_) => text,
+    };
+    let mut rows = vec![
+        ("Id of the backup".to_string(), Cell::given_code(&known("id"))),
+        ("Taken".into(), Cell::given(known("taken").map(|taken| instant(&taken)))),
+        ("Age at the fault".into(), Cell::given(facts.age_us.map(|us| whole(format::span(us))))),
+        ("Size".into(), Cell::given(known("bytes").map(size))),
+    ];
+    let more = facts.backup.iter().flatten().filter(|(key, _)| !matches!(key.as_str(), "id" | "taken" | "bytes"));
+    rows.extend(more.map(|(key, value)| (format!("Backup: {key}"), Cell::text(value))));
+    let level = |level: RestoreLevel| format!("{level}: {}", level.meaning());
+    let tone = match facts.expected {
+        Some(expected) if facts.reached == Some(expected) => Tone::Good,
+        Some(_) => Tone::Bad,
+        None => Tone::Plain,
+    };
+    let none = || Cell::toned("no level was looked at", Tone::Warn);
+    let reached = facts.reached.map_or_else(none, |reached| Cell::toned(level(reached), tone));
+    rows.push(("Level reached".into(), reached));
+    rows.push(("Level expected".into(), Cell::text(facts.expected.map_or("none: a control".into(), level))));
+    rows
+}
+
+/// Numbers of writes: how many, and which.
+fn numbers(numbers: &Numbers, none: Tone, some: Tone) -> Cell {
+    if numbers.is_empty() {
+        return Cell::toned("0", none);
+    }
+    let text = numbers.to_string().replace(',', ", ");
+    let text = match text.char_indices().nth(WIDTH) {
+        Some((end, _)) => format!("{} …", text.get(..end).unwrap_or_default()),
+        None => text,
+    };
+    Cell::toned(format!("{} (numbers {text})", numbers.len()), some)
+}
+
+fn none_or_warn(count: &u64) -> Cell {
+    Cell::toned(count, if *count == 0 { Tone::Plain } else { Tone::Warn })
+}
+
+fn budget(sli: &SliRow) -> Cell {
+    let bad = sli.during.valid.saturating_sub(sli.during.good);
+    Cell::text(match (sli.budget_spent, sli.budget_events) {
+        (Some(spent), Some(events)) => {
+            format!("{:.2}% ({bad} bad of {events:.0} allowed in 30 days)", spent * 100.0)
+        }
+        _ => "not derivable".into(),
+    })
+}
+
+fn no_steps(drill: &DrillReport) -> &'static str {
+    if drill.control { "This is the control: no step was carried out." } else { "There was no runbook." }
+}
+
+fn step(step: &StepRow) -> Row {
+    let (mark, word) = words::step(step.status.map(Some));
+    let word = if step.manual && step.status == Some(StepStatus::Passed) { "done by a person" } else { word };
+    let tone = match mark {
+        Mark::Good => Tone::Good,
+        Mark::Bad => Tone::Bad,
+        Mark::Warn | Mark::Skip => Tone::Warn,
+        Mark::Plain => Tone::Plain,
+    };
+    let replaced = step.replaced_by.as_ref().map(|by| format!("deviated: replaced by `{by}`"));
+    vec![
+        Cell::text(&step.title).and(format!("`{}`", step.at)),
+        Cell::text(&step.phase),
+        Cell::text(if step.manual { "manual" } else { "command" }),
+        Cell::toned(word, tone),
+        Cell::text(step.took_us.map_or("–".into(), span)),
+        Cell::lines_or(replaced.into_iter().chain(step.reason.clone()), ""),
+    ]
+}
+
+/// The commit, and whether the tree was clean: `-dirty` stands behind one with changes.
+fn commit(drill: &DrillReport) -> Cell {
+    let Some(revision) = &drill.configuration.revision else { return Cell::missing() };
+    match revision.strip_suffix("-dirty") {
+        Some(commit) => Cell::toned(format!("{}, with changes that were not committed", code(commit)), Tone::Warn),
+        None => Cell::text(format!("{}, clean", code(revision))),
+    }
+}
+
+/// Who carried it out, with what.
+fn executed(drill: &DrillReport) -> [(&'static str, Cell); 4] {
+    let known = drill.configuration.executed.as_ref();
+    [
+        ("Executed by", Cell::given(known.and_then(|known| known.by.clone()))),
+        ("Program, SHA-256", Cell::given_code(&known.and_then(|known| known.program_sha256.clone()))),
+        ("Machine", Cell::given(known.map(|known| known.machine.clone()))),
+        ("Engine", Cell::given(known.and_then(|known| known.engine.clone()))),
+    ]
+}
+
+fn parameters(drill: &DrillReport) -> Vec<String> {
+    drill.configuration.parameters.iter().map(|(name, value)| format!("{} = {}", code(name), code(value))).collect()
+}
+
+fn loads(drill: &DrillReport) -> Vec<String> {
+    let loads = drill.configuration.loads.iter();
+    loads.map(|(name, request, rate)| format!("{}: {} at {rate}/s", code(name), code(request))).collect()
+}
+
+fn limitations(drill: &DrillReport) -> Vec<String> {
+    [drill.notes.limitations.clone(), drill.limitations.clone()].concat()
+}
+
+fn id(id: &str, from: &Option<Quarter>) -> Cell {
+    let mut cell = Cell::text(id);
+    cell.lines.extend(from.map(|from| format!("(from {from})")));
+    cell
+}
+
+fn owner(row: &ActionRow) -> Cell {
+    let action = &row.action;
+    let due = match (&action.due, row.overdue) {
+        (Some(due), true) => format!("due {due} (overdue)"),
+        (Some(due), false) => format!("due {due}"),
+        (None, _) => "due date not provided".into(),
+    };
+    Cell::text(or(&action.owner, "owner not provided")).and(due).and(or(&action.ticket, "ticket not provided"))
+}
+
+fn status(row: &ActionRow) -> Cell {
+    let status = Cell::given(row.action.status.map(|status| status.name().replace('_', " ")));
+    if row.overdue { Cell::toned(format!("{}, overdue", status.lines.concat()), Tone::Bad) } else { status }
+}
+
+fn verified(row: &ActionRow) -> Cell {
+    let (verified, why) = (row.verification.verified, &row.verification.why);
+    let mut cell = if verified { Cell::toned("verified", Tone::Good).and(why) } else { Cell::toned(why, Tone::Warn) };
+    cell.lines.extend(row.action.verified_by.as_ref().map(|run| format!("`{run}`")));
+    cell
+}
+
+fn until(row: &RiskRow) -> Cell {
+    match (&row.risk.until, row.expired) {
+        (Some(until), true) => Cell::toned(format!("{until}, expired"), Tone::Bad),
+        (until, _) => Cell::given(until),
+    }
+}
+
+fn retest(row: &Retest) -> Cell {
+    match (&row.retest, row.retest_utc.as_deref()) {
+        (Some(run), Some(began)) => Cell::text(format!("`{run}`")).and(instant(began)).and(format!("({})", row.by)),
+        _ => Cell::text("none"),
+    }
+}
+
+/// A scenario over four quarters. The heads are the same in every report: which quarter a column is, its cells say.
+fn trend(trend: &Trend) -> Row {
+    let quarter = |one: &TrendQuarter| {
+        let cell = Cell::text(format!("{}:", one.quarter));
+        if one.runs == 0 {
+            return cell.and("no run");
+        }
+        let rto = one.rto_median_us.zip(one.rto_worst_us);
+        let rto = rto.map(|(median, worst)| format!("RTO median\u{a0}{}, worst\u{a0}{}", span(median), span(worst)));
+        let rpo = one.rpo_worst_us.map(|rpo| format!("RPO worst\u{a0}{}", span(rpo)));
+        cell.and(format!("{} of {} passed", one.passed, one.runs))
+            .and(rto.unwrap_or_else(|| "RTO not measured".into()))
+            .and(rpo.unwrap_or_else(|| "RPO not measured".into()))
+    };
+    let name = Cell::code(&trend.scenario);
+    let name = if trend.expects_failure { name.and("(exists to fail)") } else { name };
+    [vec![name], trend.quarters.iter().map(quarter).collect()].concat()
+}
+
+fn tested(service: &ServiceFacts) -> Cell {
+    let covered = service.modes.iter().filter(|mode| mode.covered).count();
+    let tone = if service.is_covered() { Tone::Good } else { Tone::Warn };
+    Cell::toned(format!("{covered} of {} failures", service.modes.len()), tone)
+}
+
+fn heads(report: &DrReport) -> Cell {
+    Cell::lines(&report.evidence.heads.iter().map(code).collect::<Vec<_>>())
+}
+
+fn levels() -> Cell {
+    Cell::lines(&RestoreLevel::ALL.map(|level| format!("{level}: {}", level.meaning())))
+}

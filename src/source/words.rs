@@ -1,0 +1,105 @@
+//! What an editor says about a key: the rows of the tables of the documentation, which a test holds to the readers.
+
+/// A page of the documentation: its name and its text.
+pub type Page = (&'static str, &'static str);
+
+/// A row of a table: its section, its key, and what there is to say.
+#[derive(Debug, Clone)]
+struct Row {
+    section: &'static str,
+    key: &'static str,
+    text: String,
+}
+
+/// The words of a page.
+#[derive(Debug, Clone)]
+pub(super) struct Words {
+    /// Name of the page.
+    pub(super) page: &'static str,
+    rows: Vec<Row>,
+}
+
+impl Words {
+    /// Reads a page.
+    pub(super) fn read((page, content): Page) -> Words {
+        let mut rows = Vec::new();
+        let (mut section, mut header): (&str, Vec<&str>) = ("", Vec::new());
+        for line in content.lines() {
+            if line.starts_with('#') {
+                section = line.trim_start_matches('#').trim().trim_matches('`');
+            }
+            let Some(row) = line.strip_prefix("| ") else {
+                header.clear();
+                continue;
+            };
+            let cells: Vec<&str> = row.trim_end().trim_end_matches('|').split(" | ").map(str::trim).collect();
+            if header.is_empty() {
+                header = cells;
+            } else if let Some(key) = cells.first().and_then(|key| key.strip_prefix('`')?.strip_suffix('`')) {
+                rows.push(Row { section, key, text: text(&header, &cells) });
+            }
+        }
+        Words { page, rows }
+    }
+
+    /// What a page says about a key of a section.
+    pub(super) fn find(&self, section: &str, key: &str) -> Option<&str> {
+        self.rows.iter().find(|row| row.section == section && row.key == key).map(|row| row.text.as_str())
+    }
+}
+
+/// The cells of a row as lines: what it is, then its type and default.
+fn text(header: &[&str], cells: &[&str]) -> String {
+    let cell = |name: &str| {
+        let at = header.iter().position(|title| *title == name)?;
+        cells.get(at).map(|cell| plain(cell)).filter(|cell| !cell.is_empty())
+    };
+    let default = cell("default").map(|default| match default.as_str() {
+        "required" => default,
+        "none" => "optional".into(),
+        default => format!("default: {default}"),
+    });
+    let kind = [cell("type"), default].into_iter().flatten().collect::<Vec<_>>().join("; ");
+    let what = cell("what it is").or_else(|| cell("what it does"));
+    [what, Some(kind)].into_iter().flatten().filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
+}
+
+/// Text without links: `[words](target)` → `words`.
+fn plain(cell: &str) -> String {
+    let mut out = String::new();
+    let mut rest = cell;
+    while let Some((before, after)) = rest.split_once('[') {
+        match after.split_once("](").and_then(|(words, target)| Some((words, target.split_once(')')?.1))) {
+            Some((words, after)) if !words.contains('[') => {
+                out.push_str(before);
+                out.push_str(words);
+                rest = after;
+            }
+            _ => {
+                out.push_str(before);
+                out.push('[');
+                rest = after;
+            }
+        }
+    }
+    out + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_become_words() {
+        let words = Words::read(("docs/scenario.md", include_str!("../../docs/scenario.md")));
+        let says = |section, key| words.find(section, key).unwrap_or_default();
+        assert_eq!(
+            says("load", "timeout"),
+            "from the instant the request was **due** until the answer is complete\nduration, at most 60 s; default: `2s`"
+        );
+        assert_eq!(says("Top level", "stack"), "the Compose file, see `stack`\npath or map; required");
+        assert_eq!(says("faults", "container_pause"), "freezes every process of the container");
+        assert_eq!(says("container_pause", "service"), "service; required");
+        assert!(says("respond", "phases").contains("`[diagnose, mitigate, verify]`"), "a list is no link");
+    }
+}

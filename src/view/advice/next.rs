@@ -1,0 +1,137 @@
+//! What to do next, by verdict: `next.txt` says it, here is what it needs to know.
+
+use super::restore::{restore, says_enough, too_slow};
+use super::{Followed, after, followed, helping, listed};
+use crate::output::one_line;
+use crate::record::{Announcement, CommandRecord, DrillStatus, FaultAfter, Outcome, Record, StepStatus, Verdict};
+use crate::view::answers::served_between;
+use crate::view::format::declared;
+use crate::view::restore::other_level;
+use crate::view::words::served_beside;
+use askama::Template;
+
+#[derive(Template)]
+#[template(path = "advice/next.txt")]
+struct Next<'a> {
+    record: &'a Record,
+    plan: &'a Announcement,
+    runbook: &'a str,
+    scenario: &'a str,
+    reason: String,
+    /// Why the measuring was disturbed, where that decides.
+    disturbed: Option<String>,
+    /// What a pass does not show.
+    beside: Option<String>,
+    other_level: Option<String>,
+    spoilers: String,
+    /// What a restore missed.
+    restore: Vec<String>,
+    /// Whether the level of the restore says enough.
+    says_enough: bool,
+    /// From when to when users were served who lost the service again.
+    served: Option<String>,
+    after: Option<(FaultAfter, String)>,
+    /// How many steps were to help, and which.
+    helping: usize,
+    steps: String,
+    by_hand: String,
+    /// The command at which a step failed, and whether that step only checks.
+    failed: Option<(&'a CommandRecord, bool)>,
+    detect: String,
+    ended_by_itself: bool,
+    too_slow: String,
+    /// The invariant that did not hold.
+    lost: String,
+    again: String,
+}
+
+/// What to do next.
+pub fn next(record: &Record) -> Vec<String> {
+    let Some(plan) = record.plan.as_deref() else {
+        return vec!["Look at `events.jsonl` in the run's directory.".into()];
+    };
+    let passed = record.outcome() == Outcome::Passed;
+    let (all, helping) = (followed(record), helping(record));
+    let by_hand = |(info, step): &&Followed<'_>| {
+        info.manual && info.phase == "mitigate" && step.status == Some(StepStatus::Skipped)
+    };
+    let by_hand: Vec<Followed<'_>> = all.iter().filter(by_hand).copied().collect();
+    let failed = all.iter().find(|(_, step)| step.status == Some(StepStatus::Failed));
+    let failed = failed.and_then(|(info, step)| {
+        Some((step.commands.iter().rfind(|command| !command.background)?, info.phase == "verify"))
+    });
+    let spoilers: Vec<String> = record.spoilers().map(|later| one_line(&later.reason)).collect();
+    let next = Next {
+        record,
+        plan,
+        runbook: plan.runbook_file.as_ref().map_or("the runbook", |file| file.path.as_str()),
+        scenario: &plan.scenario_file.path,
+        reason: one_line(&record.reason),
+        disturbed: record.disturbed.as_ref().filter(|_| record.is_disturbed()).map(|why| one_line(why)),
+        beside: served_beside(record).filter(|_| passed),
+        other_level: other_level(record),
+        spoilers: spoilers.join("; "),
+        restore: restore(record),
+        says_enough: says_enough(record),
+        served: served_between(record),
+        after: after(record).map(|(state, seen)| (state, one_line(seen))),
+        helping: helping.len(),
+        steps: listed(&helping),
+        by_hand: listed(&by_hand),
+        failed,
+        detect: one_line(plan.detect.as_deref().unwrap_or("the alert condition")),
+        ended_by_itself: record.faults.iter().any(|fault| fault.after == Some(FaultAfter::EndedByItself)),
+        too_slow: too_slow(record, plan.rto_us().unwrap_or(0)),
+        lost: lost(record),
+        again: again(plan),
+    };
+    // Writing into a string does not fail.
+    let text = next.render().unwrap_or_default();
+    text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_string).collect()
+}
+
+impl Next<'_> {
+    fn declared(&self, us: &u64) -> String {
+        declared(*us)
+    }
+
+    fn helping_or_runbook(&self) -> String {
+        if self.helping == 0 { format!("`{}`", self.runbook) } else { self.steps.clone() }
+    }
+}
+
+/// The command that runs the same drill: by its name where that finds the file, and the control as the control.
+fn again(plan: &Announcement) -> String {
+    let path = one_line(&plan.scenario_file.path);
+    let by_name = ["yaml", "yml"].iter().any(|end| path == format!("scenarios/{}.{end}", plan.scenario));
+    let what = match by_name || path.is_empty() {
+        true => one_line(&plan.scenario),
+        false if path.contains(char::is_whitespace) => format!("'{path}'"),
+        false => path,
+    };
+    format!("firedrill scenario {what}{}", if plan.control { " --control" } else { "" })
+}
+
+/// The invariant that did not hold, where it stands and what was seen.
+fn lost(record: &Record) -> String {
+    let lost = record.invariants.iter().rfind(|answer| !answer.held);
+    let info = lost.and_then(|lost| record.plan.as_ref()?.invariants.iter().find(|info| info.name == lost.name));
+    match (lost, info) {
+        (Some(lost), Some(info)) => {
+            let evidence = one_line(&lost.evidence);
+            format!("the invariant `{}` (`{}`) did not hold {}: {evidence}", lost.name, info.at, lost.time.in_words())
+        }
+        _ => one_line(&record.reason),
+    }
+}
+
+/// What to do next about a drill that has no record, or whose attempts together say more than the last one.
+pub fn of_status(status: DrillStatus) -> Option<&'static str> {
+    match status {
+        DrillStatus::Flaky => Some(
+            "Compare the attempts below: what differs between them is the lead. It failed and then passed without a change, and counts as flaky, not as passed.",
+        ),
+        DrillStatus::NotRun => Some("It was not started, so nothing is known about its runbook today."),
+        _ => None,
+    }
+}

@@ -1,0 +1,108 @@
+//! What a reader asks first of a drill, in a sentence each and the same in every report: how long users were hurt, and what
+//! cured them. What to do now stands in `advice`.
+
+use super::clock::{clock, started};
+use super::format::seconds;
+use super::words::{fate, many, served_beside};
+use crate::record::{Phase, Record, Verdict};
+
+/// How long users were hurt, and from when to when: from the impact until they had recovered, otherwise until the faults began
+/// to be undone or the drill was cut off.
+pub fn hurt(record: &Record) -> String {
+    let Some(from) = record.impact_us() else {
+        return match record.injected_us() {
+            Some(_) => "Not at all: no indicator fell below its threshold.".into(),
+            None => "Not by the drill: no fault was in place.".into(),
+        };
+    };
+    let revert = record.phases.iter().find(|phase| phase.phase == Phase::Revert).map(|phase| phase.started_us);
+    let (to, at_least, end) = match (record.recovered_us(), revert) {
+        (Some(to), _) => (to, "", "when they had recovered"),
+        (None, Some(to)) if record.verdict == Verdict::SelfHealed => {
+            (to, "at most ", "when Firedrill began to undo the faults")
+        }
+        (None, Some(to)) => (to, "at least ", "when Firedrill began to undo the faults: they had not recovered"),
+        (None, None) => (record.last_us, "at least ", "when the drill was cut off"),
+    };
+    let at = |us| clock(started(record), us);
+    let end = match served_between(record) {
+        Some(served) => format!("when Firedrill began to undo the faults: in between {served}"),
+        None => end.to_string(),
+    };
+    let since =
+        record.injected_us().map(|fault| format!(" ({} after the fault)", seconds(from.0.saturating_sub(fault.0))));
+    let took = seconds(to.0.saturating_sub(from.0));
+    format!("{at_least}{took}, from {}{} to {} UTC, {end}.", at(from), since.unwrap_or_default(), at(to))
+}
+
+/// From when to when users were served, where they lost the service again.
+pub fn served_between(record: &Record) -> Option<String> {
+    let (from, to) = record.served_until_relapse()?;
+    let at = |us| clock(started(record), us);
+    let took = seconds(to.0.saturating_sub(from.0));
+    Some(format!("users were served for {took}, from {} to {} UTC, and lost the service again", at(from), at(to)))
+}
+
+/// What cured users: the mitigating steps with a command that was meant to help and had begun before they recovered, the other steps
+/// with one that evidently changes something, and what became of the faults.
+pub fn cured(record: &Record) -> String {
+    let Some(recovered) = record.recovered_us() else {
+        return match record.impact_us() {
+            None => "Nothing had to: no user was hurt.".into(),
+            Some(_) if record.verdict == Verdict::SelfHealed => "Not the runbook: users recovered without it.".into(),
+            Some(_) if record.is_control() => "Nothing, as it must be: the control leaves the runbook out.".into(),
+            Some(_) if record.relapsed_us.is_some() => served_between(record)
+                .map_or("Nothing: users lost the service again.".into(), |served| {
+                    format!("Nothing for good: {served}.")
+                }),
+            Some(_) => "Nothing: users had not recovered when the drill ended.".into(),
+        };
+    };
+    let faults: Vec<String> =
+        record.faults.iter().map(|fault| format!("fault `{}`: {}", fault.fault, fate(record, fault).1)).collect();
+    let mut faults = if faults.is_empty() { String::new() } else { format!(" {}.", capital(&faults.join("; "))) };
+    faults.extend(served_beside(record).map(|beside| format!(" {}.", capital(&beside))));
+    if record.verdict == Verdict::SelfHealed {
+        return format!("Not the runbook: users recovered without it.{faults}");
+    }
+    let begun = record.mitigation_started_us.unwrap_or(recovered);
+    let helped: Vec<String> = record
+        .steps
+        .iter()
+        .filter(|step| !step.commands.is_empty() && step.started_us < recovered)
+        .filter_map(|step| Some((step, record.step_info(&step.step)?)))
+        .filter(|(step, info)| match (info.phase.as_str(), info.helps) {
+            ("mitigate" | "rollback", helps) => helps != Some(false),
+            (_, helps) => helps == Some(true) && step.started_us >= begun,
+        })
+        .map(|(_, info)| format!("“{}” (`{}`)", info.title, info.at))
+        .collect();
+    let after = record.figures().mitigation_to_recover_us;
+    let after = after.map(|us| format!(", {} after the first of its commands began", seconds(us))).unwrap_or_default();
+    match helped.as_slice() {
+        [] => format!("No command that was meant to help had begun when users recovered.{faults}"),
+        [one] => format!("{one}{after}.{faults}"),
+        all => format!("One or more of {}: {}{after}.{faults}", many(all.len(), "step"), all.join(", ")),
+    }
+}
+
+/// With a capital first letter.
+pub fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or(String::new(), |first| first.to_uppercase().chain(chars).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::testing::{Story, record_of};
+
+    #[test]
+    fn how_long_and_what_cured() {
+        let told = |story| {
+            let record = record_of(story);
+            format!("{story:?}\n  hurt:  {}\n  cured: {}\n", hurt(&record), cured(&record))
+        };
+        insta::assert_snapshot!(Story::ALL.into_iter().map(told).collect::<String>());
+    }
+}

@@ -1,0 +1,353 @@
+//! From a record to test cases: one per assertion that the drill set out to decide, whether it was reached or not.
+
+use super::format::percent;
+use super::restore::{self, Rung, other_level};
+use super::words::{self, counts, ending, placed};
+use crate::record::{
+    Check, CheckOutcome, CommandRecord, Counts, Location, Outcome, Record, ReplacedInfo, StepRecord, StepStatus,
+    Verdict,
+};
+
+/// One test case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Case {
+    /// The name: the same in every drill of the scenario, so that CI servers can follow it.
+    pub name: String,
+    /// Its share of the drill's time, in milliseconds: from the decision before it to its own.
+    pub took_ms: u64,
+    /// The file of the user's that it is about: the runbook of a step, otherwise the scenario. Empty when unknown.
+    pub file: String,
+    /// How it came out.
+    pub result: CaseResult,
+    /// What was seen: evidence, commands, output.
+    pub text: String,
+}
+
+/// How a test case came out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CaseResult {
+    /// It held.
+    Passed,
+    /// The assertion failed.
+    Failed {
+        /// In one line, the place first.
+        message: String,
+    },
+    /// The harness broke.
+    Error {
+        /// In one line, the place first.
+        message: String,
+    },
+    /// For a person, or not reached.
+    Skipped {
+        /// Why.
+        message: String,
+    },
+}
+
+/// The test cases of a drill.
+pub fn cases(record: &Record) -> Vec<Case> {
+    let planned = record.planned_checks();
+    let unplanned = record.checks.iter().map(|result| &result.check).filter(|check| !planned.contains(check));
+    let mut checks: Vec<&Check> = planned.iter().collect();
+    for check in unplanned {
+        if !checks.contains(&check) {
+            checks.push(check);
+        }
+    }
+    let mut cases: Vec<Case> = checks.iter().map(|check| case(record, check)).collect();
+    let decided: Vec<Option<u64>> = checks.iter().map(|check| decided_us(record, check)).collect();
+    cases.extend(verdict_case(record, &cases));
+    share_time(&mut cases, &decided, record.last_us.0);
+    cases
+}
+
+/// Shares the time of the drill between its cases. The phases follow each other, so a case has the time from the decision
+/// before it to its own, and all together have that of the drill. What comes after the last decision is the verdict's.
+fn share_time(cases: &mut [Case], decided: &[Option<u64>], last_us: u64) {
+    let mut order: Vec<(u64, usize)> =
+        decided.iter().enumerate().filter_map(|(case, us)| Some((us.as_ref()?.min(&last_us) / 1000, case))).collect();
+    order.sort_unstable();
+    let rest = match order.last() {
+        Some((_, case)) if cases.len() == decided.len() => Some(*case),
+        _ => cases.len().checked_sub(1),
+    };
+    order.extend(rest.map(|case| (last_us / 1000, case)));
+    let mut before = 0;
+    for (ms, case) in order {
+        if let Some(case) = cases.get_mut(case) {
+            case.took_ms += ms - before;
+        }
+        before = ms;
+    }
+}
+
+/// When a check was decided, in drill time.
+fn decided_us(record: &Record, check: &Check) -> Option<u64> {
+    let of_step = || match check {
+        Check::Step { step } => step_record(record, step)?.ended_us,
+        _ => None,
+    };
+    record.check(check).map(|result| result.ended_us).or_else(of_step).map(|us| us.0)
+}
+
+fn case(record: &Record, check: &Check) -> Case {
+    let (result, mut text) = match outcome(record, check) {
+        Some(CheckOutcome::Passed { evidence }) => (CaseResult::Passed, evidence),
+        Some(CheckOutcome::Failed { reason, at }) if failed_as_expected(record, check) => {
+            let verdict = record.verdict;
+            let text = format!("failed as the scenario expects (verdict {verdict}): {}", placed(at.as_ref(), &reason));
+            (CaseResult::Passed, text)
+        }
+        Some(CheckOutcome::Failed { reason, at }) => {
+            let message = placed(at.as_ref(), &reason);
+            (CaseResult::Failed { message: message.clone() }, message)
+        }
+        Some(CheckOutcome::Error { reason, at }) => {
+            let message = placed(at.as_ref(), &reason);
+            (CaseResult::Error { message: message.clone() }, message)
+        }
+        Some(CheckOutcome::Skipped { reason }) => (CaseResult::Skipped { message: reason }, String::new()),
+        None => (CaseResult::Skipped { message: undecided(record, check) }, String::new()),
+    };
+    if let Some(more) = detail(record, check) {
+        if !text.is_empty() {
+            text.push_str("\n\n");
+        }
+        text.push_str(&more);
+    }
+    let file = file(record, check);
+    if let CaseResult::Failed { .. } | CaseResult::Error { .. } = result
+        && let Some(at) = failed_at(record, check).filter(|at| at.path == file)
+    {
+        text.push_str(&format!("\n\nat {at}"));
+    }
+    Case { name: words::check(check), took_ms: 0, file, result, text }
+}
+
+/// The file that a check is about.
+fn file(record: &Record, check: &Check) -> String {
+    let step = match check {
+        Check::Step { step } => record.step_info(step).map(|info| info.at.path.clone()),
+        _ => None,
+    };
+    let scenario = || record.plan.as_ref().map(|plan| plan.scenario_file.path.clone());
+    step.or_else(scenario).unwrap_or_default()
+}
+
+/// Where a check failed; a step that says no more, where it begins.
+fn failed_at(record: &Record, check: &Check) -> Option<Location> {
+    let said = match outcome(record, check)? {
+        CheckOutcome::Failed { at, .. } | CheckOutcome::Error { at, .. } => at,
+        CheckOutcome::Passed { .. } | CheckOutcome::Skipped { .. } => None,
+    };
+    let begin = || match check {
+        Check::Step { step } => record.step_info(step).map(|info| info.at.clone()),
+        _ => None,
+    };
+    said.or_else(begin)
+}
+
+/// How a check came out: as the engine decided it; for a step that it did not, as the step ended.
+fn outcome(record: &Record, check: &Check) -> Option<CheckOutcome> {
+    if let Some(result) = record.check(check) {
+        return Some(result.outcome.clone());
+    }
+    let Check::Step { step } = check else { return None };
+    let ran = step_record(record, step)?;
+    let reason = ran.reason.clone().unwrap_or_default();
+    match ran.status? {
+        StepStatus::Passed | StepStatus::Warned => Some(CheckOutcome::Passed { evidence: reason }),
+        StepStatus::Failed | StepStatus::Blocked => Some(CheckOutcome::Failed { reason, at: ran.at.clone() }),
+        StepStatus::Skipped => Some(CheckOutcome::Skipped { reason }),
+    }
+}
+
+/// Whether a check may fail because that is what the drill is for.
+fn failed_as_expected(record: &Record, check: &Check) -> bool {
+    let control = record.is_control() && matches!(check, Check::Recovery { .. });
+    record.passed() && (record.expects_failure() || control)
+}
+
+/// The case of the verdict itself, where the others do not tell it: when a failure is expected, or when none of
+/// them says why the drill did not pass.
+fn verdict_case(record: &Record, cases: &[Case]) -> Option<Case> {
+    let verdict = record.verdict;
+    let file = record.plan.as_ref().map(|plan| plan.scenario_file.path.clone()).unwrap_or_default();
+    let case = |result, text| Some(Case { name: "verdict".into(), took_ms: 0, file: file.clone(), result, text });
+    let reason = placed(record.at.as_ref(), &record.reason);
+    let trouble = || {
+        let spoilers = record.spoilers().map(|j| format!("{}: {}", j.verdict, placed(j.at.as_ref(), &j.reason)));
+        let left = record.left.iter().map(|left| format!("left behind: {left}"));
+        let cut = words::cut_off(record).filter(|_| record.under_way().is_some());
+        spoilers.chain(left).chain(cut).collect::<Vec<_>>().join("; ")
+    };
+    let has = |kind: fn(&CaseResult) -> bool| cases.iter().any(|case| kind(&case.result));
+    let failed = has(|r| matches!(r, CaseResult::Failed { .. }));
+    let broken = has(|r| matches!(r, CaseResult::Error { .. }));
+    let said = if verdict == record.expected() || verdict == Verdict::Incomplete && record.reason.is_empty() {
+        trouble()
+    } else {
+        reason
+    };
+    match record.outcome() {
+        Outcome::Passed if record.expects_failure() => case(
+            CaseResult::Passed,
+            format!("verdict {verdict}, as the scenario expects: {reason}", reason = record.reason),
+        ),
+        Outcome::Passed => None,
+        Outcome::Failed if record.expects_failure() && verdict != record.expected() => {
+            let message = format!("expected verdict {}, got {verdict}", record.expected());
+            case(CaseResult::Failed { message: message.clone() }, format!("{message}: {}", record.reason))
+        }
+        Outcome::Failed if other_level(record).is_some() => {
+            let message = other_level(record).unwrap_or_default();
+            case(CaseResult::Failed { message: message.clone() }, format!("{message}: {}", record.reason))
+        }
+        Outcome::Failed if failed || broken => None,
+        Outcome::Failed => {
+            let message = said;
+            case(CaseResult::Failed { message: message.clone() }, message)
+        }
+        Outcome::Broken | Outcome::Interrupted if broken => None,
+        Outcome::Broken | Outcome::Interrupted => {
+            let message = if said.is_empty() { verdict.to_string() } else { said };
+            case(CaseResult::Error { message: message.clone() }, format!("verdict {verdict}: {message}"))
+        }
+    }
+}
+
+/// Why a check was not decided.
+fn undecided(record: &Record, check: &Check) -> String {
+    if let Check::Step { step } = check
+        && step_record(record, step).is_some()
+    {
+        return match record.verdict {
+            Verdict::Incomplete => "not finished: the run was cut off in it".into(),
+            verdict => format!("not finished: the drill ended in it as {verdict}"),
+        };
+    }
+    not_reached(record)
+}
+
+fn not_reached(record: &Record) -> String {
+    match (record.under_way(), record.verdict) {
+        (Some(under_way), _) => format!("not reached: the run was cut off during {under_way}"),
+        (None, Verdict::Incomplete) => "not reached: the run was cut off".to_string(),
+        (None, Verdict::Passed) => "not asked for in this drill".to_string(),
+        (None, verdict) => format!("not reached: the drill ended as {verdict}"),
+    }
+}
+
+fn step_record<'a>(record: &'a Record, id: &str) -> Option<&'a StepRecord> {
+    record.steps.iter().find(|step| step.step == id)
+}
+
+/// What belongs to a check beyond its evidence.
+fn detail(record: &Record, check: &Check) -> Option<String> {
+    match check {
+        Check::Step { step } => step_detail(record, step),
+        Check::Injection { fault } => {
+            let info = record.plan.as_ref()?.faults.iter().find(|f| f.id == *fault)?;
+            Some(format!("{} ({}, {})", info.summary, info.kind, info.at))
+        }
+        Check::Steady => {
+            let figures = record.figures();
+            let lines = figures.slis.iter().map(|s| window_line(&s.sli, s.before, s.objective));
+            Some(lines.collect::<Vec<_>>().join("\n")).filter(|text| !text.is_empty())
+        }
+        Check::Recovery { sli } => {
+            record.check(check)?;
+            let figures = record.figures();
+            let s = figures.slis.into_iter().find(|s| s.sli == *sli)?;
+            Some(format!("during: {}\nafter: {}", counts(s.during), counts(s.after)))
+        }
+        Check::Invariant { name } => {
+            let asked = record.invariants.iter().filter(|answer| answer.name == *name);
+            let lines = asked.map(|answer| format!("{}: {}", answer.time.in_words(), answer.evidence));
+            Some(lines.collect::<Vec<_>>().join("\n")).filter(|text| !text.is_empty())
+        }
+        Check::RestoreLevel => {
+            let rungs = restore::ladder(record);
+            let line = |rung: &Rung| format!("{} {}: {}: {}", rung.level, rung.word(), rung.level.meaning(), rung.seen);
+            let lines = rungs.iter().map(line);
+            Some(lines.collect::<Vec<_>>().join("\n")).filter(|text| !text.is_empty())
+        }
+        Check::RecoveryTime => rows(record, &["RTO"]),
+        Check::RecoveryPoint => rows(
+            record,
+            &[
+                "RPO", "acknowledged", "lost before fault", "lost after fault", "unacknowledged", "more than once",
+                "never sent", "survivors", "backup",
+            ],
+        ),
+        _ => None,
+    }
+}
+
+/// What a DR drill measured, line by line.
+fn rows(record: &Record, names: &[&str]) -> Option<String> {
+    let rows = restore::rows(record).into_iter().filter(|row| names.contains(&row.name));
+    let lines = rows.map(|row| format!("{}: {}", restore::meaning(row.name), row.text));
+    Some(lines.collect::<Vec<_>>().join("\n")).filter(|text| !text.is_empty())
+}
+
+fn window_line(sli: &str, window: Counts, objective: f64) -> String {
+    format!("{sli}: {} (objective {})", counts(window), percent(objective))
+}
+
+/// The commands of a step as a transcript.
+fn step_detail(record: &Record, id: &str) -> Option<String> {
+    let info = record.step_info(id);
+    let mut text = info.map_or(String::new(), |info| format!("{}: {} ({})", info.phase, info.title, info.at));
+    let ran = step_record(record, id);
+    if let Some(ran) = ran.filter(|ran| ran.status == Some(StepStatus::Warned)) {
+        let reason = placed(ran.at.as_ref(), ran.reason.as_deref().unwrap_or("a command failed"));
+        text.push_str(&format!("\n\npassed with a warning: {reason}"));
+    }
+    if let Some(replaced) = info.and_then(|info| info.replaced.as_ref()) {
+        text.push_str(&format!("\n\n{}", instead(replaced)));
+    }
+    for command in ran.map_or(&[][..], |ran| &ran.commands) {
+        if !text.is_empty() {
+            text.push_str("\n\n");
+        }
+        text.push_str(&transcript(command));
+    }
+    for expectation in ran.map_or(&[][..], |ran| &ran.expectations) {
+        let met = if expectation.met { "as expected" } else { "not as expected" };
+        text.push_str(&format!("\n\n{met}: {}: {}", expectation.what, expectation.evidence));
+    }
+    Some(text).filter(|text| !text.is_empty())
+}
+
+/// What the runbook says, where the scenario has put something else in its place.
+fn instead(replaced: &ReplacedInfo) -> String {
+    let mut text = format!("replaced by {}; the runbook says", replaced.by);
+    if replaced.commands.is_empty() {
+        text.push_str(" that a person does it");
+    }
+    for line in replaced.commands.iter().flat_map(|command| command.lines()) {
+        text.push_str(&format!("\n| {line}"));
+    }
+    text
+}
+
+fn transcript(command: &CommandRecord) -> String {
+    let mut text = format!("{}\n", command.at);
+    for (i, line) in command.text.lines().enumerate() {
+        text.push_str(if i == 0 { "$ " } else { "> " });
+        text.push_str(line);
+        text.push('\n');
+    }
+    let output = command.output.text();
+    text.push_str(&output);
+    if !output.is_empty() && !output.ends_with('\n') {
+        text.push('\n');
+    }
+    if command.omitted > 0 {
+        text.push_str(&format!("… {} bytes of output left out by the shell …\n", command.omitted));
+    }
+    text.push_str(&ending(command));
+    text
+}

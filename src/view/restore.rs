@@ -1,0 +1,284 @@
+//! What a DR drill measured, in the words that every report uses: how far the restore came, its recovery time and point
+//! against their objectives, what became of the acknowledged writes, and what is known of the backup.
+
+use super::clock::{parsed, started};
+use super::format::{bytes, declared, grouped, seconds, span};
+use super::mark::Mark;
+use super::words::time_limit;
+use crate::output::one_line;
+use crate::record::{DrillTime, Numbers, Record, RestoreLevel, RestorePlan, Verdict};
+use std::collections::BTreeMap;
+use time::Duration;
+
+/// Characters of a list of numbers; what is cut off is in the record.
+const NUMBERS: usize = 48;
+
+/// A line of the block: a name, what is to be said, and how it came out where that is judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Its name.
+    pub name: &'static str,
+    /// What is to be said.
+    pub text: String,
+    /// How it came out; `None` where nothing is judged.
+    pub came: Option<Mark>,
+}
+
+/// A rung of the ladder L1 to L5.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rung {
+    /// The level.
+    pub level: RestoreLevel,
+    /// Whether every check of it held: good, bad, or a warning where that is not known.
+    pub came: Mark,
+    /// What was seen.
+    pub seen: String,
+}
+
+impl Rung {
+    /// Whether it held.
+    pub fn word(&self) -> &'static str {
+        match self.came {
+            Mark::Good => "held",
+            Mark::Bad => "failed",
+            Mark::Warn | Mark::Skip | Mark::Plain => "not known",
+        }
+    }
+}
+
+/// The plan of a drill that shows something about a restore; not that of a control, which restores nothing.
+pub fn plan(record: &Record) -> Option<&RestorePlan> {
+    record.restore_plan().filter(|_| !record.is_control())
+}
+
+/// Whether users had recovered within the recovery time objective; `None` before a fault was confirmed, and of a drill that was
+/// cut off.
+pub fn rto_met(record: &Record) -> Option<bool> {
+    let rto = record.plan.as_ref().filter(|plan| !plan.control)?.rto_us()?;
+    record.injected_us()?;
+    match record.figures().to_recover_us {
+        Some(us) => Some(us <= rto),
+        None => record.ended.then_some(false),
+    }
+}
+
+/// Whether the loss stayed within the recovery point objective; `None` when it is not known.
+pub fn rpo_met(record: &Record) -> Option<bool> {
+    Some(record.data_figures()?.meets_rpo(plan(record)?.rpo_us))
+}
+
+/// Where the verdict is the expected one and the level is not: which level is expected, and which was reached.
+pub fn other_level(record: &Record) -> Option<String> {
+    let plan = plan(record).filter(|_| record.verdict == record.expected() && !record.level_as_expected())?;
+    let reached = record.restore_level().map_or("none was asked for".to_string(), |level| format!("got {level}"));
+    Some(format!("expected level {}, {reached}", plan.expect))
+}
+
+/// The ladder, from L1 to L5; empty where the drill is none of a restore.
+pub fn ladder(record: &Record) -> Vec<Rung> {
+    if plan(record).is_none() {
+        return Vec::new();
+    }
+    let reached = record.restore_level();
+    RestoreLevel::ALL.into_iter().skip(1).map(|level| rung(record, level, reached)).collect()
+}
+
+fn rung(record: &Record, level: RestoreLevel, reached: Option<RestoreLevel>) -> Rung {
+    if level == RestoreLevel::L5 {
+        let asked = record.probes.iter().rev().find(|probe| probe.level == level);
+        if let Some(asked) = asked.filter(|asked| !asked.held) {
+            return Rung { level, came: Mark::Bad, seen: one_line(&asked.evidence) };
+        }
+        let by_itself = record.verdict == Verdict::SelfHealed;
+        let (came, seen) = match record.figures().to_recover_us {
+            Some(us) if reached == Some(level) => {
+                (Mark::Good, format!("every SLI held from {} after the fault on", seconds(us)))
+            }
+            _ if reached.is_none() => (Mark::Warn, "not asked for".to_string()),
+            Some(_) => (Mark::Warn, "the SLIs held, and a level below did not".to_string()),
+            None if by_itself => (Mark::Warn, "users recovered, but not by the runbook".to_string()),
+            None if reached == Some(RestoreLevel::L4) => (Mark::Bad, "users did not recover".to_string()),
+            None => (Mark::Warn, "users did not recover, and a level below did not hold".to_string()),
+        };
+        return Rung { level, came, seen };
+    }
+    // The latest answer of each check counts.
+    let mut latest: BTreeMap<&str, (bool, &str)> = BTreeMap::new();
+    for probe in record.probes.iter().filter(|probe| probe.level == level) {
+        latest.insert(&probe.name, (probe.held, &probe.evidence));
+    }
+    let came = match (latest.is_empty(), latest.values().all(|(held, _)| *held)) {
+        (true, _) => Mark::Warn,
+        (false, true) => Mark::Good,
+        (false, false) => Mark::Bad,
+    };
+    // What did not hold is all that matters of a rung that broke.
+    let told = latest.iter().filter(|(_, (held, _))| came == Mark::Good || !held);
+    let seen: Vec<String> = told.map(|(name, (_, evidence))| one_line(&format!("{name}: {evidence}"))).collect();
+    let seen = if seen.is_empty() { "not asked for".to_string() } else { seen.join("; ") };
+    Rung { level, came, seen }
+}
+
+/// The figures, line by line; empty where the drill is none of a restore.
+pub fn rows(record: &Record) -> Vec<Row> {
+    let Some(plan) = plan(record) else { return Vec::new() };
+    let mut rows = vec![level(record, plan), recovery_time(record), recovery_point(record, plan)];
+    let mut say = |name, text: String, came| rows.push(Row { name, text, came });
+    if let Some(data) = record.data_figures() {
+        let counted = |numbers: &Numbers| match numbers.is_empty() {
+            true => "0".to_string(),
+            false if numbers.len() == 1 => format!("1 (number {numbers})"),
+            false => format!("{} (numbers {})", grouped(numbers.len() as u64), listed(numbers)),
+        };
+        say(
+            "acknowledged",
+            format!("{}, and {} of them survived", grouped(data.acknowledged), grouped(data.survived)),
+            None,
+        );
+        let mut before = counted(&data.lost_before);
+        if data.lost_meanwhile > 0 {
+            before.push_str(&format!(", {} of them while the fault went in", grouped(data.lost_meanwhile)));
+        }
+        say("lost before fault", before, None);
+        say("lost after fault", counted(&data.lost_after), None);
+        say("unacknowledged", counted(&data.unacknowledged_survived), None);
+        if data.duplicates > 0 {
+            say("more than once", grouped(data.duplicates), Some(Mark::Bad));
+        }
+        if data.unknown > 0 {
+            say("never sent", grouped(data.unknown), Some(Mark::Bad));
+        }
+    } else if let Some(read_back) = record.read_back.as_ref().filter(|read_back| read_back.survivors.is_none()) {
+        say("survivors", format!("could not be read back: {}", one_line(&read_back.evidence)), Some(Mark::Bad));
+    }
+    say("backup", backup(record), None);
+    if let Some(projected) = projection(record) {
+        say("in production", projected.unwrap_or_else(|why| format!("not projected: {why}")), None);
+    }
+    rows
+}
+
+/// How long the restore would take with production's data, in words, called the projection that it is; an error says why it cannot
+/// be projected. `None` where nobody asked for it, or nothing was restored.
+pub fn projection(record: &Record) -> Option<Result<String, String>> {
+    record.restore_plan()?.production_bytes?;
+    record.recovered_us()?;
+    if let Err(why) = record.backup_bytes() {
+        return Some(Err(one_line(&why)));
+    }
+    let projection = record.restore_projection()?;
+    let (here, there) = (bytes(projection.backup_bytes), bytes(projection.production_bytes));
+    let (took, projected) = (seconds(projection.measured_us), span(projection.projected_us));
+    let late = record.restore_plan().is_some_and(|plan| projection.projected_us > plan.rto_us);
+    let objective = if late { ", longer than the RTO" } else { "" };
+    Some(Ok(format!("{projected} for {there}{objective}: a projection from {took} for {here}, not measured")))
+}
+
+/// What the names of [`rows`] mean, for readers who see them for the first time.
+pub fn meaning(name: &str) -> &'static str {
+    match name {
+        "level" => "How far the restore came",
+        "RTO" => "Recovery time: first confirmed fault to users well",
+        "RPO" => "Recovery point: age, at the fault, of the oldest lost write that was acknowledged before it",
+        "acknowledged" => "Writes acknowledged until the survivors were read back",
+        "lost before fault" => "Lost, acknowledged before the fault",
+        "lost after fault" => "Lost, acknowledged after the fault",
+        "unacknowledged" => "There, although never acknowledged",
+        "more than once" => "Numbers that are there more than once",
+        "never sent" => "There, and never sent or still under way",
+        "survivors" => "What survived",
+        "in production" => "The time of the restore, projected to the size of production",
+        _ => "The backup, as it tells of itself before the fault",
+    }
+}
+
+fn level(record: &Record, plan: &RestorePlan) -> Row {
+    let came = match record.restore_level() {
+        None => Mark::Warn,
+        Some(level) if level == plan.expect => Mark::Good,
+        Some(_) => Mark::Bad,
+    };
+    let reached = record.restore_level();
+    let mut text = reached.map_or("none was asked for".into(), |level| format!("{level} of L5: {}", level.meaning()));
+    if plan.expect != RestoreLevel::L5 || came == Mark::Bad {
+        let as_it_is = if came == Mark::Good { "as expected".into() } else { format!("expected {}", plan.expect) };
+        text.push_str(&format!(", {as_it_is}"));
+    }
+    Row { name: "level", text, came: Some(came) }
+}
+
+fn judged(met: Option<bool>) -> (Mark, &'static str) {
+    match met {
+        Some(true) => (Mark::Good, "met"),
+        Some(false) => (Mark::Bad, "missed"),
+        None => (Mark::Warn, "not known"),
+    }
+}
+
+fn recovery_time(record: &Record) -> Row {
+    let (came, text) = time_limit(record).unwrap_or((Mark::Warn, "not known".into()));
+    Row { name: "RTO", text, came: Some(came) }
+}
+
+fn recovery_point(record: &Record, plan: &RestorePlan) -> Row {
+    let (came, word) = judged(rpo_met(record));
+    let objective = declared(plan.rpo_us);
+    let text = match record.data_figures() {
+        Some(data) if data.lost_before.is_empty() => format!("nothing lost, objective {objective}: {word}"),
+        Some(data) => {
+            let at_least = if data.rpo_at_least { "at least " } else { "" };
+            let most = data.rpo_at_most_us.map(|most| format!(" and at most {} (the backup's age)", seconds(most)));
+            format!("{at_least}{}{}, objective {objective}: {word}", seconds(data.rpo_us), most.unwrap_or_default())
+        }
+        None => format!("objective {objective}: {word}"),
+    };
+    Row { name: "RPO", text, came: Some(came) }
+}
+
+/// The backup in words: its id, its age at the fault, its size, and what else it told.
+pub fn backup(record: &Record) -> String {
+    let Some(facts) = &record.backup else { return "nothing is known of it".into() };
+    let mut told: Vec<String> = facts.get("id").map(|id| one_line(id)).into_iter().collect();
+    told.extend(backup_age_us(record).map(|us| format!("{} old at the fault", span(us))));
+    let size = facts.get("bytes");
+    told.extend(size.map(|text| text.trim().parse().map_or_else(|_| one_line(text), bytes)));
+    let aged = backup_age_us(record).is_some();
+    let told_already = |key: &str| matches!(key, "id" | "bytes") || aged && key == "taken";
+    let rest = facts.iter().filter(|(key, _)| !told_already(key));
+    told.extend(rest.map(|(key, value)| one_line(&format!("{key} {value}"))));
+    if told.is_empty() { "nothing is known of it".into() } else { told.join(", ") }
+}
+
+/// How old the backup was when the first fault was confirmed, in microseconds; `None` when it does not say when it was taken.
+pub fn backup_age_us(record: &Record) -> Option<u64> {
+    let taken = parsed(record.backup.as_ref()?.get("taken")?)?;
+    parsed(&record.plan.as_ref()?.started_utc)?;
+    let fault = record.injected_us()?;
+    let at = started(record).checked_add(Duration::microseconds(i64::try_from(fault.0).ok()?))?;
+    u64::try_from((at - taken).whole_microseconds()).ok()
+}
+
+/// From the oldest lost write to the newest one: when they were acknowledged.
+pub fn lost_span(record: &Record) -> Option<(DrillTime, DrillTime, usize)> {
+    plan(record)?;
+    let data = record.data_figures()?;
+    let lost = |number| data.lost_before.contains(number) || data.lost_after.contains(number);
+    let times = record.writes.iter().filter(|write| lost(write.number())).map(|write| write.ended());
+    let (first, last) = times.fold((None::<DrillTime>, None::<DrillTime>), |(first, last), at| {
+        (Some(first.map_or(at, |first| first.min(at))), Some(last.map_or(at, |last| last.max(at))))
+    });
+    Some((first?, last?, data.lost_before.len() + data.lost_after.len()))
+}
+
+fn listed(numbers: &Numbers) -> String {
+    let all = numbers.to_string();
+    if all.len() <= NUMBERS {
+        return all;
+    }
+    // Only digits, commas and hyphens.
+    let cut = all.get(..NUMBERS).unwrap_or_default();
+    format!("{},…", cut.rsplit_once(',').map_or(cut, |(whole, _)| whole))
+}
+
+#[cfg(test)]
+mod tests;

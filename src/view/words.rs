@@ -1,0 +1,389 @@
+//! What a drill is told in, once for every format: verdicts, steps, faults, commands, assertions, plurals, each with its mark.
+//! A format chooses how a mark and a word look and where they stand, never which they are.
+
+use super::answers::served_between;
+use super::format::{declared, percent, seconds};
+use super::mark::Mark;
+use super::restore::{self, other_level};
+use crate::record::{
+    Account, Breakdown, Check, CommandRecord, Counts, FaultAfter, FaultEvent, FaultRecord, HoldRecord, InvariantRecord,
+    Location, Outcome, Phase, Record, StepStatus, Verdict,
+};
+
+/// `1 drill`, `2 drills`.
+pub fn many(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
+/// How many drills came out how: `6 passed`, `1 flaky`; only what there is.
+pub fn counted(account: &Account) -> Vec<String> {
+    let all = [
+        (account.passed, "passed"),
+        (account.flaky, "flaky"),
+        (account.failed, "failed"),
+        (account.broken, "harness error"),
+        (account.incomplete, "incomplete"),
+        (account.interrupted, "interrupted"),
+        (account.not_run, "not run"),
+    ];
+    all.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect()
+}
+
+/// What users felt over a window: `99.8% (499 of 500 good)`.
+pub fn counts(counts: Counts) -> String {
+    match counts.ratio() {
+        Some(ratio) => format!("{} ({})", percent(ratio), good_of(counts)),
+        None => "no data".into(),
+    }
+}
+
+/// `499 of 500 good`.
+pub fn good_of(counts: Counts) -> String {
+    format!("{} of {} good", counts.good, counts.valid)
+}
+
+/// Whether an objective was met over a window; not known where there is no data.
+pub fn met(counts: Counts, objective: f64) -> Mark {
+    match counts.ratio() {
+        None => Mark::Skip,
+        Some(_) if counts.meets(objective) => Mark::Good,
+        Some(_) => Mark::Bad,
+    }
+}
+
+/// `runbooks/db-pool.md:42: reason`.
+pub fn placed(at: Option<&Location>, reason: &str) -> String {
+    match at {
+        Some(at) => format!("{at}: {reason}"),
+        None => reason.to_string(),
+    }
+}
+
+/// The mark of an outcome.
+pub fn outcome(outcome: Outcome) -> Mark {
+    match outcome {
+        Outcome::Passed => Mark::Good,
+        Outcome::Failed => Mark::Bad,
+        Outcome::Broken | Outcome::Interrupted => Mark::Warn,
+    }
+}
+
+/// A verdict as prose has it: `not recovered`.
+pub fn verdict(verdict: Verdict) -> String {
+    verdict.name().replace('_', " ")
+}
+
+/// What a drill came to, in words that need no explanation.
+pub fn plainly(record: &Record) -> &'static str {
+    match record.verdict {
+        Verdict::NotRecovered if record.relapsed_us.is_some() => "users lost the service again",
+        Verdict::NotRecovered if record.recovered_us().is_some() => "users are served, and that is not enough",
+        Verdict::Incomplete => "the run was cut off",
+        Verdict::Passed => "it passed",
+        Verdict::Unsteady => "users were not well before anything was broken",
+        Verdict::NoImpact => "no user noticed the fault",
+        Verdict::Undetected => "the alert did not hold in time",
+        Verdict::SelfHealed => "users recovered without the runbook",
+        Verdict::Breached => "users noticed a fault that they should not",
+        Verdict::StepFailed => "a step of the runbook failed",
+        Verdict::StepBlocked => "a step of the runbook could not be carried out",
+        Verdict::NotRecovered => "users did not recover",
+        Verdict::TooLate => "users recovered too late",
+        Verdict::Damaged => "something was destroyed",
+        Verdict::NotReverted => "the stack could not be brought back",
+        Verdict::Leaked => "something was left behind",
+        Verdict::Interrupted => "it was stopped",
+        Verdict::HarnessError => "Firedrill or its environment broke",
+    }
+}
+
+/// How a drill came out: its mark, a word (`passed`, `failed`, `not recovered`), and what must be said beside it.
+pub fn headline(record: &Record) -> (Mark, String, Option<String>) {
+    let is = verdict(record.verdict);
+    let expected = record.expected();
+    match record.outcome() {
+        Outcome::Passed if record.expects_failure() => {
+            (Mark::Good, "passed".into(), Some(format!("{is}, as expected")))
+        }
+        Outcome::Passed if served_beside(record).is_some() => {
+            (Mark::Warn, "passed".into(), Some("the fault was still active".into()))
+        }
+        Outcome::Passed => (Mark::Good, "passed".into(), None),
+        Outcome::Failed if record.expects_failure() && record.verdict != expected => {
+            (Mark::Bad, "failed".into(), Some(format!("expected {}, got {is}", verdict(expected))))
+        }
+        Outcome::Failed if other_level(record).is_some() => (Mark::Bad, "failed".into(), other_level(record)),
+        // The verdict is as it should be and the clean-up is not.
+        Outcome::Failed | Outcome::Broken if record.verdict == expected => {
+            (Mark::Bad, "failed".into(), Some("while cleaning up".into()))
+        }
+        outcome => (self::outcome(outcome), is, None),
+    }
+}
+
+/// What a pass does not show: the faults that were still active after the recovery, and how long users were served beside them;
+/// `None` where there is no such pass.
+pub fn served_beside(record: &Record) -> Option<String> {
+    if record.verdict != Verdict::Passed || record.is_control() {
+        return None;
+    }
+    let active = record.faults.iter().filter_map(|fault| match fault.after? {
+        FaultAfter::StillActive => Some(format!("the fault `{}` was still active", fault.fault)),
+        FaultAfter::PartiallyActive => Some(format!("the fault `{}` was still partially active", fault.fault)),
+        _ => None,
+    });
+    let active: Vec<String> = active.collect();
+    let window = record.windows.iter().rev().find(|window| window.phase == Phase::Recover);
+    let held =
+        window.map(|window| format!(" for {} (the hold)", seconds(window.to_us.0.saturating_sub(window.from_us.0))));
+    (!active.is_empty()).then(|| {
+        format!(
+            "{}: users were served beside it{}; whether they stay served longer was not shown",
+            active.join(", "),
+            held.unwrap_or_default()
+        )
+    })
+}
+
+/// The headline in one line: `passed (not recovered, as expected)`.
+pub fn headline_text(record: &Record) -> String {
+    match headline(record) {
+        (_, word, Some(detail)) => format!("{word} ({detail})"),
+        (_, word, None) => word,
+    }
+}
+
+/// That a run was cut off, and in what; `None` when it came to its end.
+pub fn cut_off(record: &Record) -> Option<String> {
+    let during = record.under_way().map(|during| format!(" during {during}")).unwrap_or_default();
+    (!record.ended).then(|| format!("the run was cut off{during}"))
+}
+
+/// Why a drill came out as it did, without the place: what was recorded, otherwise that it was cut off.
+pub fn why(record: &Record) -> String {
+    match record.reason.as_str() {
+        "" => cut_off(record).map(|cut| format!("{cut}: nothing passes by default")).unwrap_or_default(),
+        reason => reason.into(),
+    }
+}
+
+/// What came after the verdict and should trouble the reader, whatever it says.
+pub fn aftermath(record: &Record) -> Vec<String> {
+    let later = record.aftermath.iter();
+    let later = later.map(|later| format!("then {}: {}", later.verdict, placed(later.at.as_ref(), &later.reason)));
+    let left = record.left.iter().map(|left| format!("left behind: {left}"));
+    let kept = record.kept.then(|| "the stack was kept, as asked for".to_string());
+    later.chain(left).chain(kept).collect()
+}
+
+/// Whose time it was: its name, microseconds, and what they are made of.
+pub type TimeShare = (&'static str, u64, Vec<(&'static str, u64)>);
+
+/// Where the time went; below what is shown as 0.01 s a part says nothing.
+pub fn time_shares(time: &Breakdown) -> [TimeShare; 3] {
+    let (compose, declared) = (&time.compose, &time.declared);
+    let name = |phase: Option<Phase>| phase.map_or("between phases", Phase::name);
+    let compose_parts = vec![
+        ("build", compose.build_us),
+        ("pull", compose.pull_us),
+        ("up", compose.up_us),
+        ("healthy", compose.healthy_us),
+        ("down", compose.down_us),
+    ];
+    let declared_parts = vec![
+        ("steady", declared.steady_us),
+        ("impact", declared.impact_us),
+        ("detect", declared.detect_us),
+        ("steps", declared.steps_us),
+        ("recovery", declared.recover_us),
+        ("hold", declared.hold_us),
+        ("revert", declared.revert_us),
+        ("restore", declared.restore_us),
+    ];
+    let own_parts = time.firedrill.iter().map(|share| (name(share.phase), share.us)).collect();
+    [
+        ("Docker Compose", compose.total_us(), compose_parts),
+        ("windows, steps", declared.total_us(), declared_parts),
+        ("Firedrill itself", time.firedrill_us, own_parts),
+    ]
+    .map(|(name, us, parts): TimeShare| (name, us, parts.into_iter().filter(|(_, us)| *us >= 5_000).collect()))
+}
+
+/// How a step ended; the outer `None` where it was never begun, the inner one where it was cut off.
+pub fn step(status: Option<Option<StepStatus>>) -> (Mark, &'static str) {
+    match status {
+        None => (Mark::Skip, "not run"),
+        Some(None) => (Mark::Warn, "cut off"),
+        Some(Some(StepStatus::Passed)) => (Mark::Good, "passed"),
+        Some(Some(StepStatus::Warned)) => (Mark::Warn, "warned"),
+        Some(Some(StepStatus::Failed)) => (Mark::Bad, "failed"),
+        Some(Some(StepStatus::Blocked)) => (Mark::Bad, "blocked"),
+        Some(Some(StepStatus::Skipped)) => (Mark::Skip, "skipped"),
+    }
+}
+
+/// How an exit code is told: `exit 127 (not found)`.
+pub fn exit(code: i32) -> String {
+    match code {
+        127 => "exit 127 (not found)".into(),
+        126 => "exit 126 (cannot be executed)".into(),
+        129..=192 => format!("exit {code} (signal {})", code - 128),
+        _ => format!("exit {code}"),
+    }
+}
+
+/// What is said of a command that ran out of its time.
+pub const TIMED_OUT: &str = "killed at its time limit";
+
+/// How a command ended and when: `exit 1 after 0.08 s, attempt 2`.
+pub fn ending(command: &CommandRecord) -> String {
+    let how = match command.exit {
+        _ if command.stopped => "in the background, ended with the runbook".into(),
+        _ if command.timed_out => TIMED_OUT.into(),
+        Some(code) => exit(code),
+        None => return "cut off".into(),
+    };
+    let attempt = if command.attempts > 1 { format!(", attempt {}", command.attempts) } else { String::new() };
+    format!("{how} after {}{attempt}", seconds(command.took_us))
+}
+
+/// A station in the life of a fault.
+pub fn station(what: FaultEvent) -> (Mark, &'static str) {
+    match what {
+        FaultEvent::Injecting => (Mark::Plain, "is being injected"),
+        FaultEvent::Confirmed => (Mark::Good, "is in place"),
+        FaultEvent::ClearedByRunbook => (Mark::Good, "was cleared by the runbook"),
+        FaultEvent::EndedByItself => (Mark::Warn, "ended by itself"),
+        FaultEvent::StillActive => (Mark::Warn, "is still active"),
+        FaultEvent::PartiallyActive => (Mark::Warn, "is partially active"),
+        FaultEvent::Reverted => (Mark::Good, "is undone"),
+        FaultEvent::Irreversible => (Mark::Plain, "is irreversible"),
+        FaultEvent::Failed => (Mark::Bad, "failed"),
+    }
+}
+
+/// What became of a fault: how it stood after the runbook, and how it was undone.
+pub fn fate(record: &Record, fault: &FaultRecord) -> (Mark, String) {
+    let after = match fault.after {
+        Some(FaultAfter::ClearedByRunbook) => Some("cleared by the runbook"),
+        Some(FaultAfter::EndedByItself) => Some("ended by itself"),
+        Some(FaultAfter::StillActive) if record.recovered_us().is_some() => {
+            Some("still active, users are served all the same")
+        }
+        Some(FaultAfter::StillActive) => Some("still active after the runbook"),
+        Some(FaultAfter::PartiallyActive) => Some("partially active after the runbook"),
+        Some(FaultAfter::Unknown) => Some("its state after the recovery could not be told"),
+        None => None,
+    };
+    let (mark, undone) = match (fault.at(FaultEvent::Reverted), fault.failure()) {
+        (Some(_), _) => (Mark::Good, "undone by Firedrill".to_string()),
+        (None, _) if fault.at(FaultEvent::Irreversible).is_some() => {
+            (Mark::Good, "not undone: goes with the stack".to_string())
+        }
+        (None, Some(why)) => (Mark::Bad, format!("failed: {why}")),
+        (None, None) => (Mark::Warn, "not undone".to_string()),
+    };
+    let active = matches!(fault.after, Some(FaultAfter::StillActive | FaultAfter::PartiallyActive));
+    let mark = if mark == Mark::Good && active && !record.is_control() { Mark::Warn } else { mark };
+    (mark, after.map_or(undone.clone(), |after| format!("{after}, {undone}")))
+}
+
+/// How long a recovery had to last to count, and why.
+pub fn hold_required(hold: &HoldRecord) -> String {
+    let required = seconds(hold.required_us);
+    match hold.onset_us.filter(|_| hold.required_us > hold.configured_us) {
+        Some(onset) => {
+            let parts = hold.parts.map_or_else(String::new, |parts| {
+                format!(", × {}/{} because a part of it is still active", parts.all, parts.active)
+            });
+            let returns = match hold.returns_us {
+                0 => String::new(),
+                returns => format!("{} after which it comes back, ", seconds(returns)),
+            };
+            let (onset, window) = (seconds(onset), seconds(hold.window_us));
+            format!(
+                "{required}: {returns}1.5 × the {onset} from the begin of the injection to the impact{parts}, and {window} of `impact.window`"
+            )
+        }
+        None => format!("{required}, as `recover.hold` says"),
+    }
+}
+
+/// How long users were held to their recovery, and how long was required and why; `None` where nothing was required.
+pub fn held(record: &Record) -> Option<(Mark, String)> {
+    let required = hold_required(record.hold.as_ref()?);
+    let window = record.windows.iter().rev().find(|window| window.phase == Phase::Recover);
+    Some(match (window, record.relapsed_us) {
+        (_, Some(_)) => {
+            let served = served_between(record).unwrap_or_else(|| "users lost the service again".into());
+            (Mark::Bad, format!("{served}; required {required}"))
+        }
+        (Some(held), None) => {
+            let us = held.to_us.0.saturating_sub(held.from_us.0);
+            (Mark::Good, format!("held for {}, required {required}", seconds(us)))
+        }
+        (None, None) if record.recovered_us().is_none() => {
+            (Mark::Skip, format!("no recovery to hold; required {required}"))
+        }
+        (None, None) => (Mark::Warn, format!("not held to its end; required {required}")),
+    })
+}
+
+/// The recovery time against its objective, or that there is none; `None` where users do not have to recover.
+pub fn time_limit(record: &Record) -> Option<(Mark, String)> {
+    let plan = record.plan.as_deref().filter(|plan| !plan.control && !plan.alone)?;
+    if plan.windows.impact_none && plan.steps.is_empty() {
+        return None;
+    }
+    let Some(rto) = plan.rto_us() else { return Some((Mark::Warn, "no limit on the time to recover".into())) };
+    let (mark, word) = match restore::rto_met(record) {
+        Some(true) => (Mark::Good, "met"),
+        Some(false) => (Mark::Bad, "missed"),
+        None => (Mark::Warn, "not known"),
+    };
+    let actual = record.figures().to_recover_us.map_or("users did not recover".into(), seconds);
+    Some((mark, format!("{actual}, objective {}: {word}", declared(rto))))
+}
+
+/// The answers to the invariants, a line each: the name in quotes, when it was asked, what it said.
+pub fn invariants(record: &Record) -> Vec<(Mark, String)> {
+    let line = |answer: &InvariantRecord| {
+        let mark = if answer.held { Mark::Good } else { Mark::Bad };
+        (mark, format!("`{}` {}: {}", answer.name, answer.time.in_words(), answer.evidence))
+    };
+    record.invariants.iter().map(line).collect()
+}
+
+/// What a recovery is judged by beside the SLIs: name, mark, text. The same rows in every report.
+pub fn recovery(record: &Record) -> Vec<(&'static str, Mark, String)> {
+    let mut rows = Vec::new();
+    // A DR drill has the time among what its restore came to.
+    let limit = time_limit(record).filter(|_| restore::plan(record).is_none());
+    rows.extend(limit.map(|(mark, text)| ("time", mark, text)));
+    rows.extend(held(record).map(|(mark, text)| ("hold", mark, text)));
+    rows.extend(served_beside(record).map(|text| ("fault", Mark::Warn, text)));
+    rows.extend(invariants(record).into_iter().map(|(mark, text)| ("invariant", mark, text)));
+    rows
+}
+
+/// The name of an assertion, the same in every drill of a scenario.
+pub fn check(check: &Check) -> String {
+    match check {
+        Check::Steady => "steady state".into(),
+        Check::Injection { fault } => format!("injection of {fault}"),
+        Check::Impact => "impact".into(),
+        Check::Detection => "detection".into(),
+        Check::StillBroken => "still broken when the mitigation starts".into(),
+        Check::Step { step } => format!("step {step}"),
+        Check::Recovery { sli } => format!("recovery of {sli}"),
+        Check::Cleared => "the fault was cleared".into(),
+        Check::StillServed => "no relapse before the revert".into(),
+        Check::Invariant { name } => format!("invariant {name}"),
+        Check::RestoreLevel => "restore level".into(),
+        Check::RecoveryTime => "recovery time objective".into(),
+        Check::RecoveryPoint => "recovery point objective".into(),
+        Check::Control => "control: no recovery without the runbook".into(),
+        Check::Revert => "revert".into(),
+        Check::NothingLeft => "nothing left behind".into(),
+    }
+}
