@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 #
 # Sets up what Firedrill needs and this machine lacks: Docker Engine, Compose v2, the base image of the demo
-# stack, a C linker. Does nothing, quickly, when all of it is there. With --tests also what only the tests need:
-# a Chromium that looks at the HTML report, and xmllint, which holds the JUnit report to the schemas of CI servers.
+# stack, Rust (by rustup: asks on a terminal, does it in CI), a C linker. Does nothing, quickly, when all of it is there.
+# With --tests also what only the tests need: a Chromium that looks at the HTML report, and xmllint, which holds the
+# JUnit report to the schemas of CI servers.
 #
 # Exit codes: 0 ready · 2 wrong usage · 3 something is missing that this script cannot or may not install; it says what to do.
 set -euo pipefail
@@ -338,11 +339,48 @@ ensure_base_image() {
 # ---------------------------------------------------------------------------------------------------------
 # Rust
 
+readonly RUSTUP=https://sh.rustup.rs
+rustup_hint() { printf '%s:  curl --proto =https --tlsv1.2 -sSf %s | sh' "https://rustup.rs" "$RUSTUP"; }
+
+# Downloads and runs the installer of the Rust project. It writes only into the home directory and needs no root.
+install_rust() {
+  have curl || { can_install && apt_install curl ca-certificates; } ||
+    fail "cargo is not installed, and there is no curl to fetch rustup with" "Debian, Ubuntu:  sudo apt-get install curl"
+  say "installing Rust by rustup into ${CARGO_HOME:-$HOME/.cargo}"
+  scratch_dir
+  curl --proto =https --tlsv1.2 --silent --show-error --fail --location --retry 2 --max-time 60 \
+    --output "$scratch/rustup-init.sh" "$RUSTUP" ||
+    fail "cargo is not installed, and rustup could not be fetched from $RUSTUP" \
+      "with another mirror:    install Rust as https://rust-lang.github.io/rustup/installation/other.html says" \
+      "on another machine:     copy ~/.cargo and ~/.rustup from one that has them" \
+      "by the distribution:    where its cargo is $(wanted_rust) or newer"
+  sh "$scratch/rustup-init.sh" -y --no-modify-path --profile minimal >&2 </dev/null ||
+    fail "rustup could not install Rust; what it said stands above" "again:  $0"
+}
+
+# The oldest Rust that builds this, as Cargo.toml says it.
+wanted_rust() { sed -n 's/^rust-version = "\(.*\)"$/\1/p' "${BASH_SOURCE[0]%/*}/../Cargo.toml"; }
+
+# On a terminal the user is asked; in CI nobody is there, and the machine is thrown away.
+may_install_rust() {
+  if [ -n "${CI:-}" ]; then return 0; fi
+  [ -t 0 ] && [ -t 2 ] || return 1
+  local answer
+  say "cargo is not installed"
+  read -r -p "setup: install Rust by rustup (https://rustup.rs) into your home directory? [Y/n] " answer || return 1
+  case $answer in '' | [yY]*) return 0 ;; *) return 1 ;; esac
+}
+
 ensure_rust() {
   # rustup puts cargo where a non-login shell does not look.
-  if ! have cargo && [ -x "$HOME/.cargo/bin/cargo" ]; then PATH=$HOME/.cargo/bin:$PATH; fi
-  have cargo || fail "cargo is not installed" \
-    "https://rustup.rs:  curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh"
+  local own=${CARGO_HOME:-$HOME/.cargo}/bin
+  if ! have cargo && [ -x "$own/cargo" ]; then PATH=$own:$PATH; fi
+  if ! have cargo; then
+    may_install_rust || fail "cargo is not installed" "$(rustup_hint)" "or let this script do it:  CI=true $0"
+    install_rust
+    PATH=$own:$PATH
+    have cargo || fail "rustup ended well, and there is no cargo in $own" "$(rustup_hint)"
+  fi
   if ! have cc; then
     if can_install; then
       apt_install gcc libc6-dev
