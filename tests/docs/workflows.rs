@@ -3,6 +3,7 @@
 //! into the text of a script.
 
 use crate::pages::{blocks, firedrill, in_line, page, root, words};
+use github_actions_models::action::{Action, Runs, StepBody};
 use github_actions_models::common::{Permissions, Uses};
 use github_actions_models::workflow::job::{RunStep, Step};
 use github_actions_models::workflow::{Job, Workflow};
@@ -34,6 +35,24 @@ fn workflows() -> Vec<(String, String)> {
 
 fn read(name: &str, text: &str) -> Workflow {
     serde_yaml::from_str(text).unwrap_or_else(|error| panic!("{name} is no workflow: {error}"))
+}
+
+/// Every script that a server runs, of workflows and of the action, with where it stands.
+fn all_scripts() -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for (name, text) in workflows() {
+        let workflow = read(&name, &text);
+        let steps = scripts(&workflow).into_iter();
+        found.extend(steps.map(|(job, step)| (format!("{name}: {job}"), step.run.clone())));
+    }
+    let action: Action = serde_yaml::from_str(&page("action.yml")).expect("an action");
+    let Runs::Composite(composite) = action.runs else { panic!("the action is made of steps") };
+    for step in composite.steps {
+        if let StepBody::Run { run, .. } = step.body {
+            found.push(("action.yml".into(), run));
+        }
+    }
+    found
 }
 
 /// The steps of every job, with the job's name.
@@ -76,15 +95,11 @@ fn workflows_are_workflows() {
 /// A value that somebody types in, or the name of a branch, would be code in the text of a script; in a variable it is a value.
 #[test]
 fn no_script_has_an_expression_in_it() {
-    let mut seen = 0;
-    for (name, text) in workflows() {
-        let workflow = read(&name, &text);
-        for (job, step) in scripts(&workflow) {
-            seen += 1;
-            assert!(!step.run.contains("${{"), "{name}: {job}: put it into `env`:\n{}", step.run);
-        }
+    let all = all_scripts();
+    assert!(all.len() >= 10, "only {} scripts", all.len());
+    for (place, run) in all {
+        assert!(!run.contains("${{"), "{place}: put it into `env`:\n{run}");
     }
-    assert!(seen >= 10, "only {seen} scripts");
 }
 
 /// The shell of a runner knows no `pipefail` unless it is asked for: behind a pipe a failed drill would be a green job.
@@ -95,11 +110,8 @@ fn no_exit_code_is_lost_in_a_pipe() {
         !script.contains("pipefail") && script.replace("\\\n", " ").lines().any(piped)
     };
     assert!(lost("firedrill verify evidence | tee out/verify.txt"), "then this test would find nothing");
-    for (name, text) in workflows() {
-        let workflow = read(&name, &text);
-        for (job, step) in scripts(&workflow) {
-            assert!(!lost(&step.run), "{name}: {job}: the exit code is that of the last command:\n{}", step.run);
-        }
+    for (place, run) in all_scripts() {
+        assert!(!lost(&run), "{place}: the exit code is that of the last command:\n{run}");
     }
 }
 
@@ -107,28 +119,22 @@ fn no_exit_code_is_lost_in_a_pipe() {
 fn what_workflows_call_exists() {
     let makefile = page("Makefile");
     let (mut commands, mut targets) = (BTreeSet::new(), 0);
-    for (name, text) in workflows() {
-        let workflow = read(&name, &text);
-        for (job, step) in scripts(&workflow) {
-            for line in step.run.replace("\\\n", " ").lines() {
-                for arguments in in_line(line) {
-                    assert_eq!(parses(&arguments), Ok(()), "{name}: {job}: {line}");
-                    commands.insert(arguments[0].clone());
-                }
-                if let [make, target, ..] = words(line.trim()).as_slice()
-                    && make == "make"
-                {
-                    targets += 1;
-                    let rule = format!("{target}:");
-                    assert!(
-                        makefile.lines().any(|line| line.starts_with(&rule)),
-                        "{name}: there is no `make {target}`"
-                    );
-                }
+    for (place, run) in all_scripts() {
+        for line in run.replace("\\\n", " ").lines() {
+            for arguments in in_line(line) {
+                assert_eq!(parses(&arguments), Ok(()), "{place}: {line}");
+                commands.insert(arguments[0].clone());
+            }
+            if let [make, target, ..] = words(line.trim()).as_slice()
+                && make == "make"
+            {
+                targets += 1;
+                let rule = format!("{target}:");
+                assert!(makefile.lines().any(|line| line.starts_with(&rule)), "{place}: there is no `make {target}`");
             }
         }
     }
-    for command in ["gameday", "report", "history", "doctor"] {
+    for command in ["gameday", "report", "history", "doctor", "scenario"] {
         assert!(commands.contains(command), "no workflow calls `firedrill {command}`: {commands:?}");
     }
     assert!(targets >= 3, "only {targets} targets of make");
@@ -235,4 +241,16 @@ fn these_tests_find_what_they_look_for() {
     assert!(parses(&["report".into(), "--no-such".into()]).is_err());
     let wrong = "on: push\njobs:\n  a: { runs-on: x, steps: [{ run: x, uses: y }], needs: 1 }\n";
     assert!(serde_yaml::from_str::<Workflow>(wrong).is_err());
+}
+
+/// A release has what the action downloads, under the same names.
+#[test]
+fn the_action_downloads_what_a_release_has() {
+    let (release, action) = (page(".github/workflows/release.yml"), page("action.yml"));
+    for target in ["x86_64-unknown-linux-musl", "aarch64-unknown-linux-musl"] {
+        assert!(release.contains(&format!("target: {target},")) && action.contains(&format!("target={target} ")));
+    }
+    assert!(release.contains("-czf \"out/firedrill-$TAG-$TARGET.tar.gz\"") && release.contains("> SHA256SUMS"));
+    assert!(action.contains("name=firedrill-$VERSION-$target") && action.contains("--pattern SHA256SUMS"));
+    assert!(action.contains("--check --ignore-missing --strict SHA256SUMS") && action.contains("gh attestation verify"));
 }
