@@ -34,7 +34,12 @@ truth: ## every drill of known truth, into docs/truth.md; TRUTH=shop-lock,carts-
 	@./scripts/setup.sh
 	TRUTH="$(TRUTH)" $(CARGO) test --test truth -- --ignored --nocapture
 
-lint: ## formatting, clippy and rustdoc, without warnings
+lint: ## formatting, clippy and rustdoc, without warnings; licences and sources where cargo-deny is installed
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps
+	@if $(CARGO) deny --version >/dev/null 2>&1; then \
+	  set -x; $(CARGO) deny --offline check bans licenses sources; \
+	else \
+	  echo "cargo-deny is not installed: licences and sources were not asked (cargo install --locked cargo-deny)"; \
+	fi
