@@ -39,7 +39,7 @@ lint: ## formatting, clippy and rustdoc, without warnings; licences and sources 
 	$(CARGO) clippy --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps
 	@if $(CARGO) deny --version >/dev/null 2>&1; then \
-	  set -x; $(CARGO) deny --offline check bans licenses sources; \
+	  set -x; $(CARGO) deny check bans licenses sources; \
 	else \
 	  echo "cargo-deny is not installed: licences and sources were not asked (cargo install --locked cargo-deny)"; \
 	fi
