@@ -87,7 +87,7 @@ impl Drill<'_> {
     }
 
     pub(super) fn fault_context<'d>(&'d self, id: &'d str) -> FaultContext<'d> {
-        FaultContext { id, stack: self.stack, agents: &self.agents, seed: self.seed }
+        FaultContext { id, stack: self.stack, agents: Some(&self.agents), seed: self.seed }
     }
 
     pub(super) fn fault_event(&self, fault: &str, what: FaultEvent, detail: &str) -> DrillTime {

@@ -4,7 +4,7 @@
 use super::drill::{Drill, caught, seconds};
 use super::monitor::shown;
 use super::stop::Stop;
-use crate::faults::{Presence, Undo};
+use crate::faults::{Presence, Undo, Undone};
 use crate::record::{Check, CheckOutcome, DrillTime, Event, FaultEvent, InvariantTime, Phase, Verdict, as_it_is_kept};
 use crate::slis::window::Answer;
 use crate::source::list;
@@ -110,15 +110,16 @@ impl Drill<'_> {
     async fn revert_one(&self, id: &str, undo: &Undo, said: &mut String) -> Result<String, String> {
         let planned = self.plan.faults.iter().find(|planned| planned.id == id);
         let planned = planned.ok_or_else(|| "it is in the ledger, but not in the scenario".to_string())?;
-        let within = planned.fault.revert_within();
-        let reverted = tokio::time::timeout(within, planned.fault.revert(undo, &self.fault_context(id))).await;
-        match reverted {
+        let within = undo.within();
+        match tokio::time::timeout(within, undo.execute(&self.fault_context(id))).await {
             Err(_) => return Err(format!("could not be undone within {}", seconds(within))),
             Ok(Err(error)) => {
                 said.clone_from(&error.output);
                 return Err(format!("could not be undone: {error}"));
             }
-            Ok(Ok(output)) => *said = output,
+            Ok(Ok(Undone::OnlyTheDrill(why))) => return Err(why),
+            Ok(Ok(Undone::Done { output, .. })) => *said = output,
+            Ok(Ok(Undone::AlreadyGone)) => {}
         }
         match self.poll_presence(id, &planned.fault, undo, within, false).await {
             Ok(Presence::Gone(evidence)) => Ok(evidence),

@@ -10,10 +10,10 @@ pub(super) fn undo(role: &AgentRole, context: &FaultContext<'_>) -> Undo {
     Undo::Agent { agent: role.name(), fault: context.id.into() }
 }
 
-async fn ask(context: &FaultContext<'_>, role: &AgentRole, operation: &str, ask: Ask) -> Result<Answer, FaultError> {
+async fn ask(context: &FaultContext<'_>, agent: &str, operation: &str, ask: Ask) -> Result<Answer, FaultError> {
     let failed = |cause: String| FaultError::new(format!("{operation} `{}`", context.id), cause);
-    let agent =
-        context.agents.get(role).ok_or_else(|| failed(format!("the agent {} is not connected", role.name())))?;
+    let connected = context.agents.and_then(|agents| agents.iter().find(|(role, _)| role.name() == agent));
+    let (_, agent) = connected.ok_or_else(|| failed(format!("the agent {agent} is not connected")))?;
     match agent.ask(ask).await {
         Ok(Answer::Failed { reason }) => Err(failed(reason)),
         Ok(answer) => Ok(answer),
@@ -24,12 +24,12 @@ async fn ask(context: &FaultContext<'_>, role: &AgentRole, operation: &str, ask:
 
 /// Has the agent begin a fault.
 pub(super) async fn begin(context: &FaultContext<'_>, role: &AgentRole, what: Ask) -> Result<(), FaultError> {
-    ask(context, role, "inject", what).await.map(|_| ())
+    ask(context, &role.name(), "inject", what).await.map(|_| ())
 }
 
 /// Has the agent look whether a fault is in place.
 pub(super) async fn confirm(context: &FaultContext<'_>, role: &AgentRole) -> Result<Presence, FaultError> {
-    match ask(context, role, "confirm", Ask::Confirm { fault: context.id.into() }).await? {
+    match ask(context, &role.name(), "confirm", Ask::Confirm { fault: context.id.into() }).await? {
         Answer::InPlace { detail } => Ok(Presence::InPlace(detail)),
         Answer::Gone { detail } => Ok(Presence::Gone(detail)),
         other => {
@@ -39,7 +39,7 @@ pub(super) async fn confirm(context: &FaultContext<'_>, role: &AgentRole) -> Res
     }
 }
 
-/// Has the agent lift a fault, which writes nothing.
-pub(super) async fn lift(context: &FaultContext<'_>, role: &AgentRole) -> Result<String, FaultError> {
-    ask(context, role, "lift", Ask::Lift { fault: context.id.into() }).await.map(|_| String::new())
+/// Has the agent of this name lift a fault.
+pub(super) async fn lift(context: &FaultContext<'_>, agent: &str, fault: &str) -> Result<(), FaultError> {
+    ask(context, agent, "lift", Ask::Lift { fault: fault.into() }).await.map(drop)
 }

@@ -102,17 +102,17 @@ fn refused(text: &str, output: &str) -> Option<Answer> {
     programs::answered(text, output, if elsewhere { "" } else { output })
 }
 
-impl Command {
-    /// Runs a script that has to succeed; returns what it wrote.
-    async fn carry_out(&self, what: &str, text: &str, stack: &dyn Stack) -> Result<String, FaultError> {
-        let executed = ask(what, &self.service, text, SCRIPT_WITHIN, stack).await?;
-        match executed.code {
-            0 => Ok(executed.output),
-            _ => {
-                let operation = format!("`{what}` in `{}`", self.service);
-                Err(FaultError::new(operation, ended(&executed)).with(executed.output))
-            }
-        }
+/// Runs a script that has to succeed.
+pub(super) async fn carry_out(
+    what: &str,
+    service: &str,
+    text: &str,
+    stack: &dyn Stack,
+) -> Result<Executed, FaultError> {
+    let executed = ask(what, service, text, SCRIPT_WITHIN, stack).await?;
+    match executed.code {
+        0 => Ok(executed),
+        _ => Err(FaultError::new(format!("`{what}` in `{service}`"), ended(&executed)).with(executed.output)),
     }
 }
 
@@ -180,7 +180,7 @@ impl Inject for Command {
     }
 
     async fn inject(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<(), FaultError> {
-        self.carry_out("run", &self.run, context.stack).await.map(drop)
+        carry_out("run", &self.service, &self.run, context.stack).await.map(drop)
     }
 
     async fn confirm(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<Presence, FaultError> {
@@ -202,12 +202,5 @@ impl Inject for Command {
     async fn ended_by(&self, undo: &Undo, stack: &dyn Stack) -> Option<String> {
         let (Undo::Command { container, .. } | Undo::Nothing { container, .. }) = undo else { return None };
         containers::restarted(&self.service, container.as_ref()?, stack).await
-    }
-
-    async fn revert(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<String, FaultError> {
-        match &self.undo {
-            Undoing::By(script) => self.carry_out("undo", script, context.stack).await,
-            Undoing::Never => Ok(String::new()),
-        }
     }
 }

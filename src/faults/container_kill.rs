@@ -149,8 +149,4 @@ impl Inject for ContainerKill {
             other => other,
         })
     }
-
-    async fn revert(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<String, FaultError> {
-        containers::restore(undo, context.stack).await
-    }
 }

@@ -44,8 +44,4 @@ impl Inject for ContainerPause {
         let found = containers::look(undo, context.stack).await?;
         Ok(containers::presence(&found, |state| state.status == "paused"))
     }
-
-    async fn revert(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<String, FaultError> {
-        containers::restore(undo, context.stack).await
-    }
 }

@@ -7,10 +7,10 @@
 //! - deploy: { service: checkout, environment: { FEATURE_X: "on" }, command: [serve, --workers, "1"] }
 //! ```
 
-use super::{FaultError, FaultContext, Inject, Presence, Undo};
+use super::{FaultError, FaultContext, Inject, Presence, Undo, Undone};
 use crate::record::{Parts, concealed, looks_secret, url_password};
 use crate::source::{At, Entry, MapReader, Value, shape, shorten};
-use crate::stack::{ContainerState, Marks, RELEASE_WITHIN, Release};
+use crate::stack::{ContainerState, Marks, RELEASE_WITHIN, Release, Stack};
 use async_trait::async_trait;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -48,6 +48,23 @@ fn settings(at: &mut At<'_>) -> Option<BTreeMap<String, String>> {
     });
     let read: Vec<Option<(String, String)>> = read.collect();
     read.into_iter().collect()
+}
+
+async fn look(service: &str, marks: &Marks, stack: &dyn Stack) -> Result<Presence, FaultError> {
+    let containers = stack.marks(service).await;
+    let containers =
+        containers.map_err(|error| FaultError::new(format!("look at the containers of `{service}`"), error))?;
+    Ok(presence(service, marks, &containers))
+}
+
+/// Takes a release back. A runbook that has rolled back has done it; one that has done half of it has not.
+pub(super) async fn take_back(service: &str, marks: &Marks, stack: &dyn Stack) -> Result<Undone, FaultError> {
+    if let Presence::Gone(_) = look(service, marks, stack).await? {
+        return Ok(Undone::AlreadyGone);
+    }
+    let back = stack.deploy(service, None).await;
+    back.map_err(|error| FaultError::new(format!("take the release of `{service}` back"), error))?;
+    Ok(Undone::Done { what: vec![format!("took the release of `{service}` back")], output: String::new() })
 }
 
 impl Deploy {
@@ -163,10 +180,6 @@ impl Inject for Deploy {
         RELEASE_WITHIN
     }
 
-    fn revert_within(&self) -> Duration {
-        RELEASE_WITHIN
-    }
-
     async fn prepare(&self, context: &FaultContext<'_>) -> Result<Undo, FaultError> {
         let operation = || format!("prepare the release of `{}`", self.service);
         let marks = context.stack.preview(&self.service, &self.release).await;
@@ -184,20 +197,7 @@ impl Inject for Deploy {
 
     async fn confirm(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<Presence, FaultError> {
         let (service, marks) = parts(undo)?;
-        let containers = context.stack.marks(service).await;
-        let containers =
-            containers.map_err(|error| FaultError::new(format!("look at the containers of `{service}`"), error))?;
-        Ok(presence(service, marks, &containers))
-    }
-
-    /// A runbook that has rolled back has done it; one that has done half of it has not.
-    async fn revert(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<String, FaultError> {
-        if let Presence::Gone(_) = self.confirm(undo, context).await? {
-            return Ok(String::new());
-        }
-        let back = context.stack.deploy(&self.service, None).await;
-        back.map_err(|error| FaultError::new(format!("take the release of `{}` back", self.service), error))?;
-        Ok(String::new())
+        look(service, marks, context.stack).await
     }
 }
 

@@ -188,11 +188,4 @@ impl Inject for Files {
             other => otherwise(&other),
         }
     }
-
-    async fn revert(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<String, FaultError> {
-        match undo {
-            Undo::Nothing { .. } => Ok(String::new()),
-            undo => self.ask(FileDeed::Repair(damage(undo)?.clone()), context.stack).await.map(|_| String::new()),
-        }
-    }
 }

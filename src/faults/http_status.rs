@@ -133,8 +133,4 @@ impl Inject for HttpStatus {
     async fn confirm(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<Presence, FaultError> {
         by_agent::confirm(context, &self.role()).await
     }
-
-    async fn revert(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<String, FaultError> {
-        by_agent::lift(context, &self.role()).await
-    }
 }

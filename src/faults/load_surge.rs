@@ -53,8 +53,4 @@ impl Inject for LoadSurge {
     async fn confirm(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<Presence, FaultError> {
         by_agent::confirm(context, &AgentRole::Drill).await
     }
-
-    async fn revert(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<String, FaultError> {
-        by_agent::lift(context, &AgentRole::Drill).await
-    }
 }

@@ -5,6 +5,7 @@ mod containers;
 mod postgres;
 #[cfg(test)]
 mod tests;
+mod undo;
 mod undoing;
 
 macro_rules! faults {
@@ -36,13 +37,13 @@ faults! {
 }
 
 pub use command::{CANNOT_RUN, SCRIPT_WITHIN, ended, read_question, script};
+pub use undo::{StartedContainer, Undo, Undone};
 
 use crate::agent::AgentClient;
 use crate::record::Parts;
 use crate::source::{Diagnostics, MapReader, Node, Source, Span, did_you_mean, is_name, shorten};
-use crate::stack::{AgentRole, ContainerOp, Damage, Marks, Release, Stack};
+use crate::stack::{AgentRole, Release, Stack};
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::ops::Deref;
@@ -54,8 +55,6 @@ use tokio_util::sync::CancellationToken;
 const PREPARE_WITHIN: Duration = Duration::from_secs(30);
 /// How long breaking something may take.
 const INJECT_WITHIN: Duration = Duration::from_secs(30);
-/// How long one fault may take to be undone, and then to be seen gone.
-const REVERT_WITHIN: Duration = Duration::from_secs(15);
 
 /// What becomes of a fault that nothing undoes.
 const GOES_WITH_THE_STACK: &str = "goes with the stack";
@@ -102,106 +101,10 @@ pub struct FaultContext<'a> {
     pub id: &'a str,
     /// The stack.
     pub stack: &'a dyn Stack,
-    /// The connected agents.
-    pub agents: &'a BTreeMap<AgentRole, AgentClient>,
+    /// The connected agents; `None` in another process than the drill's.
+    pub agents: Option<&'a BTreeMap<AgentRole, AgentClient>>,
     /// Seed of the drill.
     pub seed: u64,
-}
-
-/// A container as it was started once: what runs in it ends with that.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StartedContainer {
-    /// Container id.
-    pub id: String,
-    /// When it was started, as the engine says it.
-    pub started_at: String,
-}
-
-/// Everything that undoing a fault needs, in a form that another process can read from the ledger. What an agent
-/// holds is lifted by the agent itself as soon as its channel ends.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "undo", rename_all = "snake_case")]
-pub enum Undo {
-    /// An agent lifts it.
-    Agent {
-        /// Compose service of the agent (`AgentRole::name`).
-        agent: String,
-        /// Id of the fault.
-        fault: String,
-    },
-    /// An operation on containers, skipped where the state already is as it should be.
-    Containers {
-        /// The service that they belong to.
-        service: String,
-        /// Container ids.
-        containers: Vec<String>,
-        /// What to do to each.
-        op: ContainerOp,
-        /// Container id → when it had been started last when this was planned, as the engine says it: a container that has
-        /// been started since is down for a reason of its own.
-        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-        started: BTreeMap<String, String>,
-    },
-    /// A script for `sh` in the first running container of a service; idempotent, as its author promises.
-    Command {
-        /// The service.
-        service: String,
-        /// The script.
-        script: String,
-        /// The container in which the fault is, as it was started then.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        container: Option<StartedContainer>,
-    },
-    /// A release is taken back: the service is recreated as it was planned. Only the drill that runs can do that; when
-    /// it is killed, the stack is removed with it.
-    Release {
-        /// The service.
-        service: String,
-        /// What the release sets, to tell its containers from others. Kept in memory: a fingerprint on disk would let a
-        /// value be guessed, and whoever reads the ledger cannot undo a release.
-        #[serde(skip)]
-        marks: Marks,
-    },
-    /// Nothing undoes it: its stack is thrown away, and it goes with that.
-    Nothing {
-        /// In words, as reports say it.
-        reason: String,
-        /// How it is known again, when it is a damage to a file.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        damage: Option<Damage>,
-        /// The container in which the fault is, as it was started then, where it is in one.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        container: Option<StartedContainer>,
-    },
-    /// The containers of a process are removed.
-    Process {
-        /// Its name as a service.
-        name: String,
-    },
-    /// A file is repaired where the damage still is.
-    File {
-        /// The service on whose volumes it is.
-        service: String,
-        /// Its path there.
-        path: String,
-        /// The damage, and what there was before.
-        damage: Damage,
-    },
-}
-
-impl Undo {
-    /// Of what the scenario says that it is irreversible: that nothing undoes it.
-    pub(crate) fn nothing() -> Undo {
-        Undo::Nothing { reason: GOES_WITH_THE_STACK.into(), damage: None, container: None }
-    }
-
-    /// Why nothing undoes it, when nothing does.
-    pub fn irreversible(&self) -> Option<&str> {
-        match self {
-            Undo::Nothing { reason, .. } => Some(reason),
-            _ => None,
-        }
-    }
 }
 
 /// A fault of a scenario, of any kind.
@@ -251,7 +154,7 @@ impl Deref for Fault {
     }
 }
 
-/// The contract of a fault. `prepare` → (ledger) → `inject` → `confirm` → drill → `revert` → `confirm` says `Gone`.
+/// The contract of a fault. `prepare` → (ledger) → `inject` → `confirm` → drill → `Undo::execute` → `confirm` says `Gone`.
 #[async_trait]
 pub trait Inject: Debug + Send + Sync {
     /// Reads its parameters; `None` when there were mistakes, which are noted.
@@ -294,10 +197,6 @@ pub trait Inject: Debug + Send + Sync {
     fn inject_within(&self) -> Duration {
         INJECT_WITHIN
     }
-    /// How long `revert` may take, and how long the fault may then be seen still.
-    fn revert_within(&self) -> Duration {
-        REVERT_WITHIN
-    }
     /// How soon after it was ended it comes back by itself, as real faults do.
     fn returns(&self) -> Option<Duration> {
         None
@@ -322,7 +221,7 @@ pub trait Inject: Debug + Send + Sync {
         Ok(())
     }
     /// Proves where it can be seen that the fault is in place, or that it is gone. The engine polls this after
-    /// `inject`, asks it after the recovery, and polls it after `revert`.
+    /// `inject`, asks it after the recovery, and polls it after the undo.
     async fn confirm(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<Presence, FaultError>;
     /// What has ended a fault that is gone, other than a step that cleared it: in words, where it can be told.
     async fn ended_by(&self, _undo: &Undo, _stack: &dyn Stack) -> Option<String> {
@@ -333,9 +232,6 @@ pub trait Inject: Debug + Send + Sync {
     async fn ended_by_itself(&self, _stack: &dyn Stack, _mitigated: bool) -> Result<Option<String>, FaultError> {
         Ok(None)
     }
-    /// Undoes it; idempotent. Returns what that wrote. What is irreversible is left as it is, and is not asked afterwards
-    /// whether it is gone.
-    async fn revert(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<String, FaultError>;
 }
 
 /// Kinds that can break anything: such a fault is of no class of failures, unless it says which it covers.

@@ -160,8 +160,4 @@ impl Inject for PostgresLock {
     async fn confirm(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<Presence, FaultError> {
         by_agent::confirm(context, &AgentRole::Drill).await
     }
-
-    async fn revert(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<String, FaultError> {
-        by_agent::lift(context, &AgentRole::Drill).await
-    }
 }

@@ -232,13 +232,4 @@ impl Inject for Process {
             self.process.name
         )))
     }
-
-    async fn revert(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<String, FaultError> {
-        let Undo::Process { name } = undo else {
-            return Err(FaultError::new("read the undo", "it is not that of a process"));
-        };
-        let removed = context.stack.remove_process(name).await;
-        removed.map_err(|error| FaultError::new(format!("remove the process `{name}`"), error))?;
-        Ok(String::new())
-    }
 }

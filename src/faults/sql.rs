@@ -93,11 +93,4 @@ impl Inject for Sql {
     async fn confirm(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<Presence, FaultError> {
         by_agent::confirm(context, &AgentRole::Drill).await
     }
-
-    async fn revert(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<String, FaultError> {
-        match self.undo {
-            Undoing::By(_) => by_agent::lift(context, &AgentRole::Drill).await,
-            Undoing::Never => Ok(String::new()),
-        }
-    }
 }

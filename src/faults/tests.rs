@@ -3,7 +3,6 @@
 mod pretend;
 mod process;
 
-use super::containers::restore;
 use super::*;
 use crate::record::Parts;
 use crate::source::{Diagnostics, Source, Value};
@@ -165,17 +164,19 @@ fn secrets_on_the_command_line_of_a_release_are_hidden() {
 fn a_release_has_time_to_come_up() {
     let within = |yaml: &str| {
         let fault = read(yaml).expect("a fault");
-        (fault.inject_within(), fault.revert_within())
+        fault.inject_within()
     };
     let release = within("deploy: { service: db, image: 'x:2' }");
-    assert_eq!(release, (crate::stack::RELEASE_WITHIN, crate::stack::RELEASE_WITHIN));
+    assert_eq!(release, crate::stack::RELEASE_WITHIN);
+    let undo = Undo::Release { service: "db".into(), marks: [("image".into(), "1".into())].into() };
+    assert_eq!(undo.within(), crate::stack::RELEASE_WITHIN);
     assert!(within("container_kill: { service: db }") < release);
 }
 
 #[tokio::test]
 async fn a_pause_goes_through_its_life() {
     let (stack, agents) = (Pretend::with(&[("b", "running"), ("a", "running"), ("c", "exited")]), agents());
-    let context = FaultContext { id: "f", stack: &stack, agents: &agents, seed: 0 };
+    let context = FaultContext { id: "f", stack: &stack, agents: Some(&agents), seed: 0 };
     let fault = read("container_pause: { service: db }").expect("a fault");
     let undo = fault.prepare(&context).await.expect("an undo");
     assert_eq!(stack.done(), Vec::<String>::new(), "a plan changes nothing");
@@ -194,9 +195,9 @@ async fn a_pause_goes_through_its_life() {
     stack.set("a", "running");
     let half = fault.confirm(&undo, &context).await.expect("told");
     assert_eq!(half, Presence::Partly("shop-a is running, shop-b is paused".into(), Parts::HALF));
-    fault.revert(&undo, &context).await.expect("reverted");
+    undo.execute(&context).await.expect("reverted");
     assert_eq!(stack.done(), ["Unpause b"]);
-    fault.revert(&undo, &context).await.expect("reverted again");
+    undo.execute(&context).await.expect("reverted again");
     assert_eq!(stack.done(), Vec::<String>::new());
     assert!(matches!(fault.confirm(&undo, &context).await.expect("told"), Presence::Gone(_)));
 }
@@ -204,15 +205,18 @@ async fn a_pause_goes_through_its_life() {
 #[tokio::test]
 async fn a_kill_is_undone_by_a_start_unless_the_runbook_did_it() {
     let (stack, agents) = (Pretend::with(&[("a", "running"), ("b", "running")]), agents());
-    let context = FaultContext { id: "f", stack: &stack, agents: &agents, seed: 0 };
+    let context = FaultContext { id: "f", stack: &stack, agents: Some(&agents), seed: 0 };
     let fault = read("container_kill: { service: db, replicas: 1 }").expect("a fault");
     let undo = fault.prepare(&context).await.expect("an undo");
     fault.inject(&undo, &context).await.expect("injected");
     assert_eq!(stack.done(), ["Kill { signal: \"SIGKILL\" } a"]);
     let killed = fault.confirm(&undo, &context).await.expect("told");
     assert_eq!(killed, Presence::InPlace("shop-a has exited with 137".into()));
-    assert_eq!(restore(&undo, &stack).await.expect("undone"), "shop-a: start");
-    assert_eq!(restore(&undo, &stack).await.expect("undone"), "shop-a is running already");
+    let what = vec!["started shop-a".to_string()];
+    let output = "started shop-a".to_string();
+    assert_eq!(undo.execute(&context).await.expect("undone"), Undone::Done { what, output });
+    let nothing = |output: &str| Undone::Done { what: Vec::new(), output: output.into() };
+    assert_eq!(undo.execute(&context).await.expect("undone"), nothing("shop-a is running already"));
     assert_eq!(stack.done(), ["Start a"]);
     assert_eq!(fault.confirm(&undo, &context).await.expect("told"), Presence::Gone("shop-a is running".into()));
 }
@@ -220,7 +224,7 @@ async fn a_kill_is_undone_by_a_start_unless_the_runbook_did_it() {
 #[tokio::test]
 async fn a_killed_container_that_was_started_and_ended_by_itself_is_not_killed_any_more() {
     let (stack, agents) = (Pretend::with(&[("a", "running")]), agents());
-    let context = FaultContext { id: "f", stack: &stack, agents: &agents, seed: 0 };
+    let context = FaultContext { id: "f", stack: &stack, agents: Some(&agents), seed: 0 };
     let start = |at: &str| stack.containers.lock().expect("a lock")[0].started_at = at.into();
     start("first");
     let fault = read("container_kill: { service: db }").expect("a fault");
@@ -247,7 +251,7 @@ async fn a_killed_container_that_was_started_and_ended_by_itself_is_not_killed_a
 #[tokio::test]
 async fn a_kill_is_in_place_when_every_container_that_still_exists_is_down() {
     let (stack, agents) = (Pretend::with(&[("a", "running"), ("b", "running"), ("c", "running")]), agents());
-    let context = FaultContext { id: "f", stack: &stack, agents: &agents, seed: 0 };
+    let context = FaultContext { id: "f", stack: &stack, agents: Some(&agents), seed: 0 };
     let fault = read("container_kill: { service: db }").expect("a fault");
     let undo = fault.prepare(&context).await.expect("an undo");
     stack.set("a", "exited");
@@ -263,7 +267,7 @@ async fn a_kill_is_in_place_when_every_container_that_still_exists_is_down() {
 #[tokio::test]
 async fn a_container_that_was_replaced_is_left_alone() {
     let (stack, agents) = (Pretend::with(&[("a", "running")]), agents());
-    let context = FaultContext { id: "f", stack: &stack, agents: &agents, seed: 0 };
+    let context = FaultContext { id: "f", stack: &stack, agents: Some(&agents), seed: 0 };
     let fault = read("container_kill: { service: db }").expect("a fault");
     let undo = fault.prepare(&context).await.expect("an undo");
     fault.inject(&undo, &context).await.expect("injected");
@@ -273,8 +277,9 @@ async fn a_container_that_was_replaced_is_left_alone() {
         panic!("the runbook replaced it")
     };
     assert!(evidence.contains("replaced by another"), "{evidence}");
-    fault.revert(&undo, &context).await.expect("nothing to do");
-    assert_eq!(restore(&undo, &stack).await.expect("nothing to do"), "a is not there any more");
+    undo.execute(&context).await.expect("nothing to do");
+    let nothing = Undone::Done { what: Vec::new(), output: "a is not there any more".into() };
+    assert_eq!(undo.execute(&context).await.expect("nothing to do"), nothing);
     assert_eq!(stack.done(), Vec::<String>::new());
 }
 
@@ -292,7 +297,7 @@ async fn told(stack: &Pretend) -> Vec<String> {
 #[tokio::test(start_paused = true)]
 async fn a_kill_that_returns_follows_each_start_until_the_container_is_replaced() {
     let (stack, agents) = (Pretend::with(&[("a", "running")]), agents());
-    let context = FaultContext { id: "f", stack: &stack, agents: &agents, seed: 0 };
+    let context = FaultContext { id: "f", stack: &stack, agents: Some(&agents), seed: 0 };
     let fault = read("container_kill: { service: db, signal: TERM, returns: 2s }").expect("a fault");
     assert_eq!(fault.returns(), Some(Duration::from_secs(2)));
     let undo = fault.prepare(&context).await.expect("an undo");
@@ -325,7 +330,7 @@ async fn a_kill_that_returns_follows_each_start_until_the_container_is_replaced(
 #[tokio::test(start_paused = true)]
 async fn a_kill_that_cannot_return_says_so() {
     let (stack, agents) = (Pretend::with(&[("a", "running")]), agents());
-    let context = FaultContext { id: "f", stack: &stack, agents: &agents, seed: 0 };
+    let context = FaultContext { id: "f", stack: &stack, agents: Some(&agents), seed: 0 };
     let fault = read("container_kill: { service: db, returns: 1s }").expect("a fault");
     let undo = fault.prepare(&context).await.expect("an undo");
     *stack.refuses.lock().expect("a lock") = true;
@@ -339,7 +344,7 @@ async fn a_kill_that_cannot_return_says_so() {
 #[tokio::test]
 async fn what_cannot_be_done_names_the_operation() {
     let (stack, agents) = (Pretend::with(&[("a", "running")]), agents());
-    let context = FaultContext { id: "f", stack: &stack, agents: &agents, seed: 0 };
+    let context = FaultContext { id: "f", stack: &stack, agents: Some(&agents), seed: 0 };
     let two = read("container_pause: { service: db, replicas: 2 }").expect("a fault");
     let error = two.prepare(&context).await.expect_err("there is only one");
     assert_eq!(error.to_string(), "choose 2 containers of `db`: 1 of the containers of `db` are running");
@@ -348,23 +353,26 @@ async fn what_cannot_be_done_names_the_operation() {
     let undo = fault.prepare(&context).await.expect("an undo");
     fault.inject(&undo, &context).await.expect("injected");
     *stack.refuses.lock().expect("a lock") = true;
-    let error = fault.revert(&undo, &context).await.expect_err("it is refused");
+    let error = undo.execute(&context).await.expect_err("it is refused");
     assert_eq!(error.to_string(), "unpause of `db` (shop-a): pretend: not in this test");
     stack.set("a", "exited");
-    fault.revert(&undo, &context).await.expect("a container that has exited is not paused");
+    undo.execute(&context).await.expect("a container that has exited is not paused");
 
     let lock = read("postgres_lock: { service: db, table: t }").expect("a fault");
     let undo = lock.prepare(&context).await.expect("an undo");
     assert_eq!(undo, Undo::Agent { agent: "fd-agent".into(), fault: "f".into() });
     let error = lock.inject(&undo, &context).await.expect_err("there are no agents");
     assert_eq!(error.to_string(), "inject `f`: the agent fd-agent is not connected");
-    assert!(fault.revert(&undo, &context).await.is_err(), "an undo of another kind is not guessed at");
+    let error = undo.execute(&context).await.expect_err("there are no agents");
+    assert_eq!(error.to_string(), "lift `f`: the agent fd-agent is not connected");
+    let elsewhere = FaultContext { agents: None, ..context };
+    assert_eq!(undo.execute(&elsewhere).await.expect("its channel has ended"), Undone::AlreadyGone);
 }
 
 #[tokio::test]
 async fn what_is_irreversible_is_confirmed_and_never_undone() {
     let (stack, agents) = (Pretend::default(), agents());
-    let context = FaultContext { id: "f", stack: &stack, agents: &agents, seed: 0 };
+    let context = FaultContext { id: "f", stack: &stack, agents: Some(&agents), seed: 0 };
     let fault = read("command: { service: db, run: break, confirm: look, irreversible: true }").expect("a fault");
     let undo = fault.prepare(&context).await.expect("an undo");
     assert_eq!(undo.irreversible(), Some("goes with the stack"));
@@ -374,15 +382,14 @@ async fn what_is_irreversible_is_confirmed_and_never_undone() {
     *stack.codes.lock().expect("a lock") = vec![0, 0];
     fault.inject(&undo, &context).await.expect("injected");
     assert!(matches!(fault.confirm(&undo, &context).await.expect("told"), Presence::InPlace(_)));
-    fault.revert(&undo, &context).await.expect("nothing to do");
+    undo.execute(&context).await.expect("nothing to do");
     assert_eq!(stack.done(), ["db: sh -c break", "db: sh -c look"]);
-    assert!(restore(&undo, &stack).await.is_err(), "it is not taken for containers");
 }
 
 #[tokio::test]
 async fn a_probe_of_which_a_program_was_refused_cannot_be_told() {
     let (stack, agents) = (Pretend::with(&[("a", "running")]), agents());
-    let context = FaultContext { id: "f", stack: &stack, agents: &agents, seed: 0 };
+    let context = FaultContext { id: "f", stack: &stack, agents: Some(&agents), seed: 0 };
     *stack.output.lock().expect("a lock") = "NOAUTH Authentication required.\n".into();
     let asked = async |yaml: &str, codes: &[i64]| {
         *stack.codes.lock().expect("a lock") = codes.to_vec();
@@ -406,7 +413,7 @@ async fn a_probe_of_which_a_program_was_refused_cannot_be_told() {
 #[tokio::test]
 async fn a_command_is_what_its_exit_codes_say() {
     let (stack, agents) = (Pretend::default(), agents());
-    let context = FaultContext { id: "f", stack: &stack, agents: &agents, seed: 0 };
+    let context = FaultContext { id: "f", stack: &stack, agents: Some(&agents), seed: 0 };
     let fault = read("command: { service: db, run: break, undo: mend, confirm: look }").expect("a fault");
     let undo = fault.prepare(&context).await.expect("an undo");
     assert_eq!(undo, Undo::Command { service: "db".into(), script: "mend".into(), container: None });
@@ -419,19 +426,20 @@ async fn a_command_is_what_its_exit_codes_say() {
     assert_eq!(there, Presence::InPlace("`confirm`: exit code 0 in shop-db-1: last".into()));
     let gone = fault.confirm(&undo, &context).await.expect("told");
     assert_eq!(gone, Presence::Gone("`confirm`: exit code 1 in shop-db-1: last".into()));
-    fault.revert(&undo, &context).await.expect("reverted");
+    undo.execute(&context).await.expect("reverted");
     assert_eq!(stack.done(), ["db: sh -c break", "db: sh -c look", "db: sh -c look", "db: sh -c mend"]);
 
     // A script that could not be run has answered nothing, and one that failed has done nothing.
     codes(&[0]);
-    assert_eq!(fault.revert(&undo, &context).await.expect("reverted"), "first\nlast\n\n", "what it wrote");
+    let Undone::Done { what, output } = undo.execute(&context).await.expect("reverted") else { panic!("done") };
+    assert_eq!((what, output.as_str()), (vec!["undid f in shop-db-1".to_string()], "first\nlast\n\n"), "what it wrote");
     codes(&[3]);
-    assert_eq!(fault.revert(&undo, &context).await.expect_err("failed").output, "first\nlast\n\n");
+    assert_eq!(undo.execute(&context).await.expect_err("failed").output, "first\nlast\n\n");
     codes(&[127, 1, 3]);
     let told = fault.confirm(&undo, &context).await.expect_err("no answer").to_string();
     assert_eq!(told, "`confirm` in `db`: exit code 127 in shop-db-1: last");
     assert!(fault.inject(&undo, &context).await.is_err());
-    assert!(fault.revert(&undo, &context).await.is_err());
+    assert!(undo.execute(&context).await.is_err());
     for code in [2, 7, 126, 137, 255] {
         codes(&[code]);
         let told = fault.confirm(&undo, &context).await.expect_err("no answer").to_string();
@@ -443,7 +451,7 @@ async fn a_command_is_what_its_exit_codes_say() {
 async fn a_command_knows_when_its_container_is_not_the_one_that_it_was() {
     for irreversible in ["undo: b", "irreversible: true"] {
         let (stack, agents) = (Pretend::with(&[("a", "running")]), agents());
-        let context = FaultContext { id: "f", stack: &stack, agents: &agents, seed: 0 };
+        let context = FaultContext { id: "f", stack: &stack, agents: Some(&agents), seed: 0 };
         let change = |change: &dyn Fn(&mut crate::stack::ContainerState)| {
             change(&mut stack.containers.lock().expect("a lock")[0])
         };

@@ -1,16 +1,11 @@
 //! A stack that only pretends to have containers, for the tests of faults.
 
 use crate::agent::AgentClient;
-use crate::record::Redactor;
-use crate::stack::{
-    AgentRole, Channel, ContainerOp, ContainerState, Executed, Place, Stack, StackDown, StackError, StackUp,
-};
+use crate::stack::{AgentRole, ContainerOp, ContainerState, Executed, Stack, StackDown, StackError};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
-use tokio_util::sync::CancellationToken;
 
 /// Containers of one service, and every operation on them.
 #[derive(Default)]
@@ -57,15 +52,6 @@ fn not_here<T>() -> Result<T, StackError> {
 
 #[async_trait]
 impl Stack for Pretend {
-    async fn up(&self, _: &CancellationToken) -> Result<StackUp, StackError> {
-        not_here()
-    }
-    async fn connect(&self, _: &AgentRole) -> Result<Channel, StackError> {
-        not_here()
-    }
-    async fn shell(&self, _: &Place) -> Result<Channel, StackError> {
-        not_here()
-    }
     async fn containers(&self, _: &str) -> Result<Vec<ContainerState>, StackError> {
         Ok(self.containers.lock().expect("a lock").clone())
     }
@@ -96,22 +82,6 @@ impl Stack for Pretend {
     async fn remove_process(&self, name: &str) -> Result<Vec<String>, StackError> {
         self.done.lock().expect("a lock").push(format!("remove {name}"));
         Ok(self.containers.lock().expect("a lock").drain(..).map(|container| container.name).collect())
-    }
-    async fn read_file(&self, _: &str, _: &str) -> Result<Vec<u8>, StackError> {
-        not_here()
-    }
-    fn environment(&self, _: &str) -> BTreeMap<String, String> {
-        BTreeMap::new()
-    }
-    fn how_to_look(&self) -> Vec<String> {
-        vec!["look: at the fake".into()]
-    }
-
-    fn services(&self) -> Vec<String> {
-        vec!["db".into()]
-    }
-    async fn save_logs(&self, _: &Path, _: &Redactor) -> Result<(), StackError> {
-        not_here()
     }
     async fn down(&self) -> Result<StackDown, StackError> {
         not_here()
