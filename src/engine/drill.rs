@@ -1,8 +1,8 @@
 //! One drill from its first event to its last. The phases may stop at any point, be cancelled or panic; revert and
 //! down run whatever happened, outside the token that was cancelled.
 
-use super::comeback;
 use super::crowd::Crowd;
+use super::faults;
 pub(super) use super::guard::caught;
 use super::invariants::Before;
 use super::ledger::Ledger;
@@ -156,9 +156,9 @@ pub async fn run(job: Job<'_>, stack: &dyn Stack, mut ledger: Ledger, sink: Even
         ending.cancel();
         ended
     };
-    let came_back = comeback::bring_back(stack, &plan.faults, injected, &ending);
+    let recurred = faults::recur(stack, &plan.faults, injected, &ending);
     let used = caught(usage::watch(stack, &sink, &ending));
-    let (ended, came_back, _) = tokio::join!(phases, came_back, used);
+    let (ended, recurred, _) = tokio::join!(phases, recurred, used);
     let passed = match ended {
         Ok(Ok(reason)) => reason,
         Ok(Err(stop)) => {
@@ -170,7 +170,7 @@ pub async fn run(job: Job<'_>, stack: &dyn Stack, mut ledger: Ledger, sink: Even
             String::new()
         }
     };
-    if let (Err(stop), true) = (came_back, drill.unspoiled()) {
+    if let (Err(stop), true) = (recurred, drill.unspoiled()) {
         drill.judge(stop);
     }
     drill.end_phase();

@@ -2,9 +2,9 @@
 
 mod alone;
 mod announce;
-mod comeback;
 mod crowd;
 mod drill;
+mod faults;
 mod follow;
 mod guard;
 mod impact;

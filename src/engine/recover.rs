@@ -3,26 +3,18 @@
 //! says whether the runbook cleared it or worked around it.
 
 use super::drill::{Drill, micros, seconds};
-use super::inject::in_time;
+use super::faults::{Answers, least_active};
 use super::monitor::shown;
 use super::restore::not_by_the_runbook;
 use super::restore::words::beside;
 use super::stop::Stop;
 use crate::faults::Presence;
-use crate::record::{
-    Check, CheckOutcome, DrillTime, Event, FaultEvent, HoldRecord, Parts, Phase, Verdict, WAIT_RECOVERED, WAIT_SERVED,
-};
+use crate::record::{Check, CheckOutcome, DrillTime, Event, HoldRecord, Phase, Verdict, WAIT_RECOVERED, WAIT_SERVED};
 use crate::slis::window::{Answer, Level, Recovery, RecoveryQuery, Timeline, required_hold};
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// What the last slices may take to arrive on top of the longest request.
 pub(super) const ARRIVAL: Duration = Duration::from_secs(2);
-/// How long looking for what has ended a fault may take.
-const ASKED_WITHIN: Duration = Duration::from_secs(5);
-
-/// How a fault stood when it was asked.
-type Answers = Vec<(String, Result<Presence, Stop>)>;
 
 impl Drill<'_> {
     /// `Ok` is why the drill passes.
@@ -367,86 +359,4 @@ impl Drill<'_> {
             .map_or(1, |step| step.line);
         crate::record::Location { path: super::announce::shown(&runbook.source), line }
     }
-
-    /// Asks each fault that is on the ledger how it stands. A control leaves them alone.
-    async fn ask_faults(&self) -> Answers {
-        let mut answers = Vec::new();
-        for (id, undo) in self.ledger.outstanding() {
-            let Some(planned) = self.plan.faults.iter().find(|planned| planned.id == id && !self.control) else {
-                continue;
-            };
-            let answer = in_time("asking", &id, planned.fault.confirm(&undo, &self.fault_context(&id))).await;
-            answers.push((id, answer));
-        }
-        answers
-    }
-
-    /// Says how each fault stands by both answers.
-    async fn say_how_faults_stand(&self, at_first: Answers, at_last: Answers, ended: &BTreeMap<String, Stop>) {
-        for ((id, last), (_, first)) in at_last.into_iter().zip(at_first) {
-            let (mut what, mut detail) = how_it_stands(first, last);
-            if let Some(stop) = ended.get(&id) {
-                what = FaultEvent::EndedByItself;
-                detail = format!("{detail}; {}", stop.reason);
-            }
-            if what == FaultEvent::ClearedByRunbook {
-                detail.extend(self.what_ended(&id).await.map(|ended| format!("; {ended}")));
-            }
-            self.fault_event(&id, what, &detail);
-        }
-    }
-
-    /// Those of these faults that have ended by themselves, each as a reason why nobody can say that the runbook helped.
-    pub(super) async fn ended_by_themselves(
-        &self,
-        ids: &[&str],
-        mitigated: bool,
-    ) -> Result<BTreeMap<String, Stop>, Stop> {
-        let mut ended = BTreeMap::new();
-        for planned in self.plan.faults.iter().filter(|planned| ids.contains(&planned.id.as_str())) {
-            let asked = planned.fault.ended_by_itself(self.stack, mitigated);
-            if let Some(reason) = in_time("asking", &planned.id, asked).await? {
-                let stop = Stop::new(Verdict::SelfHealed, reason).at(self.in_scenario(planned.line));
-                ended.insert(planned.id.clone(), stop);
-            }
-        }
-        Ok(ended)
-    }
-
-    /// What has ended a fault that is gone, other than a step that cleared it.
-    async fn what_ended(&self, id: &str) -> Option<String> {
-        let planned = self.plan.faults.iter().find(|planned| planned.id == id)?;
-        let (_, undo) = self.ledger.outstanding().into_iter().find(|(known, _)| known == id)?;
-        tokio::time::timeout(ASKED_WITHIN, planned.fault.ended_by(&undo, self.stack)).await.ok()?
-    }
-}
-
-/// The smallest share of a fault that is active where only a part of it is.
-fn least_active(answers: &Answers) -> Option<Parts> {
-    let parts = answers.iter().filter_map(|(_, answer)| match answer {
-        Ok(Presence::Partly(_, parts)) => Some(*parts),
-        _ => None,
-    });
-    parts.min_by(|a, b| (u64::from(a.active) * u64::from(b.all)).cmp(&(u64::from(b.active) * u64::from(a.all))))
-}
-
-/// How a fault stands by what it said when the runbook had ended and at the end of the hold. The last answer decides.
-fn how_it_stands(first: Result<Presence, Stop>, last: Result<Presence, Stop>) -> (FaultEvent, String) {
-    let (what, evidence) = match last {
-        Ok(Presence::InPlace(evidence)) => (FaultEvent::StillActive, evidence),
-        Ok(Presence::Partly(evidence, _)) => (FaultEvent::PartiallyActive, evidence),
-        Ok(Presence::Gone(evidence)) => (FaultEvent::ClearedByRunbook, evidence),
-        Err(stop) => return (FaultEvent::Failed, format!("could not be asked after the recovery: {}", stop.reason)),
-    };
-    let earlier = match (first, what) {
-        (Ok(Presence::Gone(_)), FaultEvent::StillActive | FaultEvent::PartiallyActive) => {
-            "; it was gone when the runbook had ended, and came back".to_string()
-        }
-        (Ok(Presence::InPlace(before) | Presence::Partly(before, _)), FaultEvent::ClearedByRunbook) => {
-            format!("; when the runbook had ended it was still there: {before}")
-        }
-        (Err(stop), _) => format!("; when the runbook had ended it could not be asked: {}", stop.reason),
-        _ => String::new(),
-    };
-    (what, format!("{evidence}{earlier}"))
 }

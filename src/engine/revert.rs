@@ -4,7 +4,6 @@
 use super::drill::{Drill, caught, seconds};
 use super::monitor::shown;
 use super::stop::Stop;
-use crate::faults::{Presence, Undo, Undone};
 use crate::record::{Check, CheckOutcome, DrillTime, Event, FaultEvent, InvariantTime, Phase, Verdict, as_it_is_kept};
 use crate::slis::window::Answer;
 use crate::source::list;
@@ -34,7 +33,7 @@ impl Drill<'_> {
             }
             // A panic over one fault must not keep the others in place.
             let mut said = String::new();
-            let undone = caught(self.revert_one(&id, &undo, &mut said)).await;
+            let undone = caught(self.lift(&id, &undo, &mut said)).await;
             let undone = undone.unwrap_or_else(|panic| Err(format!("a panic while it was undone: {panic}")));
             let failed = undone.is_err();
             match undone {
@@ -103,30 +102,6 @@ impl Drill<'_> {
         match self.monitor.gone() {
             Some(why) => Stop::harness(format!("{reason} ({why})")),
             None => Stop::new(Verdict::NotReverted, reason),
-        }
-    }
-
-    /// Undoes a fault and sees it gone: the evidence, or why not. `said` takes what the undo writes.
-    async fn revert_one(&self, id: &str, undo: &Undo, said: &mut String) -> Result<String, String> {
-        let planned = self.plan.faults.iter().find(|planned| planned.id == id);
-        let planned = planned.ok_or_else(|| "it is in the ledger, but not in the scenario".to_string())?;
-        let within = undo.within();
-        match tokio::time::timeout(within, undo.execute(&self.fault_context(id))).await {
-            Err(_) => return Err(format!("could not be undone within {}", seconds(within))),
-            Ok(Err(error)) => {
-                said.clone_from(&error.output);
-                return Err(format!("could not be undone: {error}"));
-            }
-            Ok(Ok(Undone::OnlyTheDrill(why))) => return Err(why),
-            Ok(Ok(Undone::Done { output, .. })) => *said = output,
-            Ok(Ok(Undone::AlreadyGone)) => {}
-        }
-        match self.poll_presence(id, &planned.fault, undo, within, false).await {
-            Ok(Presence::Gone(evidence)) => Ok(evidence),
-            Ok(Presence::InPlace(evidence) | Presence::Partly(evidence, _)) => {
-                Err(format!("was undone and is still there: {evidence}"))
-            }
-            Err(stop) => Err(stop.reason),
         }
     }
 

@@ -9,19 +9,11 @@
 //! ```
 
 use super::containers::{self, Chosen};
-use super::{FaultError, FaultContext, Inject, Presence, Undo};
+use super::{EndedPart, FaultError, FaultContext, Inject, Presence, Undo};
 use crate::source::{Form, MapReader, did_you_mean};
 use crate::stack::{ContainerOp, ContainerState, Stack};
 use async_trait::async_trait;
-use std::collections::BTreeMap;
 use std::time::Duration;
-use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
-
-/// How often it is looked whether somebody has started a container again.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// How long killing it again may fail: the runbook may be about to replace the container.
-const MAY_FAIL_FOR: Duration = Duration::from_secs(5);
 
 /// Signals that end a process which does not catch them.
 const SIGNALS: [&str; 7] = ["SIGKILL", "SIGTERM", "SIGINT", "SIGQUIT", "SIGABRT", "SIGHUP", "SIGSEGV"];
@@ -42,9 +34,6 @@ pub struct ContainerKill {
     returns: Option<Duration>,
 }
 
-/// Since when containers are up, by id: which start it was, and when it was noticed.
-type Up = BTreeMap<String, (String, Instant)>;
-
 fn signal(text: &str) -> Result<String, String> {
     let upper = text.to_ascii_uppercase();
     let name = if upper.starts_with("SIG") { upper } else { format!("SIG{upper}") };
@@ -57,31 +46,6 @@ fn signal(text: &str) -> Result<String, String> {
 impl ContainerKill {
     fn kill(&self) -> ContainerOp {
         ContainerOp::Kill { signal: self.signal.clone() }
-    }
-
-    /// Kills those containers again that have been up for `after`.
-    async fn kill_again(
-        &self,
-        undo: &Undo,
-        after: Duration,
-        up: &mut Up,
-        stack: &dyn Stack,
-    ) -> Result<(), FaultError> {
-        for (id, state) in containers::look(undo, stack).await? {
-            let Some(state) = state.filter(containers::is_up) else {
-                up.remove(&id);
-                continue;
-            };
-            let (start, noticed) = up.entry(id.clone()).or_insert_with(|| (state.started_at.clone(), Instant::now()));
-            if *start != state.started_at {
-                (*start, *noticed) = (state.started_at, Instant::now());
-            }
-            if noticed.elapsed() >= after {
-                containers::operate_one(undo, &id, &self.kill(), stack).await?;
-                up.remove(&id);
-            }
-        }
-        Ok(())
     }
 }
 
@@ -118,22 +82,15 @@ impl Inject for ContainerKill {
         containers::operate(undo, &self.kill(), context.stack).await
     }
 
-    async fn bring_back(
-        &self,
-        undo: &Undo,
-        stack: &dyn Stack,
-        ending: &CancellationToken,
-    ) -> Result<(), FaultError> {
-        let Some(after) = self.returns else { return Ok(()) };
-        let (mut up, mut failing) = (Up::new(), None);
-        while ending.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_some() {
-            match self.kill_again(undo, after, &mut up, stack).await {
-                Ok(()) => failing = None,
-                Err(error) if failing.get_or_insert_with(Instant::now).elapsed() > MAY_FAIL_FOR => return Err(error),
-                Err(_) => {}
-            }
-        }
-        Ok(())
+    /// Those that somebody has started.
+    async fn ended(&self, undo: &Undo, stack: &dyn Stack) -> Result<Vec<EndedPart>, FaultError> {
+        let found = containers::look(undo, stack).await?.into_iter();
+        let up = found.filter_map(|(id, state)| Some((id, state.filter(containers::is_up)?)));
+        Ok(up.map(|(id, state)| EndedPart { id, since: state.started_at }).collect())
+    }
+
+    async fn inject_again(&self, container: &str, undo: &Undo, stack: &dyn Stack) -> Result<(), FaultError> {
+        containers::operate_one(undo, container, &self.kill(), stack).await
     }
 
     async fn confirm(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<Presence, FaultError> {

@@ -4,7 +4,7 @@ mod by_agent;
 mod containers;
 mod postgres;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod undo;
 mod undoing;
 
@@ -49,7 +49,6 @@ use std::fmt::Debug;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio_util::sync::CancellationToken;
 
 /// How long looking at the stack may take: Docker and a database may hang.
 const PREPARE_WITHIN: Duration = Duration::from_secs(30);
@@ -154,6 +153,15 @@ impl Deref for Fault {
     }
 }
 
+/// A part of a fault that somebody has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndedPart {
+    /// Which one: the id of a container.
+    pub id: String,
+    /// Since when, as the stack says it: another instant is another end.
+    pub since: String,
+}
+
 /// The contract of a fault. `prepare` → (ledger) → `inject` → `confirm` → drill → `Undo::execute` → `confirm` says `Gone`.
 #[async_trait]
 pub trait Inject: Debug + Send + Sync {
@@ -209,15 +217,14 @@ pub trait Inject: Debug + Send + Sync {
     async fn prepare(&self, context: &FaultContext<'_>) -> Result<Undo, FaultError>;
     /// Breaks it, exactly where `undo` will undo it.
     async fn inject(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<(), FaultError>;
-    /// Brings it back wherever it was ended, for faults of which the runner itself must do that. The engine runs this from
-    /// the confirmed injection on, and cancels `ending` before it undoes anything: then it returns, with nothing under way.
-    /// An error is a fault that no longer comes back as it promised.
-    async fn bring_back(
-        &self,
-        _undo: &Undo,
-        _stack: &dyn Stack,
-        _ending: &CancellationToken,
-    ) -> Result<(), FaultError> {
+    /// The parts of it that somebody has ended: the engine injects each again once it has been ended for `returns`. None by
+    /// default, as what an agent holds, or a process, comes back where it runs: each session and each container by itself, to
+    /// the millisecond, and no later because the runner is.
+    async fn ended(&self, _undo: &Undo, _stack: &dyn Stack) -> Result<Vec<EndedPart>, FaultError> {
+        Ok(Vec::new())
+    }
+    /// Injects one of these parts again.
+    async fn inject_again(&self, _part: &str, _undo: &Undo, _stack: &dyn Stack) -> Result<(), FaultError> {
         Ok(())
     }
     /// Proves where it can be seen that the fault is in place, or that it is gone. The engine polls this after

@@ -1,16 +1,15 @@
 //! Reading faults from a scenario, and the faults of containers on a stack that only pretends to have some.
 
-mod pretend;
+pub(crate) mod pretend;
 mod process;
 
 use super::*;
 use crate::record::Parts;
 use crate::source::{Diagnostics, Source, Value};
 use pretend::{Pretend, agents};
-use tokio_util::sync::CancellationToken;
 
 /// Reads `yaml` as the one fault of a scenario; mistakes as `line:column message (help)`.
-fn read(yaml: &str) -> Result<Fault, String> {
+pub(crate) fn read(yaml: &str) -> Result<Fault, String> {
     let source = Source::new("s.yaml", yaml);
     let mut diags = Diagnostics::default();
     let root = crate::source::parse(&source, &mut diags).expect("YAML");
@@ -281,64 +280,6 @@ async fn a_container_that_was_replaced_is_left_alone() {
     let nothing = Undone::Done { what: Vec::new(), output: "a is not there any more".into() };
     assert_eq!(undo.execute(&context).await.expect("nothing to do"), nothing);
     assert_eq!(stack.done(), Vec::<String>::new());
-}
-
-/// Waits until the stack was told to do something, and returns all that it was told.
-async fn told(stack: &Pretend) -> Vec<String> {
-    loop {
-        let done = stack.done();
-        if !done.is_empty() {
-            return done;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_kill_that_returns_follows_each_start_until_the_container_is_replaced() {
-    let (stack, agents) = (Pretend::with(&[("a", "running")]), agents());
-    let context = FaultContext { id: "f", stack: &stack, agents: Some(&agents), seed: 0 };
-    let fault = read("container_kill: { service: db, signal: TERM, returns: 2s }").expect("a fault");
-    assert_eq!(fault.returns(), Some(Duration::from_secs(2)));
-    let undo = fault.prepare(&context).await.expect("an undo");
-    fault.inject(&undo, &context).await.expect("injected");
-    stack.done();
-    let ending = CancellationToken::new();
-    let runbook = async {
-        for restart in ["first", "second"] {
-            stack.set("a", "running");
-            let started = tokio::time::Instant::now();
-            assert_eq!(told(&stack).await, ["Kill { signal: \"SIGTERM\" } a"]);
-            let after = started.elapsed().as_secs_f64();
-            assert!((2.0..2.5).contains(&after), "{restart}: {after} s");
-        }
-        // Started again before its time is over, it has all of it again.
-        stack.set("a", "running");
-        tokio::time::sleep(Duration::from_millis(1500)).await;
-        stack.containers.lock().expect("a lock")[0].started_at = "later".into();
-        tokio::time::sleep(Duration::from_millis(1500)).await;
-        assert_eq!(stack.done(), Vec::<String>::new());
-        stack.containers.lock().expect("a lock")[0].id = "new".into();
-        tokio::time::sleep(Duration::from_secs(60)).await;
-        assert_eq!(stack.done(), Vec::<String>::new(), "another container is left alone");
-        ending.cancel();
-    };
-    let (kept, ()) = tokio::join!(fault.bring_back(&undo, &stack, &ending), runbook);
-    kept.expect("nothing failed");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_kill_that_cannot_return_says_so() {
-    let (stack, agents) = (Pretend::with(&[("a", "running")]), agents());
-    let context = FaultContext { id: "f", stack: &stack, agents: Some(&agents), seed: 0 };
-    let fault = read("container_kill: { service: db, returns: 1s }").expect("a fault");
-    let undo = fault.prepare(&context).await.expect("an undo");
-    *stack.refuses.lock().expect("a lock") = true;
-    let error = fault.bring_back(&undo, &stack, &CancellationToken::new()).await.expect_err("it is refused");
-    assert_eq!(error.to_string(), "kill with SIGKILL of `db` (a): pretend: not in this test");
-
-    let stays_down = read("container_kill: { service: db }").expect("a fault");
-    stays_down.bring_back(&undo, &stack, &CancellationToken::new()).await.expect("nothing to do");
 }
 
 #[tokio::test]
