@@ -2,11 +2,12 @@
 //! it, only what its steps did. Up and down run around it as in a drill, on every exit path.
 
 use super::announce::{file_ref, step_info};
-use super::drill::{BY_SIGNAL, Shutdown, caught, micros};
+use super::context::micros;
 use super::follow::{Broke, ByHand, FollowContext, Followed, Follower};
+use super::guard::caught;
 use super::ledger::Ledger;
 use super::person::Person;
-use super::stop::Stop;
+use super::stop::{BY_SIGNAL, Shutdown, Stop};
 use crate::record::{
     Announcement, Check, CheckOutcome, DrillTime, Event, EventSink, FileRef, Phase, RECORD_FORMAT, StepStatus, Verdict,
     Windows,

@@ -2,7 +2,8 @@
 
 mod alone;
 mod announce;
-mod crowd;
+mod contention;
+mod context;
 mod drill;
 mod faults;
 mod follow;
@@ -25,7 +26,8 @@ mod usage;
 
 pub use alone::{Alone, AloneOutcome, announce_alone, follow_alone};
 pub use announce::{Identity, announce};
-pub use crowd::{Counted, Crowd};
-pub use drill::{Job, Options, Outcome, Shutdown, run};
+pub use contention::{ConcurrentDrills, CountedDrill};
+pub use drill::{Job, Options, Outcome, run};
 pub use follow::{ByHand, place_of};
 pub use person::{Nobody, Person};
+pub use stop::Shutdown;

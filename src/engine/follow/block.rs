@@ -6,7 +6,7 @@ use super::judge::{Failing, Fault, failing, first_line, judge};
 use super::sessions::name;
 use super::{FollowContext, Follower, capture, client, place_of};
 use crate::bash::is_one_command;
-use crate::engine::drill::micros;
+use crate::engine::context::micros;
 use crate::engine::stop::Stop;
 use crate::programs::Kind;
 use crate::record::{Event, EventSink, Location, Stream, Verdict};

@@ -1,7 +1,7 @@
 //! Whether a command did what it should, by its phase and by what its block says of it.
 
 use super::block::{Ran, shortened};
-use crate::engine::drill::seconds;
+use crate::engine::context::seconds;
 use crate::programs::{self, Answer, Code};
 use crate::runbook::{Errors, RunbookPhase, Settings};
 use std::time::Duration;

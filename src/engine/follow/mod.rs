@@ -23,7 +23,7 @@ use async_trait::async_trait;
 use background::Background;
 use futures_util::future::join_all;
 use sessions::Sessions;
-use tokio::task::JoinHandle;
+use tokio_util::task::AbortOnDropHandle;
 
 /// What the one who follows a runbook knows beyond it.
 #[async_trait]
@@ -68,7 +68,7 @@ pub enum ByHand {
 }
 
 /// A session that is being opened while something else happens.
-pub type Opening = JoinHandle<Result<Shell, ShellError>>;
+pub type Opening = AbortOnDropHandle<Result<Shell, ShellError>>;
 
 /// Follows a runbook. Dropping it ends its sessions, and with them everything that runs there.
 pub struct Follower<'a> {

@@ -3,7 +3,7 @@
 //! container that is there then, with what the earlier one knew: directory, variables, functions.
 
 use super::Opening;
-use crate::engine::drill::{POLL, seconds};
+use crate::engine::context::{POLL, seconds};
 use crate::engine::stop::Stop;
 use crate::record::{Event, EventSink, Verdict};
 use crate::shell::{EndedCall, SessionState, Shell, ShellError};
