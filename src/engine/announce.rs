@@ -13,7 +13,7 @@ use std::time::Duration;
 
 /// Who a drill is: known before it begins.
 #[derive(Debug, Clone)]
-pub struct Identity {
+pub struct DrillIdentity {
     /// Id of the run.
     pub run: String,
     /// When it began, RFC 3339 in UTC.
@@ -31,7 +31,7 @@ pub struct Identity {
 }
 
 /// The first event.
-pub fn announce(plan: &Plan, identity: &Identity) -> Announcement {
+pub fn announce(plan: &Plan, identity: &DrillIdentity) -> Announcement {
     Announcement {
         format: RECORD_FORMAT,
         tool_version: env!("CARGO_PKG_VERSION").to_string(),
@@ -249,7 +249,7 @@ mod tests {
         }
         let (plan, diags) = load(&dir.path().join("s.yaml"), &Overrides::default());
         let plan = plan.unwrap_or_else(|| panic!("{}", crate::source::render(&diags, false)));
-        let identity = Identity {
+        let identity = DrillIdentity {
             run: "r".into(),
             started_utc: "2026-11-20T12:00:00Z".into(),
             control: false,
@@ -276,7 +276,7 @@ mod tests {
             ]
         );
         assert!(restore.probes[0].at.path.ends_with("s.yaml"));
-        let control = announce(&plan, &Identity { control: true, ..identity });
+        let control = announce(&plan, &DrillIdentity { control: true, ..identity });
         assert_eq!(control.expect, Verdict::Passed);
         assert!(control.restore.is_some(), "a control is a DR drill as well");
     }

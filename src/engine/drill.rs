@@ -5,12 +5,12 @@ use super::contention::ConcurrentDrills;
 use super::context::{Context, micros};
 use super::follow::Opening;
 use super::guard::caught;
-use super::impact::{Impact, impact};
+use super::impact::{FaultImpact, impact};
 use super::inject::inject;
-use super::invariants::{Before, ask_invariants};
+use super::invariants::{InvariantValues, ask_invariants};
 use super::ledger::Ledger;
 use super::monitor::Monitor;
-use super::person::Person;
+use super::person::Operator;
 use super::recover::{Recovered, judge_time, recover};
 use super::respond::{Responded, respond};
 use super::restore::after_restore;
@@ -36,7 +36,7 @@ const LOGS_WITHIN: Duration = Duration::from_secs(20);
 
 /// What the command line decides about a drill.
 #[derive(Debug, Clone, Default)]
-pub struct Options {
+pub struct DrillOptions {
     /// Do everything but the runbook; users must not recover.
     pub control: bool,
     /// Leave the stack up when the drill does not pass.
@@ -54,16 +54,16 @@ pub struct Job<'a> {
     /// Its first event.
     pub announcement: Announcement,
     /// What the command line decides.
-    pub options: &'a Options,
+    pub options: &'a DrillOptions,
     /// Where logs go.
     pub run_dir: &'a RunDir,
     /// Who is asked for what the runbook leaves to people.
-    pub person: &'a mut dyn Person,
+    pub person: &'a mut dyn Operator,
 }
 
 /// What a drill came to.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Outcome {
+pub struct DrillOutcome {
     /// The verdict.
     pub verdict: Verdict,
     /// Whether the stack was left up.
@@ -76,7 +76,7 @@ struct Course {
     /// Why the drill passes, provided that everything can be undone, or why it does not; and the recovery that was seen.
     recovered: Recovered,
     /// What the commands of the invariants wrote last.
-    invariants: Before,
+    invariants: InvariantValues,
     /// The level that a restore reached; `None` when nobody asked.
     level: Option<RestoreLevel>,
 }
@@ -84,12 +84,18 @@ struct Course {
 impl Course {
     /// They stopped before anybody looked for a recovery.
     fn stopped(stop: Stop) -> Course {
-        Course { recovered: Recovered::unseen(Err(stop)), invariants: Before::new(), level: None }
+        Course { recovered: Recovered::unseen(Err(stop)), invariants: InvariantValues::new(), level: None }
     }
 }
 
 /// Runs a drill. Everything that happens is an event of `sink`; the outcome only repeats the last verdict.
-pub async fn run(job: Job<'_>, stack: &dyn Stack, ledger: Ledger, sink: EventSink, shutdown: &Shutdown) -> Outcome {
+pub async fn run(
+    job: Job<'_>,
+    stack: &dyn Stack,
+    ledger: Ledger,
+    sink: EventSink,
+    shutdown: &Shutdown,
+) -> DrillOutcome {
     let Job { plan, announcement, options, run_dir, person } = job;
     let started_utc = announcement.started_utc.clone();
     sink.emit(Event::Announced(Box::new(announcement)));
@@ -130,7 +136,7 @@ pub async fn run(job: Job<'_>, stack: &dyn Stack, ledger: Ledger, sink: EventSin
     let (course, recurred, _) = tokio::join!(course, recurred, used);
     let panicked = |panic| Err(Stop::harness(format!("a part of Firedrill panicked: {panic}")));
     let mut course = course.unwrap_or_else(panicked).unwrap_or_else(Course::stopped);
-    if let Err(stop) = &course.recovered.came_to {
+    if let Err(stop) = &course.recovered.outcome {
         cx.judge(stop.clone());
     }
     if let (Err(stop), true) = (recurred, cx.unspoiled()) {
@@ -144,7 +150,7 @@ pub async fn run(job: Job<'_>, stack: &dyn Stack, ledger: Ledger, sink: EventSin
 }
 
 /// Every phase up to the recovery, in order; what one came to is what the next one begins with.
-async fn phases(cx: &mut Context<'_>, person: &mut dyn Person, cancel: &CancellationToken) -> Result<Course, Stop> {
+async fn phases(cx: &mut Context<'_>, person: &mut dyn Operator, cancel: &CancellationToken) -> Result<Course, Stop> {
     cx.begin(Phase::Up);
     let up = up(cx, cancel).await?;
     cx.begin(Phase::Steady);
@@ -155,30 +161,30 @@ async fn phases(cx: &mut Context<'_>, person: &mut dyn Person, cancel: &Cancella
     let impact = impact(cx, injected).await?;
     let (responded, mut recovered) = match &impact.passed {
         Some(reason) => (Responded::default(), Recovered::unseen(Ok(reason.clone()))),
-        None => cure(cx, &impact, steady.session.take(), person).await,
+        None => follow_and_recover(cx, &impact, steady.session.take(), person).await,
     };
-    if recovered.came_to.is_ok()
+    if recovered.outcome.is_ok()
         && let Err(stop) = ask_invariants(cx, &mut steady.invariants, InvariantTime::Recovered).await
     {
-        recovered.came_to = Err(stop);
+        recovered.outcome = Err(stop);
     }
     let mut level = None;
     if let Some(restore) = cx.restoring() {
         level = Some(after_restore(cx, restore, &steady.baseline, &impact, &responded, &mut recovered).await);
     } else if let Some(late) = judge_time(cx, &impact, &responded, &recovered)
-        && recovered.came_to.is_ok()
+        && recovered.outcome.is_ok()
     {
-        recovered.came_to = Err(late);
+        recovered.outcome = Err(late);
     }
     Ok(Course { recovered, invariants: steady.invariants, level })
 }
 
 /// The runbook, and what it comes to.
-async fn cure(
+async fn follow_and_recover(
     cx: &mut Context<'_>,
-    impact: &Impact,
+    impact: &FaultImpact,
     session: Option<Opening>,
-    person: &mut dyn Person,
+    person: &mut dyn Operator,
 ) -> (Responded, Recovered) {
     let mut responded = Responded::default();
     if !cx.control && cx.plan.runbook.is_some() {
@@ -190,9 +196,9 @@ async fn cure(
     }
     cx.begin(Phase::Recover);
     let mut recovered = recover(cx, impact, &responded).await;
-    if recovered.came_to.is_ok() {
+    if recovered.outcome.is_ok() {
         match responded.unverified.take() {
-            Some(stop) => recovered.came_to = Err(stop),
+            Some(stop) => recovered.outcome = Err(stop),
             None => note_impact_contention(cx),
         }
     }
@@ -251,7 +257,7 @@ async fn release(cx: &mut Context<'_>, run_dir: &RunDir, shutdown: &Shutdown) {
 async fn remove(
     cx: &mut Context<'_>,
     course: &Course,
-    options: &Options,
+    options: &DrillOptions,
     run_dir: &RunDir,
     shutdown: &Shutdown,
 ) -> (Vec<String>, bool) {
@@ -275,13 +281,13 @@ async fn remove(
 }
 
 /// Says what it all came to.
-fn conclude(mut cx: Context<'_>, course: Course, left: Vec<String>, kept: bool, shutdown: &Shutdown) -> Outcome {
+fn conclude(mut cx: Context<'_>, course: Course, left: Vec<String>, kept: bool, shutdown: &Shutdown) -> DrillOutcome {
     // Only now: whoever is interrupted, or killed, while the stack is removed has not passed.
     if shutdown.cancel.is_cancelled() && cx.verdict_now() != Verdict::Interrupted {
         cx.judge(shutdown.interrupted());
     }
     if cx.unspoiled() {
-        cx.judge(course.recovered.came_to.map_or_else(|stop| stop, |reason| Stop::new(Verdict::Passed, reason)));
+        cx.judge(course.recovered.outcome.map_or_else(|stop| stop, |reason| Stop::new(Verdict::Passed, reason)));
     }
     if let Some(error) = cx.sink.write_error() {
         cx.judge(Stop::harness(format!("the events could not be written to disk: {error}")));
@@ -290,7 +296,7 @@ fn conclude(mut cx: Context<'_>, course: Course, left: Vec<String>, kept: bool, 
         cx.sink.emit(Event::Note { text: format!("the ledger could not be closed: {error}") });
     }
     cx.sink.emit(Event::Ended { left, kept });
-    Outcome { verdict: cx.verdict_now(), kept }
+    DrillOutcome { verdict: cx.verdict_now(), kept }
 }
 
 async fn down(cx: &mut Context<'_>) -> Vec<String> {

@@ -16,7 +16,7 @@ const SCRAPE_GRACE: Duration = Duration::from_secs(3);
 
 /// How a fault was felt.
 #[derive(Debug, Clone)]
-pub(super) struct Impact {
+pub(super) struct FaultImpact {
     /// The faults.
     pub faults: Injected,
     /// When an SLI fell, and which ones did; none with `impact: none`.
@@ -25,7 +25,7 @@ pub(super) struct Impact {
     pub passed: Option<String>,
 }
 
-impl Impact {
+impl FaultImpact {
     /// What the fault needed to hurt: begin of its injection → impact.
     pub fn onset(&self) -> Option<Duration> {
         self.hit.as_ref().map(|(at, _)| at.since(self.faults.began))
@@ -42,13 +42,13 @@ pub(super) fn returns(plan: &Plan) -> Duration {
     plan.faults.iter().filter_map(|planned| planned.fault.returns()).max().unwrap_or_default()
 }
 
-pub(super) async fn impact(cx: &mut Context<'_>, faults: Injected) -> Result<Impact, Stop> {
+pub(super) async fn impact(cx: &mut Context<'_>, faults: Injected) -> Result<FaultImpact, Stop> {
     let Injected { first: injected, last, .. } = faults;
     if cx.plan.impact.none {
         let passed = keeps_its_objectives(cx, last).await?;
-        return Ok(Impact { faults, hit: None, passed });
+        return Ok(FaultImpact { faults, hit: None, passed });
     }
-    let mut seen = Seen { faults, impact: None, detected: None };
+    let mut seen = ImpactWatch { faults, impact: None, detected: None };
     let impact_by = last.plus(cx.plan.impact.within + cx.longest_request() + Duration::from_secs(1));
     watch(cx, impact_by, &mut seen, |seen| seen.impact.is_some()).await?;
     let within = cx.plan.impact.within;
@@ -68,10 +68,10 @@ pub(super) async fn impact(cx: &mut Context<'_>, faults: Injected) -> Result<Imp
     cx.decided(Check::Impact, injected, CheckOutcome::Passed { evidence });
     cx.impact = Some((last, at));
     detect(cx, &mut seen).await?;
-    Ok(Impact { faults, hit: Some((at, slis)), passed: None })
+    Ok(FaultImpact { faults, hit: Some((at, slis)), passed: None })
 }
 
-async fn detect(cx: &mut Context<'_>, seen: &mut Seen) -> Result<(), Stop> {
+async fn detect(cx: &mut Context<'_>, seen: &mut ImpactWatch) -> Result<(), Stop> {
     let plan = cx.plan;
     let Some(detect) = &plan.detect else { return Ok(()) };
     let deadline = seen.faults.last.plus(detect.within);
@@ -115,8 +115,8 @@ async fn detect(cx: &mut Context<'_>, seen: &mut Seen) -> Result<(), Stop> {
 async fn watch(
     cx: &Context<'_>,
     deadline: DrillTime,
-    seen: &mut Seen,
-    enough: impl Fn(&Seen) -> bool,
+    seen: &mut ImpactWatch,
+    enough: impl Fn(&ImpactWatch) -> bool,
 ) -> Result<(), Stop> {
     let (plan, sink) = (cx.plan, &cx.sink);
     let slis = plan.slis.iter().map(|sli| sli.name.clone()).filter(|name| must_breach(plan, name));
@@ -184,7 +184,7 @@ async fn keeps_its_objectives(cx: &Context<'_>, injected: DrillTime) -> Result<O
 }
 
 /// What was seen since the injection.
-struct Seen {
+struct ImpactWatch {
     /// The deadlines count from the last confirmation.
     faults: Injected,
     impact: Option<(DrillTime, Vec<String>)>,

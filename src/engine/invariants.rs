@@ -2,7 +2,7 @@
 //! the revert. A cure that destroys is none: `damaged`.
 
 use super::context::{Context, POLL, seconds};
-use super::restore::look::look;
+use super::restore::probe::ask_probe;
 use super::restore::words::{is_checksum_of_nothing, judged, kept, number};
 use super::stop::Stop;
 use crate::record::{Check, CheckOutcome, Event, InvariantRecord, InvariantTime, Verdict};
@@ -14,14 +14,18 @@ use std::time::Duration;
 const GROWS_WITHIN: Duration = Duration::from_secs(10);
 
 /// Invariant → what its command wrote before the fault.
-pub(super) type Before = BTreeMap<String, Vec<u8>>;
+pub(super) type InvariantValues = BTreeMap<String, Vec<u8>>;
 
 /// Asks every invariant, and notes what was seen; before the fault also what it is compared with later. A control has no
 /// cure that could destroy anything, and asks nothing.
 ///
 /// # Errors
 /// Before the fault `unsteady`, otherwise `damaged`: the first invariant that did not hold, after all were asked.
-pub(super) async fn ask_invariants(cx: &Context<'_>, before: &mut Before, time: InvariantTime) -> Result<(), Stop> {
+pub(super) async fn ask_invariants(
+    cx: &Context<'_>,
+    before: &mut InvariantValues,
+    time: InvariantTime,
+) -> Result<(), Stop> {
     if cx.control {
         return Ok(());
     }
@@ -55,11 +59,11 @@ pub(super) async fn ask_invariants(cx: &Context<'_>, before: &mut Before, time: 
 
 async fn ask_invariant(
     cx: &Context<'_>,
-    before: &mut Before,
+    before: &mut InvariantValues,
     invariant: &Invariant,
     time: InvariantTime,
 ) -> Result<InvariantRecord, Stop> {
-    let looked = look(cx, &invariant.probe).await?;
+    let looked = ask_probe(cx, &invariant.probe).await?;
     let earlier = before.get(&invariant.name).map(Vec::as_slice);
     let (mut held, mut evidence) = judged(&invariant.expected, earlier, &looked);
     let mut stdout = looked.answer.as_ref().ok().map(|whole| whole.stdout.clone());
@@ -88,7 +92,7 @@ async fn grows(cx: &Context<'_>, invariant: &Invariant, stdout: &mut Vec<u8>) ->
     let deadline = started.plus(GROWS_WITHIN);
     let name = &invariant.name;
     loop {
-        let looked = look(cx, &invariant.probe).await?;
+        let looked = ask_probe(cx, &invariant.probe).await?;
         let whole = looked.answer.ok();
         let latest = whole.as_ref().and_then(|whole| number(&whole.stdout).ok());
         let grown = latest.filter(|latest| *latest > from);

@@ -25,9 +25,9 @@ mod up;
 mod usage;
 
 pub use alone::{Alone, AloneOutcome, announce_alone, follow_alone};
-pub use announce::{Identity, announce};
+pub use announce::{DrillIdentity, announce};
 pub use contention::{ConcurrentDrills, CountedDrill};
-pub use drill::{Job, Options, Outcome, run};
-pub use follow::{ByHand, place_of};
-pub use person::{Nobody, Person};
+pub use drill::{DrillOptions, DrillOutcome, Job, run};
+pub use follow::{ManualOutcome, place_of};
+pub use person::{Nobody, Operator};
 pub use stop::Shutdown;

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio_util::task::AbortOnDropHandle;
 
-/// State of the alert condition.
+/// MonitorState of the alert condition.
 #[derive(Debug, Clone, Default)]
 pub struct Condition {
     /// Whether it holds now.
@@ -29,7 +29,7 @@ pub struct Condition {
     pub readable: bool,
 }
 
-struct State {
+struct MonitorState {
     timeline: Timeline,
     condition: Condition,
     lateness: Lateness,
@@ -39,12 +39,12 @@ struct State {
 }
 
 /// Tells the monitor that an agent is gone, when it is dropped.
-struct Lost {
+struct AgentLost {
     monitor: Monitor,
     why: String,
 }
 
-impl Drop for Lost {
+impl Drop for AgentLost {
     fn drop(&mut self) {
         self.monitor.lost(std::mem::take(&mut self.why));
     }
@@ -53,7 +53,7 @@ impl Drop for Lost {
 /// The timeline and the alert condition, as far as they are known.
 #[derive(Clone)]
 pub struct Monitor {
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<MonitorState>>,
     changed: watch::Sender<u64>,
     sink: EventSink,
     when: Option<String>,
@@ -63,7 +63,7 @@ pub struct Monitor {
 impl Monitor {
     /// A monitor that knows nothing yet. `when` is the alert condition as it was written.
     pub fn new(sink: EventSink, slis: &[SliSpec], when: Option<String>, concurrent: ConcurrentDrills) -> Monitor {
-        let state = State {
+        let state = MonitorState {
             timeline: Timeline::new(slis),
             condition: Condition::default(),
             lateness: Lateness::default(),
@@ -84,7 +84,7 @@ impl Monitor {
         let monitor = self.clone();
         AbortOnDropHandle::new(tokio::spawn(async move {
             // Also when this task panics: without its reports nothing can be said about the drill.
-            let _lost = Lost { monitor: monitor.clone(), why: format!("the control channel of {name} ended") };
+            let _lost = AgentLost { monitor: monitor.clone(), why: format!("the control channel of {name} ended") };
             while let Some(message) = messages.recv().await {
                 monitor.take(&name, &client, message);
             }
@@ -228,7 +228,7 @@ impl Monitor {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, MonitorState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -4,7 +4,7 @@
 
 use super::context::{ARRIVAL, Context, micros, seconds};
 use super::faults::{Answers, least_active};
-use super::impact::{Impact, returns};
+use super::impact::{FaultImpact, returns};
 use super::monitor::shown;
 use super::respond::Responded;
 use super::restore::words::beside;
@@ -21,7 +21,7 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(super) struct Recovered {
     /// Why the drill passes, or why it does not.
-    pub came_to: Result<String, Stop>,
+    pub outcome: Result<String, Stop>,
     /// When users had recovered, by the runbook or by themselves where there is none, and the window that shows it; also of a
     /// drill that fails for another reason.
     pub recovery: Option<Recovery>,
@@ -31,11 +31,16 @@ pub(super) struct Recovered {
 
 impl Recovered {
     /// Nobody looked.
-    pub fn unseen(came_to: Result<String, Stop>) -> Recovered {
-        Recovered { came_to, recovery: None, hold: None }
+    pub fn unseen(outcome: Result<String, Stop>) -> Recovered {
+        Recovered { outcome, recovery: None, hold: None }
     }
 
-    async fn look_for(&mut self, cx: &mut Context<'_>, impact: &Impact, responded: &Responded) -> Result<String, Stop> {
+    async fn look_for(
+        &mut self,
+        cx: &mut Context<'_>,
+        impact: &FaultImpact,
+        responded: &Responded,
+    ) -> Result<String, Stop> {
         let started = cx.sink.now();
         let followed = !cx.control && cx.plan.runbook.is_some();
         let from = recovery_from(impact, responded, followed);
@@ -164,9 +169,9 @@ impl Recovered {
     }
 }
 
-pub(super) async fn recover(cx: &mut Context<'_>, impact: &Impact, responded: &Responded) -> Recovered {
+pub(super) async fn recover(cx: &mut Context<'_>, impact: &FaultImpact, responded: &Responded) -> Recovered {
     let mut recovered = Recovered::unseen(Ok(String::new()));
-    recovered.came_to = recovered.look_for(cx, impact, responded).await;
+    recovered.outcome = recovered.look_for(cx, impact, responded).await;
     recovered
 }
 
@@ -208,13 +213,13 @@ fn cleared(cx: &Context<'_>, at_last: &Answers, since: DrillTime) -> Result<(), 
 
 /// How long users must not recover in a control that has begun to wait: `recover.within`, and as long as a runbook may take to
 /// meet the RTO.
-fn control_within(plan: &Plan, impact: &Impact, started: DrillTime) -> Duration {
+fn control_within(plan: &Plan, impact: &FaultImpact, started: DrillTime) -> Duration {
     let rto = plan.rto.map(|rto| impact.faults.first.plus(rto).since(started));
     plan.recover_within.max(rto.unwrap_or_default())
 }
 
 /// How long users must be served for a recovery to count, as an event with the reason for it.
-fn say_hold(cx: &Context<'_>, impact: &Impact, parts: Option<Parts>) -> Duration {
+fn say_hold(cx: &Context<'_>, impact: &FaultImpact, parts: Option<Parts>) -> Duration {
     let hold = impact.required_hold(cx.plan, parts);
     cx.sink.emit(Event::HoldRequired(HoldRecord {
         required_us: micros(hold),
@@ -281,13 +286,13 @@ pub(super) async fn no_relapse(
 /// RTO: first confirmed fault → recovered.
 pub(super) fn judge_time(
     cx: &Context<'_>,
-    impact: &Impact,
+    impact: &FaultImpact,
     responded: &Responded,
     recovered: &Recovered,
 ) -> Option<Stop> {
     let rto = cx.plan.rto.filter(|_| !cx.control)?;
     let fault = impact.faults.first;
-    let before = recovered.came_to.as_ref().err();
+    let before = recovered.outcome.as_ref().err();
     let stop = match (recovered.recovery, before) {
         (Some(recovery), _) => {
             let took = recovery.at.since(fault);
@@ -323,7 +328,7 @@ pub(super) fn judge_time(
 }
 
 /// From when on a recovery counts: the first mitigating command, or without one the impact.
-fn recovery_from(impact: &Impact, responded: &Responded, followed: bool) -> DrillTime {
+fn recovery_from(impact: &FaultImpact, responded: &Responded, followed: bool) -> DrillTime {
     match (followed, responded.mitigation, &impact.hit) {
         (true, Some((begun, _)), _) => begun,
         (_, _, Some((at, _))) => *at,

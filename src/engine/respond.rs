@@ -1,13 +1,13 @@
 //! Respond: the runbook's steps in order, in one shell session, while the fault is still on.
 
 use super::context::Context;
-use super::follow::{Broke, ByHand, FollowContext, Followed, Follower, Opening};
-use super::impact::Impact;
+use super::follow::{FollowContext, Follower, ManualOutcome, Opening};
+use super::impact::FaultImpact;
 use super::monitor::shown;
-use super::person::Person;
+use super::person::Operator;
 use super::stop::Stop;
-use crate::record::{Check, CheckOutcome, DrillTime, Event, FaultEvent, StepStatus, Verdict};
-use crate::runbook::{Input, Runbook, RunbookPhase, Step, StepKind};
+use crate::record::{Check, CheckOutcome, DrillTime, Event, FaultEvent, Verdict};
+use crate::runbook::{Input, RunbookPhase, Step, StepKind};
 use crate::spec::Plan;
 use async_trait::async_trait;
 
@@ -27,8 +27,8 @@ pub(super) struct Responded {
 /// A drill that follows its runbook.
 struct Mitigating<'r, 'a> {
     cx: &'r Context<'a>,
-    impact: &'r Impact,
-    person: &'r mut dyn Person,
+    impact: &'r FaultImpact,
+    person: &'r mut dyn Operator,
     /// First mitigating command and end of the last mitigating step.
     mitigation: Option<(DrillTime, Option<DrillTime>)>,
     last_line: Option<(String, String)>,
@@ -36,14 +36,15 @@ struct Mitigating<'r, 'a> {
 
 pub(super) async fn respond(
     cx: &Context<'_>,
-    impact: &Impact,
+    impact: &FaultImpact,
     session: Option<Opening>,
-    person: &mut dyn Person,
+    person: &mut dyn Operator,
 ) -> Result<Responded, Stop> {
     let Some(runbook) = &cx.plan.runbook else { return Ok(Responded::default()) };
     let mut follower = Follower::new(cx.stack, runbook, &cx.plan.respond, cx.sink.clone(), session);
     let mut mitigating = Mitigating { cx, impact, person, mitigation: None, last_line: None };
-    let followed = mitigating.follow(&mut follower, runbook).await;
+    let steps: Vec<&Step> = runbook.select(&cx.plan.respond.phases).collect();
+    let followed = follower.steps(&steps, &mut mitigating).await;
     // Also where a step failed: what ran beside it has its last word in the record.
     follower.end().await;
     let unverified = followed?;
@@ -57,70 +58,6 @@ pub(super) async fn respond(
         mitigation = Some((now, Some(now)));
     }
     Ok(Responded { mitigation, without_mitigation, last_line, unverified })
-}
-
-impl Mitigating<'_, '_> {
-    /// `Ok(Some(stop))`: a verification never passed.
-    async fn follow(&mut self, follower: &mut Follower<'_>, runbook: &Runbook) -> Result<Option<Stop>, Stop> {
-        let cx = self.cx;
-        follower.ready().await?;
-        for step in runbook.select(&cx.plan.respond.phases) {
-            let started = cx.sink.now();
-            cx.sink.emit(Event::StepStarted { step: step.id.clone() });
-            let ended = follower.step(step, self).await;
-            // Taken from every step: what a diagnosis wrote is not the output of a mitigation that was skipped.
-            let line = follower.last_line.take();
-            if mitigates(cx.plan, step.phase) {
-                self.mitigation_ended(step);
-                if let Some(line) = line {
-                    self.last_line = Some((step.title.clone(), line));
-                }
-            }
-            let check = Check::Step { step: step.id.clone() };
-            match ended {
-                Ok(Followed { status, reason, evidence }) => {
-                    cx.sink.emit(Event::StepEnded { step: step.id.clone(), status, reason, at: None });
-                    let outcome = match status {
-                        StepStatus::Skipped => CheckOutcome::Skipped { reason: evidence },
-                        _ => CheckOutcome::Passed { evidence },
-                    };
-                    cx.decided(check, started, outcome);
-                }
-                Err(Broke::Verification(stop)) => {
-                    let (reason, at) = (Some(stop.reason.clone()), stop.at.clone());
-                    cx.sink.emit(Event::StepEnded { step: step.id.clone(), status: StepStatus::Failed, reason, at });
-                    return Ok(Some(cx.failed(check, started, stop)));
-                }
-                Err(Broke::Drill(stop)) => {
-                    let status =
-                        if stop.verdict == Verdict::StepBlocked { StepStatus::Blocked } else { StepStatus::Failed };
-                    let (reason, at) = (Some(stop.reason.clone()), stop.at.clone());
-                    if stop.verdict != Verdict::SelfHealed {
-                        cx.sink.emit(Event::StepEnded { step: step.id.clone(), status, reason, at });
-                        return Err(cx.failed(check, started, stop));
-                    }
-                    let reason = "it would have proved nothing".to_string();
-                    let ended = Event::StepEnded {
-                        step: step.id.clone(),
-                        status: StepStatus::Skipped,
-                        reason: Some(reason.clone()),
-                        at,
-                    };
-                    cx.sink.emit(ended);
-                    cx.decided(check, started, CheckOutcome::Skipped { reason });
-                    return Err(stop);
-                }
-            }
-        }
-        Ok(None)
-    }
-
-    fn mitigation_ended(&mut self, step: &Step) {
-        if let (Some((begun, _)), StepKind::Commands(_)) = (self.mitigation, &step.kind) {
-            self.mitigation = Some((begun, Some(self.cx.sink.now())));
-            self.cx.sink.emit(Event::MitigationEnded);
-        }
-    }
 }
 
 #[async_trait]
@@ -143,6 +80,23 @@ impl FollowContext for Mitigating<'_, '_> {
         }
     }
 
+    fn ended(&mut self, step: &Step, last_line: Option<String>) {
+        if !mitigates(self.cx.plan, step.phase) {
+            return;
+        }
+        if let (Some((begun, _)), StepKind::Commands(_)) = (self.mitigation, &step.kind) {
+            self.mitigation = Some((begun, Some(self.cx.sink.now())));
+            self.cx.sink.emit(Event::MitigationEnded);
+        }
+        if let Some(line) = last_line {
+            self.last_line = Some((step.title.clone(), line));
+        }
+    }
+
+    fn failed(&self, check: Check, started_us: DrillTime, stop: Stop) -> Stop {
+        self.cx.failed(check, started_us, stop)
+    }
+
     /// A runbook that verifies without having mitigated has its deadline as well.
     fn try_until(&self, begun: DrillTime) -> (DrillTime, &'static str) {
         let since = self.mitigation.and_then(|(_, ended)| ended).unwrap_or(begun);
@@ -151,16 +105,16 @@ impl FollowContext for Mitigating<'_, '_> {
 
     /// While a person is asked the drill goes on: the load runs, and so do its clocks. What they say to have done is
     /// meant to help from then on; before, users must have suffered as before a command.
-    async fn by_hand(&mut self, step: &Step) -> Result<ByHand, Stop> {
+    async fn manual_step(&mut self, step: &Step) -> Result<ManualOutcome, Stop> {
         let asked = self.cx.sink.now();
         let first = mitigates(self.cx.plan, step.phase) && self.mitigation.is_none();
         let suffering = match first {
             true => Some(still_there(self.cx).await.and_then(|()| suffering(self.cx, self.impact))),
             false => None,
         };
-        let said = self.person.by_hand(step).await;
+        let said = self.person.manual_step(step).await;
         self.after()?;
-        if said == ByHand::Done && mitigates(self.cx.plan, step.phase) {
+        if said == ManualOutcome::Done && mitigates(self.cx.plan, step.phase) {
             if let Some(suffering) = suffering {
                 record_still_broken(self.cx, asked, suffering)?;
                 self.cx.sink.emit(Event::MitigationStarted);
@@ -204,7 +158,7 @@ async fn still_there(cx: &Context<'_>) -> Result<(), Stop> {
 }
 
 /// The SLIs that were hit must still miss their objectives, or the drill cannot say that the runbook helped.
-fn still_broken(cx: &Context<'_>, impact: &Impact) -> Result<(), Stop> {
+fn still_broken(cx: &Context<'_>, impact: &FaultImpact) -> Result<(), Stop> {
     record_still_broken(cx, cx.sink.now(), suffering(cx, impact))
 }
 
@@ -221,7 +175,7 @@ fn record_still_broken(cx: &Context<'_>, at: DrillTime, suffering: Result<Option
 }
 
 /// How users suffer now; `None` where no SLI was hit.
-fn suffering(cx: &Context<'_>, impact: &Impact) -> Result<Option<String>, Stop> {
+fn suffering(cx: &Context<'_>, impact: &FaultImpact) -> Result<Option<String>, Stop> {
     let Some((_, hit)) = &impact.hit else { return Ok(None) };
     // From the first fault on, as the impact: a mitigation that begins at once would find no slice yet.
     let since = impact.faults.first;

@@ -2,12 +2,12 @@
 //! content, and that the survivors of the ledger can be read. After the runbook, whatever that came to: how far the restore
 //! came, level by level, and which acknowledged writes survived it. The load goes on meanwhile.
 
-pub(super) mod look;
 mod point;
+pub(super) mod probe;
 pub(super) mod words;
 
 use super::context::{ARRIVAL, Context, SETTLE};
-use super::impact::Impact;
+use super::impact::FaultImpact;
 use super::monitor::shown;
 use super::recover::{Recovered, judge_time, not_by_the_runbook};
 use super::respond::Responded;
@@ -19,8 +19,8 @@ use crate::record::{
 use crate::slis::window::{Answer, Recovery};
 use crate::spec::{Expectation, LevelProbe, Plan, Probe, RestoreSpec};
 use crate::stack::Whole;
-use look::{Looked, look};
 use point::{judge_point, ledger_is_complete, read_back};
+use probe::{ProbeAnswer, ask_probe};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use words::{ended, facts, grouped, judged, kept, too_old};
@@ -80,7 +80,7 @@ async fn look_before(cx: &Context<'_>, restore: &RestoreSpec) -> Result<Baseline
         }
     }
     for check in restore.probes.iter().filter(|check| check.level == RestoreLevel::L1) {
-        let (held, evidence) = judged(&check.expected, None, &look(cx, &check.probe).await?);
+        let (held, evidence) = judged(&check.expected, None, &ask_probe(cx, &check.probe).await?);
         if !held {
             return Err(unsteady(cx, &check.probe, "the backup cannot be read", &evidence));
         }
@@ -157,10 +157,10 @@ fn unsteady(cx: &Context<'_>, probe: &Probe, what: &str, why: &str) -> Stop {
 
 /// What a script wrote that must succeed before anything is broken.
 async fn must_answer(cx: &Context<'_>, probe: &Probe, what: &str) -> Result<Whole, Stop> {
-    match look(cx, probe).await? {
-        Looked { answer: Ok(whole), .. } if whole.code == Some(0) => Ok(whole),
-        Looked { answer: Ok(whole), .. } => Err(unsteady(cx, probe, what, &ended(&whole))),
-        Looked { answer: Err(why), .. } => Err(unsteady(cx, probe, what, &why)),
+    match ask_probe(cx, probe).await? {
+        ProbeAnswer { answer: Ok(whole), .. } if whole.code == Some(0) => Ok(whole),
+        ProbeAnswer { answer: Ok(whole), .. } => Err(unsteady(cx, probe, what, &ended(&whole))),
+        ProbeAnswer { answer: Err(why), .. } => Err(unsteady(cx, probe, what, &why)),
     }
 }
 
@@ -170,7 +170,7 @@ pub(super) async fn after_restore(
     cx: &mut Context<'_>,
     restore: &RestoreSpec,
     baseline: &Baseline,
-    impact: &Impact,
+    impact: &FaultImpact,
     responded: &Responded,
     recovered: &mut Recovered,
 ) -> RestoreLevel {
@@ -184,13 +184,13 @@ pub(super) async fn after_restore(
     let complete = ledger_is_complete(cx, &restore.ledger.load).await;
     let asking = whole_time(restore) + cx.longest_request() + ARRIVAL + asking_users(cx, hold);
     cx.waited(WAIT_AFTER, started, asking, complete.is_ok());
-    let level = judge_level(cx, restore, &levels, recovered.came_to.as_ref().err(), started);
+    let level = judge_level(cx, restore, &levels, recovered.outcome.as_ref().err(), started);
     let time = judge_time(cx, impact, responded, recovered);
     let backup_age = backup_age_us(&baseline.backup, &cx.started_utc, impact.faults.first);
     let (lost, point) = judge_point(cx, restore, &read, complete, (impact, backup_age), started);
     let stops: Vec<Stop> = [level, time, point].into_iter().flatten().collect();
-    let came_to = std::mem::replace(&mut recovered.came_to, Ok(String::new()));
-    recovered.came_to = match (came_to, stops.first()) {
+    let outcome = std::mem::replace(&mut recovered.outcome, Ok(String::new()));
+    recovered.outcome = match (outcome, stops.first()) {
         (Ok(reason), None) => Ok(format!("{reason}; {}; {lost}", levels.shown())),
         (Ok(_), Some(first)) if first.disturbed => Err(first.clone()),
         (Ok(_), Some(first)) => {
@@ -218,7 +218,7 @@ async fn levels(
             // A check of the content may have the name of a level.
             let before = baseline.contents.get(&check.name).filter(|_| level == RestoreLevel::L4);
             let before = before.map(Vec::as_slice);
-            let (held, evidence) = match look(cx, &check.probe).await {
+            let (held, evidence) = match ask_probe(cx, &check.probe).await {
                 Ok(looked) => judged(&check.expected, before, &looked),
                 Err(stop) => {
                     let evidence = format!("it could not be asked: {}", stop.reason);
@@ -320,5 +320,5 @@ fn compared(restore: &RestoreSpec) -> impl Iterator<Item = &LevelProbe> {
 fn whole_time(restore: &RestoreSpec) -> Duration {
     let scripts =
         restore.probes.iter().map(|check| &check.probe).chain(restore.backup.iter().map(|backup| &backup.probe));
-    scripts.chain([&restore.ledger.survivors]).map(look::longest).sum()
+    scripts.chain([&restore.ledger.survivors]).map(probe::longest).sum()
 }

@@ -3,7 +3,7 @@
 
 use super::context::{Context, SETTLE, seconds};
 use super::guard::caught;
-use super::invariants::{Before, ask_invariants};
+use super::invariants::{InvariantValues, ask_invariants};
 use super::monitor::shown;
 use super::recover::{Recovered, no_relapse};
 use super::stop::Stop;
@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 pub(super) async fn revert(
     cx: &mut Context<'_>,
     recovered: &Recovered,
-    invariants: &mut Before,
+    invariants: &mut InvariantValues,
     recovering: DrillTime,
     cancel: &CancellationToken,
 ) {
@@ -110,7 +110,7 @@ fn not_reverted(cx: &Context<'_>, reason: String) -> Stop {
 }
 
 /// Asks the invariants a last time, of a drill that would pass.
-async fn undamaged(cx: &mut Context<'_>, invariants: &mut Before, cancel: &CancellationToken) {
+async fn undamaged(cx: &mut Context<'_>, invariants: &mut InvariantValues, cancel: &CancellationToken) {
     let asked = tokio::select! {
         biased;
         () = cancel.cancelled() => return,

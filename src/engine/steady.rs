@@ -1,8 +1,8 @@
 //! Steady: load runs, every SLI meets its objective over `steady.for`, and the alert condition does not hold.
 
 use super::context::{Context, seconds};
-use super::follow::{Inputs, Opening, usual_place};
-use super::invariants::{Before, ask_invariants};
+use super::follow::{Opening, RunbookInputs, usual_place};
+use super::invariants::{InvariantValues, ask_invariants};
 use super::monitor::shown;
 use super::restore::{Baseline, before_restore};
 use super::stop::Stop;
@@ -23,7 +23,7 @@ pub(super) struct Steady {
     /// The session of the runbook, where one is followed.
     pub session: Option<Opening>,
     /// What the commands of the invariants wrote.
-    pub invariants: Before,
+    pub invariants: InvariantValues,
     /// What a DR drill compares its restore with.
     pub baseline: Baseline,
 }
@@ -53,7 +53,7 @@ pub(super) async fn steady(cx: &Context<'_>, up: &Up) -> Result<Steady, Stop> {
         cx.window_held(Phase::Steady, &levels);
         let evidence = shown(&levels);
         let baseline = before_restore(cx).await.map_err(|stop| cx.failed(Check::Steady, started, stop))?;
-        let mut invariants = Before::new();
+        let mut invariants = InvariantValues::new();
         let asked = ask_invariants(cx, &mut invariants, InvariantTime::Steady).await;
         asked.map_err(|stop| cx.failed(Check::Steady, started, stop))?;
         cx.decided(Check::Steady, started, CheckOutcome::Passed { evidence });
@@ -104,7 +104,7 @@ async fn open_session(cx: &Context<'_>) -> Result<Option<Opening>, Stop> {
     let place = usual_place(&cx.plan.respond);
     let channel = cx.stack.shell(&place).await?;
     let tools = cx.stack.tools(&place, &cx.sink.secrets());
-    let vars = Inputs::new(runbook, &cx.plan.respond).env();
+    let vars = RunbookInputs::new(runbook, &cx.plan.respond).env();
     let opening = tokio::spawn(async move { Shell::open_with(channel, &vars, tools).await });
     Ok(Some(AbortOnDropHandle::new(opening)))
 }

@@ -1,9 +1,9 @@
 //! The recovery point: the survivors of the ledger are read back and held against what was acknowledged.
 
 use super::super::context::{ARRIVAL, Context};
-use super::super::impact::Impact;
+use super::super::impact::FaultImpact;
 use super::super::stop::Stop;
-use super::look::look;
+use super::probe::ask_probe;
 use super::words::{beside, ended, grouped, numbers};
 use crate::record::{Check, CheckOutcome, DataFigures, DrillTime, Event, EventSink, Numbers, Read, Verdict};
 use crate::spec::{Probe, RestoreSpec};
@@ -42,7 +42,7 @@ impl ReadBack {
 /// Reads the survivors back.
 pub(super) async fn read_back(cx: &Context<'_>, survivors: &Probe) -> ReadBack {
     let asked = cx.sink.now();
-    let looked = match look(cx, survivors).await {
+    let looked = match ask_probe(cx, survivors).await {
         Ok(looked) => looked,
         Err(stop) => {
             let stop = stop.at(cx.in_scenario(survivors.line));
@@ -93,7 +93,7 @@ pub(super) fn judge_point(
     restore: &RestoreSpec,
     read: &ReadBack,
     complete: Result<(), String>,
-    (impact, backup_age_us): (&Impact, Option<u64>),
+    (impact, backup_age_us): (&FaultImpact, Option<u64>),
     started: DrillTime,
 ) -> (String, Option<Stop>) {
     let objective = beside(Duration::ZERO, restore.rpo).1;

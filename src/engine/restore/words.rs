@@ -1,6 +1,6 @@
 //! What scripts wrote → what it means: facts, numbers, contents, and how people read them. Pure functions.
 
-use super::look::Looked;
+use super::probe::ProbeAnswer;
 use crate::record::{Numbers, looks_secret};
 use crate::services::show;
 use crate::spec::Expectation;
@@ -74,7 +74,7 @@ pub(in crate::engine) fn is_checksum_of_nothing(stdout: &[u8]) -> bool {
 
 /// Whether a probe held, and what was seen. `before` is what it wrote before the fault, where that is known. Of a number that
 /// increases only whether it is one that is not below the one before: whether it grows shows a second look.
-pub(in crate::engine) fn judged(expected: &Expectation, before: Option<&[u8]>, looked: &Looked) -> (bool, String) {
+pub(in crate::engine) fn judged(expected: &Expectation, before: Option<&[u8]>, looked: &ProbeAnswer) -> (bool, String) {
     let whole = match &looked.answer {
         Ok(whole) => whole,
         Err(why) => return (false, why.clone()),
@@ -231,9 +231,9 @@ mod tests {
         output.map_or(Expectation::AsBefore, |output| Expectation::Output(output.to_string()))
     }
 
-    fn wrote(code: i64, stdout: &str, stderr: &str) -> Looked {
+    fn wrote(code: i64, stdout: &str, stderr: &str) -> ProbeAnswer {
         let whole = Whole { container: "db-1".into(), code: Some(code), stdout: stdout.into(), stderr: stderr.into() };
-        Looked { asked: DrillTime(0), answer: Ok(whole) }
+        ProbeAnswer { asked: DrillTime(0), answer: Ok(whole) }
     }
 
     #[test]
@@ -264,7 +264,7 @@ mod tests {
             judged(&check(None), Some(b"a 1\nb 2\n"), &wrote(0, "a 1\nb 3\n", "")),
             judged(&check(Some("x")), None, &wrote(0, "", "")),
             judged(&check(None), Some(b"a 1\nb 2\n"), &wrote(0, "a 1\nb 2\nc\n", "")),
-            judged(&check(None), None, &Looked { asked: DrillTime(0), answer: Err("`db` is not there".into()) }),
+            judged(&check(None), None, &ProbeAnswer { asked: DrillTime(0), answer: Err("`db` is not there".into()) }),
         ];
         let held = all.each_ref().map(|(held, _)| *held);
         assert_eq!(held, [true, false, false, false, false, true, false, false, true, false, false, false, false]);
@@ -380,7 +380,7 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_that_is_written_can_break_it(text in any::<Vec<u8>>()) {
-            let looked = Looked { asked: DrillTime(0), answer: Ok(Whole { stdout: text.clone(), ..Whole::default() }) };
+            let looked = ProbeAnswer { asked: DrillTime(0), answer: Ok(Whole { stdout: text.clone(), ..Whole::default() }) };
             judged(&check(None), Some(&text), &looked);
             facts(&text);
             let _ = numbers(&text);

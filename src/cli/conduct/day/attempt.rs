@@ -3,7 +3,7 @@
 use super::super::drill::{Begun, Carried, carry_out};
 use super::super::environment;
 use super::plan::Ready;
-use crate::engine::{ConcurrentDrills, Nobody, Options, Shutdown};
+use crate::engine::{ConcurrentDrills, DrillOptions, Nobody, Shutdown};
 use crate::error::Error;
 use crate::record::{Event, MachineSample, Observer, Occasion, Phase, RunDir, Stamped};
 use crate::stack::docker::{DockerOptions, DockerStack, Endpoint, RunIdentity};
@@ -79,7 +79,7 @@ impl Attempt {
             plan: &plan,
             stack: &stack,
             run_dir: self.run_dir,
-            options: Options { control: planned.control, keep: false, seed, concurrent: self.concurrent.clone() },
+            options: DrillOptions { control: planned.control, keep: false, seed, concurrent: self.concurrent.clone() },
             revision: self.revision,
             occasion: Some(self.occasion),
         };

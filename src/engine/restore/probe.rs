@@ -19,7 +19,7 @@ const TRIES: u32 = 2;
 
 /// What a look came to.
 #[derive(Debug)]
-pub(in crate::engine) struct Looked {
+pub(in crate::engine) struct ProbeAnswer {
     /// When the question was put.
     pub(in crate::engine) asked: DrillTime,
     /// What the script did, or why it could not run.
@@ -32,13 +32,13 @@ pub(super) fn longest(probe: &Probe) -> Duration {
 }
 
 /// Runs a script and tells what it did.
-pub(in crate::engine) async fn look(cx: &Context<'_>, probe: &Probe) -> Result<Looked, Stop> {
+pub(in crate::engine) async fn ask_probe(cx: &Context<'_>, probe: &Probe) -> Result<ProbeAnswer, Stop> {
     let mut tries = 0;
     loop {
         let absent = absent(cx, &probe.service).await?;
         let asked = cx.sink.now();
         if let Some(why) = absent {
-            return Ok(Looked { asked, answer: Err(why) });
+            return Ok(ProbeAnswer { asked, answer: Err(why) });
         }
         let command = script(&probe.run);
         let run = cx.stack.exec_whole(&probe.service, &command, probe.within);
@@ -46,13 +46,13 @@ pub(in crate::engine) async fn look(cx: &Context<'_>, probe: &Probe) -> Result<L
         match tokio::time::timeout(probe.within + ENGINE_WITHIN, run).await {
             Ok(Ok(Whole { code: None, .. })) => {
                 let why = format!("it had not ended after {}", seconds(probe.within));
-                return Ok(Looked { asked, answer: Err(why) });
+                return Ok(ProbeAnswer { asked, answer: Err(why) });
             }
             Ok(Ok(whole)) if whole.code.is_some_and(|code| CANNOT_RUN.contains(&code)) => {
                 let reason = format!("a probe cannot be run: {}", ended(&whole));
                 return Err(Stop::harness(reason).at(cx.in_scenario(probe.line)));
             }
-            Ok(Ok(whole)) => return Ok(Looked { asked, answer: told(&probe.run, whole) }),
+            Ok(Ok(whole)) => return Ok(ProbeAnswer { asked, answer: told(&probe.run, whole) }),
             Ok(Err(error)) if tries >= TRIES => return Err(Stop::from(error)),
             Ok(Err(_)) => {}
             Err(_) => return Err(late("running a command", &probe.service)),

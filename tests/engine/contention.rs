@@ -2,17 +2,17 @@
 //! nothing, so that a game day runs it again; a pass is believed, and says so.
 
 use crate::support::{Alert, Case, Controls, Order, Told, begins, runs};
-use firedrill::engine::{Counted, Crowd};
+use firedrill::engine::{ConcurrentDrills, CountedDrill};
 use firedrill::record::{Check, Event, Phase, Verdict};
 use std::time::Duration;
 
 const BESIDE: &str = "97% busy with 1 drill beside this one";
 
 /// A drill with another one beside it, as long as the second value lives.
-fn beside_another(case: Case) -> (Case, [Counted; 2]) {
-    let crowd = Crowd::default();
-    let both = [crowd.enter(), crowd.enter()];
-    (case.options(|options| options.crowd = crowd), both)
+fn beside_another(case: Case) -> (Case, [CountedDrill; 2]) {
+    let concurrent = ConcurrentDrills::default();
+    let both = [concurrent.enter(), concurrent.enter()];
+    (case.options(|options| options.concurrent = concurrent), both)
 }
 
 fn busy(share: f64, samples: usize) -> impl Fn(&Controls) + Send + 'static {
@@ -30,7 +30,7 @@ fn disturbed(told: &Told, reasons: &[&str]) {
     assert!(told.events().any(|event| matches!(event, Event::Disturbed { .. })), "{}", told.story());
 }
 
-/// Notes that the impact was seen in a crowd.
+/// Notes that the impact was seen in a concurrent.
 fn notes(told: &Told) -> usize {
     told.record.notes.iter().filter(|note| note.text.contains(BESIDE)).count()
 }
