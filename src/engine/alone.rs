@@ -1,7 +1,7 @@
 //! A runbook that is followed alone, without a scenario: nothing is broken and nobody suffers, so there is no verdict on
 //! it, only what its steps did. Up and down run around it as in a drill, on every exit path.
 
-use super::announce::{file_ref, step_info};
+use super::announce::{file_ref, reading_info, shown_vars, step_info};
 use super::context::micros;
 use super::follow::{FollowContext, Follower, ManualOutcome};
 use super::guard::caught;
@@ -46,7 +46,6 @@ pub enum AloneOutcome {
 pub fn announce_alone(alone: &Alone<'_>, run: &str, started_utc: String, beside: &str) -> Announcement {
     let source = &alone.runbook.source;
     let name = source.path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let vars = alone.respond.vars.iter();
     Announcement {
         format: RECORD_FORMAT,
         tool_version: env!("CARGO_PKG_VERSION").to_string(),
@@ -54,46 +53,17 @@ pub fn announce_alone(alone: &Alone<'_>, run: &str, started_utc: String, beside:
         started_utc,
         scenario: name,
         title: alone.runbook.title.clone(),
-        severity: None,
-        tags: Vec::new(),
         scenario_file: file_ref(source),
         runbook_file: Some(file_ref(source)),
-        reading: super::announce::reading_info(alone.runbook),
+        reading: reading_info(alone.runbook),
         programs_file: crate::programs::own_file().map(|source| file_ref(source)),
         stack_file: FileRef { path: beside.to_string(), sha256: String::new() },
-        control: false,
-        seed: 0,
         expect: Verdict::Passed,
-        slis: Vec::new(),
-        loads: Vec::new(),
-        faults: Vec::new(),
         steps: alone.runbook.steps.iter().map(|step| step_info(step, source)).collect(),
-        detect: None,
-        windows: Windows {
-            steady_us: 0,
-            impact_within_us: 0,
-            impact_window_us: 0,
-            detect_within_us: None,
-            recover_within_us: micros(alone.verify_within),
-            recover_hold_us: 0,
-            recover_cleared: false,
-            revert_hold_us: 0,
-            impact_below: None,
-            impact_none: false,
-        },
-        vars: vars
-            .map(|(name, var)| (name.clone(), if var.secret { "***".into() } else { var.value.clone() }))
-            .collect(),
-        runbook_text: None,
-        revision: None,
-        occasion: None,
-        description: None,
-        owner: None,
-        rto_us: None,
-        invariants: Vec::new(),
-        restore: None,
-        executed: None,
+        windows: Windows { recover_within_us: micros(alone.verify_within), ..Windows::default() },
+        vars: shown_vars(alone.respond),
         alone: true,
+        ..Announcement::default()
     }
 }
 

@@ -1,10 +1,11 @@
 //! What a drill works with and must release whatever becomes of its phases, what must survive a phase that is cancelled, and
 //! how every phase tells what it has seen.
 
+pub(super) use super::announce::micros;
+use super::ledger::Ledger;
 use super::monitor::{Monitor, shown};
 use super::stop::Stop;
 use crate::agent::AgentClient;
-use crate::engine::ledger::Ledger;
 use crate::faults::Undo;
 use crate::record::{Check, CheckOutcome, DrillTime, Event, EventSink, Location, Phase, Verdict};
 use crate::slis::window::Level;
@@ -192,11 +193,6 @@ impl<'a> Context<'a> {
     pub fn latest(&self, window: Duration) -> Vec<Level> {
         self.monitor.timeline(|timeline| timeline.latest(window))
     }
-}
-
-/// A duration in whole microseconds.
-pub(super) fn micros(d: Duration) -> u64 {
-    u64::try_from(d.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// A duration as people read it.

@@ -1,10 +1,10 @@
-//! Invariants: what neither the fault nor the cure may destroy, asked while everything is steady, after the recovery and after
-//! the revert. A cure that destroys is none: `damaged`.
+//! Invariants: what neither the fault nor the fix may destroy, asked while everything is steady, after the recovery and after
+//! the revert. A fix that destroys is none: `damaged`.
 
 use super::context::{Context, POLL, seconds};
-use super::restore::probe::ask_probe;
-use super::restore::words::{is_checksum_of_nothing, judged, kept, number};
+use super::probe::ask_probe;
 use super::stop::Stop;
+use super::words::{is_checksum_of_nothing, judged, kept, number};
 use crate::record::{Check, CheckOutcome, Event, InvariantRecord, InvariantTime, Verdict};
 use crate::spec::{Expectation, Invariant};
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ const GROWS_WITHIN: Duration = Duration::from_secs(10);
 pub(super) type InvariantValues = BTreeMap<String, Vec<u8>>;
 
 /// Asks every invariant, and notes what was seen; before the fault also what it is compared with later. A control has no
-/// cure that could destroy anything, and asks nothing.
+/// fix that could destroy anything, and asks nothing.
 ///
 /// # Errors
 /// Before the fault `unsteady`, otherwise `damaged`: the first invariant that did not hold, after all were asked.

@@ -14,6 +14,7 @@ mod invariants;
 pub mod ledger;
 mod monitor;
 mod person;
+mod probe;
 pub mod reaper;
 mod recover;
 mod respond;
@@ -23,6 +24,7 @@ mod steady;
 mod stop;
 mod up;
 mod usage;
+mod words;
 
 pub use alone::{Alone, AloneOutcome, announce_alone, follow_alone};
 pub use announce::{DrillIdentity, announce};

@@ -7,8 +7,8 @@ use super::faults::{Answers, least_active};
 use super::impact::{FaultImpact, returns};
 use super::monitor::shown;
 use super::respond::Responded;
-use super::restore::words::beside;
 use super::stop::Stop;
+use super::words::beside;
 use crate::faults::Presence;
 use crate::record::{
     Check, CheckOutcome, DrillTime, Event, HoldRecord, Parts, Phase, Verdict, WAIT_RECOVERED, WAIT_SERVED,

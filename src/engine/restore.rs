@@ -3,15 +3,15 @@
 //! came, level by level, and which acknowledged writes survived it. The load goes on meanwhile.
 
 mod point;
-pub(super) mod probe;
-pub(super) mod words;
 
 use super::context::{ARRIVAL, Context, SETTLE};
 use super::impact::FaultImpact;
 use super::monitor::shown;
+use super::probe::{self, ask_probe};
 use super::recover::{Recovered, judge_time, not_by_the_runbook};
 use super::respond::Responded;
 use super::stop::Stop;
+use super::words::{self, ProbeAnswer, ended, facts, grouped, judged, kept, too_old};
 use crate::record::{
     Check, CheckOutcome, DrillTime, Event, Numbers, RestoreLevel, Verdict, WAIT_AFTER, WAIT_BEFORE, WriteRecord,
     backup_age_us,
@@ -20,10 +20,8 @@ use crate::slis::window::{Answer, Recovery};
 use crate::spec::{Expectation, LevelProbe, Plan, Probe, RestoreSpec};
 use crate::stack::Whole;
 use point::{judge_point, ledger_is_complete, read_back};
-use probe::{ProbeAnswer, ask_probe};
 use std::collections::BTreeMap;
 use std::time::Duration;
-use words::{ended, facts, grouped, judged, kept, too_old};
 
 /// What a DR drill compares its restore with, as it was before the fault.
 #[derive(Debug, Default)]

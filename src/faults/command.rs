@@ -161,7 +161,7 @@ impl Inject for CommandFault {
         self.covers.as_deref()
     }
 
-    /// A restart of the service would cure what it leaves running in its container.
+    /// A restart of the service would end what it leaves running in its container.
     fn warning(&self) -> Option<(&'static str, String, &'static str)> {
         let (what, service) = (programs::left_running(&self.run)?, &self.service);
         let message = format!(

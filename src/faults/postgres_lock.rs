@@ -1,7 +1,7 @@
 //! `postgres_lock`: a session that holds a lock and idles in its transaction, as a batch job or a forgotten `BEGIN`
 //! does, so that the application waits and its pool drains.
 //!
-//! The session belongs to a role of its own without superuser (`firedrill_batch`), so ending it is a cure, and with
+//! The session belongs to a role of its own without superuser (`firedrill_batch`), so ending it fixes it, and with
 //! `returns` only keeping the role from logging in as well is one.
 //!
 //! ```yaml

@@ -2,9 +2,9 @@
 
 use super::super::context::{ARRIVAL, Context};
 use super::super::impact::FaultImpact;
+use super::super::probe::ask_probe;
 use super::super::stop::Stop;
-use super::probe::ask_probe;
-use super::words::{beside, ended, grouped, numbers};
+use super::super::words::{beside, ended, grouped, numbers};
 use crate::record::{Check, CheckOutcome, DataFigures, DrillTime, Event, EventSink, Numbers, Read, Verdict};
 use crate::spec::{Probe, RestoreSpec};
 use std::time::Duration;

@@ -1,12 +1,11 @@
 //! One look: a script of the scenario in the first running container of a service. A service that is not there and a script
 //! that does not end are answers; Docker that does not do as it is told is none, and neither is a command that cannot be run.
 
-use super::super::context::{Context, seconds};
-use super::super::stop::Stop;
-use super::words::ended;
+use super::context::{Context, seconds};
+use super::stop::Stop;
+use super::words::{ProbeAnswer, ended};
 use crate::faults::{CANNOT_RUN, script};
 use crate::programs;
-use crate::record::DrillTime;
 use crate::spec::Probe;
 use crate::stack::Whole;
 use std::time::Duration;
@@ -17,22 +16,13 @@ const ENGINE_WITHIN: Duration = Duration::from_secs(10);
 /// command in it.
 const TRIES: u32 = 2;
 
-/// What a look came to.
-#[derive(Debug)]
-pub(in crate::engine) struct ProbeAnswer {
-    /// When the question was put.
-    pub(in crate::engine) asked: DrillTime,
-    /// What the script did, or why it could not run.
-    pub(in crate::engine) answer: Result<Whole, String>,
-}
-
 /// The longest time that a look can take.
 pub(super) fn longest(probe: &Probe) -> Duration {
     (probe.within + ENGINE_WITHIN * 3) * TRIES
 }
 
 /// Runs a script and tells what it did.
-pub(in crate::engine) async fn ask_probe(cx: &Context<'_>, probe: &Probe) -> Result<ProbeAnswer, Stop> {
+pub(super) async fn ask_probe(cx: &Context<'_>, probe: &Probe) -> Result<ProbeAnswer, Stop> {
     let mut tries = 0;
     loop {
         let absent = absent(cx, &probe.service).await?;
