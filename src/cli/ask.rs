@@ -1,12 +1,11 @@
 //! The person at the terminal: asked for what a runbook leaves to people, and for the values of its inputs.
 
-use crate::engine::{ByHand, Person};
+use crate::engine::{ManualOutcome, Operator};
 use crate::output::{say, stderr_is_terminal, visible};
 use crate::record::looks_secret;
 use crate::report::ConsolePause;
 use crate::runbook::{Handling, Input, Step, StepKind};
-use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
+use async_trait::async_trait;
 use std::collections::BTreeSet;
 use std::io::IsTerminal;
 use tokio::sync::oneshot;
@@ -49,10 +48,13 @@ impl Terminal {
     pub fn is_present(&self) -> bool {
         self.present
     }
+}
 
-    async fn ask_for_step(&mut self, step: &Step) -> ByHand {
+#[async_trait]
+impl Operator for Terminal {
+    async fn manual_step(&mut self, step: &Step) -> ManualOutcome {
         if !self.present {
-            return ByHand::Skipped;
+            return ManualOutcome::Skipped;
         }
         let lines = self.text.iter().take(step.end_line).skip(step.line.saturating_sub(1));
         let shown: String = lines.map(|line| format!("    {}\n", visible(line))).collect();
@@ -67,16 +69,16 @@ impl Terminal {
         let _paused = self.pause.pause();
         loop {
             match answer(question.clone(), false).await.as_deref().map(str::trim) {
-                Some("" | "d" | "done") => return ByHand::Done,
-                Some("s" | "skip") => return ByHand::Skipped,
+                Some("" | "d" | "done") => return ManualOutcome::Done,
+                Some("s" | "skip") => return ManualOutcome::Skipped,
                 // End of input: nobody is there any more.
-                Some("q" | "quit" | "stop") | None => return ByHand::Stop,
+                Some("q" | "quit" | "stop") | None => return ManualOutcome::Stop,
                 Some(_) => {}
             }
         }
     }
 
-    async fn ask_for_value(&mut self, input: &Input) -> Option<String> {
+    async fn value_of(&mut self, input: &Input) -> Option<String> {
         if !self.present || self.refused.contains(&input.name) {
             return None;
         }
@@ -87,16 +89,6 @@ impl Terminal {
             self.refused.insert(input.name.clone());
         }
         value
-    }
-}
-
-impl Person for Terminal {
-    fn by_hand<'p>(&'p mut self, step: &'p Step) -> BoxFuture<'p, ByHand> {
-        self.ask_for_step(step).boxed()
-    }
-
-    fn value_of<'p>(&'p mut self, input: &'p Input) -> BoxFuture<'p, Option<String>> {
-        self.ask_for_value(input).boxed()
     }
 }
 

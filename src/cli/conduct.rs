@@ -14,7 +14,7 @@ pub use signals::{end_on_signals, listen};
 
 use super::ask::Terminal;
 use super::consent::Settled;
-use crate::engine::{Options, Shutdown};
+use crate::engine::{DrillOptions, Shutdown};
 use crate::error::{Error, Exit};
 use crate::output::{say, say_line, stderr_is_terminal};
 use crate::process;
@@ -178,11 +178,11 @@ async fn one(
     let runbook = plan.runbook.as_ref().map_or("", |runbook| &runbook.source.text);
     let mut person = Terminal::new(wishes.ask, runbook);
     let observers = vec![display(wishes, &person)];
-    let options = Options {
+    let options = DrillOptions {
         control: wishes.control,
         keep: wishes.keep,
         seed: wishes.seed.unwrap_or_else(drawn_seed),
-        ..Options::default()
+        ..DrillOptions::default()
     };
     let begun =
         Begun { plan, stack: &stack, run_dir, options, revision: revision(&wishes.project).await, occasion: None };

@@ -1,27 +1,28 @@
 //! The person beside a runbook, who does what it leaves to people and knows what nobody has written down; or nobody.
 
-use super::follow::ByHand;
+use super::follow::ManualOutcome;
 use crate::runbook::{Input, Step};
-use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, ready};
+use async_trait::async_trait;
 
 /// A person beside the runbook, or nobody.
-pub trait Person: Send + Sync {
+#[async_trait]
+pub trait Operator: Send + Sync {
     /// Asks for a step to be done by hand.
-    fn by_hand<'p>(&'p mut self, step: &'p Step) -> BoxFuture<'p, ByHand>;
+    async fn manual_step(&mut self, step: &Step) -> ManualOutcome;
     /// Asks for the value of an input.
-    fn value_of<'p>(&'p mut self, input: &'p Input) -> BoxFuture<'p, Option<String>>;
+    async fn value_of(&mut self, input: &Input) -> Option<String>;
 }
 
 /// Nobody is there: what is for a person is skipped, and what nobody says has no value.
 pub struct Nobody;
 
-impl Person for Nobody {
-    fn by_hand<'p>(&'p mut self, _step: &'p Step) -> BoxFuture<'p, ByHand> {
-        ready(ByHand::Skipped).boxed()
+#[async_trait]
+impl Operator for Nobody {
+    async fn manual_step(&mut self, _step: &Step) -> ManualOutcome {
+        ManualOutcome::Skipped
     }
 
-    fn value_of<'p>(&'p mut self, _input: &'p Input) -> BoxFuture<'p, Option<String>> {
-        ready(None).boxed()
+    async fn value_of(&mut self, _input: &Input) -> Option<String> {
+        None
     }
 }

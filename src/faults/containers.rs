@@ -1,22 +1,24 @@
 //! What the faults of containers have in common: which containers of a service, how they stand, and putting them right.
 
-use super::{FaultError, Presence, StartedContainer, Undo};
+use super::undo::UNDO_WITHIN;
+use super::{FaultError, Presence, StartedContainer, Undo, Undone};
 use crate::record::Parts;
 use crate::source::MapReader;
 use crate::stack::{ContainerOp, ContainerState, Stack};
+use futures_util::future::join_all;
 use serde_json::json;
 
 /// Which containers of a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Chosen {
+pub(super) struct SelectedContainers {
     pub(super) service: String,
     /// How many of its replicas; `None` is all of them.
     replicas: Option<usize>,
 }
 
-impl Chosen {
+impl SelectedContainers {
     /// Reads `service` and `replicas` (`all`, the default, or a number from 1 on).
-    pub(super) fn read(map: &mut MapReader<'_>) -> Option<Chosen> {
+    pub(super) fn read(map: &mut MapReader<'_>) -> Option<SelectedContainers> {
         let service: Option<String> = map.require("service");
         let replicas = map.default_by("replicas", None, |at| {
             let number = json!({ "type": "integer", "minimum": 1, "maximum": u16::MAX });
@@ -27,7 +29,7 @@ impl Chosen {
                 _ => at.expected("`all` or a number from 1 on"),
             }
         });
-        Some(Chosen { service: service?, replicas: replicas? })
+        Some(SelectedContainers { service: service?, replicas: replicas? })
     }
 
     pub(super) fn describe(&self) -> String {
@@ -38,8 +40,8 @@ impl Chosen {
         }
     }
 
-    /// The undo for the chosen ones of the containers that run now, in the order of their names.
-    pub(super) async fn undo<S: Stack>(&self, op: ContainerOp, stack: &S) -> Result<Undo, FaultError> {
+    /// The undo for the selected ones of the containers that run now, in the order of their names.
+    pub(super) async fn undo(&self, op: ContainerOp, stack: &dyn Stack) -> Result<Undo, FaultError> {
         let operation = || format!("choose {}", self.describe());
         let mut running = states(&self.service, stack).await?;
         running.retain(|container| container.status == "running");
@@ -56,7 +58,7 @@ impl Chosen {
     }
 }
 
-async fn states<S: Stack>(service: &str, stack: &S) -> Result<Vec<ContainerState>, FaultError> {
+async fn states(service: &str, stack: &dyn Stack) -> Result<Vec<ContainerState>, FaultError> {
     stack
         .containers(service)
         .await
@@ -64,14 +66,14 @@ async fn states<S: Stack>(service: &str, stack: &S) -> Result<Vec<ContainerState
 }
 
 /// The container of a service in which its commands run, as it is started now.
-pub(super) async fn first_started<S: Stack>(service: &str, stack: &S) -> Result<Option<StartedContainer>, FaultError> {
+pub(super) async fn first_started(service: &str, stack: &dyn Stack) -> Result<Option<StartedContainer>, FaultError> {
     let first = states(service, stack).await?.into_iter().find(|state| state.status == "running");
     Ok(first.map(|state| StartedContainer { id: state.id, started_at: state.started_at }))
 }
 
 /// That a container was restarted, stopped or replaced by another one since, in words for a fault inside of it that is gone.
 /// Whether a step had cleared the fault before that, nobody has looked.
-pub(super) async fn restarted<S: Stack>(service: &str, was: &StartedContainer, stack: &S) -> Option<String> {
+pub(super) async fn restarted(service: &str, was: &StartedContainer, stack: &dyn Stack) -> Option<String> {
     let states = states(service, stack).await.ok()?;
     let at = |state: &ContainerState| state.started_at.split('.').next().unwrap_or_default().to_string();
     let what = match states.iter().find(|state| state.id == was.id) {
@@ -94,28 +96,17 @@ pub(super) async fn restarted<S: Stack>(service: &str, was: &StartedContainer, s
     Some(format!("{what}, unless a step had cleared it before"))
 }
 
-/// The containers of an undo.
-fn parts(undo: &Undo) -> Result<(&str, &[String], &ContainerOp), FaultError> {
+/// The containers of an undo, and their service.
+fn parts(undo: &Undo) -> Result<(&str, &[String]), FaultError> {
     match undo {
-        Undo::Containers { service, containers, op, .. } => Ok((service, containers, op)),
-        Undo::Agent { agent, .. } => {
-            Err(FaultError::new("read the undo", format!("it belongs to the agent {agent}, not to containers")))
-        }
-        Undo::Command { service, .. } => {
-            Err(FaultError::new("read the undo", format!("it is a command in `{service}`, not for containers")))
-        }
-        Undo::Release { service, .. } => {
-            Err(FaultError::new("read the undo", format!("it is a release of `{service}`, not containers")))
-        }
-        Undo::Nothing { .. } | Undo::File { .. } | Undo::Process { .. } => {
-            Err(FaultError::new("read the undo", "it is not for containers"))
-        }
+        Undo::Containers { service, containers, .. } => Ok((service, containers)),
+        _ => Err(FaultError::new("read the undo", "it is not for containers")),
     }
 }
 
 /// Does something to every container of an undo.
-pub(super) async fn operate<S: Stack>(undo: &Undo, op: &ContainerOp, stack: &S) -> Result<(), FaultError> {
-    let (_, containers, _) = parts(undo)?;
+pub(super) async fn operate(undo: &Undo, op: &ContainerOp, stack: &dyn Stack) -> Result<(), FaultError> {
+    let (_, containers) = parts(undo)?;
     for container in containers {
         operate_one(undo, container, op, stack).await?;
     }
@@ -123,13 +114,13 @@ pub(super) async fn operate<S: Stack>(undo: &Undo, op: &ContainerOp, stack: &S) 
 }
 
 /// Does something to one container of an undo.
-pub(super) async fn operate_one<S: Stack>(
+pub(super) async fn operate_one(
     undo: &Undo,
     container: &str,
     op: &ContainerOp,
-    stack: &S,
+    stack: &dyn Stack,
 ) -> Result<(), FaultError> {
-    let (service, ..) = parts(undo)?;
+    let (service, _) = parts(undo)?;
     stack
         .operate(container, op)
         .await
@@ -137,11 +128,16 @@ pub(super) async fn operate_one<S: Stack>(
 }
 
 /// How each container of an undo stands; `None` when it is not there any more.
-pub(super) async fn look<S: Stack>(
-    undo: &Undo,
-    stack: &S,
+pub(super) async fn look(undo: &Undo, stack: &dyn Stack) -> Result<Vec<(String, Option<ContainerState>)>, FaultError> {
+    let (service, containers) = parts(undo)?;
+    look_at(service, containers, stack).await
+}
+
+async fn look_at(
+    service: &str,
+    containers: &[String],
+    stack: &dyn Stack,
 ) -> Result<Vec<(String, Option<ContainerState>)>, FaultError> {
-    let (service, containers, _) = parts(undo)?;
     let states = states(service, stack).await?;
     Ok(containers.iter().map(|id| (id.clone(), states.iter().find(|state| state.id == *id).cloned())).collect())
 }
@@ -186,36 +182,56 @@ pub(super) fn describe(containers: &[(String, Option<ContainerState>)]) -> Strin
     each.collect::<Vec<_>>().join(", ")
 }
 
-/// Puts every container of an undo right: skips what is right already and what is not there any more, and goes on after
-/// a failure. What was done, or the first failure.
-pub(super) async fn restore<S: Stack>(undo: &Undo, stack: &S) -> Result<String, FaultError> {
-    let (service, _, op) = parts(undo)?;
-    let (mut done, mut failure) = (Vec::new(), None);
-    for (id, state) in look(undo, stack).await? {
-        let Some(state) = state else {
-            done.push(format!("{} is not there any more", short(&id)));
-            continue;
-        };
+/// Puts every container of an undo right, all at once: skips what is right already and what is not there any more.
+///
+/// # Errors
+/// What failed, after all were tried.
+pub(super) async fn restore(
+    service: &str,
+    containers: &[String],
+    op: &ContainerOp,
+    stack: &dyn Stack,
+) -> Result<Undone, FaultError> {
+    let found = look_at(service, containers, stack).await?;
+    let operated = found.into_iter().map(|(id, state)| async move {
+        let Some(state) = state else { return Ok((None, format!("{} is not there any more", short(&id)))) };
         if is_right(&state, op) {
-            done.push(format!("{} is {} already", state.name, state.status));
-            continue;
+            return Ok((None, format!("{} is {} already", state.name, state.status)));
         }
-        match stack.operate(&id, op).await {
-            Ok(()) => done.push(format!("{}: {}", state.name, verb(op))),
-            Err(error) => {
-                // Somebody else, the runbook's last command perhaps, may just have done the same.
-                let now = look(undo, stack).await?.into_iter().find(|(other, _)| *other == id).and_then(|(_, now)| now);
-                if now.is_some_and(|now| !is_right(&now, op)) {
-                    let operation = format!("{} of `{service}` ({})", verb(op), state.name);
-                    failure.get_or_insert(FaultError::new(operation, error));
-                }
+        let cause = match tokio::time::timeout(UNDO_WITHIN, stack.operate(&id, op)).await {
+            Ok(Ok(())) => {
+                let done = format!("{} {}", past(op), state.name);
+                return Ok((Some(done.clone()), done));
             }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("it took more than {} s", UNDO_WITHIN.as_secs()),
+        };
+        // Somebody else, the runbook's last command perhaps, may just have done the same.
+        let now = look_at(service, std::slice::from_ref(&id), stack).await?;
+        match now.into_iter().find_map(|(_, now)| now) {
+            Some(now) if !is_right(&now, op) => {
+                Err(FaultError::new(format!("{} of `{service}` ({})", verb(op), state.name), cause))
+            }
+            _ => Ok((None, format!("{} is as it should be", state.name))),
+        }
+    });
+    let (mut what, mut seen, mut failures) = (Vec::new(), Vec::new(), Vec::new());
+    for outcome in join_all(operated).await {
+        match outcome {
+            Ok((done, text)) => {
+                what.extend(done);
+                seen.push(text);
+            }
+            Err(error) => failures.push(error),
         }
     }
-    match failure {
-        Some(failure) => Err(failure),
-        None => Ok(done.join(", ")),
-    }
+    let mut failures = failures.into_iter();
+    let Some(FaultError { operation, cause, output }) = failures.next() else {
+        return Ok(Undone::Done { what, output: seen.join(", ") });
+    };
+    let others = failures.map(|error| error.to_string()).chain(what);
+    let cause = std::iter::once(cause).chain(others).collect::<Vec<_>>().join("; ");
+    Err(FaultError { operation, cause, output })
 }
 
 /// Whether an undo has nothing to do.
@@ -239,6 +255,15 @@ fn verb(op: &ContainerOp) -> String {
         ContainerOp::Unpause => "unpause".into(),
         ContainerOp::Kill { signal } => format!("kill with {signal}"),
         ContainerOp::Start => "start".into(),
+    }
+}
+
+fn past(op: &ContainerOp) -> &'static str {
+    match op {
+        ContainerOp::Pause => "paused",
+        ContainerOp::Unpause => "unpaused",
+        ContainerOp::Kill { .. } => "killed",
+        ContainerOp::Start => "started",
     }
 }
 

@@ -1,7 +1,6 @@
 //! Files of a service that are damaged on purpose: what is asked for, what there was to damage, and how it is seen again.
 //! As data, because it is carried out by an executable of its own beside the service's volumes.
 
-use super::StackError;
 use serde::{Deserialize, Serialize};
 
 /// How a file is damaged.
@@ -108,10 +107,4 @@ pub enum FileAnswer {
     InPlace(String),
     /// To `Look`: it is not; the text is the evidence.
     Gone(String),
-}
-
-/// The error of a stack that cannot reach the files of its services.
-pub(super) fn unreachable(service: &str, path: &str) -> StackError {
-    let operation = format!("reaching `{path}` of `{service}`");
-    StackError::Environment { operation, cause: "this kind of stack cannot".into(), hint: None }
 }

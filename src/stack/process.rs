@@ -1,7 +1,6 @@
 //! A process beside the team's services, in containers of its own: a bad client, a runaway job. It does not die with the
 //! container of what it harms. Neutral to what runs the stack.
 
-use super::StackError;
 use std::time::Duration;
 
 /// A process that a fault starts and removes. Steps find it as a service of this name, as soon as it was started.
@@ -45,15 +44,6 @@ impl Process {
             None => script(&[&self.run]),
             Some(after) => script(&[AGAIN, &self.name, &self.run, &after.as_secs_f64().to_string()]),
         }
-    }
-}
-
-/// What a stack says that cannot start any.
-pub(super) fn cannot_start(name: &str) -> StackError {
-    StackError::Environment {
-        operation: format!("starting `{name}`"),
-        cause: "this stack starts no processes of its own".into(),
-        hint: None,
     }
 }
 

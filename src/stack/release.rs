@@ -1,6 +1,5 @@
 //! A release: what a team changes when it deploys another version of a service. Neutral to what runs the stack.
 
-use super::StackError;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -25,12 +24,3 @@ pub const RELEASE_WITHIN: Duration = Duration::from_secs(90);
 /// Settings of a container (`image`, `command`, `environment.NAME`), each with a fingerprint of its value: enough to tell
 /// one release from another, without a secret in it. They stay in memory: who has one can try values until one fits.
 pub type Marks = BTreeMap<String, String>;
-
-/// What a stack says that knows no releases.
-pub(super) fn unknown(service: &str) -> StackError {
-    StackError::Environment {
-        operation: format!("releasing `{service}`"),
-        cause: "this stack knows no releases".into(),
-        hint: None,
-    }
-}

@@ -1,15 +1,11 @@
 //! A stack that only pretends to have containers, for the tests of faults.
 
 use crate::agent::AgentClient;
-use crate::record::Redactor;
-use crate::stack::{
-    AgentRole, Channel, ContainerOp, ContainerState, Executed, Place, Stack, StackDown, StackError, StackUp,
-};
+use crate::stack::{AgentRole, ContainerOp, ContainerState, Executed, Stack, StackDown, StackError};
+use async_trait::async_trait;
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
-use tokio_util::sync::CancellationToken;
 
 /// Containers of one service, and every operation on them.
 #[derive(Default)]
@@ -54,16 +50,8 @@ fn not_here<T>() -> Result<T, StackError> {
     Err(StackError::Environment { operation: "pretend".into(), cause: "not in this test".into(), hint: None })
 }
 
+#[async_trait]
 impl Stack for Pretend {
-    async fn up(&self, _: &CancellationToken) -> Result<StackUp, StackError> {
-        not_here()
-    }
-    async fn connect(&self, _: &AgentRole) -> Result<Channel, StackError> {
-        not_here()
-    }
-    async fn shell(&self, _: &Place) -> Result<Channel, StackError> {
-        not_here()
-    }
     async fn containers(&self, _: &str) -> Result<Vec<ContainerState>, StackError> {
         Ok(self.containers.lock().expect("a lock").clone())
     }
@@ -91,26 +79,9 @@ impl Stack for Pretend {
         self.done.lock().expect("a lock").push(format!("start {name}"));
         Ok(())
     }
-    async fn remove_process(&self, name: &str) -> Result<(), StackError> {
+    async fn remove_process(&self, name: &str) -> Result<Vec<String>, StackError> {
         self.done.lock().expect("a lock").push(format!("remove {name}"));
-        self.containers.lock().expect("a lock").clear();
-        Ok(())
-    }
-    async fn read_file(&self, _: &str, _: &str) -> Result<Vec<u8>, StackError> {
-        not_here()
-    }
-    fn environment(&self, _: &str) -> BTreeMap<String, String> {
-        BTreeMap::new()
-    }
-    fn how_to_look(&self) -> Vec<String> {
-        vec!["look: at the fake".into()]
-    }
-
-    fn services(&self) -> Vec<String> {
-        vec!["db".into()]
-    }
-    async fn save_logs(&self, _: &Path, _: &Redactor) -> Result<(), StackError> {
-        not_here()
+        Ok(self.containers.lock().expect("a lock").drain(..).map(|container| container.name).collect())
     }
     async fn down(&self) -> Result<StackDown, StackError> {
         not_here()

@@ -14,10 +14,8 @@ use super::stack::{DockerOptions, RunIdentity};
 use super::transform::TOOLBOX_PIDS;
 use super::{containers, exec, images, labels, logs, remove, steps};
 use crate::record::{Redactor, Secrets};
-use crate::stack::{
-    AgentRole, Channel, ContainerOp, ContainerState, Executed, NoTools, Place, Stack, StackDown, StackError, StackUp,
-    Tools,
-};
+use crate::stack::{Channel, ContainerState, NoTools, Place, Stack, StackDown, StackError, StackUp, Tools};
+use async_trait::async_trait;
 use bollard::models::{ContainerCreateBody, EndpointSettings, HostConfig, NetworkConnectRequest, NetworkingConfig};
 use bollard::query_parameters::{CreateContainerOptionsBuilder, StartContainerOptions};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -175,6 +173,7 @@ fn limited() -> HostConfig {
     HostConfig { init: Some(true), memory: Some(MEMORY), pids_limit: Some(TOOLBOX_PIDS), ..HostConfig::default() }
 }
 
+#[async_trait]
 impl Stack for AttachedStack {
     async fn up(&self, cancel: &CancellationToken) -> Result<StackUp, StackError> {
         tokio::select! {
@@ -182,10 +181,6 @@ impl Stack for AttachedStack {
             () = cancel.cancelled() => Err(StackError::Cancelled),
             up = self.start(cancel) => up,
         }
-    }
-
-    async fn connect(&self, role: &AgentRole) -> Result<Channel, StackError> {
-        Err(environment(format!("connecting to {}", role.name()), "a runbook that is followed alone has no agents"))
     }
 
     async fn shell(&self, place: &Place) -> Result<Channel, StackError> {
@@ -218,18 +213,6 @@ impl Stack for AttachedStack {
         containers::of_service(&self.endpoint.docker, self.name(service)?, service).await
     }
 
-    async fn operate(&self, container: &str, _op: &ContainerOp) -> Result<(), StackError> {
-        Err(environment(format!("operating on {container}"), "it does not belong to Firedrill"))
-    }
-
-    async fn exec(&self, service: &str, _command: &[String], _within: Duration) -> Result<Executed, StackError> {
-        Err(environment(format!("running a command in `{service}`"), "it does not belong to Firedrill"))
-    }
-
-    async fn read_file(&self, service: &str, path: &str) -> Result<Vec<u8>, StackError> {
-        Err(environment(format!("reading `{path}` from `{service}`"), "it does not belong to Firedrill"))
-    }
-
     fn environment(&self, service: &str) -> BTreeMap<String, String> {
         let project = self.project.as_ref();
         project.and_then(|project| project.environments.get(service).cloned()).unwrap_or_default()
@@ -237,10 +220,6 @@ impl Stack for AttachedStack {
 
     fn services(&self) -> Vec<String> {
         self.project.iter().flat_map(|project| project.services.clone()).collect()
-    }
-
-    fn how_to_look(&self) -> Vec<String> {
-        Vec::new()
     }
 
     async fn save_logs(&self, dir: &Path, redactor: &Redactor) -> Result<(), StackError> {

@@ -1,6 +1,5 @@
 //! The containers of a drill: finding them, reading their state, and the few things that are done to them.
 
-use super::endpoint::Endpoint;
 use super::errors::{api, environment, is_status};
 use super::labels;
 use super::ours::Owner;
@@ -82,67 +81,24 @@ pub(super) fn state(container: &ContainerInspectResponse) -> ContainerState {
     }
 }
 
-/// What doing something to a container came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Operated {
-    /// It was done.
-    Done {
-        /// Name of the container.
-        name: String,
-    },
-    /// Its state was as it should be already.
-    AlreadySo,
-    /// There is no such container (any more).
-    Gone,
-}
-
-/// Does something to a container of a run that is known by its id alone: for whoever undoes a dead runner's faults.
-///
-/// # Errors
-/// `Environment` when the container is not one of the run's, or the engine refuses.
-pub async fn operate_in(
-    endpoint: &Endpoint,
-    run: &str,
-    container: &str,
-    op: &ContainerOp,
-) -> Result<Operated, StackError> {
-    carry_out(&endpoint.docker, run, container, op).await
-}
-
 /// Does something to a container of the run; nothing where its state already is as it should be.
 ///
 /// # Errors
 /// `Environment` when the container is gone or is not one of the run's, or the engine refuses.
 pub(super) async fn operate(docker: &Docker, run: &str, id: &str, op: &ContainerOp) -> Result<(), StackError> {
-    match carry_out(docker, run, id, op).await? {
-        Operated::Done { .. } | Operated::AlreadySo => Ok(()),
-        Operated::Gone => Err(environment(describe(id, op), "there is no such container")),
-    }
-}
-
-fn describe(id: &str, op: &ContainerOp) -> String {
-    let doing = match op {
-        ContainerOp::Pause => "pausing".to_string(),
-        ContainerOp::Unpause => "unpausing".to_string(),
-        ContainerOp::Kill { signal } => format!("sending {signal} to"),
-        ContainerOp::Start => "starting".to_string(),
-    };
-    format!("{doing} container {id}")
-}
-
-async fn carry_out(docker: &Docker, run: &str, id: &str, op: &ContainerOp) -> Result<Operated, StackError> {
     let done = match op {
         ContainerOp::Pause => &["paused"][..],
         ContainerOp::Unpause => &["running", "exited", "dead", "created"][..],
         ContainerOp::Kill { .. } => &[][..],
         ContainerOp::Start => &["running"][..],
     };
-    let Some(container) = inspect(docker, id).await? else { return Ok(Operated::Gone) };
+    let gone = || environment(describe(id, op), "there is no such container");
+    let container = inspect(docker, id).await?.ok_or_else(gone)?;
     if let Some(why) = Owner::of(run).doubt_inspected(docker, &container).await? {
         return Err(environment(describe(id, op), format!("it does not belong to this drill: {why}")));
     }
     if done.contains(&status(&container).as_str()) {
-        return Ok(Operated::AlreadySo);
+        return Ok(());
     }
     let result = match op {
         ContainerOp::Pause => docker.pause_container(id).await,
@@ -154,12 +110,22 @@ async fn carry_out(docker: &Docker, run: &str, id: &str, op: &ContainerOp) -> Re
         ContainerOp::Start => docker.start_container(id, None::<StartContainerOptions>).await,
     };
     match result {
-        Ok(()) => Ok(Operated::Done { name: state(&container).name }),
+        Ok(()) => Ok(()),
         // Somebody may have been faster: what counts is how it stands now.
         Err(error) => match inspect(docker, id).await? {
-            Some(container) if done.contains(&status(&container).as_str()) => Ok(Operated::AlreadySo),
+            Some(container) if done.contains(&status(&container).as_str()) => Ok(()),
             Some(_) => Err(api(describe(id, op))(error)),
-            None => Ok(Operated::Gone),
+            None => Err(gone()),
         },
     }
+}
+
+fn describe(id: &str, op: &ContainerOp) -> String {
+    let doing = match op {
+        ContainerOp::Pause => "pausing".to_string(),
+        ContainerOp::Unpause => "unpausing".to_string(),
+        ContainerOp::Kill { signal } => format!("sending {signal} to"),
+        ContainerOp::Start => "starting".to_string(),
+    };
+    format!("{doing} container {id}")
 }

@@ -35,7 +35,7 @@ const FILE_WITHIN: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// `Environment` when the engine refuses, or the command does not end in time.
-pub async fn exec_in(
+pub(super) async fn exec_in(
     endpoint: &Endpoint,
     run: &str,
     service: &str,

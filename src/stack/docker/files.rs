@@ -31,7 +31,12 @@ const ROLE: &str = "files";
 /// # Errors
 /// `Environment` when the service has no container, the path is not below a mount that can be written to, or the deed
 /// failed; then it says why.
-pub async fn files_in(endpoint: &Endpoint, run: &str, service: &str, ask: &FileAsk) -> Result<FileAnswer, StackError> {
+pub(super) async fn files_in(
+    endpoint: &Endpoint,
+    run: &str,
+    service: &str,
+    ask: &FileAsk,
+) -> Result<FileAnswer, StackError> {
     let operation = operation(service, ask);
     let docker = endpoint.docker.clone();
     let (run, service, ask) = (run.to_string(), service.to_string(), ask.clone());

@@ -39,7 +39,11 @@ pub async fn remove_run(endpoint: &Endpoint, run: &str) -> StackDown {
 ///
 /// # Errors
 /// `Environment` when the engine does not answer, or a container stays.
-pub async fn remove_service_in(endpoint: &Endpoint, run: &str, service: &str) -> Result<Vec<String>, StackError> {
+pub(super) async fn remove_service_in(
+    endpoint: &Endpoint,
+    run: &str,
+    service: &str,
+) -> Result<Vec<String>, StackError> {
     let docker = &endpoint.docker;
     let (owner, by) = (Owner::of(run), [(labels::RUN, Some(run)), (labels::SERVICE, Some(service))]);
     let (started, mut removed, mut none_before) = (Instant::now(), Vec::new(), false);

@@ -1,0 +1,387 @@
+//! The life of a fault: it is prepared, its undo goes to the ledger, it is injected and seen in place; it is asked how it
+//! stands, comes back where it was ended, and is undone and seen gone.
+
+use super::context::{Context, POLL, seconds};
+use super::guard::caught;
+use super::stop::Stop;
+use crate::faults::{EndedPart, Fault, FaultContext, FaultError, Presence, Undo, Undone};
+use crate::record::{DrillTime, Event, FaultEvent, Parts, Verdict};
+use crate::spec::PlannedFault;
+use crate::stack::Stack;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// How long a single look at a fault may take: Docker and a database may hang.
+const ONE_STEP_WITHIN: Duration = Duration::from_secs(30);
+/// How long a fault may take until it can be seen in place.
+const CONFIRM_WITHIN: Duration = Duration::from_secs(20);
+/// How long looking for what has ended a fault may take.
+const ASKED_WITHIN: Duration = Duration::from_secs(5);
+/// How often it is looked whether somebody has ended a part of a fault that comes back.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// How long injecting it again may fail: the runbook may be about to replace what it harms.
+const MAY_FAIL_FOR: Duration = Duration::from_secs(5);
+/// How long what is under way at the end may take.
+const FINISH_WITHIN: Duration = Duration::from_secs(5);
+
+/// How each fault stood when it was asked.
+pub(super) type Answers = Vec<(String, Result<Presence, Stop>)>;
+
+impl Context<'_> {
+    /// Injects a fault once its undo is on disk: when that was begun, and what shows it in place.
+    pub(super) async fn inject_one(&mut self, id: &str, fault: &Fault) -> Result<(DrillTime, String), Stop> {
+        let undo = within(fault.prepare_within(), "planning", id, fault.prepare(&self.fault_context(id))).await?;
+        self.ledger.open(id, &undo).map_err(|error| {
+            Stop::harness(format!(
+                "the undo of `{id}` could not be written to the ledger, so it was not injected: {error}"
+            ))
+        })?;
+        let began = self.fault_event(id, FaultEvent::Injecting, &fault.summary());
+        within(fault.inject_within(), "injecting", id, fault.inject(&undo, &self.fault_context(id))).await?;
+        match self.poll_presence(id, fault, &undo, CONFIRM_WITHIN, true).await? {
+            Presence::InPlace(evidence) => {
+                // Nobody listens any more once the drill has begun to end.
+                let _ = self.injected.send((id.to_string(), undo));
+                Ok((began, evidence))
+            }
+            Presence::Partly(evidence, _) | Presence::Gone(evidence) => Err(Stop::new(
+                Verdict::HarnessError,
+                format!("`{id}` could not be seen in place within {}: {evidence}", seconds(CONFIRM_WITHIN)),
+            )),
+        }
+    }
+
+    /// Asks a fault until it is in place (or gone), and says how it stood when the deadline passed.
+    pub(super) async fn poll_presence(
+        &self,
+        id: &str,
+        fault: &Fault,
+        undo: &Undo,
+        within: Duration,
+        in_place: bool,
+    ) -> Result<Presence, Stop> {
+        let started = self.sink.now();
+        loop {
+            let presence = in_time("asking", id, fault.confirm(undo, &self.fault_context(id))).await?;
+            let reached = match &presence {
+                Presence::InPlace(_) => in_place,
+                Presence::Partly(..) => false,
+                Presence::Gone(_) => !in_place,
+            };
+            if reached || self.sink.now().since(started) >= within {
+                let what = if in_place { "to be in place" } else { "to be gone" };
+                self.waited(format!("`{id}` {what}"), started, within, reached);
+                return Ok(presence);
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Undoes a fault and sees it gone: the evidence, or why not. `said` takes what the undo writes.
+    pub(super) async fn lift(&self, id: &str, undo: &Undo, said: &mut String) -> Result<String, String> {
+        let planned = self.plan.faults.iter().find(|planned| planned.id == id);
+        let planned = planned.ok_or_else(|| "it is in the ledger, but not in the scenario".to_string())?;
+        let within = undo.within();
+        match tokio::time::timeout(within, undo.execute(&self.fault_context(id))).await {
+            Err(_) => return Err(format!("could not be undone within {}", seconds(within))),
+            Ok(Err(error)) => {
+                said.clone_from(&error.output);
+                return Err(format!("could not be undone: {error}"));
+            }
+            Ok(Ok(Undone::OnlyTheDrill(why))) => return Err(why),
+            Ok(Ok(Undone::Done { output, .. })) => *said = output,
+            Ok(Ok(Undone::AlreadyGone)) => {}
+        }
+        match self.poll_presence(id, &planned.fault, undo, within, false).await {
+            Ok(Presence::Gone(evidence)) => Ok(evidence),
+            Ok(Presence::InPlace(evidence) | Presence::Partly(evidence, _)) => {
+                Err(format!("was undone and is still there: {evidence}"))
+            }
+            Err(stop) => Err(stop.reason),
+        }
+    }
+
+    /// Asks each fault that is on the ledger how it stands. A control leaves them alone.
+    pub(super) async fn ask_faults(&self) -> Answers {
+        let mut answers = Vec::new();
+        for (id, undo) in self.ledger.outstanding() {
+            let Some(planned) = self.plan.faults.iter().find(|planned| planned.id == id && !self.control) else {
+                continue;
+            };
+            let answer = in_time("asking", &id, planned.fault.confirm(&undo, &self.fault_context(&id))).await;
+            answers.push((id, answer));
+        }
+        answers
+    }
+
+    /// Says how each fault stands by both answers.
+    pub(super) async fn say_how_faults_stand(
+        &self,
+        at_first: Answers,
+        at_last: Answers,
+        ended: &BTreeMap<String, Stop>,
+    ) {
+        for ((id, last), (_, first)) in at_last.into_iter().zip(at_first) {
+            let (mut what, mut detail) = how_it_stands(first, last);
+            if let Some(stop) = ended.get(&id) {
+                what = FaultEvent::EndedByItself;
+                detail = format!("{detail}; {}", stop.reason);
+            }
+            if what == FaultEvent::ClearedByRunbook {
+                detail.extend(self.what_ended(&id).await.map(|ended| format!("; {ended}")));
+            }
+            self.fault_event(&id, what, &detail);
+        }
+    }
+
+    /// Those of these faults that have ended by themselves, each as a reason why nobody can say that the runbook helped.
+    pub(super) async fn ended_by_themselves(
+        &self,
+        ids: &[&str],
+        mitigated: bool,
+    ) -> Result<BTreeMap<String, Stop>, Stop> {
+        let mut ended = BTreeMap::new();
+        for planned in self.plan.faults.iter().filter(|planned| ids.contains(&planned.id.as_str())) {
+            let asked = planned.fault.ended_by_itself(self.stack, mitigated);
+            if let Some(reason) = in_time("asking", &planned.id, asked).await? {
+                let stop = Stop::new(Verdict::SelfHealed, reason).at(self.in_scenario(planned.line));
+                ended.insert(planned.id.clone(), stop);
+            }
+        }
+        Ok(ended)
+    }
+
+    /// What has ended a fault that is gone, other than a step that cleared it.
+    async fn what_ended(&self, id: &str) -> Option<String> {
+        let planned = self.plan.faults.iter().find(|planned| planned.id == id)?;
+        let (_, undo) = self.ledger.outstanding().into_iter().find(|(known, _)| known == id)?;
+        tokio::time::timeout(ASKED_WITHIN, planned.fault.ended_by(&undo, self.stack)).await.ok()?
+    }
+
+    pub(super) fn fault_context<'d>(&'d self, id: &'d str) -> FaultContext<'d> {
+        FaultContext { id, stack: self.stack, agents: Some(&self.agents), seed: self.seed }
+    }
+
+    pub(super) fn fault_event(&self, fault: &str, what: FaultEvent, detail: &str) -> DrillTime {
+        self.sink.emit_at(Event::Fault { fault: fault.to_string(), what, detail: detail.to_string() })
+    }
+}
+
+/// The smallest share of a fault that is active where only a part of it is.
+pub(super) fn least_active(answers: &Answers) -> Option<Parts> {
+    let parts = answers.iter().filter_map(|(_, answer)| match answer {
+        Ok(Presence::Partly(_, parts)) => Some(*parts),
+        _ => None,
+    });
+    parts.min_by(|a, b| (u64::from(a.active) * u64::from(b.all)).cmp(&(u64::from(b.active) * u64::from(a.all))))
+}
+
+/// How a fault stands by what it said when the runbook had ended and at the end of the hold. The last answer decides.
+fn how_it_stands(first: Result<Presence, Stop>, last: Result<Presence, Stop>) -> (FaultEvent, String) {
+    let (what, evidence) = match last {
+        Ok(Presence::InPlace(evidence)) => (FaultEvent::StillActive, evidence),
+        Ok(Presence::Partly(evidence, _)) => (FaultEvent::PartiallyActive, evidence),
+        Ok(Presence::Gone(evidence)) => (FaultEvent::ClearedByRunbook, evidence),
+        Err(stop) => return (FaultEvent::Failed, format!("could not be asked after the recovery: {}", stop.reason)),
+    };
+    let earlier = match (first, what) {
+        (Ok(Presence::Gone(_)), FaultEvent::StillActive | FaultEvent::PartiallyActive) => {
+            "; it was gone when the runbook had ended, and came back".to_string()
+        }
+        (Ok(Presence::InPlace(before) | Presence::Partly(before, _)), FaultEvent::ClearedByRunbook) => {
+            format!("; when the runbook had ended it was still there: {before}")
+        }
+        (Err(stop), _) => format!("; when the runbook had ended it could not be asked: {}", stop.reason),
+        _ => String::new(),
+    };
+    (what, format!("{evidence}{earlier}"))
+}
+
+/// Bounds one step of a fault's life; a time-out is an error, and says nothing about where the fault stands.
+pub(super) async fn in_time<T>(
+    what: &str,
+    id: &str,
+    step: impl Future<Output = Result<T, FaultError>>,
+) -> Result<T, Stop> {
+    within(ONE_STEP_WITHIN, what, id, step).await
+}
+
+async fn within<T>(
+    limit: Duration,
+    what: &str,
+    id: &str,
+    step: impl Future<Output = Result<T, FaultError>>,
+) -> Result<T, Stop> {
+    match tokio::time::timeout(limit, step).await {
+        Ok(done) => Ok(done?),
+        Err(_) => Err(Stop::harness(format!("{what} `{id}` took more than {}", seconds(limit)))),
+    }
+}
+
+/// Brings each fault back that comes over `injected`, until `ending`. A fault that no longer comes back would make a
+/// runbook look good that it should not: that is the harness, and no pass.
+pub(super) async fn recur(
+    stack: &dyn Stack,
+    faults: &[PlannedFault],
+    injected: UnboundedReceiver<(String, Undo)>,
+    ending: &CancellationToken,
+) -> Result<(), Stop> {
+    let finished = async {
+        ending.cancelled().await;
+        tokio::time::sleep(FINISH_WITHIN).await;
+    };
+    let ended = tokio::select! {
+        biased;
+        ended = caught(recur_all(stack, faults, injected, ending)) => ended,
+        () = finished => return Err(Stop::harness(format!(
+            "bringing a fault back took more than {}", seconds(FINISH_WITHIN)
+        ))),
+    };
+    match ended {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err((id, error))) => Err(Stop::harness(format!("`{id}` could not come back as it should: {error}"))),
+        Err(panic) => {
+            Err(Stop::harness(format!("a part of Firedrill panicked while it brought a fault back: {panic}")))
+        }
+    }
+}
+
+async fn recur_all(
+    stack: &dyn Stack,
+    faults: &[PlannedFault],
+    mut injected: UnboundedReceiver<(String, Undo)>,
+    ending: &CancellationToken,
+) -> Result<(), (String, FaultError)> {
+    let mut under_way = FuturesUnordered::new();
+    loop {
+        tokio::select! {
+            Some((id, undo)) = injected.recv() => {
+                let Some(planned) = faults.iter().find(|planned| planned.id == id) else { continue };
+                under_way.push(async move {
+                    recur_one(&planned.fault, &undo, stack, ending).await.map_err(|error| (id, error))
+                });
+            }
+            Some(ended) = under_way.next() => ended?,
+            () = ending.cancelled() => break,
+        }
+    }
+    while let Some(ended) = under_way.next().await {
+        ended?;
+    }
+    Ok(())
+}
+
+/// Injects a fault again, part by part, as soon as each has been ended for `returns`, until `ending`: then it returns, with
+/// nothing under way.
+async fn recur_one(
+    fault: &Fault,
+    undo: &Undo,
+    stack: &dyn Stack,
+    ending: &CancellationToken,
+) -> Result<(), FaultError> {
+    let Some(after) = fault.returns() else { return Ok(()) };
+    let (mut noticed, mut failing) = (Noticed::new(), None);
+    while ending.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_some() {
+        match inject_ended(fault, undo, after, &mut noticed, stack).await {
+            Ok(()) => failing = None,
+            Err(error) if failing.get_or_insert_with(Instant::now).elapsed() > MAY_FAIL_FOR => return Err(error),
+            Err(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Part of a fault that was ended → since when, as the stack says it, and when that was noticed.
+type Noticed = BTreeMap<String, (String, Instant)>;
+
+/// Injects those parts again that have been ended for `after`.
+async fn inject_ended(
+    fault: &Fault,
+    undo: &Undo,
+    after: Duration,
+    noticed: &mut Noticed,
+    stack: &dyn Stack,
+) -> Result<(), FaultError> {
+    let ended = fault.ended(undo, stack).await?;
+    noticed.retain(|id, _| ended.iter().any(|part| part.id == *id));
+    for EndedPart { id, since } in ended {
+        let (start, at) = noticed.entry(id.clone()).or_insert_with(|| (since.clone(), Instant::now()));
+        if *start != since {
+            (*start, *at) = (since, Instant::now());
+        }
+        if at.elapsed() >= after {
+            fault.inject_again(&id, undo, stack).await?;
+            noticed.remove(&id);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::faults::tests::pretend::{Pretend, agents};
+    use crate::faults::tests::read;
+
+    /// Waits until the stack was told to do something, and returns all that it was told.
+    async fn told(stack: &Pretend) -> Vec<String> {
+        loop {
+            let done = stack.done();
+            if !done.is_empty() {
+                return done;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_kill_that_returns_follows_each_start_until_the_container_is_replaced() {
+        let (stack, agents) = (Pretend::with(&[("a", "running")]), agents());
+        let context = FaultContext { id: "f", stack: &stack, agents: Some(&agents), seed: 0 };
+        let fault = read("container_kill: { service: db, signal: TERM, returns: 2s }").expect("a fault");
+        assert_eq!(fault.returns(), Some(Duration::from_secs(2)));
+        let undo = fault.prepare(&context).await.expect("an undo");
+        fault.inject(&undo, &context).await.expect("injected");
+        stack.done();
+        let ending = CancellationToken::new();
+        let runbook = async {
+            for restart in ["first", "second"] {
+                stack.set("a", "running");
+                let started = tokio::time::Instant::now();
+                assert_eq!(told(&stack).await, ["Kill { signal: \"SIGTERM\" } a"]);
+                let after = started.elapsed().as_secs_f64();
+                assert!((2.0..2.5).contains(&after), "{restart}: {after} s");
+            }
+            // Started again before its time is over, it has all of it again.
+            stack.set("a", "running");
+            tokio::time::sleep(Duration::from_millis(1500)).await;
+            stack.containers.lock().expect("a lock")[0].started_at = "later".into();
+            tokio::time::sleep(Duration::from_millis(1500)).await;
+            assert_eq!(stack.done(), Vec::<String>::new());
+            stack.containers.lock().expect("a lock")[0].id = "new".into();
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            assert_eq!(stack.done(), Vec::<String>::new(), "another container is left alone");
+            ending.cancel();
+        };
+        let (kept, ()) = tokio::join!(recur_one(&fault, &undo, &stack, &ending), runbook);
+        kept.expect("nothing failed");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_kill_that_cannot_return_says_so() {
+        let (stack, agents) = (Pretend::with(&[("a", "running")]), agents());
+        let context = FaultContext { id: "f", stack: &stack, agents: Some(&agents), seed: 0 };
+        let fault = read("container_kill: { service: db, returns: 1s }").expect("a fault");
+        let undo = fault.prepare(&context).await.expect("an undo");
+        *stack.refuses.lock().expect("a lock") = true;
+        let error = recur_one(&fault, &undo, &stack, &CancellationToken::new()).await.expect_err("it is refused");
+        assert_eq!(error.to_string(), "kill with SIGKILL of `db` (a): pretend: not in this test");
+
+        let stays_down = read("container_kill: { service: db }").expect("a fault");
+        recur_one(&stays_down, &undo, &stack, &CancellationToken::new()).await.expect("nothing to do");
+    }
+}

@@ -1,0 +1,179 @@
+//! How a fault is undone: data on the ledger, and the one place that carries it out, for the drill that runs and for
+//! whoever comes after it.
+
+use super::command::carry_out;
+use super::{FaultContext, FaultError, GOES_WITH_THE_STACK, by_agent, containers, deploy};
+use crate::stack::{ContainerOp, Damage, FileAnswer, FileAsk, FileDeed, Marks, RELEASE_WITHIN};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// How long one fault may take to be undone, and then to be seen gone.
+pub(super) const UNDO_WITHIN: Duration = Duration::from_secs(15);
+
+/// A container as it was started once: what runs in it ends with that.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StartedContainer {
+    /// Container id.
+    pub id: String,
+    /// When it was started, as the engine says it.
+    pub started_at: String,
+}
+
+/// Everything that undoing a fault needs, in a form that another process can read from the ledger. What an agent
+/// holds is lifted by the agent itself as soon as its channel ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "undo", rename_all = "snake_case")]
+pub enum Undo {
+    /// An agent lifts it.
+    Agent {
+        /// Compose service of the agent (`AgentRole::name`).
+        agent: String,
+        /// Id of the fault.
+        fault: String,
+    },
+    /// An operation on containers, skipped where the state already is as it should be.
+    Containers {
+        /// The service that they belong to.
+        service: String,
+        /// Container ids.
+        containers: Vec<String>,
+        /// What to do to each.
+        op: ContainerOp,
+        /// Container id → when it had been started last when this was planned, as the engine says it: a container that has
+        /// been started since is down for a reason of its own.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        started: BTreeMap<String, String>,
+    },
+    /// A script for `sh` in the first running container of a service; idempotent, as its author promises.
+    Command {
+        /// The service.
+        service: String,
+        /// The script.
+        script: String,
+        /// The container in which the fault is, as it was started then.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        container: Option<StartedContainer>,
+    },
+    /// A release is taken back: the service is recreated as it was planned. Only the drill that runs can do that; when
+    /// it is killed, the stack is removed with it.
+    Release {
+        /// The service.
+        service: String,
+        /// What the release sets, to tell its containers from others. Kept in memory: a fingerprint on disk would let a
+        /// value be guessed, and whoever reads the ledger cannot undo a release.
+        #[serde(skip)]
+        marks: Marks,
+    },
+    /// Nothing undoes it: its stack is thrown away, and it goes with that.
+    Nothing {
+        /// In words, as reports say it.
+        reason: String,
+        /// How it is known again, when it is a damage to a file.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        damage: Option<Damage>,
+        /// The container in which the fault is, as it was started then, where it is in one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        container: Option<StartedContainer>,
+    },
+    /// The containers of a process are removed.
+    Process {
+        /// Its name as a service.
+        name: String,
+    },
+    /// A file is repaired where the damage still is.
+    File {
+        /// The service on whose volumes it is.
+        service: String,
+        /// Its path there.
+        path: String,
+        /// The damage, and what there was before.
+        damage: Damage,
+    },
+}
+
+/// What undoing a fault came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Undone {
+    /// It was undone.
+    Done {
+        /// What was done, in words.
+        what: Vec<String>,
+        /// What was seen or written meanwhile.
+        output: String,
+    },
+    /// There was nothing left to undo.
+    AlreadyGone,
+    /// Only the drill itself can, while it runs; why.
+    OnlyTheDrill(String),
+}
+
+impl Undo {
+    /// Of what the scenario says that it is irreversible: that nothing undoes it.
+    pub(crate) fn nothing() -> Undo {
+        Undo::Nothing { reason: GOES_WITH_THE_STACK.into(), damage: None, container: None }
+    }
+
+    /// Why nothing undoes it, when nothing does.
+    pub fn irreversible(&self) -> Option<&str> {
+        match self {
+            Undo::Nothing { reason, .. } => Some(reason),
+            _ => None,
+        }
+    }
+
+    /// How long `execute` may take, and how long the fault may then be seen still.
+    pub fn within(&self) -> Duration {
+        match self {
+            Undo::Release { .. } => RELEASE_WITHIN,
+            _ => UNDO_WITHIN,
+        }
+    }
+
+    /// Undoes the fault; idempotent. From another process than the drill's, which has no agents, as far as that can be done
+    /// there.
+    ///
+    /// # Errors
+    /// Why it may still be in place.
+    pub async fn execute(&self, context: &FaultContext<'_>) -> Result<Undone, FaultError> {
+        let (id, stack) = (context.id, context.stack);
+        let done = |what: Vec<String>| Undone::Done { what, output: String::new() };
+        match self {
+            // What agents held they have lifted by themselves when their channels ended.
+            Undo::Agent { .. } if context.agents.is_none() => Ok(Undone::AlreadyGone),
+            Undo::Agent { agent, fault } => {
+                by_agent::lift(context, agent, fault).await?;
+                Ok(done(vec![format!("{agent} lifted {fault}")]))
+            }
+            Undo::Containers { service, containers, op, .. } => {
+                containers::restore(service, containers, op, stack).await
+            }
+            Undo::Command { service, script, .. } => {
+                let executed = carry_out("undo", service, script, stack).await?;
+                Ok(Undone::Done {
+                    what: vec![format!("undid {id} in {}", executed.container)],
+                    output: executed.output,
+                })
+            }
+            Undo::Release { service, marks } if marks.is_empty() => Ok(Undone::OnlyTheDrill(format!(
+                "`{service}`: the release may still be in place: only the drill knew how the service was planned"
+            ))),
+            Undo::Release { service, marks } => deploy::take_back(service, marks, stack).await,
+            Undo::Nothing { .. } => Ok(Undone::AlreadyGone),
+            Undo::Process { name } => {
+                let removed = stack.remove_process(name).await;
+                let removed =
+                    removed.map_err(|error| FaultError::new(format!("remove the process `{name}`"), error))?;
+                Ok(done(removed.iter().map(|name| format!("removed {name}")).collect()))
+            }
+            Undo::File { service, path, damage } => {
+                let failed = |cause: String| FaultError::new(format!("repair `{path}` of `{service}`"), cause);
+                let ask = FileAsk { path: path.clone(), what: FileDeed::Repair(damage.clone()) };
+                match stack.files(service, &ask).await.map_err(|error| failed(error.to_string()))? {
+                    FileAnswer::Done(how) => Ok(done(vec![format!("undid {id}: {how}")])),
+                    other => Err(failed(format!("nobody can say what became of the file: {other:?}"))),
+                }
+            }
+        }
+    }
+}
