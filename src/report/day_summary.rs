@@ -5,7 +5,7 @@ use super::paint::Paint;
 use super::text::{column, cut, right, wrap};
 use crate::output::one_line;
 use crate::record::{Attempt, Cause, Day, DayDrill, DayPlan, DrillStatus, Outcome};
-use crate::view::Mark;
+use crate::view::StatusSymbol;
 use crate::view::format::{declared, seconds};
 use crate::view::words::{counted, many};
 use crate::view::{Drills, Entry};
@@ -93,12 +93,12 @@ fn section(lines: &mut Vec<String>, paint: Paint, name: &str, text: &str) {
 fn headline(day: &Day, paint: Paint) -> String {
     let worst = day.drills.iter().map(DayDrill::status).max();
     let (mark, word) = match worst {
-        _ if !day.ended => (Mark::Warn, "NOT ENDED".to_string()),
-        None => (Mark::Good, "NOTHING TO DO".to_string()),
-        Some(DrillStatus::Passed) => (Mark::Good, "PASSED".to_string()),
-        Some(DrillStatus::Flaky) => (Mark::Warn, "FLAKY".to_string()),
-        Some(DrillStatus::Failed) => (Mark::Bad, "FAILED".to_string()),
-        Some(status) => (Mark::Warn, status.name().to_uppercase()),
+        _ if !day.ended => (StatusSymbol::Warn, "NOT ENDED".to_string()),
+        None => (StatusSymbol::Good, "NOTHING TO DO".to_string()),
+        Some(DrillStatus::Passed) => (StatusSymbol::Good, "PASSED".to_string()),
+        Some(DrillStatus::Flaky) => (StatusSymbol::Warn, "FLAKY".to_string()),
+        Some(DrillStatus::Failed) => (StatusSymbol::Bad, "FAILED".to_string()),
+        Some(status) => (StatusSymbol::Warn, status.name().to_uppercase()),
     };
     let name = cut(&named(&day.plan), WIDTH.saturating_sub(20));
     format!("{}  {}", paint.headline(mark, &format!("{} {word}", mark.sign())), paint.bold(&name))

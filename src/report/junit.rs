@@ -336,7 +336,7 @@ fn properties(record: &Record) -> Vec<(&'static str, String)> {
         "fault" => "fault_still_active",
         other => other,
     };
-    all.extend(words::recovery(record).into_iter().map(|(name, _, text)| (named(name), text)));
+    all.extend(words::recovery(record).into_iter().map(|row| (named(row.name), row.text)));
     restore_properties(record, &mut all);
     all
 }

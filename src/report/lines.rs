@@ -7,7 +7,7 @@ use crate::output::{one_line, terminal_lines};
 use crate::record::{
     Announcement, Check, CheckOutcome, Event, FaultEvent, Location, Phase, Stamped, StepStatus, Verdict,
 };
-use crate::view::Mark;
+use crate::view::StatusSymbol;
 use crate::view::format::{declared, percent, requests, seconds};
 use crate::view::words::{self, placed};
 use std::collections::VecDeque;
@@ -106,7 +106,7 @@ impl Lines {
         }
         let said = self.say(&stamped.event);
         let every = self.verbosity == Verbosity::Debug && said.is_empty();
-        let said = if every { vec![(Mark::Plain, debug(&stamped.event))] } else { said };
+        let said = if every { vec![(StatusSymbol::Plain, debug(&stamped.event))] } else { said };
         if let Event::Announced(plan) = &stamped.event {
             self.plan = Some(plan.clone());
         }
@@ -116,7 +116,7 @@ impl Lines {
         said.into_iter().map(|(mark, text)| self.line(stamped, mark, &text, width)).collect()
     }
 
-    fn line(&self, stamped: &Stamped, mark: Mark, text: &str, width: Option<usize>) -> String {
+    fn line(&self, stamped: &Stamped, mark: StatusSymbol, text: &str, width: Option<usize>) -> String {
         let at = format!("{:>8.2}s", stamped.at_us.0 as f64 / 1e6);
         let word = format!("{:<8}", self.phase.map_or("", Phase::name));
         let label = self.label.as_ref().map(|l| format!("{l}  ")).unwrap_or_default();
@@ -130,7 +130,8 @@ impl Lines {
             Some(room) if verbatim => fold(text, room),
             Some(room) => wrap(text, room),
         };
-        let paint = |piece: &String| if mark == Mark::Bad { self.paint.marked(mark, piece) } else { piece.clone() };
+        let paint =
+            |piece: &String| if mark == StatusSymbol::Bad { self.paint.marked(mark, piece) } else { piece.clone() };
         let pieces: Vec<String> = pieces.iter().map(paint).collect();
         let text = pieces.join(&format!("\n{}", " ".repeat(indent)));
         let line = format!("{label}{} {} {sign} {text}", self.paint.dim(&at), self.paint.bold(&word));
@@ -150,27 +151,29 @@ impl Lines {
     }
 
     /// What an event is worth saying; texts are clean.
-    fn say(&mut self, event: &Event) -> Vec<(Mark, String)> {
-        let one = |mark: Mark, text: String| vec![(mark, one_line(&text))];
-        let verbose = |on: bool, text: String| if on { one(Mark::Plain, text) } else { Vec::new() };
+    fn say(&mut self, event: &Event) -> Vec<(StatusSymbol, String)> {
+        let one = |mark: StatusSymbol, text: String| vec![(mark, one_line(&text))];
+        let verbose = |on: bool, text: String| if on { one(StatusSymbol::Plain, text) } else { Vec::new() };
         let v = self.verbose();
         match event {
             Event::Announced(plan) => {
                 let severity = plan.severity.as_ref().map(|s| format!(" ({s})")).unwrap_or_default();
                 let control = if plan.control { ", without its runbook (control)" } else { "" };
-                one(Mark::Plain, format!("{}: {}{severity}{control}", plan.scenario, plan.title))
+                one(StatusSymbol::Plain, format!("{}: {}{severity}{control}", plan.scenario, plan.title))
             }
-            Event::PhaseStarted { phase } => self.begins(*phase).map(|t| one(Mark::Plain, t)).unwrap_or_default(),
+            Event::PhaseStarted { phase } => {
+                self.begins(*phase).map(|t| one(StatusSymbol::Plain, t)).unwrap_or_default()
+            }
             Event::PhaseEnded { phase } => verbose(v, format!("{} ends", phase.name())),
             Event::StackUp { localhost, .. } if self.alone() => {
                 let took = std::mem::take(&mut self.compose).join(", ");
                 let leads = localhost.iter().map(|(port, service)| format!("; localhost:{port} is {service}"));
-                one(Mark::Good, format!("the toolbox is up: {took}{}", leads.collect::<String>()))
+                one(StatusSymbol::Good, format!("the toolbox is up: {took}{}", leads.collect::<String>()))
             }
             Event::StackUp { project, .. } => {
                 let took = std::mem::take(&mut self.compose).join(", ");
                 let project = if v { format!(" as {project}") } else { String::new() };
-                one(Mark::Good, format!("the stack is up and healthy{project}: {took}"))
+                one(StatusSymbol::Good, format!("the stack is up and healthy{project}: {took}"))
             }
             Event::ComposeTook { what, took_us } => {
                 self.compose.push(format!("{what} {}", seconds(*took_us)));
@@ -180,7 +183,7 @@ impl Lines {
                 verbose(v, format!("waited {} for {what}", seconds(*took_us)))
             }
             Event::Waited { what, took_us, met: false, .. } => {
-                one(Mark::Warn, format!("waited {} in vain for {what}", seconds(*took_us)))
+                one(StatusSymbol::Warn, format!("waited {} in vain for {what}", seconds(*took_us)))
             }
             Event::ClockOffset { agent, offset_us, rtt_us } => {
                 let known = *rtt_us as f64 / 2000.0;
@@ -188,9 +191,10 @@ impl Lines {
             }
             Event::Slice(_) => Vec::new(),
             Event::Late { count: 0, .. } | Event::Disturbed { .. } | Event::Machine(_) | Event::Usage(_) => Vec::new(),
-            Event::Late { load, worst_us, count } => {
-                one(Mark::Warn, format!("{} of {load} sent late, by up to {}", requests(*count), seconds(*worst_us)))
-            }
+            Event::Late { load, worst_us, count } => one(
+                StatusSymbol::Warn,
+                format!("{} of {load} sent late, by up to {}", requests(*count), seconds(*worst_us)),
+            ),
             Event::Condition { when, value, holds } => {
                 let value = value.map(|value| format!(" (value {value})")).unwrap_or_default();
                 let holds = if *holds { "holds" } else { "does not hold" };
@@ -198,7 +202,7 @@ impl Lines {
             }
             Event::Fault { fault, what, detail } => one(words::station(*what).0, self.fault(fault, *what, detail)),
             Event::UndoOutput { fault, text, failed } if v || *failed => {
-                let mut said = one(Mark::Plain, format!("the undo of {fault} wrote:"));
+                let mut said = one(StatusSymbol::Plain, format!("the undo of {fault} wrote:"));
                 let lines = terminal_lines(text);
                 let from = if v { 0 } else { lines.len().saturating_sub(OUTPUT_LINES) };
                 said.extend(lines.into_iter().skip(from).map(output));
@@ -216,16 +220,18 @@ impl Lines {
             }
             Event::HoldRequired(hold) => {
                 let text = format!("a recovery counts once every SLI has held for {}", words::hold_required(hold));
-                if hold.required_us > hold.configured_us { one(Mark::Plain, text) } else { verbose(v, text) }
+                if hold.required_us > hold.configured_us { one(StatusSymbol::Plain, text) } else { verbose(v, text) }
             }
-            Event::Relapsed { .. } => one(Mark::Bad, "users lost the service again".into()),
+            Event::Relapsed { .. } => one(StatusSymbol::Bad, "users lost the service again".into()),
             Event::Invariant(answer) => {
                 let text = format!("{} {}: {}", answer.name, answer.time.in_words(), answer.evidence);
-                if answer.held { verbose(v, text) } else { one(Mark::Bad, text) }
+                if answer.held { verbose(v, text) } else { one(StatusSymbol::Bad, text) }
             }
             Event::MitigationStarted => verbose(v, "the mitigation starts".into()),
             Event::MitigationEnded => verbose(v, "the mitigation ends".into()),
-            Event::StepStarted { step } => self.step_starts(step).map(|t| one(Mark::Plain, t)).unwrap_or_default(),
+            Event::StepStarted { step } => {
+                self.step_starts(step).map(|t| one(StatusSymbol::Plain, t)).unwrap_or_default()
+            }
             Event::CommandStarted { text, background: true, .. } => command_lines(text, v, "  (in the background)"),
             Event::CommandStarted { step, command, text, attempt, .. } => {
                 self.running = Some((step.clone(), *command));
@@ -247,7 +253,7 @@ impl Lines {
             Event::CommandEnded { exit, took_us, timed_out, .. } => self.command_ends(*exit, *took_us, *timed_out),
             Event::Expected { what, met: true, evidence, .. } => verbose(v, format!("as expected: {what}: {evidence}")),
             Event::Expected { what, met: false, evidence, attempt, .. } => match v || *attempt == 1 {
-                true => one(Mark::Warn, format!("not as expected: {what}: {evidence}")),
+                true => one(StatusSymbol::Warn, format!("not as expected: {what}: {evidence}")),
                 false => Vec::new(),
             },
             Event::StepEnded { step, status, reason, at } => {
@@ -257,28 +263,29 @@ impl Lines {
             Event::Written { .. } => Vec::new(),
             Event::BackupSeen { facts } => {
                 let facts: Vec<String> = facts.iter().map(|(key, value)| format!("{key} {value}")).collect();
-                one(Mark::Plain, format!("the backup: {}", facts.join(", ")))
+                one(StatusSymbol::Plain, format!("the backup: {}", facts.join(", ")))
             }
             Event::ContentNoted { name, text } => verbose(v, format!("{name} before the fault: {text}")),
             Event::Probed { level, name, held, evidence } => {
-                one(if *held { Mark::Good } else { Mark::Bad }, format!("{level} {name}: {evidence}"))
+                one(if *held { StatusSymbol::Good } else { StatusSymbol::Bad }, format!("{level} {name}: {evidence}"))
             }
-            Event::ReadBack { survivors, evidence, .. } => {
-                one(if survivors.is_some() { Mark::Good } else { Mark::Bad }, format!("read back: {evidence}"))
-            }
+            Event::ReadBack { survivors, evidence, .. } => one(
+                if survivors.is_some() { StatusSymbol::Good } else { StatusSymbol::Bad },
+                format!("read back: {evidence}"),
+            ),
             Event::CheckEnded { check, outcome, .. } => checked(check, outcome),
-            Event::Note { text } => one(Mark::Plain, text.clone()),
+            Event::Note { text } => one(StatusSymbol::Plain, text.clone()),
             // The step has said it, and there is no verdict.
             Event::Judged { verdict, .. } if self.alone() && !verdict.is_harness() && !v => Vec::new(),
             Event::Judged { verdict, reason, at } => {
-                let mark = if *verdict == Verdict::Passed { Mark::Good } else { Mark::Bad };
+                let mark = if *verdict == Verdict::Passed { StatusSymbol::Good } else { StatusSymbol::Bad };
                 one(mark, format!("verdict {verdict}: {}", placed(at.as_ref(), reason)))
             }
             Event::Ended { left, kept } => {
                 let mut said: Vec<_> =
-                    left.iter().map(|left| (Mark::Bad, one_line(&format!("left behind: {left}")))).collect();
+                    left.iter().map(|left| (StatusSymbol::Bad, one_line(&format!("left behind: {left}")))).collect();
                 if *kept {
-                    said.push((Mark::Warn, "the stack was kept, as asked for".into()));
+                    said.push((StatusSymbol::Warn, "the stack was kept, as asked for".into()));
                 }
                 said
             }
@@ -337,7 +344,7 @@ impl Lines {
         Some(format!("step {number} of {of}: {} ({}, {}{replaced})", step.title, step.phase, step.at))
     }
 
-    fn command_starts(&mut self, text: &str, attempt: u32) -> Vec<(Mark, String)> {
+    fn command_starts(&mut self, text: &str, attempt: u32) -> Vec<(StatusSymbol, String)> {
         self.tail = Tail::default();
         self.attempt = attempt;
         if attempt > 1 && !self.verbose() {
@@ -347,7 +354,7 @@ impl Lines {
         command_lines(text, self.verbose(), &again)
     }
 
-    fn command_ends(&mut self, exit: i32, took_us: u64, timed_out: bool) -> Vec<(Mark, String)> {
+    fn command_ends(&mut self, exit: i32, took_us: u64, timed_out: bool) -> Vec<(StatusSymbol, String)> {
         let mut said = Vec::new();
         let rest = self.tail.finish();
         if self.verbose() {
@@ -364,7 +371,7 @@ impl Lines {
             said.extend(self.tail.last(OUTPUT_LINES).into_iter().map(output));
         }
         let how = if timed_out { words::TIMED_OUT.to_string() } else { words::exit(exit) };
-        said.push((Mark::Warn, format!("{how} after {}", seconds(took_us))));
+        said.push((StatusSymbol::Warn, format!("{how} after {}", seconds(took_us))));
         said
     }
 
@@ -374,18 +381,18 @@ impl Lines {
         status: StepStatus,
         reason: Option<&str>,
         at: Option<&Location>,
-    ) -> Vec<(Mark, String)> {
+    ) -> Vec<(StatusSymbol, String)> {
         let reason = reason.map(|reason| format!(": {}", placed(at, reason))).unwrap_or_default();
         let said = match status {
-            StepStatus::Passed => (Mark::Good, format!("step passed{reason}")),
-            StepStatus::Warned => (Mark::Warn, format!("step passed with a warning{reason}")),
-            StepStatus::Failed => (Mark::Bad, format!("step failed{reason}")),
-            StepStatus::Blocked => (Mark::Bad, format!("step blocked, nothing of it ran{reason}")),
+            StepStatus::Passed => (StatusSymbol::Good, format!("step passed{reason}")),
+            StepStatus::Warned => (StatusSymbol::Warn, format!("step passed with a warning{reason}")),
+            StepStatus::Failed => (StatusSymbol::Bad, format!("step failed{reason}")),
+            StepStatus::Blocked => (StatusSymbol::Bad, format!("step blocked, nothing of it ran{reason}")),
             // It never started, so its name is said here.
             StepStatus::Skipped => {
                 let info = self.plan.as_ref().and_then(|p| p.steps.iter().find(|s| s.id == id));
                 let why = reason.strip_prefix(": ").map(|why| format!(" ({why})")).unwrap_or_default();
-                (Mark::Skip, format!("step skipped: {}{why}", info.map_or(id, |s| s.title.as_str())))
+                (StatusSymbol::Skip, format!("step skipped: {}{why}", info.map_or(id, |s| s.title.as_str())))
             }
         };
         vec![(said.0, one_line(&said.1))]
@@ -393,7 +400,7 @@ impl Lines {
 }
 
 /// A command as a terminal shows it, with a word behind its last line.
-fn command_lines(text: &str, all: bool, behind: &str) -> Vec<(Mark, String)> {
+fn command_lines(text: &str, all: bool, behind: &str) -> Vec<(StatusSymbol, String)> {
     let lines = terminal_lines(text);
     let sign = |i| if i == 0 { "$" } else { ">" };
     let shown = if all || lines.len() <= COMMAND_LINES { lines.len() } else { COMMAND_LINES - 1 };
@@ -401,10 +408,10 @@ fn command_lines(text: &str, all: bool, behind: &str) -> Vec<(Mark, String)> {
         .iter()
         .take(shown)
         .enumerate()
-        .map(|(i, line)| (Mark::Plain, format!("{VERBATIM}{} {line}", sign(i))))
+        .map(|(i, line)| (StatusSymbol::Plain, format!("{VERBATIM}{} {line}", sign(i))))
         .collect();
     if shown < lines.len() {
-        said.push((Mark::Plain, format!("{VERBATIM}… {} more lines", lines.len() - shown)));
+        said.push((StatusSymbol::Plain, format!("{VERBATIM}… {} more lines", lines.len() - shown)));
     }
     if let Some((_, last)) = said.last_mut() {
         last.push_str(behind);
@@ -412,23 +419,23 @@ fn command_lines(text: &str, all: bool, behind: &str) -> Vec<(Mark, String)> {
     said
 }
 
-fn output(line: String) -> (Mark, String) {
-    (Mark::Plain, format!("{VERBATIM}│ {line}"))
+fn output(line: String) -> (StatusSymbol, String) {
+    (StatusSymbol::Plain, format!("{VERBATIM}│ {line}"))
 }
 
 /// What a check is worth saying: what its own events have told already is not told again.
-fn checked(check: &Check, outcome: &CheckOutcome) -> Vec<(Mark, String)> {
+fn checked(check: &Check, outcome: &CheckOutcome) -> Vec<(StatusSymbol, String)> {
     let told = matches!(check, Check::Step { .. } | Check::Injection { .. });
     let name = words::check(check);
     let said = match outcome {
         CheckOutcome::Passed { .. } | CheckOutcome::Skipped { .. } if told => return Vec::new(),
         CheckOutcome::Failed { .. } if matches!(check, Check::Step { .. }) => return Vec::new(),
-        CheckOutcome::Passed { evidence } => (Mark::Good, format!("{name}: {evidence}")),
-        CheckOutcome::Failed { reason, at } => (Mark::Bad, format!("{name}: {}", placed(at.as_ref(), reason))),
+        CheckOutcome::Passed { evidence } => (StatusSymbol::Good, format!("{name}: {evidence}")),
+        CheckOutcome::Failed { reason, at } => (StatusSymbol::Bad, format!("{name}: {}", placed(at.as_ref(), reason))),
         CheckOutcome::Error { reason, at } => {
-            (Mark::Bad, format!("{name} could not be told: {}", placed(at.as_ref(), reason)))
+            (StatusSymbol::Bad, format!("{name} could not be told: {}", placed(at.as_ref(), reason)))
         }
-        CheckOutcome::Skipped { reason } => (Mark::Skip, format!("{name} skipped: {reason}")),
+        CheckOutcome::Skipped { reason } => (StatusSymbol::Skip, format!("{name} skipped: {reason}")),
     };
     vec![(said.0, one_line(&said.1))]
 }

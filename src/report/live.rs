@@ -6,7 +6,7 @@ use super::paint::Paint;
 use super::text::{column, cut, right};
 use crate::output::one_line;
 use crate::record::{Announcement, Counts, DrillTime, Event, FaultEvent, Phase, Slice, Stamped};
-use crate::view::Mark;
+use crate::view::StatusSymbol;
 use crate::view::format::{percent, seconds};
 use crate::view::words;
 use std::collections::{BTreeMap, VecDeque};
@@ -131,11 +131,11 @@ impl View {
             let name = column(&one_line(&sli.name), width);
             let objective = percent(sli.objective);
             let Some(ratio) = counts.ratio() else {
-                let mark = paint.marked(Mark::Warn, "?");
+                let mark = paint.marked(StatusSymbol::Warn, "?");
                 return format!("  {mark} {name} no data  (objective {objective})");
             };
-            let mark = if counts.meets(sli.objective) { Mark::Good } else { Mark::Bad };
-            let word = if mark == Mark::Good { "meets" } else { "misses" };
+            let mark = if counts.meets(sli.objective) { StatusSymbol::Good } else { StatusSymbol::Bad };
+            let word = if mark == StatusSymbol::Good { "meets" } else { "misses" };
             let now = paint.marked(mark, &format!("{} {name} {}", mark.sign(), right(&percent(ratio), 7)));
             let word = column(&format!("{word} {objective}"), 13);
             format!("  {now}  {word}  last second: {} of {} good", counts.good, counts.valid)
@@ -147,7 +147,7 @@ impl View {
         let line = |(id, (what, since)): (&String, &(FaultEvent, DrillTime))| {
             let (mark, word) = match what {
                 // While the drill goes on, a fault in place is what to look at.
-                FaultEvent::Confirmed => (Mark::Warn, words::station(*what).1),
+                FaultEvent::Confirmed => (StatusSymbol::Warn, words::station(*what).1),
                 what => words::station(*what),
             };
             let since = seconds(now.0.saturating_sub(since.0));
@@ -159,7 +159,7 @@ impl View {
     fn alert_line(&self, paint: Paint) -> Option<String> {
         let when = one_line(self.plan.as_ref()?.detect.as_deref()?);
         let (holds, value) = self.alert?;
-        let (mark, word) = if holds { (Mark::Warn, "holds") } else { (Mark::Plain, "does not hold") };
+        let (mark, word) = if holds { (StatusSymbol::Warn, "holds") } else { (StatusSymbol::Plain, "does not hold") };
         let value = value.map(|value| format!(" (value {value})")).unwrap_or_default();
         Some(format!("  {} alert {when}: {word}{value}", paint.marked(mark, mark.sign())))
     }

@@ -100,8 +100,8 @@ fn recoveries(entries: &[Entry<'_>], text: &mut String) {
     let row = |(name, record): (String, &Record)| {
         let all = words::recovery(record);
         let of = |wanted: &[&str]| {
-            let told = all.iter().filter(|(name, ..)| wanted.contains(name));
-            let told: Vec<String> = told.map(|(_, mark, text)| format!("{} {text}", mark.sign())).collect();
+            let told = all.iter().filter(|row| wanted.contains(&row.name));
+            let told: Vec<String> = told.map(signed).collect();
             if told.is_empty() { "–".to_string() } else { prose(&shortened(&told.join("; "))) }
         };
         let cells = [code(&shortened(&name)), of(&["time"]), of(&["hold", "fault"]), of(&["invariant"])];
@@ -116,6 +116,11 @@ fn recoveries(entries: &[Entry<'_>], text: &mut String) {
     push_rows(&rows, "recoveries", text);
 }
 
+/// Its sign and its text.
+fn signed(row: &Row) -> String {
+    row.came.map_or_else(|| row.text.clone(), |symbol| format!("{} {}", symbol.sign(), row.text))
+}
+
 /// What DR drills measured, a line for each.
 fn restores(entries: &[Entry<'_>], text: &mut String) {
     let mut rows = Vec::new();
@@ -123,8 +128,7 @@ fn restores(entries: &[Entry<'_>], text: &mut String) {
         let all = restore::rows(record);
         let of = |name: &str| {
             let row = all.iter().find(|row| row.name == name);
-            let sign = |row: &Row| row.came.map(|mark| format!("{} ", mark.sign())).unwrap_or_default();
-            row.map_or("–".to_string(), |row| prose(&shortened(&format!("{}{}", sign(row), row.text))))
+            row.map_or("–".to_string(), |row| prose(&shortened(&signed(row))))
         };
         if all.is_empty() {
             continue;

@@ -3,7 +3,7 @@
 
 pub use crate::view::clock;
 pub use crate::view::format::seconds;
-pub use crate::view::{Drills, Mark, many};
+pub use crate::view::{Drills, StatusSymbol, many};
 
 mod annotations;
 mod console;
@@ -12,6 +12,7 @@ mod day_summary;
 mod dr;
 mod escape;
 mod events_json;
+mod filters;
 mod html;
 mod json;
 mod json_day;

@@ -4,7 +4,7 @@
 use super::paint::Paint;
 use super::text::{column, right, wrap};
 use crate::output::one_line;
-use crate::view::Mark;
+use crate::view::StatusSymbol;
 use crate::view::advice::what_to_do;
 use crate::view::format::seconds;
 use crate::view::{Drills, Entry, words};
@@ -50,9 +50,11 @@ fn row(entry: &Entry<'_>, paint: Paint, lines: &mut Vec<String>) {
 }
 
 /// The mark of all drills together: passes, one of them beside a fault that was still active, are worth a look.
-fn mark(drills: &Drills) -> Mark {
+fn mark(drills: &Drills) -> StatusSymbol {
     match words::outcome(drills.outcome()) {
-        Mark::Good if drills.entries().iter().any(|entry| entry.mark() == Mark::Warn) => Mark::Warn,
+        StatusSymbol::Good if drills.entries().iter().any(|entry| entry.mark() == StatusSymbol::Warn) => {
+            StatusSymbol::Warn
+        }
         mark => mark,
     }
 }

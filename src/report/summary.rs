@@ -5,7 +5,7 @@ use super::paint::Paint;
 use super::text::{column, cut, right, wrap};
 use crate::output::{one_line, terminal_lines};
 use crate::record::{Breakdown, Counts, Figures, Phase, Record, StepInfo, StepRecord, StepStatus, Verdict, WaitRecord};
-use crate::view::Mark;
+use crate::view::StatusSymbol;
 use crate::view::format::{declared, percent, requests, seconds};
 use crate::view::restore;
 use crate::view::words::{self, ending, placed};
@@ -217,13 +217,13 @@ impl Page {
         if !rows.is_empty() {
             self.section("recovery", "");
         }
-        for (name, mark, text) in rows {
-            self.row(name, Some(mark), &text);
+        for row in rows {
+            self.row(row.name, row.came, &row.text);
         }
     }
 
     /// A name, a mark and a text that may need several lines.
-    fn row(&mut self, name: &str, mark: Option<Mark>, text: &str) {
+    fn row(&mut self, name: &str, mark: Option<StatusSymbol>, text: &str) {
         let sign = mark.map_or(" ".to_string(), |mark| self.paint.marked(mark, mark.sign()));
         let mut lead = format!("    {sign} {} ", column(name, 17));
         for line in wrap(&one_line(text), WIDTH - 24) {
@@ -316,7 +316,7 @@ impl Page {
         }
         self.section("worth a look", "");
         for text in all {
-            let mut indent = format!("    {} ", self.paint.marked(Mark::Warn, Mark::Warn.sign()));
+            let mut indent = format!("    {} ", self.paint.marked(StatusSymbol::Warn, StatusSymbol::Warn.sign()));
             for line in wrap(&one_line(&text), WIDTH - 6) {
                 self.line(&format!("{indent}{line}"));
                 indent = " ".repeat(6);
@@ -342,13 +342,13 @@ fn wrap_list(items: &[String], width: usize) -> Vec<String> {
 }
 
 /// The mark and the words at the top.
-fn headline(record: &Record) -> (Mark, String) {
+fn headline(record: &Record) -> (StatusSymbol, String) {
     if record.plan.as_ref().is_some_and(|plan| plan.alone) && record.ended {
         // No drill, no verdict: nothing was broken, so nothing has passed.
         return match record.judged_us {
-            None if record.left.is_empty() => (Mark::Good, "FOLLOWED".into()),
-            None => (Mark::Bad, "LEFT SOMETHING BEHIND".into()),
-            Some(_) => (Mark::Bad, record.verdict.name().replace('_', " ").to_uppercase()),
+            None if record.left.is_empty() => (StatusSymbol::Good, "FOLLOWED".into()),
+            None => (StatusSymbol::Bad, "LEFT SOMETHING BEHIND".into()),
+            Some(_) => (StatusSymbol::Bad, record.verdict.name().replace('_', " ").to_uppercase()),
         };
     }
     let (mark, word, detail) = words::headline(record);

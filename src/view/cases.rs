@@ -2,6 +2,7 @@
 
 use super::format::percent;
 use super::restore::{self, Rung, other_level};
+use super::symbol::StatusSymbol;
 use super::words::{self, counts, ending, placed};
 use crate::record::{
     Check, CheckOutcome, CommandRecord, Counts, Location, Outcome, Record, ReplacedInfo, StepRecord, StepStatus,
@@ -43,6 +44,18 @@ pub enum CaseResult {
         /// Why.
         message: String,
     },
+}
+
+impl Case {
+    /// How it came out, the same in a word, and what was seen.
+    pub fn came(&self) -> (StatusSymbol, &'static str, &str) {
+        match &self.result {
+            CaseResult::Passed => (StatusSymbol::Good, "passed", self.text.lines().next().unwrap_or_default()),
+            CaseResult::Failed { message } => (StatusSymbol::Bad, "failed", message),
+            CaseResult::Error { message } => (StatusSymbol::Warn, "harness error", message),
+            CaseResult::Skipped { message } => (StatusSymbol::Skip, "not decided", message),
+        }
+    }
 }
 
 /// The test cases of a drill.

@@ -4,7 +4,7 @@
 use super::{Action, Standard};
 use super::{CoverageFacts, EvidenceSummary, Finding, Header, Quarter, Risk, Told};
 use crate::record::{Counts, DataFigures, Executed, InvariantRecord, RestoreLevel, StepStatus, Verdict};
-use crate::view::Mark;
+use crate::view::StatusSymbol;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -189,7 +189,7 @@ pub struct HoldRow {
     pub text: String,
     /// How that came out.
     #[serde(skip)]
-    pub mark: Mark,
+    pub mark: StatusSymbol,
 }
 
 /// An invariant and its answers.

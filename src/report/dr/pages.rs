@@ -8,11 +8,10 @@ use super::{
     ServiceFacts, Signature, SliRow, StepRow, Totals, Trend, TrendQuarter, verdict,
 };
 use crate::record::{Counts, InvariantTime, Numbers, RestoreLevel, StepStatus};
-use crate::report::escape::html_prose;
 use crate::report::markdown;
 use crate::view::format::{bytes, declared, percent, seconds};
 use crate::view::words::{self, counts, many};
-use crate::view::{Mark, format};
+use crate::view::{StatusSymbol, format};
 use askama::Template;
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
@@ -181,15 +180,10 @@ mod filters {
     // The macro puts braces around the body once more.
     #![allow(unused_braces)]
 
-    use super::{Cell, Tone, html_prose, markdown};
+    use super::{Cell, Tone, markdown};
+    pub use crate::report::filters::*;
     use askama::filters::Safe;
     use askama::{Result, Values, filter_fn};
-
-    /// A sentence in which code stands between backticks, as HTML.
-    #[filter_fn]
-    pub fn prose(text: impl std::fmt::Display, _: &dyn Values) -> Result<Safe<String>> {
-        Ok(Safe(html_prose(&text.to_string())))
-    }
 
     /// A cell as Markdown.
     #[filter_fn]
@@ -583,7 +577,7 @@ fn objectives(drill: &DrillReport) -> [Row; 2] {
 /// How long the recovery was held and why so long.
 fn hold(drill: &DrillReport) -> Said {
     match &drill.hold {
-        Some(hold) if hold.mark == Mark::Bad => (Tone::Bad, format!("Hold: {}.", hold.text)),
+        Some(hold) if hold.mark == StatusSymbol::Bad => (Tone::Bad, format!("Hold: {}.", hold.text)),
         Some(hold) => (Tone::Plain, format!("Hold: {}.", hold.text)),
         None if drill.times.to_recover_us.is_some() => {
             (Tone::Plain, "Hold: the record does not say how long was required.".into())
@@ -665,10 +659,10 @@ fn step(step: &StepRow) -> Row {
     let (mark, word) = words::step(step.status.map(Some));
     let word = if step.manual && step.status == Some(StepStatus::Passed) { "done by a person" } else { word };
     let tone = match mark {
-        Mark::Good => Tone::Good,
-        Mark::Bad => Tone::Bad,
-        Mark::Warn | Mark::Skip => Tone::Warn,
-        Mark::Plain => Tone::Plain,
+        StatusSymbol::Good => Tone::Good,
+        StatusSymbol::Bad => Tone::Bad,
+        StatusSymbol::Warn | StatusSymbol::Skip => Tone::Warn,
+        StatusSymbol::Plain => Tone::Plain,
     };
     let replaced = step.replaced_by.as_ref().map(|by| format!("deviated: replaced by `{by}`"));
     vec![

@@ -474,6 +474,13 @@ fn range(values: &[Option<f64>], unit: &str) -> String {
     }
 }
 
+/// Seconds from zero, in microseconds: `+1.5 s`, `−3.0 s`.
+pub fn clock(at: DrillTime, zero: u64) -> String {
+    let us = i128::from(at.0) - i128::from(zero);
+    let sign = if us < 0 { "−" } else { "+" };
+    format!("{sign}{:.1} s", us.unsigned_abs() as f64 / 1e6)
+}
+
 /// The curves of a drill, down-sampled: a stretch of drill time cut into equal parts, as many as the report has room for, each
 /// of them exact sums over the time that it stands for.
 #[derive(Debug, Clone, Copy)]
@@ -520,11 +527,32 @@ impl Samples {
         (at.0.saturating_sub(self.from) as f64 / self.length() as f64).clamp(0.0, 1.0)
     }
 
-    /// Seconds from zero: `+1.5 s`, `−3.0 s`.
-    pub fn clock(&self, at: DrillTime) -> String {
-        let us = i128::from(at.0) - i128::from(self.zero);
-        let sign = if us < 0 { "−" } else { "+" };
-        format!("{sign}{:.1} s", us.unsigned_abs() as f64 / 1e6)
+    fn clock(&self, at: DrillTime) -> String {
+        clock(at, self.zero)
+    }
+
+    /// The curves as numbers, a row for each part: the heads of the columns and the rows; empty where there was no load.
+    pub fn as_table(&self, record: &Record) -> (Vec<String>, Vec<Vec<String>>) {
+        let Some(plan) = record.plan.as_ref().filter(|_| !record.loads.is_empty()) else { return Default::default() };
+        let or_dash = |value: Option<String>| value.unwrap_or_else(|| "–".into());
+        let until = (0..self.count).map(|at| self.clock(self.part(at).1)).collect();
+        let mut columns: Vec<(String, Vec<String>)> = vec![("Until".into(), until)];
+        for sli in &plan.slis {
+            let ratios = self.ratios(record, &sli.name).into_iter().map(|ratio| or_dash(ratio.map(percent)));
+            columns.push((one_line(&sli.name), ratios.collect()));
+        }
+        for load in record.loads.iter().take(4) {
+            let named = if record.loads.len() > 1 { format!(" of {}", one_line(&load.load)) } else { String::new() };
+            let whole = |value: Option<f64>| or_dash(value.map(|value| format!("{value:.0}")));
+            for (name, column) in [("median ms", &load.p50_us), ("p99 ms", &load.p99_us), ("max ms", &load.max_us)] {
+                let in_ms = self.largest(load, column).into_iter().map(|us| whole(us.map(|us| us as f64 / 1000.0)));
+                columns.push((format!("{name}{named}"), in_ms.collect()));
+            }
+            columns.push((format!("requests/s{named}"), self.rate(load, &load.due).into_iter().map(whole).collect()));
+        }
+        let row = |at: usize| columns.iter().filter_map(|(_, cells)| cells.get(at).cloned()).collect();
+        let rows = (0..self.count).map(row).collect();
+        (columns.into_iter().map(|(head, _)| head).collect(), rows)
     }
 
     /// The ratio of an SLI over the trailing window at the end of every part.

@@ -6,9 +6,8 @@ use super::super::text::cut;
 use super::Room;
 use crate::output::{one_line, terminal_lines};
 use crate::record::{Announcement, CommandRecord, Record, StepInfo, StepRecord, StepStatus, Verdict};
-use crate::view::Mark;
-use crate::view::format::{bytes, seconds};
-use crate::view::words;
+use crate::view::format::bytes;
+use crate::view::{StatusSymbol, StepView, words};
 use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd};
 use std::collections::BTreeMap;
 
@@ -42,16 +41,13 @@ pub enum Part<'a> {
 }
 
 pub struct Step<'a> {
-    pub info: &'a StepInfo,
+    pub view: StepView<'a>,
     pub says: String,
-    pub mark: Mark,
-    pub word: &'static str,
-    pub took: Option<String>,
     /// What went wrong with it.
     pub trouble: Option<&'a StepRecord>,
     pub ran: Vec<Ran<'a>>,
     /// As expected or not, and what was seen.
-    pub expected: Vec<(Mark, &'static str, String)>,
+    pub expected: Vec<(StatusSymbol, &'static str, String)>,
     /// It went well and did no good: the sign alone would say that nothing is wrong with it.
     pub in_vain: bool,
 }
@@ -151,23 +147,21 @@ fn gap<'a>(text: &str) -> Part<'a> {
 }
 
 fn step<'a>(record: &'a Record, info: &'a StepInfo, text: &str, room: &Room<'_>) -> Step<'a> {
-    let ran = record.steps.iter().find(|step| step.step == info.id);
-    let (mark, word) = words::step(ran.map(|step| step.status));
+    let view = StepView::of(record, info);
+    let (ran, symbol) = (view.ran, view.symbol);
     let status = ran.and_then(|step| step.status);
     let expected = ran.iter().flat_map(|step| &step.expectations).map(|seen| {
-        let (mark, is) = if seen.met { (Mark::Good, "as expected") } else { (Mark::Bad, "not as expected") };
+        let (mark, is) =
+            if seen.met { (StatusSymbol::Good, "as expected") } else { (StatusSymbol::Bad, "not as expected") };
         (mark, is, format!("{}: {}", seen.what, seen.evidence))
     });
     Step {
-        info,
+        view,
         says: markdown(text),
-        mark,
-        word,
-        took: ran.filter(|step| !step.commands.is_empty()).and_then(StepRecord::took_us).map(seconds),
         trouble: ran.filter(|step| step.reason.is_some() && status != Some(StepStatus::Passed)),
         ran: ran.iter().flat_map(|step| &step.commands).map(|c| Ran::of(c, status, text, room)).collect(),
         expected: expected.collect(),
-        in_vain: record.verdict == Verdict::NotRecovered && info.phase == "mitigate" && mark == Mark::Good,
+        in_vain: record.verdict == Verdict::NotRecovered && info.phase == "mitigate" && symbol == StatusSymbol::Good,
     }
 }
 
@@ -251,7 +245,8 @@ fn markdown(text: &str) -> String {
     }
     let mut html = String::new();
     pulldown_cmark::html::push_html(&mut html, events.into_iter());
-    html
+    // Text is escaped: these are pulldown-cmark's own heads of columns.
+    html.replace("<th>", "<th scope=\"col\">").replace("<th ", "<th scope=\"col\" ")
 }
 
 /// HTML of a runbook, shown as text; comments are not shown where the runbook is read either. One may be open over several events.

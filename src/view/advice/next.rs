@@ -5,9 +5,9 @@ use super::{Followed, after, followed, helping, listed};
 use crate::output::one_line;
 use crate::record::{Announcement, CommandRecord, DrillStatus, FaultAfter, Outcome, Record, StepStatus, Verdict};
 use crate::view::answers::served_between;
-use crate::view::format::declared;
 use crate::view::restore::other_level;
 use crate::view::words::served_beside;
+use crate::view::{filters, template_lines};
 use askama::Template;
 
 #[derive(Template)]
@@ -61,7 +61,7 @@ pub fn next(record: &Record) -> Vec<String> {
         Some((step.commands.iter().rfind(|command| !command.background)?, info.phase == "verify"))
     });
     let spoilers: Vec<String> = record.spoilers().map(|later| one_line(&later.reason)).collect();
-    let next = Next {
+    template_lines(&Next {
         record,
         plan,
         runbook: plan.runbook_file.as_ref().map_or("the runbook", |file| file.path.as_str()),
@@ -84,17 +84,10 @@ pub fn next(record: &Record) -> Vec<String> {
         too_slow: too_slow(record, plan.rto_us().unwrap_or(0)),
         lost: lost(record),
         again: again(plan),
-    };
-    // Writing into a string does not fail.
-    let text = next.render().unwrap_or_default();
-    text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_string).collect()
+    })
 }
 
 impl Next<'_> {
-    fn declared(&self, us: &u64) -> String {
-        declared(*us)
-    }
-
     fn helping_or_runbook(&self) -> String {
         if self.helping == 0 { format!("`{}`", self.runbook) } else { self.steps.clone() }
     }
