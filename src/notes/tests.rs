@@ -9,7 +9,7 @@ fn of(files: &[(&str, &str)]) -> Result<Notes, String> {
     let mut diags = Diagnostics::default();
     let notes = read(&sources, &mut diags);
     assert_eq!(notes.is_none(), diags.has_errors(), "a mistake that nobody tells");
-    notes.ok_or_else(|| render(&diags, false))
+    notes.ok_or_else(|| crate::source::brief::brief(&render(&diags, false)))
 }
 
 /// The example of the documentation.

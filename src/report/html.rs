@@ -8,7 +8,7 @@ mod runbook;
 use super::filters;
 use crate::output::{one_line, terminal_lines};
 use crate::record::{
-    Attempt, Cause, CommandRecord, DrillStatus, FaultEvent, Figures, Record, RestoreLevel, RestorePlan, is_run_id,
+    Attempt, Cause, CommandRecord, Day, DrillStatus, FaultEvent, Figures, Record, RestoreLevel, RestorePlan, is_run_id,
 };
 use crate::view::advice::of_status;
 use crate::view::format::{percent, requests, seconds};
@@ -109,7 +109,7 @@ struct Page<'a> {
     facts: Vec<String>,
     /// Status, how many drills have it, and their share in percent.
     counts: Vec<(DrillStatus, usize, String)>,
-    notes: Vec<String>,
+    days: &'a [Day],
     over_time: Option<Chart>,
     drills: Vec<Drill<'a>>,
 }
@@ -209,7 +209,7 @@ impl<'a> Page<'a> {
             said,
             facts,
             counts: counts.into_iter().filter(|(_, count, _)| *count > 0).collect(),
-            notes: caveats(drills),
+            days: &drills.days,
             over_time,
             drills: (1..).zip(entries).map(|(at, entry)| Drill::of(entry, format!("d{at}"), &mut room)).collect(),
         }
@@ -440,35 +440,6 @@ fn facts(drills: &Drills, entries: &[Entry<'_>]) -> Vec<String> {
 fn short(revision: &str) -> String {
     let (commit, dirty) = revision.split_once('-').map_or((revision, ""), |(commit, _)| (commit, " with changes"));
     format!("{}{dirty}", commit.chars().take(12).collect::<String>())
-}
-
-/// What a count alone would hide.
-fn caveats(drills: &Drills) -> Vec<String> {
-    let mut told = Vec::new();
-    for day in &drills.days {
-        let account = day.account();
-        if account.flaky > 0 {
-            let drills = words::many(account.flaky, "drill");
-            told.push(format!("{drills} failed and passed when run again: flaky, which is not passed."));
-        }
-        if account.flaky > 0 && day.plan.flaky_fails {
-            told.push("Its file says `flaky: fail`: the game day has failed.".into());
-        }
-        if account.disturbed > 0 {
-            let attempts = words::many(account.disturbed, "attempt");
-            told.push(format!("The measuring of {attempts} was disturbed; what it said does not count."));
-        }
-        if !day.ended {
-            told.push("The game day was cut off: what is missing was never run or has no end.".into());
-        }
-        told.extend(day.plan.shard.map(|(part, of)| format!("This is part {part} of {of} of the plan.")));
-        if !day.plan.left_out.is_empty() {
-            let names = day.plan.left_out.iter().map(|left| one_line(&format!("{} ({})", left.scenario, left.why)));
-            told.push(format!("Left out: {}.", names.collect::<Vec<_>>().join(", ")));
-        }
-        told.extend(day.notes.iter().chain(&day.damage).map(|text| one_line(text)));
-    }
-    told
 }
 
 /// A command that shows what went wrong, without its output, and the last lines of that.

@@ -45,11 +45,27 @@ pub fn markdown(drills: &Drills) -> Vec<u8> {
     }
     let entries = drills.entries();
     table(&entries, &mut text);
-    recoveries(&entries, &mut text);
-    restores(&entries, &mut text);
+    judged(&entries, "recovery", &RECOVERY, words::recovery, &mut text);
+    judged(&entries, "restore", &RESTORE, restore::rows, &mut text);
     troubles(&entries, &mut text);
     text.into_bytes()
 }
+
+/// A column of a table of what was judged: its head, and the names of the rows that it tells.
+type Column = (&'static str, &'static [&'static str]);
+
+/// What recoveries were judged by beside the SLIs.
+const RECOVERY: [Column; 3] = [("time", &["time"]), ("hold", &["hold", "fault"]), ("invariants", &["invariant"])];
+/// What DR drills measured.
+const RESTORE: [Column; 7] = [
+    ("level", &["level"]),
+    ("recovery time (RTO)", &["RTO"]),
+    ("recovery point (RPO)", &["RPO"]),
+    ("writes acknowledged", &["acknowledged"]),
+    ("lost, from before the fault", &["lost before fault"]),
+    ("lost, from after it", &["lost after fault"]),
+    ("backup", &["backup"]),
+];
 
 fn table(entries: &[Entry<'_>], text: &mut String) {
     if entries.is_empty() {
@@ -57,21 +73,50 @@ fn table(entries: &[Entry<'_>], text: &mut String) {
     }
     text.push_str("| | drill | verdict | impact | detected | mitigation | recovered | took |\n");
     text.push_str("| --- | --- | --- | ---: | ---: | ---: | ---: | ---: |\n");
-    let begun = text.len();
     let rows: Vec<String> = entries.iter().map(row).collect();
+    // Where not all fit, those that passed are the first to go.
     let whole = rows.iter().map(String::len).sum::<usize>() <= TABLE;
-    let mut left_out = 0;
-    for (entry, row) in entries.iter().zip(&rows) {
-        // Where not all fit, those that passed are the first to go.
-        let wanted = whole || entry.status != DrillStatus::Passed;
-        if wanted && text.len() - begun + row.len() <= TABLE {
-            text.push_str(row);
-        } else {
-            left_out += 1;
+    let wanted = |entry: &Entry<'_>| whole || entry.status != DrillStatus::Passed;
+    let (rows, passed): (Vec<_>, Vec<_>) = entries.iter().zip(rows).partition(|(entry, _)| wanted(entry));
+    let rows = rows.into_iter().map(|(_, row)| row).collect();
+    push_rows(rows, TABLE, passed.len(), "drills, those that passed first", text);
+}
+
+/// A table of what was judged of the drills of which `rows_of` tells something.
+fn judged(entries: &[Entry<'_>], what: &str, columns: &[Column], rows_of: fn(&Record) -> Vec<Row>, text: &mut String) {
+    let signed = |row: &Row| match row.came {
+        Some(symbol) => format!("{} {}", symbol.sign(), row.text),
+        None => row.text.clone(),
+    };
+    let row = |entry: &Entry<'_>| {
+        let all = rows_of(entry.record()?);
+        let cell = |(_, names): &Column| {
+            let told: Vec<String> = all.iter().filter(|row| names.contains(&row.name)).map(signed).collect();
+            if told.is_empty() { "–".to_string() } else { prose(&shortened(&told.join("; "))) }
+        };
+        let cells: Vec<String> = columns.iter().map(cell).collect();
+        (!all.is_empty()).then(|| format!("| {} | {} |\n", code(&shortened(&entry.name())), cells.join(" | ")))
+    };
+    let rows: Vec<String> = entries.iter().filter_map(row).collect();
+    if rows.is_empty() {
+        return;
+    }
+    let heads: Vec<&str> = columns.iter().map(|(head, _)| *head).collect();
+    text.push_str(&format!("\n| {what} | {} |\n| --- |{}\n", heads.join(" | "), " --- |".repeat(heads.len())));
+    push_rows(rows, ROWS, 0, &format!("{what}s").replace("ys", "ies"), text);
+}
+
+/// The rows of a table, as many of them as fit into so many bytes, and how many do not.
+fn push_rows(rows: Vec<String>, most: usize, mut left_out: usize, what: &str, text: &mut String) {
+    let begun = text.len();
+    for row in rows {
+        match text.len() - begun + row.len() <= most {
+            true => text.push_str(&row),
+            false => left_out += 1,
         }
     }
     if left_out > 0 {
-        text.push_str(&format!("\nThe table leaves out {left_out} drills, those that passed first.\n"));
+        text.push_str(&format!("\nThe table leaves out {left_out} {what}.\n"));
     }
 }
 
@@ -93,79 +138,6 @@ fn row(entry: &Entry<'_>) -> String {
         time(entry.took_us()),
     ];
     format!("| {} |\n", cells.join(" | "))
-}
-
-/// What recoveries were judged by beside the SLIs: the time and its objective, the hold, the invariants.
-fn recoveries(entries: &[Entry<'_>], text: &mut String) {
-    let row = |(name, record): (String, &Record)| {
-        let all = words::recovery(record);
-        let of = |wanted: &[&str]| {
-            let told = all.iter().filter(|row| wanted.contains(&row.name));
-            let told: Vec<String> = told.map(signed).collect();
-            if told.is_empty() { "–".to_string() } else { prose(&shortened(&told.join("; "))) }
-        };
-        let cells = [code(&shortened(&name)), of(&["time"]), of(&["hold", "fault"]), of(&["invariant"])];
-        (!all.is_empty()).then(|| format!("| {} |\n", cells.join(" | ")))
-    };
-    let rows: Vec<String> =
-        entries.iter().filter_map(|entry| Some((entry.name(), entry.record()?))).filter_map(row).collect();
-    if rows.is_empty() {
-        return;
-    }
-    text.push_str("\n| recovery | time | hold | invariants |\n| --- | --- | --- | --- |\n");
-    push_rows(&rows, "recoveries", text);
-}
-
-/// Its sign and its text.
-fn signed(row: &Row) -> String {
-    row.came.map_or_else(|| row.text.clone(), |symbol| format!("{} {}", symbol.sign(), row.text))
-}
-
-/// What DR drills measured, a line for each.
-fn restores(entries: &[Entry<'_>], text: &mut String) {
-    let mut rows = Vec::new();
-    for (entry, record) in entries.iter().filter_map(|entry| Some((entry, entry.record()?))) {
-        let all = restore::rows(record);
-        let of = |name: &str| {
-            let row = all.iter().find(|row| row.name == name);
-            row.map_or("–".to_string(), |row| prose(&shortened(&signed(row))))
-        };
-        if all.is_empty() {
-            continue;
-        }
-        let cells = [
-            code(&shortened(&entry.name())),
-            of("level"),
-            of("RTO"),
-            of("RPO"),
-            of("acknowledged"),
-            of("lost before fault"),
-            of("lost after fault"),
-            of("backup"),
-        ];
-        rows.push(format!("| {} |\n", cells.join(" | ")));
-    }
-    if rows.is_empty() {
-        return;
-    }
-    text.push_str("\n| restore | level | recovery time (RTO) | recovery point (RPO) | writes acknowledged | lost, from before the fault | lost, from after it | backup |\n");
-    text.push_str("| --- | --- | --- | --- | --- | --- | --- | --- |\n");
-    push_rows(&rows, "restores", text);
-}
-
-/// The rows of a table, as many of them as fit, and how many do not.
-fn push_rows(rows: &[String], what: &str, text: &mut String) {
-    let begun = text.len();
-    let mut left_out = 0;
-    for row in rows {
-        match text.len() - begun + row.len() <= ROWS {
-            true => text.push_str(row),
-            false => left_out += 1,
-        }
-    }
-    if left_out > 0 {
-        text.push_str(&format!("\nThe table leaves out {left_out} {what}.\n"));
-    }
 }
 
 /// The drills in trouble, as many of them as fit: first with what their commands said, then without.

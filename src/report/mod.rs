@@ -7,6 +7,7 @@ pub use crate::view::{Drills, StatusSymbol, many};
 
 mod annotations;
 mod console;
+mod csv;
 mod day_console;
 mod day_summary;
 mod dr;
@@ -21,6 +22,7 @@ mod lines;
 mod live;
 mod markdown;
 mod overview;
+mod page;
 mod paint;
 mod pause;
 mod summary;
@@ -30,6 +32,7 @@ mod text;
 
 pub use annotations::annotations;
 pub use console::{Console, ConsoleOptions, Verbosity};
+pub use csv::csv;
 pub use day_console::{DayConsole, DayConsoleOptions};
 pub use day_summary::{day_plan, day_summary};
 pub use dr::*;

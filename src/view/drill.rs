@@ -6,7 +6,7 @@ use super::restore::{self, Row, Rung};
 use super::symbol::StatusSymbol;
 use super::words::{self, TimeShare};
 use super::{answers, format};
-use crate::record::{FaultInfo, FaultRecord, Figures, Record, StepInfo, StepRecord};
+use crate::record::{CommandRecord, FaultInfo, FaultRecord, Figures, Record, StepInfo, StepRecord};
 
 /// Everything that a reader is told about a drill.
 #[derive(Debug, Clone)]
@@ -117,5 +117,10 @@ impl<'a> StepView<'a> {
         let (symbol, word) = words::step(ran.map(|step| step.status));
         let took = ran.filter(|step| !step.commands.is_empty()).and_then(StepRecord::took_us).map(format::seconds);
         StepView { info, ran, symbol, word, took }
+    }
+
+    /// The commands that were run.
+    pub fn commands(&self) -> impl Iterator<Item = &'a CommandRecord> {
+        self.ran.iter().flat_map(|ran| &ran.commands)
     }
 }

@@ -7,6 +7,7 @@ pub mod cases;
 pub mod clock;
 mod drill;
 mod drills;
+mod event;
 pub mod filters;
 pub mod format;
 pub mod restore;
@@ -18,6 +19,7 @@ pub mod words;
 
 pub use drill::{DrillView, FaultView, StepView};
 pub use drills::{Drills, Entry, Group};
+pub use event::event_line;
 pub use symbol::StatusSymbol;
 pub use words::many;
 

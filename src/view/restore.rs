@@ -208,21 +208,14 @@ fn level(record: &Record, plan: &RestorePlan) -> Row {
     Row { name: "level", text, came: Some(came) }
 }
 
-fn judged(met: Option<bool>) -> (StatusSymbol, &'static str) {
-    match met {
-        Some(true) => (StatusSymbol::Good, "met"),
-        Some(false) => (StatusSymbol::Bad, "missed"),
-        None => (StatusSymbol::Warn, "not known"),
-    }
-}
-
 fn recovery_time(record: &Record) -> Row {
     let (came, text) = time_limit(record).unwrap_or((StatusSymbol::Warn, "not known".into()));
     Row { name: "RTO", text, came: Some(came) }
 }
 
 fn recovery_point(record: &Record, plan: &RestorePlan) -> Row {
-    let (came, word) = judged(rpo_met(record));
+    let came = StatusSymbol::met(rpo_met(record));
+    let word = came.word();
     let objective = declared(plan.rpo_us);
     let text = match record.data_figures() {
         Some(data) if data.lost_before.is_empty() => format!("nothing lost, objective {objective}: {word}"),

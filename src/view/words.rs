@@ -6,8 +6,8 @@ use super::format::{declared, percent, seconds};
 use super::restore::{self, Row, other_level};
 use super::symbol::StatusSymbol;
 use crate::record::{
-    Account, Breakdown, Check, ClockRecord, CommandRecord, Counts, FaultAfter, FaultEvent, FaultRecord, HoldRecord,
-    InvariantRecord, Location, Outcome, Phase, Record, StepStatus, Verdict,
+    Account, Breakdown, Check, CommandRecord, Counts, FaultAfter, FaultEvent, FaultRecord, HoldRecord, InvariantRecord,
+    Location, Outcome, Phase, Record, StepStatus, Verdict,
 };
 
 /// `1 drill`, `2 drills`.
@@ -336,13 +336,9 @@ pub fn time_limit(record: &Record) -> Option<(StatusSymbol, String)> {
         return None;
     }
     let Some(rto) = plan.rto_us() else { return Some((StatusSymbol::Warn, "no limit on the time to recover".into())) };
-    let (mark, word) = match restore::rto_met(record) {
-        Some(true) => (StatusSymbol::Good, "met"),
-        Some(false) => (StatusSymbol::Bad, "missed"),
-        None => (StatusSymbol::Warn, "not known"),
-    };
+    let met = StatusSymbol::met(restore::rto_met(record));
     let actual = record.figures().to_recover_us.map_or("users did not recover".into(), seconds);
-    Some((mark, format!("{actual}, objective {}: {word}", declared(rto))))
+    Some((met, format!("{actual}, objective {}: {}", declared(rto), met.word())))
 }
 
 /// The answers to the invariants, a line each: the name in quotes, when it was asked, what it said.
@@ -364,9 +360,9 @@ pub fn recovery(record: &Record) -> Vec<Row> {
     rows.chain(beside.map(of("fault"))).chain(invariants(record).into_iter().map(of("invariant"))).collect()
 }
 
-/// How far a clock was off: `120 µs off, known to 1 ms`.
-pub fn known_offset(clock: &ClockRecord) -> String {
-    format!("{} µs off, known to {}", clock.offset_us, declared(clock.rtt_us / 2))
+/// How far a clock was off, of the round trip in which it was asked: `120 µs off, known to 0.15 ms`.
+pub fn known_offset(offset_us: &i64, rtt_us: &u64) -> String {
+    format!("{offset_us} µs off, known to {:.2} ms", *rtt_us as f64 / 2000.0)
 }
 
 /// The name of an assertion, the same in every drill of a scenario.

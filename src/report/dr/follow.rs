@@ -2,8 +2,8 @@
 
 use super::drill::at;
 use super::{
-    Action, ActionRow, DrInput, DrVerdict, DrillRef, DrillReport, FindingRow, NotesFile, Quarter, Retest, RiskRow,
-    Seen, Trend, TrendQuarter, Verification,
+    Action, ActionRow, DrInput, DrVerdict, DrillNotes, DrillRef, DrillReport, Finding, FindingRow, NotesFile, Quarter,
+    Retest, Risk, RiskRow, Seen, Trend, TrendQuarter, Verification,
 };
 use crate::record::utc_text;
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,6 +33,13 @@ fn carried(input: &DrInput, note: &DrillRef, from: Option<Quarter>) -> Option<Op
     }
 }
 
+/// The notes that are about this report, each with the earlier quarter that it is carried from.
+fn notes(input: &DrInput) -> impl Iterator<Item = (&DrillNotes, Option<Quarter>)> {
+    files(input)
+        .flat_map(|(file, from)| file.drills.iter().map(move |note| (note, from)))
+        .filter_map(|(note, from)| Some((note, carried(input, &note.of, from)?)))
+}
+
 /// Findings of this quarter, and of earlier ones as far as an action about them is open.
 pub(super) fn findings(input: &DrInput) -> Vec<FindingRow> {
     let open: BTreeSet<String> = actions(input)
@@ -40,47 +47,33 @@ pub(super) fn findings(input: &DrInput) -> Vec<FindingRow> {
         .filter(|row| row.action.status.is_none_or(|status| status.is_open()))
         .filter_map(|row| row.action.finding)
         .collect();
-    let mut rows = Vec::new();
-    for (file, from) in files(input) {
-        for note in &file.drills {
-            let Some(from) = carried(input, &note.of, from) else { continue };
-            for finding in &note.told.findings {
-                if from.is_none() || open.contains(&finding.id) {
-                    rows.push(FindingRow { of: of(&note.of), carried_from: from, finding: finding.clone() });
-                }
-            }
-        }
-    }
-    rows
+    let rows = notes(input).flat_map(|(note, from)| {
+        let row =
+            move |finding: &Finding| FindingRow { of: of(&note.of), carried_from: from, finding: finding.clone() };
+        note.told.findings.iter().map(row)
+    });
+    rows.filter(|row| row.carried_from.is_none() || open.contains(&row.finding.id)).collect()
 }
 
 /// Actions of this quarter, and those of earlier ones that are open.
 pub(super) fn actions(input: &DrInput) -> Vec<ActionRow> {
     let today = today(input);
-    let mut found: BTreeMap<&str, &DrillRef> = BTreeMap::new();
+    let all = files(input).flat_map(|(file, _)| &file.drills);
+    let found: BTreeMap<&str, &DrillRef> =
+        all.flat_map(|note| note.told.findings.iter().map(|finding| (finding.id.as_str(), &note.of))).collect();
     let mut rows = Vec::new();
-    for (file, _) in files(input) {
-        for note in &file.drills {
-            for finding in &note.told.findings {
-                found.insert(&finding.id, &note.of);
+    for (note, from) in notes(input) {
+        for action in &note.told.actions {
+            let open = action.status.is_none_or(|status| status.is_open());
+            if from.is_some() && !open {
+                continue;
             }
-        }
-    }
-    for (file, from) in files(input) {
-        for note in &file.drills {
-            let Some(from) = carried(input, &note.of, from) else { continue };
-            for action in &note.told.actions {
-                let open = action.status.is_none_or(|status| status.is_open());
-                if from.is_some() && !open {
-                    continue;
-                }
-                // Dates of this form sort as text.
-                let overdue = open && action.due.as_ref().is_some_and(|due| *due < today);
-                // What no finding is named for is about the drill of its notes.
-                let about = action.finding.as_deref().and_then(|id| found.get(id).copied()).unwrap_or(&note.of);
-                let verification = verification(input, action, about);
-                rows.push(ActionRow { carried_from: from, overdue, verification, action: action.clone() });
-            }
+            // Dates of this form sort as text.
+            let overdue = open && action.due.as_ref().is_some_and(|due| *due < today);
+            // What no finding is named for is about the drill of its notes.
+            let about = action.finding.as_deref().and_then(|id| found.get(id).copied()).unwrap_or(&note.of);
+            let verification = verification(input, action, about);
+            rows.push(ActionRow { carried_from: from, overdue, verification, action: action.clone() });
         }
     }
     rows
@@ -134,19 +127,15 @@ pub(super) fn risks(input: &DrInput) -> Vec<RiskRow> {
     let begun = utc_text(input.quarter.start());
     let begun = day(&begun);
     let today = today(input);
-    let mut rows = Vec::new();
-    for (file, from) in files(input) {
-        for note in &file.drills {
-            let Some(from) = carried(input, &note.of, from) else { continue };
-            for risk in &note.told.accepted_risks {
-                if from.is_none() || risk.until.as_deref().is_none_or(|until| until >= begun) {
-                    let expired = risk.until.as_deref().is_some_and(|until| until < today.as_str());
-                    rows.push(RiskRow { of: of(&note.of), expired, risk: risk.clone() });
-                }
-            }
-        }
-    }
-    rows
+    let rows =
+        notes(input).flat_map(|(note, from)| note.told.accepted_risks.iter().map(move |risk| (note, from, risk)));
+    let counts =
+        |from: Option<Quarter>, risk: &Risk| from.is_none() || risk.until.as_deref().is_none_or(|until| until >= begun);
+    let rows = rows.filter(|(_, from, risk)| counts(*from, risk)).map(|(note, _, risk)| {
+        let expired = risk.until.as_deref().is_some_and(|until| until < today.as_str());
+        RiskRow { of: of(&note.of), expired, risk: risk.clone() }
+    });
+    rows.collect()
 }
 
 /// What became of each drill that failed or said nothing: the run that names it as `retest_of`, else the first later run of the

@@ -5,7 +5,7 @@ use super::follow::{self, day};
 use super::pages;
 use super::{
     ActionRow, DrReport, DrVerdict, DrillReport, Header, Incomplete, InvariantRow, Quarter, Retest, RiskRow,
-    ServiceFacts, Signature, SliRow, StepRow, Totals, Trend, TrendQuarter, verdict,
+    ServiceFacts, Signature, SliRow, StepRow, Totals, Trend, TrendQuarter,
 };
 use crate::record::{Counts, InvariantTime, Numbers, RestoreLevel, StepStatus};
 use crate::report::markdown;
@@ -88,7 +88,7 @@ impl Cell {
     }
 
     fn lines(lines: &[String]) -> Cell {
-        if lines.is_empty() { Cell::missing() } else { Cell { lines: lines.to_vec(), tone: Tone::Plain } }
+        if lines.is_empty() { Cell::missing() } else { Cell::lines_or(lines, "") }
     }
 
     /// Lines, or these words.
@@ -106,6 +106,11 @@ impl Cell {
     fn and(mut self, line: impl Display) -> Cell {
         self.lines.push(line.to_string());
         self
+    }
+
+    /// One more line, where there is one.
+    fn and_some(self, line: Option<String>) -> Cell {
+        line.map_or(self.clone(), |line| self.and(line))
     }
 
     fn met(met: impl Borrow<Option<bool>>, yes: &str, no: &str, unknown: &str) -> Cell {
@@ -212,16 +217,12 @@ fn title(report: &DrReport) -> String {
     format!("{}Disaster recovery drills, {}", draft(report), quarter(&report.quarter))
 }
 
-/// `the fourth quarter of 2026`, without the article.
+/// `fourth quarter of 2026`.
 fn quarter(quarter: &Quarter) -> String {
     let text = quarter.to_string();
     let (year, number) = text.split_once('Q').unwrap_or((&text, ""));
-    let name = match number {
-        "1" => "first",
-        "2" => "second",
-        "3" => "third",
-        _ => "fourth",
-    };
+    let names = [("1", "first"), ("2", "second"), ("3", "third"), ("4", "fourth")];
+    let name = names.iter().find(|(digit, _)| *digit == number).map_or("", |(_, name)| name);
     format!("{name} quarter of {year}")
 }
 
@@ -481,7 +482,7 @@ fn summary_row(number: &usize, drill: &DrillReport) -> Row {
     let met = |met: Option<bool>, actual: Option<u64>, of: Option<u64>| {
         let mut cell = measured(&actual);
         match met {
-            _ if drill.control || drill.expects_failure => {
+            _ if is_unmet(drill) => {
                 cell = Cell::text(cell.lines.concat().replace("not measured", "not applicable"));
             }
             Some(false) if actual.is_none() => cell = Cell::toned("not recovered", Tone::Bad),
@@ -493,8 +494,8 @@ fn summary_row(number: &usize, drill: &DrillReport) -> Row {
         }
         cell.and(of.map_or_else(String::new, |of| format!("(target {})", whole(declared(of)))))
     };
-    let mut rpo = met(objectives.rpo_met, objectives.rpo_us, objectives.rpo_target_us);
-    rpo.lines.extend(drill.data.as_ref().map(|data| format!("{} lost after the fault", data.lost_after.len())));
+    let rpo = met(objectives.rpo_met, objectives.rpo_us, objectives.rpo_target_us);
+    let rpo = rpo.and_some(drill.data.as_ref().map(|data| format!("{} lost after the fault", data.lost_after.len())));
     let level = |level: Option<RestoreLevel>| level.map_or("none", RestoreLevel::name);
     let expected = if drill.control { "nothing" } else { level(drill.restore.expected) };
     vec![
@@ -544,34 +545,29 @@ fn faults(drill: &DrillReport) -> Vec<String> {
     drill.faults.iter().map(row).collect()
 }
 
-/// Recovery time and point: target, actual, met, definition.
-fn objectives(drill: &DrillReport) -> [Row; 2] {
-    let objectives = &drill.objectives;
-    let unmet = drill.control || drill.expects_failure;
-    let why = if drill.control { "not applicable: a control" } else { "not applicable: expected to fail" };
-    let judged = |met: Option<bool>| match met {
-        Some(true) => Cell::met(met, "met", "missed", ""),
-        _ if unmet => Cell::text(why),
+/// Whether nobody was to recover.
+fn is_unmet(drill: &DrillReport) -> bool {
+    drill.control || drill.expects_failure
+}
+
+/// Whether an objective was met.
+fn judged(drill: &DrillReport, met: &Option<bool>) -> Cell {
+    match met {
+        Some(true) => Cell::toned("met", Tone::Good),
+        _ if drill.control => Cell::text("not applicable: a control"),
+        _ if drill.expects_failure => Cell::text("not applicable: expected to fail"),
         met => Cell::met(met, "met", "missed", "not measured"),
-    };
-    let never = if unmet || objectives.rto_met == Some(false) { "not recovered" } else { "not measured" };
-    let actual = |us: Option<u64>, none: &str| Cell::text(us.map_or(none.to_string(), span));
-    [
-        vec![
-            Cell::text("Recovery time (RTO)"),
-            target(&objectives.rto_target_us),
-            actual(objectives.rto_us, never),
-            judged(objectives.rto_met),
-            Cell::text("first confirmed fault until users had recovered"),
-        ],
-        vec![
-            Cell::text("Recovery point (RPO)"),
-            target(&objectives.rpo_target_us),
-            actual(objectives.rpo_us, "not measured"),
-            judged(objectives.rpo_met),
-            Cell::text("first confirmed fault less the acknowledgement of the oldest lost write from before it"),
-        ],
-    ]
+    }
+}
+
+/// A recovery time, or that there was none.
+fn actual(drill: &DrillReport, us: &Option<u64>, met: &Option<bool>) -> Cell {
+    let never = is_unmet(drill) || *met == Some(false);
+    us.map_or_else(|| Cell::text(if never { "not recovered" } else { "not measured" }), |us| Cell::text(span(us)))
+}
+
+fn measured_text(us: &Option<u64>) -> Cell {
+    Cell::text(us.map_or("not measured".to_string(), span))
 }
 
 /// How long the recovery was held and why so long.
@@ -684,15 +680,8 @@ fn commit(drill: &DrillReport) -> Cell {
     }
 }
 
-/// Who carried it out, with what.
-fn executed(drill: &DrillReport) -> [(&'static str, Cell); 4] {
-    let known = drill.configuration.executed.as_ref();
-    [
-        ("Executed by", Cell::given(known.and_then(|known| known.by.clone()))),
-        ("Program, SHA-256", Cell::given_code(&known.and_then(|known| known.program_sha256.clone()))),
-        ("Machine", Cell::given(known.map(|known| known.machine.clone()))),
-        ("Engine", Cell::given(known.and_then(|known| known.engine.clone()))),
-    ]
+fn machine(drill: &DrillReport) -> Option<String> {
+    drill.configuration.executed.as_ref().map(|known| known.machine.to_string())
 }
 
 fn parameters(drill: &DrillReport) -> Vec<String> {
@@ -709,9 +698,7 @@ fn limitations(drill: &DrillReport) -> Vec<String> {
 }
 
 fn id(id: &str, from: &Option<Quarter>) -> Cell {
-    let mut cell = Cell::text(id);
-    cell.lines.extend(from.map(|from| format!("(from {from})")));
-    cell
+    Cell::text(id).and_some(from.map(|from| format!("(from {from})")))
 }
 
 fn owner(row: &ActionRow) -> Cell {
@@ -731,9 +718,8 @@ fn status(row: &ActionRow) -> Cell {
 
 fn verified(row: &ActionRow) -> Cell {
     let (verified, why) = (row.verification.verified, &row.verification.why);
-    let mut cell = if verified { Cell::toned("verified", Tone::Good).and(why) } else { Cell::toned(why, Tone::Warn) };
-    cell.lines.extend(row.action.verified_by.as_ref().map(|run| format!("`{run}`")));
-    cell
+    let cell = if verified { Cell::toned("verified", Tone::Good).and(why) } else { Cell::toned(why, Tone::Warn) };
+    cell.and_some(row.action.verified_by.as_ref().map(|run| format!("`{run}`")))
 }
 
 fn until(row: &RiskRow) -> Cell {

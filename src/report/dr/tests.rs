@@ -3,6 +3,7 @@
 use super::*;
 use crate::record::testing::quarter::{DrStory, dr_events_at, sum_of};
 use crate::record::testing::{Story, record_of};
+use crate::view::testing::shape;
 use time::macros::datetime;
 
 fn one(story: DrStory, at: &str, run: &str) -> DrillInput {
@@ -142,8 +143,28 @@ fn a_quarter_as_markdown_and_json() {
     if let Some(dir) = std::env::var_os("FIREDRILL_SHOTS") {
         std::fs::write(std::path::Path::new(&dir).join("dr.html"), dr_html(&report)).unwrap();
     }
-    insta::assert_snapshot!("markdown", text(dr_markdown(&report)));
-    insta::assert_snapshot!("json", text(dr_json(&report)));
+    let page = text(dr_markdown(&report)).replace("&#46;", ".");
+    let (before, rest) = page.split_once("## 3. The drills").unwrap();
+    let (_, after) = rest.split_once("## 4. Follow-up").unwrap();
+    let (after, _) = after.split_once("## 8. ").unwrap();
+    insta::assert_snapshot!("quarter", format!("{before}…\n{after}"));
+    insta::assert_snapshot!("json", shape(&serde_json::from_slice(&dr_json(&report)).unwrap()));
+    let told = report.drills.iter().map(|drill| {
+        let mut lines = vec![format!("{} {:?}: {}", drill.run, drill.verdict, drill.basis)];
+        lines.extend(drill.data_result.clone());
+        lines.extend(drill.conditions.iter().chain(&drill.limitations).map(|line| format!("- {line}")));
+        lines.join("\n")
+    });
+    insta::assert_snapshot!("what_each_drill_comes_to", told.collect::<Vec<_>>().join("\n\n"));
+}
+
+#[test]
+fn a_drill_as_markdown() {
+    let mut input = input();
+    input.drills.retain(|drill| drill.record.plan.as_ref().unwrap().run.ends_with("0002"));
+    let page = text(dr_markdown(&DrReport::new(&input))).replace("&#46;", ".");
+    let (_, drill) = page.split_once("## 3. The drills").unwrap();
+    insta::assert_snapshot!(drill.split_once("## 4. ").unwrap().0);
 }
 
 #[test]
@@ -328,7 +349,7 @@ fn a_long_timeline_keeps_its_end_and_names_a_person_only_where_one_was() {
     let has = |what: &str| drill.timeline.iter().any(|moment| moment.what.contains(what));
     assert_eq!(drill.timeline.len(), 90);
     assert!(drill.timeline_omitted > 150);
-    for what in ["is in place", "users suffer", "detected", "met its objective", "L4", "survivors", "verdict"] {
+    for what in ["is in place", "users suffer", "detected", "met its objective", "L4", "read back", "verdict"] {
         assert!(has(what), "{what}");
     }
     assert!(report.drills.iter().flat_map(|drill| &drill.timeline).all(|moment| moment.actor != "person"));

@@ -246,7 +246,7 @@ fn markdown(text: &str) -> String {
     let mut html = String::new();
     pulldown_cmark::html::push_html(&mut html, events.into_iter());
     // Text is escaped: these are pulldown-cmark's own heads of columns.
-    html.replace("<th>", "<th scope=\"col\">").replace("<th ", "<th scope=\"col\" ")
+    html.replace("<th ", "<th scope=\"col\" ").replace("<th>", "<th scope=\"col\">")
 }
 
 /// HTML of a runbook, shown as text; comments are not shown where the runbook is read either. One may be open over several events.
