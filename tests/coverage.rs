@@ -116,7 +116,7 @@ services:
 #[test]
 fn without_a_list_there_is_one_to_start_from() {
     let project = Project::new(None);
-    insta::assert_snapshot!(brief::brief(&said(&project.run(&["coverage"]))));
+    insta::assert_snapshot!(said(&project.run(&["coverage"])));
     let mut diags = Diagnostics::default();
     let path = project.0.path().join("services.yaml");
     let read = services::read(&Source::new(path, services::EXAMPLE), None, &mut diags);

@@ -1,11 +1,11 @@
 //! `firedrill report dr` as people and CI run it, and its HTML and PDF in a real browser on A4. `FIREDRILL_SHOTS=DIR` keeps
 //! pictures of what the browser saw.
 
+#[path = "support/brief.rs"]
+mod brief;
 #[allow(dead_code, reason = "another program uses the rest")]
 #[path = "support/browser.rs"]
 mod browser;
-#[path = "support/brief.rs"]
-mod brief;
 
 use base64::Engine as _;
 use browser::Browser;
