@@ -42,11 +42,11 @@ pub struct DayConsole {
 struct Board {
     day: Day,
     began: Option<Instant>,
-    running: BTreeMap<usize, Row>,
+    running: BTreeMap<usize, RunningRow>,
     width: usize,
 }
 
-struct Row {
+struct RunningRow {
     label: String,
     started: Instant,
     phase: Option<(Phase, Instant)>,
@@ -107,7 +107,7 @@ impl Board {
             }
             DayEvent::DrillStarted { number, .. } => {
                 let label = name(day, *number);
-                self.running.insert(*number, Row { label, started: Instant::now(), phase: None });
+                self.running.insert(*number, RunningRow { label, started: Instant::now(), phase: None });
             }
             DayEvent::DrillEnded { number, .. } => {
                 self.running.remove(number);

@@ -1,13 +1,13 @@
 //! What a person reads when a game day is over, and what `--dry-run` prints before one: every drill with its status, why those
 //! that did not pass did not, and where the time went.
 
-use super::page::{Page, WIDTH};
+use super::page::{TerminalPage, WIDTH};
 use super::text::{column, cut, right};
 use crate::output::one_line;
 use crate::record::{Attempt, Cause, Day, DayDrill, DayPlan, DrillStatus, Outcome};
 use crate::view::format::{declared, seconds};
 use crate::view::words::{counted, many};
-use crate::view::{Drills, Entry, StatusSymbol};
+use crate::view::{DrillEntry, Drills, StatusSymbol};
 use std::path::Path;
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ const REASON_LINES: usize = 4;
 /// The summary of the last game day of these drills. `dir` is its directory.
 pub fn day_summary(drills: &Drills, dir: &Path, color: bool) -> String {
     let Some(day) = drills.days.last() else { return String::new() };
-    let mut page = Page::new(color);
+    let mut page = TerminalPage::new(color);
     headline(day, &mut page);
     page.wrapped("  ", &counts(day));
     page.line("");
@@ -37,7 +37,7 @@ pub fn day_summary(drills: &Drills, dir: &Path, color: bool) -> String {
 
 /// What a game day would do: which drills in which order, how long each is expected to take, what is left out, which limits.
 pub fn day_plan(plan: &DayPlan, expected: &[Duration]) -> String {
-    let mut page = Page::plain();
+    let mut page = TerminalPage::plain();
     page.line(&named(plan));
     page.line("");
     let width = width(plan.drills.iter().map(|drill| drill.label()));
@@ -74,7 +74,7 @@ fn named(plan: &DayPlan) -> String {
     one_line(&format!("{}{title}", plan.name))
 }
 
-fn headline(day: &Day, page: &mut Page) {
+fn headline(day: &Day, page: &mut TerminalPage) {
     let worst = day.drills.iter().map(DayDrill::status).max();
     let (mark, word) = match worst {
         _ if !day.ended => (StatusSymbol::Warn, "NOT ENDED".to_string()),
@@ -102,7 +102,7 @@ fn counts(day: &Day) -> String {
     text.trim_end_matches(": ").to_string()
 }
 
-fn row(drill: &DayDrill, width: usize, page: &mut Page) {
+fn row(drill: &DayDrill, width: usize, page: &mut TerminalPage) {
     let status = drill.status();
     let mark = status.mark();
     let counts = drill.telling().next_back().or(drill.attempts.last());
@@ -118,7 +118,7 @@ fn row(drill: &DayDrill, width: usize, page: &mut Page) {
 }
 
 /// Why attempts did not pass, in order, and why there was none or no further one.
-fn reasons(drill: &DayDrill, entry: &Entry<'_>) -> Vec<String> {
+fn reasons(drill: &DayDrill, entry: &DrillEntry<'_>) -> Vec<String> {
     let mut reasons = Vec::new();
     for (attempt, record) in &entry.attempts {
         let Some(attempt) = attempt.filter(|attempt| attempt.outcome != Some(Outcome::Passed)) else { continue };
@@ -136,7 +136,7 @@ fn reasons(drill: &DayDrill, entry: &Entry<'_>) -> Vec<String> {
 }
 
 /// How long it took, how that compares with the longest drill, and where the time went.
-fn time(day: &Day, page: &mut Page) {
+fn time(day: &Day, page: &mut TerminalPage) {
     let attempts = || day.drills.iter().flat_map(|drill| &drill.attempts);
     let took = |attempt: &Attempt| attempt.ended_us.map(|end| end.saturating_sub(attempt.started_us));
     let longest = attempts().filter_map(took).max();

@@ -12,10 +12,10 @@ use crate::record::{
 };
 use crate::view::advice::of_status;
 use crate::view::format::{percent, requests, seconds};
-use crate::view::{DrillView, Drills, Entry, StatusSymbol, answers, restore, words};
+use crate::view::{DrillEntry, DrillView, Drills, StatusSymbol, answers, restore, words};
 use askama::Template;
-use chart::{Drawing, Samples, Shape, Signal};
-use runbook::{Part, Ran, Runbook};
+use chart::{Drawing, DrawnShape, Samples, Signal};
+use runbook::{CommandPart, FollowedRunbook, RunbookPart};
 use std::collections::BTreeMap;
 
 /// The report stays below this number of bytes as long as it can tell less: of the drills that passed, then of those that failed
@@ -42,8 +42,9 @@ pub fn html(drills: &Drills) -> Vec<u8> {
     let mut page = String::new();
     for level in 0..LEVELS {
         // Writing into a string does not fail; should it, half a page is not taken for a whole one.
-        page =
-            Page::of(drills, level).render().unwrap_or_else(|error| format!("the report cannot be written: {error}"));
+        page = HtmlPage::of(drills, level)
+            .render()
+            .unwrap_or_else(|error| format!("the report cannot be written: {error}"));
         page.push('\n');
         if page.len() <= ROOM {
             break;
@@ -100,7 +101,7 @@ impl Room<'_> {
 
 #[derive(Template)]
 #[template(path = "html/page.html")]
-struct Page<'a> {
+struct HtmlPage<'a> {
     style: &'static str,
     game_day: bool,
     title: String,
@@ -111,18 +112,18 @@ struct Page<'a> {
     counts: Vec<(DrillStatus, usize, String)>,
     days: &'a [Day],
     over_time: Option<Chart>,
-    drills: Vec<Drill<'a>>,
+    drills: Vec<DrillPart<'a>>,
 }
 
 /// A drill with its attempts.
-struct Drill<'a> {
+struct DrillPart<'a> {
     id: String,
-    entry: Entry<'a>,
+    entry: DrillEntry<'a>,
     figures: Figures,
     /// What went wrong, as the record says that shows it.
     told: Option<DrillView<'a>>,
     /// Commands that show it, each with the last lines of its output.
-    evidence: Vec<(Ran<'a>, String)>,
+    evidence: Vec<(CommandPart<'a>, String)>,
     to_do: Vec<String>,
     attempts: Vec<AttemptPart<'a>>,
 }
@@ -145,14 +146,14 @@ struct Body<'a> {
     tiles: [(&'static str, String, &'static str); 5],
     chart: Option<Chart>,
     restore: Option<&'a RestorePlan>,
-    whole: Option<Whole<'a>>,
+    whole: Option<DrillDetails<'a>>,
     /// Where the report of the run lies, where that is known.
     link: Option<String>,
 }
 
 /// What is left out where a drill is told in short.
-struct Whole<'a> {
-    runbook: Option<Runbook<'a>>,
+struct DrillDetails<'a> {
+    runbook: Option<FollowedRunbook<'a>>,
     signals: Vec<Signal>,
     /// Assertions that passed, failed, were not decided.
     counts: [usize; 3],
@@ -183,8 +184,8 @@ struct Chart {
     rows: Vec<Vec<String>>,
 }
 
-impl<'a> Page<'a> {
-    fn of(drills: &'a Drills, level: usize) -> Page<'a> {
+impl<'a> HtmlPage<'a> {
+    fn of(drills: &'a Drills, level: usize) -> HtmlPage<'a> {
         let mut entries = drills.entries();
         entries.sort_by_key(|entry| ORDER.iter().position(|status| *status == entry.status));
         let (mark, said) = sentence(&entries);
@@ -201,7 +202,7 @@ impl<'a> Page<'a> {
             }),
             _ => None,
         };
-        Page {
+        HtmlPage {
             style: include_str!("html/page.css"),
             game_day: !drills.days.is_empty(),
             title,
@@ -211,19 +212,19 @@ impl<'a> Page<'a> {
             counts: counts.into_iter().filter(|(_, count, _)| *count > 0).collect(),
             days: &drills.days,
             over_time,
-            drills: (1..).zip(entries).map(|(at, entry)| Drill::of(entry, format!("d{at}"), &mut room)).collect(),
+            drills: (1..).zip(entries).map(|(at, entry)| DrillPart::of(entry, format!("d{at}"), &mut room)).collect(),
         }
     }
 }
 
-impl Page<'_> {
+impl HtmlPage<'_> {
     fn in_trouble(&self) -> bool {
         self.drills.iter().any(|drill| drill.entry.status.is_trouble())
     }
 }
 
-impl<'a> Drill<'a> {
-    fn of(entry: Entry<'a>, id: String, room: &mut Room<'a>) -> Drill<'a> {
+impl<'a> DrillPart<'a> {
+    fn of(entry: DrillEntry<'a>, id: String, room: &mut Room<'a>) -> DrillPart<'a> {
         let told = entry.telling_record().map(DrillView::of);
         let short = room.is_short(entry.status == DrillStatus::Passed);
         let attempts = (1..).zip(&entry.attempts).map(|(number, (attempt, record))| {
@@ -239,7 +240,7 @@ impl<'a> Drill<'a> {
         let attempts = attempts.collect();
         let commands = told.iter().flat_map(|view| &view.advice.commands);
         let next = told.iter().flat_map(|view| view.advice.next.iter().cloned());
-        Drill {
+        DrillPart {
             figures: entry.record().map(Record::figures).unwrap_or_default(),
             evidence: commands.map(|(command, _)| evidence(command, room)).collect(),
             to_do: of_status(entry.status).map(str::to_string).into_iter().chain(next).collect(),
@@ -300,7 +301,7 @@ impl<'a> Body<'a> {
             ],
             chart: samples.filter(|_| !told).map(|samples| Chart::of(record, samples, id)),
             restore: restore::plan(record),
-            whole: (!short).then(|| Whole::of(&view, samples, id, room)),
+            whole: (!short).then(|| DrillDetails::of(&view, samples, id, room)),
             link: (room.beside_runs && plain).then(|| format!("runs/{run}/report.html")),
             run,
             view,
@@ -308,8 +309,8 @@ impl<'a> Body<'a> {
     }
 }
 
-impl<'a> Whole<'a> {
-    fn of(view: &DrillView<'a>, samples: Option<Samples>, id: &str, room: &mut Room<'a>) -> Whole<'a> {
+impl<'a> DrillDetails<'a> {
+    fn of(view: &DrillView<'a>, samples: Option<Samples>, id: &str, room: &mut Room<'a>) -> DrillDetails<'a> {
         let (record, seen) = (view.record, &view.figures.measuring);
         let count = |wanted: &[StatusSymbol]| view.cases.iter().filter(|case| wanted.contains(&case.came().0)).count();
         let zero = samples.map(|samples| samples.zero).unwrap_or_default();
@@ -330,8 +331,8 @@ impl<'a> Whole<'a> {
             TimePart { class, name, us: *us, share: *us as f64 / total, of: of.join(", ") }
         });
         let share = |value: Option<f64>| value.map_or("not measured".to_string(), percent);
-        Whole {
-            runbook: Runbook::of(record, room, id),
+        DrillDetails {
+            runbook: FollowedRunbook::of(record, room, id),
             signals: samples
                 .filter(|_| !record.loads.is_empty())
                 .map(|samples| Signal::all(record, seen, samples, id))
@@ -370,7 +371,7 @@ impl Chart {
 }
 
 /// The title of the report.
-fn title(drills: &Drills, entries: &[Entry<'_>]) -> String {
+fn title(drills: &Drills, entries: &[DrillEntry<'_>]) -> String {
     let mut titles: Vec<String> =
         drills.days.iter().map(|day| one_line(&day.plan.title)).filter(|title| !title.is_empty()).collect();
     titles.dedup();
@@ -383,7 +384,7 @@ fn title(drills: &Drills, entries: &[Entry<'_>]) -> String {
 }
 
 /// In one sentence: how it came out.
-fn sentence(entries: &[Entry<'_>]) -> (StatusSymbol, String) {
+fn sentence(entries: &[DrillEntry<'_>]) -> (StatusSymbol, String) {
     let count = |status| entries.iter().filter(|entry| entry.status == status).count();
     let of = words::many(entries.len(), "drill");
     let (passed, failed) = (count(DrillStatus::Passed), count(DrillStatus::Failed));
@@ -407,7 +408,7 @@ fn sentence(entries: &[Entry<'_>]) -> (StatusSymbol, String) {
 }
 
 /// When, of which revision, how long, with which version.
-fn facts(drills: &Drills, entries: &[Entry<'_>]) -> Vec<String> {
+fn facts(drills: &Drills, entries: &[DrillEntry<'_>]) -> Vec<String> {
     let plans = || drills.records.iter().filter_map(|record| record.plan.as_ref());
     let days = || drills.days.iter().map(|day| &day.plan);
     let sorted = |mut all: Vec<&'_ str>| {
@@ -425,7 +426,7 @@ fn facts(drills: &Drills, entries: &[Entry<'_>]) -> Vec<String> {
         several => facts.push(format!("{} revisions", several.len())),
     }
     let day = drills.days.iter().map(|day| day.last_us).max();
-    let longest = entries.iter().filter_map(Entry::record).map(|record| record.last_us.0).max();
+    let longest = entries.iter().filter_map(DrillEntry::record).map(|record| record.last_us.0).max();
     let what = if day.is_none() && entries.len() > 1 { "the longest drill took" } else { "took" };
     facts.extend(day.or(longest).map(|us| format!("{what} {}", seconds(us))));
     if let [one] = entries {
@@ -443,14 +444,14 @@ fn short(revision: &str) -> String {
 }
 
 /// A command that shows what went wrong, without its output, and the last lines of that.
-fn evidence<'a>(command: &'a CommandRecord, room: &Room<'_>) -> (Ran<'a>, String) {
+fn evidence<'a>(command: &'a CommandRecord, room: &Room<'_>) -> (CommandPart<'a>, String) {
     const LINES: usize = 6;
     let lines = terminal_lines(&command.output.text());
     let end = lines.iter().rposition(|line| !line.trim().is_empty()).map_or(0, |at| at + 1);
     let from = end.saturating_sub(LINES);
     let before = if from > 0 { format!("… {} before …\n", words::many(from, "line")) } else { String::new() };
     let last = lines.get(from..end).unwrap_or_default().join("\n");
-    (Ran { output: None, ..Ran::of(command, None, "", room) }, before + &last)
+    (CommandPart { output: None, ..CommandPart::of(command, None, "", room) }, before + &last)
 }
 
 fn attempt_words(number: usize, attempt: Option<&Attempt>, record: Option<&Record>) -> String {

@@ -2,7 +2,7 @@
 //! without the slices of the load. Described in `docs/reports.md`.
 
 use crate::record::{Attempt, RECORD_FORMAT, Record};
-use crate::view::{Drills, Entry, Group, restore};
+use crate::view::{DayGroup, DrillEntry, Drills, restore};
 use serde_json::{Value, json};
 
 /// The drills as JSON.
@@ -21,7 +21,7 @@ pub fn json_day(drills: &Drills) -> Vec<u8> {
     bytes
 }
 
-fn gameday(group: &Group<'_>) -> Value {
+fn gameday(group: &DayGroup<'_>) -> Value {
     let shards = group.days.iter().map(|day| {
         json!({
             "plan": day.plan,
@@ -42,7 +42,7 @@ fn gameday(group: &Group<'_>) -> Value {
     })
 }
 
-fn drill(entry: &Entry<'_>) -> Value {
+fn drill(entry: &DrillEntry<'_>) -> Value {
     let planned = entry.planned.map(|drill| &drill.planned);
     json!({
         "scenario": entry.scenario,

@@ -67,7 +67,7 @@ impl Tail {
 }
 
 /// Makes lines of events.
-pub struct Lines {
+pub struct EventLines {
     verbosity: Verbosity,
     paint: Paint,
     label: Option<String>,
@@ -80,10 +80,10 @@ pub struct Lines {
     running: Option<(String, usize)>,
 }
 
-impl Lines {
+impl EventLines {
     /// For this verbosity; `label` stands before every line, to tell drills apart that run side by side.
     pub fn new(verbosity: Verbosity, color: bool, label: Option<String>) -> Self {
-        Lines {
+        EventLines {
             verbosity,
             paint: Paint { color },
             label,

@@ -18,7 +18,7 @@ const OUTPUT_LINES: usize = 5;
 
 /// What is seen now.
 #[derive(Default)]
-pub struct View {
+pub struct LiveView {
     plan: Option<Box<Announcement>>,
     phases: Vec<(Phase, DrillTime, Option<DrillTime>)>,
     recent: BTreeMap<String, VecDeque<Slice>>,
@@ -39,7 +39,7 @@ struct StepNow {
     tail: Tail,
 }
 
-impl View {
+impl LiveView {
     /// Takes note of an event.
     pub fn apply(&mut self, stamped: &Stamped) {
         let now = stamped.at_us;
@@ -190,7 +190,7 @@ mod tests {
     const PLAIN: Paint = Paint { color: false };
 
     fn at(story: Story, ms: u64) -> String {
-        let mut view = View::default();
+        let mut view = LiveView::default();
         let now = DrillTime(ms * 1000);
         events_of(story).iter().filter(|e| e.at_us <= now).for_each(|e| view.apply(e));
         view.render(now, 80, 24, PLAIN)
@@ -204,7 +204,7 @@ mod tests {
 
     #[test]
     fn it_fits_the_terminal_and_its_lines_are_clean() {
-        let mut view = View::default();
+        let mut view = LiveView::default();
         for (seq, event) in events_of(Story::Killed).iter().enumerate() {
             view.apply(event);
             let hostile = Event::Output {
@@ -225,6 +225,6 @@ mod tests {
 
     #[test]
     fn without_any_event_there_is_something_to_see() {
-        assert_eq!(View::default().render(DrillTime(0), 80, 24, PLAIN), "drill    0.00 s  ");
+        assert_eq!(LiveView::default().render(DrillTime(0), 80, 24, PLAIN), "drill    0.00 s  ");
     }
 }

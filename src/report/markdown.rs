@@ -9,9 +9,9 @@ use crate::record::{CommandRecord, DrillStatus, Record, StepStatus};
 use crate::view::advice::what_to_do;
 use crate::view::answers::hurt;
 use crate::view::format::seconds;
-use crate::view::restore::{self, Row};
+use crate::view::restore::{self, JudgedRow};
 use crate::view::words::{self, ending};
-use crate::view::{Drills, Entry};
+use crate::view::{DrillEntry, Drills};
 pub(super) use escape::prose;
 use escape::{code, fenced};
 
@@ -52,12 +52,12 @@ pub fn markdown(drills: &Drills) -> Vec<u8> {
 }
 
 /// A column of a table of what was judged: its head, and the names of the rows that it tells.
-type Column = (&'static str, &'static [&'static str]);
+type RowColumn = (&'static str, &'static [&'static str]);
 
 /// What recoveries were judged by beside the SLIs.
-const RECOVERY: [Column; 3] = [("time", &["time"]), ("hold", &["hold", "fault"]), ("invariants", &["invariant"])];
+const RECOVERY: [RowColumn; 3] = [("time", &["time"]), ("hold", &["hold", "fault"]), ("invariants", &["invariant"])];
 /// What DR drills measured.
-const RESTORE: [Column; 7] = [
+const RESTORE: [RowColumn; 7] = [
     ("level", &["level"]),
     ("recovery time (RTO)", &["RTO"]),
     ("recovery point (RPO)", &["RPO"]),
@@ -67,7 +67,7 @@ const RESTORE: [Column; 7] = [
     ("backup", &["backup"]),
 ];
 
-fn table(entries: &[Entry<'_>], text: &mut String) {
+fn table(entries: &[DrillEntry<'_>], text: &mut String) {
     if entries.is_empty() {
         return;
     }
@@ -76,21 +76,27 @@ fn table(entries: &[Entry<'_>], text: &mut String) {
     let rows: Vec<String> = entries.iter().map(row).collect();
     // Where not all fit, those that passed are the first to go.
     let whole = rows.iter().map(String::len).sum::<usize>() <= TABLE;
-    let wanted = |entry: &Entry<'_>| whole || entry.status != DrillStatus::Passed;
+    let wanted = |entry: &DrillEntry<'_>| whole || entry.status != DrillStatus::Passed;
     let (rows, passed): (Vec<_>, Vec<_>) = entries.iter().zip(rows).partition(|(entry, _)| wanted(entry));
     let rows = rows.into_iter().map(|(_, row)| row).collect();
     push_rows(rows, TABLE, passed.len(), "drills, those that passed first", text);
 }
 
 /// A table of what was judged of the drills of which `rows_of` tells something.
-fn judged(entries: &[Entry<'_>], what: &str, columns: &[Column], rows_of: fn(&Record) -> Vec<Row>, text: &mut String) {
-    let signed = |row: &Row| match row.came {
+fn judged(
+    entries: &[DrillEntry<'_>],
+    what: &str,
+    columns: &[RowColumn],
+    rows_of: fn(&Record) -> Vec<JudgedRow>,
+    text: &mut String,
+) {
+    let signed = |row: &JudgedRow| match row.came {
         Some(symbol) => format!("{} {}", symbol.sign(), row.text),
         None => row.text.clone(),
     };
-    let row = |entry: &Entry<'_>| {
+    let row = |entry: &DrillEntry<'_>| {
         let all = rows_of(entry.record()?);
-        let cell = |(_, names): &Column| {
+        let cell = |(_, names): &RowColumn| {
             let told: Vec<String> = all.iter().filter(|row| names.contains(&row.name)).map(signed).collect();
             if told.is_empty() { "–".to_string() } else { prose(&shortened(&told.join("; "))) }
         };
@@ -120,7 +126,7 @@ fn push_rows(rows: Vec<String>, most: usize, mut left_out: usize, what: &str, te
     }
 }
 
-fn row(entry: &Entry<'_>) -> String {
+fn row(entry: &DrillEntry<'_>) -> String {
     let figures = entry.record().map(Record::figures).unwrap_or_default();
     let time = |us: Option<u64>| us.map_or("–".to_string(), seconds);
     let mut name = code(&shortened(&entry.name()));
@@ -141,8 +147,9 @@ fn row(entry: &Entry<'_>) -> String {
 }
 
 /// The drills in trouble, as many of them as fit: first with what their commands said, then without.
-fn troubles(entries: &[Entry<'_>], text: &mut String) {
-    let mut trouble: Vec<&Entry<'_>> = entries.iter().filter(|entry| entry.status != DrillStatus::Passed).collect();
+fn troubles(entries: &[DrillEntry<'_>], text: &mut String) {
+    let mut trouble: Vec<&DrillEntry<'_>> =
+        entries.iter().filter(|entry| entry.status != DrillStatus::Passed).collect();
     // What a runbook can be blamed for comes first; what was not run has a line and no more.
     trouble.sort_by_key(|entry| (entry.status == DrillStatus::NotRun, entry.status != DrillStatus::Failed));
     let mut left_out = 0;
@@ -164,7 +171,7 @@ fn troubles(entries: &[Entry<'_>], text: &mut String) {
     }
 }
 
-fn section(entry: &Entry<'_>) -> String {
+fn section(entry: &DrillEntry<'_>) -> String {
     let (mark, name) = (entry.mark().sign(), code(&shortened(&entry.name())));
     if entry.status == DrillStatus::NotRun {
         return format!("\n- {name} was not run: {}\n", prose(&shortened(&entry.why())));

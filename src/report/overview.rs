@@ -1,17 +1,17 @@
 //! What a person reads at the terminal of several drills: how many came out how, a line for each, and why for those that did
 //! not pass.
 
-use super::page::{Page, WIDTH};
+use super::page::{TerminalPage, WIDTH};
 use super::text::{column, right, wrap};
 use crate::output::one_line;
 use crate::record::DrillStatus;
 use crate::view::advice::what_to_do;
 use crate::view::format::seconds;
-use crate::view::{Drills, Entry, StatusSymbol, words};
+use crate::view::{DrillEntry, Drills, StatusSymbol, words};
 
 /// The overview of these drills, at most 80 columns wide.
 pub fn overview(drills: &Drills, color: bool) -> String {
-    let mut page = Page::new(color);
+    let mut page = TerminalPage::new(color);
     let symbol = symbol(drills);
     for line in wrap(&one_line(&headline(drills)), WIDTH) {
         page.line(&page.paint.headline(symbol, &line));
@@ -22,7 +22,7 @@ pub fn overview(drills: &Drills, color: bool) -> String {
     page.text()
 }
 
-fn row(entry: &Entry<'_>, page: &mut Page) {
+fn row(entry: &DrillEntry<'_>, page: &mut TerminalPage) {
     let symbol = entry.mark();
     let status = page.paint.marked(symbol, &format!("{} {}", symbol.sign(), column(entry.status.name(), 13)));
     let verdict = entry.verdict().map_or("", |verdict| verdict.name());

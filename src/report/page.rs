@@ -9,23 +9,23 @@ use crate::view::StatusSymbol;
 pub(super) const WIDTH: usize = 80;
 
 /// The lines of a page.
-pub(super) struct Page {
+pub(super) struct TerminalPage {
     /// Its colours.
     pub paint: Paint,
     text: String,
 }
 
-impl Page {
+impl TerminalPage {
     /// A page that begins with a rule.
-    pub fn new(color: bool) -> Page {
-        let mut page = Page { paint: Paint { color }, text: String::new() };
+    pub fn new(color: bool) -> TerminalPage {
+        let mut page = TerminalPage { paint: Paint { color }, text: String::new() };
         page.line(&page.paint.dim(&"─".repeat(WIDTH)));
         page
     }
 
     /// An empty page.
-    pub fn plain() -> Page {
-        Page { paint: Paint { color: false }, text: String::new() }
+    pub fn plain() -> TerminalPage {
+        TerminalPage { paint: Paint { color: false }, text: String::new() }
     }
 
     /// A line as it is.

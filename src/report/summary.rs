@@ -1,7 +1,7 @@
 //! What a person reads when a drill is over: the verdict and why, how long users suffered, what each step did, and
 //! where the time went. At most 80 columns, unless a path or a word of the user's own is longer.
 
-use super::page::{Page, WIDTH};
+use super::page::{TerminalPage, WIDTH};
 use super::text::{column, cut, right, wrap};
 use crate::output::{one_line, terminal_lines};
 use crate::record::{Counts, Phase, Record, StepStatus, Verdict, WaitRecord};
@@ -22,7 +22,7 @@ const OUTPUT_LINES: usize = 12;
 /// The summary of a drill. `files` is the directory of the run.
 pub fn summary(record: &Record, files: Option<&Path>, color: bool) -> String {
     let view = DrillView::of(record);
-    let mut page = Page::new(color);
+    let mut page = TerminalPage::new(color);
     headline(&view, &mut page);
     timeline(&view, &mut page);
     steps(&view, &mut page);
@@ -50,7 +50,7 @@ pub fn summary(record: &Record, files: Option<&Path>, color: bool) -> String {
     page.text()
 }
 
-fn headline(view: &DrillView<'_>, page: &mut Page) {
+fn headline(view: &DrillView<'_>, page: &mut TerminalPage) {
     let (symbol, word) = verdict(view);
     let head = format!("{} {word}", symbol.sign());
     let plan = view.record.plan.as_deref();
@@ -65,7 +65,7 @@ fn headline(view: &DrillView<'_>, page: &mut Page) {
     }
 }
 
-fn timeline(view: &DrillView<'_>, page: &mut Page) {
+fn timeline(view: &DrillView<'_>, page: &mut TerminalPage) {
     let (record, figures) = (view.record, &view.figures);
     let mut rows: Vec<(u64, &str, String)> = Vec::new();
     if let (Some(us), Some(first)) = (figures.to_impact_us, record.impacts.iter().min_by_key(|i| i.impact_us)) {
@@ -93,14 +93,14 @@ fn timeline(view: &DrillView<'_>, page: &mut Page) {
     }
 }
 
-fn steps(view: &DrillView<'_>, page: &mut Page) {
+fn steps(view: &DrillView<'_>, page: &mut TerminalPage) {
     let Some(plan) = view.record.plan.as_ref().filter(|plan| !plan.control && !plan.steps.is_empty()) else { return };
     let path = plan.runbook_file.as_ref().map_or("", |file| file.path.as_str());
     page.section("runbook", &one_line(path));
     view.steps.iter().for_each(|step| self::step(step, &view.record.reason, page));
 }
 
-fn step(step: &StepView<'_>, said: &str, page: &mut Page) {
+fn step(step: &StepView<'_>, said: &str, page: &mut TerminalPage) {
     let StepView { info, symbol, word, .. } = step;
     let status = page.paint.marked(*symbol, &format!("{} {}", symbol.sign(), column(word, 7)));
     let (phase, title) = (column(&info.phase, 8), column(&one_line(&info.title), 42));
@@ -136,7 +136,7 @@ fn step(step: &StepView<'_>, said: &str, page: &mut Page) {
     }
 }
 
-fn users(view: &DrillView<'_>, page: &mut Page) {
+fn users(view: &DrillView<'_>, page: &mut TerminalPage) {
     let slis = &view.figures.slis;
     if slis.iter().all(|s| s.before.valid + s.during.valid + s.after.valid == 0) {
         return;
@@ -175,7 +175,7 @@ fn users(view: &DrillView<'_>, page: &mut Page) {
     }
 }
 
-fn faults(view: &DrillView<'_>, page: &mut Page) {
+fn faults(view: &DrillView<'_>, page: &mut TerminalPage) {
     let told: Vec<_> = view.faults.iter().filter_map(|fault| Some((fault, one_line(&fault.info?.id)))).collect();
     if !told.is_empty() {
         page.section("faults", "");
@@ -187,7 +187,7 @@ fn faults(view: &DrillView<'_>, page: &mut Page) {
     }
 }
 
-fn time(view: &DrillView<'_>, page: &mut Page) {
+fn time(view: &DrillView<'_>, page: &mut TerminalPage) {
     page.section("wall time", &seconds(view.figures.time.total_us));
     for (name, total_us, parts) in &view.time {
         let parts: Vec<String> =

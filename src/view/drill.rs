@@ -1,8 +1,8 @@
 //! A drill as every report reads it: each fact computed once from the record, and worded once.
 
 use super::advice::{Advice, advice};
-use super::cases::{Case, cases};
-use super::restore::{self, Row, Rung};
+use super::cases::{DrillCase, cases};
+use super::restore::{self, JudgedRow, Rung};
 use super::symbol::StatusSymbol;
 use super::words::{self, TimeShare};
 use super::{answers, format};
@@ -28,9 +28,9 @@ pub struct DrillView<'a> {
     /// The recovery time against its objective; `None` where users do not have to recover.
     pub time_limit: Option<(StatusSymbol, String)>,
     /// What the recovery was judged by beside the SLIs: `time`, `hold`, `fault`, `invariant`.
-    pub recovery: Vec<Row>,
+    pub recovery: Vec<JudgedRow>,
     /// What a DR drill measured; empty for other drills.
-    pub restore: Vec<Row>,
+    pub restore: Vec<JudgedRow>,
     /// The levels L1 to L5 of a DR drill; empty for other drills.
     pub levels: Vec<Rung>,
     /// The faults, and what became of each.
@@ -38,7 +38,7 @@ pub struct DrillView<'a> {
     /// The steps of the plan, and what became of each.
     pub steps: Vec<StepView<'a>>,
     /// Every assertion, reached or not.
-    pub cases: Vec<Case>,
+    pub cases: Vec<DrillCase>,
     /// Where the time went.
     pub time: [TimeShare; 3],
     /// What came after the verdict and should trouble the reader.

@@ -18,7 +18,7 @@ pub(crate) mod testing;
 pub mod words;
 
 pub use drill::{DrillView, FaultView, StepView};
-pub use drills::{Drills, Entry, Group};
+pub use drills::{DayGroup, DrillEntry, Drills};
 pub use event::event_line;
 pub use symbol::StatusSymbol;
 pub use words::many;

@@ -15,7 +15,7 @@ const NUMBERS: usize = 48;
 
 /// A line of the block: a name, what is to be said, and how it came out where that is judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
+pub struct JudgedRow {
     /// Its name.
     pub name: &'static str,
     /// What is to be said.
@@ -120,10 +120,10 @@ fn rung(record: &Record, level: RestoreLevel, reached: Option<RestoreLevel>) -> 
 }
 
 /// The figures, line by line; empty where the drill is none of a restore.
-pub fn rows(record: &Record) -> Vec<Row> {
+pub fn rows(record: &Record) -> Vec<JudgedRow> {
     let Some(plan) = plan(record) else { return Vec::new() };
     let mut rows = vec![level(record, plan), recovery_time(record), recovery_point(record, plan)];
-    let mut say = |name, text: String, came| rows.push(Row { name, text, came });
+    let mut say = |name, text: String, came| rows.push(JudgedRow { name, text, came });
     if let Some(data) = record.data_figures() {
         let counted = |numbers: &Numbers| match numbers.is_empty() {
             true => "0".to_string(),
@@ -192,7 +192,7 @@ pub fn meaning(name: &str) -> &'static str {
     }
 }
 
-fn level(record: &Record, plan: &RestorePlan) -> Row {
+fn level(record: &Record, plan: &RestorePlan) -> JudgedRow {
     let came = match record.restore_level() {
         None => StatusSymbol::Warn,
         Some(level) if level == plan.expect => StatusSymbol::Good,
@@ -205,15 +205,15 @@ fn level(record: &Record, plan: &RestorePlan) -> Row {
             if came == StatusSymbol::Good { "as expected".into() } else { format!("expected {}", plan.expect) };
         text.push_str(&format!(", {as_it_is}"));
     }
-    Row { name: "level", text, came: Some(came) }
+    JudgedRow { name: "level", text, came: Some(came) }
 }
 
-fn recovery_time(record: &Record) -> Row {
+fn recovery_time(record: &Record) -> JudgedRow {
     let (came, text) = time_limit(record).unwrap_or((StatusSymbol::Warn, "not known".into()));
-    Row { name: "RTO", text, came: Some(came) }
+    JudgedRow { name: "RTO", text, came: Some(came) }
 }
 
-fn recovery_point(record: &Record, plan: &RestorePlan) -> Row {
+fn recovery_point(record: &Record, plan: &RestorePlan) -> JudgedRow {
     let came = StatusSymbol::met(rpo_met(record));
     let word = came.word();
     let objective = declared(plan.rpo_us);
@@ -226,7 +226,7 @@ fn recovery_point(record: &Record, plan: &RestorePlan) -> Row {
         }
         None => format!("objective {objective}: {word}"),
     };
-    Row { name: "RPO", text, came: Some(came) }
+    JudgedRow { name: "RPO", text, came: Some(came) }
 }
 
 /// The backup in words: its id, its age at the fault, its size, and what else it told.

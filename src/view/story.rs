@@ -1,7 +1,7 @@
 //! What is said of a drill in a line or two, the same in every report of several drills: how it came out, where, why, and what
 //! each of its attempts was.
 
-use super::Entry;
+use super::DrillEntry;
 use super::format::seconds;
 use super::restore::other_level;
 use super::symbol::StatusSymbol;
@@ -31,7 +31,7 @@ impl DrillStatus {
     }
 }
 
-impl<'a> Entry<'a> {
+impl<'a> DrillEntry<'a> {
     /// Its name among its like, the same in every report: [`crate::record::PlannedDrill::label`].
     pub fn name(&self) -> String {
         match (self.planned, self.scenario.trim()) {

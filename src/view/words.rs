@@ -3,7 +3,7 @@
 
 use super::answers::served_between;
 use super::format::{declared, percent, seconds};
-use super::restore::{self, Row, other_level};
+use super::restore::{self, JudgedRow, other_level};
 use super::symbol::StatusSymbol;
 use crate::record::{
     Account, Breakdown, Check, CommandRecord, Counts, FaultAfter, FaultEvent, FaultRecord, HoldRecord, InvariantRecord,
@@ -351,10 +351,10 @@ pub fn invariants(record: &Record) -> Vec<(StatusSymbol, String)> {
 }
 
 /// What a recovery is judged by beside the SLIs: `time`, `hold`, `fault`, `invariant`. The same rows in every report.
-pub fn recovery(record: &Record) -> Vec<Row> {
+pub fn recovery(record: &Record) -> Vec<JudgedRow> {
     // A DR drill has the time among what its restore came to.
     let limit = time_limit(record).filter(|_| restore::plan(record).is_none());
-    let of = |name| move |(symbol, text)| Row { name, text, came: Some(symbol) };
+    let of = |name| move |(symbol, text)| JudgedRow { name, text, came: Some(symbol) };
     let rows = limit.map(of("time")).into_iter().chain(held(record).map(of("hold")));
     let beside = served_beside(record).map(|text| (StatusSymbol::Warn, text));
     rows.chain(beside.map(of("fault"))).chain(invariants(record).into_iter().map(of("invariant"))).collect()

@@ -2,8 +2,8 @@
 
 use super::drill::at;
 use super::{
-    Action, ActionRow, DrInput, DrVerdict, DrillNotes, DrillRef, DrillReport, Finding, FindingRow, NotesFile, Quarter,
-    Retest, Risk, RiskRow, Seen, Trend, TrendQuarter, Verification,
+    Action, ActionRow, DrFinding, DrInput, DrTrend, DrVerdict, DrillNotes, DrillRef, DrillReport, FindingRow,
+    NotesFile, Quarter, Retest, Risk, RiskRow, SeenRun, TrendQuarter, Verification,
 };
 use crate::record::utc_text;
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,7 +49,7 @@ pub(super) fn findings(input: &DrInput) -> Vec<FindingRow> {
         .collect();
     let rows = notes(input).flat_map(|(note, from)| {
         let row =
-            move |finding: &Finding| FindingRow { of: of(&note.of), carried_from: from, finding: finding.clone() };
+            move |finding: &DrFinding| FindingRow { of: of(&note.of), carried_from: from, finding: finding.clone() };
         note.told.findings.iter().map(row)
     });
     rows.filter(|row| row.carried_from.is_none() || open.contains(&row.finding.id)).collect()
@@ -145,7 +145,7 @@ pub(super) fn retests(input: &DrInput, drills: &[DrillReport]) -> Vec<Retest> {
     let bad = drills.iter().filter(|drill| !drill.control).filter(open);
     let row = |failed: &DrillReport| {
         let began = at(&failed.started_utc);
-        let later = |seen: &&Seen| seen.at > began && seen.ended && !seen.control;
+        let later = |seen: &&SeenRun| seen.at > began && seen.ended && !seen.control;
         let notes = input.notes.files.iter().flat_map(|file| &file.drills);
         let named = notes.filter(|note| note.told.retest_of.as_deref() == Some(&failed.run));
         let named: Vec<&str> = named
@@ -154,13 +154,13 @@ pub(super) fn retests(input: &DrInput, drills: &[DrillReport]) -> Vec<Retest> {
                 DrillRef::Scenario(_) => None,
             })
             .collect();
-        let best = |mut runs: Vec<&'_ Seen>| {
+        let best = |mut runs: Vec<&'_ SeenRun>| {
             runs.sort_by_key(|seen| seen.at);
             runs.iter().find(|seen| seen.passed()).or(runs.last()).map(|seen| (*seen).clone())
         };
-        let by_notes: Vec<&Seen> =
+        let by_notes: Vec<&SeenRun> =
             input.seen.iter().filter(later).filter(|seen| named.contains(&seen.run.as_str())).collect();
-        let by_scenario: Vec<&Seen> =
+        let by_scenario: Vec<&SeenRun> =
             input.seen.iter().filter(later).filter(|seen| seen.scenario == failed.scenario).collect();
         let (seen, by) = match best(by_notes) {
             Some(seen) => (Some(seen), "named in the notes"),
@@ -173,23 +173,23 @@ pub(super) fn retests(input: &DrInput, drills: &[DrillReport]) -> Vec<Retest> {
             by: if seen.is_some() { by } else { "not retested" },
             retest: seen.as_ref().map(|seen| seen.run.clone()),
             retest_utc: seen.as_ref().map(|seen| seen.started_utc.clone()),
-            passed: seen.as_ref().map(Seen::passed),
+            passed: seen.as_ref().map(SeenRun::passed),
         }
     };
     bad.map(row).collect()
 }
 
 /// The DR scenarios over four quarters.
-pub(super) fn trend(input: &DrInput) -> Vec<Trend> {
+pub(super) fn trend(input: &DrInput) -> Vec<DrTrend> {
     let quarters = input.quarter.four();
-    let counts = |seen: &&Seen| seen.dr && !seen.control && quarters.contains(&Quarter::of(seen.at));
-    let mut scenarios: BTreeMap<&str, Vec<&Seen>> = BTreeMap::new();
+    let counts = |seen: &&SeenRun| seen.dr && !seen.control && quarters.contains(&Quarter::of(seen.at));
+    let mut scenarios: BTreeMap<&str, Vec<&SeenRun>> = BTreeMap::new();
     for seen in input.seen.iter().filter(counts) {
         scenarios.entry(&seen.scenario).or_default().push(seen);
     }
-    let trend = |(scenario, runs): (&str, Vec<&Seen>)| {
+    let trend = |(scenario, runs): (&str, Vec<&SeenRun>)| {
         let of = |quarter: Quarter| {
-            let own: Vec<&&Seen> = runs.iter().filter(|seen| quarter.contains(seen.at)).collect();
+            let own: Vec<&&SeenRun> = runs.iter().filter(|seen| quarter.contains(seen.at)).collect();
             let mut rto: Vec<u64> = own.iter().filter_map(|seen| seen.rto_us).collect();
             rto.sort_unstable();
             TrendQuarter {
@@ -202,7 +202,7 @@ pub(super) fn trend(input: &DrInput) -> Vec<Trend> {
             }
         };
         let expects_failure = runs.iter().all(|seen| seen.expects_failure);
-        Trend { scenario: scenario.to_string(), expects_failure, quarters: quarters.map(of).to_vec() }
+        DrTrend { scenario: scenario.to_string(), expects_failure, quarters: quarters.map(of).to_vec() }
     };
     scenarios.into_iter().map(trend).collect()
 }

@@ -12,7 +12,7 @@ const BUSY: f64 = 0.9;
 
 #[derive(Template)]
 #[template(path = "dr/limits.txt")]
-struct Limits<'a> {
+struct LimitsText<'a> {
     record: &'a Record,
     plan: &'a Announcement,
     loads: String,
@@ -39,7 +39,7 @@ pub(super) fn limitations(record: &Record, plan: &Announcement, events: &[Stampe
     let by_hand = steps.iter().filter(|step| step.manual && step.status == Some(StepStatus::Passed)).count();
     let size = record.backup.as_ref().and_then(|facts| facts.get("bytes"));
     let measuring = record.figures().measuring;
-    template_lines(&Limits {
+    template_lines(&LimitsText {
         record,
         plan,
         loads: loads.join(", "),

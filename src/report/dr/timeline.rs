@@ -16,9 +16,9 @@ const WIDTH: usize = 300;
 
 /// The moments in the order of their times, and how many were left out.
 pub(super) fn timeline(record: &Record, events: &[Stamped]) -> (Vec<Moment>, usize) {
-    let seen = Story::of(events);
+    let seen = EventIndex::of(events);
     let mut held: BTreeMap<(u8, &str), bool> = BTreeMap::new();
-    let mut all: Vec<Row> = Vec::new();
+    let mut all: Vec<TimelineRow> = Vec::new();
     for stamped in events {
         let told = match &stamped.event {
             // Every mitigating step ends what may be the last one: only afterwards it is known which was.
@@ -40,12 +40,12 @@ pub(super) fn timeline(record: &Record, events: &[Stamped]) -> (Vec<Moment>, usi
         };
         let Some((what, (actor, weight))) = told.zip(seen.actor(record, &stamped.event)) else { continue };
         let source = seen.source(record, stamped);
-        all.push(Row { at: happened(stamped), seq: stamped.seq, weight, actor, what, source });
+        all.push(TimelineRow { at: happened(stamped), seq: stamped.seq, weight, actor, what, source });
     }
     all.sort_by_key(|row| (row.at, row.seq));
     let omitted = shorten(&mut all);
-    let moment = |row: Row| {
-        let Row { at, seq, actor, what, source, .. } = row;
+    let moment = |row: TimelineRow| {
+        let TimelineRow { at, seq, actor, what, source, .. } = row;
         let what = one_line(&what);
         let what = match what.char_indices().nth(WIDTH) {
             Some((end, _)) => format!("{}…", what.get(..end).unwrap_or_default()),
@@ -80,7 +80,7 @@ fn happened(stamped: &Stamped) -> DrillTime {
 
 /// What is left out first where a timeline is too long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Weight {
+enum TimelineWeight {
     Command,
     Detail,
     /// Never left out.
@@ -88,19 +88,19 @@ enum Weight {
 }
 
 /// A moment as it is gathered.
-struct Row {
+struct TimelineRow {
     at: DrillTime,
     seq: u64,
-    weight: Weight,
+    weight: TimelineWeight,
     actor: &'static str,
     what: String,
     source: String,
 }
 
 /// Leaves out what matters least, the latest of it first; tells how much that was.
-fn shorten(all: &mut Vec<Row>) -> usize {
+fn shorten(all: &mut Vec<TimelineRow>) -> usize {
     let before = all.len();
-    for weight in [Weight::Command, Weight::Detail] {
+    for weight in [TimelineWeight::Command, TimelineWeight::Detail] {
         let kept = all.iter().filter(|row| row.weight != weight).count();
         let mut room = MOST.saturating_sub(kept);
         all.retain(|row| {
@@ -113,7 +113,7 @@ fn shorten(all: &mut Vec<Row>) -> usize {
 }
 
 /// What of the events is needed to tell another one.
-struct Story<'a> {
+struct EventIndex<'a> {
     /// How every step ended.
     ends: BTreeMap<&'a str, StepStatus>,
     /// Of every command its place, its text and its last attempt.
@@ -124,10 +124,10 @@ struct Story<'a> {
     mitigated: Option<u64>,
 }
 
-impl<'a> Story<'a> {
-    fn of(events: &'a [Stamped]) -> Story<'a> {
+impl<'a> EventIndex<'a> {
+    fn of(events: &'a [Stamped]) -> EventIndex<'a> {
         let mut story =
-            Story { ends: BTreeMap::new(), commands: BTreeMap::new(), last: BTreeMap::new(), mitigated: None };
+            EventIndex { ends: BTreeMap::new(), commands: BTreeMap::new(), last: BTreeMap::new(), mitigated: None };
         for stamped in events {
             match &stamped.event {
                 Event::StepEnded { step, status, .. } => drop(story.ends.insert(step, *status)),
@@ -160,7 +160,7 @@ impl<'a> Story<'a> {
     }
 
     /// Who did it, and how much it matters; `None` for what is no part of a timeline.
-    fn actor(&self, record: &Record, event: &Event) -> Option<(&'static str, Weight)> {
+    fn actor(&self, record: &Record, event: &Event) -> Option<(&'static str, TimelineWeight)> {
         // A person is named only where somebody confirmed the step.
         let by = |step: &str| match (record.step_info(step), self.ends.get(step)) {
             (Some(info), Some(StepStatus::Passed)) if info.manual => "person",
@@ -168,27 +168,29 @@ impl<'a> Story<'a> {
             _ => "runbook",
         };
         Some(match event {
-            Event::CommandEnded { .. } => ("runbook", Weight::Command),
-            Event::Impacted { .. } | Event::Detected { .. } | Event::Recovered { .. } => ("system", Weight::Key),
-            Event::Condition { .. } => ("system", Weight::Detail),
-            Event::MitigationStarted | Event::MitigationEnded => ("runbook", Weight::Key),
-            Event::StepStarted { step } | Event::StepEnded { step, status: StepStatus::Passed, .. } => {
-                (by(step), Weight::Detail)
+            Event::CommandEnded { .. } => ("runbook", TimelineWeight::Command),
+            Event::Impacted { .. } | Event::Detected { .. } | Event::Recovered { .. } => {
+                ("system", TimelineWeight::Key)
             }
-            Event::StepEnded { status: StepStatus::Skipped, .. } => ("Firedrill", Weight::Detail),
-            Event::StepEnded { .. } => ("runbook", Weight::Detail),
+            Event::Condition { .. } => ("system", TimelineWeight::Detail),
+            Event::MitigationStarted | Event::MitigationEnded => ("runbook", TimelineWeight::Key),
+            Event::StepStarted { step } | Event::StepEnded { step, status: StepStatus::Passed, .. } => {
+                (by(step), TimelineWeight::Detail)
+            }
+            Event::StepEnded { status: StepStatus::Skipped, .. } => ("Firedrill", TimelineWeight::Detail),
+            Event::StepEnded { .. } => ("runbook", TimelineWeight::Detail),
             Event::Announced(_)
             | Event::Fault { .. }
             | Event::Probed { .. }
             | Event::ReadBack { .. }
             | Event::Judged { .. }
-            | Event::Ended { .. } => ("Firedrill", Weight::Key),
+            | Event::Ended { .. } => ("Firedrill", TimelineWeight::Key),
             Event::PhaseStarted { .. }
             | Event::StackUp { .. }
             | Event::BackupSeen { .. }
             | Event::ContentNoted { .. }
             | Event::Disturbed { .. }
-            | Event::Note { .. } => ("Firedrill", Weight::Detail),
+            | Event::Note { .. } => ("Firedrill", TimelineWeight::Detail),
             _ => return None,
         })
     }

@@ -2,12 +2,12 @@
 //! is none of them.
 
 use super::input::expects_failure;
-use super::{DrVerdict, Objectives, StepRow, Told};
+use super::{DrObjectives, DrTold, DrVerdict, StepRow};
 use crate::record::{Outcome, Record, StepStatus, Verdict};
 use crate::view::words::many;
 
 /// What a pass depends on: what people say, what of the runbook was not followed, and losses that no objective covers.
-pub(super) fn conditions(record: &Record, told: &Told, steps: &[StepRow]) -> Vec<String> {
+pub(super) fn conditions(record: &Record, told: &DrTold, steps: &[StepRow]) -> Vec<String> {
     let mut conditions = told.conditions.clone();
     let helps = |step: &&StepRow| matches!(step.phase.as_str(), "mitigate" | "rollback" | "verify");
     for step in steps.iter().filter(helps) {
@@ -40,7 +40,7 @@ pub(super) fn evidence_changed(why: &str) -> (DrVerdict, String) {
 }
 
 /// The verdict, and how it follows.
-pub(super) fn judge(record: &Record, objectives: &Objectives, conditions: &[String]) -> (DrVerdict, String) {
+pub(super) fn judge(record: &Record, objectives: &DrObjectives, conditions: &[String]) -> (DrVerdict, String) {
     let reason = || match record.reason.trim() {
         "" => "no reason was recorded".to_string(),
         reason => reason.to_string(),
