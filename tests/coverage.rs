@@ -1,6 +1,9 @@
 //! `firedrill coverage` as people and CI run it: what it prints, what it requires, how it exits; and the schema of
 //! `services.yaml`, which rejects nothing that the program takes.
 
+#[path = "support/brief.rs"]
+mod brief;
+
 use firedrill::coverage;
 use firedrill::services::{self, Named};
 use firedrill::source::{Diagnostics, Source, parse, render};
@@ -137,7 +140,7 @@ fn every_mistake_is_told_at_once() {
   a b: { tier: 1, failure_modes: [] }
 ",
     ));
-    insta::assert_snapshot!(said(&project.run(&["coverage"])));
+    insta::assert_snapshot!(brief::brief(&said(&project.run(&["coverage"]))));
     // The kinds of faults stand in the help, so that what is new there does not change the snapshot.
     project.write("services.yaml", "services: { checkout: { tier: 1, failure_modes: [release] } }\n");
     let told = said(&project.run(&["coverage"]));

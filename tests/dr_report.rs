@@ -1,6 +1,8 @@
 //! `firedrill report dr` as people and CI run it, and its HTML and PDF in a real browser on A4. `FIREDRILL_SHOTS=DIR` keeps
 //! pictures of what the browser saw.
 
+#[path = "support/brief.rs"]
+mod brief;
 #[allow(dead_code, reason = "another program uses the rest")]
 #[path = "support/browser.rs"]
 mod browser;
@@ -159,7 +161,7 @@ fn mistakes_are_told_and_end_with_2() {
     project.write("drill-notes/b.yaml", "drills: [{ type: x }]\n");
     let output = project.run(&["report", "dr", "--quarter", "2026Q4", "--markdown", "never.md"]);
     assert_eq!(output.status.code(), Some(2), "{}", told(&output));
-    insta::assert_snapshot!("mistakes_in_notes", told(&output));
+    insta::assert_snapshot!("mistakes_in_notes", brief::brief(&told(&output)));
     assert!(!project.path("never.md").exists());
     let project = Project::new();
     for (arguments, words) in [

@@ -35,6 +35,9 @@ pub struct ReportArgs {
     /// Write JSON to this file, or to standard output (`-`): plans, drills, attempts, figures.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Write CSV to this file, or to standard output (`-`): a line for each assertion and each SLI of every attempt.
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
     /// Print annotations of GitHub Actions on standard output: what failed, beside its line.
     #[arg(long)]
     annotations: bool,
@@ -58,12 +61,13 @@ type Print = fn(&str) -> Result<(), Error>;
 impl ReportArgs {
     /// The reports that go to files (`-` is standard output); a new format is one line here and one option above.
     fn files(&self) -> Vec<(&Path, Make, Print)> {
-        let all: [(&Option<PathBuf>, Make, Print); 4] = [
+        let all: [(&Option<PathBuf>, Make, Print); 5] = [
             // In the order in which they are written.
             (&self.html, report::html, print_file),
             (&self.markdown, report::markdown, print),
             (&self.junit, report::junit_day, print),
             (&self.json, report::json_day, print_json),
+            (&self.csv, report::csv, print),
         ];
         all.into_iter().filter_map(|(path, make, print)| Some((path.as_deref()?, make, print))).collect()
     }

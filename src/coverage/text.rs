@@ -3,7 +3,7 @@
 
 use super::matrix::{Cell, Coverage, LastDrill, Proof, ServiceCoverage, State, Watched};
 use crate::output::visible;
-use crate::report::{Mark, Paint};
+use crate::report::{Paint, StatusSymbol};
 use crate::services::show;
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ const STATE: usize = 13;
 pub fn text(coverage: &Coverage, width: usize, color: bool) -> String {
     let paint = Paint { color };
     let mut page = Page { out: String::new(), width: width.max(60), paint };
-    let good = if coverage.required == coverage.covered { Mark::Good } else { Mark::Warn };
+    let good = if coverage.required == coverage.covered { StatusSymbol::Good } else { StatusSymbol::Warn };
     page.line(&paint.headline(good, &format!("coverage {}", percent(coverage.covered, coverage.required))));
     page.wrapped(
         "",
@@ -32,7 +32,7 @@ pub fn text(coverage: &Coverage, width: usize, color: bool) -> String {
     }
     let late: Vec<String> = coverage.overdue().map(|(service, cell)| overdue(service, cell)).collect();
     if !late.is_empty() {
-        page.line(&page.paint.marked(Mark::Warn, &format!("  {} overdue", Mark::Warn.sign())));
+        page.line(&page.paint.marked(StatusSymbol::Warn, &format!("  {} overdue", StatusSymbol::Warn.sign())));
         for late in late {
             page.wrapped("    ", &late);
         }
@@ -236,11 +236,11 @@ pub(super) fn details(proof: &Proof) -> Vec<String> {
 }
 
 /// The mark of a state.
-pub(super) fn mark(state: State) -> Mark {
+pub(super) fn mark(state: State) -> StatusSymbol {
     match state {
-        State::Passed => Mark::Good,
-        State::Failed | State::NoScenario => Mark::Bad,
-        State::Stale | State::NotRun | State::MissedRto => Mark::Warn,
+        State::Passed => StatusSymbol::Good,
+        State::Failed | State::NoScenario => StatusSymbol::Bad,
+        State::Stale | State::NotRun | State::MissedRto => StatusSymbol::Warn,
     }
 }
 

@@ -5,7 +5,7 @@ mod read;
 
 pub use read::{read, schema};
 
-use crate::report::Notes;
+use crate::report::DrNotes;
 use crate::source::{Diagnostics, Source, tidy};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ pub const FOLDER: &str = "drill-notes";
 
 /// Reads every `.yaml` and `.yml` of a folder, in the order of the names. A folder that is not there has no notes; `Err` is why it
 /// cannot be read. `None` when there were mistakes.
-pub fn read_folder(folder: &Path, diags: &mut Diagnostics) -> std::io::Result<Option<Notes>> {
+pub fn read_folder(folder: &Path, diags: &mut Diagnostics) -> std::io::Result<Option<DrNotes>> {
     let mut paths: Vec<PathBuf> = Vec::new();
     match std::fs::read_dir(folder) {
         Ok(entries) => {
@@ -23,7 +23,7 @@ pub fn read_folder(folder: &Path, diags: &mut Diagnostics) -> std::io::Result<Op
                 paths.push(tidy(&entry?.path()));
             }
         }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Some(Notes::default())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Some(DrNotes::default())),
         Err(error) => return Err(error),
     }
     paths.retain(|path| path.extension().is_some_and(|end| end == "yaml" || end == "yml"));

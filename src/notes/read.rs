@@ -3,8 +3,8 @@
 
 use crate::record::is_run_id;
 use crate::report::{
-    Action, ActionStatus, DrillNotes, DrillRef, DrillType, Finding, Header, Notes, NotesFile, Person, Quarter, Risk,
-    Signature, Told,
+    Action, ActionStatus, DrFinding, DrHeader, DrNotes, DrPerson, DrTold, DrillNotes, DrillRef, DrillType, NotesFile,
+    Quarter, Risk, Signature,
 };
 use crate::source::{At, Diagnostics, Form, MapReader, Source, Span, describe, did_you_mean, parse, shape, shorten};
 use serde_json::{Value, json};
@@ -70,7 +70,7 @@ pub(super) fn described() -> (Value, Vec<String>) {
 }
 
 /// Reads files of notes together; `None` when there were mistakes.
-pub fn read(sources: &[Arc<Source>], diags: &mut Diagnostics) -> Option<Notes> {
+pub fn read(sources: &[Arc<Source>], diags: &mut Diagnostics) -> Option<DrNotes> {
     let known = diags.all.len();
     let mut places = Places::default();
     let mut files = Vec::new();
@@ -79,7 +79,7 @@ pub fn read(sources: &[Arc<Source>], diags: &mut Diagnostics) -> Option<Notes> {
         files.extend(root.and_then(|root| read_file(&mut At::root(&root, source, diags), &mut places)));
     }
     places.check(diags);
-    (files.len() == sources.len() && !diags.has_errors_since(known)).then_some(Notes { files })
+    (files.len() == sources.len() && !diags.has_errors_since(known)).then_some(DrNotes { files })
 }
 
 fn read_file(at: &mut At<'_>, places: &mut Places) -> Option<NotesFile> {
@@ -107,7 +107,7 @@ fn read_file(at: &mut At<'_>, places: &mut Places) -> Option<NotesFile> {
     map.finish()?;
     let (plan_id, plan_version) = plan.unwrap_or_default();
     let [prepared, reviewed, approved] = attestation.unwrap_or_default();
-    let header = Header {
+    let header = DrHeader {
         organisation,
         system,
         tier,
@@ -153,7 +153,7 @@ fn read_drill(at: &mut At<'_>, quarter: Option<Quarter>, places: &mut Places) ->
         "oneOf": [{ "required": ["run"] }, { "required": ["scenario"] }],
         "dependentRequired": { "retest_of": ["run"] },
     }));
-    let mut told = Told {
+    let mut told = DrTold {
         kind: map.optional_with("type", A_TYPE, |text| {
             let names = DrillType::ALL.into_iter().map(DrillType::name);
             DrillType::from_name(text)
@@ -168,7 +168,7 @@ fn read_drill(at: &mut At<'_>, quarter: Option<Quarter>, places: &mut Places) ->
         limitations: texts(&mut map, "limitations"),
         conditions: texts(&mut map, "conditions"),
         retest_of: map.optional_with("retest_of", A_RUN, run_id),
-        ..Told::default()
+        ..DrTold::default()
     };
     if map.has("scenario") && map.has("retest_of") {
         map.wrong("retest_of", "`retest_of` goes with `run`: one run is the retest of another one");
@@ -188,15 +188,15 @@ fn read_drill(at: &mut At<'_>, quarter: Option<Quarter>, places: &mut Places) ->
     Some(DrillNotes { of: of?, told })
 }
 
-fn read_person(at: &mut At<'_>) -> Option<Person> {
+fn read_person(at: &mut At<'_>) -> Option<DrPerson> {
     let role = at.key.to_string();
     let mut map = at.map(format!("`{}`", shorten(&role)))?.of_section("A role");
     let (planned, actual) = (filled(&mut map, "planned"), filled(&mut map, "actual"));
     map.finish()?;
-    Some(Person { role, planned, actual })
+    Some(DrPerson { role, planned, actual })
 }
 
-fn read_finding(at: &mut At<'_>, places: &mut Places) -> Option<Finding> {
+fn read_finding(at: &mut At<'_>, places: &mut Places) -> Option<DrFinding> {
     let mut map = at.map("the finding")?.of_section("A finding");
     let id = require_filled(&mut map, "id");
     let text = require_filled(&mut map, "text");
@@ -206,7 +206,7 @@ fn read_finding(at: &mut At<'_>, places: &mut Places) -> Option<Finding> {
         places.once(format!("finding {id}"), format!("there is a finding `{}` already", shorten(id)), "id", &map);
     }
     map.finish()?;
-    Some(Finding { id: id?, text: text?, severity })
+    Some(DrFinding { id: id?, text: text?, severity })
 }
 
 fn read_action(at: &mut At<'_>, places: &mut Places) -> Option<Action> {

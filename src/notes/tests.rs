@@ -4,12 +4,12 @@ use super::*;
 use crate::report::{ActionStatus, DrillType, Quarter};
 use crate::source::render;
 
-fn of(files: &[(&str, &str)]) -> Result<Notes, String> {
+fn of(files: &[(&str, &str)]) -> Result<DrNotes, String> {
     let sources: Vec<Arc<Source>> = files.iter().map(|(path, text)| Source::new(path, *text)).collect();
     let mut diags = Diagnostics::default();
     let notes = read(&sources, &mut diags);
     assert_eq!(notes.is_none(), diags.has_errors(), "a mistake that nobody tells");
-    notes.ok_or_else(|| render(&diags, false))
+    notes.ok_or_else(|| crate::source::brief::brief(&render(&diags, false)))
 }
 
 /// The example of the documentation.
@@ -101,7 +101,7 @@ fn the_schema_takes_what_is_read() {
 fn a_folder_is_read_in_order_and_none_is_no_mistake() {
     let dir = tempfile::tempdir().unwrap();
     let mut diags = Diagnostics::default();
-    assert_eq!(read_folder(&dir.path().join("none"), &mut diags).unwrap(), Some(Notes::default()));
+    assert_eq!(read_folder(&dir.path().join("none"), &mut diags).unwrap(), Some(DrNotes::default()));
     for (name, text) in [("b.yml", "system: B"), ("a.yaml", "tier: 1"), ("c.txt", "{{{")] {
         std::fs::write(dir.path().join(name), text).unwrap();
     }

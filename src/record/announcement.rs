@@ -127,7 +127,7 @@ impl ReadingInfo {
 }
 
 /// Who carried a drill out, with which program, and on what.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Executed {
     /// Who: the person or account that CI names, otherwise the user of the operating system; `None` where nobody is named.
     pub by: Option<String>,

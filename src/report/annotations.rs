@@ -4,7 +4,7 @@
 use crate::output::{Annotation, Weight, one_line};
 use crate::record::{Day, DrillStatus, Location};
 use crate::view::advice::what_to_do;
-use crate::view::{Drills, Entry};
+use crate::view::{DrillEntry, Drills};
 
 /// What GitHub shows of each kind in one step.
 const SHOWN: usize = 10;
@@ -13,7 +13,7 @@ const SHOWN: usize = 10;
 /// for each flaky one, unless the file of its game day says that it fails then. `from_root` says what a path of the record is from the root of the repository.
 pub fn annotations(drills: &Drills, from_root: &dyn Fn(&str) -> String) -> Vec<u8> {
     let entries = drills.entries();
-    let mut trouble: Vec<&Entry<'_>> = entries.iter().filter(|entry| entry.status.is_trouble()).collect();
+    let mut trouble: Vec<&DrillEntry<'_>> = entries.iter().filter(|entry| entry.status.is_trouble()).collect();
     // Within one rank the order of the plan stays.
     trouble.sort_by_key(|entry| rank(entry.status));
     let all: Vec<Annotation> = trouble
@@ -50,13 +50,13 @@ fn rank(status: DrillStatus) -> u8 {
 }
 
 /// Whether the game day of a drill has failed when it is flaky.
-fn flaky_fails(drills: &Drills, entry: &Entry<'_>) -> bool {
+fn flaky_fails(drills: &Drills, entry: &DrillEntry<'_>) -> bool {
     let own =
         |day: &&Day| entry.planned.is_some_and(|planned| day.drills.iter().any(|drill| std::ptr::eq(drill, planned)));
     drills.days.iter().find(own).is_some_and(|day| day.plan.flaky_fails)
 }
 
-fn annotation(entry: &Entry<'_>, weight: Weight, from_root: &dyn Fn(&str) -> String) -> Annotation {
+fn annotation(entry: &DrillEntry<'_>, weight: Weight, from_root: &dyn Fn(&str) -> String) -> Annotation {
     let record = entry.telling_record();
     let plan = record.and_then(|record| record.plan.as_deref());
     // Where no line is to blame, the scenario as a whole is.

@@ -6,7 +6,7 @@ use super::paint::Paint;
 use super::text::{column, cut, right};
 use crate::output::{Live, one_line, say};
 use crate::record::{Cause, Day, DayEvent, DayObserver, DayStamped, Event, Observer, Outcome, Phase, Stamped};
-use crate::view::Mark;
+use crate::view::StatusSymbol;
 use crate::view::format::seconds;
 use crate::view::words;
 use std::collections::BTreeMap;
@@ -42,11 +42,11 @@ pub struct DayConsole {
 struct Board {
     day: Day,
     began: Option<Instant>,
-    running: BTreeMap<usize, Row>,
+    running: BTreeMap<usize, RunningRow>,
     width: usize,
 }
 
-struct Row {
+struct RunningRow {
     label: String,
     started: Instant,
     phase: Option<(Phase, Instant)>,
@@ -107,7 +107,7 @@ impl Board {
             }
             DayEvent::DrillStarted { number, .. } => {
                 let label = name(day, *number);
-                self.running.insert(*number, Row { label, started: Instant::now(), phase: None });
+                self.running.insert(*number, RunningRow { label, started: Instant::now(), phase: None });
             }
             DayEvent::DrillEnded { number, .. } => {
                 self.running.remove(number);
@@ -226,7 +226,7 @@ fn line(event: &DayEvent, day: &Day, width: usize, paint: Paint) -> Option<Strin
             (name(day, *number), format!("{head}{why}"))
         }
         DayEvent::DrillNotRun { number, why } => {
-            let mark = Mark::Skip;
+            let mark = StatusSymbol::Skip;
             (name(day, *number), format!("{} not run: {}", mark.sign(), one_line(why)))
         }
         DayEvent::DayNote { text } => (DAY.to_string(), one_line(text)),

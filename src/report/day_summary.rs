@@ -1,80 +1,71 @@
 //! What a person reads when a game day is over, and what `--dry-run` prints before one: every drill with its status, why those
 //! that did not pass did not, and where the time went.
 
-use super::paint::Paint;
-use super::text::{column, cut, right, wrap};
+use super::page::{TerminalPage, WIDTH};
+use super::text::{column, cut, right};
 use crate::output::one_line;
 use crate::record::{Attempt, Cause, Day, DayDrill, DayPlan, DrillStatus, Outcome};
-use crate::view::Mark;
 use crate::view::format::{declared, seconds};
 use crate::view::words::{counted, many};
-use crate::view::{Drills, Entry};
+use crate::view::{DrillEntry, Drills, StatusSymbol};
 use std::path::Path;
 use std::time::Duration;
 
-/// Columns of the summary, unless a path or a word of the user's own is longer.
-const WIDTH: usize = 80;
-/// Columns before why a drill did not pass.
-const INDENT: usize = 6;
 /// Lines of a reason that are shown.
 const REASON_LINES: usize = 4;
 
 /// The summary of the last game day of these drills. `dir` is its directory.
 pub fn day_summary(drills: &Drills, dir: &Path, color: bool) -> String {
     let Some(day) = drills.days.last() else { return String::new() };
-    let paint = Paint { color };
-    let mut lines = vec![paint.dim(&"─".repeat(WIDTH)), headline(day, paint)];
-    lines.extend(wrap(&counts(day), WIDTH - 2).into_iter().map(|line| format!("  {line}")));
-    lines.push(String::new());
-    let width =
-        day.drills.iter().map(|drill| one_line(&drill.planned.label()).chars().count()).max().unwrap_or(0).clamp(5, 34);
+    let mut page = TerminalPage::new(color);
+    headline(day, &mut page);
+    page.wrapped("  ", &counts(day));
+    page.line("");
+    let width = width(day.drills.iter().map(|drill| drill.planned.label())).clamp(5, 34);
     for entry in drills.entries() {
         let Some(drill) = entry.planned.filter(|drill| day.drills.contains(drill)) else { continue };
-        lines.push(row(drill, width, paint));
-        for why in reasons(drill, &entry) {
-            let told = wrap(&one_line(&why), WIDTH - INDENT);
-            lines.extend(told.into_iter().take(REASON_LINES).map(|line| format!("{}{line}", " ".repeat(INDENT))));
-        }
+        row(drill, width, &mut page);
+        reasons(drill, &entry).iter().for_each(|why| page.wrapped_most("      ", why, REASON_LINES));
     }
-    lines.push(String::new());
-    lines.extend(time(day, paint));
-    section(&mut lines, paint, "limits", &day.plan.limits);
-    for note in &day.notes {
-        section(&mut lines, paint, "note", note);
-    }
-    section(&mut lines, paint, "files", &dir.display().to_string());
-    lines.iter().map(|line| format!("{}\n", line.trim_end())).collect()
+    page.line("");
+    time(day, &mut page);
+    page.named("limits", &day.plan.limits);
+    day.notes.iter().for_each(|note| page.named("note", note));
+    page.named("files", &dir.display().to_string());
+    page.text()
 }
 
 /// What a game day would do: which drills in which order, how long each is expected to take, what is left out, which limits.
 pub fn day_plan(plan: &DayPlan, expected: &[Duration]) -> String {
-    let paint = Paint { color: false };
-    let mut lines = vec![named(plan), String::new()];
-    let width = plan.drills.iter().map(|drill| one_line(&drill.label()).chars().count()).max().unwrap_or(0);
+    let mut page = TerminalPage::plain();
+    page.line(&named(plan));
+    page.line("");
+    let width = width(plan.drills.iter().map(|drill| drill.label()));
     for (at, drill) in plan.drills.iter().enumerate() {
         let takes = expected.get(at).map(|takes| format!("about {} s", takes.as_secs())).unwrap_or_default();
-        lines.push(format!(
-            "  {}  {}  {takes}",
-            right(&drill.number.to_string(), 3),
-            column(&one_line(&drill.label()), width)
-        ));
+        let (number, label) = (right(&drill.number.to_string(), 3), column(&one_line(&drill.label()), width));
+        page.line(&format!("  {number}  {label}  {takes}"));
     }
     for left_out in &plan.left_out {
-        lines.push(format!("    -  {}: {}", one_line(&left_out.scenario), one_line(&left_out.why)));
+        page.line(&format!("    -  {}: {}", one_line(&left_out.scenario), one_line(&left_out.why)));
     }
-    lines.push(String::new());
+    page.line("");
     let sum: Duration = expected.iter().sum();
     let longest = expected.iter().max().map_or(0, Duration::as_secs);
-    let time = format!("{} s one after the other, the longest {longest} s", sum.as_secs());
-    section(&mut lines, paint, "time", &time);
-    section(&mut lines, paint, "limits", &plan.limits);
+    page.named("time", &format!("{} s one after the other, the longest {longest} s", sum.as_secs()));
+    page.named("limits", &plan.limits);
     if let Some(budget) = plan.budget_us {
-        section(&mut lines, paint, "budget", &declared(budget));
+        page.named("budget", &declared(budget));
     }
-    section(&mut lines, paint, "seed", &plan.seed.to_string());
-    lines.push(String::new());
-    lines.push("nothing was started".to_string());
-    lines.iter().map(|line| format!("{}\n", line.trim_end())).collect()
+    page.named("seed", &plan.seed.to_string());
+    page.line("");
+    page.line("nothing was started");
+    page.text()
+}
+
+/// The width of the longest of these labels.
+fn width(labels: impl Iterator<Item = String>) -> usize {
+    labels.map(|label| one_line(&label).chars().count()).max().unwrap_or(0)
 }
 
 /// Name and title of a game day; one without a file has no title of its own.
@@ -83,25 +74,19 @@ fn named(plan: &DayPlan) -> String {
     one_line(&format!("{}{title}", plan.name))
 }
 
-fn section(lines: &mut Vec<String>, paint: Paint, name: &str, text: &str) {
-    for (at, line) in wrap(&one_line(text), WIDTH - 10).into_iter().enumerate() {
-        let name = if at == 0 { paint.bold(&right(name, 8)) } else { " ".repeat(8) };
-        lines.push(format!("{name}  {line}"));
-    }
-}
-
-fn headline(day: &Day, paint: Paint) -> String {
+fn headline(day: &Day, page: &mut TerminalPage) {
     let worst = day.drills.iter().map(DayDrill::status).max();
     let (mark, word) = match worst {
-        _ if !day.ended => (Mark::Warn, "NOT ENDED".to_string()),
-        None => (Mark::Good, "NOTHING TO DO".to_string()),
-        Some(DrillStatus::Passed) => (Mark::Good, "PASSED".to_string()),
-        Some(DrillStatus::Flaky) => (Mark::Warn, "FLAKY".to_string()),
-        Some(DrillStatus::Failed) => (Mark::Bad, "FAILED".to_string()),
-        Some(status) => (Mark::Warn, status.name().to_uppercase()),
+        _ if !day.ended => (StatusSymbol::Warn, "NOT ENDED".to_string()),
+        None => (StatusSymbol::Good, "NOTHING TO DO".to_string()),
+        Some(DrillStatus::Passed) => (StatusSymbol::Good, "PASSED".to_string()),
+        Some(DrillStatus::Flaky) => (StatusSymbol::Warn, "FLAKY".to_string()),
+        Some(DrillStatus::Failed) => (StatusSymbol::Bad, "FAILED".to_string()),
+        Some(status) => (StatusSymbol::Warn, status.name().to_uppercase()),
     };
     let name = cut(&named(&day.plan), WIDTH.saturating_sub(20));
-    format!("{}  {}", paint.headline(mark, &format!("{} {word}", mark.sign())), paint.bold(&name))
+    let head = page.paint.headline(mark, &format!("{} {word}", mark.sign()));
+    page.line(&format!("{head}  {}", page.paint.bold(&name)));
 }
 
 fn counts(day: &Day) -> String {
@@ -117,7 +102,7 @@ fn counts(day: &Day) -> String {
     text.trim_end_matches(": ").to_string()
 }
 
-fn row(drill: &DayDrill, width: usize, paint: Paint) -> String {
+fn row(drill: &DayDrill, width: usize, page: &mut TerminalPage) {
     let status = drill.status();
     let mark = status.mark();
     let counts = drill.telling().next_back().or(drill.attempts.last());
@@ -125,18 +110,15 @@ fn row(drill: &DayDrill, width: usize, paint: Paint) -> String {
     let took = counts.and_then(|attempt| Some(seconds(attempt.ended_us?.saturating_sub(attempt.started_us))));
     let told = format!("{} {}", mark.sign(), status.name());
     let padding = " ".repeat(15_usize.saturating_sub(told.chars().count()));
-    let told = paint.marked(mark, &told) + &padding;
-    format!(
-        "{}  {}  {told}  {} {}",
-        right(&drill.planned.number.to_string(), 4),
-        column(&one_line(&drill.planned.label()), width),
-        column(verdict, 13),
-        right(&took.unwrap_or_default(), 11),
-    )
+    let told = page.paint.marked(mark, &told) + &padding;
+    let (number, label) =
+        (right(&drill.planned.number.to_string(), 4), column(&one_line(&drill.planned.label()), width));
+    let (verdict, took) = (column(verdict, 13), right(&took.unwrap_or_default(), 11));
+    page.line(&format!("{number}  {label}  {told}  {verdict} {took}"));
 }
 
 /// Why attempts did not pass, in order, and why there was none or no further one.
-fn reasons(drill: &DayDrill, entry: &Entry<'_>) -> Vec<String> {
+fn reasons(drill: &DayDrill, entry: &DrillEntry<'_>) -> Vec<String> {
     let mut reasons = Vec::new();
     for (attempt, record) in &entry.attempts {
         let Some(attempt) = attempt.filter(|attempt| attempt.outcome != Some(Outcome::Passed)) else { continue };
@@ -154,8 +136,7 @@ fn reasons(drill: &DayDrill, entry: &Entry<'_>) -> Vec<String> {
 }
 
 /// How long it took, how that compares with the longest drill, and where the time went.
-fn time(day: &Day, paint: Paint) -> Vec<String> {
-    let mut lines = Vec::new();
+fn time(day: &Day, page: &mut TerminalPage) {
     let attempts = || day.drills.iter().flat_map(|drill| &drill.attempts);
     let took = |attempt: &Attempt| attempt.ended_us.map(|end| end.saturating_sub(attempt.started_us));
     let longest = attempts().filter_map(took).max();
@@ -163,12 +144,12 @@ fn time(day: &Day, paint: Paint) -> Vec<String> {
     let ratio = longest.filter(|us| *us > 0).map(|longest| {
         format!("; the longest drill took {}: {:.2} times that", seconds(longest), wall as f64 / longest as f64)
     });
-    section(&mut lines, paint, "time", &format!("{}{}", seconds(wall), ratio.unwrap_or_default()));
+    page.named("time", &format!("{}{}", seconds(wall), ratio.unwrap_or_default()));
     let (Some(first), Some(last)) = (
         attempts().map(|attempt| attempt.started_us).min(),
         attempts().filter(|attempt| attempt.cause == Cause::Planned).map(|attempt| attempt.started_us).max(),
     ) else {
-        return lines;
+        return;
     };
     let room: u64 = attempts().map(|attempt| attempt.waited_us).sum();
     let again: u64 = attempts().filter(|attempt| attempt.cause == Cause::Disturbed).filter_map(took).sum();
@@ -182,11 +163,10 @@ fn time(day: &Day, paint: Paint) -> Vec<String> {
     if again > 0 {
         parts.push(format!("{} for what was disturbed and run again alone", seconds(again)));
     }
-    section(&mut lines, paint, "", &parts.join(", "));
+    page.named("", &parts.join(", "));
     let waited =
         if room > 0 { format!("; {} no drill could start for want of room", seconds(room)) } else { String::new() };
-    section(&mut lines, paint, "", &format!("at most {} at once{waited}", many(most, "drill")));
-    lines
+    page.named("", &format!("at most {} at once{waited}", many(most, "drill")));
 }
 
 #[cfg(test)]

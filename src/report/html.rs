@@ -4,22 +4,19 @@
 
 mod chart;
 mod runbook;
-mod tables;
 
+use super::filters;
 use crate::output::{one_line, terminal_lines};
 use crate::record::{
-    Attempt, Cause, CommandRecord, DrillStatus, Figures, Record, RestoreLevel, RestorePlan, SliFigures, is_run_id,
+    Attempt, Cause, CommandRecord, Day, DrillStatus, FaultEvent, Figures, Record, RestoreLevel, RestorePlan, is_run_id,
 };
-use crate::view::Mark;
-use crate::view::advice::{Advice, advice, of_status};
-use crate::view::format::seconds;
-use crate::view::restore::Rung;
-use crate::view::{Drills, Entry, answers, restore, words};
+use crate::view::advice::of_status;
+use crate::view::format::{percent, requests, seconds};
+use crate::view::{DrillEntry, DrillView, Drills, StatusSymbol, answers, restore, words};
 use askama::Template;
-use chart::{Drawing, Samples, Shape, Signal};
-use runbook::{Part, Ran, Runbook};
+use chart::{Drawing, DrawnShape, Samples, Signal};
+use runbook::{CommandPart, FollowedRunbook, RunbookPart};
 use std::collections::BTreeMap;
-use tables::{Fold, Look, Table};
 
 /// The report stays below this number of bytes as long as it can tell less: of the drills that passed, then of those that failed
 /// beyond the first ones.
@@ -45,8 +42,9 @@ pub fn html(drills: &Drills) -> Vec<u8> {
     let mut page = String::new();
     for level in 0..LEVELS {
         // Writing into a string does not fail; should it, half a page is not taken for a whole one.
-        page =
-            Page::of(drills, level).render().unwrap_or_else(|error| format!("the report cannot be written: {error}"));
+        page = HtmlPage::of(drills, level)
+            .render()
+            .unwrap_or_else(|error| format!("the report cannot be written: {error}"));
         page.push('\n');
         if page.len() <= ROOM {
             break;
@@ -103,30 +101,29 @@ impl Room<'_> {
 
 #[derive(Template)]
 #[template(path = "html/page.html")]
-struct Page<'a> {
+struct HtmlPage<'a> {
     style: &'static str,
     game_day: bool,
     title: String,
-    mark: Mark,
+    mark: StatusSymbol,
     said: String,
     facts: Vec<String>,
     /// Status, how many drills have it, and their share in percent.
     counts: Vec<(DrillStatus, usize, String)>,
-    notes: Vec<String>,
+    days: &'a [Day],
     over_time: Option<Chart>,
-    drills: Vec<Drill<'a>>,
+    drills: Vec<DrillPart<'a>>,
 }
 
 /// A drill with its attempts.
-struct Drill<'a> {
+struct DrillPart<'a> {
     id: String,
-    entry: Entry<'a>,
+    entry: DrillEntry<'a>,
     figures: Figures,
-    /// The record that shows what went wrong.
-    told: Option<&'a Record>,
-    advice: Advice<'a>,
+    /// What went wrong, as the record says that shows it.
+    told: Option<DrillView<'a>>,
     /// Commands that show it, each with the last lines of its output.
-    evidence: Vec<(Ran<'a>, String)>,
+    evidence: Vec<(CommandPart<'a>, String)>,
     to_do: Vec<String>,
     attempts: Vec<AttemptPart<'a>>,
 }
@@ -142,36 +139,53 @@ struct AttemptPart<'a> {
 
 /// Everything about one record.
 struct Body<'a> {
-    record: &'a Record,
+    view: DrillView<'a>,
+    run: &'a str,
     notes: Vec<String>,
     /// What, how long, from what to what.
     tiles: [(&'static str, String, &'static str); 5],
     chart: Option<Chart>,
-    slis: Vec<SliFigures>,
-    recovery: Table,
-    restore: Option<(&'a RestorePlan, Vec<Rung>, Table)>,
-    whole: Option<Whole<'a>>,
+    restore: Option<&'a RestorePlan>,
+    whole: Option<DrillDetails<'a>>,
     /// Where the report of the run lies, where that is known.
     link: Option<String>,
-    configuration: Fold,
 }
 
 /// What is left out where a drill is told in short.
-struct Whole<'a> {
-    runbook: Option<Runbook<'a>>,
+struct DrillDetails<'a> {
+    runbook: Option<FollowedRunbook<'a>>,
     signals: Vec<Signal>,
-    folds: Vec<Fold>,
+    /// Assertions that passed, failed, were not decided.
+    counts: [usize; 3],
+    /// The lives of the faults: fault, when, what happened, evidence.
+    faults: Vec<(String, String, &'static str, &'a str)>,
+    time: Vec<TimePart>,
+    /// Whether requests were sent late.
+    late: String,
+    /// What else was seen of the measuring.
+    measured: [(&'static str, String); 3],
 }
 
-/// The time axis with its key and its data.
+/// A part of the drill's time: a share of the bar.
+struct TimePart {
+    class: &'static str,
+    name: &'static str,
+    us: u64,
+    share: f64,
+    of: String,
+}
+
+/// The time axis with its key, and the curves as numbers.
 struct Chart {
     drawing: Drawing,
     zero: &'static str,
-    data: Option<Fold>,
+    caption: String,
+    columns: Vec<String>,
+    rows: Vec<Vec<String>>,
 }
 
-impl<'a> Page<'a> {
-    fn of(drills: &'a Drills, level: usize) -> Page<'a> {
+impl<'a> HtmlPage<'a> {
+    fn of(drills: &'a Drills, level: usize) -> HtmlPage<'a> {
         let mut entries = drills.entries();
         entries.sort_by_key(|entry| ORDER.iter().position(|status| *status == entry.status));
         let (mark, said) = sentence(&entries);
@@ -188,7 +202,7 @@ impl<'a> Page<'a> {
             }),
             _ => None,
         };
-        Page {
+        HtmlPage {
             style: include_str!("html/page.css"),
             game_day: !drills.days.is_empty(),
             title,
@@ -196,23 +210,22 @@ impl<'a> Page<'a> {
             said,
             facts,
             counts: counts.into_iter().filter(|(_, count, _)| *count > 0).collect(),
-            notes: caveats(drills),
+            days: &drills.days,
             over_time,
-            drills: (1..).zip(entries).map(|(at, entry)| Drill::of(entry, format!("d{at}"), &mut room)).collect(),
+            drills: (1..).zip(entries).map(|(at, entry)| DrillPart::of(entry, format!("d{at}"), &mut room)).collect(),
         }
     }
 }
 
-impl Page<'_> {
+impl HtmlPage<'_> {
     fn in_trouble(&self) -> bool {
         self.drills.iter().any(|drill| drill.entry.status.is_trouble())
     }
 }
 
-impl<'a> Drill<'a> {
-    fn of(entry: Entry<'a>, id: String, room: &mut Room<'a>) -> Drill<'a> {
-        let told = entry.telling_record();
-        let advice = told.map(advice).unwrap_or_default();
+impl<'a> DrillPart<'a> {
+    fn of(entry: DrillEntry<'a>, id: String, room: &mut Room<'a>) -> DrillPart<'a> {
+        let told = entry.telling_record().map(DrillView::of);
         let short = room.is_short(entry.status == DrillStatus::Passed);
         let attempts = (1..).zip(&entry.attempts).map(|(number, (attempt, record))| {
             let id = format!("{id}-{number}");
@@ -225,14 +238,15 @@ impl<'a> Drill<'a> {
             }
         });
         let attempts = attempts.collect();
-        Drill {
+        let commands = told.iter().flat_map(|view| &view.advice.commands);
+        let next = told.iter().flat_map(|view| view.advice.next.iter().cloned());
+        DrillPart {
             figures: entry.record().map(Record::figures).unwrap_or_default(),
-            evidence: advice.commands.iter().map(|(command, _)| evidence(command, room)).collect(),
-            to_do: of_status(entry.status).map(str::to_string).into_iter().chain(advice.next.clone()).collect(),
+            evidence: commands.map(|(command, _)| evidence(command, room)).collect(),
+            to_do: of_status(entry.status).map(str::to_string).into_iter().chain(next).collect(),
             id,
             entry,
             told,
-            advice,
             attempts,
         }
     }
@@ -266,15 +280,18 @@ impl<'a> Drill<'a> {
 
 impl<'a> Body<'a> {
     fn of(record: &'a Record, id: &str, short: bool, room: &mut Room<'a>) -> Body<'a> {
-        let figures = record.figures();
+        let view = DrillView::of(record);
         let plan = record.plan.as_deref();
         let run = plan.map_or("", |plan| plan.run.as_str());
         let samples = Samples::of(record, room.samples).filter(|_| !short);
         let told = plan.is_some() && room.over_time.as_deref() == Some(run);
         let plain = is_run_id(run) && run.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
         let value = |us: Option<u64>, never: &str| us.map_or(never.to_string(), seconds);
+        let figures = &view.figures;
+        let cut_off = words::cut_off(record).map(|cut| format!("{cut}; everything below is what is known up to then"));
+        let notes = record.notes.iter().map(|note| note.text.clone());
         Body {
-            notes: tables::notes(record),
+            notes: view.aftermath.iter().cloned().chain(cut_off).chain(notes).map(|text| one_line(&text)).collect(),
             tiles: [
                 ("to impact", value(figures.to_impact_us, "none"), "fault to users"),
                 ("to detect", value(figures.to_detect_us, "none"), "fault to alert"),
@@ -283,40 +300,78 @@ impl<'a> Body<'a> {
                 ("all in all", seconds(record.last_us.0), "the whole drill"),
             ],
             chart: samples.filter(|_| !told).map(|samples| Chart::of(record, samples, id)),
-            recovery: tables::recovery(record),
-            restore: restore::plan(record).map(|plan| (plan, restore::ladder(record), tables::restore(record))),
-            whole: (!short).then(|| Whole {
-                runbook: Runbook::of(record, room, id),
-                signals: samples
-                    .filter(|_| !record.loads.is_empty())
-                    .map(|samples| Signal::all(record, &figures.measuring, samples, id))
-                    .unwrap_or_default(),
-                folds: tables::folds(record, &figures, samples),
-            }),
+            restore: restore::plan(record),
+            whole: (!short).then(|| DrillDetails::of(&view, samples, id, room)),
             link: (room.beside_runs && plain).then(|| format!("runs/{run}/report.html")),
-            configuration: tables::configuration(record),
-            slis: figures.slis,
-            record,
+            run,
+            view,
         }
     }
+}
 
-    fn run(&self) -> &str {
-        self.record.plan.as_ref().map_or("", |plan| plan.run.as_str())
+impl<'a> DrillDetails<'a> {
+    fn of(view: &DrillView<'a>, samples: Option<Samples>, id: &str, room: &mut Room<'a>) -> DrillDetails<'a> {
+        let (record, seen) = (view.record, &view.figures.measuring);
+        let count = |wanted: &[StatusSymbol]| view.cases.iter().filter(|case| wanted.contains(&case.came().0)).count();
+        let zero = samples.map(|samples| samples.zero).unwrap_or_default();
+        let life = |fault: &crate::view::FaultView<'a>| {
+            let (info, of) = (fault.info, fault.record);
+            let row = move |moment: &'a crate::record::FaultMoment| {
+                let name = match info.filter(|_| moment.what == FaultEvent::Injecting) {
+                    Some(info) => format!("{}: {} ({})", info.kind, info.summary, info.at),
+                    None => of.fault.clone(),
+                };
+                (name, chart::clock(moment.at_us, zero), words::station(moment.what).1, moment.detail.as_str())
+            };
+            of.life.iter().map(row).collect::<Vec<_>>()
+        };
+        let total = view.figures.time.total_us.max(1) as f64;
+        let time = view.time.iter().zip(["part a", "part b", "part c"]).map(|((name, us, of), class)| {
+            let of: Vec<String> = of.iter().map(|(name, us)| format!("{name} {}", seconds(*us))).collect();
+            TimePart { class, name, us: *us, share: *us as f64 / total, of: of.join(", ") }
+        });
+        let share = |value: Option<f64>| value.map_or("not measured".to_string(), percent);
+        DrillDetails {
+            runbook: FollowedRunbook::of(record, room, id),
+            signals: samples
+                .filter(|_| !record.loads.is_empty())
+                .map(|samples| Signal::all(record, seen, samples, id))
+                .unwrap_or_default(),
+            counts: [
+                count(&[StatusSymbol::Good]),
+                count(&[StatusSymbol::Bad, StatusSymbol::Warn]),
+                count(&[StatusSymbol::Skip]),
+            ],
+            faults: view.faults.iter().flat_map(life).collect(),
+            time: time.collect(),
+            late: match (record.is_disturbed(), seen.late) {
+                (true, _) => "disturbed".to_string(),
+                (false, 0) => "no request was sent late".to_string(),
+                (false, count) => format!("{} sent late, by up to {}", requests(count), seconds(seen.worst_late_us)),
+            },
+            measured: [
+                ("worst lateness", format!("{:.1} ms", seen.worst_late_us as f64 / 1000.0)),
+                ("processors busy, mean and most", format!("{}, {}", share(seen.busy_mean), share(seen.busy_max))),
+                ("tasks waited for a processor, most", share(seen.pressure_max)),
+            ],
+        }
     }
 }
 
 impl Chart {
     fn of(record: &Record, samples: Samples, id: &str) -> Chart {
-        Chart {
-            drawing: Drawing::axis(record, samples, &format!("{id}-axis")),
-            zero: if samples.fault { "when the fault was confirmed" } else { "the first request" },
-            data: tables::data(record, samples),
-        }
+        let (columns, rows) = samples.as_table(record);
+        let (zero, from) = match samples.fault {
+            true => ("when the fault was confirmed", "the confirmed fault"),
+            false => ("the first request", "the first request"),
+        };
+        let drawing = Drawing::axis(record, samples, &format!("{id}-axis"));
+        Chart { drawing, zero, caption: format!("The curves as numbers; seconds from {from}"), columns, rows }
     }
 }
 
 /// The title of the report.
-fn title(drills: &Drills, entries: &[Entry<'_>]) -> String {
+fn title(drills: &Drills, entries: &[DrillEntry<'_>]) -> String {
     let mut titles: Vec<String> =
         drills.days.iter().map(|day| one_line(&day.plan.title)).filter(|title| !title.is_empty()).collect();
     titles.dedup();
@@ -329,12 +384,12 @@ fn title(drills: &Drills, entries: &[Entry<'_>]) -> String {
 }
 
 /// In one sentence: how it came out.
-fn sentence(entries: &[Entry<'_>]) -> (Mark, String) {
+fn sentence(entries: &[DrillEntry<'_>]) -> (StatusSymbol, String) {
     let count = |status| entries.iter().filter(|entry| entry.status == status).count();
     let of = words::many(entries.len(), "drill");
     let (passed, failed) = (count(DrillStatus::Passed), count(DrillStatus::Failed));
     match (entries, failed) {
-        ([], _) => (Mark::Skip, "Nothing was run".into()),
+        ([], _) => (StatusSymbol::Skip, "Nothing was run".into()),
         ([one], _) => {
             let status = one.status.name();
             let word = match one.record() {
@@ -346,14 +401,14 @@ fn sentence(entries: &[Entry<'_>]) -> (Mark, String) {
             };
             (one.mark(), answers::capital(&word))
         }
-        (all, _) if passed == all.len() => (Mark::Good, format!("All {of} passed")),
-        (_, 0) => (Mark::Warn, format!("{passed} of {of} passed, none failed")),
-        _ => (Mark::Bad, format!("{failed} of {of} failed")),
+        (all, _) if passed == all.len() => (StatusSymbol::Good, format!("All {of} passed")),
+        (_, 0) => (StatusSymbol::Warn, format!("{passed} of {of} passed, none failed")),
+        _ => (StatusSymbol::Bad, format!("{failed} of {of} failed")),
     }
 }
 
 /// When, of which revision, how long, with which version.
-fn facts(drills: &Drills, entries: &[Entry<'_>]) -> Vec<String> {
+fn facts(drills: &Drills, entries: &[DrillEntry<'_>]) -> Vec<String> {
     let plans = || drills.records.iter().filter_map(|record| record.plan.as_ref());
     let days = || drills.days.iter().map(|day| &day.plan);
     let sorted = |mut all: Vec<&'_ str>| {
@@ -371,7 +426,7 @@ fn facts(drills: &Drills, entries: &[Entry<'_>]) -> Vec<String> {
         several => facts.push(format!("{} revisions", several.len())),
     }
     let day = drills.days.iter().map(|day| day.last_us).max();
-    let longest = entries.iter().filter_map(Entry::record).map(|record| record.last_us.0).max();
+    let longest = entries.iter().filter_map(DrillEntry::record).map(|record| record.last_us.0).max();
     let what = if day.is_none() && entries.len() > 1 { "the longest drill took" } else { "took" };
     facts.extend(day.or(longest).map(|us| format!("{what} {}", seconds(us))));
     if let [one] = entries {
@@ -388,44 +443,15 @@ fn short(revision: &str) -> String {
     format!("{}{dirty}", commit.chars().take(12).collect::<String>())
 }
 
-/// What a count alone would hide.
-fn caveats(drills: &Drills) -> Vec<String> {
-    let mut told = Vec::new();
-    for day in &drills.days {
-        let account = day.account();
-        if account.flaky > 0 {
-            let drills = words::many(account.flaky, "drill");
-            told.push(format!("{drills} failed and passed when run again: flaky, which is not passed."));
-        }
-        if account.flaky > 0 && day.plan.flaky_fails {
-            told.push("Its file says `flaky: fail`: the game day has failed.".into());
-        }
-        if account.disturbed > 0 {
-            let attempts = words::many(account.disturbed, "attempt");
-            told.push(format!("The measuring of {attempts} was disturbed; what it said does not count."));
-        }
-        if !day.ended {
-            told.push("The game day was cut off: what is missing was never run or has no end.".into());
-        }
-        told.extend(day.plan.shard.map(|(part, of)| format!("This is part {part} of {of} of the plan.")));
-        if !day.plan.left_out.is_empty() {
-            let names = day.plan.left_out.iter().map(|left| one_line(&format!("{} ({})", left.scenario, left.why)));
-            told.push(format!("Left out: {}.", names.collect::<Vec<_>>().join(", ")));
-        }
-        told.extend(day.notes.iter().chain(&day.damage).map(|text| one_line(text)));
-    }
-    told
-}
-
 /// A command that shows what went wrong, without its output, and the last lines of that.
-fn evidence<'a>(command: &'a CommandRecord, room: &Room<'_>) -> (Ran<'a>, String) {
+fn evidence<'a>(command: &'a CommandRecord, room: &Room<'_>) -> (CommandPart<'a>, String) {
     const LINES: usize = 6;
     let lines = terminal_lines(&command.output.text());
     let end = lines.iter().rposition(|line| !line.trim().is_empty()).map_or(0, |at| at + 1);
     let from = end.saturating_sub(LINES);
     let before = if from > 0 { format!("… {} before …\n", words::many(from, "line")) } else { String::new() };
     let last = lines.get(from..end).unwrap_or_default().join("\n");
-    (Ran { output: None, ..Ran::of(command, None, "", room) }, before + &last)
+    (CommandPart { output: None, ..CommandPart::of(command, None, "", room) }, before + &last)
 }
 
 fn attempt_words(number: usize, attempt: Option<&Attempt>, record: Option<&Record>) -> String {
@@ -444,42 +470,14 @@ fn attempt_words(number: usize, attempt: Option<&Attempt>, record: Option<&Recor
     format!("Attempt {number}{cause}: {verdict}")
 }
 
-/// What templates write in a form of its own.
-mod filters {
-    // The macro puts braces around the body once more.
-    #![allow(unused_braces)]
-
-    use crate::report::escape::html_prose;
-    use askama::filters::Safe;
-    use askama::{Result, Values, filter_fn};
-
-    /// A sentence in which code stands between backticks.
-    #[filter_fn]
-    pub fn prose(text: impl std::fmt::Display, _: &dyn Values) -> Result<Safe<String>> {
-        Ok(Safe(html_prose(&text.to_string())))
-    }
-
-    /// One line.
-    #[filter_fn]
-    pub fn line(text: impl std::fmt::Display, _: &dyn Values) -> Result<String> {
-        Ok(crate::output::one_line(&text.to_string()))
-    }
-
-    /// A ratio in percent.
-    #[filter_fn]
-    pub fn percent(ratio: &f64, _: &dyn Values) -> Result<String> {
-        Ok(crate::view::format::percent(*ratio))
-    }
-}
-
-impl Mark {
+impl StatusSymbol {
     /// The class of the style sheet.
     fn class(self) -> &'static str {
         match self {
-            Mark::Good => "good",
-            Mark::Bad => "bad",
-            Mark::Warn => "warn",
-            Mark::Skip | Mark::Plain => "idle",
+            StatusSymbol::Good => "good",
+            StatusSymbol::Bad => "bad",
+            StatusSymbol::Warn => "warn",
+            StatusSymbol::Skip | StatusSymbol::Plain => "idle",
         }
     }
 }

@@ -10,9 +10,9 @@ use super::summary::summary;
 use super::text::xml_text;
 use crate::output::one_line;
 use crate::record::{Attempt, Day, DrillStatus, Record};
-use crate::view::cases::{Case, CaseResult, cases};
+use crate::view::cases::{CaseResult, DrillCase, cases};
 use crate::view::clock::{instant, schema_time, started};
-use crate::view::{Drills, Entry, restore, words};
+use crate::view::{DrillEntry, Drills, restore, words};
 use junit_report::{Duration, ReportBuilder, TestCase, TestCaseBuilder, TestResult, TestSuite, TestSuiteBuilder};
 use quick_xml::events::attributes::AttrError;
 use quick_xml::events::{BytesStart, Event};
@@ -43,7 +43,7 @@ pub fn junit_day(drills: &Drills) -> Vec<u8> {
         let (name, of) = (group.name(), group.shards().unwrap_or(0));
         all.extend(group.missing().into_iter().map(|shard| {
             let message = format!("nothing was found of shard {shard}/{of}: its drills are not in this report");
-            let case = Case::of("found", CaseResult::Error { message: message.clone() }, message);
+            let case = DrillCase::of("found", CaseResult::Error { message: message.clone() }, message);
             Suite::bare(format!("{name} shard {shard} of {of}"), case)
         }));
     }
@@ -57,7 +57,7 @@ struct Suite {
     name: String,
     /// When it began.
     started: OffsetDateTime,
-    cases: Vec<Case>,
+    cases: Vec<DrillCase>,
     /// What else is known of it; empty values are left out.
     properties: Vec<(&'static str, String)>,
     /// What stands in its `system-out`.
@@ -97,11 +97,11 @@ impl Suite {
     }
 
     /// A suite of which there is no record.
-    fn bare(name: String, case: Case) -> Suite {
+    fn bare(name: String, case: DrillCase) -> Suite {
         Suite { name, started: instant(""), properties: Vec::new(), out: case.text.clone(), cases: vec![case] }
     }
 
-    fn of_entry<'a>(entry: &Entry<'a>, day_of: &dyn Fn(&Attempt) -> Option<&'a Day>) -> Suite {
+    fn of_entry<'a>(entry: &DrillEntry<'a>, day_of: &dyn Fn(&Attempt) -> Option<&'a Day>) -> Suite {
         let attempt = entry.attempts.iter().rev().find_map(|(attempt, _)| *attempt);
         let day = attempt.and_then(day_of);
         let mut suite = match entry.record() {
@@ -119,7 +119,7 @@ impl Suite {
                 };
                 let took_ms = entry.took_us().unwrap_or(0) / 1000;
                 let properties = attempt.map(|attempt| ("run", attempt.run.clone())).into_iter().collect();
-                let case = Case { took_ms, ..Case::of("verdict", result, message) };
+                let case = DrillCase { took_ms, ..DrillCase::of("verdict", result, message) };
                 let started = instant(day.map_or("", |day| &day.plan.started_utc));
                 Suite { started, properties, ..Suite::bare(String::new(), case) }
             }
@@ -137,17 +137,17 @@ impl Suite {
             let result = if fails { CaseResult::Failed { message: FLAKY_FAILS.into() } } else { CaseResult::Passed };
             let counts = "what counts is the last attempt that was not disturbed";
             let text = format!("{}: {counts}\n\n{}", entry.status.name(), told.join("\n"));
-            suite.cases.push(Case::of("attempts", result, text));
+            suite.cases.push(DrillCase::of("attempts", result, text));
             suite.properties.extend(told.into_iter().map(|line| ("attempt", line)));
         }
         suite
     }
 }
 
-impl Case {
+impl DrillCase {
     /// A case without a file that takes no time.
-    fn of(name: &str, result: CaseResult, text: String) -> Case {
-        Case { name: name.into(), took_ms: 0, file: String::new(), result, text }
+    fn of(name: &str, result: CaseResult, text: String) -> DrillCase {
+        DrillCase { name: name.into(), took_ms: 0, file: String::new(), result, text }
     }
 }
 
@@ -171,7 +171,7 @@ fn test_suite(suite: &Suite) -> TestSuite {
     TestSuite { package: "firedrill".into(), ..built.build() }
 }
 
-fn test_case(case: &Case, class: &str) -> TestCase {
+fn test_case(case: &DrillCase, class: &str) -> TestCase {
     let name = &case.name;
     let time = Duration::milliseconds(i64::try_from(case.took_ms).unwrap_or(i64::MAX));
     let mut built = match &case.result {
@@ -336,7 +336,7 @@ fn properties(record: &Record) -> Vec<(&'static str, String)> {
         "fault" => "fault_still_active",
         other => other,
     };
-    all.extend(words::recovery(record).into_iter().map(|(name, _, text)| (named(name), text)));
+    all.extend(words::recovery(record).into_iter().map(|row| (named(row.name), row.text)));
     restore_properties(record, &mut all);
     all
 }
@@ -372,7 +372,7 @@ fn cdata(text: &str) -> String {
 }
 
 /// What these cases took together, in seconds.
-fn took<'a>(cases: impl IntoIterator<Item = &'a Case>) -> String {
+fn took<'a>(cases: impl IntoIterator<Item = &'a DrillCase>) -> String {
     decimal(cases.into_iter().map(|case| case.took_ms).sum())
 }
 

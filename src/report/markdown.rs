@@ -9,9 +9,9 @@ use crate::record::{CommandRecord, DrillStatus, Record, StepStatus};
 use crate::view::advice::what_to_do;
 use crate::view::answers::hurt;
 use crate::view::format::seconds;
-use crate::view::restore::{self, Row};
+use crate::view::restore::{self, JudgedRow};
 use crate::view::words::{self, ending};
-use crate::view::{Drills, Entry};
+use crate::view::{DrillEntry, Drills};
 pub(super) use escape::prose;
 use escape::{code, fenced};
 
@@ -45,37 +45,88 @@ pub fn markdown(drills: &Drills) -> Vec<u8> {
     }
     let entries = drills.entries();
     table(&entries, &mut text);
-    recoveries(&entries, &mut text);
-    restores(&entries, &mut text);
+    judged(&entries, "recovery", &RECOVERY, words::recovery, &mut text);
+    judged(&entries, "restore", &RESTORE, restore::rows, &mut text);
     troubles(&entries, &mut text);
     text.into_bytes()
 }
 
-fn table(entries: &[Entry<'_>], text: &mut String) {
+/// A column of a table of what was judged: its head, and the names of the rows that it tells.
+type RowColumn = (&'static str, &'static [&'static str]);
+
+/// What recoveries were judged by beside the SLIs.
+const RECOVERY: [RowColumn; 3] = [("time", &["time"]), ("hold", &["hold", "fault"]), ("invariants", &["invariant"])];
+/// What DR drills measured.
+const RESTORE: [RowColumn; 7] = [
+    ("level", &["level"]),
+    ("recovery time (RTO)", &["RTO"]),
+    ("recovery point (RPO)", &["RPO"]),
+    ("writes acknowledged", &["acknowledged"]),
+    ("lost, from before the fault", &["lost before fault"]),
+    ("lost, from after it", &["lost after fault"]),
+    ("backup", &["backup"]),
+];
+
+fn table(entries: &[DrillEntry<'_>], text: &mut String) {
     if entries.is_empty() {
         return;
     }
     text.push_str("| | drill | verdict | impact | detected | mitigation | recovered | took |\n");
     text.push_str("| --- | --- | --- | ---: | ---: | ---: | ---: | ---: |\n");
-    let begun = text.len();
     let rows: Vec<String> = entries.iter().map(row).collect();
+    // Where not all fit, those that passed are the first to go.
     let whole = rows.iter().map(String::len).sum::<usize>() <= TABLE;
-    let mut left_out = 0;
-    for (entry, row) in entries.iter().zip(&rows) {
-        // Where not all fit, those that passed are the first to go.
-        let wanted = whole || entry.status != DrillStatus::Passed;
-        if wanted && text.len() - begun + row.len() <= TABLE {
-            text.push_str(row);
-        } else {
-            left_out += 1;
+    let wanted = |entry: &DrillEntry<'_>| whole || entry.status != DrillStatus::Passed;
+    let (rows, passed): (Vec<_>, Vec<_>) = entries.iter().zip(rows).partition(|(entry, _)| wanted(entry));
+    let rows = rows.into_iter().map(|(_, row)| row).collect();
+    push_rows(rows, TABLE, passed.len(), "drills, those that passed first", text);
+}
+
+/// A table of what was judged of the drills of which `rows_of` tells something.
+fn judged(
+    entries: &[DrillEntry<'_>],
+    what: &str,
+    columns: &[RowColumn],
+    rows_of: fn(&Record) -> Vec<JudgedRow>,
+    text: &mut String,
+) {
+    let signed = |row: &JudgedRow| match row.came {
+        Some(symbol) => format!("{} {}", symbol.sign(), row.text),
+        None => row.text.clone(),
+    };
+    let row = |entry: &DrillEntry<'_>| {
+        let all = rows_of(entry.record()?);
+        let cell = |(_, names): &RowColumn| {
+            let told: Vec<String> = all.iter().filter(|row| names.contains(&row.name)).map(signed).collect();
+            if told.is_empty() { "–".to_string() } else { prose(&shortened(&told.join("; "))) }
+        };
+        let cells: Vec<String> = columns.iter().map(cell).collect();
+        (!all.is_empty()).then(|| format!("| {} | {} |\n", code(&shortened(&entry.name())), cells.join(" | ")))
+    };
+    let rows: Vec<String> = entries.iter().filter_map(row).collect();
+    if rows.is_empty() {
+        return;
+    }
+    let heads: Vec<&str> = columns.iter().map(|(head, _)| *head).collect();
+    text.push_str(&format!("\n| {what} | {} |\n| --- |{}\n", heads.join(" | "), " --- |".repeat(heads.len())));
+    push_rows(rows, ROWS, 0, &format!("{what}s").replace("ys", "ies"), text);
+}
+
+/// The rows of a table, as many of them as fit into so many bytes, and how many do not.
+fn push_rows(rows: Vec<String>, most: usize, mut left_out: usize, what: &str, text: &mut String) {
+    let begun = text.len();
+    for row in rows {
+        match text.len() - begun + row.len() <= most {
+            true => text.push_str(&row),
+            false => left_out += 1,
         }
     }
     if left_out > 0 {
-        text.push_str(&format!("\nThe table leaves out {left_out} drills, those that passed first.\n"));
+        text.push_str(&format!("\nThe table leaves out {left_out} {what}.\n"));
     }
 }
 
-fn row(entry: &Entry<'_>) -> String {
+fn row(entry: &DrillEntry<'_>) -> String {
     let figures = entry.record().map(Record::figures).unwrap_or_default();
     let time = |us: Option<u64>| us.map_or("–".to_string(), seconds);
     let mut name = code(&shortened(&entry.name()));
@@ -95,78 +146,10 @@ fn row(entry: &Entry<'_>) -> String {
     format!("| {} |\n", cells.join(" | "))
 }
 
-/// What recoveries were judged by beside the SLIs: the time and its objective, the hold, the invariants.
-fn recoveries(entries: &[Entry<'_>], text: &mut String) {
-    let row = |(name, record): (String, &Record)| {
-        let all = words::recovery(record);
-        let of = |wanted: &[&str]| {
-            let told = all.iter().filter(|(name, ..)| wanted.contains(name));
-            let told: Vec<String> = told.map(|(_, mark, text)| format!("{} {text}", mark.sign())).collect();
-            if told.is_empty() { "–".to_string() } else { prose(&shortened(&told.join("; "))) }
-        };
-        let cells = [code(&shortened(&name)), of(&["time"]), of(&["hold", "fault"]), of(&["invariant"])];
-        (!all.is_empty()).then(|| format!("| {} |\n", cells.join(" | ")))
-    };
-    let rows: Vec<String> =
-        entries.iter().filter_map(|entry| Some((entry.name(), entry.record()?))).filter_map(row).collect();
-    if rows.is_empty() {
-        return;
-    }
-    text.push_str("\n| recovery | time | hold | invariants |\n| --- | --- | --- | --- |\n");
-    push_rows(&rows, "recoveries", text);
-}
-
-/// What DR drills measured, a line for each.
-fn restores(entries: &[Entry<'_>], text: &mut String) {
-    let mut rows = Vec::new();
-    for (entry, record) in entries.iter().filter_map(|entry| Some((entry, entry.record()?))) {
-        let all = restore::rows(record);
-        let of = |name: &str| {
-            let row = all.iter().find(|row| row.name == name);
-            let sign = |row: &Row| row.came.map(|mark| format!("{} ", mark.sign())).unwrap_or_default();
-            row.map_or("–".to_string(), |row| prose(&shortened(&format!("{}{}", sign(row), row.text))))
-        };
-        if all.is_empty() {
-            continue;
-        }
-        let cells = [
-            code(&shortened(&entry.name())),
-            of("level"),
-            of("RTO"),
-            of("RPO"),
-            of("acknowledged"),
-            of("lost before fault"),
-            of("lost after fault"),
-            of("backup"),
-        ];
-        rows.push(format!("| {} |\n", cells.join(" | ")));
-    }
-    if rows.is_empty() {
-        return;
-    }
-    text.push_str("\n| restore | level | recovery time (RTO) | recovery point (RPO) | writes acknowledged | lost, from before the fault | lost, from after it | backup |\n");
-    text.push_str("| --- | --- | --- | --- | --- | --- | --- | --- |\n");
-    push_rows(&rows, "restores", text);
-}
-
-/// The rows of a table, as many of them as fit, and how many do not.
-fn push_rows(rows: &[String], what: &str, text: &mut String) {
-    let begun = text.len();
-    let mut left_out = 0;
-    for row in rows {
-        match text.len() - begun + row.len() <= ROWS {
-            true => text.push_str(row),
-            false => left_out += 1,
-        }
-    }
-    if left_out > 0 {
-        text.push_str(&format!("\nThe table leaves out {left_out} {what}.\n"));
-    }
-}
-
 /// The drills in trouble, as many of them as fit: first with what their commands said, then without.
-fn troubles(entries: &[Entry<'_>], text: &mut String) {
-    let mut trouble: Vec<&Entry<'_>> = entries.iter().filter(|entry| entry.status != DrillStatus::Passed).collect();
+fn troubles(entries: &[DrillEntry<'_>], text: &mut String) {
+    let mut trouble: Vec<&DrillEntry<'_>> =
+        entries.iter().filter(|entry| entry.status != DrillStatus::Passed).collect();
     // What a runbook can be blamed for comes first; what was not run has a line and no more.
     trouble.sort_by_key(|entry| (entry.status == DrillStatus::NotRun, entry.status != DrillStatus::Failed));
     let mut left_out = 0;
@@ -188,7 +171,7 @@ fn troubles(entries: &[Entry<'_>], text: &mut String) {
     }
 }
 
-fn section(entry: &Entry<'_>) -> String {
+fn section(entry: &DrillEntry<'_>) -> String {
     let (mark, name) = (entry.mark().sign(), code(&shortened(&entry.name())));
     if entry.status == DrillStatus::NotRun {
         return format!("\n- {name} was not run: {}\n", prose(&shortened(&entry.why())));

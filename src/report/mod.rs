@@ -3,15 +3,17 @@
 
 pub use crate::view::clock;
 pub use crate::view::format::seconds;
-pub use crate::view::{Drills, Mark, many};
+pub use crate::view::{Drills, StatusSymbol, many};
 
 mod annotations;
 mod console;
+mod csv;
 mod day_console;
 mod day_summary;
 mod dr;
 mod escape;
 mod events_json;
+mod filters;
 mod html;
 mod json;
 mod json_day;
@@ -20,6 +22,7 @@ mod lines;
 mod live;
 mod markdown;
 mod overview;
+mod page;
 mod paint;
 mod pause;
 mod summary;
@@ -29,6 +32,7 @@ mod text;
 
 pub use annotations::annotations;
 pub use console::{Console, ConsoleOptions, Verbosity};
+pub use csv::csv;
 pub use day_console::{DayConsole, DayConsoleOptions};
 pub use day_summary::{day_plan, day_summary};
 pub use dr::*;

@@ -1,58 +1,48 @@
 //! What a person reads at the terminal of several drills: how many came out how, a line for each, and why for those that did
 //! not pass.
 
-use super::paint::Paint;
+use super::page::{TerminalPage, WIDTH};
 use super::text::{column, right, wrap};
 use crate::output::one_line;
-use crate::view::Mark;
+use crate::record::DrillStatus;
 use crate::view::advice::what_to_do;
 use crate::view::format::seconds;
-use crate::view::{Drills, Entry, words};
-
-/// Columns of the overview.
-const WIDTH: usize = 80;
-/// Columns before what is said about a drill.
-const INDENT: usize = 6;
+use crate::view::{DrillEntry, Drills, StatusSymbol, words};
 
 /// The overview of these drills, at most 80 columns wide.
 pub fn overview(drills: &Drills, color: bool) -> String {
-    let paint = Paint { color };
-    let mut lines = vec![paint.dim(&"─".repeat(WIDTH))];
-    let mark = mark(drills);
+    let mut page = TerminalPage::new(color);
+    let symbol = symbol(drills);
     for line in wrap(&one_line(&headline(drills)), WIDTH) {
-        lines.push(paint.headline(mark, &line));
+        page.line(&page.paint.headline(symbol, &line));
     }
-    for line in about(drills).iter().flat_map(|text| wrap(&one_line(text), WIDTH - 2)) {
-        lines.push(format!("  {line}"));
-    }
-    lines.push(String::new());
-    for entry in drills.entries() {
-        row(&entry, paint, &mut lines);
-    }
-    lines.iter().map(|line| format!("{}\n", line.trim_end())).collect()
+    about(drills).iter().for_each(|text| page.wrapped("  ", text));
+    page.line("");
+    drills.entries().iter().for_each(|entry| row(entry, &mut page));
+    page.text()
 }
 
-fn row(entry: &Entry<'_>, paint: Paint, lines: &mut Vec<String>) {
-    let mark = entry.mark();
-    let status = paint.marked(mark, &format!("{} {}", mark.sign(), column(entry.status.name(), 13)));
+fn row(entry: &DrillEntry<'_>, page: &mut TerminalPage) {
+    let symbol = entry.mark();
+    let status = page.paint.marked(symbol, &format!("{} {}", symbol.sign(), column(entry.status.name(), 13)));
     let verdict = entry.verdict().map_or("", |verdict| verdict.name());
     let took = entry.took_us().map(seconds).unwrap_or_default();
-    lines.push(format!("  {status} {} {} {}", column(&entry.name(), 30), column(verdict, 13), right(&took, 12)));
+    page.line(&format!("  {status} {} {} {}", column(&entry.name(), 30), column(verdict, 13), right(&took, 12)));
     let mut more: Vec<String> = entry.record().and_then(words::served_beside).into_iter().collect();
-    if entry.status != crate::record::DrillStatus::Passed {
-        more.push(one_line(&words::placed(entry.place(), &entry.why())));
+    if entry.status != DrillStatus::Passed {
+        more.push(words::placed(entry.place(), &entry.why()));
         more.extend(entry.telling_record().and_then(what_to_do));
     }
     more.extend(entry.attempts_told());
-    for line in more.iter().filter(|text| !text.is_empty()).flat_map(|text| wrap(text, WIDTH - INDENT)) {
-        lines.push(format!("{}{line}", " ".repeat(INDENT)));
-    }
+    more.iter().for_each(|text| page.wrapped("      ", text));
 }
 
-/// The mark of all drills together: passes, one of them beside a fault that was still active, are worth a look.
-fn mark(drills: &Drills) -> Mark {
+/// How all drills together came out: passes, one of them beside a fault that was still active, are worth a look.
+fn symbol(drills: &Drills) -> StatusSymbol {
     match words::outcome(drills.outcome()) {
-        Mark::Good if drills.entries().iter().any(|entry| entry.mark() == Mark::Warn) => Mark::Warn,
+        StatusSymbol::Good if drills.entries().iter().any(|entry| entry.mark() == StatusSymbol::Warn) => {
+            StatusSymbol::Warn
+        }
         mark => mark,
     }
 }
@@ -63,7 +53,7 @@ pub(super) fn headline(drills: &Drills) -> String {
     let name = if name.is_empty() { name } else { format!("{name}: ") };
     let account = drills.account();
     let all = [vec![words::many(account.planned, "drill")], words::counted(&account)].concat();
-    format!("{} {name}{}", mark(drills).sign(), all.join(", "))
+    format!("{} {name}{}", symbol(drills).sign(), all.join(", "))
 }
 
 /// What should be known of the game days beside their drills: how long, of which commit, and what is not there.
@@ -106,12 +96,20 @@ pub(super) fn about(drills: &Drills) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::testing::Story;
+    use crate::record::testing::{Story, record_of};
     use crate::view::testing::{days, stories};
 
     #[test]
     fn drills_and_a_game_day_at_the_terminal() {
-        insta::assert_snapshot!("every_story", overview(&stories(&Story::ALL), false));
+        for story in Story::ALL {
+            let drills = stories(&[story]);
+            let (text, entry) = (overview(&drills, false), &drills.entries()[0]);
+            let row = format!("  {} {} ", entry.mark().sign(), column(entry.status.name(), 13));
+            assert!(text.contains(&row), "{story:?}: {text}");
+            // The beginning of what it says stands on one line.
+            let why: String = entry.why().chars().take(20).collect();
+            assert!(record_of(story).passed() || text.contains(&why), "{story:?}: {text}");
+        }
         insta::assert_snapshot!("a_game_day", overview(&days(), false));
     }
 

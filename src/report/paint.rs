@@ -1,6 +1,6 @@
 //! Colours, which never carry meaning alone.
 
-use crate::view::Mark;
+use crate::view::StatusSymbol;
 use console::Style;
 
 /// Paints, or leaves text as it is.
@@ -29,22 +29,22 @@ impl Paint {
     }
 
     /// Text in the colour of a mark.
-    pub fn marked(self, mark: Mark, text: &str) -> String {
+    pub fn marked(self, mark: StatusSymbol, text: &str) -> String {
         self.with(text, Paint::style(mark))
     }
 
     /// The same, bold.
-    pub fn headline(self, mark: Mark, text: &str) -> String {
+    pub fn headline(self, mark: StatusSymbol, text: &str) -> String {
         self.with(text, Paint::style(mark).bold())
     }
 
-    fn style(mark: Mark) -> Style {
+    fn style(mark: StatusSymbol) -> Style {
         match mark {
-            Mark::Good => Style::new().green(),
-            Mark::Bad => Style::new().red(),
-            Mark::Warn => Style::new().yellow(),
-            Mark::Skip => Style::new().dim(),
-            Mark::Plain => Style::new(),
+            StatusSymbol::Good => Style::new().green(),
+            StatusSymbol::Bad => Style::new().red(),
+            StatusSymbol::Warn => Style::new().yellow(),
+            StatusSymbol::Skip => Style::new().dim(),
+            StatusSymbol::Plain => Style::new(),
         }
     }
 }
@@ -55,9 +55,9 @@ mod tests {
 
     #[test]
     fn paint_adds_nothing_but_colour() {
-        let painted = Paint { color: true }.headline(Mark::Bad, "failed");
+        let painted = Paint { color: true }.headline(StatusSymbol::Bad, "failed");
         assert_ne!(painted, "failed");
         assert_eq!(console::strip_ansi_codes(&painted), "failed");
-        assert_eq!(Paint { color: false }.headline(Mark::Bad, "failed"), "failed");
+        assert_eq!(Paint { color: false }.headline(StatusSymbol::Bad, "failed"), "failed");
     }
 }

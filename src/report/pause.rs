@@ -7,11 +7,11 @@ use std::thread::JoinHandle;
 
 /// Pauses a console. Clones pause the same one.
 #[derive(Debug, Clone, Default)]
-pub struct ConsolePause(Arc<Mutex<Held>>);
+pub struct ConsolePause(Arc<Mutex<HeldLines>>);
 
 /// What waits.
 #[derive(Debug, Default)]
-pub(super) struct Held {
+pub(super) struct HeldLines {
     /// Whether somebody is asked.
     pub paused: bool,
     /// Lines that came meanwhile.
@@ -50,7 +50,7 @@ impl ConsolePause {
         self.lock().live = Some(live.clone());
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, Held> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, HeldLines> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

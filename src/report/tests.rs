@@ -38,7 +38,7 @@ fn dr_text(record: &Record) -> String {
         made: time::macros::datetime!(2027-01-02 00:00 UTC),
         drills: vec![DrillInput { record: record.clone(), events: Vec::new(), changed: None }],
         seen: Vec::new(),
-        notes: Notes::default(),
+        notes: DrNotes::default(),
         coverage: None,
         scenarios: Vec::new(),
         evidence: EvidenceSummary::default(),

@@ -18,7 +18,7 @@ fn fine(text: &str) -> Vec<Step> {
 }
 
 fn told(text: &str) -> String {
-    render(&read(text).1, false)
+    crate::source::brief::brief(&render(&read(text).1, false))
 }
 
 fn ids(steps: &[Step]) -> Vec<&str> {

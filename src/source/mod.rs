@@ -1,6 +1,9 @@
 //! Files that people wrote, and mistakes that point into them: sources, spans, diagnostics, and a YAML tree in
 //! which every value knows where it stands. The lowest room of the house: it imports nothing of the others.
 
+#[cfg(test)]
+#[path = "../../tests/support/brief.rs"]
+pub(crate) mod brief;
 mod diagnostic;
 mod read;
 mod reader;

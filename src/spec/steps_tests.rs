@@ -82,7 +82,8 @@ fn load_with(more: &str, runbook: &str) -> (Option<(Plan, Option<Runbook>)>, Dia
     }
     // That nobody has accepted it is not what these are about.
     diags.all.retain(|d| !d.message.contains("nobody has accepted"));
-    let told = render(&diags, false).replace(&format!("{}/", dir.path().display()), "");
+    let told = crate::source::brief::brief(&render(&diags, false));
+    let told = told.replace(&format!("{}/", dir.path().display()), "");
     (whole, diags, told)
 }
 

@@ -31,7 +31,7 @@ pub struct Advice<'a> {
 }
 
 /// A step as it was planned and as it was carried out.
-type Followed<'a> = (&'a StepInfo, &'a StepRecord);
+type FollowedStep<'a> = (&'a StepInfo, &'a StepRecord);
 
 /// What a person needs to know first about a drill.
 pub fn advice(record: &Record) -> Advice<'_> {
@@ -45,14 +45,15 @@ pub fn what_to_do(record: &Record) -> Option<String> {
 }
 
 /// The steps that were followed, in the order of the plan.
-fn followed(record: &Record) -> Vec<Followed<'_>> {
+fn followed(record: &Record) -> Vec<FollowedStep<'_>> {
     let Some(plan) = &record.plan else { return Vec::new() };
     plan.steps.iter().filter_map(|info| Some((info, record.steps.iter().find(|step| step.step == info.id)?))).collect()
 }
 
 /// Those that were to help: of the mitigation, or where there is none by that name, of what could be one.
-fn helping(record: &Record) -> Vec<Followed<'_>> {
-    let ran: Vec<Followed<'_>> = followed(record).into_iter().filter(|(_, step)| !step.commands.is_empty()).collect();
+fn helping(record: &Record) -> Vec<FollowedStep<'_>> {
+    let ran: Vec<FollowedStep<'_>> =
+        followed(record).into_iter().filter(|(_, step)| !step.commands.is_empty()).collect();
     let of = |phases: &[&str]| {
         ran.iter().copied().filter(|(info, _)| phases.contains(&info.phase.as_str())).collect::<Vec<_>>()
     };
@@ -65,7 +66,7 @@ fn named(info: &StepInfo) -> String {
     format!("“{}” (`{}`)", one_line(&info.title), info.at)
 }
 
-fn listed(steps: &[Followed<'_>]) -> String {
+fn listed(steps: &[FollowedStep<'_>]) -> String {
     let names: Vec<String> = steps.iter().map(|(info, _)| named(info)).collect();
     match names.split_last() {
         Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
@@ -150,8 +151,8 @@ fn damaged(record: &Record) -> String {
 
 fn did_not_help<'a>(
     record: &Record,
-    followed: &[Followed<'a>],
-    helping: &[Followed<'a>],
+    followed: &[FollowedStep<'a>],
+    helping: &[FollowedStep<'a>],
 ) -> (String, Vec<(&'a CommandRecord, Option<StepStatus>)>) {
     if says_enough(record) && record.recovered_us().is_some() {
         let text = "None failed, and users are served again. What was restored is not what it had to be.";
@@ -168,7 +169,7 @@ fn did_not_help<'a>(
         // Which of them is to blame is not known.
         several => format!("None of the {several} mitigating steps helped: {} ran without an error.", listed(helping)),
     };
-    let still_affected = |(info, step): &&Followed<'_>| {
+    let still_affected = |(info, step): &&FollowedStep<'_>| {
         info.phase == "verify" && matches!(step.status, Some(StepStatus::Warned | StepStatus::Failed))
     };
     let Some((info, step)) = followed.iter().find(still_affected) else { return (text, Vec::new()) };

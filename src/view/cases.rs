@@ -2,6 +2,7 @@
 
 use super::format::percent;
 use super::restore::{self, Rung, other_level};
+use super::symbol::StatusSymbol;
 use super::words::{self, counts, ending, placed};
 use crate::record::{
     Check, CheckOutcome, CommandRecord, Counts, Location, Outcome, Record, ReplacedInfo, StepRecord, StepStatus,
@@ -10,7 +11,7 @@ use crate::record::{
 
 /// One test case.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Case {
+pub struct DrillCase {
     /// The name: the same in every drill of the scenario, so that CI servers can follow it.
     pub name: String,
     /// Its share of the drill's time, in milliseconds: from the decision before it to its own.
@@ -45,8 +46,20 @@ pub enum CaseResult {
     },
 }
 
+impl DrillCase {
+    /// How it came out, the same in a word, and what was seen.
+    pub fn came(&self) -> (StatusSymbol, &'static str, &str) {
+        match &self.result {
+            CaseResult::Passed => (StatusSymbol::Good, "passed", self.text.lines().next().unwrap_or_default()),
+            CaseResult::Failed { message } => (StatusSymbol::Bad, "failed", message),
+            CaseResult::Error { message } => (StatusSymbol::Warn, "harness error", message),
+            CaseResult::Skipped { message } => (StatusSymbol::Skip, "not decided", message),
+        }
+    }
+}
+
 /// The test cases of a drill.
-pub fn cases(record: &Record) -> Vec<Case> {
+pub fn cases(record: &Record) -> Vec<DrillCase> {
     let planned = record.planned_checks();
     let unplanned = record.checks.iter().map(|result| &result.check).filter(|check| !planned.contains(check));
     let mut checks: Vec<&Check> = planned.iter().collect();
@@ -55,7 +68,7 @@ pub fn cases(record: &Record) -> Vec<Case> {
             checks.push(check);
         }
     }
-    let mut cases: Vec<Case> = checks.iter().map(|check| case(record, check)).collect();
+    let mut cases: Vec<DrillCase> = checks.iter().map(|check| case(record, check)).collect();
     let decided: Vec<Option<u64>> = checks.iter().map(|check| decided_us(record, check)).collect();
     cases.extend(verdict_case(record, &cases));
     share_time(&mut cases, &decided, record.last_us.0);
@@ -64,7 +77,7 @@ pub fn cases(record: &Record) -> Vec<Case> {
 
 /// Shares the time of the drill between its cases. The phases follow each other, so a case has the time from the decision
 /// before it to its own, and all together have that of the drill. What comes after the last decision is the verdict's.
-fn share_time(cases: &mut [Case], decided: &[Option<u64>], last_us: u64) {
+fn share_time(cases: &mut [DrillCase], decided: &[Option<u64>], last_us: u64) {
     let mut order: Vec<(u64, usize)> =
         decided.iter().enumerate().filter_map(|(case, us)| Some((us.as_ref()?.min(&last_us) / 1000, case))).collect();
     order.sort_unstable();
@@ -91,7 +104,7 @@ fn decided_us(record: &Record, check: &Check) -> Option<u64> {
     record.check(check).map(|result| result.ended_us).or_else(of_step).map(|us| us.0)
 }
 
-fn case(record: &Record, check: &Check) -> Case {
+fn case(record: &Record, check: &Check) -> DrillCase {
     let (result, mut text) = match outcome(record, check) {
         Some(CheckOutcome::Passed { evidence }) => (CaseResult::Passed, evidence),
         Some(CheckOutcome::Failed { reason, at }) if failed_as_expected(record, check) => {
@@ -122,7 +135,7 @@ fn case(record: &Record, check: &Check) -> Case {
     {
         text.push_str(&format!("\n\nat {at}"));
     }
-    Case { name: words::check(check), took_ms: 0, file, result, text }
+    DrillCase { name: words::check(check), took_ms: 0, file, result, text }
 }
 
 /// The file that a check is about.
@@ -171,10 +184,10 @@ fn failed_as_expected(record: &Record, check: &Check) -> bool {
 
 /// The case of the verdict itself, where the others do not tell it: when a failure is expected, or when none of
 /// them says why the drill did not pass.
-fn verdict_case(record: &Record, cases: &[Case]) -> Option<Case> {
+fn verdict_case(record: &Record, cases: &[DrillCase]) -> Option<DrillCase> {
     let verdict = record.verdict;
     let file = record.plan.as_ref().map(|plan| plan.scenario_file.path.clone()).unwrap_or_default();
-    let case = |result, text| Some(Case { name: "verdict".into(), took_ms: 0, file: file.clone(), result, text });
+    let case = |result, text| Some(DrillCase { name: "verdict".into(), took_ms: 0, file: file.clone(), result, text });
     let reason = placed(record.at.as_ref(), &record.reason);
     let trouble = || {
         let spoilers = record.spoilers().map(|j| format!("{}: {}", j.verdict, placed(j.at.as_ref(), &j.reason)));

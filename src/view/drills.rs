@@ -19,7 +19,7 @@ pub struct Drills {
 
 /// One drill with all of its attempts: a line of a report.
 #[derive(Debug, Clone)]
-pub struct Entry<'a> {
+pub struct DrillEntry<'a> {
     /// The drill as a game day planned it; `None` for a record of its own.
     pub planned: Option<&'a DayDrill>,
     /// Name of the scenario.
@@ -36,12 +36,12 @@ pub struct Entry<'a> {
 
 /// One game day with all of its shards that were found.
 #[derive(Debug, Clone)]
-pub struct Group<'a> {
+pub struct DayGroup<'a> {
     /// The shards in their order; a game day without shards is one.
     pub days: Vec<&'a Day>,
 }
 
-impl<'a> Group<'a> {
+impl<'a> DayGroup<'a> {
     /// Name of the game day.
     pub fn name(&self) -> &'a str {
         self.days.first().map_or("", |day| &day.plan.name)
@@ -119,16 +119,16 @@ impl Drills {
     }
 
     /// The game days, oldest first, shards of one put together.
-    pub fn groups(&self) -> Vec<Group<'_>> {
-        let mut groups: Vec<Group<'_>> = Vec::new();
+    pub fn groups(&self) -> Vec<DayGroup<'_>> {
+        let mut groups: Vec<DayGroup<'_>> = Vec::new();
         for day in &self.days {
             // CI may run a part of its jobs once more: then shards of two attempts are one game day, unless there is a whole one.
-            let same = |group: &Group<'_>| group.days.iter().any(|known| known.plan.occasion == day.plan.occasion);
+            let same = |group: &DayGroup<'_>| group.days.iter().any(|known| known.plan.occasion == day.plan.occasion);
             let of_attempt = groups.iter().position(|group| group.takes(day) && same(group));
             let found = of_attempt.or_else(|| groups.iter().position(|group| group.takes(day)));
             match found.and_then(|at| groups.get_mut(at)) {
                 Some(group) => group.days.push(day),
-                None => groups.push(Group { days: vec![day] }),
+                None => groups.push(DayGroup { days: vec![day] }),
             }
         }
         for group in &mut groups {
@@ -173,9 +173,9 @@ impl Drills {
     }
 
     /// Every drill: those of the game days in the order of their plans, then the other records.
-    pub fn entries(&self) -> Vec<Entry<'_>> {
+    pub fn entries(&self) -> Vec<DrillEntry<'_>> {
         let drills = self.groups().into_iter().flat_map(|group| group.drills());
-        let planned = drills.map(|drill| Entry {
+        let planned = drills.map(|drill| DrillEntry {
             planned: Some(drill),
             scenario: &drill.planned.scenario,
             title: &drill.planned.title,
@@ -186,14 +186,14 @@ impl Drills {
         let known =
             |run: &str| self.days.iter().flat_map(|day| &day.drills).flat_map(|d| &d.attempts).any(|a| a.run == run);
         let own = self.records.iter().filter(|record| record.plan.as_ref().is_none_or(|plan| !known(&plan.run)));
-        planned.chain(own.map(Entry::of_record)).collect()
+        planned.chain(own.map(DrillEntry::of_record)).collect()
     }
 }
 
-impl<'a> Entry<'a> {
-    fn of_record(record: &'a Record) -> Entry<'a> {
+impl<'a> DrillEntry<'a> {
+    fn of_record(record: &'a Record) -> DrillEntry<'a> {
         let plan = record.plan.as_ref();
-        Entry {
+        DrillEntry {
             planned: None,
             scenario: plan.map_or("", |plan| &plan.scenario),
             title: plan.map_or("", |plan| &plan.title),

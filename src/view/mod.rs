@@ -5,15 +5,27 @@ pub mod advice;
 pub mod answers;
 pub mod cases;
 pub mod clock;
+mod drill;
 mod drills;
+mod event;
+pub mod filters;
 pub mod format;
-mod mark;
 pub mod restore;
 mod story;
+mod symbol;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod words;
 
-pub use drills::{Drills, Entry, Group};
-pub use mark::Mark;
+pub use drill::{DrillView, FaultView, StepView};
+pub use drills::{DayGroup, DrillEntry, Drills};
+pub use event::event_line;
+pub use symbol::StatusSymbol;
 pub use words::many;
+
+/// The lines of a template that says one thing a line, without those that are empty.
+pub(crate) fn template_lines(template: &impl askama::Template) -> Vec<String> {
+    // Writing into a string does not fail.
+    let text = template.render().unwrap_or_default();
+    text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_string).collect()
+}

@@ -3,7 +3,7 @@
 
 use super::clock::{parsed, started};
 use super::format::{bytes, declared, grouped, seconds, span};
-use super::mark::Mark;
+use super::symbol::StatusSymbol;
 use super::words::time_limit;
 use crate::output::one_line;
 use crate::record::{DrillTime, Numbers, Record, RestoreLevel, RestorePlan, Verdict};
@@ -15,13 +15,13 @@ const NUMBERS: usize = 48;
 
 /// A line of the block: a name, what is to be said, and how it came out where that is judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
+pub struct JudgedRow {
     /// Its name.
     pub name: &'static str,
     /// What is to be said.
     pub text: String,
     /// How it came out; `None` where nothing is judged.
-    pub came: Option<Mark>,
+    pub came: Option<StatusSymbol>,
 }
 
 /// A rung of the ladder L1 to L5.
@@ -30,7 +30,7 @@ pub struct Rung {
     /// The level.
     pub level: RestoreLevel,
     /// Whether every check of it held: good, bad, or a warning where that is not known.
-    pub came: Mark,
+    pub came: StatusSymbol,
     /// What was seen.
     pub seen: String,
 }
@@ -39,9 +39,9 @@ impl Rung {
     /// Whether it held.
     pub fn word(&self) -> &'static str {
         match self.came {
-            Mark::Good => "held",
-            Mark::Bad => "failed",
-            Mark::Warn | Mark::Skip | Mark::Plain => "not known",
+            StatusSymbol::Good => "held",
+            StatusSymbol::Bad => "failed",
+            StatusSymbol::Warn | StatusSymbol::Skip | StatusSymbol::Plain => "not known",
         }
     }
 }
@@ -87,18 +87,18 @@ fn rung(record: &Record, level: RestoreLevel, reached: Option<RestoreLevel>) -> 
     if level == RestoreLevel::L5 {
         let asked = record.probes.iter().rev().find(|probe| probe.level == level);
         if let Some(asked) = asked.filter(|asked| !asked.held) {
-            return Rung { level, came: Mark::Bad, seen: one_line(&asked.evidence) };
+            return Rung { level, came: StatusSymbol::Bad, seen: one_line(&asked.evidence) };
         }
         let by_itself = record.verdict == Verdict::SelfHealed;
         let (came, seen) = match record.figures().to_recover_us {
             Some(us) if reached == Some(level) => {
-                (Mark::Good, format!("every SLI held from {} after the fault on", seconds(us)))
+                (StatusSymbol::Good, format!("every SLI held from {} after the fault on", seconds(us)))
             }
-            _ if reached.is_none() => (Mark::Warn, "not asked for".to_string()),
-            Some(_) => (Mark::Warn, "the SLIs held, and a level below did not".to_string()),
-            None if by_itself => (Mark::Warn, "users recovered, but not by the runbook".to_string()),
-            None if reached == Some(RestoreLevel::L4) => (Mark::Bad, "users did not recover".to_string()),
-            None => (Mark::Warn, "users did not recover, and a level below did not hold".to_string()),
+            _ if reached.is_none() => (StatusSymbol::Warn, "not asked for".to_string()),
+            Some(_) => (StatusSymbol::Warn, "the SLIs held, and a level below did not".to_string()),
+            None if by_itself => (StatusSymbol::Warn, "users recovered, but not by the runbook".to_string()),
+            None if reached == Some(RestoreLevel::L4) => (StatusSymbol::Bad, "users did not recover".to_string()),
+            None => (StatusSymbol::Warn, "users did not recover, and a level below did not hold".to_string()),
         };
         return Rung { level, came, seen };
     }
@@ -108,22 +108,22 @@ fn rung(record: &Record, level: RestoreLevel, reached: Option<RestoreLevel>) -> 
         latest.insert(&probe.name, (probe.held, &probe.evidence));
     }
     let came = match (latest.is_empty(), latest.values().all(|(held, _)| *held)) {
-        (true, _) => Mark::Warn,
-        (false, true) => Mark::Good,
-        (false, false) => Mark::Bad,
+        (true, _) => StatusSymbol::Warn,
+        (false, true) => StatusSymbol::Good,
+        (false, false) => StatusSymbol::Bad,
     };
     // What did not hold is all that matters of a rung that broke.
-    let told = latest.iter().filter(|(_, (held, _))| came == Mark::Good || !held);
+    let told = latest.iter().filter(|(_, (held, _))| came == StatusSymbol::Good || !held);
     let seen: Vec<String> = told.map(|(name, (_, evidence))| one_line(&format!("{name}: {evidence}"))).collect();
     let seen = if seen.is_empty() { "not asked for".to_string() } else { seen.join("; ") };
     Rung { level, came, seen }
 }
 
 /// The figures, line by line; empty where the drill is none of a restore.
-pub fn rows(record: &Record) -> Vec<Row> {
+pub fn rows(record: &Record) -> Vec<JudgedRow> {
     let Some(plan) = plan(record) else { return Vec::new() };
     let mut rows = vec![level(record, plan), recovery_time(record), recovery_point(record, plan)];
-    let mut say = |name, text: String, came| rows.push(Row { name, text, came });
+    let mut say = |name, text: String, came| rows.push(JudgedRow { name, text, came });
     if let Some(data) = record.data_figures() {
         let counted = |numbers: &Numbers| match numbers.is_empty() {
             true => "0".to_string(),
@@ -143,13 +143,13 @@ pub fn rows(record: &Record) -> Vec<Row> {
         say("lost after fault", counted(&data.lost_after), None);
         say("unacknowledged", counted(&data.unacknowledged_survived), None);
         if data.duplicates > 0 {
-            say("more than once", grouped(data.duplicates), Some(Mark::Bad));
+            say("more than once", grouped(data.duplicates), Some(StatusSymbol::Bad));
         }
         if data.unknown > 0 {
-            say("never sent", grouped(data.unknown), Some(Mark::Bad));
+            say("never sent", grouped(data.unknown), Some(StatusSymbol::Bad));
         }
     } else if let Some(read_back) = record.read_back.as_ref().filter(|read_back| read_back.survivors.is_none()) {
-        say("survivors", format!("could not be read back: {}", one_line(&read_back.evidence)), Some(Mark::Bad));
+        say("survivors", format!("could not be read back: {}", one_line(&read_back.evidence)), Some(StatusSymbol::Bad));
     }
     say("backup", backup(record), None);
     if let Some(projected) = projection(record) {
@@ -192,36 +192,30 @@ pub fn meaning(name: &str) -> &'static str {
     }
 }
 
-fn level(record: &Record, plan: &RestorePlan) -> Row {
+fn level(record: &Record, plan: &RestorePlan) -> JudgedRow {
     let came = match record.restore_level() {
-        None => Mark::Warn,
-        Some(level) if level == plan.expect => Mark::Good,
-        Some(_) => Mark::Bad,
+        None => StatusSymbol::Warn,
+        Some(level) if level == plan.expect => StatusSymbol::Good,
+        Some(_) => StatusSymbol::Bad,
     };
     let reached = record.restore_level();
     let mut text = reached.map_or("none was asked for".into(), |level| format!("{level} of L5: {}", level.meaning()));
-    if plan.expect != RestoreLevel::L5 || came == Mark::Bad {
-        let as_it_is = if came == Mark::Good { "as expected".into() } else { format!("expected {}", plan.expect) };
+    if plan.expect != RestoreLevel::L5 || came == StatusSymbol::Bad {
+        let as_it_is =
+            if came == StatusSymbol::Good { "as expected".into() } else { format!("expected {}", plan.expect) };
         text.push_str(&format!(", {as_it_is}"));
     }
-    Row { name: "level", text, came: Some(came) }
+    JudgedRow { name: "level", text, came: Some(came) }
 }
 
-fn judged(met: Option<bool>) -> (Mark, &'static str) {
-    match met {
-        Some(true) => (Mark::Good, "met"),
-        Some(false) => (Mark::Bad, "missed"),
-        None => (Mark::Warn, "not known"),
-    }
+fn recovery_time(record: &Record) -> JudgedRow {
+    let (came, text) = time_limit(record).unwrap_or((StatusSymbol::Warn, "not known".into()));
+    JudgedRow { name: "RTO", text, came: Some(came) }
 }
 
-fn recovery_time(record: &Record) -> Row {
-    let (came, text) = time_limit(record).unwrap_or((Mark::Warn, "not known".into()));
-    Row { name: "RTO", text, came: Some(came) }
-}
-
-fn recovery_point(record: &Record, plan: &RestorePlan) -> Row {
-    let (came, word) = judged(rpo_met(record));
+fn recovery_point(record: &Record, plan: &RestorePlan) -> JudgedRow {
+    let came = StatusSymbol::met(rpo_met(record));
+    let word = came.word();
     let objective = declared(plan.rpo_us);
     let text = match record.data_figures() {
         Some(data) if data.lost_before.is_empty() => format!("nothing lost, objective {objective}: {word}"),
@@ -232,7 +226,7 @@ fn recovery_point(record: &Record, plan: &RestorePlan) -> Row {
         }
         None => format!("objective {objective}: {word}"),
     };
-    Row { name: "RPO", text, came: Some(came) }
+    JudgedRow { name: "RPO", text, came: Some(came) }
 }
 
 /// The backup in words: its id, its age at the fault, its size, and what else it told.

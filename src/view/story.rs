@@ -1,10 +1,10 @@
 //! What is said of a drill in a line or two, the same in every report of several drills: how it came out, where, why, and what
 //! each of its attempts was.
 
-use super::Entry;
+use super::DrillEntry;
 use super::format::seconds;
-use super::mark::Mark;
 use super::restore::other_level;
+use super::symbol::StatusSymbol;
 use super::words;
 use crate::output::one_line;
 use crate::record::{Attempt, Cause, DrillStatus, Location, Outcome, Record, Verdict, label};
@@ -14,12 +14,14 @@ const CUT_OFF: &str = "the game day was cut off before its turn";
 
 impl DrillStatus {
     /// The mark that stands before it.
-    pub fn mark(self) -> Mark {
+    pub fn mark(self) -> StatusSymbol {
         match self {
-            DrillStatus::Passed => Mark::Good,
-            DrillStatus::Failed => Mark::Bad,
-            DrillStatus::NotRun => Mark::Skip,
-            DrillStatus::Flaky | DrillStatus::Broken | DrillStatus::Incomplete | DrillStatus::Interrupted => Mark::Warn,
+            DrillStatus::Passed => StatusSymbol::Good,
+            DrillStatus::Failed => StatusSymbol::Bad,
+            DrillStatus::NotRun => StatusSymbol::Skip,
+            DrillStatus::Flaky | DrillStatus::Broken | DrillStatus::Incomplete | DrillStatus::Interrupted => {
+                StatusSymbol::Warn
+            }
         }
     }
 
@@ -29,7 +31,7 @@ impl DrillStatus {
     }
 }
 
-impl<'a> Entry<'a> {
+impl<'a> DrillEntry<'a> {
     /// Its name among its like, the same in every report: [`crate::record::PlannedDrill::label`].
     pub fn name(&self) -> String {
         match (self.planned, self.scenario.trim()) {
@@ -40,10 +42,10 @@ impl<'a> Entry<'a> {
     }
 
     /// The mark of its status; a pass beside a fault that was still active is worth a look.
-    pub fn mark(&self) -> Mark {
+    pub fn mark(&self) -> StatusSymbol {
         let beside =
             self.status == DrillStatus::Passed && self.record().is_some_and(|r| words::served_beside(r).is_some());
-        if beside { Mark::Warn } else { self.status.mark() }
+        if beside { StatusSymbol::Warn } else { self.status.mark() }
     }
 
     /// The verdict of the attempt that counts; `None` when there is none.

@@ -4,6 +4,28 @@
 use super::Drills;
 use crate::record::testing::{Story, record_of};
 use crate::record::{Cause, Day, DayEvent, DayPlan, DayStamped, FileRef, PlannedDrill, Record};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The keys of every kind of object in a JSON document, a line each: `drills[].objectives: rpo_met rpo_us`.
+pub(crate) fn shape(value: &Value) -> String {
+    fn walk(path: &str, value: &Value, all: &mut BTreeMap<String, BTreeSet<String>>) {
+        match value {
+            Value::Object(map) => {
+                all.entry(path.to_string()).or_default().extend(map.keys().cloned());
+                map.iter().for_each(|(key, value)| walk(&format!("{path}.{key}"), value, all));
+            }
+            Value::Array(values) => values.iter().for_each(|value| walk(&format!("{path}[]"), value, all)),
+            _ => {}
+        }
+    }
+    let mut all = BTreeMap::new();
+    walk("", value, &mut all);
+    let line = |(path, keys): (String, BTreeSet<String>)| {
+        format!("{path}: {}\n", keys.into_iter().collect::<Vec<_>>().join(" "))
+    };
+    all.into_iter().map(line).collect()
+}
 
 /// Drills that belong to no game day.
 pub(crate) fn stories(all: &[Story]) -> Drills {

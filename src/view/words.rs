@@ -3,8 +3,8 @@
 
 use super::answers::served_between;
 use super::format::{declared, percent, seconds};
-use super::mark::Mark;
-use super::restore::{self, other_level};
+use super::restore::{self, JudgedRow, other_level};
+use super::symbol::StatusSymbol;
 use crate::record::{
     Account, Breakdown, Check, CommandRecord, Counts, FaultAfter, FaultEvent, FaultRecord, HoldRecord, InvariantRecord,
     Location, Outcome, Phase, Record, StepStatus, Verdict,
@@ -43,11 +43,11 @@ pub fn good_of(counts: Counts) -> String {
 }
 
 /// Whether an objective was met over a window; not known where there is no data.
-pub fn met(counts: Counts, objective: f64) -> Mark {
+pub fn met(counts: Counts, objective: f64) -> StatusSymbol {
     match counts.ratio() {
-        None => Mark::Skip,
-        Some(_) if counts.meets(objective) => Mark::Good,
-        Some(_) => Mark::Bad,
+        None => StatusSymbol::Skip,
+        Some(_) if counts.meets(objective) => StatusSymbol::Good,
+        Some(_) => StatusSymbol::Bad,
     }
 }
 
@@ -60,11 +60,11 @@ pub fn placed(at: Option<&Location>, reason: &str) -> String {
 }
 
 /// The mark of an outcome.
-pub fn outcome(outcome: Outcome) -> Mark {
+pub fn outcome(outcome: Outcome) -> StatusSymbol {
     match outcome {
-        Outcome::Passed => Mark::Good,
-        Outcome::Failed => Mark::Bad,
-        Outcome::Broken | Outcome::Interrupted => Mark::Warn,
+        Outcome::Passed => StatusSymbol::Good,
+        Outcome::Failed => StatusSymbol::Bad,
+        Outcome::Broken | Outcome::Interrupted => StatusSymbol::Warn,
     }
 }
 
@@ -98,24 +98,24 @@ pub fn plainly(record: &Record) -> &'static str {
 }
 
 /// How a drill came out: its mark, a word (`passed`, `failed`, `not recovered`), and what must be said beside it.
-pub fn headline(record: &Record) -> (Mark, String, Option<String>) {
+pub fn headline(record: &Record) -> (StatusSymbol, String, Option<String>) {
     let is = verdict(record.verdict);
     let expected = record.expected();
     match record.outcome() {
         Outcome::Passed if record.expects_failure() => {
-            (Mark::Good, "passed".into(), Some(format!("{is}, as expected")))
+            (StatusSymbol::Good, "passed".into(), Some(format!("{is}, as expected")))
         }
         Outcome::Passed if served_beside(record).is_some() => {
-            (Mark::Warn, "passed".into(), Some("the fault was still active".into()))
+            (StatusSymbol::Warn, "passed".into(), Some("the fault was still active".into()))
         }
-        Outcome::Passed => (Mark::Good, "passed".into(), None),
+        Outcome::Passed => (StatusSymbol::Good, "passed".into(), None),
         Outcome::Failed if record.expects_failure() && record.verdict != expected => {
-            (Mark::Bad, "failed".into(), Some(format!("expected {}, got {is}", verdict(expected))))
+            (StatusSymbol::Bad, "failed".into(), Some(format!("expected {}, got {is}", verdict(expected))))
         }
-        Outcome::Failed if other_level(record).is_some() => (Mark::Bad, "failed".into(), other_level(record)),
+        Outcome::Failed if other_level(record).is_some() => (StatusSymbol::Bad, "failed".into(), other_level(record)),
         // The verdict is as it should be and the clean-up is not.
         Outcome::Failed | Outcome::Broken if record.verdict == expected => {
-            (Mark::Bad, "failed".into(), Some("while cleaning up".into()))
+            (StatusSymbol::Bad, "failed".into(), Some("while cleaning up".into()))
         }
         outcome => (self::outcome(outcome), is, None),
     }
@@ -210,15 +210,15 @@ pub fn time_shares(time: &Breakdown) -> [TimeShare; 3] {
 }
 
 /// How a step ended; the outer `None` where it was never begun, the inner one where it was cut off.
-pub fn step(status: Option<Option<StepStatus>>) -> (Mark, &'static str) {
+pub fn step(status: Option<Option<StepStatus>>) -> (StatusSymbol, &'static str) {
     match status {
-        None => (Mark::Skip, "not run"),
-        Some(None) => (Mark::Warn, "cut off"),
-        Some(Some(StepStatus::Passed)) => (Mark::Good, "passed"),
-        Some(Some(StepStatus::Warned)) => (Mark::Warn, "warned"),
-        Some(Some(StepStatus::Failed)) => (Mark::Bad, "failed"),
-        Some(Some(StepStatus::Blocked)) => (Mark::Bad, "blocked"),
-        Some(Some(StepStatus::Skipped)) => (Mark::Skip, "skipped"),
+        None => (StatusSymbol::Skip, "not run"),
+        Some(None) => (StatusSymbol::Warn, "cut off"),
+        Some(Some(StepStatus::Passed)) => (StatusSymbol::Good, "passed"),
+        Some(Some(StepStatus::Warned)) => (StatusSymbol::Warn, "warned"),
+        Some(Some(StepStatus::Failed)) => (StatusSymbol::Bad, "failed"),
+        Some(Some(StepStatus::Blocked)) => (StatusSymbol::Bad, "blocked"),
+        Some(Some(StepStatus::Skipped)) => (StatusSymbol::Skip, "skipped"),
     }
 }
 
@@ -248,22 +248,22 @@ pub fn ending(command: &CommandRecord) -> String {
 }
 
 /// A station in the life of a fault.
-pub fn station(what: FaultEvent) -> (Mark, &'static str) {
+pub fn station(what: FaultEvent) -> (StatusSymbol, &'static str) {
     match what {
-        FaultEvent::Injecting => (Mark::Plain, "is being injected"),
-        FaultEvent::Confirmed => (Mark::Good, "is in place"),
-        FaultEvent::ClearedByRunbook => (Mark::Good, "was cleared by the runbook"),
-        FaultEvent::EndedByItself => (Mark::Warn, "ended by itself"),
-        FaultEvent::StillActive => (Mark::Warn, "is still active"),
-        FaultEvent::PartiallyActive => (Mark::Warn, "is partially active"),
-        FaultEvent::Reverted => (Mark::Good, "is undone"),
-        FaultEvent::Irreversible => (Mark::Plain, "is irreversible"),
-        FaultEvent::Failed => (Mark::Bad, "failed"),
+        FaultEvent::Injecting => (StatusSymbol::Plain, "is being injected"),
+        FaultEvent::Confirmed => (StatusSymbol::Good, "is in place"),
+        FaultEvent::ClearedByRunbook => (StatusSymbol::Good, "was cleared by the runbook"),
+        FaultEvent::EndedByItself => (StatusSymbol::Warn, "ended by itself"),
+        FaultEvent::StillActive => (StatusSymbol::Warn, "is still active"),
+        FaultEvent::PartiallyActive => (StatusSymbol::Warn, "is partially active"),
+        FaultEvent::Reverted => (StatusSymbol::Good, "is undone"),
+        FaultEvent::Irreversible => (StatusSymbol::Plain, "is irreversible"),
+        FaultEvent::Failed => (StatusSymbol::Bad, "failed"),
     }
 }
 
 /// What became of a fault: how it stood after the runbook, and how it was undone.
-pub fn fate(record: &Record, fault: &FaultRecord) -> (Mark, String) {
+pub fn fate(record: &Record, fault: &FaultRecord) -> (StatusSymbol, String) {
     let after = match fault.after {
         Some(FaultAfter::ClearedByRunbook) => Some("cleared by the runbook"),
         Some(FaultAfter::EndedByItself) => Some("ended by itself"),
@@ -276,15 +276,15 @@ pub fn fate(record: &Record, fault: &FaultRecord) -> (Mark, String) {
         None => None,
     };
     let (mark, undone) = match (fault.at(FaultEvent::Reverted), fault.failure()) {
-        (Some(_), _) => (Mark::Good, "undone by Firedrill".to_string()),
+        (Some(_), _) => (StatusSymbol::Good, "undone by Firedrill".to_string()),
         (None, _) if fault.at(FaultEvent::Irreversible).is_some() => {
-            (Mark::Good, "not undone: goes with the stack".to_string())
+            (StatusSymbol::Good, "not undone: goes with the stack".to_string())
         }
-        (None, Some(why)) => (Mark::Bad, format!("failed: {why}")),
-        (None, None) => (Mark::Warn, "not undone".to_string()),
+        (None, Some(why)) => (StatusSymbol::Bad, format!("failed: {why}")),
+        (None, None) => (StatusSymbol::Warn, "not undone".to_string()),
     };
     let active = matches!(fault.after, Some(FaultAfter::StillActive | FaultAfter::PartiallyActive));
-    let mark = if mark == Mark::Good && active && !record.is_control() { Mark::Warn } else { mark };
+    let mark = if mark == StatusSymbol::Good && active && !record.is_control() { StatusSymbol::Warn } else { mark };
     (mark, after.map_or(undone.clone(), |after| format!("{after}, {undone}")))
 }
 
@@ -310,60 +310,59 @@ pub fn hold_required(hold: &HoldRecord) -> String {
 }
 
 /// How long users were held to their recovery, and how long was required and why; `None` where nothing was required.
-pub fn held(record: &Record) -> Option<(Mark, String)> {
+pub fn held(record: &Record) -> Option<(StatusSymbol, String)> {
     let required = hold_required(record.hold.as_ref()?);
     let window = record.windows.iter().rev().find(|window| window.phase == Phase::Recover);
     Some(match (window, record.relapsed_us) {
         (_, Some(_)) => {
             let served = served_between(record).unwrap_or_else(|| "users lost the service again".into());
-            (Mark::Bad, format!("{served}; required {required}"))
+            (StatusSymbol::Bad, format!("{served}; required {required}"))
         }
         (Some(held), None) => {
             let us = held.to_us.0.saturating_sub(held.from_us.0);
-            (Mark::Good, format!("held for {}, required {required}", seconds(us)))
+            (StatusSymbol::Good, format!("held for {}, required {required}", seconds(us)))
         }
         (None, None) if record.recovered_us().is_none() => {
-            (Mark::Skip, format!("no recovery to hold; required {required}"))
+            (StatusSymbol::Skip, format!("no recovery to hold; required {required}"))
         }
-        (None, None) => (Mark::Warn, format!("not held to its end; required {required}")),
+        (None, None) => (StatusSymbol::Warn, format!("not held to its end; required {required}")),
     })
 }
 
 /// The recovery time against its objective, or that there is none; `None` where users do not have to recover.
-pub fn time_limit(record: &Record) -> Option<(Mark, String)> {
+pub fn time_limit(record: &Record) -> Option<(StatusSymbol, String)> {
     let plan = record.plan.as_deref().filter(|plan| !plan.control && !plan.alone)?;
     if plan.windows.impact_none && plan.steps.is_empty() {
         return None;
     }
-    let Some(rto) = plan.rto_us() else { return Some((Mark::Warn, "no limit on the time to recover".into())) };
-    let (mark, word) = match restore::rto_met(record) {
-        Some(true) => (Mark::Good, "met"),
-        Some(false) => (Mark::Bad, "missed"),
-        None => (Mark::Warn, "not known"),
-    };
+    let Some(rto) = plan.rto_us() else { return Some((StatusSymbol::Warn, "no limit on the time to recover".into())) };
+    let met = StatusSymbol::met(restore::rto_met(record));
     let actual = record.figures().to_recover_us.map_or("users did not recover".into(), seconds);
-    Some((mark, format!("{actual}, objective {}: {word}", declared(rto))))
+    Some((met, format!("{actual}, objective {}: {}", declared(rto), met.word())))
 }
 
 /// The answers to the invariants, a line each: the name in quotes, when it was asked, what it said.
-pub fn invariants(record: &Record) -> Vec<(Mark, String)> {
+pub fn invariants(record: &Record) -> Vec<(StatusSymbol, String)> {
     let line = |answer: &InvariantRecord| {
-        let mark = if answer.held { Mark::Good } else { Mark::Bad };
+        let mark = if answer.held { StatusSymbol::Good } else { StatusSymbol::Bad };
         (mark, format!("`{}` {}: {}", answer.name, answer.time.in_words(), answer.evidence))
     };
     record.invariants.iter().map(line).collect()
 }
 
-/// What a recovery is judged by beside the SLIs: name, mark, text. The same rows in every report.
-pub fn recovery(record: &Record) -> Vec<(&'static str, Mark, String)> {
-    let mut rows = Vec::new();
+/// What a recovery is judged by beside the SLIs: `time`, `hold`, `fault`, `invariant`. The same rows in every report.
+pub fn recovery(record: &Record) -> Vec<JudgedRow> {
     // A DR drill has the time among what its restore came to.
     let limit = time_limit(record).filter(|_| restore::plan(record).is_none());
-    rows.extend(limit.map(|(mark, text)| ("time", mark, text)));
-    rows.extend(held(record).map(|(mark, text)| ("hold", mark, text)));
-    rows.extend(served_beside(record).map(|text| ("fault", Mark::Warn, text)));
-    rows.extend(invariants(record).into_iter().map(|(mark, text)| ("invariant", mark, text)));
-    rows
+    let of = |name| move |(symbol, text)| JudgedRow { name, text, came: Some(symbol) };
+    let rows = limit.map(of("time")).into_iter().chain(held(record).map(of("hold")));
+    let beside = served_beside(record).map(|text| (StatusSymbol::Warn, text));
+    rows.chain(beside.map(of("fault"))).chain(invariants(record).into_iter().map(of("invariant"))).collect()
+}
+
+/// How far a clock was off, of the round trip in which it was asked: `120 µs off, known to 0.15 ms`.
+pub fn known_offset(offset_us: &i64, rtt_us: &u64) -> String {
+    format!("{offset_us} µs off, known to {:.2} ms", *rtt_us as f64 / 2000.0)
 }
 
 /// The name of an assertion, the same in every drill of a scenario.

@@ -58,7 +58,7 @@ configs: { above: { file: ../../../above.conf } }
     symlink("/var/run", project.dir.path().join("stacks/shop/run")).unwrap();
     let (code, text) = told(&project, &["check"]);
     assert_eq!(code, 2, "{text}");
-    insta::assert_snapshot!(text);
+    insta::assert_snapshot!(crate::brief::brief(&text));
     // The same keys allowed by the person are warnings; a scenario or another file cannot say so.
     let allow = "build,cap_add,cgroup_parent,configs,device_cgroup_rules,devices,ipc,network_mode,pid,privileged,secrets,security_opt,userns_mode,uts,volumes";
     let (code, text) = told(&project, &["check", "--allow-host", allow]);
@@ -79,7 +79,7 @@ fn what_compose_would_read_from_outside_is_found_before_it_does() {
     let text = text.replace(&path.display().to_string(), "OUTSIDE");
     assert_eq!(code, 2, "{text}");
     assert!(!text.contains("HIDDEN_ELSEWHERE") && !text.contains("hunter2"), "{text}");
-    insta::assert_snapshot!(text);
+    insta::assert_snapshot!(crate::brief::brief(&text));
 }
 
 #[test]

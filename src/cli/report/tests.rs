@@ -18,6 +18,7 @@ fn args() -> ReportArgs {
         markdown: None,
         junit: None,
         json: None,
+        csv: None,
         annotations: false,
         exit_code: false,
     }

@@ -5,8 +5,8 @@ use super::limits::limitations;
 use super::timeline::timeline;
 use super::verdict::{conditions, judge};
 use super::{
-    Configuration, DrillInput, DrillReport, FaultRow, HoldRow, InvariantRow, Notes, Objectives, ProbeRow, Quarter,
-    Restore, SliRow, StepRow, Times,
+    Configuration, DrNotes, DrObjectives, DrRestore, DrillInput, DrillReport, FaultRow, HoldRow, InvariantRow,
+    ProbeRow, Quarter, SliRow, StepRow, Times,
 };
 use crate::record::{Announcement, DrillTime, FaultEvent, Outcome, Phase, Record, RestoreLevel, StepStatus, utc_text};
 use crate::view::clock::{instant, started};
@@ -17,7 +17,7 @@ use time::{Duration, OffsetDateTime};
 const BUDGET_S: f64 = 30.0 * 86_400.0;
 
 /// The drill; `None` for a record without a plan.
-pub(super) fn drill(input: &DrillInput, quarter: Quarter, notes: &Notes) -> Option<DrillReport> {
+pub(super) fn drill(input: &DrillInput, quarter: Quarter, notes: &DrNotes) -> Option<DrillReport> {
     let record = &input.record;
     let plan = record.plan.as_deref()?;
     let told = notes.told(quarter, &plan.run, &plan.scenario);
@@ -108,7 +108,7 @@ fn configuration(record: &Record, plan: &Announcement) -> Configuration {
     }
 }
 
-fn restore(record: &Record) -> Restore {
+fn restore(record: &Record) -> DrRestore {
     let plan = record.restore_plan();
     let probe = |info: &crate::record::ProbeInfo| {
         let of = |seen: &&crate::record::ProbeRecord| seen.level == info.level && seen.name == info.name;
@@ -121,7 +121,7 @@ fn restore(record: &Record) -> Restore {
             evidence: last.map(|seen| seen.evidence.clone()).unwrap_or_default(),
         }
     };
-    Restore {
+    DrRestore {
         backup: record.backup.clone(),
         age_us: crate::view::restore::backup_age_us(record),
         expected: plan.map(|plan| plan.expect).filter(|_| !record.is_control()),
@@ -130,8 +130,8 @@ fn restore(record: &Record) -> Restore {
     }
 }
 
-fn objectives(record: &Record) -> Objectives {
-    let Some(plan) = record.restore_plan() else { return Objectives::default() };
+fn objectives(record: &Record) -> DrObjectives {
+    let Some(plan) = record.restore_plan() else { return DrObjectives::default() };
     let rto_us = record.figures().to_recover_us;
     let data = record.data_figures();
     // Where the ledger does not reach back far enough, the figure is the bound from above: what it was judged by.
@@ -139,7 +139,7 @@ fn objectives(record: &Record) -> Objectives {
     // Whoever was hit and never recovered has missed the target. A drill that says nothing, or that was not meant to recover, has not.
     let meant = !record.is_control() && !expects_failure(record);
     let missed = record.injected_us().filter(|_| meant && record.outcome() == Outcome::Failed).map(|_| false);
-    Objectives {
+    DrObjectives {
         rto_target_us: Some(plan.rto_us),
         rto_us,
         rto_met: rto_us.map(|rto| rto <= plan.rto_us).or(missed),
@@ -166,7 +166,7 @@ fn invariants(record: &Record, plan: &Announcement) -> Vec<InvariantRow> {
 }
 
 /// What became of the data, in one line; `None` when that could not be told.
-fn data_result(record: &Record, objectives: &Objectives) -> Option<String> {
+fn data_result(record: &Record, objectives: &DrObjectives) -> Option<String> {
     let data = record.data_figures()?;
     let (before, after) = (data.lost_before.len(), data.lost_after.len());
     let within = match (objectives.rpo_met, before) {

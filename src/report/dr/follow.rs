@@ -2,8 +2,8 @@
 
 use super::drill::at;
 use super::{
-    Action, ActionRow, DrInput, DrVerdict, DrillRef, DrillReport, FindingRow, NotesFile, Quarter, Retest, RiskRow,
-    Seen, Trend, TrendQuarter, Verification,
+    Action, ActionRow, DrFinding, DrInput, DrTrend, DrVerdict, DrillNotes, DrillRef, DrillReport, FindingRow,
+    NotesFile, Quarter, Retest, Risk, RiskRow, SeenRun, TrendQuarter, Verification,
 };
 use crate::record::utc_text;
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,6 +33,13 @@ fn carried(input: &DrInput, note: &DrillRef, from: Option<Quarter>) -> Option<Op
     }
 }
 
+/// The notes that are about this report, each with the earlier quarter that it is carried from.
+fn notes(input: &DrInput) -> impl Iterator<Item = (&DrillNotes, Option<Quarter>)> {
+    files(input)
+        .flat_map(|(file, from)| file.drills.iter().map(move |note| (note, from)))
+        .filter_map(|(note, from)| Some((note, carried(input, &note.of, from)?)))
+}
+
 /// Findings of this quarter, and of earlier ones as far as an action about them is open.
 pub(super) fn findings(input: &DrInput) -> Vec<FindingRow> {
     let open: BTreeSet<String> = actions(input)
@@ -40,47 +47,33 @@ pub(super) fn findings(input: &DrInput) -> Vec<FindingRow> {
         .filter(|row| row.action.status.is_none_or(|status| status.is_open()))
         .filter_map(|row| row.action.finding)
         .collect();
-    let mut rows = Vec::new();
-    for (file, from) in files(input) {
-        for note in &file.drills {
-            let Some(from) = carried(input, &note.of, from) else { continue };
-            for finding in &note.told.findings {
-                if from.is_none() || open.contains(&finding.id) {
-                    rows.push(FindingRow { of: of(&note.of), carried_from: from, finding: finding.clone() });
-                }
-            }
-        }
-    }
-    rows
+    let rows = notes(input).flat_map(|(note, from)| {
+        let row =
+            move |finding: &DrFinding| FindingRow { of: of(&note.of), carried_from: from, finding: finding.clone() };
+        note.told.findings.iter().map(row)
+    });
+    rows.filter(|row| row.carried_from.is_none() || open.contains(&row.finding.id)).collect()
 }
 
 /// Actions of this quarter, and those of earlier ones that are open.
 pub(super) fn actions(input: &DrInput) -> Vec<ActionRow> {
     let today = today(input);
-    let mut found: BTreeMap<&str, &DrillRef> = BTreeMap::new();
+    let all = files(input).flat_map(|(file, _)| &file.drills);
+    let found: BTreeMap<&str, &DrillRef> =
+        all.flat_map(|note| note.told.findings.iter().map(|finding| (finding.id.as_str(), &note.of))).collect();
     let mut rows = Vec::new();
-    for (file, _) in files(input) {
-        for note in &file.drills {
-            for finding in &note.told.findings {
-                found.insert(&finding.id, &note.of);
+    for (note, from) in notes(input) {
+        for action in &note.told.actions {
+            let open = action.status.is_none_or(|status| status.is_open());
+            if from.is_some() && !open {
+                continue;
             }
-        }
-    }
-    for (file, from) in files(input) {
-        for note in &file.drills {
-            let Some(from) = carried(input, &note.of, from) else { continue };
-            for action in &note.told.actions {
-                let open = action.status.is_none_or(|status| status.is_open());
-                if from.is_some() && !open {
-                    continue;
-                }
-                // Dates of this form sort as text.
-                let overdue = open && action.due.as_ref().is_some_and(|due| *due < today);
-                // What no finding is named for is about the drill of its notes.
-                let about = action.finding.as_deref().and_then(|id| found.get(id).copied()).unwrap_or(&note.of);
-                let verification = verification(input, action, about);
-                rows.push(ActionRow { carried_from: from, overdue, verification, action: action.clone() });
-            }
+            // Dates of this form sort as text.
+            let overdue = open && action.due.as_ref().is_some_and(|due| *due < today);
+            // What no finding is named for is about the drill of its notes.
+            let about = action.finding.as_deref().and_then(|id| found.get(id).copied()).unwrap_or(&note.of);
+            let verification = verification(input, action, about);
+            rows.push(ActionRow { carried_from: from, overdue, verification, action: action.clone() });
         }
     }
     rows
@@ -134,19 +127,15 @@ pub(super) fn risks(input: &DrInput) -> Vec<RiskRow> {
     let begun = utc_text(input.quarter.start());
     let begun = day(&begun);
     let today = today(input);
-    let mut rows = Vec::new();
-    for (file, from) in files(input) {
-        for note in &file.drills {
-            let Some(from) = carried(input, &note.of, from) else { continue };
-            for risk in &note.told.accepted_risks {
-                if from.is_none() || risk.until.as_deref().is_none_or(|until| until >= begun) {
-                    let expired = risk.until.as_deref().is_some_and(|until| until < today.as_str());
-                    rows.push(RiskRow { of: of(&note.of), expired, risk: risk.clone() });
-                }
-            }
-        }
-    }
-    rows
+    let rows =
+        notes(input).flat_map(|(note, from)| note.told.accepted_risks.iter().map(move |risk| (note, from, risk)));
+    let counts =
+        |from: Option<Quarter>, risk: &Risk| from.is_none() || risk.until.as_deref().is_none_or(|until| until >= begun);
+    let rows = rows.filter(|(_, from, risk)| counts(*from, risk)).map(|(note, _, risk)| {
+        let expired = risk.until.as_deref().is_some_and(|until| until < today.as_str());
+        RiskRow { of: of(&note.of), expired, risk: risk.clone() }
+    });
+    rows.collect()
 }
 
 /// What became of each drill that failed or said nothing: the run that names it as `retest_of`, else the first later run of the
@@ -156,7 +145,7 @@ pub(super) fn retests(input: &DrInput, drills: &[DrillReport]) -> Vec<Retest> {
     let bad = drills.iter().filter(|drill| !drill.control).filter(open);
     let row = |failed: &DrillReport| {
         let began = at(&failed.started_utc);
-        let later = |seen: &&Seen| seen.at > began && seen.ended && !seen.control;
+        let later = |seen: &&SeenRun| seen.at > began && seen.ended && !seen.control;
         let notes = input.notes.files.iter().flat_map(|file| &file.drills);
         let named = notes.filter(|note| note.told.retest_of.as_deref() == Some(&failed.run));
         let named: Vec<&str> = named
@@ -165,13 +154,13 @@ pub(super) fn retests(input: &DrInput, drills: &[DrillReport]) -> Vec<Retest> {
                 DrillRef::Scenario(_) => None,
             })
             .collect();
-        let best = |mut runs: Vec<&'_ Seen>| {
+        let best = |mut runs: Vec<&'_ SeenRun>| {
             runs.sort_by_key(|seen| seen.at);
             runs.iter().find(|seen| seen.passed()).or(runs.last()).map(|seen| (*seen).clone())
         };
-        let by_notes: Vec<&Seen> =
+        let by_notes: Vec<&SeenRun> =
             input.seen.iter().filter(later).filter(|seen| named.contains(&seen.run.as_str())).collect();
-        let by_scenario: Vec<&Seen> =
+        let by_scenario: Vec<&SeenRun> =
             input.seen.iter().filter(later).filter(|seen| seen.scenario == failed.scenario).collect();
         let (seen, by) = match best(by_notes) {
             Some(seen) => (Some(seen), "named in the notes"),
@@ -184,23 +173,23 @@ pub(super) fn retests(input: &DrInput, drills: &[DrillReport]) -> Vec<Retest> {
             by: if seen.is_some() { by } else { "not retested" },
             retest: seen.as_ref().map(|seen| seen.run.clone()),
             retest_utc: seen.as_ref().map(|seen| seen.started_utc.clone()),
-            passed: seen.as_ref().map(Seen::passed),
+            passed: seen.as_ref().map(SeenRun::passed),
         }
     };
     bad.map(row).collect()
 }
 
 /// The DR scenarios over four quarters.
-pub(super) fn trend(input: &DrInput) -> Vec<Trend> {
+pub(super) fn trend(input: &DrInput) -> Vec<DrTrend> {
     let quarters = input.quarter.four();
-    let counts = |seen: &&Seen| seen.dr && !seen.control && quarters.contains(&Quarter::of(seen.at));
-    let mut scenarios: BTreeMap<&str, Vec<&Seen>> = BTreeMap::new();
+    let counts = |seen: &&SeenRun| seen.dr && !seen.control && quarters.contains(&Quarter::of(seen.at));
+    let mut scenarios: BTreeMap<&str, Vec<&SeenRun>> = BTreeMap::new();
     for seen in input.seen.iter().filter(counts) {
         scenarios.entry(&seen.scenario).or_default().push(seen);
     }
-    let trend = |(scenario, runs): (&str, Vec<&Seen>)| {
+    let trend = |(scenario, runs): (&str, Vec<&SeenRun>)| {
         let of = |quarter: Quarter| {
-            let own: Vec<&&Seen> = runs.iter().filter(|seen| quarter.contains(seen.at)).collect();
+            let own: Vec<&&SeenRun> = runs.iter().filter(|seen| quarter.contains(seen.at)).collect();
             let mut rto: Vec<u64> = own.iter().filter_map(|seen| seen.rto_us).collect();
             rto.sort_unstable();
             TrendQuarter {
@@ -213,7 +202,7 @@ pub(super) fn trend(input: &DrInput) -> Vec<Trend> {
             }
         };
         let expects_failure = runs.iter().all(|seen| seen.expects_failure);
-        Trend { scenario: scenario.to_string(), expects_failure, quarters: quarters.map(of).to_vec() }
+        DrTrend { scenario: scenario.to_string(), expects_failure, quarters: quarters.map(of).to_vec() }
     };
     scenarios.into_iter().map(trend).collect()
 }

@@ -1,6 +1,6 @@
 //! What a DR report is made from: the quarter's drills whole, every other run in a few words, notes, coverage, evidence.
 
-use super::{Notes, Quarter};
+use super::{DrNotes, Quarter};
 use crate::record::{Event, Outcome, Record, RestoreLevel, Stamped, Verdict};
 use crate::view::clock::instant;
 use serde::Serialize;
@@ -16,9 +16,9 @@ pub struct DrInput {
     /// The DR drills of the quarter that came to an end, oldest first.
     pub drills: Vec<DrillInput>,
     /// Every run that is known, of any quarter and kind, oldest first.
-    pub seen: Vec<Seen>,
+    pub seen: Vec<SeenRun>,
     /// What people know.
-    pub notes: Notes,
+    pub notes: DrNotes,
     /// The critical services; `None` when nothing lists them.
     pub coverage: Option<CoverageFacts>,
     /// Scenarios of the project, and whether each is a DR scenario; none where no project was found.
@@ -59,7 +59,7 @@ pub fn tells(event: &Event) -> bool {
 
 /// A run in a few words: thousands of them fit into memory.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Seen {
+pub struct SeenRun {
     /// Id of the run.
     pub run: String,
     /// Name of the scenario.
@@ -94,12 +94,12 @@ pub struct Seen {
     pub level: Option<RestoreLevel>,
 }
 
-impl Seen {
+impl SeenRun {
     /// A record in a few words; `None` for a runbook that was followed alone and for what has no beginning.
-    pub fn of(record: &Record) -> Option<Seen> {
+    pub fn of(record: &Record) -> Option<SeenRun> {
         let plan = record.plan.as_deref().filter(|plan| !plan.alone)?;
         let (fault, recovered) = (record.injected_us(), record.recovered_us());
-        Some(Seen {
+        Some(SeenRun {
             run: plan.run.clone(),
             scenario: plan.scenario.clone(),
             title: plan.title.clone(),

@@ -16,7 +16,7 @@ mod timeline;
 mod verdict;
 
 pub use input::{
-    CoverageFacts, DrInput, DrillInput, EvidenceSummary, ModeFacts, Seen, ServiceFacts, tells as dr_tells,
+    CoverageFacts, DrInput, DrillInput, EvidenceSummary, ModeFacts, SeenRun, ServiceFacts, tells as dr_tells,
 };
 pub use model::*;
 pub use notes::*;
@@ -81,8 +81,8 @@ impl DrReport {
     }
 }
 
-fn totals(drills: &[DrillReport], incomplete: usize) -> Totals {
-    let mut totals = Totals { incomplete, ..Totals::default() };
+fn totals(drills: &[DrillReport], incomplete: usize) -> DrTotals {
+    let mut totals = DrTotals { incomplete, ..DrTotals::default() };
     for drill in drills {
         if drill.control {
             totals.controls += 1;
@@ -101,7 +101,7 @@ fn totals(drills: &[DrillReport], incomplete: usize) -> Totals {
     totals
 }
 
-fn other<'a>(seen: impl Iterator<Item = &'a Seen>) -> Vec<OtherDrills> {
+fn other<'a>(seen: impl Iterator<Item = &'a SeenRun>) -> Vec<OtherDrills> {
     let mut rows: BTreeMap<&str, OtherDrills> = BTreeMap::new();
     for seen in seen.filter(|seen| !seen.dr) {
         let row = rows.entry(&seen.scenario).or_default();

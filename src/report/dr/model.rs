@@ -2,9 +2,9 @@
 //! nothing is ever put in its place.
 
 use super::{Action, Standard};
-use super::{CoverageFacts, EvidenceSummary, Finding, Header, Quarter, Risk, Told};
+use super::{CoverageFacts, DrFinding, DrHeader, DrTold, EvidenceSummary, Quarter, Risk};
 use crate::record::{Counts, DataFigures, Executed, InvariantRecord, RestoreLevel, StepStatus, Verdict};
-use crate::view::Mark;
+use crate::view::StatusSymbol;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -26,13 +26,13 @@ pub struct DrReport {
     /// Version of the program that made the report.
     pub tool_version: String,
     /// What people say about organisation, system, plan and attestation.
-    pub header: Header,
+    pub header: DrHeader,
     /// Whether somebody who neither prepared the report nor executed its drills has reviewed or approved it, not in the future.
     pub attested: bool,
     /// The last DR drill before the quarter, as the records have it.
     pub previous_drill_recorded: Option<String>,
     /// How many drills came out how.
-    pub totals: Totals,
+    pub totals: DrTotals,
     /// The DR drills that came to an end, oldest first.
     pub drills: Vec<DrillReport>,
     /// DR drills that were cut off.
@@ -48,7 +48,7 @@ pub struct DrReport {
     /// What became of what failed.
     pub retests: Vec<Retest>,
     /// The last four quarters, by scenario.
-    pub trend: Vec<Trend>,
+    pub trend: Vec<DrTrend>,
     /// The critical services; `None` when nothing lists them.
     pub coverage: Option<CoverageFacts>,
     /// Scenarios of the project that were not drilled in the quarter, and whether each is a DR scenario; `None` when no project
@@ -64,7 +64,7 @@ pub struct DrReport {
 
 /// How many DR drills came out how; controls are none of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Totals {
+pub struct DrTotals {
     /// All that came to an end.
     pub drills: usize,
     /// Those that passed.
@@ -145,19 +145,19 @@ pub struct DrillReport {
     /// Why.
     pub tool_reason: String,
     /// What people know of it.
-    pub notes: Told,
+    pub notes: DrTold,
     /// What was broken, and whether it was seen to be.
     pub faults: Vec<FaultRow>,
     /// What ran.
     pub configuration: Configuration,
     /// The backup and the restore.
-    pub restore: Restore,
+    pub restore: DrRestore,
     /// What happened when.
     pub timeline: Vec<Moment>,
     /// Moments that were left out of the timeline.
     pub timeline_omitted: usize,
     /// Recovery time and point.
-    pub objectives: Objectives,
+    pub objectives: DrObjectives,
     /// How long until what.
     pub times: Times,
     /// How long the recovery had to hold to count, and did; `None` where no recovery was looked for.
@@ -189,7 +189,7 @@ pub struct HoldRow {
     pub text: String,
     /// How that came out.
     #[serde(skip)]
-    pub mark: Mark,
+    pub mark: StatusSymbol,
 }
 
 /// An invariant and its answers.
@@ -237,7 +237,7 @@ pub struct Configuration {
 
 /// The backup and how far its restore came.
 #[derive(Debug, Clone, Serialize)]
-pub struct Restore {
+pub struct DrRestore {
     /// What the backup said of itself before the fault.
     pub backup: Option<BTreeMap<String, String>>,
     /// Its age when the fault was confirmed, in microseconds.
@@ -284,7 +284,7 @@ pub struct Moment {
 
 /// Recovery time and point: target, actual, met.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct Objectives {
+pub struct DrObjectives {
     /// Target of the recovery time.
     pub rto_target_us: Option<u64>,
     /// First confirmed fault → recovered.
@@ -401,7 +401,7 @@ pub struct FindingRow {
     pub carried_from: Option<Quarter>,
     /// The finding.
     #[serde(flatten)]
-    pub finding: Finding,
+    pub finding: DrFinding,
 }
 
 /// Whether a run shows that an action helped.
@@ -460,7 +460,7 @@ pub struct Retest {
 
 /// A scenario over four quarters.
 #[derive(Debug, Clone, Serialize)]
-pub struct Trend {
+pub struct DrTrend {
     /// Name of the scenario.
     pub scenario: String,
     /// Whether the scenario exists to fail.

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 /// All files of notes, in the order of their names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Notes {
+pub struct DrNotes {
     /// The files.
     pub files: Vec<NotesFile>,
 }
@@ -19,14 +19,14 @@ pub struct NotesFile {
     /// The quarter that it is about; without one, it holds for every quarter.
     pub quarter: Option<Quarter>,
     /// What it says about the organisation and the report.
-    pub header: Header,
+    pub header: DrHeader,
     /// What it says about drills.
     pub drills: Vec<DrillNotes>,
 }
 
 /// Organisation, system, plan and attestation. Dates are `YYYY-MM-DD`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Header {
+pub struct DrHeader {
     /// Whose report it is.
     pub organisation: Option<String>,
     /// The system that is drilled.
@@ -126,12 +126,12 @@ pub struct DrillNotes {
     /// Which.
     pub of: DrillRef,
     /// What they know.
-    pub told: Told,
+    pub told: DrTold,
 }
 
 /// What people know of a drill.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Told {
+pub struct DrTold {
     /// What kind of exercise it is.
     #[serde(rename = "type")]
     pub kind: Option<DrillType>,
@@ -148,9 +148,9 @@ pub struct Told {
     /// How that differs from production.
     pub differences: Option<String>,
     /// Who had which role.
-    pub people: Vec<Person>,
+    pub people: Vec<DrPerson>,
     /// What was found.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<DrFinding>,
     /// What is done about it.
     pub actions: Vec<Action>,
     /// Risks that somebody accepted.
@@ -165,7 +165,7 @@ pub struct Told {
 
 /// A role in a drill.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Person {
+pub struct DrPerson {
     /// The role.
     pub role: String,
     /// Who was to have it.
@@ -176,7 +176,7 @@ pub struct Person {
 
 /// Something that was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
+pub struct DrFinding {
     /// Its id, the only one of that name in all notes.
     pub id: String,
     /// What.
@@ -252,7 +252,7 @@ pub struct Risk {
     pub until: Option<String>,
 }
 
-impl Notes {
+impl DrNotes {
     /// Files for a quarter, those of this quarter alone before those that hold for every one.
     fn of(&self, quarter: Quarter) -> impl Iterator<Item = &NotesFile> {
         let own = self.files.iter().filter(move |file| file.quarter == Some(quarter));
@@ -260,8 +260,8 @@ impl Notes {
     }
 
     /// What is said about organisation and report: by the quarter's own files, else by those for every quarter.
-    pub fn header(&self, quarter: Quarter) -> Header {
-        let mut header = Header::default();
+    pub fn header(&self, quarter: Quarter) -> DrHeader {
+        let mut header = DrHeader::default();
         for file in self.of(quarter) {
             let more = &file.header;
             let texts = [
@@ -285,11 +285,11 @@ impl Notes {
 
     /// What is known of a run: what is said of it comes before what is said of its scenario. Findings, actions, risks, limitations
     /// and conditions are those of both.
-    pub fn told(&self, quarter: Quarter, run: &str, scenario: &str) -> Told {
+    pub fn told(&self, quarter: Quarter, run: &str, scenario: &str) -> DrTold {
         let notes: Vec<&DrillNotes> = self.of(quarter).flat_map(|file| &file.drills).collect();
         let of_run = notes.iter().filter(|note| note.of == DrillRef::Run(run.to_string()));
         let of_scenario = notes.iter().filter(|note| note.of == DrillRef::Scenario(scenario.to_string()));
-        let mut all = Told::default();
+        let mut all = DrTold::default();
         for note in of_run.chain(of_scenario) {
             let more = &note.told;
             fill(&mut all.kind, &more.kind);

@@ -4,15 +4,14 @@
 use super::follow::{self, day};
 use super::pages;
 use super::{
-    ActionRow, DrReport, DrVerdict, DrillReport, Header, Incomplete, InvariantRow, Quarter, Retest, RiskRow,
-    ServiceFacts, Signature, SliRow, StepRow, Totals, Trend, TrendQuarter, verdict,
+    ActionRow, DrHeader, DrReport, DrTotals, DrTrend, DrVerdict, DrillReport, Incomplete, InvariantRow, Quarter,
+    Retest, RiskRow, ServiceFacts, Signature, SliRow, StepRow, TrendQuarter,
 };
 use crate::record::{Counts, InvariantTime, Numbers, RestoreLevel, StepStatus};
-use crate::report::escape::html_prose;
 use crate::report::markdown;
 use crate::view::format::{bytes, declared, percent, seconds};
 use crate::view::words::{self, counts, many};
-use crate::view::{Mark, format};
+use crate::view::{StatusSymbol, format};
 use askama::Template;
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
@@ -53,67 +52,72 @@ impl Tone {
 
 /// A cell: lines of prose, in which code stands between backticks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Cell {
+struct DrCell {
     lines: Vec<String>,
     tone: Tone,
 }
 
-type Row = Vec<Cell>;
-type Said = (Tone, String);
+type DrRow = Vec<DrCell>;
+type TonedText = (Tone, String);
 
-impl Cell {
-    fn toned(text: impl Display, tone: Tone) -> Cell {
-        Cell { lines: vec![text.to_string()], tone }
+impl DrCell {
+    fn toned(text: impl Display, tone: Tone) -> DrCell {
+        DrCell { lines: vec![text.to_string()], tone }
     }
 
-    fn text(text: impl Display) -> Cell {
-        Cell::toned(text, Tone::Plain)
+    fn text(text: impl Display) -> DrCell {
+        DrCell::toned(text, Tone::Plain)
     }
 
     /// A name, path or digest.
-    fn code(text: impl AsRef<str>) -> Cell {
-        Cell::text(code(text))
+    fn code(text: impl AsRef<str>) -> DrCell {
+        DrCell::text(code(text))
     }
 
     /// What nobody provided.
-    fn missing() -> Cell {
-        Cell::toned("not provided", Tone::Missing)
+    fn missing() -> DrCell {
+        DrCell::toned("not provided", Tone::Missing)
     }
 
-    fn given<T: Display>(text: impl Borrow<Option<T>>) -> Cell {
-        text.borrow().as_ref().map_or_else(Cell::missing, |text| Cell::text(text.to_string().trim()))
+    fn given<T: Display>(text: impl Borrow<Option<T>>) -> DrCell {
+        text.borrow().as_ref().map_or_else(DrCell::missing, |text| DrCell::text(text.to_string().trim()))
     }
 
-    fn given_code(text: &Option<String>) -> Cell {
-        text.as_ref().map_or_else(Cell::missing, Cell::code)
+    fn given_code(text: &Option<String>) -> DrCell {
+        text.as_ref().map_or_else(DrCell::missing, DrCell::code)
     }
 
-    fn lines(lines: &[String]) -> Cell {
-        if lines.is_empty() { Cell::missing() } else { Cell { lines: lines.to_vec(), tone: Tone::Plain } }
+    fn lines(lines: &[String]) -> DrCell {
+        if lines.is_empty() { DrCell::missing() } else { DrCell::lines_or(lines, "") }
     }
 
     /// Lines, or these words.
-    fn lines_or<'a>(lines: impl IntoIterator<Item = impl Borrow<String> + 'a>, none: &str) -> Cell {
+    fn lines_or<'a>(lines: impl IntoIterator<Item = impl Borrow<String> + 'a>, none: &str) -> DrCell {
         let lines: Vec<String> = lines.into_iter().map(|line| line.borrow().clone()).collect();
-        if lines.is_empty() { Cell::text(none) } else { Cell { lines, tone: Tone::Plain } }
+        if lines.is_empty() { DrCell::text(none) } else { DrCell { lines, tone: Tone::Plain } }
     }
 
     /// Names, a line each.
-    fn codes<'a>(names: impl IntoIterator<Item = &'a String>) -> Cell {
-        Cell::lines_or(names.into_iter().map(code), "none")
+    fn codes<'a>(names: impl IntoIterator<Item = &'a String>) -> DrCell {
+        DrCell::lines_or(names.into_iter().map(code), "none")
     }
 
     /// One more line.
-    fn and(mut self, line: impl Display) -> Cell {
+    fn and(mut self, line: impl Display) -> DrCell {
         self.lines.push(line.to_string());
         self
     }
 
-    fn met(met: impl Borrow<Option<bool>>, yes: &str, no: &str, unknown: &str) -> Cell {
+    /// One more line, where there is one.
+    fn and_some(self, line: Option<String>) -> DrCell {
+        line.map_or(self.clone(), |line| self.and(line))
+    }
+
+    fn met(met: impl Borrow<Option<bool>>, yes: &str, no: &str, unknown: &str) -> DrCell {
         match met.borrow() {
-            Some(true) => Cell::toned(yes, Tone::Good),
-            Some(false) => Cell::toned(no, Tone::Bad),
-            None => Cell::toned(unknown, Tone::Warn),
+            Some(true) => DrCell::toned(yes, Tone::Good),
+            Some(false) => DrCell::toned(no, Tone::Bad),
+            None => DrCell::toned(unknown, Tone::Warn),
         }
     }
 }
@@ -133,7 +137,7 @@ struct HtmlPages<'a> {
     style: &'static str,
     foot: String,
     report: &'a DrReport,
-    header: &'a Header,
+    header: &'a DrHeader,
 }
 
 /// The report as one HTML file that asks nobody for anything: made for A4, readable on a screen.
@@ -154,7 +158,7 @@ pub fn dr_html(report: &DrReport) -> Vec<u8> {
 struct MarkdownPages<'a> {
     title: String,
     report: &'a DrReport,
-    header: &'a Header,
+    header: &'a DrHeader,
 }
 
 /// The report as Markdown, for a job's summary, a wiki or a repository.
@@ -181,19 +185,14 @@ mod filters {
     // The macro puts braces around the body once more.
     #![allow(unused_braces)]
 
-    use super::{Cell, Tone, html_prose, markdown};
+    use super::{DrCell, Tone, markdown};
+    pub use crate::report::filters::*;
     use askama::filters::Safe;
     use askama::{Result, Values, filter_fn};
 
-    /// A sentence in which code stands between backticks, as HTML.
-    #[filter_fn]
-    pub fn prose(text: impl std::fmt::Display, _: &dyn Values) -> Result<Safe<String>> {
-        Ok(Safe(html_prose(&text.to_string())))
-    }
-
     /// A cell as Markdown.
     #[filter_fn]
-    pub fn cell(cell: &Cell, _: &dyn Values) -> Result<Safe<String>> {
+    pub fn cell(cell: &DrCell, _: &dyn Values) -> Result<Safe<String>> {
         let lines: Vec<String> = cell.lines.iter().map(|line| markdown::prose(line)).collect();
         let text = lines.join("<br>");
         Ok(Safe(match cell.tone {
@@ -218,16 +217,12 @@ fn title(report: &DrReport) -> String {
     format!("{}Disaster recovery drills, {}", draft(report), quarter(&report.quarter))
 }
 
-/// `the fourth quarter of 2026`, without the article.
+/// `fourth quarter of 2026`.
 fn quarter(quarter: &Quarter) -> String {
     let text = quarter.to_string();
     let (year, number) = text.split_once('Q').unwrap_or((&text, ""));
-    let name = match number {
-        "1" => "first",
-        "2" => "second",
-        "3" => "third",
-        _ => "fourth",
-    };
+    let names = [("1", "first"), ("2", "second"), ("3", "third"), ("4", "fourth")];
+    let name = names.iter().find(|(digit, _)| *digit == number).map_or("", |(_, name)| name);
     format!("{name} quarter of {year}")
 }
 
@@ -246,8 +241,8 @@ fn hour(utc: &str) -> String {
     format!("{whole}.{fraction:0<3.3}")
 }
 
-fn clock(utc: &str) -> Cell {
-    Cell::toned(hour(utc), Tone::Instant)
+fn clock(utc: &str) -> DrCell {
+    DrCell::toned(hour(utc), Tone::Instant)
 }
 
 /// A number keeps its unit on its line.
@@ -271,21 +266,21 @@ fn span(us: u64) -> String {
 }
 
 /// A duration that was set: without what nobody set.
-fn target(us: &Option<u64>) -> Cell {
-    Cell::given(us.map(|us| whole(declared(us))))
+fn target(us: &Option<u64>) -> DrCell {
+    DrCell::given(us.map(|us| whole(declared(us))))
 }
 
 /// A duration, or that it was not measured.
-fn measured(us: &Option<u64>) -> Cell {
-    us.map_or_else(|| Cell::toned("not measured", Tone::Warn), |us| Cell::text(span(us)))
+fn measured(us: &Option<u64>) -> DrCell {
+    us.map_or_else(|| DrCell::toned("not measured", Tone::Warn), |us| DrCell::text(span(us)))
 }
 
 fn share(ratio: &f64) -> String {
     percent(*ratio)
 }
 
-fn counted(window: &Counts) -> Cell {
-    Cell::text(counts(*window))
+fn counted(window: &Counts) -> DrCell {
+    DrCell::text(counts(*window))
 }
 
 fn or<'a>(text: &'a Option<String>, none: &'a str) -> &'a str {
@@ -326,7 +321,7 @@ fn not_intact(report: &DrReport) -> Option<String> {
 }
 
 /// What the quarter shows of each system, and what it does not: a row for each scenario.
-fn conclusion(report: &DrReport) -> Vec<Row> {
+fn conclusion(report: &DrReport) -> Vec<DrRow> {
     let mut scenarios: BTreeMap<&str, Vec<&DrillReport>> = BTreeMap::new();
     for drill in report.drills.iter().filter(|drill| !drill.control) {
         scenarios.entry(&drill.scenario).or_default().push(drill);
@@ -334,7 +329,7 @@ fn conclusion(report: &DrReport) -> Vec<Row> {
     scenarios.values().filter_map(|drills| conclusion_of(report, drills)).collect()
 }
 
-fn conclusion_of(report: &DrReport, drills: &[&DrillReport]) -> Option<Row> {
+fn conclusion_of(report: &DrReport, drills: &[&DrillReport]) -> Option<DrRow> {
     let last = drills.last()?;
     let wanted = |name: &str, us: &Option<u64>| format!("{name} {}", target(us).lines.concat());
     let passed = drills.iter().filter(|drill| is_pass(drill.verdict)).count();
@@ -349,7 +344,7 @@ fn conclusion_of(report: &DrReport, drills: &[&DrillReport]) -> Option<Row> {
     };
     let rpo = meant().filter_map(|drill| drill.objectives.rpo_us).max();
     let level = drills.iter().filter_map(|drill| drill.restore.reached).min();
-    let worst = Cell::text(rto)
+    let worst = DrCell::text(rto)
         .and(rpo.map_or("RPO not measured".into(), |rpo| format!("RPO {}", span(rpo))))
         .and(level.map_or("no level".into(), |level| format!("level {level}")));
     let mut unproven = Vec::new();
@@ -366,11 +361,11 @@ fn conclusion_of(report: &DrReport, drills: &[&DrillReport]) -> Option<Row> {
         unproven.push("the same in production: how it differs was not provided".into());
     }
     Some(vec![
-        Cell::text(&last.title).and(code(&last.scenario)),
-        Cell::text(wanted("RTO", &last.objectives.rto_target_us)).and(wanted("RPO", &last.objectives.rpo_target_us)),
+        DrCell::text(&last.title).and(code(&last.scenario)),
+        DrCell::text(wanted("RTO", &last.objectives.rto_target_us)).and(wanted("RPO", &last.objectives.rpo_target_us)),
         verdict(last).and(format!("{passed} of {} passed", many(drills.len(), "drill"))),
         worst,
-        Cell::lines_or(unproven, "nothing beyond the limitations of each drill"),
+        DrCell::lines_or(unproven, "nothing beyond the limitations of each drill"),
     ])
 }
 
@@ -386,7 +381,7 @@ fn names(names: &[(String, bool)]) -> Vec<String> {
 
 /// Reviewed and approved: what can attest the report.
 fn attesting(report: &DrReport) -> impl Iterator<Item = (&'static str, &Signature)> {
-    let Header { reviewed, approved, .. } = &report.header;
+    let DrHeader { reviewed, approved, .. } = &report.header;
     [("Reviewed", reviewed), ("Approved", approved)].into_iter().filter_map(|(what, by)| Some((what, by.as_ref()?)))
 }
 
@@ -408,7 +403,7 @@ pub(super) fn is_attested(report: &DrReport) -> bool {
 }
 
 /// Who attests the report, and what speaks against it.
-fn attestation(report: &DrReport) -> Vec<Said> {
+fn attestation(report: &DrReport) -> Vec<TonedText> {
     let prepared = report.header.prepared.as_ref();
     let mut said = Vec::new();
     for (what, signature) in prepared.map(|own| ("Prepared", own)).into_iter().chain(attesting(report)) {
@@ -434,31 +429,31 @@ fn attestation(report: &DrReport) -> Vec<Said> {
     said
 }
 
-fn previous(report: &DrReport) -> Cell {
+fn previous(report: &DrReport) -> DrCell {
     let recorded = report.previous_drill_recorded.as_ref().map(|utc| format!("{} (from the records)", day(utc)));
-    Cell::given(report.header.previous_drill.clone().or(recorded))
+    DrCell::given(report.header.previous_drill.clone().or(recorded))
 }
 
-fn signature(by: &Option<Signature>) -> Cell {
-    let Some(Signature { name, role, date }) = by else { return Cell::missing() };
-    Cell::text(format!("{name}, {}, {}", or(role, "role not provided"), or(date, "date not provided")))
+fn signature(by: &Option<Signature>) -> DrCell {
+    let Some(Signature { name, role, date }) = by else { return DrCell::missing() };
+    DrCell::text(format!("{name}, {}, {}", or(role, "role not provided"), or(date, "date not provided")))
 }
 
 /// A signature that is to attest the report, and why it does not count.
-fn attested(report: &DrReport, by: &Option<Signature>) -> Cell {
+fn attested(report: &DrReport, by: &Option<Signature>) -> DrCell {
     match by.as_ref().and_then(|by| objection(report, by)) {
-        Some(why) => Cell { tone: Tone::Bad, ..signature(by).and(why) },
+        Some(why) => DrCell { tone: Tone::Bad, ..signature(by).and(why) },
         None => signature(by),
     }
 }
 
-fn signed(what: &str, by: &Option<Signature>) -> Row {
+fn signed(what: &str, by: &Option<Signature>) -> DrRow {
     let (name, role, date) = by.clone().map_or((None, None, None), |by| (Some(by.name), by.role, by.date));
-    vec![Cell::text(what), Cell::given(name), Cell::given(role), Cell::given(date), Cell::text("\u{a0}")]
+    vec![DrCell::text(what), DrCell::given(name), DrCell::given(role), DrCell::given(date), DrCell::text("\u{a0}")]
 }
 
 fn summary(report: &DrReport) -> String {
-    let Totals { drills, passed, expected_failures, with_conditions, failed, no_verdict, incomplete, controls } =
+    let DrTotals { drills, passed, expected_failures, with_conditions, failed, no_verdict, incomplete, controls } =
         report.totals;
     let without = if no_verdict > 0 { format!(", {no_verdict} without a verdict") } else { String::new() };
     let mut text = format!(
@@ -482,15 +477,15 @@ fn summary(report: &DrReport) -> String {
     text
 }
 
-fn summary_row(number: &usize, drill: &DrillReport) -> Row {
+fn summary_row(number: &usize, drill: &DrillReport) -> DrRow {
     let objectives = &drill.objectives;
     let met = |met: Option<bool>, actual: Option<u64>, of: Option<u64>| {
         let mut cell = measured(&actual);
         match met {
-            _ if drill.control || drill.expects_failure => {
-                cell = Cell::text(cell.lines.concat().replace("not measured", "not applicable"));
+            _ if is_unmet(drill) => {
+                cell = DrCell::text(cell.lines.concat().replace("not measured", "not applicable"));
             }
-            Some(false) if actual.is_none() => cell = Cell::toned("not recovered", Tone::Bad),
+            Some(false) if actual.is_none() => cell = DrCell::toned("not recovered", Tone::Bad),
             Some(met) => {
                 cell.tone = if met { Tone::Good } else { Tone::Bad };
                 cell.lines.push(if met { "met".into() } else { "missed".into() });
@@ -499,24 +494,24 @@ fn summary_row(number: &usize, drill: &DrillReport) -> Row {
         }
         cell.and(of.map_or_else(String::new, |of| format!("(target {})", whole(declared(of)))))
     };
-    let mut rpo = met(objectives.rpo_met, objectives.rpo_us, objectives.rpo_target_us);
-    rpo.lines.extend(drill.data.as_ref().map(|data| format!("{} lost after the fault", data.lost_after.len())));
+    let rpo = met(objectives.rpo_met, objectives.rpo_us, objectives.rpo_target_us);
+    let rpo = rpo.and_some(drill.data.as_ref().map(|data| format!("{} lost after the fault", data.lost_after.len())));
     let level = |level: Option<RestoreLevel>| level.map_or("none", RestoreLevel::name);
     let expected = if drill.control { "nothing" } else { level(drill.restore.expected) };
     vec![
-        Cell::text(format!("3.{number}")),
-        Cell::code(&drill.scenario).and(&drill.title),
-        Cell::text(instant(&drill.started_utc)),
+        DrCell::text(format!("3.{number}")),
+        DrCell::code(&drill.scenario).and(&drill.title),
+        DrCell::text(instant(&drill.started_utc)),
         met(objectives.rto_met, objectives.rto_us, objectives.rto_target_us),
         rpo,
-        Cell::text(format!("{} (expected {expected})", level(drill.restore.reached))),
+        DrCell::text(format!("{} (expected {expected})", level(drill.restore.reached))),
         verdict(drill),
     ]
 }
 
-fn confirmed(run: &Incomplete) -> Cell {
+fn confirmed(run: &Incomplete) -> DrCell {
     let at = run.fault_confirmed_utc.as_ref();
-    Cell::text(at.map_or("not confirmed".into(), |at| format!("confirmed at {}", hour(at))))
+    DrCell::text(at.map_or("not confirmed".into(), |at| format!("confirmed at {}", hour(at))))
 }
 
 fn if_control(drill: &DrillReport, text: &'static str) -> &'static str {
@@ -524,13 +519,13 @@ fn if_control(drill: &DrillReport, text: &'static str) -> &'static str {
 }
 
 /// What a drill comes to.
-fn verdict(drill: &DrillReport) -> Cell {
+fn verdict(drill: &DrillReport) -> DrCell {
     let tone = match drill.verdict {
         DrVerdict::Pass => Tone::Good,
         DrVerdict::PassWithConditions | DrVerdict::NoVerdict => Tone::Warn,
         DrVerdict::Fail => Tone::Bad,
     };
-    let cell = Cell::toned(drill.verdict.words(), tone);
+    let cell = DrCell::toned(drill.verdict.words(), tone);
     match () {
         () if drill.control => cell.and("(control)"),
         () if drill.expects_failure && is_pass(drill.verdict) => cell.and("(of the expected failure)"),
@@ -538,8 +533,8 @@ fn verdict(drill: &DrillReport) -> Cell {
     }
 }
 
-fn kind(drill: &DrillReport) -> Cell {
-    Cell::given(drill.notes.kind.map(|kind| kind.name().replace('_', " ")))
+fn kind(drill: &DrillReport) -> DrCell {
+    DrCell::given(drill.notes.kind.map(|kind| kind.name().replace('_', " ")))
 }
 
 fn faults(drill: &DrillReport) -> Vec<String> {
@@ -550,40 +545,35 @@ fn faults(drill: &DrillReport) -> Vec<String> {
     drill.faults.iter().map(row).collect()
 }
 
-/// Recovery time and point: target, actual, met, definition.
-fn objectives(drill: &DrillReport) -> [Row; 2] {
-    let objectives = &drill.objectives;
-    let unmet = drill.control || drill.expects_failure;
-    let why = if drill.control { "not applicable: a control" } else { "not applicable: expected to fail" };
-    let judged = |met: Option<bool>| match met {
-        Some(true) => Cell::met(met, "met", "missed", ""),
-        _ if unmet => Cell::text(why),
-        met => Cell::met(met, "met", "missed", "not measured"),
-    };
-    let never = if unmet || objectives.rto_met == Some(false) { "not recovered" } else { "not measured" };
-    let actual = |us: Option<u64>, none: &str| Cell::text(us.map_or(none.to_string(), span));
-    [
-        vec![
-            Cell::text("Recovery time (RTO)"),
-            target(&objectives.rto_target_us),
-            actual(objectives.rto_us, never),
-            judged(objectives.rto_met),
-            Cell::text("first confirmed fault until users had recovered"),
-        ],
-        vec![
-            Cell::text("Recovery point (RPO)"),
-            target(&objectives.rpo_target_us),
-            actual(objectives.rpo_us, "not measured"),
-            judged(objectives.rpo_met),
-            Cell::text("first confirmed fault less the acknowledgement of the oldest lost write from before it"),
-        ],
-    ]
+/// Whether nobody was to recover.
+fn is_unmet(drill: &DrillReport) -> bool {
+    drill.control || drill.expects_failure
+}
+
+/// Whether an objective was met.
+fn judged(drill: &DrillReport, met: &Option<bool>) -> DrCell {
+    match met {
+        Some(true) => DrCell::toned("met", Tone::Good),
+        _ if drill.control => DrCell::text("not applicable: a control"),
+        _ if drill.expects_failure => DrCell::text("not applicable: expected to fail"),
+        met => DrCell::met(met, "met", "missed", "not measured"),
+    }
+}
+
+/// A recovery time, or that there was none.
+fn actual(drill: &DrillReport, us: &Option<u64>, met: &Option<bool>) -> DrCell {
+    let never = is_unmet(drill) || *met == Some(false);
+    us.map_or_else(|| DrCell::text(if never { "not recovered" } else { "not measured" }), |us| DrCell::text(span(us)))
+}
+
+fn measured_text(us: &Option<u64>) -> DrCell {
+    DrCell::text(us.map_or("not measured".to_string(), span))
 }
 
 /// How long the recovery was held and why so long.
-fn hold(drill: &DrillReport) -> Said {
+fn hold(drill: &DrillReport) -> TonedText {
     match &drill.hold {
-        Some(hold) if hold.mark == Mark::Bad => (Tone::Bad, format!("Hold: {}.", hold.text)),
+        Some(hold) if hold.mark == StatusSymbol::Bad => (Tone::Bad, format!("Hold: {}.", hold.text)),
         Some(hold) => (Tone::Plain, format!("Hold: {}.", hold.text)),
         None if drill.times.to_recover_us.is_some() => {
             (Tone::Plain, "Hold: the record does not say how long was required.".into())
@@ -592,16 +582,16 @@ fn hold(drill: &DrillReport) -> Said {
     }
 }
 
-fn answer(drill: &DrillReport, row: &InvariantRow, time: InvariantTime) -> Cell {
+fn answer(drill: &DrillReport, row: &InvariantRow, time: InvariantTime) -> DrCell {
     match row.answers.iter().find(|answer| answer.time == time) {
-        Some(answer) if answer.held => Cell::toned(format!("held: {}", answer.evidence), Tone::Good),
-        Some(answer) => Cell::toned(format!("did not hold: {}", answer.evidence), Tone::Bad),
-        None => Cell::text(if drill.control { "not asked: a control" } else { "not asked" }),
+        Some(answer) if answer.held => DrCell::toned(format!("held: {}", answer.evidence), Tone::Good),
+        Some(answer) => DrCell::toned(format!("did not hold: {}", answer.evidence), Tone::Bad),
+        None => DrCell::text(if drill.control { "not asked: a control" } else { "not asked" }),
     }
 }
 
 /// The backup, and how far its restore came.
-fn backup(drill: &DrillReport) -> Vec<(String, Cell)> {
+fn backup(drill: &DrillReport) -> Vec<(String, DrCell)> {
     let facts = &drill.restore;
     let known = |key: &str| facts.backup.as_ref().and_then(|facts| facts.get(key)).cloned();
     let size = |text: String| match text.parse::<u64>() {
@@ -610,46 +600,46 @@ fn backup(drill: &DrillReport) -> Vec<(String, Cell)> {
         Err(_) => text,
     };
     let mut rows = vec![
-        ("Id of the backup".to_string(), Cell::given_code(&known("id"))),
-        ("Taken".into(), Cell::given(known("taken").map(|taken| instant(&taken)))),
-        ("Age at the fault".into(), Cell::given(facts.age_us.map(|us| whole(format::span(us))))),
-        ("Size".into(), Cell::given(known("bytes").map(size))),
+        ("Id of the backup".to_string(), DrCell::given_code(&known("id"))),
+        ("Taken".into(), DrCell::given(known("taken").map(|taken| instant(&taken)))),
+        ("Age at the fault".into(), DrCell::given(facts.age_us.map(|us| whole(format::span(us))))),
+        ("Size".into(), DrCell::given(known("bytes").map(size))),
     ];
     let more = facts.backup.iter().flatten().filter(|(key, _)| !matches!(key.as_str(), "id" | "taken" | "bytes"));
-    rows.extend(more.map(|(key, value)| (format!("Backup: {key}"), Cell::text(value))));
+    rows.extend(more.map(|(key, value)| (format!("Backup: {key}"), DrCell::text(value))));
     let level = |level: RestoreLevel| format!("{level}: {}", level.meaning());
     let tone = match facts.expected {
         Some(expected) if facts.reached == Some(expected) => Tone::Good,
         Some(_) => Tone::Bad,
         None => Tone::Plain,
     };
-    let none = || Cell::toned("no level was looked at", Tone::Warn);
-    let reached = facts.reached.map_or_else(none, |reached| Cell::toned(level(reached), tone));
+    let none = || DrCell::toned("no level was looked at", Tone::Warn);
+    let reached = facts.reached.map_or_else(none, |reached| DrCell::toned(level(reached), tone));
     rows.push(("Level reached".into(), reached));
-    rows.push(("Level expected".into(), Cell::text(facts.expected.map_or("none: a control".into(), level))));
+    rows.push(("Level expected".into(), DrCell::text(facts.expected.map_or("none: a control".into(), level))));
     rows
 }
 
 /// Numbers of writes: how many, and which.
-fn numbers(numbers: &Numbers, none: Tone, some: Tone) -> Cell {
+fn numbers(numbers: &Numbers, none: Tone, some: Tone) -> DrCell {
     if numbers.is_empty() {
-        return Cell::toned("0", none);
+        return DrCell::toned("0", none);
     }
     let text = numbers.to_string().replace(',', ", ");
     let text = match text.char_indices().nth(WIDTH) {
         Some((end, _)) => format!("{} …", text.get(..end).unwrap_or_default()),
         None => text,
     };
-    Cell::toned(format!("{} (numbers {text})", numbers.len()), some)
+    DrCell::toned(format!("{} (numbers {text})", numbers.len()), some)
 }
 
-fn none_or_warn(count: &u64) -> Cell {
-    Cell::toned(count, if *count == 0 { Tone::Plain } else { Tone::Warn })
+fn none_or_warn(count: &u64) -> DrCell {
+    DrCell::toned(count, if *count == 0 { Tone::Plain } else { Tone::Warn })
 }
 
-fn budget(sli: &SliRow) -> Cell {
+fn budget(sli: &SliRow) -> DrCell {
     let bad = sli.during.valid.saturating_sub(sli.during.good);
-    Cell::text(match (sli.budget_spent, sli.budget_events) {
+    DrCell::text(match (sli.budget_spent, sli.budget_events) {
         (Some(spent), Some(events)) => {
             format!("{:.2}% ({bad} bad of {events:.0} allowed in 30 days)", spent * 100.0)
         }
@@ -661,44 +651,37 @@ fn no_steps(drill: &DrillReport) -> &'static str {
     if drill.control { "This is the control: no step was carried out." } else { "There was no runbook." }
 }
 
-fn step(step: &StepRow) -> Row {
+fn step(step: &StepRow) -> DrRow {
     let (mark, word) = words::step(step.status.map(Some));
     let word = if step.manual && step.status == Some(StepStatus::Passed) { "done by a person" } else { word };
     let tone = match mark {
-        Mark::Good => Tone::Good,
-        Mark::Bad => Tone::Bad,
-        Mark::Warn | Mark::Skip => Tone::Warn,
-        Mark::Plain => Tone::Plain,
+        StatusSymbol::Good => Tone::Good,
+        StatusSymbol::Bad => Tone::Bad,
+        StatusSymbol::Warn | StatusSymbol::Skip => Tone::Warn,
+        StatusSymbol::Plain => Tone::Plain,
     };
     let replaced = step.replaced_by.as_ref().map(|by| format!("deviated: replaced by `{by}`"));
     vec![
-        Cell::text(&step.title).and(format!("`{}`", step.at)),
-        Cell::text(&step.phase),
-        Cell::text(if step.manual { "manual" } else { "command" }),
-        Cell::toned(word, tone),
-        Cell::text(step.took_us.map_or("–".into(), span)),
-        Cell::lines_or(replaced.into_iter().chain(step.reason.clone()), ""),
+        DrCell::text(&step.title).and(format!("`{}`", step.at)),
+        DrCell::text(&step.phase),
+        DrCell::text(if step.manual { "manual" } else { "command" }),
+        DrCell::toned(word, tone),
+        DrCell::text(step.took_us.map_or("–".into(), span)),
+        DrCell::lines_or(replaced.into_iter().chain(step.reason.clone()), ""),
     ]
 }
 
 /// The commit, and whether the tree was clean: `-dirty` stands behind one with changes.
-fn commit(drill: &DrillReport) -> Cell {
-    let Some(revision) = &drill.configuration.revision else { return Cell::missing() };
+fn commit(drill: &DrillReport) -> DrCell {
+    let Some(revision) = &drill.configuration.revision else { return DrCell::missing() };
     match revision.strip_suffix("-dirty") {
-        Some(commit) => Cell::toned(format!("{}, with changes that were not committed", code(commit)), Tone::Warn),
-        None => Cell::text(format!("{}, clean", code(revision))),
+        Some(commit) => DrCell::toned(format!("{}, with changes that were not committed", code(commit)), Tone::Warn),
+        None => DrCell::text(format!("{}, clean", code(revision))),
     }
 }
 
-/// Who carried it out, with what.
-fn executed(drill: &DrillReport) -> [(&'static str, Cell); 4] {
-    let known = drill.configuration.executed.as_ref();
-    [
-        ("Executed by", Cell::given(known.and_then(|known| known.by.clone()))),
-        ("Program, SHA-256", Cell::given_code(&known.and_then(|known| known.program_sha256.clone()))),
-        ("Machine", Cell::given(known.map(|known| known.machine.clone()))),
-        ("Engine", Cell::given(known.and_then(|known| known.engine.clone()))),
-    ]
+fn machine(drill: &DrillReport) -> Option<String> {
+    drill.configuration.executed.as_ref().map(|known| known.machine.to_string())
 }
 
 fn parameters(drill: &DrillReport) -> Vec<String> {
@@ -714,52 +697,49 @@ fn limitations(drill: &DrillReport) -> Vec<String> {
     [drill.notes.limitations.clone(), drill.limitations.clone()].concat()
 }
 
-fn id(id: &str, from: &Option<Quarter>) -> Cell {
-    let mut cell = Cell::text(id);
-    cell.lines.extend(from.map(|from| format!("(from {from})")));
-    cell
+fn id(id: &str, from: &Option<Quarter>) -> DrCell {
+    DrCell::text(id).and_some(from.map(|from| format!("(from {from})")))
 }
 
-fn owner(row: &ActionRow) -> Cell {
+fn owner(row: &ActionRow) -> DrCell {
     let action = &row.action;
     let due = match (&action.due, row.overdue) {
         (Some(due), true) => format!("due {due} (overdue)"),
         (Some(due), false) => format!("due {due}"),
         (None, _) => "due date not provided".into(),
     };
-    Cell::text(or(&action.owner, "owner not provided")).and(due).and(or(&action.ticket, "ticket not provided"))
+    DrCell::text(or(&action.owner, "owner not provided")).and(due).and(or(&action.ticket, "ticket not provided"))
 }
 
-fn status(row: &ActionRow) -> Cell {
-    let status = Cell::given(row.action.status.map(|status| status.name().replace('_', " ")));
-    if row.overdue { Cell::toned(format!("{}, overdue", status.lines.concat()), Tone::Bad) } else { status }
+fn status(row: &ActionRow) -> DrCell {
+    let status = DrCell::given(row.action.status.map(|status| status.name().replace('_', " ")));
+    if row.overdue { DrCell::toned(format!("{}, overdue", status.lines.concat()), Tone::Bad) } else { status }
 }
 
-fn verified(row: &ActionRow) -> Cell {
+fn verified(row: &ActionRow) -> DrCell {
     let (verified, why) = (row.verification.verified, &row.verification.why);
-    let mut cell = if verified { Cell::toned("verified", Tone::Good).and(why) } else { Cell::toned(why, Tone::Warn) };
-    cell.lines.extend(row.action.verified_by.as_ref().map(|run| format!("`{run}`")));
-    cell
+    let cell = if verified { DrCell::toned("verified", Tone::Good).and(why) } else { DrCell::toned(why, Tone::Warn) };
+    cell.and_some(row.action.verified_by.as_ref().map(|run| format!("`{run}`")))
 }
 
-fn until(row: &RiskRow) -> Cell {
+fn until(row: &RiskRow) -> DrCell {
     match (&row.risk.until, row.expired) {
-        (Some(until), true) => Cell::toned(format!("{until}, expired"), Tone::Bad),
-        (until, _) => Cell::given(until),
+        (Some(until), true) => DrCell::toned(format!("{until}, expired"), Tone::Bad),
+        (until, _) => DrCell::given(until),
     }
 }
 
-fn retest(row: &Retest) -> Cell {
+fn retest(row: &Retest) -> DrCell {
     match (&row.retest, row.retest_utc.as_deref()) {
-        (Some(run), Some(began)) => Cell::text(format!("`{run}`")).and(instant(began)).and(format!("({})", row.by)),
-        _ => Cell::text("none"),
+        (Some(run), Some(began)) => DrCell::text(format!("`{run}`")).and(instant(began)).and(format!("({})", row.by)),
+        _ => DrCell::text("none"),
     }
 }
 
 /// A scenario over four quarters. The heads are the same in every report: which quarter a column is, its cells say.
-fn trend(trend: &Trend) -> Row {
+fn trend(trend: &DrTrend) -> DrRow {
     let quarter = |one: &TrendQuarter| {
-        let cell = Cell::text(format!("{}:", one.quarter));
+        let cell = DrCell::text(format!("{}:", one.quarter));
         if one.runs == 0 {
             return cell.and("no run");
         }
@@ -770,21 +750,21 @@ fn trend(trend: &Trend) -> Row {
             .and(rto.unwrap_or_else(|| "RTO not measured".into()))
             .and(rpo.unwrap_or_else(|| "RPO not measured".into()))
     };
-    let name = Cell::code(&trend.scenario);
+    let name = DrCell::code(&trend.scenario);
     let name = if trend.expects_failure { name.and("(exists to fail)") } else { name };
     [vec![name], trend.quarters.iter().map(quarter).collect()].concat()
 }
 
-fn tested(service: &ServiceFacts) -> Cell {
+fn tested(service: &ServiceFacts) -> DrCell {
     let covered = service.modes.iter().filter(|mode| mode.covered).count();
     let tone = if service.is_covered() { Tone::Good } else { Tone::Warn };
-    Cell::toned(format!("{covered} of {} failures", service.modes.len()), tone)
+    DrCell::toned(format!("{covered} of {} failures", service.modes.len()), tone)
 }
 
-fn heads(report: &DrReport) -> Cell {
-    Cell::lines(&report.evidence.heads.iter().map(code).collect::<Vec<_>>())
+fn heads(report: &DrReport) -> DrCell {
+    DrCell::lines(&report.evidence.heads.iter().map(code).collect::<Vec<_>>())
 }
 
-fn levels() -> Cell {
-    Cell::lines(&RestoreLevel::ALL.map(|level| format!("{level}: {}", level.meaning())))
+fn levels() -> DrCell {
+    DrCell::lines(&RestoreLevel::ALL.map(|level| format!("{level}: {}", level.meaning())))
 }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::record::testing::quarter::{DrStory, dr_events_at, sum_of};
 use crate::record::testing::{Story, record_of};
+use crate::view::testing::shape;
 use time::macros::datetime;
 
 fn one(story: DrStory, at: &str, run: &str) -> DrillInput {
@@ -12,19 +13,19 @@ fn one(story: DrStory, at: &str, run: &str) -> DrillInput {
     DrillInput { record, events, changed: None }
 }
 
-fn notes() -> Notes {
+fn notes() -> DrNotes {
     let text = |text: &str| Some(text.to_string());
-    let told = Told {
+    let told = DrTold {
         kind: Some(DrillType::Functional),
         objectives: vec!["The newest backup can be restored by the runbook alone".into()],
         success_criteria: vec!["RTO of 5 min".into(), "No acknowledged write older than 10 s is lost".into()],
         scope: text("Database and checkout service"),
         environment: text("CI runner with Docker"),
         differences: text("One database of 40 MB instead of 1.2 TB"),
-        people: vec![Person { role: "Incident commander".into(), planned: text("C. Lead"), actual: None }],
-        ..Told::default()
+        people: vec![DrPerson { role: "Incident commander".into(), planned: text("C. Lead"), actual: None }],
+        ..DrTold::default()
     };
-    let finding = Finding { id: "F-1".into(), text: "A WAL segment is missing".into(), severity: text("high") };
+    let finding = DrFinding { id: "F-1".into(), text: "A WAL segment is missing".into(), severity: text("high") };
     let action = |id: &str, run: Option<&str>, status, due: &str| Action {
         id: id.into(),
         finding: text("F-1"),
@@ -35,7 +36,7 @@ fn notes() -> Notes {
         ticket: text("OPS-311"),
         verified_by: run.map(str::to_string),
     };
-    let failed = Told {
+    let failed = DrTold {
         findings: vec![finding],
         actions: vec![
             action("A-1", Some("20261118T020000Z-pg-restore-0003"), ActionStatus::Done, "2026-11-30"),
@@ -48,26 +49,26 @@ fn notes() -> Notes {
             accepted_by: text("D. Owner"),
             until: None,
         }],
-        ..Told::default()
+        ..DrTold::default()
     };
     let of_run = |run: &str, told| DrillNotes { of: DrillRef::Run(run.into()), told };
     let file = NotesFile {
         path: "drill-notes/2026Q4.yaml".into(),
         quarter: Some(Quarter::parse("2026Q4").unwrap()),
-        header: Header {
+        header: DrHeader {
             organisation: text("Example | Ltd <b>"),
             system: text("Shop"),
             plan_id: text("DRP-7"),
             prepared: Some(Signature { name: "A. Writer".into(), role: text("SRE"), date: text("2027-01-04") }),
-            ..Header::default()
+            ..DrHeader::default()
         },
         drills: vec![
             DrillNotes { of: DrillRef::Scenario("pg-restore".into()), told },
             of_run("20261104T020000Z-pg-restore-0002", failed),
-            of_run("20261231T000000Z-pg-restore-9999", Told::default()),
+            of_run("20261231T000000Z-pg-restore-9999", DrTold::default()),
         ],
     };
-    Notes { files: vec![file] }
+    DrNotes { files: vec![file] }
 }
 
 /// The quarter.
@@ -80,16 +81,16 @@ fn input() -> DrInput {
         one(DrStory::Control, "2026-11-21T02:00:00.000Z", "0005"),
         one(DrStory::Broken, "2026-12-02T02:00:00.000Z", "0006"),
     ];
-    let mut seen: Vec<Seen> = drills.iter().filter_map(|drill| Seen::of(&drill.record)).collect();
+    let mut seen: Vec<SeenRun> = drills.iter().filter_map(|drill| SeenRun::of(&drill.record)).collect();
     for (story, at, run) in [
         (DrStory::Killed, "2026-12-24T02:00:00.000Z", "0007"),
         (DrStory::Passed, "2026-08-12T02:00:00.000Z", "0100"),
         (DrStory::Passed, "2025-12-31T23:59:59.000Z", "0101"),
     ] {
-        seen.extend(Seen::of(&one(story, at, run).record));
+        seen.extend(SeenRun::of(&one(story, at, run).record));
     }
     for story in [Story::Passed, Story::NotRecovered, Story::Control] {
-        seen.extend(Seen::of(&record_of(story)));
+        seen.extend(SeenRun::of(&record_of(story)));
     }
     seen.sort_by_key(|seen| seen.at);
     let mode = |mode: &str, state: &str, covered| ModeFacts {
@@ -142,8 +143,28 @@ fn a_quarter_as_markdown_and_json() {
     if let Some(dir) = std::env::var_os("FIREDRILL_SHOTS") {
         std::fs::write(std::path::Path::new(&dir).join("dr.html"), dr_html(&report)).unwrap();
     }
-    insta::assert_snapshot!("markdown", text(dr_markdown(&report)));
-    insta::assert_snapshot!("json", text(dr_json(&report)));
+    let page = text(dr_markdown(&report)).replace("&#46;", ".");
+    let (before, rest) = page.split_once("## 3. The drills").unwrap();
+    let (_, after) = rest.split_once("## 4. Follow-up").unwrap();
+    let (after, _) = after.split_once("## 8. ").unwrap();
+    insta::assert_snapshot!("quarter", format!("{before}…\n{after}"));
+    insta::assert_snapshot!("json", shape(&serde_json::from_slice(&dr_json(&report)).unwrap()));
+    let told = report.drills.iter().map(|drill| {
+        let mut lines = vec![format!("{} {:?}: {}", drill.run, drill.verdict, drill.basis)];
+        lines.extend(drill.data_result.clone());
+        lines.extend(drill.conditions.iter().chain(&drill.limitations).map(|line| format!("- {line}")));
+        lines.join("\n")
+    });
+    insta::assert_snapshot!("what_each_drill_comes_to", told.collect::<Vec<_>>().join("\n\n"));
+}
+
+#[test]
+fn a_drill_as_markdown() {
+    let mut input = input();
+    input.drills.retain(|drill| drill.record.plan.as_ref().unwrap().run.ends_with("0002"));
+    let page = text(dr_markdown(&DrReport::new(&input))).replace("&#46;", ".");
+    let (_, drill) = page.split_once("## 3. The drills").unwrap();
+    insta::assert_snapshot!(drill.split_once("## 4. ").unwrap().0);
 }
 
 #[test]
@@ -178,7 +199,7 @@ fn every_drill_has_the_verdict_that_follows() {
     assert_eq!(verdicts, want);
     assert!(report.drills[3].basis.contains("damage was detected at L3 as expected"), "{}", report.drills[3].basis);
     assert!(report.drills[3].basis.contains("no evidence of a recovery"));
-    let want = Totals {
+    let want = DrTotals {
         drills: 5,
         passed: 3,
         expected_failures: 1,
@@ -250,7 +271,7 @@ fn what_failed_is_retested_by_the_next_run_that_passed() {
     assert_eq!(told, want, "a run that was cut off is no retest");
     let mut input = input();
     let named = "20261120T020000Z-corrupt-backup-0004";
-    let told = Told { retest_of: Some("20261104T020000Z-pg-restore-0002".into()), ..Told::default() };
+    let told = DrTold { retest_of: Some("20261104T020000Z-pg-restore-0002".into()), ..DrTold::default() };
     input.notes.files[0].drills.push(DrillNotes { of: DrillRef::Run(named.into()), told });
     let report = DrReport::new(&input);
     assert_eq!((report.retests[0].retest.as_deref(), report.retests[0].by), (Some(named), "named in the notes"));
@@ -328,7 +349,7 @@ fn a_long_timeline_keeps_its_end_and_names_a_person_only_where_one_was() {
     let has = |what: &str| drill.timeline.iter().any(|moment| moment.what.contains(what));
     assert_eq!(drill.timeline.len(), 90);
     assert!(drill.timeline_omitted > 150);
-    for what in ["is in place", "users suffer", "detected", "met its objective", "L4", "survivors", "verdict"] {
+    for what in ["is in place", "users suffer", "detected", "met its objective", "L4", "read back", "verdict"] {
         assert!(has(what), "{what}");
     }
     assert!(report.drills.iter().flat_map(|drill| &drill.timeline).all(|moment| moment.actor != "person"));

@@ -2,37 +2,12 @@
 //! is none of them.
 
 use super::input::expects_failure;
-use super::{DrVerdict, Objectives, StepRow, Told};
+use super::{DrObjectives, DrTold, DrVerdict, StepRow};
 use crate::record::{Outcome, Record, StepStatus, Verdict};
 use crate::view::words::many;
 
-/// How it follows, as the report says it.
-pub const MAPPING: [(&str, &str); 4] = [
-    (
-        "pass",
-        "The drill ended, Firedrill's verdict is the one that the scenario expects, the restore reached the expected level, and \
-         nothing was left behind; unless the scenario exists to fail, the recovery time and the recovery point were measured \
-         and meet their targets.",
-    ),
-    (
-        "pass with conditions",
-        "As above, and the notes name conditions, or a step that mitigates, rolls back or verifies was skipped or replaced: then \
-         the runbook was not followed as it is written; or writes that were acknowledged after the fault are lost, which the \
-         recovery point does not count.",
-    ),
-    (
-        "fail",
-        "Firedrill's verdict is another one than the scenario expects, the restore reached another level, or a target was missed.",
-    ),
-    (
-        "no verdict",
-        "The harness or its environment broke, the drill was interrupted, or its evidence was changed after it was sealed: it says \
-         nothing about the recovery, and counts neither as a pass nor as a fail. Runs without an end are listed as incomplete.",
-    ),
-];
-
 /// What a pass depends on: what people say, what of the runbook was not followed, and losses that no objective covers.
-pub(super) fn conditions(record: &Record, told: &Told, steps: &[StepRow]) -> Vec<String> {
+pub(super) fn conditions(record: &Record, told: &DrTold, steps: &[StepRow]) -> Vec<String> {
     let mut conditions = told.conditions.clone();
     let helps = |step: &&StepRow| matches!(step.phase.as_str(), "mitigate" | "rollback" | "verify");
     for step in steps.iter().filter(helps) {
@@ -65,7 +40,7 @@ pub(super) fn evidence_changed(why: &str) -> (DrVerdict, String) {
 }
 
 /// The verdict, and how it follows.
-pub(super) fn judge(record: &Record, objectives: &Objectives, conditions: &[String]) -> (DrVerdict, String) {
+pub(super) fn judge(record: &Record, objectives: &DrObjectives, conditions: &[String]) -> (DrVerdict, String) {
     let reason = || match record.reason.trim() {
         "" => "no reason was recorded".to_string(),
         reason => reason.to_string(),

@@ -25,24 +25,24 @@ const LINES: [(&str, &str); 4] = [("line a", "—"), ("line b", "– –"), ("li
 
 /// A number of a drawing, with at most two decimals.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Place(f64);
+pub struct DrawnNumber(f64);
 
-impl fmt::Display for Place {
+impl fmt::Display for DrawnNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(format!("{:.2}", self.0).trim_end_matches('0').trim_end_matches('.'))
     }
 }
 
 /// What a drawing is made of. `x` and `width` are percentages of the width, everything else is pixels.
-pub enum Shape {
+pub enum DrawnShape {
     /// A rectangle; what it means stands in its title.
-    Rect { x: Place, width: Place, y: Place, height: Place, class: String, title: String },
+    Rect { x: DrawnNumber, width: DrawnNumber, y: DrawnNumber, height: DrawnNumber, class: String, title: String },
     /// A line from one place to another.
-    Line { x: [Place; 2], y: [Place; 2], class: &'static str },
+    Line { x: [DrawnNumber; 2], y: [DrawnNumber; 2], class: &'static str },
     /// A text beside its place.
-    Text { x: Place, dx: i8, y: Place, anchor: &'static str, class: &'static str, text: String },
+    Text { x: DrawnNumber, dx: i8, y: DrawnNumber, anchor: &'static str, class: &'static str, text: String },
     /// A curve, a path for each piece without a gap, with the area below it where that is tinted.
-    Curve { y: Place, height: Place, class: &'static str, paths: Vec<(String, Option<String>)> },
+    Curve { y: DrawnNumber, height: DrawnNumber, class: &'static str, paths: Vec<(String, Option<String>)> },
 }
 
 /// A drawing along time.
@@ -53,8 +53,8 @@ pub struct Drawing {
     pub title: String,
     /// The same in words.
     pub desc: String,
-    pub height: Place,
-    pub shapes: Vec<Shape>,
+    pub height: DrawnNumber,
+    pub shapes: Vec<DrawnShape>,
     samples: Samples,
     y: f64,
 }
@@ -74,7 +74,7 @@ type Curve = (String, Vec<Option<f64>>);
 impl Drawing {
     fn new(id: &str, class: &'static str, title: &str, desc: String, samples: Samples) -> Drawing {
         let (id, title) = (id.to_string(), title.to_string());
-        Drawing { id, class, title, desc, height: Place(0.0), shapes: Vec::new(), samples, y: 0.0 }
+        Drawing { id, class, title, desc, height: DrawnNumber(0.0), shapes: Vec::new(), samples, y: 0.0 }
     }
 
     /// The time axis of a drill: phases, faults, the alert condition, every SLI with its objective, the steps of the runbook,
@@ -93,7 +93,7 @@ impl Drawing {
         d.slis(record);
         d.steps(record);
         let bottom = d.y;
-        d.height = Place(bottom + 22.0);
+        d.height = DrawnNumber(bottom + 22.0);
         // Lines lie below what was drawn, the words of the moments and what a pointer sees above it.
         let drawn = std::mem::take(&mut d.shapes);
         d.ticks(bottom, top);
@@ -114,37 +114,44 @@ impl Drawing {
     fn rect(&mut self, from: DrillTime, to: DrillTime, (y, height): (f64, f64), class: &str, title: String) {
         let (x, end) = (self.samples.place(from), self.samples.place(to));
         // At least as wide as can be seen.
-        let (x, width) = (Place(x * 100.0), Place((end - x).max(0.004) * 100.0));
-        self.shapes.push(Shape::Rect { x, width, y: Place(y), height: Place(height), class: class.into(), title });
+        let (x, width) = (DrawnNumber(x * 100.0), DrawnNumber((end - x).max(0.004) * 100.0));
+        self.shapes.push(DrawnShape::Rect {
+            x,
+            width,
+            y: DrawnNumber(y),
+            height: DrawnNumber(height),
+            class: class.into(),
+            title,
+        });
     }
 
     fn upright(&mut self, x: f64, from: f64, to: f64, class: &'static str) {
-        let (x, y) = ([Place(x * 100.0); 2], [Place(from), Place(to)]);
-        self.shapes.push(Shape::Line { x, y, class });
+        let (x, y) = ([DrawnNumber(x * 100.0); 2], [DrawnNumber(from), DrawnNumber(to)]);
+        self.shapes.push(DrawnShape::Line { x, y, class });
     }
 
     fn across(&mut self, y: f64, class: &'static str) {
-        self.shapes.push(Shape::Line { x: [Place(0.0), Place(100.0)], y: [Place(y); 2], class });
+        self.shapes.push(DrawnShape::Line { x: [DrawnNumber(0.0), DrawnNumber(100.0)], y: [DrawnNumber(y); 2], class });
     }
 
     fn text(&mut self, (x, dx): (f64, i8), y: f64, anchor: &'static str, class: &'static str, text: String) {
-        self.shapes.push(Shape::Text { x: Place(x * 100.0), dx, y: Place(y), anchor, class, text });
+        self.shapes.push(DrawnShape::Text { x: DrawnNumber(x * 100.0), dx, y: DrawnNumber(y), anchor, class, text });
     }
 
     fn field(&mut self, y: f64, height: f64) {
-        let (x, width) = (Place(0.0), Place(100.0));
-        let (y, height, class) = (Place(y), Place(height), "field".into());
-        self.shapes.push(Shape::Rect { x, width, y, height, class, title: String::new() });
+        let (x, width) = (DrawnNumber(0.0), DrawnNumber(100.0));
+        let (y, height, class) = (DrawnNumber(y), DrawnNumber(height), "field".into());
+        self.shapes.push(DrawnShape::Rect { x, width, y, height, class, title: String::new() });
     }
 
     /// A curve in the field that begins at `top`. Values are in 0..=1; where there is none, the curve has a gap.
     fn curve(&mut self, top: f64, height: f64, class: &'static str, values: &[Option<f64>], filled: bool) {
-        let x = |at: usize| Place((at as f64 + 1.0) / values.len() as f64 * UNITS.0);
+        let x = |at: usize| DrawnNumber((at as f64 + 1.0) / values.len() as f64 * UNITS.0);
         let path = |run: Vec<(usize, f64)>| {
             let mut line = String::new();
             for (at, value) in &run {
                 let sign = if line.is_empty() { 'M' } else { 'L' };
-                line.push_str(&format!("{sign}{} {}", x(*at), Place((1.0 - value) * (UNITS.1 - 2.0) + 1.0)));
+                line.push_str(&format!("{sign}{} {}", x(*at), DrawnNumber((1.0 - value) * (UNITS.1 - 2.0) + 1.0)));
             }
             let ends = run.first().zip(run.last()).filter(|_| filled);
             let area = ends
@@ -152,7 +159,7 @@ impl Drawing {
             (line, area)
         };
         let paths = runs(values).into_iter().map(path).collect();
-        self.shapes.push(Shape::Curve { y: Place(top), height: Place(height), class, paths });
+        self.shapes.push(DrawnShape::Curve { y: DrawnNumber(top), height: DrawnNumber(height), class, paths });
     }
 
     /// Seconds along the bottom, and what they count from.
@@ -391,7 +398,7 @@ impl Signal {
         let told: Vec<&str> = legend.iter().map(|(.., text)| text.as_str()).collect();
         let desc = format!("{}. The table of the time axis has the data.", told.join("; "));
         let mut d = Drawing::new(id, "", &title, desc, samples);
-        d.height = Place(SIGNAL + 24.0);
+        d.height = DrawnNumber(SIGNAL + 24.0);
         d.field(2.0, SIGNAL);
         d.ticks(SIGNAL + 2.0, 2.0);
         if samples.fault {
@@ -474,6 +481,13 @@ fn range(values: &[Option<f64>], unit: &str) -> String {
     }
 }
 
+/// Seconds from zero, in microseconds: `+1.5 s`, `−3.0 s`.
+pub fn clock(at: DrillTime, zero: u64) -> String {
+    let us = i128::from(at.0) - i128::from(zero);
+    let sign = if us < 0 { "−" } else { "+" };
+    format!("{sign}{:.1} s", us.unsigned_abs() as f64 / 1e6)
+}
+
 /// The curves of a drill, down-sampled: a stretch of drill time cut into equal parts, as many as the report has room for, each
 /// of them exact sums over the time that it stands for.
 #[derive(Debug, Clone, Copy)]
@@ -520,11 +534,32 @@ impl Samples {
         (at.0.saturating_sub(self.from) as f64 / self.length() as f64).clamp(0.0, 1.0)
     }
 
-    /// Seconds from zero: `+1.5 s`, `−3.0 s`.
-    pub fn clock(&self, at: DrillTime) -> String {
-        let us = i128::from(at.0) - i128::from(self.zero);
-        let sign = if us < 0 { "−" } else { "+" };
-        format!("{sign}{:.1} s", us.unsigned_abs() as f64 / 1e6)
+    fn clock(&self, at: DrillTime) -> String {
+        clock(at, self.zero)
+    }
+
+    /// The curves as numbers, a row for each part: the heads of the columns and the rows; empty where there was no load.
+    pub fn as_table(&self, record: &Record) -> (Vec<String>, Vec<Vec<String>>) {
+        let Some(plan) = record.plan.as_ref().filter(|_| !record.loads.is_empty()) else { return Default::default() };
+        let or_dash = |value: Option<String>| value.unwrap_or_else(|| "–".into());
+        let until = (0..self.count).map(|at| self.clock(self.part(at).1)).collect();
+        let mut columns: Vec<(String, Vec<String>)> = vec![("Until".into(), until)];
+        for sli in &plan.slis {
+            let ratios = self.ratios(record, &sli.name).into_iter().map(|ratio| or_dash(ratio.map(percent)));
+            columns.push((one_line(&sli.name), ratios.collect()));
+        }
+        for load in record.loads.iter().take(4) {
+            let named = if record.loads.len() > 1 { format!(" of {}", one_line(&load.load)) } else { String::new() };
+            let whole = |value: Option<f64>| or_dash(value.map(|value| format!("{value:.0}")));
+            for (name, column) in [("median ms", &load.p50_us), ("p99 ms", &load.p99_us), ("max ms", &load.max_us)] {
+                let in_ms = self.largest(load, column).into_iter().map(|us| whole(us.map(|us| us as f64 / 1000.0)));
+                columns.push((format!("{name}{named}"), in_ms.collect()));
+            }
+            columns.push((format!("requests/s{named}"), self.rate(load, &load.due).into_iter().map(whole).collect()));
+        }
+        let row = |at: usize| columns.iter().filter_map(|(_, cells)| cells.get(at).cloned()).collect();
+        let rows = (0..self.count).map(row).collect();
+        (columns.into_iter().map(|(head, _)| head).collect(), rows)
     }
 
     /// The ratio of an SLI over the trailing window at the end of every part.
@@ -582,7 +617,7 @@ mod tests {
 
     #[test]
     fn numbers_are_short() {
-        assert_eq!([12.5, 10.0, -0.5].map(|value| Place(value).to_string()), ["12.5", "10", "-0.5"]);
+        assert_eq!([12.5, 10.0, -0.5].map(|value| DrawnNumber(value).to_string()), ["12.5", "10", "-0.5"]);
     }
 
     #[test]

@@ -6,9 +6,8 @@ use super::super::text::cut;
 use super::Room;
 use crate::output::{one_line, terminal_lines};
 use crate::record::{Announcement, CommandRecord, Record, StepInfo, StepRecord, StepStatus, Verdict};
-use crate::view::Mark;
-use crate::view::format::{bytes, seconds};
-use crate::view::words;
+use crate::view::format::bytes;
+use crate::view::{StatusSymbol, StepView, words};
 use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd};
 use std::collections::BTreeMap;
 
@@ -19,20 +18,20 @@ const GAP_LINES: usize = 14;
 const SCROLL: &str = "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"table of the runbook\">";
 
 /// The runbook of a drill.
-pub struct Runbook<'a> {
+pub struct FollowedRunbook<'a> {
     pub path: &'a str,
     pub control: bool,
     /// Whether the record holds its text.
     pub has_text: bool,
     /// The id where it was shown as a whole before.
     pub before: Option<String>,
-    pub parts: Vec<Part<'a>>,
+    pub parts: Vec<RunbookPart<'a>>,
 }
 
 /// A part of a runbook; `says` is HTML.
-pub enum Part<'a> {
+pub enum RunbookPart<'a> {
     /// A step and what came of it.
-    Step(Step<'a>),
+    Step(StepPart<'a>),
     /// Headings between steps.
     Between { says: String },
     /// What no step follows.
@@ -41,34 +40,31 @@ pub enum Part<'a> {
     Folded { summary: String, says: String },
 }
 
-pub struct Step<'a> {
-    pub info: &'a StepInfo,
+pub struct StepPart<'a> {
+    pub view: StepView<'a>,
     pub says: String,
-    pub mark: Mark,
-    pub word: &'static str,
-    pub took: Option<String>,
     /// What went wrong with it.
     pub trouble: Option<&'a StepRecord>,
-    pub ran: Vec<Ran<'a>>,
+    pub ran: Vec<CommandPart<'a>>,
     /// As expected or not, and what was seen.
-    pub expected: Vec<(Mark, &'static str, String)>,
+    pub expected: Vec<(StatusSymbol, &'static str, String)>,
     /// It went well and did no good: the sign alone would say that nothing is wrong with it.
     pub in_vain: bool,
 }
 
 /// A command as it was run.
-pub struct Ran<'a> {
+pub struct CommandPart<'a> {
     pub command: &'a CommandRecord,
     pub text: String,
     /// The first of its lines, where the rest is folded: it stands word for word in the runbook.
     pub first: Option<String>,
     pub bad: bool,
     pub ending: String,
-    pub output: Option<Written>,
+    pub output: Option<OutputPart>,
 }
 
 /// What a command wrote.
-pub struct Written {
+pub struct OutputPart {
     pub open: bool,
     pub lines: String,
     pub text: String,
@@ -76,9 +72,9 @@ pub struct Written {
     pub gone: Option<String>,
 }
 
-impl<'a> Runbook<'a> {
+impl<'a> FollowedRunbook<'a> {
     /// The runbook of a record; `id` is unique in the page.
-    pub fn of(record: &'a Record, room: &mut Room<'a>, id: &str) -> Option<Runbook<'a>> {
+    pub fn of(record: &'a Record, room: &mut Room<'a>, id: &str) -> Option<FollowedRunbook<'a>> {
         let plan = record.plan.as_deref()?;
         let text = plan.runbook_text.as_deref();
         if text.is_none() && plan.steps.is_empty() {
@@ -91,13 +87,13 @@ impl<'a> Runbook<'a> {
         }
         let lines: Vec<&str> = text.map(|text| text.lines().collect()).unwrap_or_default();
         let parts = cut_at_steps(plan, &lines).into_iter().filter_map(|(info, text)| match info {
-            Some(info) => Some(Part::Step(step(record, info, &text, room))),
+            Some(info) => Some(RunbookPart::Step(step(record, info, &text, room))),
             None if before.is_none() => Some(gap(&text)),
             None => None,
         });
         let path = plan.runbook_file.as_ref().map_or("", |file| file.path.as_str());
         let parts = parts.collect();
-        Some(Runbook { path, control: plan.control, has_text: text.is_some(), before, parts })
+        Some(FollowedRunbook { path, control: plan.control, has_text: text.is_some(), before, parts })
     }
 }
 
@@ -134,58 +130,64 @@ fn piece(lines: &[&str], from: usize, to: usize) -> Option<String> {
 }
 
 /// What lies between the steps.
-fn gap<'a>(text: &str) -> Part<'a> {
+fn gap<'a>(text: &str) -> RunbookPart<'a> {
     let told: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     let headings: Vec<&str> = told.iter().copied().filter(|line| line.starts_with('#')).collect();
     let says = markdown(text);
     match told.len() {
-        all if headings.len() == all => Part::Between { says },
-        all if all <= GAP_LINES => Part::Rest { says },
+        all if headings.len() == all => RunbookPart::Between { says },
+        all if all <= GAP_LINES => RunbookPart::Rest { says },
         all => {
             let names: Vec<String> =
                 headings.iter().map(|line| one_line(line.trim_start_matches(['#', ' ']))).collect();
             let names = if names.is_empty() { String::new() } else { format!(": {}", cut(&names.join(", "), 120)) };
-            Part::Folded { summary: format!("not part of this drill{names} ({})", words::many(all, "line")), says }
+            RunbookPart::Folded {
+                summary: format!("not part of this drill{names} ({})", words::many(all, "line")),
+                says,
+            }
         }
     }
 }
 
-fn step<'a>(record: &'a Record, info: &'a StepInfo, text: &str, room: &Room<'_>) -> Step<'a> {
-    let ran = record.steps.iter().find(|step| step.step == info.id);
-    let (mark, word) = words::step(ran.map(|step| step.status));
+fn step<'a>(record: &'a Record, info: &'a StepInfo, text: &str, room: &Room<'_>) -> StepPart<'a> {
+    let view = StepView::of(record, info);
+    let (ran, symbol) = (view.ran, view.symbol);
     let status = ran.and_then(|step| step.status);
     let expected = ran.iter().flat_map(|step| &step.expectations).map(|seen| {
-        let (mark, is) = if seen.met { (Mark::Good, "as expected") } else { (Mark::Bad, "not as expected") };
+        let (mark, is) =
+            if seen.met { (StatusSymbol::Good, "as expected") } else { (StatusSymbol::Bad, "not as expected") };
         (mark, is, format!("{}: {}", seen.what, seen.evidence))
     });
-    Step {
-        info,
+    StepPart {
+        view,
         says: markdown(text),
-        mark,
-        word,
-        took: ran.filter(|step| !step.commands.is_empty()).and_then(StepRecord::took_us).map(seconds),
         trouble: ran.filter(|step| step.reason.is_some() && status != Some(StepStatus::Passed)),
-        ran: ran.iter().flat_map(|step| &step.commands).map(|c| Ran::of(c, status, text, room)).collect(),
+        ran: ran.iter().flat_map(|step| &step.commands).map(|c| CommandPart::of(c, status, text, room)).collect(),
         expected: expected.collect(),
-        in_vain: record.verdict == Verdict::NotRecovered && info.phase == "mitigate" && mark == Mark::Good,
+        in_vain: record.verdict == Verdict::NotRecovered && info.phase == "mitigate" && symbol == StatusSymbol::Good,
     }
 }
 
-impl<'a> Ran<'a> {
+impl<'a> CommandPart<'a> {
     /// A command of a step that ended so. A long command that went well and stands word for word in `beside` is folded.
-    pub fn of(command: &'a CommandRecord, status: Option<StepStatus>, beside: &str, room: &Room<'_>) -> Ran<'a> {
+    pub fn of(
+        command: &'a CommandRecord,
+        status: Option<StepStatus>,
+        beside: &str,
+        room: &Room<'_>,
+    ) -> CommandPart<'a> {
         let squeezed = |text: &str| text.chars().filter(|c| !c.is_whitespace()).collect::<String>();
         let bad = command.exit != Some(0) || command.timed_out;
         let long = !bad && command.text.lines().count() > 2 && squeezed(beside).contains(&squeezed(&command.text));
         let output = terminal_lines(&command.output.text()).join("\n");
         let gone = command.output.omitted.saturating_add(command.omitted);
-        Ran {
+        CommandPart {
             command,
             text: bounded(&command.text, 2_000),
             first: command.text.lines().next().filter(|_| long).map(|first| cut(&one_line(first), 60)),
             bad,
             ending: words::ending(command),
-            output: (!output.trim().is_empty()).then(|| Written {
+            output: (!output.trim().is_empty()).then(|| OutputPart {
                 open: bad && matches!(status, Some(StepStatus::Failed | StepStatus::Warned) | None),
                 lines: words::many(output.lines().count(), "line"),
                 text: bounded(&output, room.output),
@@ -251,7 +253,8 @@ fn markdown(text: &str) -> String {
     }
     let mut html = String::new();
     pulldown_cmark::html::push_html(&mut html, events.into_iter());
-    html
+    // Text is escaped: these are pulldown-cmark's own heads of columns.
+    html.replace("<th ", "<th scope=\"col\" ").replace("<th>", "<th scope=\"col\">")
 }
 
 /// HTML of a runbook, shown as text; comments are not shown where the runbook is read either. One may be open over several events.
@@ -328,10 +331,11 @@ mod tests {
     fn a_second_drill_of_the_same_runbook_shows_its_steps_only() {
         let record = record_of(Story::Passed);
         let mut room = Room::of(1, 0);
-        let first = Runbook::of(&record, &mut room, "d1").unwrap();
-        let second = Runbook::of(&record, &mut room, "d2").unwrap();
+        let first = FollowedRunbook::of(&record, &mut room, "d1").unwrap();
+        let second = FollowedRunbook::of(&record, &mut room, "d2").unwrap();
         assert!(
-            second.parts.iter().all(|part| matches!(part, Part::Step(_))) && second.parts.len() < first.parts.len()
+            second.parts.iter().all(|part| matches!(part, RunbookPart::Step(_)))
+                && second.parts.len() < first.parts.len()
         );
         assert_eq!((first.before, second.before.as_deref()), (None, Some("d1-runbook")));
     }
@@ -348,8 +352,8 @@ mod tests {
     fn steps_whose_lines_are_not_there_are_told_all_the_same() {
         let mut record = record_of(Story::Passed);
         record.plan.as_mut().unwrap().runbook_text = Some("# short\n".into());
-        let runbook = Runbook::of(&record, &mut Room::of(1, 0), "d1").unwrap();
-        let steps = runbook.parts.iter().filter(|part| matches!(part, Part::Step(_))).count();
+        let runbook = FollowedRunbook::of(&record, &mut Room::of(1, 0), "d1").unwrap();
+        let steps = runbook.parts.iter().filter(|part| matches!(part, RunbookPart::Step(_))).count();
         assert_eq!(steps, record.plan.as_ref().unwrap().steps.len());
     }
 }

@@ -149,14 +149,29 @@ fn assert_schema(doc: &Document<'_>) {
     assert_eq!(names.len(), all, "two cases share classname and name");
 }
 
+/// One file as a whole; of every story the cases that failed.
 #[test]
 fn every_story_as_junit() {
+    let mut told = String::new();
     for story in Story::ALL {
         let xml = xml(&[&record_of(story)]);
         let doc = Document::parse(&xml).unwrap_or_else(|e| panic!("{story:?}: {e}\n{xml}"));
         assert_schema(&doc);
-        insta::assert_snapshot!(format!("{story:?}"), xml);
+        if story == Story::StepFailed {
+            insta::assert_snapshot!("step_failed", xml);
+        }
+        let suite = suites(&doc)[0];
+        told.push_str(&format!("{story:?}: {} skipped\n", suite.attribute("skipped").unwrap()));
+        for case in test_cases(&suite) {
+            let bad = result(&case).filter(|result| !result.has_tag_name("skipped"));
+            let line = |bad: Node<'_, '_>| {
+                let (kind, name) = (bad.tag_name().name().to_string(), case.attribute("name").unwrap());
+                format!("  {kind}: {name}: {}\n", bad.attribute("message").unwrap())
+            };
+            told.extend(bad.map(line));
+        }
     }
+    insta::assert_snapshot!("what_failed", told);
 }
 
 #[test]

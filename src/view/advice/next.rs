@@ -1,18 +1,18 @@
 //! What to do next, by verdict: `next.txt` says it, here is what it needs to know.
 
 use super::restore::{restore, says_enough, too_slow};
-use super::{Followed, after, followed, helping, listed};
+use super::{FollowedStep, after, followed, helping, listed};
 use crate::output::one_line;
 use crate::record::{Announcement, CommandRecord, DrillStatus, FaultAfter, Outcome, Record, StepStatus, Verdict};
 use crate::view::answers::served_between;
-use crate::view::format::declared;
 use crate::view::restore::other_level;
 use crate::view::words::served_beside;
+use crate::view::{filters, template_lines};
 use askama::Template;
 
 #[derive(Template)]
 #[template(path = "advice/next.txt")]
-struct Next<'a> {
+struct NextText<'a> {
     record: &'a Record,
     plan: &'a Announcement,
     runbook: &'a str,
@@ -52,16 +52,16 @@ pub fn next(record: &Record) -> Vec<String> {
     };
     let passed = record.outcome() == Outcome::Passed;
     let (all, helping) = (followed(record), helping(record));
-    let by_hand = |(info, step): &&Followed<'_>| {
+    let by_hand = |(info, step): &&FollowedStep<'_>| {
         info.manual && info.phase == "mitigate" && step.status == Some(StepStatus::Skipped)
     };
-    let by_hand: Vec<Followed<'_>> = all.iter().filter(by_hand).copied().collect();
+    let by_hand: Vec<FollowedStep<'_>> = all.iter().filter(by_hand).copied().collect();
     let failed = all.iter().find(|(_, step)| step.status == Some(StepStatus::Failed));
     let failed = failed.and_then(|(info, step)| {
         Some((step.commands.iter().rfind(|command| !command.background)?, info.phase == "verify"))
     });
     let spoilers: Vec<String> = record.spoilers().map(|later| one_line(&later.reason)).collect();
-    let next = Next {
+    template_lines(&NextText {
         record,
         plan,
         runbook: plan.runbook_file.as_ref().map_or("the runbook", |file| file.path.as_str()),
@@ -84,17 +84,10 @@ pub fn next(record: &Record) -> Vec<String> {
         too_slow: too_slow(record, plan.rto_us().unwrap_or(0)),
         lost: lost(record),
         again: again(plan),
-    };
-    // Writing into a string does not fail.
-    let text = next.render().unwrap_or_default();
-    text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_string).collect()
+    })
 }
 
-impl Next<'_> {
-    fn declared(&self, us: &u64) -> String {
-        declared(*us)
-    }
-
+impl NextText<'_> {
     fn helping_or_runbook(&self) -> String {
         if self.helping == 0 { format!("`{}`", self.runbook) } else { self.steps.clone() }
     }

@@ -3,7 +3,7 @@
 use super::{followed, named};
 use crate::output::one_line;
 use crate::record::{Numbers, Record, RestoreLevel};
-use crate::view::Mark;
+use crate::view::StatusSymbol;
 use crate::view::format::{declared, seconds};
 use crate::view::restore::{Rung, backup, ladder, plan, rpo_met, rto_met};
 
@@ -12,7 +12,7 @@ pub fn restore(record: &Record) -> Vec<String> {
     let Some(plan) = plan(record) else { return Vec::new() };
     let mut all = Vec::new();
     let ladder = ladder(record);
-    if let Some(rung) = ladder.iter().find(|rung| rung.came == Mark::Bad) {
+    if let Some(rung) = ladder.iter().find(|rung| rung.came == StatusSymbol::Bad) {
         all.push(broken(record, rung));
     }
     if record.figures().to_recover_us.is_some() && rto_met(record) == Some(false) {

@@ -4,7 +4,7 @@ use super::*;
 use crate::record::testing::{Story, record_of};
 
 fn all(record: &Record) -> String {
-    let sign = |came: Option<Mark>| came.map_or(" ", Mark::sign);
+    let sign = |came: Option<StatusSymbol>| came.map_or(" ", StatusSymbol::sign);
     let rungs =
         ladder(record).into_iter().map(|rung| format!("{} {} {}\n", sign(Some(rung.came)), rung.level, rung.seen));
     let rows = rows(record).into_iter().map(|row| format!("{} {}: {}\n", sign(row.came), row.name, row.text));

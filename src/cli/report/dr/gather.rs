@@ -8,7 +8,7 @@ use crate::coverage::{self, Coverage, Drill};
 use crate::error::Error;
 use crate::notes::{self, FOLDER};
 use crate::record::{Outcome, Record, utc_now};
-use crate::report::{CoverageFacts, DrInput, DrillInput, ModeFacts, Notes, Quarter, Seen, ServiceFacts, dr_tells};
+use crate::report::{CoverageFacts, DrInput, DrNotes, DrillInput, ModeFacts, Quarter, SeenRun, ServiceFacts, dr_tells};
 use crate::services;
 use crate::source::{Diagnostics, render, tidy};
 use crate::spec::{Overrides, load, outline, project_scenarios};
@@ -39,7 +39,7 @@ pub fn gather(args: &DrArgs, quarter: Quarter, globals: &Globals) -> Result<DrIn
                 continue;
             }
         };
-        let Some(mut one) = Seen::of(&record) else { continue };
+        let Some(mut one) = SeenRun::of(&record) else { continue };
         if !one.ended && archive::is_under_way(dir) {
             problems.push(format!("left out, because it is still under way: {}", one.run));
             continue;
@@ -83,7 +83,7 @@ fn told(dir: &Path, record: Record, changed: Option<String>, problems: &mut Vec<
     DrillInput { record, events, changed }
 }
 
-fn read_notes(args: &DrArgs, globals: &Globals) -> Result<Notes, Error> {
+fn read_notes(args: &DrArgs, globals: &Globals) -> Result<DrNotes, Error> {
     let folder = args.notes.clone().unwrap_or_else(|| tidy(&globals.project.join(FOLDER)));
     if args.notes.is_some() && !folder.is_dir() {
         return Err(Error::usage(format!("there is no folder {}", folder.display()))

@@ -1,0 +1,15 @@
+//! How templates of reports write a value.
+// The macro puts braces around the body once more.
+#![allow(unused_braces)]
+
+use super::escape::html_prose;
+pub use crate::view::filters::*;
+use askama::filters::Safe;
+use askama::{Result, Values, filter_fn};
+use std::fmt::Display;
+
+/// A sentence in which code stands between backticks, as HTML.
+#[filter_fn]
+pub fn prose(text: impl Display, _: &dyn Values) -> Result<Safe<String>> {
+    Ok(Safe(html_prose(&text.to_string())))
+}
