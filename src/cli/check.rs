@@ -11,7 +11,7 @@ use crate::spec::{
     is_game_day, load, load_game_day, project_game_days, project_scenarios, root_of,
 };
 use crate::stack::StackError;
-use crate::stack::docker::{Endpoint, KnownPrograms, ResolveError, ResolvedModel, resolve};
+use crate::stack::compose::{Endpoint, KnownPrograms, ResolveError, ResolvedModel, resolve};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -161,7 +161,7 @@ async fn check_programs(plans: &[Plan], models: &[Option<ResolvedModel>], diags:
         for (plan, model) in plans.iter().zip(models) {
             let Some(model) = model else { continue };
             for place in places::check_programs(plan, model, &endpoint, &mut known, diags).await? {
-                unseen.insert(format!("{place} ({})", plan.stack.compose_file.display()));
+                unseen.insert(format!("{place} ({})", plan.stack.file.display()));
             }
         }
         Ok::<_, StackError>(())

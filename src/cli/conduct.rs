@@ -22,8 +22,8 @@ use crate::record::{Executed, Observer, Outcome, Record, RunDir, as_it_is_kept, 
 use crate::report::{self, Console, ConsoleOptions, EventsJson, Verbosity};
 use crate::source::Diagnostics;
 use crate::spec::{self, Plan};
-use crate::stack::docker::{
-    DockerOptions, DockerStack, Endpoint, ResolveError, ResolvedModel, RunIdentity, resolve_at,
+use crate::stack::compose::{
+    ComposeStack, Endpoint, ResolveError, ResolvedModel, RunIdentity, StackOptions, resolve_at,
 };
 use crate::stack::{Stack, StackError};
 use drill::{Begun, Carried, carry_out};
@@ -172,8 +172,8 @@ async fn one(
     })?;
     let dir = run_dir.path().to_path_buf();
     let identity = RunIdentity { id: run_dir.id().to_string(), dir: dir.clone(), keep: wishes.keep };
-    let options = DockerOptions::from_env(wishes.no_build);
-    let stack = DockerStack::new(model, &plan.stack, &identity, &options, endpoint).map_err(environment)?;
+    let options = StackOptions::from_env(wishes.no_build);
+    let stack = ComposeStack::new(model, &plan.stack, &identity, &options, endpoint).map_err(environment)?;
     let stack = stack.hiding(plan.secrets());
     let runbook = plan.runbook.as_ref().map_or("", |runbook| &runbook.source.text);
     let mut person = Terminal::new(wishes.ask, runbook);

@@ -8,7 +8,7 @@ use crate::output::{say_line, visible};
 use crate::record::write_atomic;
 use crate::spec::{Overrides, Plan};
 use crate::stack::Allowed;
-use crate::stack::docker::{Asked, Endpoint, resolve_at, rights};
+use crate::stack::compose::{Asked, Endpoint, resolve_at, rights};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -105,7 +105,7 @@ pub(super) async fn settle(plans: &mut [Plan], endpoint: &Endpoint) -> Result<Se
         let earlier = file.as_deref().map_or(Ok(Vec::new()), read).map_err(|error| Error::usage(error).hint(MEND))?;
         let new = Remembered {
             project: plan.stack.root.clone(),
-            stack: std::path::absolute(&plan.stack.compose_file).unwrap_or_else(|_| plan.stack.compose_file.clone()),
+            stack: std::path::absolute(&plan.stack.file).unwrap_or_else(|_| plan.stack.file.clone()),
             what: asked.asks.iter().map(|ask| format!("{}: {}", ask.what, ask.value)).collect(),
             services: asked.services.iter().map(|(name, service)| (name.clone(), digests(service))).collect(),
             digest: asked.digest.clone(),
@@ -214,7 +214,7 @@ fn remember(file: &Path, new: Remembered) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stack::docker::Ask;
+    use crate::stack::compose::Ask;
     use serde_json::json;
 
     fn of(asked: &Asked) -> Remembered {

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Exit};
 use crate::output::{print, print_json, visible};
-use crate::stack::docker::{Probe, State, probe};
+use crate::stack::compose::{Probe, State, probe};
 
 /// Says what is there, what is missing and how to fix it.
 #[derive(Debug, clap::Args)]

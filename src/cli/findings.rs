@@ -3,7 +3,7 @@
 
 use crate::source::{Diagnostics, Level};
 use crate::spec::{Plan, place_in_stack};
-use crate::stack::docker::{Finding, READ_BEFORE};
+use crate::stack::compose::{Finding, READ_BEFORE};
 use std::collections::BTreeSet;
 
 /// Notes what there is to say about the stack of a plan. A finding that stands already (another scenario has the same
@@ -41,8 +41,8 @@ pub fn consent(open: &BTreeSet<String>) -> Option<String> {
 }
 
 /// Notes that Compose does not accept the stack file, in Compose's own words. Returns what [`place`] does.
-pub fn invalid(plan: &Plan, error: &crate::stack::docker::ResolveError, diags: &mut Diagnostics) -> BTreeSet<String> {
-    if let crate::stack::docker::ResolveError::Refused { findings, .. } = error {
+pub fn invalid(plan: &Plan, error: &crate::stack::compose::ResolveError, diags: &mut Diagnostics) -> BTreeSet<String> {
+    if let crate::stack::compose::ResolveError::Refused { findings, .. } = error {
         return place(plan, findings, diags);
     }
     let message = format!("Docker Compose does not accept the stack: {error}");

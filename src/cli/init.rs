@@ -11,8 +11,8 @@ use crate::output::{print, say, visible};
 use crate::record::utc_now;
 use crate::source::{Diagnostics, list, render, tidy};
 use crate::spec::{self, check_services};
-use crate::stack::StackSpec;
-use crate::stack::docker::{ResolveError, ResolvedModel, resolve};
+use crate::stack::StackRequest;
+use crate::stack::compose::{ResolveError, ResolvedModel, resolve};
 use choice::{Choice, choose};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -169,8 +169,8 @@ fn below(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) {
 }
 
 async fn resolved(stack: &Path) -> Result<ResolvedModel, Error> {
-    let spec = StackSpec {
-        compose_file: stack.to_path_buf(),
+    let spec = StackRequest {
+        file: stack.to_path_buf(),
         profiles: Vec::new(),
         env_files: Vec::new(),
         isolate: false,

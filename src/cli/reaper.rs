@@ -7,7 +7,7 @@ use crate::error::{Error, Exit};
 use crate::evidence::is_sealed;
 use crate::output::say_line;
 use crate::record::RunDir;
-use crate::stack::docker::{Endpoint, kill_children, remove_run};
+use crate::stack::compose::{Endpoint, kill_children, remove_run};
 use std::io::Read;
 use std::path::PathBuf;
 

@@ -12,7 +12,7 @@ use crate::output::{print, say};
 use crate::runbook::{self, Runbook, RunbookPhase};
 use crate::source::{Diagnostics, did_you_mean, list, parse_duration, render};
 use crate::spec::{self, Respond};
-use crate::stack::docker::{Endpoint, RunningProject, projects, running_project};
+use crate::stack::compose::{Endpoint, RunningProject, projects, running_project};
 use select::Selection;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

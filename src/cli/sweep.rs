@@ -7,7 +7,7 @@ use crate::evidence::{is_sealed, seal};
 use crate::output::visible;
 use crate::record::RunDir;
 use crate::stack::StackError;
-use crate::stack::docker::{Endpoint, Fate, Foreign, SweepOptions, SweepReport, SweptRun, sweep_some};
+use crate::stack::compose::{Endpoint, Fate, Foreign, SweepOptions, SweepReport, SweptRun, sweep_some};
 use std::path::Path;
 use std::time::Duration;
 

@@ -5,7 +5,7 @@ use crate::engine::ledger::{self, Entry};
 use crate::faults::{FaultContext, Undo, Undone};
 use crate::record::{RunDir, open_plain};
 use crate::stack::Stack;
-use crate::stack::docker::{Endpoint, ReopenedRun};
+use crate::stack::compose::{Endpoint, ReopenedRun};
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::time::Duration;

@@ -17,7 +17,7 @@ use crate::record::{
 };
 use crate::slis::window::Answer;
 use crate::spec::{Expectation, LevelProbe, Probe, RestoreSpec};
-use crate::stack::Whole;
+use crate::stack::FullOutput;
 use look::Looked;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -183,7 +183,7 @@ impl<'a> Drill<'a> {
     }
 
     /// What a script wrote that must succeed before anything is broken.
-    async fn must_answer(&self, probe: &Probe, what: &str) -> Result<Whole, Stop> {
+    async fn must_answer(&self, probe: &Probe, what: &str) -> Result<FullOutput, Stop> {
         match self.look(probe).await? {
             Looked { answer: Ok(whole), .. } if whole.code == Some(0) => Ok(whole),
             Looked { answer: Ok(whole), .. } => Err(self.unsteady(probe, what, &ended(&whole))),

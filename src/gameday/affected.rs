@@ -74,7 +74,7 @@ pub fn inputs(plan: &Plan) -> Inputs {
     for file in plan.stack.env_files.iter().chain(&plan.respond.env_files) {
         inputs.file(file);
     }
-    compose_inputs(&plan.stack.compose_file, &mut inputs);
+    compose_inputs(&plan.stack.file, &mut inputs);
     inputs
 }
 

@@ -3,7 +3,7 @@
 
 mod capacity;
 mod channel;
-pub mod docker;
+pub mod compose;
 mod files;
 mod process;
 mod release;
@@ -11,9 +11,9 @@ mod tools;
 
 pub use capacity::{Admission, Available, Capacity, Demand, Limits, Use};
 pub use channel::Channel;
-pub use files::{Cut, Damage, FileAnswer, FileAsk, FileDeed, Harm, Spot};
+pub use files::{BytePosition, Cut, Damage, FileAnswer, FileAsk, FileDeed, Harm};
 pub use process::{Ending, Process};
-pub use release::{Marks, RELEASE_WITHIN, Release};
+pub use release::{Fingerprint, RELEASE_WITHIN, Release};
 pub use tools::{Call, CallInput, CallIo, CallOutput, CallPeer, NoTools, PIECE, REFUSED, Tools, WINDOW};
 
 use crate::record::{Redactor, Secrets, UsageSample};
@@ -60,9 +60,9 @@ pub enum Place {
 
 /// What is asked for of a stack, known when the plan is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StackSpec {
+pub struct StackRequest {
     /// The user's Compose file.
-    pub compose_file: PathBuf,
+    pub file: PathBuf,
     /// Compose profiles to enable.
     pub profiles: Vec<String>,
     /// Additional env files for interpolation, as `docker compose --env-file`.
@@ -169,12 +169,12 @@ pub struct Executed {
     pub output: String,
 }
 
-/// The most that [`Stack::exec_whole`] takes from a command, in bytes.
+/// The most that [`Stack::exec_full`] takes from a command, in bytes.
 pub const MOST_OUTPUT: usize = 16 * 1024 * 1024;
 
 /// What a command in a container came to whose output is wanted whole, both streams apart: a warning is no content.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Whole {
+pub struct FullOutput {
     /// Name of the container.
     pub container: String,
     /// Exit code; `None` when it had not ended in time.
@@ -263,7 +263,7 @@ pub trait Stack: Send + Sync + 'static {
     }
     /// The same, with everything that it writes to standard output, up to [`MOST_OUTPUT`]: more is an error. That it does not
     /// end in time is an answer here: nobody can tell a database that hangs from one that is gone.
-    async fn exec_whole(&self, service: &str, _command: &[String], _within: Duration) -> Result<Whole, StackError> {
+    async fn exec_full(&self, service: &str, _command: &[String], _within: Duration) -> Result<FullOutput, StackError> {
         unsupported(format!("running a command in `{service}`"))
     }
     /// A small file from the first container of a service, running or not.
@@ -277,11 +277,11 @@ pub trait Stack: Send + Sync + 'static {
     }
     /// What a release would set in the containers of a service that they do not have now. What it needs (an image) is
     /// there afterwards; no container is touched.
-    async fn preview(&self, service: &str, _release: &Release) -> Result<Marks, StackError> {
+    async fn preview(&self, service: &str, _release: &Release) -> Result<Fingerprint, StackError> {
         unsupported(format!("releasing `{service}`"))
     }
     /// The settings of every container of a service, running or not.
-    async fn marks(&self, service: &str) -> Result<Vec<(ContainerState, Marks)>, StackError> {
+    async fn fingerprints(&self, service: &str) -> Result<Vec<(ContainerState, Fingerprint)>, StackError> {
         unsupported(format!("releasing `{service}`"))
     }
     /// Recreates a service as the release has it, or as it was planned; as many containers as it has now, running or
@@ -289,7 +289,7 @@ pub trait Stack: Send + Sync + 'static {
     async fn deploy(&self, service: &str, _release: Option<&Release>) -> Result<(), StackError> {
         unsupported(format!("releasing `{service}`"))
     }
-    /// Starts a process of [`StackSpec::processes`], named by its name; from then on its containers are those of a service
+    /// Starts a process of [`StackRequest::processes`], named by its name; from then on its containers are those of a service
     /// of that name, for steps as well.
     async fn start_process(&self, name: &str) -> Result<(), StackError> {
         unsupported(format!("starting `{name}`"))

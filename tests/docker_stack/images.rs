@@ -1,7 +1,7 @@
 //! Images: what is pulled, what is built by whom, and which ones a drill, a sweep and nobody may remove.
 
 use super::rig::{Project, docker, rand, refused_up, with_stack};
-use firedrill::stack::docker::{Endpoint, RunIdentity, SweepOptions, remove_run, sweep};
+use firedrill::stack::compose::{Endpoint, RunIdentity, SweepOptions, remove_run, sweep};
 use firedrill::stack::{Release, Stack, StackError};
 use std::path::Path;
 use std::process::Command;

@@ -3,7 +3,7 @@
 use super::rig::{Project, docker, left, only, rand};
 use firedrill::engine::ledger::Ledger;
 use firedrill::faults::Undo;
-use firedrill::stack::docker::{Endpoint, Fate, RunIdentity, SweepOptions, kill_children, remove_run, sweep};
+use firedrill::stack::compose::{Endpoint, Fate, RunIdentity, SweepOptions, kill_children, remove_run, sweep};
 use firedrill::stack::{AgentRole, ContainerOp, Stack};
 use std::path::Path;
 use std::process::Command;
@@ -68,7 +68,7 @@ fn commands_of_a_dead_runner_are_found_by_their_run() {
 async fn a_runner_to_be_killed() {
     let Some(dir) = std::env::var_os("FIREDRILL_TEST_DIR") else { return };
     let mut project = Project::new("killed", "");
-    project.spec.compose_file = Path::new(&dir).join("compose.yaml");
+    project.spec.file = Path::new(&dir).join("compose.yaml");
     project.spec.root = Path::new(&dir).to_path_buf();
     let id = std::env::var("FIREDRILL_TEST_RUN").unwrap();
     project.run = RunIdentity { dir: Path::new(&dir).join(&id), id, keep: false };

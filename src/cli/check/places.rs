@@ -6,7 +6,7 @@ use crate::programs;
 use crate::runbook::look::{Shell, calls_in, commands};
 use crate::source::{Diagnostics, Source, Span, list};
 use crate::spec::Plan;
-use crate::stack::docker::{Endpoint, KnownPrograms, Programs, ResolvedModel};
+use crate::stack::compose::{Endpoint, KnownPrograms, Programs, ResolvedModel};
 use crate::stack::{Place, StackError};
 use regex::Regex;
 use std::collections::{BTreeMap, BTreeSet, HashSet};

@@ -9,7 +9,7 @@ use crate::error::{Error, Exit};
 use crate::record::{EventSink, Observer, RecordObserver, Redactor, RunDir, Secret, utc_now, utc_text};
 use crate::report;
 use crate::stack::Stack;
-use crate::stack::docker::{AttachedStack, DockerOptions, Endpoint, RunIdentity, RunningProject};
+use crate::stack::compose::{AttachedStack, Endpoint, RunIdentity, RunningProject, StackOptions};
 
 /// What a runbook is followed on.
 pub struct Beside {
@@ -41,7 +41,7 @@ pub async fn follow(alone: Alone<'_>, beside: Beside, person: &mut Terminal, wis
         None => "a toolbox alone".to_string(),
     };
     let identity = RunIdentity { id: run_dir.id().to_string(), dir: run_dir.path().to_path_buf(), keep: false };
-    let options = DockerOptions::from_env(wishes.no_build);
+    let options = StackOptions::from_env(wishes.no_build);
     let stack = AttachedStack::new(project, toolbox, &identity, &options, &endpoint).map_err(environment)?;
     let record = RecordObserver::new();
     let observers: Vec<Box<dyn Observer>> = vec![Box::new(record.clone()), display(wishes, person)];

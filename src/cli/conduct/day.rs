@@ -19,7 +19,7 @@ use crate::record::{Day, DayEvent, DayObserver, DaySink, DrillStatus, RunDir, St
 use crate::report::{self, DayConsole, DayConsoleOptions, Drills, EventsJson, Verbosity};
 use crate::spec::GameDay;
 use crate::stack::Limits;
-use crate::stack::docker::{DockerOptions, Endpoint, available, capacity};
+use crate::stack::compose::{Endpoint, StackOptions, available, capacity};
 use run::Runner;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -109,7 +109,7 @@ pub async fn day(file: &GameDay, wishes: &DayWishes) -> Result<Exit, Error> {
     for line in crate::cli::sweep::quick_sweep(&endpoint).await {
         sink.emit(DayEvent::DayNote { text: format!("sweep: {line}") });
     }
-    let options = DockerOptions::from_env(wishes.no_build);
+    let options = StackOptions::from_env(wishes.no_build);
     let ready = images::make(ready, &endpoint, &options, &dir, &stop.cancel, &sink).await;
     let rules = Rules {
         retry: settings.retry,

@@ -10,14 +10,14 @@ use crate::evidence::Sealed;
 use crate::record::{EventSink, Observer, Occasion, Record, RecordObserver, Redactor, RunDir, utc_now, utc_text};
 use crate::source::Source;
 use crate::spec::Plan;
-use crate::stack::docker::DockerStack;
+use crate::stack::compose::ComposeStack;
 
 /// A drill that is about to begin.
 pub struct Begun<'a> {
     /// What is to be done.
     pub plan: &'a Plan,
     /// Its stack, of which nothing is started yet.
-    pub stack: &'a DockerStack,
+    pub stack: &'a ComposeStack,
     /// Its directory, with the lock.
     pub run_dir: RunDir,
     /// What the command line decides.

@@ -1,7 +1,7 @@
 //! What a resolved Compose file tells about its services: which one answers HTTP, on which port and path, and which one
 //! is a data store of which kind.
 
-use crate::stack::docker::ResolvedModel;
+use crate::stack::compose::ResolvedModel;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::PathBuf;

@@ -11,7 +11,7 @@ use crate::output::{print, print_json, say};
 use crate::runbook::{self, Command, Input, Runbook, Step};
 use crate::source::{Diagnostics, Source, render, tidy};
 use crate::spec::{self, Plan};
-use crate::stack::docker::{Published, resolve};
+use crate::stack::compose::{Published, resolve};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

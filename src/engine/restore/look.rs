@@ -8,7 +8,7 @@ use crate::faults::{CANNOT_RUN, script};
 use crate::programs;
 use crate::record::DrillTime;
 use crate::spec::Probe;
-use crate::stack::Whole;
+use crate::stack::FullOutput;
 use std::time::Duration;
 
 /// How long Docker may take for its own part in a look.
@@ -23,7 +23,7 @@ pub(in crate::engine) struct Looked {
     /// When the question was put.
     pub(in crate::engine) asked: DrillTime,
     /// What the script did, or why it could not run.
-    pub(in crate::engine) answer: Result<Whole, String>,
+    pub(in crate::engine) answer: Result<FullOutput, String>,
 }
 
 /// The longest time that a look can take.
@@ -42,10 +42,10 @@ impl Drill<'_> {
                 return Ok(Looked { asked, answer: Err(why) });
             }
             let command = script(&probe.run);
-            let run = self.stack.exec_whole(&probe.service, &command, probe.within);
+            let run = self.stack.exec_full(&probe.service, &command, probe.within);
             tries += 1;
             match tokio::time::timeout(probe.within + ENGINE_WITHIN, run).await {
-                Ok(Ok(Whole { code: None, .. })) => {
+                Ok(Ok(FullOutput { code: None, .. })) => {
                     let why = format!("it had not ended after {}", seconds(probe.within));
                     return Ok(Looked { asked, answer: Err(why) });
                 }
@@ -76,7 +76,7 @@ impl Drill<'_> {
 }
 
 /// What a script did; not what a program of it was refused, though the exit code is 0: that says nothing about what was asked.
-fn told(script: &str, whole: Whole) -> Result<Whole, String> {
+fn told(script: &str, whole: FullOutput) -> Result<FullOutput, String> {
     if whole.code != Some(0) {
         return Ok(whole);
     }

@@ -4,7 +4,7 @@ use super::look::Looked;
 use crate::record::{Numbers, looks_secret};
 use crate::services::show;
 use crate::spec::Expectation;
-use crate::stack::Whole;
+use crate::stack::FullOutput;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -154,8 +154,8 @@ fn difference(written: &[u8], expected: &[u8]) -> String {
 
 /// `exit code 1 in shop-db-1: the line that says why`, on standard error where there is any: the last one that speaks of an
 /// error, or else the last one with words. What `psql` writes last is a caret below the place in the statement.
-pub(super) fn ended(whole: &Whole) -> String {
-    let Whole { container, code, stdout, stderr } = whole;
+pub(super) fn ended(whole: &FullOutput) -> String {
+    let FullOutput { container, code, stdout, stderr } = whole;
     let stdout = String::from_utf8_lossy(stdout);
     let last = |text: &str| {
         let lines = || text.lines().map(str::trim).filter(|line| line.contains(char::is_alphanumeric));
@@ -232,7 +232,8 @@ mod tests {
     }
 
     fn wrote(code: i64, stdout: &str, stderr: &str) -> Looked {
-        let whole = Whole { container: "db-1".into(), code: Some(code), stdout: stdout.into(), stderr: stderr.into() };
+        let whole =
+            FullOutput { container: "db-1".into(), code: Some(code), stdout: stdout.into(), stderr: stderr.into() };
         Looked { asked: DrillTime(0), answer: Ok(whole) }
     }
 
@@ -380,7 +381,7 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_that_is_written_can_break_it(text in any::<Vec<u8>>()) {
-            let looked = Looked { asked: DrillTime(0), answer: Ok(Whole { stdout: text.clone(), ..Whole::default() }) };
+            let looked = Looked { asked: DrillTime(0), answer: Ok(FullOutput { stdout: text.clone(), ..FullOutput::default() }) };
             judged(&check(None), Some(&text), &looked);
             facts(&text);
             let _ = numbers(&text);

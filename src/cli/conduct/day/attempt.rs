@@ -6,7 +6,7 @@ use super::plan::Ready;
 use crate::engine::{Crowd, Nobody, Options, Shutdown};
 use crate::error::Error;
 use crate::record::{Event, MachineSample, Observer, Occasion, Phase, RunDir, Stamped};
-use crate::stack::docker::{DockerOptions, DockerStack, Endpoint, RunIdentity};
+use crate::stack::compose::{ComposeStack, Endpoint, RunIdentity, StackOptions};
 use tokio::sync::mpsc::UnboundedSender;
 
 /// What a drill tells the schedule while it runs.
@@ -51,7 +51,7 @@ pub struct Attempt {
     /// The engine.
     pub endpoint: Endpoint,
     /// How Docker is used.
-    pub options: DockerOptions,
+    pub options: StackOptions,
     /// Who sees its events.
     pub observers: Vec<Box<dyn Observer>>,
     /// The drills of the game day that run at the same time.
@@ -69,7 +69,7 @@ impl Attempt {
         let Ready { planned, plan, seed, model, no_images, .. } = self.ready;
         let identity =
             RunIdentity { id: self.run_dir.id().to_string(), dir: self.run_dir.path().to_path_buf(), keep: false };
-        let stack = DockerStack::new(model, &plan.stack, &identity, &self.options, &self.endpoint);
+        let stack = ComposeStack::new(model, &plan.stack, &identity, &self.options, &self.endpoint);
         let mut stack = stack.map_err(environment)?.hiding(plan.secrets());
         if let Some(error) = no_images {
             stack = stack.without_images(error);

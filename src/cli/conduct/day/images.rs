@@ -3,7 +3,7 @@
 use super::plan::Ready;
 use crate::record::{DayEvent, DaySink, RunDir};
 use crate::stack::StackError;
-use crate::stack::docker::{DockerOptions, DockerStack, Endpoint, RunIdentity};
+use crate::stack::compose::{ComposeStack, Endpoint, RunIdentity, StackOptions};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 pub async fn make(
     mut ready: Vec<Ready>,
     endpoint: &Endpoint,
-    options: &DockerOptions,
+    options: &StackOptions,
     dir: &RunDir,
     cancel: &CancellationToken,
     sink: &DaySink,
@@ -28,7 +28,7 @@ pub async fn make(
             drill.no_images = failed.clone();
             continue;
         }
-        let stack = DockerStack::new(drill.model.clone(), &drill.plan.stack, &identity, options, endpoint);
+        let stack = ComposeStack::new(drill.model.clone(), &drill.plan.stack, &identity, options, endpoint);
         let failed = match stack {
             Ok(stack) => stack.hiding(drill.plan.secrets()).prepare(cancel).await.err(),
             Err(error) => Some(error),

@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::gameday::{self, Entry};
 use crate::record::PlannedDrill;
 use crate::spec::Plan;
-use crate::stack::docker::{Endpoint, ResolvedModel};
+use crate::stack::compose::{Endpoint, ResolvedModel};
 use crate::stack::{Demand, StackError};
 use std::collections::BTreeMap;
 use std::time::Duration;

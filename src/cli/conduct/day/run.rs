@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::gameday::{Came, Next, Schedule, Start, Waiting};
 use crate::record::{DayEvent, DaySink, MachineSample, Observer, Occasion, Outcome, Record, RunDir, Verdict};
 use crate::report::DayConsole;
-use crate::stack::docker::{DockerOptions, Endpoint, available};
+use crate::stack::compose::{Endpoint, StackOptions, available};
 use crate::stack::{Admission, Available, Demand, Limits};
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -32,7 +32,7 @@ pub struct Runner {
     /// The engine.
     pub endpoint: Endpoint,
     /// How Docker is used.
-    pub options: DockerOptions,
+    pub options: StackOptions,
     /// How much room there is.
     pub limits: Limits,
     /// What was free before the first drill.
