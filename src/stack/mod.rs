@@ -5,6 +5,7 @@ mod capacity;
 mod channel;
 pub mod compose;
 mod files;
+mod platform;
 mod process;
 mod release;
 mod tools;
@@ -12,17 +13,28 @@ mod tools;
 pub use capacity::{Admission, Available, Capacity, Demand, Limits, Use};
 pub use channel::Channel;
 pub use files::{BytePosition, Cut, Damage, FileAnswer, FileAsk, FileDeed, Harm};
+pub use platform::{
+    Ask, Asked, AttachError, Fate, Finding, Foreign, Platform, Probe, ProbeState, Published, ResolveError,
+    ResolvedStack, Right, RunIdentity, RunningStack, ServiceFacts, StackOptions, SweepOptions, SweepReport, SweptRun,
+};
 pub use process::{Ending, Process};
 pub use release::{Fingerprint, RELEASE_WITHIN, Release};
 pub use tools::{Call, CallInput, CallIo, CallOutput, CallPeer, NoTools, PIECE, REFUSED, Tools, WINDOW};
 
-use crate::record::{Redactor, Secrets, UsageSample};
+use crate::error::Error;
+use crate::output::quoted;
+use crate::record::{Redactor, Secret, Secrets, UsageSample};
 use async_trait::async_trait;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+
+/// The kind of stack that there is.
+pub fn platform() -> Arc<dyn Platform> {
+    Arc::new(compose::ComposePlatform::default())
+}
 
 /// An agent of the drill.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -37,7 +49,7 @@ pub enum AgentRole {
 }
 
 impl AgentRole {
-    /// A name for messages, and the Compose service that runs it: `fd-agent`, `fd-payments`.
+    /// A name for messages, and that of the service that runs it: `fd-agent`, `fd-payments`.
     pub fn name(&self) -> String {
         match self {
             AgentRole::Drill => "fd-agent".into(),
@@ -61,11 +73,11 @@ pub enum Place {
 /// What is asked for of a stack, known when the plan is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StackRequest {
-    /// The user's Compose file.
+    /// The specification of the stack: a Compose file.
     pub file: PathBuf,
-    /// Compose profiles to enable.
+    /// Its profiles to enable.
     pub profiles: Vec<String>,
-    /// Additional env files for interpolation, as `docker compose --env-file`.
+    /// Files of variables that it is filled in with.
     pub env_files: Vec<PathBuf>,
     /// Makes every network internal, so that nothing outside can be reached.
     pub isolate: bool,
@@ -221,6 +233,22 @@ pub enum StackError {
     Cancelled,
 }
 
+/// For commands that work with the engine and run no drill: exit 3, with what to do about it.
+impl From<StackError> for Error {
+    fn from(error: StackError) -> Self {
+        let message = match &error {
+            StackError::Build { tail, .. } | StackError::Unhealthy { tail, .. } if !tail.is_empty() => {
+                format!("{error}\n  {}", quoted(tail))
+            }
+            _ => error.to_string(),
+        };
+        match error {
+            StackError::Environment { hint: Some(hint), .. } => Error::harness(message).hint(hint),
+            _ => Error::harness(message),
+        }
+    }
+}
+
 /// What a stack answers that cannot do this.
 fn unsupported<T>(operation: String) -> Result<T, StackError> {
     let cause = "this stack cannot do that".to_string();
@@ -308,6 +336,10 @@ pub trait Stack: Send + Sync + 'static {
     }
     /// Names of the team's services.
     fn services(&self) -> Vec<String> {
+        Vec::new()
+    }
+    /// Values of it that must never be written anywhere.
+    fn secrets(&self) -> Vec<Secret> {
         Vec::new()
     }
     /// How a person looks into a stack that is left up, and removes it: command lines, one each.

@@ -1,9 +1,8 @@
 //! Files on the volumes of a service, damaged and seen on a real engine: while its container runs and while it is stopped.
 
 use super::rig::{Project, docker, with_stack};
-use firedrill::stack::compose::ReopenedRun;
 use firedrill::stack::{
-    BytePosition, ContainerOp, Cut, Damage, FileAnswer, FileAsk, FileDeed, Harm, Stack, StackError,
+    BytePosition, ContainerOp, Cut, Damage, FileAnswer, FileAsk, FileDeed, Harm, Stack, StackError, platform,
 };
 
 /// A service without a shell's worth of anything that Firedrill could use, and one that does not run any more.
@@ -69,8 +68,7 @@ async fn files_on_volumes_are_damaged_whether_their_service_runs_or_not() {
         // Another process repairs it from what the ledger has, as it does after a kill.
         let repair = FileAsk { path: tar.into(), what: FileDeed::Repair(flip.clone()) };
         for _ in 0..2 {
-            let repaired =
-                ReopenedRun::new(stack.endpoint().clone(), run.clone()).files("backup", &repair).await.unwrap();
+            let repaired = platform().reopen(&run).await.unwrap().files("backup", &repair).await.unwrap();
             assert!(matches!(repaired, FileAnswer::Done(_)), "{repaired:?}");
         }
         assert_eq!(stack.read_file("backup", tar).await.unwrap(), b"Grace Hopper\nAda Lovelace\n");

@@ -1,7 +1,7 @@
 //! A Compose project of a test's own, started for a run of its own and taken down whatever happens.
 
-use firedrill::stack::compose::{ComposeStack, Endpoint, RunIdentity, StackOptions, resolve_at};
-use firedrill::stack::{Stack, StackError, StackRequest, StackUp};
+use firedrill::stack::compose::{ComposePlatform, ComposeStack};
+use firedrill::stack::{ResolvedStack, RunIdentity, Stack, StackError, StackOptions, StackRequest, StackUp};
 use std::collections::BTreeMap;
 use std::os::unix::fs::DirBuilderExt;
 use std::process::Command;
@@ -47,11 +47,19 @@ impl Project {
         std::fs::write(path, text).unwrap();
     }
 
+    fn options() -> StackOptions {
+        StackOptions { executable: Some(env!("CARGO_BIN_EXE_firedrill").into()), ..StackOptions::default() }
+    }
+
+    /// Makes its images, and starts nothing.
+    pub async fn prepare(&self) {
+        let model = ComposePlatform::default().model(&self.spec).await.unwrap();
+        model.prepare(&self.run, &Self::options(), &CancellationToken::new()).await.unwrap();
+    }
+
     pub async fn stack(&self) -> ComposeStack {
-        let options = StackOptions { executable: Some(env!("CARGO_BIN_EXE_firedrill").into()), ..Default::default() };
-        let endpoint = Endpoint::resolve().await.unwrap();
-        let model = resolve_at(&self.spec, &endpoint).await.unwrap();
-        ComposeStack::new(model, &self.spec, &self.run, &options, &endpoint).unwrap()
+        let model = ComposePlatform::default().model(&self.spec).await.unwrap();
+        model.of_drill(&self.run, &Self::options()).await.unwrap()
     }
 }
 

@@ -18,8 +18,7 @@ use crate::gameday::{self, Circumstances, Prepared, Rules, Schedule, in_words};
 use crate::record::{Day, DayEvent, DayObserver, DaySink, DrillStatus, RunDir, Stopped, utc_now, utc_text};
 use crate::report::{self, DayConsole, DayConsoleOptions, Drills, EventsJson, Verbosity};
 use crate::spec::GameDay;
-use crate::stack::Limits;
-use crate::stack::compose::{Endpoint, StackOptions, available, capacity};
+use crate::stack::{Limits, StackOptions, platform};
 use run::Runner;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -52,7 +51,8 @@ pub struct DayWishes {
 
 /// Runs a game day, or says what it would do.
 pub async fn day(file: &GameDay, wishes: &DayWishes) -> Result<Exit, Error> {
-    let endpoint = Endpoint::resolve().await.map_err(environment)?;
+    let platform = platform();
+    platform.connect().await.map_err(environment)?;
     let now = Circumstances {
         id: String::new(),
         started_utc: utc_text(utc_now()),
@@ -65,9 +65,9 @@ pub async fn day(file: &GameDay, wishes: &DayWishes) -> Result<Exit, Error> {
         run_of_ci: gameday::run_of_ci(|name| std::env::var(name).ok()),
     };
     let Prepared { day: mut plan, drills, settings } = gameday::prepare(file, &wishes.plan, &now);
-    let ready = plan::ready(drills, &endpoint, wishes).await?;
-    let now_free = available(&endpoint, None).await.map_err(environment)?;
-    let engine = capacity(&endpoint).await.map_err(environment)?;
+    let ready = plan::ready(drills, &*platform, wishes).await?;
+    let now_free = platform.available(None).await.map_err(environment)?;
+    let engine = platform.capacity().await.map_err(environment)?;
     let limits = Limits::new(&engine, &now_free, settings.parallel);
     plan.limits = limits.words(&ready.iter().map(|ready| ready.demand).collect::<Vec<_>>());
     if wishes.dry_run {
@@ -106,11 +106,11 @@ pub async fn day(file: &GameDay, wishes: &DayWishes) -> Result<Exit, Error> {
     let stop = signals.child();
     sink.emit(DayEvent::DayAnnounced(Box::new(plan)));
     let watch = tokio::spawn(watch(settings.budget, signals.clone(), stop.clone(), sink.clone()));
-    for line in crate::cli::sweep::quick_sweep(&endpoint).await {
+    for line in crate::cli::sweep::quick_sweep(&*platform).await {
         sink.emit(DayEvent::DayNote { text: format!("sweep: {line}") });
     }
     let options = StackOptions::from_env(wishes.no_build);
-    let ready = images::make(ready, &endpoint, &options, &dir, &stop.cancel, &sink).await;
+    let ready = images::make(ready, &options, &dir, &stop.cancel, &sink).await;
     let rules = Rules {
         retry: settings.retry,
         fail_fast: settings.fail_fast,
@@ -122,7 +122,7 @@ pub async fn day(file: &GameDay, wishes: &DayWishes) -> Result<Exit, Error> {
     let runner = Runner {
         sink: sink.clone(),
         console: console.clone(),
-        endpoint,
+        platform,
         options,
         limits,
         free: now_free,

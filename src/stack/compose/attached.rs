@@ -9,12 +9,13 @@ use super::endpoint::Endpoint;
 use super::errors::{api, environment};
 use super::ours::Owner;
 use super::project::RunningProject;
-use super::published::Published;
-use super::stack::{RunIdentity, StackOptions};
 use super::transform::TOOLBOX_PIDS;
 use super::{containers, exec, images, labels, logs, remove, steps};
-use crate::record::{Redactor, Secrets};
-use crate::stack::{Channel, ContainerState, NoTools, Place, Stack, StackDown, StackError, StackUp, Tools};
+use crate::record::{Redactor, Secret, Secrets};
+use crate::stack::{
+    Channel, ContainerState, NoTools, Place, Published, RunIdentity, Stack, StackDown, StackError, StackOptions,
+    StackUp, Tools,
+};
 use async_trait::async_trait;
 use bollard::models::{ContainerCreateBody, EndpointSettings, HostConfig, NetworkConnectRequest, NetworkingConfig};
 use bollard::query_parameters::{CreateContainerOptionsBuilder, StartContainerOptions};
@@ -64,11 +65,6 @@ impl AttachedStack {
             toolbox: OnceLock::new(),
             carried: Mutex::default(),
         })
-    }
-
-    /// Values that must never be written anywhere.
-    pub fn secrets(&self) -> Vec<String> {
-        self.project.iter().flat_map(|project| project.secrets.clone()).collect()
     }
 
     async fn start(&self, cancel: &CancellationToken) -> Result<StackUp, StackError> {
@@ -216,6 +212,10 @@ impl Stack for AttachedStack {
     fn environment(&self, service: &str) -> BTreeMap<String, String> {
         let project = self.project.as_ref();
         project.and_then(|project| project.environments.get(service).cloned()).unwrap_or_default()
+    }
+
+    fn secrets(&self) -> Vec<Secret> {
+        self.project.iter().flat_map(|project| project.secrets.iter().cloned().map(Secret::from)).collect()
     }
 
     fn services(&self) -> Vec<String> {

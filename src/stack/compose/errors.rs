@@ -1,6 +1,5 @@
 //! Short ways to say what failed, why, and what to do about it.
 
-use crate::error::Error;
 use crate::output::quoted;
 use crate::stack::StackError;
 use std::fmt::Display;
@@ -28,20 +27,4 @@ pub(super) fn api(operation: impl Into<String>) -> impl FnOnce(bollard::errors::
 /// Whether the engine answered with this status.
 pub(super) fn is_status(error: &bollard::errors::Error, status: u16) -> bool {
     matches!(error, bollard::errors::Error::DockerResponseServerError { status_code, .. } if *status_code == status)
-}
-
-/// For commands that work with the engine and run no drill: exit 3, with what to do about it.
-impl From<StackError> for Error {
-    fn from(error: StackError) -> Self {
-        let message = match &error {
-            StackError::Build { tail, .. } | StackError::Unhealthy { tail, .. } if !tail.is_empty() => {
-                format!("{error}\n  {}", quoted(tail))
-            }
-            _ => error.to_string(),
-        };
-        match error {
-            StackError::Environment { hint: Some(hint), .. } => Error::harness(message).hint(hint),
-            _ => Error::harness(message),
-        }
-    }
 }

@@ -3,28 +3,11 @@
 
 use super::model::{ResolvedModel, has_own_networks};
 use super::outside;
-use super::rights::{self, Asked};
+use super::rights;
 use super::secrets;
 use crate::record::SHORTEST_DECLARED;
-use crate::stack::StackRequest;
+use crate::stack::{Asked, Finding, StackRequest};
 use serde_json::Value;
-
-/// One thing about the stack that its author should know.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    /// The service, unless it is about the file as a whole.
-    pub service: Option<String>,
-    /// The key in the Compose file: `volumes`, `network_mode`, `environment.STRIPE_URL`.
-    pub key: String,
-    /// What there is, in one line.
-    pub message: String,
-    /// What to do about it.
-    pub help: Option<String>,
-    /// Whether the stack cannot be drilled like this.
-    pub error: bool,
-    /// What `--allow-host` calls it, if the person who runs the drill could allow it.
-    pub right: Option<String>,
-}
 
 impl Finding {
     pub(super) fn warning(service: Option<&str>, key: impl Into<String>, message: impl Into<String>) -> Finding {

@@ -1,4 +1,4 @@
-//! The Docker stack: a Compose project of its own for each drill.
+//! Docker Compose as a kind of stack: a project of its own for each drill.
 
 mod attached;
 mod builds;
@@ -24,6 +24,7 @@ mod logs;
 mod model;
 mod ours;
 mod outside;
+mod platform;
 mod ports;
 mod probe;
 mod processes;
@@ -44,18 +45,6 @@ mod transform;
 mod up;
 mod usage;
 
-pub use attached::AttachedStack;
-pub use capacity::{available, capacity};
-pub use endpoint::{Endpoint, kill_children};
-pub use findings::Finding;
-pub use model::{ResolveError, ResolvedModel};
-pub use probe::{Probe, State, probe};
-pub use programs::{KnownPrograms, Programs};
-pub use project::{RunningProject, projects, running_project};
-pub use published::Published;
-pub use reads::RIGHTS as READ_BEFORE;
-pub use remove::{Foreign, remove_run};
-pub use reopened::ReopenedRun;
-pub use rights::{Ask, Asked, rights};
-pub use stack::{ComposeStack, RunIdentity, StackOptions, resolve, resolve_at};
-pub use sweep::{Fate, SweepOptions, SweepReport, SweptRun, sweep, sweep_some};
+pub use endpoint::Endpoint;
+pub use platform::{ComposePlatform, ResolvedCompose};
+pub use stack::ComposeStack;

@@ -4,10 +4,10 @@
 use super::command::told;
 use super::endpoint::Endpoint;
 use super::errors::{environment, hinted};
-use super::findings::{Finding, place_asks};
+use super::findings::place_asks;
 use super::reads;
 use crate::record::PrivateDir;
-use crate::stack::{StackError, StackRequest};
+use crate::stack::{ResolveError, StackError, StackRequest};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -25,30 +25,6 @@ pub struct ResolvedModel {
     pub remarks: Vec<String>,
     /// The variables of the environment, and of the files that stand for it, that secrets and configs are made of.
     pub given: BTreeMap<String, String>,
-}
-
-/// Why there is no model.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum ResolveError {
-    /// Docker or Compose is missing.
-    #[error(transparent)]
-    Environment(#[from] StackError),
-    /// Compose does not accept the file; the text is its own.
-    #[error("{}: {message}", file.display())]
-    Invalid {
-        /// The Compose file.
-        file: PathBuf,
-        /// What Compose says.
-        message: String,
-    },
-    /// The file reads what is not the project's, and nobody has allowed it.
-    #[error("{}: it reads files that are not the project's", file.display())]
-    Refused {
-        /// The Compose file.
-        file: PathBuf,
-        /// What it reads.
-        findings: Vec<Finding>,
-    },
 }
 
 /// Lets `docker compose config` resolve the stack's file. Needs the docker command, but no engine.

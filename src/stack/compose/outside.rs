@@ -1,7 +1,7 @@
 //! Settings of a stack that point outside: a drill with real keys in its `.env` would charge and page real people.
 
-use super::findings::Finding;
 use super::model::{ResolvedModel, scalar, unescape};
+use crate::stack::Finding;
 use serde_json::Value;
 use std::collections::BTreeSet;
 

@@ -4,32 +4,11 @@ use super::command::ComposeCommand;
 use super::endpoint::Endpoint;
 use crate::process;
 use crate::record::Redactor;
-use crate::stack::StackError;
+use crate::stack::{Probe, ProbeState, StackError};
+use std::time::Duration;
 
-/// How something stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    /// There.
-    Ok,
-    /// Drills run without it, but something is less than it could be.
-    Warn,
-    /// No drill can run.
-    Missing,
-}
-
-/// One thing that was looked at.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Probe {
-    /// What.
-    pub what: &'static str,
-    /// How it stands.
-    pub state: State,
-    /// What was seen.
-    pub seen: String,
-    /// How to fix it.
-    pub fix: Option<String>,
-}
-
+/// How long the engine may take to say its version: it is part of the evidence, and a drill does not wait for it.
+const VERSION_WITHIN: Duration = Duration::from_secs(5);
 /// Oldest Compose with everything that is used: `--env-file` in a row, `dockerfile_inline`, `restart` in `depends_on`.
 const COMPOSE: (u32, u32) = (2, 20);
 /// Oldest API that is spoken.
@@ -41,10 +20,10 @@ const FEW_NETWORKS: u32 = 5;
 const BASE_IMAGE: &str = "debian:bookworm-slim";
 
 fn ok(what: &'static str, seen: impl Into<String>) -> Probe {
-    Probe { what, state: State::Ok, seen: seen.into(), fix: None }
+    Probe { what, state: ProbeState::Ok, seen: seen.into(), fix: None }
 }
 
-fn bad(what: &'static str, state: State, seen: impl Into<String>, fix: impl Into<String>) -> Probe {
+fn bad(what: &'static str, state: ProbeState, seen: impl Into<String>, fix: impl Into<String>) -> Probe {
     Probe { what, state, seen: seen.into(), fix: Some(fix.into()) }
 }
 
@@ -59,7 +38,7 @@ pub async fn probe() -> Vec<Probe> {
                 other => (other.to_string(), None),
             };
             let fix = fix.unwrap_or_else(|| "start Docker".into());
-            probes.push(bad("engine", State::Missing, seen, fix));
+            probes.push(bad("engine", ProbeState::Missing, seen, fix));
             if let Ok(endpoint) = Endpoint::find().await {
                 probes.push(compose(&endpoint).await);
             }
@@ -76,6 +55,14 @@ pub async fn probe() -> Vec<Probe> {
     probes
 }
 
+/// Name and version of the engine.
+pub(super) async fn version() -> Option<String> {
+    let mut engine = process::command("docker");
+    engine.args(["version", "--format", "{{.Server.Platform.Name}} {{.Server.Version}}"]);
+    let told = process::output(engine, VERSION_WITHIN).await.ok().filter(|told| told.status.success())?;
+    String::from_utf8(told.stdout).ok().map(|text| text.trim().to_string()).filter(|text| !text.is_empty())
+}
+
 async fn command() -> Probe {
     let mut command = process::command("docker");
     command.arg("--version");
@@ -83,11 +70,11 @@ async fn command() -> Probe {
         Ok(output) if output.status.success() => ok("docker command", String::from_utf8_lossy(&output.stdout).trim()),
         Ok(output) => {
             let seen = String::from_utf8_lossy(&output.stderr).trim().to_string();
-            bad("docker command", State::Missing, seen, "install the Docker CLI again")
+            bad("docker command", ProbeState::Missing, seen, "install the Docker CLI again")
         }
         Err(error) => {
             let fix = "install Docker: `sudo scripts/setup.sh` on Debian or Ubuntu, https://docs.docker.com/engine/install/ elsewhere";
-            bad("docker command", State::Missing, error.to_string(), fix)
+            bad("docker command", ProbeState::Missing, error.to_string(), fix)
         }
     }
 }
@@ -95,20 +82,20 @@ async fn command() -> Probe {
 async fn engine(endpoint: &Endpoint) -> Probe {
     let version = match endpoint.docker.version().await {
         Ok(version) => version,
-        Err(error) => return bad("engine", State::Missing, error.to_string(), "start Docker"),
+        Err(error) => return bad("engine", ProbeState::Missing, error.to_string(), "start Docker"),
     };
     let api = version.api_version.unwrap_or_default();
     let name = version.version.unwrap_or_default();
     let os = version.os.unwrap_or_default();
     let seen = format!("{name} (API {api}, {os}/{}) at {}", version.arch.unwrap_or_default(), endpoint.host);
     if os != "linux" {
-        return bad("engine", State::Missing, seen, "switch Docker to Linux containers");
+        return bad("engine", ProbeState::Missing, seen, "switch Docker to Linux containers");
     }
     match numbers(&api) {
         Some(api) if api >= API => ok("engine", seen),
         _ => bad(
             "engine",
-            State::Missing,
+            ProbeState::Missing,
             seen,
             format!("install Docker Engine 20.10 or newer (API {}.{})", API.0, API.1),
         ),
@@ -120,17 +107,17 @@ async fn compose(endpoint: &Endpoint) -> Probe {
     let compose = ComposeCommand { endpoint: endpoint.clone(), options: Vec::new(), redactor: Redactor::default() };
     let output = match compose.output(&["version", "--short"]).await {
         Ok(output) if output.status.success() => output,
-        Ok(_) => return bad("compose", State::Missing, "`docker compose` does not answer", fix),
-        Err(error) => return bad("compose", State::Missing, error.to_string(), fix),
+        Ok(_) => return bad("compose", ProbeState::Missing, "`docker compose` does not answer", fix),
+        Err(error) => return bad("compose", ProbeState::Missing, error.to_string(), fix),
     };
     let version = String::from_utf8_lossy(&output.stdout).trim().to_string();
     match numbers(&version) {
         Some(numbers) if numbers >= COMPOSE => ok("compose", version),
         Some(_) => {
             let fix = format!("install Compose {}.{} or newer", COMPOSE.0, COMPOSE.1);
-            bad("compose", State::Missing, version, fix)
+            bad("compose", ProbeState::Missing, version, fix)
         }
-        None => bad("compose", State::Warn, version, "its version cannot be read; 2.20 or newer is needed"),
+        None => bad("compose", ProbeState::Warn, version, "its version cannot be read; 2.20 or newer is needed"),
     }
 }
 
@@ -147,21 +134,21 @@ async fn base_image(endpoint: &Endpoint) -> Probe {
             let fix = format!(
                 "it is pulled when needed; without a registry: `scripts/setup.sh` makes it, or `docker load` a copy of {BASE_IMAGE}"
             );
-            bad("base image", State::Warn, format!("{BASE_IMAGE} is not there"), fix)
+            bad("base image", ProbeState::Warn, format!("{BASE_IMAGE} is not there"), fix)
         }
-        Err(error) => bad("base image", State::Warn, error.to_string(), "see above"),
+        Err(error) => bad("base image", ProbeState::Warn, error.to_string(), "see above"),
     }
 }
 
 async fn networks(endpoint: &Endpoint) -> Probe {
     let free = match super::capacity::capacity(endpoint).await {
         Ok(capacity) => capacity.free_networks,
-        Err(error) => return bad("networks", State::Warn, error.to_string(), "see above"),
+        Err(error) => return bad("networks", ProbeState::Warn, error.to_string(), "see above"),
     };
     let seen = format!("the address pools hold {free} more");
     if free < FEW_NETWORKS {
         let fix = "`firedrill sweep`, `docker network prune`, or more `default-address-pools` in daemon.json";
-        return bad("networks", State::Warn, seen, fix);
+        return bad("networks", ProbeState::Warn, seen, fix);
     }
     ok("networks", seen)
 }
@@ -174,7 +161,12 @@ async fn disk(endpoint: &Endpoint) -> Probe {
     };
     let seen = format!("{:.1} GiB free in {root}", free as f64 / 1024.0 / 1024.0 / 1024.0);
     if free < ROOM {
-        return bad("disk", State::Warn, seen, "`docker system df` shows what takes it; `firedrill sweep --images`");
+        return bad(
+            "disk",
+            ProbeState::Warn,
+            seen,
+            "`docker system df` shows what takes it; `firedrill sweep --images`",
+        );
     }
     ok("disk", seen)
 }
@@ -198,9 +190,9 @@ async fn agent() -> Probe {
     match super::bundle::Bundle::of(None).await {
         Ok(bundle) => ok("agent image", format!("made from this executable ({})", bundle.architecture)),
         Err(StackError::Environment { cause, hint, .. }) => {
-            bad("agent image", State::Missing, cause, hint.unwrap_or_else(|| "set FIREDRILL_AGENT_IMAGE".into()))
+            bad("agent image", ProbeState::Missing, cause, hint.unwrap_or_else(|| "set FIREDRILL_AGENT_IMAGE".into()))
         }
-        Err(error) => bad("agent image", State::Missing, error.to_string(), "set FIREDRILL_AGENT_IMAGE"),
+        Err(error) => bad("agent image", ProbeState::Missing, error.to_string(), "set FIREDRILL_AGENT_IMAGE"),
     }
 }
 

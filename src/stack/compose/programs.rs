@@ -27,30 +27,26 @@ const STALE: i64 = 60;
 /// Where a shell looks when nobody says anything else.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// The images that steps of one stack run in, and what was found in them so far.
+/// The images that steps of one stack run in.
 #[derive(Debug)]
-pub struct Programs<'a> {
-    endpoint: &'a Endpoint,
-    model: &'a ResolvedModel,
+pub(super) struct StepImages {
     toolbox: Option<String>,
     built: BTreeMap<String, String>,
-    known: &'a mut KnownPrograms,
 }
 
 /// Image id and `PATH` → the programs that were looked for there, and whether they are. One for all stacks.
-pub type KnownPrograms = HashMap<(String, String), BTreeMap<String, bool>>;
+pub(super) type KnownPrograms = HashMap<(String, String), BTreeMap<String, bool>>;
 
-impl<'a> Programs<'a> {
+impl StepImages {
     /// Finds out which images the stack has.
     ///
     /// # Errors
     /// `Environment` when the engine does not answer.
-    pub async fn of(
-        endpoint: &'a Endpoint,
-        model: &'a ResolvedModel,
+    pub(super) async fn of(
+        endpoint: &Endpoint,
+        model: &ResolvedModel,
         spec: &StackRequest,
-        known: &'a mut KnownPrograms,
-    ) -> Result<Programs<'a>, StackError> {
+    ) -> Result<StepImages, StackError> {
         let compose = ComposeCommand { endpoint: endpoint.clone(), options: Vec::new(), redactor: Redactor::default() };
         let built = builds::plan(&compose, model, "check", false).await?;
         let there = |(service, _): &(String, String)| !built.missing.contains(service);
@@ -58,27 +54,28 @@ impl<'a> Programs<'a> {
             Some(image) => Some(image.clone()),
             None => Some(images::base_of_toolbox(&endpoint.docker).await?),
         };
-        let missing = built.images.clone().into_iter().filter(there).collect();
-        Ok(Programs { endpoint, model, toolbox, built: missing, known })
+        Ok(StepImages { toolbox, built: built.images.clone().into_iter().filter(there).collect() })
     }
 
     /// Those of `wanted` that are not in a place; `None` when its image is not on this machine.
     ///
     /// # Errors
     /// `Environment` when the engine does not answer.
-    pub async fn missing(
-        &mut self,
+    pub(super) async fn missing(
+        &self,
+        docker: &Docker,
+        model: &ResolvedModel,
+        known: &mut KnownPrograms,
         place: &Place,
         wanted: &BTreeSet<String>,
     ) -> Result<Option<BTreeSet<String>>, StackError> {
-        let docker = &self.endpoint.docker;
         let (image, path) = match place {
             Place::Toolbox => (self.toolbox.clone(), None),
             Place::Service(service) => {
-                let json = self.model.service(service);
+                let json = model.service(service);
                 let builds = json.is_some_and(|json| json.contains_key("build"));
                 let named = json.and_then(|json| json.get("image")?.as_str()).filter(|_| !builds).map(unescape);
-                (self.built.get(service).cloned().or(named), self.model.environment(service).remove("PATH"))
+                (self.built.get(service).cloned().or(named), model.environment(service).remove("PATH"))
             }
         };
         let Some(name) = image else { return Ok(None) };
@@ -87,7 +84,7 @@ impl<'a> Programs<'a> {
         let env = image.config.and_then(|config| config.env).unwrap_or_default();
         let of_image = env.iter().find_map(|entry| entry.strip_prefix("PATH=")).map(str::to_string);
         let path = path.or(of_image).unwrap_or_else(|| PATH.to_string());
-        let known = self.known.entry((id.clone(), path.clone())).or_default();
+        let known = known.entry((id.clone(), path.clone())).or_default();
         let new: Vec<&String> = wanted.iter().filter(|program| !known.contains_key(*program)).collect();
         if !new.is_empty() {
             known.extend(look(docker, &id, &path, &new).await?);

@@ -3,16 +3,15 @@
 
 use super::endpoint::Endpoint;
 use super::ours::Owner;
-use super::published::Published;
 use super::{containers, labels};
 use crate::record::{looks_secret, url_password};
-use crate::stack::StackError;
+use crate::stack::{Published, StackError};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 
 /// A Compose project as it is up.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RunningProject {
+pub(super) struct RunningProject {
     /// Its name.
     pub name: String,
     /// Its services that have a container, in the order of their names.
@@ -81,7 +80,7 @@ impl ProjectFiles {
 ///
 /// # Errors
 /// `Environment` when the engine does not answer.
-pub async fn projects(endpoint: &Endpoint) -> Result<Vec<String>, StackError> {
+pub(super) async fn projects(endpoint: &Endpoint) -> Result<Vec<String>, StackError> {
     let found = containers::list(&endpoint.docker, &[(labels::PROJECT, None)]).await?;
     let labels = found.into_iter().filter_map(|container| container.labels);
     let teams = labels.filter_map(|mut labels| Some((labels.remove(labels::RUN), labels.remove(labels::PROJECT)?)));
@@ -99,7 +98,7 @@ pub(super) fn is_of_drill(run: Option<&str>, project: &str) -> bool {
 ///
 /// # Errors
 /// `Environment` when the engine does not answer.
-pub async fn running_project(endpoint: &Endpoint, name: &str) -> Result<Option<RunningProject>, StackError> {
+pub(super) async fn running_project(endpoint: &Endpoint, name: &str) -> Result<Option<RunningProject>, StackError> {
     let found = containers::list(&endpoint.docker, &[(labels::PROJECT, Some(name))]).await?;
     let mut project = RunningProject {
         name: name.to_string(),

@@ -2,19 +2,11 @@
 //! with the service behind it.
 
 use super::model::{ResolvedModel, has_own_networks, port_range, scalar};
+use crate::stack::Published;
 use bollard::models::ContainerInspectResponse;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-
-/// The published TCP ports of a stack, and those that cannot be forwarded.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Published {
-    /// Port of the host → service and port inside the stack: `web:80`.
-    pub ports: BTreeMap<u16, String>,
-    /// What is published and not among them, one line each.
-    pub left_out: Vec<String>,
-}
 
 impl Published {
     fn insert(&mut self, port: u16, service: &str, target: u16) {

@@ -1,8 +1,8 @@
 //! The files that Compose reads while it resolves one, found before it is asked: a file of the project can name any file that
 //! its reader may read, and what stands in it comes back in a message or as a variable.
 
-use super::rights::{Ask, Asked};
 use crate::source::outside;
+use crate::stack::{Ask, Asked};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};

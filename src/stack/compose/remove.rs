@@ -5,7 +5,7 @@ use super::endpoint::Endpoint;
 use super::errors::{api, environment, is_status};
 use super::ours::{Kind, Labels, Owner, Seen};
 use super::{images, labels};
-use crate::stack::{StackDown, StackError};
+use crate::stack::{Foreign, StackDown, StackError};
 use bollard::Docker;
 use bollard::errors::Error as ApiError;
 use bollard::query_parameters::{
@@ -30,7 +30,7 @@ const AT_ONCE: usize = 8;
 
 /// Removes every container, network and volume of a run, whatever its state, and the images that only it used. Needs nothing but the
 /// run's id. What may be the run's and may not is among what is left, with the reason.
-pub async fn remove_run(endpoint: &Endpoint, run: &str) -> StackDown {
+pub(super) async fn remove_run(endpoint: &Endpoint, run: &str) -> StackDown {
     remove(&endpoint.docker, &Owner::of(run), QUIET).await.down()
 }
 
@@ -101,19 +101,6 @@ impl Thing {
             Thing::Image { name } => format!("image {name}"),
         }
     }
-}
-
-/// Something that carries a label of a run and is not its own, or may not be. It stays.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Foreign {
-    /// Id of the run.
-    pub run: String,
-    /// `container x`, `network y`, `volume z`, `image i`.
-    pub thing: String,
-    /// Why it is not taken for the run's own.
-    pub why: String,
-    /// The command by which a person removes it.
-    pub by_hand: String,
 }
 
 impl Foreign {

@@ -5,26 +5,12 @@ use super::bundle::hex;
 use super::findings::is_external;
 use super::model::{ResolvedModel, scalar, unescape};
 use crate::source::outside;
+use crate::stack::{Ask, Asked};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::LazyLock;
-
-/// One thing that a Compose file asks of the host.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Ask {
-    /// The service, unless it is about the file as a whole.
-    pub service: Option<String>,
-    /// The key in the Compose file: `cap_add`, `build.network`, `volumes.data`.
-    pub key: String,
-    /// What `--allow-host` calls it; `None` for what no drill may have.
-    pub right: Option<String>,
-    /// What is asked for and what that means, in one line.
-    pub what: String,
-    /// The whole value at the key, as JSON.
-    pub value: String,
-}
 
 /// What a key can reach.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -200,15 +186,16 @@ pub fn rights() -> Vec<String> {
     all
 }
 
-/// Everything that a stack asks of the host.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Asked {
-    /// Each thing.
-    pub asks: Vec<Ask>,
-    /// The services that are given something of it, as Compose resolved them.
-    pub services: Map<String, Value>,
-    /// Digest of all of this and of the project's directory: what was allowed is asked for again when it changes.
-    pub digest: String,
+/// Keys that say what a service runs.
+const RUNS: &[&str] = &["image", "build", "entrypoint", "command", "post_start", "pre_stop"];
+
+impl Asked {
+    /// What a service runs that is given something of the host.
+    pub fn runs(&self, service: &str) -> Map<String, Value> {
+        let keys = self.services.get(service).and_then(Value::as_object).into_iter().flatten();
+        let runs = keys.filter(|(key, value)| RUNS.contains(&key.as_str()) && !value.is_null());
+        runs.map(|(key, value)| (key.clone(), value.clone())).collect()
+    }
 }
 
 fn digest(asks: &[Ask], services: &Map<String, Value>, root: &Path) -> String {

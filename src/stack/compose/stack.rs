@@ -5,58 +5,28 @@ use super::carry::carry_bundle;
 use super::command::{ComposeCommand, Watch};
 use super::endpoint::Endpoint;
 use super::errors::{api, environment, is_status};
-use super::findings::{Finding, findings};
-use super::model::{self, ResolveError, ResolvedModel};
+use super::findings::findings;
+use super::model::{self, ResolvedModel};
 use super::ours::Owner;
-use super::rights::{self, Asked};
 use super::{
     containers, exec, execute, files, images, labels, logs, processes, release, remove, secrets, steps, usage,
 };
 use crate::record::{Redactor, Secret, Secrets, UsageSample};
 use crate::stack::{
-    AgentRole, Channel, ContainerOp, ContainerState, Ending, Executed, FileAnswer, FileAsk, Fingerprint, FullOutput,
-    Place, Release, Stack, StackDown, StackError, StackRequest, StackUp, TOOLBOX, Tools,
+    AgentRole, Channel, ContainerOp, ContainerState, Ending, Executed, FileAnswer, FileAsk, Finding, Fingerprint,
+    FullOutput, Place, Release, RunIdentity, Stack, StackDown, StackError, StackOptions, StackRequest, StackUp,
+    TOOLBOX, Tools,
 };
 use async_trait::async_trait;
 use bollard::query_parameters::ContainerArchiveInfoOptionsBuilder;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 /// How long `docker compose down` may take before everything is removed by force.
 const DOWN_WITHIN: Duration = Duration::from_secs(45);
-
-/// Which run a stack is started for.
-#[derive(Debug, Clone)]
-pub struct RunIdentity {
-    /// Id of the run, unique on this engine: `20261120T064112Z-db-pool-3f9a`.
-    pub id: String,
-    /// The run's directory, where its lock file is and its logs go.
-    pub dir: PathBuf,
-    /// Whether the stack is kept when the drill fails.
-    pub keep: bool,
-}
-
-/// What the command line and the environment say about Docker.
-#[derive(Debug, Clone, Default)]
-pub struct StackOptions {
-    /// Uses the images that are there or can be pulled, and builds none of the team's.
-    pub no_build: bool,
-    /// The executable that becomes the agent; by default the one that runs.
-    pub executable: Option<PathBuf>,
-    /// An image to use for the agent instead (`FIREDRILL_AGENT_IMAGE`).
-    pub agent_image: Option<String>,
-}
-
-impl StackOptions {
-    /// Options with what the environment says: `FIREDRILL_AGENT_IMAGE`.
-    pub fn from_env(no_build: bool) -> StackOptions {
-        let agent_image = std::env::var("FIREDRILL_AGENT_IMAGE").ok().filter(|image| !image.is_empty());
-        StackOptions { no_build, executable: None, agent_image }
-    }
-}
 
 /// A Compose project of one drill. Clones are the same project.
 #[derive(Debug, Clone)]
@@ -76,8 +46,6 @@ pub struct ComposeStack {
     /// Processor time of every container that was ever seen, in microseconds: those that a runbook replaced have used some, too.
     used: Arc<Mutex<BTreeMap<String, u64>>>,
     pub(super) started: Arc<Mutex<Started>>,
-    /// Why its images could not be made, when that was tried before.
-    pub(super) no_images: Option<StackError>,
 }
 
 /// What `up` has done so far, for `down`.
@@ -125,44 +93,6 @@ pub(super) struct Recipe {
     pub ports: BTreeMap<String, BTreeSet<u16>>,
 }
 
-/// The stack as Compose resolves it, for `check`: its services, what there is to say about it. Needs no engine.
-///
-/// # Errors
-/// `Invalid` when Compose does not accept the file, `Environment` when Docker or Compose is missing.
-pub async fn resolve(spec: &StackRequest) -> Result<ResolvedModel, ResolveError> {
-    model::resolve(spec, &Endpoint::find().await?).await
-}
-
-/// The same at an engine that was found before.
-///
-/// # Errors
-/// As `resolve`.
-pub async fn resolve_at(spec: &StackRequest, endpoint: &Endpoint) -> Result<ResolvedModel, ResolveError> {
-    model::resolve(spec, endpoint).await
-}
-
-impl ResolvedModel {
-    /// Everything that there is to say about drilling it, errors included.
-    pub fn findings(&self, spec: &StackRequest) -> Vec<Finding> {
-        findings(self, spec)
-    }
-
-    /// What it asks of the host.
-    pub fn asked(&self, spec: &StackRequest) -> Asked {
-        rights::asked(self, &spec.root)
-    }
-
-    /// Every name by which a client inside the stack can call one of its services.
-    pub fn hosts(&self) -> Vec<String> {
-        self.services().iter().flat_map(|service| self.names_of(service)).collect()
-    }
-
-    /// Values that must never be written anywhere: of the model, and of the files that its variables come from.
-    pub fn secrets(&self, spec: &StackRequest) -> Vec<Secret> {
-        secrets::secrets(self, &secrets::variables(&secrets::env_files(spec)))
-    }
-}
-
 impl ComposeStack {
     /// The stack of a model that was resolved before; starts nothing. What cannot be allowed in a drill is among the
     /// `findings`, and `up` refuses it.
@@ -178,8 +108,8 @@ impl ComposeStack {
     ) -> Result<ComposeStack, StackError> {
         let mut endpoint = endpoint.clone();
         endpoint.mark(&run.id);
-        let secrets = model.secrets(spec);
-        let redactor = Redactor::new(secrets.clone());
+        let secrets = secrets::secrets(&model, &secrets::variables(&secrets::env_files(spec)));
+        let redactor = Redactor::new(secrets.clone()).with(options.secrets.clone());
         let Owner { project, short, .. } = Owner::of(&run.id);
         let mut run = run.clone();
         run.dir = std::path::absolute(&run.dir).map_err(|error| environment("finding the run's directory", error))?;
@@ -196,49 +126,12 @@ impl ComposeStack {
             launch: OnceLock::new(),
             used: Arc::default(),
             started: Arc::default(),
-            no_images: None,
         })
-    }
-
-    /// The same stack, in whose logs and model these values are hidden as well: what its drill knows of.
-    #[must_use]
-    pub fn hiding(mut self, secrets: impl IntoIterator<Item = impl Into<Secret>>) -> ComposeStack {
-        self.redactor = self.redactor.with(secrets);
-        self
-    }
-
-    /// Builds and pulls what the stack needs, and starts nothing: for drills that will start it side by side. What has to be
-    /// built again for each drill is left to them.
-    ///
-    /// # Errors
-    /// `Build` and `Environment` as `up` has them.
-    pub async fn prepare(&self, cancel: &CancellationToken) -> Result<(), StackError> {
-        super::up::prepare(self, cancel).await
-    }
-
-    /// A stack whose `prepare` has failed: `up` fails with the same reason and tries nothing again.
-    pub fn without_images(self, error: StackError) -> ComposeStack {
-        ComposeStack { no_images: Some(error), ..self }
-    }
-
-    /// Values of the resolved model that must never be written anywhere.
-    pub fn secrets(&self) -> Vec<Secret> {
-        self.secrets.clone()
-    }
-
-    /// Every name by which a client inside the stack can call one of its services.
-    pub fn hosts(&self) -> Vec<String> {
-        self.model.hosts()
     }
 
     /// Compose project name.
     pub fn project(&self) -> &str {
         &self.project
-    }
-
-    /// The engine.
-    pub fn endpoint(&self) -> &Endpoint {
-        &self.endpoint
     }
 
     /// Everything that there is to say about drilling the stack, errors included.
@@ -452,6 +345,10 @@ impl Stack for ComposeStack {
 
     fn environment(&self, service: &str) -> BTreeMap<String, String> {
         self.model.environment(service)
+    }
+
+    fn secrets(&self) -> Vec<Secret> {
+        self.secrets.clone()
     }
 
     fn how_to_look(&self) -> Vec<String> {

@@ -6,96 +6,32 @@ use super::endpoint::Endpoint;
 use super::errors::api;
 use super::images;
 use super::ours::Owner;
-use super::remove::{Foreign, QUIET, Thing, find, remove};
+use super::remove::{QUIET, Thing, find, remove};
 use super::{containers, labels};
 use crate::record::RunDir;
-use crate::stack::{AgentRole, StackError};
+use crate::stack::{AgentRole, Fate, Foreign, StackError, SweepOptions, SweepReport, SweptRun};
 use bollard::Docker;
 use bollard::query_parameters::{ListNetworksOptionsBuilder, ListVolumesOptionsBuilder};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::PathBuf;
 
 /// How long a run without a lock that can be looked at may take from its first container to its control session: it
 /// may belong to another machine that uses the same engine.
 const STRANGER_GRACE: i64 = 600;
 
-/// What a sweep may do.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct SweepOptions {
-    /// Removes kept runs as well.
-    pub kept: bool,
-    /// Removes the images that Firedrill made and no container uses.
-    pub images: bool,
-    /// Says what it would do, and does nothing.
-    pub dry_run: bool,
-}
-
-/// What became of a run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fate {
-    /// It is being watched; nothing was done.
-    Alive,
-    /// It was kept on purpose; only its faults were undone.
-    Kept {
-        /// What was done, one line each: `unpaused fd-shop-1c2d3e4f-db-1`.
-        undone: Vec<String>,
-        /// What is still in place, and why.
-        left: Vec<String>,
-    },
-    /// Nobody watches it: it was removed; what could not be is listed.
-    Removed {
-        /// `container x`, `network y`, `volume z`.
-        left: Vec<String>,
-    },
-    /// It would have been removed.
-    WouldRemove,
-}
-
-/// A run of which something is there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SweptRun {
-    /// Id of the run.
-    pub run: String,
-    /// Its directory, when it is this user's own.
-    pub dir: Option<PathBuf>,
-    /// What was there of its own: `container x`, `network y`, `volume z`.
-    pub things: Vec<String>,
-    /// What became of it.
-    pub fate: Fate,
-}
-
-/// What a sweep found and did.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SweepReport {
-    /// The runs, by id.
-    pub runs: Vec<SweptRun>,
-    /// What carries the label of a run and may be somebody else's: it stays.
-    pub foreign: Vec<Foreign>,
-    /// Images that were removed (or would have been).
-    pub images: Vec<String>,
-}
-
-/// Finds every run of which something is there, and removes what nobody watches.
+/// Finds every run of which something is there, or those of `only`, by their ids, and removes what nobody watches.
 ///
 /// # Errors
 /// `Environment` when the engine does not answer.
-pub async fn sweep(endpoint: &Endpoint, options: SweepOptions) -> Result<SweepReport, StackError> {
-    sweep_some(endpoint, options, |_| true).await
-}
-
-/// The same for the runs that are `wanted`, by their ids; others are left alone and not reported.
-///
-/// # Errors
-/// `Environment` when the engine does not answer.
-pub async fn sweep_some(
+pub(super) async fn sweep(
     endpoint: &Endpoint,
     options: SweepOptions,
-    wanted: impl Fn(&str) -> bool,
+    only: &[String],
 ) -> Result<SweepReport, StackError> {
     let docker = &endpoint.docker;
-    let mut report = SweepReport::default();
+    let look = "`docker ps -a --filter label=dev.firedrill.run` shows the containers; is another program using them?";
+    let mut report = SweepReport { look, ..SweepReport::default() };
     for run in runs(docker).await? {
-        if !wanted(&run) {
+        if !only.is_empty() && !only.contains(&run) {
             continue;
         }
         let owner = Owner::of(&run);

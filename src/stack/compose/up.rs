@@ -54,7 +54,7 @@ pub(super) async fn prepare(stack: &ComposeStack, cancel: &CancellationToken) ->
 
 async fn start(stack: &ComposeStack, cancel: &CancellationToken) -> Result<StackUp, StackError> {
     stack.refuse_errors()?;
-    if let Some(error) = &stack.no_images {
+    if let Some(error) = &stack.options.no_images {
         return Err(error.clone());
     }
     let compose = stack.compose();

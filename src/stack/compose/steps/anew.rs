@@ -4,9 +4,10 @@
 use super::guard;
 use super::sources::Sources;
 use super::words::Refusal;
+use crate::stack::ResolveError;
 use crate::stack::compose::command::Watch;
 use crate::stack::compose::endpoint::Endpoint;
-use crate::stack::compose::model::{self, ResolveError, ResolvedModel};
+use crate::stack::compose::model::{self, ResolvedModel};
 use crate::stack::compose::stack::{ComposeStack, Recipe};
 use crate::stack::compose::transform::{Drill, transform};
 use crate::stack::compose::{builds, findings, images, processes};

@@ -2,8 +2,8 @@
 //! and what chooses one of the host's files may not. What is not understood here lets no variable count.
 
 use crate::stack::StackRequest;
-use crate::stack::compose::ResolvedModel;
 use crate::stack::compose::dotenv::assignments;
+use crate::stack::compose::model::ResolvedModel;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
