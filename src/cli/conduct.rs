@@ -8,7 +8,7 @@ mod sealing;
 mod signals;
 
 pub use alone::{Beside, follow};
-pub use day::{DayWishes, day};
+pub use day::{DayOptions, day};
 pub use sealing::seal_cut_off;
 pub use signals::{end_on_signals, listen};
 
@@ -44,7 +44,7 @@ pub enum Format {
 
 /// What the command line asks for.
 #[derive(Debug, Clone)]
-pub struct Wishes {
+pub struct DrillOptions {
     /// The same drill without the runbook.
     pub control: bool,
     /// Leave the stack up when the drill does not pass.
@@ -72,25 +72,25 @@ pub struct Wishes {
 }
 
 /// Runs all drills, one after the other; the worst exit is the exit.
-pub async fn all(plans: &mut [Plan], wishes: &Wishes) -> Result<Exit, Error> {
+pub async fn all(plans: &mut [Plan], wanted: &DrillOptions) -> Result<Exit, Error> {
     let platform = platform();
     platform.connect().await.map_err(environment)?;
-    let stacks = match resolved(&*plans, &*platform, wishes.color).await {
+    let stacks = match resolved(&*plans, &*platform, wanted.color).await {
         Ok(stacks) => stacks,
         Err(error) => match super::consent::settle(plans, &*platform).await? {
-            Settled::Given => resolved(&*plans, &*platform, wishes.color).await?,
+            Settled::Given => resolved(&*plans, &*platform, wanted.color).await?,
             // The question has told it all.
             Settled::Declined => return Err(Error::usage("nothing was started: this was not allowed")),
             Settled::NotAsked => return Err(error),
         },
     };
     for line in super::sweep::quick_sweep(&*platform).await {
-        if !wishes.quiet {
+        if !wanted.quiet {
             say_line(&format!("sweep: {line}"));
         }
     }
     let shutdown = listen()?;
-    if let Some(junit) = &wishes.junit {
+    if let Some(junit) = &wanted.junit {
         save_junit(junit, &[])?;
     }
     let mut records: Vec<Record> = Vec::new();
@@ -101,11 +101,11 @@ pub async fn all(plans: &mut [Plan], wishes: &Wishes) -> Result<Exit, Error> {
             worst = Outcome::Interrupted;
             break;
         }
-        let record = one(plan, &*stack, wishes, &*platform, &shutdown).await?;
+        let record = one(plan, &*stack, wanted, &*platform, &shutdown).await?;
         worst = worst.max(record.outcome());
         let stopped = record.outcome() == Outcome::Interrupted;
         records.push(record);
-        if let Some(junit) = &wishes.junit {
+        if let Some(junit) = &wanted.junit {
             save_junit(junit, &records)?;
         }
         if stopped {
@@ -159,8 +159,8 @@ async fn resolved<'p>(
 }
 
 /// A directory for a run of this name.
-fn make_run_dir(wishes: &Wishes, name: &str) -> Result<RunDir, Error> {
-    let made = RunDir::root(&wishes.project, wishes.out.as_deref()).and_then(|root| RunDir::create(&root, name));
+fn make_run_dir(wanted: &DrillOptions, name: &str) -> Result<RunDir, Error> {
+    let made = RunDir::root(&wanted.project, wanted.out.as_deref()).and_then(|root| RunDir::create(&root, name));
     made.map_err(|error| {
         Error::harness(format!("no run directory could be made: {error}")).hint("name a directory with `--out`")
     })
@@ -169,21 +169,21 @@ fn make_run_dir(wishes: &Wishes, name: &str) -> Result<RunDir, Error> {
 async fn one(
     plan: &Plan,
     resolved: &dyn ResolvedStack,
-    wishes: &Wishes,
+    wanted: &DrillOptions,
     platform: &dyn Platform,
     shutdown: &Shutdown,
 ) -> Result<Record, Error> {
-    let run_dir = make_run_dir(wishes, &plan.name)?;
+    let run_dir = make_run_dir(wanted, &plan.name)?;
     let dir = run_dir.path().to_path_buf();
-    let options = StackOptions { secrets: plan.secrets(), ..StackOptions::from_env(wishes.no_build) };
-    let stack = resolved.stack(&RunIdentity::of(&run_dir, wishes.keep), &options).await.map_err(environment)?;
+    let options = StackOptions { secrets: plan.secrets(), ..StackOptions::from_env(wanted.no_build) };
+    let stack = resolved.stack(&RunIdentity::of(&run_dir, wanted.keep), &options).await.map_err(environment)?;
     let runbook = plan.runbook.as_ref().map_or("", |runbook| &runbook.source.text);
-    let mut person = Terminal::new(wishes.ask, runbook);
-    let observers = vec![display(wishes, &person)];
+    let mut person = Terminal::new(wanted.ask, runbook);
+    let observers = vec![display(wanted, &person)];
     let options = Options {
-        control: wishes.control,
-        keep: wishes.keep,
-        seed: wishes.seed.unwrap_or_else(drawn_seed),
+        control: wanted.control,
+        keep: wanted.keep,
+        seed: wanted.seed.unwrap_or_else(drawn_seed),
         ..Options::default()
     };
     let begun = Begun {
@@ -192,18 +192,18 @@ async fn one(
         platform,
         run_dir,
         options,
-        revision: revision(&wishes.project).await,
+        revision: revision(&wanted.project).await,
         occasion: None,
     };
     let Carried { record, saved, sealed } = carry_out(begun, &mut person, observers, shutdown).await?;
-    if wishes.format == Format::Human {
-        say(&report::summary(&record, Some(&dir), wishes.color));
+    if wanted.format == Format::Human {
+        say(&report::summary(&record, Some(&dir), wanted.color));
         if record.kept {
             let stands = as_it_is_kept(&record.irreversible());
             say(&format!("{stands}\n{}\n", stack.how_to_look().join("\n")));
         }
     }
-    if let (Ok(sealed), Format::Human) = (&sealed, wishes.format) {
+    if let (Ok(sealed), Format::Human) = (&sealed, wanted.format) {
         say(&sealing::lines(sealed));
     }
     saved.map_err(|error| on_disk(&dir, &error))?;
@@ -212,12 +212,12 @@ async fn one(
 }
 
 /// Who shows the drill while it runs.
-fn display(wishes: &Wishes, person: &Terminal) -> Box<dyn Observer> {
-    match wishes.format {
+fn display(wanted: &DrillOptions, person: &Terminal) -> Box<dyn Observer> {
+    match wanted.format {
         Format::Json => Box::new(EventsJson::printed()),
         Format::Human => Box::new(Console::new(ConsoleOptions {
-            verbosity: Verbosity::from_flags(wishes.quiet, wishes.verbose),
-            color: wishes.color,
+            verbosity: Verbosity::from_flags(wanted.quiet, wanted.verbose),
+            color: wanted.color,
             live: stderr_is_terminal(),
             label: None,
             pause: person.pause(),

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::output::{say_line, visible};
 use crate::record::write_atomic;
 use crate::spec::{Overrides, Plan};
-use crate::stack::{Allowed, Asked, Platform, platform};
+use crate::stack::{Allowed, HostRequests, Platform, platform};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -133,7 +133,7 @@ fn digests(service: &Value) -> BTreeMap<String, String> {
 }
 
 /// Everything that is asked for, whole, and what of it was not allowed before.
-fn question(asked: &Asked, new: &Remembered, earlier: &[Remembered], file: Option<&Path>) -> String {
+fn question(asked: &HostRequests, new: &Remembered, earlier: &[Remembered], file: Option<&Path>) -> String {
     let before: Vec<&Remembered> =
         earlier.iter().filter(|one| one.project == new.project && one.stack == new.stack).collect();
     let mark = |is_new: bool| if is_new && !before.is_empty() { "new or changed: " } else { "" };
@@ -204,10 +204,10 @@ fn remember(file: &Path, new: Remembered) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stack::Ask;
+    use crate::stack::HostRequest;
     use serde_json::json;
 
-    fn of(asked: &Asked) -> Remembered {
+    fn of(asked: &HostRequests) -> Remembered {
         Remembered {
             project: "/p".into(),
             stack: "/p/compose.yaml".into(),
@@ -217,8 +217,8 @@ mod tests {
         }
     }
 
-    fn asked(caps: &Value, service: Value) -> Asked {
-        let ask = |key: &str, value: &Value| Ask {
+    fn asked(caps: &Value, service: Value) -> HostRequests {
+        let ask = |key: &str, value: &Value| HostRequest {
             service: Some("db".into()),
             key: key.into(),
             right: Some(key.into()),
@@ -227,7 +227,7 @@ mod tests {
         };
         let Value::Object(services) = json!({ "db": service }) else { unreachable!("a mapping") };
         let asks = vec![ask("cap_add", caps), ask("privileged", &json!(true))];
-        Asked { asks, services, digest: caps.to_string() }
+        HostRequests { asks, services, digest: caps.to_string() }
     }
 
     #[test]

@@ -4,7 +4,7 @@ mod dry;
 mod select;
 
 use super::ask::Terminal;
-use super::conduct::{self, Beside, Format, Wishes};
+use super::conduct::{self, Beside, DrillOptions, Format};
 use super::scenario::key_value;
 use crate::engine::Alone;
 use crate::error::{Error, Exit};
@@ -94,19 +94,19 @@ pub async fn run(args: RunArgs, globals: &super::Globals) -> Result<Exit, Error>
         print(&text)?;
         return Ok(if blocked { Exit::Usage } else { Exit::Passed });
     }
-    let wanted: BTreeSet<String> = dry::services(&runbook, &respond);
-    if let (None, Some(service)) = (&args.compose_project, wanted.first()) {
+    let in_services: BTreeSet<String> = dry::services(&runbook, &respond);
+    if let (None, Some(service)) = (&args.compose_project, in_services.first()) {
         return Err(Error::usage(format!("there is no Compose project in which a service `{service}` could be"))
             .hint("name the one that is up with `--compose-project`; `docker compose ls` lists them"));
     }
     let platform = platform();
     platform.connect().await.map_err(conduct::environment)?;
     let running = match &args.compose_project {
-        Some(name) => Some(running(&*platform, name, &wanted).await?),
+        Some(name) => Some(running(&*platform, name, &in_services).await?),
         None => None,
     };
     let mut person = Terminal::new(!args.no_input && args.format == Format::Human, &runbook.source.text);
-    let wishes = Wishes {
+    let wanted = DrillOptions {
         control: false,
         keep: false,
         no_build: false,
@@ -121,7 +121,7 @@ pub async fn run(args: RunArgs, globals: &super::Globals) -> Result<Exit, Error>
         color: globals.color(),
         ask: person.is_present(),
     };
-    let notes = wanted.iter().map(|service| {
+    let notes = in_services.iter().map(|service| {
         format!("Firedrill copies its shell into the container of `{service}` as /firedrill; that stays there until the container is recreated")
     });
     let touched = running.iter().map(|running| {
@@ -133,7 +133,7 @@ pub async fn run(args: RunArgs, globals: &super::Globals) -> Result<Exit, Error>
         alone,
         Beside { platform, name: args.compose_project, running, toolbox: args.toolbox.or(toolbox) },
         &mut person,
-        &wishes,
+        &wanted,
     )
     .await
 }

@@ -360,7 +360,7 @@ impl Drill<'_> {
         });
         let (outcome, left) = match down {
             Ok(down) => {
-                self.sink.emit(Event::ComposeTook { what: "down".into(), took_us: micros(down.took) });
+                self.sink.emit(Event::StackTook { what: "down".into(), took_us: micros(down.took) });
                 if down.left.is_empty() {
                     (CheckOutcome::Passed { evidence: "no container, network or volume of this drill".into() }, vec![])
                 } else {

@@ -172,7 +172,7 @@ impl Lines {
                 let project = if v { format!(" as {project}") } else { String::new() };
                 one(Mark::Good, format!("the stack is up and healthy{project}: {took}"))
             }
-            Event::ComposeTook { what, took_us } => {
+            Event::StackTook { what, took_us } => {
                 self.compose.push(format!("{what} {}", seconds(*took_us)));
                 verbose(v && what == "down", format!("docker compose down took {}", seconds(*took_us)))
             }

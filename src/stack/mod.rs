@@ -8,17 +8,20 @@ mod files;
 mod platform;
 mod process;
 mod release;
+mod source_files;
 mod tools;
 
 pub use capacity::{Admission, Available, Capacity, Demand, Limits, Use};
 pub use channel::Channel;
 pub use files::{BytePosition, Cut, Damage, FileAnswer, FileAsk, FileDeed, Harm};
 pub use platform::{
-    Ask, Asked, AttachError, Fate, Finding, Foreign, Platform, Probe, ProbeState, Published, ResolveError,
-    ResolvedStack, Right, RunIdentity, RunningStack, ServiceFacts, StackOptions, SweepOptions, SweepReport, SweptRun,
+    AttachError, Fate, Finding, Foreign, HostRequest, HostRequests, Platform, Probe, ProbeState, Published,
+    ResolveError, ResolvedStack, Right, RunIdentity, RunningStack, ServiceFacts, StackOptions, SweepOptions,
+    SweepReport, SweptRun,
 };
 pub use process::{Ending, Process};
 pub use release::{Fingerprint, RELEASE_WITHIN, Release};
+pub use source_files::SourceFiles;
 pub use tools::{Call, CallInput, CallIo, CallOutput, CallPeer, NoTools, PIECE, REFUSED, Tools, WINDOW};
 
 use crate::error::Error;

@@ -1,7 +1,7 @@
 //! A kind of stack without a drill: what can be known and done before one is started, and after its runner has gone.
 //! Compose is one; nothing above this room knows which.
 
-use super::{Available, Capacity, Demand, Place, Stack, StackError, StackRequest};
+use super::{Available, Capacity, Demand, Place, SourceFiles, Stack, StackError, StackRequest};
 use crate::record::{MachineSample, RunDir, Secret};
 use async_trait::async_trait;
 use serde_json::{Map, Value};
@@ -28,6 +28,8 @@ pub trait Platform: Debug + Send + Sync + 'static {
     /// # Errors
     /// `Invalid` or `Refused` when the specification cannot be used, `Environment` when a program for it is missing.
     async fn resolve(&self, request: &StackRequest) -> Result<Arc<dyn ResolvedStack>, ResolveError>;
+    /// The files that the stack of a request is made from, as far as they can be told without resolving it.
+    fn source_files(&self, request: &StackRequest) -> SourceFiles;
     /// What is said of a specification that cannot be used, before the reason; and what to do about it.
     fn rejection(&self) -> (&'static str, &'static str);
     /// What a person can allow a stack of the host, by name.
@@ -89,7 +91,7 @@ pub trait ResolvedStack: Debug + Send + Sync + 'static {
     /// Everything that there is to say about drilling it, errors included.
     fn findings(&self) -> Vec<Finding>;
     /// What it asks of the host.
-    fn asked(&self) -> Asked;
+    fn asked(&self) -> HostRequests;
     /// The ports that it publishes on the machine of its developers.
     fn published(&self) -> Published;
     /// The variables that its files take and a release may set; `None` where that is not known.
@@ -247,7 +249,7 @@ pub struct Finding {
 
 /// One thing that a stack asks of the host.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Ask {
+pub struct HostRequest {
     /// The service, unless it is about the file as a whole.
     pub service: Option<String>,
     /// The key in the file: `cap_add`, `build.network`, `volumes.data`.
@@ -262,9 +264,9 @@ pub struct Ask {
 
 /// Everything that a stack asks of the host.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Asked {
+pub struct HostRequests {
     /// Each thing.
-    pub asks: Vec<Ask>,
+    pub asks: Vec<HostRequest>,
     /// The services that are given something of it, as they were resolved.
     pub services: Map<String, Value>,
     /// Digest of all of this and of the project's directory: what was allowed is asked for again when it changes.

@@ -2,7 +2,7 @@
 //! of a verdict.
 
 use super::reaper_child::Reaper;
-use super::{Format, Wishes, display, environment, listen, make_run_dir, on_disk, say, sealing};
+use super::{DrillOptions, Format, display, environment, listen, make_run_dir, on_disk, say, sealing};
 use crate::cli::ask::Terminal;
 use crate::cli::run::attach_error;
 use crate::engine::{Alone, AloneOutcome, announce_alone, follow_alone, ledger};
@@ -25,25 +25,30 @@ pub struct Beside {
 }
 
 /// Follows a runbook alone.
-pub async fn follow(alone: Alone<'_>, beside: Beside, person: &mut Terminal, wishes: &Wishes) -> Result<Exit, Error> {
+pub async fn follow(
+    alone: Alone<'_>,
+    beside: Beside,
+    person: &mut Terminal,
+    wanted: &DrillOptions,
+) -> Result<Exit, Error> {
     let Beside { platform, name: running_name, running, toolbox } = beside;
     for line in crate::cli::sweep::quick_sweep(&*platform).await {
-        if !wishes.quiet {
+        if !wanted.quiet {
             say(&format!("sweep: {line}\n"));
         }
     }
     let shutdown = listen()?;
     let name = alone.runbook.source.path.file_stem().map(|name| name.to_string_lossy().into_owned());
     let name = format!("run-{}", name.unwrap_or_default());
-    let run_dir = make_run_dir(wishes, &name)?;
+    let run_dir = make_run_dir(wanted, &name)?;
     let words = match &running {
         Some(running) => format!("a toolbox beside {}", running.words),
         None => "a toolbox alone".to_string(),
     };
-    let (identity, options) = (RunIdentity::of(&run_dir, false), StackOptions::from_env(wishes.no_build));
+    let (identity, options) = (RunIdentity::of(&run_dir, false), StackOptions::from_env(wanted.no_build));
     let stack = platform.attach(running_name.as_deref(), toolbox, &identity, &options).await.map_err(attach_error)?;
     let record = RecordObserver::new();
-    let observers: Vec<Box<dyn Observer>> = vec![Box::new(record.clone()), display(wishes, person)];
+    let observers: Vec<Box<dyn Observer>> = vec![Box::new(record.clone()), display(wanted, person)];
     let events = run_dir.create_events().map_err(|error| on_disk(run_dir.path(), &error))?;
     let redactor = Redactor::new(alone.respond.secrets().into_iter().chain(stack.secrets()));
     let reading = alone.runbook.accepted.as_ref().map(|accepted| &accepted.source);
@@ -64,8 +69,8 @@ pub async fn follow(alone: Alone<'_>, beside: Beside, person: &mut Terminal, wis
     let sealed = sealing::seal(run_dir.path()).await;
     reaper.dismiss().await;
     cleaned.map_err(environment)?;
-    if wishes.format == Format::Human {
-        say(&report::summary(&record.record(), Some(run_dir.path()), wishes.color));
+    if wanted.format == Format::Human {
+        say(&report::summary(&record.record(), Some(run_dir.path()), wanted.color));
         if let Ok(sealed) = &sealed {
             say(&sealing::lines(sealed));
         }

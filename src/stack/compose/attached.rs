@@ -2,12 +2,11 @@
 //! networks of the project, and removes it again; of the project it touches nothing but what the runbook's commands do.
 
 use super::builds::BUILD_WITHIN;
-use super::bundle::Bundle;
 use super::carry::carry_bundle;
 use super::command::{ComposeCommand, Watch};
 use super::endpoint::Endpoint;
 use super::errors::{api, environment};
-use super::ours::Owner;
+use super::owner::Owner;
 use super::project::RunningProject;
 use super::transform::TOOLBOX_PIDS;
 use super::{containers, exec, images, labels, logs, remove, steps};
@@ -71,13 +70,7 @@ impl AttachedStack {
         let redactor = Redactor::new(self.secrets());
         let compose = ComposeCommand { endpoint: self.endpoint.clone(), options: Vec::new(), redactor };
         let began = Instant::now();
-        let agent = match &self.options.agent_image {
-            Some(name) => images::ensure_named_agent(&compose, name).await?,
-            None => {
-                let bundle = Bundle::of(self.options.executable.as_deref()).await?;
-                images::ensure_agent(&self.endpoint.docker, &bundle).await?
-            }
-        };
+        let agent = images::agent(&compose, &self.options).await?;
         let _ = self.launch.set(agent.launch.clone());
         let watch =
             Watch { log: Some(self.run.dir.join("logs").join("build.log")), within: BUILD_WITHIN, cancel, model: None };
@@ -151,11 +144,7 @@ impl AttachedStack {
     }
 
     async fn open(&self, container: &str, arguments: &[&str], what: &str) -> Result<Channel, StackError> {
-        let Some(launch) = self.launch.get() else {
-            return Err(environment(format!("starting {what}"), "the toolbox has not been started"));
-        };
-        let command: Vec<String> = launch.iter().cloned().chain(arguments.iter().map(|a| a.to_string())).collect();
-        exec::open(&self.endpoint.docker, container, &command, what).await
+        exec::open_ours(&self.endpoint.docker, container, self.launch.get(), arguments, what).await
     }
 
     /// Once for each container: another Firedrill may have left another bundle there.
@@ -194,7 +183,7 @@ impl Stack for AttachedStack {
 
     fn tools(&self, place: &Place, secrets: &Secrets) -> Arc<dyn Tools> {
         let (Some(project), Some(toolbox)) = (&self.project, self.toolbox.get()) else { return Arc::new(NoTools) };
-        Arc::new(steps::BesideTools {
+        Arc::new(steps::AttachedTools {
             endpoint: self.endpoint.clone(),
             project: project.name.clone(),
             files: project.files.clone(),

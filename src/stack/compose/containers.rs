@@ -2,7 +2,7 @@
 
 use super::errors::{api, environment, is_status};
 use super::labels;
-use super::ours::Owner;
+use super::owner::Owner;
 use crate::stack::{ContainerOp, ContainerState, StackError};
 use bollard::Docker;
 use bollard::models::{ContainerInspectResponse, ContainerSummary};

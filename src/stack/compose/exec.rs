@@ -30,12 +30,7 @@ type Input = Pin<Box<dyn AsyncWrite + Send>>;
 ///
 /// # Errors
 /// `Environment` with what it said instead, or with its exit code.
-pub(super) async fn open(
-    docker: &Docker,
-    container: &str,
-    command: &[String],
-    what: &str,
-) -> Result<Channel, StackError> {
+async fn open(docker: &Docker, container: &str, command: &[String], what: &str) -> Result<Channel, StackError> {
     let operation = format!("starting {what}");
     let options = CreateExecOptions {
         attach_stdin: Some(true),
@@ -64,6 +59,23 @@ pub(super) async fn open(
     tokio::spawn(write(from_runner, input));
     tokio::spawn(read(first, lines, to_runner));
     Ok(Channel { tx, rx })
+}
+
+/// Starts `firedrill` with these arguments in a running container; `launch` is the command that starts it there, known once the
+/// stack was started.
+///
+/// # Errors
+/// As `open`.
+pub(super) async fn open_ours(
+    docker: &Docker,
+    container: &str,
+    launch: Option<&Vec<String>>,
+    arguments: &[&str],
+    what: &str,
+) -> Result<Channel, StackError> {
+    let launch = launch.ok_or_else(|| environment(format!("starting {what}"), "the stack has not been started"))?;
+    let command: Vec<String> = launch.iter().cloned().chain(arguments.iter().map(|a| a.to_string())).collect();
+    open(docker, container, &command, what).await
 }
 
 /// Lines to the container, until the runner lets go of its end: then the process sees end-of-file.

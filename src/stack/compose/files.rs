@@ -5,7 +5,7 @@ use super::containers;
 use super::endpoint::Endpoint;
 use super::errors::{api, environment, hinted};
 use super::labels;
-use super::ours::Owner;
+use super::owner::Owner;
 use crate::stack::{AgentRole, FileAnswer, FileAsk, FileDeed, StackError};
 use bollard::Docker;
 use bollard::container::LogOutput;

@@ -6,7 +6,7 @@ use super::outside;
 use super::rights;
 use super::secrets;
 use crate::record::SHORTEST_DECLARED;
-use crate::stack::{Asked, Finding, StackRequest};
+use crate::stack::{Finding, HostRequests, StackRequest};
 use serde_json::Value;
 
 impl Finding {
@@ -103,7 +103,7 @@ pub(super) fn no_port(service: &str) -> Finding {
 }
 
 /// What the stack asks of the host, and may not have or has been allowed.
-pub(super) fn place_asks(asked: &Asked, spec: &StackRequest, found: &mut Vec<Finding>) {
+pub(super) fn place_asks(asked: &HostRequests, spec: &StackRequest, found: &mut Vec<Finding>) {
     let remembered = spec.allowed.digests.contains(&asked.digest);
     for ask in &asked.asks {
         let service = ask.service.as_deref();

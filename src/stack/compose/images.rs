@@ -8,7 +8,7 @@ use super::errors::{api, environment, hinted, is_status};
 use super::labels;
 use crate::process;
 use crate::record::PrivateDir;
-use crate::stack::StackError;
+use crate::stack::{StackError, StackOptions};
 use bollard::Docker;
 use bollard::models::{ImageInspect, ImageSummary};
 use bollard::query_parameters::{CreateImageOptionsBuilder, ListImagesOptionsBuilder, RemoveImageOptionsBuilder};
@@ -55,8 +55,16 @@ pub(super) async fn inspect(docker: &Docker, name: &str) -> Result<Option<ImageI
     }
 }
 
+/// The agent's image: the one that is named, or one made from the executable that runs.
+pub(super) async fn agent(compose: &ComposeCommand, options: &StackOptions) -> Result<AgentImage, StackError> {
+    match &options.agent_image {
+        Some(name) => ensure_named_agent(compose, name).await,
+        None => ensure_agent(&compose.endpoint.docker, &Bundle::of(options.executable.as_deref()).await?).await,
+    }
+}
+
 /// Makes the agent's image from a bundle, unless it is there.
-pub(super) async fn ensure_agent(docker: &Docker, bundle: &Bundle) -> Result<AgentImage, StackError> {
+async fn ensure_agent(docker: &Docker, bundle: &Bundle) -> Result<AgentImage, StackError> {
     let image = AgentImage { tag: format!("{AGENT}:{}", bundle.hash), launch: bundle.launch() };
     if inspect(docker, &image.tag).await?.is_some() {
         return Ok(image);
@@ -92,7 +100,7 @@ pub(super) async fn ensure_agent(docker: &Docker, bundle: &Bundle) -> Result<Age
 }
 
 /// The image that the user names instead, pulled if need be. It starts `firedrill` by its `ENTRYPOINT`.
-pub(super) async fn ensure_named_agent(compose: &ComposeCommand, name: &str) -> Result<AgentImage, StackError> {
+async fn ensure_named_agent(compose: &ComposeCommand, name: &str) -> Result<AgentImage, StackError> {
     let operation = format!("using {name} for the agent");
     let image = ensure_pulled(compose, name, &operation).await?;
     let launch = image.config.and_then(|config| config.entrypoint).unwrap_or_default();
@@ -194,7 +202,7 @@ async fn build(compose: &ComposeCommand, tag: &str, dockerfile: &str, watch: &Wa
 /// Removes older unused images of one repository and purpose; the newest few stay.
 pub(super) async fn remove_old(docker: &Docker, purpose: &str, repository: &str) -> Result<(), StackError> {
     let prefix = format!("{repository}:");
-    let mut images = ours(docker, Some(purpose)).await?;
+    let mut images = own_images(docker, Some(purpose)).await?;
     images.retain(|(image, names)| image.repo_tags.is_empty() || names.iter().any(|name| name.starts_with(&prefix)));
     images.sort_by_key(|(image, _)| std::cmp::Reverse(image.created));
     let now = time::OffsetDateTime::now_utc().unix_timestamp();
@@ -209,7 +217,7 @@ pub(super) async fn remove_unused(docker: &Docker, dry_run: bool) -> Result<Vec<
     let used: Vec<String> =
         super::containers::list(docker, &[]).await?.into_iter().filter_map(|c| c.image_id).collect();
     let mut removed = Vec::new();
-    for (image, names) in ours(docker, None).await? {
+    for (image, names) in own_images(docker, None).await? {
         if used.contains(&image.id) {
             continue;
         }
@@ -234,7 +242,7 @@ pub(super) async fn of_run(docker: &Docker, run: Option<&str>) -> Result<Vec<Ima
 
 /// Images that Firedrill made, each with what it can be removed by. Labels alone do not tell: an image that somebody
 /// built `FROM` one of ours has them as well.
-async fn ours(docker: &Docker, purpose: Option<&str>) -> Result<Vec<(ImageSummary, Vec<String>)>, StackError> {
+async fn own_images(docker: &Docker, purpose: Option<&str>) -> Result<Vec<(ImageSummary, Vec<String>)>, StackError> {
     let filters: HashMap<String, Vec<String>> = labels::filter(labels::IMAGE, purpose);
     let options = ListImagesOptionsBuilder::default().filters(&filters).build();
     let mut ours = Vec::new();

@@ -7,13 +7,13 @@ use super::programs::{KnownPrograms, StepImages};
 use super::project::{RunningProject, projects, running_project};
 use super::reopened::ReopenedRun;
 use super::stack::ComposeStack;
-use super::{capacity, findings, probe, reads, rights, sweep};
+use super::{capacity, findings, probe, reads, rights, source_files, sweep};
 use crate::record::MachineSample;
 use crate::source::did_you_mean;
 use crate::stack::{
-    Asked, AttachError, Available, Capacity, Demand, Finding, Place, Platform, Probe, Published, ResolveError,
-    ResolvedStack, Right, RunIdentity, RunningStack, ServiceFacts, Stack, StackError, StackOptions, StackRequest,
-    SweepOptions, SweepReport,
+    AttachError, Available, Capacity, Demand, Finding, HostRequests, Place, Platform, Probe, Published, ResolveError,
+    ResolvedStack, Right, RunIdentity, RunningStack, ServiceFacts, SourceFiles, Stack, StackError, StackOptions,
+    StackRequest, SweepOptions, SweepReport,
 };
 use async_trait::async_trait;
 use serde_json::Value;
@@ -83,6 +83,13 @@ impl Platform for ComposePlatform {
 
     async fn resolve(&self, request: &StackRequest) -> Result<Arc<dyn ResolvedStack>, ResolveError> {
         Ok(Arc::new(self.model(request).await?))
+    }
+
+    fn source_files(&self, request: &StackRequest) -> SourceFiles {
+        let mut files = SourceFiles::default();
+        request.env_files.iter().for_each(|file| files.file(file));
+        source_files::compose_inputs(&request.file, &mut files);
+        files
     }
 
     fn rejection(&self) -> (&'static str, &'static str) {
@@ -180,7 +187,7 @@ impl ResolvedStack for ResolvedCompose {
         findings::findings(&self.model, &self.request)
     }
 
-    fn asked(&self) -> Asked {
+    fn asked(&self) -> HostRequests {
         rights::asked(&self.model, &self.request.root)
     }
 

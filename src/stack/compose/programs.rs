@@ -8,7 +8,7 @@ use super::errors::{api, is_status};
 use super::images;
 use super::labels;
 use super::model::{ResolvedModel, unescape};
-use super::ours::labels_of_image;
+use super::owner::labels_of_image;
 use crate::record::{Redactor, random_hex};
 use crate::stack::{Place, StackError, StackRequest};
 use bollard::Docker;

@@ -2,7 +2,7 @@
 //! made from.
 
 use super::endpoint::Endpoint;
-use super::ours::Owner;
+use super::owner::Owner;
 use super::{containers, labels};
 use crate::record::{looks_secret, url_password};
 use crate::stack::{Published, StackError};

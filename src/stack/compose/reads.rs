@@ -2,7 +2,7 @@
 //! its reader may read, and what stands in it comes back in a message or as a variable.
 
 use crate::source::outside;
-use crate::stack::{Ask, Asked};
+use crate::stack::{HostRequest, HostRequests};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
@@ -19,7 +19,7 @@ const MOST_BYTES: u64 = 1 << 20;
 ///
 /// # Errors
 /// What is wrong with which file.
-pub(super) fn asked(file: &Path, root: &Path) -> Result<Asked, String> {
+pub(super) fn asked(file: &Path, root: &Path) -> Result<HostRequests, String> {
     let file = clean(file);
     let main = file.parent().unwrap_or(Path::new("/"));
     let first = Place { file: file.clone(), base: main.to_path_buf(), other: main.to_path_buf(), sure: true };
@@ -37,7 +37,7 @@ pub(super) fn asked(file: &Path, root: &Path) -> Result<Asked, String> {
     reads.asks.sort();
     reads.asks.dedup();
     // Allowed on the command line only: nobody has seen the rest of the stack yet.
-    Ok(Asked { asks: reads.asks, ..Asked::default() })
+    Ok(HostRequests { asks: reads.asks, ..HostRequests::default() })
 }
 
 /// A file, and from where the paths in it are resolved.
@@ -57,7 +57,7 @@ struct Reads<'a> {
     root: &'a Path,
     /// Directory of the first file.
     main: &'a Path,
-    asks: Vec<Ask>,
+    asks: Vec<HostRequest>,
     seen: BTreeSet<Place>,
     todo: Vec<Place>,
     /// The service whose keys are looked at.
@@ -197,7 +197,7 @@ impl Reads<'_> {
         let what = format!("`{right}` reaches the host: {why}");
         let service = self.service.clone();
         let value = Value::String(path.to_string()).to_string();
-        self.asks.push(Ask { service, key: right.to_string(), right: Some(right.to_string()), what, value });
+        self.asks.push(HostRequest { service, key: right.to_string(), right: Some(right.to_string()), what, value });
     }
 }
 

@@ -7,7 +7,7 @@ use super::errors::environment;
 use super::health::{Standing, standing};
 use super::model::{escape, scalar, unescape};
 use super::stack::ComposeStack;
-use super::steps::{Making, anew};
+use super::steps::{Making, recreate};
 use super::{containers, labels};
 use crate::stack::{ContainerState, Fingerprint, RELEASE_WITHIN, Release, StackError};
 use bollard::models::ContainerInspectResponse;
@@ -138,7 +138,7 @@ async fn model(
     let operation = || "resolving the stack's file";
     let planned = Release::default();
     let release = release.unwrap_or(&planned);
-    let text = anew::released(stack, &release.variables, service, cancel).await;
+    let text = recreate::released(stack, &release.variables, service, cancel).await;
     let text = text.map_err(|why| environment(operation(), why))?;
     let mut model: Value = serde_json::from_str(&text).map_err(|error| environment(operation(), error))?;
     let Some(Value::Object(json)) = model.pointer_mut(&pointer(service)) else {

@@ -3,7 +3,7 @@
 
 use super::endpoint::Endpoint;
 use super::errors::{api, environment, is_status};
-use super::ours::{Kind, Labels, Owner, Seen};
+use super::owner::{Kind, Labels, Owner, Seen};
 use super::{images, labels};
 use crate::stack::{Foreign, StackDown, StackError};
 use bollard::Docker;

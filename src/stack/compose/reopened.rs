@@ -2,7 +2,7 @@
 
 use super::endpoint::Endpoint;
 use super::errors::environment;
-use super::ours::Owner;
+use super::owner::Owner;
 use super::{containers, execute, files, remove};
 use crate::stack::{ContainerOp, ContainerState, Executed, FileAnswer, FileAsk, Stack, StackDown, StackError};
 use async_trait::async_trait;

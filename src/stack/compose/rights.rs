@@ -5,7 +5,9 @@ use super::bundle::hex;
 use super::findings::is_external;
 use super::model::{ResolvedModel, scalar, unescape};
 use crate::source::outside;
-use crate::stack::{Ask, Asked};
+use crate::stack::{HostRequest, HostRequests};
+use serde::Deserialize;
+use serde::de::value::StrDeserializer;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,7 +26,8 @@ enum Class {
 }
 
 /// A decision by value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 enum Rule {
     Build,
     BuildNetwork,
@@ -71,35 +74,9 @@ impl Class {
             "refused" if !rest.is_empty() => Some(Class::Refused(of)),
             "one" if !rest.is_empty() => Some(Class::One(of)),
             "each" if !rest.is_empty() => Some(Class::Each(of)),
-            "rule" => Rule::named(rest).map(Class::Rule),
+            "rule" => Rule::deserialize(StrDeserializer::<serde::de::value::Error>::new(rest)).ok().map(Class::Rule),
             _ => None,
         }
-    }
-}
-
-impl Rule {
-    fn named(name: &str) -> Option<Rule> {
-        Some(match name {
-            "build" => Rule::Build,
-            "build_network" => Rule::BuildNetwork,
-            "caches" => Rule::Caches,
-            "context" => Rule::Context,
-            "contexts" => Rule::Contexts,
-            "dockerfile" => Rule::Dockerfile,
-            "external" => Rule::External,
-            "files" => Rule::Files,
-            "labels" => Rule::Labels,
-            "logging" => Rule::Logging,
-            "mount" => Rule::Mount,
-            "namespace" => Rule::Namespace,
-            "network_mode" => Rule::NetworkMode,
-            "propagation" => Rule::Propagation,
-            "security" => Rule::Security,
-            "sysctls" => Rule::Sysctls,
-            "volume" => Rule::Volume,
-            "volumes_from" => Rule::VolumesFrom,
-            _ => return None,
-        })
     }
 }
 
@@ -134,14 +111,14 @@ fn together(wrongs: impl Iterator<Item = Wrong>) -> Option<Wrong> {
 }
 
 /// Everything that a resolved model asks of the host; `root` is the project's directory.
-pub fn asked(model: &ResolvedModel, root: &Path) -> Asked {
+pub fn asked(model: &ResolvedModel, root: &Path) -> HostRequests {
     let services = model.section("services");
     let mut walk = Walk { root, base: &model.directory, services, asks: Vec::new(), given: BTreeSet::new() };
     walk.table("model", &model.json, None, &mut Vec::new());
     walk.asks.sort();
     walk.asks.dedup();
     let services = given(services, walk.given);
-    Asked { digest: digest(&walk.asks, &services, root), asks: walk.asks, services }
+    HostRequests { digest: digest(&walk.asks, &services, root), asks: walk.asks, services }
 }
 
 /// The services that are given something of the host: those that ask for it, those that use a volume, secret or config that does,
@@ -189,7 +166,7 @@ pub fn rights() -> Vec<String> {
 /// Keys that say what a service runs.
 const RUNS: &[&str] = &["image", "build", "entrypoint", "command", "post_start", "pre_stop"];
 
-impl Asked {
+impl HostRequests {
     /// What a service runs that is given something of the host.
     pub fn runs(&self, service: &str) -> Map<String, Value> {
         let keys = self.services.get(service).and_then(Value::as_object).into_iter().flatten();
@@ -198,11 +175,11 @@ impl Asked {
     }
 }
 
-fn digest(asks: &[Ask], services: &Map<String, Value>, root: &Path) -> String {
+fn digest(asks: &[HostRequest], services: &Map<String, Value>, root: &Path) -> String {
     let services = Value::Object(services.clone()).to_string();
     // The message says as well where links lead.
     let of = |ask| -> [&str; 4] {
-        let Ask { service, key, what, value, .. }: &Ask = ask;
+        let HostRequest { service, key, what, value, .. }: &HostRequest = ask;
         [service.as_deref().unwrap_or_default(), key, what, value]
     };
     let texts = asks.iter().flat_map(of);
@@ -220,7 +197,7 @@ struct Walk<'a> {
     root: &'a Path,
     base: &'a Path,
     services: &'a Map<String, Value>,
-    asks: Vec<Ask>,
+    asks: Vec<HostRequest>,
     /// Names of the services, volumes, secrets and configs that ask for something.
     given: BTreeSet<String>,
 }
@@ -292,7 +269,13 @@ impl Walk<'_> {
         let verb = if right.is_some() { "reaches the host" } else { "cannot be in a drill" };
         let what = format!("`{key}` {of}{verb}: {why}");
         self.given.extend(service.or(path.get(1).map(String::as_str)).map(str::to_string));
-        self.asks.push(Ask { service: service.map(str::to_string), key, right, what, value: value.to_string() });
+        self.asks.push(HostRequest {
+            service: service.map(str::to_string),
+            key,
+            right,
+            what,
+            value: value.to_string(),
+        });
     }
 
     fn build(&mut self, value: &Value, service: Option<&str>, path: &mut Vec<String>) {
@@ -538,7 +521,7 @@ mod tests {
             remarks: Vec::new(),
             given: BTreeMap::new(),
         };
-        let line = |ask: &Ask| format!("{}: {}", ask.right.as_deref().unwrap_or("-"), ask.what);
+        let line = |ask: &HostRequest| format!("{}: {}", ask.right.as_deref().unwrap_or("-"), ask.what);
         super::asked(&model, &root)
             .asks
             .iter()

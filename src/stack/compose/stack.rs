@@ -1,13 +1,13 @@
 //! `ComposeStack`: the one stack trait, carried out by Docker Compose and the Docker API.
 
-use super::bundle::{Bundle, HOME};
+use super::bundle::HOME;
 use super::carry::carry_bundle;
 use super::command::{ComposeCommand, Watch};
 use super::endpoint::Endpoint;
 use super::errors::{api, environment, is_status};
 use super::findings::findings;
 use super::model::{self, ResolvedModel};
-use super::ours::Owner;
+use super::owner::Owner;
 use super::{
     containers, exec, execute, files, images, labels, logs, processes, release, remove, secrets, steps, usage,
 };
@@ -180,13 +180,7 @@ impl ComposeStack {
 
     /// The agent's image, made or pulled if need be.
     pub(super) async fn ensure_agent(&self) -> Result<images::AgentImage, StackError> {
-        let agent = match &self.options.agent_image {
-            Some(name) => images::ensure_named_agent(&self.compose(), name).await?,
-            None => {
-                let bundle = Bundle::of(self.options.executable.as_deref()).await?;
-                images::ensure_agent(&self.endpoint.docker, &bundle).await?
-            }
-        };
+        let agent = images::agent(&self.compose(), &self.options).await?;
         let _ = self.launch.set(agent.launch.clone());
         Ok(agent)
     }
@@ -211,11 +205,7 @@ impl ComposeStack {
     }
 
     async fn open(&self, container: &str, arguments: &[&str], what: &str) -> Result<Channel, StackError> {
-        let Some(launch) = self.launch.get() else {
-            return Err(environment(format!("starting {what}"), "the stack has not been started"));
-        };
-        let command: Vec<String> = launch.iter().cloned().chain(arguments.iter().map(|a| a.to_string())).collect();
-        exec::open(&self.endpoint.docker, container, &command, what).await
+        exec::open_ours(&self.endpoint.docker, container, self.launch.get(), arguments, what).await
     }
 
     /// Copies the agent's bundle into a running container of the team's, unless it is there: a minimal image has

@@ -5,7 +5,7 @@
 use super::endpoint::Endpoint;
 use super::errors::api;
 use super::images;
-use super::ours::Owner;
+use super::owner::Owner;
 use super::remove::{QUIET, Thing, find, remove};
 use super::{containers, labels};
 use crate::record::RunDir;

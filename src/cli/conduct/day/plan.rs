@@ -1,7 +1,7 @@
 //! From the plan of a game day to drills that can be started: their stacks resolved, what they need and how long they take.
 
 use super::super::resolved;
-use super::{DayWishes, earlier};
+use super::{DayOptions, earlier};
 use crate::error::Error;
 use crate::gameday::{self, Entry};
 use crate::record::PlannedDrill;
@@ -31,16 +31,16 @@ pub struct Ready {
 }
 
 /// Every drill, with its stack resolved; the mistakes of all stacks are one error.
-pub async fn ready(drills: Vec<Entry>, platform: &dyn Platform, wishes: &DayWishes) -> Result<Vec<Ready>, Error> {
+pub async fn ready(drills: Vec<Entry>, platform: &dyn Platform, wanted: &DayOptions) -> Result<Vec<Ready>, Error> {
     // A scenario that is drilled several times is resolved once.
     let mut distinct: BTreeMap<&str, &Plan> = BTreeMap::new();
     for drill in &drills {
         distinct.entry(&drill.plan.name).or_insert(&drill.plan);
     }
-    let stacks = resolved(distinct.values().copied(), platform, wishes.color).await?;
+    let stacks = resolved(distinct.values().copied(), platform, wanted.color).await?;
     let mut known = BTreeMap::new();
     for (name, stack) in distinct.keys().zip(stacks) {
-        let earlier = earlier::drill(&wishes.project, wishes.out.as_deref(), name);
+        let earlier = earlier::drill(&wanted.project, wanted.out.as_deref(), name);
         known.insert(name.to_string(), (stack, earlier));
     }
     let ready = drills.into_iter().filter_map(|entry| {

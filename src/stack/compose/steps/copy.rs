@@ -1,7 +1,7 @@
 //! `docker cp` between a container of the team's and the one in which the step runs. A path of the step's is a path in its
 //! own container, and never one of the host: the files travel as an archive from one to the other through the API.
 
-use super::words::{Refusal, refuse};
+use super::arguments::{Refusal, refuse};
 use crate::record::Stream;
 use crate::stack::compose::errors::is_status;
 use crate::stack::{CallInput, CallOutput};

@@ -2,8 +2,8 @@
 //! processes would read what the step gives to its command, variables with secrets in them among it.
 
 use super::Done;
+use super::arguments::Arguments;
 use super::process::feed;
-use super::words::Words;
 use crate::record::Stream;
 use crate::stack::compose::execute::exit_code;
 use crate::stack::{CallIo, CallOutput};
@@ -35,7 +35,7 @@ pub(super) struct Attached {
 pub(super) async fn exec(
     docker: &Docker,
     container: &str,
-    (words, command): (&Words, &[String]),
+    (words, command): (&Arguments, &[String]),
     attached: Attached,
     io: CallIo,
     cancel: &CancellationToken,

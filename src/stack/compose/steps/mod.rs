@@ -1,21 +1,21 @@
 //! `docker` and `docker compose` in the steps of a runbook. A step hands over a command line; what is allowed is carried
 //! out by the real command on the drill's own project and containers, and everything else is refused.
 
-pub(super) mod anew;
-mod ask;
-mod beside;
+mod arguments;
+mod attached;
 mod copy;
-mod ground;
+mod docker;
 mod guard;
 mod inside;
 mod process;
+pub(super) mod recreate;
 mod rename;
+mod request;
 mod sources;
 mod table;
 mod team;
-mod words;
 
-pub(super) use beside::BesideTools;
+pub(super) use attached::AttachedTools;
 
 use super::endpoint::Endpoint;
 use super::model;
@@ -23,13 +23,14 @@ use super::stack::{ComposeStack, Started};
 use crate::output::log_line;
 use crate::record::{Secrets, open_plain};
 use crate::stack::{Call, CallIo, CallOutput, Place, REFUSED, StackError, TOOLBOX, Tools};
-use anew::NotAnew;
-use ask::{Ask, ComposeAsk, Known};
+use arguments::Refusal;
+use docker::ContainerCalls;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use ground::Ground;
 use process::{ModelFile, Show};
+use recreate::RecreateError;
 use rename::Change;
+use request::{ComposeRequest, Known, StepRequest};
 use serde_json::Value;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -39,7 +40,6 @@ use team::Team;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
-use words::Refusal;
 
 /// Carries out what the steps of one place call.
 #[derive(Debug, Clone)]
@@ -78,11 +78,11 @@ impl From<std::io::Error> for Done {
     }
 }
 
-impl From<NotAnew> for Done {
-    fn from(error: NotAnew) -> Self {
+impl From<RecreateError> for Done {
+    fn from(error: RecreateError) -> Self {
         match error {
-            NotAnew::Refused(refusal) => Done::Refused(refusal),
-            NotAnew::Failed(why) => Done::Failed(why),
+            RecreateError::Refused(refusal) => Done::Refused(refusal),
+            RecreateError::Failed(why) => Done::Failed(why),
         }
     }
 }
@@ -165,38 +165,48 @@ impl StepTools {
             own: self.stack.project.clone(),
             files: file.into_iter().collect(),
         };
-        match ask::ask(call, &known)? {
-            Ask::Itself(args) => itself(&self.stack.endpoint, args, &io, cancel).await,
-            Ask::Compose(ask) => self.compose(ask, call, io, cancel).await,
-            Ask::Docker(ask) => self.ground(ask.does == Docker::Copy).await?.docker(ask, call, io, cancel).await,
+        match request::parse(call, &known)? {
+            StepRequest::Itself(args) => itself(&self.stack.endpoint, args, &io, cancel).await,
+            StepRequest::Compose(ask) => self.compose(ask, call, io, cancel).await,
+            StepRequest::Docker(ask) => self.calls(ask.does == Docker::Copy).await?.docker(ask, call, io, cancel).await,
         }
     }
 
-    async fn compose(&self, ask: ComposeAsk, call: &Call, io: CallIo, cancel: &CancellationToken) -> Result<i32, Done> {
+    async fn compose(
+        &self,
+        ask: ComposeRequest,
+        call: &Call,
+        io: CallIo,
+        cancel: &CancellationToken,
+    ) -> Result<i32, Done> {
         let stack = &self.stack;
         let words = &ask.words;
         if ask.does == Compose::Config {
             return self.config(&ask, call, &io, cancel).await;
         }
         if ask.does == Compose::Copy {
-            return self.ground(true).await?.copy(&ask.words, true, call, io, cancel).await;
+            return self.calls(true).await?.copy(&ask.words, true, call, io, cancel).await;
         }
         let named: Vec<String> = match ask.does {
             Compose::Scale => {
-                words.rest.iter().filter_map(|scale| ask::scaled(scale).ok()).map(|(name, _)| name).collect()
+                words.rest.iter().filter_map(|scale| request::scaled(scale).ok()).map(|(name, _)| name).collect()
             }
             Compose::Services | Compose::Up => words.rest.clone(),
             _ => words.rest.iter().take(1).cloned().collect(),
         };
-        let named_flags: Vec<String> =
-            words.values("scale").iter().filter_map(|scale| ask::scaled(scale).ok()).map(|(name, _)| name).collect();
+        let named_flags: Vec<String> = words
+            .values("scale")
+            .iter()
+            .filter_map(|scale| request::scaled(scale).ok())
+            .map(|(name, _)| name)
+            .collect();
         let needed: Vec<String> = named.iter().chain(&named_flags).cloned().collect();
-        let anew = matches!(ask.does, Compose::Up | Compose::Scale | Compose::Run);
-        let (model, services) = if anew {
+        let recreates = matches!(ask.does, Compose::Up | Compose::Scale | Compose::Run);
+        let (model, services) = if recreates {
             let build = words.is_set("build");
             let (model, services) = {
                 let step = (call.env.as_slice(), &io.out);
-                anew::anew(stack, step, &ask.profiles, &needed, build, cancel).await?
+                recreate::remake(stack, step, &ask.profiles, &needed, build, cancel).await?
             };
             let mut started = stack.started();
             started.model = Some(model.clone());
@@ -214,7 +224,7 @@ impl StepTools {
             return Err(Refusal(format!("there is no service `{unknown}` in this drill; there are: {all}")).into());
         }
         if ask.does == Compose::Exec {
-            return self.ground(false).await?.exec_in_service(words, io, cancel).await;
+            return self.calls(false).await?.exec_in_service(words, io, cancel).await;
         }
         // Never none: that would mean ours as well.
         let rest = match ask.does {
@@ -243,7 +253,7 @@ impl StepTools {
         let show = Show { names: Team::of(stack).await?.names, stdout, stderr };
         let stdin = (ask.does == Compose::Run).then_some(io.stdin);
         // While it runs, and when it is cut off, the engine may be making a container that nobody knows yet.
-        let making = anew.then(|| Making::of(&stack.started));
+        let making = recreates.then(|| Making::of(&stack.started));
         let exit = process::run(command, Some(&file), stdin, &io.out, &show, cancel).await?;
         if let Some(making) = making.filter(|_| !cancel.is_cancelled()) {
             making.over();
@@ -265,14 +275,14 @@ impl StepTools {
     /// The team's own file, as the step's environment makes it.
     async fn config(
         &self,
-        ask: &ComposeAsk,
+        ask: &ComposeRequest,
         call: &Call,
         io: &CallIo,
         cancel: &CancellationToken,
     ) -> Result<i32, Done> {
         let stack = &self.stack;
-        let env = anew::with_released(stack, &call.env);
-        let (endpoint, note) = anew::with_variables(&stack.endpoint, &anew::sources(stack), &env)?;
+        let env = recreate::with_released(stack, &call.env);
+        let (endpoint, note) = recreate::with_variables(&stack.endpoint, &recreate::sources(stack), &env)?;
         if let Some(note) = note {
             io.out.say(&note).await;
         }
@@ -286,9 +296,9 @@ impl StepTools {
     }
 
     /// The team's containers, and where the step stands if that matters.
-    async fn ground(&self, copies: bool) -> Result<Ground<'_>, Done> {
+    async fn calls(&self, copies: bool) -> Result<ContainerCalls<'_>, Done> {
         let here = if copies { Some(self.here().await?) } else { None };
-        Ok(Ground { endpoint: &self.stack.endpoint, team: Team::of(&self.stack).await?, here })
+        Ok(ContainerCalls { endpoint: &self.stack.endpoint, team: Team::of(&self.stack).await?, here })
     }
 
     /// The container in which the step runs.

@@ -1,6 +1,6 @@
 //! What of `docker` and `docker compose` a step may call, flag by flag. Everything else is refused.
 
-use super::words::{Flag, on, with};
+use super::arguments::{Flag, on, with};
 
 /// How a command of Compose is carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

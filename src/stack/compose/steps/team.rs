@@ -1,14 +1,15 @@
 //! The team's containers of a drill, by every name under which a step may know them. Ours are not among them, and those
 //! of others are never looked at.
 
+use super::arguments::{Refusal, refuse};
 use super::rename::Names;
-use super::words::{Refusal, refuse};
 use crate::stack::StackError;
 use crate::stack::compose::endpoint::Endpoint;
-use crate::stack::compose::ours::Owner;
+use crate::stack::compose::owner::Owner;
 use crate::stack::compose::project::is_of_drill;
 use crate::stack::compose::stack::ComposeStack;
 use crate::stack::compose::{containers, labels, model};
+use bollard::models::ContainerSummary;
 use serde_json::Value;
 
 /// A container of the team's.
@@ -30,6 +31,23 @@ pub(super) struct Container {
     pub status: String,
 }
 
+impl Container {
+    /// From the engine's list; `None` for one that is of no service.
+    fn of(summary: ContainerSummary) -> Option<Container> {
+        let labels = summary.labels.unwrap_or_default();
+        let name = summary.names.into_iter().flatten().next().unwrap_or_default().trim_start_matches('/').to_string();
+        Some(Container {
+            id: summary.id.unwrap_or_default(),
+            shown: name.clone(),
+            name,
+            service: labels.get(labels::SERVICE)?.clone(),
+            number: labels.get(labels::NUMBER).and_then(|number| number.parse().ok()),
+            oneoff: labels.get(labels::ONEOFF).map(String::as_str) == Some("True"),
+            status: summary.state.map(|state| state.to_string()).unwrap_or_default(),
+        })
+    }
+}
+
 /// All of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Team {
@@ -44,18 +62,10 @@ impl Team {
     pub(super) async fn of_project(endpoint: &Endpoint, project: &str) -> Result<Team, StackError> {
         let mut all = Vec::new();
         for summary in containers::list(&endpoint.docker, &[(labels::PROJECT, Some(project))]).await? {
-            let label = |key: &str| summary.labels.as_ref().and_then(|labels| labels.get(key)).cloned();
-            if is_of_drill(label(labels::RUN).as_deref(), project) {
-                continue;
+            let run = summary.labels.as_ref().and_then(|labels| labels.get(labels::RUN));
+            if !is_of_drill(run.map(String::as_str), project) {
+                all.extend(Container::of(summary));
             }
-            let Some(service) = label(labels::SERVICE) else { continue };
-            let name = summary.names.iter().flatten().next().cloned().unwrap_or_default();
-            let name = name.trim_start_matches('/').to_string();
-            let oneoff = label(labels::ONEOFF).as_deref() == Some("True");
-            let status = summary.state.map(|state| state.to_string()).unwrap_or_default();
-            let id = summary.id.unwrap_or_default();
-            let number = label(labels::NUMBER).and_then(|number| number.parse().ok());
-            all.push(Container { id, shown: name.clone(), name, service, number, oneoff, status });
         }
         all.sort_by(|a, b| a.shown.cmp(&b.shown));
         Ok(Team { all, names: Names::default() })
@@ -67,17 +77,13 @@ impl Team {
         let by = [(labels::PROJECT, Some(stack.project.as_str())), (labels::RUN, Some(stack.run.id.as_str()))];
         let mut all = Vec::new();
         for summary in Owner::of(&stack.run.id).containers(&stack.endpoint.docker, &by).await?.own {
-            let label = |key: &str| summary.labels.as_ref().and_then(|labels| labels.get(key)).cloned();
-            if label(labels::ROLE).is_some() {
+            if summary.labels.as_ref().is_some_and(|labels| labels.contains_key(labels::ROLE)) {
                 continue;
             }
-            let Some(service) = label(labels::SERVICE) else { continue };
-            let name = summary.names.iter().flatten().next().cloned().unwrap_or_default();
-            let name = name.trim_start_matches('/').to_string();
-            let oneoff = label(labels::ONEOFF).as_deref() == Some("True");
-            let number = label(labels::NUMBER).and_then(|number| number.parse().ok());
-            let first = number == Some(1) && !oneoff;
-            let fixed = stack.model.service(&service).and_then(|s| s.get("container_name")).and_then(Value::as_str);
+            let Some(container) = Container::of(summary) else { continue };
+            let (name, first) = (&container.name, container.number == Some(1) && !container.oneoff);
+            let fixed =
+                stack.model.service(&container.service).and_then(|s| s.get("container_name")).and_then(Value::as_str);
             let shown = match fixed.filter(|_| first) {
                 Some(fixed) => {
                     let fixed = model::unescape(fixed);
@@ -86,8 +92,7 @@ impl Team {
                 }
                 None => name.replacen(&names.own, &names.team, 1),
             };
-            let status = summary.state.map(|state| state.to_string()).unwrap_or_default();
-            all.push(Container { id: summary.id.unwrap_or_default(), name, shown, service, number, oneoff, status });
+            all.push(Container { shown, ..container });
         }
         all.sort_by(|a, b| a.shown.cmp(&b.shown));
         Ok(Team { all, names })

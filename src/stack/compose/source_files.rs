@@ -1,20 +1,20 @@
 //! The files that a Compose file is made from, read from its text: no Docker, no variables. Where a path has a variable in it,
 //! everything that it could mean below its first part counts; where the file cannot be read, its whole folder does.
 
-use super::affected::{Inputs, real};
 use crate::source::{Diagnostics, Node, Source, Value, parse};
+use crate::stack::SourceFiles;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Adds the Compose file and everything that it names.
-pub fn compose_inputs(file: &Path, inputs: &mut Inputs) {
+pub(super) fn compose_inputs(file: &Path, inputs: &mut SourceFiles) {
     let base = folder_of(file);
     read(file, &base, inputs, &mut BTreeSet::new());
 }
 
 /// Reads a file; paths in it are relative to `base`.
-fn read(file: &Path, base: &Path, inputs: &mut Inputs, seen: &mut BTreeSet<PathBuf>) {
-    if !seen.insert(real(file)) {
+fn read(file: &Path, base: &Path, inputs: &mut SourceFiles, seen: &mut BTreeSet<PathBuf>) {
+    if !seen.insert(SourceFiles::real(file)) {
         return;
     }
     inputs.file(file);
@@ -45,7 +45,7 @@ fn read(file: &Path, base: &Path, inputs: &mut Inputs, seen: &mut BTreeSet<PathB
 
 struct Scan<'a> {
     base: &'a Path,
-    inputs: &'a mut Inputs,
+    inputs: &'a mut SourceFiles,
     seen: &'a mut BTreeSet<PathBuf>,
 }
 
@@ -224,7 +224,7 @@ volumes: { data: ~ }
     }
 
     fn of(dir: &Path) -> (Vec<String>, Vec<String>) {
-        let mut inputs = Inputs::default();
+        let mut inputs = SourceFiles::default();
         compose_inputs(&dir.join("stack/compose.yaml"), &mut inputs);
         let root = dir.canonicalize().unwrap();
         let shown = |paths: &BTreeSet<PathBuf>| -> Vec<String> {

@@ -73,7 +73,7 @@ impl Flag {
 
 /// A command line that was understood.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Words {
+pub(super) struct Arguments {
     /// Flags with their values, by long name; `true` and `false` for those without a value.
     pub flags: Vec<(&'static str, String)>,
     /// Those that go to the real command, as it is given them.
@@ -84,7 +84,7 @@ pub(super) struct Words {
     pub rest: Vec<String>,
 }
 
-impl Words {
+impl Arguments {
     /// The last value of a flag.
     pub(super) fn value(&self, long: &str) -> Option<&str> {
         self.flags.iter().rev().find(|(name, _)| *name == long).map(|(_, value)| value.as_str())
@@ -108,8 +108,8 @@ pub(super) fn read(
     table: &[Flag],
     to_the_end: bool,
     env: &[(String, String)],
-) -> Result<Words, Refusal> {
-    let mut words = Words::default();
+) -> Result<Arguments, Refusal> {
+    let mut words = Arguments::default();
     let mut args = args.iter();
     while let Some(arg) = args.next() {
         if arg == "--" {
@@ -162,7 +162,7 @@ fn needed(value: Option<&String>, flag: &str) -> Result<String, Refusal> {
     }
 }
 
-impl Words {
+impl Arguments {
     fn take(&mut self, flag: &Flag, value: String, env: &[(String, String)]) -> Result<(), Refusal> {
         let value = match (flag.value, value.as_str()) {
             (true, _) => value,

@@ -1,7 +1,7 @@
 //! What a step asks for: a pure function from a command line to something that is allowed, or to the reason why not.
 
+use super::arguments::{Arguments, Refusal, read, refuse};
 use super::table::{COMPOSE, COMPOSE_GLOBAL, Compose, DOCKER, DOCKER_GLOBAL, Docker, INSTEAD};
-use super::words::{Refusal, Words, read, refuse};
 use crate::stack::Call;
 use std::path::Path;
 
@@ -21,37 +21,37 @@ pub(super) struct Known {
 
 /// Something that is allowed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Ask {
+pub(super) enum StepRequest {
     /// The real command says something of itself.
     Itself(Vec<String>),
     /// A command of Compose.
-    Compose(ComposeAsk),
+    Compose(ComposeRequest),
     /// A command of Docker.
-    Docker(DockerAsk),
+    Docker(DockerRequest),
 }
 
 /// A command of Compose.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct ComposeAsk {
+pub(super) struct ComposeRequest {
     /// Its name.
     pub name: &'static str,
     /// How it is carried out.
     pub does: Compose,
     /// Its words.
-    pub words: Words,
+    pub words: Arguments,
     /// Profiles that it enables.
     pub profiles: Vec<String>,
 }
 
 /// A command of Docker.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct DockerAsk {
+pub(super) struct DockerRequest {
     /// Its name.
     pub name: &'static str,
     /// How it is carried out.
     pub does: Docker,
     /// Its words.
-    pub words: Words,
+    pub words: Arguments,
 }
 
 /// One end of a copy.
@@ -66,7 +66,7 @@ pub(super) enum End {
 }
 
 /// Reads a call.
-pub(super) fn ask(call: &Call, known: &Known) -> Result<Ask, Refusal> {
+pub(super) fn parse(call: &Call, known: &Known) -> Result<StepRequest, Refusal> {
     if call.args.iter().any(|arg| arg.contains('\0')) {
         return refuse("an argument holds a NUL byte");
     }
@@ -77,7 +77,7 @@ pub(super) fn ask(call: &Call, known: &Known) -> Result<Ask, Refusal> {
     }
 }
 
-fn docker(args: &[String], env: &[(String, String)], known: &Known) -> Result<Ask, Refusal> {
+fn docker(args: &[String], env: &[(String, String)], known: &Known) -> Result<StepRequest, Refusal> {
     let global = read(args, DOCKER_GLOBAL, true, env)?;
     if global.is_set("version") {
         return itself(&["--version"]);
@@ -87,8 +87,8 @@ fn docker(args: &[String], env: &[(String, String)], known: &Known) -> Result<As
         "compose" => return compose(rest, env, known),
         "help" => return itself(&["--help"]),
         "version" => {
-            let words = read(rest, &[super::words::with("format", 'f')], false, env)?;
-            return Ok(Ask::Itself([vec!["version".into()], words.passed].concat()));
+            let words = read(rest, &[super::arguments::with("format", 'f')], false, env)?;
+            return Ok(StepRequest::Itself([vec!["version".into()], words.passed].concat()));
         }
         _ => {}
     }
@@ -135,10 +135,10 @@ fn docker(args: &[String], env: &[(String, String)], known: &Known) -> Result<As
     if *does == Docker::Copy {
         ends(&words)?;
     }
-    Ok(Ask::Docker(DockerAsk { name, does: *does, words }))
+    Ok(StepRequest::Docker(DockerRequest { name, does: *does, words }))
 }
 
-fn compose(args: &[String], env: &[(String, String)], known: &Known) -> Result<Ask, Refusal> {
+fn compose(args: &[String], env: &[(String, String)], known: &Known) -> Result<StepRequest, Refusal> {
     let global = read(args, COMPOSE_GLOBAL, true, env)?;
     if global.is_set("version") {
         return itself(&["compose", "version"]);
@@ -164,9 +164,9 @@ fn compose(args: &[String], env: &[(String, String)], known: &Known) -> Result<A
         return itself(&["compose", "--help"]);
     }
     if name == "version" {
-        let flags = [super::words::with("format", 'f'), super::words::on("short", '\0')];
+        let flags = [super::arguments::with("format", 'f'), super::arguments::on("short", '\0')];
         let words = read(rest, &flags, false, env)?;
-        return Ok(Ask::Itself([vec!["compose".into(), "version".into()], words.passed].concat()));
+        return Ok(StepRequest::Itself([vec!["compose".into(), "version".into()], words.passed].concat()));
     }
     let Some((name, does, flags)) = COMPOSE.iter().find(|(known, ..)| known == name) else {
         return Err(unknown("docker compose", name, &COMPOSE.iter().map(|(name, ..)| *name).collect::<Vec<_>>()));
@@ -176,10 +176,10 @@ fn compose(args: &[String], env: &[(String, String)], known: &Known) -> Result<A
         return itself(&["compose", name, "--help"]);
     }
     check_compose(name, *does, &words)?;
-    Ok(Ask::Compose(ComposeAsk { name, does: *does, words, profiles }))
+    Ok(StepRequest::Compose(ComposeRequest { name, does: *does, words, profiles }))
 }
 
-fn check_compose(name: &str, does: Compose, words: &Words) -> Result<(), Refusal> {
+fn check_compose(name: &str, does: Compose, words: &Arguments) -> Result<(), Refusal> {
     let detached = ["detach", "wait", "no-start"].iter().any(|flag| words.is_set(flag));
     if name == "up" && !detached {
         return refuse("without `-d` it would never end: use `docker compose up -d`");
@@ -228,7 +228,7 @@ pub(super) fn scaled(text: &str) -> Result<(String, u32), Refusal> {
 }
 
 /// The two ends of a copy: exactly one is in a container.
-pub(super) fn ends(words: &Words) -> Result<(End, End), Refusal> {
+pub(super) fn ends(words: &Arguments) -> Result<(End, End), Refusal> {
     let [from, to] = words.rest.as_slice() else { return refuse("a copy needs a source and a destination") };
     match (end(from), end(to)) {
         (End::There(..), End::There(..)) => refuse("copying from container to container is not supported"),
@@ -266,8 +266,8 @@ fn is_name(name: &str) -> bool {
     first && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'))
 }
 
-fn itself(args: &[&str]) -> Result<Ask, Refusal> {
-    Ok(Ask::Itself(args.iter().map(|arg| arg.to_string()).collect()))
+fn itself(args: &[&str]) -> Result<StepRequest, Refusal> {
+    Ok(StepRequest::Itself(args.iter().map(|arg| arg.to_string()).collect()))
 }
 
 fn unknown(program: &str, name: &str, known: &[&str]) -> Refusal {
@@ -277,5 +277,5 @@ fn unknown(program: &str, name: &str, known: &[&str]) -> Refusal {
 }
 
 #[cfg(test)]
-#[path = "ask_tests.rs"]
+#[path = "request_tests.rs"]
 mod tests;

@@ -1,14 +1,14 @@
 //! `docker` in the steps of a runbook that is followed beside a project that is up: the same command lines as in a drill,
 //! on that project as it is. Commands that make containers need the project's own Compose files.
 
-use super::ask::{self, Ask, ComposeAsk, Known};
-use super::ground::Ground;
+use super::arguments::Refusal;
+use super::docker::ContainerCalls;
 use super::process::{self, ModelFile, Show};
+use super::request::{self, ComposeRequest, Known, StepRequest};
 use super::sources::Sources;
 use super::table::{Compose, Docker};
 use super::team::Team;
-use super::words::Refusal;
-use super::{Done, anew, answer, guard, itself, with_more};
+use super::{Done, answer, guard, itself, recreate, with_more};
 use crate::record::Secrets;
 use crate::stack::compose::command::ComposeCommand;
 use crate::stack::compose::endpoint::Endpoint;
@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Carries out what the steps of one place call.
 #[derive(Debug, Clone)]
-pub(in crate::stack::compose) struct BesideTools {
+pub(in crate::stack::compose) struct AttachedTools {
     /// The engine.
     pub endpoint: Endpoint,
     /// Name of the project.
@@ -39,7 +39,7 @@ pub(in crate::stack::compose) struct BesideTools {
     pub toolbox: String,
 }
 
-impl Tools for BesideTools {
+impl Tools for AttachedTools {
     fn call(&self, call: Call, io: CallIo, cancel: CancellationToken) -> BoxFuture<'static, i32> {
         let tools = self.clone();
         async move {
@@ -51,26 +51,26 @@ impl Tools for BesideTools {
     }
 }
 
-impl BesideTools {
+impl AttachedTools {
     async fn carry_out(&self, call: &Call, io: CallIo, cancel: &CancellationToken) -> Result<i32, Done> {
         let files = self.files.iter().flat_map(|files| &files.files);
         let names = files.filter_map(|file| Some(file.file_name()?.to_string_lossy().into_owned()));
         let known = Known { team: self.project.clone(), own: self.project.clone(), files: names.collect() };
-        match ask::ask(call, &known)? {
-            Ask::Itself(args) => itself(&self.endpoint, args, &io, cancel).await,
-            Ask::Compose(ask) if ask.does == Compose::Copy => {
-                self.ground(true).await?.copy(&ask.words, true, call, io, cancel).await
+        match request::parse(call, &known)? {
+            StepRequest::Itself(args) => itself(&self.endpoint, args, &io, cancel).await,
+            StepRequest::Compose(ask) if ask.does == Compose::Copy => {
+                self.calls(true).await?.copy(&ask.words, true, call, io, cancel).await
             }
-            Ask::Compose(ask) if ask.does == Compose::Exec => {
-                self.ground(false).await?.exec_in_service(&ask.words, io, cancel).await
+            StepRequest::Compose(ask) if ask.does == Compose::Exec => {
+                self.calls(false).await?.exec_in_service(&ask.words, io, cancel).await
             }
-            Ask::Compose(ask) => self.compose(ask, call, io, cancel).await,
-            Ask::Docker(ask) => self.ground(ask.does == Docker::Copy).await?.docker(ask, call, io, cancel).await,
+            StepRequest::Compose(ask) => self.compose(ask, call, io, cancel).await,
+            StepRequest::Docker(ask) => self.calls(ask.does == Docker::Copy).await?.docker(ask, call, io, cancel).await,
         }
     }
 
     /// The project's containers, and where the step stands if that matters.
-    async fn ground(&self, copies: bool) -> Result<Ground<'_>, Done> {
+    async fn calls(&self, copies: bool) -> Result<ContainerCalls<'_>, Done> {
         let team = Team::of_project(&self.endpoint, &self.project).await?;
         let here = match &self.place {
             _ if !copies => None,
@@ -80,10 +80,16 @@ impl BesideTools {
                 running.map(|container| container.id.clone())
             }
         };
-        Ok(Ground { endpoint: &self.endpoint, team, here })
+        Ok(ContainerCalls { endpoint: &self.endpoint, team, here })
     }
 
-    async fn compose(&self, ask: ComposeAsk, call: &Call, io: CallIo, cancel: &CancellationToken) -> Result<i32, Done> {
+    async fn compose(
+        &self,
+        ask: ComposeRequest,
+        call: &Call,
+        io: CallIo,
+        cancel: &CancellationToken,
+    ) -> Result<i32, Done> {
         let makes = matches!(ask.does, Compose::Up | Compose::Scale | Compose::Run | Compose::Config);
         let (endpoint, options) = match &self.files {
             Ok(files) if makes => {
@@ -131,7 +137,7 @@ impl BesideTools {
         io: &CallIo,
     ) -> Result<Endpoint, Done> {
         let ProjectFiles { files, directory, env_files } = files.clone();
-        let (endpoint, note) = anew::with_variables(&self.endpoint, &Sources { files, directory, env_files }, env)?;
+        let (endpoint, note) = recreate::with_variables(&self.endpoint, &Sources { files, directory, env_files }, env)?;
         if let Some(note) = note {
             io.out.say(&note).await;
         }

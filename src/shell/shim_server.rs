@@ -46,7 +46,7 @@ pub(super) fn bin(dir: &Path) -> PathBuf {
 }
 
 /// Gives a session the programs; returns what the runner says from then on that is not for one of them.
-pub(super) fn furnish(
+pub(super) fn install(
     session: &mut Session,
     programs: Programs,
     (dir, bash): (&Path, &Path),
@@ -56,25 +56,25 @@ pub(super) fn furnish(
     if programs == Programs::None {
         return Ok(rx);
     }
-    let door = Door::open(dir, bash, tx, over);
-    let door = door.map_err(|error| format!("`docker` cannot be put into {}: {error}", dir.display()))?;
-    session.set_env("PATH", &door.path(programs).to_string_lossy());
-    Ok(door.route(rx))
+    let shims = ShimServer::open(dir, bash, tx, over);
+    let shims = shims.map_err(|error| format!("`docker` cannot be put into {}: {error}", dir.display()))?;
+    session.set_env("PATH", &shims.path(programs).to_string_lossy());
+    Ok(shims.route(rx))
 }
 
 /// The programs of one session.
 #[derive(Debug)]
-struct Door {
+struct ShimServer {
     bin: PathBuf,
     calls: Calls,
 }
 
-impl Door {
+impl ShimServer {
     /// Writes the programs into `dir` and listens for them until `over`.
-    fn open(dir: &Path, bash: &Path, tx: mpsc::Sender<String>, over: CancellationToken) -> std::io::Result<Door> {
+    fn open(dir: &Path, bash: &Path, tx: mpsc::Sender<String>, over: CancellationToken) -> std::io::Result<ShimServer> {
         let bin = bin(dir);
         std::fs::DirBuilder::new().mode(0o700).create(&bin)?;
-        let socket = dir.join("door");
+        let socket = dir.join("shim.sock");
         let listener = UnixListener::bind(&socket)?;
         for program in PROGRAMS {
             let mut options = std::fs::OpenOptions::new();
@@ -84,7 +84,7 @@ impl Door {
         let calls = Calls::default();
         let listening = listen(listener, tx, calls.clone(), over.clone());
         tokio::spawn(async move { over.run_until_cancelled_owned(listening).await });
-        Ok(Door { bin, calls })
+        Ok(ShimServer { bin, calls })
     }
 
     /// The `PATH` of the session.

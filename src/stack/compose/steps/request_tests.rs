@@ -7,25 +7,25 @@ fn known() -> Known {
     Known { team: "shop".into(), own: "fd-x-01234567".into(), files: vec!["docker-compose.yml".into()] }
 }
 
-fn asked(line: &str) -> Result<Ask, Refusal> {
+fn asked(line: &str) -> Result<StepRequest, Refusal> {
     asked_with(line, &[])
 }
 
-fn asked_with(line: &str, env: &[(&str, &str)]) -> Result<Ask, Refusal> {
+fn asked_with(line: &str, env: &[(&str, &str)]) -> Result<StepRequest, Refusal> {
     let mut words = line.split_whitespace().map(str::to_string);
     let program = words.next().unwrap();
     let env = env.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
-    ask(&Call { program, args: words.collect(), cwd: "/work".into(), env }, &known())
+    parse(&Call { program, args: words.collect(), cwd: "/work".into(), env }, &known())
 }
 
 /// What the real command would be given.
 fn given(line: &str) -> String {
     match asked(line).unwrap_or_else(|refusal| panic!("{line}: {refusal}")) {
-        Ask::Itself(args) => args.join(" "),
-        Ask::Compose(ask) => {
+        StepRequest::Itself(args) => args.join(" "),
+        StepRequest::Compose(ask) => {
             [vec![ask.name.to_string()], ask.words.passed, vec!["--".into()], ask.words.rest].concat().join(" ")
         }
-        Ask::Docker(ask) => {
+        StepRequest::Docker(ask) => {
             [vec![ask.name.to_string()], ask.words.passed, vec!["--".into()], ask.words.rest].concat().join(" ")
         }
     }
@@ -159,9 +159,9 @@ fn what_is_refused_says_why() {
 fn a_variable_without_a_value_never_comes_from_the_runner() {
     let given = |line: &str, env: &[(&str, &str)]| {
         let words = match asked_with(line, env).unwrap() {
-            Ask::Compose(ask) => ask.words,
-            Ask::Docker(ask) => ask.words,
-            Ask::Itself(_) => panic!(),
+            StepRequest::Compose(ask) => ask.words,
+            StepRequest::Docker(ask) => ask.words,
+            StepRequest::Itself(_) => panic!(),
         };
         assert_eq!(words.passed, Vec::<String>::new(), "a command line can be read by others");
         words.env
@@ -187,7 +187,7 @@ fn the_ends_of_a_copy_are_told_apart() {
     }
 }
 
-/// Words from which lines that might lead out are made.
+/// Arguments from which lines that might lead out are made.
 const DANGEROUS: &[&str] = &[
     "-v",
     "-v=/:/h",
@@ -259,7 +259,7 @@ proptest! {
     #[test]
     fn no_command_line_makes_it_panic(args in proptest::collection::vec(".{0,12}", 0..6), compose in any::<bool>()) {
         let program = if compose { "docker-compose" } else { "docker" };
-        let _ = ask(&Call { program: program.into(), args, ..Call::default() }, &known());
+        let _ = parse(&Call { program: program.into(), args, ..Call::default() }, &known());
     }
 
     #[test]
@@ -269,15 +269,15 @@ proptest! {
     ) {
         let program = if compose { "docker-compose" } else { "docker" };
         let args = words.iter().map(|word| word.to_string()).collect();
-        match ask(&Call { program: program.into(), args, ..Call::default() }, &known()) {
-            Ok(Ask::Compose(ask)) => {
+        match parse(&Call { program: program.into(), args, ..Call::default() }, &known()) {
+            Ok(StepRequest::Compose(ask)) => {
                 prop_assert!(!leads_out(&ask.words.passed), "{:?}", ask);
                 if ask.does != Compose::Copy {
                     prop_assert!(!ask.words.rest.first().is_some_and(|name| name.starts_with(['-', '/'])), "{:?}", ask);
                 }
             }
-            Ok(Ask::Docker(ask)) => prop_assert!(!leads_out(&ask.words.passed), "{:?}", ask),
-            Ok(Ask::Itself(args)) => prop_assert!(args.iter().all(|arg| !arg.contains('/')), "{:?}", args),
+            Ok(StepRequest::Docker(ask)) => prop_assert!(!leads_out(&ask.words.passed), "{:?}", ask),
+            Ok(StepRequest::Itself(args)) => prop_assert!(args.iter().all(|arg| !arg.contains('/')), "{:?}", args),
             Err(_) => {}
         }
     }

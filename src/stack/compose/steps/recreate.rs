@@ -1,9 +1,9 @@
 //! The stack's model as the environment of a step makes it: `CHECKOUT_TAG=v1 docker compose up -d checkout` is how teams
 //! roll back. Compose reads the team's file once more, and what it says is changed by the same rules as at the start.
 
+use super::arguments::Refusal;
 use super::guard;
 use super::sources::Sources;
-use super::words::Refusal;
 use crate::stack::ResolveError;
 use crate::stack::compose::command::Watch;
 use crate::stack::compose::endpoint::Endpoint;
@@ -18,18 +18,18 @@ use tokio_util::sync::CancellationToken;
 
 /// Why there is no new model.
 #[derive(Debug)]
-pub(super) enum NotAnew {
+pub(super) enum RecreateError {
     /// A step may not ask for this.
     Refused(Refusal),
     /// Compose, Docker or a build says no: what the real command would have failed with.
     Failed(String),
 }
 
-impl From<StackError> for NotAnew {
+impl From<StackError> for RecreateError {
     fn from(error: StackError) -> Self {
         match error {
-            StackError::Build { reason, tail } => NotAnew::Failed(format!("{tail}\n{reason}")),
-            other => NotAnew::Failed(other.to_string()),
+            StackError::Build { reason, tail } => RecreateError::Failed(format!("{tail}\n{reason}")),
+            other => RecreateError::Failed(other.to_string()),
         }
     }
 }
@@ -98,28 +98,28 @@ pub(in crate::stack::compose) async fn released(
     let env: Vec<(String, String)> = variables.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
     // There is nothing to be said that is not in the error.
     let (io, _) = CallIo::pair();
-    let made = anew(stack, (&env, &io.out), &[], &[service.to_string()], false, cancel).await;
+    let made = remake(stack, (&env, &io.out), &[], &[service.to_string()], false, cancel).await;
     made.map(|(model, _)| model).map_err(|why| match why {
-        NotAnew::Refused(refusal) => refusal.to_string(),
-        NotAnew::Failed(why) => why,
+        RecreateError::Refused(refusal) => refusal.to_string(),
+        RecreateError::Failed(why) => why,
     })
 }
 
 /// Resolves and changes the model; builds what a step's variables have made another build. Returns the model that Compose
 /// is given, and the names of the team's services in it.
-pub(super) async fn anew(
+pub(super) async fn remake(
     stack: &ComposeStack,
     (env, out): (&[(String, String)], &CallOutput),
     profiles: &[String],
     services: &[String],
     build: bool,
     cancel: &CancellationToken,
-) -> Result<(String, Vec<String>), NotAnew> {
+) -> Result<(String, Vec<String>), RecreateError> {
     let Some(recipe) = stack.started().recipe.clone() else {
-        return Err(NotAnew::Failed("the stack has not been started".into()));
+        return Err(RecreateError::Failed("the stack has not been started".into()));
     };
     let env = with_released(stack, env);
-    let (endpoint, note) = with_variables(&stack.endpoint, &sources(stack), &env).map_err(NotAnew::Refused)?;
+    let (endpoint, note) = with_variables(&stack.endpoint, &sources(stack), &env).map_err(RecreateError::Refused)?;
     if let Some(note) = note {
         out.say(&note).await;
     }
@@ -136,7 +136,9 @@ pub(super) async fn anew(
         for name in services {
             let Some(service) = all.service(name) else {
                 let known = all.services().join(", ");
-                return Err(NotAnew::Refused(Refusal(format!("there is no service `{name}`; there are: {known}"))));
+                return Err(RecreateError::Refused(Refusal(format!(
+                    "there is no service `{name}`; there are: {known}"
+                ))));
             };
             let own = service.get("profiles").and_then(Value::as_array).into_iter().flatten();
             spec.profiles.extend(own.filter_map(Value::as_str).map(str::to_string));
@@ -149,10 +151,10 @@ pub(super) async fn anew(
     let beyond = guard::beyond(&before.json, &resolved.json);
     if !beyond.is_empty() {
         let why = format!("a step's variables cannot change what reaches the host: {}", beyond.join(", "));
-        return Err(NotAnew::Refused(Refusal(why)));
+        return Err(RecreateError::Refused(Refusal(why)));
     }
     if let Some(wrong) = findings::findings(&resolved, &spec).into_iter().find(|finding| finding.error) {
-        return Err(NotAnew::Refused(Refusal(wrong.message)));
+        return Err(RecreateError::Refused(Refusal(wrong.message)));
     }
     let recipe = rebuilt(stack, recipe, &before, &resolved, build, cancel).await?;
     let drill = Drill {
@@ -175,7 +177,7 @@ pub(super) async fn anew(
         let why = format!(
             "the agent in front of `{service}` would be recreated: a step cannot change the networks of the service"
         );
-        return Err(NotAnew::Refused(Refusal(why)));
+        return Err(RecreateError::Refused(Refusal(why)));
     }
     // Models only grow: what a later command does not name stays known.
     started.profiles = spec.profiles.iter().filter(|p| !stack.spec.profiles.contains(p)).cloned().collect();
@@ -201,10 +203,10 @@ fn keep_ours(now: &Value, next: &mut Value) -> Option<String> {
     None
 }
 
-async fn resolve(spec: &crate::stack::StackRequest, endpoint: &Endpoint) -> Result<ResolvedModel, NotAnew> {
+async fn resolve(spec: &crate::stack::StackRequest, endpoint: &Endpoint) -> Result<ResolvedModel, RecreateError> {
     model::resolve(spec, endpoint).await.map_err(|error| match error {
         ResolveError::Environment(error) => error.into(),
-        invalid => NotAnew::Failed(invalid.to_string()),
+        invalid => RecreateError::Failed(invalid.to_string()),
     })
 }
 
@@ -217,7 +219,7 @@ async fn rebuilt(
     after: &ResolvedModel,
     build: bool,
     cancel: &CancellationToken,
-) -> Result<Recipe, NotAnew> {
+) -> Result<Recipe, RecreateError> {
     let compose = stack.compose();
     let of = |model: &ResolvedModel, name: &str, key: &str| model.service(name).and_then(|s| s.get(key)).cloned();
     let mut other = BTreeSet::new();

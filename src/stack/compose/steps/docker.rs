@@ -1,12 +1,12 @@
 //! `docker` on the team's containers, and copies between them and the one in which a step runs.
 
-use super::ask::{self, DockerAsk, End};
+use super::arguments::{Arguments, Refusal, refuse};
 use super::inside::{self, Attached};
 use super::process::{self, Show};
 use super::rename::Change;
+use super::request::{self, DockerRequest, End};
 use super::table::Docker;
 use super::team::Team;
-use super::words::{self, Refusal, refuse};
 use super::{Done, copy};
 use crate::stack::compose::endpoint::Endpoint;
 use crate::stack::{Call, CallIo};
@@ -17,7 +17,7 @@ const NOBODY: &str = "id=0000000000000000000000000000000000000000000000000000000
 
 /// What a command can reach.
 #[derive(Debug)]
-pub(super) struct Ground<'a> {
+pub(super) struct ContainerCalls<'a> {
     /// The engine.
     pub endpoint: &'a Endpoint,
     /// The team's containers.
@@ -26,10 +26,10 @@ pub(super) struct Ground<'a> {
     pub here: Option<String>,
 }
 
-impl Ground<'_> {
+impl ContainerCalls<'_> {
     pub(super) async fn docker(
         self,
-        ask: DockerAsk,
+        ask: DockerRequest,
         call: &Call,
         io: CallIo,
         cancel: &CancellationToken,
@@ -103,7 +103,7 @@ impl Ground<'_> {
     /// `docker compose exec`: in the container of a service that has this number, or in its first one that runs.
     pub(super) async fn exec_in_service(
         self,
-        words: &words::Words,
+        words: &Arguments,
         io: CallIo,
         cancel: &CancellationToken,
     ) -> Result<i32, Done> {
@@ -123,13 +123,13 @@ impl Ground<'_> {
     /// `cp`: between containers of the team's and the one in which the step runs.
     pub(super) async fn copy(
         self,
-        words: &words::Words,
+        words: &Arguments,
         of_compose: bool,
         call: &Call,
         io: CallIo,
         cancel: &CancellationToken,
     ) -> Result<i32, Done> {
-        let (from, to) = ask::ends(words)?;
+        let (from, to) = request::ends(words)?;
         let (team, docker) = (self.team, &self.endpoint.docker);
         let follow = words.is_set("follow-link");
         let targets = |name: &str| match of_compose {

@@ -15,8 +15,8 @@ const NOBODY_THERE: i32 = 125;
 /// As of a process that SIGPIPE ended.
 const NOBODY_READS: i32 = 141;
 
-/// Calls `program` over the socket at `door`; returns its exit code.
-pub fn knock(door: &Path, program: &str, args: &[OsString]) -> i32 {
+/// Calls `program` over the socket at this path; returns its exit code.
+pub fn call_runner(socket: &Path, program: &str, args: &[OsString]) -> i32 {
     let mut utf8 = Vec::new();
     for arg in args {
         match arg.to_str() {
@@ -31,7 +31,7 @@ pub fn knock(door: &Path, program: &str, args: &[OsString]) -> i32 {
     let env =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let call = Frame::Call { program: program.to_string(), args: utf8, cwd, env: env.collect() };
-    match converse(door, &call) {
+    match converse(socket, &call) {
         Ok(exit) => exit,
         Err(error) => {
             say(&format!("the drill does not answer: {error}"));
@@ -44,14 +44,14 @@ fn say(text: &str) {
     say_line(&format!("firedrill: {text}"));
 }
 
-fn converse(door: &Path, call: &Frame) -> io::Result<i32> {
-    let mut socket = UnixStream::connect(door)?;
-    write_now(&mut socket, call)?;
+fn converse(socket: &Path, call: &Frame) -> io::Result<i32> {
+    let mut stream = UnixStream::connect(socket)?;
+    write_now(&mut stream, call)?;
     let (wants, wanted) = channel();
-    let to = socket.try_clone()?;
+    let to = stream.try_clone()?;
     // Never joined: it may be waiting for input that nobody sends.
     std::thread::spawn(move || input(wanted, to));
-    let from = BufReader::with_capacity(PIECE * 2, socket);
+    let from = BufReader::with_capacity(PIECE * 2, stream);
     output(from, &wants)
 }
 
