@@ -1,6 +1,6 @@
 //! The person at the terminal: asked for what a runbook leaves to people, and for the values of its inputs.
 
-use crate::engine::{ByHand, Person};
+use crate::engine::{ManualOutcome, Operator};
 use crate::output::{say, stderr_is_terminal, visible};
 use crate::record::looks_secret;
 use crate::report::ConsolePause;
@@ -51,10 +51,10 @@ impl Terminal {
 }
 
 #[async_trait]
-impl Person for Terminal {
-    async fn by_hand(&mut self, step: &Step) -> ByHand {
+impl Operator for Terminal {
+    async fn manual_step(&mut self, step: &Step) -> ManualOutcome {
         if !self.present {
-            return ByHand::Skipped;
+            return ManualOutcome::Skipped;
         }
         let lines = self.text.iter().take(step.end_line).skip(step.line.saturating_sub(1));
         let shown: String = lines.map(|line| format!("    {}\n", visible(line))).collect();
@@ -69,10 +69,10 @@ impl Person for Terminal {
         let _paused = self.pause.pause();
         loop {
             match answer(question.clone(), false).await.as_deref().map(str::trim) {
-                Some("" | "d" | "done") => return ByHand::Done,
-                Some("s" | "skip") => return ByHand::Skipped,
+                Some("" | "d" | "done") => return ManualOutcome::Done,
+                Some("s" | "skip") => return ManualOutcome::Skipped,
                 // End of input: nobody is there any more.
-                Some("q" | "quit" | "stop") | None => return ByHand::Stop,
+                Some("q" | "quit" | "stop") | None => return ManualOutcome::Stop,
                 Some(_) => {}
             }
         }

@@ -14,7 +14,7 @@ pub use signals::{end_on_signals, listen};
 
 use super::ask::Terminal;
 use super::consent::Settled;
-use crate::engine::{Options, Shutdown};
+use crate::engine::{DrillOptions, Shutdown};
 use crate::error::{Error, Exit};
 use crate::output::{say, say_line, stderr_is_terminal};
 use crate::process;
@@ -44,7 +44,7 @@ pub enum Format {
 
 /// What the command line asks for.
 #[derive(Debug, Clone)]
-pub struct DrillOptions {
+pub struct ConductOptions {
     /// The same drill without the runbook.
     pub control: bool,
     /// Leave the stack up when the drill does not pass.
@@ -72,7 +72,7 @@ pub struct DrillOptions {
 }
 
 /// Runs all drills, one after the other; the worst exit is the exit.
-pub async fn all(plans: &mut [Plan], wanted: &DrillOptions) -> Result<Exit, Error> {
+pub async fn all(plans: &mut [Plan], wanted: &ConductOptions) -> Result<Exit, Error> {
     let platform = platform();
     platform.connect().await.map_err(environment)?;
     let stacks = match resolved(&*plans, &*platform, wanted.color).await {
@@ -159,7 +159,7 @@ async fn resolved<'p>(
 }
 
 /// A directory for a run of this name.
-fn make_run_dir(wanted: &DrillOptions, name: &str) -> Result<RunDir, Error> {
+fn make_run_dir(wanted: &ConductOptions, name: &str) -> Result<RunDir, Error> {
     let made = RunDir::root(&wanted.project, wanted.out.as_deref()).and_then(|root| RunDir::create(&root, name));
     made.map_err(|error| {
         Error::harness(format!("no run directory could be made: {error}")).hint("name a directory with `--out`")
@@ -169,7 +169,7 @@ fn make_run_dir(wanted: &DrillOptions, name: &str) -> Result<RunDir, Error> {
 async fn one(
     plan: &Plan,
     resolved: &dyn ResolvedStack,
-    wanted: &DrillOptions,
+    wanted: &ConductOptions,
     platform: &dyn Platform,
     shutdown: &Shutdown,
 ) -> Result<Record, Error> {
@@ -180,11 +180,11 @@ async fn one(
     let runbook = plan.runbook.as_ref().map_or("", |runbook| &runbook.source.text);
     let mut person = Terminal::new(wanted.ask, runbook);
     let observers = vec![display(wanted, &person)];
-    let options = Options {
+    let options = DrillOptions {
         control: wanted.control,
         keep: wanted.keep,
         seed: wanted.seed.unwrap_or_else(drawn_seed),
-        ..Options::default()
+        ..DrillOptions::default()
     };
     let begun = Begun {
         plan,
@@ -212,7 +212,7 @@ async fn one(
 }
 
 /// Who shows the drill while it runs.
-fn display(wanted: &DrillOptions, person: &Terminal) -> Box<dyn Observer> {
+fn display(wanted: &ConductOptions, person: &Terminal) -> Box<dyn Observer> {
     match wanted.format {
         Format::Json => Box::new(EventsJson::printed()),
         Format::Human => Box::new(Console::new(ConsoleOptions {

@@ -4,7 +4,7 @@ mod dry;
 mod select;
 
 use super::ask::Terminal;
-use super::conduct::{self, Beside, DrillOptions, Format};
+use super::conduct::{self, Beside, ConductOptions, Format};
 use super::scenario::key_value;
 use crate::engine::Alone;
 use crate::error::{Error, Exit};
@@ -106,7 +106,7 @@ pub async fn run(args: RunArgs, globals: &super::Globals) -> Result<Exit, Error>
         None => None,
     };
     let mut person = Terminal::new(!args.no_input && args.format == Format::Human, &runbook.source.text);
-    let wanted = DrillOptions {
+    let wanted = ConductOptions {
         control: false,
         keep: false,
         no_build: false,

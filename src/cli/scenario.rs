@@ -1,7 +1,7 @@
 //! `firedrill scenario`: runs drills.
 
 use super::ask::{answer, is_somebody_there};
-use super::conduct::{self, DrillOptions, Format};
+use super::conduct::{self, ConductOptions, Format};
 use crate::error::{Error, Exit};
 use crate::record::Verdict;
 use crate::spec::{self, Overrides, Plan};
@@ -65,7 +65,7 @@ pub async fn run(args: ScenarioArgs, globals: &super::Globals) -> Result<Exit, E
     if !args.control && looked_at(&plans, globals).await? {
         plans = load(&args.scenarios, &overrides, globals)?;
     }
-    let wanted = DrillOptions {
+    let wanted = ConductOptions {
         control: args.control,
         keep: args.keep,
         no_build: args.no_build,

@@ -1,7 +1,7 @@
 //! Undoing what the ledger of a dead runner has open, for whoever comes after it: the reaper, and `sweep`. What agents held
 //! they have lifted by themselves when their channels ended.
 
-use crate::engine::ledger::{self, Entry};
+use crate::engine::ledger::{self, LedgerEntry};
 use crate::faults::{FaultContext, Undo, Undone};
 use crate::record::{RunDir, open_plain};
 use crate::stack::Stack;
@@ -61,7 +61,7 @@ async fn undo_one(fault: &str, undo: &Undo, stack: &dyn Stack) -> Result<Vec<Str
 /// Appends to the ledger of a runner that is gone. Its last line may be torn: what follows begins a line of its own.
 fn note(run_dir: &RunDir, fault: &str) -> io::Result<()> {
     let mut line = b"\n".to_vec();
-    serde_json::to_writer(&mut line, &Entry::Done { fault: fault.to_string() })?;
+    serde_json::to_writer(&mut line, &LedgerEntry::Done { fault: fault.to_string() })?;
     line.push(b'\n');
     let mut file = open_plain(&run_dir.ledger_path(), OpenOptions::new().append(true))?;
     file.write_all(&line)?;

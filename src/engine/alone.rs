@@ -1,15 +1,15 @@
 //! A runbook that is followed alone, without a scenario: nothing is broken and nobody suffers, so there is no verdict on
 //! it, only what its steps did. Up and down run around it as in a drill, on every exit path.
 
-use super::announce::{file_ref, step_info};
-use super::drill::{BY_SIGNAL, Shutdown, caught, micros};
-use super::follow::{Broke, ByHand, FollowContext, Followed, Follower};
+use super::announce::{file_ref, reading_info, shown_vars, step_info};
+use super::context::micros;
+use super::follow::{FollowContext, Follower, ManualOutcome};
+use super::guard::caught;
 use super::ledger::Ledger;
-use super::person::Person;
-use super::stop::Stop;
+use super::person::Operator;
+use super::stop::{BY_SIGNAL, Shutdown, Stop};
 use crate::record::{
-    Announcement, Check, CheckOutcome, DrillTime, Event, EventSink, FileRef, Phase, RECORD_FORMAT, StepStatus, Verdict,
-    Windows,
+    Announcement, Check, DrillTime, Event, EventSink, FileRef, Phase, RECORD_FORMAT, Verdict, Windows,
 };
 use crate::runbook::{Input, Runbook, Step};
 use crate::spec::Respond;
@@ -46,7 +46,6 @@ pub enum AloneOutcome {
 pub fn announce_alone(alone: &Alone<'_>, run: &str, started_utc: String, beside: &str) -> Announcement {
     let source = &alone.runbook.source;
     let name = source.path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let vars = alone.respond.vars.iter();
     Announcement {
         format: RECORD_FORMAT,
         tool_version: env!("CARGO_PKG_VERSION").to_string(),
@@ -54,46 +53,17 @@ pub fn announce_alone(alone: &Alone<'_>, run: &str, started_utc: String, beside:
         started_utc,
         scenario: name,
         title: alone.runbook.title.clone(),
-        severity: None,
-        tags: Vec::new(),
         scenario_file: file_ref(source),
         runbook_file: Some(file_ref(source)),
-        reading: super::announce::reading_info(alone.runbook),
+        reading: reading_info(alone.runbook),
         programs_file: crate::programs::own_file().map(|source| file_ref(source)),
         stack_file: FileRef { path: beside.to_string(), sha256: String::new() },
-        control: false,
-        seed: 0,
         expect: Verdict::Passed,
-        slis: Vec::new(),
-        loads: Vec::new(),
-        faults: Vec::new(),
         steps: alone.runbook.steps.iter().map(|step| step_info(step, source)).collect(),
-        detect: None,
-        windows: Windows {
-            steady_us: 0,
-            impact_within_us: 0,
-            impact_window_us: 0,
-            detect_within_us: None,
-            recover_within_us: micros(alone.verify_within),
-            recover_hold_us: 0,
-            recover_cleared: false,
-            revert_hold_us: 0,
-            impact_below: None,
-            impact_none: false,
-        },
-        vars: vars
-            .map(|(name, var)| (name.clone(), if var.secret { "***".into() } else { var.value.clone() }))
-            .collect(),
-        runbook_text: None,
-        revision: None,
-        occasion: None,
-        description: None,
-        owner: None,
-        rto_us: None,
-        invariants: Vec::new(),
-        restore: None,
-        executed: None,
+        windows: Windows { recover_within_us: micros(alone.verify_within), ..Windows::default() },
+        vars: shown_vars(alone.respond),
         alone: true,
+        ..Announcement::default()
     }
 }
 
@@ -104,19 +74,19 @@ pub async fn follow_alone(
     stack: &dyn Stack,
     mut ledger: Ledger,
     sink: EventSink,
-    person: &mut dyn Person,
+    person: &mut dyn Operator,
     shutdown: &Shutdown,
 ) -> AloneOutcome {
     sink.emit(Event::Announced(Box::new(announcement)));
     alone.notes.iter().for_each(|text| sink.emit(Event::Note { text: text.clone() }));
-    let mut trial = Trial { person, verify_within: alone.verify_within, phase: None };
+    let mut context = AloneContext { person, sink: sink.clone(), verify_within: alone.verify_within, phase: None };
     let ended = tokio::select! {
         biased;
         () = shutdown.cancel.cancelled() => Ok(Err(Stop::new(Verdict::Interrupted, BY_SIGNAL))),
-        ended = caught(follow(&alone, stack, &sink, &mut trial, shutdown)) => ended,
+        ended = caught(follow(&alone, stack, &sink, &mut context, shutdown)) => ended,
     };
     let ended = ended.unwrap_or_else(|panic| Err(Stop::harness(format!("a part of Firedrill panicked: {panic}"))));
-    if let Some(phase) = trial.phase.take() {
+    if let Some(phase) = context.phase.take() {
         sink.emit(Event::PhaseEnded { phase });
     }
     let mut outcome = AloneOutcome::Followed;
@@ -154,10 +124,10 @@ async fn follow(
     alone: &Alone<'_>,
     stack: &dyn Stack,
     sink: &EventSink,
-    trial: &mut Trial<'_>,
+    context: &mut AloneContext<'_>,
     shutdown: &Shutdown,
 ) -> Result<(), Stop> {
-    trial.phase = Some(Phase::Up);
+    context.phase = Some(Phase::Up);
     sink.emit(Event::PhaseStarted { phase: Phase::Up });
     let up = stack.up(&shutdown.cancel).await?;
     for (what, took) in [("build", up.build_took), ("up", up.up_took)] {
@@ -165,67 +135,37 @@ async fn follow(
     }
     sink.emit(Event::StackUp { project: up.project, images: up.images, localhost: up.localhost });
     sink.emit(Event::PhaseEnded { phase: Phase::Up });
-    trial.phase = Some(Phase::Respond);
+    context.phase = Some(Phase::Respond);
     sink.emit(Event::PhaseStarted { phase: Phase::Respond });
     let mut follower = Follower::new(stack, alone.runbook, alone.respond, sink.clone(), None);
-    let followed = steps(alone, &mut follower, sink, trial).await;
+    let steps: Vec<&Step> = alone.runbook.steps.iter().collect();
+    let followed = follower.steps(&steps, context).await;
     follower.end().await;
-    followed
+    followed?.map_or(Ok(()), Err)
 }
 
-async fn steps(
-    alone: &Alone<'_>,
-    follower: &mut Follower<'_>,
-    sink: &EventSink,
-    trial: &mut Trial<'_>,
-) -> Result<(), Stop> {
-    for step in &alone.runbook.steps {
-        let (id, started_us) = (step.id.clone(), sink.now());
-        sink.emit(Event::StepStarted { step: id.clone() });
-        let ended = follower.step(step, trial).await;
-        let check = Check::Step { step: id.clone() };
-        match ended {
-            Ok(Followed { status, reason, evidence }) => {
-                sink.emit(Event::StepEnded { step: id, status, reason, at: None });
-                let outcome = match status {
-                    StepStatus::Skipped => CheckOutcome::Skipped { reason: evidence },
-                    _ => CheckOutcome::Passed { evidence },
-                };
-                sink.emit(Event::CheckEnded { check, started_us, outcome });
-            }
-            Err(Broke::Drill(stop) | Broke::Verification(stop)) => {
-                let status =
-                    if stop.verdict == Verdict::StepBlocked { StepStatus::Blocked } else { StepStatus::Failed };
-                let (reason, at) = (stop.reason.clone(), stop.at.clone());
-                sink.emit(Event::StepEnded { step: id, status, reason: Some(reason.clone()), at: at.clone() });
-                let outcome = match stop.verdict.is_harness() {
-                    true => CheckOutcome::Error { reason, at },
-                    false => CheckOutcome::Failed { reason, at },
-                };
-                sink.emit(Event::CheckEnded { check, started_us, outcome });
-                return Err(stop);
-            }
-        }
-    }
-    Ok(())
-}
-
-/// What one who tries a runbook knows.
-struct Trial<'p> {
-    person: &'p mut dyn Person,
+/// What is known where a runbook is followed alone.
+struct AloneContext<'p> {
+    person: &'p mut dyn Operator,
+    sink: EventSink,
     verify_within: Duration,
     /// The one under way.
     phase: Option<Phase>,
 }
 
 #[async_trait]
-impl FollowContext for Trial<'_> {
+impl FollowContext for AloneContext<'_> {
     async fn before(&mut self, _step: &Step, _command: &str) -> Result<(), Stop> {
         Ok(())
     }
 
     fn after(&mut self) -> Result<(), Stop> {
         Ok(())
+    }
+
+    fn failed(&self, check: Check, started_us: DrillTime, stop: Stop) -> Stop {
+        self.sink.emit(Event::CheckEnded { check, started_us, outcome: stop.outcome() });
+        stop
     }
 
     fn try_until(&self, begun: DrillTime) -> (DrillTime, &'static str) {
@@ -238,8 +178,8 @@ impl FollowContext for Trial<'_> {
         format!("give it with `{}`", names.join(" "))
     }
 
-    async fn by_hand(&mut self, step: &Step) -> Result<ByHand, Stop> {
-        Ok(self.person.by_hand(step).await)
+    async fn manual_step(&mut self, step: &Step) -> Result<ManualOutcome, Stop> {
+        Ok(self.person.manual_step(step).await)
     }
 
     async fn value_of(&mut self, input: &Input) -> Option<String> {

@@ -7,13 +7,14 @@ use crate::record::{
 };
 use crate::runbook::{Runbook, RunbookPhase, Step, StepKind};
 use crate::source::Source;
-use crate::spec::{Plan, RestoreSpec};
+use crate::spec::{Plan, Respond, RestoreSpec, Var};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Who a drill is: known before it begins.
 #[derive(Debug, Clone)]
-pub struct Identity {
+pub struct DrillIdentity {
     /// Id of the run.
     pub run: String,
     /// When it began, RFC 3339 in UTC.
@@ -31,7 +32,7 @@ pub struct Identity {
 }
 
 /// The first event.
-pub fn announce(plan: &Plan, identity: &Identity) -> Announcement {
+pub fn announce(plan: &Plan, identity: &DrillIdentity) -> Announcement {
     Announcement {
         format: RECORD_FORMAT,
         tool_version: env!("CARGO_PKG_VERSION").to_string(),
@@ -85,12 +86,7 @@ pub fn announce(plan: &Plan, identity: &Identity) -> Announcement {
         steps: if identity.control { Vec::new() } else { steps(plan) },
         detect: plan.detect.as_ref().map(|detect| detect.when.text.clone()),
         windows: windows(plan),
-        vars: plan
-            .respond
-            .vars
-            .iter()
-            .map(|(name, var)| (name.clone(), if var.secret { "***".into() } else { var.value.clone() }))
-            .collect(),
+        vars: shown_vars(&plan.respond),
         runbook_text: plan.runbook.as_ref().map(|runbook| runbook.source.text.to_string()),
         revision: identity.revision.clone(),
         occasion: identity.occasion.clone(),
@@ -112,6 +108,12 @@ pub fn announce(plan: &Plan, identity: &Identity) -> Announcement {
         executed: identity.executed.clone(),
         alone: false,
     }
+}
+
+/// The values of the inputs, secrets hidden.
+pub(super) fn shown_vars(respond: &Respond) -> BTreeMap<String, String> {
+    let shown = |var: &Var| if var.secret { "***".into() } else { var.value.clone() };
+    respond.vars.iter().map(|(name, var)| (name.clone(), shown(var))).collect()
 }
 
 /// What a DR drill sets out to show.
@@ -195,7 +197,8 @@ fn windows(plan: &Plan) -> Windows {
     }
 }
 
-fn micros(d: Duration) -> u64 {
+/// A duration in whole microseconds.
+pub(super) fn micros(d: Duration) -> u64 {
     u64::try_from(d.as_micros()).unwrap_or(u64::MAX)
 }
 
@@ -249,7 +252,7 @@ mod tests {
         }
         let (plan, diags) = load(&dir.path().join("s.yaml"), &Overrides::default());
         let plan = plan.unwrap_or_else(|| panic!("{}", crate::source::render(&diags, false)));
-        let identity = Identity {
+        let identity = DrillIdentity {
             run: "r".into(),
             started_utc: "2026-11-20T12:00:00Z".into(),
             control: false,
@@ -276,7 +279,7 @@ mod tests {
             ]
         );
         assert!(restore.probes[0].at.path.ends_with("s.yaml"));
-        let control = announce(&plan, &Identity { control: true, ..identity });
+        let control = announce(&plan, &DrillIdentity { control: true, ..identity });
         assert_eq!(control.expect, Verdict::Passed);
         assert!(control.restore.is_some(), "a control is a DR drill as well");
     }

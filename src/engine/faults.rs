@@ -1,7 +1,8 @@
 //! The life of a fault: it is prepared, its undo goes to the ledger, it is injected and seen in place; it is asked how it
 //! stands, comes back where it was ended, and is undone and seen gone.
 
-use super::drill::{Drill, POLL, caught, seconds};
+use super::context::{Context, POLL, seconds};
+use super::guard::caught;
 use super::stop::Stop;
 use crate::faults::{EndedPart, Fault, FaultContext, FaultError, Presence, Undo, Undone};
 use crate::record::{DrillTime, Event, FaultEvent, Parts, Verdict};
@@ -30,9 +31,9 @@ const FINISH_WITHIN: Duration = Duration::from_secs(5);
 /// How each fault stood when it was asked.
 pub(super) type Answers = Vec<(String, Result<Presence, Stop>)>;
 
-impl Drill<'_> {
-    /// Injects a fault once its undo is on disk; what shows it in place.
-    pub(super) async fn inject_one(&mut self, id: &str, fault: &Fault) -> Result<String, Stop> {
+impl Context<'_> {
+    /// Injects a fault once its undo is on disk: when that was begun, and what shows it in place.
+    pub(super) async fn inject_one(&mut self, id: &str, fault: &Fault) -> Result<(DrillTime, String), Stop> {
         let undo = within(fault.prepare_within(), "planning", id, fault.prepare(&self.fault_context(id))).await?;
         self.ledger.open(id, &undo).map_err(|error| {
             Stop::harness(format!(
@@ -40,15 +41,12 @@ impl Drill<'_> {
             ))
         })?;
         let began = self.fault_event(id, FaultEvent::Injecting, &fault.summary());
-        if self.injected.is_none() {
-            self.inject_began = began;
-        }
         within(fault.inject_within(), "injecting", id, fault.inject(&undo, &self.fault_context(id))).await?;
         match self.poll_presence(id, fault, &undo, CONFIRM_WITHIN, true).await? {
             Presence::InPlace(evidence) => {
                 // Nobody listens any more once the drill has begun to end.
-                let _ = self.injections.send((id.to_string(), undo));
-                Ok(evidence)
+                let _ = self.injected.send((id.to_string(), undo));
+                Ok((began, evidence))
             }
             Presence::Partly(evidence, _) | Presence::Gone(evidence) => Err(Stop::new(
                 Verdict::HarnessError,

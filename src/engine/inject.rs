@@ -1,30 +1,40 @@
-//! Inject: for each fault the undo goes to disk, then the fault goes in, then it is seen in place.
+//! Inject: one fault after the other goes in and is seen in place.
 
-use super::drill::Drill;
+use super::context::Context;
 use super::stop::Stop;
-use crate::record::{Check, CheckOutcome, FaultEvent};
+use crate::record::{Check, CheckOutcome, DrillTime, FaultEvent};
 
-impl Drill<'_> {
-    pub(super) async fn inject(&mut self) -> Result<(), Stop> {
-        let plan = self.plan;
-        self.inject_began = self.sink.now();
-        for planned in &plan.faults {
-            let check = Check::Injection { fault: planned.id.clone() };
-            let started = self.sink.now();
-            match self.inject_one(&planned.id, &planned.fault).await {
-                Ok(evidence) => {
-                    // The stamp of the event and no other reading: whoever reads the record counts from the same instant.
-                    let now = self.fault_event(&planned.id, FaultEvent::Confirmed, &evidence);
-                    self.injected = Some((self.injected.map_or(now, |(first, _)| first), now));
-                    self.decided(check, started, CheckOutcome::Passed { evidence });
-                }
-                Err(stop) => {
-                    let stop = stop.at(self.in_scenario(planned.line));
-                    self.fault_event(&planned.id, FaultEvent::Failed, &stop.reason);
-                    return Err(self.failed(check, started, stop));
-                }
+/// Faults that are in place.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Injected {
+    /// When the first injection was begun.
+    pub began: DrillTime,
+    /// The first confirmation.
+    pub first: DrillTime,
+    /// The last one.
+    pub last: DrillTime,
+}
+
+pub(super) async fn inject(cx: &mut Context<'_>) -> Result<Injected, Stop> {
+    let plan = cx.plan;
+    let mut injected: Option<Injected> = None;
+    for planned in &plan.faults {
+        let check = Check::Injection { fault: planned.id.clone() };
+        let started = cx.sink.now();
+        match cx.inject_one(&planned.id, &planned.fault).await {
+            Ok((began, evidence)) => {
+                // The stamp of the event and no other reading: whoever reads the record counts from the same instant.
+                let last = cx.fault_event(&planned.id, FaultEvent::Confirmed, &evidence);
+                injected = Some(Injected { last, ..injected.unwrap_or(Injected { began, first: last, last }) });
+                cx.decided(check, started, CheckOutcome::Passed { evidence });
+            }
+            Err(stop) => {
+                let stop = stop.at(cx.in_scenario(planned.line));
+                cx.fault_event(&planned.id, FaultEvent::Failed, &stop.reason);
+                return Err(cx.failed(check, started, stop));
             }
         }
-        Ok(())
     }
+    let now = cx.sink.now();
+    Ok(injected.unwrap_or(Injected { began: now, first: now, last: now }))
 }

@@ -15,7 +15,7 @@ const LARGEST: u64 = 32 << 20;
 /// One line of the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "entry", rename_all = "snake_case")]
-pub enum Entry {
+pub enum LedgerEntry {
     /// The drill that the ledger belongs to; the first line.
     Run {
         /// Id of the run, the value of the label on everything that it starts.
@@ -55,13 +55,13 @@ impl Ledger {
             File::open(dir)?.sync_all()?;
         }
         let mut ledger = Ledger { file, open: Vec::new() };
-        ledger.write(&Entry::Run { run: run.to_string(), keep })?;
+        ledger.write(&LedgerEntry::Run { run: run.to_string(), keep })?;
         Ok(ledger)
     }
 
     /// Notes how a fault is undone, before it is injected. Returns once it is on disk.
     pub fn open(&mut self, fault: &str, undo: &Undo) -> io::Result<()> {
-        self.write(&Entry::Open { fault: fault.to_string(), undo: undo.clone() })?;
+        self.write(&LedgerEntry::Open { fault: fault.to_string(), undo: undo.clone() })?;
         self.open.push((fault.to_string(), undo.clone()));
         Ok(())
     }
@@ -69,12 +69,12 @@ impl Ledger {
     /// Notes that a fault is gone.
     pub fn done(&mut self, fault: &str) -> io::Result<()> {
         self.open.retain(|(id, _)| id != fault);
-        self.write(&Entry::Done { fault: fault.to_string() })
+        self.write(&LedgerEntry::Done { fault: fault.to_string() })
     }
 
     /// Notes that the drill ended by itself.
     pub fn close(&mut self) -> io::Result<()> {
-        self.write(&Entry::Closed)
+        self.write(&LedgerEntry::Closed)
     }
 
     /// What is still to be undone, the last first.
@@ -82,7 +82,7 @@ impl Ledger {
         self.open.iter().rev().cloned().collect()
     }
 
-    fn write(&mut self, entry: &Entry) -> io::Result<()> {
+    fn write(&mut self, entry: &LedgerEntry) -> io::Result<()> {
         let mut line = serde_json::to_vec(entry)?;
         line.push(b'\n');
         self.file.write_all(&line)?;
@@ -92,7 +92,7 @@ impl Ledger {
 
 /// A ledger as another process finds it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Found {
+pub struct LedgerContent {
     /// Id of the run; `None` when even the first line is missing.
     pub run: Option<String>,
     /// Whether the stack is to be left up.
@@ -107,23 +107,23 @@ pub struct Found {
 ///
 /// # Errors
 /// Those of the file system, `InvalidInput` when it is a link, `InvalidData` when it is larger than any that a drill writes.
-pub fn read(path: &Path) -> io::Result<Found> {
+pub fn read(path: &Path) -> io::Result<LedgerContent> {
     let file = open_plain(path, OpenOptions::new().read(true))?;
     if file.metadata()?.len() > LARGEST {
         let why = format!("{} is larger than {} MiB: no drill has written it", path.display(), LARGEST >> 20);
         return Err(io::Error::new(io::ErrorKind::InvalidData, why));
     }
-    let mut found = Found::default();
+    let mut found = LedgerContent::default();
     let mut open: HashMap<String, Vec<(usize, Undo)>> = HashMap::new();
     for (number, line) in BufReader::new(file.take(LARGEST)).split(b'\n').enumerate() {
         match serde_json::from_slice(&line?) {
-            Ok(Entry::Run { run, keep }) => {
+            Ok(LedgerEntry::Run { run, keep }) => {
                 found.run = Some(run);
                 found.keep = keep;
             }
-            Ok(Entry::Open { fault, undo }) => open.entry(fault).or_default().push((number, undo)),
-            Ok(Entry::Done { fault }) => drop(open.remove(&fault)),
-            Ok(Entry::Closed) => found.closed = true,
+            Ok(LedgerEntry::Open { fault, undo }) => open.entry(fault).or_default().push((number, undo)),
+            Ok(LedgerEntry::Done { fault }) => drop(open.remove(&fault)),
+            Ok(LedgerEntry::Closed) => found.closed = true,
             Err(_) => {}
         }
     }
@@ -154,7 +154,10 @@ mod tests {
         let expected = vec![("c".to_string(), undo("c")), ("a".to_string(), undo("a"))];
         assert_eq!(ledger.outstanding(), expected);
         let found = read(&path).unwrap();
-        assert_eq!(found, Found { run: Some("run-1".into()), keep: true, outstanding: expected, closed: false });
+        assert_eq!(
+            found,
+            LedgerContent { run: Some("run-1".into()), keep: true, outstanding: expected, closed: false }
+        );
         ledger.close().unwrap();
         assert!(read(&path).unwrap().closed);
     }

@@ -2,7 +2,8 @@
 
 mod alone;
 mod announce;
-mod crowd;
+mod contention;
+mod context;
 mod drill;
 mod faults;
 mod follow;
@@ -13,6 +14,7 @@ mod invariants;
 pub mod ledger;
 mod monitor;
 mod person;
+mod probe;
 pub mod reaper;
 mod recover;
 mod respond;
@@ -22,10 +24,12 @@ mod steady;
 mod stop;
 mod up;
 mod usage;
+mod words;
 
 pub use alone::{Alone, AloneOutcome, announce_alone, follow_alone};
-pub use announce::{Identity, announce};
-pub use crowd::{Counted, Crowd};
-pub use drill::{Job, Options, Outcome, Shutdown, run};
-pub use follow::{ByHand, place_of};
-pub use person::{Nobody, Person};
+pub use announce::{DrillIdentity, announce};
+pub use contention::{ConcurrentDrills, CountedDrill};
+pub use drill::{DrillOptions, DrillOutcome, Job, run};
+pub use follow::{ManualOutcome, place_of};
+pub use person::{Nobody, Operator};
+pub use stop::Shutdown;

@@ -1,7 +1,7 @@
 //! What the agents report while the phases run: slices, samples of the alert condition, lateness. One pump per agent
 //! turns messages into events and into the timeline that the phases ask; the phases wait for changes, never sleep.
 
-use super::crowd::{Crowd, Crowded};
+use super::contention::{ConcurrentDrills, Contention};
 use crate::agent::AgentClient;
 use crate::agent::protocol::{Message, WireSlice};
 use crate::record::{DrillTime, Event, EventSink, Slice, WriteRecord};
@@ -10,9 +10,9 @@ use crate::slis::{Lateness, SliSpec};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
+use tokio_util::task::AbortOnDropHandle;
 
-/// State of the alert condition.
+/// MonitorState of the alert condition.
 #[derive(Debug, Clone, Default)]
 pub struct Condition {
     /// Whether it holds now.
@@ -29,22 +29,22 @@ pub struct Condition {
     pub readable: bool,
 }
 
-struct State {
+struct MonitorState {
     timeline: Timeline,
     condition: Condition,
     lateness: Lateness,
     gone: Option<String>,
-    crowded: Crowded,
+    contention: Contention,
     writes: Vec<WriteRecord>,
 }
 
 /// Tells the monitor that an agent is gone, when it is dropped.
-struct Lost {
+struct AgentLost {
     monitor: Monitor,
     why: String,
 }
 
-impl Drop for Lost {
+impl Drop for AgentLost {
     fn drop(&mut self) {
         self.monitor.lost(std::mem::take(&mut self.why));
     }
@@ -53,25 +53,25 @@ impl Drop for Lost {
 /// The timeline and the alert condition, as far as they are known.
 #[derive(Clone)]
 pub struct Monitor {
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<MonitorState>>,
     changed: watch::Sender<u64>,
     sink: EventSink,
     when: Option<String>,
-    crowd: Crowd,
+    concurrent: ConcurrentDrills,
 }
 
 impl Monitor {
     /// A monitor that knows nothing yet. `when` is the alert condition as it was written.
-    pub fn new(sink: EventSink, slis: &[SliSpec], when: Option<String>, crowd: Crowd) -> Monitor {
-        let state = State {
+    pub fn new(sink: EventSink, slis: &[SliSpec], when: Option<String>, concurrent: ConcurrentDrills) -> Monitor {
+        let state = MonitorState {
             timeline: Timeline::new(slis),
             condition: Condition::default(),
             lateness: Lateness::default(),
             gone: None,
-            crowded: Crowded::default(),
+            contention: Contention::default(),
             writes: Vec::new(),
         };
-        Monitor { state: Arc::new(Mutex::new(state)), changed: watch::channel(0).0, sink, when, crowd }
+        Monitor { state: Arc::new(Mutex::new(state)), changed: watch::channel(0).0, sink, when, concurrent }
     }
 
     /// Takes in what an agent reports until its channel ends.
@@ -80,15 +80,15 @@ impl Monitor {
         name: String,
         client: AgentClient,
         mut messages: mpsc::UnboundedReceiver<Message>,
-    ) -> JoinHandle<()> {
+    ) -> AbortOnDropHandle<()> {
         let monitor = self.clone();
-        tokio::spawn(async move {
+        AbortOnDropHandle::new(tokio::spawn(async move {
             // Also when this task panics: without its reports nothing can be said about the drill.
-            let _lost = Lost { monitor: monitor.clone(), why: format!("the control channel of {name} ended") };
+            let _lost = AgentLost { monitor: monitor.clone(), why: format!("the control channel of {name} ended") };
             while let Some(message) = messages.recv().await {
                 monitor.take(&name, &client, message);
             }
-        })
+        }))
     }
 
     fn take(&self, name: &str, client: &AgentClient, message: Message) {
@@ -105,7 +105,7 @@ impl Monitor {
                 return;
             }
             Message::Machine { sample } => {
-                self.lock().crowded.note(self.sink.now(), &sample, self.crowd.others());
+                self.lock().contention.note(self.sink.now(), &sample, self.concurrent.others());
                 self.sink.emit(Event::Machine(sample));
             }
             Message::Late { load, worst_us, count } => {
@@ -189,18 +189,18 @@ impl Monitor {
     }
 
     /// Why what was measured since then may be the doing of other drills, if it may.
-    pub fn crowded(&self, since: DrillTime) -> Option<String> {
-        self.lock().crowded.since(since)
+    pub fn contention(&self, since: DrillTime) -> Option<String> {
+        self.lock().contention.since(since)
     }
 
     /// The same, of what was measured until `to`.
-    pub fn crowded_between(&self, from: DrillTime, to: DrillTime) -> Option<String> {
-        self.lock().crowded.between(from, to)
+    pub fn contention_between(&self, from: DrillTime, to: DrillTime) -> Option<String> {
+        self.lock().contention.between(from, to)
     }
 
     /// Whether the machine was not full of drills for so long at a stretch since then.
     pub fn calm_for(&self, stretch: Duration, since: DrillTime) -> bool {
-        self.lock().crowded.calm_for(stretch, since)
+        self.lock().contention.calm_for(stretch, since)
     }
 
     /// Waits until `ask` answers, an agent is gone, or the deadline passes (`Ok(None)`). `ask` is asked at every
@@ -228,7 +228,7 @@ impl Monitor {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, MonitorState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

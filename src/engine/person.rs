@@ -1,14 +1,14 @@
 //! The person beside a runbook, who does what it leaves to people and knows what nobody has written down; or nobody.
 
-use super::follow::ByHand;
+use super::follow::ManualOutcome;
 use crate::runbook::{Input, Step};
 use async_trait::async_trait;
 
 /// A person beside the runbook, or nobody.
 #[async_trait]
-pub trait Person: Send + Sync {
+pub trait Operator: Send + Sync {
     /// Asks for a step to be done by hand.
-    async fn by_hand(&mut self, step: &Step) -> ByHand;
+    async fn manual_step(&mut self, step: &Step) -> ManualOutcome;
     /// Asks for the value of an input.
     async fn value_of(&mut self, input: &Input) -> Option<String>;
 }
@@ -17,9 +17,9 @@ pub trait Person: Send + Sync {
 pub struct Nobody;
 
 #[async_trait]
-impl Person for Nobody {
-    async fn by_hand(&mut self, _step: &Step) -> ByHand {
-        ByHand::Skipped
+impl Operator for Nobody {
+    async fn manual_step(&mut self, _step: &Step) -> ManualOutcome {
+        ManualOutcome::Skipped
     }
 
     async fn value_of(&mut self, _input: &Input) -> Option<String> {

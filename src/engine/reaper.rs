@@ -1,12 +1,12 @@
 //! The reaper's work once the runner is gone: complete the record of a drill that was cut off, so that it says what
 //! was under way. Waiting for the runner's end and removing its stack are the caller's.
 
-use super::ledger::{self, Found};
+use super::ledger::{self, LedgerContent};
 use crate::record::{Check, CheckOutcome, Event, Journal, Record, RunDir, Verdict};
 use std::io;
 
 /// What a ledger says of a run whose runner has ended. `None`: it ended by itself, there is nothing to do.
-pub fn cut_off(run_dir: &RunDir) -> io::Result<Option<Found>> {
+pub fn cut_off(run_dir: &RunDir) -> io::Result<Option<LedgerContent>> {
     let found = ledger::read(&run_dir.ledger_path())?;
     Ok((!found.closed).then_some(found))
 }

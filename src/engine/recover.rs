@@ -2,48 +2,72 @@
 //! until it begins to undo it. Each fault is asked when the runbook has ended and at the end of the hold, so that the record
 //! says whether the runbook cleared it or worked around it.
 
-use super::drill::{Drill, micros, seconds};
+use super::context::{ARRIVAL, Context, micros, seconds};
 use super::faults::{Answers, least_active};
+use super::impact::{FaultImpact, returns};
 use super::monitor::shown;
-use super::restore::not_by_the_runbook;
-use super::restore::words::beside;
+use super::respond::Responded;
 use super::stop::Stop;
+use super::words::beside;
 use crate::faults::Presence;
-use crate::record::{Check, CheckOutcome, DrillTime, Event, HoldRecord, Phase, Verdict, WAIT_RECOVERED, WAIT_SERVED};
-use crate::slis::window::{Answer, Level, Recovery, RecoveryQuery, Timeline, required_hold};
+use crate::record::{
+    Check, CheckOutcome, DrillTime, Event, HoldRecord, Parts, Phase, Verdict, WAIT_RECOVERED, WAIT_SERVED,
+};
+use crate::slis::window::{Answer, Level, Recovery, RecoveryQuery, Timeline};
+use crate::spec::Plan;
 use std::time::Duration;
 
-/// What the last slices may take to arrive on top of the longest request.
-pub(super) const ARRIVAL: Duration = Duration::from_secs(2);
+/// What looking for a recovery came to.
+#[derive(Debug)]
+pub(super) struct Recovered {
+    /// Why the drill passes, or why it does not.
+    pub outcome: Result<String, Stop>,
+    /// When users had recovered, by the runbook or by themselves where there is none, and the window that shows it; also of a
+    /// drill that fails for another reason.
+    pub recovery: Option<Recovery>,
+    /// How long users had to be served for that.
+    pub hold: Option<Duration>,
+}
 
-impl Drill<'_> {
-    /// `Ok` is why the drill passes.
-    pub(super) async fn recover(&mut self) -> Result<String, Stop> {
-        let started = self.sink.now();
-        let followed = !self.control && self.plan.runbook.is_some();
-        let from = self.recovery_from(followed);
-        let within = match self.control {
-            true => self.control_within(started),
-            false => self.plan.recover_within,
+impl Recovered {
+    /// Nobody looked.
+    pub fn unseen(outcome: Result<String, Stop>) -> Recovered {
+        Recovered { outcome, recovery: None, hold: None }
+    }
+
+    async fn look_for(
+        &mut self,
+        cx: &mut Context<'_>,
+        impact: &FaultImpact,
+        responded: &Responded,
+    ) -> Result<String, Stop> {
+        let started = cx.sink.now();
+        let followed = !cx.control && cx.plan.runbook.is_some();
+        let from = recovery_from(impact, responded, followed);
+        let within = match cx.control {
+            true => control_within(cx.plan, impact, started),
+            false => cx.plan.recover_within,
         };
-        let ended = match self.mitigation {
+        let ended = match responded.mitigation {
             Some((_, Some(ended))) if followed => ended,
             // The control gets the time that the runbook would have had.
-            _ if self.control => started,
-            _ => self.injected.map_or(from, |(_, last)| last),
+            _ if cx.control => started,
+            _ => impact.faults.last,
         };
         // Both when the runbook has ended and at the end of the hold: what became of the fault is said from both answers.
-        let at_first = self.ask_faults().await;
-        self.parts = least_active(&at_first);
-        let runbook_ended = followed.then_some(self.phase_began);
+        let at_first = cx.ask_faults().await;
+        let mut parts = least_active(&at_first);
+        let runbook_ended = followed.then_some(cx.phase_began);
         let (recovered, at_last, query, deadline) = loop {
-            let hold = self.say_hold();
-            let window = self.plan.recover_hold;
+            let hold = say_hold(cx, impact, parts);
+            self.hold = Some(hold);
+            cx.hold = self.hold;
+            let window = cx.plan.recover_hold;
             let query = RecoveryQuery { from, ended: Some(ended), within, hold, window, runbook_ended };
-            let latest = ended.plus(within).max(self.phase_began);
-            let deadline = latest.plus(hold + self.longest_request() + ARRIVAL);
+            let latest = ended.plus(within).max(cx.phase_began);
+            let deadline = latest.plus(hold + cx.longest_request() + ARRIVAL);
             // The answer is final as soon as no later `t` can come in time: there is no need to wait for the deadline.
-            let recovered = self.monitor.until(deadline, |monitor| {
+            let recovered = cx.monitor.until(deadline, |monitor| {
                 match monitor.timeline(|timeline| timeline.recovered(None, &query)) {
                     Answer::Yes(recovery) => Some(Some(recovery)),
                     Answer::No(_) => Some(None),
@@ -53,79 +77,80 @@ impl Drill<'_> {
             let Some(recovered) = recovered.await? else {
                 return Err(Stop::harness("there was no complete measurement of the recovery"));
             };
-            let at_last = self.ask_faults().await;
+            let at_last = cx.ask_faults().await;
             // What is partially active only now needs longer to hurt, too.
-            let before = std::mem::replace(&mut self.parts, least_active(&at_last));
-            if recovered.is_none() || self.control || self.required_hold() <= hold {
-                self.parts = before;
+            parts = least_active(&at_last);
+            if recovered.is_none() || cx.control || impact.required_hold(cx.plan, parts) <= hold {
                 break (recovered, at_last, query, deadline);
             }
         };
         let gone: Vec<&str> =
             at_last.iter().filter(|(_, a)| matches!(a, Ok(Presence::Gone(_)))).map(|(id, _)| id.as_str()).collect();
-        let ended = self.ended_by_themselves(&gone, true).await?;
+        let ended = cx.ended_by_themselves(&gone, true).await?;
         let by_themselves = ended.values().next().cloned().filter(|_| followed);
         let hold = query.hold;
-        self.waited(WAIT_RECOVERED, started, deadline.since(started), recovered.is_some());
-        if let Some(reason) = self.monitor.disturbed() {
+        cx.waited(WAIT_RECOVERED, started, deadline.since(started), recovered.is_some());
+        if let Some(reason) = cx.monitor.disturbed() {
             return Err(Stop::disturbed(reason));
         }
-        match (recovered, self.control) {
-            (Some(recovery), true) => self.control_recovered(recovery.at, from),
+        match (recovered, cx.control) {
+            (Some(recovery), true) => control_recovered(cx, recovery.at, from),
             (None, true) => {
-                if let Some(why) = self.crowded() {
+                if let Some(why) = cx.contention() {
                     let reason =
                         format!("{why}, so that nobody can say whether users would have recovered without the runbook");
-                    return Err(self.failed(Check::Control, from, Stop::disturbed(reason)));
+                    return Err(cx.failed(Check::Control, from, Stop::disturbed(reason)));
                 }
                 let evidence = format!(
                     "without the runbook users did not recover within {}: {}",
                     seconds(within),
-                    self.shown_with_answers(&self.latest(hold))
+                    cx.shown_with_answers(&cx.latest(hold))
                 );
-                self.decided(Check::Control, from, CheckOutcome::Passed { evidence: evidence.clone() });
+                cx.decided(Check::Control, from, CheckOutcome::Passed { evidence: evidence.clone() });
                 Ok(evidence)
             }
-            (Some(_), false) if by_themselves.is_some() || self.by_hand => {
-                self.say_how_faults_stand(at_first, at_last, &ended).await;
+            (Some(_), false) if by_themselves.is_some() || responded.without_mitigation => {
+                cx.say_how_faults_stand(at_first, at_last, &ended).await;
                 let reason = "users recovered, but no command of the runbook was meant to help: it was not the runbook";
-                let by_hand = || Stop::new(Verdict::SelfHealed, reason).at(self.where_it_should_have_helped());
-                let stop = by_themselves.unwrap_or_else(by_hand);
-                for sli in &self.plan.slis {
+                let by_none = || Stop::new(Verdict::SelfHealed, reason).at(where_it_should_have_helped(cx));
+                let stop = by_themselves.unwrap_or_else(by_none);
+                for sli in &cx.plan.slis {
                     let (reason, at) = (stop.reason.clone(), stop.at.clone());
                     let outcome = CheckOutcome::Failed { reason, at };
-                    self.decided(Check::Recovery { sli: sli.name.clone() }, from, outcome);
+                    cx.decided(Check::Recovery { sli: sli.name.clone() }, from, outcome);
                 }
                 Err(stop)
             }
             (Some(recovery), false) => {
                 let Recovery { at, from: from_us, to: to_us } = recovery;
-                self.sink.emit(Event::WindowHeld { phase: Phase::Recover, from_us, to_us });
-                self.each_sli(&query, Some(at));
-                self.sink.emit(Event::Recovered { sli: String::new(), recovered_us: at });
+                cx.sink.emit(Event::WindowHeld { phase: Phase::Recover, from_us, to_us });
+                each_sli(cx, &query, Some(at));
+                cx.sink.emit(Event::Recovered { sli: String::new(), recovered_us: at });
                 self.recovery = Some(recovery);
-                let cleared = self.cleared(&at_last, recovery.at);
-                self.say_how_faults_stand(at_first, at_last, &ended).await;
+                let cleared = cleared(cx, &at_last, recovery.at);
+                cx.say_how_faults_stand(at_first, at_last, &ended).await;
                 cleared?;
-                let injected = self.injected.map_or(from, |(first, _)| first);
                 Ok(format!(
                     "users recovered {} after the injection and {} after {}",
-                    seconds(at.since(injected)),
+                    seconds(at.since(impact.faults.first)),
                     seconds(at.since(from)),
                     if followed { "the first mitigating command" } else { "the impact" }
                 ))
             }
             (None, false) => {
-                let missing = self.each_sli(&query, None);
-                self.say_how_faults_stand(at_first, at_last, &ended).await;
+                let missing = each_sli(cx, &query, None);
+                cx.say_how_faults_stand(at_first, at_last, &ended).await;
                 // A runbook of which no mitigating step was run has no end of one.
-                let after =
-                    if followed && self.mitigation.is_some() { "the last mitigating step" } else { "the injection" };
-                let answers = self.monitor.timeline(|timeline| timeline.answers(&timeline.latest(hold)));
+                let after = if followed && responded.mitigation.is_some() {
+                    "the last mitigating step"
+                } else {
+                    "the injection"
+                };
+                let answers = cx.monitor.timeline(|timeline| timeline.answers(&timeline.latest(hold)));
                 let answers = if answers.is_empty() { answers } else { format!("; answers: {answers}") };
                 // Without what came at its end.
                 let before = RecoveryQuery { runbook_ended: None, ..query };
-                let lost = match self.monitor.timeline(|timeline| timeline.recovered(None, &before)) {
+                let lost = match cx.monitor.timeline(|timeline| timeline.recovered(None, &before)) {
                     Answer::Yes(recovery) => Some(recovery.at.since(from)),
                     Answer::No(_) | Answer::NotYet => None,
                 };
@@ -137,226 +162,230 @@ impl Drill<'_> {
                     ),
                     None => format!("users had not recovered within {} of {after}", seconds(within)),
                 };
-                let reason = format!("{told}: {missing}{answers}{}", self.last_words());
-                Err(Stop::new(Verdict::NotRecovered, reason).at(self.where_it_should_have_helped()))
+                let reason = format!("{told}: {missing}{answers}{}", last_words(responded));
+                Err(Stop::new(Verdict::NotRecovered, reason).at(where_it_should_have_helped(cx)))
             }
         }
     }
+}
 
-    /// Every fault is gone by its last answer, where the scenario demands that the runbook clears it.
-    fn cleared(&self, at_last: &Answers, since: DrillTime) -> Result<(), Stop> {
-        if !self.plan.recover_cleared {
-            return Ok(());
+pub(super) async fn recover(cx: &mut Context<'_>, impact: &FaultImpact, responded: &Responded) -> Recovered {
+    let mut recovered = Recovered::unseen(Ok(String::new()));
+    recovered.outcome = recovered.look_for(cx, impact, responded).await;
+    recovered
+}
+
+/// Users recovered, and the runbook had no part in it.
+pub(super) fn not_by_the_runbook(stop: &Stop) -> bool {
+    stop.verdict == Verdict::SelfHealed
+}
+
+/// Every fault is gone by its last answer, where the scenario demands that the runbook clears it.
+fn cleared(cx: &Context<'_>, at_last: &Answers, since: DrillTime) -> Result<(), Stop> {
+    if !cx.plan.recover_cleared {
+        return Ok(());
+    }
+    let at = || cx.in_scenario(cx.plan.line_of("recover"));
+    for (id, answer) in at_last {
+        let reason = match answer {
+            Ok(Presence::Gone(_)) => continue,
+            Ok(Presence::InPlace(_) | Presence::Partly(..)) => {
+                let partly = if matches!(answer, Ok(Presence::Partly(..))) { "partially " } else { "" };
+                format!(
+                    "users are served, but the fault `{id}` is still {partly}active, and the scenario demands that the runbook clears it"
+                )
+            }
+            Err(stop) => {
+                let reason = format!("whether the fault `{id}` is cleared cannot be told: {}", stop.reason);
+                return Err(cx.failed(Check::Cleared, since, Stop::harness(reason).at(at())));
+            }
+        };
+        return Err(cx.failed(Check::Cleared, since, Stop::new(Verdict::NotRecovered, reason).at(at())));
+    }
+    if let Some(planned) = cx.plan.faults.iter().find(|planned| at_last.iter().all(|(id, _)| *id != planned.id)) {
+        let reason = format!("whether the fault `{}` is cleared cannot be told: it was not asked", planned.id);
+        return Err(cx.failed(Check::Cleared, since, Stop::harness(reason).at(at())));
+    }
+    let evidence = "at the end of the hold every fault was gone".to_string();
+    cx.decided(Check::Cleared, since, CheckOutcome::Passed { evidence });
+    Ok(())
+}
+
+/// How long users must not recover in a control that has begun to wait: `recover.within`, and as long as a runbook may take to
+/// meet the RTO.
+fn control_within(plan: &Plan, impact: &FaultImpact, started: DrillTime) -> Duration {
+    let rto = plan.rto.map(|rto| impact.faults.first.plus(rto).since(started));
+    plan.recover_within.max(rto.unwrap_or_default())
+}
+
+/// How long users must be served for a recovery to count, as an event with the reason for it.
+fn say_hold(cx: &Context<'_>, impact: &FaultImpact, parts: Option<Parts>) -> Duration {
+    let hold = impact.required_hold(cx.plan, parts);
+    cx.sink.emit(Event::HoldRequired(HoldRecord {
+        required_us: micros(hold),
+        configured_us: micros(cx.plan.recover_hold),
+        onset_us: impact.onset().map(micros),
+        window_us: micros(cx.plan.impact.window),
+        returns_us: micros(returns(cx.plan)),
+        parts,
+    }));
+    hold
+}
+
+/// What the last mitigating step that wrote something had to say, for a reason.
+fn last_words(responded: &Responded) -> String {
+    let words = responded.last_line.as_ref();
+    words.map_or_else(String::new, |(step, line)| format!("; the last output of `{step}` was `{line}`"))
+}
+
+/// Users must be served until the faults began to be undone at `until`: a relapse after the hold is no recovery. `recovering`
+/// is when it began to be looked for.
+pub(super) async fn no_relapse(
+    cx: &Context<'_>,
+    recovered: &Recovered,
+    until: DrillTime,
+    recovering: DrillTime,
+) -> Result<(), Stop> {
+    let Some(recovery) = recovered.recovery else { return Ok(()) };
+    let (began, hold) = (cx.sink.now(), cx.plan.recover_hold);
+    let deadline = began.plus(cx.longest_request() + ARRIVAL);
+    let relapsed = |timeline: &Timeline| timeline.relapsed(recovery.to, until, hold);
+    let seen = cx.monitor.until(deadline, |monitor| match monitor.timeline(relapsed) {
+        Answer::Yes(missed) => Some(missed),
+        Answer::No(()) => Some(Vec::new()),
+        Answer::NotYet => None,
+    });
+    let seen = seen.await?;
+    cx.waited(WAIT_SERVED, until, deadline.since(until), seen.is_some());
+    let Some(missed) = seen else {
+        return Err(Stop::harness("there was no complete measurement between the recovery and the revert"));
+    };
+    if let Some(reason) = cx.monitor.disturbed() {
+        return Err(Stop::disturbed(reason));
+    }
+    let Some(relapsed_us) = missed.iter().map(|level| level.to).min() else {
+        let evidence = format!("until the faults began to be undone: {}", shown(&cx.latest(hold)));
+        cx.decided(Check::StillServed, recovery.at, CheckOutcome::Passed { evidence });
+        return Ok(());
+    };
+    let at = where_it_should_have_helped(cx);
+    let reason = format!(
+        "users had recovered and lost the service again {} later, before the faults were undone: {}",
+        seconds(relapsed_us.since(recovery.at)),
+        cx.shown_with_answers(&missed)
+    );
+    let stop = match cx.contention_since(recovering, recovered.hold) {
+        Some(why) => Stop::disturbed(format!("{why}, so that this is no verdict: {reason}")),
+        None => Stop::new(Verdict::NotRecovered, reason),
+    };
+    let stop = cx.failed(Check::StillServed, recovery.at, stop.at(at));
+    cx.sink.emit(Event::Relapsed { relapsed_us });
+    Err(stop)
+}
+
+/// RTO: first confirmed fault → recovered.
+pub(super) fn judge_time(
+    cx: &Context<'_>,
+    impact: &FaultImpact,
+    responded: &Responded,
+    recovered: &Recovered,
+) -> Option<Stop> {
+    let rto = cx.plan.rto.filter(|_| !cx.control)?;
+    let fault = impact.faults.first;
+    let before = recovered.outcome.as_ref().err();
+    let stop = match (recovered.recovery, before) {
+        (Some(recovery), _) => {
+            let took = recovery.at.since(fault);
+            let (shown, objective) = beside(took, rto);
+            let evidence =
+                format!("users recovered {shown} after the fault; the recovery time objective is {objective}");
+            if took <= rto {
+                cx.decided(Check::RecoveryTime, fault, CheckOutcome::Passed { evidence });
+                return None;
+            }
+            let answers = cx.monitor.timeline(|timeline| {
+                let levels = timeline.latest(Duration::ZERO).into_iter();
+                let levels = levels.map(|level| Level { from: fault, to: recovery.from, ..level }).collect::<Vec<_>>();
+                timeline.answers(&levels)
+            });
+            let answers = if answers.is_empty() { answers } else { format!("; answers until then: {answers}") };
+            Stop::new(Verdict::TooLate, format!("{evidence}{answers}{}", last_words(responded)))
         }
-        let at = || self.in_scenario(self.plan.line_of("recover"));
-        for (id, answer) in at_last {
-            let reason = match answer {
-                Ok(Presence::Gone(_)) => continue,
-                Ok(Presence::InPlace(_) | Presence::Partly(..)) => {
-                    let partly = if matches!(answer, Ok(Presence::Partly(..))) { "partially " } else { "" };
-                    format!(
-                        "users are served, but the fault `{id}` is still {partly}active, and the scenario demands that the runbook clears it"
-                    )
-                }
-                Err(stop) => {
-                    let reason = format!("whether the fault `{id}` is cleared cannot be told: {}", stop.reason);
-                    return Err(self.failed(Check::Cleared, since, Stop::harness(reason).at(at())));
-                }
+        (None, Some(stop)) if stop.verdict.is_harness() => {
+            Stop::harness(format!("whether users have recovered cannot be told: {}", stop.reason))
+        }
+        (None, _) => {
+            let objective = beside(Duration::ZERO, rto).1;
+            let seen = match before.is_some_and(not_by_the_runbook) {
+                true => "users recovered, but not by the runbook",
+                false => "no recovery was seen",
             };
-            return Err(self.failed(Check::Cleared, since, Stop::new(Verdict::NotRecovered, reason).at(at())));
+            Stop::new(Verdict::NotRecovered, format!("{seen}; the recovery time objective is {objective}"))
         }
-        if let Some(planned) = self.plan.faults.iter().find(|planned| at_last.iter().all(|(id, _)| *id != planned.id)) {
-            let reason = format!("whether the fault `{}` is cleared cannot be told: it was not asked", planned.id);
-            return Err(self.failed(Check::Cleared, since, Stop::harness(reason).at(at())));
-        }
-        let evidence = "at the end of the hold every fault was gone".to_string();
-        self.decided(Check::Cleared, since, CheckOutcome::Passed { evidence });
-        Ok(())
-    }
+    };
+    let at = cx.in_scenario(cx.plan.line_of("rto"));
+    Some(cx.failed(Check::RecoveryTime, fault, stop.at(at)))
+}
 
-    /// How long users must not recover in a control that has begun to wait: `recover.within`, and as long as a runbook may take to meet
-    /// the RTO.
-    fn control_within(&self, started: DrillTime) -> Duration {
-        let rto = self.injected.zip(self.plan.rto).map(|((fault, _), rto)| fault.plus(rto).since(started));
-        self.plan.recover_within.max(rto.unwrap_or_default())
+/// From when on a recovery counts: the first mitigating command, or without one the impact.
+fn recovery_from(impact: &FaultImpact, responded: &Responded, followed: bool) -> DrillTime {
+    match (followed, responded.mitigation, &impact.hit) {
+        (true, Some((begun, _)), _) => begun,
+        (_, _, Some((at, _))) => *at,
+        _ => impact.faults.first,
     }
+}
 
-    /// What the fault needed to hurt: begin of its injection → impact.
-    fn onset(&self) -> Option<Duration> {
-        self.impacted.as_ref().map(|(at, _)| at.since(self.inject_began))
-    }
+fn control_recovered(cx: &Context<'_>, at: DrillTime, from: DrillTime) -> Result<String, Stop> {
+    let reason = format!(
+        "users recovered without the runbook, {} after the impact: a drill of it proves nothing",
+        seconds(at.since(from))
+    );
+    Err(cx.failed(Check::Control, from, Stop::new(Verdict::SelfHealed, reason)))
+}
 
-    /// How long users must be served for a recovery to count.
-    pub(super) fn required_hold(&self) -> Duration {
-        required_hold(self.plan.recover_hold, self.onset(), self.plan.impact.window, self.returns(), self.parts)
-    }
-
-    /// How long the fault that takes longest to come back needs for it.
-    fn returns(&self) -> Duration {
-        self.plan.faults.iter().filter_map(|planned| planned.fault.returns()).max().unwrap_or_default()
-    }
-
-    /// The same, as an event with the reason for it.
-    fn say_hold(&self) -> Duration {
-        let hold = self.required_hold();
-        self.sink.emit(Event::HoldRequired(HoldRecord {
-            required_us: micros(hold),
-            configured_us: micros(self.plan.recover_hold),
-            onset_us: self.onset().map(micros),
-            window_us: micros(self.plan.impact.window),
-            returns_us: micros(self.returns()),
-            parts: self.parts,
-        }));
-        hold
-    }
-
-    /// What the last mitigating step that wrote something had to say, for a reason.
-    fn last_words(&self) -> String {
-        let words = self.last_line.as_ref();
-        words.map_or_else(String::new, |(step, line)| format!("; the last output of `{step}` was `{line}`"))
-    }
-
-    /// Users must be served until the faults began to be undone at `until`: a relapse after the hold is no recovery. `recovering`
-    /// is when it began to be looked for.
-    pub(super) async fn no_relapse(&mut self, until: DrillTime, recovering: DrillTime) -> Result<(), Stop> {
-        let Some(recovery) = self.recovery else { return Ok(()) };
-        let (began, hold) = (self.sink.now(), self.plan.recover_hold);
-        let deadline = began.plus(self.longest_request() + ARRIVAL);
-        let relapsed = |timeline: &Timeline| timeline.relapsed(recovery.to, until, hold);
-        let seen = self.monitor.until(deadline, |monitor| match monitor.timeline(relapsed) {
-            Answer::Yes(missed) => Some(missed),
-            Answer::No(()) => Some(Vec::new()),
-            Answer::NotYet => None,
-        });
-        let seen = seen.await?;
-        self.waited(WAIT_SERVED, until, deadline.since(until), seen.is_some());
-        let Some(missed) = seen else {
-            return Err(Stop::harness("there was no complete measurement between the recovery and the revert"));
-        };
-        if let Some(reason) = self.monitor.disturbed() {
-            return Err(Stop::disturbed(reason));
-        }
-        let Some(relapsed_us) = missed.iter().map(|level| level.to).min() else {
-            let evidence = format!("until the faults began to be undone: {}", shown(&self.latest(hold)));
-            self.decided(Check::StillServed, recovery.at, CheckOutcome::Passed { evidence });
-            return Ok(());
-        };
-        let at = self.where_it_should_have_helped();
-        let reason = format!(
-            "users had recovered and lost the service again {} later, before the faults were undone: {}",
-            seconds(relapsed_us.since(recovery.at)),
-            self.shown_with_answers(&missed)
-        );
-        let stop = match self.crowded_recovery(recovering) {
-            Some(why) => Stop::disturbed(format!("{why}, so that this is no verdict: {reason}")),
-            None => Stop::new(Verdict::NotRecovered, reason),
-        };
-        let stop = self.failed(Check::StillServed, recovery.at, stop.at(at));
-        self.sink.emit(Event::Relapsed { relapsed_us });
-        self.recovery = None;
-        Err(stop)
-    }
-
-    /// RTO: first confirmed fault → recovered. `before` is why the drill fails already, if it does.
-    pub(super) fn judge_time(&self, before: Option<&Stop>) -> Option<Stop> {
-        let rto = self.plan.rto.filter(|_| !self.control)?;
-        let (fault, _) = self.injected?;
-        let stop = match (self.recovery, before) {
-            (Some(recovery), _) => {
-                let took = recovery.at.since(fault);
-                let (shown, objective) = beside(took, rto);
-                let evidence =
-                    format!("users recovered {shown} after the fault; the recovery time objective is {objective}");
-                if took <= rto {
-                    self.decided(Check::RecoveryTime, fault, CheckOutcome::Passed { evidence });
-                    return None;
-                }
-                let answers = self.monitor.timeline(|timeline| {
-                    let levels = timeline.latest(Duration::ZERO).into_iter();
-                    let levels =
-                        levels.map(|level| Level { from: fault, to: recovery.from, ..level }).collect::<Vec<_>>();
-                    timeline.answers(&levels)
-                });
-                let answers = if answers.is_empty() { answers } else { format!("; answers until then: {answers}") };
-                Stop::new(Verdict::TooLate, format!("{evidence}{answers}{}", self.last_words()))
-            }
-            (None, Some(stop)) if stop.verdict.is_harness() => {
-                Stop::harness(format!("whether users have recovered cannot be told: {}", stop.reason))
-            }
-            (None, _) => {
-                let objective = beside(Duration::ZERO, rto).1;
-                let seen = match before.is_some_and(not_by_the_runbook) {
-                    true => "users recovered, but not by the runbook",
-                    false => "no recovery was seen",
+/// Decides the recovery of each SLI by itself; returns what the ones that did not recover look like.
+fn each_sli(cx: &Context<'_>, query: &RecoveryQuery, together: Option<DrillTime>) -> String {
+    let from = query.from;
+    let recovered = |name: &str| cx.monitor.timeline(|timeline| timeline.recovered(Some(name), query));
+    let own: Vec<_> = cx.plan.slis.iter().map(|sli| (sli, recovered(&sli.name))).collect();
+    // Each for itself and never together is no recovery of any of them: users always missed something.
+    let apart = together.is_none() && own.iter().all(|(_, own)| matches!(own, Answer::Yes(_)));
+    let mut missing = Vec::new();
+    for (sli, own) in own {
+        let check = Check::Recovery { sli: sli.name.clone() };
+        let at = match (own, together) {
+            (Answer::Yes(own), _) if !apart => own.at,
+            (_, Some(at)) => at,
+            (own, None) => {
+                let reason = match own {
+                    Answer::Yes(_) => format!("{} recovered, but never together with the other SLIs", sli.name),
+                    Answer::No(levels) => shown(&levels),
+                    Answer::NotYet => format!("whether {} would have recovered was not seen to its end", sli.name),
                 };
-                Stop::new(Verdict::NotRecovered, format!("{seen}; the recovery time objective is {objective}"))
+                missing.push(reason.clone());
+                let at = Some(where_it_should_have_helped(cx));
+                let outcome = match cx.contention() {
+                    Some(why) => CheckOutcome::Error { reason: format!("{reason}; {why}"), at },
+                    None => CheckOutcome::Failed { reason, at },
+                };
+                cx.decided(check, from, outcome);
+                continue;
             }
         };
-        let at = self.in_scenario(self.plan.line_of("rto"));
-        Some(self.failed(Check::RecoveryTime, fault, stop.at(at)))
+        cx.sink.emit(Event::Recovered { sli: sli.name.clone(), recovered_us: at });
+        let evidence = format!("met its objective again after {}", seconds(at.since(from)));
+        cx.decided(check, from, CheckOutcome::Passed { evidence });
     }
+    missing.join("; ")
+}
 
-    /// From when on a recovery counts: the first mitigating command, or without one the impact.
-    fn recovery_from(&self, followed: bool) -> DrillTime {
-        let impact = self.impacted.as_ref().map(|(at, _)| *at);
-        let injected = self.injected.map(|(first, _)| first);
-        match (followed, self.mitigation) {
-            (true, Some((begun, _))) => begun,
-            _ => impact.or(injected).unwrap_or_else(|| self.sink.now()),
-        }
-    }
-
-    fn control_recovered(&self, at: DrillTime, from: DrillTime) -> Result<String, Stop> {
-        let reason = format!(
-            "users recovered without the runbook, {} after the impact: a drill of it proves nothing",
-            seconds(at.since(from))
-        );
-        Err(self.failed(Check::Control, from, Stop::new(Verdict::SelfHealed, reason)))
-    }
-
-    /// Decides the recovery of each SLI by itself; returns what the ones that did not recover look like.
-    fn each_sli(&self, query: &RecoveryQuery, together: Option<DrillTime>) -> String {
-        let from = query.from;
-        let recovered = |name: &str| self.monitor.timeline(|timeline| timeline.recovered(Some(name), query));
-        let own: Vec<_> = self.plan.slis.iter().map(|sli| (sli, recovered(&sli.name))).collect();
-        // Each for itself and never together is no recovery of any of them: users always missed something.
-        let apart = together.is_none() && own.iter().all(|(_, own)| matches!(own, Answer::Yes(_)));
-        let mut missing = Vec::new();
-        for (sli, own) in own {
-            let check = Check::Recovery { sli: sli.name.clone() };
-            let at = match (own, together) {
-                (Answer::Yes(own), _) if !apart => own.at,
-                (_, Some(at)) => at,
-                (own, None) => {
-                    let reason = match own {
-                        Answer::Yes(_) => format!("{} recovered, but never together with the other SLIs", sli.name),
-                        Answer::No(levels) => shown(&levels),
-                        Answer::NotYet => format!("whether {} would have recovered was not seen to its end", sli.name),
-                    };
-                    missing.push(reason.clone());
-                    let at = Some(self.where_it_should_have_helped());
-                    let outcome = match self.crowded() {
-                        Some(crowded) => CheckOutcome::Error { reason: format!("{reason}; {crowded}"), at },
-                        None => CheckOutcome::Failed { reason, at },
-                    };
-                    self.decided(check, from, outcome);
-                    continue;
-                }
-            };
-            self.sink.emit(Event::Recovered { sli: sli.name.clone(), recovered_us: at });
-            let evidence = format!("met its objective again after {}", seconds(at.since(from)));
-            self.decided(check, from, CheckOutcome::Passed { evidence });
-        }
-        missing.join("; ")
-    }
-
-    /// The first mitigating step of the runbook, where a reader will look first.
-    fn where_it_should_have_helped(&self) -> crate::record::Location {
-        let Some(runbook) = &self.plan.runbook else { return self.in_scenario(self.plan.line_of("recover")) };
-        let line = runbook
-            .select(&self.plan.respond.phases)
-            .find(|step| step.phase == crate::runbook::RunbookPhase::Mitigate)
-            .map_or(1, |step| step.line);
-        crate::record::Location { path: super::announce::shown(&runbook.source), line }
-    }
+/// The first mitigating step of the runbook, where a reader will look first.
+fn where_it_should_have_helped(cx: &Context<'_>) -> crate::record::Location {
+    let Some(runbook) = &cx.plan.runbook else { return cx.in_scenario(cx.plan.line_of("recover")) };
+    let line = runbook
+        .select(&cx.plan.respond.phases)
+        .find(|step| step.phase == crate::runbook::RunbookPhase::Mitigate)
+        .map_or(1, |step| step.line);
+    crate::record::Location { path: super::announce::shown(&runbook.source), line }
 }

@@ -1,143 +1,125 @@
 //! Steady: load runs, every SLI meets its objective over `steady.for`, and the alert condition does not hold.
 
-use super::drill::{Drill, seconds};
+use super::context::{Context, seconds};
+use super::follow::{Opening, RunbookInputs, usual_place};
+use super::invariants::{InvariantValues, ask_invariants};
 use super::monitor::shown;
+use super::restore::{Baseline, before_restore};
 use super::stop::Stop;
+use super::up::Up;
+use crate::agent::AgentClient;
 use crate::agent::protocol::Ask;
 use crate::load::{Ca, LoadSpec, check_ca};
-use crate::record::{Check, CheckOutcome, Event, InvariantTime, Phase};
+use crate::record::{Check, CheckOutcome, InvariantTime, Phase, Verdict};
 use crate::shell::Shell;
-use crate::slis::window::{Answer, Level};
-use crate::stack::Place;
-use std::time::Duration;
+use crate::slis::window::Answer;
+use tokio_util::task::AbortOnDropHandle;
 
 /// How often the metrics page of the alert condition is scraped, in milliseconds.
 const SCRAPE_EVERY_MS: u64 = 500;
 
-impl Drill<'_> {
-    pub(super) async fn steady(&mut self) -> Result<(), Stop> {
-        let started = self.sink.now();
-        self.start_load().await?;
-        self.open_shell().await?;
-        let within = self.plan.steady_for + self.plan.steady_within + self.longest_request();
-        let window = self.plan.steady_for;
-        let detect = self.plan.detect.is_some();
-        let met = self
-            .monitor
-            .until(started.plus(within), |monitor| {
-                let alert = monitor.condition();
-                // A page that could not be asked is no quiet alert.
-                let quiet = !detect || (alert.sampled.is_some() && !alert.holds && alert.readable);
-                match monitor.timeline(|timeline| timeline.steady(window, started)) {
-                    Answer::Yes(levels) if quiet => Some(levels),
-                    _ => None,
-                }
-            })
-            .await?;
-        let what = format!("every SLI to meet its objective over {}", seconds(window));
-        self.waited(what, started, within, met.is_some());
-        if let Some(levels) = met {
-            self.window_held(Phase::Steady, &levels);
-            let evidence = shown(&levels);
-            if let Err(stop) = self.before_restore().await {
-                return Err(self.failed(Check::Steady, started, stop));
+/// A steady system.
+pub(super) struct Steady {
+    /// The session of the runbook, where one is followed.
+    pub session: Option<Opening>,
+    /// What the commands of the invariants wrote.
+    pub invariants: InvariantValues,
+    /// What a DR drill compares its restore with.
+    pub baseline: Baseline,
+}
+
+pub(super) async fn steady(cx: &Context<'_>, up: &Up) -> Result<Steady, Stop> {
+    let started = cx.sink.now();
+    start_load(cx, &up.agent).await?;
+    let session = open_session(cx).await?;
+    let within = cx.plan.steady_for + cx.plan.steady_within + cx.longest_request();
+    let window = cx.plan.steady_for;
+    let detect = cx.plan.detect.is_some();
+    let met = cx
+        .monitor
+        .until(started.plus(within), |monitor| {
+            let alert = monitor.condition();
+            // A page that could not be asked is no quiet alert.
+            let quiet = !detect || (alert.sampled.is_some() && !alert.holds && alert.readable);
+            match monitor.timeline(|timeline| timeline.steady(window, started)) {
+                Answer::Yes(levels) if quiet => Some(levels),
+                _ => None,
             }
-            if let Err(stop) = self.ask_invariants(InvariantTime::Steady).await {
-                return Err(self.failed(Check::Steady, started, stop));
-            }
-            self.decided(Check::Steady, started, CheckOutcome::Passed { evidence });
-            return Ok(());
-        }
-        let stop = Stop::new(crate::record::Verdict::Unsteady, self.why_unsteady())
-            .at(self.in_scenario(self.plan.line_of("steady")));
-        Err(self.failed(Check::Steady, started, stop))
+        })
+        .await?;
+    let what = format!("every SLI to meet its objective over {}", seconds(window));
+    cx.waited(what, started, within, met.is_some());
+    if let Some(levels) = met {
+        cx.window_held(Phase::Steady, &levels);
+        let evidence = shown(&levels);
+        let baseline = before_restore(cx).await.map_err(|stop| cx.failed(Check::Steady, started, stop))?;
+        let mut invariants = InvariantValues::new();
+        let asked = ask_invariants(cx, &mut invariants, InvariantTime::Steady).await;
+        asked.map_err(|stop| cx.failed(Check::Steady, started, stop))?;
+        cx.decided(Check::Steady, started, CheckOutcome::Passed { evidence });
+        return Ok(Steady { session, invariants, baseline });
     }
+    let stop = Stop::new(Verdict::Unsteady, why_unsteady(cx)).at(cx.in_scenario(cx.plan.line_of("steady")));
+    Err(cx.failed(Check::Steady, started, stop))
+}
 
-    async fn start_load(&mut self) -> Result<(), Stop> {
-        let agent = self.agent()?.clone();
-        let mut loads = self.trusting().await?;
-        // A control restores nothing, and keeps no ledger.
-        if let Some(restore) = self.restoring() {
-            let ledger = &restore.ledger;
-            for load in loads.iter_mut().filter(|load| load.name == ledger.load) {
-                load.acknowledged = Some(ledger.acknowledged.clone());
-            }
-        }
-        let ask = Ask::StartLoad { loads, slis: self.plan.slis.clone(), seed: self.seed };
-        agent.ask(ask).await?;
-        if let Some(detect) = &self.plan.detect {
-            let watch = Ask::Watch { url: detect.url.clone(), every_ms: SCRAPE_EVERY_MS, when: detect.when.clone() };
-            agent.ask(watch).await?;
-        }
-        Ok(())
-    }
-
-    /// The loads, each with the certificate authority that it trusts: one that the stack made at its start is read now.
-    async fn trusting(&self) -> Result<Vec<LoadSpec>, Stop> {
-        let mut loads = self.plan.loads.clone();
-        for load in &mut loads {
-            let Some(Ca::Service { service, path }) = &load.ca else { continue };
-            let at = self.in_scenario(self.plan.line_of("load"));
-            let bytes = self.stack.read_file(service, path).await.map_err(|error| Stop::from(error).at(at.clone()))?;
-            let pem = String::from_utf8_lossy(&bytes).into_owned();
-            check_ca(&pem).map_err(|reason| {
-                let what = format!("load `{}`: `{path}` of `{service}` is no certificate authority", load.name);
-                Stop::harness(format!("{what}: {reason}")).at(at)
-            })?;
-            load.ca = Some(Ca::Pem { pem });
-        }
-        Ok(loads)
-    }
-
-    async fn open_shell(&mut self) -> Result<(), Stop> {
-        let Some(runbook) = self.plan.runbook.as_ref().filter(|_| !self.control) else { return Ok(()) };
-        let place = match &self.plan.respond.service {
-            Some(service) => Place::Service(service.clone()),
-            None => Place::Toolbox,
-        };
-        let channel = self.stack.shell(&place).await?;
-        let tools = self.stack.tools(&place, &self.sink.secrets());
-        let vars = super::follow::Inputs::new(runbook, &self.plan.respond).env();
-        self.shell = Some(tokio::spawn(async move { Shell::open_with(channel, &vars, tools).await }));
-        Ok(())
-    }
-
-    fn why_unsteady(&self) -> String {
-        let alert = self.monitor.condition();
-        if let Some(detect) = &self.plan.detect {
-            if alert.holds {
-                // An alert that fires with good reason, and one that always does: the SLIs tell them apart.
-                let levels = self.shown_with_answers(&self.latest(self.plan.steady_for));
-                return format!(
-                    "the alert condition `{}` holds before anything was broken; {levels}",
-                    detect.when.text
-                );
-            }
-            if let (false, Some(error)) = (alert.readable, &alert.error) {
-                return format!("the alert condition `{}` cannot be asked: {error}", detect.when.text);
-            }
-        }
-        self.shown_with_answers(&self.latest(self.plan.steady_for))
-    }
-
-    /// Tells of a window over which every SLI met its objective.
-    pub(super) fn window_held(&self, phase: Phase, levels: &[Level]) {
-        let from_us = levels.iter().map(|level| level.from).min().unwrap_or_default();
-        let to_us = levels.iter().map(|level| level.to).max().unwrap_or_default();
-        self.sink.emit(Event::WindowHeld { phase, from_us, to_us });
-    }
-
-    /// SLIs that miss their objectives, with the most frequent answers in the window that says so.
-    pub(super) fn shown_with_answers(&self, levels: &[Level]) -> String {
-        let answers = self.monitor.timeline(|timeline| timeline.answers(levels));
-        match answers.is_empty() {
-            true => shown(levels),
-            false => format!("{}; answers: {answers}", shown(levels)),
+async fn start_load(cx: &Context<'_>, agent: &AgentClient) -> Result<(), Stop> {
+    let mut loads = trusting(cx).await?;
+    // A control restores nothing, and keeps no ledger.
+    if let Some(restore) = cx.restoring() {
+        let ledger = &restore.ledger;
+        for load in loads.iter_mut().filter(|load| load.name == ledger.load) {
+            load.acknowledged = Some(ledger.acknowledged.clone());
         }
     }
-
-    /// Every SLI over the last window of this length.
-    pub(super) fn latest(&self, window: Duration) -> Vec<Level> {
-        self.monitor.timeline(|timeline| timeline.latest(window))
+    let ask = Ask::StartLoad { loads, slis: cx.plan.slis.clone(), seed: cx.seed };
+    agent.ask(ask).await?;
+    if let Some(detect) = &cx.plan.detect {
+        let watch = Ask::Watch { url: detect.url.clone(), every_ms: SCRAPE_EVERY_MS, when: detect.when.clone() };
+        agent.ask(watch).await?;
     }
+    Ok(())
+}
+
+/// The loads, each with the certificate authority that it trusts: one that the stack made at its start is read now.
+async fn trusting(cx: &Context<'_>) -> Result<Vec<LoadSpec>, Stop> {
+    let mut loads = cx.plan.loads.clone();
+    for load in &mut loads {
+        let Some(Ca::Service { service, path }) = &load.ca else { continue };
+        let at = cx.in_scenario(cx.plan.line_of("load"));
+        let bytes = cx.stack.read_file(service, path).await.map_err(|error| Stop::from(error).at(at.clone()))?;
+        let pem = String::from_utf8_lossy(&bytes).into_owned();
+        check_ca(&pem).map_err(|reason| {
+            let what = format!("load `{}`: `{path}` of `{service}` is no certificate authority", load.name);
+            Stop::harness(format!("{what}: {reason}")).at(at)
+        })?;
+        load.ca = Some(Ca::Pem { pem });
+    }
+    Ok(loads)
+}
+
+/// Begins to open the session of the runbook, so that nobody waits for it later.
+async fn open_session(cx: &Context<'_>) -> Result<Option<Opening>, Stop> {
+    let Some(runbook) = cx.plan.runbook.as_ref().filter(|_| !cx.control) else { return Ok(None) };
+    let place = usual_place(&cx.plan.respond);
+    let channel = cx.stack.shell(&place).await?;
+    let tools = cx.stack.tools(&place, &cx.sink.secrets());
+    let vars = RunbookInputs::new(runbook, &cx.plan.respond).env();
+    let opening = tokio::spawn(async move { Shell::open_with(channel, &vars, tools).await });
+    Ok(Some(AbortOnDropHandle::new(opening)))
+}
+
+fn why_unsteady(cx: &Context<'_>) -> String {
+    let alert = cx.monitor.condition();
+    if let Some(detect) = &cx.plan.detect {
+        if alert.holds {
+            // An alert that fires with good reason, and one that always does: the SLIs tell them apart.
+            let levels = cx.shown_with_answers(&cx.latest(cx.plan.steady_for));
+            return format!("the alert condition `{}` holds before anything was broken; {levels}", detect.when.text);
+        }
+        if let (false, Some(error)) = (alert.readable, &alert.error) {
+            return format!("the alert condition `{}` cannot be asked: {error}", detect.when.text);
+        }
+    }
+    cx.shown_with_answers(&cx.latest(cx.plan.steady_for))
 }

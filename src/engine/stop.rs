@@ -1,10 +1,49 @@
-//! Why a drill does not go on.
+//! Why a drill does not go on, and how it is told to stop.
 
 use crate::agent::AgentError;
 use crate::faults::FaultError;
-use crate::record::{Location, Verdict};
+use crate::record::{CheckOutcome, Location, Verdict};
 use crate::shell::ShellError;
 use crate::stack::StackError;
+use std::sync::{Arc, OnceLock};
+use tokio_util::sync::CancellationToken;
+
+/// Why a drill is `interrupted`.
+pub const BY_SIGNAL: &str = "interrupted by Ctrl-C, SIGTERM or SIGHUP";
+
+/// How a drill is told to stop. Passed in, never reached for: tests pass their own.
+#[derive(Debug, Clone, Default)]
+pub struct Shutdown {
+    /// Stop, undo everything, remove everything.
+    pub cancel: CancellationToken,
+    /// Do not undo one by one: remove everything at once.
+    pub hurry: CancellationToken,
+    /// Why, when it is no signal.
+    why: Arc<OnceLock<String>>,
+}
+
+impl Shutdown {
+    /// One that follows this one and can be cancelled without it: a drill of a game day.
+    pub fn child(&self) -> Shutdown {
+        Shutdown { cancel: self.cancel.child_token(), hurry: self.hurry.child_token(), why: Arc::default() }
+    }
+
+    /// Stops for another reason than a signal: the reason stands in the verdict. The first one stays.
+    pub fn stop(&self, why: &str) {
+        let _ = self.why.set(why.to_string());
+        self.cancel.cancel();
+    }
+
+    /// Why it stops, or would: a signal, when nobody gave another reason.
+    pub fn reason(&self) -> String {
+        self.why.get().cloned().unwrap_or_else(|| BY_SIGNAL.to_string())
+    }
+
+    /// The stop that a cancellation means.
+    pub fn interrupted(&self) -> Stop {
+        Stop::new(Verdict::Interrupted, self.reason())
+    }
+}
 
 /// The first reason why a drill did not pass; it ends the phases, and revert and down follow.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,6 +101,15 @@ impl Stop {
         ) || self.measured
     }
 
+    /// The outcome of an assertion that failed for this reason.
+    pub fn outcome(&self) -> CheckOutcome {
+        let (reason, at) = (self.reason.clone(), self.at.clone());
+        match self.verdict.is_harness() {
+            true => CheckOutcome::Error { reason, at },
+            false => CheckOutcome::Failed { reason, at },
+        }
+    }
+
     /// Adds the place in the user's files.
     pub fn at(mut self, at: Location) -> Stop {
         self.at = Some(at);
@@ -83,7 +131,7 @@ impl From<StackError> for Stop {
                 let hint = hint.map(|hint| format!("\nhelp: {hint}")).unwrap_or_default();
                 Stop::harness(format!("{operation}: {cause}{hint}"))
             }
-            StackError::Cancelled => Stop::new(Verdict::Interrupted, super::drill::BY_SIGNAL),
+            StackError::Cancelled => Stop::new(Verdict::Interrupted, BY_SIGNAL),
         }
     }
 }

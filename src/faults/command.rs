@@ -35,7 +35,7 @@ const EVIDENCE: usize = 200;
 
 /// A command in a service.
 #[derive(Debug, Clone)]
-pub struct Command {
+pub struct CommandFault {
     service: String,
     run: String,
     undo: Undoing,
@@ -133,7 +133,7 @@ pub(super) fn first_line(script: &str) -> String {
 }
 
 #[async_trait]
-impl Inject for Command {
+impl Inject for CommandFault {
     fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
         let service = map.require("service");
         let run = map.require_by("run", read_script);
@@ -143,7 +143,7 @@ impl Inject for Command {
         let undo = Undoing::read(map, "`command`");
         let summary = map.optional("summary");
         let covers = read_covers(map);
-        Some(Command { service: service?, run: run?, undo: undo?, confirm: confirm?, summary, covers })
+        Some(CommandFault { service: service?, run: run?, undo: undo?, confirm: confirm?, summary, covers })
     }
 
     fn summary(&self) -> String {
@@ -161,7 +161,7 @@ impl Inject for Command {
         self.covers.as_deref()
     }
 
-    /// A restart of the service would cure what it leaves running in its container.
+    /// A restart of the service would end what it leaves running in its container.
     fn warning(&self) -> Option<(&'static str, String, &'static str)> {
         let (what, service) = (programs::left_running(&self.run)?, &self.service);
         let message = format!(

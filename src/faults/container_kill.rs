@@ -8,7 +8,7 @@
 //! - container_kill: { service: payments, returns: 3s }                  # 3 s after each start it is killed again
 //! ```
 
-use super::containers::{self, Chosen};
+use super::containers::{self, SelectedContainers};
 use super::{EndedPart, FaultError, FaultContext, Inject, Presence, Undo};
 use crate::source::{Form, MapReader, did_you_mean};
 use crate::stack::{ContainerOp, ContainerState, Stack};
@@ -29,7 +29,7 @@ const A_SIGNAL: Form = Form::new("the name of a signal like `SIGTERM`", || {
 /// Killed containers.
 #[derive(Debug, Clone)]
 pub struct ContainerKill {
-    chosen: Chosen,
+    selected: SelectedContainers,
     signal: String,
     returns: Option<Duration>,
 }
@@ -52,10 +52,10 @@ impl ContainerKill {
 #[async_trait]
 impl Inject for ContainerKill {
     fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
-        let chosen = Chosen::read(map);
+        let selected = SelectedContainers::read(map);
         let signal = map.optional_with("signal", A_SIGNAL, signal);
         let returns = map.optional("returns");
-        Some(ContainerKill { chosen: chosen?, signal: signal.unwrap_or_else(|| "SIGKILL".into()), returns })
+        Some(ContainerKill { selected: selected?, signal: signal.unwrap_or_else(|| "SIGKILL".into()), returns })
     }
 
     fn summary(&self) -> String {
@@ -63,7 +63,7 @@ impl Inject for ContainerKill {
             Some(after) => format!(", and again {after:?} after each start"),
             None => String::new(),
         };
-        format!("kills {} with {}{again}", self.chosen.describe(), self.signal)
+        format!("kills {} with {}{again}", self.selected.describe(), self.signal)
     }
 
     fn returns(&self) -> Option<Duration> {
@@ -71,11 +71,11 @@ impl Inject for ContainerKill {
     }
 
     fn services(&self) -> Vec<String> {
-        vec![self.chosen.service.clone()]
+        vec![self.selected.service.clone()]
     }
 
     async fn prepare(&self, context: &FaultContext<'_>) -> Result<Undo, FaultError> {
-        self.chosen.undo(ContainerOp::Start, context.stack).await
+        self.selected.undo(ContainerOp::Start, context.stack).await
     }
 
     async fn inject(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<(), FaultError> {
@@ -98,9 +98,9 @@ impl Inject for ContainerKill {
         // A server that was started without its data ends by itself: that is not this fault any more. One that comes back
         // would look the same, and has to be seen up.
         let since = |state: &ContainerState| self.returns.is_none() && containers::started_since(undo, state);
-        let ended_anew = found.iter().filter_map(|(_, state)| state.as_ref()).any(|s| !containers::is_up(s) && since(s));
+        let ended_again = found.iter().filter_map(|(_, state)| state.as_ref()).any(|s| !containers::is_up(s) && since(s));
         Ok(match containers::presence(&found, |state| !containers::is_up(state) && !since(state)) {
-            Presence::Gone(evidence) if ended_anew => {
+            Presence::Gone(evidence) if ended_again => {
                 Presence::Gone(format!("{evidence}; it was started after the kill, and ended by itself"))
             }
             other => other,

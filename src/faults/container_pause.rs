@@ -5,7 +5,7 @@
 //! - container_pause: { service: checkout, replicas: 1 }   # the first one, by name
 //! ```
 
-use super::containers::{self, Chosen};
+use super::containers::{self, SelectedContainers};
 use super::{FaultError, FaultContext, Inject, Presence, Undo};
 use crate::source::MapReader;
 use crate::stack::ContainerOp;
@@ -14,26 +14,26 @@ use async_trait::async_trait;
 /// Frozen containers.
 #[derive(Debug, Clone)]
 pub struct ContainerPause {
-    chosen: Chosen,
+    selected: SelectedContainers,
 }
 
 #[async_trait]
 impl Inject for ContainerPause {
     fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
-        let chosen = Chosen::read(map);
-        Some(ContainerPause { chosen: chosen? })
+        let selected = SelectedContainers::read(map);
+        Some(ContainerPause { selected: selected? })
     }
 
     fn summary(&self) -> String {
-        format!("pauses {}", self.chosen.describe())
+        format!("pauses {}", self.selected.describe())
     }
 
     fn services(&self) -> Vec<String> {
-        vec![self.chosen.service.clone()]
+        vec![self.selected.service.clone()]
     }
 
     async fn prepare(&self, context: &FaultContext<'_>) -> Result<Undo, FaultError> {
-        self.chosen.undo(ContainerOp::Unpause, context.stack).await
+        self.selected.undo(ContainerOp::Unpause, context.stack).await
     }
 
     async fn inject(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<(), FaultError> {

@@ -10,15 +10,15 @@ use serde_json::json;
 
 /// Which containers of a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Chosen {
+pub(super) struct SelectedContainers {
     pub(super) service: String,
     /// How many of its replicas; `None` is all of them.
     replicas: Option<usize>,
 }
 
-impl Chosen {
+impl SelectedContainers {
     /// Reads `service` and `replicas` (`all`, the default, or a number from 1 on).
-    pub(super) fn read(map: &mut MapReader<'_>) -> Option<Chosen> {
+    pub(super) fn read(map: &mut MapReader<'_>) -> Option<SelectedContainers> {
         let service: Option<String> = map.require("service");
         let replicas = map.default_by("replicas", None, |at| {
             let number = json!({ "type": "integer", "minimum": 1, "maximum": u16::MAX });
@@ -29,7 +29,7 @@ impl Chosen {
                 _ => at.expected("`all` or a number from 1 on"),
             }
         });
-        Some(Chosen { service: service?, replicas: replicas? })
+        Some(SelectedContainers { service: service?, replicas: replicas? })
     }
 
     pub(super) fn describe(&self) -> String {
@@ -40,7 +40,7 @@ impl Chosen {
         }
     }
 
-    /// The undo for the chosen ones of the containers that run now, in the order of their names.
+    /// The undo for the selected ones of the containers that run now, in the order of their names.
     pub(super) async fn undo(&self, op: ContainerOp, stack: &dyn Stack) -> Result<Undo, FaultError> {
         let operation = || format!("choose {}", self.describe());
         let mut running = states(&self.service, stack).await?;

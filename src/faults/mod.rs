@@ -17,13 +17,13 @@ macro_rules! faults {
             pub const KINDS: &'static [&'static str] = &[$(stringify!($module)),*];
         }
 
-        const READERS: &[Reader] = &[$(read::<$module::$fault>),*];
+        const READERS: &[FaultReader] = &[$(read::<$module::$fault>),*];
     };
 }
 
 // A fault is one file and one line here: its module, which is also its kind in a scenario, and its type.
 faults! {
-    command: Command,
+    command: CommandFault,
     container_kill: ContainerKill,
     container_pause: ContainerPause,
     deploy: Deploy,
@@ -32,7 +32,7 @@ faults! {
     load_surge: LoadSurge,
     postgres_connections: PostgresConnections,
     postgres_lock: PostgresLock,
-    process: Process,
+    process: ProcessFault,
     sql: Sql,
 }
 
@@ -114,7 +114,7 @@ pub struct Fault {
 }
 
 /// Reads the parameters of one kind of fault.
-type Reader = fn(&mut MapReader<'_>) -> Option<Arc<dyn Inject>>;
+type FaultReader = fn(&mut MapReader<'_>) -> Option<Arc<dyn Inject>>;
 
 fn read<F: Inject + 'static>(map: &mut MapReader<'_>) -> Option<Arc<dyn Inject>> {
     F::from_map(map).map(|fault| Arc::new(fault) as Arc<dyn Inject>)

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 /// Where a server is and who to be there, as far as the scenario says.
 #[derive(Debug, Clone)]
-pub(super) struct Server {
+pub(super) struct PostgresServer {
     pub(super) service: String,
     database: Option<String>,
     user: Option<String>,
@@ -15,13 +15,13 @@ pub(super) struct Server {
     port: u16,
 }
 
-impl Server {
+impl PostgresServer {
     /// Reads `service`, `database`, `user`, `password` and `port`.
-    pub(super) fn read(map: &mut MapReader<'_>) -> Option<Server> {
+    pub(super) fn read(map: &mut MapReader<'_>) -> Option<PostgresServer> {
         let service: Option<String> = map.require("service");
         let (database, user, password) = (map.optional("database"), map.optional("user"), map.optional("password"));
         let port = map.optional_with("port", super::http_status::A_PORT, super::http_status::port).unwrap_or(5432);
-        Some(Server { service: service?, database, user, password, port })
+        Some(PostgresServer { service: service?, database, user, password, port })
     }
 
     /// The database that the scenario names.
@@ -63,13 +63,13 @@ impl Server {
 mod tests {
     use super::*;
 
-    fn server(user: Option<&str>, password: Option<&str>, database: Option<&str>) -> Server {
+    fn server(user: Option<&str>, password: Option<&str>, database: Option<&str>) -> PostgresServer {
         let own = |text: Option<&str>| text.map(str::to_string);
         let (user, password, database) = (own(user), own(password), own(database));
-        Server { service: "db".into(), user, password, database, port: 5432 }
+        PostgresServer { service: "db".into(), user, password, database, port: 5432 }
     }
 
-    fn of(server: &Server, environment: &[(&str, &str)]) -> (String, Option<String>, String) {
+    fn of(server: &PostgresServer, environment: &[(&str, &str)]) -> (String, Option<String>, String) {
         let environment = environment.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
         let target = server.target(&environment).expect("a target");
         (target.user, target.password, target.database)

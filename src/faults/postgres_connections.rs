@@ -14,7 +14,7 @@
 //!     port: 5432
 //! ```
 
-use super::postgres::Server;
+use super::postgres::PostgresServer;
 use super::{FaultError, FaultContext, Inject, Presence, Undo, by_agent};
 use crate::agent::protocol::{Ask, PgHold};
 use crate::source::MapReader;
@@ -25,7 +25,7 @@ use std::time::Duration;
 /// Clients that use the connection slots up.
 #[derive(Debug, Clone)]
 pub struct PostgresConnections {
-    server: Server,
+    server: PostgresServer,
     leave: u32,
     returns: Option<Duration>,
 }
@@ -33,7 +33,7 @@ pub struct PostgresConnections {
 #[async_trait]
 impl Inject for PostgresConnections {
     fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
-        let server = Server::read(map);
+        let server = PostgresServer::read(map);
         let leave = map.optional("leave").unwrap_or(0);
         let returns = map.optional("returns");
         Some(PostgresConnections { server: server?, leave, returns })

@@ -1,7 +1,7 @@
 //! `postgres_lock`: a session that holds a lock and idles in its transaction, as a batch job or a forgotten `BEGIN`
 //! does, so that the application waits and its pool drains.
 //!
-//! The session belongs to a role of its own without superuser (`firedrill_batch`), so ending it is a cure, and with
+//! The session belongs to a role of its own without superuser (`firedrill_batch`), so ending it fixes it, and with
 //! `returns` only keeping the role from logging in as well is one.
 //!
 //! ```yaml
@@ -18,7 +18,7 @@
 //!     port: 5432
 //! ```
 
-use super::postgres::Server;
+use super::postgres::PostgresServer;
 use super::{FaultError, FaultContext, Inject, Presence, Undo, by_agent};
 use crate::agent::protocol::{Ask, PgHold};
 use crate::source::{Form, MapReader, did_you_mean, shape};
@@ -39,16 +39,16 @@ const SOME_SESSIONS: Form = Form::new("a number from 1 on", || shape::number(1, 
 /// A lock held by an idle transaction.
 #[derive(Debug, Clone)]
 pub struct PostgresLock {
-    server: Server,
+    server: PostgresServer,
     table: String,
-    mode: Mode,
+    mode: LockMode,
     sessions: u32,
     returns: Option<Duration>,
 }
 
 /// What is locked.
 #[derive(Debug, Clone)]
-enum Mode {
+enum LockMode {
     Table,
     Rows { condition: Option<String> },
 }
@@ -91,9 +91,9 @@ impl PostgresLock {
     fn statement(&self) -> String {
         let table = &self.table;
         match &self.mode {
-            Mode::Table => format!("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"),
-            Mode::Rows { condition: None } => format!("SELECT 1 FROM {table} FOR UPDATE"),
-            Mode::Rows { condition: Some(condition) } => format!("SELECT 1 FROM {table} WHERE ({condition}) FOR UPDATE"),
+            LockMode::Table => format!("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"),
+            LockMode::Rows { condition: None } => format!("SELECT 1 FROM {table} FOR UPDATE"),
+            LockMode::Rows { condition: Some(condition) } => format!("SELECT 1 FROM {table} WHERE ({condition}) FOR UPDATE"),
         }
     }
 }
@@ -101,7 +101,7 @@ impl PostgresLock {
 #[async_trait]
 impl Inject for PostgresLock {
     fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
-        let server = Server::read(map);
+        let server = PostgresServer::read(map);
         let table = map.require_with("table", A_TABLE, table);
         let rows = map.optional_with("mode", A_MODE, mode);
         let condition = map.optional_with("where", A_CONDITION, condition);
@@ -112,15 +112,15 @@ impl Inject for PostgresLock {
         }
         let sessions = map.optional_with("sessions", SOME_SESSIONS, sessions).unwrap_or(1);
         let returns = map.optional("returns");
-        let mode = if rows == Some(true) { Mode::Rows { condition } } else { Mode::Table };
+        let mode = if rows == Some(true) { LockMode::Rows { condition } } else { LockMode::Table };
         Some(PostgresLock { server: server?, table: table?, mode, sessions, returns })
     }
 
     fn summary(&self) -> String {
         let what = match &self.mode {
-            Mode::Table => format!("the table `{}`", self.table),
-            Mode::Rows { condition: None } => format!("every row of `{}`", self.table),
-            Mode::Rows { condition: Some(condition) } => format!("the rows of `{}` where {condition}", self.table),
+            LockMode::Table => format!("the table `{}`", self.table),
+            LockMode::Rows { condition: None } => format!("every row of `{}`", self.table),
+            LockMode::Rows { condition: Some(condition) } => format!("the rows of `{}` where {condition}", self.table),
         };
         let returns = match self.returns {
             Some(after) => format!(", which comes back {after:?} after it was ended"),

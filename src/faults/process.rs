@@ -16,7 +16,7 @@ use super::command::{ask, read_question, read_script};
 use super::{FaultError, FaultContext, Inject, Presence, Undo, containers, read_covers};
 use crate::record::{Parts, script_secrets};
 use crate::source::{At, Form, MapReader, shape};
-use crate::stack::{ContainerState, Ending, Process as Beside, Stack, TOOLBOX};
+use crate::stack::{ContainerState, Ending, Process, Stack, TOOLBOX};
 use async_trait::async_trait;
 use std::time::Duration;
 
@@ -33,17 +33,17 @@ const SOME_REPLICAS: Form = Form::new("a number from 1 on", || shape::number(1, 
 
 /// A process of its own.
 #[derive(Debug, Clone)]
-pub struct Process {
-    process: Beside,
-    confirm: Option<Probe>,
-    cleared_when: Option<Probe>,
+pub struct ProcessFault {
+    process: Process,
+    confirm: Option<FaultProbe>,
+    cleared_when: Option<FaultProbe>,
     summary: Option<String>,
     covers: Option<String>,
 }
 
 /// A script in the first running container of a service.
 #[derive(Debug, Clone)]
-struct Probe {
+struct FaultProbe {
     service: String,
     run: String,
     within: Duration,
@@ -65,8 +65,8 @@ fn replicas(text: &str) -> Result<u16, String> {
     number.ok_or_else(|| format!("`{text}` is not a number from 1 to {MOST_REPLICAS}"))
 }
 
-impl Probe {
-    fn read(at: &mut At<'_>) -> Option<Probe> {
+impl FaultProbe {
+    fn read(at: &mut At<'_>) -> Option<FaultProbe> {
         let what = format!("`{}`", at.key);
         let mut map = at.map(what)?.of_section("Probes");
         let service = map.require("service");
@@ -77,7 +77,7 @@ impl Probe {
             map.wrong("within", format!("a probe of a fault has up to {} s", PROBE_WITHIN.as_secs()));
         }
         map.finish()?;
-        Some(Probe { service: service?, run: run?, within })
+        Some(FaultProbe { service: service?, run: run?, within })
     }
 
     /// Whether it holds, and what it wrote.
@@ -87,7 +87,7 @@ impl Probe {
     }
 }
 
-impl Process {
+impl ProcessFault {
     async fn containers(&self, stack: &dyn Stack) -> Result<Vec<ContainerState>, FaultError> {
         let name = &self.process.name;
         stack.containers(name).await.map_err(|error| FaultError::new(format!("look at the containers of `{name}`"), error))
@@ -95,18 +95,18 @@ impl Process {
 }
 
 #[async_trait]
-impl Inject for Process {
+impl Inject for ProcessFault {
     fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
         let name = map.require_with("name", A_NAME, name);
         let service = map.optional("service");
         let run = map.require_by("run", read_script);
         let replicas = map.optional_with("replicas", SOME_REPLICAS, replicas).unwrap_or(1);
         let returns = map.optional("returns");
-        let [confirm, cleared_when] = ["confirm", "cleared_when"].map(|key| map.optional_by(key, Probe::read));
+        let [confirm, cleared_when] = ["confirm", "cleared_when"].map(|key| map.optional_by(key, FaultProbe::read));
         let summary = map.optional("summary");
         let covers = read_covers(map);
-        Some(Process {
-            process: Beside { name: name?, service, run: run?, replicas, returns },
+        Some(ProcessFault {
+            process: Process { name: name?, service, run: run?, replicas, returns },
             confirm,
             cleared_when,
             summary,
@@ -115,7 +115,7 @@ impl Inject for Process {
     }
 
     fn summary(&self) -> String {
-        let Beside { name, service, run, replicas, returns } = &self.process;
+        let Process { name, service, run, replicas, returns } = &self.process;
         let like = service.as_ref().map_or_else(|| "the toolbox".into(), |service| format!("`{service}`"));
         let times = if *replicas == 1 { String::new() } else { format!(", {replicas} times") };
         let again = returns.map_or_else(String::new, |after| format!(", started again {after:?} after it has ended"));
@@ -147,7 +147,7 @@ impl Inject for Process {
         (!says_when_it_ends).then(|| ("run", message.into(), help))
     }
 
-    fn process(&self) -> Option<Beside> {
+    fn process(&self) -> Option<Process> {
         Some(self.process.clone())
     }
 

@@ -11,7 +11,7 @@
 //!     irreversible: true           # or `undo: …`
 //! ```
 
-use super::postgres::Server;
+use super::postgres::PostgresServer;
 use super::undoing::{Undoing, filled};
 use super::{FaultError, FaultContext, Inject, Presence, Undo, by_agent};
 use crate::agent::protocol::{Ask, PgHold};
@@ -26,7 +26,7 @@ const A_QUERY: Form = Form::new("a query in SQL", shape::filled);
 /// A change in a database.
 #[derive(Debug, Clone)]
 pub struct Sql {
-    server: Server,
+    server: PostgresServer,
     run: String,
     confirm: String,
     undo: Undoing,
@@ -36,7 +36,7 @@ pub struct Sql {
 #[async_trait]
 impl Inject for Sql {
     fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
-        let server = Server::read(map);
+        let server = PostgresServer::read(map);
         let run = map.require_with("run", STATEMENTS, filled);
         let confirm = map.require_with("confirm", A_QUERY, filled);
         let undo = Undoing::read(map, "`sql`");

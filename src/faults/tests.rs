@@ -190,7 +190,7 @@ async fn a_pause_goes_through_its_life() {
     };
     assert_eq!(evidence, "shop-a is paused, shop-b is paused");
 
-    // Half a cure is none, and half a fault neither.
+    // What is partially active is neither in place nor gone.
     stack.set("a", "running");
     let half = fault.confirm(&undo, &context).await.expect("told");
     assert_eq!(half, Presence::Partly("shop-a is running, shop-b is paused".into(), Parts::HALF));
@@ -355,9 +355,9 @@ async fn a_probe_of_which_a_program_was_refused_cannot_be_told() {
 async fn a_command_is_what_its_exit_codes_say() {
     let (stack, agents) = (Pretend::default(), agents());
     let context = FaultContext { id: "f", stack: &stack, agents: Some(&agents), seed: 0 };
-    let fault = read("command: { service: db, run: break, undo: mend, confirm: look }").expect("a fault");
+    let fault = read("command: { service: db, run: break, undo: fix, confirm: look }").expect("a fault");
     let undo = fault.prepare(&context).await.expect("an undo");
-    assert_eq!(undo, Undo::Command { service: "db".into(), script: "mend".into(), container: None });
+    assert_eq!(undo, Undo::Command { service: "db".into(), script: "fix".into(), container: None });
     assert_eq!(stack.done(), Vec::<String>::new(), "a plan changes nothing");
     let codes = |codes: &[i64]| *stack.codes.lock().expect("a lock") = codes.to_vec();
 
@@ -368,7 +368,7 @@ async fn a_command_is_what_its_exit_codes_say() {
     let gone = fault.confirm(&undo, &context).await.expect("told");
     assert_eq!(gone, Presence::Gone("`confirm`: exit code 1 in shop-db-1: last".into()));
     undo.execute(&context).await.expect("reverted");
-    assert_eq!(stack.done(), ["db: sh -c break", "db: sh -c look", "db: sh -c look", "db: sh -c mend"]);
+    assert_eq!(stack.done(), ["db: sh -c break", "db: sh -c look", "db: sh -c look", "db: sh -c fix"]);
 
     // A script that could not be run has answered nothing, and one that failed has done nothing.
     codes(&[0]);

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// What a drill set out to do: known before anything is started, so that reports can name what was not reached.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Announcement {
     /// `RECORD_FORMAT` of the writer.
     pub format: u32,
@@ -166,7 +166,7 @@ pub struct Occasion {
 }
 
 /// A file as it was when the drill began.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileRef {
     /// The path as the user knows it.
     pub path: String,
@@ -256,7 +256,7 @@ pub struct ReplacedInfo {
 }
 
 /// Declared windows and deadlines, in microseconds.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Windows {
     /// `steady.for`.
     pub steady_us: u64,

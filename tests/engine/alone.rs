@@ -2,7 +2,7 @@
 
 use crate::support::{Controls, Entry, FakeStack, Happening, Log, Switches, World, runs};
 use firedrill::engine::ledger::Ledger;
-use firedrill::engine::{Alone, AloneOutcome, ByHand, Nobody, Person, Shutdown, announce_alone, follow_alone};
+use firedrill::engine::{Alone, AloneOutcome, ManualOutcome, Nobody, Operator, Shutdown, announce_alone, follow_alone};
 use firedrill::record::{Event, EventSink, Record, Redactor, StepStatus, Verdict};
 use firedrill::report;
 use firedrill::runbook::{Handling, Input, RunbookPhase, Step, StepKind, parse};
@@ -64,7 +64,7 @@ impl Told {
     }
 }
 
-async fn follow(text: &str, vars: &[(&str, &str)], person: &mut dyn Person, shutdown: &Shutdown) -> Told {
+async fn follow(text: &str, vars: &[(&str, &str)], person: &mut dyn Operator, shutdown: &Shutdown) -> Told {
     let dir = tempfile::tempdir().unwrap();
     let mut runbook = parse(&Source::new("shop.md", text), &mut Diagnostics::default()).unwrap();
     for step in &mut runbook.steps {
@@ -132,11 +132,11 @@ async fn a_verification_that_never_passes_is_given_up() {
 }
 
 /// A person who says what the test wants.
-struct Says(ByHand, Option<&'static str>, Vec<String>);
+struct Says(ManualOutcome, Option<&'static str>, Vec<String>);
 
 #[async_trait::async_trait]
-impl Person for Says {
-    async fn by_hand(&mut self, step: &Step) -> ByHand {
+impl Operator for Says {
+    async fn manual_step(&mut self, step: &Step) -> ManualOutcome {
         self.2.push(step.title.clone());
         self.0
     }
@@ -149,7 +149,7 @@ impl Person for Says {
 
 #[tokio::test]
 async fn a_person_is_asked_for_manual_steps_and_for_inputs_and_a_secret_is_hidden() {
-    let mut person = Says(ByHand::Done, Some("hunter22"), Vec::new());
+    let mut person = Says(ManualOutcome::Done, Some("hunter22"), Vec::new());
     let text = RUNBOOK.replace("say <api-token>", "say <api-token>\nsay \"$API_TOKEN\"");
     let told = follow(&text, &[], &mut person, &Shutdown::default()).await;
     assert_eq!(told.outcome, AloneOutcome::Followed);
@@ -166,7 +166,7 @@ async fn a_person_is_asked_for_manual_steps_and_for_inputs_and_a_secret_is_hidde
 
 #[tokio::test]
 async fn a_person_may_stop() {
-    let mut person = Says(ByHand::Stop, None, Vec::new());
+    let mut person = Says(ManualOutcome::Stop, None, Vec::new());
     let told = follow(RUNBOOK, &[("api_token", "x")], &mut person, &Shutdown::default()).await;
     assert_eq!((told.outcome, told.record.verdict), (AloneOutcome::Interrupted, Verdict::Interrupted));
     assert_eq!(told.commands(), ["say looking"]);

@@ -62,7 +62,7 @@ async fn a_fault_that_ends_by_itself_before_the_mitigation_is_self_healed() {
 }
 
 #[tokio::test]
-async fn a_recovery_beside_a_runbook_that_mends_nothing_is_self_healed() {
+async fn a_recovery_beside_a_runbook_that_fixes_nothing_is_self_healed() {
     let told = Case::new()
         .set("respond", "{ phases: [diagnose] }")
         .world(|world| world.ends_after = Some(Duration::from_millis(1300)))

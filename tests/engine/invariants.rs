@@ -1,4 +1,4 @@
-//! Invariants: a cure that destroys is none, and what does not hold before the fault proves nothing.
+//! Invariants: a fix that destroys is none, and what does not hold before the fault proves nothing.
 
 use crate::support::{Case, Told};
 use firedrill::record::{Check, InvariantTime, Verdict};
@@ -26,7 +26,7 @@ async fn what_is_as_before_three_times_holds() {
 }
 
 #[tokio::test]
-async fn a_cure_that_destroys_is_none() {
+async fn a_fix_that_destroys_is_none() {
     for (expected, reason) in [
         ("as_before: true", "not as before the fault: it wrote `3` and not `100`"),
         ("value: '>= 50'", "it is 3 and must be >= 50, before the fault it was 100"),

@@ -35,7 +35,7 @@ async fn users_who_do_not_hold_after_the_others_were_undone_are_not_reverted() {
 }
 
 #[tokio::test]
-async fn what_the_runbook_has_mended_was_cleared_by_it_all_the_same() {
+async fn what_the_runbook_has_fixed_was_cleared_by_it_all_the_same() {
     for fault in [
         "\n  - sql: { service: db, run: DELETE FROM a, confirm: SELECT true, irreversible: true }",
         "\n  - files: { service: db, path: /data, do: remove, irreversible: true }",

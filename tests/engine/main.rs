@@ -6,8 +6,8 @@ mod support;
 
 mod accepted;
 mod alone;
+mod contention;
 mod control;
-mod crowd;
 mod disturbed;
 mod harness;
 mod impact;

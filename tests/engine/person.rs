@@ -1,7 +1,7 @@
 //! A drill with a person at the terminal: what they do counts as the runbook's, and what they do not do does not.
 
 use crate::support::{Case, Entry};
-use firedrill::engine::{ByHand, Person};
+use firedrill::engine::{ManualOutcome, Operator};
 use firedrill::record::{Check, Event, StepStatus, Verdict};
 use firedrill::runbook::{Input, Step};
 use std::time::Duration;
@@ -29,11 +29,11 @@ healthy
 const THINKS: Duration = Duration::from_millis(300);
 
 /// Says what the test wants.
-struct Says(ByHand, Option<&'static str>);
+struct Says(ManualOutcome, Option<&'static str>);
 
 #[async_trait::async_trait]
-impl Person for Says {
-    async fn by_hand(&mut self, _step: &Step) -> ByHand {
+impl Operator for Says {
+    async fn manual_step(&mut self, _step: &Step) -> ManualOutcome {
         tokio::time::sleep(THINKS).await;
         self.0
     }
@@ -53,7 +53,7 @@ fn case(person: Says) -> Case {
 
 #[tokio::test]
 async fn what_a_person_has_done_is_the_mitigation() {
-    let told = case(Says(ByHand::Done, Some("well")))
+    let told = case(Says(ManualOutcome::Done, Some("well")))
         .on(Box::new(asked), |controls| controls.world.work_around(None))
         .run()
         .await;
@@ -68,13 +68,13 @@ async fn what_a_person_has_done_is_the_mitigation() {
 
 #[tokio::test]
 async fn what_a_person_has_done_without_effect_has_not_helped() {
-    let told = case(Says(ByHand::Done, Some("well"))).run().await;
+    let told = case(Says(ManualOutcome::Done, Some("well"))).run().await;
     told.verdict(Verdict::NotRecovered, &[]).step("switch-over", StepStatus::Passed);
 }
 
 #[tokio::test]
 async fn users_who_recover_beside_a_step_that_nobody_did_have_healed_by_themselves() {
-    let told = case(Says(ByHand::Skipped, Some("well")))
+    let told = case(Says(ManualOutcome::Skipped, Some("well")))
         .on(Box::new(asked), |controls| controls.world.work_around(None))
         .run()
         .await;
@@ -84,13 +84,13 @@ async fn users_who_recover_beside_a_step_that_nobody_did_have_healed_by_themselv
 
 #[tokio::test]
 async fn a_person_stops_a_drill_and_everything_is_undone() {
-    let told = case(Says(ByHand::Stop, None)).run().await;
+    let told = case(Says(ManualOutcome::Stop, None)).run().await;
     told.verdict(Verdict::Interrupted, &["the person"]);
     assert!(told.record.ended);
 }
 
 #[tokio::test]
 async fn an_input_that_nobody_knows_blocks_also_when_somebody_was_asked() {
-    let told = case(Says(ByHand::Done, None)).run().await;
+    let told = case(Says(ManualOutcome::Done, None)).run().await;
     told.verdict(Verdict::StepBlocked, &["<word>"]);
 }

@@ -6,7 +6,7 @@ mod accepted;
 mod stack;
 
 use firedrill::engine::ledger::{self, Ledger};
-use firedrill::engine::{self, Identity, Job, Nobody, Options, Shutdown};
+use firedrill::engine::{self, DrillIdentity, DrillOptions, Job, Nobody, Shutdown};
 use firedrill::faults::FaultContext;
 use firedrill::record::{
     Event, EventSink, FaultEvent, Observer, Phase, Record, RecordObserver, Redactor, RunDir, Stamped, Verdict, utc_now,
@@ -131,12 +131,12 @@ impl Drill {
         assert_eq!(resolved.findings(), []);
         let options = StackOptions { secrets: self.plan.secrets(), ..StackOptions::default() };
         let stack = resolved.stack(&RunIdentity::of(&self.run_dir, false), &options).await.unwrap();
-        let options = Options { seed: 7, ..Options::default() };
+        let options = DrillOptions { seed: 7, ..DrillOptions::default() };
         let ledger = Ledger::create(&self.run_dir.ledger_path(), self.run_dir.id(), false).unwrap();
         let observers: Vec<Box<dyn Observer>> =
             vec![Box::new(self.record.clone()), Box::new(Responds(self.responds.clone()))];
         let sink = EventSink::new(Some(self.run_dir.create_events().unwrap()), Redactor::default(), observers);
-        let identity = Identity {
+        let identity = DrillIdentity {
             run: self.run_dir.id().to_string(),
             started_utc: utc_text(utc_now()),
             control: false,

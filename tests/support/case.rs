@@ -7,7 +7,7 @@ use super::rules;
 use super::told::Told;
 use super::world::{Switches, World};
 use firedrill::engine::ledger::Ledger;
-use firedrill::engine::{self, Identity, Job, Nobody, Options, Person, Shutdown};
+use firedrill::engine::{self, DrillIdentity, DrillOptions, Job, Nobody, Operator, Shutdown};
 use firedrill::record::{EventSink, Record, Redactor, RunDir, utc_now, utc_text};
 use firedrill::runbook::{CodeBlock, Settings};
 use firedrill::source;
@@ -90,12 +90,12 @@ pub struct Case {
     runbook: String,
     /// The reading, where it is not that everything is accepted.
     reading: Option<String>,
-    options: Options,
+    options: DrillOptions,
     switches: Switches,
     triggers: Vec<(When, Act)>,
     events_cannot_be_written: bool,
     patches: Vec<Patch>,
-    person: Box<dyn Person>,
+    person: Box<dyn Operator>,
 }
 
 /// Changes a plan after it was read.
@@ -121,7 +121,7 @@ impl Case {
             keys: keys.map(|(key, value)| (key, value.to_string())).to_vec(),
             runbook: RUNBOOK.to_string(),
             reading: None,
-            options: Options { seed: 7, ..Options::default() },
+            options: DrillOptions { seed: 7, ..DrillOptions::default() },
             switches: Switches::default(),
             triggers: Vec::new(),
             events_cannot_be_written: false,
@@ -181,13 +181,13 @@ impl Case {
     }
 
     /// Somebody is there to be asked.
-    pub fn person(mut self, person: impl Person + 'static) -> Case {
+    pub fn person(mut self, person: impl Operator + 'static) -> Case {
         self.person = Box::new(person);
         self
     }
 
     /// What the command line says.
-    pub fn options(mut self, change: impl FnOnce(&mut Options)) -> Case {
+    pub fn options(mut self, change: impl FnOnce(&mut DrillOptions)) -> Case {
         change(&mut self.options);
         self
     }
@@ -247,7 +247,7 @@ impl Case {
         let (shutdown, kill) = (Shutdown::default(), CancellationToken::new());
         let controls = Controls { world: world.clone(), shutdown: shutdown.clone(), kill: kill.clone() };
         log.arm(self.triggers, controls);
-        let identity = Identity {
+        let identity = DrillIdentity {
             run: run_dir.id().to_string(),
             started_utc: utc_text(utc_now()),
             control: self.options.control,

@@ -2,7 +2,7 @@
 //! of a verdict.
 
 use super::reaper_child::Reaper;
-use super::{DrillOptions, Format, display, environment, listen, make_run_dir, on_disk, say, sealing};
+use super::{ConductOptions, Format, display, environment, listen, make_run_dir, on_disk, say, sealing};
 use crate::cli::ask::Terminal;
 use crate::cli::run::attach_error;
 use crate::engine::{Alone, AloneOutcome, announce_alone, follow_alone, ledger};
@@ -29,7 +29,7 @@ pub async fn follow(
     alone: Alone<'_>,
     beside: Beside,
     person: &mut Terminal,
-    wanted: &DrillOptions,
+    wanted: &ConductOptions,
 ) -> Result<Exit, Error> {
     let Beside { platform, name: running_name, running, toolbox } = beside;
     for line in crate::cli::sweep::quick_sweep(&*platform).await {

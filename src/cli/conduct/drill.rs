@@ -4,7 +4,7 @@
 use super::reaper_child::Reaper;
 use super::sealing::seal;
 use super::{on_disk, save};
-use crate::engine::{self, Identity, Job, Options, Person, Shutdown, ledger};
+use crate::engine::{self, DrillIdentity, DrillOptions, Job, Operator, Shutdown, ledger};
 use crate::error::Error;
 use crate::evidence::Sealed;
 use crate::record::{EventSink, Observer, Occasion, Record, RecordObserver, Redactor, RunDir, utc_now, utc_text};
@@ -23,7 +23,7 @@ pub struct Begun<'a> {
     /// Its directory, with the lock.
     pub run_dir: RunDir,
     /// What the command line decides.
-    pub options: Options,
+    pub options: DrillOptions,
     /// Commit of the project, where that is known.
     pub revision: Option<String>,
     /// The game day that it is part of.
@@ -46,7 +46,7 @@ pub struct Carried {
 /// When it could not begin: nothing was started then.
 pub async fn carry_out(
     drill: Begun<'_>,
-    person: &mut dyn Person,
+    person: &mut dyn Operator,
     observers: Vec<Box<dyn Observer>>,
     shutdown: &Shutdown,
 ) -> Result<Carried, Error> {
@@ -66,7 +66,7 @@ pub async fn carry_out(
     // Last, so that it never completes the record of a drill that did not begin.
     let reaper = Reaper::start(run_dir.path())?;
     let sink = EventSink::new(Some(events), redactor, all);
-    let identity = Identity {
+    let identity = DrillIdentity {
         run: run_dir.id().to_string(),
         started_utc: utc_text(utc_now()),
         control: options.control,

@@ -1,7 +1,7 @@
 //! Blocks that run beside the runbook until it ends: each in a session of its own, which begins with the state that the
 //! session of its place has then. Nobody waits for them, and nothing of them outlives the runbook.
 
-use super::block::{Lost, Order, Ran, ended, run};
+use super::block::{CommandRequest, RanCommand, SessionLost, ended, run};
 use super::judge::{first_line, judge};
 use crate::record::{Event, EventSink, Location};
 use crate::runbook::Settings;
@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 const END_WITHIN: Duration = Duration::from_secs(6);
 
 /// A command of such a block.
-pub(super) struct Task {
+pub(super) struct BackgroundCommand {
     /// Number within the step.
     pub number: usize,
     /// What bash is given.
@@ -38,17 +38,17 @@ pub(super) struct Background {
 }
 
 /// What is to be done.
-pub(super) struct Work {
+pub(super) struct BackgroundBlock {
     pub step: String,
     pub block: usize,
     pub attempt: u32,
-    pub tasks: Vec<Task>,
+    pub tasks: Vec<BackgroundCommand>,
     pub timeout: Duration,
     pub settings: Settings,
 }
 
 impl Background {
-    pub(super) fn start(shell: Shell, sink: EventSink, work: Work) -> Background {
+    pub(super) fn start(shell: Shell, sink: EventSink, work: BackgroundBlock) -> Background {
         let stop = CancellationToken::new();
         let (step, block) = (work.step.clone(), work.block);
         let working = tokio::spawn(carry_out(shell, sink, work, stop.clone()));
@@ -77,12 +77,12 @@ impl Drop for Background {
     }
 }
 
-async fn carry_out(mut shell: Shell, sink: EventSink, work: Work, stop: CancellationToken) {
+async fn carry_out(mut shell: Shell, sink: EventSink, work: BackgroundBlock, stop: CancellationToken) {
     for task in &work.tasks {
         if stop.is_cancelled() {
             return;
         }
-        let order = Order {
+        let order = CommandRequest {
             step: &work.step,
             number: task.number,
             text: &task.text,
@@ -116,9 +116,9 @@ async fn carry_out(mut shell: Shell, sink: EventSink, work: Work, stop: Cancella
 async fn one(
     shell: &mut Shell,
     sink: &EventSink,
-    order: &Order<'_>,
+    order: &CommandRequest<'_>,
     stop: &CancellationToken,
-) -> Result<(Ran, bool), Lost> {
+) -> Result<(RanCommand, bool), SessionLost> {
     let canceller = shell.canceller();
     let mut running = std::pin::pin!(run(shell, sink, order));
     tokio::select! {

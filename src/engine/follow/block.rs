@@ -1,12 +1,12 @@
 //! A block of a step: its commands in order, in one session, judged by what the block says of them; tried again where it
 //! says so.
 
-use super::background::{Background, Task, Work};
-use super::judge::{Failing, Fault, failing, first_line, judge};
+use super::background::{Background, BackgroundBlock, BackgroundCommand};
+use super::judge::{CommandFailure, Failing, failing, first_line, judge};
 use super::sessions::name;
 use super::{FollowContext, Follower, capture, client, place_of};
 use crate::bash::is_one_command;
-use crate::engine::drill::micros;
+use crate::engine::context::micros;
 use crate::engine::stop::Stop;
 use crate::programs::Kind;
 use crate::record::{Event, EventSink, Location, Stream, Verdict};
@@ -22,20 +22,20 @@ const KILLED: i32 = 137;
 const EVIDENCE: usize = 200;
 
 /// A block with its commands, each with its number within the step.
-pub(super) struct Block<'s> {
+pub(super) struct CommandBlock<'s> {
     pub index: usize,
     pub settings: Settings,
     pub commands: Vec<(usize, &'s Command)>,
 }
 
-impl<'s> Block<'s> {
+impl<'s> CommandBlock<'s> {
     /// The blocks of a step, in order.
-    pub(super) fn of(step: &'s Step) -> Vec<Block<'s>> {
-        let mut blocks: Vec<Block<'s>> = Vec::new();
+    pub(super) fn of(step: &'s Step) -> Vec<CommandBlock<'s>> {
+        let mut blocks: Vec<CommandBlock<'s>> = Vec::new();
         for (number, command) in step.commands().iter().enumerate() {
             match blocks.last_mut() {
                 Some(block) if block.index == command.block => block.commands.push((number, command)),
-                _ => blocks.push(Block {
+                _ => blocks.push(CommandBlock {
                     index: command.block,
                     settings: step.settings(command.block),
                     commands: vec![(number, command)],
@@ -47,7 +47,7 @@ impl<'s> Block<'s> {
 }
 
 /// Why a block did not do what it should.
-pub(super) struct Failure {
+pub(super) struct BlockFailure {
     pub what: String,
     pub at: Location,
     /// Another attempt may come out otherwise.
@@ -59,7 +59,7 @@ pub(super) struct Failure {
 }
 
 /// One command as it is run.
-pub(super) struct Order<'o> {
+pub(super) struct CommandRequest<'o> {
     pub step: &'o str,
     pub number: usize,
     pub text: &'o str,
@@ -76,10 +76,10 @@ impl Follower<'_> {
     pub(super) async fn block(
         &mut self,
         step: &Step,
-        block: &Block<'_>,
+        block: &CommandBlock<'_>,
         begun: &mut u32,
         context: &mut dyn FollowContext,
-    ) -> Result<Result<Vec<String>, Failure>, Stop> {
+    ) -> Result<Result<Vec<String>, BlockFailure>, Stop> {
         if block.settings.background == Some(true) {
             *begun += 1;
             return self.aside(step, block, *begun, context).await;
@@ -107,20 +107,20 @@ impl Follower<'_> {
     async fn attempt(
         &mut self,
         step: &Step,
-        block: &Block<'_>,
+        block: &CommandBlock<'_>,
         attempt: u32,
         last: bool,
         context: &mut dyn FollowContext,
-    ) -> Result<Result<Vec<String>, Failure>, Stop> {
+    ) -> Result<Result<Vec<String>, BlockFailure>, Stop> {
         let settings = &block.settings;
         let timeout = settings.timeout.unwrap_or(self.respond.timeout);
-        let (mut warnings, mut written) = (Vec::new(), capture::Written::default());
+        let (mut warnings, mut written) = (Vec::new(), capture::CapturedOutput::default());
         for (number, command) in &block.commands {
             let (at, text) = (self.location(command), self.text(command, settings)?);
             context.before(step, if text.client { "" } else { &text.says }).await?;
             let place = place_of(settings, command, self.respond);
             let shell = self.sessions.at(&place, &self.inputs.env()).await.map_err(|stop| stop.at(at.clone()))?;
-            let order = Order {
+            let order = CommandRequest {
                 step: &step.id,
                 number: *number,
                 text: &text.run,
@@ -140,7 +140,7 @@ impl Follower<'_> {
                     Some(calls) => {
                         let (exit, why) = cut_off(&calls, &text, &place);
                         let result = CommandResult { took: begun.elapsed(), ..killed(exit) };
-                        (Ran { result, ..lost.ran }, why)
+                        (RanCommand { result, ..lost.ran }, why)
                     }
                     None => return Err(Stop::from(lost.error).at(at.clone())),
                 },
@@ -158,9 +158,9 @@ impl Follower<'_> {
                 self.expected(step, block.index, attempt, format!("exit {wanted}"), Err(&what));
             }
             if failing(step.phase) != Failing::Warns || fault.is_fatal() || !last {
-                let timed_out = fault == Fault::TimedOut;
+                let timed_out = fault == CommandFailure::TimedOut;
                 let verifies = fault.may_pass() && !timed_out;
-                return Ok(Err(Failure { what, at, may_pass: fault.may_pass(), verifies, timed_out }));
+                return Ok(Err(BlockFailure { what, at, may_pass: fault.may_pass(), verifies, timed_out }));
             }
             warnings.push(format!("{at}: {what}"));
         }
@@ -169,7 +169,7 @@ impl Follower<'_> {
         }
         if let Err(what) = self.outcome(step, block, attempt, &written).await {
             let at = self.block_location(step, block);
-            return Ok(Err(Failure { what, at, may_pass: true, verifies: true, timed_out: false }));
+            return Ok(Err(BlockFailure { what, at, may_pass: true, verifies: true, timed_out: false }));
         }
         Ok(Ok(warnings))
     }
@@ -178,9 +178,9 @@ impl Follower<'_> {
     async fn outcome(
         &mut self,
         step: &Step,
-        block: &Block<'_>,
+        block: &CommandBlock<'_>,
         attempt: u32,
-        written: &capture::Written,
+        written: &capture::CapturedOutput,
     ) -> Result<(), String> {
         if let Some(expect) = &block.settings.expect {
             let seen = matched(expect, written);
@@ -211,10 +211,10 @@ impl Follower<'_> {
     async fn aside(
         &mut self,
         step: &Step,
-        block: &Block<'_>,
+        block: &CommandBlock<'_>,
         attempt: u32,
         context: &mut dyn FollowContext,
-    ) -> Result<Result<Vec<String>, Failure>, Stop> {
+    ) -> Result<Result<Vec<String>, BlockFailure>, Stop> {
         let running = |known: &&Background| known.step == step.id && known.block == block.index && known.is_running();
         if self.background.iter().any(|known| running(&known)) {
             return Ok(Ok(Vec::new()));
@@ -222,8 +222,14 @@ impl Follower<'_> {
         context.before(step, "").await?;
         let mut tasks = Vec::new();
         for (number, command) in &block.commands {
-            let Text { run, says, client } = self.text(command, &block.settings)?;
-            tasks.push(Task { number: *number, own: !client, says, text: run, at: self.location(command) });
+            let CommandText { run, says, client } = self.text(command, &block.settings)?;
+            tasks.push(BackgroundCommand {
+                number: *number,
+                own: !client,
+                says,
+                text: run,
+                at: self.location(command),
+            });
         }
         let Some((_, first)) = block.commands.first() else { return Ok(Ok(Vec::new())) };
         let place = place_of(&block.settings, first, self.respond);
@@ -232,7 +238,7 @@ impl Follower<'_> {
         let state = session.save().await.map_err(|error| Stop::from(error).at(at.clone()))?;
         let shell = self.sessions.fresh(&place, &[]).await.map_err(|stop| stop.at(at.clone()))?;
         shell.restore(state).await.map_err(|error| Stop::from(error).at(at))?;
-        let work = Work {
+        let work = BackgroundBlock {
             step: step.id.clone(),
             block: block.index,
             attempt,
@@ -246,7 +252,7 @@ impl Follower<'_> {
     }
 
     /// What of a command is run, with its inputs filled in.
-    fn text(&self, command: &Command, settings: &Settings) -> Result<Text, Stop> {
+    fn text(&self, command: &Command, settings: &Settings) -> Result<CommandText, Stop> {
         let inputs = &self.inputs;
         let mut needs = command.clone();
         needs.inputs = self.needs(command, settings);
@@ -271,8 +277,8 @@ impl Follower<'_> {
             return Err(Stop::new(Verdict::StepBlocked, reason).at(self.location(command)));
         }
         Ok(match self.client(command) {
-            Some(client) => Text { run: client::command(client, &command.language, &says), says, client: true },
-            None => Text { run: says.clone(), says, client: false },
+            Some(client) => CommandText { run: client::command(client, &command.language, &says), says, client: true },
+            None => CommandText { run: says.clone(), says, client: false },
         })
     }
 
@@ -291,14 +297,14 @@ impl Follower<'_> {
         self.respond.clients.get(&command.language)
     }
 
-    fn block_location(&self, step: &Step, block: &Block<'_>) -> Location {
+    fn block_location(&self, step: &Step, block: &CommandBlock<'_>) -> Location {
         let first = block.commands.first().map(|(_, command)| self.location(command));
         first.unwrap_or_else(|| Location { path: self.path.clone(), line: step.line })
     }
 }
 
 /// A command's text.
-struct Text {
+struct CommandText {
     /// What bash is given.
     run: String,
     /// What the runbook says.
@@ -315,7 +321,7 @@ fn killed(exit: i32) -> CommandResult {
 /// What becomes of a command whose container was restarted while it ran: its exit code, and what a failure has to say about
 /// it. A call of the runner's own (`docker compose restart`) has an exit code all the same, which is the command's where it
 /// is all of it; otherwise the command was killed in the middle.
-fn cut_off(calls: &[EndedCall], text: &Text, place: &Place) -> (i32, String) {
+fn cut_off(calls: &[EndedCall], text: &CommandText, place: &Place) -> (i32, String) {
     let whole = !text.client && is_one_command(&text.run);
     if let ([call], true) = (calls, whole) {
         return (call.exit, String::new());
@@ -329,7 +335,7 @@ fn cut_off(calls: &[EndedCall], text: &Text, place: &Place) -> (i32, String) {
 }
 
 /// The line that matches, or what is there instead.
-fn matched(expect: &Expect, written: &capture::Written) -> Result<String, String> {
+fn matched(expect: &Expect, written: &capture::CapturedOutput) -> Result<String, String> {
     if let Some(found) = expect.regex.find(&written.text) {
         let before = written.text.get(..found.start()).unwrap_or_default();
         let start = before.rfind('\n').map_or(0, |newline| newline + 1);
@@ -357,7 +363,7 @@ pub(super) fn shortened(text: &str) -> String {
 
 /// How a command ended and what it wrote, as it was, secrets included.
 #[derive(Debug)]
-pub(super) struct Ran {
+pub(super) struct RanCommand {
     pub result: CommandResult,
     pub stdout: String,
     pub stderr: String,
@@ -367,14 +373,18 @@ pub(super) struct Ran {
 
 /// A session that could not go on, and what its command had written by then.
 #[derive(Debug)]
-pub(super) struct Lost {
+pub(super) struct SessionLost {
     pub error: ShellError,
-    pub ran: Ran,
+    pub ran: RanCommand,
 }
 
 /// Runs one command, and says what it writes as it comes.
-pub(super) async fn run(shell: &mut Shell, sink: &EventSink, order: &Order<'_>) -> Result<Ran, Lost> {
-    let Order { number, attempt, background, .. } = *order;
+pub(super) async fn run(
+    shell: &mut Shell,
+    sink: &EventSink,
+    order: &CommandRequest<'_>,
+) -> Result<RanCommand, SessionLost> {
+    let CommandRequest { number, attempt, background, .. } = *order;
     sink.emit(Event::CommandStarted {
         step: order.step.to_string(),
         command: number,
@@ -426,15 +436,15 @@ pub(super) async fn run(shell: &mut Shell, sink: &EventSink, order: &Order<'_>) 
         Ok(result) => (result, None),
         Err(error) => (killed(KILLED), Some(error)),
     };
-    let ran = Ran { result, stdout: written, stderr: errors, last_line };
+    let ran = RanCommand { result, stdout: written, stderr: errors, last_line };
     match error {
         None => Ok(ran),
-        Some(error) => Err(Lost { error, ran }),
+        Some(error) => Err(SessionLost { error, ran }),
     }
 }
 
 /// Says how a command ended.
-pub(super) fn ended(sink: &EventSink, order: &Order<'_>, result: &CommandResult, stopped: bool) {
+pub(super) fn ended(sink: &EventSink, order: &CommandRequest<'_>, result: &CommandResult, stopped: bool) {
     sink.emit(Event::CommandEnded {
         step: order.step.to_string(),
         command: order.number,

@@ -7,7 +7,7 @@ const LARGEST: usize = 64 << 10;
 
 /// The standard output of a block, as far as it is kept.
 #[derive(Debug, Default)]
-pub(super) struct Written {
+pub(super) struct CapturedOutput {
     pub text: String,
     /// Bytes that are not in it.
     pub omitted: u64,
@@ -16,7 +16,7 @@ pub(super) struct Written {
 /// Most that is kept of a block, in bytes: some commands' worth of what the shell keeps of one.
 const KEPT: usize = 1 << 20;
 
-impl Written {
+impl CapturedOutput {
     pub(super) fn push(&mut self, text: &str) {
         let room = KEPT.saturating_sub(self.text.len());
         let cut = (0..=room.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
@@ -28,7 +28,7 @@ impl Written {
 
 /// The value: everything without the newlines at its end, as `$(…)` gives it. Nothing is no value, unless it may be
 /// empty: a command that was written for one (`rm -r <dir>/*`) would do something else.
-pub(super) fn value(written: &Written, may_be_empty: bool) -> Result<String, String> {
+pub(super) fn value(written: &CapturedOutput, may_be_empty: bool) -> Result<String, String> {
     let value = written.text.trim_end_matches('\n');
     let length = u64::try_from(value.len()).unwrap_or(u64::MAX).saturating_add(written.omitted);
     if written.omitted > 0 || value.len() > LARGEST {
@@ -62,8 +62,8 @@ pub(super) fn secrets(name: &str, text: &str) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn written(text: &str) -> Written {
-        let mut written = Written::default();
+    fn written(text: &str) -> CapturedOutput {
+        let mut written = CapturedOutput::default();
         written.push(text);
         written
     }

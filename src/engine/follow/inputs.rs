@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The values so far.
 #[derive(Debug, Clone, Default)]
-pub struct Inputs {
+pub struct RunbookInputs {
     /// By unified name as well as by the name as it was written.
     values: BTreeMap<String, String>,
     /// Names of those that may be empty.
@@ -41,9 +41,9 @@ impl Lack {
     }
 }
 
-impl Inputs {
+impl RunbookInputs {
     /// What is known before the first step.
-    pub fn new(runbook: &Runbook, respond: &Respond) -> Inputs {
+    pub fn new(runbook: &Runbook, respond: &Respond) -> RunbookInputs {
         let values: BTreeMap<String, String> =
             respond.vars.iter().map(|(name, var)| (name.clone(), var.value.clone())).collect();
         let may_be_empty = respond.vars.iter().filter(|(_, var)| var.may_be_empty).map(|(name, _)| name.clone());
@@ -54,7 +54,7 @@ impl Inputs {
                 names.push(name.to_string());
             }
         }
-        let mut inputs = Inputs {
+        let mut inputs = RunbookInputs {
             may_be_empty: may_be_empty.collect(),
             variables,
             given: respond.env.clone(),
@@ -152,8 +152,8 @@ mod tests {
         respond.vars.insert("two".into(), var("", true));
         respond.env.insert("THREE".into(), var("", false));
         respond.env.insert("FOUR".into(), var("x", false));
-        let mut inputs = Inputs::new(&runbook, &respond);
-        let lacks = |inputs: &Inputs| -> Vec<(String, Option<Lack>)> {
+        let mut inputs = RunbookInputs::new(&runbook, &respond);
+        let lacks = |inputs: &RunbookInputs| -> Vec<(String, Option<Lack>)> {
             let all = runbook.steps[0].commands()[0].inputs.iter();
             all.map(|input| (input.name.clone(), inputs.lack(input))).collect()
         };
@@ -185,7 +185,7 @@ mod tests {
         respond.env.insert("ONE".into(), var("env", false));
         respond.vars.insert("one".into(), var("var", false));
         respond.env.insert("TWO".into(), var("env", false));
-        let mut inputs = Inputs::new(&runbook, &respond);
+        let mut inputs = RunbookInputs::new(&runbook, &respond);
         let sorted = |mut env: Vec<(String, String)>| {
             env.sort();
             env.into_iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>()

@@ -1,7 +1,7 @@
 //! Whether a command did what it should, by its phase and by what its block says of it.
 
-use super::block::{Ran, shortened};
-use crate::engine::drill::seconds;
+use super::block::{RanCommand, shortened};
+use crate::engine::context::seconds;
 use crate::programs::{self, Answer, Code};
 use crate::runbook::{Errors, RunbookPhase, Settings};
 use std::time::Duration;
@@ -27,7 +27,7 @@ pub(super) fn failing(phase: RunbookPhase) -> Failing {
 
 /// Why a command did not do what it should.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(super) enum CommandFailure {
     Exit(i32),
     /// Another exit code than the one that was expected.
     Unexpected {
@@ -49,24 +49,24 @@ pub(super) enum Fault {
     Answered(Answer),
 }
 
-impl Fault {
+impl CommandFailure {
     pub(super) fn told(&self, timeout: Duration) -> String {
         match self {
-            Fault::Exit(code) => format!("exited with {code}"),
-            Fault::Unexpected { exit, wanted } => format!("exited with {exit} where {wanted} was expected"),
-            Fault::TimedOut => format!("did not end within {} and was killed", seconds(timeout)),
-            Fault::Syntax(code) => format!("is not valid bash (exit {code})"),
-            Fault::NotFound(126) => "cannot be executed (exit 126)".to_string(),
-            Fault::NotFound(code) => format!(
+            CommandFailure::Exit(code) => format!("exited with {code}"),
+            CommandFailure::Unexpected { exit, wanted } => format!("exited with {exit} where {wanted} was expected"),
+            CommandFailure::TimedOut => format!("did not end within {} and was killed", seconds(timeout)),
+            CommandFailure::Syntax(code) => format!("is not valid bash (exit {code})"),
+            CommandFailure::NotFound(126) => "cannot be executed (exit 126)".to_string(),
+            CommandFailure::NotFound(code) => format!(
                 "was not found (exit {code}): a slip, or nothing that the image has where the step runs; the scenario's \
                  `steps` can put another command there, its `stack.toolbox` another image"
             ),
-            Fault::PartNotFound { program, part, exit } => {
+            CommandFailure::PartNotFound { program, part, exit } => {
                 let what = program.as_ref().map_or("a program in it".to_string(), |name| format!("`{name}` in it"));
                 let why = if *part == 126 { "cannot be executed" } else { "was not found" };
                 format!("ended with exit code {exit}, and {what} {why} (exit {part})")
             }
-            Fault::Answered(Answer { program, line, advice }) => {
+            CommandFailure::Answered(Answer { program, line, advice }) => {
                 let advice = advice.as_ref().map_or(String::new(), |advice| format!("{advice}; "));
                 format!(
                     "ended with exit code 0, but {program} answered \"{}\" ({advice}`errors=allowed` says that it is \
@@ -79,34 +79,46 @@ impl Fault {
 
     /// Whether it fails the step in every phase: a stated expectation is no warning.
     pub(super) fn is_fatal(&self) -> bool {
-        !matches!(self, Fault::Exit(_) | Fault::Answered(_))
+        !matches!(self, CommandFailure::Exit(_) | CommandFailure::Answered(_))
     }
 
     /// Whether another attempt may come out otherwise.
     pub(super) fn may_pass(&self) -> bool {
-        matches!(self, Fault::Exit(_) | Fault::Unexpected { .. } | Fault::Answered(_) | Fault::TimedOut)
+        matches!(
+            self,
+            CommandFailure::Exit(_)
+                | CommandFailure::Unexpected { .. }
+                | CommandFailure::Answered(_)
+                | CommandFailure::TimedOut
+        )
     }
 }
 
 /// Why a command did not do what it should, if so. `text` is what bash was given; `own` says that it is what the runbook
 /// says, and not a client's command line; `functions` are those that were defined before.
-pub(super) fn judge(ran: &Ran, text: &str, own: bool, settings: &Settings, functions: &str) -> Option<Fault> {
+pub(super) fn judge(
+    ran: &RanCommand,
+    text: &str,
+    own: bool,
+    settings: &Settings,
+    functions: &str,
+) -> Option<CommandFailure> {
     let (wanted, exit) = (settings.expect_exit, ran.result.exit);
     match exit {
-        _ if ran.result.timed_out => Some(Fault::TimedOut),
+        _ if ran.result.timed_out => Some(CommandFailure::TimedOut),
         126 | 127 if wanted == Some(exit) => None,
-        126 | 127 => Some(Fault::NotFound(exit)),
-        2 if wanted != Some(2) && own && crate::bash::has_syntax_error(text) => Some(Fault::Syntax(2)),
+        126 | 127 => Some(CommandFailure::NotFound(exit)),
+        2 if wanted != Some(2) && own && crate::bash::has_syntax_error(text) => Some(CommandFailure::Syntax(2)),
         _ => part_not_found(ran, text).or_else(|| match wanted.unwrap_or(0) {
             0 if exit == 0 && settings.errors != Some(Errors::Allowed) => answered(ran, &format!("{functions}{text}")),
             code if code == exit => None,
-            _ => Some(wanted.map_or(Fault::Exit(exit), |wanted| Fault::Unexpected { exit, wanted })),
+            _ => Some(wanted.map_or(CommandFailure::Exit(exit), |wanted| CommandFailure::Unexpected { exit, wanted })),
         }),
     }
 }
 
 /// A program that was not found where another one's exit code is that of the command: in a pipe, in a loop.
-fn part_not_found(ran: &Ran, text: &str) -> Option<Fault> {
+fn part_not_found(ran: &RanCommand, text: &str) -> Option<CommandFailure> {
     let calls = crate::programs::calls(text);
     let program = programs::missing_among(&calls, &ran.stderr);
     // `a | b || true`: of a pipe that is not waived all but the last are lost.
@@ -114,12 +126,12 @@ fn part_not_found(ran: &Ran, text: &str) -> Option<Fault> {
     let waived = [Code::AskedAgain, Code::Waived].into_iter().any(with) && !with(Code::Lost);
     let part = ran.result.pipe.iter().copied().find(|exit| matches!(exit, 126 | 127)).filter(|_| !waived);
     let part = part.or(program.as_ref().map(|_| 127))?;
-    Some(Fault::PartNotFound { program, part, exit: ran.result.exit })
+    Some(CommandFailure::PartNotFound { program, part, exit: ran.result.exit })
 }
 
 /// What a program said that its exit code does not tell.
-fn answered(ran: &Ran, text: &str) -> Option<Fault> {
-    crate::programs::answered(text, &ran.stdout, &ran.stderr).map(Fault::Answered)
+fn answered(ran: &RanCommand, text: &str) -> Option<CommandFailure> {
+    crate::programs::answered(text, &ran.stdout, &ran.stderr).map(CommandFailure::Answered)
 }
 
 /// The first line of a command, for a message.
@@ -134,12 +146,12 @@ mod tests {
     use super::*;
     use crate::shell::CommandResult;
 
-    fn ended(exit: i32, timed_out: bool) -> Ran {
+    fn ended(exit: i32, timed_out: bool) -> RanCommand {
         let result = CommandResult { exit, took: Duration::ZERO, timed_out, omitted: 0, pipe: Vec::new() };
-        Ran { result, stdout: String::new(), stderr: String::new(), last_line: None }
+        RanCommand { result, stdout: String::new(), stderr: String::new(), last_line: None }
     }
 
-    fn judge(ran: &Ran, text: &str, own: bool, settings: &Settings) -> Option<Fault> {
+    fn judge(ran: &RanCommand, text: &str, own: bool, settings: &Settings) -> Option<CommandFailure> {
         super::judge(ran, text, own, settings, "")
     }
 
@@ -151,27 +163,27 @@ mod tests {
     fn an_exit_code_is_judged_by_what_is_expected_of_it() {
         for (exit, expected, fault) in [
             (0, None, None),
-            (1, None, Some(Fault::Exit(1))),
+            (1, None, Some(CommandFailure::Exit(1))),
             (1, Some(1), None),
-            (0, Some(1), Some(Fault::Unexpected { exit: 0, wanted: 1 })),
-            (127, None, Some(Fault::NotFound(127))),
-            (127, Some(1), Some(Fault::NotFound(127))),
+            (0, Some(1), Some(CommandFailure::Unexpected { exit: 0, wanted: 1 })),
+            (127, None, Some(CommandFailure::NotFound(127))),
+            (127, Some(1), Some(CommandFailure::NotFound(127))),
             (127, Some(127), None),
             (126, Some(126), None),
-            (2, None, Some(Fault::Exit(2))),
+            (2, None, Some(CommandFailure::Exit(2))),
         ] {
             assert_eq!(judge(&ended(exit, false), "true", true, &wanted(expected)), fault, "{exit} {expected:?}");
         }
-        assert_eq!(judge(&ended(143, true), "true", true, &wanted(Some(143))), Some(Fault::TimedOut));
-        assert_eq!(judge(&ended(2, false), "say \"x", true, &wanted(None)), Some(Fault::Syntax(2)));
+        assert_eq!(judge(&ended(143, true), "true", true, &wanted(Some(143))), Some(CommandFailure::TimedOut));
+        assert_eq!(judge(&ended(2, false), "say \"x", true, &wanted(None)), Some(CommandFailure::Syntax(2)));
         assert_eq!(judge(&ended(2, false), "say \"x", true, &wanted(Some(2))), None);
         let client = judge(&ended(2, false), "say \"x", false, &wanted(None));
-        assert_eq!(client, Some(Fault::Exit(2)), "what is no bash has no such error");
+        assert_eq!(client, Some(CommandFailure::Exit(2)), "what is no bash has no such error");
     }
 
     #[test]
     fn an_answer_counts_where_the_exit_code_does_not_tell() {
-        let said = |exit| Ran { stdout: "ERR unknown subcommand 'KIL'\n".into(), ..ended(exit, false) };
+        let said = |exit| RanCommand { stdout: "ERR unknown subcommand 'KIL'\n".into(), ..ended(exit, false) };
         let text = "docker compose exec cache redis-cli CLIENT KIL 7";
         let fault = judge(&said(0), text, true, &wanted(None)).expect("an answer");
         let told = fault.told(Duration::ZERO);
@@ -182,11 +194,11 @@ mod tests {
         assert_eq!(judge(&said(0), text, true, &allowed), None);
         assert!(judge(&said(0), text, true, &wanted(Some(0))).is_some());
         assert_eq!(judge(&said(1), text, true, &wanted(Some(1))), None);
-        assert_eq!(judge(&said(1), text, true, &wanted(None)), Some(Fault::Exit(1)));
+        assert_eq!(judge(&said(1), text, true, &wanted(None)), Some(CommandFailure::Exit(1)));
         assert_eq!(judge(&said(0), "redis-cli CLIENT KIL 7 | grep -c ERR", true, &wanted(None)), None);
         let by_function =
             super::judge(&said(0), "kick 7", true, &wanted(None), "kick() { redis-cli CLIENT KIL $1; }\n");
-        assert!(matches!(by_function, Some(Fault::Answered(_))), "{by_function:?}");
+        assert!(matches!(by_function, Some(CommandFailure::Answered(_))), "{by_function:?}");
         for (text, fails) in [
             ("until redis-cli CLIENT KIL 7; do sleep 1; done", true),
             ("if redis-cli CLIENT KIL 7; then docker compose restart worker; fi", true),
@@ -203,11 +215,11 @@ mod tests {
         ] {
             assert_eq!(judge(&said(0), text, true, &wanted(None)).is_some(), fails, "{text}");
         }
-        let twice = |stdout: &str| Ran { stdout: stdout.into(), ..ended(0, false) };
+        let twice = |stdout: &str| RanCommand { stdout: stdout.into(), ..ended(0, false) };
         let both = "until redis-cli PING && redis-cli GET x | grep -q 1; do sleep 1; done";
         assert_eq!(judge(&twice("LOADING Redis is loading\nPONG\n"), both, true, &wanted(None)), None);
         assert!(judge(&twice("PONG\nLOADING Redis is loading\n"), both, true, &wanted(None)).is_some());
-        let down = Ran { stderr: "Could not connect to Redis at cache:6379\n".into(), ..twice("PONG\n") };
+        let down = RanCommand { stderr: "Could not connect to Redis at cache:6379\n".into(), ..twice("PONG\n") };
         assert_eq!(
             judge(&down, "until redis-cli PING; do sleep 1; done", true, &wanted(None)),
             None,
@@ -222,7 +234,7 @@ mod tests {
             ran.result.pipe = pipe.to_vec();
             ran
         };
-        let not_found = |part| Some(Fault::PartNotFound { program: None, part, exit: 0 });
+        let not_found = |part| Some(CommandFailure::PartNotFound { program: None, part, exit: 0 });
         assert_eq!(judge(&pipe(0, &[127, 0]), "jqq . | head", true, &wanted(None)), not_found(127));
         assert_eq!(judge(&pipe(0, &[0, 126, 0]), "a | ./b | c", true, &wanted(None)), not_found(126));
         assert_eq!(judge(&pipe(0, &[1, 0]), "grep x f | wc -l", true, &wanted(None)), None);
@@ -232,7 +244,7 @@ mod tests {
         let fault = judge(&ran, "jqq . | grep x", true, &wanted(Some(1))).expect("a fault");
         assert_eq!(fault.told(Duration::ZERO), "ended with exit code 1, and `jqq` in it was not found (exit 127)");
         assert!(fault.is_fatal() && !fault.may_pass());
-        let ran = Ran { stderr: ran.stderr, ..ended(0, false) };
+        let ran = RanCommand { stderr: ran.stderr, ..ended(0, false) };
         assert!(judge(&ran, "jqq . | head && true", true, &wanted(None)).is_some(), "the pipe is not the last one");
     }
 }

@@ -10,11 +10,10 @@ mod judge;
 mod sessions;
 mod step;
 
-pub use inputs::Inputs;
-pub use step::{Broke, Followed};
+pub use inputs::RunbookInputs;
 
 use super::stop::Stop;
-use crate::record::{DrillTime, EventSink, Location};
+use crate::record::{Check, DrillTime, EventSink, Location};
 use crate::runbook::{Command, Input, Runbook, Settings, Step};
 use crate::shell::{Shell, ShellError};
 use crate::spec::Respond;
@@ -23,22 +22,28 @@ use async_trait::async_trait;
 use background::Background;
 use futures_util::future::join_all;
 use sessions::Sessions;
-use tokio::task::JoinHandle;
+use tokio_util::task::AbortOnDropHandle;
 
 /// What the one who follows a runbook knows beyond it.
 #[async_trait]
 pub trait FollowContext: Send {
-    /// Looked at before each command of a step; `command` is what bash is given, nothing where that is a client's.
+    /// ProbeAnswer at before each command of a step; `command` is what bash is given, nothing where that is a client's.
     ///
     /// # Errors
     /// Why the command must not run.
     async fn before(&mut self, step: &Step, command: &str) -> Result<(), Stop>;
 
-    /// Looked at after each command.
+    /// ProbeAnswer at after each command.
     ///
     /// # Errors
     /// Why nothing more must run.
     fn after(&mut self) -> Result<(), Stop>;
+
+    /// A step has ended; `last_line` is the last line that its commands wrote.
+    fn ended(&mut self, _step: &Step, _last_line: Option<String>) {}
+
+    /// Notes that a step failed; returns the reason to stop.
+    fn failed(&self, check: Check, started_us: DrillTime, stop: Stop) -> Stop;
 
     /// Until when a verifying step that began at `begun` is tried again, and what that time is called.
     fn try_until(&self, begun: DrillTime) -> (DrillTime, &'static str);
@@ -50,7 +55,7 @@ pub trait FollowContext: Send {
     ///
     /// # Errors
     /// Why it cannot count.
-    async fn by_hand(&mut self, step: &Step) -> Result<ByHand, Stop>;
+    async fn manual_step(&mut self, step: &Step) -> Result<ManualOutcome, Stop>;
 
     /// Asks a person for the value of an input. Nobody is there: it has none.
     async fn value_of(&mut self, input: &Input) -> Option<String>;
@@ -58,7 +63,7 @@ pub trait FollowContext: Send {
 
 /// What a person says about a step that is theirs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ByHand {
+pub enum ManualOutcome {
     /// It was done.
     Done,
     /// It was not, and the runbook goes on.
@@ -68,7 +73,7 @@ pub enum ByHand {
 }
 
 /// A session that is being opened while something else happens.
-pub type Opening = JoinHandle<Result<Shell, ShellError>>;
+pub type Opening = AbortOnDropHandle<Result<Shell, ShellError>>;
 
 /// Follows a runbook. Dropping it ends its sessions, and with them everything that runs there.
 pub struct Follower<'a> {
@@ -77,10 +82,10 @@ pub struct Follower<'a> {
     /// Path of the runbook as it is shown.
     path: String,
     sessions: Sessions<'a>,
-    inputs: Inputs,
+    inputs: RunbookInputs,
     background: Vec<Background>,
     /// The last line that the latest command wrote, secrets hidden.
-    pub last_line: Option<String>,
+    last_line: Option<String>,
 }
 
 impl<'a> Follower<'a> {
@@ -92,7 +97,7 @@ impl<'a> Follower<'a> {
         sink: EventSink,
         opening: Option<Opening>,
     ) -> Follower<'a> {
-        let inputs = Inputs::new(runbook, respond);
+        let inputs = RunbookInputs::new(runbook, respond);
         let mut sessions = Sessions::new(stack, sink.clone());
         if let Some(opening) = opening {
             sessions.opening(usual_place(respond), opening);

@@ -3,7 +3,7 @@
 //! container that is there then, with what the earlier one knew: directory, variables, functions.
 
 use super::Opening;
-use crate::engine::drill::{POLL, seconds};
+use crate::engine::context::{POLL, seconds};
 use crate::engine::stop::Stop;
 use crate::record::{Event, EventSink, Verdict};
 use crate::shell::{EndedCall, SessionState, Shell, ShellError};
@@ -23,10 +23,10 @@ pub(super) struct Sessions<'a> {
     stack: &'a dyn Stack,
     sink: EventSink,
     opening: Option<(Place, Opening)>,
-    open: Vec<Session>,
+    open: Vec<PlaceSession>,
 }
 
-struct Session {
+struct PlaceSession {
     place: Place,
     shell: Shell,
     /// Id and start of the container, where that is a service's.
@@ -40,7 +40,7 @@ struct Session {
 type Instance = (String, String);
 
 /// What the containers of a service say.
-enum Seen {
+enum PlaceState {
     /// The one in which commands run.
     Running(Instance),
     /// None runs, and how they stand.
@@ -76,10 +76,10 @@ impl<'a> Sessions<'a> {
         // It began with what was known then. One that has lost its container is opened again when it is needed.
         let _ = shell.set(env).await;
         let container = match self.look(&place).await {
-            Seen::Running(instance) => Some(instance),
-            Seen::Down(_) | Seen::Unknown => None,
+            PlaceState::Running(instance) => Some(instance),
+            PlaceState::Down(_) | PlaceState::Unknown => None,
         };
-        self.open.push(Session { place, shell, container, state: None, since: Vec::new() });
+        self.open.push(PlaceSession { place, shell, container, state: None, since: Vec::new() });
         Ok(())
     }
 
@@ -93,13 +93,13 @@ impl<'a> Sessions<'a> {
             // The toolbox is the drill's own: when it is gone, that is no step's doing.
             let wait = known.is_some() && *place != Place::Toolbox && Instant::now() < deadline;
             let current = match seen {
-                Seen::Running(instance) => Some(instance),
-                Seen::Unknown => None,
-                Seen::Down(_) if wait => {
+                PlaceState::Running(instance) => Some(instance),
+                PlaceState::Unknown => None,
+                PlaceState::Down(_) if wait => {
                     tokio::time::sleep(POLL).await;
                     continue;
                 }
-                Seen::Down(how) => {
+                PlaceState::Down(how) => {
                     let away = match known {
                         Some(_) => format!("its container has not come back within {}: ", seconds(BACK_WITHIN)),
                         None => String::new(),
@@ -155,7 +155,7 @@ impl<'a> Sessions<'a> {
         if let Some(lost) = lost {
             self.open.remove(lost);
         }
-        self.open.push(Session { place: place.clone(), shell, container, state, since });
+        self.open.push(PlaceSession { place: place.clone(), shell, container, state, since });
         Ok(self.open.len() - 1)
     }
 
@@ -177,10 +177,10 @@ impl<'a> Sessions<'a> {
         loop {
             match self.look(place).await {
                 // Of one whose container nobody could tell when it was opened, the end of the session says it.
-                Seen::Running(now)
+                PlaceState::Running(now)
                     if session.container.as_ref().map_or(!session.shell.is_closed(), |was| now == *was) => {}
-                Seen::Unknown => {}
-                Seen::Running(_) | Seen::Down(_) => return Some(session.shell.ended_calls()),
+                PlaceState::Unknown => {}
+                PlaceState::Running(_) | PlaceState::Down(_) => return Some(session.shell.ended_calls()),
             }
             if Instant::now() >= deadline {
                 return None;
@@ -211,16 +211,16 @@ impl<'a> Sessions<'a> {
         }
     }
 
-    async fn look(&self, place: &Place) -> Seen {
-        let Place::Service(service) = place else { return Seen::Unknown };
+    async fn look(&self, place: &Place) -> PlaceState {
+        let Place::Service(service) = place else { return PlaceState::Unknown };
         let containers = tokio::time::timeout(LOOK_WITHIN, self.stack.containers(service)).await;
-        let Ok(Ok(containers)) = containers else { return Seen::Unknown };
+        let Ok(Ok(containers)) = containers else { return PlaceState::Unknown };
         match containers.iter().find(|container| container.status == "running") {
-            Some(running) => Seen::Running((running.id.clone(), running.started_at.clone())),
-            None if containers.is_empty() => Seen::Down("it has no container".into()),
+            Some(running) => PlaceState::Running((running.id.clone(), running.started_at.clone())),
+            None if containers.is_empty() => PlaceState::Down("it has no container".into()),
             None => {
                 let how = containers.iter().map(|container| format!("{} is {}", container.name, container.status));
-                Seen::Down(how.collect::<Vec<_>>().join(", "))
+                PlaceState::Down(how.collect::<Vec<_>>().join(", "))
             }
         }
     }

@@ -1,11 +1,11 @@
 //! One step: its inputs first, of which a missing one blocks it as a whole, then its blocks in order.
 
-use super::block::{Block, Failure};
+use super::block::{BlockFailure, CommandBlock};
 use super::inputs::Lack;
 use super::judge::{Failing, failing, first_line};
-use super::{ByHand, FollowContext, Follower};
+use super::{FollowContext, Follower, ManualOutcome};
 use crate::engine::stop::Stop;
-use crate::record::{DrillTime, Event, Location, StepStatus, Verdict, looks_secret, url_password};
+use crate::record::{Check, CheckOutcome, DrillTime, Event, Location, StepStatus, Verdict, looks_secret, url_password};
 use crate::runbook::{Handling, Input, Step, StepKind, unified_name};
 use std::time::Duration;
 
@@ -13,24 +13,24 @@ use std::time::Duration;
 const RETRY: Duration = Duration::from_millis(500);
 
 /// Why a step did not do what it should.
-pub enum Broke {
+enum StepError {
     /// Nothing more is done.
-    Drill(Stop),
+    Stop(Stop),
     /// A verification did not pass in its time. Whether users have recovered is measured by then, and says more than a
     /// command that gave up.
-    Verification(Stop),
+    Unverified(Stop),
 }
 
-impl From<Stop> for Broke {
-    fn from(stop: Stop) -> Broke {
-        Broke::Drill(stop)
+impl From<Stop> for StepError {
+    fn from(stop: Stop) -> StepError {
+        StepError::Stop(stop)
     }
 }
 
 /// What the decisions leave of a step.
-enum Decided<'s> {
+enum StepPlan<'s> {
     /// These blocks run.
-    Run(Vec<Block<'s>>),
+    Run(Vec<CommandBlock<'s>>),
     /// Nothing runs, and why.
     Skip(String),
     /// A person does it, and why.
@@ -38,41 +38,79 @@ enum Decided<'s> {
 }
 
 /// How a step ended that did what it should.
-pub struct Followed {
+struct StepOutcome {
     /// `Passed`, `Warned` or `Skipped`.
-    pub status: StepStatus,
+    status: StepStatus,
     /// Why, where that needs a reason.
-    pub reason: Option<String>,
+    reason: Option<String>,
     /// What was seen.
-    pub evidence: String,
+    evidence: String,
 }
 
-impl Followed {
-    fn of(status: StepStatus, reason: Option<String>, blocks: &[Block<'_>]) -> Followed {
+impl StepOutcome {
+    fn of(status: StepStatus, reason: Option<String>, blocks: &[CommandBlock<'_>]) -> StepOutcome {
         let stated = blocks.iter().any(|block| block.settings.expect.is_some() || block.settings.expect_exit.is_some());
         let evidence = match (&reason, stated) {
             (Some(reason), _) => reason.clone(),
             (None, true) => "every command ended as it was expected to".into(),
             (None, false) => "every command exited with 0".into(),
         };
-        Followed { status, reason, evidence }
+        StepOutcome { status, reason, evidence }
     }
 }
 
 impl Follower<'_> {
-    /// Waits for the session that was being opened.
+    /// Carries out steps in order, and tells how each ended. `Some`: a verification did not pass in its time, and nothing after
+    /// it was run.
     ///
     /// # Errors
-    /// Why there is none.
-    pub async fn ready(&mut self) -> Result<(), Stop> {
-        self.sessions.ready(&self.inputs.env()).await
+    /// Why nothing more is to be done.
+    pub async fn steps(&mut self, steps: &[&Step], context: &mut dyn FollowContext) -> Result<Option<Stop>, Stop> {
+        self.sessions.ready(&self.inputs.env()).await?;
+        for step in steps {
+            let (id, started_us) = (step.id.clone(), self.sink.now());
+            self.sink.emit(Event::StepStarted { step: id.clone() });
+            let ended = self.step(step, context).await;
+            // Taken from every step: what a diagnosis wrote is not the output of a mitigation that was skipped.
+            context.ended(step, self.last_line.take());
+            let check = Check::Step { step: id.clone() };
+            let tell = |status, reason, at| self.sink.emit(Event::StepEnded { step: id, status, reason, at });
+            let skipped = |reason| CheckOutcome::Skipped { reason };
+            match ended {
+                Ok(StepOutcome { status, reason, evidence }) => {
+                    tell(status, reason, None);
+                    let outcome = match status {
+                        StepStatus::Skipped => skipped(evidence),
+                        _ => CheckOutcome::Passed { evidence },
+                    };
+                    self.sink.emit(Event::CheckEnded { check, started_us, outcome });
+                }
+                Err(StepError::Stop(stop)) if stop.verdict == Verdict::SelfHealed => {
+                    let reason = "it would have proved nothing".to_string();
+                    tell(StepStatus::Skipped, Some(reason.clone()), stop.at.clone());
+                    self.sink.emit(Event::CheckEnded { check, started_us, outcome: skipped(reason) });
+                    return Err(stop);
+                }
+                Err(StepError::Stop(stop)) => {
+                    let blocked = stop.verdict == Verdict::StepBlocked;
+                    let status = if blocked { StepStatus::Blocked } else { StepStatus::Failed };
+                    tell(status, Some(stop.reason.clone()), stop.at.clone());
+                    return Err(context.failed(check, started_us, stop));
+                }
+                Err(StepError::Unverified(stop)) => {
+                    tell(StepStatus::Failed, Some(stop.reason.clone()), stop.at.clone());
+                    return Ok(Some(context.failed(check, started_us, stop)));
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// Carries out a step, in its own environment where it has one.
     ///
     /// # Errors
     /// Why it did not do what it should.
-    pub async fn step(&mut self, step: &Step, context: &mut dyn FollowContext) -> Result<Followed, Broke> {
+    async fn step(&mut self, step: &Step, context: &mut dyn FollowContext) -> Result<StepOutcome, StepError> {
         let Some(env) = self.respond.env_of_steps.get(&step.id) else { return self.bare_step(step, context).await };
         let set = self.inputs.begin_step(env);
         self.sessions.set(&set).await;
@@ -82,43 +120,43 @@ impl Follower<'_> {
         followed
     }
 
-    async fn bare_step(&mut self, step: &Step, context: &mut dyn FollowContext) -> Result<Followed, Broke> {
-        let all = Block::of(step);
+    async fn bare_step(&mut self, step: &Step, context: &mut dyn FollowContext) -> Result<StepOutcome, StepError> {
+        let all = CommandBlock::of(step);
         if let StepKind::Manual(reason) = &step.kind {
             let said = step.blocks.iter().find_map(|block| block.settings.skip.clone());
             return match said {
-                Some(reason) => Ok(Followed::of(StepStatus::Skipped, Some(reason), &[])),
-                None => self.by_hand(step, reason, context).await,
+                Some(reason) => Ok(StepOutcome::of(StepStatus::Skipped, Some(reason), &[])),
+                None => self.manual_step(step, reason, context).await,
             };
         }
-        let (skipped, blocks): (Vec<Block<'_>>, Vec<Block<'_>>) =
+        let (skipped, blocks): (Vec<CommandBlock<'_>>, Vec<CommandBlock<'_>>) =
             all.into_iter().partition(|block| block.settings.skip.is_some());
         for block in &skipped {
             let why = block.settings.skip.clone().unwrap_or_default();
             if blocks.is_empty() {
-                return Ok(Followed::of(StepStatus::Skipped, Some(why), &[]));
+                return Ok(StepOutcome::of(StepStatus::Skipped, Some(why), &[]));
             }
             if let Some((_, first)) = block.commands.first() {
                 self.sink.emit(Event::Note { text: format!("{}: not run: {why}", self.location(first)) });
             }
         }
         let blocks = match self.decided(blocks)? {
-            Decided::Run(blocks) => blocks,
-            Decided::Skip(why) => return Ok(Followed::of(StepStatus::Skipped, Some(why), &[])),
-            Decided::Person(why) => return self.by_hand(step, &why, context).await,
+            StepPlan::Run(blocks) => blocks,
+            StepPlan::Skip(why) => return Ok(StepOutcome::of(StepStatus::Skipped, Some(why), &[])),
+            StepPlan::Person(why) => return self.manual_step(step, &why, context).await,
         };
         self.complete(step, &blocks, context).await?;
         self.contradictions(&blocks)?;
         let (by, called) = context.try_until(self.sink.now());
         let warnings = self.blocks(step, &blocks, (by, called), context).await?;
         match warnings.is_empty() {
-            true => Ok(Followed::of(StepStatus::Passed, None, &blocks)),
-            false => Ok(Followed::of(StepStatus::Warned, Some(warnings.join("; ")), &blocks)),
+            true => Ok(StepOutcome::of(StepStatus::Passed, None, &blocks)),
+            false => Ok(StepOutcome::of(StepStatus::Warned, Some(warnings.join("; ")), &blocks)),
         }
     }
 
     /// What of some blocks runs. One command that nobody has decided about blocks all of the step, before anything of it runs.
-    fn decided<'s>(&self, mut blocks: Vec<Block<'s>>) -> Result<Decided<'s>, Stop> {
+    fn decided<'s>(&self, mut blocks: Vec<CommandBlock<'s>>) -> Result<StepPlan<'s>, Stop> {
         let mut skipped = None;
         let mut person = None;
         for (_, command) in blocks.iter().flat_map(|block| &block.commands) {
@@ -134,7 +172,7 @@ impl Follower<'_> {
             }
         }
         if let Some(why) = person {
-            return Ok(Decided::Person(why));
+            return Ok(StepPlan::Person(why));
         }
         for block in &mut blocks {
             block.commands.retain(|(_, command)| {
@@ -148,40 +186,41 @@ impl Follower<'_> {
         }
         blocks.retain(|block| !block.commands.is_empty());
         match (blocks.is_empty(), skipped) {
-            (true, Some(why)) => Ok(Decided::Skip(why)),
-            _ => Ok(Decided::Run(blocks)),
+            (true, Some(why)) => Ok(StepPlan::Skip(why)),
+            _ => Ok(StepPlan::Run(blocks)),
         }
     }
 
     async fn blocks(
         &mut self,
         step: &Step,
-        blocks: &[Block<'_>],
+        blocks: &[CommandBlock<'_>],
         (by, called): (DrillTime, &str),
         context: &mut dyn FollowContext,
-    ) -> Result<Vec<String>, Broke> {
+    ) -> Result<Vec<String>, StepError> {
         let mut warnings = Vec::new();
         let mut begun = vec![0; blocks.len()];
         let (mut tries, mut next) = (1_u32, 0);
         while let (Some(block), Some(begun)) = (blocks.get(next), begun.get_mut(next)) {
-            let Failure { what, at, verifies, timed_out, .. } = match self.block(step, block, begun, context).await? {
-                Ok(more) => {
-                    warnings.extend(more);
-                    next += 1;
-                    continue;
-                }
-                Err(failure) => failure,
-            };
+            let BlockFailure { what, at, verifies, timed_out, .. } =
+                match self.block(step, block, begun, context).await? {
+                    Ok(more) => {
+                        warnings.extend(more);
+                        next += 1;
+                        continue;
+                    }
+                    Err(failure) => failure,
+                };
             if failing(step.phase) != Failing::TriedAgain || !verifies {
                 let stop = Stop::new(Verdict::StepFailed, what).at(at);
                 return Err(if timed_out { stop.measured() } else { stop }.into());
             }
             if block.settings.retry.is_some() {
-                return Err(Broke::Verification(Stop::new(Verdict::StepFailed, what).at(at).measured()));
+                return Err(StepError::Unverified(Stop::new(Verdict::StepFailed, what).at(at).measured()));
             }
             if self.sink.now().plus(RETRY) >= by {
                 let reason = format!("{what}; the step was tried {tries} times, until {called} was over");
-                return Err(Broke::Verification(Stop::new(Verdict::StepFailed, reason).at(at).measured()));
+                return Err(StepError::Unverified(Stop::new(Verdict::StepFailed, reason).at(at).measured()));
             }
             // From its first command on: a later one often looks at what an earlier one fetched.
             (tries, next) = (tries + 1, 0);
@@ -190,14 +229,19 @@ impl Follower<'_> {
         Ok(warnings)
     }
 
-    async fn by_hand(&self, step: &Step, reason: &str, context: &mut dyn FollowContext) -> Result<Followed, Broke> {
-        match context.by_hand(step).await? {
-            ByHand::Done => {
+    async fn manual_step(
+        &self,
+        step: &Step,
+        reason: &str,
+        context: &mut dyn FollowContext,
+    ) -> Result<StepOutcome, StepError> {
+        match context.manual_step(step).await? {
+            ManualOutcome::Done => {
                 let said = "done by hand, confirmed by the person at the terminal".to_string();
-                Ok(Followed::of(StepStatus::Passed, Some(said), &[]))
+                Ok(StepOutcome::of(StepStatus::Passed, Some(said), &[]))
             }
-            ByHand::Skipped => Ok(Followed::of(StepStatus::Skipped, Some(reason.to_string()), &[])),
-            ByHand::Stop => {
+            ManualOutcome::Skipped => Ok(StepOutcome::of(StepStatus::Skipped, Some(reason.to_string()), &[])),
+            ManualOutcome::Stop => {
                 let at = Location { path: self.path.clone(), line: step.line };
                 Err(Stop::new(Verdict::Interrupted, "stopped by the person who was asked").at(at).into())
             }
@@ -209,7 +253,7 @@ impl Follower<'_> {
     async fn complete(
         &mut self,
         step: &Step,
-        blocks: &[Block<'_>],
+        blocks: &[CommandBlock<'_>],
         context: &mut dyn FollowContext,
     ) -> Result<(), Stop> {
         let mut captured: Vec<String> = Vec::new();
@@ -255,7 +299,7 @@ impl Follower<'_> {
     }
 
     /// What runs until the runbook ends has no output to wait for.
-    fn contradictions(&self, blocks: &[Block<'_>]) -> Result<(), Stop> {
+    fn contradictions(&self, blocks: &[CommandBlock<'_>]) -> Result<(), Stop> {
         for block in blocks {
             if let (Some(key), Some((_, first))) = (block.settings.contradiction(), block.commands.first()) {
                 let reason = format!("a block in the background cannot have `{key}`: nobody waits for its end");

@@ -1,9 +1,10 @@
 //! The recovery point: the survivors of the ledger are read back and held against what was acknowledged.
 
-use super::super::drill::Drill;
-use super::super::recover::ARRIVAL;
+use super::super::context::{ARRIVAL, Context};
+use super::super::impact::FaultImpact;
+use super::super::probe::ask_probe;
 use super::super::stop::Stop;
-use super::words::{beside, ended, grouped, numbers};
+use super::super::words::{beside, ended, grouped, numbers};
 use crate::record::{Check, CheckOutcome, DataFigures, DrillTime, Event, EventSink, Numbers, Read, Verdict};
 use crate::spec::{Probe, RestoreSpec};
 use std::time::Duration;
@@ -38,93 +39,91 @@ impl ReadBack {
     }
 }
 
-impl Drill<'_> {
-    /// Reads the survivors back.
-    pub(super) async fn read_back(&self, survivors: &Probe) -> ReadBack {
-        let asked = self.sink.now();
-        let looked = match self.look(survivors).await {
-            Ok(looked) => looked,
-            Err(stop) => {
-                let stop = stop.at(self.in_scenario(survivors.line));
-                let evidence = format!("it could not be asked: {}", stop.reason);
-                return ReadBack { broke: Some(stop), ..ReadBack::unread(asked, evidence) };
-            }
-        };
-        let asked = looked.asked;
-        match looked.answer {
+/// Reads the survivors back.
+pub(super) async fn read_back(cx: &Context<'_>, survivors: &Probe) -> ReadBack {
+    let asked = cx.sink.now();
+    let looked = match ask_probe(cx, survivors).await {
+        Ok(looked) => looked,
+        Err(stop) => {
+            let stop = stop.at(cx.in_scenario(survivors.line));
+            let evidence = format!("it could not be asked: {}", stop.reason);
+            return ReadBack { broke: Some(stop), ..ReadBack::unread(asked, evidence) };
+        }
+    };
+    let asked = looked.asked;
+    match looked.answer {
+        Err(why) => ReadBack::unread(asked, why),
+        Ok(whole) if whole.code != Some(0) => ReadBack::unread(asked, ended(&whole)),
+        Ok(whole) => match numbers(&whole.stdout) {
             Err(why) => ReadBack::unread(asked, why),
-            Ok(whole) if whole.code != Some(0) => ReadBack::unread(asked, ended(&whole)),
-            Ok(whole) => match numbers(&whole.stdout) {
-                Err(why) => ReadBack::unread(asked, why),
-                Ok((found, duplicates)) => {
-                    let count = format!("{} numbers", grouped(found.len() as u64));
-                    let again = match duplicates {
-                        0 => String::new(),
-                        times => format!(", {} more times than once", grouped(times)),
-                    };
-                    let evidence = match (found.iter().next(), found.iter().last()) {
-                        (Some(first), Some(last)) => format!("{count} from {first} to {last}{again}"),
-                        _ => count,
-                    };
-                    ReadBack { duplicates, survivors: Some(found), ..ReadBack::unread(asked, evidence) }
-                }
-            },
-        }
-    }
-
-    /// Waits until it is known of every write that was due by now how it ended: only then can nothing be missing from the
-    /// ledger that is among the survivors, or that was acknowledged before they were asked for.
-    pub(super) async fn ledger_is_complete(&self, load: &str) -> Result<(), String> {
-        let now = self.sink.now();
-        let deadline = now.plus(self.longest_request() + ARRIVAL);
-        let covered = self.monitor.until(deadline, |monitor| {
-            monitor.timeline(|timeline| timeline.covered_until(load)).filter(|until| *until >= now).map(drop)
-        });
-        match covered.await {
-            Ok(Some(())) => Ok(()),
-            Ok(None) => Err("not every write had ended in time".into()),
-            Err(stop) => Err(stop.reason),
-        }
-    }
-
-    /// RPO: what became of the writes in words, and why to stop.
-    pub(super) fn judge_point(
-        &self,
-        restore: &RestoreSpec,
-        read: &ReadBack,
-        complete: Result<(), String>,
-        started: DrillTime,
-    ) -> (String, Option<Stop>) {
-        let objective = beside(Duration::ZERO, restore.rpo).1;
-        let fail = |stop: Stop| {
-            let at = stop.at.clone().unwrap_or_else(|| self.in_scenario(restore.ledger.survivors.line));
-            (stop.reason.clone(), Some(self.failed(Check::RecoveryPoint, started, stop.at(at))))
-        };
-        let unknown = |why: &str| format!("which writes are lost cannot be told: {why}; objective {objective}");
-        let survivors = match (&read.survivors, &read.broke, complete) {
-            (None, Some(broke), _) => return fail(broke.clone()),
-            (None, None, _) => {
-                let reason = format!("the survivors could not be read back: {}; objective {objective}", read.evidence);
-                return fail(Stop::new(Verdict::NotRecovered, reason));
+            Ok((found, duplicates)) => {
+                let count = format!("{} numbers", grouped(found.len() as u64));
+                let again = match duplicates {
+                    0 => String::new(),
+                    times => format!(", {} more times than once", grouped(times)),
+                };
+                let evidence = match (found.iter().next(), found.iter().last()) {
+                    (Some(first), Some(last)) => format!("{count} from {first} to {last}{again}"),
+                    _ => count,
+                };
+                ReadBack { duplicates, survivors: Some(found), ..ReadBack::unread(asked, evidence) }
             }
-            (Some(_), _, Err(why)) => return fail(Stop::harness(unknown(&why))),
-            (Some(survivors), _, Ok(())) => survivors,
-        };
-        let Some((fault, _)) = self.injected else { return fail(Stop::harness(unknown("no fault was confirmed"))) };
-        let read = Read { asked: read.asked, survivors, duplicates: read.duplicates };
-        let figures = self.monitor.writes(|writes| DataFigures::of(writes, &read, self.inject_began, fault));
-        let figures = figures.bounded(self.restored.backup_age_us(fault));
-        if figures.acknowledged == 0 {
-            return fail(Stop::harness(unknown("no write was acknowledged")));
-        }
-        let evidence = lost(&figures, restore.rpo);
-        if !figures.meets_rpo(u64::try_from(restore.rpo.as_micros()).unwrap_or(u64::MAX)) {
-            let at = self.in_scenario(self.plan.line_of("rpo"));
-            return fail(Stop::new(Verdict::NotRecovered, evidence).at(at));
-        }
-        self.decided(Check::RecoveryPoint, started, CheckOutcome::Passed { evidence: evidence.clone() });
-        (evidence, None)
+        },
     }
+}
+
+/// Waits until it is known of every write that was due by now how it ended: only then can nothing be missing from the
+/// ledger that is among the survivors, or that was acknowledged before they were asked for.
+pub(super) async fn ledger_is_complete(cx: &Context<'_>, load: &str) -> Result<(), String> {
+    let now = cx.sink.now();
+    let deadline = now.plus(cx.longest_request() + ARRIVAL);
+    let covered = cx.monitor.until(deadline, |monitor| {
+        monitor.timeline(|timeline| timeline.covered_until(load)).filter(|until| *until >= now).map(drop)
+    });
+    match covered.await {
+        Ok(Some(())) => Ok(()),
+        Ok(None) => Err("not every write had ended in time".into()),
+        Err(stop) => Err(stop.reason),
+    }
+}
+
+/// RPO: what became of the writes in words, and why to stop.
+pub(super) fn judge_point(
+    cx: &Context<'_>,
+    restore: &RestoreSpec,
+    read: &ReadBack,
+    complete: Result<(), String>,
+    (impact, backup_age_us): (&FaultImpact, Option<u64>),
+    started: DrillTime,
+) -> (String, Option<Stop>) {
+    let objective = beside(Duration::ZERO, restore.rpo).1;
+    let fail = |stop: Stop| {
+        let at = stop.at.clone().unwrap_or_else(|| cx.in_scenario(restore.ledger.survivors.line));
+        (stop.reason.clone(), Some(cx.failed(Check::RecoveryPoint, started, stop.at(at))))
+    };
+    let unknown = |why: &str| format!("which writes are lost cannot be told: {why}; objective {objective}");
+    let survivors = match (&read.survivors, &read.broke, complete) {
+        (None, Some(broke), _) => return fail(broke.clone()),
+        (None, None, _) => {
+            let reason = format!("the survivors could not be read back: {}; objective {objective}", read.evidence);
+            return fail(Stop::new(Verdict::NotRecovered, reason));
+        }
+        (Some(_), _, Err(why)) => return fail(Stop::harness(unknown(&why))),
+        (Some(survivors), _, Ok(())) => survivors,
+    };
+    let read = Read { asked: read.asked, survivors, duplicates: read.duplicates };
+    let figures = cx.monitor.writes(|writes| DataFigures::of(writes, &read, impact.faults.began, impact.faults.first));
+    let figures = figures.bounded(backup_age_us);
+    if figures.acknowledged == 0 {
+        return fail(Stop::harness(unknown("no write was acknowledged")));
+    }
+    let evidence = lost(&figures, restore.rpo);
+    if !figures.meets_rpo(u64::try_from(restore.rpo.as_micros()).unwrap_or(u64::MAX)) {
+        let at = cx.in_scenario(cx.plan.line_of("rpo"));
+        return fail(Stop::new(Verdict::NotRecovered, evidence).at(at));
+    }
+    cx.decided(Check::RecoveryPoint, started, CheckOutcome::Passed { evidence: evidence.clone() });
+    (evidence, None)
 }
 
 /// `4,021 writes acknowledged, 4,018 of them survived; lost: 3, the oldest acknowledged 0.8 s before the fault; objective 5.0 s`.

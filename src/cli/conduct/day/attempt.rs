@@ -3,7 +3,7 @@
 use super::super::drill::{Begun, Carried, carry_out};
 use super::super::environment;
 use super::plan::Ready;
-use crate::engine::{Crowd, Nobody, Options, Shutdown};
+use crate::engine::{ConcurrentDrills, DrillOptions, Nobody, Shutdown};
 use crate::error::Error;
 use crate::record::{Event, MachineSample, Observer, Occasion, Phase, RunDir, Stamped};
 use crate::stack::{Platform, RunIdentity, StackOptions};
@@ -56,7 +56,7 @@ pub struct Attempt {
     /// Who sees its events.
     pub observers: Vec<Box<dyn Observer>>,
     /// The drills of the game day that run at the same time.
-    pub crowd: Crowd,
+    pub concurrent: ConcurrentDrills,
     /// How it is told to stop.
     pub stop: Shutdown,
 }
@@ -70,13 +70,13 @@ impl Attempt {
         let Ready { planned, plan, seed, stack, no_images, .. } = self.ready;
         let options = StackOptions { secrets: plan.secrets(), no_images, ..self.options };
         let stack = stack.stack(&RunIdentity::of(&self.run_dir, false), &options).await.map_err(environment)?;
-        let _counted = self.crowd.enter();
+        let _counted = self.concurrent.enter();
         let begun = Begun {
             plan: &plan,
             stack: &*stack,
             platform: &*self.platform,
             run_dir: self.run_dir,
-            options: Options { control: planned.control, keep: false, seed, crowd: self.crowd.clone() },
+            options: DrillOptions { control: planned.control, keep: false, seed, concurrent: self.concurrent.clone() },
             revision: self.revision,
             occasion: Some(self.occasion),
         };

@@ -3,7 +3,7 @@
 use super::super::drill::Carried;
 use super::attempt::{Attempt, Teller, Told};
 use super::plan::Ready;
-use crate::engine::{Crowd, Shutdown};
+use crate::engine::{ConcurrentDrills, Shutdown};
 use crate::error::Error;
 use crate::gameday::{Came, Next, Schedule, Start, Waiting};
 use crate::record::{DayEvent, DaySink, MachineSample, Observer, Occasion, Outcome, Record, RunDir, Verdict};
@@ -66,7 +66,7 @@ struct State {
     no_room: Option<Instant>,
     waited: Duration,
     records: Vec<Record>,
-    crowd: Crowd,
+    concurrent: ConcurrentDrills,
 }
 
 impl Runner {
@@ -85,7 +85,7 @@ impl Runner {
             no_room: None,
             waited: Duration::ZERO,
             records: Vec::new(),
-            crowd: Crowd::default(),
+            concurrent: ConcurrentDrills::default(),
         };
         let mut stopped = false;
         loop {
@@ -198,7 +198,7 @@ impl Runner {
             platform: self.platform.clone(),
             options: self.options.clone(),
             observers,
-            crowd: state.crowd.clone(),
+            concurrent: state.concurrent.clone(),
             stop: self.stop.clone(),
         };
         let task = state.tasks.spawn(attempt.run());

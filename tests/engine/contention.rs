@@ -2,17 +2,17 @@
 //! nothing, so that a game day runs it again; a pass is believed, and says so.
 
 use crate::support::{Alert, Case, Controls, Order, Told, begins, runs};
-use firedrill::engine::{Counted, Crowd};
+use firedrill::engine::{ConcurrentDrills, CountedDrill};
 use firedrill::record::{Check, Event, Phase, Verdict};
 use std::time::Duration;
 
 const BESIDE: &str = "97% busy with 1 drill beside this one";
 
 /// A drill with another one beside it, as long as the second value lives.
-fn beside_another(case: Case) -> (Case, [Counted; 2]) {
-    let crowd = Crowd::default();
-    let both = [crowd.enter(), crowd.enter()];
-    (case.options(|options| options.crowd = crowd), both)
+fn beside_another(case: Case) -> (Case, [CountedDrill; 2]) {
+    let concurrent = ConcurrentDrills::default();
+    let both = [concurrent.enter(), concurrent.enter()];
+    (case.options(|options| options.concurrent = concurrent), both)
 }
 
 fn busy(share: f64, samples: usize) -> impl Fn(&Controls) + Send + 'static {
@@ -30,13 +30,13 @@ fn disturbed(told: &Told, reasons: &[&str]) {
     assert!(told.events().any(|event| matches!(event, Event::Disturbed { .. })), "{}", told.story());
 }
 
-/// Notes that the impact was seen in a crowd.
+/// Notes that the impact was seen in a concurrent.
 fn notes(told: &Told) -> usize {
     told.record.notes.iter().filter(|note| note.text.contains(BESIDE)).count()
 }
 
 #[tokio::test]
-async fn an_impact_that_did_not_come_in_a_crowd_says_nothing() {
+async fn an_impact_that_did_not_come_beside_others_says_nothing() {
     let case = Case::new().world(|world| world.toothless = true);
     let told = full_during_impact(case, Phase::Revert).await;
     disturbed(&told, &["it would have been no_impact"]);
@@ -44,7 +44,7 @@ async fn an_impact_that_did_not_come_in_a_crowd_says_nothing() {
 }
 
 #[tokio::test]
-async fn an_alert_that_did_not_follow_an_impact_in_a_crowd_says_nothing() {
+async fn an_alert_that_did_not_follow_an_impact_beside_others_says_nothing() {
     let case = Case::new()
         .set("detect", "{ metrics: 'http://web:9100/metrics', when: queue > 5, within: 1s }")
         .world(|world| world.alert = Alert::Deaf);
@@ -54,7 +54,7 @@ async fn an_alert_that_did_not_follow_an_impact_in_a_crowd_says_nothing() {
 }
 
 #[tokio::test]
-async fn users_who_were_well_again_after_an_impact_in_a_crowd_say_nothing() {
+async fn users_who_were_well_again_after_an_impact_beside_others_say_nothing() {
     let case = Case::new()
         .replace("say looking", "await-health")
         .set("respond", "{ phases: [diagnose, mitigate, verify], timeout: 10s }")
@@ -65,7 +65,7 @@ async fn users_who_were_well_again_after_an_impact_in_a_crowd_say_nothing() {
 }
 
 #[tokio::test]
-async fn users_who_recovered_without_the_runbook_after_an_impact_in_a_crowd_say_nothing() {
+async fn users_who_recovered_without_the_runbook_after_an_impact_beside_others_say_nothing() {
     let case = Case::new()
         .options(|options| options.control = true)
         .world(|world| world.ends_after = Some(Duration::from_millis(700)));
@@ -76,14 +76,14 @@ async fn users_who_recovered_without_the_runbook_after_an_impact_in_a_crowd_say_
 }
 
 #[tokio::test]
-async fn a_pass_after_an_impact_in_a_crowd_is_believed_and_noted() {
+async fn a_pass_after_an_impact_beside_others_is_believed_and_noted() {
     let told = full_during_impact(Case::new(), Phase::Respond).await;
     told.verdict(Verdict::Passed, &[]).passed(Check::Impact);
     assert_eq!(notes(&told), 1, "{}", told.story());
 }
 
 #[tokio::test]
-async fn a_crowd_that_came_after_the_impact_is_no_matter_of_it() {
+async fn drills_that_came_after_the_impact_is_no_matter_of_it() {
     let (case, _both) = beside_another(Case::new());
     let told = case.on(begins(Phase::Impact), busy(0.2, 9)).on(begins(Phase::Respond), busy(0.97, 1)).run().await;
     told.verdict(Verdict::Passed, &[]);
@@ -91,7 +91,7 @@ async fn a_crowd_that_came_after_the_impact_is_no_matter_of_it() {
 }
 
 #[tokio::test]
-async fn a_command_that_ran_out_of_time_in_a_crowd_says_nothing() {
+async fn a_command_that_ran_out_of_time_beside_others_says_nothing() {
     let slow = || Case::new().replace("fix", "hang").set("respond", "{ phases: [mitigate], timeout: 700ms }");
     let (case, _both) = beside_another(slow());
     let told = case.on(runs("hang"), busy(0.97, 3)).run().await;
@@ -106,7 +106,7 @@ async fn a_command_that_ran_out_of_time_in_a_crowd_says_nothing() {
 }
 
 #[tokio::test]
-async fn a_command_that_failed_has_failed_in_a_crowd_as_well() {
+async fn a_command_that_failed_has_failed_beside_others_as_well() {
     let (case, _both) = beside_another(Case::new().replace("fix", "false"));
     let told = case.on(runs("false"), busy(0.97, 3)).run().await;
     told.verdict(Verdict::StepFailed, &["exited with 1"]);

@@ -1,7 +1,6 @@
 //! What scripts wrote → what it means: facts, numbers, contents, and how people read them. Pure functions.
 
-use super::look::Looked;
-use crate::record::{Numbers, looks_secret};
+use crate::record::{DrillTime, Numbers, looks_secret};
 use crate::services::show;
 use crate::spec::Expectation;
 use crate::stack::FullOutput;
@@ -22,6 +21,15 @@ const OF_NOTHING: [&str; 4] = [
 ];
 /// How many facts of a backup are kept.
 const MOST_FACTS: usize = 64;
+
+/// What a look came to.
+#[derive(Debug)]
+pub(super) struct ProbeAnswer {
+    /// When the question was put.
+    pub(super) asked: DrillTime,
+    /// What the script did, or why it could not run.
+    pub(super) answer: Result<FullOutput, String>,
+}
 
 /// Why a backup of this age, in microseconds, is too old; `None` when it is not. One that does not say when it was taken is no
 /// recent one.
@@ -55,7 +63,7 @@ fn is_long(content: &[u8]) -> bool {
 }
 
 /// A content as a record keeps it: as it is, white space at its end aside, or `sha256:…` of everything that was written.
-pub(in crate::engine) fn kept(stdout: &[u8]) -> String {
+pub(super) fn kept(stdout: &[u8]) -> String {
     let content = stdout.trim_ascii_end();
     match std::str::from_utf8(content) {
         Ok(text) if !is_long(content) => text.to_string(),
@@ -67,14 +75,14 @@ pub(in crate::engine) fn kept(stdout: &[u8]) -> String {
 }
 
 /// Whether what was written begins with the checksum of empty input.
-pub(in crate::engine) fn is_checksum_of_nothing(stdout: &[u8]) -> bool {
+pub(super) fn is_checksum_of_nothing(stdout: &[u8]) -> bool {
     let text = String::from_utf8_lossy(stdout);
     text.split_whitespace().next().is_some_and(|word| OF_NOTHING.contains(&word.to_ascii_lowercase().as_str()))
 }
 
 /// Whether a probe held, and what was seen. `before` is what it wrote before the fault, where that is known. Of a number that
 /// increases only whether it is one that is not below the one before: whether it grows shows a second look.
-pub(in crate::engine) fn judged(expected: &Expectation, before: Option<&[u8]>, looked: &Looked) -> (bool, String) {
+pub(super) fn judged(expected: &Expectation, before: Option<&[u8]>, looked: &ProbeAnswer) -> (bool, String) {
     let whole = match &looked.answer {
         Ok(whole) => whole,
         Err(why) => return (false, why.clone()),
@@ -112,7 +120,7 @@ pub(in crate::engine) fn judged(expected: &Expectation, before: Option<&[u8]>, l
 }
 
 /// The number that was written.
-pub(in crate::engine) fn number(stdout: &[u8]) -> Result<f64, String> {
+pub(super) fn number(stdout: &[u8]) -> Result<f64, String> {
     let text = String::from_utf8_lossy(stdout.trim_ascii());
     let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
     number.ok_or_else(|| {
@@ -192,7 +200,7 @@ pub(super) fn grouped(number: u64) -> String {
 }
 
 /// A time and its objective, as exact as it takes to tell them apart.
-pub(in crate::engine) fn beside(measured: Duration, objective: Duration) -> (String, String) {
+pub(super) fn beside(measured: Duration, objective: Duration) -> (String, String) {
     let shown = |digits: usize, time: Duration| format!("{:.digits$} s", time.as_secs_f64());
     let digits = if measured > objective && shown(1, measured) == shown(1, objective) { 6 } else { 1 };
     let seconds = objective.as_secs();
@@ -223,7 +231,6 @@ fn short(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::DrillTime;
     use crate::slis::Comparison;
     use proptest::prelude::*;
 
@@ -231,10 +238,10 @@ mod tests {
         output.map_or(Expectation::AsBefore, |output| Expectation::Output(output.to_string()))
     }
 
-    fn wrote(code: i64, stdout: &str, stderr: &str) -> Looked {
+    fn wrote(code: i64, stdout: &str, stderr: &str) -> ProbeAnswer {
         let whole =
             FullOutput { container: "db-1".into(), code: Some(code), stdout: stdout.into(), stderr: stderr.into() };
-        Looked { asked: DrillTime(0), answer: Ok(whole) }
+        ProbeAnswer { asked: DrillTime(0), answer: Ok(whole) }
     }
 
     #[test]
@@ -265,7 +272,7 @@ mod tests {
             judged(&check(None), Some(b"a 1\nb 2\n"), &wrote(0, "a 1\nb 3\n", "")),
             judged(&check(Some("x")), None, &wrote(0, "", "")),
             judged(&check(None), Some(b"a 1\nb 2\n"), &wrote(0, "a 1\nb 2\nc\n", "")),
-            judged(&check(None), None, &Looked { asked: DrillTime(0), answer: Err("`db` is not there".into()) }),
+            judged(&check(None), None, &ProbeAnswer { asked: DrillTime(0), answer: Err("`db` is not there".into()) }),
         ];
         let held = all.each_ref().map(|(held, _)| *held);
         assert_eq!(held, [true, false, false, false, false, true, false, false, true, false, false, false, false]);
@@ -381,7 +388,7 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_that_is_written_can_break_it(text in any::<Vec<u8>>()) {
-            let looked = Looked { asked: DrillTime(0), answer: Ok(FullOutput { stdout: text.clone(), ..FullOutput::default() }) };
+            let looked = ProbeAnswer { asked: DrillTime(0), answer: Ok(FullOutput { stdout: text.clone(), ..FullOutput::default() }) };
             judged(&check(None), Some(&text), &looked);
             facts(&text);
             let _ = numbers(&text);

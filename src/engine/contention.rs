@@ -13,19 +13,19 @@ const FULL: f64 = 0.9;
 
 /// How many drills run at the same time. Clones count together.
 #[derive(Debug, Clone, Default)]
-pub struct Crowd {
+pub struct ConcurrentDrills {
     drills: Arc<AtomicUsize>,
 }
 
 /// Counts a drill as long as it lives.
 #[derive(Debug)]
-pub struct Counted(Crowd);
+pub struct CountedDrill(ConcurrentDrills);
 
-impl Crowd {
+impl ConcurrentDrills {
     /// One more drill runs, until the value is dropped.
-    pub fn enter(&self) -> Counted {
+    pub fn enter(&self) -> CountedDrill {
         self.drills.fetch_add(1, Ordering::Relaxed);
-        Counted(self.clone())
+        CountedDrill(self.clone())
     }
 
     /// Drills beside the one that asks.
@@ -34,7 +34,7 @@ impl Crowd {
     }
 }
 
-impl Drop for Counted {
+impl Drop for CountedDrill {
     fn drop(&mut self) {
         self.0.drills.fetch_sub(1, Ordering::Relaxed);
     }
@@ -42,11 +42,11 @@ impl Drop for Counted {
 
 /// What the machine was like, sample by sample: how busy, and how many others ran.
 #[derive(Debug, Default)]
-pub(super) struct Crowded {
+pub(super) struct Contention {
     moments: Vec<(DrillTime, f64, usize)>,
 }
 
-impl Crowded {
+impl Contention {
     /// Takes note of a sample.
     pub(super) fn note(&mut self, at: DrillTime, sample: &MachineSample, others: usize) {
         self.moments.push((at, sample.busy, others));
@@ -93,52 +93,52 @@ mod tests {
 
     #[test]
     fn only_a_full_machine_with_others_on_it_excuses_what_was_measured() {
-        let crowd = Crowd::default();
-        let own = crowd.enter();
-        assert_eq!(crowd.others(), 0);
-        let other = crowd.enter();
-        let mut crowded = Crowded::default();
-        crowded.note(DrillTime(1), &sample(0.99), 0);
-        crowded.note(DrillTime(2), &sample(0.5), crowd.others());
-        assert_eq!(crowded.since(DrillTime(0)), None);
-        crowded.note(DrillTime(3), &sample(0.95), crowd.others());
-        let why = crowded.since(DrillTime(0)).unwrap();
+        let concurrent = ConcurrentDrills::default();
+        let own = concurrent.enter();
+        assert_eq!(concurrent.others(), 0);
+        let other = concurrent.enter();
+        let mut contention = Contention::default();
+        contention.note(DrillTime(1), &sample(0.99), 0);
+        contention.note(DrillTime(2), &sample(0.5), concurrent.others());
+        assert_eq!(contention.since(DrillTime(0)), None);
+        contention.note(DrillTime(3), &sample(0.95), concurrent.others());
+        let why = contention.since(DrillTime(0)).unwrap();
         assert_eq!(why, "the machine was 95% busy with 1 drill beside this one");
-        assert_eq!(crowded.since(DrillTime(4)), None, "long over");
+        assert_eq!(contention.since(DrillTime(4)), None, "long over");
         for at in 4..20 {
-            crowded.note(DrillTime(at), &sample(0.5), crowd.others());
+            contention.note(DrillTime(at), &sample(0.5), concurrent.others());
         }
-        assert_eq!(crowded.since(DrillTime(0)), None, "one second of twenty");
+        assert_eq!(contention.since(DrillTime(0)), None, "one second of twenty");
         drop(other);
-        assert_eq!(crowd.others(), 0);
+        assert_eq!(concurrent.others(), 0);
         drop(own);
-        assert_eq!(crowd.others(), 0);
+        assert_eq!(concurrent.others(), 0);
     }
 
     #[test]
     fn a_time_that_was_full_stays_so_however_calm_it_is_afterwards() {
-        let mut crowded = Crowded::default();
+        let mut contention = Contention::default();
         for at in 0..100 {
-            crowded.note(DrillTime(at), &sample(if (10..13).contains(&at) { 0.97 } else { 0.3 }), 2);
+            contention.note(DrillTime(at), &sample(if (10..13).contains(&at) { 0.97 } else { 0.3 }), 2);
         }
-        assert_eq!(crowded.since(DrillTime(10)), None, "three of ninety");
-        let why = crowded.between(DrillTime(10), DrillTime(15)).unwrap();
+        assert_eq!(contention.since(DrillTime(10)), None, "three of ninety");
+        let why = contention.between(DrillTime(10), DrillTime(15)).unwrap();
         assert_eq!(why, "the machine was 97% busy with 2 drills beside this one");
-        assert_eq!(crowded.between(DrillTime(13), DrillTime(40)), None);
-        assert_eq!(crowded.between(DrillTime(200), DrillTime(300)), None, "nobody looked");
+        assert_eq!(contention.between(DrillTime(13), DrillTime(40)), None);
+        assert_eq!(contention.between(DrillTime(200), DrillTime(300)), None, "nobody looked");
     }
 
     #[test]
     fn a_calm_stretch_is_one_without_a_full_moment() {
-        let mut crowded = Crowded::default();
+        let mut contention = Contention::default();
         let second = |at: u64| DrillTime(at * 1_000_000);
         for at in 0..30 {
-            crowded.note(second(at), &sample(if matches!(at, 4 | 15) { 0.97 } else { 0.6 }), 3);
+            contention.note(second(at), &sample(if matches!(at, 4 | 15) { 0.97 } else { 0.6 }), 3);
         }
-        assert!(crowded.calm_for(Duration::from_secs(13), second(0)), "from 16 to 29");
-        assert!(!crowded.calm_for(Duration::from_secs(14), second(0)));
-        assert!(crowded.calm_for(Duration::from_secs(9), second(5)));
-        assert!(!crowded.calm_for(Duration::from_secs(9), second(21)));
-        assert!(!Crowded::default().calm_for(Duration::from_secs(1), second(0)), "nobody looked");
+        assert!(contention.calm_for(Duration::from_secs(13), second(0)), "from 16 to 29");
+        assert!(!contention.calm_for(Duration::from_secs(14), second(0)));
+        assert!(contention.calm_for(Duration::from_secs(9), second(5)));
+        assert!(!contention.calm_for(Duration::from_secs(9), second(21)));
+        assert!(!Contention::default().calm_for(Duration::from_secs(1), second(0)), "nobody looked");
     }
 }

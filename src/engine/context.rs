@@ -1,0 +1,202 @@
+//! What a drill works with and must release whatever becomes of its phases, what must survive a phase that is cancelled, and
+//! how every phase tells what it has seen.
+
+pub(super) use super::announce::micros;
+use super::ledger::Ledger;
+use super::monitor::{Monitor, shown};
+use super::stop::Stop;
+use crate::agent::AgentClient;
+use crate::faults::Undo;
+use crate::record::{Check, CheckOutcome, DrillTime, Event, EventSink, Location, Phase, Verdict};
+use crate::slis::window::Level;
+use crate::spec::{Plan, RestoreSpec};
+use crate::stack::{AgentRole, Stack};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio_util::task::AbortOnDropHandle;
+
+/// How often state that announces no change (a fault, a command to try again) is asked.
+pub(super) const POLL: Duration = Duration::from_millis(100);
+
+/// What the last slices may take to arrive on top of the longest request.
+pub(super) const ARRIVAL: Duration = Duration::from_secs(2);
+
+/// How long the SLIs may take after a change before they hold.
+pub(super) const SETTLE: Duration = Duration::from_secs(10);
+
+/// How long after an instant the machine's sample may come that tells of it.
+const SAMPLED: Duration = Duration::from_secs(1);
+
+/// A drill under way.
+pub(super) struct Context<'a> {
+    pub plan: &'a Plan,
+    pub stack: &'a dyn Stack,
+    /// Everything but the runbook.
+    pub control: bool,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// When the drill began, RFC 3339 in UTC.
+    pub started_utc: String,
+    pub monitor: Monitor,
+    pub sink: EventSink,
+    pub ledger: Ledger,
+    pub agents: BTreeMap<AgentRole, AgentClient>,
+    /// The tasks that take in what the agents report.
+    pub pumps: Vec<AbortOnDropHandle<()>>,
+    /// Where confirmed faults go, with their undo, to be injected again when they are ended.
+    pub injected: UnboundedSender<(String, Undo)>,
+    /// The faults that nothing undoes, once the others were undone.
+    pub irreversible: Vec<String>,
+    /// When the latest phase began.
+    pub phase_began: DrillTime,
+    /// The phase that runs.
+    pub phase: Option<Phase>,
+    /// How long users must be served for a recovery to count, while one is looked for and until the next phase begins.
+    pub hold: Option<Duration>,
+    /// The last confirmed injection, and the impact.
+    pub impact: Option<(DrillTime, DrillTime)>,
+    /// The first reason why the drill did not pass.
+    pub verdict: Option<Stop>,
+}
+
+impl<'a> Context<'a> {
+    /// Ends the phase that runs and begins the next one.
+    pub fn begin(&mut self, phase: Phase) {
+        self.end_phase();
+        self.phase = Some(phase);
+        self.hold = None;
+        self.phase_began = self.sink.emit_at(Event::PhaseStarted { phase });
+    }
+
+    /// Ends the phase that runs. What it measured stands until the next one begins.
+    pub fn end_phase(&mut self) {
+        if let Some(phase) = self.phase.take() {
+            self.sink.emit(Event::PhaseEnded { phase });
+        }
+    }
+
+    /// What a DR drill has to restore; a control restores nothing.
+    pub fn restoring(&self) -> Option<&'a RestoreSpec> {
+        self.plan.restore.as_ref().filter(|_| !self.control)
+    }
+
+    /// Takes a reason why the drill did not pass: the first one is the verdict, and what was broken or left behind
+    /// afterwards still spoils a pass.
+    pub fn judge(&mut self, stop: Stop) {
+        let stop = self.unless_contention(stop);
+        let spoils = stop.verdict.spoils() || stop.verdict == Verdict::Interrupted;
+        let first = self.verdict.is_none();
+        if first || spoils {
+            let (reason, at) = (stop.reason.clone(), stop.at.clone());
+            if stop.disturbed {
+                self.sink.emit(Event::Disturbed { why: reason.clone() });
+            }
+            self.sink.emit(Event::Judged { verdict: stop.verdict, reason, at });
+        }
+        if first || (stop.verdict.spoils() && self.verdict_now() == Verdict::Passed) {
+            self.verdict = Some(stop);
+        }
+    }
+
+    /// A reason that rests on the measurement says nothing where the machine was full of other drills meanwhile.
+    fn unless_contention(&self, stop: Stop) -> Stop {
+        let impact = || self.impact_contention().filter(|_| stop.rests_on_impact());
+        match self.contention().or_else(impact) {
+            Some(why) if stop.is_measured() => {
+                let Stop { verdict, reason, .. } = stop;
+                Stop::disturbed(format!("{why}, so that this is no verdict: it would have been {verdict}: {reason}"))
+            }
+            _ => stop,
+        }
+    }
+
+    /// Why what this phase measured may be the doing of other drills, if it may.
+    pub fn contention(&self) -> Option<String> {
+        self.contention_since(self.phase_began, self.hold)
+    }
+
+    /// The same of what was measured since then. Users who did not recover while there was room for the whole hold at a
+    /// stretch did not fail for want of room.
+    pub fn contention_since(&self, began: DrillTime, hold: Option<Duration>) -> Option<String> {
+        let why = self.monitor.contention(began)?;
+        (!hold.is_some_and(|hold| self.monitor.calm_for(hold, began))).then_some(why)
+    }
+
+    /// Why the impact may have been the doing of other drills, if it may, and not of the fault.
+    pub fn impact_contention(&self) -> Option<String> {
+        let (injected, impact) = self.impact?;
+        self.monitor.contention_between(injected, impact.plus(SAMPLED))
+    }
+
+    pub fn verdict_now(&self) -> Verdict {
+        self.verdict.as_ref().map_or(Verdict::Incomplete, |stop| stop.verdict)
+    }
+
+    /// Whether nothing has gone wrong so far.
+    pub fn unspoiled(&self) -> bool {
+        self.verdict.is_none()
+    }
+
+    /// Notes how an assertion came out.
+    pub fn decided(&self, check: Check, started_us: DrillTime, outcome: CheckOutcome) {
+        self.sink.emit(Event::CheckEnded { check, started_us, outcome });
+    }
+
+    /// Notes that an assertion failed, and makes it the reason to stop.
+    pub fn failed(&self, check: Check, started_us: DrillTime, stop: Stop) -> Stop {
+        let stop = match self.monitor.disturbed() {
+            Some(disturbed) if stop.is_measured() => Stop::disturbed(disturbed),
+            _ => self.unless_contention(stop),
+        };
+        self.decided(check, started_us, stop.outcome());
+        stop
+    }
+
+    /// Notes what was waited for and how long it took.
+    pub fn waited(&self, what: impl Into<String>, since: DrillTime, deadline: Duration, met: bool) {
+        self.sink.emit(Event::Waited {
+            what: what.into(),
+            took_us: micros(self.sink.now().since(since)),
+            deadline_us: micros(deadline),
+            met,
+        });
+    }
+
+    /// A line of the scenario.
+    pub fn in_scenario(&self, line: usize) -> Location {
+        Location { path: super::announce::shown(&self.plan.source), line }
+    }
+
+    /// The longest time for which a request can be under way: slices close at most this much later.
+    pub fn longest_request(&self) -> Duration {
+        self.plan.loads.iter().map(|load| load.timeout).max().unwrap_or_default()
+    }
+
+    /// Tells of a window over which every SLI met its objective.
+    pub fn window_held(&self, phase: Phase, levels: &[Level]) {
+        let from_us = levels.iter().map(|level| level.from).min().unwrap_or_default();
+        let to_us = levels.iter().map(|level| level.to).max().unwrap_or_default();
+        self.sink.emit(Event::WindowHeld { phase, from_us, to_us });
+    }
+
+    /// SLIs that miss their objectives, with the most frequent answers in the window that says so.
+    pub fn shown_with_answers(&self, levels: &[Level]) -> String {
+        let answers = self.monitor.timeline(|timeline| timeline.answers(levels));
+        match answers.is_empty() {
+            true => shown(levels),
+            false => format!("{}; answers: {answers}", shown(levels)),
+        }
+    }
+
+    /// Every SLI over the last window of this length.
+    pub fn latest(&self, window: Duration) -> Vec<Level> {
+        self.monitor.timeline(|timeline| timeline.latest(window))
+    }
+}
+
+/// A duration as people read it.
+pub(super) fn seconds(d: Duration) -> String {
+    let seconds = d.as_secs_f64();
+    if seconds < 10.0 { format!("{seconds:.1} s") } else { format!("{seconds:.0} s") }
+}
