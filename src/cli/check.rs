@@ -10,10 +10,10 @@ use crate::spec::{
     Overrides, Plan, check_environment, check_objectives, check_services, check_variables, find, find_game_day,
     is_game_day, load, load_game_day, project_game_days, project_scenarios, root_of,
 };
-use crate::stack::StackError;
-use crate::stack::docker::{Endpoint, KnownPrograms, ResolveError, ResolvedModel, resolve};
+use crate::stack::{Platform, ResolveError, ResolvedStack, StackError, platform};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Checks every scenario, runbook, stack and game day of the project: every mistake at once, and nothing is started.
 #[derive(Debug, clap::Args)]
@@ -61,13 +61,14 @@ pub async fn run(args: CheckArgs, globals: &super::Globals) -> Result<Exit, Erro
     plans.iter().for_each(|plan| check_objectives(plan, &mut diags));
     // Without Docker the stacks cannot be judged; what is wrong with the files is told all the same.
     let mut open = BTreeSet::new();
-    let resolved = resolve_stacks(&plans, &mut diags, &mut open).await;
-    if let (Ok(models), false) = (&resolved, diags.has_errors()) {
-        print(&check_programs(&plans, models, &mut diags).await)?;
+    let platform = platform();
+    let resolved = resolve_stacks(&plans, &*platform, &mut diags, &mut open).await;
+    if let (Ok(stacks), false) = (&resolved, diags.has_errors()) {
+        print(&check_programs(&plans, stacks, &*platform, &mut diags).await)?;
     }
     if diags.has_errors() || resolved.is_ok() {
         let exit = report(&diags, &selected, globals)?;
-        say(&super::findings::consent(&open).map(|how| format!("help: {how}\n")).unwrap_or_default());
+        say(&super::findings::consent(&open, &*platform).map(|how| format!("help: {how}\n")).unwrap_or_default());
         if let Err(error) = resolved {
             say(&format!("error: {error}\n"));
         }
@@ -127,41 +128,48 @@ fn check_runbook(path: &Path, overrides: &Overrides, diags: &mut Diagnostics) {
 /// What could be allowed is added to `open`.
 async fn resolve_stacks(
     plans: &[Plan],
+    platform: &dyn Platform,
     diags: &mut Diagnostics,
     open: &mut BTreeSet<String>,
-) -> Result<Vec<Option<ResolvedModel>>, Error> {
-    let mut models = Vec::new();
+) -> Result<Vec<Option<Arc<dyn ResolvedStack>>>, Error> {
+    let mut stacks = Vec::new();
     for plan in plans {
-        models.push(None);
-        match resolve(&plan.stack).await {
-            Ok(model) => {
-                check_services(plan, &model.services(), &model.hosts(), diags);
-                if let Some(named) = model.variables(&plan.stack) {
-                    check_variables(plan, &named, diags);
-                }
-                check_environment(plan, |service| model.environment(service), diags);
-                open.extend(super::findings::place(plan, &model.findings(&plan.stack), diags));
-                places::check_localhost(plan, &model, diags);
-                models.pop();
-                models.push(Some(model));
-            }
+        let stack = match platform.resolve(&plan.stack).await {
+            Ok(stack) => stack,
             Err(ResolveError::Environment(error)) => return Err(super::conduct::environment(error)),
-            Err(error) => open.extend(super::findings::invalid(plan, &error, diags)),
+            Err(error) => {
+                open.extend(super::findings::invalid(plan, &error, platform, diags));
+                stacks.push(None);
+                continue;
+            }
+        };
+        check_services(plan, &stack.services(), &stack.hosts(), diags);
+        if let Some(named) = stack.variables() {
+            check_variables(plan, &named, diags);
         }
+        check_environment(plan, |service| stack.environment(service), diags);
+        open.extend(super::findings::place(plan, &stack.findings(), diags));
+        places::check_localhost(plan, &stack.published(), diags);
+        stacks.push(Some(stack));
     }
-    Ok(models)
+    Ok(stacks)
 }
 
 /// Notes programs that steps use and that are not where they run, as the images have them. Returns what there is to say
 /// about places into which nobody could look.
-async fn check_programs(plans: &[Plan], models: &[Option<ResolvedModel>], diags: &mut Diagnostics) -> String {
-    let (mut known, mut unseen) = (KnownPrograms::default(), BTreeSet::new());
+async fn check_programs(
+    plans: &[Plan],
+    stacks: &[Option<Arc<dyn ResolvedStack>>],
+    platform: &dyn Platform,
+    diags: &mut Diagnostics,
+) -> String {
+    let mut unseen = BTreeSet::new();
     let looked = async {
-        let endpoint = Endpoint::resolve().await?;
-        for (plan, model) in plans.iter().zip(models) {
-            let Some(model) = model else { continue };
-            for place in places::check_programs(plan, model, &endpoint, &mut known, diags).await? {
-                unseen.insert(format!("{place} ({})", plan.stack.compose_file.display()));
+        platform.connect().await?;
+        for (plan, stack) in plans.iter().zip(stacks) {
+            let Some(stack) = stack else { continue };
+            for place in places::check_programs(plan, &**stack, diags).await? {
+                unseen.insert(format!("{place} ({})", plan.stack.file.display()));
             }
         }
         Ok::<_, StackError>(())

@@ -8,7 +8,7 @@ mod sealing;
 mod signals;
 
 pub use alone::{Beside, follow};
-pub use day::{DayWishes, day};
+pub use day::{DayOptions, day};
 pub use sealing::seal_cut_off;
 pub use signals::{end_on_signals, listen};
 
@@ -22,13 +22,11 @@ use crate::record::{Executed, Observer, Outcome, Record, RunDir, as_it_is_kept, 
 use crate::report::{self, Console, ConsoleOptions, EventsJson, Verbosity};
 use crate::source::Diagnostics;
 use crate::spec::{self, Plan};
-use crate::stack::docker::{
-    DockerOptions, DockerStack, Endpoint, ResolveError, ResolvedModel, RunIdentity, resolve_at,
-};
-use crate::stack::{Stack, StackError};
+use crate::stack::{Platform, ResolveError, ResolvedStack, RunIdentity, StackError, StackOptions, platform};
 use drill::{Begun, Carried, carry_out};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a program may take that adds to the evidence; a drill does not wait for it.
@@ -46,7 +44,7 @@ pub enum Format {
 
 /// What the command line asks for.
 #[derive(Debug, Clone)]
-pub struct Wishes {
+pub struct ConductOptions {
     /// The same drill without the runbook.
     pub control: bool,
     /// Leave the stack up when the drill does not pass.
@@ -74,39 +72,40 @@ pub struct Wishes {
 }
 
 /// Runs all drills, one after the other; the worst exit is the exit.
-pub async fn all(plans: &mut [Plan], wishes: &Wishes) -> Result<Exit, Error> {
-    let endpoint = Endpoint::resolve().await.map_err(environment)?;
-    let models = match resolved(&*plans, &endpoint, wishes.color).await {
-        Ok(models) => models,
-        Err(error) => match super::consent::settle(plans, &endpoint).await? {
-            Settled::Given => resolved(&*plans, &endpoint, wishes.color).await?,
+pub async fn all(plans: &mut [Plan], wanted: &ConductOptions) -> Result<Exit, Error> {
+    let platform = platform();
+    platform.connect().await.map_err(environment)?;
+    let stacks = match resolved(&*plans, &*platform, wanted.color).await {
+        Ok(stacks) => stacks,
+        Err(error) => match super::consent::settle(plans, &*platform).await? {
+            Settled::Given => resolved(&*plans, &*platform, wanted.color).await?,
             // The question has told it all.
             Settled::Declined => return Err(Error::usage("nothing was started: this was not allowed")),
             Settled::NotAsked => return Err(error),
         },
     };
-    for line in super::sweep::quick_sweep(&endpoint).await {
-        if !wishes.quiet {
+    for line in super::sweep::quick_sweep(&*platform).await {
+        if !wanted.quiet {
             say_line(&format!("sweep: {line}"));
         }
     }
     let shutdown = listen()?;
-    if let Some(junit) = &wishes.junit {
+    if let Some(junit) = &wanted.junit {
         save_junit(junit, &[])?;
     }
     let mut records: Vec<Record> = Vec::new();
     let mut worst = Outcome::Passed;
-    for (plan, model) in plans.iter().zip(models) {
+    for (plan, stack) in plans.iter().zip(stacks) {
         if shutdown.cancel.is_cancelled() {
             // Drills that were asked for and never run have not passed.
             worst = Outcome::Interrupted;
             break;
         }
-        let record = one(plan, model, wishes, &endpoint, &shutdown).await?;
+        let record = one(plan, &*stack, wanted, &*platform, &shutdown).await?;
         worst = worst.max(record.outcome());
         let stopped = record.outcome() == Outcome::Interrupted;
         records.push(record);
-        if let Some(junit) = &wishes.junit {
+        if let Some(junit) = &wanted.junit {
             save_junit(junit, &records)?;
         }
         if stopped {
@@ -128,73 +127,83 @@ fn save_junit(path: &Path, records: &[Record]) -> Result<(), Error> {
     write_atomic(path, &bytes).map_err(|error| on_disk(path, &error))
 }
 
-/// The stacks of all plans, each accepted by Compose and fit for its plan: nothing is started before all of them are.
+/// The stacks of all plans, each resolved and fit for its plan: nothing is started before all of them are.
 async fn resolved<'p>(
     plans: impl IntoIterator<Item = &'p Plan>,
-    endpoint: &Endpoint,
+    platform: &dyn Platform,
     color: bool,
-) -> Result<Vec<ResolvedModel>, Error> {
+) -> Result<Vec<Arc<dyn ResolvedStack>>, Error> {
     let mut diagnostics = Diagnostics::default();
-    let (mut models, mut open) = (Vec::new(), BTreeSet::new());
+    let (mut stacks, mut open) = (Vec::new(), BTreeSet::new());
     for plan in plans {
-        match resolve_at(&plan.stack, endpoint).await {
+        match platform.resolve(&plan.stack).await {
             Err(ResolveError::Environment(error)) => return Err(environment(error)),
-            Err(error) => open.extend(super::findings::invalid(plan, &error, &mut diagnostics)),
-            Ok(model) => {
-                spec::check_services(plan, &model.services(), &model.hosts(), &mut diagnostics);
-                spec::check_environment(plan, |service| model.environment(service), &mut diagnostics);
-                open.extend(super::findings::place(plan, &model.findings(&plan.stack), &mut diagnostics));
-                models.push(model);
+            Err(error) => open.extend(super::findings::invalid(plan, &error, platform, &mut diagnostics)),
+            Ok(stack) => {
+                spec::check_services(plan, &stack.services(), &stack.hosts(), &mut diagnostics);
+                spec::check_environment(plan, |service| stack.environment(service), &mut diagnostics);
+                open.extend(super::findings::place(plan, &stack.findings(), &mut diagnostics));
+                stacks.push(stack);
             }
         }
     }
     if diagnostics.has_errors() {
         let text = crate::source::render(&diagnostics, color);
         let error = Error::usage(format!("nothing was started\n{text}"));
-        return Err(match super::findings::consent(&open) {
+        return Err(match super::findings::consent(&open, platform) {
             Some(how) => error.hint(how),
             None => error,
         });
     }
-    Ok(models)
+    Ok(stacks)
+}
+
+/// A directory for a run of this name.
+fn make_run_dir(wanted: &ConductOptions, name: &str) -> Result<RunDir, Error> {
+    let made = RunDir::root(&wanted.project, wanted.out.as_deref()).and_then(|root| RunDir::create(&root, name));
+    made.map_err(|error| {
+        Error::harness(format!("no run directory could be made: {error}")).hint("name a directory with `--out`")
+    })
 }
 
 async fn one(
     plan: &Plan,
-    model: ResolvedModel,
-    wishes: &Wishes,
-    endpoint: &Endpoint,
+    resolved: &dyn ResolvedStack,
+    wanted: &ConductOptions,
+    platform: &dyn Platform,
     shutdown: &Shutdown,
 ) -> Result<Record, Error> {
-    let made = RunDir::root(&wishes.project, wishes.out.as_deref()).and_then(|root| RunDir::create(&root, &plan.name));
-    let run_dir = made.map_err(|error| {
-        Error::harness(format!("no run directory could be made: {error}")).hint("name a directory with `--out`")
-    })?;
+    let run_dir = make_run_dir(wanted, &plan.name)?;
     let dir = run_dir.path().to_path_buf();
-    let identity = RunIdentity { id: run_dir.id().to_string(), dir: dir.clone(), keep: wishes.keep };
-    let options = DockerOptions::from_env(wishes.no_build);
-    let stack = DockerStack::new(model, &plan.stack, &identity, &options, endpoint).map_err(environment)?;
-    let stack = stack.hiding(plan.secrets());
+    let options = StackOptions { secrets: plan.secrets(), ..StackOptions::from_env(wanted.no_build) };
+    let stack = resolved.stack(&RunIdentity::of(&run_dir, wanted.keep), &options).await.map_err(environment)?;
     let runbook = plan.runbook.as_ref().map_or("", |runbook| &runbook.source.text);
-    let mut person = Terminal::new(wishes.ask, runbook);
-    let observers = vec![display(wishes, &person)];
+    let mut person = Terminal::new(wanted.ask, runbook);
+    let observers = vec![display(wanted, &person)];
     let options = DrillOptions {
-        control: wishes.control,
-        keep: wishes.keep,
-        seed: wishes.seed.unwrap_or_else(drawn_seed),
+        control: wanted.control,
+        keep: wanted.keep,
+        seed: wanted.seed.unwrap_or_else(drawn_seed),
         ..DrillOptions::default()
     };
-    let begun =
-        Begun { plan, stack: &stack, run_dir, options, revision: revision(&wishes.project).await, occasion: None };
+    let begun = Begun {
+        plan,
+        stack: &*stack,
+        platform,
+        run_dir,
+        options,
+        revision: revision(&wanted.project).await,
+        occasion: None,
+    };
     let Carried { record, saved, sealed } = carry_out(begun, &mut person, observers, shutdown).await?;
-    if wishes.format == Format::Human {
-        say(&report::summary(&record, Some(&dir), wishes.color));
+    if wanted.format == Format::Human {
+        say(&report::summary(&record, Some(&dir), wanted.color));
         if record.kept {
             let stands = as_it_is_kept(&record.irreversible());
             say(&format!("{stands}\n{}\n", stack.how_to_look().join("\n")));
         }
     }
-    if let (Ok(sealed), Format::Human) = (&sealed, wishes.format) {
+    if let (Ok(sealed), Format::Human) = (&sealed, wanted.format) {
         say(&sealing::lines(sealed));
     }
     saved.map_err(|error| on_disk(&dir, &error))?;
@@ -203,12 +212,12 @@ async fn one(
 }
 
 /// Who shows the drill while it runs.
-fn display(wishes: &Wishes, person: &Terminal) -> Box<dyn Observer> {
-    match wishes.format {
+fn display(wanted: &ConductOptions, person: &Terminal) -> Box<dyn Observer> {
+    match wanted.format {
         Format::Json => Box::new(EventsJson::printed()),
         Format::Human => Box::new(Console::new(ConsoleOptions {
-            verbosity: Verbosity::from_flags(wishes.quiet, wishes.verbose),
-            color: wishes.color,
+            verbosity: Verbosity::from_flags(wanted.quiet, wanted.verbose),
+            color: wanted.color,
             live: stderr_is_terminal(),
             label: None,
             pause: person.pause(),
@@ -240,12 +249,12 @@ pub async fn revision(project: &Path) -> Option<String> {
 }
 
 /// Who carries drills out here, and on what: the same for every drill of this process.
-pub async fn executed() -> Executed {
+pub async fn executed(platform: &dyn Platform) -> Executed {
     static KNOWN: tokio::sync::OnceCell<Executed> = tokio::sync::OnceCell::const_new();
-    KNOWN.get_or_init(ask_who_executes).await.clone()
+    KNOWN.get_or_init(|| ask_who_executes(platform)).await.clone()
 }
 
-async fn ask_who_executes() -> Executed {
+async fn ask_who_executes(platform: &dyn Platform) -> Executed {
     // CI systems first: there the user of the operating system is nobody.
     let names = ["GITHUB_ACTOR", "GITLAB_USER_LOGIN", "BUILD_USER_ID", "USER", "LOGNAME"];
     let by = names.iter().filter_map(|name| std::env::var(name).ok()).find(|name| !name.trim().is_empty());
@@ -256,16 +265,11 @@ async fn ask_who_executes() -> Executed {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let host = if host.trim().is_empty() { "name not known" } else { host.trim() };
     let cpus = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
-    let args = ["version", "--format", "{{.Server.Platform.Name}} {{.Server.Version}}"];
-    let mut engine = process::command("docker");
-    engine.args(args);
-    let engine = process::output(engine, EVIDENCE_WITHIN).await.ok();
-    let engine = engine.filter(|told| told.status.success()).and_then(|told| String::from_utf8(told.stdout).ok());
     Executed {
         by,
         program_sha256: program.await.ok().flatten(),
         machine: format!("{host}, {} {}, {cpus} processors", std::env::consts::OS, std::env::consts::ARCH),
-        engine: engine.map(|text| text.trim().to_string()).filter(|text| !text.is_empty()),
+        engine: platform.version().await,
     }
 }
 

@@ -7,18 +7,15 @@ use crate::error::Error;
 use crate::output::{say_line, visible};
 use crate::record::write_atomic;
 use crate::spec::{Overrides, Plan};
-use crate::stack::Allowed;
-use crate::stack::docker::{Asked, Endpoint, resolve_at, rights};
+use crate::stack::{Allowed, HostRequests, Platform, platform};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// A line of a value in the question has at most so many characters.
 const LINE: usize = 96;
-/// Keys that say what a service runs.
-const RUNS: &[&str] = &["image", "build", "entrypoint", "command", "post_start", "pre_stop"];
 
 /// What a command takes that reads a stack.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -48,7 +45,7 @@ impl Allow {
 struct Remembered {
     /// The project's directory.
     project: PathBuf,
-    /// The Compose file.
+    /// The file of the stack.
     #[serde(default)]
     stack: PathBuf,
     /// What was allowed, each with its whole value.
@@ -73,7 +70,7 @@ pub(super) enum Settled {
 
 /// A name of `--allow-host`.
 fn right(text: &str) -> Result<String, String> {
-    let known = rights();
+    let known: Vec<String> = platform().rights().into_iter().map(|right| right.name).collect();
     match known.iter().any(|right| right == text) {
         true => Ok(text.to_string()),
         false => Err(format!("there is {}", known.join(", "))),
@@ -85,14 +82,14 @@ fn right(text: &str) -> Result<String, String> {
 ///
 /// # Errors
 /// `Usage` when what was allowed before cannot be read: it would be lost with the next yes.
-pub(super) async fn settle(plans: &mut [Plan], endpoint: &Endpoint) -> Result<Settled, Error> {
+pub(super) async fn settle(plans: &mut [Plan], platform: &dyn Platform) -> Result<Settled, Error> {
     if !is_somebody_there() {
         return Ok(Settled::NotAsked);
     }
     let mut settled = Settled::NotAsked;
     for plan in plans {
-        let Ok(model) = resolve_at(&plan.stack, endpoint).await else { return Ok(Settled::NotAsked) };
-        let asked = model.asked(&plan.stack);
+        let Ok(resolved) = platform.resolve(&plan.stack).await else { return Ok(Settled::NotAsked) };
+        let asked = resolved.asked();
         let allowed = &plan.stack.allowed;
         let open = |right: &Option<String>| right.as_ref().is_none_or(|right| !allowed.rights.contains(right));
         if allowed.digests.contains(&asked.digest) || !asked.asks.iter().any(|ask| open(&ask.right)) {
@@ -105,7 +102,7 @@ pub(super) async fn settle(plans: &mut [Plan], endpoint: &Endpoint) -> Result<Se
         let earlier = file.as_deref().map_or(Ok(Vec::new()), read).map_err(|error| Error::usage(error).hint(MEND))?;
         let new = Remembered {
             project: plan.stack.root.clone(),
-            stack: std::path::absolute(&plan.stack.compose_file).unwrap_or_else(|_| plan.stack.compose_file.clone()),
+            stack: std::path::absolute(&plan.stack.file).unwrap_or_else(|_| plan.stack.file.clone()),
             what: asked.asks.iter().map(|ask| format!("{}: {}", ask.what, ask.value)).collect(),
             services: asked.services.iter().map(|(name, service)| (name.clone(), digests(service))).collect(),
             digest: asked.digest.clone(),
@@ -136,7 +133,7 @@ fn digests(service: &Value) -> BTreeMap<String, String> {
 }
 
 /// Everything that is asked for, whole, and what of it was not allowed before.
-fn question(asked: &Asked, new: &Remembered, earlier: &[Remembered], file: Option<&Path>) -> String {
+fn question(asked: &HostRequests, new: &Remembered, earlier: &[Remembered], file: Option<&Path>) -> String {
     let before: Vec<&Remembered> =
         earlier.iter().filter(|one| one.project == new.project && one.stack == new.stack).collect();
     let mark = |is_new: bool| if is_new && !before.is_empty() { "new or changed: " } else { "" };
@@ -145,7 +142,7 @@ fn question(asked: &Asked, new: &Remembered, earlier: &[Remembered], file: Optio
         let is_new = !before.iter().any(|one| one.what.contains(line));
         text += &format!("  {}{}\n{}", mark(is_new), visible(&ask.what), wrapped(&ask.value));
     }
-    for (name, service) in &asked.services {
+    for name in asked.services.keys() {
         let keys = new.services.get(name).cloned().unwrap_or_default();
         // Compared with what was allowed last.
         let changed = match before.iter().rev().find_map(|one| one.services.get(name)) {
@@ -157,15 +154,8 @@ fn question(asked: &Asked, new: &Remembered, earlier: &[Remembered], file: Optio
                 if other.is_empty() { String::new() } else { format!("changed ({}): ", other.join(", ")) }
             }
         };
-        let runs: Map<String, Value> = service
-            .as_object()
-            .into_iter()
-            .flatten()
-            .filter(|(key, value)| RUNS.contains(&key.as_str()) && !value.is_null())
-            .map(|(key, value)| (key.clone(), value.clone()))
-            .collect();
         let line = visible(&format!("{changed}`{name}`, which is given something of the host, runs"));
-        text += &format!("  {line}\n{}", wrapped(&Value::Object(runs).to_string()));
+        text += &format!("  {line}\n{}", wrapped(&Value::Object(asked.runs(name)).to_string()));
     }
     let kept = file.map_or_else(String::new, |file| {
         format!(
@@ -214,10 +204,10 @@ fn remember(file: &Path, new: Remembered) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stack::docker::Ask;
+    use crate::stack::HostRequest;
     use serde_json::json;
 
-    fn of(asked: &Asked) -> Remembered {
+    fn of(asked: &HostRequests) -> Remembered {
         Remembered {
             project: "/p".into(),
             stack: "/p/compose.yaml".into(),
@@ -227,8 +217,8 @@ mod tests {
         }
     }
 
-    fn asked(caps: &Value, service: Value) -> Asked {
-        let ask = |key: &str, value: &Value| Ask {
+    fn asked(caps: &Value, service: Value) -> HostRequests {
+        let ask = |key: &str, value: &Value| HostRequest {
             service: Some("db".into()),
             key: key.into(),
             right: Some(key.into()),
@@ -237,7 +227,7 @@ mod tests {
         };
         let Value::Object(services) = json!({ "db": service }) else { unreachable!("a mapping") };
         let asks = vec![ask("cap_add", caps), ask("privileged", &json!(true))];
-        Asked { asks, services, digest: caps.to_string() }
+        HostRequests { asks, services, digest: caps.to_string() }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 pub struct DockerCallArgs {
     /// Socket of the session.
-    door: PathBuf,
+    socket: PathBuf,
     /// Program and arguments.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
     call: Vec<OsString>,
@@ -16,6 +16,6 @@ pub struct DockerCallArgs {
 /// Runs the command; the exit code is that of what was called, which may be any.
 pub fn run(args: &DockerCallArgs) -> u8 {
     let Some((program, rest)) = args.call.split_first() else { return crate::error::Exit::Usage.code() };
-    let code = crate::shell::knock(&args.door, &program.to_string_lossy(), rest);
+    let code = crate::shell::call_runner(&args.socket, &program.to_string_lossy(), rest);
     u8::try_from(code & 0xff).unwrap_or(u8::MAX)
 }

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Exit};
 use crate::output::{print, print_json, visible};
-use crate::stack::docker::{Probe, State, probe};
+use crate::stack::{Probe, ProbeState, platform};
 
 /// Says what is there, what is missing and how to fix it.
 #[derive(Debug, clap::Args)]
@@ -22,20 +22,20 @@ enum Format {
 
 /// Runs the command: exit 0 when drills can run here, else 3.
 pub async fn run(args: DoctorArgs, _globals: &super::Globals) -> Result<Exit, Error> {
-    let probes = probe().await;
+    let probes = platform().probe().await;
     match args.format {
         Format::Text => print(&text(&probes))?,
         Format::Json => print_json(&format!("{:#}\n", json(&probes)))?,
     }
-    let missing = probes.iter().any(|probe| probe.state == State::Missing);
+    let missing = probes.iter().any(|probe| probe.state == ProbeState::Missing);
     Ok(if missing { Exit::Harness } else { Exit::Passed })
 }
 
-fn word(state: State) -> &'static str {
+fn word(state: ProbeState) -> &'static str {
     match state {
-        State::Ok => "ok",
-        State::Warn => "warn",
-        State::Missing => "missing",
+        ProbeState::Ok => "ok",
+        ProbeState::Warn => "warn",
+        ProbeState::Missing => "missing",
     }
 }
 
@@ -47,7 +47,7 @@ fn text(probes: &[Probe]) -> String {
             text.push_str(&format!("{:<24} help: {fix}\n", ""));
         }
     }
-    let missing = probes.iter().filter(|probe| probe.state == State::Missing).count();
+    let missing = probes.iter().filter(|probe| probe.state == ProbeState::Missing).count();
     text.push_str(&match missing {
         0 => "drills can run here\n".to_string(),
         1 => "drills cannot run here: 1 thing is missing\n".to_string(),
@@ -68,10 +68,10 @@ mod tests {
     #[test]
     fn it_says_what_is_missing_and_how_to_mend_it() {
         let mut probes = vec![
-            Probe { what: "engine", state: State::Ok, seen: "28.0.1".into(), fix: None },
+            Probe { what: "engine", state: ProbeState::Ok, seen: "28.0.1".into(), fix: None },
             Probe {
                 what: "compose",
-                state: State::Missing,
+                state: ProbeState::Missing,
                 seen: "1.29".into(),
                 fix: Some("install Compose 2.20".into()),
             },

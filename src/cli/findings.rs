@@ -3,7 +3,7 @@
 
 use crate::source::{Diagnostics, Level};
 use crate::spec::{Plan, place_in_stack};
-use crate::stack::docker::{Finding, READ_BEFORE};
+use crate::stack::{Finding, Platform, ResolveError};
 use std::collections::BTreeSet;
 
 /// Notes what there is to say about the stack of a plan. A finding that stands already (another scenario has the same
@@ -27,29 +27,33 @@ pub fn place(plan: &Plan, findings: &[Finding], diags: &mut Diagnostics) -> BTre
 }
 
 /// How to allow all that a person could allow, to be said once after the mistakes.
-pub fn consent(open: &BTreeSet<String>) -> Option<String> {
+pub fn consent(open: &BTreeSet<String>, platform: &dyn Platform) -> Option<String> {
     if open.is_empty() {
         return None;
     }
     let keys: Vec<&str> = open.iter().map(String::as_str).collect();
-    // What Compose would read before the stack is known is not asked for.
-    let asks = match keys.iter().any(|key| READ_BEFORE.contains(key)) {
+    let rights = platform.rights();
+    let asks = match open.iter().any(|name| rights.iter().any(|right| right.name == *name && !right.is_asked)) {
         true => "",
         false => "; at a terminal, `firedrill scenario` asks for consent and remembers it",
     };
     Some(format!("if you trust these files, allow it in this run: `--allow-host {}`{asks}", keys.join(",")))
 }
 
-/// Notes that Compose does not accept the stack file, in Compose's own words. Returns what [`place`] does.
-pub fn invalid(plan: &Plan, error: &crate::stack::docker::ResolveError, diags: &mut Diagnostics) -> BTreeSet<String> {
-    if let crate::stack::docker::ResolveError::Refused { findings, .. } = error {
+/// Notes that the specification of a stack cannot be used. Returns what [`place`] does.
+pub fn invalid(
+    plan: &Plan,
+    error: &ResolveError,
+    platform: &dyn Platform,
+    diags: &mut Diagnostics,
+) -> BTreeSet<String> {
+    if let ResolveError::Refused { findings, .. } = error {
         return place(plan, findings, diags);
     }
-    let message = format!("Docker Compose does not accept the stack: {error}");
+    let (rejected, help) = platform.rejection();
+    let message = format!("{rejected}: {error}");
     if !diags.all.iter().any(|d| d.message == message) {
-        diags
-            .error(&plan.stack_source, crate::source::Span::default(), message)
-            .help("`docker compose config` in its folder says the same");
+        diags.error(&plan.stack_source, crate::source::Span::default(), message).help(help);
     }
     BTreeSet::new()
 }

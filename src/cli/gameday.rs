@@ -1,12 +1,13 @@
 //! `firedrill gameday`: runs many drills as one occasion.
 
-use super::conduct::{self, DayWishes, Format};
+use super::conduct::{self, DayOptions, Format};
 use super::scenario::key_value;
 use crate::error::{Error, Exit};
 use crate::gameday::{self, Shard};
 use crate::output::say;
 use crate::source::{Diagnostics, parse_duration, render};
 use crate::spec::{self, GameDay};
+use crate::stack::platform;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -79,11 +80,13 @@ fn budget(text: &str) -> Result<Duration, String> {
 pub async fn run(args: GamedayArgs, globals: &super::Globals) -> Result<Exit, Error> {
     let file = load(&args, globals)?;
     let affected_by = match &args.affected_by {
-        Some(revision) => Some(gameday::affected(&gameday::changed_since(&globals.project, revision)?, &file)),
+        Some(revision) => {
+            Some(gameday::affected(&gameday::changed_since(&globals.project, revision)?, &file, &*platform()))
+        }
         None => None,
     };
-    let wishes = DayWishes {
-        plan: gameday::Wishes {
+    let wanted = DayOptions {
+        plan: gameday::PlanOptions {
             shard: args.shard,
             repeat: args.repeat,
             retry: args.retry,
@@ -104,7 +107,7 @@ pub async fn run(args: GamedayArgs, globals: &super::Globals) -> Result<Exit, Er
         verbose: globals.verbose,
         color: globals.color(),
     };
-    conduct::day(&file, &wishes).await
+    conduct::day(&file, &wanted).await
 }
 
 /// Reads the game day and every scenario of it; the mistakes of all of them are one error.

@@ -11,11 +11,11 @@ use crate::output::{print, say, visible};
 use crate::record::utc_now;
 use crate::source::{Diagnostics, list, render, tidy};
 use crate::spec::{self, check_services};
-use crate::stack::StackSpec;
-use crate::stack::docker::{ResolveError, ResolvedModel, resolve};
+use crate::stack::{Platform, ResolveError, ResolvedStack, ServiceFacts, StackRequest, platform};
 use choice::{Choice, choose};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use text::{fill, yaml};
 
@@ -55,25 +55,27 @@ pub struct InitArgs {
 pub async fn run(args: InitArgs, globals: &super::Globals) -> Result<Exit, Error> {
     let project = tidy(&globals.project);
     let mut files: Vec<(PathBuf, String)> = Vec::new();
-    let (stack, model) = match compose_file(args.stack.as_deref(), &project)? {
+    let platform = platform();
+    let (stack, known) = match compose_file(args.stack.as_deref(), &project)? {
         Some(stack) => {
-            let model = resolved(&stack).await?;
-            (stack, model)
+            let resolved = resolved(&stack, &*platform).await?;
+            (stack, Known { name: resolved.name().to_string(), services: resolved.facts(), hosts: resolved.hosts() })
         }
         None => {
             let stack = project.join("stacks/example/compose.yaml");
             files.push((stack.clone(), STUB.into()));
-            (stack, stub_model())
+            (stack, Known::of_stub())
         }
     };
-    let services = facts::services(&model);
+    let is_stub = !files.is_empty();
+    let services = facts::services(&known.services);
     let choice = choose(&services, args.service.as_deref(), args.fault.as_deref())?;
     let name = args.name.unwrap_or_else(|| choice.name());
     check_name(&name)?;
     let (scenario, runbook) =
         (project.join(format!("scenarios/{name}.yaml")), project.join(format!("runbooks/{name}.md")));
-    files.push((scenario.clone(), scenario_text(&choice, &name, &stack, &model, &project)));
-    let text = runbook_text(&choice, &name, &model);
+    files.push((scenario.clone(), scenario_text(&choice, &name, &stack, &known.name, &project)));
+    let text = runbook_text(&choice, &name, &known.name);
     let by = super::accept::identity(&project).await.unwrap_or_else(|_| "firedrill init".into());
     let reading = super::accept::all(&runbook, &text, &by)?;
     files.push((runbook.clone(), text));
@@ -92,7 +94,7 @@ pub async fn run(args: InitArgs, globals: &super::Globals) -> Result<Exit, Error
     if let Some(advice) = choice.advice() {
         print(&format!("note     {advice}\n"))?;
     }
-    let exit = judge(&scenario, &model, globals, &args.allow)?;
+    let exit = judge(&scenario, (!is_stub).then_some(&*platform), &known, globals, &args.allow).await?;
     let here = if project == Path::new(".") { String::new() } else { format!("-C {} ", project.display()) };
     print(&format!(
         "\nnext     edit what is marked with \"check:\", then\n         firedrill {here}check\n         firedrill show {}\n         \
@@ -168,9 +170,9 @@ fn below(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) {
     }
 }
 
-async fn resolved(stack: &Path) -> Result<ResolvedModel, Error> {
-    let spec = StackSpec {
-        compose_file: stack.to_path_buf(),
+async fn resolved(stack: &Path, platform: &dyn Platform) -> Result<Arc<dyn ResolvedStack>, Error> {
+    let spec = StackRequest {
+        file: stack.to_path_buf(),
         profiles: Vec::new(),
         env_files: Vec::new(),
         isolate: false,
@@ -183,24 +185,33 @@ async fn resolved(stack: &Path) -> Result<ResolvedModel, Error> {
         processes: Vec::new(),
         up_within: Duration::from_secs(120),
     };
-    resolve(&spec).await.map_err(|error| match error {
+    platform.resolve(&spec).await.map_err(|error| match error {
         ResolveError::Environment(error) => super::conduct::environment(error),
-        invalid => Error::usage(format!("Docker Compose does not accept the stack: {invalid}"))
-            .hint("`docker compose config` in its folder says the same"),
+        invalid => {
+            let (rejected, help) = platform.rejection();
+            Error::usage(format!("{rejected}: {invalid}")).hint(help)
+        }
     })
 }
 
-/// What Compose would make of the stub, for choosing; `judge` asks Compose itself.
-fn stub_model() -> ResolvedModel {
-    let services = serde_json::json!({ "web": { "image": "nginx:stable", "expose": ["80"] } });
-    let json = [("name", "example".into()), ("services", services)];
-    let json = json.into_iter().map(|(key, value)| (key.to_string(), value)).collect();
-    ResolvedModel {
-        json,
-        file: PathBuf::new(),
-        directory: PathBuf::new(),
-        remarks: Vec::new(),
-        given: Default::default(),
+/// What is known of a stack.
+struct Known {
+    name: String,
+    services: Vec<ServiceFacts>,
+    hosts: Vec<String>,
+}
+
+impl Known {
+    /// What the stub will be resolved to.
+    fn of_stub() -> Known {
+        let web = ServiceFacts {
+            name: "web".into(),
+            image: "nginx:stable".into(),
+            ports: [80].into(),
+            has_name: true,
+            ..ServiceFacts::default()
+        };
+        Known { name: "example".into(), services: vec![web], hosts: vec!["web".into()] }
     }
 }
 
@@ -213,7 +224,7 @@ fn check_name(name: &str) -> Result<(), Error> {
     Ok(())
 }
 
-fn scenario_text(choice: &Choice, name: &str, stack: &Path, model: &ResolvedModel, project: &Path) -> String {
+fn scenario_text(choice: &Choice, name: &str, stack: &Path, stack_name: &str, project: &Path) -> String {
     let notes =
         |notes: &[String], indent: &str| notes.iter().map(|note| format!("{indent}# {note}\n")).collect::<String>();
     let shown = from_scenarios(stack, project);
@@ -230,7 +241,7 @@ fn scenario_text(choice: &Choice, name: &str, stack: &Path, model: &ResolvedMode
             ("schema", &schema),
             ("from", &visible(&shown)),
             ("title", &yaml(&capitalised(&choice.title()))),
-            ("tags", &yaml(model.name())),
+            ("tags", &yaml(stack_name)),
             ("stack", &yaml(&shown)),
             ("name", name),
             ("load_notes", &notes(&choice.load_notes, "    ")),
@@ -243,14 +254,14 @@ fn scenario_text(choice: &Choice, name: &str, stack: &Path, model: &ResolvedMode
     )
 }
 
-fn runbook_text(choice: &Choice, name: &str, model: &ResolvedModel) -> String {
+fn runbook_text(choice: &Choice, name: &str, stack_name: &str) -> String {
     let [impact, mitigation, rollback] = choice.words();
     let alert: String = name.split(['-', '_', '.']).map(capitalised).collect();
     fill(
         RUNBOOK,
         &[
             ("title", &capitalised(&choice.title())),
-            ("project", model.name()),
+            ("project", stack_name),
             ("today", &utc_now().date().to_string()),
             ("alert", &alert),
             ("entry", &choice.entry),
@@ -301,10 +312,11 @@ fn write_new(path: &Path, text: &str) -> Result<(), Error> {
     written.map_err(|error| Error::harness(format!("writing {}: {error}", path.display())))
 }
 
-/// Says at once what `check` would say: the stack may hold what a drill must not touch.
-fn judge(
+/// Says at once what `check` would say: the stack may hold what a drill must not touch. A stub is not resolved.
+async fn judge(
     scenario: &Path,
-    model: &ResolvedModel,
+    platform: Option<&dyn Platform>,
+    known: &Known,
     globals: &super::Globals,
     allow: &super::consent::Allow,
 ) -> Result<Exit, Error> {
@@ -312,8 +324,16 @@ fn judge(
     let mut how = None;
     let (plan, mut diags): (_, Diagnostics) = spec::load(scenario, &overrides);
     if let Some(plan) = plan {
-        check_services(&plan, &model.services(), &model.hosts(), &mut diags);
-        how = super::findings::consent(&super::findings::place(&plan, &model.findings(&plan.stack), &mut diags));
+        let services: Vec<String> = known.services.iter().map(|service| service.name.clone()).collect();
+        check_services(&plan, &services, &known.hosts, &mut diags);
+        if let Some(platform) = platform {
+            let open = match platform.resolve(&plan.stack).await {
+                Ok(stack) => super::findings::place(&plan, &stack.findings(), &mut diags),
+                Err(ResolveError::Environment(error)) => return Err(super::conduct::environment(error)),
+                Err(error) => super::findings::invalid(&plan, &error, platform, &mut diags),
+            };
+            how = super::findings::consent(&open, platform);
+        }
     }
     say(&render(&diags, globals.color()));
     say(&how.map(|how| format!("help: {how}\n")).unwrap_or_default());

@@ -7,7 +7,7 @@ use crate::error::{Error, Exit};
 use crate::evidence::is_sealed;
 use crate::output::say_line;
 use crate::record::RunDir;
-use crate::stack::docker::{Endpoint, kill_children, remove_run};
+use crate::stack::platform;
 use std::io::Read;
 use std::path::PathBuf;
 
@@ -44,16 +44,19 @@ pub async fn run(args: ReaperArgs, _globals: &super::Globals) -> Result<Exit, Er
     let run = run_dir.id().to_string();
     say_line(&format!("the runner of {run} is gone: undoing its drill"));
     // A `docker compose up` of the dead runner would go on creating what is being removed.
-    kill_children(&run);
-    let left = match Endpoint::resolve().await {
-        Ok(endpoint) if found.keep => match super::undo::undo(&endpoint, &run_dir).await {
+    let platform = platform();
+    platform.end_commands(&run);
+    let left = match platform.reopen(&run).await {
+        Ok(stack) if found.keep => match super::undo::undo(&*stack, &run_dir).await {
             Ok(undone) => {
                 undone.done.iter().for_each(|line| say_line(line));
                 undone.left
             }
             Err(error) => vec![format!("the faults: {}: {error}", run_dir.ledger_path().display())],
         },
-        Ok(endpoint) => remove_run(&endpoint, &run).await.left,
+        Ok(stack) => {
+            stack.down().await.map_or_else(|error| vec![format!("everything that was up: {error}")], |down| down.left)
+        }
         // The record is completed all the same; `sweep` removes the rest once the engine is back.
         Err(error) => vec![format!("everything that was up: {error}")],
     };

@@ -4,7 +4,7 @@ mod dry;
 mod select;
 
 use super::ask::Terminal;
-use super::conduct::{self, Beside, Format, Wishes};
+use super::conduct::{self, Beside, ConductOptions, Format};
 use super::scenario::key_value;
 use crate::engine::Alone;
 use crate::error::{Error, Exit};
@@ -12,7 +12,7 @@ use crate::output::{print, say};
 use crate::runbook::{self, Runbook, RunbookPhase};
 use crate::source::{Diagnostics, did_you_mean, list, parse_duration, render};
 use crate::spec::{self, Respond};
-use crate::stack::docker::{Endpoint, RunningProject, projects, running_project};
+use crate::stack::{AttachError, Platform, RunningStack, platform};
 use select::Selection;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -94,18 +94,19 @@ pub async fn run(args: RunArgs, globals: &super::Globals) -> Result<Exit, Error>
         print(&text)?;
         return Ok(if blocked { Exit::Usage } else { Exit::Passed });
     }
-    let wanted: BTreeSet<String> = dry::services(&runbook, &respond);
-    if let (None, Some(service)) = (&args.compose_project, wanted.first()) {
+    let in_services: BTreeSet<String> = dry::services(&runbook, &respond);
+    if let (None, Some(service)) = (&args.compose_project, in_services.first()) {
         return Err(Error::usage(format!("there is no Compose project in which a service `{service}` could be"))
             .hint("name the one that is up with `--compose-project`; `docker compose ls` lists them"));
     }
-    let endpoint = Endpoint::resolve().await.map_err(conduct::environment)?;
-    let project = match &args.compose_project {
-        Some(name) => Some(project(&endpoint, name, &wanted).await?),
+    let platform = platform();
+    platform.connect().await.map_err(conduct::environment)?;
+    let running = match &args.compose_project {
+        Some(name) => Some(running(&*platform, name, &in_services).await?),
         None => None,
     };
     let mut person = Terminal::new(!args.no_input && args.format == Format::Human, &runbook.source.text);
-    let wishes = Wishes {
+    let wanted = ConductOptions {
         control: false,
         keep: false,
         no_build: false,
@@ -120,18 +121,21 @@ pub async fn run(args: RunArgs, globals: &super::Globals) -> Result<Exit, Error>
         color: globals.color(),
         ask: person.is_present(),
     };
-    let notes = wanted.iter().map(|service| {
+    let notes = in_services.iter().map(|service| {
         format!("Firedrill copies its shell into the container of `{service}` as /firedrill; that stays there until the container is recreated")
     });
-    let touched = project.iter().map(|project| {
-        format!(
-            "what its steps do by `docker` they do to the team's own: their `docker` works on the Compose project {}",
-            project.name
-        )
+    let touched = running.iter().map(|running| {
+        format!("what its steps do by `docker` they do to the team's own: their `docker` works on {}", running.words)
     });
     let notes = touched.chain(notes);
     let alone = Alone { runbook: &runbook, respond: &respond, verify_within: respond.timeout, notes: notes.collect() };
-    conduct::follow(alone, Beside { endpoint, project, toolbox: args.toolbox.or(toolbox) }, &mut person, &wishes).await
+    conduct::follow(
+        alone,
+        Beside { platform, name: args.compose_project, running, toolbox: args.toolbox.or(toolbox) },
+        &mut person,
+        &wanted,
+    )
+    .await
 }
 
 fn given(args: &RunArgs, globals: &super::Globals) -> Result<Given, Error> {
@@ -178,18 +182,19 @@ fn given(args: &RunArgs, globals: &super::Globals) -> Result<Given, Error> {
     }
 }
 
-async fn project(endpoint: &Endpoint, name: &str, wanted: &BTreeSet<String>) -> Result<RunningProject, Error> {
-    let Some(project) = running_project(endpoint, name).await.map_err(conduct::environment)? else {
-        let known = projects(endpoint).await.map_err(conduct::environment)?;
-        let hint = match known.is_empty() {
-            true => "no Compose project is up; start it with `docker compose up -d`".to_string(),
-            false => did_you_mean(name, known.iter().map(String::as_str)),
-        };
-        return Err(Error::usage(format!("no container of a Compose project `{name}` is there")).hint(hint));
-    };
-    match wanted.iter().find(|service| !project.services.contains(service)) {
-        None => Ok(project),
+async fn running(platform: &dyn Platform, name: &str, wanted: &BTreeSet<String>) -> Result<RunningStack, Error> {
+    let running = platform.running(name).await.map_err(attach_error)?;
+    match wanted.iter().find(|service| !running.services.contains(service)) {
+        None => Ok(running),
         Some(missing) => Err(Error::usage(format!("the Compose project `{name}` has no service `{missing}`"))
-            .hint(format!("it has {}", list(&project.services)))),
+            .hint(format!("it has {}", list(&running.services)))),
+    }
+}
+
+/// An error of attaching to a stack, as an error of the command.
+pub(super) fn attach_error(error: AttachError) -> Error {
+    match error {
+        AttachError::Environment(error) => conduct::environment(error),
+        AttachError::NotRunning { message, hint } => Error::usage(message).hint(hint),
     }
 }

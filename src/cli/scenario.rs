@@ -1,7 +1,7 @@
 //! `firedrill scenario`: runs drills.
 
 use super::ask::{answer, is_somebody_there};
-use super::conduct::{self, Format, Wishes};
+use super::conduct::{self, ConductOptions, Format};
 use crate::error::{Error, Exit};
 use crate::record::Verdict;
 use crate::spec::{self, Overrides, Plan};
@@ -65,7 +65,7 @@ pub async fn run(args: ScenarioArgs, globals: &super::Globals) -> Result<Exit, E
     if !args.control && looked_at(&plans, globals).await? {
         plans = load(&args.scenarios, &overrides, globals)?;
     }
-    let wishes = Wishes {
+    let wanted = ConductOptions {
         control: args.control,
         keep: args.keep,
         no_build: args.no_build,
@@ -79,7 +79,7 @@ pub async fn run(args: ScenarioArgs, globals: &super::Globals) -> Result<Exit, E
         color: globals.color(),
         ask: args.ask,
     };
-    conduct::all(&mut plans, &wishes).await
+    conduct::all(&mut plans, &wanted).await
 }
 
 /// Where somebody is at the terminal: asks whether they want to decide now about what nobody has decided about. Whether they did.

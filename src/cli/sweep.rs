@@ -6,8 +6,7 @@ use crate::error::{Error, Exit};
 use crate::evidence::{is_sealed, seal};
 use crate::output::visible;
 use crate::record::RunDir;
-use crate::stack::StackError;
-use crate::stack::docker::{Endpoint, Fate, Foreign, SweepOptions, SweepReport, SweptRun, sweep_some};
+use crate::stack::{Fate, Foreign, Platform, StackError, SweepOptions, SweepReport, SweptRun, platform};
 use std::path::Path;
 use std::time::Duration;
 
@@ -34,9 +33,7 @@ pub struct SweepArgs {
 /// Runs the command. Something that could not be removed is an error of the environment.
 pub async fn run(args: SweepArgs, globals: &super::Globals) -> Result<Exit, Error> {
     let options = SweepOptions { kept: args.kept, images: args.images, dry_run: args.dry_run };
-    let endpoint = Endpoint::resolve().await?;
-    let wanted = |run: &str| args.runs.is_empty() || args.runs.iter().any(|wanted| wanted == run);
-    let report = swept(&endpoint, options, wanted).await?;
+    let report = swept(&*platform(), options, &args.runs).await?;
     let problems = end_stories(&report);
     if !globals.quiet {
         let lines = lines(&report, args.dry_run).into_iter().chain(problems);
@@ -45,9 +42,7 @@ pub async fn run(args: SweepArgs, globals: &super::Globals) -> Result<Exit, Erro
     let left =
         |swept: &SweptRun| matches!(&swept.fate, Fate::Kept { left, .. } | Fate::Removed { left } if !left.is_empty());
     if report.runs.iter().any(left) {
-        return Err(Error::harness("something could not be removed or undone").hint(
-            "`docker ps -a --filter label=dev.firedrill.run` shows the containers; is another program using them?",
-        ));
+        return Err(Error::harness("something could not be removed or undone").hint(report.look));
     }
     Ok(Exit::Passed)
 }
@@ -82,19 +77,15 @@ fn end_story(dir: &Path, run: &str, left: &[String]) -> std::io::Result<()> {
 }
 
 /// Sweeps, and undoes what the ledgers of kept runs have open: a machine that lost power has undone nothing.
-async fn swept(
-    endpoint: &Endpoint,
-    options: SweepOptions,
-    wanted: impl Fn(&str) -> bool,
-) -> Result<SweepReport, StackError> {
-    let mut report = sweep_some(endpoint, options, wanted).await?;
+async fn swept(platform: &dyn Platform, options: SweepOptions, only: &[String]) -> Result<SweepReport, StackError> {
+    let mut report = platform.sweep(options, only).await?;
     for swept in &mut report.runs {
         let Some(dir) = swept.dir.as_deref().filter(|_| !options.dry_run) else { continue };
         let Fate::Kept { undone, left } = &mut swept.fate else { continue };
         let Ok(run_dir) = RunDir::open_own(dir) else { continue };
         let ledger = || std::fs::metadata(run_dir.ledger_path()).map_or(0, |file| file.len());
         let before = ledger();
-        match super::undo::undo(endpoint, &run_dir).await {
+        match super::undo::undo(&*platform.reopen(run_dir.id()).await?, &run_dir).await {
             Ok(more) => {
                 undone.extend(more.done);
                 left.extend(more.left);
@@ -112,8 +103,8 @@ async fn swept(
 }
 
 /// The sweep at the start of a run: removes what dead runs left and says so, one line each. Never fails the run.
-pub async fn quick_sweep(endpoint: &Endpoint) -> Vec<String> {
-    match tokio::time::timeout(QUICK, swept(endpoint, SweepOptions::default(), |_| true)).await {
+pub async fn quick_sweep(platform: &dyn Platform) -> Vec<String> {
+    match tokio::time::timeout(QUICK, swept(platform, SweepOptions::default(), &[])).await {
         Ok(Ok(report)) => {
             let foreign = (!report.foreign.is_empty()).then(|| {
                 let many = report.foreign.len();
@@ -204,6 +195,7 @@ mod tests {
                 by_hand: "docker rm --force 0123456789ab".into(),
             }],
             images: vec!["firedrill-agent:0123".into()],
+            look: "",
         };
         insta::assert_snapshot!(lines(&report, false).join("\n"), @r"
         running  a: left alone

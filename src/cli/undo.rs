@@ -5,7 +5,6 @@ use crate::engine::ledger::{self, LedgerEntry};
 use crate::faults::{FaultContext, Undo, Undone};
 use crate::record::{RunDir, open_plain};
 use crate::stack::Stack;
-use crate::stack::docker::{Endpoint, ReopenedRun};
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::time::Duration;
@@ -23,18 +22,17 @@ pub struct UndoReport {
 }
 
 /// Undoes every fault that a run's ledger has open, last first, and notes in the ledger what is gone, so that the next
-/// one to look does not start what somebody has stopped since.
-pub async fn undo(endpoint: &Endpoint, run_dir: &RunDir) -> io::Result<UndoReport> {
+/// one to look does not start what somebody has stopped since. `stack` is what the run has left.
+pub async fn undo(stack: &dyn Stack, run_dir: &RunDir) -> io::Result<UndoReport> {
     let found = ledger::read(&run_dir.ledger_path())?;
     let Some(run) = found.run else { return Ok(UndoReport::default()) };
     if run != run_dir.id() {
         let why = format!("{} is the ledger of another run: nothing of it is undone", run_dir.ledger_path().display());
         return Ok(UndoReport { done: Vec::new(), left: vec![why] });
     }
-    let stack = ReopenedRun::new(endpoint.clone(), run);
     let mut all = UndoReport::default();
     for (fault, undo) in &found.outstanding {
-        match undo_one(fault, undo, &stack).await {
+        match undo_one(fault, undo, stack).await {
             Ok(done) => {
                 note(run_dir, fault)?;
                 all.done.extend(done);

@@ -53,7 +53,7 @@ impl Scenario {
         let steps = plan.runbook.iter().flat_map(|runbook| runbook.select(&plan.respond.phases));
         Scenario {
             name: plan.name.clone(),
-            stack: plan.stack.compose_file.clone(),
+            stack: plan.stack.file.clone(),
             faults: plan.faults.iter().map(|planned| (class(planned), services(planned))).collect(),
             runbook: plan.runbook.as_ref().map(|runbook| runbook.source.path.clone()),
             steps: steps

@@ -131,7 +131,7 @@ async fn follow(
     sink.emit(Event::PhaseStarted { phase: Phase::Up });
     let up = stack.up(&shutdown.cancel).await?;
     for (what, took) in [("build", up.build_took), ("up", up.up_took)] {
-        sink.emit(Event::ComposeTook { what: what.into(), took_us: micros(took) });
+        sink.emit(Event::StackTook { what: what.into(), took_us: micros(took) });
     }
     sink.emit(Event::StackUp { project: up.project, images: up.images, localhost: up.localhost });
     sink.emit(Event::PhaseEnded { phase: Phase::Up });

@@ -307,7 +307,7 @@ async fn down(cx: &mut Context<'_>) -> Vec<String> {
     });
     let (outcome, left) = match down {
         Ok(down) => {
-            cx.sink.emit(Event::ComposeTook { what: "down".into(), took_us: micros(down.took) });
+            cx.sink.emit(Event::StackTook { what: "down".into(), took_us: micros(down.took) });
             if down.left.is_empty() {
                 (CheckOutcome::Passed { evidence: "no container, network or volume of this drill".into() }, vec![])
             } else {

@@ -7,7 +7,7 @@ use super::words::{ProbeAnswer, ended};
 use crate::faults::{CANNOT_RUN, script};
 use crate::programs;
 use crate::spec::Probe;
-use crate::stack::Whole;
+use crate::stack::FullOutput;
 use std::time::Duration;
 
 /// How long Docker may take for its own part in a look.
@@ -31,10 +31,10 @@ pub(super) async fn ask_probe(cx: &Context<'_>, probe: &Probe) -> Result<ProbeAn
             return Ok(ProbeAnswer { asked, answer: Err(why) });
         }
         let command = script(&probe.run);
-        let run = cx.stack.exec_whole(&probe.service, &command, probe.within);
+        let run = cx.stack.exec_full(&probe.service, &command, probe.within);
         tries += 1;
         match tokio::time::timeout(probe.within + ENGINE_WITHIN, run).await {
-            Ok(Ok(Whole { code: None, .. })) => {
+            Ok(Ok(FullOutput { code: None, .. })) => {
                 let why = format!("it had not ended after {}", seconds(probe.within));
                 return Ok(ProbeAnswer { asked, answer: Err(why) });
             }
@@ -64,7 +64,7 @@ async fn absent(cx: &Context<'_>, service: &str) -> Result<Option<String>, Stop>
 }
 
 /// What a script did; not what a program of it was refused, though the exit code is 0: that says nothing about what was asked.
-fn told(script: &str, whole: Whole) -> Result<Whole, String> {
+fn told(script: &str, whole: FullOutput) -> Result<FullOutput, String> {
     if whole.code != Some(0) {
         return Ok(whole);
     }

@@ -18,7 +18,7 @@ use crate::record::{
 };
 use crate::slis::window::{Answer, Recovery};
 use crate::spec::{Expectation, LevelProbe, Plan, Probe, RestoreSpec};
-use crate::stack::Whole;
+use crate::stack::FullOutput;
 use point::{judge_point, ledger_is_complete, read_back};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -154,7 +154,7 @@ fn unsteady(cx: &Context<'_>, probe: &Probe, what: &str, why: &str) -> Stop {
 }
 
 /// What a script wrote that must succeed before anything is broken.
-async fn must_answer(cx: &Context<'_>, probe: &Probe, what: &str) -> Result<Whole, Stop> {
+async fn must_answer(cx: &Context<'_>, probe: &Probe, what: &str) -> Result<FullOutput, Stop> {
     match ask_probe(cx, probe).await? {
         ProbeAnswer { answer: Ok(whole), .. } if whole.code == Some(0) => Ok(whole),
         ProbeAnswer { answer: Ok(whole), .. } => Err(unsteady(cx, probe, what, &ended(&whole))),

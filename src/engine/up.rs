@@ -24,7 +24,7 @@ async fn start(cx: &mut Context<'_>, cancel: &CancellationToken) -> Result<Up, S
     let pulled = (!up.pull_took.is_zero()).then_some(("pull", up.pull_took));
     let started_by = [("up", up.up_took), ("healthy", up.healthy_took)];
     for (what, took) in [("build", up.build_took)].into_iter().chain(pulled).chain(started_by) {
-        cx.sink.emit(Event::ComposeTook { what: what.into(), took_us: micros(took) });
+        cx.sink.emit(Event::StackTook { what: what.into(), took_us: micros(took) });
     }
     cx.sink.emit(Event::StackUp { project: up.project, images: up.images, localhost: up.localhost });
     let agent = connect(cx, AgentRole::Drill).await?;

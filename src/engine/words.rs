@@ -3,7 +3,7 @@
 use crate::record::{DrillTime, Numbers, looks_secret};
 use crate::services::show;
 use crate::spec::Expectation;
-use crate::stack::Whole;
+use crate::stack::FullOutput;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -28,7 +28,7 @@ pub(super) struct ProbeAnswer {
     /// When the question was put.
     pub(super) asked: DrillTime,
     /// What the script did, or why it could not run.
-    pub(super) answer: Result<Whole, String>,
+    pub(super) answer: Result<FullOutput, String>,
 }
 
 /// Why a backup of this age, in microseconds, is too old; `None` when it is not. One that does not say when it was taken is no
@@ -162,8 +162,8 @@ fn difference(written: &[u8], expected: &[u8]) -> String {
 
 /// `exit code 1 in shop-db-1: the line that says why`, on standard error where there is any: the last one that speaks of an
 /// error, or else the last one with words. What `psql` writes last is a caret below the place in the statement.
-pub(super) fn ended(whole: &Whole) -> String {
-    let Whole { container, code, stdout, stderr } = whole;
+pub(super) fn ended(whole: &FullOutput) -> String {
+    let FullOutput { container, code, stdout, stderr } = whole;
     let stdout = String::from_utf8_lossy(stdout);
     let last = |text: &str| {
         let lines = || text.lines().map(str::trim).filter(|line| line.contains(char::is_alphanumeric));
@@ -239,7 +239,8 @@ mod tests {
     }
 
     fn wrote(code: i64, stdout: &str, stderr: &str) -> ProbeAnswer {
-        let whole = Whole { container: "db-1".into(), code: Some(code), stdout: stdout.into(), stderr: stderr.into() };
+        let whole =
+            FullOutput { container: "db-1".into(), code: Some(code), stdout: stdout.into(), stderr: stderr.into() };
         ProbeAnswer { asked: DrillTime(0), answer: Ok(whole) }
     }
 
@@ -387,7 +388,7 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_that_is_written_can_break_it(text in any::<Vec<u8>>()) {
-            let looked = ProbeAnswer { asked: DrillTime(0), answer: Ok(Whole { stdout: text.clone(), ..Whole::default() }) };
+            let looked = ProbeAnswer { asked: DrillTime(0), answer: Ok(FullOutput { stdout: text.clone(), ..FullOutput::default() }) };
             judged(&check(None), Some(&text), &looked);
             facts(&text);
             let _ = numbers(&text);

@@ -10,7 +10,7 @@
 use super::{FaultError, FaultContext, Inject, Presence, Undo, Undone};
 use crate::record::{Parts, concealed, looks_secret, url_password};
 use crate::source::{At, Entry, MapReader, Value, shape, shorten};
-use crate::stack::{ContainerState, Marks, RELEASE_WITHIN, Release, Stack};
+use crate::stack::{ContainerState, Fingerprint, RELEASE_WITHIN, Release, Stack};
 use async_trait::async_trait;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -50,15 +50,15 @@ fn settings(at: &mut At<'_>) -> Option<BTreeMap<String, String>> {
     read.into_iter().collect()
 }
 
-async fn look(service: &str, marks: &Marks, stack: &dyn Stack) -> Result<Presence, FaultError> {
-    let containers = stack.marks(service).await;
+async fn look(service: &str, marks: &Fingerprint, stack: &dyn Stack) -> Result<Presence, FaultError> {
+    let containers = stack.fingerprints(service).await;
     let containers =
         containers.map_err(|error| FaultError::new(format!("look at the containers of `{service}`"), error))?;
     Ok(presence(service, marks, &containers))
 }
 
 /// Takes a release back. A runbook that has rolled back has done it; one that has done half of it has not.
-pub(super) async fn take_back(service: &str, marks: &Marks, stack: &dyn Stack) -> Result<Undone, FaultError> {
+pub(super) async fn take_back(service: &str, marks: &Fingerprint, stack: &dyn Stack) -> Result<Undone, FaultError> {
     if let Presence::Gone(_) = look(service, marks, stack).await? {
         return Ok(Undone::AlreadyGone);
     }
@@ -87,7 +87,7 @@ fn is_secret(name: &str, value: &str) -> bool {
 }
 
 /// The marks of an undo, and whose they are.
-fn parts(undo: &Undo) -> Result<(&str, &Marks), FaultError> {
+fn parts(undo: &Undo) -> Result<(&str, &Fingerprint), FaultError> {
     match undo {
         Undo::Release { service, marks } => Ok((service, marks)),
         _ => Err(FaultError::new("read the undo", "it is not that of a release")),
@@ -96,7 +96,7 @@ fn parts(undo: &Undo) -> Result<(&str, &Marks), FaultError> {
 
 /// Where the release stands, by what the service's containers were made with. A container that has some of it is a
 /// release half taken back.
-fn presence(service: &str, marks: &Marks, containers: &[(ContainerState, Marks)]) -> Presence {
+fn presence(service: &str, marks: &Fingerprint, containers: &[(ContainerState, Fingerprint)]) -> Presence {
     let names = |settings: Vec<&String>| settings.into_iter().map(String::as_str).collect::<Vec<_>>().join(", ");
     let (mut whole, mut none) = (0, 0);
     let each = containers.iter().map(|(state, own)| {
@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn a_release_is_known_by_everything_that_it_sets() {
-        let marks = |pairs: &[(&str, &str)]| -> Marks {
+        let marks = |pairs: &[(&str, &str)]| -> Fingerprint {
             pairs.iter().map(|(setting, mark)| (setting.to_string(), mark.to_string())).collect()
         };
         let state = |name: &str| ContainerState {
@@ -222,7 +222,7 @@ mod tests {
         let planned = || (state("planned"), marks(&[("image", "a"), ("environment.X", "1")]));
         // The setting alone was taken back.
         let half = || (state("half"), marks(&[("image", "b"), ("environment.X", "1")]));
-        let asked = |containers: &[(ContainerState, Marks)]| presence("web", &release, containers);
+        let asked = |containers: &[(ContainerState, Fingerprint)]| presence("web", &release, containers);
         assert_eq!(
             asked(&[bad()]),
             Presence::InPlace("bad is running with the release's environment.X, image".into())

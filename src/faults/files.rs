@@ -12,7 +12,7 @@
 use super::{FaultError, FaultContext, GOES_WITH_THE_STACK, Inject, Presence, Undo};
 use crate::slis::Ratio;
 use crate::source::{Form, MapReader, did_you_mean, parse_size, shape};
-use crate::stack::{Cut, Damage, FileAnswer, FileAsk, FileDeed, Harm, Spot, Stack};
+use crate::stack::{Cut, Damage, FileAnswer, FileAsk, FileDeed, Harm, BytePosition, Stack};
 use async_trait::async_trait;
 
 /// The longest text that is looked for, in bytes.
@@ -141,7 +141,7 @@ impl Inject for Files {
         let harm = match deed? {
             "remove" => Harm::Remove,
             "truncate" => Harm::Truncate { to: to? },
-            _ => Harm::Flip { at: at.map(Spot::Offset).or(find.map(Spot::Text))? },
+            _ => Harm::Flip { at: at.map(BytePosition::Offset).or(find.map(BytePosition::Text))? },
         };
         Some(Files { service: service?, path: path?, harm, irreversible: irreversible.unwrap_or(false) })
     }
@@ -155,8 +155,8 @@ impl Inject for Files {
                 format!("cuts {path} of `{service}` to {share} of its size")
             }
             Harm::Truncate { to: Cut::Bytes(bytes) } => format!("cuts {path} of `{service}` to {bytes} bytes"),
-            Harm::Flip { at: Spot::Offset(offset) } => format!("inverts the byte at {offset} of {path} of `{service}`"),
-            Harm::Flip { at: Spot::Text(text) } => {
+            Harm::Flip { at: BytePosition::Offset(offset) } => format!("inverts the byte at {offset} of {path} of `{service}`"),
+            Harm::Flip { at: BytePosition::Text(text) } => {
                 format!("inverts the byte with which `{}` begins in {path} of `{service}`", crate::source::shorten(text))
             }
         }

@@ -3,7 +3,7 @@
 
 use super::command::carry_out;
 use super::{FaultContext, FaultError, GOES_WITH_THE_STACK, by_agent, containers, deploy};
-use crate::stack::{ContainerOp, Damage, FileAnswer, FileAsk, FileDeed, Marks, RELEASE_WITHIN};
+use crate::stack::{ContainerOp, Damage, FileAnswer, FileAsk, FileDeed, Fingerprint, RELEASE_WITHIN};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -63,7 +63,7 @@ pub enum Undo {
         /// What the release sets, to tell its containers from others. Kept in memory: a fingerprint on disk would let a
         /// value be guessed, and whoever reads the ledger cannot undo a release.
         #[serde(skip)]
-        marks: Marks,
+        marks: Fingerprint,
     },
     /// Nothing undoes it: its stack is thrown away, and it goes with that.
     Nothing {

@@ -1,8 +1,9 @@
 //! Asks Git what has changed since a revision. The `git` command does it, as its user has set it up.
 
-use super::affected::{Changes, real};
+use super::affected::Changes;
 use crate::error::Error;
 use crate::process;
+use crate::stack::SourceFiles;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -38,7 +39,7 @@ pub fn changed_since(project: &Path, revision: &str) -> Result<Changes, Error> {
             "a shallow clone has too little history: `fetch-depth: 0` of actions/checkout, `git fetch --unshallow`",
         )
     })?;
-    let top = real(Path::new(&top));
+    let top = SourceFiles::real(Path::new(&top));
     let mut changed = BTreeSet::new();
     let failed = || Error::harness(format!("asking Git what has changed since `{revision}`"));
     let diff = ["diff", "--name-only", "--no-renames", "--no-ext-diff", "-z", &base, "--"];

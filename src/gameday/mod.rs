@@ -3,7 +3,6 @@
 //! command line and what was found out before; only `git` asks Git.
 
 mod affected;
-mod compose;
 mod draw;
 mod git;
 mod occasion;
@@ -12,10 +11,10 @@ mod prepare;
 mod schedule;
 mod shard;
 
-pub use affected::{Affected, Changes, Inputs, affected, inputs};
+pub use affected::{Affected, Changes, affected};
 pub use git::changed_since;
 pub use occasion::{occasion, run_of_ci};
 pub use outcome::{exit, expected};
-pub use prepare::{Circumstances, Entry, Prepared, Settings, Wishes, prepare};
+pub use prepare::{Circumstances, Entry, PlanOptions, Prepared, Settings, prepare};
 pub use schedule::{Came, DISTURBED_AGAIN, Next, Rules, Schedule, Start, Waiting, in_words};
 pub use shard::Shard;

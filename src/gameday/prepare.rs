@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// What the command line says. Whatever is given here wins over the file.
 #[derive(Debug, Clone, Default)]
-pub struct Wishes {
+pub struct PlanOptions {
     /// `--shard 2/4`.
     pub shard: Option<Shard>,
     /// `--repeat 5`: for every scenario.
@@ -91,16 +91,16 @@ struct Drill<'d> {
 }
 
 /// Plans one run of a game day.
-pub fn prepare(file: &GameDay, wishes: &Wishes, now: &Circumstances) -> Prepared {
-    let seed = wishes.seed.or(file.seed).unwrap_or(now.fresh_seed);
-    let all = numbered(file, wishes, now);
+pub fn prepare(file: &GameDay, wanted: &PlanOptions, now: &Circumstances) -> Prepared {
+    let seed = wanted.seed.or(file.seed).unwrap_or(now.fresh_seed);
+    let all = numbered(file, wanted, now);
     let mut left_out = Vec::new();
-    let mut chosen: Vec<Drill<'_>> = all.into_iter().filter(|drill| concerned(drill, wishes)).collect();
-    if let Some(affected) = &wishes.affected_by {
+    let mut chosen: Vec<Drill<'_>> = all.into_iter().filter(|drill| concerned(drill, wanted)).collect();
+    if let Some(affected) = &wanted.affected_by {
         let why = format!("not affected by the changes since {}", affected.revision);
         left_out.extend(missing(file, &chosen, BTreeSet::new(), &why));
     }
-    if let Some(shard) = wishes.shard {
+    if let Some(shard) = wanted.shard {
         let told: BTreeSet<String> = left_out.iter().map(|left: &LeftOutDrill| left.scenario.clone()).collect();
         chosen = chosen.into_iter().enumerate().filter(|(at, _)| shard.has(*at)).map(|(_, drill)| drill).collect();
         left_out.extend(missing(file, &chosen, told, &format!("not in shard {shard}")));
@@ -121,7 +121,7 @@ pub fn prepare(file: &GameDay, wishes: &Wishes, now: &Circumstances) -> Prepared
             planned: drill.planned,
         })
         .collect();
-    let settings = settings(file, wishes);
+    let settings = settings(file, wanted);
     let day = DayPlan {
         format: RECORD_FORMAT,
         tool_version: env!("CARGO_PKG_VERSION").into(),
@@ -132,13 +132,13 @@ pub fn prepare(file: &GameDay, wishes: &Wishes, now: &Circumstances) -> Prepared
         file: None,
         revision: now.revision.clone(),
         seed,
-        shard: wishes.shard.map(|shard| (shard.index(), shard.of())),
+        shard: wanted.shard.map(|shard| (shard.index(), shard.of())),
         budget_us: settings.budget.map(|budget| u64::try_from(budget.as_micros()).unwrap_or(u64::MAX)),
         retry: settings.retry,
         fail_fast: settings.fail_fast,
         flaky_fails: settings.flaky == Flaky::Fail,
         occasion: now.run_of_ci.clone(),
-        control_every: wishes.control.or(file.control),
+        control_every: wanted.control.or(file.control),
         limits: String::new(),
         drills: drills.iter().map(|entry| entry.planned.clone()).collect(),
         left_out,
@@ -148,12 +148,12 @@ pub fn prepare(file: &GameDay, wishes: &Wishes, now: &Circumstances) -> Prepared
 
 /// Every drill of the file with its number: all repetitions of a scenario before the next one, so that one more at the end
 /// changes no other number.
-fn numbered<'d>(file: &'d GameDay, wishes: &Wishes, now: &Circumstances) -> Vec<Drill<'d>> {
+fn numbered<'d>(file: &'d GameDay, wanted: &PlanOptions, now: &Circumstances) -> Vec<Drill<'d>> {
     let mut drills = Vec::new();
     for (place, scenario) in file.scenarios.iter().enumerate() {
         let plan = &scenario.plan;
-        let repeat = wishes.repeat.or(scenario.repeat).unwrap_or(file.repeat);
-        let controls = controls(scenario, file, wishes);
+        let repeat = wanted.repeat.or(scenario.repeat).unwrap_or(file.repeat);
+        let controls = controls(scenario, file, wanted);
         for repetition in 1..=repeat {
             let planned = PlannedDrill {
                 number: drills.len() + 1,
@@ -170,17 +170,17 @@ fn numbered<'d>(file: &'d GameDay, wishes: &Wishes, now: &Circumstances) -> Vec<
 }
 
 /// Which runs of a scenario are controls. Without a runbook there is nothing to leave out.
-fn controls(scenario: &DayScenario, file: &GameDay, wishes: &Wishes) -> ControlRuns {
+fn controls(scenario: &DayScenario, file: &GameDay, wanted: &PlanOptions) -> ControlRuns {
     if scenario.plan.runbook.is_none() {
         return ControlRuns::Never;
     }
     let every = |every: u32| ControlRuns::Every(every);
-    let own = wishes.control.map(every).or(scenario.control);
+    let own = wanted.control.map(every).or(scenario.control);
     own.or(file.control.map(every)).unwrap_or(ControlRuns::Never)
 }
 
-fn concerned(drill: &Drill<'_>, wishes: &Wishes) -> bool {
-    let affected = wishes.affected_by.as_ref();
+fn concerned(drill: &Drill<'_>, wanted: &PlanOptions) -> bool {
+    let affected = wanted.affected_by.as_ref();
     affected.is_none_or(|affected| affected.scenarios.contains_key(&drill.planned.scenario))
 }
 
@@ -192,12 +192,12 @@ fn missing(file: &GameDay, chosen: &[Drill<'_>], told: BTreeSet<String>, why: &s
     absent.map(|name| LeftOutDrill { scenario: name.clone(), why: why.to_string() }).collect()
 }
 
-fn settings(file: &GameDay, wishes: &Wishes) -> Settings {
+fn settings(file: &GameDay, wanted: &PlanOptions) -> Settings {
     Settings {
-        parallel: wishes.parallel.or(file.parallel),
-        budget: wishes.budget.or(file.budget),
-        retry: wishes.retry.unwrap_or(file.retry),
-        fail_fast: wishes.fail_fast || file.on_failure == OnFailure::Stop,
+        parallel: wanted.parallel.or(file.parallel),
+        budget: wanted.budget.or(file.budget),
+        retry: wanted.retry.unwrap_or(file.retry),
+        fail_fast: wanted.fail_fast || file.on_failure == OnFailure::Stop,
         flaky: file.flaky,
     }
 }

@@ -193,8 +193,9 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         localhost: BTreeMap<String, String>,
     },
-    /// What `docker compose` itself took, for the breakdown of time. Emitted within the phase in which it was spent.
-    ComposeTook {
+    /// What starting or removing the stack took, for the breakdown of time. Emitted within the phase in which it was spent.
+    #[serde(rename = "compose_took")]
+    StackTook {
         /// `build`, `pull` (only when an image was missing), `up`, `healthy` (what was then waited until everything was
         /// healthy) or `down`.
         what: String,

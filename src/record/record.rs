@@ -140,7 +140,7 @@ impl Record {
                 let (project, images, localhost) = (project.clone(), images.clone(), localhost.clone());
                 self.stack = Some(StackRecord { project, images, localhost });
             }
-            Event::ComposeTook { what, took_us } => {
+            Event::StackTook { what, took_us } => {
                 self.compose.push(ComposeRecord { what: what.clone(), took_us: *took_us });
             }
             Event::Waited { what, took_us, deadline_us, met } => {

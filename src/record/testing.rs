@@ -259,7 +259,7 @@ impl Script {
         self.begin(1, Phase::Up);
         self.at(3_250);
         for (what, took_ms) in [("build", 420), ("up", 2_100), ("healthy", 610)] {
-            self.push(Event::ComposeTook { what: what.into(), took_us: took_ms * MS });
+            self.push(Event::StackTook { what: what.into(), took_us: took_ms * MS });
         }
         let images = BTreeMap::from([("checkout".to_string(), format!("sha256:{}", "e".repeat(64)))]);
         self.push(Event::StackUp {
@@ -455,7 +455,7 @@ impl Script {
         self.end(ms, Phase::Revert);
         self.begin(ms, Phase::Down);
         self.load = None;
-        self.at(ms + 2_050).push(Event::ComposeTook { what: "down".into(), took_us: 2_000_000 });
+        self.at(ms + 2_050).push(Event::StackTook { what: "down".into(), took_us: 2_000_000 });
         self.pass(Check::NothingLeft, ms, "no container, network or volume of this drill is left");
         self.end(ms + 2_060, Phase::Down);
         if recovered {

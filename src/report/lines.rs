@@ -151,7 +151,7 @@ impl EventLines {
     fn say(&mut self, event: &Event) -> Vec<(StatusSymbol, String)> {
         let v = self.verbose();
         match event {
-            Event::ComposeTook { what, took_us } => self.compose.push(format!("{what} {}", seconds(*took_us))),
+            Event::StackTook { what, took_us } => self.compose.push(format!("{what} {}", seconds(*took_us))),
             Event::StackUp { project, localhost, .. } => return vec![self.stack_up(project, localhost)],
             Event::UndoOutput { fault, text, failed } if v || *failed => {
                 let mut said = vec![(StatusSymbol::Plain, one_line(&format!("the undo of {fault} wrote:")))];

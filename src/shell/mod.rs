@@ -3,17 +3,17 @@
 
 mod calls;
 pub mod client;
-mod door;
 mod frames;
 mod jobs;
-mod knock;
 mod output;
 mod processes;
 pub mod protocol;
 mod pump;
 mod session;
+mod shim_client;
+mod shim_server;
 pub mod supervisor;
 
 pub use client::{CommandResult, EndedCall, SessionState, Shell, ShellError};
-pub use door::Programs;
-pub use knock::knock;
+pub use shim_client::call_runner;
+pub use shim_server::Programs;

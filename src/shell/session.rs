@@ -241,7 +241,7 @@ impl Session {
             self.environment.push((name, value));
         }
         if let Some(vars) = files.get_mut("vars") {
-            let [other, own] = [other, own].map(|dir| super::door::bin(dir).into_os_string());
+            let [other, own] = [other, own].map(|dir| super::shim_server::bin(dir).into_os_string());
             *vars = replace_bytes(vars, other.as_bytes(), own.as_bytes());
         }
         self.cwd = cwd;

@@ -1,12 +1,12 @@
 //! Container side of the session: runs each command in a bash of its own process group and carries state over. Whatever
 //! a command does to its bash (`exit`, `exec`, an endless loop), the session goes on with the last state that was saved.
 
-use super::door::{self, Programs};
 use super::output::Bounded;
 use super::processes::{self, Identity, Target};
 use super::protocol::{Blob, FromShell, ToShell};
 use super::pump::{Outlet, pump};
 use super::session::{self, Session};
+use super::shim_server::{self, Programs};
 use crate::process::{self, Running};
 use crate::record::Stream;
 use crate::stack::Channel;
@@ -61,7 +61,7 @@ pub async fn serve(channel: Channel, programs: Programs, stop: CancellationToken
     let mut session = Session::new(std::env::vars_os(), &session::current_dir());
     let over = CancellationToken::new();
     let _over = over.clone().drop_guard();
-    let rx = match door::furnish(&mut session, programs, (&dir, &bash), (tx.clone(), rx), over) {
+    let rx = match shim_server::install(&mut session, programs, (&dir, &bash), (tx.clone(), rx), over) {
         Ok(rx) => rx,
         Err(message) => {
             let _ = std::fs::remove_dir_all(&dir);

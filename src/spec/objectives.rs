@@ -121,7 +121,7 @@ fn one(written: Option<Duration>, owed: Option<(Duration, Origin)>) -> Option<Ob
 /// Who owes the users whom the drill hurts something: the services that the SLIs' loads call; for an objective that none of
 /// these has, what the faults are on and what the called ones need.
 fn owing<'c>(plan: &Plan, catalog: &'c Catalog) -> [Vec<&'c Service>; 2] {
-    let stack = &plan.stack.compose_file;
+    let stack = &plan.stack.file;
     let measured = |name: &str| plan.slis.iter().any(|sli| sli.load == name);
     let called: Vec<String> =
         plan.loads.iter().filter(|load| measured(&load.name)).filter_map(|load| plan.service_of(load)).collect();
@@ -137,7 +137,7 @@ fn owing<'c>(plan: &Plan, catalog: &'c Catalog) -> [Vec<&'c Service>; 2] {
 /// An SLO is held against the SLIs of its name; where none calls the service, against those of its kind: with a latency, or
 /// without one.
 fn shortfalls(plan: &Plan, catalog: &Catalog) -> Vec<Shortfall> {
-    let stack = &plan.stack.compose_file;
+    let stack = &plan.stack.file;
     let called = |sli: &SliSpec| plan.service_of(plan.loads.iter().find(|load| load.name == sli.load)?);
     let mut found = Vec::new();
     for service in &catalog.services {

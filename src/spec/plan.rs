@@ -7,7 +7,7 @@ use crate::record::{Secret, Verdict, script_secrets, url_password};
 use crate::runbook::{Input, Runbook, RunbookPhase};
 use crate::slis::{Ratio, SliSpec};
 use crate::source::{Mention, Node, Source, Span};
-use crate::stack::{Allowed, StackSpec};
+use crate::stack::{Allowed, StackRequest};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ pub struct Plan {
     /// Who owns it.
     pub owner: Option<String>,
     /// The stack.
-    pub stack: StackSpec,
+    pub stack: StackRequest,
     /// The user's Compose file as text, for the record.
     pub stack_source: Arc<Source>,
     /// The runbook; without one the scenario tests that the system heals by itself.

@@ -2,7 +2,7 @@
 
 use super::windows::deadline;
 use crate::source::{At, Source, beside, outside, shape};
-use crate::stack::{Allowed, StackSpec};
+use crate::stack::{Allowed, StackRequest};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,9 +12,9 @@ const UP_WITHIN: Duration = Duration::from_secs(120);
 const LONGEST_UP: Duration = Duration::from_secs(3600);
 
 /// The stack and the text of its Compose file.
-pub fn read(at: &mut At<'_>) -> Option<(StackSpec, Arc<Source>)> {
-    let mut spec = StackSpec {
-        compose_file: PathBuf::new(),
+pub fn read(at: &mut At<'_>) -> Option<(StackRequest, Arc<Source>)> {
+    let mut spec = StackRequest {
+        file: PathBuf::new(),
         profiles: Vec::new(),
         env_files: Vec::new(),
         isolate: false,
@@ -42,7 +42,7 @@ pub fn read(at: &mut At<'_>) -> Option<(StackSpec, Arc<Source>)> {
         map.finish()?;
         text
     })?;
-    spec.compose_file = text.path.clone();
+    spec.file = text.path.clone();
     Some((spec, text))
 }
 

@@ -76,7 +76,7 @@ fn everything_that_can_be_said_is_read() {
     let plan = plan_of(EVERYTHING);
     assert_eq!((plan.name.as_str(), plan.severity.as_deref(), plan.tags.len()), ("all", Some("SEV2"), 2));
     let stack = &plan.stack;
-    assert!(stack.isolate && stack.compose_file.ends_with("stack/compose.yaml"));
+    assert!(stack.isolate && stack.file.ends_with("stack/compose.yaml"));
     assert!(stack.env_files[0].ends_with("stack/.env") && !stack.env_files[0].to_string_lossy().contains(".."));
     assert_eq!((stack.profiles[0].as_str(), stack.up_within.as_secs()), ("debug", 180));
     assert_eq!(stack.toolbox_image.as_deref(), Some("example/toolbox:1"));

@@ -17,7 +17,7 @@ pub enum Harm {
     /// One byte is inverted.
     Flip {
         /// Which one.
-        at: Spot,
+        at: BytePosition,
     },
 }
 
@@ -34,7 +34,7 @@ pub enum Cut {
 /// A byte of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Spot {
+pub enum BytePosition {
     /// The one at this offset, from 0.
     Offset(u64),
     /// The first one of the first occurrence of this text.

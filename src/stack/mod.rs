@@ -3,26 +3,41 @@
 
 mod capacity;
 mod channel;
-pub mod docker;
+pub mod compose;
 mod files;
+mod platform;
 mod process;
 mod release;
+mod source_files;
 mod tools;
 
 pub use capacity::{Admission, Available, Capacity, Demand, Limits, Use};
 pub use channel::Channel;
-pub use files::{Cut, Damage, FileAnswer, FileAsk, FileDeed, Harm, Spot};
+pub use files::{BytePosition, Cut, Damage, FileAnswer, FileAsk, FileDeed, Harm};
+pub use platform::{
+    AttachError, Fate, Finding, Foreign, HostRequest, HostRequests, Platform, Probe, ProbeState, Published,
+    ResolveError, ResolvedStack, Right, RunIdentity, RunningStack, ServiceFacts, StackOptions, SweepOptions,
+    SweepReport, SweptRun,
+};
 pub use process::{Ending, Process};
-pub use release::{Marks, RELEASE_WITHIN, Release};
+pub use release::{Fingerprint, RELEASE_WITHIN, Release};
+pub use source_files::SourceFiles;
 pub use tools::{Call, CallInput, CallIo, CallOutput, CallPeer, NoTools, PIECE, REFUSED, Tools, WINDOW};
 
-use crate::record::{Redactor, Secrets, UsageSample};
+use crate::error::Error;
+use crate::output::quoted;
+use crate::record::{Redactor, Secret, Secrets, UsageSample};
 use async_trait::async_trait;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+
+/// The kind of stack that there is.
+pub fn platform() -> Arc<dyn Platform> {
+    Arc::new(compose::ComposePlatform::default())
+}
 
 /// An agent of the drill.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -37,7 +52,7 @@ pub enum AgentRole {
 }
 
 impl AgentRole {
-    /// A name for messages, and the Compose service that runs it: `fd-agent`, `fd-payments`.
+    /// A name for messages, and that of the service that runs it: `fd-agent`, `fd-payments`.
     pub fn name(&self) -> String {
         match self {
             AgentRole::Drill => "fd-agent".into(),
@@ -60,12 +75,12 @@ pub enum Place {
 
 /// What is asked for of a stack, known when the plan is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StackSpec {
-    /// The user's Compose file.
-    pub compose_file: PathBuf,
-    /// Compose profiles to enable.
+pub struct StackRequest {
+    /// The specification of the stack: a Compose file.
+    pub file: PathBuf,
+    /// Its profiles to enable.
     pub profiles: Vec<String>,
-    /// Additional env files for interpolation, as `docker compose --env-file`.
+    /// Files of variables that it is filled in with.
     pub env_files: Vec<PathBuf>,
     /// Makes every network internal, so that nothing outside can be reached.
     pub isolate: bool,
@@ -169,12 +184,12 @@ pub struct Executed {
     pub output: String,
 }
 
-/// The most that [`Stack::exec_whole`] takes from a command, in bytes.
+/// The most that [`Stack::exec_full`] takes from a command, in bytes.
 pub const MOST_OUTPUT: usize = 16 * 1024 * 1024;
 
 /// What a command in a container came to whose output is wanted whole, both streams apart: a warning is no content.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Whole {
+pub struct FullOutput {
     /// Name of the container.
     pub container: String,
     /// Exit code; `None` when it had not ended in time.
@@ -221,6 +236,22 @@ pub enum StackError {
     Cancelled,
 }
 
+/// For commands that work with the engine and run no drill: exit 3, with what to do about it.
+impl From<StackError> for Error {
+    fn from(error: StackError) -> Self {
+        let message = match &error {
+            StackError::Build { tail, .. } | StackError::Unhealthy { tail, .. } if !tail.is_empty() => {
+                format!("{error}\n  {}", quoted(tail))
+            }
+            _ => error.to_string(),
+        };
+        match error {
+            StackError::Environment { hint: Some(hint), .. } => Error::harness(message).hint(hint),
+            _ => Error::harness(message),
+        }
+    }
+}
+
 /// What a stack answers that cannot do this.
 fn unsupported<T>(operation: String) -> Result<T, StackError> {
     let cause = "this stack cannot do that".to_string();
@@ -263,7 +294,7 @@ pub trait Stack: Send + Sync + 'static {
     }
     /// The same, with everything that it writes to standard output, up to [`MOST_OUTPUT`]: more is an error. That it does not
     /// end in time is an answer here: nobody can tell a database that hangs from one that is gone.
-    async fn exec_whole(&self, service: &str, _command: &[String], _within: Duration) -> Result<Whole, StackError> {
+    async fn exec_full(&self, service: &str, _command: &[String], _within: Duration) -> Result<FullOutput, StackError> {
         unsupported(format!("running a command in `{service}`"))
     }
     /// A small file from the first container of a service, running or not.
@@ -277,11 +308,11 @@ pub trait Stack: Send + Sync + 'static {
     }
     /// What a release would set in the containers of a service that they do not have now. What it needs (an image) is
     /// there afterwards; no container is touched.
-    async fn preview(&self, service: &str, _release: &Release) -> Result<Marks, StackError> {
+    async fn preview(&self, service: &str, _release: &Release) -> Result<Fingerprint, StackError> {
         unsupported(format!("releasing `{service}`"))
     }
     /// The settings of every container of a service, running or not.
-    async fn marks(&self, service: &str) -> Result<Vec<(ContainerState, Marks)>, StackError> {
+    async fn fingerprints(&self, service: &str) -> Result<Vec<(ContainerState, Fingerprint)>, StackError> {
         unsupported(format!("releasing `{service}`"))
     }
     /// Recreates a service as the release has it, or as it was planned; as many containers as it has now, running or
@@ -289,7 +320,7 @@ pub trait Stack: Send + Sync + 'static {
     async fn deploy(&self, service: &str, _release: Option<&Release>) -> Result<(), StackError> {
         unsupported(format!("releasing `{service}`"))
     }
-    /// Starts a process of [`StackSpec::processes`], named by its name; from then on its containers are those of a service
+    /// Starts a process of [`StackRequest::processes`], named by its name; from then on its containers are those of a service
     /// of that name, for steps as well.
     async fn start_process(&self, name: &str) -> Result<(), StackError> {
         unsupported(format!("starting `{name}`"))
@@ -308,6 +339,10 @@ pub trait Stack: Send + Sync + 'static {
     }
     /// Names of the team's services.
     fn services(&self) -> Vec<String> {
+        Vec::new()
+    }
+    /// Values of it that must never be written anywhere.
+    fn secrets(&self) -> Vec<Secret> {
         Vec::new()
     }
     /// How a person looks into a stack that is left up, and removes it: command lines, one each.

@@ -23,4 +23,4 @@ pub const RELEASE_WITHIN: Duration = Duration::from_secs(90);
 
 /// Settings of a container (`image`, `command`, `environment.NAME`), each with a fingerprint of its value: enough to tell
 /// one release from another, without a secret in it. They stay in memory: who has one can try values until one fits.
-pub type Marks = BTreeMap<String, String>;
+pub type Fingerprint = BTreeMap<String, String>;

@@ -6,7 +6,7 @@
 
 use bollard::ClientVersion;
 use bytes::Bytes;
-use firedrill::stack::docker::Endpoint;
+use firedrill::stack::compose::Endpoint;
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;

@@ -2,7 +2,7 @@
 
 use crate::rig::{Project, with_stack};
 use firedrill::stack::Stack;
-use firedrill::stack::docker::DockerStack;
+use firedrill::stack::compose::ComposeStack;
 use std::time::{Duration, Instant};
 
 const COMPOSE: &str = "
@@ -18,7 +18,7 @@ fn sh(script: &str) -> Vec<String> {
 }
 
 /// Polls until so many processes named `sleep` run in the service.
-async fn sleepers(stack: &DockerStack, wanted: &str) {
+async fn sleepers(stack: &ComposeStack, wanted: &str) {
     let began = Instant::now();
     loop {
         let count = sh("cat /proc/[0-9]*/comm | grep -cx sleep");

@@ -1,8 +1,9 @@
 //! Files on the volumes of a service, damaged and seen on a real engine: while its container runs and while it is stopped.
 
 use super::rig::{Project, docker, with_stack};
-use firedrill::stack::docker::ReopenedRun;
-use firedrill::stack::{ContainerOp, Cut, Damage, FileAnswer, FileAsk, FileDeed, Harm, Spot, Stack, StackError};
+use firedrill::stack::{
+    BytePosition, ContainerOp, Cut, Damage, FileAnswer, FileAsk, FileDeed, Harm, Stack, StackError, platform,
+};
 
 /// A service without a shell's worth of anything that Firedrill could use, and one that does not run any more.
 const STACK: &str = r#"
@@ -61,14 +62,13 @@ async fn files_on_volumes_are_damaged_whether_their_service_runs_or_not() {
     with_stack(&stack, &run, async |stack, _| {
         // The backup's container has ended; its volume is there.
         let tar = "/backup/base.tar";
-        let flip = damage(stack, "backup", tar, Harm::Flip { at: Spot::Text("Ada".into()) }).await;
+        let flip = damage(stack, "backup", tar, Harm::Flip { at: BytePosition::Text("Ada".into()) }).await;
         assert_eq!(flip, Damage::Flipped { offset: 13, original: b'A' });
         assert_eq!(stack.read_file("backup", tar).await.unwrap(), b"Grace Hopper\n\xbeda Lovelace\n");
         // Another process repairs it from what the ledger has, as it does after a kill.
         let repair = FileAsk { path: tar.into(), what: FileDeed::Repair(flip.clone()) };
         for _ in 0..2 {
-            let repaired =
-                ReopenedRun::new(stack.endpoint().clone(), run.clone()).files("backup", &repair).await.unwrap();
+            let repaired = platform().reopen(&run).await.unwrap().files("backup", &repair).await.unwrap();
             assert!(matches!(repaired, FileAnswer::Done(_)), "{repaired:?}");
         }
         assert_eq!(stack.read_file("backup", tar).await.unwrap(), b"Grace Hopper\nAda Lovelace\n");

@@ -1,8 +1,7 @@
 //! Images: what is pulled, what is built by whom, and which ones a drill, a sweep and nobody may remove.
 
 use super::rig::{Project, docker, rand, refused_up, with_stack};
-use firedrill::stack::docker::{Endpoint, RunIdentity, SweepOptions, remove_run, sweep};
-use firedrill::stack::{Release, Stack, StackError};
+use firedrill::stack::{Release, RunIdentity, Stack, StackError, SweepOptions, platform};
 use std::path::Path;
 use std::process::Command;
 use tokio_util::sync::CancellationToken;
@@ -43,7 +42,7 @@ async fn an_image_that_only_one_drill_uses_goes_with_it_also_without_its_runner(
         let there = images();
         let left = match killed {
             // The reaper and the sweep have nothing but the id.
-            true => remove_run(&Endpoint::resolve().await.unwrap(), &project.run.id).await.left,
+            true => platform().reopen(&project.run.id).await.unwrap().down().await.unwrap().left,
             false => stack.down().await.unwrap().left,
         };
         assert_eq!((left, images()), (Vec::new(), String::new()), "killed: {killed}");
@@ -59,7 +58,7 @@ async fn the_image_of_a_release_is_made_before_any_drill() {
     project.file("web/Dockerfile", &format!("FROM debian:bookworm-slim\nARG VERSION\nLABEL {label}=$VERSION\n"));
     let variables = [("WEB_VERSION".to_string(), "2".to_string())].into();
     project.spec.releases = vec![("web".into(), Release { variables, ..Release::default() })];
-    project.stack().await.prepare(&CancellationToken::new()).await.unwrap();
+    project.prepare().await;
     let of = |version: &str| docker(&["images", "--quiet", "--filter", &format!("label={label}={version}")]);
     let made = [of("1"), of("2")];
     for image in made.iter().filter(|image| !image.is_empty()) {
@@ -92,7 +91,7 @@ async fn an_image_that_inherited_our_label_is_not_ours_to_remove() {
     let inherited = Inherited::from("debian:bookworm-slim");
     let label = docker(&["inspect", "--format", "{{index .Config.Labels \"dev.firedrill.image\"}}", &inherited.0]);
     let options = SweepOptions { images: true, dry_run: true, ..Default::default() };
-    let report = sweep(&Endpoint::resolve().await.unwrap(), options).await.unwrap();
+    let report = platform().sweep(options, &[]).await.unwrap();
     assert_eq!(label, "toolbox");
     assert!(!report.images.contains(&inherited.0), "{:?}", report.images);
 }

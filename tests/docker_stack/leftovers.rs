@@ -3,8 +3,7 @@
 use super::rig::{Project, docker, left, only, rand};
 use firedrill::engine::ledger::Ledger;
 use firedrill::faults::Undo;
-use firedrill::stack::docker::{Endpoint, Fate, RunIdentity, SweepOptions, kill_children, remove_run, sweep};
-use firedrill::stack::{AgentRole, ContainerOp, Stack};
+use firedrill::stack::{AgentRole, ContainerOp, Fate, RunIdentity, Stack, SweepOptions, platform};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -23,9 +22,9 @@ async fn a_sweep_removes_dead_runs_and_leaves_living_and_kept_ones() {
     stack.up(&CancellationToken::new()).await.unwrap();
     let web = only(&stack.containers("web").await.unwrap()).id.clone();
     stack.operate(&web, &ContainerOp::Pause).await.unwrap();
-    let endpoint = stack.endpoint().clone();
+    let platform = platform();
     let fate = async |options| {
-        let report = sweep(&endpoint, options).await.unwrap();
+        let report = platform.sweep(options, &[]).await.unwrap();
         report.runs.into_iter().find(|swept| swept.run == project.run.id).map(|swept| swept.fate)
     };
     // Dry: other tests' runs are on this engine, some of them without a lock.
@@ -44,7 +43,7 @@ async fn a_sweep_removes_dead_runs_and_leaves_living_and_kept_ones() {
     assert_eq!(fate(dry).await, Some(Fate::Kept { undone: vec![], left: vec![] }));
     assert_eq!(fate(SweepOptions { kept: true, ..dry }).await, Some(Fate::WouldRemove));
 
-    let down = remove_run(&endpoint, &project.run.id).await;
+    let down = platform.reopen(&project.run.id).await.unwrap().down().await.unwrap();
     assert_eq!(down.left, Vec::<String>::new());
     assert_eq!(left(&project.run.id, stack.project()), "");
     assert_eq!(fate(dry).await, None);
@@ -55,7 +54,7 @@ fn commands_of_a_dead_runner_are_found_by_their_run() {
     let run = format!("t-children-{:08x}", rand());
     let mut marked = Command::new("sleep").arg("1000").env("FIREDRILL_RUN", &run).spawn().unwrap();
     let mut other = Command::new("sleep").arg("1000").env("FIREDRILL_RUN", "another").spawn().unwrap();
-    kill_children(&run);
+    platform().end_commands(&run);
     assert!(!marked.wait().unwrap().success());
     assert!(other.try_wait().unwrap().is_none(), "another run's command lives on");
     other.kill().unwrap();
@@ -68,7 +67,7 @@ fn commands_of_a_dead_runner_are_found_by_their_run() {
 async fn a_runner_to_be_killed() {
     let Some(dir) = std::env::var_os("FIREDRILL_TEST_DIR") else { return };
     let mut project = Project::new("killed", "");
-    project.spec.compose_file = Path::new(&dir).join("compose.yaml");
+    project.spec.file = Path::new(&dir).join("compose.yaml");
     project.spec.root = Path::new(&dir).to_path_buf();
     let id = std::env::var("FIREDRILL_TEST_RUN").unwrap();
     project.run = RunIdentity { dir: Path::new(&dir).join(&id), id, keep: false };
@@ -111,7 +110,7 @@ services:
         }
     };
     let gone = tokio::time::timeout(Duration::from_secs(10), gone).await;
-    let down = remove_run(&Endpoint::resolve().await.unwrap(), &run).await;
+    let down = platform().reopen(&run).await.unwrap().down().await.unwrap();
     started.expect("the stack starts");
     gone.expect("the commands go with their runner");
     assert_eq!(down.left, Vec::<String>::new());

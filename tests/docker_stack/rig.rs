@@ -1,7 +1,7 @@
 //! A Compose project of a test's own, started for a run of its own and taken down whatever happens.
 
-use firedrill::stack::docker::{DockerOptions, DockerStack, Endpoint, RunIdentity, resolve_at};
-use firedrill::stack::{Stack, StackError, StackSpec, StackUp};
+use firedrill::stack::compose::{ComposePlatform, ComposeStack};
+use firedrill::stack::{ResolvedStack, RunIdentity, Stack, StackError, StackOptions, StackRequest, StackUp};
 use std::collections::BTreeMap;
 use std::os::unix::fs::DirBuilderExt;
 use std::process::Command;
@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 pub struct Project {
     pub dir: TempDir,
     pub run: RunIdentity,
-    pub spec: StackSpec,
+    pub spec: StackRequest,
 }
 
 impl Project {
@@ -22,8 +22,8 @@ impl Project {
         let id = format!("20260101T000000Z-t-{name}-{:08x}", rand());
         let run = RunIdentity { dir: dir.path().join(&id), id, keep: false };
         std::fs::DirBuilder::new().mode(0o700).create(&run.dir).unwrap();
-        let spec = StackSpec {
-            compose_file: dir.path().join("compose.yaml"),
+        let spec = StackRequest {
+            file: dir.path().join("compose.yaml"),
             profiles: Vec::new(),
             env_files: Vec::new(),
             isolate: false,
@@ -47,11 +47,19 @@ impl Project {
         std::fs::write(path, text).unwrap();
     }
 
-    pub async fn stack(&self) -> DockerStack {
-        let options = DockerOptions { executable: Some(env!("CARGO_BIN_EXE_firedrill").into()), ..Default::default() };
-        let endpoint = Endpoint::resolve().await.unwrap();
-        let model = resolve_at(&self.spec, &endpoint).await.unwrap();
-        DockerStack::new(model, &self.spec, &self.run, &options, &endpoint).unwrap()
+    fn options() -> StackOptions {
+        StackOptions { executable: Some(env!("CARGO_BIN_EXE_firedrill").into()), ..StackOptions::default() }
+    }
+
+    /// Makes its images, and starts nothing.
+    pub async fn prepare(&self) {
+        let model = ComposePlatform::default().model(&self.spec).await.unwrap();
+        model.prepare(&self.run, &Self::options(), &CancellationToken::new()).await.unwrap();
+    }
+
+    pub async fn stack(&self) -> ComposeStack {
+        let model = ComposePlatform::default().model(&self.spec).await.unwrap();
+        model.of_drill(&self.run, &Self::options()).await.unwrap()
     }
 }
 
@@ -78,7 +86,7 @@ pub fn left(run: &str, project: &str) -> String {
 }
 
 /// Takes a stack down whatever happened in between, then lets the panic go on.
-pub async fn with_stack<T>(stack: &DockerStack, run: &str, body: impl AsyncFnOnce(&DockerStack, StackUp) -> T) -> T {
+pub async fn with_stack<T>(stack: &ComposeStack, run: &str, body: impl AsyncFnOnce(&ComposeStack, StackUp) -> T) -> T {
     use futures_util::FutureExt;
     let cancel = CancellationToken::new();
     let up = stack.up(&cancel).await;
@@ -99,7 +107,7 @@ pub async fn with_stack<T>(stack: &DockerStack, run: &str, body: impl AsyncFnOnc
 }
 
 /// Starts a stack that cannot come up, and takes it down whatever came of it.
-pub async fn refused_up(stack: &DockerStack) -> StackError {
+pub async fn refused_up(stack: &ComposeStack) -> StackError {
     let up = stack.up(&CancellationToken::new()).await;
     assert_eq!(stack.down().await.unwrap().left, Vec::<String>::new());
     up.unwrap_err()

@@ -8,7 +8,7 @@ mod ways_out;
 
 use firedrill::record::{Redactor, Secrets, Stream};
 use firedrill::shell::Shell;
-use firedrill::stack::docker::DockerStack;
+use firedrill::stack::compose::ComposeStack;
 use firedrill::stack::{Place, Stack};
 use rig::{Project, docker, only, with_stack};
 use std::sync::Arc;
@@ -49,11 +49,11 @@ pub struct Ran {
 }
 
 impl Session {
-    pub async fn open(stack: &DockerStack, place: &Place) -> Session {
+    pub async fn open(stack: &ComposeStack, place: &Place) -> Session {
         Session::hiding(stack, place, &Secrets::new(Redactor::new(stack.secrets()))).await
     }
 
-    pub async fn hiding(stack: &DockerStack, place: &Place, secrets: &Secrets) -> Session {
+    pub async fn hiding(stack: &ComposeStack, place: &Place, secrets: &Secrets) -> Session {
         let channel = stack.shell(place).await.unwrap();
         Session { shell: Shell::open_with(channel, &[], stack.tools(place, secrets)).await.unwrap() }
     }
@@ -76,11 +76,11 @@ impl Session {
     }
 }
 
-async fn id(stack: &DockerStack, service: &str) -> String {
+async fn id(stack: &ComposeStack, service: &str) -> String {
     only(&stack.containers(service).await.unwrap()).id.clone()
 }
 
-async fn status(stack: &DockerStack, service: &str) -> String {
+async fn status(stack: &ComposeStack, service: &str) -> String {
     only(&stack.containers(service).await.unwrap()).status.clone()
 }
 

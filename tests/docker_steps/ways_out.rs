@@ -2,7 +2,7 @@
 
 use crate::rig::{Project, docker, rand, with_stack};
 use crate::{Session, id};
-use firedrill::stack::docker::DockerStack;
+use firedrill::stack::compose::ComposeStack;
 use firedrill::stack::{Call, CallIo, Place, Stack};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -155,7 +155,7 @@ async fn no_way_out_of_the_drill_is_found() {
 }
 
 /// What a step is told by `docker compose config`, which needs no container.
-async fn config(stack: &DockerStack, name: &str, value: &str) -> String {
+async fn config(stack: &ComposeStack, name: &str, value: &str) -> String {
     let (io, mut peer) = CallIo::pair();
     let call = Call {
         program: "docker".into(),

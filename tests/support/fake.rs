@@ -8,8 +8,8 @@ use super::world::World;
 use async_trait::async_trait;
 use firedrill::record::Redactor;
 use firedrill::stack::{
-    AgentRole, Channel, ContainerOp, ContainerState, Damage, Ending, Executed, FileAnswer, FileAsk, FileDeed, Place,
-    Stack, StackDown, StackError, StackUp, Whole,
+    AgentRole, Channel, ContainerOp, ContainerState, Damage, Ending, Executed, FileAnswer, FileAsk, FileDeed,
+    FullOutput, Place, Stack, StackDown, StackError, StackUp,
 };
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -159,7 +159,7 @@ impl Stack for FakeStack {
         Ok(Executed { container: format!("fake-{service}-1"), code, output: String::new() })
     }
 
-    async fn exec_whole(&self, service: &str, command: &[String], _: Duration) -> Result<Whole, StackError> {
+    async fn exec_full(&self, service: &str, command: &[String], _: Duration) -> Result<FullOutput, StackError> {
         assert_eq!((service, &command[..2]), ("db", &["sh".to_string(), "-c".to_string()][..]));
         let script = &command[2];
         let Some(shop) = &self.world.switches.shop else {
@@ -169,7 +169,7 @@ impl Stack for FakeStack {
             let answers = &self.world.switches.probes[known];
             let asked = self.world.count(known) as usize - 1;
             let stdout = answers[asked.min(answers.len() - 1)].into();
-            return Ok(Whole { container: "fake-db-1".into(), code: Some(0), stdout, stderr: String::new() });
+            return Ok(FullOutput { container: "fake-db-1".into(), code: Some(0), stdout, stderr: String::new() });
         };
         shop.script(script).map_err(refused)
     }

@@ -2,7 +2,7 @@
 //! loaded by a real agent, and notes by a clock of its own when it began to fail and when it served again.
 
 use firedrill::agent::server::{ServeConfig, control, ping, serve};
-use firedrill::stack::{Channel, Whole};
+use firedrill::stack::{Channel, FullOutput};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -149,19 +149,24 @@ impl Shop {
     }
 
     /// A script in the container of `db`.
-    pub fn script(&self, text: &str) -> Result<Whole, String> {
+    pub fn script(&self, text: &str) -> Result<FullOutput, String> {
         let mut state = self.lock();
         state.asked.push(text.to_string());
         if self.fate.relapses && text == "customers" && state.served_again.is_some() {
             state.failing = true;
         }
         let ends = |code: i64, stdout: String, stderr: &str| {
-            Ok(Whole { container: "fake-db-1".into(), code: Some(code), stdout: stdout.into(), stderr: stderr.into() })
+            Ok(FullOutput {
+                container: "fake-db-1".into(),
+                code: Some(code),
+                stdout: stdout.into(),
+                stderr: stderr.into(),
+            })
         };
         let after = state.began_to_fail.is_some();
         match self.says.iter().find(|((word, when), _)| *word == text && *when == after) {
             Some((_, Says::Ends(code, stdout, stderr))) => return ends(*code, stdout.to_string(), stderr),
-            Some((_, Says::Hangs)) => return Ok(Whole { container: "fake-db-1".into(), ..Whole::default() }),
+            Some((_, Says::Hangs)) => return Ok(FullOutput { container: "fake-db-1".into(), ..FullOutput::default() }),
             Some((_, Says::NoDocker)) => return Err("the engine does not answer".into()),
             None => {}
         }

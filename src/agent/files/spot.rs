@@ -1,6 +1,6 @@
 //! Finding a byte of a file: by its offset, or by the text that it begins.
 
-use crate::stack::Spot;
+use crate::stack::BytePosition;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -9,10 +9,10 @@ use std::os::unix::fs::FileExt;
 const PIECE: usize = 1024 * 1024;
 
 /// The offset of a spot; `None` when the file does not have that text.
-pub(super) fn find(file: &File, spot: &Spot) -> io::Result<Option<u64>> {
+pub(super) fn find(file: &File, spot: &BytePosition) -> io::Result<Option<u64>> {
     match spot {
-        Spot::Offset(offset) => Ok(Some(*offset)),
-        Spot::Text(text) => search(text.as_bytes(), PIECE, |buffer, offset| file.read_at(buffer, offset)),
+        BytePosition::Offset(offset) => Ok(Some(*offset)),
+        BytePosition::Text(text) => search(text.as_bytes(), PIECE, |buffer, offset| file.read_at(buffer, offset)),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Damaging, seeing and repairing files in a directory of the test's own.
 
 use super::*;
-use crate::stack::Spot;
+use crate::stack::BytePosition;
 use std::fs;
 use std::os::unix::fs::symlink;
 use tempfile::TempDir;
@@ -65,7 +65,7 @@ impl Volume {
 }
 
 fn at(offset: u64) -> Harm {
-    Harm::Flip { at: Spot::Offset(offset) }
+    Harm::Flip { at: BytePosition::Offset(offset) }
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn a_file_is_cut_short() {
 fn a_byte_is_inverted_and_put_right_as_often_as_asked() {
     let volume = Volume::new(&[("base.tar", "Grace Hopper, Ada Lovelace, Ada Lovelace")]);
     let before = volume.text("base.tar");
-    let damage = volume.damage("base.tar", Harm::Flip { at: Spot::Text("Ada Lovelace".into()) });
+    let damage = volume.damage("base.tar", Harm::Flip { at: BytePosition::Text("Ada Lovelace".into()) });
     assert_eq!(damage, Damage::Flipped { offset: 14, original: b'A' });
     assert_eq!(fs::read(volume.path("base.tar")).expect("a file")[14], !b'A');
     // A second time it is not inverted back by accident.
@@ -154,7 +154,7 @@ fn a_byte_is_inverted_and_put_right_as_often_as_asked() {
     volume.ask("base.tar", FileDeed::Repair(damage)).expect("nothing to do");
     assert_eq!(volume.text("base.tar"), "x", "a replaced file is left alone");
     assert_eq!(volume.measure("base.tar", at(1)), Err("/mount/base.tar has only 1 bytes".into()));
-    let text = Harm::Flip { at: Spot::Text("Ada".into()) };
+    let text = Harm::Flip { at: BytePosition::Text("Ada".into()) };
     assert_eq!(volume.measure("base.tar", text), Err("/mount/base.tar does not have that text".into()));
 }
 

@@ -1,13 +1,12 @@
 //! What the steps of a runbook need of the place in which they run: programs, as the images have them, and ports of
-//! `localhost`, as the Compose file publishes them.
+//! `localhost`, as the stack publishes them.
 
 use crate::engine::place_of;
 use crate::programs;
 use crate::runbook::look::{Shell, calls_in, commands};
 use crate::source::{Diagnostics, Source, Span, list};
 use crate::spec::Plan;
-use crate::stack::docker::{Endpoint, KnownPrograms, Programs, ResolvedModel};
-use crate::stack::{Place, StackError};
+use crate::stack::{Place, Published, ResolvedStack, StackError};
 use regex::Regex;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::PathBuf;
@@ -47,8 +46,7 @@ struct Uses {
 }
 
 /// Warns of ports of `localhost` on which nothing listens in the toolbox.
-pub(super) fn check_localhost(plan: &Plan, model: &ResolvedModel, diags: &mut Diagnostics) {
-    let published = model.published();
+pub(super) fn check_localhost(plan: &Plan, published: &Published, diags: &mut Diagnostics) {
     let mut noted = noted(diags);
     for (port, source, span) in uses(plan).ports {
         if published.ports.contains_key(&port) {
@@ -75,17 +73,11 @@ pub(super) fn check_localhost(plan: &Plan, model: &ResolvedModel, diags: &mut Di
 /// `Environment` when the engine does not answer.
 pub(super) async fn check_programs(
     plan: &Plan,
-    model: &ResolvedModel,
-    endpoint: &Endpoint,
-    known: &mut KnownPrograms,
+    stack: &dyn ResolvedStack,
     diags: &mut Diagnostics,
 ) -> Result<Vec<String>, StackError> {
     let uses = uses(plan).programs;
     let mut unseen = Vec::new();
-    if uses.is_empty() {
-        return Ok(unseen);
-    }
-    let mut programs = Programs::of(endpoint, model, &plan.stack, known).await?;
     let mut noted = noted(diags);
     for (name, (place, uses)) in uses {
         let mut firsts: BTreeMap<&str, &Use> = BTreeMap::new();
@@ -93,12 +85,12 @@ pub(super) async fn check_programs(
             firsts.entry(&one.program).or_insert(one);
         }
         let wanted: BTreeSet<String> = firsts.keys().take(MOST_ASKED).map(|name| (*name).to_string()).collect();
-        let Some(missing) = programs.missing(&place, &wanted).await? else {
+        let Some(missing) = stack.missing_programs(&place, &wanted).await? else {
             unseen.push(name);
             continue;
         };
         for program in missing.into_iter().take(MOST_MISSING) {
-            let elsewhere = elsewhere(&mut programs, model, &place, &program).await?;
+            let elsewhere = elsewhere(stack, &place, &program).await?;
             let Some(first) = firsts.get(program.as_str()) else { continue };
             let help = ways_out(&place, &program, &elsewhere);
             let message = format!("there is no `{program}` in {name}: the step would fail");
@@ -111,16 +103,11 @@ pub(super) async fn check_programs(
 }
 
 /// The other places of the stack that have a program.
-async fn elsewhere(
-    programs: &mut Programs<'_>,
-    model: &ResolvedModel,
-    place: &Place,
-    program: &str,
-) -> Result<Vec<Place>, StackError> {
+async fn elsewhere(stack: &dyn ResolvedStack, place: &Place, program: &str) -> Result<Vec<Place>, StackError> {
     let wanted = BTreeSet::from([program.to_string()]);
     let mut found = Vec::new();
-    for other in std::iter::once(Place::Toolbox).chain(model.services().into_iter().map(Place::Service)) {
-        if other != *place && programs.missing(&other, &wanted).await?.is_some_and(|missing| missing.is_empty()) {
+    for other in std::iter::once(Place::Toolbox).chain(stack.services().into_iter().map(Place::Service)) {
+        if other != *place && stack.missing_programs(&other, &wanted).await?.is_some_and(|missing| missing.is_empty()) {
             found.push(other);
         }
     }

@@ -2,52 +2,55 @@
 //! of a verdict.
 
 use super::reaper_child::Reaper;
-use super::{Format, Wishes, display, environment, listen, on_disk, say, sealing};
+use super::{ConductOptions, Format, display, environment, listen, make_run_dir, on_disk, say, sealing};
 use crate::cli::ask::Terminal;
+use crate::cli::run::attach_error;
 use crate::engine::{Alone, AloneOutcome, announce_alone, follow_alone, ledger};
 use crate::error::{Error, Exit};
-use crate::record::{EventSink, Observer, RecordObserver, Redactor, RunDir, Secret, utc_now, utc_text};
+use crate::record::{EventSink, Observer, RecordObserver, Redactor, utc_now, utc_text};
 use crate::report;
-use crate::stack::Stack;
-use crate::stack::docker::{AttachedStack, DockerOptions, Endpoint, RunIdentity, RunningProject};
+use crate::stack::{Platform, RunIdentity, RunningStack, StackOptions};
+use std::sync::Arc;
 
 /// What a runbook is followed on.
 pub struct Beside {
-    /// The engine.
-    pub endpoint: Endpoint,
-    /// A Compose project that is up, or the toolbox alone.
-    pub project: Option<RunningProject>,
+    /// The kind of stack.
+    pub platform: Arc<dyn Platform>,
+    /// Name of the stack that is up, unless the toolbox is alone.
+    pub name: Option<String>,
+    /// What it is.
+    pub running: Option<RunningStack>,
     /// Image of the toolbox, unless the built-in one is meant.
     pub toolbox: Option<String>,
 }
 
 /// Follows a runbook alone.
-pub async fn follow(alone: Alone<'_>, beside: Beside, person: &mut Terminal, wishes: &Wishes) -> Result<Exit, Error> {
-    let Beside { endpoint, project, toolbox } = beside;
-    for line in crate::cli::sweep::quick_sweep(&endpoint).await {
-        if !wishes.quiet {
+pub async fn follow(
+    alone: Alone<'_>,
+    beside: Beside,
+    person: &mut Terminal,
+    wanted: &ConductOptions,
+) -> Result<Exit, Error> {
+    let Beside { platform, name: running_name, running, toolbox } = beside;
+    for line in crate::cli::sweep::quick_sweep(&*platform).await {
+        if !wanted.quiet {
             say(&format!("sweep: {line}\n"));
         }
     }
     let shutdown = listen()?;
     let name = alone.runbook.source.path.file_stem().map(|name| name.to_string_lossy().into_owned());
     let name = format!("run-{}", name.unwrap_or_default());
-    let made = RunDir::root(&wishes.project, wishes.out.as_deref()).and_then(|root| RunDir::create(&root, &name));
-    let run_dir = made.map_err(|error| {
-        Error::harness(format!("no run directory could be made: {error}")).hint("name a directory with `--out`")
-    })?;
-    let words = match &project {
-        Some(project) => format!("a toolbox beside the Compose project {}", project.name),
+    let run_dir = make_run_dir(wanted, &name)?;
+    let words = match &running {
+        Some(running) => format!("a toolbox beside {}", running.words),
         None => "a toolbox alone".to_string(),
     };
-    let identity = RunIdentity { id: run_dir.id().to_string(), dir: run_dir.path().to_path_buf(), keep: false };
-    let options = DockerOptions::from_env(wishes.no_build);
-    let stack = AttachedStack::new(project, toolbox, &identity, &options, &endpoint).map_err(environment)?;
+    let (identity, options) = (RunIdentity::of(&run_dir, false), StackOptions::from_env(wanted.no_build));
+    let stack = platform.attach(running_name.as_deref(), toolbox, &identity, &options).await.map_err(attach_error)?;
     let record = RecordObserver::new();
-    let observers: Vec<Box<dyn Observer>> = vec![Box::new(record.clone()), display(wishes, person)];
+    let observers: Vec<Box<dyn Observer>> = vec![Box::new(record.clone()), display(wanted, person)];
     let events = run_dir.create_events().map_err(|error| on_disk(run_dir.path(), &error))?;
-    let redactor =
-        Redactor::new(alone.respond.secrets().into_iter().chain(stack.secrets().into_iter().map(Secret::from)));
+    let redactor = Redactor::new(alone.respond.secrets().into_iter().chain(stack.secrets()));
     let reading = alone.runbook.accepted.as_ref().map(|accepted| &accepted.source);
     for source in [&alone.runbook.source].into_iter().chain(reading).chain(crate::programs::own_file()) {
         let path = source.path.display().to_string();
@@ -60,14 +63,14 @@ pub async fn follow(alone: Alone<'_>, beside: Beside, person: &mut Terminal, wis
     let sink = EventSink::new(Some(events), redactor, observers);
     let announcement = announce_alone(&alone, run_dir.id(), utc_text(utc_now()), &words);
     let secrets = sink.secrets();
-    let outcome = follow_alone(alone, announcement, &stack, ledger, sink, person, &shutdown).await;
+    let outcome = follow_alone(alone, announcement, &*stack, ledger, sink, person, &shutdown).await;
     let cleaned = stack.save_logs(&run_dir.logs(), &secrets.redactor()).await;
     // After the last file, and before the reaper goes: it seals what was not sealed.
     let sealed = sealing::seal(run_dir.path()).await;
     reaper.dismiss().await;
     cleaned.map_err(environment)?;
-    if wishes.format == Format::Human {
-        say(&report::summary(&record.record(), Some(run_dir.path()), wishes.color));
+    if wanted.format == Format::Human {
+        say(&report::summary(&record.record(), Some(run_dir.path()), wanted.color));
         if let Ok(sealed) = &sealed {
             say(&sealing::lines(sealed));
         }

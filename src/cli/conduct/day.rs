@@ -18,8 +18,7 @@ use crate::gameday::{self, Circumstances, Prepared, Rules, Schedule, in_words};
 use crate::record::{Day, DayEvent, DayObserver, DaySink, DrillStatus, RunDir, Stopped, utc_now, utc_text};
 use crate::report::{self, DayConsole, DayConsoleOptions, Drills, EventsJson, Verbosity};
 use crate::spec::GameDay;
-use crate::stack::Limits;
-use crate::stack::docker::{DockerOptions, Endpoint, available, capacity};
+use crate::stack::{Limits, StackOptions, platform};
 use run::Runner;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -27,9 +26,9 @@ use std::time::Duration;
 
 /// What the command line asks for.
 #[derive(Debug, Clone)]
-pub struct DayWishes {
+pub struct DayOptions {
     /// What it says about the plan.
-    pub plan: gameday::Wishes,
+    pub plan: gameday::PlanOptions,
     /// Never build images.
     pub no_build: bool,
     /// A JUnit report of the game day, beside the one in its directory.
@@ -51,32 +50,33 @@ pub struct DayWishes {
 }
 
 /// Runs a game day, or says what it would do.
-pub async fn day(file: &GameDay, wishes: &DayWishes) -> Result<Exit, Error> {
-    let endpoint = Endpoint::resolve().await.map_err(environment)?;
+pub async fn day(file: &GameDay, wanted: &DayOptions) -> Result<Exit, Error> {
+    let platform = platform();
+    platform.connect().await.map_err(environment)?;
     let now = Circumstances {
         id: String::new(),
         started_utc: utc_text(utc_now()),
-        revision: revision(&wishes.project).await,
+        revision: revision(&wanted.project).await,
         fresh_seed: super::drawn_seed(),
         occasion: gameday::occasion(
             |name| std::env::var(name).ok(),
-            earlier::days(&wishes.project, wishes, &file.name),
+            earlier::days(&wanted.project, wanted, &file.name),
         ),
         run_of_ci: gameday::run_of_ci(|name| std::env::var(name).ok()),
     };
-    let Prepared { day: mut plan, drills, settings } = gameday::prepare(file, &wishes.plan, &now);
-    let ready = plan::ready(drills, &endpoint, wishes).await?;
-    let now_free = available(&endpoint, None).await.map_err(environment)?;
-    let engine = capacity(&endpoint).await.map_err(environment)?;
+    let Prepared { day: mut plan, drills, settings } = gameday::prepare(file, &wanted.plan, &now);
+    let ready = plan::ready(drills, &*platform, wanted).await?;
+    let now_free = platform.available(None).await.map_err(environment)?;
+    let engine = platform.capacity().await.map_err(environment)?;
     let limits = Limits::new(&engine, &now_free, settings.parallel);
     plan.limits = limits.words(&ready.iter().map(|ready| ready.demand).collect::<Vec<_>>());
-    if wishes.dry_run {
+    if wanted.dry_run {
         crate::output::print(&report::day_plan(&plan, &plan::expectations(&ready)))?;
         return Ok(Exit::Passed);
     }
 
     let dir =
-        RunDir::days_root(&wishes.project, wishes.out.as_deref()).and_then(|root| RunDir::create(&root, &plan.name));
+        RunDir::days_root(&wanted.project, wanted.out.as_deref()).and_then(|root| RunDir::create(&root, &plan.name));
     let dir = dir.map_err(|error| {
         Error::harness(format!("no directory of the game day could be made: {error}"))
             .hint("name a directory with `--out`")
@@ -91,26 +91,26 @@ pub async fn day(file: &GameDay, wishes: &DayWishes) -> Result<Exit, Error> {
     let events =
         File::options().append(true).create_new(true).open(&events).map_err(|error| on_disk(&events, &error))?;
     // A path that cannot be written is told before anything runs.
-    save::save_junit(&Drills::default(), wishes.junit.as_deref())?;
+    save::save_junit(&Drills::default(), wanted.junit.as_deref())?;
     let signals = listen()?;
     let console = DayConsole::new(DayConsoleOptions {
-        verbosity: Verbosity::from_flags(wishes.quiet || wishes.format == Format::Json, wishes.verbose),
-        color: wishes.color,
+        verbosity: Verbosity::from_flags(wanted.quiet || wanted.format == Format::Json, wanted.verbose),
+        color: wanted.color,
         live: crate::output::stderr_is_terminal(),
     });
     let mut observers: Vec<Box<dyn DayObserver>> = vec![Box::new(console.clone())];
-    if wishes.format == Format::Json {
+    if wanted.format == Format::Json {
         observers.push(Box::new(EventsJson::printed()));
     }
     let sink = DaySink::new(Some(events), observers);
     let stop = signals.child();
     sink.emit(DayEvent::DayAnnounced(Box::new(plan)));
     let watch = tokio::spawn(watch(settings.budget, signals.clone(), stop.clone(), sink.clone()));
-    for line in crate::cli::sweep::quick_sweep(&endpoint).await {
+    for line in crate::cli::sweep::quick_sweep(&*platform).await {
         sink.emit(DayEvent::DayNote { text: format!("sweep: {line}") });
     }
-    let options = DockerOptions::from_env(wishes.no_build);
-    let ready = images::make(ready, &endpoint, &options, &dir, &stop.cancel, &sink).await;
+    let options = StackOptions::from_env(wanted.no_build);
+    let ready = images::make(ready, &options, &dir, &stop.cancel, &sink).await;
     let rules = Rules {
         retry: settings.retry,
         fail_fast: settings.fail_fast,
@@ -122,7 +122,7 @@ pub async fn day(file: &GameDay, wishes: &DayWishes) -> Result<Exit, Error> {
     let runner = Runner {
         sink: sink.clone(),
         console: console.clone(),
-        endpoint,
+        platform,
         options,
         limits,
         free: now_free,
@@ -134,7 +134,7 @@ pub async fn day(file: &GameDay, wishes: &DayWishes) -> Result<Exit, Error> {
     };
     let records = runner.run(schedule, |records| {
         let so_far = Drills { days: vec![sink.day()], records: records.to_vec() };
-        save::save_so_far(&so_far, dir.path(), wishes.junit.as_deref())
+        save::save_so_far(&so_far, dir.path(), wanted.junit.as_deref())
     });
     let records = records.await;
     watch.abort();
@@ -144,7 +144,7 @@ pub async fn day(file: &GameDay, wishes: &DayWishes) -> Result<Exit, Error> {
         sink.emit(DayEvent::DayStopped { why });
     }
     sink.emit(DayEvent::DayEnded);
-    finish(Drills { days: vec![sink.day()], records }, &sink, dir.path(), wishes)
+    finish(Drills { days: vec![sink.day()], records }, &sink, dir.path(), wanted)
 }
 
 /// Says why the game day is stopped as soon as it is, by its budget or by a signal: whoever sent the signal may not wait.
@@ -181,14 +181,14 @@ fn unsaid(day: &Day, signalled: bool) -> Vec<Stopped> {
 }
 
 /// The reports, the summary and the exit code.
-fn finish(drills: Drills, sink: &DaySink, dir: &Path, wishes: &DayWishes) -> Result<Exit, Error> {
+fn finish(drills: Drills, sink: &DaySink, dir: &Path, wanted: &DayOptions) -> Result<Exit, Error> {
     let saved = save_day(&drills, dir).map_err(|error| on_disk(dir, &error));
-    let junit = save::save_junit(&drills, wishes.junit.as_deref());
+    let junit = save::save_junit(&drills, wanted.junit.as_deref());
     let sealed = evidence::seal(dir, false);
     let day = sink.day();
     let exit = gameday::exit(&day);
-    if wishes.format == Format::Human {
-        say(&report::day_summary(&drills, dir, wishes.color));
+    if wanted.format == Format::Human {
+        say(&report::day_summary(&drills, dir, wanted.color));
         if let Ok(sealed) = &sealed {
             say(&sealing::lines(sealed));
         }

@@ -10,14 +10,16 @@ use crate::evidence::Sealed;
 use crate::record::{EventSink, Observer, Occasion, Record, RecordObserver, Redactor, RunDir, utc_now, utc_text};
 use crate::source::Source;
 use crate::spec::Plan;
-use crate::stack::docker::DockerStack;
+use crate::stack::{Platform, Stack};
 
 /// A drill that is about to begin.
 pub struct Begun<'a> {
     /// What is to be done.
     pub plan: &'a Plan,
     /// Its stack, of which nothing is started yet.
-    pub stack: &'a DockerStack,
+    pub stack: &'a dyn Stack,
+    /// The kind of stack that it is.
+    pub platform: &'a dyn Platform,
     /// Its directory, with the lock.
     pub run_dir: RunDir,
     /// What the command line decides.
@@ -48,7 +50,7 @@ pub async fn carry_out(
     observers: Vec<Box<dyn Observer>>,
     shutdown: &Shutdown,
 ) -> Result<Carried, Error> {
-    let Begun { plan, stack, run_dir, options, revision, occasion } = drill;
+    let Begun { plan, stack, platform, run_dir, options, revision, occasion } = drill;
     let record = RecordObserver::new();
     let mut all: Vec<Box<dyn Observer>> = vec![Box::new(record.clone())];
     all.extend(observers);
@@ -71,7 +73,7 @@ pub async fn carry_out(
         seed: options.seed,
         revision,
         occasion,
-        executed: Some(super::executed().await),
+        executed: Some(super::executed(platform).await),
     };
     let announcement = engine::announce(plan, &identity);
     let job = Job { plan, announcement, options: &options, run_dir: &run_dir, person };

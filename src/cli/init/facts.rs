@@ -1,8 +1,7 @@
-//! What a resolved Compose file tells about its services: which one answers HTTP, on which port and path, and which one
+//! What a resolved stack tells about its services: which one answers HTTP, on which port and path, and which one
 //! is a data store of which kind.
 
-use crate::stack::docker::ResolvedModel;
-use serde_json::Value;
+use crate::stack::ServiceFacts;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -75,89 +74,62 @@ pub struct Service {
 }
 
 /// All services of a stack, in order.
-pub fn services(model: &ResolvedModel) -> Vec<Service> {
-    let jobs = model.jobs();
-    let one = |name: String| {
-        let environment = model.environment(&name);
-        let ports = model.known_ports(&name);
-        let check = health_check(model, &name);
-        let asked = ask(&check, &name);
-        let store = store(model, &name, (&check, asked.is_some()), &ports);
-        let port = asked.as_ref().map(|(port, _)| *port).or_else(|| http_port(ports.iter().copied())).or_else(|| {
-            KNOWN_PORTS.iter().find(|(known, _)| has_word(short_image(model, &name), known)).map(|(_, port)| *port)
-        });
-        let source = text(model, &name, "/build/context");
+pub fn services(all: &[ServiceFacts]) -> Vec<Service> {
+    let one = |facts: &ServiceFacts| {
+        let asked = ask(&facts.health_check, &facts.name);
+        let port =
+            asked.as_ref().map(|(port, _)| *port).or_else(|| http_port(facts.ports.iter().copied())).or_else(|| {
+                KNOWN_PORTS.iter().find(|(known, _)| has_word(short_image(&facts.image), known)).map(|(_, port)| *port)
+            });
         Service {
             port,
+            store: store(facts, all, asked.is_some()),
             path: asked.map(|(_, path)| path),
-            published: list(model, &name, "/ports").next().is_some(),
-            needs: needs(model, &name),
-            store,
-            known_password: !environment.contains_key("POSTGRES_PASSWORD_FILE"),
-            source: (!source.is_empty()).then(|| PathBuf::from(source)),
-            unfit: jobs.contains(&name) || model.networks_of(&name).is_empty(),
-            name,
+            published: facts.published,
+            needs: needs(facts, all),
+            known_password: !facts.environment.contains_key("POSTGRES_PASSWORD_FILE"),
+            source: facts.source.clone(),
+            unfit: facts.is_job || !facts.has_name,
+            name: facts.name.clone(),
         }
     };
-    model.services().into_iter().map(one).collect()
-}
-
-fn at<'m>(model: &'m ResolvedModel, service: &str, pointer: &str) -> Option<&'m Value> {
-    pointer.split('/').skip(1).try_fold(None, |found: Option<&Value>, key| match found {
-        None => model.service(service)?.get(key).map(Some),
-        Some(value) => value.get(key).map(Some),
-    })?
-}
-
-fn text<'m>(model: &'m ResolvedModel, service: &str, pointer: &str) -> &'m str {
-    at(model, service, pointer).and_then(Value::as_str).unwrap_or_default()
-}
-
-fn list<'m>(model: &'m ResolvedModel, service: &str, pointer: &str) -> impl Iterator<Item = &'m Value> + use<'m> {
-    at(model, service, pointer).and_then(Value::as_array).into_iter().flatten()
+    all.iter().map(one).collect()
 }
 
 /// Which data store a service is, by what is surest first: what it runs, its image, its health check, its ports, its
 /// variables, the packages of its Dockerfile, its name. One whose health check speaks HTTP is none unless the first two
 /// say so.
-fn store(
-    model: &ResolvedModel,
-    service: &str,
-    (check, speaks_http): (&str, bool),
-    ports: &BTreeSet<u16>,
-) -> Option<&'static Store> {
-    let environment = model.environment(service);
-    let runs: Vec<&str> = ["/entrypoint", "/command"]
-        .into_iter()
-        .flat_map(|pointer| list(model, service, pointer).filter_map(Value::as_str))
+fn store(facts: &ServiceFacts, all: &[ServiceFacts], speaks_http: bool) -> Option<&'static Store> {
+    let ServiceFacts { name, environment, ports, health_check: check, dockerfile, .. } = facts;
+    let runs: Vec<&str> = facts
+        .command
+        .iter()
         .flat_map(|words| words.split([' ', '\n', ';', '"', '\'']))
         .map(|word| word.rsplit('/').next().unwrap_or_default())
         .collect();
-    let image = short_image(model, service);
+    let image = short_image(&facts.image);
     let first = |fits: &dyn Fn(&Store) -> bool| STORES.iter().find(|store| fits(store));
     let sure = first(&|store| store.servers.iter().any(|server| runs.contains(server)))
         .or_else(|| first(&|store| store.words.iter().any(|word| has_word(image, word))));
     if sure.is_some() || speaks_http {
         return sure;
     }
-    let asks_another = model.services().iter().any(|other| other != service && names(check, other));
-    let dockerfile = model.dockerfile(service).unwrap_or_default();
+    let asks_another = all.iter().any(|other| other.name != *name && names(check, &other.name));
     let installed: BTreeSet<&str> = dockerfile.split([' ', '\n', '\t', ';', '=', '\\']).collect();
     let installs = |store: &Store| store.packages.iter().any(|package| installed.contains(package));
     // One image for all services of a stack has all of their programs: then the packages tell nothing.
     let one_alone = STORES.iter().filter(|store| installs(store)).count() == 1;
-    let alone = ports.is_empty() && needs(model, service).is_empty();
+    let alone = ports.is_empty() && needs(facts, all).is_empty();
     first(&|store| !asks_another && store.checks.iter().any(|word| names(check, word)))
         .or_else(|| first(&|store| store.ports.iter().any(|port| ports.contains(port))))
-        .or_else(|| first(&|store| alone && store.variables.iter().any(|name| environment.contains_key(*name))))
+        .or_else(|| first(&|store| alone && store.variables.iter().any(|variable| environment.contains_key(*variable))))
         .or_else(|| first(&|store| ports.is_empty() && one_alone && installs(store)))
-        .or_else(|| first(&|store| ports.is_empty() && store.words.contains(&service)))
+        .or_else(|| first(&|store| ports.is_empty() && store.words.contains(&name.as_str())))
 }
 
 /// `registry:5000/team/postgres-ha:16@sha256:…` → `postgres-ha`.
-fn short_image<'m>(model: &'m ResolvedModel, service: &str) -> &'m str {
-    let image = text(model, service, "/image").rsplit('/').next().unwrap_or_default();
-    image.split([':', '@']).next().unwrap_or_default()
+fn short_image(image: &str) -> &str {
+    image.rsplit('/').next().unwrap_or_default().split([':', '@']).next().unwrap_or_default()
 }
 
 /// Whether a text holds a name as a whole: `mysql` is not in `mysqladmin`.
@@ -172,14 +144,13 @@ fn has_word(image: &str, word: &str) -> bool {
 }
 
 /// Services that a service depends on, jobs included, and those that its environment names as hosts.
-fn needs(model: &ResolvedModel, service: &str) -> Vec<String> {
-    let needs = at(model, service, "/depends_on").and_then(Value::as_object);
-    let mut needs: Vec<String> = needs.into_iter().flat_map(|needs| needs.keys().cloned()).collect();
-    for (variable, value) in model.environment(service) {
+fn needs(facts: &ServiceFacts, all: &[ServiceFacts]) -> Vec<String> {
+    let mut needs = facts.waits_for.clone();
+    for (variable, value) in &facts.environment {
         let host = value.split("://").last().unwrap_or_default();
         let host =
             host.rsplit_once('@').map_or(host, |(_, host)| host).split(['/', ':', ',']).next().unwrap_or_default();
-        let known = model.services().iter().any(|other| other == host && other != service);
+        let known = all.iter().any(|other| other.name == host && other.name != facts.name);
         // `POSTGRES_DB: shop` beside a service `shop` is no host.
         let is_host = value.contains("://") || value.contains(':') || variable.to_uppercase().contains("HOST");
         if known && is_host && !needs.iter().any(|other| other == host) {
@@ -187,12 +158,6 @@ fn needs(model: &ResolvedModel, service: &str) -> Vec<String> {
         }
     }
     needs
-}
-
-/// The command of a health check as one line.
-fn health_check(model: &ResolvedModel, service: &str) -> String {
-    let words = list(model, service, "/healthcheck/test").filter_map(Value::as_str);
-    words.collect::<Vec<_>>().join(" ").replace("$$", "$")
 }
 
 /// The port and path that a health check asks for on its own service: `curl -f http://localhost:8080/healthz`,

@@ -11,7 +11,7 @@ use crate::output::{print, print_json, say};
 use crate::runbook::{self, Command, Input, Runbook, Step};
 use crate::source::{Diagnostics, Source, render, tidy};
 use crate::spec::{self, Plan};
-use crate::stack::docker::{Published, resolve};
+use crate::stack::{Published, platform};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -52,8 +52,8 @@ pub async fn run(args: ShowArgs, globals: &super::Globals) -> Result<Exit, Error
         }),
     };
     if let Some(View { plan: Some(plan), localhost, .. }) = &mut view {
-        let model = resolve(&plan.stack).await;
-        *localhost = Some(model.map(|model| model.published()).map_err(|error| error.to_string()));
+        let stack = platform().resolve(&plan.stack).await;
+        *localhost = Some(stack.map(|stack| stack.published()).map_err(|error| error.to_string()));
     }
     if let Some(view) = &view {
         match args.format {

@@ -6,7 +6,7 @@ use crate::output::visible;
 use crate::programs::Kind;
 use crate::report::many as count;
 use crate::runbook::{CodeBlock, Command, Handling, LeftOut, Settings, Step, StepKind};
-use crate::stack::docker::Published;
+use crate::stack::Published;
 use serde_json::Value;
 
 /// The runbook for people.

@@ -45,7 +45,7 @@ fn drills(day: &DayPlan) -> Vec<String> {
 
 #[test]
 fn everything_is_drilled_before_anything_is_drilled_twice() {
-    let prepared = prepare(&day(3, "repeat: 2\n"), &Wishes::default(), &Circumstances::default());
+    let prepared = prepare(&day(3, "repeat: 2\n"), &PlanOptions::default(), &Circumstances::default());
     assert_eq!(drills(&prepared.day), ["1:a1", "3:b1", "5:c1", "2:a2", "4:b2", "6:c2"]);
     let planned: Vec<&PlannedDrill> = prepared.drills.iter().map(|entry| &entry.planned).collect();
     assert_eq!(planned, prepared.day.drills.iter().collect::<Vec<_>>());
@@ -56,16 +56,16 @@ fn everything_is_drilled_before_anything_is_drilled_twice() {
 fn a_seed_gives_an_order_and_keeps_the_numbers() {
     let day = day(6, "order: random\nseed: 7\n");
     let now = Circumstances { fresh_seed: 99, ..Circumstances::default() };
-    let first = prepare(&day, &Wishes::default(), &now);
+    let first = prepare(&day, &PlanOptions::default(), &now);
     assert_eq!(first.day.seed, 7);
     // A promise: see draw.rs.
     assert_eq!(drills(&first.day), ["6:f1", "2:b1", "1:a1", "4:d1", "5:e1", "3:c1"]);
-    let other = prepare(&day, &Wishes { seed: Some(8), ..Wishes::default() }, &now);
+    let other = prepare(&day, &PlanOptions { seed: Some(8), ..PlanOptions::default() }, &now);
     assert_ne!(drills(&other.day), drills(&first.day));
     let mut same = drills(&other.day);
     same.sort();
     assert_eq!(same, ["1:a1", "2:b1", "3:c1", "4:d1", "5:e1", "6:f1"]);
-    let drawn = prepare(&SIX, &Wishes::default(), &now);
+    let drawn = prepare(&SIX, &PlanOptions::default(), &now);
     assert_eq!(drawn.day.seed, 99);
     assert!(drawn.drills.iter().all(|entry| drawn.drills.iter().filter(|other| other.seed == entry.seed).count() == 1));
 }
@@ -73,20 +73,20 @@ fn a_seed_gives_an_order_and_keeps_the_numbers() {
 #[test]
 fn the_command_line_wins() {
     let day = day(2, "repeat: 2\nretry: 1\nbudget: 1h\nparallel: 2\non_failure: continue\ncontrol: 1/2\nflaky: fail\n");
-    let by_file = prepare(&day, &Wishes::default(), &Circumstances::default());
+    let by_file = prepare(&day, &PlanOptions::default(), &Circumstances::default());
     let hour = Some(Duration::from_secs(3600));
     let expected = Settings { parallel: Some(2), budget: hour, retry: 1, fail_fast: false, flaky: Flaky::Fail };
     assert_eq!(by_file.settings, expected);
     assert!(by_file.day.flaky_fails);
     assert_eq!((by_file.day.control_every, by_file.day.budget_us), (Some(2), Some(3_600_000_000)));
-    let wishes = Wishes {
+    let wishes = PlanOptions {
         repeat: Some(1),
         retry: Some(3),
         fail_fast: true,
         control: Some(5),
         budget: Some(Duration::from_secs(60)),
         parallel: Some(8),
-        ..Wishes::default()
+        ..PlanOptions::default()
     };
     let wished = prepare(&day, &wishes, &Circumstances::default());
     let minute = Some(Duration::from_secs(60));
@@ -99,7 +99,7 @@ fn controls_take_turns_and_need_a_runbook() {
     let day = day(4, "control: 1/3\n");
     let nights = (1..=4).map(|occasion| {
         let now = Circumstances { occasion, ..Circumstances::default() };
-        drills(&prepare(&day, &Wishes::default(), &now).day).join(" ")
+        drills(&prepare(&day, &PlanOptions::default(), &now).day).join(" ")
     });
     let expected = [
         "1:a1 2:b1 3:c1! 4:d1", "1:a1 2:b1! 3:c1 4:d1",
@@ -112,10 +112,10 @@ fn controls_take_turns_and_need_a_runbook() {
 #[test]
 fn what_is_left_out_has_a_reason() {
     let affected = ["b", "c", "e"].map(|name| (name.to_string(), PathBuf::from("x")));
-    let wishes = Wishes {
+    let wishes = PlanOptions {
         affected_by: Some(Affected { revision: "main".into(), scenarios: affected.into() }),
         shard: Some("2/2".parse().unwrap()),
-        ..Wishes::default()
+        ..PlanOptions::default()
     };
     let prepared = prepare(&SIX, &wishes, &Circumstances::default());
     assert_eq!(drills(&prepared.day), ["3:c1"]);
@@ -146,13 +146,13 @@ proptest! {
         let order = if random { Order::Random } else { Order::Fixed };
         let day = GameDay { order, control: Some(3), ..SIX.clone() };
         let now = Circumstances { occasion, ..Circumstances::default() };
-        let wishes = Wishes { repeat: Some(repeat), seed: Some(seed), ..Wishes::default() };
+        let wishes = PlanOptions { repeat: Some(repeat), seed: Some(seed), ..PlanOptions::default() };
         let whole = prepare(&day, &wishes, &now);
         let mut sizes = Vec::new();
         let mut found: Vec<(PlannedDrill, u64)> = Vec::new();
         for index in 1..=of {
             let shard = Some(format!("{index}/{of}").parse().unwrap());
-            let part = prepare(&day, &Wishes { shard, ..wishes.clone() }, &now);
+            let part = prepare(&day, &PlanOptions { shard, ..wishes.clone() }, &now);
             sizes.push(part.drills.len());
             // The order within a shard is that of the whole.
             let places: Vec<usize> = part.day.drills.iter()
@@ -176,7 +176,7 @@ proptest! {
         prop_assume!(index <= of);
         let day = GameDay { order: Order::Random, ..SIX.clone() };
         let shard = Some(format!("{index}/{of}").parse().unwrap());
-        let wishes = Wishes { shard, repeat: Some(repeat), seed: Some(seed), ..Wishes::default() };
+        let wishes = PlanOptions { shard, repeat: Some(repeat), seed: Some(seed), ..PlanOptions::default() };
         let before = prepare(&shortened(&day, scenarios), &wishes, &Circumstances::default());
         let after = prepare(&shortened(&day, scenarios + 1), &wishes, &Circumstances::default());
         let new = &day.scenarios[scenarios].plan.name;
@@ -196,7 +196,7 @@ fn a_plan_says_what_it_was_made_from() {
         occasion: 1,
         run_of_ci: Some("8123/1".into()),
     };
-    let day = prepare(&SIX, &Wishes { shard: Some("1/2".parse().unwrap()), ..Wishes::default() }, &now).day;
+    let day = prepare(&SIX, &PlanOptions { shard: Some("1/2".parse().unwrap()), ..PlanOptions::default() }, &now).day;
     assert_eq!(
         (day.id.as_str(), day.name.as_str(), day.title.as_str()),
         ("20261120T020000Z-nightly-0001", "nightly", "Nightly")

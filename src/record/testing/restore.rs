@@ -169,7 +169,7 @@ impl Script {
         self.begin(1, Phase::Up);
         self.at(3_250);
         for (what, took_ms) in [("build", 420), ("up", 2_100), ("healthy", 610)] {
-            self.push(Event::ComposeTook { what: what.into(), took_us: took_ms * MS });
+            self.push(Event::StackTook { what: what.into(), took_us: took_ms * MS });
         }
         let images = BTreeMap::from([("db".to_string(), format!("sha256:{}", "e".repeat(64)))]);
         self.push(Event::StackUp {
@@ -358,7 +358,7 @@ impl Script {
         self.end(19_640, Phase::Revert);
         self.begin(19_640, Phase::Down);
         self.load = None;
-        self.at(21_690).push(Event::ComposeTook { what: "down".into(), took_us: 2_000_000 });
+        self.at(21_690).push(Event::StackTook { what: "down".into(), took_us: 2_000_000 });
         self.pass(Check::NothingLeft, 19_640, "no container, network or volume of this drill is left");
         self.end(21_700, Phase::Down);
         if well && !self.events.iter().any(|event| matches!(event.event, Event::Judged { .. })) {

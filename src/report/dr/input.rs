@@ -51,7 +51,7 @@ pub fn tells(event: &Event) -> bool {
             | Event::UndoOutput { .. }
             | Event::Written { .. }
             | Event::ClockOffset { .. }
-            | Event::ComposeTook { .. }
+            | Event::StackTook { .. }
             | Event::CheckEnded { .. }
             | Event::Late { .. }
     )

@@ -6,7 +6,8 @@ use super::plan::Ready;
 use crate::engine::{ConcurrentDrills, DrillOptions, Nobody, Shutdown};
 use crate::error::Error;
 use crate::record::{Event, MachineSample, Observer, Occasion, Phase, RunDir, Stamped};
-use crate::stack::docker::{DockerOptions, DockerStack, Endpoint, RunIdentity};
+use crate::stack::{Platform, RunIdentity, StackOptions};
+use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedSender;
 
 /// What a drill tells the schedule while it runs.
@@ -48,10 +49,10 @@ pub struct Attempt {
     pub occasion: Occasion,
     /// Commit of the project.
     pub revision: Option<String>,
-    /// The engine.
-    pub endpoint: Endpoint,
-    /// How Docker is used.
-    pub options: DockerOptions,
+    /// The kind of stack.
+    pub platform: Arc<dyn Platform>,
+    /// How stacks are started.
+    pub options: StackOptions,
     /// Who sees its events.
     pub observers: Vec<Box<dyn Observer>>,
     /// The drills of the game day that run at the same time.
@@ -66,18 +67,14 @@ impl Attempt {
     /// # Errors
     /// When it could not begin: nothing was started then.
     pub async fn run(self) -> Result<Carried, Error> {
-        let Ready { planned, plan, seed, model, no_images, .. } = self.ready;
-        let identity =
-            RunIdentity { id: self.run_dir.id().to_string(), dir: self.run_dir.path().to_path_buf(), keep: false };
-        let stack = DockerStack::new(model, &plan.stack, &identity, &self.options, &self.endpoint);
-        let mut stack = stack.map_err(environment)?.hiding(plan.secrets());
-        if let Some(error) = no_images {
-            stack = stack.without_images(error);
-        }
+        let Ready { planned, plan, seed, stack, no_images, .. } = self.ready;
+        let options = StackOptions { secrets: plan.secrets(), no_images, ..self.options };
+        let stack = stack.stack(&RunIdentity::of(&self.run_dir, false), &options).await.map_err(environment)?;
         let _counted = self.concurrent.enter();
         let begun = Begun {
             plan: &plan,
-            stack: &stack,
+            stack: &*stack,
+            platform: &*self.platform,
             run_dir: self.run_dir,
             options: DrillOptions { control: planned.control, keep: false, seed, concurrent: self.concurrent.clone() },
             revision: self.revision,

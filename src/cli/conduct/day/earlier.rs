@@ -1,6 +1,6 @@
 //! What earlier runs on this disk tell: how often a game day took place, how long a drill takes and what it uses.
 
-use super::DayWishes;
+use super::DayOptions;
 use crate::archive;
 use crate::record::RunDir;
 use crate::stack::Use;
@@ -22,8 +22,8 @@ pub struct Earlier {
 }
 
 /// How many game days of this name there are.
-pub fn days(project: &Path, wishes: &DayWishes, name: &str) -> u64 {
-    let root = wishes.out.clone().unwrap_or_else(|| own(project, "gamedays"));
+pub fn days(project: &Path, wanted: &DayOptions, name: &str) -> u64 {
+    let root = wanted.out.clone().unwrap_or_else(|| own(project, "gamedays"));
     let all = RunDir::list(&root).unwrap_or_default();
     all.iter().filter(|dir| dir.is_named(name)).count() as u64
 }

@@ -2,9 +2,7 @@
 
 use super::plan::Ready;
 use crate::record::{DayEvent, DaySink, RunDir};
-use crate::stack::StackError;
-use crate::stack::docker::{DockerOptions, DockerStack, Endpoint, RunIdentity};
-use serde_json::Value;
+use crate::stack::{RunIdentity, StackError, StackOptions};
 use std::collections::BTreeMap;
 use std::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -13,26 +11,22 @@ use tokio_util::sync::CancellationToken;
 /// others do not mind.
 pub async fn make(
     mut ready: Vec<Ready>,
-    endpoint: &Endpoint,
-    options: &DockerOptions,
+    options: &StackOptions,
     dir: &RunDir,
     cancel: &CancellationToken,
     sink: &DaySink,
 ) -> Vec<Ready> {
     let began = Instant::now();
-    let identity = RunIdentity { id: dir.id().to_string(), dir: dir.path().to_path_buf(), keep: false };
+    let identity = RunIdentity::of(dir, false);
     let mut made: BTreeMap<String, Option<StackError>> = BTreeMap::new();
     for drill in &mut ready {
-        let key = key(drill);
+        let key = drill.stack.images_key();
         if let Some(failed) = made.get(&key) {
             drill.no_images = failed.clone();
             continue;
         }
-        let stack = DockerStack::new(drill.model.clone(), &drill.plan.stack, &identity, options, endpoint);
-        let failed = match stack {
-            Ok(stack) => stack.hiding(drill.plan.secrets()).prepare(cancel).await.err(),
-            Err(error) => Some(error),
-        };
+        let options = StackOptions { secrets: drill.plan.secrets(), ..options.clone() };
+        let failed = drill.stack.prepare(&identity, &options, cancel).await.err();
         if cancel.is_cancelled() {
             return ready;
         }
@@ -46,15 +40,4 @@ pub async fn make(
     let took_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
     sink.emit(DayEvent::ImagesReady { took_us });
     ready
-}
-
-/// What the images of a stack depend on: stacks that share all of it share their images.
-fn key(drill: &Ready) -> String {
-    let services = drill.model.section("services").iter().map(|(name, service)| {
-        let of = |key: &str| service.get(key).cloned().unwrap_or(Value::Null);
-        serde_json::json!([name, of("image"), of("build"), of("platform"), of("pull_policy")])
-    });
-    let services: Vec<Value> = services.collect();
-    serde_json::json!([drill.model.name(), drill.plan.stack.toolbox_image, drill.plan.stack.releases, services])
-        .to_string()
 }

@@ -1,14 +1,14 @@
 //! From the plan of a game day to drills that can be started: their stacks resolved, what they need and how long they take.
 
 use super::super::resolved;
-use super::{DayWishes, earlier};
+use super::{DayOptions, earlier};
 use crate::error::Error;
 use crate::gameday::{self, Entry};
 use crate::record::PlannedDrill;
 use crate::spec::Plan;
-use crate::stack::docker::{Endpoint, ResolvedModel};
-use crate::stack::{Demand, StackError};
+use crate::stack::{Demand, Platform, ResolvedStack, StackError};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A drill that can be started any number of times.
@@ -21,7 +21,7 @@ pub struct Ready {
     /// Seed of everything random in it.
     pub seed: u64,
     /// Its stack.
-    pub model: ResolvedModel,
+    pub stack: Arc<dyn ResolvedStack>,
     /// What it needs.
     pub demand: Demand,
     /// How long it is expected to take.
@@ -31,28 +31,28 @@ pub struct Ready {
 }
 
 /// Every drill, with its stack resolved; the mistakes of all stacks are one error.
-pub async fn ready(drills: Vec<Entry>, endpoint: &Endpoint, wishes: &DayWishes) -> Result<Vec<Ready>, Error> {
+pub async fn ready(drills: Vec<Entry>, platform: &dyn Platform, wanted: &DayOptions) -> Result<Vec<Ready>, Error> {
     // A scenario that is drilled several times is resolved once.
     let mut distinct: BTreeMap<&str, &Plan> = BTreeMap::new();
     for drill in &drills {
         distinct.entry(&drill.plan.name).or_insert(&drill.plan);
     }
-    let models = resolved(distinct.values().copied(), endpoint, wishes.color).await?;
+    let stacks = resolved(distinct.values().copied(), platform, wanted.color).await?;
     let mut known = BTreeMap::new();
-    for (name, model) in distinct.keys().zip(models) {
-        let earlier = earlier::drill(&wishes.project, wishes.out.as_deref(), name);
-        known.insert(name.to_string(), (model, earlier));
+    for (name, stack) in distinct.keys().zip(stacks) {
+        let earlier = earlier::drill(&wanted.project, wanted.out.as_deref(), name);
+        known.insert(name.to_string(), (stack, earlier));
     }
     let ready = drills.into_iter().filter_map(|entry| {
-        let (model, earlier) = known.get(&entry.plan.name)?;
-        let stack = model.demand(&entry.plan.stack);
+        let (stack, earlier) = known.get(&entry.plan.name)?;
+        let demand = stack.demand();
         Some(Ready {
-            demand: earlier.used.map_or(stack, |used| stack.measured(used)),
+            demand: earlier.used.map_or(demand, |used| demand.measured(used)),
             expected: earlier.took.unwrap_or_else(|| gameday::expected(&entry.plan)),
             planned: entry.planned,
             plan: entry.plan,
             seed: entry.seed,
-            model: model.clone(),
+            stack: stack.clone(),
             no_images: None,
         })
     });

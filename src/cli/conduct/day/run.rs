@@ -8,10 +8,10 @@ use crate::error::Error;
 use crate::gameday::{Came, Next, Schedule, Start, Waiting};
 use crate::record::{DayEvent, DaySink, MachineSample, Observer, Occasion, Outcome, Record, RunDir, Verdict};
 use crate::report::DayConsole;
-use crate::stack::docker::{DockerOptions, Endpoint, available};
-use crate::stack::{Admission, Available, Demand, Limits};
+use crate::stack::{Admission, Available, Demand, Limits, Platform, StackOptions};
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::{Id, JoinError, JoinSet};
@@ -29,10 +29,10 @@ pub struct Runner {
     pub sink: DaySink,
     /// Who shows the drills.
     pub console: DayConsole,
-    /// The engine.
-    pub endpoint: Endpoint,
-    /// How Docker is used.
-    pub options: DockerOptions,
+    /// The kind of stack.
+    pub platform: Arc<dyn Platform>,
+    /// How stacks are started.
+    pub options: StackOptions,
     /// How much room there is.
     pub limits: Limits,
     /// What was free before the first drill.
@@ -133,7 +133,7 @@ impl Runner {
         let free = match fresh {
             Some(free) => free,
             None => {
-                let asked = tokio::time::timeout(ANSWER_WITHIN, available(&self.endpoint, seen.as_ref())).await;
+                let asked = tokio::time::timeout(ANSWER_WITHIN, self.platform.available(seen.as_ref())).await;
                 let free = match asked {
                     Ok(free) => free.map_err(|error| error.to_string()),
                     Err(_) => Err("the engine does not say what is free".to_string()),
@@ -195,7 +195,7 @@ impl Runner {
             run_dir,
             occasion: Occasion { day: self.day.clone(), number, attempt: start.attempt },
             revision: self.revision.clone(),
-            endpoint: self.endpoint.clone(),
+            platform: self.platform.clone(),
             options: self.options.clone(),
             observers,
             concurrent: state.concurrent.clone(),

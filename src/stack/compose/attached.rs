@@ -1,0 +1,234 @@
+//! A stack that is up already, or none: for following a runbook alone. Firedrill starts one toolbox of its own, on the
+//! networks of the project, and removes it again; of the project it touches nothing but what the runbook's commands do.
+
+use super::builds::BUILD_WITHIN;
+use super::carry::carry_bundle;
+use super::command::{ComposeCommand, Watch};
+use super::endpoint::Endpoint;
+use super::errors::{api, environment};
+use super::owner::Owner;
+use super::project::RunningProject;
+use super::transform::TOOLBOX_PIDS;
+use super::{containers, exec, images, labels, logs, remove, steps};
+use crate::record::{Redactor, Secret, Secrets};
+use crate::stack::{
+    Channel, ContainerState, NoTools, Place, Published, RunIdentity, Stack, StackDown, StackError, StackOptions,
+    StackUp, Tools,
+};
+use async_trait::async_trait;
+use bollard::models::{ContainerCreateBody, EndpointSettings, HostConfig, NetworkConnectRequest, NetworkingConfig};
+use bollard::query_parameters::{CreateContainerOptionsBuilder, StartContainerOptions};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+/// Memory of the toolbox, in bytes: dumps and restores run here.
+const MEMORY: i64 = 1 << 30;
+
+/// The toolbox of a runbook that is followed alone, beside a project that is up or beside nothing.
+#[derive(Debug)]
+pub struct AttachedStack {
+    endpoint: Endpoint,
+    run: RunIdentity,
+    options: StackOptions,
+    project: Option<RunningProject>,
+    toolbox_image: Option<String>,
+    launch: OnceLock<Vec<String>>,
+    toolbox: OnceLock<String>,
+    /// Containers that have this executable's bundle by now.
+    carried: Mutex<BTreeSet<String>>,
+}
+
+impl AttachedStack {
+    /// Beside `project`; starts nothing.
+    pub fn new(
+        project: Option<RunningProject>,
+        toolbox_image: Option<String>,
+        run: &RunIdentity,
+        options: &StackOptions,
+        endpoint: &Endpoint,
+    ) -> Result<AttachedStack, StackError> {
+        let mut endpoint = endpoint.clone();
+        endpoint.mark(&run.id);
+        let mut run = run.clone();
+        run.dir = std::path::absolute(&run.dir).map_err(|error| environment("finding the run's directory", error))?;
+        Ok(AttachedStack {
+            endpoint,
+            run,
+            options: options.clone(),
+            project,
+            toolbox_image,
+            launch: OnceLock::new(),
+            toolbox: OnceLock::new(),
+            carried: Mutex::default(),
+        })
+    }
+
+    async fn start(&self, cancel: &CancellationToken) -> Result<StackUp, StackError> {
+        let redactor = Redactor::new(self.secrets());
+        let compose = ComposeCommand { endpoint: self.endpoint.clone(), options: Vec::new(), redactor };
+        let began = Instant::now();
+        let agent = images::agent(&compose, &self.options).await?;
+        let _ = self.launch.set(agent.launch.clone());
+        let watch =
+            Watch { log: Some(self.run.dir.join("logs").join("build.log")), within: BUILD_WITHIN, cancel, model: None };
+        let image = images::ensure_toolbox(&compose, self.toolbox_image.as_deref(), &agent, watch).await?;
+        let build_took = began.elapsed();
+        let up = Instant::now();
+        self.start_toolbox(image).await?;
+        Ok(StackUp {
+            project: self.project.as_ref().map_or_else(String::new, |project| project.name.clone()),
+            localhost: self.published().named(),
+            build_took,
+            up_took: up.elapsed(),
+            ..StackUp::default()
+        })
+    }
+
+    async fn start_toolbox(&self, image: String) -> Result<(), StackError> {
+        let docker = &self.endpoint.docker;
+        let mut labels: HashMap<String, String> =
+            labels::of_run(&self.run.id, &self.run.dir, false).into_iter().map(|(k, v)| (k.to_string(), v)).collect();
+        labels.insert(labels::ROLE.to_string(), "toolbox".to_string());
+        let mut networks = self.project.iter().flat_map(|project| project.networks.iter().cloned());
+        let first = networks.next();
+        let host = HostConfig { network_mode: first.clone(), ..limited() };
+        let on_first = first.map(|name| NetworkingConfig {
+            endpoints_config: Some(HashMap::from([(name, EndpointSettings::default())])),
+        });
+        let body = ContainerCreateBody {
+            image: Some(image),
+            entrypoint: self.launch.get().cloned(),
+            cmd: Some(self.published().arguments()),
+            stop_signal: Some("SIGKILL".into()),
+            labels: Some(labels),
+            host_config: Some(host),
+            networking_config: on_first,
+            ..ContainerCreateBody::default()
+        };
+        let options = CreateContainerOptionsBuilder::default().name(&Owner::of(&self.run.id).lone_toolbox()).build();
+        let starting = "starting the toolbox";
+        let created = docker.create_container(Some(options), body).await.map_err(api(starting))?;
+        for network in networks {
+            let request = NetworkConnectRequest { container: created.id.clone(), endpoint_config: None };
+            docker.connect_network(&network, request).await.map_err(api(format!("joining the network {network}")))?;
+        }
+        docker.start_container(&created.id, None::<StartContainerOptions>).await.map_err(api(starting))?;
+        let _ = self.toolbox.set(created.id);
+        Ok(())
+    }
+
+    fn published(&self) -> Published {
+        self.project.as_ref().map_or_else(Published::default, |project| project.published.clone())
+    }
+
+    fn toolbox(&self) -> Result<String, StackError> {
+        self.toolbox.get().cloned().ok_or_else(|| environment("finding the toolbox", "it was not started"))
+    }
+
+    fn name(&self, service: &str) -> Result<&str, StackError> {
+        match &self.project {
+            Some(project) => Ok(&project.name),
+            None => Err(environment(format!("finding `{service}`"), "there is no Compose project to look in")),
+        }
+    }
+
+    async fn running(&self, service: &str) -> Result<String, StackError> {
+        let found = self.containers(service).await?;
+        let running = found.into_iter().find(|container| container.status == "running");
+        running
+            .map(|container| container.id)
+            .ok_or_else(|| environment(format!("finding the container of `{service}`"), "none is running"))
+    }
+
+    async fn open(&self, container: &str, arguments: &[&str], what: &str) -> Result<Channel, StackError> {
+        exec::open_ours(&self.endpoint.docker, container, self.launch.get(), arguments, what).await
+    }
+
+    /// Once for each container: another Firedrill may have left another bundle there.
+    fn is_new(&self, container: &str) -> bool {
+        self.carried.lock().unwrap_or_else(PoisonError::into_inner).insert(container.to_string())
+    }
+}
+
+/// How the toolbox runs: with an end to what its steps can use of the machine.
+fn limited() -> HostConfig {
+    HostConfig { init: Some(true), memory: Some(MEMORY), pids_limit: Some(TOOLBOX_PIDS), ..HostConfig::default() }
+}
+
+#[async_trait]
+impl Stack for AttachedStack {
+    async fn up(&self, cancel: &CancellationToken) -> Result<StackUp, StackError> {
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => Err(StackError::Cancelled),
+            up = self.start(cancel) => up,
+        }
+    }
+
+    async fn shell(&self, place: &Place) -> Result<Channel, StackError> {
+        match place {
+            Place::Toolbox => self.open(&self.toolbox()?, &["shell"], "the shell in the toolbox").await,
+            Place::Service(service) => {
+                let container = self.running(service).await?;
+                if self.is_new(&container) {
+                    carry_bundle(&self.endpoint.docker, self.toolbox()?, &container, service).await?;
+                }
+                self.open(&container, &["shell", "--docker", "last"], &format!("the shell in `{service}`")).await
+            }
+        }
+    }
+
+    fn tools(&self, place: &Place, secrets: &Secrets) -> Arc<dyn Tools> {
+        let (Some(project), Some(toolbox)) = (&self.project, self.toolbox.get()) else { return Arc::new(NoTools) };
+        Arc::new(steps::AttachedTools {
+            endpoint: self.endpoint.clone(),
+            project: project.name.clone(),
+            files: project.files.clone(),
+            dir: self.run.dir.clone(),
+            secrets: secrets.clone(),
+            place: place.clone(),
+            toolbox: toolbox.clone(),
+        })
+    }
+
+    async fn containers(&self, service: &str) -> Result<Vec<ContainerState>, StackError> {
+        containers::of_service(&self.endpoint.docker, self.name(service)?, service).await
+    }
+
+    fn environment(&self, service: &str) -> BTreeMap<String, String> {
+        let project = self.project.as_ref();
+        project.and_then(|project| project.environments.get(service).cloned()).unwrap_or_default()
+    }
+
+    fn secrets(&self) -> Vec<Secret> {
+        self.project.iter().flat_map(|project| project.secrets.iter().cloned().map(Secret::from)).collect()
+    }
+
+    fn services(&self) -> Vec<String> {
+        self.project.iter().flat_map(|project| project.services.clone()).collect()
+    }
+
+    async fn save_logs(&self, dir: &Path, redactor: &Redactor) -> Result<(), StackError> {
+        // The containers' are the team's, and the team has them.
+        logs::clean_calls(dir, redactor).await
+    }
+
+    async fn down(&self) -> Result<StackDown, StackError> {
+        // Where it was not seen to start, the engine may still be making it.
+        let quiet = if self.toolbox.get().is_some() { Duration::ZERO } else { remove::QUIET };
+        Ok(remove::remove(&self.endpoint.docker, &Owner::of(&self.run.id), quiet).await.down())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_toolbox_of_a_runbook_alone_has_the_limits_of_a_drills() {
+        assert_eq!((limited().pids_limit, limited().memory), (Some(1024), Some(1 << 30)));
+    }
+}

@@ -1,0 +1,197 @@
+//! Building the team's images: once per content and not once per drill, under names of Firedrill's own, so that a drill
+//! never changes what the developer's own tags point at.
+
+use super::command::{ComposeCommand, Stopped, Watch};
+use super::content::Content;
+use super::errors::hinted;
+use super::images;
+use super::model::ResolvedModel;
+use crate::stack::StackError;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// How long building may take: a large project from nothing, and still an end.
+pub(super) const BUILD_WITHIN: Duration = Duration::from_secs(2 * 60 * 60);
+
+/// Which image stands for each service's `build` section.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Builds {
+    /// Service → image.
+    pub images: BTreeMap<String, String>,
+    /// Services whose image is not there yet.
+    pub missing: BTreeSet<String>,
+    /// Images that only this drill uses, to be removed with it.
+    pub own: BTreeSet<String>,
+    /// Repositories whose older images can go after a build.
+    repositories: BTreeSet<String>,
+}
+
+/// Names the images and looks which of them are there.
+///
+/// # Errors
+/// `Environment` with `no_build` when an image is neither there nor named by the Compose file.
+pub(super) async fn plan(
+    compose: &ComposeCommand,
+    model: &ResolvedModel,
+    short_run: &str,
+    no_build: bool,
+) -> Result<Builds, StackError> {
+    let docker = &compose.endpoint.docker;
+    let mut builds = Builds::default();
+    for service in model.services() {
+        let Some(json) = model.service(&service) else { continue };
+        let Some(Value::Object(build)) = json.get("build") else { continue };
+        if no_build && json.get("image").is_some_and(Value::is_string) {
+            // The image that CI built or pulled under the team's own name.
+            continue;
+        }
+        let repository = repository(model.name(), &service);
+        let section = build.clone();
+        // Hashing reads files; a context that cannot be read is left to the build, which says why.
+        let content = tokio::task::spawn_blocking(move || Content::of(&section)).await;
+        let content = content.ok().and_then(Result::ok).flatten();
+        let image = match &content {
+            Some(content) => {
+                let mut ids = Vec::new();
+                for base in &content.bases {
+                    ids.push(images::inspect(docker, base).await?.and_then(|image| image.id));
+                }
+                format!("{repository}:{}", content.tag(&ids))
+            }
+            None => {
+                let image = format!("{repository}:run-{short_run}");
+                builds.own.insert(image.clone());
+                image
+            }
+        };
+        let there = content.is_some() && images::inspect(docker, &image).await?.is_some();
+        if !there && no_build {
+            let cause = format!("the image of `{service}` was never built here, and its service names none");
+            let hint = "run once without --no-build, or give the service an `image:` that can be pulled";
+            return Err(hinted("starting without a build", cause, hint));
+        }
+        if !there {
+            builds.missing.insert(service.clone());
+            builds.repositories.insert(repository);
+        }
+        builds.images.insert(service, image);
+    }
+    Ok(builds)
+}
+
+/// `firedrill/<stack>-<service>`, in the characters that a repository may have.
+fn repository(stack: &str, service: &str) -> String {
+    format!("{}{}", images::TEAMS, slug(&format!("{stack}-{service}"), 120))
+}
+
+/// Lower-case letters, digits and single hyphens.
+pub(super) fn slug(text: &str, longest: usize) -> String {
+    let mut slug = String::new();
+    for c in text.chars() {
+        if c.is_ascii_alphanumeric() {
+            slug.push(c.to_ascii_lowercase());
+        } else if !slug.ends_with('-') && !slug.is_empty() {
+            slug.push('-');
+        }
+    }
+    slug.truncate(longest);
+    let slug = slug.trim_end_matches('-');
+    if slug.is_empty() { "x".into() } else { slug.into() }
+}
+
+impl Builds {
+    /// Leaves what only one drill uses to that drill.
+    pub(super) fn leave_own(&mut self) {
+        let own: Vec<&String> =
+            self.images.iter().filter(|(_, image)| self.own.contains(*image)).map(|(service, _)| service).collect();
+        self.missing.retain(|service| !own.contains(&service));
+    }
+
+    /// Builds what is missing.
+    pub(super) async fn build(&self, compose: &ComposeCommand, watch: Watch<'_>) -> Result<(), StackError> {
+        if self.missing.is_empty() {
+            return Ok(());
+        }
+        let services: Vec<&str> = self.missing.iter().map(String::as_str).collect();
+        run_build(compose, &services, watch).await?;
+        for repository in &self.repositories {
+            let _ = images::remove_old(&compose.endpoint.docker, "stack", repository).await;
+        }
+        Ok(())
+    }
+}
+
+/// `docker compose build`; a failure comes with its reason in one line and the last lines of the build.
+pub(super) async fn run_build(compose: &ComposeCommand, services: &[&str], watch: Watch<'_>) -> Result<(), StackError> {
+    let log = watch.log.clone();
+    let args: Vec<&str> = std::iter::once("build").chain(services.iter().copied()).collect();
+    let ran = match compose.run(&args, watch).await {
+        Ok(ran) => ran,
+        Err(Stopped::Error(error)) => return Err(error),
+        Err(Stopped::Cancelled) => return Err(StackError::Cancelled),
+        Err(Stopped::TimedOut(tail)) => {
+            let reason = format!("it did not end within {} min", BUILD_WITHIN.as_secs() / 60);
+            return Err(StackError::Build { reason, tail: tail.join("\n") });
+        }
+    };
+    if ran.status.success() {
+        return Ok(());
+    }
+    let mut tail = ran.tail;
+    if let Some(log) = log {
+        tail.push(format!("(all of it: {})", log.display()));
+    }
+    Err(StackError::Build { reason: reason(&tail), tail: tail.join("\n") })
+}
+
+/// The line of a build that says why it failed.
+fn reason(tail: &[String]) -> String {
+    let says_why = |line: &&String| {
+        let line = line.to_ascii_lowercase();
+        line.contains("failed to solve") || line.starts_with("error") || line.contains("error response from daemon")
+    };
+    let line = tail.iter().rfind(says_why).or_else(|| tail.iter().rfind(|line| !line.starts_with("(all of it")));
+    let Some(line) = line else { return "docker compose build failed and said nothing".into() };
+    // `target checkout: failed to solve: process "/bin/sh -c false" did not complete successfully: exit code: 1`
+    line.trim_start_matches("ERROR: ").trim().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_only_one_drill_uses_is_left_to_it() {
+        let name = |text: &str| text.to_string();
+        let mut builds = Builds {
+            images: [("a", "firedrill/x-a:1"), ("b", "firedrill/x-b:run-1")].map(|(s, i)| (name(s), name(i))).into(),
+            missing: [name("a"), name("b")].into(),
+            own: [name("firedrill/x-b:run-1")].into(),
+            ..Builds::default()
+        };
+        builds.leave_own();
+        assert_eq!(builds.missing, [name("a")].into());
+    }
+
+    #[test]
+    fn the_reason_of_a_build_comes_first() {
+        let tail = |lines: &[&str]| lines.iter().map(|line| line.to_string()).collect::<Vec<_>>();
+        let failed = "failed to solve: process \"/bin/sh -c false\" did not complete successfully: exit code: 1";
+        assert_eq!(reason(&tail(&["#5 0.1 no such package", failed, "(all of it: build.log)"])), failed);
+        assert_eq!(reason(&tail(&["ERROR: no space left on device"])), "no space left on device");
+        assert_eq!(reason(&tail(&["something else", "(all of it: x)"])), "something else");
+        assert_eq!(reason(&[]), "docker compose build failed and said nothing");
+    }
+
+    proptest! {
+        #[test]
+        fn a_slug_is_always_a_name(text in ".{0,40}", longest in 1usize..50) {
+            let slug = slug(&text, longest);
+            prop_assert!(!slug.is_empty() && slug.len() <= longest);
+            prop_assert!(slug.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'));
+            prop_assert!(!slug.starts_with('-') && !slug.ends_with('-'));
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! Running `docker compose`: with a deadline and a cancellation, its output in a file of the run directory, and its
+//! last lines at hand for the message that says why it failed.
+
+use super::endpoint::{Endpoint, no_command};
+use super::errors::environment;
+use crate::output::{log_line, terminal_lines};
+use crate::process::{self, Running};
+use crate::record::{Redactor, open_plain};
+use crate::stack::StackError;
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
+use tokio::process::Command;
+use tokio_util::sync::CancellationToken;
+
+/// Lines of output that are kept for messages.
+const TAIL_LINES: usize = 60;
+/// A line of the kept tail is cut here; the file has all of it.
+const TAIL_LINE_BYTES: usize = 2000;
+
+/// `docker compose` on one project of one engine.
+#[derive(Debug, Clone)]
+pub struct ComposeCommand {
+    /// The engine.
+    pub endpoint: Endpoint,
+    /// Options before the subcommand: project directory, project name, files.
+    pub options: Vec<String>,
+    /// Hides secrets in what is written and kept of the output.
+    pub redactor: Redactor,
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub struct Ran {
+    /// Exit status.
+    pub status: ExitStatus,
+    /// Last lines of standard output and error, in the order in which they came.
+    pub tail: Vec<String>,
+}
+
+/// Why a command has no exit status.
+#[derive(Debug)]
+pub enum Stopped {
+    /// It could not be run.
+    Error(StackError),
+    /// The caller gave up; the command is gone.
+    Cancelled,
+    /// Its deadline passed; the command is gone.
+    TimedOut(Vec<String>),
+}
+
+impl From<StackError> for Stopped {
+    fn from(error: StackError) -> Self {
+        Stopped::Error(error)
+    }
+}
+
+/// Where the output goes and when to give up.
+#[derive(Debug)]
+pub struct Watch<'a> {
+    /// File that the output is appended to.
+    pub log: Option<PathBuf>,
+    /// How long the command may take.
+    pub within: Duration,
+    /// When the caller gives up.
+    pub cancel: &'a CancellationToken,
+    /// The model, for a command line with `--file -`: it holds secrets, and so is never a file of the run directory.
+    pub model: Option<&'a str>,
+}
+
+impl ComposeCommand {
+    /// Runs a subcommand and waits for its end. On a cancellation and past the deadline its process group is told to
+    /// go (TERM, then KILL), and it has gone when this returns.
+    pub async fn run(&self, args: &[&str], watch: Watch<'_>) -> Result<Ran, Stopped> {
+        let operation = format!("docker compose {}", args.first().copied().unwrap_or_default());
+        let mut command = self.command(args);
+        let stdin = if watch.model.is_some() { Stdio::piped() } else { Stdio::null() };
+        command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut log = match &watch.log {
+            Some(path) => Some(append(path).await?),
+            None => None,
+        };
+        let mut running = Running::start(command).map_err(|error| no_command(&operation, &error))?;
+        if let (Some(mut stdin), Some(model)) = (running.child.stdin.take(), watch.model) {
+            let model = model.to_string();
+            // A command that does not read it to its end has failed by itself, and says why.
+            tokio::spawn(async move { drop(stdin.write_all(model.as_bytes()).await) });
+        }
+        let (lines, mut incoming) = tokio::sync::mpsc::channel::<String>(256);
+        if let Some(stdout) = running.child.stdout.take() {
+            tokio::spawn(read_lines(stdout, lines.clone()));
+        }
+        if let Some(stderr) = running.child.stderr.take() {
+            tokio::spawn(read_lines(stderr, lines));
+        }
+        let deadline = tokio::time::sleep(process::within(watch.within));
+        let mut tail = VecDeque::new();
+        let whole = async {
+            while let Some(line) = incoming.recv().await {
+                note(&mut tail, &mut log, self.redactor.text(&line)).await;
+            }
+            running.wait().await
+        };
+        let ended = tokio::select! {
+            biased;
+            () = watch.cancel.cancelled() => Err(Stopped::Cancelled),
+            () = deadline => Err(Stopped::TimedOut(Vec::new())),
+            status = whole => Ok(status.map_err(|error| environment(operation, error))?),
+        };
+        match ended {
+            Ok(status) => Ok(Ran { status, tail: tail.into() }),
+            Err(stopped) => {
+                running.end().await;
+                Err(match stopped {
+                    Stopped::TimedOut(_) => Stopped::TimedOut(tail.into()),
+                    other => other,
+                })
+            }
+        }
+    }
+
+    /// Runs a subcommand whose standard output is wanted whole; standard error comes beside it.
+    ///
+    /// # Errors
+    /// `Environment` when it cannot be run at all, or does not end in time.
+    pub async fn output(&self, args: &[&str]) -> Result<std::process::Output, StackError> {
+        let operation = format!("docker compose {}", args.first().copied().unwrap_or_default());
+        told(&operation, self.command(args)).await
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = self.endpoint.command();
+        command.arg("compose").args(&self.options).args(args);
+        command
+    }
+}
+
+/// What a `docker` command says that only tells something.
+///
+/// # Errors
+/// `Environment` when it cannot be run at all, or does not end in time.
+pub(super) async fn told(operation: &str, command: Command) -> Result<std::process::Output, StackError> {
+    let output = process::output(command, process::TELLS_WITHIN).await;
+    output.map_err(|error| no_command(operation, &error))
+}
+
+async fn append(path: &Path) -> Result<tokio::fs::File, StackError> {
+    if let Some(dir) = path.parent() {
+        tokio::fs::create_dir_all(dir).await.map_err(|e| environment(format!("creating {}", dir.display()), e))?;
+    }
+    let file = open_plain(path, std::fs::OpenOptions::new().create(true).append(true));
+    file.map(tokio::fs::File::from_std).map_err(|error| environment(format!("opening {}", path.display()), error))
+}
+
+async fn read_lines(from: impl AsyncRead + Unpin, to: tokio::sync::mpsc::Sender<String>) {
+    let mut from = BufReader::new(from);
+    let mut line = Vec::new();
+    while let Ok(1..) = from.read_until(b'\n', &mut line).await {
+        let text = String::from_utf8_lossy(&line).trim_end().to_string();
+        line.clear();
+        if to.send(text).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn note(tail: &mut VecDeque<String>, log: &mut Option<tokio::fs::File>, line: String) {
+    if let Some(file) = log {
+        // A full disk shows in everything else as well; the command itself goes on.
+        let _ = file.write_all(format!("{}\n", log_line(&line)).as_bytes()).await;
+    }
+    let line = terminal_lines(&line).join(" ");
+    if line.trim().is_empty() {
+        return;
+    }
+    if tail.len() == TAIL_LINES {
+        tail.pop_front();
+    }
+    tail.push_back(line.chars().take(TAIL_LINE_BYTES).collect());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_tail_is_bounded_and_skips_empty_lines() {
+        let mut tail = VecDeque::new();
+        for i in 0..200 {
+            note(&mut tail, &mut None, format!("line {i}")).await;
+            note(&mut tail, &mut None, "  ".into()).await;
+        }
+        assert_eq!(tail.len(), TAIL_LINES);
+        assert_eq!(tail.back().map(String::as_str), Some("line 199"));
+    }
+
+    #[tokio::test]
+    async fn lines_are_read_whatever_their_bytes() {
+        let (to, mut lines) = tokio::sync::mpsc::channel(8);
+        read_lines(&b"one\r\ntwo \xff\n\nlast"[..], to).await;
+        let mut all = Vec::new();
+        while let Some(line) = lines.recv().await {
+            all.push(line);
+        }
+        assert_eq!(all, ["one", "two \u{fffd}", "", "last"]);
+    }
+}

@@ -1,0 +1,124 @@
+//! What a drill of a resolved stack needs: by Compose's own limits, otherwise by an estimate for each container. An earlier
+//! drill knows better ([`Demand::measured`]).
+
+use super::model::{ResolvedModel, scalar};
+use crate::stack::{Demand, StackRequest};
+use serde_json::{Map, Value};
+use std::collections::BTreeSet;
+
+const MIB: u64 = 1024 * 1024;
+/// Memory of a container that has no limit: small services and databases with a drill's few rows use 30 to 150 MiB.
+const A_CONTAINER: u64 = 128 * MIB;
+/// Memory of an agent or the toolbox.
+const OURS: u64 = 32 * MIB;
+/// Processors of a container, and of the drill's load, on average at 10 to 50 requests a second.
+const CPUS: f64 = 0.03;
+
+impl ResolvedModel {
+    /// What a drill of this stack needs.
+    pub fn demand(&self, spec: &StackRequest) -> Demand {
+        // The drill's agent, one in front of each interposed service, and the toolbox.
+        let ours = u32::try_from(spec.interposed.len()).unwrap_or(u32::MAX).saturating_add(2);
+        let mut demand = Demand {
+            memory_bytes: OURS * u64::from(ours),
+            cpus: CPUS,
+            networks: self.own_networks(),
+            containers: ours,
+        };
+        for service in self.section("services").values().filter_map(Value::as_object) {
+            let containers = replicas(service);
+            demand.containers = demand.containers.saturating_add(containers);
+            demand.memory_bytes = demand
+                .memory_bytes
+                .saturating_add(memory(service).unwrap_or(A_CONTAINER).saturating_mul(u64::from(containers)));
+            demand.cpus += cpus(service).map_or(CPUS, |limit| limit.min(CPUS)) * f64::from(containers);
+        }
+        demand
+    }
+
+    fn own_networks(&self) -> u32 {
+        let services = self.services();
+        let mut networks: BTreeSet<String> = services.iter().flat_map(|service| self.networks_of(service)).collect();
+        networks.extend(self.section("networks").keys().cloned());
+        // The agent and the toolbox are on one even when no service is.
+        u32::try_from(networks.len().max(1)).unwrap_or(u32::MAX)
+    }
+}
+
+fn replicas(service: &Map<String, Value>) -> u32 {
+    let deployed = service.get("deploy").and_then(|deploy| deploy.get("replicas"));
+    let number = |value: &Value| scalar(value).and_then(|text| text.parse().ok());
+    service.get("scale").and_then(number).or(deployed.and_then(number)).unwrap_or(1)
+}
+
+fn limit<'s>(service: &'s Map<String, Value>, key: &str, deployed: &str) -> Option<&'s Value> {
+    let limits = service.get("deploy").and_then(|deploy| deploy.pointer("/resources/limits"));
+    service.get(key).or_else(|| limits?.get(deployed))
+}
+
+/// The limit of a container in bytes; Compose resolves `512m` to a number.
+fn memory(service: &Map<String, Value>) -> Option<u64> {
+    limit(service, "mem_limit", "memory").and_then(scalar)?.parse().ok().filter(|bytes| *bytes > 0)
+}
+
+fn cpus(service: &Map<String, Value>) -> Option<f64> {
+    limit(service, "cpus", "cpus").and_then(scalar)?.parse().ok().filter(|cpus| *cpus > 0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+    use std::path::PathBuf;
+    use std::time::Duration;
+
+    fn demand(json: Value, interposed: &[&str]) -> Demand {
+        let Value::Object(json) = json else { panic!("a literal mapping") };
+        let spec = StackRequest {
+            file: PathBuf::new(),
+            profiles: Vec::new(),
+            env_files: Vec::new(),
+            isolate: false,
+            root: std::path::PathBuf::from("/p"),
+            allowed: crate::stack::Allowed::default(),
+            interposed: interposed.iter().map(|name| (name.to_string(), Vec::new())).collect(),
+            hosts: BTreeMap::new(),
+            toolbox_image: None,
+            releases: Vec::new(),
+            processes: Vec::new(),
+            up_within: Duration::ZERO,
+        };
+        ResolvedModel {
+            json,
+            file: PathBuf::new(),
+            directory: PathBuf::new(),
+            remarks: Vec::new(),
+            given: BTreeMap::new(),
+        }
+        .demand(&spec)
+    }
+
+    #[test]
+    fn limits_count_and_otherwise_estimates() {
+        let json = serde_json::json!({
+            "services": {
+                "db": { "mem_limit": "536870912", "networks": { "back": null }, "cpus": 0.02 },
+                "web": { "deploy": { "replicas": 3, "resources": { "limits": { "memory": "67108864", "cpus": "1.5" } } },
+                         "networks": { "back": null, "front": null } },
+                "side": { "network_mode": "service:web" },
+            },
+            "networks": { "back": {}, "front": {} },
+        });
+        let needs = demand(json, &["db"]);
+        assert_eq!(needs.memory_bytes, (512 + 3 * 64 + 128 + 3 * 32) * MIB);
+        assert_eq!((needs.networks, needs.containers), (2, 8));
+        assert!((needs.cpus - (CPUS + 0.02 + 3.0 * CPUS + CPUS)).abs() < 1e-9, "{}", needs.cpus);
+    }
+
+    #[test]
+    fn the_smallest_stack_has_a_network() {
+        let needs = demand(serde_json::json!({ "services": { "x": { "network_mode": "host" } } }), &[]);
+        assert_eq!((needs.networks, needs.containers), (1, 3));
+        assert_eq!(needs.memory_bytes, (128 + 64) * MIB);
+    }
+}

@@ -1,0 +1,308 @@
+//! A command in a container, run to its end, and a file read from one: what faults and the load need of the team's services
+//! beside their containers' state.
+
+use super::containers;
+use super::endpoint::Endpoint;
+use super::errors::{api, environment, hinted, is_status};
+use super::labels;
+use super::owner::Owner;
+use crate::stack::{Executed, FullOutput, MOST_OUTPUT, StackError};
+use bollard::Docker;
+use bollard::container::LogOutput;
+use bollard::errors::Error as ApiError;
+use bollard::exec::{CreateExecOptions, StartExecResults};
+use bollard::models::ContainerSummary;
+use bollard::query_parameters::DownloadFromContainerOptionsBuilder;
+use futures_util::{Stream, StreamExt};
+use std::io::Read;
+use std::time::Duration;
+
+/// How much of what a command writes is kept, from its end.
+const MAX_OUTPUT: usize = 16 * 1024;
+/// The largest file that is read.
+const MAX_FILE: usize = 1024 * 1024;
+/// Between two looks whether a command has ended.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How long a command that is being ended may take to be gone.
+const END_WITHIN: Duration = Duration::from_secs(3);
+/// What ends a command when the runner lets go of its standard input, however that came: past its time, cancelled, killed.
+const BOUNDED: &str = include_str!("bounded.sh");
+/// How long the engine may take to hand a file over.
+const FILE_WITHIN: Duration = Duration::from_secs(10);
+
+/// Runs a command in the first running container of a service of a run that is known by its id alone, for whoever undoes a
+/// dead runner's faults. `None` when the service has none.
+///
+/// # Errors
+/// `Environment` when the engine refuses, or the command does not end in time.
+pub(super) async fn exec_in(
+    endpoint: &Endpoint,
+    run: &str,
+    service: &str,
+    command: &[String],
+    within: Duration,
+) -> Result<Option<Executed>, StackError> {
+    let by = [(labels::RUN, Some(run)), (labels::SERVICE, Some(service)), (labels::ONEOFF, Some("False"))];
+    let found = Owner::of(run).containers(&endpoint.docker, &by).await?;
+    let Some(container) = first_running(found.own) else { return Ok(None) };
+    exec(&endpoint.docker, &container, service, command, within).await.map(Some)
+}
+
+/// The one that the drill itself takes, by number: the engine lists the youngest first.
+fn first_running(mut found: Vec<ContainerSummary>) -> Option<String> {
+    found.retain(|container| container.state.is_some_and(|state| state.to_string() == "running"));
+    found.sort_by_key(|container| {
+        let number = container.labels.as_ref().and_then(|labels| labels.get(labels::NUMBER));
+        number.and_then(|number| number.parse::<u32>().ok()).unwrap_or(u32::MAX)
+    });
+    found.into_iter().next()?.id
+}
+
+/// Runs a command in a container and waits for its end. Whoever stops waiting ends it.
+pub(super) async fn exec(
+    docker: &Docker,
+    container: &str,
+    service: &str,
+    command: &[String],
+    within: Duration,
+) -> Result<Executed, StackError> {
+    let operation = format!("running a command in `{service}`");
+    let mut begun = None;
+    match tokio::time::timeout(within, run(docker, container, &operation, command, &mut begun)).await {
+        Ok(done) => done,
+        Err(_) => {
+            // Its standard input went with the wait.
+            let seconds = within.as_secs();
+            let gone = match &begun {
+                Some(exec) => tokio::time::timeout(END_WITHIN, exit_code(docker, exec, &operation)).await,
+                None => return Err(environment(operation, format!("the engine did not start it within {seconds} s"))),
+            };
+            let became = match gone {
+                Ok(Ok(_)) => "and was ended".to_string(),
+                Ok(Err(error)) => format!("and may still run: {error}"),
+                Err(_) => "and could not be ended".to_string(),
+            };
+            Err(environment(operation, format!("it did not end within {seconds} s {became}")))
+        }
+    }
+}
+
+/// `begun` is set to the id of what may run from then on.
+async fn run(
+    docker: &Docker,
+    container: &str,
+    operation: &str,
+    command: &[String],
+    begun: &mut Option<String>,
+) -> Result<Executed, StackError> {
+    let mut started = start(docker, container, operation, command, begun).await?;
+    let mut kept = Vec::new();
+    while let Some(piece) = started.output.next().await {
+        keep_end(&mut kept, &piece.map_err(api(operation))?.into_bytes());
+    }
+    let code = exit_code(docker, &started.exec, operation).await?;
+    let output = String::from_utf8_lossy(&kept).into_owned();
+    Ok(Executed { container: name_of(docker, container).await?, code, output })
+}
+
+/// Runs a command in a container, with everything that it writes to standard output; that it does not end in time is an
+/// answer, and then it is ended.
+pub(super) async fn exec_full(
+    docker: &Docker,
+    container: &str,
+    service: &str,
+    command: &[String],
+    within: Duration,
+) -> Result<FullOutput, StackError> {
+    let operation = format!("running a command in `{service}`");
+    let mut whole = FullOutput { container: name_of(docker, container).await?, ..FullOutput::default() };
+    let mut stderr = Vec::new();
+    let run = async {
+        let mut started = start(docker, container, &operation, command, &mut None).await?;
+        take(&mut started.output, &operation, &mut whole.stdout, &mut stderr).await?;
+        exit_code(docker, &started.exec, &operation).await
+    };
+    // What was written until then is evidence all the same.
+    whole.code = tokio::time::timeout(within, run).await.ok().transpose()?;
+    whole.stderr = String::from_utf8_lossy(&stderr).into_owned();
+    Ok(whole)
+}
+
+/// Both streams apart, until they end: one whole, of the other one its end.
+async fn take(
+    mut output: impl Stream<Item = Result<LogOutput, ApiError>> + Unpin,
+    operation: &str,
+    stdout: &mut Vec<u8>,
+    stderr: &mut Vec<u8>,
+) -> Result<(), StackError> {
+    while let Some(piece) = output.next().await {
+        match piece.map_err(api(operation))? {
+            LogOutput::StdErr { message } => keep_end(stderr, &message),
+            LogOutput::StdIn { .. } => {}
+            LogOutput::StdOut { message } | LogOutput::Console { message } => stdout.extend_from_slice(&message),
+        }
+        if stdout.len() > MOST_OUTPUT {
+            let cause = format!("it wrote more than {} MiB", MOST_OUTPUT / 1024 / 1024);
+            let hint = "let it write less, or a checksum that fails with the command: `x=$(…) && printf %s \"$x\" | sha256sum`";
+            return Err(hinted(operation, cause, hint));
+        }
+    }
+    Ok(())
+}
+
+fn keep_end(kept: &mut Vec<u8>, more: &[u8]) {
+    kept.extend_from_slice(more);
+    let over = kept.len().saturating_sub(MAX_OUTPUT);
+    kept.drain(..over);
+}
+
+/// A command under way.
+struct Started {
+    exec: String,
+    output: std::pin::Pin<Box<dyn Stream<Item = Result<LogOutput, ApiError>> + Send>>,
+    /// Held and never written to: it ends with this value, and the command with it.
+    _input: std::pin::Pin<Box<dyn tokio::io::AsyncWrite + Send>>,
+}
+
+/// Starts a command; `begun` is set to the id of what may run from then on.
+async fn start(
+    docker: &Docker,
+    container: &str,
+    operation: &str,
+    command: &[String],
+    begun: &mut Option<String>,
+) -> Result<Started, StackError> {
+    let bounded = ["sh", "-c", BOUNDED, "sh"].map(str::to_string);
+    let options = CreateExecOptions {
+        attach_stdin: Some(true),
+        attach_stdout: Some(true),
+        attach_stderr: Some(true),
+        cmd: Some(bounded.iter().chain(command).cloned().collect()),
+        ..Default::default()
+    };
+    let exec = docker.create_exec(container, options).await.map_err(api(operation))?;
+    *begun = Some(exec.id.clone());
+    match docker.start_exec(&exec.id, None).await.map_err(api(operation))? {
+        StartExecResults::Attached { output, input } => Ok(Started { exec: exec.id, output, _input: input }),
+        StartExecResults::Detached => Err(environment(operation, "the engine did not attach to it")),
+    }
+}
+
+async fn name_of(docker: &Docker, container: &str) -> Result<String, StackError> {
+    let name = containers::inspect(docker, container).await?.and_then(|container| container.name).unwrap_or_default();
+    Ok(name.trim_start_matches('/').to_string())
+}
+
+/// The streams may end a moment before the engine knows how the process did. The caller's deadline bounds this.
+pub(super) async fn exit_code(docker: &Docker, exec: &str, operation: &str) -> Result<i64, StackError> {
+    loop {
+        let state = docker.inspect_exec(exec).await.map_err(api(operation))?;
+        match state.exit_code {
+            Some(code) if state.running != Some(true) => return Ok(code),
+            _ => tokio::time::sleep(LOOK_EVERY).await,
+        }
+    }
+}
+
+/// Reads a file from a container, running or not.
+pub(super) async fn read_file(
+    docker: &Docker,
+    container: &str,
+    service: &str,
+    path: &str,
+) -> Result<Vec<u8>, StackError> {
+    let operation = format!("reading `{path}` from `{service}`");
+    match tokio::time::timeout(FILE_WITHIN, fetch(docker, container, &operation, path)).await {
+        Ok(read) => read,
+        Err(_) => Err(environment(operation, format!("the engine took more than {} s", FILE_WITHIN.as_secs()))),
+    }
+}
+
+async fn fetch(docker: &Docker, container: &str, operation: &str, path: &str) -> Result<Vec<u8>, StackError> {
+    let options = DownloadFromContainerOptionsBuilder::default().path(path).build();
+    let mut pieces = docker.download_from_container(container, Some(options));
+    let mut archive = Vec::new();
+    while let Some(piece) = pieces.next().await {
+        let piece = piece.map_err(|error| match is_status(&error, 404) {
+            true => {
+                hinted(operation, "there is no such file", "is it made before the service is healthy, or a job ends?")
+            }
+            false => api(operation)(error),
+        })?;
+        archive.extend_from_slice(&piece);
+        // The archive adds headers and padding.
+        if archive.len() > MAX_FILE + 16 * 1024 {
+            return Err(environment(operation, format!("it is larger than {MAX_FILE} bytes")));
+        }
+    }
+    only_file(&archive).map_err(|cause| environment(operation, cause))
+}
+
+/// The one file of an archive.
+fn only_file(archive: &[u8]) -> Result<Vec<u8>, String> {
+    let mut archive = tar::Archive::new(archive);
+    let mut entries = archive.entries().map_err(|error| error.to_string())?;
+    let mut entry = entries.next().ok_or("the engine sent nothing")?.map_err(|error| error.to_string())?;
+    if !entry.header().entry_type().is_file() {
+        return Err("it is not a file: links are not followed, and a directory has no text".into());
+    }
+    let mut bytes = Vec::new();
+    entry.read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn archive(kind: tar::EntryType, content: &[u8]) -> Vec<u8> {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_size(content.len() as u64);
+        let mut builder = tar::Builder::new(Vec::new());
+        builder.append_data(&mut header, "ca.pem", content).unwrap();
+        builder.into_inner().unwrap()
+    }
+
+    #[test]
+    fn an_undo_runs_where_the_drill_ran_it() {
+        let container = |number: &str, state: &str| -> ContainerSummary {
+            let summary = serde_json::json!({ "Id": format!("web-{number}"), "State": state,
+                "Labels": { (labels::NUMBER): number } });
+            serde_json::from_value(summary).unwrap()
+        };
+        let found = vec![container("10", "running"), container("2", "running"), container("1", "exited")];
+        assert_eq!(first_running(found).as_deref(), Some("web-2"));
+        assert_eq!(first_running(vec![container("1", "exited")]), None);
+    }
+
+    async fn taken(pieces: Vec<LogOutput>) -> Result<(Vec<u8>, Vec<u8>), StackError> {
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let pieces = futures_util::stream::iter(pieces.into_iter().map(Ok));
+        take(pieces, "running a command in `db`", &mut stdout, &mut stderr).await?;
+        Ok((stdout, stderr))
+    }
+
+    #[tokio::test]
+    async fn what_is_wanted_whole_is_whole_or_an_error_and_warnings_stay_apart() {
+        let out = |bytes: Vec<u8>| LogOutput::StdOut { message: bytes.into() };
+        let warning = || LogOutput::StdErr { message: "could not change directory\n".into() };
+        let lines: String = (0..100_000).map(|n| format!("{n}\n")).collect();
+        let pieces = lines.as_bytes().chunks(30_000).flat_map(|chunk| [out(chunk.to_vec()), warning()]).collect();
+        let (stdout, stderr) = taken(pieces).await.unwrap();
+        assert_eq!(stdout, lines.as_bytes());
+        assert!(stderr.starts_with(b"could not change directory\ncould"));
+        let endless = (0..20).map(|_| out(vec![b'x'; 1024 * 1024])).collect();
+        insta::assert_snapshot!(taken(endless).await.unwrap_err(), @"running a command in `db`: it wrote more than 16 MiB");
+        let (_, stderr) = taken(vec![LogOutput::StdErr { message: vec![b'e'; 99_999].into() }]).await.unwrap();
+        assert_eq!(stderr.len(), MAX_OUTPUT);
+    }
+
+    #[test]
+    fn only_a_file_is_a_file() {
+        assert_eq!(only_file(&archive(tar::EntryType::Regular, b"pem")), Ok(b"pem".to_vec()));
+        assert!(only_file(&archive(tar::EntryType::Directory, b"")).unwrap_err().contains("not a file"));
+        assert!(only_file(&archive(tar::EntryType::Symlink, b"")).unwrap_err().contains("not a file"));
+        assert!(only_file(b"").is_err());
+    }
+}

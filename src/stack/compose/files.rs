@@ -1,0 +1,267 @@
+//! Files of a service, reached through its volumes: a short-lived container of the agent's image has the mounts of the
+//! service's first container, running or not, and carries out what is asked for. The service's image needs nothing for it.
+
+use super::containers;
+use super::endpoint::Endpoint;
+use super::errors::{api, environment, hinted};
+use super::labels;
+use super::owner::Owner;
+use crate::stack::{AgentRole, FileAnswer, FileAsk, FileDeed, StackError};
+use bollard::Docker;
+use bollard::container::LogOutput;
+use bollard::models::{ContainerCreateBody, ContainerInspectResponse, HostConfig, HostConfigLogConfig, MountPoint};
+use bollard::query_parameters::{
+    CreateContainerOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions,
+    WaitContainerOptions,
+};
+use futures_util::StreamExt;
+use std::collections::HashMap;
+use std::path::Path;
+use std::time::Duration;
+
+/// How long one look or one deed may take: a backup may be long.
+const WITHIN: Duration = Duration::from_secs(25);
+/// Memory of the container, in bytes.
+const MEMORY: i64 = 128 * 1024 * 1024;
+/// What its containers are for, in the label `ROLE`.
+const ROLE: &str = "files";
+
+/// Carries out what is asked for beside the first container of a service of a run that is known by its id alone.
+///
+/// # Errors
+/// `Environment` when the service has no container, the path is not below a mount that can be written to, or the deed
+/// failed; then it says why.
+pub(super) async fn files_in(
+    endpoint: &Endpoint,
+    run: &str,
+    service: &str,
+    ask: &FileAsk,
+) -> Result<FileAnswer, StackError> {
+    let operation = operation(service, ask);
+    let docker = endpoint.docker.clone();
+    let (run, service, ask) = (run.to_string(), service.to_string(), ask.clone());
+    // A task of its own: whoever gives up waiting must not leave a container behind.
+    let task = tokio::spawn(async move { beside(&docker, &run, &service, &ask).await });
+    task.await.map_err(|error| environment(operation, error))?
+}
+
+fn operation(service: &str, ask: &FileAsk) -> String {
+    let doing = match ask.what {
+        FileDeed::Measure(_) | FileDeed::Look(_) => "looking at",
+        FileDeed::Damage(_) => "damaging",
+        FileDeed::Repair(_) => "repairing",
+    };
+    format!("{doing} `{}` of `{service}`", ask.path)
+}
+
+async fn beside(docker: &Docker, run: &str, service: &str, ask: &FileAsk) -> Result<FileAnswer, StackError> {
+    let operation = operation(service, ask);
+    let first = first_of(docker, run, service).await?;
+    let first = first.ok_or_else(|| environment(operation.as_str(), "it has no container"))?;
+    let mounts = first.mounts.clone().unwrap_or_default();
+    let on_host = kept_on_host(docker, &mounts).await.map_err(api(operation.as_str()))?;
+    let below = reachable(&ask.path, &mounts, &on_host).map_err(|why| {
+        let hint =
+            "only what lies on a volume of the service can be reached; for the rest there is the fault `command`";
+        hinted(operation.as_str(), why, hint)
+    })?;
+    let agent = first_of(docker, run, &AgentRole::Drill.name()).await?;
+    let agent = agent
+        .ok_or_else(|| environment(operation.as_str(), "the drill has no agent any more, whose image it needs"))?;
+    let body = container(&agent, &first, ask, &below).map_err(|why| environment(operation.as_str(), why))?;
+    let named = CreateContainerOptionsBuilder::default().name(&Owner::of(run).files()).build();
+    let made = docker.create_container(Some(named), body).await.map_err(api(operation.as_str()))?;
+    let ended = match tokio::time::timeout(WITHIN, run_it(docker, &made.id, &operation)).await {
+        Ok(ended) => ended,
+        Err(_) => Err(environment(operation.as_str(), format!("it took more than {} s", WITHIN.as_secs()))),
+    };
+    let options = RemoveContainerOptionsBuilder::default().force(true).build();
+    // What cannot be removed here carries the drill's label, and `down` tells of it.
+    let _ = docker.remove_container(&made.id, Some(options)).await;
+    ended
+}
+
+/// The first container of a service of a run, by number, as its engine shows it.
+async fn first_of(docker: &Docker, run: &str, service: &str) -> Result<Option<ContainerInspectResponse>, StackError> {
+    let by = [(labels::RUN, Some(run)), (labels::SERVICE, Some(service))];
+    let mut found = Owner::of(run).containers(docker, &by).await?.own;
+    // A container of `docker compose run` has mounts of its own choice.
+    found.retain(|summary| {
+        let oneoff = summary.labels.as_ref().and_then(|labels| labels.get(labels::ONEOFF));
+        oneoff.is_none_or(|oneoff| oneoff != "True")
+    });
+    found.sort_by_key(|summary| {
+        let number = summary.labels.as_ref().and_then(|labels| labels.get(labels::NUMBER));
+        number.and_then(|number| number.parse::<u32>().ok()).unwrap_or(u32::MAX)
+    });
+    match found.into_iter().next().and_then(|summary| summary.id) {
+        Some(id) => containers::inspect(docker, &id).await,
+        None => Ok(None),
+    }
+}
+
+/// Names of the volumes whose files are not the engine's own: those with a `device`, which is a directory of the host or a
+/// share on the network. An engine that does not answer is an error: nothing is damaged on a guess.
+async fn kept_on_host(docker: &Docker, mounts: &[MountPoint]) -> Result<Vec<String>, bollard::errors::Error> {
+    let mut names = Vec::new();
+    for name in mounts.iter().filter(|mount| is_volume(mount)).filter_map(|mount| mount.name.as_deref()) {
+        if docker.inspect_volume(name).await?.options.contains_key("device") {
+            names.push(name.to_string());
+        }
+    }
+    Ok(names)
+}
+
+/// The volume that a path lies on, and all others that it may lead to by a link; or why it cannot be reached. What the host
+/// keeps is never damaged, also where the stack may write to it. `on_host` names the volumes of which that is true.
+fn reachable(path: &str, mounts: &[MountPoint], on_host: &[String]) -> Result<Vec<String>, String> {
+    let at = |mount: &MountPoint| mount.destination.clone().unwrap_or_default();
+    let hosts = |mount: &MountPoint| mount.name.as_ref().is_some_and(|name| on_host.contains(name));
+    let usable = |mount: &MountPoint| mount.rw == Some(true) && is_volume(mount) && !hosts(mount);
+    let deepest = mounts
+        .iter()
+        .filter(|mount| Path::new(path).starts_with(at(mount)))
+        .max_by_key(|mount| Path::new(&at(mount)).components().count());
+    let Some(mount) = deepest else {
+        let mut all: Vec<String> = mounts.iter().map(at).collect();
+        all.sort();
+        return Err(match all.is_empty() {
+            true => "the container has no volumes and no other mounts".into(),
+            false => format!("it is not below a mount of the container: there is {}", all.join(", ")),
+        });
+    };
+    if in_memory(mount) {
+        return Err(format!("{} is in memory (tmpfs), and the container's own", at(mount)));
+    }
+    if mount.rw != Some(true) {
+        return Err(format!("{} is mounted read-only", at(mount)));
+    }
+    if !usable(mount) {
+        return Err(format!("{} is kept by the host, and no volume of the drill's own", at(mount)));
+    }
+    Ok(mounts.iter().filter(|mount| usable(mount)).map(at).collect())
+}
+
+fn is_volume(mount: &MountPoint) -> bool {
+    mount.typ.as_deref() == Some("volume")
+}
+
+fn in_memory(mount: &MountPoint) -> bool {
+    mount.typ.as_deref() == Some("tmpfs")
+}
+
+/// The container that does it.
+fn container(
+    agent: &ContainerInspectResponse,
+    service: &ContainerInspectResponse,
+    ask: &FileAsk,
+    mounts: &[String],
+) -> Result<ContainerCreateBody, String> {
+    let of = agent.config.as_ref();
+    // The labels of the run: a sweep knows it by them.
+    let ours = [labels::RUN, labels::DIR, labels::KEEP];
+    let mut own: HashMap<String, String> = of.and_then(|config| config.labels.clone()).unwrap_or_default();
+    own.retain(|key, _| ours.contains(&key.as_str()));
+    own.insert(labels::ROLE.into(), ROLE.into());
+    let json = |value: Result<String, serde_json::Error>| value.map_err(|error| error.to_string());
+    let words = [
+        "agent",
+        "files",
+        "--ask",
+        &json(serde_json::to_string(ask))?,
+        "--mounts",
+        &json(serde_json::to_string(mounts))?,
+    ];
+    Ok(ContainerCreateBody {
+        image: agent.image.clone(),
+        entrypoint: of.and_then(|config| config.entrypoint.clone()),
+        cmd: Some(words.map(str::to_string).to_vec()),
+        labels: Some(own),
+        user: Some("0:0".into()),
+        attach_stdout: Some(true),
+        attach_stderr: Some(true),
+        host_config: Some(HostConfig {
+            volumes_from: Some(vec![service.id.clone().unwrap_or_default()]),
+            network_mode: Some("none".into()),
+            memory: Some(MEMORY),
+            // Read back through the API, whatever the engine does with logs otherwise.
+            log_config: Some(HostConfigLogConfig { typ: Some("json-file".into()), config: None }),
+            ..HostConfig::default()
+        }),
+        ..ContainerCreateBody::default()
+    })
+}
+
+/// Starts it, waits for its end, and reads its answer.
+async fn run_it(docker: &Docker, id: &str, operation: &str) -> Result<FileAnswer, StackError> {
+    docker.start_container(id, None::<StartContainerOptions>).await.map_err(api(operation))?;
+    let mut waiting = docker.wait_container(id, None::<WaitContainerOptions>);
+    let code = match waiting.next().await {
+        Some(Ok(ended)) => ended.status_code,
+        Some(Err(bollard::errors::Error::DockerContainerWaitError { code, .. })) => code,
+        Some(Err(error)) => return Err(api(operation)(error)),
+        None => return Err(environment(operation, "the engine did not say how it ended")),
+    };
+    let options = LogsOptionsBuilder::default().stdout(true).stderr(true).build();
+    let mut logs = docker.logs(id, Some(options));
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    while let Some(piece) = logs.next().await {
+        match piece.map_err(api(operation))? {
+            LogOutput::StdErr { message } => err.extend_from_slice(&message),
+            piece => out.extend_from_slice(&piece.into_bytes()),
+        }
+    }
+    if code != 0 {
+        let said = String::from_utf8_lossy(&err);
+        let said = said.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("it said nothing");
+        return Err(environment(operation, said.strip_prefix("error: ").unwrap_or(said)));
+    }
+    serde_json::from_slice(&out).map_err(|error| environment(operation, format!("its answer cannot be read: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mount(at: &str, kind: &str, rw: bool) -> MountPoint {
+        MountPoint { destination: Some(at.into()), typ: Some(kind.into()), rw: Some(rw), ..MountPoint::default() }
+    }
+
+    #[test]
+    fn only_what_is_on_a_mount_that_can_be_written_to_is_reached() {
+        let mounts = [
+            mount("/data", "volume", true),
+            mount("/data/conf", "bind", false),
+            mount("/run", "tmpfs", true),
+            mount("/backup", "volume", true),
+        ];
+        let all = vec!["/data".to_string(), "/backup".to_string()];
+        let reachable = |path: &str, mounts: &[MountPoint]| reachable(path, mounts, &[]);
+        assert_eq!(reachable("/data", &mounts), Ok(all.clone()));
+        assert_eq!(reachable("/data/base/1", &mounts), Ok(all));
+        assert_eq!(reachable("/data/conf/x", &mounts), Err("/data/conf is mounted read-only".into()));
+        assert!(reachable("/run/x", &mounts).unwrap_err().contains("tmpfs"));
+        let nowhere = "it is not below a mount of the container: there is /backup, /data, /data/conf, /run";
+        assert_eq!(reachable("/database/x", &mounts), Err(nowhere.into()));
+        assert!(reachable("/x", &[]).unwrap_err().contains("no volumes"));
+    }
+
+    #[test]
+    fn what_the_host_keeps_is_never_reached() {
+        let named = |at: &str, name: &str| MountPoint { name: Some(name.into()), ..mount(at, "volume", true) };
+        let mounts = [
+            named("/data", "fd_data"),
+            mount("/data/host", "bind", true),
+            named("/srv", "fd_srv"),
+            mount("/cluster", "cluster", true),
+            MountPoint { typ: None, ..mount("/unknown", "", true) },
+        ];
+        let on_host = ["fd_srv".to_string()];
+        assert_eq!(reachable("/data/x", &mounts, &on_host), Ok(vec!["/data".to_string()]));
+        for path in ["/data/host", "/data/host/x", "/srv", "/srv/x", "/cluster/x", "/unknown"] {
+            let told = reachable(path, &mounts, &on_host).unwrap_err();
+            assert!(told.ends_with("is kept by the host, and no volume of the drill's own"), "{path}: {told}");
+        }
+        assert!(reachable("/srv/x", &mounts, &[]).is_ok(), "the name of the volume makes the difference");
+    }
+}

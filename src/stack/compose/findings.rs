@@ -1,0 +1,233 @@
+//! What `check` says about a stack before it is started: settings that a drill cannot allow, settings by which it
+//! would reach outside, and clients that would go around a fault.
+
+use super::model::{ResolvedModel, has_own_networks};
+use super::outside;
+use super::rights;
+use super::secrets;
+use crate::record::SHORTEST_DECLARED;
+use crate::stack::{Finding, HostRequests, StackRequest};
+use serde_json::Value;
+
+impl Finding {
+    pub(super) fn warning(service: Option<&str>, key: impl Into<String>, message: impl Into<String>) -> Finding {
+        let (key, message) = (key.into(), message.into());
+        Finding { service: service.map(str::to_string), key, message, help: None, error: false, right: None }
+    }
+
+    pub(super) fn error(service: Option<&str>, key: impl Into<String>, message: impl Into<String>) -> Finding {
+        Finding { error: true, ..Finding::warning(service, key, message) }
+    }
+
+    pub(super) fn help(mut self, help: impl Into<String>) -> Finding {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+/// Everything that there is to say, errors included, in the order of the file.
+pub fn findings(model: &ResolvedModel, spec: &StackRequest) -> Vec<Finding> {
+    let mut found: Vec<Finding> = model.remarks.iter().map(|r| Finding::warning(None, "file", r.clone())).collect();
+    interposed(model, spec, &mut found);
+    for (host, name) in &spec.hosts {
+        let Some(service) = model.service(name).filter(|service| !has_own_networks(service)) else { continue };
+        let mode = service.get("network_mode").and_then(Value::as_str).unwrap_or_default();
+        let message = format!("`{name}` cannot have the name `{host}`: it has `network_mode: {mode}`");
+        found.push(Finding::error(Some(name), "network_mode", message).help("leave it out of `hosts`"));
+    }
+    for name in model.section("services").keys() {
+        if reserved(name) {
+            let message = format!("`{name}` is a name that Firedrill uses for its own services");
+            found.push(Finding::error(Some(name), "services", message).help("give the service another name"));
+        }
+    }
+    for name in secrets::too_short(model, &secrets::variables(&secrets::env_files(spec))) {
+        let message = format!(
+            "the secret `{name}` has fewer than {SHORTEST_DECLARED} characters: to hide it everywhere would leave nothing of \
+             the record"
+        );
+        found.push(Finding::error(None, format!("secrets.{name}"), message).help("give the drill a longer one"));
+    }
+    place_asks(&rights::asked(model, &spec.root), spec, &mut found);
+    networks(model, &mut found);
+    match spec.isolate {
+        true => isolated(model, &mut found),
+        false => outside::settings(model, &mut found),
+    }
+    found
+}
+
+fn reserved(service: &str) -> bool {
+    service.starts_with("fd-")
+}
+
+/// Services that faults name: they must exist, have networks, and be reached through names.
+fn interposed(model: &ResolvedModel, spec: &StackRequest, found: &mut Vec<Finding>) {
+    for (target, ports) in &spec.interposed {
+        let Some(service) = model.service(target) else {
+            let message = format!("a fault names the service `{target}`, which this stack does not have");
+            found.push(
+                Finding::error(Some(target), "services", message)
+                    .help(format!("services of the stack: {}", model.services().join(", "))),
+            );
+            continue;
+        };
+        if !has_own_networks(service) {
+            let mode = service.get("network_mode").and_then(Value::as_str).unwrap_or_default();
+            let message = format!("nothing can be put in front of `{target}`: it has `network_mode: {mode}`");
+            found.push(Finding::error(Some(target), "network_mode", message));
+            continue;
+        }
+        let known = !super::ports::known(model, target, ports).is_empty();
+        // A `build` or an image may still expose one; that is seen when the image is there.
+        let may_expose = service.contains_key("build") || service.contains_key("image");
+        if !known && !may_expose {
+            found.push(no_port(target));
+        }
+        for (client, other) in model.section("services") {
+            let mode = other.get("network_mode").and_then(Value::as_str).unwrap_or_default();
+            let around = mode == "host" || mode.starts_with("service:") || mode.starts_with("container:");
+            if client != target && around {
+                let message = format!("`{client}` goes around the fault on `{target}`: it has `network_mode: {mode}`");
+                found.push(Finding::warning(Some(client), "network_mode", message));
+            }
+        }
+    }
+}
+
+/// The finding for a service in front of which nothing can listen, because no port of it is known.
+pub(super) fn no_port(service: &str) -> Finding {
+    let message = format!("no port of `{service}` is known, so nothing can listen in front of it");
+    Finding::error(Some(service), "expose", message)
+        .help(format!("name it: `expose: [\"8080\"]` at `{service}`, or `port:` at the fault"))
+}
+
+/// What the stack asks of the host, and may not have or has been allowed.
+pub(super) fn place_asks(asked: &HostRequests, spec: &StackRequest, found: &mut Vec<Finding>) {
+    let remembered = spec.allowed.digests.contains(&asked.digest);
+    for ask in &asked.asks {
+        let service = ask.service.as_deref();
+        let finding = match &ask.right {
+            Some(right) if remembered || spec.allowed.rights.contains(right) => {
+                Finding::warning(service, &ask.key, format!("{} (allowed by whoever runs the drill)", ask.what))
+            }
+            Some(right) => Finding {
+                right: Some(right.clone()),
+                ..Finding::error(service, &ask.key, &ask.what)
+                    .help("leave it out in the drill, or allow it (see below)")
+            },
+            None => Finding::error(service, &ask.key, &ask.what).help("drill a Compose file without it"),
+        };
+        found.push(finding);
+    }
+}
+
+/// Services that would not be cut off with the others.
+fn isolated(model: &ResolvedModel, found: &mut Vec<Finding>) {
+    for (name, service) in model.section("services") {
+        let mode = service.get("network_mode").and_then(Value::as_str).unwrap_or_default();
+        // Those that `transform` puts on the drill's networks, those without any, and those that share another service's.
+        let cut_off = service.as_object().is_some_and(has_own_networks) || mode == "none";
+        let message = match mode {
+            _ if cut_off || mode.starts_with("service:") => continue,
+            "host" => format!("`{name}` is on the host's own network and cannot be isolated"),
+            _ => format!("`{name}` has `network_mode: {mode}` and cannot be isolated"),
+        };
+        found.push(Finding::error(Some(name), "network_mode", message));
+    }
+}
+
+fn networks(model: &ResolvedModel, found: &mut Vec<Finding>) {
+    for (key, network) in model.section("networks") {
+        let at = format!("networks.{key}");
+        let driver = network.get("driver").and_then(Value::as_str).unwrap_or("bridge");
+        if is_external(network) {
+            let message =
+                format!("network `{key}` is external: the drill gets one of its own, without the containers there");
+            found.push(Finding::warning(None, at, message));
+        } else if driver != "bridge" {
+            let message = format!("network `{key}` has the driver {driver}: the drill gets a bridge network instead");
+            found.push(Finding::warning(None, at, message));
+        }
+    }
+}
+
+pub(super) fn is_external(entry: &Value) -> bool {
+    match entry.get("external") {
+        Some(Value::Bool(external)) => *external,
+        Some(Value::Null) | None => false,
+        Some(_) => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn spec() -> StackRequest {
+        StackRequest {
+            file: "/p/compose.yaml".into(),
+            profiles: Vec::new(),
+            env_files: Vec::new(),
+            isolate: false,
+            root: std::path::PathBuf::from("/p"),
+            allowed: crate::stack::Allowed::default(),
+            interposed: std::collections::BTreeMap::from([("web".into(), vec![]), ("nobody".into(), vec![])]),
+            hosts: std::collections::BTreeMap::new(),
+            toolbox_image: None,
+            releases: Vec::new(),
+            processes: Vec::new(),
+            up_within: std::time::Duration::from_secs(1),
+        }
+    }
+
+    fn model() -> ResolvedModel {
+        let json = json!({ "name": "shop", "services": {
+            "web": { "image": "w", "expose": ["80"], "environment": { "STRIPE_URL": "https://key@api.stripe.com/v1", "DB": "pg://db/x" },
+                     "volumes": [{ "type": "bind", "source": "/home/me/data", "target": "/d" },
+                                 { "type": "bind", "source": "/home/me/conf", "target": "/c", "read_only": true },
+                                 { "type": "bind", "source": "/var/run/docker.sock", "target": "/s", "read_only": true }] },
+            "db": { "image": "d", "privileged": true, "volumes_from": ["container:other"] },
+            "side": { "image": "s", "network_mode": "service:web" },
+            "fd-agent": { "image": "x", "network_mode": "host" },
+            "lost": { "image": "l", "network_mode": "container:abc" } },
+            "networks": { "proxy": { "external": true }, "lan": { "driver": "macvlan" } },
+            "volumes": { "prod": { "external": true }, "local": { "driver_opts": { "device": "/srv/x", "o": "bind", "type": "none" } } } });
+        let Value::Object(json) = json else { unreachable!("a literal mapping") };
+        let remarks = vec!["The \"TAG\" variable is not set. Defaulting to a blank string.".into()];
+        ResolvedModel {
+            json,
+            file: "/p/compose.yaml".into(),
+            directory: "/p".into(),
+            remarks,
+            given: Default::default(),
+        }
+    }
+
+    fn text(spec: &StackRequest) -> String {
+        let line = |finding: &Finding| {
+            let level = if finding.error { "error" } else { "warning" };
+            let place = finding.service.as_ref().map_or(finding.key.clone(), |s| format!("{s}.{}", finding.key));
+            format!("{level} {place}: {}", finding.message)
+        };
+        findings(&model(), spec).iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn everything_that_a_drill_cannot_allow_or_should_know_is_found() {
+        insta::assert_snapshot!(text(&spec()));
+    }
+
+    #[test]
+    fn consent_and_isolation_change_what_is_found() {
+        let all = text(&StackRequest { isolate: true, ..spec() });
+        for gone in ["can write to", "socket", "is kept in", "api.stripe.com"] {
+            assert!(!all.contains(gone), "{gone} in {all}");
+        }
+        assert!(all.contains("error fd-agent.network_mode"), "host networks cannot be isolated: {all}");
+        assert!(all.contains("`lost` has `network_mode: container:abc` and cannot be isolated"), "{all}");
+        assert!(!all.contains("`side` has"), "it shares a network that is cut off: {all}");
+        assert!(all.contains("error volumes.prod"), "external volumes are refused all the same: {all}");
+    }
+}

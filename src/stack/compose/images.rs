@@ -1,0 +1,317 @@
+//! The images that Firedrill makes itself: the agent's, from the running executable and without any registry, and the
+//! toolbox with the agent's bundle in it. Named by their content, made once, removed when they are old and unused.
+
+use super::bundle::{Bundle, HOME, hex};
+use super::command::{ComposeCommand, Watch};
+use super::content::read_dockerfile;
+use super::errors::{api, environment, hinted, is_status};
+use super::labels;
+use crate::process;
+use crate::record::PrivateDir;
+use crate::stack::{StackError, StackOptions};
+use bollard::Docker;
+use bollard::models::{ImageInspect, ImageSummary};
+use bollard::query_parameters::{CreateImageOptionsBuilder, ListImagesOptionsBuilder, RemoveImageOptionsBuilder};
+use futures_util::StreamExt;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, HashMap};
+
+/// The built-in toolbox.
+const TOOLBOX_DOCKERFILE: &str = include_str!("../../../toolbox/Dockerfile");
+/// Repository of the agent's images.
+const AGENT: &str = "firedrill-agent";
+/// Repository of the toolbox's images.
+const TOOLBOX: &str = "firedrill-toolbox";
+/// Of images with the same purpose, so many of the newest stay although no container uses them: drills side by side
+/// may come from different builds.
+const KEEP_UNUSED: usize = 3;
+/// Nothing is removed that was made more recently, in seconds: its drill may not have started its containers yet.
+const KEEP_FOR: i64 = 3600;
+
+/// Repository of the team's images, before their own names.
+pub(super) const TEAMS: &str = "firedrill/";
+/// What an import of the agent says of itself. It is not inherited, as labels are.
+const COMMENT: &str = "firedrill agent";
+
+/// How the engine lists an image without a name.
+const NAMELESS: &str = "<none>:<none>";
+
+/// An agent's image that is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct AgentImage {
+    /// Its name.
+    pub tag: String,
+    /// The command that starts `firedrill` wherever the bundle is; arguments follow.
+    pub launch: Vec<String>,
+}
+
+/// The image of that name; `None` when it is not there.
+pub(super) async fn inspect(docker: &Docker, name: &str) -> Result<Option<ImageInspect>, StackError> {
+    match docker.inspect_image(name).await {
+        Ok(image) => Ok(Some(image)),
+        Err(error) if is_status(&error, 404) => Ok(None),
+        Err(error) => Err(api(format!("looking at image {name}"))(error)),
+    }
+}
+
+/// The agent's image: the one that is named, or one made from the executable that runs.
+pub(super) async fn agent(compose: &ComposeCommand, options: &StackOptions) -> Result<AgentImage, StackError> {
+    match &options.agent_image {
+        Some(name) => ensure_named_agent(compose, name).await,
+        None => ensure_agent(&compose.endpoint.docker, &Bundle::of(options.executable.as_deref()).await?).await,
+    }
+}
+
+/// Makes the agent's image from a bundle, unless it is there.
+async fn ensure_agent(docker: &Docker, bundle: &Bundle) -> Result<AgentImage, StackError> {
+    let image = AgentImage { tag: format!("{AGENT}:{}", bundle.hash), launch: bundle.launch() };
+    if inspect(docker, &image.tag).await?.is_some() {
+        return Ok(image);
+    }
+    let operation = "making the agent's image";
+    let version = docker.version().await.map_err(api(operation))?;
+    let engine = version.arch.unwrap_or_default();
+    if engine != bundle.architecture {
+        let cause = format!("the engine runs {engine}, and this executable is for {}", bundle.architecture);
+        return Err(hinted(operation, cause, "name an image for that machine in FIREDRILL_AGENT_IMAGE"));
+    }
+    let list = |words: &[String]| json!(words).to_string();
+    let options = CreateImageOptionsBuilder::default()
+        .from_src("-")
+        .repo(AGENT)
+        .tag(&bundle.hash)
+        .message(COMMENT)
+        .changes(vec![
+            format!("ENTRYPOINT {}", list(&image.launch)),
+            format!("CMD {}", list(&["agent".into(), "serve".into()])),
+            format!("LABEL {}=agent", labels::IMAGE),
+        ])
+        .build();
+    let root = bollard::body_full(bundle.root().await?.into());
+    let mut import = docker.create_image(Some(options), Some(root), None);
+    while let Some(progress) = import.next().await {
+        progress.map_err(api(operation))?;
+    }
+    drop(import);
+    // Old ones are in nobody's way, so a failure here is no reason to stop.
+    let _ = remove_old(docker, "agent", AGENT).await;
+    Ok(image)
+}
+
+/// The image that the user names instead, pulled if need be. It starts `firedrill` by its `ENTRYPOINT`.
+async fn ensure_named_agent(compose: &ComposeCommand, name: &str) -> Result<AgentImage, StackError> {
+    let operation = format!("using {name} for the agent");
+    let image = ensure_pulled(compose, name, &operation).await?;
+    let launch = image.config.and_then(|config| config.entrypoint).unwrap_or_default();
+    if launch.is_empty() {
+        let hint = format!("it must have its executable in {HOME} and start it by its ENTRYPOINT");
+        return Err(hinted(operation, "the image has no ENTRYPOINT", hint));
+    }
+    Ok(AgentImage { tag: name.to_string(), launch })
+}
+
+/// The image of that name, pulled when it is not there.
+pub(super) async fn ensure_pulled(
+    compose: &ComposeCommand,
+    name: &str,
+    operation: &str,
+) -> Result<ImageInspect, StackError> {
+    let docker = &compose.endpoint.docker;
+    if let Some(image) = inspect(docker, name).await? {
+        return Ok(image);
+    }
+    // By the command, which has the credentials of private registries.
+    let mut pull = compose.endpoint.command();
+    pull.args(["pull", "--quiet", name]);
+    let output = process::output(pull, super::pull::WITHIN).await;
+    let output = output.map_err(|error| super::endpoint::no_command(operation, &error))?;
+    if !output.status.success() {
+        return Err(environment(operation, String::from_utf8_lossy(&output.stderr).trim()));
+    }
+    inspect(docker, name).await?.ok_or_else(|| environment(operation, "it was pulled and is not there"))
+}
+
+/// The name of the built-in toolbox without the agent's bundle; it may not be there yet.
+pub(super) async fn base_of_toolbox(docker: &Docker) -> Result<String, StackError> {
+    let mut hash = Sha256::new();
+    hash.update(TOOLBOX_DOCKERFILE);
+    for from in read_dockerfile(TOOLBOX_DOCKERFILE, BTreeMap::new()).0 {
+        hash.update(inspect(docker, &from).await?.and_then(|image| image.id).unwrap_or_default());
+    }
+    Ok(format!("{TOOLBOX}:base-{}", hex(&hash.finalize()[..8])))
+}
+
+/// Makes the toolbox: its own Dockerfile (or the image that the scenario names) with the agent's bundle on top.
+pub(super) async fn ensure_toolbox(
+    compose: &ComposeCommand,
+    named: Option<&str>,
+    agent: &AgentImage,
+    watch: Watch<'_>,
+) -> Result<String, StackError> {
+    let docker = &compose.endpoint.docker;
+    let (base, base_id) = match named {
+        Some(name) => {
+            let image = ensure_pulled(compose, name, &format!("using {name} for the toolbox")).await?;
+            (name.to_string(), image.id.unwrap_or_default())
+        }
+        None => {
+            let tag = base_of_toolbox(docker).await?;
+            let id = match inspect(docker, &tag).await? {
+                Some(image) => image.id.unwrap_or_default(),
+                None => {
+                    build(compose, &tag, TOOLBOX_DOCKERFILE, &watch).await?;
+                    inspect(docker, &tag).await?.and_then(|image| image.id).unwrap_or_default()
+                }
+            };
+            (tag, id)
+        }
+    };
+    let agent_id = inspect(docker, &agent.tag).await?.and_then(|image| image.id).unwrap_or_default();
+    let mut hash = Sha256::new();
+    hash.update(&base_id);
+    hash.update(&agent_id);
+    let tag = format!("{TOOLBOX}:{}", hex(&hash.finalize()[..8]));
+    if inspect(docker, &tag).await?.is_none() {
+        let dockerfile = format!("FROM {base}\nCOPY --from={} {HOME} {HOME}\n", agent.tag);
+        build(compose, &tag, &dockerfile, &watch).await?;
+        let _ = remove_old(docker, "toolbox", TOOLBOX).await;
+    }
+    Ok(tag)
+}
+
+/// Builds one image from a Dockerfile without a context, by Compose: its builder is there wherever Compose is, and it
+/// knows the user's proxies and registries. The engine's own builder does it, because what the image is made from may be
+/// in the engine and nowhere else.
+async fn build(compose: &ComposeCommand, tag: &str, dockerfile: &str, watch: &Watch<'_>) -> Result<(), StackError> {
+    let operation = format!("building {tag}");
+    let context = PrivateDir::new("context").map_err(|error| environment(operation.as_str(), error))?;
+    let build = json!({
+        "context": context.path(),
+        "dockerfile_inline": super::model::escape(dockerfile),
+        "labels": { labels::IMAGE: "toolbox" },
+    });
+    let model = json!({ "name": "firedrill", "services": { "toolbox": { "image": tag, "build": build } } }).to_string();
+    let endpoint = compose.endpoint.with_own_builder();
+    let compose =
+        ComposeCommand { endpoint, options: super::model::RESOLVED.map(str::to_string).to_vec(), ..compose.clone() };
+    let watch = Watch { log: watch.log.clone(), model: Some(&model), ..*watch };
+    super::builds::run_build(&compose, &[], watch).await
+}
+
+/// Removes older unused images of one repository and purpose; the newest few stay.
+pub(super) async fn remove_old(docker: &Docker, purpose: &str, repository: &str) -> Result<(), StackError> {
+    let prefix = format!("{repository}:");
+    let mut images = own_images(docker, Some(purpose)).await?;
+    images.retain(|(image, names)| image.repo_tags.is_empty() || names.iter().any(|name| name.starts_with(&prefix)));
+    images.sort_by_key(|(image, _)| std::cmp::Reverse(image.created));
+    let now = time::OffsetDateTime::now_utc().unix_timestamp();
+    for (_, names) in images.iter().skip(KEEP_UNUSED).filter(|(image, _)| image.created < now - KEEP_FOR) {
+        remove_names(docker, names).await;
+    }
+    Ok(())
+}
+
+/// Removes every image that Firedrill made and no container uses; says which.
+pub(super) async fn remove_unused(docker: &Docker, dry_run: bool) -> Result<Vec<String>, StackError> {
+    let used: Vec<String> =
+        super::containers::list(docker, &[]).await?.into_iter().filter_map(|c| c.image_id).collect();
+    let mut removed = Vec::new();
+    for (image, names) in own_images(docker, None).await? {
+        if used.contains(&image.id) {
+            continue;
+        }
+        if dry_run {
+            removed.extend(names);
+        } else {
+            removed.extend(remove_names(docker, &names).await);
+        }
+    }
+    Ok(removed)
+}
+
+/// The images with the label of a run, or of any: those that only its drill uses. Without those that have no name any more.
+pub(super) async fn of_run(docker: &Docker, run: Option<&str>) -> Result<Vec<ImageSummary>, StackError> {
+    let filters = labels::filter(labels::IMAGE_RUN, run);
+    let options = ListImagesOptionsBuilder::default().filters(&filters).build();
+    let mut images = docker.list_images(Some(options)).await.map_err(api("listing images"))?;
+    images.iter_mut().for_each(|image| image.repo_tags.retain(|name| name != NAMELESS));
+    images.retain(|image| !image.repo_tags.is_empty());
+    Ok(images)
+}
+
+/// Images that Firedrill made, each with what it can be removed by. Labels alone do not tell: an image that somebody
+/// built `FROM` one of ours has them as well.
+async fn own_images(docker: &Docker, purpose: Option<&str>) -> Result<Vec<(ImageSummary, Vec<String>)>, StackError> {
+    let filters: HashMap<String, Vec<String>> = labels::filter(labels::IMAGE, purpose);
+    let options = ListImagesOptionsBuilder::default().filters(&filters).build();
+    let mut ours = Vec::new();
+    for image in docker.list_images(Some(options)).await.map_err(api("listing images"))? {
+        match own_names(&image.repo_tags) {
+            None => {}
+            Some(names) if !names.is_empty() => ours.push((image, names)),
+            // Without a name, because a second import at the same time took it over.
+            Some(_) => {
+                let inspected = inspect(docker, &image.id).await?;
+                if inspected.is_some_and(|image| image.comment.as_deref() == Some(COMMENT)) {
+                    let names = vec![image.id.clone()];
+                    ours.push((image, names));
+                }
+            }
+        }
+    }
+    Ok(ours)
+}
+
+/// The names of an image if all of them are names that Firedrill gives; `None` when it has one of somebody else's.
+pub(super) fn own_names(tags: &[String]) -> Option<Vec<String>> {
+    let named: Vec<String> = tags.iter().filter(|tag| *tag != NAMELESS).cloned().collect();
+    named.iter().all(|name| is_own_name(name)).then_some(named)
+}
+
+/// A repository of ours, and a tag as we give them: a hash.
+fn is_own_name(name: &str) -> bool {
+    let Some((repository, tag)) = name.rsplit_once(':') else { return false };
+    let hash = ["base-", "run-"].iter().find_map(|begin| tag.strip_prefix(begin)).unwrap_or(tag);
+    let is_hash = hash.len() >= 8 && hash.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    is_hash && (repository == AGENT || repository == TOOLBOX || repository.starts_with(TEAMS))
+}
+
+/// Without force: the engine refuses when a container uses the image. Says what was removed.
+async fn remove_names(docker: &Docker, names: &[String]) -> Vec<String> {
+    let mut removed = Vec::new();
+    for name in names {
+        let options = RemoveImageOptionsBuilder::default().build();
+        if docker.remove_image(name, Some(options), None).await.is_ok() {
+            removed.push(name.clone());
+        }
+    }
+    removed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_with_a_name_of_somebody_elses_are_not_ours() {
+        let own = |tags: &[&str]| own_names(&tags.iter().map(|tag| tag.to_string()).collect::<Vec<_>>());
+        let ours = ["firedrill-agent:0123abcd", "firedrill-toolbox:base-0123abcd", "firedrill/shop-db:0123abcd"];
+        assert_eq!(own(&ours).map(|names| names.len()), Some(3));
+        assert_eq!(own(&["firedrill/shop-db:run-0123abcd"]).map(|names| names.len()), Some(1));
+        for other in [
+            "team/tools:1",
+            "firedrill-agents:1",
+            "registry:5000/firedrill-agent:1",
+            "firedrill-toolbox-mine:2",
+            "localhost:5000/x",
+            "firedrill/tools:latest",
+            "firedrill-toolbox:v2",
+        ] {
+            assert_eq!(own(&[other]), None, "{other}");
+            assert_eq!(own(&["firedrill-toolbox:0123abcd", other]), None, "{other} keeps it");
+        }
+        assert_eq!(own(&[NAMELESS]), Some(vec![]));
+        assert_eq!(own(&[]), Some(vec![]));
+    }
+}

@@ -1,0 +1,346 @@
+//! The user's Compose file as `docker compose config` resolves it: every feature of Compose works as its users know
+//! it, because Compose itself has read the file. Here it is only looked at; `transform` changes it.
+
+use super::command::told;
+use super::endpoint::Endpoint;
+use super::errors::{environment, hinted};
+use super::findings::place_asks;
+use super::reads;
+use crate::record::PrivateDir;
+use crate::stack::{ResolveError, StackError, StackRequest};
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// A Compose model with everything resolved: `extends`, profiles, env files, interpolation, relative paths.
+#[derive(Debug, Clone)]
+pub struct ResolvedModel {
+    /// The model as Compose printed it; `$` stands as `$$` in every text.
+    pub json: Map<String, Value>,
+    /// The file that it comes from.
+    pub file: PathBuf,
+    /// Directory from which Compose resolves relative paths and finds `.env`.
+    pub directory: PathBuf,
+    /// What Compose said about it on the way: unset variables, deprecated keys.
+    pub remarks: Vec<String>,
+    /// The variables of the environment, and of the files that stand for it, that secrets and configs are made of.
+    pub given: BTreeMap<String, String>,
+}
+
+/// Lets `docker compose config` resolve the stack's file. Needs the docker command, but no engine.
+///
+/// # Errors
+/// `Invalid` when Compose does not accept the file.
+pub async fn resolve(spec: &StackRequest, endpoint: &Endpoint) -> Result<ResolvedModel, ResolveError> {
+    let file = std::path::absolute(&spec.file).unwrap_or_else(|_| spec.file.clone());
+    let invalid = |message: String| ResolveError::Invalid { file: spec.file.clone(), message };
+    if !file.is_file() {
+        return Err(invalid("there is no such file".into()));
+    }
+    let mut findings = Vec::new();
+    place_asks(&reads::asked(&file, &spec.root).map_err(&invalid)?, spec, &mut findings);
+    if findings.iter().any(|finding| finding.error) {
+        return Err(ResolveError::Refused { file: spec.file.clone(), findings });
+    }
+    let directory = file.parent().unwrap_or(Path::new("/")).to_path_buf();
+    let mut command = endpoint.command();
+    command.arg("compose").args(file_options(spec, &file)).args(["config", "--format", "json"]);
+    // Some paths of nested files Compose takes as relative to where it was started.
+    command.current_dir(&directory);
+    let output = told("docker compose config", command).await?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() {
+        if said.contains("is not a docker command") || said.contains("unknown command: docker compose") {
+            let hint = "install the Compose plugin, version 2.20 or newer; `firedrill doctor` says how";
+            return Err(hinted("docker compose config", "Docker Compose v2 is missing", hint).into());
+        }
+        return Err(invalid(remarks(&said).join("; ")));
+    }
+    let json = match serde_json::from_slice(&output.stdout) {
+        Ok(Value::Object(json)) => json,
+        Ok(_) => return Err(invalid("`docker compose config` printed no mapping".into())),
+        Err(error) => return Err(invalid(format!("`docker compose config` printed no JSON: {error}"))),
+    };
+    let mut json = json;
+    name_hosts(&mut json, &spec.hosts);
+    let given = given(&json, spec, &directory, endpoint).await?;
+    Ok(ResolvedModel { json, file, directory, remarks: remarks(&said), given })
+}
+
+/// The values of the variables that secrets and configs are made of, as Compose reads them: it does so only when it starts them.
+async fn given(
+    json: &Map<String, Value>,
+    spec: &StackRequest,
+    directory: &Path,
+    endpoint: &Endpoint,
+) -> Result<BTreeMap<String, String>, StackError> {
+    let sections = ["secrets", "configs"].into_iter().filter_map(|section| json.get(section)?.as_object());
+    let names = sections.flat_map(Map::values).filter_map(|entry| entry.get("environment")?.as_str());
+    let asked: Map<String, Value> = names.map(|name| (name.to_string(), format!("${{{name}-}}").into())).collect();
+    if asked.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let asking = "asking Compose for variables";
+    let failed = |error: std::io::Error| environment(asking, error);
+    let place = PrivateDir::new("variables").map_err(failed)?;
+    let file = place.path().join("compose.yaml");
+    let model = serde_json::json!({ "name": "firedrill", "services": { "x": { "image": "x", "environment": asked } } });
+    std::fs::write(&file, model.to_string()).map_err(failed)?;
+    let mut command = endpoint.command();
+    command.arg("compose").arg("--project-directory").arg(directory).args(env_options(spec));
+    command.arg("--file").arg(&file).args(["config", "--format", "json"]).current_dir(directory);
+    let output = told("docker compose config", command).await?;
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    let values = answer.pointer("/services/x/environment").and_then(Value::as_object);
+    let Some(values) = values.filter(|_| output.status.success()) else {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(environment(asking, remarks(&said).join("; ")));
+    };
+    let text = |(name, value): (&String, &Value)| {
+        Some((name.clone(), unescape(value.as_str().filter(|text| !text.is_empty())?)))
+    };
+    Ok(values.iter().filter_map(text).collect())
+}
+
+/// What a variable is called in Compose's own environment, whatever it decides there under its own name.
+pub(super) fn given_as(name: &str) -> String {
+    format!("FIREDRILL_GIVEN_{name}")
+}
+
+/// Gives services the names that a scenario has for them, as if the file had them as aliases: so links, the load and
+/// whatever else goes by the names of a service follow.
+fn name_hosts(json: &mut Map<String, Value>, hosts: &BTreeMap<String, String>) {
+    for (host, service) in hosts {
+        let service = json.get_mut("services").and_then(|services| services.get_mut(service));
+        let Some(Value::Object(service)) = service.filter(|service| service.as_object().is_some_and(has_own_networks))
+        else {
+            continue;
+        };
+        let networks = service.entry("networks").or_insert_with(|| serde_json::json!({ "default": null }));
+        for network in networks.as_object_mut().into_iter().flat_map(Map::values_mut) {
+            let mut own = network.as_object().cloned().unwrap_or_default();
+            if let Value::Array(aliases) = own.entry("aliases").or_insert_with(|| serde_json::json!([])) {
+                aliases.push(Value::String(escape(host)));
+            }
+            *network = Value::Object(own);
+        }
+    }
+}
+
+/// The options that make Compose read the user's file in the user's place.
+pub(super) fn file_options(spec: &StackRequest, file: &Path) -> Vec<String> {
+    let mut options = vec!["--file".to_string(), file.display().to_string()];
+    options.extend(env_options(spec));
+    for profile in &spec.profiles {
+        options.extend(["--profile".to_string(), profile.clone()]);
+    }
+    options
+}
+
+/// The options with which Compose reads a resolved model on its standard input, and nothing else: it takes the variables of a `.env` into
+/// its own process, where they would decide which builder, which credential helpers and which libraries it uses.
+pub(super) const RESOLVED: [&str; 4] = ["--env-file", "/dev/null", "--file", "-"];
+
+/// `--env-file`s. Compose reads `.env` by itself only as long as none is named, as its users know it.
+pub(super) fn env_options(spec: &StackRequest) -> Vec<String> {
+    let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+    let files = spec.env_files.iter().map(absolute);
+    files.flat_map(|file| ["--env-file".to_string(), file.display().to_string()]).collect()
+}
+
+/// Compose's remarks without its log format: `time="…" level=warning msg="The \"FOO\" variable is not set."`.
+fn remarks(said: &str) -> Vec<String> {
+    let clean = |line: &str| match line.split_once("msg=") {
+        Some((_, message)) => {
+            let message = message.trim();
+            let inner = message.strip_prefix('"').and_then(|m| m.strip_suffix('"')).unwrap_or(message);
+            inner.replace("\\\"", "\"").replace("\\\\", "\\")
+        }
+        None => line.trim().to_string(),
+    };
+    said.lines().map(clean).filter(|line| !line.is_empty()).collect()
+}
+
+/// Text of a resolved model as it is meant: Compose prints `$` as `$$`.
+pub fn unescape(text: &str) -> String {
+    text.replace("$$", "$")
+}
+
+/// Text as it must stand in a model that Compose reads again.
+pub fn escape(text: &str) -> String {
+    text.replace('$', "$$")
+}
+
+impl ResolvedModel {
+    /// Names of the services, in order.
+    pub fn services(&self) -> Vec<String> {
+        self.section("services").keys().cloned().collect()
+    }
+
+    /// A service.
+    pub fn service(&self, name: &str) -> Option<&Map<String, Value>> {
+        self.json.get("services")?.get(name)?.as_object()
+    }
+
+    /// A top-level section: `services`, `networks`, `volumes`, `secrets`, `configs`; empty when it is not there.
+    pub fn section(&self, name: &str) -> &Map<String, Value> {
+        static EMPTY: std::sync::OnceLock<Map<String, Value>> = std::sync::OnceLock::new();
+        self.json.get(name).and_then(Value::as_object).unwrap_or_else(|| EMPTY.get_or_init(Map::new))
+    }
+
+    /// The stack's name, for names of images: Compose's project name.
+    pub fn name(&self) -> &str {
+        self.json.get("name").and_then(Value::as_str).unwrap_or("stack")
+    }
+
+    /// Environment of a service, unescaped. Variables that are only passed on and not set are left out.
+    pub fn environment(&self, service: &str) -> BTreeMap<String, String> {
+        let environment = self.service(service).and_then(|s| s.get("environment")).and_then(Value::as_object);
+        let entries = environment.into_iter().flatten();
+        entries.filter_map(|(key, value)| Some((key.clone(), unescape(&scalar(value)?)))).collect()
+    }
+
+    /// Keys of the networks that a service is on; none when it has a `network_mode` of its own.
+    pub fn networks_of(&self, service: &str) -> Vec<String> {
+        let Some(service) = self.service(service) else { return Vec::new() };
+        if !has_own_networks(service) {
+            return Vec::new();
+        }
+        match service.get("networks").and_then(Value::as_object) {
+            Some(networks) if !networks.is_empty() => networks.keys().cloned().collect(),
+            _ => vec!["default".into()],
+        }
+    }
+
+    /// Every name by which clients inside the stack may call a service: its own, its container's, its aliases'.
+    pub fn names_of(&self, service: &str) -> Vec<String> {
+        let mut names = BTreeSet::from([service.to_string()]);
+        if let Some(json) = self.service(service) {
+            names.extend(json.get("container_name").and_then(Value::as_str).map(unescape));
+            let networks = json.get("networks").and_then(Value::as_object);
+            for network in networks.into_iter().flat_map(Map::values) {
+                let aliases = network.get("aliases").and_then(Value::as_array);
+                names.extend(aliases.into_iter().flatten().filter_map(Value::as_str).map(unescape));
+            }
+        }
+        names.into_iter().collect()
+    }
+
+    /// Services that others wait for with `service_completed_successfully`: jobs that must have ended with 0.
+    pub fn jobs(&self) -> BTreeSet<String> {
+        let dependencies = self.section("services").values().filter_map(|s| s.get("depends_on")?.as_object()).flatten();
+        let job = |(name, how): (&String, &Value)| {
+            let condition = how.get("condition").and_then(Value::as_str);
+            (condition == Some("service_completed_successfully")).then(|| name.clone())
+        };
+        dependencies.filter_map(job).collect()
+    }
+
+    /// TCP ports of a service that its file names, by `expose` and `ports`.
+    pub fn ports_of(&self, service: &str) -> BTreeSet<u16> {
+        let Some(service) = self.service(service) else { return BTreeSet::new() };
+        let exposed = service.get("expose").and_then(Value::as_array).into_iter().flatten();
+        let mut ports: BTreeSet<u16> = exposed.filter_map(scalar).flat_map(|text| port_range(&text)).collect();
+        for port in service.get("ports").and_then(Value::as_array).into_iter().flatten() {
+            if port.get("protocol").and_then(Value::as_str).unwrap_or("tcp") == "tcp" {
+                ports.extend(port.get("target").and_then(scalar).into_iter().flat_map(|text| port_range(&text)));
+            }
+        }
+        ports
+    }
+}
+
+/// Whether a service is on networks of the project, rather than on the host's, another container's or none.
+pub(super) fn has_own_networks(service: &Map<String, Value>) -> bool {
+    match service.get("network_mode").and_then(Value::as_str) {
+        // The engine's shared bridge has no names and other people's containers; the drill's default network stands in.
+        None | Some("" | "bridge" | "default") => true,
+        Some(_) => false,
+    }
+}
+
+/// A scalar as text.
+pub(super) fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(flag) => Some(flag.to_string()),
+        _ => None,
+    }
+}
+
+/// TCP ports of `8080`, `8080/tcp` or `7100-7102`; none for another protocol or for text that is no port.
+pub(super) fn port_range(text: &str) -> Vec<u16> {
+    let (range, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+    if protocol != "tcp" {
+        return Vec::new();
+    }
+    let (first, last) = range.split_once('-').unwrap_or((range, range));
+    match (first.trim().parse::<u16>(), last.trim().parse::<u16>()) {
+        (Ok(first), Ok(last)) if first > 0 => (first..=last).collect(),
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn ports_are_read_in_every_spelling() {
+        assert_eq!(port_range("8080"), [8080]);
+        assert_eq!(port_range("8080/tcp"), [8080]);
+        assert_eq!(port_range("7100-7102"), [7100, 7101, 7102]);
+        assert_eq!(port_range("53/udp"), Vec::<u16>::new());
+        assert_eq!(port_range("0"), Vec::<u16>::new());
+        assert_eq!(port_range("70000"), Vec::<u16>::new());
+        assert_eq!(port_range("9-8"), Vec::<u16>::new());
+    }
+
+    #[test]
+    fn remarks_lose_the_log_format() {
+        let said =
+            "time=\"2026-01-01T00:00:00Z\" level=warning msg=\"The \\\"FOO\\\" variable is not set.\"\n\nplain\n";
+        assert_eq!(remarks(said), ["The \"FOO\" variable is not set.", "plain"]);
+    }
+
+    #[test]
+    fn hosts_are_names_of_their_services_on_all_networks() {
+        let json = serde_json::json!({ "services": {
+            "db": { "networks": { "a": null, "b": { "aliases": ["pg"] } } },
+            "web": {},
+            "side": { "network_mode": "service:web" },
+        } });
+        let Value::Object(mut json) = json else { panic!("a literal mapping") };
+        let hosts = [("db.prod.internal", "db"), ("api.example.com", "web"), ("x.y", "side"), ("z", "none")];
+        name_hosts(&mut json, &hosts.map(|(host, service)| (host.to_string(), service.to_string())).into());
+        let model = ResolvedModel {
+            json,
+            file: PathBuf::new(),
+            directory: PathBuf::new(),
+            remarks: Vec::new(),
+            given: BTreeMap::new(),
+        };
+        assert_eq!(model.names_of("db"), ["db", "db.prod.internal", "pg"]);
+        assert_eq!(model.names_of("web"), ["api.example.com", "web"]);
+        assert_eq!(model.names_of("side"), ["side"]);
+        let on = |network: &str| model.service("db").unwrap()["networks"][network]["aliases"].clone();
+        assert_eq!(
+            (on("a"), on("b")),
+            (serde_json::json!(["db.prod.internal"]), serde_json::json!(["pg", "db.prod.internal"]))
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn escaping_is_undone_by_unescaping(text in ".*") {
+            prop_assert_eq!(unescape(&escape(&text)), text);
+        }
+
+        #[test]
+        fn a_port_range_never_panics(text in ".{0,20}") {
+            let _ = port_range(&text);
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! Compose as a kind of stack.
+
+use super::attached::AttachedStack;
+use super::endpoint::{Endpoint, kill_children};
+use super::model::{self, ResolvedModel, scalar, unescape};
+use super::programs::{KnownPrograms, StepImages};
+use super::project::{RunningProject, projects, running_project};
+use super::reopened::ReopenedRun;
+use super::stack::ComposeStack;
+use super::{capacity, findings, probe, reads, rights, source_files, sweep};
+use crate::record::MachineSample;
+use crate::source::did_you_mean;
+use crate::stack::{
+    AttachError, Available, Capacity, Demand, Finding, HostRequests, Place, Platform, Probe, Published, ResolveError,
+    ResolvedStack, Right, RunIdentity, RunningStack, ServiceFacts, SourceFiles, Stack, StackError, StackOptions,
+    StackRequest, SweepOptions, SweepReport,
+};
+use async_trait::async_trait;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::{Mutex, OnceCell};
+use tokio_util::sync::CancellationToken;
+
+/// Docker Compose on the engine that the `docker` command means. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct ComposePlatform {
+    /// Reached when something first needs it.
+    engine: Arc<OnceCell<Endpoint>>,
+    programs: Arc<Mutex<KnownPrograms>>,
+}
+
+impl ComposePlatform {
+    async fn engine(&self) -> Result<&Endpoint, StackError> {
+        self.engine.get_or_try_init(Endpoint::resolve).await
+    }
+
+    /// The same, without asking it for anything.
+    async fn found(&self) -> Result<Endpoint, StackError> {
+        match self.engine.get() {
+            Some(engine) => Ok(engine.clone()),
+            None => Endpoint::find().await,
+        }
+    }
+
+    /// Lets Compose resolve the file of a request.
+    ///
+    /// # Errors
+    /// As `Platform::resolve`.
+    pub async fn model(&self, request: &StackRequest) -> Result<ResolvedCompose, ResolveError> {
+        let model = model::resolve(request, &self.found().await?).await?;
+        Ok(ResolvedCompose { platform: self.clone(), request: request.clone(), model, images: OnceCell::new() })
+    }
+
+    async fn project(&self, name: &str) -> Result<RunningProject, AttachError> {
+        let engine = self.engine().await?;
+        if let Some(project) = running_project(engine, name).await? {
+            return Ok(project);
+        }
+        let known = projects(engine).await?;
+        let hint = match known.is_empty() {
+            true => "no Compose project is up; start it with `docker compose up -d`".to_string(),
+            false => did_you_mean(name, known.iter().map(String::as_str)),
+        };
+        Err(AttachError::NotRunning { message: format!("no container of a Compose project `{name}` is there"), hint })
+    }
+}
+
+#[async_trait]
+impl Platform for ComposePlatform {
+    async fn connect(&self) -> Result<(), StackError> {
+        self.engine().await.map(drop)
+    }
+
+    async fn version(&self) -> Option<String> {
+        probe::version().await
+    }
+
+    async fn probe(&self) -> Vec<Probe> {
+        probe::probe().await
+    }
+
+    async fn resolve(&self, request: &StackRequest) -> Result<Arc<dyn ResolvedStack>, ResolveError> {
+        Ok(Arc::new(self.model(request).await?))
+    }
+
+    fn source_files(&self, request: &StackRequest) -> SourceFiles {
+        let mut files = SourceFiles::default();
+        request.env_files.iter().for_each(|file| files.file(file));
+        source_files::compose_inputs(&request.file, &mut files);
+        files
+    }
+
+    fn rejection(&self) -> (&'static str, &'static str) {
+        ("Docker Compose does not accept the stack", "`docker compose config` in its folder says the same")
+    }
+
+    fn rights(&self) -> Vec<Right> {
+        let right = |name: String| Right { is_asked: !reads::RIGHTS.contains(&name.as_str()), name };
+        rights::rights().into_iter().map(right).collect()
+    }
+
+    async fn capacity(&self) -> Result<Capacity, StackError> {
+        capacity::capacity(self.engine().await?).await
+    }
+
+    async fn available(&self, seen: Option<&MachineSample>) -> Result<Available, StackError> {
+        capacity::available(self.engine().await?, seen).await
+    }
+
+    async fn running(&self, name: &str) -> Result<RunningStack, AttachError> {
+        let project = self.project(name).await?;
+        Ok(RunningStack { words: format!("the Compose project {}", project.name), services: project.services })
+    }
+
+    async fn attach(
+        &self,
+        running: Option<&str>,
+        toolbox_image: Option<String>,
+        run: &RunIdentity,
+        options: &StackOptions,
+    ) -> Result<Arc<dyn Stack>, AttachError> {
+        let project = match running {
+            Some(name) => Some(self.project(name).await?),
+            None => None,
+        };
+        Ok(Arc::new(AttachedStack::new(project, toolbox_image, run, options, self.engine().await?)?))
+    }
+
+    async fn reopen(&self, run: &str) -> Result<Arc<dyn Stack>, StackError> {
+        Ok(Arc::new(ReopenedRun::new(self.engine().await?.clone(), run.to_string())))
+    }
+
+    fn end_commands(&self, run: &str) {
+        kill_children(run);
+    }
+
+    async fn sweep(&self, options: SweepOptions, only: &[String]) -> Result<SweepReport, StackError> {
+        sweep::sweep(self.engine().await?, options, only).await
+    }
+}
+
+/// A Compose file as Compose has resolved it, for one request.
+#[derive(Debug)]
+pub struct ResolvedCompose {
+    platform: ComposePlatform,
+    request: StackRequest,
+    model: ResolvedModel,
+    images: OnceCell<StepImages>,
+}
+
+impl ResolvedCompose {
+    /// The project of one drill; starts nothing yet.
+    ///
+    /// # Errors
+    /// `Environment` when no engine answers.
+    pub async fn of_drill(&self, run: &RunIdentity, options: &StackOptions) -> Result<ComposeStack, StackError> {
+        ComposeStack::new(self.model.clone(), &self.request, run, options, self.platform.engine().await?)
+    }
+}
+
+#[async_trait]
+impl ResolvedStack for ResolvedCompose {
+    fn name(&self) -> &str {
+        self.model.name()
+    }
+
+    fn services(&self) -> Vec<String> {
+        self.model.services()
+    }
+
+    fn hosts(&self) -> Vec<String> {
+        self.model.services().iter().flat_map(|service| self.model.names_of(service)).collect()
+    }
+
+    fn environment(&self, service: &str) -> BTreeMap<String, String> {
+        self.model.environment(service)
+    }
+
+    fn facts(&self) -> Vec<ServiceFacts> {
+        let jobs = self.model.jobs();
+        self.model.services().into_iter().map(|name| facts(&self.model, name, &jobs)).collect()
+    }
+
+    fn findings(&self) -> Vec<Finding> {
+        findings::findings(&self.model, &self.request)
+    }
+
+    fn asked(&self) -> HostRequests {
+        rights::asked(&self.model, &self.request.root)
+    }
+
+    fn published(&self) -> Published {
+        self.model.published()
+    }
+
+    fn variables(&self) -> Option<BTreeSet<String>> {
+        self.model.variables(&self.request)
+    }
+
+    fn demand(&self) -> Demand {
+        self.model.demand(&self.request)
+    }
+
+    fn images_key(&self) -> String {
+        let services = self.model.section("services").iter().map(|(name, service)| {
+            let of = |key: &str| service.get(key).cloned().unwrap_or(Value::Null);
+            serde_json::json!([name, of("image"), of("build"), of("platform"), of("pull_policy")])
+        });
+        let services: Vec<Value> = services.collect();
+        serde_json::json!([self.model.name(), self.request.toolbox_image, self.request.releases, services]).to_string()
+    }
+
+    async fn missing_programs(
+        &self,
+        place: &Place,
+        wanted: &BTreeSet<String>,
+    ) -> Result<Option<BTreeSet<String>>, StackError> {
+        let engine = self.platform.engine().await?;
+        let images = self.images.get_or_try_init(|| StepImages::of(engine, &self.model, &self.request)).await?;
+        let mut known = self.platform.programs.lock().await;
+        images.missing(&engine.docker, &self.model, &mut known, place, wanted).await
+    }
+
+    async fn prepare(
+        &self,
+        run: &RunIdentity,
+        options: &StackOptions,
+        cancel: &CancellationToken,
+    ) -> Result<(), StackError> {
+        super::up::prepare(&self.of_drill(run, options).await?, cancel).await
+    }
+
+    async fn stack(&self, run: &RunIdentity, options: &StackOptions) -> Result<Arc<dyn Stack>, StackError> {
+        Ok(Arc::new(self.of_drill(run, options).await?))
+    }
+}
+
+/// What the model says of one service.
+fn facts(model: &ResolvedModel, name: String, jobs: &BTreeSet<String>) -> ServiceFacts {
+    let at = |pointer: &str| model.service(&name).and_then(|service| service.get(pointer));
+    let words = |value: Option<&Value>| -> Vec<String> {
+        let words = value.and_then(Value::as_array).into_iter().flatten();
+        words.filter_map(Value::as_str).map(str::to_string).collect()
+    };
+    let source = at("build").and_then(|build| build.get("context")?.as_str()).filter(|context| !context.is_empty());
+    ServiceFacts {
+        image: at("image").and_then(scalar).unwrap_or_default(),
+        command: [words(at("entrypoint")), words(at("command"))].concat(),
+        environment: model.environment(&name),
+        ports: model.known_ports(&name),
+        published: at("ports").and_then(Value::as_array).is_some_and(|ports| !ports.is_empty()),
+        health_check: unescape(&words(at("healthcheck").and_then(|check| check.get("test"))).join(" ")),
+        waits_for: at("depends_on")
+            .and_then(Value::as_object)
+            .into_iter()
+            .flat_map(|needs| needs.keys().cloned())
+            .collect(),
+        source: source.map(PathBuf::from),
+        dockerfile: model.dockerfile(&name).unwrap_or_default(),
+        is_job: jobs.contains(&name),
+        has_name: !model.networks_of(&name).is_empty(),
+        name,
+    }
+}

@@ -1,0 +1,74 @@
+//! On which ports the agent in front of a service listens: a link turns every port of the service over to it, so it
+//! must have all that are known.
+
+use super::command::ComposeCommand;
+use super::content::{dockerfile, read_dockerfile};
+use super::errors::hinted;
+use super::findings::no_port;
+use super::images;
+use super::model::{ResolvedModel, port_range, scalar, unescape};
+use crate::stack::{StackError, StackRequest};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// Ports of the file and the scenario, and those that the Dockerfile exposes.
+pub(super) fn known(model: &ResolvedModel, service: &str, given: &[u16]) -> BTreeSet<u16> {
+    let mut ports = model.ports_of(service);
+    ports.extend(given.iter().copied().filter(|port| *port > 0));
+    let Some(Value::Object(build)) = model.service(service).and_then(|s| s.get("build")) else { return ports };
+    let Some(text) = model.dockerfile(service) else { return ports };
+    let args = build.get("args").and_then(Value::as_object).into_iter().flatten();
+    let args = args.filter_map(|(name, value)| Some((name.clone(), unescape(&scalar(value)?))));
+    ports.extend(read_dockerfile(&text, args.collect()).1);
+    ports
+}
+
+impl ResolvedModel {
+    /// TCP ports of a service, as its file and its Dockerfile have them.
+    pub fn known_ports(&self, service: &str) -> BTreeSet<u16> {
+        known(self, service, &[])
+    }
+
+    /// The text of the Dockerfile that a service is built from.
+    pub fn dockerfile(&self, service: &str) -> Option<String> {
+        let Some(Value::Object(build)) = self.service(service)?.get("build") else { return None };
+        let context = build.get("context").and_then(Value::as_str).map(unescape).unwrap_or_default();
+        dockerfile(build, Path::new(&context)).ok()
+    }
+}
+
+/// The ports of every interposed service, with those that its image exposes.
+///
+/// # Errors
+/// `Environment` when a service has none: what nothing listens on cannot be guessed.
+pub(super) async fn of_interposed(
+    compose: &ComposeCommand,
+    model: &ResolvedModel,
+    spec: &StackRequest,
+    built: &BTreeMap<String, String>,
+) -> Result<BTreeMap<String, BTreeSet<u16>>, StackError> {
+    let mut all = BTreeMap::new();
+    for (service, given) in &spec.interposed {
+        let mut ports = known(model, service, given);
+        let named = model.service(service).and_then(|s| s.get("image")?.as_str()).map(unescape);
+        if let Some(name) = built.get(service).cloned().or(named) {
+            let mut image = images::inspect(&compose.endpoint.docker, &name).await?;
+            if image.is_none() && ports.is_empty() {
+                // `up` would pull it anyway.
+                image = Some(
+                    images::ensure_pulled(compose, &name, &format!("looking for the ports of `{service}`")).await?,
+                );
+            }
+            let exposed = image.and_then(|image| image.config?.exposed_ports).unwrap_or_default();
+            ports.extend(exposed.iter().flat_map(|port| port_range(port)));
+        }
+        if ports.is_empty() {
+            let finding = no_port(service);
+            let help = finding.help.unwrap_or_default();
+            return Err(hinted(format!("putting an agent in front of `{service}`"), finding.message, help));
+        }
+        all.insert(service.clone(), ports);
+    }
+    Ok(all)
+}

@@ -1,0 +1,197 @@
+//! Processes beside the team's services: each is a Compose service of the drill's project with no container until its fault
+//! starts it, so that `docker compose` in a step treats it like any other.
+
+use super::command::{Stopped, Watch};
+use super::errors::environment;
+use super::labels;
+use super::model::escape;
+use super::remove;
+use super::stack::ComposeStack;
+use super::steps::Making;
+use crate::stack::{Ending, Process, StackError, StackRequest};
+use bollard::Docker;
+use bollard::models::EventMessage;
+use bollard::query_parameters::EventsOptionsBuilder;
+use futures_util::StreamExt;
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+/// How long `docker compose up` may take.
+const UP_WITHIN: Duration = Duration::from_secs(20);
+/// After the engine has ended a list of events, for which there is no reason but that it is restarted.
+const LISTEN_AGAIN: Duration = Duration::from_millis(200);
+
+/// What a process takes over of a service: what its command needs to run as it does there, and nothing by which others find
+/// the service (aliases, ports, labels) or by which it reaches the host beyond its mounts.
+const TAKEN_OVER: &[&str] = &[
+    "cap_add", "cap_drop", "configs", "dns", "dns_opt", "dns_search", "environment", "extra_hosts", "group_add",
+    "image", "links", "network_mode", "networks", "platform", "pull_policy", "secrets", "security_opt", "shm_size",
+    "tmpfs", "ulimits", "user", "volumes", "working_dir",
+];
+
+/// A process as a service of the model, from the service that it is like.
+pub(super) fn service(process: &Process, like: &Map<String, Value>) -> Map<String, Value> {
+    let taken = like.iter().filter(|(key, _)| TAKEN_OVER.contains(&key.as_str()));
+    let mut service: Map<String, Value> = taken.map(|(key, value)| (key.clone(), value.clone())).collect();
+    if let Some(Value::Object(networks)) = service.get_mut("networks") {
+        networks.values_mut().filter_map(Value::as_object_mut).for_each(|network| drop(network.remove("aliases")));
+    }
+    let mut words = process.command().into_iter().map(|word| Value::String(escape(&word)));
+    service.insert("entrypoint".into(), words.by_ref().take(1).collect());
+    service.insert("command".into(), words.collect());
+    // A shell as first process would not hear that it is to stop.
+    service.insert("init".into(), json!(true));
+    // The image may name a signal that a shell does not end by.
+    service.insert("stop_signal".into(), json!("SIGTERM"));
+    service.insert("stop_grace_period".into(), json!("2s"));
+    service.insert("healthcheck".into(), json!({ "disable": true }));
+    service.insert("scale".into(), json!(0));
+    service
+}
+
+/// Gives those processes that were started their containers in a model, so that no command on it removes them.
+pub(super) fn scale(model: &mut Value, spec: &StackRequest, started: &BTreeSet<String>) {
+    for process in &spec.processes {
+        let service = model.get_mut("services").and_then(|services| services.get_mut(&process.name));
+        if let Some(Value::Object(service)) = service {
+            let replicas = if started.contains(&process.name) { process.replicas } else { 0 };
+            service.insert("scale".into(), json!(replicas));
+        }
+    }
+}
+
+/// Who ended the containers of a process, by the engine's own events: a signal that anybody sent through the engine comes
+/// before the end that it brings. They are watched until this is dropped.
+#[derive(Debug)]
+pub(super) struct Ends {
+    lives: Lives,
+    _watching: DropGuard,
+}
+
+/// Container name → its life since its last start.
+type Lives = Arc<Mutex<BTreeMap<String, Life>>>;
+
+#[derive(Debug, Default)]
+struct Life {
+    /// In nanoseconds, by the engine's clock.
+    started: i64,
+    signalled: bool,
+    died: Option<(i64, i64)>,
+}
+
+impl Ends {
+    fn watch(docker: Docker, project: &str, name: &str) -> Ends {
+        let ending = CancellationToken::new();
+        let (lives, ended) = (Lives::default(), ending.clone());
+        let labels = [(labels::PROJECT, project), (labels::SERVICE, name), (labels::ONEOFF, "False")];
+        let labels = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let filters =
+            HashMap::from([("type".to_string(), vec!["container".to_string()]), ("label".to_string(), labels)]);
+        let noted = lives.clone();
+        tokio::spawn(ended.run_until_cancelled_owned(async move {
+            // From the oldest event that the engine remembers on: whatever comes before the engine listens is not missed.
+            let mut since = 1_000_000_000;
+            loop {
+                let from = format!("{}.{:09}", since / 1_000_000_000, since % 1_000_000_000);
+                let options = EventsOptionsBuilder::default().since(&from).filters(&filters).build();
+                let mut events = std::pin::pin!(docker.events(Some(options)));
+                while let Some(Ok(event)) = events.next().await {
+                    since = event.time_nano.unwrap_or(since);
+                    note_event(&noted, &event);
+                }
+                tokio::time::sleep(LISTEN_AGAIN).await;
+            }
+        }));
+        Ends { lives, _watching: ending.drop_guard() }
+    }
+
+    /// What was seen so far.
+    pub(super) fn seen(&self) -> Vec<Ending> {
+        let lives = self.lives.lock().unwrap_or_else(PoisonError::into_inner);
+        let ended = lives.iter().filter_map(|(container, life)| {
+            let (exit_code, at) = life.died?;
+            let after = Duration::from_nanos(u64::try_from(at - life.started).unwrap_or_default());
+            Some(Ending { container: container.clone(), exit_code, after, by_itself: !life.signalled })
+        });
+        ended.collect()
+    }
+}
+
+fn note_event(lives: &Lives, event: &EventMessage) {
+    let attributes = event.actor.as_ref().and_then(|actor| actor.attributes.as_ref());
+    let attribute = |key: &str| attributes.and_then(|all| all.get(key));
+    let (Some(name), Some(action)) = (attribute("name"), event.action.as_deref()) else { return };
+    let at = event.time_nano.unwrap_or_default();
+    let mut lives = lives.lock().unwrap_or_else(PoisonError::into_inner);
+    let life = lives.entry(name.clone()).or_default();
+    match action {
+        "start" => *life = Life { started: at, ..Life::default() },
+        "kill" => life.signalled = true,
+        "die" => life.died = Some((attribute("exitCode").and_then(|code| code.parse().ok()).unwrap_or_default(), at)),
+        _ => {}
+    }
+}
+
+/// What `Stack::start_process` does.
+pub(super) async fn start(stack: &ComposeStack, name: &str) -> Result<(), StackError> {
+    let ends = Ends::watch(stack.endpoint.docker.clone(), &stack.project, name);
+    stack.started().ends.insert(name.to_string(), ends);
+    let model = note(stack, name, true)?;
+    let args = ["up", "--detach", "--no-build", "--no-deps", "--quiet-pull", "--", name];
+    let cancel = CancellationToken::new();
+    let watch = Watch {
+        log: Some(stack.run.dir.join("logs").join("process.log")),
+        within: UP_WITHIN,
+        cancel: &cancel,
+        model: Some(&model),
+    };
+    let making = Making::of(&stack.started);
+    let operation = format!("starting `{name}`");
+    match stack.compose().run(&args, watch).await {
+        Ok(ran) => {
+            making.over();
+            match ran.status.success() {
+                true => Ok(()),
+                false => {
+                    let said = ran.tail.last().map_or("`docker compose up` failed and said nothing", String::as_str);
+                    Err(environment(operation, said))
+                }
+            }
+        }
+        Err(Stopped::Error(error)) => Err(error),
+        Err(Stopped::Cancelled) => Err(StackError::Cancelled),
+        Err(Stopped::TimedOut(_)) => {
+            Err(environment(operation, format!("`docker compose up` took more than {} s", UP_WITHIN.as_secs())))
+        }
+    }
+}
+
+/// What `Stack::remove_process` does.
+pub(super) async fn remove(stack: &ComposeStack, name: &str) -> Result<Vec<String>, StackError> {
+    note(stack, name, false)?;
+    remove::remove_service_in(&stack.endpoint, &stack.run.id, name).await
+}
+
+/// Notes whether a process was started; returns the model that says so.
+fn note(stack: &ComposeStack, name: &str, runs: bool) -> Result<String, StackError> {
+    let mut started = stack.started();
+    let model = started.model.as_deref().and_then(|model| serde_json::from_str::<Value>(model).ok());
+    let Some(mut model) = model else {
+        return Err(environment(format!("starting `{name}`"), "the stack has not been started"));
+    };
+    started.processes.remove(name);
+    started.services.retain(|service| service != name);
+    if runs {
+        started.processes.insert(name.to_string());
+        started.services.push(name.to_string());
+    } else {
+        started.ends.remove(name);
+    }
+    scale(&mut model, &stack.spec, &started.processes);
+    let model = model.to_string();
+    started.model = Some(model.clone());
+    Ok(model)
+}

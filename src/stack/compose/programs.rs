@@ -1,0 +1,159 @@
+//! Which programs there are where steps run, read from the images: for `check`, which starts nothing. A container is
+//! created for one look, never started, and asked file by file.
+
+use super::builds;
+use super::command::ComposeCommand;
+use super::endpoint::Endpoint;
+use super::errors::{api, is_status};
+use super::images;
+use super::labels;
+use super::model::{ResolvedModel, unescape};
+use super::owner::labels_of_image;
+use crate::record::{Redactor, random_hex};
+use crate::stack::{Place, StackError, StackRequest};
+use bollard::Docker;
+use bollard::models::ContainerCreateBody;
+use bollard::query_parameters::{
+    ContainerArchiveInfoOptionsBuilder, CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder,
+};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// What its containers are for, in the label `ROLE`.
+const ROLE: &str = "look";
+/// How their names begin.
+const NAME: &str = "fd-look-";
+/// A container that is older than this, in seconds, was left by a `check` that was killed.
+const STALE: i64 = 60;
+/// Where a shell looks when nobody says anything else.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// The images that steps of one stack run in.
+#[derive(Debug)]
+pub(super) struct StepImages {
+    toolbox: Option<String>,
+    built: BTreeMap<String, String>,
+}
+
+/// Image id and `PATH` → the programs that were looked for there, and whether they are. One for all stacks.
+pub(super) type KnownPrograms = HashMap<(String, String), BTreeMap<String, bool>>;
+
+impl StepImages {
+    /// Finds out which images the stack has.
+    ///
+    /// # Errors
+    /// `Environment` when the engine does not answer.
+    pub(super) async fn of(
+        endpoint: &Endpoint,
+        model: &ResolvedModel,
+        spec: &StackRequest,
+    ) -> Result<StepImages, StackError> {
+        let compose = ComposeCommand { endpoint: endpoint.clone(), options: Vec::new(), redactor: Redactor::default() };
+        let built = builds::plan(&compose, model, "check", false).await?;
+        let there = |(service, _): &(String, String)| !built.missing.contains(service);
+        let toolbox = match &spec.toolbox_image {
+            Some(image) => Some(image.clone()),
+            None => Some(images::base_of_toolbox(&endpoint.docker).await?),
+        };
+        Ok(StepImages { toolbox, built: built.images.clone().into_iter().filter(there).collect() })
+    }
+
+    /// Those of `wanted` that are not in a place; `None` when its image is not on this machine.
+    ///
+    /// # Errors
+    /// `Environment` when the engine does not answer.
+    pub(super) async fn missing(
+        &self,
+        docker: &Docker,
+        model: &ResolvedModel,
+        known: &mut KnownPrograms,
+        place: &Place,
+        wanted: &BTreeSet<String>,
+    ) -> Result<Option<BTreeSet<String>>, StackError> {
+        let (image, path) = match place {
+            Place::Toolbox => (self.toolbox.clone(), None),
+            Place::Service(service) => {
+                let json = model.service(service);
+                let builds = json.is_some_and(|json| json.contains_key("build"));
+                let named = json.and_then(|json| json.get("image")?.as_str()).filter(|_| !builds).map(unescape);
+                (self.built.get(service).cloned().or(named), model.environment(service).remove("PATH"))
+            }
+        };
+        let Some(name) = image else { return Ok(None) };
+        let Some(image) = images::inspect(docker, &name).await? else { return Ok(None) };
+        let id = image.id.unwrap_or_default();
+        let env = image.config.and_then(|config| config.env).unwrap_or_default();
+        let of_image = env.iter().find_map(|entry| entry.strip_prefix("PATH=")).map(str::to_string);
+        let path = path.or(of_image).unwrap_or_else(|| PATH.to_string());
+        let known = known.entry((id.clone(), path.clone())).or_default();
+        let new: Vec<&String> = wanted.iter().filter(|program| !known.contains_key(*program)).collect();
+        if !new.is_empty() {
+            known.extend(look(docker, &id, &path, &new).await?);
+        }
+        Ok(Some(wanted.iter().filter(|program| known.get(*program) != Some(&true)).cloned().collect()))
+    }
+}
+
+/// Whether each program is in a directory of `path`.
+async fn look(
+    docker: &Docker,
+    image: &str,
+    path: &str,
+    programs: &[&String],
+) -> Result<BTreeMap<String, bool>, StackError> {
+    let operation = "looking for programs in an image";
+    remove_stale(docker).await;
+    let body = ContainerCreateBody {
+        image: Some(image.to_string()),
+        entrypoint: Some(vec!["true".into()]),
+        labels: Some(HashMap::from([(labels::ROLE.to_string(), ROLE.to_string())])),
+        ..ContainerCreateBody::default()
+    };
+    let named = CreateContainerOptionsBuilder::default().name(&format!("{NAME}{}", random_hex())).build();
+    let made = docker.create_container(Some(named), body).await.map_err(api(operation))?;
+    let dirs: Vec<&str> = path.split(':').filter(|dir| dir.starts_with('/')).collect();
+    let mut found = Ok(BTreeMap::new());
+    for program in programs {
+        // Side by side, for each is a request of its own.
+        let asked = dirs.iter().map(|dir| is_there(docker, &made.id, format!("{dir}/{program}")));
+        let answers: Result<Vec<bool>, _> = futures_util::future::join_all(asked).await.into_iter().collect();
+        match (answers, &mut found) {
+            (Ok(answers), Ok(found)) => drop(found.insert((*program).clone(), answers.contains(&true))),
+            (Err(error), _) => {
+                found = Err(api(operation)(error));
+                break;
+            }
+            (Ok(_), Err(_)) => break,
+        }
+    }
+    remove(docker, &made.id).await;
+    found
+}
+
+async fn is_there(docker: &Docker, container: &str, path: String) -> Result<bool, bollard::errors::Error> {
+    let options = ContainerArchiveInfoOptionsBuilder::default().path(&path).build();
+    match docker.get_container_archive_info(container, Some(options)).await {
+        Ok(_) => Ok(true),
+        Err(error) if is_status(&error, 404) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+async fn remove(docker: &Docker, container: &str) {
+    let options = RemoveContainerOptionsBuilder::default().force(true).build();
+    // One that stays is removed by the next look.
+    let _ = docker.remove_container(container, Some(options)).await;
+}
+
+async fn remove_stale(docker: &Docker) {
+    let before = time::OffsetDateTime::now_utc().unix_timestamp() - STALE;
+    let found = super::containers::list(docker, &[(labels::ROLE, Some(ROLE))]).await.unwrap_or_default();
+    for container in found.into_iter().filter(|container| container.created.is_some_and(|at| at < before)) {
+        let named = container.names.iter().flatten().any(|name| name.trim_start_matches('/').starts_with(NAME));
+        let image = container.image_id.unwrap_or_default();
+        let of_image = labels_of_image(docker, &image).await.ok().flatten();
+        // Of no run; otherwise the same rule as everywhere: by its name, and by a label that its image does not have.
+        if named && of_image.is_some_and(|labels| labels.get(labels::ROLE).is_none_or(|role| role != ROLE)) {
+            remove(docker, &container.id.unwrap_or_default()).await;
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! A Compose project that is up, as its containers tell it: services, networks, environments, and the files that it was
+//! made from.
+
+use super::endpoint::Endpoint;
+use super::owner::Owner;
+use super::{containers, labels};
+use crate::record::{looks_secret, url_password};
+use crate::stack::{Published, StackError};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::PathBuf;
+
+/// A Compose project as it is up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct RunningProject {
+    /// Its name.
+    pub name: String,
+    /// Its services that have a container, in the order of their names.
+    pub services: Vec<String>,
+    /// The networks that its containers are on.
+    pub(super) networks: BTreeSet<String>,
+    /// Values from the environments of its containers that must never be shown.
+    pub(super) secrets: Vec<String>,
+    /// Service → what its first container has in its environment.
+    pub(super) environments: BTreeMap<String, BTreeMap<String, String>>,
+    /// The ports of the host that lead to its services.
+    pub(super) published: Published,
+    /// What it is made from, or why that is not known here.
+    pub(super) files: Result<ProjectFiles, String>,
+}
+
+/// What a project is made from, as the labels of its containers say.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct ProjectFiles {
+    /// Its Compose files, in the order of their `--file` options.
+    pub files: Vec<PathBuf>,
+    /// Where its relative paths begin.
+    pub directory: PathBuf,
+    /// Its env files, unless it has the one that Compose finds itself.
+    pub env_files: Vec<PathBuf>,
+}
+
+impl ProjectFiles {
+    /// From the labels of one container.
+    fn of(labels: &HashMap<String, String>) -> ProjectFiles {
+        let paths = |key: &str| {
+            let all = labels.get(key).map(String::as_str).unwrap_or_default();
+            all.split(',').filter(|path| !path.is_empty()).map(PathBuf::from).collect::<Vec<_>>()
+        };
+        let directory = paths(labels::WORKING_DIR).into_iter().next().unwrap_or_default();
+        ProjectFiles { files: paths(labels::CONFIG_FILES), directory, env_files: paths(labels::ENV_FILES) }
+    }
+
+    /// The one that all containers agree on, if it is on this machine.
+    fn agreed(all: &[ProjectFiles]) -> Result<ProjectFiles, String> {
+        let Some((first, rest)) = all.split_first() else { return Err("its containers do not say which".into()) };
+        if rest.iter().any(|other| other != first) {
+            return Err("its containers were made from several".into());
+        }
+        if first.files.is_empty() {
+            return Err("its containers do not say which".into());
+        }
+        let missing = first.files.iter().chain(&first.env_files).find(|file| !file.is_file());
+        match missing.or_else(|| (!first.directory.is_dir()).then_some(&first.directory)) {
+            Some(missing) => Err(format!("{} is not on this machine", missing.display())),
+            None => Ok(first.clone()),
+        }
+    }
+
+    /// The options that make Compose read them as it did when the project was made.
+    pub(super) fn options(&self) -> Vec<String> {
+        let mut options = vec!["--project-directory".to_string(), self.directory.display().to_string()];
+        for (option, paths) in [("--file", &self.files), ("--env-file", &self.env_files)] {
+            options.extend(paths.iter().flat_map(|path| [option.to_string(), path.display().to_string()]));
+        }
+        options
+    }
+}
+
+/// The names of the Compose projects of which a container is there, without drills.
+///
+/// # Errors
+/// `Environment` when the engine does not answer.
+pub(super) async fn projects(endpoint: &Endpoint) -> Result<Vec<String>, StackError> {
+    let found = containers::list(&endpoint.docker, &[(labels::PROJECT, None)]).await?;
+    let labels = found.into_iter().filter_map(|container| container.labels);
+    let teams = labels.filter_map(|mut labels| Some((labels.remove(labels::RUN), labels.remove(labels::PROJECT)?)));
+    let names = teams.filter(|(run, project)| !is_of_drill(run.as_deref(), project)).map(|(_, project)| project);
+    Ok(names.collect::<BTreeSet<String>>().into_iter().collect())
+}
+
+/// Whether a container with this label of a run is of its drill, being in this Compose project. One of the team's has the label, too,
+/// when its image was made of a container of a drill.
+pub(super) fn is_of_drill(run: Option<&str>, project: &str) -> bool {
+    run.is_some_and(|run| Owner::of(run).project == project)
+}
+
+/// A Compose project by its name; `None` when it has no container.
+///
+/// # Errors
+/// `Environment` when the engine does not answer.
+pub(super) async fn running_project(endpoint: &Endpoint, name: &str) -> Result<Option<RunningProject>, StackError> {
+    let found = containers::list(&endpoint.docker, &[(labels::PROJECT, Some(name))]).await?;
+    let mut project = RunningProject {
+        name: name.to_string(),
+        services: Vec::new(),
+        networks: BTreeSet::new(),
+        secrets: Vec::new(),
+        environments: BTreeMap::new(),
+        published: Published::default(),
+        files: Err(String::new()),
+    };
+    let (mut services, mut files) = (BTreeSet::new(), Vec::new());
+    for container in &found {
+        let service = container.labels.as_ref().and_then(|labels| labels.get(labels::SERVICE));
+        services.extend(service.cloned());
+        // A container of `docker compose run` may have been given more than the project is made from.
+        let own =
+            container.labels.as_ref().filter(|labels| labels.get(labels::ONEOFF).map(String::as_str) != Some("True"));
+        files.extend(own.map(ProjectFiles::of));
+        let networks = container.network_settings.as_ref().and_then(|settings| settings.networks.as_ref());
+        let shared = |network: &&String| !matches!(network.as_str(), "host" | "none");
+        project.networks.extend(networks.into_iter().flat_map(HashMap::keys).filter(shared).cloned());
+        let Some(id) = &container.id else { continue };
+        let inspected = containers::inspect(&endpoint.docker, id).await?;
+        if let (Some(service), Some(container)) = (service, &inspected) {
+            project.published.add_container(service, container);
+        }
+        let env = inspected.and_then(|container| container.config).and_then(|config| config.env).unwrap_or_default();
+        project.secrets.extend(env.iter().flat_map(|entry| secrets(entry)));
+        if let Some(service) = service.filter(|service| !project.environments.contains_key(*service)) {
+            let variables = env.iter().filter_map(|entry| entry.split_once('='));
+            let variables = variables.map(|(name, value)| (name.to_string(), value.to_string()));
+            project.environments.insert(service.clone(), variables.collect());
+        }
+    }
+    project.services = services.into_iter().collect();
+    project.files = ProjectFiles::agreed(&files);
+    Ok((!found.is_empty()).then_some(project))
+}
+
+fn secrets(entry: &str) -> Vec<String> {
+    let Some((name, value)) = entry.split_once('=') else { return Vec::new() };
+    let whole = looks_secret(name).then_some(value);
+    [whole, url_password(value)].into_iter().flatten().map(str::to_string).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_a_project_count_when_its_containers_agree_and_they_are_here() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name).display().to_string();
+        let labels = |files: String| {
+            ProjectFiles::of(&HashMap::from([
+                (labels::CONFIG_FILES.to_string(), files),
+                (labels::WORKING_DIR.to_string(), dir.path().display().to_string()),
+            ]))
+        };
+        let both = labels(format!("{},{}", at("a.yaml"), at("b.yaml")));
+        assert!(
+            ProjectFiles::agreed(std::slice::from_ref(&both)).unwrap_err().contains("a.yaml is not on this machine")
+        );
+        for name in ["a.yaml", "b.yaml"] {
+            std::fs::write(at(name), "").unwrap();
+        }
+        let options = ProjectFiles::agreed(&[both.clone(), both.clone()]).unwrap().options();
+        let root = dir.path().display().to_string();
+        assert_eq!(options, ["--project-directory", &root, "--file", &at("a.yaml"), "--file", &at("b.yaml")]);
+        assert!(ProjectFiles::agreed(&[both, labels(at("a.yaml"))]).unwrap_err().contains("several"));
+        assert!(ProjectFiles::agreed(&[ProjectFiles::default()]).is_err() && ProjectFiles::agreed(&[]).is_err());
+        assert!(ProjectFiles::agreed(&[labels("-".into())]).is_err(), "a model that came on standard input");
+    }
+
+    #[test]
+    fn secrets_of_a_container_are_known_by_name_and_by_value() {
+        assert_eq!(secrets("POSTGRES_PASSWORD=hunter22"), ["hunter22"]);
+        assert_eq!(secrets("DATABASE=postgres://shop:hunter22@db/shop"), ["hunter22"]);
+        assert!(secrets("PATH=/usr/bin").is_empty() && secrets("nothing").is_empty());
+    }
+}

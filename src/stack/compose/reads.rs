@@ -1,0 +1,336 @@
+//! The files that Compose reads while it resolves one, found before it is asked: a file of the project can name any file that
+//! its reader may read, and what stands in it comes back in a message or as a variable.
+
+use crate::source::outside;
+use crate::stack::{HostRequest, HostRequests};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::path::{Component, Path, PathBuf};
+
+/// Keys that name such files, as `--allow-host` calls them.
+pub const RIGHTS: &[&str] = &["env_file", "extends", "include", "label_file"];
+/// More files than this are no stack.
+const MOST_FILES: usize = 200;
+/// As large as a file that people write may be.
+const MOST_BYTES: u64 = 1 << 20;
+
+/// What a Compose file, and those that it takes in, read from outside of the project; `Err` for one that Compose is not
+/// given to read: not there, not UTF-8, too large, or aliases that would expand beyond measure.
+///
+/// # Errors
+/// What is wrong with which file.
+pub(super) fn asked(file: &Path, root: &Path) -> Result<HostRequests, String> {
+    let file = clean(file);
+    let main = file.parent().unwrap_or(Path::new("/"));
+    let first = Place { file: file.clone(), base: main.to_path_buf(), other: main.to_path_buf(), sure: true };
+    let mut reads = Reads { root, main, asks: Vec::new(), seen: BTreeSet::new(), todo: vec![first], service: None };
+    // Compose reads it by itself.
+    reads.note(&main.join(".env"), "env_file");
+    while let Some(next) = reads.todo.pop() {
+        if reads.seen.len() >= MOST_FILES {
+            return Err(format!("{} takes in more than {MOST_FILES} files", file.display()));
+        }
+        if reads.seen.insert(next.clone()) {
+            reads.read(&next)?;
+        }
+    }
+    reads.asks.sort();
+    reads.asks.dedup();
+    // Allowed on the command line only: nobody has seen the rest of the stack yet.
+    Ok(HostRequests { asks: reads.asks, ..HostRequests::default() })
+}
+
+/// A file, and from where the paths in it are resolved.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    file: PathBuf,
+    /// Its project directory.
+    base: PathBuf,
+    /// Where Compose looks instead for some of what a nested file names: it takes the last step of the way to `base` from the directory
+    /// in which it runs, and that is the first file's.
+    other: PathBuf,
+    /// Whether Compose is sure to look here.
+    sure: bool,
+}
+
+struct Reads<'a> {
+    root: &'a Path,
+    /// Directory of the first file.
+    main: &'a Path,
+    asks: Vec<HostRequest>,
+    seen: BTreeSet<Place>,
+    todo: Vec<Place>,
+    /// The service whose keys are looked at.
+    service: Option<String>,
+}
+
+impl Reads<'_> {
+    fn read(&mut self, place: &Place) -> Result<(), String> {
+        let file = &place.file;
+        let metadata = match std::fs::metadata(file) {
+            Ok(metadata) => metadata,
+            Err(_) if !place.sure => return Ok(()),
+            Err(error) => return Err(format!("{} cannot be read: {error}", file.display())),
+        };
+        if !metadata.is_file() || metadata.len() > MOST_BYTES {
+            return Err(format!("{} is not a file of at most {} KiB", file.display(), MOST_BYTES / 1024));
+        }
+        let bytes = std::fs::read(file).map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
+        // Compose reads UTF-16 as well.
+        let text = String::from_utf8(bytes).map_err(|_| format!("{} is not UTF-8", file.display()))?;
+        // Aliases are counted as what they stand for, and there is an end to that.
+        let documents: Vec<Value> =
+            serde_yaml::from_multiple(&text).map_err(|error| format!("{}: {error}", file.display()))?;
+        for root in documents {
+            if let Some(included) = entry(&root, "include") {
+                list(included).into_iter().for_each(|item| self.include(item, place));
+            }
+            for (name, service) in entry(&root, "services").and_then(Value::as_object).into_iter().flatten() {
+                self.service = Some(name.clone());
+                self.within(service, &place.base);
+            }
+            self.service = None;
+            // Anchors can move keys of what stands elsewhere to a service.
+            for (_, section) in root.as_object().into_iter().flatten().filter(|(key, _)| *key != "services") {
+                self.within(section, &place.base);
+            }
+        }
+        Ok(())
+    }
+
+    /// Wherever such a key stands.
+    fn within(&mut self, value: &Value, base: &Path) {
+        match value {
+            Value::Object(entries) => {
+                for (key, value) in entries {
+                    match key.as_str() {
+                        "extends" => {
+                            if let Some(file) = entry(value, "file").and_then(Value::as_str) {
+                                self.extends(file, base);
+                            }
+                        }
+                        key @ ("env_file" | "label_file") => {
+                            for item in list(value) {
+                                let path = item.as_str().or_else(|| entry(item, "path").and_then(Value::as_str));
+                                if let Some(path) = path {
+                                    self.named(path, base, key);
+                                }
+                            }
+                        }
+                        _ => {}
+                    }
+                    self.within(value, base);
+                }
+            }
+            Value::Array(items) => items.iter().for_each(|item| self.within(item, base)),
+            _ => {}
+        }
+    }
+
+    /// A file that is extended is a project of its own: its paths are resolved from where it lies.
+    fn extends(&mut self, path: &str, base: &Path) {
+        if self.named(path, base, "extends") {
+            let file = clean(&base.join(path));
+            let base = file.parent().unwrap_or(base).to_path_buf();
+            self.todo.push(Place { other: base.clone(), base, file, sure: true });
+        }
+    }
+
+    /// What is included is resolved from `project_directory`, and without one from where its first file lies.
+    fn include(&mut self, item: &Value, from: &Place) {
+        let texts = |key: &str| -> Vec<String> {
+            let found = entry(item, key).map(list).unwrap_or_default();
+            found.into_iter().filter_map(Value::as_str).map(str::to_string).collect()
+        };
+        let paths: Vec<String> = item.as_str().map(str::to_string).into_iter().chain(texts("path")).collect();
+        let bases = BTreeSet::from([&from.base, &from.other]);
+        for base in bases {
+            let files: Vec<PathBuf> = paths
+                .iter()
+                .filter(|path| self.named(path, base, "include"))
+                .map(|path| clean(&base.join(path)))
+                .collect();
+            let directory = match texts("project_directory").first() {
+                Some(directory) if !self.named(directory, base, "include") => continue,
+                Some(directory) => clean(&base.join(directory)),
+                None => match paths.first().map(|path| clean(&base.join(path))) {
+                    Some(first) => first.parent().unwrap_or(base).to_path_buf(),
+                    None => continue,
+                },
+            };
+            let env_files = texts("env_file");
+            for file in &env_files {
+                self.named(file, base, "include");
+            }
+            if env_files.is_empty() {
+                self.note(&directory.join(".env"), "include");
+            }
+            let other = clean(&self.main.join(relative(base, &directory)));
+            let sure = from.sure && base == &from.base;
+            let place = |file| Place { file, base: directory.clone(), other: other.clone(), sure };
+            self.todo.extend(files.into_iter().map(place));
+        }
+    }
+
+    /// Whether a path is one that can be followed; notes one that leads outside.
+    fn named(&mut self, path: &str, base: &Path, right: &str) -> bool {
+        let why = match path {
+            _ if path.contains('$') => "a variable decides where it leads",
+            _ if path.contains("://") || path.starts_with("git@") || path.starts_with("oci:") => {
+                "it is read from elsewhere"
+            }
+            _ if path.starts_with('~') => "it is in somebody's home",
+            _ => return self.note(&clean(&base.join(path)), right),
+        };
+        self.ask(right, format!("{path}: {why}"), path);
+        false
+    }
+
+    fn note(&mut self, path: &Path, right: &str) -> bool {
+        let wrong = outside(self.root, path);
+        let fits = wrong.is_none();
+        wrong.into_iter().for_each(|why| self.ask(right, why, &path.display().to_string()));
+        fits
+    }
+
+    fn ask(&mut self, right: &str, why: String, path: &str) {
+        let what = format!("`{right}` reaches the host: {why}");
+        let service = self.service.clone();
+        let value = Value::String(path.to_string()).to_string();
+        self.asks.push(HostRequest { service, key: right.to_string(), right: Some(right.to_string()), what, value });
+    }
+}
+
+/// The path as Compose takes it: `..` takes away what is written before it, whatever links there are.
+fn clean(path: &Path) -> PathBuf {
+    let mut clean = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            // Nothing is above `/`.
+            Component::ParentDir => drop(clean.pop()),
+            other => clean.push(other),
+        }
+    }
+    clean
+}
+
+/// The way from one directory to another, both without `..`.
+fn relative(from: &Path, to: &Path) -> PathBuf {
+    let same = from.components().zip(to.components()).take_while(|(one, other)| one == other).count();
+    let up = from.components().skip(same).map(|_| Component::ParentDir);
+    up.chain(to.components().skip(same)).collect()
+}
+
+fn entry<'v>(value: &'v Value, key: &str) -> Option<&'v Value> {
+    value.as_object()?.get(key)
+}
+
+/// The items of a list, or the one value.
+fn list(value: &Value) -> Vec<&Value> {
+    value.as_array().map_or_else(|| vec![value], |items| items.iter().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the first of these files, `c.yaml`, reads from outside of the project `p`.
+    fn told(files: &[(&str, &[u8])], links: &[(&str, &str)]) -> Result<Vec<String>, String> {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap().join("p");
+        std::fs::create_dir_all(root.join("deep/er")).unwrap();
+        for (file, text) in files {
+            let file = root.join(file);
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(file, text).unwrap();
+        }
+        for (link, to) in links {
+            std::fs::create_dir_all(root.join(link).parent().unwrap()).unwrap();
+            std::os::unix::fs::symlink(to, root.join(link)).unwrap();
+        }
+        let without = |text: &str| {
+            text.replace(&root.display().to_string(), "P").replace(&dir.path().display().to_string(), "ABOVE")
+        };
+        let asked = asked(&root.join("c.yaml"), &root).map_err(|error| without(&error))?;
+        Ok(asked.asks.iter().map(|ask| without(&ask.what)).collect())
+    }
+
+    const SERVICE: &[u8] = b"services: { a: { image: a } }";
+
+    #[test]
+    fn paths_of_included_files_are_resolved_where_compose_does() {
+        let reads = |file: &str| format!("services: {{ b: {{ image: b, env_file: {file} }} }}").into_bytes();
+        let (above, two_above) = (reads("../x.env"), reads("../../x.env"));
+        // Inside of where the file lies, outside of where the first of the list does.
+        let both = b"include: [{ path: [a.yaml, deep/er/b.yaml] }]";
+        let list = told(&[("c.yaml", both), ("a.yaml", SERVICE), ("deep/er/b.yaml", &two_above)], &[]);
+        let leads = |text: Result<Vec<String>, String>, to: &str| {
+            let text = text.unwrap();
+            assert!(text.iter().any(|text| text.contains(to)), "{text:?}");
+        };
+        assert!(list.as_ref().is_ok_and(|asks| asks.len() == 1), "{list:?}");
+        leads(list, "/x.env is outside of the project P");
+        let of_project = b"include: [{ path: deep/er/c.yaml, project_directory: . }]";
+        leads(told(&[("c.yaml", of_project), ("deep/er/c.yaml", &above)], &[]), "x.env is outside");
+        let by_extends = b"services: { c: { extends: { file: ../e.yaml, service: e } } }";
+        leads(told(&[("c.yaml", of_project), ("deep/er/c.yaml", by_extends)], &[]), "e.yaml is outside");
+        let included = b"include: [../i.yaml]";
+        leads(told(&[("c.yaml", of_project), ("deep/er/c.yaml", included)], &[]), "i.yaml is outside");
+        // The same files where nothing leads out.
+        let own = b"include: [deep/er/b.yaml]";
+        assert_eq!(told(&[("c.yaml", own), ("deep/er/b.yaml", &two_above)], &[]), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn the_env_file_beside_what_is_included_is_read_too() {
+        let files: [(&str, &[u8]); 2] =
+            [("c.yaml", b"include: [{ path: deep/er/b.yaml, project_directory: d }]"), ("deep/er/b.yaml", SERVICE)];
+        let asks = told(&files, &[("d/.env", "/etc/hostname")]).unwrap();
+        assert!(asks.len() == 1 && asks[0].contains("P/d/.env leads to /etc/hostname"), "{asks:?}");
+        // There Compose does not look.
+        assert_eq!(told(&files, &[("deep/er/.env", "/etc/hostname")]), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn a_way_up_goes_by_what_is_written_and_not_by_links() {
+        let files: [(&str, &[u8]); 1] = [("c.yaml", b"services: { a: { image: a, env_file: link/../../x.env } }")];
+        let asks = told(&files, &[("link", "deep/er")]).unwrap();
+        assert!(asks.len() == 1 && asks[0].contains("x.env is outside"), "{asks:?}");
+    }
+
+    #[test]
+    fn env_files_of_nested_files_are_judged_from_where_compose_runs_too() {
+        let nested = |env_file: &str| {
+            let text = format!("include: [{{ path: j.yaml, env_file: {env_file} }}]");
+            told(
+                &[
+                    ("c.yaml", b"include: [s/s.yaml]"),
+                    ("s/s.yaml", b"include: [n/i.yaml]"),
+                    ("s/n/i.yaml", text.as_bytes()),
+                    ("s/n/j.yaml", SERVICE),
+                ],
+                &[],
+            )
+            .unwrap()
+        };
+        assert_eq!(nested("../y.env"), Vec::<String>::new());
+        assert_eq!(nested("../../y.env").len(), 1, "P/s/n/../../y.env is inside, P/n/../../y.env is not");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_an_error() {
+        let error = |files: &[(&str, &[u8])]| told(files, &[]).unwrap_err();
+        let wide = [0xff, 0xfe, b's', 0, b':', 0, b'1', 0];
+        assert_eq!(error(&[("c.yaml", &wide)]), "P/c.yaml is not UTF-8");
+        assert_eq!(error(&[("c.yaml", b"include: [d/i.yaml]"), ("d/i.yaml", &wide)]), "P/d/i.yaml is not UTF-8");
+        let missing = error(&[("c.yaml", b"include: [d/i.yaml]")]);
+        assert!(missing.starts_with("P/d/i.yaml cannot be read: "), "{missing}");
+    }
+
+    #[test]
+    fn tags_hide_no_key() {
+        let files: [(&str, &[u8]); 1] = [("c.yaml", b"services: { a: { image: a, env_file: !override [../x.env] } }")];
+        assert!(!told(&files, &[]).is_ok_and(|asks| asks.is_empty()));
+    }
+}

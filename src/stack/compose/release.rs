@@ -1,0 +1,262 @@
+//! Releases of a service by Compose: its containers are recreated from the model as the release has it, and what a
+//! container was made with tells which release it is.
+
+use super::bundle::hex;
+use super::command::{Stopped, Watch};
+use super::errors::environment;
+use super::health::{Standing, standing};
+use super::model::{escape, scalar, unescape};
+use super::stack::ComposeStack;
+use super::steps::{Making, recreate};
+use super::{containers, labels};
+use crate::stack::{ContainerState, Fingerprint, RELEASE_WITHIN, Release, StackError};
+use bollard::models::ContainerInspectResponse;
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// How long `docker compose up` may take.
+const UP_WITHIN: Duration = Duration::from_secs(20);
+/// How long new containers have to become ready; a bad release may never be.
+const READY_WITHIN: Duration = Duration::from_secs(8);
+/// How long they have at the most where their health check says that they need longer to start.
+const START_WITHIN: Duration = Duration::from_secs(30);
+/// How long the model may take to be read, three times by Compose.
+const MODEL_WITHIN: Duration = Duration::from_secs(30);
+// Whoever waits for a release learns how it ended, and not that it is not over.
+const _: () = assert!(UP_WITHIN.as_secs() + START_WITHIN.as_secs() + MODEL_WITHIN.as_secs() < RELEASE_WITHIN.as_secs());
+/// Between two looks at them.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// Builds and pulls what the releases of a drill need: under load it would disturb whoever is measured. What is wrong with
+/// one is said by `preview`, which tries it again.
+pub(super) async fn make_ready(stack: &ComposeStack, cancel: &CancellationToken) {
+    for (service, release) in &stack.spec.releases {
+        let _ = model(stack, service, Some(release), cancel).await;
+    }
+}
+
+/// What `Stack::preview` says.
+pub(super) async fn preview(stack: &ComposeStack, service: &str, release: &Release) -> Result<Fingerprint, StackError> {
+    let model = model(stack, service, Some(release), &CancellationToken::new()).await?;
+    let wanted = of_model(stack, model.pointer(&pointer(service)).and_then(Value::as_object));
+    let now = fingerprints(stack, service).await?;
+    // What every container has already cannot tell the release from what was before it.
+    let new = |(setting, mark): &(String, String)| !now.iter().all(|(_, own)| own.get(setting) == Some(mark));
+    Ok(wanted.into_iter().filter(new).collect())
+}
+
+/// What `Stack::fingerprints` says.
+pub(super) async fn fingerprints(
+    stack: &ComposeStack,
+    service: &str,
+) -> Result<Vec<(ContainerState, Fingerprint)>, StackError> {
+    let found = inspected(stack, service).await?;
+    Ok(found.iter().map(|container| (containers::state(container), of_container(stack, container))).collect())
+}
+
+/// What `Stack::deploy` does.
+pub(super) async fn deploy(stack: &ComposeStack, service: &str, release: Option<&Release>) -> Result<(), StackError> {
+    {
+        let mut started = stack.started();
+        match release {
+            Some(release) => started.released.insert(service.into(), release.variables.clone()),
+            None => started.released.remove(service),
+        };
+    }
+    let cancel = CancellationToken::new();
+    let model = tokio::time::timeout(MODEL_WITHIN, model(stack, service, release, &cancel)).await;
+    let late = |_| environment("resolving the stack's file", format!("it took more than {} s", MODEL_WITHIN.as_secs()));
+    let model = model.map_err(late)??.to_string();
+    let scale = format!("{service}={}", replicas(&inspected(stack, service).await?));
+    let args = ["up", "--detach", "--no-build", "--no-deps", "--quiet-pull", "--scale", &scale, "--", service];
+    let watch = Watch {
+        log: Some(stack.run.dir.join("logs").join("deploy.log")),
+        within: UP_WITHIN,
+        cancel: &cancel,
+        model: Some(&model),
+    };
+    let making = Making::of(&stack.started);
+    let operation = "docker compose up";
+    match stack.compose().run(&args, watch).await {
+        Ok(ran) if ran.status.success() => making.over(),
+        Ok(ran) => {
+            making.over();
+            let said = ran.tail.last().map_or("it failed and said nothing", String::as_str);
+            return Err(environment(operation, said));
+        }
+        Err(Stopped::Error(error)) => return Err(error),
+        Err(Stopped::Cancelled) => return Err(StackError::Cancelled),
+        Err(Stopped::TimedOut(tail)) => {
+            let last = tail.last().map_or("none", String::as_str);
+            let within = UP_WITHIN.as_secs();
+            return Err(environment(operation, format!("it did not end within {within} s; its last words: {last}")));
+        }
+    }
+    ready(stack, service).await
+}
+
+/// How many replicas a service has. Those that are not running count: a release takes down what it breaks. While Compose
+/// recreates one there are two containers with its number.
+fn replicas(all: &[ContainerInspectResponse]) -> usize {
+    let numbers: BTreeSet<_> = all.iter().map(|container| containers::label(container, labels::NUMBER)).collect();
+    numbers.len().max(1)
+}
+
+/// Waits until the service's containers are ready, have failed, or have had their time: what users miss while a sound
+/// release starts is no impact of a bad one, and impact counts from here on.
+async fn ready(stack: &ComposeStack, service: &str) -> Result<(), StackError> {
+    let begun = tokio::time::Instant::now();
+    loop {
+        let found = inspected(stack, service).await?;
+        if !found.iter().any(|container| has_time(container, begun.elapsed())) {
+            return Ok(());
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Whether a container that was made so long ago may still become ready. The start period of a health check is time in
+/// which a failed check says nothing; one that crashes does not get it.
+fn has_time(container: &ContainerInspectResponse, elapsed: Duration) -> bool {
+    let starts = containers::status(container) == "running" && container.restart_count.unwrap_or(0) == 0;
+    let check = container.config.as_ref().and_then(|config| config.healthcheck.as_ref());
+    let period = check.filter(|_| starts).and_then(|check| u64::try_from(check.start_period?).ok());
+    let period = Duration::from_nanos(period.unwrap_or(0)).min(START_WITHIN);
+    elapsed < READY_WITHIN.max(period) && matches!(standing(container, false, true), Standing::Waiting(_))
+}
+
+/// The drill's model with the release in it. Builds and pulls what the release needs.
+async fn model(
+    stack: &ComposeStack,
+    service: &str,
+    release: Option<&Release>,
+    cancel: &CancellationToken,
+) -> Result<Value, StackError> {
+    let operation = || "resolving the stack's file";
+    let planned = Release::default();
+    let release = release.unwrap_or(&planned);
+    let text = recreate::released(stack, &release.variables, service, cancel).await;
+    let text = text.map_err(|why| environment(operation(), why))?;
+    let mut model: Value = serde_json::from_str(&text).map_err(|error| environment(operation(), error))?;
+    let Some(Value::Object(json)) = model.pointer_mut(&pointer(service)) else {
+        return Err(environment(operation(), "the stack has no such service"));
+    };
+    if let Some(image) = &release.image {
+        super::images::ensure_pulled(&stack.compose(), image, "pulling the release's image").await?;
+        json.insert("image".into(), json!(escape(image)));
+        json.remove("build");
+    }
+    if let Some(command) = &release.command {
+        json.insert("command".into(), command.iter().map(|word| Value::String(escape(word))).collect());
+    }
+    if !release.environment.is_empty() {
+        let environment = json.entry("environment").or_insert_with(|| json!({}));
+        if let Value::Object(environment) = environment {
+            for (name, value) in &release.environment {
+                environment.insert(name.clone(), json!(escape(value)));
+            }
+        }
+    }
+    Ok(model)
+}
+
+fn pointer(service: &str) -> String {
+    format!("/services/{}", service.replace('~', "~0").replace('/', "~1"))
+}
+
+async fn inspected(stack: &ComposeStack, service: &str) -> Result<Vec<ContainerInspectResponse>, StackError> {
+    let docker = &stack.endpoint.docker;
+    let by = [
+        (labels::PROJECT, Some(stack.project.as_str())),
+        (labels::SERVICE, Some(service)),
+        (labels::ONEOFF, Some("False")),
+    ];
+    let mut found = Vec::new();
+    for summary in containers::list(docker, &by).await? {
+        found.extend(containers::inspect(docker, &summary.id.unwrap_or_default()).await?);
+    }
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(found)
+}
+
+/// What a service's containers are made with.
+fn of_model(stack: &ComposeStack, service: Option<&Map<String, Value>>) -> Fingerprint {
+    let mut marks = Fingerprint::new();
+    let Some(service) = service else { return marks };
+    let mut mark = |setting: String, value: &str| marks.insert(setting.clone(), fingerprint(stack, &setting, value));
+    if let Some(image) = service.get("image").and_then(Value::as_str) {
+        mark("image".into(), &unescape(image));
+    }
+    if let Some(Value::Array(command)) = service.get("command") {
+        let words: Vec<String> = command.iter().filter_map(scalar).map(|word| unescape(&word)).collect();
+        mark("command".into(), &words.join("\0"));
+    }
+    for (name, value) in service.get("environment").and_then(Value::as_object).into_iter().flatten() {
+        if let Some(value) = scalar(value) {
+            mark(format!("environment.{name}"), &unescape(&value));
+        }
+    }
+    marks
+}
+
+/// What a container was made with.
+fn of_container(stack: &ComposeStack, container: &ContainerInspectResponse) -> Fingerprint {
+    let mut marks = Fingerprint::new();
+    let Some(config) = &container.config else { return marks };
+    let mut mark = |setting: String, value: &str| marks.insert(setting.clone(), fingerprint(stack, &setting, value));
+    if let Some(image) = &config.image {
+        mark("image".into(), image);
+    }
+    if let Some(command) = &config.cmd {
+        mark("command".into(), &command.join("\0"));
+    }
+    for variable in config.env.iter().flatten() {
+        let (name, value) = variable.split_once('=').unwrap_or((variable, ""));
+        mark(format!("environment.{name}"), value);
+    }
+    marks
+}
+
+/// Of a value that may be a secret: bound to the run and the setting, so that it says nothing elsewhere. Nothing writes it
+/// down, as values can be guessed until their fingerprint fits.
+fn fingerprint(stack: &ComposeStack, setting: &str, value: &str) -> String {
+    hex(&Sha256::digest(format!("{}\0{setting}\0{value}", stack.run.id))[..8])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_release_that_says_how_long_it_starts_has_that_time() {
+        let container = |health: &str, restarts: u32, period: Option<Duration>| -> ContainerInspectResponse {
+            let check = json!({ "StartPeriod": period.map(|period| period.as_nanos() as u64) });
+            let state = json!({ "Status": "running", "Health": { "Status": health } });
+            let made = json!({ "Config": { "Healthcheck": check }, "State": state, "RestartCount": restarts });
+            serde_json::from_value(made).unwrap()
+        };
+        let seconds = Duration::from_secs;
+        let until = |container: ContainerInspectResponse| (0..100).find(|at| !has_time(&container, seconds(*at)));
+        assert_eq!(until(container("starting", 0, None)), Some(8));
+        assert_eq!(until(container("starting", 0, Some(seconds(2)))), Some(8));
+        assert_eq!(until(container("starting", 0, Some(seconds(20)))), Some(20));
+        assert_eq!(until(container("starting", 0, Some(seconds(600)))), Some(30), "a drill does not wait for ever");
+        assert_eq!(until(container("starting", 3, Some(seconds(20)))), Some(8), "it crashes");
+        assert_eq!(until(container("healthy", 0, Some(seconds(20)))), Some(0));
+        assert_eq!(until(container("unhealthy", 0, Some(seconds(20)))), Some(0));
+    }
+
+    #[test]
+    fn replicas_that_are_down_count_and_those_that_are_being_replaced_count_once() {
+        let container = |number: &str, status: &str| -> ContainerInspectResponse {
+            let labels = json!({ (labels::NUMBER): number });
+            serde_json::from_value(json!({ "Config": { "Labels": labels }, "State": { "Status": status } })).unwrap()
+        };
+        let found = [container("1", "restarting"), container("2", "exited"), container("2", "created")];
+        assert_eq!(replicas(&found), 2);
+        assert_eq!(replicas(&[]), 1, "a service that has no container gets one");
+    }
+}

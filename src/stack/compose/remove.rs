@@ -1,0 +1,292 @@
+//! Removing what is a drill's own: for what `docker compose down` leaves, for the reaper and the sweep, which
+//! have no model. Idempotent; ends with a look for anything left. What only may be its own is told, and stays.
+
+use super::endpoint::Endpoint;
+use super::errors::{api, environment, is_status};
+use super::owner::{Kind, Labels, Owner, Seen};
+use super::{images, labels};
+use crate::stack::{Foreign, StackDown, StackError};
+use bollard::Docker;
+use bollard::errors::Error as ApiError;
+use bollard::query_parameters::{
+    ListNetworksOptionsBuilder, ListVolumesOptionsBuilder, RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder,
+    RemoveVolumeOptions,
+};
+use futures_util::StreamExt;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+/// Until then everything must be gone; a container with a slow storage driver takes a second or two.
+const DEADLINE: Duration = Duration::from_secs(60);
+/// Between two looks.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How long nothing must turn up before a run whose end was not orderly counts as removed: the engine may still be
+/// carrying out the last request of a `compose up` that was killed.
+pub(super) const QUIET: Duration = Duration::from_secs(1);
+/// Until then the containers of one service must be gone.
+const SERVICE_WITHIN: Duration = Duration::from_secs(10);
+/// Containers removed at the same time.
+const AT_ONCE: usize = 8;
+
+/// Removes every container, network and volume of a run, whatever its state, and the images that only it used. Needs nothing but the
+/// run's id. What may be the run's and may not is among what is left, with the reason.
+pub(super) async fn remove_run(endpoint: &Endpoint, run: &str) -> StackDown {
+    remove(&endpoint.docker, &Owner::of(run), QUIET).await.down()
+}
+
+/// Removes the containers of one service of a run, whatever their state, and returns their names once they are gone: two looks
+/// in a row must find none, as one may be made just now. Needs nothing but the two names.
+///
+/// # Errors
+/// `Environment` when the engine does not answer, or a container stays.
+pub(super) async fn remove_service_in(
+    endpoint: &Endpoint,
+    run: &str,
+    service: &str,
+) -> Result<Vec<String>, StackError> {
+    let docker = &endpoint.docker;
+    let (owner, by) = (Owner::of(run), [(labels::RUN, Some(run)), (labels::SERVICE, Some(service))]);
+    let (started, mut removed, mut none_before) = (Instant::now(), Vec::new(), false);
+    loop {
+        let found = owner.containers(docker, &by).await?.own;
+        if found.is_empty() && none_before {
+            return Ok(removed);
+        }
+        none_before = found.is_empty();
+        if !none_before && started.elapsed() > SERVICE_WITHIN {
+            let left = found.into_iter().flat_map(|container| container.names.unwrap_or_default());
+            let left = left.collect::<Vec<_>>().join(", ");
+            return Err(environment(format!("removing `{service}`"), format!("still there: {left}")));
+        }
+        for container in found {
+            let paused = container.state.is_some_and(|state| state.to_string() == "paused");
+            let name = container.names.and_then(|names| names.into_iter().next()).unwrap_or_default();
+            let name = name.trim_start_matches('/').to_string();
+            remove_container(docker.clone(), container.id.unwrap_or_default(), paused).await;
+            if !removed.contains(&name) {
+                removed.push(name);
+            }
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Something that carries a label of a drill.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Thing {
+    /// A container; `paused` needs an unpause first.
+    Container {
+        name: String,
+        paused: bool,
+    },
+    Network {
+        name: String,
+    },
+    Volume {
+        name: String,
+    },
+    /// An image that only this drill uses.
+    Image {
+        name: String,
+    },
+}
+
+impl Thing {
+    /// `container x`, `network y`, `volume z`, `image i`.
+    pub(super) fn text(&self) -> String {
+        match self {
+            Thing::Container { name, .. } => format!("container {name}"),
+            Thing::Network { name } => format!("network {name}"),
+            Thing::Volume { name } => format!("volume {name}"),
+            Thing::Image { name } => format!("image {name}"),
+        }
+    }
+}
+
+impl Foreign {
+    pub(super) fn new(owner: &Owner, id: &str, thing: &Thing, why: impl Into<String>) -> Foreign {
+        let by_hand = match thing {
+            Thing::Container { .. } => format!("docker rm --force {}", id.get(..12).unwrap_or(id)),
+            Thing::Network { .. } => format!("docker network rm {}", id.get(..12).unwrap_or(id)),
+            Thing::Volume { name } => format!("docker volume rm {name}"),
+            Thing::Image { name } => format!("docker rmi {name}"),
+        };
+        Foreign { run: owner.run.clone(), thing: thing.text(), why: why.into(), by_hand }
+    }
+}
+
+/// What there is with a label of a run or of its Compose project, each thing by its id.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// What is the run's own.
+    pub own: BTreeMap<String, Thing>,
+    /// What is not, or may not be.
+    pub foreign: BTreeMap<String, Foreign>,
+    /// The run directories that its own things name.
+    pub dirs: BTreeSet<String>,
+    /// Whether its own things are to be kept.
+    pub keep: bool,
+    /// When the newest of its own things was made, in seconds since the Unix epoch.
+    pub newest: i64,
+}
+
+impl Found {
+    fn add(
+        &mut self,
+        owner: &Owner,
+        (id, thing): (String, Thing),
+        labels: &Labels,
+        created: i64,
+        doubt: Option<String>,
+    ) {
+        if let Some(why) = doubt {
+            self.foreign.insert(id.clone(), Foreign::new(owner, &id, &thing, why));
+            return;
+        }
+        self.dirs.extend(labels.get(labels::DIR).or(labels.get(labels::IMAGE_DIR)).cloned());
+        self.keep |= labels.get(labels::KEEP) == Some(&owner.run);
+        self.newest = self.newest.max(created);
+        self.own.insert(id, thing);
+    }
+}
+
+/// Everything with the label of the run or of its Compose project.
+pub(super) async fn find(docker: &Docker, owner: &Owner) -> Result<Found, StackError> {
+    let mut found = Found::default();
+    for (key, value) in [(labels::RUN, &owner.run), (labels::PROJECT, &owner.project)] {
+        let containers = owner.containers(docker, &[(key, Some(value.as_str()))]).await?;
+        let own = containers.own.into_iter().map(|container| (container, None));
+        for (container, doubt) in own.chain(containers.foreign.into_iter().map(|(thing, why)| (thing, Some(why)))) {
+            let id = container.id.unwrap_or_default();
+            let name = container.names.and_then(|names| names.into_iter().next()).unwrap_or_else(|| id.clone());
+            let name = name.trim_start_matches('/').to_string();
+            let paused = container.state.is_some_and(|state| state.to_string() == "paused");
+            let (labels, created) = (container.labels.unwrap_or_default(), container.created.unwrap_or(0));
+            found.add(owner, (id, Thing::Container { name, paused }), &labels, created, doubt);
+        }
+        let filters = labels::filter(key, Some(value));
+        let options = ListNetworksOptionsBuilder::default().filters(&filters).build();
+        for network in docker.list_networks(Some(options)).await.map_err(api("listing networks"))? {
+            let (id, labels) = (network.id.unwrap_or_default(), network.labels.unwrap_or_default());
+            let name = network.name.unwrap_or_else(|| id.clone());
+            let seen = Seen { kind: Kind::Network, names: std::slice::from_ref(&name), labels: &labels, image: None };
+            let doubt = owner.doubt(&seen);
+            found.add(owner, (id, Thing::Network { name }), &labels, seconds(network.created), doubt);
+        }
+        let options = ListVolumesOptionsBuilder::default().filters(&filters).build();
+        let volumes = docker.list_volumes(Some(options)).await.map_err(api("listing volumes"))?;
+        for volume in volumes.volumes.unwrap_or_default() {
+            let (name, labels) = (volume.name, volume.labels);
+            let seen = Seen { kind: Kind::Volume, names: std::slice::from_ref(&name), labels: &labels, image: None };
+            let doubt = owner.doubt(&seen);
+            let thing = (format!("volume {name}"), Thing::Volume { name });
+            found.add(owner, thing, &labels, seconds(volume.created_at), doubt);
+        }
+    }
+    // By the run only: Compose labels images that many drills share with the project that happened to build them.
+    for image in images::of_run(docker, Some(&owner.run)).await? {
+        let seen = Seen { kind: Kind::Image, names: &image.repo_tags, labels: &image.labels, image: None };
+        let doubt = owner.doubt(&seen);
+        for name in &image.repo_tags {
+            let thing = (format!("image {name}"), Thing::Image { name: name.clone() });
+            found.add(owner, thing, &image.labels, image.created, doubt.clone());
+        }
+    }
+    Ok(found)
+}
+
+fn seconds(at: Option<time::OffsetDateTime>) -> i64 {
+    at.map_or(0, time::OffsetDateTime::unix_timestamp)
+}
+
+/// What removing a run came to.
+#[derive(Debug)]
+pub(super) struct Removed {
+    took: Duration,
+    /// What is the run's own and could not be removed.
+    pub left: Vec<String>,
+    /// What may be the run's own and was left alone.
+    foreign: BTreeMap<String, Foreign>,
+}
+
+impl Removed {
+    /// For whoever started the run, to whom everything that stays is left behind.
+    pub(super) fn down(self) -> StackDown {
+        let foreign = self.foreign.into_values().map(|foreign| format!("{} ({})", foreign.thing, foreign.why));
+        StackDown { took: self.took, left: self.left.into_iter().chain(foreign).collect() }
+    }
+}
+
+/// Removes what is the run's own and looks again, until nothing has turned up for `quiet` or the deadline has passed.
+pub(super) async fn remove(docker: &Docker, owner: &Owner, quiet: Duration) -> Removed {
+    let started = Instant::now();
+    let mut quiet_since: Option<Instant> = None;
+    let texts = |found: &Found| found.own.values().map(Thing::text).collect();
+    let (left, foreign) = loop {
+        let late = started.elapsed() > DEADLINE;
+        match find(docker, owner).await {
+            Ok(found) if found.own.is_empty() => {
+                let since = *quiet_since.get_or_insert_with(Instant::now);
+                if since.elapsed() >= quiet {
+                    break (Vec::new(), found.foreign);
+                }
+            }
+            Ok(found) if late => break (texts(&found), found.foreign),
+            Ok(found) => {
+                quiet_since = None;
+                remove_all(docker, &found.own).await;
+                if quiet.is_zero() && !late {
+                    // Usually that was all: look at once, and wait only when something resists.
+                    if let Ok(left) = find(docker, owner).await
+                        && left.own.is_empty()
+                    {
+                        break (Vec::new(), left.foreign);
+                    }
+                }
+            }
+            // Nobody knows what is left when the engine does not answer: that is not nothing.
+            Err(error) if late => break (vec![format!("unknown: {error}")], BTreeMap::new()),
+            Err(_) => quiet_since = None,
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    };
+    Removed { took: started.elapsed(), left, foreign }
+}
+
+/// One round: containers first, as they hold networks and volumes. Errors show in the next look.
+async fn remove_all(docker: &Docker, found: &BTreeMap<String, Thing>) {
+    // Owned ids: a stream over borrowed ones is not general enough for a trait's future that must be `Send`.
+    let mut removals = Vec::new();
+    for (id, thing) in found {
+        if let Thing::Container { paused, .. } = thing {
+            removals.push(remove_container(docker.clone(), id.clone(), *paused));
+        }
+    }
+    futures_util::stream::iter(removals).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await;
+    for (id, thing) in found {
+        let _ = match thing {
+            Thing::Container { .. } => Ok(()),
+            Thing::Network { .. } => ignore_gone(docker.remove_network(id).await),
+            Thing::Volume { name } => ignore_gone(docker.remove_volume(name, None::<RemoveVolumeOptions>).await),
+            Thing::Image { name } => {
+                let options = RemoveImageOptionsBuilder::default().build();
+                ignore_gone(docker.remove_image(name, Some(options), None).await.map(drop))
+            }
+        };
+    }
+}
+
+async fn remove_container(docker: Docker, id: String, paused: bool) {
+    if paused {
+        let _ = docker.unpause_container(&id).await;
+    }
+    let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
+    let _ = docker.remove_container(&id, Some(options)).await;
+}
+
+fn ignore_gone(result: Result<(), ApiError>) -> Result<(), ApiError> {
+    match result {
+        Err(error) if is_status(&error, 404) => Ok(()),
+        other => other,
+    }
+}

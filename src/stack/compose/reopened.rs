@@ -1,0 +1,51 @@
+//! A run whose runner is gone, known by its id alone: what its ledger has open is undone through it.
+
+use super::endpoint::Endpoint;
+use super::errors::environment;
+use super::owner::Owner;
+use super::{containers, execute, files, remove};
+use crate::stack::{ContainerOp, ContainerState, Executed, FileAnswer, FileAsk, Stack, StackDown, StackError};
+use async_trait::async_trait;
+use std::time::Duration;
+
+/// What a dead runner left up.
+#[derive(Debug)]
+pub struct ReopenedRun {
+    endpoint: Endpoint,
+    run: String,
+}
+
+impl ReopenedRun {
+    /// The run of this id on an engine.
+    pub fn new(endpoint: Endpoint, run: String) -> ReopenedRun {
+        ReopenedRun { endpoint, run }
+    }
+}
+
+#[async_trait]
+impl Stack for ReopenedRun {
+    async fn containers(&self, service: &str) -> Result<Vec<ContainerState>, StackError> {
+        containers::of_service(&self.endpoint.docker, &Owner::of(&self.run).project, service).await
+    }
+
+    async fn operate(&self, container: &str, op: &ContainerOp) -> Result<(), StackError> {
+        containers::operate(&self.endpoint.docker, &self.run, container, op).await
+    }
+
+    async fn exec(&self, service: &str, command: &[String], within: Duration) -> Result<Executed, StackError> {
+        let executed = execute::exec_in(&self.endpoint, &self.run, service, command, within).await?;
+        executed.ok_or_else(|| environment(format!("running a command in `{service}`"), "it has no running container"))
+    }
+
+    async fn files(&self, service: &str, ask: &FileAsk) -> Result<FileAnswer, StackError> {
+        files::files_in(&self.endpoint, &self.run, service, ask).await
+    }
+
+    async fn remove_process(&self, name: &str) -> Result<Vec<String>, StackError> {
+        remove::remove_service_in(&self.endpoint, &self.run, name).await
+    }
+
+    async fn down(&self) -> Result<StackDown, StackError> {
+        Ok(remove::remove_run(&self.endpoint, &self.run).await)
+    }
+}

@@ -1,0 +1,867 @@
+//! What a Compose file asks of the host. Every key of the specification has a class in `rights.yaml`: what reaches the host
+//! needs the consent of the person who runs the drill, and what is not in the table is refused.
+
+use super::bundle::hex;
+use super::findings::is_external;
+use super::model::{ResolvedModel, scalar, unescape};
+use crate::source::outside;
+use crate::stack::{HostRequest, HostRequests};
+use serde::Deserialize;
+use serde::de::value::StrDeserializer;
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::LazyLock;
+
+/// What a key can reach.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Class {
+    Free,
+    Consent(String),
+    Refused(String),
+    Rule(Rule),
+    One(String),
+    Each(String),
+}
+
+/// A decision by value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Rule {
+    Build,
+    BuildNetwork,
+    Caches,
+    Context,
+    Contexts,
+    Dockerfile,
+    External,
+    Files,
+    Labels,
+    Logging,
+    Mount,
+    Namespace,
+    NetworkMode,
+    Propagation,
+    Security,
+    Sysctls,
+    Volume,
+    VolumesFrom,
+}
+
+/// Said of a value that has another form than Compose prints.
+const STRANGE: &str = "not what Compose makes of it";
+
+type Table = BTreeMap<String, Class>;
+
+static TABLES: LazyLock<BTreeMap<String, Table>> = LazyLock::new(|| {
+    let text = include_str!("rights.yaml");
+    // A test reads it: of one that cannot be read everything is refused.
+    let read: BTreeMap<String, BTreeMap<String, String>> = serde_yaml::from_str(text).unwrap_or_default();
+    let class = |text: &String| Class::parse(text).unwrap_or_else(|| Class::Refused(String::new()));
+    read.iter()
+        .map(|(name, keys)| (name.clone(), keys.iter().map(|(key, text)| (key.clone(), class(text))).collect()))
+        .collect()
+});
+
+impl Class {
+    fn parse(text: &str) -> Option<Class> {
+        let (word, rest) = text.split_once(' ').map_or((text, ""), |(word, rest)| (word, rest.trim()));
+        let of = rest.to_string();
+        match word {
+            "free" if rest.is_empty() => Some(Class::Free),
+            "consent" if !rest.is_empty() => Some(Class::Consent(of)),
+            "refused" if !rest.is_empty() => Some(Class::Refused(of)),
+            "one" if !rest.is_empty() => Some(Class::One(of)),
+            "each" if !rest.is_empty() => Some(Class::Each(of)),
+            "rule" => Rule::deserialize(StrDeserializer::<serde::de::value::Error>::new(rest)).ok().map(Class::Rule),
+            _ => None,
+        }
+    }
+}
+
+/// What is wrong with a value: whether consent is enough, and why.
+enum Wrong {
+    Consent(String),
+    Refused(String),
+}
+
+fn consent(why: impl Into<String>) -> Option<Wrong> {
+    Some(Wrong::Consent(why.into()))
+}
+
+fn refused(why: impl Into<String>) -> Option<Wrong> {
+    Some(Wrong::Refused(why.into()))
+}
+
+/// What is wrong with any of several values: all of it, and what is refused alone if something is.
+fn together(wrongs: impl Iterator<Item = Wrong>) -> Option<Wrong> {
+    let (mut consents, mut refusals) = (Vec::new(), Vec::new());
+    for wrong in wrongs {
+        match wrong {
+            Wrong::Consent(why) => consents.push(why),
+            Wrong::Refused(why) => refusals.push(why),
+        }
+    }
+    match (consents.is_empty(), refusals.is_empty()) {
+        (_, false) => refused(refusals.join("; ")),
+        (false, true) => consent(consents.join("; ")),
+        (true, true) => None,
+    }
+}
+
+/// Everything that a resolved model asks of the host; `root` is the project's directory.
+pub fn asked(model: &ResolvedModel, root: &Path) -> HostRequests {
+    let services = model.section("services");
+    let mut walk = Walk { root, base: &model.directory, services, asks: Vec::new(), given: BTreeSet::new() };
+    walk.table("model", &model.json, None, &mut Vec::new());
+    walk.asks.sort();
+    walk.asks.dedup();
+    let services = given(services, walk.given);
+    HostRequests { digest: digest(&walk.asks, &services, root), asks: walk.asks, services }
+}
+
+/// The services that are given something of the host: those that ask for it, those that use a volume, secret or config that does,
+/// and those that name one of them, whose namespaces or volumes they may share.
+fn given(services: &Map<String, Value>, mut names: BTreeSet<String>) -> Map<String, Value> {
+    let mut given = Map::new();
+    loop {
+        let more = services.iter().find(|(name, service)| {
+            !given.contains_key(*name) && (names.contains(*name) || names_one(service, &names))
+        });
+        let Some((name, service)) = more else { return given };
+        names.insert(name.clone());
+        given.insert(name.clone(), service.clone());
+    }
+}
+
+/// Whether a text of the value is one of the names, alone or as a part: `db`, `service:db`, `db:ro`.
+fn names_one(value: &Value, names: &BTreeSet<String>) -> bool {
+    match value {
+        Value::String(text) => names.contains(text) || text.split(':').any(|part| names.contains(part)),
+        Value::Array(items) => items.iter().any(|item| names_one(item, names)),
+        Value::Object(entries) => entries.values().any(|value| names_one(value, names)),
+        _ => false,
+    }
+}
+
+/// Whether a key of a service reaches nothing outside of the drill, whatever its value.
+pub fn is_free(key: &str) -> bool {
+    TABLES.get("service").and_then(|table| table.get(key)) == Some(&Class::Free)
+}
+
+/// The names that `--allow-host` knows.
+pub fn rights() -> Vec<String> {
+    let key_of =
+        |(key, class): (&String, &Class)| (!matches!(class, Class::Free | Class::Refused(_))).then(|| key.clone());
+    let of = |name: &str| TABLES.get(name).into_iter().flatten().filter_map(key_of).collect::<Vec<_>>();
+    let mut all: Vec<String> = [of("service"), of("model")].concat();
+    all.retain(|key| !matches!(key.as_str(), "services" | "networks"));
+    all.extend(super::reads::RIGHTS.iter().map(|right| right.to_string()));
+    all.sort();
+    all.dedup();
+    all
+}
+
+/// Keys that say what a service runs.
+const RUNS: &[&str] = &["image", "build", "entrypoint", "command", "post_start", "pre_stop"];
+
+impl HostRequests {
+    /// What a service runs that is given something of the host.
+    pub fn runs(&self, service: &str) -> Map<String, Value> {
+        let keys = self.services.get(service).and_then(Value::as_object).into_iter().flatten();
+        let runs = keys.filter(|(key, value)| RUNS.contains(&key.as_str()) && !value.is_null());
+        runs.map(|(key, value)| (key.clone(), value.clone())).collect()
+    }
+}
+
+fn digest(asks: &[HostRequest], services: &Map<String, Value>, root: &Path) -> String {
+    let services = Value::Object(services.clone()).to_string();
+    // The message says as well where links lead.
+    let of = |ask| -> [&str; 4] {
+        let HostRequest { service, key, what, value, .. }: &HostRequest = ask;
+        [service.as_deref().unwrap_or_default(), key, what, value]
+    };
+    let texts = asks.iter().flat_map(of);
+    let texts = texts.chain([services.as_str()]).map(str::as_bytes);
+    let mut sha = Sha256::new();
+    for bytes in std::iter::once(root.as_os_str().as_encoded_bytes()).chain(texts) {
+        // Each with its length, so that no two lists make the same bytes.
+        sha.update(bytes.len().to_le_bytes());
+        sha.update(bytes);
+    }
+    hex(&sha.finalize())
+}
+
+struct Walk<'a> {
+    root: &'a Path,
+    base: &'a Path,
+    services: &'a Map<String, Value>,
+    asks: Vec<HostRequest>,
+    /// Names of the services, volumes, secrets and configs that ask for something.
+    given: BTreeSet<String>,
+}
+
+impl Walk<'_> {
+    fn table(&mut self, name: &str, object: &Map<String, Value>, service: Option<&str>, path: &mut Vec<String>) {
+        let empty = Table::new();
+        let table = TABLES.get(name).unwrap_or(&empty);
+        if let Some(Class::Rule(rule)) = table.get("") {
+            let whole = Value::Object(object.clone());
+            self.note(self.decide(*rule, &whole), &whole, service, path);
+        }
+        for (key, value) in object.iter().filter(|(key, value)| !key.starts_with("x-") && !is_empty(value)) {
+            path.push(key.clone());
+            match table.get(key).filter(|_| !key.is_empty()) {
+                None => self.note(refused("Firedrill does not know this key"), value, service, path),
+                Some(Class::Free) => {}
+                Some(Class::Consent(why)) => {
+                    self.note(consent(format!("{}: {why}", shown(value))), value, service, path)
+                }
+                Some(Class::Refused(why)) => {
+                    self.note(refused(format!("{}: {why}", shown(value))), value, service, path)
+                }
+                Some(Class::Rule(Rule::Build)) => self.build(value, service, path),
+                Some(Class::Rule(rule)) => self.note(self.decide(*rule, value), value, service, path),
+                Some(Class::One(of)) => self.one(of, value, service, path),
+                Some(Class::Each(of)) => self.each(of, value, service, path),
+            }
+            path.pop();
+        }
+    }
+
+    fn one(&mut self, table: &str, value: &Value, service: Option<&str>, path: &mut Vec<String>) {
+        match value {
+            Value::Object(object) => self.table(table, object, service, path),
+            Value::Null => {}
+            // Compose prints the long form of everything that has one.
+            other => self.note(refused(format!("{}: {STRANGE}", shown(other))), other, service, path),
+        }
+    }
+
+    fn each(&mut self, table: &str, value: &Value, service: Option<&str>, path: &mut Vec<String>) {
+        match value {
+            Value::Object(entries) => {
+                for (name, value) in entries {
+                    if table == "service" {
+                        let mut own = Vec::new();
+                        self.one(table, value, Some(name), &mut own);
+                    } else {
+                        path.push(name.clone());
+                        self.one(table, value, service, path);
+                        path.pop();
+                    }
+                }
+            }
+            Value::Array(items) => items.iter().for_each(|value| self.one(table, value, service, path)),
+            other => self.one(table, other, service, path),
+        }
+    }
+
+    fn note(&mut self, wrong: Option<Wrong>, value: &Value, service: Option<&str>, path: &[String]) {
+        let Some(wrong) = wrong else { return };
+        let key = path.join(".");
+        let (right, why) = match wrong {
+            Wrong::Consent(why) => (path.first().cloned(), why),
+            Wrong::Refused(why) => (None, why),
+        };
+        let of = service.map_or_else(String::new, |service| format!("of `{service}` "));
+        let verb = if right.is_some() { "reaches the host" } else { "cannot be in a drill" };
+        let what = format!("`{key}` {of}{verb}: {why}");
+        self.given.extend(service.or(path.get(1).map(String::as_str)).map(str::to_string));
+        self.asks.push(HostRequest {
+            service: service.map(str::to_string),
+            key,
+            right,
+            what,
+            value: value.to_string(),
+        });
+    }
+
+    fn build(&mut self, value: &Value, service: Option<&str>, path: &mut Vec<String>) {
+        let Value::Object(build) = value else {
+            return self.note(self.decide(Rule::Context, value), value, service, path);
+        };
+        self.table("build", build, service, path);
+        // Relative to the context, which Compose prints as an absolute path.
+        let (Some(context), Some(file)) = (text(build.get("context")), text(build.get("dockerfile"))) else { return };
+        if !is_remote(&context) {
+            let wrong = outside(self.root, &self.base.join(context).join(file)).and_then(consent);
+            path.push("dockerfile".into());
+            self.note(wrong, build.get("dockerfile").unwrap_or(value), service, path);
+            path.pop();
+        }
+    }
+
+    fn decide(&self, rule: Rule, value: &Value) -> Option<Wrong> {
+        let texts = texts(value);
+        let strange = texts.len() != value.as_array().map_or(1, Vec::len);
+        let each = |wrong: &dyn Fn(&str) -> Option<Wrong>| match strange {
+            true => refused(format!("{}: {STRANGE}", shown(value))),
+            false => together(texts.iter().filter_map(|text| wrong(text))),
+        };
+        match rule {
+            Rule::Build | Rule::Dockerfile => None,
+            Rule::BuildNetwork => each(&|text| self.joins(text, &["default", "none"], false)),
+            Rule::Caches => each(&|text| {
+                (!is_remote_cache(text))
+                    .then(|| Wrong::Consent(format!("{text}: the build reads and writes outside of the drill")))
+            }),
+            Rule::Context => each(&|text| self.context(text)),
+            Rule::Contexts => match value {
+                Value::Object(contexts) => {
+                    together(contexts.values().filter_map(|context| self.decide(Rule::Context, context)))
+                }
+                _ => each(&|text| self.context(text.split_once('=').map_or(text, |(_, context)| context))),
+            },
+            Rule::External => match value {
+                Value::Bool(false) => None,
+                _ => refused("it is not the stack's own"),
+            },
+            Rule::Files => match value {
+                Value::Array(items) => together(items.iter().filter_map(|item| self.decide(Rule::Files, item))),
+                Value::Object(file) => file.get("path").and_then(|path| self.decide(Rule::Files, path)),
+                _ => each(&|text| outside(self.root, &self.base.join(text)).and_then(consent)),
+            },
+            Rule::Labels => {
+                let keys: Vec<String> = match value {
+                    Value::Object(labels) => labels.keys().cloned().collect(),
+                    _ => texts.clone(),
+                };
+                let reserved = ["dev.firedrill.", "com.docker.compose."];
+                let forged = keys.iter().find(|key| reserved.iter().any(|begin| key.starts_with(begin)))?;
+                refused(format!("{forged}: this label says whose a container is"))
+            }
+            Rule::Logging => match text(value.get("driver")).as_deref() {
+                None | Some("json-file" | "local" | "none") => None,
+                Some(driver) => consent(format!("the driver {driver} sends logs elsewhere")),
+            },
+            Rule::Mount => self.mount(value),
+            Rule::Namespace => each(&|text| self.joins(text, &["none", "private", "shareable"], true)),
+            // `transform` replaces the engine's shared bridge by a network of the drill.
+            Rule::NetworkMode => each(&|text| self.joins(text, &["bridge", "default", "none"], true)),
+            Rule::Propagation => each(&|text| {
+                (!matches!(text, "private" | "rprivate" | "slave" | "rslave"))
+                    .then(|| Wrong::Consent(format!("{text}: what it mounts appears on the host")))
+            }),
+            Rule::Security => each(&|text| {
+                (!text.starts_with("no-new-privileges"))
+                    .then(|| Wrong::Consent(format!("{text}: it is kept from the host by less")))
+            }),
+            Rule::Sysctls => {
+                let names: Vec<String> = match value {
+                    Value::Object(settings) => settings.keys().cloned().collect(),
+                    _ => texts.clone(),
+                };
+                let own = ["net.", "kernel.msg", "kernel.sem", "kernel.shm", "fs.mqueue."];
+                let set = |text: &String| text.split('=').next().unwrap_or_default().trim().to_string();
+                let others = names.iter().map(set).filter(|name| !own.iter().any(|begin| name.starts_with(begin)));
+                together(others.map(|other| Wrong::Consent(format!("{other}: a setting of the host's kernel"))))
+            }
+            Rule::Volume => volume(value),
+            Rule::VolumesFrom => each(&|text| {
+                text.starts_with("container:")
+                    .then(|| Wrong::Refused(format!("{text}: a container that is not part of the stack")))
+            }),
+        }
+    }
+
+    /// A build context: a directory of the project, another service or an image.
+    fn context(&self, text: &str) -> Option<Wrong> {
+        if text.starts_with("service:") || text.starts_with("docker-image://") {
+            return None;
+        }
+        let path = text.strip_prefix("oci-layout://").unwrap_or(text);
+        match is_remote(path) {
+            true => consent(format!("{text}: the build reads from elsewhere")),
+            false => outside(self.root, &self.base.join(path)).and_then(consent),
+        }
+    }
+
+    /// A namespace or network that is joined: one of the drill's own, the host's, or somebody else's.
+    fn joins(&self, text: &str, own: &[&str], services: bool) -> Option<Wrong> {
+        match text.split_once(':') {
+            None if own.contains(&text) => None,
+            None if text == "host" => consent("host: it is not kept from the host"),
+            Some(("service", name)) if services && self.services.contains_key(name) => None,
+            Some(("container", _)) => refused(format!("{text}: it joins a container that is not part of the stack")),
+            _ => refused(format!("{text}: it joins what is not part of the stack")),
+        }
+    }
+
+    fn mount(&self, mount: &Value) -> Option<Wrong> {
+        match text(mount.get("type")).as_deref() {
+            Some("volume" | "tmpfs" | "image") => return None,
+            Some("bind") => {}
+            other => return refused(format!("Firedrill does not know mounts of the type {}", other.unwrap_or("?"))),
+        }
+        let source = text(mount.get("source")).unwrap_or_default();
+        let path = self.base.join(&source);
+        let read_only = mount.get("read_only").and_then(Value::as_bool).unwrap_or(false);
+        if let Some(why) = outside(self.root, &path) {
+            return consent(if read_only { why } else { format!("{why}, and it can be written to") });
+        }
+        match read_only {
+            _ if !path.exists() => {
+                consent(format!("{source}: there is no such file, and the engine would create a directory"))
+            }
+            true => special(&path).and_then(|kind| consent(format!("{source}: it is {kind}"))),
+            false => consent(format!(
+                "{source}: it can be written to, and is not the drill's own (`:ro` mounts it read-only)"
+            )),
+        }
+    }
+}
+
+/// A named volume: the drill gets one of its own, unless its driver keeps it somewhere else.
+fn volume(volume: &Value) -> Option<Wrong> {
+    if is_external(volume) {
+        return refused("it is external, and a drill would work on data that is not its own");
+    }
+    if let Some(driver) = text(volume.get("driver")).filter(|driver| driver != "local") {
+        return consent(format!("the driver {driver} keeps it elsewhere"));
+    }
+    let options = volume.get("driver_opts").and_then(Value::as_object).filter(|options| !options.is_empty())?;
+    let option = |name: &str| text(options.get(name)).unwrap_or_default();
+    let harmless = |option: &str| {
+        let name = option.split('=').next().unwrap_or_default();
+        matches!(name, "" | "size" | "nr_inodes" | "mode" | "uid" | "gid" | "nosuid" | "nodev" | "noexec")
+    };
+    // Memory alone: every other type of file system can be made of directories and devices of the host.
+    let memory = option("type") == "tmpfs" && matches!(option("device").as_str(), "tmpfs" | "none");
+    let known = options.keys().all(|key| matches!(key.as_str(), "type" | "device" | "o"));
+    if memory && known && option("o").split(',').all(|option| harmless(option.trim())) {
+        return None;
+    }
+    let all: Vec<String> = options.iter().map(|(key, value)| format!("{key}={}", shown(value))).collect();
+    consent(format!("{}: it is kept where the host mounts it", all.join(", ")))
+}
+
+/// Whether the cache of a build is an image, as buildx reads it: fields of CSV, of which each key is trimmed and taken without regard to
+/// case; a text without keys names an image. What has quotes or several lines is none.
+fn is_remote_cache(text: &str) -> bool {
+    if text.contains(['"', '\n', '\r']) {
+        return false;
+    }
+    let pairs = text.split(',').filter_map(|field| field.split_once('='));
+    let mut types = pairs.filter(|(key, _)| key.trim().eq_ignore_ascii_case("type")).map(|(_, kind)| kind);
+    match (types.next(), types.next()) {
+        (None, _) => !text.contains('='),
+        (Some(kind), None) => matches!(kind, "registry" | "inline"),
+        (Some(_), Some(_)) => false,
+    }
+}
+
+/// What a path is that is neither a file nor a directory.
+fn special(path: &Path) -> Option<&'static str> {
+    let kind = std::fs::metadata(path).ok()?.file_type();
+    (!kind.is_file() && !kind.is_dir()).then_some("a socket, a pipe or a device")
+}
+
+fn is_remote(context: &str) -> bool {
+    context.contains("://") || context.starts_with("git@") || context.starts_with("github.com/")
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(entries) => entries.is_empty(),
+        _ => false,
+    }
+}
+
+fn text(value: Option<&Value>) -> Option<String> {
+    value.and_then(scalar).map(|text| unescape(&text))
+}
+
+/// A scalar, or the scalars of a list.
+fn texts(value: &Value) -> Vec<String> {
+    let items = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+    items.iter().filter_map(scalar).map(|text| unescape(&text)).collect()
+}
+
+/// A value in a message.
+fn shown(value: &Value) -> String {
+    let text = match value {
+        Value::Array(_) => texts(value).join(", "),
+        other => scalar(other).map(|text| unescape(&text)).unwrap_or_default(),
+    };
+    let text = if text.is_empty() { value.to_string() } else { text };
+    crate::source::shorten(&text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// What a model asks for, with the project in a directory of its own.
+    fn asked(change: impl FnOnce(&mut Value)) -> Vec<String> {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        for file in ["conf/web.conf", "web/Dockerfile"] {
+            std::fs::create_dir_all(root.join(file).parent().unwrap()).unwrap();
+            std::fs::write(root.join(file), "").unwrap();
+        }
+        std::os::unix::fs::symlink("/var/run", root.join("run")).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(root.join("socket")).unwrap();
+        let mut model = json!({ "name": "shop", "services": { "web": {
+            "build": { "context": root.join("web"), "dockerfile": "Dockerfile" },
+            "volumes": [{ "type": "bind", "source": root.join("conf"), "target": "/c", "read_only": true, "bind": { "create_host_path": true } }],
+        } }, "volumes": { "d": null } });
+        change(&mut model);
+        let text = serde_json::to_string(&model).unwrap().replace("ROOT", &root.display().to_string());
+        let Value::Object(json) = serde_json::from_str(&text).unwrap() else { unreachable!("a mapping") };
+        let model = ResolvedModel {
+            json,
+            file: root.join("compose.yaml"),
+            directory: root.clone(),
+            remarks: Vec::new(),
+            given: BTreeMap::new(),
+        };
+        let line = |ask: &HostRequest| format!("{}: {}", ask.right.as_deref().unwrap_or("-"), ask.what);
+        super::asked(&model, &root)
+            .asks
+            .iter()
+            .map(line)
+            .map(|line| line.replace(&root.display().to_string(), "ROOT"))
+            .collect()
+    }
+
+    fn with(pointer: &str, value: Value) -> Vec<String> {
+        asked(|model| {
+            let (parent, key) = pointer.rsplit_once('/').unwrap();
+            let parent = model.pointer_mut(parent).unwrap();
+            parent.as_object_mut().unwrap().insert(key.to_string(), value);
+        })
+    }
+
+    fn mount(source: &str, read_only: bool) -> Value {
+        json!([{ "type": "bind", "source": source, "target": "/x", "read_only": read_only }])
+    }
+
+    #[test]
+    fn what_stays_in_the_project_asks_for_nothing() {
+        assert_eq!(asked(|_| ()), Vec::<String>::new());
+        for (pointer, value) in [
+            ("/services/web/volumes", mount("ROOT/conf/web.conf", true)),
+            ("/services/web/privileged", json!(false)),
+            ("/services/web/cap_add", json!([])),
+            ("/services/web/security_opt", json!(["no-new-privileges:true"])),
+            ("/services/web/sysctls", json!({ "net.core.somaxconn": "1024" })),
+            ("/services/web/logging", json!({ "driver": "json-file", "options": { "max-size": "1m" } })),
+            ("/services/web/pid", json!("service:web")),
+            ("/services/web/x-note", json!({ "privileged": true })),
+            ("/volumes/d", json!({ "driver_opts": { "type": "tmpfs", "device": "tmpfs", "o": "size=64m,uid=1000" } })),
+            ("/secrets", json!({ "s": { "name": "shop_s", "file": "ROOT/conf/web.conf" } })),
+            ("/services/web/build/additional_contexts", json!({ "base": "service:db", "more": "ROOT/conf" })),
+        ] {
+            assert_eq!(with(pointer, value), Vec::<String>::new(), "{pointer}");
+        }
+    }
+
+    #[test]
+    fn what_reaches_the_host_needs_consent_or_is_refused() {
+        let web = |key: &str, value: Value| with(&format!("/services/web/{key}"), value).join("\n");
+        let mut told = Vec::new();
+        for (key, value) in [
+            ("volumes", mount("/", true)),
+            ("volumes", mount("/var/run", true)),
+            ("volumes", mount("ROOT/run/docker.sock", true)),
+            ("volumes", mount("ROOT/socket", true)),
+            ("volumes", mount("ROOT/conf", false)),
+            ("volumes", mount("ROOT/not/there", true)),
+            ("volumes", mount("ROOT/conf/../../etc", true)),
+            ("volumes", json!([{ "type": "npipe", "source": "x", "target": "/x" }])),
+            ("devices", json!([{ "source": "/dev/kmsg", "target": "/dev/kmsg" }])),
+            ("device_cgroup_rules", json!(["a *:* rwm"])),
+            ("cgroup_parent", json!("/x")),
+            ("cap_add", json!(["SYS_ADMIN"])),
+            ("security_opt", json!(["seccomp:unconfined"])),
+            ("use_api_socket", json!(true)),
+            ("post_start", json!([{ "command": ["x"], "privileged": true }])),
+            ("pid", json!("host")),
+            ("ipc", json!("host")),
+            ("uts", json!("host")),
+            ("userns_mode", json!("host")),
+            ("network_mode", json!("host")),
+            ("network_mode", json!("container:other")),
+            ("privileged", json!(true)),
+            ("sysctls", json!({ "kernel.core_pattern": "|/x" })),
+            ("provider", json!({ "type": "x" })),
+            ("labels", json!({ "dev.firedrill.run": "x" })),
+            ("volumes_from", json!(["container:other"])),
+            ("of_next_year", json!("x")),
+            ("deploy", json!({ "resources": { "reservations": { "devices": [{ "capabilities": ["gpu"] }] } } })),
+        ] {
+            told.push(web(key, value));
+        }
+        for (key, value) in [
+            ("context", json!("/etc")),
+            ("context", json!("https://example.com/x.git")),
+            ("dockerfile", json!("../../../etc/passwd")),
+            ("privileged", json!(true)),
+            ("network", json!("host")),
+            ("ssh", json!(["default"])),
+            ("entitlements", json!(["security.insecure"])),
+            ("cache_to", json!(["type=local,dest=/srv/x"])),
+            ("additional_contexts", json!({ "etc": "/etc" })),
+        ] {
+            told.push(web(&format!("build/{key}"), value));
+        }
+        let overlay =
+            json!({ "type": "overlay", "device": "tmpfs", "o": "lowerdir=/etc,upperdir=/tmp/u,workdir=/tmp/w" });
+        for (pointer, value) in [
+            ("/volumes/d", json!({ "driver_opts": overlay })),
+            ("/volumes/d", json!({ "driver_opts": { "type": "tmpfs", "device": "tmpfs", "o": "size=1m,bind" } })),
+            ("/volumes/d", json!({ "driver_opts": { "type": "none", "device": "/srv/x", "o": "bind" } })),
+            ("/volumes/d", json!({ "external": true })),
+            ("/volumes/d", json!({ "driver": "sshfs" })),
+            ("/secrets", json!({ "s": { "file": "/etc/shadow" } })),
+            ("/configs", json!({ "c": { "file": "ROOT/../x" } })),
+            ("/configs", json!({ "c": { "external": true } })),
+            ("/models", json!({ "m": { "model": "x" } })),
+            ("/of_next_year", json!({ "x": "y" })),
+        ] {
+            told.push(with(pointer, value).join("\n"));
+        }
+        assert!(told.iter().all(|told| !told.is_empty()), "{told:#?}");
+        insta::assert_snapshot!(told.join("\n"));
+    }
+
+    /// The digest of what a model of two services asks for, of which `db` has something of the host.
+    fn digest_of(changes: &[(&str, Value)]) -> String {
+        let long = "x".repeat(70);
+        let mut json = json!({ "name": "shop", "services": {
+            "db": {
+                "image": "db:1",
+                "build": { "context": "/p/db", "args": { "A": "1" }, "cache_from": ["type=local,src=/a", "type=local,src=/b"],
+                           "additional_contexts": { "a": "/a", "b": "/b" } },
+                "command": ["run"],
+                "entrypoint": null,
+                "annotations": { "long": long },
+                "env_file": [{ "path": "/a.env" }, { "path": "/b.env" }],
+                "security_opt": ["seccomp:unconfined", "apparmor:unconfined"],
+                "sysctls": { "kernel.a": "1", "kernel.b": "1" },
+                "logging": { "driver": "syslog", "options": { "syslog-address": "udp://a" } },
+                "volumes": [{ "type": "bind", "source": "/srv/x", "target": "/x", "read_only": true }],
+            },
+            "web": { "image": "web:1", "volumes": [{ "type": "volume", "source": "disk", "target": "/d" }] },
+            "side": { "image": "side:1", "pid": "service:web" },
+            "other": { "image": "other:1" },
+        }, "volumes": { "disk": { "driver_opts": { "type": "none", "device": "/srv/disk", "o": "bind" } } } });
+        for (pointer, value) in changes {
+            *json.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer}")) = value.clone();
+        }
+        let Value::Object(json) = json else { unreachable!("a mapping") };
+        let model = ResolvedModel {
+            json,
+            file: "/p/c.yaml".into(),
+            directory: "/p".into(),
+            remarks: Vec::new(),
+            given: BTreeMap::new(),
+        };
+        super::asked(&model, Path::new("/p")).digest
+    }
+
+    #[test]
+    fn what_was_allowed_is_another_thing_when_it_changes() {
+        let before = digest_of(&[]);
+        assert_eq!(before, digest_of(&[]));
+        // Asks for nothing, and is given nothing.
+        assert_eq!(before, digest_of(&[("/services/other/image", json!("other:2"))]));
+        let db = "/services/db";
+        for (pointer, value) in [
+            ("annotations/long", json!(format!("{}y", "x".repeat(69)))),
+            ("security_opt/1", json!("label:disable")),
+            ("sysctls/kernel.b", json!("2")),
+            ("sysctls", json!({ "kernel.a": "1", "kernel.c": "1" })),
+            ("env_file/1/path", json!("/c.env")),
+            ("build/cache_from/1", json!("type=local,src=/c")),
+            ("build/additional_contexts/b", json!("/c")),
+            ("build/args/A", json!("2")),
+            ("volumes/0/read_only", json!(false)),
+            ("logging/options/syslog-address", json!("udp://b")),
+            ("image", json!("elsewhere:1")),
+            ("command/0", json!("other")),
+            ("entrypoint", json!(["other"])),
+        ] {
+            assert_ne!(before, digest_of(&[(&format!("{db}/{pointer}"), value)]), "{pointer}");
+        }
+        // They use what the file asks for, or join who does.
+        for service in ["web", "side"] {
+            assert_ne!(
+                before,
+                digest_of(&[(&format!("/services/{service}/image"), json!("elsewhere:1"))]),
+                "{service}"
+            );
+        }
+    }
+
+    #[test]
+    fn where_a_link_leads_belongs_to_what_was_allowed() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        let link = root.join("link");
+        let mut digests = Vec::new();
+        for to in ["/usr", "/etc"] {
+            std::os::unix::fs::symlink(to, &link).unwrap();
+            let json = json!({ "services": { "db": { "volumes": [
+                { "type": "bind", "source": link, "target": "/x", "read_only": true } ] } } });
+            let Value::Object(json) = json else { unreachable!("a mapping") };
+            let model = ResolvedModel {
+                json,
+                file: root.join("c"),
+                directory: root.clone(),
+                remarks: Vec::new(),
+                given: BTreeMap::new(),
+            };
+            digests.push(super::asked(&model, &root).digest);
+            std::fs::remove_file(&link).unwrap();
+        }
+        assert_ne!(digests[0], digests[1]);
+    }
+
+    #[test]
+    fn a_network_is_the_drills_own_or_somebody_elses() {
+        for (pointer, key, text, told) in [
+            ("/services/web", "network_mode", "bridge", ""),
+            ("/services/web", "network_mode", "default", ""),
+            ("/services/web", "network_mode", "none", ""),
+            ("/services/web", "network_mode", "service:web", ""),
+            ("/services/web", "network_mode", "host", "network_mode: "),
+            ("/services/web", "network_mode", "other_default", "-: "),
+            ("/services/web", "network_mode", "service:nobody", "-: "),
+            ("/services/web", "network_mode", "container:x", "-: "),
+            ("/services/web", "network_mode", "Host", "-: "),
+            ("/services/web", "ipc", "shareable", ""),
+            ("/services/web", "pid", "container:x", "-: "),
+            ("/services/web", "userns_mode", "elsewhere", "-: "),
+            ("/services/web/build", "network", "default", ""),
+            ("/services/web/build", "network", "none", ""),
+            ("/services/web/build", "network", "host", "build: "),
+            ("/services/web/build", "network", "other_default", "-: "),
+            ("/services/web/build", "network", "service:web", "-: "),
+        ] {
+            let asks = with(&format!("{pointer}/{key}"), json!(text));
+            assert_eq!(asks.is_empty(), told.is_empty(), "{key}: {text}: {asks:?}");
+            assert!(asks.iter().all(|ask| ask.starts_with(told)), "{key}: {text}: {asks:?}");
+        }
+    }
+
+    #[test]
+    fn a_cache_is_an_image_or_needs_consent() {
+        for text in
+            ["example.com/app:cache", "type=registry,ref=example.com/app", " TYPE =registry,ref=x", "type=inline"]
+        {
+            assert!(is_remote_cache(text), "{text}");
+        }
+        for text in [
+            "type=local,src=/x",
+            "type=local,src=/x,zz=type=registry",
+            "src=/x,Type=local",
+            "\"type=local\",src=/x",
+            "type=registry,\"type=local\",src=/x",
+            "type=registry,type=local,src=/x",
+            "type= registry",
+            "src=/x",
+            "type=gha",
+            "type=s3,bucket=b",
+        ] {
+            assert!(!is_remote_cache(text), "{text}");
+            let asks = with("/services/web/build/cache_from", json!(["example.com/app", text]));
+            assert!(asks.len() == 1 && asks[0].starts_with("build: "), "{text}: {asks:?}");
+        }
+    }
+
+    /// The keys of every object that the specification names are those of the table.
+    #[test]
+    fn the_table_has_every_key_of_the_specification_and_no_other() {
+        let schema: Value = serde_json::from_str(include_str!("../../../tests/schemas/compose-spec.json")).unwrap();
+        // The key's own schema, or the one form of it that is an object.
+        let objects = |pointer: &str| -> Vec<String> {
+            let node = schema.pointer(pointer).unwrap_or_else(|| panic!("{pointer}"));
+            let forms = [Some(node), node.get("items")].into_iter().flatten();
+            let forms = forms.flat_map(|form| {
+                std::iter::once(form).chain(form.get("oneOf").and_then(Value::as_array).into_iter().flatten())
+            });
+            let forms = forms.flat_map(|form| {
+                let each = form.get("patternProperties").and_then(Value::as_object).into_iter().flat_map(Map::values);
+                let each = each.flat_map(|each| {
+                    std::iter::once(each).chain(each.get("oneOf").and_then(Value::as_array).into_iter().flatten())
+                });
+                std::iter::once(form).chain(each)
+            });
+            let keys = forms.filter_map(|form| form.get("properties")?.as_object()).flat_map(Map::keys);
+            let mut keys: Vec<String> = keys.cloned().collect();
+            keys.sort();
+            keys.dedup();
+            keys
+        };
+        for (table, pointer) in [
+            ("model", ""),
+            ("service", "/definitions/service"),
+            ("build", "/definitions/service/properties/build"),
+            ("deploy", "/definitions/deployment"),
+            ("resources", "/definitions/deployment/properties/resources"),
+            ("reservations", "/definitions/deployment/properties/resources/properties/reservations"),
+            ("hook", "/definitions/service_hook"),
+            ("network_use", "/definitions/service/properties/networks"),
+            ("mount", "/definitions/service/properties/volumes"),
+            ("bind", "/definitions/service/properties/volumes/items/oneOf/1/properties/bind"),
+            ("volume_use", "/definitions/service/properties/volumes/items/oneOf/1/properties/volume"),
+            ("network", "/definitions/network"),
+            ("volume", "/definitions/volume"),
+            ("secret", "/definitions/secret"),
+            ("config", "/definitions/config"),
+        ] {
+            let keys: Vec<String> = TABLES[table].keys().filter(|key| !key.is_empty()).cloned().collect();
+            // `no_cache_filter` is read by Compose and missing from the schema.
+            let keys: Vec<String> = keys.into_iter().filter(|key| key != "no_cache_filter").collect();
+            assert_eq!(keys, objects(pointer), "{table}");
+        }
+    }
+
+    /// `docs/security.md` has every key with its class.
+    #[test]
+    fn the_documentation_has_the_table() {
+        let mut rows =
+            vec!["| in | harmless | needs consent | refused | by value |\n| --- | --- | --- | --- | --- |".to_string()];
+        for (name, keys) in TABLES.iter() {
+            let shown = |key: &String| if key.is_empty() { "the whole entry".into() } else { format!("`{key}`") };
+            let of = |fits: &dyn Fn(&Class) -> bool| {
+                let keys: Vec<String> =
+                    keys.iter().filter(|(_, class)| fits(class)).map(|(key, _)| shown(key)).collect();
+                keys.join(", ")
+            };
+            rows.push(format!(
+                "| {} | {} | {} | {} | {} |",
+                name.replace('_', " "),
+                of(&|class| matches!(class, Class::Free | Class::One(_) | Class::Each(_))),
+                of(&|class| matches!(class, Class::Consent(_))),
+                of(&|class| matches!(class, Class::Refused(_))),
+                of(&|class| matches!(class, Class::Rule(_))),
+            ));
+        }
+        let table = rows.join("\n").replace("|  |", "| |").replace("|  |", "| |");
+        let page = include_str!("../../../docs/security.md");
+        assert!(page.contains(&table), "docs/security.md has another table than this:\n{table}");
+    }
+
+    #[test]
+    fn the_table_can_be_read() {
+        let text = include_str!("rights.yaml");
+        let read: BTreeMap<String, BTreeMap<String, String>> = serde_yaml::from_str(text).unwrap();
+        for (table, keys) in &read {
+            for (key, class) in keys {
+                let class = Class::parse(class).unwrap_or_else(|| panic!("{table}.{key}: {class}"));
+                if let Class::One(of) | Class::Each(of) = class {
+                    assert!(read.contains_key(&of), "{table}.{key}: {of}");
+                }
+            }
+        }
+        assert!(is_free("image") && !is_free("volumes") && !is_free("of_next_year"));
+    }
+}

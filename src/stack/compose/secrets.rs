@@ -1,0 +1,184 @@
+//! Secrets that a resolved model holds, so that they can be hidden before anything is written.
+
+use super::dotenv::assignments;
+use super::model::{ResolvedModel, scalar, unescape};
+use crate::record::{SHORTEST_DECLARED, Secret, looks_secret, url_password};
+use crate::stack::StackRequest;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// A secret file that is longer than this is no password but a bundle.
+const MAX_SECRET_FILE: u64 = 256 * 1024;
+
+/// Variables that Compose fills into the model, each with every value that some file gives it.
+pub(super) type Variables = BTreeMap<String, BTreeSet<String>>;
+
+/// The files from which Compose takes variables: those that the scenario or `COMPOSE_ENV_FILES` names, otherwise `.env`
+/// beside the stack and in the working directory.
+pub(super) fn env_files(spec: &StackRequest) -> Vec<PathBuf> {
+    if !spec.env_files.is_empty() {
+        return spec.env_files.clone();
+    }
+    let named = std::env::var("COMPOSE_ENV_FILES").unwrap_or_default();
+    let named = named.split(',').map(str::trim).filter(|file| !file.is_empty()).map(PathBuf::from);
+    let beside = spec.file.parent().unwrap_or(Path::new("")).join(".env");
+    named.chain([beside, PathBuf::from(".env")]).collect()
+}
+
+/// Reads them. Which value wins is of no interest here: each of them is hidden.
+pub(super) fn variables(files: &[PathBuf]) -> Variables {
+    let mut variables = Variables::new();
+    for text in files.iter().filter_map(|file| read_bounded(file)) {
+        for (name, value) in assignments(&text) {
+            variables.entry(name).or_default().insert(value);
+        }
+    }
+    variables
+}
+
+/// Values under keys that look like secrets, passwords in URLs, the contents of Compose's secret files and variables, and
+/// what `variables` holds that looks like a secret: the file may put it anywhere, as in
+/// `command: redis-server --requirepass $REDIS_PASSWORD`.
+pub(super) fn secrets(model: &ResolvedModel, variables: &Variables) -> Vec<Secret> {
+    let mut found = BTreeSet::new();
+    for (key, values) in variables {
+        values.iter().for_each(|value| add(&mut found, key, value));
+    }
+    let own = std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
+    found.extend(interpolated(model, own));
+    for service in model.services() {
+        for (key, value) in model.environment(&service) {
+            add(&mut found, &key, &value);
+        }
+        let args = model.service(&service).and_then(|s| s.get("build")?.get("args")?.as_object());
+        for (key, value) in args.into_iter().flatten() {
+            if let Some(value) = scalar(value) {
+                add(&mut found, key, &unescape(&value));
+            }
+        }
+    }
+    found.retain(|secret| !secret.is_empty());
+    let declared = declared(model, variables).into_iter().map(|(_, value)| Secret::Declared(value));
+    found.into_iter().map(Secret::Guessed).chain(declared).collect()
+}
+
+/// The names of Compose's secrets that are too short to be hidden.
+pub(super) fn too_short(model: &ResolvedModel, variables: &Variables) -> BTreeSet<String> {
+    let short = |value: &str| (1..SHORTEST_DECLARED).contains(&value.chars().count());
+    declared(model, variables).into_iter().filter(|(_, value)| short(value)).map(|(name, _)| name).collect()
+}
+
+/// Compose's secrets: names, and what their files and variables hold.
+fn declared(model: &ResolvedModel, variables: &Variables) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for (key, secret) in model.section("secrets") {
+        let file = secret.get("file").and_then(Value::as_str).map(unescape);
+        let of_file = file.and_then(|file| read_bounded(Path::new(&file)));
+        let variable = secret.get("environment").and_then(Value::as_str);
+        let of_files = variable.and_then(|name| variables.get(name)).into_iter().flatten().cloned();
+        let own = variable.and_then(|name| std::env::var(name).ok());
+        found.extend(of_file.into_iter().chain(of_files).chain(own).map(|text| (key.clone(), text.trim().to_string())));
+    }
+    found
+}
+
+fn add(found: &mut BTreeSet<String>, key: &str, value: &str) {
+    if looks_secret(key) {
+        found.insert(value.to_string());
+    }
+    found.extend(url_password(value).map(str::to_string));
+}
+
+/// Secrets of the runner's own environment that Compose has filled in: their values stand somewhere in the model.
+fn interpolated(model: &ResolvedModel, own: impl Iterator<Item = (String, String)>) -> Vec<String> {
+    let mut texts = Vec::new();
+    model.json.values().for_each(|value| collect(value, &mut texts));
+    let stands = |value: &String| !value.is_empty() && texts.iter().any(|text| text.contains(value));
+    own.filter(|(name, _)| looks_secret(name)).map(|(_, value)| value).filter(stands).collect()
+}
+
+/// Every text below a value.
+fn collect(value: &Value, texts: &mut Vec<String>) {
+    match value {
+        Value::String(text) => texts.push(unescape(text)),
+        Value::Array(values) => values.iter().for_each(|value| collect(value, texts)),
+        Value::Object(fields) => fields.values().for_each(|value| collect(value, texts)),
+        _ => {}
+    }
+}
+
+fn read_bounded(file: &Path) -> Option<String> {
+    let size = std::fs::metadata(file).ok()?.len();
+    if size > MAX_SECRET_FILE {
+        return None;
+    }
+    Some(String::from_utf8_lossy(&std::fs::read(file).ok()?).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn secrets_of_compose_that_are_too_short_are_known_by_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            std::fs::write(dir.path().join(name), text).unwrap();
+            json!({ "file": dir.path().join(name) })
+        };
+        let secrets =
+            json!({ "pin": file("pin", "123\n"), "pin4": file("pin4", "1234\n"), "none": file("none", "\n") });
+        let found = too_short(&model(json!({ "secrets": secrets })), &Variables::new());
+        assert_eq!(found.into_iter().collect::<Vec<_>>(), ["pin"]);
+    }
+
+    fn model(json: Value) -> ResolvedModel {
+        let Value::Object(json) = json else { panic!("a model is a mapping") };
+        ResolvedModel {
+            json,
+            file: PathBuf::new(),
+            directory: PathBuf::new(),
+            remarks: Vec::new(),
+            given: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn secrets_of_env_files_are_hidden_wherever_the_stack_puts_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join(".env");
+        let text = "REDIS_PASSWORD=of-redis\nAPI_TOKEN='of the api'\nURL=http://u:of-a-url@x\nSIZE=of-no-interest\n";
+        std::fs::write(&file, text).unwrap();
+        let spec = StackRequest {
+            file: dir.path().join("compose.yaml"),
+            profiles: Vec::new(),
+            env_files: Vec::new(),
+            isolate: false,
+            root: std::path::PathBuf::from("/p"),
+            allowed: crate::stack::Allowed::default(),
+            interposed: BTreeMap::new(),
+            hosts: BTreeMap::new(),
+            toolbox_image: None,
+            releases: Vec::new(),
+            processes: Vec::new(),
+            up_within: std::time::Duration::from_secs(1),
+        };
+        assert!(env_files(&spec).contains(&file));
+        let variables = variables(&[file, dir.path().join("none.env")]);
+        let model = model(json!({
+            "services": { "redis": { "command": ["redis-server", "--requirepass", "of-redis"] } },
+            "secrets": { "x": { "environment": "SIZE" } },
+        }));
+        let found = secrets(&model, &variables);
+        for secret in ["of-redis", "of the api", "of-a-url", "of-no-interest"] {
+            assert!(found.iter().any(|found| found.value() == secret), "{secret}");
+        }
+        assert!(!found.iter().any(|found| found.value().starts_with("http")));
+        assert!(found.contains(&Secret::Declared("of-no-interest".into())), "what Compose has as a secret is declared");
+        let own = [("CI_TOKEN", "of-the-ci"), ("REDIS_SECRET", "of-redis"), ("PATH", "redis-server")];
+        let own = own.into_iter().map(|(name, value)| (name.to_string(), value.to_string()));
+        assert_eq!(interpolated(&model, own), ["of-redis"], "only what the stack was given");
+    }
+}

@@ -1,0 +1,382 @@
+//! `ComposeStack`: the one stack trait, carried out by Docker Compose and the Docker API.
+
+use super::bundle::HOME;
+use super::carry::carry_bundle;
+use super::command::{ComposeCommand, Watch};
+use super::endpoint::Endpoint;
+use super::errors::{api, environment, is_status};
+use super::findings::findings;
+use super::model::{self, ResolvedModel};
+use super::owner::Owner;
+use super::{
+    containers, exec, execute, files, images, labels, logs, processes, release, remove, secrets, steps, usage,
+};
+use crate::record::{Redactor, Secret, Secrets, UsageSample};
+use crate::stack::{
+    AgentRole, Channel, ContainerOp, ContainerState, Ending, Executed, FileAnswer, FileAsk, Finding, Fingerprint,
+    FullOutput, Place, Release, RunIdentity, Stack, StackDown, StackError, StackOptions, StackRequest, StackUp,
+    TOOLBOX, Tools,
+};
+use async_trait::async_trait;
+use bollard::query_parameters::ContainerArchiveInfoOptionsBuilder;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+/// How long `docker compose down` may take before everything is removed by force.
+const DOWN_WITHIN: Duration = Duration::from_secs(45);
+
+/// A Compose project of one drill. Clones are the same project.
+#[derive(Debug, Clone)]
+pub struct ComposeStack {
+    pub(super) endpoint: Endpoint,
+    pub(super) model: ResolvedModel,
+    pub(super) spec: StackRequest,
+    pub(super) run: RunIdentity,
+    pub(super) options: StackOptions,
+    pub(super) project: String,
+    /// First characters of a hash of the run's id.
+    pub(super) short: String,
+    secrets: Vec<Secret>,
+    redactor: Redactor,
+    /// The command that starts `firedrill` in a container; known once the agent's image is there.
+    pub(super) launch: OnceLock<Vec<String>>,
+    /// Processor time of every container that was ever seen, in microseconds: those that a runbook replaced have used some, too.
+    used: Arc<Mutex<BTreeMap<String, u64>>>,
+    pub(super) started: Arc<Mutex<Started>>,
+}
+
+/// What `up` has done so far, for `down`.
+#[derive(Debug, Default)]
+pub(super) struct Started {
+    /// The model that `docker compose up` was given.
+    pub model: Option<String>,
+    /// A `docker compose up` was cut off, and the engine may still be carrying out its last request.
+    pub cut_off: bool,
+    /// How many commands of steps are making containers now.
+    pub making: usize,
+    /// The services in the model that steps may name: the team's, and the processes that were started.
+    pub services: Vec<String>,
+    /// The processes that faults have started.
+    pub processes: BTreeSet<String>,
+    /// Process → what is seen of the ends of its containers.
+    pub ends: BTreeMap<String, processes::Ends>,
+    /// Profiles that steps have enabled.
+    pub profiles: Vec<String>,
+    /// Service → the variables that a release of it has set, for whoever makes the model again.
+    pub released: BTreeMap<String, BTreeMap<String, String>>,
+    /// What the model was made with, to make it again.
+    pub recipe: Option<Recipe>,
+}
+
+impl Started {
+    /// Whether the engine may be making a container that nobody knows yet.
+    pub fn is_unsettled(&self) -> bool {
+        self.cut_off || self.making > 0
+    }
+}
+
+/// What a drill's model is made with, beside the team's own.
+#[derive(Debug, Clone)]
+pub(super) struct Recipe {
+    /// Image of the agents.
+    pub agent: String,
+    /// Image of the toolbox.
+    pub toolbox: String,
+    /// Service → the image that was built for it.
+    pub built: BTreeMap<String, String>,
+    /// Those of them that only this drill uses.
+    pub own: BTreeSet<String>,
+    /// Ports of the agents in front of services.
+    pub ports: BTreeMap<String, BTreeSet<u16>>,
+}
+
+impl ComposeStack {
+    /// The stack of a model that was resolved before; starts nothing. What cannot be allowed in a drill is among the
+    /// `findings`, and `up` refuses it.
+    ///
+    /// # Errors
+    /// `Environment` when the run's directory cannot be found.
+    pub fn new(
+        model: ResolvedModel,
+        spec: &StackRequest,
+        run: &RunIdentity,
+        options: &StackOptions,
+        endpoint: &Endpoint,
+    ) -> Result<ComposeStack, StackError> {
+        let mut endpoint = endpoint.clone();
+        endpoint.mark(&run.id);
+        let secrets = secrets::secrets(&model, &secrets::variables(&secrets::env_files(spec)));
+        let redactor = Redactor::new(secrets.clone()).with(options.secrets.clone());
+        let Owner { project, short, .. } = Owner::of(&run.id);
+        let mut run = run.clone();
+        run.dir = std::path::absolute(&run.dir).map_err(|error| environment("finding the run's directory", error))?;
+        Ok(ComposeStack {
+            endpoint,
+            model,
+            spec: spec.clone(),
+            project,
+            run,
+            options: options.clone(),
+            short,
+            secrets,
+            redactor,
+            launch: OnceLock::new(),
+            used: Arc::default(),
+            started: Arc::default(),
+        })
+    }
+
+    /// Compose project name.
+    pub fn project(&self) -> &str {
+        &self.project
+    }
+
+    /// Everything that there is to say about drilling the stack, errors included.
+    pub fn findings(&self) -> Vec<Finding> {
+        findings(&self.model, &self.spec)
+    }
+
+    /// What cannot be allowed in a drill, as an error.
+    pub(super) fn refuse_errors(&self) -> Result<(), StackError> {
+        let wrong: Vec<Finding> = self.findings().into_iter().filter(|finding| finding.error).collect();
+        let Some(first) = wrong.first() else { return Ok(()) };
+        let cause = wrong.iter().map(|finding| finding.message.as_str()).collect::<Vec<_>>().join("; ");
+        let operation = format!("preparing {}", self.spec.file.display());
+        Err(StackError::Environment { operation, cause, hint: first.help.clone() })
+    }
+
+    /// Compose on this drill's project; the model comes on its standard input.
+    pub(super) fn compose(&self) -> ComposeCommand {
+        let directory = self.model.directory.display().to_string();
+        let options = ["--project-directory", &directory, "--project-name", &self.project];
+        let mut options: Vec<String> = options.iter().map(|option| option.to_string()).collect();
+        options.extend(model::RESOLVED.map(str::to_string));
+        let mut endpoint = self.endpoint.clone();
+        self.model.given.iter().for_each(|(name, value)| endpoint.set(&model::given_as(name), value));
+        ComposeCommand { endpoint, options, redactor: self.redactor.clone() }
+    }
+
+    /// Hides the stack's secrets.
+    pub(super) fn clean(&self, text: &str) -> String {
+        self.redactor.text(text)
+    }
+
+    /// Hides more than that from now on, in this clone.
+    pub(super) fn hide(&mut self, redactor: Redactor) {
+        self.redactor = redactor;
+    }
+
+    /// What hides them.
+    pub(super) fn redactor(&self) -> &Redactor {
+        &self.redactor
+    }
+
+    pub(super) fn started(&self) -> std::sync::MutexGuard<'_, Started> {
+        self.started.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The agent's image, made or pulled if need be.
+    pub(super) async fn ensure_agent(&self) -> Result<images::AgentImage, StackError> {
+        let agent = images::agent(&self.compose(), &self.options).await?;
+        let _ = self.launch.set(agent.launch.clone());
+        Ok(agent)
+    }
+
+    /// The command that starts `firedrill` in a container; empty before `ensure_agent`.
+    pub(super) fn launch(&self) -> &[String] {
+        self.launch.get().map_or(&[], Vec::as_slice)
+    }
+
+    /// The first running container of a service.
+    pub(super) async fn running(&self, service: &str) -> Result<String, StackError> {
+        let operation = format!("finding the container of `{service}`");
+        let all = containers::of_service(&self.endpoint.docker, &self.project, service).await?;
+        match all.iter().find(|container| container.status == "running") {
+            Some(container) => Ok(container.id.clone()),
+            None => {
+                let seen: Vec<String> = all.iter().map(|c| format!("{} is {}", c.name, c.status)).collect();
+                let cause = if seen.is_empty() { "it has none".to_string() } else { seen.join(", ") };
+                Err(environment(operation, cause))
+            }
+        }
+    }
+
+    async fn open(&self, container: &str, arguments: &[&str], what: &str) -> Result<Channel, StackError> {
+        exec::open_ours(&self.endpoint.docker, container, self.launch.get(), arguments, what).await
+    }
+
+    /// Copies the agent's bundle into a running container of the team's, unless it is there: a minimal image has
+    /// neither bash nor our C library.
+    async fn ensure_bundle(&self, container: &str, service: &str) -> Result<(), StackError> {
+        let docker = &self.endpoint.docker;
+        let operation = format!("copying the shell into `{service}`");
+        let executable = format!("{HOME}/firedrill");
+        let there = ContainerArchiveInfoOptionsBuilder::default().path(&executable).build();
+        match docker.get_container_archive_info(container, Some(there)).await {
+            Ok(_) => return Ok(()),
+            Err(error) if is_status(&error, 404) => {}
+            Err(error) => return Err(api(operation)(error)),
+        }
+        let agent = self.running(&AgentRole::Drill.name()).await?;
+        carry_bundle(docker, agent, container, service).await
+    }
+
+    /// `docker compose down`; what it leaves is removed by label afterwards.
+    async fn compose_down(&self, model: &str) {
+        let cancel = CancellationToken::new();
+        let watch = Watch {
+            log: Some(self.run.dir.join("logs").join("down.log")),
+            within: DOWN_WITHIN,
+            cancel: &cancel,
+            model: Some(model),
+        };
+        let args = ["down", "--volumes", "--remove-orphans", "--timeout", "2"];
+        let _ = self.compose().run(&args, watch).await;
+    }
+
+    /// Stopping a paused container waits for the whole time-out, or is refused.
+    async fn unpause_all(&self) {
+        let by = [(labels::RUN, Some(self.run.id.as_str()))];
+        let all = Owner::of(&self.run.id).containers(&self.endpoint.docker, &by).await.unwrap_or_default();
+        for container in all.own {
+            if container.state.is_some_and(|state| state.to_string() == "paused") {
+                let _ = self.endpoint.docker.unpause_container(&container.id.unwrap_or_default()).await;
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Stack for ComposeStack {
+    async fn up(&self, cancel: &CancellationToken) -> Result<StackUp, StackError> {
+        super::up::up(self, cancel).await
+    }
+
+    async fn connect(&self, role: &AgentRole) -> Result<Channel, StackError> {
+        let service = role.name();
+        let container = self.running(&service).await?;
+        self.open(&container, &["agent", "control"], &format!("the agent {service}")).await
+    }
+
+    async fn shell(&self, place: &Place) -> Result<Channel, StackError> {
+        match place {
+            Place::Toolbox => {
+                let container = self.running(TOOLBOX).await?;
+                self.open(&container, &["shell"], "the shell in the toolbox").await
+            }
+            Place::Service(service) => {
+                let container = self.running(service).await?;
+                self.ensure_bundle(&container, service).await?;
+                self.open(&container, &["shell", "--docker", "last"], &format!("the shell in `{service}`")).await
+            }
+        }
+    }
+
+    fn tools(&self, place: &Place, secrets: &Secrets) -> Arc<dyn Tools> {
+        Arc::new(steps::StepTools::new(self, place, secrets))
+    }
+
+    async fn containers(&self, service: &str) -> Result<Vec<ContainerState>, StackError> {
+        containers::of_service(&self.endpoint.docker, &self.project, service).await
+    }
+
+    async fn operate(&self, container: &str, op: &ContainerOp) -> Result<(), StackError> {
+        containers::operate(&self.endpoint.docker, &self.run.id, container, op).await
+    }
+
+    async fn exec(&self, service: &str, command: &[String], within: Duration) -> Result<Executed, StackError> {
+        let container = self.running(service).await?;
+        execute::exec(&self.endpoint.docker, &container, service, command, within).await
+    }
+
+    async fn exec_full(&self, service: &str, command: &[String], within: Duration) -> Result<FullOutput, StackError> {
+        let container = self.running(service).await?;
+        execute::exec_full(&self.endpoint.docker, &container, service, command, within).await
+    }
+
+    async fn read_file(&self, service: &str, path: &str) -> Result<Vec<u8>, StackError> {
+        let all = containers::of_service(&self.endpoint.docker, &self.project, service).await?;
+        let Some(first) = all.first() else {
+            return Err(environment(format!("reading `{path}` from `{service}`"), "it has no container"));
+        };
+        execute::read_file(&self.endpoint.docker, &first.id, service, path).await
+    }
+
+    async fn files(&self, service: &str, ask: &FileAsk) -> Result<FileAnswer, StackError> {
+        files::files_in(&self.endpoint, &self.run.id, service, ask).await
+    }
+
+    async fn preview(&self, service: &str, release: &Release) -> Result<Fingerprint, StackError> {
+        release::preview(self, service, release).await
+    }
+
+    async fn fingerprints(&self, service: &str) -> Result<Vec<(ContainerState, Fingerprint)>, StackError> {
+        release::fingerprints(self, service).await
+    }
+
+    async fn deploy(&self, service: &str, release: Option<&Release>) -> Result<(), StackError> {
+        release::deploy(self, service, release).await
+    }
+
+    async fn start_process(&self, name: &str) -> Result<(), StackError> {
+        processes::start(self, name).await
+    }
+
+    async fn remove_process(&self, name: &str) -> Result<Vec<String>, StackError> {
+        processes::remove(self, name).await
+    }
+
+    async fn endings(&self, name: &str) -> Vec<Ending> {
+        self.started().ends.get(name).map(processes::Ends::seen).unwrap_or_default()
+    }
+
+    fn environment(&self, service: &str) -> BTreeMap<String, String> {
+        self.model.environment(service)
+    }
+
+    fn secrets(&self) -> Vec<Secret> {
+        self.secrets.clone()
+    }
+
+    fn how_to_look(&self) -> Vec<String> {
+        let project = &self.project;
+        vec![
+            format!("look:    docker compose -p {project} ps"),
+            format!("         docker compose -p {project} logs SERVICE"),
+            format!("         docker exec -it {project}-{TOOLBOX}-1 bash"),
+            format!("remove:  firedrill sweep --kept {}", self.run.id),
+        ]
+    }
+
+    fn services(&self) -> Vec<String> {
+        self.model.services()
+    }
+
+    async fn usage(&self) -> Result<Option<UsageSample>, StackError> {
+        usage::usage(&self.endpoint.docker, &self.run.id, &self.used).await.map(Some)
+    }
+
+    async fn save_logs(&self, dir: &Path, redactor: &Redactor) -> Result<(), StackError> {
+        logs::clean_calls(dir, redactor).await?;
+        logs::save(&self.endpoint.docker, &self.project, dir, redactor).await
+    }
+
+    async fn down(&self) -> Result<StackDown, StackError> {
+        let (model, unsettled) = {
+            let started = self.started();
+            (started.model.clone(), started.is_unsettled())
+        };
+        let began = Instant::now();
+        if let Some(model) = &model {
+            self.unpause_all().await;
+            self.compose_down(model).await;
+        }
+        let took = began.elapsed();
+        let quiet = if unsettled { remove::QUIET } else { Duration::ZERO };
+        let rest = remove::remove(&self.endpoint.docker, &Owner::of(&self.run.id), quiet).await;
+        Ok(StackDown { took, left: rest.down().left })
+    }
+}

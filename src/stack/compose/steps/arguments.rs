@@ -1,0 +1,195 @@
+//! Command lines of `docker` and `docker compose`, read by tables of what is allowed: a flag that no table has is
+//! refused, and what was read is written out again, so that the real command sees nothing that was not understood here.
+
+use std::fmt;
+
+/// Why something is not carried out, in one line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Refusal(pub String);
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A refusal as an error.
+pub(super) fn refuse<T>(why: impl Into<String>) -> Result<T, Refusal> {
+    Err(Refusal(why.into()))
+}
+
+/// What becomes of a flag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rule {
+    /// It goes to the real command.
+    Pass,
+    /// It is understood and does not go there: it changes nothing in a drill, or is dealt with here.
+    Keep,
+    /// A variable of the command inside: `-e NAME` takes its value from the step's environment and not from the runner's.
+    Env,
+    /// It is refused, for this reason.
+    Refuse(&'static str),
+}
+
+/// A flag of a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Flag {
+    /// Its long name.
+    pub long: &'static str,
+    /// Its short name; `\0` for none.
+    pub short: char,
+    /// Whether it takes a value.
+    pub value: bool,
+    /// What becomes of it.
+    pub rule: Rule,
+}
+
+/// A flag without a value.
+pub(super) const fn on(long: &'static str, short: char) -> Flag {
+    Flag { long, short, value: false, rule: Rule::Pass }
+}
+
+/// A flag with a value.
+pub(super) const fn with(long: &'static str, short: char) -> Flag {
+    Flag { long, short, value: true, rule: Rule::Pass }
+}
+
+impl Flag {
+    /// The same, understood and not passed on.
+    pub(super) const fn kept(self) -> Flag {
+        Flag { rule: Rule::Keep, ..self }
+    }
+
+    /// The same, with its value from the step's environment.
+    pub(super) const fn env(self) -> Flag {
+        Flag { rule: Rule::Env, ..self }
+    }
+
+    /// The same, refused.
+    pub(super) const fn refused(self, why: &'static str) -> Flag {
+        Flag { rule: Rule::Refuse(why), ..self }
+    }
+}
+
+/// A command line that was understood.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Arguments {
+    /// Flags with their values, by long name; `true` and `false` for those without a value.
+    pub flags: Vec<(&'static str, String)>,
+    /// Those that go to the real command, as it is given them.
+    pub passed: Vec<String>,
+    /// Variables that the command inside has. They never go to the real command's line, which others can read.
+    pub env: Vec<(String, String)>,
+    /// Everything that is no flag.
+    pub rest: Vec<String>,
+}
+
+impl Arguments {
+    /// The last value of a flag.
+    pub(super) fn value(&self, long: &str) -> Option<&str> {
+        self.flags.iter().rev().find(|(name, _)| *name == long).map(|(_, value)| value.as_str())
+    }
+
+    /// All values of a flag.
+    pub(super) fn values(&self, long: &str) -> Vec<String> {
+        self.flags.iter().filter(|(name, _)| *name == long).map(|(_, value)| value.clone()).collect()
+    }
+
+    /// Whether a flag without a value is set.
+    pub(super) fn is_set(&self, long: &str) -> bool {
+        self.value(long) == Some("true")
+    }
+}
+
+/// Reads arguments by a table, as pflag does (long and short, `--x=y`, `-xy`, `--`). With `to_the_end` the first word that
+/// is no flag ends them: what follows belongs to the command that is run inside.
+pub(super) fn read(
+    args: &[String],
+    table: &[Flag],
+    to_the_end: bool,
+    env: &[(String, String)],
+) -> Result<Arguments, Refusal> {
+    let mut words = Arguments::default();
+    let mut args = args.iter();
+    while let Some(arg) = args.next() {
+        if arg == "--" {
+            words.rest.extend(args.by_ref().cloned());
+        } else if let Some(long) = arg.strip_prefix("--") {
+            let (name, given) = long.split_once('=').map_or((long, None), |(name, value)| (name, Some(value)));
+            let flag = table.iter().find(|flag| flag.long == name);
+            let Some(flag) = flag else {
+                return refuse(format!("`--{name}` is not among the flags that a drill allows"));
+            };
+            let value = match given {
+                Some(value) => value.to_string(),
+                None if flag.value => needed(args.next(), arg)?,
+                None => "true".into(),
+            };
+            words.take(flag, value, env)?;
+        } else if let Some(short) = arg.strip_prefix('-').filter(|short| !short.is_empty()) {
+            let mut rest = short;
+            while let Some(c) = rest.chars().next() {
+                rest = rest.get(c.len_utf8()..).unwrap_or_default();
+                let flag = table.iter().find(|flag| flag.short == c && c != '\0');
+                let Some(flag) = flag else {
+                    return refuse(format!("`-{c}` is not among the flags that a drill allows"));
+                };
+                let given = rest.strip_prefix('=').or((flag.value && !rest.is_empty()).then_some(rest));
+                let value = match given {
+                    Some(value) => {
+                        rest = "";
+                        value.to_string()
+                    }
+                    None if flag.value => needed(args.next(), arg)?,
+                    None => "true".into(),
+                };
+                words.take(flag, value, env)?;
+            }
+        } else {
+            words.rest.push(arg.clone());
+            if to_the_end {
+                words.rest.extend(args.by_ref().cloned());
+            }
+        }
+    }
+    Ok(words)
+}
+
+fn needed(value: Option<&String>, flag: &str) -> Result<String, Refusal> {
+    match value {
+        Some(value) => Ok(value.clone()),
+        None => refuse(format!("`{flag}` needs a value")),
+    }
+}
+
+impl Arguments {
+    fn take(&mut self, flag: &Flag, value: String, env: &[(String, String)]) -> Result<(), Refusal> {
+        let value = match (flag.value, value.as_str()) {
+            (true, _) => value,
+            (false, "true" | "1" | "t" | "T" | "TRUE" | "True") => "true".into(),
+            (false, "false" | "0" | "f" | "F" | "FALSE" | "False") => "false".into(),
+            (false, other) => return refuse(format!("`--{}={other}` is neither true nor false", flag.long)),
+        };
+        if value.contains('\0') {
+            return refuse(format!("the value of `--{}` holds a NUL byte", flag.long));
+        }
+        match flag.rule {
+            Rule::Refuse(why) if value != "false" || flag.value => {
+                return refuse(format!("`--{}` is not allowed in a drill: {why}", flag.long));
+            }
+            Rule::Refuse(_) => return Ok(()),
+            Rule::Keep => {}
+            Rule::Pass => self.passed.push(format!("--{}={value}", flag.long)),
+            Rule::Env => {
+                // The real command would look into the environment of the runner, which has secrets of its own.
+                let known = || env.iter().rev().find(|(name, _)| *name == value).cloned();
+                match value.split_once('=') {
+                    Some((name, value)) => self.env.push((name.to_string(), value.to_string())),
+                    None => self.env.extend(known()),
+                }
+            }
+        }
+        self.flags.push((flag.long, value));
+        Ok(())
+    }
+}

@@ -1,0 +1,331 @@
+//! `docker cp` between a container of the team's and the one in which the step runs. A path of the step's is a path in its
+//! own container, and never one of the host: the files travel as an archive from one to the other through the API.
+
+use super::arguments::{Refusal, refuse};
+use crate::record::Stream;
+use crate::stack::compose::errors::is_status;
+use crate::stack::{CallInput, CallOutput};
+use bollard::Docker;
+use bollard::query_parameters::{
+    ContainerArchiveInfoOptionsBuilder, DownloadFromContainerOptionsBuilder, UploadToContainerOptionsBuilder,
+};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use std::io::{self, Read, Write};
+use std::path::{Component, Path, PathBuf};
+use tokio::sync::mpsc;
+
+/// A directory, as Go writes it in the mode of a file.
+const GO_DIRECTORY: u32 = 1 << 31;
+/// A symbolic link, the same.
+const GO_LINK: u32 = 1 << 27;
+/// Pieces of an archive that are under way.
+const QUEUE: usize = 8;
+/// Links that are followed.
+const MOST_LINKS: usize = 20;
+
+/// A path in a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct At {
+    /// Id of the container.
+    pub container: String,
+    /// The path, absolute.
+    pub path: String,
+}
+
+/// What there is at a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum There {
+    Nothing,
+    File,
+    Directory,
+}
+
+/// A path as a step in `cwd` means it, absolute and tidy; whether it says that it is a directory comes beside it.
+pub(super) fn absolute(cwd: &str, path: &str) -> String {
+    let mut out = PathBuf::from("/");
+    for part in Path::new(cwd).join(path).components() {
+        match part {
+            Component::Normal(name) => out.push(name),
+            Component::ParentDir => drop(out.pop()),
+            _ => {}
+        }
+    }
+    out.to_string_lossy().into_owned()
+}
+
+/// Into which directory a copy goes, and what its topmost entry is called there; `None`: only what is in it.
+fn target(
+    from: &str,
+    from_is_dir: bool,
+    contents: bool,
+    to: &str,
+    slash: bool,
+    there: &There,
+) -> Result<(String, Option<String>), String> {
+    let name = |path: &str| Path::new(path).file_name().map(|name| name.to_string_lossy().into_owned());
+    let parent = |path: &str| Path::new(path).parent().unwrap_or(Path::new("/")).to_string_lossy().into_owned();
+    match there {
+        There::Directory if from_is_dir && contents => Ok((to.to_string(), None)),
+        There::Directory => Ok((to.to_string(), name(from))),
+        There::File if from_is_dir => Err(format!("cannot copy a directory to the file {to}")),
+        There::File if slash => Err(format!("{to} is not a directory")),
+        There::Nothing if slash && !from_is_dir => Err(format!("no such directory: {to}")),
+        There::Nothing | There::File => Ok((parent(to), name(to))),
+    }
+}
+
+/// Looks what there is at a path; links are followed to their end, whose path comes back.
+async fn look(docker: &Docker, at: &At) -> Result<(There, String), String> {
+    let mut path = at.path.clone();
+    for _ in 0..MOST_LINKS {
+        let options = ContainerArchiveInfoOptionsBuilder::default().path(&path).build();
+        let stat = match docker.get_container_archive_info(&at.container, Some(options)).await {
+            Ok(stat) => stat,
+            Err(error) if is_status(&error, 404) => return Ok((There::Nothing, path)),
+            Err(error) => return Err(error.to_string()),
+        };
+        let mode = stat.file_mode;
+        if mode & GO_LINK == 0 {
+            return Ok((if mode & GO_DIRECTORY != 0 { There::Directory } else { There::File }, path));
+        }
+        let parent = Path::new(&path).parent().unwrap_or(Path::new("/")).to_string_lossy().into_owned();
+        path = absolute(&parent, &stat.link_target);
+    }
+    Err(format!("{}: too many links", at.path))
+}
+
+/// Copies from one container to another, as `docker cp` copies to a directory of the user's.
+pub(super) async fn between(docker: &Docker, from: &At, follow: bool, to: &At) -> Result<(), String> {
+    let contents = from.path.ends_with("/.") || from.path == ".";
+    let source = At { path: absolute("/", &from.path), ..from.clone() };
+    let slash = to.path.ends_with('/');
+    let (kind, real) = look(docker, &source).await?;
+    if kind == There::Nothing {
+        return Err(format!("no such file or directory: {}", from.path));
+    }
+    // As the real command: the link itself is copied, unless it is to be followed.
+    let path = if follow { real } else { source.path.clone() };
+    let (there, dir) = look(docker, &At { path: absolute("/", &to.path), ..to.clone() }).await?;
+    let is_dir = kind == There::Directory;
+    let (into, name) = target(&source.path, is_dir, contents, &dir, slash, &there)?;
+    if look(docker, &At { path: into.clone(), ..to.clone() }).await?.0 != There::Directory {
+        return Err(format!("no such directory: {into}"));
+    }
+    let (chunks, arriving) = mpsc::channel(QUEUE);
+    let downloading = download(docker.clone(), At { path, ..source }, chunks);
+    let (renamed, leaving) = mpsc::channel::<io::Result<Bytes>>(QUEUE);
+    let renaming = tokio::task::spawn_blocking(move || rename(arriving, renamed, name.as_deref()));
+    let options = UploadToContainerOptionsBuilder::default().path(&into).build();
+    let uploading = docker.upload_to_container(&to.container, Some(options), bollard::body_try_stream(stream(leaving)));
+    let (downloaded, renamed, uploaded) = tokio::join!(downloading, renaming, uploading);
+    downloaded?;
+    uploaded.map_err(|error| error.to_string())?;
+    renamed.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
+}
+
+/// `docker cp web:/x -`: the archive as it is.
+pub(super) async fn to_stream(docker: &Docker, from: &At, follow: bool, out: &CallOutput) -> Result<(), String> {
+    let source = At { path: absolute("/", &from.path), ..from.clone() };
+    let path = if follow { look(docker, &source).await?.1 } else { source.path.clone() };
+    let (chunks, mut arriving) = mpsc::channel(QUEUE);
+    let writing = async {
+        while let Some(Ok(bytes)) = arriving.recv().await {
+            if !out.write(Stream::Stdout, bytes).await {
+                return;
+            }
+        }
+    };
+    let (downloaded, ()) = tokio::join!(download(docker.clone(), At { path, ..source }, chunks), writing);
+    downloaded
+}
+
+/// `docker cp - web:/dir`.
+pub(super) async fn from_stream(docker: &Docker, mut stdin: CallInput, to: &At) -> Result<(), String> {
+    let (chunks, leaving) = mpsc::channel(QUEUE);
+    let reading = async move {
+        while let Some(bytes) = stdin.next().await {
+            if chunks.send(Ok(bytes)).await.is_err() {
+                return;
+            }
+        }
+    };
+    let options = UploadToContainerOptionsBuilder::default().path(&absolute("/", &to.path)).build();
+    let ((), uploaded) = tokio::join!(
+        reading,
+        docker.upload_to_container(&to.container, Some(options), bollard::body_try_stream(stream(leaving)))
+    );
+    uploaded.map_err(|error| error.to_string())
+}
+
+fn stream(
+    mut leaving: mpsc::Receiver<io::Result<Bytes>>,
+) -> impl futures_util::Stream<Item = io::Result<Bytes>> + Send + 'static {
+    futures_util::stream::poll_fn(move |cx| leaving.poll_recv(cx))
+}
+
+async fn download(docker: Docker, from: At, to: mpsc::Sender<io::Result<Bytes>>) -> Result<(), String> {
+    let options = DownloadFromContainerOptionsBuilder::default().path(&from.path).build();
+    let mut download = Box::pin(docker.download_from_container(&from.container, Some(options)));
+    while let Some(chunk) = download.next().await {
+        let chunk = chunk.map_err(|error| error.to_string())?;
+        if to.send(Ok(chunk)).await.is_err() {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// Gives the topmost entry of an archive another name, piece by piece.
+fn rename(
+    from: mpsc::Receiver<io::Result<Bytes>>,
+    to: mpsc::Sender<io::Result<Bytes>>,
+    name: Option<&str>,
+) -> io::Result<()> {
+    let result = renamed(Chunks { from, current: Bytes::new() }, Pieces { to: to.clone() }, name);
+    if let Err(error) = &result {
+        // An archive that ends early would pass for a whole one.
+        let _ = to.blocking_send(Err(io::Error::other(error.to_string())));
+    }
+    result
+}
+
+fn renamed(from: impl Read, to: impl Write, name: Option<&str>) -> io::Result<()> {
+    let mut archive = tar::Archive::new(from);
+    let mut out = tar::Builder::new(io::BufWriter::with_capacity(64 << 10, to));
+    for entry in archive.entries()? {
+        let mut entry = entry?;
+        let Some(path) = other_name(&entry.path()?, name) else { continue };
+        let mut header = entry.header().clone();
+        match entry.header().entry_type() {
+            // A hard link names its target by a path in the archive.
+            tar::EntryType::Link => {
+                let target = entry.link_name()?.and_then(|target| other_name(&target, name)).unwrap_or_default();
+                out.append_link(&mut header, path, target)?;
+            }
+            tar::EntryType::Symlink => {
+                let target = entry.link_name()?.unwrap_or_default().into_owned();
+                out.append_link(&mut header, path, target)?;
+            }
+            _ => out.append_data(&mut header, path, &mut entry)?,
+        }
+    }
+    out.into_inner()?.flush()
+}
+
+/// The path of an entry under another topmost name, or without it.
+fn other_name(path: &Path, name: Option<&str>) -> Option<PathBuf> {
+    let mut parts = path.components();
+    parts.next()?;
+    let rest = parts.as_path();
+    let path = match name {
+        Some(name) => Path::new(name).join(rest),
+        None => rest.to_path_buf(),
+    };
+    let plain = path.components().all(|part| matches!(part, Component::Normal(_)));
+    (plain && path.components().next().is_some()).then_some(path)
+}
+
+struct Chunks {
+    from: mpsc::Receiver<io::Result<Bytes>>,
+    current: Bytes,
+}
+
+impl Read for Chunks {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.current.is_empty() {
+            match self.from.blocking_recv() {
+                Some(chunk) => self.current = chunk?,
+                None => return Ok(0),
+            }
+        }
+        let n = buffer.len().min(self.current.len());
+        let taken = self.current.split_to(n);
+        if let Some(room) = buffer.get_mut(..n) {
+            room.copy_from_slice(&taken);
+        }
+        Ok(n)
+    }
+}
+
+struct Pieces {
+    to: mpsc::Sender<io::Result<Bytes>>,
+}
+
+impl Write for Pieces {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let sent = self.to.blocking_send(Ok(Bytes::copy_from_slice(bytes)));
+        sent.map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A path that names nothing is no end of a copy.
+pub(super) fn not_empty(path: &str) -> Result<(), Refusal> {
+    if path.is_empty() { refuse("a copy needs a path at both ends") } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_those_of_the_step() {
+        for (cwd, path, expected) in [
+            ("/srv", "./x", "/srv/x"),
+            ("/srv", "../../../x/./y/", "/x/y"),
+            ("/srv", "/etc/hosts", "/etc/hosts"),
+            ("/srv", ".", "/srv"),
+            ("", "x", "/x"),
+        ] {
+            assert_eq!(absolute(cwd, path), expected, "{cwd} {path}");
+        }
+    }
+
+    #[test]
+    fn a_copy_goes_where_the_real_command_puts_it() {
+        let to = |from_is_dir, contents, slash, there: There| {
+            let target = target("/a/b", from_is_dir, contents, "/x/y", slash, &there);
+            target.map(|(dir, name)| format!("{dir} {}", name.unwrap_or_default()))
+        };
+        assert_eq!(to(false, false, false, There::Nothing).unwrap(), "/x y");
+        assert_eq!(to(false, false, false, There::File).unwrap(), "/x y");
+        assert_eq!(to(false, false, true, There::Directory).unwrap(), "/x/y b");
+        assert_eq!(to(true, false, false, There::Nothing).unwrap(), "/x y");
+        assert_eq!(to(true, false, false, There::Directory).unwrap(), "/x/y b");
+        assert_eq!(to(true, true, false, There::Directory).unwrap(), "/x/y ");
+        assert!(to(true, false, false, There::File).is_err());
+        assert!(to(false, false, true, There::Nothing).is_err());
+    }
+
+    #[test]
+    fn the_topmost_entry_gets_another_name_and_nothing_climbs_out() {
+        let mut tar = tar::Builder::new(Vec::new());
+        let mut add = |path: &str, text: &[u8]| {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(text.len() as u64);
+            header.set_mode(0o640);
+            tar.append_data(&mut header, path, text).unwrap();
+        };
+        add("b/", b"");
+        add("b/one", b"1");
+        add(&format!("b/{}", "long/".repeat(60)), b"");
+        let archive = tar.into_inner().unwrap();
+        let paths = |name: Option<&str>| {
+            let mut out = Vec::new();
+            renamed(archive.as_slice(), &mut out, name).unwrap();
+            let mut read = tar::Archive::new(out.as_slice());
+            let paths = read.entries().unwrap().map(|e| e.unwrap().path().unwrap().to_string_lossy().into_owned());
+            paths.collect::<Vec<_>>()
+        };
+        assert_eq!(paths(Some("c"))[..2], ["c/", "c/one"]);
+        assert_eq!(paths(None)[0], "one");
+        assert!(paths(Some("c"))[2].starts_with("c/long/long"));
+        assert_eq!(other_name(Path::new("b/../../etc/passwd"), Some("c")), None);
+        assert_eq!(other_name(Path::new("b"), None), None);
+    }
+}

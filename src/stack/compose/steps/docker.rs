@@ -1,0 +1,219 @@
+//! `docker` on the team's containers, and copies between them and the one in which a step runs.
+
+use super::arguments::{Arguments, Refusal, refuse};
+use super::inside::{self, Attached};
+use super::process::{self, Show};
+use super::rename::Change;
+use super::request::{self, DockerRequest, End};
+use super::table::Docker;
+use super::team::Team;
+use super::{Done, copy};
+use crate::stack::compose::endpoint::Endpoint;
+use crate::stack::{Call, CallIo};
+use tokio_util::sync::CancellationToken;
+
+/// A container that does not exist: a filter that leaves nothing.
+const NOBODY: &str = "id=0000000000000000000000000000000000000000000000000000000000000000";
+
+/// What a command can reach.
+#[derive(Debug)]
+pub(super) struct ContainerCalls<'a> {
+    /// The engine.
+    pub endpoint: &'a Endpoint,
+    /// The team's containers.
+    pub team: Team,
+    /// The container in which the step runs, for copies.
+    pub here: Option<String>,
+}
+
+impl ContainerCalls<'_> {
+    pub(super) async fn docker(
+        self,
+        ask: DockerRequest,
+        call: &Call,
+        io: CallIo,
+        cancel: &CancellationToken,
+    ) -> Result<i32, Done> {
+        let words = &ask.words;
+        if ask.does == Docker::Copy {
+            return self.copy(words, false, call, io, cancel).await;
+        }
+        if ask.does == Docker::Exec {
+            let (name, command) = words.rest.split_first().ok_or(Refusal("which container?".into()))?;
+            let id = &self.team.find(name)?.id;
+            let attached = Attached { input: words.is_set("interactive"), terminal: words.is_set("tty") };
+            return inside::exec(&self.endpoint.docker, id, (words, command), attached, io, cancel).await;
+        }
+        let mut command = self.endpoint.command();
+        let mut team = self.team;
+        command.arg(ask.name).args(&words.passed);
+        let mut said = Vec::new();
+        match ask.does {
+            Docker::List => {
+                let (left, rest) = team.filter(&words.values("filter"))?;
+                let ids: Vec<String> = left.iter().map(|c| format!("id={}", c.id)).collect();
+                let ids = if ids.is_empty() { vec![NOBODY.to_string()] } else { ids };
+                for filter in ids.into_iter().chain(rest) {
+                    command.args(["--filter", &filter]);
+                }
+            }
+            Docker::Stats => {
+                let mut ids = Vec::new();
+                for name in &words.rest {
+                    ids.push(team.find(name)?.id.clone());
+                }
+                let all = words.is_set("all");
+                if words.rest.is_empty() {
+                    let running = team.all.iter().filter(|c| all || c.status == "running");
+                    ids.extend(running.map(|c| c.id.clone()));
+                }
+                if ids.is_empty() {
+                    // Without names it would show the containers of others.
+                    return Ok(0);
+                }
+                command.arg("--").args(ids);
+            }
+            Docker::Containers => {
+                command.arg("--");
+                for name in &words.rest {
+                    let id = &team.find(name)?.id;
+                    command.arg(id);
+                    said.push((id.clone(), name.clone()));
+                }
+            }
+            Docker::One => {
+                let (name, rest) = words.rest.split_first().ok_or(Refusal("which container?".into()))?;
+                let id = &team.find(name)?.id;
+                said.push((id.clone(), name.clone()));
+                command.arg("--").arg(id).args(rest);
+            }
+            Docker::Copy | Docker::Exec => {}
+        }
+        let (stdout, stderr) = match ask.name {
+            "logs" | "start" => (Change::Nothing, Change::Nothing),
+            _ => (Change::Everything, Change::Everything),
+        };
+        if ask.name != "inspect" {
+            team.names.said = said;
+        }
+        let show = Show { names: team.names, stdout, stderr };
+        Ok(process::run(command, None, None, &io.out, &show, cancel).await?)
+    }
+
+    /// `docker compose exec`: in the container of a service that has this number, or in its first one that runs.
+    pub(super) async fn exec_in_service(
+        self,
+        words: &Arguments,
+        io: CallIo,
+        cancel: &CancellationToken,
+    ) -> Result<i32, Done> {
+        let (service, command) = words.rest.split_first().ok_or(Refusal("which service?".into()))?;
+        let index = words.value("index");
+        let found = self.team.of_service(service, index);
+        let Some(container) = found.into_iter().find(|container| container.status == "running") else {
+            let which = index.map(|index| format!(" container #{index}")).unwrap_or_default();
+            return Err(Done::Failed(format!("service \"{service}\" is not running{which}")));
+        };
+        // As Compose has it: its standard input is the step's, and no terminal.
+        let input = words.value("interactive") != Some("false");
+        let attached = Attached { input, terminal: false };
+        inside::exec(&self.endpoint.docker, &container.id, (words, command), attached, io, cancel).await
+    }
+
+    /// `cp`: between containers of the team's and the one in which the step runs.
+    pub(super) async fn copy(
+        self,
+        words: &Arguments,
+        of_compose: bool,
+        call: &Call,
+        io: CallIo,
+        cancel: &CancellationToken,
+    ) -> Result<i32, Done> {
+        let (from, to) = request::ends(words)?;
+        let (team, docker) = (self.team, &self.endpoint.docker);
+        let follow = words.is_set("follow-link");
+        let targets = |name: &str| match of_compose {
+            false => team.find(name).map(|c| vec![c.id.clone()]),
+            true => of_service(&team, name, words.value("index")),
+        };
+        let here = self.here.ok_or_else(|| Done::Failed("the step's own container is not known".into()))?;
+        let local = |path: &str| {
+            let slash = if path.ends_with("/.") {
+                "/."
+            } else if path.ends_with('/') {
+                "/"
+            } else {
+                ""
+            };
+            let absolute = copy::absolute(&call.cwd, path);
+            copy::At { container: here.clone(), path: format!("{}{slash}", absolute.trim_end_matches('/')) }
+        };
+        let there = |id: String, path: &str| {
+            let path = if path.starts_with('/') { path.to_string() } else { format!("/{path}") };
+            copy::At { container: id, path }
+        };
+        let copying = async {
+            match (&from, &to) {
+                (End::There(name, path), other) => {
+                    copy::not_empty(path)?;
+                    let Some(id) = targets(name)?.into_iter().next() else { return Err(nobody(name).into()) };
+                    let from = there(id, path);
+                    match other {
+                        End::Stream => copy::to_stream(docker, &from, follow, &io.out).await,
+                        End::Here(path) => {
+                            copy::not_empty(path)?;
+                            copy::between(docker, &from, follow, &local(path)).await
+                        }
+                        End::There(..) => Ok(()),
+                    }
+                }
+                (other, End::There(name, path)) => {
+                    copy::not_empty(path)?;
+                    let ids = targets(name)?;
+                    if ids.is_empty() {
+                        return Err(nobody(name).into());
+                    }
+                    match other {
+                        End::Stream => match <[String; 1]>::try_from(ids) {
+                            Ok([id]) => copy::from_stream(docker, io.stdin, &there(id, path)).await,
+                            Err(_) => {
+                                return Err(Refusal(
+                                    "an archive can be copied to one container only: use --index".into(),
+                                )
+                                .into());
+                            }
+                        },
+                        End::Here(own) => {
+                            copy::not_empty(own)?;
+                            let mut copied = Ok(());
+                            for id in ids {
+                                copied = copied.and(copy::between(docker, &local(own), follow, &there(id, path)).await);
+                            }
+                            copied
+                        }
+                        End::There(..) => Ok(()),
+                    }
+                }
+                _ => Ok(()),
+            }
+            .map_err(Done::Failed)
+        };
+        tokio::select! {
+            copied = copying => copied.map(|()| 0),
+            () = cancel.cancelled() => Ok(143),
+        }
+    }
+}
+
+/// The containers of a service that a copy means: the one with this number, or all of them.
+fn of_service(team: &Team, service: &str, index: Option<&str>) -> Result<Vec<String>, Refusal> {
+    let found = team.of_service(service, index);
+    if found.is_empty() {
+        return refuse(format!("service `{service}` has no container"));
+    }
+    Ok(found.into_iter().map(|container| container.id.clone()).collect())
+}
+
+fn nobody(name: &str) -> Refusal {
+    Refusal(format!("`{name}` has no container"))
+}

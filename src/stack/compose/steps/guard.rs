@@ -1,0 +1,148 @@
+//! What the variables of a step may change in a stack: which images, commands and settings it has, and never what it
+//! has of the host.
+
+use crate::stack::compose::rights;
+use serde_json::{Map, Value};
+use std::collections::BTreeSet;
+
+/// Variables that would change what the docker command itself does.
+const NEVER: &[&str] = &[
+    "PATH", "HOME", "PWD", "OLDPWD", "SHLVL", "_", "IFS", "USER", "LOGNAME", "SHELL", "TERM", "HOSTNAME", "TMPDIR",
+    "TMP", "TEMP", "LANG", "LANGUAGE", "HOSTALIASES", "LOCALDOMAIN", "RES_OPTIONS", "LOCPATH", "GCONV_PATH", "NLSPATH",
+    "TZDIR", "TZ", "ENV", "SHELLOPTS", "PS4", "PAGER", "EDITOR", "VISUAL", "BROWSER", "GNUPGHOME", "NODE_OPTIONS",
+    "NODE_PATH", "PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PERL5LIB", "PERL5OPT", "RUBYLIB", "RUBYOPT",
+    "JAVA_TOOL_OPTIONS", "KUBECONFIG",
+];
+/// The same, by how they begin.
+const NEVER_BEGINNING: &[&str] = &[
+    "COMPOSE_", "DOCKER_", "BUILDX_", "BUILDKIT_", "FIREDRILL_", "LD_", "DYLD_", "GO", "GIT_", "AWS_", "AZURE_",
+    "CLOUDSDK_", "PASSWORD_STORE_", "OTEL_", "SSH_", "SSL_", "XDG_", "BASH", "LC_", "MALLOC_", "GLIBC_", "CONTAINERD_",
+    "CGO_", "SUDO_", "DBUS_", "NOTIFY_", "LISTEN_", "MOBY_",
+];
+/// Whether a variable of a step may decide anything in a model.
+pub(super) fn may_decide(name: &str) -> bool {
+    let plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let upper = name.to_ascii_uppercase();
+    plain
+        && !NEVER.contains(&upper.as_str())
+        && !NEVER_BEGINNING.iter().any(|begin| upper.starts_with(begin))
+        && !upper.ends_with("_PROXY")
+}
+
+/// What a step's variables would change that is not theirs to change: `web.privileged`.
+pub(super) fn beyond(before: &Map<String, Value>, after: &Map<String, Value>) -> Vec<String> {
+    let mut found = Vec::new();
+    for section in ["secrets", "configs", "volumes", "networks", "name"] {
+        if before.get(section) != after.get(section) {
+            found.push(section.to_string());
+        }
+    }
+    let services = |model: &Map<String, Value>| model.get("services").and_then(Value::as_object).cloned();
+    let (before, after) = (services(before).unwrap_or_default(), services(after).unwrap_or_default());
+    for (name, service) in &after {
+        let Some(old) = before.get(name) else {
+            found.push(format!("services.{name}"));
+            continue;
+        };
+        let keys =
+            |service: &Value| service.as_object().into_iter().flat_map(Map::keys).cloned().collect::<BTreeSet<_>>();
+        for key in keys(old).union(&keys(service)) {
+            // The first two are looked at below. Which secrets a service has is the stack's.
+            let looked_at = match key.as_str() {
+                "volumes" | "build" => true,
+                "secrets" | "configs" => false,
+                key => {
+                    rights::is_free(key)
+                        || key == "deploy"
+                        || key == "labels"
+                        || key == "networks"
+                        || key == "annotations"
+                }
+            };
+            if !looked_at && old.get(key) != service.get(key) {
+                found.push(format!("{name}.{key}"));
+            }
+        }
+        if mounts(old) != mounts(service) {
+            found.push(format!("{name}.volumes"));
+        }
+        if build(old) != build(service) {
+            found.push(format!("{name}.build"));
+        }
+        let reserves = |service: &Value| service.pointer("/deploy/resources/reservations").cloned();
+        if reserves(old) != reserves(service) {
+            found.push(format!("{name}.deploy"));
+        }
+    }
+    found
+}
+
+/// Mounts that are no volumes of the project's.
+fn mounts(service: &Value) -> Vec<&Value> {
+    let all = service.get("volumes").and_then(Value::as_array).into_iter().flatten();
+    all.filter(|mount| !matches!(mount.get("type").and_then(Value::as_str), Some("volume" | "tmpfs"))).collect()
+}
+
+/// What a build reads and may do; its arguments and its target are free.
+fn build(service: &Value) -> Option<Value> {
+    let mut build = service.get("build")?.clone();
+    if let Value::Object(build) = &mut build {
+        for free in ["args", "target", "labels", "tags"] {
+            build.remove(free);
+        }
+    }
+    Some(build)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn changed(change: impl FnOnce(&mut Value)) -> Vec<String> {
+        let before = json!({ "name": "shop", "services": { "web": {
+            "image": "web:v2", "environment": { "A": "1" }, "build": { "context": "/p", "args": { "V": "2" } },
+            "volumes": [{ "type": "bind", "source": "/p/conf", "target": "/c" }, { "type": "volume", "source": "d", "target": "/d" }],
+        } }, "volumes": { "d": {} } });
+        let mut after = before.clone();
+        change(&mut after);
+        beyond(before.as_object().unwrap(), after.as_object().unwrap())
+    }
+
+    #[test]
+    fn images_and_settings_may_change_and_nothing_of_the_host() {
+        let free = changed(|model| {
+            model["services"]["web"]["image"] = json!("web:v1");
+            model["services"]["web"]["environment"]["A"] = json!("2");
+            model["services"]["web"]["build"]["args"]["V"] = json!("1");
+            model["services"]["web"]["command"] = json!(["x"]);
+        });
+        assert_eq!(free, Vec::<String>::new());
+        for (pointer, value, found) in [
+            ("/services/web/volumes/0/source", json!("/etc"), "web.volumes"),
+            ("/services/web/volumes/1/type", json!("bind"), "web.volumes"),
+            ("/services/web/build/context", json!("/"), "web.build"),
+        ] {
+            assert_eq!(changed(|model| *model.pointer_mut(pointer).unwrap() = value), [found]);
+        }
+        for key in ["privileged", "network_mode", "devices", "pid", "use_api_socket", "secrets", "of_next_year"] {
+            assert_eq!(changed(|model| model["services"]["web"][key] = json!("x")), [format!("web.{key}")]);
+        }
+        assert_eq!(changed(|model| model["secrets"] = json!({ "s": { "file": "/etc/shadow" } })), ["secrets"]);
+        assert_eq!(changed(|model| model["volumes"]["d"]["driver_opts"] = json!({ "device": "/" })), ["volumes"]);
+        assert_eq!(changed(|model| model["services"]["new"] = json!({})), ["services.new"]);
+    }
+
+    #[test]
+    fn variables_of_the_command_itself_decide_nothing() {
+        for name in ["CHECKOUT_TAG", "TAG", "Version", "DB_HOST", "_X"] {
+            assert!(may_decide(name), "{name}");
+        }
+        for name in [
+            "PATH", "path", "LD_PRELOAD", "COMPOSE_FILE", "DOCKER_HOST", "https_proxy", "BASH_ENV", "A-B", "", "a b",
+            "GODEBUG", "GIT_SSH_COMMAND", "SHELLOPTS", "PS4", "AWS_CONFIG_FILE", "GNUPGHOME", "PASSWORD_STORE_DIR",
+        ] {
+            assert!(!may_decide(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! `docker exec` and `docker compose exec` in a step, by the engine's API: on a command line of this host everybody who may list its
+//! processes would read what the step gives to its command, variables with secrets in them among it.
+
+use super::Done;
+use super::arguments::Arguments;
+use super::process::feed;
+use crate::record::Stream;
+use crate::stack::compose::execute::exit_code;
+use crate::stack::{CallIo, CallOutput};
+use bollard::Docker;
+use bollard::container::LogOutput;
+use bollard::errors::Error as ApiError;
+use bollard::exec::{CreateExecOptions, StartExecOptions, StartExecResults};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use tokio_util::sync::CancellationToken;
+
+/// How much of the output is read at once.
+const CAPACITY: usize = 64 * 1024;
+/// As of a process that SIGPIPE ended.
+const NOBODY_READS: i32 = 141;
+/// As of one that SIGTERM ended.
+const ENDED: i32 = 143;
+
+/// How a command is attached.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Attached {
+    /// Whether it reads the step's standard input.
+    pub input: bool,
+    /// Whether it has a terminal.
+    pub terminal: bool,
+}
+
+/// Runs a command in a container to its end; its exit code.
+pub(super) async fn exec(
+    docker: &Docker,
+    container: &str,
+    (words, command): (&Arguments, &[String]),
+    attached: Attached,
+    io: CallIo,
+    cancel: &CancellationToken,
+) -> Result<i32, Done> {
+    let detach = words.is_set("detach");
+    if attached.input && attached.terminal && !detach {
+        return Err(Done::Failed("the input device is not a TTY".into()));
+    }
+    let options = CreateExecOptions {
+        attach_stdin: Some(attached.input && !detach),
+        attach_stdout: Some(!detach),
+        attach_stderr: Some(!detach),
+        tty: Some(attached.terminal),
+        env: Some(words.env.iter().map(|(name, value)| format!("{name}={value}")).collect()),
+        cmd: Some(command.to_vec()),
+        user: words.value("user").map(str::to_string),
+        working_dir: words.value("workdir").map(str::to_string),
+        ..Default::default()
+    };
+    let exec = docker.create_exec(container, options).await.map_err(refused)?.id;
+    let start = StartExecOptions { detach, tty: attached.terminal, output_capacity: Some(CAPACITY) };
+    let (mut output, input) = match docker.start_exec(&exec, Some(start)).await {
+        Ok(StartExecResults::Attached { output, input }) => (output, input),
+        Ok(StartExecResults::Detached) => return Ok(0),
+        // A program that is not there: the exit code says so, as in a shell.
+        Err(error) => {
+            io.out.say(&format!("{}\n", words_of(error))).await;
+            let state = docker.inspect_exec(&exec).await.ok().and_then(|state| state.exit_code);
+            return Ok(state.and_then(|code| i32::try_from(code).ok()).unwrap_or(1));
+        }
+    };
+    // Held while the command runs where nothing is written to it.
+    let (feeding, _unused) = match attached.input {
+        true => (Some(tokio::spawn(feed(io.stdin, input))), None),
+        false => (None, Some(input)),
+    };
+    let reading = async {
+        while let Some(frame) = output.next().await {
+            if !show(frame.map_err(refused)?, &io.out).await {
+                return Ok(NOBODY_READS);
+            }
+        }
+        let code = exit_code(docker, &exec, "docker exec").await?;
+        Ok::<i32, Done>(i32::try_from(code).unwrap_or(1))
+    };
+    let ended = tokio::select! {
+        ended = reading => ended,
+        () = cancel.cancelled() => Ok(ENDED),
+    };
+    if let Some(feeding) = feeding {
+        feeding.abort();
+    }
+    ended
+}
+
+/// Hands output on; false when nobody reads it any more.
+async fn show(frame: LogOutput, out: &CallOutput) -> bool {
+    let (stream, bytes): (Stream, Bytes) = match frame {
+        LogOutput::StdErr { message } => (Stream::Stderr, message),
+        LogOutput::StdOut { message } | LogOutput::Console { message } | LogOutput::StdIn { message } => {
+            (Stream::Stdout, message)
+        }
+    };
+    out.write(stream, bytes).await
+}
+
+/// As the docker command says it.
+fn refused(error: ApiError) -> Done {
+    Done::Failed(format!("Error response from daemon: {}", words_of(error)))
+}
+
+fn words_of(error: ApiError) -> String {
+    match error {
+        ApiError::DockerResponseServerError { message, .. } => message.trim().to_string(),
+        other => other.to_string(),
+    }
+}

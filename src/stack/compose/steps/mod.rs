@@ -1,0 +1,435 @@
+//! `docker` and `docker compose` in the steps of a runbook. A step hands over a command line; what is allowed is carried
+//! out by the real command on the drill's own project and containers, and everything else is refused.
+
+mod arguments;
+mod attached;
+mod copy;
+mod docker;
+mod guard;
+mod inside;
+mod process;
+pub(super) mod recreate;
+mod rename;
+mod request;
+mod sources;
+mod table;
+mod team;
+
+pub(super) use attached::AttachedTools;
+
+use super::endpoint::Endpoint;
+use super::model;
+use super::stack::{ComposeStack, Started};
+use crate::output::log_line;
+use crate::record::{Secrets, open_plain};
+use crate::stack::{Call, CallIo, CallOutput, Place, REFUSED, StackError, TOOLBOX, Tools};
+use arguments::Refusal;
+use docker::ContainerCalls;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use process::{ModelFile, Show};
+use recreate::RecreateError;
+use rename::Change;
+use request::{ComposeRequest, Known, StepRequest};
+use serde_json::Value;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use table::{Compose, Docker};
+use team::Team;
+use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
+use tokio_util::sync::CancellationToken;
+
+/// Carries out what the steps of one place call.
+#[derive(Debug, Clone)]
+pub(super) struct StepTools {
+    stack: ComposeStack,
+    place: Place,
+    /// What must not be written, those of the stack included.
+    secrets: Secrets,
+}
+
+/// What became of a call.
+enum Done {
+    /// The real command ended.
+    Exit(i32),
+    /// It is not allowed.
+    Refused(Refusal),
+    /// It could not be carried out.
+    Failed(String),
+}
+
+impl From<Refusal> for Done {
+    fn from(refusal: Refusal) -> Self {
+        Done::Refused(refusal)
+    }
+}
+
+impl From<StackError> for Done {
+    fn from(error: StackError) -> Self {
+        Done::Failed(error.to_string())
+    }
+}
+
+impl From<std::io::Error> for Done {
+    fn from(error: std::io::Error) -> Self {
+        Done::Failed(format!("the docker command cannot be run: {error}"))
+    }
+}
+
+impl From<RecreateError> for Done {
+    fn from(error: RecreateError) -> Self {
+        match error {
+            RecreateError::Refused(refusal) => Done::Refused(refusal),
+            RecreateError::Failed(why) => Done::Failed(why),
+        }
+    }
+}
+
+impl Tools for StepTools {
+    fn call(&self, call: Call, io: CallIo, cancel: CancellationToken) -> BoxFuture<'static, i32> {
+        let mut tools = self.clone();
+        // Builds write what the step's variables have made of them.
+        tools.stack.hide(self.secrets.redactor());
+        async move {
+            let out = io.out.clone();
+            let carried_out = tools.carry_out(&call, io, &cancel);
+            answer(&call, &out, &cancel, carried_out, (&tools.stack.run.dir, &tools.secrets)).await
+        }
+        .boxed()
+    }
+}
+
+/// Waits for what becomes of a call, tells the step, and notes it in `logs/docker.log` of the run's directory.
+async fn answer(
+    call: &Call,
+    out: &CallOutput,
+    cancel: &CancellationToken,
+    carried_out: impl Future<Output = Result<i32, Done>>,
+    (dir, secrets): (&Path, &Secrets),
+) -> i32 {
+    let began = Instant::now();
+    let done = tokio::select! {
+        biased;
+        done = carried_out => done,
+        // The command has had its time to go.
+        () = async { cancel.cancelled().await; tokio::time::sleep(Duration::from_secs(6)).await } => Ok(143),
+    };
+    let (exit, told) = match done.map_or_else(|done| done, Done::Exit) {
+        Done::Exit(exit) => (exit, format!("exit {exit}")),
+        Done::Refused(why) => {
+            out.say(&format!("firedrill: {why}\n")).await;
+            (REFUSED, format!("refused: {why}"))
+        }
+        Done::Failed(why) => {
+            out.say(&format!("{why}\n")).await;
+            (1, format!("failed: {why}"))
+        }
+    };
+    let took = began.elapsed().as_secs_f64();
+    // Who called it may have found out a secret meanwhile.
+    let redactor = secrets.redactor();
+    let line = format!("{} {} ({told}, {took:.1} s)", call.program, call.args.join(" "));
+    // One call, one line, whatever its arguments hold.
+    let line = log_line(&redactor.text(&line)) + "\n";
+    let dir = dir.join("logs");
+    let written = async {
+        tokio::fs::create_dir_all(&dir).await?;
+        let file = open_plain(&dir.join("docker.log"), std::fs::OpenOptions::new().create(true).append(true))?;
+        let mut file = tokio::fs::File::from_std(file);
+        file.write_all(line.as_bytes()).await?;
+        file.flush().await
+    };
+    // The record has the command and its output; this is for convenience.
+    let _: std::io::Result<()> = written.await;
+    exit
+}
+
+/// The real command saying something of itself.
+async fn itself(endpoint: &Endpoint, args: Vec<String>, io: &CallIo, cancel: &CancellationToken) -> Result<i32, Done> {
+    let mut command = endpoint.command();
+    command.args(args);
+    Ok(process::run(command, None, None, &io.out, &Show::unchanged(), cancel).await?)
+}
+
+impl StepTools {
+    pub(super) fn new(stack: &ComposeStack, place: &Place, secrets: &Secrets) -> StepTools {
+        StepTools { stack: stack.clone(), place: place.clone(), secrets: secrets.clone() }
+    }
+
+    async fn carry_out(&self, call: &Call, io: CallIo, cancel: &CancellationToken) -> Result<i32, Done> {
+        let file = self.stack.model.file.file_name().map(|name| name.to_string_lossy().into_owned());
+        let known = Known {
+            team: self.stack.model.name().to_string(),
+            own: self.stack.project.clone(),
+            files: file.into_iter().collect(),
+        };
+        match request::parse(call, &known)? {
+            StepRequest::Itself(args) => itself(&self.stack.endpoint, args, &io, cancel).await,
+            StepRequest::Compose(ask) => self.compose(ask, call, io, cancel).await,
+            StepRequest::Docker(ask) => self.calls(ask.does == Docker::Copy).await?.docker(ask, call, io, cancel).await,
+        }
+    }
+
+    async fn compose(
+        &self,
+        ask: ComposeRequest,
+        call: &Call,
+        io: CallIo,
+        cancel: &CancellationToken,
+    ) -> Result<i32, Done> {
+        let stack = &self.stack;
+        let words = &ask.words;
+        if ask.does == Compose::Config {
+            return self.config(&ask, call, &io, cancel).await;
+        }
+        if ask.does == Compose::Copy {
+            return self.calls(true).await?.copy(&ask.words, true, call, io, cancel).await;
+        }
+        let named: Vec<String> = match ask.does {
+            Compose::Scale => {
+                words.rest.iter().filter_map(|scale| request::scaled(scale).ok()).map(|(name, _)| name).collect()
+            }
+            Compose::Services | Compose::Up => words.rest.clone(),
+            _ => words.rest.iter().take(1).cloned().collect(),
+        };
+        let named_flags: Vec<String> = words
+            .values("scale")
+            .iter()
+            .filter_map(|scale| request::scaled(scale).ok())
+            .map(|(name, _)| name)
+            .collect();
+        let needed: Vec<String> = named.iter().chain(&named_flags).cloned().collect();
+        let recreates = matches!(ask.does, Compose::Up | Compose::Scale | Compose::Run);
+        let (model, services) = if recreates {
+            let build = words.is_set("build");
+            let (model, services) = {
+                let step = (call.env.as_slice(), &io.out);
+                recreate::remake(stack, step, &ask.profiles, &needed, build, cancel).await?
+            };
+            let mut started = stack.started();
+            started.model = Some(model.clone());
+            started.services.clone_from(&services);
+            (model, services)
+        } else {
+            let started = stack.started();
+            let Some(model) = started.model.clone() else {
+                return Err(Done::Failed("the stack has not been started".into()));
+            };
+            (model, started.services.clone())
+        };
+        if let Some(unknown) = needed.iter().find(|name| !services.contains(name)) {
+            let all = services.join(", ");
+            return Err(Refusal(format!("there is no service `{unknown}` in this drill; there are: {all}")).into());
+        }
+        if ask.does == Compose::Exec {
+            return self.calls(false).await?.exec_in_service(words, io, cancel).await;
+        }
+        // Never none: that would mean ours as well.
+        let rest = match ask.does {
+            Compose::Services | Compose::Up if named.is_empty() => services,
+            _ => words.rest.clone(),
+        };
+        if rest.is_empty() {
+            return Err(Refusal("this stack has no services".into()).into());
+        }
+        let file = match (ask.does, words.rest.first()) {
+            (Compose::Run, Some(service)) => ModelFile::new(&with_variables(&model, service, &words.env))?,
+            _ => ModelFile::new(&model)?,
+        };
+        let mut command = self.compose_command(&file.path());
+        command.arg(ask.name).args(&words.passed);
+        if ask.name == "pull" {
+            // The tags of the host's images are not the drill's to move.
+            command.arg("--policy=missing");
+        }
+        command.arg("--").args(rest);
+        let (stdout, stderr) = match ask.does {
+            Compose::Run => (Change::Nothing, Change::Progress),
+            Compose::Services if ask.name == "logs" => (Change::Nothing, Change::Everything),
+            _ => (Change::Everything, Change::Everything),
+        };
+        let show = Show { names: Team::of(stack).await?.names, stdout, stderr };
+        let stdin = (ask.does == Compose::Run).then_some(io.stdin);
+        // While it runs, and when it is cut off, the engine may be making a container that nobody knows yet.
+        let making = recreates.then(|| Making::of(&stack.started));
+        let exit = process::run(command, Some(&file), stdin, &io.out, &show, cancel).await?;
+        if let Some(making) = making.filter(|_| !cancel.is_cancelled()) {
+            making.over();
+        }
+        Ok(exit)
+    }
+
+    /// Compose on the drill's project, with the model in a file of its own.
+    fn compose_command(&self, file: &str) -> Command {
+        let compose = self.stack.compose();
+        let mut command = compose.endpoint.command();
+        command.arg("compose");
+        for option in &compose.options {
+            command.arg(if option == "-" { file } else { option });
+        }
+        command
+    }
+
+    /// The team's own file, as the step's environment makes it.
+    async fn config(
+        &self,
+        ask: &ComposeRequest,
+        call: &Call,
+        io: &CallIo,
+        cancel: &CancellationToken,
+    ) -> Result<i32, Done> {
+        let stack = &self.stack;
+        let env = recreate::with_released(stack, &call.env);
+        let (endpoint, note) = recreate::with_variables(&stack.endpoint, &recreate::sources(stack), &env)?;
+        if let Some(note) = note {
+            io.out.say(&note).await;
+        }
+        let mut spec = stack.spec.clone();
+        spec.profiles.extend(stack.started().profiles.iter().chain(&ask.profiles).cloned());
+        let mut command = endpoint.command();
+        command.arg("compose").args(model::file_options(&spec, &stack.model.file));
+        command.arg("config").args(&ask.words.passed).arg("--").args(&ask.words.rest);
+        command.current_dir(&stack.model.directory);
+        Ok(process::run(command, None, None, &io.out, &Show::unchanged(), cancel).await?)
+    }
+
+    /// The team's containers, and where the step stands if that matters.
+    async fn calls(&self, copies: bool) -> Result<ContainerCalls<'_>, Done> {
+        let here = if copies { Some(self.here().await?) } else { None };
+        Ok(ContainerCalls { endpoint: &self.stack.endpoint, team: Team::of(&self.stack).await?, here })
+    }
+
+    /// The container in which the step runs.
+    async fn here(&self) -> Result<String, StackError> {
+        match &self.place {
+            Place::Toolbox => self.stack.running(TOOLBOX).await,
+            Place::Service(service) => self.stack.running(service).await,
+        }
+    }
+}
+
+/// A model in which a service has more variables: what a step gives to a container of its own stands on no command line.
+fn with_variables(model: &str, service: &str, env: &[(String, String)]) -> String {
+    let read = serde_json::from_str::<Value>(model).ok().filter(|_| !env.is_empty());
+    let Some(mut json) = read else { return model.to_string() };
+    if let Some(Value::Object(service)) = json.get_mut("services").and_then(|services| services.get_mut(service)) {
+        service.insert("environment".into(), with_more(service.get("environment"), env));
+    }
+    json.to_string()
+}
+
+/// The environment of a service with more variables in it.
+fn with_more(environment: Option<&Value>, env: &[(String, String)]) -> Value {
+    let mut all = environment.and_then(Value::as_object).cloned().unwrap_or_default();
+    all.extend(env.iter().map(|(name, value)| (name.clone(), Value::String(model::escape(value)))));
+    Value::Object(all)
+}
+
+/// A command under way that makes containers; several may be. Unless it says that it is over, it was cut off.
+pub(super) struct Making {
+    started: Arc<Mutex<Started>>,
+    over: bool,
+}
+
+impl Making {
+    /// One more, from now on.
+    pub(super) fn of(started: &Arc<Mutex<Started>>) -> Making {
+        let making = Making { started: started.clone(), over: false };
+        making.started().making += 1;
+        making
+    }
+
+    /// It has ended by itself.
+    pub(super) fn over(mut self) {
+        self.over = true;
+    }
+
+    fn started(&self) -> MutexGuard<'_, Started> {
+        self.started.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Making {
+    fn drop(&mut self) {
+        let mut started = self.started();
+        started.making = started.making.saturating_sub(1);
+        started.cut_off |= !self.over;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Redactor;
+    use serde_json::json;
+
+    #[test]
+    fn a_making_that_was_cut_off_is_not_forgotten_by_others() {
+        let started: Arc<Mutex<Started>> = Arc::default();
+        let unsettled = || started.lock().unwrap().is_unsettled();
+        let (first, second) = (Making::of(&started), Making::of(&started));
+        first.over();
+        assert!(unsettled(), "the second is under way");
+        second.over();
+        assert!(!unsettled());
+        let (first, second) = (Making::of(&started), Making::of(&started));
+        drop(first);
+        second.over();
+        assert!(unsettled(), "the first was cut off");
+        // Whichever ends last.
+        let started: Arc<Mutex<Started>> = Arc::default();
+        let (first, second) = (Making::of(&started), Making::of(&started));
+        drop(second);
+        first.over();
+        assert!(started.lock().unwrap().is_unsettled(), "the second was cut off");
+    }
+
+    #[tokio::test]
+    async fn an_argument_forges_no_line_of_the_log_of_calls() {
+        let dir = tempfile::tempdir().unwrap();
+        let forged = "x (exit 0, 0.1 s)\ndocker compose stop db (exit 0, 0.1 s)\r::add-mask::a\u{1b}[2J ##[group]";
+        let args = ["exec", "web", forged].map(str::to_string).into();
+        let call = Call { program: "docker".into(), args, ..Call::default() };
+        let (io, _peer) = CallIo::pair();
+        let failed = async { Err(Done::Failed("no such container\ndocker ps (exit 0, 0.0 s)".into())) };
+        answer(&call, &io.out, &CancellationToken::new(), failed, (dir.path(), &Secrets::default())).await;
+        let log = std::fs::read_to_string(dir.path().join("logs/docker.log")).unwrap();
+        assert_eq!(log.lines().count(), 1, "{log}");
+        assert!(log.starts_with("docker exec web x (exit 0, 0.1 s)\u{240a}docker compose stop db"), "{log}");
+        assert!(!log.contains(['\u{1b}', '\r']) && !log.contains("##["), "{log}");
+    }
+
+    #[test]
+    fn what_a_step_gives_to_a_container_of_its_own_is_in_the_model() {
+        let model = json!({ "services": { "web": { "environment": { "A": "1", "B": "2" } }, "db": {} } }).to_string();
+        let given = [("B".to_string(), "$x".to_string()), ("TOKEN".to_string(), "of-the-step".to_string())];
+        let read = |text: String| serde_json::from_str::<Value>(&text).unwrap();
+        let more = read(with_variables(&model, "web", &given));
+        assert_eq!(more["services"]["web"]["environment"], json!({ "A": "1", "B": "$$x", "TOKEN": "of-the-step" }));
+        assert_eq!(read(with_variables(&model, "db", &given))["services"]["db"]["environment"]["TOKEN"], "of-the-step");
+        assert_eq!(with_variables(&model, "web", &[]), model);
+    }
+
+    #[tokio::test]
+    async fn a_secret_that_a_step_found_out_is_not_in_the_log_of_calls() {
+        let dir = tempfile::tempdir().unwrap();
+        let secrets = Secrets::new(Redactor::new(["of-the-stack".to_string()]));
+        let args = ["login", "of-the-stack", "of-a-step", "later-on"].map(str::to_string).into();
+        let call = Call { program: "docker".into(), args, ..Call::default() };
+        let (io, _peer) = CallIo::pair();
+        let found_out = async {
+            secrets.hide(["of-a-step".to_string()]);
+            Ok(0)
+        };
+        answer(&call, &io.out, &CancellationToken::new(), found_out, (dir.path(), &secrets)).await;
+        let logs = dir.path().join("logs");
+        let read = || std::fs::read_to_string(logs.join("docker.log")).unwrap();
+        assert!(read().starts_with("docker login *** *** later-on (exit 0"), "{}", read());
+        // And what was found out by a call that had been written by then.
+        secrets.hide(["later-on".to_string()]);
+        super::super::logs::clean_calls(&logs, &secrets.redactor()).await.unwrap();
+        assert!(read().starts_with("docker login *** *** *** (exit 0"), "{}", read());
+    }
+}

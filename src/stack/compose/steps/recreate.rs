@@ -1,0 +1,296 @@
+//! The stack's model as the environment of a step makes it: `CHECKOUT_TAG=v1 docker compose up -d checkout` is how teams
+//! roll back. Compose reads the team's file once more, and what it says is changed by the same rules as at the start.
+
+use super::arguments::Refusal;
+use super::guard;
+use super::sources::Sources;
+use crate::stack::ResolveError;
+use crate::stack::compose::command::Watch;
+use crate::stack::compose::endpoint::Endpoint;
+use crate::stack::compose::model::{self, ResolvedModel};
+use crate::stack::compose::stack::{ComposeStack, Recipe};
+use crate::stack::compose::transform::{Drill, transform};
+use crate::stack::compose::{builds, findings, images, processes};
+use crate::stack::{AgentRole, CallIo, CallOutput, StackError, TOOLBOX};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use tokio_util::sync::CancellationToken;
+
+/// Why there is no new model.
+#[derive(Debug)]
+pub(super) enum RecreateError {
+    /// A step may not ask for this.
+    Refused(Refusal),
+    /// Compose, Docker or a build says no: what the real command would have failed with.
+    Failed(String),
+}
+
+impl From<StackError> for RecreateError {
+    fn from(error: StackError) -> Self {
+        match error {
+            StackError::Build { reason, tail } => RecreateError::Failed(format!("{tail}\n{reason}")),
+            other => RecreateError::Failed(other.to_string()),
+        }
+    }
+}
+
+/// The engine with the variables of a step that count in the environment of its commands: those that the files name.
+/// When a file is not understood here, none does, and the second says why.
+pub(super) fn with_variables(
+    engine: &Endpoint,
+    sources: &Sources,
+    env: &[(String, String)],
+) -> Result<(Endpoint, Option<String>), Refusal> {
+    let mut endpoint = engine.clone();
+    let mut may: Vec<&(String, String)> = env.iter().filter(|(name, _)| guard::may_decide(name)).collect();
+    if may.is_empty() {
+        return Ok((endpoint, None));
+    }
+    let variables = match sources.variables() {
+        Ok(variables) => variables,
+        Err(why) => return Ok((endpoint, Some(format!("firedrill: the step's variables do not count here: {why}\n")))),
+    };
+    may.retain(|(name, _)| variables.named.contains(name));
+    for (name, value) in may {
+        let same = std::env::var(name).is_ok_and(|own| own == *value);
+        if variables.of_files.contains(name) && !same {
+            let why = "decides which files of the host the stack is made from, and cannot be changed by a step";
+            return Err(Refusal(format!("`{name}` {why}")));
+        }
+        endpoint.set(name, value);
+    }
+    Ok((endpoint, None))
+}
+
+/// What a drill's model is made from.
+pub(super) fn sources(stack: &ComposeStack) -> Sources {
+    Sources {
+        files: vec![stack.model.file.clone()],
+        directory: stack.model.directory.clone(),
+        env_files: stack.spec.env_files.clone(),
+    }
+}
+
+/// The variables of a step, and before them those that a release has set: what the step sets itself wins.
+pub(super) fn with_released(stack: &ComposeStack, env: &[(String, String)]) -> Vec<(String, String)> {
+    let started = stack.started();
+    let released = started.released.values().flatten().map(|(name, value)| (name.clone(), value.clone()));
+    released.chain(env.iter().cloned()).collect()
+}
+
+/// The model as a release's variables make it, with what they need built.
+///
+/// # Errors
+/// Why there is none, in one line.
+pub(in crate::stack::compose) async fn released(
+    stack: &ComposeStack,
+    variables: &BTreeMap<String, String>,
+    service: &str,
+    cancel: &CancellationToken,
+) -> Result<String, String> {
+    if !variables.is_empty() {
+        let known = sources(stack).variables()?;
+        let unknown = |name: &&String| !known.named.contains(*name) || !guard::may_decide(name);
+        if let Some(name) = variables.keys().find(unknown) {
+            return Err(format!("`{name}` is not a variable of the stack's Compose file"));
+        }
+    }
+    let env: Vec<(String, String)> = variables.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    // There is nothing to be said that is not in the error.
+    let (io, _) = CallIo::pair();
+    let made = remake(stack, (&env, &io.out), &[], &[service.to_string()], false, cancel).await;
+    made.map(|(model, _)| model).map_err(|why| match why {
+        RecreateError::Refused(refusal) => refusal.to_string(),
+        RecreateError::Failed(why) => why,
+    })
+}
+
+/// Resolves and changes the model; builds what a step's variables have made another build. Returns the model that Compose
+/// is given, and the names of the team's services in it.
+pub(super) async fn remake(
+    stack: &ComposeStack,
+    (env, out): (&[(String, String)], &CallOutput),
+    profiles: &[String],
+    services: &[String],
+    build: bool,
+    cancel: &CancellationToken,
+) -> Result<(String, Vec<String>), RecreateError> {
+    let Some(recipe) = stack.started().recipe.clone() else {
+        return Err(RecreateError::Failed("the stack has not been started".into()));
+    };
+    let env = with_released(stack, env);
+    let (endpoint, note) = with_variables(&stack.endpoint, &sources(stack), &env).map_err(RecreateError::Refused)?;
+    if let Some(note) = note {
+        out.say(&note).await;
+    }
+    let mut spec = stack.spec.clone();
+    spec.profiles.extend(stack.started().profiles.iter().chain(profiles).cloned());
+    let mut resolved = resolve(&spec, &endpoint).await?;
+    let processes = stack.started().processes.clone();
+    let services: Vec<&String> = services.iter().filter(|name| !processes.contains(*name)).collect();
+    // As Compose does: a service that is named is enabled, whatever its profiles.
+    if services.iter().any(|name| resolved.service(name).is_none()) {
+        let mut all = spec.clone();
+        all.profiles = vec!["*".into()];
+        let all = resolve(&all, &endpoint).await?;
+        for name in services {
+            let Some(service) = all.service(name) else {
+                let known = all.services().join(", ");
+                return Err(RecreateError::Refused(Refusal(format!(
+                    "there is no service `{name}`; there are: {known}"
+                ))));
+            };
+            let own = service.get("profiles").and_then(Value::as_array).into_iter().flatten();
+            spec.profiles.extend(own.filter_map(Value::as_str).map(str::to_string));
+        }
+        resolved = resolve(&spec, &endpoint).await?;
+    }
+    spec.profiles.sort();
+    spec.profiles.dedup();
+    let before = resolve(&spec, &stack.endpoint).await?;
+    let beyond = guard::beyond(&before.json, &resolved.json);
+    if !beyond.is_empty() {
+        let why = format!("a step's variables cannot change what reaches the host: {}", beyond.join(", "));
+        return Err(RecreateError::Refused(Refusal(why)));
+    }
+    if let Some(wrong) = findings::findings(&resolved, &spec).into_iter().find(|finding| finding.error) {
+        return Err(RecreateError::Refused(Refusal(wrong.message)));
+    }
+    let recipe = rebuilt(stack, recipe, &before, &resolved, build, cancel).await?;
+    let drill = Drill {
+        project: &stack.project,
+        run: &stack.run.id,
+        dir: &stack.run.dir,
+        keep: stack.run.keep,
+        agent_image: &recipe.agent,
+        toolbox_image: &recipe.toolbox,
+        launch: stack.launch(),
+        built: &recipe.built,
+        own_images: &recipe.own,
+        ports: &recipe.ports,
+    };
+    let mut json = transform(&resolved, &spec, &drill);
+    processes::scale(&mut json, &spec, &processes);
+    let mut started = stack.started();
+    let now = started.model.as_deref().and_then(|model| serde_json::from_str::<Value>(model).ok());
+    if let Some(service) = now.and_then(|now| keep_ours(&now, &mut json)) {
+        let why = format!(
+            "the agent in front of `{service}` would be recreated: a step cannot change the networks of the service"
+        );
+        return Err(RecreateError::Refused(Refusal(why)));
+    }
+    // Models only grow: what a later command does not name stays known.
+    started.profiles = spec.profiles.iter().filter(|p| !stack.spec.profiles.contains(p)).cloned().collect();
+    Ok((json.to_string(), resolved.services().into_iter().chain(processes).collect()))
+}
+
+/// Keeps the drill's own services as they run: a drill does not outlive its agents being recreated. Its agent and its
+/// toolbox can do without a network that a profile brings; an agent in front of a service cannot, and the service's name
+/// is returned when it would change.
+fn keep_ours(now: &Value, next: &mut Value) -> Option<String> {
+    let now = now.get("services").and_then(Value::as_object)?;
+    let next = next.get_mut("services").and_then(Value::as_object_mut)?;
+    let alone = [AgentRole::Drill.name(), TOOLBOX.to_string()];
+    for (name, service) in now.iter().filter(|(name, _)| name.starts_with("fd-")) {
+        if next.get(name) == Some(service) {
+            continue;
+        }
+        if !alone.contains(name) {
+            return Some(name.trim_start_matches("fd-").to_string());
+        }
+        next.insert(name.clone(), service.clone());
+    }
+    None
+}
+
+async fn resolve(spec: &crate::stack::StackRequest, endpoint: &Endpoint) -> Result<ResolvedModel, RecreateError> {
+    model::resolve(spec, endpoint).await.map_err(|error| match error {
+        ResolveError::Environment(error) => error.into(),
+        invalid => RecreateError::Failed(invalid.to_string()),
+    })
+}
+
+/// The images of services whose build is another one now, or all of them when the step asks for a build; and none for a
+/// service whose image has another name now that is there or can be pulled.
+async fn rebuilt(
+    stack: &ComposeStack,
+    mut recipe: Recipe,
+    before: &ResolvedModel,
+    after: &ResolvedModel,
+    build: bool,
+    cancel: &CancellationToken,
+) -> Result<Recipe, RecreateError> {
+    let compose = stack.compose();
+    let of = |model: &ResolvedModel, name: &str, key: &str| model.service(name).and_then(|s| s.get(key)).cloned();
+    let mut other = BTreeSet::new();
+    for name in after.services() {
+        let Some(section) = of(after, &name, "build") else { continue };
+        let named = of(after, &name, "image");
+        if let (Some(Value::String(image)), false) = (&named, named == of(before, &name, "image")) {
+            let image = model::unescape(image);
+            if images::ensure_pulled(&compose, &image, "pulling").await.is_ok() {
+                recipe.built.remove(&name);
+                continue;
+            }
+        }
+        if build || Some(section) != of(before, &name, "build") || !recipe.built.contains_key(&name) {
+            other.insert(name);
+        }
+    }
+    if stack.options.no_build || other.is_empty() {
+        return Ok(recipe);
+    }
+    // Only those: a build that has no content to be named by would be made once more for each command.
+    let mut only = after.clone();
+    if let Some(Value::Object(services)) = only.json.get_mut("services") {
+        services.retain(|name, _| other.contains(name));
+        services.values_mut().filter_map(Value::as_object_mut).for_each(|service| drop(service.remove("depends_on")));
+    }
+    let mut built = builds::plan(&compose, &only, &stack.short, false).await?;
+    if stack.started().model.is_none() {
+        // Nothing is to be started here.
+        built.leave_own();
+    }
+    let nothing = std::collections::BTreeMap::new();
+    let drill = Drill {
+        project: &stack.project,
+        run: &stack.run.id,
+        dir: &stack.run.dir,
+        keep: stack.run.keep,
+        agent_image: "",
+        toolbox_image: "",
+        launch: &[],
+        built: &built.images,
+        own_images: &built.own,
+        ports: &nothing,
+    };
+    let text = transform(&only, &stack.spec, &drill).to_string();
+    let log = Some(stack.run.dir.join("logs").join("build.log"));
+    built.build(&compose, Watch { log, within: builds::BUILD_WITHIN, cancel, model: Some(&text) }).await?;
+    recipe.built.extend(built.images);
+    recipe.own.extend(built.own);
+    Ok(recipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_drills_own_services_stay_as_they_run() {
+        let now = json!({ "services": { "web": { "image": "w:1" }, "fd-agent": { "networks": { "a": null } },
+            "fd-toolbox": { "networks": { "a": null } }, "fd-web": { "networks": { "a": null } } } });
+        let mut next = now.clone();
+        next["services"]["web"]["image"] = json!("w:2");
+        next["services"]["fd-agent"]["networks"] = json!({ "a": null, "b": null });
+        next["services"].as_object_mut().unwrap().remove("fd-toolbox");
+        assert_eq!(keep_ours(&now, &mut next), None);
+        assert_eq!(next["services"]["web"], json!({ "image": "w:2" }));
+        for ours in ["fd-agent", "fd-toolbox", "fd-web"] {
+            assert_eq!(next["services"][ours], now["services"][ours], "{ours}");
+        }
+        next["services"]["fd-web"]["networks"] = json!({ "b": null });
+        assert_eq!(keep_ours(&now, &mut next).as_deref(), Some("web"));
+    }
+}

@@ -1,0 +1,281 @@
+//! What a step asks for: a pure function from a command line to something that is allowed, or to the reason why not.
+
+use super::arguments::{Arguments, Refusal, read, refuse};
+use super::table::{COMPOSE, COMPOSE_GLOBAL, Compose, DOCKER, DOCKER_GLOBAL, Docker, INSTEAD};
+use crate::stack::Call;
+use std::path::Path;
+
+/// Most containers of a service that a step may ask for.
+const MOST: u32 = 100;
+
+/// The stack as far as a command line names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Known {
+    /// The project's name as the team has it.
+    pub team: String,
+    /// The project's name in the drill.
+    pub own: String,
+    /// The names of the stack's Compose files, without their directories.
+    pub files: Vec<String>,
+}
+
+/// Something that is allowed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum StepRequest {
+    /// The real command says something of itself.
+    Itself(Vec<String>),
+    /// A command of Compose.
+    Compose(ComposeRequest),
+    /// A command of Docker.
+    Docker(DockerRequest),
+}
+
+/// A command of Compose.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ComposeRequest {
+    /// Its name.
+    pub name: &'static str,
+    /// How it is carried out.
+    pub does: Compose,
+    /// Its words.
+    pub words: Arguments,
+    /// Profiles that it enables.
+    pub profiles: Vec<String>,
+}
+
+/// A command of Docker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct DockerRequest {
+    /// Its name.
+    pub name: &'static str,
+    /// How it is carried out.
+    pub does: Docker,
+    /// Its words.
+    pub words: Arguments,
+}
+
+/// One end of a copy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum End {
+    /// A path in a container or service.
+    There(String, String),
+    /// A path where the step runs.
+    Here(String),
+    /// An archive on standard input or output.
+    Stream,
+}
+
+/// Reads a call.
+pub(super) fn parse(call: &Call, known: &Known) -> Result<StepRequest, Refusal> {
+    if call.args.iter().any(|arg| arg.contains('\0')) {
+        return refuse("an argument holds a NUL byte");
+    }
+    match call.program.as_str() {
+        "docker" => docker(&call.args, &call.env, known),
+        "docker-compose" => compose(&call.args, &call.env, known),
+        other => refuse(format!("`{other}` is not carried out")),
+    }
+}
+
+fn docker(args: &[String], env: &[(String, String)], known: &Known) -> Result<StepRequest, Refusal> {
+    let global = read(args, DOCKER_GLOBAL, true, env)?;
+    if global.is_set("version") {
+        return itself(&["--version"]);
+    }
+    let Some((name, rest)) = global.rest.split_first() else { return itself(&["--help"]) };
+    match name.as_str() {
+        "compose" => return compose(rest, env, known),
+        "help" => return itself(&["--help"]),
+        "version" => {
+            let words = read(rest, &[super::arguments::with("format", 'f')], false, env)?;
+            return Ok(StepRequest::Itself([vec!["version".into()], words.passed].concat()));
+        }
+        _ => {}
+    }
+    // `docker container restart` is `docker restart`.
+    let (name, rest) = match (name.as_str(), rest.split_first()) {
+        ("container", Some((name, rest))) => (name.as_str(), rest),
+        (name, _) => (name, rest),
+    };
+    let name = if matches!(name, "ls" | "list") { "ps" } else { name };
+    let Some((name, does, flags)) = DOCKER.iter().find(|(known, ..)| *known == name) else {
+        return Err(unknown("docker", name, &DOCKER.iter().map(|(name, ..)| *name).collect::<Vec<_>>()));
+    };
+    let inside = matches!(does, Docker::Exec | Docker::One);
+    let mut words = read(rest, flags, inside, env)?;
+    if words.is_set("help") {
+        return itself(&[name, "--help"]);
+    }
+    if let Some(seconds) = words.value("time") {
+        words.passed.push(format!("--timeout={seconds}"));
+    }
+    let least = match does {
+        Docker::List => 0,
+        Docker::Stats if !words.is_set("no-stream") => return refuse("it never ends: use `docker stats --no-stream`"),
+        Docker::Stats => 0,
+        Docker::Exec | Docker::Copy => 2,
+        Docker::One | Docker::Containers => 1,
+    };
+    if words.rest.len() < least {
+        return refuse(format!("`docker {name}` needs at least {least} argument(s)"));
+    }
+    if *does == Docker::List && !words.rest.is_empty() {
+        return refuse("`docker ps` takes no arguments");
+    }
+    if words.value("type").is_some_and(|kind| kind != "container") {
+        return refuse("only containers of the drill can be inspected");
+    }
+    if *does == Docker::One {
+        // `docker top` hands its options to the host's `ps`, `docker port` a port.
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_,=:%+/".contains(c);
+        if let Some(odd) = words.rest.iter().skip(1).find(|word| !word.chars().all(plain) || word.starts_with('/')) {
+            return refuse(format!("`{odd}` is no option that a drill allows here"));
+        }
+    }
+    if *does == Docker::Copy {
+        ends(&words)?;
+    }
+    Ok(StepRequest::Docker(DockerRequest { name, does: *does, words }))
+}
+
+fn compose(args: &[String], env: &[(String, String)], known: &Known) -> Result<StepRequest, Refusal> {
+    let global = read(args, COMPOSE_GLOBAL, true, env)?;
+    if global.is_set("version") {
+        return itself(&["compose", "version"]);
+    }
+    for file in global.values("file") {
+        let name = Path::new(&file).file_name().map(|name| name.to_string_lossy());
+        if !name.is_some_and(|name| known.files.iter().any(|own| *own == name)) {
+            return refuse(format!("`-f {file}`: the stack has files of its own: {}", known.files.join(", ")));
+        }
+    }
+    if let Some(project) = global.value("project-name").filter(|name| *name != known.team && *name != known.own) {
+        return refuse(format!(
+            "`-p {project}`: other projects are no part of the drill (its own is `{}`)",
+            known.team
+        ));
+    }
+    let profiles = global.values("profile");
+    if let Some(odd) = profiles.iter().find(|profile| !is_name(profile)) {
+        return refuse(format!("`--profile {odd}`: that is no name of a profile"));
+    }
+    let Some((name, rest)) = global.rest.split_first() else { return itself(&["compose", "--help"]) };
+    if global.is_set("help") || name == "help" {
+        return itself(&["compose", "--help"]);
+    }
+    if name == "version" {
+        let flags = [super::arguments::with("format", 'f'), super::arguments::on("short", '\0')];
+        let words = read(rest, &flags, false, env)?;
+        return Ok(StepRequest::Itself([vec!["compose".into(), "version".into()], words.passed].concat()));
+    }
+    let Some((name, does, flags)) = COMPOSE.iter().find(|(known, ..)| known == name) else {
+        return Err(unknown("docker compose", name, &COMPOSE.iter().map(|(name, ..)| *name).collect::<Vec<_>>()));
+    };
+    let words = read(rest, flags, matches!(does, Compose::Exec | Compose::Run), env)?;
+    if words.is_set("help") {
+        return itself(&["compose", name, "--help"]);
+    }
+    check_compose(name, *does, &words)?;
+    Ok(StepRequest::Compose(ComposeRequest { name, does: *does, words, profiles }))
+}
+
+fn check_compose(name: &str, does: Compose, words: &Arguments) -> Result<(), Refusal> {
+    let detached = ["detach", "wait", "no-start"].iter().any(|flag| words.is_set(flag));
+    if name == "up" && !detached {
+        return refuse("without `-d` it would never end: use `docker compose up -d`");
+    }
+    if words.value("pull").is_some_and(|policy| !matches!(policy, "missing" | "never")) {
+        return refuse(
+            "`--pull` may be `missing` or `never`: the tags of the host's images are not the drill's to move",
+        );
+    }
+    for scale in words.values("scale") {
+        scaled(&scale)?;
+    }
+    match does {
+        Compose::Services | Compose::Up | Compose::Config => words.rest.iter().try_for_each(|name| service(name)),
+        Compose::Scale if words.rest.is_empty() => refuse("`docker compose scale` needs SERVICE=NUMBER"),
+        Compose::Scale => words.rest.iter().try_for_each(|scale| scaled(scale).map(drop)),
+        Compose::Run => match words.rest.first() {
+            Some(name) => service(name),
+            None => refuse("`docker compose run` needs a service"),
+        },
+        Compose::Exec => match words.rest.as_slice() {
+            [name, _, ..] => service(name),
+            _ => refuse("`docker compose exec` needs a service and a command"),
+        },
+        Compose::Port => match words.rest.as_slice() {
+            [name, port] if !port.is_empty() && port.chars().all(|c| c.is_ascii_digit()) => service(name),
+            _ => refuse("`docker compose port` needs a service and a port"),
+        },
+        Compose::Copy => {
+            let (from, to) = ends(words)?;
+            [from, to].iter().try_for_each(|end| match end {
+                End::There(name, _) => service(name),
+                _ => Ok(()),
+            })
+        }
+    }
+}
+
+/// `web=3`: service and number.
+pub(super) fn scaled(text: &str) -> Result<(String, u32), Refusal> {
+    let number = |text: &str| text.parse::<u32>().ok().filter(|number| *number <= MOST);
+    match text.split_once('=').map(|(name, count)| (name, number(count))) {
+        Some((name, Some(number))) => service(name).map(|()| (name.to_string(), number)),
+        _ => refuse(format!("`{text}`: expected SERVICE=NUMBER, at most {MOST}")),
+    }
+}
+
+/// The two ends of a copy: exactly one is in a container.
+pub(super) fn ends(words: &Arguments) -> Result<(End, End), Refusal> {
+    let [from, to] = words.rest.as_slice() else { return refuse("a copy needs a source and a destination") };
+    match (end(from), end(to)) {
+        (End::There(..), End::There(..)) => refuse("copying from container to container is not supported"),
+        (from @ End::There(..), to) => Ok((from, to)),
+        (from, to @ End::There(..)) => Ok((from, to)),
+        _ => refuse("one end of a copy must be in a container: CONTAINER:PATH"),
+    }
+}
+
+fn end(text: &str) -> End {
+    if text == "-" {
+        return End::Stream;
+    }
+    match text.split_once(':') {
+        Some((name, path)) if !name.is_empty() && !name.starts_with('.') && !name.contains('/') => {
+            End::There(name.to_string(), path.to_string())
+        }
+        _ => End::Here(text.to_string()),
+    }
+}
+
+/// A name of the team's, and none of Firedrill's own services.
+fn service(name: &str) -> Result<(), Refusal> {
+    if name.starts_with("fd-") {
+        return refuse(format!("`{name}` is Firedrill's own and no part of the stack"));
+    }
+    if !is_name(name) {
+        return refuse(format!("`{name}` is no name of a service"));
+    }
+    Ok(())
+}
+
+fn is_name(name: &str) -> bool {
+    let first = name.chars().next().is_some_and(|c| c.is_ascii_alphanumeric() || c == '_');
+    first && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'))
+}
+
+fn itself(args: &[&str]) -> Result<StepRequest, Refusal> {
+    Ok(StepRequest::Itself(args.iter().map(|arg| arg.to_string()).collect()))
+}
+
+fn unknown(program: &str, name: &str, known: &[&str]) -> Refusal {
+    let instead = INSTEAD.iter().find(|(command, _)| *command == name).map(|(_, instead)| instead.to_string());
+    let why = instead.unwrap_or_else(|| format!("allowed are {}", known.join(", ")));
+    Refusal(format!("`{program} {name}` is not carried out in a drill; {why}"))
+}
+
+#[cfg(test)]
+#[path = "request_tests.rs"]
+mod tests;

@@ -1,0 +1,284 @@
+//! Command lines of runbooks, allowed and refused; and that no command line whatever reaches the host.
+
+use super::*;
+use proptest::prelude::*;
+
+fn known() -> Known {
+    Known { team: "shop".into(), own: "fd-x-01234567".into(), files: vec!["docker-compose.yml".into()] }
+}
+
+fn asked(line: &str) -> Result<StepRequest, Refusal> {
+    asked_with(line, &[])
+}
+
+fn asked_with(line: &str, env: &[(&str, &str)]) -> Result<StepRequest, Refusal> {
+    let mut words = line.split_whitespace().map(str::to_string);
+    let program = words.next().unwrap();
+    let env = env.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+    parse(&Call { program, args: words.collect(), cwd: "/work".into(), env }, &known())
+}
+
+/// What the real command would be given.
+fn given(line: &str) -> String {
+    match asked(line).unwrap_or_else(|refusal| panic!("{line}: {refusal}")) {
+        StepRequest::Itself(args) => args.join(" "),
+        StepRequest::Compose(ask) => {
+            [vec![ask.name.to_string()], ask.words.passed, vec!["--".into()], ask.words.rest].concat().join(" ")
+        }
+        StepRequest::Docker(ask) => {
+            [vec![ask.name.to_string()], ask.words.passed, vec!["--".into()], ask.words.rest].concat().join(" ")
+        }
+    }
+}
+
+fn refused(line: &str) -> String {
+    match asked(line) {
+        Err(refusal) => refusal.0,
+        Ok(ask) => panic!("{line}: {ask:?}"),
+    }
+}
+
+#[test]
+fn what_runbooks_ask_for_is_understood() {
+    for (line, expected) in [
+        ("docker compose restart", "restart --"),
+        ("docker compose restart checkout db", "restart -- checkout db"),
+        ("docker compose restart -t5 checkout", "restart --timeout=5 -- checkout"),
+        ("docker-compose restart --timeout 5 checkout", "restart --timeout=5 -- checkout"),
+        ("docker compose -p shop restart checkout --no-deps", "restart --no-deps=true -- checkout"),
+        ("docker compose -f /srv/shop/docker-compose.yml ps", "ps --"),
+        ("docker compose ps -q db", "ps --quiet=true -- db"),
+        ("docker compose ps -aq --status=running", "ps --all=true --quiet=true --status=running --"),
+        ("docker compose logs --tail=50 -t checkout", "logs --tail=50 --timestamps=true -- checkout"),
+        ("docker compose logs -fn10 checkout", "logs --follow=true --tail=10 -- checkout"),
+        ("docker compose exec -T db psql -U shop -c x", "exec --no-TTY=true -- db psql -U shop -c x"),
+        ("docker compose exec -u root --index=2 db sh -- -x", "exec --user=root --index=2 -- db sh -- -x"),
+        (
+            "docker compose up -d --scale checkout=3 --no-recreate",
+            "up --detach=true --scale=checkout=3 --no-recreate=true --",
+        ),
+        ("docker compose up --detach --remove-orphans --build db", "up --detach=true -- db"),
+        ("docker compose up -d=true db", "up --detach=true -- db"),
+        ("docker compose --profile debug up --wait db", "up --wait=true -- db"),
+        ("docker compose down -v --timeout 3", "down --volumes=true --timeout=3 --"),
+        ("docker compose run --rm -T db pg_dump -h db -v", "run --rm=true --no-TTY=true -- db pg_dump -h db -v"),
+        ("docker compose scale checkout=2", "scale -- checkout=2"),
+        ("docker compose cp db:/tmp/x ./x", "cp -- db:/tmp/x ./x"),
+        ("docker compose rm -sf web", "rm --stop=true --force=true -- web"),
+        ("docker compose version --short", "compose version --short=true"),
+        ("docker-compose --version", "compose version"),
+        ("docker ps", "ps --"),
+        ("docker container ls -a", "ps --all=true --"),
+        ("docker ps -qf name=checkout", "ps --quiet=true --"),
+        ("docker ps --format {{.Names}}", "ps --format={{.Names}} --"),
+        ("docker container restart -t 3 checkout", "restart --timeout=3 -- checkout"),
+        ("docker stop --time 3 checkout", "stop --timeout=3 -- checkout"),
+        ("docker exec -it checkout ps aux", "exec --interactive=true --tty=true -- checkout ps aux"),
+        ("docker logs --since 5m shop-checkout-1", "logs --since=5m -- shop-checkout-1"),
+        ("docker kill -s HUP checkout", "kill --signal=HUP -- checkout"),
+        ("docker inspect -f {{.State.Status}} a b", "inspect --format={{.State.Status}} -- a b"),
+        ("docker stats --no-stream", "stats --no-stream=true --"),
+        ("docker top checkout -eo pid,cmd", "top -- checkout -eo pid,cmd"),
+        ("docker cp checkout:/etc/hosts -", "cp -- checkout:/etc/hosts -"),
+        ("docker --version", "--version"),
+        ("docker compose restart --help", "compose restart --help"),
+    ] {
+        assert_eq!(given(line), expected, "{line}");
+    }
+}
+
+#[test]
+fn what_is_refused_says_why() {
+    for (line, why) in [
+        ("docker run --rm -v /:/host debian cat /host/etc/shadow", "docker compose run --rm"),
+        ("docker build .", "up -d --build"),
+        ("docker login", "`docker login` is not carried out in a drill; allowed are ps, restart"),
+        ("docker system prune -af", "`docker system`"),
+        ("docker container prune -f", "`docker prune`"),
+        ("docker container", "`docker container`"),
+        ("docker volume rm x", "`docker volume`"),
+        ("docker network disconnect n c", "`docker network`"),
+        ("docker -H tcp://1.2.3.4:2375 ps", "`--host` is not allowed in a drill: another engine"),
+        ("docker --context other ps", "`--context`"),
+        ("docker --config /tmp ps", "`--config`"),
+        ("docker -D ps", "`-D` is not among the flags"),
+        ("docker exec --privileged web sh", "`--privileged` is not allowed in a drill: it reaches the host"),
+        ("docker exec --env-file /etc/shadow web env", "`--env-file`"),
+        ("docker exec web", "needs at least 2"),
+        ("docker stats", "--no-stream"),
+        ("docker stats --no-stream=false", "--no-stream"),
+        ("docker inspect --type volume x", "only containers"),
+        ("docker ps extra", "takes no arguments"),
+        ("docker top web -C$(id)", "is no option"),
+        ("docker cp web:/a db:/b", "container to container"),
+        ("docker cp a b", "one end of a copy"),
+        ("docker cp a", "needs at least 2"),
+        ("docker rename web x", "`docker rename`"),
+        ("docker update --memory 1g web", "`docker update`"),
+        ("docker compose up checkout", "without `-d`"),
+        ("docker compose up -d --detach=false", "without `-d`"),
+        ("docker compose up -d --pull always", "`--pull` may be"),
+        ("docker compose up -d --scale checkout=1000", "at most 100"),
+        ("docker compose up -d --scale fd-agent=0", "Firedrill's own"),
+        ("docker compose scale checkout", "expected SERVICE=NUMBER"),
+        ("docker compose -f other.yml up -d", "`-f other.yml`: the stack has files of its own: docker-compose.yml"),
+        ("docker compose -f - up -d", "`-f -`"),
+        ("docker compose -f docker-compose.yml -f override.yml up -d", "override.yml"),
+        ("docker compose -p other down", "`-p other`"),
+        ("docker compose --env-file x up -d", "`--env-file`"),
+        ("docker compose --profile * up -d", "no name of a profile"),
+        ("docker compose run -v /:/host db sh", "`--volume`"),
+        ("docker compose run --volume=/:/host db sh", "`--volume`"),
+        ("docker compose run -p 80:80 db sh", "`--publish`"),
+        ("docker compose run -P db sh", "`--service-ports`"),
+        ("docker compose run --cap-add ALL db sh", "`--cap-add`"),
+        ("docker compose run --privileged db sh", "`--privileged` is not among"),
+        ("docker compose run -l dev.firedrill.run=x db sh", "`--label`"),
+        ("docker compose run --name x db sh", "`--name`"),
+        ("docker compose exec --privileged db sh", "`--privileged`"),
+        ("docker compose exec fd-toolbox sh", "Firedrill's own"),
+        ("docker compose exec db", "a service and a command"),
+        ("docker compose kill fd-agent", "Firedrill's own"),
+        ("docker compose cp fd-agent:/x x", "Firedrill's own"),
+        ("docker compose restart ../x", "no name of a service"),
+        ("docker compose restart -- --all", "no name of a service"),
+        ("docker compose config -o /etc/x", "`--output`"),
+        ("docker compose down --rmi all", "`--rmi`"),
+        ("docker compose ls", "other projects"),
+        ("docker compose build", "up -d --build"),
+        ("docker compose push", "`docker compose push`"),
+        ("docker compose restart --timeout", "`--timeout` needs a value"),
+        ("podman ps", "`podman`"),
+    ] {
+        let said = refused(line);
+        assert!(said.contains(why), "{line}: {said}");
+    }
+}
+
+#[test]
+fn a_variable_without_a_value_never_comes_from_the_runner() {
+    let given = |line: &str, env: &[(&str, &str)]| {
+        let words = match asked_with(line, env).unwrap() {
+            StepRequest::Compose(ask) => ask.words,
+            StepRequest::Docker(ask) => ask.words,
+            StepRequest::Itself(_) => panic!(),
+        };
+        assert_eq!(words.passed, Vec::<String>::new(), "a command line can be read by others");
+        words.env
+    };
+    for line in ["docker compose exec -e HOME -e A=1 -eB db env", "docker exec -e HOME -e A=1 -eB db env"] {
+        let pair = |name: &str, value: &str| (name.to_string(), value.to_string());
+        assert_eq!(given(line, &[("B", "of the step")]), [pair("A", "1"), pair("B", "of the step")]);
+        assert_eq!(given(line, &[]), [pair("A", "1")]);
+    }
+}
+
+#[test]
+fn the_ends_of_a_copy_are_told_apart() {
+    for (text, expected) in [
+        ("-", End::Stream),
+        ("./a:b", End::Here("./a:b".into())),
+        ("/a:b", End::Here("/a:b".into())),
+        ("a/b:c", End::Here("a/b:c".into())),
+        ("db:/tmp/x:y", End::There("db".into(), "/tmp/x:y".into())),
+        ("x", End::Here("x".into())),
+    ] {
+        assert_eq!(end(text), expected, "{text}");
+    }
+}
+
+/// Arguments from which lines that might lead out are made.
+const DANGEROUS: &[&str] = &[
+    "-v",
+    "-v=/:/h",
+    "--volume",
+    "--volume=/:/h",
+    "--mount",
+    "--mount=type=bind,src=/,dst=/h",
+    "/:/h",
+    "--privileged",
+    "--privileged=true",
+    "--network",
+    "host",
+    "--network=host",
+    "--pid=host",
+    "--device=/dev/sda",
+    "--cap-add=ALL",
+    "-H",
+    "tcp://x",
+    "--host=x",
+    "--context=x",
+    "--config=/",
+    "-f",
+    "/etc/x.yml",
+    "--file=-",
+    "--env-file=/x",
+    "-o",
+    "--output=/x",
+    "--",
+    "-",
+    "--name=x",
+    "-p",
+    "80:80",
+    "--rm",
+    "-d",
+    "run",
+    "up",
+    "exec",
+    "cp",
+    "compose",
+    "container",
+    "web",
+    "fd-agent",
+    "web:/x",
+    "/etc/shadow",
+    "-e",
+    "HOME",
+    "ps",
+    "inspect",
+    "--type=volume",
+    "system",
+    "prune",
+    "--detach",
+    "config",
+    "restart",
+];
+
+/// What must never stand among the flags that the real command is given.
+fn leads_out(passed: &[String]) -> bool {
+    const OUT: &[&str] = &[
+        "--volume=", "--mount", "--privileged", "--network", "--pid", "--device", "--cap-add", "--host", "--context",
+        "--config", "--file", "--env-file", "--output", "--name", "--publish", "--label", "--type",
+    ];
+    passed.iter().any(|flag| !flag.starts_with("--") || OUT.iter().any(|out| flag.starts_with(out)))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn no_command_line_makes_it_panic(args in proptest::collection::vec(".{0,12}", 0..6), compose in any::<bool>()) {
+        let program = if compose { "docker-compose" } else { "docker" };
+        let _ = parse(&Call { program: program.into(), args, ..Call::default() }, &known());
+    }
+
+    #[test]
+    fn nothing_that_reaches_the_host_is_ever_passed_on(
+        words in proptest::collection::vec(proptest::sample::select(DANGEROUS), 0..9),
+        compose in any::<bool>(),
+    ) {
+        let program = if compose { "docker-compose" } else { "docker" };
+        let args = words.iter().map(|word| word.to_string()).collect();
+        match parse(&Call { program: program.into(), args, ..Call::default() }, &known()) {
+            Ok(StepRequest::Compose(ask)) => {
+                prop_assert!(!leads_out(&ask.words.passed), "{:?}", ask);
+                if ask.does != Compose::Copy {
+                    prop_assert!(!ask.words.rest.first().is_some_and(|name| name.starts_with(['-', '/'])), "{:?}", ask);
+                }
+            }
+            Ok(StepRequest::Docker(ask)) => prop_assert!(!leads_out(&ask.words.passed), "{:?}", ask),
+            Ok(StepRequest::Itself(args)) => prop_assert!(args.iter().all(|arg| !arg.contains('/')), "{:?}", args),
+            Err(_) => {}
+        }
+    }
+}

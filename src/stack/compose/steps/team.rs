@@ -1,0 +1,249 @@
+//! The team's containers of a drill, by every name under which a step may know them. Ours are not among them, and those
+//! of others are never looked at.
+
+use super::arguments::{Refusal, refuse};
+use super::rename::Names;
+use crate::stack::StackError;
+use crate::stack::compose::endpoint::Endpoint;
+use crate::stack::compose::owner::Owner;
+use crate::stack::compose::project::is_of_drill;
+use crate::stack::compose::stack::ComposeStack;
+use crate::stack::compose::{containers, labels, model};
+use bollard::models::ContainerSummary;
+use serde_json::Value;
+
+/// A container of the team's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Container {
+    /// Its id.
+    pub id: String,
+    /// Its name in the drill.
+    pub name: String,
+    /// Its name as the team knows it.
+    pub shown: String,
+    /// Its service.
+    pub service: String,
+    /// Its number among those of its service.
+    pub number: Option<u32>,
+    /// Whether it is one of `docker compose run`.
+    pub oneoff: bool,
+    /// `running`, `exited` …
+    pub status: String,
+}
+
+impl Container {
+    /// From the engine's list; `None` for one that is of no service.
+    fn of(summary: ContainerSummary) -> Option<Container> {
+        let labels = summary.labels.unwrap_or_default();
+        let name = summary.names.into_iter().flatten().next().unwrap_or_default().trim_start_matches('/').to_string();
+        Some(Container {
+            id: summary.id.unwrap_or_default(),
+            shown: name.clone(),
+            name,
+            service: labels.get(labels::SERVICE)?.clone(),
+            number: labels.get(labels::NUMBER).and_then(|number| number.parse().ok()),
+            oneoff: labels.get(labels::ONEOFF).map(String::as_str) == Some("True"),
+            status: summary.state.map(|state| state.to_string()).unwrap_or_default(),
+        })
+    }
+}
+
+/// All of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Team {
+    /// The containers.
+    pub all: Vec<Container>,
+    /// Names in output.
+    pub names: Names,
+}
+
+impl Team {
+    /// Those of a project that is up: its names are the team's own.
+    pub(super) async fn of_project(endpoint: &Endpoint, project: &str) -> Result<Team, StackError> {
+        let mut all = Vec::new();
+        for summary in containers::list(&endpoint.docker, &[(labels::PROJECT, Some(project))]).await? {
+            let run = summary.labels.as_ref().and_then(|labels| labels.get(labels::RUN));
+            if !is_of_drill(run.map(String::as_str), project) {
+                all.extend(Container::of(summary));
+            }
+        }
+        all.sort_by(|a, b| a.shown.cmp(&b.shown));
+        Ok(Team { all, names: Names::default() })
+    }
+
+    /// Those of a drill.
+    pub(super) async fn of(stack: &ComposeStack) -> Result<Team, StackError> {
+        let mut names = Names { own: stack.project.clone(), team: stack.model.name().to_string(), ..Names::default() };
+        let by = [(labels::PROJECT, Some(stack.project.as_str())), (labels::RUN, Some(stack.run.id.as_str()))];
+        let mut all = Vec::new();
+        for summary in Owner::of(&stack.run.id).containers(&stack.endpoint.docker, &by).await?.own {
+            if summary.labels.as_ref().is_some_and(|labels| labels.contains_key(labels::ROLE)) {
+                continue;
+            }
+            let Some(container) = Container::of(summary) else { continue };
+            let (name, first) = (&container.name, container.number == Some(1) && !container.oneoff);
+            let fixed =
+                stack.model.service(&container.service).and_then(|s| s.get("container_name")).and_then(Value::as_str);
+            let shown = match fixed.filter(|_| first) {
+                Some(fixed) => {
+                    let fixed = model::unescape(fixed);
+                    names.fixed.insert(name.clone(), fixed.clone());
+                    fixed
+                }
+                None => name.replacen(&names.own, &names.team, 1),
+            };
+            all.push(Container { shown, ..container });
+        }
+        all.sort_by(|a, b| a.shown.cmp(&b.shown));
+        Ok(Team { all, names })
+    }
+
+    /// The container that a step means: by its name as the team knows it, its name in the drill, its id or the beginning
+    /// of that, or the name of a service that has one container.
+    pub(super) fn find(&self, said: &str) -> Result<&Container, Refusal> {
+        let name = said.strip_prefix('/').unwrap_or(said);
+        let hyphens = name.replace('_', "-");
+        let by_name = |c: &&Container| c.shown == name || c.name == name || c.shown.replace('_', "-") == hyphens;
+        if let Some(found) = self.all.iter().find(by_name) {
+            return Ok(found);
+        }
+        let is_id = name.len() >= 4 && name.chars().all(|c| c.is_ascii_hexdigit());
+        let by_id: Vec<&Container> = self.all.iter().filter(|c| is_id && c.id.starts_with(name)).collect();
+        if let [found] = by_id[..] {
+            return Ok(found);
+        }
+        let of_service: Vec<&Container> = self.all.iter().filter(|c| c.service == name && !c.oneoff).collect();
+        match of_service[..] {
+            [found] => Ok(found),
+            [] => {
+                let all: Vec<&str> = self.all.iter().map(|c| c.shown.as_str()).collect();
+                refuse(format!("there is no container `{said}` in this drill; there are: {}", all.join(", ")))
+            }
+            _ => {
+                let all: Vec<&str> = of_service.iter().map(|c| c.shown.as_str()).collect();
+                refuse(format!("`{said}` has several containers: {}", all.join(", ")))
+            }
+        }
+    }
+
+    /// The containers of a service in the order of their numbers; of all of them, or the one with this number.
+    pub(super) fn of_service(&self, service: &str, index: Option<&str>) -> Vec<&Container> {
+        let index = index.filter(|index| *index != "0").map(|index| index.parse().ok());
+        let own = self.all.iter().filter(|container| container.service == service && !container.oneoff);
+        let mut found: Vec<&Container> = own.filter(|own| index.is_none_or(|index| own.number == index)).collect();
+        found.sort_by_key(|container| container.number);
+        found
+    }
+
+    /// The filters of `docker ps`: which containers they leave, and what of them the engine itself must look at.
+    pub(super) fn filter(&self, filters: &[String]) -> Result<(Vec<&Container>, Vec<String>), Refusal> {
+        let (mut names, mut ids, mut rest) = (Vec::new(), Vec::new(), Vec::new());
+        for filter in filters {
+            match filter.split_once('=') {
+                Some(("name", pattern)) => names.push(pattern),
+                Some(("id", id)) => ids.push(id),
+                Some(("label", label)) => {
+                    let own = label.strip_prefix(labels::PROJECT).and_then(|rest| rest.strip_prefix('='));
+                    match own.filter(|project| **project == *self.names.team) {
+                        Some(_) => rest.push(format!("label={}={}", labels::PROJECT, self.names.own)),
+                        None => rest.push(filter.clone()),
+                    }
+                }
+                Some(("status" | "health" | "exited" | "ancestor", _)) => rest.push(filter.clone()),
+                _ => return refuse(format!("`--filter {filter}` is not among the filters that a drill knows")),
+            }
+        }
+        let mut left: Vec<&Container> = self.all.iter().collect();
+        left.retain(|c| ids.is_empty() || ids.iter().any(|id| !id.is_empty() && c.id.starts_with(id)));
+        for pattern in &names {
+            if pattern.contains(['*', '[', '(', '|', '?', '+', '\\']) {
+                return refuse(format!(
+                    "`--filter name={pattern}`: only `^`, `$` and plain text are understood in a drill"
+                ));
+            }
+        }
+        left.retain(|c| names.is_empty() || names.iter().any(|p| matches(p, &c.shown) || matches(p, &c.name)));
+        Ok((left, rest))
+    }
+}
+
+/// A pattern of `docker ps --filter name=`: plain text, at the beginning after `^`, at the end before `$`.
+fn matches(pattern: &str, name: &str) -> bool {
+    let (begin, pattern) = pattern.strip_prefix('^').map_or((false, pattern), |rest| (true, rest));
+    let (end, pattern) = pattern.strip_suffix('$').map_or((false, pattern), |rest| (true, rest));
+    let pattern = pattern.strip_prefix('/').unwrap_or(pattern);
+    match (begin, end) {
+        (true, true) => name == pattern,
+        (true, false) => name.starts_with(pattern),
+        (false, true) => name.ends_with(pattern),
+        (false, false) => name.contains(pattern),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn team() -> Team {
+        let container = |id: &str, shown: &str, service: &str, oneoff| Container {
+            id: id.into(),
+            name: shown.replace("shop", "fd-x"),
+            shown: shown.into(),
+            service: service.into(),
+            number: Some(1),
+            oneoff,
+            status: "running".into(),
+        };
+        let names = Names { own: "fd-x".into(), team: "shop".into(), ..Names::default() };
+        Team {
+            all: vec![
+                container("abcd1", "shop-web-1", "web", false),
+                container("abcd2", "shop-web-2", "web", false),
+                container("beef3", "the-db", "db", false),
+                container("beef4", "shop-db-run-9f", "db", true),
+            ],
+            names,
+        }
+    }
+
+    #[test]
+    fn containers_are_found_by_every_name_and_no_other() {
+        let team = team();
+        for (said, id) in [
+            ("shop-web-1", "abcd1"),
+            ("shop_web_1", "abcd1"),
+            ("fd-x-web-2", "abcd2"),
+            ("/the-db", "beef3"),
+            ("db", "beef3"),
+            ("abcd2", "abcd2"),
+            ("beef4", "beef4"),
+        ] {
+            assert_eq!(team.find(said).unwrap().id, id, "{said}");
+        }
+        for (said, why) in
+            [("web", "several containers"), ("abc", "no container"), ("abcd", "no container"), ("", "no container")]
+        {
+            assert!(team.find(said).unwrap_err().0.contains(why), "{said}");
+        }
+    }
+
+    #[test]
+    fn filters_of_names_mean_the_teams_names() {
+        let team = team();
+        let ids = |filters: &[&str]| {
+            let filters: Vec<String> = filters.iter().map(|filter| filter.to_string()).collect();
+            let (left, rest) = team.filter(&filters).unwrap();
+            (left.iter().map(|c| c.id.clone()).collect::<Vec<_>>(), rest)
+        };
+        assert_eq!(ids(&["name=web"]).0, ["abcd1", "abcd2"]);
+        assert_eq!(ids(&["name=^/shop-web-2$"]).0, ["abcd2"]);
+        assert_eq!(
+            ids(&["name=^the", "name=run", "status=running"]),
+            (vec!["beef3".into(), "beef4".into()], vec!["status=running".into()])
+        );
+        assert_eq!(ids(&["id=beef"]).0, ["beef3", "beef4"]);
+        assert_eq!(ids(&["label=com.docker.compose.project=shop"]).1, ["label=com.docker.compose.project=fd-x"]);
+        assert!(team.filter(&["network=host".into()]).is_err());
+        assert!(team.filter(&["name=a|b".into()]).is_err());
+    }
+}

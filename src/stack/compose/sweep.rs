@@ -1,0 +1,174 @@
+//! The last resort: finds what runs left behind that nobody watches any more, after a machine lost power or everything
+//! was killed at once. Never touches a living run, whatever its process id, nor one that was kept on purpose, nor what only
+//! may be a run's own: that is listed.
+
+use super::endpoint::Endpoint;
+use super::errors::api;
+use super::images;
+use super::owner::Owner;
+use super::remove::{QUIET, Thing, find, remove};
+use super::{containers, labels};
+use crate::record::RunDir;
+use crate::stack::{AgentRole, Fate, Foreign, StackError, SweepOptions, SweepReport, SweptRun};
+use bollard::Docker;
+use bollard::query_parameters::{ListNetworksOptionsBuilder, ListVolumesOptionsBuilder};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// How long a run without a lock that can be looked at may take from its first container to its control session: it
+/// may belong to another machine that uses the same engine.
+const STRANGER_GRACE: i64 = 600;
+
+/// Finds every run of which something is there, or those of `only`, by their ids, and removes what nobody watches.
+///
+/// # Errors
+/// `Environment` when the engine does not answer.
+pub(super) async fn sweep(
+    endpoint: &Endpoint,
+    options: SweepOptions,
+    only: &[String],
+) -> Result<SweepReport, StackError> {
+    let docker = &endpoint.docker;
+    let look = "`docker ps -a --filter label=dev.firedrill.run` shows the containers; is another program using them?";
+    let mut report = SweepReport { look, ..SweepReport::default() };
+    for run in runs(docker).await? {
+        if !only.is_empty() && !only.contains(&run) {
+            continue;
+        }
+        let owner = Owner::of(&run);
+        let found = find(docker, &owner).await?;
+        report.foreign.extend(found.foreign.into_values());
+        if found.own.is_empty() {
+            continue;
+        }
+        let things = found.own;
+        let texts: Vec<String> = things.values().map(Thing::text).collect();
+        let run_dir = owner.dir(&found.dirs);
+        let alive = is_alive(docker, &owner, run_dir.as_ref().ok(), found.newest).await?;
+        let run_dir = match run_dir {
+            Ok(run_dir) => Some(run_dir),
+            // Another user's, or another machine's.
+            Err(_) if alive => None,
+            Err(why) => {
+                report.foreign.extend(things.iter().map(|(id, thing)| Foreign::new(&owner, id, thing, why.as_str())));
+                continue;
+            }
+        };
+        let kept = found.keep || run_dir.as_ref().is_some_and(RunDir::is_kept);
+        let fate = if alive {
+            Fate::Alive
+        } else if kept && !options.kept {
+            // Nothing of a drill may stay paused, whatever its ledger says; the rest of the ledger is the caller's.
+            let undone = if options.dry_run { Vec::new() } else { unpause(docker, &things).await };
+            Fate::Kept { undone, left: Vec::new() }
+        } else if options.dry_run {
+            Fate::WouldRemove
+        } else {
+            Fate::Removed { left: remove(docker, &owner, QUIET).await.left }
+        };
+        let dir = run_dir.map(|run_dir| run_dir.path().to_path_buf());
+        report.runs.push(SweptRun { run, dir, things: texts, fate });
+    }
+    if options.images {
+        report.images = images::remove_unused(docker, options.dry_run).await?;
+    }
+    Ok(report)
+}
+
+/// The runs that a container, a network, a volume or an image names in a label.
+async fn runs(docker: &Docker) -> Result<BTreeSet<String>, StackError> {
+    let mut runs = BTreeSet::new();
+    let mut add = |labels: HashMap<String, String>, key: &str| runs.extend(labels.get(key).cloned());
+    for container in containers::list(docker, &[(labels::RUN, None)]).await? {
+        add(container.labels.unwrap_or_default(), labels::RUN);
+    }
+    let filters = labels::filter(labels::RUN, None);
+    let options = ListNetworksOptionsBuilder::default().filters(&filters).build();
+    for network in docker.list_networks(Some(options)).await.map_err(api("listing networks"))? {
+        add(network.labels.unwrap_or_default(), labels::RUN);
+    }
+    let options = ListVolumesOptionsBuilder::default().filters(&filters).build();
+    let volumes = docker.list_volumes(Some(options)).await.map_err(api("listing volumes"))?;
+    for volume in volumes.volumes.unwrap_or_default() {
+        add(volume.labels, labels::RUN);
+    }
+    for image in images::of_run(docker, None).await? {
+        add(image.labels, labels::IMAGE_RUN);
+    }
+    Ok(runs)
+}
+
+/// Whether somebody watches a run: its lock is held, or a control session runs in its agent. `newest` is when the newest of its
+/// things was made, in seconds since the Unix epoch.
+async fn is_alive(docker: &Docker, owner: &Owner, run_dir: Option<&RunDir>, newest: i64) -> Result<bool, StackError> {
+    let lock = run_dir.map_or(Lock::Absent, look_at_lock);
+    if lock == Lock::Held || controlled(docker, owner).await? {
+        return Ok(true);
+    }
+    let age = time::OffsetDateTime::now_utc().unix_timestamp() - newest;
+    Ok(lock == Lock::Absent && age < STRANGER_GRACE)
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Lock {
+    Held,
+    Free,
+    /// There is none that this user can look at, or the file system has none: the control session decides.
+    Absent,
+}
+
+fn look_at_lock(run_dir: &RunDir) -> Lock {
+    match run_dir.is_alive() {
+        Ok(true) => Lock::Held,
+        Ok(false) if run_dir.has_lock_file() => Lock::Free,
+        Ok(false) | Err(_) => Lock::Absent,
+    }
+}
+
+/// Whether a session runs in the drill's agent: its control channel is the lease.
+async fn controlled(docker: &Docker, owner: &Owner) -> Result<bool, StackError> {
+    let agent = AgentRole::Drill.name();
+    let agents = [(labels::RUN, Some(owner.run.as_str())), (labels::SERVICE, Some(agent.as_str()))];
+    for container in owner.containers(docker, &agents).await?.own {
+        let container = containers::inspect(docker, &container.id.unwrap_or_default()).await?;
+        for exec in container.and_then(|container| container.exec_ids).unwrap_or_default() {
+            // An exec that ended may be gone by now.
+            if docker.inspect_exec(&exec).await.is_ok_and(|exec| exec.running == Some(true)) {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+async fn unpause(docker: &Docker, things: &BTreeMap<String, Thing>) -> Vec<String> {
+    let mut unpaused = Vec::new();
+    for (id, thing) in things {
+        if let Thing::Container { name, paused: true } = thing
+            && docker.unpause_container(id).await.is_ok()
+        {
+            unpaused.push(format!("unpaused {name}"));
+        }
+    }
+    unpaused
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_is_held_free_or_absent_whoever_else_looks() {
+        let dir = tempfile::tempdir().unwrap();
+        let run_dir = RunDir::create(dir.path(), "a").unwrap();
+        let seen = RunDir::open(run_dir.path()).unwrap();
+        assert_eq!(look_at_lock(&seen), Lock::Held);
+        drop(run_dir);
+        assert_eq!(look_at_lock(&seen), Lock::Free);
+        // Another sweep that looks at the same time is no runner.
+        let other = std::fs::File::open(seen.path().join("lock")).unwrap();
+        other.lock_shared().unwrap();
+        assert_eq!(look_at_lock(&seen), Lock::Free);
+        std::fs::remove_file(seen.path().join("lock")).unwrap();
+        assert_eq!(look_at_lock(&seen), Lock::Held, "its runner may just be making it");
+    }
+}

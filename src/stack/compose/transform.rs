@@ -1,0 +1,341 @@
+//! The resolved model as a drill starts it: a pure function, so that what a drill changes in a stack can be read and
+//! tested without Docker. Everything that is not named here stays as the user wrote it.
+
+use super::model::{ResolvedModel, escape, given_as, has_own_networks, scalar};
+use super::{labels, processes};
+use crate::stack::{AgentRole, StackRequest, TOOLBOX};
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// What a drill adds to a model.
+#[derive(Debug, Clone)]
+pub struct Drill<'a> {
+    /// Compose project name.
+    pub project: &'a str,
+    /// Id of the run.
+    pub run: &'a str,
+    /// The run's directory, absolute.
+    pub dir: &'a Path,
+    /// Whether the stack is kept on failure.
+    pub keep: bool,
+    /// Image of the agents; empty when only the team's services are meant, as for a build.
+    pub agent_image: &'a str,
+    /// Image of the toolbox, with the agent's bundle in it.
+    pub toolbox_image: &'a str,
+    /// The command that starts `firedrill` in it.
+    pub launch: &'a [String],
+    /// Service → the image that stands for its `build` section; services without an entry keep their own image.
+    pub built: &'a BTreeMap<String, String>,
+    /// Those of them that only this drill uses, and that go with it.
+    pub own_images: &'a BTreeSet<String>,
+    /// Ports on which the agent in front of each interposed service listens.
+    pub ports: &'a BTreeMap<String, BTreeSet<u16>>,
+}
+
+/// Processes that the toolbox may have at once, of a drill and of a runbook that is followed alone.
+pub(super) const TOOLBOX_PIDS: i64 = 1024;
+
+/// Ports of protocols that are not HTTP although people put proxies in front of them.
+const NOT_HTTP: &[u16] = &[
+    22, 25, 53, 110, 143, 389, 465, 587, 636, 993, 995, 1433, 1521, 1883, 2181, 3306, 3389, 4222, 5222, 5432, 5433,
+    5671, 5672, 6379, 6380, 6432, 7000, 7001, 7687, 8883, 9042, 9092, 9093, 9094, 11211, 26257, 26379, 27017, 27018,
+    33060, 50000,
+];
+
+/// Whether a port is taken to carry HTTP: a proxy must parse it from the first byte of a connection on, or it could
+/// not answer in the service's place later.
+pub fn carries_http(port: u16) -> bool {
+    NOT_HTTP.binary_search(&port).is_err()
+}
+
+/// The model that `docker compose up` is given.
+pub fn transform(model: &ResolvedModel, spec: &StackRequest, drill: &Drill<'_>) -> Value {
+    let mut out = model.json.clone();
+    out.insert("name".into(), json!(drill.project));
+    let images = replaced_images(model, drill);
+    let mut services = model.section("services").clone();
+    for (name, service) in &mut services {
+        if let Value::Object(service) = service {
+            own_service(name, service, drill, &images);
+        }
+    }
+    if !drill.agent_image.is_empty() {
+        link_clients(model, spec, &mut services);
+        add_ours(model, spec, drill, &mut services);
+        add_processes(model, spec, drill, &mut services);
+    }
+    let mut networks = model.section("networks").clone();
+    for (key, network) in &mut networks {
+        *network = own_network(key, network, spec, drill);
+    }
+    for key in used_networks(&services) {
+        let network = networks.entry(key.clone()).or_insert(Value::Null);
+        if network.is_null() {
+            *network = own_network(&key, &Value::Null, spec, drill);
+        }
+    }
+    let mut volumes = model.section("volumes").clone();
+    for (key, volume) in &mut volumes {
+        let mut own = volume.as_object().cloned().unwrap_or_default();
+        own.insert("name".into(), json!(format!("{}_{key}", drill.project)));
+        add_labels(&mut own, drill);
+        *volume = Value::Object(own);
+    }
+    for section in ["secrets", "configs"] {
+        if let Some(Value::Object(entries)) = out.get_mut(section) {
+            for entry in entries.values_mut().filter_map(Value::as_object_mut) {
+                entry.remove("name");
+                if let Some(Value::String(variable)) = entry.get_mut("environment") {
+                    *variable = given_as(variable);
+                }
+            }
+        }
+    }
+    out.insert("services".into(), Value::Object(services));
+    out.insert("networks".into(), Value::Object(networks));
+    if !volumes.is_empty() {
+        out.insert("volumes".into(), Value::Object(volumes));
+    }
+    Value::Object(out)
+}
+
+/// Makes a service the drill's own: nothing fixed that another drill, or the developer's stack, has as well.
+fn own_service(name: &str, service: &mut Map<String, Value>, drill: &Drill<'_>, images: &BTreeMap<String, String>) {
+    // What is in the resolved model is meant to run; its profiles have done their work.
+    service.remove("profiles");
+    service.remove("mac_address");
+    expose_instead_of_publish(service);
+    let container_name = service.remove("container_name");
+    if has_own_networks(service) {
+        service.remove("network_mode");
+        let networks = service.entry("networks").or_insert_with(|| json!({ "default": null }));
+        for network in networks.as_object_mut().into_iter().flat_map(Map::values_mut) {
+            own_endpoint(network, container_name.as_ref().and_then(Value::as_str));
+        }
+    }
+    if let Some(image) = drill.built.get(name) {
+        service.insert("image".into(), json!(escape(image)));
+        // Built here, under a name that no registry has.
+        service.insert("pull_policy".into(), json!("never"));
+        if let Some(Value::Object(build)) = service.get_mut("build") {
+            build.remove("tags");
+            label(build, labels::IMAGE, "stack");
+            if drill.own_images.contains(image) {
+                label(build, labels::IMAGE_RUN, drill.run);
+                label(build, labels::IMAGE_DIR, &drill.dir.display().to_string());
+            }
+        }
+    } else if let Some(image) = service.get("image").and_then(Value::as_str).and_then(|image| images.get(image)) {
+        service.insert("image".into(), json!(escape(image)));
+        service.insert("pull_policy".into(), json!("never"));
+    }
+    add_labels(service, drill);
+}
+
+/// Image names of the user's under which a service is built, and the drill's image in their place: a worker that
+/// runs the image which its web service builds must run the one that was built now.
+fn replaced_images(model: &ResolvedModel, drill: &Drill<'_>) -> BTreeMap<String, String> {
+    let mut images = BTreeMap::new();
+    for (service, image) in drill.built {
+        let named = model.service(service).and_then(|s| s.get("image")).and_then(Value::as_str);
+        let default = format!("{}-{service}", model.name());
+        images.insert(named.map_or(default, str::to_string), image.clone());
+    }
+    images
+}
+
+fn expose_instead_of_publish(service: &mut Map<String, Value>) {
+    let Some(Value::Array(ports)) = service.remove("ports") else { return };
+    let mut exposed: Vec<String> =
+        service.get("expose").and_then(Value::as_array).into_iter().flatten().filter_map(scalar).collect();
+    for port in ports {
+        let Some(target) = port.get("target").and_then(scalar) else { continue };
+        let entry = match port.get("protocol").and_then(Value::as_str) {
+            None | Some("tcp") => target,
+            Some(protocol) => format!("{target}/{protocol}"),
+        };
+        if !exposed.contains(&entry) {
+            exposed.push(entry);
+        }
+    }
+    service.insert("expose".into(), json!(exposed));
+}
+
+/// One network of a service, without fixed addresses; the container's name goes on as an alias.
+fn own_endpoint(endpoint: &mut Value, container_name: Option<&str>) {
+    if let Value::Object(endpoint) = endpoint {
+        for key in ["ipv4_address", "ipv6_address", "link_local_ips", "mac_address", "interface_name"] {
+            endpoint.remove(key);
+        }
+    }
+    let Some(name) = container_name else { return };
+    let mut own = endpoint.as_object().cloned().unwrap_or_default();
+    let aliases = own.entry("aliases").or_insert_with(|| json!([]));
+    if let Value::Array(aliases) = aliases {
+        aliases.push(json!(name));
+    }
+    *endpoint = Value::Object(own);
+}
+
+/// A network of the drill's own, whatever it was: named by the project, addresses from the engine's pools.
+fn own_network(key: &str, network: &Value, spec: &StackRequest, drill: &Drill<'_>) -> Value {
+    let mut own = network.as_object().cloned().unwrap_or_default();
+    // External networks hold other people's containers, fixed subnets clash with the next drill, other drivers reach
+    // into the host's own network; a fixed IPv6 setting needs a fixed subnet on engines before 27.
+    for setting in ["external", "ipam", "driver", "enable_ipv6", "driver_opts", "attachable"] {
+        own.remove(setting);
+    }
+    own.insert("name".into(), json!(format!("{}_{key}", drill.project)));
+    let mut options = network.get("driver_opts").and_then(Value::as_object).cloned().unwrap_or_default();
+    options.retain(|option, _| option == "com.docker.network.driver.mtu");
+    if spec.isolate {
+        own.insert("internal".into(), json!(true));
+        // The bridge of an internal network has an address all the same, under which the host can be reached. Docker Engine 20.10 and
+        // newer leave it out with this.
+        options.insert("com.docker.network.bridge.inhibit_ipv4".into(), json!("true"));
+    }
+    if !options.is_empty() {
+        own.insert("driver_opts".into(), Value::Object(options));
+    }
+    add_labels(&mut own, drill);
+    Value::Object(own)
+}
+
+fn used_networks(services: &Map<String, Value>) -> BTreeSet<String> {
+    let networks = services.values().filter_map(|service| service.get("networks")?.as_object());
+    networks.flat_map(Map::keys).cloned().collect()
+}
+
+/// Points every client of an interposed service at the agent in front of it.
+///
+/// A link is an alias that only this client's embedded DNS sees, and it wins over the service's own name. It must be
+/// there for every name that a client may use. The target and the agents get none: they see the true service.
+fn link_clients(model: &ResolvedModel, spec: &StackRequest, services: &mut Map<String, Value>) {
+    for target in spec.interposed.keys() {
+        let names = model.names_of(target);
+        let on: BTreeSet<String> = model.networks_of(target).into_iter().collect();
+        for (client, service) in services.iter_mut() {
+            let reaches = model.networks_of(client).iter().any(|network| on.contains(network));
+            if let Value::Object(service) = service
+                && client != target
+                && reaches
+            {
+                link(service, target, &names);
+            }
+        }
+    }
+}
+
+/// Links one client to the agent in front of `target`, for all of its names and for those of the client's own links.
+fn link(client: &mut Map<String, Value>, target: &str, names: &[String]) {
+    let agent = AgentRole::Proxy { service: target.to_string() }.name();
+    let mut names: BTreeSet<String> = names.iter().cloned().collect();
+    let mut links: Vec<String> = Vec::new();
+    for old in client.get("links").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
+        match old.split_once(':').unwrap_or((old, old)) {
+            // `links: [payments:pay]` would lead round the agent.
+            (service, alias) if service == target => drop(names.insert(alias.to_string())),
+            _ => links.push(old.to_string()),
+        }
+    }
+    links.extend(names.iter().map(|name| format!("{agent}:{name}")));
+    client.insert("links".into(), json!(links));
+    // A link implies a dependency with `restart: true`, by which restarting an agent would restart its clients: it is
+    // written out. `service_started` is enough: the agent listens a few milliseconds after its start and depends on
+    // nothing, while Docker needs many times that to start a client after it; waiting for a health check would cost
+    // a whole interval, which engines before 25 cannot shorten for the start.
+    let dependency = json!({ "condition": "service_started", "restart": false, "required": true });
+    let dependencies = client.entry("depends_on").or_insert_with(|| json!({}));
+    if let Value::Object(dependencies) = dependencies {
+        dependencies.insert(agent, dependency);
+    }
+}
+
+/// Adds the drill's own services: its agent, the agents in front of services, the toolbox.
+fn add_ours(model: &ResolvedModel, spec: &StackRequest, drill: &Drill<'_>, services: &mut Map<String, Value>) {
+    let mut all: BTreeSet<String> = used_networks(services);
+    if all.is_empty() {
+        all.insert("default".into());
+    }
+    let all: Vec<String> = all.into_iter().collect();
+    let linked = |mut service: Map<String, Value>| {
+        for target in spec.interposed.keys() {
+            link(&mut service, target, &model.names_of(target));
+        }
+        service
+    };
+    let agent = AgentRole::Drill.name();
+    services.insert(agent, Value::Object(linked(our_service(drill, "agent", drill.agent_image, &all))));
+    for target in spec.interposed.keys() {
+        let mut proxy = our_service(drill, "proxy", drill.agent_image, &model.networks_of(target));
+        let ports = drill.ports.get(target).into_iter().flatten();
+        let ports: Vec<Value> = ports.map(|port| json!({ "port": port, "http": carries_http(*port) })).collect();
+        let stands_for = json!({ "service": target, "ports": ports }).to_string();
+        proxy.insert("environment".into(), json!({ "FIREDRILL_PROXY": escape(&stands_for) }));
+        services.insert(AgentRole::Proxy { service: target.clone() }.name(), Value::Object(proxy));
+    }
+    let mut toolbox = linked(our_service(drill, "toolbox", drill.toolbox_image, &all));
+    let words = |words: &[String]| words.iter().map(|word| escape(word)).collect::<Vec<_>>();
+    toolbox.insert("entrypoint".into(), json!(words(drill.launch)));
+    toolbox.insert("command".into(), json!(words(&model.published().arguments())));
+    // Reaps what a killed step leaves behind; nothing in there is worth a graceful stop.
+    toolbox.insert("init".into(), json!(true));
+    toolbox.insert("stop_signal".into(), json!("SIGKILL"));
+    // Dumps and restores run here, so it may take more than an agent.
+    toolbox.insert("mem_limit".into(), json!("1073741824"));
+    // A step that starts processes without end takes the toolbox, and not the machine.
+    toolbox.insert("pids_limit".into(), json!(TOOLBOX_PIDS));
+    toolbox.remove("cpu_shares");
+    services.insert(TOOLBOX.into(), Value::Object(toolbox));
+}
+
+/// Adds the processes that faults start, with no container yet.
+fn add_processes(model: &ResolvedModel, spec: &StackRequest, drill: &Drill<'_>, services: &mut Map<String, Value>) {
+    for process in &spec.processes {
+        let like = process.service.as_deref().unwrap_or(TOOLBOX);
+        let Some(Value::Object(found)) = services.get(like) else { continue };
+        let mut service = processes::service(process, found);
+        // The service itself has no link to the agent in front of it; what runs beside it is a client.
+        if spec.interposed.contains_key(like) {
+            link(&mut service, like, &model.names_of(like));
+        }
+        add_labels(&mut service, drill);
+        services.insert(process.name.clone(), Value::Object(service));
+    }
+}
+
+fn our_service(drill: &Drill<'_>, role: &str, image: &str, networks: &[String]) -> Map<String, Value> {
+    let networks: Map<String, Value> = networks.iter().map(|network| (network.clone(), Value::Null)).collect();
+    let mut service = Map::new();
+    service.insert("image".into(), json!(escape(image)));
+    service.insert("pull_policy".into(), json!("never"));
+    service.insert("networks".into(), Value::Object(networks));
+    service.insert("mem_limit".into(), json!("268435456"));
+    service.insert("stop_grace_period".into(), json!("1s"));
+    // On a machine that is busy with the team's services, the one that measures must wake up in time. It needs little.
+    service.insert("cpu_shares".into(), json!(10_240));
+    add_labels(&mut service, drill);
+    label(&mut service, labels::ROLE, role);
+    service
+}
+
+fn add_labels(to: &mut Map<String, Value>, drill: &Drill<'_>) {
+    for (key, value) in labels::of_run(drill.run, drill.dir, drill.keep) {
+        label(to, key, &value);
+    }
+}
+
+fn label(to: &mut Map<String, Value>, key: &str, value: &str) {
+    let labels = to.entry("labels").or_insert_with(|| json!({}));
+    if !labels.is_object() {
+        *labels = json!({});
+    }
+    if let Value::Object(labels) = labels {
+        labels.insert(key.into(), json!(escape(value)));
+    }
+}
+
+#[cfg(test)]
+#[path = "transform_tests.rs"]
+mod tests;

@@ -1,0 +1,239 @@
+//! The engine on a third kind of stack: plain processes of this machine, a real agent, a real bash. What these drills need and
+//! the traits do not offer would be a hole in the traits.
+
+#[path = "../support/accepted.rs"]
+mod accepted;
+mod stack;
+
+use firedrill::engine::ledger::{self, Ledger};
+use firedrill::engine::{self, DrillIdentity, DrillOptions, Job, Nobody, Shutdown};
+use firedrill::faults::FaultContext;
+use firedrill::record::{
+    Event, EventSink, FaultEvent, Observer, Phase, Record, RecordObserver, Redactor, RunDir, Stamped, Verdict, utc_now,
+    utc_text,
+};
+use firedrill::spec::{self, Overrides, Plan};
+use firedrill::stack::{AgentRole, Fate, Platform, RunIdentity, StackOptions, SweepOptions};
+use stack::ProcessPlatform;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::sync::Notify;
+
+/// No drill of these tests takes nearly as long.
+const HANGS: Duration = Duration::from_secs(60);
+
+const RUNBOOK: &str = "\
+# The shop does not answer
+
+## Mitigation
+
+### Step 1: Let the database go on
+
+```bash
+CURE
+```
+";
+
+const SCENARIO: &str = "\
+title: A drill on processes
+stack: processes.yaml
+runbook: runbook.md
+load: { shop: { request: GET http://127.0.0.1:WEB/, rate: 50/s, timeout: 300ms } }
+slis: { availability: { load: shop, good: status < 500, objective: 90% } }
+steady: { for: 500ms, within: 5s }
+faults: [FAULT]
+impact: { below: 80%, within: 2s, window: 500ms }
+respond: { phases: [mitigate], timeout: 5s }
+recover: { within: 2s, hold: 500ms }
+revert: { hold: 300ms }
+";
+
+/// What `services` of a stack run: this test's executable itself. `web` asks `db` before it answers.
+#[test]
+#[ignore = "a server, started by the drills"]
+fn server() {
+    let Some(port) = std::env::var("PORT").ok().and_then(|port| port.parse::<u16>().ok()) else { return };
+    let behind = std::env::var("BEHIND").ok().and_then(|port| port.parse::<u16>().ok());
+    let listener = TcpListener::bind(("127.0.0.1", port)).expect("a free port");
+    for caller in listener.incoming().flatten() {
+        std::thread::spawn(move || answer(caller, behind));
+    }
+}
+
+fn answer(mut caller: TcpStream, behind: Option<u16>) -> std::io::Result<()> {
+    let Some(behind) = behind else { return caller.write_all(b"ok") };
+    let mut buffer = [0; 4096];
+    while !buffer.windows(4).any(|end| end == b"\r\n\r\n") && caller.read(&mut buffer)? > 0 {}
+    let asked = || -> std::io::Result<()> {
+        let limit = Duration::from_millis(80);
+        let mut db = TcpStream::connect_timeout(&SocketAddr::from(([127, 0, 0, 1], behind)), limit)?;
+        db.set_read_timeout(Some(limit))?;
+        db.read_exact(&mut [0; 2])
+    };
+    let status = if asked().is_ok() { "200 OK" } else { "503 Service Unavailable" };
+    caller.write_all(format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").as_bytes())
+}
+
+/// Tells when the runbook begins.
+struct Responds(Arc<Notify>);
+
+impl Observer for Responds {
+    fn on_event(&mut self, event: &Stamped) {
+        if matches!(event.event, Event::PhaseStarted { phase: Phase::Respond }) {
+            self.0.notify_one();
+        }
+    }
+}
+
+/// A drill on processes: its files, its stack, its run.
+struct Drill {
+    dir: TempDir,
+    plan: Plan,
+    platform: ProcessPlatform,
+    run_dir: RunDir,
+    record: RecordObserver,
+    responds: Arc<Notify>,
+}
+
+impl Drill {
+    fn new(fault: &str, cure: &str) -> Drill {
+        let dir = tempfile::tempdir().unwrap();
+        let free: Vec<TcpListener> = (0..3).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+        let [web, db, idle] = [0, 1, 2].map(|number| free[number].local_addr().unwrap().port().to_string());
+        let executable = std::env::current_exe().unwrap().display().to_string();
+        let server = [executable.as_str(), "--exact", "server", "--ignored", "--nocapture"];
+        let service = |port: &str, behind: &str| {
+            serde_json::json!({ "command": server, "port": port.parse::<u16>().unwrap(),
+                                "environment": { "PORT": port, "BEHIND": behind } })
+        };
+        let services =
+            serde_json::json!({ "db": service(&db, ""), "idle": service(&idle, ""), "web": service(&web, &db) });
+        let write = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
+        write("processes.yaml", &serde_json::json!({ "services": services }).to_string());
+        write("runbook.md", &RUNBOOK.replace("CURE", cure));
+        write("drill.yaml", &SCENARIO.replace("FAULT", fault).replace("WEB", &web));
+        accepted::accept(&dir.path().join("runbook.md"));
+        let overrides = Overrides { project: dir.path().to_path_buf(), ..Overrides::default() };
+        let (plan, mistakes) = spec::load(&dir.path().join("drill.yaml"), &overrides);
+        let plan = plan.unwrap_or_else(|| panic!("{}", firedrill::source::render(&mistakes, false)));
+        let runs = dir.path().join("runs");
+        let run_dir = RunDir::create(&runs, "processes").unwrap();
+        let platform = ProcessPlatform { runs };
+        Drill { dir, plan, platform, run_dir, record: RecordObserver::new(), responds: Arc::default() }
+    }
+
+    async fn run(&self) {
+        let resolved = self.platform.resolve(&self.plan.stack).await.unwrap();
+        assert_eq!(resolved.findings(), []);
+        let options = StackOptions { secrets: self.plan.secrets(), ..StackOptions::default() };
+        let stack = resolved.stack(&RunIdentity::of(&self.run_dir, false), &options).await.unwrap();
+        let options = DrillOptions { seed: 7, ..DrillOptions::default() };
+        let ledger = Ledger::create(&self.run_dir.ledger_path(), self.run_dir.id(), false).unwrap();
+        let observers: Vec<Box<dyn Observer>> =
+            vec![Box::new(self.record.clone()), Box::new(Responds(self.responds.clone()))];
+        let sink = EventSink::new(Some(self.run_dir.create_events().unwrap()), Redactor::default(), observers);
+        let identity = DrillIdentity {
+            run: self.run_dir.id().to_string(),
+            started_utc: utc_text(utc_now()),
+            control: false,
+            seed: 7,
+            revision: None,
+            occasion: None,
+            executed: None,
+        };
+        let announcement = engine::announce(&self.plan, &identity);
+        let person = &mut Nobody;
+        let job = Job { plan: &self.plan, announcement, options: &options, run_dir: &self.run_dir, person };
+        let shutdown = Shutdown::default();
+        let drill = engine::run(job, &*stack, ledger, sink, &shutdown);
+        tokio::time::timeout(HANGS, drill).await.expect("the drill ends");
+    }
+
+    /// Runs it to its end; nothing may be left then.
+    async fn record(&self, verdict: Verdict) -> Record {
+        self.run().await;
+        let record = self.record.record();
+        assert_eq!(record.verdict, verdict, "{}\n{}", record.reason, self.story());
+        assert_eq!(self.sweep(true).await, []);
+        record
+    }
+
+    fn story(&self) -> String {
+        let logs = fs::read_dir(stack::folder(self.run_dir.path())).into_iter().flatten().flatten();
+        let logs = logs.filter_map(|file| fs::read_to_string(file.path()).ok());
+        fs::read_to_string(self.run_dir.events_path()).unwrap() + &logs.collect::<String>()
+    }
+
+    async fn sweep(&self, dry_run: bool) -> Vec<Fate> {
+        let report = self.platform.sweep(SweepOptions { dry_run, ..SweepOptions::default() }, &[]).await.unwrap();
+        report.runs.into_iter().map(|swept| swept.fate).collect()
+    }
+}
+
+fn life(record: &Record, fault: &str) -> Vec<FaultEvent> {
+    record.fault_record(fault).into_iter().flat_map(|fault| &fault.life).map(|moment| moment.what).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_runbook_that_lets_the_process_go_on_passes() {
+    let record =
+        Drill::new("container_pause: { service: db }", "kill -CONT \"$(cat db.pid)\"").record(Verdict::Passed).await;
+    assert!(record.passed() && record.left.is_empty(), "{:?}", record.left);
+    assert!(
+        life(&record, "container_pause").contains(&FaultEvent::ClearedByRunbook),
+        "{:?}",
+        life(&record, "container_pause")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_runbook_that_only_looks_does_not() {
+    let drill = Drill::new("container_kill: { service: db }", "cat db.pid");
+    let record = drill.record(Verdict::NotRecovered).await;
+    // Undone by starting it again.
+    assert_eq!(life(&record, "container_kill").last(), Some(&FaultEvent::Reverted), "{}", drill.story());
+    assert!(record.left.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_nobody_needs_hurts_nobody() {
+    Drill::new("container_pause: { service: idle }", "true").record(Verdict::NoImpact).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_drill_that_was_killed_everything_is_undone_and_removed() {
+    let drill = Drill::new("container_pause: { service: db }", "sleep 60");
+    tokio::select! {
+        () = drill.run() => panic!("the drill ended by itself\n{}", drill.story()),
+        () = drill.responds.notified() => {}
+    }
+    let run = drill.run_dir.id();
+    let left = drill.platform.reopen(run).await.unwrap();
+    assert_eq!(left.containers("db").await.unwrap()[0].status, "paused");
+    let found = ledger::read(&drill.run_dir.ledger_path()).unwrap();
+    assert_eq!((found.run.as_deref(), found.outstanding.len()), (Some(run), 1));
+    for (id, undo) in &found.outstanding {
+        undo.execute(&FaultContext { id, stack: &*left, agents: None, seed: 0 }).await.unwrap();
+    }
+    assert_eq!(left.containers("db").await.unwrap()[0].status, "running");
+    assert_eq!(drill.sweep(true).await, [Fate::WouldRemove]);
+    assert_eq!(drill.sweep(false).await, [Fate::Removed { left: Vec::new() }]);
+    assert_eq!(drill.sweep(false).await, []);
+}
+
+#[tokio::test]
+async fn what_processes_cannot_do_is_said_before_anything_starts() {
+    let drill = Drill::new("http_status: { service: web, port: 80, status: 503 }", "true");
+    let resolved = drill.platform.resolve(&drill.plan.stack).await.unwrap();
+    let said: Vec<String> = resolved.findings().into_iter().map(|finding| finding.message).collect();
+    assert_eq!(said, ["nothing can be put in front of `web`: its clients know an address"]);
+    let stack = resolved.stack(&RunIdentity::of(&drill.run_dir, false), &StackOptions::default()).await.unwrap();
+    assert!(stack.connect(&AgentRole::Proxy { service: "web".into() }).await.is_err());
+    // What a kind of stack does not offer is refused, and never taken for done.
+    assert!(stack.deploy("web", None).await.is_err() && stack.start_process("x").await.is_err());
+    assert!(drill.dir.path().is_dir());
+}
