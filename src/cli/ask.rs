@@ -5,8 +5,7 @@ use crate::output::{say, stderr_is_terminal, visible};
 use crate::record::looks_secret;
 use crate::report::ConsolePause;
 use crate::runbook::{Handling, Input, Step, StepKind};
-use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
+use async_trait::async_trait;
 use std::collections::BTreeSet;
 use std::io::IsTerminal;
 use tokio::sync::oneshot;
@@ -49,8 +48,11 @@ impl Terminal {
     pub fn is_present(&self) -> bool {
         self.present
     }
+}
 
-    async fn ask_for_step(&mut self, step: &Step) -> ByHand {
+#[async_trait]
+impl Person for Terminal {
+    async fn by_hand(&mut self, step: &Step) -> ByHand {
         if !self.present {
             return ByHand::Skipped;
         }
@@ -76,7 +78,7 @@ impl Terminal {
         }
     }
 
-    async fn ask_for_value(&mut self, input: &Input) -> Option<String> {
+    async fn value_of(&mut self, input: &Input) -> Option<String> {
         if !self.present || self.refused.contains(&input.name) {
             return None;
         }
@@ -87,16 +89,6 @@ impl Terminal {
             self.refused.insert(input.name.clone());
         }
         value
-    }
-}
-
-impl Person for Terminal {
-    fn by_hand<'p>(&'p mut self, step: &'p Step) -> BoxFuture<'p, ByHand> {
-        self.ask_for_step(step).boxed()
-    }
-
-    fn value_of<'p>(&'p mut self, input: &'p Input) -> BoxFuture<'p, Option<String>> {
-        self.ask_for_value(input).boxed()
     }
 }
 

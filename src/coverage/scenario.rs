@@ -1,6 +1,6 @@
 //! What a scenario could drill: the services that its faults are on, its runbook and its alert condition.
 
-use crate::faults::{Inject, class_of};
+use crate::faults::class_of;
 use crate::record::Verdict;
 use crate::services::{Catalog, DrilledBy, Mode, Service};
 use crate::slis::MetricCondition;

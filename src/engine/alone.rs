@@ -3,7 +3,7 @@
 
 use super::announce::{file_ref, step_info};
 use super::drill::{BY_SIGNAL, Shutdown, caught, micros};
-use super::follow::{Broke, ByHand, Followed, Follower, Occasion};
+use super::follow::{Broke, ByHand, FollowContext, Followed, Follower};
 use super::ledger::Ledger;
 use super::person::Person;
 use super::stop::Stop;
@@ -14,6 +14,7 @@ use crate::record::{
 use crate::runbook::{Input, Runbook, Step};
 use crate::spec::Respond;
 use crate::stack::Stack;
+use async_trait::async_trait;
 use std::time::Duration;
 
 /// What is to be followed.
@@ -97,10 +98,10 @@ pub fn announce_alone(alone: &Alone<'_>, run: &str, started_utc: String, beside:
 }
 
 /// Follows a runbook alone. Everything that happens is an event of `sink`.
-pub async fn follow_alone<S: Stack>(
+pub async fn follow_alone(
     alone: Alone<'_>,
     announcement: Announcement,
-    stack: &S,
+    stack: &dyn Stack,
     mut ledger: Ledger,
     sink: EventSink,
     person: &mut dyn Person,
@@ -149,9 +150,9 @@ pub async fn follow_alone<S: Stack>(
     outcome
 }
 
-async fn follow<S: Stack>(
+async fn follow(
     alone: &Alone<'_>,
-    stack: &S,
+    stack: &dyn Stack,
     sink: &EventSink,
     trial: &mut Trial<'_>,
     shutdown: &Shutdown,
@@ -172,9 +173,9 @@ async fn follow<S: Stack>(
     followed
 }
 
-async fn steps<S: Stack>(
+async fn steps(
     alone: &Alone<'_>,
-    follower: &mut Follower<'_, S>,
+    follower: &mut Follower<'_>,
     sink: &EventSink,
     trial: &mut Trial<'_>,
 ) -> Result<(), Stop> {
@@ -217,7 +218,8 @@ struct Trial<'p> {
     phase: Option<Phase>,
 }
 
-impl Occasion for Trial<'_> {
+#[async_trait]
+impl FollowContext for Trial<'_> {
     async fn before(&mut self, _step: &Step, _command: &str) -> Result<(), Stop> {
         Ok(())
     }

@@ -1,6 +1,5 @@
 //! From a plan to the first event of a drill: what will be done, so that reports can name what was not reached.
 
-use crate::faults::Inject;
 use crate::programs::Kind;
 use crate::record::{
     Announcement, Executed, FaultInfo, FileRef, InvariantInfo, LoadInfo, Location, Occasion, ProbeInfo, RECORD_FORMAT,

@@ -3,7 +3,7 @@
 
 use super::drill::{caught, seconds};
 use super::stop::Stop;
-use crate::faults::{FaultError, Inject, Undo};
+use crate::faults::{FaultError, Undo};
 use crate::spec::PlannedFault;
 use crate::stack::Stack;
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -16,8 +16,8 @@ const FINISH_WITHIN: Duration = Duration::from_secs(5);
 
 /// Brings each fault back that comes over `injected`, until `ending`. A fault that no longer comes back would make a
 /// runbook look good that it should not: that is the harness, and no pass.
-pub(super) async fn bring_back<S: Stack>(
-    stack: &S,
+pub(super) async fn bring_back(
+    stack: &dyn Stack,
     faults: &[PlannedFault],
     injected: UnboundedReceiver<(String, Undo)>,
     ending: &CancellationToken,
@@ -42,8 +42,8 @@ pub(super) async fn bring_back<S: Stack>(
     }
 }
 
-async fn all<S: Stack>(
-    stack: &S,
+async fn all(
+    stack: &dyn Stack,
     faults: &[PlannedFault],
     mut injected: UnboundedReceiver<(String, Undo)>,
     ending: &CancellationToken,

@@ -12,7 +12,7 @@ use super::restore::Restored;
 use super::stop::Stop;
 use super::usage;
 use crate::agent::AgentClient;
-use crate::faults::{Inject, Undo};
+use crate::faults::Undo;
 use crate::record::{
     Announcement, Check, CheckOutcome, DrillTime, Event, EventSink, InvariantTime, Location, Parts, Phase, RunDir,
     Verdict,
@@ -109,13 +109,7 @@ pub struct Outcome {
 }
 
 /// Runs a drill. Everything that happens is an event of `sink`; the outcome only repeats the last verdict.
-pub async fn run<S: Stack>(
-    job: Job<'_>,
-    stack: &S,
-    mut ledger: Ledger,
-    sink: EventSink,
-    shutdown: &Shutdown,
-) -> Outcome {
+pub async fn run(job: Job<'_>, stack: &dyn Stack, mut ledger: Ledger, sink: EventSink, shutdown: &Shutdown) -> Outcome {
     let Job { plan, announcement, options, run_dir, person } = job;
     let restored = Restored::new(&announcement.started_utc);
     sink.emit(Event::Announced(Box::new(announcement)));
@@ -184,9 +178,9 @@ pub async fn run<S: Stack>(
 }
 
 /// A drill under way.
-pub(super) struct Drill<'a, S: Stack> {
+pub(super) struct Drill<'a> {
     pub plan: &'a Plan,
-    pub stack: &'a S,
+    pub stack: &'a dyn Stack,
     pub person: &'a mut dyn Person,
     pub control: bool,
     pub seed: u64,
@@ -228,7 +222,7 @@ pub(super) struct Drill<'a, S: Stack> {
     verdict: Option<Stop>,
 }
 
-impl<S: Stack> Drill<'_, S> {
+impl Drill<'_> {
     /// Every phase up to the recovery. `Ok` is why the drill passes, provided that everything can be undone.
     async fn phases(&mut self, cancel: &CancellationToken) -> Result<String, Stop> {
         self.begin(Phase::Up);

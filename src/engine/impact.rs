@@ -7,13 +7,12 @@ use super::monitor::{Monitor, shown};
 use super::stop::Stop;
 use crate::record::{Check, CheckOutcome, DrillTime, Event, EventSink, Phase, Verdict, WAIT_KEPT};
 use crate::slis::window::{Answer, ImpactQuery, Level};
-use crate::stack::Stack;
 use std::time::Duration;
 
 /// What a scrape may take on top of its interval before a missing sample is the alert's fault.
 const SCRAPE_GRACE: Duration = Duration::from_secs(3);
 
-impl<S: Stack> Drill<'_, S> {
+impl Drill<'_> {
     /// `Ok(Some(reason))` when the drill has passed here (`impact: none` without a runbook).
     pub(super) async fn impact(&mut self) -> Result<Option<String>, Stop> {
         let (injected, last) = self.injected.unwrap_or((self.sink.now(), self.sink.now()));

@@ -2,9 +2,8 @@
 
 use super::drill::{Drill, POLL, seconds};
 use super::stop::Stop;
-use crate::faults::{Fault, FaultError, Field, Inject, Presence, Undo};
+use crate::faults::{Fault, FaultContext, FaultError, Presence, Undo};
 use crate::record::{Check, CheckOutcome, DrillTime, Event, FaultEvent, Verdict};
-use crate::stack::Stack;
 use std::time::Duration;
 
 /// How long a single look at a fault may take: Docker and a database may hang.
@@ -12,7 +11,7 @@ const ONE_STEP_WITHIN: Duration = Duration::from_secs(30);
 /// How long a fault may take until it can be seen in place.
 const CONFIRM_WITHIN: Duration = Duration::from_secs(20);
 
-impl<S: Stack> Drill<'_, S> {
+impl Drill<'_> {
     pub(super) async fn inject(&mut self) -> Result<(), Stop> {
         let plan = self.plan;
         self.inject_began = self.sink.now();
@@ -37,7 +36,7 @@ impl<S: Stack> Drill<'_, S> {
     }
 
     async fn inject_one(&mut self, id: &str, fault: &Fault) -> Result<String, Stop> {
-        let undo = within(fault.plan_within(), "planning", id, fault.plan(id, &self.field())).await?;
+        let undo = within(fault.prepare_within(), "planning", id, fault.prepare(&self.fault_context(id))).await?;
         self.ledger.open(id, &undo).map_err(|error| {
             Stop::harness(format!(
                 "the undo of `{id}` could not be written to the ledger, so it was not injected: {error}"
@@ -47,7 +46,7 @@ impl<S: Stack> Drill<'_, S> {
         if self.injected.is_none() {
             self.inject_began = began;
         }
-        within(fault.inject_within(), "injecting", id, fault.inject(id, &undo, &self.field())).await?;
+        within(fault.inject_within(), "injecting", id, fault.inject(&undo, &self.fault_context(id))).await?;
         match self.poll_presence(id, fault, &undo, CONFIRM_WITHIN, true).await? {
             Presence::InPlace(evidence) => {
                 // Nobody listens any more once the drill has begun to end.
@@ -72,7 +71,7 @@ impl<S: Stack> Drill<'_, S> {
     ) -> Result<Presence, Stop> {
         let started = self.sink.now();
         loop {
-            let presence = in_time("asking", id, fault.confirm(id, undo, &self.field())).await?;
+            let presence = in_time("asking", id, fault.confirm(undo, &self.fault_context(id))).await?;
             let reached = match &presence {
                 Presence::InPlace(_) => in_place,
                 Presence::Partly(..) => false,
@@ -87,8 +86,8 @@ impl<S: Stack> Drill<'_, S> {
         }
     }
 
-    pub(super) fn field(&self) -> Field<'_, S> {
-        Field { stack: self.stack, agents: &self.agents, seed: self.seed }
+    pub(super) fn fault_context<'d>(&'d self, id: &'d str) -> FaultContext<'d> {
+        FaultContext { id, stack: self.stack, agents: &self.agents, seed: self.seed }
     }
 
     pub(super) fn fault_event(&self, fault: &str, what: FaultEvent, detail: &str) -> DrillTime {

@@ -6,7 +6,6 @@ use super::restore::words::{is_checksum_of_nothing, judged, kept, number};
 use super::stop::Stop;
 use crate::record::{Check, CheckOutcome, Event, InvariantRecord, InvariantTime, Verdict};
 use crate::spec::{Expectation, Invariant};
-use crate::stack::Stack;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -16,7 +15,7 @@ const GROWS_WITHIN: Duration = Duration::from_secs(10);
 /// Invariant → what its command wrote before the fault.
 pub(super) type Before = BTreeMap<String, Vec<u8>>;
 
-impl<S: Stack> Drill<'_, S> {
+impl Drill<'_> {
     /// Asks every invariant, and notes what was seen; before the fault also what it is compared with later. A control has no
     /// cure that could destroy anything, and asks nothing.
     ///

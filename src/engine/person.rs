@@ -2,26 +2,27 @@
 
 use super::follow::ByHand;
 use crate::runbook::{Input, Step};
-use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, ready};
+use async_trait::async_trait;
 
 /// A person beside the runbook, or nobody.
+#[async_trait]
 pub trait Person: Send + Sync {
     /// Asks for a step to be done by hand.
-    fn by_hand<'p>(&'p mut self, step: &'p Step) -> BoxFuture<'p, ByHand>;
+    async fn by_hand(&mut self, step: &Step) -> ByHand;
     /// Asks for the value of an input.
-    fn value_of<'p>(&'p mut self, input: &'p Input) -> BoxFuture<'p, Option<String>>;
+    async fn value_of(&mut self, input: &Input) -> Option<String>;
 }
 
 /// Nobody is there: what is for a person is skipped, and what nobody says has no value.
 pub struct Nobody;
 
+#[async_trait]
 impl Person for Nobody {
-    fn by_hand<'p>(&'p mut self, _step: &'p Step) -> BoxFuture<'p, ByHand> {
-        ready(ByHand::Skipped).boxed()
+    async fn by_hand(&mut self, _step: &Step) -> ByHand {
+        ByHand::Skipped
     }
 
-    fn value_of<'p>(&'p mut self, _input: &'p Input) -> BoxFuture<'p, Option<String>> {
-        ready(None).boxed()
+    async fn value_of(&mut self, _input: &Input) -> Option<String> {
+        None
     }
 }

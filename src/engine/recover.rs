@@ -8,12 +8,11 @@ use super::monitor::shown;
 use super::restore::not_by_the_runbook;
 use super::restore::words::beside;
 use super::stop::Stop;
-use crate::faults::{Inject, Presence};
+use crate::faults::Presence;
 use crate::record::{
     Check, CheckOutcome, DrillTime, Event, FaultEvent, HoldRecord, Parts, Phase, Verdict, WAIT_RECOVERED, WAIT_SERVED,
 };
 use crate::slis::window::{Answer, Level, Recovery, RecoveryQuery, Timeline, required_hold};
-use crate::stack::Stack;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -25,7 +24,7 @@ const ASKED_WITHIN: Duration = Duration::from_secs(5);
 /// How a fault stood when it was asked.
 type Answers = Vec<(String, Result<Presence, Stop>)>;
 
-impl<S: Stack> Drill<'_, S> {
+impl Drill<'_> {
     /// `Ok` is why the drill passes.
     pub(super) async fn recover(&mut self) -> Result<String, Stop> {
         let started = self.sink.now();
@@ -376,7 +375,7 @@ impl<S: Stack> Drill<'_, S> {
             let Some(planned) = self.plan.faults.iter().find(|planned| planned.id == id && !self.control) else {
                 continue;
             };
-            let answer = in_time("asking", &id, planned.fault.confirm(&id, &undo, &self.field())).await;
+            let answer = in_time("asking", &id, planned.fault.confirm(&undo, &self.fault_context(&id))).await;
             answers.push((id, answer));
         }
         answers

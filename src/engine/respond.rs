@@ -1,14 +1,15 @@
 //! Respond: the runbook's steps in order, in one shell session, while the fault is still on.
 
 use super::drill::Drill;
-use super::follow::{Broke, ByHand, Followed, Follower, Occasion};
+use super::follow::{Broke, ByHand, FollowContext, Followed, Follower};
 use super::monitor::shown;
 use super::stop::Stop;
 use crate::record::{Check, CheckOutcome, DrillTime, Event, FaultEvent, StepStatus, Verdict};
 use crate::runbook::{Input, RunbookPhase, Step, StepKind};
-use crate::stack::Stack;
+use async_trait::async_trait;
 
-impl<S: Stack> Occasion for Drill<'_, S> {
+#[async_trait]
+impl FollowContext for Drill<'_> {
     /// Users must still suffer when the first command starts that is meant to help: one that only waits or looks is not.
     async fn before(&mut self, step: &Step, command: &str) -> Result<(), Stop> {
         if self.mitigates(step.phase) && self.mitigation.is_none() && !crate::programs::only_looks(command) {
@@ -67,7 +68,7 @@ impl<S: Stack> Occasion for Drill<'_, S> {
     }
 }
 
-impl<S: Stack> Drill<'_, S> {
+impl Drill<'_> {
     /// `Ok(Some(stop))`: a verification never passed, and is the reason to fail if users have recovered all the same.
     pub(super) async fn respond(&mut self) -> Result<Option<Stop>, Stop> {
         let plan = self.plan;
@@ -89,7 +90,7 @@ impl<S: Stack> Drill<'_, S> {
         Ok(unverified)
     }
 
-    async fn follow(&mut self, follower: &mut Follower<'_, S>) -> Result<Option<Stop>, Stop> {
+    async fn follow(&mut self, follower: &mut Follower<'_>) -> Result<Option<Stop>, Stop> {
         let plan = self.plan;
         follower.ready().await?;
         for step in plan.runbook.iter().flat_map(|runbook| runbook.select(&plan.respond.phases)) {

@@ -17,7 +17,7 @@ use crate::record::{
 };
 use crate::slis::window::Answer;
 use crate::spec::{Expectation, LevelProbe, Probe, RestoreSpec};
-use crate::stack::{Stack, Whole};
+use crate::stack::Whole;
 use look::Looked;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -68,7 +68,7 @@ impl Levels {
     }
 }
 
-impl<'a, S: Stack> Drill<'a, S> {
+impl<'a> Drill<'a> {
     /// What a DR drill has to restore; a control restores nothing.
     pub(super) fn restoring(&self) -> Option<&'a RestoreSpec> {
         self.plan.restore.as_ref().filter(|_| !self.control)

@@ -4,18 +4,17 @@
 use super::drill::{Drill, caught, seconds};
 use super::monitor::shown;
 use super::stop::Stop;
-use crate::faults::{Inject, Presence, Undo};
+use crate::faults::{Presence, Undo};
 use crate::record::{Check, CheckOutcome, DrillTime, Event, FaultEvent, InvariantTime, Phase, Verdict, as_it_is_kept};
 use crate::slis::window::Answer;
 use crate::source::list;
-use crate::stack::Stack;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// How long the SLIs may take after the last undo before they hold.
 pub(super) const SETTLE: Duration = Duration::from_secs(10);
 
-impl<S: Stack> Drill<'_, S> {
+impl Drill<'_> {
     /// `recovering` is when a recovery began to be looked for.
     pub(super) async fn revert(&mut self, recovering: DrillTime, cancel: &CancellationToken) {
         let outstanding = self.ledger.outstanding();
@@ -112,7 +111,7 @@ impl<S: Stack> Drill<'_, S> {
         let planned = self.plan.faults.iter().find(|planned| planned.id == id);
         let planned = planned.ok_or_else(|| "it is in the ledger, but not in the scenario".to_string())?;
         let within = planned.fault.revert_within();
-        let reverted = tokio::time::timeout(within, planned.fault.revert(id, undo, &self.field())).await;
+        let reverted = tokio::time::timeout(within, planned.fault.revert(undo, &self.fault_context(id))).await;
         match reverted {
             Err(_) => return Err(format!("could not be undone within {}", seconds(within))),
             Ok(Err(error)) => {

@@ -8,13 +8,13 @@ use crate::load::{Ca, LoadSpec, check_ca};
 use crate::record::{Check, CheckOutcome, Event, InvariantTime, Phase};
 use crate::shell::Shell;
 use crate::slis::window::{Answer, Level};
-use crate::stack::{Place, Stack};
+use crate::stack::Place;
 use std::time::Duration;
 
 /// How often the metrics page of the alert condition is scraped, in milliseconds.
 const SCRAPE_EVERY_MS: u64 = 500;
 
-impl<S: Stack> Drill<'_, S> {
+impl Drill<'_> {
     pub(super) async fn steady(&mut self) -> Result<(), Stop> {
         let started = self.sink.now();
         self.start_load().await?;

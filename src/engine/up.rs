@@ -3,12 +3,11 @@
 use super::drill::{Drill, micros};
 use super::stop::Stop;
 use crate::agent::AgentClient;
-use crate::faults::Inject;
 use crate::record::{Check, Event};
-use crate::stack::{AgentRole, Stack};
+use crate::stack::AgentRole;
 use tokio_util::sync::CancellationToken;
 
-impl<S: Stack> Drill<'_, S> {
+impl Drill<'_> {
     pub(super) async fn up(&mut self, cancel: &CancellationToken) -> Result<(), Stop> {
         let started = self.sink.now();
         let up = match self.stack.up(cancel).await {

@@ -12,7 +12,7 @@ const WITHIN: Duration = Duration::from_secs(2);
 
 /// Emits what the stack uses every five seconds until `ending`. Nobody waits for a look that is under way then: an engine
 /// takes up to two seconds for one, which would stand between the recovery and the revert.
-pub(super) async fn watch<S: Stack>(stack: &S, sink: &EventSink, ending: &CancellationToken) {
+pub(super) async fn watch(stack: &dyn Stack, sink: &EventSink, ending: &CancellationToken) {
     let looks = async {
         loop {
             tokio::time::sleep(EVERY).await;

@@ -18,11 +18,12 @@
 
 use super::undoing::Undoing;
 use super::{
-    FaultError, Field, FromMap, GOES_WITH_THE_STACK, Inject, Presence, Undo, containers, read_covers,
+    FaultError, FaultContext, GOES_WITH_THE_STACK, Inject, Presence, Undo, containers, read_covers,
 };
 use crate::programs::{self, Answer, Sink};
 use crate::source::{At, MapReader};
 use crate::stack::{Executed, Stack};
+use async_trait::async_trait;
 use std::time::Duration;
 
 /// How long each of its scripts may take.
@@ -41,20 +42,6 @@ pub struct Command {
     confirm: String,
     summary: Option<String>,
     covers: Option<String>,
-}
-
-impl FromMap for Command {
-    fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
-        let service = map.require("service");
-        let run = map.require_by("run", read_script);
-        let instead =
-            "ask for the exit code that is meant: `test ! -f /srv/flags.json`, or `openssl … ; test $? -eq 1`";
-        let confirm = map.require_by("confirm", |at| read_question(at, "the fault in place", instead));
-        let undo = Undoing::read(map, "`command`");
-        let summary = map.optional("summary");
-        let covers = read_covers(map);
-        Some(Command { service: service?, run: run?, undo: undo?, confirm: confirm?, summary, covers })
-    }
 }
 
 /// Reads a script.
@@ -85,12 +72,12 @@ pub fn script(text: &str) -> Vec<String> {
 
 /// Runs a script in a service; `what` is its key. One that could not be run has answered nothing, and so has
 /// a probe of which a program was refused.
-pub(super) async fn ask<S: Stack>(
+pub(super) async fn ask(
     what: &str,
     service: &str,
     text: &str,
     within: Duration,
-    stack: &S,
+    stack: &dyn Stack,
 ) -> Result<Executed, FaultError> {
     let operation = || format!("`{what}` in `{service}`");
     let executed = stack.exec(service, &script(text), within).await;
@@ -116,18 +103,8 @@ fn refused(text: &str, output: &str) -> Option<Answer> {
 }
 
 impl Command {
-    /// The script that breaks it.
-    pub fn run(&self) -> &str {
-        &self.run
-    }
-
-    /// The service in which it does.
-    pub fn service(&self) -> &str {
-        &self.service
-    }
-
     /// Runs a script that has to succeed; returns what it wrote.
-    async fn carry_out<S: Stack>(&self, what: &str, text: &str, stack: &S) -> Result<String, FaultError> {
+    async fn carry_out(&self, what: &str, text: &str, stack: &dyn Stack) -> Result<String, FaultError> {
         let executed = ask(what, &self.service, text, SCRIPT_WITHIN, stack).await?;
         match executed.code {
             0 => Ok(executed.output),
@@ -155,7 +132,20 @@ pub(super) fn first_line(script: &str) -> String {
     format!("{first}{more}")
 }
 
+#[async_trait]
 impl Inject for Command {
+    fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
+        let service = map.require("service");
+        let run = map.require_by("run", read_script);
+        let instead =
+            "ask for the exit code that is meant: `test ! -f /srv/flags.json`, or `openssl … ; test $? -eq 1`";
+        let confirm = map.require_by("confirm", |at| read_question(at, "the fault in place", instead));
+        let undo = Undoing::read(map, "`command`");
+        let summary = map.optional("summary");
+        let covers = read_covers(map);
+        Some(Command { service: service?, run: run?, undo: undo?, confirm: confirm?, summary, covers })
+    }
+
     fn summary(&self) -> String {
         match &self.summary {
             Some(summary) => format!("{summary} (by a command in `{}`)", self.service),
@@ -171,21 +161,30 @@ impl Inject for Command {
         self.covers.as_deref()
     }
 
-    async fn plan<S: Stack>(&self, _id: &str, field: &Field<'_, S>) -> Result<Undo, FaultError> {
+    /// A restart of the service would cure what it leaves running in its container.
+    fn warning(&self) -> Option<(&'static str, String, &'static str)> {
+        let (what, service) = (programs::left_running(&self.run)?, &self.service);
+        let message = format!(
+            "`run` leaves something running in `{service}` (`{what}`): it ends with the container, so any restart of the service cures it"
+        );
+        Some(("run", message, "use the fault `process`, which runs in a container of its own"))
+    }
+
+    async fn prepare(&self, context: &FaultContext<'_>) -> Result<Undo, FaultError> {
         let service = self.service.clone();
-        let container = containers::first_started(&service, field.stack).await?;
+        let container = containers::first_started(&service, context.stack).await?;
         Ok(match &self.undo {
             Undoing::By(script) => Undo::Command { service, script: script.clone(), container },
             Undoing::Never => Undo::Nothing { reason: GOES_WITH_THE_STACK.into(), damage: None, container },
         })
     }
 
-    async fn inject<S: Stack>(&self, _id: &str, _undo: &Undo, field: &Field<'_, S>) -> Result<(), FaultError> {
-        self.carry_out("run", &self.run, field.stack).await.map(drop)
+    async fn inject(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<(), FaultError> {
+        self.carry_out("run", &self.run, context.stack).await.map(drop)
     }
 
-    async fn confirm<S: Stack>(&self, _id: &str, _undo: &Undo, field: &Field<'_, S>) -> Result<Presence, FaultError> {
-        let executed = ask("confirm", &self.service, &self.confirm, SCRIPT_WITHIN, field.stack).await?;
+    async fn confirm(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<Presence, FaultError> {
+        let executed = ask("confirm", &self.service, &self.confirm, SCRIPT_WITHIN, context.stack).await?;
         let evidence = format!("`confirm`: {}", ended(&executed));
         match executed.code {
             0 => Ok(Presence::InPlace(evidence)),
@@ -200,14 +199,14 @@ impl Inject for Command {
     }
 
     /// What a command has started in its container, and what it has changed there outside of the volumes, does not outlive it.
-    async fn ended_by<S: Stack>(&self, undo: &Undo, stack: &S) -> Option<String> {
+    async fn ended_by(&self, undo: &Undo, stack: &dyn Stack) -> Option<String> {
         let (Undo::Command { container, .. } | Undo::Nothing { container, .. }) = undo else { return None };
         containers::restarted(&self.service, container.as_ref()?, stack).await
     }
 
-    async fn revert<S: Stack>(&self, _id: &str, _undo: &Undo, field: &Field<'_, S>) -> Result<String, FaultError> {
+    async fn revert(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<String, FaultError> {
         match &self.undo {
-            Undoing::By(script) => self.carry_out("undo", script, field.stack).await,
+            Undoing::By(script) => self.carry_out("undo", script, context.stack).await,
             Undoing::Never => Ok(String::new()),
         }
     }

@@ -9,9 +9,10 @@
 //! ```
 
 use super::containers::{self, Chosen};
-use super::{FaultError, Field, FromMap, Inject, Presence, Undo};
+use super::{FaultError, FaultContext, Inject, Presence, Undo};
 use crate::source::{Form, MapReader, did_you_mean};
 use crate::stack::{ContainerOp, ContainerState, Stack};
+use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -44,15 +45,6 @@ pub struct ContainerKill {
 /// Since when containers are up, by id: which start it was, and when it was noticed.
 type Up = BTreeMap<String, (String, Instant)>;
 
-impl FromMap for ContainerKill {
-    fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
-        let chosen = Chosen::read(map);
-        let signal = map.optional_with("signal", A_SIGNAL, signal);
-        let returns = map.optional("returns");
-        Some(ContainerKill { chosen: chosen?, signal: signal.unwrap_or_else(|| "SIGKILL".into()), returns })
-    }
-}
-
 fn signal(text: &str) -> Result<String, String> {
     let upper = text.to_ascii_uppercase();
     let name = if upper.starts_with("SIG") { upper } else { format!("SIG{upper}") };
@@ -68,12 +60,12 @@ impl ContainerKill {
     }
 
     /// Kills those containers again that have been up for `after`.
-    async fn kill_again<S: Stack>(
+    async fn kill_again(
         &self,
         undo: &Undo,
         after: Duration,
         up: &mut Up,
-        stack: &S,
+        stack: &dyn Stack,
     ) -> Result<(), FaultError> {
         for (id, state) in containers::look(undo, stack).await? {
             let Some(state) = state.filter(containers::is_up) else {
@@ -93,7 +85,15 @@ impl ContainerKill {
     }
 }
 
+#[async_trait]
 impl Inject for ContainerKill {
+    fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
+        let chosen = Chosen::read(map);
+        let signal = map.optional_with("signal", A_SIGNAL, signal);
+        let returns = map.optional("returns");
+        Some(ContainerKill { chosen: chosen?, signal: signal.unwrap_or_else(|| "SIGKILL".into()), returns })
+    }
+
     fn summary(&self) -> String {
         let again = match self.returns {
             Some(after) => format!(", and again {after:?} after each start"),
@@ -110,18 +110,18 @@ impl Inject for ContainerKill {
         vec![self.chosen.service.clone()]
     }
 
-    async fn plan<S: Stack>(&self, _id: &str, field: &Field<'_, S>) -> Result<Undo, FaultError> {
-        self.chosen.undo(ContainerOp::Start, field.stack).await
+    async fn prepare(&self, context: &FaultContext<'_>) -> Result<Undo, FaultError> {
+        self.chosen.undo(ContainerOp::Start, context.stack).await
     }
 
-    async fn inject<S: Stack>(&self, _id: &str, undo: &Undo, field: &Field<'_, S>) -> Result<(), FaultError> {
-        containers::operate(undo, &self.kill(), field.stack).await
+    async fn inject(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<(), FaultError> {
+        containers::operate(undo, &self.kill(), context.stack).await
     }
 
-    async fn bring_back<S: Stack>(
+    async fn bring_back(
         &self,
         undo: &Undo,
-        stack: &S,
+        stack: &dyn Stack,
         ending: &CancellationToken,
     ) -> Result<(), FaultError> {
         let Some(after) = self.returns else { return Ok(()) };
@@ -136,8 +136,8 @@ impl Inject for ContainerKill {
         Ok(())
     }
 
-    async fn confirm<S: Stack>(&self, _id: &str, undo: &Undo, field: &Field<'_, S>) -> Result<Presence, FaultError> {
-        let found = containers::look(undo, field.stack).await?;
+    async fn confirm(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<Presence, FaultError> {
+        let found = containers::look(undo, context.stack).await?;
         // A server that was started without its data ends by itself: that is not this fault any more. One that comes back
         // would look the same, and has to be seen up.
         let since = |state: &ContainerState| self.returns.is_none() && containers::started_since(undo, state);
@@ -150,7 +150,7 @@ impl Inject for ContainerKill {
         })
     }
 
-    async fn revert<S: Stack>(&self, _id: &str, undo: &Undo, field: &Field<'_, S>) -> Result<String, FaultError> {
-        containers::restore(undo, field.stack).await
+    async fn revert(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<String, FaultError> {
+        containers::restore(undo, context.stack).await
     }
 }

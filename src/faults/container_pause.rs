@@ -6,9 +6,10 @@
 //! ```
 
 use super::containers::{self, Chosen};
-use super::{FaultError, Field, FromMap, Inject, Presence, Undo};
+use super::{FaultError, FaultContext, Inject, Presence, Undo};
 use crate::source::MapReader;
-use crate::stack::{ContainerOp, Stack};
+use crate::stack::ContainerOp;
+use async_trait::async_trait;
 
 /// Frozen containers.
 #[derive(Debug, Clone)]
@@ -16,14 +17,13 @@ pub struct ContainerPause {
     chosen: Chosen,
 }
 
-impl FromMap for ContainerPause {
+#[async_trait]
+impl Inject for ContainerPause {
     fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
         let chosen = Chosen::read(map);
         Some(ContainerPause { chosen: chosen? })
     }
-}
 
-impl Inject for ContainerPause {
     fn summary(&self) -> String {
         format!("pauses {}", self.chosen.describe())
     }
@@ -32,20 +32,20 @@ impl Inject for ContainerPause {
         vec![self.chosen.service.clone()]
     }
 
-    async fn plan<S: Stack>(&self, _id: &str, field: &Field<'_, S>) -> Result<Undo, FaultError> {
-        self.chosen.undo(ContainerOp::Unpause, field.stack).await
+    async fn prepare(&self, context: &FaultContext<'_>) -> Result<Undo, FaultError> {
+        self.chosen.undo(ContainerOp::Unpause, context.stack).await
     }
 
-    async fn inject<S: Stack>(&self, _id: &str, undo: &Undo, field: &Field<'_, S>) -> Result<(), FaultError> {
-        containers::operate(undo, &ContainerOp::Pause, field.stack).await
+    async fn inject(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<(), FaultError> {
+        containers::operate(undo, &ContainerOp::Pause, context.stack).await
     }
 
-    async fn confirm<S: Stack>(&self, _id: &str, undo: &Undo, field: &Field<'_, S>) -> Result<Presence, FaultError> {
-        let found = containers::look(undo, field.stack).await?;
+    async fn confirm(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<Presence, FaultError> {
+        let found = containers::look(undo, context.stack).await?;
         Ok(containers::presence(&found, |state| state.status == "paused"))
     }
 
-    async fn revert<S: Stack>(&self, _id: &str, undo: &Undo, field: &Field<'_, S>) -> Result<String, FaultError> {
-        containers::restore(undo, field.stack).await
+    async fn revert(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<String, FaultError> {
+        containers::restore(undo, context.stack).await
     }
 }

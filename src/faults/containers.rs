@@ -39,7 +39,7 @@ impl Chosen {
     }
 
     /// The undo for the chosen ones of the containers that run now, in the order of their names.
-    pub(super) async fn undo<S: Stack>(&self, op: ContainerOp, stack: &S) -> Result<Undo, FaultError> {
+    pub(super) async fn undo(&self, op: ContainerOp, stack: &dyn Stack) -> Result<Undo, FaultError> {
         let operation = || format!("choose {}", self.describe());
         let mut running = states(&self.service, stack).await?;
         running.retain(|container| container.status == "running");
@@ -56,7 +56,7 @@ impl Chosen {
     }
 }
 
-async fn states<S: Stack>(service: &str, stack: &S) -> Result<Vec<ContainerState>, FaultError> {
+async fn states(service: &str, stack: &dyn Stack) -> Result<Vec<ContainerState>, FaultError> {
     stack
         .containers(service)
         .await
@@ -64,14 +64,14 @@ async fn states<S: Stack>(service: &str, stack: &S) -> Result<Vec<ContainerState
 }
 
 /// The container of a service in which its commands run, as it is started now.
-pub(super) async fn first_started<S: Stack>(service: &str, stack: &S) -> Result<Option<StartedContainer>, FaultError> {
+pub(super) async fn first_started(service: &str, stack: &dyn Stack) -> Result<Option<StartedContainer>, FaultError> {
     let first = states(service, stack).await?.into_iter().find(|state| state.status == "running");
     Ok(first.map(|state| StartedContainer { id: state.id, started_at: state.started_at }))
 }
 
 /// That a container was restarted, stopped or replaced by another one since, in words for a fault inside of it that is gone.
 /// Whether a step had cleared the fault before that, nobody has looked.
-pub(super) async fn restarted<S: Stack>(service: &str, was: &StartedContainer, stack: &S) -> Option<String> {
+pub(super) async fn restarted(service: &str, was: &StartedContainer, stack: &dyn Stack) -> Option<String> {
     let states = states(service, stack).await.ok()?;
     let at = |state: &ContainerState| state.started_at.split('.').next().unwrap_or_default().to_string();
     let what = match states.iter().find(|state| state.id == was.id) {
@@ -114,7 +114,7 @@ fn parts(undo: &Undo) -> Result<(&str, &[String], &ContainerOp), FaultError> {
 }
 
 /// Does something to every container of an undo.
-pub(super) async fn operate<S: Stack>(undo: &Undo, op: &ContainerOp, stack: &S) -> Result<(), FaultError> {
+pub(super) async fn operate(undo: &Undo, op: &ContainerOp, stack: &dyn Stack) -> Result<(), FaultError> {
     let (_, containers, _) = parts(undo)?;
     for container in containers {
         operate_one(undo, container, op, stack).await?;
@@ -123,11 +123,11 @@ pub(super) async fn operate<S: Stack>(undo: &Undo, op: &ContainerOp, stack: &S) 
 }
 
 /// Does something to one container of an undo.
-pub(super) async fn operate_one<S: Stack>(
+pub(super) async fn operate_one(
     undo: &Undo,
     container: &str,
     op: &ContainerOp,
-    stack: &S,
+    stack: &dyn Stack,
 ) -> Result<(), FaultError> {
     let (service, ..) = parts(undo)?;
     stack
@@ -137,10 +137,7 @@ pub(super) async fn operate_one<S: Stack>(
 }
 
 /// How each container of an undo stands; `None` when it is not there any more.
-pub(super) async fn look<S: Stack>(
-    undo: &Undo,
-    stack: &S,
-) -> Result<Vec<(String, Option<ContainerState>)>, FaultError> {
+pub(super) async fn look(undo: &Undo, stack: &dyn Stack) -> Result<Vec<(String, Option<ContainerState>)>, FaultError> {
     let (service, containers, _) = parts(undo)?;
     let states = states(service, stack).await?;
     Ok(containers.iter().map(|id| (id.clone(), states.iter().find(|state| state.id == *id).cloned())).collect())
@@ -188,7 +185,7 @@ pub(super) fn describe(containers: &[(String, Option<ContainerState>)]) -> Strin
 
 /// Puts every container of an undo right: skips what is right already and what is not there any more, and goes on after
 /// a failure. What was done, or the first failure.
-pub(super) async fn restore<S: Stack>(undo: &Undo, stack: &S) -> Result<String, FaultError> {
+pub(super) async fn restore(undo: &Undo, stack: &dyn Stack) -> Result<String, FaultError> {
     let (service, _, op) = parts(undo)?;
     let (mut done, mut failure) = (Vec::new(), None);
     for (id, state) in look(undo, stack).await? {

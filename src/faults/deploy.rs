@@ -7,49 +7,23 @@
 //! - deploy: { service: checkout, environment: { FEATURE_X: "on" }, command: [serve, --workers, "1"] }
 //! ```
 
-use super::{FaultError, Field, FromMap, Inject, Presence, Undo};
+use super::{FaultError, FaultContext, Inject, Presence, Undo};
 use crate::record::{Parts, concealed, looks_secret, url_password};
 use crate::source::{At, Entry, MapReader, Value, shape, shorten};
-use crate::stack::{ContainerState, Marks, RELEASE_WITHIN, Release, Stack};
+use crate::stack::{ContainerState, Marks, RELEASE_WITHIN, Release};
+use async_trait::async_trait;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How long planning may take: the release's image may have to be built, where that failed when the stack was started.
-const PLAN_WITHIN: Duration = Duration::from_secs(600);
+const PREPARE_WITHIN: Duration = Duration::from_secs(600);
 
 /// A release of a service.
 #[derive(Debug, Clone)]
 pub struct Deploy {
     service: String,
     release: Release,
-}
-
-impl FromMap for Deploy {
-    fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
-        let service = map.require("service");
-        let variables = map.optional_by("variables", settings);
-        let image: Option<String> = map.optional("image");
-        let command: Option<Vec<String>> = map.optional("command");
-        if command.as_ref().is_some_and(Vec::is_empty) {
-            map.wrong("command", "`command` is empty").help("leave it out, or write its words like `[serve, --port, \"80\"]`");
-        }
-        let environment = map.optional_by("environment", settings);
-        let nothing = ["variables", "image", "command", "environment"].iter().all(|key| map.node(key).is_none());
-        // A map without a service says so, and is told once.
-        if nothing && map.node("service").is_some() {
-            let span = map.span();
-            map.error(span, "`deploy` releases nothing")
-                .help("say what the release changes: `variables`, `image`, `command` or `environment`");
-        }
-        let release = Release {
-            variables: variables.unwrap_or_default(),
-            image,
-            command,
-            environment: environment.unwrap_or_default(),
-        };
-        Some(Deploy { service: service?, release })
-    }
 }
 
 /// Reads names with their values.
@@ -132,7 +106,33 @@ fn presence(service: &str, marks: &Marks, containers: &[(ContainerState, Marks)]
     }
 }
 
+#[async_trait]
 impl Inject for Deploy {
+    fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
+        let service = map.require("service");
+        let variables = map.optional_by("variables", settings);
+        let image: Option<String> = map.optional("image");
+        let command: Option<Vec<String>> = map.optional("command");
+        if command.as_ref().is_some_and(Vec::is_empty) {
+            map.wrong("command", "`command` is empty").help("leave it out, or write its words like `[serve, --port, \"80\"]`");
+        }
+        let environment = map.optional_by("environment", settings);
+        let nothing = ["variables", "image", "command", "environment"].iter().all(|key| map.node(key).is_none());
+        // A map without a service says so, and is told once.
+        if nothing && map.node("service").is_some() {
+            let span = map.span();
+            map.error(span, "`deploy` releases nothing")
+                .help("say what the release changes: `variables`, `image`, `command` or `environment`");
+        }
+        let release = Release {
+            variables: variables.unwrap_or_default(),
+            image,
+            command,
+            environment: environment.unwrap_or_default(),
+        };
+        Some(Deploy { service: service?, release })
+    }
+
     fn summary(&self) -> String {
         format!("releases `{}` with {}", self.service, self.describe())
     }
@@ -155,8 +155,8 @@ impl Inject for Deploy {
         Some((self.service.clone(), self.release.clone()))
     }
 
-    fn plan_within(&self) -> Duration {
-        PLAN_WITHIN
+    fn prepare_within(&self) -> Duration {
+        PREPARE_WITHIN
     }
 
     fn inject_within(&self) -> Duration {
@@ -167,9 +167,9 @@ impl Inject for Deploy {
         RELEASE_WITHIN
     }
 
-    async fn plan<S: Stack>(&self, _id: &str, field: &Field<'_, S>) -> Result<Undo, FaultError> {
+    async fn prepare(&self, context: &FaultContext<'_>) -> Result<Undo, FaultError> {
         let operation = || format!("prepare the release of `{}`", self.service);
-        let marks = field.stack.preview(&self.service, &self.release).await;
+        let marks = context.stack.preview(&self.service, &self.release).await;
         let marks = marks.map_err(|error| FaultError::new(operation(), error))?;
         if marks.is_empty() {
             return Err(FaultError::new(operation(), "the service's containers are like that already"));
@@ -177,25 +177,25 @@ impl Inject for Deploy {
         Ok(Undo::Release { service: self.service.clone(), marks })
     }
 
-    async fn inject<S: Stack>(&self, _id: &str, _undo: &Undo, field: &Field<'_, S>) -> Result<(), FaultError> {
-        let released = field.stack.deploy(&self.service, Some(&self.release)).await;
+    async fn inject(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<(), FaultError> {
+        let released = context.stack.deploy(&self.service, Some(&self.release)).await;
         released.map_err(|error| FaultError::new(format!("release `{}`", self.service), error))
     }
 
-    async fn confirm<S: Stack>(&self, _id: &str, undo: &Undo, field: &Field<'_, S>) -> Result<Presence, FaultError> {
+    async fn confirm(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<Presence, FaultError> {
         let (service, marks) = parts(undo)?;
-        let containers = field.stack.marks(service).await;
+        let containers = context.stack.marks(service).await;
         let containers =
             containers.map_err(|error| FaultError::new(format!("look at the containers of `{service}`"), error))?;
         Ok(presence(service, marks, &containers))
     }
 
     /// A runbook that has rolled back has done it; one that has done half of it has not.
-    async fn revert<S: Stack>(&self, id: &str, undo: &Undo, field: &Field<'_, S>) -> Result<String, FaultError> {
-        if let Presence::Gone(_) = self.confirm(id, undo, field).await? {
+    async fn revert(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<String, FaultError> {
+        if let Presence::Gone(_) = self.confirm(undo, context).await? {
             return Ok(String::new());
         }
-        let back = field.stack.deploy(&self.service, None).await;
+        let back = context.stack.deploy(&self.service, None).await;
         back.map_err(|error| FaultError::new(format!("take the release of `{}` back", self.service), error))?;
         Ok(String::new())
     }

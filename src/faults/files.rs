@@ -9,10 +9,11 @@
 //! - files: { service: ops, path: /backup/base.tar, do: flip, find: "Ada Lovelace" }
 //! ```
 
-use super::{FaultError, Field, FromMap, GOES_WITH_THE_STACK, Inject, Presence, Undo};
+use super::{FaultError, FaultContext, GOES_WITH_THE_STACK, Inject, Presence, Undo};
 use crate::slis::Ratio;
 use crate::source::{Form, MapReader, did_you_mean, parse_size, shape};
 use crate::stack::{Cut, Damage, FileAnswer, FileAsk, FileDeed, Harm, Spot, Stack};
+use async_trait::async_trait;
 
 /// The longest text that is looked for, in bytes.
 const LONGEST: usize = 1024;
@@ -36,46 +37,6 @@ pub struct Files {
     path: String,
     harm: Harm,
     irreversible: bool,
-}
-
-impl FromMap for Files {
-    fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
-        let service = map.require("service");
-        let path = map.require_with("path", A_PATH, path);
-        let deed = map.require_with("do", A_DEED, deed);
-        let to = map.optional_with("to", A_CUT, cut);
-        let at: Option<u64> = map.optional("at");
-        let find = map.optional_with("find", A_TEXT, text);
-        let irreversible: Option<bool> = map.optional("irreversible");
-        if let Some(deed) = deed {
-            for (key, of) in [("to", "truncate"), ("at", "flip"), ("find", "flip")] {
-                if map.has(key) && deed != of {
-                    map.wrong(key, format!("`{key}` goes with `do: {of}`, and not with `do: {deed}`"));
-                }
-            }
-            if deed == "truncate" && !map.has("to") {
-                let head = map.head();
-                map.error(head, "`do: truncate` does not say how much stays").help("add `to: 50%`, or a size like `to: 1MiB`");
-            }
-            if deed == "flip" && map.has("at") == map.has("find") {
-                let head = map.head();
-                map.error(head, "`do: flip` needs one of `at` and `find`")
-                    .help("`at: 8300` is the offset of the byte, `find: \"Ada Lovelace\"` the text that begins with it");
-            }
-            let said = map.has("irreversible") && irreversible != Some(false);
-            if deed != "flip" && !said {
-                let head = map.head();
-                map.error(head, format!("what `do: {deed}` takes away cannot be put back"))
-                    .help("add `irreversible: true`: it goes with the stack; or write a `command` with an `undo` of your own");
-            }
-        }
-        let harm = match deed? {
-            "remove" => Harm::Remove,
-            "truncate" => Harm::Truncate { to: to? },
-            _ => Harm::Flip { at: at.map(Spot::Offset).or(find.map(Spot::Text))? },
-        };
-        Some(Files { service: service?, path: path?, harm, irreversible: irreversible.unwrap_or(false) })
-    }
 }
 
 fn path(text: &str) -> Result<String, String> {
@@ -120,7 +81,7 @@ fn text(text: &str) -> Result<String, String> {
 }
 
 impl Files {
-    async fn ask<S: Stack>(&self, what: FileDeed, stack: &S) -> Result<FileAnswer, FaultError> {
+    async fn ask(&self, what: FileDeed, stack: &dyn Stack) -> Result<FileAnswer, FaultError> {
         let doing = match what {
             FileDeed::Measure(_) => "measure",
             FileDeed::Damage(_) => "damage",
@@ -145,7 +106,46 @@ fn otherwise<T>(answer: &FileAnswer) -> Result<T, FaultError> {
     Err(FaultError::new("read the answer", format!("it is one to something else: {answer:?}")))
 }
 
+#[async_trait]
 impl Inject for Files {
+    fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
+        let service = map.require("service");
+        let path = map.require_with("path", A_PATH, path);
+        let deed = map.require_with("do", A_DEED, deed);
+        let to = map.optional_with("to", A_CUT, cut);
+        let at: Option<u64> = map.optional("at");
+        let find = map.optional_with("find", A_TEXT, text);
+        let irreversible: Option<bool> = map.optional("irreversible");
+        if let Some(deed) = deed {
+            for (key, of) in [("to", "truncate"), ("at", "flip"), ("find", "flip")] {
+                if map.has(key) && deed != of {
+                    map.wrong(key, format!("`{key}` goes with `do: {of}`, and not with `do: {deed}`"));
+                }
+            }
+            if deed == "truncate" && !map.has("to") {
+                let head = map.head();
+                map.error(head, "`do: truncate` does not say how much stays").help("add `to: 50%`, or a size like `to: 1MiB`");
+            }
+            if deed == "flip" && map.has("at") == map.has("find") {
+                let head = map.head();
+                map.error(head, "`do: flip` needs one of `at` and `find`")
+                    .help("`at: 8300` is the offset of the byte, `find: \"Ada Lovelace\"` the text that begins with it");
+            }
+            let said = map.has("irreversible") && irreversible != Some(false);
+            if deed != "flip" && !said {
+                let head = map.head();
+                map.error(head, format!("what `do: {deed}` takes away cannot be put back"))
+                    .help("add `irreversible: true`: it goes with the stack; or write a `command` with an `undo` of your own");
+            }
+        }
+        let harm = match deed? {
+            "remove" => Harm::Remove,
+            "truncate" => Harm::Truncate { to: to? },
+            _ => Harm::Flip { at: at.map(Spot::Offset).or(find.map(Spot::Text))? },
+        };
+        Some(Files { service: service?, path: path?, harm, irreversible: irreversible.unwrap_or(false) })
+    }
+
     fn summary(&self) -> String {
         let Files { service, path, harm, .. } = self;
         match harm {
@@ -166,8 +166,8 @@ impl Inject for Files {
         vec![self.service.clone()]
     }
 
-    async fn plan<S: Stack>(&self, _id: &str, field: &Field<'_, S>) -> Result<Undo, FaultError> {
-        let damage = match self.ask(FileDeed::Measure(self.harm.clone()), field.stack).await? {
+    async fn prepare(&self, context: &FaultContext<'_>) -> Result<Undo, FaultError> {
+        let damage = match self.ask(FileDeed::Measure(self.harm.clone()), context.stack).await? {
             FileAnswer::Would(damage) => damage,
             other => return otherwise(&other),
         };
@@ -177,22 +177,22 @@ impl Inject for Files {
         })
     }
 
-    async fn inject<S: Stack>(&self, _id: &str, undo: &Undo, field: &Field<'_, S>) -> Result<(), FaultError> {
-        self.ask(FileDeed::Damage(damage(undo)?.clone()), field.stack).await.map(drop)
+    async fn inject(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<(), FaultError> {
+        self.ask(FileDeed::Damage(damage(undo)?.clone()), context.stack).await.map(drop)
     }
 
-    async fn confirm<S: Stack>(&self, _id: &str, undo: &Undo, field: &Field<'_, S>) -> Result<Presence, FaultError> {
-        match self.ask(FileDeed::Look(damage(undo)?.clone()), field.stack).await? {
+    async fn confirm(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<Presence, FaultError> {
+        match self.ask(FileDeed::Look(damage(undo)?.clone()), context.stack).await? {
             FileAnswer::InPlace(evidence) => Ok(Presence::InPlace(evidence)),
             FileAnswer::Gone(evidence) => Ok(Presence::Gone(evidence)),
             other => otherwise(&other),
         }
     }
 
-    async fn revert<S: Stack>(&self, _id: &str, undo: &Undo, field: &Field<'_, S>) -> Result<String, FaultError> {
+    async fn revert(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<String, FaultError> {
         match undo {
             Undo::Nothing { .. } => Ok(String::new()),
-            undo => self.ask(FileDeed::Repair(damage(undo)?.clone()), field.stack).await.map(|_| String::new()),
+            undo => self.ask(FileDeed::Repair(damage(undo)?.clone()), context.stack).await.map(|_| String::new()),
         }
     }
 }

@@ -12,11 +12,12 @@
 //!     body: '{"error": "slow down"}'
 //! ```
 
-use super::{FaultError, Field, FromMap, Inject, Presence, Undo, by_agent};
+use super::{FaultError, FaultContext, Inject, Presence, Undo, by_agent};
 use crate::agent::protocol::{Ask, HttpRule};
 use crate::slis::Ratio;
 use crate::source::{Form, MapReader, shape};
-use crate::stack::{AgentRole, Stack};
+use crate::stack::AgentRole;
+use async_trait::async_trait;
 
 const A_STATUS: Form = Form::new("an HTTP status like `503`", || shape::number(200, 599));
 pub(super) const A_PORT: Form = Form::new("a port like `8080`", || shape::number(1, 65535));
@@ -40,21 +41,6 @@ pub struct HttpStatus {
     share: Ratio,
     status: u16,
     body: Option<String>,
-}
-
-impl FromMap for HttpStatus {
-    fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
-        let service: Option<String> = map.require("service");
-        let status = map.require_with("status", A_STATUS, status);
-        let port = map.optional_with("port", A_PORT, port);
-        let method = map.optional_with("method", A_METHOD, method);
-        let path = map.optional_with("path", A_PATH, path);
-        let share = map.optional_with("share", A_SHARE, share);
-        let body: Option<String> = map.optional("body");
-        // A share that was left out is every request; `new` takes 1.
-        let share = share.or_else(|| Ratio::new(1.0))?;
-        Some(HttpStatus { service: service?, port, method, path, share, status: status?, body })
-    }
 }
 
 fn status(text: &str) -> Result<u16, String> {
@@ -96,7 +82,21 @@ impl HttpStatus {
     }
 }
 
+#[async_trait]
 impl Inject for HttpStatus {
+    fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
+        let service: Option<String> = map.require("service");
+        let status = map.require_with("status", A_STATUS, status);
+        let port = map.optional_with("port", A_PORT, port);
+        let method = map.optional_with("method", A_METHOD, method);
+        let path = map.optional_with("path", A_PATH, path);
+        let share = map.optional_with("share", A_SHARE, share);
+        let body: Option<String> = map.optional("body");
+        // A share that was left out is every request; `new` takes 1.
+        let share = share.or_else(|| Ratio::new(1.0))?;
+        Some(HttpStatus { service: service?, port, method, path, share, status: status?, body })
+    }
+
     fn summary(&self) -> String {
         let method = self.method.as_ref().map_or_else(String::new, |method| format!("{method} "));
         let path = self.path.as_deref().unwrap_or("*");
@@ -113,11 +113,11 @@ impl Inject for HttpStatus {
         vec![self.service.clone()]
     }
 
-    async fn plan<S: Stack>(&self, id: &str, _field: &Field<'_, S>) -> Result<Undo, FaultError> {
-        Ok(by_agent::undo(&self.role(), id))
+    async fn prepare(&self, context: &FaultContext<'_>) -> Result<Undo, FaultError> {
+        Ok(by_agent::undo(&self.role(), context))
     }
 
-    async fn inject<S: Stack>(&self, id: &str, _undo: &Undo, field: &Field<'_, S>) -> Result<(), FaultError> {
+    async fn inject(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<(), FaultError> {
         let rule = HttpRule {
             port: self.port,
             method: self.method.clone(),
@@ -125,16 +125,16 @@ impl Inject for HttpStatus {
             share: self.share.get(),
             status: self.status,
             body: self.body.clone(),
-            seed: field.seed,
+            seed: context.seed,
         };
-        by_agent::begin(field, &self.role(), id, Ask::HttpRule { fault: id.into(), rule }).await
+        by_agent::begin(context, &self.role(), Ask::HttpRule { fault: context.id.into(), rule }).await
     }
 
-    async fn confirm<S: Stack>(&self, id: &str, _undo: &Undo, field: &Field<'_, S>) -> Result<Presence, FaultError> {
-        by_agent::confirm(field, &self.role(), id).await
+    async fn confirm(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<Presence, FaultError> {
+        by_agent::confirm(context, &self.role()).await
     }
 
-    async fn revert<S: Stack>(&self, id: &str, _undo: &Undo, field: &Field<'_, S>) -> Result<String, FaultError> {
-        by_agent::lift(field, &self.role(), id).await
+    async fn revert(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<String, FaultError> {
+        by_agent::lift(context, &self.role()).await
     }
 }

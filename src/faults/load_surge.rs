@@ -5,10 +5,11 @@
 //! - load_surge: { load: checkout, rate: 60/s }    # on top of what the load sends
 //! ```
 
-use super::{FaultError, Field, FromMap, Inject, Presence, Undo, by_agent};
+use super::{FaultError, FaultContext, Inject, Presence, Undo, by_agent};
 use crate::agent::protocol::Ask;
 use crate::source::{Form, MapReader, parse_rate, shape};
-use crate::stack::{AgentRole, Stack};
+use crate::stack::AgentRole;
+use async_trait::async_trait;
 
 const A_RATE: Form = Form::new("a rate like `50/s`", shape::rate);
 
@@ -20,15 +21,14 @@ pub struct LoadSurge {
     rate: f64,
 }
 
-impl FromMap for LoadSurge {
+#[async_trait]
+impl Inject for LoadSurge {
     fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
         let load = map.require("load");
         let rate = map.require_with("rate", A_RATE, parse_rate);
         Some(LoadSurge { load: load?, rate: rate? })
     }
-}
 
-impl Inject for LoadSurge {
     fn summary(&self) -> String {
         format!("sends {}/s more of the load `{}`", self.rate, self.load)
     }
@@ -41,20 +41,20 @@ impl Inject for LoadSurge {
         Some(&self.load)
     }
 
-    async fn plan<S: Stack>(&self, id: &str, _field: &Field<'_, S>) -> Result<Undo, FaultError> {
-        Ok(by_agent::undo(&AgentRole::Drill, id))
+    async fn prepare(&self, context: &FaultContext<'_>) -> Result<Undo, FaultError> {
+        Ok(by_agent::undo(&AgentRole::Drill, context))
     }
 
-    async fn inject<S: Stack>(&self, id: &str, _undo: &Undo, field: &Field<'_, S>) -> Result<(), FaultError> {
-        let surge = Ask::Surge { fault: id.into(), load: self.load.clone(), rate: self.rate };
-        by_agent::begin(field, &AgentRole::Drill, id, surge).await
+    async fn inject(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<(), FaultError> {
+        let surge = Ask::Surge { fault: context.id.into(), load: self.load.clone(), rate: self.rate };
+        by_agent::begin(context, &AgentRole::Drill, surge).await
     }
 
-    async fn confirm<S: Stack>(&self, id: &str, _undo: &Undo, field: &Field<'_, S>) -> Result<Presence, FaultError> {
-        by_agent::confirm(field, &AgentRole::Drill, id).await
+    async fn confirm(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<Presence, FaultError> {
+        by_agent::confirm(context, &AgentRole::Drill).await
     }
 
-    async fn revert<S: Stack>(&self, id: &str, _undo: &Undo, field: &Field<'_, S>) -> Result<String, FaultError> {
-        by_agent::lift(field, &AgentRole::Drill, id).await
+    async fn revert(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<String, FaultError> {
+        by_agent::lift(context, &AgentRole::Drill).await
     }
 }

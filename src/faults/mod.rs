@@ -1,13 +1,24 @@
 //! What is broken on purpose: the contract of a fault, the list of kinds, and one file per kind.
 
-#[macro_use]
-mod register;
 mod by_agent;
 mod containers;
 mod postgres;
 #[cfg(test)]
 mod tests;
 mod undoing;
+
+macro_rules! faults {
+    ($($module:ident: $fault:ident,)*) => {
+        $(mod $module;)*
+
+        impl Fault {
+            /// Every kind, as it is named in scenarios.
+            pub const KINDS: &'static [&'static str] = &[$(stringify!($module)),*];
+        }
+
+        const READERS: &[Reader] = &[$(read::<$module::$fault>),*];
+    };
+}
 
 // A fault is one file and one line here: its module, which is also its kind in a scenario, and its type.
 faults! {
@@ -28,16 +39,19 @@ pub use command::{CANNOT_RUN, SCRIPT_WITHIN, ended, read_question, script};
 
 use crate::agent::AgentClient;
 use crate::record::Parts;
-use crate::source::{MapReader, is_name, shorten};
+use crate::source::{Diagnostics, MapReader, Node, Source, Span, did_you_mean, is_name, shorten};
 use crate::stack::{AgentRole, ContainerOp, Damage, Marks, Release, Stack};
+use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::future::Future;
+use std::fmt::Debug;
+use std::ops::Deref;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// How long looking at the stack may take: Docker and a database may hang.
-const PLAN_WITHIN: Duration = Duration::from_secs(30);
+const PREPARE_WITHIN: Duration = Duration::from_secs(30);
 /// How long breaking something may take.
 const INJECT_WITHIN: Duration = Duration::from_secs(30);
 /// How long one fault may take to be undone, and then to be seen gone.
@@ -83,9 +97,11 @@ pub enum Presence {
 }
 
 /// What a fault works with: the stack and the agents inside it.
-pub struct Field<'a, S: Stack> {
+pub struct FaultContext<'a> {
+    /// Id of the fault.
+    pub id: &'a str,
     /// The stack.
-    pub stack: &'a S,
+    pub stack: &'a dyn Stack,
     /// The connected agents.
     pub agents: &'a BTreeMap<AgentRole, AgentClient>,
     /// Seed of the drill.
@@ -188,8 +204,60 @@ impl Undo {
     }
 }
 
-/// The contract of a fault. `plan` → (ledger) → `inject` → `confirm` → drill → `revert` → `confirm` says `Gone`.
-pub trait Inject {
+/// A fault of a scenario, of any kind.
+#[derive(Debug, Clone)]
+pub struct Fault {
+    kind: &'static str,
+    fault: Arc<dyn Inject>,
+}
+
+/// Reads the parameters of one kind of fault.
+type Reader = fn(&mut MapReader<'_>) -> Option<Arc<dyn Inject>>;
+
+fn read<F: Inject + 'static>(map: &mut MapReader<'_>) -> Option<Arc<dyn Inject>> {
+    F::from_map(map).map(|fault| Arc::new(fault) as Arc<dyn Inject>)
+}
+
+impl Fault {
+    /// Its kind.
+    pub fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    /// Reads the fault `kind: node` of a scenario; mistakes go to `diags`.
+    pub fn from_entry(
+        kind: &str,
+        kind_span: Span,
+        node: &Node,
+        source: &Arc<Source>,
+        diags: &mut Diagnostics,
+    ) -> Option<Fault> {
+        let Some((&kind, reader)) = Fault::KINDS.iter().zip(READERS).find(|(known, _)| **known == kind) else {
+            let message = format!("there is no fault `{}`", shorten(kind));
+            diags.error(source, kind_span, message).help(did_you_mean(kind, Fault::KINDS.iter().copied()));
+            return None;
+        };
+        let mut map = MapReader::new(node, format!("`{kind}`"), source, diags)?;
+        let fault = reader(&mut map);
+        map.finish().and(fault).map(|fault| Fault { kind, fault })
+    }
+}
+
+impl Deref for Fault {
+    type Target = dyn Inject;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.fault
+    }
+}
+
+/// The contract of a fault. `prepare` → (ledger) → `inject` → `confirm` → drill → `revert` → `confirm` says `Gone`.
+#[async_trait]
+pub trait Inject: Debug + Send + Sync {
+    /// Reads its parameters; `None` when there were mistakes, which are noted.
+    fn from_map(map: &mut MapReader<'_>) -> Option<Self>
+    where
+        Self: Sized;
     /// What it does, in one line.
     fn summary(&self) -> String;
     /// The service whose ports an agent must stand in front of, with the ports that the scenario gives.
@@ -206,6 +274,10 @@ pub trait Inject {
     fn load(&self) -> Option<&str> {
         None
     }
+    /// What its author should know although it is no mistake: the parameter, the message and what to do.
+    fn warning(&self) -> Option<(&'static str, String, &'static str)> {
+        None
+    }
     /// The release that it deploys, with its service: what it needs is made before there is any load.
     fn release(&self) -> Option<(String, Release)> {
         None
@@ -214,9 +286,9 @@ pub trait Inject {
     fn process(&self) -> Option<crate::stack::Process> {
         None
     }
-    /// How long `plan` may take: it may have to build something first.
-    fn plan_within(&self) -> Duration {
-        PLAN_WITHIN
+    /// How long `prepare` may take: it may have to build something first.
+    fn prepare_within(&self) -> Duration {
+        PREPARE_WITHIN
     }
     /// How long `inject` may take.
     fn inject_within(&self) -> Duration {
@@ -235,54 +307,35 @@ pub trait Inject {
         Vec::new()
     }
     /// Looks at the stack and says how the fault will be undone; changes nothing.
-    fn plan<S: Stack>(&self, id: &str, field: &Field<'_, S>) -> impl Future<Output = Result<Undo, FaultError>> + Send;
+    async fn prepare(&self, context: &FaultContext<'_>) -> Result<Undo, FaultError>;
     /// Breaks it, exactly where `undo` will undo it.
-    fn inject<S: Stack>(
-        &self,
-        id: &str,
-        undo: &Undo,
-        field: &Field<'_, S>,
-    ) -> impl Future<Output = Result<(), FaultError>> + Send;
+    async fn inject(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<(), FaultError>;
     /// Brings it back wherever it was ended, for faults of which the runner itself must do that. The engine runs this from
     /// the confirmed injection on, and cancels `ending` before it undoes anything: then it returns, with nothing under way.
     /// An error is a fault that no longer comes back as it promised.
-    fn bring_back<S: Stack>(
+    async fn bring_back(
         &self,
         _undo: &Undo,
-        _stack: &S,
+        _stack: &dyn Stack,
         _ending: &CancellationToken,
-    ) -> impl Future<Output = Result<(), FaultError>> + Send {
-        std::future::ready(Ok(()))
+    ) -> Result<(), FaultError> {
+        Ok(())
     }
     /// Proves where it can be seen that the fault is in place, or that it is gone. The engine polls this after
     /// `inject`, asks it after the recovery, and polls it after `revert`.
-    fn confirm<S: Stack>(
-        &self,
-        id: &str,
-        undo: &Undo,
-        field: &Field<'_, S>,
-    ) -> impl Future<Output = Result<Presence, FaultError>> + Send;
+    async fn confirm(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<Presence, FaultError>;
     /// What has ended a fault that is gone, other than a step that cleared it: in words, where it can be told.
-    fn ended_by<S: Stack>(&self, _undo: &Undo, _stack: &S) -> impl Future<Output = Option<String>> + Send {
-        std::future::ready(None)
+    async fn ended_by(&self, _undo: &Undo, _stack: &dyn Stack) -> Option<String> {
+        None
     }
     /// That a fault that is gone has ended by itself, so that nobody can say that a runbook ended it: in words. Asked before
     /// the first mitigating command, and after the recovery.
-    fn ended_by_itself<S: Stack>(
-        &self,
-        _stack: &S,
-        _mitigated: bool,
-    ) -> impl Future<Output = Result<Option<String>, FaultError>> + Send {
-        std::future::ready(Ok(None))
+    async fn ended_by_itself(&self, _stack: &dyn Stack, _mitigated: bool) -> Result<Option<String>, FaultError> {
+        Ok(None)
     }
     /// Undoes it; idempotent. Returns what that wrote. What is irreversible is left as it is, and is not asked afterwards
     /// whether it is gone.
-    fn revert<S: Stack>(
-        &self,
-        id: &str,
-        undo: &Undo,
-        field: &Field<'_, S>,
-    ) -> impl Future<Output = Result<String, FaultError>> + Send;
+    async fn revert(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<String, FaultError>;
 }
 
 /// Kinds that can break anything: such a fault is of no class of failures, unless it says which it covers.
@@ -302,10 +355,4 @@ fn read_covers(map: &mut MapReader<'_>) -> Option<String> {
         }
         Some(class)
     })
-}
-
-/// Reads the parameters of a fault from a scenario.
-pub trait FromMap: Sized {
-    /// `None` when there were mistakes, which are noted.
-    fn from_map(map: &mut MapReader<'_>) -> Option<Self>;
 }

@@ -15,10 +15,11 @@
 //! ```
 
 use super::postgres::Server;
-use super::{FaultError, Field, FromMap, Inject, Presence, Undo, by_agent};
+use super::{FaultError, FaultContext, Inject, Presence, Undo, by_agent};
 use crate::agent::protocol::{Ask, PgHold};
 use crate::source::MapReader;
-use crate::stack::{AgentRole, Stack};
+use crate::stack::AgentRole;
+use async_trait::async_trait;
 use std::time::Duration;
 
 /// Clients that use the connection slots up.
@@ -29,16 +30,15 @@ pub struct PostgresConnections {
     returns: Option<Duration>,
 }
 
-impl FromMap for PostgresConnections {
+#[async_trait]
+impl Inject for PostgresConnections {
     fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
         let server = Server::read(map);
         let leave = map.optional("leave").unwrap_or(0);
         let returns = map.optional("returns");
         Some(PostgresConnections { server: server?, leave, returns })
     }
-}
 
-impl Inject for PostgresConnections {
     fn summary(&self) -> String {
         let slots = match self.leave {
             0 => "every connection slot".to_string(),
@@ -63,25 +63,25 @@ impl Inject for PostgresConnections {
         self.server.secrets()
     }
 
-    async fn plan<S: Stack>(&self, id: &str, field: &Field<'_, S>) -> Result<Undo, FaultError> {
-        self.server.target(&field.stack.environment(&self.server.service))?;
-        Ok(by_agent::undo(&AgentRole::Drill, id))
+    async fn prepare(&self, context: &FaultContext<'_>) -> Result<Undo, FaultError> {
+        self.server.target(&context.stack.environment(&self.server.service))?;
+        Ok(by_agent::undo(&AgentRole::Drill, context))
     }
 
-    async fn inject<S: Stack>(&self, id: &str, _undo: &Undo, field: &Field<'_, S>) -> Result<(), FaultError> {
+    async fn inject(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<(), FaultError> {
         let hold = PgHold::Connections {
-            target: self.server.target(&field.stack.environment(&self.server.service))?,
+            target: self.server.target(&context.stack.environment(&self.server.service))?,
             leave: self.leave,
             returns_ms: self.returns.map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX)),
         };
-        by_agent::begin(field, &AgentRole::Drill, id, Ask::Hold { fault: id.into(), hold }).await
+        by_agent::begin(context, &AgentRole::Drill, Ask::Hold { fault: context.id.into(), hold }).await
     }
 
-    async fn confirm<S: Stack>(&self, id: &str, _undo: &Undo, field: &Field<'_, S>) -> Result<Presence, FaultError> {
-        by_agent::confirm(field, &AgentRole::Drill, id).await
+    async fn confirm(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<Presence, FaultError> {
+        by_agent::confirm(context, &AgentRole::Drill).await
     }
 
-    async fn revert<S: Stack>(&self, id: &str, _undo: &Undo, field: &Field<'_, S>) -> Result<String, FaultError> {
-        by_agent::lift(field, &AgentRole::Drill, id).await
+    async fn revert(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<String, FaultError> {
+        by_agent::lift(context, &AgentRole::Drill).await
     }
 }

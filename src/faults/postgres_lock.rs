@@ -19,10 +19,11 @@
 //! ```
 
 use super::postgres::Server;
-use super::{FaultError, Field, FromMap, Inject, Presence, Undo, by_agent};
+use super::{FaultError, FaultContext, Inject, Presence, Undo, by_agent};
 use crate::agent::protocol::{Ask, PgHold};
 use crate::source::{Form, MapReader, did_you_mean, shape};
-use crate::stack::{AgentRole, Stack};
+use crate::stack::AgentRole;
+use async_trait::async_trait;
 use std::time::Duration;
 
 /// More sessions would use the server's connections up, which is another fault.
@@ -50,24 +51,6 @@ pub struct PostgresLock {
 enum Mode {
     Table,
     Rows { condition: Option<String> },
-}
-
-impl FromMap for PostgresLock {
-    fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
-        let server = Server::read(map);
-        let table = map.require_with("table", A_TABLE, table);
-        let rows = map.optional_with("mode", A_MODE, mode);
-        let condition = map.optional_with("where", A_CONDITION, condition);
-        // A mode that is none has its own message.
-        let tables = rows == Some(false) || (rows.is_none() && map.node("mode").is_none());
-        if condition.is_some() && tables {
-            map.wrong("where", "`where` chooses rows, and the whole table is locked").help("add `mode: row`");
-        }
-        let sessions = map.optional_with("sessions", SOME_SESSIONS, sessions).unwrap_or(1);
-        let returns = map.optional("returns");
-        let mode = if rows == Some(true) { Mode::Rows { condition } } else { Mode::Table };
-        Some(PostgresLock { server: server?, table: table?, mode, sessions, returns })
-    }
 }
 
 /// A table as SQL names it: `inventory`, `sales.orders`, `"Odd Name"`.
@@ -115,7 +98,24 @@ impl PostgresLock {
     }
 }
 
+#[async_trait]
 impl Inject for PostgresLock {
+    fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
+        let server = Server::read(map);
+        let table = map.require_with("table", A_TABLE, table);
+        let rows = map.optional_with("mode", A_MODE, mode);
+        let condition = map.optional_with("where", A_CONDITION, condition);
+        // A mode that is none has its own message.
+        let tables = rows == Some(false) || (rows.is_none() && map.node("mode").is_none());
+        if condition.is_some() && tables {
+            map.wrong("where", "`where` chooses rows, and the whole table is locked").help("add `mode: row`");
+        }
+        let sessions = map.optional_with("sessions", SOME_SESSIONS, sessions).unwrap_or(1);
+        let returns = map.optional("returns");
+        let mode = if rows == Some(true) { Mode::Rows { condition } } else { Mode::Table };
+        Some(PostgresLock { server: server?, table: table?, mode, sessions, returns })
+    }
+
     fn summary(&self) -> String {
         let what = match &self.mode {
             Mode::Table => format!("the table `{}`", self.table),
@@ -141,27 +141,27 @@ impl Inject for PostgresLock {
         self.server.secrets()
     }
 
-    async fn plan<S: Stack>(&self, id: &str, field: &Field<'_, S>) -> Result<Undo, FaultError> {
-        self.server.target(&field.stack.environment(&self.server.service))?;
-        Ok(by_agent::undo(&AgentRole::Drill, id))
+    async fn prepare(&self, context: &FaultContext<'_>) -> Result<Undo, FaultError> {
+        self.server.target(&context.stack.environment(&self.server.service))?;
+        Ok(by_agent::undo(&AgentRole::Drill, context))
     }
 
-    async fn inject<S: Stack>(&self, id: &str, _undo: &Undo, field: &Field<'_, S>) -> Result<(), FaultError> {
+    async fn inject(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<(), FaultError> {
         let hold = PgHold::Lock {
-            target: self.server.target(&field.stack.environment(&self.server.service))?,
+            target: self.server.target(&context.stack.environment(&self.server.service))?,
             statements: vec![self.statement()],
             table: self.table.clone(),
             sessions: self.sessions,
             returns_ms: self.returns.map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX)),
         };
-        by_agent::begin(field, &AgentRole::Drill, id, Ask::Hold { fault: id.into(), hold }).await
+        by_agent::begin(context, &AgentRole::Drill, Ask::Hold { fault: context.id.into(), hold }).await
     }
 
-    async fn confirm<S: Stack>(&self, id: &str, _undo: &Undo, field: &Field<'_, S>) -> Result<Presence, FaultError> {
-        by_agent::confirm(field, &AgentRole::Drill, id).await
+    async fn confirm(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<Presence, FaultError> {
+        by_agent::confirm(context, &AgentRole::Drill).await
     }
 
-    async fn revert<S: Stack>(&self, id: &str, _undo: &Undo, field: &Field<'_, S>) -> Result<String, FaultError> {
-        by_agent::lift(field, &AgentRole::Drill, id).await
+    async fn revert(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<String, FaultError> {
+        by_agent::lift(context, &AgentRole::Drill).await
     }
 }

@@ -13,10 +13,11 @@
 //! ```
 
 use super::command::{ask, read_question, read_script};
-use super::{FaultError, Field, FromMap, Inject, Presence, Undo, containers, read_covers};
+use super::{FaultError, FaultContext, Inject, Presence, Undo, containers, read_covers};
 use crate::record::{Parts, script_secrets};
 use crate::source::{At, Form, MapReader, shape};
 use crate::stack::{ContainerState, Ending, Process as Beside, Stack, TOOLBOX};
+use async_trait::async_trait;
 use std::time::Duration;
 
 /// How long a probe may take, and does unless it says less: two of them are asked at once.
@@ -46,26 +47,6 @@ struct Probe {
     service: String,
     run: String,
     within: Duration,
-}
-
-impl FromMap for Process {
-    fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
-        let name = map.require_with("name", A_NAME, name);
-        let service = map.optional("service");
-        let run = map.require_by("run", read_script);
-        let replicas = map.optional_with("replicas", SOME_REPLICAS, replicas).unwrap_or(1);
-        let returns = map.optional("returns");
-        let [confirm, cleared_when] = ["confirm", "cleared_when"].map(|key| map.optional_by(key, Probe::read));
-        let summary = map.optional("summary");
-        let covers = read_covers(map);
-        Some(Process {
-            process: Beside { name: name?, service, run: run?, replicas, returns },
-            confirm,
-            cleared_when,
-            summary,
-            covers,
-        })
-    }
 }
 
 fn name(text: &str) -> Result<String, String> {
@@ -100,25 +81,39 @@ impl Probe {
     }
 
     /// Whether it holds, and what it wrote.
-    async fn ask<S: Stack>(&self, key: &str, stack: &S) -> Result<(bool, String), FaultError> {
+    async fn ask(&self, key: &str, stack: &dyn Stack) -> Result<(bool, String), FaultError> {
         let executed = ask(key, &self.service, &self.run, self.within, stack).await?;
         Ok((executed.code == 0, format!("`{key}`: {}", super::ended(&executed))))
     }
 }
 
 impl Process {
-    /// Whether it comes back after its end, or a probe says that its end was meant.
-    pub fn says_when_it_ends(&self) -> bool {
-        self.process.returns.is_some() || self.cleared_when.is_some()
-    }
-
-    async fn containers<S: Stack>(&self, stack: &S) -> Result<Vec<ContainerState>, FaultError> {
+    async fn containers(&self, stack: &dyn Stack) -> Result<Vec<ContainerState>, FaultError> {
         let name = &self.process.name;
         stack.containers(name).await.map_err(|error| FaultError::new(format!("look at the containers of `{name}`"), error))
     }
 }
 
+#[async_trait]
 impl Inject for Process {
+    fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
+        let name = map.require_with("name", A_NAME, name);
+        let service = map.optional("service");
+        let run = map.require_by("run", read_script);
+        let replicas = map.optional_with("replicas", SOME_REPLICAS, replicas).unwrap_or(1);
+        let returns = map.optional("returns");
+        let [confirm, cleared_when] = ["confirm", "cleared_when"].map(|key| map.optional_by(key, Probe::read));
+        let summary = map.optional("summary");
+        let covers = read_covers(map);
+        Some(Process {
+            process: Beside { name: name?, service, run: run?, replicas, returns },
+            confirm,
+            cleared_when,
+            summary,
+            covers,
+        })
+    }
+
     fn summary(&self) -> String {
         let Beside { name, service, run, replicas, returns } = &self.process;
         let like = service.as_ref().map_or_else(|| "the toolbox".into(), |service| format!("`{service}`"));
@@ -144,6 +139,14 @@ impl Inject for Process {
         self.covers.as_deref()
     }
 
+    /// A process that ends by itself heals by itself.
+    fn warning(&self) -> Option<(&'static str, String, &'static str)> {
+        let says_when_it_ends = self.process.returns.is_some() || self.cleared_when.is_some();
+        let message = "the process has neither `returns` nor `cleared_when`: when it ends by itself, the drill is `self_healed`";
+        let help = "give it `returns`, or the probe `cleared_when` that holds once the runbook has cleared it";
+        (!says_when_it_ends).then(|| ("run", message.into(), help))
+    }
+
     fn process(&self) -> Option<Beside> {
         Some(self.process.clone())
     }
@@ -157,19 +160,19 @@ impl Inject for Process {
         std::iter::once(&self.process.run).chain(probes).flat_map(|script| script_secrets(script)).collect()
     }
 
-    async fn plan<S: Stack>(&self, _id: &str, _field: &Field<'_, S>) -> Result<Undo, FaultError> {
+    async fn prepare(&self, _context: &FaultContext<'_>) -> Result<Undo, FaultError> {
         Ok(Undo::Process { name: self.process.name.clone() })
     }
 
-    async fn inject<S: Stack>(&self, _id: &str, _undo: &Undo, field: &Field<'_, S>) -> Result<(), FaultError> {
-        let started = field.stack.start_process(&self.process.name).await;
+    async fn inject(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<(), FaultError> {
+        let started = context.stack.start_process(&self.process.name).await;
         started.map_err(|error| FaultError::new(format!("start the process `{}`", self.process.name), error))
     }
 
     /// What runs is asked first: with no container left the fault is gone whatever a probe says, and without one that says so
     /// a process that runs is not gone, although it may be waiting to be started again.
-    async fn confirm<S: Stack>(&self, _id: &str, _undo: &Undo, field: &Field<'_, S>) -> Result<Presence, FaultError> {
-        let all = self.containers(field.stack).await?;
+    async fn confirm(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<Presence, FaultError> {
+        let all = self.containers(context.stack).await?;
         // A paused one does nothing; what it still holds (a lock), users feel.
         let up = all.iter().filter(|state| containers::is_up(state) && state.status != "paused").count();
         let seen: Vec<_> = all.into_iter().map(|state| (state.id.clone(), Some(state))).collect();
@@ -181,7 +184,7 @@ impl Inject for Process {
             return Ok(Presence::Gone(evidence));
         }
         if let Some(probe) = &self.cleared_when {
-            let (holds, said) = probe.ask("cleared_when", field.stack).await?;
+            let (holds, said) = probe.ask("cleared_when", context.stack).await?;
             if holds {
                 return Ok(Presence::Gone(format!("{evidence}; {said}")));
             }
@@ -190,14 +193,14 @@ impl Inject for Process {
             return Ok(Presence::Partly(evidence, Parts::new(up, usize::from(self.process.replicas))));
         }
         let Some(probe) = &self.confirm else { return Ok(Presence::InPlace(evidence)) };
-        let (holds, said) = probe.ask("confirm", field.stack).await?;
+        let (holds, said) = probe.ask("confirm", context.stack).await?;
         let evidence = format!("{evidence}; {said}");
         Ok(if holds { Presence::InPlace(evidence) } else { Presence::Partly(evidence, Parts::HALF) })
     }
 
     /// Before the first mitigating command whatever its exit code. Afterwards a command of the runbook may have made it fail,
     /// but not succeed: that only a probe can say.
-    async fn ended_by_itself<S: Stack>(&self, stack: &S, mitigated: bool) -> Result<Option<String>, FaultError> {
+    async fn ended_by_itself(&self, stack: &dyn Stack, mitigated: bool) -> Result<Option<String>, FaultError> {
         let mut endings = stack.endings(&self.process.name).await;
         if !mitigated && endings.iter().all(|ending| !ending.by_itself) {
             return Ok(None);
@@ -230,11 +233,11 @@ impl Inject for Process {
         )))
     }
 
-    async fn revert<S: Stack>(&self, _id: &str, undo: &Undo, field: &Field<'_, S>) -> Result<String, FaultError> {
+    async fn revert(&self, undo: &Undo, context: &FaultContext<'_>) -> Result<String, FaultError> {
         let Undo::Process { name } = undo else {
             return Err(FaultError::new("read the undo", "it is not that of a process"));
         };
-        let removed = field.stack.remove_process(name).await;
+        let removed = context.stack.remove_process(name).await;
         removed.map_err(|error| FaultError::new(format!("remove the process `{name}`"), error))?;
         Ok(String::new())
     }

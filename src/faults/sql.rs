@@ -13,11 +13,12 @@
 
 use super::postgres::Server;
 use super::undoing::{Undoing, filled};
-use super::{FaultError, Field, FromMap, Inject, Presence, Undo, by_agent};
+use super::{FaultError, FaultContext, Inject, Presence, Undo, by_agent};
 use crate::agent::protocol::{Ask, PgHold};
 use crate::record::sql_secrets;
 use crate::source::{Form, MapReader, shape};
-use crate::stack::{AgentRole, Stack};
+use crate::stack::AgentRole;
+use async_trait::async_trait;
 
 const STATEMENTS: Form = Form::new("statements in SQL", shape::filled);
 const A_QUERY: Form = Form::new("a query in SQL", shape::filled);
@@ -32,7 +33,8 @@ pub struct Sql {
     summary: Option<String>,
 }
 
-impl FromMap for Sql {
+#[async_trait]
+impl Inject for Sql {
     fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
         let server = Server::read(map);
         let run = map.require_with("run", STATEMENTS, filled);
@@ -41,9 +43,7 @@ impl FromMap for Sql {
         let summary = map.optional("summary");
         Some(Sql { server: server?, run: run?, confirm: confirm?, undo: undo?, summary })
     }
-}
 
-impl Inject for Sql {
     fn summary(&self) -> String {
         let service = &self.server.service;
         match &self.summary {
@@ -68,18 +68,18 @@ impl Inject for Sql {
         self.server.secrets().into_iter().chain(sql_secrets(&self.run)).chain(undo).collect()
     }
 
-    async fn plan<S: Stack>(&self, id: &str, field: &Field<'_, S>) -> Result<Undo, FaultError> {
-        self.server.target(&field.stack.environment(&self.server.service))?;
+    async fn prepare(&self, context: &FaultContext<'_>) -> Result<Undo, FaultError> {
+        self.server.target(&context.stack.environment(&self.server.service))?;
         Ok(match self.undo {
             // The agent has the undo and the password; so the ledger needs neither.
-            Undoing::By(_) => by_agent::undo(&AgentRole::Drill, id),
+            Undoing::By(_) => by_agent::undo(&AgentRole::Drill, context),
             Undoing::Never => Undo::nothing(),
         })
     }
 
-    async fn inject<S: Stack>(&self, id: &str, _undo: &Undo, field: &Field<'_, S>) -> Result<(), FaultError> {
+    async fn inject(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<(), FaultError> {
         let hold = PgHold::Change {
-            target: self.server.target(&field.stack.environment(&self.server.service))?,
+            target: self.server.target(&context.stack.environment(&self.server.service))?,
             run: self.run.clone(),
             confirm: self.confirm.clone(),
             undo: match &self.undo {
@@ -87,16 +87,16 @@ impl Inject for Sql {
                 Undoing::Never => None,
             },
         };
-        by_agent::begin(field, &AgentRole::Drill, id, Ask::Hold { fault: id.into(), hold }).await
+        by_agent::begin(context, &AgentRole::Drill, Ask::Hold { fault: context.id.into(), hold }).await
     }
 
-    async fn confirm<S: Stack>(&self, id: &str, _undo: &Undo, field: &Field<'_, S>) -> Result<Presence, FaultError> {
-        by_agent::confirm(field, &AgentRole::Drill, id).await
+    async fn confirm(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<Presence, FaultError> {
+        by_agent::confirm(context, &AgentRole::Drill).await
     }
 
-    async fn revert<S: Stack>(&self, id: &str, _undo: &Undo, field: &Field<'_, S>) -> Result<String, FaultError> {
+    async fn revert(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<String, FaultError> {
         match self.undo {
-            Undoing::By(_) => by_agent::lift(field, &AgentRole::Drill, id).await,
+            Undoing::By(_) => by_agent::lift(context, &AgentRole::Drill).await,
             Undoing::Never => Ok(String::new()),
         }
     }

@@ -175,105 +175,105 @@ fn a_release_has_time_to_come_up() {
 #[tokio::test]
 async fn a_pause_goes_through_its_life() {
     let (stack, agents) = (Pretend::with(&[("b", "running"), ("a", "running"), ("c", "exited")]), agents());
-    let field = Field { stack: &stack, agents: &agents, seed: 0 };
+    let context = FaultContext { id: "f", stack: &stack, agents: &agents, seed: 0 };
     let fault = read("container_pause: { service: db }").expect("a fault");
-    let undo = fault.plan("f", &field).await.expect("an undo");
+    let undo = fault.prepare(&context).await.expect("an undo");
     assert_eq!(stack.done(), Vec::<String>::new(), "a plan changes nothing");
     let on_disk: Undo = serde_json::from_str(&serde_json::to_string(&undo).expect("JSON")).expect("an undo");
     assert_eq!(on_disk, undo);
 
-    assert!(matches!(fault.confirm("f", &undo, &field).await.expect("told"), Presence::Gone(_)));
-    fault.inject("f", &undo, &field).await.expect("injected");
+    assert!(matches!(fault.confirm(&undo, &context).await.expect("told"), Presence::Gone(_)));
+    fault.inject(&undo, &context).await.expect("injected");
     assert_eq!(stack.done(), ["Pause a", "Pause b"]);
-    let Presence::InPlace(evidence) = fault.confirm("f", &undo, &field).await.expect("told") else {
+    let Presence::InPlace(evidence) = fault.confirm(&undo, &context).await.expect("told") else {
         panic!("it is in place")
     };
     assert_eq!(evidence, "shop-a is paused, shop-b is paused");
 
     // Half a cure is none, and half a fault neither.
     stack.set("a", "running");
-    let half = fault.confirm("f", &undo, &field).await.expect("told");
+    let half = fault.confirm(&undo, &context).await.expect("told");
     assert_eq!(half, Presence::Partly("shop-a is running, shop-b is paused".into(), Parts::HALF));
-    fault.revert("f", &undo, &field).await.expect("reverted");
+    fault.revert(&undo, &context).await.expect("reverted");
     assert_eq!(stack.done(), ["Unpause b"]);
-    fault.revert("f", &undo, &field).await.expect("reverted again");
+    fault.revert(&undo, &context).await.expect("reverted again");
     assert_eq!(stack.done(), Vec::<String>::new());
-    assert!(matches!(fault.confirm("f", &undo, &field).await.expect("told"), Presence::Gone(_)));
+    assert!(matches!(fault.confirm(&undo, &context).await.expect("told"), Presence::Gone(_)));
 }
 
 #[tokio::test]
 async fn a_kill_is_undone_by_a_start_unless_the_runbook_did_it() {
     let (stack, agents) = (Pretend::with(&[("a", "running"), ("b", "running")]), agents());
-    let field = Field { stack: &stack, agents: &agents, seed: 0 };
+    let context = FaultContext { id: "f", stack: &stack, agents: &agents, seed: 0 };
     let fault = read("container_kill: { service: db, replicas: 1 }").expect("a fault");
-    let undo = fault.plan("f", &field).await.expect("an undo");
-    fault.inject("f", &undo, &field).await.expect("injected");
+    let undo = fault.prepare(&context).await.expect("an undo");
+    fault.inject(&undo, &context).await.expect("injected");
     assert_eq!(stack.done(), ["Kill { signal: \"SIGKILL\" } a"]);
-    let killed = fault.confirm("f", &undo, &field).await.expect("told");
+    let killed = fault.confirm(&undo, &context).await.expect("told");
     assert_eq!(killed, Presence::InPlace("shop-a has exited with 137".into()));
     assert_eq!(restore(&undo, &stack).await.expect("undone"), "shop-a: start");
     assert_eq!(restore(&undo, &stack).await.expect("undone"), "shop-a is running already");
     assert_eq!(stack.done(), ["Start a"]);
-    assert_eq!(fault.confirm("f", &undo, &field).await.expect("told"), Presence::Gone("shop-a is running".into()));
+    assert_eq!(fault.confirm(&undo, &context).await.expect("told"), Presence::Gone("shop-a is running".into()));
 }
 
 #[tokio::test]
 async fn a_killed_container_that_was_started_and_ended_by_itself_is_not_killed_any_more() {
     let (stack, agents) = (Pretend::with(&[("a", "running")]), agents());
-    let field = Field { stack: &stack, agents: &agents, seed: 0 };
+    let context = FaultContext { id: "f", stack: &stack, agents: &agents, seed: 0 };
     let start = |at: &str| stack.containers.lock().expect("a lock")[0].started_at = at.into();
     start("first");
     let fault = read("container_kill: { service: db }").expect("a fault");
     let comes_back = read("container_kill: { service: db, returns: 1s }").expect("a fault");
-    let undo = fault.plan("f", &field).await.expect("an undo");
+    let undo = fault.prepare(&context).await.expect("an undo");
     let on_disk: Undo = serde_json::from_str(&serde_json::to_string(&undo).expect("JSON")).expect("an undo");
     assert_eq!(on_disk, undo);
-    fault.inject("f", &undo, &field).await.expect("injected");
-    assert!(matches!(fault.confirm("f", &undo, &field).await.expect("told"), Presence::InPlace(_)));
+    fault.inject(&undo, &context).await.expect("injected");
+    assert!(matches!(fault.confirm(&undo, &context).await.expect("told"), Presence::InPlace(_)));
     // Without its data the server does not stay up, whoever starts it.
     start("second");
-    let Presence::Gone(evidence) = fault.confirm("f", &undo, &field).await.expect("told") else {
+    let Presence::Gone(evidence) = fault.confirm(&undo, &context).await.expect("told") else {
         panic!("it was started since")
     };
     assert_eq!(evidence, "shop-a has exited with 137; it was started after the kill, and ended by itself");
     // One that is killed again after each start looks the same while it is in place.
-    assert!(matches!(comes_back.confirm("f", &undo, &field).await.expect("told"), Presence::InPlace(_)));
+    assert!(matches!(comes_back.confirm(&undo, &context).await.expect("told"), Presence::InPlace(_)));
     // A ledger that does not say when it had been started: nothing is known of it.
     let before = r#"{"undo":"containers","service":"db","containers":["a"],"op":"start"}"#;
     let before: Undo = serde_json::from_str(before).expect("an undo");
-    assert!(matches!(fault.confirm("f", &before, &field).await.expect("told"), Presence::InPlace(_)));
+    assert!(matches!(fault.confirm(&before, &context).await.expect("told"), Presence::InPlace(_)));
 }
 
 #[tokio::test]
 async fn a_kill_is_in_place_when_every_container_that_still_exists_is_down() {
     let (stack, agents) = (Pretend::with(&[("a", "running"), ("b", "running"), ("c", "running")]), agents());
-    let field = Field { stack: &stack, agents: &agents, seed: 0 };
+    let context = FaultContext { id: "f", stack: &stack, agents: &agents, seed: 0 };
     let fault = read("container_kill: { service: db }").expect("a fault");
-    let undo = fault.plan("f", &field).await.expect("an undo");
+    let undo = fault.prepare(&context).await.expect("an undo");
     stack.set("a", "exited");
-    assert!(matches!(fault.confirm("f", &undo, &field).await.expect("told"), Presence::Partly(..)));
+    assert!(matches!(fault.confirm(&undo, &context).await.expect("told"), Presence::Partly(..)));
     stack.set("b", "exited");
-    assert!(matches!(fault.confirm("f", &undo, &field).await.expect("told"), Presence::Partly(..)));
+    assert!(matches!(fault.confirm(&undo, &context).await.expect("told"), Presence::Partly(..)));
     stack.containers.lock().expect("a lock").retain(|container| container.id != "c");
-    assert!(matches!(fault.confirm("f", &undo, &field).await.expect("told"), Presence::InPlace(_)));
+    assert!(matches!(fault.confirm(&undo, &context).await.expect("told"), Presence::InPlace(_)));
     stack.containers.lock().expect("a lock").clear();
-    assert!(matches!(fault.confirm("f", &undo, &field).await.expect("told"), Presence::Gone(_)));
+    assert!(matches!(fault.confirm(&undo, &context).await.expect("told"), Presence::Gone(_)));
 }
 
 #[tokio::test]
 async fn a_container_that_was_replaced_is_left_alone() {
     let (stack, agents) = (Pretend::with(&[("a", "running")]), agents());
-    let field = Field { stack: &stack, agents: &agents, seed: 0 };
+    let context = FaultContext { id: "f", stack: &stack, agents: &agents, seed: 0 };
     let fault = read("container_kill: { service: db }").expect("a fault");
-    let undo = fault.plan("f", &field).await.expect("an undo");
-    fault.inject("f", &undo, &field).await.expect("injected");
+    let undo = fault.prepare(&context).await.expect("an undo");
+    fault.inject(&undo, &context).await.expect("injected");
     stack.done();
     stack.containers.lock().expect("a lock")[0].id = "new".into();
-    let Presence::Gone(evidence) = fault.confirm("f", &undo, &field).await.expect("told") else {
+    let Presence::Gone(evidence) = fault.confirm(&undo, &context).await.expect("told") else {
         panic!("the runbook replaced it")
     };
     assert!(evidence.contains("replaced by another"), "{evidence}");
-    fault.revert("f", &undo, &field).await.expect("nothing to do");
+    fault.revert(&undo, &context).await.expect("nothing to do");
     assert_eq!(restore(&undo, &stack).await.expect("nothing to do"), "a is not there any more");
     assert_eq!(stack.done(), Vec::<String>::new());
 }
@@ -292,11 +292,11 @@ async fn told(stack: &Pretend) -> Vec<String> {
 #[tokio::test(start_paused = true)]
 async fn a_kill_that_returns_follows_each_start_until_the_container_is_replaced() {
     let (stack, agents) = (Pretend::with(&[("a", "running")]), agents());
-    let field = Field { stack: &stack, agents: &agents, seed: 0 };
+    let context = FaultContext { id: "f", stack: &stack, agents: &agents, seed: 0 };
     let fault = read("container_kill: { service: db, signal: TERM, returns: 2s }").expect("a fault");
     assert_eq!(fault.returns(), Some(Duration::from_secs(2)));
-    let undo = fault.plan("f", &field).await.expect("an undo");
-    fault.inject("f", &undo, &field).await.expect("injected");
+    let undo = fault.prepare(&context).await.expect("an undo");
+    fault.inject(&undo, &context).await.expect("injected");
     stack.done();
     let ending = CancellationToken::new();
     let runbook = async {
@@ -325,9 +325,9 @@ async fn a_kill_that_returns_follows_each_start_until_the_container_is_replaced(
 #[tokio::test(start_paused = true)]
 async fn a_kill_that_cannot_return_says_so() {
     let (stack, agents) = (Pretend::with(&[("a", "running")]), agents());
-    let field = Field { stack: &stack, agents: &agents, seed: 0 };
+    let context = FaultContext { id: "f", stack: &stack, agents: &agents, seed: 0 };
     let fault = read("container_kill: { service: db, returns: 1s }").expect("a fault");
-    let undo = fault.plan("f", &field).await.expect("an undo");
+    let undo = fault.prepare(&context).await.expect("an undo");
     *stack.refuses.lock().expect("a lock") = true;
     let error = fault.bring_back(&undo, &stack, &CancellationToken::new()).await.expect_err("it is refused");
     assert_eq!(error.to_string(), "kill with SIGKILL of `db` (a): pretend: not in this test");
@@ -339,42 +339,42 @@ async fn a_kill_that_cannot_return_says_so() {
 #[tokio::test]
 async fn what_cannot_be_done_names_the_operation() {
     let (stack, agents) = (Pretend::with(&[("a", "running")]), agents());
-    let field = Field { stack: &stack, agents: &agents, seed: 0 };
+    let context = FaultContext { id: "f", stack: &stack, agents: &agents, seed: 0 };
     let two = read("container_pause: { service: db, replicas: 2 }").expect("a fault");
-    let error = two.plan("f", &field).await.expect_err("there is only one");
+    let error = two.prepare(&context).await.expect_err("there is only one");
     assert_eq!(error.to_string(), "choose 2 containers of `db`: 1 of the containers of `db` are running");
 
     let fault = read("container_pause: { service: db }").expect("a fault");
-    let undo = fault.plan("f", &field).await.expect("an undo");
-    fault.inject("f", &undo, &field).await.expect("injected");
+    let undo = fault.prepare(&context).await.expect("an undo");
+    fault.inject(&undo, &context).await.expect("injected");
     *stack.refuses.lock().expect("a lock") = true;
-    let error = fault.revert("f", &undo, &field).await.expect_err("it is refused");
+    let error = fault.revert(&undo, &context).await.expect_err("it is refused");
     assert_eq!(error.to_string(), "unpause of `db` (shop-a): pretend: not in this test");
     stack.set("a", "exited");
-    fault.revert("f", &undo, &field).await.expect("a container that has exited is not paused");
+    fault.revert(&undo, &context).await.expect("a container that has exited is not paused");
 
     let lock = read("postgres_lock: { service: db, table: t }").expect("a fault");
-    let undo = lock.plan("f", &field).await.expect("an undo");
+    let undo = lock.prepare(&context).await.expect("an undo");
     assert_eq!(undo, Undo::Agent { agent: "fd-agent".into(), fault: "f".into() });
-    let error = lock.inject("f", &undo, &field).await.expect_err("there are no agents");
+    let error = lock.inject(&undo, &context).await.expect_err("there are no agents");
     assert_eq!(error.to_string(), "inject `f`: the agent fd-agent is not connected");
-    assert!(fault.revert("f", &undo, &field).await.is_err(), "an undo of another kind is not guessed at");
+    assert!(fault.revert(&undo, &context).await.is_err(), "an undo of another kind is not guessed at");
 }
 
 #[tokio::test]
 async fn what_is_irreversible_is_confirmed_and_never_undone() {
     let (stack, agents) = (Pretend::default(), agents());
-    let field = Field { stack: &stack, agents: &agents, seed: 0 };
+    let context = FaultContext { id: "f", stack: &stack, agents: &agents, seed: 0 };
     let fault = read("command: { service: db, run: break, confirm: look, irreversible: true }").expect("a fault");
-    let undo = fault.plan("f", &field).await.expect("an undo");
+    let undo = fault.prepare(&context).await.expect("an undo");
     assert_eq!(undo.irreversible(), Some("goes with the stack"));
     let on_disk = serde_json::to_string(&undo).expect("JSON");
     assert_eq!(on_disk, r#"{"undo":"nothing","reason":"goes with the stack"}"#);
     assert_eq!(serde_json::from_str::<Undo>(&on_disk).expect("an undo"), undo);
     *stack.codes.lock().expect("a lock") = vec![0, 0];
-    fault.inject("f", &undo, &field).await.expect("injected");
-    assert!(matches!(fault.confirm("f", &undo, &field).await.expect("told"), Presence::InPlace(_)));
-    fault.revert("f", &undo, &field).await.expect("nothing to do");
+    fault.inject(&undo, &context).await.expect("injected");
+    assert!(matches!(fault.confirm(&undo, &context).await.expect("told"), Presence::InPlace(_)));
+    fault.revert(&undo, &context).await.expect("nothing to do");
     assert_eq!(stack.done(), ["db: sh -c break", "db: sh -c look"]);
     assert!(restore(&undo, &stack).await.is_err(), "it is not taken for containers");
 }
@@ -382,13 +382,13 @@ async fn what_is_irreversible_is_confirmed_and_never_undone() {
 #[tokio::test]
 async fn a_probe_of_which_a_program_was_refused_cannot_be_told() {
     let (stack, agents) = (Pretend::with(&[("a", "running")]), agents());
-    let field = Field { stack: &stack, agents: &agents, seed: 0 };
+    let context = FaultContext { id: "f", stack: &stack, agents: &agents, seed: 0 };
     *stack.output.lock().expect("a lock") = "NOAUTH Authentication required.\n".into();
     let asked = async |yaml: &str, codes: &[i64]| {
         *stack.codes.lock().expect("a lock") = codes.to_vec();
         let fault = read(yaml).expect("a fault");
         let undo = Undo::Process { name: "x".into() };
-        fault.confirm("f", &undo, &field).await.map_err(|error| error.to_string())
+        fault.confirm(&undo, &context).await.map_err(|error| error.to_string())
     };
     let told = "redis-cli answered \"NOAUTH Authentication required.\" with exit code 0";
     for yaml in [
@@ -406,35 +406,35 @@ async fn a_probe_of_which_a_program_was_refused_cannot_be_told() {
 #[tokio::test]
 async fn a_command_is_what_its_exit_codes_say() {
     let (stack, agents) = (Pretend::default(), agents());
-    let field = Field { stack: &stack, agents: &agents, seed: 0 };
+    let context = FaultContext { id: "f", stack: &stack, agents: &agents, seed: 0 };
     let fault = read("command: { service: db, run: break, undo: mend, confirm: look }").expect("a fault");
-    let undo = fault.plan("f", &field).await.expect("an undo");
+    let undo = fault.prepare(&context).await.expect("an undo");
     assert_eq!(undo, Undo::Command { service: "db".into(), script: "mend".into(), container: None });
     assert_eq!(stack.done(), Vec::<String>::new(), "a plan changes nothing");
     let codes = |codes: &[i64]| *stack.codes.lock().expect("a lock") = codes.to_vec();
 
     codes(&[0, 0, 1, 0]);
-    fault.inject("f", &undo, &field).await.expect("injected");
-    let there = fault.confirm("f", &undo, &field).await.expect("told");
+    fault.inject(&undo, &context).await.expect("injected");
+    let there = fault.confirm(&undo, &context).await.expect("told");
     assert_eq!(there, Presence::InPlace("`confirm`: exit code 0 in shop-db-1: last".into()));
-    let gone = fault.confirm("f", &undo, &field).await.expect("told");
+    let gone = fault.confirm(&undo, &context).await.expect("told");
     assert_eq!(gone, Presence::Gone("`confirm`: exit code 1 in shop-db-1: last".into()));
-    fault.revert("f", &undo, &field).await.expect("reverted");
+    fault.revert(&undo, &context).await.expect("reverted");
     assert_eq!(stack.done(), ["db: sh -c break", "db: sh -c look", "db: sh -c look", "db: sh -c mend"]);
 
     // A script that could not be run has answered nothing, and one that failed has done nothing.
     codes(&[0]);
-    assert_eq!(fault.revert("f", &undo, &field).await.expect("reverted"), "first\nlast\n\n", "what it wrote");
+    assert_eq!(fault.revert(&undo, &context).await.expect("reverted"), "first\nlast\n\n", "what it wrote");
     codes(&[3]);
-    assert_eq!(fault.revert("f", &undo, &field).await.expect_err("failed").output, "first\nlast\n\n");
+    assert_eq!(fault.revert(&undo, &context).await.expect_err("failed").output, "first\nlast\n\n");
     codes(&[127, 1, 3]);
-    let told = fault.confirm("f", &undo, &field).await.expect_err("no answer").to_string();
+    let told = fault.confirm(&undo, &context).await.expect_err("no answer").to_string();
     assert_eq!(told, "`confirm` in `db`: exit code 127 in shop-db-1: last");
-    assert!(fault.inject("f", &undo, &field).await.is_err());
-    assert!(fault.revert("f", &undo, &field).await.is_err());
+    assert!(fault.inject(&undo, &context).await.is_err());
+    assert!(fault.revert(&undo, &context).await.is_err());
     for code in [2, 7, 126, 137, 255] {
         codes(&[code]);
-        let told = fault.confirm("f", &undo, &field).await.expect_err("no answer").to_string();
+        let told = fault.confirm(&undo, &context).await.expect_err("no answer").to_string();
         assert!(told.starts_with(&format!("`confirm` in `db`: exit code {code} in shop-db-1: last")), "{told}");
     }
 }
@@ -443,13 +443,13 @@ async fn a_command_is_what_its_exit_codes_say() {
 async fn a_command_knows_when_its_container_is_not_the_one_that_it_was() {
     for irreversible in ["undo: b", "irreversible: true"] {
         let (stack, agents) = (Pretend::with(&[("a", "running")]), agents());
-        let field = Field { stack: &stack, agents: &agents, seed: 0 };
+        let context = FaultContext { id: "f", stack: &stack, agents: &agents, seed: 0 };
         let change = |change: &dyn Fn(&mut crate::stack::ContainerState)| {
             change(&mut stack.containers.lock().expect("a lock")[0])
         };
         change(&|container| container.started_at = "2026-01-01T00:00:00.5Z".into());
         let fault = read(&format!("command: {{ service: db, run: a, confirm: c, {irreversible} }}")).expect("a fault");
-        let undo = fault.plan("f", &field).await.expect("an undo");
+        let undo = fault.prepare(&context).await.expect("an undo");
         let on_disk: Undo = serde_json::from_str(&serde_json::to_string(&undo).expect("JSON")).expect("an undo");
         assert_eq!(on_disk, undo);
         let ended = async || fault.ended_by(&undo, &stack).await;

@@ -2,8 +2,7 @@
 
 use super::PlannedFault;
 use super::services::{Among, mention};
-use crate::faults::{Fault, Inject};
-use crate::programs::left_running;
+use crate::faults::Fault;
 use crate::source::{At, Entry, Node, Span, Value, did_you_mean, shorten};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -70,25 +69,8 @@ fn check(fault: &Fault, before: &[PlannedFault], loads: &[&str], at: &mut At<'_>
         let message = format!("the fault `{}` names the load `{}`, which does not exist", at.key, shorten(load));
         diags.error(source, span_of("load"), message).help(did_you_mean(load, loads.iter().copied()));
     }
-    // A restart of the service would cure what a `command` leaves running in its container.
-    if let Fault::Command(command) = fault
-        && let Some(what) = left_running(command.run())
-    {
-        let service = command.service();
-        let message = format!(
-            "`run` leaves something running in `{service}` (`{what}`): it ends with the container, so any restart of the service cures it"
-        );
-        let help = "use the fault `process`, which runs in a container of its own";
-        diags.warning(source, span_of("run"), message).help(help);
-    }
-    // A process that ends by itself heals by itself.
-    if let Fault::Process(process) = fault
-        && !process.says_when_it_ends()
-    {
-        let message =
-            "the process has neither `returns` nor `cleared_when`: when it ends by itself, the drill is `self_healed`";
-        let help = "give it `returns`, or the probe `cleared_when` that holds once the runbook has cleared it";
-        diags.warning(source, span_of("run"), message).help(help);
+    if let Some((key, message, help)) = fault.warning() {
+        diags.warning(source, span_of(key), message).help(help);
     }
     let name = fault.process().map(|process| process.name);
     if let Some(name) = name.filter(|name| process_names(before).any(|other| other == *name)) {

@@ -3,7 +3,6 @@
 
 use super::Plan;
 use super::windows::Show;
-use crate::faults::Inject;
 use crate::services::{Catalog, FILE, Service, read};
 use crate::slis::{Comparison, SliSpec, Term};
 use crate::source::{Diagnostics, Source, tidy};

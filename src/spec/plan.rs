@@ -1,7 +1,7 @@
 //! A drill that is fit to run.
 
 use crate::agent::protocol::MetricCondition;
-use crate::faults::{Fault, Inject};
+use crate::faults::Fault;
 use crate::load::{LoadSpec, url_secrets};
 use crate::record::{Secret, Verdict, script_secrets, url_password};
 use crate::runbook::{Input, Runbook, RunbookPhase};

@@ -6,7 +6,7 @@ use super::outcome::Expected;
 use super::services::service;
 use super::windows::{LONGEST, deadline};
 use super::{BackupSpec, Expectation, LedgerSpec, LevelProbe, PlannedFault, Probe, RestoreSpec};
-use crate::faults::{Inject, read_question};
+use crate::faults::read_question;
 use crate::load::LoadSpec;
 use crate::record::{RestoreLevel, Verdict};
 use crate::services::{A_PERIOD, parse_period};

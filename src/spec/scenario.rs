@@ -8,7 +8,6 @@ use super::outcome::{Expected, default_impact, read_detect, read_expect, read_im
 use super::restore::{self, Kind};
 use super::windows::{LONGEST, Show, Windows, deadline, window};
 use super::{Overrides, Plan, Respond, clients, respond, secrets, stack, steps};
-use crate::faults::Inject;
 use crate::runbook::{Reading, Runbook};
 use crate::slis::SliSpec;
 use crate::source::{At, Diagnostics, MAX_DURATION, MapReader, Node, Source, Span, describe, parse, tidy};

@@ -2,7 +2,6 @@
 //! each name that they find, with its place.
 
 use super::{Plan, secrets};
-use crate::faults::Inject;
 use crate::runbook::Step;
 use crate::source::{At, Diagnostics, Mention, Node, Source, Span, did_you_mean, parse, shorten};
 use std::collections::BTreeSet;

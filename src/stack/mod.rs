@@ -17,8 +17,8 @@ pub use release::{Marks, RELEASE_WITHIN, Release};
 pub use tools::{Call, CallInput, CallIo, CallOutput, CallPeer, NoTools, PIECE, REFUSED, Tools, WINDOW};
 
 use crate::record::{Redactor, Secrets, UsageSample};
+use async_trait::async_trait;
 use std::collections::{BTreeMap, BTreeSet};
-use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -222,77 +222,68 @@ pub enum StackError {
 }
 
 /// A target system that can be started, broken and removed. Everything is done under the drill's own name and labels.
+#[async_trait]
 pub trait Stack: Send + Sync + 'static {
     /// Builds what must be built, starts everything, waits until it is healthy. On an error or a cancellation what was
     /// started so far stays for `down`.
-    fn up(&self, cancel: &CancellationToken) -> impl Future<Output = Result<StackUp, StackError>> + Send;
+    async fn up(&self, cancel: &CancellationToken) -> Result<StackUp, StackError>;
     /// Opens the control channel of an agent: JSON lines of `agent::protocol`. Dropping it lifts everything that the agent holds.
-    fn connect(&self, role: &AgentRole) -> impl Future<Output = Result<Channel, StackError>> + Send;
+    async fn connect(&self, role: &AgentRole) -> Result<Channel, StackError>;
     /// Opens a shell supervisor: JSON lines of `shell::protocol`. Dropping it kills what runs there.
-    fn shell(&self, place: &Place) -> impl Future<Output = Result<Channel, StackError>> + Send;
+    async fn shell(&self, place: &Place) -> Result<Channel, StackError>;
     /// Carries out what the steps of a place call of the runner's programs: `docker`. By default nothing.
     /// What is written about that hides `secrets`, those too that the steps find out later.
     fn tools(&self, _place: &Place, _secrets: &Secrets) -> Arc<dyn Tools> {
         Arc::new(NoTools)
     }
     /// The containers of a service (the team's services and the drill's own), running or not.
-    fn containers(&self, service: &str) -> impl Future<Output = Result<Vec<ContainerState>, StackError>> + Send;
+    async fn containers(&self, service: &str) -> Result<Vec<ContainerState>, StackError>;
     /// Does something to one container of this drill, named by id.
-    fn operate(&self, container: &str, op: &ContainerOp) -> impl Future<Output = Result<(), StackError>> + Send;
+    async fn operate(&self, container: &str, op: &ContainerOp) -> Result<(), StackError>;
     /// Runs a command in the first running container of a service, which must have a `sh`, and waits for its end. It is
     /// ended with everything of its session when that has not come within `within`, and when nobody waits any more: the
     /// caller gave up, or is dead. What it leaves running otherwise stays. Any exit code is an answer.
-    fn exec(
-        &self,
-        service: &str,
-        command: &[String],
-        within: Duration,
-    ) -> impl Future<Output = Result<Executed, StackError>> + Send;
+    async fn exec(&self, service: &str, command: &[String], within: Duration) -> Result<Executed, StackError>;
     /// The same, with everything that it writes to standard output, up to [`MOST_OUTPUT`]: more is an error. That it does not
     /// end in time is an answer here: nobody can tell a database that hangs from one that is gone.
-    fn exec_whole(
-        &self,
-        service: &str,
-        _command: &[String],
-        _within: Duration,
-    ) -> impl Future<Output = Result<Whole, StackError>> + Send {
+    async fn exec_whole(&self, service: &str, _command: &[String], _within: Duration) -> Result<Whole, StackError> {
         let operation = format!("running a command in `{service}`");
         let cause = "this stack does not run commands".to_string();
-        std::future::ready(Err(StackError::Environment { operation, cause, hint: None }))
+        Err(StackError::Environment { operation, cause, hint: None })
     }
     /// A small file from the first container of a service, running or not.
-    fn read_file(&self, service: &str, path: &str) -> impl Future<Output = Result<Vec<u8>, StackError>> + Send;
+    async fn read_file(&self, service: &str, path: &str) -> Result<Vec<u8>, StackError>;
     /// Looks at a file on the volumes of a service, damages it or repairs it. The service has a container, running or not, and
     /// what is on none of its mounts, or on one that is read-only, cannot be reached.
-    fn files(&self, service: &str, ask: &FileAsk) -> impl Future<Output = Result<FileAnswer, StackError>> + Send {
-        std::future::ready(Err(files::unreachable(service, &ask.path)))
+    async fn files(&self, service: &str, ask: &FileAsk) -> Result<FileAnswer, StackError> {
+        Err(files::unreachable(service, &ask.path))
     }
     /// What a release would set in the containers of a service that they do not have now. What it needs (an image) is
     /// there afterwards; no container is touched.
-    fn preview(&self, service: &str, _release: &Release) -> impl Future<Output = Result<Marks, StackError>> + Send {
-        std::future::ready(Err(release::unknown(service)))
+    async fn preview(&self, service: &str, _release: &Release) -> Result<Marks, StackError> {
+        Err(release::unknown(service))
     }
     /// The settings of every container of a service, running or not.
-    fn marks(&self, service: &str) -> impl Future<Output = Result<Vec<(ContainerState, Marks)>, StackError>> + Send {
-        std::future::ready(Err(release::unknown(service)))
+    async fn marks(&self, service: &str) -> Result<Vec<(ContainerState, Marks)>, StackError> {
+        Err(release::unknown(service))
     }
     /// Recreates a service as the release has it, or as it was planned; as many containers as it has now, running or
     /// not. Returns when they are ready, or have had their time for it, within [`RELEASE_WITHIN`].
-    fn deploy(&self, service: &str, _release: Option<&Release>) -> impl Future<Output = Result<(), StackError>> + Send {
-        std::future::ready(Err(release::unknown(service)))
+    async fn deploy(&self, service: &str, _release: Option<&Release>) -> Result<(), StackError> {
+        Err(release::unknown(service))
     }
     /// Starts a process of [`StackSpec::processes`], named by its name; from then on its containers are those of a service
     /// of that name, for steps as well.
-    fn start_process(&self, name: &str) -> impl Future<Output = Result<(), StackError>> + Send {
-        std::future::ready(Err(process::cannot_start(name)))
+    async fn start_process(&self, name: &str) -> Result<(), StackError> {
+        Err(process::cannot_start(name))
     }
-    /// Removes its containers, whatever their state. Idempotent; it is gone when this returns.
-    fn remove_process(&self, name: &str) -> impl Future<Output = Result<(), StackError>> + Send {
-        std::future::ready(Err(process::cannot_start(name)))
+    /// Removes its containers, whatever their state, and returns their names. Idempotent; it is gone when this returns.
+    async fn remove_process(&self, name: &str) -> Result<Vec<String>, StackError> {
+        Err(process::cannot_start(name))
     }
     /// How the containers of a process have ended since it was started that have not been started again, removed ones included.
-    fn endings(&self, _name: &str) -> impl Future<Output = Vec<Ending>> + Send {
-        std::future::ready(Vec::new())
+    async fn endings(&self, _name: &str) -> Vec<Ending> {
+        Vec::new()
     }
     /// Environment of a service as the resolved model has it.
     fn environment(&self, service: &str) -> BTreeMap<String, String>;
@@ -301,11 +292,11 @@ pub trait Stack: Send + Sync + 'static {
     /// How a person looks into a stack that is left up, and removes it: command lines, one each.
     fn how_to_look(&self) -> Vec<String>;
     /// What the drill's containers use now; `None` where nobody tells.
-    fn usage(&self) -> impl Future<Output = Result<Option<UsageSample>, StackError>> + Send {
-        std::future::ready(Ok(None))
+    async fn usage(&self) -> Result<Option<UsageSample>, StackError> {
+        Ok(None)
     }
     /// Writes the log of every container into `dir`, secrets hidden.
-    fn save_logs(&self, dir: &Path, redactor: &Redactor) -> impl Future<Output = Result<(), StackError>> + Send;
+    async fn save_logs(&self, dir: &Path, redactor: &Redactor) -> Result<(), StackError>;
     /// Removes everything that carries this drill's label, then looks again. Idempotent.
-    fn down(&self) -> impl Future<Output = Result<StackDown, StackError>> + Send;
+    async fn down(&self) -> Result<StackDown, StackError>;
 }

@@ -8,8 +8,6 @@ use firedrill::report;
 use firedrill::runbook::{Handling, Input, RunbookPhase, Step, StepKind, parse};
 use firedrill::source::{Diagnostics, Source};
 use firedrill::spec::Respond;
-use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, ready};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -136,15 +134,16 @@ async fn a_verification_that_never_passes_is_given_up() {
 /// A person who says what the test wants.
 struct Says(ByHand, Option<&'static str>, Vec<String>);
 
+#[async_trait::async_trait]
 impl Person for Says {
-    fn by_hand<'p>(&'p mut self, step: &'p Step) -> BoxFuture<'p, ByHand> {
+    async fn by_hand(&mut self, step: &Step) -> ByHand {
         self.2.push(step.title.clone());
-        ready(self.0).boxed()
+        self.0
     }
 
-    fn value_of<'p>(&'p mut self, input: &'p Input) -> BoxFuture<'p, Option<String>> {
+    async fn value_of(&mut self, input: &Input) -> Option<String> {
         self.2.push(input.name.clone());
-        ready(self.1.map(str::to_string)).boxed()
+        self.1.map(str::to_string)
     }
 }
 

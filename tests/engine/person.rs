@@ -4,8 +4,6 @@ use crate::support::{Case, Entry};
 use firedrill::engine::{ByHand, Person};
 use firedrill::record::{Check, Event, StepStatus, Verdict};
 use firedrill::runbook::{Input, Step};
-use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, ready};
 use std::time::Duration;
 
 const RUNBOOK: &str = "\
@@ -33,18 +31,15 @@ const THINKS: Duration = Duration::from_millis(300);
 /// Says what the test wants.
 struct Says(ByHand, Option<&'static str>);
 
+#[async_trait::async_trait]
 impl Person for Says {
-    fn by_hand<'p>(&'p mut self, _step: &'p Step) -> BoxFuture<'p, ByHand> {
-        let said = self.0;
-        async move {
-            tokio::time::sleep(THINKS).await;
-            said
-        }
-        .boxed()
+    async fn by_hand(&mut self, _step: &Step) -> ByHand {
+        tokio::time::sleep(THINKS).await;
+        self.0
     }
 
-    fn value_of<'p>(&'p mut self, _input: &'p Input) -> BoxFuture<'p, Option<String>> {
-        ready(self.1.map(str::to_string)).boxed()
+    async fn value_of(&mut self, _input: &Input) -> Option<String> {
+        self.1.map(str::to_string)
     }
 }
 

@@ -5,6 +5,7 @@ use super::log::Happening;
 use super::shell::Supervisor;
 use super::shop::real_agent;
 use super::world::World;
+use async_trait::async_trait;
 use firedrill::record::Redactor;
 use firedrill::stack::{
     AgentRole, Channel, ContainerOp, ContainerState, Damage, Ending, Executed, FileAnswer, FileAsk, FileDeed, Place,
@@ -45,6 +46,7 @@ impl FakeStack {
     }
 }
 
+#[async_trait]
 impl Stack for FakeStack {
     async fn up(&self, cancel: &CancellationToken) -> Result<StackUp, StackError> {
         self.world.log.done(Happening::Up);
@@ -199,8 +201,8 @@ impl Stack for FakeStack {
         Ok(())
     }
 
-    async fn remove_process(&self, _: &str) -> Result<(), StackError> {
-        self.world.lift(PROCESS).map(drop).map_err(refused)
+    async fn remove_process(&self, _: &str) -> Result<Vec<String>, StackError> {
+        self.world.lift(PROCESS).map(|_| vec![WORKER_CONTAINER.to_string()]).map_err(refused)
     }
 
     async fn endings(&self, _: &str) -> Vec<Ending> {

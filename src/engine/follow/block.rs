@@ -4,7 +4,7 @@
 use super::background::{Background, Task, Work};
 use super::judge::{Failing, Fault, failing, first_line, judge};
 use super::sessions::name;
-use super::{Follower, Occasion, capture, client, place_of};
+use super::{FollowContext, Follower, capture, client, place_of};
 use crate::bash::is_one_command;
 use crate::engine::drill::micros;
 use crate::engine::stop::Stop;
@@ -13,7 +13,7 @@ use crate::record::{Event, EventSink, Location, Stream, Verdict};
 use crate::runbook::{Command, Expect, Input, Retry, Settings, Step};
 use crate::shell::{CommandResult, EndedCall, Shell, ShellError};
 use crate::spec::Client;
-use crate::stack::{Place, Stack};
+use crate::stack::Place;
 use std::time::{Duration, Instant};
 
 /// Exit code of a command that was killed with its container: 128 + SIGKILL.
@@ -71,24 +71,24 @@ pub(super) struct Order<'o> {
     pub capture: Option<&'o str>,
 }
 
-impl<S: Stack> Follower<'_, S> {
+impl Follower<'_> {
     /// Tries a block as often as it may be; `begun` counts how often it was. `Ok` holds warnings.
-    pub(super) async fn block<O: Occasion>(
+    pub(super) async fn block(
         &mut self,
         step: &Step,
         block: &Block<'_>,
         begun: &mut u32,
-        occasion: &mut O,
+        context: &mut dyn FollowContext,
     ) -> Result<Result<Vec<String>, Failure>, Stop> {
         if block.settings.background == Some(true) {
             *begun += 1;
-            return self.aside(step, block, *begun, occasion).await;
+            return self.aside(step, block, *begun, context).await;
         }
         let Retry { attempts, pause } = block.settings.retry.unwrap_or(Retry { attempts: 1, pause: Duration::ZERO });
         let mut tried = 1;
         loop {
             *begun += 1;
-            match self.attempt(step, block, *begun, tried >= attempts, occasion).await? {
+            match self.attempt(step, block, *begun, tried >= attempts, context).await? {
                 Err(failure) if failure.may_pass && tried < attempts => {
                     tried += 1;
                     tokio::time::sleep(pause).await;
@@ -104,20 +104,20 @@ impl<S: Stack> Follower<'_, S> {
         }
     }
 
-    async fn attempt<O: Occasion>(
+    async fn attempt(
         &mut self,
         step: &Step,
         block: &Block<'_>,
         attempt: u32,
         last: bool,
-        occasion: &mut O,
+        context: &mut dyn FollowContext,
     ) -> Result<Result<Vec<String>, Failure>, Stop> {
         let settings = &block.settings;
         let timeout = settings.timeout.unwrap_or(self.respond.timeout);
         let (mut warnings, mut written) = (Vec::new(), capture::Written::default());
         for (number, command) in &block.commands {
             let (at, text) = (self.location(command), self.text(command, settings)?);
-            occasion.before(step, if text.client { "" } else { &text.says }).await?;
+            context.before(step, if text.client { "" } else { &text.says }).await?;
             let place = place_of(settings, command, self.respond);
             let shell = self.sessions.at(&place, &self.inputs.env()).await.map_err(|stop| stop.at(at.clone()))?;
             let order = Order {
@@ -147,7 +147,7 @@ impl<S: Stack> Follower<'_, S> {
             };
             self.last_line.clone_from(&ran.last_line);
             ended(&self.sink, &order, &ran.result, false);
-            occasion.after()?;
+            context.after()?;
             written.push(&ran.stdout);
             written.omitted = written.omitted.saturating_add(ran.result.omitted);
             let before = step.commands().iter().take(*number).map(|command| command.text.as_str());
@@ -208,18 +208,18 @@ impl<S: Stack> Follower<'_, S> {
     }
 
     /// Starts a block that runs beside the runbook, unless it does already.
-    async fn aside<O: Occasion>(
+    async fn aside(
         &mut self,
         step: &Step,
         block: &Block<'_>,
         attempt: u32,
-        occasion: &mut O,
+        context: &mut dyn FollowContext,
     ) -> Result<Result<Vec<String>, Failure>, Stop> {
         let running = |known: &&Background| known.step == step.id && known.block == block.index && known.is_running();
         if self.background.iter().any(|known| running(&known)) {
             return Ok(Ok(Vec::new()));
         }
-        occasion.before(step, "").await?;
+        context.before(step, "").await?;
         let mut tasks = Vec::new();
         for (number, command) in &block.commands {
             let Text { run, says, client } = self.text(command, &block.settings)?;

@@ -1,5 +1,5 @@
 //! Following a runbook: its steps in order, block by block, each command in the session of the place where it belongs.
-//! A drill and a runbook that is tried alone follow it alike; what only one of them knows is its `Occasion`.
+//! A drill and a runbook that is tried alone follow it alike; what only one of them knows is its `FollowContext`.
 
 mod background;
 mod block;
@@ -19,18 +19,20 @@ use crate::runbook::{Command, Input, Runbook, Settings, Step};
 use crate::shell::{Shell, ShellError};
 use crate::spec::Respond;
 use crate::stack::{Place, Stack};
+use async_trait::async_trait;
 use background::Background;
 use futures_util::future::join_all;
 use sessions::Sessions;
 use tokio::task::JoinHandle;
 
 /// What the one who follows a runbook knows beyond it.
-pub trait Occasion {
+#[async_trait]
+pub trait FollowContext: Send {
     /// Looked at before each command of a step; `command` is what bash is given, nothing where that is a client's.
     ///
     /// # Errors
     /// Why the command must not run.
-    fn before(&mut self, step: &Step, command: &str) -> impl Future<Output = Result<(), Stop>>;
+    async fn before(&mut self, step: &Step, command: &str) -> Result<(), Stop>;
 
     /// Looked at after each command.
     ///
@@ -48,10 +50,10 @@ pub trait Occasion {
     ///
     /// # Errors
     /// Why it cannot count.
-    fn by_hand(&mut self, step: &Step) -> impl Future<Output = Result<ByHand, Stop>>;
+    async fn by_hand(&mut self, step: &Step) -> Result<ByHand, Stop>;
 
     /// Asks a person for the value of an input. Nobody is there: it has none.
-    fn value_of(&mut self, input: &Input) -> impl Future<Output = Option<String>>;
+    async fn value_of(&mut self, input: &Input) -> Option<String>;
 }
 
 /// What a person says about a step that is theirs.
@@ -69,27 +71,27 @@ pub enum ByHand {
 pub type Opening = JoinHandle<Result<Shell, ShellError>>;
 
 /// Follows a runbook. Dropping it ends its sessions, and with them everything that runs there.
-pub struct Follower<'a, S: Stack> {
+pub struct Follower<'a> {
     respond: &'a Respond,
     sink: EventSink,
     /// Path of the runbook as it is shown.
     path: String,
-    sessions: Sessions<'a, S>,
+    sessions: Sessions<'a>,
     inputs: Inputs,
     background: Vec<Background>,
     /// The last line that the latest command wrote, secrets hidden.
     pub last_line: Option<String>,
 }
 
-impl<'a, S: Stack> Follower<'a, S> {
+impl<'a> Follower<'a> {
     /// A follower of `runbook`. `opening` is the session of the usual place, where it was begun already.
     pub fn new(
-        stack: &'a S,
+        stack: &'a dyn Stack,
         runbook: &'a Runbook,
         respond: &'a Respond,
         sink: EventSink,
         opening: Option<Opening>,
-    ) -> Follower<'a, S> {
+    ) -> Follower<'a> {
         let inputs = Inputs::new(runbook, respond);
         let mut sessions = Sessions::new(stack, sink.clone());
         if let Some(opening) = opening {

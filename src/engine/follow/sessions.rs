@@ -19,8 +19,8 @@ const SEEN_WITHIN: Duration = Duration::from_secs(3);
 /// How long the engine may take to say how the containers of a service stand.
 const LOOK_WITHIN: Duration = Duration::from_secs(10);
 
-pub(super) struct Sessions<'a, S: Stack> {
-    stack: &'a S,
+pub(super) struct Sessions<'a> {
+    stack: &'a dyn Stack,
     sink: EventSink,
     opening: Option<(Place, Opening)>,
     open: Vec<Session>,
@@ -49,8 +49,8 @@ enum Seen {
     Unknown,
 }
 
-impl<'a, S: Stack> Sessions<'a, S> {
-    pub(super) fn new(stack: &'a S, sink: EventSink) -> Sessions<'a, S> {
+impl<'a> Sessions<'a> {
+    pub(super) fn new(stack: &'a dyn Stack, sink: EventSink) -> Sessions<'a> {
         Sessions { stack, sink, opening: None, open: Vec::new() }
     }
 

@@ -3,11 +3,10 @@
 use super::block::{Block, Failure};
 use super::inputs::Lack;
 use super::judge::{Failing, failing, first_line};
-use super::{ByHand, Follower, Occasion};
+use super::{ByHand, FollowContext, Follower};
 use crate::engine::stop::Stop;
 use crate::record::{DrillTime, Event, Location, StepStatus, Verdict, looks_secret, url_password};
 use crate::runbook::{Handling, Input, Step, StepKind, unified_name};
-use crate::stack::Stack;
 use std::time::Duration;
 
 /// Pause before a verifying step is tried again.
@@ -60,7 +59,7 @@ impl Followed {
     }
 }
 
-impl<S: Stack> Follower<'_, S> {
+impl Follower<'_> {
     /// Waits for the session that was being opened.
     ///
     /// # Errors
@@ -73,23 +72,23 @@ impl<S: Stack> Follower<'_, S> {
     ///
     /// # Errors
     /// Why it did not do what it should.
-    pub async fn step<O: Occasion>(&mut self, step: &Step, occasion: &mut O) -> Result<Followed, Broke> {
-        let Some(env) = self.respond.env_of_steps.get(&step.id) else { return self.bare_step(step, occasion).await };
+    pub async fn step(&mut self, step: &Step, context: &mut dyn FollowContext) -> Result<Followed, Broke> {
+        let Some(env) = self.respond.env_of_steps.get(&step.id) else { return self.bare_step(step, context).await };
         let set = self.inputs.begin_step(env);
         self.sessions.set(&set).await;
-        let followed = self.bare_step(step, occasion).await;
+        let followed = self.bare_step(step, context).await;
         let back = self.inputs.end_step();
         self.sessions.set_back(&back).await;
         followed
     }
 
-    async fn bare_step<O: Occasion>(&mut self, step: &Step, occasion: &mut O) -> Result<Followed, Broke> {
+    async fn bare_step(&mut self, step: &Step, context: &mut dyn FollowContext) -> Result<Followed, Broke> {
         let all = Block::of(step);
         if let StepKind::Manual(reason) = &step.kind {
             let said = step.blocks.iter().find_map(|block| block.settings.skip.clone());
             return match said {
                 Some(reason) => Ok(Followed::of(StepStatus::Skipped, Some(reason), &[])),
-                None => self.by_hand(step, reason, occasion).await,
+                None => self.by_hand(step, reason, context).await,
             };
         }
         let (skipped, blocks): (Vec<Block<'_>>, Vec<Block<'_>>) =
@@ -106,12 +105,12 @@ impl<S: Stack> Follower<'_, S> {
         let blocks = match self.decided(blocks)? {
             Decided::Run(blocks) => blocks,
             Decided::Skip(why) => return Ok(Followed::of(StepStatus::Skipped, Some(why), &[])),
-            Decided::Person(why) => return self.by_hand(step, &why, occasion).await,
+            Decided::Person(why) => return self.by_hand(step, &why, context).await,
         };
-        self.complete(step, &blocks, occasion).await?;
+        self.complete(step, &blocks, context).await?;
         self.contradictions(&blocks)?;
-        let (by, called) = occasion.try_until(self.sink.now());
-        let warnings = self.blocks(step, &blocks, (by, called), occasion).await?;
+        let (by, called) = context.try_until(self.sink.now());
+        let warnings = self.blocks(step, &blocks, (by, called), context).await?;
         match warnings.is_empty() {
             true => Ok(Followed::of(StepStatus::Passed, None, &blocks)),
             false => Ok(Followed::of(StepStatus::Warned, Some(warnings.join("; ")), &blocks)),
@@ -154,18 +153,18 @@ impl<S: Stack> Follower<'_, S> {
         }
     }
 
-    async fn blocks<O: Occasion>(
+    async fn blocks(
         &mut self,
         step: &Step,
         blocks: &[Block<'_>],
         (by, called): (DrillTime, &str),
-        occasion: &mut O,
+        context: &mut dyn FollowContext,
     ) -> Result<Vec<String>, Broke> {
         let mut warnings = Vec::new();
         let mut begun = vec![0; blocks.len()];
         let (mut tries, mut next) = (1_u32, 0);
         while let (Some(block), Some(begun)) = (blocks.get(next), begun.get_mut(next)) {
-            let Failure { what, at, verifies, timed_out, .. } = match self.block(step, block, begun, occasion).await? {
+            let Failure { what, at, verifies, timed_out, .. } = match self.block(step, block, begun, context).await? {
                 Ok(more) => {
                     warnings.extend(more);
                     next += 1;
@@ -191,8 +190,8 @@ impl<S: Stack> Follower<'_, S> {
         Ok(warnings)
     }
 
-    async fn by_hand<O: Occasion>(&self, step: &Step, reason: &str, occasion: &mut O) -> Result<Followed, Broke> {
-        match occasion.by_hand(step).await? {
+    async fn by_hand(&self, step: &Step, reason: &str, context: &mut dyn FollowContext) -> Result<Followed, Broke> {
+        match context.by_hand(step).await? {
             ByHand::Done => {
                 let said = "done by hand, confirmed by the person at the terminal".to_string();
                 Ok(Followed::of(StepStatus::Passed, Some(said), &[]))
@@ -207,7 +206,12 @@ impl<S: Stack> Follower<'_, S> {
 
     /// One input without a value blocks the whole step: nothing of it runs. What an earlier block of it captures is
     /// there in time.
-    async fn complete<O: Occasion>(&mut self, step: &Step, blocks: &[Block<'_>], occasion: &mut O) -> Result<(), Stop> {
+    async fn complete(
+        &mut self,
+        step: &Step,
+        blocks: &[Block<'_>],
+        context: &mut dyn FollowContext,
+    ) -> Result<(), Stop> {
         let mut captured: Vec<String> = Vec::new();
         let mut missing: Vec<Input> = Vec::new();
         for block in blocks {
@@ -223,7 +227,7 @@ impl<S: Stack> Follower<'_, S> {
             if self.inputs.lack(&input).is_none() {
                 continue;
             }
-            if let Some(value) = occasion.value_of(&input).await {
+            if let Some(value) = context.value_of(&input).await {
                 if looks_secret(&input.name) || url_password(&value).is_some() {
                     self.sink.hide(url_password(&value).map(str::to_string).into_iter().chain([value.clone()]));
                 }
@@ -244,7 +248,7 @@ impl<S: Stack> Follower<'_, S> {
         });
         let whys = whys.collect::<Vec<_>>().join(", ");
         let names: Vec<&str> = blocking.iter().map(|input| input.name.as_str()).collect();
-        let reason = format!("`{}` was not run: {whys}; {}", step.title, occasion.how_to_give(&names));
+        let reason = format!("`{}` was not run: {whys}; {}", step.title, context.how_to_give(&names));
         let in_file = step.commands().iter().find(|command| command.inputs.contains(first));
         let path = in_file.map_or_else(|| self.path.clone(), |command| self.location(command).path);
         Err(Stop::new(Verdict::StepBlocked, reason).at(Location { path, line: first.line }))

@@ -8,7 +8,7 @@ use crate::faults::{CANNOT_RUN, script};
 use crate::programs;
 use crate::record::DrillTime;
 use crate::spec::Probe;
-use crate::stack::{Stack, Whole};
+use crate::stack::Whole;
 use std::time::Duration;
 
 /// How long Docker may take for its own part in a look.
@@ -31,7 +31,7 @@ pub(super) fn longest(probe: &Probe) -> Duration {
     (probe.within + ENGINE_WITHIN * 3) * TRIES
 }
 
-impl<S: Stack> Drill<'_, S> {
+impl Drill<'_> {
     /// Runs a script and tells what it did.
     pub(in crate::engine) async fn look(&self, probe: &Probe) -> Result<Looked, Stop> {
         let mut tries = 0;

@@ -6,7 +6,6 @@ use super::super::stop::Stop;
 use super::words::{beside, ended, grouped, numbers};
 use crate::record::{Check, CheckOutcome, DataFigures, DrillTime, Event, EventSink, Numbers, Read, Verdict};
 use crate::spec::{Probe, RestoreSpec};
-use crate::stack::Stack;
 use std::time::Duration;
 
 /// The survivors as they were read back.
@@ -39,7 +38,7 @@ impl ReadBack {
     }
 }
 
-impl<S: Stack> Drill<'_, S> {
+impl Drill<'_> {
     /// Reads the survivors back.
     pub(super) async fn read_back(&self, survivors: &Probe) -> ReadBack {
         let asked = self.sink.now();

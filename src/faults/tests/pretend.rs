@@ -5,6 +5,7 @@ use crate::record::Redactor;
 use crate::stack::{
     AgentRole, Channel, ContainerOp, ContainerState, Executed, Place, Stack, StackDown, StackError, StackUp,
 };
+use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Mutex;
@@ -54,6 +55,7 @@ fn not_here<T>() -> Result<T, StackError> {
     Err(StackError::Environment { operation: "pretend".into(), cause: "not in this test".into(), hint: None })
 }
 
+#[async_trait]
 impl Stack for Pretend {
     async fn up(&self, _: &CancellationToken) -> Result<StackUp, StackError> {
         not_here()
@@ -91,10 +93,9 @@ impl Stack for Pretend {
         self.done.lock().expect("a lock").push(format!("start {name}"));
         Ok(())
     }
-    async fn remove_process(&self, name: &str) -> Result<(), StackError> {
+    async fn remove_process(&self, name: &str) -> Result<Vec<String>, StackError> {
         self.done.lock().expect("a lock").push(format!("remove {name}"));
-        self.containers.lock().expect("a lock").clear();
-        Ok(())
+        Ok(self.containers.lock().expect("a lock").drain(..).map(|container| container.name).collect())
     }
     async fn read_file(&self, _: &str, _: &str) -> Result<Vec<u8>, StackError> {
         not_here()

@@ -8,15 +8,15 @@ const TWO: &str = "process: { name: exporter, service: db, run: 'export all', re
 #[tokio::test]
 async fn a_process_is_as_far_there_as_its_containers_run() {
     let (stack, agents) = (Pretend::default(), agents());
-    let field = Field { stack: &stack, agents: &agents, seed: 0 };
+    let context = FaultContext { id: "f", stack: &stack, agents: &agents, seed: 0 };
     let fault = read(TWO).expect("a fault");
-    let undo = fault.plan("f", &field).await.expect("an undo");
+    let undo = fault.prepare(&context).await.expect("an undo");
     assert_eq!(serde_json::to_string(&undo).expect("JSON"), r#"{"undo":"process","name":"exporter"}"#);
     assert_eq!(stack.done(), Vec::<String>::new(), "a plan changes nothing");
-    let stands = async || fault.confirm("f", &undo, &field).await.expect("told");
+    let stands = async || fault.confirm(&undo, &context).await.expect("told");
     assert_eq!(stands().await, Presence::Gone("`exporter` has no container".into()));
 
-    fault.inject("f", &undo, &field).await.expect("injected");
+    fault.inject(&undo, &context).await.expect("injected");
     assert_eq!(stack.done(), ["start exporter"]);
     let with = Pretend::with(&[("a", "running"), ("b", "running")]);
     *stack.containers.lock().expect("a lock") = std::mem::take(&mut *with.containers.lock().expect("a lock"));
@@ -31,22 +31,22 @@ async fn a_process_is_as_far_there_as_its_containers_run() {
     stack.set("b", "exited");
     assert!(matches!(stands().await, Presence::Gone(_)));
 
-    fault.revert("f", &undo, &field).await.expect("reverted");
-    fault.revert("f", &undo, &field).await.expect("reverted again");
+    fault.revert(&undo, &context).await.expect("reverted");
+    fault.revert(&undo, &context).await.expect("reverted again");
     assert_eq!(stack.done(), ["remove exporter", "remove exporter"]);
-    assert!(fault.revert("f", &Undo::nothing(), &field).await.is_err(), "an undo of another kind is not guessed at");
+    assert!(fault.revert(&Undo::nothing(), &context).await.is_err(), "an undo of another kind is not guessed at");
 }
 
 #[tokio::test]
 async fn what_runs_is_cleared_only_by_a_probe_that_says_so() {
     let (stack, agents) = (Pretend::with(&[("a", "running")]), agents());
-    let field = Field { stack: &stack, agents: &agents, seed: 0 };
+    let context = FaultContext { id: "f", stack: &stack, agents: &agents, seed: 0 };
     let probed = "process: { name: exporter, run: x, confirm: { service: db, run: seen }, \
                   cleared_when: { service: web, run: refused } }";
     let fault = read(probed).expect("a fault");
-    let undo = fault.plan("f", &field).await.expect("an undo");
+    let undo = fault.prepare(&context).await.expect("an undo");
     let codes = |codes: &[i64]| *stack.codes.lock().expect("a lock") = codes.to_vec();
-    let stands = async || fault.confirm("f", &undo, &field).await;
+    let stands = async || fault.confirm(&undo, &context).await;
 
     codes(&[1, 0, 1, 1, 0]);
     let place = stands().await.expect("told");

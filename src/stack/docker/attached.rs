@@ -18,6 +18,7 @@ use crate::stack::{
     AgentRole, Channel, ContainerOp, ContainerState, Executed, NoTools, Place, Stack, StackDown, StackError, StackUp,
     Tools,
 };
+use async_trait::async_trait;
 use bollard::models::{ContainerCreateBody, EndpointSettings, HostConfig, NetworkConnectRequest, NetworkingConfig};
 use bollard::query_parameters::{CreateContainerOptionsBuilder, StartContainerOptions};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -175,6 +176,7 @@ fn limited() -> HostConfig {
     HostConfig { init: Some(true), memory: Some(MEMORY), pids_limit: Some(TOOLBOX_PIDS), ..HostConfig::default() }
 }
 
+#[async_trait]
 impl Stack for AttachedStack {
     async fn up(&self, cancel: &CancellationToken) -> Result<StackUp, StackError> {
         tokio::select! {

@@ -170,9 +170,9 @@ pub(super) async fn start(stack: &DockerStack, name: &str) -> Result<(), StackEr
 }
 
 /// What `Stack::remove_process` does.
-pub(super) async fn remove(stack: &DockerStack, name: &str) -> Result<(), StackError> {
+pub(super) async fn remove(stack: &DockerStack, name: &str) -> Result<Vec<String>, StackError> {
     note(stack, name, false)?;
-    remove::remove_service_in(&stack.endpoint, &stack.run.id, name).await.map(drop)
+    remove::remove_service_in(&stack.endpoint, &stack.run.id, name).await
 }
 
 /// Notes whether a process was started; returns the model that says so.

@@ -17,6 +17,7 @@ use crate::stack::{
     AgentRole, Channel, ContainerOp, ContainerState, Ending, Executed, FileAnswer, FileAsk, Marks, Place, Release,
     Stack, StackDown, StackError, StackSpec, StackUp, TOOLBOX, Tools, Whole,
 };
+use async_trait::async_trait;
 use bollard::query_parameters::ContainerArchiveInfoOptionsBuilder;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -365,6 +366,7 @@ impl DockerStack {
     }
 }
 
+#[async_trait]
 impl Stack for DockerStack {
     async fn up(&self, cancel: &CancellationToken) -> Result<StackUp, StackError> {
         super::up::up(self, cancel).await
@@ -440,7 +442,7 @@ impl Stack for DockerStack {
         processes::start(self, name).await
     }
 
-    async fn remove_process(&self, name: &str) -> Result<(), StackError> {
+    async fn remove_process(&self, name: &str) -> Result<Vec<String>, StackError> {
         processes::remove(self, name).await
     }
 
