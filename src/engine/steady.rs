@@ -3,7 +3,10 @@
 use super::drill::{Drill, seconds};
 use super::monitor::shown;
 use super::stop::Stop;
-use crate::agent::protocol::Ask;
+use crate::agent::ability::Ability;
+use crate::agent::load::Load;
+use crate::agent::machine::MachineWatch;
+use crate::agent::watch::MetricWatch;
 use crate::load::{Ca, LoadSpec, check_ca};
 use crate::record::{Check, CheckOutcome, Event, InvariantTime, Phase};
 use crate::shell::Shell;
@@ -11,8 +14,8 @@ use crate::slis::window::{Answer, Level};
 use crate::stack::Place;
 use std::time::Duration;
 
-/// How often the metrics page of the alert condition is scraped, in milliseconds.
-const SCRAPE_EVERY_MS: u64 = 500;
+/// How often the metrics page of the alert condition is scraped.
+const SCRAPE_EVERY: Duration = Duration::from_millis(500);
 
 impl Drill<'_> {
     pub(super) async fn steady(&mut self) -> Result<(), Stop> {
@@ -63,11 +66,14 @@ impl Drill<'_> {
                 load.acknowledged = Some(ledger.acknowledged.clone());
             }
         }
-        let ask = Ask::StartLoad { loads, slis: self.plan.slis.clone(), seed: self.seed };
-        agent.ask(ask).await?;
+        agent.ask(MachineWatch {}.ask("machine")).await?;
+        for spec in loads {
+            let id = format!("load {}", spec.name);
+            agent.ask(Load { spec, slis: self.plan.slis.clone(), seed: self.seed }.ask(&id)).await?;
+        }
         if let Some(detect) = &self.plan.detect {
-            let watch = Ask::Watch { url: detect.url.clone(), every_ms: SCRAPE_EVERY_MS, when: detect.when.clone() };
-            agent.ask(watch).await?;
+            let watch = MetricWatch { url: detect.url.clone(), every: SCRAPE_EVERY, when: detect.when.clone() };
+            agent.ask(watch.ask("alert")).await?;
         }
         Ok(())
     }

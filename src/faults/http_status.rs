@@ -13,7 +13,7 @@
 //! ```
 
 use super::{FaultError, FaultContext, Inject, Presence, Undo, by_agent};
-use crate::agent::protocol::{Ask, HttpRule};
+use crate::agent::http_rule::HttpRule;
 use crate::slis::Ratio;
 use crate::source::{Form, MapReader, shape};
 use crate::stack::AgentRole;
@@ -127,7 +127,7 @@ impl Inject for HttpStatus {
             body: self.body.clone(),
             seed: context.seed,
         };
-        by_agent::begin(context, &self.role(), Ask::HttpRule { fault: context.id.into(), rule }).await
+        by_agent::begin(context, &self.role(), &rule).await
     }
 
     async fn confirm(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<Presence, FaultError> {

@@ -1,7 +1,7 @@
 //! What the faults of PostgreSQL have in common: where the server is, and who to be there.
 
 use super::FaultError;
-use crate::agent::protocol::PgTarget;
+use crate::agent::pg::PgTarget;
 use crate::source::MapReader;
 use std::collections::BTreeMap;
 

@@ -16,7 +16,7 @@
 
 use super::postgres::Server;
 use super::{FaultError, FaultContext, Inject, Presence, Undo, by_agent};
-use crate::agent::protocol::{Ask, PgHold};
+use crate::agent::pg::PgConnections;
 use crate::source::MapReader;
 use crate::stack::AgentRole;
 use async_trait::async_trait;
@@ -69,12 +69,12 @@ impl Inject for PostgresConnections {
     }
 
     async fn inject(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<(), FaultError> {
-        let hold = PgHold::Connections {
+        let connections = PgConnections {
             target: self.server.target(&context.stack.environment(&self.server.service))?,
             leave: self.leave,
-            returns_ms: self.returns.map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX)),
+            returns: self.returns,
         };
-        by_agent::begin(context, &AgentRole::Drill, Ask::Hold { fault: context.id.into(), hold }).await
+        by_agent::begin(context, &AgentRole::Drill, &connections).await
     }
 
     async fn confirm(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<Presence, FaultError> {

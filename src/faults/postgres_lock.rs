@@ -20,7 +20,7 @@
 
 use super::postgres::Server;
 use super::{FaultError, FaultContext, Inject, Presence, Undo, by_agent};
-use crate::agent::protocol::{Ask, PgHold};
+use crate::agent::pg::PgLock;
 use crate::source::{Form, MapReader, did_you_mean, shape};
 use crate::stack::AgentRole;
 use async_trait::async_trait;
@@ -147,14 +147,14 @@ impl Inject for PostgresLock {
     }
 
     async fn inject(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<(), FaultError> {
-        let hold = PgHold::Lock {
+        let lock = PgLock {
             target: self.server.target(&context.stack.environment(&self.server.service))?,
             statements: vec![self.statement()],
             table: self.table.clone(),
             sessions: self.sessions,
-            returns_ms: self.returns.map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX)),
+            returns: self.returns,
         };
-        by_agent::begin(context, &AgentRole::Drill, Ask::Hold { fault: context.id.into(), hold }).await
+        by_agent::begin(context, &AgentRole::Drill, &lock).await
     }
 
     async fn confirm(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<Presence, FaultError> {

@@ -14,7 +14,7 @@
 use super::postgres::Server;
 use super::undoing::{Undoing, filled};
 use super::{FaultError, FaultContext, Inject, Presence, Undo, by_agent};
-use crate::agent::protocol::{Ask, PgHold};
+use crate::agent::pg::PgChange;
 use crate::record::sql_secrets;
 use crate::source::{Form, MapReader, shape};
 use crate::stack::AgentRole;
@@ -78,7 +78,7 @@ impl Inject for Sql {
     }
 
     async fn inject(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<(), FaultError> {
-        let hold = PgHold::Change {
+        let change = PgChange {
             target: self.server.target(&context.stack.environment(&self.server.service))?,
             run: self.run.clone(),
             confirm: self.confirm.clone(),
@@ -87,7 +87,7 @@ impl Inject for Sql {
                 Undoing::Never => None,
             },
         };
-        by_agent::begin(context, &AgentRole::Drill, Ask::Hold { fault: context.id.into(), hold }).await
+        by_agent::begin(context, &AgentRole::Drill, &change).await
     }
 
     async fn confirm(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<Presence, FaultError> {

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 /// What a generator reports while it runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Report {
+pub enum LoadReport {
     /// The next slice; slices come in order and without gaps.
     Slice(SliceCounts),
     /// It woke late by more than [`ALLOWED_LATE`]: the machine was too busy for an honest measurement.
@@ -65,7 +65,7 @@ impl Generator {
     /// Sends request i at t0 + i/rate until `stop`; then waits for those under way, which is at most the time-out.
     /// Everything due before the stop is sent and counted, and the slice that the stop cuts short is reported, too.
     /// Dropping the future closes every connection and reports nothing more.
-    pub async fn run(self, t0: Instant, stop: CancellationToken, report: impl FnMut(Report)) -> Totals {
+    pub async fn run(self, t0: Instant, stop: CancellationToken, report: impl FnMut(LoadReport)) -> Totals {
         let (ended, endings) = unbounded_channel();
         let run = Run {
             generator: self,
@@ -131,7 +131,7 @@ struct Run<R> {
     late_count: u64,
 }
 
-impl<R: FnMut(Report)> Run<R> {
+impl<R: FnMut(LoadReport)> Run<R> {
     async fn until(mut self, stop: CancellationToken, mut endings: UnboundedReceiver<Ended>) -> Totals {
         loop {
             let wake = self.wake_at();
@@ -199,7 +199,7 @@ impl<R: FnMut(Report)> Run<R> {
         let begun = self.at(Schedule::slice_start(ended.slice));
         self.generator.tally.end(ended.slice, ended.due.saturating_duration_since(begun), ended.ending);
         let Some(good) = &self.generator.acknowledged else { return };
-        (self.report)(Report::Write {
+        (self.report)(LoadReport::Write {
             number: ended.number,
             ended: ended.due + ended.ending.latency,
             acknowledged: good.judge(ended.ending.outcome()),
@@ -228,7 +228,7 @@ impl<R: FnMut(Report)> Run<R> {
 
     fn note_late(&mut self) {
         if self.late > ALLOWED_LATE {
-            (self.report)(Report::Late { worst: self.late, count: self.late_count });
+            (self.report)(LoadReport::Late { worst: self.late, count: self.late_count });
         }
         self.late = Duration::ZERO;
         self.late_count = 0;
@@ -237,7 +237,7 @@ impl<R: FnMut(Report)> Run<R> {
     fn close(&mut self, until: u64) {
         for slice in self.generator.tally.close(until) {
             self.slices += 1;
-            (self.report)(Report::Slice(slice));
+            (self.report)(LoadReport::Slice(slice));
         }
     }
 }

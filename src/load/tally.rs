@@ -3,6 +3,7 @@
 use super::{Ending, Failure};
 use crate::slis::{Good, SliSpec};
 use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use std::time::Duration;
 const MAX_LATENCY_US: u64 = 3_600_000_000;
 
 /// A slice of which every request has ended.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SliceCounts {
     /// Number of the slice, from 0.
     pub index: u64,

@@ -1,11 +1,10 @@
 //! A drill that is fit to run.
 
-use crate::agent::protocol::MetricCondition;
 use crate::faults::Fault;
 use crate::load::{LoadSpec, url_secrets};
 use crate::record::{Secret, Verdict, script_secrets, url_password};
 use crate::runbook::{Input, Runbook, RunbookPhase};
-use crate::slis::{Ratio, SliSpec};
+use crate::slis::{MetricCondition, Ratio, SliSpec};
 use crate::source::{Mention, Node, Source, Span};
 use crate::stack::{Allowed, StackSpec};
 use std::collections::BTreeMap;
