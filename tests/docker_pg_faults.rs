@@ -5,8 +5,9 @@ mod containers;
 use containers::engine;
 use firedrill::agent::Clock;
 use firedrill::agent::ability::{Ability, AgentContext, Holding};
-use firedrill::agent::pg::{PgChange, PgConnections, PgLock, PgTarget};
+use firedrill::agent::pg::{PgChange, PgConnections, PgLock, PgQueries, PgTarget};
 use firedrill::agent::protocol::{AgentAnswer, Told};
+use firedrill::slis::{Good, Ratio, SliSpec};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -496,4 +497,60 @@ async fn a_change_that_fails_changes_nothing_and_says_where() {
     // It may look for what only the change makes.
     let held = db.change("CREATE TABLE junk (a int)", "SELECT count(*) = 0 FROM junk", None).await.expect("changed");
     until(&*held, true, "true").await;
+}
+
+/// Waits for a slice of which every event ended in one of these ways; how many were good in it.
+async fn slice(told: &mut Notes, results: &[&str]) -> u64 {
+    let found = async {
+        loop {
+            match told.recv().await {
+                Some(Told::Slice { counts, .. })
+                    if counts.due > 0 && counts.results.keys().all(|result| results.contains(&result.as_str())) =>
+                {
+                    return counts.good["fresh"];
+                }
+                Some(_) => {}
+                None => panic!("no slice with {results:?}"),
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, found).await.unwrap_or_else(|_| panic!("no slice with {results:?}"))
+}
+
+#[tokio::test]
+async fn a_question_is_a_good_event_when_the_answer_is_true_in_time() {
+    let db = Db::start(&[]).await;
+    let admin = db.admin().await;
+    admin.batch_execute("CREATE TABLE fresh AS SELECT true AS yes").await.expect("a table");
+    let queries = |sql: &str| {
+        let (name, series) = ("fresh".into(), "query:fresh".to_string());
+        let sli = SliSpec { name, series: series.clone(), good: Good::truth(), objective: Ratio::new(0.9).unwrap() };
+        let (sql, timeout) = (sql.into(), Duration::from_millis(500));
+        PgQueries { series, target: db.target(), sql, rate: 20.0, timeout, slis: vec![sli] }
+    };
+    for (sql, says) in
+        [("SELECT 1", "must be a boolean"), ("SELECT no FROM nothing", "does not exist"), ("SELEC", "syntax")]
+    {
+        let error = begin("query:fresh", queries(sql)).await.0.expect_err(sql);
+        assert!(error.contains(says), "{error}");
+    }
+    let (held, mut told) = begin("query:fresh", queries("SELECT yes FROM fresh")).await;
+    let held = held.expect("it can be asked");
+    assert_eq!(slice(&mut told, &["true"]).await, 2);
+    admin.batch_execute("UPDATE fresh SET yes = false").await.expect("an update");
+    assert_eq!(slice(&mut told, &["false"]).await, 0);
+    admin.batch_execute("DELETE FROM fresh").await.expect("a change");
+    assert_eq!(slice(&mut told, &["false"]).await, 0, "no row is no good event");
+    admin.batch_execute("INSERT INTO fresh VALUES (true); BEGIN; LOCK TABLE fresh").await.expect("a lock");
+    assert_eq!(slice(&mut told, &["timeout", "database", "no_connection"]).await, 0);
+    admin.batch_execute("COMMIT").await.expect("the lock is gone");
+    assert_eq!(slice(&mut told, &["true"]).await, 2);
+    admin.batch_execute("DROP TABLE fresh").await.expect("a drop");
+    note(&mut told, "no answer: ERROR: relation \"fresh\" does not exist").await;
+    assert_eq!(slice(&mut told, &["database"]).await, 0);
+    // What measures changes nothing.
+    admin.batch_execute("CREATE SEQUENCE numbers").await.expect("a sequence");
+    drop(held);
+    let (_held, mut told) = begin("query:fresh", queries("SELECT nextval('numbers') > 0")).await;
+    note(&mut told, "read-only").await;
 }

@@ -2,7 +2,8 @@
 
 use super::ability::{Ability, AgentContext, HeldTask, Holding, Tell};
 use super::clock::Clock;
-use super::protocol::Told;
+use super::protocol::{AgentAsk, Told};
+use super::source::{Environments, SliSource};
 use crate::load::{Generator, LoadReport, LoadSpec, SLICE, micros};
 use crate::slis::SliSpec;
 use async_trait::async_trait;
@@ -38,8 +39,35 @@ impl Ability for Load {
     }
 }
 
+impl SliSource for LoadSpec {
+    fn series(&self) -> &str {
+        &self.name
+    }
+
+    fn rate(&self) -> f64 {
+        self.rate
+    }
+
+    fn longest(&self) -> Duration {
+        self.timeout
+    }
+
+    fn event(&self) -> String {
+        format!("{} {}", self.method, self.url)
+    }
+
+    fn secrets(&self) -> Vec<String> {
+        LoadSpec::secrets(self)
+    }
+
+    fn ask(&self, slis: &[SliSpec], seed: u64, _: Environments<'_>) -> Result<AgentAsk, String> {
+        let load = Load { spec: self.clone(), slis: slis.to_vec(), seed };
+        Ok(load.ask(&format!("load {}", self.name)))
+    }
+}
+
 /// Runs a generator and tells what it reports.
-fn tell_slices(generator: Generator, series: String, clock: Clock, tell: Tell) -> Box<dyn Holding> {
+pub(super) fn tell_slices(generator: Generator, series: String, clock: Clock, tell: Tell) -> Box<dyn Holding> {
     let (t0, t0_us) = next_slice(clock);
     let report = move |report| {
         let series = series.clone();

@@ -13,6 +13,7 @@ pub mod prometheus;
 pub mod protocol;
 pub mod proxy;
 pub mod server;
+pub mod source;
 pub mod surge;
 pub mod watch;
 

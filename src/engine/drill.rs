@@ -12,6 +12,7 @@ use super::restore::Restored;
 use super::stop::Stop;
 use super::usage;
 use crate::agent::AgentClient;
+use crate::agent::source::SliSource;
 use crate::faults::Undo;
 use crate::record::{
     Announcement, Check, CheckOutcome, DrillTime, Event, EventSink, InvariantTime, Location, Parts, Phase, RunDir,
@@ -506,7 +507,7 @@ impl Drill<'_> {
 
     /// The longest time for which a request can be under way: slices close at most this much later.
     pub fn longest_request(&self) -> Duration {
-        self.plan.loads.iter().map(|load| load.timeout).max().unwrap_or_default()
+        self.plan.sources().map(SliSource::longest).max().unwrap_or_default()
     }
 }
 

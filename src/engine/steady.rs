@@ -4,13 +4,13 @@ use super::drill::{Drill, seconds};
 use super::monitor::shown;
 use super::stop::Stop;
 use crate::agent::ability::Ability;
-use crate::agent::load::Load;
 use crate::agent::machine::MachineWatch;
 use crate::agent::watch::MetricWatch;
 use crate::load::{Ca, LoadSpec, check_ca};
 use crate::record::{Check, CheckOutcome, Event, InvariantTime, Phase};
 use crate::shell::Shell;
 use crate::slis::window::{Answer, Level};
+use crate::spec::sources;
 use crate::stack::Place;
 use std::time::Duration;
 
@@ -67,9 +67,9 @@ impl Drill<'_> {
             }
         }
         agent.ask(MachineWatch {}.ask("machine")).await?;
-        for spec in loads {
-            let id = format!("load {}", spec.name);
-            agent.ask(Load { spec, slis: self.plan.slis.clone(), seed: self.seed }.ask(&id)).await?;
+        for source in sources(&loads, &self.plan.own_sources) {
+            let ask = source.ask(&self.plan.slis, self.seed, &|service| self.stack.environment(service));
+            agent.ask(ask.map_err(Stop::harness)?).await?;
         }
         if let Some(detect) = &self.plan.detect {
             let watch = MetricWatch { url: detect.url.clone(), every: SCRAPE_EVERY, when: detect.when.clone() };

@@ -2,7 +2,6 @@
 
 mod by_agent;
 mod containers;
-mod postgres;
 #[cfg(test)]
 mod tests;
 mod undoing;
@@ -38,6 +37,7 @@ faults! {
 pub use command::{CANNOT_RUN, SCRIPT_WITHIN, ended, read_question, script};
 
 use crate::agent::AgentClient;
+use crate::agent::pg::PgUnknown;
 use crate::record::Parts;
 use crate::source::{Diagnostics, MapReader, Node, Source, Span, did_you_mean, is_name, shorten};
 use crate::stack::{AgentRole, ContainerOp, Damage, Marks, Release, Stack};
@@ -81,6 +81,12 @@ impl FaultError {
     /// The same, with what was written meanwhile.
     pub fn with(self, output: impl Into<String>) -> Self {
         FaultError { output: output.into(), ..self }
+    }
+}
+
+impl From<PgUnknown> for FaultError {
+    fn from(error: PgUnknown) -> Self {
+        FaultError::new(error.operation, error.cause)
     }
 }
 

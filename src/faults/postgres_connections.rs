@@ -14,9 +14,8 @@
 //!     port: 5432
 //! ```
 
-use super::postgres::Server;
 use super::{FaultError, FaultContext, Inject, Presence, Undo, by_agent};
-use crate::agent::pg::PgConnections;
+use crate::agent::pg::{PgConnections, PgServer};
 use crate::source::MapReader;
 use crate::stack::AgentRole;
 use async_trait::async_trait;
@@ -25,7 +24,7 @@ use std::time::Duration;
 /// Clients that use the connection slots up.
 #[derive(Debug, Clone)]
 pub struct PostgresConnections {
-    server: Server,
+    server: PgServer,
     leave: u32,
     returns: Option<Duration>,
 }
@@ -33,7 +32,7 @@ pub struct PostgresConnections {
 #[async_trait]
 impl Inject for PostgresConnections {
     fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
-        let server = Server::read(map);
+        let server = PgServer::read(map);
         let leave = map.optional("leave").unwrap_or(0);
         let returns = map.optional("returns");
         Some(PostgresConnections { server: server?, leave, returns })

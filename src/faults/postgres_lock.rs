@@ -18,9 +18,8 @@
 //!     port: 5432
 //! ```
 
-use super::postgres::Server;
 use super::{FaultError, FaultContext, Inject, Presence, Undo, by_agent};
-use crate::agent::pg::PgLock;
+use crate::agent::pg::{PgLock, PgServer};
 use crate::source::{Form, MapReader, did_you_mean, shape};
 use crate::stack::AgentRole;
 use async_trait::async_trait;
@@ -39,7 +38,7 @@ const SOME_SESSIONS: Form = Form::new("a number from 1 on", || shape::number(1, 
 /// A lock held by an idle transaction.
 #[derive(Debug, Clone)]
 pub struct PostgresLock {
-    server: Server,
+    server: PgServer,
     table: String,
     mode: Mode,
     sessions: u32,
@@ -101,7 +100,7 @@ impl PostgresLock {
 #[async_trait]
 impl Inject for PostgresLock {
     fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
-        let server = Server::read(map);
+        let server = PgServer::read(map);
         let table = map.require_with("table", A_TABLE, table);
         let rows = map.optional_with("mode", A_MODE, mode);
         let condition = map.optional_with("where", A_CONDITION, condition);

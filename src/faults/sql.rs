@@ -11,10 +11,9 @@
 //!     irreversible: true           # or `undo: …`
 //! ```
 
-use super::postgres::Server;
 use super::undoing::{Undoing, filled};
 use super::{FaultError, FaultContext, Inject, Presence, Undo, by_agent};
-use crate::agent::pg::PgChange;
+use crate::agent::pg::{PgChange, PgServer};
 use crate::record::sql_secrets;
 use crate::source::{Form, MapReader, shape};
 use crate::stack::AgentRole;
@@ -26,7 +25,7 @@ const A_QUERY: Form = Form::new("a query in SQL", shape::filled);
 /// A change in a database.
 #[derive(Debug, Clone)]
 pub struct Sql {
-    server: Server,
+    server: PgServer,
     run: String,
     confirm: String,
     undo: Undoing,
@@ -36,7 +35,7 @@ pub struct Sql {
 #[async_trait]
 impl Inject for Sql {
     fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
-        let server = Server::read(map);
+        let server = PgServer::read(map);
         let run = map.require_with("run", STATEMENTS, filled);
         let confirm = map.require_with("confirm", A_QUERY, filled);
         let undo = Undoing::read(map, "`sql`");

@@ -1,6 +1,7 @@
 //! The open loop: sends each request when it is due, counts how it ended, reports slices in order.
 
-use super::{ALLOWED_LATE, Client, Ending, Failure, LoadSpec, Schedule, SliceCounts, Tally};
+use super::ending::{Ended, EventClient, Sent};
+use super::{ALLOWED_LATE, Client, LoadSpec, Schedule, SliceCounts, Tally};
 use crate::slis::{Good, SliSpec};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -41,10 +42,10 @@ pub struct Totals {
     pub slices: u64,
 }
 
-/// A load that is ready to run.
+/// Events that are ready to be made.
 #[derive(Debug)]
 pub struct Generator {
-    client: Arc<Client>,
+    client: Arc<dyn EventClient>,
     schedule: Schedule,
     tally: Tally,
     acknowledged: Option<Good>,
@@ -54,12 +55,14 @@ impl Generator {
     /// Checks a load and prepares it; says in plain words what cannot be sent.
     pub fn new(spec: &LoadSpec, slis: &[SliSpec], seed: u64) -> Result<Generator, String> {
         let named = |reason| format!("load `{}`: {reason}", spec.name);
-        Ok(Generator {
-            client: Arc::new(Client::new(spec, seed).map_err(named)?),
-            schedule: Schedule::new(spec.rate).map_err(named)?,
-            tally: Tally::new(&spec.name, slis),
-            acknowledged: spec.acknowledged.clone(),
-        })
+        let client = Arc::new(Client::new(spec, seed).map_err(named)?);
+        let generator = Generator::of(client, &spec.name, spec.rate, slis).map_err(named)?;
+        Ok(Generator { acknowledged: spec.acknowledged.clone(), ..generator })
+    }
+
+    /// Events of any kind, `rate` per second, counted for the SLIs over `series`.
+    pub fn of(client: Arc<dyn EventClient>, series: &str, rate: f64, slis: &[SliSpec]) -> Result<Generator, String> {
+        Ok(Generator { client, schedule: Schedule::new(rate)?, tally: Tally::new(series, slis), acknowledged: None })
     }
 
     /// Sends request i at t0 + i/rate until `stop`; then waits for those under way, which is at most the time-out.
@@ -79,42 +82,6 @@ impl Generator {
             late_count: 0,
         };
         run.until(stop, endings).await
-    }
-}
-
-/// A request that was sent, until its end is reported: also when its task dies.
-struct Sent {
-    number: u64,
-    slice: u64,
-    due: Instant,
-    ended: Option<UnboundedSender<Ended>>,
-}
-
-/// A request that has ended.
-struct Ended {
-    number: u64,
-    slice: u64,
-    due: Instant,
-    ending: Ending,
-}
-
-impl Sent {
-    fn end(mut self, ending: Ending) {
-        self.tell(ending);
-    }
-
-    fn tell(&mut self, ending: Ending) {
-        if let Some(ended) = self.ended.take() {
-            // Nobody listens any more when the run was dropped.
-            let _ = ended.send(Ended { number: self.number, slice: self.slice, due: self.due, ending });
-        }
-    }
-}
-
-impl Drop for Sent {
-    fn drop(&mut self) {
-        let latency = Instant::now().saturating_duration_since(self.due);
-        self.tell(Ending { result: Err(Failure::Internal), latency });
     }
 }
 
@@ -216,13 +183,9 @@ impl<R: FnMut(LoadReport)> Run<R> {
             self.next += 1;
             let slice = self.generator.schedule.slice(i);
             self.generator.tally.issue(slice);
-            let sent = Sent { number: i, slice, due, ended: Some(self.ended.clone()) };
+            let sent = Sent::new(i, slice, due, self.ended.clone());
             let client = self.generator.client.clone();
-            self.requests.spawn(async move {
-                let (ending, rest) = client.begin(i, due).await;
-                sent.end(ending);
-                client.finish(rest).await;
-            });
+            self.requests.spawn(async move { client.event(i, due, sent).await });
         }
     }
 

@@ -6,11 +6,12 @@ use firedrill::agent::Clock;
 use firedrill::agent::ability::Ability;
 use firedrill::agent::load::Load;
 use firedrill::agent::machine::MachineWatch;
+use firedrill::agent::pg::PgQueries;
 use firedrill::agent::protocol::{AgentAnswer, AgentAsk, AgentMessage, AgentRequest, Told};
 use firedrill::agent::watch::MetricWatch;
 use firedrill::load::{SLICE, SliceCounts};
 use firedrill::record::MachineSample;
-use firedrill::slis::{MetricCondition, Outcome, SliSpec};
+use firedrill::slis::{EventAnswer, MetricCondition, Outcome, SliSpec};
 use firedrill::stack::Channel;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -50,9 +51,17 @@ pub struct Agent {
 }
 
 struct Loads {
-    loads: Vec<Load>,
+    loads: Vec<Series>,
     t0: Instant,
     next: u64,
+}
+
+/// Events of one kind: their name, how many are due per second, the SLIs over them.
+struct Series {
+    name: String,
+    rate: f64,
+    slis: Vec<SliSpec>,
+    is_query: bool,
 }
 
 struct Watch {
@@ -135,7 +144,7 @@ impl Agent {
             }
             Order::ReportLate { worst, count } => {
                 let worst_us = u64::try_from(worst.as_micros()).expect("a short time");
-                let series = self.load.as_ref().expect("load runs").loads[0].spec.name.clone();
+                let series = self.load.as_ref().expect("load runs").loads[0].name.clone();
                 self.send(AgentMessage::Told { told: Told::Late { series, worst_us, count } }).await;
             }
         }
@@ -165,12 +174,12 @@ impl Agent {
     fn begin(&mut self, ability: &str, id: String, message: serde_json::Value) -> AgentAnswer {
         match ability {
             Load::NAME => {
-                let load = serde_json::from_value(message).expect("a load");
-                self.load
-                    .get_or_insert_with(|| Loads { loads: Vec::new(), t0: Instant::now(), next: 0 })
-                    .loads
-                    .push(load);
-                done("sending")
+                let Load { spec, slis, .. } = serde_json::from_value(message).expect("a load");
+                self.count(Series { name: spec.name, rate: spec.rate, slis, is_query: false })
+            }
+            PgQueries::NAME => {
+                let PgQueries { series, rate, slis, .. } = serde_json::from_value(message).expect("queries");
+                self.count(Series { name: series, rate, slis, is_query: true })
             }
             MetricWatch::NAME => {
                 let MetricWatch { every, when, .. } = serde_json::from_value(message).expect("a watch");
@@ -180,6 +189,12 @@ impl Agent {
             MachineWatch::NAME => done("watching"),
             _ => self.inject(id),
         }
+    }
+
+    fn count(&mut self, series: Series) -> AgentAnswer {
+        let loads = self.load.get_or_insert_with(|| Loads { loads: Vec::new(), t0: Instant::now(), next: 0 });
+        loads.loads.push(series);
+        done("counting")
     }
 
     fn inject(&mut self, fault: String) -> AgentAnswer {
@@ -214,11 +229,12 @@ impl Agent {
                 Trouble::Errors => (503, 5),
                 Trouble::Slowness => (200, 150),
             };
-            let outcome = Outcome { status: Some(status), latency: Duration::from_millis(millis) };
             let mut slices = Vec::new();
             for of in &load.loads {
-                let due = (of.spec.rate * SLICE.as_secs_f64()).round() as u64;
-                let slis = of.slis.iter().filter(|sli| sli.load == of.spec.name);
+                let answer = if of.is_query { EventAnswer::Truth(status == 200) } else { EventAnswer::Status(status) };
+                let outcome = Outcome { answer: Some(answer), latency: Duration::from_millis(millis) };
+                let due = (of.rate * SLICE.as_secs_f64()).round() as u64;
+                let slis = of.slis.iter().filter(|sli| sli.series == of.name);
                 let good = |sli: &SliSpec| if sli.good.judge(outcome) { due } else { 0 };
                 let complete = slis.clone().filter(|sli| good(sli) > 0).map(|sli| (sli.name.clone(), millis * 1000));
                 let counts = SliceCounts {
@@ -229,7 +245,7 @@ impl Agent {
                     first_good_us: complete.collect(),
                     latency_us: [millis * 1000; 3],
                 };
-                slices.push((of.spec.name.clone(), counts));
+                slices.push((of.name.clone(), counts));
             }
             for (series, counts) in slices {
                 self.send(AgentMessage::Told { told: Told::Slice { series, start_us: self.at_us(start), counts } })

@@ -1,12 +1,17 @@
-//! What an agent does to a database as a fault, mostly by sessions that it holds: one file per ability.
+//! What an agent does to a PostgreSQL database, mostly by sessions that it holds, and what it asks there: one file per
+//! ability.
 
 mod admin;
 mod change;
 mod connections;
 mod lock;
+mod query;
+mod server;
 mod session;
 
 pub use change::PgChange;
 pub use connections::PgConnections;
 pub use lock::PgLock;
+pub use query::{PgQueries, SliQuery};
+pub(crate) use server::{PgServer, PgUnknown};
 pub use session::PgTarget;

@@ -4,7 +4,7 @@ use crate::agent::ability::{Ability, AgentContext, Holding, Tell};
 use crate::agent::http_rule::HttpRule;
 use crate::agent::load::Load;
 use crate::agent::machine::MachineWatch;
-use crate::agent::pg::{PgChange, PgConnections, PgLock};
+use crate::agent::pg::{PgChange, PgConnections, PgLock, PgQueries};
 use crate::agent::surge::LoadSurge;
 use crate::agent::watch::MetricWatch;
 use futures_util::future::BoxFuture;
@@ -23,6 +23,7 @@ const ABILITIES: &[(&str, Begin)] = &[
     ability::<PgChange>(),
     ability::<PgConnections>(),
     ability::<PgLock>(),
+    ability::<PgQueries>(),
 ];
 
 const fn ability<A: Ability>() -> (&'static str, Begin) {

@@ -192,7 +192,7 @@ fn load(port: u16, rate: f64) -> Load {
         acknowledged: None,
     };
     let good = Good { text: "status < 500".into(), terms: vec![Term::Status(Comparison::Less, 500)] };
-    let sli = SliSpec { name: "ok".into(), load: "shop".into(), good, objective: Ratio::new(0.99).unwrap() };
+    let sli = SliSpec { name: "ok".into(), series: "shop".into(), good, objective: Ratio::new(0.99).unwrap() };
     Load { spec, slis: vec![sli], seed: 1 }
 }
 
