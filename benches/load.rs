@@ -2,7 +2,7 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use firedrill::load::{Client, Ending, Failure, Generator, LoadSpec, Schedule, Tally};
-use firedrill::slis::{Comparison, Good, Ratio, SliSpec, Term};
+use firedrill::slis::{Comparison, EventAnswer, Good, Ratio, SliSpec, Term};
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 fn slis() -> Vec<SliSpec> {
     let sli = |name: &str, terms| SliSpec {
         name: name.into(),
-        load: "shop".into(),
+        series: "shop".into(),
         good: Good { text: String::new(), terms },
         objective: Ratio::new(0.99).unwrap(),
     };
@@ -54,7 +54,7 @@ fn bookkeeping(c: &mut Criterion) {
                 tally.issue(base + schedule.slice(i));
             }
             for i in 0..REQUESTS {
-                let result = if i % 50 == 0 { Err(Failure::Timeout) } else { Ok(200) };
+                let result = if i % 50 == 0 { Err(Failure::Timeout) } else { Ok(EventAnswer::Status(200)) };
                 let ending = Ending { result, latency: Duration::from_micros(900 + i) };
                 tally.end(base + schedule.slice(i), Duration::ZERO, ending);
             }
@@ -121,7 +121,7 @@ async fn flood(client: Arc<Client>, workers: u64, iters: u64) -> Duration {
             let client = client.clone();
             tokio::spawn(async move {
                 for i in (worker..iters).step_by(workers as usize) {
-                    assert_eq!(client.send(i, Instant::now()).await.result, Ok(200));
+                    assert_eq!(client.send(i, Instant::now()).await.result, Ok(EventAnswer::Status(200)));
                 }
             })
         })

@@ -3,8 +3,7 @@
 
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use firedrill::agent::protocol::HttpRule;
-use firedrill::agent::proxy::{Proxy, Route};
+use firedrill::agent::proxy::{HttpRule, Proxy, Route};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::SendRequest;
 use hyper::service::service_fn;

@@ -3,8 +3,11 @@
 mod containers;
 
 use containers::engine;
-use firedrill::agent::pg::{PgHeld, hold};
-use firedrill::agent::protocol::{Answer, Message, PgHold, PgTarget};
+use firedrill::agent::Clock;
+use firedrill::agent::ability::{Ability, AgentContext, Holding};
+use firedrill::agent::pg::{PgChange, PgConnections, PgLock, PgQueries, PgTarget};
+use firedrill::agent::protocol::{AgentAnswer, Told};
+use firedrill::slis::{Good, Ratio, SliSpec};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -98,42 +101,51 @@ impl Db {
         }
     }
 
-    async fn lock(&self, sql: &str, sessions: u32, returns_ms: Option<u64>) -> (PgHeld, UnboundedReceiver<Message>) {
+    async fn lock(&self, sql: &str, sessions: u32, returns_ms: Option<u64>) -> (Box<dyn Holding>, Notes) {
         let (target, table, statements) = (self.target(), "inventory".into(), vec![sql.into()]);
-        let (notes, received) = unbounded_channel();
-        let lock = PgHold::Lock { target, statements, table, sessions, returns_ms };
-        (hold("postgres_lock", lock, notes).await.expect("it can be held"), received)
+        let returns = returns_ms.map(Duration::from_millis);
+        let (held, notes) = begin("postgres_lock", PgLock { target, statements, table, sessions, returns }).await;
+        (held.expect("it can be held"), notes)
     }
 
-    async fn connections(&self, leave: u32, returns_ms: Option<u64>) -> (PgHeld, UnboundedReceiver<Message>) {
-        let connections = PgHold::Connections { target: self.target(), leave, returns_ms };
-        let (notes, received) = unbounded_channel();
-        (hold("postgres_connections", connections, notes).await.expect("it can be held"), received)
+    async fn connections(&self, leave: u32, returns_ms: Option<u64>) -> (Box<dyn Holding>, Notes) {
+        let returns = returns_ms.map(Duration::from_millis);
+        let connections = PgConnections { target: self.target(), leave, returns };
+        let (held, notes) = begin("postgres_connections", connections).await;
+        (held.expect("it can be held"), notes)
     }
+}
+
+type Notes = UnboundedReceiver<Told>;
+
+async fn begin(id: &str, ability: impl Ability) -> (Result<Box<dyn Holding>, String>, Notes) {
+    let (tx, told) = unbounded_channel();
+    let context = AgentContext::new(Clock::start(), None);
+    (ability.begin(id, &context, std::sync::Arc::new(move |told| drop(tx.send(told)))).await, told)
 }
 
 const TABLE: &str = "LOCK TABLE inventory IN ACCESS EXCLUSIVE MODE";
 const OUR_ROLES: &str = "SELECT count(*) FROM pg_roles WHERE rolname LIKE 'firedrill%'";
 
 /// Polls until the answer is as wanted, and returns its evidence.
-async fn until(held: &PgHeld, in_place: bool, says: &str) -> String {
+async fn until(held: &dyn Holding, in_place: bool, says: &str) -> String {
     let began = Instant::now();
     loop {
-        let answer = held.confirm().await;
+        let answer = held.look().await;
         match &answer {
-            Answer::InPlace { detail } if in_place && detail.contains(says) => return detail.clone(),
-            Answer::Gone { detail } if !in_place && detail.contains(says) => return detail.clone(),
+            AgentAnswer::InPlace { detail } if in_place && detail.contains(says) => return detail.clone(),
+            AgentAnswer::Gone { detail } if !in_place && detail.contains(says) => return detail.clone(),
             _ if began.elapsed() > PATIENCE => panic!("{answer:?} instead of {in_place} {says:?}"),
             _ => tokio::time::sleep(POLL).await,
         }
     }
 }
 
-async fn note(notes: &mut UnboundedReceiver<Message>, says: &str) {
+async fn note(notes: &mut Notes, says: &str) {
     let found = async {
         loop {
             match notes.recv().await {
-                Some(Message::Note { text }) if text.contains(says) => return,
+                Some(Told::Note { text }) if text.contains(says) => return,
                 Some(_) => {}
                 None => panic!("no note says {says:?}"),
             }
@@ -179,15 +191,15 @@ async fn a_table_lock_is_held_until_it_is_lifted_and_leaves_nothing() {
     let remnant = "CREATE ROLE firedrill_batch LOGIN; GRANT ALL ON inventory TO firedrill_batch";
     admin.batch_execute(remnant).await.expect("a remnant");
     let (held, _notes) = db.lock(TABLE, 2, None).await;
-    let evidence = until(&held, true, "AccessExclusiveLock on inventory").await;
+    let evidence = until(&*held, true, "AccessExclusiveLock on inventory").await;
     assert!(evidence.contains("firedrill_batch") && evidence.contains("idle in transaction"), "{evidence}");
-    until(&held, true, "1 sessions wait").await;
+    until(&*held, true, "1 sessions wait").await;
     assert!(!free(&shop, "SKU-0001").await);
     assert_eq!(count(&admin, &format!("{OUR_ROLES} AND rolsuper")).await, 0);
 
     held.lift().await.expect("lifted");
     assert!(free(&shop, "SKU-0001").await);
-    until(&held, false, "dropped").await;
+    until(&*held, false, "dropped").await;
     assert_eq!(count(&admin, OUR_ROLES).await, 0);
     held.lift().await.expect("lifted again");
 }
@@ -199,9 +211,9 @@ async fn the_lock_waits_for_transactions_under_way() {
     let order = shop.transaction().await.expect("a transaction");
     order.execute("UPDATE inventory SET stock = stock - 1 WHERE sku = 'SKU-0001'", &[]).await.expect("an order");
     let (held, _notes) = db.lock(TABLE, 1, None).await;
-    until(&held, false, "waits for the lock").await;
+    until(&*held, false, "waits for the lock").await;
     order.commit().await.expect("committed");
-    until(&held, true, "AccessExclusiveLock").await;
+    until(&*held, true, "AccessExclusiveLock").await;
     held.lift().await.expect("lifted");
 }
 
@@ -212,7 +224,7 @@ async fn lifting_ends_a_lock_that_is_still_queued() {
     let order = shop.transaction().await.expect("a transaction");
     order.execute("UPDATE inventory SET stock = stock - 1 WHERE sku = 'SKU-0001'", &[]).await.expect("an order");
     let (held, _notes) = db.lock(TABLE, 1, None).await;
-    until(&held, false, "waits for the lock").await;
+    until(&*held, false, "waits for the lock").await;
     assert!(!free(&other, "SKU-0002").await, "others queue behind it");
     held.lift().await.expect("lifted");
     assert!(free(&other, "SKU-0002").await);
@@ -224,14 +236,14 @@ async fn rows_are_locked_one_by_one_and_none_is_no_lock() {
     let db = Db::start(&[]).await;
     let shop = db.shop().await;
     let (held, _notes) = db.lock("SELECT 1 FROM inventory WHERE sku = 'SKU-0001' FOR UPDATE", 1, None).await;
-    until(&held, true, "1 rows locked").await;
+    until(&*held, true, "1 rows locked").await;
     assert!(!free(&shop, "SKU-0001").await);
     assert!(free(&shop, "SKU-0002").await);
     held.lift().await.expect("lifted");
     assert!(free(&shop, "SKU-0001").await);
 
     let (held, mut notes) = db.lock("SELECT 1 FROM inventory WHERE sku = 'none' FOR UPDATE", 1, None).await;
-    until(&held, false, "no row matches").await;
+    until(&*held, false, "no row matches").await;
     note(&mut notes, "no row matches").await;
     held.lift().await.expect("lifted");
 }
@@ -242,26 +254,26 @@ async fn a_terminated_session_stays_away_unless_it_is_to_return() {
     let (oncall, shop) = (db.open("oncall").await.expect("on call"), db.shop().await);
     let terminate = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = 'firedrill_batch'";
     let (held, mut notes) = db.lock(TABLE, 1, None).await;
-    until(&held, true, "AccessExclusiveLock").await;
+    until(&*held, true, "AccessExclusiveLock").await;
     oncall.query(terminate, &[]).await.expect("terminated");
-    until(&held, false, "terminated by an administrator command").await;
-    note(&mut notes, "postgres_lock: the session was terminated by an administrator command").await;
+    until(&*held, false, "terminated by an administrator command").await;
+    note(&mut notes, "the session was terminated by an administrator command").await;
     assert!(free(&shop, "SKU-0001").await);
     held.lift().await.expect("lifted");
 
     let (held, mut notes) = db.lock(TABLE, 1, Some(300)).await;
-    until(&held, true, "AccessExclusiveLock").await;
+    until(&*held, true, "AccessExclusiveLock").await;
     oncall.query(terminate, &[]).await.expect("terminated");
     note(&mut notes, "comes back in 300 ms").await;
-    let answer = held.confirm().await;
-    assert!(matches!(answer, Answer::InPlace { .. }), "a lock that comes back is still in place: {answer:?}");
+    let answer = held.look().await;
+    assert!(matches!(answer, AgentAnswer::InPlace { .. }), "a lock that comes back is still in place: {answer:?}");
     note(&mut notes, "came back").await;
-    until(&held, true, "AccessExclusiveLock").await;
+    until(&*held, true, "AccessExclusiveLock").await;
     assert!(!free(&shop, "SKU-0001").await);
 
     oncall.batch_execute("ALTER ROLE firedrill_batch NOLOGIN").await.expect("locked out");
     oncall.query(terminate, &[]).await.expect("terminated");
-    until(&held, false, "not permitted to log in").await;
+    until(&*held, false, "not permitted to log in").await;
     note(&mut notes, "cannot come back").await;
     assert!(free(&shop, "SKU-0001").await);
     held.lift().await.expect("lifted");
@@ -272,11 +284,11 @@ async fn a_terminated_session_stays_away_unless_it_is_to_return() {
 async fn a_restart_of_the_database_clears_the_lock_and_is_said_so() {
     let db = Db::start(&[]).await;
     let (held, mut notes) = db.lock(TABLE, 1, None).await;
-    until(&held, true, "AccessExclusiveLock").await;
+    until(&*held, true, "AccessExclusiveLock").await;
     db.container.stop().await.expect("stopped");
     db.container.start().await.expect("started again");
     let admin = db.admin().await;
-    until(&held, false, "the database").await;
+    until(&*held, false, "the database").await;
     note(&mut notes, "the database").await;
     held.lift().await.expect("lifted");
     assert_eq!(count(&admin, OUR_ROLES).await, 0);
@@ -286,9 +298,9 @@ async fn a_restart_of_the_database_clears_the_lock_and_is_said_so() {
 async fn without_a_database_lifting_says_so_and_does_not_fail() {
     let db = Db::start(&[]).await;
     let (held, _notes) = db.lock(TABLE, 1, None).await;
-    until(&held, true, "AccessExclusiveLock").await;
+    until(&*held, true, "AccessExclusiveLock").await;
     db.container.stop().await.expect("stopped");
-    until(&held, false, "the database").await;
+    until(&*held, false, "the database").await;
     let lifted = held.lift().await.expect("nothing is held");
     assert!(lifted.contains("away"), "{lifted}");
 }
@@ -298,7 +310,7 @@ async fn dropping_a_lock_releases_it() {
     let db = Db::start(&[]).await;
     let shop = db.shop().await;
     let (held, _notes) = db.lock(TABLE, 2, Some(1)).await;
-    until(&held, true, "1 sessions wait").await;
+    until(&*held, true, "1 sessions wait").await;
     assert!(!free(&shop, "SKU-0001").await);
     drop(held);
     let began = Instant::now();
@@ -310,21 +322,20 @@ async fn dropping_a_lock_releases_it() {
 #[tokio::test]
 async fn what_cannot_be_held_is_said_at_once() {
     let db = Db::start(&[]).await;
-    let (notes, _received) = unbounded_channel();
-    let lock = |target, table: &str| PgHold::Lock {
+    let lock = |target, table: &str| PgLock {
         target,
         statements: vec![TABLE.into()],
         table: table.into(),
         sessions: 1,
-        returns_ms: None,
+        returns: None,
     };
-    let error = hold("f", lock(db.target(), "nothing"), notes.clone()).await.expect_err("no such table");
+    let error = begin("f", lock(db.target(), "nothing")).await.0.expect_err("no such table");
     assert!(error.contains("relation \"nothing\" does not exist"), "{error}");
     let wrong = PgTarget { password: Some("wrong".into()), ..db.target() };
-    let error = hold("f", lock(wrong, "inventory"), notes.clone()).await.expect_err("a wrong password");
+    let error = begin("f", lock(wrong, "inventory")).await.0.expect_err("a wrong password");
     assert!(error.contains("password authentication failed"), "{error}");
     let nowhere = PgTarget { port: 1, ..db.target() };
-    let error = hold("f", lock(nowhere, "inventory"), notes).await.expect_err("nobody listens");
+    let error = begin("f", lock(nowhere, "inventory")).await.0.expect_err("nobody listens");
     assert!(error.contains("127.0.0.1:1") && error.contains("refused"), "{error}");
 }
 
@@ -334,7 +345,7 @@ async fn connections_are_used_up_and_pools_that_had_some_lose_them() {
     let admin = db.admin().await;
     let pool = [db.shop().await, db.shop().await, db.shop().await];
     let (held, _notes) = db.connections(0, None).await;
-    let evidence = until(&held, true, "0 sessions of others").await;
+    let evidence = until(&*held, true, "0 sessions of others").await;
     assert!(evidence.contains("FATAL"), "{evidence}");
     for connection in &pool {
         connection.batch_execute("SELECT 1").await.expect_err("the pool has lost its connections");
@@ -345,7 +356,7 @@ async fn connections_are_used_up_and_pools_that_had_some_lose_them() {
 
     held.lift().await.expect("lifted");
     db.shop().await;
-    until(&held, false, "dropped").await;
+    until(&*held, false, "dropped").await;
     assert_eq!(count(&admin, OUR_ROLES).await, 0);
 }
 
@@ -354,7 +365,7 @@ async fn as_many_slots_are_left_as_asked_for() {
     let db = Db::start(&["-c", "max_connections=20"]).await;
     let (admin, pool) = (db.admin().await, [db.shop().await, db.shop().await, db.shop().await]);
     let (held, _notes) = db.connections(2, None).await;
-    until(&held, true, "sessions of firedrill_clients").await;
+    until(&*held, true, "sessions of firedrill_clients").await;
     let mut cut = 0;
     for connection in &pool {
         cut += u8::from(connection.batch_execute("SELECT 1").await.is_err());
@@ -376,21 +387,21 @@ async fn ended_connections_come_back_until_the_role_is_kept_out() {
     let admin = db.admin().await;
     let terminate = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'firedrill_clients'";
     let (held, mut notes) = db.connections(0, None).await;
-    until(&held, true, "FATAL").await;
+    until(&*held, true, "FATAL").await;
     admin.query(terminate, &[]).await.expect("terminated");
-    until(&held, false, "terminated by an administrator command").await;
+    until(&*held, false, "terminated by an administrator command").await;
     note(&mut notes, "terminated by an administrator command").await;
     db.shop().await;
     held.lift().await.expect("lifted");
 
     let (held, mut notes) = db.connections(0, Some(200)).await;
-    until(&held, true, "FATAL").await;
+    until(&*held, true, "FATAL").await;
     admin.query(terminate, &[]).await.expect("terminated");
     note(&mut notes, "came back").await;
-    until(&held, true, "FATAL").await;
+    until(&*held, true, "FATAL").await;
     admin.batch_execute("ALTER ROLE firedrill_clients NOLOGIN").await.expect("locked out");
     admin.query(terminate, &[]).await.expect("terminated");
-    until(&held, false, "may not log in any more").await;
+    until(&*held, false, "may not log in any more").await;
     db.shop().await;
     held.lift().await.expect("lifted");
     assert_eq!(count(&admin, OUR_ROLES).await, 0);
@@ -409,10 +420,9 @@ impl Db {
     }
 
     /// A change by SQL: what it came to, or why it was not made.
-    async fn change(&self, run: &str, confirm: &str, undo: Option<&str>) -> Result<PgHeld, String> {
-        let (notes, _) = unbounded_channel();
+    async fn change(&self, run: &str, confirm: &str, undo: Option<&str>) -> Result<Box<dyn Holding>, String> {
         let (run, confirm, undo) = (run.into(), confirm.into(), undo.map(str::to_string));
-        hold("sql", PgHold::Change { target: self.target(), run, confirm, undo }, notes).await
+        begin("sql", PgChange { target: self.target(), run, confirm, undo }).await.0
     }
 }
 
@@ -423,17 +433,17 @@ async fn a_change_is_committed_when_it_is_begun_and_seen_through_a_restart() {
     let before = count(&admin, "SELECT count(*) FROM customers").await;
     let held = db.change(DELETE, DELETED, None).await.expect("changed");
     assert_eq!(count(&admin, "SELECT count(*) FROM customers").await, before - 2);
-    until(&held, true, "`confirm` returns true").await;
+    until(&*held, true, "`confirm` returns true").await;
     assert!(held.lift().await.expect("left").contains("irreversible"));
     assert_eq!(count(&admin, "SELECT count(*) FROM customers").await, before - 2, "nothing undoes it");
 
     db.container.stop().await.expect("stopped");
-    assert!(matches!(held.confirm().await, Answer::Failed { .. }), "nobody can say");
+    assert!(matches!(held.look().await, AgentAnswer::Failed { .. }), "nobody can say");
     db.container.start().await.expect("started");
     let admin = db.admin().await;
-    until(&held, true, "true").await;
+    until(&*held, true, "true").await;
     admin.batch_execute("INSERT INTO customers VALUES (1)").await.expect("repaired");
-    until(&held, false, "`confirm` returns false").await;
+    until(&*held, false, "`confirm` returns false").await;
 }
 
 #[tokio::test]
@@ -442,7 +452,7 @@ async fn a_change_is_undone_once_and_only_where_it_still_is() {
     let admin = db.with_customers().await;
     let (run, confirm) = ("ALTER TABLE customers RENAME TO away", "SELECT to_regclass('customers') IS NULL");
     let held = db.change(run, confirm, Some("ALTER TABLE away RENAME TO customers")).await.expect("changed");
-    until(&held, true, "true").await;
+    until(&*held, true, "true").await;
     let undone = held.lift().await.expect("undone");
     assert_eq!(undone, "undone: `confirm` returns false");
     assert_eq!(held.lift().await.expect("nothing to do"), "it had been undone already");
@@ -486,5 +496,61 @@ async fn a_change_that_fails_changes_nothing_and_says_where() {
     assert_eq!(count(&admin, "SELECT count(*) FROM customers").await, before, "what cannot be confirmed is not begun");
     // It may look for what only the change makes.
     let held = db.change("CREATE TABLE junk (a int)", "SELECT count(*) = 0 FROM junk", None).await.expect("changed");
-    until(&held, true, "true").await;
+    until(&*held, true, "true").await;
+}
+
+/// Waits for a slice of which every event ended in one of these ways; how many were good in it.
+async fn slice(told: &mut Notes, results: &[&str]) -> u64 {
+    let found = async {
+        loop {
+            match told.recv().await {
+                Some(Told::Slice { counts, .. })
+                    if counts.due > 0 && counts.results.keys().all(|result| results.contains(&result.as_str())) =>
+                {
+                    return counts.good["fresh"];
+                }
+                Some(_) => {}
+                None => panic!("no slice with {results:?}"),
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, found).await.unwrap_or_else(|_| panic!("no slice with {results:?}"))
+}
+
+#[tokio::test]
+async fn a_question_is_a_good_event_when_the_answer_is_true_in_time() {
+    let db = Db::start(&[]).await;
+    let admin = db.admin().await;
+    admin.batch_execute("CREATE TABLE fresh AS SELECT true AS yes").await.expect("a table");
+    let queries = |sql: &str| {
+        let (name, series) = ("fresh".into(), "query:fresh".to_string());
+        let sli = SliSpec { name, series: series.clone(), good: Good::truth(), objective: Ratio::new(0.9).unwrap() };
+        let (sql, timeout) = (sql.into(), Duration::from_millis(500));
+        PgQueries { series, target: db.target(), sql, rate: 20.0, timeout, slis: vec![sli] }
+    };
+    for (sql, says) in
+        [("SELECT 1", "must be a boolean"), ("SELECT no FROM nothing", "does not exist"), ("SELEC", "syntax")]
+    {
+        let error = begin("query:fresh", queries(sql)).await.0.expect_err(sql);
+        assert!(error.contains(says), "{error}");
+    }
+    let (held, mut told) = begin("query:fresh", queries("SELECT yes FROM fresh")).await;
+    let held = held.expect("it can be asked");
+    assert_eq!(slice(&mut told, &["true"]).await, 2);
+    admin.batch_execute("UPDATE fresh SET yes = false").await.expect("an update");
+    assert_eq!(slice(&mut told, &["false"]).await, 0);
+    admin.batch_execute("DELETE FROM fresh").await.expect("a change");
+    assert_eq!(slice(&mut told, &["false"]).await, 0, "no row is no good event");
+    admin.batch_execute("INSERT INTO fresh VALUES (true); BEGIN; LOCK TABLE fresh").await.expect("a lock");
+    assert_eq!(slice(&mut told, &["timeout", "database", "no_connection"]).await, 0);
+    admin.batch_execute("COMMIT").await.expect("the lock is gone");
+    assert_eq!(slice(&mut told, &["true"]).await, 2);
+    admin.batch_execute("DROP TABLE fresh").await.expect("a drop");
+    note(&mut told, "no answer: ERROR: relation \"fresh\" does not exist").await;
+    assert_eq!(slice(&mut told, &["database"]).await, 0);
+    // What measures changes nothing.
+    admin.batch_execute("CREATE SEQUENCE numbers").await.expect("a sequence");
+    drop(held);
+    let (_held, mut told) = begin("query:fresh", queries("SELECT nextval('numbers') > 0")).await;
+    note(&mut told, "read-only").await;
 }

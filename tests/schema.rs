@@ -185,7 +185,9 @@ fn whole() -> Value {
                              "body": { "x": 1 }, "connections": 5, "keep_alive": true },
                   "secure": { "request": "GET https://db/", "rate": "50/s", "keep_alive": false,
                               "tls": { "ca": { "service": "db", "path": "/ca.pem" } } } },
-        "slis": { "availability": { "load": "users", "good": "status < 500 and latency<1s", "objective": "99%" } },
+        "slis": { "availability": { "load": "users", "good": "status < 500 and latency<1s", "objective": "99%" },
+                  "fresh": { "query": { "service": "db", "sql": "SELECT true", "every": "200ms", "timeout": "1s", "database": "x",
+                                        "user": "x", "password": "x", "port": 5432 }, "objective": "90%" } },
         "steady": { "for": "5s", "within": "20s" },
         "faults": [
             { "container_kill": { "service": "db", "replicas": 1, "signal": "SIGTERM" } },

@@ -1,19 +1,20 @@
 //! How busy the machine is: processors, pressure, memory. `/proc/stat`, `/proc/pressure/cpu` and `/proc/meminfo` show a
 //! container the machine that it runs on, which is the one that a drill can disturb.
 
-use super::protocol::Message;
+use super::ability::{Ability, AgentContext, HeldTask, Holding, Tell};
+use super::protocol::Told;
 use crate::record::MachineSample;
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::MissedTickBehavior;
-use tokio_util::task::AbortOnDropHandle;
 
 /// How often it is looked at.
 const EVERY: Duration = Duration::from_secs(1);
 
 /// What was read at one instant. Times count up since the machine started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Reading {
+struct MachineReading {
     cpus: u32,
     /// Time of all processors in ticks.
     total: u64,
@@ -25,29 +26,33 @@ struct Reading {
     available_bytes: u64,
 }
 
-/// Sends a `Message::Machine` every second until the handle is dropped or `tx` is closed; none where the machine does not
-/// tell.
-pub fn watch(tx: UnboundedSender<Message>) -> AbortOnDropHandle<()> {
-    AbortOnDropHandle::new(tokio::spawn(async move {
-        let mut ticks = tokio::time::interval(EVERY);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        ticks.tick().await;
-        let mut last = (read().await, Instant::now());
-        loop {
+/// Tells every second how busy the machine is; nothing where the machine does not tell.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MachineWatch {}
+
+#[async_trait]
+impl Ability for MachineWatch {
+    const NAME: &'static str = "machine";
+
+    async fn begin(self, _: &str, _: &AgentContext, tell: Tell) -> Result<Box<dyn Holding>, String> {
+        Ok(HeldTask::spawn(async move {
+            let mut ticks = tokio::time::interval(EVERY);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             ticks.tick().await;
-            let next = (read().await, Instant::now());
-            if let (Some(before), Some(now)) = (last.0, next.0) {
-                let sample = between(before, now, next.1.saturating_duration_since(last.1));
-                if tx.send(Message::Machine { sample }).is_err() {
-                    return;
+            let mut last = (read().await, Instant::now());
+            loop {
+                ticks.tick().await;
+                let next = (read().await, Instant::now());
+                if let (Some(before), Some(now)) = (last.0, next.0) {
+                    tell(Told::Machine { sample: between(before, now, next.1.saturating_duration_since(last.1)) });
                 }
+                last = next;
             }
-            last = next;
-        }
-    }))
+        }))
+    }
 }
 
-async fn read() -> Option<Reading> {
+async fn read() -> Option<MachineReading> {
     let file = |path| tokio::fs::read_to_string(path);
     let (stat, meminfo) = (file("/proc/stat").await.ok()?, file("/proc/meminfo").await.ok()?);
     let pressure = file("/proc/pressure/cpu").await.ok();
@@ -55,7 +60,7 @@ async fn read() -> Option<Reading> {
 }
 
 /// See proc(5), and for the pressure the kernel's `Documentation/accounting/psi.rst`.
-fn parse(stat: &str, meminfo: &str, pressure: Option<&str>) -> Option<Reading> {
+fn parse(stat: &str, meminfo: &str, pressure: Option<&str>) -> Option<MachineReading> {
     let ticks = stat.lines().find_map(|line| line.strip_prefix("cpu "))?;
     let ticks: Vec<u64> = ticks.split_ascii_whitespace().map_while(|field| field.parse().ok()).collect();
     // user nice system idle iowait irq softirq steal; guest time is part of user and nice already.
@@ -72,7 +77,7 @@ fn parse(stat: &str, meminfo: &str, pressure: Option<&str>) -> Option<Reading> {
     let some = pressure.and_then(|text| text.lines().find_map(|line| line.strip_prefix("some ")));
     let pressure_us = some
         .and_then(|line| line.split_ascii_whitespace().find_map(|field| field.strip_prefix("total=")?.parse().ok()));
-    Some(Reading {
+    Some(MachineReading {
         cpus,
         total,
         idle,
@@ -82,7 +87,7 @@ fn parse(stat: &str, meminfo: &str, pressure: Option<&str>) -> Option<Reading> {
     })
 }
 
-fn between(before: Reading, now: Reading, passed: Duration) -> MachineSample {
+fn between(before: MachineReading, now: MachineReading, passed: Duration) -> MachineSample {
     let total = now.total.saturating_sub(before.total);
     let idle = now.idle.saturating_sub(before.idle);
     // Without a tick between them nothing was busy; idle time that runs ahead of the total counts as all of it.
@@ -104,7 +109,7 @@ mod tests {
 
     const MEMINFO: &str = "MemTotal:       2048 kB\nMemFree:         100 kB\nMemAvailable:   1024 kB\n";
 
-    fn reading(ticks: &str, pressure_us: u64) -> Reading {
+    fn reading(ticks: &str, pressure_us: u64) -> MachineReading {
         let stat = format!("cpu  {ticks} 50 7\ncpu0 1 2 3\ncpu1 1 2 3\nintr 12\ncpufreq 1\n");
         let psi = format!("some avg10=0.00 avg60=0.00 avg300=0.00 total={pressure_us}\nfull avg10=0.00 total=9\n");
         parse(&stat, MEMINFO, Some(&psi)).unwrap()
@@ -133,9 +138,11 @@ mod tests {
     #[tokio::test]
     async fn this_machine_tells() {
         let (tx, mut rx) = tokio::sync::mpsc::unbounded_channel();
-        let _watch = watch(tx);
-        let message = tokio::time::timeout(Duration::from_secs(60), rx.recv()).await.unwrap().unwrap();
-        let Message::Machine { sample } = message else { panic!("{message:?}") };
+        let context = AgentContext::new(crate::agent::Clock::start(), None);
+        let tell: Tell = std::sync::Arc::new(move |told| drop(tx.send(told)));
+        let _watch = MachineWatch {}.begin("machine", &context, tell).await.unwrap();
+        let told = tokio::time::timeout(Duration::from_secs(60), rx.recv()).await.unwrap().unwrap();
+        let Told::Machine { sample } = told else { panic!("{told:?}") };
         assert!(sample.cpus > 0 && sample.memory_bytes >= sample.available_bytes && sample.busy <= 1.0, "{sample:?}");
     }
 }

@@ -1,16 +1,21 @@
 //! What works inside the stack's network: load, fault proxies, held database sessions, scraping. One executable,
 //! controlled by JSON lines over `docker exec -i`; when the channel ends or goes silent, everything is lifted.
 
+pub mod ability;
 pub mod client;
 pub mod clock;
 pub mod files;
+pub mod http_rule;
+pub mod load;
 pub mod machine;
 pub mod pg;
 pub mod prometheus;
 pub mod protocol;
 pub mod proxy;
-pub mod scrape;
 pub mod server;
+pub mod source;
+pub mod surge;
+pub mod watch;
 
 pub use client::{AgentClient, AgentError};
 pub use clock::Clock;

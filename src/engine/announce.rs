@@ -56,20 +56,15 @@ pub fn announce(plan: &Plan, identity: &DrillIdentity) -> Announcement {
             .iter()
             .map(|sli| SliInfo {
                 name: sli.name.clone(),
-                load: sli.load.clone(),
+                load: sli.series.clone(),
                 good: sli.good.text.clone(),
                 objective: sli.objective.get(),
                 must_breach: !plan.impact.none && must_breach(plan, &sli.name),
             })
             .collect(),
         loads: plan
-            .loads
-            .iter()
-            .map(|load| LoadInfo {
-                name: load.name.clone(),
-                request: format!("{} {}", load.method, load.url),
-                rate: load.rate,
-            })
+            .sources()
+            .map(|source| LoadInfo { name: source.series().into(), request: source.event(), rate: source.rate() })
             .collect(),
         faults: plan
             .faults

@@ -6,6 +6,7 @@ use super::ledger::Ledger;
 use super::monitor::{Monitor, shown};
 use super::stop::Stop;
 use crate::agent::AgentClient;
+use crate::agent::source::SliSource;
 use crate::faults::Undo;
 use crate::record::{Check, CheckOutcome, DrillTime, Event, EventSink, Location, Phase, Verdict};
 use crate::slis::window::Level;
@@ -170,7 +171,7 @@ impl<'a> Context<'a> {
 
     /// The longest time for which a request can be under way: slices close at most this much later.
     pub fn longest_request(&self) -> Duration {
-        self.plan.loads.iter().map(|load| load.timeout).max().unwrap_or_default()
+        self.plan.sources().map(SliSource::longest).max().unwrap_or_default()
     }
 
     /// Tells of a window over which every SLI met its objective.

@@ -3,7 +3,8 @@
 
 use super::contention::{ConcurrentDrills, Contention};
 use crate::agent::AgentClient;
-use crate::agent::protocol::{Message, WireSlice};
+use crate::agent::protocol::{AgentMessage, Told};
+use crate::load::SliceCounts;
 use crate::record::{DrillTime, Event, EventSink, Slice, WriteRecord};
 use crate::slis::window::{Level, Timeline};
 use crate::slis::{Lateness, SliSpec};
@@ -79,59 +80,53 @@ impl Monitor {
         &self,
         name: String,
         client: AgentClient,
-        mut messages: mpsc::UnboundedReceiver<Message>,
+        mut messages: mpsc::UnboundedReceiver<AgentMessage>,
     ) -> AbortOnDropHandle<()> {
         let monitor = self.clone();
         AbortOnDropHandle::new(tokio::spawn(async move {
             // Also when this task panics: without its reports nothing can be said about the drill.
             let _lost = AgentLost { monitor: monitor.clone(), why: format!("the control channel of {name} ended") };
             while let Some(message) = messages.recv().await {
-                monitor.take(&name, &client, message);
+                match message {
+                    AgentMessage::Told { told } => monitor.take(&name, &client, told),
+                    AgentMessage::LeaseLost => {
+                        monitor.lost(format!("{name} had no heartbeat from the runner in time and lifted everything"));
+                    }
+                    AgentMessage::Hello { .. } | AgentMessage::Reply { .. } => {}
+                }
             }
         }))
     }
 
-    fn take(&self, name: &str, client: &AgentClient, message: Message) {
-        match message {
-            Message::Slice(slice) => self.slice(client, slice),
-            Message::Sample { clock_us, value, holds, error, readable } => {
+    fn take(&self, name: &str, client: &AgentClient, told: Told) {
+        match told {
+            Told::Slice { series, start_us, counts } => self.slice(series, drill_time(client, start_us), counts),
+            Told::Sample { clock_us, value, holds, error, readable } => {
                 self.sample(drill_time(client, clock_us), value, holds, error, readable);
             }
-            Message::Write { write, clock_us, acknowledged, .. } => {
+            Told::Write { write, clock_us, acknowledged } => {
                 let ended_us = drill_time(client, clock_us);
                 self.sink.emit(Event::Written { write, ended_us, acknowledged });
                 self.lock().writes.push(WriteRecord(write, ended_us, acknowledged));
                 // Nobody waits for a single write: whoever needs the ledger waits for the slice that closes after it.
                 return;
             }
-            Message::Machine { sample } => {
+            Told::Machine { sample } => {
                 self.lock().contention.note(self.sink.now(), &sample, self.concurrent.others());
                 self.sink.emit(Event::Machine(sample));
             }
-            Message::Late { load, worst_us, count } => {
+            Told::Late { series: load, worst_us, count } => {
                 self.lock().lateness.late(self.sink.now(), count, worst_us);
                 self.sink.emit(Event::Late { load, worst_us, count });
             }
-            Message::Note { text } => self.sink.emit(Event::Note { text: format!("{name}: {text}") }),
-            Message::LeaseLost => {
-                self.lost(format!("{name} had no heartbeat from the runner in time and lifted everything"));
-            }
-            Message::Hello { .. } | Message::Reply { .. } => {}
+            Told::Note { text } => self.sink.emit(Event::Note { text: format!("{name}: {text}") }),
         }
         self.changed.send_modify(|n| *n += 1);
     }
 
-    fn slice(&self, client: &AgentClient, wire: WireSlice) {
-        let slice = Slice {
-            start_us: drill_time(client, wire.start_us),
-            load: wire.load,
-            index: wire.index,
-            due: wire.due,
-            good: wire.good,
-            results: wire.results,
-            first_good_us: wire.first_good_us,
-            latency_us: wire.latency_us,
-        };
+    fn slice(&self, series: String, start_us: DrillTime, counts: SliceCounts) {
+        let SliceCounts { index, due, good, results, first_good_us, latency_us } = counts;
+        let slice = Slice { load: series, index, start_us, due, good, results, first_good_us, latency_us };
         let mut state = self.lock();
         state.lateness.due(slice.due);
         state.timeline.push(slice.clone());

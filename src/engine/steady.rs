@@ -8,15 +8,19 @@ use super::restore::{Baseline, before_restore};
 use super::stop::Stop;
 use super::up::Up;
 use crate::agent::AgentClient;
-use crate::agent::protocol::Ask;
+use crate::agent::ability::Ability;
+use crate::agent::machine::MachineWatch;
+use crate::agent::watch::MetricWatch;
 use crate::load::{Ca, LoadSpec, check_ca};
 use crate::record::{Check, CheckOutcome, InvariantTime, Phase, Verdict};
 use crate::shell::Shell;
 use crate::slis::window::Answer;
+use crate::spec::sources;
+use std::time::Duration;
 use tokio_util::task::AbortOnDropHandle;
 
-/// How often the metrics page of the alert condition is scraped, in milliseconds.
-const SCRAPE_EVERY_MS: u64 = 500;
+/// How often the metrics page of the alert condition is scraped.
+const SCRAPE_EVERY: Duration = Duration::from_millis(500);
 
 /// A steady system.
 pub(super) struct Steady {
@@ -72,11 +76,14 @@ async fn start_load(cx: &Context<'_>, agent: &AgentClient) -> Result<(), Stop> {
             load.acknowledged = Some(ledger.acknowledged.clone());
         }
     }
-    let ask = Ask::StartLoad { loads, slis: cx.plan.slis.clone(), seed: cx.seed };
-    agent.ask(ask).await?;
+    agent.ask(MachineWatch {}.ask("machine")).await?;
+    for source in sources(&loads, &cx.plan.own_sources) {
+        let ask = source.ask(&cx.plan.slis, cx.seed, &|service| cx.stack.environment(service));
+        agent.ask(ask.map_err(Stop::harness)?).await?;
+    }
     if let Some(detect) = &cx.plan.detect {
-        let watch = Ask::Watch { url: detect.url.clone(), every_ms: SCRAPE_EVERY_MS, when: detect.when.clone() };
-        agent.ask(watch).await?;
+        let watch = MetricWatch { url: detect.url.clone(), every: SCRAPE_EVERY, when: detect.when.clone() };
+        agent.ask(watch.ask("alert")).await?;
     }
     Ok(())
 }

@@ -109,7 +109,7 @@ impl<'a> Anew<'a> {
         let spec = |sli: &crate::record::SliInfo| {
             let good = Good { text: sli.good.clone(), terms: Vec::new() };
             let objective = Ratio::new(sli.objective)?;
-            Some(SliSpec { name: sli.name.clone(), load: sli.load.clone(), good, objective })
+            Some(SliSpec { name: sli.name.clone(), series: sli.load.clone(), good, objective })
         };
         let slis: Vec<SliSpec> = plan.slis.iter().filter_map(spec).collect();
         let mut anew = Anew { plan, told, events, timeline: Timeline::new(&slis), slis };
@@ -267,7 +267,7 @@ impl<'a> Anew<'a> {
                 (!met).then(|| format!("{}: {} of {} events were good", sli.name, counts.good, counts.valid))
             });
             let mut missed: Vec<String> = missed.collect();
-            let loads: BTreeSet<&str> = self.slis.iter().map(|sli| sli.load.as_str()).collect();
+            let loads: BTreeSet<&str> = self.slis.iter().map(|sli| sli.series.as_str()).collect();
             missed.extend(loads.into_iter().filter_map(|load| {
                 let known = self.timeline.covered_until(load).unwrap_or_default();
                 (known.0 + SLICE_US / 2 < held.to_us.0)

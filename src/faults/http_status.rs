@@ -13,14 +13,14 @@
 //! ```
 
 use super::{FaultError, FaultContext, Inject, Presence, Undo, by_agent};
-use crate::agent::protocol::{Ask, HttpRule};
+use crate::agent::http_rule::HttpRule;
 use crate::slis::Ratio;
-use crate::source::{Form, MapReader, shape};
+use crate::source::{Form, MapReader, parse_port, shape};
 use crate::stack::AgentRole;
 use async_trait::async_trait;
 
 const A_STATUS: Form = Form::new("an HTTP status like `503`", || shape::number(200, 599));
-pub(super) const A_PORT: Form = Form::new("a port like `8080`", || shape::number(1, 65535));
+const A_PORT: Form = Form::new("a port like `8080`", || shape::number(1, 65535));
 const A_METHOD: Form = Form::new("an HTTP method like `POST`", || pattern("^[A-Za-z]+$"));
 const A_PATH: Form = Form::new("a path like `/charges/*`", || pattern("^(?:/[^*?#]*\\*?|\\*)$"));
 const A_SHARE: Form = Form::new("a percentage like `50%`", Ratio::shape);
@@ -46,10 +46,6 @@ pub struct HttpStatus {
 fn status(text: &str) -> Result<u16, String> {
     let status = text.parse().ok().filter(|status| (200..=599).contains(status));
     status.ok_or_else(|| format!("`{text}` is not the status of an answer: 200 to 599"))
-}
-
-pub(super) fn port(text: &str) -> Result<u16, String> {
-    text.parse().ok().filter(|port| *port > 0).ok_or_else(|| format!("`{text}` is not a port: 1 to 65535"))
 }
 
 fn method(text: &str) -> Result<String, String> {
@@ -87,7 +83,7 @@ impl Inject for HttpStatus {
     fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
         let service: Option<String> = map.require("service");
         let status = map.require_with("status", A_STATUS, status);
-        let port = map.optional_with("port", A_PORT, port);
+        let port = map.optional_with("port", A_PORT, parse_port);
         let method = map.optional_with("method", A_METHOD, method);
         let path = map.optional_with("path", A_PATH, path);
         let share = map.optional_with("share", A_SHARE, share);
@@ -127,7 +123,7 @@ impl Inject for HttpStatus {
             body: self.body.clone(),
             seed: context.seed,
         };
-        by_agent::begin(context, &self.role(), Ask::HttpRule { fault: context.id.into(), rule }).await
+        by_agent::begin(context, &self.role(), &rule).await
     }
 
     async fn confirm(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<Presence, FaultError> {

@@ -6,7 +6,7 @@
 //! ```
 
 use super::{FaultError, FaultContext, Inject, Presence, Undo, by_agent};
-use crate::agent::protocol::Ask;
+use crate::agent::surge;
 use crate::source::{Form, MapReader, parse_rate, shape};
 use crate::stack::AgentRole;
 use async_trait::async_trait;
@@ -46,8 +46,8 @@ impl Inject for LoadSurge {
     }
 
     async fn inject(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<(), FaultError> {
-        let surge = Ask::Surge { fault: context.id.into(), load: self.load.clone(), rate: self.rate };
-        by_agent::begin(context, &AgentRole::Drill, surge).await
+        let surge = surge::LoadSurge { load: self.load.clone(), rate: self.rate };
+        by_agent::begin(context, &AgentRole::Drill, &surge).await
     }
 
     async fn confirm(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<Presence, FaultError> {

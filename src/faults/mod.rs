@@ -2,7 +2,6 @@
 
 mod by_agent;
 mod containers;
-mod postgres;
 #[cfg(test)]
 pub(crate) mod tests;
 mod undo;
@@ -40,6 +39,7 @@ pub use command::{CANNOT_RUN, SCRIPT_WITHIN, ended, read_question, script};
 pub use undo::{StartedContainer, Undo, Undone};
 
 use crate::agent::AgentClient;
+use crate::agent::pg::PgUnknown;
 use crate::record::Parts;
 use crate::source::{Diagnostics, MapReader, Node, Source, Span, did_you_mean, is_name, shorten};
 use crate::stack::{AgentRole, Release, Stack};
@@ -79,6 +79,12 @@ impl FaultError {
     /// The same, with what was written meanwhile.
     pub fn with(self, output: impl Into<String>) -> Self {
         FaultError { output: output.into(), ..self }
+    }
+}
+
+impl From<PgUnknown> for FaultError {
+    fn from(error: PgUnknown) -> Self {
+        FaultError::new(error.operation, error.cause)
     }
 }
 

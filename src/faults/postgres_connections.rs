@@ -14,9 +14,8 @@
 //!     port: 5432
 //! ```
 
-use super::postgres::PostgresServer;
 use super::{FaultError, FaultContext, Inject, Presence, Undo, by_agent};
-use crate::agent::protocol::{Ask, PgHold};
+use crate::agent::pg::{PgConnections, PgServer};
 use crate::source::MapReader;
 use crate::stack::AgentRole;
 use async_trait::async_trait;
@@ -25,7 +24,7 @@ use std::time::Duration;
 /// Clients that use the connection slots up.
 #[derive(Debug, Clone)]
 pub struct PostgresConnections {
-    server: PostgresServer,
+    server: PgServer,
     leave: u32,
     returns: Option<Duration>,
 }
@@ -33,7 +32,7 @@ pub struct PostgresConnections {
 #[async_trait]
 impl Inject for PostgresConnections {
     fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
-        let server = PostgresServer::read(map);
+        let server = PgServer::read(map);
         let leave = map.optional("leave").unwrap_or(0);
         let returns = map.optional("returns");
         Some(PostgresConnections { server: server?, leave, returns })
@@ -69,12 +68,12 @@ impl Inject for PostgresConnections {
     }
 
     async fn inject(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<(), FaultError> {
-        let hold = PgHold::Connections {
+        let connections = PgConnections {
             target: self.server.target(&context.stack.environment(&self.server.service))?,
             leave: self.leave,
-            returns_ms: self.returns.map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX)),
+            returns: self.returns,
         };
-        by_agent::begin(context, &AgentRole::Drill, Ask::Hold { fault: context.id.into(), hold }).await
+        by_agent::begin(context, &AgentRole::Drill, &connections).await
     }
 
     async fn confirm(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<Presence, FaultError> {

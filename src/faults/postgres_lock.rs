@@ -18,9 +18,8 @@
 //!     port: 5432
 //! ```
 
-use super::postgres::PostgresServer;
 use super::{FaultError, FaultContext, Inject, Presence, Undo, by_agent};
-use crate::agent::protocol::{Ask, PgHold};
+use crate::agent::pg::{PgLock, PgServer};
 use crate::source::{Form, MapReader, did_you_mean, shape};
 use crate::stack::AgentRole;
 use async_trait::async_trait;
@@ -39,7 +38,7 @@ const SOME_SESSIONS: Form = Form::new("a number from 1 on", || shape::number(1, 
 /// A lock held by an idle transaction.
 #[derive(Debug, Clone)]
 pub struct PostgresLock {
-    server: PostgresServer,
+    server: PgServer,
     table: String,
     mode: LockMode,
     sessions: u32,
@@ -101,7 +100,7 @@ impl PostgresLock {
 #[async_trait]
 impl Inject for PostgresLock {
     fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
-        let server = PostgresServer::read(map);
+        let server = PgServer::read(map);
         let table = map.require_with("table", A_TABLE, table);
         let rows = map.optional_with("mode", A_MODE, mode);
         let condition = map.optional_with("where", A_CONDITION, condition);
@@ -147,14 +146,14 @@ impl Inject for PostgresLock {
     }
 
     async fn inject(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<(), FaultError> {
-        let hold = PgHold::Lock {
+        let lock = PgLock {
             target: self.server.target(&context.stack.environment(&self.server.service))?,
             statements: vec![self.statement()],
             table: self.table.clone(),
             sessions: self.sessions,
-            returns_ms: self.returns.map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX)),
+            returns: self.returns,
         };
-        by_agent::begin(context, &AgentRole::Drill, Ask::Hold { fault: context.id.into(), hold }).await
+        by_agent::begin(context, &AgentRole::Drill, &lock).await
     }
 
     async fn confirm(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<Presence, FaultError> {

@@ -11,10 +11,9 @@
 //!     irreversible: true           # or `undo: …`
 //! ```
 
-use super::postgres::PostgresServer;
 use super::undoing::{Undoing, filled};
 use super::{FaultError, FaultContext, Inject, Presence, Undo, by_agent};
-use crate::agent::protocol::{Ask, PgHold};
+use crate::agent::pg::{PgChange, PgServer};
 use crate::record::sql_secrets;
 use crate::source::{Form, MapReader, shape};
 use crate::stack::AgentRole;
@@ -26,7 +25,7 @@ const A_QUERY: Form = Form::new("a query in SQL", shape::filled);
 /// A change in a database.
 #[derive(Debug, Clone)]
 pub struct Sql {
-    server: PostgresServer,
+    server: PgServer,
     run: String,
     confirm: String,
     undo: Undoing,
@@ -36,7 +35,7 @@ pub struct Sql {
 #[async_trait]
 impl Inject for Sql {
     fn from_map(map: &mut MapReader<'_>) -> Option<Self> {
-        let server = PostgresServer::read(map);
+        let server = PgServer::read(map);
         let run = map.require_with("run", STATEMENTS, filled);
         let confirm = map.require_with("confirm", A_QUERY, filled);
         let undo = Undoing::read(map, "`sql`");
@@ -78,7 +77,7 @@ impl Inject for Sql {
     }
 
     async fn inject(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<(), FaultError> {
-        let hold = PgHold::Change {
+        let change = PgChange {
             target: self.server.target(&context.stack.environment(&self.server.service))?,
             run: self.run.clone(),
             confirm: self.confirm.clone(),
@@ -87,7 +86,7 @@ impl Inject for Sql {
                 Undoing::Never => None,
             },
         };
-        by_agent::begin(context, &AgentRole::Drill, Ask::Hold { fault: context.id.into(), hold }).await
+        by_agent::begin(context, &AgentRole::Drill, &change).await
     }
 
     async fn confirm(&self, _undo: &Undo, context: &FaultContext<'_>) -> Result<Presence, FaultError> {

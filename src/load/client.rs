@@ -3,7 +3,9 @@
 use super::pool::Pool;
 use super::template::{self, RequestTemplate};
 use super::trust::Tls;
-use super::{Ca, Ending, Failure, LoadSpec};
+use super::{Ca, Ending, EventClient, Failure, LoadSpec, Sent};
+use crate::slis::EventAnswer;
+use async_trait::async_trait;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::Request;
@@ -23,9 +25,18 @@ pub struct Client {
 }
 
 /// What is left to do when a request has ended: its connection, and the right to use one.
-pub(super) struct Rest {
+struct Rest {
     conn: Option<super::pool::Conn>,
     slot: Option<OwnedSemaphorePermit>,
+}
+
+#[async_trait]
+impl EventClient for Client {
+    async fn event(&self, number: u64, due: Instant, sent: Sent) {
+        let (ending, rest) = self.begin(number, due).await;
+        sent.end(ending);
+        self.finish(rest).await;
+    }
 }
 
 impl Client {
@@ -56,17 +67,14 @@ impl Client {
     }
 
     /// As `send`, but returns as soon as the end is known; `finish` must follow.
-    pub(super) async fn begin(&self, i: u64, due: Instant) -> (Ending, Rest) {
+    async fn begin(&self, i: u64, due: Instant) -> (Ending, Rest) {
         let mut rest = Rest { conn: None, slot: None };
         let result = self.attempt(i, due, &mut rest).await;
-        let latency = Instant::now().saturating_duration_since(due);
-        // An answer that a tired machine saw only after the deadline is late all the same.
-        let result = result.and_then(|status| if latency > self.timeout { Err(Failure::Timeout) } else { Ok(status) });
-        (Ending { result, latency }, rest)
+        (Ending::of(result.map(EventAnswer::Status), due, self.timeout), rest)
     }
 
     /// Gives the connection back, then the right to use one.
-    pub(super) async fn finish(&self, rest: Rest) {
+    async fn finish(&self, rest: Rest) {
         if let Some(conn) = rest.conn {
             self.pool.give_back(conn).await;
         }

@@ -1,9 +1,12 @@
-//! How one request ended.
+//! What makes an event, and how it ended.
 
-use crate::slis::Outcome;
+use crate::slis::{EventAnswer, Outcome};
+use async_trait::async_trait;
 use std::error::Error as StdError;
+use std::fmt::Debug;
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc::UnboundedSender;
 
 /// Why a request got no complete answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -36,6 +39,8 @@ pub enum Failure {
     Protocol,
     /// Any other error of the operating system.
     Io,
+    /// The database answered with an error.
+    Database,
     /// The task of the request died: our own mistake.
     Internal,
 }
@@ -58,6 +63,7 @@ impl Failure {
             Failure::Tls => "tls",
             Failure::Protocol => "protocol",
             Failure::Io => "io",
+            Failure::Database => "database",
             Failure::Internal => "internal",
         }
     }
@@ -95,18 +101,77 @@ impl Failure {
     }
 }
 
-/// How one request ended, and when.
+/// How one event ended, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ending {
-    /// The status of a complete answer, or why there was none.
-    pub result: Result<u16, Failure>,
+    /// The complete answer, or why there was none.
+    pub result: Result<EventAnswer, Failure>,
     /// From the instant at which it was due until the answer was complete, or until it was given up.
     pub latency: Duration,
 }
 
 impl Ending {
+    /// Of an event that was due at `due` and has ended now. An answer that a tired machine saw only after its time is late all
+    /// the same.
+    pub fn of(result: Result<EventAnswer, Failure>, due: Instant, timeout: Duration) -> Ending {
+        let latency = Instant::now().saturating_duration_since(due);
+        let result = result.and_then(|answer| if latency > timeout { Err(Failure::Timeout) } else { Ok(answer) });
+        Ending { result, latency }
+    }
+
     /// What an SLI sees of it.
     pub fn outcome(&self) -> Outcome {
-        Outcome { status: self.result.ok(), latency: self.latency }
+        Outcome { answer: self.result.ok(), latency: self.latency }
+    }
+}
+
+/// What makes one event: a request, a question to a database.
+#[async_trait]
+pub trait EventClient: Debug + Send + Sync {
+    /// Makes the event of this number, due at `due`, and says how it ended as soon as that is known; what is left to tidy up
+    /// comes after that.
+    async fn event(&self, number: u64, due: Instant, sent: Sent);
+}
+
+/// An event that was begun, until its end is reported: also when its task dies.
+#[derive(Debug)]
+pub struct Sent {
+    number: u64,
+    slice: u64,
+    due: Instant,
+    ended: Option<UnboundedSender<Ended>>,
+}
+
+/// A request that has ended.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub(super) number: u64,
+    pub(super) slice: u64,
+    pub(super) due: Instant,
+    pub(super) ending: Ending,
+}
+
+impl Sent {
+    pub(super) fn new(number: u64, slice: u64, due: Instant, ended: UnboundedSender<Ended>) -> Sent {
+        Sent { number, slice, due, ended: Some(ended) }
+    }
+
+    /// Says how it ended.
+    pub fn end(mut self, ending: Ending) {
+        self.tell(ending);
+    }
+
+    fn tell(&mut self, ending: Ending) {
+        if let Some(ended) = self.ended.take() {
+            // Nobody listens any more when the run was dropped.
+            let _ = ended.send(Ended { number: self.number, slice: self.slice, due: self.due, ending });
+        }
+    }
+}
+
+impl Drop for Sent {
+    fn drop(&mut self) {
+        let latency = Instant::now().saturating_duration_since(self.due);
+        self.tell(Ending { result: Err(Failure::Internal), latency });
     }
 }

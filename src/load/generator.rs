@@ -1,6 +1,7 @@
 //! The open loop: sends each request when it is due, counts how it ended, reports slices in order.
 
-use super::{ALLOWED_LATE, Client, Ending, Failure, LoadSpec, Schedule, SliceCounts, Tally};
+use super::ending::{Ended, EventClient, Sent};
+use super::{ALLOWED_LATE, Client, LoadSpec, Schedule, SliceCounts, Tally};
 use crate::slis::{Good, SliSpec};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 /// What a generator reports while it runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Report {
+pub enum LoadReport {
     /// The next slice; slices come in order and without gaps.
     Slice(SliceCounts),
     /// It woke late by more than [`ALLOWED_LATE`]: the machine was too busy for an honest measurement.
@@ -41,10 +42,10 @@ pub struct Totals {
     pub slices: u64,
 }
 
-/// A load that is ready to run.
+/// Events that are ready to be made.
 #[derive(Debug)]
 pub struct Generator {
-    client: Arc<Client>,
+    client: Arc<dyn EventClient>,
     schedule: Schedule,
     tally: Tally,
     acknowledged: Option<Good>,
@@ -54,18 +55,20 @@ impl Generator {
     /// Checks a load and prepares it; says in plain words what cannot be sent.
     pub fn new(spec: &LoadSpec, slis: &[SliSpec], seed: u64) -> Result<Generator, String> {
         let named = |reason| format!("load `{}`: {reason}", spec.name);
-        Ok(Generator {
-            client: Arc::new(Client::new(spec, seed).map_err(named)?),
-            schedule: Schedule::new(spec.rate).map_err(named)?,
-            tally: Tally::new(&spec.name, slis),
-            acknowledged: spec.acknowledged.clone(),
-        })
+        let client = Arc::new(Client::new(spec, seed).map_err(named)?);
+        let generator = Generator::of(client, &spec.name, spec.rate, slis).map_err(named)?;
+        Ok(Generator { acknowledged: spec.acknowledged.clone(), ..generator })
+    }
+
+    /// Events of any kind, `rate` per second, counted for the SLIs over `series`.
+    pub fn of(client: Arc<dyn EventClient>, series: &str, rate: f64, slis: &[SliSpec]) -> Result<Generator, String> {
+        Ok(Generator { client, schedule: Schedule::new(rate)?, tally: Tally::new(series, slis), acknowledged: None })
     }
 
     /// Sends request i at t0 + i/rate until `stop`; then waits for those under way, which is at most the time-out.
     /// Everything due before the stop is sent and counted, and the slice that the stop cuts short is reported, too.
     /// Dropping the future closes every connection and reports nothing more.
-    pub async fn run(self, t0: Instant, stop: CancellationToken, report: impl FnMut(Report)) -> Totals {
+    pub async fn run(self, t0: Instant, stop: CancellationToken, report: impl FnMut(LoadReport)) -> Totals {
         let (ended, endings) = unbounded_channel();
         let run = Run {
             generator: self,
@@ -82,42 +85,6 @@ impl Generator {
     }
 }
 
-/// A request that was sent, until its end is reported: also when its task dies.
-struct Sent {
-    number: u64,
-    slice: u64,
-    due: Instant,
-    ended: Option<UnboundedSender<Ended>>,
-}
-
-/// A request that has ended.
-struct Ended {
-    number: u64,
-    slice: u64,
-    due: Instant,
-    ending: Ending,
-}
-
-impl Sent {
-    fn end(mut self, ending: Ending) {
-        self.tell(ending);
-    }
-
-    fn tell(&mut self, ending: Ending) {
-        if let Some(ended) = self.ended.take() {
-            // Nobody listens any more when the run was dropped.
-            let _ = ended.send(Ended { number: self.number, slice: self.slice, due: self.due, ending });
-        }
-    }
-}
-
-impl Drop for Sent {
-    fn drop(&mut self) {
-        let latency = Instant::now().saturating_duration_since(self.due);
-        self.tell(Ending { result: Err(Failure::Internal), latency });
-    }
-}
-
 struct Run<R> {
     generator: Generator,
     t0: Instant,
@@ -131,7 +98,7 @@ struct Run<R> {
     late_count: u64,
 }
 
-impl<R: FnMut(Report)> Run<R> {
+impl<R: FnMut(LoadReport)> Run<R> {
     async fn until(mut self, stop: CancellationToken, mut endings: UnboundedReceiver<Ended>) -> Totals {
         loop {
             let wake = self.wake_at();
@@ -199,7 +166,7 @@ impl<R: FnMut(Report)> Run<R> {
         let begun = self.at(Schedule::slice_start(ended.slice));
         self.generator.tally.end(ended.slice, ended.due.saturating_duration_since(begun), ended.ending);
         let Some(good) = &self.generator.acknowledged else { return };
-        (self.report)(Report::Write {
+        (self.report)(LoadReport::Write {
             number: ended.number,
             ended: ended.due + ended.ending.latency,
             acknowledged: good.judge(ended.ending.outcome()),
@@ -216,19 +183,15 @@ impl<R: FnMut(Report)> Run<R> {
             self.next += 1;
             let slice = self.generator.schedule.slice(i);
             self.generator.tally.issue(slice);
-            let sent = Sent { number: i, slice, due, ended: Some(self.ended.clone()) };
+            let sent = Sent::new(i, slice, due, self.ended.clone());
             let client = self.generator.client.clone();
-            self.requests.spawn(async move {
-                let (ending, rest) = client.begin(i, due).await;
-                sent.end(ending);
-                client.finish(rest).await;
-            });
+            self.requests.spawn(async move { client.event(i, due, sent).await });
         }
     }
 
     fn note_late(&mut self) {
         if self.late > ALLOWED_LATE {
-            (self.report)(Report::Late { worst: self.late, count: self.late_count });
+            (self.report)(LoadReport::Late { worst: self.late, count: self.late_count });
         }
         self.late = Duration::ZERO;
         self.late_count = 0;
@@ -237,7 +200,7 @@ impl<R: FnMut(Report)> Run<R> {
     fn close(&mut self, until: u64) {
         for slice in self.generator.tally.close(until) {
             self.slices += 1;
-            (self.report)(Report::Slice(slice));
+            (self.report)(LoadReport::Slice(slice));
         }
     }
 }

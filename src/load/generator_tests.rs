@@ -150,7 +150,7 @@ async fn read_request(stream: &mut TcpStream) -> std::io::Result<bool> {
 
 fn sli(name: &str, terms: Vec<Term>) -> SliSpec {
     let good = Good { text: String::new(), terms };
-    SliSpec { name: name.into(), load: "load".into(), good, objective: Ratio::new(0.99).unwrap() }
+    SliSpec { name: name.into(), series: "load".into(), good, objective: Ratio::new(0.99).unwrap() }
 }
 
 fn availability() -> Vec<SliSpec> {
@@ -204,9 +204,9 @@ async fn run_from(spec: &LoadSpec, slis: &[SliSpec], slices: u64, t0: Instant) -
     }));
     let (mut seen, mut late, mut writes) = (Vec::new(), Vec::new(), Vec::new());
     let report = |report| match report {
-        Report::Slice(slice) => seen.push(slice),
-        Report::Late { worst, count } => late.push((worst, count)),
-        Report::Write { number, ended, acknowledged } => writes.push((number, ended, acknowledged)),
+        LoadReport::Slice(slice) => seen.push(slice),
+        LoadReport::Late { worst, count } => late.push((worst, count)),
+        LoadReport::Write { number, ended, acknowledged } => writes.push((number, ended, acknowledged)),
     };
     let totals = Generator::new(spec, slis, 1).unwrap().run(t0, stop, report).await;
     drop(stopper);

@@ -19,8 +19,8 @@ mod trust_tests;
 
 pub use crate::slis::SLICE;
 pub use client::Client;
-pub use ending::{Ending, Failure};
-pub use generator::{Generator, Report, Totals};
+pub use ending::{Ending, EventClient, Failure, Sent};
+pub use generator::{Generator, LoadReport, Totals};
 pub use schedule::Schedule;
 pub use secrets::url_secrets;
 pub(crate) use tally::micros;

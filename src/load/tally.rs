@@ -1,8 +1,9 @@
 //! Exact counts per slice, handed out in order once every request of a slice has ended.
 
 use super::{Ending, Failure};
-use crate::slis::{Good, SliSpec};
+use crate::slis::{EventAnswer, Good, SliSpec};
 use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use std::time::Duration;
 const MAX_LATENCY_US: u64 = 3_600_000_000;
 
 /// A slice of which every request has ended.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SliceCounts {
     /// Number of the slice, from 0.
     pub index: u64,
@@ -34,7 +35,7 @@ struct OpenSlice {
     ended: u64,
     good: Vec<u64>,
     first_good_us: Vec<Option<u64>>,
-    results: BTreeMap<Result<u16, Failure>, u64>,
+    results: BTreeMap<Result<EventAnswer, Failure>, u64>,
     latencies_us: Vec<u64>,
 }
 
@@ -59,7 +60,8 @@ impl OpenSlice {
 impl Tally {
     /// A tally of the SLIs over one load.
     pub fn new(load: &str, slis: &[SliSpec]) -> Tally {
-        let slis = slis.iter().filter(|sli| sli.load == load).map(|sli| (sli.name.clone(), sli.good.clone())).collect();
+        let slis =
+            slis.iter().filter(|sli| sli.series == load).map(|sli| (sli.name.clone(), sli.good.clone())).collect();
         // Constant bounds that the crate accepts; were they not, percentiles would be left out and counts kept.
         let histogram = Histogram::new_with_bounds(1, MAX_LATENCY_US, 3).ok();
         Tally { slis, open: VecDeque::new(), first: 0, histogram }
@@ -142,9 +144,10 @@ impl Tally {
     }
 }
 
-fn result_name(result: Result<u16, Failure>) -> String {
+fn result_name(result: Result<EventAnswer, Failure>) -> String {
     match result {
-        Ok(status) => status.to_string(),
+        Ok(EventAnswer::Status(status)) => status.to_string(),
+        Ok(EventAnswer::Truth(truth)) => truth.to_string(),
         Err(failure) => failure.name().to_string(),
     }
 }
@@ -162,7 +165,7 @@ mod tests {
 
     fn sli(name: &str, load: &str, terms: Vec<Term>) -> SliSpec {
         let good = Good { text: String::new(), terms };
-        SliSpec { name: name.into(), load: load.into(), good, objective: Ratio::new(0.99).unwrap() }
+        SliSpec { name: name.into(), series: load.into(), good, objective: Ratio::new(0.99).unwrap() }
     }
 
     fn slis() -> Vec<SliSpec> {
@@ -178,7 +181,7 @@ mod tests {
     }
 
     fn ok(status: u16, ms: u64) -> Ending {
-        Ending { result: Ok(status), latency: Duration::from_millis(ms) }
+        Ending { result: Ok(EventAnswer::Status(status)), latency: Duration::from_millis(ms) }
     }
 
     #[test]
@@ -227,7 +230,8 @@ mod tests {
 
     fn ending() -> impl Strategy<Value = Ending> {
         let result = prop_oneof![
-            prop_oneof![Just(200u16), Just(302), Just(404), Just(503)].prop_map(Ok),
+            prop_oneof![Just(200u16), Just(302), Just(404), Just(503)]
+                .prop_map(|status| Ok(EventAnswer::Status(status))),
             prop_oneof![Just(Failure::Timeout), Just(Failure::NoConnection), Just(Failure::Reset)].prop_map(Err),
         ];
         (result, 0u64..2_500).prop_map(|(result, ms)| Ending { result, latency: Duration::from_millis(ms) })
@@ -263,7 +267,7 @@ mod tests {
                 let mine: Vec<_> = requests.iter().filter(|(s, _, _)| *s == slice.index).collect();
                 prop_assert_eq!(slice.due, mine.len() as u64);
                 prop_assert_eq!(slice.results.values().sum::<u64>(), slice.due);
-                for sli in slis.iter().filter(|sli| sli.load == "a") {
+                for sli in slis.iter().filter(|sli| sli.series == "a") {
                     let naive = mine.iter().filter(|(_, e, _)| sli.good.judge(e.outcome())).count() as u64;
                     prop_assert_eq!(slice.good[&sli.name], naive);
                 }

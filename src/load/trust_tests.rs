@@ -1,6 +1,7 @@
 //! Loads over TLS against a real server on 127.0.0.1 whose certificate is good, or bad in one way at a time.
 
 use super::*;
+use crate::slis::EventAnswer;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -97,7 +98,7 @@ impl Server {
     }
 
     /// How one request ends that trusts this authority.
-    async fn asked(&self, ca: &str) -> Result<u16, Failure> {
+    async fn asked(&self, ca: &str) -> Result<EventAnswer, Failure> {
         Client::new(&self.spec(ca), 1).unwrap().send(0, Instant::now()).await.result
     }
 }
@@ -113,10 +114,10 @@ async fn serve(mut stream: impl AsyncReadExt + AsyncWriteExt + Unpin) {
 async fn each_way_in_which_a_certificate_is_bad_has_its_name() {
     let (ours, other) = (Authority::new(), Authority::new());
     let good = ours.server("127.0.0.1", -1, 1).await;
-    assert_eq!(good.asked(&ours.pem).await, Ok(200));
+    assert_eq!(good.asked(&ours.pem).await, Ok(EventAnswer::Status(200)));
     assert_eq!(good.asked(&other.pem).await, Err(Failure::TlsUntrusted));
     // Several authorities in one file: one of them will do.
-    assert_eq!(good.asked(&format!("{}{}", other.pem, ours.pem)).await, Ok(200));
+    assert_eq!(good.asked(&format!("{}{}", other.pem, ours.pem)).await, Ok(EventAnswer::Status(200)));
     let expired = ours.server("127.0.0.1", -90, -1).await;
     assert_eq!(expired.asked(&ours.pem).await, Err(Failure::TlsExpired));
     let early = ours.server("127.0.0.1", 1, 90).await;
@@ -153,7 +154,7 @@ async fn every_connection_shows_a_certificate_and_keep_alive_says_how_many_there
         let spec = LoadSpec { keep_alive, connections, ..server.spec(&ours.pem) };
         let client = Client::new(&spec, 1).unwrap();
         for i in 0..10 {
-            assert_eq!(client.send(i, Instant::now()).await.result, Ok(200));
+            assert_eq!(client.send(i, Instant::now()).await.result, Ok(EventAnswer::Status(200)));
         }
         server.full.swap(0, Ordering::SeqCst)
     };

@@ -4,12 +4,21 @@ use crate::source::{nearest, parse_duration, shape};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// How one request ended, as far as an SLI can see.
+/// A complete answer, as far as an SLI can see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum EventAnswer {
+    /// The HTTP status of a request.
+    Status(u16),
+    /// What a question was answered with.
+    Truth(bool),
+}
+
+/// How one event ended, as far as an SLI can see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Outcome {
-    /// The HTTP status, or `None` when there was no complete answer (time-out, refused, reset, no free connection).
-    pub status: Option<u16>,
-    /// From the instant at which the request was due to its end.
+    /// `None` when there was no complete answer (time-out, refused, reset, no free connection).
+    pub answer: Option<EventAnswer>,
+    /// From the instant at which the event was due to its end.
     pub latency: Duration,
 }
 
@@ -37,6 +46,8 @@ pub enum Term {
     Status(Comparison, u16),
     /// `latency < 300ms`
     Latency(Comparison, Duration),
+    /// The answer is true; not written, but what a question means.
+    True,
 }
 
 /// A conjunction of terms, with the text as it was written. An event without a complete answer is never good.
@@ -65,11 +76,17 @@ impl Comparison {
 impl Good {
     /// Whether an event is good.
     pub fn judge(&self, outcome: Outcome) -> bool {
-        let Some(status) = outcome.status else { return false };
+        let Some(answer) = outcome.answer else { return false };
         self.terms.iter().all(|term| match *term {
-            Term::Status(op, value) => op.holds(status, value),
+            Term::Status(op, value) => matches!(answer, EventAnswer::Status(status) if op.holds(status, value)),
             Term::Latency(op, value) => op.holds(outcome.latency, value),
+            Term::True => answer == EventAnswer::Truth(true),
         })
+    }
+
+    /// Of a question: its answer is true.
+    pub fn truth() -> Good {
+        Good { text: "the answer is true".into(), terms: vec![Term::True] }
     }
 
     /// What [`Good::parse`] accepts, for the schema.
@@ -164,7 +181,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn outcome(status: u16, millis: u64) -> Outcome {
-        Outcome { status: Some(status), latency: Duration::from_millis(millis) }
+        Outcome { answer: Some(EventAnswer::Status(status)), latency: Duration::from_millis(millis) }
     }
 
     #[test]
@@ -174,7 +191,11 @@ mod tests {
         assert!(good.judge(outcome(399, 999)));
         assert!(!good.judge(outcome(400, 999)));
         assert!(!good.judge(outcome(200, 1000)));
-        assert!(!good.judge(Outcome { status: None, latency: Duration::ZERO }), "no answer is never good");
+        assert!(!good.judge(Outcome { answer: None, latency: Duration::ZERO }), "no answer is never good");
+        let answered = |truth| Outcome { answer: Some(EventAnswer::Truth(truth)), latency: Duration::ZERO };
+        assert!(Good::truth().judge(answered(true)) && !Good::truth().judge(answered(false)));
+        assert!(!Good::truth().judge(outcome(200, 1)) && !good.judge(answered(true)));
+        assert!(!Good::truth().judge(Outcome { answer: None, latency: Duration::ZERO }));
         assert!(Good::parse("status == 202").expect("a condition").judge(outcome(202, 5)));
         assert!(Good::parse("status != 503").expect("a condition").judge(outcome(502, 5)));
         assert!(Good::parse("latency <= 300ms").expect("a condition").judge(outcome(500, 300)));

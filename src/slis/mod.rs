@@ -6,7 +6,7 @@ mod metric;
 mod ratio;
 pub mod window;
 
-pub use good::{Comparison, Good, Outcome, Term};
+pub use good::{Comparison, EventAnswer, Good, Outcome, Term};
 pub use lateness::Lateness;
 pub use metric::MetricCondition;
 pub use ratio::Ratio;
@@ -17,13 +17,13 @@ use std::time::Duration;
 /// Length of a slice: the resolution of times in a record.
 pub const SLICE: Duration = Duration::from_millis(100);
 
-/// An SLI over a load: good events / valid events, with its objective.
+/// An SLI: good events / valid events, with its objective.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SliSpec {
     /// Its name in the scenario.
     pub name: String,
-    /// The load whose requests are its events.
-    pub load: String,
+    /// The series of slices that counts its events: that of a load, or of a source of its own.
+    pub series: String,
     /// What makes an event good.
     pub good: Good,
     /// The share of good events that users are promised.

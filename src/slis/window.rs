@@ -237,7 +237,7 @@ impl Timeline {
         }
         line.waiting.entry(slice.index).or_insert(slice);
         while let Some(next) = line.waiting.remove(&(line.known.len() as u64)) {
-            let of_load: Vec<&SliSpec> = self.slis.iter().filter(|s| s.load == next.load).collect();
+            let of_load: Vec<&SliSpec> = self.slis.iter().filter(|s| s.series == next.load).collect();
             let good: Vec<u64> =
                 of_load.iter().map(|s| next.good.get(&s.name).copied().unwrap_or(0).min(next.due)).collect();
             let first_good =
@@ -522,8 +522,8 @@ impl Timeline {
     /// Every SLI with its place among the SLIs of its load, and the line of that load.
     fn sli_lines(&self) -> impl Iterator<Item = (&SliSpec, usize, Option<&Line>)> {
         self.slis.iter().enumerate().map(|(i, sli)| {
-            let at = self.slis.iter().take(i).filter(|other| other.load == sli.load).count();
-            (sli, at, self.loads.get(&sli.load))
+            let at = self.slis.iter().take(i).filter(|other| other.series == sli.series).count();
+            (sli, at, self.loads.get(&sli.series))
         })
     }
 

@@ -253,6 +253,11 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_micros((seconds * 1e6).round() as u64))
 }
 
+/// Reads a port: 1 to 65535.
+pub fn parse_port(text: &str) -> Result<u16, String> {
+    text.parse().ok().filter(|port| *port > 0).ok_or_else(|| format!("`{text}` is not a port: 1 to 65535"))
+}
+
 /// Reads `50/s`, `3000/m`, `2.5/s`: events per second, above 0.
 pub fn parse_rate(text: &str) -> Result<f64, String> {
     let wrong = || format!("`{}` is not a rate: write it like `50/s` or `3000/m`", shorten(text));

@@ -3,12 +3,15 @@
 use super::services::{Among, mention, service};
 use super::stack::{path_of, read_text};
 use super::windows::deadline;
+use crate::agent::pg::SliQuery;
+use crate::agent::source::SliSource;
 use crate::load::{Ca, LoadSpec, MOST_CONNECTIONS, check_ca, connections as connections_for};
 use crate::slis::{Good, Ratio, SliSpec};
 use crate::source::{At, Form, Value, did_you_mean, parse_rate, shape, shorten};
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::{Method, Uri};
 use serde_json::json;
+use std::sync::Arc;
 use std::time::Duration;
 
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -245,11 +248,29 @@ fn read_body(at: &mut At<'_>, headers: &mut Vec<(String, String)>) -> Option<Str
     Some(body)
 }
 
-/// Reads one SLI; `loads` are the names of the loads, also of those with mistakes.
-pub fn read_sli(at: &mut At<'_>, loads: &[&str]) -> Option<SliSpec> {
+/// Reads what an SLI names under its key; with the name of the SLI.
+type SourceReader = fn(&str, &mut At<'_>) -> Option<Arc<dyn SliSource>>;
+
+/// What an SLI can name instead of a load, by its key. A source is one file and one line here.
+const SOURCES: &[(&str, SourceReader)] = &[("query", SliQuery::read)];
+
+/// Reads one SLI, with the source that it names unless that is a load; `loads` are the names of the loads, also of those with
+/// mistakes.
+pub fn read_sli(at: &mut At<'_>, loads: &[&str]) -> Option<(SliSpec, Option<Arc<dyn SliSource>>)> {
     let (name, shown) = (at.key.to_string(), shorten(at.key));
     let mut map = at.map(format!("SLI `{shown}`"))?.of_section("slis");
-    let load = map.require_by("load", |at| {
+    let own = SOURCES.iter().find(|(key, _)| map.has(key)).map(|(key, _)| *key);
+    let mut source = None;
+    for (key, read) in SOURCES {
+        source = source.or(map.optional_by(key, |at| {
+            let source = read(&name, at)?;
+            for service in source.services() {
+                mention(at, format!("SLI `{shown}`"), &service, Among::Services);
+            }
+            Some(source)
+        }));
+    }
+    let load = map.read("load", own.is_none(), |at| {
         at.diags.describe(shape::filled);
         let written = at.node.text().unwrap_or_default();
         if !loads.contains(&written) {
@@ -258,7 +279,16 @@ pub fn read_sli(at: &mut At<'_>, loads: &[&str]) -> Option<SliSpec> {
         }
         Some(written.to_string())
     });
-    let good = map.require_with("good", A_CONDITION, Good::parse);
+    let good = map.read("good", own.is_none(), |at| at.parse(A_CONDITION, Good::parse));
+    for key in ["load", "good"] {
+        if let Some(own) = own.filter(|_| map.has(key)) {
+            map.wrong(key, format!("`{key}` is of an SLI over a load, and this one is over `{own}`"))
+                .help("leave one of the two out, or make two SLIs of it");
+        }
+    }
+    let over = SOURCES.iter().map(|(key, _)| json!({ "required": [key] }));
+    let over: Vec<_> = over.chain([json!({ "required": ["load", "good"] })]).collect();
+    map.also(json!({ "required": ["objective"], "oneOf": over }));
     let objective = map.require_by("objective", |at| {
         let objective = at.parse(AN_OBJECTIVE, Ratio::parse)?;
         if objective.get() >= 1.0 {
@@ -270,7 +300,12 @@ pub fn read_sli(at: &mut At<'_>, loads: &[&str]) -> Option<SliSpec> {
         Some(objective)
     });
     map.finish()?;
-    Some(SliSpec { name, load: load?, good: good?, objective: objective? })
+    let (series, good) = match (own, &source) {
+        (Some(_), Some(source)) => (source.series().to_string(), Good::truth()),
+        (Some(_), None) => return None,
+        (None, _) => (load?, good?),
+    };
+    Some((SliSpec { name, series, good, objective: objective? }, source))
 }
 
 #[cfg(test)]
@@ -356,5 +391,40 @@ mod tests {
                 prop_assert!(host_of(&url).is_some());
             }
         }
+    }
+
+    /// What is wrong with a scenario that has these SLIs.
+    fn with_slis(slis: &str) -> String {
+        let dir = tempfile::tempdir().unwrap();
+        let scenario = format!(
+            "title: T\nstack: compose.yaml\nload: {{ l: {{ request: GET http://shop/, rate: 50/s }} }}\nslis:\n  \
+             ok: {{ load: l, good: status < 500, objective: 90% }}\n  {slis}\nsteady: {{ for: 10s }}\n\
+             faults: [ container_kill: {{ service: shop }} ]\nrecover: {{ within: 20s, hold: 10s }}\n"
+        );
+        std::fs::write(dir.path().join("compose.yaml"), "services: { shop: { image: x } }\n").unwrap();
+        std::fs::write(dir.path().join("s.yaml"), scenario).unwrap();
+        let (_, diags) = crate::spec::load(&dir.path().join("s.yaml"), &crate::spec::Overrides::default());
+        diags.all.iter().map(|diagnostic| format!("{}\n", diagnostic.message)).collect()
+    }
+
+    #[test]
+    fn an_sli_is_over_a_load_or_over_a_source_of_its_own() {
+        let query = |more: &str| {
+            with_slis(&format!("fresh: {{ query: {{ service: shop, sql: SELECT true{more} }}, objective: 90% }}"))
+        };
+        assert_eq!(query(""), "");
+        assert!(query(", every: 3s").contains("`steady.for` is too short for `fresh`"), "{}", query(", every: 3s"));
+        assert!(
+            query(", every: 50ms").contains("`every` is 50ms: it must be from 100ms to 60s"),
+            "{}",
+            query(", every: 50ms")
+        );
+        assert!(query(", timeout: 2m").contains("`timeout` is"), "{}", query(", timeout: 2m"));
+        let both = with_slis("x: { load: l, query: { service: shop, sql: SELECT true }, objective: 90% }");
+        assert_eq!(both, "`load` is of an SLI over a load, and this one is over `query`\n");
+        let empty = with_slis("x: { query: { service: shop, sql: ' ; ' }, objective: 90% }");
+        assert!(empty.contains("it is empty"), "{empty}");
+        let neither = with_slis("x: { objective: 90% }");
+        assert!(neither.contains("load") && neither.contains("good"), "{neither}");
     }
 }

@@ -122,7 +122,7 @@ fn one(written: Option<Duration>, owed: Option<(Duration, Origin)>) -> Option<Ob
 /// these has, what the faults are on and what the called ones need.
 fn owing<'c>(plan: &Plan, catalog: &'c Catalog) -> [Vec<&'c Service>; 2] {
     let stack = &plan.stack.file;
-    let measured = |name: &str| plan.slis.iter().any(|sli| sli.load == name);
+    let measured = |name: &str| plan.slis.iter().any(|sli| sli.series == name);
     let called: Vec<String> =
         plan.loads.iter().filter(|load| measured(&load.name)).filter_map(|load| plan.service_of(load)).collect();
     let broken: Vec<String> = plan.faults.iter().flat_map(|planned| planned.fault.services()).collect();
@@ -138,7 +138,7 @@ fn owing<'c>(plan: &Plan, catalog: &'c Catalog) -> [Vec<&'c Service>; 2] {
 /// without one.
 fn shortfalls(plan: &Plan, catalog: &Catalog) -> Vec<Shortfall> {
     let stack = &plan.stack.file;
-    let called = |sli: &SliSpec| plan.service_of(plan.loads.iter().find(|load| load.name == sli.load)?);
+    let called = |sli: &SliSpec| plan.service_of(plan.loads.iter().find(|load| load.name == sli.series)?);
     let mut found = Vec::new();
     for service in &catalog.services {
         let slis: Vec<&SliSpec> =

@@ -3,9 +3,8 @@
 use super::services::{Among, mention};
 use super::windows::{LONGEST, deadline, window};
 use super::{Detect, Impact, loads};
-use crate::agent::protocol::MetricCondition;
 use crate::record::{RestoreLevel, Verdict};
-use crate::slis::Ratio;
+use crate::slis::{MetricCondition, Ratio};
 use crate::source::{At, Form, Span, did_you_mean, shape, shorten};
 use serde_json::json;
 use std::time::Duration;

@@ -1,11 +1,11 @@
 //! A drill that is fit to run.
 
-use crate::agent::protocol::MetricCondition;
+use crate::agent::source::SliSource;
 use crate::faults::Fault;
 use crate::load::{LoadSpec, url_secrets};
 use crate::record::{Secret, Verdict, script_secrets, url_password};
 use crate::runbook::{Input, Runbook, RunbookPhase};
-use crate::slis::{Ratio, SliSpec};
+use crate::slis::{MetricCondition, Ratio, SliSpec};
 use crate::source::{Mention, Node, Source, Span};
 use crate::stack::{Allowed, StackRequest};
 use std::collections::BTreeMap;
@@ -38,6 +38,8 @@ pub struct Plan {
     pub runbook: Option<Runbook>,
     /// The loads.
     pub loads: Vec<LoadSpec>,
+    /// Sources that SLIs name instead of a load.
+    pub own_sources: Vec<Arc<dyn SliSource>>,
     /// The SLIs.
     pub slis: Vec<SliSpec>,
     /// `steady.for`.
@@ -81,13 +83,18 @@ impl Plan {
     /// Everything that the plan itself holds and that must never reach a record: values of inputs, credentials that the
     /// load sends, parameters of faults, what probes of a restore say in their scripts. The stack has secrets of its own.
     pub fn secrets(&self) -> Vec<Secret> {
-        let loads = self.loads.iter().flat_map(LoadSpec::secrets);
+        let sources = self.sources().flat_map(SliSource::secrets);
         let metrics = self.detect.iter().flat_map(|detect| url_secrets(&detect.url));
         let faults = self.faults.iter().flat_map(|planned| planned.fault.secrets());
         let restore = self.restore.iter().flat_map(super::RestoreSpec::secrets);
         let invariants = self.invariants.iter().flat_map(|invariant| script_secrets(&invariant.probe.run));
-        let guessed = loads.chain(metrics).chain(faults).chain(restore).chain(invariants);
+        let guessed = sources.chain(metrics).chain(faults).chain(restore).chain(invariants);
         self.respond.secrets().into_iter().chain(guessed.map(Secret::from)).collect()
+    }
+
+    /// Where the events of the SLIs come from.
+    pub fn sources(&self) -> impl Iterator<Item = &dyn SliSource> {
+        sources(&self.loads, &self.own_sources)
     }
 
     /// Sends at most so many requests a second, as a machine that many drills share asks for. Every window in which requests
@@ -127,6 +134,14 @@ impl Plan {
     pub(super) fn place(&self, path: &[&str]) -> Span {
         self.root.get(path).map_or(Span::default(), |node| node.span)
     }
+}
+
+/// Loads, and what SLIs name instead of one.
+pub(crate) fn sources<'a>(
+    loads: &'a [LoadSpec],
+    own: &'a [Arc<dyn SliSource>],
+) -> impl Iterator<Item = &'a dyn SliSource> {
+    loads.iter().map(|load| load as &dyn SliSource).chain(own.iter().map(|source| &**source))
 }
 
 /// A fault with its id and its place in the scenario.

@@ -5,9 +5,11 @@ use super::invariants::read_invariant;
 use super::loads::{self, named};
 use super::objectives::{Objective, Objectives, project_services};
 use super::outcome::{Expected, default_impact, read_detect, read_expect, read_impact};
+use super::plan::sources;
 use super::restore::{self, Kind};
 use super::windows::{LONGEST, Show, Windows, deadline, window};
 use super::{Overrides, Plan, Respond, clients, respond, secrets, stack, steps};
+use crate::agent::source::SliSource;
 use crate::runbook::{Reading, Runbook};
 use crate::slis::SliSpec;
 use crate::source::{At, Diagnostics, MAX_DURATION, MapReader, Node, Source, Span, describe, parse, tidy};
@@ -112,6 +114,8 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
     let load_names = names("load");
     let loads = map.require_by("load", |at| Some(named(at, loads::read_load))).unwrap_or_default();
     let slis = map.require_by("slis", |at| Some(named(at, |at| loads::read_sli(at, &load_names)))).unwrap_or_default();
+    let (slis, own): (Vec<_>, Vec<_>) = slis.into_iter().unzip();
+    let own_sources: Vec<Arc<dyn SliSource>> = own.into_iter().flatten().collect();
     warn_unused_loads(root, &slis, &mut map);
     let steady = map.default_by("steady", (STEADY_FOR, STEADY_WITHIN), read_steady);
     let faults = map.require_by("faults", |at| Some(read_faults(at, &load_names))).unwrap_or_default();
@@ -156,7 +160,7 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
 
     let complete = map.finish();
     let windows = Windows {
-        loads: &loads,
+        sources: &sources(&loads, &own_sources).collect::<Vec<_>>(),
         slis: &slis,
         steady: steady.map(|steady| steady.0),
         recover: recover.map(|recover| recover.1),
@@ -191,6 +195,7 @@ fn read_root(at: &mut At<'_>, path: &Path, overrides: &Overrides) -> Option<(Pla
         // What only a step left out would set is an input of those that stay.
         runbook: runbook.as_ref().map(|runbook| runbook.only(|step| respond.phases.contains(&step.phase))),
         loads,
+        own_sources,
         slis,
         steady_for,
         steady_within,
@@ -236,7 +241,7 @@ fn warn_unused_loads(root: &Node, slis: &[SliSpec], map: &mut MapReader<'_>) {
     }
     // The writes of a ledger are looked at one by one.
     let ledger = root.get(&["ledger", "load"]).and_then(Node::text);
-    let is_used = |name: &str| ledger == Some(name) || slis.iter().any(|sli| sli.load == name);
+    let is_used = |name: &str| ledger == Some(name) || slis.iter().any(|sli| sli.series == name);
     for entry in root.get(&["load"]).map_or(&[][..], Node::entries).iter().filter(|entry| !is_used(&entry.key)) {
         map.diags.warning(map.source, entry.key_span, format!("no SLI looks at load `{}`", entry.key));
     }

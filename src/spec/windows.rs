@@ -2,7 +2,8 @@
 //! objective is a mistake of the scenario, not of the stack.
 
 use super::Impact;
-use crate::load::{LoadSpec, SLICE};
+use crate::agent::source::SliSource;
+use crate::load::SLICE;
 use crate::slis::{Ratio, SliSpec};
 use crate::source::{At, Diagnostics, Source, Span};
 use std::fmt;
@@ -78,8 +79,8 @@ pub fn too_short(window: Duration, rate: f64, objective: Ratio) -> bool {
 
 /// What the windows are judged by; what could not be read is left out.
 pub struct Windows<'a> {
-    /// The loads.
-    pub loads: &'a [LoadSpec],
+    /// Where the events of the SLIs come from.
+    pub sources: &'a [&'a dyn SliSource],
     /// The SLIs.
     pub slis: &'a [SliSpec],
     /// `steady.for`.
@@ -104,8 +105,8 @@ impl Windows<'_> {
     pub fn check(&self, diags: &mut Diagnostics) {
         self.check_return(diags);
         for sli in self.slis {
-            let Some(load) = self.loads.iter().find(|load| load.name == sli.load) else { continue };
-            self.judge("`steady.for`", self.steady, (self.place)("steady", "for"), sli, load, diags);
+            let Some(rate) = self.rate(sli) else { continue };
+            self.judge("`steady.for`", self.steady, (self.place)("steady", "for"), sli, rate, diags);
             match self.impact {
                 Some(impact) if impact.none => {
                     self.judge(
@@ -113,18 +114,23 @@ impl Windows<'_> {
                         Some(impact.within),
                         (self.place)("impact", "within"),
                         sli,
-                        load,
+                        rate,
                         diags,
                     );
                 }
                 impact => {
-                    self.judge("`recover.hold`", self.recover, (self.place)("recover", "hold"), sli, load, diags);
+                    self.judge("`recover.hold`", self.recover, (self.place)("recover", "hold"), sli, rate, diags);
                     if let Some(impact) = impact.filter(|impact| impact.breaches.contains(&sli.name)) {
-                        self.check_impact(impact, sli, load, diags);
+                        self.check_impact(impact, sli, rate, diags);
                     }
                 }
             }
         }
+    }
+
+    /// Events of an SLI that are due per second.
+    fn rate(&self, sli: &SliSpec) -> Option<f64> {
+        self.sources.iter().find(|source| source.series() == sli.series).map(|source| source.rate())
     }
 
     /// A fault that comes back must have done so, and been felt, before users count as recovered: otherwise the drill
@@ -156,44 +162,44 @@ impl Windows<'_> {
         window: Option<Duration>,
         span: Span,
         sli: &SliSpec,
-        load: &LoadSpec,
+        rate: f64,
         diags: &mut Diagnostics,
     ) {
         // That an objective of 100% leaves no budget was told where it stands.
-        let (Some(window), Some(smallest)) = (window, smallest_window(load.rate, sli.objective)) else { return };
-        if too_short(window, load.rate, sli.objective) {
-            let events = (load.rate * window.as_secs_f64()).floor();
+        let (Some(window), Some(smallest)) = (window, smallest_window(rate, sli.objective)) else { return };
+        if too_short(window, rate, sli.objective) {
+            let events = (rate * window.as_secs_f64()).floor();
             let message = format!(
                 "{what} is too short for `{}`: of {events} requests in {} one bad one alone breaks {}",
                 sli.name,
                 Show(window),
                 sli.objective
             );
-            let help = format!("at least {} at {}/s, or a higher rate", Show(smallest), load.rate);
+            let help = format!("at least {} at {}/s, or a higher rate", Show(smallest), rate);
             diags.error(self.source, span, message).help(help);
         }
     }
 
     /// Whether five bad events fit into the impact's window.
-    fn can_show_impact(&self, impact: &Impact, load: &LoadSpec) -> bool {
-        load.rate * impact.window.as_secs_f64() >= IMPACT_EVENTS * (1.0 - ROUNDING)
+    fn can_show_impact(&self, impact: &Impact, rate: f64) -> bool {
+        rate * impact.window.as_secs_f64() >= IMPACT_EVENTS * (1.0 - ROUNDING)
     }
 
     fn another_can(&self, impact: &Impact) -> bool {
-        let load = |sli: &SliSpec| self.loads.iter().find(|load| load.name == sli.load);
-        !self.breaches_named && self.slis.iter().filter_map(load).any(|load| self.can_show_impact(impact, load))
+        !self.breaches_named
+            && self.slis.iter().filter_map(|sli| self.rate(sli)).any(|rate| self.can_show_impact(impact, rate))
     }
 
-    fn check_impact(&self, impact: &Impact, sli: &SliSpec, load: &LoadSpec, diags: &mut Diagnostics) {
+    fn check_impact(&self, impact: &Impact, sli: &SliSpec, rate: f64, diags: &mut Diagnostics) {
         let [below, window] = ["below", "window"].map(|key| (self.place)("impact", key));
-        if !self.can_show_impact(impact, load) && !self.another_can(impact) {
-            let slices = (IMPACT_EVENTS / load.rate / SLICE.as_secs_f64() * (1.0 - ROUNDING)).ceil();
+        if !self.can_show_impact(impact, rate) && !self.another_can(impact) {
+            let slices = (IMPACT_EVENTS / rate / SLICE.as_secs_f64() * (1.0 - ROUNDING)).ceil();
             let smallest = Duration::from_secs_f64((slices * SLICE.as_secs_f64()).min(1e9));
             let message = format!(
                 "`impact.window` is too short for `{}`: an impact needs five bad events, and {} hold fewer at {}/s",
                 sli.name,
                 Show(impact.window),
-                load.rate
+                rate
             );
             diags.error(self.source, window, message).help(format!("at least {}, or a higher rate", Show(smallest)));
         }

@@ -8,7 +8,7 @@ mod leftovers;
 mod ours;
 mod rig;
 
-use firedrill::agent::protocol::Message;
+use firedrill::agent::protocol::AgentMessage;
 use firedrill::record::Redactor;
 use firedrill::shell::Shell;
 use firedrill::stack::{AgentRole, ContainerOp, Place, Stack, StackError};
@@ -115,11 +115,11 @@ async fn a_stack_with_many_features_goes_up_can_be_spoken_to_and_leaves_nothing(
 
         // The agent speaks first, and sees the end of its input.
         let mut channel = stack.connect(&AgentRole::Drill).await.unwrap();
-        let hello: Message = serde_json::from_str(&channel.rx.recv().await.unwrap()).unwrap();
-        assert!(matches!(hello, Message::Hello { .. }), "{hello:?}");
+        let hello: AgentMessage = serde_json::from_str(&channel.rx.recv().await.unwrap()).unwrap();
+        assert!(matches!(hello, AgentMessage::Hello { .. }), "{hello:?}");
         channel.tx.send(r#"{"id":7,"ask":{"op":"heartbeat"}}"#.into()).await.unwrap();
-        let reply: Message = serde_json::from_str(&channel.rx.recv().await.unwrap()).unwrap();
-        assert!(matches!(reply, Message::Reply { id: 7, .. }), "{reply:?}");
+        let reply: AgentMessage = serde_json::from_str(&channel.rx.recv().await.unwrap()).unwrap();
+        assert!(matches!(reply, AgentMessage::Reply { id: 7, .. }), "{reply:?}");
         drop(channel.tx);
         let ended = tokio::time::timeout(Duration::from_secs(10), async { while channel.rx.recv().await.is_some() {} });
         ended.await.expect("the session ends when its input does");

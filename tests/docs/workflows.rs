@@ -252,5 +252,7 @@ fn the_action_downloads_what_a_release_has() {
     }
     assert!(release.contains("-czf \"out/firedrill-$TAG-$TARGET.tar.gz\"") && release.contains("> SHA256SUMS"));
     assert!(action.contains("name=firedrill-$VERSION-$target") && action.contains("--pattern SHA256SUMS"));
-    assert!(action.contains("--check --ignore-missing --strict SHA256SUMS") && action.contains("gh attestation verify"));
+    assert!(
+        action.contains("--check --ignore-missing --strict SHA256SUMS") && action.contains("gh attestation verify")
+    );
 }

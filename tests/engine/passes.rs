@@ -31,6 +31,27 @@ async fn a_runbook_that_works_around_the_fault_passes_and_the_fault_is_still_act
     assert_eq!(told.lifted(), ["http_status"]);
 }
 
+/// Windows, impact and recovery know no source.
+#[tokio::test]
+async fn what_users_feel_may_be_asked_of_a_database() {
+    let told = Case::new()
+        .set("slis", "{ fresh: { query: { service: db, sql: SELECT true, every: 100ms }, objective: 90% } }")
+        .set("steady", "{ for: 1s, within: 3s }")
+        .set("impact", "{ below: 80%, within: 1500ms, window: 500ms }")
+        .set("recover", "{ within: 3s, hold: 1s }")
+        .run()
+        .await;
+    told.verdict(Verdict::Passed, &["recovered"]).passed(Check::Recovery { sli: "fresh".into() });
+    let plan = told.record.plan.as_ref().expect("a plan");
+    let asked = plan.loads.iter().find(|load| load.name == plan.slis[0].load).expect("the source of the SLI");
+    assert_eq!(
+        (asked.name.as_str(), asked.request.as_str(), asked.rate),
+        ("query:fresh", "SQL in db: SELECT true", 10.0)
+    );
+    let series = told.record.loads.iter().find(|series| series.load == "query:fresh").expect("its slices");
+    assert!(series.due.iter().all(|due| *due == 1) && series.good["fresh"].contains(&0));
+}
+
 #[tokio::test]
 async fn where_the_fault_must_be_cleared_a_workaround_does_not_pass() {
     let demand = "{ within: 1500ms, hold: 700ms, cleared: true }";

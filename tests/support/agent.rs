@@ -3,10 +3,15 @@
 use super::log::Happening;
 use super::world::{Trouble, World};
 use firedrill::agent::Clock;
-use firedrill::agent::protocol::{Answer, Ask, Message, MetricCondition, Request, WireSlice};
-use firedrill::load::{LoadSpec, SLICE};
+use firedrill::agent::ability::Ability;
+use firedrill::agent::load::Load;
+use firedrill::agent::machine::MachineWatch;
+use firedrill::agent::pg::PgQueries;
+use firedrill::agent::protocol::{AgentAnswer, AgentAsk, AgentMessage, AgentRequest, Told};
+use firedrill::agent::watch::MetricWatch;
+use firedrill::load::{SLICE, SliceCounts};
 use firedrill::record::MachineSample;
-use firedrill::slis::{Outcome, SliSpec};
+use firedrill::slis::{EventAnswer, MetricCondition, Outcome, SliSpec};
 use firedrill::stack::Channel;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -39,17 +44,24 @@ pub struct Agent {
     world: Arc<World>,
     orders: UnboundedReceiver<Order>,
     clock: Clock,
-    load: Option<Load>,
+    load: Option<Loads>,
     watch: Option<Watch>,
     held: BTreeSet<String>,
     silent: bool,
 }
 
-struct Load {
-    loads: Vec<LoadSpec>,
-    slis: Vec<SliSpec>,
+struct Loads {
+    loads: Vec<Series>,
     t0: Instant,
     next: u64,
+}
+
+/// Events of one kind: their name, how many are due per second, the SLIs over them.
+struct Series {
+    name: String,
+    rate: f64,
+    slis: Vec<SliSpec>,
+    is_query: bool,
 }
 
 struct Watch {
@@ -58,7 +70,7 @@ struct Watch {
     next: Instant,
 }
 
-impl Load {
+impl Loads {
     /// Start of a slice.
     fn start(&self, index: u64) -> Instant {
         self.t0 + SLICE * u32::try_from(index).expect("a short drill")
@@ -88,14 +100,14 @@ impl Agent {
 
     /// Works until the runner's end of the channel is gone; lifts everything then.
     pub async fn serve(mut self) {
-        self.send(Message::Hello { version: env!("CARGO_PKG_VERSION").into(), clock_us: self.now_us() }).await;
+        self.send(AgentMessage::Hello { version: env!("CARGO_PKG_VERSION").into(), clock_us: self.now_us() }).await;
         loop {
-            let slice = self.load.as_ref().map(Load::due);
+            let slice = self.load.as_ref().map(Loads::due);
             let sample = self.watch.as_ref().map(|watch| watch.next);
             tokio::select! {
                 line = self.channel.rx.recv() => match line {
                     Some(line) => {
-                        let request: Request = serde_json::from_str(&line).expect("a request of the protocol");
+                        let request: AgentRequest = serde_json::from_str(&line).expect("a request of the protocol");
                         self.answer(request).await;
                     }
                     None => break,
@@ -122,77 +134,86 @@ impl Agent {
         match order {
             Order::Die => return false,
             Order::FallSilent => self.silent = true,
-            Order::LoseLease => self.send(Message::LeaseLost).await,
+            Order::LoseLease => self.send(AgentMessage::LeaseLost).await,
             Order::ReportBusy { share: busy, samples } => {
                 let sample =
                     MachineSample { cpus: 2, busy, pressure: None, memory_bytes: 1 << 30, available_bytes: 1 << 29 };
                 for _ in 0..samples {
-                    self.send(Message::Machine { sample }).await;
+                    self.send(AgentMessage::Told { told: Told::Machine { sample } }).await;
                 }
             }
             Order::ReportLate { worst, count } => {
                 let worst_us = u64::try_from(worst.as_micros()).expect("a short time");
-                let load = self.load.as_ref().expect("load runs").loads[0].name.clone();
-                self.send(Message::Late { load, worst_us, count }).await;
+                let series = self.load.as_ref().expect("load runs").loads[0].name.clone();
+                self.send(AgentMessage::Told { told: Told::Late { series, worst_us, count } }).await;
             }
         }
         true
     }
 
-    async fn answer(&mut self, Request { id, ask }: Request) {
+    async fn answer(&mut self, AgentRequest { id, ask }: AgentRequest) {
         let answer = match ask {
-            Ask::Heartbeat => done("alive"),
-            Ask::StartLoad { loads, slis, .. } => {
-                let t0 = Instant::now();
-                self.load = Some(Load { loads, slis, t0, next: 0 });
-                Answer::LoadStarted { t0_us: self.at_us(t0) }
-            }
-            Ask::StopLoad => {
-                self.load = None;
-                done("stopped")
-            }
-            Ask::Watch { every_ms, when, .. } => {
-                self.watch = Some(Watch { every: Duration::from_millis(every_ms), when, next: Instant::now() });
-                done("watching")
-            }
-            Ask::Unwatch => {
-                self.watch = None;
-                done("stopped")
-            }
-            Ask::Hold { fault, .. } | Ask::HttpRule { fault, .. } | Ask::Surge { fault, .. } => self.inject(fault),
-            Ask::Confirm { fault } => self.confirm(&fault),
-            Ask::Lift { fault } if self.world.switches.lift_hangs == Some(fault.as_str()) => {
+            AgentAsk::Heartbeat => done("alive"),
+            AgentAsk::Begin { ability, id, message } => self.begin(&ability, id, message),
+            AgentAsk::Look { id } => self.confirm(&id),
+            AgentAsk::Lift { id: fault } if self.world.switches.lift_hangs == Some(fault.as_str()) => {
                 self.world.log.done(Happening::Lifted { fault });
                 return;
             }
-            Ask::Lift { fault } => match self.world.lift(&fault) {
+            AgentAsk::Lift { id: fault } => match self.world.lift(&fault) {
                 Ok(detail) => {
                     self.held.remove(&fault);
-                    Answer::Done { detail }
+                    AgentAnswer::Done { detail }
                 }
-                Err(reason) => Answer::Failed { reason },
+                Err(reason) => AgentAnswer::Failed { reason },
             },
         };
-        self.send(Message::Reply { id, clock_us: self.now_us(), answer }).await;
+        self.send(AgentMessage::Reply { id, clock_us: self.now_us(), answer }).await;
     }
 
-    fn inject(&mut self, fault: String) -> Answer {
+    fn begin(&mut self, ability: &str, id: String, message: serde_json::Value) -> AgentAnswer {
+        match ability {
+            Load::NAME => {
+                let Load { spec, slis, .. } = serde_json::from_value(message).expect("a load");
+                self.count(Series { name: spec.name, rate: spec.rate, slis, is_query: false })
+            }
+            PgQueries::NAME => {
+                let PgQueries { series, rate, slis, .. } = serde_json::from_value(message).expect("queries");
+                self.count(Series { name: series, rate, slis, is_query: true })
+            }
+            MetricWatch::NAME => {
+                let MetricWatch { every, when, .. } = serde_json::from_value(message).expect("a watch");
+                self.watch = Some(Watch { every, when, next: Instant::now() });
+                done("watching")
+            }
+            MachineWatch::NAME => done("watching"),
+            _ => self.inject(id),
+        }
+    }
+
+    fn count(&mut self, series: Series) -> AgentAnswer {
+        let loads = self.load.get_or_insert_with(|| Loads { loads: Vec::new(), t0: Instant::now(), next: 0 });
+        loads.loads.push(series);
+        done("counting")
+    }
+
+    fn inject(&mut self, fault: String) -> AgentAnswer {
         if self.world.switches.cannot_inject == Some(fault.as_str()) {
-            return Answer::Failed { reason: "permission denied".into() };
+            return AgentAnswer::Failed { reason: "permission denied".into() };
         }
         self.world.break_it(&fault);
         self.held.insert(fault);
         done("taken")
     }
 
-    fn confirm(&self, fault: &str) -> Answer {
+    fn confirm(&self, fault: &str) -> AgentAnswer {
         self.world.log.done(Happening::Asked { fault: fault.to_string() });
         if self.world.switches.cannot_confirm == Some(fault) {
-            return Answer::Failed { reason: "pg_locks cannot be read".into() };
+            return AgentAnswer::Failed { reason: "pg_locks cannot be read".into() };
         }
         match self.world.in_place(fault) {
-            true => Answer::InPlace { detail: format!("{fault} is listed") },
-            false => Answer::Gone { detail: format!("{fault} is not listed") },
+            true => AgentAnswer::InPlace { detail: format!("{fault} is listed") },
+            false => AgentAnswer::Gone { detail: format!("{fault} is not listed") },
         }
     }
 
@@ -208,26 +229,27 @@ impl Agent {
                 Trouble::Errors => (503, 5),
                 Trouble::Slowness => (200, 150),
             };
-            let outcome = Outcome { status: Some(status), latency: Duration::from_millis(millis) };
             let mut slices = Vec::new();
             for of in &load.loads {
+                let answer = if of.is_query { EventAnswer::Truth(status == 200) } else { EventAnswer::Status(status) };
+                let outcome = Outcome { answer: Some(answer), latency: Duration::from_millis(millis) };
                 let due = (of.rate * SLICE.as_secs_f64()).round() as u64;
-                let slis = load.slis.iter().filter(|sli| sli.load == of.name);
+                let slis = of.slis.iter().filter(|sli| sli.series == of.name);
                 let good = |sli: &SliSpec| if sli.good.judge(outcome) { due } else { 0 };
                 let complete = slis.clone().filter(|sli| good(sli) > 0).map(|sli| (sli.name.clone(), millis * 1000));
-                slices.push(WireSlice {
-                    load: of.name.clone(),
+                let counts = SliceCounts {
                     index,
-                    start_us: 0,
                     due,
                     good: slis.map(|sli| (sli.name.clone(), good(sli))).collect(),
                     results: BTreeMap::from([(status.to_string(), due)]),
                     first_good_us: complete.collect(),
                     latency_us: [millis * 1000; 3],
-                });
+                };
+                slices.push((of.name.clone(), counts));
             }
-            for slice in slices {
-                self.send(Message::Slice(WireSlice { start_us: self.at_us(start), ..slice })).await;
+            for (series, counts) in slices {
+                self.send(AgentMessage::Told { told: Told::Slice { series, start_us: self.at_us(start), counts } })
+                    .await;
             }
         }
     }
@@ -239,10 +261,13 @@ impl Agent {
         let holds = value.is_some_and(|value| watch.when.op.holds(value, watch.when.value));
         let error = value.is_none().then(|| "the page has no such metric".to_string());
         let clock_us = self.now_us();
-        self.send(Message::Sample { clock_us, value, holds, readable: error.is_none(), error }).await;
+        self.send(AgentMessage::Told {
+            told: Told::Sample { clock_us, value, holds, readable: error.is_none(), error },
+        })
+        .await;
     }
 
-    async fn send(&self, message: Message) {
+    async fn send(&self, message: AgentMessage) {
         if !self.silent {
             let line = serde_json::to_string(&message).expect("a message");
             // A runner that is gone is noticed when reading.
@@ -259,8 +284,8 @@ impl Agent {
     }
 }
 
-fn done(detail: &str) -> Answer {
-    Answer::Done { detail: detail.into() }
+fn done(detail: &str) -> AgentAnswer {
+    AgentAnswer::Done { detail: detail.into() }
 }
 
 async fn at(instant: Option<Instant>) {

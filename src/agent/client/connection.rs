@@ -2,7 +2,7 @@
 
 use super::AgentError;
 use super::offset::{ClockOffset, Offsets};
-use crate::agent::protocol::{Answer, Ask, HEARTBEAT, LEASE, Message, Request};
+use crate::agent::protocol::{AgentAnswer, AgentAsk, AgentMessage, AgentRequest, HEARTBEAT, LEASE};
 use crate::stack::Channel;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -51,7 +51,7 @@ struct State {
     /// Why nothing more can be asked.
     cause: Option<String>,
     /// Requests without an answer: when they were sent in drill time, and who waits.
-    pending: HashMap<u64, (u64, oneshot::Sender<Answer>)>,
+    pending: HashMap<u64, (u64, oneshot::Sender<AgentAnswer>)>,
     offsets: Offsets,
 }
 
@@ -63,7 +63,7 @@ impl AgentClient {
         name: String,
         channel: Channel,
         now_us: impl Fn() -> u64 + Send + Sync + 'static,
-    ) -> Result<(AgentClient, mpsc::UnboundedReceiver<Message>), AgentError> {
+    ) -> Result<(AgentClient, mpsc::UnboundedReceiver<AgentMessage>), AgentError> {
         let Channel { tx, mut rx } = channel;
         let shared = Arc::new(Shared {
             name,
@@ -82,16 +82,16 @@ impl AgentClient {
             heartbeat: Mutex::new(None),
         }));
         for _ in 0..PROBES {
-            client.ask(Ask::Heartbeat).await?;
+            client.ask(AgentAsk::Heartbeat).await?;
         }
         *lock(&client.0.heartbeat) = Some(AbortOnDropHandle::new(tokio::spawn(beat(Arc::downgrade(&client.0)))));
         Ok((client, receiver))
     }
 
-    /// Asks and waits for the answer, 30 s at most; `Answer::Failed` becomes `AgentError::Failed`.
-    pub async fn ask(&self, ask: Ask) -> Result<Answer, AgentError> {
+    /// Asks and waits for the answer, 30 s at most; `AgentAnswer::Failed` becomes `AgentError::Failed`.
+    pub async fn ask(&self, ask: AgentAsk) -> Result<AgentAnswer, AgentError> {
         match timeout(ANSWER_WITHIN, self.0.ask(ask)).await {
-            Ok(Ok(Answer::Failed { reason })) => Err(AgentError::Failed(reason)),
+            Ok(Ok(AgentAnswer::Failed { reason })) => Err(AgentError::Failed(reason)),
             Ok(answer) => answer,
             Err(_) => Err(self.0.shared.error(format!("it did not answer within {} s", ANSWER_WITHIN.as_secs()))),
         }
@@ -115,9 +115,9 @@ impl AgentClient {
 }
 
 impl Inner {
-    async fn ask(&self, ask: Ask) -> Result<Answer, AgentError> {
+    async fn ask(&self, ask: AgentAsk) -> Result<AgentAnswer, AgentError> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
-        let line = serde_json::to_string(&Request { id, ask })
+        let line = serde_json::to_string(&AgentRequest { id, ask })
             .map_err(|error| AgentError::Failed(format!("the request cannot be written: {error}")))?;
         let lines = lock(&self.lines).clone().ok_or_else(|| self.shared.error("its channel was closed".into()))?;
         // A place in the channel first: time spent in our own queue is no part of the round trip.
@@ -138,7 +138,7 @@ impl Shared {
         AgentError::Gone { agent: self.name.clone(), cause }
     }
 
-    fn expect(&self, id: u64) -> Result<oneshot::Receiver<Answer>, AgentError> {
+    fn expect(&self, id: u64) -> Result<oneshot::Receiver<AgentAnswer>, AgentError> {
         let (tx, rx) = oneshot::channel();
         let sent_us = (self.now_us)();
         let mut state = lock(&self.state);
@@ -149,7 +149,7 @@ impl Shared {
         Ok(rx)
     }
 
-    fn reply(&self, id: u64, clock_us: u64, answer: Answer) {
+    fn reply(&self, id: u64, clock_us: u64, answer: AgentAnswer) {
         let received_us = (self.now_us)();
         let mut state = lock(&self.state);
         let Some((sent_us, waiting)) = state.pending.remove(&id) else { return };
@@ -177,17 +177,17 @@ async fn hello(rx: &mut mpsc::Receiver<String>) -> Result<(), String> {
         Err(_) => return Err(format!("it did not say hello within {} s", HELLO_WITHIN.as_secs())),
     };
     match serde_json::from_str(&line) {
-        Ok(Message::Hello { version, .. }) if version == env!("CARGO_PKG_VERSION") => Ok(()),
-        Ok(Message::Hello { version, .. }) => {
+        Ok(AgentMessage::Hello { version, .. }) if version == env!("CARGO_PKG_VERSION") => Ok(()),
+        Ok(AgentMessage::Hello { version, .. }) => {
             Err(format!("it is version {version} and the runner is {}", env!("CARGO_PKG_VERSION")))
         }
         // A refusal: another runner controls it.
-        Ok(Message::Reply { answer: Answer::Failed { reason }, .. }) => Err(reason),
+        Ok(AgentMessage::Reply { answer: AgentAnswer::Failed { reason }, .. }) => Err(reason),
         Ok(_) | Err(_) => Err(format!("it began with something else than hello: {}", head(&line))),
     }
 }
 
-async fn read(shared: Arc<Shared>, mut rx: mpsc::Receiver<String>, messages: mpsc::UnboundedSender<Message>) {
+async fn read(shared: Arc<Shared>, mut rx: mpsc::Receiver<String>, messages: mpsc::UnboundedSender<AgentMessage>) {
     let cause = loop {
         let line = tokio::select! {
             () = shared.gone.cancelled() => break "it was given up".to_string(),
@@ -195,9 +195,9 @@ async fn read(shared: Arc<Shared>, mut rx: mpsc::Receiver<String>, messages: mps
         };
         let Some(line) = line else { break "its channel ended".into() };
         match serde_json::from_str(&line) {
-            Ok(Message::Reply { id, clock_us, answer }) => shared.reply(id, clock_us, answer),
+            Ok(AgentMessage::Reply { id, clock_us, answer }) => shared.reply(id, clock_us, answer),
             Ok(message) => {
-                let lost = message == Message::LeaseLost;
+                let lost = message == AgentMessage::LeaseLost;
                 // A runner that wants no messages still wants its answers.
                 let _ = messages.send(message);
                 if lost {
@@ -230,7 +230,7 @@ async fn beat(inner: std::sync::Weak<Inner>) {
         let unanswered = unanswered.clone();
         // Not awaited here: one answer that is late must not hold the next heartbeat back.
         tokio::spawn(async move {
-            if inner.ask(Ask::Heartbeat).await.is_ok() {
+            if inner.ask(AgentAsk::Heartbeat).await.is_ok() {
                 unanswered.store(0, Ordering::Relaxed);
             }
         });

@@ -1,7 +1,7 @@
 //! The client against an agent that a test plays.
 
 use super::*;
-use crate::agent::protocol::{Answer, Ask, HEARTBEAT, LEASE, Message, Request};
+use crate::agent::protocol::{AgentAnswer, AgentAsk, AgentMessage, AgentRequest, HEARTBEAT, LEASE, Told};
 use crate::stack::Channel;
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -10,48 +10,50 @@ use tokio::sync::mpsc::UnboundedReceiver;
 struct Agent(Channel);
 
 impl Agent {
-    async fn say(&self, message: &Message) {
+    async fn say(&self, message: &AgentMessage) {
         self.0.tx.send(serde_json::to_string(message).unwrap()).await.unwrap();
     }
 
     async fn hello(&self) {
-        self.say(&Message::Hello { version: env!("CARGO_PKG_VERSION").into(), clock_us: 5_000_000 }).await;
+        self.say(&AgentMessage::Hello { version: env!("CARGO_PKG_VERSION").into(), clock_us: 5_000_000 }).await;
     }
 
-    async fn next(&mut self) -> Option<Request> {
+    async fn next(&mut self) -> Option<AgentRequest> {
         self.0.rx.recv().await.map(|line| serde_json::from_str(&line).unwrap())
     }
 
     /// The next request that is no heartbeat; those are answered.
-    async fn next_ask(&mut self) -> Option<Request> {
+    async fn next_ask(&mut self) -> Option<AgentRequest> {
         loop {
             match self.next().await? {
-                Request { id, ask: Ask::Heartbeat } => self.reply(id, 5_000_000, done()).await,
+                AgentRequest { id, ask: AgentAsk::Heartbeat } => self.reply(id, 5_000_000, done()).await,
                 request => return Some(request),
             }
         }
     }
 
-    async fn reply(&self, id: u64, clock_us: u64, answer: Answer) {
-        self.say(&Message::Reply { id, clock_us, answer }).await;
+    async fn reply(&self, id: u64, clock_us: u64, answer: AgentAnswer) {
+        self.say(&AgentMessage::Reply { id, clock_us, answer }).await;
     }
 }
 
-fn done() -> Answer {
-    Answer::Done { detail: "so be it".into() }
+fn done() -> AgentAnswer {
+    AgentAnswer::Done { detail: "so be it".into() }
 }
 
-fn lift() -> Ask {
-    Ask::Lift { fault: "x".into() }
+fn lift() -> AgentAsk {
+    AgentAsk::Lift { id: "x".into() }
 }
 
-async fn connect() -> (AgentClient, UnboundedReceiver<Message>, Agent) {
+async fn connect() -> (AgentClient, UnboundedReceiver<AgentMessage>, Agent) {
     let (near, far) = Channel::pair(16);
     let mut agent = Agent(far);
     agent.hello().await;
     let open = tokio::spawn(AgentClient::open("fd-agent".into(), near, || 1_000_000));
     for _ in 0..5 {
-        let Some(Request { id, ask: Ask::Heartbeat }) = agent.next().await else { panic!("it measures first") };
+        let Some(AgentRequest { id, ask: AgentAsk::Heartbeat }) = agent.next().await else {
+            panic!("it measures first")
+        };
         agent.reply(id, 5_000_000, done()).await;
     }
     let (client, messages) = open.await.unwrap().unwrap();
@@ -66,10 +68,10 @@ async fn measures_the_clock_and_asks() {
     let asked = tokio::spawn(async move { asker.ask(lift()).await });
     let request = agent.next_ask().await.unwrap();
     assert_eq!(request.ask, lift());
-    agent.say(&Message::Note { text: "came back".into() }).await;
+    agent.say(&AgentMessage::Told { told: Told::Note { text: "came back".into() } }).await;
     agent.reply(request.id, 5_000_001, done()).await;
     assert_eq!(asked.await.unwrap().unwrap(), done());
-    assert_eq!(messages.recv().await, Some(Message::Note { text: "came back".into() }));
+    assert_eq!(messages.recv().await, Some(AgentMessage::Told { told: Told::Note { text: "came back".into() } }));
 }
 
 #[tokio::test]
@@ -77,7 +79,7 @@ async fn a_no_is_an_error_of_its_own() {
     let (client, _messages, mut agent) = connect().await;
     let asked = tokio::spawn(async move { client.ask(lift()).await });
     let request = agent.next_ask().await.unwrap();
-    agent.reply(request.id, 0, Answer::Failed { reason: "no such table".into() }).await;
+    agent.reply(request.id, 0, AgentAnswer::Failed { reason: "no such table".into() }).await;
     let error = asked.await.unwrap().unwrap_err();
     assert!(matches!(error, AgentError::Failed(_)));
     assert_eq!(error.to_string(), "no such table");
@@ -98,8 +100,8 @@ async fn when_the_channel_ends_so_does_everything_that_waits() {
 #[tokio::test]
 async fn a_lost_lease_is_the_last_message() {
     let (client, mut messages, agent) = connect().await;
-    agent.say(&Message::LeaseLost).await;
-    assert_eq!(messages.recv().await, Some(Message::LeaseLost));
+    agent.say(&AgentMessage::LeaseLost).await;
+    assert_eq!(messages.recv().await, Some(AgentMessage::LeaseLost));
     assert_eq!(messages.recv().await, None);
     insta::assert_snapshot!(client.ask(lift()).await.unwrap_err(),
         @"the agent fd-agent is gone: it heard nothing from the runner for 6 s and lifted everything");
@@ -111,7 +113,7 @@ async fn heartbeats_go_out_and_an_agent_that_answers_none_is_given_up() {
     let start = tokio::time::Instant::now();
     let mut beats = 0u64;
     // Reads and answers nothing, until the client closes.
-    while let Some(Request { ask: Ask::Heartbeat, .. }) = agent.next().await {
+    while let Some(AgentRequest { ask: AgentAsk::Heartbeat, .. }) = agent.next().await {
         beats += 1;
     }
     assert_eq!(beats, (LEASE.as_millis() / HEARTBEAT.as_millis()) as u64);
@@ -168,13 +170,13 @@ async fn first_words_that_are_not_hello_are_explained() {
         far.tx.send(line).await.unwrap();
         AgentClient::open("fd-agent".into(), near, || 0).await.err().map(|error| error.to_string()).unwrap()
     };
-    let of = |message: &Message| serde_json::to_string(message).unwrap();
-    let refusal = Answer::Failed { reason: "another runner controls this agent".into() };
-    insta::assert_snapshot!(open(of(&Message::Reply { id: 0, clock_us: 0, answer: refusal })).await,
+    let of = |message: &AgentMessage| serde_json::to_string(message).unwrap();
+    let refusal = AgentAnswer::Failed { reason: "another runner controls this agent".into() };
+    insta::assert_snapshot!(open(of(&AgentMessage::Reply { id: 0, clock_us: 0, answer: refusal })).await,
         @"the agent fd-agent is gone: another runner controls this agent");
     insta::assert_snapshot!(open("exec: firedrill: not found".into()).await,
         @"the agent fd-agent is gone: it began with something else than hello: exec: firedrill: not found");
-    let old = open(of(&Message::Hello { version: "0.0.1".into(), clock_us: 0 })).await;
+    let old = open(of(&AgentMessage::Hello { version: "0.0.1".into(), clock_us: 0 })).await;
     assert!(old.starts_with("the agent fd-agent is gone: it is version 0.0.1 and the runner is "), "{old}");
     let (near, far) = Channel::pair(1);
     drop(far);

@@ -1,8 +1,7 @@
 //! The connection of a database fault that sees and tidies up: held since before the fault, as a role that may create
 //! roles and end sessions. It makes the fault's own role, and removes it.
 
-use super::session::{PgError, Session, answered, quote_name};
-use crate::agent::protocol::PgTarget;
+use super::session::{PgError, PgSession, PgTarget, answered, quote_name};
 use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +18,7 @@ pub(super) struct Admin {
     target: PgTarget,
     /// When the server started, as the first connection saw it.
     started: String,
-    session: Mutex<Arc<Session>>,
+    session: Mutex<Arc<PgSession>>,
 }
 
 impl std::fmt::Debug for Admin {
@@ -49,7 +48,7 @@ impl Admin {
         Ok(Admin { target, started, session: Mutex::new(Arc::new(session)) })
     }
 
-    async fn session(&self) -> Result<Arc<Session>, PgError> {
+    async fn session(&self) -> Result<Arc<PgSession>, PgError> {
         let mut session = self.session.lock().await;
         if session.client.is_closed() {
             *session = Arc::new(open(&self.target).await?);
@@ -58,7 +57,7 @@ impl Admin {
     }
 
     /// A session in the place of one that turned out to be broken.
-    async fn renewed(&self, broken: &Arc<Session>) -> Result<Arc<Session>, PgError> {
+    async fn renewed(&self, broken: &Arc<PgSession>) -> Result<Arc<PgSession>, PgError> {
         let mut session = self.session.lock().await;
         if Arc::ptr_eq(&session, broken) {
             *session = Arc::new(open(&self.target).await?);
@@ -171,8 +170,8 @@ impl Admin {
     }
 }
 
-async fn open(target: &PgTarget) -> Result<Session, PgError> {
-    Session::open(target, "firedrill control").await
+async fn open(target: &PgTarget) -> Result<PgSession, PgError> {
+    PgSession::open(target, "firedrill control").await
 }
 
 async fn started(client: &Client) -> Result<String, PgError> {

@@ -1,7 +1,10 @@
 //! A change by SQL that its author wrote: made in one transaction, seen by a query, and undone by SQL again, or never.
 
-use super::session::{PgError, Session};
-use crate::agent::protocol::{Answer, PgHold, PgTarget};
+use super::session::{PgError, PgSession, PgTarget};
+use crate::agent::ability::{Ability, AgentContext, Holding, Tell};
+use crate::agent::protocol::AgentAnswer;
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use tokio_postgres::error::{Error, ErrorPosition, SqlState};
 use tokio_postgres::types::Type;
@@ -17,71 +20,82 @@ const NOT_YET_THERE: [SqlState; 5] = [
     SqlState::INVALID_SCHEMA_NAME,
 ];
 
+/// A change by SQL. No session is held for it; the agent keeps what undoes it, so that it is undone when the channel ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PgChange {
+    /// The server.
+    pub target: PgTarget,
+    /// Statements that make the change, in one transaction. It has begun when that is committed.
+    pub run: String,
+    /// A query that returns one row with one boolean: whether the change is in place.
+    pub confirm: String,
+    /// Statements that undo it, in one transaction; `None` when nothing does.
+    pub undo: Option<String>,
+}
+
 /// A change that was made. Its connections are opened when they are needed and closed at once: what it did to the server
 /// may well be that the server goes away and comes back.
 #[derive(Debug)]
-pub struct Change {
-    target: PgTarget,
-    confirm: String,
-    undo: Option<String>,
+struct HeldChange {
+    change: PgChange,
     lifted: Mutex<bool>,
 }
 
 /// What the query answered that looks for the change.
-enum Seen {
+enum ChangeSeen {
     InPlace,
     Gone,
     /// The server did not answer it.
-    Refused(Refusal),
+    Refused(SqlRefusal),
 }
 
 /// An error of the server or of the connection.
-struct Refusal {
+struct SqlRefusal {
     text: String,
     code: Option<SqlState>,
 }
 
-impl Change {
-    /// Makes the change. Returns when its transaction is committed; dropped before that, nothing was changed.
-    pub(super) async fn make(hold: PgHold) -> Result<Change, String> {
-        let PgHold::Change { target, run, confirm, undo } = hold else {
-            return Err("this is not a change".into());
-        };
-        let change = Change { target, confirm, undo, lifted: Mutex::new(false) };
+#[async_trait]
+impl Ability for PgChange {
+    const NAME: &'static str = "pg_change";
+
+    async fn begin(self, _: &str, _: &AgentContext, _: Tell) -> Result<Box<dyn Holding>, String> {
         // What cannot be confirmed is not begun, and a change that is there already would prove nothing.
-        match change.look().await? {
-            Seen::InPlace => return Err("`confirm`: it is in place already, before `run`".into()),
-            Seen::Refused(refusal) if !refusal.is_not_yet_there() => {
+        match self.seen().await? {
+            ChangeSeen::InPlace => return Err("`confirm`: it is in place already, before `run`".into()),
+            ChangeSeen::Refused(refusal) if !refusal.is_not_yet_there() => {
                 return Err(format!("`confirm`: {}", refusal.text));
             }
-            Seen::Refused(_) | Seen::Gone => {}
+            ChangeSeen::Refused(_) | ChangeSeen::Gone => {}
         }
-        change.carry_out("run", &run).await?;
-        Ok(change)
+        self.carry_out("run", &self.run).await?;
+        Ok(Box::new(HeldChange { change: self, lifted: Mutex::new(false) }))
     }
+}
 
+impl PgChange {
     /// Runs statements in one transaction of a session of their own.
     async fn carry_out(&self, what: &str, statements: &str) -> Result<(), String> {
         let session = self.open().await?;
         let client = &session.client;
-        let failed = |error: Error| format!("`{what}`: {}", Refusal::of(error, statements).text);
+        let failed = |error: Error| format!("`{what}`: {}", SqlRefusal::of(error, statements).text);
         client.batch_execute("BEGIN").await.map_err(failed)?;
         // Without a deadline: it may wait for the locks of others, and the runner has one. Nobody waits, nothing is committed.
         client.batch_execute(statements).await.map_err(failed)?;
         client.batch_execute("COMMIT").await.map_err(failed)
     }
 
-    async fn open(&self) -> Result<Session, String> {
+    async fn open(&self) -> Result<PgSession, String> {
         let PgTarget { host, port, user, .. } = &self.target;
-        let opened = Session::open(&self.target, APPLICATION).await;
+        let opened = PgSession::open(&self.target, APPLICATION).await;
         opened.map_err(|error| format!("connect to {host}:{port} as {user}: {error}"))
     }
 
     /// Asks whether the change is in place. `Err` when that is no question that has an answer.
-    async fn look(&self) -> Result<Seen, String> {
+    async fn seen(&self) -> Result<ChangeSeen, String> {
         let session = self.open().await?;
         let client = &session.client;
-        let refused = |error: Error| Ok(Seen::Refused(Refusal::of(error, &self.confirm)));
+        let refused = |error: Error| Ok(ChangeSeen::Refused(SqlRefusal::of(error, &self.confirm)));
         let statement = match client.prepare(&self.confirm).await {
             Ok(statement) => statement,
             Err(error) => return refused(error),
@@ -98,42 +112,45 @@ impl Change {
         };
         let [row] = rows.as_slice() else { return Err(wrong(format!("{} rows", rows.len()))) };
         match row.try_get::<_, Option<bool>>(0) {
-            Ok(Some(true)) => Ok(Seen::InPlace),
-            Ok(Some(false)) => Ok(Seen::Gone),
+            Ok(Some(true)) => Ok(ChangeSeen::InPlace),
+            Ok(Some(false)) => Ok(ChangeSeen::Gone),
             Ok(None) => Err(wrong("null".into())),
             Err(error) => Err(wrong(error.to_string())),
         }
     }
+}
 
+#[async_trait]
+impl Holding for HeldChange {
     /// `InPlace` or `Gone` as the author's query says it, `Failed` when it gave no answer.
-    pub(super) async fn confirm(&self) -> Answer {
-        match self.look().await {
-            Ok(Seen::InPlace) => Answer::InPlace { detail: "`confirm` returns true".into() },
-            Ok(Seen::Gone) => Answer::Gone { detail: "`confirm` returns false".into() },
-            Ok(Seen::Refused(refusal)) => Answer::Failed { reason: format!("`confirm`: {}", refusal.text) },
-            Err(reason) => Answer::Failed { reason },
+    async fn look(&self) -> AgentAnswer {
+        match self.change.seen().await {
+            Ok(ChangeSeen::InPlace) => AgentAnswer::in_place("`confirm` returns true"),
+            Ok(ChangeSeen::Gone) => AgentAnswer::gone("`confirm` returns false"),
+            Ok(ChangeSeen::Refused(refusal)) => AgentAnswer::Failed { reason: format!("`confirm`: {}", refusal.text) },
+            Err(reason) => AgentAnswer::Failed { reason },
         }
     }
 
     /// Undoes the change, if anything does and it is still there.
-    pub(super) async fn lift(&self) -> Result<String, String> {
-        let Some(undo) = &self.undo else { return Ok("it is irreversible: it was left as it is".into()) };
+    async fn lift(&self) -> Result<String, String> {
+        let Some(undo) = &self.change.undo else { return Ok("it is irreversible: it was left as it is".into()) };
         let mut lifted = self.lifted.lock().await;
         if *lifted {
             return Ok("it had been undone already".into());
         }
         // What the runbook has fixed is not fixed twice. Where nobody can tell, the undo is tried.
-        if matches!(self.look().await?, Seen::Gone) {
+        if matches!(self.change.seen().await?, ChangeSeen::Gone) {
             *lifted = true;
             return Ok("it was gone already: `confirm` returns false".into());
         }
-        self.carry_out("undo", undo).await?;
-        match self.confirm().await {
-            Answer::Gone { detail } => {
+        self.change.carry_out("undo", undo).await?;
+        match self.look().await {
+            AgentAnswer::Gone { detail } => {
                 *lifted = true;
                 Ok(format!("undone: {detail}"))
             }
-            Answer::Failed { reason } => {
+            AgentAnswer::Failed { reason } => {
                 Err(format!("`undo` was carried out, and nobody can say what came of it: {reason}"))
             }
             _ => Err("`undo` was carried out, and `confirm` still returns true".into()),
@@ -141,9 +158,9 @@ impl Change {
     }
 }
 
-impl Refusal {
+impl SqlRefusal {
     /// The server's words with SQLSTATE and the place in these statements.
-    fn of(error: Error, statements: &str) -> Refusal {
+    fn of(error: Error, statements: &str) -> SqlRefusal {
         let at = error.as_db_error().and_then(|db| match db.position() {
             Some(ErrorPosition::Original(position)) => Some(place(statements, *position)),
             _ => None,
@@ -152,7 +169,7 @@ impl Refusal {
         let state = code.as_ref().map_or_else(String::new, |code| format!("SQLSTATE {}", code.code()));
         let more: Vec<String> = [state, at.unwrap_or_default()].into_iter().filter(|part| !part.is_empty()).collect();
         let text = if more.is_empty() { text } else { format!("{text} ({})", more.join(", ")) };
-        Refusal { text, code }
+        SqlRefusal { text, code }
     }
 
     fn is_not_yet_there(&self) -> bool {

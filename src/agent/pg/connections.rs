@@ -7,12 +7,14 @@
 //! superusers and replication are left alone, and the reserved slots stay free for people on call.
 
 use super::admin::{Admin, FaultRole, role_name};
-use super::session::{PgError, Session};
-use crate::agent::protocol::{Answer, Message, PgHold};
+use super::session::{PgError, PgSession, PgTarget};
+use crate::agent::ability::{Ability, AgentContext, Holding, Tell};
+use crate::agent::protocol::{AgentAnswer, Told};
+use async_trait::async_trait;
 use futures_util::future::join_all;
+use serde::{Deserialize, Serialize};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
@@ -27,19 +29,30 @@ const HOLDING: Duration = Duration::from_millis(200);
 /// Sessions that are opened at the same time.
 const AT_ONCE: usize = 16;
 
+/// Clients that use the server's connection slots up, evicting the sessions that are there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PgConnections {
+    /// The server.
+    pub target: PgTarget,
+    /// Slots to leave free for ordinary roles.
+    pub leave: u32,
+    /// The sessions come back this long after they were terminated.
+    pub returns: Option<Duration>,
+}
+
 /// Sessions that use the slots up.
 #[derive(Debug)]
-pub struct Connections {
+struct HeldConnections {
     admin: Arc<Admin>,
     role: FaultRole,
     leave: i64,
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<FillState>>,
     task: Mutex<Option<AbortOnDropHandle<()>>>,
     lifted: tokio::sync::Mutex<bool>,
 }
 
 #[derive(Debug, Clone, Default)]
-struct State {
+struct FillState {
     held: usize,
     /// All slots were taken at some time.
     once: bool,
@@ -65,65 +78,48 @@ struct Slots {
     limit: i64,
 }
 
-struct Task {
-    fault: String,
+struct FillTask {
     admin: Arc<Admin>,
     role: FaultRole,
     leave: i64,
     returns: Option<Duration>,
-    state: Arc<Mutex<State>>,
-    notes: UnboundedSender<Message>,
+    state: Arc<Mutex<FillState>>,
+    tell: Tell,
 }
 
-impl Connections {
-    /// Makes the role and begins to fill the slots.
-    pub(super) async fn take(
-        fault: &str,
-        hold: PgHold,
-        notes: UnboundedSender<Message>,
-    ) -> Result<Connections, String> {
-        let PgHold::Connections { target, leave, returns_ms } = hold else {
-            return Err("these are no connections".into());
-        };
-        let leave = i64::from(leave);
-        let admin = Arc::new(Admin::connect(target).await?);
-        let role = admin.create_role(&role_name(ROLE, fault), &[]).await?;
-        let state = Arc::new(Mutex::new(State::default()));
-        let task = Task {
-            fault: fault.into(),
-            admin: admin.clone(),
-            role: role.clone(),
-            leave,
-            returns: returns_ms.map(Duration::from_millis),
-            state: state.clone(),
-            notes,
-        };
-        let task = AbortOnDropHandle::new(tokio::spawn(task.run()));
-        Ok(Connections {
-            admin,
-            role,
-            leave,
-            state,
-            task: Mutex::new(Some(task)),
-            lifted: tokio::sync::Mutex::new(false),
-        })
-    }
+#[async_trait]
+impl Ability for PgConnections {
+    const NAME: &'static str = "pg_connections";
 
+    /// Makes the role and begins to fill the slots.
+    async fn begin(self, id: &str, _: &AgentContext, tell: Tell) -> Result<Box<dyn Holding>, String> {
+        let leave = i64::from(self.leave);
+        let admin = Arc::new(Admin::connect(self.target).await?);
+        let role = admin.create_role(&role_name(ROLE, id), &[]).await?;
+        let (returns, state) = (self.returns, Arc::new(Mutex::new(FillState::default())));
+        let task = FillTask { admin: admin.clone(), role: role.clone(), leave, returns, state: state.clone(), tell };
+        let task = Mutex::new(Some(AbortOnDropHandle::new(tokio::spawn(task.run()))));
+        Ok(Box::new(HeldConnections { admin, role, leave, state, task, lifted: tokio::sync::Mutex::new(false) }))
+    }
+}
+
+#[async_trait]
+impl Holding for HeldConnections {
     /// In place when no more than `leave` slots are free for ordinary roles, as the connection held since before sees them,
     /// and, with `leave: 0`, when a new connection is refused. Sessions that were ended and come back soon
     /// are in place as well: nothing lasting was done about them.
-    pub(super) async fn confirm(&self) -> Answer {
+    async fn look(&self) -> AgentAnswer {
         if *self.lifted.lock().await {
-            return Answer::Gone { detail: "its sessions were ended and its role was dropped".into() };
+            return AgentAnswer::gone("its sessions were ended and its role was dropped");
         }
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let slots = match slots(&self.admin, &self.role.name).await {
             Ok(slots) => slots,
             Err(error) if state.held == 0 => {
                 let why = state.ended.unwrap_or_else(|| "no session is held".into());
-                return Answer::Gone { detail: format!("{why}; the database cannot be asked: {error}") };
+                return AgentAnswer::gone(format!("{why}; the database cannot be asked: {error}"));
             }
-            Err(error) => return Answer::Failed { reason: format!("look at the connection slots: {error}") },
+            Err(error) => return AgentAnswer::Failed { reason: format!("look at the connection slots: {error}") },
         };
         let facts = format!(
             "{} sessions of {}, {} slots free for ordinary roles, {} sessions of others, {} of superusers",
@@ -134,28 +130,28 @@ impl Connections {
             slots.superusers
         );
         if let Some(why) = state.cannot {
-            return Answer::Gone { detail: format!("{why}; {facts}") };
+            return AgentAnswer::gone(format!("{why}; {facts}"));
         }
         if state.once && state.coming_back {
             let why = state.ended.unwrap_or_default();
-            return Answer::InPlace { detail: format!("{why}; they are coming back; {facts}") };
+            return AgentAnswer::in_place(format!("{why}; they are coming back; {facts}"));
         }
         if state.held == 0 || !state.once || slots.free > self.leave {
             let why = state.ended.or(state.error).map_or_else(String::new, |why| format!("{why}; "));
-            return Answer::Gone { detail: format!("{why}{facts}") };
+            return AgentAnswer::gone(format!("{why}{facts}"));
         }
         if self.leave > 0 {
-            return Answer::InPlace { detail: facts };
+            return AgentAnswer::in_place(facts);
         }
-        match Session::open(&self.role.target, APPLICATION).await {
-            Ok(_) => Answer::Gone { detail: format!("a new connection was let in; {facts}") },
-            Err(error) if error.is_full() => Answer::InPlace { detail: format!("{error}; {facts}") },
-            Err(error) => Answer::Gone { detail: format!("a new connection: {error}; {facts}") },
+        match PgSession::open(&self.role.target, APPLICATION).await {
+            Ok(_) => AgentAnswer::gone(format!("a new connection was let in; {facts}")),
+            Err(error) if error.is_full() => AgentAnswer::in_place(format!("{error}; {facts}")),
+            Err(error) => AgentAnswer::gone(format!("a new connection: {error}; {facts}")),
         }
     }
 
     /// Closes the sessions and removes the role.
-    pub(super) async fn lift(&self) -> Result<String, String> {
+    async fn lift(&self) -> Result<String, String> {
         let mut lifted = self.lifted.lock().await;
         if *lifted {
             return Ok("it had been lifted already".into());
@@ -206,7 +202,7 @@ async fn evict(admin: &Admin, role: &str) -> Result<(), PgError> {
 
 /// What the sessions are about to do.
 #[derive(Clone, Copy, PartialEq)]
-enum Mode {
+enum FillMode {
     /// Taking every slot, whoever has it.
     Filling,
     /// Taking slots that become free.
@@ -217,10 +213,10 @@ enum Mode {
     Away(Instant),
 }
 
-impl Task {
+impl FillTask {
     async fn run(self) {
         let mut held: JoinSet<PgError> = JoinSet::new();
-        let mut mode = Mode::Filling;
+        let mut mode = FillMode::Filling;
         loop {
             let mut ending = None;
             while let Some(ended) = held.try_join_next() {
@@ -231,17 +227,17 @@ impl Task {
                 let why = self.admin.explain(&ending).await;
                 mode = self.ended(why, held.len());
             }
-            if matches!(mode, Mode::Away(until) if Instant::now() >= until) {
-                mode = Mode::Filling;
+            if matches!(mode, FillMode::Away(until) if Instant::now() >= until) {
+                mode = FillMode::Filling;
             }
-            if matches!(mode, Mode::Filling | Mode::Holding) {
+            if matches!(mode, FillMode::Filling | FillMode::Holding) {
                 match self.fill(&mut held, mode).await {
                     Ok(next) => mode = next,
                     Err(error) => self.state(|state| state.error = Some(error.text)),
                 }
                 self.state(|state| state.held = held.len());
             }
-            let pause = if mode == Mode::Filling { FILLING } else { HOLDING };
+            let pause = if mode == FillMode::Filling { FILLING } else { HOLDING };
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 Some(ended) = held.join_next() => {
@@ -256,7 +252,7 @@ impl Task {
     }
 
     /// Takes note that sessions were ended.
-    fn ended(&self, why: String, left: usize) -> Mode {
+    fn ended(&self, why: String, left: usize) -> FillMode {
         let why = format!("{why}, {left} sessions are left");
         let known = self.state(|state| state.ended.replace(why.clone()).is_some());
         if !known {
@@ -265,14 +261,14 @@ impl Task {
         match self.returns {
             Some(after) => {
                 self.state(|state| state.coming_back = true);
-                Mode::Away(Instant::now() + after)
+                FillMode::Away(Instant::now() + after)
             }
-            None => Mode::Cleared,
+            None => FillMode::Cleared,
         }
     }
 
     /// Takes the slots that are to be taken; says how it goes on.
-    async fn fill(&self, held: &mut JoinSet<PgError>, mode: Mode) -> Result<Mode, PgError> {
+    async fn fill(&self, held: &mut JoinSet<PgError>, mode: FillMode) -> Result<FillMode, PgError> {
         let slots = slots(&self.admin, &self.role.name).await?;
         let room = if slots.limit < 0 { i64::MAX } else { slots.limit - i64::try_from(held.len()).unwrap_or(i64::MAX) };
         if !slots.may_log_in || room <= 0 {
@@ -282,11 +278,11 @@ impl Task {
         // Slots that others have count as left to them.
         let open = slots.free.saturating_add(slots.others);
         let want = usize::try_from((open - self.leave).min(slots.free).min(room)).unwrap_or(0);
-        if mode == Mode::Filling && slots.others > self.leave {
+        if mode == FillMode::Filling && slots.others > self.leave {
             evict(&self.admin, &self.role.name).await?;
         }
         for chunk in std::iter::repeat_n((), want).collect::<Vec<_>>().chunks(AT_ONCE) {
-            let opened = join_all(chunk.iter().map(|()| Session::open(&self.role.target, APPLICATION))).await;
+            let opened = join_all(chunk.iter().map(|()| PgSession::open(&self.role.target, APPLICATION))).await;
             for session in opened {
                 match session {
                     Ok(session) => {
@@ -299,8 +295,8 @@ impl Task {
             }
         }
         let full = want == 0 && open <= self.leave;
-        if mode == Mode::Filling && !full {
-            return Ok(Mode::Filling);
+        if mode == FillMode::Filling && !full {
+            return Ok(FillMode::Filling);
         }
         let came_back = self.state(|state| {
             state.once = true;
@@ -311,11 +307,11 @@ impl Task {
         if came_back {
             self.note(format!("{} came back: {} sessions", self.role.name, held.len()));
         }
-        Ok(Mode::Holding)
+        Ok(FillMode::Holding)
     }
 
     /// The role is kept out: the fault stays as far back as it was driven, and looks again later.
-    fn shut_out(&self, slots: &Slots) -> Mode {
+    fn shut_out(&self, slots: &Slots) -> FillMode {
         let why = if slots.may_log_in {
             format!("the role {} may have no more than {} connections", self.role.name, slots.limit)
         } else {
@@ -329,17 +325,16 @@ impl Task {
             self.note(why);
         }
         match self.returns {
-            Some(after) => Mode::Away(Instant::now() + after),
-            None => Mode::Cleared,
+            Some(after) => FillMode::Away(Instant::now() + after),
+            None => FillMode::Cleared,
         }
     }
 
-    fn state<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+    fn state<T>(&self, change: impl FnOnce(&mut FillState) -> T) -> T {
         change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn note(&self, text: String) {
-        // Nobody listens any more only when the agent ends.
-        let _ = self.notes.send(Message::Note { text: format!("{}: {text}", self.fault) });
+        (self.tell)(Told::Note { text });
     }
 }

@@ -4,11 +4,13 @@
 //! transactions under way, everybody else queues behind it: that is what it does in production, too.
 
 use super::admin::{Admin, FaultRole, role_name};
-use super::session::{PgError, Session, quote_name};
-use crate::agent::protocol::{Answer, Message, PgHold, PgTarget};
+use super::session::{PgError, PgSession, PgTarget, quote_name};
+use crate::agent::ability::{Ability, AgentContext, Holding, Tell};
+use crate::agent::protocol::{AgentAnswer, Told};
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::mpsc::UnboundedSender;
 use tokio_postgres::SimpleQueryMessage;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -16,34 +18,49 @@ use tokio_util::task::AbortOnDropHandle;
 const ROLE: &str = "firedrill_batch";
 const APPLICATION: &str = "firedrill";
 
+/// A lock held by an idle transaction of a role of its own without superuser.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PgLock {
+    /// The server.
+    pub target: PgTarget,
+    /// Statements after `BEGIN` that take the lock.
+    pub statements: Vec<String>,
+    /// The table, to confirm the lock in `pg_locks`, and to grant the role what it needs.
+    pub table: String,
+    /// How many sessions hold it or queue for it.
+    pub sessions: u32,
+    /// The session comes back this long after it was terminated.
+    pub returns: Option<Duration>,
+}
+
 /// Sessions that hold a lock, or queue for it.
 #[derive(Debug)]
-pub struct Lock {
+struct HeldLock {
     admin: Arc<Admin>,
     role: FaultRole,
-    table: Table,
-    sessions: Arc<Mutex<Vec<Held>>>,
+    table: LockedTable,
+    sessions: Arc<Mutex<Vec<LockSession>>>,
     tasks: Mutex<Option<Vec<AbortOnDropHandle<()>>>>,
     lifted: tokio::sync::Mutex<bool>,
 }
 
 /// The locked table.
 #[derive(Debug, Clone)]
-struct Table {
+struct LockedTable {
     name: String,
     oid: u32,
 }
 
 /// Where one of the sessions stands.
 #[derive(Debug, Clone, Default)]
-struct Held {
+struct LockSession {
     /// It held the lock at some time.
     once: bool,
-    stage: Stage,
+    stage: LockStage,
 }
 
 #[derive(Debug, Clone, Default)]
-enum Stage {
+enum LockStage {
     /// It connects for the first time.
     #[default]
     Connecting,
@@ -58,24 +75,24 @@ enum Stage {
 }
 
 /// What a session's task needs.
-struct Task {
-    fault: String,
+struct LockTask {
     number: usize,
     admin: Arc<Admin>,
     target: PgTarget,
     search_path: String,
     statements: Vec<String>,
     returns: Option<Duration>,
-    sessions: Arc<Mutex<Vec<Held>>>,
-    notes: UnboundedSender<Message>,
+    sessions: Arc<Mutex<Vec<LockSession>>>,
+    tell: Tell,
 }
 
-impl Lock {
-    /// Makes the role and sends the sessions off to take the lock.
-    pub(super) async fn take(fault: &str, hold: PgHold, notes: UnboundedSender<Message>) -> Result<Lock, String> {
-        let PgHold::Lock { target, statements, table, sessions, returns_ms } = hold else {
-            return Err("this is no lock".into());
-        };
+#[async_trait]
+impl Ability for PgLock {
+    const NAME: &'static str = "pg_lock";
+
+    /// Makes the role and sends the sessions off to take the lock; does not wait until it is taken.
+    async fn begin(self, id: &str, _: &AgentContext, tell: Tell) -> Result<Box<dyn Holding>, String> {
+        let PgLock { target, statements, table, sessions, returns } = self;
         let admin = Arc::new(Admin::connect(target).await?);
         let find = "SELECT c.oid, n.nspname::text, c.relname::text,
                            array_to_string(ARRAY(SELECT quote_ident(s) FROM unnest(current_schemas(false)) AS s), ', ')
@@ -91,40 +108,36 @@ impl Lock {
             format!("USAGE ON SCHEMA {}", quote_name(&schema)),
             format!("ALL ON TABLE {}.{}", quote_name(&schema), quote_name(&name)),
         ];
-        let role = admin.create_role(&role_name(ROLE, fault), &grants).await?;
+        let role = admin.create_role(&role_name(ROLE, id), &grants).await?;
         let count = usize::try_from(sessions.max(1)).unwrap_or(usize::MAX);
-        let states = Arc::new(Mutex::new(vec![Held::default(); count]));
+        let states = Arc::new(Mutex::new(vec![LockSession::default(); count]));
         let tasks = (0..count)
             .map(|number| {
-                let task = Task {
-                    fault: fault.into(),
+                let task = LockTask {
                     number,
                     admin: admin.clone(),
                     target: role.target.clone(),
                     search_path: search_path.clone(),
                     statements: statements.clone(),
-                    returns: returns_ms.map(Duration::from_millis),
+                    returns,
                     sessions: states.clone(),
-                    notes: notes.clone(),
+                    tell: tell.clone(),
                 };
                 AbortOnDropHandle::new(tokio::spawn(task.run()))
             })
             .collect();
-        Ok(Lock {
-            admin,
-            role,
-            table: Table { name: table, oid },
-            sessions: states,
-            tasks: Mutex::new(Some(tasks)),
-            lifted: tokio::sync::Mutex::new(false),
-        })
+        let (table, tasks) = (LockedTable { name: table, oid }, Mutex::new(Some(tasks)));
+        Ok(Box::new(HeldLock { admin, role, table, sessions: states, tasks, lifted: tokio::sync::Mutex::new(false) }))
     }
+}
 
+#[async_trait]
+impl Holding for HeldLock {
     /// In place when a session of the fault is seen in `pg_locks` to have the lock, over the connection held since before.
     /// A session that was ended and comes back soon is in place as well: nothing lasting was done about it.
-    pub(super) async fn confirm(&self) -> Answer {
+    async fn look(&self) -> AgentAnswer {
         if *self.lifted.lock().await {
-            return Answer::Gone { detail: "its sessions were ended and its role was dropped".into() };
+            return AgentAnswer::gone("its sessions were ended and its role was dropped");
         }
         let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let holding: Vec<i32> = sessions.iter().filter_map(|s| s.stage.holding()).map(|(pid, _)| pid).collect();
@@ -133,45 +146,29 @@ impl Lock {
                 Ok(Some(evidence)) => {
                     let rows: u64 = sessions.iter().filter_map(|s| s.stage.holding()).map(|(_, rows)| rows).sum();
                     let rows = if rows > 0 { format!(", {rows} rows locked") } else { String::new() };
-                    return Answer::InPlace { detail: format!("{evidence}{rows}") };
+                    return AgentAnswer::in_place(format!("{evidence}{rows}"));
                 }
                 Ok(None) => {}
                 Err(error) if self.admin.restarted().await.is_err() => {
-                    return Answer::Gone { detail: format!("the database went away: {error}") };
+                    return AgentAnswer::gone(format!("the database went away: {error}"));
                 }
-                Err(error) => return Answer::Failed { reason: format!("look at pg_locks: {error}") },
+                Err(error) => return AgentAnswer::Failed { reason: format!("look at pg_locks: {error}") },
             }
         }
         let returning = sessions.iter().any(|session| match &session.stage {
-            Stage::Waiting { .. } => session.once,
-            Stage::Away { failed, .. } => session.once && failed.is_none(),
+            LockStage::Waiting { .. } => session.once,
+            LockStage::Away { failed, .. } => session.once && failed.is_none(),
             _ => false,
         });
         let detail = match sessions.iter().max_by_key(|session| session.stage.rank()) {
             Some(session) => session.stage.describe(&self.role.name, &self.table.name),
             None => "there are no sessions".into(),
         };
-        if returning { Answer::InPlace { detail } } else { Answer::Gone { detail } }
-    }
-
-    /// The evidence, when one of these server processes has a lock on the table.
-    async fn granted(&self, pids: &[i32]) -> Result<Option<String>, PgError> {
-        let sql = "SELECT l.pid, string_agg(DISTINCT l.mode, ', '), max(a.state),
-                          (SELECT count(*) FROM pg_stat_activity w WHERE pg_blocking_pids(w.pid) && $2)
-                   FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
-                   WHERE l.locktype = 'relation' AND l.relation = $1 AND l.granted AND l.pid = ANY($2)
-                     AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-                   GROUP BY l.pid ORDER BY l.pid LIMIT 1";
-        let rows = self.admin.query(sql, &[&self.table.oid, &pids]).await?;
-        let Some(row) = rows.first() else { return Ok(None) };
-        let (pid, modes): (i32, String) = (row.try_get(0)?, row.try_get(1)?);
-        let (state, waiting): (Option<String>, i64) = (row.try_get(2)?, row.try_get(3)?);
-        let (role, table, state) = (&self.role.name, &self.table.name, state.unwrap_or_default());
-        Ok(Some(format!("{role} (pid {pid}) holds {modes} on {table}, {state}; {waiting} sessions wait for it")))
+        if returning { AgentAnswer::InPlace { detail } } else { AgentAnswer::Gone { detail } }
     }
 
     /// Closes the sessions and removes the role.
-    pub(super) async fn lift(&self) -> Result<String, String> {
+    async fn lift(&self) -> Result<String, String> {
         let mut lifted = self.lifted.lock().await;
         if *lifted {
             return Ok("it had been lifted already".into());
@@ -192,10 +189,28 @@ impl Lock {
     }
 }
 
-impl Stage {
+impl HeldLock {
+    /// The evidence, when one of these server processes has a lock on the table.
+    async fn granted(&self, pids: &[i32]) -> Result<Option<String>, PgError> {
+        let sql = "SELECT l.pid, string_agg(DISTINCT l.mode, ', '), max(a.state),
+                          (SELECT count(*) FROM pg_stat_activity w WHERE pg_blocking_pids(w.pid) && $2)
+                   FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+                   WHERE l.locktype = 'relation' AND l.relation = $1 AND l.granted AND l.pid = ANY($2)
+                     AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                   GROUP BY l.pid ORDER BY l.pid LIMIT 1";
+        let rows = self.admin.query(sql, &[&self.table.oid, &pids]).await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        let (pid, modes): (i32, String) = (row.try_get(0)?, row.try_get(1)?);
+        let (state, waiting): (Option<String>, i64) = (row.try_get(2)?, row.try_get(3)?);
+        let (role, table, state) = (&self.role.name, &self.table.name, state.unwrap_or_default());
+        Ok(Some(format!("{role} (pid {pid}) holds {modes} on {table}, {state}; {waiting} sessions wait for it")))
+    }
+}
+
+impl LockStage {
     fn holding(&self) -> Option<(i32, u64)> {
         match self {
-            Stage::Holding { pid, rows } => Some((*pid, *rows)),
+            LockStage::Holding { pid, rows } => Some((*pid, *rows)),
             _ => None,
         }
     }
@@ -203,27 +218,27 @@ impl Stage {
     /// Which session to speak of: the one nearest to holding the lock.
     fn rank(&self) -> u8 {
         match self {
-            Stage::Over { .. } => 0,
-            Stage::Connecting => 1,
-            Stage::Away { .. } => 2,
-            Stage::Waiting { .. } => 3,
-            Stage::Holding { .. } => 4,
+            LockStage::Over { .. } => 0,
+            LockStage::Connecting => 1,
+            LockStage::Away { .. } => 2,
+            LockStage::Waiting { .. } => 3,
+            LockStage::Holding { .. } => 4,
         }
     }
 
     fn describe(&self, role: &str, table: &str) -> String {
         match self {
-            Stage::Connecting => format!("{role} is connecting"),
-            Stage::Waiting { pid } => format!("{role} (pid {pid}) waits for the lock on {table}"),
-            Stage::Holding { pid, .. } => format!("{role} (pid {pid}) has no lock on {table} in pg_locks any more"),
-            Stage::Away { why, failed: None } => format!("{why}; it is coming back"),
-            Stage::Away { why, failed: Some(failed) } => format!("{why}, and could not come back: {failed}"),
-            Stage::Over { why } => why.clone(),
+            LockStage::Connecting => format!("{role} is connecting"),
+            LockStage::Waiting { pid } => format!("{role} (pid {pid}) waits for the lock on {table}"),
+            LockStage::Holding { pid, .. } => format!("{role} (pid {pid}) has no lock on {table} in pg_locks any more"),
+            LockStage::Away { why, failed: None } => format!("{why}; it is coming back"),
+            LockStage::Away { why, failed: Some(failed) } => format!("{why}, and could not come back: {failed}"),
+            LockStage::Over { why } => why.clone(),
         }
     }
 }
 
-impl Task {
+impl LockTask {
     async fn run(self) {
         loop {
             match self.session().await {
@@ -233,11 +248,11 @@ impl Task {
                     match self.returns {
                         Some(after) => {
                             self.note(format!("{why}; it comes back in {} ms", after.as_millis()));
-                            self.set(Stage::Away { why, failed: None });
+                            self.set(LockStage::Away { why, failed: None });
                         }
                         None => {
                             self.note(why.clone());
-                            return self.set(Stage::Over { why });
+                            return self.set(LockStage::Over { why });
                         }
                     }
                 }
@@ -253,10 +268,10 @@ impl Task {
                             None => format!("the lock could not be taken: {error}"),
                         };
                         self.note(why.clone());
-                        return self.set(Stage::Over { why });
+                        return self.set(LockStage::Over { why });
                     }
                     let why = before.unwrap_or_default();
-                    self.set(Stage::Away { why, failed: Some(error.text) });
+                    self.set(LockStage::Away { why, failed: Some(error.text) });
                 }
             }
             match self.returns {
@@ -268,10 +283,10 @@ impl Task {
 
     /// One session from its beginning to its end. `Err` when it did not come to hold the lock.
     async fn session(&self) -> Result<PgError, PgError> {
-        let session = Session::open(&self.target, APPLICATION).await?;
+        let session = PgSession::open(&self.target, APPLICATION).await?;
         let pid = session.pid().await?;
         if self.why().is_none() {
-            self.set(Stage::Waiting { pid });
+            self.set(LockStage::Waiting { pid });
         }
         let search_path = format!("SET search_path TO {}", self.search_path);
         let mut rows = 0u64;
@@ -286,14 +301,14 @@ impl Task {
             rows = rows.saturating_add(u64::try_from(got).unwrap_or(u64::MAX));
         }
         let came_back = self.why().is_some();
-        self.set(Stage::Holding { pid, rows });
+        self.set(LockStage::Holding { pid, rows });
         if came_back {
             self.note(format!("{} came back (pid {pid})", self.target.user));
         }
         Ok(session.ended().await)
     }
 
-    fn set(&self, stage: Stage) {
+    fn set(&self, stage: LockStage) {
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(session) = sessions.get_mut(self.number) {
             session.once |= stage.holding().is_some();
@@ -305,13 +320,12 @@ impl Task {
     fn why(&self) -> Option<String> {
         let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         match &sessions.get(self.number)?.stage {
-            Stage::Away { why, .. } => Some(why.clone()),
+            LockStage::Away { why, .. } => Some(why.clone()),
             _ => None,
         }
     }
 
     fn note(&self, text: String) {
-        // Nobody listens any more only when the agent ends.
-        let _ = self.notes.send(Message::Note { text: format!("{}: {text}", self.fault) });
+        (self.tell)(Told::Note { text });
     }
 }

@@ -1,6 +1,6 @@
 //! One connection to a PostgreSQL server, and in plain words why it ended.
 
-use crate::agent::protocol::PgTarget;
+use serde::{Deserialize, Serialize};
 use std::error::Error as _;
 use std::future::Future;
 use std::time::Duration;
@@ -12,6 +12,21 @@ use tokio_util::task::AbortOnDropHandle;
 const CONNECT_WITHIN: Duration = Duration::from_secs(3);
 /// How long it may take to answer a query that waits for nothing.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+
+/// A PostgreSQL server and who to be there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PgTarget {
+    /// Host as inside the stack.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// Role with the right to create roles and terminate sessions.
+    pub user: String,
+    /// Its password, if it has one.
+    pub password: Option<String>,
+    /// Database.
+    pub database: String,
+}
 
 /// Why something could not be done in a database.
 #[derive(Debug, Clone)]
@@ -78,14 +93,14 @@ impl std::fmt::Display for PgError {
 }
 
 /// An open connection; dropping it closes the socket at once.
-pub(super) struct Session {
+pub(super) struct PgSession {
     pub(super) client: Client,
     driver: AbortOnDropHandle<Result<(), Error>>,
 }
 
-impl Session {
+impl PgSession {
     /// Connects, with `application` as the session's `application_name`.
-    pub(super) async fn open(target: &PgTarget, application: &str) -> Result<Session, PgError> {
+    pub(super) async fn open(target: &PgTarget, application: &str) -> Result<PgSession, PgError> {
         let mut config = Config::new();
         config.host(&target.host).port(target.port).user(&target.user).dbname(&target.database);
         config.application_name(application);
@@ -97,7 +112,7 @@ impl Session {
                 let place = format!("{}:{}", target.host, target.port);
                 PgError::new(format!("{place} let nobody in within {} s", CONNECT_WITHIN.as_secs()))
             })??;
-        Ok(Session { client, driver: AbortOnDropHandle::new(tokio::spawn(connection)) })
+        Ok(PgSession { client, driver: AbortOnDropHandle::new(tokio::spawn(connection)) })
     }
 
     /// The server process of this session.

@@ -2,11 +2,10 @@
 
 use super::config::ProxyConfig;
 use super::http;
-use super::rules::{HttpRuleHandle, Rules};
+use super::rules::{HttpRule, HttpRuleHandle, Rules};
 use super::sniff::{Speech, sniff};
 use super::splice::splice;
 use super::stream::reset;
-use crate::agent::protocol::HttpRule;
 use bytes::{Bytes, BytesMut};
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};

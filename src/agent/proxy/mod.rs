@@ -12,4 +12,4 @@ mod tests;
 
 pub use config::{ProxyConfig, ProxyPort};
 pub use listener::{Proxy, Route, forward};
-pub use rules::HttpRuleHandle;
+pub use rules::{HttpRule, HttpRuleHandle};

@@ -1,10 +1,29 @@
 //! The rules of a proxy: which requests are answered in the place of the service, and how many were.
 
-use crate::agent::protocol::{Answer, HttpRule};
 use bytes::Bytes;
 use hyper::{Method, StatusCode};
+use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+
+/// Answers in the place of the service.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HttpRule {
+    /// Port of the service; `None` means every port that the proxy parses as HTTP.
+    pub port: Option<u16>,
+    /// Only this method.
+    pub method: Option<String>,
+    /// Only this path; a `*` at its end matches any rest.
+    pub path: Option<String>,
+    /// Share of matching requests in 0..=1, drawn per request.
+    pub share: f64,
+    /// Status to answer with.
+    pub status: u16,
+    /// Body to answer with.
+    pub body: Option<String>,
+    /// Seed of the draw.
+    pub seed: u64,
+}
 
 /// The rules in force. Without any, asking costs one load of an atomic.
 #[derive(Debug, Default)]
@@ -135,22 +154,20 @@ pub struct HttpRuleHandle {
 }
 
 impl HttpRuleHandle {
-    /// `InPlace` or `Gone` with evidence.
-    pub async fn confirm(&self) -> Answer {
+    /// Whether the rule is in the proxy: `Ok` or `Err`, both with the evidence.
+    pub fn listed(&self) -> Result<String, String> {
         let counts = self.rule.counts();
-        if self.rules.contains(&self.rule) {
-            Answer::InPlace { detail: format!("the rule is listed; {counts}") }
-        } else {
-            Answer::Gone { detail: format!("the rule is not listed; {counts}") }
+        match self.rules.contains(&self.rule) {
+            true => Ok(format!("the rule is listed; {counts}")),
+            false => Err(format!("the rule is not listed; {counts}")),
         }
     }
 
     /// Takes the rule out; idempotent. Requests that are being answered by it still are.
-    pub async fn lift(&self) -> Result<String, String> {
-        if self.rules.remove(&self.rule) {
-            Ok(format!("the rule was taken out; {}", self.rule.counts()))
-        } else {
-            Ok("the rule had been taken out already".into())
+    pub fn take_out(&self) -> String {
+        match self.rules.remove(&self.rule) {
+            true => format!("the rule was taken out; {}", self.rule.counts()),
+            false => "the rule had been taken out already".into(),
         }
     }
 }
@@ -179,16 +196,16 @@ mod tests {
         assert!(!path_matches("/charge/*", "/charge"));
     }
 
-    #[tokio::test]
-    async fn a_rule_is_in_place_until_it_is_lifted_or_dropped() {
+    #[test]
+    fn a_rule_is_in_place_until_it_is_lifted_or_dropped() {
         let rules = Arc::new(Rules::default());
         let handle = rules.add("f", rule(1.0)).expect("a rule");
         assert!(rules.add("f", rule(1.0)).is_err());
         assert!(rules.answering(80, &Method::GET, "/").is_some());
-        assert!(matches!(handle.confirm().await, Answer::InPlace { detail } if detail.contains("1 of 1")));
-        handle.lift().await.expect("lifted");
-        handle.lift().await.expect("lifted again");
-        assert!(matches!(handle.confirm().await, Answer::Gone { .. }));
+        assert!(handle.listed().is_ok_and(|evidence| evidence.contains("1 of 1")));
+        handle.take_out();
+        handle.take_out();
+        assert!(handle.listed().is_err());
         assert!(rules.answering(80, &Method::GET, "/").is_none() && !rules.any());
         let other = rules.add("f", rule(1.0)).expect("the id is free again");
         assert!(rules.any());

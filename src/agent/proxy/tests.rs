@@ -1,7 +1,6 @@
 //! The proxy between real sockets: what is passed on, byte by byte, and what rules answer.
 
 use super::*;
-use crate::agent::protocol::HttpRule;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -316,7 +315,7 @@ async fn a_rule_bites_on_connections_that_are_open_and_only_while_it_is_there() 
     client.write_all(&get("/healthz")).await.expect("written");
     read_until(&mut client, "ok 1").await;
 
-    handle.lift().await.expect("lifted");
+    handle.take_out();
     client.write_all(&get("/charge")).await.expect("written");
     read_until(&mut client, "ok 2").await;
     assert_eq!(count.load(Ordering::SeqCst), 3);

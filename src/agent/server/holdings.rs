@@ -1,14 +1,22 @@
-//! The faults that a session holds: begun, looked at, lifted; all at once when the session ends.
+//! What a session holds: begun, looked at, lifted; all at once when the session ends.
 
-use super::HeldFault;
-use crate::agent::protocol::Answer;
+use crate::agent::ability::Holding;
+use crate::agent::protocol::AgentAnswer;
 use futures_util::future::join_all;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// Faults by id.
+/// How long lifting one thing may take; past it that is dropped, which closes its connections.
+pub const LIFT_WITHIN: Duration = Duration::from_secs(4);
+/// How long looking at one may take; past it nobody can say how it stands.
+const LOOK_WITHIN: Duration = Duration::from_secs(5);
+
+const NOT_HELD: &str = "this agent holds no such fault";
+
+/// What is held, by id.
 #[derive(Debug, Default)]
 pub(super) struct Holdings {
     slots: Mutex<BTreeMap<String, Arc<Slot>>>,
@@ -19,26 +27,26 @@ struct Slot {
     /// Ends a fault that is only beginning.
     cancel: CancellationToken,
     /// Locked while it is being begun, looked at or lifted.
-    state: tokio::sync::Mutex<State>,
+    state: tokio::sync::Mutex<SlotState>,
 }
 
 #[derive(Debug)]
-enum State {
+enum SlotState {
     Beginning,
-    Held(HeldFault),
+    Held(Box<dyn Holding>),
     /// With the evidence.
     Lifted(String),
 }
 
 impl Holdings {
-    /// Begins a fault; when that fails, or is overtaken by a lift, nothing is held.
+    /// Begins something; when that fails, or is overtaken by a lift, nothing is held.
     pub(super) async fn begin(
         &self,
         fault: &str,
-        beginning: impl Future<Output = Result<HeldFault, String>>,
+        beginning: impl Future<Output = Result<Box<dyn Holding>, String>>,
     ) -> Result<(), String> {
         let slot =
-            Arc::new(Slot { cancel: CancellationToken::new(), state: tokio::sync::Mutex::new(State::Beginning) });
+            Arc::new(Slot { cancel: CancellationToken::new(), state: tokio::sync::Mutex::new(SlotState::Beginning) });
         // Taken before anyone else can see the slot.
         let mut state = slot.state.lock().await;
         self.insert(fault, slot.clone())?;
@@ -49,11 +57,11 @@ impl Holdings {
         };
         match begun {
             Ok(held) => {
-                *state = State::Held(held);
+                *state = SlotState::Held(held);
                 Ok(())
             }
             Err(reason) => {
-                *state = State::Lifted(format!("it never was in place: {reason}"));
+                *state = SlotState::Lifted(format!("it never was in place: {reason}"));
                 Err(reason)
             }
         }
@@ -63,7 +71,7 @@ impl Holdings {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         let free = slots.get(fault).is_none_or(|old| {
             // A slot that is locked is being begun, looked at or lifted: it is in use.
-            old.state.try_lock().is_ok_and(|state| matches!(*state, State::Lifted(_)))
+            old.state.try_lock().is_ok_and(|state| matches!(*state, SlotState::Lifted(_)))
         });
         if !free {
             return Err(format!("the fault `{fault}` is already held"));
@@ -76,31 +84,29 @@ impl Holdings {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner).get(fault).cloned()
     }
 
-    /// Whether a fault is in place.
-    pub(super) async fn confirm(&self, fault: &str) -> Answer {
-        let Some(slot) = self.get(fault) else {
-            return Answer::Gone { detail: "this agent holds no such fault".into() };
-        };
+    /// Whether it is in place.
+    pub(super) async fn look(&self, id: &str) -> AgentAnswer {
+        let Some(slot) = self.get(id) else { return AgentAnswer::gone(NOT_HELD) };
         match &*slot.state.lock().await {
-            State::Held(held) => held.confirm().await,
-            State::Lifted(detail) => Answer::Gone { detail: detail.clone() },
-            State::Beginning => Answer::Gone { detail: "it was given up while it began".into() },
+            SlotState::Held(held) => tokio::time::timeout(LOOK_WITHIN, held.look()).await.unwrap_or_else(|_| {
+                let reason = format!("looking at it took more than {} s", LOOK_WITHIN.as_secs());
+                AgentAnswer::Failed { reason }
+            }),
+            SlotState::Lifted(detail) => AgentAnswer::gone(detail),
+            SlotState::Beginning => AgentAnswer::gone("it was given up while it began"),
         }
     }
 
-    /// Ends a fault. It stays to be asked about, and stays held when it could not be ended.
-    pub(super) async fn lift(&self, fault: &str) -> Answer {
-        match self.get(fault) {
-            Some(slot) => match slot.lift().await {
-                Ok(detail) => Answer::Done { detail },
-                Err(reason) => Answer::Failed { reason },
-            },
-            None => Answer::Done { detail: "this agent holds no such fault".into() },
+    /// Ends it. It stays to be asked about, and stays held when it could not be ended.
+    pub(super) async fn lift(&self, id: &str) -> Result<String, String> {
+        match self.get(id) {
+            Some(slot) => slot.lift().await,
+            None => Ok(NOT_HELD.into()),
         }
     }
 
-    /// Ends every fault, all side by side, and forgets them; what could not be ended is dropped, which closes its
-    /// connections. Fault → why it could not be ended.
+    /// Ends everything, side by side, and forgets it; what could not be ended is dropped, which closes its
+    /// connections. Id → why it could not be ended.
     pub(super) async fn lift_all(&self) -> BTreeMap<String, String> {
         let slots = std::mem::take(&mut *self.slots.lock().unwrap_or_else(PoisonError::into_inner));
         let lifts =
@@ -114,13 +120,15 @@ impl Slot {
         self.cancel.cancel();
         let mut state = self.state.lock().await;
         match &*state {
-            State::Held(held) => {
-                let detail = held.lift().await?;
-                *state = State::Lifted(detail.clone());
+            SlotState::Held(held) => {
+                let lifted = tokio::time::timeout(LIFT_WITHIN, held.lift()).await;
+                let too_long = |_| Err(format!("lifting it took more than {} s", LIFT_WITHIN.as_secs()));
+                let detail = lifted.unwrap_or_else(too_long)?;
+                *state = SlotState::Lifted(detail.clone());
                 Ok(detail)
             }
-            State::Lifted(detail) => Ok(detail.clone()),
-            State::Beginning => Ok("it was given up while it began".into()),
+            SlotState::Lifted(detail) => Ok(detail.clone()),
+            SlotState::Beginning => Ok("it was given up while it began".into()),
         }
     }
 }
@@ -133,8 +141,8 @@ mod tests {
     #[tokio::test]
     async fn a_fault_nobody_holds_is_gone_and_lifted() {
         let holdings = Holdings::default();
-        assert!(matches!(holdings.confirm("x").await, Answer::Gone { .. }));
-        assert!(matches!(holdings.lift("x").await, Answer::Done { .. }));
+        assert!(matches!(holdings.look("x").await, AgentAnswer::Gone { .. }));
+        assert!(holdings.lift("x").await.is_ok());
         assert!(holdings.lift_all().await.is_empty());
     }
 
@@ -142,7 +150,7 @@ mod tests {
     async fn what_could_not_begin_is_gone_and_may_be_tried_again() {
         let holdings = Holdings::default();
         assert_eq!(holdings.begin("x", async { Err("no route".into()) }).await, Err("no route".into()));
-        let Answer::Gone { detail } = holdings.confirm("x").await else { panic!("it is not held") };
+        let AgentAnswer::Gone { detail } = holdings.look("x").await else { panic!("it is not held") };
         assert_eq!(detail, "it never was in place: no route");
         assert_eq!(holdings.begin("x", async { Err("again".into()) }).await, Err("again".into()));
     }

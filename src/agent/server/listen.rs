@@ -5,7 +5,7 @@ use super::session::{Lines, Session};
 use super::writer::write_lines;
 use super::{CONTROL, LIFT_WITHIN, MAX_LINE, PING, PONG};
 use crate::agent::Clock;
-use crate::agent::protocol::{Answer, LEASE, Message};
+use crate::agent::protocol::{AgentAnswer, AgentMessage, LEASE};
 use crate::agent::proxy::{Proxy, ProxyConfig};
 use futures_util::StreamExt;
 use std::io;
@@ -126,8 +126,8 @@ async fn connection(stream: UnixStream, session: Session, ownership: Ownership) 
 /// Says no in the protocol's own words: a reply to request 0, which nobody makes.
 async fn refuse(to: OwnedWriteHalf, clock: Clock, reason: String) {
     let (messages, queue) = unbounded_channel();
-    let answer = Answer::Failed { reason };
-    let _ = messages.send(Message::Reply { id: 0, clock_us: clock.now_us(), answer });
+    let answer = AgentAnswer::Failed { reason };
+    let _ = messages.send(AgentMessage::Reply { id: 0, clock_us: clock.now_us(), answer });
     drop(messages);
     let _ = write_lines(to, queue, FIRST_LINE).await;
 }

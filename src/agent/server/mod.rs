@@ -2,26 +2,23 @@
 //! to it) and `firedrill agent ping` (its health check).
 //!
 //! ```text
-//! runner ══ docker exec ══ control ── unix socket ── listen ──► session ──► abilities ──► holdings │ loads │ scrape
+//! runner ══ docker exec ══ control ── unix socket ── listen ──► session ──► abilities ──► holdings
 //!                                                      │           └─ lease: end-of-file or silence lifts everything
 //!                                                      └─ owner: one session at a time
 //! ```
 
 mod abilities;
 mod control;
-mod held;
 mod holdings;
 mod listen;
-mod loads;
 mod owner;
 mod session;
-mod surge;
 #[cfg(test)]
 mod tests;
 mod writer;
 
 pub use control::{control, ping};
-pub use held::{CONFIRM_WITHIN, HeldFault, LIFT_WITHIN};
+use holdings::LIFT_WITHIN;
 pub use listen::{ServeConfig, ServeError, serve};
 
 /// First line of a connection that wants to control the agent; JSON lines follow.

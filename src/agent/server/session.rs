@@ -1,11 +1,13 @@
 //! One connection that controls the agent, and its lease: when the other end is gone or silent, everything that the
 //! session started is ended.
 
-use super::abilities::Abilities;
+use super::abilities;
+use super::holdings::Holdings;
 use super::owner::Owner;
 use super::writer::write_lines;
 use crate::agent::Clock;
-use crate::agent::protocol::{Answer, Ask, Message, Request};
+use crate::agent::ability::{AgentContext, Tell};
+use crate::agent::protocol::{AgentAnswer, AgentAsk, AgentMessage, AgentRequest, Told};
 use crate::agent::proxy::Proxy;
 use futures_util::StreamExt;
 use std::sync::Arc;
@@ -53,9 +55,10 @@ impl Session {
     ) {
         let (messages, queue) = unbounded_channel();
         let mut writer = AbortOnDropHandle::new(tokio::spawn(write_lines(to, queue, self.lease)));
-        let hello = Message::Hello { version: env!("CARGO_PKG_VERSION").into(), clock_us: self.clock.now_us() };
+        let hello = AgentMessage::Hello { version: env!("CARGO_PKG_VERSION").into(), clock_us: self.clock.now_us() };
         tell(&messages, hello);
-        let abilities = Arc::new(Abilities::new(self.clock, self.proxy.clone(), messages.clone()));
+        let context = AgentContext::new(self.clock, self.proxy.clone());
+        let held = Arc::new((context, Holdings::default()));
         let mut asks = JoinSet::new();
         let mut heard = Instant::now();
         let end = loop {
@@ -71,7 +74,7 @@ impl Session {
                         break End::LeaseLost;
                     }
                     heard = Instant::now();
-                    self.take(&line, &abilities, &messages, &mut asks);
+                    self.take(&line, &held, &messages, &mut asks);
                 }
                 Some(_) = asks.join_next() => {}
             }
@@ -79,13 +82,13 @@ impl Session {
         owner.ending();
         // First nothing new may begin, then what there is ends.
         asks.shutdown().await;
-        for (fault, reason) in abilities.end().await {
-            tell(&messages, Message::Note { text: format!("the fault `{fault}` could not be lifted: {reason}") });
+        for (id, reason) in held.1.lift_all().await {
+            tell(&messages, note(format!("the fault `{id}` could not be lifted: {reason}")));
         }
         drop(owner);
-        drop(abilities);
+        drop(held);
         if let End::LeaseLost = end {
-            tell(&messages, Message::LeaseLost);
+            tell(&messages, AgentMessage::LeaseLost);
             self.refuse(lines, &messages).await;
         }
         drop(messages);
@@ -98,31 +101,31 @@ impl Session {
     fn take(
         &self,
         line: &str,
-        abilities: &Arc<Abilities>,
-        messages: &UnboundedSender<Message>,
+        held: &Arc<(AgentContext, Holdings)>,
+        messages: &UnboundedSender<AgentMessage>,
         asks: &mut JoinSet<()>,
     ) {
         match serde_json::from_str(line) {
             // Answered here, so that nothing stands between a heartbeat and the clock that it measures.
-            Ok(Request { id, ask: Ask::Heartbeat }) => {
-                self.reply(messages, id, Answer::Done { detail: String::new() });
+            Ok(AgentRequest { id, ask: AgentAsk::Heartbeat }) => {
+                self.reply(messages, id, AgentAnswer::Done { detail: String::new() });
             }
-            Ok(Request { id, ask }) => {
-                let (session, abilities, messages) = (self.clone(), abilities.clone(), messages.clone());
+            Ok(AgentRequest { id, ask }) => {
+                let (session, held, messages) = (self.clone(), held.clone(), messages.clone());
                 asks.spawn(async move {
-                    let answer = abilities.answer(ask).await;
+                    let answer = answer(ask, &held.0, &held.1, &messages).await;
                     session.reply(&messages, id, answer);
                 });
             }
             Err(error) => {
                 let reason = format!("this agent does not understand the request: {error}");
-                self.reply(messages, id_of(line), Answer::Failed { reason });
+                self.reply(messages, id_of(line), AgentAnswer::Failed { reason });
             }
         }
     }
 
     /// After a lost lease: whatever is asked, the answer is no, until the runner closes the connection.
-    async fn refuse(&self, mut lines: Lines<impl AsyncRead + Unpin>, messages: &UnboundedSender<Message>) {
+    async fn refuse(&self, mut lines: Lines<impl AsyncRead + Unpin>, messages: &UnboundedSender<AgentMessage>) {
         loop {
             tokio::select! {
                 () = self.shutdown.cancelled() => return,
@@ -132,18 +135,45 @@ impl Session {
                         "the lease was lost: nothing was heard from the runner for {} s, and everything was lifted",
                         self.lease.as_secs_f64()
                     );
-                    self.reply(messages, id_of(&line), Answer::Failed { reason });
+                    self.reply(messages, id_of(&line), AgentAnswer::Failed { reason });
                 }
             }
         }
     }
 
-    fn reply(&self, messages: &UnboundedSender<Message>, id: u64, answer: Answer) {
-        tell(messages, Message::Reply { id, clock_us: self.clock.now_us(), answer });
+    fn reply(&self, messages: &UnboundedSender<AgentMessage>, id: u64, answer: AgentAnswer) {
+        tell(messages, AgentMessage::Reply { id, clock_us: self.clock.now_us(), answer });
     }
 }
 
-fn tell(messages: &UnboundedSender<Message>, message: Message) {
+/// Does what is asked.
+async fn answer(
+    ask: AgentAsk,
+    context: &AgentContext,
+    holdings: &Holdings,
+    messages: &UnboundedSender<AgentMessage>,
+) -> AgentAnswer {
+    match ask {
+        AgentAsk::Heartbeat => Ok(String::new()).into(),
+        AgentAsk::Begin { ability, id, message } => {
+            let (named, messages) = (id.clone(), messages.clone());
+            let told: Tell = Arc::new(move |told| match told {
+                Told::Note { text } => tell(&messages, note(format!("{named}: {text}"))),
+                told => tell(&messages, AgentMessage::Told { told }),
+            });
+            let beginning = abilities::begin(&ability, message, &id, context, told);
+            holdings.begin(&id, beginning).await.map(|()| String::new()).into()
+        }
+        AgentAsk::Look { id } => holdings.look(&id).await,
+        AgentAsk::Lift { id } => holdings.lift(&id).await.into(),
+    }
+}
+
+fn note(text: String) -> AgentMessage {
+    AgentMessage::Told { told: Told::Note { text } }
+}
+
+fn tell(messages: &UnboundedSender<AgentMessage>, message: AgentMessage) {
     // The writer is gone only when the connection is, and then the session ends by that.
     let _ = messages.send(message);
 }

@@ -3,10 +3,13 @@
 use super::listen::serve_sessions;
 use super::session::Session;
 use super::*;
-use crate::agent::protocol::{Answer, Ask, HttpRule, LEASE, Message};
+use crate::agent::ability::Ability;
+use crate::agent::http_rule::HttpRule;
+use crate::agent::load::Load;
+use crate::agent::protocol::{AgentAnswer, AgentAsk, AgentMessage, AgentRequest, LEASE, Told};
 use crate::agent::proxy::{Proxy, Route};
 use crate::agent::{AgentClient, AgentError, Clock};
-use crate::load::LoadSpec;
+use crate::load::{LoadSpec, SliceCounts};
 use crate::slis::{Comparison, Good, Ratio, SliSpec, Term};
 use crate::stack::Channel;
 use std::future::Future;
@@ -60,7 +63,7 @@ impl Agent {
     }
 
     /// As the runner does it: through `control`.
-    async fn connect(&self) -> Result<(AgentClient, UnboundedReceiver<Message>), AgentError> {
+    async fn connect(&self) -> Result<(AgentClient, UnboundedReceiver<AgentMessage>), AgentError> {
         let start = Instant::now();
         AgentClient::open("fd-agent".into(), channel(&self.socket), move || start.elapsed().as_micros() as u64).await
     }
@@ -109,7 +112,7 @@ impl Raw {
         self.to.write_all(format!("{line}\n").as_bytes()).await.unwrap();
     }
 
-    async fn hear(&mut self) -> Option<Message> {
+    async fn hear(&mut self) -> Option<AgentMessage> {
         let line = within("an answer", self.lines.next_line()).await.unwrap()?;
         Some(serde_json::from_str(&line).unwrap())
     }
@@ -165,17 +168,17 @@ async fn proxied() -> (Proxy, u16) {
     (Proxy::serve(vec![Route { listener, host: "127.0.0.1".into(), port, http: true }]), reach)
 }
 
-fn rule() -> Ask {
+fn rule() -> AgentAsk {
     let rule = HttpRule { port: None, method: None, path: None, share: 1.0, status: 503, body: None, seed: 1 };
-    Ask::HttpRule { fault: "http_status".into(), rule }
+    rule.ask("http_status")
 }
 
-fn confirm() -> Ask {
-    Ask::Confirm { fault: "http_status".into() }
+fn confirm() -> AgentAsk {
+    AgentAsk::Look { id: "http_status".into() }
 }
 
-fn load(port: u16, rate: f64) -> Ask {
-    let load = LoadSpec {
+fn load(port: u16, rate: f64) -> Load {
+    let spec = LoadSpec {
         name: "shop".into(),
         method: "GET".into(),
         url: format!("http://127.0.0.1:{port}/"),
@@ -189,8 +192,8 @@ fn load(port: u16, rate: f64) -> Ask {
         acknowledged: None,
     };
     let good = Good { text: "status < 500".into(), terms: vec![Term::Status(Comparison::Less, 500)] };
-    let sli = SliSpec { name: "ok".into(), load: "shop".into(), good, objective: Ratio::new(0.99).unwrap() };
-    Ask::StartLoad { loads: vec![load], slis: vec![sli], seed: 1 }
+    let sli = SliSpec { name: "ok".into(), series: "shop".into(), good, objective: Ratio::new(0.99).unwrap() };
+    Load { spec, slis: vec![sli], seed: 1 }
 }
 
 #[tokio::test]
@@ -198,21 +201,22 @@ async fn every_write_of_a_ledger_is_told_before_the_slice_in_which_it_was_due() 
     let (port, _) = service().await;
     let agent = Agent::start(None, LEASE).await;
     let (client, mut messages) = agent.connect().await.unwrap();
-    let Ask::StartLoad { mut loads, slis, seed } = load(port, 100.0) else { panic!("a load") };
+    let mut load = load(port, 100.0);
     let text = "status == 200".to_string();
-    loads[0].acknowledged = Some(Good { text, terms: vec![Term::Status(Comparison::Equal, 200)] });
+    load.spec.acknowledged = Some(Good { text, terms: vec![Term::Status(Comparison::Equal, 200)] });
     let before = Clock::start().now_us();
-    client.ask(Ask::StartLoad { loads, slis, seed }).await.unwrap();
+    client.ask(load.ask("load")).await.unwrap();
     let (mut writes, mut due) = (Vec::new(), 0);
     within("ten slices", async {
         while let Some(message) = messages.recv().await {
-            match message {
-                Message::Write { load, write, clock_us, acknowledged } => {
-                    assert_eq!((load.as_str(), acknowledged), ("shop", true));
+            let AgentMessage::Told { told } = message else { continue };
+            match told {
+                Told::Write { write, clock_us, acknowledged } => {
+                    assert!(acknowledged);
                     assert!(clock_us >= before);
                     writes.push(write);
                 }
-                Message::Slice(slice) => {
+                Told::Slice { counts: slice, .. } => {
                     due += slice.due;
                     let told = (0..due).filter(|write| writes.contains(write)).count() as u64;
                     assert_eq!(told, due, "every write of a slice that is closed");
@@ -234,15 +238,15 @@ async fn a_fault_is_put_in_confirmed_and_lifted() {
     let (proxy, port) = proxied().await;
     let agent = Agent::start(Some(proxy), LEASE).await;
     let (client, _messages) = agent.connect().await.unwrap();
-    assert!(matches!(client.ask(confirm()).await.unwrap(), Answer::Gone { .. }));
+    assert!(matches!(client.ask(confirm()).await.unwrap(), AgentAnswer::Gone { .. }));
     client.ask(rule()).await.unwrap();
-    assert!(matches!(client.ask(confirm()).await.unwrap(), Answer::InPlace { .. }));
+    assert!(matches!(client.ask(confirm()).await.unwrap(), AgentAnswer::InPlace { .. }));
     assert_eq!(status(port).await, 503);
     let again = client.ask(rule()).await.unwrap_err();
     insta::assert_snapshot!(again, @"the fault `http_status` is already held");
     for _ in 0..2 {
-        client.ask(Ask::Lift { fault: "http_status".into() }).await.unwrap();
-        assert!(matches!(client.ask(confirm()).await.unwrap(), Answer::Gone { .. }));
+        client.ask(AgentAsk::Lift { id: "http_status".into() }).await.unwrap();
+        assert!(matches!(client.ask(confirm()).await.unwrap(), AgentAnswer::Gone { .. }));
         assert_eq!(status(port).await, 200);
     }
     client.ask(rule()).await.unwrap();
@@ -278,19 +282,19 @@ async fn silence_loses_the_lease() {
     let (proxy, port) = proxied().await;
     let agent = Agent::start(Some(proxy), Duration::from_millis(300)).await;
     let mut raw = Raw::connect(&agent.socket).await;
-    assert!(matches!(raw.hear().await, Some(Message::Hello { .. })));
-    raw.say(&serde_json::to_string(&crate::agent::protocol::Request { id: 7, ask: rule() }).unwrap()).await;
-    assert!(matches!(raw.hear().await, Some(Message::Reply { id: 7, answer: Answer::Done { .. }, .. })));
-    assert_eq!(raw.hear().await, Some(Message::LeaseLost));
+    assert!(matches!(raw.hear().await, Some(AgentMessage::Hello { .. })));
+    raw.say(&serde_json::to_string(&AgentRequest { id: 7, ask: rule() }).unwrap()).await;
+    assert!(matches!(raw.hear().await, Some(AgentMessage::Reply { id: 7, answer: AgentAnswer::Done { .. }, .. })));
+    assert_eq!(raw.hear().await, Some(AgentMessage::LeaseLost));
     assert_eq!(status(port).await, 200);
     raw.say(r#"{"id":8,"ask":{"op":"heartbeat"}}"#).await;
-    let Some(Message::Reply { id: 8, answer: Answer::Failed { reason }, .. }) = raw.hear().await else {
+    let Some(AgentMessage::Reply { id: 8, answer: AgentAnswer::Failed { reason }, .. }) = raw.hear().await else {
         panic!("nothing is taken any more")
     };
     insta::assert_snapshot!(reason, @"the lease was lost: nothing was heard from the runner for 0.3 s, and everything was lifted");
     // The place is free although the first connection still stands.
     let mut next = Raw::connect(&agent.socket).await;
-    assert!(matches!(next.hear().await, Some(Message::Hello { .. })));
+    assert!(matches!(next.hear().await, Some(AgentMessage::Hello { .. })));
 }
 
 #[tokio::test]
@@ -299,7 +303,7 @@ async fn one_runner_at_a_time() {
     let (first, _messages) = agent.connect().await.unwrap();
     let refused = agent.connect().await.err().unwrap();
     insta::assert_snapshot!(refused, @"the agent fd-agent is gone: another runner controls this agent: wait until it has ended, or stop it");
-    first.ask(Ask::Unwatch).await.unwrap();
+    first.ask(confirm()).await.unwrap();
     ping(&agent.socket).await.unwrap();
     assert!(first.close().await);
     agent.connect().await.unwrap();
@@ -310,16 +314,26 @@ async fn what_is_not_understood_is_answered() {
     let agent = Agent::start(None, LEASE).await;
     let mut raw = Raw::connect(&agent.socket).await;
     raw.hear().await;
-    for (line, id) in [(r#"{"id":3,"ask":{"op":"dance"}}"#, 3), ("not json", 0), (r#"{"ask":{"op":"unwatch"}}"#, 0)] {
+    for (line, id) in [(r#"{"id":3,"ask":{"op":"dance"}}"#, 3), ("not json", 0), (r#"{"ask":{"op":"heartbeat"}}"#, 0)] {
         raw.say(line).await;
         match raw.hear().await {
-            Some(Message::Reply { id: replied, answer: Answer::Failed { reason }, .. }) => {
+            Some(AgentMessage::Reply { id: replied, answer: AgentAnswer::Failed { reason }, .. }) => {
                 assert_eq!(replied, id);
                 assert!(reason.starts_with("this agent does not understand the request: "), "{reason}");
             }
             other => panic!("{line} got {other:?}"),
         }
     }
+}
+
+#[tokio::test]
+async fn an_ability_that_is_not_there_is_refused() {
+    let agent = Agent::start(None, LEASE).await;
+    let (client, _messages) = agent.connect().await.unwrap();
+    let ask =
+        |ability: &str| AgentAsk::Begin { ability: ability.into(), id: "x".into(), message: serde_json::Value::Null };
+    insta::assert_snapshot!(client.ask(ask("dance")).await.unwrap_err(), @"this agent has no ability `dance`");
+    insta::assert_snapshot!(client.ask(ask("load_surge")).await.unwrap_err(), @"`load_surge` of x: invalid type: null, expected struct LoadSurge");
 }
 
 #[tokio::test]
@@ -330,34 +344,39 @@ async fn a_rule_needs_a_proxy() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn load_is_reported_whole_before_its_stop_is_answered() {
+async fn loads_are_reported_in_slices_that_begin_at_the_same_instants() {
     let (port, seen) = service().await;
     let agent = Agent::start(None, LEASE).await;
     let (client, mut messages) = agent.connect().await.unwrap();
-    let Answer::LoadStarted { t0_us } = client.ask(load(port, 70.0)).await.unwrap() else { panic!("it starts") };
-    insta::assert_snapshot!(client.ask(load(port, 1.0)).await.unwrap_err(), @"loads are running already");
-    let mut slices = Vec::new();
-    while slices.len() < 4 {
-        if let Some(Message::Slice(slice)) = within("a slice", messages.recv()).await {
-            slices.push(slice);
+    client.ask(load(port, 70.0).ask("load shop")).await.unwrap();
+    insta::assert_snapshot!(client.ask(load(port, 1.0).ask("load shop")).await.unwrap_err(), @"the fault `load shop` is already held");
+    let other = Load { spec: LoadSpec { name: "other".into(), ..load(port, 20.0).spec }, ..load(port, 20.0) };
+    client.ask(other.ask("load other")).await.unwrap();
+    let mut slices: Vec<(String, u64, SliceCounts)> = Vec::new();
+    while slices.iter().filter(|(series, ..)| series == "other").count() < 3 {
+        if let Some(AgentMessage::Told { told: Told::Slice { series, start_us, counts } }) =
+            within("a slice", messages.recv()).await
+        {
+            assert_eq!(start_us % 100_000, 0);
+            slices.push((series, start_us, counts));
         }
     }
-    let Answer::Done { detail } = client.ask(Ask::StopLoad).await.unwrap() else { panic!("it stops") };
-    while let Ok(message) = messages.try_recv() {
-        if let Message::Slice(slice) = message {
-            slices.push(slice);
-        }
+    assert!(matches!(
+        client.ask(AgentAsk::Look { id: "load shop".into() }).await.unwrap(),
+        AgentAnswer::InPlace { .. }
+    ));
+    let shop: Vec<_> = slices.iter().filter(|(series, ..)| series == "shop").collect();
+    for (n, (_, start_us, counts)) in shop.iter().enumerate() {
+        assert_eq!((counts.index, *start_us), (n as u64, shop[0].1 + n as u64 * 100_000));
+        assert_eq!((counts.due, counts.good["ok"]), (7, 7));
     }
-    let requests: u64 = detail.strip_suffix(" requests sent").unwrap().parse().unwrap();
-    assert_eq!(slices.iter().map(|slice| slice.due).sum::<u64>(), requests);
-    assert_eq!(slices.iter().map(|slice| slice.good["ok"]).sum::<u64>(), requests);
-    assert_eq!(seen.requests.load(Ordering::SeqCst), requests);
-    for (n, slice) in slices.iter().enumerate() {
-        assert_eq!((slice.index, slice.start_us), (n as u64, t0_us + n as u64 * 100_000));
+    let (_, _, others) = slices.iter().find(|(series, ..)| series == "other").unwrap();
+    assert_eq!((others.due, others.good.len()), (2, 0), "the SLI is over the other load");
+    for id in ["load shop", "load other"] {
+        client.ask(AgentAsk::Lift { id: id.into() }).await.unwrap();
     }
-    assert!(slices.iter().take(4).all(|slice| slice.due == 7), "{slices:?}");
-    assert_eq!(client.ask(Ask::StopLoad).await.unwrap(), Answer::Done { detail: "no load was running".into() });
-    client.ask(load(port, 10.0)).await.unwrap();
+    until("silence", async || seen.open_connections.load(Ordering::SeqCst) == 0).await;
+    client.ask(load(port, 10.0).ask("load shop")).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -365,7 +384,7 @@ async fn a_runner_that_is_gone_ends_the_load() {
     let (port, seen) = service().await;
     let agent = Agent::start(None, LEASE).await;
     let (client, messages) = agent.connect().await.unwrap();
-    client.ask(load(port, 500.0)).await.unwrap();
+    client.ask(load(port, 500.0).ask("load")).await.unwrap();
     until("load", async || seen.requests.load(Ordering::SeqCst) >= 10).await;
     assert!(seen.open_connections.load(Ordering::SeqCst) > 0);
     drop((client, messages));
@@ -377,9 +396,9 @@ async fn a_runner_that_is_gone_ends_the_load() {
 async fn a_load_that_cannot_be_sent_starts_nothing() {
     let agent = Agent::start(None, LEASE).await;
     let (client, _messages) = agent.connect().await.unwrap();
-    insta::assert_snapshot!(client.ask(load(1, -1.0)).await.unwrap_err(),
+    insta::assert_snapshot!(client.ask(load(1, -1.0).ask("load")).await.unwrap_err(),
         @"load `shop`: a rate of -1/s cannot be sent: it must be above 0 and at most 100000/s");
-    assert_eq!(client.ask(Ask::StopLoad).await.unwrap(), Answer::Done { detail: "no load was running".into() });
+    assert!(matches!(client.ask(AgentAsk::Look { id: "load".into() }).await.unwrap(), AgentAnswer::Gone { .. }));
 }
 
 #[tokio::test]
@@ -393,7 +412,7 @@ async fn a_stop_of_the_agent_lifts_everything_and_removes_its_socket() {
     assert_eq!(status(port).await, 200);
     assert!(!agent.socket.exists());
     assert_eq!(messages.recv().await, None);
-    assert!(matches!(client.ask(Ask::Unwatch).await, Err(AgentError::Gone { .. })));
+    assert!(matches!(client.ask(confirm()).await, Err(AgentError::Gone { .. })));
 }
 
 #[tokio::test]

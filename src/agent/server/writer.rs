@@ -1,6 +1,6 @@
 //! Messages to the runner, a line each. Whoever sends never waits: load must go on whatever the runner does.
 
-use crate::agent::protocol::Message;
+use crate::agent::protocol::AgentMessage;
 use std::io;
 use std::time::Duration;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
@@ -13,7 +13,7 @@ const BATCH: usize = 256;
 /// `stuck_after`, as a runner that does not read has lost its lease.
 pub(super) async fn write_lines(
     mut to: impl AsyncWrite + Unpin,
-    mut messages: UnboundedReceiver<Message>,
+    mut messages: UnboundedReceiver<AgentMessage>,
     stuck_after: Duration,
 ) -> io::Result<()> {
     let mut batch = Vec::new();
@@ -39,13 +39,18 @@ pub(super) async fn write_lines(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::agent::protocol::Told;
     use tokio::sync::mpsc::unbounded_channel;
+
+    fn note(text: String) -> AgentMessage {
+        AgentMessage::Told { told: Told::Note { text } }
+    }
 
     #[tokio::test]
     async fn one_message_a_line_until_the_senders_are_gone() {
         let (tx, rx) = unbounded_channel();
         for n in 0..3 {
-            tx.send(Message::Note { text: format!("line {n}\nwith a break") }).unwrap();
+            tx.send(note(format!("line {n}\nwith a break"))).unwrap();
         }
         drop(tx);
         let (near, mut far) = tokio::io::duplex(4096);
@@ -53,13 +58,13 @@ mod tests {
         let mut text = String::new();
         tokio::io::AsyncReadExt::read_to_string(&mut far, &mut text).await.unwrap();
         assert_eq!(text.lines().count(), 3);
-        assert_eq!(text.lines().next(), Some(r#"{"msg":"note","text":"line 0\nwith a break"}"#));
+        assert_eq!(text.lines().next(), Some(r#"{"msg":"told","told":{"told":"note","text":"line 0\nwith a break"}}"#));
     }
 
     #[tokio::test]
     async fn a_pipe_that_takes_nothing_is_given_up() {
         let (tx, rx) = unbounded_channel();
-        tx.send(Message::Note { text: "x".repeat(100) }).unwrap();
+        tx.send(note("x".repeat(100))).unwrap();
         let (near, _far) = tokio::io::duplex(16);
         let error = write_lines(near, rx, Duration::from_millis(20)).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);

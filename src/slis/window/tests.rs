@@ -10,7 +10,7 @@ const SLICE_US: u64 = 100_000;
 fn sli(name: &str, load: &str, objective: f64) -> SliSpec {
     SliSpec {
         name: name.into(),
-        load: load.into(),
+        series: load.into(),
         good: Good { text: String::new(), terms: vec![] },
         objective: Ratio::new(objective).unwrap(),
     }

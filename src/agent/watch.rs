@@ -1,17 +1,19 @@
 //! Scraping of a metrics page in the Prometheus text format, to watch the condition of an alert.
 
-use super::clock::Clock;
+use super::ability::{Ability, AgentContext, HeldTask, Holding, Tell};
 use super::prometheus;
-use super::protocol::{Message, MetricCondition};
+use super::protocol::Told;
+use crate::slis::MetricCondition;
+use async_trait::async_trait;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::header::{ACCEPT, HOST, USER_AGENT};
 use hyper::{Request, Uri};
 use hyper_util::rt::TokioIo;
+use serde::{Deserialize, Serialize};
 use std::error::Error as _;
 use std::time::Duration;
 use tokio::net::TcpStream;
-use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::MissedTickBehavior;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -24,21 +26,21 @@ const FORMAT: &str = "text/plain;version=0.0.4";
 
 /// Where a page is.
 #[derive(Debug, Clone)]
-struct Page {
+struct MetricsPage {
     host: String,
     port: u16,
     authority: String,
     path: String,
 }
 
-impl Page {
-    fn parse(url: &str) -> Result<Page, String> {
+impl MetricsPage {
+    fn parse(url: &str) -> Result<MetricsPage, String> {
         let uri: Uri = url.parse().map_err(|e| format!("`{url}` is not a URL: {e}"))?;
         if uri.scheme_str() != Some("http") {
             return Err(format!("`{url}`: only http:// is read"));
         }
         let authority = uri.authority().ok_or_else(|| format!("`{url}` names no host"))?;
-        Ok(Page {
+        Ok(MetricsPage {
             host: authority.host().trim_start_matches('[').trim_end_matches(']').to_string(),
             port: authority.port_u16().unwrap_or(80),
             authority: authority.to_string(),
@@ -47,42 +49,50 @@ impl Page {
     }
 }
 
-/// Scrapes `url` every `every`, sends a `Message::Sample` for each scrape; ends when the handle is dropped or `tx` is
-/// closed. Fails at once only when the URL cannot be used.
-pub fn watch(
-    url: &str,
-    every: Duration,
-    when: MetricCondition,
-    tx: UnboundedSender<Message>,
-    clock: Clock,
-) -> Result<AbortOnDropHandle<()>, String> {
-    let page = Page::parse(url)?;
-    // A tick must be longer than nothing.
-    let every = every.max(Duration::from_millis(1));
-    Ok(AbortOnDropHandle::new(tokio::spawn(async move {
-        let mut ticks = tokio::time::interval(every);
-        // After a slow scrape the next one waits its turn: a page that is slow already is not asked twice at once.
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            ticks.tick().await;
-            let scraped = match tokio::time::timeout(TIMEOUT, fetch(&page)).await {
-                Ok(scraped) => scraped,
-                Err(_) => Err(format!("no answer within {} s", TIMEOUT.as_secs())),
-            };
-            if tx.send(sample(scraped, &when, clock.now_us())).is_err() {
-                return;
+/// Scrapes a metrics page again and again, and tells each time whether a condition holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MetricWatch {
+    /// The metrics page.
+    pub url: String,
+    /// From one scrape to the next.
+    pub every: Duration,
+    /// The condition.
+    pub when: MetricCondition,
+}
+
+#[async_trait]
+impl Ability for MetricWatch {
+    const NAME: &'static str = "metric_watch";
+
+    /// Fails only when the URL cannot be used.
+    async fn begin(self, _: &str, context: &AgentContext, tell: Tell) -> Result<Box<dyn Holding>, String> {
+        let MetricWatch { url, every, when } = self;
+        let (page, clock) = (MetricsPage::parse(&url)?, context.clock);
+        // A tick must be longer than nothing.
+        let every = every.max(Duration::from_millis(1));
+        Ok(HeldTask::spawn(async move {
+            let mut ticks = tokio::time::interval(every);
+            // After a slow scrape the next one waits its turn: a page that is slow already is not asked twice at once.
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                ticks.tick().await;
+                let scraped = match tokio::time::timeout(TIMEOUT, fetch(&page)).await {
+                    Ok(scraped) => scraped,
+                    Err(_) => Err(format!("no answer within {} s", TIMEOUT.as_secs())),
+                };
+                tell(sample(scraped, &when, clock.now_us()));
             }
-        }
-    })))
+        }))
+    }
 }
 
 /// What a scrape says about the condition. Without a value it does not hold.
-fn sample(scraped: Result<String, String>, when: &MetricCondition, clock_us: u64) -> Message {
+fn sample(scraped: Result<String, String>, when: &MetricCondition, clock_us: u64) -> Told {
     let series = scraped.and_then(|text| prometheus::parse(&text));
     let readable = series.is_ok();
     match series.and_then(|series| evaluate(&series, when)) {
-        Ok((value, holds)) => Message::Sample { clock_us, value: Some(value), holds, error: None, readable },
-        Err(error) => Message::Sample { clock_us, value: None, holds: false, error: Some(error), readable },
+        Ok((value, holds)) => Told::Sample { clock_us, value: Some(value), holds, error: None, readable },
+        Err(error) => Told::Sample { clock_us, value: None, holds: false, error: Some(error), readable },
     }
 }
 
@@ -114,7 +124,7 @@ fn evaluate(series: &[prometheus::Sample], when: &MetricCondition) -> Result<(f6
 }
 
 /// One scrape over a connection of its own: it sees a new container as soon as the name does.
-async fn fetch(page: &Page) -> Result<String, String> {
+async fn fetch(page: &MetricsPage) -> Result<String, String> {
     let stream = TcpStream::connect((page.host.as_str(), page.port))
         .await
         .map_err(|e| format!("connect to {}: {e}", page.authority))?;
@@ -179,18 +189,18 @@ mod tests {
         let broken = sample(Ok("pool{".into()), &when("pool", &[], Comparison::Less, 1.0), 7);
         assert!(matches!(
             broken,
-            Message::Sample { clock_us: 7, value: None, holds: false, error: Some(_), readable: false }
+            Told::Sample { clock_us: 7, value: None, holds: false, error: Some(_), readable: false }
         ));
     }
 
     #[test]
     fn urls_that_cannot_be_used_are_said_at_once() {
         for url in ["https://x/metrics", "x", "http://", "ftp://x"] {
-            assert!(Page::parse(url).is_err(), "{url}");
+            assert!(MetricsPage::parse(url).is_err(), "{url}");
         }
-        let page = Page::parse("http://checkout:9100/metrics?a=b").expect("a page");
+        let page = MetricsPage::parse("http://checkout:9100/metrics?a=b").expect("a page");
         assert_eq!((page.host.as_str(), page.port, page.path.as_str()), ("checkout", 9100, "/metrics?a=b"));
-        let page = Page::parse("http://[::1]").expect("a page");
+        let page = MetricsPage::parse("http://[::1]").expect("a page");
         assert_eq!((page.host.as_str(), page.port, page.path.as_str()), ("::1", 80, "/"));
     }
 
@@ -213,12 +223,15 @@ mod tests {
         });
         let (tx, mut rx) = unbounded_channel();
         let condition = when("pool", &[], Comparison::Less, 1.0);
-        let every = Duration::from_millis(5);
-        let _watch = watch(&format!("http://{address}/m"), every, condition, tx, Clock::start()).expect("a watch");
+        let url = format!("http://{address}/m");
+        let watch = MetricWatch { url, every: Duration::from_millis(5), when: condition };
+        let context = AgentContext::new(crate::agent::Clock::start(), None);
+        let tell: Tell = std::sync::Arc::new(move |told| drop(tx.send(told)));
+        let _watch = watch.begin("alert", &context, tell).await.expect("a watch");
         let mut got = Vec::new();
         while got.len() < 4 {
             let next = tokio::time::timeout(Duration::from_secs(20), rx.recv()).await.expect("in time");
-            let Some(Message::Sample { value, holds, error, .. }) = next else { panic!("not a sample: {next:?}") };
+            let Some(Told::Sample { value, holds, error, .. }) = next else { panic!("not a sample: {next:?}") };
             got.push((value, holds, error));
         }
         server.await.expect("the server saw what it should");

@@ -1,42 +1,53 @@
-//! What the faults of PostgreSQL have in common: where the server is, and who to be there.
+//! Where a PostgreSQL server of the stack is and who to be there, as a scenario says it.
 
-use super::FaultError;
-use crate::agent::protocol::PgTarget;
-use crate::source::MapReader;
+use super::session::PgTarget;
+use crate::source::{Form, MapReader, parse_port, shape};
 use std::collections::BTreeMap;
+
+const A_PORT: Form = Form::new("a port like `8080`", || shape::number(1, 65535));
+
+/// Why nobody can be logged in as.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{operation}: {cause}")]
+pub(crate) struct PgUnknown {
+    /// What was tried.
+    pub(crate) operation: String,
+    /// Why it failed.
+    pub(crate) cause: String,
+}
 
 /// Where a server is and who to be there, as far as the scenario says.
 #[derive(Debug, Clone)]
-pub(super) struct PostgresServer {
-    pub(super) service: String,
+pub(crate) struct PgServer {
+    pub(crate) service: String,
     database: Option<String>,
     user: Option<String>,
     password: Option<String>,
     port: u16,
 }
 
-impl PostgresServer {
+impl PgServer {
     /// Reads `service`, `database`, `user`, `password` and `port`.
-    pub(super) fn read(map: &mut MapReader<'_>) -> Option<PostgresServer> {
+    pub(crate) fn read(map: &mut MapReader<'_>) -> Option<PgServer> {
         let service: Option<String> = map.require("service");
         let (database, user, password) = (map.optional("database"), map.optional("user"), map.optional("password"));
-        let port = map.optional_with("port", super::http_status::A_PORT, super::http_status::port).unwrap_or(5432);
-        Some(PostgresServer { service: service?, database, user, password, port })
+        let port = map.optional_with("port", A_PORT, parse_port).unwrap_or(5432);
+        Some(PgServer { service: service?, database, user, password, port })
     }
 
     /// The database that the scenario names.
-    pub(super) fn database(&self) -> Option<&str> {
+    pub(crate) fn database(&self) -> Option<&str> {
         self.database.as_deref()
     }
 
     /// The password that the scenario gives.
-    pub(super) fn secrets(&self) -> Vec<String> {
+    pub(crate) fn secrets(&self) -> Vec<String> {
         self.password.iter().cloned().collect()
     }
 
     /// The server with what the scenario leaves out taken from the service's own environment, in the words of the
     /// official image (`POSTGRES_USER` …) or of libpq (`PGUSER` …).
-    pub(super) fn target(&self, environment: &BTreeMap<String, String>) -> Result<PgTarget, FaultError> {
+    pub(crate) fn target(&self, environment: &BTreeMap<String, String>) -> Result<PgTarget, PgUnknown> {
         let from =
             |keys: [&str; 2]| keys.iter().find_map(|key| environment.get(*key)).filter(|v| !v.is_empty()).cloned();
         let theirs = from(["POSTGRES_USER", "PGUSER"]).unwrap_or_else(|| "postgres".into());
@@ -48,10 +59,10 @@ impl PostgresServer {
             None => None,
         };
         if password.is_none() && user == theirs && environment.contains_key("POSTGRES_PASSWORD_FILE") {
-            return Err(FaultError::new(
-                format!("find the password of {user} on `{}`", self.service),
-                "the service reads it from a file (POSTGRES_PASSWORD_FILE); give the fault a `password:`",
-            ));
+            return Err(PgUnknown {
+                operation: format!("find the password of {user} on `{}`", self.service),
+                cause: "the service reads it from a file (POSTGRES_PASSWORD_FILE); give the fault a `password:`".into(),
+            });
         }
         let database = self.database.clone().or_else(|| from(["POSTGRES_DB", "PGDATABASE"]));
         let database = database.unwrap_or_else(|| user.clone());
@@ -63,13 +74,13 @@ impl PostgresServer {
 mod tests {
     use super::*;
 
-    fn server(user: Option<&str>, password: Option<&str>, database: Option<&str>) -> PostgresServer {
+    fn server(user: Option<&str>, password: Option<&str>, database: Option<&str>) -> PgServer {
         let own = |text: Option<&str>| text.map(str::to_string);
         let (user, password, database) = (own(user), own(password), own(database));
-        PostgresServer { service: "db".into(), user, password, database, port: 5432 }
+        PgServer { service: "db".into(), user, password, database, port: 5432 }
     }
 
-    fn of(server: &PostgresServer, environment: &[(&str, &str)]) -> (String, Option<String>, String) {
+    fn of(server: &PgServer, environment: &[(&str, &str)]) -> (String, Option<String>, String) {
         let environment = environment.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
         let target = server.target(&environment).expect("a target");
         (target.user, target.password, target.database)

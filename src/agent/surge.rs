@@ -1,8 +1,11 @@
 //! A surge: more of the same requests as a load of the session sends. It stands beside that load, and nothing of it is
 //! counted for an SLI: what users feel is measured with the requests that were there before.
 
-use crate::agent::protocol::Answer;
-use crate::load::{Failure, Generator, LoadSpec, Report, SliceCounts, connections};
+use super::ability::{Ability, AgentContext, Holding, Tell};
+use super::protocol::AgentAnswer;
+use crate::load::{Failure, Generator, LoadReport, LoadSpec, SliceCounts, connections};
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -13,17 +16,37 @@ use tokio_util::task::AbortOnDropHandle;
 const SHARE: f64 = 0.5;
 const FOR_SECONDS: f64 = 1.0;
 
+/// More requests as those of a load that runs. They count for no SLI.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LoadSurge {
+    /// The load.
+    pub load: String,
+    /// Requests per second on top of the load's own, above 0.
+    pub rate: f64,
+}
+
+#[async_trait]
+impl Ability for LoadSurge {
+    const NAME: &'static str = "load_surge";
+
+    async fn begin(self, id: &str, context: &AgentContext, _: Tell) -> Result<Box<dyn Holding>, String> {
+        let running = context.loads.lock().unwrap_or_else(PoisonError::into_inner).get(&self.load).cloned();
+        let (like, seed) = running.ok_or_else(|| format!("no load `{}` is running", self.load))?;
+        Ok(Box::new(Surge::begin(id, &like, self.rate, seed)?))
+    }
+}
+
 /// Additional requests that are being sent. Dropping it ends them at once.
 #[derive(Debug)]
-pub struct Surge {
+struct Surge {
     rate: f64,
-    counts: Arc<Mutex<Counts>>,
+    counts: Arc<Mutex<SurgeCounts>>,
     sending: Mutex<Option<AbortOnDropHandle<()>>>,
 }
 
 /// What became of the requests that have ended.
 #[derive(Debug, Default)]
-struct Counts {
+struct SurgeCounts {
     due: u64,
     /// Those that were sent later than they were due by more than is allowed, under way or not.
     late: u64,
@@ -32,7 +55,7 @@ struct Counts {
     reached: bool,
 }
 
-impl Counts {
+impl SurgeCounts {
     /// Requests that have ended and came when they were due, at the other end or at a closed door.
     fn in_time(&self) -> u64 {
         let own = [Failure::NoConnection, Failure::Internal].map(Failure::name);
@@ -52,27 +75,27 @@ fn connections_of(like: &LoadSpec, rate: f64) -> usize {
 
 impl Surge {
     /// Starts sending `rate` requests per second more, made as those of `like`; says why that cannot be.
-    pub(super) fn begin(fault: &str, like: &LoadSpec, rate: f64, seed: u64) -> Result<Surge, String> {
+    fn begin(fault: &str, like: &LoadSpec, rate: f64, seed: u64) -> Result<Surge, String> {
         let connections = connections_of(like, rate);
         // Another name makes other ids: these are other users.
         let name = format!("{}+{fault}", like.name);
         // Their writes are not the ledger's: two requests would have one number.
         let spec = LoadSpec { name, rate, connections, acknowledged: None, ..like.clone() };
         let generator = Generator::new(&spec, &[], seed)?;
-        let counts = Arc::<Mutex<Counts>>::default();
+        let counts = Arc::<Mutex<SurgeCounts>>::default();
         let counting = counts.clone();
         let report = move |report| {
             let mut counts = counting.lock().unwrap_or_else(PoisonError::into_inner);
             match report {
-                Report::Slice(SliceCounts { due, results, .. }) => {
+                LoadReport::Slice(SliceCounts { due, results, .. }) => {
                     counts.due += due;
                     for (result, events) in results {
                         *counts.results.entry(result).or_default() += events;
                     }
                     counts.reached |= counts.in_time() as f64 >= (rate * SHARE * FOR_SECONDS).max(1.0);
                 }
-                Report::Late { count, .. } => counts.late += count,
-                Report::Write { .. } => {}
+                LoadReport::Late { count, .. } => counts.late += count,
+                LoadReport::Write { .. } => {}
             }
         };
         let sending = tokio::spawn(async move {
@@ -81,33 +104,36 @@ impl Surge {
         Ok(Surge { rate, counts, sending: Mutex::new(Some(AbortOnDropHandle::new(sending))) })
     }
 
+    fn describe(&self, counts: &SurgeCounts) -> String {
+        let results = counts.results.iter().map(|(result, events)| format!("{result}: {events}"));
+        let results = results.collect::<Vec<_>>().join(", ");
+        let results = if results.is_empty() { results } else { format!(" ({results})") };
+        format!("{}/s more, {} requests ended{results}, {} sent late", self.rate, counts.due, counts.late)
+    }
+}
+
+#[async_trait]
+impl Holding for Surge {
     /// In place once a good share of a second's requests has ended, whichever way: by then the service has had them.
-    pub(super) fn confirm(&self) -> Answer {
+    async fn look(&self) -> AgentAnswer {
         let sending = self.sending.lock().unwrap_or_else(PoisonError::into_inner);
         let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let detail = self.describe(&counts);
         match &*sending {
-            Some(task) if !task.is_finished() && counts.reached => Answer::InPlace { detail },
-            _ => Answer::Gone { detail },
+            Some(task) if !task.is_finished() && counts.reached => AgentAnswer::InPlace { detail },
+            _ => AgentAnswer::Gone { detail },
         }
     }
 
-    /// Ends it; what is under way is given up.
-    pub(super) async fn lift(&self) -> String {
+    /// What is under way is given up.
+    async fn lift(&self) -> Result<String, String> {
         let task = self.sending.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(task) = task {
             task.abort();
             // Its connections are closed when it has gone.
             let _ = task.await;
         }
-        self.describe(&self.counts.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn describe(&self, counts: &Counts) -> String {
-        let results = counts.results.iter().map(|(result, events)| format!("{result}: {events}"));
-        let results = results.collect::<Vec<_>>().join(", ");
-        let results = if results.is_empty() { results } else { format!(" ({results})") };
-        format!("{}/s more, {} requests ended{results}, {} sent late", self.rate, counts.due, counts.late)
+        Ok(self.describe(&self.counts.lock().unwrap_or_else(PoisonError::into_inner)))
     }
 }
 
@@ -159,11 +185,11 @@ mod tests {
     async fn a_surge_is_seen_once_requests_have_ended_and_ends_when_it_is_lifted() {
         let (port, seen) = server().await;
         let surge = Surge::begin("load_surge", &like(port), 50.0, 7).unwrap();
-        assert!(matches!(surge.confirm(), Answer::Gone { .. }), "nothing has been sent yet");
+        assert!(matches!(surge.look().await, AgentAnswer::Gone { .. }), "nothing has been sent yet");
         let deadline = Instant::now() + Duration::from_secs(30);
         let detail = loop {
-            match surge.confirm() {
-                Answer::InPlace { detail } => break detail,
+            match surge.look().await {
+                AgentAnswer::InPlace { detail } => break detail,
                 other => assert!(Instant::now() < deadline, "{other:?}"),
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -171,11 +197,11 @@ mod tests {
         assert!(detail.starts_with("50/s more, ") && detail.contains("204: "), "{detail}");
         assert!(detail.ends_with(" sent late"), "{detail}");
         assert!(*seen.lock().unwrap() >= 25, "one request is no surge");
-        surge.lift().await;
-        assert!(matches!(surge.confirm(), Answer::Gone { .. }));
+        surge.lift().await.unwrap();
+        assert!(matches!(surge.look().await, AgentAnswer::Gone { .. }));
         let at_the_end = *seen.lock().unwrap();
         assert!(at_the_end > 0);
-        surge.lift().await;
+        surge.lift().await.unwrap();
     }
 
     #[test]
@@ -191,7 +217,7 @@ mod tests {
     #[test]
     fn what_was_late_or_never_sent_does_not_count_for_a_surge() {
         let results = [("200".to_string(), 60), (Failure::NoConnection.name().to_string(), 30)].into();
-        let counts = Counts { due: 90, late: 20, results, reached: false };
+        let counts = SurgeCounts { due: 90, late: 20, results, reached: false };
         assert_eq!(counts.in_time(), 40);
     }
 
@@ -201,11 +227,11 @@ mod tests {
         let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
         let surge = Surge::begin("load_surge", &like(port), 50.0, 7).unwrap();
         let deadline = Instant::now() + Duration::from_secs(30);
-        while matches!(surge.confirm(), Answer::Gone { .. }) {
+        while matches!(surge.look().await, AgentAnswer::Gone { .. }) {
             assert!(Instant::now() < deadline);
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        surge.lift().await;
+        surge.lift().await.unwrap();
         assert!(Surge::begin("load_surge", &like(port), 0.0, 7).is_err(), "a rate of 0 is none");
     }
 }

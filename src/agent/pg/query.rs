@@ -1,0 +1,237 @@
+//! An SLI from a SQL query: a question is due at a steady pace, and each is an event, good when the answer is true in time.
+//!
+//! ```yaml
+//! slis:
+//!   fresh:
+//!     query: { service: db, sql: "SELECT now() - max(at) < interval '30 s' FROM orders", every: 1s }
+//!     objective: 95%
+//! ```
+
+use super::server::PgServer;
+use super::session::{PgError, PgSession, PgTarget, answered};
+use crate::agent::ability::{Ability, AgentContext, Holding, Tell};
+use crate::agent::load::tell_slices;
+use crate::agent::protocol::{AgentAsk, Told};
+use crate::agent::source::{Environments, SliSource};
+use crate::load::{Ending, EventClient, Failure, Generator, SLICE, Sent};
+use crate::record::sql_secrets;
+use crate::slis::{EventAnswer, SliSpec};
+use crate::source::{At, Form, shape};
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
+use tokio::time::timeout_at;
+use tokio_postgres::types::Type;
+
+/// `application_name` of its sessions.
+const APPLICATION: &str = "firedrill-sli";
+const EVERY: Duration = Duration::from_secs(1);
+const LONGEST_EVERY: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(2);
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(60);
+/// Most sessions at a time: what measures must not use up the slots of the server that it measures.
+const MOST_SESSIONS: usize = 5;
+/// Different errors that are told; the others only count.
+const MOST_NOTES: usize = 5;
+/// Class of SQLSTATE of queries that are wrong, or not permitted: syntax error or access rule violation.
+const WRONG: &str = "42";
+const A_QUERY: Form = Form::new("a query in SQL", shape::filled);
+
+/// A query as a scenario has it.
+#[derive(Debug, Clone)]
+pub struct SliQuery {
+    series: String,
+    server: PgServer,
+    sql: String,
+    every: Duration,
+    timeout: Duration,
+}
+
+impl SliQuery {
+    /// Reads `query` of an SLI.
+    pub(crate) fn read(sli: &str, at: &mut At<'_>) -> Option<Arc<dyn SliSource>> {
+        let mut map = at.map("`query`")?.of_section("query");
+        let server = PgServer::read(&mut map);
+        let sql = map.require_with("sql", A_QUERY, |text| match text.trim().trim_end_matches(';') {
+            "" => Err("it is empty".into()),
+            sql => Ok(sql.to_string()),
+        });
+        let mut bounded = |key: &'static str, default: Duration, range: std::ops::RangeInclusive<Duration>| {
+            let value = map.optional(key).unwrap_or(default);
+            if !range.contains(&value) {
+                map.wrong(
+                    key,
+                    format!("`{key}` is {value:?}: it must be from {:?} to {:?}", range.start(), range.end()),
+                );
+            }
+            value
+        };
+        let every = bounded("every", EVERY, SLICE..=LONGEST_EVERY);
+        let timeout = bounded("timeout", TIMEOUT, Duration::from_millis(1)..=LONGEST_TIMEOUT);
+        map.finish()?;
+        // No load has a `:` in its name.
+        Some(Arc::new(SliQuery { series: format!("query:{sli}"), server: server?, sql: sql?, every, timeout }))
+    }
+}
+
+impl SliSource for SliQuery {
+    fn series(&self) -> &str {
+        &self.series
+    }
+
+    fn rate(&self) -> f64 {
+        1.0 / self.every.as_secs_f64()
+    }
+
+    fn longest(&self) -> Duration {
+        self.timeout
+    }
+
+    fn event(&self) -> String {
+        format!("SQL in {}: {}", self.server.service, self.sql.split_whitespace().collect::<Vec<_>>().join(" "))
+    }
+
+    fn services(&self) -> Vec<String> {
+        vec![self.server.service.clone()]
+    }
+
+    fn secrets(&self) -> Vec<String> {
+        self.server.secrets().into_iter().chain(sql_secrets(&self.sql)).collect()
+    }
+
+    fn ask(&self, slis: &[SliSpec], _seed: u64, environments: Environments<'_>) -> Result<AgentAsk, String> {
+        let target = self.server.target(&environments(&self.server.service)).map_err(|error| error.to_string())?;
+        let (series, sql) = (self.series.clone(), self.sql.clone());
+        let (rate, timeout, slis) = (self.rate(), self.timeout, slis.to_vec());
+        Ok(PgQueries { series, target, sql, rate, timeout, slis }.ask(&self.series))
+    }
+}
+
+/// Asks a database the same question again and again. Each slice is told once all of its answers are there.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PgQueries {
+    /// Name of its slices.
+    pub series: String,
+    /// The server.
+    pub target: PgTarget,
+    /// The query: an answer is good when the first column of its first row is true.
+    pub sql: String,
+    /// Questions per second.
+    pub rate: f64,
+    /// From the instant at which one is due until the answer must be there.
+    pub timeout: Duration,
+    /// The SLIs; those over other series are left out.
+    pub slis: Vec<SliSpec>,
+}
+
+#[async_trait]
+impl Ability for PgQueries {
+    const NAME: &'static str = "pg_queries";
+
+    /// Fails when the query can never have an answer; whether the server is there is what is measured.
+    async fn begin(self, _: &str, context: &AgentContext, tell: Tell) -> Result<Box<dyn Holding>, String> {
+        let PgQueries { series, target, sql, rate, timeout, slis } = self;
+        let client = QueryClient {
+            target,
+            sql,
+            timeout,
+            slots: Semaphore::new(MOST_SESSIONS),
+            idle: Mutex::default(),
+            told: Mutex::default(),
+            tell: tell.clone(),
+        };
+        match client.check().await {
+            Err(error) if error.code.as_ref().is_none_or(|code| !code.code().starts_with(WRONG)) => {}
+            Err(error) => return Err(format!("`{series}`: {error}")),
+            Ok(None | Some(Type::BOOL)) => {}
+            Ok(Some(other)) => {
+                return Err(format!(
+                    "`{series}`: the first column of the query must be a boolean, and is {}",
+                    other.name()
+                ));
+            }
+        }
+        let generator =
+            Generator::of(Arc::new(client), &series, rate, &slis).map_err(|e| format!("`{series}`: {e}"))?;
+        Ok(tell_slices(generator, series, context.clock, tell))
+    }
+}
+
+/// Asks the question, each time over a session that is free, or over a new one.
+struct QueryClient {
+    target: PgTarget,
+    sql: String,
+    timeout: Duration,
+    slots: Semaphore,
+    idle: Mutex<Vec<PgSession>>,
+    /// Errors that were told.
+    told: Mutex<BTreeSet<String>>,
+    tell: Tell,
+}
+
+impl std::fmt::Debug for QueryClient {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("QueryClient").field("host", &self.target.host).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl EventClient for QueryClient {
+    async fn event(&self, _: u64, due: Instant, sent: Sent) {
+        let deadline = tokio::time::Instant::from_std(due + self.timeout);
+        let result = match timeout_at(deadline, self.slots.acquire()).await {
+            // A session that is dropped here, by the deadline or an error, is closed at once.
+            Ok(_slot) => timeout_at(deadline, self.ask()).await.unwrap_or(Err(Failure::Timeout)),
+            Err(_) => Err(Failure::NoConnection),
+        };
+        sent.end(Ending::of(result.map(EventAnswer::Truth), due, self.timeout));
+    }
+}
+
+impl QueryClient {
+    /// Whether the answer is true: null and no row at all are not.
+    async fn ask(&self) -> Result<bool, Failure> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let session = match idle.filter(|session| !session.client.is_closed()) {
+            Some(session) => session,
+            None => self.open().await.map_err(|error| self.failure(&error))?,
+        };
+        let rows = session.client.query(&self.sql, &[]).await.map_err(|error| self.failure(&error.into()))?;
+        let truth = rows.first().map(|row| row.try_get::<_, Option<bool>>(0)).transpose();
+        let truth = truth.map_err(|error| self.failure(&error.into()))?.flatten();
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(session);
+        Ok(truth.unwrap_or(false))
+    }
+
+    /// A session that changes nothing, and whose queries end with their events.
+    async fn open(&self) -> Result<PgSession, PgError> {
+        let session = PgSession::open(&self.target, APPLICATION).await?;
+        let settings = format!(
+            "SET default_transaction_read_only = on; SET statement_timeout = {}",
+            self.timeout.as_millis().max(1)
+        );
+        answered(session.client.batch_execute(&settings)).await?;
+        Ok(session)
+    }
+
+    /// The type of the first column, where there is one.
+    async fn check(&self) -> Result<Option<Type>, PgError> {
+        let session = self.open().await?;
+        let statement = answered(session.client.prepare(&self.sql)).await?;
+        Ok(statement.columns().first().map(|column| column.type_().clone()))
+    }
+
+    fn failure(&self, error: &PgError) -> Failure {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.len() < MOST_NOTES && told.insert(error.text.clone()) {
+            (self.tell)(Told::Note { text: format!("no answer: {error}") });
+        }
+        match error.code {
+            Some(_) => Failure::Database,
+            None => Failure::Closed,
+        }
+    }
+}
