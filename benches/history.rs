@@ -2,7 +2,7 @@
 //! are read from run directories, and how large they are.
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use firedrill::history::{
+use firedrill::archive::history::{
     Filter, Form, Index, Overview, Run, ScenarioView, Summary, Update, overview_text, with_index,
 };
 use firedrill::record::{
@@ -188,7 +188,7 @@ fn history(criterion: &mut Criterion) {
                 let runs = index.runs(&filter).expect("the runs");
                 assert_eq!(runs.len(), RUNS / SCENARIOS);
                 let view = ScenarioView::of(&runs, Update::default()).expect("a scenario");
-                firedrill::history::scenario_text(&view, Form::Text)
+                firedrill::archive::history::scenario_text(&view, Form::Text)
             }))
         });
     });

@@ -1,8 +1,8 @@
 //! `firedrill coverage` as people and CI run it: what it prints, what it requires, how it exits; and the schema of
 //! `services.yaml`, which rejects nothing that the program takes.
 
-use firedrill::coverage;
-use firedrill::services::{self, Named};
+use firedrill::assurance::coverage;
+use firedrill::assurance::services::{self, Named};
 use firedrill::source::{Diagnostics, Source, parse, render};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 //! `firedrill verify` as people and CI run it: on run directories as drills leave them, by its output and its exit code.
 
-use firedrill::evidence::{self, CHAIN, Head, MANIFEST};
+use firedrill::archive::evidence::{self, CHAIN, Head, MANIFEST};
 use firedrill::record::Record;
 use firedrill::report;
 use serde_json::{Value, json};

@@ -1,10 +1,10 @@
 //! `firedrill history`: what many runs say together.
 
-use crate::error::{Error, Exit};
-use crate::history::{
+use crate::archive::history::{
     Diff, Filter, Form, Index, IndexError, Overview, Picked, Run, ScenarioView, Summary, Update, by_scenario,
     diff_text, json, overview_text, pick, scenario_text, since, with_index,
 };
+use crate::error::{Error, Exit};
 use crate::output::{print, print_json, say_line, visible};
 use crate::record::utc_now;
 use crate::source::{did_you_mean, list, shorten, tidy};

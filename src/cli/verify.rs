@@ -1,8 +1,8 @@
 //! `firedrill verify`: holds runs to their manifests, and manifests to the chain beside them.
 
 use crate::archive;
+use crate::archive::evidence::{self, Digest, Head, Kept, Report, State};
 use crate::error::{Error, Exit};
-use crate::evidence::{self, Digest, Head, Kept, Report, State};
 use crate::output::{print, print_json, say_line, visible};
 use crate::source::tidy;
 use std::path::{Path, PathBuf};

@@ -3,8 +3,8 @@
 
 use super::Plan;
 use super::windows::Show;
+use crate::assurance::services::{Catalog, FILE, Service, read};
 use crate::faults::Inject;
-use crate::services::{Catalog, FILE, Service, read};
 use crate::slis::{Comparison, SliSpec, Term};
 use crate::source::{Diagnostics, Source, tidy};
 use std::fmt;

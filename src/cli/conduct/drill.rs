@@ -4,9 +4,9 @@
 use super::reaper_child::Reaper;
 use super::sealing::seal;
 use super::{on_disk, save};
+use crate::archive::evidence::Sealed;
 use crate::engine::{self, Identity, Job, Options, Person, Shutdown, ledger};
 use crate::error::Error;
-use crate::evidence::Sealed;
 use crate::record::{EventSink, Observer, Occasion, Record, RecordObserver, Redactor, RunDir, utc_now, utc_text};
 use crate::source::Source;
 use crate::spec::Plan;

@@ -1,8 +1,8 @@
 //! What scripts wrote → what it means: facts, numbers, contents, and how people read them. Pure functions.
 
 use super::look::Looked;
+use crate::assurance::services::show;
 use crate::record::{Numbers, looks_secret};
-use crate::services::show;
 use crate::spec::Expectation;
 use crate::stack::Whole;
 use sha2::{Digest, Sha256};

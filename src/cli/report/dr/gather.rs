@@ -2,14 +2,14 @@
 
 use super::{DrArgs, intact};
 use crate::archive;
+use crate::assurance::coverage::{self, Coverage, Drill};
+use crate::assurance::notes::{self, FOLDER};
+use crate::assurance::services;
 use crate::cli::Globals;
 use crate::cli::evidence;
-use crate::coverage::{self, Coverage, Drill};
 use crate::error::Error;
-use crate::notes::{self, FOLDER};
 use crate::record::{Outcome, Record, utc_now};
 use crate::report::{CoverageFacts, DrInput, DrillInput, ModeFacts, Notes, Quarter, Seen, ServiceFacts, dr_tells};
-use crate::services;
 use crate::source::{Diagnostics, render, tidy};
 use crate::spec::{Overrides, load, outline, project_scenarios};
 use std::path::{Path, PathBuf};

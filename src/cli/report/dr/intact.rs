@@ -1,6 +1,6 @@
 //! Whether the evidence of a quarter is as it was sealed, in the words of the report.
 
-use crate::evidence::{self, Checked, ProblemKind, QuarterEvidence, State, Subject};
+use crate::archive::evidence::{self, Checked, ProblemKind, QuarterEvidence, State, Subject};
 use crate::report::{EvidenceSummary, Quarter};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
