@@ -2,7 +2,7 @@
 //! `services.yaml`, which rejects nothing that the program takes.
 
 use firedrill::assurance::coverage;
-use firedrill::assurance::services::{self, Named};
+use firedrill::assurance::services::{self, ProjectNames};
 use firedrill::source::{Diagnostics, Source, parse, render};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -91,8 +91,8 @@ fn said(output: &Output) -> String {
 }
 
 /// A project with one scenario, which covers `memory`.
-fn named(scenario: &str) -> Named {
-    Named { scenarios: vec![scenario.to_string()], classes: vec!["memory".into()] }
+fn named(scenario: &str) -> ProjectNames {
+    ProjectNames { scenarios: vec![scenario.to_string()], classes: vec!["memory".into()] }
 }
 
 const SERVICES: &str = "\

@@ -1,8 +1,8 @@
 //! What coverage and lint look at beside runbooks: the scenarios of the project, and the drills that lie on disk.
 
 use crate::archive;
-use crate::assurance::coverage::{Drill, Scenario, ScenarioStep};
-use crate::assurance::services::Named;
+use crate::assurance::coverage::{PastDrill, Scenario, ScenarioStep};
+use crate::assurance::services::ProjectNames;
 use crate::error::Error;
 use crate::faults::{Inject, class_of};
 use crate::record::Verdict;
@@ -23,9 +23,9 @@ pub struct Scenarios {
 
 impl Scenarios {
     /// What `services.yaml` may name of them.
-    pub fn named(&self) -> Named {
+    pub fn named(&self) -> ProjectNames {
         let classes = self.fit.iter().flat_map(|scenario| &scenario.faults).filter_map(|(class, _)| class.clone());
-        Named { scenarios: self.names.clone(), classes: classes.collect() }
+        ProjectNames { scenarios: self.names.clone(), classes: classes.collect() }
     }
 }
 
@@ -77,7 +77,7 @@ fn coverable(plan: &Plan) -> Scenario {
 
 /// The drills below these paths, or below the project's `.firedrill` when none is named, and what could not be read. One
 /// record at a time: there may be thousands.
-pub fn drills(paths: &[PathBuf], project: &Path) -> Result<(Vec<Drill>, Vec<String>), Error> {
+pub fn drills(paths: &[PathBuf], project: &Path) -> Result<(Vec<PastDrill>, Vec<String>), Error> {
     let own = tidy(&project.join(".firedrill"));
     let paths = match paths {
         [] if own.is_dir() => vec![own],
@@ -90,7 +90,7 @@ pub fn drills(paths: &[PathBuf], project: &Path) -> Result<(Vec<Drill>, Vec<Stri
     let mut drills = Vec::new();
     for dir in &found.runs {
         match archive::read_run(dir) {
-            Ok(record) => drills.extend(Drill::of(&record)),
+            Ok(record) => drills.extend(PastDrill::of(&record)),
             Err(error) => problems.push(error.to_string()),
         }
     }

@@ -1,7 +1,7 @@
 //! Appends to a chain: one writer at a time, by the lock of the file, each entry synced before it counts. A torn last line, left by
 //! a writer that was killed, is taken away by the next one, which enters the run that it was about if that was sealed.
 
-use super::chain::{CHAIN, Entry, run_of};
+use super::chain::{CHAIN, ChainEntry, run_of};
 use super::manifest::{MANIFEST, Manifest};
 use super::{Digest, check_chain};
 use crate::record::read_file;
@@ -58,12 +58,12 @@ impl Appender {
     }
 
     /// Every entry that can be read.
-    pub fn entries(&mut self) -> io::Result<Vec<Entry>> {
+    pub fn entries(&mut self) -> io::Result<Vec<ChainEntry>> {
         Ok(check_chain(&self.bytes_from(0)?).entries)
     }
 
     /// Appends an entry: number, hashes and what was torn are filled in here. Returns once it is on disk.
-    pub fn append(&mut self, entry: Entry) -> io::Result<Entry> {
+    pub fn append(&mut self, entry: ChainEntry) -> io::Result<ChainEntry> {
         if let Some(lost) = self.lost(&entry)? {
             self.write(lost)?;
         }
@@ -71,7 +71,7 @@ impl Appender {
     }
 
     /// The entry of the run whose line was torn, when it is another run that was sealed and has no entry.
-    fn lost(&mut self, like: &Entry) -> io::Result<Option<Entry>> {
+    fn lost(&mut self, like: &ChainEntry) -> io::Result<Option<ChainEntry>> {
         let Some(run) = self.torn.as_ref().and_then(|torn| torn.run.clone()).filter(|run| *run != like.run) else {
             return Ok(None);
         };
@@ -82,15 +82,15 @@ impl Appender {
         if earlier.as_ref().is_some_and(|entry| entry.manifest == manifest) {
             return Ok(None);
         }
-        let Some(quarter) = super::Quarter::of_id(&run) else { return Ok(None) };
+        let Some(quarter) = crate::report::Quarter::of_id(&run) else { return Ok(None) };
         let replaces = earlier.map(|entry| entry.number);
         self.notes.push(format!("{run} was sealed and its entry was torn: it has one again"));
         let quarter = quarter.to_string();
         let (changed, late) = (Vec::new(), false);
-        Ok(Some(Entry { run, scenario, verdict, quarter, manifest, replaces, changed, late, ..like.clone() }))
+        Ok(Some(ChainEntry { run, scenario, verdict, quarter, manifest, replaces, changed, late, ..like.clone() }))
     }
 
-    fn write(&mut self, mut entry: Entry) -> io::Result<Entry> {
+    fn write(&mut self, mut entry: ChainEntry) -> io::Result<ChainEntry> {
         entry.number = self.last.as_ref().map_or(0, |(number, _)| number + 1);
         entry.previous = self.last.as_ref().map_or_else(Digest::zero, |(_, hash)| hash.clone());
         let torn = self.torn.take();
@@ -116,7 +116,7 @@ impl Appender {
         let whole = bytes.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
         let rest = bytes.split_off(whole);
         if !rest.is_empty() {
-            if Entry::read(&rest).is_ok_and(|entry| entry.fits(&rest)) {
+            if ChainEntry::read(&rest).is_ok_and(|entry| entry.fits(&rest)) {
                 // Only the line break was missing.
                 self.file.write_all(b"\n")?;
                 bytes.extend(&rest);
@@ -131,7 +131,7 @@ impl Appender {
             }
         }
         let last = bytes.split(|b| *b == b'\n').rev().find(|line| !line.is_empty());
-        let last = match last.map(Entry::read) {
+        let last = match last.map(ChainEntry::read) {
             None => None,
             Some(Ok(entry)) => Some(entry),
             Some(Err(error)) => {
@@ -171,7 +171,7 @@ mod tests {
     use crate::archive::evidence::testing::{chain, entry};
     use std::fs;
 
-    fn appended(root: &Path, run: &str) -> (Entry, Vec<String>) {
+    fn appended(root: &Path, run: &str) -> (ChainEntry, Vec<String>) {
         let mut appender = Appender::open(root).unwrap();
         let entry = appender.append(entry(99, run, &Digest::zero()).0).unwrap();
         (entry, appender.notes)
@@ -241,7 +241,7 @@ mod tests {
     #[test]
     fn a_long_last_line_is_found() {
         let dir = tempfile::tempdir().unwrap();
-        let long = Entry { changed: vec!["x".repeat(TAIL as usize + 10)], ..entry(0, RUN, &Digest::zero()).0 };
+        let long = ChainEntry { changed: vec!["x".repeat(TAIL as usize + 10)], ..entry(0, RUN, &Digest::zero()).0 };
         Appender::open(dir.path()).unwrap().append(long).unwrap();
         assert_eq!(appended(dir.path(), RUN).0.number, 1);
         assert_eq!(appended(dir.path(), RUN).0.number, 2);

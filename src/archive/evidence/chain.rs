@@ -16,7 +16,7 @@ pub const CHAIN_FORMAT: u32 = 1;
 
 /// An entry of the chain: a run (or a game day) that was sealed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct ChainEntry {
     /// Number, from 0 without gaps.
     pub number: u64,
     /// Id of the run or game day; the name of its directory.
@@ -42,7 +42,7 @@ pub struct Entry {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changed: Vec<String>,
     /// Whether it was sealed on somebody's wish some time after its end: nothing says what happened in between.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub late: bool,
     /// Bytes of a torn line, left by a writer that was killed, that were taken away before this entry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -56,10 +56,6 @@ pub struct Entry {
     pub hash: Digest,
 }
 
-fn is_false(value: &bool) -> bool {
-    !value
-}
-
 /// Names of changed files that an entry keeps at most.
 pub const CHANGED: usize = 50;
 
@@ -68,9 +64,9 @@ fn end(hash: &Digest) -> String {
     format!(",\"hash\":\"{hash}\"}}")
 }
 
-impl Entry {
+impl ChainEntry {
     /// The line of this entry with its own hash, which is set. The line break is not part of it.
-    pub fn sealed(mut self) -> io::Result<(Entry, String)> {
+    pub fn sealed(mut self) -> io::Result<(ChainEntry, String)> {
         let line = serde_json::to_string(&self)?;
         let body =
             line.strip_suffix(&end(&self.hash)).ok_or_else(|| io::Error::other("the hash is not the last field"))?;
@@ -84,8 +80,8 @@ impl Entry {
     ///
     /// # Errors
     /// What is wrong with it, in words.
-    pub fn read(line: &[u8]) -> Result<Entry, String> {
-        let entry: Entry = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+    pub fn read(line: &[u8]) -> Result<ChainEntry, String> {
+        let entry: ChainEntry = serde_json::from_slice(line).map_err(|error| error.to_string())?;
         match entry.format {
             format if format > CHAIN_FORMAT => {
                 Err(format!("its format is {format}, and this version reads up to {CHAIN_FORMAT}"))
@@ -152,7 +148,7 @@ mod tests {
     #[test]
     fn the_hash_covers_the_line_without_itself() {
         let (sealed, line) = entry(0, "20261120T064112Z-db-pool-3f9a", &Digest::zero());
-        assert_eq!(Entry::read(line.as_bytes()).unwrap(), sealed);
+        assert_eq!(ChainEntry::read(line.as_bytes()).unwrap(), sealed);
         assert!(sealed.fits(line.as_bytes()));
         // As anybody would compute it.
         let at = line.find(",\"hash\"").unwrap();
@@ -160,11 +156,11 @@ mod tests {
         for at in 0..line.len() {
             let mut other = line.clone().into_bytes();
             other[at] ^= 1;
-            let fits = Entry::read(&other).is_ok_and(|entry| entry.fits(&other));
+            let fits = ChainEntry::read(&other).is_ok_and(|entry| entry.fits(&other));
             assert!(!fits, "byte {at} can be changed: {}", String::from_utf8_lossy(&other));
         }
         let spaced = line.replacen(':', ": ", 1);
-        assert!(!Entry::read(spaced.as_bytes()).unwrap().fits(spaced.as_bytes()), "not even a blank");
+        assert!(!ChainEntry::read(spaced.as_bytes()).unwrap().fits(spaced.as_bytes()), "not even a blank");
     }
 
     #[test]

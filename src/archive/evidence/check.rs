@@ -1,14 +1,15 @@
 //! Checks a chain by itself, without the runs that it speaks of: numbers, hashes, order. A pure function of the file's bytes.
 
 use super::chain::run_of;
-use super::{Entry, Head, Quarter};
+use super::{ChainEntry, Head};
+use crate::report::Quarter;
 use std::collections::{HashMap, HashSet};
 
 /// A chain and what is wrong with it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Chain {
     /// Every entry that can be read, as they stand in the file.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<ChainEntry>,
     /// What was changed, removed, inserted or reordered, by number and line; empty when the chain is whole.
     pub problems: Vec<String>,
     /// Bytes of a last line without its end: its writer was killed. The next one repairs it.
@@ -21,7 +22,7 @@ pub struct Chain {
 
 impl Chain {
     /// The entry that holds for each run: of several the last one.
-    pub fn by_run(&self) -> HashMap<&str, &Entry> {
+    pub fn by_run(&self) -> HashMap<&str, &ChainEntry> {
         self.entries.iter().map(|entry| (entry.run.as_str(), entry)).collect()
     }
 
@@ -41,9 +42,9 @@ pub fn check_chain(bytes: &[u8]) -> Chain {
     let (lines, torn) = bytes.split_at(whole);
     chain.torn = (!torn.is_empty()).then_some(torn.len());
     // With the number of the line, and whether the hash fits.
-    let mut read: Vec<(usize, Entry, bool)> = Vec::new();
+    let mut read: Vec<(usize, ChainEntry, bool)> = Vec::new();
     for (at, line) in lines.split(|b| *b == b'\n').enumerate().filter(|(_, line)| !line.is_empty()) {
-        match Entry::read(line) {
+        match ChainEntry::read(line) {
             Ok(entry) => {
                 let fits = entry.fits(line);
                 read.push((at + 1, entry, fits));
@@ -54,7 +55,7 @@ pub fn check_chain(bytes: &[u8]) -> Chain {
     let numbers: HashSet<u64> = read.iter().map(|(_, entry, _)| entry.number).collect();
     let mut seen = HashSet::new();
     let mut of_run: HashMap<&str, u64> = HashMap::new();
-    let mut before: Option<&Entry> = None;
+    let mut before: Option<&ChainEntry> = None;
     for (line, entry, fits) in &read {
         let number = entry.number;
         let due = before.map_or(0, |before| before.number.saturating_add(1));
@@ -90,11 +91,11 @@ pub fn check_chain(bytes: &[u8]) -> Chain {
     }
     chain.torn_runs = read.iter().filter_map(|(_, entry, _)| entry.torn_run.clone()).chain(run_of(torn)).collect();
     chain.entries = read.into_iter().map(|(_, entry, _)| entry).collect();
-    chain.head = chain.entries.last().map(Entry::head);
+    chain.head = chain.entries.last().map(ChainEntry::head);
     chain
 }
 
-fn follows(before: Option<&Entry>, entry: &Entry) -> bool {
+fn follows(before: Option<&ChainEntry>, entry: &ChainEntry) -> bool {
     match before {
         Some(before) => before.hash == entry.previous,
         None => entry.previous == super::Digest::zero(),

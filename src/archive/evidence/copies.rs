@@ -2,15 +2,16 @@
 //! (`***`) is another text than the original, so it cannot be held to it; that is common in a stack's copy, which is not looked at.
 
 use super::Digest;
-use crate::record::{Event, HIDDEN, Stamped, open_file, read_file};
+use crate::archive::find::first_line;
+use crate::record::{Event, HIDDEN, Stamped, read_file};
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 /// Copies that are not what the events say, by path within the directory of the run, and what is wrong in words. A copy that is not
 /// there is for the manifest to tell.
 pub fn differences(dir: &Path) -> Vec<(String, String)> {
-    let Some(Event::Announced(plan)) = first_event(dir) else { return Vec::new() };
+    let first = first_line::<Stamped>(&dir.join("events.jsonl"));
+    let Some(Event::Announced(plan)) = first.map(|stamped| stamped.event) else { return Vec::new() };
     let mut found: Vec<(String, String)> = Vec::new();
     for (what, file) in plan.files().into_iter().filter(|(what, _)| what != "stack") {
         let base = Path::new(&file.path).file_name().and_then(|name| name.to_str()).unwrap_or("file");
@@ -29,12 +30,6 @@ pub fn differences(dir: &Path) -> Vec<(String, String)> {
         }
     }
     found
-}
-
-fn first_event(dir: &Path) -> Option<Event> {
-    let mut line = Vec::new();
-    BufReader::new(open_file(dir.join("events.jsonl")).ok()?).read_until(b'\n', &mut line).ok()?;
-    serde_json::from_slice::<Stamped>(&line).ok().map(|stamped| stamped.event)
 }
 
 /// As `RunDir::keep_file` names them: `a.md`, `2-a.md`. Links are not followed.

@@ -3,19 +3,15 @@
 
 use super::CHAIN;
 use super::manifest::{MANIFEST, Manifest, Subject};
-use crate::archive;
-use crate::record::{DayEvent, DayStamped, is_run_id, open_file, read_file};
+use crate::archive::find::{day_id, run_id, walk};
+use crate::record::{is_run_id, read_file};
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::{self, BufRead, BufReader};
+use std::io;
 use std::path::{Path, PathBuf};
-
-/// Directories deeper than this below the one that was asked for are not looked into.
-const DEPTH: usize = 12;
 
 /// The directory of a run or a game day.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct EvidenceDir {
     /// Its id.
     pub id: String,
     /// The directory.
@@ -26,66 +22,51 @@ pub struct Place {
 
 /// A directory that holds runs or game days, or a chain.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Root {
+pub struct EvidenceRoot {
     /// Sorted by id.
-    pub places: Vec<Place>,
+    pub places: Vec<EvidenceDir>,
     /// Whether all of it was asked for, and not only single runs in it.
     pub whole: bool,
 }
 
 /// What was found.
 #[derive(Debug, Default)]
-pub struct Found {
+pub struct EvidenceRoots {
     /// By path.
-    pub roots: BTreeMap<PathBuf, Root>,
+    pub roots: BTreeMap<PathBuf, EvidenceRoot>,
     /// Directories that could not be looked into.
     pub problems: Vec<String>,
 }
 
 /// Everything below these paths. A path that does not exist is an error; links are not followed, except the paths themselves.
-pub fn find(paths: &[PathBuf]) -> io::Result<Found> {
-    let mut found = Found::default();
-    for path in paths {
-        let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
-        let path = fs::canonicalize(path).map_err(named)?;
-        if !path.is_dir() {
-            return Err(io::Error::new(io::ErrorKind::NotADirectory, format!("{} is no directory", path.display())));
-        }
-        look(&path, DEPTH, false, &mut found);
+pub fn find(paths: &[PathBuf]) -> io::Result<EvidenceRoots> {
+    if let Some(path) = paths.iter().find(|path| path.exists() && !path.is_dir()) {
+        return Err(io::Error::new(io::ErrorKind::NotADirectory, format!("{} is no directory", path.display())));
     }
-    for root in found.roots.values_mut() {
+    let mut roots: BTreeMap<PathBuf, EvidenceRoot> = BTreeMap::new();
+    let problems = walk(paths, |dir, below| {
+        let place = place(dir);
+        let is_run = place.as_ref().is_some_and(|place| place.subject == Subject::Run);
+        if let (Some(place), Some(root)) = (place, dir.parent()) {
+            let root = roots.entry(root.to_path_buf()).or_default();
+            root.whole |= below;
+            root.places.push(place);
+        }
+        if !is_run && dir.join(CHAIN).is_file() {
+            roots.entry(dir.to_path_buf()).or_default().whole = true;
+        }
+        !is_run
+    })?;
+    for root in roots.values_mut() {
         root.places.sort_by(|a, b| (&a.id, &a.dir).cmp(&(&b.id, &b.dir)));
         root.places.dedup();
     }
-    Ok(found)
-}
-
-fn look(dir: &Path, depth: usize, below: bool, found: &mut Found) {
-    let place = place(dir);
-    let is_run = place.as_ref().is_some_and(|place| place.subject == Subject::Run);
-    if let (Some(place), Some(root)) = (place, dir.parent()) {
-        let root = found.roots.entry(root.to_path_buf()).or_default();
-        root.whole |= below;
-        root.places.push(place);
-    }
-    if is_run || depth == 0 {
-        return;
-    }
-    if dir.join(CHAIN).is_file() {
-        found.roots.entry(dir.to_path_buf()).or_default().whole = true;
-    }
-    let entries = match fs::read_dir(dir) {
-        Ok(entries) => entries,
-        Err(error) => return found.problems.push(format!("{}: {error}", dir.display())),
-    };
-    for entry in entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
-        look(&entry.path(), depth - 1, true, found);
-    }
+    Ok(EvidenceRoots { roots, problems })
 }
 
 /// Whether this is the directory of a run or a game day: by its name, otherwise by what is in it, because what was a link
 /// (`latest`) comes out of an artifact of CI as a second directory. That one is passed over beside the first.
-fn place(dir: &Path) -> Option<Place> {
+fn place(dir: &Path) -> Option<EvidenceDir> {
     let is_file = |name: &str| dir.join(name).is_file();
     let manifest = || read_file(dir.join(MANIFEST)).ok().and_then(|bytes| Manifest::read(&bytes).ok());
     let of_day = |is_id| is_file("gameday.jsonl") || (is_id && dir.join("runs").is_dir() && !is_file("events.jsonl"));
@@ -96,30 +77,19 @@ fn place(dir: &Path) -> Option<Place> {
         false => Subject::Run,
     };
     if is_run_id(name) {
-        return Some(Place { id: name.to_string(), dir: dir.to_path_buf(), subject: subject(true) });
+        return Some(EvidenceDir { id: name.to_string(), dir: dir.to_path_buf(), subject: subject(true) });
     }
     if !["events.jsonl", "record.json", "gameday.jsonl"].into_iter().any(is_file) {
         return None;
     }
     let subject = subject(false);
-    let id = manifest().map(|manifest| manifest.run).or_else(|| told_id(dir, subject)).filter(|id| is_run_id(id))?;
+    let id = manifest().map(|manifest| manifest.run).or_else(|| match subject {
+        Subject::Run => run_id(dir),
+        Subject::Gameday => day_id(dir),
+    });
+    let id = id.filter(|id| is_run_id(id))?;
     let is_copy = dir.parent().is_some_and(|root| root.join(&id).is_dir());
-    (!is_copy).then(|| Place { id, dir: dir.to_path_buf(), subject })
-}
-
-/// The id that the story itself tells.
-fn told_id(dir: &Path, subject: Subject) -> Option<String> {
-    match subject {
-        Subject::Run => Some(archive::read_run(dir).ok()?.plan?.run),
-        Subject::Gameday => {
-            let mut line = Vec::new();
-            BufReader::new(open_file(dir.join("gameday.jsonl")).ok()?).read_until(b'\n', &mut line).ok()?;
-            match serde_json::from_slice::<DayStamped>(&line).ok()?.event {
-                DayEvent::DayAnnounced(plan) => Some(plan.id),
-                _ => None,
-            }
-        }
-    }
+    (!is_copy).then(|| EvidenceDir { id, dir: dir.to_path_buf(), subject })
 }
 
 #[cfg(test)]
@@ -127,6 +97,7 @@ mod tests {
     use super::*;
     use crate::archive::evidence::testing;
     use crate::record::testing::Story;
+    use std::fs;
 
     const RUN: &str = "20261120T064112Z-db-pool-3f9a";
 

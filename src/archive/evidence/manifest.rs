@@ -27,18 +27,18 @@ pub enum Subject {
 /// How much a file weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Weight {
+pub enum FileWeight {
     /// What happened, and with what: it cannot be had again.
     Evidence,
     /// Made from the evidence, and can be made again (`firedrill report`).
     Report,
 }
 
-impl Weight {
+impl FileWeight {
     /// By the path within the directory, `/` between its parts: pages and JUnit at the top are reports, all else is evidence.
-    pub fn of(path: &str) -> Weight {
+    pub fn of(path: &str) -> FileWeight {
         let report = path == "gameday.json" || [".html", ".md", ".xml"].iter().any(|end| path.ends_with(end));
-        if report && !path.contains('/') { Weight::Report } else { Weight::Evidence }
+        if report && !path.contains('/') { FileWeight::Report } else { FileWeight::Evidence }
     }
 }
 
@@ -49,7 +49,7 @@ pub struct FileEntry {
     /// Path within the directory, `/` between its parts.
     pub path: String,
     /// How much it weighs.
-    pub weight: Weight,
+    pub weight: FileWeight,
     /// Size in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
@@ -150,7 +150,7 @@ pub struct Difference {
     /// Path within the directory.
     pub path: String,
     /// How much it weighs.
-    pub weight: Weight,
+    pub weight: FileWeight,
     /// How it differs.
     pub how: How,
 }
@@ -208,7 +208,7 @@ fn look(dir: &Path, above: &str, subject: Subject, files: &mut Vec<FileEntry>) -
 }
 
 fn describe(real: &Path, path: String, kind: fs::FileType) -> io::Result<FileEntry> {
-    let weight = Weight::of(&path);
+    let weight = FileWeight::of(&path);
     let mut entry = FileEntry { path, weight, size: None, sha256: None, link: None, modified_utc: None };
     if kind.is_symlink() {
         entry.link = Some(fs::read_link(real)?.to_string_lossy().into_owned());
@@ -262,15 +262,15 @@ mod tests {
         let reports = ["report.html", "report.md", "junit.xml", "gameday.json", "mine.html"];
         let evidence =
             ["events.jsonl", "record.json", "ledger.jsonl", "files/runbook.md", "logs/a.xml", "gameday.jsonl"];
-        assert!(reports.iter().all(|path| Weight::of(path) == Weight::Report));
-        assert!(evidence.iter().all(|path| Weight::of(path) == Weight::Evidence));
+        assert!(reports.iter().all(|path| FileWeight::of(path) == FileWeight::Report));
+        assert!(evidence.iter().all(|path| FileWeight::of(path) == FileWeight::Evidence));
     }
 
     #[test]
     fn what_differs_is_named() {
         let file = |path: &str, content: &[u8]| FileEntry {
             path: path.into(),
-            weight: Weight::of(path),
+            weight: FileWeight::of(path),
             size: Some(content.len() as u64),
             sha256: Some(Digest::of(content)),
             link: None,
@@ -281,14 +281,15 @@ mod tests {
         touched.modified_utc = None;
         let now = [file("a", b"x"), file("c", b"2"), file("report.html", b"33"), touched];
         let differences = compare(&sealed, &now);
-        let told: Vec<(&str, Weight, How)> = differences.iter().map(|d| (d.path.as_str(), d.weight, d.how)).collect();
+        let told: Vec<(&str, FileWeight, How)> =
+            differences.iter().map(|d| (d.path.as_str(), d.weight, d.how)).collect();
         assert_eq!(
             told,
             [
-                ("a", Weight::Evidence, How::Changed),
-                ("b", Weight::Evidence, How::Removed),
-                ("c", Weight::Evidence, How::Added),
-                ("report.html", Weight::Report, How::Changed),
+                ("a", FileWeight::Evidence, How::Changed),
+                ("b", FileWeight::Evidence, How::Removed),
+                ("c", FileWeight::Evidence, How::Added),
+                ("report.html", FileWeight::Report, How::Changed),
             ]
         );
         assert!(compare(&sealed, &sealed).is_empty());

@@ -17,7 +17,6 @@ mod copies;
 mod digest;
 mod find;
 mod manifest;
-mod quarter;
 mod recompute;
 mod run;
 mod seal;
@@ -26,13 +25,14 @@ mod show;
 mod testing;
 mod verify;
 
-pub use chain::{CHAIN, CHAIN_FORMAT, Entry, Head};
+pub use chain::{CHAIN, CHAIN_FORMAT, ChainEntry, Head};
 pub use check::{Chain, check_chain};
 pub use digest::Digest;
-pub use manifest::{Difference, FileEntry, How, MANIFEST, MANIFEST_FORMAT, Manifest, Subject, Weight, compare, list};
-pub use quarter::{Quarter, QuarterEvidence, quarter};
+pub use manifest::{
+    Difference, FileEntry, FileWeight, How, MANIFEST, MANIFEST_FORMAT, Manifest, Subject, compare, list,
+};
 pub use recompute::{Recomputed, recompute};
-pub use run::{Checked, Problem, ProblemKind, State};
+pub use run::{Checked, Problem, ProblemKind, SealState};
 pub use seal::{Sealed, is_sealed, seal, seal_day_of};
 pub use show::{Kept, json, text};
-pub use verify::{CheckedChain, Report, verify, verify_some};
+pub use verify::{CheckedChain, Verification, verify, verify_some};

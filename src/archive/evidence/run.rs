@@ -1,8 +1,8 @@
 //! Verifies one run or game day: its files against its manifest, its manifest against the chain, its record against its events.
 
-use super::find::Place;
-use super::manifest::{How, MANIFEST, Manifest, Subject, Weight, compare, list};
-use super::{CHAIN, Chain, Digest, Entry, check_chain, copies, seal};
+use super::find::EvidenceDir;
+use super::manifest::{FileWeight, How, MANIFEST, Manifest, Subject, compare, list};
+use super::{CHAIN, Chain, ChainEntry, Digest, check_chain, copies, seal};
 use crate::record::{Record, RunDir, open_file, read_file};
 use crate::report;
 use serde::Serialize;
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 /// How a run stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum State {
+pub enum SealState {
     /// Everything is as it was sealed; there may be warnings.
     Intact,
     /// Something was changed, removed or added.
@@ -69,7 +69,7 @@ pub struct Checked {
     /// What it came to, in the same way; `incomplete` for what was cut off.
     pub verdict: String,
     /// How it stands.
-    pub state: State,
+    pub state: SealState,
     /// Its entry in the chain: of several the last one.
     pub entry: Option<u64>,
     /// When it was sealed, RFC 3339 in UTC, as the chain says.
@@ -85,11 +85,11 @@ pub struct Checked {
 impl Checked {
     /// Whether nothing speaks against it: it is as it was sealed, or there is nothing to seal yet.
     pub fn is_intact(&self) -> bool {
-        matches!(self.state, State::Intact | State::UnderWay | State::NeverBegan)
+        matches!(self.state, SealState::Intact | SealState::UnderWay | SealState::NeverBegan)
     }
 
     /// A run that only the chain knows.
-    pub(super) fn gone(entry: &Entry, root: &Path) -> Checked {
+    pub(super) fn gone(entry: &ChainEntry, root: &Path) -> Checked {
         let what = match entry.scenario.as_str() {
             "" => String::new(),
             scenario => format!("; it was a run of {scenario} and came to {}", entry.verdict),
@@ -117,7 +117,7 @@ impl Checked {
             subject: Subject::Run,
             scenario: String::new(),
             verdict: String::new(),
-            state: State::Gone,
+            state: SealState::Gone,
             entry: None,
             sealed_utc: None,
             manifest: None,
@@ -129,9 +129,9 @@ impl Checked {
 
 /// What is known of the chain beside a run.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Beside<'a> {
+pub(super) enum ChainBeside<'a> {
     /// Its entry, or none.
-    Chain(Option<&'a Entry>),
+    Chain(Option<&'a ChainEntry>),
     /// There is no chain, and there must have been one.
     Missing,
     /// There is no chain, because the run was copied alone.
@@ -157,8 +157,8 @@ impl Problems {
 }
 
 /// Verifies a directory.
-pub(super) fn check(place: &Place, beside: Beside<'_>) -> Checked {
-    let entry = if let Beside::Chain(entry) = beside { entry } else { None };
+pub(super) fn check(place: &EvidenceDir, beside: ChainBeside<'_>) -> Checked {
+    let entry = if let ChainBeside::Chain(entry) = beside { entry } else { None };
     let (scenario, verdict) = seal::story(&place.dir, place.subject);
     let mut checked = Checked {
         run: place.id.clone(),
@@ -166,7 +166,7 @@ pub(super) fn check(place: &Place, beside: Beside<'_>) -> Checked {
         subject: place.subject,
         scenario,
         verdict,
-        state: State::Intact,
+        state: SealState::Intact,
         entry: entry.map(|entry| entry.number),
         sealed_utc: entry.map(|entry| entry.sealed_utc.clone()),
         manifest: None,
@@ -189,16 +189,16 @@ pub(super) fn check(place: &Place, beside: Beside<'_>) -> Checked {
     let has = |kind| problems.0.iter().any(|problem| problem.kind == kind);
     checked.state = match state {
         Some(state) => state,
-        None if has(ProblemKind::Error) => State::Changed,
-        None if has(ProblemKind::Unreadable) => State::Unreadable,
-        None => State::Intact,
+        None if has(ProblemKind::Error) => SealState::Changed,
+        None if has(ProblemKind::Unreadable) => SealState::Unreadable,
+        None => SealState::Intact,
     };
     checked.problems = problems.0;
     checked
 }
 
 /// A run without a manifest is under way, or was never sealed, or somebody took it away.
-fn without_manifest(place: &Place, entry: Option<&Entry>, problems: &mut Problems) -> Option<State> {
+fn without_manifest(place: &EvidenceDir, entry: Option<&ChainEntry>, problems: &mut Problems) -> Option<SealState> {
     if let Some(entry) = entry {
         let text = format!("{MANIFEST} was removed: entry {} sealed it", entry.number);
         problems.say(ProblemKind::Error, Some(MANIFEST), text);
@@ -212,7 +212,7 @@ fn without_manifest(place: &Place, entry: Option<&Entry>, problems: &mut Problem
     // A runner has its lock before its first event, so a story without a lock file came out of an archive, however young it is.
     let alive = RunDir::open(&place.dir).and_then(|run| Ok((run.has_lock_file() || !begun) && run.is_alive()?));
     match alive {
-        Ok(true) => return Some(State::UnderWay),
+        Ok(true) => return Some(SealState::UnderWay),
         Ok(false) => {}
         Err(error) => {
             problems.say(ProblemKind::Unreadable, Some("lock"), format!("lock cannot be read: {error}"));
@@ -221,13 +221,13 @@ fn without_manifest(place: &Place, entry: Option<&Entry>, problems: &mut Problem
     }
     if !begun {
         problems.warn("it was given a directory and nothing began");
-        return Some(State::NeverBegan);
+        return Some(SealState::NeverBegan);
     }
     problems.error("never sealed: it has no manifest, and nobody is at it; nothing says that it is as it was");
-    Some(State::NeverSealed)
+    Some(SealState::NeverSealed)
 }
 
-fn sealed(place: &Place, bytes: &[u8], beside: Beside<'_>, checked: &mut Checked, problems: &mut Problems) {
+fn sealed(place: &EvidenceDir, bytes: &[u8], beside: ChainBeside<'_>, checked: &mut Checked, problems: &mut Problems) {
     in_chain(&Digest::of(bytes), beside, problems);
     let manifest = match Manifest::read(bytes) {
         Ok(manifest) => manifest,
@@ -243,11 +243,11 @@ fn sealed(place: &Place, bytes: &[u8], beside: Beside<'_>, checked: &mut Checked
     match list(&place.dir, manifest.subject) {
         Ok(now) => {
             for difference in compare(&manifest.files, &now) {
-                checked.reports += usize::from(difference.weight == Weight::Report);
+                checked.reports += usize::from(difference.weight == FileWeight::Report);
                 let (kind, note) = match (difference.weight, difference.how) {
-                    (Weight::Evidence, _) => (ProblemKind::Error, ""),
-                    (Weight::Report, How::Added) => (ProblemKind::Warning, "; it is no evidence"),
-                    (Weight::Report, _) => (ProblemKind::Warning, "; it is a report and can be made again"),
+                    (FileWeight::Evidence, _) => (ProblemKind::Error, ""),
+                    (FileWeight::Report, How::Added) => (ProblemKind::Warning, "; it is no evidence"),
+                    (FileWeight::Report, _) => (ProblemKind::Warning, "; it is a report and can be made again"),
                 };
                 let how = match difference.how {
                     How::Changed => "was changed",
@@ -276,9 +276,9 @@ fn sealed(place: &Place, bytes: &[u8], beside: Beside<'_>, checked: &mut Checked
 }
 
 /// Whether the chain knows this manifest.
-fn in_chain(digest: &Digest, beside: Beside<'_>, problems: &mut Problems) {
+fn in_chain(digest: &Digest, beside: ChainBeside<'_>, problems: &mut Problems) {
     match beside {
-        Beside::Chain(Some(entry)) if entry.manifest == *digest => {
+        ChainBeside::Chain(Some(entry)) if entry.manifest == *digest => {
             let number = entry.number;
             if let Some(before) = entry.replaces {
                 let changed = match entry.changed.as_slice() {
@@ -292,15 +292,15 @@ fn in_chain(digest: &Digest, beside: Beside<'_>, problems: &mut Problems) {
                 problems.warn(format!("{text} {}", entry.sealed_utc));
             }
         }
-        Beside::Chain(Some(entry)) => {
+        ChainBeside::Chain(Some(entry)) => {
             let text = format!("{MANIFEST} is not the one that entry {} sealed", entry.number);
             problems.say(ProblemKind::Error, Some(MANIFEST), text);
         }
-        Beside::Chain(None) => {
+        ChainBeside::Chain(None) => {
             problems.error(format!("it has no entry in {CHAIN}: its entry was removed, or it was added"))
         }
-        Beside::Missing => problems.error(format!("it was sealed, and there is no {CHAIN} beside it")),
-        Beside::Alone => {
+        ChainBeside::Missing => problems.error(format!("it was sealed, and there is no {CHAIN} beside it")),
+        ChainBeside::Alone => {
             problems.warn(format!("without a {CHAIN} beside it nothing says that this is the manifest that was sealed"))
         }
     }

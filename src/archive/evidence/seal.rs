@@ -1,11 +1,12 @@
 //! Seals a run or a game day: writes its manifest and enters it into the chain beside it.
 
 use super::append::Appender;
-use super::chain::{CHAIN, CHAIN_FORMAT, CHANGED, Entry};
+use super::chain::{CHAIN, CHAIN_FORMAT, CHANGED, ChainEntry};
 use super::manifest::{MANIFEST, MANIFEST_FORMAT, Manifest, Subject, compare, list};
-use super::{Digest, Head, Quarter, check_chain};
+use super::{Digest, Head, check_chain};
 use crate::archive;
 use crate::record::{DrillStatus, RunDir, read_file, utc_now, utc_text};
+use crate::report::Quarter;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -67,7 +68,7 @@ pub fn seal(dir: &Path, late: bool) -> io::Result<Sealed> {
     if let Some(entry) = last.as_ref().filter(|entry| entry.manifest == digest) {
         return Ok(Sealed { head: entry.head(), chain: path, already: true, notes: chain.notes });
     }
-    let entry = chain.append(Entry {
+    let entry = chain.append(ChainEntry {
         number: 0,
         run: run.id().to_string(),
         scenario,
@@ -160,7 +161,7 @@ mod tests {
 
     const RUN: &str = "20261120T064112Z-db-pool-3f9a";
 
-    fn entries(root: &Path) -> Vec<Entry> {
+    fn entries(root: &Path) -> Vec<ChainEntry> {
         let chain = check_chain(&fs::read(root.join(CHAIN)).unwrap());
         assert_eq!(chain.problems, Vec::<String>::new());
         chain.entries

@@ -1,6 +1,6 @@
 //! What `firedrill verify` prints: a line for each run and what is wrong with it, and the heads of the chains.
 
-use super::{Checked, Digest, Head, ProblemKind, Report, State, Subject};
+use super::{Checked, Digest, Head, ProblemKind, SealState, Subject, Verification};
 use crate::output::visible;
 use std::path::{Path, PathBuf};
 
@@ -18,7 +18,7 @@ pub struct Kept {
 
 impl Kept {
     /// Looks for what was written down in what was verified.
-    pub fn find(heads: Vec<Head>, manifests: Vec<Digest>, report: &Report) -> Kept {
+    pub fn find(heads: Vec<Head>, manifests: Vec<Digest>, report: &Verification) -> Kept {
         let is = |digest: &Digest| report.runs.iter().any(|run| run.manifest.as_ref() == Some(digest));
         Kept {
             heads: heads.into_iter().map(|head| (head.clone(), report.has(&head))).collect(),
@@ -33,7 +33,7 @@ impl Kept {
 }
 
 /// As text. `short` makes a path as people know it; `quiet` leaves out what is as it should be, except the heads.
-pub fn text(report: &Report, kept: &Kept, quiet: bool, short: &dyn Fn(&Path) -> PathBuf) -> String {
+pub fn text(report: &Verification, kept: &Kept, quiet: bool, short: &dyn Fn(&Path) -> PathBuf) -> String {
     let mut lines = Vec::new();
     for run in &report.runs {
         if quiet && run.is_intact() && run.problems.is_empty() {
@@ -86,30 +86,30 @@ fn word(run: &Checked) -> &'static str {
     run.state.word()
 }
 
-impl State {
+impl SealState {
     /// As people read it: loud where evidence is not as it was sealed.
     pub fn word(self) -> &'static str {
         match self {
-            State::Intact => "intact",
-            State::Changed => "CHANGED",
-            State::Gone => "GONE",
-            State::NeverSealed => "NEVER SEALED",
-            State::UnderWay => "under way",
-            State::NeverBegan => "never began",
-            State::Unreadable => "UNREADABLE",
+            SealState::Intact => "intact",
+            SealState::Changed => "CHANGED",
+            SealState::Gone => "GONE",
+            SealState::NeverSealed => "NEVER SEALED",
+            SealState::UnderWay => "under way",
+            SealState::NeverBegan => "never began",
+            SealState::Unreadable => "UNREADABLE",
         }
     }
 }
 
-fn sum(report: &Report) -> String {
+fn sum(report: &Verification) -> String {
     let all = [
-        (State::Intact, "intact"),
-        (State::Changed, "changed"),
-        (State::Gone, "gone"),
-        (State::NeverSealed, "never sealed"),
-        (State::Unreadable, "unreadable"),
-        (State::UnderWay, "under way"),
-        (State::NeverBegan, "never began"),
+        (SealState::Intact, "intact"),
+        (SealState::Changed, "changed"),
+        (SealState::Gone, "gone"),
+        (SealState::NeverSealed, "never sealed"),
+        (SealState::Unreadable, "unreadable"),
+        (SealState::UnderWay, "under way"),
+        (SealState::NeverBegan, "never began"),
     ];
     let count = |state| report.runs.iter().filter(|run| run.state == state).count();
     let parts = all.into_iter().map(|(state, word)| (count(state), word)).filter(|(count, _)| *count > 0);
@@ -129,7 +129,7 @@ fn sum(report: &Report) -> String {
 }
 
 /// As JSON.
-pub fn json(report: &Report, kept: &Kept) -> Vec<u8> {
+pub fn json(report: &Verification, kept: &Kept) -> Vec<u8> {
     let heads = kept.heads.iter().map(|(head, found)| serde_json::json!({ "head": head.to_string(), "found": found }));
     let heads: Vec<_> = heads.collect();
     let manifests =

@@ -1,7 +1,7 @@
 //! For the tests of this room: entries of a chain, and run directories as a drill leaves them.
 
 use super::chain::CHAIN_FORMAT;
-use super::{Digest, Entry};
+use super::{ChainEntry, Digest};
 use crate::record::testing::{Story, events_of, lines_of, record_of};
 use crate::record::{Event, FileRef, RunDir};
 use crate::report;
@@ -9,8 +9,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// An entry and its line.
-pub fn entry(number: u64, run: &str, previous: &Digest) -> (Entry, String) {
-    let entry = Entry {
+pub fn entry(number: u64, run: &str, previous: &Digest) -> (ChainEntry, String) {
+    let entry = ChainEntry {
         number,
         run: run.into(),
         scenario: "db-pool".into(),

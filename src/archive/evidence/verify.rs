@@ -1,8 +1,8 @@
 //! Verifies everything below some paths: each run, each chain, and each run against its chain.
 
-use super::find::{Root, find};
-use super::run::{Beside, check};
-use super::{CHAIN, Chain, Checked, Head, State, check_chain};
+use super::find::{EvidenceRoot, find};
+use super::run::{ChainBeside, check};
+use super::{CHAIN, Chain, Checked, Head, SealState, check_chain};
 use crate::record::read_file;
 use serde::Serialize;
 use std::collections::{BTreeSet, HashSet};
@@ -41,14 +41,14 @@ impl CheckedChain {
             head: chain.head.clone(),
             problems: chain.problems.clone(),
             warnings: chain.torn.map(torn).into_iter().collect(),
-            heads: chain.entries.iter().map(super::Entry::head).collect(),
+            heads: chain.entries.iter().map(super::ChainEntry::head).collect(),
         }
     }
 }
 
 /// What verifying came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Report {
+pub struct Verification {
     /// Every run and game day, by id; also those of which only the chain knows.
     pub runs: Vec<Checked>,
     /// Every chain, by path.
@@ -57,7 +57,7 @@ pub struct Report {
     pub problems: Vec<String>,
 }
 
-impl Report {
+impl Verification {
     /// Whether there was anything to verify.
     pub fn is_empty(&self) -> bool {
         self.runs.is_empty() && self.chains.is_empty() && self.problems.is_empty()
@@ -65,7 +65,8 @@ impl Report {
 
     /// Whether something is not as it was sealed.
     pub fn is_changed(&self) -> bool {
-        let changed = |run: &Checked| matches!(run.state, State::Changed | State::Gone | State::NeverSealed);
+        let changed =
+            |run: &Checked| matches!(run.state, SealState::Changed | SealState::Gone | SealState::NeverSealed);
         self.runs.iter().any(changed) || !self.chains.iter().all(CheckedChain::is_whole)
     }
 
@@ -76,7 +77,7 @@ impl Report {
 
     /// Whether something could not be read, so that nobody can say.
     pub fn is_unreadable(&self) -> bool {
-        !self.problems.is_empty() || self.runs.iter().any(|run| run.state == State::Unreadable)
+        !self.problems.is_empty() || self.runs.iter().any(|run| run.state == SealState::Unreadable)
     }
 
     /// Whether a head that was written down earlier is an entry of one of the chains.
@@ -89,7 +90,7 @@ impl Report {
 ///
 /// # Errors
 /// When a path does not exist.
-pub fn verify(paths: &[PathBuf]) -> io::Result<Report> {
+pub fn verify(paths: &[PathBuf]) -> io::Result<Verification> {
     verify_some(paths, &|_| true)
 }
 
@@ -97,9 +98,9 @@ pub fn verify(paths: &[PathBuf]) -> io::Result<Report> {
 ///
 /// # Errors
 /// When a path does not exist.
-pub fn verify_some(paths: &[PathBuf], wanted: &dyn Fn(&str) -> bool) -> io::Result<Report> {
+pub fn verify_some(paths: &[PathBuf], wanted: &dyn Fn(&str) -> bool) -> io::Result<Verification> {
     let found = find(paths)?;
-    let mut report = Report { problems: found.problems, ..Report::default() };
+    let mut report = Verification { problems: found.problems, ..Verification::default() };
     for (path, root) in &found.roots {
         verify_root(path, root, wanted, &mut report);
     }
@@ -107,7 +108,7 @@ pub fn verify_some(paths: &[PathBuf], wanted: &dyn Fn(&str) -> bool) -> io::Resu
     Ok(report)
 }
 
-fn verify_root(path: &Path, root: &Root, wanted: &dyn Fn(&str) -> bool, report: &mut Report) {
+fn verify_root(path: &Path, root: &EvidenceRoot, wanted: &dyn Fn(&str) -> bool, report: &mut Verification) {
     let file = path.join(CHAIN);
     let chain = match read_file(&file) {
         Ok(bytes) => Some(check_chain(&bytes)),
@@ -117,9 +118,9 @@ fn verify_root(path: &Path, root: &Root, wanted: &dyn Fn(&str) -> bool, report: 
     let entries = chain.as_ref().map(Chain::by_run);
     for place in root.places.iter().filter(|place| wanted(&place.id)) {
         let beside = match &entries {
-            Some(entries) => Beside::Chain(entries.get(place.id.as_str()).copied()),
-            None if root.whole => Beside::Missing,
-            None => Beside::Alone,
+            Some(entries) => ChainBeside::Chain(entries.get(place.id.as_str()).copied()),
+            None if root.whole => ChainBeside::Missing,
+            None => ChainBeside::Alone,
         };
         report.runs.push(check(place, beside));
     }

@@ -1,6 +1,7 @@
 //! What changed between two runs: verdict, figures, steps by hash, files, images, inputs. A pure function of two runs.
 
-use super::run::{Detail, Run, StepRun};
+use super::run::{Detail, IndexedRun, StepRun};
+use crate::record::StepStatus;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,7 +32,7 @@ pub enum StepChange {
 
 /// A step that is not as it was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Order {
+pub struct StepDiff {
     /// Its id in the second run, where it is there, otherwise in the first.
     pub step: String,
     /// What became of its content; `None` where it only stands elsewhere.
@@ -46,9 +47,9 @@ pub struct Order {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Diff {
     /// The first run.
-    pub from: Run,
+    pub from: IndexedRun,
     /// The second run.
-    pub to: Run,
+    pub to: IndexedRun,
     /// What every run measures, on both sides, the same or not; durations in microseconds.
     pub figures: Vec<Sides<Option<u64>>>,
     /// What the steps took that both have and whose content is the same; microseconds.
@@ -56,7 +57,7 @@ pub struct Diff {
     /// How steps ended that both have, where that differs.
     pub status: Vec<Sides<String>>,
     /// Steps that are not as they were, in the order of the second run, those that are gone at the end.
-    pub steps: Vec<Order>,
+    pub steps: Vec<StepDiff>,
     /// Files whose content is another one: `runbook`, `scenario`, `stack`; SHA-256, empty where there is none.
     pub files: Vec<Sides<String>>,
     /// Images by service; empty where the service was not there.
@@ -72,13 +73,14 @@ pub struct Diff {
 
 impl Diff {
     /// From one run to another.
-    pub fn of(from: (Run, Detail), to: (Run, Detail)) -> Diff {
+    pub fn of(from: (IndexedRun, Detail), to: (IndexedRun, Detail)) -> Diff {
         let ((a, from), (b, to)) = (from, to);
-        let figure = |what: &str, of: fn(&Run) -> Option<u64>| Sides { what: what.into(), from: of(&a), to: of(&b) };
+        let figure =
+            |what: &str, of: fn(&IndexedRun) -> Option<u64>| Sides { what: what.into(), from: of(&a), to: of(&b) };
         let (steps, both) = steps(&from.steps, &to.steps);
         let step_sides = || both.iter().filter_map(|(x, y)| Some((from.steps.get(*x)?, to.steps.get(*y)?)));
         let took = step_sides().filter(|(x, y)| x.hash == y.hash && (x.took_us.is_some() || y.took_us.is_some()));
-        let status = |step: &StepRun| step.status.map_or("not reached", status_name).to_string();
+        let status = |step: &StepRun| step.status.map_or("not reached", StepStatus::name).to_string();
         let faults = |detail: &Detail| {
             let of = |fault: &super::run::FaultRun| match fault.services.as_slice() {
                 [] => fault.kind.clone(),
@@ -153,17 +155,6 @@ impl<T: PartialEq> Sides<T> {
     }
 }
 
-fn status_name(status: crate::record::StepStatus) -> &'static str {
-    use crate::record::StepStatus;
-    match status {
-        StepStatus::Passed => "passed",
-        StepStatus::Warned => "warned",
-        StepStatus::Failed => "failed",
-        StepStatus::Blocked => "blocked",
-        StepStatus::Skipped => "skipped",
-    }
-}
-
 fn differing<const N: usize>(all: [(&str, String, String); N]) -> Vec<Sides<String>> {
     all.into_iter().map(|(what, from, to)| Sides { what: what.into(), from, to }).filter(Sides::differs).collect()
 }
@@ -181,7 +172,7 @@ fn maps<T: PartialEq>(
 
 /// Steps belong together by id, and what is left by content. Returns what changed, and the places (in `from`, in `to`) of
 /// the steps that both have.
-fn steps(from: &[StepRun], to: &[StepRun]) -> (Vec<Order>, Vec<(usize, usize)>) {
+fn steps(from: &[StepRun], to: &[StepRun]) -> (Vec<StepDiff>, Vec<(usize, usize)>) {
     let mut partner: Vec<Option<usize>> =
         to.iter().map(|step| from.iter().position(|other| other.id == step.id)).collect();
     let mut taken: BTreeSet<usize> = partner.iter().flatten().copied().collect();
@@ -206,11 +197,11 @@ fn steps(from: &[StepRun], to: &[StepRun]) -> (Vec<Order>, Vec<(usize, usize)>) 
         let moved = partner.is_some_and(|at| !stayed.contains(&at));
         if change.is_some() || moved {
             let was = before.map(|before| before.id.clone()).filter(|id| *id != step.id);
-            changes.push(Order { step: step.id.clone(), change, moved, was });
+            changes.push(StepDiff { step: step.id.clone(), change, moved, was });
         }
     }
     let gone = from.iter().enumerate().filter(|(at, _)| !taken.contains(at));
-    changes.extend(gone.map(|(_, step)| Order {
+    changes.extend(gone.map(|(_, step)| StepDiff {
         step: step.id.clone(),
         change: Some(StepChange::Removed),
         moved: false,
@@ -245,7 +236,7 @@ mod tests {
     }
 
     fn changed(from: &[(&str, &str)], to: &[(&str, &str)]) -> Vec<String> {
-        let tell = |order: &Order| {
+        let tell = |order: &StepDiff| {
             let moved = if order.moved { " moved" } else { "" };
             format!("{} {:?}{moved}", order.step, order.change)
         };

@@ -1,7 +1,7 @@
 //! The index file: opened, made, known by its marks, moved aside when it cannot be used. It is a cache: whatever happens
 //! to it, the records have it all. Runs whose directories are gone are the exception, so nothing is thrown away unasked.
 
-use super::run::{Detail, Run};
+use super::run::{Detail, IndexedRun};
 use super::store::{self, Filter, SCHEMA, TABLES};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::fs::{self, File};
@@ -78,13 +78,13 @@ pub struct Index {
 
 /// Held by whoever makes, moves or fills an index; ends with the value, or with the process.
 #[derive(Debug)]
-pub(super) struct Lock {
+pub(super) struct IndexLock {
     _file: File,
 }
 
-impl Lock {
+impl IndexLock {
     /// Waits for whoever holds it. The lock is a file beside the index, because the index itself may be moved.
-    pub(super) fn take(path: &Path) -> Result<Lock, IndexError> {
+    pub(super) fn take(path: &Path) -> Result<IndexLock, IndexError> {
         let failed = |doing| move |source| IndexError::File { path: path.to_path_buf(), doing, source };
         crate::record::no_link(path).map_err(failed("looking for links"))?;
         if let Some(folder) = path.parent() {
@@ -94,7 +94,7 @@ impl Lock {
         crate::record::no_link(&lock).map_err(failed("looking for links"))?;
         let file = File::create(lock).map_err(failed("making its lock"))?;
         file.lock().map_err(failed("waiting for its lock"))?;
-        Ok(Lock { _file: file })
+        Ok(IndexLock { _file: file })
     }
 }
 
@@ -158,7 +158,7 @@ impl Index {
     }
 
     /// Puts a run into the index, in the place of the one that has its id.
-    pub fn put(&self, run: &Run, detail: &Detail) -> Result<(), IndexError> {
+    pub fn put(&self, run: &IndexedRun, detail: &Detail) -> Result<(), IndexError> {
         store::put(&self.connection, run, detail).map_err(self.failed("putting a run into the index"))
     }
 
@@ -177,7 +177,7 @@ impl Index {
     }
 
     /// The runs that a filter lets through, oldest first.
-    pub fn runs(&self, filter: &Filter) -> Result<Vec<Run>, IndexError> {
+    pub fn runs(&self, filter: &Filter) -> Result<Vec<IndexedRun>, IndexError> {
         store::runs(&self.connection, filter).map_err(self.failed("reading the index"))
     }
 

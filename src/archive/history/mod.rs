@@ -13,12 +13,12 @@ mod summary;
 mod testing;
 mod update;
 
-pub use diff::{Diff, Order, StepChange};
+pub use diff::{Diff, StepChange, StepDiff};
 pub use index::{Index, IndexError};
 pub use pick::{Picked, pick, since};
-pub use robust::{Direction, Spread, Trend};
-pub use run::{Detail, FaultRun, Run, Standing, StepRun};
-pub use show::{Form, Overview, ScenarioView, diff_text, json, overview_text, scenario_text};
+pub use robust::{Direction, Spread, TimeTrend};
+pub use run::{Detail, FaultRun, IndexedRun, RunStanding, StepRun};
+pub use show::{Overview, PageForm, ScenarioView, diff_text, json, overview_text, scenario_text};
 pub use store::Filter;
-pub use summary::{At, Change, Flakiness, Repeated, Stretch, Summary, by_scenario};
+pub use summary::{Flakiness, Repeated, RunRef, RunbookChange, RunbookVersion, Summary, by_scenario};
 pub use update::{Update, with_index};

@@ -1,6 +1,6 @@
 //! How people name a run and a time: a whole id or a part of it, `latest`, `latest~2`, a scenario's name; `30d`.
 
-use super::run::Run;
+use super::run::IndexedRun;
 use time::{Date, Duration, OffsetDateTime, Time};
 
 /// What a name of a run leads to.
@@ -16,12 +16,12 @@ pub enum Picked<'r> {
 
 /// Finds a run among runs, oldest first. `latest` or a scenario's name is the newest one, `~n` behind it goes n back;
 /// otherwise it is an id, or the beginning, the end or any part of one, in this order.
-pub fn pick<'r>(runs: &'r [Run], name: &str) -> Picked<'r> {
+pub fn pick<'r>(runs: &'r [IndexedRun], name: &str) -> Picked<'r> {
     let (base, back) = match name.rsplit_once('~').map(|(base, back)| (base, back.parse::<usize>())) {
         Some((base, Ok(back))) => (base, back),
         _ => (name, 0),
     };
-    let of_name = |run: &&Run| base == "latest" || run.scenario == base;
+    let of_name = |run: &&IndexedRun| base == "latest" || run.scenario == base;
     let mut named = runs.iter().rev().filter(of_name).peekable();
     if named.peek().is_some() {
         return named.nth(back).map_or(Picked::None, |run| Picked::One(&run.run));

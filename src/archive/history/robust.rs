@@ -1,6 +1,7 @@
 //! Statistics that one odd run does not bend: quantiles, spread, an interval for a share, and whether the last runs
 //! differ from those before them.
 
+use crate::record::named_enum;
 use serde::Serialize;
 
 /// Runs that each half of a trend needs at least.
@@ -24,12 +25,12 @@ pub struct Spread {
     /// Third quartile minus first: the middle half of the runs lies in it.
     pub iqr_us: u64,
     /// The last runs against those before them; `None` where there are too few.
-    pub trend: Option<Trend>,
+    pub trend: Option<TimeTrend>,
 }
 
 /// The median of the last runs against that of the runs before them.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Trend {
+pub struct TimeTrend {
     /// Runs in each half.
     pub runs: usize,
     /// Median of the half before.
@@ -40,16 +41,18 @@ pub struct Trend {
     pub direction: Direction,
 }
 
+named_enum! {
 /// Where a time goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// The shift is within what runs differ by anyway.
-    Steady,
+    Steady = "steady",
     /// It takes longer.
-    Slower,
+    Slower = "slower",
     /// It takes less.
-    Faster,
+    Faster = "faster",
+}
 }
 
 /// The quantile `q` in 0..=1 of sorted values, with linear interpolation between neighbours (Hyndman and Fan's type 7);
@@ -75,14 +78,14 @@ impl Spread {
             mean_us: mean as u64,
             p90_us: at(0.9)? as u64,
             iqr_us: (at(0.75)? - at(0.25)?) as u64,
-            trend: Trend::of(values),
+            trend: TimeTrend::of(values),
         })
     }
 }
 
-impl Trend {
+impl TimeTrend {
     /// The last n values against the n before them, n as large as there are values for, from 4 to 10.
-    pub fn of(values: &[u64]) -> Option<Trend> {
+    pub fn of(values: &[u64]) -> Option<TimeTrend> {
         let half = (values.len() / 2).min(TREND_MOST);
         if half < TREND_LEAST {
             return None;
@@ -103,18 +106,7 @@ impl Trend {
             shift if -shift > usual => Direction::Faster,
             _ => Direction::Steady,
         };
-        Some(Trend { runs: half, before_us: from as u64, last_us: to as u64, direction })
-    }
-}
-
-impl Direction {
-    /// The name as it stands in reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Direction::Steady => "steady",
-            Direction::Slower => "slower",
-            Direction::Faster => "faster",
-        }
+        Some(TimeTrend { runs: half, before_us: from as u64, last_us: to as u64, direction })
     }
 }
 
@@ -156,7 +148,7 @@ mod tests {
 
     #[test]
     fn a_trend_is_a_shift_beyond_the_usual() {
-        let direction = |values: &[u64]| Trend::of(values).map(|trend| trend.direction);
+        let direction = |values: &[u64]| TimeTrend::of(values).map(|trend| trend.direction);
         assert_eq!(direction(&[S; 7]), None);
         assert_eq!(direction(&[S; 8]), Some(Direction::Steady));
         assert_eq!(direction(&[S, S, S, S, 3 * S, 3 * S, 3 * S, 3 * S]), Some(Direction::Slower));
@@ -167,7 +159,7 @@ mod tests {
         assert_eq!(direction(&[S, S, S, S, below, below, below, below]), Some(Direction::Steady));
         let mut long = vec![50 * S; 100];
         long.extend([S; 20]);
-        assert_eq!(Trend::of(&long).unwrap().before_us, S, "only the last 20 runs count");
+        assert_eq!(TimeTrend::of(&long).unwrap().before_us, S, "only the last 20 runs count");
     }
 
     #[test]

@@ -1,89 +1,60 @@
-//! A run as the index keeps it: what is asked over many runs at once in `Run`, what only the comparison of two needs in
+//! A run as the index keeps it: what is asked over many runs at once in `IndexedRun`, what only the comparison of two needs in
 //! `Detail`. Both are pure functions of a record.
 
-use crate::record::{Outcome, Record, StepStatus, Verdict};
+use crate::archive::evidence::Digest;
+use crate::record::{Outcome, Record, StepStatus, Verdict, named_enum};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+named_enum! {
 /// What a run says. Only `Passed` and `Failed` say something about the runbook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Standing {
+pub enum RunStanding {
     /// The drill passed.
-    Passed,
+    Passed = "passed",
     /// The drill failed.
-    Failed,
+    Failed = "failed",
     /// A control that did not recover, as it should.
-    ControlHeld,
+    ControlHeld = "control_held",
     /// A control that failed: users recovered without the runbook, or the drill had no impact.
-    ControlFailed,
+    ControlFailed = "control_failed",
     /// Its measuring was disturbed: it says nothing.
-    Disturbed,
+    Disturbed = "disturbed",
     /// The harness or its environment broke: it says nothing.
-    HarnessError,
+    HarnessError = "harness_error",
     /// It was stopped by a signal.
-    Interrupted,
+    Interrupted = "interrupted",
     /// It has no end: cut off, or still running.
-    Incomplete,
+    Incomplete = "incomplete",
+}
 }
 
-impl Standing {
-    /// Every standing.
-    pub const ALL: [Standing; 8] = [
-        Standing::Passed,
-        Standing::Failed,
-        Standing::ControlHeld,
-        Standing::ControlFailed,
-        Standing::Disturbed,
-        Standing::HarnessError,
-        Standing::Interrupted,
-        Standing::Incomplete,
-    ];
-
-    /// The name as it stands in the index and in reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Standing::Passed => "passed",
-            Standing::Failed => "failed",
-            Standing::ControlHeld => "control_held",
-            Standing::ControlFailed => "control_failed",
-            Standing::Disturbed => "disturbed",
-            Standing::HarnessError => "harness_error",
-            Standing::Interrupted => "interrupted",
-            Standing::Incomplete => "incomplete",
-        }
-    }
-
-    /// The standing with that name.
-    pub fn from_name(name: &str) -> Option<Standing> {
-        Standing::ALL.into_iter().find(|standing| standing.name() == name)
-    }
-
+impl RunStanding {
     /// Whether it says something about the runbook.
     pub fn counts(self) -> bool {
-        matches!(self, Standing::Passed | Standing::Failed)
+        matches!(self, RunStanding::Passed | RunStanding::Failed)
     }
 
-    fn of(record: &Record) -> Standing {
+    fn of(record: &Record) -> RunStanding {
         match record.outcome() {
-            Outcome::Interrupted => Standing::Interrupted,
-            _ if !record.ended || record.verdict == Verdict::Incomplete => Standing::Incomplete,
-            Outcome::Broken if record.disturbed.is_some() => Standing::Disturbed,
-            Outcome::Broken => Standing::HarnessError,
-            Outcome::Passed if record.is_control() => Standing::ControlHeld,
-            Outcome::Failed if record.is_control() => Standing::ControlFailed,
-            Outcome::Passed => Standing::Passed,
-            Outcome::Failed => Standing::Failed,
+            Outcome::Interrupted => RunStanding::Interrupted,
+            _ if !record.ended || record.verdict == Verdict::Incomplete => RunStanding::Incomplete,
+            Outcome::Broken if record.disturbed.is_some() => RunStanding::Disturbed,
+            Outcome::Broken => RunStanding::HarnessError,
+            Outcome::Passed if record.is_control() => RunStanding::ControlHeld,
+            Outcome::Failed if record.is_control() => RunStanding::ControlFailed,
+            Outcome::Passed => RunStanding::Passed,
+            Outcome::Failed => RunStanding::Failed,
         }
     }
 }
 
 /// One run, as far as it is asked for over many. Durations are in microseconds.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Run {
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct IndexedRun {
     /// Id of the run.
     pub run: String,
     /// Name of the scenario.
@@ -99,7 +70,7 @@ pub struct Run {
     /// Whether this is the control.
     pub control: bool,
     /// What the run says.
-    pub standing: Standing,
+    pub standing: RunStanding,
     /// The verdict.
     pub verdict: Verdict,
     /// The verdict that the scenario expects.
@@ -192,9 +163,9 @@ pub struct FaultRun {
     pub services: Vec<String>,
 }
 
-impl Run {
+impl IndexedRun {
     /// The run of a record, with its detail. Says why when the record does not tell when it began.
-    pub fn of(record: &Record) -> Result<(Run, Detail), String> {
+    pub fn of(record: &Record) -> Result<(IndexedRun, Detail), String> {
         let plan = record.plan.as_ref().ok_or("the story has no beginning")?;
         let started = OffsetDateTime::parse(&plan.started_utc, &Rfc3339)
             .map_err(|error| format!("`started_utc` is no time: {error}"))?;
@@ -214,7 +185,7 @@ impl Run {
                 .collect(),
             vars: plan.vars.clone(),
         };
-        let run = Run {
+        let run = IndexedRun {
             run: plan.run.clone(),
             scenario: plan.scenario.clone(),
             title: plan.title.clone(),
@@ -222,7 +193,7 @@ impl Run {
             started_us: i64::try_from(started.unix_timestamp_nanos() / 1000).unwrap_or_default(),
             ended: record.ended,
             control: plan.control,
-            standing: Standing::of(record),
+            standing: RunStanding::of(record),
             verdict: record.verdict,
             expect: plan.expect,
             reason: record.reason.clone(),
@@ -266,12 +237,9 @@ impl StepRun {
 
 /// One hash for all images of a stack.
 fn fingerprint(images: &BTreeMap<String, String>) -> String {
-    let mut hash = Sha256::new();
-    for (service, image) in images {
-        // Neither name can hold a line break.
-        hash.update(format!("{service}\n{image}\n"));
-    }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    // Neither name can hold a line break.
+    let lines: String = images.iter().map(|(service, image)| format!("{service}\n{image}\n")).collect();
+    Digest::of(lines.as_bytes()).to_string()
 }
 
 #[cfg(test)]
@@ -281,27 +249,27 @@ mod tests {
 
     #[test]
     fn only_passes_and_failures_count() {
-        let standing = |story| Run::of(&record_of(story)).unwrap().0.standing;
-        assert_eq!(standing(Story::Passed), Standing::Passed);
-        assert_eq!(standing(Story::ExpectedFailure), Standing::Passed);
-        assert_eq!(standing(Story::StepFailed), Standing::Failed);
-        assert_eq!(standing(Story::Control), Standing::ControlHeld);
-        assert_eq!(standing(Story::ControlRecovered), Standing::ControlFailed);
-        assert_eq!(standing(Story::HarnessError), Standing::HarnessError);
-        assert_eq!(standing(Story::Interrupted), Standing::Interrupted);
-        assert_eq!(standing(Story::Killed), Standing::Incomplete);
+        let standing = |story| IndexedRun::of(&record_of(story)).unwrap().0.standing;
+        assert_eq!(standing(Story::Passed), RunStanding::Passed);
+        assert_eq!(standing(Story::ExpectedFailure), RunStanding::Passed);
+        assert_eq!(standing(Story::StepFailed), RunStanding::Failed);
+        assert_eq!(standing(Story::Control), RunStanding::ControlHeld);
+        assert_eq!(standing(Story::ControlRecovered), RunStanding::ControlFailed);
+        assert_eq!(standing(Story::HarnessError), RunStanding::HarnessError);
+        assert_eq!(standing(Story::Interrupted), RunStanding::Interrupted);
+        assert_eq!(standing(Story::Killed), RunStanding::Incomplete);
         let mut record = record_of(Story::HarnessError);
         record.disturbed = Some("requests were late".into());
-        assert_eq!(Run::of(&record).unwrap().0.standing, Standing::Disturbed);
-        for standing in Standing::ALL {
-            assert_eq!(Standing::from_name(standing.name()), Some(standing));
+        assert_eq!(IndexedRun::of(&record).unwrap().0.standing, RunStanding::Disturbed);
+        for standing in RunStanding::ALL {
+            assert_eq!(RunStanding::from_name(standing.name()), Some(standing));
         }
     }
 
     #[test]
     fn a_run_has_the_figures_of_its_record() {
         let record = record_of(Story::StepFailed);
-        let (run, detail) = Run::of(&record).unwrap();
+        let (run, detail) = IndexedRun::of(&record).unwrap();
         assert_eq!(run.to_impact_us, record.figures().to_impact_us);
         assert_eq!(run.failed_step.as_deref(), Some("mitigate/terminate-the-session-that-holds-the-lock"));
         assert_eq!(detail.steps.len(), 4);
@@ -313,8 +281,8 @@ mod tests {
     fn a_record_without_a_time_is_refused() {
         let mut record = record_of(Story::Passed);
         record.plan.as_mut().unwrap().started_utc = "yesterday".into();
-        assert!(Run::of(&record).unwrap_err().contains("started_utc"));
-        assert!(Run::of(&Record::default()).is_err());
+        assert!(IndexedRun::of(&record).unwrap_err().contains("started_utc"));
+        assert!(IndexedRun::of(&Record::default()).is_err());
     }
 
     #[test]

@@ -1,9 +1,8 @@
-//! Runs to rows and back. The order of the columns stands here once.
+//! Runs to rows and back: a column has the name and the value of a field of `IndexedRun`.
 
-use super::run::{Detail, Run, Standing};
-use crate::record::Verdict;
-use rusqlite::types::FromSql;
-use rusqlite::{Connection, Row, params};
+use super::run::{Detail, IndexedRun};
+use rusqlite::types::{Type, Value};
+use rusqlite::{Connection, Row, params, params_from_iter};
 
 /// Tables and indexes. Whoever changes them raises `SCHEMA`.
 pub(super) const TABLES: &str = "
@@ -30,10 +29,13 @@ CREATE TABLE unreadable (dir TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns I
 /// Version of the tables and of what their values mean.
 pub(super) const SCHEMA: i32 = 2;
 
+/// Every field of a run, in the order of the columns.
 const COLUMNS: &str = "run, scenario, title, started_utc, started_us, ended, control, standing, verdict, expect, reason, \
     disturbed, failed_step, day, attempt, revision, tool_version, scenario_sha, runbook_sha, stack_sha, images_sha, \
     to_impact_us, to_detect_us, to_mitigation_us, to_recover_us, mitigation_to_recover_us, total_us, requests, late, \
     worst_late_us, busy_mean, pressure_max";
+/// Those that are true or false.
+const BOOLEANS: [&str; 2] = ["ended", "control"];
 
 /// Which runs are asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -50,44 +52,13 @@ pub(super) fn int(value: u64) -> i64 {
 }
 
 /// Puts a run in the place of the one that has its id.
-pub(super) fn put(connection: &Connection, run: &Run, detail: &Detail) -> rusqlite::Result<()> {
+pub(super) fn put(connection: &Connection, run: &IndexedRun, detail: &Detail) -> rusqlite::Result<()> {
     remove(connection, &run.run)?;
     let marks = vec!["?"; COLUMNS.split(',').count()].join(", ");
     let sql = format!("INSERT INTO run ({COLUMNS}) VALUES ({marks})");
-    connection.prepare_cached(&sql)?.execute(params![
-        run.run,
-        run.scenario,
-        run.title,
-        run.started_utc,
-        run.started_us,
-        run.ended,
-        run.control,
-        run.standing.name(),
-        run.verdict.name(),
-        run.expect.name(),
-        run.reason,
-        run.disturbed,
-        run.failed_step,
-        run.day,
-        run.attempt,
-        run.revision,
-        run.tool_version,
-        run.scenario_sha,
-        run.runbook_sha,
-        run.stack_sha,
-        run.images_sha,
-        run.to_impact_us.map(int),
-        run.to_detect_us.map(int),
-        run.to_mitigation_us.map(int),
-        run.to_recover_us.map(int),
-        run.mitigation_to_recover_us.map(int),
-        int(run.total_us),
-        int(run.requests),
-        int(run.late),
-        int(run.worst_late_us),
-        run.busy_mean,
-        run.pressure_max,
-    ])?;
+    let json = serde_json::to_value(run).unwrap_or_default();
+    let cells = COLUMNS.split(", ").map(|column| cell(&json[column]));
+    connection.prepare_cached(&sql)?.execute(params_from_iter(cells))?;
     // Cannot fail: every key is a string and there is no number with a fraction.
     let json = serde_json::to_string(detail).unwrap_or_default();
     connection
@@ -105,7 +76,7 @@ pub(super) fn remove(connection: &Connection, run: &str) -> rusqlite::Result<()>
 }
 
 /// The runs that a filter lets through, oldest first.
-pub(super) fn runs(connection: &Connection, filter: &Filter) -> rusqlite::Result<Vec<Run>> {
+pub(super) fn runs(connection: &Connection, filter: &Filter) -> rusqlite::Result<Vec<IndexedRun>> {
     let mut sql = format!("SELECT {COLUMNS} FROM run WHERE started_us >= ?1");
     if filter.scenario.is_some() {
         sql.push_str(" AND scenario = ?2");
@@ -123,76 +94,40 @@ pub(super) fn runs(connection: &Connection, filter: &Filter) -> rusqlite::Result
 pub(super) fn detail(connection: &Connection, run: &str) -> rusqlite::Result<Detail> {
     let sql = "SELECT json FROM detail JOIN run ON run.id = detail.run WHERE run.run = ?";
     let json: String = connection.prepare_cached(sql)?.query_row([run], |row| row.get(0))?;
-    serde_json::from_str(&json)
-        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error)))
+    serde_json::from_str(&json).map_err(not_readable)
 }
 
-/// Reads the columns one after the other.
-struct Cells<'r> {
-    row: &'r Row<'r>,
-    at: usize,
-}
-
-impl Cells<'_> {
-    fn next<T: FromSql>(&mut self) -> rusqlite::Result<T> {
-        let at = self.at;
-        self.at += 1;
-        self.row.get(at)
-    }
-
-    fn size(&mut self) -> rusqlite::Result<u64> {
-        Ok(u64::try_from(self.next::<i64>()?).unwrap_or_default())
-    }
-
-    fn time(&mut self) -> rusqlite::Result<Option<u64>> {
-        Ok(self.next::<Option<i64>>()?.and_then(|time| u64::try_from(time).ok()))
-    }
-
-    fn named<T>(&mut self, known: fn(&str) -> Option<T>) -> rusqlite::Result<T> {
-        let at = self.at;
-        let name: String = self.next()?;
-        known(&name).ok_or_else(|| {
-            let why = format!("`{name}` is not known").into();
-            rusqlite::Error::FromSqlConversionFailure(at, rusqlite::types::Type::Text, why)
-        })
+/// A value of a run as SQLite keeps it.
+fn cell(value: &serde_json::Value) -> Value {
+    match value {
+        serde_json::Value::Null => Value::Null,
+        serde_json::Value::Bool(yes) => Value::Integer(i64::from(*yes)),
+        serde_json::Value::Number(number) => match (number.as_i64(), number.as_u64()) {
+            (Some(number), _) => Value::Integer(number),
+            (None, Some(number)) => Value::Integer(int(number)),
+            (None, None) => Value::Real(number.as_f64().unwrap_or_default()),
+        },
+        text => Value::Text(text.as_str().unwrap_or_default().to_string()),
     }
 }
 
-/// In the order of `COLUMNS`: fields are evaluated as they are written.
-fn read(row: &Row<'_>) -> rusqlite::Result<Run> {
-    let mut cells = Cells { row, at: 0 };
-    Ok(Run {
-        run: cells.next()?,
-        scenario: cells.next()?,
-        title: cells.next()?,
-        started_utc: cells.next()?,
-        started_us: cells.next()?,
-        ended: cells.next()?,
-        control: cells.next()?,
-        standing: cells.named(Standing::from_name)?,
-        verdict: cells.named(Verdict::from_name)?,
-        expect: cells.named(Verdict::from_name)?,
-        reason: cells.next()?,
-        disturbed: cells.next()?,
-        failed_step: cells.next()?,
-        day: cells.next()?,
-        attempt: cells.next()?,
-        revision: cells.next()?,
-        tool_version: cells.next()?,
-        scenario_sha: cells.next()?,
-        runbook_sha: cells.next()?,
-        stack_sha: cells.next()?,
-        images_sha: cells.next()?,
-        to_impact_us: cells.time()?,
-        to_detect_us: cells.time()?,
-        to_mitigation_us: cells.time()?,
-        to_recover_us: cells.time()?,
-        mitigation_to_recover_us: cells.time()?,
-        total_us: cells.size()?,
-        requests: cells.size()?,
-        late: cells.size()?,
-        worst_late_us: cells.size()?,
-        busy_mean: cells.next()?,
-        pressure_max: cells.next()?,
-    })
+/// A run of its row, by the names of the columns.
+fn read(row: &Row<'_>) -> rusqlite::Result<IndexedRun> {
+    let mut fields = serde_json::Map::new();
+    for (at, column) in COLUMNS.split(", ").enumerate() {
+        let value = match row.get::<_, Value>(at)? {
+            Value::Integer(yes @ (0 | 1)) if BOOLEANS.contains(&column) => (yes == 1).into(),
+            Value::Integer(number) => number.into(),
+            Value::Real(number) => number.into(),
+            Value::Text(text) => text.into(),
+            Value::Null | Value::Blob(_) => serde_json::Value::Null,
+        };
+        fields.insert(column.to_string(), value);
+    }
+    serde_json::from_value(fields.into()).map_err(not_readable)
+}
+
+/// What was never written so: the index is damaged.
+fn not_readable(error: serde_json::Error) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(0, Type::Text, Box::new(error))
 }

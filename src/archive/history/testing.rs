@@ -1,6 +1,6 @@
 //! Synthetic runs for tests.
 
-use super::run::{Run, Standing};
+use super::run::{IndexedRun, RunStanding};
 use crate::record::testing::{Story, record_of};
 use crate::record::{Record, Verdict};
 
@@ -18,16 +18,16 @@ pub(super) fn record(scenario: &str, number: u32, story: Story) -> Record {
 }
 
 /// A run that passed.
-pub(super) fn run(scenario: &str, number: u32) -> Run {
-    let (mut run, _) = Run::of(&record(scenario, number, Story::Passed)).unwrap();
+pub(super) fn run(scenario: &str, number: u32) -> IndexedRun {
+    let (mut run, _) = IndexedRun::of(&record(scenario, number, Story::Passed)).unwrap();
     run.images_sha = Some("e".repeat(64));
     run
 }
 
 /// A run that failed in this way.
-pub(super) fn failed(scenario: &str, number: u32, verdict: Verdict, step: Option<&str>) -> Run {
-    Run {
-        standing: Standing::Failed,
+pub(super) fn failed(scenario: &str, number: u32, verdict: Verdict, step: Option<&str>) -> IndexedRun {
+    IndexedRun {
+        standing: RunStanding::Failed,
         verdict,
         failed_step: step.map(str::to_string),
         to_recover_us: None,

@@ -1,8 +1,8 @@
 //! Fills the index from run directories. A run is read once: again only while it has no end, or when its record has
 //! another size; one that cannot be read is named each time, and tried again when it has changed. A run whose directory is gone stays, because artifacts are deleted sooner than people stop asking.
 
-use super::index::{Index, IndexError, Lock, set_aside};
-use super::run::{Detail, Run};
+use super::index::{Index, IndexError, IndexLock, set_aside};
+use super::run::{Detail, IndexedRun};
 use super::store;
 use crate::archive;
 use rusqlite::OptionalExtension;
@@ -38,7 +38,7 @@ pub fn with_index<T>(
 ) -> Result<(T, Update), IndexError> {
     let once = |notes: Vec<String>| {
         let mut update = Update { notes, ..Update::default() };
-        let lock = Lock::take(path)?;
+        let lock = IndexLock::take(path)?;
         let index = Index::open(path, &mut update.notes)?;
         index.update(roots, rebuild, &mut update)?;
         // Under the lock: what one answer says in several questions is of one moment.
@@ -48,7 +48,7 @@ pub fn with_index<T>(
     };
     match once(Vec::new()) {
         Err(error) if IndexError::is_damage(&error) => {
-            let lock = Lock::take(path)?;
+            let lock = IndexLock::take(path)?;
             let aside = set_aside(path)?;
             drop(lock);
             once(vec![format!("the index was damaged ({error}) and is rebuilt; the old one is {aside}")])
@@ -74,7 +74,7 @@ impl Stamp {
 }
 
 /// A directory that was read: a drill, something that is none, or why not.
-type Read = (PathBuf, Option<Stamp>, Result<Option<(Run, Detail)>, String>);
+type ReadRun = (PathBuf, Option<Stamp>, Result<Option<(IndexedRun, Detail)>, String>);
 
 impl Index {
     pub(super) fn update(&self, roots: &[PathBuf], rebuild: bool, update: &mut Update) -> Result<(), IndexError> {
@@ -86,7 +86,7 @@ impl Index {
         }
     }
 
-    fn take_in(&self, found: archive::Found, rebuild: bool, update: &mut Update) -> Result<(), IndexError> {
+    fn take_in(&self, found: archive::FoundRuns, rebuild: bool, update: &mut Update) -> Result<(), IndexError> {
         update.found = found.runs.len();
         update.unreadable = found.problems;
         let before = self.count()?;
@@ -156,7 +156,7 @@ impl Index {
         let workers = thread::available_parallelism().map_or(1, |n| n.get());
         for batch in due.chunks(BATCH) {
             let next = AtomicUsize::new(0);
-            let done: Mutex<Vec<Read>> = Mutex::new(Vec::with_capacity(batch.len()));
+            let done: Mutex<Vec<ReadRun>> = Mutex::new(Vec::with_capacity(batch.len()));
             thread::scope(|scope| {
                 for _ in 0..workers.min(batch.len()) {
                     scope.spawn(|| {
@@ -175,7 +175,7 @@ impl Index {
         Ok(())
     }
 
-    fn take(&self, (dir, stamp, read): Read, update: &mut Update) -> Result<(), IndexError> {
+    fn take(&self, (dir, stamp, read): ReadRun, update: &mut Update) -> Result<(), IndexError> {
         let drill = match read {
             Ok(drill) => drill,
             Err(why) => {
@@ -222,12 +222,12 @@ fn id(dir: &Path) -> String {
 
 /// A runbook that was followed alone is no drill. A run whose record has another id than its directory would be counted
 /// twice, or hide another one.
-fn read(dir: &Path) -> Result<Option<(Run, Detail)>, String> {
+fn read(dir: &Path) -> Result<Option<(IndexedRun, Detail)>, String> {
     let record = archive::read_run(dir).map_err(|error| error.to_string())?;
     if record.plan.as_ref().is_some_and(|plan| plan.alone) {
         return Ok(None);
     }
-    let (run, detail) = Run::of(&record).map_err(|why| format!("{}: {why}", dir.display()))?;
+    let (run, detail) = IndexedRun::of(&record).map_err(|why| format!("{}: {why}", dir.display()))?;
     if run.run != id(dir) {
         return Err(format!("{}: the record is that of the run {}", dir.display(), run.run));
     }

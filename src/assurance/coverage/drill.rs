@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 
 /// A drill that was run with its runbook. Controls, runbooks that were followed alone and drills that exist to fail are none.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Drill {
+pub struct PastDrill {
     /// Id of the run.
     pub run: String,
     /// Name of the scenario.
@@ -40,9 +40,9 @@ pub struct DrilledStep {
     pub followed: bool,
 }
 
-impl Drill {
+impl PastDrill {
     /// The drill of a record; `None` when it is none that coverage counts.
-    pub fn of(record: &Record) -> Option<Drill> {
+    pub fn of(record: &Record) -> Option<PastDrill> {
         let plan = record.plan.as_deref()?;
         if plan.control || plan.alone || record.expects_failure() {
             return None;
@@ -54,7 +54,7 @@ impl Drill {
             hash: step.hash.clone(),
             followed: step.replaced.is_none() && began(&step.id),
         });
-        Some(Drill {
+        Some(PastDrill {
             run: plan.run.clone(),
             scenario: plan.scenario.clone(),
             at,

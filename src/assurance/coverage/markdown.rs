@@ -1,6 +1,6 @@
 //! The matrix as Markdown, for a job's summary or a wiki: services × failure modes at a glance, then each service.
 
-use super::matrix::{Coverage, ServiceCoverage, State};
+use super::matrix::{Coverage, CoverageState, ServiceCoverage};
 use super::text::{details, mark, overdue, percent, targets, when};
 use crate::output::visible;
 
@@ -87,7 +87,7 @@ fn one(service: &ServiceCoverage, out: &mut String) {
     }
 }
 
-fn state(state: State) -> String {
+fn state(state: CoverageState) -> String {
     format!("{} {}", mark(state).sign(), state.words())
 }
 

@@ -3,8 +3,10 @@
 
 use super::paths::same_file;
 use super::scenario::same_condition;
-use super::{Drill, Scenario};
-use crate::assurance::services::{Alert, Catalog, DrilledBy, Mode, Service, Show, Slo, show, shown};
+use super::{PastDrill, Scenario};
+use crate::assurance::services::{
+    Catalog, CriticalService, DrilledBy, FailureMode, ServiceAlert, Show, Slo, show, shown,
+};
 use crate::record::{Verdict, utc_text};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -14,7 +16,7 @@ use time::OffsetDateTime;
 /// How far a failure mode is drilled, from best to worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum State {
+pub enum CoverageState {
     /// The last drill passed, lately enough and within the recovery time objective: covered.
     Passed,
     /// The last drill passed, and users waited longer than the recovery time objective allows.
@@ -29,16 +31,16 @@ pub enum State {
     NoScenario,
 }
 
-impl State {
+impl CoverageState {
     /// As people read it.
     pub fn words(self) -> &'static str {
         match self {
-            State::Passed => "passed",
-            State::MissedRto => "missed RTO",
-            State::Failed => "failed",
-            State::Stale => "stale",
-            State::NotRun => "not run",
-            State::NoScenario => "no scenario",
+            CoverageState::Passed => "passed",
+            CoverageState::MissedRto => "missed RTO",
+            CoverageState::Failed => "failed",
+            CoverageState::Stale => "stale",
+            CoverageState::NotRun => "not run",
+            CoverageState::NoScenario => "no scenario",
         }
     }
 }
@@ -87,7 +89,7 @@ pub struct ServiceCoverage {
     /// What it must keep.
     pub targets: Targets,
     /// Its failure modes.
-    pub cells: Vec<Cell>,
+    pub cells: Vec<ModeCoverage>,
     /// Its runbooks, each with the scenarios that follow it.
     pub runbooks: Vec<Watched>,
     /// Its alerts, each with the scenarios that wait for it.
@@ -107,11 +109,11 @@ pub struct Targets {
 
 /// A failure mode of a service.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Cell {
+pub struct ModeCoverage {
     /// The failure mode.
     pub mode: String,
     /// How far it is drilled: the best of its scenarios.
-    pub state: State,
+    pub state: CoverageState,
     /// Whether it was not drilled for longer than the service allows, or never: by the last drill that came to a verdict.
     pub overdue: bool,
     /// Whole days since that drill.
@@ -130,7 +132,7 @@ pub struct Proof {
     /// The alert condition that it waits for.
     pub alert: Option<String>,
     /// What it comes to.
-    pub state: State,
+    pub state: CoverageState,
     /// Its last drill, whatever became of it.
     pub last: Option<LastDrill>,
     /// Its last drill that came to a verdict.
@@ -168,16 +170,16 @@ pub struct Watched {
     /// The path, or the name and condition.
     pub name: String,
     /// The best of the scenarios that have it.
-    pub state: State,
+    pub state: CoverageState,
     /// Those scenarios.
     pub scenarios: Vec<String>,
 }
 
 /// What everything is judged by.
-struct Judge<'a> {
+struct Matrix<'a> {
     catalog: &'a Catalog,
     scenarios: &'a [Scenario],
-    drills: &'a [Drill],
+    drills: &'a [PastDrill],
     root: &'a Path,
     now: OffsetDateTime,
 }
@@ -190,11 +192,11 @@ impl Coverage {
     pub fn new(
         catalog: &Catalog,
         scenarios: &[Scenario],
-        drills: &[Drill],
+        drills: &[PastDrill],
         root: &Path,
         now: OffsetDateTime,
     ) -> Coverage {
-        let judge = Judge { catalog, scenarios, drills, root, now };
+        let judge = Matrix { catalog, scenarios, drills, root, now };
         let mut services: Vec<ServiceCoverage> =
             catalog.services.iter().map(|service| judge.service(service)).collect();
         services.sort_by_key(|service| service.tier);
@@ -205,7 +207,7 @@ impl Coverage {
             }
             if let Some(tier) = tiers.last_mut() {
                 tier.required += service.cells.len();
-                tier.covered += service.cells.iter().filter(|cell| cell.state == State::Passed).count();
+                tier.covered += service.cells.iter().filter(|cell| cell.state == CoverageState::Passed).count();
             }
         }
         let required = tiers.iter().map(|tier| tier.required).sum();
@@ -223,20 +225,20 @@ impl Coverage {
     }
 
     /// The failure modes that were not drilled for longer than their service allows, or never, in order of tier.
-    pub fn overdue(&self) -> impl Iterator<Item = (&ServiceCoverage, &Cell)> {
+    pub fn overdue(&self) -> impl Iterator<Item = (&ServiceCoverage, &ModeCoverage)> {
         let cells = self.services.iter().flat_map(|service| service.cells.iter().map(move |cell| (service, cell)));
         cells.filter(|(_, cell)| cell.overdue)
     }
 
     /// The failure modes that are not covered, with their services, in order of tier.
-    pub fn gaps(&self) -> impl Iterator<Item = (&ServiceCoverage, &Cell)> {
+    pub fn gaps(&self) -> impl Iterator<Item = (&ServiceCoverage, &ModeCoverage)> {
         let cells = self.services.iter().flat_map(|service| service.cells.iter().map(move |cell| (service, cell)));
-        cells.filter(|(_, cell)| cell.state != State::Passed)
+        cells.filter(|(_, cell)| cell.state != CoverageState::Passed)
     }
 }
 
-impl Judge<'_> {
-    fn service(&self, service: &Service) -> ServiceCoverage {
+impl Matrix<'_> {
+    fn service(&self, service: &CriticalService) -> ServiceCoverage {
         let slo = |slo: &Slo| {
             let below = slo.below.map_or(String::new(), |below| format!(" below {}", Show(below)));
             format!("{} {}{below} over {}", slo.name, slo.objective, show(slo.window))
@@ -257,21 +259,21 @@ impl Judge<'_> {
         }
     }
 
-    fn cell(&self, service: &Service, mode: &Mode) -> Cell {
+    fn cell(&self, service: &CriticalService, mode: &FailureMode) -> ModeCoverage {
         let covering = self.scenarios.iter().filter(|scenario| scenario.covers(self.catalog, service, mode));
         let scenarios: Vec<Proof> = covering.map(|scenario| self.proof(service, scenario, Some(mode))).collect();
-        let state = scenarios.iter().map(|proof| proof.state).min().unwrap_or(State::NoScenario);
+        let state = scenarios.iter().map(|proof| proof.state).min().unwrap_or(CoverageState::NoScenario);
         let judged =
             scenarios.iter().filter_map(|proof| Some((proof.within_drill_every?, proof.last_judged.as_ref()?)));
         let in_time = judged.clone().any(|(in_time, _)| in_time);
         let drilled_days_ago = judged.map(|(_, drill)| drill.days_ago).min();
-        Cell { mode: mode.name.clone(), state, overdue: !in_time, drilled_days_ago, scenarios }
+        ModeCoverage { mode: mode.name.clone(), state, overdue: !in_time, drilled_days_ago, scenarios }
     }
 
     /// What a scenario proves of a failure mode of a service, or (without one) of all that it drills.
-    fn proof(&self, service: &Service, scenario: &Scenario, mode: Option<&Mode>) -> Proof {
+    fn proof(&self, service: &CriticalService, scenario: &Scenario, mode: Option<&FailureMode>) -> Proof {
         // A drill of that name which broke something else is no drill of this failure.
-        let broke = |drill: &Drill| match mode.map(|mode| &mode.by) {
+        let broke = |drill: &PastDrill| match mode.map(|mode| &mode.by) {
             Some(DrilledBy::Fault { class, broken }) => {
                 let meant = |service: &String| match broken {
                     Some(broken) => service == broken,
@@ -287,20 +289,20 @@ impl Judge<'_> {
             }
             _ => true,
         };
-        let mut own: Vec<&Drill> =
+        let mut own: Vec<&PastDrill> =
             self.drills.iter().filter(|drill| drill.scenario == scenario.name && broke(drill)).collect();
         own.sort_by(|a, b| (a.at, &a.run).cmp(&(b.at, &b.run)));
         let pass = own.iter().rev().find(|drill| drill.passed()).copied();
         let judged = own.iter().rev().find(|drill| drill.is_judged()).copied();
         let rto_us = scenario.rto.into_iter().chain(service.rto).min().map(micros);
-        let met = |drill: &Drill| rto_us.zip(drill.to_recover_us).map(|(rto, took)| took <= rto);
+        let met = |drill: &PastDrill| rto_us.zip(drill.to_recover_us).map(|(rto, took)| took <= rto);
         let within_drill_every = judged.map(|judged| self.age(judged) <= service.drill_every);
         let state = match judged {
-            None => State::NotRun,
-            Some(judged) if !judged.passed() => State::Failed,
-            Some(_) if within_drill_every == Some(false) => State::Stale,
-            Some(judged) if met(judged) == Some(false) => State::MissedRto,
-            Some(_) => State::Passed,
+            None => CoverageState::NotRun,
+            Some(judged) if !judged.passed() => CoverageState::Failed,
+            Some(_) if within_drill_every == Some(false) => CoverageState::Stale,
+            Some(judged) if met(judged) == Some(false) => CoverageState::MissedRto,
+            Some(_) => CoverageState::Passed,
         };
         let recovered_us = pass.and_then(|drill| drill.to_recover_us);
         Proof {
@@ -319,7 +321,7 @@ impl Judge<'_> {
         }
     }
 
-    fn runbook(&self, service: &Service, path: &PathBuf) -> Watched {
+    fn runbook(&self, service: &CriticalService, path: &PathBuf) -> Watched {
         let name = shown(path);
         let has = |own: &Scenario| {
             own.runbook.as_ref().is_some_and(|own| own == path || same_file(&shown(own), path, self.root))
@@ -327,31 +329,31 @@ impl Judge<'_> {
         self.watched(service, name, has)
     }
 
-    fn alert(&self, service: &Service, alert: &Alert) -> Watched {
+    fn alert(&self, service: &CriticalService, alert: &ServiceAlert) -> Watched {
         let text = &alert.condition.text;
         let name = alert.name.as_ref().map_or(text.clone(), |name| format!("{name}: {text}"));
         self.watched(service, name, |own| own.alert.as_ref().is_some_and(|own| same_condition(own, &alert.condition)))
     }
 
-    fn watched(&self, service: &Service, name: String, has: impl Fn(&Scenario) -> bool) -> Watched {
+    fn watched(&self, service: &CriticalService, name: String, has: impl Fn(&Scenario) -> bool) -> Watched {
         let having: Vec<&Scenario> = self.scenarios.iter().filter(|own| !own.expects_failure && has(own)).collect();
         let states = having.iter().map(|scenario| self.proof(service, scenario, None).state);
-        let state = states.min().unwrap_or(State::NoScenario);
+        let state = states.min().unwrap_or(CoverageState::NoScenario);
         Watched { name, state, scenarios: having.iter().map(|scenario| scenario.name.clone()).collect() }
     }
 
-    fn age(&self, drill: &Drill) -> Duration {
+    fn age(&self, drill: &PastDrill) -> Duration {
         Duration::try_from(self.now - drill.at).unwrap_or_default()
     }
 
-    fn told(&self, drill: &Drill) -> LastDrill {
+    fn told(&self, drill: &PastDrill) -> LastDrill {
         let days_ago = self.age(drill).as_secs() / 86400;
         LastDrill { run: drill.run.clone(), at_utc: utc_text(drill.at), days_ago, verdict: drill.verdict }
     }
 }
 
 /// Steps that are not as they were: in the order of the runbook, then those that are gone.
-fn changed(scenario: &Scenario, drill: &Drill) -> Vec<String> {
+fn changed(scenario: &Scenario, drill: &PastDrill) -> Vec<String> {
     let before = |id: &str| drill.steps.iter().find(|step| step.id == id).map(|step| step.hash.as_str());
     let now = scenario.steps.iter().filter(|step| before(&step.id) != Some(step.hash.as_str())).map(|step| &step.id);
     let gone =

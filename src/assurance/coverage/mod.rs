@@ -10,10 +10,10 @@ mod scenario;
 mod text;
 
 pub use crate::assurance::services::schema;
-pub use drill::{Drill, DrilledStep};
+pub use drill::{DrilledStep, PastDrill};
 pub use json::json;
 pub use markdown::markdown;
-pub use matrix::{Cell, Coverage, LastDrill, Proof, ServiceCoverage, State, Targets, Watched};
+pub use matrix::{Coverage, CoverageState, LastDrill, ModeCoverage, Proof, ServiceCoverage, Targets, Watched};
 pub use paths::same_file;
 pub use scenario::{Scenario, ScenarioStep};
 pub use text::{missing, overdue, text};

@@ -1,6 +1,6 @@
 //! What a scenario could drill: the services that its faults are on, its runbook and its alert condition.
 
-use crate::assurance::services::{Catalog, DrilledBy, Mode, Service};
+use crate::assurance::services::{Catalog, CriticalService, DrilledBy, FailureMode};
 use crate::slis::MetricCondition;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -42,7 +42,7 @@ pub struct ScenarioStep {
 impl Scenario {
     /// Whether it drills a failure mode of a service: one of its faults is on the service, on one on which that depends, or on
     /// the one that the failure mode itself names.
-    pub fn covers(&self, catalog: &Catalog, service: &Service, mode: &Mode) -> bool {
+    pub fn covers(&self, catalog: &Catalog, service: &CriticalService, mode: &FailureMode) -> bool {
         let related = |name: &String| catalog.is_or_needs(service, name, &self.stack);
         let drills = match &mode.by {
             DrilledBy::Scenarios(names) => {

@@ -1,7 +1,7 @@
 //! The matrix from synthetic scenarios and drills, and what it looks like.
 
 use super::*;
-use crate::assurance::services::{Alert, Catalog, DrilledBy, Mode, Service, Slo, drill_every};
+use crate::assurance::services::{Catalog, CriticalService, DrilledBy, FailureMode, ServiceAlert, Slo, drill_every};
 use crate::record::testing::{Story, record_of};
 use crate::record::{Outcome, Verdict};
 use crate::slis::{MetricCondition, Ratio};
@@ -12,9 +12,10 @@ use time::macros::datetime;
 
 const NOW: OffsetDateTime = datetime!(2026-11-25 12:00 UTC);
 
-fn service(name: &str, tier: u8, modes: Vec<Mode>) -> Service {
-    let alert = |name: &str, text| Alert { name: Some(name.into()), condition: MetricCondition::parse(text).unwrap() };
-    Service {
+fn service(name: &str, tier: u8, modes: Vec<FailureMode>) -> CriticalService {
+    let alert =
+        |name: &str, text| ServiceAlert { name: Some(name.into()), condition: MetricCondition::parse(text).unwrap() };
+    CriticalService {
         name: name.into(),
         tier,
         owner: Some(format!("Team {name}")),
@@ -36,8 +37,8 @@ fn service(name: &str, tier: u8, modes: Vec<Mode>) -> Service {
     }
 }
 
-fn fault(name: &str, kind: &str, broken: Option<&str>) -> Mode {
-    Mode { name: name.into(), by: DrilledBy::Fault { class: kind.into(), broken: broken.map(str::to_string) } }
+fn fault(name: &str, kind: &str, broken: Option<&str>) -> FailureMode {
+    FailureMode { name: name.into(), by: DrilledBy::Fault { class: kind.into(), broken: broken.map(str::to_string) } }
 }
 
 fn scenario(name: &str, kind: &str, breaks: &str) -> Scenario {
@@ -54,14 +55,14 @@ fn scenario(name: &str, kind: &str, breaks: &str) -> Scenario {
     }
 }
 
-fn drill(scenario: &str, kind: &str, at: OffsetDateTime, verdict: Verdict) -> Drill {
+fn drill(scenario: &str, kind: &str, at: OffsetDateTime, verdict: Verdict) -> PastDrill {
     let step = |id: &str| DrilledStep { id: id.into(), hash: "now".into(), followed: true };
     let outcome = match verdict {
         Verdict::Passed => Outcome::Passed,
         verdict if verdict.is_harness() => Outcome::Broken,
         _ => Outcome::Failed,
     };
-    Drill {
+    PastDrill {
         run: format!("run-{}", at.unix_timestamp()),
         scenario: scenario.into(),
         at,
@@ -74,22 +75,22 @@ fn drill(scenario: &str, kind: &str, at: OffsetDateTime, verdict: Verdict) -> Dr
     }
 }
 
-fn made(services: Vec<Service>, scenarios: &[Scenario], drills: &[Drill]) -> Coverage {
+fn made(services: Vec<CriticalService>, scenarios: &[Scenario], drills: &[PastDrill]) -> Coverage {
     Coverage::new(&Catalog { services }, scenarios, drills, Path::new("."), NOW)
 }
 
 /// The state of the only failure mode of a service with these scenarios and drills.
-fn state(mode: Mode, scenarios: &[Scenario], drills: &[Drill]) -> State {
+fn state(mode: FailureMode, scenarios: &[Scenario], drills: &[PastDrill]) -> CoverageState {
     made(vec![service("db", 1, vec![mode])], scenarios, drills).services[0].cells[0].state
 }
 
 #[test]
 fn a_scenario_drills_what_its_faults_are_on_and_what_depends_on_that() {
     let of = |name: &str| service(name, 1, Vec::new());
-    let needing = |name: &str, needed: &str| Service { depends_on: vec![needed.into()], ..of(name) };
+    let needing = |name: &str, needed: &str| CriticalService { depends_on: vec![needed.into()], ..of(name) };
     let catalog = Catalog { services: vec![of("db"), of("payments"), needing("checkout", "db")] };
     let lock = scenario("db-pool", "postgres_lock", "db");
-    let covers = |service: &Service, mode: Mode| lock.covers(&catalog, service, &mode);
+    let covers = |service: &CriticalService, mode: FailureMode| lock.covers(&catalog, service, &mode);
     assert!(covers(&of("db"), fault("x", "postgres_lock", None)), "its fault is on db");
     assert!(covers(&needing("checkout", "db"), fault("x", "postgres_lock", None)), "checkout depends on db");
     assert!(!covers(&of("checkout"), fault("x", "postgres_lock", None)), "nothing says that checkout depends on db");
@@ -97,15 +98,15 @@ fn a_scenario_drills_what_its_faults_are_on_and_what_depends_on_that() {
     assert!(!covers(&of("db"), fault("x", "container_kill", None)), "another fault");
     assert!(covers(&of("checkout"), fault("x", "postgres_lock", Some("db"))), "the failure mode itself names db");
     assert!(!covers(&of("checkout"), fault("x", "postgres_lock", Some("checkout"))), "checkout itself is not broken");
-    let by_alias = Service { aliases: vec!["db".into()], ..of("shop") };
+    let by_alias = CriticalService { aliases: vec!["db".into()], ..of("shop") };
     assert!(covers(&by_alias, fault("x", "postgres_lock", None)));
-    let in_stack = |stack: &str| Service { stacks: vec![stack.into()], ..of("db") };
+    let in_stack = |stack: &str| CriticalService { stacks: vec![stack.into()], ..of("db") };
     assert!(covers(&in_stack("stacks/checkout/compose.yaml"), fault("x", "postgres_lock", None)));
     for broken in [None, Some("db")] {
         let elsewhere = in_stack("stacks/bookings/compose.yaml");
         assert!(!covers(&elsewhere, fault("x", "postgres_lock", broken)), "the db of another stack");
     }
-    let named = |names: &[&str]| Mode {
+    let named = |names: &[&str]| FailureMode {
         name: "x".into(),
         by: DrilledBy::Scenarios(names.iter().map(|name| name.to_string()).collect()),
     };
@@ -121,17 +122,23 @@ fn a_command_is_of_the_class_that_it_says_and_otherwise_of_none() {
     let says = scenario("fills-memory", "memory", "db");
     let at = NOW - time::Duration::days(1);
     let bare_drill =
-        Drill { faults: vec![(None, vec!["db".into()])], ..drill("fills-memory", "", at, Verdict::Passed) };
-    assert_eq!(state(fault("command", "command", None), &[bare], std::slice::from_ref(&bare_drill)), State::NoScenario);
-    assert_eq!(state(fault("memory", "memory", None), std::slice::from_ref(&says), &[bare_drill]), State::NotRun);
+        PastDrill { faults: vec![(None, vec!["db".into()])], ..drill("fills-memory", "", at, Verdict::Passed) };
+    assert_eq!(
+        state(fault("command", "command", None), &[bare], std::slice::from_ref(&bare_drill)),
+        CoverageState::NoScenario
+    );
+    assert_eq!(
+        state(fault("memory", "memory", None), std::slice::from_ref(&says), &[bare_drill]),
+        CoverageState::NotRun
+    );
     let drills = [drill("fills-memory", "memory", at, Verdict::Passed)];
-    assert_eq!(state(fault("memory", "memory", None), &[says], &drills), State::Passed);
+    assert_eq!(state(fault("memory", "memory", None), &[says], &drills), CoverageState::Passed);
     let mut record = record_of(Story::Passed);
     let fault = &mut record.plan.as_mut().unwrap().faults[0];
     fault.kind = "command".into();
-    assert_eq!(Drill::of(&record).unwrap().faults[0].0, None);
+    assert_eq!(PastDrill::of(&record).unwrap().faults[0].0, None);
     record.plan.as_mut().unwrap().faults[0].covers = Some("memory".into());
-    assert_eq!(Drill::of(&record).unwrap().faults[0].0.as_deref(), Some("memory"));
+    assert_eq!(PastDrill::of(&record).unwrap().faults[0].0.as_deref(), Some("memory"));
 }
 
 #[test]
@@ -139,15 +146,23 @@ fn a_pass_that_took_too_long_is_not_covered() {
     let mode = || fault("locked", "postgres_lock", None);
     let took = |us| {
         let ran = drill("db-pool", "postgres_lock", NOW - time::Duration::days(1), Verdict::Passed);
-        [Drill { to_recover_us: us, ..ran }]
+        [PastDrill { to_recover_us: us, ..ran }]
     };
     let own = |rto| [Scenario { rto, ..scenario("db-pool", "postgres_lock", "db") }];
-    assert_eq!(state(mode(), &own(None), &took(Some(15_000_000))), State::Passed, "the service allows 15 s");
-    assert_eq!(state(mode(), &own(None), &took(Some(15_000_001))), State::MissedRto);
+    assert_eq!(state(mode(), &own(None), &took(Some(15_000_000))), CoverageState::Passed, "the service allows 15 s");
+    assert_eq!(state(mode(), &own(None), &took(Some(15_000_001))), CoverageState::MissedRto);
     let strict = Some(Duration::from_secs(10));
-    assert_eq!(state(mode(), &own(strict), &took(Some(12_000_000))), State::MissedRto, "the scenario allows 10 s");
-    assert_eq!(state(mode(), &own(Some(Duration::from_secs(60))), &took(Some(16_000_000))), State::MissedRto);
-    assert_eq!(state(mode(), &own(None), &took(None)), State::Passed, "nothing had to recover (`impact: none`)");
+    assert_eq!(
+        state(mode(), &own(strict), &took(Some(12_000_000))),
+        CoverageState::MissedRto,
+        "the scenario allows 10 s"
+    );
+    assert_eq!(state(mode(), &own(Some(Duration::from_secs(60))), &took(Some(16_000_000))), CoverageState::MissedRto);
+    assert_eq!(
+        state(mode(), &own(None), &took(None)),
+        CoverageState::Passed,
+        "nothing had to recover (`impact: none`)"
+    );
 }
 
 #[test]
@@ -167,10 +182,10 @@ fn overdue_is_what_was_not_drilled_for_longer_than_its_tier_allows() {
     assert_eq!(overdue(1, 1, Verdict::NotRecovered), None, "it failed, and was drilled");
     let told = overdue(1, 1, Verdict::HarnessError).unwrap();
     assert_eq!(told, "db / locked: never drilled, due every 92d");
-    let own_word = Service { drill_every: Duration::from_secs(86400), ..service("db", 4, mode()) };
+    let own_word = CriticalService { drill_every: Duration::from_secs(86400), ..service("db", 4, mode()) };
     let drills = [drill("db-pool", "postgres_lock", NOW - time::Duration::days(2), Verdict::Passed)];
     let coverage = made(vec![own_word], &own, &drills);
-    assert_eq!((coverage.overdue().count(), coverage.services[0].cells[0].state), (1, State::Stale));
+    assert_eq!((coverage.overdue().count(), coverage.services[0].cells[0].state), (1, CoverageState::Stale));
 }
 
 #[test]
@@ -178,12 +193,16 @@ fn a_drill_that_broke_another_service_is_none_of_this_failure() {
     let own = [scenario("db-pool", "postgres_lock", "db")];
     let broke = |service: &str| {
         let ran = drill("db-pool", "postgres_lock", NOW - time::Duration::days(1), Verdict::Passed);
-        [Drill { faults: vec![(Some("postgres_lock".into()), vec![service.into()])], ..ran }]
+        [PastDrill { faults: vec![(Some("postgres_lock".into()), vec![service.into()])], ..ran }]
     };
     for broken in [None, Some("db")] {
         let mode = || fault("locked", "postgres_lock", broken);
-        assert_eq!(state(mode(), &own, &broke("db")), State::Passed);
-        assert_eq!(state(mode(), &own, &broke("ledger-db")), State::NotRun, "the scenario broke another database then");
+        assert_eq!(state(mode(), &own, &broke("db")), CoverageState::Passed);
+        assert_eq!(
+            state(mode(), &own, &broke("ledger-db")),
+            CoverageState::NotRun,
+            "the scenario broke another database then"
+        );
     }
 }
 
@@ -193,31 +212,35 @@ fn the_last_drill_with_a_verdict_counts() {
     let own = [scenario("db-pool", "postgres_lock", "db")];
     let at = |days: i64| NOW - time::Duration::days(days);
     let ran = |drills: &[(i64, Verdict)]| {
-        let drills: Vec<Drill> =
+        let drills: Vec<PastDrill> =
             drills.iter().map(|(days, verdict)| drill("db-pool", "postgres_lock", at(*days), *verdict)).collect();
         state(mode(), &own, &drills)
     };
-    assert_eq!(state(mode(), &[], &[]), State::NoScenario);
-    assert_eq!(ran(&[]), State::NotRun);
-    assert_eq!(ran(&[(1, Verdict::HarnessError), (2, Verdict::Incomplete)]), State::NotRun);
-    assert_eq!(ran(&[(3, Verdict::Passed)]), State::Passed);
-    assert_eq!(ran(&[(92, Verdict::Passed)]), State::Passed);
-    assert_eq!(ran(&[(93, Verdict::Passed)]), State::Stale);
-    assert_eq!(ran(&[(1, Verdict::NotRecovered), (3, Verdict::Passed)]), State::Failed);
-    assert_eq!(ran(&[(3, Verdict::Passed), (5, Verdict::StepFailed)]), State::Passed);
-    assert_eq!(ran(&[(1, Verdict::HarnessError), (3, Verdict::Passed)]), State::Passed, "the harness says nothing");
+    assert_eq!(state(mode(), &[], &[]), CoverageState::NoScenario);
+    assert_eq!(ran(&[]), CoverageState::NotRun);
+    assert_eq!(ran(&[(1, Verdict::HarnessError), (2, Verdict::Incomplete)]), CoverageState::NotRun);
+    assert_eq!(ran(&[(3, Verdict::Passed)]), CoverageState::Passed);
+    assert_eq!(ran(&[(92, Verdict::Passed)]), CoverageState::Passed);
+    assert_eq!(ran(&[(93, Verdict::Passed)]), CoverageState::Stale);
+    assert_eq!(ran(&[(1, Verdict::NotRecovered), (3, Verdict::Passed)]), CoverageState::Failed);
+    assert_eq!(ran(&[(3, Verdict::Passed), (5, Verdict::StepFailed)]), CoverageState::Passed);
+    assert_eq!(
+        ran(&[(1, Verdict::HarnessError), (3, Verdict::Passed)]),
+        CoverageState::Passed,
+        "the harness says nothing"
+    );
     let other = drill("db-pool", "container_kill", at(1), Verdict::Passed);
-    assert_eq!(state(mode(), &own, &[other]), State::NotRun, "it broke something else then");
+    assert_eq!(state(mode(), &own, &[other]), CoverageState::NotRun, "it broke something else then");
     let gone = drill("old-name", "postgres_lock", at(1), Verdict::Passed);
-    assert_eq!(state(mode(), &own, &[gone]), State::NotRun, "a drill of no scenario");
+    assert_eq!(state(mode(), &own, &[gone]), CoverageState::NotRun, "a drill of no scenario");
     // The best of several.
     let two = [own[0].clone(), scenario("other", "postgres_lock", "db")];
     let drills = [
         drill("db-pool", "postgres_lock", at(1), Verdict::StepFailed),
         drill("other", "postgres_lock", at(2), Verdict::Passed),
     ];
-    assert_eq!(state(mode(), &two, &drills), State::Passed);
-    assert_eq!(state(mode(), &two, &drills[..1]), State::Failed);
+    assert_eq!(state(mode(), &two, &drills), CoverageState::Passed);
+    assert_eq!(state(mode(), &two, &drills[..1]), CoverageState::Failed);
 }
 
 #[test]
@@ -243,11 +266,11 @@ fn a_runbook_that_changed_is_told() {
     before.steps.push(DrilledStep { id: "mitigate/gone".into(), hash: "x".into(), followed: true });
     let mut now = own.clone();
     now.steps.push(ScenarioStep { id: "mitigate/new".into(), hash: "x".into(), as_written: true });
-    let changed = |scenario: &Scenario, drill: &Drill| {
+    let changed = |scenario: &Scenario, drill: &PastDrill| {
         let services = vec![service("db", 1, vec![fault("locked", "postgres_lock", None)])];
         let coverage = made(services, std::slice::from_ref(scenario), std::slice::from_ref(drill));
         let cell = coverage.services[0].cells[0].clone();
-        assert_eq!(cell.state, State::Passed, "it counts all the same");
+        assert_eq!(cell.state, CoverageState::Passed, "it counts all the same");
         cell.scenarios[0].changed_steps.clone()
     };
     assert_eq!(changed(&now, &before), ["mitigate/two", "mitigate/new", "mitigate/gone"]);
@@ -256,26 +279,26 @@ fn a_runbook_that_changed_is_told() {
 
 #[test]
 fn records_become_drills() {
-    let drill = Drill::of(&record_of(Story::Passed)).expect("a drill");
+    let drill = PastDrill::of(&record_of(Story::Passed)).expect("a drill");
     assert_eq!((drill.scenario.as_str(), drill.at), ("db-pool", datetime!(2026-11-20 06:41:12.345 UTC)));
     assert!(drill.passed() && drill.is_judged() && drill.to_recover_us.is_some());
     assert_eq!(drill.faults[0].0.as_deref(), Some("postgres_lock"));
     let followed: Vec<&str> = drill.steps.iter().filter(|step| step.followed).map(|step| step.id.as_str()).collect();
     assert!(followed.contains(&"mitigate/terminate-the-session-that-holds-the-lock"), "{followed:?}");
     assert!(!followed.contains(&"diagnose/ask-who-deployed-last"), "it is for a person");
-    let failed = Drill::of(&record_of(Story::NotRecovered)).expect("a drill");
+    let failed = PastDrill::of(&record_of(Story::NotRecovered)).expect("a drill");
     assert!(!failed.passed() && failed.is_judged() && failed.to_recover_us.is_none());
-    assert!(!Drill::of(&record_of(Story::HarnessError)).expect("a drill").is_judged());
-    assert!(!Drill::of(&record_of(Story::Killed)).expect("a drill").is_judged());
+    assert!(!PastDrill::of(&record_of(Story::HarnessError)).expect("a drill").is_judged());
+    assert!(!PastDrill::of(&record_of(Story::Killed)).expect("a drill").is_judged());
     for none in [Story::Control, Story::ControlRecovered, Story::ExpectedFailure, Story::UnexpectedPass] {
-        assert_eq!(Drill::of(&record_of(none)), None, "{none:?}");
+        assert_eq!(PastDrill::of(&record_of(none)), None, "{none:?}");
     }
     let mut replaced = record_of(Story::Passed);
     for step in replaced.plan.iter_mut().flat_map(|plan| &mut plan.steps) {
         let by = step.at.clone();
         step.replaced = Some(crate::record::ReplacedInfo { by, commands: Vec::new() });
     }
-    assert!(Drill::of(&replaced).expect("a drill").steps.iter().all(|step| !step.followed), "nothing as written");
+    assert!(PastDrill::of(&replaced).expect("a drill").steps.iter().all(|step| !step.followed), "nothing as written");
 }
 
 /// One of everything.
@@ -286,7 +309,7 @@ fn example() -> Coverage {
             2,
             vec![fault("http_status", "http_status", None), fault("container_pause", "container_pause", None)],
         ),
-        Service {
+        CriticalService {
             depends_on: vec!["payments".into()],
             ..service(
                 "checkout",

@@ -1,7 +1,7 @@
 //! The matrix for a terminal: one block per service, one line per failure mode and scenario, what is to be known about it
 //! below. Nothing is wider than the terminal, as far as names allow.
 
-use super::matrix::{Cell, Coverage, LastDrill, Proof, ServiceCoverage, State, Watched};
+use super::matrix::{Coverage, CoverageState, LastDrill, ModeCoverage, Proof, ServiceCoverage, Watched};
 use crate::assurance::services::show;
 use crate::output::visible;
 use crate::report::{Mark, Paint};
@@ -9,13 +9,13 @@ use std::time::Duration;
 
 /// Widest columns of failure modes and scenarios.
 const WIDEST: usize = 26;
-/// The column of states: mark, blank, the longest of `State::words`.
+/// The column of states: mark, blank, the longest of `CoverageState::words`.
 const STATE: usize = 13;
 
 /// The matrix as text, `width` columns wide.
 pub fn text(coverage: &Coverage, width: usize, color: bool) -> String {
     let paint = Paint { color };
-    let mut page = Page { out: String::new(), width: width.max(60), paint };
+    let mut page = CoveragePage { out: String::new(), width: width.max(60), paint };
     let good = if coverage.required == coverage.covered { Mark::Good } else { Mark::Warn };
     page.line(&paint.headline(good, &format!("coverage {}", percent(coverage.covered, coverage.required))));
     page.wrapped(
@@ -44,7 +44,7 @@ pub fn text(coverage: &Coverage, width: usize, color: bool) -> String {
 }
 
 /// `checkout / bad-release: last drilled 120 days ago, due every 92d`, of a failure mode that is overdue.
-pub fn overdue(service: &ServiceCoverage, cell: &Cell) -> String {
+pub fn overdue(service: &ServiceCoverage, cell: &ModeCoverage) -> String {
     let every = show(Duration::from_secs(service.drill_every_s));
     let last =
         cell.drilled_days_ago.map_or("never drilled".to_string(), |days| format!("last drilled {days} days ago"));
@@ -60,12 +60,12 @@ pub fn missing(coverage: &Coverage, required: &str) -> String {
     for (service, cell) in coverage.gaps() {
         let scenarios: Vec<&str> = cell.scenarios.iter().map(|proof| proof.scenario.as_str()).collect();
         let why = match cell.state {
-            State::NoScenario => "no scenario drills it".to_string(),
-            State::NotRun => format!("{} never came to a verdict", scenarios.join(", ")),
-            State::Failed => format!("the last drill failed: {}", scenarios.join(", ")),
-            State::Stale => format!("the last pass is too long ago: {}", scenarios.join(", ")),
-            State::MissedRto => format!("users waited longer than the RTO: {}", scenarios.join(", ")),
-            State::Passed => continue,
+            CoverageState::NoScenario => "no scenario drills it".to_string(),
+            CoverageState::NotRun => format!("{} never came to a verdict", scenarios.join(", ")),
+            CoverageState::Failed => format!("the last drill failed: {}", scenarios.join(", ")),
+            CoverageState::Stale => format!("the last pass is too long ago: {}", scenarios.join(", ")),
+            CoverageState::MissedRto => format!("users waited longer than the RTO: {}", scenarios.join(", ")),
+            CoverageState::Passed => continue,
         };
         lines.push(visible(&format!("  tier {}  {} / {}: {why}", service.tier, service.service, cell.mode)));
     }
@@ -118,13 +118,13 @@ pub(super) fn targets(service: &ServiceCoverage) -> Vec<String> {
     times.chain(targets.slos.clone()).chain([every]).collect()
 }
 
-struct Page {
+struct CoveragePage {
     out: String,
     width: usize,
     paint: Paint,
 }
 
-impl Page {
+impl CoveragePage {
     fn line(&mut self, line: &str) {
         self.out.push_str(line.trim_end());
         self.out.push('\n');
@@ -172,7 +172,7 @@ impl Page {
         self.watched(service, "alert", &service.alerts, "no scenario waits for it");
     }
 
-    fn cell(&mut self, cell: &Cell, modes: usize, scenarios: usize) {
+    fn cell(&mut self, cell: &ModeCoverage, modes: usize, scenarios: usize) {
         let mode = column(&cell.mode, modes);
         if cell.scenarios.is_empty() {
             let state = self.state(cell.state);
@@ -197,7 +197,7 @@ impl Page {
         }
     }
 
-    fn state(&self, state: State) -> String {
+    fn state(&self, state: CoverageState) -> String {
         let mark = mark(state);
         self.paint.marked(mark, &format!("{:STATE$}", format!("{} {}", mark.sign(), state.words())))
     }
@@ -208,7 +208,7 @@ impl Page {
             service.cells.iter().flat_map(|cell| &cell.scenarios).map(|proof| &proof.scenario).collect();
         for watched in list.iter().filter(|watched| !watched.scenarios.iter().any(|own| shown.contains(&own))) {
             let why = match watched.state {
-                State::NoScenario => none.to_string(),
+                CoverageState::NoScenario => none.to_string(),
                 state => format!("{}: {}", state.words(), watched.scenarios.join(", ")),
             };
             let mark = mark(watched.state);
@@ -236,11 +236,11 @@ pub(super) fn details(proof: &Proof) -> Vec<String> {
 }
 
 /// The mark of a state.
-pub(super) fn mark(state: State) -> Mark {
+pub(super) fn mark(state: CoverageState) -> Mark {
     match state {
-        State::Passed => Mark::Good,
-        State::Failed | State::NoScenario => Mark::Bad,
-        State::Stale | State::NotRun | State::MissedRto => Mark::Warn,
+        CoverageState::Passed => Mark::Good,
+        CoverageState::Failed | CoverageState::NoScenario => Mark::Bad,
+        CoverageState::Stale | CoverageState::NotRun | CoverageState::MissedRto => Mark::Warn,
     }
 }
 

@@ -29,14 +29,14 @@ struct Once {
 
 /// What stands where, beside the notes themselves.
 #[derive(Default)]
-pub(super) struct Places {
+pub(super) struct NotePlaces {
     once: Vec<Once>,
     findings: Vec<String>,
     /// Findings that actions name.
     named: Vec<(String, (Arc<Source>, Span))>,
 }
 
-impl Places {
+impl NotePlaces {
     fn once(&mut self, identity: String, message: String, key: &str, map: &MapReader<'_>) {
         self.once.push(Once { identity, message, place: (map.source.clone(), map.span_of(key)) });
     }
@@ -66,13 +66,13 @@ pub fn schema() -> Value {
 /// The same, with what the readers and the documentation do not agree on.
 pub(super) fn described() -> (Value, Vec<String>) {
     let page = ("docs/dr-report.md", include_str!("../../../docs/dr-report.md"));
-    describe("Notes about DR drills for Firedrill", page, |at| read_file(at, &mut Places::default()))
+    describe("Notes about DR drills for Firedrill", page, |at| read_file(at, &mut NotePlaces::default()))
 }
 
 /// Reads files of notes together; `None` when there were mistakes.
 pub fn read(sources: &[Arc<Source>], diags: &mut Diagnostics) -> Option<Notes> {
     let known = diags.all.len();
-    let mut places = Places::default();
+    let mut places = NotePlaces::default();
     let mut files = Vec::new();
     for source in sources {
         let root = parse(source, diags);
@@ -82,7 +82,7 @@ pub fn read(sources: &[Arc<Source>], diags: &mut Diagnostics) -> Option<Notes> {
     (files.len() == sources.len() && !diags.has_errors_since(known)).then_some(Notes { files })
 }
 
-fn read_file(at: &mut At<'_>, places: &mut Places) -> Option<NotesFile> {
+fn read_file(at: &mut At<'_>, places: &mut NotePlaces) -> Option<NotesFile> {
     let mut map = at.map("the file of notes")?.of_section("A file");
     let quarter = map.optional_with("quarter", A_QUARTER, Quarter::parse);
     let texts = ["organisation", "system", "tier", "business_function", "policy_frequency"];
@@ -133,7 +133,7 @@ fn read_signature(at: &mut At<'_>) -> Option<Signature> {
     Some(Signature { name: name?, role, date })
 }
 
-fn read_drill(at: &mut At<'_>, quarter: Option<Quarter>, places: &mut Places) -> Option<DrillNotes> {
+fn read_drill(at: &mut At<'_>, quarter: Option<Quarter>, places: &mut NotePlaces) -> Option<DrillNotes> {
     let mut map = at.map("the drill")?.of_section("A drill");
     let run = map.optional_with("run", A_RUN, run_id);
     let scenario = filled(&mut map, "scenario");
@@ -196,7 +196,7 @@ fn read_person(at: &mut At<'_>) -> Option<Person> {
     Some(Person { role, planned, actual })
 }
 
-fn read_finding(at: &mut At<'_>, places: &mut Places) -> Option<Finding> {
+fn read_finding(at: &mut At<'_>, places: &mut NotePlaces) -> Option<Finding> {
     let mut map = at.map("the finding")?.of_section("A finding");
     let id = require_filled(&mut map, "id");
     let text = require_filled(&mut map, "text");
@@ -209,7 +209,7 @@ fn read_finding(at: &mut At<'_>, places: &mut Places) -> Option<Finding> {
     Some(Finding { id: id?, text: text?, severity })
 }
 
-fn read_action(at: &mut At<'_>, places: &mut Places) -> Option<Action> {
+fn read_action(at: &mut At<'_>, places: &mut NotePlaces) -> Option<Action> {
     let mut map = at.map("the action")?.of_section("An action");
     let id = require_filled(&mut map, "id");
     let finding = filled(&mut map, "finding");

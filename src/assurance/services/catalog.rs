@@ -11,12 +11,12 @@ pub const FILE: &str = "services.yaml";
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Catalog {
     /// All of them.
-    pub services: Vec<Service>,
+    pub services: Vec<CriticalService>,
 }
 
 /// A critical service.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Service {
+pub struct CriticalService {
     /// Its name; the name of a service of the stacks, unless `aliases` has that.
     pub name: String,
     /// How critical it is: 1 is the most.
@@ -38,9 +38,9 @@ pub struct Service {
     /// Its runbooks, as paths.
     pub runbooks: Vec<PathBuf>,
     /// Its alerts.
-    pub alerts: Vec<Alert>,
+    pub alerts: Vec<ServiceAlert>,
     /// The failures that must be drilled.
-    pub modes: Vec<Mode>,
+    pub modes: Vec<FailureMode>,
     /// The services of the file that it needs.
     pub depends_on: Vec<String>,
 }
@@ -60,7 +60,7 @@ pub struct Slo {
 
 /// An alert, known by the condition that scenarios wait for in `detect.when`.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Alert {
+pub struct ServiceAlert {
     /// The name by which it pages, where it has one.
     pub name: Option<String>,
     /// The condition.
@@ -69,7 +69,7 @@ pub struct Alert {
 
 /// A kind of failure that must be drilled.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mode {
+pub struct FailureMode {
     /// The kind of a fault, or a name of the team's own.
     pub name: String,
     /// What drills it.
@@ -91,7 +91,7 @@ pub enum DrilledBy {
     Scenarios(Vec<String>),
 }
 
-impl Service {
+impl CriticalService {
     /// Whether a service of a stack is this one.
     pub fn is(&self, name: &str, stack: &Path) -> bool {
         (self.name == name || self.aliases.iter().any(|alias| alias == name)) && self.is_of(stack)
@@ -108,7 +108,7 @@ impl Service {
 
 impl Catalog {
     /// Whether a service of a stack is this one or one of those on which it depends.
-    pub fn is_or_needs(&self, service: &Service, name: &str, stack: &Path) -> bool {
+    pub fn is_or_needs(&self, service: &CriticalService, name: &str, stack: &Path) -> bool {
         let needed = self.services.iter().filter(|other| service.depends_on.contains(&other.name));
         service.is(name, stack) || needed.into_iter().any(|other| other.is(name, stack))
     }

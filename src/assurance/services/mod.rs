@@ -5,6 +5,6 @@ mod catalog;
 mod period;
 mod read;
 
-pub use catalog::{Alert, Catalog, DrilledBy, FILE, Mode, Service, Slo, drill_every};
+pub use catalog::{Catalog, CriticalService, DrilledBy, FILE, FailureMode, ServiceAlert, Slo, drill_every};
 pub use period::{A_PERIOD, Show, parse_period, show};
-pub use read::{EXAMPLE, Named, read, schema, shown};
+pub use read::{EXAMPLE, ProjectNames, read, schema, shown};

@@ -1,6 +1,6 @@
 //! Reads `services.yaml`: every mistake at once, with its place.
 
-use super::catalog::{Alert, Catalog, DrilledBy, Mode, Service, Slo};
+use super::catalog::{Catalog, CriticalService, DrilledBy, FailureMode, ServiceAlert, Slo};
 use super::period::{A_PERIOD, parse_period};
 use crate::faults::{Fault, NO_CLASS};
 use crate::slis::{MetricCondition, Ratio};
@@ -38,7 +38,7 @@ const NAME_PATTERN: &str = "^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$";
 
 /// What the list may name of its project.
 #[derive(Debug, Clone, Default)]
-pub struct Named {
+pub struct ProjectNames {
     /// The scenarios, also those with mistakes.
     pub scenarios: Vec<String>,
     /// Classes of failures that their faults say that they cover (`covers`).
@@ -57,12 +57,12 @@ pub(super) fn described() -> (serde_json::Value, Vec<String>) {
 }
 
 /// Reads the file. Without `named` nobody asks whether what it names of the project is there. `None` when there were mistakes.
-pub fn read(source: &Arc<Source>, named: Option<&Named>, diags: &mut Diagnostics) -> Option<Catalog> {
+pub fn read(source: &Arc<Source>, named: Option<&ProjectNames>, diags: &mut Diagnostics) -> Option<Catalog> {
     let root = parse(source, diags)?;
     read_root(&mut At::root(&root, source, diags), named)
 }
 
-fn read_root(at: &mut At<'_>, named: Option<&Named>) -> Option<Catalog> {
+fn read_root(at: &mut At<'_>, named: Option<&ProjectNames>) -> Option<Catalog> {
     const KIND: &str = "a map with at least one service";
     const EXAMPLE: &str = "write `checkout: { tier: 1, failure_modes: [container_kill] }` below it";
     let mut map = at.map("the list of services")?.of_section("The file");
@@ -79,8 +79,8 @@ fn read_root(at: &mut At<'_>, named: Option<&Named>) -> Option<Catalog> {
 }
 
 /// A name in a stack is one of one service.
-fn one_service_each(services: &[(Span, Service)], at: &mut At<'_>) {
-    let apart = |a: &Service, b: &Service| {
+fn one_service_each(services: &[(Span, CriticalService)], at: &mut At<'_>) {
+    let apart = |a: &CriticalService, b: &CriticalService| {
         let known = !a.stacks.is_empty() && !b.stacks.is_empty();
         known && !a.stacks.iter().any(|stack| b.stacks.contains(stack))
     };
@@ -101,7 +101,7 @@ fn one_service_each(services: &[(Span, Service)], at: &mut At<'_>) {
     }
 }
 
-fn read_service(at: &mut At<'_>, names: &[&str], named: Option<&Named>) -> Option<Service> {
+fn read_service(at: &mut At<'_>, names: &[&str], named: Option<&ProjectNames>) -> Option<CriticalService> {
     check_name("service", at);
     let name = at.key.to_string();
     let mut map = at.map(format!("service `{}`", shorten(&name)))?.of_section("A service");
@@ -130,7 +130,7 @@ fn read_service(at: &mut At<'_>, names: &[&str], named: Option<&Named>) -> Optio
     let runbooks = read_paths(&mut map, "runbooks", "runbook");
     let alerts = map.optional_by("alerts", |at| Some(at.items("a list", "", read_alert)));
     let modes = map.require_by("failure_modes", |at| {
-        let mut modes: Vec<Mode> = Vec::new();
+        let mut modes: Vec<FailureMode> = Vec::new();
         at.items("a list", "", |at| {
             let mode = read_mode(at, named)?;
             if modes.iter().any(|before| before.name == mode.name) {
@@ -150,7 +150,7 @@ fn read_service(at: &mut At<'_>, names: &[&str], named: Option<&Named>) -> Optio
     }
     map.finish()?;
     let tier = tier?;
-    Some(Service {
+    Some(CriticalService {
         name,
         tier,
         owner,
@@ -212,11 +212,11 @@ fn one<T>(at: &mut At<'_>, what: &str, read: impl FnMut(&mut At<'_>) -> Option<T
 }
 
 /// `db_pool_available < 1`, or `CheckoutDbPoolExhausted: db_pool_available < 1`.
-fn read_alert(at: &mut At<'_>) -> Option<Alert> {
+fn read_alert(at: &mut At<'_>) -> Option<ServiceAlert> {
     let condition = |at: &mut At<'_>, name: Option<String>| {
         at.diags.describe(MetricCondition::shape);
         match at.node.text().map(MetricCondition::parse) {
-            Some(Ok(condition)) => Some(Alert { name, condition }),
+            Some(Ok(condition)) => Some(ServiceAlert { name, condition }),
             Some(Err(message)) => {
                 // A bare name is what one writes first.
                 let help = match at.node.text().filter(|text| name.is_none() && is_name(text)) {
@@ -249,10 +249,10 @@ fn read_alert(at: &mut At<'_>) -> Option<Alert> {
 }
 
 /// `container_kill`, or a name of the team's own: `pool-exhausted: { fault: postgres_lock }`.
-fn read_mode(at: &mut At<'_>, named: Option<&Named>) -> Option<Mode> {
+fn read_mode(at: &mut At<'_>, named: Option<&ProjectNames>) -> Option<FailureMode> {
     let of_kind = |at: &mut At<'_>| {
         let class = check_class(at, named)?;
-        Some(Mode { name: class.clone(), by: DrilledBy::Fault { class, broken: None } })
+        Some(FailureMode { name: class.clone(), by: DrilledBy::Fault { class, broken: None } })
     };
     at.either(class_shape, of_kind, |at| match &at.node.value {
         Value::Map(_) => one(at, "one failure mode", |at| read_own_mode(at, named)),
@@ -265,7 +265,7 @@ fn read_mode(at: &mut At<'_>, named: Option<&Named>) -> Option<Mode> {
     })
 }
 
-fn read_own_mode(at: &mut At<'_>, named: Option<&Named>) -> Option<Mode> {
+fn read_own_mode(at: &mut At<'_>, named: Option<&ProjectNames>) -> Option<FailureMode> {
     check_name("failure mode", at);
     let (name, span) = (at.key.to_string(), at.key_span);
     let mut map = at.map(format!("failure mode `{}`", shorten(&name)))?.of_section("failure_modes");
@@ -308,7 +308,7 @@ fn read_own_mode(at: &mut At<'_>, named: Option<&Named>) -> Option<Mode> {
         Some(class) => DrilledBy::Fault { class, broken },
         None => DrilledBy::Scenarios(by_name?),
     };
-    Some(Mode { name, by })
+    Some(FailureMode { name, by })
 }
 
 /// Kinds first, for whoever completes; a class that a scenario covers has a name of its own.
@@ -319,9 +319,9 @@ fn class_shape() -> serde_json::Value {
 }
 
 /// A class of failures is the kind of a fault that breaks one certain thing, or what the scenarios' faults say that they cover.
-fn check_class(at: &mut At<'_>, named: Option<&Named>) -> Option<String> {
+fn check_class(at: &mut At<'_>, named: Option<&ProjectNames>) -> Option<String> {
     let class = at.node.text()?;
-    let Some(Named { classes, .. }) = named else { return Some(class.to_string()) };
+    let Some(ProjectNames { classes, .. }) = named else { return Some(class.to_string()) };
     if NO_CLASS.contains(&class) && !classes.iter().any(|known| known == class) {
         at.error(format!("`{class}` may break anything: it is no class of failures")).help(format!(
             "say in the scenario what it breaks (`- {class}: {{ covers: memory, … }}`), and name that here: `memory`"

@@ -7,7 +7,7 @@ use super::{on_disk, save};
 use crate::archive::evidence::Sealed;
 use crate::engine::{self, Identity, Job, Options, Person, Shutdown, ledger};
 use crate::error::Error;
-use crate::record::{EventSink, Observer, Occasion, Record, RecordObserver, Redactor, RunDir, utc_now, utc_text};
+use crate::record::{DayAttempt, EventSink, Observer, Record, RecordObserver, Redactor, RunDir, utc_now, utc_text};
 use crate::source::Source;
 use crate::spec::Plan;
 use crate::stack::docker::DockerStack;
@@ -25,7 +25,7 @@ pub struct Begun<'a> {
     /// Commit of the project, where that is known.
     pub revision: Option<String>,
     /// The game day that it is part of.
-    pub occasion: Option<Occasion>,
+    pub occasion: Option<DayAttempt>,
 }
 
 /// What a drill came to.

@@ -4,7 +4,7 @@ use super::super::drill::Drill;
 use super::super::recover::ARRIVAL;
 use super::super::stop::Stop;
 use super::words::{beside, ended, grouped, numbers};
-use crate::record::{Check, CheckOutcome, DataFigures, DrillTime, Event, EventSink, Numbers, Read, Verdict};
+use crate::record::{Check, CheckOutcome, DataFigures, DrillTime, Event, EventSink, Numbers, Survivors, Verdict};
 use crate::spec::{Probe, RestoreSpec};
 use crate::stack::Stack;
 use std::time::Duration;
@@ -112,7 +112,7 @@ impl<S: Stack> Drill<'_, S> {
             (Some(survivors), _, Ok(())) => survivors,
         };
         let Some((fault, _)) = self.injected else { return fail(Stop::harness(unknown("no fault was confirmed"))) };
-        let read = Read { asked: read.asked, survivors, duplicates: read.duplicates };
+        let read = Survivors { asked: read.asked, survivors, duplicates: read.duplicates };
         let figures = self.monitor.writes(|writes| DataFigures::of(writes, &read, self.inject_began, fault));
         let figures = figures.bounded(self.restored.backup_age_us(fault));
         if figures.acknowledged == 0 {

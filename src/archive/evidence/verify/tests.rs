@@ -4,6 +4,7 @@ use super::*;
 use crate::archive::evidence::{MANIFEST, Problem, ProblemKind, seal, testing, text};
 use crate::record::RunDir;
 use crate::record::testing::Story;
+use crate::report::Quarter;
 use std::fs;
 
 const RUNS: [&str; 3] =
@@ -29,7 +30,7 @@ impl Runs {
         self.root().join(RUNS[run]).join(name)
     }
 
-    fn report(&self) -> Report {
+    fn report(&self) -> Verification {
         verify(&[self.root()]).unwrap()
     }
 
@@ -50,7 +51,7 @@ impl Runs {
 }
 
 /// The errors of a run.
-fn errors(report: &Report, run: usize) -> Vec<&str> {
+fn errors(report: &Verification, run: usize) -> Vec<&str> {
     let run = report.runs.iter().find(|checked| checked.run == RUNS[run]).unwrap();
     let errors = run.problems.iter().filter(|problem| problem.kind == ProblemKind::Error);
     errors.map(|Problem { text, .. }| text.as_str()).collect()
@@ -61,8 +62,11 @@ fn what_nobody_touched_is_intact_also_what_was_cut_off() {
     let runs = Runs::new();
     let report = runs.report();
     assert!(!report.is_changed() && !report.is_unreadable());
-    let states: Vec<(State, &str)> = report.runs.iter().map(|run| (run.state, run.verdict.as_str())).collect();
-    assert_eq!(states, [(State::Intact, "passed"), (State::Intact, "incomplete"), (State::Intact, "not_recovered")]);
+    let states: Vec<(SealState, &str)> = report.runs.iter().map(|run| (run.state, run.verdict.as_str())).collect();
+    assert_eq!(
+        states,
+        [(SealState::Intact, "passed"), (SealState::Intact, "incomplete"), (SealState::Intact, "not_recovered")]
+    );
     assert!(report.runs.iter().all(|run| run.problems.is_empty()), "{:?}", report.runs);
     assert_eq!(runs.told(), "chain        chain.jsonl  3 entries\n3 intact");
     let head = report.chains[0].head.clone().unwrap();
@@ -86,7 +90,7 @@ fn a_byte_of_any_file_is_noticed() {
             let run = &report.runs[0];
             let named = run.problems.iter().find(|problem| problem.file.as_deref() == Some(file.path.as_str()));
             let named = named.unwrap_or_else(|| panic!("{} at {at}: {:?}", file.path, run.problems));
-            let is_report = file.weight == crate::archive::evidence::Weight::Report;
+            let is_report = file.weight == crate::archive::evidence::FileWeight::Report;
             assert_eq!(named.kind == ProblemKind::Warning, is_report, "{named:?}");
             assert_eq!(report.is_changed(), !is_report, "{}", file.path);
         }
@@ -175,12 +179,12 @@ fn a_torn_line_hides_no_run_that_was_deleted() {
     let text = fs::read_to_string(&path).unwrap();
     let last = text.trim_end().rfind('\n').unwrap() + 1;
     fs::write(&path, &text[..last + 90]).unwrap();
-    let state = |report: &Report| report.runs.iter().find(|run| run.run == RUNS[2]).map(|run| run.state);
-    assert_eq!(state(&runs.report()), Some(State::Gone));
+    let state = |report: &Verification| report.runs.iter().find(|run| run.run == RUNS[2]).map(|run| run.state);
+    assert_eq!(state(&runs.report()), Some(SealState::Gone));
     // The next writer takes the line away, and keeps the name.
     seal(&testing::run(&runs.root(), "20261121T064112Z-db-pool-0004", Story::Passed), false).unwrap();
     let report = runs.report();
-    assert_eq!((state(&report), report.chains[0].problems.len()), (Some(State::Gone), 0), "{report:#?}");
+    assert_eq!((state(&report), report.chains[0].problems.len()), (Some(SealState::Gone), 0), "{report:#?}");
 }
 
 #[test]
@@ -207,9 +211,9 @@ fn what_is_not_sealed_is_told_apart() {
     testing::run(&runs.root(), "20261121T064112Z-db-pool-0004", Story::Killed);
     let report = runs.report();
     let state = |name: &str| report.runs.iter().find(|run| run.run.contains(name)).unwrap().state;
-    assert_eq!(state("alive"), State::UnderWay);
-    assert_eq!(state("never"), State::NeverBegan, "{}", path.display());
-    assert_eq!(state("0004"), State::NeverSealed);
+    assert_eq!(state("alive"), SealState::UnderWay);
+    assert_eq!(state("never"), SealState::NeverBegan, "{}", path.display());
+    assert_eq!(state("0004"), SealState::NeverSealed);
     assert!(report.is_changed());
 }
 
@@ -223,7 +227,7 @@ fn a_run_alone_is_held_to_its_manifest_and_to_the_chain_where_there_is_one() {
     let copy = elsewhere.path().join(RUNS[0]);
     fs::rename(runs.root().join(RUNS[0]), &copy).unwrap();
     let report = verify(&[copy]).unwrap();
-    assert_eq!((report.runs[0].state, report.chains.len()), (State::Intact, 0));
+    assert_eq!((report.runs[0].state, report.chains.len()), (SealState::Intact, 0));
     assert!(report.runs[0].problems[0].text.starts_with("without a chain.jsonl"), "{:?}", report.runs);
 }
 
@@ -246,9 +250,31 @@ fn a_game_day_is_held_to_its_files_and_to_the_head_of_its_runs() {
     }
     let report = verify(&[dir.path().to_path_buf()]).unwrap();
     let day = report.runs.iter().find(|run| run.run.contains("nightly")).unwrap();
-    assert_eq!(day.state, State::Changed);
+    assert_eq!(day.state, SealState::Changed);
     assert!(day.problems[0].text.contains("its head when the game day was sealed"), "{:?}", day.problems);
     fs::write(day.dir.join("gameday.jsonl"), "changed").unwrap();
     let report = verify(std::slice::from_ref(&day.dir)).unwrap();
     assert!(report.runs.iter().any(|run| run.problems.iter().any(|p| p.text == "gameday.jsonl was changed")));
+}
+
+#[test]
+fn a_quarter_has_its_own_runs_and_the_whole_chain() {
+    let dir = tempfile::tempdir().unwrap();
+    for id in ["20260930T235959Z-a-0001", "20261001T000000Z-a-0002", "20261231T235959Z-a-0003"] {
+        seal(&testing::run(dir.path(), id, Story::Passed), false).unwrap();
+    }
+    testing::run(dir.path(), "20261120T000000Z-a-0004", Story::Killed);
+    let fourth = Quarter::parse("2026Q4").unwrap();
+    let found = verify_some(&[dir.path().to_path_buf()], &|id| Quarter::of_id(id) == Some(fourth)).unwrap();
+    let told: Vec<(&str, SealState)> = found.runs.iter().map(|run| (run.run.as_str(), run.state)).collect();
+    assert_eq!(
+        told,
+        [
+            ("20261001T000000Z-a-0002", SealState::Intact),
+            ("20261120T000000Z-a-0004", SealState::NeverSealed),
+            ("20261231T235959Z-a-0003", SealState::Intact),
+        ]
+    );
+    assert_eq!(found.chains.iter().map(|chain| chain.entries).collect::<Vec<_>>(), [3]);
+    assert!(found.is_changed());
 }

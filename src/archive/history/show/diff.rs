@@ -1,14 +1,14 @@
 //! Two runs side by side: only what is worth comparing, and what changed.
 
-use super::super::diff::{Diff, Order, Sides, StepChange};
-use super::super::run::Run;
+use super::super::diff::{Diff, Sides, StepChange, StepDiff};
+use super::super::run::IndexedRun;
 use super::overview::{dash, mark};
-use super::page::{Column, Form, Page, short_hash};
+use super::page::{Column, HistoryPage, PageForm, short_hash};
 use crate::report::seconds;
 
 /// What changed between two runs, as a page.
-pub fn diff_text(diff: &Diff, form: Form) -> String {
-    let mut page = Page::new(form);
+pub fn diff_text(diff: &Diff, form: PageForm) -> String {
+    let mut page = HistoryPage::new(form);
     let (from, to) = (&diff.from, &diff.to);
     let heading = format!("{} → {}", page.name(&from.run), page.name(&to.run));
     page.heading(&heading);
@@ -54,7 +54,7 @@ pub fn diff_text(diff: &Diff, form: Form) -> String {
     page.done()
 }
 
-fn told(page: &Page, run: &Run) -> String {
+fn told(page: &HistoryPage, run: &IndexedRun) -> String {
     let reason = if run.reason.is_empty() { String::new() } else { format!(": {}", page.text(&run.reason)) };
     format!("{}, {}{reason}", mark(run.standing), page.name(run.verdict.name()))
 }
@@ -66,7 +66,12 @@ fn noticeable(side: &Sides<Option<u64>>) -> bool {
     from.abs_diff(to) > 100_000.max(from.max(to) / 10)
 }
 
-fn times(page: &mut Page, first: &'static str, all: &[Sides<Option<u64>>], named: impl Fn(&Page, &str) -> String) {
+fn times(
+    page: &mut HistoryPage,
+    first: &'static str,
+    all: &[Sides<Option<u64>>],
+    named: impl Fn(&HistoryPage, &str) -> String,
+) {
     let time = |time: Option<u64>| time.map_or_else(dash, seconds);
     let shift = |from: u64, to: u64| {
         let sign = if to < from { "−" } else { "+" };
@@ -84,11 +89,11 @@ fn times(page: &mut Page, first: &'static str, all: &[Sides<Option<u64>>], named
     }
 }
 
-fn files(page: &mut Page, diff: &Diff) {
+fn files(page: &mut HistoryPage, diff: &Diff) {
     sides(page, "Files", &diff.files, |page, hash| page.name(&short_hash(hash)));
 }
 
-fn step_line(page: &Page, order: &Order) -> String {
+fn step_line(page: &HistoryPage, order: &StepDiff) -> String {
     let moved = if order.moved { ", and moved" } else { "" };
     let step = page.name(&order.step);
     match (order.change, &order.was) {
@@ -101,7 +106,7 @@ fn step_line(page: &Page, order: &Order) -> String {
     }
 }
 
-fn sides<T>(page: &mut Page, title: &str, all: &[Sides<T>], value: impl Fn(&Page, &T) -> String) {
+fn sides<T>(page: &mut HistoryPage, title: &str, all: &[Sides<T>], value: impl Fn(&HistoryPage, &T) -> String) {
     if all.is_empty() {
         return;
     }

@@ -8,7 +8,7 @@ mod scenario;
 
 pub use diff::diff_text;
 pub use overview::{Overview, overview_text};
-pub use page::Form;
+pub use page::PageForm;
 pub use scenario::{ScenarioView, scenario_text};
 
 /// Version of the JSON; raised when a reader of the old one would misread.

@@ -1,10 +1,10 @@
 //! Every scenario in one line, and below it what is worth a look.
 
 use super::super::robust::Spread;
-use super::super::run::Standing;
-use super::super::summary::{At, Change, Stretch, Summary};
+use super::super::run::RunStanding;
+use super::super::summary::{RunRef, RunbookChange, RunbookVersion, Summary};
 use super::super::update::Update;
-use super::page::{Column, Form, Page, counted, minute, share};
+use super::page::{Column, HistoryPage, PageForm, counted, minute, share};
 use crate::report::seconds;
 use serde::Serialize;
 
@@ -20,8 +20,8 @@ pub struct Overview {
 }
 
 /// The overview as a page.
-pub fn overview_text(overview: &Overview, form: Form) -> String {
-    let mut page = Page::new(form);
+pub fn overview_text(overview: &Overview, form: PageForm) -> String {
+    let mut page = HistoryPage::new(form);
     let (runs, scenarios) = (counted(overview.runs, "run"), counted(overview.scenarios.len(), "scenario"));
     page.heading(&format!("History: {runs} of {scenarios}"));
     let columns = [
@@ -53,14 +53,14 @@ pub fn overview_text(overview: &Overview, form: Form) -> String {
     page.done()
 }
 
-fn row(page: &Page, summary: &Summary) -> Vec<String> {
+fn row(page: &HistoryPage, summary: &Summary) -> Vec<String> {
     let median = |spread: &Option<Spread>| spread.as_ref().map_or_else(dash, |spread| seconds(spread.median_us));
     let recover = summary.to_recover.as_ref();
     let of_recovery = |of: fn(&Spread) -> u64| recover.map_or_else(dash, |spread| seconds(of(spread)));
     vec![
         page.name(&summary.scenario),
         summary.runs.to_string(),
-        summary.pass_rate.map_or_else(dash, |_| share(summary.count(Standing::Passed), summary.counting())),
+        summary.pass_rate.map_or_else(dash, |_| share(summary.count(RunStanding::Passed), summary.counting())),
         summary.counting().to_string(),
         summary.flakiness.rate.map_or_else(dash, |_| share(summary.flakiness.changes, summary.flakiness.pairs)),
         median(&summary.to_impact),
@@ -84,7 +84,7 @@ fn day(utc: &str) -> &str {
 
 /// `92% (11 of 12)`.
 pub(super) fn pass_rate(summary: &Summary) -> String {
-    let (passed, all) = (summary.count(Standing::Passed), summary.counting());
+    let (passed, all) = (summary.count(RunStanding::Passed), summary.counting());
     summary.pass_rate.map_or_else(dash, |_| format!("{} ({passed} of {all})", share(passed, all)))
 }
 
@@ -96,21 +96,21 @@ pub(super) fn flaky(summary: &Summary) -> String {
 }
 
 /// A sign and a word.
-pub(super) fn mark(standing: Standing) -> &'static str {
+pub(super) fn mark(standing: RunStanding) -> &'static str {
     match standing {
-        Standing::Passed => "✓ passed",
-        Standing::Failed => "✗ failed",
-        Standing::ControlHeld => "✓ control held",
-        Standing::ControlFailed => "✗ control failed",
-        Standing::Disturbed => "! disturbed",
-        Standing::HarnessError => "! harness error",
-        Standing::Interrupted => "- interrupted",
-        Standing::Incomplete => "- incomplete",
+        RunStanding::Passed => "✓ passed",
+        RunStanding::Failed => "✗ failed",
+        RunStanding::ControlHeld => "✓ control held",
+        RunStanding::ControlFailed => "✗ control failed",
+        RunStanding::Disturbed => "! disturbed",
+        RunStanding::HarnessError => "! harness error",
+        RunStanding::Interrupted => "- interrupted",
+        RunStanding::Incomplete => "- incomplete",
     }
 }
 
 /// `not_recovered` or ``step_failed at `mitigate/x` ``.
-fn failure(page: &Page, at: &At) -> String {
+fn failure(page: &HistoryPage, at: &RunRef) -> String {
     match &at.failed_step {
         Some(step) => format!("{} at {}", page.name(at.verdict.name()), page.name(step)),
         None => page.name(at.verdict.name()),
@@ -118,7 +118,7 @@ fn failure(page: &Page, at: &At) -> String {
 }
 
 /// What a reader should not have to look for. With the scenario's name in front, or without.
-pub(super) fn worth_a_look(page: &Page, summary: &Summary, named: bool) -> Vec<String> {
+pub(super) fn worth_a_look(page: &HistoryPage, summary: &Summary, named: bool) -> Vec<String> {
     let mut lines = Vec::new();
     let mut say = |text: String| {
         lines.push(if named { format!("{}: {text}", page.name(&summary.scenario)) } else { text });
@@ -135,8 +135,8 @@ pub(super) fn worth_a_look(page: &Page, summary: &Summary, named: bool) -> Vec<S
         let changes = counted(summary.flakiness.changes, "time");
         say(format!("flaky: the verdict changed {changes} though runbook, scenario, stack and images were the same"));
     }
-    if summary.count(Standing::ControlFailed) > 0 {
-        let failed = counted(summary.count(Standing::ControlFailed), "control");
+    if summary.count(RunStanding::ControlFailed) > 0 {
+        let failed = counted(summary.count(RunStanding::ControlFailed), "control");
         say(format!("{failed} failed: without its runbook the drill did not show what it should"));
     }
     if let Some(trend) = summary.to_recover.as_ref().and_then(|spread| spread.trend.as_ref())
@@ -150,11 +150,11 @@ pub(super) fn worth_a_look(page: &Page, summary: &Summary, named: bool) -> Vec<S
         say(changed(change));
     }
     let apart = [
-        (Standing::ControlHeld, "control held"),
-        (Standing::Disturbed, "disturbed"),
-        (Standing::HarnessError, "harness error"),
-        (Standing::Interrupted, "interrupted"),
-        (Standing::Incomplete, "incomplete"),
+        (RunStanding::ControlHeld, "control held"),
+        (RunStanding::Disturbed, "disturbed"),
+        (RunStanding::HarnessError, "harness error"),
+        (RunStanding::Interrupted, "interrupted"),
+        (RunStanding::Incomplete, "incomplete"),
     ];
     let apart: Vec<String> = apart
         .into_iter()
@@ -167,9 +167,10 @@ pub(super) fn worth_a_look(page: &Page, summary: &Summary, named: bool) -> Vec<S
     lines
 }
 
-fn changed(change: &Change) -> String {
-    let recover = |stretch: &Stretch| stretch.to_recover.as_ref().map_or_else(dash, |spread| seconds(spread.median_us));
-    let passed = |stretch: &Stretch| format!("{} of {}", stretch.passed, stretch.runs);
+fn changed(change: &RunbookChange) -> String {
+    let recover =
+        |stretch: &RunbookVersion| stretch.to_recover.as_ref().map_or_else(dash, |spread| seconds(spread.median_us));
+    let passed = |stretch: &RunbookVersion| format!("{} of {}", stretch.passed, stretch.runs);
     let (before, after) = (&change.before, &change.after);
     format!(
         "the runbook changed with the run of {}: recovery {} → {}, passed {} → {}",
@@ -182,7 +183,7 @@ fn changed(change: &Change) -> String {
 }
 
 /// Runs that could not be read are counted and named, on every page.
-pub(super) fn unreadable(page: &mut Page, update: &Update) {
+pub(super) fn unreadable(page: &mut HistoryPage, update: &Update) {
     if update.unreadable.is_empty() {
         return;
     }

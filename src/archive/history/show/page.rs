@@ -7,7 +7,7 @@ use console::{Alignment, measure_text_width, pad_str};
 
 /// How a page is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub enum PageForm {
     /// For a terminal.
     Text,
     /// GitHub's Markdown.
@@ -23,14 +23,14 @@ pub(super) enum Column {
 
 /// A page that is being written.
 #[derive(Debug)]
-pub(super) struct Page {
-    form: Form,
+pub(super) struct HistoryPage {
+    form: PageForm,
     out: String,
 }
 
-impl Page {
-    pub(super) fn new(form: Form) -> Page {
-        Page { form, out: String::new() }
+impl HistoryPage {
+    pub(super) fn new(form: PageForm) -> HistoryPage {
+        HistoryPage { form, out: String::new() }
     }
 
     pub(super) fn done(self) -> String {
@@ -41,8 +41,8 @@ impl Page {
     pub(super) fn text(&self, text: &str) -> String {
         let text = one_line(text);
         match self.form {
-            Form::Text => text,
-            Form::Markdown => escaped(&text),
+            PageForm::Text => text,
+            PageForm::Markdown => escaped(&text),
         }
     }
 
@@ -50,9 +50,9 @@ impl Page {
     pub(super) fn name(&self, name: &str) -> String {
         let name = one_line(name);
         match self.form {
-            Form::Text => name,
+            PageForm::Text => name,
             // A code span cannot hold a backtick of its own kind, and a table ends its cells at every bar.
-            Form::Markdown => format!("`{}`", name.replace('`', "'").replace('|', "\\|")),
+            PageForm::Markdown => format!("`{}`", name.replace('`', "'").replace('|', "\\|")),
         }
     }
 
@@ -65,16 +65,16 @@ impl Page {
     pub(super) fn heading(&mut self, text: &str) {
         self.gap();
         match self.form {
-            Form::Text => self.out.push_str(&format!("{text}\n")),
-            Form::Markdown => self.out.push_str(&format!("### {text}\n\n")),
+            PageForm::Text => self.out.push_str(&format!("{text}\n")),
+            PageForm::Markdown => self.out.push_str(&format!("### {text}\n\n")),
         }
     }
 
     /// A paragraph.
     pub(super) fn line(&mut self, text: &str) {
         match self.form {
-            Form::Text => self.out.push_str(&format!("{text}\n")),
-            Form::Markdown => {
+            PageForm::Text => self.out.push_str(&format!("{text}\n")),
+            PageForm::Markdown => {
                 self.gap();
                 self.out.push_str(&format!("{text}\n\n"));
             }
@@ -84,8 +84,8 @@ impl Page {
     /// A member of a list.
     pub(super) fn item(&mut self, text: &str) {
         match self.form {
-            Form::Text => self.out.push_str(&format!("  {text}\n")),
-            Form::Markdown => self.out.push_str(&format!("- {text}\n")),
+            PageForm::Text => self.out.push_str(&format!("  {text}\n")),
+            PageForm::Markdown => self.out.push_str(&format!("- {text}\n")),
         }
     }
 
@@ -112,16 +112,16 @@ impl Page {
             });
             let padded: Vec<String> = padded.collect();
             match self.form {
-                Form::Text => self.out.push_str(&format!("  {}\n", padded.join("  ").trim_end())),
-                Form::Markdown => self.out.push_str(&format!("| {} |\n", padded.join(" | "))),
+                PageForm::Text => self.out.push_str(&format!("  {}\n", padded.join("  ").trim_end())),
+                PageForm::Markdown => self.out.push_str(&format!("| {} |\n", padded.join(" | "))),
             }
-            if number == 0 && self.form == Form::Markdown {
+            if number == 0 && self.form == PageForm::Markdown {
                 let rule = |column: usize| if right(column) { "---:" } else { "---" };
                 let rules: Vec<&str> = (0..kept.len()).map(rule).collect();
                 self.out.push_str(&format!("| {} |\n", rules.join(" | ")));
             }
         }
-        if self.form == Form::Markdown {
+        if self.form == PageForm::Markdown {
             self.out.push('\n');
         }
     }

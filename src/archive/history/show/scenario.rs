@@ -1,11 +1,11 @@
 //! One scenario: its figures, and every run as a line with what had changed before it.
 
 use super::super::robust::Spread;
-use super::super::run::{Run, Standing};
+use super::super::run::{IndexedRun, RunStanding};
 use super::super::summary::Summary;
 use super::super::update::Update;
 use super::overview::{dash, flaky, mark, pass_rate, unreadable, worth_a_look};
-use super::page::{Column, Form, Page, counted, minute};
+use super::page::{Column, HistoryPage, PageForm, counted, minute};
 use crate::report::seconds;
 use serde::Serialize;
 
@@ -15,24 +15,24 @@ pub struct ScenarioView {
     /// What the runs add up to.
     pub summary: Summary,
     /// The runs.
-    pub runs: Vec<Line>,
+    pub runs: Vec<RunLine>,
     /// What became of the index.
     pub index: Update,
 }
 
 /// A run, and what is not as it was in the run before it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Line {
+pub struct RunLine {
     /// The run.
     #[serde(flatten)]
-    pub run: Run,
+    pub run: IndexedRun,
     /// `runbook`, `scenario`, `stack`, `images`, `tool`.
     pub changed: Vec<&'static str>,
 }
 
 impl ScenarioView {
     /// Of the runs of one scenario, oldest first; `None` without a run.
-    pub fn of(runs: &[Run], index: Update) -> Option<ScenarioView> {
+    pub fn of(runs: &[IndexedRun], index: Update) -> Option<ScenarioView> {
         let summary = Summary::of(&runs.iter().collect::<Vec<_>>())?;
         let mut images: Option<&str> = None;
         let before = std::iter::once(None).chain(runs.iter().map(Some));
@@ -41,13 +41,13 @@ impl ScenarioView {
             let known = images;
             images = run.images_sha.as_deref().or(images);
             let moved = known.is_some() && known != images;
-            Line { run: run.clone(), changed: before.map_or_else(Vec::new, |before| changes(before, run, moved)) }
+            RunLine { run: run.clone(), changed: before.map_or_else(Vec::new, |before| changes(before, run, moved)) }
         });
         Some(ScenarioView { summary, runs: lines.collect(), index })
     }
 }
 
-fn changes(before: &Run, run: &Run, images: bool) -> Vec<&'static str> {
+fn changes(before: &IndexedRun, run: &IndexedRun, images: bool) -> Vec<&'static str> {
     let all = [
         ("runbook", before.runbook_sha != run.runbook_sha),
         ("scenario", before.scenario_sha != run.scenario_sha),
@@ -59,8 +59,8 @@ fn changes(before: &Run, run: &Run, images: bool) -> Vec<&'static str> {
 }
 
 /// The scenario as a page.
-pub fn scenario_text(view: &ScenarioView, form: Form) -> String {
-    let mut page = Page::new(form);
+pub fn scenario_text(view: &ScenarioView, form: PageForm) -> String {
+    let mut page = HistoryPage::new(form);
     let summary = &view.summary;
     let title = format!("{}: {}", page.name(&summary.scenario), page.text(&summary.title));
     page.heading(&title);
@@ -92,7 +92,7 @@ pub fn scenario_text(view: &ScenarioView, form: Form) -> String {
     page.done()
 }
 
-fn times(page: &mut Page, summary: &Summary) {
+fn times(page: &mut HistoryPage, summary: &Summary) {
     let all = [
         ("impact", &summary.to_impact),
         ("detect", &summary.to_detect),
@@ -127,18 +127,18 @@ fn times(page: &mut Page, summary: &Summary) {
     page.table(&columns, &rows);
 }
 
-fn runs(page: &mut Page, lines: &[Line]) {
-    let shown = |line: &Line| line.run.to_recover_us.filter(|_| line.run.standing.counts());
+fn runs(page: &mut HistoryPage, lines: &[RunLine]) {
+    let shown = |line: &RunLine| line.run.to_recover_us.filter(|_| line.run.standing.counts());
     let most = lines.iter().filter_map(shown).max().unwrap_or(0);
     let rows: Vec<Vec<String>> = lines
         .iter()
         .map(|line| {
             let run = &line.run;
             let said = match (run.standing, &run.failed_step) {
-                (Standing::Failed | Standing::ControlFailed, Some(step)) => {
+                (RunStanding::Failed | RunStanding::ControlFailed, Some(step)) => {
                     format!("{} at {}", page.name(run.verdict.name()), page.name(step))
                 }
-                (Standing::Failed | Standing::ControlFailed, None) => page.name(run.verdict.name()),
+                (RunStanding::Failed | RunStanding::ControlFailed, None) => page.name(run.verdict.name()),
                 _ => String::new(),
             };
             vec![

@@ -1,6 +1,6 @@
 //! The pages and the JSON, as they are printed.
 
-use super::super::run::{Detail, Run, Standing, StepRun};
+use super::super::run::{Detail, IndexedRun, RunStanding, StepRun};
 use super::super::summary::Summary;
 use super::super::testing::{failed, run};
 use super::super::{Diff, Update};
@@ -10,16 +10,16 @@ use std::collections::BTreeMap;
 
 const CURE: &str = "mitigate/terminate-the-session-that-holds-the-lock";
 
-fn runs() -> Vec<Run> {
-    let mut runs: Vec<Run> = (0..9).map(|number| run("db-pool", number)).collect();
+fn runs() -> Vec<IndexedRun> {
+    let mut runs: Vec<IndexedRun> = (0..9).map(|number| run("db-pool", number)).collect();
     for (run, took) in runs.iter_mut().zip([4, 5, 4, 4, 4, 9, 9, 10, 9]) {
         run.to_recover_us = Some(took * 1_000_000);
     }
     runs[5].runbook_sha = Some("2".repeat(64));
     runs[6].runbook_sha = Some("2".repeat(64));
     runs[7].images_sha = Some("3".repeat(64));
-    runs[3].standing = Standing::Disturbed;
-    runs[4].standing = Standing::ControlHeld;
+    runs[3].standing = RunStanding::Disturbed;
+    runs[4].standing = RunStanding::ControlHeld;
     runs.push(failed("db-pool", 9, Verdict::StepFailed, Some(CURE)));
     runs.push(failed("db-pool", 10, Verdict::StepFailed, Some(CURE)));
     runs.push(run("upstream|503", 11));
@@ -35,16 +35,16 @@ fn overview() -> Overview {
 
 #[test]
 fn an_overview() {
-    insta::assert_snapshot!("overview", overview_text(&overview(), Form::Text));
-    insta::assert_snapshot!("overview-markdown", overview_text(&overview(), Form::Markdown));
+    insta::assert_snapshot!("overview", overview_text(&overview(), PageForm::Text));
+    insta::assert_snapshot!("overview-markdown", overview_text(&overview(), PageForm::Markdown));
 }
 
 #[test]
 fn a_scenario() {
-    let runs: Vec<Run> = runs().into_iter().filter(|run| run.scenario == "db-pool").collect();
+    let runs: Vec<IndexedRun> = runs().into_iter().filter(|run| run.scenario == "db-pool").collect();
     let view = ScenarioView::of(&runs, Update::default()).unwrap();
-    insta::assert_snapshot!("scenario", scenario_text(&view, Form::Text));
-    insta::assert_snapshot!("scenario-markdown", scenario_text(&view, Form::Markdown));
+    insta::assert_snapshot!("scenario", scenario_text(&view, PageForm::Text));
+    insta::assert_snapshot!("scenario-markdown", scenario_text(&view, PageForm::Markdown));
 }
 
 #[test]
@@ -74,17 +74,17 @@ fn a_comparison() {
         images: BTreeMap::from([("db".into(), "sha256:bbbbbbbbbbbbbbbb".into())]),
         ..Detail::default()
     };
-    let to = Run {
+    let to = IndexedRun {
         runbook_sha: Some("f".repeat(64)),
         revision: Some("0123abc-dirty".into()),
         ..failed("db-pool", 1, Verdict::StepFailed, Some(CURE))
     };
     let diff = Diff::of((run("db-pool", 0), before.clone()), (to, after));
-    insta::assert_snapshot!("diff", diff_text(&diff, Form::Text));
-    insta::assert_snapshot!("diff-markdown", diff_text(&diff, Form::Markdown));
+    insta::assert_snapshot!("diff", diff_text(&diff, PageForm::Text));
+    insta::assert_snapshot!("diff-markdown", diff_text(&diff, PageForm::Markdown));
     let flaky = failed("db-pool", 1, Verdict::NotRecovered, None);
     let diff = Diff::of((run("db-pool", 0), before.clone()), (flaky, before));
-    insta::assert_snapshot!("diff-flaky", diff_text(&diff, Form::Text));
+    insta::assert_snapshot!("diff-flaky", diff_text(&diff, PageForm::Text));
 }
 
 /// The keys of every JSON are described.

@@ -5,12 +5,12 @@ use super::*;
 
 const S: u64 = 1_000_000;
 
-fn of(runs: &[Run]) -> Summary {
+fn of(runs: &[IndexedRun]) -> Summary {
     Summary::of(&runs.iter().collect::<Vec<_>>()).unwrap()
 }
 
-fn with(standing: Standing, run: Run) -> Run {
-    Run { standing, ..run }
+fn with(standing: RunStanding, run: IndexedRun) -> IndexedRun {
+    IndexedRun { standing, ..run }
 }
 
 #[test]
@@ -18,12 +18,12 @@ fn controls_and_what_says_nothing_are_no_failures() {
     let runs = [
         run("a", 0),
         failed("a", 1, Verdict::StepFailed, Some("mitigate/x")),
-        with(Standing::ControlHeld, run("a", 2)),
-        with(Standing::ControlFailed, run("a", 3)),
-        with(Standing::HarnessError, run("a", 4)),
-        with(Standing::Disturbed, run("a", 5)),
-        with(Standing::Interrupted, run("a", 6)),
-        with(Standing::Incomplete, run("a", 7)),
+        with(RunStanding::ControlHeld, run("a", 2)),
+        with(RunStanding::ControlFailed, run("a", 3)),
+        with(RunStanding::HarnessError, run("a", 4)),
+        with(RunStanding::Disturbed, run("a", 5)),
+        with(RunStanding::Interrupted, run("a", 6)),
+        with(RunStanding::Incomplete, run("a", 7)),
         run("a", 8),
     ];
     let summary = of(&runs);
@@ -42,17 +42,17 @@ fn controls_and_what_says_nothing_are_no_failures() {
 fn flaky_is_another_verdict_with_the_same_files() {
     let bad = |number| failed("a", number, Verdict::NotRecovered, None);
     assert_eq!(of(&[run("a", 0), bad(1), run("a", 2)]).flakiness, Flakiness { pairs: 2, changes: 2, rate: Some(1.0) });
-    let other = |run: Run| Run { runbook_sha: Some("f".repeat(64)), ..run };
+    let other = |run: IndexedRun| IndexedRun { runbook_sha: Some("f".repeat(64)), ..run };
     let repaired = of(&[bad(0), other(run("a", 1))]).flakiness;
     assert_eq!(repaired, Flakiness::default(), "a runbook that was repaired is not flaky");
     let back = of(&[run("a", 0), other(bad(1)), run("a", 2)]).flakiness;
     assert_eq!((back.pairs, back.changes), (1, 0), "neighbours are those with the same files");
     for change in [
-        |run: &mut Run| run.scenario_sha = "f".into(),
-        |run: &mut Run| run.stack_sha = "f".into(),
-        |run: &mut Run| run.images_sha = Some("f".into()),
-        |run: &mut Run| run.images_sha = None,
-        |run: &mut Run| run.standing = Standing::Disturbed,
+        |run: &mut IndexedRun| run.scenario_sha = "f".into(),
+        |run: &mut IndexedRun| run.stack_sha = "f".into(),
+        |run: &mut IndexedRun| run.images_sha = Some("f".into()),
+        |run: &mut IndexedRun| run.images_sha = None,
+        |run: &mut IndexedRun| run.standing = RunStanding::Disturbed,
     ] {
         let mut second = bad(1);
         change(&mut second);
@@ -63,9 +63,9 @@ fn flaky_is_another_verdict_with_the_same_files() {
 #[test]
 fn the_same_failure_again_is_counted() {
     let bad = |number, step| failed("a", number, Verdict::StepFailed, Some(step));
-    let repeated = |runs: &[Run]| of(runs).repeated;
+    let repeated = |runs: &[IndexedRun]| of(runs).repeated;
     assert_eq!(repeated(&[run("a", 0)]), Repeated { all: 0, in_a_row: 0 });
-    let held = with(Standing::ControlHeld, run("a", 3));
+    let held = with(RunStanding::ControlHeld, run("a", 3));
     let runs = [run("a", 0), bad(1, "x"), bad(2, "y"), held, bad(4, "y"), bad(5, "y")];
     assert_eq!(repeated(&runs), Repeated { all: 2, in_a_row: 3 }, "a control in between breaks nothing");
     let mut over = runs.to_vec();
@@ -75,7 +75,11 @@ fn the_same_failure_again_is_counted() {
 
 #[test]
 fn the_last_change_of_the_runbook_parts_the_runs() {
-    let version = |sha: &str, took, run: Run| Run { runbook_sha: Some(sha.into()), to_recover_us: Some(took), ..run };
+    let version = |sha: &str, took, run: IndexedRun| IndexedRun {
+        runbook_sha: Some(sha.into()),
+        to_recover_us: Some(took),
+        ..run
+    };
     assert_eq!(of(&[run("a", 0), run("a", 1)]).runbook_change, None);
     let runs = [
         version("one", 90 * S, run("a", 0)),
@@ -88,7 +92,7 @@ fn the_last_change_of_the_runbook_parts_the_runs() {
     let change = of(&runs).runbook_change.unwrap();
     assert_eq!(change.at.run, runs[3].run);
     assert_eq!((change.before.runs, change.after.runs), (2, 3), "the version before, not all before");
-    let median = |stretch: &Stretch| stretch.to_recover.as_ref().unwrap().median_us;
+    let median = |stretch: &RunbookVersion| stretch.to_recover.as_ref().unwrap().median_us;
     assert_eq!((median(&change.before), median(&change.after)), (15 * S, 5 * S));
 }
 

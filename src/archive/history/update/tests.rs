@@ -1,6 +1,6 @@
 //! The index over directories of runs: read once, rebuilt, shared, damaged, foreign.
 
-use super::super::run::Standing;
+use super::super::run::RunStanding;
 use super::super::store::Filter;
 use super::super::store::SCHEMA;
 use super::super::testing::record;
@@ -10,11 +10,11 @@ use crate::record::testing::{Story, events_of, lines_of};
 use rusqlite::Connection;
 use std::fs;
 
-struct Place(tempfile::TempDir);
+struct RunPlace(tempfile::TempDir);
 
-impl Place {
-    fn new() -> Place {
-        Place(tempfile::tempdir().unwrap())
+impl RunPlace {
+    fn new() -> RunPlace {
+        RunPlace(tempfile::tempdir().unwrap())
     }
 
     fn index(&self) -> PathBuf {
@@ -32,11 +32,11 @@ impl Place {
         dir
     }
 
-    fn look(&self, rebuild: bool) -> (Vec<Run>, Update) {
+    fn look(&self, rebuild: bool) -> (Vec<IndexedRun>, Update) {
         self.try_look(rebuild).unwrap()
     }
 
-    fn try_look(&self, rebuild: bool) -> Result<(Vec<Run>, Update), IndexError> {
+    fn try_look(&self, rebuild: bool) -> Result<(Vec<IndexedRun>, Update), IndexError> {
         let runs = self.0.path().join("runs");
         fs::create_dir_all(&runs).unwrap();
         with_index(&self.index(), &[runs], rebuild, |index| index.runs(&Filter::default()))
@@ -51,7 +51,7 @@ impl Place {
 
 #[test]
 fn a_drill_under_way_is_not_listed_until_it_has_ended_or_was_cut_off() {
-    let place = Place::new();
+    let place = RunPlace::new();
     let mut killed = record("a", 0, Story::Killed);
     let dir = place.dir(&killed);
     fs::create_dir_all(&dir).unwrap();
@@ -72,7 +72,7 @@ fn a_drill_under_way_is_not_listed_until_it_has_ended_or_was_cut_off() {
 
 #[test]
 fn every_story_comes_back_as_it_was_put() {
-    let place = Place::new();
+    let place = RunPlace::new();
     let records: Vec<Record> = Story::ALL.into_iter().enumerate().map(|(n, s)| record("a", n as u32, s)).collect();
     for record in &records {
         let dir = place.write(record);
@@ -87,17 +87,17 @@ fn every_story_comes_back_as_it_was_put() {
     }
     let (runs, update) = place.look(false);
     assert_eq!(update, Update { found: Story::ALL.len(), read: Story::ALL.len(), ..Update::default() });
-    let expected: Vec<Run> = records.iter().map(|record| Run::of(record).unwrap().0).collect();
+    let expected: Vec<IndexedRun> = records.iter().map(|record| IndexedRun::of(record).unwrap().0).collect();
     assert_eq!(runs, expected);
     let detail = |index: &Index| index.detail(&runs[0].run);
     let (detail, again) = with_index(&place.index(), &[], false, detail).unwrap();
-    assert_eq!(detail, Run::of(&records[0]).unwrap().1);
+    assert_eq!(detail, IndexedRun::of(&records[0]).unwrap().1);
     assert_eq!(again.read, 0);
 }
 
 #[test]
 fn a_run_is_read_once_and_stays_when_its_directory_is_gone() {
-    let place = Place::new();
+    let place = RunPlace::new();
     let first = place.write(&record("a", 0, Story::Passed));
     place.write(&record("a", 1, Story::NotRecovered));
     assert_eq!(place.look(false).1.read, 2);
@@ -113,7 +113,7 @@ fn a_run_is_read_once_and_stays_when_its_directory_is_gone() {
 
 #[test]
 fn a_run_that_lies_only_under_the_name_latest_counts_once() {
-    let place = Place::new();
+    let place = RunPlace::new();
     let known = record("a", 0, Story::Passed);
     let dir = place.write(&known);
     let latest = dir.with_file_name("latest");
@@ -134,7 +134,7 @@ fn a_run_that_lies_only_under_the_name_latest_counts_once() {
 
 #[test]
 fn a_run_without_an_end_is_read_again_and_an_end_is_never_lost() {
-    let place = Place::new();
+    let place = RunPlace::new();
     let plan = record("a", 0, Story::Passed);
     let dir = place.dir(&plan);
     fs::create_dir_all(&dir).unwrap();
@@ -143,18 +143,18 @@ fn a_run_without_an_end_is_read_again_and_an_end_is_never_lost() {
         *announced = plan.plan.clone().unwrap();
     }
     fs::write(dir.join("events.jsonl"), lines_of(&events[..40])).unwrap();
-    assert_eq!(place.look(false).0[0].standing, Standing::Incomplete);
+    assert_eq!(place.look(false).0[0].standing, RunStanding::Incomplete);
     assert_eq!(place.look(false).1.read, 0, "nothing has happened meanwhile");
     fs::write(dir.join("events.jsonl"), lines_of(&events)).unwrap();
-    assert_eq!(place.look(false).0[0].standing, Standing::Passed);
+    assert_eq!(place.look(false).0[0].standing, RunStanding::Passed);
     fs::write(dir.join("events.jsonl"), lines_of(&events[..50])).unwrap();
     let (runs, update) = place.look(false);
-    assert_eq!((runs.len(), runs[0].standing, update.read), (1, Standing::Passed, 0), "an older copy tells less");
+    assert_eq!((runs.len(), runs[0].standing, update.read), (1, RunStanding::Passed, 0), "an older copy tells less");
 }
 
 #[test]
 fn what_cannot_be_read_is_named_every_time_and_hides_nothing() {
-    let place = Place::new();
+    let place = RunPlace::new();
     place.write(&record("a", 0, Story::Passed));
     let broken = place.write(&record("a", 1, Story::Passed));
     fs::write(broken.join("record.json"), "{").unwrap();
@@ -170,7 +170,7 @@ fn what_cannot_be_read_is_named_every_time_and_hides_nothing() {
 
 #[test]
 fn a_runbook_alone_is_no_drill_and_an_older_record_is_one() {
-    let place = Place::new();
+    let place = RunPlace::new();
     let mut alone = record("a", 0, Story::Passed);
     alone.plan.as_mut().unwrap().alone = true;
     place.write(&alone);
@@ -191,13 +191,13 @@ fn a_runbook_alone_is_no_drill_and_an_older_record_is_one() {
     fs::write(dir.join("record.json"), serde_json::to_vec(&value).unwrap()).unwrap();
     let (runs, update) = place.look(false);
     assert_eq!(runs.len(), 1);
-    assert_eq!((update.found, update.read, runs[0].standing), (2, 1, Standing::Passed));
+    assert_eq!((update.found, update.read, runs[0].standing), (2, 1, RunStanding::Passed));
     assert_eq!(place.look(false).1.read, 0, "neither is read again");
 }
 
 #[test]
 fn a_damaged_index_is_moved_aside_and_made_anew() {
-    let place = Place::new();
+    let place = RunPlace::new();
     place.write(&record("a", 0, Story::Passed));
     place.look(false);
     let whole = fs::read(place.index()).unwrap();
@@ -221,7 +221,7 @@ fn a_damaged_index_is_moved_aside_and_made_anew() {
 
 #[test]
 fn another_version_is_kept_and_made_anew() {
-    let place = Place::new();
+    let place = RunPlace::new();
     place.write(&record("a", 0, Story::Passed));
     place.look(false);
     let version = format!("PRAGMA user_version = {}", SCHEMA + 1);
@@ -234,7 +234,7 @@ fn another_version_is_kept_and_made_anew() {
 
 #[test]
 fn files_of_others_are_left_alone() {
-    let place = Place::new();
+    let place = RunPlace::new();
     Connection::open(place.index()).unwrap().execute_batch("CREATE TABLE mine (a)").unwrap();
     let before = fs::read(place.index()).unwrap();
     assert!(matches!(place.try_look(true).unwrap_err(), IndexError::Foreign(_)));
@@ -251,7 +251,7 @@ fn files_of_others_are_left_alone() {
 
 #[test]
 fn several_at_once_agree() {
-    let place = Place::new();
+    let place = RunPlace::new();
     for number in 0..12 {
         place.write(&record("a", number, Story::Passed));
     }
@@ -270,7 +270,7 @@ fn several_at_once_agree() {
 
 #[test]
 fn a_rebuild_that_does_not_end_has_forgotten_nothing() {
-    let place = Place::new();
+    let place = RunPlace::new();
     place.write(&record("a", 0, Story::Passed));
     place.write(&record("a", 1, Story::NotRecovered));
     place.look(false);
@@ -284,7 +284,7 @@ fn a_rebuild_that_does_not_end_has_forgotten_nothing() {
 
 #[test]
 fn a_run_that_cannot_be_read_is_named_each_time_and_tried_when_it_has_changed() {
-    let place = Place::new();
+    let place = RunPlace::new();
     let whole = record("a", 0, Story::Passed);
     let dir = place.write(&whole);
     fs::write(dir.join("record.json"), "{").unwrap();
@@ -301,7 +301,7 @@ fn a_run_that_cannot_be_read_is_named_each_time_and_tried_when_it_has_changed() 
 
 #[test]
 fn nobody_changes_the_index_under_an_answer() {
-    let place = Place::new();
+    let place = RunPlace::new();
     place.write(&record("a", 0, Story::Passed));
     let asked = with_index(&place.index(), &[place.0.path().join("runs")], false, |index| {
         let lock = fs::File::open(place.0.path().join("history.db.lock")).unwrap();

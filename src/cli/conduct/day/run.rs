@@ -6,7 +6,7 @@ use super::plan::Ready;
 use crate::engine::{Crowd, Shutdown};
 use crate::error::Error;
 use crate::gameday::{Came, Next, Schedule, Start, Waiting};
-use crate::record::{DayEvent, DaySink, MachineSample, Observer, Occasion, Outcome, Record, RunDir, Verdict};
+use crate::record::{DayAttempt, DayEvent, DaySink, MachineSample, Observer, Outcome, Record, RunDir, Verdict};
 use crate::report::DayConsole;
 use crate::stack::docker::{DockerOptions, Endpoint, available};
 use crate::stack::{Admission, Available, Demand, Limits};
@@ -193,7 +193,7 @@ impl Runner {
         let attempt = Attempt {
             ready,
             run_dir,
-            occasion: Occasion { day: self.day.clone(), number, attempt: start.attempt },
+            occasion: DayAttempt { day: self.day.clone(), number, attempt: start.attempt },
             revision: self.revision.clone(),
             endpoint: self.endpoint.clone(),
             options: self.options.clone(),
