@@ -550,23 +550,20 @@ fn against_record(anew: &Record, told: &Record, saved: &Value, rows: &mut Rows) 
         return;
     }
     let made: Value = serde_json::from_slice(&report::json(told)).unwrap_or_default();
-    let (mut made_leaves, mut saved_leaves) = (BTreeMap::new(), BTreeMap::new());
-    let of = |value: &Value| {
-        value
-            .as_object()
-            .cloned()
-            .unwrap_or_default()
-            .into_iter()
-            .filter(|(key, _)| key != "figures" && key != "verdict")
-            .collect()
+    let others = |value: &Value| {
+        let (mut value, mut found) = (value.clone(), BTreeMap::new());
+        if let Some(fields) = value.as_object_mut() {
+            fields.retain(|key, _| key != "figures" && key != "verdict");
+        }
+        leaves("", &value, &mut found);
+        found
     };
-    leaves("", &Value::Object(of(&made)), &mut made_leaves);
-    leaves("", &Value::Object(of(saved)), &mut saved_leaves);
-    let places: BTreeSet<&String> = made_leaves.keys().chain(saved_leaves.keys()).collect();
-    let differ = |place: &&&String| made_leaves.get(**place) != saved_leaves.get(**place);
+    let (made, saved) = (others(&made), others(saved));
+    let places: BTreeSet<&String> = made.keys().chain(saved.keys()).collect();
+    let differ = |place: &&&String| made.get(**place) != saved.get(**place);
     for place in places.iter().filter(differ) {
         let of = |all: &BTreeMap<String, String>| all.get(*place).cloned().unwrap_or_else(missing);
-        rows.row(&format!("record.json: {}", place.trim_start_matches('.')), of(&made_leaves), of(&saved_leaves));
+        rows.row(&format!("record.json: {}", place.trim_start_matches('.')), of(&made), of(&saved));
     }
 }
 

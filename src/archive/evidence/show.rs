@@ -1,6 +1,6 @@
 //! What `firedrill verify` prints: a line for each run and what is wrong with it, and the heads of the chains.
 
-use super::{Checked, Digest, Head, ProblemKind, SealState, Subject, Verification};
+use super::{Digest, Head, ProblemKind, SealState, Subject, Verification};
 use crate::output::visible;
 use std::path::{Path, PathBuf};
 
@@ -43,7 +43,7 @@ pub fn text(report: &Verification, kept: &Kept, quiet: bool, short: &dyn Fn(&Pat
             Subject::Run => run.verdict.clone(),
             Subject::Gameday => format!("game day, {}", run.verdict),
         };
-        lines.push(format!("{:<12} {}  {what}", word(run), short(&run.dir).display()).trim_end().to_string());
+        lines.push(format!("{:<12} {}  {what}", run.state.word(), short(&run.dir).display()).trim_end().to_string());
         for problem in &run.problems {
             let mark = match problem.kind {
                 ProblemKind::Error => "",
@@ -82,10 +82,6 @@ pub fn text(report: &Verification, kept: &Kept, quiet: bool, short: &dyn Fn(&Pat
     lines.iter().map(|line| visible(line) + "\n").collect()
 }
 
-fn word(run: &Checked) -> &'static str {
-    run.state.word()
-}
-
 impl SealState {
     /// As people read it: loud where evidence is not as it was sealed.
     pub fn word(self) -> &'static str {
@@ -102,17 +98,11 @@ impl SealState {
 }
 
 fn sum(report: &Verification) -> String {
-    let all = [
-        (SealState::Intact, "intact"),
-        (SealState::Changed, "changed"),
-        (SealState::Gone, "gone"),
-        (SealState::NeverSealed, "never sealed"),
-        (SealState::Unreadable, "unreadable"),
-        (SealState::UnderWay, "under way"),
-        (SealState::NeverBegan, "never began"),
-    ];
+    use SealState::{Changed, Gone, Intact, NeverBegan, NeverSealed, UnderWay, Unreadable};
     let count = |state| report.runs.iter().filter(|run| run.state == state).count();
-    let parts = all.into_iter().map(|(state, word)| (count(state), word)).filter(|(count, _)| *count > 0);
+    let all = [Intact, Changed, Gone, NeverSealed, Unreadable, UnderWay, NeverBegan];
+    let parts =
+        all.into_iter().map(|state| (count(state), state.word().to_lowercase())).filter(|(count, _)| *count > 0);
     let parts: Vec<String> = parts.map(|(count, word)| format!("{count} {word}")).collect();
     let broken = report.chains.iter().filter(|chain| !chain.is_whole()).count();
     let chains = match broken {

@@ -5,7 +5,7 @@ use super::index::{Index, IndexError, IndexLock, set_aside};
 use super::run::{Detail, IndexedRun};
 use super::store;
 use crate::archive;
-use rusqlite::OptionalExtension;
+use rusqlite::{OptionalExtension, Params, Row};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -122,12 +122,8 @@ impl Index {
     /// A record that has its end never changes: then its size says enough, and the same run may come in another artifact.
     fn has(&self, run: &str, stamp: Option<Stamp>) -> Result<bool, IndexError> {
         let sql = "SELECT size, mtime_ns, final FROM file WHERE run = ?";
-        let known = self.connection.prepare_cached(sql).and_then(|mut statement| {
-            let read =
-                |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, bool>(2)?));
-            statement.query_row([run], read).optional()
-        });
-        let known = known.map_err(self.failed("reading the index"))?;
+        let known =
+            self.first(sql, [run], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, bool>(2)?)))?;
         Ok(known.zip(stamp).is_some_and(|((size, mtime_ns, is_final), now)| {
             size == now.size && (is_final || mtime_ns == now.mtime_ns)
         }))
@@ -137,17 +133,22 @@ impl Index {
     fn why_unreadable(&self, dir: &Path, stamp: Option<Stamp>) -> Result<Option<String>, IndexError> {
         let Some(stamp) = stamp else { return Ok(None) };
         let sql = "SELECT why FROM unreadable WHERE dir = ? AND size = ? AND mtime_ns = ?";
-        let known = self.connection.prepare_cached(sql).and_then(|mut statement| {
-            statement.query_row((place(dir), stamp.size, stamp.mtime_ns), |row| row.get::<_, String>(0)).optional()
-        });
-        known.map_err(self.failed("reading the index"))
+        self.first(sql, (place(dir), stamp.size, stamp.mtime_ns), |row| row.get(0))
     }
 
-    fn note_unreadable(&self, dir: &Path, stamp: Option<Stamp>, why: &str) -> Result<(), IndexError> {
-        let Some(stamp) = stamp else { return Ok(()) };
-        let sql = "INSERT OR REPLACE INTO unreadable (dir, size, mtime_ns, why) VALUES (?, ?, ?, ?)";
-        let written = self.connection.prepare_cached(sql);
-        let written = written.and_then(|mut sql| sql.execute((place(dir), stamp.size, stamp.mtime_ns, why)));
+    /// The first row of an answer, where there is one.
+    fn first<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>, IndexError> {
+        let found = self.connection.prepare_cached(sql).and_then(|mut sql| sql.query_row(params, read).optional());
+        found.map_err(self.failed("reading the index"))
+    }
+
+    fn write(&self, sql: &str, params: impl Params) -> Result<(), IndexError> {
+        let written = self.connection.prepare_cached(sql).and_then(|mut sql| sql.execute(params));
         written.map_err(self.failed("writing the index")).map(|_| ())
     }
 
@@ -179,7 +180,10 @@ impl Index {
         let drill = match read {
             Ok(drill) => drill,
             Err(why) => {
-                self.note_unreadable(&dir, stamp, &why)?;
+                if let Some(stamp) = stamp {
+                    let sql = "INSERT OR REPLACE INTO unreadable (dir, size, mtime_ns, why) VALUES (?, ?, ?, ?)";
+                    self.write(sql, (place(&dir), stamp.size, stamp.mtime_ns, &why))?;
+                }
                 update.unreadable.push(why);
                 return Ok(());
             }
@@ -197,16 +201,12 @@ impl Index {
         }
         let Some(stamp) = stamp else { return Ok(()) };
         let sql = "INSERT OR REPLACE INTO file (run, size, mtime_ns, final) VALUES (?, ?, ?, ?)";
-        let written = self.connection.prepare_cached(sql);
-        let written = written.and_then(|mut sql| sql.execute((&id, stamp.size, stamp.mtime_ns, is_final)));
-        written.map_err(self.failed("writing the index")).map(|_| ())
+        self.write(sql, (&id, stamp.size, stamp.mtime_ns, is_final))
     }
 
     fn has_ended(&self, run: &str) -> Result<bool, IndexError> {
-        let sql = "SELECT ended FROM run WHERE run = ?";
-        let known = self.connection.prepare_cached(sql);
-        let known = known.and_then(|mut sql| sql.query_row([run], |row| row.get::<_, bool>(0)).optional());
-        Ok(known.map_err(self.failed("reading the index"))?.unwrap_or(false))
+        let known = self.first("SELECT ended FROM run WHERE run = ?", [run], |row| row.get(0))?;
+        Ok(known.unwrap_or(false))
     }
 }
 

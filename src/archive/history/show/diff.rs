@@ -3,7 +3,7 @@
 use super::super::diff::{Diff, Sides, StepChange, StepDiff};
 use super::super::run::IndexedRun;
 use super::overview::{dash, mark};
-use super::page::{Column, HistoryPage, PageForm, short_hash};
+use super::page::{HistoryPage, PageForm, short_hash};
 use crate::report::seconds;
 
 /// What changed between two runs, as a page.
@@ -85,7 +85,7 @@ fn times(
         })
         .collect();
     if !rows.is_empty() {
-        page.table(&[Column::Left(first), Column::Right("from"), Column::Right("to"), Column::Right("change")], &rows);
+        page.table(&[first, ">from", ">to", ">change"], &rows);
     }
 }
 

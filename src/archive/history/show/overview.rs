@@ -4,7 +4,7 @@ use super::super::robust::Spread;
 use super::super::run::RunStanding;
 use super::super::summary::{RunRef, RunbookChange, RunbookVersion, Summary};
 use super::super::update::Update;
-use super::page::{Column, HistoryPage, PageForm, counted, minute, share};
+use super::page::{HistoryPage, PageForm, counted, minute, share};
 use crate::report::seconds;
 use serde::Serialize;
 
@@ -25,19 +25,8 @@ pub fn overview_text(overview: &Overview, form: PageForm) -> String {
     let (runs, scenarios) = (counted(overview.runs, "run"), counted(overview.scenarios.len(), "scenario"));
     page.heading(&format!("History: {runs} of {scenarios}"));
     let columns = [
-        Column::Left("scenario"),
-        Column::Right("runs"),
-        Column::Right("passed"),
-        Column::Right("of"),
-        Column::Right("flaky"),
-        Column::Right("impact"),
-        Column::Right("detect"),
-        Column::Right("mitigate"),
-        Column::Right("recover"),
-        Column::Right("p90"),
-        Column::Right("spread"),
-        Column::Left("trend"),
-        Column::Left("last"),
+        "scenario", ">runs", ">passed", ">of", ">flaky", ">impact", ">detect", ">mitigate", ">recover", ">p90",
+        ">spread", "trend", "last",
     ];
     let rows: Vec<Vec<String>> = overview.scenarios.iter().map(|summary| row(&page, summary)).collect();
     page.table(&columns, &rows);

@@ -14,13 +14,6 @@ pub enum PageForm {
     Markdown,
 }
 
-/// How a column stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Column {
-    Left(&'static str),
-    Right(&'static str),
-}
-
 /// A page that is being written.
 #[derive(Debug)]
 pub(super) struct HistoryPage {
@@ -89,22 +82,20 @@ impl HistoryPage {
         }
     }
 
-    /// Columns that are empty in every row are left out.
-    pub(super) fn table(&mut self, columns: &[Column], rows: &[Vec<String>]) {
+    /// A table with these titles; a `>` in front of one puts its column to the right. Columns that are empty in every row are left
+    /// out.
+    pub(super) fn table(&mut self, titles: &[&'static str], rows: &[Vec<String>]) {
         self.gap();
         let filled = |at: &usize| rows.iter().any(|row| row.get(*at).is_some_and(|cell| !cell.is_empty()));
-        let kept: Vec<usize> = (0..columns.len()).filter(filled).collect();
-        let title = |at: usize| columns.get(at).map_or("", |column| column.title()).to_string();
-        let mut lines = vec![kept.iter().map(|at| title(*at)).collect::<Vec<_>>()];
+        let kept: Vec<usize> = (0..titles.len()).filter(filled).collect();
+        let title = |at: usize| titles.get(at).copied().unwrap_or_default();
+        let mut lines = vec![kept.iter().map(|at| title(*at).trim_start_matches('>').to_string()).collect::<Vec<_>>()];
         let cell = |row: &Vec<String>, at: usize| row.get(at).cloned().unwrap_or_default();
         lines.extend(rows.iter().map(|row| kept.iter().map(|at| cell(row, *at)).collect()));
         let width =
             |column: usize| lines.iter().filter_map(|line| line.get(column)).map(|c| measure_text_width(c)).max();
         let widths: Vec<usize> = (0..kept.len()).map(|column| width(column).unwrap_or(0)).collect();
-        let right = |column: usize| {
-            let column = kept.get(column).and_then(|at| columns.get(*at));
-            matches!(column, Some(Column::Right(_)))
-        };
+        let right = |column: usize| kept.get(column).is_some_and(|at| title(*at).starts_with('>'));
         for (number, line) in lines.iter().enumerate() {
             let padded = line.iter().zip(&widths).enumerate().map(|(column, (cell, width))| {
                 let side = if right(column) { Alignment::Right } else { Alignment::Left };
@@ -123,14 +114,6 @@ impl HistoryPage {
         }
         if self.form == PageForm::Markdown {
             self.out.push('\n');
-        }
-    }
-}
-
-impl Column {
-    fn title(self) -> &'static str {
-        match self {
-            Column::Left(title) | Column::Right(title) => title,
         }
     }
 }

@@ -5,7 +5,7 @@ use super::super::run::{IndexedRun, RunStanding};
 use super::super::summary::Summary;
 use super::super::update::Update;
 use super::overview::{dash, flaky, mark, pass_rate, unreadable, worth_a_look};
-use super::page::{Column, HistoryPage, PageForm, counted, minute};
+use super::page::{HistoryPage, PageForm, counted, minute};
 use crate::report::seconds;
 use serde::Serialize;
 
@@ -115,15 +115,7 @@ fn times(page: &mut HistoryPage, summary: &Summary) {
     if rows.is_empty() {
         return;
     }
-    let columns = [
-        Column::Left("time to"),
-        Column::Right("runs"),
-        Column::Right("median"),
-        Column::Right("p90"),
-        Column::Right("spread"),
-        Column::Right("mean"),
-        Column::Left("trend"),
-    ];
+    let columns = ["time to", ">runs", ">median", ">p90", ">spread", ">mean", "trend"];
     page.table(&columns, &rows);
 }
 
@@ -151,14 +143,7 @@ fn runs(page: &mut HistoryPage, lines: &[RunLine]) {
             ]
         })
         .collect();
-    let columns = [
-        Column::Left("run"),
-        Column::Left("came out"),
-        Column::Right("recover"),
-        Column::Left("bar"),
-        Column::Left("since the run before"),
-        Column::Left("verdict"),
-    ];
+    let columns = ["run", "came out", ">recover", "bar", "since the run before", "verdict"];
     page.table(&columns, &rows);
 }
 
