@@ -2,8 +2,8 @@
 //! are read from run directories, and how large they are.
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use firedrill::history::{
-    Filter, Form, Index, Overview, Run, ScenarioView, Summary, Update, overview_text, with_index,
+use firedrill::archive::history::{
+    Filter, Index, IndexedRun, Overview, PageForm, ScenarioView, Summary, Update, overview_text, with_index,
 };
 use firedrill::record::{
     Announcement, DrillTime, Event, FileRef, Location, Phase, Record, SliInfo, Slice, Stamped, StepInfo, Verdict,
@@ -163,7 +163,7 @@ fn history(criterion: &mut Criterion) {
     let fill = |index: &Index| {
         index.at_once(|index| {
             (0..RUNS).try_for_each(|number| {
-                let (run, detail) = Run::of(&record(number, 10)).expect("a run");
+                let (run, detail) = IndexedRun::of(&record(number, 10)).expect("a run");
                 index.put(&run, &detail)
             })
         })
@@ -179,7 +179,7 @@ fn history(criterion: &mut Criterion) {
         asked.expect("an answer").0
     };
     group.bench_function("overview", |bencher| {
-        bencher.iter(|| black_box(ask(&|index| overview_text(&overview(index), Form::Text))));
+        bencher.iter(|| black_box(ask(&|index| overview_text(&overview(index), PageForm::Text))));
     });
     group.bench_function("one scenario", |bencher| {
         let filter = Filter { scenario: Some("scenario-07".into()), since_us: None };
@@ -188,7 +188,7 @@ fn history(criterion: &mut Criterion) {
                 let runs = index.runs(&filter).expect("the runs");
                 assert_eq!(runs.len(), RUNS / SCENARIOS);
                 let view = ScenarioView::of(&runs, Update::default()).expect("a scenario");
-                firedrill::history::scenario_text(&view, Form::Text)
+                firedrill::archive::history::scenario_text(&view, PageForm::Text)
             }))
         });
     });

@@ -18,25 +18,21 @@
 
 pub mod agent;
 pub mod archive;
+pub mod assurance;
 pub mod bash;
 pub mod cli;
-pub mod coverage;
 pub mod engine;
 pub mod error;
-pub mod evidence;
 pub mod faults;
 pub mod gameday;
-pub mod history;
 pub mod lint;
 pub mod load;
-pub mod notes;
 pub mod output;
 pub mod process;
 pub mod programs;
 pub mod record;
 pub mod report;
 pub mod runbook;
-pub mod services;
 pub mod shell;
 pub mod slis;
 pub mod source;

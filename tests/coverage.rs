@@ -4,8 +4,8 @@
 #[path = "support/brief.rs"]
 mod brief;
 
-use firedrill::coverage;
-use firedrill::services::{self, Named};
+use firedrill::assurance::coverage;
+use firedrill::assurance::services::{self, ProjectNames};
 use firedrill::source::{Diagnostics, Source, parse, render};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -94,8 +94,8 @@ fn said(output: &Output) -> String {
 }
 
 /// A project with one scenario, which covers `memory`.
-fn named(scenario: &str) -> Named {
-    Named { scenarios: vec![scenario.to_string()], classes: vec!["memory".into()] }
+fn named(scenario: &str) -> ProjectNames {
+    ProjectNames { scenarios: vec![scenario.to_string()], classes: vec!["memory".into()] }
 }
 
 const SERVICES: &str = "\

@@ -31,7 +31,7 @@ impl Project {
         for run in
             std::fs::read_dir(project.path(".firedrill/runs")).unwrap().flatten().filter(|run| run.path().is_dir())
         {
-            firedrill::evidence::seal(&run.path(), false).unwrap();
+            firedrill::archive::evidence::seal(&run.path(), false).unwrap();
         }
         project
     }
@@ -102,7 +102,7 @@ fn a_quarter_is_reported_from_what_lies_on_disk() {
         "2026-08-12 (from the records)",
         "the retest passed",
         "events.jsonl&#35;&#8203;seq=0",
-        &firedrill::evidence::Digest::of(&std::fs::read(manifest).unwrap()).to_string(),
+        &firedrill::archive::evidence::Digest::of(&std::fs::read(manifest).unwrap()).to_string(),
         "intact",
     ] {
         assert!(markdown.contains(words), "{words}: {markdown}");

@@ -1,6 +1,6 @@
 //! `firedrill verify` as people and CI run it: on run directories as drills leave them, by its output and its exit code.
 
-use firedrill::evidence::{self, CHAIN, Head, MANIFEST};
+use firedrill::archive::evidence::{self, CHAIN, Head, MANIFEST};
 use firedrill::record::Record;
 use firedrill::report;
 use serde_json::{Value, json};
@@ -284,4 +284,28 @@ fn what_is_made_of_records_is_its_owners_unless_the_file_was_there() {
     assert_eq!([mode(&page), mode(&project.path("reports"))], [0o600, 0o700]);
     assert_eq!(mode(&shared), 0o644);
     assert!(fs::read_to_string(&shared).expect("it is there").contains("db-pool"));
+}
+
+/// Runs and a game day that an earlier version sealed, byte for byte: they stay verifiable, with the heads that were told then.
+#[test]
+fn what_an_earlier_version_sealed_is_intact() {
+    let sealed = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/records/sealed");
+    let report = evidence::verify(std::slice::from_ref(&sealed)).expect("runs");
+    let told: Vec<String> = report
+        .runs
+        .iter()
+        .map(|run| {
+            let problems = run.problems.iter().map(|problem| format!("; {}", problem.text)).collect::<String>();
+            format!("{} {:?} {}{problems}", run.run, run.state, run.verdict)
+        })
+        .collect();
+    insta::assert_snapshot!("sealed_by_an_earlier_version", told.join("\n"));
+    assert!(report.problems.is_empty() && !report.is_changed(), "{:?}", report.problems);
+    for head in [
+        "3:5d0198624ba7e9737b0fd9d1c52b8a8927427bc063ccea21e1287c061e4c486b",
+        "0:404b4d450aa4100a8aa228f482fb1aca89f8f2381112199a9e8d69c3d71db1ca",
+        "0:ffbc266eb44ddb3e7bf63c26c6dad826c7c220b87a5132b7c2510a5f80d961b5",
+    ] {
+        assert!(report.has(&head.parse::<Head>().expect("a head")), "{head}");
+    }
 }

@@ -192,7 +192,7 @@ fn the_name_of_a_file_that_was_added_to_a_sealed_run_forges_no_line() {
     let project = Project::new();
     let dir = project.run_of_somebody();
     project.file(dir.join("events.jsonl").to_str().expect("UTF-8"), "");
-    firedrill::evidence::seal(&dir, false).expect("sealed");
+    firedrill::archive::evidence::seal(&dir, false).expect("sealed");
     fs::create_dir_all(dir.join("logs")).expect("a folder");
     fs::write(dir.join("logs/x\u{1b}[2J\nintact       forged"), "").expect("a file");
     let said = project.said(&["verify", dir.to_str().expect("UTF-8")]);

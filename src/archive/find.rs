@@ -14,7 +14,7 @@ const DEPTH: usize = 12;
 
 /// What was found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Found {
+pub struct FoundRuns {
     /// Run directories: those with `events.jsonl` or `record.json` that have an id; sorted by id, each id once: of several
     /// copies the most complete one.
     pub runs: Vec<PathBuf>,
@@ -24,48 +24,45 @@ pub struct Found {
     pub problems: Vec<String>,
 }
 
-/// The copies of everything, by id.
-#[derive(Default)]
-struct Copies {
-    runs: BTreeMap<String, Vec<PathBuf>>,
-    days: BTreeMap<String, Vec<PathBuf>>,
-    problems: Vec<String>,
-}
-
 /// Everything below these paths. A path that does not exist is an error; links are not followed, except the paths
 /// themselves (`.firedrill/runs/latest`).
-pub fn find(paths: &[PathBuf]) -> io::Result<Found> {
-    let mut copies = Copies::default();
+pub fn find(paths: &[PathBuf]) -> io::Result<FoundRuns> {
+    let mut runs: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
+    let mut days: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
+    let problems = walk(paths, |dir, _| {
+        if let Some(id) = run_id(dir) {
+            runs.entry(id).or_default().push(dir.to_path_buf());
+            return false;
+        }
+        if let Some(id) = day_id(dir) {
+            days.entry(id).or_default().push(dir.to_path_buf());
+        }
+        true
+    })?;
+    Ok(FoundRuns { runs: best(runs, run_is_whole), days: best(days, day_is_whole), problems })
+}
+
+/// Visits every directory below these paths and says which could not be looked into. `visit` is told whether a directory lies
+/// below one of the paths, and answers whether to look into it.
+pub(super) fn walk(paths: &[PathBuf], mut visit: impl FnMut(&Path, bool) -> bool) -> io::Result<Vec<String>> {
+    let mut problems = Vec::new();
     for path in paths {
-        let path = fs::canonicalize(path).map_err(|error| named(path, &error))?;
-        look(&path, DEPTH, &mut copies);
-    }
-    let Copies { runs, days, problems } = copies;
-    Ok(Found { runs: best(runs, run_is_whole), days: best(days, day_is_whole), problems })
-}
-
-fn named(path: &Path, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
-}
-
-fn look(dir: &Path, depth: usize, copies: &mut Copies) {
-    if let Some(id) = run_id(dir) {
-        copies.runs.entry(id).or_default().push(dir.to_path_buf());
-        return;
-    }
-    if let Some(id) = day_id(dir) {
-        copies.days.entry(id).or_default().push(dir.to_path_buf());
-    }
-    let entries = match fs::read_dir(dir) {
-        Ok(entries) => entries,
-        Err(error) => return copies.problems.push(format!("{}: {error}", dir.display())),
-    };
-    let below = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-    for entry in below {
-        if depth > 0 {
-            look(&entry.path(), depth - 1, copies);
+        let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+        let mut left = vec![(fs::canonicalize(path).map_err(named)?, 0)];
+        while let Some((dir, depth)) = left.pop() {
+            if !visit(&dir, depth > 0) {
+                continue;
+            }
+            match fs::read_dir(&dir) {
+                Ok(entries) => {
+                    let below = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+                    left.extend(below.filter(|_| depth < DEPTH).map(|entry| (entry.path(), depth + 1)));
+                }
+                Err(error) => problems.push(format!("{}: {error}", dir.display())),
+            }
         }
     }
+    Ok(problems)
 }
 
 /// The id that a directory has for its name.
@@ -92,7 +89,8 @@ pub fn is_under_way(dir: &Path) -> bool {
     RunDir::open(dir).is_ok_and(|run| run.has_lock_file() && run.is_alive().unwrap_or(false))
 }
 
-fn day_id(dir: &Path) -> Option<String> {
+/// The id of the directory of a game day, in the same way.
+pub(super) fn day_id(dir: &Path) -> Option<String> {
     let events = dir.join("gameday.jsonl");
     if !events.is_file() {
         return None;
@@ -104,20 +102,21 @@ fn day_id(dir: &Path) -> Option<String> {
     own_name(dir).or_else(of_event).filter(|id| is_run_id(id))
 }
 
-fn first_line<T: DeserializeOwned>(path: &Path) -> Option<T> {
+/// The first line of a file of events.
+pub(super) fn first_line<T: DeserializeOwned>(path: &Path) -> Option<T> {
     let mut line = Vec::new();
     BufReader::new(open_file(path).ok()?).read_until(b'\n', &mut line).ok()?;
     serde_json::from_slice(&line).ok()
 }
 
 /// How much a copy has; the better one is greater. One that cannot be read is the least.
-type Whole = Option<(bool, u64)>;
+type CopyRank = Option<(bool, u64)>;
 
-fn run_is_whole(dir: &Path) -> Whole {
+fn run_is_whole(dir: &Path) -> CopyRank {
     read_run(dir).ok().map(|record| (record.ended, bytes(dir, &["events.jsonl", "record.json"])))
 }
 
-fn day_is_whole(dir: &Path) -> Whole {
+fn day_is_whole(dir: &Path) -> CopyRank {
     read_day(dir).ok().map(|day| (day.ended, bytes(dir, &["gameday.jsonl"])))
 }
 
@@ -127,7 +126,7 @@ fn bytes(dir: &Path, names: &[&str]) -> u64 {
 
 /// Of every id its best copy: one that can be read before one that cannot, one that has its end before one that was uploaded
 /// while it ran, then the one with more in it, then the one with the id for its name. Only what has copies is read for it.
-fn best(copies: BTreeMap<String, Vec<PathBuf>>, whole: impl Fn(&Path) -> Whole) -> Vec<PathBuf> {
+fn best(copies: BTreeMap<String, Vec<PathBuf>>, whole: impl Fn(&Path) -> CopyRank) -> Vec<PathBuf> {
     let of = |(id, mut dirs): (String, Vec<PathBuf>)| {
         dirs.sort();
         dirs.dedup();

@@ -1,6 +1,6 @@
 //! Reads records and game days back. A record that was completed is read as it is; otherwise its events say how far it came.
 
-use super::{Found, find};
+use super::{FoundRuns, find};
 use crate::record::{Day, Event, Record, Stamped, Verdict, open_file, read_file};
 use crate::report::{Drills, read_json};
 use std::io::{self, BufRead, BufReader};
@@ -51,7 +51,7 @@ pub fn read_day(dir: &Path) -> io::Result<Day> {
 /// Everything below these paths, oldest first, and what could not be read. Runbooks that were followed alone are no drills
 /// and are left out. A path that does not exist is an error.
 pub fn read_all(paths: &[PathBuf]) -> io::Result<(Drills, Vec<String>)> {
-    let Found { runs, days, mut problems } = find(paths)?;
+    let FoundRuns { runs, days, mut problems } = find(paths)?;
     let mut drills = Drills::default();
     for dir in runs {
         match read_run(&dir) {

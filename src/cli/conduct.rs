@@ -260,7 +260,7 @@ async fn ask_who_executes(platform: &dyn Platform) -> Executed {
     let by = names.iter().filter_map(|name| std::env::var(name).ok()).find(|name| !name.trim().is_empty());
     let program = tokio::task::spawn_blocking(|| {
         let file = std::env::current_exe().and_then(std::fs::File::open).ok()?;
-        Some(crate::evidence::Digest::of_all(file).ok()?.0.to_string())
+        Some(crate::archive::evidence::Digest::of_all(file).ok()?.0.to_string())
     });
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let host = if host.trim().is_empty() { "name not known" } else { host.trim() };

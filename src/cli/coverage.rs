@@ -1,10 +1,10 @@
 //! `firedrill coverage`: which failures of the critical services were drilled, when last, and with which verdict.
 
 use super::evidence::{self, Scenarios};
-use crate::coverage::{self, Coverage};
+use crate::assurance::coverage::{self, Coverage};
+use crate::assurance::services::{self, Catalog, EXAMPLE, FILE};
 use crate::error::{Error, Exit};
 use crate::output::{print, print_json, say, say_line, stdout_columns};
-use crate::services::{self, Catalog, EXAMPLE, FILE};
 use crate::slis::Ratio;
 use crate::source::{Diagnostics, Source, render, tidy};
 use std::path::{Path, PathBuf};

@@ -1,11 +1,13 @@
 //! What coverage and lint look at beside runbooks: the scenarios of the project, and the drills that lie on disk.
 
 use crate::archive;
-use crate::coverage::{Drill, Scenario};
+use crate::assurance::coverage::{PastDrill, Scenario, ScenarioStep};
+use crate::assurance::services::ProjectNames;
 use crate::error::Error;
-use crate::services::Named;
+use crate::faults::class_of;
+use crate::record::Verdict;
 use crate::source::{Level, tidy};
-use crate::spec::{Overrides, load, outline, project_scenarios};
+use crate::spec::{Overrides, Plan, PlannedFault, load, outline, project_scenarios};
 use std::path::{Path, PathBuf};
 
 /// The scenarios of a project.
@@ -21,9 +23,9 @@ pub struct Scenarios {
 
 impl Scenarios {
     /// What `services.yaml` may name of them.
-    pub fn named(&self) -> Named {
+    pub fn named(&self) -> ProjectNames {
         let classes = self.fit.iter().flat_map(|scenario| &scenario.faults).filter_map(|(class, _)| class.clone());
-        Named { scenarios: self.names.clone(), classes: classes.collect() }
+        ProjectNames { scenarios: self.names.clone(), classes: classes.collect() }
     }
 }
 
@@ -36,7 +38,7 @@ pub fn scenarios(project: &Path) -> Scenarios {
         found.names.push(outline.name);
         let (plan, diags) = load(&path, &overrides);
         match plan {
-            Some(plan) => found.fit.push(Scenario::of(&plan)),
+            Some(plan) => found.fit.push(coverable(&plan)),
             None => {
                 let mistakes = diags.all.iter().filter(|mistake| mistake.level == Level::Error).count();
                 found.unfit.push((path, outline.runbook.map(PathBuf::from), mistakes));
@@ -46,9 +48,36 @@ pub fn scenarios(project: &Path) -> Scenarios {
     found
 }
 
+/// What coverage looks at in a plan.
+fn coverable(plan: &Plan) -> Scenario {
+    let class = |planned: &PlannedFault| class_of(planned.fault.kind(), planned.fault.covers()).map(str::to_string);
+    let services = |planned: &PlannedFault| {
+        let load = plan.loads.iter().find(|load| planned.fault.load() == Some(load.name.as_str()));
+        planned.fault.services().into_iter().chain(load.and_then(|load| plan.service_of(load))).collect()
+    };
+    let steps = plan.runbook.iter().flat_map(|runbook| runbook.select(&plan.respond.phases));
+    Scenario {
+        name: plan.name.clone(),
+        stack: plan.stack.file.clone(),
+        faults: plan.faults.iter().map(|planned| (class(planned), services(planned))).collect(),
+        runbook: plan.runbook.as_ref().map(|runbook| runbook.source.path.clone()),
+        steps: steps
+            .map(|step| ScenarioStep {
+                id: step.id.clone(),
+                hash: step.hash.clone(),
+                as_written: step.replaced.is_none()
+                    && step.commands().iter().any(|command| step.settings(command.block).skip.is_none()),
+            })
+            .collect(),
+        alert: plan.detect.as_ref().map(|detect| detect.when.clone()),
+        rto: plan.rto,
+        expects_failure: plan.expect != Verdict::Passed,
+    }
+}
+
 /// The drills below these paths, or below the project's `.firedrill` when none is named, and what could not be read. One
 /// record at a time: there may be thousands.
-pub fn drills(paths: &[PathBuf], project: &Path) -> Result<(Vec<Drill>, Vec<String>), Error> {
+pub fn drills(paths: &[PathBuf], project: &Path) -> Result<(Vec<PastDrill>, Vec<String>), Error> {
     let own = tidy(&project.join(".firedrill"));
     let paths = match paths {
         [] if own.is_dir() => vec![own],
@@ -61,7 +90,7 @@ pub fn drills(paths: &[PathBuf], project: &Path) -> Result<(Vec<Drill>, Vec<Stri
     let mut drills = Vec::new();
     for dir in &found.runs {
         match archive::read_run(dir) {
-            Ok(record) => drills.extend(Drill::of(&record)),
+            Ok(record) => drills.extend(PastDrill::of(&record)),
             Err(error) => problems.push(error.to_string()),
         }
     }

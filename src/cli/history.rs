@@ -1,10 +1,10 @@
 //! `firedrill history`: what many runs say together.
 
-use crate::error::{Error, Exit};
-use crate::history::{
-    Diff, Filter, Form, Index, IndexError, Overview, Picked, Run, ScenarioView, Summary, Update, by_scenario,
-    diff_text, json, overview_text, pick, scenario_text, since, with_index,
+use crate::archive::history::{
+    Diff, Filter, Index, IndexError, IndexedRun, Overview, PageForm, Picked, ScenarioView, Summary, Update,
+    by_scenario, diff_text, json, overview_text, pick, scenario_text, since, with_index,
 };
+use crate::error::{Error, Exit};
 use crate::output::{print, print_json, say_line, visible};
 use crate::record::utc_now;
 use crate::source::{did_you_mean, list, shorten, tidy};
@@ -64,8 +64,8 @@ enum Sub {
 }
 
 /// What was asked for.
-enum Answer {
-    Overview(Vec<Run>),
+enum HistoryAnswer {
+    Overview(Vec<IndexedRun>),
     Diff(Box<Diff>),
     /// No run of the scenario that was asked for; these have runs.
     NoneOf(Vec<String>),
@@ -89,22 +89,22 @@ pub async fn run(args: HistoryArgs, globals: &super::Globals) -> Result<Exit, Er
     let ask = |index: &Index| answer(index, &filter, &args);
     let (answer, update) = with_index(&index, &roots, options.rebuild, ask).map_err(broken)?;
     tell(&update, globals);
-    let form = if options.markdown { Form::Markdown } else { Form::Text };
+    let form = if options.markdown { PageForm::Markdown } else { PageForm::Text };
     let text = match (answer, &args.scenario) {
-        (Answer::Wrong(error), _) => return Err(error),
-        (Answer::Diff(diff), _) if options.json => written(json(&diff))?,
-        (Answer::Diff(diff), _) => diff_text(&diff, form),
-        (Answer::Overview(runs), None) if runs.is_empty() => return empty(&args, globals, &update),
-        (Answer::Overview(runs), None) => {
+        (HistoryAnswer::Wrong(error), _) => return Err(error),
+        (HistoryAnswer::Diff(diff), _) if options.json => written(json(&diff))?,
+        (HistoryAnswer::Diff(diff), _) => diff_text(&diff, form),
+        (HistoryAnswer::Overview(runs), None) if runs.is_empty() => return empty(&args, globals, &update),
+        (HistoryAnswer::Overview(runs), None) => {
             let overview = Overview { runs: runs.len(), scenarios: Summary::all(&runs), index: update };
             if options.json { written(json(&overview))? } else { overview_text(&overview, form) }
         }
-        (Answer::Overview(runs), Some(name)) => match ScenarioView::of(&runs, update.clone()) {
+        (HistoryAnswer::Overview(runs), Some(name)) => match ScenarioView::of(&runs, update.clone()) {
             None => return none_of(name, &[], &args, globals, &update),
             Some(view) if options.json => written(json(&view))?,
             Some(view) => scenario_text(&view, form),
         },
-        (Answer::NoneOf(known), name) => {
+        (HistoryAnswer::NoneOf(known), name) => {
             let name = name.as_deref().unwrap_or_default();
             return none_of(name, &known, &args, globals, &update);
         }
@@ -125,30 +125,30 @@ fn written(text: Result<String, serde_json::Error>) -> Result<String, Error> {
     text.map_err(|error| Error::harness(format!("writing the history as JSON: {error}")))
 }
 
-fn answer(index: &Index, filter: &Filter, args: &HistoryArgs) -> Result<Answer, IndexError> {
+fn answer(index: &Index, filter: &Filter, args: &HistoryArgs) -> Result<HistoryAnswer, IndexError> {
     if let Some(Sub::Diff { first, second }) = &args.command {
         let runs = index.runs(filter)?;
         let (from, to) = match (picked(&runs, first), picked(&runs, second)) {
             (Ok(from), Ok(to)) => (from, to),
-            (Err(error), _) | (_, Err(error)) => return Ok(Answer::Wrong(error)),
+            (Err(error), _) | (_, Err(error)) => return Ok(HistoryAnswer::Wrong(error)),
         };
         let diff = Diff::of((from.clone(), index.detail(&from.run)?), (to.clone(), index.detail(&to.run)?));
-        return Ok(Answer::Diff(Box::new(diff)));
+        return Ok(HistoryAnswer::Diff(Box::new(diff)));
     }
     let filter = Filter { scenario: args.scenario.clone(), ..filter.clone() };
     let runs = index.runs(&filter)?;
     if runs.is_empty() && args.scenario.is_some() {
         let all = index.runs(&Filter::default())?;
-        return Ok(Answer::NoneOf(by_scenario(&all).into_keys().map(str::to_string).collect()));
+        return Ok(HistoryAnswer::NoneOf(by_scenario(&all).into_keys().map(str::to_string).collect()));
     }
-    Ok(Answer::Overview(last_of_each(runs, args.options.last)))
+    Ok(HistoryAnswer::Overview(last_of_each(runs, args.options.last)))
 }
 
 /// The last `n` runs of each scenario, in their order.
-fn last_of_each(runs: Vec<Run>, n: Option<u32>) -> Vec<Run> {
+fn last_of_each(runs: Vec<IndexedRun>, n: Option<u32>) -> Vec<IndexedRun> {
     let Some(n) = n.and_then(|n| usize::try_from(n).ok()) else { return runs };
     let mut seen = std::collections::HashMap::<String, usize>::new();
-    let mut kept: Vec<Run> = runs
+    let mut kept: Vec<IndexedRun> = runs
         .into_iter()
         .rev()
         .filter(|run| {
@@ -161,7 +161,7 @@ fn last_of_each(runs: Vec<Run>, n: Option<u32>) -> Vec<Run> {
     kept
 }
 
-fn picked<'r>(runs: &'r [Run], name: &str) -> Result<&'r Run, Error> {
+fn picked<'r>(runs: &'r [IndexedRun], name: &str) -> Result<&'r IndexedRun, Error> {
     let shown = shorten(&visible(name));
     match pick(runs, name) {
         Picked::One(id) => runs.iter().find(|run| run.run == id).ok_or_else(|| Error::harness("the run is gone")),

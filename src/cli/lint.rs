@@ -1,6 +1,6 @@
 //! `firedrill lint`: what is wrong with runbooks, before anybody needs them.
 
-use crate::coverage::same_file;
+use crate::assurance::coverage::same_file;
 use crate::error::{Error, Exit};
 use crate::lint::{self, Config, Drilled, Evidence, Follows, Project, RULES, Rule};
 use crate::output::{print, print_annotations, print_json, say_line, stdout_is_terminal};

@@ -2,9 +2,9 @@
 //! end-of-file of its standard input.
 
 use super::conduct::{save, seal_cut_off};
+use crate::archive::evidence::is_sealed;
 use crate::engine::reaper::{complete, cut_off};
 use crate::error::{Error, Exit};
-use crate::evidence::is_sealed;
 use crate::output::say_line;
 use crate::record::RunDir;
 use crate::stack::platform;

@@ -31,8 +31,8 @@ pub fn run(args: &SchemaArgs) -> Result<Exit, Error> {
     let schema = match args.kind {
         SchemaKind::Scenario => crate::spec::schema(),
         SchemaKind::Gameday => crate::spec::game_day_schema(),
-        SchemaKind::Services => crate::coverage::schema(),
-        SchemaKind::Notes => crate::notes::schema(),
+        SchemaKind::Services => crate::assurance::coverage::schema(),
+        SchemaKind::Notes => crate::assurance::notes::schema(),
         SchemaKind::Reading => {
             print_json(crate::runbook::READING_SCHEMA)?;
             return Ok(Exit::Passed);

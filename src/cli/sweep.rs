@@ -1,9 +1,9 @@
 //! `firedrill sweep`: finds and removes what a killed run left behind.
 
 use super::conduct::{save, seal_cut_off};
+use crate::archive::evidence::{is_sealed, seal};
 use crate::engine::reaper::{complete, cut_off};
 use crate::error::{Error, Exit};
-use crate::evidence::{is_sealed, seal};
 use crate::output::visible;
 use crate::record::RunDir;
 use crate::stack::{Fate, Foreign, Platform, StackError, SweepOptions, SweepReport, SweptRun, platform};

@@ -1,8 +1,8 @@
 //! `firedrill verify`: holds runs to their manifests, and manifests to the chain beside them.
 
 use crate::archive;
+use crate::archive::evidence::{self, Digest, Head, Kept, SealState, Verification};
 use crate::error::{Error, Exit};
-use crate::evidence::{self, Digest, Head, Kept, Report, State};
 use crate::output::{print, print_json, say_line, visible};
 use crate::source::tidy;
 use std::path::{Path, PathBuf};
@@ -136,7 +136,7 @@ fn digest(text: &str) -> Result<Digest, String> {
     })
 }
 
-fn verified(paths: &[PathBuf]) -> Result<Report, Error> {
+fn verified(paths: &[PathBuf]) -> Result<Verification, Error> {
     evidence::verify(paths).map_err(|error| {
         Error::usage(error.to_string())
             .hint("name a run directory, or one that holds some, such as unpacked artifacts of CI")
@@ -156,9 +156,9 @@ fn own(project: &Path) -> Result<Vec<PathBuf>, Error> {
 }
 
 /// Seals what was never sealed; what failed, a line each. Runs go before the game days that they are part of.
-fn seal(report: &Report) -> Vec<String> {
+fn seal(report: &Verification) -> Vec<String> {
     let mut dirs: Vec<&Path> =
-        report.runs.iter().filter(|run| run.state == State::NeverSealed).map(|run| run.dir.as_path()).collect();
+        report.runs.iter().filter(|run| run.state == SealState::NeverSealed).map(|run| run.dir.as_path()).collect();
     dirs.sort_by_key(|dir| std::cmp::Reverse(dir.components().count()));
     let mut failed = Vec::new();
     for dir in dirs {

@@ -2,8 +2,8 @@
 
 use crate::programs::Kind;
 use crate::record::{
-    Announcement, Executed, FaultInfo, FileRef, InvariantInfo, LoadInfo, Location, Occasion, ProbeInfo, RECORD_FORMAT,
-    ReadingInfo, ReplacedInfo, RestorePlan, SliInfo, StepInfo, Verdict, Windows,
+    Announcement, DayAttempt, Executed, FaultInfo, FileRef, InvariantInfo, LoadInfo, Location, ProbeInfo,
+    RECORD_FORMAT, ReadingInfo, ReplacedInfo, RestorePlan, SliInfo, StepInfo, Verdict, Windows,
 };
 use crate::runbook::{Runbook, RunbookPhase, Step, StepKind};
 use crate::source::Source;
@@ -26,7 +26,7 @@ pub struct DrillIdentity {
     /// Commit of the project, where that is known.
     pub revision: Option<String>,
     /// The game day that it is part of.
-    pub occasion: Option<Occasion>,
+    pub occasion: Option<DayAttempt>,
     /// Who carries it out, and on what.
     pub executed: Option<Executed>,
 }

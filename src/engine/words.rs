@@ -1,7 +1,7 @@
 //! What scripts wrote → what it means: facts, numbers, contents, and how people read them. Pure functions.
 
+use crate::assurance::services::show;
 use crate::record::{DrillTime, Numbers, looks_secret};
-use crate::services::show;
 use crate::spec::Expectation;
 use crate::stack::FullOutput;
 use sha2::{Digest, Sha256};

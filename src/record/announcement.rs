@@ -64,7 +64,7 @@ pub struct Announcement {
     pub revision: Option<String>,
     /// The game day that this drill is part of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub occasion: Option<Occasion>,
+    pub occasion: Option<DayAttempt>,
     /// Why the scenario is severe and plausible, in its author's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
@@ -85,7 +85,7 @@ pub struct Announcement {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restore: Option<RestorePlan>,
     /// Whether this is no drill but a runbook that is followed alone: there is no scenario, and no verdict can be `passed`.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub alone: bool,
 }
 
@@ -156,7 +156,7 @@ pub struct InvariantInfo {
 
 /// Where a drill stands in a game day.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Occasion {
+pub struct DayAttempt {
     /// Id of the game day.
     pub day: String,
     /// Number of the drill in the game day's plan, from 1.
@@ -274,14 +274,10 @@ pub struct Windows {
     /// `recover.hold`.
     pub recover_hold_us: u64,
     /// `recover.cleared`: at the end of the hold every fault must be gone.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub recover_cleared: bool,
     /// `revert.hold`.
     pub revert_hold_us: u64,
     /// Whether `impact: none` turns the drill round.
     pub impact_none: bool,
-}
-
-fn is_false(value: &bool) -> bool {
-    !value
 }

@@ -58,12 +58,8 @@ pub struct DeclaredTimes {
     pub revert_us: u64,
     /// A DR drill: reading the backup and the content before the fault, looking at the levels of the restore, and reading the
     /// survivors back.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "super::parts::is_zero")]
     pub restore_us: u64,
-}
-
-fn is_zero(us: &u64) -> bool {
-    *us == 0
 }
 
 /// What Firedrill added in a phase.
@@ -96,13 +92,13 @@ impl DeclaredTimes {
 }
 
 /// A stretch of a phase that is not yet given to anybody, from its front on.
-struct Stretch {
+struct PhaseStretch {
     from: DrillTime,
     to: DrillTime,
     given: u64,
 }
 
-impl Stretch {
+impl PhaseStretch {
     /// Gives what lies before `until` away. What lies before `from` stays with Firedrill.
     fn give(&mut self, from: DrillTime, until: DrillTime) -> u64 {
         let start = from.max(self.from).min(self.to);
@@ -134,7 +130,7 @@ impl Record {
             let to = begun.ended_us.unwrap_or(next).max(from).min(self.last_us);
             floor = to;
             let length = to.0 - from.0;
-            let mut stretch = Stretch { from, to, given: 0 };
+            let mut stretch = PhaseStretch { from, to, given: 0 };
             self.attribute(begun.phase, &mut stretch, length, &mut sum);
             let inside = stretch.give_amount(self.looking_us(from, to), length);
             sum.declared.restore_us += inside;
@@ -151,7 +147,7 @@ impl Record {
         sum
     }
 
-    fn attribute(&self, phase: Phase, stretch: &mut Stretch, length: u64, sum: &mut Breakdown) {
+    fn attribute(&self, phase: Phase, stretch: &mut PhaseStretch, length: u64, sum: &mut Breakdown) {
         let (from, to) = (stretch.from, stretch.to);
         let plan = self.plan.as_deref();
         let window = |us: fn(&super::Windows) -> u64| plan.map_or(0, |plan| us(&plan.windows));

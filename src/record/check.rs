@@ -55,7 +55,7 @@ pub enum Check {
 }
 
 /// A place in a file that people wrote.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Location {
     /// The path as the user knows it.
     pub path: String,

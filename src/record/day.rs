@@ -20,6 +20,7 @@ mod sink;
 pub use accounting::{Account, DrillStatus};
 pub use sink::{DayObserver, DaySink};
 
+use super::lines::read_lines;
 use super::{FileRef, Outcome, Verdict};
 use serde::{Deserialize, Serialize};
 use std::io::BufRead;
@@ -111,10 +112,11 @@ pub struct LeftOutDrill {
 }
 
 /// Why a drill is started.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
     /// The plan says so.
+    #[default]
     Planned,
     /// Its last attempt was disturbed and said nothing: it is run again, alone.
     Disturbed,
@@ -208,7 +210,7 @@ pub struct DayStamped {
 }
 
 /// One attempt at a drill.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Attempt {
     /// Attempt, from 1.
     pub attempt: u32,
@@ -282,18 +284,15 @@ impl Day {
             }
             DayEvent::ImagesReady { took_us } => self.images_us = Some(*took_us),
             DayEvent::DrillStarted { number, attempt, run, cause, running, waited_us } => {
+                let (attempt, run, cause, running, waited_us) = (*attempt, run.clone(), *cause, *running, *waited_us);
                 let begun = Attempt {
-                    attempt: *attempt,
-                    run: run.clone(),
-                    cause: *cause,
+                    attempt,
+                    run,
+                    cause,
                     started_us: stamped.at_us,
-                    running: *running,
-                    waited_us: *waited_us,
-                    ended_us: None,
-                    verdict: Verdict::Incomplete,
-                    outcome: None,
-                    disturbed: false,
-                    reason: String::new(),
+                    running,
+                    waited_us,
+                    ..Attempt::default()
                 };
                 match self.drill(*number) {
                     Some(drill) => drill.attempts.push(begun),
@@ -331,17 +330,10 @@ impl Day {
     /// Rebuilds a game day from its events, one JSON object a line; lines that cannot be read are left out and said so.
     pub fn from_events(reader: impl BufRead) -> Day {
         let mut day = Day::default();
-        for (number, line) in reader.split(b'\n').enumerate() {
-            let read = line.map_err(|error| error.to_string()).and_then(|line| {
-                if line.trim_ascii().is_empty() {
-                    return Ok(None);
-                }
-                serde_json::from_slice::<DayStamped>(&line).map(Some).map_err(|error| error.to_string())
-            });
-            match read {
-                Ok(Some(stamped)) => day.apply(&stamped),
-                Ok(None) => {}
-                Err(error) => day.damage.push(format!("line {} is no event: {error}", number + 1)),
+        for line in read_lines(reader) {
+            match line {
+                Ok(stamped) => day.apply(&stamped),
+                Err(damage) => day.damage.push(damage),
             }
         }
         day

@@ -2,7 +2,8 @@
 //! record and through it every report are readers of this one stream.
 
 use super::{
-    Announcement, Check, CheckOutcome, DrillTime, HoldRecord, InvariantRecord, Location, Numbers, RestoreLevel, Verdict,
+    Announcement, Check, CheckOutcome, DrillTime, HoldRecord, InvariantRecord, Location, Numbers, RestoreLevel,
+    Verdict, named_enum,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -18,58 +19,30 @@ pub struct Stamped {
     pub event: Event,
 }
 
+named_enum! {
 /// The phases of a drill, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// The stack is started and becomes healthy.
-    Up,
+    Up = "up",
     /// Load runs and every SLI meets its objective.
-    Steady,
+    Steady = "steady",
     /// The faults go in and are confirmed.
-    Inject,
+    Inject = "inject",
     /// An SLI must fall; the alert condition must hold (watched side by side).
-    Impact,
+    Impact = "impact",
     /// The alert condition is still waited for after the impact was seen.
-    Detect,
+    Detect = "detect",
     /// The runbook is followed.
-    Respond,
+    Respond = "respond",
     /// The SLIs must recover and hold.
-    Recover,
+    Recover = "recover",
     /// Every fault is undone.
-    Revert,
+    Revert = "revert",
     /// Everything is removed.
-    Down,
+    Down = "down",
 }
-
-impl Phase {
-    /// Every phase, in order.
-    pub const ALL: [Phase; 9] = [
-        Phase::Up,
-        Phase::Steady,
-        Phase::Inject,
-        Phase::Impact,
-        Phase::Detect,
-        Phase::Respond,
-        Phase::Recover,
-        Phase::Revert,
-        Phase::Down,
-    ];
-
-    /// The name as it stands in reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Phase::Up => "up",
-            Phase::Steady => "steady",
-            Phase::Inject => "inject",
-            Phase::Impact => "impact",
-            Phase::Detect => "detect",
-            Phase::Respond => "respond",
-            Phase::Recover => "recover",
-            Phase::Revert => "revert",
-            Phase::Down => "down",
-        }
-    }
 }
 
 /// 100 ms of one load: the requests that were due in it, all of them ended.
@@ -135,20 +108,22 @@ pub enum Stream {
     Stderr,
 }
 
+named_enum! {
 /// How a step ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StepStatus {
     /// Every command did what it should.
-    Passed,
+    Passed = "passed",
     /// A command failed where that is only a warning (detect, diagnose).
-    Warned,
+    Warned = "warned",
     /// A command failed.
-    Failed,
+    Failed = "failed",
     /// An input has no value; nothing of the step ran.
-    Blocked,
+    Blocked = "blocked",
     /// For a person, or conditional, or not selected.
-    Skipped,
+    Skipped = "skipped",
+}
 }
 
 /// How a fault stood when it was asked after the recovery.
@@ -301,7 +276,7 @@ pub enum Event {
         /// Attempt, from 1 (verify tries again, and so does what says `retry`).
         attempt: u32,
         /// Whether the runbook goes on while it runs.
-        #[serde(default, skip_serializing_if = "is_false")]
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         background: bool,
     },
     /// Output of a command, bounded and with secrets hidden.
@@ -330,7 +305,7 @@ pub enum Event {
         /// Bytes of output left out from its middle.
         omitted: u64,
         /// Whether it ran in the background and was ended with the runbook.
-        #[serde(default, skip_serializing_if = "is_false")]
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         stopped: bool,
     },
     /// What a block of commands was expected to do, and whether it did.
@@ -461,10 +436,6 @@ pub enum Event {
         /// Whether the stack was kept on the user's wish.
         kept: bool,
     },
-}
-
-fn is_false(value: &bool) -> bool {
-    !value
 }
 
 /// A station in the life of a fault.

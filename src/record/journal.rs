@@ -1,5 +1,6 @@
 //! The events of a run that was cut off, opened again: whoever cleans up after a killed runner completes its story.
 
+use super::lines::write_line;
 use super::{DrillTime, Event, Record, Stamped, open_plain, utc_now};
 use std::fs::File;
 use std::io::{self, BufReader, Seek, SeekFrom, Write};
@@ -35,9 +36,7 @@ impl Journal {
     /// of the runner died with it.
     pub fn append(&mut self, event: Event) -> io::Result<()> {
         let stamped = Stamped { seq: self.record.next_seq, at_us: self.now(), event };
-        let mut line = serde_json::to_vec(&stamped)?;
-        line.push(b'\n');
-        self.file.write_all(&line)?;
+        write_line(&mut self.file, &stamped)?;
         self.record.apply(&stamped);
         Ok(())
     }

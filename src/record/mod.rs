@@ -9,6 +9,8 @@ mod day;
 mod event;
 mod figures;
 mod journal;
+mod lines;
+mod named;
 mod observer;
 mod outcome;
 mod output;
@@ -23,6 +25,7 @@ mod rundir;
 mod series;
 mod sink;
 #[cfg(test)]
+#[path = "tests/stories/mod.rs"]
 pub(crate) mod testing;
 mod time;
 mod verdict;
@@ -35,6 +38,7 @@ pub use day::*;
 pub use event::*;
 pub use figures::{Figures, Measuring, SliFigures, StepFigures};
 pub use journal::Journal;
+pub(crate) use named::named_enum;
 pub use observer::RecordObserver;
 pub use outcome::Outcome;
 pub use output::{Chunk, Output};

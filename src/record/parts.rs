@@ -143,7 +143,7 @@ pub fn as_it_is_kept(irreversible: &[String]) -> String {
 }
 
 /// The life of a fault.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FaultRecord {
     /// Its id.
     pub fault: String,
@@ -299,7 +299,7 @@ pub struct NoteRecord {
 }
 
 /// A step of the runbook as it was carried out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepRecord {
     /// Its id.
     pub step: String,
@@ -343,7 +343,7 @@ impl StepRecord {
 }
 
 /// A command as it was run. Of several attempts the last one's exit and output are kept.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommandRecord {
     /// Number within the step, from 0.
     pub command: usize,
@@ -374,17 +374,14 @@ pub struct CommandRecord {
     /// Bytes of output that the shell had left out already.
     pub omitted: u64,
     /// Whether the runbook went on while it ran.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub background: bool,
     /// Whether it ran in the background and was ended with the runbook.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stopped: bool,
 }
 
-fn is_zero(value: &u64) -> bool {
+/// For figures that older versions do not know.
+pub(super) fn is_zero(value: &u64) -> bool {
     *value == 0
-}
-
-fn is_false(value: &bool) -> bool {
-    !value
 }

@@ -247,12 +247,7 @@ impl Record {
         let at = match self.faults.iter().position(|fault| fault.fault == id) {
             Some(at) => at,
             None => {
-                self.faults.push(FaultRecord {
-                    fault: id.to_string(),
-                    life: Vec::new(),
-                    after: None,
-                    undo_output: String::new(),
-                });
+                self.faults.push(FaultRecord { fault: id.to_string(), ..FaultRecord::default() });
                 self.faults.len() - 1
             }
         };
@@ -371,16 +366,7 @@ impl Record {
     fn step(&mut self, id: &str, at_us: DrillTime) -> &mut StepRecord {
         let at = self.steps.iter().position(|step| step.step == id).unwrap_or(self.steps.len());
         if at == self.steps.len() {
-            self.steps.push(StepRecord {
-                step: id.to_string(),
-                started_us: at_us,
-                ended_us: None,
-                status: None,
-                reason: None,
-                at: None,
-                commands: Vec::new(),
-                expectations: Vec::new(),
-            });
+            self.steps.push(StepRecord { step: id.to_string(), started_us: at_us, ..StepRecord::default() });
         }
         // In range: the position that was found, or that of the step just pushed.
         &mut self.steps[at]
@@ -432,16 +418,7 @@ impl CommandRecord {
             attempts: attempt.max(1),
             started_us: at_us,
             attempt_started_us: at_us,
-            ended_us: None,
-            exit: None,
-            took_us: 0,
-            all_took_us: 0,
-            waited_us: 0,
-            timed_out: false,
-            output: Output::default(),
-            omitted: 0,
-            background: false,
-            stopped: false,
+            ..CommandRecord::default()
         }
     }
 

@@ -69,11 +69,11 @@ impl std::fmt::Debug for Secret {
 /// Replaces the secrets that it knows by `***`. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Redactor {
-    inner: Option<Arc<Inner>>,
+    inner: Option<Arc<Patterns>>,
 }
 
 #[derive(Debug)]
-struct Inner {
+struct Patterns {
     find: AhoCorasick,
     patterns: BTreeSet<String>,
     /// Length of the longest pattern in bytes.
@@ -102,7 +102,7 @@ impl Redactor {
         // Building fails beyond 2^31 states: some hundred megabytes of secrets.
         Redactor {
             inner: find.ok().map(|find| {
-                Arc::new(Inner { find, longest: patterns.iter().map(String::len).max().unwrap_or(0), patterns })
+                Arc::new(Patterns { find, longest: patterns.iter().map(String::len).max().unwrap_or(0), patterns })
             }),
         }
     }

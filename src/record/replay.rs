@@ -1,34 +1,19 @@
 //! A record made again from `events.jsonl`, also from one that ends in the middle of a line: a killed run still has
 //! its story.
 
-use super::{Record, Stamped};
+use super::Record;
+use super::lines::read_lines;
 use std::io::BufRead;
 
 impl Record {
     /// Rebuilds a record from events, one JSON object a line. Lines that cannot be read are left out and said so in
     /// `damage`; a reader that fails ends the story there.
-    pub fn from_events(mut reader: impl BufRead) -> Record {
+    pub fn from_events(reader: impl BufRead) -> Record {
         let mut record = Record::default();
-        let mut line = Vec::new();
-        for number in 1_u64.. {
-            line.clear();
-            match reader.read_until(b'\n', &mut line) {
-                Ok(0) => break,
-                Ok(_) => {}
-                Err(error) => {
-                    record.damage.push(format!("line {number} could not be read: {error}"));
-                    break;
-                }
-            }
-            let whole = line.ends_with(b"\n");
-            let text = line.trim_ascii();
-            if text.is_empty() {
-                continue;
-            }
-            match serde_json::from_slice::<Stamped>(text) {
+        for line in read_lines(reader) {
+            match line {
                 Ok(stamped) => record.apply(&stamped),
-                Err(_) if !whole => record.damage.push(format!("line {number} is torn: the run was cut off there")),
-                Err(error) => record.damage.push(format!("line {number} is no event: {error}")),
+                Err(damage) => record.damage.push(damage),
             }
         }
         record

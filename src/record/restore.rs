@@ -1,7 +1,7 @@
 //! What a DR drill asserts beyond a recovery: how far the restore came, and which acknowledged writes survived it. Pure
 //! functions of what was recorded while it happened.
 
-use super::{DrillTime, FaultEvent, Location, Record};
+use super::{DrillTime, FaultEvent, Location, Record, named_enum};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -13,45 +13,26 @@ pub const WAIT_BEFORE: &str = "the backup and the content before the fault to be
 /// The same after the runbook.
 pub const WAIT_AFTER: &str = "the restore to be looked at";
 
+named_enum! {
 /// How far a restore came. Each level presupposes those below it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum RestoreLevel {
     /// Nothing: the backup cannot even be read.
-    L0,
+    L0 = "L0",
     /// The backup can be read.
-    L1,
+    L1 = "L1",
     /// It was restored: everything that it holds is back in its place.
-    L2,
+    L2 = "L2",
     /// The server has replayed what it had to and accepts connections.
-    L3,
+    L3 = "L3",
     /// The content is what it was: counts, checksums, canary rows.
-    L4,
+    L4 = "L4",
     /// The application's SLIs hold.
-    L5,
+    L5 = "L5",
+}
 }
 
 impl RestoreLevel {
-    /// Every level, from the lowest.
-    pub const ALL: [RestoreLevel; 6] =
-        [RestoreLevel::L0, RestoreLevel::L1, RestoreLevel::L2, RestoreLevel::L3, RestoreLevel::L4, RestoreLevel::L5];
-
-    /// `L3`.
-    pub fn name(self) -> &'static str {
-        match self {
-            RestoreLevel::L0 => "L0",
-            RestoreLevel::L1 => "L1",
-            RestoreLevel::L2 => "L2",
-            RestoreLevel::L3 => "L3",
-            RestoreLevel::L4 => "L4",
-            RestoreLevel::L5 => "L5",
-        }
-    }
-
-    /// The level with that name.
-    pub fn from_name(name: &str) -> Option<RestoreLevel> {
-        RestoreLevel::ALL.into_iter().find(|level| level.name() == name)
-    }
-
     /// What it means to have reached it, in words that follow on a colon.
     pub fn meaning(self) -> &'static str {
         match self {
@@ -89,12 +70,6 @@ impl RestoreLevel {
     /// The next one.
     pub fn next(self) -> Option<RestoreLevel> {
         RestoreLevel::ALL.into_iter().find(|level| *level > self)
-    }
-}
-
-impl fmt::Display for RestoreLevel {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
     }
 }
 
@@ -336,7 +311,7 @@ pub struct DataFigures {
 
 /// Survivors that could be read back.
 #[derive(Debug, Clone, Copy)]
-pub struct Read<'a> {
+pub struct Survivors<'a> {
     /// When the question was put.
     pub asked: DrillTime,
     /// The numbers that are there.
@@ -347,7 +322,7 @@ pub struct Read<'a> {
 
 impl DataFigures {
     /// What became of the writes of a ledger. `begun` is the beginning of the first injection, `fault` its confirmation.
-    pub fn of(writes: &[WriteRecord], read: &Read<'_>, begun: DrillTime, fault: DrillTime) -> DataFigures {
+    pub fn of(writes: &[WriteRecord], read: &Survivors<'_>, begun: DrillTime, fault: DrillTime) -> DataFigures {
         let mut figures = DataFigures { duplicates: read.duplicates, ..DataFigures::default() };
         let mut ended = BTreeSet::new();
         let mut oldest: Option<DrillTime> = None;
@@ -461,7 +436,7 @@ impl Record {
         let survivors = read_back.survivors.as_ref()?;
         let fault = self.injected_us()?;
         let begun = self.faults.iter().filter_map(|fault| fault.at(FaultEvent::Injecting)).min().unwrap_or(fault);
-        let read = Read { asked: read_back.asked_us, survivors, duplicates: read_back.duplicates };
+        let read = Survivors { asked: read_back.asked_us, survivors, duplicates: read_back.duplicates };
         let started = self.plan.as_ref()?.started_utc.as_str();
         let age = self.backup.as_ref().and_then(|facts| backup_age_us(facts, started, fault));
         Some(DataFigures::of(&self.writes, &read, begun, fault).bounded(age))

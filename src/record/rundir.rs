@@ -252,11 +252,6 @@ impl RunDir {
         self.path.join("record.json")
     }
 
-    /// `junit.xml`.
-    pub fn junit_path(&self) -> PathBuf {
-        self.path.join("junit.xml")
-    }
-
     /// The ledger of undos.
     pub fn ledger_path(&self) -> PathBuf {
         self.path.join("ledger.jsonl")
@@ -310,19 +305,6 @@ impl RunDir {
     /// Marks the stack of this run as kept on the user's wish; `how` says how to look into it and how to remove it.
     pub fn mark_kept(&self, how: &str) -> io::Result<()> {
         self.write("kept", how.as_bytes())
-    }
-
-    /// Removes the directory of a run in which nothing was started, and points `latest` at the newest run that remains.
-    pub fn discard(self) -> io::Result<()> {
-        fs::remove_dir_all(&self.path)?;
-        let Some(root) = self.path.parent() else { return Ok(()) };
-        match RunDir::list(root)?.last() {
-            Some(newest) => point_latest(root, newest.id()),
-            None => {
-                let _ = fs::remove_file(root.join("latest"));
-            }
-        }
-        Ok(())
     }
 
     /// Takes the mark away, once the stack was removed.

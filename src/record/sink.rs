@@ -1,9 +1,9 @@
 //! Where events go: stamped, cleaned of secrets, appended to `events.jsonl` and flushed before anyone else sees
 //! them, then handed to the observers.
 
+use super::lines::write_line;
 use super::{DrillTime, Event, Redactor, Secret, Secrets, Stamped};
 use std::fs::File;
-use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -18,10 +18,10 @@ pub trait Observer: Send {
 pub struct EventSink {
     started: Instant,
     secrets: Secrets,
-    inner: Arc<Mutex<Inner>>,
+    inner: Arc<Mutex<SinkState>>,
 }
 
-struct Inner {
+struct SinkState {
     seq: u64,
     file: Option<File>,
     failed: Option<String>,
@@ -31,7 +31,7 @@ struct Inner {
 impl EventSink {
     /// A sink that starts the drill's clock now. `file` is `events.jsonl`, opened for appending.
     pub fn new(file: Option<File>, redactor: Redactor, observers: Vec<Box<dyn Observer>>) -> Self {
-        let inner = Inner { seq: 0, file, failed: None, observers };
+        let inner = SinkState { seq: 0, file, failed: None, observers };
         EventSink { started: Instant::now(), secrets: Secrets::new(redactor), inner: Arc::new(Mutex::new(inner)) }
     }
 
@@ -71,17 +71,9 @@ impl EventSink {
         let event = self.secrets.redactor().event(event);
         let stamped = Stamped { seq: inner.seq, at_us: self.now(), event };
         inner.seq += 1;
-        let line = serde_json::to_vec(&stamped).map(|mut line| {
-            line.push(b'\n');
-            line
-        });
-        let written = match (&mut inner.file, line) {
-            (Some(file), Ok(line)) => file.write_all(&line).map_err(|e| e.to_string()),
-            (None, _) => Ok(()),
-            (_, Err(e)) => Err(e.to_string()),
-        };
+        let written = inner.file.as_mut().map_or(Ok(()), |file| write_line(file, &stamped));
         if let Err(error) = written {
-            inner.failed.get_or_insert(error);
+            inner.failed.get_or_insert(error.to_string());
         }
         for observer in &mut inner.observers {
             observer.on_event(&stamped);
@@ -95,7 +87,7 @@ impl EventSink {
         self.lock().failed.clone()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, SinkState> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,96 +1,51 @@
 //! What a drill comes to.
 
+use super::named_enum;
 use serde::{Deserialize, Serialize};
-use std::fmt;
 
+named_enum! {
 /// The verdict of a drill: passed, or the first reason why not. Nothing passes by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// The drill has not ended, or was cut off before it could.
     #[default]
-    Incomplete,
+    Incomplete = "incomplete",
     /// Everything held.
-    Passed,
+    Passed = "passed",
     /// An SLI missed its objective, the alert condition held, or a service was unhealthy before anything was broken.
-    Unsteady,
+    Unsteady = "unsteady",
     /// The fault was in place and no user noticed: the drill proved nothing.
-    NoImpact,
+    NoImpact = "no_impact",
     /// The alert condition did not hold in time.
-    Undetected,
+    Undetected = "undetected",
     /// Users had recovered before the first mitigating command, or without any runbook.
-    SelfHealed,
+    SelfHealed = "self_healed",
     /// `impact: none` was promised, and an SLI missed its objective.
-    Breached,
+    Breached = "breached",
     /// A command of the runbook failed.
-    StepFailed,
+    StepFailed = "step_failed",
     /// A step has an input without a value, and never ran.
-    StepBlocked,
+    StepBlocked = "step_blocked",
     /// The runbook was followed to its end and users did not recover within `recover.within`, or relapsed before the faults
     /// were undone.
-    NotRecovered,
+    NotRecovered = "not_recovered",
     /// Users recovered, and later than the recovery time objective allows.
-    TooLate,
+    TooLate = "too_late",
     /// An invariant did not hold: what the fault or the cure did to the system is worse than what was cured.
-    Damaged,
+    Damaged = "damaged",
     /// A fault could not be undone, or the SLIs did not hold after it was.
-    NotReverted,
+    NotReverted = "not_reverted",
     /// Something was left behind after the stack was removed.
-    Leaked,
+    Leaked = "leaked",
     /// Ctrl-C or SIGTERM.
-    Interrupted,
+    Interrupted = "interrupted",
     /// Firedrill or its environment broke; says nothing about the runbook.
-    HarnessError,
+    HarnessError = "harness_error",
+}
 }
 
 impl Verdict {
-    /// Every verdict, for messages and for `expect:`.
-    pub const ALL: [Verdict; 16] = [
-        Verdict::Incomplete,
-        Verdict::Passed,
-        Verdict::Unsteady,
-        Verdict::NoImpact,
-        Verdict::Undetected,
-        Verdict::SelfHealed,
-        Verdict::Breached,
-        Verdict::StepFailed,
-        Verdict::StepBlocked,
-        Verdict::NotRecovered,
-        Verdict::TooLate,
-        Verdict::Damaged,
-        Verdict::NotReverted,
-        Verdict::Leaked,
-        Verdict::Interrupted,
-        Verdict::HarnessError,
-    ];
-
-    /// The name as it stands in files and reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Verdict::Incomplete => "incomplete",
-            Verdict::Passed => "passed",
-            Verdict::Unsteady => "unsteady",
-            Verdict::NoImpact => "no_impact",
-            Verdict::Undetected => "undetected",
-            Verdict::SelfHealed => "self_healed",
-            Verdict::Breached => "breached",
-            Verdict::StepFailed => "step_failed",
-            Verdict::StepBlocked => "step_blocked",
-            Verdict::NotRecovered => "not_recovered",
-            Verdict::TooLate => "too_late",
-            Verdict::Damaged => "damaged",
-            Verdict::NotReverted => "not_reverted",
-            Verdict::Leaked => "leaked",
-            Verdict::Interrupted => "interrupted",
-            Verdict::HarnessError => "harness_error",
-        }
-    }
-
-    /// The verdict with that name.
-    pub fn from_name(name: &str) -> Option<Verdict> {
-        Verdict::ALL.into_iter().find(|v| v.name() == name)
-    }
-
     /// Whether it spoils a drill that had passed already: what undoing and removing can come to, and invariants that are
     /// asked once more after the revert.
     pub fn spoils(self) -> bool {
@@ -100,11 +55,5 @@ impl Verdict {
     /// Whether it speaks about the tool or its environment rather than about the runbook.
     pub fn is_harness(self) -> bool {
         matches!(self, Verdict::HarnessError | Verdict::Interrupted | Verdict::Incomplete | Verdict::Leaked)
-    }
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
     }
 }

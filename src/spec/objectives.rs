@@ -3,7 +3,7 @@
 
 use super::Plan;
 use super::windows::Show;
-use crate::services::{Catalog, FILE, Service, read};
+use crate::assurance::services::{Catalog, CriticalService, FILE, read};
 use crate::slis::{Comparison, SliSpec, Term};
 use crate::source::{Diagnostics, Source, tidy};
 use std::fmt;
@@ -78,8 +78,8 @@ impl Objectives {
     /// Decides them: `rto` and `rpo` are what the scenario itself says.
     pub fn decide(plan: &Plan, rto: Option<Duration>, rpo: Option<Duration>, catalog: Option<&Catalog>) -> Objectives {
         let owing = catalog.map_or_else(Default::default, |catalog| owing(plan, catalog));
-        let strictest = |of: fn(&Service) -> Option<Duration>| {
-            let of_these = |services: &Vec<&Service>| {
+        let strictest = |of: fn(&CriticalService) -> Option<Duration>| {
+            let of_these = |services: &Vec<&CriticalService>| {
                 let owed = services.iter().filter_map(|service| Some((of(service)?, service.name.clone())));
                 owed.min_by_key(|(value, _)| *value)
             };
@@ -120,16 +120,16 @@ fn one(written: Option<Duration>, owed: Option<(Duration, Origin)>) -> Option<Ob
 
 /// Who owes the users whom the drill hurts something: the services that the SLIs' loads call; for an objective that none of
 /// these has, what the faults are on and what the called ones need.
-fn owing<'c>(plan: &Plan, catalog: &'c Catalog) -> [Vec<&'c Service>; 2] {
+fn owing<'c>(plan: &Plan, catalog: &'c Catalog) -> [Vec<&'c CriticalService>; 2] {
     let stack = &plan.stack.file;
     let measured = |name: &str| plan.slis.iter().any(|sli| sli.series == name);
     let called: Vec<String> =
         plan.loads.iter().filter(|load| measured(&load.name)).filter_map(|load| plan.service_of(load)).collect();
     let broken: Vec<String> = plan.faults.iter().flat_map(|planned| planned.fault.services()).collect();
-    let is_one_of = |service: &Service, names: &[String]| names.iter().any(|name| service.is(name, stack));
-    let (called, others): (Vec<&Service>, Vec<&Service>) =
+    let is_one_of = |service: &CriticalService, names: &[String]| names.iter().any(|name| service.is(name, stack));
+    let (called, others): (Vec<&CriticalService>, Vec<&CriticalService>) =
         catalog.services.iter().partition(|service| is_one_of(service, &called));
-    let needed = |other: &Service| called.iter().any(|service| service.depends_on.contains(&other.name));
+    let needed = |other: &CriticalService| called.iter().any(|service| service.depends_on.contains(&other.name));
     let behind = others.into_iter().filter(|other| is_one_of(other, &broken) || needed(other)).collect();
     [called, behind]
 }

@@ -3,10 +3,10 @@
 
 use super::Impact;
 use crate::agent::source::SliSource;
+pub use crate::assurance::services::Show;
 use crate::load::SLICE;
 use crate::slis::{Ratio, SliSpec};
 use crate::source::{At, Diagnostics, Source, Span};
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,21 +37,6 @@ pub fn window(at: &mut At<'_>) -> Option<Duration> {
         return None;
     }
     Some(duration)
-}
-
-/// A duration as people write it: `300ms`, `4.1s`, `1h`.
-pub struct Show(pub Duration);
-
-impl fmt::Display for Show {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (seconds, micros) = (self.0.as_secs(), self.0.subsec_micros());
-        match (seconds, micros) {
-            (0, 1..) => write!(f, "{}ms", f64::from(micros) / 1000.0),
-            (3600.., 0) if seconds % 3600 == 0 => write!(f, "{}h", seconds / 3600),
-            (60.., 0) if seconds % 60 == 0 => write!(f, "{}m", seconds / 60),
-            _ => write!(f, "{}s", self.0.as_secs_f64()),
-        }
-    }
 }
 
 /// The smallest window over which one bad event does not break the objective: rate × window ≥ 1 / (1 − objective), rounded

@@ -105,7 +105,7 @@ fn tell(name: &str, cases: Vec<Case>) -> Vec<Told> {
             let attempt = attempt.unwrap_or_else(|| panic!("{} was not run", case.name()));
             let run = dir.join("runs").join(&attempt.run);
             // Every figure and the verdict once more, from the events alone.
-            let again = firedrill::evidence::recompute(&run).expect("a drill that can be computed again");
+            let again = firedrill::archive::evidence::recompute(&run).expect("a drill that can be computed again");
             let differ: Vec<_> = again.iter().filter(|figure| !figure.is_same()).collect();
             assert!(differ.is_empty(), "{} computed again differs: {differ:#?}", run.display());
             Told {

@@ -11,9 +11,9 @@ mod save;
 pub use save::save_day;
 
 use super::{Format, environment, listen, on_disk, revision, say, sealing};
+use crate::archive::evidence;
 use crate::engine::Shutdown;
 use crate::error::{Error, Exit};
-use crate::evidence;
 use crate::gameday::{self, Circumstances, Prepared, Rules, Schedule, in_words};
 use crate::record::{Day, DayEvent, DayObserver, DaySink, DrillStatus, RunDir, Stopped, utc_now, utc_text};
 use crate::report::{self, DayConsole, DayConsoleOptions, Drills, EventsJson, Verbosity};

@@ -4,10 +4,10 @@
 use super::reaper_child::Reaper;
 use super::sealing::seal;
 use super::{on_disk, save};
+use crate::archive::evidence::Sealed;
 use crate::engine::{self, DrillIdentity, DrillOptions, Job, Operator, Shutdown, ledger};
 use crate::error::Error;
-use crate::evidence::Sealed;
-use crate::record::{EventSink, Observer, Occasion, Record, RecordObserver, Redactor, RunDir, utc_now, utc_text};
+use crate::record::{DayAttempt, EventSink, Observer, Record, RecordObserver, Redactor, RunDir, utc_now, utc_text};
 use crate::source::Source;
 use crate::spec::Plan;
 use crate::stack::{Platform, Stack};
@@ -27,7 +27,7 @@ pub struct Begun<'a> {
     /// Commit of the project, where that is known.
     pub revision: Option<String>,
     /// The game day that it is part of.
-    pub occasion: Option<Occasion>,
+    pub occasion: Option<DayAttempt>,
 }
 
 /// What a drill came to.

@@ -1,6 +1,6 @@
 //! Sealing a run once its story has ended. Hashing and waiting for the lock of the chain block, so they get a thread of their own.
 
-use crate::evidence::{self, Sealed};
+use crate::archive::evidence::{self, Sealed};
 use std::io;
 use std::path::Path;
 

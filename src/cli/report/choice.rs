@@ -31,7 +31,7 @@ pub fn choose(paths: &[PathBuf], project: &Path) -> Result<Choice, Error> {
     let home = tidy(&project.join(".firedrill"));
     let found = match home.is_dir() {
         true => archive::find(std::slice::from_ref(&home)).map_err(|error| Error::usage(error.to_string()))?,
-        false => archive::Found::default(),
+        false => archive::FoundRuns::default(),
     };
     let mut problems = Vec::new();
     for candidate in newest_first(&found) {
@@ -61,7 +61,7 @@ pub fn under_way(drills: &Drills, dirs: &[PathBuf]) -> Vec<String> {
 }
 
 /// Game days, and the runs that belong to none; ids sort by time.
-fn newest_first(found: &archive::Found) -> Vec<PathBuf> {
+fn newest_first(found: &archive::FoundRuns) -> Vec<PathBuf> {
     let own = found.runs.iter().filter(|run| !found.days.iter().any(|day| run.starts_with(day)));
     let mut all: Vec<PathBuf> = found.days.iter().chain(own).cloned().collect();
     all.sort_by(|a, b| b.file_name().cmp(&a.file_name()));

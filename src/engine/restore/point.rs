@@ -5,7 +5,7 @@ use super::super::impact::FaultImpact;
 use super::super::probe::ask_probe;
 use super::super::stop::Stop;
 use super::super::words::{beside, ended, grouped, numbers};
-use crate::record::{Check, CheckOutcome, DataFigures, DrillTime, Event, EventSink, Numbers, Read, Verdict};
+use crate::record::{Check, CheckOutcome, DataFigures, DrillTime, Event, EventSink, Numbers, Survivors, Verdict};
 use crate::spec::{Probe, RestoreSpec};
 use std::time::Duration;
 
@@ -111,7 +111,7 @@ pub(super) fn judge_point(
         (Some(_), _, Err(why)) => return fail(Stop::harness(unknown(&why))),
         (Some(survivors), _, Ok(())) => survivors,
     };
-    let read = Read { asked: read.asked, survivors, duplicates: read.duplicates };
+    let read = Survivors { asked: read.asked, survivors, duplicates: read.duplicates };
     let figures = cx.monitor.writes(|writes| DataFigures::of(writes, &read, impact.faults.began, impact.faults.first));
     let figures = figures.bounded(backup_age_us);
     if figures.acknowledged == 0 {

@@ -2,42 +2,29 @@
 //! never simply passed, and an attempt whose measuring was disturbed counts for nothing.
 
 use super::{Attempt, Day, DayDrill, Stopped};
-use crate::record::Outcome;
+use crate::record::{Outcome, named_enum};
 use serde::{Deserialize, Serialize};
 
+named_enum! {
 /// What became of a drill of a game day, all of its attempts taken together. From best to worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DrillStatus {
     /// The first attempt that says anything passed.
-    Passed,
+    Passed = "passed",
     /// An attempt failed and a later one passed.
-    Flaky,
+    Flaky = "flaky",
     /// It was not started.
-    NotRun,
+    NotRun = "not run",
     /// No attempt passed.
-    Failed,
+    Failed = "failed",
     /// The harness broke, or every attempt was disturbed: it says nothing.
-    Broken,
+    Broken = "harness error",
     /// It was begun and has no end.
-    Incomplete,
+    Incomplete = "incomplete",
     /// It was stopped: by a signal, or because the time budget ran out.
-    Interrupted,
+    Interrupted = "interrupted",
 }
-
-impl DrillStatus {
-    /// The name as it stands in reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            DrillStatus::Passed => "passed",
-            DrillStatus::Flaky => "flaky",
-            DrillStatus::NotRun => "not run",
-            DrillStatus::Failed => "failed",
-            DrillStatus::Broken => "harness error",
-            DrillStatus::Incomplete => "incomplete",
-            DrillStatus::Interrupted => "interrupted",
-        }
-    }
 }
 
 /// How many drills came out how.

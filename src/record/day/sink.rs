@@ -1,9 +1,9 @@
 //! Where the events of a game day go: stamped, appended to `gameday.jsonl` before anyone else sees them, then handed to the
 //! observers. Counterpart of `EventSink`.
 
+use super::super::lines::write_line;
 use super::{Day, DayEvent, DayStamped};
 use std::fs::File;
-use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,10 +17,10 @@ pub trait DayObserver: Send {
 #[derive(Clone)]
 pub struct DaySink {
     started: Instant,
-    inner: Arc<Mutex<Inner>>,
+    inner: Arc<Mutex<DaySinkState>>,
 }
 
-struct Inner {
+struct DaySinkState {
     file: Option<File>,
     failed: Option<String>,
     day: Day,
@@ -30,7 +30,7 @@ struct Inner {
 impl DaySink {
     /// A sink that starts the game day's clock now. `file` is `gameday.jsonl`, opened for appending.
     pub fn new(file: Option<File>, observers: Vec<Box<dyn DayObserver>>) -> DaySink {
-        let inner = Inner { file, failed: None, day: Day::default(), observers };
+        let inner = DaySinkState { file, failed: None, day: Day::default(), observers };
         DaySink { started: Instant::now(), inner: Arc::new(Mutex::new(inner)) }
     }
 
@@ -45,12 +45,9 @@ impl DaySink {
         let inner = &mut *guard;
         let at_us = u64::try_from(self.now().as_micros()).unwrap_or(u64::MAX);
         let stamped = DayStamped { at_us, event };
-        let written = serde_json::to_vec(&stamped).map_err(|error| error.to_string()).and_then(|mut line| {
-            line.push(b'\n');
-            inner.file.as_mut().map_or(Ok(()), |file| file.write_all(&line).map_err(|error| error.to_string()))
-        });
+        let written = inner.file.as_mut().map_or(Ok(()), |file| write_line(file, &stamped));
         if let Err(error) = written {
-            inner.failed.get_or_insert(error);
+            inner.failed.get_or_insert(error.to_string());
         }
         inner.day.apply(&stamped);
         for observer in &mut inner.observers {
@@ -68,7 +65,7 @@ impl DaySink {
         self.lock().failed.clone()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, DaySinkState> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

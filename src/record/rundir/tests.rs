@@ -119,19 +119,6 @@ fn the_default_root_is_ignored_by_git_and_another_one_is_left_alone() {
 }
 
 #[test]
-fn a_run_that_never_began_leaves_nothing() {
-    let dir = tempfile::tempdir().unwrap();
-    let first = RunDir::create(dir.path(), "a").unwrap();
-    let second = RunDir::create_at(dir.path(), "b", datetime!(2099-01-01 00:00 UTC)).unwrap();
-    let latest = || fs::read_link(dir.path().join("latest")).ok();
-    assert_eq!(latest(), Some(second.id().into()));
-    second.discard().unwrap();
-    assert_eq!(latest(), Some(first.id().into()));
-    first.discard().unwrap();
-    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
-}
-
-#[test]
 fn kept_is_a_mark() {
     let dir = tempfile::tempdir().unwrap();
     let run = RunDir::create(dir.path(), "a").unwrap();

@@ -39,6 +39,12 @@ impl Quarter {
         Quarter { year, number: (u8::from(at.month()) - 1) / 3 + 1 }
     }
 
+    /// The quarter in which a run began, by its id (`20261120T064112Z-…`); `None` when that is none.
+    pub fn of_id(id: &str) -> Option<Quarter> {
+        let month = id.get(4..6).filter(|_| crate::record::is_run_id(id))?.parse::<u8>().ok()?;
+        Quarter::parse(&format!("{}Q{}", id.get(..4)?, month.checked_sub(1)? / 3 + 1)).ok()
+    }
+
     /// Its first instant.
     pub fn start(self) -> OffsetDateTime {
         let month = Month::try_from((self.number - 1) * 3 + 1).unwrap_or(Month::January);
@@ -107,6 +113,8 @@ mod tests {
         assert_eq!(Quarter::of(datetime!(9999-12-31 23:30 -1)).number, 4, "UTC has no such instant");
         let names = quarter.four().map(|quarter| quarter.to_string());
         assert_eq!(names, ["2026Q1", "2026Q2", "2026Q3", "2026Q4"]);
+        assert_eq!(Quarter::of_id("20260401T000000Z-a-0000").unwrap().to_string(), "2026Q2");
+        assert_eq!([Quarter::of_id("20261301T000000Z-a-0000"), Quarter::of_id("latest")], [None, None]);
         assert_eq!(Quarter::parse("2026Q1").unwrap().previous().to_string(), "2025Q4");
     }
 

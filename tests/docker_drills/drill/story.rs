@@ -47,7 +47,7 @@ impl Drill {
         let junit = poll("a report", PATIENCE, || read("junit.xml"));
         let junit = String::from_utf8(junit).expect("UTF-8");
         roxmltree::Document::parse(&junit).expect("well-formed XML");
-        let anew = firedrill::evidence::recompute(&dir).expect("a drill that can be computed again");
+        let anew = firedrill::archive::evidence::recompute(&dir).expect("a drill that can be computed again");
         let differ: Vec<_> = anew.iter().filter(|figure| !figure.is_same()).collect();
         assert!(differ.is_empty(), "computed again from the events alone: {differ:#?}\n{}", told(&events));
         Drill { exit, took, stderr, dir, record, events }

@@ -5,7 +5,7 @@ use super::super::environment;
 use super::plan::Ready;
 use crate::engine::{ConcurrentDrills, DrillOptions, Nobody, Shutdown};
 use crate::error::Error;
-use crate::record::{Event, MachineSample, Observer, Occasion, Phase, RunDir, Stamped};
+use crate::record::{DayAttempt, Event, MachineSample, Observer, Phase, RunDir, Stamped};
 use crate::stack::{Platform, RunIdentity, StackOptions};
 use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedSender;
@@ -46,7 +46,7 @@ pub struct Attempt {
     /// Its directory.
     pub run_dir: RunDir,
     /// Where it stands in the game day.
-    pub occasion: Occasion,
+    pub occasion: DayAttempt,
     /// Commit of the project.
     pub revision: Option<String>,
     /// The kind of stack.

@@ -6,7 +6,7 @@ use super::plan::Ready;
 use crate::engine::{ConcurrentDrills, Shutdown};
 use crate::error::Error;
 use crate::gameday::{Came, Next, Schedule, Start, Waiting};
-use crate::record::{DayEvent, DaySink, MachineSample, Observer, Occasion, Outcome, Record, RunDir, Verdict};
+use crate::record::{DayAttempt, DayEvent, DaySink, MachineSample, Observer, Outcome, Record, RunDir, Verdict};
 use crate::report::DayConsole;
 use crate::stack::{Admission, Available, Demand, Limits, Platform, StackOptions};
 use std::collections::HashMap;
@@ -193,7 +193,7 @@ impl Runner {
         let attempt = Attempt {
             ready,
             run_dir,
-            occasion: Occasion { day: self.day.clone(), number, attempt: start.attempt },
+            occasion: DayAttempt { day: self.day.clone(), number, attempt: start.attempt },
             revision: self.revision.clone(),
             platform: self.platform.clone(),
             options: self.options.clone(),

@@ -2,14 +2,14 @@
 
 use super::{DrArgs, intact};
 use crate::archive;
+use crate::assurance::coverage::{self, Coverage, PastDrill};
+use crate::assurance::notes::{self, FOLDER};
+use crate::assurance::services;
 use crate::cli::Globals;
 use crate::cli::evidence;
-use crate::coverage::{self, Coverage, Drill};
 use crate::error::Error;
-use crate::notes::{self, FOLDER};
 use crate::record::{Outcome, Record, utc_now};
 use crate::report::{CoverageFacts, DrInput, DrNotes, DrillInput, ModeFacts, Quarter, SeenRun, ServiceFacts, dr_tells};
-use crate::services;
 use crate::source::{Diagnostics, render, tidy};
 use crate::spec::{Overrides, load, outline, project_scenarios};
 use std::path::{Path, PathBuf};
@@ -49,7 +49,7 @@ pub fn gather(args: &DrArgs, quarter: Quarter, globals: &Globals) -> Result<DrIn
             // Neither a pass nor a fail follows from it, wherever runs are counted.
             one.outcome = Outcome::Broken;
         } else if one.at < quarter.end() {
-            covering.extend(Drill::of(&record));
+            covering.extend(PastDrill::of(&record));
         }
         if quarter.contains(one.at) && one.dr && one.ended {
             drills.push(told(dir, record, changed, &mut problems));
@@ -113,7 +113,7 @@ fn cover(
     args: &DrArgs,
     quarter: Quarter,
     made: OffsetDateTime,
-    drills: &[Drill],
+    drills: &[PastDrill],
     globals: &Globals,
 ) -> Result<Option<CoverageFacts>, Error> {
     let scenarios = evidence::scenarios(&globals.project);
@@ -141,12 +141,12 @@ fn cover(
     }))
 }
 
-fn mode(cell: &coverage::Cell) -> ModeFacts {
+fn mode(cell: &coverage::ModeCoverage) -> ModeFacts {
     let last = cell.scenarios.iter().filter_map(|proof| proof.last.as_ref()).max_by(|a, b| a.at_utc.cmp(&b.at_utc));
     ModeFacts {
         mode: cell.mode.clone(),
         state: cell.state.words().into(),
-        covered: cell.state == coverage::State::Passed,
+        covered: cell.state == coverage::CoverageState::Passed,
         scenarios: cell.scenarios.iter().map(|proof| proof.scenario.clone()).collect(),
         last: last.map(|drill| drill.run.clone()),
     }

@@ -1,6 +1,6 @@
 //! Whether the evidence of a quarter is as it was sealed, in the words of the report.
 
-use crate::evidence::{self, Checked, ProblemKind, QuarterEvidence, State, Subject};
+use crate::archive::evidence::{self, Checked, ProblemKind, SealState, Subject, Verification};
 use crate::report::{EvidenceSummary, Quarter};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -24,8 +24,7 @@ impl Intact {
 /// Verifies the evidence of a quarter below the paths that the report is made from. What cannot be verified is a problem of the
 /// report, and no reason to make none.
 pub fn look(paths: &[PathBuf], quarter: Quarter) -> Intact {
-    let of = quarter.to_string().parse::<evidence::Quarter>();
-    let found = of.and_then(|of| evidence::quarter(paths, of).map_err(|error| error.to_string()));
+    let found = evidence::verify_some(paths, &|id| Quarter::of_id(id) == Some(quarter));
     match found {
         Ok(found) => told(&found),
         Err(error) => {
@@ -35,17 +34,17 @@ pub fn look(paths: &[PathBuf], quarter: Quarter) -> Intact {
     }
 }
 
-fn told(found: &QuarterEvidence) -> Intact {
+fn told(found: &Verification) -> Intact {
     let mut intact = Intact::default();
     let summary = &mut intact.summary;
     for run in &found.runs {
         let digest = run.manifest.as_ref().map(ToString::to_string);
         summary.runs.push((run.run.clone(), digest, state(run)));
         summary.not_intact += usize::from(!run.is_intact());
-        summary.gone += usize::from(run.state == State::Gone);
+        summary.gone += usize::from(run.state == SealState::Gone);
         let named = run.problems.iter().map(|problem| format!("{} ({}): {}", run.run, run.state.word(), problem.text));
         summary.problems.extend(named);
-        if run.state == State::Changed {
+        if run.state == SealState::Changed {
             intact.changed.insert(run.dir.clone(), errors(run).join("; "));
         }
     }

@@ -1,0 +1,613 @@
+//! A drill computed again from its `events.jsonl` alone: windows, impact, hold, recovery, relapse, figures and verdict follow
+//! from the slices and from what happened when, by the definitions of `slis/window.rs`, and are held against what the run said
+//! then: its events, its `record.json`, its `junit.xml`, its `report.html`. Answers of invariants, ends of steps and the lateness
+//! of the generator are judged again by what was seen. What only the moment knew (an exit code, the answer of a probe or of a
+//! person, that the harness broke) is taken from its event.
+
+mod answers;
+
+use crate::archive;
+use crate::record::{
+    Announcement, Check, CheckOutcome, DrillTime, Event, FaultAfter, FaultEvent, FaultRecord, ImpactRecord,
+    InvariantRecord, InvariantTime, Phase, Record, RecoveryRecord, SLICE_US, Stamped, StepStatus, Verdict, WAIT_KEPT,
+    WAIT_RECOVERED, WAIT_SERVED, WindowRecord, read_file,
+};
+use crate::report;
+use crate::slis::window::{Answer, Hit, ImpactQuery, Recovery, RecoveryQuery, Timeline, required_hold};
+use crate::slis::{Good, Lateness, Ratio, SliSpec};
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+/// As in `slis/window.rs`: 99.9 / 100 and 999 / 1000 are not the same `f64`.
+const TOLERANCE: f64 = 1e-9;
+
+/// A figure, computed again and as it was recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Recomputed {
+    /// What: `figures.to_recover_us`, `verdict`, `junit.xml: rto_seconds`.
+    pub figure: String,
+    /// What follows from the events.
+    pub recomputed: String,
+    /// What the run says.
+    pub recorded: String,
+}
+
+impl Recomputed {
+    /// Whether both are the same.
+    pub fn is_same(&self) -> bool {
+        self.recomputed == self.recorded
+    }
+}
+
+/// Computes a run again. An error is a run that cannot be read.
+pub fn recompute(dir: &Path) -> io::Result<Vec<Recomputed>> {
+    let events = archive::read_events(dir, |_| true)?;
+    let told = archive::read_story(dir)?;
+    let Some(plan) = told.plan.as_deref() else {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("{}: the story has no beginning", dir.display()),
+        ));
+    };
+    let mut rows = Rows::default();
+    for damage in &told.damage {
+        rows.row("events.jsonl", "whole", damage);
+    }
+    let anew = Anew::new(plan, &told, &events).measured(&mut rows);
+    let saved = read_file(dir.join("record.json"));
+    match saved.map(|bytes| serde_json::from_slice::<Value>(&bytes)) {
+        Ok(Ok(saved)) => against_record(&anew, &told, &saved, &mut rows),
+        Ok(Err(error)) => rows.row("record.json", "a record", format!("cannot be read: {error}")),
+        Err(error) => rows.row("record.json", "a record", format!("cannot be read: {error}")),
+    }
+    if let Ok(saved) = read_file(dir.join("junit.xml")).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()) {
+        against_junit(&anew, &saved, &mut rows);
+    }
+    // Another version writes the same otherwise.
+    let of_this_version = plan.tool_version == env!("CARGO_PKG_VERSION");
+    if let (Ok(saved), true) = (read_file(dir.join("report.html")), of_this_version) {
+        let made = report::html(&report::Drills::one(told.clone()));
+        rows.row(
+            "report.html",
+            "as the events make it",
+            if made == saved { "as the events make it" } else { "otherwise" },
+        );
+    }
+    Ok(rows.0)
+}
+
+#[derive(Default)]
+struct Rows(Vec<Recomputed>);
+
+impl Rows {
+    fn row(&mut self, figure: &str, recomputed: impl ToString, recorded: impl ToString) {
+        let (recomputed, recorded) = (recomputed.to_string(), recorded.to_string());
+        self.0.push(Recomputed { figure: figure.into(), recomputed, recorded });
+    }
+}
+
+fn at(time: Option<DrillTime>) -> String {
+    time.map_or("none".into(), |time| format!("{} µs", time.0))
+}
+
+/// The facts of a drill, and its slices.
+struct Anew<'a> {
+    plan: &'a Announcement,
+    /// What the events say, conclusions of the moment included: these are replaced.
+    told: &'a Record,
+    events: &'a [Stamped],
+    slis: Vec<SliSpec>,
+    timeline: Timeline,
+}
+
+impl<'a> Anew<'a> {
+    fn new(plan: &'a Announcement, told: &'a Record, events: &'a [Stamped]) -> Self {
+        let spec = |sli: &crate::record::SliInfo| {
+            let good = Good { text: sli.good.clone(), terms: Vec::new() };
+            let objective = Ratio::new(sli.objective)?;
+            Some(SliSpec { name: sli.name.clone(), series: sli.load.clone(), good, objective })
+        };
+        let slis: Vec<SliSpec> = plan.slis.iter().filter_map(spec).collect();
+        let mut anew = Anew { plan, told, events, timeline: Timeline::new(&slis), slis };
+        anew.timeline = anew.known_at(usize::MAX);
+        anew
+    }
+
+    /// What was known when the event of this number in the file came.
+    fn known_at(&self, number: usize) -> Timeline {
+        let mut timeline = Timeline::new(&self.slis);
+        for stamped in self.events.iter().take(number) {
+            if let Event::Slice(slice) = &stamped.event {
+                timeline.push(slice.clone());
+            }
+        }
+        timeline
+    }
+
+    fn number_of(&self, wanted: impl Fn(&Event) -> bool) -> Option<usize> {
+        self.events.iter().position(|stamped| wanted(&stamped.event))
+    }
+
+    /// Everything that was measured, computed again: the record with these conclusions in the place of those of the moment.
+    fn measured(&self, rows: &mut Rows) -> Record {
+        let (told, windows) = (self.told, &self.plan.windows);
+        let mut anew = told.clone();
+        self.steady(rows);
+        anew.invariants = self.invariants(rows);
+        self.steps(&mut anew, rows);
+        if !told.verdict.is_harness() {
+            rows.row(
+                "requests sent late",
+                self.disturbed().unwrap_or_else(|| "as few as allowed".into()),
+                "as few as allowed",
+            );
+        }
+        let hits = self.impact(rows);
+        let ratio = |hit: &Hit| hit.level.ratio().unwrap_or_default();
+        anew.impacts = hits
+            .iter()
+            .map(|hit| ImpactRecord { sli: hit.level.sli.clone(), impact_us: hit.at, ratio: ratio(hit) })
+            .collect();
+        let impact = hits.iter().map(|hit| hit.at).min();
+        let window = Duration::from_micros(windows.impact_window_us);
+        let onset = impact.zip(self.inject_began()).map(|(impact, began)| impact.since(began));
+        // How much of a fault was left only the moment knew.
+        let parts = told.hold.and_then(|hold| hold.parts);
+        let returns = Duration::from_micros(told.hold.map_or(0, |hold| hold.returns_us));
+        let hold = required_hold(Duration::from_micros(windows.recover_hold_us), onset, window, returns, parts);
+        if let Some(recorded) = &told.hold {
+            rows.row("hold required", format!("{} µs", hold.as_micros()), format!("{} µs", recorded.required_us));
+        }
+        let suffering = self.still_broken(&hits, rows);
+        let (recovery, own) = self.recovery(impact, hold);
+        let relapsed = recovery.and_then(|recovery| self.relapsed(recovery));
+        let credited = recovery.filter(|_| !self.without_the_runbook());
+        let relapsed = relapsed.filter(|_| credited.is_some());
+        if self.looked_for_a_recovery() && !self.plan.control {
+            rows.row("recovered", at(credited.map(|recovery| recovery.at)), at(told_recovery(told)));
+            rows.row("relapsed", at(relapsed), at(told.relapsed_us));
+            let held = told.windows.iter().rev().find(|w| w.phase == Phase::Recover);
+            let span = |from: DrillTime, to: DrillTime| format!("{} to {} µs", from.0, to.0);
+            rows.row(
+                "window of the recovery",
+                credited.map_or("none".into(), |recovery| span(recovery.from, recovery.to)),
+                held.map_or("none".into(), |held| span(held.from_us, held.to_us)),
+            );
+            anew.recoveries = own.into_iter().filter(|_| recovery.is_none() || credited.is_some()).collect();
+            anew.windows.retain(|window| window.phase != Phase::Recover);
+            if let Some(Recovery { at, from, to }) = credited {
+                anew.recoveries.push(RecoveryRecord { sli: String::new(), recovered_us: at });
+                anew.windows.push(WindowRecord { phase: Phase::Recover, from_us: from, to_us: to });
+            }
+            anew.relapsed_us = relapsed;
+        }
+        if let Some(verdict) = self.verdict(&anew, suffering, recovery) {
+            anew.verdict = verdict;
+        }
+        rows.row("verdict", anew.verdict, told.verdict);
+        anew
+    }
+
+    /// The answers of the invariants, judged again.
+    fn invariants(&self, rows: &mut Rows) -> Vec<InvariantRecord> {
+        let told = &self.told.invariants;
+        let judged = told.iter().map(|answer| {
+            let info = self.plan.invariants.iter().find(|info| info.name == answer.name);
+            let held = info.is_some_and(|info| answers::invariant_holds(info, told, answer));
+            let word = |held| if held { "holds" } else { "does not hold" };
+            rows.row(&format!("invariant `{}` {}", answer.name, answer.time.in_words()), word(held), word(answer.held));
+            InvariantRecord { held, ..answer.clone() }
+        });
+        judged.collect()
+    }
+
+    /// How the steps ended, judged again.
+    fn steps(&self, anew: &mut Record, rows: &mut Rows) {
+        let name =
+            |status: Option<StepStatus>| status.map_or("no end".into(), |status| format!("{status:?}").to_lowercase());
+        for step in anew.steps.iter_mut().filter(|step| !step.commands.is_empty()) {
+            let Some(info) = self.plan.steps.iter().find(|info| info.id == step.step) else { continue };
+            let told = step.status;
+            step.status = answers::step_ended(info, step);
+            rows.row(&format!("step `{}`", step.step), name(step.status), name(told));
+        }
+    }
+
+    /// Why the measurement could not be trusted when the engine asked, if it could not.
+    fn disturbed(&self) -> Option<String> {
+        let asked = |event: &Event| matches!(event, Event::Waited { what, .. } if [WAIT_RECOVERED, WAIT_KEPT].contains(&what.as_str()));
+        let last = self.events.iter().rposition(|stamped| asked(&stamped.event))?;
+        let mut lateness = Lateness::default();
+        for stamped in self.events.iter().take(last) {
+            match &stamped.event {
+                Event::Slice(slice) => lateness.due(slice.due),
+                Event::Late { worst_us, count, .. } => lateness.late(stamped.at_us, *count, *worst_us),
+                _ => {}
+            }
+        }
+        lateness.disturbed(self.known_at(last).requests_per_second())
+    }
+
+    /// Whether every invariant was asked then; a control asks none.
+    fn asked(&self, time: InvariantTime) -> bool {
+        let answered = |name: &str| self.told.invariants.iter().any(|i| i.name == name && i.time == time);
+        self.plan.control || self.plan.invariants.iter().all(|info| answered(&info.name))
+    }
+
+    /// Begin of the first injection that was confirmed.
+    fn inject_began(&self) -> Option<DrillTime> {
+        let mut began = None;
+        for stamped in self.events {
+            match &stamped.event {
+                Event::Fault { what: FaultEvent::Injecting, .. } => began = Some(stamped.at_us),
+                Event::Fault { what: FaultEvent::Confirmed, .. } => return began,
+                _ => {}
+            }
+        }
+        None
+    }
+
+    /// First and last confirmed fault.
+    fn injected(&self) -> Option<(DrillTime, DrillTime)> {
+        let confirmed = || self.told.faults.iter().filter_map(|fault| fault.at(FaultEvent::Confirmed));
+        confirmed().min().zip(confirmed().max())
+    }
+
+    /// Every SLI meets its objective over the windows that are said to have held.
+    fn steady(&self, rows: &mut Rows) {
+        for held in self.told.windows.iter().filter(|window| window.phase != Phase::Recover) {
+            let figure = format!("window of {}, {} to {} µs", held.phase.name(), held.from_us.0, held.to_us.0);
+            let missed = self.slis.iter().filter_map(|sli| {
+                let counts = self.told.counts(&sli.name, held.from_us, held.to_us);
+                let met = counts.ratio().is_some_and(|ratio| ratio + TOLERANCE >= sli.objective.get());
+                (!met).then(|| format!("{}: {} of {} events were good", sli.name, counts.good, counts.valid))
+            });
+            let mut missed: Vec<String> = missed.collect();
+            let loads: BTreeSet<&str> = self.slis.iter().map(|sli| sli.series.as_str()).collect();
+            missed.extend(loads.into_iter().filter_map(|load| {
+                let known = self.timeline.covered_until(load).unwrap_or_default();
+                (known.0 + SLICE_US / 2 < held.to_us.0)
+                    .then(|| format!("of `{load}` a slice is missing after {} µs", known.0))
+            }));
+            rows.row(&figure, if missed.is_empty() { "held".into() } else { missed.join("; ") }, "held");
+            if held.phase == Phase::Steady {
+                let wanted = self.plan.windows.steady_us.div_ceil(SLICE_US);
+                let whole = (held.to_us.0.saturating_sub(held.from_us.0) + SLICE_US / 2) / SLICE_US;
+                rows.row("slices of the steady window", wanted, whole);
+            }
+        }
+    }
+
+    /// The SLIs that fell. The first window of an SLI stays the first one, whatever becomes known later.
+    fn impact(&self, rows: &mut Rows) -> Vec<Hit> {
+        let windows = &self.plan.windows;
+        let begun = self.told.phases.iter().any(|phase| phase.phase == Phase::Impact);
+        let below = windows.impact_below.and_then(Ratio::new).filter(|_| begun && !windows.impact_none);
+        let Some(((from, last), below)) = self.injected().zip(below) else { return Vec::new() };
+        let slis: Vec<String> =
+            self.plan.slis.iter().filter(|sli| sli.must_breach).map(|sli| sli.name.clone()).collect();
+        // From the first fault on; the time to be seen in counts from the last one.
+        let within = last.since(from) + Duration::from_micros(windows.impact_within_us);
+        let window = Duration::from_micros(windows.impact_window_us);
+        let mut hits = match self.timeline.impact(&ImpactQuery { slis: &slis, below, window, from, within }) {
+            Answer::Yes(hits) => hits,
+            _ => Vec::new(),
+        };
+        let told = &self.told.impacts;
+        match told.is_empty() {
+            // It was cut off before it had looked.
+            true if self.told.check(&Check::Impact).is_none() => hits.clear(),
+            true => {}
+            // The first one is enough: which others fell later nobody asked.
+            false => hits.retain(|hit| told.iter().any(|impact| impact.sli == hit.level.sli)),
+        }
+        let text = |sli: &str, at: DrillTime, ratio: f64| format!("{sli} {ratio:.4} at {} µs", at.0);
+        let join = |mut all: Vec<String>| {
+            all.sort();
+            if all.is_empty() { "none".into() } else { all.join("; ") }
+        };
+        rows.row(
+            "impact",
+            join(hits.iter().map(|h| text(&h.level.sli, h.at, h.level.ratio().unwrap_or_default())).collect()),
+            join(told.iter().map(|i| text(&i.sli, i.impact_us, i.ratio)).collect::<Vec<String>>()),
+        );
+        hits
+    }
+
+    /// Whether users still suffered when the first mitigating command started; `None` where nobody had to ask.
+    fn still_broken(&self, hits: &[Hit], rows: &mut Rows) -> Option<bool> {
+        let number = self.number_of(|event| matches!(event, Event::MitigationStarted))?;
+        let (since, _) = self.injected()?;
+        let hit: Vec<String> = hits.iter().map(|hit| hit.level.sli.clone()).collect();
+        let checked = self.told.check(&Check::StillBroken)?;
+        if hit.is_empty() {
+            return None;
+        }
+        let window = Duration::from_micros(self.plan.windows.impact_window_us);
+        // While a person was asked time went by: what counts was known when they were.
+        let asked = self.events.iter().position(|stamped| stamped.at_us > checked.started_us).unwrap_or(number);
+        let suffer = |number: usize| self.known_at(number).still_broken(&hit, window, since).users_suffer();
+        // A slice may have come between the question and its event, on either side.
+        let near = |number: usize| (number.saturating_sub(3)..=number + 3).any(suffer);
+        let suffering = near(number.min(asked));
+        let told = matches!(checked.outcome, CheckOutcome::Passed { .. });
+        rows.row("users suffered when the mitigation began", suffering, told);
+        Some(suffering)
+    }
+
+    /// A runbook was followed that nobody can say to have helped: none of its commands was meant to, or a fault ended by itself.
+    fn without_the_runbook(&self) -> bool {
+        let ended = |fault: &crate::record::FaultRecord| fault.after == Some(FaultAfter::EndedByItself);
+        self.plan.runbook_file.is_some()
+            && (self.told.mitigation_started_us.is_none() || self.told.faults.iter().any(ended))
+    }
+
+    fn looked_for_a_recovery(&self) -> bool {
+        // A measurement that cannot be trusted says nothing of one, whatever its slices add up to.
+        self.told.hold.is_some() && !(self.told.verdict.is_harness() && told_recovery(self.told).is_none())
+    }
+
+    fn query(&self, impact: Option<DrillTime>, hold: Duration) -> Option<RecoveryQuery> {
+        let (first, last) = self.injected()?;
+        let followed = !self.plan.control && self.plan.runbook_file.is_some();
+        let recover = self.told.phases.iter().find(|phase| phase.phase == Phase::Recover)?.started_us;
+        let healed = impact.unwrap_or(first);
+        // A runbook without a mitigating command: what heals from its end on heals by itself or by hand.
+        let from = if followed { self.told.mitigation_started_us.unwrap_or(recover) } else { healed };
+        let ended = match (followed, self.plan.control) {
+            (true, _) => self.told.mitigation_ended_us.unwrap_or(recover),
+            (false, true) => recover,
+            (false, false) => last,
+        };
+        let mut within = Duration::from_micros(self.plan.windows.recover_within_us);
+        if let (true, Some(rto)) = (self.plan.control, self.plan.rto_us()) {
+            within = within.max(first.plus(Duration::from_micros(rto)).since(recover));
+        }
+        let window = Duration::from_micros(self.plan.windows.recover_hold_us);
+        let runbook_ended = followed.then_some(recover);
+        Some(RecoveryQuery { from, ended: Some(ended), within, hold, window, runbook_ended })
+    }
+
+    /// The recovery of all SLIs together, and of each by itself.
+    fn recovery(&self, impact: Option<DrillTime>, hold: Duration) -> (Option<Recovery>, Vec<RecoveryRecord>) {
+        let Some(query) = self.query(impact, hold).filter(|_| self.looked_for_a_recovery()) else {
+            return (None, Vec::new());
+        };
+        let asked = |only: Option<&str>| match self.timeline.recovered(only, &query) {
+            Answer::Yes(recovery) => Some(recovery),
+            _ => None,
+        };
+        let together = asked(None);
+        let own: Vec<(String, Option<Recovery>)> =
+            self.slis.iter().map(|sli| (sli.name.clone(), asked(Some(&sli.name)))).collect();
+        let apart = together.is_none() && own.iter().all(|(_, own)| own.is_some());
+        let own = own.into_iter().filter(|_| !apart).filter_map(|(sli, own)| {
+            let recovered_us = own.or(together)?.at;
+            Some(RecoveryRecord { sli, recovered_us })
+        });
+        (together, own.collect())
+    }
+
+    /// When users lost the service again before the faults were undone.
+    fn relapsed(&self, recovery: Recovery) -> Option<DrillTime> {
+        let waited = self.told.waits.iter().find(|wait| wait.what == WAIT_SERVED)?;
+        let until = DrillTime(waited.ended_us.0.saturating_sub(waited.took_us));
+        let window = Duration::from_micros(self.plan.windows.recover_hold_us);
+        match self.timeline.relapsed(recovery.to, until, window) {
+            Answer::Yes(missed) => missed.iter().map(|level| level.to).min(),
+            _ => None,
+        }
+    }
+
+    /// The verdict of a drill that users did not feel, or that nobody noticed; `Some(None)` where nothing can be computed.
+    fn felt(&self, anew: &Record) -> Option<Option<Verdict>> {
+        let windows = &self.plan.windows;
+        if windows.impact_below.is_none() {
+            return Some(None);
+        }
+        if anew.impacts.is_empty() {
+            return Some(Some(Verdict::NoImpact));
+        }
+        let within = windows.detect_within_us?;
+        let Some((_, last)) = self.injected() else { return Some(None) };
+        match self.told.detected_us {
+            Some(detected) if detected.0.saturating_sub(last.0) <= within => None,
+            // That the condition held before anything was broken only the moment knew.
+            _ if self.told.verdict == Verdict::Unsteady => Some(None),
+            _ => Some(Some(Verdict::Undetected)),
+        }
+    }
+
+    /// The verdict by the rule "first reason"; `None` where it is one of the harness, or of what nothing can be computed.
+    fn verdict(&self, anew: &Record, suffering: Option<bool>, recovery: Option<Recovery>) -> Option<Verdict> {
+        let (told, plan) = (self.told, self.plan);
+        if told.verdict.is_harness() || matches!(told.verdict, Verdict::Interrupted | Verdict::Incomplete) {
+            return None;
+        }
+        let lost = |time: InvariantTime| anew.invariants.iter().any(|i| i.time == time && !i.held);
+        let spoiled = || {
+            let undone = told.faults.iter().all(|fault| fault.settled().is_some());
+            // A control does not wait for users to be served again.
+            let held = plan.control || told.windows.iter().any(|window| window.phase == Phase::Revert);
+            match () {
+                () if !undone || !held => Verdict::NotReverted,
+                () if lost(InvariantTime::Reverted) => Verdict::Damaged,
+                () if !self.asked(InvariantTime::Reverted) => Verdict::Incomplete,
+                () if !told.left.is_empty() => Verdict::Leaked,
+                () => Verdict::Passed,
+            }
+        };
+        let steady = told.windows.iter().any(|window| window.phase == Phase::Steady) && !lost(InvariantTime::Steady);
+        if !steady || self.injected().is_none() {
+            return Some(Verdict::Unsteady);
+        }
+        if !self.asked(InvariantTime::Steady) {
+            return Some(Verdict::Incomplete);
+        }
+        if self.disturbed().is_some() {
+            return Some(Verdict::HarnessError);
+        }
+        if plan.windows.impact_none {
+            let (_, last) = self.injected()?;
+            match self.timeline.held(last, Duration::from_micros(plan.windows.impact_within_us)) {
+                Answer::Yes(_) => {}
+                Answer::No(_) => return Some(Verdict::Breached),
+                Answer::NotYet => return Some(Verdict::Incomplete),
+            }
+            if plan.control || plan.runbook_file.is_none() {
+                return Some(match () {
+                    () if lost(InvariantTime::Recovered) => Verdict::Damaged,
+                    () if !self.asked(InvariantTime::Recovered) => Verdict::Incomplete,
+                    () => spoiled(),
+                });
+            }
+        } else if let Some(felt) = self.felt(anew) {
+            return felt;
+        }
+        if plan.control {
+            return Some(if recovery.is_some() { Verdict::SelfHealed } else { spoiled() });
+        }
+        if suffering == Some(false) || told.verdict == Verdict::SelfHealed && told.mitigation_started_us.is_none() {
+            return Some(Verdict::SelfHealed);
+        }
+        let ended = |status| anew.steps.iter().find(|step| step.status == Some(status));
+        if ended(StepStatus::Blocked).is_some() {
+            return Some(Verdict::StepBlocked);
+        }
+        let failed = ended(StepStatus::Failed);
+        if failed.is_some() && !self.looked_for_a_recovery() {
+            return Some(Verdict::StepFailed);
+        }
+        if recovery.is_none() {
+            return Some(Verdict::NotRecovered);
+        }
+        if self.without_the_runbook() {
+            return Some(Verdict::SelfHealed);
+        }
+        // How a fault stood only the moment knew.
+        let active =
+            |fault: &FaultRecord| matches!(fault.after, Some(FaultAfter::StillActive | FaultAfter::PartiallyActive));
+        if plan.windows.recover_cleared && told.faults.iter().any(active) {
+            return Some(Verdict::NotRecovered);
+        }
+        if failed.is_some() {
+            return Some(Verdict::StepFailed);
+        }
+        let has_end = |id: &str| anew.steps.iter().any(|step| step.step == id && step.status.is_some());
+        if !plan.steps.iter().all(|info| has_end(&info.id)) {
+            return Some(Verdict::Incomplete);
+        }
+        if lost(InvariantTime::Recovered) {
+            return Some(Verdict::Damaged);
+        }
+        if !self.asked(InvariantTime::Recovered) {
+            return Some(Verdict::Incomplete);
+        }
+        if let Some(restore) = &plan.restore {
+            let level = told.restore_level().is_some_and(|level| level >= crate::record::RestoreLevel::L5);
+            let point = anew.data_figures().is_some_and(|data| data.meets_rpo(restore.rpo_us));
+            if !level || !point {
+                return Some(Verdict::NotRecovered);
+            }
+        }
+        let took = self.injected().zip(recovery).map(|((first, _), recovery)| recovery.at.0.saturating_sub(first.0));
+        if plan.rto_us().zip(took).is_some_and(|(rto, took)| took > rto) {
+            return Some(Verdict::TooLate);
+        }
+        if anew.relapsed_us.is_some() {
+            return Some(Verdict::NotRecovered);
+        }
+        Some(spoiled())
+    }
+}
+
+/// The recovery that the run reported, a relapse aside.
+fn told_recovery(told: &Record) -> Option<DrillTime> {
+    told.recoveries.iter().find(|recovery| recovery.sli.is_empty()).map(|recovery| recovery.recovered_us)
+}
+
+/// Every figure of `record.json`, its verdict, and everything else that it holds.
+fn against_record(anew: &Record, told: &Record, saved: &Value, rows: &mut Rows) {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_string);
+    rows.row("record.json: verdict", anew.verdict, text(&saved["verdict"]));
+    let figures = serde_json::to_value(anew.figures()).unwrap_or_default();
+    let (mut computed, mut recorded) = (BTreeMap::new(), BTreeMap::new());
+    leaves("figures", &figures, &mut computed);
+    leaves("figures", &saved["figures"], &mut recorded);
+    let missing = || "missing".to_string();
+    for (figure, value) in &computed {
+        rows.row(&format!("record.json: {figure}"), value, recorded.get(figure).cloned().unwrap_or_else(missing));
+    }
+    for (figure, value) in recorded.iter().filter(|(figure, _)| !computed.contains_key(*figure)) {
+        rows.row(&format!("record.json: {figure}"), missing(), value);
+    }
+    let of_this_version = told.plan.as_ref().is_some_and(|plan| plan.tool_version == env!("CARGO_PKG_VERSION"));
+    if !of_this_version {
+        return;
+    }
+    let made: Value = serde_json::from_slice(&report::json(told)).unwrap_or_default();
+    let others = |value: &Value| {
+        let (mut value, mut found) = (value.clone(), BTreeMap::new());
+        if let Some(fields) = value.as_object_mut() {
+            fields.retain(|key, _| key != "figures" && key != "verdict");
+        }
+        leaves("", &value, &mut found);
+        found
+    };
+    let (made, saved) = (others(&made), others(saved));
+    let places: BTreeSet<&String> = made.keys().chain(saved.keys()).collect();
+    let differ = |place: &&&String| made.get(**place) != saved.get(**place);
+    for place in places.iter().filter(differ) {
+        let of = |all: &BTreeMap<String, String>| all.get(*place).cloned().unwrap_or_else(missing);
+        rows.row(&format!("record.json: {}", place.trim_start_matches('.')), of(&made), of(&saved));
+    }
+}
+
+/// Every number of a value, by its path; lists are counted by their place.
+fn leaves(path: &str, value: &Value, found: &mut BTreeMap<String, String>) {
+    match value {
+        Value::Object(map) => map.iter().for_each(|(key, value)| leaves(&format!("{path}.{key}"), value, found)),
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(at, value)| leaves(&format!("{path}.{at}"), value, found));
+        }
+        Value::Number(number) if number.is_f64() => {
+            drop(found.insert(path.into(), format!("{:.9}", number.as_f64().unwrap_or_default())));
+        }
+        value => drop(found.insert(path.into(), value.to_string())),
+    }
+}
+
+/// Every property of `junit.xml`.
+fn against_junit(anew: &Record, saved: &str, rows: &mut Rows) {
+    let made = report::junit(&[anew]);
+    let made = properties(&String::from_utf8_lossy(&made));
+    let recorded = properties(saved);
+    for number in 0..made.len().max(recorded.len()) {
+        let (ours, theirs) = (made.get(number), recorded.get(number));
+        let name = ours.or(theirs).map_or("", |(name, _)| name.as_str());
+        let told = |property: Option<&(String, String)>| {
+            property.map_or(
+                "missing".to_string(),
+                |(own, value)| if own == name { value.clone() } else { format!("{own}: {value}") },
+            )
+        };
+        rows.row(&format!("junit.xml: {name}"), told(ours), told(theirs));
+    }
+}
+
+/// Names and values of the properties of a JUnit file, in order.
+fn properties(xml: &str) -> Vec<(String, String)> {
+    let attribute = |tag: &str, name: &str| {
+        let rest = tag.split_once(&format!(" {name}=\""))?.1;
+        rest.split_once('"').map(|(value, _)| value.to_string())
+    };
+    let tags = xml.split("<property ").skip(1).map(|rest| format!(" {}", rest.split('>').next().unwrap_or_default()));
+    tags.filter_map(|tag| Some((attribute(&tag, "name")?, attribute(&tag, "value").unwrap_or_default()))).collect()
+}
+
+#[cfg(test)]
+mod tests;

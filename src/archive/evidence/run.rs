@@ -1,0 +1,382 @@
+//! Verifies one run or game day: its files against its manifest, its manifest against the chain, its record against its events.
+
+use super::find::EvidenceDir;
+use super::manifest::{FileWeight, How, MANIFEST, Manifest, Subject, compare, list};
+use super::{CHAIN, Chain, ChainEntry, Digest, check_chain, copies, seal};
+use crate::record::{Record, RunDir, open_file, read_file};
+use crate::report;
+use serde::Serialize;
+use serde_json::Value;
+use std::fs;
+use std::io::{self, BufReader};
+use std::path::{Path, PathBuf};
+
+/// How a run stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SealState {
+    /// Everything is as it was sealed; there may be warnings.
+    Intact,
+    /// Something was changed, removed or added.
+    Changed,
+    /// Its directory is gone, and only the chain knows of it.
+    Gone,
+    /// Its story has ended, or was cut off, and nobody sealed it.
+    NeverSealed,
+    /// It has not ended: its lock is held.
+    UnderWay,
+    /// It was given a directory, and not a single event was written.
+    NeverBegan,
+    /// It cannot be read, so nobody can say.
+    Unreadable,
+}
+
+/// How bad a problem is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProblemKind {
+    /// Evidence is not as it was sealed.
+    Error,
+    /// Worth knowing; the evidence itself is as it was sealed.
+    Warning,
+    /// Something could not be read.
+    Unreadable,
+}
+
+/// What is wrong with a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// How bad it is.
+    pub kind: ProblemKind,
+    /// The file within the directory, where it is about one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// What is wrong, in words, the file included.
+    pub text: String,
+}
+
+/// A run or a game day that was verified.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Checked {
+    /// Its id.
+    pub run: String,
+    /// Its directory.
+    pub dir: PathBuf,
+    /// What it is about.
+    pub subject: Subject,
+    /// What was drilled, by its manifest, otherwise by its record.
+    pub scenario: String,
+    /// What it came to, in the same way; `incomplete` for what was cut off.
+    pub verdict: String,
+    /// How it stands.
+    pub state: SealState,
+    /// Its entry in the chain: of several the last one.
+    pub entry: Option<u64>,
+    /// When it was sealed, RFC 3339 in UTC, as the chain says.
+    pub sealed_utc: Option<String>,
+    /// SHA-256 of its manifest as it is now.
+    pub manifest: Option<Digest>,
+    /// Reports in its directory that differ from what was sealed.
+    pub reports: usize,
+    /// What is wrong with it, and what is worth knowing.
+    pub problems: Vec<Problem>,
+}
+
+impl Checked {
+    /// Whether nothing speaks against it: it is as it was sealed, or there is nothing to seal yet.
+    pub fn is_intact(&self) -> bool {
+        matches!(self.state, SealState::Intact | SealState::UnderWay | SealState::NeverBegan)
+    }
+
+    /// A run that only the chain knows.
+    pub(super) fn gone(entry: &ChainEntry, root: &Path) -> Checked {
+        let what = match entry.scenario.as_str() {
+            "" => String::new(),
+            scenario => format!("; it was a run of {scenario} and came to {}", entry.verdict),
+        };
+        let text = format!("its directory is gone: entry {} sealed it{what}", entry.number);
+        Checked {
+            scenario: entry.scenario.clone(),
+            verdict: entry.verdict.clone(),
+            entry: Some(entry.number),
+            sealed_utc: Some(entry.sealed_utc.clone()),
+            ..Checked::without_directory(&entry.run, root, text)
+        }
+    }
+
+    /// A run that only a torn line of the chain knows.
+    pub(super) fn gone_with_its_entry(run: &str, root: &Path) -> Checked {
+        let text = "its directory is gone: a torn line of the chain is about it, so it was sealed";
+        Checked::without_directory(run, root, text.into())
+    }
+
+    fn without_directory(run: &str, root: &Path, text: String) -> Checked {
+        Checked {
+            run: run.to_string(),
+            dir: root.join(run),
+            subject: Subject::Run,
+            scenario: String::new(),
+            verdict: String::new(),
+            state: SealState::Gone,
+            entry: None,
+            sealed_utc: None,
+            manifest: None,
+            reports: 0,
+            problems: vec![Problem { kind: ProblemKind::Error, file: None, text }],
+        }
+    }
+}
+
+/// What is known of the chain beside a run.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum ChainBeside<'a> {
+    /// Its entry, or none.
+    Chain(Option<&'a ChainEntry>),
+    /// There is no chain, and there must have been one.
+    Missing,
+    /// There is no chain, because the run was copied alone.
+    Alone,
+}
+
+/// Collects problems.
+#[derive(Default)]
+struct Problems(Vec<Problem>);
+
+impl Problems {
+    fn say(&mut self, kind: ProblemKind, file: Option<&str>, text: impl Into<String>) {
+        self.0.push(Problem { kind, file: file.map(str::to_string), text: text.into() });
+    }
+
+    fn error(&mut self, text: impl Into<String>) {
+        self.say(ProblemKind::Error, None, text);
+    }
+
+    fn warn(&mut self, text: impl Into<String>) {
+        self.say(ProblemKind::Warning, None, text);
+    }
+}
+
+/// Verifies a directory.
+pub(super) fn check(place: &EvidenceDir, beside: ChainBeside<'_>) -> Checked {
+    let entry = if let ChainBeside::Chain(entry) = beside { entry } else { None };
+    let (scenario, verdict) = seal::story(&place.dir, place.subject);
+    let mut checked = Checked {
+        run: place.id.clone(),
+        dir: place.dir.clone(),
+        subject: place.subject,
+        scenario,
+        verdict,
+        state: SealState::Intact,
+        entry: entry.map(|entry| entry.number),
+        sealed_utc: entry.map(|entry| entry.sealed_utc.clone()),
+        manifest: None,
+        reports: 0,
+        problems: Vec::new(),
+    };
+    let mut problems = Problems::default();
+    let state = match read_file(place.dir.join(MANIFEST)) {
+        Ok(bytes) => {
+            checked.manifest = Some(Digest::of(&bytes));
+            sealed(place, &bytes, beside, &mut checked, &mut problems);
+            None
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => without_manifest(place, entry, &mut problems),
+        Err(error) => {
+            problems.say(ProblemKind::Unreadable, Some(MANIFEST), format!("{MANIFEST} cannot be read: {error}"));
+            None
+        }
+    };
+    let has = |kind| problems.0.iter().any(|problem| problem.kind == kind);
+    checked.state = match state {
+        Some(state) => state,
+        None if has(ProblemKind::Error) => SealState::Changed,
+        None if has(ProblemKind::Unreadable) => SealState::Unreadable,
+        None => SealState::Intact,
+    };
+    checked.problems = problems.0;
+    checked
+}
+
+/// A run without a manifest is under way, or was never sealed, or somebody took it away.
+fn without_manifest(place: &EvidenceDir, entry: Option<&ChainEntry>, problems: &mut Problems) -> Option<SealState> {
+    if let Some(entry) = entry {
+        let text = format!("{MANIFEST} was removed: entry {} sealed it", entry.number);
+        problems.say(ProblemKind::Error, Some(MANIFEST), text);
+        return None;
+    }
+    let story = match place.subject {
+        Subject::Run => ["events.jsonl", "record.json"].as_slice(),
+        Subject::Gameday => ["gameday.jsonl", "gameday.json"].as_slice(),
+    };
+    let begun = story.iter().any(|name| fs::metadata(place.dir.join(name)).is_ok_and(|file| file.len() > 0));
+    // A runner has its lock before its first event, so a story without a lock file came out of an archive, however young it is.
+    let alive = RunDir::open(&place.dir).and_then(|run| Ok((run.has_lock_file() || !begun) && run.is_alive()?));
+    match alive {
+        Ok(true) => return Some(SealState::UnderWay),
+        Ok(false) => {}
+        Err(error) => {
+            problems.say(ProblemKind::Unreadable, Some("lock"), format!("lock cannot be read: {error}"));
+            return None;
+        }
+    }
+    if !begun {
+        problems.warn("it was given a directory and nothing began");
+        return Some(SealState::NeverBegan);
+    }
+    problems.error("never sealed: it has no manifest, and nobody is at it; nothing says that it is as it was");
+    Some(SealState::NeverSealed)
+}
+
+fn sealed(place: &EvidenceDir, bytes: &[u8], beside: ChainBeside<'_>, checked: &mut Checked, problems: &mut Problems) {
+    in_chain(&Digest::of(bytes), beside, problems);
+    let manifest = match Manifest::read(bytes) {
+        Ok(manifest) => manifest,
+        Err(why) => return problems.say(ProblemKind::Error, Some(MANIFEST), format!("{MANIFEST}: {why}")),
+    };
+    if manifest.run != place.id {
+        let text = format!("{MANIFEST} is that of {}", manifest.run);
+        problems.say(ProblemKind::Error, Some(MANIFEST), text);
+    }
+    let told = (manifest.scenario.clone(), manifest.verdict.clone());
+    let is = std::mem::replace(&mut checked.scenario, told.0.clone());
+    let came = std::mem::replace(&mut checked.verdict, told.1.clone());
+    match list(&place.dir, manifest.subject) {
+        Ok(now) => {
+            for difference in compare(&manifest.files, &now) {
+                checked.reports += usize::from(difference.weight == FileWeight::Report);
+                let (kind, note) = match (difference.weight, difference.how) {
+                    (FileWeight::Evidence, _) => (ProblemKind::Error, ""),
+                    (FileWeight::Report, How::Added) => (ProblemKind::Warning, "; it is no evidence"),
+                    (FileWeight::Report, _) => (ProblemKind::Warning, "; it is a report and can be made again"),
+                };
+                let how = match difference.how {
+                    How::Changed => "was changed",
+                    How::Removed => "was removed",
+                    How::Added => "was added",
+                };
+                problems.say(kind, Some(&difference.path), format!("{} {how}{note}", difference.path));
+            }
+        }
+        Err(error) => problems.say(ProblemKind::Unreadable, None, error.to_string()),
+    }
+    if (&is, &came) != (&told.0, &told.1) && problems.0.iter().all(|problem| problem.kind == ProblemKind::Warning) {
+        // Its files are as they were, so the manifest was written by hand.
+        let (text, told) = (format!("{is} came to {came}"), format!("{} to {}", told.0, told.1));
+        problems.say(ProblemKind::Error, Some(MANIFEST), format!("{MANIFEST} says {told}, but {text}"));
+    }
+    match place.subject {
+        Subject::Run => {
+            record(&place.dir, problems);
+            for (path, text) in copies::differences(&place.dir) {
+                problems.say(ProblemKind::Error, Some(&path), text);
+            }
+        }
+        Subject::Gameday => runs_of_day(&place.dir, &manifest, problems),
+    }
+}
+
+/// Whether the chain knows this manifest.
+fn in_chain(digest: &Digest, beside: ChainBeside<'_>, problems: &mut Problems) {
+    match beside {
+        ChainBeside::Chain(Some(entry)) if entry.manifest == *digest => {
+            let number = entry.number;
+            if let Some(before) = entry.replaces {
+                let changed = match entry.changed.as_slice() {
+                    [] => "nobody can say what had changed".to_string(),
+                    files => format!("these had changed: {}", files.join(", ")),
+                };
+                problems.warn(format!("sealed again: entry {number} takes the place of entry {before}; {changed}"));
+            }
+            if entry.late {
+                let text = "sealed late, on somebody's wish; nothing says what happened between its end and";
+                problems.warn(format!("{text} {}", entry.sealed_utc));
+            }
+        }
+        ChainBeside::Chain(Some(entry)) => {
+            let text = format!("{MANIFEST} is not the one that entry {} sealed", entry.number);
+            problems.say(ProblemKind::Error, Some(MANIFEST), text);
+        }
+        ChainBeside::Chain(None) => {
+            problems.error(format!("it has no entry in {CHAIN}: its entry was removed, or it was added"))
+        }
+        ChainBeside::Missing => problems.error(format!("it was sealed, and there is no {CHAIN} beside it")),
+        ChainBeside::Alone => {
+            problems.warn(format!("without a {CHAIN} beside it nothing says that this is the manifest that was sealed"))
+        }
+    }
+}
+
+/// The record must be what the events add up to.
+fn record(dir: &Path, problems: &mut Problems) {
+    let path = "record.json";
+    let saved = match read_file(dir.join(path)) {
+        Ok(bytes) => bytes,
+        // A runbook that was followed alone has none; one that was removed is told by the manifest.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return,
+        Err(error) => return problems.say(ProblemKind::Unreadable, Some(path), format!("{path}: {error}")),
+    };
+    let events = match open_file(dir.join("events.jsonl")) {
+        Ok(events) => events,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return problems.say(ProblemKind::Error, Some(path), format!("{path} has no events to stand on"));
+        }
+        Err(error) => {
+            return problems.say(ProblemKind::Unreadable, Some("events.jsonl"), format!("events.jsonl: {error}"));
+        }
+    };
+    let rebuilt = Record::from_events(BufReader::new(events));
+    let differs = differences(&saved, &report::json(&rebuilt));
+    if differs.is_empty() {
+        return;
+    }
+    let made_by = rebuilt.plan.as_ref().map_or("", |plan| plan.tool_version.as_str());
+    let text = format!("{path} is not what events.jsonl adds up to: {}", differs.join(", "));
+    match made_by {
+        "" | env!("CARGO_PKG_VERSION") => problems.say(ProblemKind::Error, Some(path), text),
+        // Another version may add up otherwise; the files themselves are held to the manifest.
+        other => problems.say(ProblemKind::Warning, Some(path), format!("{text}; it was made by version {other}")),
+    }
+}
+
+/// Fields in which two records differ, as JSON. What was wrong with the events is told in words that depend on when they were
+/// read (a torn line has a line break once somebody has written behind it), so only how much it was is compared.
+fn differences(saved: &[u8], rebuilt: &[u8]) -> Vec<String> {
+    if saved == rebuilt {
+        return Vec::new();
+    }
+    let read = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes);
+    let (Ok(Value::Object(saved)), Ok(Value::Object(rebuilt))) = (read(saved), read(rebuilt)) else {
+        return vec!["it cannot be read".into()];
+    };
+    let names = saved.keys().chain(rebuilt.keys().filter(|key| !saved.contains_key(*key)));
+    let differs = |name: &&String| {
+        let (one, other) = (saved.get(*name), rebuilt.get(*name));
+        match (one.and_then(Value::as_array), other.and_then(Value::as_array)) {
+            (Some(one), Some(other)) if *name == "damage" => one.len() != other.len(),
+            _ => one != other,
+        }
+    };
+    names.filter(differs).map(|name| format!("`{name}`")).collect()
+}
+
+/// The runs of a game day must still have what was their head when the day was sealed.
+fn runs_of_day(dir: &Path, manifest: &Manifest, problems: &mut Problems) {
+    let Some(head) = &manifest.runs_head else { return };
+    let file = format!("runs/{CHAIN}");
+    match read_file(dir.join("runs").join(CHAIN)) {
+        Ok(bytes) => {
+            let chain: Chain = check_chain(&bytes);
+            if !chain.has(head) {
+                problems.say(
+                    ProblemKind::Error,
+                    Some(&file),
+                    format!("{file} does not hold {head}, its head when the game day was sealed"),
+                );
+            }
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            problems.say(ProblemKind::Error, Some(&file), format!("{file} was removed: its head was {head}"));
+        }
+        Err(error) => problems.say(ProblemKind::Unreadable, Some(&file), format!("{file}: {error}")),
+    }
+}

@@ -1,0 +1,141 @@
+//! What `firedrill verify` prints: a line for each run and what is wrong with it, and the heads of the chains.
+
+use super::{Digest, Head, ProblemKind, SealState, Subject, Verification};
+use crate::output::visible;
+use std::path::{Path, PathBuf};
+
+/// Version of the JSON; raised when a reader of the old one would misread.
+const FORMAT: u32 = 1;
+
+/// What somebody wrote down elsewhere when a run was sealed, and whether it is found.
+#[derive(Debug, Clone, Default)]
+pub struct Kept {
+    /// Heads of chains.
+    pub heads: Vec<(Head, bool)>,
+    /// SHA-256 of manifests.
+    pub manifests: Vec<(Digest, bool)>,
+}
+
+impl Kept {
+    /// Looks for what was written down in what was verified.
+    pub fn find(heads: Vec<Head>, manifests: Vec<Digest>, report: &Verification) -> Kept {
+        let is = |digest: &Digest| report.runs.iter().any(|run| run.manifest.as_ref() == Some(digest));
+        Kept {
+            heads: heads.into_iter().map(|head| (head.clone(), report.has(&head))).collect(),
+            manifests: manifests.into_iter().map(|digest| (digest.clone(), is(&digest))).collect(),
+        }
+    }
+
+    /// Whether all of it is found.
+    pub fn is_found(&self) -> bool {
+        self.heads.iter().all(|(_, found)| *found) && self.manifests.iter().all(|(_, found)| *found)
+    }
+}
+
+/// As text. `short` makes a path as people know it; `quiet` leaves out what is as it should be, except the heads.
+pub fn text(report: &Verification, kept: &Kept, quiet: bool, short: &dyn Fn(&Path) -> PathBuf) -> String {
+    let mut lines = Vec::new();
+    for run in &report.runs {
+        if quiet && run.is_intact() && run.problems.is_empty() {
+            continue;
+        }
+        let what = match run.subject {
+            Subject::Run => run.verdict.clone(),
+            Subject::Gameday => format!("game day, {}", run.verdict),
+        };
+        lines.push(format!("{:<12} {}  {what}", run.state.word(), short(&run.dir).display()).trim_end().to_string());
+        for problem in &run.problems {
+            let mark = match problem.kind {
+                ProblemKind::Error => "",
+                ProblemKind::Warning => "warning: ",
+                ProblemKind::Unreadable => "unreadable: ",
+            };
+            lines.push(format!("{:<12}   {mark}{}", "", problem.text));
+        }
+    }
+    lines.extend(report.problems.iter().map(|problem| format!("{:<12} {problem}", "UNREADABLE")));
+    for chain in &report.chains {
+        let word = if chain.is_whole() { "chain" } else { "BROKEN CHAIN" };
+        let entries = if chain.entries == 1 { "1 entry".to_string() } else { format!("{} entries", chain.entries) };
+        lines.push(format!("{word:<12} {}  {entries}", short(&chain.path).display()));
+        lines.extend(chain.problems.iter().map(|problem| format!("{:<12}   {problem}", "")));
+        lines.extend(chain.warnings.iter().map(|warning| format!("{:<12}   warning: {warning}", "")));
+        lines.extend(chain.head.iter().map(|head| format!("{:<12}   head {head}", "")));
+    }
+    for (head, found) in &kept.heads {
+        let (word, what) = match found {
+            true => ("head", "is still in its chain"),
+            false => ("LOST HEAD", "is in no chain: entries were removed or replaced since it was written down"),
+        };
+        lines.push(format!("{word:<12} {head} {what}"));
+    }
+    for (digest, found) in &kept.manifests {
+        let (word, what) = match found {
+            true => ("manifest", "is the manifest of a run above"),
+            false => {
+                ("NO MANIFEST", "is the manifest of no run above: it was replaced since its digest was written down")
+            }
+        };
+        lines.push(format!("{word:<12} {digest} {what}"));
+    }
+    lines.push(sum(report));
+    lines.iter().map(|line| visible(line) + "\n").collect()
+}
+
+impl SealState {
+    /// As people read it: loud where evidence is not as it was sealed.
+    pub fn word(self) -> &'static str {
+        match self {
+            SealState::Intact => "intact",
+            SealState::Changed => "CHANGED",
+            SealState::Gone => "GONE",
+            SealState::NeverSealed => "NEVER SEALED",
+            SealState::UnderWay => "under way",
+            SealState::NeverBegan => "never began",
+            SealState::Unreadable => "UNREADABLE",
+        }
+    }
+}
+
+fn sum(report: &Verification) -> String {
+    use SealState::{Changed, Gone, Intact, NeverBegan, NeverSealed, UnderWay, Unreadable};
+    let count = |state| report.runs.iter().filter(|run| run.state == state).count();
+    let all = [Intact, Changed, Gone, NeverSealed, Unreadable, UnderWay, NeverBegan];
+    let parts =
+        all.into_iter().map(|state| (count(state), state.word().to_lowercase())).filter(|(count, _)| *count > 0);
+    let parts: Vec<String> = parts.map(|(count, word)| format!("{count} {word}")).collect();
+    let broken = report.chains.iter().filter(|chain| !chain.is_whole()).count();
+    let chains = match broken {
+        0 => String::new(),
+        1 => "; 1 chain is broken".to_string(),
+        more => format!("; {more} chains are broken"),
+    };
+    let reports = match report.reports() {
+        0 => "",
+        1 => "; 1 report differs from what was sealed; make it again with `firedrill report`",
+        more => &format!("; {more} reports differ from what was sealed; make them again with `firedrill report`"),
+    };
+    format!("{}{chains}{reports}", if parts.is_empty() { "no runs".to_string() } else { parts.join(", ") })
+}
+
+/// As JSON.
+pub fn json(report: &Verification, kept: &Kept) -> Vec<u8> {
+    let heads = kept.heads.iter().map(|(head, found)| serde_json::json!({ "head": head.to_string(), "found": found }));
+    let heads: Vec<_> = heads.collect();
+    let manifests =
+        kept.manifests.iter().map(|(digest, found)| serde_json::json!({ "sha256": digest, "found": found }));
+    let manifests: Vec<_> = manifests.collect();
+    let intact = !report.is_changed() && !report.is_unreadable() && kept.is_found();
+    let value = serde_json::json!({
+        "format": FORMAT,
+        "intact": intact,
+        "runs": report.runs,
+        "chains": report.chains,
+        "heads": heads,
+        "manifests": manifests,
+        "unreadable": report.problems,
+    });
+    let mut bytes = format!("{value:#}").into_bytes();
+    bytes.push(b'\n');
+    bytes
+}

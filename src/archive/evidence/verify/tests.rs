@@ -1,0 +1,280 @@
+//! What was done to runs, their manifests and their chain is named, and nothing else is.
+
+use super::*;
+use crate::archive::evidence::{MANIFEST, Problem, ProblemKind, seal, testing, text};
+use crate::record::RunDir;
+use crate::record::testing::Story;
+use crate::report::Quarter;
+use std::fs;
+
+const RUNS: [&str; 3] =
+    ["20261118T064112Z-db-pool-0001", "20261119T064112Z-db-pool-0002", "20261120T064112Z-db-pool-0003"];
+
+/// Three sealed runs, one of them cut off.
+struct Runs(tempfile::TempDir);
+
+impl Runs {
+    fn new() -> Runs {
+        let runs = Runs(tempfile::tempdir().unwrap());
+        for (id, story) in RUNS.into_iter().zip([Story::Passed, Story::Killed, Story::NotRecovered]) {
+            seal(&testing::run(runs.0.path(), id, story), false).unwrap();
+        }
+        runs
+    }
+
+    fn root(&self) -> PathBuf {
+        fs::canonicalize(self.0.path()).unwrap()
+    }
+
+    fn file(&self, run: usize, name: &str) -> PathBuf {
+        self.root().join(RUNS[run]).join(name)
+    }
+
+    fn report(&self) -> Verification {
+        verify(&[self.root()]).unwrap()
+    }
+
+    /// As it is printed, without what is intact and without hashes.
+    fn told(&self) -> String {
+        let (report, root) = (self.report(), self.root());
+        let short = |path: &Path| path.strip_prefix(&root).unwrap_or(path).to_path_buf();
+        let text = text(&report, &crate::archive::evidence::Kept::default(), true, &short);
+        text.lines().filter(|line| !line.contains("head ")).collect::<Vec<_>>().join("\n")
+    }
+
+    fn chain(&self, change: impl FnOnce(&mut Vec<String>)) {
+        let path = self.root().join(CHAIN);
+        let mut lines: Vec<String> = fs::read_to_string(&path).unwrap().lines().map(str::to_string).collect();
+        change(&mut lines);
+        fs::write(path, lines.join("\n") + "\n").unwrap();
+    }
+}
+
+/// The errors of a run.
+fn errors(report: &Verification, run: usize) -> Vec<&str> {
+    let run = report.runs.iter().find(|checked| checked.run == RUNS[run]).unwrap();
+    let errors = run.problems.iter().filter(|problem| problem.kind == ProblemKind::Error);
+    errors.map(|Problem { text, .. }| text.as_str()).collect()
+}
+
+#[test]
+fn what_nobody_touched_is_intact_also_what_was_cut_off() {
+    let runs = Runs::new();
+    let report = runs.report();
+    assert!(!report.is_changed() && !report.is_unreadable());
+    let states: Vec<(SealState, &str)> = report.runs.iter().map(|run| (run.state, run.verdict.as_str())).collect();
+    assert_eq!(
+        states,
+        [(SealState::Intact, "passed"), (SealState::Intact, "incomplete"), (SealState::Intact, "not_recovered")]
+    );
+    assert!(report.runs.iter().all(|run| run.problems.is_empty()), "{:?}", report.runs);
+    assert_eq!(runs.told(), "chain        chain.jsonl  3 entries\n3 intact");
+    let head = report.chains[0].head.clone().unwrap();
+    assert!(report.has(&head) && !report.has(&Head { number: 7, ..head }));
+}
+
+#[test]
+fn a_byte_of_any_file_is_noticed() {
+    let runs = Runs::new();
+    let manifest = fs::read(runs.file(0, MANIFEST)).unwrap();
+    let files = crate::archive::evidence::Manifest::read(&manifest).unwrap().files;
+    assert!(files.len() >= 8);
+    for file in files {
+        let path = runs.file(0, &file.path);
+        let was = fs::read(&path).unwrap();
+        for at in [0, was.len() / 2, was.len() - 1] {
+            let mut bytes = was.clone();
+            bytes[at] ^= 1;
+            fs::write(&path, &bytes).unwrap();
+            let report = runs.report();
+            let run = &report.runs[0];
+            let named = run.problems.iter().find(|problem| problem.file.as_deref() == Some(file.path.as_str()));
+            let named = named.unwrap_or_else(|| panic!("{} at {at}: {:?}", file.path, run.problems));
+            let is_report = file.weight == crate::archive::evidence::FileWeight::Report;
+            assert_eq!(named.kind == ProblemKind::Warning, is_report, "{named:?}");
+            assert_eq!(report.is_changed(), !is_report, "{}", file.path);
+        }
+        fs::write(&path, was).unwrap();
+    }
+    assert!(!runs.report().is_changed(), "and nothing else is");
+}
+
+#[test]
+fn what_was_done_to_files_is_named() {
+    let runs = Runs::new();
+    fs::write(runs.file(0, "logs/more.log"), "x").unwrap();
+    fs::write(runs.file(0, "mine.html"), "x").unwrap();
+    fs::remove_file(runs.file(1, "files/runbook.md")).unwrap();
+    fs::remove_file(runs.file(1, "report.html")).unwrap();
+    fs::remove_file(runs.file(2, "logs/db-1.log")).unwrap();
+    std::os::unix::fs::symlink("/dev/null", runs.file(2, "logs/db-1.log")).unwrap();
+    insta::assert_snapshot!("files", runs.told());
+}
+
+#[test]
+fn a_record_that_is_not_what_its_events_say_is_told_whoever_sealed_it() {
+    let runs = Runs::new();
+    // Both the record and everything that was sealed are written again: only the events speak against it.
+    let path = runs.file(2, "record.json");
+    let record = fs::read_to_string(&path).unwrap().replace("\"not_recovered\"", "\"passed\"");
+    fs::write(&path, record).unwrap();
+    seal(&runs.root().join(RUNS[2]), false).unwrap();
+    insta::assert_snapshot!("record", runs.told());
+    let report = runs.report();
+    assert!(errors(&report, 2)[0].contains("`verdict`"), "{:?}", errors(&report, 2));
+}
+
+#[test]
+fn a_manifest_that_was_written_by_hand_is_told() {
+    let runs = Runs::new();
+    let path = runs.file(0, MANIFEST);
+    let was = fs::read_to_string(&path).unwrap();
+    fs::write(&path, was.replace("\"passed\"", "\"breached\"")).unwrap();
+    assert_eq!(errors(&runs.report(), 0)[0], "manifest.json is not the one that entry 0 sealed");
+    fs::remove_file(&path).unwrap();
+    assert_eq!(errors(&runs.report(), 0), ["manifest.json was removed: entry 0 sealed it"]);
+    fs::write(&path, "{").unwrap();
+    assert_eq!(errors(&runs.report(), 0).len(), 2);
+    fs::write(&path, fs::read(runs.file(1, MANIFEST)).unwrap()).unwrap();
+    assert!(errors(&runs.report(), 0).contains(&&*format!("manifest.json is that of {}", RUNS[1])));
+}
+
+#[test]
+fn what_was_done_to_the_chain_is_named() {
+    let runs = Runs::new();
+    let whole = fs::read(runs.root().join(CHAIN)).unwrap();
+    let mut told = Vec::new();
+    let mut with = |what: &str, change: &dyn Fn(&mut Vec<String>)| {
+        fs::write(runs.root().join(CHAIN), &whole).unwrap();
+        runs.chain(change);
+        assert!(runs.report().is_changed(), "{what}");
+        told.push(format!("--- {what}\n{}", runs.told()));
+    };
+    with("changed", &|lines| lines[1] = lines[1].replace("2026-", "2025-"));
+    with("removed", &|lines| drop(lines.remove(1)));
+    with("reordered", &|lines| lines.swap(0, 1));
+    with("inserted", &|lines| lines.insert(1, lines[2].clone()));
+    with("cut", &|lines| lines.truncate(2));
+    insta::assert_snapshot!("chain", told.join("\n"));
+    fs::remove_file(runs.root().join(CHAIN)).unwrap();
+    assert_eq!(errors(&runs.report(), 0), ["it was sealed, and there is no chain.jsonl beside it"]);
+}
+
+#[test]
+fn runs_that_are_gone_or_were_put_in_are_named() {
+    let runs = Runs::new();
+    fs::remove_dir_all(runs.root().join(RUNS[1])).unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let forged = testing::run(elsewhere.path(), "20261117T064112Z-db-pool-beef", Story::Passed);
+    seal(&forged, false).unwrap();
+    fs::rename(&forged, runs.root().join("20261117T064112Z-db-pool-beef")).unwrap();
+    insta::assert_snapshot!("gone_and_put_in", runs.told());
+}
+
+#[test]
+fn a_torn_line_hides_no_run_that_was_deleted() {
+    let runs = Runs::new();
+    fs::remove_dir_all(runs.root().join(RUNS[2])).unwrap();
+    let path = runs.root().join(CHAIN);
+    let text = fs::read_to_string(&path).unwrap();
+    let last = text.trim_end().rfind('\n').unwrap() + 1;
+    fs::write(&path, &text[..last + 90]).unwrap();
+    let state = |report: &Verification| report.runs.iter().find(|run| run.run == RUNS[2]).map(|run| run.state);
+    assert_eq!(state(&runs.report()), Some(SealState::Gone));
+    // The next writer takes the line away, and keeps the name.
+    seal(&testing::run(&runs.root(), "20261121T064112Z-db-pool-0004", Story::Passed), false).unwrap();
+    let report = runs.report();
+    assert_eq!((state(&report), report.chains[0].problems.len()), (Some(SealState::Gone), 0), "{report:#?}");
+}
+
+#[test]
+fn a_copy_that_is_not_what_the_events_say_is_told_whoever_sealed_it() {
+    let runs = Runs::new();
+    let path = runs.file(0, "files/runbook.md");
+    fs::write(&path, "# Another\n").unwrap();
+    seal(&runs.root().join(RUNS[0]), false).unwrap();
+    let text = "files/runbook.md is not the runbook whose SHA-256 events.jsonl has";
+    assert_eq!(errors(&runs.report(), 0), [text]);
+    fs::write(&path, "password: ***\n").unwrap();
+    seal(&runs.root().join(RUNS[0]), false).unwrap();
+    assert_eq!(errors(&runs.report(), 0), Vec::<&str>::new(), "secrets were taken out of it");
+}
+
+#[test]
+fn what_is_not_sealed_is_told_apart() {
+    let runs = Runs::new();
+    let alive = RunDir::create(&runs.root(), "alive").unwrap();
+    fs::write(alive.events_path(), "{}\n").unwrap();
+    let never_began = RunDir::create(&runs.root(), "never").unwrap();
+    let path = never_began.path().to_path_buf();
+    drop(never_began);
+    testing::run(&runs.root(), "20261121T064112Z-db-pool-0004", Story::Killed);
+    let report = runs.report();
+    let state = |name: &str| report.runs.iter().find(|run| run.run.contains(name)).unwrap().state;
+    assert_eq!(state("alive"), SealState::UnderWay);
+    assert_eq!(state("never"), SealState::NeverBegan, "{}", path.display());
+    assert_eq!(state("0004"), SealState::NeverSealed);
+    assert!(report.is_changed());
+}
+
+#[test]
+fn a_run_alone_is_held_to_its_manifest_and_to_the_chain_where_there_is_one() {
+    let runs = Runs::new();
+    let report = verify(&[runs.root().join(RUNS[0])]).unwrap();
+    assert_eq!((report.runs.len(), report.is_changed()), (1, false), "its neighbours are not asked for");
+    assert_eq!((report.runs[0].entry, report.runs[0].problems.len()), (Some(0), 0));
+    let elsewhere = tempfile::tempdir().unwrap();
+    let copy = elsewhere.path().join(RUNS[0]);
+    fs::rename(runs.root().join(RUNS[0]), &copy).unwrap();
+    let report = verify(&[copy]).unwrap();
+    assert_eq!((report.runs[0].state, report.chains.len()), (SealState::Intact, 0));
+    assert!(report.runs[0].problems[0].text.starts_with("without a chain.jsonl"), "{:?}", report.runs);
+}
+
+#[test]
+fn a_game_day_is_held_to_its_files_and_to_the_head_of_its_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    let day = dir.path().join("20261120T020000Z-nightly-0001");
+    for id in RUNS {
+        seal(&testing::run(&day.join("runs"), id, Story::Passed), false).unwrap();
+    }
+    fs::write(day.join("gameday.jsonl"), "").unwrap();
+    seal(&day, false).unwrap();
+    let report = verify(&[dir.path().to_path_buf()]).unwrap();
+    assert_eq!((report.runs.len(), report.chains.len(), report.is_changed()), (4, 2, false), "{report:#?}");
+    // The whole chain of the runs is written again, and with it every manifest: the day still knows its head.
+    fs::remove_file(day.join("runs").join(CHAIN)).unwrap();
+    for id in RUNS {
+        fs::remove_file(day.join("runs").join(id).join(MANIFEST)).unwrap();
+        seal(&day.join("runs").join(id), false).unwrap();
+    }
+    let report = verify(&[dir.path().to_path_buf()]).unwrap();
+    let day = report.runs.iter().find(|run| run.run.contains("nightly")).unwrap();
+    assert_eq!(day.state, SealState::Changed);
+    assert!(day.problems[0].text.contains("its head when the game day was sealed"), "{:?}", day.problems);
+    fs::write(day.dir.join("gameday.jsonl"), "changed").unwrap();
+    let report = verify(std::slice::from_ref(&day.dir)).unwrap();
+    assert!(report.runs.iter().any(|run| run.problems.iter().any(|p| p.text == "gameday.jsonl was changed")));
+}
+
+#[test]
+fn a_quarter_has_its_own_runs_and_the_whole_chain() {
+    let dir = tempfile::tempdir().unwrap();
+    for id in ["20260930T235959Z-a-0001", "20261001T000000Z-a-0002", "20261231T235959Z-a-0003"] {
+        seal(&testing::run(dir.path(), id, Story::Passed), false).unwrap();
+    }
+    testing::run(dir.path(), "20261120T000000Z-a-0004", Story::Killed);
+    let fourth = Quarter::parse("2026Q4").unwrap();
+    let found = verify_some(&[dir.path().to_path_buf()], &|id| Quarter::of_id(id) == Some(fourth)).unwrap();
+    let told: Vec<(&str, SealState)> = found.runs.iter().map(|run| (run.run.as_str(), run.state)).collect();
+    assert_eq!(
+        told,
+        [
+            ("20261001T000000Z-a-0002", SealState::Intact),
+            ("20261120T000000Z-a-0004", SealState::NeverSealed),
+            ("20261231T235959Z-a-0003", SealState::Intact),
+        ]
+    );
+    assert_eq!(found.chains.iter().map(|chain| chain.entries).collect::<Vec<_>>(), [3]);
+    assert!(found.is_changed());
+}

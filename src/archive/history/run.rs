@@ -1,0 +1,295 @@
+//! A run as the index keeps it: what is asked over many runs at once in `IndexedRun`, what only the comparison of two needs in
+//! `Detail`. Both are pure functions of a record.
+
+use crate::archive::evidence::Digest;
+use crate::record::{Outcome, Record, StepStatus, Verdict, named_enum};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+named_enum! {
+/// What a run says. Only `Passed` and `Failed` say something about the runbook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunStanding {
+    /// The drill passed.
+    Passed = "passed",
+    /// The drill failed.
+    Failed = "failed",
+    /// A control that did not recover, as it should.
+    ControlHeld = "control_held",
+    /// A control that failed: users recovered without the runbook, or the drill had no impact.
+    ControlFailed = "control_failed",
+    /// Its measuring was disturbed: it says nothing.
+    Disturbed = "disturbed",
+    /// The harness or its environment broke: it says nothing.
+    HarnessError = "harness_error",
+    /// It was stopped by a signal.
+    Interrupted = "interrupted",
+    /// It has no end: cut off, or still running.
+    Incomplete = "incomplete",
+}
+}
+
+impl RunStanding {
+    /// Whether it says something about the runbook.
+    pub fn counts(self) -> bool {
+        matches!(self, RunStanding::Passed | RunStanding::Failed)
+    }
+
+    fn of(record: &Record) -> RunStanding {
+        match record.outcome() {
+            Outcome::Interrupted => RunStanding::Interrupted,
+            _ if !record.ended || record.verdict == Verdict::Incomplete => RunStanding::Incomplete,
+            Outcome::Broken if record.disturbed.is_some() => RunStanding::Disturbed,
+            Outcome::Broken => RunStanding::HarnessError,
+            Outcome::Passed if record.is_control() => RunStanding::ControlHeld,
+            Outcome::Failed if record.is_control() => RunStanding::ControlFailed,
+            Outcome::Passed => RunStanding::Passed,
+            Outcome::Failed => RunStanding::Failed,
+        }
+    }
+}
+
+/// One run, as far as it is asked for over many. Durations are in microseconds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct IndexedRun {
+    /// Id of the run.
+    pub run: String,
+    /// Name of the scenario.
+    pub scenario: String,
+    /// Its title.
+    pub title: String,
+    /// When the drill began, RFC 3339 in UTC.
+    pub started_utc: String,
+    /// The same in microseconds since 1970.
+    pub started_us: i64,
+    /// Whether the story has its end.
+    pub ended: bool,
+    /// Whether this is the control.
+    pub control: bool,
+    /// What the run says.
+    pub standing: RunStanding,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The verdict that the scenario expects.
+    pub expect: Verdict,
+    /// Why, in the words of the record.
+    pub reason: String,
+    /// Why the measuring was disturbed.
+    pub disturbed: Option<String>,
+    /// The step that failed or was blocked.
+    pub failed_step: Option<String>,
+    /// Id of the game day.
+    pub day: Option<String>,
+    /// Attempt within the game day, from 1.
+    pub attempt: Option<u32>,
+    /// Commit of the project.
+    pub revision: Option<String>,
+    /// Version of the tool.
+    pub tool_version: String,
+    /// SHA-256 of the scenario file.
+    pub scenario_sha: String,
+    /// SHA-256 of the runbook file.
+    pub runbook_sha: Option<String>,
+    /// SHA-256 of the stack file.
+    pub stack_sha: String,
+    /// SHA-256 over services and their image ids; `None` where the stack was never up.
+    pub images_sha: Option<String>,
+    /// First confirmed fault → impact.
+    pub to_impact_us: Option<u64>,
+    /// First confirmed fault → alert condition.
+    pub to_detect_us: Option<u64>,
+    /// First confirmed fault → first mitigating command.
+    pub to_mitigation_us: Option<u64>,
+    /// First confirmed fault → recovered.
+    pub to_recover_us: Option<u64>,
+    /// First mitigating command → recovered.
+    pub mitigation_to_recover_us: Option<u64>,
+    /// The whole drill.
+    pub total_us: u64,
+    /// Requests that were due.
+    pub requests: u64,
+    /// Requests that were sent late.
+    pub late: u64,
+    /// Worst lateness.
+    pub worst_late_us: u64,
+    /// Mean share of the processors' time that was not idle, in 0..=1.
+    pub busy_mean: Option<f64>,
+    /// Largest share of time in which some task waited for a processor, in 0..=1.
+    pub pressure_max: Option<f64>,
+}
+
+/// What only the comparison of two runs asks for.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Detail {
+    /// The scenario file, as the user knows it.
+    pub scenario_path: String,
+    /// The runbook file.
+    pub runbook_path: Option<String>,
+    /// The stack file.
+    pub stack_path: String,
+    /// The steps that the scenario selects, in order.
+    pub steps: Vec<StepRun>,
+    /// Service → image id.
+    pub images: BTreeMap<String, String>,
+    /// The faults.
+    pub faults: Vec<FaultRun>,
+    /// Inputs and their values, secrets hidden.
+    pub vars: BTreeMap<String, String>,
+}
+
+/// A step of the runbook in a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepRun {
+    /// Its id.
+    pub id: String,
+    /// SHA-256 of its content.
+    pub hash: String,
+    /// How it ended, when it did.
+    pub status: Option<StepStatus>,
+    /// What it took, in microseconds.
+    pub took_us: Option<u64>,
+}
+
+/// A fault in a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FaultRun {
+    /// Its kind.
+    pub kind: String,
+    /// The services that it breaks.
+    pub services: Vec<String>,
+}
+
+impl IndexedRun {
+    /// The run of a record, with its detail. Says why when the record does not tell when it began.
+    pub fn of(record: &Record) -> Result<(IndexedRun, Detail), String> {
+        let plan = record.plan.as_ref().ok_or("the story has no beginning")?;
+        let started = OffsetDateTime::parse(&plan.started_utc, &Rfc3339)
+            .map_err(|error| format!("`started_utc` is no time: {error}"))?;
+        let figures = record.figures();
+        let stopped = |status: Option<StepStatus>| matches!(status, Some(StepStatus::Failed | StepStatus::Blocked));
+        let images = record.stack.as_ref().map(|stack| stack.images.clone()).filter(|images| !images.is_empty());
+        let detail = Detail {
+            scenario_path: plan.scenario_file.path.clone(),
+            runbook_path: plan.runbook_file.as_ref().map(|file| file.path.clone()),
+            stack_path: plan.stack_file.path.clone(),
+            steps: plan.steps.iter().map(|step| StepRun::of(record, &step.id, &step.hash)).collect(),
+            images: images.clone().unwrap_or_default(),
+            faults: plan
+                .faults
+                .iter()
+                .map(|fault| FaultRun { kind: fault.kind.clone(), services: fault.services.clone() })
+                .collect(),
+            vars: plan.vars.clone(),
+        };
+        let run = IndexedRun {
+            run: plan.run.clone(),
+            scenario: plan.scenario.clone(),
+            title: plan.title.clone(),
+            started_utc: plan.started_utc.clone(),
+            started_us: i64::try_from(started.unix_timestamp_nanos() / 1000).unwrap_or_default(),
+            ended: record.ended,
+            control: plan.control,
+            standing: RunStanding::of(record),
+            verdict: record.verdict,
+            expect: plan.expect,
+            reason: record.reason.clone(),
+            disturbed: record.disturbed.clone(),
+            failed_step: record.steps.iter().find(|step| stopped(step.status)).map(|step| step.step.clone()),
+            day: plan.occasion.as_ref().map(|occasion| occasion.day.clone()),
+            attempt: plan.occasion.as_ref().map(|occasion| occasion.attempt),
+            revision: plan.revision.clone(),
+            tool_version: plan.tool_version.clone(),
+            scenario_sha: plan.scenario_file.sha256.clone(),
+            runbook_sha: plan.runbook_file.as_ref().map(|file| file.sha256.clone()),
+            stack_sha: plan.stack_file.sha256.clone(),
+            images_sha: images.as_ref().map(fingerprint),
+            to_impact_us: figures.to_impact_us,
+            to_detect_us: figures.to_detect_us,
+            to_mitigation_us: figures.to_mitigation_us,
+            to_recover_us: figures.to_recover_us,
+            mitigation_to_recover_us: figures.mitigation_to_recover_us,
+            total_us: figures.time.total_us,
+            requests: figures.measuring.requests,
+            late: figures.measuring.late,
+            worst_late_us: figures.measuring.worst_late_us,
+            busy_mean: figures.measuring.busy_mean,
+            pressure_max: figures.measuring.pressure_max,
+        };
+        Ok((run, detail))
+    }
+}
+
+impl StepRun {
+    fn of(record: &Record, id: &str, hash: &str) -> StepRun {
+        let ran = record.steps.iter().find(|step| step.step == id);
+        StepRun {
+            id: id.to_string(),
+            hash: hash.to_string(),
+            status: ran.and_then(|step| step.status),
+            took_us: ran.and_then(|step| step.took_us()),
+        }
+    }
+}
+
+/// One hash for all images of a stack.
+fn fingerprint(images: &BTreeMap<String, String>) -> String {
+    // Neither name can hold a line break.
+    let lines: String = images.iter().map(|(service, image)| format!("{service}\n{image}\n")).collect();
+    Digest::of(lines.as_bytes()).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::testing::{Story, record_of};
+
+    #[test]
+    fn only_passes_and_failures_count() {
+        let standing = |story| IndexedRun::of(&record_of(story)).unwrap().0.standing;
+        assert_eq!(standing(Story::Passed), RunStanding::Passed);
+        assert_eq!(standing(Story::ExpectedFailure), RunStanding::Passed);
+        assert_eq!(standing(Story::StepFailed), RunStanding::Failed);
+        assert_eq!(standing(Story::Control), RunStanding::ControlHeld);
+        assert_eq!(standing(Story::ControlRecovered), RunStanding::ControlFailed);
+        assert_eq!(standing(Story::HarnessError), RunStanding::HarnessError);
+        assert_eq!(standing(Story::Interrupted), RunStanding::Interrupted);
+        assert_eq!(standing(Story::Killed), RunStanding::Incomplete);
+        let mut record = record_of(Story::HarnessError);
+        record.disturbed = Some("requests were late".into());
+        assert_eq!(IndexedRun::of(&record).unwrap().0.standing, RunStanding::Disturbed);
+        for standing in RunStanding::ALL {
+            assert_eq!(RunStanding::from_name(standing.name()), Some(standing));
+        }
+    }
+
+    #[test]
+    fn a_run_has_the_figures_of_its_record() {
+        let record = record_of(Story::StepFailed);
+        let (run, detail) = IndexedRun::of(&record).unwrap();
+        assert_eq!(run.to_impact_us, record.figures().to_impact_us);
+        assert_eq!(run.failed_step.as_deref(), Some("mitigate/terminate-the-session-that-holds-the-lock"));
+        assert_eq!(detail.steps.len(), 4);
+        assert_eq!(detail.faults[0].services, ["db"]);
+        assert!(run.started_us > 1_700_000_000_000_000);
+    }
+
+    #[test]
+    fn a_record_without_a_time_is_refused() {
+        let mut record = record_of(Story::Passed);
+        record.plan.as_mut().unwrap().started_utc = "yesterday".into();
+        assert!(IndexedRun::of(&record).unwrap_err().contains("started_utc"));
+        assert!(IndexedRun::of(&Record::default()).is_err());
+    }
+
+    #[test]
+    fn images_are_one_hash() {
+        let one = BTreeMap::from([("a".to_string(), "1".to_string())]);
+        let other = BTreeMap::from([("a".to_string(), "2".to_string())]);
+        assert_ne!(fingerprint(&one), fingerprint(&other));
+        assert_eq!(fingerprint(&one).len(), 64);
+    }
+}

@@ -1,0 +1,111 @@
+//! The pages and the JSON, as they are printed.
+
+use super::super::run::{Detail, IndexedRun, RunStanding, StepRun};
+use super::super::summary::Summary;
+use super::super::testing::{failed, run};
+use super::super::{Diff, Update};
+use super::*;
+use crate::record::{StepStatus, Verdict};
+use std::collections::BTreeMap;
+
+const CURE: &str = "mitigate/terminate-the-session-that-holds-the-lock";
+
+fn runs() -> Vec<IndexedRun> {
+    let mut runs: Vec<IndexedRun> = (0..9).map(|number| run("db-pool", number)).collect();
+    for (run, took) in runs.iter_mut().zip([4, 5, 4, 4, 4, 9, 9, 10, 9]) {
+        run.to_recover_us = Some(took * 1_000_000);
+    }
+    runs[5].runbook_sha = Some("2".repeat(64));
+    runs[6].runbook_sha = Some("2".repeat(64));
+    runs[7].images_sha = Some("3".repeat(64));
+    runs[3].standing = RunStanding::Disturbed;
+    runs[4].standing = RunStanding::ControlHeld;
+    runs.push(failed("db-pool", 9, Verdict::StepFailed, Some(CURE)));
+    runs.push(failed("db-pool", 10, Verdict::StepFailed, Some(CURE)));
+    runs.push(run("upstream|503", 11));
+    runs
+}
+
+fn overview() -> Overview {
+    let runs = runs();
+    let unreadable = vec!["artifacts/20261101T020000Z-x-0001: the story has no beginning\u{1b}[2J".to_string()];
+    let index = Update { found: 13, read: 12, unreadable, notes: Vec::new() };
+    Overview { runs: runs.len(), scenarios: Summary::all(&runs), index }
+}
+
+#[test]
+fn an_overview() {
+    insta::assert_snapshot!("overview", overview_text(&overview(), PageForm::Text));
+    insta::assert_snapshot!("overview-markdown", overview_text(&overview(), PageForm::Markdown));
+}
+
+#[test]
+fn a_scenario() {
+    let runs: Vec<IndexedRun> = runs().into_iter().filter(|run| run.scenario == "db-pool").collect();
+    let view = ScenarioView::of(&runs, Update::default()).unwrap();
+    insta::assert_snapshot!("scenario", scenario_text(&view, PageForm::Text));
+    insta::assert_snapshot!("scenario-markdown", scenario_text(&view, PageForm::Markdown));
+}
+
+#[test]
+fn a_comparison() {
+    let step = |id: &str, hash: &str, status, took| StepRun {
+        id: id.into(),
+        hash: hash.into(),
+        status: Some(status),
+        took_us: Some(took),
+    };
+    let before = Detail {
+        steps: vec![
+            step("diagnose/look", "1", StepStatus::Passed, 300_000),
+            step("diagnose/ask", "2", StepStatus::Skipped, 0),
+            step(CURE, "3", StepStatus::Passed, 200_000),
+        ],
+        images: BTreeMap::from([("db".into(), "sha256:aaaaaaaaaaaaaaaa".into())]),
+        vars: BTreeMap::from([("service".into(), "checkout".into())]),
+        ..Detail::default()
+    };
+    let after = Detail {
+        steps: vec![
+            step("diagnose/look", "1", StepStatus::Passed, 900_000),
+            step(CURE, "4", StepStatus::Failed, 200_000),
+            step("verify/order", "5", StepStatus::Passed, 0),
+        ],
+        images: BTreeMap::from([("db".into(), "sha256:bbbbbbbbbbbbbbbb".into())]),
+        ..Detail::default()
+    };
+    let to = IndexedRun {
+        runbook_sha: Some("f".repeat(64)),
+        revision: Some("0123abc-dirty".into()),
+        ..failed("db-pool", 1, Verdict::StepFailed, Some(CURE))
+    };
+    let diff = Diff::of((run("db-pool", 0), before.clone()), (to, after));
+    insta::assert_snapshot!("diff", diff_text(&diff, PageForm::Text));
+    insta::assert_snapshot!("diff-markdown", diff_text(&diff, PageForm::Markdown));
+    let flaky = failed("db-pool", 1, Verdict::NotRecovered, None);
+    let diff = Diff::of((run("db-pool", 0), before.clone()), (flaky, before));
+    insta::assert_snapshot!("diff-flaky", diff_text(&diff, PageForm::Text));
+}
+
+/// The keys of every JSON are described.
+#[test]
+fn the_json_is_documented() {
+    let docs = include_str!("../../../../docs/history.md");
+    let runs = runs();
+    let view = ScenarioView::of(&runs, Update::default()).unwrap();
+    let diff = Diff::of((runs[0].clone(), Detail::default()), (runs[1].clone(), Detail::default()));
+    let mut keys = 0;
+    for text in [json(&overview()).unwrap(), json(&view).unwrap(), json(&diff).unwrap()] {
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(value["format"], JSON_FORMAT);
+        let summary = value.get("summary").or_else(|| value["scenarios"].get(0));
+        let run = value.get("runs").and_then(|runs| runs.get(0));
+        for object in [Some(&value), summary, run].into_iter().flatten().filter_map(serde_json::Value::as_object) {
+            for key in object.keys() {
+                keys += 1;
+                assert!(docs.contains(&format!("`{key}`")), "`{key}` is not in docs/history.md");
+            }
+        }
+    }
+    assert!(keys > 60, "{keys}");
+}

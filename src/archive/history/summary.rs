@@ -1,0 +1,241 @@
+//! What the runs of one scenario add up to. Pure functions of runs, oldest first; `docs/history.md` has the formulas.
+
+use super::robust::{Spread, wilson};
+use super::run::{IndexedRun, RunStanding};
+use crate::record::Verdict;
+use serde::Serialize;
+use std::collections::{BTreeMap, HashMap};
+
+/// A scenario over its runs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Summary {
+    /// Name of the scenario.
+    pub scenario: String,
+    /// Its title, as the newest run has it.
+    pub title: String,
+    /// All runs.
+    pub runs: usize,
+    /// Runs by what they say; only `passed` and `failed` say something about the runbook.
+    pub standings: BTreeMap<RunStanding, usize>,
+    /// passed / (passed + failed), as a ratio in 0..=1; `None` without such a run.
+    pub pass_rate: Option<f64>,
+    /// Wilson's 95% interval of it.
+    pub pass_interval: Option<(f64, f64)>,
+    /// Failed runs by verdict.
+    pub failures: BTreeMap<&'static str, usize>,
+    /// How often the verdict changed though nothing else had.
+    pub flakiness: Flakiness,
+    /// First confirmed fault → impact.
+    pub to_impact: Option<Spread>,
+    /// First confirmed fault → alert condition.
+    pub to_detect: Option<Spread>,
+    /// First confirmed fault → first mitigating command.
+    pub to_mitigation: Option<Spread>,
+    /// First confirmed fault → recovered, over the runs that recovered.
+    pub to_recover: Option<Spread>,
+    /// First mitigating command → recovered.
+    pub mitigation_to_recover: Option<Spread>,
+    /// Before and after the last change of the runbook.
+    pub runbook_change: Option<RunbookChange>,
+    /// The same failure again.
+    pub repeated: Repeated,
+    /// The newest run that passed.
+    pub last_pass: Option<RunRef>,
+    /// The newest run that failed.
+    pub last_fail: Option<RunRef>,
+    /// The newest run of all.
+    pub last: Option<RunRef>,
+}
+
+/// A run, to be found again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RunRef {
+    /// Id of the run.
+    pub run: String,
+    /// When it began, RFC 3339 in UTC.
+    pub started_utc: String,
+    /// What it says.
+    pub standing: RunStanding,
+    /// Its verdict.
+    pub verdict: Verdict,
+    /// The step that failed.
+    pub failed_step: Option<String>,
+}
+
+/// Neighbours in time with the same runbook, scenario, stack file and images.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Flakiness {
+    /// Pairs of neighbours.
+    pub pairs: usize,
+    /// Pairs whose verdicts differ.
+    pub changes: usize,
+    /// changes / pairs, in 0..=1; `None` without a pair.
+    pub rate: Option<f64>,
+}
+
+/// The same failure again: neighbours that failed with the same verdict at the same step.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Repeated {
+    /// Failures whose predecessor was the same one.
+    pub all: usize,
+    /// How many of the newest runs in a row are the same failure; 0 when the newest one passed.
+    pub in_a_row: usize,
+}
+
+/// The last change of the runbook, by its hash.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RunbookChange {
+    /// The first run that counts with the new runbook.
+    pub at: RunRef,
+    /// The stretch of runs with the version before it.
+    pub before: RunbookVersion,
+    /// The runs since.
+    pub after: RunbookVersion,
+}
+
+/// Runs in a row with one version of the runbook.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RunbookVersion {
+    /// SHA-256 of the runbook; `None` when the scenario had none.
+    pub runbook_sha: Option<String>,
+    /// Runs that count.
+    pub runs: usize,
+    /// Those of them that passed.
+    pub passed: usize,
+    /// First confirmed fault → recovered, over the runs that recovered.
+    pub to_recover: Option<Spread>,
+}
+
+impl RunRef {
+    fn of(run: &IndexedRun) -> RunRef {
+        RunRef {
+            run: run.run.clone(),
+            started_utc: run.started_utc.clone(),
+            standing: run.standing,
+            verdict: run.verdict,
+            failed_step: run.failed_step.clone(),
+        }
+    }
+}
+
+impl Summary {
+    /// One for each scenario, by name.
+    pub fn all(runs: &[IndexedRun]) -> Vec<Summary> {
+        by_scenario(runs).into_values().filter_map(|runs| Summary::of(&runs)).collect()
+    }
+
+    /// Of the runs of one scenario, oldest first; `None` without a run.
+    pub fn of(runs: &[&IndexedRun]) -> Option<Summary> {
+        let newest = runs.last()?;
+        let counting: Vec<&IndexedRun> = runs.iter().copied().filter(|run| run.standing.counts()).collect();
+        let last = |standing| counting.iter().rev().find(|run| run.standing == standing).map(|run| RunRef::of(run));
+        let passed = counting.iter().filter(|run| run.standing == RunStanding::Passed).count();
+        let mut standings = BTreeMap::new();
+        runs.iter().for_each(|run| *standings.entry(run.standing).or_default() += 1);
+        let mut failures = BTreeMap::new();
+        let failed = counting.iter().filter(|run| run.standing == RunStanding::Failed);
+        failed.for_each(|run| *failures.entry(run.verdict.name()).or_default() += 1);
+        Some(Summary {
+            scenario: newest.scenario.clone(),
+            title: newest.title.clone(),
+            runs: runs.len(),
+            standings,
+            pass_rate: (!counting.is_empty()).then(|| passed as f64 / counting.len() as f64),
+            pass_interval: wilson(passed, counting.len()),
+            failures,
+            flakiness: flakiness(&counting),
+            to_impact: spread(&counting, |run| run.to_impact_us),
+            to_detect: spread(&counting, |run| run.to_detect_us),
+            to_mitigation: spread(&counting, |run| run.to_mitigation_us),
+            to_recover: spread(&counting, |run| run.to_recover_us),
+            mitigation_to_recover: spread(&counting, |run| run.mitigation_to_recover_us),
+            runbook_change: last_change(&counting),
+            repeated: repeated(&counting),
+            last_pass: last(RunStanding::Passed),
+            last_fail: last(RunStanding::Failed),
+            last: Some(RunRef::of(newest)),
+        })
+    }
+
+    /// Runs of this standing.
+    pub fn count(&self, standing: RunStanding) -> usize {
+        self.standings.get(&standing).copied().unwrap_or_default()
+    }
+
+    /// Runs that say something about the runbook.
+    pub fn counting(&self) -> usize {
+        self.count(RunStanding::Passed) + self.count(RunStanding::Failed)
+    }
+}
+
+/// The runs of each scenario, in the order in which they came.
+pub fn by_scenario(runs: &[IndexedRun]) -> BTreeMap<&str, Vec<&IndexedRun>> {
+    let mut scenarios: BTreeMap<&str, Vec<&IndexedRun>> = BTreeMap::new();
+    for run in runs {
+        scenarios.entry(&run.scenario).or_default().push(run);
+    }
+    scenarios
+}
+
+fn spread(runs: &[&IndexedRun], of: impl Fn(&IndexedRun) -> Option<u64>) -> Option<Spread> {
+    Spread::of(&runs.iter().filter_map(|run| of(run)).collect::<Vec<_>>())
+}
+
+/// Neighbours are the next run with the same files, whatever ran in between: somebody may go back to an older version. A run
+/// whose images are not known is nobody's neighbour.
+fn flakiness(counting: &[&IndexedRun]) -> Flakiness {
+    let mut latest: HashMap<_, Verdict> = HashMap::new();
+    let (mut pairs, mut changes) = (0, 0);
+    for run in counting {
+        let Some(images) = &run.images_sha else { continue };
+        let same = (&run.runbook_sha, &run.scenario_sha, &run.stack_sha, images);
+        if let Some(before) = latest.insert(same, run.verdict) {
+            pairs += 1;
+            changes += usize::from(before != run.verdict);
+        }
+    }
+    Flakiness { pairs, changes, rate: (pairs > 0).then(|| changes as f64 / pairs as f64) }
+}
+
+fn same_failure(one: &IndexedRun, other: &IndexedRun) -> bool {
+    let failed = one.standing == RunStanding::Failed && other.standing == RunStanding::Failed;
+    failed && one.verdict == other.verdict && one.failed_step == other.failed_step
+}
+
+fn repeated(counting: &[&IndexedRun]) -> Repeated {
+    let pairs = counting.iter().zip(counting.iter().skip(1));
+    let all = pairs.filter(|(before, run)| same_failure(before, run)).count();
+    let newest = counting.last().filter(|run| run.standing == RunStanding::Failed);
+    let in_a_row = newest.map_or(0, |newest| counting.iter().rev().take_while(|run| same_failure(newest, run)).count());
+    Repeated { all, in_a_row }
+}
+
+fn last_change(counting: &[&IndexedRun]) -> Option<RunbookChange> {
+    let same = |from: usize| {
+        let sha = &counting.get(from)?.runbook_sha;
+        Some(counting.get(..=from)?.iter().rev().take_while(|run| run.runbook_sha == *sha).count())
+    };
+    let last = counting.len().checked_sub(1)?;
+    let after = counting.len() - same(last)?;
+    let end = after.checked_sub(1)?;
+    let before = after - same(end)?;
+    Some(RunbookChange {
+        at: RunRef::of(counting.get(after)?),
+        before: RunbookVersion::of(counting.get(before..after)?)?,
+        after: RunbookVersion::of(counting.get(after..)?)?,
+    })
+}
+
+impl RunbookVersion {
+    fn of(runs: &[&IndexedRun]) -> Option<RunbookVersion> {
+        Some(RunbookVersion {
+            runbook_sha: runs.first()?.runbook_sha.clone(),
+            runs: runs.len(),
+            passed: runs.iter().filter(|run| run.standing == RunStanding::Passed).count(),
+            to_recover: spread(runs, |run| run.to_recover_us),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,311 @@
+//! The index over directories of runs: read once, rebuilt, shared, damaged, foreign.
+
+use super::super::run::RunStanding;
+use super::super::store::Filter;
+use super::super::store::SCHEMA;
+use super::super::testing::record;
+use super::*;
+use crate::record::Record;
+use crate::record::testing::{Story, events_of, lines_of};
+use rusqlite::Connection;
+use std::fs;
+
+struct RunPlace(tempfile::TempDir);
+
+impl RunPlace {
+    fn new() -> RunPlace {
+        RunPlace(tempfile::tempdir().unwrap())
+    }
+
+    fn index(&self) -> PathBuf {
+        self.0.path().join("history.db")
+    }
+
+    fn dir(&self, record: &Record) -> PathBuf {
+        self.0.path().join("runs").join(&record.plan.as_ref().unwrap().run)
+    }
+
+    fn write(&self, record: &Record) -> PathBuf {
+        let dir = self.dir(record);
+        fs::create_dir_all(&dir).unwrap();
+        fs::write(dir.join("record.json"), crate::report::json(record)).unwrap();
+        dir
+    }
+
+    fn look(&self, rebuild: bool) -> (Vec<IndexedRun>, Update) {
+        self.try_look(rebuild).unwrap()
+    }
+
+    fn try_look(&self, rebuild: bool) -> Result<(Vec<IndexedRun>, Update), IndexError> {
+        let runs = self.0.path().join("runs");
+        fs::create_dir_all(&runs).unwrap();
+        with_index(&self.index(), &[runs], rebuild, |index| index.runs(&Filter::default()))
+    }
+
+    /// Files beside the index that were moved out of its way.
+    fn old(&self) -> usize {
+        let names = fs::read_dir(self.0.path()).unwrap().flatten();
+        names.filter(|entry| entry.file_name().to_string_lossy().contains(".old-")).count()
+    }
+}
+
+#[test]
+fn a_drill_under_way_is_not_listed_until_it_has_ended_or_was_cut_off() {
+    let place = RunPlace::new();
+    let mut killed = record("a", 0, Story::Killed);
+    let dir = place.dir(&killed);
+    fs::create_dir_all(&dir).unwrap();
+    let mut events = events_of(Story::Killed);
+    if let crate::record::Event::Announced(plan) = &mut events[0].event {
+        **plan = *killed.plan.take().unwrap();
+    }
+    fs::write(dir.join("events.jsonl"), lines_of(&events)).unwrap();
+    let lock = fs::File::create(dir.join("lock")).unwrap();
+    lock.lock().unwrap();
+    let (runs, update) = place.look(false);
+    assert!(runs.is_empty(), "{runs:?}");
+    assert!(update.notes[0].ends_with("is still under way, and left out"), "{:?}", update.notes);
+    drop(lock);
+    let (runs, update) = place.look(false);
+    assert_eq!((runs.len(), update.notes.len()), (1, 0), "its runner is gone: it was cut off");
+}
+
+#[test]
+fn every_story_comes_back_as_it_was_put() {
+    let place = RunPlace::new();
+    let records: Vec<Record> = Story::ALL.into_iter().enumerate().map(|(n, s)| record("a", n as u32, s)).collect();
+    for record in &records {
+        let dir = place.write(record);
+        // Without an end it is the events that count.
+        if !record.ended {
+            let mut events = events_of(Story::Killed);
+            if let crate::record::Event::Announced(plan) = &mut events[0].event {
+                *plan = record.plan.clone().unwrap();
+            }
+            fs::write(dir.join("events.jsonl"), lines_of(&events)).unwrap();
+        }
+    }
+    let (runs, update) = place.look(false);
+    assert_eq!(update, Update { found: Story::ALL.len(), read: Story::ALL.len(), ..Update::default() });
+    let expected: Vec<IndexedRun> = records.iter().map(|record| IndexedRun::of(record).unwrap().0).collect();
+    assert_eq!(runs, expected);
+    let detail = |index: &Index| index.detail(&runs[0].run);
+    let (detail, again) = with_index(&place.index(), &[], false, detail).unwrap();
+    assert_eq!(detail, IndexedRun::of(&records[0]).unwrap().1);
+    assert_eq!(again.read, 0);
+}
+
+#[test]
+fn a_run_is_read_once_and_stays_when_its_directory_is_gone() {
+    let place = RunPlace::new();
+    let first = place.write(&record("a", 0, Story::Passed));
+    place.write(&record("a", 1, Story::NotRecovered));
+    assert_eq!(place.look(false).1.read, 2);
+    assert_eq!(place.look(false).1.read, 0);
+    fs::remove_dir_all(first).unwrap();
+    place.write(&record("a", 2, Story::Passed));
+    let (runs, update) = place.look(false);
+    assert_eq!((runs.len(), update.read, update.found), (3, 1, 2));
+    let (runs, update) = place.look(true);
+    assert_eq!((runs.len(), update.read), (2, 2));
+    assert!(update.notes[0].starts_with("1 of 3 runs that the index had"), "{:?}", update.notes);
+}
+
+#[test]
+fn a_run_that_lies_only_under_the_name_latest_counts_once() {
+    let place = RunPlace::new();
+    let known = record("a", 0, Story::Passed);
+    let dir = place.write(&known);
+    let latest = dir.with_file_name("latest");
+    fs::rename(&dir, &latest).unwrap();
+    let (runs, update) = place.look(false);
+    assert_eq!((runs.len(), update.read, update.unreadable), (1, 1, Vec::new()));
+    assert_eq!(runs[0].run, known.plan.as_ref().unwrap().run);
+    assert_eq!(place.look(false).1.read, 0, "it is known by its id");
+    // The same run under its own name is no second one.
+    place.write(&known);
+    let (runs, update) = place.look(false);
+    assert_eq!((runs.len(), update.read, update.found), (1, 0, 1));
+    // A directory that claims to be another run is still named.
+    fs::remove_dir_all(place.dir(&known)).unwrap();
+    fs::rename(&latest, latest.with_file_name("20261120T010203Z-b-0001")).unwrap();
+    assert!(place.look(false).1.unreadable[0].contains("the record is that of the run"));
+}
+
+#[test]
+fn a_run_without_an_end_is_read_again_and_an_end_is_never_lost() {
+    let place = RunPlace::new();
+    let plan = record("a", 0, Story::Passed);
+    let dir = place.dir(&plan);
+    fs::create_dir_all(&dir).unwrap();
+    let mut events = events_of(Story::Passed);
+    if let crate::record::Event::Announced(announced) = &mut events[0].event {
+        *announced = plan.plan.clone().unwrap();
+    }
+    fs::write(dir.join("events.jsonl"), lines_of(&events[..40])).unwrap();
+    assert_eq!(place.look(false).0[0].standing, RunStanding::Incomplete);
+    assert_eq!(place.look(false).1.read, 0, "nothing has happened meanwhile");
+    fs::write(dir.join("events.jsonl"), lines_of(&events)).unwrap();
+    assert_eq!(place.look(false).0[0].standing, RunStanding::Passed);
+    fs::write(dir.join("events.jsonl"), lines_of(&events[..50])).unwrap();
+    let (runs, update) = place.look(false);
+    assert_eq!((runs.len(), runs[0].standing, update.read), (1, RunStanding::Passed, 0), "an older copy tells less");
+}
+
+#[test]
+fn what_cannot_be_read_is_named_every_time_and_hides_nothing() {
+    let place = RunPlace::new();
+    place.write(&record("a", 0, Story::Passed));
+    let broken = place.write(&record("a", 1, Story::Passed));
+    fs::write(broken.join("record.json"), "{").unwrap();
+    let twin = place.0.path().join("runs/20260101T020000Z-a-ffff");
+    fs::create_dir_all(&twin).unwrap();
+    fs::copy(place.dir(&record("a", 0, Story::Passed)).join("record.json"), twin.join("record.json")).unwrap();
+    for _ in 0..2 {
+        let (runs, update) = place.look(false);
+        assert_eq!((runs.len(), update.found, update.unreadable.len()), (1, 3, 2), "{:?}", update.unreadable);
+        assert!(update.unreadable.iter().any(|why| why.contains("is that of the run")), "{:?}", update.unreadable);
+    }
+}
+
+#[test]
+fn a_runbook_alone_is_no_drill_and_an_older_record_is_one() {
+    let place = RunPlace::new();
+    let mut alone = record("a", 0, Story::Passed);
+    alone.plan.as_mut().unwrap().alone = true;
+    place.write(&alone);
+    let old = record("a", 1, Story::Passed);
+    let dir = place.write(&old);
+    let mut value: serde_json::Value = serde_json::from_slice(&crate::report::json(&old)).unwrap();
+    let plan = value["plan"].as_object_mut().unwrap();
+    for newer in ["runbook_text", "revision", "occasion", "alone"] {
+        plan.remove(newer);
+    }
+    plan["faults"][0].as_object_mut().unwrap().remove("services");
+    plan["steps"]
+        .as_array_mut()
+        .unwrap()
+        .iter_mut()
+        .for_each(|step| drop(step.as_object_mut().unwrap().remove("end_line")));
+    ["disturbed", "machine", "usage"].iter().for_each(|newer| drop(value.as_object_mut().unwrap().remove(*newer)));
+    fs::write(dir.join("record.json"), serde_json::to_vec(&value).unwrap()).unwrap();
+    let (runs, update) = place.look(false);
+    assert_eq!(runs.len(), 1);
+    assert_eq!((update.found, update.read, runs[0].standing), (2, 1, RunStanding::Passed));
+    assert_eq!(place.look(false).1.read, 0, "neither is read again");
+}
+
+#[test]
+fn a_damaged_index_is_moved_aside_and_made_anew() {
+    let place = RunPlace::new();
+    place.write(&record("a", 0, Story::Passed));
+    place.look(false);
+    let whole = fs::read(place.index()).unwrap();
+    let mut torn = whole.clone();
+    torn[100..].fill(0xa5);
+    let mut page = whole.clone();
+    let second = page.len() / 2;
+    page[second..].fill(0xa5);
+    for (number, damaged) in [b"no database".to_vec(), torn, page, whole[..whole.len() / 3].to_vec()].iter().enumerate()
+    {
+        fs::write(place.index(), damaged).unwrap();
+        let (runs, update) = place.look(false);
+        assert_eq!((runs.len(), update.read), (1, 1), "damage {number}");
+        assert!(update.notes[0].contains("damaged"), "{:?}", update.notes);
+        assert_eq!(place.old(), number + 1);
+    }
+    Connection::open(place.index()).unwrap().execute_batch("DROP TABLE detail").unwrap();
+    let (runs, update) = place.look(true);
+    assert_eq!((runs.len(), update.notes.len()), (1, 1), "{:?}", update.notes);
+}
+
+#[test]
+fn another_version_is_kept_and_made_anew() {
+    let place = RunPlace::new();
+    place.write(&record("a", 0, Story::Passed));
+    place.look(false);
+    let version = format!("PRAGMA user_version = {}", SCHEMA + 1);
+    Connection::open(place.index()).unwrap().execute_batch(&version).unwrap();
+    let (runs, update) = place.look(false);
+    assert_eq!((runs.len(), update.read, place.old()), (1, 1, 1));
+    assert!(update.notes[0].contains("another version"), "{:?}", update.notes);
+    assert!(place.look(false).1.notes.is_empty());
+}
+
+#[test]
+fn files_of_others_are_left_alone() {
+    let place = RunPlace::new();
+    Connection::open(place.index()).unwrap().execute_batch("CREATE TABLE mine (a)").unwrap();
+    let before = fs::read(place.index()).unwrap();
+    assert!(matches!(place.try_look(true).unwrap_err(), IndexError::Foreign(_)));
+    assert_eq!(fs::read(place.index()).unwrap(), before);
+    let notes = place.0.path().join("notes.md");
+    fs::write(&notes, "# Notes of mine\n\nand more of them\n").unwrap();
+    let error = with_index(&notes, &[], false, Index::count).unwrap_err();
+    assert!(error.to_string().contains("no index of Firedrill"), "{error}");
+    assert!(fs::read_to_string(&notes).unwrap().starts_with("# Notes"));
+    assert_eq!(place.old(), 0);
+    let nowhere = with_index(&place.0.path().join("x.db"), &[place.0.path().join("nowhere")], false, Index::count);
+    assert!(matches!(nowhere.unwrap_err(), IndexError::Runs(_)));
+}
+
+#[test]
+fn several_at_once_agree() {
+    let place = RunPlace::new();
+    for number in 0..12 {
+        place.write(&record("a", number, Story::Passed));
+    }
+    let read: Vec<usize> = thread::scope(|scope| {
+        let look = || {
+            let (runs, update) = place.look(false);
+            assert_eq!(runs.len(), 12);
+            assert!(update.notes.is_empty(), "{:?}", update.notes);
+            update.read
+        };
+        let threads: Vec<_> = (0..6).map(|_| scope.spawn(look)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(read.iter().sum::<usize>(), 12, "{read:?}: one of them has read each");
+}
+
+#[test]
+fn a_rebuild_that_does_not_end_has_forgotten_nothing() {
+    let place = RunPlace::new();
+    place.write(&record("a", 0, Story::Passed));
+    place.write(&record("a", 1, Story::NotRecovered));
+    place.look(false);
+    // The second record cannot be put any more.
+    let refuse = "CREATE TRIGGER refuse BEFORE INSERT ON run WHEN NEW.verdict = 'not_recovered' \
+                  BEGIN SELECT RAISE(ABORT, 'no more'); END";
+    Connection::open(place.index()).unwrap().execute_batch(refuse).unwrap();
+    assert!(place.try_look(true).unwrap_err().to_string().contains("no more"));
+    assert_eq!(place.look(false).0.len(), 2);
+}
+
+#[test]
+fn a_run_that_cannot_be_read_is_named_each_time_and_tried_when_it_has_changed() {
+    let place = RunPlace::new();
+    let whole = record("a", 0, Story::Passed);
+    let dir = place.write(&whole);
+    fs::write(dir.join("record.json"), "{").unwrap();
+    let (runs, first) = place.look(false);
+    assert_eq!((runs.len(), first.unreadable.len()), (0, 1), "{first:?}");
+    let known = "UPDATE unreadable SET why = 'known'";
+    assert_eq!(Connection::open(place.index()).unwrap().execute(known, []).unwrap(), 1);
+    assert_eq!(place.look(false).1.unreadable, ["known"], "it is not read again");
+    assert_eq!(place.look(true).1.unreadable, first.unreadable, "unless that is asked for");
+    place.write(&whole);
+    let (runs, update) = place.look(false);
+    assert_eq!((runs.len(), update.unreadable.len()), (1, 0));
+}
+
+#[test]
+fn nobody_changes_the_index_under_an_answer() {
+    let place = RunPlace::new();
+    place.write(&record("a", 0, Story::Passed));
+    let asked = with_index(&place.index(), &[place.0.path().join("runs")], false, |index| {
+        let lock = fs::File::open(place.0.path().join("history.db.lock")).unwrap();
+        Ok((lock.try_lock().is_err(), index.count()?))
+    });
+    assert_eq!(asked.unwrap().0, (true, 1));
+}

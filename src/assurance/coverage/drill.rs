@@ -1,0 +1,88 @@
+//! What a record says for coverage: few words of each, so that thousands of records fit in memory.
+
+use crate::faults::class_of;
+use crate::record::{Outcome, Record, Verdict};
+use crate::report::clock::parsed;
+use time::OffsetDateTime;
+
+/// A drill that was run with its runbook. Controls, runbooks that were followed alone and drills that exist to fail are none.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PastDrill {
+    /// Id of the run.
+    pub run: String,
+    /// Name of the scenario.
+    pub scenario: String,
+    /// When it began.
+    pub at: OffsetDateTime,
+    /// Its verdict.
+    pub verdict: Verdict,
+    /// What that means.
+    pub outcome: Outcome,
+    /// Its faults: class of failures, where it is of one, and the services that it broke, none where the record does not name
+    /// them.
+    pub faults: Vec<(Option<String>, Vec<String>)>,
+    /// The runbook, as the record names it.
+    pub runbook: Option<String>,
+    /// The steps that it set out to follow.
+    pub steps: Vec<DrilledStep>,
+    /// First confirmed fault → users had recovered, in microseconds.
+    pub to_recover_us: Option<u64>,
+}
+
+/// A step of the runbook in a drill.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DrilledStep {
+    /// Its id.
+    pub id: String,
+    /// SHA-256 of its text then.
+    pub hash: String,
+    /// Whether its commands were begun as the runbook had them: nothing was put in their place.
+    pub followed: bool,
+}
+
+impl PastDrill {
+    /// The drill of a record; `None` when it is none that coverage counts.
+    pub fn of(record: &Record) -> Option<PastDrill> {
+        let plan = record.plan.as_deref()?;
+        if plan.control || plan.alone || record.expects_failure() {
+            return None;
+        }
+        let at = parsed(&plan.started_utc)?;
+        let began = |id: &str| record.steps.iter().any(|step| step.step == id && !step.commands.is_empty());
+        let steps = plan.steps.iter().map(|step| DrilledStep {
+            id: step.id.clone(),
+            hash: step.hash.clone(),
+            followed: step.replaced.is_none() && began(&step.id),
+        });
+        Some(PastDrill {
+            run: plan.run.clone(),
+            scenario: plan.scenario.clone(),
+            at,
+            verdict: record.verdict,
+            outcome: record.outcome(),
+            faults: plan
+                .faults
+                .iter()
+                .map(|fault| {
+                    (class_of(&fault.kind, fault.covers.as_deref()).map(str::to_string), fault.services.clone())
+                })
+                .collect(),
+            runbook: plan.runbook_file.as_ref().map(|file| file.path.clone()),
+            steps: steps.collect(),
+            to_recover_us: record
+                .recovered_us()
+                .zip(record.injected_us())
+                .map(|(to, from)| to.0.saturating_sub(from.0)),
+        })
+    }
+
+    /// Whether it says something about the runbook: a harness that broke and an interruption do not.
+    pub fn is_judged(&self) -> bool {
+        matches!(self.outcome, Outcome::Passed | Outcome::Failed)
+    }
+
+    /// Whether it passed.
+    pub fn passed(&self) -> bool {
+        self.outcome == Outcome::Passed
+    }
+}

@@ -1,0 +1,366 @@
+//! The matrix: services × failure modes, and in each cell the scenarios that drill it with their runbook and alert, the last
+//! drill, the last pass, and what has changed since. A pure function of the three files and the hour.
+
+use super::paths::same_file;
+use super::scenario::same_condition;
+use super::{PastDrill, Scenario};
+use crate::assurance::services::{
+    Catalog, CriticalService, DrilledBy, FailureMode, ServiceAlert, Show, Slo, show, shown,
+};
+use crate::record::{Verdict, utc_text};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use time::OffsetDateTime;
+
+/// How far a failure mode is drilled, from best to worst.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CoverageState {
+    /// The last drill passed, lately enough and within the recovery time objective: covered.
+    Passed,
+    /// The last drill passed, and users waited longer than the recovery time objective allows.
+    MissedRto,
+    /// The last drill failed.
+    Failed,
+    /// The last drill passed, too long ago.
+    Stale,
+    /// There is a scenario, and no drill of it has come to a verdict.
+    NotRun,
+    /// There is no scenario.
+    NoScenario,
+}
+
+impl CoverageState {
+    /// As people read it.
+    pub fn words(self) -> &'static str {
+        match self {
+            CoverageState::Passed => "passed",
+            CoverageState::MissedRto => "missed RTO",
+            CoverageState::Failed => "failed",
+            CoverageState::Stale => "stale",
+            CoverageState::NotRun => "not run",
+            CoverageState::NoScenario => "no scenario",
+        }
+    }
+}
+
+/// The matrix.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Coverage {
+    /// Version of this format.
+    pub format: u32,
+    /// When it was made, RFC 3339 in UTC.
+    pub at_utc: String,
+    /// Failure modes that must be drilled, of all services.
+    pub required: usize,
+    /// Those of them that are covered.
+    pub covered: usize,
+    /// `covered / required`, in 0..=1.
+    pub ratio: f64,
+    /// The same by tier, the most critical one first.
+    pub tiers: Vec<Tier>,
+    /// The services: by tier, then in the order of the file.
+    pub services: Vec<ServiceCoverage>,
+}
+
+/// The coverage of a tier.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Tier {
+    /// The tier; 1 is the most critical.
+    pub tier: u8,
+    /// Failure modes that must be drilled.
+    pub required: usize,
+    /// Those of them that are covered.
+    pub covered: usize,
+}
+
+/// A service with its failure modes.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ServiceCoverage {
+    /// Its name.
+    pub service: String,
+    /// Its tier.
+    pub tier: u8,
+    /// Who answers for it.
+    pub owner: Option<String>,
+    /// At least this often each of its failures must be drilled, in seconds.
+    pub drill_every_s: u64,
+    /// What it must keep.
+    pub targets: Targets,
+    /// Its failure modes.
+    pub cells: Vec<ModeCoverage>,
+    /// Its runbooks, each with the scenarios that follow it.
+    pub runbooks: Vec<Watched>,
+    /// Its alerts, each with the scenarios that wait for it.
+    pub alerts: Vec<Watched>,
+}
+
+/// What a service must keep.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Targets {
+    /// Recovery time objective, in microseconds.
+    pub rto_us: Option<u64>,
+    /// Recovery point objective, in microseconds. Nothing measures it yet.
+    pub rpo_us: Option<u64>,
+    /// SLOs as text: `availability 99.9% over 30d`.
+    pub slos: Vec<String>,
+}
+
+/// A failure mode of a service.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ModeCoverage {
+    /// The failure mode.
+    pub mode: String,
+    /// How far it is drilled: the best of its scenarios.
+    pub state: CoverageState,
+    /// Whether it was not drilled for longer than the service allows, or never: by the last drill that came to a verdict.
+    pub overdue: bool,
+    /// Whole days since that drill.
+    pub drilled_days_ago: Option<u64>,
+    /// The scenarios that drill it.
+    pub scenarios: Vec<Proof>,
+}
+
+/// What one scenario proves.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Proof {
+    /// Its name.
+    pub scenario: String,
+    /// Its runbook, as a path.
+    pub runbook: Option<String>,
+    /// The alert condition that it waits for.
+    pub alert: Option<String>,
+    /// What it comes to.
+    pub state: CoverageState,
+    /// Its last drill, whatever became of it.
+    pub last: Option<LastDrill>,
+    /// Its last drill that came to a verdict.
+    pub last_judged: Option<LastDrill>,
+    /// Whether that was lately enough for the service.
+    pub within_drill_every: Option<bool>,
+    /// Its last drill that passed.
+    pub last_pass: Option<LastDrill>,
+    /// Ids of the steps that are not as they were in the last drill that passed: changed, new, or gone.
+    pub changed_steps: Vec<String>,
+    /// How long users waited in the last drill that passed: confirmed fault → recovered, in microseconds.
+    pub recovered_us: Option<u64>,
+    /// The recovery time objective by which that is judged, in microseconds: the scenario's or the service's, the stricter one.
+    pub rto_us: Option<u64>,
+    /// Whether it is within that; `None` where either is not known.
+    pub rto_met: Option<bool>,
+}
+
+/// A drill in few words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LastDrill {
+    /// Id of the run.
+    pub run: String,
+    /// When it began, RFC 3339 in UTC.
+    pub at_utc: String,
+    /// Whole days since.
+    pub days_ago: u64,
+    /// Its verdict.
+    pub verdict: Verdict,
+}
+
+/// A runbook or an alert of a service.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Watched {
+    /// The path, or the name and condition.
+    pub name: String,
+    /// The best of the scenarios that have it.
+    pub state: CoverageState,
+    /// Those scenarios.
+    pub scenarios: Vec<String>,
+}
+
+/// What everything is judged by.
+struct Matrix<'a> {
+    catalog: &'a Catalog,
+    scenarios: &'a [Scenario],
+    drills: &'a [PastDrill],
+    root: &'a Path,
+    now: OffsetDateTime,
+}
+
+impl Coverage {
+    /// Version of the format of [`super::json`].
+    pub const FORMAT: u32 = 2;
+
+    /// The matrix of a project in `root`: its services, its scenarios, and the drills that are known, in any order.
+    pub fn new(
+        catalog: &Catalog,
+        scenarios: &[Scenario],
+        drills: &[PastDrill],
+        root: &Path,
+        now: OffsetDateTime,
+    ) -> Coverage {
+        let judge = Matrix { catalog, scenarios, drills, root, now };
+        let mut services: Vec<ServiceCoverage> =
+            catalog.services.iter().map(|service| judge.service(service)).collect();
+        services.sort_by_key(|service| service.tier);
+        let mut tiers: Vec<Tier> = Vec::new();
+        for service in &services {
+            if tiers.last().is_none_or(|tier| tier.tier != service.tier) {
+                tiers.push(Tier { tier: service.tier, required: 0, covered: 0 });
+            }
+            if let Some(tier) = tiers.last_mut() {
+                tier.required += service.cells.len();
+                tier.covered += service.cells.iter().filter(|cell| cell.state == CoverageState::Passed).count();
+            }
+        }
+        let required = tiers.iter().map(|tier| tier.required).sum();
+        let covered = tiers.iter().map(|tier| tier.covered).sum();
+        // Nothing that must be drilled is nothing that is covered.
+        let ratio = if required == 0 { 0.0 } else { covered as f64 / required as f64 };
+        let at_utc = utc_text(now);
+        Coverage { format: Coverage::FORMAT, at_utc, required, covered, ratio, tiers, services }
+    }
+
+    /// Whether at least this share is covered.
+    pub fn reaches(&self, share: f64) -> bool {
+        // 95% of 20 is 19, whatever the last bit says.
+        self.required > 0 && self.covered as f64 + 1e-9 >= share * self.required as f64
+    }
+
+    /// The failure modes that were not drilled for longer than their service allows, or never, in order of tier.
+    pub fn overdue(&self) -> impl Iterator<Item = (&ServiceCoverage, &ModeCoverage)> {
+        let cells = self.services.iter().flat_map(|service| service.cells.iter().map(move |cell| (service, cell)));
+        cells.filter(|(_, cell)| cell.overdue)
+    }
+
+    /// The failure modes that are not covered, with their services, in order of tier.
+    pub fn gaps(&self) -> impl Iterator<Item = (&ServiceCoverage, &ModeCoverage)> {
+        let cells = self.services.iter().flat_map(|service| service.cells.iter().map(move |cell| (service, cell)));
+        cells.filter(|(_, cell)| cell.state != CoverageState::Passed)
+    }
+}
+
+impl Matrix<'_> {
+    fn service(&self, service: &CriticalService) -> ServiceCoverage {
+        let slo = |slo: &Slo| {
+            let below = slo.below.map_or(String::new(), |below| format!(" below {}", Show(below)));
+            format!("{} {}{below} over {}", slo.name, slo.objective, show(slo.window))
+        };
+        ServiceCoverage {
+            service: service.name.clone(),
+            tier: service.tier,
+            owner: service.owner.clone(),
+            drill_every_s: service.drill_every.as_secs(),
+            targets: Targets {
+                rto_us: service.rto.map(micros),
+                rpo_us: service.rpo.map(micros),
+                slos: service.slos.iter().map(slo).collect(),
+            },
+            cells: service.modes.iter().map(|mode| self.cell(service, mode)).collect(),
+            runbooks: service.runbooks.iter().map(|path| self.runbook(service, path)).collect(),
+            alerts: service.alerts.iter().map(|alert| self.alert(service, alert)).collect(),
+        }
+    }
+
+    fn cell(&self, service: &CriticalService, mode: &FailureMode) -> ModeCoverage {
+        let covering = self.scenarios.iter().filter(|scenario| scenario.covers(self.catalog, service, mode));
+        let scenarios: Vec<Proof> = covering.map(|scenario| self.proof(service, scenario, Some(mode))).collect();
+        let state = scenarios.iter().map(|proof| proof.state).min().unwrap_or(CoverageState::NoScenario);
+        let judged =
+            scenarios.iter().filter_map(|proof| Some((proof.within_drill_every?, proof.last_judged.as_ref()?)));
+        let in_time = judged.clone().any(|(in_time, _)| in_time);
+        let drilled_days_ago = judged.map(|(_, drill)| drill.days_ago).min();
+        ModeCoverage { mode: mode.name.clone(), state, overdue: !in_time, drilled_days_ago, scenarios }
+    }
+
+    /// What a scenario proves of a failure mode of a service, or (without one) of all that it drills.
+    fn proof(&self, service: &CriticalService, scenario: &Scenario, mode: Option<&FailureMode>) -> Proof {
+        // A drill of that name which broke something else is no drill of this failure.
+        let broke = |drill: &PastDrill| match mode.map(|mode| &mode.by) {
+            Some(DrilledBy::Fault { class, broken }) => {
+                let meant = |service: &String| match broken {
+                    Some(broken) => service == broken,
+                    None => scenario
+                        .faults
+                        .iter()
+                        .any(|(own, services)| own.as_ref() == Some(class) && services.contains(service)),
+                };
+                let own = |(of, services): &(Option<String>, Vec<String>)| {
+                    of.as_ref() == Some(class) && (services.is_empty() || services.iter().any(meant))
+                };
+                drill.faults.iter().any(own)
+            }
+            _ => true,
+        };
+        let mut own: Vec<&PastDrill> =
+            self.drills.iter().filter(|drill| drill.scenario == scenario.name && broke(drill)).collect();
+        own.sort_by(|a, b| (a.at, &a.run).cmp(&(b.at, &b.run)));
+        let pass = own.iter().rev().find(|drill| drill.passed()).copied();
+        let judged = own.iter().rev().find(|drill| drill.is_judged()).copied();
+        let rto_us = scenario.rto.into_iter().chain(service.rto).min().map(micros);
+        let met = |drill: &PastDrill| rto_us.zip(drill.to_recover_us).map(|(rto, took)| took <= rto);
+        let within_drill_every = judged.map(|judged| self.age(judged) <= service.drill_every);
+        let state = match judged {
+            None => CoverageState::NotRun,
+            Some(judged) if !judged.passed() => CoverageState::Failed,
+            Some(_) if within_drill_every == Some(false) => CoverageState::Stale,
+            Some(judged) if met(judged) == Some(false) => CoverageState::MissedRto,
+            Some(_) => CoverageState::Passed,
+        };
+        let recovered_us = pass.and_then(|drill| drill.to_recover_us);
+        Proof {
+            scenario: scenario.name.clone(),
+            runbook: scenario.runbook.as_deref().map(shown),
+            alert: scenario.alert.as_ref().map(|alert| alert.text.clone()),
+            state,
+            last: own.last().map(|drill| self.told(drill)),
+            last_judged: judged.map(|drill| self.told(drill)),
+            within_drill_every,
+            last_pass: pass.map(|drill| self.told(drill)),
+            changed_steps: pass.map(|drill| changed(scenario, drill)).unwrap_or_default(),
+            recovered_us,
+            rto_us,
+            rto_met: pass.and_then(met),
+        }
+    }
+
+    fn runbook(&self, service: &CriticalService, path: &PathBuf) -> Watched {
+        let name = shown(path);
+        let has = |own: &Scenario| {
+            own.runbook.as_ref().is_some_and(|own| own == path || same_file(&shown(own), path, self.root))
+        };
+        self.watched(service, name, has)
+    }
+
+    fn alert(&self, service: &CriticalService, alert: &ServiceAlert) -> Watched {
+        let text = &alert.condition.text;
+        let name = alert.name.as_ref().map_or(text.clone(), |name| format!("{name}: {text}"));
+        self.watched(service, name, |own| own.alert.as_ref().is_some_and(|own| same_condition(own, &alert.condition)))
+    }
+
+    fn watched(&self, service: &CriticalService, name: String, has: impl Fn(&Scenario) -> bool) -> Watched {
+        let having: Vec<&Scenario> = self.scenarios.iter().filter(|own| !own.expects_failure && has(own)).collect();
+        let states = having.iter().map(|scenario| self.proof(service, scenario, None).state);
+        let state = states.min().unwrap_or(CoverageState::NoScenario);
+        Watched { name, state, scenarios: having.iter().map(|scenario| scenario.name.clone()).collect() }
+    }
+
+    fn age(&self, drill: &PastDrill) -> Duration {
+        Duration::try_from(self.now - drill.at).unwrap_or_default()
+    }
+
+    fn told(&self, drill: &PastDrill) -> LastDrill {
+        let days_ago = self.age(drill).as_secs() / 86400;
+        LastDrill { run: drill.run.clone(), at_utc: utc_text(drill.at), days_ago, verdict: drill.verdict }
+    }
+}
+
+/// Steps that are not as they were: in the order of the runbook, then those that are gone.
+fn changed(scenario: &Scenario, drill: &PastDrill) -> Vec<String> {
+    let before = |id: &str| drill.steps.iter().find(|step| step.id == id).map(|step| step.hash.as_str());
+    let now = scenario.steps.iter().filter(|step| before(&step.id) != Some(step.hash.as_str())).map(|step| &step.id);
+    let gone =
+        drill.steps.iter().filter(|step| !scenario.steps.iter().any(|own| own.id == step.id)).map(|step| &step.id);
+    now.chain(gone).cloned().collect()
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

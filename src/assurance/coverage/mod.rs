@@ -1,0 +1,22 @@
+//! Coverage: which failures of the critical services were drilled, when last, and with which verdict. `services.yaml` says
+//! what must be drilled, scenarios what could be, records what was; [`Coverage`] is the three of them side by side.
+
+mod drill;
+mod json;
+mod markdown;
+mod matrix;
+mod paths;
+mod scenario;
+mod text;
+
+pub use crate::assurance::services::schema;
+pub use drill::{DrilledStep, PastDrill};
+pub use json::json;
+pub use markdown::markdown;
+pub use matrix::{Coverage, CoverageState, LastDrill, ModeCoverage, Proof, ServiceCoverage, Targets, Watched};
+pub use paths::same_file;
+pub use scenario::{Scenario, ScenarioStep};
+pub use text::{missing, overdue, text};
+
+#[cfg(test)]
+mod tests;

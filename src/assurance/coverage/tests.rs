@@ -1,0 +1,371 @@
+//! The matrix from synthetic scenarios and drills, and what it looks like.
+
+use super::*;
+use crate::assurance::services::{Catalog, CriticalService, DrilledBy, FailureMode, ServiceAlert, Slo, drill_every};
+use crate::record::testing::{Story, record_of};
+use crate::record::{Outcome, Verdict};
+use crate::slis::{MetricCondition, Ratio};
+use std::path::Path;
+use std::time::Duration;
+use time::OffsetDateTime;
+use time::macros::datetime;
+
+const NOW: OffsetDateTime = datetime!(2026-11-25 12:00 UTC);
+
+fn service(name: &str, tier: u8, modes: Vec<FailureMode>) -> CriticalService {
+    let alert =
+        |name: &str, text| ServiceAlert { name: Some(name.into()), condition: MetricCondition::parse(text).unwrap() };
+    CriticalService {
+        name: name.into(),
+        tier,
+        owner: Some(format!("Team {name}")),
+        aliases: Vec::new(),
+        stacks: Vec::new(),
+        drill_every: drill_every(tier),
+        rto: Some(Duration::from_secs(15)),
+        rpo: None,
+        slos: vec![Slo {
+            name: "availability".into(),
+            objective: Ratio::new(0.999).unwrap(),
+            below: None,
+            window: Duration::from_secs(30 * 86400),
+        }],
+        runbooks: vec!["runbooks/db-pool.md".into(), "runbooks/never.md".into()],
+        alerts: vec![alert("PoolEmpty", "db_pool_available  <  1"), alert("Down", "up < 1")],
+        modes,
+        depends_on: Vec::new(),
+    }
+}
+
+fn fault(name: &str, kind: &str, broken: Option<&str>) -> FailureMode {
+    FailureMode { name: name.into(), by: DrilledBy::Fault { class: kind.into(), broken: broken.map(str::to_string) } }
+}
+
+fn scenario(name: &str, kind: &str, breaks: &str) -> Scenario {
+    let step = |id: &str| ScenarioStep { id: id.into(), hash: "now".into(), as_written: true };
+    Scenario {
+        name: name.into(),
+        stack: "stacks/checkout/compose.yaml".into(),
+        faults: vec![(Some(kind.into()), vec![breaks.into()])],
+        rto: None,
+        runbook: Some("runbooks/db-pool.md".into()),
+        steps: vec![step("mitigate/one"), step("mitigate/two")],
+        alert: Some(MetricCondition::parse("db_pool_available < 1").unwrap()),
+        expects_failure: false,
+    }
+}
+
+fn drill(scenario: &str, kind: &str, at: OffsetDateTime, verdict: Verdict) -> PastDrill {
+    let step = |id: &str| DrilledStep { id: id.into(), hash: "now".into(), followed: true };
+    let outcome = match verdict {
+        Verdict::Passed => Outcome::Passed,
+        verdict if verdict.is_harness() => Outcome::Broken,
+        _ => Outcome::Failed,
+    };
+    PastDrill {
+        run: format!("run-{}", at.unix_timestamp()),
+        scenario: scenario.into(),
+        at,
+        verdict,
+        outcome,
+        faults: vec![(Some(kind.into()), Vec::new())],
+        runbook: Some("runbooks/db-pool.md".into()),
+        steps: vec![step("mitigate/one"), step("mitigate/two")],
+        to_recover_us: (verdict == Verdict::Passed).then_some(12_340_000),
+    }
+}
+
+fn made(services: Vec<CriticalService>, scenarios: &[Scenario], drills: &[PastDrill]) -> Coverage {
+    Coverage::new(&Catalog { services }, scenarios, drills, Path::new("."), NOW)
+}
+
+/// The state of the only failure mode of a service with these scenarios and drills.
+fn state(mode: FailureMode, scenarios: &[Scenario], drills: &[PastDrill]) -> CoverageState {
+    made(vec![service("db", 1, vec![mode])], scenarios, drills).services[0].cells[0].state
+}
+
+#[test]
+fn a_scenario_drills_what_its_faults_are_on_and_what_depends_on_that() {
+    let of = |name: &str| service(name, 1, Vec::new());
+    let needing = |name: &str, needed: &str| CriticalService { depends_on: vec![needed.into()], ..of(name) };
+    let catalog = Catalog { services: vec![of("db"), of("payments"), needing("checkout", "db")] };
+    let lock = scenario("db-pool", "postgres_lock", "db");
+    let covers = |service: &CriticalService, mode: FailureMode| lock.covers(&catalog, service, &mode);
+    assert!(covers(&of("db"), fault("x", "postgres_lock", None)), "its fault is on db");
+    assert!(covers(&needing("checkout", "db"), fault("x", "postgres_lock", None)), "checkout depends on db");
+    assert!(!covers(&of("checkout"), fault("x", "postgres_lock", None)), "nothing says that checkout depends on db");
+    assert!(!covers(&needing("checkout", "payments"), fault("x", "postgres_lock", None)));
+    assert!(!covers(&of("db"), fault("x", "container_kill", None)), "another fault");
+    assert!(covers(&of("checkout"), fault("x", "postgres_lock", Some("db"))), "the failure mode itself names db");
+    assert!(!covers(&of("checkout"), fault("x", "postgres_lock", Some("checkout"))), "checkout itself is not broken");
+    let by_alias = CriticalService { aliases: vec!["db".into()], ..of("shop") };
+    assert!(covers(&by_alias, fault("x", "postgres_lock", None)));
+    let in_stack = |stack: &str| CriticalService { stacks: vec![stack.into()], ..of("db") };
+    assert!(covers(&in_stack("stacks/checkout/compose.yaml"), fault("x", "postgres_lock", None)));
+    for broken in [None, Some("db")] {
+        let elsewhere = in_stack("stacks/bookings/compose.yaml");
+        assert!(!covers(&elsewhere, fault("x", "postgres_lock", broken)), "the db of another stack");
+    }
+    let named = |names: &[&str]| FailureMode {
+        name: "x".into(),
+        by: DrilledBy::Scenarios(names.iter().map(|name| name.to_string()).collect()),
+    };
+    assert!(covers(&of("db"), named(&["db-pool"])) && !covers(&of("db"), named(&["other"])));
+    assert!(!covers(&of("payments"), named(&["db-pool"])), "it breaks nothing of payments, whoever names it");
+    let meant_to_fail = Scenario { expects_failure: true, ..lock };
+    assert!(!meant_to_fail.covers(&catalog, &of("db"), &fault("x", "postgres_lock", None)));
+}
+
+#[test]
+fn a_command_is_of_the_class_that_it_says_and_otherwise_of_none() {
+    let bare = Scenario { faults: vec![(None, vec!["db".into()])], ..scenario("fills-memory", "", "db") };
+    let says = scenario("fills-memory", "memory", "db");
+    let at = NOW - time::Duration::days(1);
+    let bare_drill =
+        PastDrill { faults: vec![(None, vec!["db".into()])], ..drill("fills-memory", "", at, Verdict::Passed) };
+    assert_eq!(
+        state(fault("command", "command", None), &[bare], std::slice::from_ref(&bare_drill)),
+        CoverageState::NoScenario
+    );
+    assert_eq!(
+        state(fault("memory", "memory", None), std::slice::from_ref(&says), &[bare_drill]),
+        CoverageState::NotRun
+    );
+    let drills = [drill("fills-memory", "memory", at, Verdict::Passed)];
+    assert_eq!(state(fault("memory", "memory", None), &[says], &drills), CoverageState::Passed);
+    let mut record = record_of(Story::Passed);
+    let fault = &mut record.plan.as_mut().unwrap().faults[0];
+    fault.kind = "command".into();
+    assert_eq!(PastDrill::of(&record).unwrap().faults[0].0, None);
+    record.plan.as_mut().unwrap().faults[0].covers = Some("memory".into());
+    assert_eq!(PastDrill::of(&record).unwrap().faults[0].0.as_deref(), Some("memory"));
+}
+
+#[test]
+fn a_pass_that_took_too_long_is_not_covered() {
+    let mode = || fault("locked", "postgres_lock", None);
+    let took = |us| {
+        let ran = drill("db-pool", "postgres_lock", NOW - time::Duration::days(1), Verdict::Passed);
+        [PastDrill { to_recover_us: us, ..ran }]
+    };
+    let own = |rto| [Scenario { rto, ..scenario("db-pool", "postgres_lock", "db") }];
+    assert_eq!(state(mode(), &own(None), &took(Some(15_000_000))), CoverageState::Passed, "the service allows 15 s");
+    assert_eq!(state(mode(), &own(None), &took(Some(15_000_001))), CoverageState::MissedRto);
+    let strict = Some(Duration::from_secs(10));
+    assert_eq!(
+        state(mode(), &own(strict), &took(Some(12_000_000))),
+        CoverageState::MissedRto,
+        "the scenario allows 10 s"
+    );
+    assert_eq!(state(mode(), &own(Some(Duration::from_secs(60))), &took(Some(16_000_000))), CoverageState::MissedRto);
+    assert_eq!(
+        state(mode(), &own(None), &took(None)),
+        CoverageState::Passed,
+        "nothing had to recover (`impact: none`)"
+    );
+}
+
+#[test]
+fn overdue_is_what_was_not_drilled_for_longer_than_its_tier_allows() {
+    let own = [scenario("db-pool", "postgres_lock", "db")];
+    let mode = || vec![fault("locked", "postgres_lock", None)];
+    let overdue = |tier, days, verdict| {
+        let drills = [drill("db-pool", "postgres_lock", NOW - time::Duration::days(days), verdict)];
+        let coverage = made(vec![service("db", tier, mode())], &own, &drills);
+        coverage.overdue().map(|(service, cell)| super::overdue(service, cell)).next()
+    };
+    for (tier, days) in [(1, 92), (2, 184), (3, 366), (4, 366)] {
+        assert_eq!(overdue(tier, days, Verdict::Passed), None, "tier {tier}");
+        let told = overdue(tier, days + 1, Verdict::Passed).unwrap();
+        assert!(told.starts_with(&format!("db / locked: last drilled {} days ago", days + 1)), "{told}");
+    }
+    assert_eq!(overdue(1, 1, Verdict::NotRecovered), None, "it failed, and was drilled");
+    let told = overdue(1, 1, Verdict::HarnessError).unwrap();
+    assert_eq!(told, "db / locked: never drilled, due every 92d");
+    let own_word = CriticalService { drill_every: Duration::from_secs(86400), ..service("db", 4, mode()) };
+    let drills = [drill("db-pool", "postgres_lock", NOW - time::Duration::days(2), Verdict::Passed)];
+    let coverage = made(vec![own_word], &own, &drills);
+    assert_eq!((coverage.overdue().count(), coverage.services[0].cells[0].state), (1, CoverageState::Stale));
+}
+
+#[test]
+fn a_drill_that_broke_another_service_is_none_of_this_failure() {
+    let own = [scenario("db-pool", "postgres_lock", "db")];
+    let broke = |service: &str| {
+        let ran = drill("db-pool", "postgres_lock", NOW - time::Duration::days(1), Verdict::Passed);
+        [PastDrill { faults: vec![(Some("postgres_lock".into()), vec![service.into()])], ..ran }]
+    };
+    for broken in [None, Some("db")] {
+        let mode = || fault("locked", "postgres_lock", broken);
+        assert_eq!(state(mode(), &own, &broke("db")), CoverageState::Passed);
+        assert_eq!(
+            state(mode(), &own, &broke("ledger-db")),
+            CoverageState::NotRun,
+            "the scenario broke another database then"
+        );
+    }
+}
+
+#[test]
+fn the_last_drill_with_a_verdict_counts() {
+    let mode = || fault("locked", "postgres_lock", None);
+    let own = [scenario("db-pool", "postgres_lock", "db")];
+    let at = |days: i64| NOW - time::Duration::days(days);
+    let ran = |drills: &[(i64, Verdict)]| {
+        let drills: Vec<PastDrill> =
+            drills.iter().map(|(days, verdict)| drill("db-pool", "postgres_lock", at(*days), *verdict)).collect();
+        state(mode(), &own, &drills)
+    };
+    assert_eq!(state(mode(), &[], &[]), CoverageState::NoScenario);
+    assert_eq!(ran(&[]), CoverageState::NotRun);
+    assert_eq!(ran(&[(1, Verdict::HarnessError), (2, Verdict::Incomplete)]), CoverageState::NotRun);
+    assert_eq!(ran(&[(3, Verdict::Passed)]), CoverageState::Passed);
+    assert_eq!(ran(&[(92, Verdict::Passed)]), CoverageState::Passed);
+    assert_eq!(ran(&[(93, Verdict::Passed)]), CoverageState::Stale);
+    assert_eq!(ran(&[(1, Verdict::NotRecovered), (3, Verdict::Passed)]), CoverageState::Failed);
+    assert_eq!(ran(&[(3, Verdict::Passed), (5, Verdict::StepFailed)]), CoverageState::Passed);
+    assert_eq!(
+        ran(&[(1, Verdict::HarnessError), (3, Verdict::Passed)]),
+        CoverageState::Passed,
+        "the harness says nothing"
+    );
+    let other = drill("db-pool", "container_kill", at(1), Verdict::Passed);
+    assert_eq!(state(mode(), &own, &[other]), CoverageState::NotRun, "it broke something else then");
+    let gone = drill("old-name", "postgres_lock", at(1), Verdict::Passed);
+    assert_eq!(state(mode(), &own, &[gone]), CoverageState::NotRun, "a drill of no scenario");
+    // The best of several.
+    let two = [own[0].clone(), scenario("other", "postgres_lock", "db")];
+    let drills = [
+        drill("db-pool", "postgres_lock", at(1), Verdict::StepFailed),
+        drill("other", "postgres_lock", at(2), Verdict::Passed),
+    ];
+    assert_eq!(state(mode(), &two, &drills), CoverageState::Passed);
+    assert_eq!(state(mode(), &two, &drills[..1]), CoverageState::Failed);
+}
+
+#[test]
+fn the_share_is_reached_or_not() {
+    let modes = |count: usize| (0..count).map(|at| fault(&format!("m{at}"), "postgres_lock", None)).collect();
+    let lock = [scenario("db-pool", "postgres_lock", "db")];
+    let passed = [drill("db-pool", "postgres_lock", NOW, Verdict::Passed)];
+    let other = |count: usize| (0..count).map(|at| fault(&format!("n{at}"), "container_kill", None)).collect();
+    let services = vec![service("db", 2, modes(19)), service("payments", 1, other(1))];
+    let coverage = made(services, &lock, &passed);
+    assert_eq!((coverage.covered, coverage.required), (19, 20));
+    assert!(coverage.reaches(0.95) && !coverage.reaches(0.96));
+    let tiers: Vec<_> = coverage.tiers.iter().map(|tier| (tier.tier, tier.covered, tier.required)).collect();
+    assert_eq!(tiers, [(1, 0, 1), (2, 19, 19)]);
+    assert!(!made(Vec::new(), &[], &[]).reaches(0.0), "nothing is not everything");
+}
+
+#[test]
+fn a_runbook_that_changed_is_told() {
+    let own = scenario("db-pool", "postgres_lock", "db");
+    let mut before = drill("db-pool", "postgres_lock", NOW, Verdict::Passed);
+    before.steps[1].hash = "before".into();
+    before.steps.push(DrilledStep { id: "mitigate/gone".into(), hash: "x".into(), followed: true });
+    let mut now = own.clone();
+    now.steps.push(ScenarioStep { id: "mitigate/new".into(), hash: "x".into(), as_written: true });
+    let changed = |scenario: &Scenario, drill: &PastDrill| {
+        let services = vec![service("db", 1, vec![fault("locked", "postgres_lock", None)])];
+        let coverage = made(services, std::slice::from_ref(scenario), std::slice::from_ref(drill));
+        let cell = coverage.services[0].cells[0].clone();
+        assert_eq!(cell.state, CoverageState::Passed, "it counts all the same");
+        cell.scenarios[0].changed_steps.clone()
+    };
+    assert_eq!(changed(&now, &before), ["mitigate/two", "mitigate/new", "mitigate/gone"]);
+    assert_eq!(changed(&own, &drill("db-pool", "postgres_lock", NOW, Verdict::Passed)), [""; 0]);
+}
+
+#[test]
+fn records_become_drills() {
+    let drill = PastDrill::of(&record_of(Story::Passed)).expect("a drill");
+    assert_eq!((drill.scenario.as_str(), drill.at), ("db-pool", datetime!(2026-11-20 06:41:12.345 UTC)));
+    assert!(drill.passed() && drill.is_judged() && drill.to_recover_us.is_some());
+    assert_eq!(drill.faults[0].0.as_deref(), Some("postgres_lock"));
+    let followed: Vec<&str> = drill.steps.iter().filter(|step| step.followed).map(|step| step.id.as_str()).collect();
+    assert!(followed.contains(&"mitigate/terminate-the-session-that-holds-the-lock"), "{followed:?}");
+    assert!(!followed.contains(&"diagnose/ask-who-deployed-last"), "it is for a person");
+    let failed = PastDrill::of(&record_of(Story::NotRecovered)).expect("a drill");
+    assert!(!failed.passed() && failed.is_judged() && failed.to_recover_us.is_none());
+    assert!(!PastDrill::of(&record_of(Story::HarnessError)).expect("a drill").is_judged());
+    assert!(!PastDrill::of(&record_of(Story::Killed)).expect("a drill").is_judged());
+    for none in [Story::Control, Story::ControlRecovered, Story::ExpectedFailure, Story::UnexpectedPass] {
+        assert_eq!(PastDrill::of(&record_of(none)), None, "{none:?}");
+    }
+    let mut replaced = record_of(Story::Passed);
+    for step in replaced.plan.iter_mut().flat_map(|plan| &mut plan.steps) {
+        let by = step.at.clone();
+        step.replaced = Some(crate::record::ReplacedInfo { by, commands: Vec::new() });
+    }
+    assert!(PastDrill::of(&replaced).expect("a drill").steps.iter().all(|step| !step.followed), "nothing as written");
+}
+
+/// One of everything.
+fn example() -> Coverage {
+    let services = vec![
+        service(
+            "payments",
+            2,
+            vec![fault("http_status", "http_status", None), fault("container_pause", "container_pause", None)],
+        ),
+        CriticalService {
+            depends_on: vec!["payments".into()],
+            ..service(
+                "checkout",
+                1,
+                vec![
+                    fault("database|locked", "postgres_lock", Some("db")),
+                    fault("a-name-that-is-longer-than-any-column-of-this-table", "container_kill", None),
+                    fault("connections", "postgres_connections", Some("db")),
+                ],
+            )
+        },
+    ];
+    let scenarios = [
+        scenario("db-pool", "postgres_lock", "db"),
+        scenario("upstream-503", "http_status", "payments"),
+        scenario("restart-loop", "container_kill", "payments"),
+        Scenario { runbook: None, alert: None, ..scenario("pool-size", "postgres_connections", "db") },
+    ];
+    let at = |days: i64| NOW - time::Duration::days(days);
+    let mut slow = drill("upstream-503", "http_status", at(1), Verdict::Passed);
+    slow.to_recover_us = Some(95_000_000);
+    slow.steps[0].hash = "before".into();
+    let drills = [
+        drill("db-pool", "postgres_lock", at(0), Verdict::Passed),
+        slow,
+        drill("restart-loop", "container_kill", at(5), Verdict::Passed),
+        drill("restart-loop", "container_kill", at(2), Verdict::NotRecovered),
+        drill("pool-size", "postgres_connections", at(200), Verdict::Passed),
+        drill("pool-size", "postgres_connections", at(3), Verdict::HarnessError),
+    ];
+    made(services, &scenarios, &drills)
+}
+
+#[test]
+fn the_matrix_as_text() {
+    for width in [80, 120] {
+        let shown = text(&example(), width, false);
+        let widest = shown.lines().map(|line| line.chars().count()).max();
+        assert!(widest.is_some_and(|widest| widest <= width), "{widest:?}\n{shown}");
+        insta::assert_snapshot!(format!("text_{width}"), shown);
+    }
+    let colored = text(&example(), 80, true);
+    assert_eq!(console::strip_ansi_codes(&colored), text(&example(), 80, false));
+    insta::assert_snapshot!("missing", missing(&example(), "95%"));
+}
+
+#[test]
+fn the_matrix_as_markdown_and_json() {
+    insta::assert_snapshot!("markdown", markdown(&example()));
+    insta::assert_snapshot!(
+        "json",
+        json(&made(
+            vec![service("db", 1, vec![fault("locked", "postgres_lock", None)])],
+            &[scenario("db-pool", "postgres_lock", "db")],
+            &[drill("db-pool", "postgres_lock", NOW, Verdict::Passed)],
+        ))
+        .unwrap()
+    );
+}

@@ -1,0 +1,255 @@
+//! The matrix for a terminal: one block per service, one line per failure mode and scenario, what is to be known about it
+//! below. Nothing is wider than the terminal, as far as names allow.
+
+use super::matrix::{Coverage, CoverageState, LastDrill, ModeCoverage, Proof, ServiceCoverage, Watched};
+use crate::assurance::services::show;
+use crate::output::visible;
+use crate::report::{Paint, StatusSymbol};
+use std::time::Duration;
+
+/// Widest columns of failure modes and scenarios.
+const WIDEST: usize = 26;
+/// The column of states: mark, blank, the longest of `CoverageState::words`.
+const STATE: usize = 13;
+
+/// The matrix as text, `width` columns wide.
+pub fn text(coverage: &Coverage, width: usize, color: bool) -> String {
+    let paint = Paint { color };
+    let mut page = CoveragePage { out: String::new(), width: width.max(60), paint };
+    let good = if coverage.required == coverage.covered { StatusSymbol::Good } else { StatusSymbol::Warn };
+    page.line(&paint.headline(good, &format!("coverage {}", percent(coverage.covered, coverage.required))));
+    page.wrapped(
+        "",
+        &format!(
+            "{} of {} required failure modes are covered: their last drill passed, within the recovery time objective and as \
+             lately as the service asks for",
+            coverage.covered, coverage.required
+        ),
+    );
+    for tier in &coverage.tiers {
+        let share = percent(tier.covered, tier.required);
+        page.line(&format!("  tier {}  {share:>4}  {} of {}", tier.tier, tier.covered, tier.required));
+    }
+    let late: Vec<String> = coverage.overdue().map(|(service, cell)| overdue(service, cell)).collect();
+    if !late.is_empty() {
+        page.line(&page.paint.marked(StatusSymbol::Warn, &format!("  {} overdue", StatusSymbol::Warn.sign())));
+        for late in late {
+            page.wrapped("    ", &late);
+        }
+    }
+    for service in &coverage.services {
+        page.service(service);
+    }
+    page.out
+}
+
+/// `checkout / bad-release: last drilled 120 days ago, due every 92d`, of a failure mode that is overdue.
+pub fn overdue(service: &ServiceCoverage, cell: &ModeCoverage) -> String {
+    let every = show(Duration::from_secs(service.drill_every_s));
+    let last =
+        cell.drilled_days_ago.map_or("never drilled".to_string(), |days| format!("last drilled {days} days ago"));
+    format!("{} / {}: {last}, due every {every}", service.service, cell.mode)
+}
+
+/// What keeps the coverage from being `required` (in 0..=1), in order of tier: the message of `--require-coverage`.
+pub fn missing(coverage: &Coverage, required: &str) -> String {
+    let mut lines = vec![format!(
+        "the coverage is {}, and {required} is required; what is missing, by tier:",
+        percent(coverage.covered, coverage.required)
+    )];
+    for (service, cell) in coverage.gaps() {
+        let scenarios: Vec<&str> = cell.scenarios.iter().map(|proof| proof.scenario.as_str()).collect();
+        let why = match cell.state {
+            CoverageState::NoScenario => "no scenario drills it".to_string(),
+            CoverageState::NotRun => format!("{} never came to a verdict", scenarios.join(", ")),
+            CoverageState::Failed => format!("the last drill failed: {}", scenarios.join(", ")),
+            CoverageState::Stale => format!("the last pass is too long ago: {}", scenarios.join(", ")),
+            CoverageState::MissedRto => format!("users waited longer than the RTO: {}", scenarios.join(", ")),
+            CoverageState::Passed => continue,
+        };
+        lines.push(visible(&format!("  tier {}  {} / {}: {why}", service.tier, service.service, cell.mode)));
+    }
+    lines.join("\n")
+}
+
+/// Whole percents, and never 100 where something is missing.
+pub(super) fn percent(covered: usize, required: usize) -> String {
+    if required == 0 {
+        return "none".into();
+    }
+    format!("{}%", covered * 100 / required)
+}
+
+/// `passed 2026-11-20, 3 days ago`.
+pub(super) fn when(drill: &LastDrill) -> String {
+    let day = drill.at_utc.get(..10).unwrap_or(&drill.at_utc);
+    let ago = match drill.days_ago {
+        0 => "today".to_string(),
+        1 => "1 day ago".to_string(),
+        days => format!("{days} days ago"),
+    };
+    format!("{day}, {ago}")
+}
+
+/// How long users waited, and how long they may.
+pub(super) fn recovered(proof: &Proof) -> Option<String> {
+    let took = show(Duration::from_micros(proof.recovered_us?));
+    let rto = proof.rto_us.map(|rto| show(Duration::from_micros(rto)));
+    Some(match (rto, proof.rto_met) {
+        (Some(rto), Some(true)) => format!("recovered in {took}, within the RTO of {rto}"),
+        (Some(rto), Some(false)) => format!("recovered in {took}, longer than the RTO of {rto}"),
+        _ => format!("recovered in {took}"),
+    })
+}
+
+/// Which steps are not as they were.
+pub(super) fn changes(proof: &Proof) -> Option<String> {
+    let (first, rest) = proof.changed_steps.split_first()?;
+    let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+    Some(format!("runbook changed since the last pass: {first}{more}"))
+}
+
+/// What the service must keep.
+pub(super) fn targets(service: &ServiceCoverage) -> Vec<String> {
+    let period = |name: &str, us: Option<u64>| us.map(|us| format!("{name} {}", show(Duration::from_micros(us))));
+    let targets = &service.targets;
+    let every = format!("drilled every {}", show(Duration::from_secs(service.drill_every_s)));
+    let times = [period("RTO", targets.rto_us), period("RPO", targets.rpo_us)].into_iter().flatten();
+    times.chain(targets.slos.clone()).chain([every]).collect()
+}
+
+struct CoveragePage {
+    out: String,
+    width: usize,
+    paint: Paint,
+}
+
+impl CoveragePage {
+    fn line(&mut self, line: &str) {
+        self.out.push_str(line.trim_end());
+        self.out.push('\n');
+    }
+
+    /// Text in as many lines as it needs, each of which begins with `indent`, all but the first with a little more.
+    fn wrapped(&mut self, indent: &str, text: &str) {
+        let text = visible(text);
+        let mut line = String::new();
+        let room = self.width.saturating_sub(indent.len() + 2);
+        let mut begins = indent.to_string();
+        for word in text.split(' ') {
+            if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > room {
+                let full = std::mem::take(&mut line);
+                self.line(&format!("{begins}{}", self.paint.dim(&full)));
+                begins = format!("{indent}  ");
+            }
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+        self.line(&format!("{begins}{}", self.paint.dim(&line)));
+    }
+
+    fn service(&mut self, service: &ServiceCoverage) {
+        self.out.push('\n');
+        let owner = service.owner.iter().cloned();
+        let facts: Vec<String> = [format!("tier {}", service.tier)].into_iter().chain(owner).collect();
+        self.line(&format!("{}  {}", self.paint.bold(&visible(&service.service)), visible(&facts.join(", "))));
+        let targets = targets(service);
+        if !targets.is_empty() {
+            self.wrapped("  ", &targets.join(", "));
+        }
+        let longest = |names: &mut dyn Iterator<Item = &str>| {
+            names.map(|name| name.chars().count()).max().unwrap_or_default().clamp(8, WIDEST)
+        };
+        let modes = longest(&mut service.cells.iter().map(|cell| cell.mode.as_str()));
+        let scenarios =
+            longest(&mut service.cells.iter().flat_map(|cell| &cell.scenarios).map(|proof| proof.scenario.as_str()));
+        for cell in &service.cells {
+            self.cell(cell, modes, scenarios);
+        }
+        self.watched(service, "runbook", &service.runbooks, "no scenario follows it");
+        self.watched(service, "alert", &service.alerts, "no scenario waits for it");
+    }
+
+    fn cell(&mut self, cell: &ModeCoverage, modes: usize, scenarios: usize) {
+        let mode = column(&cell.mode, modes);
+        if cell.scenarios.is_empty() {
+            let state = self.state(cell.state);
+            self.line(&format!("  {state}  {mode}"));
+        }
+        for proof in &cell.scenarios {
+            let state = self.state(proof.state);
+            let scenario = column(&proof.scenario, scenarios);
+            let last = proof.last.as_ref().map_or("never".to_string(), when);
+            let head = format!("  {state}  {mode}  {scenario}");
+            let used = 2 + STATE + 2 + modes + 2 + scenarios + 2;
+            let indent = " ".repeat(2 + STATE + 2);
+            if used + last.chars().count() <= self.width {
+                self.line(&format!("{head}  {last}"));
+            } else {
+                self.line(&head);
+                self.wrapped(&indent, &format!("last drill {last}"));
+            }
+            for detail in details(proof) {
+                self.wrapped(&indent, &detail);
+            }
+        }
+    }
+
+    fn state(&self, state: CoverageState) -> String {
+        let mark = mark(state);
+        self.paint.marked(mark, &format!("{:STATE$}", format!("{} {}", mark.sign(), state.words())))
+    }
+
+    /// Runbooks or alerts of a service that nothing drills, and those that its failure modes do not show already.
+    fn watched(&mut self, service: &ServiceCoverage, what: &str, list: &[Watched], none: &str) {
+        let shown: Vec<&String> =
+            service.cells.iter().flat_map(|cell| &cell.scenarios).map(|proof| &proof.scenario).collect();
+        for watched in list.iter().filter(|watched| !watched.scenarios.iter().any(|own| shown.contains(&own))) {
+            let why = match watched.state {
+                CoverageState::NoScenario => none.to_string(),
+                state => format!("{}: {}", state.words(), watched.scenarios.join(", ")),
+            };
+            let mark = mark(watched.state);
+            self.wrapped("  ", &format!("{} {what} {}: {why}", mark.sign(), watched.name));
+        }
+    }
+}
+
+/// What is to be known about a scenario in a cell, line by line.
+pub(super) fn details(proof: &Proof) -> Vec<String> {
+    let verdict = proof.last.as_ref().filter(|last| last.verdict.name() != proof.state.words());
+    let verdict = verdict.filter(|last| proof.last_pass.as_ref() != Some(last));
+    let verdict = verdict.map(|last| {
+        let pass =
+            proof.last_pass.as_ref().map_or("it never passed".to_string(), |pass| format!("last pass {}", when(pass)));
+        format!("last verdict {}; {pass}", last.verdict)
+    });
+    let way = [
+        proof.runbook.as_ref().map(|path| format!("runbook {path}")),
+        proof.alert.as_ref().map(|alert| format!("alert {alert}")),
+    ];
+    let way: Vec<String> = way.into_iter().flatten().collect();
+    let way = (!way.is_empty()).then(|| way.join(", "));
+    [verdict, recovered(proof), changes(proof), way].into_iter().flatten().collect()
+}
+
+/// The mark of a state.
+pub(super) fn mark(state: CoverageState) -> StatusSymbol {
+    match state {
+        CoverageState::Passed => StatusSymbol::Good,
+        CoverageState::Failed | CoverageState::NoScenario => StatusSymbol::Bad,
+        CoverageState::Stale | CoverageState::NotRun | CoverageState::MissedRto => StatusSymbol::Warn,
+    }
+}
+
+/// A text in a column of that many characters.
+fn column(text: &str, width: usize) -> String {
+    let text = visible(text);
+    if text.chars().count() <= width {
+        return format!("{text:width$}");
+    }
+    let cut: String = text.chars().take(width.saturating_sub(1)).collect();
+    format!("{cut}…")
+}

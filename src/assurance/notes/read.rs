@@ -1,0 +1,297 @@
+//! Reads one file of notes after the other, key by key; then what only all of them together can tell: ids that are there
+//! twice, findings that are not there, keys of which two files say different things.
+
+use crate::record::is_run_id;
+use crate::report::{
+    Action, ActionStatus, DrFinding, DrHeader, DrNotes, DrPerson, DrTold, DrillNotes, DrillRef, DrillType, NotesFile,
+    Quarter, Risk, Signature,
+};
+use crate::source::{At, Diagnostics, Form, MapReader, Source, Span, describe, did_you_mean, parse, shape, shorten};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use time::Date;
+use time::macros::format_description;
+
+const A_QUARTER: Form = Form::new("a quarter like `2026Q4`", || shape::text("2[0-9]{3}Q[1-4]"));
+const A_DATE: Form = Form::new("a date like `2026-11-20`", || shape::text("[0-9]{4}-[0-9]{2}-[0-9]{2}"));
+const A_RUN: Form = Form::new("the id of a run", || shape::text("[0-9]{8}T[0-9]{6}Z-.*"));
+const A_TYPE: Form = Form::new("a type of exercise", || shape::one_of(DrillType::ALL.into_iter().map(DrillType::name)));
+const A_STATUS: Form = Form::new("a status", || shape::one_of(ActionStatus::ALL.into_iter().map(ActionStatus::name)));
+const A_TEXT: Form = Form::new("text", shape::filled);
+
+/// Something that all files together may say once only.
+struct Once {
+    identity: String,
+    /// What is wrong when it is said again.
+    message: String,
+    place: (Arc<Source>, Span),
+}
+
+/// What stands where, beside the notes themselves.
+#[derive(Default)]
+pub(super) struct NotePlaces {
+    once: Vec<Once>,
+    findings: Vec<String>,
+    /// Findings that actions name.
+    named: Vec<(String, (Arc<Source>, Span))>,
+}
+
+impl NotePlaces {
+    fn once(&mut self, identity: String, message: String, key: &str, map: &MapReader<'_>) {
+        self.once.push(Once { identity, message, place: (map.source.clone(), map.span_of(key)) });
+    }
+
+    fn check(&self, diags: &mut Diagnostics) {
+        for (id, (source, span)) in self.named.iter().filter(|(id, _)| !self.findings.contains(id)) {
+            diags
+                .error(source, *span, format!("no notes have a finding `{}`", shorten(id)))
+                .help(did_you_mean(id, self.findings.iter().map(String::as_str)));
+        }
+        for (at, Once { identity, message, place: (source, span) }) in self.once.iter().enumerate() {
+            if let Some(first) = self.once.iter().take(at).find(|known| known.identity == *identity) {
+                let (file, first) = &first.place;
+                let line = file.pos(first.start).line;
+                let help = format!("the first one stands at {}:{line}", file.path.display());
+                diags.error(source, *span, message.as_str()).help(help);
+            }
+        }
+    }
+}
+
+/// The JSON Schema of a file, draft 2020-12.
+pub fn schema() -> Value {
+    described().0
+}
+
+/// The same, with what the readers and the documentation do not agree on.
+pub(super) fn described() -> (Value, Vec<String>) {
+    let page = ("docs/dr-report.md", include_str!("../../../docs/dr-report.md"));
+    describe("Notes about DR drills for Firedrill", page, |at| read_file(at, &mut NotePlaces::default()))
+}
+
+/// Reads files of notes together; `None` when there were mistakes.
+pub fn read(sources: &[Arc<Source>], diags: &mut Diagnostics) -> Option<DrNotes> {
+    let known = diags.all.len();
+    let mut places = NotePlaces::default();
+    let mut files = Vec::new();
+    for source in sources {
+        let root = parse(source, diags);
+        files.extend(root.and_then(|root| read_file(&mut At::root(&root, source, diags), &mut places)));
+    }
+    places.check(diags);
+    (files.len() == sources.len() && !diags.has_errors_since(known)).then_some(DrNotes { files })
+}
+
+fn read_file(at: &mut At<'_>, places: &mut NotePlaces) -> Option<NotesFile> {
+    let mut map = at.map("the file of notes")?.of_section("A file");
+    let quarter = map.optional_with("quarter", A_QUARTER, Quarter::parse);
+    let texts = ["organisation", "system", "tier", "business_function", "policy_frequency"];
+    let [organisation, system, tier, business_function, policy_frequency] = texts.map(|key| filled(&mut map, key));
+    let dates = ["previous_drill", "next_drill"];
+    let [previous_drill, next_drill] = dates.map(|key| map.optional_with(key, A_DATE, date));
+    let plan = map.optional_by("plan", |at| {
+        let mut map = at.map("`plan`")?;
+        let read = (filled(&mut map, "id"), filled(&mut map, "version"));
+        map.finish().map(|()| read)
+    });
+    let attestation = map.optional_by("attestation", |at| {
+        let mut map = at.map("`attestation`")?;
+        let read = ["prepared", "reviewed", "approved"].map(|key| map.optional_by(key, read_signature));
+        map.finish().map(|()| read)
+    });
+    for key in texts.into_iter().chain(dates).chain(["plan"]).filter(|key| map.has(key)) {
+        let message = format!("`{key}` is said twice for the same quarter");
+        places.once(format!("{quarter:?} key {key}"), message, key, &map);
+    }
+    let drills = many(&mut map, "drills", |at| read_drill(at, quarter, places));
+    map.finish()?;
+    let (plan_id, plan_version) = plan.unwrap_or_default();
+    let [prepared, reviewed, approved] = attestation.unwrap_or_default();
+    let header = DrHeader {
+        organisation,
+        system,
+        tier,
+        business_function,
+        plan_id,
+        plan_version,
+        policy_frequency,
+        previous_drill,
+        next_drill,
+        prepared,
+        reviewed,
+        approved,
+    };
+    Some(NotesFile { path: at.source.path.display().to_string(), quarter, header, drills })
+}
+
+fn read_signature(at: &mut At<'_>) -> Option<Signature> {
+    let mut map = at.map("a signature")?.of_section("A signature");
+    let name = require_filled(&mut map, "name");
+    let role = filled(&mut map, "role");
+    let date = map.optional_with("date", A_DATE, date);
+    map.finish()?;
+    Some(Signature { name: name?, role, date })
+}
+
+fn read_drill(at: &mut At<'_>, quarter: Option<Quarter>, places: &mut NotePlaces) -> Option<DrillNotes> {
+    let mut map = at.map("the drill")?.of_section("A drill");
+    let run = map.optional_with("run", A_RUN, run_id);
+    let scenario = filled(&mut map, "scenario");
+    let by_run = map.has("run");
+    match (by_run, map.has("scenario")) {
+        (false, false) => {
+            let Span { start, end } = map.span();
+            map.error(Span::new(start, (start + 1).min(end)), "nothing says which drill this is about")
+                .help("write `run: ID` for one run, or `scenario: NAME` for every run of a scenario in the quarter");
+        }
+        (true, true) => {
+            map.wrong("scenario", "it has both `run` and `scenario`").help("leave one of the two out");
+        }
+        _ => {}
+    }
+    map.also(json!({
+        "oneOf": [{ "required": ["run"] }, { "required": ["scenario"] }],
+        "dependentRequired": { "retest_of": ["run"] },
+    }));
+    let mut told = DrTold {
+        kind: map.optional_with("type", A_TYPE, |text| {
+            let names = DrillType::ALL.into_iter().map(DrillType::name);
+            DrillType::from_name(text)
+                .ok_or_else(|| format!("`{}` is no type of exercise: {}", shorten(text), did_you_mean(text, names)))
+        }),
+        plausible: filled(&mut map, "plausible"),
+        objectives: texts(&mut map, "objectives"),
+        success_criteria: texts(&mut map, "success_criteria"),
+        scope: filled(&mut map, "scope"),
+        environment: filled(&mut map, "environment"),
+        differences: filled(&mut map, "differences"),
+        limitations: texts(&mut map, "limitations"),
+        conditions: texts(&mut map, "conditions"),
+        retest_of: map.optional_with("retest_of", A_RUN, run_id),
+        ..DrTold::default()
+    };
+    if map.has("scenario") && map.has("retest_of") {
+        map.wrong("retest_of", "`retest_of` goes with `run`: one run is the retest of another one");
+    }
+    told.findings = many(&mut map, "findings", |at| read_finding(at, places));
+    told.actions = many(&mut map, "actions", |at| read_action(at, places));
+    told.accepted_risks = many(&mut map, "accepted_risks", read_risk);
+    let example = "write `Incident commander: { planned: NAME, actual: NAME }` below it";
+    let people = map.optional_by("people", |at| Some(at.entries("a map", example, read_person)));
+    told.people = people.unwrap_or_default();
+    let of = run.map(DrillRef::Run).or(scenario.map(DrillRef::Scenario));
+    if let Some(of @ (DrillRef::Run(name) | DrillRef::Scenario(name))) = &of {
+        let message = format!("there are notes about `{}` already", shorten(name));
+        places.once(format!("{quarter:?} {of:?}"), message, if by_run { "run" } else { "scenario" }, &map);
+    }
+    map.finish()?;
+    Some(DrillNotes { of: of?, told })
+}
+
+fn read_person(at: &mut At<'_>) -> Option<DrPerson> {
+    let role = at.key.to_string();
+    let mut map = at.map(format!("`{}`", shorten(&role)))?.of_section("A role");
+    let (planned, actual) = (filled(&mut map, "planned"), filled(&mut map, "actual"));
+    map.finish()?;
+    Some(DrPerson { role, planned, actual })
+}
+
+fn read_finding(at: &mut At<'_>, places: &mut NotePlaces) -> Option<DrFinding> {
+    let mut map = at.map("the finding")?.of_section("A finding");
+    let id = require_filled(&mut map, "id");
+    let text = require_filled(&mut map, "text");
+    let severity = filled(&mut map, "severity");
+    if let Some(id) = &id {
+        places.findings.push(id.clone());
+        places.once(format!("finding {id}"), format!("there is a finding `{}` already", shorten(id)), "id", &map);
+    }
+    map.finish()?;
+    Some(DrFinding { id: id?, text: text?, severity })
+}
+
+fn read_action(at: &mut At<'_>, places: &mut NotePlaces) -> Option<Action> {
+    let mut map = at.map("the action")?.of_section("An action");
+    let id = require_filled(&mut map, "id");
+    let finding = filled(&mut map, "finding");
+    let text = require_filled(&mut map, "text");
+    let owner = filled(&mut map, "owner");
+    let due = map.optional_with("due", A_DATE, date);
+    let status = map.optional_with("status", A_STATUS, |text| {
+        let all = ActionStatus::ALL;
+        all.into_iter().find(|status| status.name() == text).ok_or_else(|| {
+            format!("`{}` is no status: {}", shorten(text), did_you_mean(text, all.map(ActionStatus::name)))
+        })
+    });
+    let ticket = filled(&mut map, "ticket");
+    let verified_by = map.optional_with("verified_by", A_RUN, run_id);
+    if let Some(id) = &id {
+        places.once(format!("action {id}"), format!("there is an action `{}` already", shorten(id)), "id", &map);
+    }
+    let place = (map.source.clone(), map.span_of("finding"));
+    places.named.extend(finding.clone().map(|id| (id, place)));
+    map.finish()?;
+    Some(Action { id: id?, finding, text: text?, owner, due, status, ticket, verified_by })
+}
+
+fn read_risk(at: &mut At<'_>) -> Option<Risk> {
+    let mut map = at.map("the accepted risk")?.of_section("An accepted risk");
+    let text = require_filled(&mut map, "text");
+    let accepted_by = filled(&mut map, "accepted_by");
+    let until = map.optional_with("until", A_DATE, date);
+    map.finish()?;
+    Some(Risk { text: text?, accepted_by, until })
+}
+
+fn many<T>(map: &mut MapReader<'_>, key: &'static str, read: impl FnMut(&mut At<'_>) -> Option<T>) -> Vec<T> {
+    map.optional_by(key, |at| Some(at.items("a list", "", read))).unwrap_or_default()
+}
+
+/// A text that says something.
+fn some(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("it is empty: leave the key out where nothing is known".into()),
+        _ if text.contains('\0') => Err("a text cannot hold NUL".into()),
+        text => Ok(text.to_string()),
+    }
+}
+
+fn filled(map: &mut MapReader<'_>, key: &'static str) -> Option<String> {
+    map.optional_with(key, A_TEXT, some)
+}
+
+fn require_filled(map: &mut MapReader<'_>, key: &'static str) -> Option<String> {
+    map.require_with(key, A_TEXT, some)
+}
+
+fn texts(map: &mut MapReader<'_>, key: &'static str) -> Vec<String> {
+    let texts = map.optional_by(key, |at| {
+        let texts: Option<Vec<String>> = at.value();
+        at.also(json!({ "items": shape::filled() }));
+        let texts = texts?;
+        if texts.iter().any(|text| text.trim().is_empty()) {
+            at.error(format!("`{key}` has an empty text"));
+        }
+        Some(texts)
+    });
+    texts.unwrap_or_default()
+}
+
+fn run_id(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if is_run_id(text) {
+        return Ok(text.to_string());
+    }
+    Err(format!(
+        "`{}` is no id of a run: it is the name of a run directory, like `20261120T064112Z-pg-restore-3f9a`",
+        shorten(text)
+    ))
+}
+
+fn date(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    let format = format_description!("[year]-[month]-[day]");
+    match Date::parse(text, format) {
+        Ok(date) if date.year() >= 1000 => Ok(text.to_string()),
+        _ => Err(format!("`{}` is no date: write it like `2026-11-20`", shorten(text))),
+    }
+}

@@ -1,0 +1,117 @@
+//! Durations that are longer than a drill: RTO, RPO, the window of an SLO, how often a failure must be drilled. As all durations, and
+//! with days and weeks.
+
+use crate::source::{Form, decimal, shape, shorten};
+use std::fmt;
+use std::time::Duration;
+
+/// As it stands in messages.
+pub const A_PERIOD: Form = Form::new("a duration like `15m`, `4h` or `30d`", period_shape);
+
+/// Longest one: ten years.
+const LONGEST: f64 = 3650.0 * 86400.0;
+
+/// Units, longest first, with their seconds.
+const UNITS: [(u64, &str); 4] = [(86400, "d"), (3600, "h"), (60, "m"), (1, "s")];
+
+fn period_shape() -> serde_json::Value {
+    shape::text(r"[0-9]*\.?[0-9]*\s*(?:ms|s|m|min|h|d|w)")
+}
+
+/// Reads `30s`, `15m`, `4h`, `30d`, `2w` (a number and its unit, at most ten years).
+pub fn parse_period(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{}` is not a duration: write it like `15m`, `4h` or `30d`", shorten(text));
+    let text = text.trim();
+    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at_checked(split).ok_or_else(wrong)?;
+    let per_unit = match unit.trim() {
+        "ms" => 1e-3,
+        "s" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        "d" => 86400.0,
+        "w" => 7.0 * 86400.0,
+        "" if !number.is_empty() => return Err(format!("`{number}` has no unit: write `{number}m` or `{number}d`")),
+        _ => return Err(wrong()),
+    };
+    let seconds = decimal(number).ok_or_else(wrong)? * per_unit;
+    if seconds > LONGEST {
+        return Err(format!("`{}` is longer than ten years", shorten(text)));
+    }
+    Duration::try_from_secs_f64(seconds).map_err(|_| wrong())
+}
+
+/// A duration as people write it: `300ms`, `4.1s`, `1h`.
+pub struct Show(pub Duration);
+
+impl fmt::Display for Show {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (seconds, micros) = (self.0.as_secs(), self.0.subsec_micros());
+        match (seconds, micros) {
+            (0, 1..) => write!(f, "{}ms", f64::from(micros) / 1000.0),
+            (3600.., 0) if seconds % 3600 == 0 => write!(f, "{}h", seconds / 3600),
+            (60.., 0) if seconds % 60 == 0 => write!(f, "{}m", seconds / 60),
+            _ => write!(f, "{}s", self.0.as_secs_f64()),
+        }
+    }
+}
+
+/// As people read it: `12.3s`, `1m 30s`, `90d`.
+pub fn show(duration: Duration) -> String {
+    let tenths = (duration.as_secs_f64() * 10.0).round();
+    if tenths < 600.0 {
+        let text = format!("{:.1}", tenths / 10.0);
+        return format!("{}s", text.strip_suffix(".0").unwrap_or(&text));
+    }
+    let mut rest = duration.as_secs_f64().round() as u64;
+    let mut parts = Vec::new();
+    for (seconds, unit) in UNITS {
+        if rest >= seconds {
+            parts.push(format!("{}{unit}", rest / seconds));
+            rest %= seconds;
+        }
+    }
+    // What comes after the second unit does not matter to anybody.
+    parts.truncate(2);
+    parts.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn periods_are_read_and_shown() {
+        for (text, seconds, shown) in [
+            ("90d", 90 * 86400, "90d"),
+            ("2w", 14 * 86400, "14d"),
+            (" 36 h ", 36 * 3600, "1d 12h"),
+            ("15min", 900, "15m"),
+            ("90s", 90, "1m 30s"),
+            ("0s", 0, "0s"),
+            (".5m", 30, "30s"),
+        ] {
+            let period = parse_period(text).unwrap();
+            assert_eq!((period.as_secs(), show(period).as_str()), (seconds, shown), "{text}");
+        }
+        assert_eq!(show(Duration::from_millis(12_340)), "12.3s");
+        assert_eq!(show(Duration::from_millis(59_990)), "1m");
+        assert_eq!(parse_period("90").unwrap_err(), "`90` has no unit: write `90m` or `90d`");
+        for text in ["", "d", "1y", "-1d", "3651d", "1.2.3d", ".d", "1d2h", "٣d"] {
+            assert!(parse_period(text).is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_shape_rejects_nothing_that_is_read(text in " ?[0-9]{0,5}\\.?[0-9]{0,3} ?(ms|s|m|min|h|d|w|)|\\PC{0,8}") {
+            let schema = jsonschema::draft202012::new(&period_shape()).unwrap();
+            let read = parse_period(&text);
+            prop_assert!(read.is_err() || schema.is_valid(&text.as_str().into()), "{:?}", text);
+            if let Ok(period) = read {
+                prop_assert!(!show(period).is_empty());
+            }
+        }
+    }
+}

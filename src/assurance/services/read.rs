@@ -1,0 +1,374 @@
+//! Reads `services.yaml`: every mistake at once, with its place.
+
+use super::catalog::{Catalog, CriticalService, DrilledBy, FailureMode, ServiceAlert, Slo};
+use super::period::{A_PERIOD, parse_period};
+use crate::faults::{Fault, NO_CLASS};
+use crate::slis::{MetricCondition, Ratio};
+use crate::source::{
+    At, Diagnostics, Form, MapReader, Source, Span, Value, beside, describe, did_you_mean, is_name, nearest, parse,
+    shape, shorten,
+};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What to start from when there is no file yet.
+pub const EXAMPLE: &str = "\
+services:
+  checkout:                          # a service of the stacks that scenarios start
+    tier: 1                          # 1 is the most critical
+    owner: Team Checkout
+    rto: 15m                         # users have recovered this long after the fault, at most
+    slos:
+      latency: { objective: 99%, below: 300ms, window: 30d }
+    runbooks: [runbooks/db-pool.md]
+    alerts:
+      - CheckoutDbPoolExhausted: db_pool_available < 1
+    failure_modes:                   # what must be drilled: kinds of faults, or names of your own
+      - container_kill
+      - pool-exhausted: { fault: postgres_lock, service: db }
+";
+
+/// The most critical tier is 1, the least critical one this.
+const LAST_TIER: u8 = 9;
+
+const AN_OBJECTIVE: Form = Form::new("a percentage like `99.9%`", Ratio::shape);
+/// Names of services, objectives, alerts and failure modes.
+const NAME_PATTERN: &str = "^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$";
+
+/// What the list may name of its project.
+#[derive(Debug, Clone, Default)]
+pub struct ProjectNames {
+    /// The scenarios, also those with mistakes.
+    pub scenarios: Vec<String>,
+    /// Classes of failures that their faults say that they cover (`covers`).
+    pub classes: Vec<String>,
+}
+
+/// The JSON Schema of the file, draft 2020-12.
+pub fn schema() -> serde_json::Value {
+    described().0
+}
+
+/// The same, with what the readers and the documentation do not agree on.
+pub(super) fn described() -> (serde_json::Value, Vec<String>) {
+    let page = ("docs/coverage.md", include_str!("../../../docs/coverage.md"));
+    describe("Critical services for Firedrill", page, |at| read_root(at, None))
+}
+
+/// Reads the file. Without `named` nobody asks whether what it names of the project is there. `None` when there were mistakes.
+pub fn read(source: &Arc<Source>, named: Option<&ProjectNames>, diags: &mut Diagnostics) -> Option<Catalog> {
+    let root = parse(source, diags)?;
+    read_root(&mut At::root(&root, source, diags), named)
+}
+
+fn read_root(at: &mut At<'_>, named: Option<&ProjectNames>) -> Option<Catalog> {
+    const KIND: &str = "a map with at least one service";
+    const EXAMPLE: &str = "write `checkout: { tier: 1, failure_modes: [container_kill] }` below it";
+    let mut map = at.map("the list of services")?.of_section("The file");
+    let services = map.require_by("services", |at| {
+        let names = at.node.keys();
+        let read = at.entries(KIND, EXAMPLE, |at| Some((at.key_span, read_service(at, &names, named)?)));
+        at.also(names_shape());
+        at.must_not_be_empty(format!("`services` must be {KIND}"), EXAMPLE);
+        one_service_each(&read, at);
+        Some(read)
+    });
+    map.finish()?;
+    Some(Catalog { services: services?.into_iter().map(|(_, service)| service).collect() })
+}
+
+/// A name in a stack is one of one service.
+fn one_service_each(services: &[(Span, CriticalService)], at: &mut At<'_>) {
+    let apart = |a: &CriticalService, b: &CriticalService| {
+        let known = !a.stacks.is_empty() && !b.stacks.is_empty();
+        known && !a.stacks.iter().any(|stack| b.stacks.contains(stack))
+    };
+    for (number, (span, service)) in services.iter().enumerate() {
+        for alias in service.aliases.iter().filter(|alias| **alias != service.name) {
+            // Of two services with the same alias the second one is reported.
+            let owner = services.iter().enumerate().find(|(other, (_, own))| {
+                let taken = own.name == *alias || *other < number && own.aliases.contains(alias);
+                *other != number && taken && !apart(own, service)
+            });
+            if let Some((_, (_, owner))) = owner {
+                let message = format!("`{}` is a name of `{}` already", shorten(alias), shorten(&owner.name));
+                at.diags.error(at.source, *span, message).help(
+                    "a service of a stack is one of the list, not two; `stacks` says of which Compose files each is",
+                );
+            }
+        }
+    }
+}
+
+fn read_service(at: &mut At<'_>, names: &[&str], named: Option<&ProjectNames>) -> Option<CriticalService> {
+    check_name("service", at);
+    let name = at.key.to_string();
+    let mut map = at.map(format!("service `{}`", shorten(&name)))?.of_section("A service");
+    let tier = map.require_by("tier", |at| {
+        let tier: Option<u8> = at.value();
+        at.also(json!({ "minimum": 1, "maximum": LAST_TIER }));
+        if let Some(tier) = tier.filter(|tier| !(1..=LAST_TIER).contains(tier)) {
+            at.error(format!("tier {tier} is not between 1 and {LAST_TIER}")).help("1 is the most critical");
+        }
+        tier
+    });
+    let owner = map.optional("owner");
+    // For people who read the file.
+    let _: Option<String> = map.optional("description");
+    let aliases = map.optional("aliases").unwrap_or_default();
+    let stacks = read_paths(&mut map, "stacks", "Compose file");
+    let drill_every = map.optional_with("drill_every", A_PERIOD, parse_period);
+    let rto = map.optional_with("rto", A_PERIOD, parse_period);
+    let rpo = map.optional_with("rpo", A_PERIOD, parse_period);
+    let slos = map.optional_by("slos", |at| {
+        let example = "write `availability: { objective: 99.9%, window: 30d }` below it";
+        let slos = at.entries("a map", example, read_slo);
+        at.also(names_shape());
+        Some(slos)
+    });
+    let runbooks = read_paths(&mut map, "runbooks", "runbook");
+    let alerts = map.optional_by("alerts", |at| Some(at.items("a list", "", read_alert)));
+    let modes = map.require_by("failure_modes", |at| {
+        let mut modes: Vec<FailureMode> = Vec::new();
+        at.items("a list", "", |at| {
+            let mode = read_mode(at, named)?;
+            if modes.iter().any(|before| before.name == mode.name) {
+                at.error(format!("the failure mode `{}` stands here twice", shorten(&mode.name)));
+            }
+            modes.push(mode);
+            Some(())
+        });
+        at.must_not_be_empty("`failure_modes` is empty", "");
+        Some(modes)
+    });
+    let depends_on: Vec<String> = map.optional("depends_on").unwrap_or_default();
+    for wrong in depends_on.iter().filter(|other| **other == name || !names.contains(&other.as_str())) {
+        let others = names.iter().copied().filter(|other| *other != name);
+        map.wrong("depends_on", format!("`{}` is no other service of this list", shorten(wrong)))
+            .help(did_you_mean(wrong, others));
+    }
+    map.finish()?;
+    let tier = tier?;
+    Some(CriticalService {
+        name,
+        tier,
+        owner,
+        aliases,
+        stacks,
+        drill_every: drill_every.unwrap_or_else(|| super::drill_every(tier)),
+        rto,
+        rpo,
+        slos: slos.unwrap_or_default(),
+        runbooks,
+        alerts: alerts.unwrap_or_default(),
+        modes: modes?,
+        depends_on,
+    })
+}
+
+/// Paths to files that must be there; `what` says what they are.
+fn read_paths(map: &mut MapReader<'_>, key: &'static str, what: &str) -> Vec<PathBuf> {
+    let paths = map.optional_by(key, |at| {
+        let written: Option<Vec<String>> = at.value();
+        at.also(json!({ "items": shape::filled() }));
+        let mut paths = Vec::new();
+        for (written, node) in written?.iter().zip(at.node.items()) {
+            let path = beside(&at.source.path, written);
+            if !path.is_file() {
+                at.diags
+                    .error(at.source, node.span, format!("there is no {what} `{}`", path.display()))
+                    .help("a path is relative to the folder of this file");
+            }
+            paths.push(path);
+        }
+        Some(paths)
+    });
+    paths.unwrap_or_default()
+}
+
+fn read_slo(at: &mut At<'_>) -> Option<Slo> {
+    check_name("SLO", at);
+    let name = at.key.to_string();
+    let mut map = at.map(format!("SLO `{}`", shorten(&name)))?.of_section("slos");
+    let objective = map.require_with("objective", AN_OBJECTIVE, Ratio::parse);
+    let below = map.optional("below");
+    let window = map.require_with("window", A_PERIOD, parse_period);
+    map.finish()?;
+    Some(Slo { name, objective: objective?, below, window: window? })
+}
+
+/// Reads a map with one entry: a name and what it stands for.
+fn one<T>(at: &mut At<'_>, what: &str, read: impl FnMut(&mut At<'_>) -> Option<T>) -> Option<T> {
+    let count = at.node.entries().len();
+    let read = if count < 2 { at.entries("a map", "", read).pop() } else { None };
+    at.also(names_shape());
+    at.also(json!({ "minProperties": 1, "maxProperties": 1 }));
+    if count != 1 {
+        at.error(format!("expected {what}, found {count} keys"));
+        return None;
+    }
+    read
+}
+
+/// `db_pool_available < 1`, or `CheckoutDbPoolExhausted: db_pool_available < 1`.
+fn read_alert(at: &mut At<'_>) -> Option<ServiceAlert> {
+    let condition = |at: &mut At<'_>, name: Option<String>| {
+        at.diags.describe(MetricCondition::shape);
+        match at.node.text().map(MetricCondition::parse) {
+            Some(Ok(condition)) => Some(ServiceAlert { name, condition }),
+            Some(Err(message)) => {
+                // A bare name is what one writes first.
+                let help = match at.node.text().filter(|text| name.is_none() && is_name(text)) {
+                    Some(text) => format!(
+                        "write the condition that scenarios wait for in `detect` with it: `{}: errors_total > 0`",
+                        shorten(text)
+                    ),
+                    None => "it is the condition of a scenario's `detect.when`".into(),
+                };
+                at.error(message).help(help);
+                None
+            }
+            None => {
+                let found = at.node.describe();
+                at.error(format!("expected a condition like `queue_depth > 100`, found {found}"));
+                None
+            }
+        }
+    };
+    if !matches!(at.node.value, Value::Map(_)) {
+        return condition(at, None);
+    }
+    let alert = one(at, "one alert with its condition", |at| {
+        check_name("alert", at);
+        let name = at.key.to_string();
+        condition(at, Some(name))
+    });
+    at.diags.reshape(|named| json!({ "anyOf": [MetricCondition::shape(), named] }));
+    alert
+}
+
+/// `container_kill`, or a name of the team's own: `pool-exhausted: { fault: postgres_lock }`.
+fn read_mode(at: &mut At<'_>, named: Option<&ProjectNames>) -> Option<FailureMode> {
+    let of_kind = |at: &mut At<'_>| {
+        let class = check_class(at, named)?;
+        Some(FailureMode { name: class.clone(), by: DrilledBy::Fault { class, broken: None } })
+    };
+    at.either(class_shape, of_kind, |at| match &at.node.value {
+        Value::Map(_) => one(at, "one failure mode", |at| read_own_mode(at, named)),
+        _ => {
+            let found = at.node.describe();
+            at.error(format!("expected a failure mode, found {found}"))
+                .help("write the kind of a fault, or `name: { fault: KIND }`, or `name: { scenarios: [NAME] }`");
+            None
+        }
+    })
+}
+
+fn read_own_mode(at: &mut At<'_>, named: Option<&ProjectNames>) -> Option<FailureMode> {
+    check_name("failure mode", at);
+    let (name, span) = (at.key.to_string(), at.key_span);
+    let mut map = at.map(format!("failure mode `{}`", shorten(&name)))?.of_section("failure_modes");
+    map.also(json!({
+        "type": "object",
+        "oneOf": [{ "required": ["fault"] }, { "required": ["scenarios"] }],
+        "dependentRequired": { "service": ["fault"] },
+    }));
+    let class = map.optional_by("fault", |at| {
+        let class: Option<String> = at.value();
+        at.diags.describe(class_shape);
+        class.and_then(|_| check_class(at, named))
+    });
+    let broken: Option<String> = map.optional("service");
+    let by_name = map.optional_by("scenarios", |at| {
+        let names: Option<Vec<String>> = at.value();
+        at.also(json!({ "items": shape::filled() }));
+        at.must_not_be_empty("it names no scenario", "");
+        let scenarios = named.map(|named| named.scenarios.as_slice());
+        let wrong = |name: &&String| scenarios.is_some_and(|known| !known.contains(name));
+        for wrong in names.iter().flatten().filter(wrong) {
+            at.error(format!("there is no scenario `{}` in this project", shorten(wrong)))
+                .help(did_you_mean(wrong, scenarios.unwrap_or_default().iter().map(String::as_str)));
+        }
+        names
+    });
+    match (map.has("fault"), map.has("scenarios")) {
+        (false, false) => drop(
+            map.error(span, format!("nothing says what drills `{}`", shorten(&name)))
+                .help("write `{ fault: KIND }` or `{ scenarios: [NAME] }`"),
+        ),
+        (true, true) => drop(map.error(span, "it has both `fault` and `scenarios`").help("leave one of the two out")),
+        (false, true) if broken.is_some() => {
+            map.wrong("service", "`service` goes with `fault`: scenarios say themselves what they break");
+        }
+        _ => {}
+    }
+    map.finish()?;
+    let by = match class {
+        Some(class) => DrilledBy::Fault { class, broken },
+        None => DrilledBy::Scenarios(by_name?),
+    };
+    Some(FailureMode { name, by })
+}
+
+/// Kinds first, for whoever completes; a class that a scenario covers has a name of its own.
+fn class_shape() -> serde_json::Value {
+    let kinds = Fault::KINDS.iter().copied().filter(|kind| !NO_CLASS.contains(kind));
+    let own = json!({ "type": "string", "pattern": NAME_PATTERN, "not": { "enum": NO_CLASS } });
+    json!({ "anyOf": [shape::one_of(kinds), own] })
+}
+
+/// A class of failures is the kind of a fault that breaks one certain thing, or what the scenarios' faults say that they cover.
+fn check_class(at: &mut At<'_>, named: Option<&ProjectNames>) -> Option<String> {
+    let class = at.node.text()?;
+    let Some(ProjectNames { classes, .. }) = named else { return Some(class.to_string()) };
+    if NO_CLASS.contains(&class) && !classes.iter().any(|known| known == class) {
+        at.error(format!("`{class}` may break anything: it is no class of failures")).help(format!(
+            "say in the scenario what it breaks (`- {class}: {{ covers: memory, … }}`), and name that here: `memory`"
+        ));
+        return None;
+    }
+    let all = Fault::KINDS.iter().copied().filter(|kind| !NO_CLASS.contains(kind));
+    let all = all.chain(classes.iter().map(String::as_str));
+    if all.clone().any(|known| known == class) {
+        return Some(class.to_string());
+    }
+    let own = format!("a name of your own says what drills it: `{}: {{ scenarios: [NAME] }}`", shorten(class));
+    let help = match nearest(class, all.clone()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("{own}; {}", did_you_mean(class, all)),
+    };
+    at.error(format!("there is no fault `{}`, and no scenario covers it", shorten(class))).help(help);
+    None
+}
+
+fn check_name(what: &str, at: &mut At<'_>) {
+    if !is_name(at.key) {
+        let message = format!("`{}` is no name of a {what}", shorten(at.key));
+        at.error_at_key(message).help("letters, digits, `-`, `_` and `.`, at most 64 of them");
+    }
+}
+
+fn names_shape() -> serde_json::Value {
+    json!({ "propertyNames": { "pattern": NAME_PATTERN } })
+}
+
+/// A path as it is shown.
+pub fn shown(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn readers_shapes_and_words_agree() {
+        let (schema, gaps) = described();
+        assert_eq!(gaps, Vec::<String>::new());
+        assert!(jsonschema::draft202012::meta::is_valid(&schema));
+        assert_eq!(schema.pointer("/required"), Some(&json!(["services"])));
+        let service = schema.pointer("/properties/services/additionalProperties/required");
+        assert_eq!(service, Some(&json!(["tier", "failure_modes"])));
+    }
+}
