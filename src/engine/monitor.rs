@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio_util::task::AbortOnDropHandle;
 
-/// MonitorState of the alert condition.
+/// State of the alert condition.
 #[derive(Debug, Clone, Default)]
 pub struct Condition {
     /// Whether it holds now.

@@ -192,27 +192,34 @@ pub(super) async fn restore(
     op: &ContainerOp,
     stack: &dyn Stack,
 ) -> Result<Undone, FaultError> {
-    let found = look_at(service, containers, stack).await?;
+    // An engine that does not answer for one container may still act on the others.
+    let (found, unseen) = match look_at(service, containers, stack).await {
+        Ok(found) => (found, false),
+        Err(_) => (containers.iter().map(|id| (id.clone(), None)).collect(), true),
+    };
     let operated = found.into_iter().map(|(id, state)| async move {
-        let Some(state) = state else { return Ok((None, format!("{} is not there any more", short(&id)))) };
-        if is_right(&state, op) {
-            return Ok((None, format!("{} is {} already", state.name, state.status)));
-        }
+        let name = match &state {
+            Some(state) if is_right(state, op) => {
+                return Ok((None, format!("{} is {} already", state.name, state.status)));
+            }
+            Some(state) => state.name.clone(),
+            None if unseen => short(&id).to_string(),
+            None => return Ok((None, format!("{} is not there any more", short(&id)))),
+        };
         let cause = match tokio::time::timeout(UNDO_WITHIN, stack.operate(&id, op)).await {
             Ok(Ok(())) => {
-                let done = format!("{} {}", past(op), state.name);
+                let done = format!("{} {name}", past(op));
                 return Ok((Some(done.clone()), done));
             }
             Ok(Err(error)) => error.to_string(),
             Err(_) => format!("it took more than {} s", UNDO_WITHIN.as_secs()),
         };
         // Somebody else, the runbook's last command perhaps, may just have done the same.
-        let now = look_at(service, std::slice::from_ref(&id), stack).await?;
-        match now.into_iter().find_map(|(_, now)| now) {
-            Some(now) if !is_right(&now, op) => {
-                Err(FaultError::new(format!("{} of `{service}` ({})", verb(op), state.name), cause))
-            }
-            _ => Ok((None, format!("{} is as it should be", state.name))),
+        let now = look_at(service, std::slice::from_ref(&id), stack).await;
+        match now.map(|now| now.into_iter().find_map(|(_, now)| now)) {
+            Ok(None) => Ok((None, format!("{name} is not there any more"))),
+            Ok(Some(now)) if is_right(&now, op) => Ok((None, format!("{name} is as it should be"))),
+            _ => Err(FaultError::new(format!("{} of `{service}` ({name})", verb(op)), cause)),
         }
     });
     let (mut what, mut seen, mut failures) = (Vec::new(), Vec::new(), Vec::new());
@@ -229,7 +236,7 @@ pub(super) async fn restore(
     let Some(FaultError { operation, cause, output }) = failures.next() else {
         return Ok(Undone::Done { what, output: seen.join(", ") });
     };
-    let others = failures.map(|error| error.to_string()).chain(what);
+    let others = failures.map(|error| error.to_string());
     let cause = std::iter::once(cause).chain(others).collect::<Vec<_>>().join("; ");
     Err(FaultError { operation, cause, output })
 }

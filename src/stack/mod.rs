@@ -327,7 +327,7 @@ pub trait Stack: Send + Sync + 'static {
     }
     /// Removes its containers, whatever their state, and returns their names. Idempotent; it is gone when this returns.
     async fn remove_process(&self, name: &str) -> Result<Vec<String>, StackError> {
-        unsupported(format!("starting `{name}`"))
+        unsupported(format!("removing `{name}`"))
     }
     /// How the containers of a process have ended since it was started that have not been started again, removed ones included.
     async fn endings(&self, _name: &str) -> Vec<Ending> {

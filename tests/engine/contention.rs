@@ -30,7 +30,7 @@ fn disturbed(told: &Told, reasons: &[&str]) {
     assert!(told.events().any(|event| matches!(event, Event::Disturbed { .. })), "{}", told.story());
 }
 
-/// Notes that the impact was seen in a concurrent.
+/// Notes that the impact was seen while other drills ran.
 fn notes(told: &Told) -> usize {
     told.record.notes.iter().filter(|note| note.text.contains(BESIDE)).count()
 }

@@ -27,13 +27,13 @@ use tokio_util::task::AbortOnDropHandle;
 /// What the one who follows a runbook knows beyond it.
 #[async_trait]
 pub trait FollowContext: Send {
-    /// ProbeAnswer at before each command of a step; `command` is what bash is given, nothing where that is a client's.
+    /// Looked at before each command of a step; `command` is what bash is given, nothing where that is a client's.
     ///
     /// # Errors
     /// Why the command must not run.
     async fn before(&mut self, step: &Step, command: &str) -> Result<(), Stop>;
 
-    /// ProbeAnswer at after each command.
+    /// Looked at after each command.
     ///
     /// # Errors
     /// Why nothing more must run.

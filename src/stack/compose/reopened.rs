@@ -8,6 +8,9 @@ use crate::stack::{ContainerOp, ContainerState, Executed, FileAnswer, FileAsk, S
 use async_trait::async_trait;
 use std::time::Duration;
 
+/// How long the engine may take over one container: one that hangs must not keep what else is left from being undone.
+const WITHIN: Duration = Duration::from_secs(5);
+
 /// What a dead runner left up.
 #[derive(Debug)]
 pub struct ReopenedRun {
@@ -22,14 +25,26 @@ impl ReopenedRun {
     }
 }
 
+/// Bounds one request to the engine.
+async fn in_time<T>(
+    what: &str,
+    name: &str,
+    request: impl Future<Output = Result<T, StackError>>,
+) -> Result<T, StackError> {
+    tokio::time::timeout(WITHIN, request).await.unwrap_or_else(|_| {
+        Err(environment(format!("{what} `{name}`"), format!("no answer within {} s", WITHIN.as_secs())))
+    })
+}
+
 #[async_trait]
 impl Stack for ReopenedRun {
     async fn containers(&self, service: &str) -> Result<Vec<ContainerState>, StackError> {
-        containers::of_service(&self.endpoint.docker, &Owner::of(&self.run).project, service).await
+        let project = Owner::of(&self.run).project;
+        in_time("looking at", service, containers::of_service(&self.endpoint.docker, &project, service)).await
     }
 
     async fn operate(&self, container: &str, op: &ContainerOp) -> Result<(), StackError> {
-        containers::operate(&self.endpoint.docker, &self.run, container, op).await
+        in_time("acting on", container, containers::operate(&self.endpoint.docker, &self.run, container, op)).await
     }
 
     async fn exec(&self, service: &str, command: &[String], within: Duration) -> Result<Executed, StackError> {
